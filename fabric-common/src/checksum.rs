@@ -1,0 +1,60 @@
+//! The Internet checksum (RFC 1071) and its incremental update (RFC 1624).
+
+/// Folds a sum of 16-bit words into 16 bits with end-around carry.
+///
+/// Works on words in either byte order, as long as all words of the sum share it (RFC 1071 §2 B).
+#[inline(always)]
+#[must_use]
+pub const fn fold(sum: u32) -> u16 {
+    let sum = (sum & 0xffff) + (sum >> 16);
+    ((sum & 0xffff) + (sum >> 16)) as u16
+}
+
+/// The header checksum of an IPv4 header without options, as it stands in memory.
+///
+/// `words` are the ten 16-bit words of the header in memory order; the checksum word must be zero
+/// to compute it, and with it in place a valid header gives 0.
+#[inline(always)]
+#[must_use]
+pub fn ipv4_header(words: &[u16; 10]) -> u16 {
+    let mut sum = 0_u32;
+    let mut i = 0;
+    while i < 10 {
+        sum += words[i] as u32;
+        i += 1;
+    }
+    !fold(sum)
+}
+
+/// RFC 1624 equation 3: the checksum after one 16-bit word changed from `old` to `new`.
+///
+/// All three values are in the byte order of the packet's memory.
+#[inline(always)]
+#[must_use]
+pub const fn update(checksum: u16, old: u16, new: u16) -> u16 {
+    !fold(!checksum as u32 + !old as u32 + new as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The worked example of RFC 1624 §4, whose naive update would give 0xffff.
+    #[test]
+    fn the_incremental_update_matches_the_example_of_rfc_1624() {
+        assert_eq!(update(0xdd2f, 0x5555, 0x3285), 0x0000);
+    }
+
+    #[test]
+    fn an_incremental_update_equals_a_full_computation() {
+        let mut words = [0x4500, 0x0054, 0x1234, 0x4000, 0x4011, 0, 0xc000, 0x0201, 0xc000, 0x0202];
+        words[5] = ipv4_header(&words);
+        assert_eq!(ipv4_header(&words), 0, "a header with its checksum in place sums to zero");
+        for tos in 0..=255_u16 {
+            let mut changed = words;
+            changed[0] = 0x4500 | tos;
+            changed[5] = 0;
+            assert_eq!(update(words[5], words[0], 0x4500 | tos), ipv4_header(&changed));
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Every way in which a packet leaves the pipeline.
+//!
+//! A packet gets exactly one reason, counted with the port it came from. Numbers are part of the
+//! schema: never renumber, never reuse. Names are `<stage>_<why>`.
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Forwarded by the fast path.
+    Redirect,
+    /// Handed to the kernel unchanged.
+    Pass,
+    /// Dropped, as the kernel would have done.
+    Drop,
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $text:literal, $verdict:ident;)+) => {
+        /// Why a packet left the pipeline.
+        #[repr(u8)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason { $($(#[doc = $doc])+ $name = $number,)+ }
+
+        impl Reason {
+            /// All reasons in the order of their numbers.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The name that counters, tables and metrics show.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)+ }
+            }
+
+            /// What the packet path does with the packet.
+            #[inline(always)]
+            #[must_use]
+            pub const fn verdict(self) -> Verdict {
+                match self { $(Self::$name => Verdict::$verdict,)+ }
+            }
+
+            /// One sentence for people.
+            #[must_use]
+            pub const fn describe(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+),)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Forwarded from one local port to another.
+    Bridged = 1, "bridged", Redirect;
+    /// Forwarded into a VXLAN tunnel.
+    Encapsulated = 2, "encapsulated", Redirect;
+    /// Forwarded out of a VXLAN tunnel to a local port.
+    Decapsulated = 3, "decapsulated", Redirect;
+
+    /// The bypass switch is on: all traffic goes to the kernel.
+    PortInputBypassed = 4, "port_input_bypassed", Pass;
+    /// The daemon's heartbeat is older than allowed, so the maps may be stale.
+    PortInputHeartbeatExpired = 5, "port_input_heartbeat_expired", Pass;
+    /// The port is not in the ports map, or has another role than its program.
+    PortInputUnknownPort = 6, "port_input_unknown_port", Pass;
+    /// The frame is shorter than the headers that it announces.
+    PortInputTruncated = 7, "port_input_truncated", Pass;
+
+    /// The VLAN, or untagged traffic, is not accelerated on this port.
+    VlanClassifyNotMember = 8, "vlan_classify_not_member", Pass;
+    /// The frame has a second tag, or a service tag (802.1ad).
+    VlanClassifyStackedTag = 9, "vlan_classify_stacked_tag", Pass;
+
+    /// The source MAC is a group address; the kernel's bridge drops such frames too.
+    FrameGuardSourceMulticast = 10, "frame_guard_source_multicast", Drop;
+    /// The source MAC is zero; the kernel's bridge drops such frames too.
+    FrameGuardSourceZero = 11, "frame_guard_source_zero", Drop;
+    /// Broadcast or multicast, which the kernel floods.
+    FrameGuardMulticast = 12, "frame_guard_multicast", Pass;
+    /// ARP, which the kernel may suppress, answer or learn from.
+    FrameGuardArp = 13, "frame_guard_arp", Pass;
+    /// IPv6 neighbour discovery, which the kernel may suppress, answer or learn from.
+    FrameGuardNeighbourDiscovery = 14, "frame_guard_neighbour_discovery", Pass;
+    /// A link-local control protocol such as LLDP, LACP or 802.1X.
+    FrameGuardControlProtocol = 15, "frame_guard_control_protocol", Pass;
+
+    /// The bridge does not know the source MAC yet and has to learn it.
+    SourceCheckUnknown = 16, "source_check_unknown", Pass;
+    /// The bridge knows the source MAC at another place and has to move it.
+    SourceCheckMoved = 17, "source_check_moved", Pass;
+    /// One frame per quarter of the ageing time, which keeps the bridge's entry fresh.
+    SourceCheckRefresh = 18, "source_check_refresh", Pass;
+
+    /// The destination MAC is not in the FDB; the kernel floods it.
+    BridgeLookupUnknown = 19, "bridge_lookup_unknown", Pass;
+    /// The destination MAC is this box's own.
+    BridgeLookupOwnMac = 20, "bridge_lookup_own_mac", Pass;
+    /// The destination is behind the port that the frame came from.
+    BridgeLookupSamePort = 21, "bridge_lookup_same_port", Pass;
+    /// Both ports are isolated from each other.
+    BridgeLookupIsolated = 22, "bridge_lookup_isolated", Pass;
+
+    /// The underlay group has no usable nexthop.
+    NexthopSelectEmptyGroup = 23, "nexthop_select_empty_group", Pass;
+    /// The frame does not fit the vxlan device or the underlay.
+    VxlanOutputTooBig = 24, "vxlan_output_too_big", Pass;
+    /// The driver leaves too little room in front of the frame for the outer headers.
+    VxlanOutputNoHeadroom = 25, "vxlan_output_no_headroom", Pass;
+    /// The frame does not fit the local port.
+    AccessOutputTooBig = 26, "access_output_too_big", Pass;
+    /// The driver leaves too little room in front of the frame for a VLAN tag.
+    AccessOutputNoHeadroom = 27, "access_output_no_headroom", Pass;
+
+    /// Not a VXLAN packet: routing, BGP, BFD, ARP and all else that the box itself handles.
+    UnderlayInputNotVxlan = 28, "underlay_input_not_vxlan", Pass;
+    /// The outer packet is a fragment.
+    UnderlayInputFragment = 29, "underlay_input_fragment", Pass;
+    /// The outer packet has IP options.
+    UnderlayInputIpOptions = 30, "underlay_input_ip_options", Pass;
+    /// The checksum of the outer IP header is wrong (RFC 1812 §5.2.2).
+    UnderlayInputBadChecksum = 31, "underlay_input_bad_checksum", Drop;
+    /// The lengths of the outer headers contradict the frame.
+    UnderlayInputTruncated = 32, "underlay_input_truncated", Pass;
+
+    /// The VXLAN flags are not exactly the I flag, or reserved bits are set.
+    VxlanInputInvalidHeader = 33, "vxlan_input_invalid_header", Pass;
+    /// No accelerated VNI of this box has this number and UDP port.
+    VxlanInputUnknownVni = 34, "vxlan_input_unknown_vni", Pass;
+    /// The outer destination is not the local address of this VNI.
+    VxlanInputNotLocal = 35, "vxlan_input_not_local", Pass;
+    /// The outer source is not a VTEP that the control plane told of.
+    VxlanInputUnknownVtep = 36, "vxlan_input_unknown_vtep", Pass;
+    /// Congestion was marked outside, but the inner packet cannot carry the mark (RFC 6040 §4.2).
+    EcnDecapNotEctCe = 37, "ecn_decap_not_ect_ce", Drop;
+
+    /// The inner source MAC is a group address.
+    InnerGuardSourceMulticast = 38, "inner_guard_source_multicast", Drop;
+    /// The inner source MAC is zero.
+    InnerGuardSourceZero = 39, "inner_guard_source_zero", Drop;
+    /// The inner destination is broadcast or multicast, which the kernel floods.
+    InnerGuardMulticast = 40, "inner_guard_multicast", Pass;
+    /// The inner frame carries a VLAN tag (RFC 7348 §6.1).
+    InnerGuardTagged = 41, "inner_guard_tagged", Pass;
+    /// The inner frame is ARP.
+    InnerGuardArp = 42, "inner_guard_arp", Pass;
+    /// The inner frame is IPv6 neighbour discovery.
+    InnerGuardNeighbourDiscovery = 43, "inner_guard_neighbour_discovery", Pass;
+    /// The inner frame is a link-local control protocol.
+    InnerGuardControlProtocol = 44, "inner_guard_control_protocol", Pass;
+    /// The kernel learns from this tunnel and has to see the inner source MAC.
+    InnerGuardLearning = 45, "inner_guard_learning", Pass;
+    /// The inner frame is shorter than an Ethernet header.
+    InnerGuardTruncated = 46, "inner_guard_truncated", Pass;
+
+    /// What came from a VTEP would go back to a VTEP of the same VNI (RFC 7432 §12).
+    SplitHorizonOverlayToOverlay = 47, "split_horizon_overlay_to_overlay", Drop;
+    /// The inner destination MAC is not in the FDB; the kernel floods it.
+    BridgeDeliverUnknown = 48, "bridge_deliver_unknown", Pass;
+    /// The inner destination MAC is this box's own.
+    BridgeDeliverOwnMac = 49, "bridge_deliver_own_mac", Pass;
+    /// The destination port is isolated and so is the tunnel.
+    BridgeDeliverIsolated = 50, "bridge_deliver_isolated", Pass;
+}
+
+impl Reason {
+    /// The reason with this number, if there is one.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.iter().copied().find(|r| *r as u8 == number)
+    }
+}
+
+/// Size of one port's row in the `reasons` map; a power of two, so that the index is a shift.
+pub const REASONS: u32 = 64;
+
+const _: () = {
+    let mut i = 0;
+    while i < Reason::ALL.len() {
+        assert!((Reason::ALL[i] as u32) < REASONS && Reason::ALL[i] as usize == i + 1);
+        i += 1;
+    }
+};

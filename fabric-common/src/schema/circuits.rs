@@ -1,0 +1,27 @@
+//! `circuits`: attachment circuits (RFC 7432 §2 "AC"), a port's membership in a bridge domain.
+
+/// Number of entries; index 0 is never used.
+pub const MAX: u32 = 16_384;
+
+/// The port is isolated from other isolated ports (`bridge link set dev … isolated on`).
+pub const FLAG_ISOLATED: u16 = 1 << 0;
+
+/// A member of a domain.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Circuit {
+    /// Slot of the port to send on; 0 marks a free entry.
+    pub port: u16,
+    /// Index of the bridge domain.
+    pub domain: u16,
+    /// VLAN ID that frames carry on the wire, 0 for untagged.
+    pub vlan: u16,
+    /// `FLAG_` constants.
+    pub flags: u16,
+    /// Largest frame to send in bytes, without the VLAN tag: the port's MTU plus 14.
+    pub max_frame: u32,
+    /// Interface index of the bridge port, which differs from the port's own for a VLAN device.
+    pub bridge_port: u32,
+}
+
+super::map_value!(Circuit, 16);

@@ -1,0 +1,31 @@
+//! The per-CPU counters.
+
+/// Packets and bytes. Bytes are whole frames as they are on the port.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counter {
+    /// Number of packets.
+    pub packets: u64,
+    /// Number of bytes.
+    pub bytes: u64,
+}
+
+/// Both directions of a VNI or VTEP. Bytes are inner frames.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Into the tunnel.
+    pub encapsulated: Counter,
+    /// Out of the tunnel.
+    pub decapsulated: Counter,
+}
+
+super::map_value!(Counter, 16);
+super::map_value!(Traffic, 32);
+
+/// Index into `reasons`.
+#[inline(always)]
+#[must_use]
+pub const fn reason_index(port_slot: u32, reason: u8) -> u32 {
+    port_slot * crate::reason::REASONS + reason as u32
+}

@@ -1,0 +1,50 @@
+//! `domains`: bridge domains, each a bridge or one VLAN of a VLAN-aware bridge.
+
+/// Number of entries; index 0 is never used. Indexes fit 16 bits, see [`super::fdb::key`].
+pub const MAX: u32 = 8_192;
+
+/// The entry is in use.
+pub const FLAG_IN_USE: u16 = 1 << 0;
+/// The outer TTL is the inner one (`ttl inherit`).
+pub const FLAG_TTL_INHERIT: u16 = 1 << 1;
+/// The outer DSCP is the inner one (`tos inherit`).
+pub const FLAG_TOS_INHERIT: u16 = 1 << 2;
+/// The outer packet must not be fragmented (`df set`).
+pub const FLAG_DF: u16 = 1 << 3;
+/// The outer DF bit is the inner one's, set for IPv6 (`df inherit`).
+pub const FLAG_DF_INHERIT: u16 = 1 << 4;
+/// The vxlan device or its bridge port learns, so that the kernel must see what arrives.
+pub const FLAG_OVERLAY_LEARNING: u16 = 1 << 5;
+/// The vxlan device's bridge port is isolated.
+pub const FLAG_OVERLAY_ISOLATED: u16 = 1 << 6;
+
+/// A bridge domain and how its frames travel.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Domain {
+    /// VXLAN network identifier, 24 bits; 0 for a domain that is not stretched.
+    pub vni: u32,
+    /// Local VTEP address.
+    pub local_be: u32,
+    /// UDP destination port of the tunnel.
+    pub udp_port_be: u16,
+    /// `FLAG_` constants.
+    pub flags: u16,
+    /// Outer TTL unless inherited.
+    pub ttl: u8,
+    /// Outer DSCP in its place in the TOS byte, ECN bits zero, unless inherited.
+    pub tos: u8,
+    /// VLAN ID inside a VLAN-aware bridge, 0 for a plain bridge.
+    pub vlan: u16,
+    /// Largest frame into the tunnel in bytes: the vxlan device's MTU plus 14.
+    pub max_frame: u32,
+    /// Jiffies after which a source MAC must be shown to the kernel again: a quarter of the ageing
+    /// time. 0 hands every frame to the kernel.
+    pub refresh_jiffies: u32,
+    /// Interface index of the bridge.
+    pub bridge: u32,
+    /// Interface index of the vxlan device, 0 for none.
+    pub vxlan: u32,
+}
+
+super::map_value!(Domain, 32);

@@ -1,0 +1,101 @@
+//! The maps: one file each, and the list of all of them.
+//!
+//! Rules: `repr(C)`, explicit padding, no bool or enum in a value. Addresses and ports are in
+//! network byte order where the name says `_be`, everything else in host order. Every map but the
+//! counters and the device map can be mapped into the daemon's memory (`BPF_F_MMAPABLE`), which
+//! changes single aligned words; whatever needs more than one word is written to a free index
+//! first and referred to afterwards (make before break).
+
+pub mod circuits;
+pub mod counters;
+pub mod domains;
+pub mod fdb;
+pub mod groups;
+pub mod nexthops;
+pub mod peers;
+pub mod ports;
+pub mod settings;
+pub mod vlans;
+pub mod vnis;
+pub mod vteps;
+
+/// Version of all layouts below. It is part of the pin path: another version is another folder.
+pub const VERSION: u32 = 1;
+
+/// `BPF_F_MMAPABLE` of `linux/bpf.h`: the array can be mapped into user memory.
+pub const MMAPABLE: u32 = 1 << 10;
+
+/// Kernel map types that Fabric uses, with their numbers in `enum bpf_map_type`.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `BPF_MAP_TYPE_ARRAY`
+    Array = 2,
+    /// `BPF_MAP_TYPE_PERCPU_ARRAY`
+    PerCpuArray = 6,
+    /// `BPF_MAP_TYPE_DEVMAP`
+    DevMap = 14,
+}
+
+/// What a pinned map must look like to be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapSpec {
+    /// Name in the kernel and of the pin.
+    pub name: &'static str,
+    /// Map type.
+    pub kind: Kind,
+    /// Size of a value in bytes; keys are `u32` indexes throughout.
+    pub value_size: u32,
+    /// Number of entries if the settings do not say otherwise.
+    pub max_entries: u32,
+    /// `BPF_F_*` flags.
+    pub flags: u32,
+    /// One sentence for people.
+    pub about: &'static str,
+}
+
+macro_rules! specs {
+    ($($name:literal $kind:ident $value:ty, $entries:expr, $flags:expr, $about:literal;)+) => {
+        /// All maps, in the order in which a packet meets them.
+        pub const MAPS: &[MapSpec] = &[$(MapSpec {
+            name: $name,
+            kind: Kind::$kind,
+            value_size: size_of::<$value>() as u32,
+            max_entries: $entries,
+            flags: $flags,
+            about: $about,
+        },)+];
+    };
+}
+
+specs! {
+    "settings" Array settings::Settings, 1, MMAPABLE, "heartbeat, bypass switch, hash seed";
+    "ports" Array ports::Port, ports::MAX, MMAPABLE, "network interfaces and their role";
+    "vlans" Array vlans::PortVlans, ports::MAX, MMAPABLE, "tagged VLANs of each port";
+    "circuits" Array circuits::Circuit, circuits::MAX, MMAPABLE, "attachment circuits: a port's membership in a domain";
+    "domains" Array domains::Domain, domains::MAX, MMAPABLE, "bridge domains and their VNI";
+    "fdb" Array crate::table::Bucket, fdb::BUCKETS, MMAPABLE, "MAC addresses: behind which circuit or VTEP";
+    "vteps" Array vteps::Vtep, vteps::MAX, MMAPABLE, "remote VTEPs: addresses and underlay group";
+    "peers" Array crate::table::Bucket, peers::BUCKETS, MMAPABLE, "outer source address to VTEP";
+    "vnis" Array crate::table::Bucket, vnis::BUCKETS, MMAPABLE, "VNI and UDP port to bridge domain";
+    "groups" Array groups::Group, groups::MAX, MMAPABLE, "ECMP groups: buckets of nexthops";
+    "nexthops" Array nexthops::Nexthop, nexthops::MAX, MMAPABLE, "underlay nexthops: port and MAC addresses";
+    "tx_ports" DevMap u32, ports::MAX, 0, "redirect targets by port slot";
+    "reasons" PerCpuArray counters::Counter, ports::MAX * crate::reason::REASONS, 0, "received packets per port and reason";
+    "port_tx" PerCpuArray counters::Counter, ports::MAX, 0, "packets sent per port";
+    "domain_traffic" PerCpuArray counters::Traffic, domains::MAX, 0, "packets per VNI";
+    "vtep_traffic" PerCpuArray counters::Traffic, vteps::MAX, 0, "packets per VTEP";
+}
+
+/// Marks a map value as plain bytes for aya; every type here is `repr(C)` without padding.
+macro_rules! map_value {
+    ($type:ty, $size:literal) => {
+        const _: () = assert!(size_of::<$type>() == $size);
+        #[cfg(feature = "user")]
+        // SAFETY: repr(C), integers only, and the size equals the sum of the fields.
+        unsafe impl aya::Pod for $type {}
+    };
+}
+pub(crate) use map_value;
+
+map_value!(crate::table::Bucket, 64);

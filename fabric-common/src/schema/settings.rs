@@ -1,0 +1,20 @@
+//! `settings`: one entry that every packet reads.
+
+/// What holds for the whole instance.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Kernel time in jiffies after which nothing is forwarded any more. Written by the heartbeat
+    /// program, which adds `timeout_jiffies` to the present.
+    pub deadline: u64,
+    /// How long the maps may be used without a sign of life from the daemon, in jiffies.
+    pub timeout_jiffies: u32,
+    /// Not 0: hand all traffic to the kernel.
+    pub bypass: u32,
+    /// Seed of the flow hash: differs per box, stays over restarts.
+    pub seed: u32,
+    /// The kernel's timer frequency (CONFIG_HZ), to turn jiffies into time.
+    pub hz: u32,
+}
+
+super::map_value!(Settings, 24);
