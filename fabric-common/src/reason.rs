@@ -105,7 +105,7 @@ reasons! {
     /// The driver leaves too little room in front of the frame for the outer headers.
     VxlanOutputNoHeadroom = 25, "vxlan_output_no_headroom", Pass;
     /// The frame does not fit the local port.
-    AccessOutputTooBig = 26, "access_output_too_big", Pass;
+    AccessFitTooBig = 26, "access_fit_too_big", Pass;
     /// The driver leaves too little room in front of the frame for a VLAN tag.
     AccessOutputNoHeadroom = 27, "access_output_no_headroom", Pass;
 
@@ -158,6 +158,13 @@ reasons! {
     BridgeDeliverOwnMac = 49, "bridge_deliver_own_mac", Pass;
     /// The destination port is isolated and so is the tunnel.
     BridgeDeliverIsolated = 50, "bridge_deliver_isolated", Pass;
+
+    /// The outer Ethernet destination is not this port's address.
+    UnderlayInputOtherHost = 51, "underlay_input_other_host", Pass;
+    /// The uplink that was chosen is not in the device map any more.
+    UnderlayOutputNoPort = 52, "underlay_output_no_port", Drop;
+    /// The local port that was chosen is not in the device map any more.
+    AccessOutputNoPort = 53, "access_output_no_port", Drop;
 }
 
 impl Reason {

@@ -152,7 +152,8 @@ mod writer {
         }
 
         /// Copies a slot into the other bucket of its key, if that has room, and frees it. A reader
-        /// in between finds the entry twice, never not at all in its usual order of search.
+        /// in between finds the entry twice or, if it has passed the new place already, not at all,
+        /// and a miss only means that the kernel gets the packet.
         fn move_away(&self, slot: &SharedSlot) -> bool {
             let key = slot.key.load(Ordering::Acquire);
             for place in places(key, self.mask()) {

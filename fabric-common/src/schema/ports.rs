@@ -19,7 +19,7 @@ pub const ROLE_UPLINK: u8 = 2;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Port {
-    /// Kernel interface index; 0 marks a free slot.
+    /// Interface index in the kernel; 0 marks a free slot.
     pub ifindex: u32,
     /// IP MTU in bytes.
     pub mtu: u32,
@@ -28,10 +28,12 @@ pub struct Port {
     /// One of the `ROLE_` constants.
     pub role: u8,
     /// Zero.
-    pub _pad: [u8; 5],
+    pub _pad: u8,
+    /// MAC address as [`super::fdb::mac_number`] gives it: frames for another one are not for us.
+    pub mac: u64,
 }
 
-super::map_value!(Port, 16);
+super::map_value!(Port, 24);
 
 /// The slots that may hold interface `ifindex`, in the order of probing. Slot 0 is never used, so
 /// that 0 can mean "no port".

@@ -15,6 +15,8 @@ pub struct Settings {
     pub seed: u32,
     /// The kernel's timer frequency (CONFIG_HZ), to turn jiffies into time.
     pub hz: u32,
+    /// UDP destination ports of the vxlan devices, 0 where there are fewer than four.
+    pub vxlan_ports_be: [u16; 4],
 }
 
-super::map_value!(Settings, 24);
+super::map_value!(Settings, 32);

@@ -1,0 +1,69 @@
+//! Arrives: a frame for a local circuit, from a host or behind outer headers. Leaves: through the
+//! circuit's port, with the tag that it has there.
+
+use fabric_common::reason::Reason;
+
+use crate::{
+    account,
+    journey::{CircuitRef, Journey},
+    maps,
+    packet::{Packet, network::ether_type},
+};
+
+#[inline(always)]
+pub fn access_output(
+    packet: &mut Packet,
+    journey: &Journey,
+    to: CircuitRef,
+    reason: Reason,
+) -> Result<Reason, Reason> {
+    let circuit = to.circuit;
+    retag(packet, journey, circuit.vlan)?;
+    let port = u32::from(circuit.port);
+    maps::TX_PORTS.redirect(port, 0).map_err(|_| Reason::AccessOutputNoPort)?;
+    if let Some(counter) = maps::PORT_TX.get_ptr_mut(port) {
+        account::add(counter, packet.length());
+    }
+    if reason as u8 == Reason::Decapsulated as u8 {
+        let bytes = journey.length - journey.outer as u32;
+        if let Some(traffic) = maps::DOMAIN_TRAFFIC.get_ptr_mut(journey.domain_index) {
+            // SAFETY: a field of the per-CPU entry that was just looked up.
+            account::add(unsafe { &raw mut (*traffic).decapsulated }, bytes);
+        }
+        if let Some(traffic) = maps::VTEP_TRAFFIC.get_ptr_mut(journey.peer) {
+            // SAFETY: as above.
+            account::add(unsafe { &raw mut (*traffic).decapsulated }, bytes);
+        }
+    }
+    Ok(reason)
+}
+
+/// Cuts the outer headers and gives the frame the tag `vlan`, or none for 0.
+#[inline(always)]
+fn retag(packet: &mut Packet, journey: &Journey, vlan: u16) -> Result<(), Reason> {
+    let new_tag = if vlan == 0 { 0 } else { 4 };
+    let delta = (journey.outer + journey.tag) as i32 - new_tag;
+    // A VLAN-aware bridge keeps the priority of a tag; a VLAN device makes a new one.
+    let tci = if journey.tag != 0 && journey.domain.vlan != 0 {
+        journey.tci & 0xf000 | vlan
+    } else {
+        vlan
+    };
+    let tag = u32::from(ether_type::VLAN.to_be()) << 16 | u32::from(tci);
+    if journey.tag == new_tag as usize && journey.outer == 0 {
+        if new_tag == 0 {
+            return Ok(());
+        }
+        return packet.write(12, tag.to_be()).ok_or(Reason::PortInputTruncated);
+    }
+    if journey.tag == new_tag as usize {
+        return packet.move_start(delta).ok_or(Reason::AccessOutputNoHeadroom);
+    }
+    let addresses: [u32; 3] = packet.read(journey.outer).ok_or(Reason::PortInputTruncated)?;
+    packet.move_start(delta).ok_or(Reason::AccessOutputNoHeadroom)?;
+    packet.write(0, addresses).ok_or(Reason::AccessOutputNoPort)?;
+    if new_tag != 0 {
+        packet.write(12, tag.to_be()).ok_or(Reason::AccessOutputNoPort)?;
+    }
+    Ok(())
+}

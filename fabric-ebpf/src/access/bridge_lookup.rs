@@ -1,0 +1,52 @@
+//! Arrives: a frame whose source is known. Leaves: the circuit or VTEP behind which its
+//! destination is.
+//!
+//! Passes unknown destinations (the kernel floods), the box's own MACs, and what the bridge would
+//! not send: back to the port that it came from, or between isolated ports.
+
+use fabric_common::{
+    reason::Reason,
+    schema::{
+        circuits::FLAG_ISOLATED,
+        domains::FLAG_OVERLAY_ISOLATED,
+        fdb::{KIND_LOCAL, KIND_REMOTE, key, split_target},
+    },
+};
+
+use crate::{
+    journey::{CircuitRef, Destination, Frame, Journey, VtepRef},
+    maps, table,
+};
+
+#[inline(always)]
+pub fn bridge_lookup(
+    journey: &Journey,
+    from: CircuitRef,
+    frame: &Frame,
+) -> Result<Destination, Reason> {
+    let key = key(journey.domain_index as u16, frame.destination);
+    let (_, target) =
+        table::find(&maps::FDB, maps::fdb_mask(), key).ok_or(Reason::BridgeLookupUnknown)?;
+    let isolated = from.circuit.flags & FLAG_ISOLATED != 0;
+    let (kind, index) = split_target(target);
+    match kind {
+        KIND_REMOTE => {
+            if isolated && journey.domain.flags & FLAG_OVERLAY_ISOLATED != 0 {
+                return Err(Reason::BridgeLookupIsolated);
+            }
+            let vtep = maps::VTEPS.get(index).ok_or(Reason::BridgeLookupUnknown)?;
+            Ok(Destination::Vtep(VtepRef { index, vtep }))
+        }
+        KIND_LOCAL => {
+            if index == from.index {
+                return Err(Reason::BridgeLookupSamePort);
+            }
+            let circuit = maps::CIRCUITS.get(index).ok_or(Reason::BridgeLookupUnknown)?;
+            if isolated && circuit.flags & FLAG_ISOLATED != 0 {
+                return Err(Reason::BridgeLookupIsolated);
+            }
+            Ok(Destination::Local(CircuitRef { index, circuit }))
+        }
+        _ => Err(Reason::BridgeLookupOwnMac),
+    }
+}

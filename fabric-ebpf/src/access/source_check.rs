@@ -1,0 +1,35 @@
+//! Arrives: a frame of a known circuit. Leaves: the same, if the bridge has nothing to learn.
+//!
+//! A frame is forwarded only if the bridge's entry for its source is on this very circuit and was
+//! shown to the kernel within a quarter of the ageing time. Everything else passes: the bridge
+//! learns, refreshes and moves the MAC, zebra advertises it, netlink tells the daemon.
+
+use fabric_common::{
+    reason::Reason,
+    schema::fdb::{KIND_LOCAL, key, target},
+};
+
+use crate::{
+    journey::{CircuitRef, Frame, Journey},
+    maps, table,
+};
+
+#[inline(always)]
+pub fn source_check(journey: &Journey, circuit: CircuitRef, frame: &Frame) -> Result<(), Reason> {
+    let key = key(journey.domain_index as u16, frame.source);
+    let (slot, found) =
+        table::find(&maps::FDB, maps::fdb_mask(), key).ok_or(Reason::SourceCheckUnknown)?;
+    if found != target(KIND_LOCAL, circuit.index) {
+        return Err(Reason::SourceCheckMoved);
+    }
+    let now = journey.now as u32;
+    // SAFETY: the slot comes from a map lookup. Two CPUs may both store the time: two frames pass.
+    unsafe {
+        let shown = &raw mut (*slot).shown;
+        if now.wrapping_sub(shown.read_volatile()) >= journey.domain.refresh_jiffies {
+            shown.write_volatile(now);
+            return Err(Reason::SourceCheckRefresh);
+        }
+    }
+    Ok(())
+}

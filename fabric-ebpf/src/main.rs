@@ -1,0 +1,117 @@
+//! The XDP programs of Fabric. Each is a journey: a list of stages, each in a file of its own.
+//!
+//! A stage returns `Err(reason)` when the packet's journey ends there. Nothing in the packet is
+//! changed before the last stage that can still hand it to the kernel.
+#![no_std]
+#![no_main]
+
+mod access;
+mod account;
+mod journey;
+mod maps;
+mod overlay;
+mod packet;
+mod port_input;
+mod table;
+
+use aya_ebpf::{bindings::xdp_action, helpers::bpf_jiffies64, macros::xdp, programs::XdpContext};
+use fabric_common::{
+    reason::Reason,
+    schema::ports::{ROLE_ACCESS, ROLE_UPLINK},
+};
+
+use crate::{
+    access::{
+        access_fit::access_fit, access_output::access_output, bridge_lookup::bridge_lookup, frame_guard::frame_guard,
+        nexthop_select::nexthop_select, source_check::source_check,
+        underlay_output::underlay_output, vlan_classify::vlan_classify, vxlan_output::vxlan_output,
+    },
+    journey::{Destination, Journey},
+    overlay::{
+        bridge_deliver::bridge_deliver, ecn_decap::ecn_decap, inner_guard::inner_guard,
+        underlay_input::underlay_input, vxlan_input::vxlan_input,
+    },
+    packet::Packet,
+    port_input::port_input,
+};
+
+/// From a host: to another local port, or into the tunnel to a VTEP.
+#[inline(always)]
+fn from_host(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
+    port_input(packet, journey, ROLE_ACCESS)?;
+    let circuit = vlan_classify(packet, journey)?;
+    let frame = frame_guard(packet, journey)?;
+    source_check(journey, circuit, &frame)?;
+    match bridge_lookup(journey, circuit, &frame)? {
+        Destination::Local(circuit) => {
+            access_fit(journey, circuit)?;
+            access_output(packet, journey, circuit, Reason::Bridged)
+        }
+        Destination::Vtep(vtep) => {
+            let selection = nexthop_select(packet, journey, vtep, &frame)?;
+            vxlan_output(packet, journey, vtep, &selection, &frame)?;
+            underlay_output(packet, &selection)
+        }
+    }
+}
+
+/// From the fabric: out of the tunnel to a local port.
+#[inline(always)]
+fn from_fabric(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
+    port_input(packet, journey, ROLE_UPLINK)?;
+    let outer = underlay_input(packet, journey)?;
+    vxlan_input(packet, journey, &outer)?;
+    let frame = inner_guard(packet, journey)?;
+    let ecn = ecn_decap(packet, &outer, &frame)?;
+    let circuit = bridge_deliver(journey, &frame)?;
+    access_fit(journey, circuit)?;
+    ecn.apply(packet)?;
+    access_output(packet, journey, circuit, Reason::Decapsulated)
+}
+
+/// For ports with hosts behind them.
+#[xdp]
+pub fn fabric_access(context: XdpContext) -> u32 {
+    run(context, from_host)
+}
+
+/// For ports with the fabric behind them.
+#[xdp]
+pub fn fabric_uplink(context: XdpContext) -> u32 {
+    run(context, from_fabric)
+}
+
+/// The daemon runs this as its sign of life: it extends the time until which the maps may be used.
+#[xdp]
+pub fn fabric_heartbeat(_context: XdpContext) -> u32 {
+    let Some(settings) = maps::SETTINGS.get_ptr_mut(0) else {
+        return xdp_action::XDP_ABORTED;
+    };
+    // SAFETY: the pointer comes from the map lookup above; both fields are aligned words.
+    unsafe {
+        let timeout = (&raw const (*settings).timeout_jiffies).read_volatile();
+        (&raw mut (*settings).deadline).write_volatile(bpf_jiffies64() + u64::from(timeout));
+    }
+    xdp_action::XDP_PASS
+}
+
+#[inline(always)]
+fn run(
+    context: XdpContext,
+    journey: fn(&mut Packet, &mut Journey) -> Result<Reason, Reason>,
+) -> u32 {
+    let mut packet = Packet::new(&context);
+    let mut state = Journey::new(&packet);
+    let (Ok(reason) | Err(reason)) = journey(&mut packet, &mut state);
+    account::verdict(&context, &state, reason)
+}
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

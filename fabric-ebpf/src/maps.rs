@@ -1,0 +1,62 @@
+//! The maps, one line each; what they hold is in `fabric_common::schema`.
+
+use aya_ebpf::{
+    btf_maps::{Array, DevMap, PerCpuArray},
+    macros::btf_map,
+};
+use fabric_common::{
+    reason::REASONS,
+    schema::{
+        MMAPABLE, circuits, circuits::Circuit, counters::Counter, counters::Traffic, domains,
+        domains::Domain, fdb, groups, groups::Group, nexthops, nexthops::Nexthop, peers, ports,
+        ports::Port, settings::Settings, vlans::PortVlans, vnis, vteps, vteps::Vtep,
+    },
+    table::Bucket,
+};
+
+const SHARED: usize = MMAPABLE as usize;
+
+#[btf_map(name = "settings")]
+pub static SETTINGS: Array<Settings, 1, SHARED> = Array::new();
+#[btf_map(name = "ports")]
+pub static PORTS: Array<Port, { ports::MAX as usize }, SHARED> = Array::new();
+#[btf_map(name = "vlans")]
+pub static VLANS: Array<PortVlans, { ports::MAX as usize }, SHARED> = Array::new();
+#[btf_map(name = "circuits")]
+pub static CIRCUITS: Array<Circuit, { circuits::MAX as usize }, SHARED> = Array::new();
+#[btf_map(name = "domains")]
+pub static DOMAINS: Array<Domain, { domains::MAX as usize }, SHARED> = Array::new();
+#[btf_map(name = "fdb")]
+pub static FDB: Array<Bucket, { fdb::BUCKETS as usize }, SHARED> = Array::new();
+#[btf_map(name = "vteps")]
+pub static VTEPS: Array<Vtep, { vteps::MAX as usize }, SHARED> = Array::new();
+#[btf_map(name = "peers")]
+pub static PEERS: Array<Bucket, { peers::BUCKETS as usize }, SHARED> = Array::new();
+#[btf_map(name = "vnis")]
+pub static VNIS: Array<Bucket, { vnis::BUCKETS as usize }, SHARED> = Array::new();
+#[btf_map(name = "groups")]
+pub static GROUPS: Array<Group, { groups::MAX as usize }, SHARED> = Array::new();
+#[btf_map(name = "nexthops")]
+pub static NEXTHOPS: Array<Nexthop, { nexthops::MAX as usize }, SHARED> = Array::new();
+#[btf_map(name = "tx_ports")]
+pub static TX_PORTS: DevMap<{ ports::MAX as usize }> = DevMap::new();
+#[btf_map(name = "reasons")]
+pub static REASONS_MAP: PerCpuArray<Counter, { (ports::MAX * REASONS) as usize }> =
+    PerCpuArray::new();
+#[btf_map(name = "port_tx")]
+pub static PORT_TX: PerCpuArray<Counter, { ports::MAX as usize }> = PerCpuArray::new();
+#[btf_map(name = "domain_traffic")]
+pub static DOMAIN_TRAFFIC: PerCpuArray<Traffic, { domains::MAX as usize }> = PerCpuArray::new();
+#[btf_map(name = "vtep_traffic")]
+pub static VTEP_TRAFFIC: PerCpuArray<Traffic, { vteps::MAX as usize }> = PerCpuArray::new();
+
+/// Number of buckets of the FDB minus one; the loader sets it to the size of the map.
+#[unsafe(no_mangle)]
+static FDB_MASK: u32 = fdb::BUCKETS - 1;
+
+/// The FDB's mask, a constant to the verifier.
+#[inline(always)]
+pub fn fdb_mask() -> u32 {
+    // SAFETY: a plain read of a constant that the loader may have overridden.
+    unsafe { core::ptr::read_volatile(&raw const FDB_MASK) }
+}

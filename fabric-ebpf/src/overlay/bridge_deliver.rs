@@ -1,0 +1,37 @@
+//! Arrives: an inner frame. Leaves: the local circuit behind which its destination is.
+//!
+//! Split horizon: what came from a VTEP never goes back to a VTEP of the same VNI (RFC 7432 §12);
+//! the kernel's bridge does not send a frame back to its vxlan port either. Passes unknown
+//! destinations, the box's own MACs and isolated ports.
+
+use fabric_common::{
+    reason::Reason,
+    schema::{
+        circuits::FLAG_ISOLATED,
+        domains::FLAG_OVERLAY_ISOLATED,
+        fdb::{KIND_LOCAL, KIND_REMOTE, key, split_target},
+    },
+};
+
+use crate::{
+    journey::{CircuitRef, Frame, Journey},
+    maps, table,
+};
+
+#[inline(always)]
+pub fn bridge_deliver(journey: &Journey, frame: &Frame) -> Result<CircuitRef, Reason> {
+    let key = key(journey.domain_index as u16, frame.destination);
+    let (_, target) =
+        table::find(&maps::FDB, maps::fdb_mask(), key).ok_or(Reason::BridgeDeliverUnknown)?;
+    let (kind, index) = split_target(target);
+    match kind {
+        KIND_LOCAL => {}
+        KIND_REMOTE => return Err(Reason::SplitHorizonOverlayToOverlay),
+        _ => return Err(Reason::BridgeDeliverOwnMac),
+    }
+    let circuit = maps::CIRCUITS.get(index).ok_or(Reason::BridgeDeliverUnknown)?;
+    if circuit.flags & FLAG_ISOLATED != 0 && journey.domain.flags & FLAG_OVERLAY_ISOLATED != 0 {
+        return Err(Reason::BridgeDeliverIsolated);
+    }
+    Ok(CircuitRef { index, circuit })
+}

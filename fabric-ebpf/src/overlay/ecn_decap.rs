@@ -1,0 +1,61 @@
+//! Arrives: an inner frame. Leaves: the ECN bits that its packet will have.
+//!
+//! Drops packets that cannot carry the congestion mark of the outer header, as the kernel does
+//! (RFC 6040 §4.2; `vxlan_ecn_decapsulate` in `drivers/net/vxlan/vxlan_core.c`).
+
+use fabric_common::{checksum, ecn, reason::Reason};
+
+use super::underlay_input::Outer;
+use crate::{
+    journey::Frame,
+    packet::{Packet, network::ether_type},
+};
+
+#[inline(always)]
+pub fn ecn_decap(packet: &Packet, outer: &Outer, frame: &Frame) -> Result<Ecn, Reason> {
+    let unchanged = Ecn { network: frame.network, ipv6: false, old: 0, new: 0 };
+    // Both headers start with the version and, somewhere in the first two bytes, the ECN bits.
+    let first: [u8; 2] = match frame.ether_type_be {
+        ether_type::IPV4 | ether_type::IPV6 => {
+            packet.read(frame.network).ok_or(Reason::InnerGuardTruncated)?
+        }
+        _ => return Ok(unchanged),
+    };
+    let ipv6 = frame.ether_type_be == ether_type::IPV6;
+    let old = if ipv6 { first[1] >> 4 } else { first[1] } & ecn::MASK;
+    let new = ecn::decapsulate(outer.tos, old).ok_or(Reason::EcnDecapNotEctCe)?;
+    Ok(Ecn { network: frame.network, ipv6, old, new })
+}
+
+/// A change of ECN bits that is still to be made.
+pub struct Ecn {
+    network: usize,
+    ipv6: bool,
+    old: u8,
+    new: u8,
+}
+
+impl Ecn {
+    /// Writes the new bits and corrects the IPv4 header checksum.
+    #[inline(always)]
+    pub fn apply(&self, packet: &mut Packet) -> Result<(), Reason> {
+        if self.old == self.new {
+            return Ok(());
+        }
+        self.rewrite(packet).ok_or(Reason::InnerGuardTruncated)
+    }
+
+    #[inline(always)]
+    fn rewrite(&self, packet: &mut Packet) -> Option<()> {
+        let difference = self.old ^ self.new;
+        let old: [u8; 2] = packet.read(self.network)?;
+        if self.ipv6 {
+            return packet.write(self.network + 1, old[1] ^ difference << 4);
+        }
+        let new = [old[0], old[1] ^ difference];
+        let sum: u16 = packet.read(self.network + 10)?;
+        let sum = checksum::update(sum, u16::from_ne_bytes(old), u16::from_ne_bytes(new));
+        packet.write(self.network, new)?;
+        packet.write(self.network + 10, sum)
+    }
+}

@@ -1,0 +1,34 @@
+//! Arrives: a packet of a known tunnel. Leaves: the inner frame's addresses.
+//!
+//! As the access side's frame guard, and: frames with an inner tag pass (RFC 7348 §6.1), and
+//! everything of a tunnel from which the kernel learns.
+
+use fabric_common::{reason::Reason, schema::domains::FLAG_OVERLAY_LEARNING};
+
+use crate::{
+    access::frame_guard::{GuardReasons, guard},
+    journey::{Frame, Journey},
+    packet::{Packet, network::ether_type},
+};
+
+const REASONS: GuardReasons = GuardReasons {
+    truncated: Reason::InnerGuardTruncated,
+    source_multicast: Reason::InnerGuardSourceMulticast,
+    source_zero: Reason::InnerGuardSourceZero,
+    multicast: Reason::InnerGuardMulticast,
+    arp: Reason::InnerGuardArp,
+    neighbour_discovery: Reason::InnerGuardNeighbourDiscovery,
+    control_protocol: Reason::InnerGuardControlProtocol,
+};
+
+#[inline(always)]
+pub fn inner_guard(packet: &Packet, journey: &Journey) -> Result<Frame, Reason> {
+    if journey.domain.flags & FLAG_OVERLAY_LEARNING != 0 {
+        return Err(Reason::InnerGuardLearning);
+    }
+    let frame = guard(packet, journey.outer, 0, &REASONS)?;
+    if matches!(frame.ether_type_be, ether_type::VLAN | ether_type::SERVICE_VLAN) {
+        return Err(Reason::InnerGuardTagged);
+    }
+    Ok(frame)
+}

@@ -1,0 +1,75 @@
+//! Arrives: a packet from the fabric. Leaves: the outer header of a VXLAN packet for this box.
+//!
+//! Everything else passes: BGP, BFD, ARP, neighbour discovery, packets to be routed on, and of
+//! VXLAN what only the kernel can treat: fragments, IP options, lengths that contradict each other.
+//! Drops a wrong IP header checksum, as the kernel would (RFC 1812 §5.2.2).
+
+use fabric_common::{checksum, reason::Reason};
+
+use crate::{
+    access::vxlan_output::OUTER,
+    journey::Journey,
+    packet::{
+        Packet,
+        network::{ether_type, ip_protocol},
+    },
+};
+
+/// What decapsulation needs of the outer header.
+pub struct Outer {
+    pub source_be: u32,
+    pub destination_be: u32,
+    pub udp_port_be: u16,
+    pub tos: u8,
+}
+
+#[inline(always)]
+pub fn underlay_input(packet: &Packet, journey: &mut Journey) -> Result<Outer, Reason> {
+    // A VXLAN packet has at least its outer headers; whatever is shorter is something else.
+    if !packet.has(OUTER) {
+        return Err(Reason::UnderlayInputNotVxlan);
+    }
+    let outer = parse(packet, journey).ok_or(Reason::UnderlayInputNotVxlan)??;
+    journey.outer = OUTER;
+    Ok(outer)
+}
+
+#[inline(always)]
+fn parse(packet: &Packet, journey: &Journey) -> Option<Result<Outer, Reason>> {
+    if packet.read::<u16>(12)? != ether_type::IPV4 {
+        return None;
+    }
+    let [version_and_length, tos]: [u8; 2] = packet.read(14)?;
+    let protocol: u8 = packet.read(23)?;
+    if version_and_length >> 4 != 4 || protocol != ip_protocol::UDP {
+        return None;
+    }
+    if version_and_length != 0x45 {
+        return Some(Err(Reason::UnderlayInputIpOptions));
+    }
+    if u16::from_be(packet.read(20)?) & 0x3fff != 0 {
+        return Some(Err(Reason::UnderlayInputFragment));
+    }
+    let udp_port_be: u16 = packet.read(36)?;
+    if udp_port_be == 0 || !journey.settings.vxlan_ports_be.contains(&udp_port_be) {
+        return None;
+    }
+    if packet.read::<u64>(0)? & 0xffff_ffff_ffff != journey.port_mac {
+        return Some(Err(Reason::UnderlayInputOtherHost));
+    }
+    let words: [u16; 10] = packet.read(14)?;
+    if checksum::ipv4_header(&words) != 0 {
+        return Some(Err(Reason::UnderlayInputBadChecksum));
+    }
+    let total_length = u32::from(u16::from_be(packet.read(16)?));
+    let udp_length = u32::from(u16::from_be(packet.read(38)?));
+    if total_length + 14 != journey.length || udp_length + 20 != total_length {
+        return Some(Err(Reason::UnderlayInputTruncated));
+    }
+    Some(Ok(Outer {
+        source_be: packet.read(26)?,
+        destination_be: packet.read(30)?,
+        udp_port_be,
+        tos,
+    }))
+}

@@ -1,0 +1,47 @@
+//! Arrives: a packet from any port. Leaves: the port's slot and the settings.
+//!
+//! Passes everything while the bypass is on, when the daemon's heartbeat is too old (the maps may
+//! be stale, the kernel is not), and from ports that the maps do not know in this role.
+
+use aya_ebpf::helpers::bpf_jiffies64;
+use fabric_common::{
+    reason::Reason,
+    schema::ports::{self, Port},
+};
+
+use crate::{journey::Journey, maps, packet::Packet};
+
+#[inline(always)]
+pub fn port_input(packet: &Packet, journey: &mut Journey, role: u8) -> Result<(), Reason> {
+    let (slot, port) = find_port(packet.ingress_ifindex()).ok_or(Reason::PortInputUnknownPort)?;
+    journey.port = slot;
+    let settings = maps::SETTINGS.get(0).ok_or(Reason::PortInputUnknownPort)?;
+    if settings.bypass != 0 {
+        return Err(Reason::PortInputBypassed);
+    }
+    // SAFETY: the helper only reads the kernel's clock.
+    let now = unsafe { bpf_jiffies64() };
+    if now > settings.deadline {
+        return Err(Reason::PortInputHeartbeatExpired);
+    }
+    if port.role != role {
+        return Err(Reason::PortInputUnknownPort);
+    }
+    journey.now = now;
+    journey.settings = settings;
+    journey.untagged_circuit = port.untagged_circuit;
+    journey.port_mac = port.mac;
+    Ok(())
+}
+
+#[inline(always)]
+fn find_port(ifindex: u32) -> Option<(u32, &'static Port)> {
+    for probe in 0..ports::PROBES {
+        let slot = ports::slot(ifindex, probe, ports::MAX - 1);
+        let port = maps::PORTS.get(slot)?;
+        if port.ifindex == ifindex {
+            return Some((slot, port));
+        }
+    }
+    None
+}
