@@ -1,5 +1,5 @@
 //! Compiles the BPF programs of `fabric-ebpf` and leaves the object in `OUT_DIR`, from where
-//! `bpf_object.rs` embeds it.
+//! `src/kernel/object.rs` embeds it.
 
 // The one place that knows where the toolchain is, shared with `cargo xtask setup`.
 #[path = "../xtask/src/toolchain/locate.rs"]

@@ -1,3 +1,3 @@
 //! The user-space side of Fabric.
 
-pub mod bpf_object;
+pub mod kernel;

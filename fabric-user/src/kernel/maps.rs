@@ -1,0 +1,123 @@
+//! The pinned maps of an instance, typed.
+
+use std::io;
+
+use aya::maps::{Map, MapData, MapError, PerCpuArray};
+use fabric_common::{
+    schema::{
+        circuits::Circuit, counters::Counter, counters::Traffic, domains::Domain, groups::Group,
+        nexthops::Nexthop, ports::Port, settings::Settings, vlans::PortVlans, vteps::Vtep,
+    },
+    table::Bucket,
+};
+use thiserror::Error;
+
+use super::{memory::MappedArray, pins::Instance};
+
+/// Why the maps cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// There are none.
+    #[error("no maps of instance {0:?} are pinned; start fabricd, or name another instance with --instance")]
+    NoInstance(String),
+    /// One is missing or of another kind.
+    #[error("cannot open the map {name}: {source}")]
+    Map {
+        /// The map.
+        name: &'static str,
+        /// The system's answer.
+        source: MapError,
+    },
+    /// One cannot be mapped into memory.
+    #[error("cannot map {name} into memory: {source}")]
+    Memory {
+        /// The map.
+        name: &'static str,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+/// All maps but the device map, which can only be written by system calls.
+pub struct Maps {
+    /// Heartbeat, bypass switch, seed.
+    pub settings: MappedArray<Settings>,
+    /// Interfaces by slot.
+    pub ports: MappedArray<Port>,
+    /// Tagged VLANs by port slot.
+    pub vlans: MappedArray<PortVlans>,
+    /// Attachment circuits.
+    pub circuits: MappedArray<Circuit>,
+    /// Bridge domains.
+    pub domains: MappedArray<Domain>,
+    /// MAC addresses.
+    pub fdb: MappedArray<Bucket>,
+    /// Remote VTEPs.
+    pub vteps: MappedArray<Vtep>,
+    /// Outer source address to VTEP.
+    pub peers: MappedArray<Bucket>,
+    /// VNI to domain.
+    pub vnis: MappedArray<Bucket>,
+    /// ECMP groups.
+    pub groups: MappedArray<Group>,
+    /// Underlay nexthops.
+    pub nexthops: MappedArray<Nexthop>,
+    /// Received packets per port and reason.
+    pub reasons: PerCpuArray<MapData, Counter>,
+    /// Sent packets per port.
+    pub port_tx: PerCpuArray<MapData, Counter>,
+    /// Packets per domain.
+    pub domain_traffic: PerCpuArray<MapData, Traffic>,
+    /// Packets per VTEP.
+    pub vtep_traffic: PerCpuArray<MapData, Traffic>,
+}
+
+impl Maps {
+    /// Opens the pinned maps of an instance; `writable` for the daemon and for `bypass`.
+    ///
+    /// # Errors
+    /// If one is missing or cannot be used.
+    pub fn open(instance: &Instance, writable: bool) -> Result<Self, OpenError> {
+        if !instance.exists() {
+            return Err(OpenError::NoInstance(instance.name().into()));
+        }
+        Ok(Self {
+            settings: mapped(instance, "settings", writable)?,
+            ports: mapped(instance, "ports", writable)?,
+            vlans: mapped(instance, "vlans", writable)?,
+            circuits: mapped(instance, "circuits", writable)?,
+            domains: mapped(instance, "domains", writable)?,
+            fdb: mapped(instance, "fdb", writable)?,
+            vteps: mapped(instance, "vteps", writable)?,
+            peers: mapped(instance, "peers", writable)?,
+            vnis: mapped(instance, "vnis", writable)?,
+            groups: mapped(instance, "groups", writable)?,
+            nexthops: mapped(instance, "nexthops", writable)?,
+            reasons: per_cpu(instance, "reasons")?,
+            port_tx: per_cpu(instance, "port_tx")?,
+            domain_traffic: per_cpu(instance, "domain_traffic")?,
+            vtep_traffic: per_cpu(instance, "vtep_traffic")?,
+        })
+    }
+}
+
+fn mapped<T: aya::Pod>(
+    instance: &Instance,
+    name: &'static str,
+    writable: bool,
+) -> Result<MappedArray<T>, OpenError> {
+    let error = |source| OpenError::Map { name, source };
+    let data = MapData::from_pin(instance.map(name)).map_err(error)?;
+    let entries = data.info().map_err(error)?.max_entries();
+    MappedArray::new(data.fd(), entries, writable)
+        .map_err(|source| OpenError::Memory { name, source })
+}
+
+fn per_cpu<T: aya::Pod>(
+    instance: &Instance,
+    name: &'static str,
+) -> Result<PerCpuArray<MapData, T>, OpenError> {
+    let error = |source| OpenError::Map { name, source };
+    let data = MapData::from_pin(instance.map(name)).map_err(error)?;
+    PerCpuArray::try_from(Map::PerCpuArray(data)).map_err(error)
+}

@@ -1,0 +1,132 @@
+//! An array map in our own memory.
+//!
+//! The packet path reads at the same time, so every change is a store of one aligned 64-bit word.
+//! Whoever needs more than one word to change at once writes to an index that nothing refers to.
+
+use std::{
+    io,
+    marker::PhantomData,
+    os::fd::AsFd,
+    ptr::NonNull,
+    slice,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use aya::Pod;
+use fabric_common::table::{Bucket, SharedBucket, Table};
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+/// All elements of a `BPF_F_MMAPABLE` array.
+#[derive(Debug)]
+pub struct MappedArray<T> {
+    start: NonNull<AtomicU64>,
+    entries: u32,
+    _elements: PhantomData<T>,
+}
+
+// SAFETY: the memory is shared with the kernel anyway and only accessed by atomic operations.
+unsafe impl<T> Send for MappedArray<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for MappedArray<T> {}
+
+impl<T: Pod> MappedArray<T> {
+    /// 64-bit words of an element. The kernel rounds elements up to 8 bytes; ours are exact.
+    const WORDS: usize = {
+        assert!(size_of::<T>() % 8 == 0 && align_of::<T>() <= 64);
+        size_of::<T>() / 8
+    };
+
+    /// Maps the map behind `fd`, which must have `entries` elements of type `T`.
+    ///
+    /// # Errors
+    /// What `mmap` says, for instance that the map lacks `BPF_F_MMAPABLE`.
+    pub fn new(fd: impl AsFd, entries: u32, writable: bool) -> io::Result<Self> {
+        let protection = if writable { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
+        let length = Self::bytes(entries);
+        // SAFETY: a fresh mapping at an address of the kernel's choice.
+        let start =
+            unsafe { mmap(std::ptr::null_mut(), length, protection, MapFlags::SHARED, fd, 0)? };
+        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(Self { start, entries, _elements: PhantomData })
+    }
+
+    fn bytes(entries: u32) -> usize {
+        (entries as usize * size_of::<T>()).next_multiple_of(rustix::param::page_size())
+    }
+
+    /// Number of elements.
+    #[must_use]
+    pub const fn len(&self) -> u32 {
+        self.entries
+    }
+
+    /// True for an array without elements, which the kernel does not allow.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
+    fn words(&self, index: u32) -> &[AtomicU64] {
+        assert!(index < self.entries, "index {index} of a map with {} entries", self.entries);
+        // SAFETY: inside the mapping by the check above; it lives as long as `self`.
+        unsafe {
+            slice::from_raw_parts(self.start.as_ptr().add(index as usize * Self::WORDS), Self::WORDS)
+        }
+    }
+
+    /// A copy of an element, word by word.
+    #[must_use]
+    pub fn get(&self, index: u32) -> T {
+        let mut value = std::mem::MaybeUninit::<T>::uninit();
+        for (i, word) in self.words(index).iter().enumerate() {
+            let bytes = word.load(Ordering::Acquire).to_ne_bytes();
+            // SAFETY: byte-wise copy into the value, which has WORDS * 8 bytes.
+            unsafe {
+                value.as_mut_ptr().cast::<u8>().add(i * 8).copy_from_nonoverlapping(bytes.as_ptr(), 8);
+            }
+        }
+        // SAFETY: all bytes were written, and `T` is plain old data.
+        unsafe { value.assume_init() }
+    }
+
+    /// Stores the words of `value` that differ; false if none did.
+    pub fn set(&self, index: u32, value: &T) -> bool {
+        // SAFETY: plain old data without padding, read byte-wise.
+        let bytes =
+            unsafe { slice::from_raw_parts(std::ptr::from_ref(value).cast::<u8>(), size_of::<T>()) };
+        let mut changed = false;
+        for (word, bytes) in self.words(index).iter().zip(bytes.chunks_exact(8)) {
+            let new = u64::from_ne_bytes(bytes.try_into().unwrap_or_default());
+            if word.load(Ordering::Acquire) != new {
+                word.store(new, Ordering::Release);
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// All elements with their indexes.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, T)> + '_ {
+        (0..self.entries).map(|i| (i, self.get(i)))
+    }
+}
+
+impl MappedArray<Bucket> {
+    /// The array as the hash table that it holds.
+    #[must_use]
+    pub fn table(&self) -> Table<'_> {
+        // SAFETY: `SharedBucket` has the layout of `Bucket`, made of atomics.
+        Table::new(unsafe {
+            slice::from_raw_parts(self.start.as_ptr().cast::<SharedBucket>(), self.entries as usize)
+        })
+    }
+}
+
+impl<T> Drop for MappedArray<T> {
+    fn drop(&mut self) {
+        let length = (self.entries as usize * size_of::<T>())
+            .next_multiple_of(rustix::param::page_size());
+        // SAFETY: the mapping of `new`, which nothing borrows any more.
+        let _gone = unsafe { munmap(self.start.as_ptr().cast(), length) };
+    }
+}

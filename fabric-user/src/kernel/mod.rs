@@ -1,0 +1,10 @@
+//! What Fabric owns in the kernel: programs, links, maps and their pins.
+
+pub mod heartbeat;
+pub mod links;
+pub mod maps;
+pub mod memory;
+pub mod object;
+pub mod pins;
+pub mod programs;
+pub mod schema_check;

@@ -1,0 +1,154 @@
+//! Loading the programs against the pinned maps of an instance.
+
+use aya::{
+    Ebpf, EbpfError, EbpfLoader,
+    maps::{DevMap, MapData, MapError},
+    programs::{ProgramError, Xdp},
+};
+use fabric_common::schema::MAPS;
+use thiserror::Error;
+
+use super::{
+    object::OBJECT,
+    pins::{Instance, PinError},
+    schema_check::{self, SchemaError},
+};
+
+/// Why the programs could not be loaded.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The kernel does not describe its types.
+    #[error(
+        "this kernel has no BTF (/sys/kernel/btf/vmlinux is missing); Fabric needs a kernel built with CONFIG_DEBUG_INFO_BTF, such as Debian's"
+    )]
+    NoBtf,
+    /// Not allowed to.
+    #[error(
+        "not allowed to load BPF programs: run as root, or with the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"
+    )]
+    NotPermitted,
+    /// A pin problem.
+    #[error(transparent)]
+    Pin(#[from] PinError),
+    /// A pinned map of another layout.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// The object was refused.
+    #[error("cannot load the BPF object: {0}")]
+    Object(#[from] EbpfError),
+    /// A program was refused.
+    #[error("the kernel refuses the program {name}: {source}")]
+    Program {
+        /// The program.
+        name: &'static str,
+        /// The system's answer, with the verifier's log.
+        source: ProgramError,
+    },
+    /// A map that must be there is not.
+    #[error("cannot use the map {name}: {source}")]
+    Map {
+        /// The map.
+        name: &'static str,
+        /// The system's answer.
+        source: MapError,
+    },
+}
+
+/// Names of the programs in the object.
+pub const ACCESS: &str = "fabric_access";
+/// See [`ACCESS`].
+pub const UPLINK: &str = "fabric_uplink";
+/// See [`ACCESS`].
+pub const HEARTBEAT: &str = "fabric_heartbeat";
+
+/// The loaded programs and the map that only they and system calls can reach.
+pub struct Programs {
+    ebpf: Ebpf,
+    /// Redirect targets by port slot.
+    pub tx_ports: DevMap<MapData>,
+}
+
+impl Programs {
+    /// Loads all programs. Maps that are pinned already are used as they are; missing ones are made.
+    ///
+    /// # Errors
+    /// If a pinned map has another layout, or the kernel refuses something. Nothing that runs is
+    /// affected then.
+    pub fn load(instance: &Instance, fdb_buckets: u32) -> Result<Self, LoadError> {
+        if !std::path::Path::new("/sys/kernel/btf/vmlinux").exists() {
+            return Err(LoadError::NoBtf);
+        }
+        instance.create()?;
+        let mut loader = EbpfLoader::new();
+        let mask = fdb_buckets - 1;
+        loader.map_max_entries("fdb", fdb_buckets);
+        loader.override_global("FDB_MASK", &mask, true);
+        for spec in MAPS {
+            let path = instance.map(spec.name);
+            let entries = if spec.name == "fdb" { fdb_buckets } else { spec.max_entries };
+            if path.exists() {
+                schema_check::check(&path, spec, entries)?;
+            }
+            loader.map_pin_path(spec.name, path);
+        }
+        let mut ebpf = loader.load(OBJECT).map_err(|e| {
+            if is_permission(&e) { LoadError::NotPermitted } else { LoadError::Object(e) }
+        })?;
+        for name in [ACCESS, UPLINK, HEARTBEAT] {
+            program(&mut ebpf, name)?
+                .load()
+                .map_err(|source| LoadError::Program { name, source })?;
+        }
+        #[cfg(feature = "bpf-log")]
+        start_log(&mut ebpf);
+        let tx_ports = MapData::from_pin(instance.map("tx_ports"))
+            .and_then(|data| DevMap::try_from(aya::maps::Map::DevMap(data)))
+            .map_err(|source| LoadError::Map { name: "tx_ports", source })?;
+        Ok(Self { ebpf, tx_ports })
+    }
+
+    /// A program by name.
+    ///
+    /// # Errors
+    /// If the object has no XDP program of that name.
+    pub fn get(&mut self, name: &'static str) -> Result<&mut Xdp, LoadError> {
+        program(&mut self.ebpf, name)
+    }
+}
+
+fn program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Xdp, LoadError> {
+    let program = ebpf.program_mut(name).ok_or(LoadError::Program {
+        name,
+        source: ProgramError::NotLoaded,
+    })?;
+    program.try_into().map_err(|source| LoadError::Program { name, source })
+}
+
+fn is_permission(error: &EbpfError) -> bool {
+    let mut source: Option<&dyn std::error::Error> = Some(error);
+    while let Some(e) = source {
+        if let Some(io) = e.downcast_ref::<std::io::Error>() {
+            return io.kind() == std::io::ErrorKind::PermissionDenied;
+        }
+        source = e.source();
+    }
+    false
+}
+
+/// Sends the log of the packet path, which debug builds have, to `tracing`.
+#[cfg(feature = "bpf-log")]
+fn start_log(ebpf: &mut Ebpf) {
+    match aya_log::EbpfLogger::init(ebpf) {
+        Ok(logger) => {
+            if let Ok(mut fd) = tokio::io::unix::AsyncFd::with_interest(logger, tokio::io::Interest::READABLE) {
+                tokio::spawn(async move {
+                    while let Ok(mut guard) = fd.readable_mut().await {
+                        guard.get_inner_mut().flush();
+                        guard.clear_ready();
+                    }
+                });
+            }
+        }
+        Err(error) => tracing::warn!(%error, "the packet path's log cannot be read"),
+    }
+}
