@@ -85,10 +85,11 @@ static NO_DOMAIN: Domain = Domain {
 
 static NO_SETTINGS: Settings = Settings {
     deadline: 0,
-    timeout_jiffies: 0,
     bypass: 0,
+    timeout_jiffies: 0,
     seed: 0,
     hz: 0,
+    _pad: 0,
     vxlan_ports_be: [0; 4],
 };
 

@@ -7,16 +7,19 @@ pub struct Settings {
     /// Kernel time in jiffies after which nothing is forwarded any more. Written by the heartbeat
     /// program, which adds `timeout_jiffies` to the present.
     pub deadline: u64,
+    /// Not 0: hand all traffic to the kernel. A word of its own, because others than the daemon
+    /// write it.
+    pub bypass: u64,
     /// How long the maps may be used without a sign of life from the daemon, in jiffies.
     pub timeout_jiffies: u32,
-    /// Not 0: hand all traffic to the kernel.
-    pub bypass: u32,
     /// Seed of the flow hash: differs per box, stays over restarts.
     pub seed: u32,
     /// The kernel's timer frequency (CONFIG_HZ), to turn jiffies into time.
     pub hz: u32,
+    /// Zero.
+    pub _pad: u32,
     /// UDP destination ports of the vxlan devices, 0 where there are fewer than four.
     pub vxlan_ports_be: [u16; 4],
 }
 
-super::map_value!(Settings, 32);
+super::map_value!(Settings, 40);

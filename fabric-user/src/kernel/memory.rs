@@ -91,24 +91,48 @@ impl<T: Pod> MappedArray<T> {
 
     /// Stores the words of `value` that differ; false if none did.
     pub fn set(&self, index: u32, value: &T) -> bool {
-        // SAFETY: plain old data without padding, read byte-wise.
-        let bytes =
-            unsafe { slice::from_raw_parts(std::ptr::from_ref(value).cast::<u8>(), size_of::<T>()) };
+        self.store(index, value, |_, now| now)
+    }
+
+    /// Stores the words of `value` that differ from those that `old` gives for their number and
+    /// present content.
+    fn store(&self, index: u32, value: &T, old: impl Fn(usize, u64) -> u64) -> bool {
         let mut changed = false;
-        for (word, bytes) in self.words(index).iter().zip(bytes.chunks_exact(8)) {
-            let new = u64::from_ne_bytes(bytes.try_into().unwrap_or_default());
-            if word.load(Ordering::Acquire) != new {
-                word.store(new, Ordering::Release);
+        for (i, shared) in self.words(index).iter().enumerate() {
+            let new = word(value, i);
+            if old(i, shared.load(Ordering::Acquire)) != new {
+                shared.store(new, Ordering::Release);
                 changed = true;
             }
         }
         changed
     }
 
+    /// Changes an element: stores the words that `change` makes different from what it was given,
+    /// and no others, which somebody else may write meanwhile. False if there were none.
+    pub fn update(&self, index: u32, change: impl FnOnce(&mut T)) -> bool {
+        let old = self.get(index);
+        let mut new = old;
+        change(&mut new);
+        self.store(index, &new, |i, _| word(&old, i))
+    }
+
     /// All elements with their indexes.
     pub fn iter(&self) -> impl Iterator<Item = (u32, T)> + '_ {
         (0..self.entries).map(|i| (i, self.get(i)))
     }
+}
+
+/// Word `i` of a value, as it stands in memory.
+fn word<T: Pod>(value: &T, i: usize) -> u64 {
+    let mut bytes = [0; 8];
+    // SAFETY: plain old data without padding, and `MappedArray::words` gives only numbers of words
+    // inside the value.
+    unsafe {
+        let start = std::ptr::from_ref(value).cast::<u8>().add(i * 8);
+        bytes.as_mut_ptr().copy_from_nonoverlapping(start, 8);
+    }
+    u64::from_ne_bytes(bytes)
 }
 
 impl MappedArray<Bucket> {

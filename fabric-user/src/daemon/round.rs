@@ -1,0 +1,274 @@
+//! One round: events into the model, the model into the maps.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fs,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context as _;
+
+use super::{Request, Response, state::State};
+use crate::{
+    kernel::pins::Instance,
+    model::{
+        Dirty, FdbKey, Network, NexthopKey, Pattern, Policy, Structure, Target, compile_fdb,
+        compile_mac, compile_structure, fdb_problems,
+    },
+    observe::{Event, Snapshot},
+    reconcile::{Outcome, Reconciler},
+    settings::Settings,
+};
+
+/// Everything that the daemon knows.
+pub(super) struct Round {
+    pub(super) settings: Settings,
+    instance: Instance,
+    /// `None` while everything is detached by request.
+    reconciler: Option<Reconciler>,
+    network: Network,
+    policy: Policy,
+    structure: Structure,
+    full: BTreeSet<String>,
+    detached: BTreeSet<String>,
+    state: State,
+}
+
+impl Round {
+    /// Loads programs and maps and takes over what is there.
+    pub(super) fn new(instance: Instance, settings: Settings) -> anyhow::Result<Self> {
+        let reconciler = Reconciler::new(instance.clone(), &settings)?;
+        let default_ttl = fs::read_to_string("/proc/sys/net/ipv4/ip_default_ttl")
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or(64);
+        let policy = Policy {
+            allowed: settings.ports.clone(),
+            denied: settings.exclude.clone(),
+            default_ttl,
+            ..Policy::default()
+        };
+        Ok(Self {
+            settings,
+            instance,
+            reconciler: Some(reconciler),
+            network: Network::new(),
+            policy,
+            structure: Structure::default(),
+            full: BTreeSet::new(),
+            detached: BTreeSet::new(),
+            state: State { pid: std::process::id(), ..State::default() },
+        })
+    }
+
+    /// Sign of life.
+    pub(super) fn beat(&mut self) -> anyhow::Result<()> {
+        self.reconciler.as_mut().map_or(Ok(()), |r| r.beat().map_err(Into::into))
+    }
+
+    /// Neighbours for which the kernel has to be asked.
+    pub(super) fn unresolved(&self) -> Vec<NexthopKey> {
+        self.structure.unresolved.iter().copied().collect()
+    }
+
+    /// Messages were lost: what is in the model may be wrong.
+    pub(super) fn lost(&mut self) {
+        self.state.synced = false;
+        self.state.resyncs += 1;
+    }
+
+    /// Applies changes; true if routes have to be read anew a moment later.
+    pub(super) fn events(&mut self, events: Vec<Event>) -> anyhow::Result<bool> {
+        let mut dirty = Dirty::default();
+        for event in events {
+            dirty |= self.network.apply(event);
+        }
+        let routing_stale = dirty.routing_stale;
+        if dirty.bridging {
+            // A port that could not be used may be another one now.
+            self.policy.unusable.clear();
+        }
+        self.update(&dirty)?;
+        Ok(routing_stale)
+    }
+
+    /// Takes a dump for the truth.
+    pub(super) fn replace(&mut self, snapshot: Snapshot) -> anyhow::Result<()> {
+        self.network.replace(snapshot);
+        self.policy.unusable.clear();
+        self.full_round()?;
+        self.state.synced = true;
+        self.write_state();
+        Ok(())
+    }
+
+    /// Compares everything with a dump and counts what had to be corrected.
+    pub(super) fn audit(&mut self, snapshot: Snapshot) -> anyhow::Result<()> {
+        self.network.replace(snapshot);
+        let corrections = self.full_round()?.changes as u64;
+        self.state.audits += 1;
+        self.state.audit_corrections += corrections;
+        if corrections > 0 {
+            tracing::warn!(corrections, "the audit corrected entries");
+        }
+        self.write_state();
+        Ok(())
+    }
+
+    fn update(&mut self, dirty: &Dirty) -> anyhow::Result<()> {
+        if dirty.needs_structure(&self.structure) {
+            self.full_round()?;
+            self.write_state();
+        } else if !dirty.macs.is_empty() {
+            let changes: Vec<(FdbKey, Option<Target>)> = dirty
+                .macs
+                .iter()
+                .map(|key| (*key, compile_mac(&self.network, &self.structure, *key)))
+                .collect();
+            if let Some(reconciler) = &mut self.reconciler {
+                let outcome = reconciler.apply_macs(changes);
+                self.note(&outcome);
+            }
+        }
+        Ok(())
+    }
+
+    /// Compiles and applies everything, leaving out ports that turn out to be unusable.
+    fn full_round(&mut self) -> anyhow::Result<Outcome> {
+        let Some(reconciler) = &mut self.reconciler else { return Ok(Outcome::default()) };
+        loop {
+            self.policy.sticky_uplinks = self.structure.uplinks();
+            self.structure = compile_structure(&self.network, &self.policy);
+            let fdb: HashMap<FdbKey, Target> = compile_fdb(&self.network, &self.structure);
+            let outcome = reconciler.apply(&self.structure, &fdb)?;
+            if outcome.unusable.is_empty() {
+                self.full.clear();
+                self.note(&outcome);
+                return Ok(outcome);
+            }
+            for text in outcome.unusable.values() {
+                tracing::warn!("{text}");
+            }
+            self.policy.unusable.extend(outcome.unusable);
+        }
+    }
+
+    fn note(&mut self, outcome: &Outcome) {
+        for text in &outcome.full {
+            if self.full.insert(text.clone()) {
+                tracing::warn!("{text}");
+            }
+        }
+    }
+
+    fn write_state(&mut self) {
+        let name = |ifindex: &u32| self.network.name(*ifindex);
+        self.state.declined =
+            self.structure.declined.iter().map(|(i, why)| (name(i), why.clone())).collect();
+        let problems = self.structure.problems.iter().map(|p| p.text.clone());
+        let macs = fdb_problems(&self.network, &self.structure).into_iter().map(|p| p.text);
+        self.state.problems = problems.chain(macs).chain(self.full.iter().cloned()).collect();
+        self.state.unresolved = self
+            .structure
+            .unresolved
+            .iter()
+            .map(|hop| format!("{} on {}", hop.gateway, name(&hop.ifindex)))
+            .collect();
+        self.state.written = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        if let Err(error) = self.state.write(&self.settings.run_file("json")) {
+            tracing::warn!(%error, "cannot write the state file");
+        }
+    }
+
+    /// What is accelerated, in one line.
+    pub(super) fn summary(&self) -> String {
+        let s = &self.structure;
+        format!(
+            "in sync: {} ports, {} bridge domains, {} VTEPs, {} MACs known",
+            s.ports.len(),
+            s.domains.len(),
+            s.vteps.len(),
+            self.network.mac_count()
+        )
+    }
+
+    /// Does what somebody asked on the socket.
+    pub(super) fn control(&mut self, request: Request) -> Response {
+        let done = match request {
+            Request::Detach(names) if names.is_empty() => self.detach_all(),
+            Request::Detach(names) => self.change_detached(&names, true),
+            Request::Attach(names) => self.attach(&names),
+        };
+        self.write_state();
+        done.map_or_else(|error| Response::Failed(format!("{error:#}")), Response::Done)
+    }
+
+    fn detach_all(&mut self) -> anyhow::Result<String> {
+        if let Some(reconciler) = self.reconciler.take() {
+            reconciler.detach_all()?;
+        }
+        self.structure = Structure::default();
+        Ok("all programs and maps are off; `fabricctl attach` puts them back".into())
+    }
+
+    fn attach(&mut self, names: &[String]) -> anyhow::Result<String> {
+        if self.reconciler.is_none() {
+            self.reconciler = Some(Reconciler::new(self.instance.clone(), &self.settings)?);
+        }
+        if names.is_empty() {
+            self.detached.clear();
+            return self.after_change("all ports are in use again");
+        }
+        let text = self.change_detached(names, false)?;
+        self.beat()?;
+        Ok(text)
+    }
+
+    fn change_detached(&mut self, names: &[String], detach: bool) -> anyhow::Result<String> {
+        for name in names {
+            if detach {
+                self.network
+                    .links()
+                    .find(|link| link.name == *name)
+                    .with_context(|| format!("there is no interface {name}"))?;
+                self.detached.insert(name.clone());
+            } else if !self.detached.remove(name) {
+                anyhow::bail!("port {name} was not detached");
+            }
+        }
+        let list = names.join(", ");
+        self.after_change(&if detach {
+            format!("left to the kernel: {list}")
+        } else {
+            format!("in use again: {list}")
+        })
+    }
+
+    fn after_change(&mut self, text: &str) -> anyhow::Result<String> {
+        let detached = self.detached.iter().map(Pattern::new);
+        self.policy.denied = self.settings.exclude.iter().cloned().chain(detached).collect();
+        self.policy.unusable = BTreeMap::new();
+        self.full_round()?;
+        self.beat()?;
+        Ok(text.into())
+    }
+
+    /// Ends: leaves everything in place for the next daemon, or takes it off if the settings say
+    /// so.
+    pub(super) fn finish(mut self) -> anyhow::Result<()> {
+        if !self.settings.detach_on_exit {
+            tracing::info!(
+                "programs and maps stay; the kernel takes over in {} ms unless a daemon does",
+                self.settings.heartbeat_timeout_ms
+            );
+            return Ok(());
+        }
+        if let Some(reconciler) = self.reconciler.take() {
+            reconciler.detach_all()?;
+            tracing::info!("programs and maps are off, the kernel forwards");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,53 @@
+//! What only the daemon knows, in a file for `fabricctl status`, so that the last word is there
+//! even when the daemon is not.
+
+use std::{collections::BTreeMap, fs, io, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+/// The content of `/run/fabric/INSTANCE.json`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Process of the daemon.
+    pub pid: u32,
+    /// Seconds since 1970 at which this was written.
+    pub written: u64,
+    /// True between a complete dump and the next lost message.
+    pub synced: bool,
+    /// Full comparisons so far.
+    pub audits: u64,
+    /// Entries that audits had to correct.
+    pub audit_corrections: u64,
+    /// How often the kernel dropped messages.
+    pub resyncs: u64,
+    /// Interfaces that are not accelerated, with the reason, by name.
+    pub declined: BTreeMap<String, String>,
+    /// What is left to the kernel, as sentences.
+    pub problems: Vec<String>,
+    /// Underlay neighbours that the kernel has not resolved.
+    pub unresolved: Vec<String>,
+}
+
+impl State {
+    /// Replaces the file in one step.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let next = path.with_extension("json.new");
+        fs::write(&next, serde_json::to_vec(self)?)?;
+        fs::rename(next, path)
+    }
+
+    /// Reads the file; `None` if there is none.
+    ///
+    /// # Errors
+    /// If it cannot be read or understood.
+    pub fn read(path: &Path) -> io::Result<Option<Self>> {
+        match fs::read(path) {
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Bridge domains, circuits and VNIs.
+
+use std::time::Duration;
+
+use fabric_common::schema::{
+    circuits::{self, Circuit},
+    domains::{self, Domain},
+    fdb::{split_target, target},
+    vnis,
+};
+
+use super::{Outcome, Reconciler};
+use crate::{
+    kernel::heartbeat,
+    model::{self, CircuitKey, DomainKey, Structure},
+    observe::Df,
+};
+
+impl Reconciler {
+    /// Reads from the maps which index belongs to which domain and circuit.
+    pub(super) fn recover_bridges(&mut self) {
+        for (index, d) in self.maps.domains.iter() {
+            if d.flags & domains::FLAG_IN_USE != 0 {
+                self.domains.adopt(DomainKey { bridge: d.bridge, vlan: d.vlan }, index);
+            }
+        }
+        for (index, c) in self.maps.circuits.iter().filter(|(_, c)| c.port != 0) {
+            let domain = self.maps.domains.get(u32::from(c.domain));
+            let domain = DomainKey { bridge: domain.bridge, vlan: domain.vlan };
+            self.circuits.adopt(CircuitKey { bridge_port: c.bridge_port, domain }, index);
+        }
+    }
+
+    pub(super) fn add_domains(&mut self, structure: &Structure, outcome: &mut Outcome) {
+        let mut ports_be = [0_u16; 4];
+        let mut used = 0;
+        for (key, domain) in &structure.domains {
+            let Some((index, new)) = self.domains.allocate(key) else {
+                outcome.full("domains", self.domains.capacity(), "");
+                continue;
+            };
+            if new {
+                let reset = super::underlay::reset(&mut self.maps.domain_traffic, index);
+                reset.unwrap_or_else(|error| tracing::warn!(%error, "cannot reset counters"));
+            }
+            let value = domain_value(key, domain, self.hz);
+            outcome.changes += usize::from(self.maps.domains.set(index, &value));
+            if domain.vni.is_some() && !ports_be.contains(&value.udp_port_be) {
+                match ports_be.get_mut(used) {
+                    Some(free) => *free = value.udp_port_be,
+                    None => outcome.full("settings.vxlan_ports", 4, ""),
+                }
+                used += 1;
+            }
+        }
+        let changed = self.maps.settings.update(0, |s| s.vxlan_ports_be = ports_be);
+        outcome.changes += usize::from(changed);
+    }
+
+    pub(super) fn remove_domains(&mut self, structure: &Structure, outcome: &mut Outcome) {
+        for (_, index) in self.domains.retain(|key| structure.domains.contains_key(key)) {
+            self.maps.domains.set(index, &Domain::default());
+            outcome.changes += 1;
+        }
+    }
+
+    pub(super) fn add_circuits(&mut self, structure: &Structure, outcome: &mut Outcome) {
+        for (key, circuit) in &structure.circuits {
+            let (Some(port), Some(domain)) =
+                (self.ports.get(&circuit.port), self.domains.get(&key.domain))
+            else {
+                continue;
+            };
+            let value = Circuit {
+                port: *port as u16,
+                domain: domain as u16,
+                vlan: circuit.vlan,
+                flags: if circuit.isolated { circuits::FLAG_ISOLATED } else { 0 },
+                max_frame: circuit.max_frame,
+                bridge_port: key.bridge_port,
+            };
+            match self.circuits.allocate(key) {
+                Some((index, _)) => {
+                    outcome.changes += usize::from(self.maps.circuits.set(index, &value));
+                }
+                None => outcome.full("circuits", self.circuits.capacity(), ""),
+            }
+        }
+    }
+
+    pub(super) fn remove_circuits(&mut self, structure: &Structure, outcome: &mut Outcome) {
+        for (_, index) in self.circuits.retain(|key| structure.circuits.contains_key(key)) {
+            self.maps.circuits.set(index, &Circuit::default());
+            outcome.changes += 1;
+        }
+    }
+
+    pub(super) fn add_vnis(&mut self, structure: &Structure, outcome: &mut Outcome) {
+        let table = self.maps.vnis.table();
+        for (key, domain) in &structure.domains {
+            let (Some(vni), Some(index)) = (domain.vni, self.domains.get(key)) else { continue };
+            let key = vnis::key(domain.udp_port.to_be(), vni);
+            if table.get(key) == Some(target(0, index)) {
+                continue;
+            }
+            if table.insert(key, target(0, index)) {
+                outcome.changes += 1;
+            } else {
+                outcome.full("vnis", self.maps.vnis.len() as usize * 4, "");
+            }
+        }
+    }
+
+    pub(super) fn remove_vnis(&mut self, structure: &Structure, outcome: &mut Outcome) {
+        let table = self.maps.vnis.table();
+        let wanted: std::collections::HashSet<u64> = structure
+            .domains
+            .values()
+            .filter_map(|d| Some(vnis::key(d.udp_port.to_be(), d.vni?)))
+            .collect();
+        for (key, value, _) in table.iter() {
+            if !wanted.contains(&key) {
+                tracing::debug!(domain = split_target(value).1, "VNI removed");
+                outcome.changes += usize::from(table.remove(key));
+            }
+        }
+    }
+}
+
+fn domain_value(key: &DomainKey, domain: &model::Domain, hz: u32) -> Domain {
+    let mut flags = domains::FLAG_IN_USE;
+    let mut set = |condition, flag| {
+        if condition {
+            flags |= flag;
+        }
+    };
+    set(domain.ttl_inherit, domains::FLAG_TTL_INHERIT);
+    set(domain.tos_inherit, domains::FLAG_TOS_INHERIT);
+    set(domain.df == Df::Set, domains::FLAG_DF);
+    set(domain.df == Df::Inherit, domains::FLAG_DF_INHERIT);
+    set(domain.overlay_learning, domains::FLAG_OVERLAY_LEARNING);
+    set(domain.overlay_isolated, domains::FLAG_OVERLAY_ISOLATED);
+    Domain {
+        vni: domain.vni.unwrap_or(0),
+        local_be: u32::from(domain.local).to_be(),
+        udp_port_be: domain.udp_port.to_be(),
+        flags,
+        ttl: domain.ttl,
+        tos: domain.tos,
+        vlan: key.vlan,
+        max_frame: domain.max_frame,
+        refresh_jiffies: match domain.ageing_ms {
+            0 => 0,
+            ms => heartbeat::jiffies(Duration::from_millis(ms / 4), hz),
+        },
+        bridge: key.bridge,
+        vxlan: domain.vxlan,
+    }
+}

@@ -1,0 +1,81 @@
+//! MAC addresses.
+
+use std::collections::HashMap;
+
+use fabric_common::schema::fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE, key, mac_number, target};
+
+use super::{Outcome, Reconciler};
+use crate::model::{FdbKey, Target};
+
+impl Reconciler {
+    /// Makes the FDB hold exactly `fdb`.
+    pub(super) fn sync_fdb(&mut self, fdb: &HashMap<FdbKey, Target>, outcome: &mut Outcome) {
+        let mut wanted = HashMap::with_capacity(fdb.len());
+        for (mac, place) in fdb {
+            if let Some((key, target)) = self.entry(mac, place) {
+                wanted.insert(key, target);
+            }
+        }
+        let table = self.maps.fdb.table();
+        let mut stale = Vec::new();
+        for (key, target, _) in table.iter() {
+            match wanted.get(&key) {
+                Some(same) if *same == target => {
+                    wanted.remove(&key);
+                }
+                Some(_) => {}
+                None => stale.push(key),
+            }
+        }
+        for key in stale {
+            outcome.changes += usize::from(table.remove(key));
+        }
+        for (key, target) in wanted {
+            if table.insert(key, target) {
+                outcome.changes += 1;
+            } else {
+                self.fdb_full(outcome);
+            }
+        }
+    }
+
+    /// Changes single MACs; `None` removes one.
+    pub fn apply_macs(
+        &mut self,
+        changes: impl IntoIterator<Item = (FdbKey, Option<Target>)>,
+    ) -> Outcome {
+        let mut outcome = Outcome::default();
+        for (mac, place) in changes {
+            let Some(domain) = self.domains.get(&mac.domain) else { continue };
+            let table = self.maps.fdb.table();
+            let changed = match place.as_ref().and_then(|place| self.entry(&mac, place)) {
+                None => table.remove(key(domain as u16, mac_number(mac.mac.0))),
+                Some((key, target)) if table.get(key) == Some(target) => false,
+                Some((key, target)) => {
+                    let stored = table.insert(key, target);
+                    if !stored {
+                        self.fdb_full(&mut outcome);
+                    }
+                    stored
+                }
+            };
+            outcome.changes += usize::from(changed);
+        }
+        outcome
+    }
+
+    fn fdb_full(&self, outcome: &mut Outcome) {
+        let slots = self.maps.fdb.len() as usize * fabric_common::table::SLOTS;
+        outcome.full("fdb", slots, "; raise `fdb_entries` in the settings");
+    }
+
+    fn entry(&self, mac: &FdbKey, place: &Target) -> Option<(u64, u32)> {
+        let domain = self.domains.get(&mac.domain)?;
+        let target = match place {
+            Target::Local(circuit) => target(KIND_LOCAL, self.circuits.get(circuit)?),
+            Target::Remote(vtep) => target(KIND_REMOTE, self.vteps.get(vtep)?),
+            Target::Own => target(KIND_OWN, 0),
+        };
+        Some((key(domain as u16, mac_number(mac.mac.0)), target))
+    }
+}

@@ -1,0 +1,110 @@
+//! Which index of a map belongs to which object.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::Hash,
+    time::{Duration, Instant},
+};
+
+/// A packet on its way may still use a freed index for as long as it is in the program: far less
+/// than this.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Indexes 1 to `capacity - 1` of a map; 0 always means "none".
+#[derive(Debug)]
+pub(super) struct Indexes<K> {
+    used: HashMap<K, u32>,
+    next: u32,
+    capacity: u32,
+    freed: VecDeque<(u32, Instant)>,
+}
+
+impl<K: Hash + Eq + Clone> Indexes<K> {
+    pub(super) fn new(capacity: u32) -> Self {
+        Self { used: HashMap::new(), next: 1, capacity, freed: VecDeque::new() }
+    }
+
+    /// Takes over an index that an earlier daemon gave out. To be called before the first
+    /// [`Self::allocate`], in ascending order of indexes.
+    pub(super) fn adopt(&mut self, key: K, index: u32) {
+        for skipped in self.next..index {
+            self.freed.push_back((skipped, Instant::now()));
+        }
+        self.next = self.next.max(index + 1);
+        if let Some(duplicate) = self.used.insert(key, index) {
+            self.freed.push_back((duplicate, Instant::now()));
+        }
+    }
+
+    pub(super) fn get(&self, key: &K) -> Option<u32> {
+        self.used.get(key).copied()
+    }
+
+    /// The index of `key`, a new one if it has none; true if it is new. `None` when the map is
+    /// full.
+    pub(super) fn allocate(&mut self, key: &K) -> Option<(u32, bool)> {
+        if let Some(index) = self.get(key) {
+            return Some((index, false));
+        }
+        let rested = self.freed.front().is_some_and(|(_, since)| since.elapsed() >= GRACE);
+        let index = if rested {
+            self.freed.pop_front()?.0
+        } else if self.next < self.capacity {
+            self.next += 1;
+            self.next - 1
+        } else {
+            return None;
+        };
+        self.used.insert(key.clone(), index);
+        Some((index, true))
+    }
+
+    pub(super) fn free(&mut self, key: &K) {
+        if let Some(index) = self.used.remove(key) {
+            self.freed.push_back((index, Instant::now()));
+        }
+    }
+
+    /// Frees all keys that `keep` refuses and returns them with their indexes.
+    pub(super) fn retain(&mut self, keep: impl Fn(&K) -> bool) -> Vec<(K, u32)> {
+        let gone: Vec<_> =
+            self.used.iter().filter(|(k, _)| !keep(k)).map(|(k, i)| (k.clone(), *i)).collect();
+        for (key, _) in &gone {
+            self.free(key);
+        }
+        gone
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.used.keys()
+    }
+
+    pub(super) const fn capacity(&self) -> usize {
+        self.capacity as usize - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_is_kept_as_long_as_its_object_lives_and_rests_afterwards() {
+        let mut indexes = Indexes::new(4);
+        assert_eq!(indexes.allocate(&"a"), Some((1, true)));
+        assert_eq!(indexes.allocate(&"a"), Some((1, false)));
+        assert_eq!(indexes.allocate(&"b"), Some((2, true)));
+        indexes.free(&"a");
+        assert_eq!(indexes.allocate(&"c"), Some((3, true)), "the freed index 1 has to rest");
+        assert_eq!(indexes.allocate(&"d"), None, "all are used or resting");
+    }
+
+    #[test]
+    fn adopted_indexes_are_never_given_out_again() {
+        let mut indexes = Indexes::new(10);
+        indexes.adopt("a", 2);
+        indexes.adopt("b", 5);
+        assert_eq!(indexes.get(&"a"), Some(2));
+        assert_eq!(indexes.allocate(&"c"), Some((6, true)));
+    }
+}

@@ -1,0 +1,188 @@
+//! From what the maps should hold to what they hold.
+//!
+//! The maps themselves are the state: every round compares the desired entries with the memory of
+//! the maps and stores what differs, so a round is idempotent, a restarted daemon takes over what
+//! it finds, and a full round is an audit.
+//!
+//! Order: whatever is referred to is written before what refers to it (ports, domains, circuits,
+//! nexthops, groups, VTEPs, VNIs, FDB), and deletes go the other way round. Whatever a packet on
+//! its way may still refer to is not reused for a second.
+
+mod bridges;
+mod fdb;
+mod indexes;
+mod ports;
+mod underlay;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use fabric_common::schema::domains;
+use thiserror::Error;
+
+use crate::{
+    kernel::{
+        heartbeat,
+        links::Links,
+        maps::{Maps, OpenError},
+        pins::{Instance, PinError},
+        programs::{HEARTBEAT, LoadError, Programs},
+    },
+    model::{CircuitKey, DomainKey, FdbKey, Structure, Target, VtepKey},
+    settings::Settings,
+};
+use indexes::Indexes;
+
+/// Why the maps cannot be brought up to date.
+#[derive(Debug, Error)]
+pub enum ReconcileError {
+    /// Programs or maps cannot be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Maps cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Pins cannot be changed.
+    #[error(transparent)]
+    Pin(#[from] PinError),
+    /// A system call on a map failed.
+    #[error("cannot write the map {map}: {source}")]
+    Map {
+        /// The map.
+        map: &'static str,
+        /// The system's answer.
+        source: aya::maps::MapError,
+    },
+    /// The heartbeat program does not run.
+    #[error("cannot run the heartbeat program: {0}")]
+    Heartbeat(#[from] aya::programs::ProgramError),
+}
+
+/// What one round changed, and what it could not do.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Entries written or removed.
+    pub changes: usize,
+    /// Interfaces on which no program could be attached: they have to be left out.
+    pub unusable: BTreeMap<u32, String>,
+    /// Entries that found no room, as sentences.
+    pub full: BTreeSet<String>,
+}
+
+impl Outcome {
+    fn full(&mut self, map: &str, capacity: usize, setting: &str) {
+        self.full.insert(format!(
+            "the map {map} is full ({capacity} entries), the rest is left to the kernel{setting}"
+        ));
+    }
+}
+
+/// The writer of an instance's maps.
+#[expect(missing_debug_implementations, reason = "programs and per-CPU maps have no Debug")]
+pub struct Reconciler {
+    instance: Instance,
+    programs: Programs,
+    /// The maps, for whoever wants to look.
+    pub maps: Maps,
+    links: Links,
+    mode: aya::programs::XdpMode,
+    hz: u32,
+    ports: BTreeMap<u32, u32>,
+    domains: Indexes<DomainKey>,
+    circuits: Indexes<CircuitKey>,
+    vteps: Indexes<VtepKey>,
+    nexthops: Indexes<underlay::Content>,
+    groups: Indexes<crate::model::GroupKey>,
+}
+
+impl Reconciler {
+    /// Loads the programs and takes over what an earlier daemon left in the maps.
+    ///
+    /// # Errors
+    /// If programs or maps cannot be used; what runs goes on running then.
+    pub fn new(instance: Instance, settings: &Settings) -> Result<Self, ReconcileError> {
+        let buckets = fabric_common::table::buckets_for(settings.fdb_entries);
+        let mut programs = Programs::load(&instance, buckets)?;
+        let maps = Maps::open(&instance, true)?;
+        let hz = match maps.settings.get(0).hz {
+            0 => heartbeat::measure_frequency(programs.get(HEARTBEAT)?, &maps)?,
+            known => known,
+        };
+        let mut this = Self {
+            ports: ports::recover(&maps),
+            domains: Indexes::new(domains::MAX),
+            circuits: Indexes::new(fabric_common::schema::circuits::MAX),
+            vteps: Indexes::new(fabric_common::schema::vteps::MAX),
+            nexthops: Indexes::new(fabric_common::schema::nexthops::MAX),
+            groups: Indexes::new(fabric_common::schema::groups::MAX),
+            instance,
+            programs,
+            maps,
+            links: Links::default(),
+            mode: settings.xdp_mode.into(),
+            hz,
+        };
+        this.recover_bridges();
+        this.recover_underlay();
+        this.write_settings(settings);
+        Ok(this)
+    }
+
+    fn write_settings(&mut self, settings: &Settings) {
+        let timeout_jiffies = heartbeat::jiffies(settings.heartbeat_timeout(), self.hz);
+        self.maps.settings.update(0, |value| {
+            value.hz = self.hz;
+            value.timeout_jiffies = timeout_jiffies;
+            value.seed = match (settings.seed, value.seed) {
+                (Some(seed), _) => seed,
+                (None, 0) => settings.default_seed(),
+                (None, kept) => kept,
+            };
+        });
+    }
+
+    /// Tells the packet path that the maps are being looked after.
+    ///
+    /// # Errors
+    /// If the kernel does not run the program.
+    pub fn beat(&mut self) -> Result<(), ReconcileError> {
+        Ok(heartbeat::beat(self.programs.get(HEARTBEAT)?)?)
+    }
+
+    /// Brings everything up to date.
+    ///
+    /// # Errors
+    /// If a map cannot be written at all. What is in the maps then is consistent, but old.
+    pub fn apply(
+        &mut self,
+        structure: &Structure,
+        fdb: &HashMap<FdbKey, Target>,
+    ) -> Result<Outcome, ReconcileError> {
+        let mut outcome = Outcome::default();
+        self.add_ports(structure, &mut outcome)?;
+        if !outcome.unusable.is_empty() {
+            return Ok(outcome);
+        }
+        self.add_domains(structure, &mut outcome);
+        self.add_circuits(structure, &mut outcome);
+        self.add_underlay(structure, &mut outcome);
+        self.add_vnis(structure, &mut outcome);
+        self.classify(structure, &mut outcome);
+        self.sync_fdb(fdb, &mut outcome);
+        self.remove_vnis(structure, &mut outcome);
+        self.remove_underlay(structure, &mut outcome);
+        self.remove_circuits(structure, &mut outcome);
+        self.remove_domains(structure, &mut outcome);
+        self.remove_ports(structure, &mut outcome)?;
+        self.instance.remove_other_versions()?;
+        Ok(outcome)
+    }
+
+    /// Removes programs, links and maps: the kernel forwards everything again.
+    ///
+    /// # Errors
+    /// If a pin cannot be removed.
+    pub fn detach_all(mut self) -> Result<(), ReconcileError> {
+        self.links.release();
+        Ok(self.instance.remove()?)
+    }
+}

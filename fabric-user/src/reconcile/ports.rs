@@ -1,0 +1,167 @@
+//! Ports: slots, programs, redirect targets, and the circuits of their frames.
+
+use std::collections::BTreeMap;
+
+use fabric_common::{
+    reason::REASONS,
+    schema::{
+        counters::{Counter, reason_index},
+        fdb::mac_number,
+        ports::{self, PROBES, Port, ROLE_ACCESS, ROLE_UPLINK},
+        vlans::PortVlans,
+    },
+};
+
+use super::{Outcome, ReconcileError, Reconciler};
+use crate::{
+    kernel::{
+        maps::Maps,
+        programs::{ACCESS, UPLINK},
+    },
+    model::{self, Role, Structure},
+};
+
+/// The slots that are in use, by interface index.
+pub(super) fn recover(maps: &Maps) -> BTreeMap<u32, u32> {
+    maps.ports.iter().filter(|(_, p)| p.ifindex != 0).map(|(slot, p)| (p.ifindex, slot)).collect()
+}
+
+const fn role(role: Role) -> u8 {
+    match role {
+        Role::Access => ROLE_ACCESS,
+        Role::Uplink => ROLE_UPLINK,
+    }
+}
+
+impl Reconciler {
+    pub(super) fn add_ports(
+        &mut self,
+        structure: &Structure,
+        outcome: &mut Outcome,
+    ) -> Result<(), ReconcileError> {
+        for (ifindex, port) in &structure.ports {
+            let Some(slot) = self.slot(*ifindex)? else {
+                let text = format!(
+                    "port {} is left to the kernel: the map ports has no free slot for interface index {ifindex}",
+                    port.name
+                );
+                outcome.unusable.insert(*ifindex, text);
+                continue;
+            };
+            let old = self.maps.ports.get(slot);
+            let value = Port {
+                ifindex: *ifindex,
+                mtu: port.mtu,
+                untagged_circuit: old.untagged_circuit,
+                role: role(port.role),
+                _pad: 0,
+                mac: mac_number(port.mac.0),
+            };
+            if old.role != value.role {
+                // Circuits belong to the role that the port had.
+                self.maps.ports.set(slot, &Port { untagged_circuit: 0, ..value });
+                self.clear_vlans(slot);
+            }
+            outcome.changes += usize::from(self.maps.ports.set(slot, &value));
+            if !self.links.is_attached(*ifindex) || old.role != value.role {
+                self.attach(*ifindex, port, outcome)?;
+                if outcome.unusable.contains_key(ifindex) {
+                    self.forget_port(*ifindex, slot);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn attach(
+        &mut self,
+        ifindex: u32,
+        port: &model::Port,
+        outcome: &mut Outcome,
+    ) -> Result<(), ReconcileError> {
+        let program = self.programs.get(match port.role {
+            Role::Access => ACCESS,
+            Role::Uplink => UPLINK,
+        })?;
+        match self.links.attach(&self.instance, ifindex, &port.name, program, self.mode) {
+            Ok(()) => {
+                tracing::info!(port = port.name, role = ?port.role, "program attached");
+                outcome.changes += 1;
+            }
+            Err(error) => {
+                outcome
+                    .unusable
+                    .insert(ifindex, format!("port {} is left to the kernel: {error}", port.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// The slot of an interface, a new one if it has none.
+    fn slot(&mut self, ifindex: u32) -> Result<Option<u32>, ReconcileError> {
+        if let Some(slot) = self.ports.get(&ifindex) {
+            return Ok(Some(*slot));
+        }
+        let free = (0..PROBES)
+            .map(|probe| ports::slot(ifindex, probe, ports::MAX - 1))
+            .find(|slot| *slot != 0 && self.maps.ports.get(*slot).ifindex == 0);
+        let Some(slot) = free else { return Ok(None) };
+        let map = |map| move |source| ReconcileError::Map { map, source };
+        for reason in 0..REASONS {
+            let index = reason_index(slot, reason as u8);
+            super::underlay::reset::<Counter>(&mut self.maps.reasons, index).map_err(map("reasons"))?;
+        }
+        super::underlay::reset::<Counter>(&mut self.maps.port_tx, slot).map_err(map("port_tx"))?;
+        self.programs.tx_ports.set(slot, ifindex, None, 0).map_err(map("tx_ports"))?;
+        self.ports.insert(ifindex, slot);
+        Ok(Some(slot))
+    }
+
+    /// Says to which circuit the frames of each port belong.
+    pub(super) fn classify(&mut self, structure: &Structure, outcome: &mut Outcome) {
+        for (ifindex, port) in &structure.ports {
+            let Some(slot) = self.ports.get(ifindex).copied() else { continue };
+            let index = |key| self.circuits.get(key).unwrap_or(0) as u16;
+            let mut value = self.maps.ports.get(slot);
+            value.untagged_circuit = port.untagged.as_ref().map_or(0, index);
+            let mut vlans = PortVlans { circuits: [0; 4096] };
+            for (vlan, key) in &port.tagged {
+                vlans.circuits[usize::from(vlan & 0xfff)] = index(key);
+            }
+            outcome.changes += usize::from(self.maps.ports.set(slot, &value));
+            outcome.changes += usize::from(self.maps.vlans.set(slot, &vlans));
+        }
+    }
+
+    fn clear_vlans(&self, slot: u32) {
+        self.maps.vlans.set(slot, &PortVlans { circuits: [0; 4096] });
+    }
+
+    /// Takes programs off ports that are not wanted any more, also those of an earlier daemon.
+    pub(super) fn remove_ports(
+        &mut self,
+        structure: &Structure,
+        outcome: &mut Outcome,
+    ) -> Result<(), ReconcileError> {
+        let mut known: Vec<u32> = self.ports.keys().copied().collect();
+        known.extend(self.instance.linked()?);
+        for ifindex in known.into_iter().filter(|i| !structure.ports.contains_key(i)) {
+            if let Err(error) = self.links.detach(&self.instance, ifindex) {
+                tracing::warn!(ifindex, %error, "cannot take the program off");
+            }
+            if let Some(slot) = self.ports.get(&ifindex).copied() {
+                self.forget_port(ifindex, slot);
+                outcome.changes += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn forget_port(&mut self, ifindex: u32, slot: u32) {
+        self.maps.ports.set(slot, &Port::default());
+        self.clear_vlans(slot);
+        // The device map keeps the entry until the interface goes or the slot is used again;
+        // nothing refers to the slot.
+        self.ports.remove(&ifindex);
+    }
+}

@@ -1,0 +1,197 @@
+//! Nexthops, groups, VTEPs and the peers table.
+
+use std::collections::{BTreeSet, HashSet};
+
+use aya::{
+    Pod,
+    maps::{MapData, MapError, PerCpuArray, PerCpuValues},
+    util::nr_cpus,
+};
+use fabric_common::{
+    bucket::{self, BUCKETS, Member},
+    schema::{
+        counters::Traffic,
+        fdb::{split_target, target},
+        groups::Group,
+        nexthops::Nexthop,
+        peers,
+        vteps::Vtep,
+    },
+};
+
+use super::{Outcome, Reconciler};
+use crate::model::{GroupKey, NexthopKey, Structure, VtepKey};
+
+/// A nexthop as the packet path sees it: entries are never changed, so their content is their name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Content {
+    ethernet: [u8; 14],
+    port: u16,
+    max_frame: u32,
+    family: u32,
+    gateway: [u8; 16],
+}
+
+/// Bytes from the outer IP header to the VXLAN header (RFC 7348 §5).
+const OUTER_IP: u32 = 36;
+/// EtherType IPv4.
+const IPV4: [u8; 2] = [0x08, 0x00];
+
+/// Sets a per-CPU counter to zero.
+pub(super) fn reset<T: Pod + Default>(
+    map: &mut PerCpuArray<MapData, T>,
+    index: u32,
+) -> Result<(), MapError> {
+    let cpus = nr_cpus().map_err(|(_, error)| MapError::IoError(error))?;
+    let zeros = PerCpuValues::try_from(vec![T::default(); cpus]).map_err(MapError::IoError)?;
+    map.set(index, zeros, 0)
+}
+
+impl Reconciler {
+    /// Reads from the maps which index belongs to which VTEP and nexthop.
+    pub(super) fn recover_underlay(&mut self) {
+        for (index, n) in self.maps.nexthops.iter().filter(|(_, n)| n.port != 0) {
+            let Nexthop { ethernet, port, max_frame, family, gateway } = n;
+            self.nexthops.adopt(Content { ethernet, port, max_frame, family, gateway }, index);
+        }
+        for (index, v) in self.maps.vteps.iter().filter(|(_, v)| v.remote_be != 0) {
+            let address = |be: u32| u32::from_be(be).into();
+            let key = VtepKey { local: address(v.local_be), remote: address(v.remote_be) };
+            self.vteps.adopt(key, index);
+        }
+    }
+
+    pub(super) fn add_underlay(&mut self, structure: &Structure, outcome: &mut Outcome) {
+        for (key, members) in &structure.groups {
+            self.adopt_group(structure, key);
+            let mut list = Vec::with_capacity(members.len());
+            for (nexthop, weight) in members {
+                if let Some(index) = self.add_nexthop(structure, nexthop, outcome) {
+                    list.push(Member { nexthop: index as u16, weight: *weight });
+                }
+            }
+            let Some((index, new)) = self.groups.allocate(key) else {
+                outcome.full("groups", self.groups.capacity(), "");
+                continue;
+            };
+            let mut group = if new { Group { buckets: [0; BUCKETS] } } else { self.maps.groups.get(index) };
+            bucket::fill(&mut group.buckets, &list);
+            outcome.changes += usize::from(self.maps.groups.set(index, &group));
+        }
+        for (key, group) in &structure.vteps {
+            let Some((index, new)) = self.vteps.allocate(key) else {
+                outcome.full("vteps", self.vteps.capacity(), "");
+                continue;
+            };
+            if new {
+                reset::<Traffic>(&mut self.maps.vtep_traffic, index)
+                    .unwrap_or_else(|error| tracing::warn!(%error, "cannot reset counters"));
+            }
+            let group = group.as_ref().and_then(|g| self.groups.get(g)).unwrap_or(0);
+            let (local, remote) = (u32::from(key.local).to_be(), u32::from(key.remote).to_be());
+            let value = Vtep::new(local, remote, group);
+            outcome.changes += usize::from(self.maps.vteps.set(index, &value));
+            let table = self.maps.peers.table();
+            let peer = peers::key(local, remote);
+            if table.get(peer) == Some(target(0, index)) {
+                continue;
+            }
+            if table.insert(peer, target(0, index)) {
+                outcome.changes += 1;
+            } else {
+                outcome.full("peers", self.maps.peers.len() as usize * 4, "");
+            }
+        }
+    }
+
+    /// After a restart, a group goes on with the buckets that its VTEPs used: flows stay on their
+    /// paths.
+    fn adopt_group(&mut self, structure: &Structure, key: &GroupKey) {
+        if self.groups.get(key).is_some() {
+            return;
+        }
+        let taken: HashSet<u32> = structure.groups.keys().filter_map(|k| self.groups.get(k)).collect();
+        let left = structure
+            .vteps
+            .iter()
+            .filter(|(_, group)| group.as_ref() == Some(key))
+            .filter_map(|(vtep, _)| self.vteps.get(vtep))
+            .map(|index| self.maps.vteps.get(index).group)
+            .find(|group| *group != 0 && !taken.contains(group));
+        if let Some(index) = left {
+            self.groups.adopt(key.clone(), index);
+        }
+    }
+
+    fn add_nexthop(
+        &mut self,
+        structure: &Structure,
+        key: &NexthopKey,
+        outcome: &mut Outcome,
+    ) -> Option<u32> {
+        let content = self.content(structure, key)?;
+        let Some((index, new)) = self.nexthops.allocate(&content) else {
+            outcome.full("nexthops", self.nexthops.capacity(), "");
+            return None;
+        };
+        if new {
+            let Content { ethernet, port, max_frame, family, gateway } = content;
+            self.maps.nexthops.set(index, &Nexthop { ethernet, port, max_frame, family, gateway });
+            outcome.changes += 1;
+        }
+        Some(index)
+    }
+
+    fn content(&self, structure: &Structure, key: &NexthopKey) -> Option<Content> {
+        let nexthop = structure.nexthops.get(key)?;
+        let port = *self.ports.get(&key.ifindex)? as u16;
+        let mut ethernet = [0; 14];
+        ethernet[..6].copy_from_slice(&nexthop.destination.0);
+        ethernet[6..12].copy_from_slice(&nexthop.source.0);
+        ethernet[12..].copy_from_slice(&IPV4);
+        let (family, gateway) = match key.gateway {
+            std::net::IpAddr::V4(v4) => {
+                let mut bytes = [0; 16];
+                bytes[..4].copy_from_slice(&v4.octets());
+                (4, bytes)
+            }
+            std::net::IpAddr::V6(v6) => (6, v6.octets()),
+        };
+        let max_frame = nexthop.mtu.saturating_sub(OUTER_IP);
+        Some(Content { ethernet, port, max_frame, family, gateway })
+    }
+
+    pub(super) fn remove_underlay(&mut self, structure: &Structure, outcome: &mut Outcome) {
+        let table = self.maps.peers.table();
+        for (key, index) in self.vteps.retain(|key| structure.vteps.contains_key(key)) {
+            table.remove(peers::key(u32::from(key.local).to_be(), u32::from(key.remote).to_be()));
+            self.maps.vteps.set(index, &Vtep::default());
+            outcome.changes += 1;
+        }
+        for (key, value, _) in table.iter() {
+            if self.maps.vteps.get(split_target(value).1).remote_be == 0 {
+                outcome.changes += usize::from(table.remove(key));
+            }
+        }
+        for (_, index) in self.groups.retain(|key| structure.groups.contains_key(key)) {
+            self.maps.groups.set(index, &Group { buckets: [0; BUCKETS] });
+            outcome.changes += 1;
+        }
+        let wanted: BTreeSet<u32> = structure
+            .nexthops
+            .keys()
+            .filter_map(|key| self.nexthops.get(&self.content(structure, key)?))
+            .collect();
+        let gone: Vec<Content> = {
+            let indexes = &self.nexthops;
+            indexes.keys().filter(|k| indexes.get(k).is_some_and(|i| !wanted.contains(&i))).cloned().collect()
+        };
+        for content in gone {
+            if let Some(index) = self.nexthops.get(&content) {
+                self.maps.nexthops.set(index, &Nexthop::default());
+                self.nexthops.free(&content);
+                outcome.changes += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The daemon's settings: a TOML file, overridden by flags. The normal case needs none.
+
+use std::{
+    collections::hash_map::DefaultHasher,
+    fs,
+    hash::{Hash, Hasher},
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::model::Pattern;
+
+/// Where the file is unless `--settings` names another.
+pub const DEFAULT_PATH: &str = "/etc/fabric/fabricd.toml";
+
+/// Why settings cannot be used.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("cannot read the settings {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("the settings {} are not valid: {source}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        source: toml::de::Error,
+    },
+    /// A value is out of range.
+    #[error("the setting {name} is {value}; it must be {range}")]
+    Range {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: u64,
+        /// What would be right.
+        range: &'static str,
+    },
+}
+
+/// How programs are attached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum XdpMode {
+    /// By the driver; a port whose driver cannot is left to the kernel.
+    #[default]
+    Native,
+    /// By the kernel for any driver, behind the allocation of a socket buffer: slow.
+    Generic,
+}
+
+impl From<XdpMode> for aya::programs::XdpMode {
+    fn from(mode: XdpMode) -> Self {
+        match mode {
+            XdpMode::Native => Self::Driver,
+            XdpMode::Generic => Self::Skb,
+        }
+    }
+}
+
+/// All settings with their defaults.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Name of this instance: its folder below /sys/fs/bpf/fabric. Default `default`.
+    pub instance: String,
+    /// Interfaces that may be touched, as patterns with `*` and `?`. Default: all that qualify.
+    pub ports: Vec<Pattern>,
+    /// Interfaces that must not be touched. Default: none.
+    pub exclude: Vec<Pattern>,
+    /// `native` or `generic`. Default `native`.
+    pub xdp_mode: XdpMode,
+    /// Milliseconds without a sign of life after which the kernel forwards. Default 10000.
+    pub heartbeat_timeout_ms: u64,
+    /// Seconds between two full comparisons of kernel and maps. Default 60.
+    pub audit_interval_s: u64,
+    /// MAC addresses for which there is room. Default 131072 (4 MiB).
+    pub fdb_entries: u32,
+    /// Seed of the flow hash. Default: from the machine's identity, so that it differs per box and
+    /// stays over restarts.
+    pub seed: Option<u32>,
+    /// Take everything off when the daemon ends. Default false: the fast path goes on until the
+    /// heartbeat expires or the next daemon takes over.
+    pub detach_on_exit: bool,
+    /// Folder of the lock, the control socket and the state file. Default /run/fabric.
+    pub run_folder: PathBuf,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            instance: "default".into(),
+            ports: Vec::new(),
+            exclude: Vec::new(),
+            xdp_mode: XdpMode::Native,
+            heartbeat_timeout_ms: 10_000,
+            audit_interval_s: 60,
+            fdb_entries: 131_072,
+            seed: None,
+            detach_on_exit: false,
+            run_folder: "/run/fabric".into(),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the file at `path`; without one, the default file if it exists, else the defaults.
+    ///
+    /// # Errors
+    /// If a named file cannot be read, or any file is not valid.
+    pub fn load(path: Option<&Path>) -> Result<Self, SettingsError> {
+        let file = path.unwrap_or(Path::new(DEFAULT_PATH));
+        let text = match fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(e) if path.is_none() && e.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(source) => return Err(SettingsError::Read { path: file.into(), source }),
+        };
+        toml::from_str(&text).map_err(|source| SettingsError::Parse { path: file.into(), source })
+    }
+
+    /// Checks what a type cannot.
+    ///
+    /// # Errors
+    /// With the first value that is out of range.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let range = |name, value, range| Err(SettingsError::Range { name, value, range });
+        if !(100..=3_600_000).contains(&self.heartbeat_timeout_ms) {
+            return range("heartbeat_timeout_ms", self.heartbeat_timeout_ms, "100 to 3600000");
+        }
+        if self.audit_interval_s == 0 {
+            return range("audit_interval_s", 0, "at least 1");
+        }
+        if !(16..=16_777_216).contains(&self.fdb_entries) {
+            return range("fdb_entries", self.fdb_entries.into(), "16 to 16777216");
+        }
+        Ok(())
+    }
+
+    /// Time without a sign of life after which the kernel forwards.
+    #[must_use]
+    pub const fn heartbeat_timeout(&self) -> Duration {
+        Duration::from_millis(self.heartbeat_timeout_ms)
+    }
+
+    /// A seed that differs per machine and instance and is never 0.
+    #[must_use]
+    pub fn default_seed(&self) -> u32 {
+        let mut hasher = DefaultHasher::new();
+        fs::read("/etc/machine-id").unwrap_or_default().hash(&mut hasher);
+        self.instance.hash(&mut hasher);
+        (hasher.finish() as u32).max(1)
+    }
+
+    /// A file of this instance in the run folder.
+    #[must_use]
+    pub fn run_file(&self, extension: &str) -> PathBuf {
+        self.run_folder.join(format!("{}.{extension}", self.instance))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_gives_the_defaults_and_they_are_in_range() {
+        let settings: Settings = toml::from_str("").unwrap();
+        assert_eq!(settings, Settings::default());
+        settings.check().unwrap();
+    }
+
+    #[test]
+    fn an_unknown_setting_is_named() {
+        let error = toml::from_str::<Settings>("heartbeat = 3").unwrap_err().to_string();
+        assert!(error.contains("heartbeat"), "{error}");
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_named_with_the_range() {
+        let settings = Settings { heartbeat_timeout_ms: 1, ..Settings::default() };
+        let error = settings.check().unwrap_err().to_string();
+        assert_eq!(error, "the setting heartbeat_timeout_ms is 1; it must be 100 to 3600000");
+    }
+}
