@@ -1,1 +1,4 @@
 //! The user-space side of Fabric.
+
+pub mod model;
+pub mod observe;
