@@ -1,0 +1,249 @@
+//! What the maps should hold, under natural keys.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use serde::Serialize;
+
+use super::pairs;
+use crate::observe::{Df, Mac};
+
+/// Everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Desired {
+    /// All but the MAC addresses.
+    pub structure: Structure,
+    /// Where each MAC is. MACs that are left to the kernel are not in it.
+    #[serde(with = "pairs")]
+    pub fdb: HashMap<FdbKey, Target>,
+}
+
+/// Ports, domains and the way to the VTEPs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Structure {
+    /// Interfaces on which a program runs, by interface index. A port stays while it is down.
+    pub ports: BTreeMap<u32, Port>,
+    /// Interfaces that a bridge or the underlay uses and on which no program may run, with the
+    /// reason as one sentence.
+    pub declined: BTreeMap<u32, String>,
+    /// Bridge domains.
+    #[serde(with = "pairs")]
+    pub domains: BTreeMap<DomainKey, Domain>,
+    /// Attachment circuits that forward at this moment.
+    #[serde(with = "pairs")]
+    pub circuits: BTreeMap<CircuitKey, Circuit>,
+    /// Remote VTEPs with the group of next hops towards them; `None` if known but unreachable.
+    #[serde(with = "pairs")]
+    pub vteps: BTreeMap<VtepKey, Option<GroupKey>>,
+    /// Next hops of each group with their weights (from 1). Only usable ones; never empty.
+    #[serde(with = "pairs")]
+    pub groups: BTreeMap<GroupKey, Vec<(NexthopKey, u16)>>,
+    /// Resolved next hops.
+    #[serde(with = "pairs")]
+    pub nexthops: BTreeMap<NexthopKey, Nexthop>,
+    /// Neighbours that groups wait for: the kernel should resolve them.
+    pub unresolved: BTreeSet<NexthopKey>,
+    /// Every neighbour that a VTEP's route names, resolved or not. XDP sends past the kernel's
+    /// neighbour table, so these need a confirmation now and then.
+    pub watched: BTreeSet<NexthopKey>,
+    /// What is left to the kernel, and why.
+    pub problems: Vec<Problem>,
+}
+
+/// An interface on which a program runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Port {
+    /// Interface name.
+    pub name: String,
+    /// Which program.
+    pub role: Role,
+    /// IP MTU in bytes.
+    pub mtu: u32,
+    /// MAC address.
+    pub mac: Mac,
+    /// Where frames without a tag belong.
+    pub untagged: Option<CircuitKey>,
+    /// Where frames with a tag belong, by VLAN ID on the wire.
+    pub tagged: BTreeMap<u16, CircuitKey>,
+}
+
+/// What is behind a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Hosts.
+    Access,
+    /// The fabric.
+    Uplink,
+}
+
+/// Identity of a bridge domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct DomainKey {
+    /// Interface index of the bridge.
+    pub bridge: u32,
+    /// VLAN ID of a VLAN-aware bridge, 0 for a plain one.
+    pub vlan: u16,
+}
+
+/// A bridge domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Domain {
+    /// For people: the bridge's name, and the VLAN if there is one.
+    pub name: String,
+    /// VXLAN network identifier; `None` if its tunnel is left to the kernel or there is none. The
+    /// fields from `vxlan` to `overlay_isolated` are 0 or false then.
+    pub vni: Option<u32>,
+    /// Interface index of the vxlan device.
+    pub vxlan: u32,
+    /// Local VTEP address.
+    pub local: Ipv4Addr,
+    /// UDP destination port, host order.
+    pub udp_port: u16,
+    /// Outer TTL; with `ttl_inherit` the one for frames that are not IP.
+    pub ttl: u8,
+    /// The outer TTL is the inner one.
+    pub ttl_inherit: bool,
+    /// Outer TOS byte with ECN bits 0; 0 with `tos_inherit`.
+    pub tos: u8,
+    /// The outer DSCP is the inner one.
+    pub tos_inherit: bool,
+    /// Outer Don't Fragment bit.
+    pub df: Df,
+    /// Largest frame into the tunnel in bytes: the vxlan device's MTU plus 14.
+    pub max_frame: u32,
+    /// Bridge ageing time in milliseconds; 0 means that MACs are forgotten at once.
+    pub ageing_ms: u64,
+    /// The vxlan device or the bridge's port towards it learns.
+    pub overlay_learning: bool,
+    /// The bridge's port towards the vxlan device is isolated.
+    pub overlay_isolated: bool,
+}
+
+/// Identity of an attachment circuit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct CircuitKey {
+    /// Interface index of the bridge port.
+    pub bridge_port: u32,
+    /// The domain.
+    pub domain: DomainKey,
+}
+
+/// A bridge port's membership in a domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Circuit {
+    /// Interface index of the port where frames enter and leave: the lower interface if the bridge
+    /// port is a VLAN device.
+    pub port: u32,
+    /// VLAN ID that frames carry on the wire, 0 for untagged.
+    pub vlan: u16,
+    /// Exchanges no frames with other isolated circuits.
+    pub isolated: bool,
+    /// Largest frame in bytes without the tag: the bridge port's MTU plus 14.
+    pub max_frame: u32,
+}
+
+/// Identity of a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct VtepKey {
+    /// Local VTEP address.
+    pub local: Ipv4Addr,
+    /// Remote VTEP address.
+    pub remote: Ipv4Addr,
+}
+
+/// Identity of a group of next hops.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupKey {
+    /// The kernel's nexthop object of this ID.
+    Object(u32),
+    /// The next hops of a route without nexthop object, or of one whose VTEPs are on the link.
+    Hops(Vec<(NexthopKey, u16)>),
+}
+
+/// Identity of a next hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct NexthopKey {
+    /// Interface index of the uplink.
+    pub ifindex: u32,
+    /// Address of the router; the VTEP's own if it is on the link.
+    pub gateway: IpAddr,
+}
+
+/// A resolved next hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Nexthop {
+    /// MAC address of the uplink.
+    pub source: Mac,
+    /// MAC address of the router.
+    pub destination: Mac,
+    /// IP MTU of the uplink in bytes.
+    pub mtu: u32,
+}
+
+/// Identity of an FDB entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct FdbKey {
+    /// The domain.
+    pub domain: DomainKey,
+    /// The address.
+    pub mac: Mac,
+}
+
+/// Where a MAC is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// Behind a circuit, which is in [`Structure::circuits`].
+    Local(CircuitKey),
+    /// Behind a VTEP, which is in [`Structure::vteps`].
+    Remote(VtepKey),
+    /// It is this box's own.
+    Own,
+}
+
+/// Something that is left to the kernel.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Problem {
+    /// Interface index that it is about, if it is about one.
+    pub ifindex: Option<u32>,
+    /// What, why, and what to do: one sentence.
+    pub text: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl Structure {
+    /// Why an interface is not accelerated, or not in full: the reason of
+    /// [`declined`](Self::declined) first, then its problems.
+    pub fn why_not(&self, ifindex: u32) -> impl Iterator<Item = &str> {
+        let problems = self
+            .problems
+            .iter()
+            .filter(move |each| each.ifindex == Some(ifindex));
+        self.declined
+            .get(&ifindex)
+            .into_iter()
+            .map(String::as_str)
+            .chain(problems.map(|problem| problem.text.as_str()))
+    }
+
+    /// Interface indexes of the uplinks, for [`super::Policy::sticky_uplinks`] of the next
+    /// compilation.
+    #[must_use]
+    pub fn uplinks(&self) -> BTreeSet<u32> {
+        let uplinks = self
+            .ports
+            .iter()
+            .filter(|(_, port)| port.role == Role::Uplink);
+        uplinks.map(|(ifindex, _)| *ifindex).collect()
+    }
+}

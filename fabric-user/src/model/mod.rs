@@ -1,0 +1,40 @@
+//! What the network looks like, and what the maps should hold.
+//!
+//! [`Network`] keeps every observed object, [`compile`] turns it into [`Desired`]: pure functions
+//! without kernel or BPF types, keyed by what things are called in the network and never by map
+//! indexes. The usual round of the daemon:
+//!
+//! 1. `dirty |= network.apply(event)` for each event of a batch, or
+//!    `dirty = network.replace(snapshot)` after a dump.
+//! 2. If [`Dirty::needs_structure`]: [`compile_structure`] anew. Its cost grows with links, VTEPs
+//!    and routes towards them, not with MACs.
+//! 3. If [`Dirty::all_macs`]: [`compile_fdb`], which costs one lookup per known MAC. Otherwise
+//!    [`compile_mac`] for each of [`Dirty::macs`], which costs one lookup.
+//! 4. If [`Dirty::routing_stale`]: `observer.dump_routing()` a moment later.
+//!
+//! What cannot be expressed is left out, so that the kernel forwards it, and named in
+//! [`Structure::problems`].
+
+mod compile;
+mod compile_bridges;
+mod compile_fdb;
+mod compile_tunnels;
+mod compile_underlay;
+mod desired;
+mod dirty;
+mod network;
+mod pairs;
+mod policy;
+mod routes;
+#[cfg(test)]
+mod tests;
+
+pub use compile::{compile, compile_structure};
+pub use compile_fdb::{compile_fdb, compile_mac, fdb_problems};
+pub use desired::{
+    Circuit, CircuitKey, Desired, Domain, DomainKey, FdbKey, GroupKey, Nexthop, NexthopKey, Port,
+    Problem, Role, Structure, Target, VtepKey,
+};
+pub use dirty::Dirty;
+pub use network::Network;
+pub use policy::{Pattern, Policy};

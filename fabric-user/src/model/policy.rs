@@ -1,0 +1,96 @@
+//! What the operator allows.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// Which interfaces may be touched, and facts that are not in netlink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Interfaces that may be used; empty for all.
+    pub allowed: Vec<Pattern>,
+    /// Interfaces that may not be used, even if allowed.
+    pub denied: Vec<Pattern>,
+    /// Interfaces on which a program could not be attached, with the reason as one sentence.
+    pub unusable: BTreeMap<u32, String>,
+    /// Uplinks so far. An uplink stays one while it exists and is no bridge port, so that a route
+    /// that comes and goes does not attach and detach programs.
+    pub sticky_uplinks: BTreeSet<u32>,
+    /// TTL of tunnels that do not set one (`net.ipv4.ip_default_ttl`).
+    pub default_ttl: u8,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            allowed: Vec::new(),
+            denied: Vec::new(),
+            unusable: BTreeMap::new(),
+            sticky_uplinks: BTreeSet::new(),
+            default_ttl: 64,
+        }
+    }
+}
+
+impl Policy {
+    /// Why an interface may not be used, if so.
+    #[must_use]
+    pub fn why_not(&self, ifindex: u32, name: &str) -> Option<String> {
+        if let Some(reason) = self.unusable.get(&ifindex) {
+            return Some(reason.clone());
+        }
+        if let Some(pattern) = self.denied.iter().find(|pattern| pattern.matches(name)) {
+            return Some(format!(
+                "port {name} is denied by the pattern `{pattern}` in the settings"
+            ));
+        }
+        if !self.allowed.is_empty() && !self.allowed.iter().any(|pattern| pattern.matches(name)) {
+            return Some(format!(
+                "port {name} matches no allowed pattern in the settings"
+            ));
+        }
+        None
+    }
+}
+
+/// A pattern for interface names: `*` stands for any characters, `?` for one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Pattern(String);
+
+impl Pattern {
+    /// A pattern.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Whether a name fits.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        fn fits(pattern: &[u8], name: &[u8]) -> bool {
+            match (pattern, name) {
+                ([], []) => true,
+                ([b'*', rest @ ..], _) => {
+                    fits(rest, name)
+                        || name
+                            .split_first()
+                            .is_some_and(|(_, name)| fits(pattern, name))
+                }
+                ([b'?', pattern @ ..], [_, name @ ..]) => fits(pattern, name),
+                ([a, pattern @ ..], [b, name @ ..]) => a == b && fits(pattern, name),
+                _ => false,
+            }
+        }
+        fits(self.0.as_bytes(), name.as_bytes())
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}

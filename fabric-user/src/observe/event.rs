@@ -1,0 +1,82 @@
+//! One change of the network, and everything at once.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{BridgeMac, BridgePort, Link, Mac, Neighbour, Nexthop, Route, RouteKey, TunnelMac};
+
+/// One change. A message always carries the whole object, never a difference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A network interface is there or has changed.
+    Link(Link),
+    /// A network interface has left the namespace.
+    LinkGone {
+        /// Its interface index.
+        ifindex: u32,
+    },
+    /// A bridge port's options or VLANs.
+    BridgePort(BridgePort),
+    /// An interface is no bridge port any more.
+    BridgePortGone {
+        /// Its interface index.
+        ifindex: u32,
+    },
+    /// A bridge knows behind which port a MAC is.
+    BridgeMac(BridgeMac),
+    /// A bridge forgot a MAC.
+    BridgeMacGone {
+        /// Interface index of the bridge.
+        bridge: u32,
+        /// VLAN ID, 0 for none.
+        vlan: u16,
+        /// The address.
+        mac: Mac,
+    },
+    /// A vxlan device knows behind which VTEP a MAC is; for the zero MAC: one VTEP more to flood to.
+    TunnelMac(TunnelMac),
+    /// A vxlan device forgot it. For the zero MAC only this destination is meant.
+    TunnelMacGone(TunnelMac),
+    /// An IP neighbour is there or has changed.
+    Neighbour(Neighbour),
+    /// An IP neighbour is gone.
+    NeighbourGone {
+        /// Interface index.
+        ifindex: u32,
+        /// IP address.
+        address: IpAddr,
+    },
+    /// A route of the main or local table is there or has changed.
+    Route(Route),
+    /// A route is gone.
+    RouteGone(RouteKey),
+    /// A nexthop object is there or has changed.
+    Nexthop(Nexthop),
+    /// A nexthop object is gone.
+    NexthopGone {
+        /// Its ID.
+        id: u32,
+    },
+}
+
+/// What a [`Snapshot`] covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Every kind of object.
+    All,
+    /// Neighbours, routes and nexthops: what the kernel removes without a word when a link goes
+    /// down.
+    Routing,
+}
+
+/// The result of a complete dump: objects of its scope that are not in it do not exist.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Which kinds of objects it covers.
+    pub scope: Scope,
+    /// The objects, links first.
+    pub events: Vec<Event>,
+}

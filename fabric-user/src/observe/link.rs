@@ -1,0 +1,351 @@
+//! Network interfaces (`RTM_NEWLINK`, `linux/if_link.h`).
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Event, Mac, PortOptions,
+    address::ip,
+    attributes::{Attributes, header, mac_bytes, text, u8_, u16_, u16_be, u32_},
+    message::{Decoded, Lacks},
+};
+
+/// A network interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Interface index.
+    pub ifindex: u32,
+    /// Name.
+    pub name: String,
+    /// Hardware address, unless it is not an Ethernet one.
+    pub mac: Option<Mac>,
+    /// IP MTU in bytes.
+    pub mtu: u32,
+    /// Administratively up (`IFF_UP`).
+    pub up: bool,
+    /// Has a carrier and is operational (`IFF_LOWER_UP` and `IFF_RUNNING`).
+    pub carrier: bool,
+    /// The loopback interface.
+    pub loopback: bool,
+    /// Interface index of the bridge, bond, team or VRF it belongs to.
+    pub master: Option<u32>,
+    /// Interface index of the interface beneath: a VLAN device's port; a veth's peer.
+    pub lower: Option<u32>,
+    /// The interface beneath is in another network namespace.
+    pub lower_elsewhere: bool,
+    /// What it is.
+    pub kind: LinkKind,
+    /// Bridge port options if it is one.
+    pub port: Option<PortOptions>,
+}
+
+/// What an interface is (`IFLA_INFO_KIND`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkKind {
+    /// No kind: a physical port, or the loopback interface.
+    Device,
+    /// A bridge.
+    Bridge(Bridge),
+    /// A VXLAN tunnel device.
+    Vxlan(Vxlan),
+    /// A VLAN of another interface.
+    Vlan(Vlan),
+    /// Any other kind under the kernel's name: `veth`, `bond`, `tun`, `vrf`, …
+    Other(String),
+}
+
+/// A bridge's own options.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bridge {
+    /// VLAN-aware (`vlan_filtering 1`).
+    pub vlan_filtering: bool,
+    /// EtherType of its VLANs: 0x8100, or 0x88a8 for a provider bridge.
+    pub vlan_protocol: u16,
+    /// Time without a frame after which a learnt MAC is forgotten, in milliseconds.
+    pub ageing_ms: u64,
+}
+
+/// A vxlan device's options.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vxlan {
+    /// VXLAN network identifier, 24 bits.
+    pub vni: u32,
+    /// Source address of the tunnel.
+    pub local: Option<IpAddr>,
+    /// Multicast group or default remote.
+    pub group: Option<IpAddr>,
+    /// UDP destination port in host order.
+    pub port: u16,
+    /// Lowest and highest UDP source port if set by hand.
+    pub source_ports: Option<(u16, u16)>,
+    /// Interface index that outer packets are bound to (`dev`).
+    pub bound_to: Option<u32>,
+    /// Outer TTL, 0 for the system's default.
+    pub ttl: u8,
+    /// The outer TTL is the inner one.
+    pub ttl_inherit: bool,
+    /// Outer TOS byte; meaningless if inherited.
+    pub tos: u8,
+    /// The outer TOS is the inner one (`tos inherit`, which the kernel stores as TOS 1).
+    pub tos_inherit: bool,
+    /// Outer Don't Fragment bit.
+    pub df: Df,
+    /// The device learns MACs from what arrives.
+    pub learning: bool,
+    /// Metadata mode (`external`): VNIs come from elsewhere, the single vxlan device model.
+    pub external: bool,
+    /// Writes UDP checksums over IPv4.
+    pub udp_checksum: bool,
+    /// Options that change packets in a way Fabric does not know, by their iproute2 names.
+    pub unsupported: Vec<String>,
+}
+
+/// How the outer Don't Fragment bit is set.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Df {
+    /// 0.
+    #[default]
+    Unset,
+    /// 1.
+    Set,
+    /// As the inner IPv4 packet's; 1 for IPv6.
+    Inherit,
+}
+
+/// A VLAN device's options. Its port is [`Link::lower`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vlan {
+    /// VLAN ID.
+    pub id: u16,
+    /// EtherType of the tag: 0x8100 (802.1Q) or 0x88a8 (802.1ad).
+    pub protocol: u16,
+}
+
+const IFF_UP: u32 = 1;
+const IFF_LOOPBACK: u32 = 1 << 3;
+const IFF_RUNNING: u32 = 1 << 6;
+const IFF_LOWER_UP: u32 = 1 << 16;
+
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
+const IFLA_MASTER: u16 = 10;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_LINK_NETNSID: u16 = 37;
+
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_INFO_SLAVE_KIND: u16 = 4;
+const IFLA_INFO_SLAVE_DATA: u16 = 5;
+
+/// `USER_HZ`: clock ticks per second in messages to user space, the same on every machine.
+const USER_HZ: u64 = 100;
+
+/// Decodes `ifinfomsg` (family, pad, type, index, flags, change: 16 bytes) and its attributes.
+pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
+    let (head, attributes) = header::<16>(message).ok_or(Lacks("its header"))?;
+    let ifindex = u32_(&head[4..])
+        .filter(|index| *index != 0)
+        .ok_or(Lacks("an interface index"))?;
+    if !present {
+        return Ok(Some(Event::LinkGone { ifindex }));
+    }
+    let flags = u32_(&head[8..]).unwrap_or_default();
+    let mut link = Link {
+        ifindex,
+        name: String::new(),
+        mac: None,
+        mtu: 0,
+        up: flags & IFF_UP != 0,
+        carrier: flags & IFF_LOWER_UP != 0 && flags & IFF_RUNNING != 0,
+        loopback: flags & IFF_LOOPBACK != 0,
+        master: None,
+        lower: None,
+        lower_elsewhere: false,
+        kind: LinkKind::Device,
+        port: None,
+    };
+    for (kind, payload) in attributes {
+        match kind {
+            IFLA_ADDRESS => link.mac = mac_bytes(payload),
+            IFLA_IFNAME => link.name = text(payload),
+            IFLA_MTU => link.mtu = u32_(payload).unwrap_or_default(),
+            IFLA_LINK => link.lower = u32_(payload).filter(|index| *index != 0),
+            IFLA_MASTER => link.master = u32_(payload).filter(|index| *index != 0),
+            IFLA_LINK_NETNSID => link.lower_elsewhere = true,
+            IFLA_LINKINFO => (link.kind, link.port) = info(Attributes(payload)),
+            _ => {}
+        }
+    }
+    if link.name.is_empty() {
+        // Wireless extensions send link messages without a name; they say nothing about the link.
+        return Ok(None);
+    }
+    Ok(Some(Event::Link(link)))
+}
+
+/// `IFLA_LINKINFO`: the kind, and the options if the master is a bridge.
+fn info(attributes: Attributes<'_>) -> (LinkKind, Option<PortOptions>) {
+    let mut kind = String::new();
+    let mut data = Attributes(&[]);
+    let mut master_is_bridge = false;
+    let mut port = None;
+    for (attribute, payload) in attributes {
+        match attribute {
+            IFLA_INFO_KIND => kind = text(payload),
+            IFLA_INFO_DATA => data = Attributes(payload),
+            IFLA_INFO_SLAVE_KIND => master_is_bridge = text(payload) == "bridge",
+            IFLA_INFO_SLAVE_DATA => port = Some(PortOptions::decode(Attributes(payload))),
+            _ => {}
+        }
+    }
+    let kind = match kind.as_str() {
+        "" => LinkKind::Device,
+        "bridge" => LinkKind::Bridge(Bridge::decode(data)),
+        "vxlan" => LinkKind::Vxlan(Vxlan::decode(data)),
+        "vlan" => LinkKind::Vlan(Vlan::decode(data)),
+        _ => LinkKind::Other(kind),
+    };
+    (kind, port.filter(|_| master_is_bridge))
+}
+
+impl Bridge {
+    fn decode(attributes: Attributes<'_>) -> Self {
+        const IFLA_BR_AGEING_TIME: u16 = 4;
+        const IFLA_BR_VLAN_FILTERING: u16 = 7;
+        const IFLA_BR_VLAN_PROTOCOL: u16 = 8;
+        let mut bridge = Self {
+            vlan_filtering: false,
+            vlan_protocol: 0x8100,
+            ageing_ms: 300_000,
+        };
+        for (kind, payload) in attributes {
+            match kind {
+                IFLA_BR_AGEING_TIME => {
+                    let ticks = u64::from(u32_(payload).unwrap_or_default());
+                    bridge.ageing_ms = ticks * (1000 / USER_HZ);
+                }
+                IFLA_BR_VLAN_FILTERING => bridge.vlan_filtering = u8_(payload) == Some(1),
+                IFLA_BR_VLAN_PROTOCOL => bridge.vlan_protocol = u16_be(payload).unwrap_or(0x8100),
+                _ => {}
+            }
+        }
+        bridge
+    }
+}
+
+impl Vlan {
+    fn decode(attributes: Attributes<'_>) -> Self {
+        const IFLA_VLAN_ID: u16 = 1;
+        const IFLA_VLAN_PROTOCOL: u16 = 5;
+        let mut vlan = Self {
+            id: 0,
+            protocol: 0x8100,
+        };
+        for (kind, payload) in attributes {
+            match kind {
+                IFLA_VLAN_ID => vlan.id = u16_(payload).unwrap_or_default(),
+                IFLA_VLAN_PROTOCOL => vlan.protocol = u16_be(payload).unwrap_or_default(),
+                _ => {}
+            }
+        }
+        vlan
+    }
+}
+
+impl Vxlan {
+    fn decode(attributes: Attributes<'_>) -> Self {
+        const IFLA_VXLAN_ID: u16 = 1;
+        const IFLA_VXLAN_GROUP: u16 = 2;
+        const IFLA_VXLAN_LINK: u16 = 3;
+        const IFLA_VXLAN_LOCAL: u16 = 4;
+        const IFLA_VXLAN_TTL: u16 = 5;
+        const IFLA_VXLAN_TOS: u16 = 6;
+        const IFLA_VXLAN_LEARNING: u16 = 7;
+        const IFLA_VXLAN_PORT_RANGE: u16 = 10;
+        const IFLA_VXLAN_RSC: u16 = 12;
+        const IFLA_VXLAN_PORT: u16 = 15;
+        const IFLA_VXLAN_GROUP6: u16 = 16;
+        const IFLA_VXLAN_LOCAL6: u16 = 17;
+        const IFLA_VXLAN_UDP_CSUM: u16 = 18;
+        const IFLA_VXLAN_REMCSUM_TX: u16 = 21;
+        const IFLA_VXLAN_REMCSUM_RX: u16 = 22;
+        const IFLA_VXLAN_GBP: u16 = 23;
+        const IFLA_VXLAN_COLLECT_METADATA: u16 = 25;
+        const IFLA_VXLAN_GPE: u16 = 27;
+        const IFLA_VXLAN_TTL_INHERIT: u16 = 28;
+        const IFLA_VXLAN_DF: u16 = 29;
+        const IFLA_VXLAN_VNIFILTER: u16 = 30;
+        /// `tos inherit` (`vxlan_core.c`: the inner field is copied if the device's TOS is 1).
+        const TOS_INHERIT: u8 = 1;
+
+        let set = |payload| u8_(payload).unwrap_or_default() != 0;
+        let address = |payload| ip(payload).filter(|address| !address.is_unspecified());
+        let mut vxlan = Self {
+            vni: 0,
+            local: None,
+            group: None,
+            port: 4789,
+            source_ports: None,
+            bound_to: None,
+            ttl: 0,
+            ttl_inherit: false,
+            tos: 0,
+            tos_inherit: false,
+            df: Df::Unset,
+            learning: false,
+            external: false,
+            udp_checksum: false,
+            unsupported: Vec::new(),
+        };
+        for (kind, payload) in attributes {
+            // The two flags without a payload are present only when set.
+            let unsupported = match kind {
+                IFLA_VXLAN_RSC if set(payload) => "rsc",
+                IFLA_VXLAN_REMCSUM_TX if set(payload) => "remcsumtx",
+                IFLA_VXLAN_REMCSUM_RX if set(payload) => "remcsumrx",
+                IFLA_VXLAN_VNIFILTER if set(payload) => "vnifilter",
+                IFLA_VXLAN_GBP => "gbp",
+                IFLA_VXLAN_GPE => "gpe",
+                _ => "",
+            };
+            if !unsupported.is_empty() {
+                vxlan.unsupported.push(unsupported.into());
+            }
+            match kind {
+                IFLA_VXLAN_ID => vxlan.vni = u32_(payload).unwrap_or_default(),
+                IFLA_VXLAN_GROUP | IFLA_VXLAN_GROUP6 => vxlan.group = address(payload),
+                IFLA_VXLAN_LOCAL | IFLA_VXLAN_LOCAL6 => vxlan.local = address(payload),
+                IFLA_VXLAN_LINK => vxlan.bound_to = u32_(payload).filter(|index| *index != 0),
+                IFLA_VXLAN_TTL => vxlan.ttl = u8_(payload).unwrap_or_default(),
+                IFLA_VXLAN_TTL_INHERIT => vxlan.ttl_inherit = set(payload),
+                IFLA_VXLAN_TOS => vxlan.tos = u8_(payload).unwrap_or_default(),
+                IFLA_VXLAN_LEARNING => vxlan.learning = set(payload),
+                IFLA_VXLAN_COLLECT_METADATA => vxlan.external = set(payload),
+                IFLA_VXLAN_UDP_CSUM => vxlan.udp_checksum = set(payload),
+                IFLA_VXLAN_PORT => vxlan.port = u16_be(payload).unwrap_or_default(),
+                IFLA_VXLAN_PORT_RANGE => {
+                    let low = u16_be(payload).unwrap_or_default();
+                    let high = payload.get(2..).and_then(u16_be).unwrap_or_default();
+                    vxlan.source_ports = Some((low, high)).filter(|range| *range != (0, 0));
+                }
+                IFLA_VXLAN_DF => {
+                    vxlan.df = match u8_(payload) {
+                        Some(1) => Df::Set,
+                        Some(2) => Df::Inherit,
+                        _ => Df::Unset,
+                    };
+                }
+                _ => {}
+            }
+        }
+        vxlan.tos_inherit = vxlan.tos == TOS_INHERIT;
+        vxlan
+    }
+}

@@ -1,0 +1,54 @@
+//! From a datagram's messages to events.
+
+use super::{Event, address::BRIDGE, bridge_port, fdb, link, neighbour, nexthop, route};
+
+pub(super) const RTM_NEWLINK: u16 = 16;
+pub(super) const RTM_DELLINK: u16 = 17;
+pub(super) const RTM_GETLINK: u16 = 18;
+pub(super) const RTM_NEWROUTE: u16 = 24;
+pub(super) const RTM_DELROUTE: u16 = 25;
+pub(super) const RTM_GETROUTE: u16 = 26;
+pub(super) const RTM_NEWNEIGH: u16 = 28;
+pub(super) const RTM_DELNEIGH: u16 = 29;
+pub(super) const RTM_GETNEIGH: u16 = 30;
+pub(super) const RTM_NEWNEXTHOP: u16 = 104;
+pub(super) const RTM_DELNEXTHOP: u16 = 105;
+pub(super) const RTM_GETNEXTHOP: u16 = 106;
+
+/// A message that does not say what its kind must say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("netlink message of type {kind} lacks {what}; the kernel may be newer than Fabric knows")]
+pub struct DecodeError {
+    /// `RTM_*` number.
+    pub kind: u16,
+    /// What is missing.
+    pub what: &'static str,
+}
+
+/// Decodes one message without its `nlmsghdr`.
+///
+/// # Returns
+/// `None` for a message about something that Fabric does not follow.
+///
+/// # Errors
+/// If a message of a known type is cut off or lacks its key.
+pub fn decode(kind: u16, message: &[u8]) -> Result<Option<Event>, DecodeError> {
+    let bridge = message.first() == Some(&BRIDGE);
+    let decoded = match kind {
+        RTM_NEWLINK | RTM_DELLINK if bridge => bridge_port::decode(kind == RTM_NEWLINK, message),
+        RTM_NEWLINK | RTM_DELLINK => link::decode(kind == RTM_NEWLINK, message),
+        RTM_NEWNEIGH | RTM_DELNEIGH if bridge => fdb::decode(kind == RTM_NEWNEIGH, message),
+        RTM_NEWNEIGH | RTM_DELNEIGH => neighbour::decode(kind == RTM_NEWNEIGH, message),
+        RTM_NEWROUTE | RTM_DELROUTE => route::decode(kind == RTM_NEWROUTE, message),
+        RTM_NEWNEXTHOP | RTM_DELNEXTHOP => nexthop::decode(kind == RTM_NEWNEXTHOP, message),
+        _ => Ok(None),
+    };
+    decoded.map_err(|what| DecodeError { kind, what: what.0 })
+}
+
+/// What a message lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lacks(pub(super) &'static str);
+
+/// What an object's decoder returns.
+pub(super) type Decoded = Result<Option<Event>, Lacks>;

@@ -1,0 +1,36 @@
+//! What the kernel says about the network: rtnetlink of one network namespace, turned into plain
+//! values.
+//!
+//! [`Observer`] subscribes first and dumps afterwards, so that nothing falls between the two: a
+//! [`Snapshot`] replaces all that was known, the [`Batch`]es that follow change it. The values
+//! ([`Event`] and its parts) hold no kernel or library types and can be written to a file as JSON
+//! lines, which is what the model's tests are made of ([`recording`]).
+//!
+//! The decoders read the attributes that Fabric needs and skip all others, so that a new kernel's
+//! attributes never cost us an object; they are one file per object.
+
+mod address;
+mod attributes;
+mod bridge_port;
+mod event;
+mod fdb;
+mod link;
+mod mac;
+mod message;
+mod neighbour;
+mod nexthop;
+mod observer;
+pub mod recording;
+mod request;
+mod route;
+
+pub use bridge_port::{BridgePort, PortOptions, PortState, PortVlan};
+pub use event::{Event, Scope, Snapshot};
+pub use fdb::{BridgeMac, TunnelMac, TunnelTarget};
+pub use link::{Bridge, Df, Link, LinkKind, Vlan, Vxlan};
+pub use mac::{Mac, MacError};
+pub use message::{DecodeError, decode};
+pub use neighbour::Neighbour;
+pub use nexthop::{GroupMember, Nexthop, NexthopKind};
+pub use observer::{Batch, ObserveError, Observer};
+pub use route::{Hop, Prefix, Route, RouteKey, RouteKind};

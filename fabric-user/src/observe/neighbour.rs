@@ -1,0 +1,67 @@
+//! IP neighbours: ARP and ND (`RTM_NEWNEIGH`, `linux/neighbour.h`).
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Event, Mac,
+    address::ip,
+    attributes::{header, mac_bytes, u16_, u32_},
+    message::{Decoded, Lacks},
+};
+
+/// An IP neighbour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Interface index.
+    pub ifindex: u32,
+    /// IP address.
+    pub address: IpAddr,
+    /// MAC address, if the kernel would send to it (`NUD_VALID`, which includes stale ones).
+    pub mac: Option<Mac>,
+    /// The kernel's own word for the state: `NUD_*` bits.
+    pub state: u16,
+    /// A control plane wrote it (`extern_learn`).
+    pub extern_learn: bool,
+}
+
+/// `NUD_VALID`: reachable, stale, delay, probe, noarp, permanent.
+const NUD_VALID: u16 = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80;
+const NTF_PROXY: u8 = 1 << 3;
+const NTF_EXT_LEARNED: u8 = 1 << 4;
+
+/// Decodes `ndmsg` (family, pads, ifindex, state, flags, type: 12 bytes) and its attributes.
+pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
+    const NDA_DST: u16 = 1;
+    const NDA_LLADDR: u16 = 2;
+
+    let (head, attributes) = header::<12>(message).ok_or(Lacks("its header"))?;
+    let ifindex = u32_(&head[4..])
+        .filter(|index| *index != 0)
+        .ok_or(Lacks("an interface index"))?;
+    let state = u16_(&head[8..]).unwrap_or_default();
+    let flags = head[10];
+    if flags & NTF_PROXY != 0 {
+        return Ok(None);
+    }
+    let (mut address, mut mac) = (None, None);
+    for (kind, payload) in attributes {
+        match kind {
+            NDA_DST => address = ip(payload),
+            NDA_LLADDR => mac = mac_bytes(payload),
+            _ => {}
+        }
+    }
+    let address = address.ok_or(Lacks("an IP address"))?;
+    if !present {
+        return Ok(Some(Event::NeighbourGone { ifindex, address }));
+    }
+    Ok(Some(Event::Neighbour(Neighbour {
+        ifindex,
+        address,
+        mac: mac.filter(|_| state & NUD_VALID != 0),
+        state,
+        extern_learn: flags & NTF_EXT_LEARNED != 0,
+    })))
+}

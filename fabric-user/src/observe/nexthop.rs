@@ -1,0 +1,115 @@
+//! Nexthop objects (`RTM_NEWNEXTHOP`, `linux/nexthop.h`).
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Event,
+    address::ip,
+    attributes::{header, u16_, u32_},
+    message::{Decoded, Lacks},
+};
+
+/// A nexthop object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nexthop {
+    /// ID.
+    pub id: u32,
+    /// For FDB entries (a VTEP of an Ethernet segment), not for routes.
+    pub fdb: bool,
+    /// What it is.
+    pub kind: NexthopKind,
+}
+
+/// What a nexthop object is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NexthopKind {
+    /// One next hop.
+    Single {
+        /// Interface index to send on, 0 for an FDB nexthop.
+        ifindex: u32,
+        /// Address of the router; none if the destination is on the link.
+        gateway: Option<IpAddr>,
+        /// Sent through a lightweight tunnel or with MPLS labels.
+        encapsulated: bool,
+    },
+    /// A group.
+    Group {
+        /// Its members.
+        members: Vec<GroupMember>,
+        /// Keeps flows where they are when a member goes (`type resilient`).
+        resilient: bool,
+    },
+    /// Discards.
+    Blackhole,
+}
+
+/// A member of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupMember {
+    /// ID of the nexthop object.
+    pub id: u32,
+    /// Share of the traffic, from 1.
+    pub weight: u16,
+}
+
+const NHA_ID: u16 = 1;
+const NHA_GROUP: u16 = 2;
+const NHA_GROUP_TYPE: u16 = 3;
+const NHA_BLACKHOLE: u16 = 4;
+const NHA_OIF: u16 = 5;
+const NHA_GATEWAY: u16 = 6;
+const NHA_ENCAP: u16 = 8;
+const NHA_FDB: u16 = 11;
+/// `NEXTHOP_GRP_TYPE_RES`
+const RESILIENT: u16 = 1;
+
+/// Decodes `nhmsg` (family, scope, protocol, reserved, flags: 8 bytes) and its attributes.
+pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
+    let (_, attributes) = header::<8>(message).ok_or(Lacks("its header"))?;
+    let (mut id, mut fdb, mut blackhole, mut resilient) = (None, false, false, false);
+    let (mut members, mut ifindex, mut gateway, mut encapsulated) = (None, 0, None, false);
+    for (kind, payload) in attributes {
+        match kind {
+            NHA_ID => id = u32_(payload).filter(|id| *id != 0),
+            NHA_GROUP => members = Some(decode_group(payload)),
+            NHA_GROUP_TYPE => resilient = u16_(payload) == Some(RESILIENT),
+            NHA_BLACKHOLE => blackhole = true,
+            NHA_OIF => ifindex = u32_(payload).unwrap_or_default(),
+            NHA_GATEWAY => gateway = ip(payload),
+            NHA_ENCAP => encapsulated = true,
+            NHA_FDB => fdb = true,
+            _ => {}
+        }
+    }
+    let id = id.ok_or(Lacks("a nexthop ID"))?;
+    if !present {
+        return Ok(Some(Event::NexthopGone { id }));
+    }
+    let kind = match members {
+        Some(members) => NexthopKind::Group { members, resilient },
+        None if blackhole => NexthopKind::Blackhole,
+        None => NexthopKind::Single {
+            ifindex,
+            gateway,
+            encapsulated,
+        },
+    };
+    Ok(Some(Event::Nexthop(Nexthop { id, fdb, kind })))
+}
+
+/// A series of `nexthop_grp`: ID, weight − 1, the weight's high byte, reserved: 8 bytes. The high
+/// byte is a reserved zero before Linux 6.12.
+fn decode_group(payload: &[u8]) -> Vec<GroupMember> {
+    payload
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|&[a, b, c, d, low, high, ..]| GroupMember {
+            id: u32::from_ne_bytes([a, b, c, d]),
+            weight: u16::from_be_bytes([high, low]).saturating_add(1),
+        })
+        .collect()
+}

@@ -1,0 +1,128 @@
+//! Requests to the kernel: `nlmsghdr` (length, type, flags, sequence, port: 16 bytes), a fixed
+//! header, attributes.
+
+use std::net::IpAddr;
+
+use super::{
+    address::{BRIDGE, INET, INET6},
+    message::{RTM_GETLINK, RTM_GETNEIGH, RTM_GETNEXTHOP, RTM_GETROUTE, RTM_NEWNEIGH},
+};
+
+/// Length of `nlmsghdr`.
+pub(super) const HEADER: usize = 16;
+
+const NLM_F_REQUEST: u16 = 1;
+const NLM_F_ACK: u16 = 4;
+const NLM_F_DUMP: u16 = 0x300;
+const NLM_F_CREATE: u16 = 0x400;
+
+/// What can be dumped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dump {
+    Links,
+    BridgePorts,
+    Nexthops,
+    RoutesV4,
+    RoutesV6,
+    NeighboursV4,
+    NeighboursV6,
+    Fdb,
+}
+
+impl Dump {
+    /// Everything, in the order in which the objects refer to each other.
+    pub(super) const ALL: &[Self] = &[
+        Self::Links,
+        Self::BridgePorts,
+        Self::Nexthops,
+        Self::RoutesV4,
+        Self::RoutesV6,
+        Self::NeighboursV4,
+        Self::NeighboursV6,
+        Self::Fdb,
+    ];
+    /// See [`super::Scope::Routing`].
+    pub(super) const ROUTING: &[Self] = &[
+        Self::Nexthops,
+        Self::RoutesV4,
+        Self::RoutesV6,
+        Self::NeighboursV4,
+        Self::NeighboursV6,
+    ];
+
+    /// The request.
+    pub(super) fn request(self, sequence: u32) -> Vec<u8> {
+        let (kind, family, header) = match self {
+            Self::Links => (RTM_GETLINK, 0, 16),
+            Self::BridgePorts => (RTM_GETLINK, BRIDGE, 16),
+            Self::Nexthops => (RTM_GETNEXTHOP, 0, 8),
+            Self::RoutesV4 => (RTM_GETROUTE, INET, 12),
+            Self::RoutesV6 => (RTM_GETROUTE, INET6, 12),
+            Self::NeighboursV4 => (RTM_GETNEIGH, INET, 12),
+            Self::NeighboursV6 => (RTM_GETNEIGH, INET6, 12),
+            Self::Fdb => (RTM_GETNEIGH, BRIDGE, 12),
+        };
+        let mut request = Request::new(kind, NLM_F_REQUEST | NLM_F_DUMP, sequence);
+        request.fixed(family, header);
+        if self == Self::BridgePorts {
+            const IFLA_EXT_MASK: u16 = 29;
+            const RTEXT_FILTER_BRVLAN_COMPRESSED: u32 = 1 << 2;
+            request.attribute(IFLA_EXT_MASK, &RTEXT_FILTER_BRVLAN_COMPRESSED.to_ne_bytes());
+        }
+        request.finish()
+    }
+}
+
+/// Asks the kernel to resolve or confirm a neighbour, as a packet to it would (`NTF_USE`).
+pub(super) fn resolve(sequence: u32, ifindex: u32, address: IpAddr) -> Vec<u8> {
+    const NDA_DST: u16 = 1;
+    const NTF_USE: u8 = 1;
+    let mut request = Request::new(
+        RTM_NEWNEIGH,
+        NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE,
+        sequence,
+    );
+    let family = if address.is_ipv4() { INET } else { INET6 };
+    let at = request.fixed(family, 12);
+    request.0[at + 4..at + 8].copy_from_slice(&ifindex.to_ne_bytes());
+    request.0[at + 10] = NTF_USE;
+    match address {
+        IpAddr::V4(address) => request.attribute(NDA_DST, &address.octets()),
+        IpAddr::V6(address) => request.attribute(NDA_DST, &address.octets()),
+    }
+    request.finish()
+}
+
+struct Request(Vec<u8>);
+
+impl Request {
+    fn new(kind: u16, flags: u16, sequence: u32) -> Self {
+        let mut bytes = vec![0; HEADER];
+        bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
+        bytes[6..8].copy_from_slice(&flags.to_ne_bytes());
+        bytes[8..12].copy_from_slice(&sequence.to_ne_bytes());
+        Self(bytes)
+    }
+
+    /// Adds a fixed header that starts with the family and is otherwise zero; returns its place.
+    fn fixed(&mut self, family: u8, length: usize) -> usize {
+        let at = self.0.len();
+        self.0.push(family);
+        self.0.resize(at + length, 0);
+        at
+    }
+
+    /// Adds an attribute of at most 65,531 bytes, with padding.
+    fn attribute(&mut self, kind: u16, payload: &[u8]) {
+        self.0.extend((payload.len() as u16 + 4).to_ne_bytes());
+        self.0.extend(kind.to_ne_bytes());
+        self.0.extend(payload);
+        self.0.resize(self.0.len().next_multiple_of(4), 0);
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        let length = self.0.len() as u32;
+        self.0[..4].copy_from_slice(&length.to_ne_bytes());
+        self.0
+    }
+}

@@ -1,0 +1,199 @@
+//! Routes of the main and the local table (`RTM_NEWROUTE`, `linux/rtnetlink.h`).
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Event,
+    address::{ip, unspecified, via},
+    attributes::{Attributes, header, u16_, u32_},
+    message::{Decoded, Lacks},
+};
+
+/// An IP prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Prefix {
+    /// Network address.
+    pub address: IpAddr,
+    /// Number of bits that count.
+    pub length: u8,
+}
+
+/// What makes a route different from others in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RouteKey {
+    /// Routing table: 254 main, 255 local.
+    pub table: u32,
+    /// Destination.
+    pub prefix: Prefix,
+    /// TOS that packets must have, 0 for any.
+    pub tos: u8,
+    /// Metric: the lowest wins.
+    pub priority: u32,
+}
+
+/// What a route does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteKind {
+    /// Forwards to its next hops.
+    Unicast,
+    /// Delivers to this box.
+    Local,
+    /// Discards silently.
+    Blackhole,
+    /// Anything else (`RTN_*`): unreachable, prohibit, broadcast, multicast, throw, …
+    Other(u8),
+}
+
+/// A next hop inside a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hop {
+    /// Interface index to send on.
+    pub ifindex: u32,
+    /// Address of the router, of either family; none if the destination is on the link.
+    pub gateway: Option<IpAddr>,
+    /// Share of the traffic, from 1.
+    pub weight: u16,
+    /// Sent through a lightweight tunnel or with MPLS labels.
+    pub encapsulated: bool,
+}
+
+/// A route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Identity.
+    pub key: RouteKey,
+    /// What it does.
+    pub kind: RouteKind,
+    /// Nexthop object, which then says more than `hops`.
+    pub nexthop: Option<u32>,
+    /// Next hops as the kernel spells them out.
+    pub hops: Vec<Hop>,
+    /// Path MTU in bytes, if set on the route.
+    pub mtu: Option<u32>,
+}
+
+const TABLE_MAIN: u32 = 254;
+const TABLE_LOCAL: u32 = 255;
+const RTM_F_CLONED: u32 = 0x200;
+
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+const RTA_GATEWAY: u16 = 5;
+const RTA_PRIORITY: u16 = 6;
+const RTA_METRICS: u16 = 8;
+const RTA_MULTIPATH: u16 = 9;
+const RTA_TABLE: u16 = 15;
+const RTA_VIA: u16 = 18;
+const RTA_NEWDST: u16 = 19;
+const RTA_ENCAP: u16 = 22;
+const RTA_NH_ID: u16 = 30;
+
+/// Decodes `rtmsg` (family, lengths, TOS, table, protocol, scope, type, flags: 12 bytes) and its
+/// attributes.
+pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
+    let (head, attributes) = header::<12>(message).ok_or(Lacks("its header"))?;
+    let [family, length, _, tos, table, _, _, kind, ..] = *head;
+    let flags = u32_(&head[8..]).unwrap_or_default();
+    let Some(any) = unspecified(family) else {
+        return Ok(None);
+    };
+    if flags & RTM_F_CLONED != 0 {
+        return Ok(None);
+    }
+    let mut key = RouteKey {
+        table: u32::from(table),
+        prefix: Prefix {
+            address: any,
+            length,
+        },
+        tos,
+        priority: 0,
+    };
+    let (mut nexthop, mut mtu) = (None, None);
+    let mut hop = Hop {
+        ifindex: 0,
+        gateway: None,
+        weight: 1,
+        encapsulated: false,
+    };
+    let mut hops = Vec::new();
+    for (attribute, payload) in attributes {
+        match attribute {
+            RTA_DST => key.prefix.address = ip(payload).ok_or(Lacks("a destination"))?,
+            RTA_PRIORITY => key.priority = u32_(payload).unwrap_or_default(),
+            RTA_TABLE => key.table = u32_(payload).unwrap_or_default(),
+            RTA_NH_ID => nexthop = u32_(payload).filter(|id| *id != 0),
+            RTA_METRICS => mtu = metric_mtu(Attributes(payload)),
+            RTA_MULTIPATH => hops = decode_multipath(payload),
+            _ => hop.read(attribute, payload),
+        }
+    }
+    if !matches!(key.table, TABLE_MAIN | TABLE_LOCAL) {
+        return Ok(None);
+    }
+    if !present {
+        return Ok(Some(Event::RouteGone(key)));
+    }
+    if hops.is_empty() && hop.ifindex != 0 {
+        hops.push(hop);
+    }
+    let kind = match kind {
+        1 => RouteKind::Unicast,
+        2 => RouteKind::Local,
+        6 => RouteKind::Blackhole,
+        other => RouteKind::Other(other),
+    };
+    Ok(Some(Event::Route(Route {
+        key,
+        kind,
+        nexthop,
+        hops,
+        mtu,
+    })))
+}
+
+impl Hop {
+    fn read(&mut self, attribute: u16, payload: &[u8]) {
+        match attribute {
+            RTA_OIF => self.ifindex = u32_(payload).unwrap_or_default(),
+            RTA_GATEWAY => self.gateway = ip(payload),
+            RTA_VIA => self.gateway = via(payload),
+            RTA_ENCAP | RTA_NEWDST => self.encapsulated = true,
+            _ => {}
+        }
+    }
+}
+
+/// `RTAX_MTU` of `RTA_METRICS`.
+fn metric_mtu(mut attributes: Attributes<'_>) -> Option<u32> {
+    const RTAX_MTU: u16 = 2;
+    attributes
+        .find(|(kind, _)| *kind == RTAX_MTU)
+        .and_then(|(_, payload)| u32_(payload))
+}
+
+/// A series of `rtnexthop` (length, flags, weight − 1, ifindex: 8 bytes), each with attributes.
+fn decode_multipath(mut rest: &[u8]) -> Vec<Hop> {
+    let mut hops = Vec::new();
+    while let Some((head, _)) = header::<8>(rest) {
+        let length = usize::from(u16_(head).unwrap_or_default());
+        let Some(attributes) = rest.get(8..length) else {
+            break;
+        };
+        let mut hop = Hop {
+            ifindex: u32_(&head[4..]).unwrap_or_default(),
+            gateway: None,
+            weight: u16::from(head[3]) + 1,
+            encapsulated: false,
+        };
+        for (attribute, payload) in Attributes(attributes) {
+            hop.read(attribute, payload);
+        }
+        hops.push(hop);
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    hops
+}
