@@ -52,6 +52,9 @@ pub enum ReconcileError {
         /// The system's answer.
         source: aya::maps::MapError,
     },
+    /// A port cannot become a redirect target.
+    #[error("cannot write the map tx_ports: {0}")]
+    TxPorts(#[from] aya::maps::xdp::XdpMapError),
     /// The heartbeat program does not run.
     #[error("cannot run the heartbeat program: {0}")]
     Heartbeat(#[from] aya::programs::ProgramError),

@@ -112,7 +112,7 @@ impl Reconciler {
             super::underlay::reset::<Counter>(&mut self.maps.reasons, index).map_err(map("reasons"))?;
         }
         super::underlay::reset::<Counter>(&mut self.maps.port_tx, slot).map_err(map("port_tx"))?;
-        self.programs.tx_ports.set(slot, ifindex, None, 0).map_err(map("tx_ports"))?;
+        self.programs.tx_ports.set(slot, ifindex, None, 0)?;
         self.ports.insert(ifindex, slot);
         Ok(Some(slot))
     }
