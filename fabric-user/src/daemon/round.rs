@@ -84,10 +84,6 @@ impl Round {
             dirty |= self.network.apply(event);
         }
         let routing_stale = dirty.routing_stale;
-        if dirty.bridging {
-            // A port that could not be used may be another one now.
-            self.policy.unusable.clear();
-        }
         self.update(&dirty)?;
         Ok(routing_stale)
     }
@@ -95,7 +91,6 @@ impl Round {
     /// Takes a dump for the truth.
     pub(super) fn replace(&mut self, snapshot: Snapshot) -> anyhow::Result<()> {
         self.network.replace(snapshot);
-        self.policy.unusable.clear();
         self.full_round()?;
         self.state.synced = true;
         self.write_state();
@@ -105,6 +100,8 @@ impl Round {
     /// Compares everything with a dump and counts what had to be corrected.
     pub(super) fn audit(&mut self, snapshot: Snapshot) -> anyhow::Result<()> {
         self.network.replace(snapshot);
+        // What could not be attached may be free by now.
+        self.policy.unusable.clear();
         let corrections = self.full_round()?.changes as u64;
         self.state.audits += 1;
         self.state.audit_corrections += corrections;
