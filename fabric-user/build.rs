@@ -8,22 +8,18 @@ mod locate;
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::Command,
 };
 
-use locate::BpfToolchain;
+use locate::{BpfToolchain, without_build_environment};
 
 /// The only binary of `fabric-ebpf`; it holds every program.
 const BINARY: &str = "fabric";
 
-fn main() -> ExitCode {
-    match build() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            // Cargo shows this line as the error and nothing of the script's own output.
-            println!("cargo::error={message}");
-            ExitCode::SUCCESS
-        }
+fn main() {
+    if let Err(message) = build() {
+        // Cargo fails on this line and shows it, and nothing of the script's other output.
+        println!("cargo::error={message}");
     }
 }
 
@@ -46,7 +42,7 @@ fn build() -> Result<(), String> {
     let arch = variable("CARGO_CFG_TARGET_ARCH")?;
     // Its own target folder: the outer cargo holds the lock of the usual one.
     let target_folder = out.join("fabric-ebpf-target");
-    let mut cargo = toolchain.build(Path::new(&variable("CARGO")?), target, &arch);
+    let mut cargo = cargo_build(&toolchain, &variable("CARGO")?, target, &arch);
     cargo
         .current_dir(&programs)
         .args(["--quiet", "--bin", BINARY])
@@ -77,6 +73,47 @@ fn build() -> Result<(), String> {
     fs::copy(&object, out.join("fabric-ebpf.o"))
         .map_err(|error| format!("{} cannot be embedded: {error}", object.display()))?;
     Ok(())
+}
+
+/// `cargo build --release` with `toolchain` for `target`, with the flags that the programs need.
+///
+/// `outer` is the cargo that runs this script and serves where the toolchain has none; `arch` is
+/// the architecture whose kernel will run the programs, in rustc's spelling.
+fn cargo_build(toolchain: &BpfToolchain, outer: &str, target: &str, arch: &str) -> Command {
+    let mut command = match toolchain {
+        BpfToolchain::Cached { root } => {
+            let mut command = without_build_environment(outer);
+            command.env("RUSTC", root.join("usr/bin/rustc"));
+            command
+        }
+        BpfToolchain::Nightly { sysroot, .. } => {
+            let mut command = without_build_environment(sysroot.join("bin/cargo"));
+            command.env("RUSTC", sysroot.join("bin/rustc"));
+            command
+        }
+    };
+    match toolchain.library_folder() {
+        Some(folder) => command.env("LD_LIBRARY_PATH", folder),
+        None => command.env_remove("LD_LIBRARY_PATH"),
+    };
+    // What aya-ebpf uses of rustc is unstable, and Debian's rustc is a stable one.
+    command.env("RUSTC_BOOTSTRAP", "1");
+    command.args(["build", "--release", "--target", target]);
+    if matches!(toolchain, BpfToolchain::Nightly { .. }) {
+        command.args(["-Z", "build-std=core"]);
+    }
+    // Debug information becomes BTF. The CPU is given to rustc, from which bpf-linker gets it and
+    // then refuses a second one; the features are for bpf-linker alone.
+    let flags = [
+        format!("--cfg=bpf_target_arch=\"{arch}\""),
+        "-Cdebuginfo=2".to_owned(),
+        "-Ctarget-cpu=v3".to_owned(),
+        format!("-Clinker={}", toolchain.linker().display()),
+        "-Clink-arg=--btf".to_owned(),
+        "-Clink-arg=--cpu-features=+alu32,+allows-misaligned-mem-access".to_owned(),
+    ];
+    command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
+    command
 }
 
 /// Tells cargo what the object depends on.

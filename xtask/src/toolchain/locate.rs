@@ -1,11 +1,13 @@
-//! Where the toolchain that compiles the BPF programs is, and how cargo is called with it.
+//! Where the toolchain that compiles the BPF programs is.
 //!
 //! `cargo xtask setup` puts a toolchain where this file says, and the build script of
 //! `fabric-user` looks there: it includes this very file, so that both always agree. It
 //! therefore uses nothing but the standard library.
 
 use std::{
-    env, fmt, fs,
+    env,
+    ffi::OsStr,
+    fmt, fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -97,14 +99,6 @@ impl BpfToolchain {
         }
     }
 
-    /// The rustc of this toolchain.
-    pub(crate) fn rustc(&self) -> PathBuf {
-        match self {
-            Self::Cached { root } => root.join("usr/bin/rustc"),
-            Self::Nightly { sysroot, .. } => sysroot.join("bin/rustc"),
-        }
-    }
-
     /// The folder that `LD_LIBRARY_PATH` has to name for rustc and bpf-linker to start, if any.
     pub(crate) fn library_folder(&self) -> Option<PathBuf> {
         let Self::Cached { root } = self else {
@@ -115,66 +109,6 @@ impl BpfToolchain {
             .flatten()
             .map(|entry| entry.path())
             .find(|path| path.to_string_lossy().ends_with("-linux-gnu"))
-    }
-
-    /// A `program` of this toolchain that sees nothing of the build it is called from: no
-    /// compiler flags, wrappers, profiles or targets, only what cargo needs for the network,
-    /// the job server and the terminal.
-    pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        const KEPT: [&str; 8] = [
-            "CARGO_HOME",
-            "CARGO_MAKEFLAGS",
-            "CARGO_HTTP_",
-            "CARGO_NET_",
-            "CARGO_REGISTR",
-            "CARGO_SOURCE_",
-            "CARGO_TERM_",
-            "RUSTUP_",
-        ];
-        let mut command = Command::new(program);
-        for (name, _) in env::vars_os() {
-            let text = name.to_string_lossy();
-            let of_the_build = text.starts_with("CARGO") || text.starts_with("RUST");
-            if of_the_build && !KEPT.iter().any(|kept| text.starts_with(kept)) {
-                command.env_remove(&name);
-            }
-        }
-        // Empty, not only removed: a wrapper may also stand in the user's cargo settings.
-        command.env("RUSTC_WRAPPER", "").env("RUSTC", self.rustc());
-        match self.library_folder() {
-            Some(folder) => command.env("LD_LIBRARY_PATH", folder),
-            None => command.env_remove("LD_LIBRARY_PATH"),
-        };
-        command
-    }
-
-    /// `cargo build --release` for `target`, with the flags that the programs need.
-    ///
-    /// `host_cargo` is the cargo of the outer build and serves where the toolchain has none;
-    /// `arch` is the architecture whose kernel will run the programs, in rustc's spelling.
-    pub(crate) fn build(&self, host_cargo: &Path, target: &str, arch: &str) -> Command {
-        let mut command = match self {
-            Self::Cached { .. } => self.command(host_cargo),
-            Self::Nightly { sysroot, .. } => self.command(sysroot.join("bin/cargo")),
-        };
-        command.args(["build", "--release", "--target", target]);
-        if matches!(self, Self::Nightly { .. }) {
-            command.args(["-Z", "build-std=core"]);
-        }
-        // What aya-ebpf uses of rustc is unstable; Debian's rustc is a stable one.
-        command.env("RUSTC_BOOTSTRAP", "1");
-        // Debug information becomes BTF. The CPU is given to rustc and not to bpf-linker, which
-        // gets it from there and refuses a second one; the features are bpf-linker's alone.
-        let flags = [
-            format!("--cfg=bpf_target_arch=\"{arch}\""),
-            "-Cdebuginfo=2".to_owned(),
-            "-Ctarget-cpu=v3".to_owned(),
-            format!("-Clinker={}", self.linker().display()),
-            "-Clink-arg=--btf".to_owned(),
-            "-Clink-arg=--cpu-features=+alu32,+allows-misaligned-mem-access".to_owned(),
-        ];
-        command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
-        command
     }
 }
 
@@ -187,6 +121,33 @@ impl fmt::Display for BpfToolchain {
             }
         }
     }
+}
+
+/// A `program` that sees nothing of the cargo build it is called from: no compiler flags,
+/// wrappers, profiles or targets, only what cargo needs for the network, the job server and the
+/// terminal.
+pub(crate) fn without_build_environment(program: impl AsRef<OsStr>) -> Command {
+    const KEPT: [&str; 8] = [
+        "CARGO_HOME",
+        "CARGO_MAKEFLAGS",
+        "CARGO_HTTP_",
+        "CARGO_NET_",
+        "CARGO_REGISTR",
+        "CARGO_SOURCE_",
+        "CARGO_TERM_",
+        "RUSTUP_",
+    ];
+    let mut command = Command::new(program);
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        let of_the_build = text.starts_with("CARGO") || text.starts_with("RUST");
+        if of_the_build && !KEPT.iter().any(|kept| text.starts_with(kept)) {
+            command.env_remove(&name);
+        }
+    }
+    // Empty, not only removed: a wrapper may also stand in the user's cargo settings.
+    command.env("RUSTC_WRAPPER", "");
+    command
 }
 
 /// The first executable file called `name` in the folders of `PATH` or in those of the

@@ -1,0 +1,272 @@
+//! Packages of Debian: installed for the whole machine, or only unpacked into a folder.
+
+use std::{
+    collections::HashSet,
+    env, fs,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    process::{self, Command},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{process::output, toolchain::locate::on_path};
+
+/// Asked by every package before it starts a daemon.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// Whether this machine has Debian's package tools.
+pub(crate) fn is_here() -> bool {
+    on_path("apt-get").is_some() && on_path("dpkg-deb").is_some()
+}
+
+/// Whether this process may install packages and make network namespaces.
+pub(crate) fn am_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|data| data.uid() == 0)
+}
+
+/// Installs `packages` for the whole machine, without starting any daemon of theirs.
+///
+/// # Errors
+/// If this is not Debian or not root, with what to do instead; if apt fails.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
+    let list = packages.join(" ");
+    if !is_here() {
+        bail!("install what these packages of Debian hold, with your own package manager: {list}");
+    }
+    if !am_root() {
+        bail!(
+            "only root can install packages; run `sudo apt-get install \
+             --no-install-recommends {list}`"
+        );
+    }
+    let _quiet = NoDaemons::enforce()?;
+    let install = || {
+        output(
+            apt_get("install")
+                .args([
+                    "--yes",
+                    "--no-install-recommends",
+                    "-o",
+                    "Dpkg::Options::=--force-confold",
+                ])
+                .args(packages),
+        )
+    };
+    with_fresh_lists(install).with_context(|| format!("{list} cannot be installed"))?;
+    Ok(())
+}
+
+/// Takes a daemon that was just installed off the list of those started at boot.
+pub(crate) fn do_not_start_at_boot(service: &str) -> Result<()> {
+    if Path::new("/run/systemd/system").exists() {
+        output(Command::new("systemctl").args(["disable", "--now", service]))?;
+    } else if on_path("update-rc.d").is_some() {
+        output(Command::new("update-rc.d").args([service, "disable"]))?;
+    }
+    Ok(())
+}
+
+/// Downloads `packages` into `folder` and unpacks them there, without installing them.
+///
+/// # Errors
+/// If a package cannot be had or the disk is full.
+pub(crate) fn unpack(packages: &[&str], folder: &Path) -> Result<()> {
+    let downloads = folder.join("downloads");
+    fs::create_dir_all(&downloads)
+        .with_context(|| format!("{} cannot be made", downloads.display()))?;
+    with_fresh_lists(|| output(apt_get("download").args(packages).current_dir(&downloads)))
+        .with_context(|| {
+            format!(
+                "{} cannot be downloaded; check the network",
+                packages.join(" ")
+            )
+        })?;
+    for entry in fs::read_dir(&downloads)? {
+        output(
+            Command::new("dpkg-deb")
+                .arg("-x")
+                .arg(entry?.path())
+                .arg(folder),
+        )?;
+    }
+    fs::remove_dir_all(&downloads)?;
+    Ok(())
+}
+
+/// The value of one field of the newest version of `package`, if apt knows the package.
+pub(crate) fn field(package: &str, name: &str) -> Result<Option<String>> {
+    let show = |package: &str| output(Command::new("apt-cache").args(["show", package]));
+    if !has_lists() {
+        update()?;
+    }
+    // apt-cache fails for a package that it does not know.
+    let Ok(text) = show(package) else {
+        return Ok(None);
+    };
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    Ok(value.map(str::to_owned))
+}
+
+/// `packages` and everything they depend on, as far as `wanted` is true for it: called with a
+/// package's name and whether it is installed. Unwanted packages are not followed either.
+pub(crate) fn with_dependencies(
+    packages: &[&str],
+    wanted: impl Fn(&str, bool) -> bool,
+) -> Result<Vec<String>> {
+    let text =
+        output(Command::new("dpkg-query").args(["-W", "-f", "${Package} ${db:Status-Status}\\n"]))?;
+    let installed: HashSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_suffix(" installed"))
+        .collect();
+    let mut found: Vec<String> = packages.iter().map(|&package| package.to_owned()).collect();
+    let mut next = 0;
+    while next < found.len() {
+        let depends = field(&found[next], "Depends")?.unwrap_or_default();
+        for name in dependencies(&depends) {
+            let known = found.iter().any(|package| package == name);
+            // A name without a version is not a package but what others provide.
+            if !known
+                && wanted(name, installed.contains(name))
+                && self::field(name, "Version")?.is_some()
+            {
+                found.push(name.to_owned());
+            }
+        }
+        next += 1;
+    }
+    Ok(found)
+}
+
+/// The package names of a field `Depends`: of alternatives the first, without versions.
+fn dependencies(field: &str) -> impl Iterator<Item = &str> {
+    field
+        .split(',')
+        .filter_map(|dependency| dependency.split_whitespace().next())
+}
+
+/// Names of all packages that match the extended regular expression `pattern`.
+pub(crate) fn matching(pattern: &str) -> Result<Vec<String>> {
+    if !has_lists() {
+        update()?;
+    }
+    let text = output(Command::new("apt-cache").args(["search", "--names-only", pattern]))?;
+    Ok(text
+        .lines()
+        .filter_map(|line| line.split_once(" - "))
+        .map(|(name, _)| name.into())
+        .collect())
+}
+
+/// Tries `action`, and once more after fetching the package lists when it fails: lists that are
+/// missing or old name files that the server no longer has.
+fn with_fresh_lists(action: impl Fn() -> Result<String>) -> Result<String> {
+    if has_lists()
+        && let Ok(text) = action()
+    {
+        return Ok(text);
+    }
+    match update() {
+        Ok(()) => action(),
+        // Without new lists the first error says more.
+        Err(error) => action().map_err(|first| if has_lists() { first } else { error }),
+    }
+}
+
+fn has_lists() -> bool {
+    fs::read_dir("/var/lib/apt/lists").is_ok_and(|entries| {
+        entries
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().contains("_Packages"))
+    })
+}
+
+fn update() -> Result<()> {
+    if !am_root() {
+        bail!("Debian's package lists are missing or old; run `sudo apt-get update`");
+    }
+    output(&mut apt_get("update")).context("Debian's package lists cannot be fetched")?;
+    Ok(())
+}
+
+fn apt_get(action: &str) -> Command {
+    let mut command = Command::new("apt-get");
+    command
+        .args([
+            action,
+            "-q",
+            "-o",
+            "Acquire::Retries=3",
+            "-o",
+            "APT::Sandbox::User=root",
+        ])
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+/// While this lives, installing a package starts no daemon.
+struct NoDaemons {
+    /// Our policy; `None` when the machine has its own.
+    policy: Option<PathBuf>,
+}
+
+impl NoDaemons {
+    fn enforce() -> Result<Self> {
+        const MARK: &str = "# Of Fabric's set-up; remove it if that is not running.";
+        let path = PathBuf::from(POLICY);
+        // A policy of the machine's owner stays: what it lets start was asked for.
+        if fs::read_to_string(&path).is_ok_and(|script| !script.contains(MARK)) {
+            return Ok(Self { policy: None });
+        }
+        // It forbids only as long as this process lives, so that it does no harm if a killed
+        // set-up leaves it behind.
+        let script = format!(
+            "#!/bin/sh\n{MARK}\n[ -d /proc/{} ] && exit 101\nexit 0\n",
+            process::id()
+        );
+        fs::write(&path, script)
+            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o755)))
+            .with_context(|| format!("{POLICY} cannot be written"))?;
+        Ok(Self { policy: Some(path) })
+    }
+}
+
+impl Drop for NoDaemons {
+    fn drop(&mut self) {
+        if let Some(path) = &self.policy
+            && let Err(error) = fs::remove_file(path)
+        {
+            eprintln!("warning: {POLICY} cannot be removed: {error}");
+        }
+    }
+}
+
+/// `PATH` with `folder` in front.
+pub(crate) fn path_with(folder: &Path) -> std::ffi::OsString {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = [folder.to_owned()]
+        .into_iter()
+        .chain(env::split_paths(&path));
+    env::join_paths(folders).unwrap_or(path.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dependencies_are_read_without_versions_and_alternatives() {
+        let field = "libc6 (>= 2.36), libz3-4 (>= 4.8.12), python3-venv | virtualenv, gcc:any";
+        let names: Vec<&str> = dependencies(field).collect();
+        assert_eq!(names, ["libc6", "libz3-4", "python3-venv", "gcc:any"]);
+    }
+
+    #[test]
+    fn a_folder_is_put_in_front_of_the_path() {
+        let path = path_with(Path::new("/opt/fabric/bin"));
+        assert!(path.to_string_lossy().starts_with("/opt/fabric/bin:"));
+    }
+}

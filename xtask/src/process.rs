@@ -1,0 +1,92 @@
+//! Running other programs, with one sentence when they fail.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+/// Runs `command` on this terminal.
+///
+/// # Errors
+/// If it does not start or does not succeed.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let name = name(command);
+    let status = command
+        .status()
+        .with_context(|| format!("{name} does not start"))?;
+    if !status.success() {
+        bail!("{name} failed ({status})");
+    }
+    Ok(())
+}
+
+/// Runs `command` and returns what it prints.
+///
+/// # Errors
+/// If it does not start or does not succeed; the error holds the last thing it said.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let name = name(command);
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("{name} does not start"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{name} failed ({}): {}", output.status, reason(&said));
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("{name} printed no valid text"))
+}
+
+/// What tells most of all that a failed program said: its first error, else its last line.
+fn reason(said: &str) -> &str {
+    let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines()
+        .find(|line| line.starts_with("E:") || line.to_ascii_lowercase().starts_with("error"))
+        .or_else(|| lines().last())
+        .unwrap_or("it said nothing")
+}
+
+/// The program and its first argument, which is the subcommand of most.
+fn name(command: &Command) -> String {
+    let program = command.get_program().to_string_lossy();
+    let program = program.rsplit('/').next().unwrap_or_default().to_owned();
+    match command
+        .get_args()
+        .next()
+        .map(|argument| argument.to_string_lossy())
+    {
+        Some(argument) if !argument.starts_with('-') => format!("`{program} {argument}`"),
+        _ => format!("`{program}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_returns_what_the_program_printed() {
+        assert_eq!(
+            output(Command::new("echo").arg("leaf01")).unwrap(),
+            "leaf01\n"
+        );
+    }
+
+    #[test]
+    fn a_failing_program_is_named_with_its_first_error() {
+        let mut command = Command::new("sh");
+        command.args([
+            "-c",
+            "echo before >&2; echo E: no such package >&2; echo after >&2; exit 3",
+        ]);
+        let message = output(&mut command).unwrap_err().to_string();
+        assert_eq!(message, "`sh` failed (exit status: 3): E: no such package");
+    }
+
+    #[test]
+    fn a_program_that_does_not_exist_is_named() {
+        let message = run(Command::new("/nowhere/vtysh").arg("show"))
+            .unwrap_err()
+            .to_string();
+        assert_eq!(message, "`vtysh show` does not start");
+    }
+}

@@ -1,0 +1,122 @@
+//! `cargo xtask setup`: finds or installs what Fabric is built, run and tested with.
+
+mod emulator;
+mod programs;
+
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+};
+
+use anyhow::{Context as _, Result};
+
+pub(crate) use self::emulator::{Kernel, emulator_folder};
+use crate::toolchain::{
+    install,
+    locate::{BpfToolchain, cache_folder},
+};
+
+/// Finds or installs everything that is needed, and says what it finds and does.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// How much to set up.
+    #[arg(long, value_enum, default_value_t = Scope::Test)]
+    scope: Scope,
+}
+
+/// What a set-up is for; each includes the ones before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub(crate) enum Scope {
+    /// Building: the BPF toolchain.
+    Build,
+    /// The lab, the demo and the benchmarks: FRR, iproute2 and the programs that look at them.
+    Lab,
+    /// All tests: virtual machines with other kernels too.
+    Test,
+}
+
+/// Whether an item was there, for the report.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Found,
+    Installed,
+}
+
+/// Tells the user about each item, a line each.
+struct Report {
+    /// Whether to mention what was found and needs no work.
+    thorough: bool,
+}
+
+impl Report {
+    fn item(&self, state: State, item: &str, place: &str) {
+        let word = match state {
+            State::Found if !self.thorough => return,
+            State::Found => "found",
+            State::Installed => "installed",
+        };
+        println!("{word:>12}  {item}: {place}");
+    }
+
+    #[expect(
+        clippy::unused_self,
+        reason = "a step is part of the report like an item"
+    )]
+    fn step(&self, item: &str, step: &str) {
+        println!("{:>12}  {item}: {step}", "setting up");
+    }
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// If something is missing that cannot be installed here.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    set_up(arguments.scope, &Report { thorough: true })
+}
+
+/// Sets up what other subcommands need, and prints only what it has to install.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn ensure(scope: Scope) -> Result<()> {
+    set_up(scope, &Report { thorough: false })
+}
+
+fn set_up(scope: Scope, report: &Report) -> Result<()> {
+    let cache = cache()?;
+    fs::create_dir_all(&cache)
+        .with_context(|| format!("the cache folder {} cannot be made", cache.display()))?;
+    // Two set-ups at once, say of two clones, would install the same things twice.
+    let lock = cache.join("setup.lock");
+    let lock = File::create(&lock).with_context(|| format!("{} cannot be made", lock.display()))?;
+    lock.lock()
+        .context("the lock of the set-up cannot be taken")?;
+
+    let (state, toolchain) = match BpfToolchain::find() {
+        Some(toolchain) => (State::Found, toolchain),
+        None => {
+            let say = |step: &str| report.step("BPF toolchain", step);
+            (State::Installed, install::install(&cache, say)?)
+        }
+    };
+    report.item(state, "BPF toolchain", &toolchain.to_string());
+    report.item(
+        state,
+        "bpf-linker",
+        &toolchain.linker().display().to_string(),
+    );
+    if scope >= Scope::Lab {
+        programs::set_up(programs::LAB, report)?;
+    }
+    if scope >= Scope::Test {
+        programs::set_up(programs::EMULATOR, report)?;
+        emulator::set_up(&cache, report)?;
+    }
+    Ok(())
+}
+
+/// Fabric's cache folder.
+fn cache() -> Result<PathBuf> {
+    cache_folder().context("there is no cache folder: set HOME or XDG_CACHE_HOME to a full path")
+}

@@ -1,0 +1,4 @@
+//! The toolchain that compiles the BPF programs.
+
+pub(crate) mod install;
+pub(crate) mod locate;
