@@ -1,1 +1,4 @@
 //! The user-space side of Fabric.
+
+pub mod cli;
+pub mod lab;
