@@ -1,7 +1,9 @@
 //! The user-space side of Fabric.
 
+pub mod cli;
 pub mod daemon;
 pub mod kernel;
+pub mod lab;
 pub mod model;
 pub mod observe;
 pub mod reconcile;

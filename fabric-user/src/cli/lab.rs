@@ -1,0 +1,215 @@
+//! `fabricctl lab`: build a whole fabric in network namespaces and work with it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Command as Process, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::Subcommand;
+
+use crate::lab::{Lab, Options, Topology, render};
+
+/// Arguments of `fabricctl lab`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build and start a lab from TOPOLOGY.dot and TOPOLOGY.toml.
+    Up(Up),
+    /// Take a lab down and remove everything it made.
+    Down(Down),
+    /// Run a command in a node of a lab.
+    Exec(Exec),
+    /// Print what the devices of a topology are configured with.
+    Render(Render),
+}
+
+#[derive(Debug, clap::Args)]
+struct Up {
+    /// The picture (TOPOLOGY.dot); the inventory (TOPOLOGY.toml) lies beside it.
+    topology: PathBuf,
+    /// Name of the lab [default: the file's name].
+    #[arg(long)]
+    name: Option<String>,
+    /// The fabricd to run [default: the one beside this program].
+    #[arg(long, value_name = "PATH", conflicts_with = "no_fabricd")]
+    fabricd: Option<PathBuf>,
+    /// Run no fabricd: the kernel forwards everything.
+    #[arg(long)]
+    no_fabricd: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Down {
+    /// The lab [default: the only one that is up].
+    name: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Exec {
+    /// The lab [default: the only one that is up].
+    #[arg(long)]
+    name: Option<String>,
+    /// The node.
+    node: String,
+    /// The command and its arguments, after `--`.
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Render {
+    /// The picture (TOPOLOGY.dot) or the name of a lab that is up.
+    topology: PathBuf,
+    /// The node [default: all].
+    node: Option<String>,
+}
+
+/// Runs the subcommand.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match args.command {
+        Command::Up(args) => up(args),
+        Command::Down(args) => down(args),
+        Command::Exec(args) => exec(args),
+        Command::Render(args) => render_nodes(&args),
+    }
+}
+
+fn up(args: Up) -> anyhow::Result<ExitCode> {
+    let topology = Topology::load(&args.topology)?;
+    for note in &topology.notes {
+        eprintln!("note: {note}");
+    }
+    let fabricd = match (args.no_fabricd, args.fabricd) {
+        (true, _) => None,
+        (false, Some(path)) => Some(path),
+        (false, None) => Some(sibling("fabricd")?),
+    };
+    if let Some(path) = fabricd.as_ref().filter(|path| !path.is_file()) {
+        bail!("there is no fabricd at {}; give another --fabricd or --no-fabricd", path.display());
+    }
+    let cancel = watch_for_interrupt()?;
+    let options = Options { name: args.name, fabricd, cancel: Arc::clone(&cancel) };
+    let start = Instant::now();
+    let mut progress = |line: &str| eprintln!("{:6.2} s  {line}", start.elapsed().as_secs_f64());
+    let mut lab = Lab::up(&topology, &options, &mut progress)?;
+    lab.keep();
+    progress(&format!("lab {} is up", lab.name()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A flag that Ctrl-C and SIGTERM set, so that a half-built lab can be taken down.
+fn watch_for_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot watch for Ctrl-C")?;
+    let flag = Arc::new(AtomicBool::new(false));
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    let set = Arc::clone(&flag);
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            loop {
+                tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+                set.store(true, Ordering::Relaxed);
+            }
+        });
+    });
+    Ok(flag)
+}
+
+fn sibling(program: &str) -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("cannot find the path of this program")?;
+    Ok(own.with_file_name(program))
+}
+
+fn down(args: Down) -> anyhow::Result<ExitCode> {
+    let name = match args.name {
+        Some(name) => name,
+        None => match Lab::names().as_slice() {
+            [] => {
+                println!("no lab is up");
+                return Ok(ExitCode::SUCCESS);
+            }
+            _ => the_only_lab()?,
+        },
+    };
+    if Lab::take_down(&name, &mut |line| eprintln!("{line}"))? {
+        println!("lab {name} is down");
+    } else {
+        println!("lab {name} is not up; nothing to do");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn the_only_lab() -> anyhow::Result<String> {
+    let mut names = Lab::names();
+    match names.len() {
+        0 => bail!("no lab is up; start one with `fabricctl lab up TOPOLOGY`"),
+        1 => Ok(names.remove(0)),
+        _ => bail!("several labs are up ({}); say which one is meant", names.join(", ")),
+    }
+}
+
+fn open(name: Option<String>) -> anyhow::Result<Lab> {
+    let name = match name {
+        Some(name) => name,
+        None => the_only_lab()?,
+    };
+    Ok(Lab::open(&name)?)
+}
+
+fn exec(args: Exec) -> anyhow::Result<ExitCode> {
+    let lab = open(args.name)?;
+    let Some((program, arguments)) = args.command.split_first() else {
+        bail!("no command was given; write it after --");
+    };
+    let status = lab.spawn(&args.node, Process::new(program).args(arguments))?.wait()?;
+    // As a shell does: 128 + N for a program that signal N ended.
+    let code = status.code().unwrap_or_else(|| {
+        128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0)
+    });
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+}
+
+fn render_nodes(args: &Render) -> anyhow::Result<ExitCode> {
+    let topology = topology_of(&args.topology)?;
+    if let Some(name) = &args.node {
+        if topology.node_names().all(|known| known != name) {
+            let known = topology.node_names().collect::<Vec<_>>().join(", ");
+            bail!("topology {} has no node {name}; it has {known}", topology.name);
+        }
+    }
+    let wanted = |name: &str| args.node.as_deref().is_none_or(|node| node == name);
+    let switches = topology.switches.iter().filter(|switch| wanted(&switch.name));
+    let hosts = topology.hosts.iter().filter(|host| wanted(&host.name));
+    let texts: Vec<String> = switches
+        .map(|switch| render::switch_text(&topology, switch))
+        .chain(hosts.map(|host| render::host_text(&topology, host)))
+        .collect();
+    print!("{}", texts.join("\n"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The topology of a file, or of a lab that is up when there is no such file.
+fn topology_of(argument: &std::path::Path) -> anyhow::Result<Topology> {
+    if let Some(name) = argument.to_str().filter(|name| Lab::names().iter().any(|lab| lab == name)) {
+        return Ok(Lab::open(name)?.topology().clone());
+    }
+    Ok(Topology::load(argument)?)
+}
+
+#[expect(dead_code, reason = "the deadline of up --wait")]
+const CONVERGE: Duration = Duration::from_secs(60);

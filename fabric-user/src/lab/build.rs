@@ -1,0 +1,159 @@
+//! Making the things of a lab in the kernel: namespaces, links, addresses, sysctls.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::error::LabError;
+use super::netns::Netns;
+use super::offloads;
+use super::render::{self, Configuration};
+use super::tools;
+use super::topology::{End, Topology};
+
+/// Sysctls that only a lab wants, set in every namespace before it has interfaces.
+const LAB_SYSCTLS: [(&str, &str); 2] = [
+    // Nobody else is on these links: without probing, link-local addresses work at once.
+    ("net.ipv6.conf.all.accept_dad", "0"),
+    ("net.ipv6.conf.default.accept_dad", "0"),
+];
+
+/// One device to make.
+pub(super) struct Device<'a> {
+    /// Its namespace.
+    pub namespace: Netns,
+    /// Its interfaces that are ends of links.
+    pub ports: Vec<&'a End>,
+    /// What it is configured with.
+    pub configuration: Configuration,
+}
+
+/// All devices of a topology: switches, then hosts.
+pub(super) fn devices<'a>(topology: &'a Topology, name: impl Fn(&str) -> String) -> Vec<Device<'a>> {
+    let switches = topology.switches.iter().map(|switch| {
+        let links = topology.links_of(&switch.name).map(|(own, _)| own);
+        let hosts = topology.hosts.iter().filter(|host| host.switch.node == switch.name);
+        Device {
+            namespace: Netns::named(name(&switch.name)),
+            ports: links.chain(hosts.map(|host| &host.switch)).collect(),
+            configuration: render::switch(topology, switch),
+        }
+    });
+    let hosts = topology.hosts.iter().map(|host| Device {
+        namespace: Netns::named(name(&host.name)),
+        ports: vec![&host.end],
+        configuration: render::host(topology, host),
+    });
+    switches.chain(hosts).collect()
+}
+
+/// Makes the namespaces. None of them may exist.
+pub(super) fn make_namespaces(devices: &[Device<'_>]) -> Result<(), LabError> {
+    let lines: Vec<String> =
+        devices.iter().map(|device| format!("netns add {}", device.namespace.name())).collect();
+    tools::batch("ip", &lines, None)
+}
+
+/// Sets what must be set before interfaces exist, because they copy it when they are made.
+pub(super) fn prepare(device: &Device<'_>) -> Result<(), LabError> {
+    device.namespace.enter(|| {
+        for (key, value) in LAB_SYSCTLS {
+            write_sysctl(key, value)?;
+        }
+        device
+            .configuration
+            .sysctls_before
+            .iter()
+            .try_for_each(|(key, value)| write_sysctl(key, value))
+    })?
+}
+
+/// Lays the cables: veth pairs made directly in the namespaces of their two ends.
+pub(super) fn lay_cables(topology: &Topology, name: impl Fn(&str) -> String) -> Result<(), LabError> {
+    let fabric = &topology.fabric;
+    let links = topology.links.iter().map(|link| (&link.a, &link.b, fabric.underlay_mtu));
+    let hosts = topology.hosts.iter().map(|host| (&host.switch, &host.end, fabric.host_mtu));
+    let lines: Vec<String> = links
+        .chain(hosts)
+        .map(|(a, b, mtu)| cable_line(a, &name(&a.node), b, &name(&b.node), mtu))
+        .collect();
+    tools::batch("ip", &lines, None)
+}
+
+/// The `ip` line that makes a veth pair between two namespaces.
+pub(super) fn cable_line(a: &End, a_namespace: &str, b: &End, b_namespace: &str, mtu: u32) -> String {
+    format!(
+        "link add name {} address {} mtu {mtu} netns {a_namespace} type veth peer name {} address {} mtu {mtu} netns {b_namespace}",
+        a.port, a.mac, b.port, b.mac
+    )
+}
+
+/// Configures a device whose ports exist.
+pub(super) fn configure(device: &Device<'_>) -> Result<(), LabError> {
+    let Configuration { ip, bridge, sysctls_after, .. } = &device.configuration;
+    device.namespace.enter(|| {
+        device.ports.iter().try_for_each(|end| wirelike(&end.port))
+    })??;
+    tools::batch("ip", ip, Some(&device.namespace))?;
+    tools::batch("bridge", bridge, Some(&device.namespace))?;
+    device.namespace.enter(|| {
+        sysctls_after.iter().try_for_each(|(key, value)| write_sysctl(key, value))
+    })?
+}
+
+/// Sets the offloads of a port in the current namespace.
+pub(super) fn wirelike(port: &str) -> Result<(), LabError> {
+    offloads::make_wirelike(port)
+        .map_err(LabError::file("set the offloads of interface", port))
+}
+
+/// Sets a sysctl of the current namespace. One that the kernel does not have is left out.
+pub(super) fn write_sysctl(key: &str, value: &str) -> Result<(), LabError> {
+    let path = Path::new("/proc/sys").join(key.replace('.', "/"));
+    match fs::write(&path, value) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            // bridge-nf-call-* are absent on a kernel without br_netfilter, and then not needed.
+            Ok(())
+        }
+        result => result.map_err(LabError::file("write", path)),
+    }
+}
+
+/// Does `work` for all items on a few threads. The first error ends the rest, and so does
+/// `cancelled`.
+pub(super) fn in_parallel<T: Sync>(
+    items: &[T],
+    cancelled: &AtomicBool,
+    work: impl Fn(&T) -> Result<(), LabError> + Sync,
+) -> Result<(), LabError> {
+    let threads = std::thread::available_parallelism().map_or(2, |count| count.get() * 2);
+    let (next, error) = (AtomicUsize::new(0), Mutex::new(None));
+    let record = |failure| {
+        if let Ok(mut slot) = error.lock() {
+            slot.get_or_insert(failure);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(items.len()) {
+            scope.spawn(|| {
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let result = if cancelled.load(Ordering::Relaxed) {
+                        Err(LabError::Interrupted)
+                    } else {
+                        work(item)
+                    };
+                    if let Err(failure) = result {
+                        record(failure);
+                        // Past the end: the other threads stop after their current item.
+                        next.store(items.len(), Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    match error.into_inner() {
+        Ok(Some(failure)) => Err(failure),
+        _ => Ok(()),
+    }
+}

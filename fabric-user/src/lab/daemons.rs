@@ -1,0 +1,160 @@
+//! Daemons of a lab: FRR on every switch, and fabricd where it should run.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+
+use super::error::LabError;
+use super::netns::Netns;
+use super::process::Process;
+use super::render;
+use super::tools;
+use super::topology::{Switch, Topology};
+
+/// Where FRR keeps configurations and sockets; `-N NAME` adds a folder of that name to both.
+const FRR_CONFIGURATION: &str = "/etc/frr";
+const FRR_RUNTIME: &str = "/var/run/frr";
+/// Where fabricd pins maps and links, one folder per instance.
+const PINS: &str = "/sys/fs/bpf/fabric";
+/// Where fabricd keeps its socket and lock.
+const FABRICD_RUNTIME: &str = "/run/fabric";
+
+/// FRR's programs, found once.
+#[derive(Debug, Clone)]
+pub struct Frr {
+    /// In the order of their start. `mgmtd` is there since FRR 9.
+    daemons: Vec<PathBuf>,
+    vtysh: PathBuf,
+}
+
+impl Frr {
+    /// Finds FRR, or says which package has it.
+    pub fn find() -> Result<Self, LabError> {
+        let mut daemons: Vec<PathBuf> = tools::find("mgmtd").into_iter().collect();
+        daemons.push(tools::require("zebra", "frr")?);
+        daemons.push(tools::require("bgpd", "frr")?);
+        Ok(Self { daemons, vtysh: tools::require("vtysh", "frr")? })
+    }
+
+    /// Starts FRR for a switch, in its namespace and under its name, with its rendered
+    /// configuration. Returns when the daemons have read it.
+    pub fn start(
+        &self,
+        topology: &Topology,
+        node: &Switch,
+        namespace: &Netns,
+    ) -> Result<(), LabError> {
+        let folder = Path::new(FRR_CONFIGURATION).join(namespace.name());
+        fs::create_dir_all(&folder).map_err(LabError::file("create", &folder))?;
+        for (file, text) in [
+            ("frr.conf", render::frr_conf(topology, node)),
+            ("vtysh.conf", "service integrated-vtysh-config\n".to_owned()),
+        ] {
+            let path = folder.join(file);
+            fs::write(&path, text).map_err(LabError::file("write", &path))?;
+        }
+        for daemon in &self.daemons {
+            let name = daemon.file_name().unwrap_or_default().to_string_lossy();
+            let log = format!("file:{FRR_RUNTIME}/{}/{name}.log", namespace.name());
+            // `-d` returns once the daemon is ready. Without `-P 0` it would listen on TCP.
+            let mut command = Command::new(daemon);
+            command.args(["-N", namespace.name(), "-d", "-P", "0", "--log", &log]);
+            tools::run(command.stdin(Stdio::null()), Some(namespace))?;
+        }
+        let mut vtysh = Command::new(&self.vtysh);
+        vtysh.args(["-N", namespace.name(), "-b"]);
+        tools::run(vtysh.stdin(Stdio::null()), Some(namespace))?;
+        Ok(())
+    }
+}
+
+/// The socket on which a daemon of FRR takes commands.
+pub fn vty_socket(namespace: &str, daemon: &str) -> PathBuf {
+    Path::new(FRR_RUNTIME).join(namespace).join(format!("{daemon}.vty"))
+}
+
+/// Removes FRR's folders of a namespace. The daemons must have ended.
+pub fn remove_frr_folders(namespace: &str) -> Result<(), LabError> {
+    for parent in [FRR_CONFIGURATION, FRR_RUNTIME] {
+        remove_folder(&Path::new(parent).join(namespace))?;
+    }
+    Ok(())
+}
+
+/// Whether FRR's folders of that name are there.
+pub fn frr_folder_of(namespace: &str) -> Option<PathBuf> {
+    [FRR_CONFIGURATION, FRR_RUNTIME]
+        .iter()
+        .map(|parent| Path::new(parent).join(namespace))
+        .find(|path| path.exists())
+}
+
+/// Starts fabricd in a namespace. It goes on when this process ends; its log is a file.
+pub fn start_fabricd(
+    program: &Path,
+    instance: &str,
+    namespace: &Netns,
+    log: &Path,
+) -> Result<Process, LabError> {
+    let output = File::create(log).map_err(LabError::file("write", log))?;
+    let errors = output.try_clone().map_err(LabError::file("write", log))?;
+    let mut command = Command::new(program);
+    command
+        .args(["--instance", instance])
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
+        // A group of its own: Ctrl-C at the terminal is for fabricctl, not for the daemon.
+        .process_group(0);
+    let child = namespace.enter(|| command.spawn())?.map_err(LabError::file("start", program))?;
+    Process::of(child.id().cast_signed()).ok_or_else(|| LabError::Daemon {
+        daemon: "fabricd",
+        node: namespace.name().to_owned(),
+        log: last_words(log),
+    })
+}
+
+/// The last line that a daemon wrote, for an error message.
+pub fn last_words(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    match text.lines().rev().find(|line| !line.trim().is_empty()) {
+        Some(line) => format!("its last words: {}", line.trim()),
+        None => format!("it wrote nothing to {}", log.display()),
+    }
+}
+
+/// Ends a fabricd and waits for it.
+pub fn stop_fabricd(process: &Process) {
+    process.stop(Signal::TERM);
+}
+
+/// Takes a fabricd's programs off the ports and removes its maps: what pins keep alive after the
+/// daemon has ended. The daemon of that instance must have ended.
+pub fn detach_instance(instance: &str) -> Result<(), LabError> {
+    // Removing the last pin of a link detaches its program.
+    remove_folder(&Path::new(PINS).join(instance))?;
+    // The parent goes with the last instance; others may be there.
+    let _ = fs::remove_dir(PINS);
+    for extension in ["sock", "lock"] {
+        let path = Path::new(FABRICD_RUNTIME).join(format!("{instance}.{extension}"));
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(LabError::file("remove", path)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn remove_folder(path: &Path) -> Result<(), LabError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(LabError::file("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}

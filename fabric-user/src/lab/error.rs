@@ -1,0 +1,141 @@
+//! What can go wrong with a running lab.
+
+use std::path::PathBuf;
+
+use super::topology::TopologyError;
+
+/// A lab that cannot be built, found or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// The files are wrong.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+    /// Not root.
+    #[error("a lab needs root, because it makes network namespaces; run it with sudo")]
+    NotRoot,
+    /// A program is missing.
+    #[error("{program} is not installed; run `cargo xtask setup` or install the package {package}")]
+    Missing {
+        /// The program.
+        program: String,
+        /// Debian's package that has it.
+        package: &'static str,
+    },
+    /// The name cannot be used.
+    #[error("\"{0}\" cannot name a lab; use 1 to 32 letters, digits, - and _, not beginning with -")]
+    Name(String),
+    /// It is up.
+    #[error("lab {0} is up already; take it down first with `fabricctl lab down {0}`, or choose another --name")]
+    AlreadyUp(String),
+    /// Another process works on it.
+    #[error("another command is working on lab {0} at this moment; wait for it to end")]
+    Busy(String),
+    /// It is not up.
+    #[error("no lab {0} is up; `fabricctl lab up` starts one and `fabricctl lab status` lists those that are up")]
+    NotUp(String),
+    /// Something of this name is there and belongs to no lab.
+    #[error("{what} exists already and belongs to no lab; remove it or choose another --name")]
+    Taken {
+        /// The thing, with its name.
+        what: String,
+    },
+    /// No such node.
+    #[error("lab {lab} has no node {node}; it has {known}")]
+    UnknownNode {
+        /// The lab.
+        lab: String,
+        /// The name asked for.
+        node: String,
+        /// Names that would have worked.
+        known: String,
+    },
+    /// A host cannot go there.
+    #[error("{host} cannot move to {target}: {reason}")]
+    Migrate {
+        /// The host.
+        host: String,
+        /// Where it should go.
+        target: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
+    /// A namespace could not be entered.
+    #[error("cannot enter the network namespace {namespace}: {source}")]
+    Namespace {
+        /// Its name.
+        namespace: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A command failed.
+    #[error("{command} failed in {place}: {message}")]
+    Command {
+        /// The command line.
+        command: String,
+        /// Namespace, or "the root namespace".
+        place: String,
+        /// What it printed.
+        message: String,
+    },
+    /// A file or device could not be read or changed.
+    #[error("cannot {action} {path}: {source}")]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The state file of a lab makes no sense.
+    #[error("{path} is not the state of a lab ({message}); remove it after `ip netns` shows that nothing of the lab is left")]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A daemon did not start.
+    #[error("{daemon} on {node} ended right after its start; {log}")]
+    Daemon {
+        /// The daemon.
+        daemon: &'static str,
+        /// The node.
+        node: String,
+        /// Its last words, or where they are.
+        log: String,
+    },
+    /// A daemon answers nothing or nonsense.
+    #[error("{daemon} on {node} does not answer `{command}`: {message}")]
+    Vty {
+        /// The daemon.
+        daemon: &'static str,
+        /// The node.
+        node: String,
+        /// The command.
+        command: String,
+        /// What was wrong.
+        message: String,
+    },
+    /// The lab did not converge in time.
+    #[error("lab {lab} did not converge within {seconds} s: {missing}")]
+    NotConverged {
+        /// The lab.
+        lab: String,
+        /// The time given.
+        seconds: u64,
+        /// What was still missing at the end.
+        missing: String,
+    },
+    /// The user pressed Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl LabError {
+    /// For `map_err` on file operations.
+    pub(super) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { action, path, source }
+    }
+}

@@ -1,0 +1,25 @@
+//! The lab: a whole fabric in network namespaces, with real FRR, the kernel's bridges and fabricd,
+//! built from a DOT picture and a TOML inventory.
+//!
+//! [`topology`] and [`render`] are pure: a picture becomes configurations of devices. [`Lab`]
+//! applies them to namespaces, and the same text configures real devices.
+
+mod bpffs;
+mod build;
+pub mod daemons;
+pub mod error;
+pub mod mac;
+pub mod netns;
+mod offloads;
+pub mod process;
+pub mod render;
+mod running;
+pub mod state;
+mod tools;
+pub mod topology;
+
+pub use self::error::LabError;
+pub use self::mac::Mac;
+pub use self::netns::Netns;
+pub use self::running::{Lab, Node, Options};
+pub use self::topology::Topology;

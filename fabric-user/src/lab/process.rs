@@ -1,0 +1,118 @@
+//! Processes of a lab, told apart from later ones with the same id by their start time.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, waitpid,
+};
+use serde::{Deserialize, Serialize};
+
+/// How long a process may take after SIGTERM before SIGKILL.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often a condition is looked at.
+const POLL: Duration = Duration::from_millis(5);
+
+/// A process that was alive when it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its id.
+    pub pid: i32,
+    /// Clock ticks between boot and its start: the same id with another start is a stranger.
+    pub started: u64,
+}
+
+impl Process {
+    /// The living process of that id.
+    pub fn of(pid: i32) -> Option<Self> {
+        let (state, started) = stat(pid)?;
+        (state != 'Z').then_some(Self { pid, started })
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(&self) -> bool {
+        matches!(stat(self.pid), Some((state, started)) if state != 'Z' && started == self.started)
+    }
+
+    /// Ends it and waits until it is gone. A process that is gone already is no error.
+    pub fn stop(&self, signal: Signal) {
+        self.signal(signal);
+        let deadline = Instant::now() + PATIENCE;
+        while self.is_alive() && Instant::now() < deadline {
+            self.reap();
+            std::thread::sleep(POLL);
+        }
+        if self.is_alive() {
+            self.signal(Signal::KILL);
+            while self.is_alive() {
+                self.reap();
+                std::thread::sleep(POLL);
+            }
+        }
+        self.reap();
+    }
+
+    /// Sends a signal, and only to this process.
+    pub fn signal(&self, signal: Signal) {
+        let Some(pid) = Pid::from_raw(self.pid) else { return };
+        // The descriptor pins the identity: checked after opening, it cannot change before the
+        // signal is sent.
+        let Ok(descriptor) = pidfd_open(pid, PidfdFlags::empty()) else { return };
+        if self.is_alive() {
+            // It may have ended in between, which is what was wanted.
+            let _ = pidfd_send_signal(descriptor, signal);
+        }
+    }
+
+    /// Collects the exit status when it was a child of this process, so that no zombie stays.
+    fn reap(&self) {
+        let _ = waitpid(Pid::from_raw(self.pid), WaitOptions::NOHANG);
+    }
+}
+
+/// State letter and start time (fields 3 and 22 of proc(5) stat).
+fn stat(pid: i32) -> Option<(char, u64)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the program's name in parentheses and may hold anything.
+    let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.nth(18)?.parse().ok()?))
+}
+
+/// Processes whose network namespace is one of `namespaces`, given as device and inode.
+pub fn inside(namespaces: &[(u64, u64)]) -> Vec<Process> {
+    use std::os::unix::fs::MetadataExt;
+
+    let own = std::process::id();
+    let Ok(folder) = fs::read_dir("/proc") else { return Vec::new() };
+    folder
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|&pid| pid != own)
+        .filter(|pid| {
+            fs::metadata(format!("/proc/{pid}/ns/net"))
+                .is_ok_and(|file| namespaces.contains(&(file.dev(), file.ino())))
+        })
+        .filter_map(|pid| Process::of(pid.cast_signed()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_alive_and_a_later_one_with_its_id_is_not_it() {
+        let me = Process::of(std::process::id().cast_signed()).expect("I run");
+        assert!(me.is_alive());
+        assert!(!Process { started: me.started + 1, ..me }.is_alive());
+    }
+
+    #[test]
+    fn a_stopped_child_leaves_no_zombie() {
+        let child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
+        let process = Process::of(child.id().cast_signed()).expect("it runs");
+        process.stop(Signal::TERM);
+        assert!(!process.is_alive());
+        assert!(stat(process.pid).is_none(), "reaped");
+    }
+}

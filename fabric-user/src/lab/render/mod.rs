@@ -1,0 +1,58 @@
+//! What a device of the topology is configured with: `frr.conf`, interface commands and sysctls.
+//! The lab applies these, and a real device takes the same text.
+
+mod frr;
+mod interfaces;
+
+use std::fmt::Write as _;
+
+pub use self::frr::frr_conf;
+pub use self::interfaces::{Configuration, host, switch};
+
+use super::topology::{Switch, Topology};
+
+/// The configuration of a switch as a person reads it: commands, then `frr.conf`.
+pub fn switch_text(topology: &Topology, node: &Switch) -> String {
+    let mut text = format!(
+        "# {} ({}, AS {}, {})\n\n# Interfaces: run as root, in this order.\n",
+        node.name,
+        node.function.name(),
+        node.asn,
+        node.site
+    );
+    push_commands(&mut text, &switch(topology, node));
+    if node.fabricd {
+        text.push_str("\n# fabricd must see VLAN tags in the frame.\n");
+        for port in interfaces::ports(topology, node) {
+            let _ = writeln!(text, "ethtool -K {port} rxvlan off txvlan off");
+        }
+    }
+    text.push_str("\n# /etc/frr/frr.conf\n");
+    text.push_str(&frr_conf(topology, node));
+    text
+}
+
+/// The configuration of a host as a person reads it.
+pub fn host_text(topology: &Topology, node: &super::topology::Host) -> String {
+    let mut text = format!(
+        "# {} (host in network {}, behind {} {})\n\n",
+        node.name, node.network, node.switch.node, node.switch.port
+    );
+    push_commands(&mut text, &host(topology, node));
+    text
+}
+
+fn push_commands(text: &mut String, configuration: &Configuration) {
+    for (key, value) in &configuration.sysctls_before {
+        let _ = writeln!(text, "sysctl -w {key}={value}");
+    }
+    for line in &configuration.ip {
+        let _ = writeln!(text, "ip {line}");
+    }
+    for line in &configuration.bridge {
+        let _ = writeln!(text, "bridge {line}");
+    }
+    for (key, value) in &configuration.sysctls_after {
+        let _ = writeln!(text, "sysctl -w {key}={value}");
+    }
+}

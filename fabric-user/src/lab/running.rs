@@ -1,0 +1,372 @@
+//! A lab that is up: building it, finding it again, taking it down.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::process::Signal;
+
+use super::build;
+use super::daemons::{self, Frr};
+use super::error::LabError;
+use super::netns::Netns;
+use super::process;
+use super::state::{self, Place, State, StateFolder};
+use super::tools;
+use super::topology::Topology;
+
+/// How a lab is built.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Name of the lab; default: the topology's.
+    pub name: Option<String>,
+    /// The fabricd to run where the inventory wants it; `None` runs none.
+    pub fabricd: Option<PathBuf>,
+    /// Set by a signal handler to stop `up` in the middle; what was made is then taken down.
+    pub cancel: Arc<AtomicBool>,
+}
+
+/// A lab that is up. Dropping one that [`Lab::up`] returned takes it down, unless it was kept.
+#[derive(Debug)]
+pub struct Lab {
+    name: String,
+    topology: Topology,
+    folder: PathBuf,
+    namespaces: BTreeMap<String, String>,
+    take_down: bool,
+}
+
+/// A node of a lab.
+#[derive(Debug, Clone)]
+pub struct Node {
+    name: String,
+    netns: Netns,
+}
+
+impl Node {
+    /// Its name in the topology.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its network namespace.
+    pub fn netns(&self) -> &Netns {
+        &self.netns
+    }
+}
+
+impl Lab {
+    /// Builds a lab: namespaces, links, FRR, fabricd. Calls `progress` with one sentence per
+    /// step. Returns before BGP has converged; see [`Lab::wait_converged`]. When a step fails,
+    /// everything made so far is removed again.
+    pub fn up(
+        topology: &Topology,
+        options: &Options,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Self, LabError> {
+        require_root()?;
+        let frr = Frr::find()?;
+        tools::require("ip", "iproute2")?;
+        tools::require("bridge", "iproute2")?;
+        let name = options.name.clone().unwrap_or_else(|| topology.name.clone());
+        let folder = StateFolder::create(&name)?;
+        let state = plan(topology, options, &name);
+        if let Err(taken) = check_free(&state) {
+            folder.remove()?;
+            return Err(taken);
+        }
+        let built = build(topology, options, &folder, state, &frr, progress);
+        if let Err(failure) = built {
+            progress("taking down what was made");
+            let state = folder.load();
+            match state.and_then(|state| tear_down(folder, &state, &mut |_| {})) {
+                Ok(()) => return Err(failure),
+                // The first failure explains more; the second is still worth knowing.
+                Err(second) => {
+                    progress(&format!("could not take everything down: {second}"));
+                    return Err(failure);
+                }
+            }
+        }
+        drop(folder);
+        let mut lab = Self::open(&name)?;
+        lab.take_down = true;
+        Ok(lab)
+    }
+
+    /// Finds a lab that is up. Dropping it leaves the lab alone.
+    pub fn open(name: &str) -> Result<Self, LabError> {
+        let folder = StateFolder::read_only(name)?;
+        let state = folder.load()?;
+        Ok(Self {
+            name: name.to_owned(),
+            topology: folder.load_topology(&state)?,
+            folder: folder.path().to_owned(),
+            namespaces: state.namespaces,
+            take_down: false,
+        })
+    }
+
+    /// Names of all labs that are up or were left behind by a crash.
+    pub fn names() -> Vec<String> {
+        state::labs()
+    }
+
+    /// Leaves the lab running when this value is dropped.
+    pub fn keep(&mut self) {
+        self.take_down = false;
+    }
+
+    /// Takes the lab down.
+    pub fn down(mut self, progress: &mut dyn FnMut(&str)) -> Result<(), LabError> {
+        self.take_down = false;
+        Self::take_down(&self.name, progress).map(|_| ())
+    }
+
+    /// Takes a lab down by name, also one whose `up` crashed. False when there was none.
+    pub fn take_down(name: &str, progress: &mut dyn FnMut(&str)) -> Result<bool, LabError> {
+        let folder = match StateFolder::open(name) {
+            Ok(folder) => folder,
+            Err(LabError::NotUp(_)) => return Ok(false),
+            Err(other) => return Err(other),
+        };
+        require_root()?;
+        let state = folder.load()?;
+        tear_down(folder, &state, progress)?;
+        Ok(true)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it was built from.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// Where its records and logs are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A node by name.
+    pub fn node(&self, name: &str) -> Result<Node, LabError> {
+        match self.namespaces.get(name) {
+            Some(netns) => Ok(Node { name: name.to_owned(), netns: Netns::named(netns) }),
+            None => Err(LabError::UnknownNode {
+                lab: self.name.clone(),
+                node: name.to_owned(),
+                known: self.topology.node_names().collect::<Vec<_>>().join(", "),
+            }),
+        }
+    }
+
+    /// Name of the fabricd instance of a node.
+    pub fn instance(&self, node: &str) -> String {
+        instance_name(&self.name, node)
+    }
+
+    /// Runs a program in a node and waits for it; its standard output. A failing program is an
+    /// error.
+    pub fn exec(&self, node: &str, command: &mut Command) -> Result<String, LabError> {
+        let node = self.node(node)?;
+        tools::run(command, Some(node.netns()))
+    }
+
+    /// Starts a program in a node; the caller waits for it.
+    pub fn spawn(
+        &self,
+        node: &str,
+        command: &mut Command,
+    ) -> Result<std::process::Child, LabError> {
+        let node = self.node(node)?;
+        let program = PathBuf::from(OsString::from(command.get_program()));
+        node.netns().enter(|| command.spawn())?.map_err(LabError::file("start", program))
+    }
+
+    /// Where a host is plugged in now.
+    pub fn place(&self, host: &str) -> Result<Place, LabError> {
+        let places = self.state()?.places;
+        places.get(host).cloned().ok_or_else(|| LabError::UnknownNode {
+            lab: self.name.clone(),
+            node: host.to_owned(),
+            known: places.keys().cloned().collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// The record as it is now.
+    pub fn state(&self) -> Result<State, LabError> {
+        StateFolder::read_only(&self.name)?.load()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if self.take_down {
+            if let Err(error) = Self::take_down(&self.name, &mut |_| {}) {
+                tracing::error!(lab = self.name, %error, "the lab could not be taken down");
+            }
+        }
+    }
+}
+
+fn require_root() -> Result<(), LabError> {
+    if rustix::process::geteuid().is_root() { Ok(()) } else { Err(LabError::NotRoot) }
+}
+
+fn namespace_name(lab: &str, node: &str) -> String {
+    format!("fab-{lab}-{node}")
+}
+
+fn instance_name(lab: &str, node: &str) -> String {
+    format!("{lab}-{node}")
+}
+
+/// Everything that will be made, recorded before the first thing is.
+fn plan(topology: &Topology, options: &Options, lab: &str) -> State {
+    let namespaces = topology
+        .node_names()
+        .map(|node| (node.to_owned(), namespace_name(lab, node)))
+        .collect();
+    let with_fabricd = topology
+        .switches
+        .iter()
+        .filter(|switch| switch.fabricd && options.fabricd.is_some());
+    let places = topology.hosts.iter().map(|host| {
+        let place = Place {
+            switch: host.switch.node.clone(),
+            port: host.switch.port.clone(),
+            interface: host.end.port.clone(),
+        };
+        (host.name.clone(), place)
+    });
+    State {
+        topology: topology.name.clone(),
+        complete: false,
+        namespaces,
+        instances: with_fabricd
+            .map(|switch| (switch.name.clone(), instance_name(lab, &switch.name)))
+            .collect(),
+        fabricd: BTreeMap::new(),
+        places: places.collect(),
+    }
+}
+
+/// What is there already under one of our names is not ours, and taking the lab down must not
+/// remove it.
+fn check_free(state: &State) -> Result<(), LabError> {
+    for name in state.namespaces.values() {
+        if Netns::named(name).exists() {
+            return Err(LabError::Taken { what: format!("network namespace {name}") });
+        }
+        if let Some(path) = daemons::frr_folder_of(name) {
+            return Err(LabError::Taken { what: format!("FRR's folder {}", path.display()) });
+        }
+    }
+    Ok(())
+}
+
+fn build(
+    topology: &Topology,
+    options: &Options,
+    folder: &StateFolder,
+    mut state: State,
+    frr: &Frr,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(), LabError> {
+    let go_on = || {
+        if options.cancel.load(Ordering::Relaxed) { Err(LabError::Interrupted) } else { Ok(()) }
+    };
+    folder.save_topology(topology)?;
+    folder.save(&state)?;
+    let name = |node: &str| namespace_name(folder.lab(), node);
+    let devices = build::devices(topology, name);
+    go_on()?;
+    progress(&format!(
+        "making {} switches, {} hosts and {} links",
+        topology.switches.len(),
+        topology.hosts.len(),
+        topology.links.len() + topology.hosts.len()
+    ));
+    build::make_namespaces(&devices)?;
+    build::in_parallel(&devices, &options.cancel, build::prepare)?;
+    build::lay_cables(topology, name)?;
+    build::in_parallel(&devices, &options.cancel, build::configure)?;
+    progress("starting FRR on every switch");
+    build::in_parallel(&topology.switches, &options.cancel, |switch| {
+        frr.start(topology, switch, &Netns::named(name(&switch.name)))
+    })?;
+    go_on()?;
+    if let Some(program) = &options.fabricd {
+        if super::bpffs::mount_if_missing()? {
+            progress("mounted the BPF file system at /sys/fs/bpf");
+        }
+        progress(&format!("starting fabricd on {} switches", state.instances.len()));
+        for (node, instance) in state.instances.clone() {
+            let log = folder.path().join(format!("{node}.fabricd.log"));
+            let netns = Netns::named(name(&node));
+            let process = daemons::start_fabricd(program, &instance, &netns, &log)?;
+            state.fabricd.insert(node, process);
+            folder.save(&state)?;
+        }
+        for (node, process) in &state.fabricd {
+            if !process.is_alive() {
+                let log = folder.path().join(format!("{node}.fabricd.log"));
+                return Err(LabError::Daemon {
+                    daemon: "fabricd",
+                    node: node.clone(),
+                    log: daemons::last_words(&log),
+                });
+            }
+        }
+    }
+    go_on()?;
+    state.complete = true;
+    folder.save(&state)
+}
+
+/// Removes everything that a record names. Things that are not there (any more) are no error, so
+/// this also works half-way through `up` and after a crash.
+fn tear_down(
+    folder: StateFolder,
+    state: &State,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(), LabError> {
+    if !state.fabricd.is_empty() {
+        progress("stopping fabricd");
+    }
+    for process in state.fabricd.values() {
+        process.signal(Signal::TERM);
+    }
+    for process in state.fabricd.values() {
+        daemons::stop_fabricd(process);
+    }
+    for instance in state.instances.values() {
+        daemons::detach_instance(instance)?;
+    }
+    let namespaces: Vec<Netns> =
+        state.namespaces.values().map(Netns::named).filter(Netns::exists).collect();
+    let identities: Vec<(u64, u64)> = namespaces.iter().filter_map(Netns::identity).collect();
+    // The namespaces go with everything in them: FRR need not withdraw its routes one by one.
+    let processes = process::inside(&identities);
+    progress(&format!("ending {} processes", processes.len()));
+    for process in &processes {
+        process.signal(Signal::KILL);
+    }
+    for process in &processes {
+        process.stop(Signal::KILL);
+    }
+    progress(&format!("removing {} network namespaces", namespaces.len()));
+    let lines: Vec<String> =
+        namespaces.iter().map(|netns| format!("netns delete {}", netns.name())).collect();
+    tools::batch("ip", &lines, None)?;
+    for name in state.namespaces.values() {
+        daemons::remove_frr_folders(name)?;
+    }
+    folder.remove()
+}

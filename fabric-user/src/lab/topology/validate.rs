@@ -1,0 +1,696 @@
+//! Puts picture and inventory together and refuses what contradicts itself.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+use super::error::TopologyError;
+use super::inventory::{Inventory, NetworkEntry};
+use super::picture::{DrawnCable, DrawnEnd, DrawnNode, Function, Picture};
+use super::{End, Fabric, Host, Link, Network, Switch, Topology};
+use crate::lab::mac::Mac;
+
+/// Linux allows 15 characters in the name of an interface.
+const INTERFACE_NAME_MAX: usize = 15;
+/// Keeps the names of namespaces and the paths of FRR's sockets within their limits.
+const NODE_NAME_MAX: usize = 32;
+const VNI_MAX: u32 = (1 << 24) - 1;
+const VLAN_MAX: u16 = 4094;
+/// Smallest MTU that IPv6, and with it BGP unnumbered, works with.
+const MTU_MIN: u32 = 1280;
+/// Largest MTU of a veth device.
+const MTU_MAX: u32 = 65535;
+/// Outer Ethernet, IPv4, UDP and VXLAN headers.
+const VXLAN_OVERHEAD: u32 = 50;
+
+/// The two files' names, and the way to say that one of them is wrong.
+struct Files {
+    dot: String,
+    toml: String,
+}
+
+impl Files {
+    fn dot(&self, message: impl Into<String>) -> TopologyError {
+        TopologyError::Contradiction { file: self.dot.clone(), message: message.into() }
+    }
+
+    fn toml(&self, message: impl Into<String>) -> TopologyError {
+        TopologyError::Contradiction { file: self.toml.clone(), message: message.into() }
+    }
+}
+
+/// Combines the two halves of a topology.
+pub(super) fn combine(
+    name: &str,
+    picture: &Picture,
+    inventory: &Inventory,
+) -> Result<Topology, TopologyError> {
+    let files = Files { dot: format!("{name}.dot"), toml: format!("{name}.toml") };
+    check_names(picture, inventory, &files)?;
+    check_ports(picture, &files)?;
+    let fabric = fabric(inventory, &files)?;
+    let networks = networks(inventory, &files)?;
+    let switches = switches(picture, inventory, &networks, &files)?;
+    let (links, host_cables) = sort_cables(picture, &switches, &files)?;
+    let hosts = hosts(inventory, &networks, &switches, host_cables, &files)?;
+    let topology = Topology {
+        name: name.to_owned(),
+        fabric,
+        switches,
+        hosts,
+        links,
+        networks,
+        notes: picture.notes.clone(),
+        picture_text: String::new(),
+        inventory_text: String::new(),
+    };
+    check_addresses(&topology, &files)?;
+    check_macs(&topology, &files)?;
+    Ok(topology)
+}
+
+fn check_names(picture: &Picture, inventory: &Inventory, files: &Files) -> Result<(), TopologyError> {
+    for node in &picture.nodes {
+        if node.name.is_empty() || node.name.len() > NODE_NAME_MAX || !is_plain(&node.name) {
+            return Err(files.dot(format!(
+                "node name \"{}\" cannot name a network namespace; use 1 to {NODE_NAME_MAX} letters, digits, - and _",
+                node.name
+            )));
+        }
+    }
+    let drawn = |name: &str| picture.nodes.iter().find(|node| node.name == name);
+    for name in inventory.nodes.keys() {
+        match drawn(name) {
+            None => {
+                return Err(files.toml(format!(
+                    "[nodes.{name}] is an unknown node; draw it in {} or remove the entry",
+                    files.dot
+                )));
+            }
+            Some(node) if node.function == Function::Host => {
+                return Err(files.toml(format!(
+                    "[nodes.{name}] is drawn as a host; write it as [hosts.{name}]"
+                )));
+            }
+            Some(_) => {}
+        }
+    }
+    for name in inventory.hosts.keys() {
+        match drawn(name) {
+            None => {
+                return Err(files.toml(format!(
+                    "[hosts.{name}] is an unknown node; draw it in {} with its cable or remove the entry",
+                    files.dot
+                )));
+            }
+            Some(node) if node.function != Function::Host => {
+                return Err(files.toml(format!(
+                    "[hosts.{name}] is drawn as a {}; write it as [nodes.{name}]",
+                    node.function.name()
+                )));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
+fn check_ports(picture: &Picture, files: &Files) -> Result<(), TopologyError> {
+    let mut used: HashMap<(&str, &str), &DrawnCable> = HashMap::new();
+    for cable in &picture.cables {
+        for end in [&cable.left, &cable.right] {
+            let legal = !end.port.is_empty()
+                && end.port.len() <= INTERFACE_NAME_MAX
+                && end.port != "lo"
+                && end.port.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b':');
+            if !legal {
+                return Err(files.dot(format!(
+                    "port \"{}\" of {} cannot name an interface; use 1 to {INTERFACE_NAME_MAX} characters without / and :",
+                    end.port, end.node
+                )));
+            }
+            if let Some(first) = used.insert((&end.node, &end.port), cable) {
+                return Err(files.dot(format!(
+                    "port {} of {} is connected twice, by {} and by {}; give one cable another port",
+                    end.port,
+                    end.node,
+                    first.describe(),
+                    cable.describe()
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn fabric(inventory: &Inventory, files: &Files) -> Result<Fabric, TopologyError> {
+    let entry = &inventory.fabric;
+    for (key, mtu) in [("underlay_mtu", entry.underlay_mtu), ("host_mtu", entry.host_mtu)] {
+        if !(MTU_MIN..=MTU_MAX).contains(&mtu) {
+            return Err(files.toml(format!(
+                "[fabric] {key} = {mtu} is out of range; use {MTU_MIN} to {MTU_MAX}"
+            )));
+        }
+    }
+    if entry.underlay_mtu < entry.host_mtu + VXLAN_OVERHEAD {
+        return Err(files.toml(format!(
+            "[fabric] underlay_mtu = {} is too small for host_mtu = {}; VXLAN over IPv4 adds {VXLAN_OVERHEAD} bytes",
+            entry.underlay_mtu, entry.host_mtu
+        )));
+    }
+    Ok(Fabric {
+        underlay_mtu: entry.underlay_mtu,
+        host_mtu: entry.host_mtu,
+        route_target_as: entry.route_target_as,
+        evpn_between_spines: entry.evpn_between_spines,
+    })
+}
+
+fn networks(inventory: &Inventory, files: &Files) -> Result<Vec<Network>, TopologyError> {
+    let mut networks: Vec<Network> = Vec::new();
+    for (name, entry) in &inventory.networks {
+        let network = network(name, entry, files)?;
+        for other in &networks {
+            if other.vni == network.vni {
+                return Err(files.toml(format!(
+                    "VNI {} is used twice, by networks {} and {name}; give one of them another VNI",
+                    network.vni, other.name
+                )));
+            }
+            if other.contains(network.gateway) || network.contains(other.gateway) {
+                return Err(files.toml(format!(
+                    "networks {} and {name} have overlapping subnets; give one of them another gateway address",
+                    other.name
+                )));
+            }
+        }
+        networks.push(network);
+    }
+    networks.sort_by_key(|network| network.vlan);
+    Ok(networks)
+}
+
+fn network(name: &str, entry: &NetworkEntry, files: &Files) -> Result<Network, TopologyError> {
+    if !(1..=VNI_MAX).contains(&entry.vni) {
+        return Err(files.toml(format!(
+            "VNI {} of network {name} is out of range; use 1 to {VNI_MAX}",
+            entry.vni
+        )));
+    }
+    if !(1..=VLAN_MAX).contains(&entry.vlan) {
+        return Err(files.toml(format!(
+            "VLAN {} of network {name} is out of range; use 1 to {VLAN_MAX}",
+            entry.vlan
+        )));
+    }
+    let gateway = entry.gateway.split_once('/').and_then(|(address, length)| {
+        let length = length.parse().ok().filter(|length| (1..=30).contains(length))?;
+        Some((address.parse::<Ipv4Addr>().ok()?, length))
+    });
+    let Some((gateway, prefix_len)) = gateway else {
+        return Err(files.toml(format!(
+            "gateway \"{}\" of network {name} is not an IPv4 address with a prefix of 1 to 30 bits; write it as 10.20.0.1/24",
+            entry.gateway
+        )));
+    };
+    if entry.sites.is_empty() && entry.leafs.is_empty() {
+        return Err(files.toml(format!(
+            "network {name} lives nowhere; add sites = [\"...\"] or leafs = [\"...\"]"
+        )));
+    }
+    Ok(Network {
+        name: name.to_owned(),
+        vlan: entry.vlan,
+        vni: entry.vni,
+        gateway,
+        prefix_len,
+        gateway_mac: entry.gateway_mac,
+    })
+}
+
+fn switches(
+    picture: &Picture,
+    inventory: &Inventory,
+    networks: &[Network],
+    files: &Files,
+) -> Result<Vec<Switch>, TopologyError> {
+    let mut switches = Vec::new();
+    for DrawnNode { name, function } in &picture.nodes {
+        if *function == Function::Host {
+            continue;
+        }
+        let Some(entry) = inventory.nodes.get(name) else {
+            return Err(files.toml(format!(
+                "[nodes.{name}] is missing; add its site, as and loopback"
+            )));
+        };
+        // 0, 23456 and the last number of each size are reserved (RFC 7607, 6793, 7300).
+        if matches!(entry.asn, 0 | 23456 | 65535 | u32::MAX) {
+            return Err(files.toml(format!(
+                "AS {} of {name} is reserved; use a private one such as 64512 to 65534",
+                entry.asn
+            )));
+        }
+        if entry.site.is_empty() {
+            return Err(files.toml(format!("[nodes.{name}] has an empty site; name it")));
+        }
+        switches.push(Switch {
+            name: name.clone(),
+            function: *function,
+            site: entry.site.clone(),
+            asn: entry.asn,
+            loopback: entry.loopback,
+            fabricd: false,
+            networks: Vec::new(),
+        });
+    }
+    place_networks(&mut switches, inventory, networks, files)?;
+    for switch in &mut switches {
+        let wished = inventory.nodes.get(&switch.name).and_then(|entry| entry.fabricd);
+        switch.fabricd = wished.unwrap_or(!switch.networks.is_empty());
+    }
+    Ok(switches)
+}
+
+fn place_networks(
+    switches: &mut [Switch],
+    inventory: &Inventory,
+    networks: &[Network],
+    files: &Files,
+) -> Result<(), TopologyError> {
+    for network in networks {
+        let entry = &inventory.networks[&network.name];
+        for site in &entry.sites {
+            if !switches.iter().any(|switch| switch.site == *site) {
+                return Err(files.toml(format!(
+                    "network {} lives in the unknown site {site}; no node stands there",
+                    network.name
+                )));
+            }
+        }
+        for leaf in &entry.leafs {
+            match switches.iter().find(|switch| switch.name == *leaf) {
+                None => {
+                    return Err(files.toml(format!(
+                        "network {} lives on the unknown node {leaf}; correct its list of leafs",
+                        network.name
+                    )));
+                }
+                Some(switch) if switch.function == Function::Spine => {
+                    return Err(files.toml(format!(
+                        "network {} lives on {leaf}, which is a spine; networks live on leafs and borders",
+                        network.name
+                    )));
+                }
+                Some(_) => {}
+            }
+        }
+        for switch in switches.iter_mut() {
+            let by_site =
+                switch.function == Function::Leaf && entry.sites.contains(&switch.site);
+            if !by_site && !entry.leafs.contains(&switch.name) {
+                continue;
+            }
+            let same_vlan = networks.iter().find(|other| {
+                other.vlan == network.vlan && switch.networks.contains(&other.name)
+            });
+            if let Some(other) = same_vlan {
+                return Err(files.toml(format!(
+                    "VLAN {} is used twice on {}, by networks {} and {}; give one of them another VLAN or place",
+                    network.vlan, switch.name, other.name, network.name
+                )));
+            }
+            switch.networks.push(network.name.clone());
+        }
+    }
+    Ok(())
+}
+
+/// For each host its cable: own end, switch's end.
+type HostCables<'a> = Vec<(&'a DrawnEnd, &'a DrawnEnd)>;
+
+/// Links between switches, and the cables of hosts.
+fn sort_cables<'a>(
+    picture: &'a Picture,
+    switches: &[Switch],
+    files: &Files,
+) -> Result<(Vec<Link>, HostCables<'a>), TopologyError> {
+    let switch = |name: &str| switches.iter().find(|switch| switch.name == name);
+    let mut links = Vec::new();
+    let mut host_cables: HostCables<'_> = Vec::new();
+    for cable in &picture.cables {
+        let (host, leaf) = match (switch(&cable.left.node), switch(&cable.right.node)) {
+            (Some(left), Some(right)) => {
+                if left.name == right.name {
+                    return Err(files.dot(format!(
+                        "the cable {} leads back to the same node",
+                        cable.describe()
+                    )));
+                }
+                if left.asn == right.asn {
+                    return Err(files.toml(format!(
+                        "{} and {} are neighbours with the same AS {}; eBGP between them needs two",
+                        left.name, right.name, left.asn
+                    )));
+                }
+                links.push(Link {
+                    a: end(&cable.left),
+                    b: end(&cable.right),
+                    label: cable.label.clone(),
+                });
+                continue;
+            }
+            (None, Some(_)) => (&cable.left, &cable.right),
+            (Some(_), None) => (&cable.right, &cable.left),
+            (None, None) => {
+                return Err(files.dot(format!(
+                    "the cable {} joins two hosts; a host is plugged into a leaf",
+                    cable.describe()
+                )));
+            }
+        };
+        if host_cables.iter().any(|(other, _)| other.node == host.node) {
+            return Err(files.dot(format!(
+                "host {} has two cables; a host has one",
+                host.node
+            )));
+        }
+        host_cables.push((host, leaf));
+    }
+    for node in picture.nodes.iter().filter(|node| node.function == Function::Host) {
+        if host_cables.iter().all(|(own, _)| own.node != node.name) {
+            return Err(files.dot(format!(
+                "host {} has no cable; connect it to a leaf",
+                node.name
+            )));
+        }
+    }
+    Ok((links, host_cables))
+}
+
+fn end(drawn: &DrawnEnd) -> End {
+    let derived = || Mac::derived_from(&format!("{}:{}", drawn.node, drawn.port));
+    End {
+        node: drawn.node.clone(),
+        port: drawn.port.clone(),
+        mac: drawn.mac.unwrap_or_else(derived),
+    }
+}
+
+fn hosts(
+    inventory: &Inventory,
+    networks: &[Network],
+    switches: &[Switch],
+    cables: HostCables<'_>,
+    files: &Files,
+) -> Result<Vec<Host>, TopologyError> {
+    let mut hosts = Vec::new();
+    for (own, leaf) in cables {
+        let name = own.node.as_str();
+        let Some(entry) = inventory.hosts.get(name) else {
+            return Err(files.toml(format!(
+                "[hosts.{name}] is missing; add its network and address"
+            )));
+        };
+        let Some(network) = networks.iter().find(|network| network.name == entry.network) else {
+            return Err(files.toml(format!(
+                "host {name} is in the unknown network {}; define [networks.{}] or correct the name",
+                entry.network, entry.network
+            )));
+        };
+        let has_network = switches
+            .iter()
+            .any(|switch| switch.name == leaf.node && switch.networks.contains(&network.name));
+        if !has_network {
+            return Err(files.toml(format!(
+                "host {name} is in network {} but is plugged into {}, where that network does not live; move the cable or add {} to the network's leafs",
+                network.name, leaf.node, leaf.node
+            )));
+        }
+        if !network.contains(entry.address) {
+            return Err(files.toml(format!(
+                "address {} of host {name} is outside its network {} ({}/{})",
+                entry.address, network.name, network.gateway, network.prefix_len
+            )));
+        }
+        let mut own = end(own);
+        // The inventory's address wins over the picture's: that is where hosts are described.
+        own.mac = entry.mac.unwrap_or(own.mac);
+        hosts.push(Host {
+            name: own.node.clone(),
+            network: network.name.clone(),
+            address: entry.address,
+            end: own,
+            switch: end(leaf),
+        });
+    }
+    Ok(hosts)
+}
+
+fn check_addresses(topology: &Topology, files: &Files) -> Result<(), TopologyError> {
+    let mut owners: HashMap<Ipv4Addr, String> = HashMap::new();
+    let gateways = topology
+        .networks
+        .iter()
+        .map(|network| (network.gateway, format!("the gateway of network {}", network.name)));
+    let loopbacks = topology
+        .switches
+        .iter()
+        .map(|switch| (switch.loopback, format!("the loopback of {}", switch.name)));
+    let hosts =
+        topology.hosts.iter().map(|host| (host.address, format!("host {}", host.name)));
+    for (address, owner) in gateways.chain(loopbacks).chain(hosts) {
+        if address.is_unspecified() || address.is_multicast() || address.is_broadcast() || address.is_loopback() {
+            return Err(files.toml(format!(
+                "{owner} cannot have the address {address}; use a unicast address"
+            )));
+        }
+        if let Some(first) = owners.insert(address, owner.clone()) {
+            return Err(files.toml(format!(
+                "address {address} is used twice, by {first} and by {owner}; change one of them"
+            )));
+        }
+    }
+    for switch in &topology.switches {
+        if let Some(network) =
+            topology.networks.iter().find(|network| network.contains(switch.loopback))
+        {
+            return Err(files.toml(format!(
+                "loopback {} of {} lies in the subnet of network {}; loopbacks need addresses of their own",
+                switch.loopback, switch.name, network.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn check_macs(topology: &Topology, files: &Files) -> Result<(), TopologyError> {
+    let mut owners: HashMap<Mac, String> = HashMap::new();
+    for network in &topology.networks {
+        if network.gateway_mac.is_group() {
+            return Err(files.toml(format!(
+                "gateway_mac {} of network {} is a multicast address; the second digit must be even",
+                network.gateway_mac, network.name
+            )));
+        }
+        // Several networks may share one gateway MAC: each has a bridge of its own.
+        owners.insert(network.gateway_mac, format!("the gateway of network {}", network.name));
+    }
+    let link_ends = topology.links.iter().flat_map(|link| [&link.a, &link.b]);
+    let host_ends = topology.hosts.iter().flat_map(|host| [&host.end, &host.switch]);
+    for end in link_ends.chain(host_ends) {
+        let owner = format!("port {} of {}", end.port, end.node);
+        if end.mac.is_group() || end.mac == Mac([0; 6]) {
+            return Err(files.dot(format!(
+                "{owner} cannot have the address {}; use a unicast MAC address",
+                end.mac
+            )));
+        }
+        if let Some(first) = owners.insert(end.mac, owner.clone()) {
+            return Err(files.dot(format!(
+                "MAC address {} is used twice, by {first} and by {owner}; change one of them",
+                end.mac
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PICTURE: &str = r#"graph t {
+  spine01 [function=spine]
+  leaf01 [function=leaf]
+  leaf02 [function=leaf]
+  vm1 [function=host]
+  vm2 [function=host]
+  leaf01:swp1 -- spine01:swp1
+  leaf02:swp1 -- spine01:swp2
+  leaf01:swp10 -- vm1:eth0 [right_mac="02:00:00:00:01:01"]
+  leaf02:swp10 -- vm2:eth0
+}"#;
+    const INVENTORY: &str = r#"
+[nodes.spine01]
+site = "a"
+as = 65100
+loopback = "10.0.0.1"
+[nodes.leaf01]
+site = "a"
+as = 65101
+loopback = "10.0.0.11"
+[nodes.leaf02]
+site = "a"
+as = 65102
+loopback = "10.0.0.12"
+[networks.blue]
+vlan = 10
+vni = 1010
+gateway = "10.1.0.1/24"
+gateway_mac = "00:00:5e:00:01:0a"
+sites = ["a"]
+[networks.red]
+vlan = 20
+vni = 1020
+gateway = "10.2.0.1/24"
+gateway_mac = "00:00:5e:00:01:0a"
+leafs = ["leaf01"]
+[hosts.vm1]
+network = "blue"
+address = "10.1.0.11"
+[hosts.vm2]
+network = "blue"
+address = "10.1.0.12"
+"#;
+
+    fn check(picture: &str, inventory: &str) -> Result<Topology, String> {
+        Topology::parse("t", picture, inventory).map_err(|error| error.to_string())
+    }
+
+    /// Replaces a text that must be there, so that a case cannot pass by changing nothing.
+    fn with(text: &str, from: &str, to: &str) -> String {
+        assert!(text.contains(from), "{from} is not in the text");
+        text.replacen(from, to, 1)
+    }
+
+    fn inventory_error(from: &str, to: &str) -> String {
+        check(PICTURE, &with(INVENTORY, from, to)).expect_err("must be refused")
+    }
+
+    fn picture_error(from: &str, to: &str) -> String {
+        check(&with(PICTURE, from, to), INVENTORY).expect_err("must be refused")
+    }
+
+    #[test]
+    fn a_valid_topology_puts_networks_on_leafs_and_hosts_on_ports() {
+        let topology = check(PICTURE, INVENTORY).expect("valid");
+        assert_eq!(topology.switch("leaf01").expect("drawn").networks, ["blue", "red"]);
+        assert_eq!(topology.switch("leaf02").expect("drawn").networks, ["blue"]);
+        assert!(topology.switch("spine01").is_some_and(|spine| !spine.fabricd));
+        let vm1 = topology.host("vm1").expect("drawn");
+        assert_eq!(vm1.end.mac.to_string(), "02:00:00:00:01:01");
+        assert_eq!((vm1.switch.node.as_str(), vm1.switch.port.as_str()), ("leaf01", "swp10"));
+    }
+
+    #[test]
+    fn the_width_of_a_route_counts_shortest_ways_only() {
+        let topology = check(PICTURE, INVENTORY).expect("valid");
+        assert_eq!(topology.ecmp_width("leaf01", "leaf02"), 1);
+        let second = with(PICTURE, "vm1 [", "spine02 [function=spine]\n vm1 [");
+        let second = with(&second, "leaf01:swp10", "leaf01:swp2 -- spine02:swp1\nleaf02:swp2 -- spine02:swp2\nleaf01:swp10");
+        let spine02 = format!("{INVENTORY}\n[nodes.spine02]\nsite=\"a\"\nas=65100\nloopback=\"10.0.0.2\"\n");
+        let topology = check(&second, &spine02).expect("valid");
+        assert_eq!(topology.ecmp_width("leaf01", "leaf02"), 2);
+        assert_eq!(topology.ecmp_width("leaf01", "spine02"), 1);
+    }
+
+    #[test]
+    fn an_unknown_node_is_refused() {
+        let extra = "[nodes.leaf09]\nsite=\"a\"\nas=1\nloopback=\"10.0.0.9\"\n[networks.blue]";
+        assert!(inventory_error("[networks.blue]", extra).contains("[nodes.leaf09] is an unknown node"));
+        assert!(inventory_error("[hosts.vm2]", "[hosts.vm9]").contains("[hosts.vm9] is an unknown node"));
+        assert!(inventory_error("leafs = [\"leaf01\"]", "leafs = [\"leaf7\"]").contains("unknown node leaf7"));
+    }
+
+    #[test]
+    fn a_node_without_inventory_is_refused() {
+        assert!(picture_error("vm1 [", "spine02 [function=spine]\n vm1 [").contains("[nodes.spine02] is missing"));
+    }
+
+    #[test]
+    fn a_duplicate_address_is_refused() {
+        assert!(inventory_error("10.1.0.12", "10.1.0.11").contains("10.1.0.11 is used twice"));
+        assert!(inventory_error("10.0.0.12", "10.0.0.11").contains("10.0.0.11 is used twice"));
+        assert!(inventory_error("10.1.0.12", "10.1.0.1").contains("10.1.0.1 is used twice"));
+    }
+
+    #[test]
+    fn a_duplicate_mac_is_refused() {
+        let twice = picture_error("vm2:eth0", "vm2:eth0 [right_mac=\"02:00:00:00:01:01\"]");
+        assert!(twice.contains("02:00:00:00:01:01 is used twice"), "{twice}");
+        let group = picture_error("02:00:00:00:01:01", "03:00:00:00:01:01");
+        assert!(group.contains("unicast"), "{group}");
+    }
+
+    #[test]
+    fn a_vni_used_twice_or_out_of_range_is_refused() {
+        assert!(inventory_error("vni = 1020", "vni = 1010").contains("VNI 1010 is used twice"));
+        for vni in ["0", "16777216"] {
+            let message = inventory_error("vni = 1020", &format!("vni = {vni}"));
+            assert!(message.contains("out of range"), "{message}");
+        }
+        assert!(check(PICTURE, &with(INVENTORY, "vni = 1020", "vni = 16777215")).is_ok());
+    }
+
+    #[test]
+    fn a_vlan_used_twice_on_a_leaf_or_out_of_range_is_refused() {
+        assert!(inventory_error("vlan = 20", "vlan = 10").contains("VLAN 10 is used twice on leaf01"));
+        assert!(inventory_error("vlan = 20", "vlan = 4095").contains("out of range"));
+    }
+
+    #[test]
+    fn a_port_connected_twice_is_refused() {
+        let message = picture_error("leaf01:swp10", "leaf01:swp1");
+        assert!(message.contains("port swp1 of leaf01 is connected twice"), "{message}");
+    }
+
+    #[test]
+    fn a_host_whose_leaf_lacks_the_network_is_refused() {
+        let moved = with(INVENTORY, "network = \"blue\"\naddress = \"10.1.0.12\"", "network = \"red\"\naddress = \"10.2.0.12\"");
+        let message = check(PICTURE, &moved).expect_err("must be refused");
+        assert!(message.contains("does not live"), "{message}");
+    }
+
+    #[test]
+    fn neighbours_with_the_same_as_are_refused() {
+        assert!(inventory_error("as = 65101", "as = 65100").contains("same AS 65100"));
+    }
+
+    #[test]
+    fn a_host_outside_its_subnet_is_refused() {
+        assert!(inventory_error("10.1.0.12", "10.1.1.12").contains("outside its network"));
+    }
+
+    #[test]
+    fn overlapping_subnets_are_refused() {
+        assert!(inventory_error("10.2.0.1/24", "10.1.0.129/25").contains("overlapping"));
+        assert!(inventory_error("10.2.0.1/24", "10.9.0.1/8").contains("overlapping"));
+    }
+
+    #[test]
+    fn an_underlay_too_small_for_vxlan_is_refused() {
+        let message = inventory_error("[networks.blue]", "[fabric]\nunderlay_mtu = 1549\n[networks.blue]");
+        assert!(message.contains("too small"), "{message}");
+    }
+
+    #[test]
+    fn long_port_names_and_odd_node_names_are_refused() {
+        assert!(picture_error("leaf01:swp10", "leaf01:ethernet1234567890").contains("cannot name an interface"));
+        let message = check("graph t { \"a/b\" [function=leaf] }", "").expect_err("must be refused");
+        assert!(message.contains("cannot name a network namespace"), "{message}");
+    }
+}
