@@ -17,6 +17,7 @@ mod running;
 pub mod state;
 mod tools;
 pub mod topology;
+pub mod traffic;
 
 pub use self::error::LabError;
 pub use self::mac::Mac;

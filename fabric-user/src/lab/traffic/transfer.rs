@@ -1,0 +1,84 @@
+//! A TCP transfer whose every byte is checked at the other end.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::lab::{LabError, Netns};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A finished transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// Bytes that arrived as they were sent.
+    pub intact: u64,
+    /// How long it took.
+    pub time: Duration,
+}
+
+/// Sends `bytes` bytes from one host to another over TCP.
+///
+/// # Errors
+/// If the connection cannot be made or breaks; a damaged byte ends the count of intact ones.
+pub fn transfer(from: &Netns, to: &Netns, address: Ipv4Addr, bytes: u64) -> Result<Transfer, LabError> {
+    let failed = |ns: &Netns| {
+        let namespace = ns.name().to_owned();
+        move |source| LabError::Namespace { namespace, source }
+    };
+    let listener = to.enter(|| TcpListener::bind((address, 0)))?.map_err(failed(to))?;
+    let port = listener.local_addr().map_err(failed(to))?.port();
+    let start = Instant::now();
+    let receiver = thread::spawn(move || receive(&listener));
+    let sent = from.enter(|| send(address, port, bytes))?;
+    sent.map_err(failed(from))?;
+    let intact = receiver
+        .join()
+        .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+        .map_err(failed(to))?;
+    Ok(Transfer { intact, time: start.elapsed() })
+}
+
+fn pattern(position: u64) -> u8 {
+    (position ^ (position >> 8) ^ (position >> 16)) as u8
+}
+
+fn send(address: Ipv4Addr, port: u16, bytes: u64) -> io::Result<()> {
+    let mut stream = TcpStream::connect_timeout(&(address, port).into(), PATIENCE)?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut position = 0;
+    // Writes of many sizes make segments of many sizes.
+    let mut sizes = [1_usize, 7, 100, 1_400, 1_448, 1_449, 9_000, 65_000].into_iter().cycle();
+    while position < bytes {
+        let size = (sizes.next().unwrap_or(1) as u64).min(bytes - position);
+        let chunk: Vec<u8> = (position..position + size).map(pattern).collect();
+        stream.write_all(&chunk)?;
+        position += size;
+    }
+    stream.shutdown(Shutdown::Write)?;
+    // The other end closes when it has everything.
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.read(&mut [0]).map(|_| ())
+}
+
+fn receive(listener: &TcpListener) -> io::Result<u64> {
+    let (mut stream, _) = listener.accept()?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut buffer = vec![0; 65_536];
+    let mut intact = 0_u64;
+    loop {
+        let length = stream.read(&mut buffer)?;
+        if length == 0 {
+            return Ok(intact);
+        }
+        for byte in &buffer[..length] {
+            if *byte != pattern(intact) {
+                return Ok(intact);
+            }
+            intact += 1;
+        }
+    }
+}
