@@ -2,15 +2,18 @@
 
 use std::{
     collections::HashSet,
-    env, fs,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::{self, Command},
+    process::Command,
 };
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{process::output, toolchain::locate::on_path};
+use crate::{
+    process::{am_root, output},
+    toolchain::locate::on_path,
+};
 
 /// Asked by every package before it starts a daemon.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -18,11 +21,6 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// Whether this machine has Debian's package tools.
 pub(crate) fn is_here() -> bool {
     on_path("apt-get").is_some() && on_path("dpkg-deb").is_some()
-}
-
-/// Whether this process may install packages and make network namespaces.
-pub(crate) fn am_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|data| data.uid() == 0)
 }
 
 /// Installs `packages` for the whole machine, without starting any daemon of theirs.
@@ -225,7 +223,7 @@ impl NoDaemons {
         // set-up leaves it behind.
         let script = format!(
             "#!/bin/sh\n{MARK}\n[ -d /proc/{} ] && exit 101\nexit 0\n",
-            process::id()
+            std::process::id()
         );
         fs::write(&path, script)
             .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o755)))
@@ -244,15 +242,6 @@ impl Drop for NoDaemons {
     }
 }
 
-/// `PATH` with `folder` in front.
-pub(crate) fn path_with(folder: &Path) -> std::ffi::OsString {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let folders = [folder.to_owned()]
-        .into_iter()
-        .chain(env::split_paths(&path));
-    env::join_paths(folders).unwrap_or(path.clone())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,11 +251,5 @@ mod tests {
         let field = "libc6 (>= 2.36), libz3-4 (>= 4.8.12), python3-venv | virtualenv, gcc:any";
         let names: Vec<&str> = dependencies(field).collect();
         assert_eq!(names, ["libc6", "libz3-4", "python3-venv", "gcc:any"]);
-    }
-
-    #[test]
-    fn a_folder_is_put_in_front_of_the_path() {
-        let path = path_with(Path::new("/opt/fabric/bin"));
-        assert!(path.to_string_lossy().starts_with("/opt/fabric/bin:"));
     }
 }

@@ -1,6 +1,13 @@
 //! Running other programs, with one sentence when they fail.
 
-use std::process::{Command, Stdio};
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -41,7 +48,7 @@ fn reason(said: &str) -> &str {
     let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
     lines()
         .find(|line| line.starts_with("E:") || line.to_ascii_lowercase().starts_with("error"))
-        .or_else(|| lines().last())
+        .or_else(|| lines().next_back())
         .unwrap_or("it said nothing")
 }
 
@@ -57,6 +64,20 @@ fn name(command: &Command) -> String {
         Some(argument) if !argument.starts_with('-') => format!("`{program} {argument}`"),
         _ => format!("`{program}`"),
     }
+}
+
+/// Whether this process may install packages and make network namespaces.
+pub(crate) fn am_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|data| data.uid() == 0)
+}
+
+/// `PATH` with `folder` in front.
+pub(crate) fn path_with(folder: &Path) -> OsString {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = [folder.to_owned()]
+        .into_iter()
+        .chain(env::split_paths(&path));
+    env::join_paths(folders).unwrap_or(path.clone())
 }
 
 #[cfg(test)]
@@ -88,5 +109,11 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert_eq!(message, "`vtysh show` does not start");
+    }
+
+    #[test]
+    fn a_folder_is_put_in_front_of_the_path() {
+        let path = path_with(Path::new("/opt/fabric/bin"));
+        assert!(path.to_string_lossy().starts_with("/opt/fabric/bin:"));
     }
 }

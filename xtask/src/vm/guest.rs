@@ -1,0 +1,266 @@
+//! One virtual machine: what runs in it, how its results come back, and that it ends.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _, Write as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    process,
+    setup::{Kernel, emulator_folder},
+    workspace,
+};
+
+/// Kernel modules that the tests need and that nothing may load by itself.
+const MODULES: [&str; 6] = ["8021q", "bridge", "dummy", "veth", "vrf", "vxlan"];
+
+/// Where the guest sees the folder that it shares with us.
+const SHARED: &str = "/mnt";
+
+/// How often the guest's output is looked at.
+const POLL: Duration = Duration::from_millis(100);
+
+/// One command in the guest.
+pub(crate) struct Job {
+    /// What it is called in messages.
+    pub(crate) name: String,
+    /// The program and its arguments.
+    pub(crate) command: Vec<String>,
+}
+
+/// What the jobs in one guest came to.
+pub(crate) struct Outcome {
+    /// What all jobs printed.
+    pub(crate) output: String,
+    /// The names of the jobs that did not succeed.
+    pub(crate) failed: Vec<String>,
+}
+
+/// Boots `kernel`, runs `jobs` one after the other, printing what they print, and stops it.
+///
+/// The guest has root's rights on its own kernel, and sees this machine's files read-only.
+///
+/// # Errors
+/// If the guest does not boot, or has not run all jobs after `limit`.
+pub(crate) fn boot(kernel: Kernel, jobs: &[Job], limit: Duration) -> Result<Outcome> {
+    let folder = workspace::target_folder()?.join("vm").join(kernel.series());
+    if folder.exists() {
+        fs::remove_dir_all(&folder)
+            .with_context(|| format!("{} cannot be removed", folder.display()))?;
+    }
+    fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    fs::write(folder.join("run"), script(jobs))?;
+    let mut output = Follower::new(&folder.join("output"))?;
+    let console = folder.join("console.log");
+
+    let deadline = Instant::now() + limit;
+    let mut machine = Machine::start(kernel, &folder, &console)?;
+    let in_time = loop {
+        output.print_new()?;
+        if machine.has_stopped()? {
+            break true;
+        }
+        if Instant::now() >= deadline {
+            break false;
+        }
+        thread::sleep(POLL);
+    };
+    drop(machine);
+    output.print_new()?;
+
+    let status = |index: usize| fs::read_to_string(folder.join(format!("status.{index}"))).ok();
+    let statuses: Vec<_> = (0..jobs.len()).map(status).collect();
+    if statuses.iter().any(Option::is_none) {
+        let what = if in_time {
+            "stopped before everything had run".to_owned()
+        } else {
+            format!("was not done after {} s", limit.as_secs())
+        };
+        bail!(
+            "the machine with {kernel} {what}; its console is in {}",
+            console.display()
+        );
+    }
+    let failed = jobs
+        .iter()
+        .zip(statuses)
+        .filter(|(_, status)| status.as_deref().map(str::trim) != Some("0"))
+        .map(|(job, _)| job.name.clone())
+        .collect();
+    Ok(Outcome {
+        output: output.seen,
+        failed,
+    })
+}
+
+/// The shell script that the guest runs.
+fn script(jobs: &[Job]) -> String {
+    let mut script = format!(
+        "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
+         cd {}\n\
+         exec >{SHARED}/output 2>&1 </dev/null\n\
+         for module in {}; do\n\
+         modprobe $module || exit 1\n\
+         done\n",
+        quote(&workspace::root().join("tests").display().to_string()),
+        MODULES.join(" "),
+    );
+    for (index, job) in jobs.iter().enumerate() {
+        let words: Vec<String> = job.command.iter().map(|word| quote(word)).collect();
+        script += &format!("{}\necho $? >{SHARED}/status.{index}\n", words.join(" "));
+    }
+    script
+}
+
+/// `word` as the shell takes it for one word.
+fn quote(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// The emulator, with every process that it starts; they end when this is dropped.
+struct Machine {
+    child: Child,
+}
+
+impl Machine {
+    fn start(kernel: Kernel, shared: &Path, console: &Path) -> Result<Self> {
+        let programs = emulator_folder()?;
+        let image = kernel.image()?;
+        let log = File::create(console)
+            .with_context(|| format!("{} cannot be written", console.display()))?;
+        // The emulator gets a process namespace, which ends with its first process, and that one
+        // with us: whatever ends this task, no emulator stays behind.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "unshare"]);
+        if !process::am_root() {
+            command.args(["--user", "--map-root-user"]);
+        }
+        command
+            .args(["--pid", "--fork", "--kill-child=KILL", "--mount-proc"])
+            .arg(programs.join("vng"))
+            // Without --verbose the guest has no console to print to.
+            .args([
+                "--verbose",
+                "--disable-kvm",
+                "--disable-microvm",
+                "--force-9p",
+            ])
+            .args(["--cpus", "2", "--memory", "2G"])
+            .arg("--run")
+            .arg(image)
+            .arg(format!("--rwdir={SHARED}={}", shared.display()))
+            .args(["--", &format!("sh {SHARED}/run")])
+            .env("PATH", process::path_with(&programs))
+            // Its temporary files, which it leaves behind when it is killed.
+            .env("TMPDIR", shared)
+            .current_dir(shared)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        let child = command.spawn().context("the emulator does not start")?;
+        Ok(Self { child })
+    }
+
+    fn has_stopped(&mut self) -> Result<bool> {
+        let status = self
+            .child
+            .try_wait()
+            .context("the emulator cannot be watched")?;
+        Ok(status.is_some())
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // Both fail only when it has ended before.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Prints what another process appends to a file.
+struct Follower {
+    file: File,
+    /// Everything that was printed so far.
+    seen: String,
+    /// The beginning of a character whose rest has not arrived.
+    rest: Vec<u8>,
+}
+
+impl Follower {
+    fn new(path: &PathBuf) -> Result<Self> {
+        let file = File::options()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .read(true)
+            .open(path);
+        let file = file.with_context(|| format!("{} cannot be made", path.display()))?;
+        Ok(Self {
+            file,
+            seen: String::new(),
+            rest: Vec::new(),
+        })
+    }
+
+    fn print_new(&mut self) -> Result<()> {
+        self.file
+            .read_to_end(&mut self.rest)
+            .context("the guest's output cannot be read")?;
+        let whole = match str::from_utf8(&self.rest) {
+            Ok(text) => text.len(),
+            // An invalid byte that is not the beginning of a character is shown as such.
+            Err(error) if error.error_len().is_some() => self.rest.len(),
+            Err(error) => error.valid_up_to(),
+        };
+        let bytes: Vec<u8> = self.rest.drain(..whole).collect();
+        let text = String::from_utf8_lossy(&bytes);
+        print!("{text}");
+        io::stdout().flush()?;
+        self.seen += &text;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_reach_the_shell_as_they_are() {
+        assert_eq!(quote("a b"), "'a b'");
+        assert_eq!(quote("it's"), r"'it'\''s'");
+    }
+
+    #[test]
+    fn every_job_leaves_its_own_status() {
+        let job = |name: &str| Job {
+            name: name.to_owned(),
+            command: vec![name.to_owned()],
+        };
+        let script = script(&[job("packets"), job("vlan_aware")]);
+        assert!(script.contains("'packets'\necho $? >/mnt/status.0\n"));
+        assert!(script.contains("'vlan_aware'\necho $? >/mnt/status.1\n"));
+    }
+
+    #[test]
+    fn a_character_that_arrives_in_two_parts_is_printed_whole() {
+        let path = std::env::temp_dir().join(format!("fabric-follower-{}", std::process::id()));
+        let mut follower = Follower::new(&path).unwrap();
+        let mut writer = File::options().append(true).open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let text = "é".as_bytes();
+        writer.write_all(&text[..1]).unwrap();
+        follower.print_new().unwrap();
+        assert_eq!(follower.seen, "");
+        writer.write_all(&text[1..]).unwrap();
+        follower.print_new().unwrap();
+        assert_eq!(follower.seen, "é");
+    }
+}

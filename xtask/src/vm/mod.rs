@@ -1,0 +1,84 @@
+//! `cargo xtask vm`: the checks that need another kernel, in virtual machines.
+//!
+//! A machine boots a kernel of Debian on this machine's own root file system, read-only, so that
+//! the test binaries that were built here run there as they are.
+
+mod guest;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Result, bail};
+
+pub(crate) use self::guest::{Job, boot};
+use crate::{
+    setup::{self, Kernel, Scope},
+    test::binary,
+};
+
+/// The test binaries of the package `fabric-tests` that run on every kernel.
+pub(crate) const BINARIES: [&str; 2] = ["packets", "vlan_aware"];
+
+/// Runs tests, or a command, on other kernels in virtual machines.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The kernel to boot; all of them without it.
+    #[arg(long, value_enum)]
+    kernel: Option<Kernel>,
+    /// Seconds after which a machine is stopped.
+    #[arg(long, default_value_t = LIMIT.as_secs())]
+    timeout: u64,
+    /// What to run there instead of the tests, as root and with the root file system read-only.
+    #[arg(last = true)]
+    command: Vec<String>,
+}
+
+/// How long the tests may take on one kernel, with the time to boot it.
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// If the set-up fails, a machine does not boot or stop in time, or what ran there fails.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    setup::ensure(Scope::Test)?;
+    let jobs = if arguments.command.is_empty() {
+        test_jobs(&binary::build(&BINARIES)?, None)
+    } else {
+        vec![Job {
+            name: arguments.command.join(" "),
+            command: arguments.command.clone(),
+        }]
+    };
+    let kernels = arguments
+        .kernel
+        .map_or_else(|| Kernel::ALL.to_vec(), |kernel| vec![kernel]);
+    let mut failed = Vec::new();
+    for kernel in kernels {
+        println!("== {kernel} ==");
+        let outcome = boot(kernel, &jobs, Duration::from_secs(arguments.timeout))?;
+        failed.extend(
+            outcome
+                .failed
+                .iter()
+                .map(|job| format!("`{job}` on {kernel}")),
+        );
+    }
+    if !failed.is_empty() {
+        bail!("{} failed", failed.join(" and "));
+    }
+    Ok(())
+}
+
+/// The jobs that run the test binaries at `paths`, as far as `filter` matches their tests.
+pub(crate) fn test_jobs(paths: &[PathBuf], filter: Option<&str>) -> Vec<Job> {
+    let job = |path: &PathBuf| {
+        // Emulated processors are slow: tests side by side would only run into their deadlines.
+        let mut command = vec![path.display().to_string(), "--test-threads=1".to_owned()];
+        command.extend(filter.map(str::to_owned));
+        Job {
+            name: binary::name(path),
+            command,
+        }
+    };
+    paths.iter().map(job).collect()
+}
