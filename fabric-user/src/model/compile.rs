@@ -1,6 +1,6 @@
 //! From the network to what the maps should hold.
 
-use super::{Desired, Network, Policy, Structure, compile_fdb};
+use super::{Desired, Network, Policy, Problem, Structure, compile_fdb};
 
 /// Compiles everything.
 #[must_use]
@@ -13,6 +13,28 @@ pub fn compile(network: &Network, policy: &Policy) -> Desired {
 /// Compiles everything but the MACs.
 #[must_use]
 pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
-    let _ = (network, policy);
-    Structure::default()
+    let mut compiler = Compiler {
+        network,
+        policy,
+        out: Structure::default(),
+    };
+    compiler.bridges();
+    compiler.underlay();
+    compiler.out.problems.sort_unstable();
+    compiler.out.problems.dedup();
+    compiler.out
+}
+
+/// A compilation in progress.
+pub(super) struct Compiler<'a> {
+    pub(super) network: &'a Network,
+    pub(super) policy: &'a Policy,
+    pub(super) out: Structure,
+}
+
+impl Compiler<'_> {
+    /// Notes something that is left to the kernel.
+    pub(super) fn problem(&mut self, ifindex: Option<u32>, text: String) {
+        self.out.problems.push(Problem { ifindex, text });
+    }
 }

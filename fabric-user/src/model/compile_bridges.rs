@@ -1,1 +1,328 @@
+//! Bridges with a vxlan member: their domains, access ports and attachment circuits.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Circuit, CircuitKey, DomainKey, Port, Role, compile::Compiler};
+use crate::observe::{Bridge, Link, LinkKind, PortState, Vxlan};
+
+/// EtherType of IEEE 802.1Q tags, the only ones Fabric reads and writes.
+const DOT1Q: u16 = 0x8100;
+
+/// Where a bridge port's frames are on the wire.
+#[derive(Clone, Copy)]
+struct Attachment {
+    /// Interface index of the device.
+    device: u32,
+    /// VLAN ID that the bridge port itself puts around its frames, 0 for none.
+    vlan: u16,
+    /// Device and bridge port are up, and the spanning tree lets frames through.
+    forwards: bool,
+}
+
+impl Link {
+    /// Up, with a carrier.
+    pub(super) fn alive(&self) -> bool {
+        self.up && self.carrier
+    }
+
+    /// An alive bridge port in the only state in which the bridge forwards.
+    pub(super) fn forwards(&self) -> bool {
+        self.alive()
+            && self
+                .port
+                .is_some_and(|port| port.state == PortState::Forwarding)
+    }
+}
+
+impl<'a> Compiler<'a> {
+    pub(super) fn bridges(&mut self) {
+        let network = self.network;
+        let mut members: BTreeMap<u32, Vec<&'a Link>> = BTreeMap::new();
+        // The kernel hands frames with these tags to the VLAN device and not to a bridge.
+        let mut vlan_devices = BTreeSet::new();
+        for link in network.links() {
+            if let (Some(bridge), true) = (link.master, link.port.is_some()) {
+                members.entry(bridge).or_default().push(link);
+            }
+            if let (LinkKind::Vlan(vlan), Some(lower)) = (&link.kind, link.lower)
+                && vlan.protocol == DOT1Q
+                && !link.lower_elsewhere
+            {
+                vlan_devices.insert((lower, vlan.id));
+            }
+        }
+        for (bridge, members) in members {
+            let Some(bridge) = network.link(bridge) else {
+                continue;
+            };
+            let LinkKind::Bridge(options) = &bridge.kind else {
+                continue;
+            };
+            let tunnels: Vec<(&Link, &Vxlan)> = members
+                .iter()
+                .filter_map(|link| match &link.kind {
+                    LinkKind::Vxlan(vxlan) => Some((*link, vxlan)),
+                    _ => None,
+                })
+                .collect();
+            if tunnels.is_empty() {
+                continue;
+            }
+            let ports: Vec<(&Link, Attachment)> = members
+                .iter()
+                .filter(|link| !matches!(link.kind, LinkKind::Vxlan(_)))
+                .filter_map(|link| Some((*link, self.attach(link)?)))
+                .collect();
+            if !bridge.up {
+                self.problem(
+                    Some(bridge.ifindex),
+                    format!("bridge {0} is down (`ip link set {0} up`)", bridge.name),
+                );
+            } else if !options.vlan_filtering {
+                self.plain(bridge, options, &tunnels, &ports);
+            } else if options.vlan_protocol == DOT1Q {
+                self.vlan_aware(bridge, options, &tunnels, &ports, &vlan_devices);
+            } else {
+                self.problem(
+                    Some(bridge.ifindex),
+                    format!(
+                        "bridge {} is a provider bridge (vlan_protocol 802.1ad): not supported, \
+                         left to the kernel",
+                        bridge.name
+                    ),
+                );
+            }
+        }
+    }
+
+    /// Finds the device of a bridge port and makes it an access port.
+    fn attach(&mut self, member: &Link) -> Option<Attachment> {
+        let (device, vlan) = match self.device(member) {
+            Ok(found) => found,
+            Err(reason) => {
+                self.out.declined.insert(member.ifindex, reason);
+                return None;
+            }
+        };
+        if let Some(reason) = self.policy.why_not(device.ifindex, &device.name) {
+            self.out.declined.insert(member.ifindex, reason.clone());
+            self.out.declined.insert(device.ifindex, reason);
+            return None;
+        }
+        self.out
+            .ports
+            .entry(device.ifindex)
+            .or_insert_with(|| Port {
+                name: device.name.clone(),
+                role: Role::Access,
+                mtu: device.mtu,
+                untagged: None,
+                tagged: BTreeMap::new(),
+            });
+        let forwards = member.forwards() && device.alive();
+        Some(Attachment {
+            device: device.ifindex,
+            vlan,
+            forwards,
+        })
+    }
+
+    fn device(&self, member: &'a Link) -> Result<(&'a Link, u16), String> {
+        let name = &member.name;
+        let LinkKind::Vlan(vlan) = &member.kind else {
+            return Ok((member, 0));
+        };
+        if vlan.protocol != DOT1Q {
+            return Err(format!(
+                "port {name} is an 802.1ad VLAN device: only 802.1Q is supported, left to the kernel"
+            ));
+        }
+        let lower = member
+            .lower
+            .filter(|_| !member.lower_elsewhere)
+            .and_then(|lower| self.network.link(lower))
+            .ok_or_else(|| {
+                format!(
+                    "port {name} is a VLAN of an interface in another network namespace: left to \
+                     the kernel"
+                )
+            })?;
+        match lower.kind {
+            LinkKind::Vlan(_) => Err(format!(
+                "port {name} is a VLAN inside the VLAN device {}: double tags are not supported, \
+                 left to the kernel",
+                lower.name
+            )),
+            LinkKind::Bridge(_) | LinkKind::Vxlan(_) => Err(format!(
+                "port {name} is a VLAN of {}, which is no port: left to the kernel",
+                lower.name
+            )),
+            LinkKind::Device | LinkKind::Other(_) => Ok((lower, vlan.id)),
+        }
+    }
+
+    /// A bridge without VLAN filtering is one domain.
+    fn plain(
+        &mut self,
+        bridge: &Link,
+        options: &Bridge,
+        tunnels: &[(&Link, &Vxlan)],
+        ports: &[(&Link, Attachment)],
+    ) {
+        let key = DomainKey {
+            bridge: bridge.ifindex,
+            vlan: 0,
+        };
+        let tunnel = match tunnels {
+            [one] => Some(*one),
+            several => {
+                let names: Vec<&str> = several.iter().map(|(link, _)| link.name.as_str()).collect();
+                self.problem(
+                    Some(bridge.ifindex),
+                    format!(
+                        "bridge {} has several vxlan devices ({}): frames to and from them are left \
+                         to the kernel",
+                        bridge.name,
+                        names.join(", ")
+                    ),
+                );
+                None
+            }
+        };
+        self.domain(key, bridge, options, tunnel);
+        for (member, attachment) in ports {
+            self.circuit(member, *attachment, key, attachment.vlan);
+        }
+    }
+
+    /// Each VLAN of a bridge with VLAN filtering is a domain.
+    fn vlan_aware(
+        &mut self,
+        bridge: &Link,
+        options: &Bridge,
+        tunnels: &[(&Link, &Vxlan)],
+        ports: &[(&Link, Attachment)],
+        vlan_devices: &BTreeSet<(u32, u16)>,
+    ) {
+        let mut tunnel_of: BTreeMap<u16, Option<(&Link, &Vxlan)>> = BTreeMap::new();
+        for tunnel in tunnels {
+            let Some(vlan) = self.tunnel_vlan(tunnel.0) else {
+                continue;
+            };
+            let first = tunnel_of.insert(vlan, Some(*tunnel)).flatten();
+            if let Some((other, _)) = first {
+                tunnel_of.insert(vlan, None);
+                self.problem(
+                    Some(bridge.ifindex),
+                    format!(
+                        "bridge {}: VLAN {vlan} has several vxlan devices ({}, {}): frames to and \
+                         from them are left to the kernel",
+                        bridge.name, other.name, tunnel.0.name
+                    ),
+                );
+            }
+        }
+        for (vlan, tunnel) in &tunnel_of {
+            let key = DomainKey {
+                bridge: bridge.ifindex,
+                vlan: *vlan,
+            };
+            self.domain(key, bridge, options, *tunnel);
+        }
+        for (member, attachment) in ports {
+            for vlan in self.network.vlans(member.ifindex) {
+                let name = &member.name;
+                let on_wire = match (vlan.pvid, vlan.untagged, attachment.vlan) {
+                    (true, true, outer) => outer,
+                    (false, false, 0) => vlan.id,
+                    (false, false, _) => {
+                        let text = format!(
+                            "port {name} carries VLAN {} inside its own tag: double tags are not \
+                             supported, left to the kernel",
+                            vlan.id
+                        );
+                        self.problem(Some(member.ifindex), text);
+                        continue;
+                    }
+                    (pvid, _, _) => {
+                        let text = format!(
+                            "port {name} uses VLAN {} {}: not supported, left to the kernel",
+                            vlan.id,
+                            match pvid {
+                                true => "for untagged frames but sends it tagged",
+                                false => "untagged without its being the PVID",
+                            }
+                        );
+                        self.problem(Some(member.ifindex), text);
+                        continue;
+                    }
+                };
+                if on_wire != 0
+                    && attachment.vlan == 0
+                    && vlan_devices.contains(&(attachment.device, on_wire))
+                {
+                    let text = format!(
+                        "port {name}: a VLAN device takes the frames of VLAN {on_wire} before the \
+                         bridge {} sees them",
+                        bridge.name
+                    );
+                    self.problem(Some(member.ifindex), text);
+                    continue;
+                }
+                let key = DomainKey {
+                    bridge: bridge.ifindex,
+                    vlan: vlan.id,
+                };
+                if !self.out.domains.contains_key(&key) {
+                    self.domain(key, bridge, options, None);
+                }
+                self.circuit(member, *attachment, key, on_wire);
+            }
+        }
+    }
+
+    /// The VLAN whose frames travel through a vxlan device: its PVID.
+    fn tunnel_vlan(&mut self, vxlan: &Link) -> Option<u16> {
+        let network = self.network;
+        let mut found = None;
+        for vlan in network.vlans(vxlan.ifindex) {
+            if vlan.pvid && vlan.untagged {
+                found = Some(vlan.id);
+            } else {
+                let text = format!(
+                    "vxlan device {} carries VLAN {} with its tag: only its PVID, sent untagged, is \
+                     supported, left to the kernel",
+                    vxlan.name, vlan.id
+                );
+                self.problem(Some(vxlan.ifindex), text);
+            }
+        }
+        found
+    }
+
+    fn circuit(&mut self, member: &Link, attachment: Attachment, domain: DomainKey, on_wire: u16) {
+        if !attachment.forwards {
+            return;
+        }
+        let key = CircuitKey {
+            bridge_port: member.ifindex,
+            domain,
+        };
+        let Some(port) = self.out.ports.get_mut(&attachment.device) else {
+            return;
+        };
+        match on_wire {
+            0 => port.untagged = Some(key),
+            vlan => {
+                port.tagged.insert(vlan, key);
+            }
+        }
+        let circuit = Circuit {
+            port: attachment.device,
+            vlan: on_wire,
+            isolated: member.port.is_some_and(|port| port.isolated),
+            max_frame: member.mtu + 14,
+        };
+        self.out.circuits.insert(key, circuit);
+    }
+}

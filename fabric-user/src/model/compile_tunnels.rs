@@ -1,1 +1,141 @@
+//! Bridge domains and the tunnel that each may have.
 
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::{Domain, DomainKey, compile::Compiler};
+use crate::observe::{Bridge, Df, Link, Vxlan};
+
+/// UDP source ports that Fabric writes (RFC 7348 §5 recommends the dynamic ports).
+const SOURCE_PORTS: (u16, u16) = (49_152, 65_535);
+/// Ethernet header without a tag.
+const ETHERNET: u32 = 14;
+
+impl Compiler<'_> {
+    /// Adds a domain. A tunnel that cannot be expressed is left out and reported, which leaves the
+    /// domain's local ports to Fabric and everything else to the kernel.
+    pub(super) fn domain(
+        &mut self,
+        key: DomainKey,
+        bridge: &Link,
+        options: &Bridge,
+        tunnel: Option<(&Link, &Vxlan)>,
+    ) {
+        let name = match key.vlan {
+            0 => bridge.name.clone(),
+            vlan => format!("{} vlan {vlan}", bridge.name),
+        };
+        let mut domain = Domain {
+            name,
+            vni: None,
+            vxlan: 0,
+            local: Ipv4Addr::UNSPECIFIED,
+            udp_port: 0,
+            ttl: 0,
+            ttl_inherit: false,
+            tos: 0,
+            tos_inherit: false,
+            df: Df::Unset,
+            max_frame: 0,
+            ageing_ms: options.ageing_ms,
+            overlay_learning: false,
+            overlay_isolated: false,
+        };
+        if let Some((link, vxlan)) = tunnel {
+            match local_address(link, vxlan) {
+                Ok(local) => {
+                    domain.vni = Some(vxlan.vni);
+                    domain.vxlan = link.ifindex;
+                    domain.local = local;
+                    domain.udp_port = vxlan.port;
+                    domain.ttl = match vxlan.ttl {
+                        ttl if ttl != 0 && !vxlan.ttl_inherit => ttl,
+                        _ => self.policy.default_ttl,
+                    };
+                    domain.ttl_inherit = vxlan.ttl_inherit;
+                    domain.tos_inherit = vxlan.tos_inherit;
+                    domain.tos = if vxlan.tos_inherit {
+                        0
+                    } else {
+                        vxlan.tos & 0xfc
+                    };
+                    domain.df = vxlan.df;
+                    domain.max_frame = link.mtu + ETHERNET;
+                    let port = link.port.unwrap_or_default();
+                    domain.overlay_learning = vxlan.learning || port.learning;
+                    domain.overlay_isolated = port.isolated;
+                }
+                Err(reason) => {
+                    let text = format!("bridge {}: {reason}, left to the kernel", bridge.name);
+                    self.problem(Some(link.ifindex), text);
+                }
+            }
+        }
+        self.out.domains.insert(key, domain);
+    }
+}
+
+/// The local VTEP address of a vxlan device that can be expressed, or what cannot.
+fn local_address(link: &Link, vxlan: &Vxlan) -> Result<Ipv4Addr, String> {
+    let name = &link.name;
+    if vxlan.external {
+        return Err(format!(
+            "vxlan device {name} is in external mode (single vxlan device), which is not supported"
+        ));
+    }
+    if !vxlan.unsupported.is_empty() {
+        let options = vxlan.unsupported.join(", ");
+        return Err(format!(
+            "vxlan device {name} uses {options}, which is not supported"
+        ));
+    }
+    if vxlan.vni == 0 {
+        return Err(format!(
+            "vxlan device {name} has VNI 0, which stands for no VNI"
+        ));
+    }
+    if link.lower_elsewhere {
+        return Err(format!(
+            "vxlan device {name} has its underlay in another network namespace"
+        ));
+    }
+    if vxlan.bound_to.is_some() {
+        return Err(format!(
+            "vxlan device {name} is bound to an interface (`dev`); create it without, so that routes \
+             decide"
+        ));
+    }
+    if let Some((low, high)) = vxlan.source_ports
+        && (low > SOURCE_PORTS.0 || high < SOURCE_PORTS.1)
+    {
+        return Err(format!(
+            "vxlan device {name} limits its UDP source ports to {low}–{high} (`srcport`)"
+        ));
+    }
+    let local = match vxlan.local {
+        Some(IpAddr::V4(local)) => local,
+        Some(IpAddr::V6(local)) => {
+            return Err(format!(
+                "vxlan device {name} has the IPv6 address {local}; only IPv4 underlays are supported"
+            ));
+        }
+        None => {
+            return Err(format!(
+                "vxlan device {name} has no local address (`ip link set {name} type vxlan id {} \
+                 local ADDRESS`)",
+                vxlan.vni
+            ));
+        }
+    };
+    if !link.up {
+        return Err(format!(
+            "vxlan device {name} is down (`ip link set {name} up`)"
+        ));
+    }
+    if !link.forwards() {
+        return Err(format!(
+            "vxlan device {name} is a bridge port that does not forward (see `bridge -d link show \
+             dev {name}`)"
+        ));
+    }
+    Ok(local)
+}

@@ -17,9 +17,12 @@ const LOCAL: u32 = 255;
 /// IPv6 routes, until there is an IPv6 underlay.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Routes {
-    /// By prefix length; within it by network and by (table, metric).
-    by_length: BTreeMap<u8, BTreeMap<u32, BTreeMap<(Order, u32), Route>>>,
+    /// By prefix length, then by network.
+    by_length: BTreeMap<u8, BTreeMap<u32, Alternatives>>,
 }
+
+/// Routes for the same prefix by table and metric: the first one counts.
+type Alternatives = BTreeMap<(Order, u32), Route>;
 
 /// Local before main.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
