@@ -116,6 +116,7 @@ impl<'a> Compiler<'a> {
                 name: device.name.clone(),
                 role: Role::Access,
                 mtu: device.mtu,
+                mac: device.mac.unwrap_or_default(),
                 untagged: None,
                 tagged: BTreeMap::new(),
             });

@@ -231,6 +231,7 @@ impl Compiler<'_> {
             name: name.clone(),
             role: Role::Uplink,
             mtu: link.mtu,
+            mac,
             untagged: None,
             tagged: BTreeMap::new(),
         });
