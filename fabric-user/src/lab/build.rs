@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::error::LabError;
 use super::netns::Netns;
-use super::offloads;
+use super::interface;
 use super::render::{self, Configuration};
 use super::tools;
 use super::topology::{End, Topology};
@@ -104,7 +104,7 @@ pub(super) fn configure(device: &Device<'_>) -> Result<(), LabError> {
 
 /// Sets the offloads of a port in the current namespace.
 pub(super) fn wirelike(port: &str) -> Result<(), LabError> {
-    offloads::make_wirelike(port)
+    interface::make_wirelike(port)
         .map_err(LabError::file("set the offloads of interface", port))
 }
 

@@ -186,7 +186,7 @@ impl Lab {
     ) -> Result<std::process::Child, LabError> {
         let node = self.node(node)?;
         let program = PathBuf::from(OsString::from(command.get_program()));
-        node.netns().enter(|| command.spawn())?.map_err(LabError::file("start", program))
+        node.netns().enter_as(node.name(), || command.spawn())?.map_err(LabError::file("start", program))
     }
 
     /// Where a host is plugged in now.
