@@ -12,6 +12,9 @@ use clap::Subcommand;
 
 use crate::lab::{Lab, Options, Topology, render};
 
+/// A fabric of this size converges in seconds, also on a busy machine.
+const CONVERGENCE_LIMIT: Duration = Duration::from_secs(60);
+
 /// Arguments of `fabricctl lab`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -25,8 +28,12 @@ enum Command {
     Up(Up),
     /// Take a lab down and remove everything it made.
     Down(Down),
+    /// Show nodes, BGP sessions, EVPN and fabricd of a lab.
+    Status(Status),
     /// Run a command in a node of a lab.
     Exec(Exec),
+    /// Move a virtual machine to another leaf, with its MAC and addresses.
+    Migrate(Migrate),
     /// Print what the devices of a topology are configured with.
     Render(Render),
 }
@@ -44,6 +51,32 @@ struct Up {
     /// Run no fabricd: the kernel forwards everything.
     #[arg(long)]
     no_fabricd: bool,
+    /// Return when everything runs, without waiting until BGP has converged.
+    #[arg(long)]
+    no_wait: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Status {
+    /// The lab [default: the only one that is up].
+    name: Option<String>,
+    /// Print JSON instead of tables.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Migrate {
+    /// The lab [default: the only one that is up].
+    #[arg(long)]
+    name: Option<String>,
+    /// The virtual machine.
+    vm: String,
+    /// The leaf that it moves to.
+    node: String,
+    /// Print JSON instead of a sentence.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -77,7 +110,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Up(args) => up(args),
         Command::Down(args) => down(args),
+        Command::Status(args) => status(args),
         Command::Exec(args) => exec(args),
+        Command::Migrate(args) => migrate(args),
         Command::Render(args) => render_nodes(&args),
     }
 }
@@ -101,7 +136,88 @@ fn up(args: Up) -> anyhow::Result<ExitCode> {
     let mut progress = |line: &str| eprintln!("{:6.2} s  {line}", start.elapsed().as_secs_f64());
     let mut lab = Lab::up(&topology, &options, &mut progress)?;
     lab.keep();
-    progress(&format!("lab {} is up", lab.name()));
+    if args.no_wait {
+        progress(&format!("lab {} is up; BGP converges in the background", lab.name()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    progress("waiting for BGP and EVPN to converge");
+    lab.wait_converged(CONVERGENCE_LIMIT).context(
+        "the lab stays up for you to look at; `fabricctl lab down` removes it",
+    )?;
+    progress(&format!("lab {} is up and has converged", lab.name()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn status(args: Status) -> anyhow::Result<ExitCode> {
+    let status = open(args.name)?.status()?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&status)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("lab {} (topology {})", status.lab, status.topology);
+    match (status.complete, status.missing.as_slice()) {
+        (false, _) => println!("not complete: it is being built, or was interrupted"),
+        (true, []) => println!("converged"),
+        (true, missing) => println!("not converged: {}", missing.join(", ")),
+    }
+    let mut switches = table(&[
+        "NODE", "FUNCTION", "SITE", "AS", "VTEP", "BGP", "EVPN ROUTES", "VNIS", "MACS", "FABRICD",
+    ]);
+    for node in &status.switches {
+        let established =
+            node.bgp_established.map_or_else(|| "?".to_owned(), |count| count.to_string());
+        let vnis: Vec<String> = node.vnis.iter().map(ToString::to_string).collect();
+        switches.add_row([
+            node.node.clone(),
+            node.function.name().to_owned(),
+            node.site.clone(),
+            node.asn.to_string(),
+            node.vtep.to_string(),
+            format!("{established}/{}", node.bgp_sessions),
+            node.evpn_routes.to_string(),
+            if vnis.is_empty() { "-".to_owned() } else { vnis.join(" ") },
+            node.macs.to_string(),
+            node.fabricd.name().to_owned(),
+        ]);
+    }
+    println!("\n{switches}");
+    let mut hosts = table(&["HOST", "NETWORK", "ADDRESS", "MAC", "LEAF", "PORT"]);
+    for host in &status.hosts {
+        hosts.add_row([
+            host.node.clone(),
+            host.network.clone(),
+            host.address.to_string(),
+            host.mac.to_string(),
+            host.switch.clone(),
+            host.port.clone(),
+        ]);
+    }
+    println!("\n{hosts}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn table(header: &[&str]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING).set_header(header.iter().copied());
+    table
+}
+
+fn migrate(args: Migrate) -> anyhow::Result<ExitCode> {
+    let report = open(args.name)?.migrate(&args.vm, &args.node)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        println!(
+            "{} moved from {} {} to {} {}: {:.1} ms without link, announced after {:.1} ms",
+            args.vm,
+            report.from.switch,
+            report.from.port,
+            report.to.switch,
+            report.to.port,
+            Duration::from_micros(report.link_down_us).as_secs_f64() * 1e3,
+            Duration::from_micros(report.announced_us).as_secs_f64() * 1e3,
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -210,6 +326,3 @@ fn topology_of(argument: &std::path::Path) -> anyhow::Result<Topology> {
     }
     Ok(Topology::load(argument)?)
 }
-
-#[expect(dead_code, reason = "the deadline of up --wait")]
-const CONVERGE: Duration = Duration::from_secs(60);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::error::LabError;
 use super::netns::Netns;
-use super::offloads;
+use super::interface;
 use super::render::{self, Configuration};
 use super::tools;
 use super::topology::{End, Topology};
@@ -89,12 +89,16 @@ pub(super) fn cable_line(a: &End, a_namespace: &str, b: &End, b_namespace: &str,
     )
 }
 
+/// Sets the offloads of a device's ports. It has to be done on all devices before any port is up:
+/// a veth that comes up before its peer has GRO does not accept redirected frames
+/// (`veth_set_xdp_features` in `drivers/net/veth.c`).
+pub(super) fn set_offloads(device: &Device<'_>) -> Result<(), LabError> {
+    device.namespace.enter(|| device.ports.iter().try_for_each(|end| wirelike(&end.port)))?
+}
+
 /// Configures a device whose ports exist.
 pub(super) fn configure(device: &Device<'_>) -> Result<(), LabError> {
     let Configuration { ip, bridge, sysctls_after, .. } = &device.configuration;
-    device.namespace.enter(|| {
-        device.ports.iter().try_for_each(|end| wirelike(&end.port))
-    })??;
     tools::batch("ip", ip, Some(&device.namespace))?;
     tools::batch("bridge", bridge, Some(&device.namespace))?;
     device.namespace.enter(|| {
@@ -104,7 +108,7 @@ pub(super) fn configure(device: &Device<'_>) -> Result<(), LabError> {
 
 /// Sets the offloads of a port in the current namespace.
 pub(super) fn wirelike(port: &str) -> Result<(), LabError> {
-    offloads::make_wirelike(port)
+    interface::make_wirelike(port)
         .map_err(LabError::file("set the offloads of interface", port))
 }
 

@@ -62,7 +62,7 @@ impl Frr {
             // `-d` returns once the daemon is ready. Without `-P 0` it would listen on TCP.
             let mut command = Command::new(daemon);
             command.args(["-N", namespace.name(), "-d", "-P", "0", "--log", &log]);
-            tools::run(command.stdin(Stdio::null()), Some(namespace))?;
+            tools::run_as(command.stdin(Stdio::null()), namespace, &node.name)?;
         }
         let mut vtysh = Command::new(&self.vtysh);
         vtysh.args(["-N", namespace.name(), "-b"]);

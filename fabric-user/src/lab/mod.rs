@@ -4,23 +4,29 @@
 //! [`topology`] and [`render`] are pure: a picture becomes configurations of devices. [`Lab`]
 //! applies them to namespaces, and the same text configures real devices.
 
+mod announce;
 mod bpffs;
 mod build;
+mod convergence;
 pub mod daemons;
 pub mod error;
+mod interface;
 pub mod mac;
+mod migrate;
 pub mod netns;
-mod offloads;
 pub mod process;
 pub mod render;
 mod running;
 pub mod state;
+pub mod status;
 mod tools;
 pub mod topology;
 pub mod traffic;
+mod vty;
 
 pub use self::error::LabError;
 pub use self::mac::Mac;
+pub use self::migrate::Migration;
 pub use self::netns::Netns;
 pub use self::running::{Lab, Node, Options};
 pub use self::topology::Topology;

@@ -8,7 +8,10 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use rustix::system::sethostname;
+use rustix::thread::{
+    LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe,
+};
 
 use super::error::LabError;
 
@@ -50,6 +53,30 @@ impl Netns {
     /// Runs `work` on a thread inside the namespace and waits for it. Programs and sockets that
     /// `work` opens belong to the namespace.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, LabError> {
+        self.enter_with(|| Ok(()), work)
+    }
+
+    /// Like [`Netns::enter`], and programs that `work` starts see `hostname` as the name of the
+    /// machine: FRR tells it to its neighbours, and a shell shows it.
+    pub fn enter_as<T: Send>(
+        &self,
+        hostname: &str,
+        work: impl FnOnce() -> T + Send,
+    ) -> Result<T, LabError> {
+        let name_machine = || {
+            // SAFETY: a new UTS namespace takes no file descriptors or memory from anyone, and
+            // the thread ends before anybody else could use it.
+            unsafe { unshare_unsafe(UnshareFlags::NEWUTS) }?;
+            sethostname(hostname.as_bytes())
+        };
+        self.enter_with(name_machine, work)
+    }
+
+    fn enter_with<T: Send>(
+        &self,
+        prepare: impl FnOnce() -> rustix::io::Result<()> + Send,
+        work: impl FnOnce() -> T + Send,
+    ) -> Result<T, LabError> {
         let failed = |source: std::io::Error| LabError::Namespace {
             namespace: self.name.clone(),
             source,
@@ -58,6 +85,7 @@ impl Netns {
         std::thread::scope(|scope| {
             let inside = scope.spawn(|| {
                 move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
+                    .and_then(|()| prepare())
                     .map(|()| work())
             });
             match inside.join() {

@@ -186,7 +186,7 @@ impl Lab {
     ) -> Result<std::process::Child, LabError> {
         let node = self.node(node)?;
         let program = PathBuf::from(OsString::from(command.get_program()));
-        node.netns().enter(|| command.spawn())?.map_err(LabError::file("start", program))
+        node.netns().enter_as(node.name(), || command.spawn())?.map_err(LabError::file("start", program))
     }
 
     /// Where a host is plugged in now.
@@ -296,6 +296,7 @@ fn build(
     build::make_namespaces(&devices)?;
     build::in_parallel(&devices, &options.cancel, build::prepare)?;
     build::lay_cables(topology, name)?;
+    build::in_parallel(&devices, &options.cancel, build::set_offloads)?;
     build::in_parallel(&devices, &options.cancel, build::configure)?;
     progress("starting FRR on every switch");
     build::in_parallel(&topology.switches, &options.cancel, |switch| {

@@ -78,15 +78,31 @@ pub(super) fn batch(program: &str, lines: &[String], namespace: Option<&Netns>) 
 
 /// Runs a program to its end, in a namespace or in the current one; its standard output.
 pub(super) fn run(command: &mut Command, namespace: Option<&Netns>) -> Result<String, LabError> {
-    let shown = describe(command);
-    let place = place(namespace);
     let output = match namespace {
         Some(namespace) => namespace.enter(|| command.output())?,
         None => command.output(),
     };
+    check(command, output, &place(namespace))
+}
+
+/// Runs a program to its end in a namespace, under a host name; its standard output.
+pub(super) fn run_as(
+    command: &mut Command,
+    namespace: &Netns,
+    hostname: &str,
+) -> Result<String, LabError> {
+    let output = namespace.enter_as(hostname, || command.output())?;
+    check(command, output, &place(Some(namespace)))
+}
+
+fn check(
+    command: &Command,
+    output: std::io::Result<Output>,
+    place: &str,
+) -> Result<String, LabError> {
     let failed = |message: String| LabError::Command {
-        command: shown.clone(),
-        place: place.clone(),
+        command: describe(command),
+        place: place.to_owned(),
         message,
     };
     let output = output.map_err(|error| failed(error.to_string()))?;

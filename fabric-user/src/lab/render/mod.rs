@@ -7,7 +7,7 @@ mod interfaces;
 use std::fmt::Write as _;
 
 pub use self::frr::frr_conf;
-pub use self::interfaces::{Configuration, host, switch};
+pub use self::interfaces::{Configuration, access_port, host, switch};
 
 use super::topology::{Switch, Topology};
 

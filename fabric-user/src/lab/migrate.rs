@@ -1,0 +1,253 @@
+//! Moving a virtual machine to another leaf, with its MAC and addresses.
+//!
+//! The new link is made and configured while the machine still uses the old one; what remains for
+//! the moment of the move is to switch one link off and the other on. Then the machine is
+//! announced as a hypervisor does.
+
+use std::time::{Duration, Instant};
+
+use super::announce::{self, FrameSender};
+use super::build;
+use super::error::LabError;
+use super::interface;
+use super::mac::Mac;
+use super::netns::Netns;
+use super::render;
+use super::running::Lab;
+use super::state::{Place, State, StateFolder};
+use super::tools;
+use super::topology::{End, Host, Network};
+
+/// The new interface's name until the old one is gone.
+const ARRIVING: &str = "arriving";
+/// The default route over the new interface waits behind the old one's.
+const WAITING_METRIC: u32 = 1000;
+/// Carrier comes within milliseconds.
+const CARRIER_PATIENCE: Duration = Duration::from_secs(2);
+const CARRIER_POLL: Duration = Duration::from_micros(200);
+
+/// What a move did.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Migration {
+    /// Where the host was.
+    pub from: Place,
+    /// Where it is now.
+    pub to: Place,
+    /// Time without a link, in microseconds.
+    pub link_down_us: u64,
+    /// Time from the loss of the old link to the first announcement, in microseconds.
+    pub announced_us: u64,
+}
+
+/// The parts of a move.
+struct Move<'a> {
+    host: &'a Host,
+    network: &'a Network,
+    netns: Netns,
+    old_interface: String,
+    target: Netns,
+    target_port: String,
+}
+
+impl Lab {
+    /// Moves a host to another switch where its network lives, announces it, and returns when the
+    /// last announcement has been sent, about a second after the move.
+    pub fn migrate(&self, host: &str, target: &str) -> Result<Migration, LabError> {
+        let folder = StateFolder::open(self.name())?;
+        let mut state = folder.load()?;
+        let (host, network) = self.movable(host, target)?;
+        let from = self.place(&host.name)?;
+        if from.switch == target {
+            return Err(refused(host, target, "it is there already"));
+        }
+        let to = Place {
+            switch: target.to_owned(),
+            port: self.free_port(&state, host, target),
+            interface: host.end.port.clone(),
+        };
+        let parts = Move {
+            host,
+            network,
+            netns: self.node(&host.name)?.netns().clone(),
+            old_interface: from.interface.clone(),
+            target: self.node(target)?.netns().clone(),
+            target_port: to.port.clone(),
+        };
+        if let Err(failure) = self.prepare(&parts) {
+            parts.remove_new_link();
+            return Err(failure);
+        }
+        let (link_down, announced, sender) = parts.switch_over()?;
+        state.places.insert(host.name.clone(), to.clone());
+        folder.save(&state)?;
+        parts.finish()?;
+        for pause in announce::PAUSES {
+            std::thread::sleep(pause);
+            parts.send(&sender, &announce::reverse_arp(host.end.mac))?;
+        }
+        Ok(Migration {
+            from,
+            to,
+            link_down_us: micros(link_down),
+            announced_us: micros(announced),
+        })
+    }
+
+    fn movable(&self, host: &str, target: &str) -> Result<(&Host, &Network), LabError> {
+        let topology = self.topology();
+        let unknown = |node: &str, known: &[&str]| LabError::UnknownNode {
+            lab: self.name().to_owned(),
+            node: node.to_owned(),
+            known: known.join(", "),
+        };
+        let Some(host) = topology.host(host) else {
+            let hosts: Vec<&str> = topology.hosts.iter().map(|host| host.name.as_str()).collect();
+            return Err(unknown(host, &hosts));
+        };
+        let places: Vec<&str> = topology
+            .switches
+            .iter()
+            .filter(|switch| switch.networks.contains(&host.network))
+            .map(|switch| switch.name.as_str())
+            .collect();
+        let Some(switch) = topology.switch(target) else {
+            return Err(unknown(target, &places));
+        };
+        match topology.network(&host.network) {
+            Some(network) if switch.networks.contains(&host.network) => Ok((host, network)),
+            _ => Err(refused(
+                host,
+                target,
+                &format!(
+                    "its network {} does not live there; it lives on {}",
+                    host.network,
+                    places.join(", ")
+                ),
+            )),
+        }
+    }
+
+    /// A port of the target that nothing is plugged into: the host's own when it comes home.
+    fn free_port(&self, state: &State, host: &Host, target: &str) -> String {
+        let topology = self.topology();
+        let links = topology.links_of(target).map(|(own, _)| own.port.as_str());
+        let places = state.places.values().filter(|place| place.switch == target);
+        let used: Vec<&str> = links.chain(places.map(|place| place.port.as_str())).collect();
+        if host.switch.node == target && !used.contains(&host.switch.port.as_str()) {
+            return host.switch.port.clone();
+        }
+        // A drawn port of a host that has left stays free for its return.
+        let drawn = topology.hosts.iter().filter(|other| other.switch.node == target);
+        let reserved: Vec<&str> = drawn.map(|other| other.switch.port.as_str()).collect();
+        let taken = |port: &str| used.contains(&port) || reserved.contains(&port);
+        (1_u32..)
+            .map(|number| format!("swp{number}"))
+            .find(|port| !taken(port))
+            .unwrap_or_default()
+    }
+
+    /// Makes the new link, ready but without carrier. The machine notices nothing.
+    fn prepare(&self, parts: &Move<'_>) -> Result<(), LabError> {
+        let topology = self.topology();
+        let Move { host, network, netns, target, target_port, .. } = parts;
+        let switch_end = End {
+            node: String::new(),
+            port: target_port.clone(),
+            mac: Mac::derived_from(&format!("{}:{target_port}", target.name())),
+        };
+        let host_end = End { port: ARRIVING.to_owned(), ..host.end.clone() };
+        let mtu = topology.fabric.host_mtu;
+        let cable =
+            build::cable_line(&switch_end, target.name(), &host_end, netns.name(), mtu);
+        tools::batch("ip", &[cable], None)?;
+        target.enter(|| build::wirelike(target_port))??;
+        netns.enter(|| build::wirelike(ARRIVING))??;
+        // As a port of the bridge, but down: without carrier at both ends.
+        let access = render::access_port(topology, target_port, network);
+        let down = access.strip_suffix(" up").unwrap_or(&access).to_owned();
+        tools::batch("ip", &[down], Some(target))?;
+        let waiting = [
+            // No IPv6 link-local address yet: probing for it would announce the machine too early.
+            format!("link set {ARRIVING} addrgenmode none"),
+            format!("address add {} dev {ARRIVING}", host.address_with_prefix(network)),
+            format!("link set {ARRIVING} up"),
+            format!(
+                "route add default via {} dev {ARRIVING} metric {WAITING_METRIC}",
+                network.gateway
+            ),
+        ];
+        tools::batch("ip", &waiting, Some(netns))
+    }
+}
+
+impl Move<'_> {
+    /// The move itself: time without a link, time until announced, and the sender.
+    fn switch_over(&self) -> Result<(Duration, Duration, FrameSender), LabError> {
+        let device = |interface: &str| {
+            LabError::file("switch over interface", format!("{interface} of {}", self.host.name))
+        };
+        let sender = self
+            .netns
+            .enter(|| FrameSender::open(ARRIVING))?
+            .map_err(device(ARRIVING))?;
+        let start = Instant::now();
+        self.netns
+            .enter(|| interface::set_up(&self.old_interface, false))?
+            .map_err(device(&self.old_interface))?;
+        self.target
+            .enter(|| interface::set_up(&self.target_port, true))?
+            .map_err(device(&self.target_port))?;
+        self.netns.enter(wait_for_carrier)?.map_err(device(ARRIVING))?;
+        let link_down = start.elapsed();
+        self.send(&sender, &announce::reverse_arp(self.host.end.mac))?;
+        let announced = start.elapsed();
+        self.send(&sender, &announce::gratuitous_arp(self.host.end.mac, self.host.address))?;
+        Ok((link_down, announced, sender))
+    }
+
+    /// Removes the old link and gives the new interface its name.
+    fn finish(&self) -> Result<(), LabError> {
+        let (old, name, gateway) =
+            (&self.old_interface, &self.host.end.port, self.network.gateway);
+        let lines = [
+            format!("link delete {old}"),
+            format!("link set {ARRIVING} name {name}"),
+            format!("link set {name} addrgenmode eui64"),
+            format!("route add default via {gateway} dev {name}"),
+            format!("route delete default via {gateway} dev {name} metric {WAITING_METRIC}"),
+        ];
+        tools::batch("ip", &lines, Some(&self.netns))
+    }
+
+    /// After a failed preparation; what is not there need not be removed.
+    fn remove_new_link(&self) {
+        let _ = tools::batch("ip", &[format!("link delete {ARRIVING}")], Some(&self.netns));
+    }
+
+    fn send(&self, sender: &FrameSender, frame: &[u8]) -> Result<(), LabError> {
+        sender.send(frame).map_err(LabError::file("announce", &self.host.name))
+    }
+}
+
+fn wait_for_carrier() -> std::io::Result<()> {
+    let deadline = Instant::now() + CARRIER_PATIENCE;
+    while !interface::has_carrier(ARRIVING)? {
+        if Instant::now() > deadline {
+            return Err(std::io::ErrorKind::TimedOut.into());
+        }
+        std::thread::sleep(CARRIER_POLL);
+    }
+    Ok(())
+}
+
+fn refused(host: &Host, target: &str, reason: &str) -> LabError {
+    LabError::Migrate {
+        host: host.name.clone(),
+        target: target.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
