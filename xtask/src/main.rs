@@ -2,6 +2,7 @@
 
 mod build;
 mod debian;
+mod demo;
 mod process;
 mod setup;
 mod test;
@@ -25,6 +26,7 @@ struct Arguments {
 enum Task {
     Setup(setup::Arguments),
     Build(build::Arguments),
+    Demo(demo::Arguments),
     Test(test::Arguments),
     Vm(vm::Arguments),
 }
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Setup(arguments) => setup::run(&arguments),
         Task::Build(arguments) => build::run(&arguments),
+        Task::Demo(arguments) => demo::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Vm(arguments) => vm::run(&arguments),
     };

@@ -4,13 +4,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command as Process, ExitCode};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
 
-use crate::lab::{Lab, Options, Topology, render};
+use crate::lab::{Lab, Options, Topology, interrupt, render};
 
 /// A fabric of this size converges in seconds, also on a busy machine.
 const CONVERGENCE_LIMIT: Duration = Duration::from_secs(60);
@@ -130,7 +129,7 @@ fn up(args: Up) -> anyhow::Result<ExitCode> {
     if let Some(path) = fabricd.as_ref().filter(|path| !path.is_file()) {
         bail!("there is no fabricd at {}; give another --fabricd or --no-fabricd", path.display());
     }
-    let cancel = watch_for_interrupt()?;
+    let cancel = interrupt::watch().context("cannot watch for Ctrl-C")?;
     let options = Options { name: args.name, fabricd, cancel: Arc::clone(&cancel) };
     let start = Instant::now();
     let mut progress = |line: &str| eprintln!("{:6.2} s  {line}", start.elapsed().as_secs_f64());
@@ -219,31 +218,6 @@ fn migrate(args: Migrate) -> anyhow::Result<ExitCode> {
         );
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// A flag that Ctrl-C and SIGTERM set, so that a half-built lab can be taken down.
-fn watch_for_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot watch for Ctrl-C")?;
-    let flag = Arc::new(AtomicBool::new(false));
-    let (mut interrupt, mut terminate) = {
-        let _inside = runtime.enter();
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
-    };
-    let set = Arc::clone(&flag);
-    std::thread::spawn(move || {
-        runtime.block_on(async {
-            loop {
-                tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-                set.store(true, Ordering::Relaxed);
-            }
-        });
-    });
-    Ok(flag)
 }
 
 fn sibling(program: &str) -> anyhow::Result<PathBuf> {

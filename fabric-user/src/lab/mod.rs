@@ -11,6 +11,7 @@ mod convergence;
 pub mod daemons;
 pub mod error;
 mod interface;
+pub mod interrupt;
 pub mod mac;
 mod migrate;
 pub mod netns;

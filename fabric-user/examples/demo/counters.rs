@@ -1,0 +1,78 @@
+//! What the packet paths of all leafs did with unicast frames.
+
+use fabric_common::{
+    reason::{REASONS, Reason, Verdict},
+    schema::ports,
+};
+use fabric_user::kernel::maps::Maps;
+
+use crate::stage::Stage;
+
+/// Frames of hosts, addressed to hosts, that met an XDP program.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Unicast {
+    pub(crate) frames: u64,
+    pub(crate) forwarded: u64,
+}
+
+impl Unicast {
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            frames: self.frames - before.frames,
+            forwarded: self.forwarded - before.forwarded,
+        }
+    }
+}
+
+/// Not a frame from host to host: what the kernel floods, answers or terminates by design.
+const OTHER: [Reason; 12] = [
+    Reason::FrameGuardMulticast,
+    Reason::FrameGuardArp,
+    Reason::FrameGuardNeighbourDiscovery,
+    Reason::FrameGuardControlProtocol,
+    Reason::BridgeLookupOwnMac,
+    Reason::UnderlayInputNotVxlan,
+    Reason::InnerGuardMulticast,
+    Reason::InnerGuardArp,
+    Reason::InnerGuardNeighbourDiscovery,
+    Reason::InnerGuardControlProtocol,
+    Reason::BridgeDeliverOwnMac,
+    Reason::UnderlayInputOtherHost,
+];
+
+/// Sums over all leafs, ports and CPUs.
+pub(crate) fn unicast(stage: &Stage) -> anyhow::Result<Unicast> {
+    let mut sum = Unicast::default();
+    for leaf in stage.leafs() {
+        let maps = stage.maps(&leaf, false)?;
+        for reason in Reason::ALL.iter().filter(|r| !OTHER.contains(r)) {
+            let packets = packets(&maps, *reason)?;
+            sum.frames += packets;
+            if reason.verdict() == Verdict::Redirect {
+                sum.forwarded += packets;
+            }
+        }
+    }
+    Ok(sum)
+}
+
+fn packets(maps: &Maps, reason: Reason) -> anyhow::Result<u64> {
+    let mut sum = 0;
+    for slot in (0..ports::MAX).filter(|slot| maps.ports.get(*slot).ifindex != 0) {
+        let values = maps.reasons.get(&(slot * REASONS + reason as u32), 0)?;
+        sum += values.iter().map(|counter| counter.packets).sum::<u64>();
+    }
+    Ok(sum)
+}
+
+/// Packets that a leaf sent through each of its uplinks.
+pub(crate) fn sent_by_uplink(stage: &Stage, leaf: &str) -> anyhow::Result<Vec<u64>> {
+    let maps = stage.maps(leaf, false)?;
+    let uplinks = maps.ports.iter().filter(|(_, port)| port.role == ports::ROLE_UPLINK);
+    uplinks
+        .map(|(slot, _)| {
+            let values = maps.port_tx.get(&slot, 0)?;
+            Ok(values.iter().map(|counter| counter.packets).sum())
+        })
+        .collect()
+}

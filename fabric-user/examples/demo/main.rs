@@ -1,0 +1,88 @@
+//! The main job, shown: a VLAN stretched over two sites, controlled by FRR, forwarded by XDP.
+//!
+//! Started by `cargo xtask demo`, which builds everything that this needs.
+
+mod bypass;
+mod convergence;
+mod conversations;
+mod counters;
+mod ecmp;
+mod maps;
+mod migration;
+mod report;
+mod stage;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Parser;
+use fabric_user::lab::Topology;
+
+use report::Report;
+use stage::Stage;
+
+/// Builds two sites with real FRR, lets hosts talk, moves a VM between the sites, and reports.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Leave the lab running at the end and print what to try
+    #[arg(long)]
+    keep: bool,
+    /// Where the report goes
+    #[arg(long, value_name = "FILE", default_value = "target/demo/report.json")]
+    report: PathBuf,
+    /// The topology to show; it must have the hosts of the default one
+    #[arg(long, value_name = "DOT", default_value = "topologies/two-sites.dot")]
+    topology: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Shows everything; false if a promise is broken.
+fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    let topology = Topology::load(&arguments.topology)?;
+    let (mut stage, converged) = convergence::show(&topology)?;
+    let unicast = conversations::show(&stage)?;
+    let ecmp = ecmp::show(&stage)?;
+    maps::show(&stage)?;
+    let migration = migration::show(&stage)?;
+    let bypass = bypass::show(&stage)?;
+    let report =
+        Report { converged_s: converged.as_secs_f64(), unicast, ecmp, migration, bypass };
+    report.write(&arguments.report)?;
+    let kept = report.print(&arguments.report);
+    if arguments.keep {
+        stage.keep();
+        print_what_to_try(&stage);
+    } else {
+        stage.down()?;
+    }
+    Ok(kept)
+}
+
+fn print_what_to_try(stage: &Stage) {
+    let lab = stage.lab.name();
+    let instance = stage.lab.instance("leaf01");
+    let fabricctl = stage.program("fabricctl");
+    let fabricctl = fabricctl.display();
+    println!("\nThe lab {lab} is still running. Try:");
+    for (command, what) in [
+        (format!("{fabricctl} lab status"), "BGP, EVPN and fabricd of every node"),
+        (format!("{fabricctl} --instance {instance} status"), "ports, VNIs and VTEPs of leaf01"),
+        (format!("{fabricctl} --instance {instance} maps fdb"), "where leaf01 sends which MAC"),
+        (format!("{fabricctl} --instance {instance} counters --watch"), "what its packets do"),
+        (format!("{fabricctl} lab exec app02 -- ping 10.200.0.16"), "from one site to the other"),
+        (format!("{fabricctl} lab migrate app02 leaf04"), "move that VM"),
+        (format!("{fabricctl} lab exec leaf01 -- vtysh -N fab-{lab}-leaf01"), "FRR of leaf01"),
+        (format!("{fabricctl} lab down {lab}"), "take it all down"),
+    ] {
+        println!("  {command}\n      {what}");
+    }
+}
