@@ -33,17 +33,14 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
-        Task::Setup(arguments) => setup::run(&arguments),
-        Task::Build(arguments) => build::run(&arguments),
-        Task::Demo(arguments) => demo::run(&arguments),
+        Task::Setup(arguments) => setup::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Task::Build(arguments) => build::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Task::Demo(arguments) => demo::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Test(arguments) => test::run(&arguments),
-        Task::Vm(arguments) => vm::run(&arguments),
+        Task::Vm(arguments) => vm::run(&arguments).map(|()| ExitCode::SUCCESS),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }
