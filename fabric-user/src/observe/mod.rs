@@ -23,6 +23,8 @@ mod observer;
 pub mod recording;
 mod request;
 mod route;
+#[cfg(test)]
+mod tests;
 
 pub use bridge_port::{BridgePort, PortOptions, PortState, PortVlan};
 pub use event::{Event, Scope, Snapshot};

@@ -129,15 +129,10 @@ impl Observer {
     /// # Errors
     /// If the socket fails. Lost messages are no error but [`Batch::Lost`].
     pub async fn next(&mut self) -> Result<Batch, ObserveError> {
+        let socket = |what| move |error| ObserveError::Socket { what, error };
         let mut events = Vec::new();
-        let mut guard = self
-            .listener
-            .readable()
-            .await
-            .map_err(|error| ObserveError::Socket {
-                what: "wait for",
-                error,
-            })?;
+        let mut lost = false;
+        let mut guard = self.listener.readable().await.map_err(socket("wait for"))?;
         while events.len() < BATCH {
             let buffer = &mut self.buffer;
             let received =
@@ -145,27 +140,27 @@ impl Observer {
             match received {
                 Err(_would_block) => break,
                 Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(Err(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    return Ok(Batch::Lost);
-                }
-                Ok(Err(error)) => {
-                    return Err(ObserveError::Socket {
-                        what: "read",
-                        error,
-                    });
-                }
-                Ok(Ok(length)) => {
-                    let Some(datagram) = self.buffer.get(..length) else {
-                        return Ok(Batch::Lost);
-                    };
-                    for message in Messages(datagram) {
-                        if message.kind == NLMSG_OVERRUN {
-                            return Ok(Batch::Lost);
+                // From here to an empty queue the kernel drops everything without another word
+                // (`NETLINK_S_CONGESTED` of af_netlink.c), so a dump must not begin before.
+                Ok(Err(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => lost = true,
+                Ok(Err(error)) => return Err(socket("read")(error)),
+                Ok(Ok(_)) if lost => {}
+                Ok(Ok(length)) => match self.buffer.get(..length) {
+                    None => lost = true,
+                    Some(datagram) => {
+                        for message in Messages(datagram) {
+                            lost |= message.kind == NLMSG_OVERRUN;
+                            events.extend(message.decode());
                         }
-                        events.extend(message.decode());
                     }
-                }
+                },
             }
+            if lost {
+                events.clear();
+            }
+        }
+        if lost {
+            return Ok(Batch::Lost);
         }
         Ok(Batch::Events(events))
     }
@@ -201,6 +196,12 @@ impl Observer {
         let request = request::resolve(self.sequence, ifindex, address);
         let what = || format!("resolve {address} on interface {ifindex}");
         self.ask(&request, &what, |_| {}).await.map(drop)
+    }
+
+    /// Leaves room for only a few messages.
+    #[cfg(test)]
+    pub(super) fn shrink_queue_for_test(&self) {
+        rustix::net::sockopt::set_socket_recv_buffer_size(self.listener.get_ref(), 4_096).unwrap();
     }
 
     async fn dump_scope(&mut self, scope: Scope, dumps: &[Dump]) -> Result<Snapshot, ObserveError> {

@@ -1,0 +1,144 @@
+//! The order in which messages about different objects arrive makes no difference.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{follower::Follower, recorded, world};
+use crate::{
+    model::{Desired, Policy, compile},
+    observe::{Event, Mac, Scope, recording::Line},
+};
+
+/// The messages about each object that still count.
+#[derive(Default)]
+struct Objects(BTreeMap<String, VecDeque<Event>>);
+
+/// Name of the object that an event is about.
+fn object(event: &Event) -> String {
+    match event {
+        Event::Link(link) => format!("link {}", link.ifindex),
+        Event::LinkGone { ifindex } | Event::BridgePortGone { ifindex } => {
+            format!("link {ifindex}")
+        }
+        Event::BridgePort(port) => format!("link {}", port.ifindex),
+        Event::BridgeMac(entry) => {
+            format!("mac {} {} {}", entry.bridge, entry.vlan, entry.mac)
+        }
+        Event::BridgeMacGone { bridge, vlan, mac } => format!("mac {bridge} {vlan} {mac}"),
+        Event::TunnelMac(entry) | Event::TunnelMacGone(entry) => match entry.mac == Mac::ZERO {
+            true => format!("flood {} {:?}", entry.vxlan, entry.target),
+            false => format!("tunnel {} {}", entry.vxlan, entry.mac),
+        },
+        Event::Neighbour(n) => format!("routing neighbour {} {}", n.ifindex, n.address),
+        Event::NeighbourGone { ifindex, address } => {
+            format!("routing neighbour {ifindex} {address}")
+        }
+        Event::Route(route) => format!("routing route {:?}", route.key),
+        Event::RouteGone(key) => format!("routing route {key:?}"),
+        Event::Nexthop(nexthop) => format!("routing nexthop {}", nexthop.id),
+        Event::NexthopGone { id } => format!("routing nexthop {id}"),
+    }
+}
+
+impl Objects {
+    fn add(&mut self, event: Event) {
+        let queue = self.0.entry(object(&event)).or_default();
+        // A link and the bridge both describe a bridge port: the last word of each counts.
+        let about_port = |event: &Event| matches!(event, Event::BridgePort(_));
+        queue.retain(|earlier| about_port(earlier) != about_port(&event));
+        queue.push_back(event);
+    }
+
+    fn read(&mut self, line: Line) {
+        match line {
+            Line::Event(event) => self.add(event),
+            Line::Snapshot(snapshot) => {
+                self.0.retain(|name, _| {
+                    snapshot.scope == Scope::Routing && !name.starts_with("routing")
+                });
+                snapshot
+                    .events
+                    .into_iter()
+                    .for_each(|event| self.add(event));
+            }
+            Line::Step(_) | Line::Lost => {}
+        }
+    }
+
+    /// One of the possible orders, applied event by event.
+    fn shuffled(&self, random: &mut Random) -> Desired {
+        let mut queues: Vec<_> = self.0.values().cloned().collect();
+        let mut follower = Follower::new(Policy::default());
+        while !queues.is_empty() {
+            let at = random.below(queues.len());
+            match queues[at].pop_front() {
+                Some(event) => {
+                    follower.apply(event);
+                }
+                None => drop(queues.swap_remove(at)),
+            }
+        }
+        follower.desired()
+    }
+}
+
+struct Random(u64);
+
+impl Random {
+    /// Marsaglia's xorshift64*.
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % end
+    }
+}
+
+#[test]
+fn any_order_of_a_leafs_messages_gives_the_same_result() {
+    let mut objects = Objects::default();
+    let events = world::leaf_events();
+    let count = events.len();
+    events.into_iter().for_each(|event| objects.add(event));
+    assert_eq!(
+        objects.0.len(),
+        count,
+        "each message is about another object"
+    );
+    let expected = world::leaf().desired();
+    assert_eq!(expected.fdb.len(), 2);
+    let mut random = Random(0x0fab);
+    for _ in 0..500 {
+        assert_eq!(objects.shuffled(&mut random), expected);
+    }
+}
+
+#[test]
+fn any_order_of_recorded_messages_gives_what_their_own_order_gave() {
+    let mut random = Random(0xfab2);
+    let mut objects = Objects::default();
+    let mut follower = Follower::new(Policy::default());
+    let mut steps = 0;
+    for line in recorded::lines() {
+        if let Line::Step(name) = &line {
+            steps += 1;
+            for _ in 0..20 {
+                assert_eq!(
+                    objects.shuffled(&mut random),
+                    follower.desired(),
+                    "before: {name}"
+                );
+            }
+        }
+        match line.clone() {
+            Line::Event(event) => drop(follower.apply(event)),
+            Line::Snapshot(snapshot) => follower.replace(snapshot),
+            Line::Step(_) | Line::Lost => {}
+        }
+        objects.read(line);
+    }
+    assert_eq!(
+        objects.shuffled(&mut random),
+        compile(&follower.network, &Policy::default())
+    );
+    assert!(steps > 10);
+}

@@ -1,0 +1,187 @@
+//! Real messages, recorded by `examples/record_events.rs` with the commands of `recorded/*.sh`.
+
+use std::collections::BTreeMap;
+
+use super::follower::Follower;
+use crate::{
+    model::{Desired, FdbKey, GroupKey, NexthopKey, Policy, Role, Target},
+    observe::recording::{Line, read},
+};
+
+pub(super) fn lines() -> Vec<Line> {
+    read(include_bytes!("../recorded/leaf.jsonl").as_slice()).unwrap()
+}
+
+/// The desired state at the end of each step, and the names of interfaces then.
+fn steps() -> BTreeMap<String, (Desired, BTreeMap<u32, String>)> {
+    let mut follower = Follower::new(Policy::default());
+    let mut step = String::from("start");
+    let mut steps = BTreeMap::new();
+    let mut end = |step: &str, follower: &Follower| {
+        let names = follower
+            .network
+            .links()
+            .map(|link| (link.ifindex, link.name.clone()))
+            .collect();
+        steps.insert(step.to_owned(), (follower.desired(), names));
+    };
+    for line in lines() {
+        match line {
+            Line::Step(name) => {
+                end(&step, &follower);
+                step = name;
+            }
+            Line::Snapshot(snapshot) => follower.replace(snapshot),
+            Line::Event(event) => {
+                follower.apply(event);
+                follower.desired();
+            }
+            Line::Lost => {}
+        }
+    }
+    end(&step, &follower);
+    steps
+}
+
+/// Where a host is, in words.
+fn place(step: &(Desired, BTreeMap<u32, String>), host: &str) -> String {
+    let (desired, names) = step;
+    let mac = host.parse().unwrap();
+    let domain = desired.structure.domains.keys().next().expect("a domain");
+    match desired.fdb.get(&FdbKey {
+        domain: *domain,
+        mac,
+    }) {
+        Some(Target::Local(circuit)) => names[&circuit.bridge_port].clone(),
+        Some(Target::Remote(vtep)) => vtep.remote.to_string(),
+        Some(Target::Own) => "own".into(),
+        None => "kernel".into(),
+    }
+}
+
+const LOCAL: &str = "02:aa:00:00:00:01";
+const ROAMING: &str = "02:aa:00:00:00:02";
+
+/// Next hops towards a VTEP with their weights, in words; empty if unreachable.
+fn way(step: &(Desired, BTreeMap<u32, String>), remote: &str) -> Vec<(String, u16)> {
+    let (desired, names) = step;
+    let remote: std::net::Ipv4Addr = remote.parse().unwrap();
+    let vtep = desired
+        .structure
+        .vteps
+        .iter()
+        .find(|(key, _)| key.remote == remote);
+    let Some(group) = vtep.and_then(|(_, group)| group.as_ref()) else {
+        return Vec::new();
+    };
+    let name = |(NexthopKey { ifindex, gateway }, weight): &(NexthopKey, u16)| {
+        (format!("{} {gateway}", names[ifindex]), *weight)
+    };
+    desired.structure.groups[group].iter().map(name).collect()
+}
+
+#[test]
+fn a_recorded_leaf_is_followed_through_learning_moves_failures_and_losses() {
+    let steps = steps();
+    let at = |step: &str| &steps[step];
+    let both = vec![
+        (String::from("u1 192.0.2.0"), 1),
+        (String::from("u2 fe80::52"), 3),
+    ];
+    let only_u2 = |weight| vec![(String::from("u2 fe80::52"), weight)];
+
+    let (desired, names) = at("set up");
+    let roles: Vec<_> = desired
+        .structure
+        .ports
+        .values()
+        .map(|port| (port.name.as_str(), port.role))
+        .collect();
+    assert_eq!(roles, [("h1", Role::Access), ("h2", Role::Access)]);
+    let domain = desired.structure.domains.values().next().expect("br10");
+    assert_eq!(
+        (domain.name.as_str(), domain.vni, domain.ageing_ms),
+        ("br10", Some(10_010), 30_000)
+    );
+    assert!(!domain.overlay_learning);
+    assert_eq!(
+        names.values().filter(|name| name.starts_with("vx")).count(),
+        1
+    );
+    assert!(
+        desired.fdb.values().all(|target| *target == Target::Own),
+        "the bridge's addresses"
+    );
+    assert!(!desired.fdb.is_empty());
+
+    assert!(at("underlay").0.structure.vteps.is_empty());
+    assert_eq!(way(at("flood"), "10.0.0.2"), both);
+    let uplinks = at("flood")
+        .0
+        .structure
+        .ports
+        .values()
+        .filter(|port| port.role == Role::Uplink);
+    assert_eq!(
+        uplinks.map(|port| port.name.as_str()).collect::<Vec<_>>(),
+        ["u1", "u2"]
+    );
+
+    assert_eq!(place(at("local"), LOCAL), "h1");
+    assert_eq!(place(at("local"), ROAMING), "kernel");
+    assert_eq!(place(at("remote"), ROAMING), "10.0.0.2");
+    assert_eq!(place(at("remote moves here"), ROAMING), "h2");
+
+    let away = at("moves to another VTEP that has no route");
+    assert_eq!(place(away, ROAMING), "10.0.0.3");
+    assert!(way(away, "10.0.0.3").is_empty());
+    let problems = &away.0.structure.problems;
+    assert_eq!(problems.len(), 1);
+    assert_eq!(
+        problems[0].text,
+        "VTEP 10.0.0.3: no route, left to the kernel"
+    );
+    assert_eq!(way(at("route to the other VTEP"), "10.0.0.3"), only_u2(1));
+    assert_eq!(at("route to the other VTEP").0.structure.problems, []);
+
+    assert_eq!(place(at("access port down"), LOCAL), "kernel");
+    assert!(
+        at("access port down")
+            .0
+            .structure
+            .ports
+            .values()
+            .any(|port| port.name == "h1")
+    );
+
+    assert_eq!(way(at("uplink loses carrier"), "10.0.0.2"), only_u2(3));
+    assert_eq!(at("routing is read again").0, at("uplink loses carrier").0);
+    assert_eq!(way(at("uplink comes back"), "10.0.0.2"), both);
+
+    assert_eq!(
+        place(at("messages are lost"), ROAMING),
+        "10.0.0.3",
+        "nobody told us"
+    );
+    assert_eq!(place(at("everything is read again"), ROAMING), "kernel");
+    assert_eq!(way(at("everything is read again"), "10.0.0.2"), both);
+
+    let group = &at("next hop leaves the group").0.structure.groups[&GroupKey::Object(20)];
+    assert_eq!(group.len(), 1);
+    assert_eq!(way(at("next hop leaves the group"), "10.0.0.2"), only_u2(1));
+
+    let (desired, _) = at("VNI removed");
+    assert!(desired.structure.domains.is_empty() && desired.structure.vteps.is_empty());
+    assert!(desired.fdb.is_empty());
+}
+
+#[test]
+fn a_line_that_is_no_observation_is_named() {
+    let error = read("{\"step\":\"a\"}\n\n{\"nonsense\":1}\n".as_bytes())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("line 3 is no recorded observation"),
+        "{error}"
+    );
+}

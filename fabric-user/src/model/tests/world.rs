@@ -1,0 +1,297 @@
+//! A leaf to start from: bridge `br10` with the access ports `h1` and `h2` and the vxlan device
+//! `vx10`; uplinks `u1` and `u2` with a weighted group towards the VTEP 10.0.0.2.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::follower::Follower;
+use crate::{
+    model::{CircuitKey, DomainKey, FdbKey, Policy, Target, VtepKey},
+    observe::{
+        Bridge, BridgeMac, BridgePort, Df, Event, GroupMember, Link, LinkKind, Mac, Neighbour,
+        Nexthop, NexthopKind, PortOptions, PortState, PortVlan, Prefix, Route, RouteKey, RouteKind,
+        TunnelMac, TunnelTarget, Vlan, Vxlan,
+    },
+};
+
+pub(super) const BR10: u32 = 10;
+pub(super) const VX10: u32 = 11;
+pub(super) const H1: u32 = 21;
+pub(super) const H2: u32 = 22;
+pub(super) const U1: u32 = 31;
+pub(super) const U2: u32 = 32;
+pub(super) const LOCAL: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+pub(super) const REMOTE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+pub(super) const DOMAIN: DomainKey = DomainKey {
+    bridge: BR10,
+    vlan: 0,
+};
+pub(super) const VTEP: VtepKey = VtepKey {
+    local: LOCAL,
+    remote: REMOTE,
+};
+
+pub(super) fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+pub(super) fn host(number: u8) -> Mac {
+    Mac([2, 0xaa, 0, 0, 0, number])
+}
+
+/// An interface that is up.
+pub(super) fn link(ifindex: u32, name: &str, kind: LinkKind) -> Link {
+    Link {
+        ifindex,
+        name: name.into(),
+        mac: Some(Mac([2, 0, 0, 0, 1, ifindex as u8])),
+        mtu: 1500,
+        up: true,
+        carrier: true,
+        loopback: false,
+        master: None,
+        lower: None,
+        lower_elsewhere: false,
+        kind,
+        port: None,
+    }
+}
+
+/// The same as a forwarding port of a bridge.
+pub(super) fn port_of(bridge: u32, link: Link) -> Link {
+    let options = PortOptions {
+        state: PortState::Forwarding,
+        learning: true,
+        ..PortOptions::default()
+    };
+    Link {
+        master: Some(bridge),
+        port: Some(options),
+        ..link
+    }
+}
+
+pub(super) fn bridge(vlan_filtering: bool) -> LinkKind {
+    LinkKind::Bridge(Bridge {
+        vlan_filtering,
+        vlan_protocol: 0x8100,
+        ageing_ms: 300_000,
+    })
+}
+
+pub(super) fn vlan_of(lower: u32, id: u16, protocol: u16, link: Link) -> Link {
+    Link {
+        lower: Some(lower),
+        kind: LinkKind::Vlan(Vlan { id, protocol }),
+        ..link
+    }
+}
+
+pub(super) fn vxlan(vni: u32) -> Vxlan {
+    Vxlan {
+        vni,
+        local: Some(IpAddr::V4(LOCAL)),
+        group: None,
+        port: 4789,
+        source_ports: None,
+        bound_to: None,
+        ttl: 0,
+        ttl_inherit: false,
+        tos: 0,
+        tos_inherit: false,
+        df: Df::Unset,
+        learning: false,
+        external: false,
+        udp_checksum: false,
+        unsupported: Vec::new(),
+    }
+}
+
+/// `vx10` as a port of `br10` that does not learn, as FRR wants it.
+pub(super) fn vx10(options: Vxlan) -> Link {
+    let mut link = port_of(BR10, link(VX10, "vx10", LinkKind::Vxlan(options)));
+    link.port.as_mut().unwrap().learning = false;
+    link
+}
+
+pub(super) fn veth(ifindex: u32, name: &str) -> Link {
+    link(ifindex, name, LinkKind::Other("veth".into()))
+}
+
+pub(super) fn vlans(ifindex: u32, bridge: u32, vlans: &[(u16, bool, bool)]) -> Event {
+    Event::BridgePort(BridgePort {
+        ifindex,
+        bridge,
+        options: PortOptions {
+            state: PortState::Forwarding,
+            learning: true,
+            ..PortOptions::default()
+        },
+        vlans: vlans
+            .iter()
+            .map(|&(id, pvid, untagged)| PortVlan { id, pvid, untagged })
+            .collect(),
+    })
+}
+
+pub(super) fn neighbour(ifindex: u32, address: &str, mac: Option<Mac>) -> Event {
+    let state = if mac.is_some() { 2 } else { 0x20 };
+    Event::Neighbour(Neighbour {
+        ifindex,
+        address: ip(address),
+        mac,
+        state,
+        extern_learn: false,
+    })
+}
+
+pub(super) fn single(id: u32, ifindex: u32, gateway: Option<&str>) -> Event {
+    let gateway = gateway.map(ip);
+    let kind = NexthopKind::Single {
+        ifindex,
+        gateway,
+        encapsulated: false,
+    };
+    Event::Nexthop(Nexthop {
+        id,
+        fdb: false,
+        kind,
+    })
+}
+
+pub(super) fn group(id: u32, members: &[(u32, u16)]) -> Event {
+    let members = members
+        .iter()
+        .map(|&(id, weight)| GroupMember { id, weight })
+        .collect();
+    Event::Nexthop(Nexthop {
+        id,
+        fdb: false,
+        kind: NexthopKind::Group {
+            members,
+            resilient: false,
+        },
+    })
+}
+
+/// A unicast route of the main table.
+pub(super) fn route(address: &str, length: u8, nexthop: Option<u32>) -> Route {
+    let prefix = Prefix {
+        address: ip(address),
+        length,
+    };
+    Route {
+        key: RouteKey {
+            table: 254,
+            prefix,
+            tos: 0,
+            priority: 20,
+        },
+        kind: RouteKind::Unicast,
+        nexthop,
+        hops: Vec::new(),
+        mtu: None,
+    }
+}
+
+pub(super) fn bridge_mac(port: u32, mac: Mac) -> BridgeMac {
+    BridgeMac {
+        bridge: BR10,
+        vlan: 0,
+        mac,
+        port,
+        permanent: false,
+        locked: false,
+        extern_learn: false,
+        sticky: false,
+        fixed: false,
+    }
+}
+
+pub(super) fn tunnel_mac(mac: Mac, address: IpAddr) -> TunnelMac {
+    let target = TunnelTarget::Vtep {
+        address,
+        port: None,
+        vni: None,
+        via: None,
+    };
+    TunnelMac {
+        vxlan: VX10,
+        mac,
+        source_vni: None,
+        target,
+    }
+}
+
+/// Everything about the leaf, in the order in which it would be set up.
+pub(super) fn leaf_events() -> Vec<Event> {
+    let router = |number| Some(Mac([2, 0, 0, 0, 0, number]));
+    vec![
+        Event::Link(Link {
+            loopback: true,
+            ..link(1, "lo", LinkKind::Device)
+        }),
+        Event::Link(link(BR10, "br10", bridge(false))),
+        Event::Link(vx10(vxlan(10_010))),
+        Event::Link(port_of(BR10, veth(H1, "h1"))),
+        Event::Link(port_of(BR10, veth(H2, "h2"))),
+        Event::Link(Link {
+            mtu: 9000,
+            ..veth(U1, "u1")
+        }),
+        Event::Link(Link {
+            mtu: 9000,
+            ..veth(U2, "u2")
+        }),
+        neighbour(U1, "192.0.2.0", router(0x51)),
+        neighbour(U2, "fe80::52", router(0x52)),
+        single(11, U1, Some("192.0.2.0")),
+        single(12, U2, Some("fe80::52")),
+        group(20, &[(11, 1), (12, 3)]),
+        Event::Route(route("10.0.0.2", 32, Some(20))),
+        Event::TunnelMac(tunnel_mac(Mac::ZERO, IpAddr::V4(REMOTE))),
+        Event::BridgeMac(bridge_mac(H1, host(1))),
+        Event::BridgeMac(bridge_mac(VX10, host(2))),
+        Event::TunnelMac(tunnel_mac(host(2), IpAddr::V4(REMOTE))),
+    ]
+}
+
+pub(super) fn leaf() -> Follower {
+    leaf_with(Policy::default())
+}
+
+pub(super) fn leaf_with(policy: Policy) -> Follower {
+    let mut follower = Follower::new(policy);
+    for event in leaf_events() {
+        follower.apply(event);
+    }
+    follower
+}
+
+pub(super) fn circuit(bridge_port: u32) -> CircuitKey {
+    CircuitKey {
+        bridge_port,
+        domain: DOMAIN,
+    }
+}
+
+impl Follower {
+    /// Where a host of the leaf's domain is.
+    pub(super) fn place(&self, number: u8) -> Option<Target> {
+        self.desired()
+            .fdb
+            .get(&FdbKey {
+                domain: DOMAIN,
+                mac: host(number),
+            })
+            .copied()
+    }
+
+    /// All problems as text, one per line.
+    pub(super) fn problems(&self) -> String {
+        let problems = self.desired().structure.problems;
+        problems
+            .iter()
+            .map(|problem| format!("{problem}\n"))
+            .collect()
+    }
+}

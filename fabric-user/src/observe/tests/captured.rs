@@ -1,0 +1,407 @@
+//! The decoders on messages of a Linux 6.18 kernel, captured after the commands that stand before
+//! them in `captured.txt`.
+
+use std::net::IpAddr;
+
+use crate::observe::{
+    BridgeMac, Df, Event, GroupMember, Hop, LinkKind, Mac, Neighbour, Nexthop, NexthopKind,
+    PortOptions, PortState, Prefix, Route, RouteKey, RouteKind, TunnelMac, TunnelTarget, Vxlan,
+    decode,
+};
+
+/// Type and bytes of each message that followed a command.
+pub(super) fn messages(command: &str) -> Vec<(u16, Vec<u8>)> {
+    let mut lines = include_str!("captured.txt").lines();
+    lines
+        .find(|line| line.strip_prefix("# ") == Some(command))
+        .expect("the command was recorded");
+    lines
+        .take_while(|line| !line.starts_with('#'))
+        .map(parse)
+        .collect()
+}
+
+/// Every captured message.
+pub(super) fn all() -> Vec<(u16, Vec<u8>)> {
+    let lines = include_str!("captured.txt").lines();
+    lines
+        .filter(|line| !line.starts_with('#'))
+        .map(parse)
+        .collect()
+}
+
+fn parse(line: &str) -> (u16, Vec<u8>) {
+    let (kind, hex) = line.split_once(' ').unwrap();
+    let bytes = (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16));
+    (
+        kind.parse().unwrap(),
+        bytes.collect::<Result<_, _>>().unwrap(),
+    )
+}
+
+fn events(command: &str) -> Vec<Event> {
+    let decoded = messages(command)
+        .into_iter()
+        .map(|(kind, bytes)| decode(kind, &bytes).unwrap());
+    decoded.flatten().collect()
+}
+
+fn last(command: &str) -> Event {
+    events(command).pop().expect("an event")
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn mac(text: &str) -> Mac {
+    text.parse().unwrap()
+}
+
+fn vxlan(command: &str) -> Vxlan {
+    let Event::Link(link) = last(command) else {
+        panic!("a link")
+    };
+    let LinkKind::Vxlan(vxlan) = link.kind else {
+        panic!("a vxlan device")
+    };
+    vxlan
+}
+
+#[test]
+fn a_bridge_says_its_ageing_time_in_clock_ticks() {
+    let Event::Link(link) = last("ip link add br10 type bridge ageing_time 3000") else {
+        panic!("a link")
+    };
+    assert_eq!(
+        (link.ifindex, link.name.as_str(), link.mtu),
+        (2, "br10", 1500)
+    );
+    assert!(!link.up && !link.carrier && !link.loopback);
+    let LinkKind::Bridge(bridge) = link.kind else {
+        panic!("a bridge")
+    };
+    assert_eq!(bridge.ageing_ms, 30_000);
+    assert!(!bridge.vlan_filtering);
+}
+
+#[test]
+fn a_vxlan_device_says_all_that_shapes_the_outer_header() {
+    let command = "ip link add vx10 type vxlan id 10010 local 10.0.0.1 dstport 4790 ttl 9 tos 0x10 \
+                   df set nolearning noudpcsum";
+    let expected = Vxlan {
+        vni: 10010,
+        local: Some(ip("10.0.0.1")),
+        group: None,
+        port: 4790,
+        source_ports: None,
+        bound_to: None,
+        ttl: 9,
+        ttl_inherit: false,
+        tos: 0x10,
+        tos_inherit: false,
+        df: Df::Set,
+        learning: false,
+        external: false,
+        udp_checksum: false,
+        unsupported: Vec::new(),
+    };
+    assert_eq!(vxlan(command), expected);
+}
+
+#[test]
+fn inherited_fields_and_options_that_change_packets_are_recognised() {
+    let vxlan = vxlan(
+        "ip link add vx11 type vxlan id 11 local 2001:db8::1 dstport 4789 tos inherit ttl inherit \
+         srcport 50000 50010 gbp",
+    );
+    assert!(vxlan.tos_inherit && vxlan.ttl_inherit && vxlan.learning);
+    assert_eq!(vxlan.local, Some(ip("2001:db8::1")));
+    assert_eq!(vxlan.source_ports, Some((50_000, 50_010)));
+    assert_eq!(vxlan.unsupported, ["gbp"]);
+}
+
+#[test]
+fn a_single_vxlan_device_is_recognised_by_external_mode() {
+    assert!(vxlan("ip link add vx0 type vxlan external dstport 4791").external);
+}
+
+#[test]
+fn a_bridge_port_says_its_options_in_its_own_link_message_and_in_the_bridges() {
+    let Event::Link(link) = last("ip link set vx10 master br10") else {
+        panic!("a link")
+    };
+    assert_eq!(link.master, Some(2));
+    let options = link.port.expect("port options");
+    assert_eq!(options.state, PortState::Disabled);
+    assert!(options.learning && !options.isolated);
+
+    let Event::BridgePort(port) = last("bridge link set dev vx10 isolated on neigh_suppress on")
+    else {
+        panic!("a bridge port")
+    };
+    assert_eq!((port.ifindex, port.bridge), (3, 2));
+    assert_eq!(
+        port.options,
+        PortOptions {
+            learning: true,
+            isolated: true,
+            neigh_suppress: true,
+            ..options
+        }
+    );
+    assert_eq!(port.vlans, [], "this kernel has no VLAN filtering");
+}
+
+#[test]
+fn leaving_a_bridge_is_not_leaving_the_namespace() {
+    assert!(
+        events("ip link set vx10 nomaster").contains(&Event::BridgePortGone { ifindex: 3 }),
+        "the bridge's message"
+    );
+    assert_eq!(events("ip link del vx10"), [Event::LinkGone { ifindex: 3 }]);
+}
+
+#[test]
+fn a_flood_entry_is_a_tunnel_entry_with_the_zero_mac() {
+    let target = TunnelTarget::Vtep {
+        address: ip("10.0.0.2"),
+        port: None,
+        vni: None,
+        via: None,
+    };
+    let entry = TunnelMac {
+        vxlan: 3,
+        mac: Mac::ZERO,
+        source_vni: None,
+        target,
+    };
+    assert_eq!(
+        events("bridge fdb append 00:00:00:00:00:00 dev vx10 dst 10.0.0.2 self permanent"),
+        [Event::TunnelMac(entry)]
+    );
+}
+
+#[test]
+fn a_remote_mac_is_two_objects_and_so_is_its_removal() {
+    let add = "bridge fdb replace 02:aa:00:00:00:02 dev vx10 dst 10.0.0.2 port 4799 vni 77 self master \
+         dynamic extern_learn";
+    let remote = mac("02:aa:00:00:00:02");
+    let bridge = BridgeMac {
+        bridge: 2,
+        vlan: 0,
+        mac: remote,
+        port: 3,
+        permanent: false,
+        locked: false,
+        extern_learn: true,
+        sticky: false,
+        fixed: false,
+    };
+    let target = TunnelTarget::Vtep {
+        address: ip("10.0.0.2"),
+        port: Some(4799),
+        vni: Some(77),
+        via: None,
+    };
+    let tunnel = TunnelMac {
+        vxlan: 3,
+        mac: remote,
+        source_vni: None,
+        target,
+    };
+    assert_eq!(
+        events(add),
+        [Event::BridgeMac(bridge), Event::TunnelMac(tunnel)]
+    );
+    assert_eq!(
+        events("bridge fdb del 02:aa:00:00:00:02 dev vx10 self master"),
+        [
+            Event::BridgeMacGone {
+                bridge: 2,
+                vlan: 0,
+                mac: remote
+            },
+            Event::TunnelMacGone(tunnel)
+        ]
+    );
+}
+
+#[test]
+fn the_bridges_own_addresses_are_permanent() {
+    let Some(Event::BridgeMac(entry)) = events("ip link add br10 type bridge ageing_time 3000")
+        .into_iter()
+        .next()
+    else {
+        panic!("a MAC")
+    };
+    assert!(entry.permanent && entry.fixed);
+    assert_eq!((entry.bridge, entry.port), (2, 2));
+}
+
+#[test]
+fn neighbours_of_both_families_keep_their_mac_while_stale() {
+    let v6 = last("ip neigh replace fe80::52 lladdr 02:00:00:00:00:52 dev u2 nud permanent");
+    let v4 = last("ip neigh replace 192.0.2.0 lladdr 02:00:00:00:00:51 dev u2 nud stale");
+    let expected = |address, mac_, state| {
+        Event::Neighbour(Neighbour {
+            ifindex: 7,
+            address: ip(address),
+            mac: Some(mac(mac_)),
+            state,
+            extern_learn: false,
+        })
+    };
+    assert_eq!(v6, expected("fe80::52", "02:00:00:00:00:52", 0x80));
+    assert_eq!(v4, expected("192.0.2.0", "02:00:00:00:00:51", 0x04));
+}
+
+#[test]
+fn nexthop_objects_of_every_kind_are_decoded() {
+    let object = |command: &str| match last(command) {
+        Event::Nexthop(nexthop) => nexthop,
+        other => panic!("no nexthop: {other:?}"),
+    };
+    let single = |ifindex, gateway| NexthopKind::Single {
+        ifindex,
+        gateway: Some(ip(gateway)),
+        encapsulated: false,
+    };
+    let group = |second, resilient| NexthopKind::Group {
+        members: vec![
+            GroupMember { id: 11, weight: 1 },
+            GroupMember {
+                id: 12,
+                weight: second,
+            },
+        ],
+        resilient,
+    };
+    let nexthop = |id, kind| Nexthop {
+        id,
+        fdb: false,
+        kind,
+    };
+    assert_eq!(
+        object("ip nexthop add id 11 via 192.0.2.0 dev u2"),
+        nexthop(11, single(7, "192.0.2.0"))
+    );
+    assert_eq!(
+        object("ip nexthop add id 12 via fe80::52 dev u2"),
+        nexthop(12, single(7, "fe80::52"))
+    );
+    assert_eq!(
+        object("ip nexthop add id 20 group 11/12,3"),
+        nexthop(20, group(3, false))
+    );
+    assert_eq!(
+        object("ip nexthop add id 21 group 11/12 type resilient buckets 8"),
+        nexthop(21, group(1, true))
+    );
+    assert_eq!(
+        object("ip nexthop add id 30 blackhole"),
+        nexthop(30, NexthopKind::Blackhole)
+    );
+    assert_eq!(
+        object("ip nexthop add id 0x10000001 via 10.0.0.9 fdb"),
+        Nexthop {
+            id: 0x1000_0001,
+            fdb: true,
+            kind: single(0, "10.0.0.9")
+        }
+    );
+    assert_eq!(last("ip nexthop del id 21"), Event::NexthopGone { id: 21 });
+}
+
+#[test]
+fn a_group_member_can_have_a_weight_of_sixteen_bits() {
+    let mut message = vec![0; 8];
+    message.extend([8, 0, 1, 0, 20, 0, 0, 0]);
+    message.extend([12, 0, 2, 0, 11, 0, 0, 0, 0xff, 0x01, 0, 0]);
+    let Ok(Some(Event::Nexthop(nexthop))) = decode(104, &message) else {
+        panic!("a nexthop")
+    };
+    let members = vec![GroupMember {
+        id: 11,
+        weight: 0x200,
+    }];
+    assert_eq!(
+        nexthop.kind,
+        NexthopKind::Group {
+            members,
+            resilient: false
+        }
+    );
+}
+
+fn key(address: &str, length: u8, priority: u32) -> RouteKey {
+    RouteKey {
+        table: 254,
+        prefix: Prefix {
+            address: ip(address),
+            length,
+        },
+        tos: 0,
+        priority,
+    }
+}
+
+fn hop(gateway: &str, weight: u16) -> Hop {
+    Hop {
+        ifindex: 7,
+        gateway: Some(ip(gateway)),
+        weight,
+        encapsulated: false,
+    }
+}
+
+#[test]
+fn a_route_names_its_nexthop_object_and_spells_it_out() {
+    let Event::Route(route) = last("ip route add 10.0.0.2/32 nhid 20") else {
+        panic!("a route")
+    };
+    assert_eq!(route.key, key("10.0.0.2", 32, 0));
+    assert_eq!(route.nexthop, Some(20));
+    assert_eq!(route.hops, [hop("192.0.2.0", 1), hop("fe80::52", 3)]);
+}
+
+#[test]
+fn a_route_without_object_has_weighted_hops_of_both_families() {
+    let add = "ip route add 10.0.0.3/32 metric 7 mtu 1400 nexthop via 192.0.2.0 weight 2 nexthop \
+               via inet6 fe80::52 dev u2 weight 5";
+    let expected = Route {
+        key: key("10.0.0.3", 32, 7),
+        kind: RouteKind::Unicast,
+        nexthop: None,
+        hops: vec![hop("192.0.2.0", 2), hop("fe80::52", 5)],
+        mtu: Some(1400),
+    };
+    assert_eq!(last(add), Event::Route(expected));
+    assert_eq!(
+        last("ip route del 10.0.0.3/32"),
+        Event::RouteGone(key("10.0.0.3", 32, 7))
+    );
+}
+
+#[test]
+fn routes_that_discard_are_known_and_those_of_other_tables_are_not_followed() {
+    let Event::Route(route) = last("ip route add blackhole 10.0.0.4/32") else {
+        panic!("a route")
+    };
+    assert_eq!(route.kind, RouteKind::Blackhole);
+    assert_eq!(
+        events("ip route add 10.0.0.5 via inet6 fe80::52 dev u2 table 100"),
+        []
+    );
+}
+
+#[test]
+fn ipv6_routes_are_decoded() {
+    let Event::Route(route) = last("ip route add 2001:db8:5::/48 via fe80::52 dev u2") else {
+        panic!("a route")
+    };
+    assert_eq!(route.key, key("2001:db8:5::", 48, 1024));
+    assert_eq!(route.hops, [hop("fe80::52", 1)]);
+}

@@ -1,0 +1,182 @@
+//! The observer against this machine's kernel, in a network namespace of the test's own thread.
+//! Needs root; without it there is nothing to observe and the tests say SKIP.
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use rustix::thread::{UnshareFlags, unshare_unsafe};
+
+use crate::observe::{Batch, Event, Observer, Scope};
+
+/// How long the kernel may take to tell.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs a test in a new network namespace, which goes with its thread and the sockets.
+fn in_namespace<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
+    std::thread::spawn(move || {
+        // SAFETY: only this thread's network namespace changes; no memory or file is affected.
+        if let Err(error) = unsafe { unshare_unsafe(UnshareFlags::NEWNET) } {
+            eprintln!("SKIP: cannot make a network namespace: {error}");
+            return;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(test());
+    })
+    .join()
+    .unwrap();
+}
+
+/// Runs commands in the thread's namespace.
+fn sh(script: &str) {
+    let status = Command::new("sh").args(["-ec", script]).status().unwrap();
+    assert!(status.success(), "{script}: {status}");
+}
+
+/// Waits for an event.
+async fn wait_for(observer: &mut Observer, mut wanted: impl FnMut(&Event) -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let batch = tokio::time::timeout(left, observer.next())
+            .await
+            .expect("the event arrives");
+        match batch.unwrap() {
+            Batch::Events(events) if events.iter().any(&mut wanted) => return,
+            Batch::Events(_) => {}
+            Batch::Lost => panic!("nothing is lost in this test"),
+        }
+    }
+}
+
+#[test]
+fn a_dump_has_what_was_there_and_events_bring_what_follows() {
+    in_namespace(|| async {
+        sh(
+            "ip link set lo up; ip link add br10 up type bridge; ip link add p1 type veth peer p2; \
+            ip link set p1 up; ip link set p2 up; ip link set p1 master br10; \
+            ip addr add 192.0.2.1/24 dev p2; ip nexthop add id 11 via 192.0.2.9 dev p2; \
+            ip route add 10.0.0.2/32 nhid 11; \
+            ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev p2; \
+            bridge fdb add 02:aa:00:00:00:01 dev p1 master dynamic",
+        );
+        let mut observer = Observer::open().unwrap();
+        let snapshot = observer.dump().await.unwrap();
+        assert_eq!(snapshot.scope, Scope::All);
+        let has = |wanted: &dyn Fn(&Event) -> bool| snapshot.events.iter().any(wanted);
+        assert!(has(
+            &|e| matches!(e, Event::Link(link) if link.name == "br10")
+        ));
+        assert!(has(&|e| matches!(e, Event::BridgePort(_))));
+        assert!(has(
+            &|e| matches!(e, Event::Nexthop(nexthop) if nexthop.id == 11)
+        ));
+        assert!(has(
+            &|e| matches!(e, Event::Route(route) if route.nexthop == Some(11))
+        ));
+        assert!(has(
+            &|e| matches!(e, Event::Neighbour(n) if n.address.is_ipv4())
+        ));
+        assert!(has(
+            &|e| matches!(e, Event::BridgeMac(m) if m.mac.0[1] == 0xaa)
+        ));
+
+        sh("bridge fdb del 02:aa:00:00:00:01 dev p1 master");
+        wait_for(
+            &mut observer,
+            |e| matches!(e, Event::BridgeMacGone { mac, .. } if mac.0[1] == 0xaa),
+        )
+        .await;
+
+        // The kernel says nothing about the nexthop and the route, which is why one asks again.
+        sh("ip link set p1 down");
+        wait_for(
+            &mut observer,
+            |e| matches!(e, Event::Link(link) if link.name == "p2" && !link.carrier),
+        )
+        .await;
+        let routing = observer.dump_routing().await.unwrap();
+        assert_eq!(routing.scope, Scope::Routing);
+        assert!(
+            !routing
+                .events
+                .iter()
+                .any(|e| matches!(e, Event::Nexthop(_)))
+        );
+        assert!(!routing.events.iter().any(|e| matches!(e, Event::Link(_))));
+    });
+}
+
+#[test]
+fn more_changes_than_the_queue_holds_are_reported_as_lost_and_a_dump_repairs_it() {
+    in_namespace(|| async {
+        sh(
+            "ip link add br10 up type bridge; ip link add p1 type veth peer p2; ip link set p1 up; \
+            ip link set p2 up; ip link set p1 master br10",
+        );
+        let mut observer = Observer::open().unwrap();
+        observer.shrink_queue_for_test();
+        sh("for i in $(seq 0 255); do for j in 0 1 2 3 4 5 6 7; do \
+            printf 'fdb add 02:aa:00:%02x:%02x:01 dev p1 master dynamic\\n' $i $j; done; done \
+            | bridge -batch -");
+        let deadline = Instant::now() + PATIENCE;
+        while observer.next().await.unwrap() != Batch::Lost {
+            assert!(
+                Instant::now() < deadline,
+                "2,048 changes do not fit into the queue"
+            );
+        }
+        let snapshot = observer.dump().await.unwrap();
+        let macs = snapshot
+            .events
+            .iter()
+            .filter(|event| matches!(event, Event::BridgeMac(entry) if entry.mac.0[1] == 0xaa));
+        assert_eq!(macs.count(), 2_048);
+        sh("bridge fdb del 02:aa:00:ff:07:01 dev p1 master");
+        wait_for(&mut observer, |event| {
+            matches!(event, Event::BridgeMacGone { .. })
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_triggered_resolution_makes_the_kernel_ask() {
+    in_namespace(|| async {
+        sh(
+            "ip link add p1 type veth peer p2; ip link set p1 up; ip link set p2 up; \
+            ip addr add 192.0.2.1/24 dev p1",
+        );
+        let mut observer = Observer::open().unwrap();
+        let snapshot = observer.dump().await.unwrap();
+        let ifindex = snapshot
+            .events
+            .iter()
+            .find_map(|event| match event {
+                Event::Link(link) if link.name == "p1" => Some(link.ifindex),
+                _ => None,
+            })
+            .unwrap();
+        let address = "192.0.2.9".parse().unwrap();
+        observer.trigger_resolution(ifindex, address).await.unwrap();
+        // Nobody answers: the entry appears and then fails, without a MAC.
+        wait_for(
+            &mut observer,
+            |event| matches!(event, Event::Neighbour(n) if n.address == address && n.mac.is_none()),
+        )
+        .await;
+        let error = observer
+            .trigger_resolution(9_999, address)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("refused to resolve 192.0.2.9 on interface 9999"),
+            "{error}"
+        );
+    });
+}

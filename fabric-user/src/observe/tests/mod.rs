@@ -1,0 +1,4 @@
+mod captured;
+mod live;
+mod malformed;
+mod random;
