@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::Subcommand;
 
-use crate::lab::{Lab, Options, Topology, interrupt, render};
+use crate::lab::{Lab, Options, Topology, graph, interrupt, render};
 
 /// A fabric of this size converges in seconds, also on a busy machine.
 const CONVERGENCE_LIMIT: Duration = Duration::from_secs(60);
@@ -29,6 +29,8 @@ enum Command {
     Down(Down),
     /// Show nodes, BGP sessions, EVPN and fabricd of a lab.
     Status(Status),
+    /// Draw a topology, or a lab as it is now, as SVG.
+    Graph(Graph),
     /// Run a command in a node of a lab.
     Exec(Exec),
     /// Move a virtual machine to another leaf, with its MAC and addresses.
@@ -85,6 +87,15 @@ struct Down {
 }
 
 #[derive(Debug, clap::Args)]
+struct Graph {
+    /// The picture (TOPOLOGY.dot) or the name of a lab that is up.
+    topology: PathBuf,
+    /// The file to write; `-` for standard output [default: TOPOLOGY.svg in this folder].
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
 struct Exec {
     /// The lab [default: the only one that is up].
     #[arg(long)]
@@ -110,6 +121,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Up(args) => up(args),
         Command::Down(args) => down(args),
         Command::Status(args) => status(args),
+        Command::Graph(args) => draw(&args),
         Command::Exec(args) => exec(args),
         Command::Migrate(args) => migrate(args),
         Command::Render(args) => render_nodes(&args),
@@ -293,10 +305,24 @@ fn render_nodes(args: &Render) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn draw(args: &Graph) -> anyhow::Result<ExitCode> {
+    let topology = topology_of(&args.topology)?;
+    let picture = graph::svg(&topology);
+    let path = args.output.clone().unwrap_or_else(|| format!("{}.svg", topology.name).into());
+    if path.as_os_str() == "-" {
+        print!("{picture}");
+    } else {
+        std::fs::write(&path, picture)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        println!("wrote {}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 /// The topology of a file, or of a lab that is up when there is no such file.
 fn topology_of(argument: &std::path::Path) -> anyhow::Result<Topology> {
     if let Some(name) = argument.to_str().filter(|name| Lab::names().iter().any(|lab| lab == name)) {
-        return Ok(Lab::open(name)?.topology().clone());
+        return Ok(Lab::open(name)?.current_topology()?);
     }
     Ok(Topology::load(argument)?)
 }

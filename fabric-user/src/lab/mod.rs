@@ -10,6 +10,7 @@ mod build;
 mod convergence;
 pub mod daemons;
 pub mod error;
+pub mod graph;
 mod interface;
 pub mod interrupt;
 pub mod mac;

@@ -149,6 +149,19 @@ impl Lab {
         &self.topology
     }
 
+    /// The topology with every host where it is plugged in now.
+    pub fn current_topology(&self) -> Result<Topology, LabError> {
+        let places = self.state()?.places;
+        let mut topology = self.topology.clone();
+        for host in &mut topology.hosts {
+            if let Some(place) = places.get(&host.name) {
+                host.switch.node.clone_from(&place.switch);
+                host.switch.port.clone_from(&place.port);
+            }
+        }
+        Ok(topology)
+    }
+
     /// Where its records and logs are.
     pub fn folder(&self) -> &Path {
         &self.folder

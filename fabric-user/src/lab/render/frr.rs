@@ -1,25 +1,51 @@
-//! `frr.conf`: BGP unnumbered on every link, IPv4 unicast for the loopbacks, EVPN over the same
-//! sessions, and between spines of different sites over their loopbacks.
+//! `frr.conf`: BGP unnumbered on every link, IPv4 unicast for the loopbacks, and EVPN.
+//!
+//! How EVPN crosses from site to site is a choice of the fabric. Hop by hop, through the borders,
+//! every link carries EVPN. Each bgpd on the way keeps a route for 50 ms before it passes it on
+//! (the hold time of FRR's route processing queue, which cannot be set), and a MAC that moves to
+//! another site passes five of them: 270 ms. With EVPN sessions between the spines' loopbacks it
+//! passes three, 170 ms, and the links between sites carry the underlay only, so that a withdrawn
+//! route has no longer way round to come back by.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use crate::lab::topology::{Switch, Topology};
 
-/// Peer group of the links.
-const LINKS: &str = "FABRIC";
+/// Peer group of the links inside a site.
+const FABRIC: &str = "FABRIC";
+/// Peer group of the links to other sites.
+const DCI: &str = "DCI";
 /// Peer group of the spines of other sites.
-const SITES: &str = "SITES";
+const OVERLAY: &str = "OVERLAY";
 
 /// Renders the integrated configuration of a switch for FRR 8.4 and newer.
 pub fn frr_conf(topology: &Topology, node: &Switch) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let _ = write(&mut text, topology, node);
+    let _ = write_all(&mut text, topology, node);
     text
 }
 
-fn write(text: &mut String, topology: &Topology, node: &Switch) -> std::fmt::Result {
-    let peers: Vec<_> = topology.evpn_peers(node).collect();
+/// The neighbours of a switch by peer group.
+struct Neighbours<'a> {
+    fabric: Vec<&'a str>,
+    dci: Vec<&'a str>,
+    overlay: Vec<std::net::Ipv4Addr>,
+}
+
+fn neighbours<'a>(topology: &'a Topology, node: &'a Switch) -> Neighbours<'a> {
+    let (mut fabric, mut dci) = (Vec::new(), Vec::new());
+    for (own, peer) in topology.links_of(&node.name) {
+        let same_site =
+            topology.switch(&peer.node).is_some_and(|neighbour| neighbour.site == node.site);
+        if same_site { &mut fabric } else { &mut dci }.push(own.port.as_str());
+    }
+    let overlay = topology.evpn_peers(node).map(|peer| peer.loopback).collect();
+    Neighbours { fabric, dci, overlay }
+}
+
+fn write_all(text: &mut String, topology: &Topology, node: &Switch) -> fmt::Result {
+    let Neighbours { fabric, dci, overlay } = neighbours(topology, node);
     write!(
         text,
         "\
@@ -34,55 +60,66 @@ router bgp {asn}
  no bgp default ipv4-unicast
  bgp bestpath as-path multipath-relax
  coalesce-time 0
- neighbor {LINKS} peer-group
- neighbor {LINKS} remote-as external
- neighbor {LINKS} advertisement-interval 0
- neighbor {LINKS} timers 3 9
- neighbor {LINKS} timers connect 1
 ",
         name = node.name,
         asn = node.asn,
         loopback = node.loopback,
     )?;
-    for (own, _) in topology.links_of(&node.name) {
-        writeln!(text, " neighbor {} interface peer-group {LINKS}", own.port)?;
+    for (group, ports) in [(FABRIC, &fabric), (DCI, &dci)] {
+        if !ports.is_empty() {
+            peer_group(text, group)?;
+        }
+        for port in ports {
+            writeln!(text, " neighbor {port} interface peer-group {group}")?;
+        }
     }
-    if !peers.is_empty() {
-        write!(
-            text,
-            " neighbor {SITES} peer-group
- neighbor {SITES} remote-as external
- neighbor {SITES} ebgp-multihop 8
- neighbor {SITES} update-source {loopback}
- neighbor {SITES} advertisement-interval 0
- neighbor {SITES} timers 3 9
- neighbor {SITES} timers connect 1
-",
-            loopback = node.loopback,
-        )?;
+    if !overlay.is_empty() {
+        peer_group(text, OVERLAY)?;
+        writeln!(text, " neighbor {OVERLAY} ebgp-multihop 8")?;
+        writeln!(text, " neighbor {OVERLAY} update-source {}", node.loopback)?;
     }
-    for peer in &peers {
-        writeln!(text, " neighbor {} peer-group {SITES}", peer.loopback)?;
+    for peer in &overlay {
+        writeln!(text, " neighbor {peer} peer-group {OVERLAY}")?;
     }
+
+    let shared = shares_as(topology, node);
+    let underlay = [(FABRIC, !fabric.is_empty()), (DCI, !dci.is_empty())];
+    writeln!(text, " !\n address-family ipv4 unicast\n  network {}/32", node.loopback)?;
+    activate(text, &underlay, shared)?;
+    writeln!(text, "  maximum-paths 64\n exit-address-family\n !")?;
+
+    let dci_carries_evpn = !topology.fabric.evpn_between_spines && !dci.is_empty();
+    let evpn =
+        [(FABRIC, !fabric.is_empty()), (DCI, dci_carries_evpn), (OVERLAY, !overlay.is_empty())];
+    writeln!(text, " address-family l2vpn evpn")?;
+    activate(text, &evpn, shared)?;
+    vnis(text, topology, node)?;
+    writeln!(text, " exit-address-family\nexit\n!")
+}
+
+fn peer_group(text: &mut String, group: &str) -> fmt::Result {
     write!(
         text,
-        " !
- address-family ipv4 unicast
-  network {}/32
-  neighbor {LINKS} activate
-{}  maximum-paths 64
- exit-address-family
- !
- address-family l2vpn evpn
-",
-        node.loopback,
-        shared_as(topology, node),
-    )?;
-    writeln!(text, "  neighbor {LINKS} activate")?;
-    text.push_str(&shared_as(topology, node));
-    if !peers.is_empty() {
-        writeln!(text, "  neighbor {SITES} activate")?;
+        " neighbor {group} peer-group
+ neighbor {group} remote-as external
+ neighbor {group} advertisement-interval 0
+ neighbor {group} timers 3 9
+ neighbor {group} timers connect 1
+"
+    )
+}
+
+fn activate(text: &mut String, groups: &[(&str, bool)], shared_as: bool) -> fmt::Result {
+    for (group, _) in groups.iter().filter(|(_, wanted)| *wanted) {
+        writeln!(text, "  neighbor {group} activate")?;
+        if shared_as {
+            writeln!(text, "  neighbor {group} allowas-in origin")?;
+        }
     }
+    Ok(())
+}
+
+fn vnis(text: &mut String, topology: &Topology, node: &Switch) -> fmt::Result {
     if !node.networks.is_empty() {
         writeln!(text, "  advertise-all-vni")?;
     }
@@ -90,22 +127,86 @@ router bgp {asn}
         // The automatic route target is AS:VNI, and every rack has another AS.
         write!(
             text,
-            "  vni {vni}\n   route-target import {rt}:{vni}\n   route-target export {rt}:{vni}\n  exit-vni\n",
+            "  vni {vni}
+   route-target import {rt}:{vni}
+   route-target export {rt}:{vni}
+  exit-vni
+",
             vni = network.vni,
             rt = topology.fabric.route_target_as,
         )?;
     }
-    text.push_str(" exit-address-family\nexit\n!\n");
     Ok(())
 }
 
 /// Switches of one rack may share an AS; they must accept each other's routes, which come back
 /// with their own AS in the path.
-fn shared_as(topology: &Topology, node: &Switch) -> String {
-    let shared = !node.networks.is_empty()
+fn shares_as(topology: &Topology, node: &Switch) -> bool {
+    !node.networks.is_empty()
         && topology
             .switches
             .iter()
-            .any(|other| other.name != node.name && other.asn == node.asn);
-    if shared { format!("  neighbor {LINKS} allowas-in origin\n") } else { String::new() }
+            .any(|other| other.name != node.name && other.asn == node.asn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(inventory: &str, node: &str) -> String {
+        let picture = include_str!("../../../../topologies/two-sites.dot");
+        let topology = Topology::parse("two-sites", picture, inventory).expect("valid");
+        frr_conf(&topology, topology.switch(node).expect("drawn"))
+    }
+
+    const INVENTORY: &str = include_str!("../../../../topologies/two-sites.toml");
+
+    /// The lines of one address family.
+    fn family<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+        let start = format!("address-family {name}");
+        text.lines()
+            .map(str::trim)
+            .skip_while(|line| *line != start)
+            .take_while(|line| *line != "exit-address-family")
+            .collect()
+    }
+
+    #[test]
+    fn a_leaf_advertises_its_vnis_with_the_route_target_of_the_fabric() {
+        let text = rendered(INVENTORY, "leaf03");
+        let evpn = family(&text, "l2vpn evpn");
+        for line in ["advertise-all-vni", "vni 10200", "route-target import 65000:10200", "vni 10300"] {
+            assert!(evpn.contains(&line), "{line} is missing in {evpn:?}");
+        }
+        assert!(!evpn.contains(&"vni 10100"), "VLAN 100 does not live in Site-02");
+        assert!(text.contains("router bgp 65201\n"));
+        assert!(!text.contains("allowas-in"));
+    }
+
+    #[test]
+    fn spines_of_two_sites_exchange_evpn_directly_and_the_links_between_sites_carry_none() {
+        let spine = rendered(INVENTORY, "spine01");
+        assert!(spine.contains(" neighbor 10.0.2.2 peer-group OVERLAY\n"));
+        assert!(family(&spine, "l2vpn evpn").contains(&"neighbor OVERLAY activate"));
+        assert!(!family(&spine, "ipv4 unicast").contains(&"neighbor OVERLAY activate"));
+        let border = rendered(INVENTORY, "border01");
+        assert!(border.contains(" neighbor swp31 interface peer-group DCI\n"));
+        assert!(family(&border, "ipv4 unicast").contains(&"neighbor DCI activate"));
+        assert!(!family(&border, "l2vpn evpn").contains(&"neighbor DCI activate"));
+    }
+
+    #[test]
+    fn without_sessions_between_spines_the_borders_relay_evpn() {
+        let relay = format!("{INVENTORY}\n[fabric]\nevpn_between_spines = false\n");
+        assert!(!rendered(&relay, "spine01").contains("OVERLAY"));
+        let border = rendered(&relay, "border01");
+        assert!(family(&border, "l2vpn evpn").contains(&"neighbor DCI activate"));
+    }
+
+    #[test]
+    fn leafs_of_one_rack_accept_their_own_as_as_origin() {
+        let shared = INVENTORY.replace("as = 65102", "as = 65101");
+        assert!(rendered(&shared, "leaf02").contains("  neighbor FABRIC allowas-in origin\n"));
+        assert!(!rendered(&shared, "leaf03").contains("allowas-in"));
+    }
 }

@@ -1,0 +1,241 @@
+//! Where everything goes. Lengths are in SVG user units.
+
+use std::collections::HashMap;
+
+use crate::lab::topology::{Function, Switch, Topology};
+
+/// Outer margin of the picture.
+pub(super) const MARGIN: f64 = 32.0;
+/// Room for the title.
+pub(super) const TITLE: f64 = 64.0;
+/// Height of one line of the legend.
+pub(super) const LEGEND_LINE: f64 = 26.0;
+const SITE_PADDING: f64 = 26.0;
+const SITE_HEAD: f64 = 34.0;
+/// Room between two sites, for the labels of the links between them.
+const SITE_GAP: f64 = 210.0;
+const CARD_WIDTH: f64 = 156.0;
+const SPINE_HEIGHT: f64 = 66.0;
+const LEAF_HEIGHT: f64 = 92.0;
+const CARD_GAP: f64 = 30.0;
+/// Room for the links between the tiers.
+const TIER_GAP: f64 = 150.0;
+/// Least room between two ports of a card, so that their names do not touch.
+const PORT_PITCH: f64 = 40.0;
+const HOST_TOP: f64 = 22.0;
+const HOST_HEIGHT: f64 = 38.0;
+const HOST_GAP: f64 = 8.0;
+/// Hosts leave room on the left for the wire and the names of the ports.
+pub(super) const HOST_INDENT: f64 = 46.0;
+
+/// A rectangle.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Rect {
+    pub(super) x: f64,
+    pub(super) y: f64,
+    pub(super) w: f64,
+    pub(super) h: f64,
+}
+
+impl Rect {
+    fn center_x(&self) -> f64 {
+        self.x + self.w / 2.0
+    }
+}
+
+/// A point.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Point {
+    pub(super) x: f64,
+    pub(super) y: f64,
+}
+
+/// The side of a card where a link leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Side {
+    Top,
+    Bottom,
+    Left,
+    Right,
+}
+
+/// A link as it is drawn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wire {
+    pub(super) a: Point,
+    pub(super) a_side: Side,
+    pub(super) b: Point,
+    pub(super) b_side: Side,
+}
+
+/// The whole picture.
+#[derive(Debug)]
+pub(super) struct Layout {
+    pub(super) width: f64,
+    pub(super) height: f64,
+    /// Sites in the order of the topology, with their names.
+    pub(super) sites: Vec<(String, Rect)>,
+    /// Switches, by their index in the topology.
+    pub(super) cards: Vec<Rect>,
+    /// Hosts, by their index in the topology.
+    pub(super) hosts: Vec<Rect>,
+    /// Links, by their index in the topology.
+    pub(super) wires: Vec<Wire>,
+    /// Where the legend begins.
+    pub(super) legend_y: f64,
+}
+
+impl Layout {
+    pub(super) fn of(topology: &Topology) -> Self {
+        let (cards, hosts, sites) = place(topology);
+        let wires = wires(topology, &cards);
+        let right = sites.iter().map(|(_, site)| site.x + site.w).fold(0.0, f64::max);
+        let bottom = sites.iter().map(|(_, site)| site.y + site.h).fold(0.0, f64::max);
+        #[expect(clippy::cast_precision_loss, reason = "a handful of networks")]
+        let legend = topology.networks.len() as f64 * LEGEND_LINE;
+        Self {
+            // A line of the legend needs this much.
+            width: (right + MARGIN).max(720.0),
+            height: bottom + MARGIN + legend + MARGIN / 2.0,
+            legend_y: bottom + MARGIN,
+            sites,
+            cards,
+            hosts,
+            wires,
+        }
+    }
+}
+
+fn place(topology: &Topology) -> (Vec<Rect>, Vec<Rect>, Vec<(String, Rect)>) {
+    let empty = Rect { x: 0.0, y: 0.0, w: 0.0, h: 0.0 };
+    let mut cards = vec![empty; topology.switches.len()];
+    let mut hosts = vec![empty; topology.hosts.len()];
+    let mut sites = Vec::new();
+    let names = topology.sites();
+    let top = MARGIN + TITLE;
+    let mut x = MARGIN;
+    for (number, &site) in names.iter().enumerate() {
+        let (spines, lower) = rows(topology, site, number * 2 < names.len());
+        let row_width = |row: &[usize]| {
+            row.iter().map(|&index| card_width(topology, &topology.switches[index])).sum::<f64>()
+                + CARD_GAP * f64::from(u32::try_from(row.len().max(1) - 1).unwrap_or(0))
+        };
+        let inner = row_width(&spines).max(row_width(&lower)).max(CARD_WIDTH);
+        let mut put = |row: &[usize], y: f64, h: f64| {
+            let mut at = x + SITE_PADDING + (inner - row_width(row)) / 2.0;
+            for &index in row {
+                let w = card_width(topology, &topology.switches[index]);
+                cards[index] = Rect { x: at, y, w, h };
+                at += w + CARD_GAP;
+            }
+        };
+        let spine_y = top + SITE_HEAD;
+        let leaf_y = spine_y + SPINE_HEIGHT + TIER_GAP;
+        put(&spines, spine_y, SPINE_HEIGHT);
+        put(&lower, leaf_y, LEAF_HEIGHT);
+        sites.push((site.to_owned(), Rect { x, y: top, w: inner + 2.0 * SITE_PADDING, h: 0.0 }));
+        x += inner + 2.0 * SITE_PADDING + SITE_GAP;
+    }
+    let mut bottom = cards.iter().map(|card| card.y + card.h).fold(top, f64::max);
+    for (index, switch) in topology.switches.iter().enumerate() {
+        let card = cards[index];
+        let mut y = card.y + card.h + HOST_TOP;
+        for (place, host) in hosts.iter_mut().zip(&topology.hosts) {
+            if host.switch.node == switch.name {
+                *place = Rect { x: card.x + HOST_INDENT, y, w: card.w - HOST_INDENT, h: HOST_HEIGHT };
+                bottom = bottom.max(y + HOST_HEIGHT);
+                y += HOST_HEIGHT + HOST_GAP;
+            }
+        }
+    }
+    for (_, site) in &mut sites {
+        site.h = bottom + SITE_PADDING - site.y;
+    }
+    (cards, hosts, sites)
+}
+
+/// Spines of a site, and the row below. Borders stand on the side where the other sites are.
+fn rows(topology: &Topology, site: &str, borders_right: bool) -> (Vec<usize>, Vec<usize>) {
+    let of = |function: Function| {
+        let switches = topology.switches.iter().enumerate();
+        switches
+            .filter(move |(_, switch)| switch.site == site && switch.function == function)
+            .map(|(index, _)| index)
+    };
+    let lower = if borders_right {
+        of(Function::Leaf).chain(of(Function::Border)).collect()
+    } else {
+        of(Function::Border).chain(of(Function::Leaf)).collect()
+    };
+    (of(Function::Spine).collect(), lower)
+}
+
+fn card_width(topology: &Topology, switch: &Switch) -> f64 {
+    let links = u32::try_from(topology.links_of(&switch.name).count()).unwrap_or(u32::MAX);
+    CARD_WIDTH.max(PORT_PITCH * f64::from(links + 1))
+}
+
+fn wires(topology: &Topology, cards: &[Rect]) -> Vec<Wire> {
+    let index_of: HashMap<&str, usize> = topology
+        .switches
+        .iter()
+        .enumerate()
+        .map(|(index, switch)| (switch.name.as_str(), index))
+        .collect();
+    let ends: Vec<[usize; 2]> = topology
+        .links
+        .iter()
+        .map(|link| [index_of[link.a.node.as_str()], index_of[link.b.node.as_str()]])
+        .collect();
+    let sides: Vec<[Side; 2]> =
+        ends.iter().map(|&[a, b]| [side(&cards[a], &cards[b]), side(&cards[b], &cards[a])]).collect();
+    let anchor = |link: usize, end: usize| {
+        let (own, own_side) = (ends[link][end], sides[link][end]);
+        // All link ends on this side of this card, in the order of what they lead to.
+        let mut here: Vec<(f64, usize)> = Vec::new();
+        for (other, pair) in ends.iter().enumerate() {
+            for (position, &card) in pair.iter().enumerate() {
+                if card == own && sides[other][position] == own_side {
+                    let peer = &cards[pair[1 - position]];
+                    let key = match own_side {
+                        Side::Top | Side::Bottom => peer.center_x(),
+                        Side::Left | Side::Right => peer.y,
+                    };
+                    here.push((key, other));
+                }
+            }
+        }
+        here.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let place = here.iter().position(|&(_, other)| other == link).unwrap_or(0);
+        let part = |count: usize| f64::from(u32::try_from(count).unwrap_or(0));
+        let share = part(place + 1) / part(here.len() + 1);
+        let card = &cards[own];
+        match own_side {
+            Side::Top => Point { x: card.x + card.w * share, y: card.y },
+            Side::Bottom => Point { x: card.x + card.w * share, y: card.y + card.h },
+            Side::Left => Point { x: card.x, y: card.y + card.h * share },
+            Side::Right => Point { x: card.x + card.w, y: card.y + card.h * share },
+        }
+    };
+    (0..ends.len())
+        .map(|link| Wire {
+            a: anchor(link, 0),
+            a_side: sides[link][0],
+            b: anchor(link, 1),
+            b_side: sides[link][1],
+        })
+        .collect()
+}
+
+/// The side of `own` that faces `peer`.
+fn side(own: &Rect, peer: &Rect) -> Side {
+    if peer.y + peer.h <= own.y {
+        Side::Top
+    } else if own.y + own.h <= peer.y {
+        Side::Bottom
+    } else if peer.x > own.x {
+        Side::Right
+    } else {
+        Side::Left
+    }
+}

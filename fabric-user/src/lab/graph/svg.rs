@@ -1,0 +1,256 @@
+//! Drawing a layout.
+
+use std::fmt::{self, Write as _};
+
+use super::layout::{HOST_INDENT, LEGEND_LINE, Layout, MARGIN, Point, Rect, Side, Wire};
+use crate::lab::topology::{Function, Host, Network, Switch, Topology};
+
+const INK: &str = "#1f2937";
+const FAINT: &str = "#6b7280";
+const WIRE: &str = "#94a3b8";
+const DCI: &str = "#b45309";
+/// Colours of networks, told apart also with impaired colour vision (after Okabe and Ito).
+const NETWORKS: [&str; 7] =
+    ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6d31"];
+/// Width of an average character in units of the font size.
+const CHARACTER: f64 = 0.56;
+
+/// The text of the SVG file.
+pub(super) fn draw(topology: &Topology, layout: &Layout) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_all(&mut text, topology, layout);
+    text
+}
+
+fn write_all(out: &mut String, topology: &Topology, layout: &Layout) -> fmt::Result {
+    writeln!(
+        out,
+        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w:.0} {h:.0}" width="{w:.0}" height="{h:.0}" font-family="Inter, 'Segoe UI', 'DejaVu Sans', Helvetica, Arial, sans-serif">
+<rect width="100%" height="100%" fill="#ffffff"/>"##,
+        w = layout.width,
+        h = layout.height,
+    )?;
+    title(out, topology)?;
+    for (name, area) in &layout.sites {
+        site(out, name, area)?;
+    }
+    for (link, wire) in topology.links.iter().zip(&layout.wires) {
+        draw_wire(out, wire)?;
+        port_name(out, &wire.a, wire.a_side, &link.a.port)?;
+        port_name(out, &wire.b, wire.b_side, &link.b.port)?;
+        if let Some(label) = &link.label {
+            wire_label(out, wire, label)?;
+        }
+    }
+    for (switch, card) in topology.switches.iter().zip(&layout.cards) {
+        host_trunk(out, topology, layout, switch, card)?;
+        switch_card(out, topology, switch, card)?;
+    }
+    for (host, card) in topology.hosts.iter().zip(&layout.hosts) {
+        host_card(out, topology, host, card)?;
+    }
+    legend(out, topology, layout)?;
+    out.write_str("</svg>\n")
+}
+
+fn title(out: &mut String, topology: &Topology) -> fmt::Result {
+    let count = |number: usize, noun: &str| {
+        format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+    };
+    let facts = [
+        count(topology.sites().len(), "site"),
+        count(topology.switches.len(), "switch").replace("switchs", "switches"),
+        count(topology.hosts.len(), "host"),
+        count(topology.networks.len(), "network"),
+    ];
+    text(out, MARGIN, MARGIN + 18.0, 24.0, INK, "font-weight=\"700\"", &topology.name)?;
+    text(out, MARGIN, MARGIN + 40.0, 13.0, FAINT, "", &facts.join(" · "))
+}
+
+fn site(out: &mut String, name: &str, area: &Rect) -> fmt::Result {
+    rect(out, area, 16.0, "#f8fafc", "#cbd5e1", 1.2)?;
+    text(out, area.x + 18.0, area.y + 23.0, 14.0, FAINT, "font-weight=\"700\" letter-spacing=\"1\"", name)
+}
+
+fn is_between_sites(wire: &Wire) -> bool {
+    matches!(wire.a_side, Side::Left | Side::Right)
+}
+
+fn draw_wire(out: &mut String, wire: &Wire) -> fmt::Result {
+    let (colour, width) = if is_between_sites(wire) { (DCI, 2.4) } else { (WIRE, 1.6) };
+    line(out, wire.a, wire.b, colour, width)
+}
+
+fn wire_label(out: &mut String, wire: &Wire, label: &str) -> fmt::Result {
+    let middle = Point { x: (wire.a.x + wire.b.x) / 2.0, y: (wire.a.y + wire.b.y) / 2.0 };
+    pill(out, middle, label, if is_between_sites(wire) { DCI } else { FAINT })
+}
+
+/// Text on a white pill with a border, centred on a point.
+fn pill(out: &mut String, at: Point, label: &str, colour: &str) -> fmt::Result {
+    let w = width_of(label, 11.0) + 18.0;
+    let area = Rect { x: at.x - w / 2.0, y: at.y - 9.5, w, h: 19.0 };
+    rect(out, &area, 9.5, "#ffffff", colour, 1.2)?;
+    text(out, at.x, at.y + 4.0, 11.0, colour, "text-anchor=\"middle\" font-weight=\"600\"", label)
+}
+
+fn port_name(out: &mut String, at: &Point, side: Side, port: &str) -> fmt::Result {
+    let (x, y, anchor) = match side {
+        Side::Top => (at.x, at.y - 5.0, "middle"),
+        Side::Bottom => (at.x, at.y + 12.0, "middle"),
+        Side::Left => (at.x - 6.0, at.y - 5.0, "end"),
+        Side::Right => (at.x + 6.0, at.y - 5.0, "start"),
+    };
+    // A white outline keeps the name readable where it lies on a wire.
+    let attributes = format!(
+        "text-anchor=\"{anchor}\" paint-order=\"stroke\" stroke=\"#f8fafc\" stroke-width=\"3\""
+    );
+    text(out, x, y, 9.5, FAINT, &attributes, port)
+}
+
+fn switch_card(out: &mut String, topology: &Topology, switch: &Switch, card: &Rect) -> fmt::Result {
+    let (fill, edge) = match switch.function {
+        Function::Spine => ("#eef2ff", "#6366f1"),
+        Function::Border => ("#fff7ed", "#ea8c2d"),
+        Function::Leaf | Function::Host => ("#ecfdf5", "#10a37f"),
+    };
+    rect(out, card, 10.0, fill, edge, 1.6)?;
+    let left = card.x + 14.0;
+    text(out, left, card.y + 24.0, 15.0, INK, "font-weight=\"700\"", &switch.name)?;
+    let function = "text-anchor=\"end\" font-weight=\"600\"";
+    text(out, card.x + card.w - 14.0, card.y + 23.0, 10.5, edge, function, switch.function.name())?;
+    text(out, left, card.y + 42.0, 11.5, FAINT, "", &format!("AS {}", switch.asn))?;
+    let address = switch.loopback.to_string();
+    text(out, card.x + card.w - 14.0, card.y + 42.0, 11.5, FAINT, "text-anchor=\"end\"", &address)?;
+    let mut x = left;
+    let y = card.y + card.h - 28.0;
+    for name in &switch.networks {
+        let Some(network) = topology.network(name) else { continue };
+        let label = network.vlan.to_string();
+        let w = width_of(&label, 10.5) + 12.0;
+        rect(out, &Rect { x, y, w, h: 18.0 }, 5.0, colour(topology, network), "none", 0.0)?;
+        text(out, x + w / 2.0, y + 13.0, 10.5, "#ffffff", "text-anchor=\"middle\" font-weight=\"600\"", &label)?;
+        x += w + 6.0;
+    }
+    if switch.fabricd {
+        let w = width_of("XDP", 10.5) + 12.0;
+        let area = Rect { x: card.x + card.w - 14.0 - w, y, w, h: 18.0 };
+        rect(out, &area, 5.0, "#ffffff", edge, 1.0)?;
+        text(out, area.x + w / 2.0, y + 13.0, 10.5, edge, "text-anchor=\"middle\" font-weight=\"700\"", "XDP")?;
+    }
+    Ok(())
+}
+
+/// The wire from a switch down to its hosts, with the names of the ports.
+fn host_trunk(
+    out: &mut String,
+    topology: &Topology,
+    layout: &Layout,
+    switch: &Switch,
+    card: &Rect,
+) -> fmt::Result {
+    let x = card.x + 12.0;
+    for (host, area) in topology.hosts.iter().zip(&layout.hosts) {
+        if host.switch.node != switch.name {
+            continue;
+        }
+        let Some(network) = topology.network(&host.network) else { continue };
+        let y = area.y + area.h / 2.0;
+        line(out, Point { x, y: card.y + card.h }, Point { x, y }, WIRE, 1.6)?;
+        line(out, Point { x, y }, Point { x: area.x, y }, colour(topology, network), 1.6)?;
+        let middle = card.x + 12.0 + (HOST_INDENT - 12.0) / 2.0;
+        text(out, middle, y - 4.0, 9.5, FAINT, "text-anchor=\"middle\"", &host.switch.port)?;
+    }
+    Ok(())
+}
+
+fn host_card(out: &mut String, topology: &Topology, host: &Host, card: &Rect) -> fmt::Result {
+    let tint = topology.network(&host.network).map_or(FAINT, |network| colour(topology, network));
+    rect(out, card, 7.0, "#ffffff", tint, 1.3)?;
+    text(out, card.x + 10.0, card.y + 16.0, 12.0, INK, "font-weight=\"600\"", &host.name)?;
+    text(out, card.x + 10.0, card.y + 30.0, 10.5, tint, "", &host.address.to_string())
+}
+
+fn legend(out: &mut String, topology: &Topology, layout: &Layout) -> fmt::Result {
+    let mut y = layout.legend_y;
+    for network in &topology.networks {
+        let area = Rect { x: MARGIN, y, w: 76.0, h: 18.0 };
+        rect(out, &area, 5.0, colour(topology, network), "none", 0.0)?;
+        let vlan = format!("VLAN {}", network.vlan);
+        let white = "text-anchor=\"middle\" font-weight=\"600\"";
+        text(out, area.x + area.w / 2.0, y + 13.0, 10.5, "#ffffff", white, &vlan)?;
+        text(out, area.x + 90.0, y + 13.5, 12.0, INK, "font-weight=\"600\"", &network.name)?;
+        let facts = format!(
+            "VNI {} · gateway {}/{} on every leaf of {}",
+            network.vni,
+            network.gateway,
+            network.prefix_len,
+            places(topology, network)
+        );
+        let x = area.x + 102.0 + width_of(&network.name, 12.0);
+        text(out, x, y + 13.5, 12.0, FAINT, "", &facts)?;
+        y += LEGEND_LINE;
+    }
+    Ok(())
+}
+
+/// Sites with this network.
+fn places(topology: &Topology, network: &Network) -> String {
+    let here = |site: &str| {
+        topology
+            .switches
+            .iter()
+            .any(|switch| switch.site == site && switch.networks.contains(&network.name))
+    };
+    topology.sites().into_iter().filter(|site| here(site)).collect::<Vec<_>>().join(" and ")
+}
+
+fn colour(topology: &Topology, network: &Network) -> &'static str {
+    let index = topology.networks.iter().position(|other| other.vni == network.vni).unwrap_or(0);
+    NETWORKS[index % NETWORKS.len()]
+}
+
+fn width_of(text: &str, size: f64) -> f64 {
+    f64::from(u32::try_from(text.chars().count()).unwrap_or(u32::MAX)) * size * CHARACTER
+}
+
+fn rect(out: &mut String, area: &Rect, radius: f64, fill: &str, edge: &str, width: f64) -> fmt::Result {
+    let Rect { x, y, w, h } = area;
+    writeln!(
+        out,
+        r#"<rect x="{x:.1}" y="{y:.1}" width="{w:.1}" height="{h:.1}" rx="{radius}" fill="{fill}" stroke="{edge}" stroke-width="{width}"/>"#
+    )
+}
+
+fn line(out: &mut String, a: Point, b: Point, colour: &str, width: f64) -> fmt::Result {
+    writeln!(
+        out,
+        r#"<line x1="{:.1}" y1="{:.1}" x2="{:.1}" y2="{:.1}" stroke="{colour}" stroke-width="{width}"/>"#,
+        a.x, a.y, b.x, b.y
+    )
+}
+
+fn text(
+    out: &mut String,
+    x: f64,
+    y: f64,
+    size: f64,
+    fill: &str,
+    attributes: &str,
+    content: &str,
+) -> fmt::Result {
+    writeln!(
+        out,
+        r#"<text x="{x:.1}" y="{y:.1}" font-size="{size}" fill="{fill}" {attributes}>{}</text>"#,
+        escaped(content)
+    )
+}
+
+fn escaped(content: &str) -> String {
+    content
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
