@@ -1,1 +1,16 @@
-//! Test support.
+//! What the tests of the packet path share: a world to run packets in, packets, expectations.
+//!
+//! Everything here needs root. A test that fails must not leave anything behind: devices live in a
+//! network namespace that dies with the test's thread, and pins are removed before the test starts.
+
+pub mod addresses;
+pub mod counters;
+pub mod device;
+pub mod expect;
+pub mod leaf;
+pub mod model;
+pub mod namespace;
+pub mod packet;
+pub mod random;
+pub mod run;
+pub mod world;

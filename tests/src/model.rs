@@ -1,0 +1,492 @@
+//! What the packet path should do, written a second time: plainly, slowly, on slices.
+//!
+//! Fuzzed packets have no expectations written by hand; they are compared with this. It follows
+//! the rules (IEEE 802.1Q, RFC 7348, RFC 6040, the kernel's bridge), not the code under test.
+
+use fabric_common::{
+    ecn, flow_hash as hash,
+    reason::Reason,
+    schema::{
+        circuits::{Circuit, FLAG_ISOLATED},
+        domains::{
+            Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_OVERLAY_ISOLATED, FLAG_OVERLAY_LEARNING,
+            FLAG_TOS_INHERIT, FLAG_TTL_INHERIT,
+        },
+        fdb::{self, KIND_LOCAL, KIND_REMOTE},
+        peers,
+        ports::ROLE_UPLINK,
+        vnis,
+    },
+};
+
+use crate::{
+    packet::{OUTER, Vxlan, ether_type, fix_ipv4_checksum, internet_checksum, protocol},
+    world::{Port, World},
+};
+
+/// What should become of a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forecast {
+    /// The one reason.
+    pub reason: Reason,
+    /// Slot of the port to leave through, and the packet by then. `None` unless it is forwarded.
+    pub sent: Option<(u32, Vec<u8>)>,
+}
+
+impl From<Reason> for Forecast {
+    fn from(reason: Reason) -> Self {
+        Self { reason, sent: None }
+    }
+}
+
+/// The packet's fate, in a world whose heartbeat and switches are in order.
+#[must_use]
+pub fn forecast(world: &World, port: &Port, packet: &[u8]) -> Forecast {
+    let result = if port.role == ROLE_UPLINK {
+        from_fabric(world, port, packet)
+    } else {
+        from_host(world, port, packet)
+    };
+    result.unwrap_or_else(Forecast::from)
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn address(bytes: &[u8], at: usize) -> [u8; 4] {
+    [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]
+}
+
+/// An Ethernet frame, taken apart.
+struct Parsed<'a> {
+    destination: [u8; 6],
+    source: [u8; 6],
+    tci: Option<u16>,
+    ether_type: u16,
+    payload: &'a [u8],
+}
+
+impl<'a> Parsed<'a> {
+    /// `None` if the headers are not all there.
+    fn new(frame: &'a [u8]) -> Option<Self> {
+        let tagged = word(frame, 12)? == ether_type::VLAN;
+        let payload = if tagged { 18 } else { 14 };
+        Some(Self {
+            destination: frame.get(..6)?.try_into().ok()?,
+            source: frame.get(6..12)?.try_into().ok()?,
+            tci: if tagged { word(frame, 14) } else { None },
+            ether_type: word(frame, payload - 2)?,
+            payload: frame.get(payload..)?,
+        })
+    }
+
+    /// The frame with another tag, or without one.
+    fn with_tag(&self, tci: Option<u16>) -> Vec<u8> {
+        let mut frame = [self.destination, self.source].concat();
+        if let Some(tci) = tci {
+            frame.extend(ether_type::VLAN.to_be_bytes());
+            frame.extend(tci.to_be_bytes());
+        }
+        frame.extend(self.ether_type.to_be_bytes());
+        frame.extend(self.payload);
+        frame
+    }
+
+    fn is_neighbour_discovery(&self) -> bool {
+        self.ether_type == ether_type::IPV6
+            && self.payload.get(6) == Some(&protocol::ICMPV6)
+            && self
+                .payload
+                .get(40)
+                .is_some_and(|message| (133..=137).contains(message))
+    }
+}
+
+fn lookup(world: &World, domain: u16, mac: [u8; 6]) -> Option<(u32, u32)> {
+    let key = fdb::key(domain, fdb::mac_number(mac));
+    world.maps.fdb.table().get(key).map(fdb::split_target)
+}
+
+fn from_host(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Reason> {
+    let entry = world.maps.ports.get(port.slot);
+    let outer_type = word(packet, 12).ok_or(Reason::PortInputTruncated)?;
+    if outer_type == ether_type::SERVICE_VLAN {
+        return Err(Reason::VlanClassifyStackedTag);
+    }
+    let frame = Parsed::new(packet).ok_or(Reason::PortInputTruncated)?;
+    let index = match frame.tci {
+        None => entry.untagged_circuit,
+        Some(_)
+            if matches!(
+                frame.ether_type,
+                ether_type::VLAN | ether_type::SERVICE_VLAN
+            ) =>
+        {
+            return Err(Reason::VlanClassifyStackedTag);
+        }
+        Some(tci) => world.maps.vlans.get(port.slot).circuits[usize::from(tci & 0xfff)],
+    };
+    if index == 0 {
+        return Err(Reason::VlanClassifyNotMember);
+    }
+    let circuit = world.maps.circuits.get(index.into());
+    let domain = world.maps.domains.get(circuit.domain.into());
+
+    if frame.source[0] & 1 != 0 {
+        return Err(Reason::FrameGuardSourceMulticast);
+    }
+    if frame.source == [0; 6] {
+        return Err(Reason::FrameGuardSourceZero);
+    }
+    if frame.destination[0] & 1 != 0 {
+        return Err(Reason::FrameGuardMulticast);
+    }
+    match frame.ether_type {
+        ether_type::ARP => return Err(Reason::FrameGuardArp),
+        ether_type::LLDP | ether_type::EAPOL | ether_type::SLOW_PROTOCOLS => {
+            return Err(Reason::FrameGuardControlProtocol);
+        }
+        _ if frame.is_neighbour_discovery() => {
+            return Err(Reason::FrameGuardNeighbourDiscovery);
+        }
+        _ => {}
+    }
+
+    // A source that the world has settled was shown to the kernel a moment ago.
+    match lookup(world, circuit.domain, frame.source) {
+        None => return Err(Reason::SourceCheckUnknown),
+        Some(place) if place != (KIND_LOCAL, index.into()) => return Err(Reason::SourceCheckMoved),
+        Some(_) => {}
+    }
+
+    let isolated = circuit.flags & FLAG_ISOLATED != 0;
+    match lookup(world, circuit.domain, frame.destination) {
+        None => Err(Reason::BridgeLookupUnknown),
+        Some((KIND_LOCAL, to)) if to == u32::from(index) => Err(Reason::BridgeLookupSamePort),
+        Some((KIND_LOCAL, to)) => {
+            let to = world.maps.circuits.get(to);
+            if isolated && to.flags & FLAG_ISOLATED != 0 {
+                return Err(Reason::BridgeLookupIsolated);
+            }
+            deliver(
+                &frame,
+                &to,
+                &domain,
+                Reason::AccessFitTooBig,
+                Reason::Bridged,
+            )
+        }
+        Some((KIND_REMOTE, _)) if isolated && domain.flags & FLAG_OVERLAY_ISOLATED != 0 => {
+            Err(Reason::BridgeLookupIsolated)
+        }
+        Some((KIND_REMOTE, vtep)) => encapsulate(world, &frame, &domain, vtep),
+        Some(_) => Err(Reason::BridgeLookupOwnMac),
+    }
+}
+
+fn deliver(
+    frame: &Parsed<'_>,
+    to: &Circuit,
+    domain: &Domain,
+    too_big: Reason,
+    forwarded: Reason,
+) -> Result<Forecast, Reason> {
+    if frame.payload.len() + 14 > to.max_frame as usize {
+        return Err(too_big);
+    }
+    // A VLAN-aware bridge keeps the priority of a tag, a VLAN device starts with priority 0.
+    let priority = frame.tci.filter(|_| domain.vlan != 0).unwrap_or(0) & 0xf000;
+    let tci = (to.vlan != 0).then_some(priority | to.vlan);
+    Ok(Forecast {
+        reason: forwarded,
+        sent: Some((to.port.into(), frame.with_tag(tci))),
+    })
+}
+
+fn encapsulate(
+    world: &World,
+    frame: &Parsed<'_>,
+    domain: &Domain,
+    vtep: u32,
+) -> Result<Forecast, Reason> {
+    let (tos, ttl, df) = match frame.ether_type {
+        ether_type::IPV4 => {
+            let header = frame.payload.get(..20).ok_or(Reason::PortInputTruncated)?;
+            (header[1], header[8], header[6] & 0x40 != 0)
+        }
+        ether_type::IPV6 => {
+            let header = frame.payload.get(..40).ok_or(Reason::PortInputTruncated)?;
+            (header[0] << 4 | header[1] >> 4, header[7], true)
+        }
+        _ => (0, 0, false),
+    };
+    let inner = frame.with_tag(None);
+    let flow = flow_hash(&inner, world.maps.settings.get(0).seed);
+    let target = world.maps.vteps.get(vtep);
+    let buckets = world.maps.groups.get(target.group).buckets;
+    let nexthop = buckets[hash::bucket(flow) as usize % buckets.len()];
+    let nexthop = world.maps.nexthops.get(nexthop.into());
+    if nexthop.port == 0 {
+        return Err(Reason::NexthopSelectEmptyGroup);
+    }
+    if inner.len() > domain.max_frame.min(nexthop.max_frame) as usize {
+        return Err(Reason::VxlanOutputTooBig);
+    }
+    let has = |flag: u16| domain.flags & flag != 0;
+    let counters = world.counters().expect("the counters can be read");
+    let sent = counters
+        .vteps
+        .get(&vtep)
+        .map_or(0, |t| t.encapsulated.packets);
+    let outer_tos = if has(FLAG_TOS_INHERIT) {
+        tos
+    } else {
+        domain.tos
+    };
+    let header = Vxlan {
+        destination_mac: nexthop.ethernet[..6].try_into().expect("six bytes"),
+        source_mac: nexthop.ethernet[6..12].try_into().expect("six bytes"),
+        tos: ecn::encapsulate(outer_tos, tos),
+        ttl: if has(FLAG_TTL_INHERIT) && ttl != 0 {
+            ttl
+        } else {
+            domain.ttl
+        },
+        id: (sent as u16 ^ (flow >> 32) as u16).to_be(),
+        source_port: hash::source_port(flow),
+        destination_port: u16::from_be(domain.udp_port_be),
+        ..Vxlan::new(
+            target.local_be.to_ne_bytes(),
+            target.remote_be.to_ne_bytes(),
+            domain.vni,
+        )
+    }
+    .df(has(FLAG_DF) || has(FLAG_DF_INHERIT) && df);
+    let sent = Some((nexthop.port.into(), header.around(&inner)));
+    Ok(Forecast {
+        reason: Reason::Encapsulated,
+        sent,
+    })
+}
+
+fn from_fabric(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Reason> {
+    let settings = world.maps.settings.get(0);
+    let domain_index = underlay(&settings.vxlan_ports_be, port, packet).and_then(|()| {
+        let flags = u32::from_be_bytes(address(packet, 42));
+        let vni = u32::from_be_bytes(address(packet, 46));
+        if flags != 0x0800_0000 || vni & 0xff != 0 {
+            return Err(Reason::VxlanInputInvalidHeader);
+        }
+        let udp_port_be = u16::from_ne_bytes([packet[36], packet[37]]);
+        let index = world
+            .maps
+            .vnis
+            .table()
+            .get(vnis::key(udp_port_be, vni >> 8));
+        index.ok_or(Reason::VxlanInputUnknownVni)
+    })?;
+    let domain = world.maps.domains.get(domain_index);
+    let [source, destination] = [address(packet, 26), address(packet, 30)].map(u32::from_ne_bytes);
+    if domain.local_be != destination {
+        return Err(Reason::VxlanInputNotLocal);
+    }
+    if world
+        .maps
+        .peers
+        .table()
+        .get(peers::key(destination, source))
+        .is_none()
+    {
+        return Err(Reason::VxlanInputUnknownVtep);
+    }
+    if domain.flags & FLAG_OVERLAY_LEARNING != 0 {
+        return Err(Reason::InnerGuardLearning);
+    }
+
+    let mut inner = packet[OUTER..].to_vec();
+    if inner.len() < 14 {
+        return Err(Reason::InnerGuardTruncated);
+    }
+    if inner[6] & 1 != 0 {
+        return Err(Reason::InnerGuardSourceMulticast);
+    }
+    if inner[6..12] == [0; 6] {
+        return Err(Reason::InnerGuardSourceZero);
+    }
+    if inner[0] & 1 != 0 {
+        return Err(Reason::InnerGuardMulticast);
+    }
+    match word(&inner, 12) {
+        Some(ether_type::ARP) => return Err(Reason::InnerGuardArp),
+        Some(ether_type::LLDP | ether_type::EAPOL | ether_type::SLOW_PROTOCOLS) => {
+            return Err(Reason::InnerGuardControlProtocol);
+        }
+        Some(ether_type::VLAN | ether_type::SERVICE_VLAN) => return Err(Reason::InnerGuardTagged),
+        _ => {}
+    }
+    if Parsed::new(&inner).is_some_and(|frame| frame.is_neighbour_discovery()) {
+        return Err(Reason::InnerGuardNeighbourDiscovery);
+    }
+
+    let marked = decapsulate_ecn(&mut inner, packet[15])?;
+    let frame = Parsed::new(&inner).ok_or(Reason::InnerGuardTruncated)?;
+    let circuit = match lookup(world, domain_index as u16, frame.destination) {
+        None => return Err(Reason::BridgeDeliverUnknown),
+        Some((KIND_LOCAL, circuit)) => world.maps.circuits.get(circuit),
+        Some((KIND_REMOTE, _)) => return Err(Reason::SplitHorizonOverlayToOverlay),
+        Some(_) => return Err(Reason::BridgeDeliverOwnMac),
+    };
+    if circuit.flags & FLAG_ISOLATED != 0 && domain.flags & FLAG_OVERLAY_ISOLATED != 0 {
+        return Err(Reason::BridgeDeliverIsolated);
+    }
+    let result = deliver(
+        &frame,
+        &circuit,
+        &domain,
+        Reason::AccessFitTooBig,
+        Reason::Decapsulated,
+    )?;
+    // The mark has no place in a header that is cut off.
+    if marked {
+        Ok(result)
+    } else {
+        Err(Reason::InnerGuardTruncated)
+    }
+}
+
+/// Is the packet plain VXLAN for this box?
+fn underlay(vxlan_ports_be: &[u16], port: &Port, packet: &[u8]) -> Result<(), Reason> {
+    let is_udp = packet.len() >= OUTER
+        && word(packet, 12) == Some(ether_type::IPV4)
+        && packet[14] >> 4 == 4
+        && packet[23] == protocol::UDP;
+    if !is_udp {
+        return Err(Reason::UnderlayInputNotVxlan);
+    }
+    if packet[14] != 0x45 {
+        return Err(Reason::UnderlayInputIpOptions);
+    }
+    if word(packet, 20).is_some_and(|fragment| fragment & 0x3fff != 0) {
+        return Err(Reason::UnderlayInputFragment);
+    }
+    let udp_port_be = u16::from_ne_bytes([packet[36], packet[37]]);
+    if udp_port_be == 0 || !vxlan_ports_be.contains(&udp_port_be) {
+        return Err(Reason::UnderlayInputNotVxlan);
+    }
+    if packet[..6] != port.mac {
+        return Err(Reason::UnderlayInputOtherHost);
+    }
+    if internet_checksum(&[&packet[14..34]]) != 0 {
+        return Err(Reason::UnderlayInputBadChecksum);
+    }
+    let lengths = [word(packet, 16), word(packet, 38)].map(|l| usize::from(l.unwrap_or(0)));
+    if lengths != [packet.len() - 14, packet.len() - 34] {
+        return Err(Reason::UnderlayInputTruncated);
+    }
+    Ok(())
+}
+
+/// Writes the congestion mark of the outer header (RFC 6040 §4.2, figure 4); false if it had to
+/// but the inner header is cut off.
+fn decapsulate_ecn(inner: &mut [u8], outer_tos: u8) -> Result<bool, Reason> {
+    let ether_type = word(inner, 12).unwrap_or(0);
+    if ether_type != ether_type::IPV4 && ether_type != ether_type::IPV6 {
+        return Ok(true);
+    }
+    let Some(&[first, second]) = inner.get(14..16) else {
+        return Err(Reason::InnerGuardTruncated);
+    };
+    let tos = if ether_type == ether_type::IPV4 {
+        second
+    } else {
+        first << 4 | second >> 4
+    };
+    let ecn = ecn::decapsulate(outer_tos, tos).ok_or(Reason::EcnDecapNotEctCe)?;
+    if ecn == tos & ecn::MASK {
+        return Ok(true);
+    }
+    if ether_type == ether_type::IPV6 {
+        inner[15] = inner[15] & 0xcf | ecn << 4;
+        return Ok(true);
+    }
+    if inner.len() < 14 + 12 {
+        return Ok(false);
+    }
+    inner[15] = inner[15] & !ecn::MASK | ecn;
+    // RFC 1624: what changed in the word changes the sum, and a wrong sum stays as wrong.
+    let old = [first, second];
+    let sum = !u16::from_be_bytes([inner[24], inner[25]]);
+    let change = u32::from(sum)
+        + u32::from(!u16::from_be_bytes(old))
+        + u32::from(u16::from_be_bytes([first, inner[15]]));
+    let folded = (change & 0xffff) + (change >> 16);
+    let folded = (folded & 0xffff) + (folded >> 16);
+    inner[24..26].copy_from_slice(&(!(folded as u16)).to_be_bytes());
+    Ok(true)
+}
+
+/// The hash of the flow that an untagged frame belongs to.
+///
+/// # Panics
+/// If the frame is shorter than its IP header.
+#[must_use]
+pub fn flow_hash(frame: &[u8], seed: u32) -> u64 {
+    let payload = &frame[14..];
+    let native = |at: usize| payload.get(at..at + 4).map_or(0, |_| ne_u32(payload, at));
+    let has_ports = |number: u8| matches!(number, protocol::TCP | protocol::UDP | protocol::SCTP);
+    match word(frame, 12) {
+        Some(ether_type::IPV4) => {
+            let fragment = word(payload, 6).unwrap_or(0) & 0x3fff != 0;
+            let with_ports = !fragment && payload[0] == 0x45 && has_ports(payload[9]);
+            let ports = if with_ports { native(20) } else { 0 };
+            hash::ipv4(
+                seed,
+                ne_u32(payload, 12),
+                ne_u32(payload, 16),
+                payload[9],
+                ports,
+            )
+        }
+        Some(ether_type::IPV6) => {
+            let ports = if has_ports(payload[6]) { native(40) } else { 0 };
+            let source = [ne_u64(payload, 8), ne_u64(payload, 16)];
+            let destination = [ne_u64(payload, 24), ne_u64(payload, 32)];
+            hash::ipv6(seed, source, destination, payload[6], ports)
+        }
+        _ => {
+            let mac = |at: usize| fdb::mac_number(frame[at..at + 6].try_into().expect("six bytes"));
+            hash::ethernet(
+                seed,
+                mac(6),
+                mac(0),
+                u16::from_ne_bytes([frame[12], frame[13]]),
+            )
+        }
+    }
+}
+
+fn ne_u32(bytes: &[u8], at: usize) -> u32 {
+    u32::from_ne_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
+}
+
+fn ne_u64(bytes: &[u8], at: usize) -> u64 {
+    u64::from_ne_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+}
+
+/// Makes the outer headers of a mangled VXLAN packet valid again, so that the parts behind them
+/// are reached: EtherType, IP version, protocol, lengths, checksum, UDP port.
+pub fn repair_outer(packet: &mut [u8], port: &Port, destination_port: u16) {
+    if packet.len() < OUTER {
+        return;
+    }
+    let length = packet.len();
+    packet[..6].copy_from_slice(&port.mac);
+    packet[12..15].copy_from_slice(&[8, 0, 0x45]);
+    packet[16..18].copy_from_slice(&((length - 14) as u16).to_be_bytes());
+    packet[20..22].fill(0);
+    packet[23] = protocol::UDP;
+    packet[36..38].copy_from_slice(&destination_port.to_be_bytes());
+    packet[38..40].copy_from_slice(&((length - 34) as u16).to_be_bytes());
+    fix_ipv4_checksum(&mut packet[14..34]);
+}

@@ -1,0 +1,82 @@
+//! A network namespace per test.
+
+use std::{
+    fs, io,
+    os::fd::{AsFd, OwnedFd},
+    panic::resume_unwind,
+    thread,
+};
+
+use anyhow::{Context as _, Result};
+use rustix::thread::{
+    CpuSet, LinkNameSpaceType, UnshareFlags, move_into_link_name_space, sched_getcpu,
+    sched_setaffinity, unshare_unsafe,
+};
+
+/// Runs `body` on a thread of its own in a new network namespace, on one CPU.
+///
+/// A fresh thread, because the test harness reuses its own; one CPU, so that per-CPU counters have
+/// one value. The namespace and all devices in it go with the last socket and thread in it, also
+/// when `body` panics.
+///
+/// # Panics
+/// If `body` panics, or the namespace cannot be made.
+pub fn in_own_namespace<T: Send>(body: impl FnOnce() -> T + Send) -> T {
+    let result = thread::scope(|scope| {
+        scope
+            .spawn(|| {
+                let mut cpu = CpuSet::new();
+                cpu.set(sched_getcpu());
+                sched_setaffinity(None, &cpu).expect("a thread can stay on its own CPU");
+                Namespace::create().expect("the tests need root to make network namespaces");
+                body()
+            })
+            .join()
+    });
+    result.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// A network namespace that this thread made; it lives at least as long as this value.
+#[derive(Debug)]
+pub struct Namespace(OwnedFd);
+
+impl Namespace {
+    /// Moves this thread into a new namespace that keeps quiet: nothing is sent that a test did
+    /// not send.
+    ///
+    /// # Errors
+    /// If this is not root.
+    pub fn create() -> Result<Self> {
+        // SAFETY: only the network namespace of this thread changes, no file descriptors.
+        unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.context("cannot make a namespace")?;
+        for (name, value) in QUIET {
+            match fs::write(format!("/proc/sys/net/{name}"), value) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                other => other.with_context(|| format!("cannot set {name}"))?,
+            }
+        }
+        let file = fs::File::open("/proc/thread-self/ns/net")
+            .context("cannot open this thread's namespace")?;
+        Ok(Self(file.into()))
+    }
+
+    /// Moves this thread into the namespace.
+    ///
+    /// # Errors
+    /// If this is not root.
+    pub fn enter(&self) -> Result<()> {
+        move_into_link_name_space(self.0.as_fd(), Some(LinkNameSpaceType::Network))
+            .context("cannot enter a namespace")
+    }
+}
+
+/// No router solicitations, and no netfilter on bridges.
+const QUIET: [(&str, &str); 7] = [
+    ("ipv6/conf/all/disable_ipv6", "1"),
+    ("ipv6/conf/default/disable_ipv6", "1"),
+    ("ipv4/conf/all/rp_filter", "0"),
+    ("ipv4/conf/default/rp_filter", "0"),
+    ("bridge/bridge-nf-call-iptables", "0"),
+    ("bridge/bridge-nf-call-ip6tables", "0"),
+    ("bridge/bridge-nf-call-arptables", "0"),
+];

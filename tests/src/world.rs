@@ -1,0 +1,425 @@
+//! Ports, maps and programs of one instance, filled by the test.
+
+use std::{
+    process,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use anyhow::{Context as _, Result, ensure};
+use aya::programs::xdp::XdpMode;
+use fabric_common::{
+    bucket::{self, Member},
+    schema::{
+        circuits::Circuit,
+        domains::{self, Domain},
+        fdb,
+        groups::Group,
+        nexthops::Nexthop,
+        peers,
+        ports::{self, Port as PortEntry, ROLE_UPLINK},
+        settings::Settings,
+        vnis,
+        vteps::Vtep,
+    },
+};
+use fabric_user::kernel::{
+    heartbeat,
+    maps::Maps,
+    pins::Instance,
+    programs::{ACCESS, HEARTBEAT, Programs, UPLINK},
+};
+
+use crate::{
+    addresses::{Mac, Station},
+    counters::{Counters, Scope},
+    device,
+    expect::Outcome,
+    packet::{Frame, ether_type},
+    run::{self, Run, action},
+};
+
+/// An address of the tests in the byte order of the maps.
+#[must_use]
+pub const fn be(address: [u8; 4]) -> u32 {
+    u32::from_ne_bytes(address)
+}
+
+/// A port: a veth device whose other end, named with a `p` behind, is the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Device name.
+    pub name: String,
+    /// Slot in the maps; 0 if they do not know the port.
+    pub slot: u32,
+    /// Interface index.
+    pub ifindex: u32,
+    /// A `ROLE_` constant: which program runs on it.
+    pub role: u8,
+    /// MAC address.
+    pub mac: Mac,
+}
+
+/// Index of a bridge domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DomainId(pub u16);
+/// Index of a circuit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CircuitId(pub u16);
+/// Index of an underlay nexthop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NexthopId(pub u16);
+/// Index of a VTEP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VtepId(pub u32);
+
+/// The seed of the flow hash in the tests.
+pub const SEED: u32 = 0x5eed_f00d;
+/// Buckets of the FDB: not the default, so that the size that the loader sets is tested as well.
+const FDB_BUCKETS: u32 = 1024;
+/// Longer than any test.
+const TIMEOUT_JIFFIES: u32 = 100_000_000;
+
+/// An instance in this thread's namespace.
+pub struct World {
+    programs: Programs,
+    /// The maps, to look into or to break.
+    pub maps: Maps,
+    /// The kernel's timer frequency.
+    pub hz: u32,
+    scope: Scope,
+    circuits: u16,
+    nexthops: u16,
+}
+
+impl World {
+    /// Loads the programs. Their pins are removed at once: not even a killed test leaves any.
+    ///
+    /// # Errors
+    /// If the kernel refuses anything.
+    pub fn new() -> Result<Self> {
+        static LOADING: Mutex<()> = Mutex::new(());
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let (mut programs, maps) = {
+            // Instances share their parent folder, which the last one to go takes along.
+            let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
+            let instance = Unpinned(Instance::new(&format!("test-{}-{number}", process::id()))?);
+            let programs = Programs::load(&instance.0, FDB_BUCKETS)?;
+            (programs, Maps::open(&instance.0, true)?)
+        };
+        let settings = Settings {
+            timeout_jiffies: TIMEOUT_JIFFIES,
+            seed: SEED,
+            vxlan_ports_be: [crate::addresses::VXLAN_PORT.to_be(), 8472_u16.to_be(), 0, 0],
+            ..Settings::default()
+        };
+        maps.settings.set(0, &settings);
+        let hz = heartbeat::measure_frequency(programs.get(HEARTBEAT)?, &maps)?;
+        maps.settings.set(
+            0,
+            &Settings {
+                hz,
+                ..maps.settings.get(0)
+            },
+        );
+        heartbeat::beat(programs.get(HEARTBEAT)?)?;
+        Ok(Self {
+            programs,
+            maps,
+            hz,
+            scope: Scope::default(),
+            circuits: 0,
+            nexthops: 0,
+        })
+    }
+
+    /// Makes a port, runs the program of its role on it and enters it in the maps.
+    ///
+    /// # Errors
+    /// If the kernel refuses anything.
+    pub fn port(&mut self, name: &str, role: u8, mac: Mac) -> Result<Port> {
+        let mac_text = device::mac_text(mac);
+        device::ip(&format!(
+            "link add {name} address {mac_text} mtu 1600 type veth peer name {name}p mtu 1600\n\
+             link set {name} up\nlink set {name}p up\n"
+        ))?;
+        let port = self.adopt(name, role, mac)?;
+        self.enter(&port, 1600)
+    }
+
+    /// Enters a port in the maps, its device in the device map included.
+    ///
+    /// # Errors
+    /// If no slot is free.
+    pub fn enter(&mut self, port: &Port, mtu: u32) -> Result<Port> {
+        let free = |slot: &u32| *slot != 0 && self.maps.ports.get(*slot).ifindex == 0;
+        let slot = (0..ports::PROBES)
+            .map(|probe| ports::slot(port.ifindex, probe, ports::MAX - 1))
+            .find(free)
+            .context("no slot is free for the port")?;
+        let entry = PortEntry {
+            ifindex: port.ifindex,
+            mtu,
+            role: port.role,
+            mac: fdb::mac_number(port.mac),
+            ..PortEntry::default()
+        };
+        self.maps.ports.set(slot, &entry);
+        self.programs.tx_ports.set(slot, port.ifindex, None, 0)?;
+        self.scope.slots.push(slot);
+        Ok(Port {
+            slot,
+            ..port.clone()
+        })
+    }
+
+    /// Runs the program of `role` on a device that is there, without entering it in the maps.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn adopt(&mut self, name: &str, role: u8, mac: Mac) -> Result<Port> {
+        let ifindex = device::index(name)?;
+        let program = self.programs.get(program_of(role))?;
+        program
+            .attach_to_if_index(ifindex, XdpMode::Driver)
+            .with_context(|| format!("cannot attach to {name}"))?;
+        Ok(Port {
+            name: name.into(),
+            slot: 0,
+            ifindex,
+            role,
+            mac,
+        })
+    }
+
+    /// Adds a bridge domain.
+    pub fn domain(&mut self, domain: Domain) -> DomainId {
+        self.scope.domains += 1;
+        let index = self.scope.domains;
+        let flags = domain.flags | domains::FLAG_IN_USE;
+        self.maps.domains.set(index, &Domain { flags, ..domain });
+        if domain.vni != 0 {
+            let key = vnis::key(domain.udp_port_be, domain.vni);
+            assert!(
+                self.maps.vnis.table().insert(key, index),
+                "the table of VNIs is full"
+            );
+        }
+        DomainId(index as u16)
+    }
+
+    /// Changes a bridge domain.
+    pub fn change_domain(&mut self, domain: DomainId, change: impl FnOnce(&mut Domain)) {
+        let mut entry = self.maps.domains.get(domain.0.into());
+        change(&mut entry);
+        self.maps.domains.set(domain.0.into(), &entry);
+    }
+
+    /// Makes a port member of a domain, untagged (0) or with a VLAN tag.
+    pub fn circuit(&mut self, port: &Port, domain: DomainId, vlan: u16) -> CircuitId {
+        self.circuits += 1;
+        let index = self.circuits;
+        let circuit = Circuit {
+            port: port.slot as u16,
+            domain: domain.0,
+            vlan,
+            flags: 0,
+            max_frame: 1514,
+            bridge_port: port.ifindex,
+        };
+        self.maps.circuits.set(index.into(), &circuit);
+        if vlan == 0 {
+            let mut entry = self.maps.ports.get(port.slot);
+            entry.untagged_circuit = index;
+            self.maps.ports.set(port.slot, &entry);
+        } else {
+            let mut vlans = self.maps.vlans.get(port.slot);
+            vlans.circuits[usize::from(vlan)] = index;
+            self.maps.vlans.set(port.slot, &vlans);
+        }
+        CircuitId(index)
+    }
+
+    /// Changes a circuit.
+    pub fn change_circuit(&mut self, circuit: CircuitId, change: impl FnOnce(&mut Circuit)) {
+        let mut entry = self.maps.circuits.get(circuit.0.into());
+        change(&mut entry);
+        self.maps.circuits.set(circuit.0.into(), &entry);
+    }
+
+    /// Adds a nexthop of the underlay behind an uplink.
+    pub fn nexthop(&mut self, port: &Port, mac: Mac, mtu: u32) -> NexthopId {
+        self.nexthops += 1;
+        let mut ethernet = [0; 14];
+        ethernet[..6].copy_from_slice(&mac);
+        ethernet[6..12].copy_from_slice(&port.mac);
+        ethernet[12..].copy_from_slice(&ether_type::IPV4.to_be_bytes());
+        let nexthop = Nexthop {
+            ethernet,
+            port: port.slot as u16,
+            max_frame: mtu - 36,
+            family: 4,
+            gateway: [0; 16],
+        };
+        self.maps.nexthops.set(self.nexthops.into(), &nexthop);
+        NexthopId(self.nexthops)
+    }
+
+    /// Adds a VTEP that is reached over `nexthops` in equal shares, and its group of that index.
+    pub fn vtep(&mut self, local: [u8; 4], remote: [u8; 4], nexthops: &[NexthopId]) -> VtepId {
+        self.scope.vteps += 1;
+        let index = self.scope.vteps;
+        let members: Vec<_> = nexthops
+            .iter()
+            .map(|n| Member {
+                nexthop: n.0,
+                weight: 1,
+            })
+            .collect();
+        let mut group = Group {
+            buckets: [0; bucket::BUCKETS],
+        };
+        bucket::fill(&mut group.buckets, &members);
+        self.maps.groups.set(index, &group);
+        self.maps
+            .vteps
+            .set(index, &Vtep::new(be(local), be(remote), index));
+        let key = peers::key(be(local), be(remote));
+        assert!(
+            self.maps.peers.table().insert(key, index),
+            "the table of peers is full"
+        );
+        VtepId(index)
+    }
+
+    /// Enters a MAC address behind a circuit. Its next frame passes, to show it to the kernel.
+    pub fn learn(&mut self, domain: DomainId, mac: Mac, circuit: CircuitId) {
+        self.enter_mac(domain, mac, fdb::target(fdb::KIND_LOCAL, circuit.0.into()));
+    }
+
+    /// Enters a MAC address behind a VTEP.
+    pub fn learn_remote(&mut self, domain: DomainId, mac: Mac, vtep: VtepId) {
+        self.enter_mac(domain, mac, fdb::target(fdb::KIND_REMOTE, vtep.0));
+    }
+
+    /// Enters a MAC address of the box itself.
+    pub fn learn_own(&mut self, domain: DomainId, mac: Mac) {
+        self.enter_mac(domain, mac, fdb::target(fdb::KIND_OWN, 0));
+    }
+
+    fn enter_mac(&mut self, domain: DomainId, mac: Mac, target: u32) {
+        let key = fdb::key(domain.0, fdb::mac_number(mac));
+        assert!(self.maps.fdb.table().insert(key, target), "the FDB is full");
+    }
+
+    /// Forgets a MAC address.
+    pub fn forget(&mut self, domain: DomainId, mac: Mac) {
+        self.maps
+            .fdb
+            .table()
+            .remove(fdb::key(domain.0, fdb::mac_number(mac)));
+    }
+
+    /// Enters a station behind a circuit and sends its first frame, which passes: from now on its
+    /// frames are forwarded.
+    ///
+    /// # Errors
+    /// If the program cannot run.
+    pub fn settle(&mut self, port: &Port, circuit: CircuitId, station: &Station) -> Result<()> {
+        let Circuit { domain, vlan, .. } = self.maps.circuits.get(circuit.0.into());
+        self.learn(DomainId(domain), station.mac, circuit);
+        let frame = Frame::other(station, station, ether_type::EXPERIMENTAL);
+        let frame = if vlan == 0 { frame } else { frame.tag(vlan) };
+        let before = self.counters()?;
+        let run = self.run(port, &frame.bytes(), 0)?;
+        let reasons = self.counters()?.since(&before).reasons;
+        ensure!(
+            run.action == action::PASS,
+            "the first frame of a station did not pass: {reasons:?}"
+        );
+        Ok(())
+    }
+
+    /// Changes the settings.
+    pub fn change_settings(&mut self, change: impl FnOnce(&mut Settings)) {
+        let mut settings = self.maps.settings.get(0);
+        change(&mut settings);
+        self.maps.settings.set(0, &settings);
+    }
+
+    /// Runs the daemon's heartbeat program.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn beat(&mut self) -> Result<()> {
+        Ok(heartbeat::beat(self.programs.get(HEARTBEAT)?)?)
+    }
+
+    /// All counters of the ports, domains and VTEPs of this world.
+    ///
+    /// # Errors
+    /// If a map cannot be read.
+    pub fn counters(&self) -> Result<Counters> {
+        Counters::read(&self.maps, &self.scope)
+    }
+
+    /// Runs the program of the port on a packet.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn run(&mut self, port: &Port, packet: &[u8], metadata: usize) -> Result<Run> {
+        let program = self.programs.get(program_of(port.role))?;
+        run::run(program, port.ifindex, packet, metadata)
+    }
+
+    /// Sends a packet into a port; what became of it is still to be compared.
+    ///
+    /// # Panics
+    /// If the program cannot run.
+    pub fn send(&mut self, port: &Port, packet: &[u8]) -> Outcome {
+        self.send_behind(port, packet, 0)
+    }
+
+    /// As [`World::send`], from a driver that leaves no room in front of the packet.
+    ///
+    /// # Panics
+    /// If the program cannot run.
+    pub fn send_without_headroom(&mut self, port: &Port, packet: &[u8]) -> Outcome {
+        self.send_behind(port, packet, run::NO_HEADROOM)
+    }
+
+    fn send_behind(&mut self, port: &Port, packet: &[u8], metadata: usize) -> Outcome {
+        self.try_send(port, packet, metadata)
+            .unwrap_or_else(|error| panic!("cannot send through {}: {error:#}", port.name))
+    }
+
+    fn try_send(&mut self, port: &Port, packet: &[u8], metadata: usize) -> Result<Outcome> {
+        let before = self.counters()?;
+        let run = self.run(port, packet, metadata)?;
+        let counted = self.counters()?.since(&before);
+        Ok(Outcome {
+            port: port.clone(),
+            input: packet.to_vec(),
+            run,
+            counted,
+        })
+    }
+}
+
+/// An instance whose pins go with this value.
+struct Unpinned(Instance);
+
+impl Drop for Unpinned {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.remove() {
+            eprintln!("the pins of {} stay: {error}", self.0.name());
+        }
+    }
+}
+
+const fn program_of(role: u8) -> &'static str {
+    if role == ROLE_UPLINK { UPLINK } else { ACCESS }
+}

@@ -1,0 +1,3 @@
+//! A frame enters from a host.
+
+pub(crate) mod frame_guard;
