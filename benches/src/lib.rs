@@ -1,1 +1,15 @@
-//! Benchmarks.
+//! What the benchmarks share: a leaf in namespaces of its own, a generator, a sink, and a race
+//! between contenders. Each question is a binary in `src/bin`; `cargo xtask bench` runs them.
+
+pub mod arena;
+pub mod environment;
+pub mod fabric;
+pub mod flow;
+pub mod leaf;
+pub mod object;
+pub mod outer;
+pub mod processor;
+pub mod race;
+pub mod report;
+pub mod samples;
+pub mod tool;

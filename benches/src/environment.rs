@@ -1,0 +1,104 @@
+//! Under which conditions figures were taken, so that nobody compares what is not comparable.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use serde::Serialize;
+
+use crate::{processor::Processor, tool};
+
+/// The machine and what runs on it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Environment {
+    /// Kernel release.
+    pub kernel: String,
+    /// CPU model.
+    pub cpu: String,
+    /// CPUs of the machine.
+    pub cores: usize,
+    /// The one CPU that everything ran on.
+    pub pinned_cpu: usize,
+    /// True if it ran with real-time priority.
+    pub real_time: bool,
+    /// Name → state of every hardware weakness that affects this CPU.
+    pub mitigations: BTreeMap<String, String>,
+    /// `net.core.bpf_jit_enable` and `bpf_jit_harden`.
+    pub bpf_jit: [String; 2],
+    /// State of br_netfilter in the benchmark's namespace.
+    pub bridge_nf: BTreeMap<String, String>,
+    /// Version of the source, with `-dirty` if it was changed since.
+    pub commit: String,
+    /// Load averages of one, five and fifteen minutes when the measurement began.
+    pub load_average: String,
+    /// UTC time of the measurement, in seconds since 1970.
+    pub time: u64,
+}
+
+impl Environment {
+    /// Looks around.
+    #[must_use]
+    pub fn read(processor: Processor) -> Self {
+        let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Self {
+            kernel: line("/proc/sys/kernel/osrelease"),
+            cpu: cpu_model(),
+            cores: std::fs::read_dir("/sys/devices/system/cpu").map_or(0, |entries| {
+                entries.flatten().filter(|entry| is_cpu(&entry.file_name().to_string_lossy())).count()
+            }),
+            pinned_cpu: processor.cpu,
+            real_time: processor.real_time,
+            mitigations: mitigations(),
+            bpf_jit: ["enable", "harden"]
+                .map(|name| line(&format!("/proc/sys/net/core/bpf_jit_{name}"))),
+            bridge_nf: ["iptables", "ip6tables", "arptables"]
+                .map(|table| {
+                    let name = format!("bridge-nf-call-{table}");
+                    let state = line(&format!("/proc/sys/net/bridge/{name}"));
+                    (name, state)
+                })
+                .into(),
+            commit: commit(),
+            load_average: line("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" "),
+            time: since_1970.map_or(0, |time| time.as_secs()),
+        }
+    }
+}
+
+/// The first line of a file; "absent" where there is none.
+fn line(path: &str) -> String {
+    let text = fs::read_to_string(path).unwrap_or_else(|_| "absent".into());
+    text.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+fn is_cpu(name: &str) -> bool {
+    name.strip_prefix("cpu").is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
+fn cpu_model() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text.lines().find_map(|line| line.strip_prefix("model name"));
+    model.map_or_else(
+        || std::env::consts::ARCH.into(),
+        |model| model.trim_start_matches([' ', '\t', ':']).to_owned(),
+    )
+}
+
+fn mitigations() -> BTreeMap<String, String> {
+    let folder = Path::new("/sys/devices/system/cpu/vulnerabilities");
+    let Ok(entries) = fs::read_dir(folder) else {
+        return BTreeMap::new();
+    };
+    entries
+        .flatten()
+        .map(|entry| {
+            let state = line(&entry.path().to_string_lossy());
+            (entry.file_name().to_string_lossy().into_owned(), state)
+        })
+        .filter(|(_, state)| state != "Not affected")
+        .collect()
+}
+
+fn commit() -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let arguments = ["-C", folder, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"];
+    tool::output("git", &arguments).unwrap_or_else(|_| "unknown".into())
+}

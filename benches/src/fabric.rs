@@ -1,0 +1,235 @@
+//! Fabric on the leaf: programs loaded and maps written as fabricd would.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use aya::{
+    Ebpf, EbpfLoader,
+    programs::{ProgramFd, Xdp, XdpMode},
+};
+use fabric_common::{
+    bucket,
+    reason::Reason,
+    schema::{
+        MAPS, circuits::Circuit,
+        counters::reason_index,
+        domains::{self, Domain},
+        fdb,
+        groups::Group,
+        nexthops::Nexthop,
+        ports::{self, Port},
+        vteps::Vtep,
+    },
+};
+use fabric_user::kernel::{
+    heartbeat,
+    links::Links,
+    maps::Maps,
+    pins::Instance,
+    programs::{ACCESS, HEARTBEAT, Programs, UPLINK},
+};
+
+use crate::{
+    flow::{SOURCES, destination_mac, source_mac},
+    leaf::{
+        ACCESS_MTU, LOCAL, Leaf, SPINE_MAC, TTL, UDP_PORT, UPLINK_MAC, UPLINK_MTU, VNI, VTEPS,
+        vtep_address, vtep_of,
+    },
+};
+
+const DOMAIN: u16 = 1;
+const CIRCUIT: u16 = 1;
+const GROUP: u32 = 1;
+const NEXTHOP: u16 = 1;
+
+/// A running Fabric.
+pub struct Fabric {
+    instance: Instance,
+    programs: Programs,
+    links: Links,
+    /// The maps.
+    pub maps: Maps,
+    access_slot: u32,
+    // Keeps the programs of another build loaded.
+    others: Vec<Ebpf>,
+}
+
+impl Fabric {
+    /// Loads, attaches and fills everything for the `leaf` with `destinations`.
+    ///
+    /// # Errors
+    /// If the kernel refuses a program, or the table an entry.
+    pub fn start(leaf: &Leaf, destinations: u32) -> Result<Self> {
+        let instance = Instance::new("bench")?;
+        let mut programs = Programs::load(&instance, fdb::BUCKETS)?;
+        let maps = Maps::open(&instance, true)?;
+        let mut links = Links::default();
+        for (index, name, program) in
+            [(leaf.access, "access0", ACCESS), (leaf.uplink, "uplink0", UPLINK)]
+        {
+            let program = programs.get(program)?;
+            links
+                .attach(&instance, index, name, program, XdpMode::Driver)
+                .with_context(|| format!("cannot attach to {name}"))?;
+        }
+        let mut fabric =
+            Self { instance, programs, links, maps, access_slot: 0, others: Vec::new() };
+        fabric.fill(leaf, destinations)?;
+        fabric.beat()?;
+        Ok(fabric)
+    }
+
+    fn fill(&mut self, leaf: &Leaf, destinations: u32) -> Result<()> {
+        let uplink = self.add_port(leaf.uplink, Port {
+            ifindex: leaf.uplink,
+            mtu: UPLINK_MTU,
+            role: ports::ROLE_UPLINK,
+            mac: fdb::mac_number(UPLINK_MAC),
+            ..Port::default()
+        })?;
+        let maps = &self.maps;
+        let mut ethernet = [0; 14];
+        ethernet[..6].copy_from_slice(&SPINE_MAC);
+        ethernet[6..12].copy_from_slice(&UPLINK_MAC);
+        ethernet[12] = 0x08;
+        maps.nexthops.set(u32::from(NEXTHOP), &Nexthop {
+            ethernet,
+            port: uplink as u16,
+            max_frame: UPLINK_MTU - 36,
+            family: 4,
+            ..Nexthop::default()
+        });
+        maps.groups.set(GROUP, &Group { buckets: [NEXTHOP; bucket::BUCKETS] });
+        let be = |address: std::net::Ipv4Addr| u32::from_ne_bytes(address.octets());
+        for vtep in 0..VTEPS {
+            let entry = Vtep::new(be(LOCAL), be(vtep_address(vtep)), GROUP);
+            maps.vteps.set(vtep + 1, &entry);
+        }
+        maps.domains.set(u32::from(DOMAIN), &Domain {
+            vni: VNI,
+            local_be: be(LOCAL),
+            udp_port_be: UDP_PORT.to_be(),
+            flags: domains::FLAG_IN_USE,
+            ttl: TTL,
+            max_frame: ACCESS_MTU + 14,
+            // Half of what jiffies can count: no frame is sampled for the kernel while time runs.
+            refresh_jiffies: u32::MAX / 2,
+            bridge: leaf.bridge,
+            vxlan: leaf.vxlan,
+            ..Domain::default()
+        });
+        let table = maps.fdb.table();
+        for destination in 0..destinations {
+            let mac = fdb::mac_number(destination_mac(destination));
+            let target = fdb::target(fdb::KIND_REMOTE, vtep_of(destination) + 1);
+            ensure!(
+                table.insert(fdb::key(DOMAIN, mac), target),
+                "the FDB has no room for destination {destination} of {destinations}"
+            );
+        }
+        for source in 0..SOURCES {
+            let mac = fdb::mac_number(source_mac(source));
+            let target = fdb::target(fdb::KIND_LOCAL, u32::from(CIRCUIT));
+            ensure!(
+                table.insert(fdb::key(DOMAIN, mac), target),
+                "the FDB has no room for source {source}"
+            );
+        }
+        let mut settings = maps.settings.get(0);
+        settings.timeout_jiffies = 60 * heartbeat::measure_frequency(
+            self.programs.get(HEARTBEAT)?,
+            &self.maps,
+        )?;
+        settings.seed = 0x5eed;
+        settings.vxlan_ports_be = [UDP_PORT.to_be(), 0, 0, 0];
+        self.maps.settings.set(0, &settings);
+        self.access_slot = self.add_port(leaf.access, Port {
+            ifindex: leaf.access,
+            mtu: ACCESS_MTU,
+            untagged_circuit: CIRCUIT,
+            role: ports::ROLE_ACCESS,
+            ..Port::default()
+        })?;
+        self.maps.circuits.set(u32::from(CIRCUIT), &Circuit {
+            port: self.access_slot as u16,
+            domain: DOMAIN,
+            max_frame: ACCESS_MTU + 14,
+            bridge_port: leaf.access,
+            ..Circuit::default()
+        });
+        Ok(())
+    }
+
+    fn add_port(&mut self, index: u32, port: Port) -> Result<u32> {
+        let slot = (0..ports::PROBES)
+            .map(|probe| ports::slot(index, probe, ports::MAX - 1))
+            .find(|slot| *slot != 0 && self.maps.ports.get(*slot).ifindex == 0)
+            .context("no free slot for a port")?;
+        self.programs.tx_ports.set(slot, index, None, 0)?;
+        self.maps.ports.set(slot, &port);
+        Ok(slot)
+    }
+
+    /// The daemon's sign of life; lasts for a minute.
+    ///
+    /// # Errors
+    /// If the heartbeat program cannot run.
+    pub fn beat(&mut self) -> Result<()> {
+        Ok(heartbeat::beat(self.programs.get(HEARTBEAT)?)?)
+    }
+
+    /// The program for access ports.
+    ///
+    /// # Errors
+    /// If its descriptor cannot be duplicated.
+    pub fn access(&mut self) -> Result<ProgramFd> {
+        Ok(self.programs.get(ACCESS)?.fd()?.try_clone()?)
+    }
+
+    /// The program for access ports of another build, on the same maps.
+    ///
+    /// # Errors
+    /// If the object cannot be loaded.
+    pub fn access_of(&mut self, object: &Path) -> Result<ProgramFd> {
+        let mut loader = EbpfLoader::new();
+        for spec in MAPS {
+            loader.map_pin_path(spec.name, self.instance.map(spec.name));
+        }
+        let mut ebpf = loader
+            .load_file(object)
+            .with_context(|| format!("cannot load the object {}", object.display()))?;
+        let program: &mut Xdp = ebpf
+            .program_mut(ACCESS)
+            .with_context(|| format!("{} has no program {ACCESS}", object.display()))?
+            .try_into()?;
+        program.load()?;
+        let fd = program.fd()?.try_clone()?;
+        self.others.push(ebpf);
+        Ok(fd)
+    }
+
+    /// Frames of the access port that ended with `reason` so far.
+    ///
+    /// # Errors
+    /// If the counters cannot be read.
+    pub fn counted(&self, reason: Reason) -> Result<u64> {
+        let index = reason_index(self.access_slot, reason as u8);
+        let counters = self.maps.reasons.get(&index, 0)?;
+        Ok(counters.iter().map(|counter| counter.packets).sum())
+    }
+
+    /// Interfaces with one of our programs.
+    #[must_use]
+    pub fn attached(&self) -> usize {
+        self.links.attached().count()
+    }
+}
+
+impl Drop for Fabric {
+    fn drop(&mut self) {
+        self.links.release();
+        // The mount is the benchmark's own and goes with the process; this only keeps order.
+        let _gone = self.instance.remove();
+    }
+}
+

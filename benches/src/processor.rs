@@ -1,0 +1,33 @@
+//! One processor for everything: generator, program under test, kernel path and sink.
+
+use anyhow::{Context as _, Result};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+/// Where and how the benchmark runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Processor {
+    /// Number of the CPU.
+    pub cpu: usize,
+    /// True if only real-time threads and interrupts can take it away.
+    pub real_time: bool,
+}
+
+/// Pins this thread to the last CPU that it may use, as the first one serves most interrupts, and
+/// asks for the lowest real-time priority, so that other work on the machine does not count.
+///
+/// # Errors
+/// If the system allows no CPU.
+pub fn pin() -> Result<Processor> {
+    let allowed = sched_getaffinity(None).context("cannot read the CPUs that may be used")?;
+    let cpu = (0..CpuSet::MAX_CPU)
+        .rev()
+        .find(|cpu| allowed.is_set(*cpu))
+        .context("the system allows no CPU to run on")?;
+    let mut one = CpuSet::new();
+    one.set(cpu);
+    sched_setaffinity(None, &one).with_context(|| format!("cannot pin to CPU {cpu}"))?;
+    let priority = libc::sched_param { sched_priority: 1 };
+    // SAFETY: a plain system call on this thread with a valid argument.
+    let real_time = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const priority) };
+    Ok(Processor { cpu, real_time: real_time == 0 })
+}

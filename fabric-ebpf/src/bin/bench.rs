@@ -1,0 +1,158 @@
+//! Programs around the ones that `cargo xtask bench` measures: the generator in front of them, the
+//! baselines instead of them, the sink behind them.
+#![no_std]
+#![no_main]
+
+#[path = "../../../benches/src/flow.rs"]
+#[expect(dead_code, reason = "only user space makes whole frames")]
+mod flow;
+
+use aya_ebpf::{
+    bindings::xdp_action,
+    btf_maps::{Array, DevMap, PerCpuArray, ProgramArray},
+    helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, generated::bpf_xdp_load_bytes},
+    macros::{btf_map, xdp},
+    programs::XdpContext,
+};
+use fabric_common::schema::MMAPABLE;
+
+use flow::{Arrived, CAPTURES, Captured, Generator, LENGTH, OUTER, PAGE, PLACES, offset};
+
+#[btf_map(name = "generator")]
+static GENERATOR: Array<Generator, 1, { MMAPABLE as usize }> = Array::new();
+#[btf_map(name = "contender")]
+static CONTENDER: ProgramArray<1> = ProgramArray::new();
+#[btf_map(name = "uplink")]
+static UPLINK: DevMap<1> = DevMap::new();
+#[btf_map(name = "arrived")]
+static ARRIVED: PerCpuArray<Arrived, 1> = PerCpuArray::new();
+#[btf_map(name = "captured")]
+static CAPTURED: Array<Captured, CAPTURES> = Array::new();
+
+/// Writes the frame that this page carries the next time, cuts out the one that it carries now, and
+/// goes on with the program under test.
+#[xdp]
+pub fn offer(context: XdpContext) -> u32 {
+    let (start, end) = (context.data(), context.data_end());
+    let Some(generator) = GENERATOR.get_ptr_mut(0) else {
+        return xdp_action::XDP_ABORTED;
+    };
+    if start + PAGE > end {
+        return xdp_action::XDP_ABORTED;
+    }
+    // SAFETY: the map has this entry, and only the one CPU of the benchmark uses it.
+    let flow = unsafe { &mut *generator }.next_flow();
+    // SAFETY: all offsets are below PAGE, which was compared with the end.
+    let second_now = unsafe {
+        // The first bytes of the page are in no frame and in no room for headers.
+        let turn = start as *mut u64;
+        let now = turn.read();
+        turn.write(now ^ 1);
+        now & 1 != 0
+    };
+    if second_now {
+        // SAFETY: as above.
+        unsafe { write(start + PLACES[0], &flow) };
+        // SAFETY: the context is this program's.
+        if unsafe { bpf_xdp_adjust_head(context.ctx, PLACES[1] as i32) } != 0 {
+            return xdp_action::XDP_ABORTED;
+        }
+    } else {
+        // SAFETY: as above.
+        unsafe { write(start + PLACES[1], &flow) };
+        let behind = (PAGE - PLACES[0] - LENGTH) as i32;
+        // SAFETY: as above.
+        if unsafe { bpf_xdp_adjust_head(context.ctx, PLACES[0] as i32) } != 0
+            || unsafe { bpf_xdp_adjust_tail(context.ctx, -behind) } != 0
+        {
+            return xdp_action::XDP_ABORTED;
+        }
+    }
+    // SAFETY: no destructors here; an empty slot comes back and drops the frame.
+    unsafe { CONTENDER.tail_call(&context, 0) };
+    xdp_action::XDP_ABORTED
+}
+
+/// Writes what differs between frames.
+///
+/// # Safety
+/// `LENGTH` bytes from `at` on must be in the packet.
+#[inline(always)]
+unsafe fn write(at: usize, flow: &flow::Flow) {
+    let fields = flow.fields();
+    // SAFETY: the caller's promise.
+    unsafe {
+        ((at + offset::START) as *mut u64).write_unaligned(fields.start);
+        ((at + offset::SOURCE_END) as *mut u32).write_unaligned(fields.source_end);
+        ((at + offset::CHECKSUM) as *mut u16).write_unaligned(fields.checksum);
+        ((at + offset::ADDRESSES) as *mut u32).write_unaligned(fields.addresses[0]);
+        ((at + offset::ADDRESSES + 4) as *mut u32).write_unaligned(fields.addresses[1]);
+        ((at + offset::PORT) as *mut u16).write_unaligned(fields.port_be);
+    }
+}
+
+/// Baseline: sends the frame to the uplink as it is.
+#[xdp]
+pub fn redirect(_context: XdpContext) -> u32 {
+    UPLINK.redirect(0, 0).unwrap_or(xdp_action::XDP_ABORTED)
+}
+
+/// Baseline: the kernel's bridge and vxlan device take the frame.
+#[xdp]
+pub fn kernel(_context: XdpContext) -> u32 {
+    xdp_action::XDP_PASS
+}
+
+/// The floor: what the generator and the kernel's frame loop cost by themselves.
+#[xdp]
+pub fn discard(_context: XdpContext) -> u32 {
+    xdp_action::XDP_DROP
+}
+
+/// Behind the uplink: counts and drops.
+#[xdp]
+pub fn sink(context: XdpContext) -> u32 {
+    let _before = count(&context);
+    xdp_action::XDP_DROP
+}
+
+/// Behind the uplink: keeps, counts and drops.
+#[xdp]
+pub fn capture(context: XdpContext) -> u32 {
+    let before = count(&context);
+    if let Some(captured) = CAPTURED.get_ptr_mut(before as u32 % CAPTURES as u32) {
+        // SAFETY: the entry holds CAPTURE bytes, which is more than either length; the helper
+        // refuses to read behind the end of the packet.
+        unsafe {
+            (*captured).length = (context.data_end() - context.data()) as u64;
+            let bytes = (&raw mut (*captured).bytes).cast();
+            if bpf_xdp_load_bytes(context.ctx, 0, bytes, (OUTER + LENGTH) as u32) != 0 {
+                bpf_xdp_load_bytes(context.ctx, 0, bytes, LENGTH as u32);
+            }
+        }
+    }
+    xdp_action::XDP_DROP
+}
+
+#[inline(always)]
+fn count(context: &XdpContext) -> u64 {
+    let Some(arrived) = ARRIVED.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: an entry of this CPU.
+    let arrived = unsafe { &mut *arrived };
+    let before = arrived.frames;
+    arrived.frames = before + 1;
+    arrived.bytes += (context.data_end() - context.data()) as u64;
+    before
+}
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
