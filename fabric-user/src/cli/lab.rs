@@ -219,7 +219,7 @@ fn migrate(args: Migrate) -> anyhow::Result<ExitCode> {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         println!(
-            "{} moved from {} {} to {} {}: {:.1} ms without link, announced after {:.1} ms",
+            "{} moved from {} {} to {} {}: changed links in {:.1} ms, announced after {:.1} ms",
             args.vm,
             report.from.switch,
             report.from.port,

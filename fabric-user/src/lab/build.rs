@@ -112,9 +112,11 @@ pub(super) fn wirelike(port: &str) -> Result<(), LabError> {
         .map_err(LabError::file("set the offloads of interface", port))
 }
 
-/// Sets a sysctl of the current namespace. One that the kernel does not have is left out.
+/// Sets a sysctl of the current namespace. One that the kernel does not have is left out. The key
+/// is written with dots, or with slashes where an interface's name may hold a dot.
 pub(super) fn write_sysctl(key: &str, value: &str) -> Result<(), LabError> {
-    let path = Path::new("/proc/sys").join(key.replace('.', "/"));
+    let file = if key.contains('/') { key.to_owned() } else { key.replace('.', "/") };
+    let path = Path::new("/proc/sys").join(file);
     match fs::write(&path, value) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             // bridge-nf-call-* are absent on a kernel without br_netfilter, and then not needed.

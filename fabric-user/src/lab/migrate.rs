@@ -1,9 +1,11 @@
 //! Moving a virtual machine to another leaf, with its MAC and addresses.
 //!
-//! The new link is made and configured while the machine still uses the old one; what remains for
-//! the moment of the move is to switch one link off and the other on. Then the machine is
-//! announced as a hypervisor does.
+//! The new link is made, configured and switched on while the machine still uses the old one; what
+//! remains for the moment of the move is to take the old one's routes. Then the machine is
+//! announced as a hypervisor does. Whatever is lost is therefore the network's doing.
 
+use std::net::Ipv4Addr;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::announce::{self, FrameSender};
@@ -33,9 +35,10 @@ pub struct Migration {
     pub from: Place,
     /// Where it is now.
     pub to: Place,
-    /// Time without a link, in microseconds.
+    /// Time in which the machine changed from one link to the other, in microseconds: the longest
+    /// that it can have been without either.
     pub link_down_us: u64,
-    /// Time from the loss of the old link to the first announcement, in microseconds.
+    /// Time from the beginning of that change to the first announcement, in microseconds.
     pub announced_us: u64,
 }
 
@@ -176,11 +179,38 @@ impl Lab {
                 network.gateway
             ),
         ];
-        tools::batch("ip", &waiting, Some(netns))
+        tools::batch("ip", &waiting, Some(netns))?;
+        tools::batch("ip", &parts.known_neighbours()?, Some(netns))
     }
 }
 
+#[derive(Debug, serde::Deserialize)]
+struct Neighbour {
+    dst: Ipv4Addr,
+    lladdr: Option<Mac>,
+}
+
 impl Move<'_> {
+    /// Lines for `ip` that give the new interface the ARP cache of the old one. A machine that
+    /// moves keeps its memory: without this it would first have to ask for its gateway, and a
+    /// question lost before the link has carrier is repeated only a second later.
+    fn known_neighbours(&self) -> Result<Vec<String>, LabError> {
+        let mut command = Command::new(tools::require("ip", "iproute2")?);
+        command.args(["-j", "-4", "neigh", "show", "dev", &self.old_interface]);
+        let text = tools::run(&mut command, Some(&self.netns))?;
+        let neighbours: Vec<Neighbour> =
+            serde_json::from_str(&text).map_err(|error| LabError::Command {
+                command: "`ip -j neigh show`".to_owned(),
+                place: format!("namespace {}", self.netns.name()),
+                message: format!("its answer cannot be read: {error}"),
+            })?;
+        let known = neighbours.iter().filter_map(|neighbour| {
+            let (address, mac) = (neighbour.dst, neighbour.lladdr?);
+            Some(format!("neigh replace {address} lladdr {mac} dev {ARRIVING} nud stale"))
+        });
+        Ok(known.collect())
+    }
+
     /// The move itself: time without a link, time until announced, and the sender.
     fn switch_over(&self) -> Result<(Duration, Duration, FrameSender), LabError> {
         let device = |interface: &str| {
@@ -190,14 +220,22 @@ impl Move<'_> {
             .netns
             .enter(|| FrameSender::open(ARRIVING))?
             .map_err(device(ARRIVING))?;
-        let start = Instant::now();
-        self.netns
-            .enter(|| interface::set_up(&self.old_interface, false))?
-            .map_err(device(&self.old_interface))?;
         self.target
             .enter(|| interface::set_up(&self.target_port, true))?
             .map_err(device(&self.target_port))?;
         self.netns.enter(wait_for_carrier)?.map_err(device(ARRIVING))?;
+        // Without its routes the old link is not used any more, and nothing waits for the kernel
+        // to switch an interface off, which takes many milliseconds.
+        let lines = [
+            format!("route delete default via {} dev {}", self.network.gateway, self.old_interface),
+            format!(
+                "address delete {} dev {}",
+                self.host.address_with_prefix(self.network),
+                self.old_interface
+            ),
+        ];
+        let start = Instant::now();
+        tools::batch("ip", &lines, Some(&self.netns))?;
         let link_down = start.elapsed();
         self.send(&sender, &announce::reverse_arp(self.host.end.mac))?;
         let announced = start.elapsed();
@@ -212,11 +250,14 @@ impl Move<'_> {
         let lines = [
             format!("link delete {old}"),
             format!("link set {ARRIVING} name {name}"),
-            format!("link set {name} addrgenmode eui64"),
             format!("route add default via {gateway} dev {name}"),
             format!("route delete default via {gateway} dev {name} metric {WAITING_METRIC}"),
         ];
-        tools::batch("ip", &lines, Some(&self.netns))
+        tools::batch("ip", &lines, Some(&self.netns))?;
+        // Written here, unlike over netlink, the mode takes effect at once: the machine gets back
+        // its IPv6 link-local address.
+        let key = format!("net/ipv6/conf/{name}/addr_gen_mode");
+        self.netns.enter(|| build::write_sysctl(&key, "0"))?
     }
 
     /// After a failed preparation; what is not there need not be removed.

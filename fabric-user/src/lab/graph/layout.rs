@@ -15,7 +15,7 @@ const SITE_HEAD: f64 = 34.0;
 /// Room between two sites, for the labels of the links between them.
 const SITE_GAP: f64 = 210.0;
 const CARD_WIDTH: f64 = 156.0;
-const SPINE_HEIGHT: f64 = 66.0;
+const SPINE_HEIGHT: f64 = 56.0;
 const LEAF_HEIGHT: f64 = 92.0;
 const CARD_GAP: f64 = 30.0;
 /// Room for the links between the tiers.
@@ -171,7 +171,11 @@ fn rows(topology: &Topology, site: &str, borders_right: bool) -> (Vec<usize>, Ve
 }
 
 fn card_width(topology: &Topology, switch: &Switch) -> f64 {
-    let links = u32::try_from(topology.links_of(&switch.name).count()).unwrap_or(u32::MAX);
+    // Links to other sites leave at the side and need no room here.
+    let inside = topology.links_of(&switch.name).filter(|(_, peer)| {
+        topology.switch(&peer.node).is_some_and(|peer| peer.site == switch.site)
+    });
+    let links = u32::try_from(inside.count()).unwrap_or(u32::MAX - 1);
     CARD_WIDTH.max(PORT_PITCH * f64::from(links + 1))
 }
 

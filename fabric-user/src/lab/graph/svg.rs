@@ -89,7 +89,8 @@ fn wire_label(out: &mut String, wire: &Wire, label: &str) -> fmt::Result {
 
 /// Text on a white pill with a border, centred on a point.
 fn pill(out: &mut String, at: Point, label: &str, colour: &str) -> fmt::Result {
-    let w = width_of(label, 11.0) + 18.0;
+    // Bold letters are wider.
+    let w = width_of(label, 12.5) + 18.0;
     let area = Rect { x: at.x - w / 2.0, y: at.y - 9.5, w, h: 19.0 };
     rect(out, &area, 9.5, "#ffffff", colour, 1.2)?;
     text(out, at.x, at.y + 4.0, 11.0, colour, "text-anchor=\"middle\" font-weight=\"600\"", label)
@@ -174,6 +175,8 @@ fn host_card(out: &mut String, topology: &Topology, host: &Host, card: &Rect) ->
 
 fn legend(out: &mut String, topology: &Topology, layout: &Layout) -> fmt::Result {
     let mut y = layout.legend_y;
+    let names = topology.networks.iter().map(|network| width_of(&network.name, 13.0));
+    let facts_x = MARGIN + 106.0 + names.fold(0.0, f64::max);
     for network in &topology.networks {
         let area = Rect { x: MARGIN, y, w: 76.0, h: 18.0 };
         rect(out, &area, 5.0, colour(topology, network), "none", 0.0)?;
@@ -188,8 +191,7 @@ fn legend(out: &mut String, topology: &Topology, layout: &Layout) -> fmt::Result
             network.prefix_len,
             places(topology, network)
         );
-        let x = area.x + 102.0 + width_of(&network.name, 12.0);
-        text(out, x, y + 13.5, 12.0, FAINT, "", &facts)?;
+        text(out, facts_x, y + 13.5, 12.0, FAINT, "", &facts)?;
         y += LEGEND_LINE;
     }
     Ok(())
