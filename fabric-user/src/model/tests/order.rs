@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{follower::Follower, recorded, world};
 use crate::{
     model::{Desired, Policy, compile},
-    observe::{Event, Mac, Scope, recording::Line},
+    observe::{Event, Mac, Scope, recording::Line, tests::random::Random},
 };
 
 /// The messages about each object that still count.
@@ -78,18 +78,6 @@ impl Objects {
             }
         }
         follower.desired()
-    }
-}
-
-struct Random(u64);
-
-impl Random {
-    /// Marsaglia's xorshift64*.
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % end
     }
 }
 
