@@ -23,10 +23,18 @@ pub(crate) fn show(stage: &Stage) -> anyhow::Result<UnicastReport> {
     stage.say("hosts talk over UDP, sizes from 26 to 1472 bytes, every byte checked:");
     let mut streams = Vec::new();
     for (port, (from, to, what)) in (7_000..).zip(TALKS) {
-        let options =
-            StreamOptions { interval: INTERVAL, sizes: vec![26, 512, 1024, 1472], port };
+        let options = StreamOptions {
+            interval: INTERVAL,
+            sizes: vec![26, 512, 1024, 1472],
+            port,
+        };
         let (from_ns, to_ns) = (stage.netns(from)?, stage.netns(to)?);
-        streams.push((from, to, what, Stream::start(&from_ns, &to_ns, stage.address(to)?, options)?));
+        streams.push((
+            from,
+            to,
+            what,
+            Stream::start(&from_ns, &to_ns, stage.address(to)?, options)?,
+        ));
     }
     stage.wait(WARM_UP)?;
     let before = counters::unicast(stage)?;
@@ -38,12 +46,28 @@ pub(crate) fn show(stage: &Stage) -> anyhow::Result<UnicastReport> {
             "    {from} to {to}, {what}: {} of {} datagrams arrived",
             report.received, report.sent
         ));
-        ensure!(report.damaged == 0, "{} datagrams from {from} to {to} were damaged", report.damaged);
+        ensure!(
+            report.damaged == 0,
+            "{} datagrams from {from} to {to} were damaged",
+            report.damaged
+        );
         ensure!(report.received > 0, "nothing of {from} reaches {to}");
     }
-    let tcp = transfer(&stage.netns("app02")?, &stage.netns("app06")?, stage.address("app06")?, TCP_BYTES)?;
-    ensure!(tcp.intact == TCP_BYTES, "TCP: {} of {TCP_BYTES} bytes arrived intact", tcp.intact);
-    stage.say(&format!("    app02 to app06, across, TCP: {} MB arrived intact", TCP_BYTES / 1_000_000));
+    let tcp = transfer(
+        &stage.netns("app02")?,
+        &stage.netns("app06")?,
+        stage.address("app06")?,
+        TCP_BYTES,
+    )?;
+    ensure!(
+        tcp.intact == TCP_BYTES,
+        "TCP: {} of {TCP_BYTES} bytes arrived intact",
+        tcp.intact
+    );
+    stage.say(&format!(
+        "    app02 to app06, across, TCP: {} MB arrived intact",
+        TCP_BYTES / 1_000_000
+    ));
     let share = during.forwarded as f64 / during.frames.max(1) as f64;
     stage.say(&format!(
         "    {} of {} unicast frames at the leafs were forwarded by XDP ({:.3} %)",
@@ -51,5 +75,9 @@ pub(crate) fn show(stage: &Stage) -> anyhow::Result<UnicastReport> {
         during.frames,
         share * 100.0
     ));
-    Ok(UnicastReport { frames: during.frames, xdp_forwarded: during.forwarded, xdp_share: share })
+    Ok(UnicastReport {
+        frames: during.frames,
+        xdp_forwarded: during.forwarded,
+        xdp_share: share,
+    })
 }

@@ -68,7 +68,10 @@ fn packets(maps: &Maps, reason: Reason) -> anyhow::Result<u64> {
 /// Packets that a leaf sent through each of its uplinks.
 pub(crate) fn sent_by_uplink(stage: &Stage, leaf: &str) -> anyhow::Result<Vec<u64>> {
     let maps = stage.maps(leaf, false)?;
-    let uplinks = maps.ports.iter().filter(|(_, port)| port.role == ports::ROLE_UPLINK);
+    let uplinks = maps
+        .ports
+        .iter()
+        .filter(|(_, port)| port.role == ports::ROLE_UPLINK);
     uplinks
         .map(|(slot, _)| {
             let values = maps.port_tx.get(&slot, 0)?;

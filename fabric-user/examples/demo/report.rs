@@ -124,7 +124,11 @@ impl Report {
             table.add_row([what, measured.as_str(), promised, verdict]);
         }
         println!("\n{table}");
-        println!("converged in {:.1} s; the figures are in {}", self.converged_s, path.display());
+        println!(
+            "converged in {:.1} s; the figures are in {}",
+            self.converged_s,
+            path.display()
+        );
         kept
     }
 }

@@ -139,22 +139,31 @@ fn up(args: Up) -> anyhow::Result<ExitCode> {
         (false, None) => Some(sibling("fabricd")?),
     };
     if let Some(path) = fabricd.as_ref().filter(|path| !path.is_file()) {
-        bail!("there is no fabricd at {}; give another --fabricd or --no-fabricd", path.display());
+        bail!(
+            "there is no fabricd at {}; give another --fabricd or --no-fabricd",
+            path.display()
+        );
     }
     let cancel = interrupt::watch().context("cannot watch for Ctrl-C")?;
-    let options = Options { name: args.name, fabricd, cancel: Arc::clone(&cancel) };
+    let options = Options {
+        name: args.name,
+        fabricd,
+        cancel: Arc::clone(&cancel),
+    };
     let start = Instant::now();
     let mut progress = |line: &str| eprintln!("{:6.2} s  {line}", start.elapsed().as_secs_f64());
     let mut lab = Lab::up(&topology, &options, &mut progress)?;
     lab.keep();
     if args.no_wait {
-        progress(&format!("lab {} is up; BGP converges in the background", lab.name()));
+        progress(&format!(
+            "lab {} is up; BGP converges in the background",
+            lab.name()
+        ));
         return Ok(ExitCode::SUCCESS);
     }
     progress("waiting for BGP and EVPN to converge");
-    lab.wait_converged(CONVERGENCE_LIMIT).context(
-        "the lab stays up for you to look at; `fabricctl lab down` removes it",
-    )?;
+    lab.wait_converged(CONVERGENCE_LIMIT)
+        .context("the lab stays up for you to look at; `fabricctl lab down` removes it")?;
     progress(&format!("lab {} is up and has converged", lab.name()));
     Ok(ExitCode::SUCCESS)
 }
@@ -172,11 +181,21 @@ fn status(args: Status) -> anyhow::Result<ExitCode> {
         (true, missing) => println!("not converged: {}", missing.join(", ")),
     }
     let mut switches = table(&[
-        "NODE", "FUNCTION", "SITE", "AS", "VTEP", "BGP", "EVPN ROUTES", "VNIS", "MACS", "FABRICD",
+        "NODE",
+        "FUNCTION",
+        "SITE",
+        "AS",
+        "VTEP",
+        "BGP",
+        "EVPN ROUTES",
+        "VNIS",
+        "MACS",
+        "FABRICD",
     ]);
     for node in &status.switches {
-        let established =
-            node.bgp_established.map_or_else(|| "?".to_owned(), |count| count.to_string());
+        let established = node
+            .bgp_established
+            .map_or_else(|| "?".to_owned(), |count| count.to_string());
         let vnis: Vec<String> = node.vnis.iter().map(ToString::to_string).collect();
         switches.add_row([
             node.node.clone(),
@@ -186,7 +205,11 @@ fn status(args: Status) -> anyhow::Result<ExitCode> {
             node.vtep.to_string(),
             format!("{established}/{}", node.bgp_sessions),
             node.evpn_routes.to_string(),
-            if vnis.is_empty() { "-".to_owned() } else { vnis.join(" ") },
+            if vnis.is_empty() {
+                "-".to_owned()
+            } else {
+                vnis.join(" ")
+            },
             node.macs.to_string(),
             node.fabricd.name().to_owned(),
         ]);
@@ -209,7 +232,9 @@ fn status(args: Status) -> anyhow::Result<ExitCode> {
 
 fn table(header: &[&str]) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_header(header.iter().copied());
+    table
+        .load_style(comfy_table::presets::NOTHING)
+        .set_header(header.iter().copied());
     table
 }
 
@@ -261,7 +286,10 @@ fn the_only_lab() -> anyhow::Result<String> {
     match names.len() {
         0 => bail!("no lab is up; start one with `fabricctl lab up TOPOLOGY`"),
         1 => Ok(names.remove(0)),
-        _ => bail!("several labs are up ({}); say which one is meant", names.join(", ")),
+        _ => bail!(
+            "several labs are up ({}); say which one is meant",
+            names.join(", ")
+        ),
     }
 }
 
@@ -278,7 +306,9 @@ fn exec(args: Exec) -> anyhow::Result<ExitCode> {
     let Some((program, arguments)) = args.command.split_first() else {
         bail!("no command was given; write it after --");
     };
-    let status = lab.spawn(&args.node, Process::new(program).args(arguments))?.wait()?;
+    let status = lab
+        .spawn(&args.node, Process::new(program).args(arguments))?
+        .wait()?;
     // As a shell does: 128 + N for a program that signal N ended.
     let code = status.code().unwrap_or_else(|| {
         128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0)
@@ -291,11 +321,17 @@ fn render_nodes(args: &Render) -> anyhow::Result<ExitCode> {
     if let Some(name) = &args.node {
         if topology.node_names().all(|known| known != name) {
             let known = topology.node_names().collect::<Vec<_>>().join(", ");
-            bail!("topology {} has no node {name}; it has {known}", topology.name);
+            bail!(
+                "topology {} has no node {name}; it has {known}",
+                topology.name
+            );
         }
     }
     let wanted = |name: &str| args.node.as_deref().is_none_or(|node| node == name);
-    let switches = topology.switches.iter().filter(|switch| wanted(&switch.name));
+    let switches = topology
+        .switches
+        .iter()
+        .filter(|switch| wanted(&switch.name));
     let hosts = topology.hosts.iter().filter(|host| wanted(&host.name));
     let texts: Vec<String> = switches
         .map(|switch| render::switch_text(&topology, switch))
@@ -308,7 +344,10 @@ fn render_nodes(args: &Render) -> anyhow::Result<ExitCode> {
 fn draw(args: &Graph) -> anyhow::Result<ExitCode> {
     let topology = topology_of(&args.topology)?;
     let picture = graph::svg(&topology);
-    let path = args.output.clone().unwrap_or_else(|| format!("{}.svg", topology.name).into());
+    let path = args
+        .output
+        .clone()
+        .unwrap_or_else(|| format!("{}.svg", topology.name).into());
     if path.as_os_str() == "-" {
         print!("{picture}");
     } else {
@@ -321,7 +360,10 @@ fn draw(args: &Graph) -> anyhow::Result<ExitCode> {
 
 /// The topology of a file, or of a lab that is up when there is no such file.
 fn topology_of(argument: &std::path::Path) -> anyhow::Result<Topology> {
-    if let Some(name) = argument.to_str().filter(|name| Lab::names().iter().any(|lab| lab == name)) {
+    if let Some(name) = argument
+        .to_str()
+        .filter(|name| Lab::names().iter().any(|lab| lab == name))
+    {
         return Ok(Lab::open(name)?.current_topology()?);
     }
     Ok(Topology::load(argument)?)

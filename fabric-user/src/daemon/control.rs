@@ -111,7 +111,9 @@ async fn answer(
 /// If the daemon does not answer.
 pub fn ask(path: &Path, request: &Request) -> anyhow::Result<Option<Response>> {
     use std::io::{BufRead as _, Write as _};
-    let Ok(mut stream) = UnixStream::connect(path) else { return Ok(None) };
+    let Ok(mut stream) = UnixStream::connect(path) else {
+        return Ok(None);
+    };
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let mut text = serde_json::to_string(request)?;
     text.push('\n');
@@ -120,5 +122,7 @@ pub fn ask(path: &Path, request: &Request) -> anyhow::Result<Option<Response>> {
     io::BufReader::new(stream)
         .read_line(&mut line)
         .with_context(|| format!("fabricd does not answer on {}", path.display()))?;
-    Ok(Some(serde_json::from_str(&line).context("fabricd's answer is not understood")?))
+    Ok(Some(
+        serde_json::from_str(&line).context("fabricd's answer is not understood")?,
+    ))
 }

@@ -18,8 +18,8 @@ use crate::{
     observe::{Batch, Observer},
     settings::Settings,
 };
-pub use control::{Request, Response, ask};
 use control::{Control, Pending};
+pub use control::{Request, Response, ask};
 use lock::Lock;
 use round::Round;
 
@@ -35,12 +35,17 @@ const ROUTING_SETTLES: Duration = Duration::from_millis(50);
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     settings.check()?;
     if !rustix::process::geteuid().is_root() {
-        bail!("fabricd has to run as root, because it attaches XDP programs; start it by sudo or by its systemd unit");
+        bail!(
+            "fabricd has to run as root, because it attaches XDP programs; start it by sudo or by its systemd unit"
+        );
     }
     let instance = Instance::new(&settings.instance)?;
     let _lock = Lock::take(&settings)?;
     let mut control = Control::listen(&settings)?;
-    let mut ends = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
+    let mut ends = [
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    ];
     let mut observer = Observer::open()?;
     let mut round = Round::new(instance, settings)?;
     round.replace(observer.dump().await?)?;
@@ -103,7 +108,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`Settings::load`].
-pub fn load_settings(path: Option<&Path>, change: impl FnOnce(&mut Settings)) -> anyhow::Result<Settings> {
+pub fn load_settings(
+    path: Option<&Path>,
+    change: impl FnOnce(&mut Settings),
+) -> anyhow::Result<Settings> {
     let mut settings = Settings::load(path).context("fabricd did not start")?;
     change(&mut settings);
     Ok(settings)

@@ -57,13 +57,18 @@ impl Round {
             structure: Structure::default(),
             full: BTreeSet::new(),
             detached: BTreeSet::new(),
-            state: State { pid: std::process::id(), ..State::default() },
+            state: State {
+                pid: std::process::id(),
+                ..State::default()
+            },
         })
     }
 
     /// Sign of life.
     pub(super) fn beat(&mut self) -> anyhow::Result<()> {
-        self.reconciler.as_mut().map_or(Ok(()), |r| r.beat().map_err(Into::into))
+        self.reconciler
+            .as_mut()
+            .map_or(Ok(()), |r| r.beat().map_err(Into::into))
     }
 
     /// Neighbours for which the kernel has to be asked.
@@ -132,7 +137,9 @@ impl Round {
 
     /// Compiles and applies everything, leaving out ports that turn out to be unusable.
     fn full_round(&mut self) -> anyhow::Result<Outcome> {
-        let Some(reconciler) = &mut self.reconciler else { return Ok(Outcome::default()) };
+        let Some(reconciler) = &mut self.reconciler else {
+            return Ok(Outcome::default());
+        };
         loop {
             self.policy.sticky_uplinks = self.structure.uplinks();
             self.structure = compile_structure(&self.network, &self.policy);
@@ -160,11 +167,20 @@ impl Round {
 
     fn write_state(&mut self) {
         let name = |ifindex: &u32| self.network.name(*ifindex);
-        self.state.declined =
-            self.structure.declined.iter().map(|(i, why)| (name(i), why.clone())).collect();
+        self.state.declined = self
+            .structure
+            .declined
+            .iter()
+            .map(|(i, why)| (name(i), why.clone()))
+            .collect();
         let problems = self.structure.problems.iter().map(|p| p.text.clone());
-        let macs = fdb_problems(&self.network, &self.structure).into_iter().map(|p| p.text);
-        self.state.problems = problems.chain(macs).chain(self.full.iter().cloned()).collect();
+        let macs = fdb_problems(&self.network, &self.structure)
+            .into_iter()
+            .map(|p| p.text);
+        self.state.problems = problems
+            .chain(macs)
+            .chain(self.full.iter().cloned())
+            .collect();
         self.state.unresolved = self
             .structure
             .unresolved
@@ -199,7 +215,10 @@ impl Round {
             Request::Attach(names) => self.attach(&names),
         };
         self.write_state();
-        done.map_or_else(|error| Response::Failed(format!("{error:#}")), Response::Done)
+        done.map_or_else(
+            |error| Response::Failed(format!("{error:#}")),
+            Response::Done,
+        )
     }
 
     fn detach_all(&mut self) -> anyhow::Result<String> {
@@ -245,7 +264,13 @@ impl Round {
 
     fn after_change(&mut self, text: &str) -> anyhow::Result<String> {
         let detached = self.detached.iter().map(Pattern::new);
-        self.policy.denied = self.settings.exclude.iter().cloned().chain(detached).collect();
+        self.policy.denied = self
+            .settings
+            .exclude
+            .iter()
+            .cloned()
+            .chain(detached)
+            .collect();
         self.policy.unusable = BTreeMap::new();
         self.full_round()?;
         self.beat()?;

@@ -18,7 +18,9 @@ use super::{memory::MappedArray, pins::Instance};
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// There are none.
-    #[error("no maps of instance {0:?} are pinned; start fabricd, or name another instance with --instance")]
+    #[error(
+        "no maps of instance {0:?} are pinned; start fabricd, or name another instance with --instance"
+    )]
     NoInstance(String),
     /// One is missing or of another kind.
     #[error("cannot open the map {name}: {source}")]

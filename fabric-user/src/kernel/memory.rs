@@ -41,13 +41,29 @@ impl<T: Pod> MappedArray<T> {
     /// # Errors
     /// What `mmap` says, for instance that the map lacks `BPF_F_MMAPABLE`.
     pub fn new(fd: impl AsFd, entries: u32, writable: bool) -> io::Result<Self> {
-        let protection = if writable { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
+        let protection = if writable {
+            ProtFlags::READ | ProtFlags::WRITE
+        } else {
+            ProtFlags::READ
+        };
         let length = Self::bytes(entries);
         // SAFETY: a fresh mapping at an address of the kernel's choice.
-        let start =
-            unsafe { mmap(std::ptr::null_mut(), length, protection, MapFlags::SHARED, fd, 0)? };
+        let start = unsafe {
+            mmap(
+                std::ptr::null_mut(),
+                length,
+                protection,
+                MapFlags::SHARED,
+                fd,
+                0,
+            )?
+        };
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::InvalidData)?;
-        Ok(Self { start, entries, _elements: PhantomData })
+        Ok(Self {
+            start,
+            entries,
+            _elements: PhantomData,
+        })
     }
 
     fn bytes(entries: u32) -> usize {
@@ -67,10 +83,17 @@ impl<T: Pod> MappedArray<T> {
     }
 
     fn words(&self, index: u32) -> &[AtomicU64] {
-        assert!(index < self.entries, "index {index} of a map with {} entries", self.entries);
+        assert!(
+            index < self.entries,
+            "index {index} of a map with {} entries",
+            self.entries
+        );
         // SAFETY: inside the mapping by the check above; it lives as long as `self`.
         unsafe {
-            slice::from_raw_parts(self.start.as_ptr().add(index as usize * Self::WORDS), Self::WORDS)
+            slice::from_raw_parts(
+                self.start.as_ptr().add(index as usize * Self::WORDS),
+                Self::WORDS,
+            )
         }
     }
 
@@ -82,7 +105,11 @@ impl<T: Pod> MappedArray<T> {
             let bytes = word.load(Ordering::Acquire).to_ne_bytes();
             // SAFETY: byte-wise copy into the value, which has WORDS * 8 bytes.
             unsafe {
-                value.as_mut_ptr().cast::<u8>().add(i * 8).copy_from_nonoverlapping(bytes.as_ptr(), 8);
+                value
+                    .as_mut_ptr()
+                    .cast::<u8>()
+                    .add(i * 8)
+                    .copy_from_nonoverlapping(bytes.as_ptr(), 8);
             }
         }
         // SAFETY: all bytes were written, and `T` is plain old data.
@@ -141,15 +168,18 @@ impl MappedArray<Bucket> {
     pub fn table(&self) -> Table<'_> {
         // SAFETY: `SharedBucket` has the layout of `Bucket`, made of atomics.
         Table::new(unsafe {
-            slice::from_raw_parts(self.start.as_ptr().cast::<SharedBucket>(), self.entries as usize)
+            slice::from_raw_parts(
+                self.start.as_ptr().cast::<SharedBucket>(),
+                self.entries as usize,
+            )
         })
     }
 }
 
 impl<T> Drop for MappedArray<T> {
     fn drop(&mut self) {
-        let length = (self.entries as usize * size_of::<T>())
-            .next_multiple_of(rustix::param::page_size());
+        let length =
+            (self.entries as usize * size_of::<T>()).next_multiple_of(rustix::param::page_size());
         // SAFETY: the mapping of `new`, which nothing borrows any more.
         let _gone = unsafe { munmap(self.start.as_ptr().cast(), length) };
     }

@@ -31,7 +31,9 @@ pub enum PinError {
     )]
     BadInstance(String),
     /// The BPF file system is missing and could not be mounted.
-    #[error("cannot mount the BPF file system on {BPF_FS}: {0}; run as root or mount it by `mount -t bpf bpf {BPF_FS}`")]
+    #[error(
+        "cannot mount the BPF file system on {BPF_FS}: {0}; run as root or mount it by `mount -t bpf bpf {BPF_FS}`"
+    )]
     Mount(#[source] rustix::io::Errno),
     /// A file operation failed.
     #[error("{action} {}: {source}", path.display())]
@@ -187,11 +189,22 @@ pub fn mount_bpf_fs() -> Result<(), PinError> {
         return Ok(());
     }
     tracing::info!("mounting the BPF file system on {BPF_FS}");
-    mount("bpf", BPF_FS, "bpf", MountFlags::empty(), Some(c"mode=0700")).map_err(PinError::Mount)
+    mount(
+        "bpf",
+        BPF_FS,
+        "bpf",
+        MountFlags::empty(),
+        Some(c"mode=0700"),
+    )
+    .map_err(PinError::Mount)
 }
 
 fn names(folder: &Path) -> Result<Vec<String>, PinError> {
-    let error = |source| PinError::Io { action: "cannot read", path: folder.into(), source };
+    let error = |source| PinError::Io {
+        action: "cannot read",
+        path: folder.into(),
+        source,
+    };
     match fs::read_dir(folder) {
         Ok(entries) => entries
             .map(|e| Ok(e.map_err(error)?.file_name().to_string_lossy().into_owned()))
@@ -203,9 +216,11 @@ fn names(folder: &Path) -> Result<Vec<String>, PinError> {
 
 fn remove_tree(path: &Path) -> Result<(), PinError> {
     match fs::remove_dir_all(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => {
-            Err(PinError::Io { action: "cannot remove", path: path.into(), source: e })
-        }
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(PinError::Io {
+            action: "cannot remove",
+            path: path.into(),
+            source: e,
+        }),
         _ => Ok(()),
     }
 }

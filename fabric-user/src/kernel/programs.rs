@@ -85,14 +85,22 @@ impl Programs {
         loader.override_global("FDB_MASK", &mask, true);
         for spec in MAPS {
             let path = instance.map(spec.name);
-            let entries = if spec.name == "fdb" { fdb_buckets } else { spec.max_entries };
+            let entries = if spec.name == "fdb" {
+                fdb_buckets
+            } else {
+                spec.max_entries
+            };
             if path.exists() {
                 schema_check::check(&path, spec, entries)?;
             }
             loader.map_pin_path(spec.name, path);
         }
         let mut ebpf = loader.load(OBJECT).map_err(|e| {
-            if is_permission(&e) { LoadError::NotPermitted } else { LoadError::Object(e) }
+            if is_permission(&e) {
+                LoadError::NotPermitted
+            } else {
+                LoadError::Object(e)
+            }
         })?;
         for name in [ACCESS, UPLINK, HEARTBEAT] {
             program(&mut ebpf, name)?
@@ -103,7 +111,10 @@ impl Programs {
         start_log(&mut ebpf);
         let tx_ports = MapData::from_pin(instance.map("tx_ports"))
             .and_then(|data| DevMap::try_from(aya::maps::Map::DevMap(data)))
-            .map_err(|source| LoadError::Map { name: "tx_ports", source })?;
+            .map_err(|source| LoadError::Map {
+                name: "tx_ports",
+                source,
+            })?;
         Ok(Self { ebpf, tx_ports })
     }
 
@@ -121,7 +132,9 @@ fn program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Xdp, Lo
         name,
         source: ProgramError::NotLoaded,
     })?;
-    program.try_into().map_err(|source| LoadError::Program { name, source })
+    program
+        .try_into()
+        .map_err(|source| LoadError::Program { name, source })
 }
 
 fn is_permission(error: &EbpfError) -> bool {
@@ -140,7 +153,10 @@ fn is_permission(error: &EbpfError) -> bool {
 fn start_log(ebpf: &mut Ebpf) {
     match aya_log::EbpfLogger::init(ebpf) {
         Ok(logger) => {
-            if let Ok(mut fd) = tokio::io::unix::AsyncFd::register_with_interest(logger, tokio::io::Interest::READABLE) {
+            if let Ok(mut fd) = tokio::io::unix::AsyncFd::register_with_interest(
+                logger,
+                tokio::io::Interest::READABLE,
+            ) {
                 tokio::spawn(async move {
                     while let Ok(mut guard) = fd.readable_mut().await {
                         guard.get_inner_mut().flush();

@@ -17,7 +17,8 @@ pub(super) fn mount_if_missing() -> Result<bool, LabError> {
     if mounted {
         return Ok(false);
     }
-    mount("bpf", PATH, "bpf", MountFlags::empty(), Some(c"mode=0700"))
-        .map_err(|errno| LabError::file("mount the BPF file system at", Path::new(PATH))(errno.into()))?;
+    mount("bpf", PATH, "bpf", MountFlags::empty(), Some(c"mode=0700")).map_err(|errno| {
+        LabError::file("mount the BPF file system at", Path::new(PATH))(errno.into())
+    })?;
     Ok(true)
 }

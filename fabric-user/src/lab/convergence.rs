@@ -114,15 +114,15 @@ impl Lab {
         }
     }
 
-    fn missing_at_vtep(
-        &self,
-        switch: &Switch,
-        missing: &mut Vec<String>,
-    ) -> Result<(), LabError> {
+    fn missing_at_vtep(&self, switch: &Switch, missing: &mut Vec<String>) -> Result<(), LabError> {
         let topology = self.topology();
         let flood: Vec<FloodEntry> = self.json(switch, "bridge", &["fdb", "show"])?;
         let routes: Vec<KernelRoute> = self.json(switch, "ip", &["-4", "route", "show"])?;
-        for network in switch.networks.iter().filter_map(|name| topology.network(name)) {
+        for network in switch
+            .networks
+            .iter()
+            .filter_map(|name| topology.network(name))
+        {
             for other in topology.other_vteps(&switch.name, &network.name) {
                 let floods = flood.iter().any(|entry| {
                     entry.mac == "00:00:00:00:00:00"

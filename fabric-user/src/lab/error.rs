@@ -22,16 +22,22 @@ pub enum LabError {
         package: &'static str,
     },
     /// The name cannot be used.
-    #[error("\"{0}\" cannot name a lab; use 1 to 32 letters, digits, - and _, not beginning with -")]
+    #[error(
+        "\"{0}\" cannot name a lab; use 1 to 32 letters, digits, - and _, not beginning with -"
+    )]
     Name(String),
     /// It is up.
-    #[error("lab {0} is up already; take it down first with `fabricctl lab down {0}`, or choose another --name")]
+    #[error(
+        "lab {0} is up already; take it down first with `fabricctl lab down {0}`, or choose another --name"
+    )]
     AlreadyUp(String),
     /// Another process works on it.
     #[error("another command is working on lab {0} at this moment; wait for it to end")]
     Busy(String),
     /// It is not up.
-    #[error("no lab {0} is up; `fabricctl lab up` starts one and `fabricctl lab status` lists those that are up")]
+    #[error(
+        "no lab {0} is up; `fabricctl lab up` starts one and `fabricctl lab status` lists those that are up"
+    )]
     NotUp(String),
     /// Something of this name is there and belongs to no lab.
     #[error("{what} exists already and belongs to no lab; remove it or choose another --name")]
@@ -88,7 +94,9 @@ pub enum LabError {
         source: std::io::Error,
     },
     /// The state file of a lab makes no sense.
-    #[error("{path} is not the state of a lab ({message}); remove it after `ip netns` shows that nothing of the lab is left")]
+    #[error(
+        "{path} is not the state of a lab ({message}); remove it after `ip netns` shows that nothing of the lab is left"
+    )]
     State {
         /// The file.
         path: PathBuf,
@@ -134,8 +142,15 @@ pub enum LabError {
 
 impl LabError {
     /// For `map_err` on file operations.
-    pub(super) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+    pub(super) fn file(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File { action, path, source }
+        move |source| Self::File {
+            action,
+            path,
+            source,
+        }
     }
 }

@@ -54,10 +54,14 @@ impl Process {
 
     /// Sends a signal, and only to this process.
     pub fn signal(&self, signal: Signal) {
-        let Some(pid) = Pid::from_raw(self.pid) else { return };
+        let Some(pid) = Pid::from_raw(self.pid) else {
+            return;
+        };
         // The descriptor pins the identity: checked after opening, it cannot change before the
         // signal is sent.
-        let Ok(descriptor) = pidfd_open(pid, PidfdFlags::empty()) else { return };
+        let Ok(descriptor) = pidfd_open(pid, PidfdFlags::empty()) else {
+            return;
+        };
         if self.is_alive() {
             // It may have ended in between, which is what was wanted.
             let _ = pidfd_send_signal(descriptor, signal);
@@ -84,7 +88,9 @@ pub fn inside(namespaces: &[(u64, u64)]) -> Vec<Process> {
     use std::os::unix::fs::MetadataExt;
 
     let own = std::process::id();
-    let Ok(folder) = fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(folder) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     folder
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
         .filter(|&pid| pid != own)
@@ -104,12 +110,21 @@ mod tests {
     fn this_process_is_alive_and_a_later_one_with_its_id_is_not_it() {
         let me = Process::of(std::process::id().cast_signed()).expect("I run");
         assert!(me.is_alive());
-        assert!(!Process { started: me.started + 1, ..me }.is_alive());
+        assert!(
+            !Process {
+                started: me.started + 1,
+                ..me
+            }
+            .is_alive()
+        );
     }
 
     #[test]
     fn a_stopped_child_leaves_no_zombie() {
-        let child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
+        let child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .expect("sleep");
         let process = Process::of(child.id().cast_signed()).expect("it runs");
         process.stop(Signal::TERM);
         assert!(!process.is_alive());

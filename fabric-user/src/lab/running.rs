@@ -71,7 +71,10 @@ impl Lab {
         let frr = Frr::find()?;
         tools::require("ip", "iproute2")?;
         tools::require("bridge", "iproute2")?;
-        let name = options.name.clone().unwrap_or_else(|| topology.name.clone());
+        let name = options
+            .name
+            .clone()
+            .unwrap_or_else(|| topology.name.clone());
         let folder = StateFolder::create(&name)?;
         let state = plan(topology, options, &name);
         if let Err(taken) = check_free(&state) {
@@ -170,7 +173,10 @@ impl Lab {
     /// A node by name.
     pub fn node(&self, name: &str) -> Result<Node, LabError> {
         match self.namespaces.get(name) {
-            Some(netns) => Ok(Node { name: name.to_owned(), netns: Netns::named(netns) }),
+            Some(netns) => Ok(Node {
+                name: name.to_owned(),
+                netns: Netns::named(netns),
+            }),
             None => Err(LabError::UnknownNode {
                 lab: self.name.clone(),
                 node: name.to_owned(),
@@ -199,17 +205,22 @@ impl Lab {
     ) -> Result<std::process::Child, LabError> {
         let node = self.node(node)?;
         let program = PathBuf::from(OsString::from(command.get_program()));
-        node.netns().enter_as(node.name(), || command.spawn())?.map_err(LabError::file("start", program))
+        node.netns()
+            .enter_as(node.name(), || command.spawn())?
+            .map_err(LabError::file("start", program))
     }
 
     /// Where a host is plugged in now.
     pub fn place(&self, host: &str) -> Result<Place, LabError> {
         let places = self.state()?.places;
-        places.get(host).cloned().ok_or_else(|| LabError::UnknownNode {
-            lab: self.name.clone(),
-            node: host.to_owned(),
-            known: places.keys().cloned().collect::<Vec<_>>().join(", "),
-        })
+        places
+            .get(host)
+            .cloned()
+            .ok_or_else(|| LabError::UnknownNode {
+                lab: self.name.clone(),
+                node: host.to_owned(),
+                known: places.keys().cloned().collect::<Vec<_>>().join(", "),
+            })
     }
 
     /// The record as it is now.
@@ -229,7 +240,11 @@ impl Drop for Lab {
 }
 
 fn require_root() -> Result<(), LabError> {
-    if rustix::process::geteuid().is_root() { Ok(()) } else { Err(LabError::NotRoot) }
+    if rustix::process::geteuid().is_root() {
+        Ok(())
+    } else {
+        Err(LabError::NotRoot)
+    }
 }
 
 fn namespace_name(lab: &str, node: &str) -> String {
@@ -275,10 +290,14 @@ fn plan(topology: &Topology, options: &Options, lab: &str) -> State {
 fn check_free(state: &State) -> Result<(), LabError> {
     for name in state.namespaces.values() {
         if Netns::named(name).exists() {
-            return Err(LabError::Taken { what: format!("network namespace {name}") });
+            return Err(LabError::Taken {
+                what: format!("network namespace {name}"),
+            });
         }
         if let Some(path) = daemons::frr_folder_of(name) {
-            return Err(LabError::Taken { what: format!("FRR's folder {}", path.display()) });
+            return Err(LabError::Taken {
+                what: format!("FRR's folder {}", path.display()),
+            });
         }
     }
     Ok(())
@@ -293,7 +312,11 @@ fn build(
     progress: &mut dyn FnMut(&str),
 ) -> Result<(), LabError> {
     let go_on = || {
-        if options.cancel.load(Ordering::Relaxed) { Err(LabError::Interrupted) } else { Ok(()) }
+        if options.cancel.load(Ordering::Relaxed) {
+            Err(LabError::Interrupted)
+        } else {
+            Ok(())
+        }
     };
     folder.save_topology(topology)?;
     folder.save(&state)?;
@@ -320,7 +343,10 @@ fn build(
         if super::bpffs::mount_if_missing()? {
             progress("mounted the BPF file system at /sys/fs/bpf");
         }
-        progress(&format!("starting fabricd on {} switches", state.instances.len()));
+        progress(&format!(
+            "starting fabricd on {} switches",
+            state.instances.len()
+        ));
         for (node, instance) in state.instances.clone() {
             let log = folder.path().join(format!("{node}.fabricd.log"));
             let netns = Netns::named(name(&node));
@@ -363,8 +389,12 @@ fn tear_down(
     for instance in state.instances.values() {
         daemons::detach_instance(instance)?;
     }
-    let namespaces: Vec<Netns> =
-        state.namespaces.values().map(Netns::named).filter(Netns::exists).collect();
+    let namespaces: Vec<Netns> = state
+        .namespaces
+        .values()
+        .map(Netns::named)
+        .filter(Netns::exists)
+        .collect();
     let identities: Vec<(u64, u64)> = namespaces.iter().filter_map(Netns::identity).collect();
     // The namespaces go with everything in them: FRR need not withdraw its routes one by one.
     let processes = process::inside(&identities);
@@ -376,8 +406,10 @@ fn tear_down(
         process.stop(Signal::KILL);
     }
     progress(&format!("removing {} network namespaces", namespaces.len()));
-    let lines: Vec<String> =
-        namespaces.iter().map(|netns| format!("netns delete {}", netns.name())).collect();
+    let lines: Vec<String> = namespaces
+        .iter()
+        .map(|netns| format!("netns delete {}", netns.name()))
+        .collect();
     tools::batch("ip", &lines, None)?;
     for name in state.namespaces.values() {
         daemons::remove_frr_folders(name)?;

@@ -109,6 +109,10 @@ impl<'a> Compiler<'a> {
             self.out.declined.insert(device.ifindex, reason);
             return None;
         }
+        if let Some(reason) = self.policy.why_not_vlan(member.ifindex, &member.name) {
+            self.out.declined.insert(member.ifindex, reason);
+            return None;
+        }
         self.out
             .ports
             .entry(device.ifindex)

@@ -63,6 +63,21 @@ impl Compiler<'_> {
                     let port = link.port.unwrap_or_default();
                     domain.overlay_learning = vxlan.learning || port.learning;
                     domain.overlay_isolated = port.isolated;
+                    if domain.overlay_learning {
+                        let text = format!(
+                            "bridge {}: vxlan device {2} learns MAC addresses{1}, so frames that \
+                             arrive by it go through the kernel; with EVPN switch it off (`ip link \
+                             set {2} type vxlan nolearning`, `bridge link set dev {2} learning off`)",
+                            bridge.name,
+                            if vxlan.learning {
+                                ""
+                            } else {
+                                " as a bridge port"
+                            },
+                            link.name,
+                        );
+                        self.problem(Some(link.ifindex), text);
+                    }
                 }
                 Err(reason) => {
                     let text = format!("bridge {}: {reason}, left to the kernel", bridge.name);

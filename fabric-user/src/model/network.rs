@@ -330,6 +330,7 @@ impl Network {
         } = entry;
         if mac.is_zero() {
             if self.floods.entry(vxlan).or_default().insert(target) {
+                dirty.underlay |= vtep_of(target).is_none();
                 self.count_vtep(vxlan, target, dirty);
             }
             return;
@@ -355,6 +356,7 @@ impl Network {
                 .get_mut(&vxlan)
                 .is_some_and(|targets| targets.remove(&target))
             {
+                dirty.underlay |= vtep_of(target).is_none();
                 self.release_vtep(vxlan, target, dirty);
             }
         } else if let Some(before) = self.tunnel_macs.remove(&(vxlan, mac)) {
@@ -410,7 +412,8 @@ impl Network {
     }
 }
 
-/// The VTEP that an entry names, if it is one of IPv4.
+/// The VTEP that an entry names, if it is one of IPv4. What is none cannot be reached, but it may
+/// have to be reported.
 fn vtep_of(target: TunnelTarget) -> Option<Ipv4Addr> {
     match target {
         TunnelTarget::Vtep {

@@ -36,16 +36,25 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Why an interface may not be used, if so.
+    /// Why a VLAN device may not be used as bridge port, if so. Whether it is allowed is decided by
+    /// its port's name.
     #[must_use]
-    pub fn why_not(&self, ifindex: u32, name: &str) -> Option<String> {
+    pub fn why_not_vlan(&self, ifindex: u32, name: &str) -> Option<String> {
         if let Some(reason) = self.unusable.get(&ifindex) {
             return Some(reason.clone());
         }
-        if let Some(pattern) = self.denied.iter().find(|pattern| pattern.matches(name)) {
-            return Some(format!(
-                "port {name} is denied by the pattern `{pattern}` in the settings"
-            ));
+        let pattern = self.denied.iter().find(|pattern| pattern.matches(name))?;
+        Some(format!(
+            "port {name} is denied by the pattern `{pattern}` in the settings"
+        ))
+    }
+
+    /// Why an interface may not be used, if so.
+    #[must_use]
+    pub fn why_not(&self, ifindex: u32, name: &str) -> Option<String> {
+        let why_not = self.why_not_vlan(ifindex, name);
+        if why_not.is_some() {
+            return why_not;
         }
         if !self.allowed.is_empty() && !self.allowed.iter().any(|pattern| pattern.matches(name)) {
             return Some(format!(

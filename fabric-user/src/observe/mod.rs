@@ -24,7 +24,7 @@ pub mod recording;
 mod request;
 mod route;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use bridge_port::{BridgePort, PortOptions, PortState, PortVlan};
 pub use event::{Event, Scope, Snapshot};

@@ -26,8 +26,18 @@ pub struct Neighbour {
     pub extern_learn: bool,
 }
 
+impl Neighbour {
+    /// The kernel has not heard of it for a while; [`super::Observer::trigger_resolution`] makes
+    /// it ask.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.state & NUD_STALE != 0
+    }
+}
+
 /// `NUD_VALID`: reachable, stale, delay, probe, noarp, permanent.
 const NUD_VALID: u16 = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80;
+const NUD_STALE: u16 = 0x04;
 const NTF_PROXY: u8 = 1 << 3;
 const NTF_EXT_LEARNED: u8 = 1 << 4;
 

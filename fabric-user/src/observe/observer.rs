@@ -165,7 +165,8 @@ impl Observer {
         Ok(Batch::Events(events))
     }
 
-    /// Reads everything.
+    /// Reads everything. Changes that are still queued are told by [`next`](Self::next) afterwards,
+    /// in their order, so that the last word about each object is the true one.
     ///
     /// # Errors
     /// If the kernel refuses, or changes faster than it can be read.

@@ -21,13 +21,28 @@ impl Reconciler {
     pub(super) fn recover_bridges(&mut self) {
         for (index, d) in self.maps.domains.iter() {
             if d.flags & domains::FLAG_IN_USE != 0 {
-                self.domains.adopt(DomainKey { bridge: d.bridge, vlan: d.vlan }, index);
+                self.domains.adopt(
+                    DomainKey {
+                        bridge: d.bridge,
+                        vlan: d.vlan,
+                    },
+                    index,
+                );
             }
         }
         for (index, c) in self.maps.circuits.iter().filter(|(_, c)| c.port != 0) {
             let domain = self.maps.domains.get(u32::from(c.domain));
-            let domain = DomainKey { bridge: domain.bridge, vlan: domain.vlan };
-            self.circuits.adopt(CircuitKey { bridge_port: c.bridge_port, domain }, index);
+            let domain = DomainKey {
+                bridge: domain.bridge,
+                vlan: domain.vlan,
+            };
+            self.circuits.adopt(
+                CircuitKey {
+                    bridge_port: c.bridge_port,
+                    domain,
+                },
+                index,
+            );
         }
     }
 
@@ -53,12 +68,18 @@ impl Reconciler {
                 used += 1;
             }
         }
-        let changed = self.maps.settings.update(0, |s| s.vxlan_ports_be = ports_be);
+        let changed = self
+            .maps
+            .settings
+            .update(0, |s| s.vxlan_ports_be = ports_be);
         outcome.changes += usize::from(changed);
     }
 
     pub(super) fn remove_domains(&mut self, structure: &Structure, outcome: &mut Outcome) {
-        for (_, index) in self.domains.retain(|key| structure.domains.contains_key(key)) {
+        for (_, index) in self
+            .domains
+            .retain(|key| structure.domains.contains_key(key))
+        {
             self.maps.domains.set(index, &Domain::default());
             outcome.changes += 1;
         }
@@ -75,7 +96,11 @@ impl Reconciler {
                 port: *port as u16,
                 domain: domain as u16,
                 vlan: circuit.vlan,
-                flags: if circuit.isolated { circuits::FLAG_ISOLATED } else { 0 },
+                flags: if circuit.isolated {
+                    circuits::FLAG_ISOLATED
+                } else {
+                    0
+                },
                 max_frame: circuit.max_frame,
                 bridge_port: key.bridge_port,
             };
@@ -89,7 +114,10 @@ impl Reconciler {
     }
 
     pub(super) fn remove_circuits(&mut self, structure: &Structure, outcome: &mut Outcome) {
-        for (_, index) in self.circuits.retain(|key| structure.circuits.contains_key(key)) {
+        for (_, index) in self
+            .circuits
+            .retain(|key| structure.circuits.contains_key(key))
+        {
             self.maps.circuits.set(index, &Circuit::default());
             outcome.changes += 1;
         }
@@ -98,7 +126,9 @@ impl Reconciler {
     pub(super) fn add_vnis(&mut self, structure: &Structure, outcome: &mut Outcome) {
         let table = self.maps.vnis.table();
         for (key, domain) in &structure.domains {
-            let (Some(vni), Some(index)) = (domain.vni, self.domains.get(key)) else { continue };
+            let (Some(vni), Some(index)) = (domain.vni, self.domains.get(key)) else {
+                continue;
+            };
             let key = vnis::key(domain.udp_port.to_be(), vni);
             if table.get(key) == Some(target(0, index)) {
                 continue;

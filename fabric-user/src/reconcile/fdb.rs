@@ -46,7 +46,9 @@ impl Reconciler {
     ) -> Outcome {
         let mut outcome = Outcome::default();
         for (mac, place) in changes {
-            let Some(domain) = self.domains.get(&mac.domain) else { continue };
+            let Some(domain) = self.domains.get(&mac.domain) else {
+                continue;
+            };
             let table = self.maps.fdb.table();
             let changed = match place.as_ref().and_then(|place| self.entry(&mac, place)) {
                 None => table.remove(key(domain as u16, mac_number(mac.mac.0))),

@@ -51,12 +51,30 @@ impl Reconciler {
     /// Reads from the maps which index belongs to which VTEP and nexthop.
     pub(super) fn recover_underlay(&mut self) {
         for (index, n) in self.maps.nexthops.iter().filter(|(_, n)| n.port != 0) {
-            let Nexthop { ethernet, port, max_frame, family, gateway } = n;
-            self.nexthops.adopt(Content { ethernet, port, max_frame, family, gateway }, index);
+            let Nexthop {
+                ethernet,
+                port,
+                max_frame,
+                family,
+                gateway,
+            } = n;
+            self.nexthops.adopt(
+                Content {
+                    ethernet,
+                    port,
+                    max_frame,
+                    family,
+                    gateway,
+                },
+                index,
+            );
         }
         for (index, v) in self.maps.vteps.iter().filter(|(_, v)| v.remote_be != 0) {
             let address = |be: u32| u32::from_be(be).into();
-            let key = VtepKey { local: address(v.local_be), remote: address(v.remote_be) };
+            let key = VtepKey {
+                local: address(v.local_be),
+                remote: address(v.remote_be),
+            };
             self.vteps.adopt(key, index);
         }
     }
@@ -67,14 +85,23 @@ impl Reconciler {
             let mut list = Vec::with_capacity(members.len());
             for (nexthop, weight) in members {
                 if let Some(index) = self.add_nexthop(structure, nexthop, outcome) {
-                    list.push(Member { nexthop: index as u16, weight: *weight });
+                    list.push(Member {
+                        nexthop: index as u16,
+                        weight: *weight,
+                    });
                 }
             }
             let Some((index, new)) = self.groups.allocate(key) else {
                 outcome.full("groups", self.groups.capacity(), "");
                 continue;
             };
-            let mut group = if new { Group { buckets: [0; BUCKETS] } } else { self.maps.groups.get(index) };
+            let mut group = if new {
+                Group {
+                    buckets: [0; BUCKETS],
+                }
+            } else {
+                self.maps.groups.get(index)
+            };
             bucket::fill(&mut group.buckets, &list);
             outcome.changes += usize::from(self.maps.groups.set(index, &group));
         }
@@ -110,7 +137,11 @@ impl Reconciler {
         if self.groups.get(key).is_some() {
             return;
         }
-        let taken: HashSet<u32> = structure.groups.keys().filter_map(|k| self.groups.get(k)).collect();
+        let taken: HashSet<u32> = structure
+            .groups
+            .keys()
+            .filter_map(|k| self.groups.get(k))
+            .collect();
         let left = structure
             .vteps
             .iter()
@@ -135,8 +166,23 @@ impl Reconciler {
             return None;
         };
         if new {
-            let Content { ethernet, port, max_frame, family, gateway } = content;
-            self.maps.nexthops.set(index, &Nexthop { ethernet, port, max_frame, family, gateway });
+            let Content {
+                ethernet,
+                port,
+                max_frame,
+                family,
+                gateway,
+            } = content;
+            self.maps.nexthops.set(
+                index,
+                &Nexthop {
+                    ethernet,
+                    port,
+                    max_frame,
+                    family,
+                    gateway,
+                },
+            );
             outcome.changes += 1;
         }
         Some(index)
@@ -158,13 +204,22 @@ impl Reconciler {
             std::net::IpAddr::V6(v6) => (6, v6.octets()),
         };
         let max_frame = nexthop.mtu.saturating_sub(OUTER_IP);
-        Some(Content { ethernet, port, max_frame, family, gateway })
+        Some(Content {
+            ethernet,
+            port,
+            max_frame,
+            family,
+            gateway,
+        })
     }
 
     pub(super) fn remove_underlay(&mut self, structure: &Structure, outcome: &mut Outcome) {
         let table = self.maps.peers.table();
         for (key, index) in self.vteps.retain(|key| structure.vteps.contains_key(key)) {
-            table.remove(peers::key(u32::from(key.local).to_be(), u32::from(key.remote).to_be()));
+            table.remove(peers::key(
+                u32::from(key.local).to_be(),
+                u32::from(key.remote).to_be(),
+            ));
             self.maps.vteps.set(index, &Vtep::default());
             outcome.changes += 1;
         }
@@ -174,7 +229,12 @@ impl Reconciler {
             }
         }
         for (_, index) in self.groups.retain(|key| structure.groups.contains_key(key)) {
-            self.maps.groups.set(index, &Group { buckets: [0; BUCKETS] });
+            self.maps.groups.set(
+                index,
+                &Group {
+                    buckets: [0; BUCKETS],
+                },
+            );
             outcome.changes += 1;
         }
         let wanted: BTreeSet<u32> = structure
@@ -184,7 +244,11 @@ impl Reconciler {
             .collect();
         let gone: Vec<Content> = {
             let indexes = &self.nexthops;
-            indexes.keys().filter(|k| indexes.get(k).is_some_and(|i| !wanted.contains(&i))).cloned().collect()
+            indexes
+                .keys()
+                .filter(|k| indexes.get(k).is_some_and(|i| !wanted.contains(&i)))
+                .cloned()
+                .collect()
         };
         for content in gone {
             if let Some(index) = self.nexthops.get(&content) {

@@ -14,7 +14,10 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn new(interval: Duration) -> Self {
-        Self { next: Instant::now(), interval }
+        Self {
+            next: Instant::now(),
+            interval,
+        }
     }
 
     pub(super) fn tick(&mut self) {

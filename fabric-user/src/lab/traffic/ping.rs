@@ -47,7 +47,10 @@ impl Ping {
     /// # Errors
     /// If the host's namespace cannot be entered or gives no raw socket.
     pub fn start(host: &Netns, target: Ipv4Addr, interval: Duration) -> Result<Self, LabError> {
-        let failed = |source| LabError::Namespace { namespace: host.name().into(), source };
+        let failed = |source| LabError::Namespace {
+            namespace: host.name().into(),
+            source,
+        };
         let socket = Arc::new(host.enter(open)?.map_err(failed)?);
         // The namespace has no other pinger of ours with the same number: it is the socket's own.
         let identifier = std::os::fd::AsRawFd::as_raw_fd(&*socket) as u16 ^ 0xfab0;
@@ -61,7 +64,12 @@ impl Ping {
             let stop = stop.clone();
             thread::spawn(move || send(&socket, identifier, target, interval, &stop))
         };
-        Ok(Self { stop, sender, receiver, replies })
+        Ok(Self {
+            stop,
+            sender,
+            receiver,
+            replies,
+        })
     }
 
     /// Stops sending, waits for the last replies and counts.
@@ -70,15 +78,26 @@ impl Ping {
     /// If a request could not be sent for a reason other than a missing route or neighbour.
     pub fn stop(self) -> io::Result<PingReport> {
         self.stop.store(true, Ordering::Relaxed);
-        let sent = self.sender.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))?;
+        let sent = self
+            .sender
+            .join()
+            .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))?;
         let deadline = Instant::now() + REPLY_TIME;
-        let count = || self.replies.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
+        let count = || {
+            self.replies
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .len() as u64
+        };
         while count() < u64::from(sent) && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(5));
         }
         let replies = count();
         drop(self.receiver);
-        Ok(PingReport { sent: sent.into(), lost: u64::from(sent) - replies.min(sent.into()) })
+        Ok(PingReport {
+            sent: sent.into(),
+            lost: u64::from(sent) - replies.min(sent.into()),
+        })
     }
 }
 
@@ -104,10 +123,21 @@ fn send(
     while !stop.load(Ordering::Relaxed) {
         clock.tick();
         let address = SocketAddrV4::new(target, 0);
-        match sendto(socket, &request(identifier, sequence), rustix::net::SendFlags::empty(), &address)
-        {
+        match sendto(
+            socket,
+            &request(identifier, sequence),
+            rustix::net::SendFlags::empty(),
+            &address,
+        ) {
             // While a VM moves, its link is down; such a request counts as lost.
-            Ok(_) | Err(rustix::io::Errno::NETUNREACH | rustix::io::Errno::HOSTUNREACH | rustix::io::Errno::NETDOWN | rustix::io::Errno::NODEV | rustix::io::Errno::NOBUFS) => {}
+            Ok(_)
+            | Err(
+                rustix::io::Errno::NETUNREACH
+                | rustix::io::Errno::HOSTUNREACH
+                | rustix::io::Errno::NETDOWN
+                | rustix::io::Errno::NODEV
+                | rustix::io::Errno::NOBUFS,
+            ) => {}
             Err(error) => return Err(error.into()),
         }
         sequence += 1;
@@ -120,7 +150,9 @@ fn request(identifier: u16, sequence: u16) -> [u8; 16] {
     packet[0] = ECHO_REQUEST;
     packet[4..6].copy_from_slice(&identifier.to_be_bytes());
     packet[6..8].copy_from_slice(&sequence.to_be_bytes());
-    let words = packet.chunks_exact(2).map(|w| u32::from(u16::from_be_bytes([w[0], w[1]])));
+    let words = packet
+        .chunks_exact(2)
+        .map(|w| u32::from(u16::from_be_bytes([w[0], w[1]])));
     let checksum = !fabric_common::checksum::fold(words.sum());
     packet[2..4].copy_from_slice(&checksum.to_be_bytes());
     packet
@@ -135,15 +167,22 @@ fn receive(socket: &OwnedFd, identifier: u16, stop: &AtomicBool, replies: &Mutex
         {
             return;
         }
-        let Ok((length, _)) = recv(socket, &mut buffer, rustix::net::RecvFlags::empty()) else { continue };
+        let Ok((length, _)) = recv(socket, &mut buffer, rustix::net::RecvFlags::empty()) else {
+            continue;
+        };
         // A raw socket gets the IP header too.
         let header = usize::from(buffer[0] & 0x0f) * 4;
-        let Some(icmp) = buffer.get(header..length) else { continue };
+        let Some(icmp) = buffer.get(header..length) else {
+            continue;
+        };
         if let [ECHO_REPLY, _, _, _, i0, i1, s0, s1, ..] = *icmp
             && u16::from_be_bytes([i0, i1]) == identifier
         {
             let sequence = u16::from_be_bytes([s0, s1]);
-            replies.lock().unwrap_or_else(PoisonError::into_inner).insert(sequence);
+            replies
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(sequence);
         }
     }
 }

@@ -78,9 +78,15 @@ impl Stream {
             move |source| LabError::Namespace { namespace, source }
         };
         let port = options.port;
-        let receiver = to.enter(|| UdpSocket::bind((address, port)))?.map_err(failed(to))?;
-        receiver.set_read_timeout(Some(Duration::from_millis(50))).map_err(failed(to))?;
-        let sender = from.enter(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)))?.map_err(failed(from))?;
+        let receiver = to
+            .enter(|| UdpSocket::bind((address, port)))?
+            .map_err(failed(to))?;
+        receiver
+            .set_read_timeout(Some(Duration::from_millis(50)))
+            .map_err(failed(to))?;
+        let sender = from
+            .enter(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)))?
+            .map_err(failed(from))?;
         sender.connect((address, port)).map_err(failed(from))?;
         let stop = Arc::new(AtomicBool::new(false));
         let received = Arc::new(AtomicU64::new(0));
@@ -92,7 +98,12 @@ impl Stream {
             let stop = stop.clone();
             thread::spawn(move || send(&sender, &options, &stop))
         };
-        Ok(Self { stop, received, sender, receiver })
+        Ok(Self {
+            stop,
+            received,
+            sender,
+            receiver,
+        })
     }
 
     /// Datagrams that have arrived so far.
@@ -107,7 +118,10 @@ impl Stream {
     /// If a datagram could not be sent for a reason other than a missing route or neighbour.
     pub fn stop(self) -> io::Result<StreamReport> {
         self.stop.store(true, Ordering::Relaxed);
-        let sent = self.sender.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))?;
+        let sent = self
+            .sender
+            .join()
+            .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))?;
         let report = self.receiver.join().map_err(|_| io::ErrorKind::Other)?;
         Ok(StreamReport { sent, ..report })
     }
@@ -137,8 +151,10 @@ fn send(socket: &UdpSocket, options: &StreamOptions, stop: &AtomicBool) -> io::R
 /// Errors of a link that is down or a port whose receiver is not there yet: a loss, not a failure.
 fn is_unreachable(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable};
-    matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkDown | NetworkUnreachable)
-        || error.raw_os_error() == Some(libc::ENOBUFS)
+    matches!(
+        error.kind(),
+        ConnectionRefused | HostUnreachable | NetworkDown | NetworkUnreachable
+    ) || error.raw_os_error() == Some(libc::ENOBUFS)
 }
 
 fn receive(
@@ -158,9 +174,13 @@ fn receive(
         {
             return report;
         }
-        let Ok(length) = socket.recv(&mut buffer) else { continue };
+        let Ok(length) = socket.recv(&mut buffer) else {
+            continue;
+        };
         let now = Instant::now();
-        let Some(number) = buffer.first_chunk().map(|n| u64::from_be_bytes(*n)) else { continue };
+        let Some(number) = buffer.first_chunk().map(|n| u64::from_be_bytes(*n)) else {
+            continue;
+        };
         if buffer[..length] != payload(number, length)[..] {
             report.damaged += 1;
             continue;

@@ -24,12 +24,19 @@ pub struct Transfer {
 ///
 /// # Errors
 /// If the connection cannot be made or breaks; a damaged byte ends the count of intact ones.
-pub fn transfer(from: &Netns, to: &Netns, address: Ipv4Addr, bytes: u64) -> Result<Transfer, LabError> {
+pub fn transfer(
+    from: &Netns,
+    to: &Netns,
+    address: Ipv4Addr,
+    bytes: u64,
+) -> Result<Transfer, LabError> {
     let failed = |ns: &Netns| {
         let namespace = ns.name().to_owned();
         move |source| LabError::Namespace { namespace, source }
     };
-    let listener = to.enter(|| TcpListener::bind((address, 0)))?.map_err(failed(to))?;
+    let listener = to
+        .enter(|| TcpListener::bind((address, 0)))?
+        .map_err(failed(to))?;
     let port = listener.local_addr().map_err(failed(to))?.port();
     let start = Instant::now();
     let receiver = thread::spawn(move || receive(&listener));
@@ -39,7 +46,10 @@ pub fn transfer(from: &Netns, to: &Netns, address: Ipv4Addr, bytes: u64) -> Resu
         .join()
         .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
         .map_err(failed(to))?;
-    Ok(Transfer { intact, time: start.elapsed() })
+    Ok(Transfer {
+        intact,
+        time: start.elapsed(),
+    })
 }
 
 fn pattern(position: u64) -> u8 {
@@ -51,7 +61,9 @@ fn send(address: Ipv4Addr, port: u16, bytes: u64) -> io::Result<()> {
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut position = 0;
     // Writes of many sizes make segments of many sizes.
-    let mut sizes = [1_usize, 7, 100, 1_400, 1_448, 1_449, 9_000, 65_000].into_iter().cycle();
+    let mut sizes = [1_usize, 7, 100, 1_400, 1_448, 1_449, 9_000, 65_000]
+        .into_iter()
+        .cycle();
     while position < bytes {
         let size = (sizes.next().unwrap_or(1) as u64).min(bytes - position);
         let chunk: Vec<u8> = (position..position + size).map(pattern).collect();

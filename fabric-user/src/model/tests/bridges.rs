@@ -349,3 +349,40 @@ fn patterns_match_as_shells_do() {
         );
     }
 }
+
+#[test]
+fn a_tunnel_that_learns_is_used_and_named() {
+    let mut leaf = leaf();
+    leaf.apply(Event::Link(vx10(Vxlan {
+        learning: true,
+        ..vxlan(10_010)
+    })));
+    let desired = leaf.desired().structure;
+    assert!(desired.domains[&DOMAIN].overlay_learning);
+    assert_eq!(desired.domains[&DOMAIN].vni, Some(10_010));
+    assert!(
+        leaf.problems().contains("vx10 learns MAC addresses, so"),
+        "{}",
+        leaf.problems()
+    );
+    let mut learning_port = vx10(vxlan(10_010));
+    learning_port.port.as_mut().unwrap().learning = true;
+    leaf.apply(Event::Link(learning_port));
+    assert!(leaf.desired().structure.domains[&DOMAIN].overlay_learning);
+    assert!(
+        leaf.problems()
+            .contains("learns MAC addresses as a bridge port")
+    );
+}
+
+#[test]
+fn the_desired_state_can_be_written_as_json() {
+    let json = serde_json::to_value(leaf().desired()).unwrap();
+    let fdb = json["fdb"].as_array().unwrap();
+    assert_eq!(fdb.len(), 2);
+    assert!(
+        fdb.iter().any(|pair| pair[0]["mac"] == "02:aa:00:00:00:02"
+            && pair[1]["remote"]["remote"] == "10.0.0.2")
+    );
+    assert_eq!(json["structure"]["groups"][0][0]["object"], 20);
+}

@@ -1,4 +1,5 @@
 mod bridges;
+mod churn;
 mod follower;
 mod mac_addresses;
 mod order;

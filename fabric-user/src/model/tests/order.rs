@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{follower::Follower, recorded, world};
 use crate::{
     model::{Desired, Policy, compile},
-    observe::{Event, Mac, Scope, recording::Line},
+    observe::{Event, Mac, Scope, recording::Line, tests::random::Random},
 };
 
 /// The messages about each object that still count.
@@ -81,18 +81,6 @@ impl Objects {
     }
 }
 
-struct Random(u64);
-
-impl Random {
-    /// Marsaglia's xorshift64*.
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % end
-    }
-}
-
 #[test]
 fn any_order_of_a_leafs_messages_gives_the_same_result() {
     let mut objects = Objects::default();
@@ -115,30 +103,32 @@ fn any_order_of_a_leafs_messages_gives_the_same_result() {
 #[test]
 fn any_order_of_recorded_messages_gives_what_their_own_order_gave() {
     let mut random = Random(0xfab2);
-    let mut objects = Objects::default();
-    let mut follower = Follower::new(Policy::default());
-    let mut steps = 0;
-    for line in recorded::lines() {
-        if let Line::Step(name) = &line {
-            steps += 1;
-            for _ in 0..20 {
-                assert_eq!(
-                    objects.shuffled(&mut random),
-                    follower.desired(),
-                    "before: {name}"
-                );
+    for recording in [recorded::LEAF, recorded::VLAN_AWARE] {
+        let mut objects = Objects::default();
+        let mut follower = Follower::new(Policy::default());
+        let mut steps = 0;
+        for line in recorded::lines(recording) {
+            if let Line::Step(name) = &line {
+                steps += 1;
+                for _ in 0..20 {
+                    assert_eq!(
+                        objects.shuffled(&mut random),
+                        follower.desired(),
+                        "before: {name}"
+                    );
+                }
             }
+            match line.clone() {
+                Line::Event(event) => drop(follower.apply(event)),
+                Line::Snapshot(snapshot) => follower.replace(snapshot),
+                Line::Step(_) | Line::Lost => {}
+            }
+            objects.read(line);
         }
-        match line.clone() {
-            Line::Event(event) => drop(follower.apply(event)),
-            Line::Snapshot(snapshot) => follower.replace(snapshot),
-            Line::Step(_) | Line::Lost => {}
-        }
-        objects.read(line);
+        assert_eq!(
+            objects.shuffled(&mut random),
+            compile(&follower.network, &Policy::default())
+        );
+        assert!(steps > 5);
     }
-    assert_eq!(
-        objects.shuffled(&mut random),
-        compile(&follower.network, &Policy::default())
-    );
-    assert!(steps > 10);
 }

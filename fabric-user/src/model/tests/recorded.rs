@@ -8,12 +8,17 @@ use crate::{
     observe::recording::{Line, read},
 };
 
-pub(super) fn lines() -> Vec<Line> {
-    read(include_bytes!("../recorded/leaf.jsonl").as_slice()).unwrap()
+/// A leaf with a plain bridge on Linux 6.18.
+pub(super) const LEAF: &str = include_str!("../recorded/leaf.jsonl");
+/// A leaf with a VLAN-aware bridge on Debian's Linux 6.12.
+pub(super) const VLAN_AWARE: &str = include_str!("../recorded/vlan_aware.jsonl");
+
+pub(super) fn lines(recording: &str) -> Vec<Line> {
+    read(recording.as_bytes()).unwrap()
 }
 
 /// The desired state at the end of each step, and the names of interfaces then.
-fn steps() -> BTreeMap<String, (Desired, BTreeMap<u32, String>)> {
+fn steps(recording: &str) -> BTreeMap<String, (Desired, BTreeMap<u32, String>)> {
     let mut follower = Follower::new(Policy::default());
     let mut step = String::from("start");
     let mut steps = BTreeMap::new();
@@ -25,7 +30,7 @@ fn steps() -> BTreeMap<String, (Desired, BTreeMap<u32, String>)> {
             .collect();
         steps.insert(step.to_owned(), (follower.desired(), names));
     };
-    for line in lines() {
+    for line in lines(recording) {
         match line {
             Line::Step(name) => {
                 end(&step, &follower);
@@ -44,10 +49,15 @@ fn steps() -> BTreeMap<String, (Desired, BTreeMap<u32, String>)> {
 }
 
 /// Where a host is, in words.
-fn place(step: &(Desired, BTreeMap<u32, String>), host: &str) -> String {
+fn place(step: &(Desired, BTreeMap<u32, String>), vlan: u16, host: &str) -> String {
     let (desired, names) = step;
     let mac = host.parse().unwrap();
-    let domain = desired.structure.domains.keys().next().expect("a domain");
+    let domain = desired
+        .structure
+        .domains
+        .keys()
+        .find(|key| key.vlan == vlan)
+        .expect("a domain");
     match desired.fdb.get(&FdbKey {
         domain: *domain,
         mac,
@@ -82,7 +92,7 @@ fn way(step: &(Desired, BTreeMap<u32, String>), remote: &str) -> Vec<(String, u1
 
 #[test]
 fn a_recorded_leaf_is_followed_through_learning_moves_failures_and_losses() {
-    let steps = steps();
+    let steps = steps(LEAF);
     let at = |step: &str| &steps[step];
     let both = vec![
         (String::from("u1 192.0.2.0"), 1),
@@ -127,13 +137,13 @@ fn a_recorded_leaf_is_followed_through_learning_moves_failures_and_losses() {
         ["u1", "u2"]
     );
 
-    assert_eq!(place(at("local"), LOCAL), "h1");
-    assert_eq!(place(at("local"), ROAMING), "kernel");
-    assert_eq!(place(at("remote"), ROAMING), "10.0.0.2");
-    assert_eq!(place(at("remote moves here"), ROAMING), "h2");
+    assert_eq!(place(at("local"), 0, LOCAL), "h1");
+    assert_eq!(place(at("local"), 0, ROAMING), "kernel");
+    assert_eq!(place(at("remote"), 0, ROAMING), "10.0.0.2");
+    assert_eq!(place(at("remote moves here"), 0, ROAMING), "h2");
 
     let away = at("moves to another VTEP that has no route");
-    assert_eq!(place(away, ROAMING), "10.0.0.3");
+    assert_eq!(place(away, 0, ROAMING), "10.0.0.3");
     assert!(way(away, "10.0.0.3").is_empty());
     let problems = &away.0.structure.problems;
     assert_eq!(problems.len(), 1);
@@ -144,7 +154,7 @@ fn a_recorded_leaf_is_followed_through_learning_moves_failures_and_losses() {
     assert_eq!(way(at("route to the other VTEP"), "10.0.0.3"), only_u2(1));
     assert_eq!(at("route to the other VTEP").0.structure.problems, []);
 
-    assert_eq!(place(at("access port down"), LOCAL), "kernel");
+    assert_eq!(place(at("access port down"), 0, LOCAL), "kernel");
     assert!(
         at("access port down")
             .0
@@ -159,11 +169,11 @@ fn a_recorded_leaf_is_followed_through_learning_moves_failures_and_losses() {
     assert_eq!(way(at("uplink comes back"), "10.0.0.2"), both);
 
     assert_eq!(
-        place(at("messages are lost"), ROAMING),
+        place(at("messages are lost"), 0, ROAMING),
         "10.0.0.3",
         "nobody told us"
     );
-    assert_eq!(place(at("everything is read again"), ROAMING), "kernel");
+    assert_eq!(place(at("everything is read again"), 0, ROAMING), "kernel");
     assert_eq!(way(at("everything is read again"), "10.0.0.2"), both);
 
     let group = &at("next hop leaves the group").0.structure.groups[&GroupKey::Object(20)];
@@ -173,6 +183,72 @@ fn a_recorded_leaf_is_followed_through_learning_moves_failures_and_losses() {
     let (desired, _) = at("VNI removed");
     assert!(desired.structure.domains.is_empty() && desired.structure.vteps.is_empty());
     assert!(desired.fdb.is_empty());
+}
+
+#[test]
+fn a_recorded_vlan_aware_leaf_has_a_domain_per_vlan_and_tagged_circuits() {
+    let steps = steps(VLAN_AWARE);
+    let at = |step: &str| &steps[step];
+    let tagged = |step: &str, port: &str| -> Vec<u16> {
+        let ports = &at(step).0.structure.ports;
+        let port = ports
+            .values()
+            .find(|each| each.name == port)
+            .expect("a port");
+        port.tagged.keys().copied().collect()
+    };
+    let domains = |step: &str| -> Vec<(u16, Option<u32>)> {
+        let domains = &at(step).0.structure.domains;
+        domains
+            .iter()
+            .map(|(key, domain)| (key.vlan, domain.vni))
+            .collect()
+    };
+
+    let (desired, _) = at("VLANs of the ports");
+    assert_eq!(
+        tagged("VLANs of the ports", "h2"),
+        [200, 201, 202, 203, 300]
+    );
+    assert!(tagged("VLANs of the ports", "h1").is_empty());
+    let h1 = desired
+        .structure
+        .ports
+        .values()
+        .find(|port| port.name == "h1")
+        .unwrap();
+    assert_eq!(h1.untagged.map(|circuit| circuit.domain.vlan), Some(200));
+    let local_only = [201, 202, 203, 300].map(|vlan| (vlan, None));
+    assert_eq!(domains("VLANs of the ports")[0], (200, Some(10_200)));
+    assert_eq!(domains("VLANs of the ports")[1..], local_only);
+    assert_eq!(desired.structure.problems, []);
+
+    assert_eq!(place(at("MACs"), 200, LOCAL), "h2");
+    assert_eq!(place(at("MACs"), 201, LOCAL), "kernel", "another VLAN");
+    assert_eq!(place(at("MACs"), 200, ROAMING), "10.0.0.2");
+    assert_eq!(
+        way(at("MACs"), "10.0.0.2"),
+        [(String::from("u1 192.0.2.0"), 1)]
+    );
+
+    assert_eq!(tagged("a VLAN leaves a port", "h2"), [200, 203, 300]);
+    assert_eq!(
+        at("everything is read again").0,
+        at("a VLAN leaves a port").0
+    );
+
+    assert_eq!(tagged("a VLAN device becomes a port", "h3"), [200]);
+    assert_eq!(
+        place(at("a VLAN device becomes a port"), 200, "02:aa:00:00:00:03"),
+        "h3.200"
+    );
+
+    assert_eq!(domains("the bridge becomes plain"), [(0, Some(10_200))]);
+    assert_eq!(
+        place(at("the bridge becomes plain"), 0, LOCAL),
+        "kernel",
+        "known in VLAN 200 only"
+    );
 }
 
 #[test]

@@ -493,4 +493,9 @@ fn an_ipv6_vtep_in_the_flood_list_is_reported() {
         leaf.problems()
             .contains("VTEP 2001:db8::2: IPv6 underlays are not supported")
     );
+    leaf.apply(Event::TunnelMacGone(tunnel_mac(
+        Mac::ZERO,
+        ip("2001:db8::2"),
+    )));
+    assert_eq!(leaf.problems(), "");
 }

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::{follower::Follower, world::*};
 use crate::{
-    model::{Circuit, CircuitKey, DomainKey, FdbKey, Policy, Target},
-    observe::{BridgeMac, Event, Link, LinkKind, Mac},
+    model::{Circuit, CircuitKey, DomainKey, FdbKey, Pattern, Policy, Target},
+    observe::{BridgeMac, Event, Link, LinkKind},
 };
 
 const H1_100: u32 = 41;
@@ -306,5 +306,23 @@ fn a_provider_bridge_is_left_to_the_kernel() {
         leaf.problems()
     );
     assert!(leaf.desired().structure.domains.is_empty());
-    assert!(!leaf.desired().fdb.keys().any(|key| key.mac != Mac::ZERO));
+    assert!(leaf.desired().fdb.is_empty());
+}
+
+#[test]
+fn a_denied_vlan_device_leaves_the_rest_of_its_port_alone() {
+    let mut leaf = leaf_with(Policy {
+        denied: vec![Pattern::new("*.100")],
+        ..Policy::default()
+    });
+    leaf.apply(Event::Link(vlan_of(
+        H1,
+        100,
+        0x8100,
+        port_of(BR10, veth(H1_100, "h1.100")),
+    )));
+    let desired = leaf.desired().structure;
+    assert_eq!(desired.ports[&H1].untagged, Some(circuit(H1)));
+    assert!(desired.ports[&H1].tagged.is_empty());
+    assert!(desired.declined[&H1_100].contains("denied by the pattern `*.100`"));
 }

@@ -123,7 +123,7 @@ pub(super) fn vlans(ifindex: u32, bridge: u32, vlans: &[(u16, bool, bool)]) -> E
         bridge,
         options: PortOptions {
             state: PortState::Forwarding,
-            learning: true,
+            learning: ifindex != VX10,
             ..PortOptions::default()
         },
         vlans: vlans

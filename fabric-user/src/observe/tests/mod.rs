@@ -1,4 +1,4 @@
 mod captured;
 mod live;
 mod malformed;
-mod random;
+pub(crate) mod random;

@@ -1,0 +1,205 @@
+//! Random changes in any number: what is compiled step by step is always what a full compilation
+//! gives, and a dump of the same objects changes nothing.
+
+use std::net::IpAddr;
+
+use super::{follower::Follower, world::*};
+use crate::{
+    model::Policy,
+    observe::{
+        BridgeMac, Event, Link, Mac, PortState, Route, RouteKind, TunnelMac, TunnelTarget,
+        tests::random::Random,
+    },
+};
+
+const REMOTES: [&str; 4] = ["10.0.0.2", "10.0.0.3", "10.0.0.1", "2001:db8::2"];
+const LINKS: [u32; 6] = [BR10, VX10, H1, H2, U1, U2];
+
+/// A link of the leaf in some state, or in another bridge mode, or out of its bridge.
+fn random_link(random: &mut Random) -> Link {
+    let link = match random.below(9) {
+        0 | 1 => link(BR10, "br10", bridge(random.below(3) == 0)),
+        2 => vx10(vxlan(10_010)),
+        3 => vx10(crate::observe::Vxlan {
+            local: None,
+            ..vxlan(10_010)
+        }),
+        4 => port_of(BR10, veth(H1, "h1")),
+        5 => port_of(BR10, veth(H2, "h2")),
+        6 => veth(H2, "h2"),
+        7 => veth(U1, "u1"),
+        _ => veth(U2, "u2"),
+    };
+    match (random.below(6), link.port) {
+        (0, _) => Link {
+            carrier: false,
+            ..link
+        },
+        (1, _) => Link {
+            up: false,
+            carrier: false,
+            ..link
+        },
+        (2, Some(port)) => {
+            let port = Some(crate::observe::PortOptions {
+                state: PortState::Blocking,
+                ..port
+            });
+            Link { port, ..link }
+        }
+        _ => link,
+    }
+}
+
+fn random_tunnel_mac(random: &mut Random) -> TunnelMac {
+    let mac = match random.below(3) {
+        0 => Mac::ZERO,
+        _ => host(random.below(5) as u8),
+    };
+    let entry = tunnel_mac(mac, ip(REMOTES[random.below(REMOTES.len())]));
+    match random.below(8) {
+        0 => TunnelMac {
+            target: TunnelTarget::NexthopGroup(9),
+            ..entry
+        },
+        _ => entry,
+    }
+}
+
+fn random_route(random: &mut Random) -> Route {
+    let (address, length) = [
+        ("10.0.0.2", 32),
+        ("10.0.0.0", 24),
+        ("0.0.0.0", 0),
+        ("203.0.113.0", 24),
+    ][random.below(4)];
+    let route = route(
+        address,
+        length,
+        [Some(11), Some(12), Some(20), Some(99)][random.below(4)],
+    );
+    match random.below(6) {
+        0 => Route {
+            kind: RouteKind::Blackhole,
+            nexthop: None,
+            ..route
+        },
+        1 => {
+            let gateway = Some(ip("192.0.2.0"));
+            let hop = crate::observe::Hop {
+                ifindex: U1,
+                gateway,
+                weight: 1,
+                encapsulated: false,
+            };
+            Route {
+                nexthop: None,
+                hops: vec![hop],
+                ..route
+            }
+        }
+        _ => route,
+    }
+}
+
+fn random_event(random: &mut Random) -> Event {
+    let mac = host(random.below(5) as u8);
+    let vlan = if random.below(4) == 0 { 200 } else { 0 };
+    let (uplink, gateway) = [(U1, "192.0.2.0"), (U2, "fe80::52")][random.below(2)];
+    match random.below(16) {
+        0 => Event::Link(random_link(random)),
+        1 if random.below(4) == 0 => Event::LinkGone {
+            ifindex: LINKS[random.below(6)],
+        },
+        1 => vlans(
+            LINKS[1 + random.below(3)],
+            BR10,
+            &[(200, random.below(2) == 0, true)],
+        ),
+        2 => Event::BridgePortGone {
+            ifindex: LINKS[1 + random.below(3)],
+        },
+        3..6 => Event::BridgeMac(BridgeMac {
+            vlan,
+            permanent: random.below(8) == 0,
+            locked: random.below(8) == 0,
+            ..bridge_mac([VX10, H1, H2][random.below(3)], mac)
+        }),
+        6 => Event::BridgeMacGone {
+            bridge: BR10,
+            vlan,
+            mac,
+        },
+        7..9 => Event::TunnelMac(random_tunnel_mac(random)),
+        9 => Event::TunnelMacGone(random_tunnel_mac(random)),
+        10 => neighbour(uplink, gateway, (random.below(3) > 0).then(|| host(0x50))),
+        11 => Event::NeighbourGone {
+            ifindex: uplink,
+            address: ip(gateway),
+        },
+        12 => Event::Route(random_route(random)),
+        13 => Event::RouteGone(random_route(random).key),
+        14 => match random.below(3) {
+            0 => single(11, U1, (random.below(4) > 0).then_some("192.0.2.0")),
+            1 => single(12, U2, Some("fe80::52")),
+            _ => group(20, &[(11, 1), (12, 1 + random.below(3) as u16)]),
+        },
+        _ => Event::NexthopGone {
+            id: [11, 12, 20][random.below(3)],
+        },
+    }
+}
+
+#[test]
+fn step_by_step_is_always_what_a_full_compilation_gives() {
+    let mut random = Random(0xc0ffee);
+    let (mut with_vteps, mut with_remote_macs) = (0, 0);
+    for _ in 0..200 {
+        let mut leaf = leaf_with(Policy::default());
+        for _ in 0..100 {
+            leaf.apply(random_event(&mut random));
+            // Compares, see Follower::desired.
+            let desired = leaf.desired();
+            with_vteps += usize::from(desired.structure.vteps.values().any(Option::is_some));
+            with_remote_macs += usize::from(
+                desired
+                    .fdb
+                    .values()
+                    .any(|target| matches!(target, crate::model::Target::Remote(_))),
+            );
+        }
+    }
+    assert!(
+        with_vteps > 1_000 && with_remote_macs > 1_000,
+        "the world did not just fall apart"
+    );
+}
+
+#[test]
+fn entries_that_come_and_go_leave_no_vtep_behind() {
+    let mut random = Random(0xaba);
+    let mut leaf: Follower = leaf_with(Policy::default());
+    for _ in 0..20_000 {
+        let entry = random_tunnel_mac(&mut random);
+        match random.below(2) {
+            0 => leaf.network.apply(Event::TunnelMac(entry)),
+            _ => leaf.network.apply(Event::TunnelMacGone(entry)),
+        };
+    }
+    for number in 0..5 {
+        leaf.network.apply(Event::TunnelMacGone(tunnel_mac(
+            host(number),
+            ip("10.0.0.2"),
+        )));
+    }
+    for remote in REMOTES {
+        leaf.network
+            .apply(Event::TunnelMacGone(tunnel_mac(Mac::ZERO, ip(remote))));
+    }
+    leaf.network.apply(Event::TunnelMacGone(TunnelMac {
+        target: TunnelTarget::NexthopGroup(9),
+        ..tunnel_mac(Mac::ZERO, IpAddr::V4(REMOTE))
+    }));
+    let structure = crate::model::compile_structure(&leaf.network, &Policy::default());
+    assert!(structure.vteps.is_empty(), "{:?}", structure.vteps);
+}
