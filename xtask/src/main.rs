@@ -1,5 +1,6 @@
 //! Everything a developer does with Fabric, one subcommand a file: `cargo xtask <subcommand>`.
 
+mod bench;
 mod build;
 mod debian;
 mod process;
@@ -26,6 +27,7 @@ enum Task {
     Setup(setup::Arguments),
     Build(build::Arguments),
     Test(test::Arguments),
+    Bench(bench::Arguments),
     Vm(vm::Arguments),
 }
 
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Task::Setup(arguments) => setup::run(&arguments),
         Task::Build(arguments) => build::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Vm(arguments) => vm::run(&arguments),
     };
     match result {
