@@ -42,7 +42,10 @@ impl Environment {
             kernel: line("/proc/sys/kernel/osrelease"),
             cpu: cpu_model(),
             cores: std::fs::read_dir("/sys/devices/system/cpu").map_or(0, |entries| {
-                entries.flatten().filter(|entry| is_cpu(&entry.file_name().to_string_lossy())).count()
+                entries
+                    .flatten()
+                    .filter(|entry| is_cpu(&entry.file_name().to_string_lossy()))
+                    .count()
             }),
             pinned_cpu: processor.cpu,
             real_time: processor.real_time,
@@ -57,7 +60,11 @@ impl Environment {
                 })
                 .into(),
             commit: commit(),
-            load_average: line("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" "),
+            load_average: line("/proc/loadavg")
+                .split(' ')
+                .take(3)
+                .collect::<Vec<_>>()
+                .join(" "),
             time: since_1970.map_or(0, |time| time.as_secs()),
         }
     }
@@ -70,12 +77,15 @@ fn line(path: &str) -> String {
 }
 
 fn is_cpu(name: &str) -> bool {
-    name.strip_prefix("cpu").is_some_and(|number| number.parse::<u32>().is_ok())
+    name.strip_prefix("cpu")
+        .is_some_and(|number| number.parse::<u32>().is_ok())
 }
 
 fn cpu_model() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text.lines().find_map(|line| line.strip_prefix("model name"));
+    let model = text
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
     model.map_or_else(
         || std::env::consts::ARCH.into(),
         |model| model.trim_start_matches([' ', '\t', ':']).to_owned(),
@@ -99,6 +109,14 @@ fn mitigations() -> BTreeMap<String, String> {
 
 fn commit() -> String {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let arguments = ["-C", folder, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"];
+    let arguments = [
+        "-C",
+        folder,
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=12",
+        "--exclude=*",
+    ];
     tool::output("git", &arguments).unwrap_or_else(|_| "unknown".into())
 }

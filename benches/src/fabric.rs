@@ -11,7 +11,8 @@ use fabric_common::{
     bucket,
     reason::Reason,
     schema::{
-        MAPS, circuits::Circuit,
+        MAPS,
+        circuits::Circuit,
         counters::reason_index,
         domains::{self, Domain},
         fdb,
@@ -64,60 +65,81 @@ impl Fabric {
         let mut programs = Programs::load(&instance, fdb::BUCKETS)?;
         let maps = Maps::open(&instance, true)?;
         let mut links = Links::default();
-        for (index, name, program) in
-            [(leaf.access, "access0", ACCESS), (leaf.uplink, "uplink0", UPLINK)]
-        {
+        for (index, name, program) in [
+            (leaf.access, "access0", ACCESS),
+            (leaf.uplink, "uplink0", UPLINK),
+        ] {
             let program = programs.get(program)?;
             links
                 .attach(&instance, index, name, program, XdpMode::Driver)
                 .with_context(|| format!("cannot attach to {name}"))?;
         }
-        let mut fabric =
-            Self { instance, programs, links, maps, access_slot: 0, others: Vec::new() };
+        let mut fabric = Self {
+            instance,
+            programs,
+            links,
+            maps,
+            access_slot: 0,
+            others: Vec::new(),
+        };
         fabric.fill(leaf, destinations)?;
         fabric.beat()?;
         Ok(fabric)
     }
 
     fn fill(&mut self, leaf: &Leaf, destinations: u32) -> Result<()> {
-        let uplink = self.add_port(leaf.uplink, Port {
-            ifindex: leaf.uplink,
-            mtu: UPLINK_MTU,
-            role: ports::ROLE_UPLINK,
-            mac: fdb::mac_number(UPLINK_MAC),
-            ..Port::default()
-        })?;
+        let uplink = self.add_port(
+            leaf.uplink,
+            Port {
+                ifindex: leaf.uplink,
+                mtu: UPLINK_MTU,
+                role: ports::ROLE_UPLINK,
+                mac: fdb::mac_number(UPLINK_MAC),
+                ..Port::default()
+            },
+        )?;
         let maps = &self.maps;
         let mut ethernet = [0; 14];
         ethernet[..6].copy_from_slice(&SPINE_MAC);
         ethernet[6..12].copy_from_slice(&UPLINK_MAC);
         ethernet[12] = 0x08;
-        maps.nexthops.set(u32::from(NEXTHOP), &Nexthop {
-            ethernet,
-            port: uplink as u16,
-            max_frame: UPLINK_MTU - 36,
-            family: 4,
-            ..Nexthop::default()
-        });
-        maps.groups.set(GROUP, &Group { buckets: [NEXTHOP; bucket::BUCKETS] });
+        maps.nexthops.set(
+            u32::from(NEXTHOP),
+            &Nexthop {
+                ethernet,
+                port: uplink as u16,
+                max_frame: UPLINK_MTU - 36,
+                family: 4,
+                ..Nexthop::default()
+            },
+        );
+        maps.groups.set(
+            GROUP,
+            &Group {
+                buckets: [NEXTHOP; bucket::BUCKETS],
+            },
+        );
         let be = |address: std::net::Ipv4Addr| u32::from_ne_bytes(address.octets());
         for vtep in 0..VTEPS {
             let entry = Vtep::new(be(LOCAL), be(vtep_address(vtep)), GROUP);
             maps.vteps.set(vtep + 1, &entry);
         }
-        maps.domains.set(u32::from(DOMAIN), &Domain {
-            vni: VNI,
-            local_be: be(LOCAL),
-            udp_port_be: UDP_PORT.to_be(),
-            flags: domains::FLAG_IN_USE,
-            ttl: TTL,
-            max_frame: ACCESS_MTU + 14,
-            // Half of what jiffies can count: no frame is sampled for the kernel while time runs.
-            refresh_jiffies: u32::MAX / 2,
-            bridge: leaf.bridge,
-            vxlan: leaf.vxlan,
-            ..Domain::default()
-        });
+        maps.domains.set(
+            u32::from(DOMAIN),
+            &Domain {
+                vni: VNI,
+                local_be: be(LOCAL),
+                udp_port_be: UDP_PORT.to_be(),
+                flags: domains::FLAG_IN_USE,
+                ttl: TTL,
+                max_frame: ACCESS_MTU + 14,
+                // Half of what jiffies can count: no frame is sampled for the kernel while time runs.
+                refresh_jiffies: u32::MAX / 2,
+                bridge: leaf.bridge,
+                vxlan: leaf.vxlan,
+                ..Domain::default()
+            },
+        );
         let table = maps.fdb.table();
         for destination in 0..destinations {
             let mac = fdb::mac_number(destination_mac(destination));
@@ -136,27 +158,31 @@ impl Fabric {
             );
         }
         let mut settings = maps.settings.get(0);
-        settings.timeout_jiffies = 60 * heartbeat::measure_frequency(
-            self.programs.get(HEARTBEAT)?,
-            &self.maps,
-        )?;
+        settings.timeout_jiffies =
+            60 * heartbeat::measure_frequency(self.programs.get(HEARTBEAT)?, &self.maps)?;
         settings.seed = 0x5eed;
         settings.vxlan_ports_be = [UDP_PORT.to_be(), 0, 0, 0];
         self.maps.settings.set(0, &settings);
-        self.access_slot = self.add_port(leaf.access, Port {
-            ifindex: leaf.access,
-            mtu: ACCESS_MTU,
-            untagged_circuit: CIRCUIT,
-            role: ports::ROLE_ACCESS,
-            ..Port::default()
-        })?;
-        self.maps.circuits.set(u32::from(CIRCUIT), &Circuit {
-            port: self.access_slot as u16,
-            domain: DOMAIN,
-            max_frame: ACCESS_MTU + 14,
-            bridge_port: leaf.access,
-            ..Circuit::default()
-        });
+        self.access_slot = self.add_port(
+            leaf.access,
+            Port {
+                ifindex: leaf.access,
+                mtu: ACCESS_MTU,
+                untagged_circuit: CIRCUIT,
+                role: ports::ROLE_ACCESS,
+                ..Port::default()
+            },
+        )?;
+        self.maps.circuits.set(
+            u32::from(CIRCUIT),
+            &Circuit {
+                port: self.access_slot as u16,
+                domain: DOMAIN,
+                max_frame: ACCESS_MTU + 14,
+                bridge_port: leaf.access,
+                ..Circuit::default()
+            },
+        );
         Ok(())
     }
 
@@ -232,4 +258,3 @@ impl Drop for Fabric {
         let _gone = self.instance.remove();
     }
 }
-

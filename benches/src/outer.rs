@@ -21,8 +21,14 @@ pub fn compare(ours: &Captured, kernels: &Captured, frame: &[u8; LENGTH]) -> Res
             "{who} sent a packet of {length} bytes instead of {}",
             OUTER + LENGTH
         );
-        ensure!(packet.bytes[OUTER..length] == frame[..], "{who} changed the inner frame");
-        ensure!(is_valid_ipv4(&packet.bytes[14..34]), "{who} sent a wrong IP header checksum");
+        ensure!(
+            packet.bytes[OUTER..length] == frame[..],
+            "{who} changed the inner frame"
+        );
+        ensure!(
+            is_valid_ipv4(&packet.bytes[14..34]),
+            "{who} sent a wrong IP header checksum"
+        );
         let port = u16::from_be_bytes([packet.bytes[34], packet.bytes[35]]);
         ensure!(port >= 49_152, "{who} chose the UDP source port {port}");
     }

@@ -1,5 +1,6 @@
 //! Everything a developer does with Fabric, one subcommand a file: `cargo xtask <subcommand>`.
 
+mod bench;
 mod build;
 mod debian;
 mod demo;
@@ -28,6 +29,7 @@ enum Task {
     Build(build::Arguments),
     Demo(demo::Arguments),
     Test(test::Arguments),
+    Bench(bench::Arguments),
     Vm(vm::Arguments),
 }
 
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Task::Build(arguments) => build::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Demo(arguments) => demo::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Test(arguments) => test::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Vm(arguments) => vm::run(&arguments).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

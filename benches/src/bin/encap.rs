@@ -5,7 +5,12 @@
 //! the program on the access port and the uplink to a sink that counts. The contenders take turns,
 //! and every ratio is taken within a round. Every frame has to arrive, in the right length.
 
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{self, IsTerminal as _, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
@@ -16,8 +21,7 @@ use fabric_benches::{
     fabric::Fabric,
     flow::{CAPTURES, Flow, LENGTH, OUTER, SOURCES},
     leaf::{self, Leaf},
-    outer,
-    processor,
+    outer, processor,
     race::{BATCH, Contender, Race},
     report,
     samples::{self, Summary},
@@ -50,7 +54,12 @@ struct Entry {
 }
 
 const ENTRIES: [Entry; 2] = [
-    Entry { name: "encap-1k-macs", destinations: 1 << 10, kernel_bar: None, redirect_bar: 1.5 },
+    Entry {
+        name: "encap-1k-macs",
+        destinations: 1 << 10,
+        kernel_bar: None,
+        redirect_bar: 1.5,
+    },
     Entry {
         name: "encap-64k-macs",
         destinations: 1 << 16,
@@ -82,10 +91,18 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<()> {
     let wanted: Vec<_> = ENTRIES
         .iter()
-        .filter(|entry| arguments.entry.as_ref().is_none_or(|name| name == entry.name))
+        .filter(|entry| {
+            arguments
+                .entry
+                .as_ref()
+                .is_none_or(|name| name == entry.name)
+        })
         .collect();
     if wanted.is_empty() {
-        bail!("there is no such entry; take one of {}", ENTRIES.map(|e| e.name).join(", "));
+        bail!(
+            "there is no such entry; take one of {}",
+            ENTRIES.map(|e| e.name).join(", ")
+        );
     }
     let processor = processor::pin()?;
     for entry in wanted {
@@ -104,7 +121,10 @@ fn measure(
     arguments: &Arguments,
     environment: Environment,
 ) -> Result<report::Entry> {
-    println!("{}: building a leaf with {} MACs behind VTEPs", entry.name, entry.destinations);
+    println!(
+        "{}: building a leaf with {} MACs behind VTEPs",
+        entry.name, entry.destinations
+    );
     let leaf = Leaf::build(entry.destinations)?;
     let mut fabric = Fabric::start(&leaf, entry.destinations)?;
     let mut race = Race::prepare(&leaf)?;
@@ -131,20 +151,35 @@ fn measure(
             times.push(race.turn(contender, entry.destinations)?);
             let encapsulated = fabric.counted(Reason::Encapsulated)? - before;
             let by_fabric = contender.name != KERNEL && contender.arrives == arrival(true);
-            let expected = if by_fabric { u64::from(contender.frames) } else { 0 };
+            let expected = if by_fabric {
+                u64::from(contender.frames)
+            } else {
+                0
+            };
             ensure!(
                 encapsulated == expected,
                 "{}: Fabric encapsulated {encapsulated} frames instead of {expected}",
                 contender.name
             );
         }
-        print!("\r{}: round {round} of {}", entry.name, arguments.rounds);
-        std::io::Write::flush(&mut std::io::stdout())?;
+        progress(entry.name, round, arguments.rounds);
     }
-    println!();
-    let times: BTreeMap<_, _> =
-        contenders.iter().map(|contender| contender.name.clone()).zip(times).collect();
+    let times: BTreeMap<_, _> = contenders
+        .iter()
+        .map(|contender| contender.name.clone())
+        .zip(times)
+        .collect();
     evaluate(entry, arguments, environment, &times)
+}
+
+/// One line that counts the rounds, for people only.
+fn progress(name: &str, round: u32, rounds: u32) {
+    let mut out = io::stdout();
+    if out.is_terminal() {
+        let end = if round == rounds { "\n" } else { "" };
+        // A terminal that went away is no reason to stop measuring.
+        let _ = write!(out, "\r{name}: round {round} of {rounds}{end}").and_then(|()| out.flush());
+    }
 }
 
 /// Length in which a frame arrives, with or without outer headers.
@@ -152,11 +187,7 @@ const fn arrival(encapsulated: bool) -> u64 {
     (if encapsulated { OUTER + LENGTH } else { LENGTH }) as u64
 }
 
-fn line_up(
-    race: &mut Race,
-    fabric: &mut Fabric,
-    arguments: &Arguments,
-) -> Result<Vec<Contender>> {
+fn line_up(race: &mut Race, fabric: &mut Fabric, arguments: &Arguments) -> Result<Vec<Contender>> {
     let contender = |name: &str, program, frames, arrives| Contender {
         name: name.into(),
         program,
@@ -165,13 +196,26 @@ fn line_up(
     };
     let mut contenders = vec![
         contender(FABRIC, fabric.access()?, FRAMES, arrival(true)),
-        contender(KERNEL, race.baseline("kernel")?, KERNEL_FRAMES, arrival(true)),
+        contender(
+            KERNEL,
+            race.baseline("kernel")?,
+            KERNEL_FRAMES,
+            arrival(true),
+        ),
         contender(REDIRECT, race.baseline("redirect")?, FRAMES, arrival(false)),
         contender("discard", race.baseline("discard")?, FRAMES, 0),
     ];
     for object in &arguments.against {
-        let name = object.file_stem().unwrap_or(object.as_os_str()).to_string_lossy();
-        contenders.push(contender(&name, fabric.access_of(object)?, FRAMES, arrival(true)));
+        let name = object
+            .file_stem()
+            .unwrap_or(object.as_os_str())
+            .to_string_lossy();
+        contenders.push(contender(
+            &name,
+            fabric.access_of(object)?,
+            FRAMES,
+            arrival(true),
+        ));
     }
     Ok(contenders)
 }
@@ -179,7 +223,10 @@ fn line_up(
 /// The same frames through Fabric and through the kernel must arrive alike.
 fn compare_bytes(race: &mut Race, contenders: &[Contender], destinations: u32) -> Result<()> {
     let by_name = |name: &str| {
-        contenders.iter().find(|contender| contender.name == name).context("not in the line-up")
+        contenders
+            .iter()
+            .find(|contender| contender.name == name)
+            .context("not in the line-up")
     };
     let kernel = by_name(KERNEL)?;
     let redirect = by_name(REDIRECT)?;
@@ -192,7 +239,10 @@ fn compare_bytes(race: &mut Race, contenders: &[Contender], destinations: u32) -
         let frame = flow.frame();
         let mut one = |contender: &Contender| {
             let packets = race.capture(contender, &flow, destinations, 1)?;
-            packets.first().copied().with_context(|| format!("{}: nothing captured", contender.name))
+            packets
+                .first()
+                .copied()
+                .with_context(|| format!("{}: nothing captured", contender.name))
         };
         let kernels = one(kernel)?;
         for contender in contenders {
@@ -202,7 +252,10 @@ fn compare_bytes(race: &mut Race, contenders: &[Contender], destinations: u32) -
             }
         }
         let bare = one(redirect)?;
-        ensure!(bare.bytes[..LENGTH] == frame, "the bare redirect changed {flow:?}");
+        ensure!(
+            bare.bytes[..LENGTH] == frame,
+            "the bare redirect changed {flow:?}"
+        );
     }
     Ok(())
 }
@@ -215,18 +268,27 @@ fn check_generator(race: &mut Race, contenders: &[Contender], destinations: u32)
         .context("not in the line-up")?;
     let first = Flow::from_number(0, destinations - 1);
     let packets = race.capture(redirect, &first, destinations, 4 * CAPTURES as u32)?;
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for packet in &packets {
-        let [_, _, _, _, a, b] = packet.bytes[..6] else { continue };
+        let [_, _, _, _, a, b] = packet.bytes[..6] else {
+            continue;
+        };
         let destination = u32::from_be_bytes([0, packet.bytes[3], a, b]);
         let source = u32::from(packet.bytes[11]);
         let port = u16::from_be_bytes([packet.bytes[34], packet.bytes[35]]);
-        let flow = Flow { destination, source, port };
+        let flow = Flow {
+            destination,
+            source,
+            port,
+        };
         ensure!(
             destination < destinations && packet.bytes[..LENGTH] == flow.frame(),
             "the generator wrote a wrong frame for {flow:?}"
         );
-        ensure!(outer::is_valid_ipv4(&packet.bytes[14..34]), "wrong checksum in {flow:?}");
+        ensure!(
+            outer::is_valid_ipv4(&packet.bytes[14..34]),
+            "wrong checksum in {flow:?}"
+        );
         seen.insert(destination);
     }
     // Random draws from N leave 1/e of N undrawn after N draws; half is far below any chance.
@@ -255,7 +317,13 @@ fn evaluate(
     let redirect_met = redirect.median <= entry.redirect_bar;
 
     let mut table = Table::new();
-    table.set_header(["contender", "ns/frame", "spread", "Mpps", "fabric's time / its time"]);
+    table.set_header([
+        "contender",
+        "ns/frame",
+        "spread",
+        "Mpps",
+        "fabric's time / its time",
+    ]);
     let mut contenders_ns = BTreeMap::new();
     for (name, series) in times {
         let Summary { median, iqr } = samples::summarize(series).context("no rounds")?;
@@ -297,7 +365,11 @@ fn evaluate(
         name: entry.name.into(),
         median_ns: time.median,
         mpps: 1_000.0 / time.median,
-        ratios: [(KERNEL.into(), kernel.median), (REDIRECT.into(), redirect.median)].into(),
+        ratios: [
+            (KERNEL.into(), kernel.median),
+            (REDIRECT.into(), redirect.median),
+        ]
+        .into(),
         spread: time.iqr,
         ratio_spread: [(KERNEL.into(), kernel.iqr), (REDIRECT.into(), redirect.iqr)].into(),
         contenders_ns,

@@ -1,0 +1,101 @@
+//! `cargo xtask bench`: measures, and writes `target/bench/report.json`.
+
+use std::{ffi::OsString, fs, path::Path};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    process,
+    setup::{self, Scope},
+    workspace,
+};
+
+/// Runs one benchmark or all of them, as root, and prints how fast Fabric is.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// A benchmark (encap) or one entry of its report (encap-64k-macs); all without one.
+    name: Option<String>,
+    /// Arguments for the benchmark; `-- --help` shows which it takes.
+    #[arg(last = true)]
+    arguments: Vec<OsString>,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// If there is no such benchmark, or one cannot be built or fails. A bar that is not met is no
+/// failure: figures depend on the machine, and the benchmark says so itself.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let all = questions(&workspace::root().join("benches/src/bin"))?;
+    let runs = select(&all, arguments.name.as_deref())?;
+    setup::ensure(Scope::Lab)?;
+    for (question, entry) in runs {
+        // What is timed runs in the kernel, and BPF programs are always optimised; the usual
+        // profile saves a second build of everything around them.
+        let mut run = workspace::cargo();
+        run.args(["run", "--quiet", "--package", "fabric-benches", "--bin", question, "--"])
+            .args(entry)
+            .args(&arguments.arguments);
+        process::run(&mut run).with_context(|| format!("the benchmark {question} failed"))?;
+    }
+    Ok(())
+}
+
+/// The questions that the folder `binaries` holds, one a file.
+fn questions(binaries: &Path) -> Result<Vec<String>> {
+    let entries = fs::read_dir(binaries)
+        .with_context(|| format!("the benchmarks in {} cannot be listed", binaries.display()))?;
+    let mut questions: Vec<_> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name();
+            name.to_string_lossy().strip_suffix(".rs").map(str::to_owned)
+        })
+        .collect();
+    questions.sort();
+    Ok(questions)
+}
+
+/// The benchmarks to run, each with the one entry that was asked for, if one was.
+fn select<'a>(
+    all: &'a [String],
+    name: Option<&'a str>,
+) -> Result<Vec<(&'a str, Option<&'a str>)>> {
+    let Some(name) = name else {
+        return Ok(all.iter().map(|question| (question.as_str(), None)).collect());
+    };
+    let belongs = |question: &&String| {
+        name.strip_prefix(question.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    };
+    match all.iter().find(belongs) {
+        Some(question) => Ok(vec![(question, (question != name).then_some(name))]),
+        None => bail!("there is no benchmark {name}; take one of {}", all.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Vec<String> {
+        ["decap", "encap"].map(str::to_owned).to_vec()
+    }
+
+    #[test]
+    fn without_a_name_every_benchmark_runs_whole() {
+        assert_eq!(select(&all(), None).unwrap(), [("decap", None), ("encap", None)]);
+    }
+
+    #[test]
+    fn an_entry_is_found_in_its_benchmark() {
+        assert_eq!(select(&all(), Some("encap")).unwrap(), [("encap", None)]);
+        let entry = Some("encap-64k-macs");
+        assert_eq!(select(&all(), entry).unwrap(), [("encap", entry)]);
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_the_known_ones() {
+        let message = select(&all(), Some("encapsulation")).unwrap_err().to_string();
+        assert_eq!(message, "there is no benchmark encapsulation; take one of decap, encap");
+    }
+}
