@@ -80,7 +80,8 @@ specs! {
     "vnis" Array crate::table::Bucket, vnis::BUCKETS, MMAPABLE, "VNI and UDP port to bridge domain";
     "groups" Array groups::Group, groups::MAX, MMAPABLE, "ECMP groups: buckets of nexthops";
     "nexthops" Array nexthops::Nexthop, nexthops::MAX, MMAPABLE, "underlay nexthops: port and MAC addresses";
-    "tx_ports" DevMap u32, ports::MAX, 0, "redirect targets by port slot";
+    // `bpf_devmap_val`: interface index and program.
+    "tx_ports" DevMap [u32; 2], ports::MAX, 0, "redirect targets by port slot";
     "reasons" PerCpuArray counters::Counter, ports::MAX * crate::reason::REASONS, 0, "received packets per port and reason";
     "port_tx" PerCpuArray counters::Counter, ports::MAX, 0, "packets sent per port";
     "domain_traffic" PerCpuArray counters::Traffic, domains::MAX, 0, "packets per VNI";

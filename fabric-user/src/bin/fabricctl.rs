@@ -3,11 +3,13 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use fabric_user::cli::Cli;
+use fabric_user::cli::{self, Cli};
 
 fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(code) => code,
+        // `fabricctl … | head` has what it wanted.
+        Err(error) if cli::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("fabricctl: {error:#}");
             ExitCode::FAILURE

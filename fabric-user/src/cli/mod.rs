@@ -1,8 +1,31 @@
 //! fabricctl's commands, one file each: an `Args` that clap reads and a `run` that does it.
+//!
+//! Commands that show something read the pinned maps ([`contents`]), put names to indexes
+//! ([`view`]) and fill a [`sheet`], which prints as a table or as JSON. Only `attach` and `detach`
+//! talk to the daemon.
 
+mod attach;
+mod bypass;
+mod clock;
+mod contents;
+mod counters;
+mod detach;
+mod format;
+mod instance;
+mod interfaces;
 pub mod lab;
+mod maps;
+mod namespace;
+mod print;
+mod sheet;
+mod status;
+mod view;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+pub use print::is_broken_pipe;
 
 /// fabricctl: look at Fabric, and run fabrics in a lab.
 #[derive(Debug, Parser)]
@@ -14,14 +37,35 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show ports, VNIs, VTEPs, and whether everything is in sync and forwarding.
+    Status(status::Args),
+    /// List the maps, show what is in one, or look something up.
+    Maps(maps::Args),
+    /// Show packets and bytes by port, VNI, VTEP and reason.
+    Counters(counters::Args),
+    /// Accelerate ports again that were detached.
+    Attach(attach::Args),
+    /// Leave ports, or everything, to the kernel.
+    Detach(detach::Args),
+    /// Hand all traffic to the kernel by one write, without touching a driver.
+    Bypass(bypass::Args),
     /// Build a whole fabric in network namespaces and work with it.
     Lab(lab::Args),
 }
 
 impl Cli {
     /// Does what the command line asks for; the exit status of the process.
-    pub fn run(self) -> anyhow::Result<std::process::ExitCode> {
+    ///
+    /// # Errors
+    /// With what could not be done, as one sentence.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
+            Command::Status(args) => status::run(&args),
+            Command::Maps(args) => maps::run(&args),
+            Command::Counters(args) => counters::run(&args),
+            Command::Attach(args) => attach::run(&args),
+            Command::Detach(args) => detach::run(&args),
+            Command::Bypass(args) => bypass::run(&args),
             Command::Lab(args) => lab::run(args),
         }
     }

@@ -7,7 +7,7 @@ use super::Mac;
 /// Attributes in a byte string, as pairs of type (without flag bits) and payload. Ends at the first
 /// attribute whose length makes no sense, as the kernel's own `nla_for_each_attr` does.
 #[derive(Clone, Copy)]
-pub(super) struct Attributes<'a>(pub(super) &'a [u8]);
+pub(crate) struct Attributes<'a>(pub(crate) &'a [u8]);
 
 /// `NLA_TYPE_MASK`: without `NLA_F_NESTED` and `NLA_F_NET_BYTEORDER`.
 const TYPE_MASK: u16 = 0x3fff;
@@ -26,14 +26,14 @@ impl<'a> Iterator for Attributes<'a> {
 }
 
 /// Splits a message into its fixed header of `SIZE` bytes and its attributes.
-pub(super) fn header<const SIZE: usize>(message: &[u8]) -> Option<(&[u8; SIZE], Attributes<'_>)> {
+pub(crate) fn header<const SIZE: usize>(message: &[u8]) -> Option<(&[u8; SIZE], Attributes<'_>)> {
     message
         .split_first_chunk()
         .map(|(header, rest)| (header, Attributes(rest)))
 }
 
 /// A byte.
-pub(super) fn u8_(payload: &[u8]) -> Option<u8> {
+pub(crate) fn u8_(payload: &[u8]) -> Option<u8> {
     payload.first().copied()
 }
 
@@ -52,7 +52,7 @@ pub(super) fn u16_be(payload: &[u8]) -> Option<u16> {
 }
 
 /// Four bytes.
-pub(super) fn u32_(payload: &[u8]) -> Option<u32> {
+pub(crate) fn u32_(payload: &[u8]) -> Option<u32> {
     payload
         .first_chunk()
         .map(|bytes| u32::from_ne_bytes(*bytes))

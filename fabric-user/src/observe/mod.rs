@@ -10,7 +10,7 @@
 //! attributes never cost us an object; they are one file per object.
 
 mod address;
-mod attributes;
+pub(crate) mod attributes;
 mod bridge_port;
 mod event;
 mod fdb;

@@ -1,0 +1,57 @@
+//! `fabricctl attach`: ports are accelerated again. Which ones can be is the daemon's knowledge.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use serde_json::json;
+
+use super::{
+    instance::{Choice, Chosen},
+    print,
+};
+use crate::daemon::{Request, Response, ask};
+
+/// Arguments of `fabricctl attach`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Ports that were detached [default: everything that was]
+    ports: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    choice: Choice,
+}
+
+/// Runs `fabricctl attach`.
+///
+/// # Errors
+/// If no daemon runs, or it refuses.
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let chosen = args.choice.resolve()?;
+    match request(&chosen, &Request::Attach(args.ports.clone()))? {
+        Some(done) => say(&chosen, &done, args.json)?,
+        None => bail!(
+            "fabricd does not run for instance {}; start it, it attaches all ports by itself",
+            chosen.name()
+        ),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks the daemon; `None` if none runs.
+pub(super) fn request(chosen: &Chosen, request: &Request) -> anyhow::Result<Option<String>> {
+    match ask(&chosen.run_file("sock"), request)? {
+        None => Ok(None),
+        Some(Response::Done(text)) => Ok(Some(text)),
+        Some(Response::Failed(text)) => bail!("{text}"),
+    }
+}
+
+/// Says what was done.
+pub(super) fn say(chosen: &Chosen, done: &str, as_json: bool) -> std::io::Result<()> {
+    if as_json {
+        return print::json(&json!({ "instance": chosen.name(), "done": done }), false);
+    }
+    print::text(&format!("{done}\n"))
+}

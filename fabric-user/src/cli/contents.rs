@@ -1,0 +1,115 @@
+//! What the maps hold, copied out of them as plain values. Free entries are left out.
+
+use std::collections::BTreeMap;
+
+use fabric_common::schema::{
+    circuits::Circuit,
+    domains::{Domain, FLAG_IN_USE},
+    fdb::{split_key, split_target},
+    nexthops::Nexthop,
+    ports::Port,
+    settings::Settings,
+    vteps::Vtep,
+};
+
+use crate::{kernel::maps::Maps, observe::Mac};
+
+/// An FDB entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FdbEntry {
+    /// Index of the domain.
+    pub(super) domain: u32,
+    pub(super) mac: Mac,
+    /// `KIND_` constant of the schema.
+    pub(super) kind: u32,
+    /// Index of the circuit or VTEP.
+    pub(super) index: u32,
+    /// Low 32 bits of jiffies, 0 for never.
+    pub(super) shown: u32,
+}
+
+/// All but the counters and the device map.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Contents {
+    pub(super) settings: Settings,
+    /// By slot.
+    pub(super) ports: BTreeMap<u32, Port>,
+    /// Circuit by port slot and VLAN ID.
+    pub(super) vlans: BTreeMap<(u32, u16), u32>,
+    pub(super) circuits: BTreeMap<u32, Circuit>,
+    pub(super) domains: BTreeMap<u32, Domain>,
+    pub(super) fdb: Vec<FdbEntry>,
+    pub(super) vteps: BTreeMap<u32, Vtep>,
+    /// VTEP by local and remote address, both in network byte order.
+    pub(super) peers: BTreeMap<(u32, u32), u32>,
+    /// Domain by VNI and UDP port in host byte order.
+    pub(super) vnis: BTreeMap<(u32, u16), u32>,
+    /// Number of buckets by nexthop.
+    pub(super) groups: BTreeMap<u32, BTreeMap<u32, u32>>,
+    pub(super) nexthops: BTreeMap<u32, Nexthop>,
+}
+
+impl Contents {
+    /// Copies everything. The daemon may write meanwhile: an entry can refer to one that has gone.
+    pub(super) fn read(maps: &Maps) -> Self {
+        let ports: BTreeMap<_, _> = maps.ports.iter().filter(|(_, p)| p.ifindex != 0).collect();
+        let mut vlans = BTreeMap::new();
+        for slot in ports.keys() {
+            let circuits = maps.vlans.get(*slot).circuits;
+            let used = (0_u16..).zip(circuits).filter(|(_, circuit)| *circuit != 0);
+            vlans.extend(used.map(|(vlan, circuit)| ((*slot, vlan), u32::from(circuit))));
+        }
+        let groups = maps.groups.iter().filter_map(|(index, group)| {
+            let mut shares = BTreeMap::new();
+            for nexthop in group.buckets.iter().filter(|nexthop| **nexthop != 0) {
+                *shares.entry(u32::from(*nexthop)).or_insert(0) += 1;
+            }
+            (!shares.is_empty()).then_some((index, shares))
+        });
+        Self {
+            settings: maps.settings.get(0),
+            vlans,
+            circuits: maps.circuits.iter().filter(|(_, c)| c.port != 0).collect(),
+            domains: maps.domains.iter().filter(|(_, d)| d.flags & FLAG_IN_USE != 0).collect(),
+            fdb: maps.fdb.table().iter().map(fdb_entry).collect(),
+            vteps: maps.vteps.iter().filter(|(_, v)| v.remote_be != 0).collect(),
+            peers: maps.peers.table().iter().map(peer).collect(),
+            vnis: maps.vnis.table().iter().map(vni).collect(),
+            groups: groups.collect(),
+            nexthops: maps.nexthops.iter().filter(|(_, n)| n.port != 0).collect(),
+            ports,
+        }
+    }
+}
+
+fn fdb_entry((key, target, shown): (u64, u32, u32)) -> FdbEntry {
+    let (domain, mac) = split_key(key);
+    let (kind, index) = split_target(target);
+    FdbEntry { domain: domain.into(), mac: Mac(mac), kind, index, shown }
+}
+
+fn peer((key, target, _): (u64, u32, u32)) -> ((u32, u32), u32) {
+    (((key >> 32) as u32, key as u32), split_target(target).1)
+}
+
+fn vni((key, target, _): (u64, u32, u32)) -> ((u32, u16), u32) {
+    (((key & 0xff_ffff) as u32, u16::from_be((key >> 24) as u16)), split_target(target).1)
+}
+
+#[cfg(test)]
+mod tests {
+    use fabric_common::schema::{fdb, peers, vnis};
+
+    use super::*;
+
+    #[test]
+    fn table_keys_are_taken_apart_as_they_were_put_together() {
+        let mac = [0x52, 0x54, 0, 1, 2, 3];
+        let entry = fdb_entry((fdb::key(9, fdb::mac_number(mac)), fdb::target(fdb::KIND_REMOTE, 4), 5));
+        let expected =
+            FdbEntry { domain: 9, mac: Mac(mac), kind: fdb::KIND_REMOTE, index: 4, shown: 5 };
+        assert_eq!(entry, expected);
+        assert_eq!(peer((peers::key(1, 2), 3, 0)), ((1, 2), 3));
+        assert_eq!(vni((vnis::key(4789_u16.to_be(), 10_200), 3, 0)), ((10_200, 4789), 3));
+    }
+}

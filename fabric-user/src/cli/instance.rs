@@ -1,0 +1,160 @@
+//! Which instance a command is about, and its maps.
+
+use std::{
+    fs,
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+use aya::maps::MapInfo;
+use fabric_common::schema::{MAPS, VERSION};
+
+use super::{contents::Contents, interfaces::Interfaces, namespace, view::View};
+use crate::{
+    daemon::state::State,
+    kernel::{
+        maps::Maps,
+        pins::{BPF_FS, Instance, instances},
+        schema_check,
+    },
+};
+
+/// Name of the instance unless one is given.
+const DEFAULT: &str = "default";
+
+/// The flags that choose an instance.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Choice {
+    /// Name of the instance [default: default]
+    #[arg(long, value_name = "NAME", env = "FABRIC_INSTANCE", hide_env_values = true)]
+    pub(super) instance: Option<String>,
+    /// Folder of fabricd's socket and state
+    #[arg(long, value_name = "FOLDER", default_value = "/run/fabric", hide_default_value = true)]
+    run_folder: PathBuf,
+}
+
+/// An instance, whether it has maps or not.
+#[derive(Clone, Debug)]
+pub(super) struct Chosen {
+    pub(super) instance: Instance,
+    run_folder: PathBuf,
+}
+
+impl Choice {
+    /// The instance.
+    ///
+    /// # Errors
+    /// If the name is not usable or we are not root.
+    pub(super) fn resolve(&self) -> anyhow::Result<Chosen> {
+        if !rustix::process::geteuid().is_root() {
+            bail!("only root can see Fabric's maps; run it by sudo");
+        }
+        let name = self.instance.as_deref().unwrap_or(DEFAULT);
+        Ok(Chosen { instance: Instance::new(name)?, run_folder: self.run_folder.clone() })
+    }
+
+    /// All instances that have pins.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`], or if the folder cannot be read.
+    pub(super) fn every(&self) -> anyhow::Result<Vec<Chosen>> {
+        self.resolve()?;
+        let chosen = |instance| Chosen { instance, run_folder: self.run_folder.clone() };
+        Ok(instances()?.into_iter().map(chosen).collect())
+    }
+}
+
+impl Chosen {
+    /// The instance's name.
+    pub(super) fn name(&self) -> &str {
+        self.instance.name()
+    }
+
+    /// A file of the instance in the run folder.
+    pub(super) fn run_file(&self, extension: &str) -> PathBuf {
+        self.run_folder.join(format!("{}.{extension}", self.name()))
+    }
+
+    /// Process of the daemon that listens on the instance's socket.
+    pub(super) fn daemon(&self) -> Option<u32> {
+        let stream = UnixStream::connect(self.run_file("sock")).ok()?;
+        let peer = rustix::net::sockopt::socket_peercred(&stream).ok()?;
+        Some(peer.pid.as_raw_nonzero().get().cast_unsigned())
+    }
+
+    /// The daemon's last word; `None` if there is none or it is not understood.
+    pub(super) fn state(&self) -> Option<State> {
+        State::read(&self.run_file("json")).ok().flatten()
+    }
+
+    /// Opens the maps.
+    ///
+    /// # Errors
+    /// If there are none, or they are not of this version.
+    pub(super) fn maps(&self, writable: bool) -> anyhow::Result<Maps> {
+        self.require()?;
+        for spec in MAPS {
+            let path = self.instance.map(spec.name);
+            let entries = MapInfo::from_pin(&path)
+                .with_context(|| format!("cannot open the map {}", path.display()))?
+                .max_entries();
+            schema_check::check(&path, spec, entries)?;
+        }
+        Ok(Maps::open(&self.instance, writable)?)
+    }
+
+    /// Copies what is in the maps and puts names to it.
+    ///
+    /// # Errors
+    /// As [`Self::maps`], or if the interfaces cannot be listed.
+    pub(super) fn view(&self, maps: &Maps) -> anyhow::Result<View> {
+        let contents = Contents::read(maps);
+        let interfaces = self.interfaces(&contents)?;
+        Ok(View::new(contents, interfaces))
+    }
+
+    /// The interfaces of the network namespace for which the maps are.
+    ///
+    /// # Errors
+    /// If they cannot be listed.
+    pub(super) fn interfaces(&self, contents: &Contents) -> anyhow::Result<Interfaces> {
+        namespace::interfaces(self.daemon(), &contents.ports)
+    }
+
+    /// Says why there are no maps, if there are none.
+    ///
+    /// # Errors
+    /// With what is there instead.
+    pub(super) fn require(&self) -> anyhow::Result<()> {
+        if self.instance.exists() {
+            return Ok(());
+        }
+        let name = self.name();
+        if !Path::new(BPF_FS).join("fabric").exists() && namespace::has_hidden_sys() {
+            bail!(
+                "{BPF_FS} is not visible here, because `ip netns exec` mounts another /sys; use `nsenter --net=/run/netns/NAME` instead"
+            );
+        }
+        let versions: Vec<String> = fs::read_dir(self.instance.folder().join("maps"))
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
+            .collect();
+        if !versions.is_empty() {
+            bail!(
+                "the maps of instance {name} have the layout {}, and this fabricctl knows v{VERSION}; use the one that came with the running fabricd",
+                versions.join(", ")
+            );
+        }
+        let others: Vec<String> = instances()?
+            .iter()
+            .filter(|other| other.exists())
+            .map(|other| other.name().to_owned())
+            .collect();
+        if others.is_empty() {
+            bail!("instance {name} has no maps; start fabricd");
+        }
+        bail!("instance {name} has no maps; choose one that has by --instance: {}", others.join(", "))
+    }
+}

@@ -1,0 +1,105 @@
+//! The list of all maps.
+
+use std::{
+    fs,
+    os::fd::{AsFd as _, AsRawFd as _},
+};
+
+use anyhow::Context as _;
+use aya::maps::{MapData, MapInfo};
+use fabric_common::{
+    reason::Reason,
+    schema::{Kind, MAPS},
+    table::SLOTS,
+};
+use serde_json::json;
+
+use super::{Source, tx_ports};
+use crate::cli::{
+    format::{bytes, share},
+    sheet::{Cell, Column, Sheet},
+    contents::Contents,
+};
+
+const COLUMNS: &[Column] = &[
+    Column::text("map", "MAP"),
+    Column::text("type", "TYPE"),
+    Column::number("used", "USED"),
+    Column::number("max", "MAX"),
+    Column::number("fill_percent", "FILL"),
+    Column::number("value_bytes", "VALUE"),
+    Column::number("memory_bytes", "MEMORY"),
+    Column::text("about", "WHAT").wrapped(),
+    Column::number("id", "ID").detail(),
+];
+
+pub(super) fn sheet(source: &Source<'_>) -> anyhow::Result<Sheet> {
+    let mut sheet = Sheet::new(COLUMNS, "there are no maps");
+    let targets = tx_ports::targets(source)?.len();
+    for spec in MAPS {
+        let data = MapData::from_pin(source.chosen.instance.map(spec.name))
+            .with_context(|| format!("cannot open the map {}", spec.name))?;
+        let info = data.info().with_context(|| format!("cannot look at the map {}", spec.name))?;
+        let (used, places) = used(spec.name, &source.view.contents, targets);
+        let max = u64::from(info.max_entries()) * places;
+        sheet.row([
+            spec.name.into(),
+            kind(spec.kind).into(),
+            used.into(),
+            max.into(),
+            Cell::new(share(used, max), json!(used as f64 * 100.0 / max as f64)),
+            info.value_size().into(),
+            memory(&data).map_or_else(Cell::none, |size| Cell::new(bytes(size), size)),
+            spec.about.into(),
+            id(&info).into(),
+        ]);
+    }
+    Ok(sheet)
+}
+
+const fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Array => "array",
+        Kind::PerCpuArray => "percpu",
+        Kind::DevMap => "devmap",
+    }
+}
+
+const fn id(info: &MapInfo) -> u32 {
+    info.id()
+}
+
+/// How many entries are in use, and how many fit into an element. Counters are in use when what
+/// they count is there.
+fn used(map: &str, contents: &Contents, targets: usize) -> (u64, u64) {
+    let slots = SLOTS as u64;
+    let (used, places) = match map {
+        "settings" => (1, 1),
+        "ports" | "port_tx" => (contents.ports.len(), 1),
+        "vlans" => {
+            let mut ports: Vec<u32> = contents.vlans.keys().map(|(port, _)| *port).collect();
+            ports.dedup();
+            (ports.len(), 1)
+        }
+        "circuits" => (contents.circuits.len(), 1),
+        "domains" => (contents.domains.len(), 1),
+        "fdb" => (contents.fdb.len(), slots),
+        "vteps" | "vtep_traffic" => (contents.vteps.len(), 1),
+        "peers" => (contents.peers.len(), slots),
+        "vnis" => (contents.vnis.len(), slots),
+        "groups" => (contents.groups.len(), 1),
+        "nexthops" => (contents.nexthops.len(), 1),
+        "tx_ports" => (targets, 1),
+        "reasons" => (contents.ports.len() * Reason::ALL.len(), 1),
+        "domain_traffic" => (contents.domains.values().filter(|d| d.vni != 0).count(), 1),
+        _ => (0, 1),
+    };
+    (used as u64, places)
+}
+
+/// Bytes that the kernel holds for the map (`memlock` of its fdinfo).
+fn memory(map: &MapData) -> Option<u64> {
+    let path = format!("/proc/self/fdinfo/{}", map.fd().as_fd().as_raw_fd());
+    let text = fs::read_to_string(path).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("memlock:")?.trim().parse().ok())
+}

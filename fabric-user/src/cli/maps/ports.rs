@@ -1,0 +1,52 @@
+//! `maps ports`.
+
+use fabric_common::schema::ports::{ROLE_ACCESS, ROLE_UPLINK};
+
+use crate::cli::{
+    sheet::{Cell, Column, Sheet},
+    view::View,
+};
+use crate::observe::Mac;
+
+const COLUMNS: &[Column] = &[
+    Column::text("port", "PORT"),
+    Column::text("role", "ROLE"),
+    Column::number("mtu", "MTU"),
+    Column::text("mac", "MAC"),
+    Column::text("untagged_bridge", "UNTAGGED TO"),
+    Column::number("tagged_vlans", "TAGGED VLANS"),
+    Column::number("slot", "SLOT").detail(),
+    Column::number("ifindex", "IFINDEX").detail(),
+    Column::number("untagged_circuit", "CIRCUIT").detail(),
+];
+
+pub(super) fn sheet(view: &View) -> Sheet {
+    let mut sheet = Sheet::new(COLUMNS, "no port is accelerated");
+    for (slot, port) in &view.contents.ports {
+        let circuit = u32::from(port.untagged_circuit);
+        let untagged = view.contents.circuits.get(&circuit);
+        let tagged = view.contents.vlans.keys().filter(|(owner, _)| owner == slot).count();
+        let [a, b, c, d, e, f, ..] = port.mac.to_le_bytes();
+        sheet.row([
+            view.port(*slot).into(),
+            role(port.role).into(),
+            port.mtu.into(),
+            Mac([a, b, c, d, e, f]).to_string().into(),
+            untagged.map_or_else(Cell::none, |circuit| view.bridge(circuit.domain.into())),
+            Some(tagged).filter(|tagged| *tagged > 0).into(),
+            (*slot).into(),
+            port.ifindex.into(),
+            Some(circuit).filter(|circuit| *circuit != 0).into(),
+        ]);
+    }
+    sheet
+}
+
+/// A `ROLE_` constant by name.
+pub(in crate::cli) const fn role(role: u8) -> &'static str {
+    match role {
+        ROLE_ACCESS => "access",
+        ROLE_UPLINK => "uplink",
+        _ => "none",
+    }
+}

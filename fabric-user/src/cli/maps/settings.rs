@@ -1,0 +1,49 @@
+//! `maps settings`: one row per word.
+
+use serde_json::json;
+
+use crate::cli::{
+    clock,
+    format::duration,
+    sheet::{Cell, Column, Sheet},
+    view::View,
+};
+
+const COLUMNS: &[Column] = &[
+    Column::text("setting", "SETTING"),
+    Column::text("value", "VALUE"),
+    Column::text("about", "WHAT").wrapped(),
+];
+
+pub(super) fn sheet(view: &View) -> Sheet {
+    let settings = &view.contents.settings;
+    let mut sheet = Sheet::new(COLUMNS, "");
+    let deadline = match view.heartbeat() {
+        None => Cell::new("none", json!(null)),
+        Some(Ok(left)) => Cell::new(format!("in {} ms", left.as_millis()), json!(left.as_millis() as i64)),
+        Some(Err(over)) => {
+            Cell::new(format!("{} ago", duration(over)), json!(-(over.as_millis() as i64)))
+        }
+    };
+    let timeout = clock::time(settings.timeout_jiffies.into(), settings.hz).as_millis() as u64;
+    let ports = settings.vxlan_ports_be.map(u16::from_be);
+    let ports: Vec<u16> = ports.into_iter().filter(|port| *port != 0).collect();
+    let listed: Vec<String> = ports.iter().map(u16::to_string).collect();
+    let bypass = settings.bypass != 0;
+    let rows: [(&str, Cell, &str); 6] = [
+        ("deadline", deadline, "without a heartbeat until then, the kernel carries all traffic"),
+        ("bypass", Cell::new(if bypass { "on" } else { "off" }, bypass), "on hands all traffic to the kernel"),
+        ("timeout", Cell::new(format!("{timeout} ms"), timeout), "what each heartbeat adds to the present"),
+        ("seed", Cell::new(format!("{:#010x}", settings.seed), settings.seed), "of the flow hash, differs per box"),
+        ("hz", settings.hz.into(), "the kernel's timer frequency: jiffies per second"),
+        (
+            "vxlan_ports",
+            Cell::new(if listed.is_empty() { "-".into() } else { listed.join(", ") }, json!(ports)),
+            "UDP destination ports of the vxlan devices",
+        ),
+    ];
+    for (name, value, about) in rows {
+        sheet.row([name.into(), value, about.into()]);
+    }
+    sheet
+}

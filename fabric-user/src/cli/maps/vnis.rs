@@ -1,0 +1,30 @@
+//! `maps vnis`.
+
+use crate::cli::{
+    format::address,
+    sheet::{Column, Sheet},
+    view::View,
+};
+
+const COLUMNS: &[Column] = &[
+    Column::number("vni", "VNI"),
+    Column::number("udp_port", "UDP PORT"),
+    Column::text("bridge", "BRIDGE"),
+    Column::text("local", "LOCAL"),
+    Column::number("domain", "DOMAIN").detail(),
+];
+
+pub(super) fn sheet(view: &View) -> Sheet {
+    let mut sheet = Sheet::new(COLUMNS, "no VNI is accelerated");
+    for ((vni, udp_port), index) in &view.contents.vnis {
+        let domain = view.contents.domains.get(index);
+        sheet.row([
+            (*vni).into(),
+            (*udp_port).into(),
+            view.bridge(*index),
+            domain.map(|domain| address(domain.local_be).to_string()).into(),
+            (*index).into(),
+        ]);
+    }
+    sheet
+}

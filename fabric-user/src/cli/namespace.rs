@@ -1,0 +1,102 @@
+//! The network namespace for which an instance's maps are.
+//!
+//! Maps hold interface indexes, which mean something in one namespace only. If the daemon runs, it
+//! is the daemon's. If not, it is the one whose interfaces have the indexes and MAC addresses that
+//! the map `ports` has.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io,
+    os::{fd::AsFd as _, unix::fs::MetadataExt as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, anyhow};
+use fabric_common::schema::{fdb::mac_number, ports::Port};
+use rustix::{
+    fs::statfs,
+    thread::{LinkNameSpaceType, move_into_link_name_space},
+};
+
+use super::interfaces::Interfaces;
+use crate::kernel::pins::BPF_FS;
+
+/// Where `ip netns` keeps names.
+const NAMED: &str = "/run/netns";
+/// Our own.
+const OWN: &str = "/proc/thread-self/ns/net";
+
+/// The interfaces of the namespace for which the maps are.
+///
+/// # Errors
+/// If they cannot be listed.
+pub(super) fn interfaces(
+    daemon: Option<u32>,
+    ports: &BTreeMap<u32, Port>,
+) -> anyhow::Result<Interfaces> {
+    if let Some(process) = daemon {
+        let path = PathBuf::from(format!("/proc/{process}/ns/net"));
+        if identity(&path).is_some_and(|theirs| Some(theirs) != identity(Path::new(OWN))) {
+            return inside(&path);
+        }
+        return Interfaces::list();
+    }
+    let mut best = Interfaces::list()?;
+    let mut most = known(&best, ports);
+    for path in named().filter(|_| most < ports.len()).collect::<Vec<_>>() {
+        // A name whose namespace has gone, or one that goes at this moment.
+        let Ok(candidate) = inside(&path) else { continue };
+        let matches = known(&candidate, ports);
+        if matches > most {
+            (best, most) = (candidate, matches);
+        }
+    }
+    Ok(best)
+}
+
+/// How many ports are interfaces of this namespace.
+fn known(interfaces: &Interfaces, ports: &BTreeMap<u32, Port>) -> usize {
+    let same = |port: &&Port| {
+        let mac = interfaces.get(port.ifindex).and_then(|i| i.link.mac);
+        mac.is_some_and(|mac| mac_number(mac.0) == port.mac)
+    };
+    ports.values().filter(same).count()
+}
+
+fn inside(path: &Path) -> anyhow::Result<Interfaces> {
+    let context = || format!("cannot enter the network namespace {}", path.display());
+    let file = File::open(path).with_context(context)?;
+    let thread = std::thread::spawn(move || {
+        move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
+            .map_err(io::Error::from)?;
+        Interfaces::list()
+    });
+    let mut interfaces =
+        thread.join().map_err(|_| anyhow!("listing interfaces failed")).with_context(context)??;
+    let here = identity(path);
+    let name = named().find(|named| identity(named) == here);
+    interfaces.namespace = Some(
+        name.as_deref()
+            .and_then(Path::file_name)
+            .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()),
+    );
+    Ok(interfaces)
+}
+
+fn named() -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(NAMED).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()))
+}
+
+/// Device and inode: the same for every path to a namespace.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
+
+/// True if no BPF file system is where it should be and we are not in the first network namespace.
+pub(super) fn has_hidden_sys() -> bool {
+    /// `BPF_FS_MAGIC` of `linux/magic.h`.
+    const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
+    let mounted = statfs(BPF_FS).is_ok_and(|s| s.f_type as u64 == BPF_FS_MAGIC);
+    !mounted && identity(Path::new(OWN)) != identity(Path::new("/proc/1/ns/net"))
+}

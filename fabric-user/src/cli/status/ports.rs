@@ -1,0 +1,164 @@
+//! Ports: which program runs how, or why none does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aya::programs::loaded_programs;
+use fabric_common::schema::ports::ROLE_UPLINK;
+use serde_json::json;
+
+use crate::{
+    cli::{
+        interfaces::Interface,
+        maps::role,
+        sheet::{Cell, Column, Sheet},
+        view::View,
+    },
+    daemon::state::State,
+    kernel::programs::{ACCESS, UPLINK},
+};
+
+const COLUMNS: &[Column] = &[
+    Column::text("port", "PORT"),
+    Column::text("role", "ROLE"),
+    Column::text("link", "LINK"),
+    Column::text("mode", "MODE"),
+    Column::text("accelerated", "ACCELERATED").wrapped(),
+    Column::number("ifindex", "IFINDEX").detail(),
+    Column::number("program", "PROGRAM").detail(),
+];
+
+/// Names of Fabric's programs by ID.
+pub(super) fn fabric_programs() -> BTreeMap<u32, String> {
+    let ours = loaded_programs().filter_map(Result::ok).filter_map(|program| {
+        let name = program.name_as_str()?.to_owned();
+        // The kernel cuts names off after 15 characters.
+        let known = [ACCESS, UPLINK].iter().any(|known| known.starts_with(&name));
+        (known && !name.is_empty()).then(|| (program.id(), name))
+    });
+    ours.collect()
+}
+
+/// Uplinks, access ports, then what is not accelerated.
+pub(super) fn sheet(view: &View, programs: &BTreeMap<u32, String>, state: Option<&State>) -> Sheet {
+    let mut sheet = Sheet::new(COLUMNS, "no port of a bridge with a VNI, and no uplink, is here");
+    let mut ports: Vec<_> = view.contents.ports.values().collect();
+    ports.sort_by_key(|port| (port.role != ROLE_UPLINK, port.ifindex));
+    let mut shown = BTreeSet::new();
+    for port in ports {
+        shown.insert(port.ifindex);
+        let interface = view.interfaces.get(port.ifindex);
+        sheet.row(row(
+            view.interfaces.name(port.ifindex),
+            role(port.role).into(),
+            interface,
+            why_not(interface, programs),
+        ));
+    }
+    let mut declined = state.map(|state| state.declined.clone()).unwrap_or_default();
+    for interface in view.interfaces.stretched_bridge_ports() {
+        let unknown = || "no program is attached".to_owned();
+        declined.entry(interface.link.name.clone()).or_insert_with(unknown);
+    }
+    for (name, why) in declined {
+        let interface = view.interfaces.named(&name);
+        if interface.is_none_or(|interface| shown.contains(&interface.link.ifindex)) {
+            continue;
+        }
+        sheet.row(row(name, Cell::none(), interface, Some(why)));
+    }
+    sheet
+}
+
+fn row(name: String, role: Cell, interface: Option<&Interface>, why: Option<String>) -> [Cell; 7] {
+    let xdp = interface.and_then(|interface| interface.xdp);
+    let accelerated = match why {
+        None => Cell::new("yes", json!(true)),
+        Some(why) => Cell::new(format!("no: {why}"), json!(why)),
+    };
+    [
+        name.into(),
+        role,
+        interface.map(link).into(),
+        xdp.map(|xdp| xdp.mode.name()).into(),
+        accelerated,
+        interface.map(|interface| interface.link.ifindex).into(),
+        xdp.map(|xdp| xdp.program).into(),
+    ]
+}
+
+const fn link(interface: &Interface) -> &'static str {
+    match (interface.link.up, interface.link.carrier) {
+        (false, _) => "down",
+        (true, false) => "no carrier",
+        (true, true) => "up",
+    }
+}
+
+/// Why a port that is in the map does not run Fabric's program.
+fn why_not(interface: Option<&Interface>, programs: &BTreeMap<u32, String>) -> Option<String> {
+    let Some(interface) = interface else { return Some("the interface has gone".into()) };
+    match interface.xdp {
+        None => Some("no program is attached".into()),
+        Some(xdp) if programs.contains_key(&xdp.program) => None,
+        Some(_) => Some("another XDP program is on it".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fabric_common::schema::ports::{Port, ROLE_ACCESS};
+
+    use super::*;
+    use crate::{
+        cli::{
+            contents::Contents,
+            interfaces::{Attached, Interfaces, Mode},
+            sheet::Look,
+        },
+        observe::{Link, LinkKind},
+    };
+
+    fn interface(ifindex: u32, name: &str, program: Option<u32>) -> Interface {
+        let link = Link {
+            ifindex,
+            name: name.into(),
+            mac: None,
+            mtu: 1500,
+            up: true,
+            carrier: true,
+            loopback: false,
+            master: None,
+            lower: None,
+            lower_elsewhere: false,
+            kind: LinkKind::Device,
+            port: None,
+        };
+        Interface { link, xdp: program.map(|program| Attached { mode: Mode::Native, program }) }
+    }
+
+    #[test]
+    fn every_port_has_a_mode_or_a_reason() {
+        let port = |ifindex, role| Port { ifindex, role, ..Port::default() };
+        let contents = Contents {
+            ports: [(1, port(4, ROLE_ACCESS)), (2, port(5, ROLE_ACCESS)), (3, port(3, ROLE_UPLINK))].into(),
+            ..Contents::default()
+        };
+        let interfaces: Interfaces =
+            [interface(3, "swp1", Some(70)), interface(4, "h1", Some(9)), interface(6, "h3", None)]
+                .into_iter()
+                .collect();
+        let view = View { contents, interfaces, now: None };
+        let declined = [("h3".to_owned(), "its driver has no native XDP".to_owned())].into();
+        let state = State { declined, ..State::default() };
+        let programs = [(70, "fabric_uplink".to_owned())].into();
+        let text = sheet(&view, &programs, Some(&state)).text(Look::default());
+        let expected = "\
+PORT  ROLE    LINK  MODE    ACCELERATED
+swp1  uplink  up    native  yes
+h1    access  up    native  no: another XDP program is on it
+if5   access  -     -       no: the interface has gone
+h3    -       up    -       no: its driver has no native XDP
+";
+        assert_eq!(text, expected);
+    }
+}
