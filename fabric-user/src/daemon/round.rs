@@ -71,9 +71,12 @@ impl Round {
             .map_or(Ok(()), |r| r.beat().map_err(Into::into))
     }
 
-    /// Neighbours for which the kernel has to be asked.
-    pub(super) fn unresolved(&self) -> Vec<NexthopKey> {
-        self.structure.unresolved.iter().copied().collect()
+    /// Neighbours for which the kernel has to be asked: those that nothing has resolved yet, and
+    /// those whose entry is stale, because XDP sends past the kernel and so never confirms one.
+    pub(super) fn to_resolve(&self) -> Vec<NexthopKey> {
+        let stale = |hop: &&NexthopKey| self.network.neighbour(**hop).is_some_and(|n| n.is_stale());
+        let watched = self.structure.watched.iter().filter(stale);
+        self.structure.unresolved.iter().chain(watched).copied().collect()
     }
 
     /// Messages were lost: what is in the model may be wrong.
