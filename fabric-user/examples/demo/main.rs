@@ -84,15 +84,15 @@ fn print_what_to_try(stage: &Stage) {
             "BGP, EVPN and fabricd of every node",
         ),
         (
-            format!("{fabricctl} --instance {instance} status"),
+            format!("{fabricctl} status --instance {instance}"),
             "ports, VNIs and VTEPs of leaf01",
         ),
         (
-            format!("{fabricctl} --instance {instance} maps fdb"),
+            format!("{fabricctl} maps fdb --instance {instance}"),
             "where leaf01 sends which MAC",
         ),
         (
-            format!("{fabricctl} --instance {instance} counters --watch"),
+            format!("{fabricctl} counters --watch --instance {instance}"),
             "what its packets do",
         ),
         (

@@ -11,8 +11,8 @@ pub(crate) fn show(stage: &Stage) -> anyhow::Result<()> {
     for arguments in [&["maps"][..], &["maps", "fdb"]] {
         stage.say(&format!("fabricctl {} on leaf01:", arguments.join(" ")));
         let output = Command::new(stage.program("fabricctl"))
-            .args(["--instance", &instance])
             .args(arguments)
+            .args(["--instance", &instance])
             .output()
             .context("cannot run fabricctl")?;
         ensure!(
