@@ -16,15 +16,15 @@ use crate::lab::{LabError, Netns};
 
 /// After the last datagram, stragglers have this long.
 const STRAGGLERS: Duration = Duration::from_millis(500);
-/// Number in front of the payload.
-const HEADER: usize = 8;
+/// In front of the payload: the datagram's number and when it was sent.
+const HEADER: usize = 16;
 
 /// What to send.
 #[derive(Clone, Debug)]
 pub struct StreamOptions {
     /// Time between two datagrams.
     pub interval: Duration,
-    /// Sizes of UDP payloads in bytes, used in turn; at least 8 each.
+    /// Sizes of UDP payloads in bytes, used in turn; at least 16 each.
     pub sizes: Vec<usize>,
     /// UDP port at the receiver.
     pub port: u16,
@@ -41,7 +41,8 @@ pub struct StreamReport {
     pub duplicates: u64,
     /// Datagrams whose bytes were not those that were sent.
     pub damaged: u64,
-    /// Longest time between two datagrams, less the interval.
+    /// Longest time in which everything that was sent got lost: from the last datagram sent before
+    /// that arrived to the first one after, less the interval.
     pub outage: Duration,
 }
 
@@ -127,20 +128,24 @@ impl Stream {
     }
 }
 
-fn payload(number: u64, size: usize) -> Vec<u8> {
-    let mut bytes: Vec<u8> = number.to_be_bytes().to_vec();
+fn payload(number: u64, sent: u64, size: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(size);
+    bytes.extend(number.to_be_bytes());
+    bytes.extend(sent.to_be_bytes());
     bytes.extend((HEADER..size).map(|i| (number as usize).wrapping_mul(31).wrapping_add(i) as u8));
     bytes
 }
 
 fn send(socket: &UdpSocket, options: &StreamOptions, stop: &AtomicBool) -> io::Result<u64> {
+    let start = Instant::now();
     let mut clock = Clock::new(options.interval);
     let mut number = 0_u64;
     let mut sizes = options.sizes.iter().cycle();
     while !stop.load(Ordering::Relaxed) {
         clock.tick();
         let size = sizes.next().copied().unwrap_or(HEADER).max(HEADER);
-        match socket.send(&payload(number, size)) {
+        let sent = start.elapsed().as_nanos() as u64;
+        match socket.send(&payload(number, sent, size)) {
             Err(e) if !is_unreachable(&e) => return Err(e),
             _ => number += 1,
         }
@@ -165,37 +170,64 @@ fn receive(
 ) -> StreamReport {
     let mut report = StreamReport::default();
     let mut buffer = vec![0_u8; 65_536];
-    let mut seen: Vec<bool> = Vec::new();
-    let mut last: Option<Instant> = None;
+    // When each datagram that arrived was sent, by number.
+    let mut arrived: Vec<Option<u64>> = Vec::new();
     let mut ends: Option<Instant> = None;
     loop {
         if stop.load(Ordering::Relaxed)
             && *ends.get_or_insert_with(|| Instant::now() + STRAGGLERS) < Instant::now()
         {
+            report.outage = longest_gap(&arrived).saturating_sub(interval);
             return report;
         }
-        let Ok(length) = socket.recv(&mut buffer) else {
+        let Ok(length) = socket.recv(&mut buffer) else { continue };
+        let Some(([number, sent], _)) = buffer[..length].as_chunks::<8>().0.split_first_chunk()
+        else {
             continue;
         };
-        let now = Instant::now();
-        let Some(number) = buffer.first_chunk().map(|n| u64::from_be_bytes(*n)) else {
-            continue;
-        };
-        if buffer[..length] != payload(number, length)[..] {
+        let (number, sent) = (u64::from_be_bytes(*number), u64::from_be_bytes(*sent));
+        if buffer[..length] != payload(number, sent, length)[..] {
             report.damaged += 1;
             continue;
         }
-        if seen.len() <= number as usize {
-            seen.resize(number as usize + 1, false);
+        if arrived.len() <= number as usize {
+            arrived.resize(number as usize + 1, None);
         }
-        if std::mem::replace(&mut seen[number as usize], true) {
+        if arrived[number as usize].replace(sent).is_some() {
             report.duplicates += 1;
             continue;
         }
         report.received += 1;
         received.store(report.received, Ordering::Relaxed);
-        if let Some(last) = last.replace(now) {
-            report.outage = report.outage.max((now - last).saturating_sub(interval));
+    }
+}
+
+/// The longest time between two datagrams that arrived with a lost one in between.
+fn longest_gap(arrived: &[Option<u64>]) -> Duration {
+    let mut longest = 0;
+    let mut last: Option<(usize, u64)> = None;
+    for (number, sent) in arrived.iter().enumerate() {
+        let Some(sent) = *sent else { continue };
+        if let Some((before, then)) = last
+            && number > before + 1
+        {
+            longest = longest.max(sent - then);
         }
+        last = Some((number, sent));
+    }
+    Duration::from_nanos(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_lasts_from_the_last_arrival_before_it_to_the_first_after_it() {
+        let ms = |ms: u64| Some(ms * 1_000_000);
+        assert_eq!(longest_gap(&[ms(0), ms(5), ms(10)]), Duration::ZERO);
+        assert_eq!(longest_gap(&[ms(0), None, ms(10), ms(15)]), Duration::from_millis(10));
+        let stalled_sender = [ms(0), ms(500), None, None, ms(515)];
+        assert_eq!(longest_gap(&stalled_sender), Duration::from_millis(15));
     }
 }
