@@ -1,6 +1,7 @@
 //! `fabricctl lab`: build a whole fabric in network namespaces and work with it.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command as Process, ExitCode};
 use std::sync::Arc;
@@ -139,44 +140,73 @@ fn up(args: Up) -> anyhow::Result<ExitCode> {
         (false, None) => Some(sibling("fabricd")?),
     };
     if let Some(path) = fabricd.as_ref().filter(|path| !path.is_file()) {
-        bail!("there is no fabricd at {}; give another --fabricd or --no-fabricd", path.display());
+        bail!(
+            "there is no fabricd at {}; give another --fabricd or --no-fabricd",
+            path.display()
+        );
     }
     let cancel = interrupt::watch().context("cannot watch for Ctrl-C")?;
-    let options = Options { name: args.name, fabricd, cancel: Arc::clone(&cancel) };
+    let options = Options {
+        name: args.name,
+        fabricd,
+        cancel: Arc::clone(&cancel),
+    };
     let start = Instant::now();
     let mut progress = |line: &str| eprintln!("{:6.2} s  {line}", start.elapsed().as_secs_f64());
     let mut lab = Lab::up(&topology, &options, &mut progress)?;
     lab.keep();
     if args.no_wait {
-        progress(&format!("lab {} is up; BGP converges in the background", lab.name()));
+        progress(&format!(
+            "lab {} is up; BGP converges in the background",
+            lab.name()
+        ));
         return Ok(ExitCode::SUCCESS);
     }
     progress("waiting for BGP and EVPN to converge");
-    lab.wait_converged(CONVERGENCE_LIMIT).context(
-        "the lab stays up for you to look at; `fabricctl lab down` removes it",
-    )?;
+    lab.wait_converged(CONVERGENCE_LIMIT)
+        .context("the lab stays up for you to look at; `fabricctl lab down` removes it")?;
     progress(&format!("lab {} is up and has converged", lab.name()));
     Ok(ExitCode::SUCCESS)
 }
 
 fn status(args: Status) -> anyhow::Result<ExitCode> {
-    let status = open(args.name)?.status()?;
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&status)?);
+    let names = Lab::names();
+    if args.name.is_none() && names.len() != 1 {
+        match names.as_slice() {
+            [] => println!("no lab is up; start one with `fabricctl lab up TOPOLOGY`"),
+            _ => println!("labs that are up: {}", names.join(", ")),
+        }
         return Ok(ExitCode::SUCCESS);
     }
-    println!("lab {} (topology {})", status.lab, status.topology);
-    match (status.complete, status.missing.as_slice()) {
-        (false, _) => println!("not complete: it is being built, or was interrupted"),
-        (true, []) => println!("converged"),
-        (true, missing) => println!("not converged: {}", missing.join(", ")),
+    let status = open(args.name)?.status()?;
+    // Unlike println!, this is an error and no panic when the reader closes the pipe.
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&status)?)?;
+        return Ok(ExitCode::SUCCESS);
     }
+    writeln!(out, "lab {} (topology {})", status.lab, status.topology)?;
+    match (status.complete, status.missing.as_slice()) {
+        (false, _) => writeln!(out, "not complete: it is being built, or was interrupted"),
+        (true, []) => writeln!(out, "converged"),
+        (true, missing) => writeln!(out, "not converged: {}", missing.join(", ")),
+    }?;
     let mut switches = table(&[
-        "NODE", "FUNCTION", "SITE", "AS", "VTEP", "BGP", "EVPN ROUTES", "VNIS", "MACS", "FABRICD",
+        "NODE",
+        "FUNCTION",
+        "SITE",
+        "AS",
+        "VTEP",
+        "BGP",
+        "EVPN ROUTES",
+        "VNIS",
+        "MACS",
+        "FABRICD",
     ]);
     for node in &status.switches {
-        let established =
-            node.bgp_established.map_or_else(|| "?".to_owned(), |count| count.to_string());
+        let established = node
+            .bgp_established
+            .map_or_else(|| "?".to_owned(), |count| count.to_string());
         let vnis: Vec<String> = node.vnis.iter().map(ToString::to_string).collect();
         switches.add_row([
             node.node.clone(),
@@ -186,12 +216,16 @@ fn status(args: Status) -> anyhow::Result<ExitCode> {
             node.vtep.to_string(),
             format!("{established}/{}", node.bgp_sessions),
             node.evpn_routes.to_string(),
-            if vnis.is_empty() { "-".to_owned() } else { vnis.join(" ") },
+            if vnis.is_empty() {
+                "-".to_owned()
+            } else {
+                vnis.join(" ")
+            },
             node.macs.to_string(),
             node.fabricd.name().to_owned(),
         ]);
     }
-    println!("\n{switches}");
+    writeln!(out, "\n{switches}")?;
     let mut hosts = table(&["HOST", "NETWORK", "ADDRESS", "MAC", "LEAF", "PORT"]);
     for host in &status.hosts {
         hosts.add_row([
@@ -203,13 +237,15 @@ fn status(args: Status) -> anyhow::Result<ExitCode> {
             host.port.clone(),
         ]);
     }
-    println!("\n{hosts}");
+    writeln!(out, "\n{hosts}")?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn table(header: &[&str]) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_header(header.iter().copied());
+    table
+        .load_style(comfy_table::presets::NOTHING)
+        .set_header(header.iter().copied());
     table
 }
 
@@ -261,7 +297,10 @@ fn the_only_lab() -> anyhow::Result<String> {
     match names.len() {
         0 => bail!("no lab is up; start one with `fabricctl lab up TOPOLOGY`"),
         1 => Ok(names.remove(0)),
-        _ => bail!("several labs are up ({}); say which one is meant", names.join(", ")),
+        _ => bail!(
+            "several labs are up ({}); say which one is meant",
+            names.join(", ")
+        ),
     }
 }
 
@@ -278,7 +317,9 @@ fn exec(args: Exec) -> anyhow::Result<ExitCode> {
     let Some((program, arguments)) = args.command.split_first() else {
         bail!("no command was given; write it after --");
     };
-    let status = lab.spawn(&args.node, Process::new(program).args(arguments))?.wait()?;
+    let status = lab
+        .spawn(&args.node, Process::new(program).args(arguments))?
+        .wait()?;
     // As a shell does: 128 + N for a program that signal N ended.
     let code = status.code().unwrap_or_else(|| {
         128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0)
@@ -288,29 +329,35 @@ fn exec(args: Exec) -> anyhow::Result<ExitCode> {
 
 fn render_nodes(args: &Render) -> anyhow::Result<ExitCode> {
     let topology = topology_of(&args.topology)?;
-    if let Some(name) = &args.node {
-        if topology.node_names().all(|known| known != name) {
-            let known = topology.node_names().collect::<Vec<_>>().join(", ");
-            bail!("topology {} has no node {name}; it has {known}", topology.name);
-        }
+    if let Some(name) = &args.node
+        && topology.node_names().all(|known| known != name)
+    {
+        let known = topology.node_names().collect::<Vec<_>>().join(", ");
+        bail!("topology {} has no node {name}; it has {known}", topology.name);
     }
     let wanted = |name: &str| args.node.as_deref().is_none_or(|node| node == name);
-    let switches = topology.switches.iter().filter(|switch| wanted(&switch.name));
+    let switches = topology
+        .switches
+        .iter()
+        .filter(|switch| wanted(&switch.name));
     let hosts = topology.hosts.iter().filter(|host| wanted(&host.name));
     let texts: Vec<String> = switches
         .map(|switch| render::switch_text(&topology, switch))
         .chain(hosts.map(|host| render::host_text(&topology, host)))
         .collect();
-    print!("{}", texts.join("\n"));
+    std::io::stdout().write_all(texts.join("\n").as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn draw(args: &Graph) -> anyhow::Result<ExitCode> {
     let topology = topology_of(&args.topology)?;
     let picture = graph::svg(&topology);
-    let path = args.output.clone().unwrap_or_else(|| format!("{}.svg", topology.name).into());
+    let path = args
+        .output
+        .clone()
+        .unwrap_or_else(|| format!("{}.svg", topology.name).into());
     if path.as_os_str() == "-" {
-        print!("{picture}");
+        std::io::stdout().write_all(picture.as_bytes())?;
     } else {
         std::fs::write(&path, picture)
             .with_context(|| format!("cannot write {}", path.display()))?;
@@ -321,7 +368,10 @@ fn draw(args: &Graph) -> anyhow::Result<ExitCode> {
 
 /// The topology of a file, or of a lab that is up when there is no such file.
 fn topology_of(argument: &std::path::Path) -> anyhow::Result<Topology> {
-    if let Some(name) = argument.to_str().filter(|name| Lab::names().iter().any(|lab| lab == name)) {
+    if let Some(name) = argument
+        .to_str()
+        .filter(|name| Lab::names().iter().any(|lab| lab == name))
+    {
         return Ok(Lab::open(name)?.current_topology()?);
     }
     Ok(Topology::load(argument)?)

@@ -13,13 +13,12 @@ use super::process::Process;
 use super::render;
 use super::tools;
 use super::topology::{Switch, Topology};
+use crate::kernel::pins::Instance;
 
 /// Where FRR keeps configurations and sockets; `-N NAME` adds a folder of that name to both.
 const FRR_CONFIGURATION: &str = "/etc/frr";
 const FRR_RUNTIME: &str = "/var/run/frr";
-/// Where fabricd pins maps and links, one folder per instance.
-const PINS: &str = "/sys/fs/bpf/fabric";
-/// Where fabricd keeps its socket and lock.
+/// Where fabricd keeps its lock, its socket and its state.
 const FABRICD_RUNTIME: &str = "/run/fabric";
 
 /// FRR's programs, found once.
@@ -36,7 +35,10 @@ impl Frr {
         let mut daemons: Vec<PathBuf> = tools::find("mgmtd").into_iter().collect();
         daemons.push(tools::require("zebra", "frr")?);
         daemons.push(tools::require("bgpd", "frr")?);
-        Ok(Self { daemons, vtysh: tools::require("vtysh", "frr")? })
+        Ok(Self {
+            daemons,
+            vtysh: tools::require("vtysh", "frr")?,
+        })
     }
 
     /// Starts FRR for a switch, in its namespace and under its name, with its rendered
@@ -73,7 +75,25 @@ impl Frr {
 
 /// The socket on which a daemon of FRR takes commands.
 pub fn vty_socket(namespace: &str, daemon: &str) -> PathBuf {
-    Path::new(FRR_RUNTIME).join(namespace).join(format!("{daemon}.vty"))
+    Path::new(FRR_RUNTIME)
+        .join(namespace)
+        .join(format!("{daemon}.vty"))
+}
+
+/// FRR's living daemons of a namespace, found by their pid files: they outlive a namespace that
+/// somebody deleted under them.
+pub fn frr_processes(namespace: &str) -> Vec<Process> {
+    let Ok(folder) = fs::read_dir(Path::new(FRR_RUNTIME).join(namespace)) else {
+        return Vec::new();
+    };
+    folder
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "pid"))
+        .filter_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok())
+        .filter_map(Process::of)
+        // A pid file may be old, and its number somebody else's by now.
+        .filter(|process| process.has_argument(namespace))
+        .collect()
 }
 
 /// Removes FRR's folders of a namespace. The daemons must have ended.
@@ -109,7 +129,9 @@ pub fn start_fabricd(
         .stderr(errors)
         // A group of its own: Ctrl-C at the terminal is for fabricctl, not for the daemon.
         .process_group(0);
-    let child = namespace.enter(|| command.spawn())?.map_err(LabError::file("start", program))?;
+    let child = namespace
+        .enter(|| command.spawn())?
+        .map_err(LabError::file("start", program))?;
     Process::of(child.id().cast_signed()).ok_or_else(|| LabError::Daemon {
         daemon: "fabricd",
         node: namespace.name().to_owned(),
@@ -122,7 +144,7 @@ pub fn last_words(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     match text.lines().rev().find(|line| !line.trim().is_empty()) {
         Some(line) => format!("its last words: {}", line.trim()),
-        None => format!("it wrote nothing to {}", log.display()),
+        None => "it wrote nothing".to_owned(),
     }
 }
 
@@ -134,11 +156,8 @@ pub fn stop_fabricd(process: &Process) {
 /// Takes a fabricd's programs off the ports and removes its maps: what pins keep alive after the
 /// daemon has ended. The daemon of that instance must have ended.
 pub fn detach_instance(instance: &str) -> Result<(), LabError> {
-    // Removing the last pin of a link detaches its program.
-    remove_folder(&Path::new(PINS).join(instance))?;
-    // The parent goes with the last instance; others may be there.
-    let _ = fs::remove_dir(PINS);
-    for extension in ["sock", "lock"] {
+    Instance::new(instance)?.remove()?;
+    for extension in ["json", "sock", "lock"] {
         let path = Path::new(FABRICD_RUNTIME).join(format!("{instance}.{extension}"));
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

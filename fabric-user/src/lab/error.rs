@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::topology::TopologyError;
+use crate::kernel::pins::PinError;
 
 /// A lab that cannot be built, found or changed.
 #[derive(Debug, thiserror::Error)]
@@ -22,16 +23,22 @@ pub enum LabError {
         package: &'static str,
     },
     /// The name cannot be used.
-    #[error("\"{0}\" cannot name a lab; use 1 to 32 letters, digits, - and _, not beginning with -")]
+    #[error(
+        "\"{0}\" cannot name a lab; use 1 to 32 letters, digits, - and _, not beginning with -"
+    )]
     Name(String),
     /// It is up.
-    #[error("lab {0} is up already; take it down first with `fabricctl lab down {0}`, or choose another --name")]
+    #[error(
+        "lab {0} is up already; take it down first with `fabricctl lab down {0}`, or choose another --name"
+    )]
     AlreadyUp(String),
     /// Another process works on it.
     #[error("another command is working on lab {0} at this moment; wait for it to end")]
     Busy(String),
     /// It is not up.
-    #[error("no lab {0} is up; `fabricctl lab up` starts one and `fabricctl lab status` lists those that are up")]
+    #[error(
+        "no lab {0} is up; `fabricctl lab up` starts one and `fabricctl lab status` lists those that are up"
+    )]
     NotUp(String),
     /// Something of this name is there and belongs to no lab.
     #[error("{what} exists already and belongs to no lab; remove it or choose another --name")]
@@ -60,7 +67,7 @@ pub enum LabError {
         reason: String,
     },
     /// A namespace could not be entered.
-    #[error("cannot enter the network namespace {namespace}: {source}")]
+    #[error("cannot enter the network namespace {namespace}")]
     Namespace {
         /// Its name.
         namespace: String,
@@ -78,7 +85,7 @@ pub enum LabError {
         message: String,
     },
     /// A file or device could not be read or changed.
-    #[error("cannot {action} {path}: {source}")]
+    #[error("cannot {action} {path}")]
     File {
         /// What was tried.
         action: &'static str,
@@ -88,13 +95,18 @@ pub enum LabError {
         source: std::io::Error,
     },
     /// The state file of a lab makes no sense.
-    #[error("{path} is not the state of a lab ({message}); remove it after `ip netns` shows that nothing of the lab is left")]
+    #[error(
+        "{path} is not the state of a lab ({message}); remove it after `ip netns` shows that nothing of the lab is left"
+    )]
     State {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         message: String,
     },
+    /// What keeps fabricd's programs and maps could not be mounted or removed.
+    #[error(transparent)]
+    Pins(#[from] PinError),
     /// A daemon did not start.
     #[error("{daemon} on {node} ended right after its start; {log}")]
     Daemon {
@@ -133,9 +145,27 @@ pub enum LabError {
 }
 
 impl LabError {
+    /// The error with its causes on one line.
+    pub(super) fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    }
+
     /// For `map_err` on file operations.
-    pub(super) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+    pub(super) fn file(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File { action, path, source }
+        move |source| Self::File {
+            action,
+            path,
+            source,
+        }
     }
 }

@@ -9,9 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use rustix::system::sethostname;
-use rustix::thread::{
-    LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe,
-};
+use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
 use super::error::LabError;
 
@@ -47,7 +45,9 @@ impl Netns {
 
     /// Device and inode, which tell whether a process lives in this namespace.
     pub fn identity(&self) -> Option<(u64, u64)> {
-        std::fs::metadata(self.path()).ok().map(|file| (file.dev(), file.ino()))
+        std::fs::metadata(self.path())
+            .ok()
+            .map(|file| (file.dev(), file.ino()))
     }
 
     /// Runs `work` on a thread inside the namespace and waits for it. Programs and sockets that

@@ -34,6 +34,13 @@ impl Process {
         matches!(stat(self.pid), Some((state, started)) if state != 'Z' && started == self.started)
     }
 
+    /// Whether it was started with this argument.
+    pub fn has_argument(&self, argument: &str) -> bool {
+        let line = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
+        line.split(|&byte| byte == 0)
+            .any(|word| word == argument.as_bytes())
+    }
+
     /// Ends it and waits until it is gone. A process that is gone already is no error.
     pub fn stop(&self, signal: Signal) {
         self.signal(signal);
@@ -54,10 +61,14 @@ impl Process {
 
     /// Sends a signal, and only to this process.
     pub fn signal(&self, signal: Signal) {
-        let Some(pid) = Pid::from_raw(self.pid) else { return };
+        let Some(pid) = Pid::from_raw(self.pid) else {
+            return;
+        };
         // The descriptor pins the identity: checked after opening, it cannot change before the
         // signal is sent.
-        let Ok(descriptor) = pidfd_open(pid, PidfdFlags::empty()) else { return };
+        let Ok(descriptor) = pidfd_open(pid, PidfdFlags::empty()) else {
+            return;
+        };
         if self.is_alive() {
             // It may have ended in between, which is what was wanted.
             let _ = pidfd_send_signal(descriptor, signal);
@@ -84,7 +95,9 @@ pub fn inside(namespaces: &[(u64, u64)]) -> Vec<Process> {
     use std::os::unix::fs::MetadataExt;
 
     let own = std::process::id();
-    let Ok(folder) = fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(folder) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     folder
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
         .filter(|&pid| pid != own)
@@ -104,12 +117,22 @@ mod tests {
     fn this_process_is_alive_and_a_later_one_with_its_id_is_not_it() {
         let me = Process::of(std::process::id().cast_signed()).expect("I run");
         assert!(me.is_alive());
-        assert!(!Process { started: me.started + 1, ..me }.is_alive());
+        assert!(
+            !Process {
+                started: me.started + 1,
+                ..me
+            }
+            .is_alive()
+        );
     }
 
     #[test]
+    #[expect(clippy::zombie_processes, reason = "stop collects it, which is what is tested")]
     fn a_stopped_child_leaves_no_zombie() {
-        let child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
+        let child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .expect("sleep");
         let process = Process::of(child.id().cast_signed()).expect("it runs");
         process.stop(Signal::TERM);
         assert!(!process.is_alive());

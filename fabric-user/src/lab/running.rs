@@ -17,6 +17,7 @@ use super::process;
 use super::state::{self, Place, State, StateFolder};
 use super::tools;
 use super::topology::Topology;
+use crate::kernel::pins;
 
 /// How a lab is built.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +26,8 @@ pub struct Options {
     pub name: Option<String>,
     /// The fabricd to run where the inventory wants it; `None` runs none.
     pub fabricd: Option<PathBuf>,
-    /// Set by a signal handler to stop `up` in the middle; what was made is then taken down.
+    /// Set by a signal handler to stop `up` and waiting in the middle; an `up` that is stopped
+    /// takes down what it made.
     pub cancel: Arc<AtomicBool>,
 }
 
@@ -36,6 +38,7 @@ pub struct Lab {
     topology: Topology,
     folder: PathBuf,
     namespaces: BTreeMap<String, String>,
+    cancel: Arc<AtomicBool>,
     take_down: bool,
 }
 
@@ -71,7 +74,10 @@ impl Lab {
         let frr = Frr::find()?;
         tools::require("ip", "iproute2")?;
         tools::require("bridge", "iproute2")?;
-        let name = options.name.clone().unwrap_or_else(|| topology.name.clone());
+        let name = options
+            .name
+            .clone()
+            .unwrap_or_else(|| topology.name.clone());
         let folder = StateFolder::create(&name)?;
         let state = plan(topology, options, &name);
         if let Err(taken) = check_free(&state) {
@@ -86,7 +92,10 @@ impl Lab {
                 Ok(()) => return Err(failure),
                 // The first failure explains more; the second is still worth knowing.
                 Err(second) => {
-                    progress(&format!("could not take everything down: {second}"));
+                    progress(&format!(
+                        "could not take everything down: {}",
+                        second.with_causes()
+                    ));
                     return Err(failure);
                 }
             }
@@ -94,6 +103,7 @@ impl Lab {
         drop(folder);
         let mut lab = Self::open(&name)?;
         lab.take_down = true;
+        lab.cancel = Arc::clone(&options.cancel);
         Ok(lab)
     }
 
@@ -106,8 +116,18 @@ impl Lab {
             topology: folder.load_topology(&state)?,
             folder: folder.path().to_owned(),
             namespaces: state.namespaces,
+            cancel: Arc::default(),
             take_down: false,
         })
+    }
+
+    /// An error when somebody set the flag of [`Options::cancel`].
+    pub(super) fn go_on(&self) -> Result<(), LabError> {
+        if self.cancel.load(Ordering::Relaxed) {
+            Err(LabError::Interrupted)
+        } else {
+            Ok(())
+        }
     }
 
     /// Names of all labs that are up or were left behind by a crash.
@@ -170,7 +190,10 @@ impl Lab {
     /// A node by name.
     pub fn node(&self, name: &str) -> Result<Node, LabError> {
         match self.namespaces.get(name) {
-            Some(netns) => Ok(Node { name: name.to_owned(), netns: Netns::named(netns) }),
+            Some(netns) => Ok(Node {
+                name: name.to_owned(),
+                netns: Netns::named(netns),
+            }),
             None => Err(LabError::UnknownNode {
                 lab: self.name.clone(),
                 node: name.to_owned(),
@@ -199,17 +222,22 @@ impl Lab {
     ) -> Result<std::process::Child, LabError> {
         let node = self.node(node)?;
         let program = PathBuf::from(OsString::from(command.get_program()));
-        node.netns().enter_as(node.name(), || command.spawn())?.map_err(LabError::file("start", program))
+        node.netns()
+            .enter_as(node.name(), || command.spawn())?
+            .map_err(LabError::file("start", program))
     }
 
     /// Where a host is plugged in now.
     pub fn place(&self, host: &str) -> Result<Place, LabError> {
         let places = self.state()?.places;
-        places.get(host).cloned().ok_or_else(|| LabError::UnknownNode {
-            lab: self.name.clone(),
-            node: host.to_owned(),
-            known: places.keys().cloned().collect::<Vec<_>>().join(", "),
-        })
+        places
+            .get(host)
+            .cloned()
+            .ok_or_else(|| LabError::UnknownNode {
+                lab: self.name.clone(),
+                node: host.to_owned(),
+                known: places.keys().cloned().collect::<Vec<_>>().join(", "),
+            })
     }
 
     /// The record as it is now.
@@ -220,16 +248,21 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        if self.take_down {
-            if let Err(error) = Self::take_down(&self.name, &mut |_| {}) {
-                tracing::error!(lab = self.name, %error, "the lab could not be taken down");
-            }
+        if self.take_down
+            && let Err(error) = Self::take_down(&self.name, &mut |_| {})
+        {
+            let error = error.with_causes();
+            tracing::error!(lab = self.name, error, "the lab could not be taken down");
         }
     }
 }
 
 fn require_root() -> Result<(), LabError> {
-    if rustix::process::geteuid().is_root() { Ok(()) } else { Err(LabError::NotRoot) }
+    if rustix::process::geteuid().is_root() {
+        Ok(())
+    } else {
+        Err(LabError::NotRoot)
+    }
 }
 
 fn namespace_name(lab: &str, node: &str) -> String {
@@ -275,10 +308,14 @@ fn plan(topology: &Topology, options: &Options, lab: &str) -> State {
 fn check_free(state: &State) -> Result<(), LabError> {
     for name in state.namespaces.values() {
         if Netns::named(name).exists() {
-            return Err(LabError::Taken { what: format!("network namespace {name}") });
+            return Err(LabError::Taken {
+                what: format!("network namespace {name}"),
+            });
         }
         if let Some(path) = daemons::frr_folder_of(name) {
-            return Err(LabError::Taken { what: format!("FRR's folder {}", path.display()) });
+            return Err(LabError::Taken {
+                what: format!("FRR's folder {}", path.display()),
+            });
         }
     }
     Ok(())
@@ -293,7 +330,11 @@ fn build(
     progress: &mut dyn FnMut(&str),
 ) -> Result<(), LabError> {
     let go_on = || {
-        if options.cancel.load(Ordering::Relaxed) { Err(LabError::Interrupted) } else { Ok(()) }
+        if options.cancel.load(Ordering::Relaxed) {
+            Err(LabError::Interrupted)
+        } else {
+            Ok(())
+        }
     };
     folder.save_topology(topology)?;
     folder.save(&state)?;
@@ -317,10 +358,13 @@ fn build(
     })?;
     go_on()?;
     if let Some(program) = &options.fabricd {
-        if super::bpffs::mount_if_missing()? {
+        if pins::mount_bpf_fs()? {
             progress("mounted the BPF file system at /sys/fs/bpf");
         }
-        progress(&format!("starting fabricd on {} switches", state.instances.len()));
+        progress(&format!(
+            "starting fabricd on {} switches",
+            state.instances.len()
+        ));
         for (node, instance) in state.instances.clone() {
             let log = folder.path().join(format!("{node}.fabricd.log"));
             let netns = Netns::named(name(&node));
@@ -363,11 +407,20 @@ fn tear_down(
     for instance in state.instances.values() {
         daemons::detach_instance(instance)?;
     }
-    let namespaces: Vec<Netns> =
-        state.namespaces.values().map(Netns::named).filter(Netns::exists).collect();
+    let namespaces: Vec<Netns> = state
+        .namespaces
+        .values()
+        .map(Netns::named)
+        .filter(Netns::exists)
+        .collect();
     let identities: Vec<(u64, u64)> = namespaces.iter().filter_map(Netns::identity).collect();
     // The namespaces go with everything in them: FRR need not withdraw its routes one by one.
-    let processes = process::inside(&identities);
+    let mut processes = process::inside(&identities);
+    for name in state.namespaces.values() {
+        processes.extend(daemons::frr_processes(name));
+    }
+    processes.sort_unstable_by_key(|process| process.pid);
+    processes.dedup();
     progress(&format!("ending {} processes", processes.len()));
     for process in &processes {
         process.signal(Signal::KILL);
@@ -376,8 +429,10 @@ fn tear_down(
         process.stop(Signal::KILL);
     }
     progress(&format!("removing {} network namespaces", namespaces.len()));
-    let lines: Vec<String> =
-        namespaces.iter().map(|netns| format!("netns delete {}", netns.name())).collect();
+    let lines: Vec<String> = namespaces
+        .iter()
+        .map(|netns| format!("netns delete {}", netns.name()))
+        .collect();
     tools::batch("ip", &lines, None)?;
     for name in state.namespaces.values() {
         daemons::remove_frr_folders(name)?;

@@ -55,8 +55,12 @@ fn exchange(stream: &mut UnixStream, command: &str) -> std::io::Result<String> {
         }
         answer.extend_from_slice(chunk.get(..length).unwrap_or_default());
         // Text holds no zero bytes, so three of them before the last byte are the trailer.
-        let Some(body) = answer.len().checked_sub(TRAILER) else { continue };
-        let Some([0, 0, 0, status]) = answer.get(body..) else { continue };
+        let Some(body) = answer.len().checked_sub(TRAILER) else {
+            continue;
+        };
+        let Some([0, 0, 0, status]) = answer.get(body..) else {
+            continue;
+        };
         if *status != 0 {
             let message = format!("FRR refused the command (status {status})");
             return Err(std::io::Error::other(message));

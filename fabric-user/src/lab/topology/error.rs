@@ -6,7 +6,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum TopologyError {
     /// A file could not be read.
-    #[error("cannot read {path}: {source}; a topology is a NAME.dot picture with a NAME.toml inventory beside it")]
+    #[error(
+        "cannot read {path}, of a topology that is a NAME.dot picture with a NAME.toml inventory beside it"
+    )]
     Read {
         /// The file.
         path: PathBuf,

@@ -30,11 +30,17 @@ struct Files {
 
 impl Files {
     fn dot(&self, message: impl Into<String>) -> TopologyError {
-        TopologyError::Contradiction { file: self.dot.clone(), message: message.into() }
+        TopologyError::Contradiction {
+            file: self.dot.clone(),
+            message: message.into(),
+        }
     }
 
     fn toml(&self, message: impl Into<String>) -> TopologyError {
-        TopologyError::Contradiction { file: self.toml.clone(), message: message.into() }
+        TopologyError::Contradiction {
+            file: self.toml.clone(),
+            message: message.into(),
+        }
     }
 }
 
@@ -44,7 +50,10 @@ pub(super) fn combine(
     picture: &Picture,
     inventory: &Inventory,
 ) -> Result<Topology, TopologyError> {
-    let files = Files { dot: format!("{name}.dot"), toml: format!("{name}.toml") };
+    let files = Files {
+        dot: format!("{name}.dot"),
+        toml: format!("{name}.toml"),
+    };
     check_names(picture, inventory, &files)?;
     check_ports(picture, &files)?;
     let fabric = fabric(inventory, &files)?;
@@ -68,7 +77,11 @@ pub(super) fn combine(
     Ok(topology)
 }
 
-fn check_names(picture: &Picture, inventory: &Inventory, files: &Files) -> Result<(), TopologyError> {
+fn check_names(
+    picture: &Picture,
+    inventory: &Inventory,
+    files: &Files,
+) -> Result<(), TopologyError> {
     for node in &picture.nodes {
         if node.name.is_empty() || node.name.len() > NODE_NAME_MAX || !is_plain(&node.name) {
             return Err(files.dot(format!(
@@ -115,7 +128,8 @@ fn check_names(picture: &Picture, inventory: &Inventory, files: &Files) -> Resul
 }
 
 fn is_plain(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    name.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 fn check_ports(picture: &Picture, files: &Files) -> Result<(), TopologyError> {
@@ -125,7 +139,10 @@ fn check_ports(picture: &Picture, files: &Files) -> Result<(), TopologyError> {
             let legal = !end.port.is_empty()
                 && end.port.len() <= INTERFACE_NAME_MAX
                 && end.port != "lo"
-                && end.port.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b':');
+                && end
+                    .port
+                    .bytes()
+                    .all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b':');
             if !legal {
                 return Err(files.dot(format!(
                     "port \"{}\" of {} cannot name an interface; use 1 to {INTERFACE_NAME_MAX} characters without / and :",
@@ -148,7 +165,10 @@ fn check_ports(picture: &Picture, files: &Files) -> Result<(), TopologyError> {
 
 fn fabric(inventory: &Inventory, files: &Files) -> Result<Fabric, TopologyError> {
     let entry = &inventory.fabric;
-    for (key, mtu) in [("underlay_mtu", entry.underlay_mtu), ("host_mtu", entry.host_mtu)] {
+    for (key, mtu) in [
+        ("underlay_mtu", entry.underlay_mtu),
+        ("host_mtu", entry.host_mtu),
+    ] {
         if !(MTU_MIN..=MTU_MAX).contains(&mtu) {
             return Err(files.toml(format!(
                 "[fabric] {key} = {mtu} is out of range; use {MTU_MIN} to {MTU_MAX}"
@@ -207,7 +227,10 @@ fn network(name: &str, entry: &NetworkEntry, files: &Files) -> Result<Network, T
         )));
     }
     let gateway = entry.gateway.split_once('/').and_then(|(address, length)| {
-        let length = length.parse().ok().filter(|length| (1..=30).contains(length))?;
+        let length = length
+            .parse()
+            .ok()
+            .filter(|length| (1..=30).contains(length))?;
         Some((address.parse::<Ipv4Addr>().ok()?, length))
     });
     let Some((gateway, prefix_len)) = gateway else {
@@ -269,7 +292,10 @@ fn switches(
     }
     place_networks(&mut switches, inventory, networks, files)?;
     for switch in &mut switches {
-        let wished = inventory.nodes.get(&switch.name).and_then(|entry| entry.fabricd);
+        let wished = inventory
+            .nodes
+            .get(&switch.name)
+            .and_then(|entry| entry.fabricd);
         switch.fabricd = wished.unwrap_or(!switch.networks.is_empty());
     }
     Ok(switches)
@@ -309,14 +335,13 @@ fn place_networks(
             }
         }
         for switch in switches.iter_mut() {
-            let by_site =
-                switch.function == Function::Leaf && entry.sites.contains(&switch.site);
+            let by_site = switch.function == Function::Leaf && entry.sites.contains(&switch.site);
             if !by_site && !entry.leafs.contains(&switch.name) {
                 continue;
             }
-            let same_vlan = networks.iter().find(|other| {
-                other.vlan == network.vlan && switch.networks.contains(&other.name)
-            });
+            let same_vlan = networks
+                .iter()
+                .find(|other| other.vlan == network.vlan && switch.networks.contains(&other.name));
             if let Some(other) = same_vlan {
                 return Err(files.toml(format!(
                     "VLAN {} is used twice on {}, by networks {} and {}; give one of them another VLAN or place",
@@ -373,14 +398,15 @@ fn sort_cables<'a>(
             }
         };
         if host_cables.iter().any(|(other, _)| other.node == host.node) {
-            return Err(files.dot(format!(
-                "host {} has two cables; a host has one",
-                host.node
-            )));
+            return Err(files.dot(format!("host {} has two cables; a host has one", host.node)));
         }
         host_cables.push((host, leaf));
     }
-    for node in picture.nodes.iter().filter(|node| node.function == Function::Host) {
+    for node in picture
+        .nodes
+        .iter()
+        .filter(|node| node.function == Function::Host)
+    {
         if host_cables.iter().all(|(own, _)| own.node != node.name) {
             return Err(files.dot(format!(
                 "host {} has no cable; connect it to a leaf",
@@ -415,7 +441,10 @@ fn hosts(
                 "[hosts.{name}] is missing; add its network and address"
             )));
         };
-        let Some(network) = networks.iter().find(|network| network.name == entry.network) else {
+        let Some(network) = networks
+            .iter()
+            .find(|network| network.name == entry.network)
+        else {
             return Err(files.toml(format!(
                 "host {name} is in the unknown network {}; define [networks.{}] or correct the name",
                 entry.network, entry.network
@@ -452,18 +481,26 @@ fn hosts(
 
 fn check_addresses(topology: &Topology, files: &Files) -> Result<(), TopologyError> {
     let mut owners: HashMap<Ipv4Addr, String> = HashMap::new();
-    let gateways = topology
-        .networks
-        .iter()
-        .map(|network| (network.gateway, format!("the gateway of network {}", network.name)));
+    let gateways = topology.networks.iter().map(|network| {
+        (
+            network.gateway,
+            format!("the gateway of network {}", network.name),
+        )
+    });
     let loopbacks = topology
         .switches
         .iter()
         .map(|switch| (switch.loopback, format!("the loopback of {}", switch.name)));
-    let hosts =
-        topology.hosts.iter().map(|host| (host.address, format!("host {}", host.name)));
+    let hosts = topology
+        .hosts
+        .iter()
+        .map(|host| (host.address, format!("host {}", host.name)));
     for (address, owner) in gateways.chain(loopbacks).chain(hosts) {
-        if address.is_unspecified() || address.is_multicast() || address.is_broadcast() || address.is_loopback() {
+        if address.is_unspecified()
+            || address.is_multicast()
+            || address.is_broadcast()
+            || address.is_loopback()
+        {
             return Err(files.toml(format!(
                 "{owner} cannot have the address {address}; use a unicast address"
             )));
@@ -475,8 +512,10 @@ fn check_addresses(topology: &Topology, files: &Files) -> Result<(), TopologyErr
         }
     }
     for switch in &topology.switches {
-        if let Some(network) =
-            topology.networks.iter().find(|network| network.contains(switch.loopback))
+        if let Some(network) = topology
+            .networks
+            .iter()
+            .find(|network| network.contains(switch.loopback))
         {
             return Err(files.toml(format!(
                 "loopback {} of {} lies in the subnet of network {}; loopbacks need addresses of their own",
@@ -497,10 +536,16 @@ fn check_macs(topology: &Topology, files: &Files) -> Result<(), TopologyError> {
             )));
         }
         // Several networks may share one gateway MAC: each has a bridge of its own.
-        owners.insert(network.gateway_mac, format!("the gateway of network {}", network.name));
+        owners.insert(
+            network.gateway_mac,
+            format!("the gateway of network {}", network.name),
+        );
     }
     let link_ends = topology.links.iter().flat_map(|link| [&link.a, &link.b]);
-    let host_ends = topology.hosts.iter().flat_map(|host| [&host.end, &host.switch]);
+    let host_ends = topology
+        .hosts
+        .iter()
+        .flat_map(|host| [&host.end, &host.switch]);
     for end in link_ends.chain(host_ends) {
         let owner = format!("port {} of {}", end.port, end.node);
         if end.mac.is_group() || end.mac == Mac([0; 6]) {
@@ -588,12 +633,22 @@ address = "10.1.0.12"
     #[test]
     fn a_valid_topology_puts_networks_on_leafs_and_hosts_on_ports() {
         let topology = check(PICTURE, INVENTORY).expect("valid");
-        assert_eq!(topology.switch("leaf01").expect("drawn").networks, ["blue", "red"]);
+        assert_eq!(
+            topology.switch("leaf01").expect("drawn").networks,
+            ["blue", "red"]
+        );
         assert_eq!(topology.switch("leaf02").expect("drawn").networks, ["blue"]);
-        assert!(topology.switch("spine01").is_some_and(|spine| !spine.fabricd));
+        assert!(
+            topology
+                .switch("spine01")
+                .is_some_and(|spine| !spine.fabricd)
+        );
         let vm1 = topology.host("vm1").expect("drawn");
         assert_eq!(vm1.end.mac.to_string(), "02:00:00:00:01:01");
-        assert_eq!((vm1.switch.node.as_str(), vm1.switch.port.as_str()), ("leaf01", "swp10"));
+        assert_eq!(
+            (vm1.switch.node.as_str(), vm1.switch.port.as_str()),
+            ("leaf01", "swp10")
+        );
     }
 
     #[test]
@@ -601,8 +656,13 @@ address = "10.1.0.12"
         let topology = check(PICTURE, INVENTORY).expect("valid");
         assert_eq!(topology.ecmp_width("leaf01", "leaf02"), 1);
         let second = with(PICTURE, "vm1 [", "spine02 [function=spine]\n vm1 [");
-        let second = with(&second, "leaf01:swp10", "leaf01:swp2 -- spine02:swp1\nleaf02:swp2 -- spine02:swp2\nleaf01:swp10");
-        let spine02 = format!("{INVENTORY}\n[nodes.spine02]\nsite=\"a\"\nas=65100\nloopback=\"10.0.0.2\"\n");
+        let second = with(
+            &second,
+            "leaf01:swp10",
+            "leaf01:swp2 -- spine02:swp1\nleaf02:swp2 -- spine02:swp2\nleaf01:swp10",
+        );
+        let spine02 =
+            format!("{INVENTORY}\n[nodes.spine02]\nsite=\"a\"\nas=65100\nloopback=\"10.0.0.2\"\n");
         let topology = check(&second, &spine02).expect("valid");
         assert_eq!(topology.ecmp_width("leaf01", "leaf02"), 2);
         assert_eq!(topology.ecmp_width("leaf01", "spine02"), 1);
@@ -611,14 +671,25 @@ address = "10.1.0.12"
     #[test]
     fn an_unknown_node_is_refused() {
         let extra = "[nodes.leaf09]\nsite=\"a\"\nas=1\nloopback=\"10.0.0.9\"\n[networks.blue]";
-        assert!(inventory_error("[networks.blue]", extra).contains("[nodes.leaf09] is an unknown node"));
-        assert!(inventory_error("[hosts.vm2]", "[hosts.vm9]").contains("[hosts.vm9] is an unknown node"));
-        assert!(inventory_error("leafs = [\"leaf01\"]", "leafs = [\"leaf7\"]").contains("unknown node leaf7"));
+        assert!(
+            inventory_error("[networks.blue]", extra).contains("[nodes.leaf09] is an unknown node")
+        );
+        assert!(
+            inventory_error("[hosts.vm2]", "[hosts.vm9]")
+                .contains("[hosts.vm9] is an unknown node")
+        );
+        assert!(
+            inventory_error("leafs = [\"leaf01\"]", "leafs = [\"leaf7\"]")
+                .contains("unknown node leaf7")
+        );
     }
 
     #[test]
     fn a_node_without_inventory_is_refused() {
-        assert!(picture_error("vm1 [", "spine02 [function=spine]\n vm1 [").contains("[nodes.spine02] is missing"));
+        assert!(
+            picture_error("vm1 [", "spine02 [function=spine]\n vm1 [")
+                .contains("[nodes.spine02] is missing")
+        );
     }
 
     #[test]
@@ -648,19 +719,28 @@ address = "10.1.0.12"
 
     #[test]
     fn a_vlan_used_twice_on_a_leaf_or_out_of_range_is_refused() {
-        assert!(inventory_error("vlan = 20", "vlan = 10").contains("VLAN 10 is used twice on leaf01"));
+        assert!(
+            inventory_error("vlan = 20", "vlan = 10").contains("VLAN 10 is used twice on leaf01")
+        );
         assert!(inventory_error("vlan = 20", "vlan = 4095").contains("out of range"));
     }
 
     #[test]
     fn a_port_connected_twice_is_refused() {
         let message = picture_error("leaf01:swp10", "leaf01:swp1");
-        assert!(message.contains("port swp1 of leaf01 is connected twice"), "{message}");
+        assert!(
+            message.contains("port swp1 of leaf01 is connected twice"),
+            "{message}"
+        );
     }
 
     #[test]
     fn a_host_whose_leaf_lacks_the_network_is_refused() {
-        let moved = with(INVENTORY, "network = \"blue\"\naddress = \"10.1.0.12\"", "network = \"red\"\naddress = \"10.2.0.12\"");
+        let moved = with(
+            INVENTORY,
+            "network = \"blue\"\naddress = \"10.1.0.12\"",
+            "network = \"red\"\naddress = \"10.2.0.12\"",
+        );
         let message = check(PICTURE, &moved).expect_err("must be refused");
         assert!(message.contains("does not live"), "{message}");
     }
@@ -683,14 +763,24 @@ address = "10.1.0.12"
 
     #[test]
     fn an_underlay_too_small_for_vxlan_is_refused() {
-        let message = inventory_error("[networks.blue]", "[fabric]\nunderlay_mtu = 1549\n[networks.blue]");
+        let message = inventory_error(
+            "[networks.blue]",
+            "[fabric]\nunderlay_mtu = 1549\n[networks.blue]",
+        );
         assert!(message.contains("too small"), "{message}");
     }
 
     #[test]
     fn long_port_names_and_odd_node_names_are_refused() {
-        assert!(picture_error("leaf01:swp10", "leaf01:ethernet1234567890").contains("cannot name an interface"));
-        let message = check("graph t { \"a/b\" [function=leaf] }", "").expect_err("must be refused");
-        assert!(message.contains("cannot name a network namespace"), "{message}");
+        assert!(
+            picture_error("leaf01:swp10", "leaf01:ethernet1234567890")
+                .contains("cannot name an interface")
+        );
+        let message =
+            check("graph t { \"a/b\" [function=leaf] }", "").expect_err("must be refused");
+        assert!(
+            message.contains("cannot name a network namespace"),
+            "{message}"
+        );
     }
 }
