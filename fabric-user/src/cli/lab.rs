@@ -1,6 +1,7 @@
 //! `fabricctl lab`: build a whole fabric in network namespaces and work with it.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command as Process, ExitCode};
 use std::sync::Arc;
@@ -169,17 +170,27 @@ fn up(args: Up) -> anyhow::Result<ExitCode> {
 }
 
 fn status(args: Status) -> anyhow::Result<ExitCode> {
-    let status = open(args.name)?.status()?;
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&status)?);
+    let names = Lab::names();
+    if args.name.is_none() && names.len() != 1 {
+        match names.as_slice() {
+            [] => println!("no lab is up; start one with `fabricctl lab up TOPOLOGY`"),
+            _ => println!("labs that are up: {}", names.join(", ")),
+        }
         return Ok(ExitCode::SUCCESS);
     }
-    println!("lab {} (topology {})", status.lab, status.topology);
-    match (status.complete, status.missing.as_slice()) {
-        (false, _) => println!("not complete: it is being built, or was interrupted"),
-        (true, []) => println!("converged"),
-        (true, missing) => println!("not converged: {}", missing.join(", ")),
+    let status = open(args.name)?.status()?;
+    // Unlike println!, this is an error and no panic when the reader closes the pipe.
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&status)?)?;
+        return Ok(ExitCode::SUCCESS);
     }
+    writeln!(out, "lab {} (topology {})", status.lab, status.topology)?;
+    match (status.complete, status.missing.as_slice()) {
+        (false, _) => writeln!(out, "not complete: it is being built, or was interrupted"),
+        (true, []) => writeln!(out, "converged"),
+        (true, missing) => writeln!(out, "not converged: {}", missing.join(", ")),
+    }?;
     let mut switches = table(&[
         "NODE",
         "FUNCTION",
@@ -214,7 +225,7 @@ fn status(args: Status) -> anyhow::Result<ExitCode> {
             node.fabricd.name().to_owned(),
         ]);
     }
-    println!("\n{switches}");
+    writeln!(out, "\n{switches}")?;
     let mut hosts = table(&["HOST", "NETWORK", "ADDRESS", "MAC", "LEAF", "PORT"]);
     for host in &status.hosts {
         hosts.add_row([
@@ -226,7 +237,7 @@ fn status(args: Status) -> anyhow::Result<ExitCode> {
             host.port.clone(),
         ]);
     }
-    println!("\n{hosts}");
+    writeln!(out, "\n{hosts}")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -318,14 +329,11 @@ fn exec(args: Exec) -> anyhow::Result<ExitCode> {
 
 fn render_nodes(args: &Render) -> anyhow::Result<ExitCode> {
     let topology = topology_of(&args.topology)?;
-    if let Some(name) = &args.node {
-        if topology.node_names().all(|known| known != name) {
-            let known = topology.node_names().collect::<Vec<_>>().join(", ");
-            bail!(
-                "topology {} has no node {name}; it has {known}",
-                topology.name
-            );
-        }
+    if let Some(name) = &args.node
+        && topology.node_names().all(|known| known != name)
+    {
+        let known = topology.node_names().collect::<Vec<_>>().join(", ");
+        bail!("topology {} has no node {name}; it has {known}", topology.name);
     }
     let wanted = |name: &str| args.node.as_deref().is_none_or(|node| node == name);
     let switches = topology
@@ -337,7 +345,7 @@ fn render_nodes(args: &Render) -> anyhow::Result<ExitCode> {
         .map(|switch| render::switch_text(&topology, switch))
         .chain(hosts.map(|host| render::host_text(&topology, host)))
         .collect();
-    print!("{}", texts.join("\n"));
+    std::io::stdout().write_all(texts.join("\n").as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -349,7 +357,7 @@ fn draw(args: &Graph) -> anyhow::Result<ExitCode> {
         .clone()
         .unwrap_or_else(|| format!("{}.svg", topology.name).into());
     if path.as_os_str() == "-" {
-        print!("{picture}");
+        std::io::stdout().write_all(picture.as_bytes())?;
     } else {
         std::fs::write(&path, picture)
             .with_context(|| format!("cannot write {}", path.display()))?;

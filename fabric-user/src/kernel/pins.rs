@@ -179,24 +179,18 @@ pub fn instances() -> Result<Vec<Instance>, PinError> {
     Ok(list)
 }
 
-/// Mounts bpffs where systemd would, unless it is there.
+/// Mounts bpffs where systemd would, unless it is there. True if it had to.
 ///
 /// # Errors
 /// If it is missing and cannot be mounted.
-pub fn mount_bpf_fs() -> Result<(), PinError> {
+pub fn mount_bpf_fs() -> Result<bool, PinError> {
     let mounted = statfs(BPF_FS).is_ok_and(|s| s.f_type as u64 == BPF_FS_MAGIC);
     if mounted {
-        return Ok(());
+        return Ok(false);
     }
     tracing::info!("mounting the BPF file system on {BPF_FS}");
-    mount(
-        "bpf",
-        BPF_FS,
-        "bpf",
-        MountFlags::empty(),
-        Some(c"mode=0700"),
-    )
-    .map_err(PinError::Mount)
+    mount("bpf", BPF_FS, "bpf", MountFlags::empty(), Some(c"mode=0700")).map_err(PinError::Mount)?;
+    Ok(true)
 }
 
 fn names(folder: &Path) -> Result<Vec<String>, PinError> {

@@ -146,7 +146,11 @@ pub(super) fn wirelike(port: &str) -> Result<(), LabError> {
 /// Sets a sysctl of the current namespace. One that the kernel does not have is left out. The key
 /// is written with dots, or with slashes where an interface's name may hold a dot.
 pub(super) fn write_sysctl(key: &str, value: &str) -> Result<(), LabError> {
-    let file = if key.contains('/') { key.to_owned() } else { key.replace('.', "/") };
+    let file = if key.contains('/') {
+        key.to_owned()
+    } else {
+        key.replace('.', "/")
+    };
     let path = Path::new("/proc/sys").join(file);
     match fs::write(&path, value) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -1,4 +1,4 @@
-//! Whether a lab has converged: every BGP session up, every VTEP in the flood lists that need it,
+//! Whether a lab has converged: every fabricd alive, every BGP session up, every VTEP in the flood lists that need it,
 //! and every route between VTEPs as wide as the picture says.
 
 use std::collections::HashMap;
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
+use super::daemons;
 use super::error::LabError;
 use super::running::Lab;
 use super::tools;
@@ -71,6 +72,15 @@ impl Lab {
     /// What is still missing, one sentence each; empty when the lab has converged.
     pub fn missing(&self) -> Result<Vec<String>, LabError> {
         let mut missing = Vec::new();
+        for (node, fabricd) in self.state()?.fabricd {
+            if !fabricd.is_alive() {
+                let log = self.folder().join(format!("{node}.fabricd.log"));
+                missing.push(format!(
+                    "fabricd on {node} ended, {}",
+                    daemons::last_words(&log)
+                ));
+            }
+        }
         for switch in &self.topology().switches {
             let node = self.node(&switch.name)?;
             let summary: BgpSummary = vty::show_json(&node, "bgpd", "show bgp summary json")?;
@@ -110,6 +120,7 @@ impl Lab {
                     missing: missing.join(", "),
                 });
             }
+            self.go_on()?;
             std::thread::sleep(POLL);
         }
     }

@@ -13,13 +13,12 @@ use super::process::Process;
 use super::render;
 use super::tools;
 use super::topology::{Switch, Topology};
+use crate::kernel::pins::Instance;
 
 /// Where FRR keeps configurations and sockets; `-N NAME` adds a folder of that name to both.
 const FRR_CONFIGURATION: &str = "/etc/frr";
 const FRR_RUNTIME: &str = "/var/run/frr";
-/// Where fabricd pins maps and links, one folder per instance.
-const PINS: &str = "/sys/fs/bpf/fabric";
-/// Where fabricd keeps its socket and lock.
+/// Where fabricd keeps its lock, its socket and its state.
 const FABRICD_RUNTIME: &str = "/run/fabric";
 
 /// FRR's programs, found once.
@@ -81,6 +80,22 @@ pub fn vty_socket(namespace: &str, daemon: &str) -> PathBuf {
         .join(format!("{daemon}.vty"))
 }
 
+/// FRR's living daemons of a namespace, found by their pid files: they outlive a namespace that
+/// somebody deleted under them.
+pub fn frr_processes(namespace: &str) -> Vec<Process> {
+    let Ok(folder) = fs::read_dir(Path::new(FRR_RUNTIME).join(namespace)) else {
+        return Vec::new();
+    };
+    folder
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "pid"))
+        .filter_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok())
+        .filter_map(Process::of)
+        // A pid file may be old, and its number somebody else's by now.
+        .filter(|process| process.has_argument(namespace))
+        .collect()
+}
+
 /// Removes FRR's folders of a namespace. The daemons must have ended.
 pub fn remove_frr_folders(namespace: &str) -> Result<(), LabError> {
     for parent in [FRR_CONFIGURATION, FRR_RUNTIME] {
@@ -129,7 +144,7 @@ pub fn last_words(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     match text.lines().rev().find(|line| !line.trim().is_empty()) {
         Some(line) => format!("its last words: {}", line.trim()),
-        None => format!("it wrote nothing to {}", log.display()),
+        None => "it wrote nothing".to_owned(),
     }
 }
 
@@ -141,11 +156,8 @@ pub fn stop_fabricd(process: &Process) {
 /// Takes a fabricd's programs off the ports and removes its maps: what pins keep alive after the
 /// daemon has ended. The daemon of that instance must have ended.
 pub fn detach_instance(instance: &str) -> Result<(), LabError> {
-    // Removing the last pin of a link detaches its program.
-    remove_folder(&Path::new(PINS).join(instance))?;
-    // The parent goes with the last instance; others may be there.
-    let _ = fs::remove_dir(PINS);
-    for extension in ["sock", "lock"] {
+    Instance::new(instance)?.remove()?;
+    for extension in ["json", "sock", "lock"] {
         let path = Path::new(FABRICD_RUNTIME).join(format!("{instance}.{extension}"));
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::topology::TopologyError;
+use crate::kernel::pins::PinError;
 
 /// A lab that cannot be built, found or changed.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +67,7 @@ pub enum LabError {
         reason: String,
     },
     /// A namespace could not be entered.
-    #[error("cannot enter the network namespace {namespace}: {source}")]
+    #[error("cannot enter the network namespace {namespace}")]
     Namespace {
         /// Its name.
         namespace: String,
@@ -84,7 +85,7 @@ pub enum LabError {
         message: String,
     },
     /// A file or device could not be read or changed.
-    #[error("cannot {action} {path}: {source}")]
+    #[error("cannot {action} {path}")]
     File {
         /// What was tried.
         action: &'static str,
@@ -103,6 +104,9 @@ pub enum LabError {
         /// What is wrong with it.
         message: String,
     },
+    /// What keeps fabricd's programs and maps could not be mounted or removed.
+    #[error(transparent)]
+    Pins(#[from] PinError),
     /// A daemon did not start.
     #[error("{daemon} on {node} ended right after its start; {log}")]
     Daemon {
@@ -141,6 +145,17 @@ pub enum LabError {
 }
 
 impl LabError {
+    /// The error with its causes on one line.
+    pub(super) fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    }
+
     /// For `map_err` on file operations.
     pub(super) fn file(
         action: &'static str,

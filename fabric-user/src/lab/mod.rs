@@ -5,7 +5,6 @@
 //! applies them to namespaces, and the same text configures real devices.
 
 mod announce;
-mod bpffs;
 mod build;
 mod convergence;
 pub mod daemons;

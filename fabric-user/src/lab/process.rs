@@ -34,6 +34,13 @@ impl Process {
         matches!(stat(self.pid), Some((state, started)) if state != 'Z' && started == self.started)
     }
 
+    /// Whether it was started with this argument.
+    pub fn has_argument(&self, argument: &str) -> bool {
+        let line = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
+        line.split(|&byte| byte == 0)
+            .any(|word| word == argument.as_bytes())
+    }
+
     /// Ends it and waits until it is gone. A process that is gone already is no error.
     pub fn stop(&self, signal: Signal) {
         self.signal(signal);
@@ -120,6 +127,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::zombie_processes, reason = "stop collects it, which is what is tested")]
     fn a_stopped_child_leaves_no_zombie() {
         let child = std::process::Command::new("sleep")
             .arg("60")

@@ -17,6 +17,7 @@ use super::process;
 use super::state::{self, Place, State, StateFolder};
 use super::tools;
 use super::topology::Topology;
+use crate::kernel::pins;
 
 /// How a lab is built.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +26,8 @@ pub struct Options {
     pub name: Option<String>,
     /// The fabricd to run where the inventory wants it; `None` runs none.
     pub fabricd: Option<PathBuf>,
-    /// Set by a signal handler to stop `up` in the middle; what was made is then taken down.
+    /// Set by a signal handler to stop `up` and waiting in the middle; an `up` that is stopped
+    /// takes down what it made.
     pub cancel: Arc<AtomicBool>,
 }
 
@@ -36,6 +38,7 @@ pub struct Lab {
     topology: Topology,
     folder: PathBuf,
     namespaces: BTreeMap<String, String>,
+    cancel: Arc<AtomicBool>,
     take_down: bool,
 }
 
@@ -89,7 +92,10 @@ impl Lab {
                 Ok(()) => return Err(failure),
                 // The first failure explains more; the second is still worth knowing.
                 Err(second) => {
-                    progress(&format!("could not take everything down: {second}"));
+                    progress(&format!(
+                        "could not take everything down: {}",
+                        second.with_causes()
+                    ));
                     return Err(failure);
                 }
             }
@@ -97,6 +103,7 @@ impl Lab {
         drop(folder);
         let mut lab = Self::open(&name)?;
         lab.take_down = true;
+        lab.cancel = Arc::clone(&options.cancel);
         Ok(lab)
     }
 
@@ -109,8 +116,18 @@ impl Lab {
             topology: folder.load_topology(&state)?,
             folder: folder.path().to_owned(),
             namespaces: state.namespaces,
+            cancel: Arc::default(),
             take_down: false,
         })
+    }
+
+    /// An error when somebody set the flag of [`Options::cancel`].
+    pub(super) fn go_on(&self) -> Result<(), LabError> {
+        if self.cancel.load(Ordering::Relaxed) {
+            Err(LabError::Interrupted)
+        } else {
+            Ok(())
+        }
     }
 
     /// Names of all labs that are up or were left behind by a crash.
@@ -231,10 +248,11 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        if self.take_down {
-            if let Err(error) = Self::take_down(&self.name, &mut |_| {}) {
-                tracing::error!(lab = self.name, %error, "the lab could not be taken down");
-            }
+        if self.take_down
+            && let Err(error) = Self::take_down(&self.name, &mut |_| {})
+        {
+            let error = error.with_causes();
+            tracing::error!(lab = self.name, error, "the lab could not be taken down");
         }
     }
 }
@@ -340,7 +358,7 @@ fn build(
     })?;
     go_on()?;
     if let Some(program) = &options.fabricd {
-        if super::bpffs::mount_if_missing()? {
+        if pins::mount_bpf_fs()? {
             progress("mounted the BPF file system at /sys/fs/bpf");
         }
         progress(&format!(
@@ -397,7 +415,12 @@ fn tear_down(
         .collect();
     let identities: Vec<(u64, u64)> = namespaces.iter().filter_map(Netns::identity).collect();
     // The namespaces go with everything in them: FRR need not withdraw its routes one by one.
-    let processes = process::inside(&identities);
+    let mut processes = process::inside(&identities);
+    for name in state.namespaces.values() {
+        processes.extend(daemons::frr_processes(name));
+    }
+    processes.sort_unstable_by_key(|process| process.pid);
+    processes.dedup();
     progress(&format!("ending {} processes", processes.len()));
     for process in &processes {
         process.signal(Signal::KILL);

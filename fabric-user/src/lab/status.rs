@@ -114,7 +114,7 @@ impl Lab {
         let state = self.state()?;
         let missing = self
             .missing()
-            .unwrap_or_else(|error| vec![error.to_string()]);
+            .unwrap_or_else(|error| vec![error.with_causes()]);
         let mut switches = Vec::new();
         for switch in &self.topology().switches {
             let node = self.node(&switch.name)?;

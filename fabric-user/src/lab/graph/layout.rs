@@ -199,7 +199,9 @@ fn rows(topology: &Topology, site: &str, borders_right: bool) -> (Vec<usize>, Ve
 fn card_width(topology: &Topology, switch: &Switch) -> f64 {
     // Links to other sites leave at the side and need no room here.
     let inside = topology.links_of(&switch.name).filter(|(_, peer)| {
-        topology.switch(&peer.node).is_some_and(|peer| peer.site == switch.site)
+        topology
+            .switch(&peer.node)
+            .is_some_and(|peer| peer.site == switch.site)
     });
     let links = u32::try_from(inside.count()).unwrap_or(u32::MAX - 1);
     CARD_WIDTH.max(PORT_PITCH * f64::from(links + 1))

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub enum TopologyError {
     /// A file could not be read.
     #[error(
-        "cannot read {path}: {source}; a topology is a NAME.dot picture with a NAME.toml inventory beside it"
+        "cannot read {path}, of a topology that is a NAME.dot picture with a NAME.toml inventory beside it"
     )]
     Read {
         /// The file.

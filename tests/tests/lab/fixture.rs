@@ -1,0 +1,86 @@
+//! Small labs with names of their own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use fabric_user::lab::{Lab, LabError, Options, Topology};
+
+/// For everything that takes milliseconds on a quiet machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(50);
+
+/// Two spines, two leafs, four hosts.
+pub(crate) fn one_site() -> Topology {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../topologies/one-site");
+    Topology::load(&path).expect("the topology is valid")
+}
+
+/// Options of a lab that no other test has.
+pub(crate) fn options(test: &str) -> Options {
+    Options {
+        name: Some(format!("{test}-{}", std::process::id())),
+        ..Options::default()
+    }
+}
+
+/// A lab that is up; it goes away when it is dropped, also when the test fails.
+pub(crate) fn up(test: &str) -> Lab {
+    Lab::up(&one_site(), &options(test), &mut |_| {}).expect("the lab comes up")
+}
+
+/// A lab that is up and has converged.
+pub(crate) fn converged(test: &str) -> Lab {
+    let lab = up(test);
+    lab.wait_converged(PATIENCE).expect("the lab converges");
+    lab
+}
+
+/// Everything in the file system that bears the name of one of the lab's nodes.
+pub(crate) fn traces(lab: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in [
+        "/run/netns",
+        "/run/frr",
+        "/etc/frr",
+        "/run/fabric",
+        "/run/fabric/lab",
+    ] {
+        let Ok(entries) = std::fs::read_dir(folder) else {
+            continue;
+        };
+        let names = entries.filter_map(Result::ok).map(|entry| entry.path());
+        found.extend(names.filter(|path| path.to_string_lossy().contains(lab)));
+    }
+    found
+}
+
+/// Command lines of processes that bear the name of one of the lab's nodes.
+pub(crate) fn processes(lab: &str) -> Vec<String> {
+    let folder = std::fs::read_dir("/proc").expect("proc is mounted");
+    folder
+        .filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok())
+        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+        .filter(|line| line.contains(&format!("fab-{lab}-")))
+        .collect()
+}
+
+/// Whether one ping gets an answer within a second.
+pub(crate) fn pings(lab: &Lab, from: &str, address: &str) -> Result<String, LabError> {
+    lab.exec(
+        from,
+        Command::new("ping").args(["-n", "-c", "1", "-W", "1", address]),
+    )
+}
+
+/// Waits until `condition` holds.
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(
+            start.elapsed() < PATIENCE,
+            "{what}: not within {PATIENCE:?}"
+        );
+        std::thread::sleep(POLL);
+    }
+}

@@ -1,0 +1,109 @@
+//! Up and down: what is made goes away, and nothing else does.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::Ordering;
+
+use fabric_user::lab::{Lab, LabError, Netns};
+
+use crate::fixture::{converged, one_site, options, pings, processes, traces, up};
+
+#[test]
+fn a_lab_that_is_dropped_leaves_nothing_behind() {
+    let lab = up("drop");
+    let name = lab.name().to_owned();
+    assert_eq!(processes(&name).len(), 8, "zebra and bgpd on four switches");
+    drop(lab);
+    assert_eq!(traces(&name), Vec::<PathBuf>::new());
+    assert_eq!(processes(&name), Vec::<String>::new());
+}
+
+#[test]
+fn hosts_reach_their_gateways_and_each_other_in_a_converged_lab() {
+    let lab = converged("reach");
+    for (from, to) in [
+        ("vm01", "10.100.0.1"),
+        ("vm01", "10.100.0.13"),
+        ("vm04", "10.200.0.12"),
+    ] {
+        pings(&lab, from, to).unwrap_or_else(|error| panic!("{from} to {to}: {error}"));
+    }
+}
+
+#[test]
+fn a_second_up_of_the_same_name_is_refused_and_changes_nothing() {
+    let lab = up("twice");
+    let before = traces(lab.name());
+    let again = Lab::up(&one_site(), &options("twice"), &mut |_| {});
+    assert!(matches!(again, Err(LabError::AlreadyUp(_))), "{again:?}");
+    assert_eq!(traces(lab.name()), before);
+    pings(&lab, "vm01", "10.100.0.1").expect("the first lab still works");
+}
+
+#[test]
+fn an_interrupted_up_removes_what_it_made() {
+    let options = options("stop");
+    let name = options.name.clone().expect("named");
+    let cancel = options.cancel.clone();
+    let mut seen = 0;
+    let result = Lab::up(&one_site(), &options, &mut |line| {
+        if line.starts_with("starting FRR") {
+            seen = traces(&name).len();
+            cancel.store(true, Ordering::Relaxed);
+        }
+    });
+    assert!(matches!(result, Err(LabError::Interrupted)), "{result:?}");
+    assert!(
+        seen >= 8,
+        "it was interrupted when its namespaces were there"
+    );
+    assert_eq!(traces(&name), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_namespace_of_somebody_else_is_left_alone() {
+    struct Foreign(Netns);
+    impl Drop for Foreign {
+        fn drop(&mut self) {
+            let _ = Command::new("ip")
+                .args(["netns", "delete", self.0.name()])
+                .status();
+        }
+    }
+    let options = options("alien");
+    let name = format!("fab-{}-leaf02", options.name.clone().expect("named"));
+    let foreign = Foreign(Netns::named(&name));
+    assert!(
+        Command::new("ip")
+            .args(["netns", "add", &name])
+            .status()
+            .expect("ip")
+            .success()
+    );
+    let result = Lab::up(&one_site(), &options, &mut |_| {});
+    assert!(matches!(result, Err(LabError::Taken { .. })), "{result:?}");
+    assert!(foreign.0.exists());
+    assert_eq!(
+        traces(&options.name.clone().expect("named")),
+        [foreign.0.path()]
+    );
+}
+
+#[test]
+fn what_is_gone_already_does_not_keep_a_lab_from_going_down() {
+    let lab = up("holes");
+    let name = lab.name().to_owned();
+    let gone = lab.node("leaf01").expect("drawn").netns().name().to_owned();
+    assert!(
+        Command::new("ip")
+            .args(["netns", "delete", &gone])
+            .status()
+            .expect("ip")
+            .success()
+    );
+    lab.down(&mut |_| {}).expect("the rest goes down");
+    assert_eq!(traces(&name), Vec::<PathBuf>::new());
+    // FRR outlives the name of its namespace.
+    assert_eq!(processes(&name), Vec::<String>::new());
+    assert!(!Lab::take_down(&name, &mut |_| {}).expect("a second time is no error"));
+}

@@ -1,0 +1,5 @@
+//! The lab itself, on the kernel's own forwarding: fabricd does not run here.
+
+mod fixture;
+mod life;
+mod migration;

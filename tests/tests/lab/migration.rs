@@ -1,0 +1,79 @@
+//! Moving hosts between leafs.
+
+use std::process::Command;
+
+use fabric_user::lab::{Lab, LabError};
+
+use crate::fixture::{converged, pings, wait_until};
+
+/// Whether `leaf` has the MAC behind the VTEP `address`.
+fn has_behind(lab: &Lab, leaf: &str, mac: &str, address: &str) -> bool {
+    let fdb = lab
+        .exec(leaf, Command::new("bridge").args(["fdb", "show"]))
+        .expect("bridge");
+    fdb.lines()
+        .any(|line| line.starts_with(mac) && line.contains(&format!("dst {address} ")))
+}
+
+#[test]
+fn a_host_that_moves_there_and_back_keeps_its_addresses_gateway_and_peers() {
+    let lab = converged("move");
+    let mac = lab
+        .topology()
+        .host("vm02")
+        .expect("drawn")
+        .end
+        .mac
+        .to_string();
+    let state = |what: &[&str]| lab.exec("vm02", Command::new("ip").args(what)).expect("ip");
+    let addresses = |text: String| -> Vec<String> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        words
+            .windows(2)
+            .filter(|pair| pair[0].starts_with("inet"))
+            .map(|pair| pair[1].to_owned())
+            .collect()
+    };
+    let before = addresses(state(&["address", "show", "dev", "eth0"]));
+    let routes = state(&["route", "show"]);
+    pings(&lab, "vm02", "10.200.0.14").expect("the peer answers before the move");
+
+    let there = lab.migrate("vm02", "leaf02").expect("it moves");
+    assert_eq!(
+        (there.from.switch.as_str(), there.to.switch.as_str()),
+        ("leaf01", "leaf02")
+    );
+    pings(&lab, "vm02", "10.200.0.1").expect("the gateway answers at the new place");
+    wait_until("leaf01 learns the new place", || {
+        has_behind(&lab, "leaf01", &mac, "10.0.1.12")
+    });
+    pings(&lab, "vm04", "10.200.0.12").expect("a neighbour at the new leaf reaches it");
+    assert_eq!(
+        addresses(state(&["address", "show", "dev", "eth0"])),
+        before
+    );
+    assert_eq!(state(&["route", "show"]), routes);
+
+    let back = lab.migrate("vm02", "leaf01").expect("it moves back");
+    assert_eq!(back.to.port, "swp12", "its own port was kept free");
+    pings(&lab, "vm02", "10.200.0.1").expect("the gateway answers at home");
+    wait_until("leaf02 learns the old place", || {
+        has_behind(&lab, "leaf02", &mac, "10.0.1.11")
+    });
+    pings(&lab, "vm04", "10.200.0.12").expect("the peer reaches it at home");
+}
+
+#[test]
+fn a_host_cannot_move_where_its_network_does_not_live() {
+    let lab = converged("wrong");
+    let message = |host: &str, target: &str| match lab.migrate(host, target) {
+        Ok(moved) => panic!("moved: {moved:?}"),
+        Err(error @ (LabError::Migrate { .. } | LabError::UnknownNode { .. })) => error.to_string(),
+        Err(other) => panic!("{other}"),
+    };
+    assert!(message("vm02", "spine01").contains("does not live there"));
+    assert!(message("vm02", "leaf01").contains("is there already"));
+    assert!(message("vm02", "leaf09").contains("no node leaf09"));
+    assert!(message("vm09", "leaf02").contains("no node vm09"));
+    pings(&lab, "vm02", "10.200.0.1").expect("nothing has changed");
+}
