@@ -59,9 +59,12 @@ fn retag(packet: &mut Packet, journey: &Journey, vlan: u16) -> Result<(), Reason
     if journey.tag == new_tag as usize {
         return packet.move_start(delta).ok_or(Reason::AccessOutputNoHeadroom);
     }
-    let addresses: [u32; 3] = packet.read(journey.outer).ok_or(Reason::PortInputTruncated)?;
+    // Both addresses, in two words: an array would be copied byte by byte.
+    let first: u64 = packet.read(journey.outer).ok_or(Reason::PortInputTruncated)?;
+    let last: u32 = packet.read(journey.outer + 8).ok_or(Reason::PortInputTruncated)?;
     packet.move_start(delta).ok_or(Reason::AccessOutputNoHeadroom)?;
-    packet.write(0, addresses).ok_or(Reason::AccessOutputNoPort)?;
+    packet.write(0, first).ok_or(Reason::AccessOutputNoPort)?;
+    packet.write(8, last).ok_or(Reason::AccessOutputNoPort)?;
     if new_tag != 0 {
         packet.write(12, tag.to_be()).ok_or(Reason::AccessOutputNoPort)?;
     }

@@ -16,7 +16,7 @@ use crate::{
     account,
     journey::{Frame, Journey, VtepRef},
     maps,
-    packet::Packet,
+    packet::{Packet, pair_and_word, quad, word_and_pair},
 };
 
 /// Ethernet, IPv4, UDP and VXLAN header: 14 + 20 + 8 + 8.
@@ -89,29 +89,31 @@ fn write_outer(
             + u32::from(u16::from_ne_bytes([ttl, 0])),
     );
 
-    if !packet.has(OUTER) {
-        return None;
+    let mut outer = packet.start_of::<OUTER>()?;
+    // Few wide stores, in which the Ethernet header's two overlap.
+    let ethernet = selection.nexthop.ethernet.as_ptr();
+    // SAFETY: the two words are the bytes 0 to 7 and 6 to 13 of the 14 of the header.
+    unsafe {
+        outer.put::<0, _>(ethernet.cast::<u64>().read_unaligned());
+        outer.put::<6, _>(ethernet.add(6).cast::<u64>().read_unaligned());
     }
-    packet.write(0, selection.nexthop.ethernet)?;
-    packet.write(14, [0x45, tos])?;
-    packet.write(16, total_length_be)?;
-    packet.write(18, identification)?;
-    packet.write(20, fragment_be)?;
-    packet.write(22, [ttl, 17])?;
-    packet.write(24, header_checksum)?;
-    packet.write(26, to.vtep.local_be)?;
-    packet.write(30, to.vtep.remote_be)?;
-    packet.write(34, flow_hash::source_port(network.hash).to_be())?;
-    packet.write(36, domain.udp_port_be)?;
-    packet.write(38, ((inner_length + 16) as u16).to_be())?;
-    packet.write(40, 0_u16)?;
-    packet.write(42, VXLAN_FLAGS_BE)?;
-    packet.write(46, (domain.vni << 8).to_be())
+    let version_and_tos = u16::from_ne_bytes([0x45, tos]);
+    outer.put::<14, _>(quad(version_and_tos, total_length_be, identification, fragment_be));
+    let ttl_and_protocol = u16::from_ne_bytes([ttl, 17]);
+    outer.put::<22, _>(pair_and_word(ttl_and_protocol, header_checksum, to.vtep.local_be));
+    let source_port_be = flow_hash::source_port(network.hash).to_be();
+    outer.put::<30, _>(word_and_pair(to.vtep.remote_be, source_port_be, domain.udp_port_be));
+    let udp_length_be = ((inner_length + 16) as u16).to_be();
+    outer.put::<38, _>(pair_and_word(udp_length_be, 0, VXLAN_FLAGS_BE));
+    outer.put::<46, _>((domain.vni << 8).to_be());
+    Some(())
 }
 
 /// The tag stood behind the addresses, so without it they start four bytes later.
 #[inline(always)]
 fn write_addresses(packet: &mut Packet, frame: &Frame) -> Option<()> {
-    packet.write(OUTER, frame.destination | frame.source << 48)?;
-    packet.write(OUTER + 8, (frame.source >> 16) as u32)
+    let mut start = packet.start_of::<{ OUTER + 12 }>()?;
+    start.put::<OUTER, _>(frame.destination | frame.source << 48);
+    start.put::<{ OUTER + 8 }, _>((frame.source >> 16) as u32);
+    Some(())
 }

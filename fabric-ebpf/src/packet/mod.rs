@@ -69,6 +69,14 @@ impl Packet {
         Some(())
     }
 
+    /// The first `N` bytes, to be written; one check serves all of them. `None` if there are fewer.
+    #[inline(always)]
+    #[must_use]
+    pub fn start_of<const N: usize>(&mut self) -> Option<Start<N>> {
+        let start = self.start();
+        (start + N <= self.end()).then_some(Start { at: start })
+    }
+
     /// Moves the start of the packet by `delta` bytes: forwards to cut, backwards to grow. `None`
     /// leaves the packet as it is: the driver has no room there.
     #[inline(always)]
@@ -77,4 +85,48 @@ impl Packet {
         // SAFETY: the context is valid; all pointers into the packet are derived anew afterwards.
         (unsafe { bpf_xdp_adjust_head(self.context, delta) } == 0).then_some(())
     }
+}
+
+/// The first `N` bytes of a packet, until its length changes.
+pub struct Start<const N: usize> {
+    at: usize,
+}
+
+impl<const N: usize> Start<N> {
+    /// Writes `value` at the offset `AT`.
+    #[inline(always)]
+    pub fn put<const AT: usize, T: Copy>(&mut self, value: T) {
+        const { assert!(AT + size_of::<T>() <= N, "behind the bytes that were checked") };
+        // SAFETY: inside the checked bytes; any alignment is allowed.
+        unsafe { ((self.at + AT) as *mut T).write_unaligned(value) };
+    }
+}
+
+/// `value`, whose `size` bytes stand as in memory, at byte `at` of a word in memory. Words made of
+/// several values save stores.
+#[inline(always)]
+#[must_use]
+pub const fn at_byte(at: u32, value: u64, size: u32) -> u64 {
+    if cfg!(target_endian = "little") { value << (8 * at) } else { value << (64 - 8 * (at + size)) }
+}
+
+/// Four values of two bytes, each as in memory, as one word in memory.
+#[inline(always)]
+#[must_use]
+pub const fn quad(a: u16, b: u16, c: u16, d: u16) -> u64 {
+    at_byte(0, a as u64, 2) | at_byte(2, b as u64, 2) | at_byte(4, c as u64, 2) | at_byte(6, d as u64, 2)
+}
+
+/// As [`quad`], with the last two values as one.
+#[inline(always)]
+#[must_use]
+pub const fn pair_and_word(a: u16, b: u16, c: u32) -> u64 {
+    at_byte(0, a as u64, 2) | at_byte(2, b as u64, 2) | at_byte(4, c as u64, 4)
+}
+
+/// As [`quad`], with the first two values as one.
+#[inline(always)]
+#[must_use]
+pub const fn word_and_pair(a: u32, b: u16, c: u16) -> u64 {
+    at_byte(0, a as u64, 4) | at_byte(4, b as u64, 2) | at_byte(6, c as u64, 2)
 }
