@@ -3,7 +3,7 @@
 use std::{
     fs,
     os::unix::net::UnixStream,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use anyhow::{Context as _, bail};
@@ -45,10 +45,15 @@ impl Choice {
     /// The instance.
     ///
     /// # Errors
-    /// If the name is not usable or we are not root.
+    /// If the name is not usable, we are not root, or pins cannot be seen from here.
     pub(super) fn resolve(&self) -> anyhow::Result<Chosen> {
         if !rustix::process::geteuid().is_root() {
             bail!("only root can see Fabric's maps; run it by sudo");
+        }
+        if namespace::has_hidden_sys() {
+            bail!(
+                "{BPF_FS} is hidden here, because `ip netns exec` mounts another /sys; use `nsenter --net=/run/netns/NAME` instead, or no namespace at all"
+            );
         }
         let name = self.instance.as_deref().unwrap_or(DEFAULT);
         Ok(Chosen { instance: Instance::new(name)?, run_folder: self.run_folder.clone() })
@@ -131,11 +136,6 @@ impl Chosen {
             return Ok(());
         }
         let name = self.name();
-        if !Path::new(BPF_FS).join("fabric").exists() && namespace::has_hidden_sys() {
-            bail!(
-                "{BPF_FS} is not visible here, because `ip netns exec` mounts another /sys; use `nsenter --net=/run/netns/NAME` instead"
-            );
-        }
         let versions: Vec<String> = fs::read_dir(self.instance.folder().join("maps"))
             .into_iter()
             .flatten()

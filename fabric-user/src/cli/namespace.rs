@@ -93,10 +93,12 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
     fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
-/// True if no BPF file system is where it should be and we are not in the first network namespace.
+/// True if we are in a mount namespace of our own without a BPF file system: `ip netns exec` makes
+/// one to mount its /sys.
 pub(super) fn has_hidden_sys() -> bool {
     /// `BPF_FS_MAGIC` of `linux/magic.h`.
     const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
+    let mounts = |process| identity(&PathBuf::from(format!("/proc/{process}/ns/mnt")));
     let mounted = statfs(BPF_FS).is_ok_and(|s| s.f_type as u64 == BPF_FS_MAGIC);
-    !mounted && identity(Path::new(OWN)) != identity(Path::new("/proc/1/ns/net"))
+    !mounted && mounts("self") != mounts("1")
 }

@@ -23,12 +23,13 @@ pub(super) struct Column {
     detail: bool,
     moving: bool,
     wrapped: bool,
+    cut: bool,
 }
 
 impl Column {
     /// A column of text.
     pub(super) const fn text(key: &'static str, title: &'static str) -> Self {
-        Self { key, title, right: false, detail: false, moving: false, wrapped: false }
+        Self { key, title, right: false, detail: false, moving: false, wrapped: false, cut: false }
     }
 
     /// A column of numbers.
@@ -49,6 +50,11 @@ impl Column {
     /// Holds sentences, which are wrapped where the terminal ends.
     pub(super) const fn wrapped(self) -> Self {
         Self { wrapped: true, ..self }
+    }
+
+    /// Holds sentences that are nice to have: cut off where the terminal ends.
+    pub(super) const fn cut(self) -> Self {
+        Self { wrapped: true, cut: true, ..self }
     }
 }
 
@@ -188,6 +194,11 @@ impl Sheet {
         self.rows.retain(keep);
     }
 
+    /// Changes what is said instead of an empty table.
+    pub(super) const fn says_if_empty(&mut self, text: &'static str) {
+        self.empty = text;
+    }
+
     /// All rows as objects, with the details.
     pub(super) fn json(&self) -> Value {
         self.rows.iter().map(|row| self.object(row)).collect()
@@ -253,13 +264,18 @@ impl Sheet {
             .collect();
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.set_truncation_indicator("…");
         let mark = |text: &str| marks.map(|_| text.to_owned());
         let titles = shown.iter().map(|i| self.columns[*i].title.to_owned());
         table.set_header(TableRow::from(mark("").into_iter().chain(titles).collect::<Vec<_>>()));
         for (number, row) in self.rows.iter().enumerate() {
             let change = marks.and_then(|marks| marks.get(&number)).map_or("", |c| c.mark());
             let cells = shown.iter().map(|i| row[*i].text.clone());
-            table.add_row(mark(change).into_iter().chain(cells).collect::<Vec<_>>());
+            let mut line = TableRow::from(mark(change).into_iter().chain(cells).collect::<Vec<_>>());
+            if self.columns.iter().any(|column| column.cut) {
+                line.max_height(1);
+            }
+            table.add_row(line);
         }
         let columns = mark("").map(|_| None).into_iter().chain(shown.iter().map(|i| Some(&self.columns[*i])));
         for (place, column) in columns.enumerate() {

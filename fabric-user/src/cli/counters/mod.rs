@@ -102,7 +102,7 @@ impl Unit {
             Self::Total => counter.packets.into(),
             Self::Rate(over) => {
                 let rate_ = counter.packets as f64 / over.as_secs_f64();
-                Cell::new(rate(rate_, "pps"), json!(rate_))
+                Cell::new(rate(rate_, ""), json!(rate_))
             }
         }
     }
@@ -113,7 +113,7 @@ impl Unit {
             Self::Total => Cell::new(bytes(counter.bytes), counter.bytes),
             Self::Rate(over) => {
                 let rate_ = counter.bytes as f64 * 8.0 / over.as_secs_f64();
-                Cell::new(rate(rate_, "bit/s"), json!(rate_))
+                Cell::new(rate(rate_, "bit"), json!(rate_))
             }
         }
     }
@@ -191,17 +191,34 @@ fn show(args: &Args, scene: &Scene<'_>) -> anyhow::Result<()> {
     };
     let watching = args.watch.is_some();
     if args.style.json {
+        let rows = |by| if watching { per_second(sheet(by).json()) } else { sheet(by).json() };
         let value: Value = match args.by {
-            Some(by) => sheet(by).json(),
-            None => wanted.iter().map(|by| (by.name().to_owned(), sheet(*by).json())).collect(),
+            Some(by) => rows(by),
+            None => wanted.iter().map(|by| (by.name().to_owned(), rows(*by))).collect(),
         };
         print::json(&value, watching)?;
         return Ok(());
     }
     let tables: Vec<String> = wanted.iter().map(|by| sheet(*by).text(args.style.look())).collect();
     let text = tables.join("\n");
-    if watching { print::repaint(&text)? } else { print::text(&text)? }
+    if watching {
+        let title = format!("packets and bits per second at {}", print::time_of_day());
+        print::repaint(&format!("{title}\n\n{text}"))?;
+    } else {
+        print::text(&text)?;
+    }
     Ok(())
+}
+
+/// Names the fields of rows after what they are as rates.
+fn per_second(mut rows: Value) -> Value {
+    for row in rows.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        let fields = std::mem::take(row);
+        row.extend(fields.into_iter().map(|(key, value)| {
+            (key.replace("packets", "packets_per_s").replace("bytes", "bits_per_s"), value)
+        }));
+    }
+    rows
 }
 
 #[cfg(test)]
@@ -214,8 +231,14 @@ mod tests {
         assert_eq!(Unit::Total.packets(counter).text(), "3000000");
         assert_eq!(Unit::Total.bytes(counter).text(), "366 MiB");
         let rate = Unit::Rate(Duration::from_secs(2));
-        assert_eq!(rate.packets(counter).text(), "1.50 Mpps");
-        assert_eq!(rate.bytes(counter).text(), "1.54 Gbit/s");
+        assert_eq!(rate.packets(counter).text(), "1.50 M");
+        assert_eq!(rate.bytes(counter).text(), "1.54 Gbit");
         assert_eq!(rate.bytes(counter).value(), &json!(1_536_000_000.0));
+    }
+
+    #[test]
+    fn rates_have_other_names_in_json_than_totals() {
+        let rows = per_second(json!([{ "vni": 10, "sent_packets": 1.5, "bytes": 8.0 }]));
+        assert_eq!(rows, json!([{ "vni": 10, "sent_packets_per_s": 1.5, "bits_per_s": 8.0 }]));
     }
 }

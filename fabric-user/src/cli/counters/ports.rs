@@ -17,7 +17,7 @@ const COLUMNS: &[Column] = &[
     Column::number("received_packets", "RECEIVED"),
     Column::number("received_bytes", ""),
     Column::number("redirected_packets", "FORWARDED"),
-    Column::number("passed_packets", "TO KERNEL"),
+    Column::number("passed_packets", "KERNEL"),
     Column::number("dropped_packets", "DROPPED"),
     Column::number("sent_packets", "SENT"),
     Column::number("sent_bytes", ""),

@@ -15,7 +15,7 @@ const COLUMNS: &[Column] = &[
     Column::text("reason", "REASON"),
     Column::text("verdict", "VERDICT"),
     Column::number("packets", "PACKETS"),
-    Column::number("bytes", "BYTES"),
+    Column::number("bytes", ""),
     Column::number("share_percent", "SHARE"),
     Column::text("about", "WHAT").detail().wrapped(),
 ];

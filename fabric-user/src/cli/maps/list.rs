@@ -29,7 +29,7 @@ const COLUMNS: &[Column] = &[
     Column::number("fill_percent", "FILL"),
     Column::number("value_bytes", "VALUE"),
     Column::number("memory_bytes", "MEMORY"),
-    Column::text("about", "WHAT").wrapped(),
+    Column::text("about", "WHAT").cut(),
     Column::number("id", "ID").detail(),
 ];
 

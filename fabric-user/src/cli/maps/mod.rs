@@ -179,11 +179,13 @@ fn take(args: &Args, dump: Option<&Dump>, chosen: &Chosen) -> anyhow::Result<She
             bail!("the map {} cannot be narrowed by --{column}; its entries do not have one", dump.name);
         };
         sheet.retain(|row| *row[place].value() == value);
+        sheet.says_if_empty("no entry matches");
     }
     if let Some(key) = &args.key {
         let wanted = dump.key.parse(key)?;
         let places: Vec<usize> = dump.lookup.iter().filter_map(|c| sheet.column(c)).collect();
         sheet.retain(|row| places.iter().any(|place| row[*place].text() == wanted));
+        sheet.says_if_empty("no entry matches");
     }
     Ok(sheet)
 }

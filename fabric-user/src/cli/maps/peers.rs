@@ -15,7 +15,9 @@ const COLUMNS: &[Column] = &[
 
 pub(super) fn sheet(view: &View) -> Sheet {
     let mut sheet = Sheet::new(COLUMNS, "no remote VTEP is known");
-    for ((local, remote), index) in &view.contents.peers {
+    let mut peers: Vec<_> = view.contents.peers.iter().collect();
+    peers.sort_by_key(|((local, remote), _)| (address(*remote), address(*local)));
+    for ((local, remote), index) in peers {
         sheet.row([
             address(*remote).to_string().into(),
             address(*local).to_string().into(),

@@ -1,11 +1,11 @@
 //! `--watch`: a map again and again.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::cli::{
-    print::{self, Style},
+    print::{self, Style, time_of_day},
     sheet::{Cell, Change, Sheet},
 };
 
@@ -88,11 +88,4 @@ fn line(sheet: &Sheet, change: Change, row: &[Cell], old: Option<&Vec<Cell>>) ->
         (Change::Changed, Some(old)) => format!("{name} from {} to {}", place(old), place(row)),
         _ => format!("{name} at {}", place(row)),
     }
-}
-
-/// The time in UTC as `12:34:56Z`.
-fn time_of_day() -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let (hours, minutes) = (seconds / 3600 % 24, seconds / 60 % 60);
-    format!("{hours:02}:{minutes:02}:{:02}Z", seconds % 60)
 }
