@@ -7,6 +7,7 @@ pub mod addresses;
 pub mod counters;
 pub mod device;
 pub mod expect;
+pub mod fabric;
 pub mod leaf;
 pub mod model;
 pub mod namespace;

@@ -1,0 +1,44 @@
+//! Do the maps say what the kernel says?
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{Fabric, content, kernel};
+
+/// Events need a moment to reach the maps; routes are read 50 ms after a link changes.
+const PATIENCE: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(50);
+
+/// Every difference between kernel and maps of a leaf, one sentence each.
+#[must_use]
+pub fn differences(fabric: &Fabric, leaf: &str) -> Vec<String> {
+    let maps = content::facts(fabric, leaf);
+    let kernel = kernel::facts(fabric, leaf);
+    let missing = kernel.difference(&maps).map(|fact| format!("{leaf}: the maps lack: {fact}"));
+    // An uplink stays one while its link is down: programs do not come and go with routes.
+    let kept = |fact: &str| fact.contains("is uplink,") && !fact.contains("gone interface");
+    let extra = maps.difference(&kernel).filter(|fact| !kept(fact));
+    missing.chain(extra.map(|fact| format!("{leaf}: only the maps say: {fact}"))).collect()
+}
+
+/// Asserts that the maps of a leaf become equal to its kernel's state.
+///
+/// # Panics
+/// With all differences if they do not.
+pub fn assert_agreement(fabric: &Fabric, leaf: &str) {
+    let start = Instant::now();
+    loop {
+        let found = differences(fabric, leaf);
+        if found.is_empty() {
+            return;
+        }
+        assert!(
+            start.elapsed() < PATIENCE,
+            "maps and kernel differ:\n{}",
+            found.join("\n")
+        );
+        thread::sleep(POLL);
+    }
+}

@@ -1,0 +1,128 @@
+//! What the maps hold, in the words of [`super::kernel`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aya::maps::{DevMap, Map, MapData};
+use fabric_common::schema::{
+    domains,
+    fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE, split_key, split_target},
+    ports::{ROLE_ACCESS, ROLE_UPLINK},
+};
+use fabric_user::{kernel::maps::Maps, lab::Mac};
+
+use super::{Fabric, kernel};
+
+/// What the maps of a leaf say.
+#[must_use]
+pub fn facts(fabric: &Fabric, leaf: &str) -> BTreeSet<String> {
+    let names = kernel::links(fabric, leaf).iter().map(|l| (l.index(), l.name().to_owned())).collect();
+    let pin = fabric.instance(leaf).map("tx_ports");
+    let tx_ports = MapData::from_pin(pin).expect("the device map is pinned");
+    let content = Content {
+        maps: fabric.maps(leaf),
+        tx_ports: DevMap::try_from(Map::DevMap(tx_ports)).expect("it is a device map"),
+        programs: kernel::xdp_programs(fabric, leaf),
+        names,
+    };
+    let mut facts = BTreeSet::new();
+    content.ports(&mut facts);
+    content.tunnels(&mut facts);
+    content.macs(&mut facts);
+    facts
+}
+
+struct Content {
+    maps: Maps,
+    tx_ports: DevMap<MapData>,
+    programs: BTreeMap<String, (String, u32)>,
+    names: BTreeMap<u32, String>,
+}
+
+impl Content {
+    fn name(&self, ifindex: u32) -> String {
+        self.names.get(&ifindex).cloned().unwrap_or_else(|| format!("gone interface {ifindex}"))
+    }
+
+    fn port(&self, slot: u32) -> String {
+        self.name(self.maps.ports.get(slot).ifindex)
+    }
+
+    fn ports(&self, facts: &mut BTreeSet<String>) {
+        for (slot, port) in self.maps.ports.iter().filter(|(_, port)| port.ifindex != 0) {
+            let name = self.name(port.ifindex);
+            let role = match port.role {
+                ROLE_ACCESS => "access",
+                ROLE_UPLINK => "uplink",
+                _ => "of no role",
+            };
+            let program = self.programs.get(&name).map_or("nothing", |(name, _)| name);
+            facts.insert(format!("port {name} is {role}, MTU {}, runs {program}", port.mtu));
+            let target = self.tx_ports.get(slot, 0).map(|target| target.if_index);
+            if target.as_ref().ok() != Some(&port.ifindex) {
+                facts.insert(format!("the redirect target of port {name} is {target:?}"));
+            }
+        }
+        let known: BTreeSet<String> =
+            self.maps.ports.iter().map(|(_, port)| self.name(port.ifindex)).collect();
+        for name in self.programs.keys().filter(|name| !known.contains(*name)) {
+            facts.insert(format!("a program runs on {name}, which is no port"));
+        }
+    }
+
+    fn tunnels(&self, facts: &mut BTreeSet<String>) {
+        for (key, target, _) in self.maps.vnis.table().iter() {
+            let (port, vni) = (u16::from_be((key >> 24) as u16), key & 0xff_ffff);
+            let domain = self.maps.domains.get(split_target(target).1);
+            let local = std::net::Ipv4Addr::from(u32::from_be(domain.local_be));
+            let bridge = self.name(domain.bridge);
+            facts.insert(format!("VNI {vni} port {port} is {bridge} at {local}"));
+            if u64::from(domain.vni) != vni || domain.flags & domains::FLAG_IN_USE == 0 {
+                facts.insert(format!("VNI {vni} leads to the domain {domain:?}"));
+            }
+        }
+        for (key, target, _) in self.maps.peers.table().iter() {
+            let vtep = self.maps.vteps.get(split_target(target).1);
+            let address = |be: u32| std::net::Ipv4Addr::from(u32::from_be(be));
+            if key != fabric_common::schema::peers::key(vtep.local_be, vtep.remote_be) {
+                facts.insert(format!("the peer {key:x} is the VTEP {vtep:?}"));
+            }
+            let group = self.maps.groups.get(vtep.group);
+            let hops: BTreeSet<u16> = group.buckets.into_iter().filter(|hop| *hop != 0).collect();
+            let ways: BTreeSet<String> = hops
+                .iter()
+                .map(|hop| {
+                    let hop = self.maps.nexthops.get((*hop).into());
+                    let [a, b, c, d, e, f, ..] = hop.ethernet;
+                    format!("{} to {}", self.port(hop.port.into()), Mac([a, b, c, d, e, f]))
+                })
+                .collect();
+            let ways: Vec<String> = ways.into_iter().collect();
+            let (remote, local) = (address(vtep.remote_be), address(vtep.local_be));
+            facts.insert(format!("VTEP {remote} from {local} over {}", ways.join(" and ")));
+        }
+    }
+
+    fn macs(&self, facts: &mut BTreeSet<String>) {
+        for (key, target, _) in self.maps.fdb.table().iter() {
+            let (domain, mac) = split_key(key);
+            let bridge = self.name(self.maps.domains.get(domain.into()).bridge);
+            let place = match split_target(target) {
+                (KIND_OWN, _) => "this box".to_owned(),
+                (KIND_LOCAL, index) => {
+                    let circuit = self.maps.circuits.get(index);
+                    let (port, member) = (self.port(circuit.port.into()), self.name(circuit.bridge_port));
+                    match port == member && circuit.domain == domain {
+                        true => format!("port {port}"),
+                        false => format!("port {port}, circuit {circuit:?} of {member}"),
+                    }
+                }
+                (KIND_REMOTE, index) => {
+                    let remote = u32::from_be(self.maps.vteps.get(index).remote_be);
+                    format!("VTEP {}", std::net::Ipv4Addr::from(remote))
+                }
+                other => format!("{other:?}"),
+            };
+            facts.insert(format!("{} in {bridge} is at {place}", Mac(mac)));
+        }
+    }
+}

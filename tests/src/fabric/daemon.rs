@@ -1,0 +1,162 @@
+//! fabricd and fabricctl as programs: those of the lab, and others with flags of their own.
+
+use std::{
+    fs::{self, File},
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use fabric_user::{
+    daemon::{Request, Response, ask, state::State},
+    lab::process::Process,
+};
+use rustix::process::Signal;
+
+use super::{Fabric, until};
+
+/// A daemon starts within this, on a busy machine as well.
+const START: Duration = Duration::from_secs(15);
+
+fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("this program has a path");
+    // target/PROFILE/deps/TEST: programs are in target/PROFILE.
+    let path = test.parent().and_then(Path::parent).map(|folder| folder.join(name));
+    let path = path.expect("cargo keeps tests in a folder of the target folder");
+    assert!(path.is_file(), "{} is missing; run `cargo build` first", path.display());
+    path
+}
+
+/// fabricd of this build.
+///
+/// # Panics
+/// If it was not built.
+#[must_use]
+pub fn fabricd() -> PathBuf {
+    program("fabricd")
+}
+
+/// fabricctl of this build.
+///
+/// # Panics
+/// If it was not built.
+#[must_use]
+pub fn fabricctl() -> PathBuf {
+    program("fabricctl")
+}
+
+/// A folder of this name for one test, which everybody may read, empty at first.
+///
+/// # Panics
+/// If it cannot be made.
+#[must_use]
+pub fn own_folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("fabric-{name}-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a folder can be made");
+    folder
+}
+
+/// Runs a program that should refuse its work at once: what it printed to standard error.
+///
+/// # Panics
+/// If it does not end with a failure within ten seconds.
+pub fn refused(child: std::process::Child) -> String {
+    let process = Process::of(child.id().cast_signed());
+    let ended = std::thread::spawn(move || child.wait_with_output());
+    let limit = Duration::from_secs(10);
+    if let Some(process) = process {
+        let start = std::time::Instant::now();
+        while process.is_alive() {
+            if start.elapsed() > limit {
+                process.signal(Signal::KILL);
+                panic!("the program goes on instead of refusing");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    let output = ended.join().expect("no panic").expect("its output can be read");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "the program succeeds and says {text:?}");
+    text
+}
+
+impl Fabric {
+    /// The state file of fabricd on a leaf.
+    ///
+    /// # Panics
+    /// If it cannot be read.
+    #[must_use]
+    pub fn state(&self, leaf: &str) -> State {
+        State::read(&self.run_file(leaf, "json"))
+            .expect("the state file can be read")
+            .unwrap_or_default()
+    }
+
+    /// A file of the instance in the run folder.
+    #[must_use]
+    pub fn run_file(&self, leaf: &str, extension: &str) -> PathBuf {
+        let instance = self.lab().instance(leaf);
+        let settings = fabric_user::settings::Settings { instance, ..Default::default() };
+        settings.run_file(extension)
+    }
+
+    /// fabricd on a leaf, as its state file names it.
+    ///
+    /// # Panics
+    /// If it does not run.
+    #[must_use]
+    pub fn daemon(&self, leaf: &str) -> Process {
+        let pid = self.state(leaf).pid;
+        Process::of(pid.cast_signed()).expect("fabricd runs")
+    }
+
+    /// Ends fabricd on a leaf with a signal and waits until it is gone.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn end_daemon(&self, leaf: &str, signal: Signal) {
+        self.daemon(leaf).stop(signal);
+    }
+
+    /// Starts a fabricd on a leaf, with flags of its own.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn spawn_daemon(&self, leaf: &str, flags: &[&str], errors: Stdio) -> std::process::Child {
+        let mut command = Command::new(fabricd());
+        command.args(["--instance", &self.lab().instance(leaf)]).args(flags);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).process_group(0);
+        self.lab().spawn(leaf, &mut command).expect("fabricd can be started")
+    }
+
+    /// Starts a fabricd on a leaf, with flags of its own, and waits until it is in sync. It ends
+    /// with the lab.
+    ///
+    /// # Panics
+    /// If it does not come into sync.
+    pub fn start_daemon(&self, leaf: &str, flags: &[&str]) -> Process {
+        let path = self.file(&format!("{leaf}.test.log"));
+        let log = File::create(&path).expect("the lab's folder can be written");
+        let child = self.spawn_daemon(leaf, flags, log.into());
+        let process = Process::of(child.id().cast_signed()).expect("fabricd runs");
+        until(START, "fabricd is in sync", || {
+            let state = self.state(leaf);
+            let words = || fs::read_to_string(&path).unwrap_or_default();
+            assert!(process.is_alive(), "fabricd ended: {}", words());
+            state.pid == process.pid.cast_unsigned() && state.synced
+        });
+        process
+    }
+
+    /// Asks fabricd on a leaf for something.
+    ///
+    /// # Panics
+    /// If it does not do it.
+    pub fn ask(&self, leaf: &str, request: &Request) -> String {
+        match ask(&self.run_file(leaf, "sock"), request) {
+            Ok(Some(Response::Done(text))) => text,
+            other => panic!("fabricd answers {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! A lab for one test.
+
+use std::{
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{
+        PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use fabric_user::{
+    kernel::{maps::Maps, pins::Instance},
+    lab::{Lab, Mac, Netns, Options, Topology},
+};
+
+use super::{agreement, daemon, until};
+
+/// What the labs of tests are called: this, the process and a number.
+const PREFIX: &str = "test";
+/// A busy machine takes its time.
+const CONVERGENCE: Duration = Duration::from_secs(30);
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+/// Tests that measure losses and outages run alone in their binary.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// A share of the machine; who has it alone measures times.
+#[derive(Debug)]
+enum Share {
+    Some { _lock: RwLockReadGuard<'static, ()> },
+    All { _lock: RwLockWriteGuard<'static, ()> },
+}
+
+/// A fabric that is up, has converged, and whose maps agree with the kernel.
+#[derive(Debug)]
+pub struct Fabric {
+    // Taken down before the machine is given to the next test.
+    lab: Lab,
+    _share: Share,
+}
+
+impl Fabric {
+    /// Two leafs with three hosts each and two spines: `topologies/pair`.
+    #[must_use]
+    pub fn pair() -> Self {
+        Self::up("pair", share())
+    }
+
+    /// As [`Self::pair`], for a test that measures: no other one of the binary runs meanwhile.
+    #[must_use]
+    pub fn pair_alone() -> Self {
+        Self::up("pair", alone())
+    }
+
+    /// The demo's fabric, `topologies/two-sites`.
+    #[must_use]
+    pub fn two_sites() -> Self {
+        Self::up("two-sites", share())
+    }
+
+    /// As [`Self::two_sites`], for a test that measures: no other one of the binary runs meanwhile.
+    #[must_use]
+    pub fn two_sites_alone() -> Self {
+        Self::up("two-sites", alone())
+    }
+
+    fn up(topology: &str, share: Share) -> Self {
+        remove_leftovers();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../topologies").join(topology);
+        let topology = Topology::load(&path).expect("the topology of the tests is valid");
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let options = Options {
+            name: Some(format!("{PREFIX}-{}-{number}", std::process::id())),
+            fabricd: Some(daemon::fabricd()),
+            ..Options::default()
+        };
+        let lab = Lab::up(&topology, &options, &mut |_| {}).expect("the lab comes up");
+        let this = Self { lab, _share: share };
+        this.wait_converged();
+        this
+    }
+
+    /// Waits until BGP has converged and the maps of all leafs agree with the kernel.
+    ///
+    /// # Panics
+    /// If that does not happen.
+    pub fn wait_converged(&self) {
+        self.lab.wait_converged(CONVERGENCE).expect("the lab converges");
+        self.assert_agreement();
+    }
+
+    /// Asserts that the maps of every leaf say what its kernel says.
+    ///
+    /// # Panics
+    /// With the differences.
+    pub fn assert_agreement(&self) {
+        for leaf in self.leafs() {
+            agreement::assert_agreement(self, &leaf);
+        }
+    }
+
+    /// The lab.
+    #[must_use]
+    pub const fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
+    /// Switches with fabricd.
+    #[must_use]
+    pub fn leafs(&self) -> Vec<String> {
+        let switches = self.lab.topology().switches.iter();
+        switches.filter(|s| s.fabricd).map(|s| s.name.clone()).collect()
+    }
+
+    /// The namespace of a node.
+    #[must_use]
+    pub fn netns(&self, node: &str) -> Netns {
+        self.lab.node(node).expect("the node is in the topology").netns().clone()
+    }
+
+    /// The address of a host.
+    #[must_use]
+    pub fn address(&self, host: &str) -> Ipv4Addr {
+        self.host(host).address
+    }
+
+    /// The MAC address of a host.
+    #[must_use]
+    pub fn mac(&self, host: &str) -> Mac {
+        self.host(host).end.mac
+    }
+
+    /// The VTEP address of a leaf.
+    #[must_use]
+    pub fn vtep(&self, leaf: &str) -> Ipv4Addr {
+        self.lab.topology().switch(leaf).expect("the leaf is in the topology").loopback
+    }
+
+    fn host(&self, name: &str) -> &fabric_user::lab::topology::Host {
+        self.lab.topology().host(name).expect("the host is in the topology")
+    }
+
+    /// fabricd's instance on a leaf.
+    #[must_use]
+    pub fn instance(&self, leaf: &str) -> Instance {
+        Instance::new(&self.lab.instance(leaf)).expect("names of labs can name instances")
+    }
+
+    /// The maps of a leaf, to look at.
+    #[must_use]
+    pub fn maps(&self, leaf: &str) -> Maps {
+        Maps::open(&self.instance(leaf), false).expect("fabricd has pinned its maps")
+    }
+
+    /// Hands all traffic of a leaf to the kernel, or back to the fast path.
+    pub fn bypass(&self, leaf: &str, on: bool) {
+        let maps = Maps::open(&self.instance(leaf), true).expect("fabricd has pinned its maps");
+        maps.settings.update(0, |settings| settings.bypass = on.into());
+    }
+
+    /// Runs a program in a node; its standard output.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn run(&self, node: &str, program: &str, arguments: &str) -> String {
+        let mut command = Command::new(program);
+        command.args(arguments.split_whitespace());
+        self.lab.exec(node, &mut command).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Runs one line of `ip` in a node.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn ip(&self, node: &str, line: &str) -> String {
+        self.run(node, "ip", line)
+    }
+
+    /// Index of an interface of a node.
+    #[must_use]
+    pub fn ifindex(&self, node: &str, interface: &str) -> u32 {
+        let link = super::kernel::links(self, node).into_iter().find(|l| l.name() == interface);
+        link.unwrap_or_else(|| panic!("{node} has no interface {interface}")).index()
+    }
+
+    /// Sends a ping from one host to another and waits for the answer: afterwards both know each
+    /// other, and the fabric knows both.
+    ///
+    /// # Panics
+    /// If no answer comes.
+    pub fn greet(&self, from: &str, to: &str) {
+        let address = self.address(to);
+        let answered = || {
+            let mut ping = Command::new("ping");
+            ping.args(["-n", "-c1", "-W1", &address.to_string()]);
+            self.lab.exec(from, &mut ping).is_ok()
+        };
+        until(Duration::from_secs(10), &format!("{to} answers {from}"), answered);
+    }
+
+    /// A file of this test, in the lab's own folder, which goes with the lab.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.lab.folder().join(name)
+    }
+}
+
+fn share() -> Share {
+    Share::Some { _lock: MACHINE.read().unwrap_or_else(PoisonError::into_inner) }
+}
+
+fn alone() -> Share {
+    Share::All { _lock: MACHINE.write().unwrap_or_else(PoisonError::into_inner) }
+}
+
+/// Takes down labs of test runs that were killed.
+fn remove_leftovers() {
+    for name in Lab::names() {
+        let process = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').nth(1));
+        if process.is_some_and(|p| p.parse::<u32>().is_ok() && !Path::new("/proc").join(p).exists())
+        {
+            // Another test process may be at it too; the names of ours are new in any case.
+            let _gone = Lab::take_down(&name, &mut |_| {});
+        }
+    }
+}

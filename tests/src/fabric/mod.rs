@@ -1,0 +1,24 @@
+//! What the tests of whole fabrics share: a lab with FRR and fabricd per test, looks at the maps
+//! and at the kernel, and programs to end and start.
+//!
+//! Every test has a lab of its own, so that nothing a test does to it can disturb another one; a
+//! lab of four switches is up in three seconds. It goes when the test ends, also by a panic.
+
+mod agreement;
+mod content;
+mod daemon;
+mod kernel;
+mod lease;
+mod seen;
+mod traffic;
+mod wait;
+mod wire;
+
+pub use agreement::{assert_agreement, differences};
+pub use content::facts as map_facts;
+pub use daemon::{fabricctl, fabricd, own_folder, refused};
+pub use kernel::{facts as kernel_facts, xdp_programs};
+pub use lease::Fabric;
+pub use seen::Seen;
+pub use wait::until;
+pub use wire::{Sniffer, Wire, broadcast};

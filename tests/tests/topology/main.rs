@@ -1,0 +1,17 @@
+//! Whole fabrics with FRR and fabricd in network namespaces: one case a file.
+
+mod ageing;
+mod broadcast;
+mod ecmp;
+mod forwarding;
+mod frr_restart;
+mod learning;
+mod migration;
+mod oversize;
+mod port_added;
+mod port_recreated;
+mod port_renamed;
+mod spine_cut;
+mod spoofed;
+mod transfer;
+mod vni;

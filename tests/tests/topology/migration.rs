@@ -1,0 +1,66 @@
+//! A virtual machine that moves between the sites.
+//!
+//! - Ten moves, there and back: at most one ping to the gateway lost per move at 100 ms, and the
+//!   stream of a peer is interrupted for at most 300 ms.
+//! - After each move every leaf of the network has the MAC at the new place, once, and the maps
+//!   agree with the kernel: nothing of the old place is left.
+//!
+//! ```text
+//!           ╭──────────────── app01 ────────────────╮
+//!         leaf01 ── spines ── border ═══ border ── spines ── leaf03
+//!                                                       └── leaf04 ─ app06, which streams
+//! ```
+
+use std::time::Duration;
+
+use fabric_tests::fabric::{Fabric, map_facts, until};
+use fabric_user::lab::traffic::Ping;
+
+const MOVES: usize = 10;
+const PING: Duration = Duration::from_millis(100);
+const STREAM: Duration = Duration::from_millis(5);
+const OUTAGE: Duration = Duration::from_millis(300);
+
+#[test]
+fn a_machine_that_moves_ten_times_keeps_its_gateway_and_its_peer() {
+    let fabric = Fabric::two_sites_alone();
+    let gateway = fabric.lab().topology().network("app").expect("there is one").gateway;
+    fabric.greet("app06", "app01");
+    let mut worst = Duration::ZERO;
+    for number in 0..MOVES {
+        let target = if number % 2 == 0 { "leaf03" } else { "leaf01" };
+        let stream = fabric.running_stream("app06", "app01", STREAM, 7_100);
+        let ping = Ping::start(&fabric.netns("app01"), gateway, PING).expect("a ping starts");
+        let moved = fabric.lab().migrate("app01", target).expect("it can move");
+        let place = at_new_place(&fabric, target, &moved.to.port);
+        assert!(place.is_empty(), "move {number} to {target}: {}", place.join("\n"));
+        let (ping, stream) = (ping.stop().expect("it could send"), stream.stop().expect("so did it"));
+        println!("move {number} to {target}: {} of {} pings lost, outage {:?}, {} of {} datagrams lost, link down {} us",
+            ping.lost, ping.sent, stream.outage, stream.lost(), stream.sent, moved.link_down_us);
+        assert!(ping.lost <= 1, "move {number} to {target}: {ping:?}");
+        assert!(stream.outage <= OUTAGE, "move {number} to {target}: {stream:?}");
+        assert_eq!(stream.damaged, 0, "move {number} to {target}: {stream:?}");
+        worst = worst.max(stream.outage);
+        fabric.assert_agreement();
+    }
+    println!("longest outage {worst:?}");
+}
+
+/// What is wrong about the machine's place on any leaf; waits until nothing is.
+fn at_new_place(fabric: &Fabric, target: &str, port: &str) -> Vec<String> {
+    let mac = fabric.mac("app01").to_string();
+    let leafs = fabric.lab().topology().switches.iter();
+    let leafs: Vec<_> = leafs.filter(|l| l.networks.iter().any(|n| n == "app")).collect();
+    until(Duration::from_secs(3), &format!("every leaf has app01 at {target} and nowhere else"), || {
+        leafs.iter().all(|leaf| {
+            let place = match leaf.name == target {
+                true => format!("port {port}"),
+                false => format!("VTEP {}", fabric.vtep(target)),
+            };
+            let facts = map_facts(fabric, &leaf.name);
+            let found: Vec<&String> = facts.iter().filter(|f| f.starts_with(&mac)).collect();
+            found == [&format!("{mac} in br200 is at {place}")]
+        })
+    });
+    Vec::new()
+}

@@ -1,0 +1,68 @@
+//! A link between a leaf and a spine that is cut and mended.
+//!
+//! - All flows go on over the other spine; what is lost is bounded and printed.
+//! - The leaf's group holds only the living next hop as long as the link is down.
+//! - When the link is back, both spines carry flows again.
+//!
+//! ```text
+//!  vm11 ─ leaf01 ─╳─ spine01 ── leaf02 ─ vm21
+//!              └──── spine02 ──┘
+//! ```
+
+use std::time::Duration;
+
+use fabric_tests::fabric::{Fabric, Seen, map_facts, until};
+use fabric_user::lab::traffic;
+
+/// Flows in each direction.
+const FLOWS: u16 = 8;
+const INTERVAL: Duration = Duration::from_millis(5);
+/// The leaf that sees the cut needs milliseconds; the other one learns of it from BGP.
+const OUTAGE: Duration = Duration::from_secs(1);
+
+#[test]
+fn flows_go_on_over_the_other_spine_while_a_link_is_cut() {
+    let fabric = Fabric::pair_alone();
+    fabric.greet("vm11", "vm21");
+    let mut streams = Vec::new();
+    for flow in 0..FLOWS {
+        streams.push(("to leaf02", fabric.stream("vm11", "vm21", INTERVAL, 7_600 + flow)));
+        streams.push(("to leaf01", fabric.stream("vm21", "vm11", INTERVAL, 7_700 + flow)));
+    }
+    let arriving = || streams.iter().all(|(_, stream)| stream.received() > 20);
+    until(Duration::from_secs(5), "all flows arrive", arriving);
+    let ways = |facts: std::collections::BTreeSet<String>| {
+        let start = format!("VTEP {} ", fabric.vtep("leaf02"));
+        let way = facts.into_iter().find(|fact| fact.starts_with(&start)).unwrap_or_default();
+        [way.contains("swp1 "), way.contains("swp2 ")]
+    };
+    assert_eq!(ways(map_facts(&fabric, "leaf01")), [true, true]);
+
+    fabric.ip("spine01", "link set swp1 down");
+    until(Duration::from_secs(2), "the group has only the other spine", || {
+        ways(map_facts(&fabric, "leaf01")) == [false, true]
+    });
+    let received: Vec<u64> = streams.iter().map(|(_, stream)| stream.received()).collect();
+    until(Duration::from_secs(5), "all flows go on", || {
+        streams.iter().zip(&received).all(|((_, stream), old)| stream.received() > old + 100)
+    });
+    fabric.assert_agreement();
+
+    fabric.ip("spine01", "link set swp1 up");
+    fabric.wait_converged();
+    assert_eq!(ways(map_facts(&fabric, "leaf01")), [true, true]);
+    let before = Seen::at(&fabric, "leaf01");
+    let (from, to) = (fabric.netns("vm11"), fabric.address("vm21"));
+    traffic::send_flows(&from, to, 1_000, 1).expect("flows can be sent");
+    let seen = Seen::at(&fabric, "leaf01").since(&before);
+    for uplink in ["swp1", "swp2"] {
+        assert!(seen.sent(uplink) > 300, "{uplink} carried {} frames", seen.sent(uplink));
+    }
+
+    for (direction, stream) in streams {
+        let report = stream.stop().expect("the stream could send");
+        println!("{direction}: {} of {} lost, outage {:?}", report.lost(), report.sent, report.outage);
+        assert!(report.outage < OUTAGE, "{direction}: {report:?}");
+        assert_eq!((report.damaged, report.duplicates), (0, 0), "{direction}: {report:?}");
+    }
+}
