@@ -15,6 +15,9 @@ pub const ROLE_ACCESS: u8 = 1;
 /// The fabric is behind this port.
 pub const ROLE_UPLINK: u8 = 2;
 
+/// Hiding received VLAN tags from XDP was switched off and is to be switched on again at the end.
+pub const FLAG_HID_TAGS: u8 = 1 << 0;
+
 /// An interface on which a program runs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,8 +30,8 @@ pub struct Port {
     pub untagged_circuit: u16,
     /// One of the `ROLE_` constants.
     pub role: u8,
-    /// Zero.
-    pub _pad: u8,
+    /// `FLAG_` constants.
+    pub flags: u8,
     /// MAC address as [`super::fdb::mac_number`] gives it: frames for another one are not for us.
     pub mac: u64,
 }

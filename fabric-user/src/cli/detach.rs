@@ -60,7 +60,7 @@ fn everything(chosen: &Chosen) -> anyhow::Result<String> {
     }
     // Also after the daemon: it removes what it uses, and an older one may have left more.
     let links = chosen.instance.linked()?.len();
-    chosen.instance.remove()?;
+    crate::kernel::detach::detach_all(&chosen.instance)?;
     Ok(match asked {
         Some(done) => done,
         None => {

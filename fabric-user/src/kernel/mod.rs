@@ -1,6 +1,8 @@
 //! What Fabric owns in the kernel: programs, links, maps and their pins.
 
+pub mod detach;
 pub mod heartbeat;
+pub mod interface;
 pub mod links;
 pub mod maps;
 pub mod memory;

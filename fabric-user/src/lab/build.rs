@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::error::LabError;
-use super::interface;
+use crate::kernel::interface;
 use super::netns::Netns;
 use super::render::{self, Configuration};
 use super::tools;

@@ -10,7 +10,6 @@ mod convergence;
 pub mod daemons;
 pub mod error;
 pub mod graph;
-mod interface;
 pub mod interrupt;
 pub mod mac;
 mod migrate;

@@ -21,7 +21,7 @@ use thiserror::Error;
 
 use crate::{
     kernel::{
-        heartbeat,
+        detach, heartbeat,
         links::Links,
         maps::{Maps, OpenError},
         pins::{Instance, PinError},
@@ -189,6 +189,6 @@ impl Reconciler {
     /// If a pin cannot be removed.
     pub fn detach_all(mut self) -> Result<(), ReconcileError> {
         self.links.release();
-        Ok(self.instance.remove()?)
+        Ok(detach::detach_all(&self.instance)?)
     }
 }

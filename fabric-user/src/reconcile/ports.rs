@@ -7,7 +7,7 @@ use fabric_common::{
     schema::{
         counters::{Counter, reason_index},
         fdb::mac_number,
-        ports::{self, PROBES, Port, ROLE_ACCESS, ROLE_UPLINK},
+        ports::{self, FLAG_HID_TAGS, PROBES, Port, ROLE_ACCESS, ROLE_UPLINK},
         vlans::PortVlans,
     },
 };
@@ -15,6 +15,7 @@ use fabric_common::{
 use super::{Outcome, ReconcileError, Reconciler};
 use crate::{
     kernel::{
+        detach, interface,
         maps::Maps,
         programs::{ACCESS, UPLINK},
     },
@@ -58,7 +59,7 @@ impl Reconciler {
                 mtu: port.mtu,
                 untagged_circuit: old.untagged_circuit,
                 role: role(port.role),
-                _pad: 0,
+                flags: old.flags,
                 mac: mac_number(port.mac.0),
             };
             if old.role != value.role {
@@ -89,6 +90,9 @@ impl Reconciler {
         port: &model::Port,
         outcome: &mut Outcome,
     ) -> Result<(), ReconcileError> {
+        if !self.show_tags(ifindex, port, outcome) {
+            return Ok(());
+        }
         let program = self.programs.get(match port.role {
             Role::Access => ACCESS,
             Role::Uplink => UPLINK,
@@ -109,6 +113,28 @@ impl Reconciler {
             }
         }
         Ok(())
+    }
+
+    /// Leaves VLAN tags in the frames that a port receives; false if its driver cannot.
+    fn show_tags(&self, ifindex: u32, port: &model::Port, outcome: &mut Outcome) -> bool {
+        match interface::show_received_tags(&port.name) {
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::info!(port = port.name, "VLAN tags stay in received frames (rxvlan off)");
+                if let Some(slot) = self.ports.get(&ifindex) {
+                    self.maps.ports.update(*slot, |p| p.flags |= FLAG_HID_TAGS);
+                }
+            }
+            Err(error) => {
+                let text = format!(
+                    "port {0} is left to the kernel: its driver hides VLAN tags from XDP and refuses `ethtool -K {0} rxvlan off`: {error}",
+                    port.name
+                );
+                outcome.unusable.insert(ifindex, text);
+                return false;
+            }
+        }
+        true
     }
 
     /// The slot of an interface, a new one if it has none.
@@ -185,6 +211,7 @@ impl Reconciler {
     }
 
     fn forget_port(&mut self, ifindex: u32, slot: u32) {
+        detach::restore_offloads(&self.maps.ports.get(slot));
         self.maps.ports.set(slot, &Port::default());
         self.clear_vlans(slot);
         // The device map keeps the entry until the interface goes or the slot is used again;

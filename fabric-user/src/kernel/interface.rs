@@ -1,5 +1,4 @@
-//! Changes to an interface of the current namespace, through ioctls: no program has to be
-//! started, which matters where a virtual machine is without a link meanwhile.
+//! Changes to an interface of the current namespace, through ioctls.
 //!
 //! Features that stand between XDP and the frame:
 //! - Checksum offload: a veth has no hardware that would complete a partial checksum after XDP
@@ -16,8 +15,9 @@ const SET_TX_CHECKSUM: u32 = 0x17;
 const SET_GRO: u32 = 0x2c;
 const GET_FLAGS: u32 = 0x25;
 const SET_FLAGS: u32 = 0x26;
-/// `ETH_FLAG_TXVLAN | ETH_FLAG_RXVLAN`.
-const VLAN_FLAGS: u32 = 1 << 7 | 1 << 8;
+/// `ETH_FLAG_TXVLAN` and `ETH_FLAG_RXVLAN`.
+const TX_VLAN: u32 = 1 << 7;
+const RX_VLAN: u32 = 1 << 8;
 
 /// `struct ethtool_value`.
 #[repr(C)]
@@ -26,19 +26,57 @@ struct EthtoolValue {
     data: u32,
 }
 
-/// Makes an interface of the current namespace behave like a port with a wire: no transmit
-/// checksum and VLAN offload, GRO on.
-pub(super) fn make_wirelike(interface: &str) -> io::Result<()> {
+/// Makes an interface behave like a port with a wire: no transmit checksum and VLAN offload, GRO on.
+///
+/// # Errors
+/// If there is no such interface or it refuses.
+pub fn make_wirelike(interface: &str) -> io::Result<()> {
     let socket = control_socket()?;
     ethtool(&socket, interface, SET_TX_CHECKSUM, 0)?;
     ethtool(&socket, interface, SET_GRO, 1)?;
     let flags = ethtool(&socket, interface, GET_FLAGS, 0)?;
-    ethtool(&socket, interface, SET_FLAGS, flags & !VLAN_FLAGS)?;
+    ethtool(&socket, interface, SET_FLAGS, flags & !(TX_VLAN | RX_VLAN))?;
     Ok(())
 }
 
-/// Switches an interface of the current namespace on or off.
-pub(super) fn set_up(interface: &str, up: bool) -> io::Result<()> {
+/// Leaves VLAN tags in the frames that an interface receives, instead of hiding them from XDP. True
+/// if that had to be changed.
+///
+/// # Errors
+/// If the driver cannot.
+pub fn show_received_tags(interface: &str) -> io::Result<bool> {
+    let socket = control_socket()?;
+    let flags = match ethtool(&socket, interface, GET_FLAGS, 0) {
+        Ok(flags) => flags,
+        // A driver that knows no flags has no offload.
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if flags & RX_VLAN == 0 {
+        return Ok(false);
+    }
+    ethtool(&socket, interface, SET_FLAGS, flags & !RX_VLAN)?;
+    if ethtool(&socket, interface, GET_FLAGS, 0)? & RX_VLAN != 0 {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    Ok(true)
+}
+
+/// Undoes [`show_received_tags`].
+///
+/// # Errors
+/// If there is no such interface or it refuses.
+pub fn hide_received_tags(interface: &str) -> io::Result<()> {
+    let socket = control_socket()?;
+    let flags = ethtool(&socket, interface, GET_FLAGS, 0)?;
+    ethtool(&socket, interface, SET_FLAGS, flags | RX_VLAN).map(|_| ())
+}
+
+/// Switches an interface on or off.
+///
+/// # Errors
+/// If there is no such interface or it refuses.
+pub fn set_up(interface: &str, up: bool) -> io::Result<()> {
     let socket = control_socket()?;
     let mut request = request_for(interface)?;
     let flags = flags(&socket, &mut request)?;
@@ -58,8 +96,11 @@ pub(super) fn set_up(interface: &str, up: bool) -> io::Result<()> {
     }
 }
 
-/// Whether an interface of the current namespace is up and its other end as well.
-pub(super) fn has_carrier(interface: &str) -> io::Result<bool> {
+/// Whether an interface is up and its other end as well.
+///
+/// # Errors
+/// If there is no such interface.
+pub fn has_carrier(interface: &str) -> io::Result<bool> {
     let flags = flags(&control_socket()?, &mut request_for(interface)?)?;
     Ok(flags & libc::IFF_RUNNING != 0)
 }
