@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::Subcommand;
 
-use crate::lab::{Lab, Options, Topology, graph, interrupt, render};
+use crate::lab::{Lab, LabError, Options, Topology, graph, interrupt, render};
 
 /// A fabric of this size converges in seconds, also on a busy machine.
 const CONVERGENCE_LIMIT: Duration = Duration::from_secs(60);
@@ -32,7 +32,7 @@ enum Command {
     Status(Status),
     /// Draw a topology, or a lab as it is now, as SVG.
     Graph(Graph),
-    /// Run a command in a node of a lab.
+    /// Run a command in a node of a lab; `vtysh` talks to the node's own FRR.
     Exec(Exec),
     /// Move a virtual machine to another leaf, with its MAC and addresses.
     Migrate(Migrate),
@@ -154,8 +154,8 @@ fn up(args: Up) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let mut progress = |line: &str| eprintln!("{:6.2} s  {line}", start.elapsed().as_secs_f64());
     let mut lab = Lab::up(&topology, &options, &mut progress)?;
-    lab.keep();
     if args.no_wait {
+        lab.keep();
         progress(&format!(
             "lab {} is up; BGP converges in the background",
             lab.name()
@@ -163,10 +163,19 @@ fn up(args: Up) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     progress("waiting for BGP and EVPN to converge");
-    lab.wait_converged(CONVERGENCE_LIMIT)
-        .context("the lab stays up for you to look at; `fabricctl lab down` removes it")?;
-    progress(&format!("lab {} is up and has converged", lab.name()));
-    Ok(ExitCode::SUCCESS)
+    match lab.wait_converged(CONVERGENCE_LIMIT) {
+        Err(LabError::Interrupted) => {
+            lab.down(&mut progress)?;
+            Err(LabError::Interrupted.into())
+        }
+        waited => {
+            lab.keep();
+            waited
+                .context("the lab stays up for you to look at; `fabricctl lab down` removes it")?;
+            progress(&format!("lab {} is up and has converged", lab.name()));
+            Ok(ExitCode::SUCCESS)
+        }
+    }
 }
 
 fn status(args: Status) -> anyhow::Result<ExitCode> {
@@ -317,9 +326,12 @@ fn exec(args: Exec) -> anyhow::Result<ExitCode> {
     let Some((program, arguments)) = args.command.split_first() else {
         bail!("no command was given; write it after --");
     };
-    let status = lab
-        .spawn(&args.node, Process::new(program).args(arguments))?
-        .wait()?;
+    let mut command = Process::new(program);
+    if program == "vtysh" {
+        // FRR of a node keeps its sockets under the namespace's name.
+        command.args(["-N", lab.node(&args.node)?.netns().name()]);
+    }
+    let status = lab.spawn(&args.node, command.args(arguments))?.wait()?;
     // As a shell does: 128 + N for a program that signal N ended.
     let code = status.code().unwrap_or_else(|| {
         128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0)
@@ -333,7 +345,10 @@ fn render_nodes(args: &Render) -> anyhow::Result<ExitCode> {
         && topology.node_names().all(|known| known != name)
     {
         let known = topology.node_names().collect::<Vec<_>>().join(", ");
-        bail!("topology {} has no node {name}; it has {known}", topology.name);
+        bail!(
+            "topology {} has no node {name}; it has {known}",
+            topology.name
+        );
     }
     let wanted = |name: &str| args.node.as_deref().is_none_or(|node| node == name);
     let switches = topology

@@ -16,7 +16,7 @@ pub enum TopologyError {
         source: std::io::Error,
     },
     /// The picture is not DOT.
-    #[error("{file} line {line}, column {column}: not valid DOT: {message}")]
+    #[error("{file} line {line}, column {column}: {found} cannot stand here; a statement before it may lack its end")]
     PictureSyntax {
         /// Name of the file.
         file: String,
@@ -24,8 +24,8 @@ pub enum TopologyError {
         line: usize,
         /// Column, counted from 1.
         column: usize,
-        /// What the parser expected there.
-        message: String,
+        /// What stands there.
+        found: String,
     },
     /// The inventory is not TOML, or has a key that does not exist or is missing.
     #[error("{file} line {line}: {message}")]

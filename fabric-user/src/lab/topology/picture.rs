@@ -103,7 +103,7 @@ struct Reader<'a> {
 
 /// Reads a picture; `file` is the name used in messages.
 pub fn parse(text: &str, file: &str) -> Result<Picture, TopologyError> {
-    let graph = graphviz_rust::parse(text).map_err(|message| syntax_error(&message, file))?;
+    let graph = graphviz_rust::parse(text).map_err(|drawing| syntax_error(&drawing, text, file))?;
     let stmts = match graph {
         Graph::Graph { stmts, .. } => stmts,
         Graph::DiGraph { .. } => {
@@ -332,24 +332,32 @@ fn text(id: &Id) -> String {
     }
 }
 
-/// The parser answers with a drawing over several lines; this keeps the place and the reason.
-fn syntax_error(drawing: &str, file: &str) -> TopologyError {
+/// The parser answers with a drawing over several lines and the names of its grammar's rules. This
+/// keeps the place, and shows what stands there.
+fn syntax_error(drawing: &str, text: &str, file: &str) -> TopologyError {
     let mut place = drawing
         .lines()
         .find_map(|line| line.trim().strip_prefix("--> "))
         .unwrap_or("1:1")
         .split(':')
-        .map(|number| number.trim().parse().unwrap_or(1));
-    let message = drawing
+        .map(|number| number.trim().parse::<usize>().unwrap_or(1));
+    let (line, column) = (place.next().unwrap_or(1), place.next().unwrap_or(1));
+    let here: String = text
         .lines()
-        .find_map(|line| line.trim().strip_prefix("= "))
-        .unwrap_or("cannot be read")
-        .to_owned();
+        .nth(line.saturating_sub(1))
+        .unwrap_or_default()
+        .chars()
+        .skip(column.saturating_sub(1))
+        .collect();
+    let found = match here.trim() {
+        "" => "the end of the line".to_owned(),
+        rest => format!("`{rest}`"),
+    };
     TopologyError::PictureSyntax {
         file: file.to_owned(),
-        line: place.next().unwrap_or(1),
-        column: place.next().unwrap_or(1),
-        message,
+        line,
+        column,
+        found,
     }
 }
 
