@@ -1,17 +1,20 @@
 //! All counters that a packet can change.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    ffi::c_long,
+    io,
+    mem::MaybeUninit,
+    os::fd::{AsFd as _, AsRawFd as _},
+};
 
 use anyhow::{Context as _, Result};
-use aya::{
-    Pod,
-    maps::{MapData, PerCpuArray},
-};
+use aya::{Pod, maps::MapData, util::nr_cpus};
 use fabric_common::{
     reason::{REASONS, Reason},
     schema::counters::{Counter, Traffic, reason_index},
 };
-use fabric_user::kernel::maps::Maps;
+use fabric_user::kernel::pins::Instance;
 
 /// The counters that are not zero, summed over all CPUs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,31 +41,121 @@ pub struct Scope {
     pub vteps: u32,
 }
 
+/// The maps of counters. They are read thousands of times, which aya does by asking for the number
+/// of CPUs each time.
+#[derive(Debug)]
+pub struct CounterMaps {
+    cpus: usize,
+    reasons: MapData,
+    port_tx: MapData,
+    domains: MapData,
+    vteps: MapData,
+}
+
+impl CounterMaps {
+    /// Opens the pinned maps of an instance.
+    ///
+    /// # Errors
+    /// If one is missing.
+    pub fn open(instance: &Instance) -> Result<Self> {
+        let open = |name| MapData::from_pin(instance.map(name)).context(name);
+        Ok(Self {
+            cpus: nr_cpus().map_err(|(file, error)| error_of(file, error))?,
+            reasons: open("reasons")?,
+            port_tx: open("port_tx")?,
+            domains: open("domain_traffic")?,
+            vteps: open("vtep_traffic")?,
+        })
+    }
+
+    /// The traffic of a VTEP.
+    ///
+    /// # Errors
+    /// If there is no such index.
+    pub fn vtep(&self, index: u32) -> Result<Traffic> {
+        self.sum(&self.vteps, index, add_traffic)
+    }
+
+    fn sum<T: Pod + Default>(&self, map: &MapData, index: u32, add: fn(T, T) -> T) -> Result<T> {
+        let values = lookup(map, index, self.cpus);
+        let values = values.with_context(|| format!("cannot read counter {index}"))?;
+        Ok(values.into_iter().fold(T::default(), add))
+    }
+}
+
+fn error_of(file: &str, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot read {file}: {error}"))
+}
+
+/// The values of an element, one for each CPU.
+fn lookup<T: Pod>(map: &MapData, index: u32, cpus: usize) -> io::Result<Vec<T>> {
+    /// `BPF_MAP_LOOKUP_ELEM` of `linux/bpf.h`.
+    const LOOKUP: c_long = 1;
+    /// The part of `union bpf_attr` that this command has.
+    #[repr(C)]
+    struct Attributes {
+        map: u32,
+        key: u64,
+        value: u64,
+        flags: u64,
+    }
+    const {
+        assert!(
+            size_of::<T>() % 8 == 0,
+            "the kernel rounds up to eight bytes"
+        )
+    };
+    let mut values = vec![MaybeUninit::<T>::uninit(); cpus];
+    let attributes = Attributes {
+        map: map.fd().as_fd().as_raw_fd() as u32,
+        key: std::ptr::from_ref(&index) as u64,
+        value: values.as_mut_ptr() as u64,
+        flags: 0,
+    };
+    // SAFETY: key and values live until the call returns and have the sizes of this map.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            LOOKUP,
+            &raw const attributes,
+            size_of::<Attributes>(),
+        )
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel wrote one plain value for each CPU.
+    Ok(values
+        .into_iter()
+        .map(|value| unsafe { value.assume_init() })
+        .collect())
+}
+
 impl Counters {
     /// Reads the counters in `scope`.
     ///
     /// # Errors
     /// If a map cannot be read.
-    pub fn read(maps: &Maps, scope: &Scope) -> Result<Self> {
+    pub fn read(maps: &CounterMaps, scope: &Scope) -> Result<Self> {
         let mut counters = Self::default();
         for slot in scope.slots.iter().copied().chain([0]) {
             for number in 0..REASONS as u8 {
-                let sum = sum(&maps.reasons, reason_index(slot, number), add)?;
+                let sum = maps.sum(&maps.reasons, reason_index(slot, number), add)?;
                 counters.reasons.insert((slot, reason_name(number)), sum);
             }
             counters
                 .port_tx
-                .insert(slot, sum(&maps.port_tx, slot, add)?);
+                .insert(slot, maps.sum(&maps.port_tx, slot, add)?);
         }
         for domain in 0..=scope.domains {
             counters
                 .domains
-                .insert(domain, sum(&maps.domain_traffic, domain, add_traffic)?);
+                .insert(domain, maps.sum(&maps.domains, domain, add_traffic)?);
         }
         for vtep in 0..=scope.vteps {
             counters
                 .vteps
-                .insert(vtep, sum(&maps.vtep_traffic, vtep, add_traffic)?);
+                .insert(vtep, maps.sum(&maps.vteps, vtep, add_traffic)?);
         }
         Ok(counters)
     }
@@ -78,6 +171,14 @@ impl Counters {
         }
     }
 
+    /// Adds what another packet counted.
+    pub fn add(&mut self, other: &Self) {
+        merge(&mut self.reasons, &other.reasons, add);
+        merge(&mut self.port_tx, &other.port_tx, add);
+        merge(&mut self.domains, &other.domains, add_traffic);
+        merge(&mut self.vteps, &other.vteps, add_traffic);
+    }
+
     /// How many packets left with `reason` on the port `slot`.
     #[must_use]
     pub fn packets(&self, slot: u32, reason: Reason) -> u64 {
@@ -89,17 +190,6 @@ impl Counters {
 
 fn reason_name(number: u8) -> String {
     Reason::from_number(number).map_or(format!("unused_{number}"), |r| r.name().into())
-}
-
-fn sum<T: Pod + Default>(
-    map: &PerCpuArray<MapData, T>,
-    index: u32,
-    add: fn(T, T) -> T,
-) -> Result<T> {
-    let values = map
-        .get(&index, 0)
-        .with_context(|| format!("cannot read counter {index}"))?;
-    Ok(values.iter().copied().fold(T::default(), add))
 }
 
 fn difference<K: Clone + Ord, T: Copy + Default + PartialEq>(
@@ -115,6 +205,17 @@ fn difference<K: Clone + Ord, T: Copy + Default + PartialEq>(
         })
         .filter(|(_, value)| *value != T::default())
         .collect()
+}
+
+fn merge<K: Clone + Ord, T: Copy + Default>(
+    into: &mut BTreeMap<K, T>,
+    from: &BTreeMap<K, T>,
+    add: fn(T, T) -> T,
+) {
+    for (key, value) in from {
+        let sum = into.entry(key.clone()).or_default();
+        *sum = add(*sum, *value);
+    }
 }
 
 const fn add(a: Counter, b: Counter) -> Counter {

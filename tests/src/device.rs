@@ -26,6 +26,19 @@ pub fn bridge(commands: &str) -> Result<()> {
     batch("bridge", commands)
 }
 
+/// Makes a pair of veth devices, the second of which is named with a `p` behind, and sets both up.
+///
+/// # Errors
+/// With what `ip` says.
+pub fn veth(name: &str, mac: Mac, mtu: u32, index: Option<u32>) -> Result<()> {
+    let mac = mac_text(mac);
+    let index = index.map_or(String::new(), |index| format!("index {index}"));
+    ip(&format!(
+        "link add {name} address {mac} mtu {mtu} {index} type veth peer name {name}p mtu {mtu}\n\
+         link set {name} up\nlink set {name}p up\n"
+    ))
+}
+
 /// Runs a program with its arguments in one string.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ use fabric_common::{
 
 use crate::{
     counters::Counters,
+    model::Forecast,
     packet::OUTER,
     run::{Run, action},
     world::{DomainId, Port, VtepId},
@@ -73,7 +74,13 @@ impl Outcome {
     /// If not.
     #[track_caller]
     pub fn is_bridged(self, to: &Port, bytes: &[u8]) {
-        self.check(Reason::Bridged, Verdict::Redirect, bytes, Some(to), None);
+        self.check(
+            Reason::Bridged,
+            Verdict::Redirect,
+            bytes,
+            Some(to.slot),
+            None,
+        );
     }
 
     /// The frame leaves through an uplink inside the VXLAN packet `bytes`.
@@ -87,7 +94,7 @@ impl Outcome {
             Reason::Encapsulated,
             Verdict::Redirect,
             bytes,
-            Some(to),
+            Some(to.slot),
             tunnel,
         );
     }
@@ -103,7 +110,7 @@ impl Outcome {
             Reason::Decapsulated,
             Verdict::Redirect,
             bytes,
-            Some(to),
+            Some(to.slot),
             tunnel,
         );
     }
@@ -114,65 +121,100 @@ impl Outcome {
         reason: Reason,
         verdict: Verdict,
         bytes: &[u8],
-        sent: Option<&Port>,
+        sent: Option<u32>,
         tunnel: Option<Tunnel>,
     ) {
-        let mut expected = Counters::default();
-        let counter = |bytes: usize| Counter {
-            packets: 1,
-            bytes: bytes as u64,
-        };
-        let row = (self.port.slot, reason.name().to_owned());
-        expected.reasons.insert(row, counter(self.input.len()));
-        if let Some(port) = sent {
-            expected.port_tx.insert(port.slot, counter(bytes.len()));
-        }
-        let traffic = match tunnel {
-            None => None,
-            Some(Tunnel::Entered(domain, vtep)) => {
-                let encapsulated = counter(bytes.len() - OUTER);
-                Some((
-                    domain,
-                    vtep,
-                    Traffic {
-                        encapsulated,
-                        ..Traffic::default()
-                    },
-                ))
-            }
-            Some(Tunnel::Left(domain, vtep)) => {
-                let decapsulated = counter(self.input.len() - OUTER);
-                Some((
-                    domain,
-                    vtep,
-                    Traffic {
-                        decapsulated,
-                        ..Traffic::default()
-                    },
-                ))
-            }
-        };
-        if let Some((domain, vtep, traffic)) = traffic {
-            expected.domains.insert(domain.0.into(), traffic);
-            expected.vteps.insert(vtep.0, traffic);
-        }
+        let expected = counters(&self.port, &self.input, reason, bytes, sent, tunnel);
         assert_eq!(
             self.counted, expected,
             "left: what the counters gained, right: what they should"
         );
         assert_eq!(reason.verdict(), verdict, "{reason:?} has another verdict");
-        let action = match verdict {
-            Verdict::Redirect => action::REDIRECT,
-            Verdict::Pass => action::PASS,
-            Verdict::Drop => action::DROP,
-        };
-        assert_eq!(
-            self.run.action, action,
-            "the XDP action does not fit {reason:?}"
-        );
-        assert_bytes(&self.run.bytes, bytes);
+        assert_run(&self.run, reason, bytes);
         PROVOKED.with_borrow_mut(|all| all.insert(reason));
     }
+}
+
+impl Forecast {
+    /// Compares action and bytes with the model's.
+    ///
+    /// # Panics
+    /// If they differ.
+    #[track_caller]
+    pub fn assert_run(&self, packet: &[u8], run: &Run) {
+        let bytes = self.sent.as_ref().map_or(packet, |sent| &sent.bytes);
+        assert_run(run, self.reason, bytes);
+    }
+
+    /// What the counters should gain by a packet with this forecast.
+    #[must_use]
+    pub fn counters(&self, port: &Port, packet: &[u8]) -> Counters {
+        let sent = self.sent.as_ref();
+        let tunnel = sent.and_then(|sent| sent.tunnel).map(|(domain, vtep)| {
+            if self.reason == Reason::Encapsulated {
+                Tunnel::Entered(domain, vtep)
+            } else {
+                Tunnel::Left(domain, vtep)
+            }
+        });
+        let bytes = sent.map_or(packet, |sent| &sent.bytes);
+        counters(
+            port,
+            packet,
+            self.reason,
+            bytes,
+            sent.map(|sent| sent.slot),
+            tunnel,
+        )
+    }
+}
+
+#[track_caller]
+fn assert_run(run: &Run, reason: Reason, bytes: &[u8]) {
+    let action = match reason.verdict() {
+        Verdict::Redirect => action::REDIRECT,
+        Verdict::Pass => action::PASS,
+        Verdict::Drop => action::DROP,
+    };
+    assert_eq!(run.action, action, "the XDP action does not fit {reason:?}");
+    assert_bytes(&run.bytes, bytes);
+}
+
+/// What the counters gain by a packet that came in through `port` as `input` and ended as `bytes`.
+fn counters(
+    port: &Port,
+    input: &[u8],
+    reason: Reason,
+    bytes: &[u8],
+    sent: Option<u32>,
+    tunnel: Option<Tunnel>,
+) -> Counters {
+    let counter = |bytes: usize| Counter {
+        packets: 1,
+        bytes: bytes as u64,
+    };
+    let mut gained = Counters::default();
+    gained
+        .reasons
+        .insert((port.slot, reason.name().to_owned()), counter(input.len()));
+    if let Some(slot) = sent {
+        gained.port_tx.insert(slot, counter(bytes.len()));
+    }
+    let mut traffic = Traffic::default();
+    let (domain, vtep) = match tunnel {
+        None => return gained,
+        Some(Tunnel::Entered(domain, vtep)) => {
+            traffic.encapsulated = counter(bytes.len() - OUTER);
+            (domain, vtep)
+        }
+        Some(Tunnel::Left(domain, vtep)) => {
+            traffic.decapsulated = counter(input.len() - OUTER);
+            (domain, vtep)
+        }
+    };
+    gained.domains.insert(domain.0.into(), traffic);
+    gained.vteps.insert(vtep.0, traffic);
+    gained
 }
 
 thread_local! {

@@ -17,13 +17,13 @@ use fabric_common::{
 
 use crate::{
     addresses::{
-        HOST_A, HOST_B, HOST_R, HOST_T, LEAF1_VTEP, LEAF2_VTEP, SPINE1_MAC, SPINE2_MAC, VLAN, VNI,
-        VXLAN_PORT,
+        HOST_A, HOST_B, HOST_R, HOST_T, LEAF1_VTEP, LEAF2_VTEP, Mac, SPINE1_MAC, SPINE2_MAC, VLAN,
+        VNI, VXLAN_PORT,
     },
     expect::{self, provoked_by},
     model,
     namespace::in_own_namespace,
-    packet::Vxlan,
+    packet::{Frame, Vxlan},
     world::{CircuitId, DomainId, NexthopId, Port, SEED, VtepId, World, be},
 };
 
@@ -73,7 +73,7 @@ impl Leaf {
             udp_port_be: VXLAN_PORT.to_be(),
             ttl: 64,
             max_frame: 1514,
-            refresh_jiffies: 75 * world.hz,
+            refresh_jiffies: 3600 * world.hz,
             ..Domain::default()
         });
         let circuit_a = world.circuit(&a, domain, 0);
@@ -82,9 +82,9 @@ impl Leaf {
         let spine1 = world.nexthop(&up0, SPINE1_MAC, 1600);
         let spine2 = world.nexthop(&up1, SPINE2_MAC, 1600);
         let leaf2 = world.vtep(LEAF1_VTEP, LEAF2_VTEP, &[spine1, spine2]);
-        world.settle(&a, circuit_a, &HOST_A)?;
-        world.settle(&b, circuit_b, &HOST_B)?;
-        world.settle(&trunk, circuit_t, &HOST_T)?;
+        world.settle(circuit_a, &HOST_A);
+        world.settle(circuit_b, &HOST_B);
+        world.settle(circuit_t, &HOST_T);
         world.learn_remote(domain, HOST_R.mac, leaf2);
         Ok(Self {
             world,
@@ -130,6 +130,47 @@ impl Leaf {
         }
     }
 
+    /// The port of a host, by its MAC address.
+    ///
+    /// # Panics
+    /// If no host of this leaf has it.
+    #[must_use]
+    pub fn port_of(&self, mac: Mac) -> Port {
+        let hosts = [(HOST_A, &self.a), (HOST_B, &self.b), (HOST_T, &self.trunk)];
+        let found = hosts.into_iter().find(|(host, _)| host.mac == mac);
+        found
+            .unwrap_or_else(|| panic!("no host has {mac:02x?}"))
+            .1
+            .clone()
+    }
+
+    /// Sends a frame of a host of this leaf and expects it on the right uplink inside the outer
+    /// headers that `change` makes of [`Leaf::to_leaf2`].
+    ///
+    /// # Panics
+    /// If anything else happens.
+    #[track_caller]
+    pub fn encapsulates(&mut self, frame: &Frame, change: impl FnOnce(Vxlan) -> Vxlan) {
+        let inner = frame.clone().untagged().bytes();
+        let expected = change(self.to_leaf2(&inner)).around(&inner);
+        let uplink = self.uplink_of(&inner);
+        let from = self.port_of(frame.source());
+        let outcome = self.world.send(&from, &frame.bytes());
+        outcome.is_encapsulated(&uplink, self.domain, self.leaf2, &expected);
+    }
+
+    /// Sends a VXLAN packet of leaf2 into the first uplink and expects `expected` on the port of
+    /// the host that it is for.
+    ///
+    /// # Panics
+    /// If anything else happens.
+    #[track_caller]
+    pub fn decapsulates(&mut self, outer: &Vxlan, inner: &Frame, expected: &Frame) {
+        let to = self.port_of(inner.destination());
+        let outcome = self.world.send(&self.up0, &outer.around(&inner.bytes()));
+        outcome.is_decapsulated(&to, self.domain, self.leaf2, &expected.bytes());
+    }
+
     /// The outer headers that the next frame of this inner frame's flow to leaf2 has to have with
     /// the settings of the domain in [`Leaf::new`]; a test changes what it changed there.
     ///
@@ -139,11 +180,10 @@ impl Leaf {
     pub fn to_leaf2(&self, inner: &[u8]) -> Vxlan {
         let hash = model::flow_hash(inner, SEED);
         let uplink = self.uplink_of(inner);
-        let counters = self.world.counters().expect("the counters can be read");
-        let sent = counters
-            .vteps
-            .get(&self.leaf2.0)
-            .map_or(0, |t| t.encapsulated.packets);
+        let sent = self
+            .world
+            .sent_to(self.leaf2)
+            .expect("the counters can be read");
         let identification = sent as u16 ^ (hash >> 32) as u16;
         Vxlan {
             destination_mac: if uplink == self.up0 {

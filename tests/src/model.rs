@@ -21,7 +21,7 @@ use fabric_common::{
 
 use crate::{
     packet::{OUTER, Vxlan, ether_type, fix_ipv4_checksum, internet_checksum, protocol},
-    world::{Port, World},
+    world::{DomainId, Port, VtepId, World},
 };
 
 /// What should become of a packet.
@@ -29,8 +29,19 @@ use crate::{
 pub struct Forecast {
     /// The one reason.
     pub reason: Reason,
-    /// Slot of the port to leave through, and the packet by then. `None` unless it is forwarded.
-    pub sent: Option<(u32, Vec<u8>)>,
+    /// `None` unless it is forwarded.
+    pub sent: Option<Sent>,
+}
+
+/// A forwarded packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Slot of the port that it leaves through.
+    pub slot: u32,
+    /// What it looks like then.
+    pub bytes: Vec<u8>,
+    /// The tunnel that it entered or left.
+    pub tunnel: Option<(DomainId, VtepId)>,
 }
 
 impl From<Reason> for Forecast {
@@ -169,18 +180,12 @@ fn from_host(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Reas
             if isolated && to.flags & FLAG_ISOLATED != 0 {
                 return Err(Reason::BridgeLookupIsolated);
             }
-            deliver(
-                &frame,
-                &to,
-                &domain,
-                Reason::AccessFitTooBig,
-                Reason::Bridged,
-            )
+            deliver(&frame, &to, &domain, Reason::Bridged)
         }
         Some((KIND_REMOTE, _)) if isolated && domain.flags & FLAG_OVERLAY_ISOLATED != 0 => {
             Err(Reason::BridgeLookupIsolated)
         }
-        Some((KIND_REMOTE, vtep)) => encapsulate(world, &frame, &domain, vtep),
+        Some((KIND_REMOTE, vtep)) => encapsulate(world, &frame, DomainId(circuit.domain), vtep),
         Some(_) => Err(Reason::BridgeLookupOwnMac),
     }
 }
@@ -189,27 +194,31 @@ fn deliver(
     frame: &Parsed<'_>,
     to: &Circuit,
     domain: &Domain,
-    too_big: Reason,
     forwarded: Reason,
 ) -> Result<Forecast, Reason> {
     if frame.payload.len() + 14 > to.max_frame as usize {
-        return Err(too_big);
+        return Err(Reason::AccessFitTooBig);
     }
     // A VLAN-aware bridge keeps the priority of a tag, a VLAN device starts with priority 0.
     let priority = frame.tci.filter(|_| domain.vlan != 0).unwrap_or(0) & 0xf000;
     let tci = (to.vlan != 0).then_some(priority | to.vlan);
     Ok(Forecast {
         reason: forwarded,
-        sent: Some((to.port.into(), frame.with_tag(tci))),
+        sent: Some(Sent {
+            slot: to.port.into(),
+            bytes: frame.with_tag(tci),
+            tunnel: None,
+        }),
     })
 }
 
 fn encapsulate(
     world: &World,
     frame: &Parsed<'_>,
-    domain: &Domain,
+    domain_index: DomainId,
     vtep: u32,
 ) -> Result<Forecast, Reason> {
+    let domain = world.maps.domains.get(domain_index.0.into());
     let (tos, ttl, df) = match frame.ether_type {
         ether_type::IPV4 => {
             let header = frame.payload.get(..20).ok_or(Reason::PortInputTruncated)?;
@@ -234,11 +243,9 @@ fn encapsulate(
         return Err(Reason::VxlanOutputTooBig);
     }
     let has = |flag: u16| domain.flags & flag != 0;
-    let counters = world.counters().expect("the counters can be read");
-    let sent = counters
-        .vteps
-        .get(&vtep)
-        .map_or(0, |t| t.encapsulated.packets);
+    let sent = world
+        .sent_to(VtepId(vtep))
+        .expect("the counters can be read");
     let outer_tos = if has(FLAG_TOS_INHERIT) {
         tos
     } else {
@@ -263,7 +270,11 @@ fn encapsulate(
         )
     }
     .df(has(FLAG_DF) || has(FLAG_DF_INHERIT) && df);
-    let sent = Some((nexthop.port.into(), header.around(&inner)));
+    let sent = Some(Sent {
+        slot: nexthop.port.into(),
+        bytes: header.around(&inner),
+        tunnel: Some((domain_index, VtepId(vtep))),
+    });
     Ok(Forecast {
         reason: Reason::Encapsulated,
         sent,
@@ -291,15 +302,13 @@ fn from_fabric(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Re
     if domain.local_be != destination {
         return Err(Reason::VxlanInputNotLocal);
     }
-    if world
+    let key = peers::key(destination, source);
+    let vtep = world
         .maps
         .peers
         .table()
-        .get(peers::key(destination, source))
-        .is_none()
-    {
-        return Err(Reason::VxlanInputUnknownVtep);
-    }
+        .get(key)
+        .ok_or(Reason::VxlanInputUnknownVtep)?;
     if domain.flags & FLAG_OVERLAY_LEARNING != 0 {
         return Err(Reason::InnerGuardLearning);
     }
@@ -340,13 +349,10 @@ fn from_fabric(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Re
     if circuit.flags & FLAG_ISOLATED != 0 && domain.flags & FLAG_OVERLAY_ISOLATED != 0 {
         return Err(Reason::BridgeDeliverIsolated);
     }
-    let result = deliver(
-        &frame,
-        &circuit,
-        &domain,
-        Reason::AccessFitTooBig,
-        Reason::Decapsulated,
-    )?;
+    let mut result = deliver(&frame, &circuit, &domain, Reason::Decapsulated)?;
+    if let Some(sent) = &mut result.sent {
+        sent.tunnel = Some((DomainId(domain_index as u16), VtepId(vtep)));
+    }
     // The mark has no place in a header that is cut off.
     if marked {
         Ok(result)

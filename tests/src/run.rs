@@ -26,8 +26,9 @@ pub struct Run {
 pub const SHORTEST: usize = 14;
 /// Longest one: a page without head room and `skb_shared_info`.
 pub const LONGEST: usize = 3_400;
-/// Metadata that fills the head room: nothing can be put in front of the packet any more.
-pub const NO_HEADROOM: usize = 240;
+/// Metadata that fills the head room of 256 bytes but for the kernel's `struct xdp_frame` of 40:
+/// nothing can be put in front of the packet any more.
+pub const NO_HEADROOM: usize = 216;
 
 /// `struct xdp_md` of `linux/bpf.h`.
 fn context(metadata: usize, length: usize, ifindex: u32) -> [u8; 24] {

@@ -1,6 +1,7 @@
 //! Ports, maps and programs of one instance, filled by the test.
 
 use std::{
+    collections::BTreeMap,
     process,
     sync::{
         Mutex, PoisonError,
@@ -8,10 +9,11 @@ use std::{
     },
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use aya::programs::xdp::XdpMode;
 use fabric_common::{
     bucket::{self, Member},
+    reason::Reason,
     schema::{
         circuits::Circuit,
         domains::{self, Domain},
@@ -24,6 +26,7 @@ use fabric_common::{
         vnis,
         vteps::Vtep,
     },
+    table,
 };
 use fabric_user::kernel::{
     heartbeat,
@@ -34,11 +37,12 @@ use fabric_user::kernel::{
 
 use crate::{
     addresses::{Mac, Station},
-    counters::{Counters, Scope},
+    counters::{CounterMaps, Counters, Scope},
     device,
     expect::Outcome,
-    packet::{Frame, ether_type},
-    run::{self, Run, action},
+    model::forecast,
+    packet::ether_type,
+    run::{self, Run},
 };
 
 /// An address of the tests in the byte order of the maps.
@@ -81,6 +85,8 @@ pub const SEED: u32 = 0x5eed_f00d;
 const FDB_BUCKETS: u32 = 1024;
 /// Longer than any test.
 const TIMEOUT_JIFFIES: u32 = 100_000_000;
+/// MTU of the ports: VXLAN packets with full frames fit.
+pub const PORT_MTU: u32 = 1600;
 
 /// An instance in this thread's namespace.
 pub struct World {
@@ -89,6 +95,7 @@ pub struct World {
     pub maps: Maps,
     /// The kernel's timer frequency.
     pub hz: u32,
+    counters: CounterMaps,
     scope: Scope,
     circuits: u16,
     nexthops: u16,
@@ -103,12 +110,16 @@ impl World {
         static LOADING: Mutex<()> = Mutex::new(());
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let (mut programs, maps) = {
+        let (mut programs, maps, counters) = {
             // Instances share their parent folder, which the last one to go takes along.
             let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
             let instance = Unpinned(Instance::new(&format!("test-{}-{number}", process::id()))?);
             let programs = Programs::load(&instance.0, FDB_BUCKETS)?;
-            (programs, Maps::open(&instance.0, true)?)
+            (
+                programs,
+                Maps::open(&instance.0, true)?,
+                CounterMaps::open(&instance.0)?,
+            )
         };
         let settings = Settings {
             timeout_jiffies: TIMEOUT_JIFFIES,
@@ -130,6 +141,7 @@ impl World {
             programs,
             maps,
             hz,
+            counters,
             scope: Scope::default(),
             circuits: 0,
             nexthops: 0,
@@ -141,13 +153,9 @@ impl World {
     /// # Errors
     /// If the kernel refuses anything.
     pub fn port(&mut self, name: &str, role: u8, mac: Mac) -> Result<Port> {
-        let mac_text = device::mac_text(mac);
-        device::ip(&format!(
-            "link add {name} address {mac_text} mtu 1600 type veth peer name {name}p mtu 1600\n\
-             link set {name} up\nlink set {name}p up\n"
-        ))?;
+        device::veth(name, mac, PORT_MTU, None)?;
         let port = self.adopt(name, role, mac)?;
-        self.enter(&port, 1600)
+        self.enter(&port, PORT_MTU)
     }
 
     /// Enters a port in the maps, its device in the device map included.
@@ -298,6 +306,34 @@ impl World {
     /// Enters a MAC address behind a circuit. Its next frame passes, to show it to the kernel.
     pub fn learn(&mut self, domain: DomainId, mac: Mac, circuit: CircuitId) {
         self.enter_mac(domain, mac, fdb::target(fdb::KIND_LOCAL, circuit.0.into()));
+        let interval = self.maps.domains.get(domain.0.into()).refresh_jiffies;
+        self.set_shown(domain, mac, self.now().wrapping_sub(interval));
+    }
+
+    /// Enters a station behind a circuit as if it had just been shown to the kernel: its frames are
+    /// forwarded.
+    pub fn settle(&mut self, circuit: CircuitId, station: &Station) {
+        let domain = DomainId(self.maps.circuits.get(circuit.0.into()).domain);
+        self.learn(domain, station.mac, circuit);
+        self.set_shown(domain, station.mac, self.now());
+    }
+
+    /// The jiffies at the last heartbeat, as the FDB keeps them.
+    fn now(&self) -> u32 {
+        let settings = self.maps.settings.get(0);
+        (settings.deadline - u64::from(settings.timeout_jiffies)) as u32
+    }
+
+    /// Sets when an entry was last shown to the kernel, which the table leaves to the packet path.
+    fn set_shown(&self, domain: DomainId, mac: Mac, jiffies: u32) {
+        let key = fdb::key(domain.0, fdb::mac_number(mac));
+        for place in table::places(key, FDB_BUCKETS - 1) {
+            let mut bucket = self.maps.fdb.get(place);
+            for slot in bucket.slots.iter_mut().filter(|slot| slot.key == key) {
+                slot.shown = jiffies;
+            }
+            self.maps.fdb.set(place, &bucket);
+        }
     }
 
     /// Enters a MAC address behind a VTEP.
@@ -323,26 +359,6 @@ impl World {
             .remove(fdb::key(domain.0, fdb::mac_number(mac)));
     }
 
-    /// Enters a station behind a circuit and sends its first frame, which passes: from now on its
-    /// frames are forwarded.
-    ///
-    /// # Errors
-    /// If the program cannot run.
-    pub fn settle(&mut self, port: &Port, circuit: CircuitId, station: &Station) -> Result<()> {
-        let Circuit { domain, vlan, .. } = self.maps.circuits.get(circuit.0.into());
-        self.learn(DomainId(domain), station.mac, circuit);
-        let frame = Frame::other(station, station, ether_type::EXPERIMENTAL);
-        let frame = if vlan == 0 { frame } else { frame.tag(vlan) };
-        let before = self.counters()?;
-        let run = self.run(port, &frame.bytes(), 0)?;
-        let reasons = self.counters()?.since(&before).reasons;
-        ensure!(
-            run.action == action::PASS,
-            "the first frame of a station did not pass: {reasons:?}"
-        );
-        Ok(())
-    }
-
     /// Changes the settings.
     pub fn change_settings(&mut self, change: impl FnOnce(&mut Settings)) {
         let mut settings = self.maps.settings.get(0);
@@ -363,7 +379,15 @@ impl World {
     /// # Errors
     /// If a map cannot be read.
     pub fn counters(&self) -> Result<Counters> {
-        Counters::read(&self.maps, &self.scope)
+        Counters::read(&self.counters, &self.scope)
+    }
+
+    /// How many frames were sent to a VTEP so far.
+    ///
+    /// # Errors
+    /// If the counter cannot be read.
+    pub fn sent_to(&self, vtep: VtepId) -> Result<u64> {
+        Ok(self.counters.vtep(vtep.0)?.encapsulated.packets)
     }
 
     /// Runs the program of the port on a packet.
@@ -406,6 +430,40 @@ impl World {
             run,
             counted,
         })
+    }
+
+    /// Sends packets that `next` makes and compares their ends with the model, action and bytes one
+    /// by one, all counters after every few hundred. Returns how often each reason was met.
+    ///
+    /// # Panics
+    /// If a packet meets another end.
+    pub fn compare(
+        &mut self,
+        packets: impl IntoIterator<Item = (Port, Vec<u8>)>,
+    ) -> BTreeMap<Reason, usize> {
+        const BATCH: usize = 500;
+        let mut met = BTreeMap::new();
+        let mut packets = packets.into_iter().peekable();
+        while packets.peek().is_some() {
+            let before = self.counters().expect("the counters can be read");
+            let mut expected = Counters::default();
+            for (port, packet) in packets.by_ref().take(BATCH) {
+                let forecast = forecast(self, &port, &packet);
+                let run = self.run(&port, &packet, 0).expect("the program runs");
+                forecast.assert_run(&packet, &run);
+                expected.add(&forecast.counters(&port, &packet));
+                *met.entry(forecast.reason).or_default() += 1;
+            }
+            let counted = self
+                .counters()
+                .expect("the counters can be read")
+                .since(&before);
+            assert_eq!(
+                counted, expected,
+                "left: what the counters gained in this batch"
+            );
+        }
+        met
     }
 }
 

@@ -122,6 +122,18 @@ impl Frame {
         })
     }
 
+    /// The destination MAC address.
+    #[must_use]
+    pub const fn destination(&self) -> Mac {
+        self.destination
+    }
+
+    /// The source MAC address.
+    #[must_use]
+    pub const fn source(&self) -> Mac {
+        self.source
+    }
+
     /// To another MAC address.
     #[must_use]
     pub fn to(mut self, destination: Mac) -> Self {

@@ -3,3 +3,9 @@
 //! Every comparison covers the verdict, every byte and every counter.
 
 mod access;
+mod every_reason;
+mod fuzz;
+mod heartbeat;
+mod overlay;
+mod port_input;
+mod truncation;

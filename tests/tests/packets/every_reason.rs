@@ -1,0 +1,125 @@
+//! No reason without a test: the compiler refuses a reason that is missing here, and the test runs
+//! what is named here and looks whether the reason was really seen.
+
+use fabric_common::reason::Reason;
+use fabric_tests::expect::provoked_by;
+
+use crate::{
+    access::{
+        access_fit, access_output, bridge_lookup, frame_guard, nexthop_select, source_check,
+        underlay_output, vlan_classify, vxlan_output,
+    },
+    overlay::{bridge_deliver, ecn_decap, inner_guard, underlay_input, vxlan_input},
+    port_input,
+};
+
+/// The test that provokes a reason.
+fn test_of(reason: Reason) -> fn() {
+    match reason {
+        Reason::Bridged => bridge_lookup::a_known_destination_gets_the_frame_as_it_was_sent,
+        Reason::Encapsulated => nexthop_select::fragments_of_a_packet_stay_on_one_path,
+        Reason::Decapsulated => bridge_deliver::a_known_destination_gets_the_inner_frame,
+        Reason::PortInputBypassed => port_input::everything_passes_while_the_bypass_is_on,
+        Reason::PortInputHeartbeatExpired => {
+            port_input::everything_passes_when_the_heartbeat_has_expired
+        }
+        Reason::PortInputUnknownPort => {
+            port_input::a_port_that_the_maps_do_not_know_passes_everything
+        }
+        Reason::PortInputTruncated => port_input::a_frame_that_ends_inside_its_headers_passes,
+        Reason::VlanClassifyNotMember => vlan_classify::a_vlan_without_a_circuit_passes,
+        Reason::VlanClassifyStackedTag => vlan_classify::a_second_tag_or_a_service_tag_passes,
+        Reason::FrameGuardSourceMulticast => frame_guard::a_group_address_as_source_is_dropped,
+        Reason::FrameGuardSourceZero => frame_guard::a_zero_source_is_dropped,
+        Reason::FrameGuardMulticast => {
+            frame_guard::broadcast_and_multicast_are_flooded_by_the_kernel
+        }
+        Reason::FrameGuardArp => frame_guard::unicast_arp_is_left_to_the_kernel,
+        Reason::FrameGuardNeighbourDiscovery => {
+            frame_guard::unicast_neighbour_discovery_is_left_to_the_kernel
+        }
+        Reason::FrameGuardControlProtocol => frame_guard::control_protocols_are_left_to_the_kernel,
+        Reason::SourceCheckUnknown => source_check::an_unknown_source_passes,
+        Reason::SourceCheckMoved => source_check::a_source_that_the_bridge_knows_elsewhere_passes,
+        Reason::SourceCheckRefresh => {
+            source_check::the_first_frame_of_a_station_passes_and_the_second_is_forwarded
+        }
+        Reason::BridgeLookupUnknown => {
+            bridge_lookup::an_unknown_destination_is_flooded_by_the_kernel
+        }
+        Reason::BridgeLookupOwnMac => bridge_lookup::frames_for_the_box_itself_pass,
+        Reason::BridgeLookupSamePort => {
+            bridge_lookup::a_frame_is_not_sent_back_to_the_port_that_it_came_from
+        }
+        Reason::BridgeLookupIsolated => bridge_lookup::isolated_ports_do_not_reach_each_other,
+        Reason::NexthopSelectEmptyGroup => {
+            nexthop_select::a_vtep_without_nexthops_is_left_to_the_kernel
+        }
+        Reason::VxlanOutputTooBig => {
+            vxlan_output::a_frame_one_byte_longer_than_the_vxlan_device_carries_passes
+        }
+        Reason::VxlanOutputNoHeadroom => {
+            vxlan_output::without_room_for_the_outer_headers_the_frame_passes
+        }
+        Reason::AccessFitTooBig => access_fit::a_frame_one_byte_longer_than_the_ports_mtu_passes,
+        Reason::AccessOutputNoHeadroom => access_output::without_room_for_a_tag_the_frame_passes,
+        Reason::UnderlayInputNotVxlan => {
+            underlay_input::routing_protocols_and_everything_that_is_not_vxlan_pass
+        }
+        Reason::UnderlayInputFragment => underlay_input::fragments_of_the_outer_packet_pass,
+        Reason::UnderlayInputIpOptions => underlay_input::ip_options_pass,
+        Reason::UnderlayInputBadChecksum => underlay_input::a_wrong_header_checksum_is_dropped,
+        Reason::UnderlayInputTruncated => underlay_input::lengths_that_contradict_each_other_pass,
+        Reason::UnderlayInputOtherHost => underlay_input::a_packet_for_another_mac_address_passes,
+        Reason::VxlanInputInvalidHeader => vxlan_input::any_reserved_bit_passes,
+        Reason::VxlanInputUnknownVni => vxlan_input::an_unknown_vni_passes,
+        Reason::VxlanInputNotLocal => vxlan_input::a_packet_for_another_address_of_the_box_passes,
+        Reason::VxlanInputUnknownVtep => vxlan_input::a_packet_of_an_unknown_vtep_passes,
+        Reason::EcnDecapNotEctCe => ecn_decap::ipv4_and_ipv6_follow_the_table,
+        Reason::InnerGuardSourceMulticast => {
+            inner_guard::a_group_address_as_inner_source_is_dropped
+        }
+        Reason::InnerGuardSourceZero => inner_guard::a_zero_inner_source_is_dropped,
+        Reason::InnerGuardMulticast => {
+            inner_guard::inner_broadcast_and_multicast_are_flooded_by_the_kernel
+        }
+        Reason::InnerGuardTagged => inner_guard::an_inner_tag_passes,
+        Reason::InnerGuardArp => inner_guard::inner_arp_is_left_to_the_kernel,
+        Reason::InnerGuardNeighbourDiscovery => {
+            inner_guard::inner_neighbour_discovery_is_left_to_the_kernel
+        }
+        Reason::InnerGuardControlProtocol => {
+            inner_guard::inner_control_protocols_are_left_to_the_kernel
+        }
+        Reason::InnerGuardLearning => inner_guard::a_tunnel_from_which_the_kernel_learns_passes,
+        Reason::InnerGuardTruncated => {
+            inner_guard::an_inner_frame_without_a_whole_ethernet_header_passes
+        }
+        Reason::SplitHorizonOverlayToOverlay => {
+            bridge_deliver::split_horizon_drops_what_would_go_back_into_the_overlay
+        }
+        Reason::BridgeDeliverUnknown => {
+            bridge_deliver::an_unknown_inner_destination_is_flooded_by_the_kernel
+        }
+        Reason::BridgeDeliverOwnMac => bridge_deliver::an_inner_frame_for_the_box_itself_passes,
+        Reason::BridgeDeliverIsolated => {
+            bridge_deliver::an_isolated_tunnel_does_not_reach_an_isolated_port
+        }
+        Reason::UnderlayOutputNoPort => {
+            underlay_output::an_uplink_without_a_device_drops_the_packet
+        }
+        Reason::AccessOutputNoPort => access_output::a_port_without_a_device_drops_the_frame,
+    }
+}
+
+#[test]
+fn every_reason_is_provoked_by_the_test_that_is_named_for_it() {
+    let missing: Vec<_> = Reason::ALL
+        .iter()
+        .filter(|reason| !provoked_by(test_of(**reason)).contains(reason))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "not seen in the test that should provoke it: {missing:?}"
+    );
+}
