@@ -55,19 +55,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn everything(chosen: &Chosen) -> anyhow::Result<String> {
     let asked = request(chosen, &Request::Detach(Vec::new()))?;
     let folder = chosen.instance.folder();
-    if asked.is_none() && !folder.exists() {
-        return Ok(format!("instance {} has no programs or maps", chosen.name()));
+    if asked.is_none() {
+        forget(chosen)?;
+        if !folder.exists() {
+            return Ok(format!("instance {} has no programs or maps", chosen.name()));
+        }
     }
     // Also after the daemon: it removes what it uses, and an older one may have left more.
     let links = chosen.instance.linked()?.len();
     crate::kernel::detach::detach_all(&chosen.instance)?;
-    Ok(match asked {
-        Some(done) => done,
-        None => {
-            forget(chosen)?;
-            format!("all programs and maps are off ({}); the kernel forwards", count(links, "port"))
-        }
-    })
+    Ok(asked.unwrap_or_else(|| {
+        format!("all programs and maps are off ({}); the kernel forwards", count(links, "port"))
+    }))
 }
 
 /// Removes what a daemon that has gone left in the run folder. The lock stays: removing it could

@@ -1,6 +1,9 @@
 //! The network interfaces of a namespace, with the XDP programs on them.
 
-use std::{collections::BTreeMap, io};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use anyhow::{Context as _, bail};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -93,11 +96,11 @@ impl Interfaces {
     /// themselves.
     pub(super) fn stretched_bridge_ports(&self) -> impl Iterator<Item = &Interface> {
         let is_vxlan = |interface: &Interface| matches!(interface.link.kind, LinkKind::Vxlan(_));
+        let tunnels = self.by_index.values().filter(move |interface| is_vxlan(interface));
+        let stretched: BTreeSet<u32> = tunnels.filter_map(|tunnel| tunnel.link.master).collect();
         self.by_index.values().filter(move |interface| {
             let master = interface.link.master;
-            master.is_some()
-                && !is_vxlan(interface)
-                && self.by_index.values().any(|i| i.link.master == master && is_vxlan(i))
+            !is_vxlan(interface) && master.is_some_and(|master| stretched.contains(&master))
         })
     }
 }
@@ -177,8 +180,27 @@ fn attached(message: &[u8]) -> Option<Attached> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// An interface that is up, with a native program.
+    pub(in crate::cli) fn interface(ifindex: u32, name: &str, program: Option<u32>) -> Interface {
+        let link = Link {
+            ifindex,
+            name: name.into(),
+            mac: None,
+            mtu: 1500,
+            up: true,
+            carrier: true,
+            loopback: false,
+            master: None,
+            lower: None,
+            lower_elsewhere: false,
+            kind: LinkKind::Device,
+            port: None,
+        };
+        Interface { link, xdp: program.map(|program| Attached { mode: Mode::Native, program }) }
+    }
 
     fn attribute(kind: u16, payload: &[u8]) -> Vec<u8> {
         let mut bytes = (payload.len() as u16 + 4).to_ne_bytes().to_vec();

@@ -3,7 +3,7 @@
 //! Every cell has a text and a JSON value, every column a title and a JSON key, so that both
 //! outputs always say the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use comfy_table::{
     CellAlignment, ColumnConstraint, ContentArrangement, Row as TableRow, Table, presets,
@@ -24,12 +24,14 @@ pub(super) struct Column {
     moving: bool,
     wrapped: bool,
     cut: bool,
+    hidden: bool,
 }
 
 impl Column {
     /// A column of text.
     pub(super) const fn text(key: &'static str, title: &'static str) -> Self {
-        Self { key, title, right: false, detail: false, moving: false, wrapped: false, cut: false }
+        let (right, detail, moving, wrapped, cut, hidden) = (false, false, false, false, false, false);
+        Self { key, title, right, detail, moving, wrapped, cut, hidden }
     }
 
     /// A column of numbers.
@@ -40,6 +42,11 @@ impl Column {
     /// Shown in JSON and with `-v` only: indexes and the like.
     pub(super) const fn detail(self) -> Self {
         Self { detail: true, ..self }
+    }
+
+    /// A field that only JSON has.
+    pub(super) const fn json_only(key: &'static str) -> Self {
+        Self { hidden: true, ..Self::text(key, "") }
     }
 
     /// Changes all the time, so that a difference is no news.
@@ -148,6 +155,18 @@ impl Change {
     }
 }
 
+/// A row that differs from an earlier sheet's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Difference<'a> {
+    pub(super) change: Change,
+    /// As it is, or was if it has gone.
+    pub(super) row: &'a Vec<Cell>,
+    /// As it was, unless it is new.
+    pub(super) old: Option<&'a Vec<Cell>>,
+    /// Number of the row, unless it has gone.
+    place: Option<usize>,
+}
+
 /// How a sheet is printed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Look {
@@ -221,38 +240,39 @@ impl Sheet {
     pub(super) fn text_since(&self, look: Look, before: &Self, keys: usize) -> String {
         let mut all = self.clone();
         let mut marks: BTreeMap<usize, Change> = BTreeMap::new();
-        let changes = self.changes(before, keys);
-        for (change, row) in changes {
-            let at = match change {
-                Change::Removed => {
-                    all.rows.push(row.clone());
-                    all.rows.len() - 1
-                }
-                _ => self.rows.iter().position(|r| r == row).unwrap_or_default(),
-            };
-            marks.insert(at, change);
+        for Difference { change, row, place, .. } in self.differences(before, keys) {
+            if change == Change::Removed {
+                all.rows.push(row.clone());
+            }
+            marks.insert(place.unwrap_or(all.rows.len() - 1), change);
         }
         all.text_with(look, Some(&marks))
     }
 
     /// What differs from `before`, in the order of the rows, what has gone last. Columns that move
     /// all the time do not count.
-    pub(super) fn changes<'a>(&'a self, before: &'a Self, keys: usize) -> Vec<(Change, &'a Vec<Cell>)> {
-        fn identity(row: &[Cell], keys: usize) -> Vec<&str> {
-            row.iter().take(keys).map(Cell::text).collect()
-        }
-        let old: BTreeMap<_, _> = before.rows.iter().map(|row| (identity(row, keys), row)).collect();
-        let present: BTreeSet<_> = self.rows.iter().map(|row| identity(row, keys)).collect();
+    pub(super) fn differences<'a>(&'a self, before: &'a Self, keys: usize) -> Vec<Difference<'a>> {
+        let identity = |row: &'a [Cell]| row.iter().take(keys).map(Cell::text).collect::<Vec<_>>();
+        let mut former: BTreeMap<_, _> =
+            before.rows.iter().map(|row| (identity(row), row)).collect();
         let same = |a: &[Cell], b: &[Cell]| {
-            let cells = self.columns.iter().zip(a.iter().zip(b));
-            cells.into_iter().all(|(column, (a, b))| column.moving || a.value == b.value)
+            let mut cells = self.columns.iter().zip(a.iter().zip(b));
+            cells.all(|(column, (a, b))| column.moving || a.value == b.value)
         };
-        let news = self.rows.iter().filter_map(|row| match old.get(&identity(row, keys)) {
-            None => Some((Change::Added, row)),
-            Some(former) => (!same(row, former)).then_some((Change::Changed, row)),
-        });
-        let gone = before.rows.iter().filter(|row| !present.contains(&identity(row, keys)));
-        news.chain(gone.map(|row| (Change::Removed, row))).collect()
+        let mut differences = Vec::new();
+        for (place, row) in self.rows.iter().enumerate() {
+            let old = former.remove(&identity(row));
+            let change = match old {
+                None => Change::Added,
+                Some(old) if !same(row, old) => Change::Changed,
+                Some(_) => continue,
+            };
+            differences.push(Difference { change, row, old, place: Some(place) });
+        }
+        let gone = before.rows.iter().filter(|row| former.contains_key(&identity(row)));
+        let removed = |row| Difference { change: Change::Removed, row, old: Some(row), place: None };
+        differences.extend(gone.map(removed));
+        differences
     }
 
     fn text_with(&self, look: Look, marks: Option<&BTreeMap<usize, Change>>) -> String {
@@ -260,7 +280,7 @@ impl Sheet {
             return format!("{}\n", self.empty);
         }
         let shown: Vec<usize> = (0..self.columns.len())
-            .filter(|i| look.verbose || !self.columns[*i].detail)
+            .filter(|i| !self.columns[*i].hidden && (look.verbose || !self.columns[*i].detail))
             .collect();
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -365,8 +385,8 @@ mod tests {
     fn changes_name_what_came_went_and_moved_but_not_what_always_moves() {
         let before = sheet(&[("a", 1, "1 s"), ("b", 1, "1 s"), ("c", 1, "1 s")]);
         let after = sheet(&[("a", 1, "9 s"), ("b", 2, "1 s"), ("d", 1, "1 s")]);
-        let changes = after.changes(&before, 1);
-        let changes: Vec<_> = changes.iter().map(|(c, row)| (c.mark(), row[0].text())).collect();
+        let changes = after.differences(&before, 1);
+        let changes: Vec<_> = changes.iter().map(|d| (d.change.mark(), d.row[0].text())).collect();
         assert_eq!(changes, [("~", "b"), ("+", "d"), ("-", "c")]);
         let text = after.text_since(Look::default(), &before, 1);
         let marks: Vec<_> = text.lines().map(|line| &line[..3]).collect();

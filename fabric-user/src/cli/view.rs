@@ -93,3 +93,93 @@ pub(super) fn gateway(nexthop: &Nexthop) -> IpAddr {
         _ => Ipv6Addr::from(nexthop.gateway).into(),
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use fabric_common::schema::{
+        circuits::Circuit,
+        domains::FLAG_IN_USE,
+        fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE},
+        ports::{Port, ROLE_ACCESS, ROLE_UPLINK},
+        settings::Settings,
+        vteps::Vtep,
+    };
+
+    use super::*;
+    use crate::{
+        cli::{contents::FdbEntry, interfaces::tests::interface},
+        observe::Mac,
+    };
+
+    /// A leaf with two uplinks, two hosts in VNI 10200, and a VTEP that can be reached and one that
+    /// cannot.
+    pub(in crate::cli) fn leaf() -> View {
+        let port = |ifindex, role| Port { ifindex, role, ..Port::default() };
+        let be = |last| u32::from(Ipv4Addr::new(10, 0, 0, last)).to_be();
+        let domain = |vni, bridge| Domain {
+            vni,
+            bridge,
+            local_be: be(1),
+            flags: FLAG_IN_USE,
+            ..Domain::default()
+        };
+        let circuit = |port, vlan| Circuit { port, domain: 1, vlan, ..Circuit::default() };
+        let mac = |last| Mac([2, 0, 0, 0, 0, last]);
+        let entry = |last, kind, index, shown| FdbEntry { domain: 1, mac: mac(last), kind, index, shown };
+        let nexthop = |port, last, family, gateway: &[u8]| {
+            let mut hop = Nexthop { port, family, ..Nexthop::default() };
+            hop.ethernet[..6].copy_from_slice(&mac(last).0);
+            hop.gateway[..gateway.len()].copy_from_slice(gateway);
+            hop
+        };
+        let link_local = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1).octets();
+        let now = (1 << 32) + 1000;
+        let contents = Contents {
+            settings: Settings { hz: 250, deadline: now + 250, ..Settings::default() },
+            ports: [
+                (1, port(11, ROLE_UPLINK)),
+                (2, port(12, ROLE_UPLINK)),
+                (3, port(13, ROLE_ACCESS)),
+                (4, port(14, ROLE_ACCESS)),
+            ]
+            .into(),
+            circuits: [(1, circuit(3, 0)), (2, circuit(4, 20))].into(),
+            vlans: [((4, 20), 2)].into(),
+            domains: [(1, domain(10_200, 20)), (2, domain(0, 21))].into(),
+            fdb: vec![
+                entry(4, KIND_OWN, 0, 0),
+                entry(3, KIND_REMOTE, 1, 0),
+                entry(2, KIND_LOCAL, 2, 500),
+                entry(1, KIND_LOCAL, 1, 0),
+            ],
+            vteps: [(2, Vtep::new(be(1), be(9), 0)), (1, Vtep::new(be(1), be(2), 1))].into(),
+            groups: [(1, [(1, 192), (2, 64)].into())].into(),
+            nexthops: [
+                (1, nexthop(1, 0x51, 4, &[192, 0, 2, 1])),
+                (2, nexthop(2, 0x52, 6, &link_local)),
+            ]
+            .into(),
+            ..Contents::default()
+        };
+        let names = [(11, "swp1"), (12, "swp2"), (13, "h1"), (14, "h2"), (20, "br200"), (21, "br7")];
+        let interfaces = names.into_iter().map(|(index, name)| interface(index, name, None)).collect();
+        View { contents, interfaces, now: Some(now) }
+    }
+
+    #[test]
+    fn the_heartbeat_is_the_time_until_or_since_its_deadline() {
+        let mut view = leaf();
+        assert_eq!(view.heartbeat(), Some(Ok(Duration::from_secs(1))));
+        view.contents.settings.deadline -= 500;
+        assert_eq!(view.heartbeat(), Some(Err(Duration::from_secs(1))));
+        view.contents.settings.deadline = 0;
+        assert_eq!(view.heartbeat(), None);
+    }
+
+    #[test]
+    fn what_has_gone_keeps_its_number() {
+        let view = leaf();
+        assert_eq!((view.port(1), view.port(9)), ("swp1".into(), "slot 9".into()));
+        assert_eq!(view.interfaces.name(99), "if99");
+    }
+}

@@ -170,12 +170,16 @@ impl Round {
 
     fn write_state(&mut self) {
         let name = |ifindex: &u32| self.network.name(*ifindex);
-        self.state.declined = self
-            .structure
-            .declined
-            .iter()
-            .map(|(i, why)| (name(i), why.clone()))
-            .collect();
+        let declined = self.structure.declined.iter().map(|(ifindex, why)| {
+            let name = name(ifindex);
+            let why = if self.detached.contains(&name) {
+                format!("detached by request; `fabricctl attach {name}` ends that")
+            } else {
+                why.clone()
+            };
+            (name, why)
+        });
+        self.state.declined = declined.collect();
         let problems = self.structure.problems.iter().map(|p| p.text.clone());
         let macs = fdb_problems(&self.network, &self.structure)
             .into_iter()

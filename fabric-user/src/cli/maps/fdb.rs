@@ -65,3 +65,30 @@ fn place(view: &View, entry: &FdbEntry) -> (&'static str, Cell, Cell) {
         _ => ("unknown", Cell::none(), Cell::none()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{sheet::Look, view::tests::leaf};
+
+    #[test]
+    fn macs_are_shown_with_names_and_the_time_since_the_kernel_saw_them() {
+        let expected = "\
+BRIDGE    VNI  MAC                TYPE    WHERE     VLAN  LAST SHOWN
+br200   10200  02:00:00:00:00:01  local   h1           -  never
+br200   10200  02:00:00:00:00:02  local   h2          20  2.0 s ago
+br200   10200  02:00:00:00:00:03  remote  10.0.0.2     -  -
+br200   10200  02:00:00:00:00:04  own     this box     -  -
+";
+        assert_eq!(sheet(&leaf()).text(Look::default()), expected);
+    }
+
+    #[test]
+    fn an_entry_that_refers_to_what_has_just_gone_is_shown_without_it() {
+        let mut view = leaf();
+        view.contents.circuits.clear();
+        view.contents.vteps.clear();
+        let text = sheet(&view).text(Look::default());
+        assert!(text.contains("02:00:00:00:00:03  remote  -"), "{text}");
+    }
+}

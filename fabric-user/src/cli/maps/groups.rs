@@ -45,3 +45,19 @@ pub(super) fn sheet(view: &View) -> Sheet {
     }
     sheet
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{sheet::Look, view::tests::leaf};
+
+    #[test]
+    fn a_group_is_shown_with_each_member_and_its_share_of_the_buckets() {
+        let expected = "\
+GROUP  PORT  GATEWAY    MAC                BUCKETS  SHARE  VTEPS
+    1  swp1  192.0.2.1  02:00:00:00:00:51      192  75.0%      1
+    1  swp2  fe80::1    02:00:00:00:00:52       64  25.0%      1
+";
+        assert_eq!(sheet(&leaf()).text(Look::default()), expected);
+    }
+}

@@ -1,5 +1,7 @@
 //! `maps nexthops`.
 
+use std::collections::BTreeMap;
+
 use crate::{
     cli::{
         sheet::{Cell, Column, Sheet},
@@ -20,8 +22,11 @@ const COLUMNS: &[Column] = &[
 
 pub(super) fn sheet(view: &View) -> Sheet {
     let mut sheet = Sheet::new(COLUMNS, "no underlay neighbour is resolved");
+    let mut users: BTreeMap<u32, usize> = BTreeMap::new();
+    for nexthop in view.contents.groups.values().flat_map(BTreeMap::keys) {
+        *users.entry(*nexthop).or_default() += 1;
+    }
     for (index, nexthop) in &view.contents.nexthops {
-        let users = view.contents.groups.values().filter(|members| members.contains_key(index));
         let mac = |at: usize| -> Cell {
             let bytes = nexthop.ethernet.get(at..).and_then(|rest| rest.first_chunk().copied());
             bytes.map(|bytes| Mac(bytes).to_string()).into()
@@ -32,7 +37,7 @@ pub(super) fn sheet(view: &View) -> Sheet {
             mac(0),
             mac(6),
             nexthop.max_frame.into(),
-            users.count().into(),
+            users.get(index).copied().unwrap_or(0).into(),
             (*index).into(),
         ]);
     }

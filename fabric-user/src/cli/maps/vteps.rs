@@ -1,5 +1,7 @@
 //! `maps vteps`.
 
+use std::collections::BTreeMap;
+
 use fabric_common::schema::fdb::KIND_REMOTE;
 use serde_json::json;
 
@@ -23,8 +25,11 @@ pub(in crate::cli) fn sheet(view: &View) -> Sheet {
     let mut sheet = Sheet::new(COLUMNS, "no remote VTEP is known");
     let mut vteps: Vec<_> = view.contents.vteps.iter().collect();
     vteps.sort_by_key(|(_, vtep)| (address(vtep.remote_be), address(vtep.local_be)));
+    let mut macs: BTreeMap<u32, usize> = BTreeMap::new();
+    for entry in view.contents.fdb.iter().filter(|entry| entry.kind == KIND_REMOTE) {
+        *macs.entry(entry.index).or_default() += 1;
+    }
     for (index, vtep) in vteps {
-        let behind = |e: &&crate::cli::contents::FdbEntry| e.kind == KIND_REMOTE && e.index == *index;
         let ports: Vec<String> = view.group_ports(vtep.group).into_iter().collect();
         let via = if ports.is_empty() {
             Cell::new("not reachable", json!([]))
@@ -34,11 +39,27 @@ pub(in crate::cli) fn sheet(view: &View) -> Sheet {
         sheet.row([
             address(vtep.remote_be).to_string().into(),
             address(vtep.local_be).to_string().into(),
-            view.contents.fdb.iter().filter(behind).count().into(),
+            macs.get(index).copied().unwrap_or(0).into(),
             via,
             Some(vtep.group).filter(|group| *group != 0).into(),
             (*index).into(),
         ]);
     }
     sheet
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{sheet::Look, view::tests::leaf};
+
+    #[test]
+    fn a_vtep_is_shown_with_the_uplinks_towards_it_or_as_not_reachable() {
+        let expected = "\
+VTEP      LOCAL     MACS  REACHABLE VIA
+10.0.0.2  10.0.0.1     1  swp1, swp2
+10.0.0.9  10.0.0.1     0  not reachable
+";
+        assert_eq!(sheet(&leaf()).text(Look::default()), expected);
+    }
 }

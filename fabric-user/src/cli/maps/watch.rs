@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::cli::{
     print::{self, Style, time_of_day},
-    sheet::{Cell, Change, Sheet},
+    sheet::{Cell, Change, Difference, Sheet},
 };
 
 /// Repaints a table with a mark in front of what changed. As JSON, one list per line.
@@ -50,8 +50,7 @@ pub(super) fn print_changes(
             before = Some(sheet);
             return Ok(());
         };
-        for (change, row) in sheet.changes(former, keys) {
-            let old = former.rows().iter().find(|old| old.iter().zip(row).take(keys).all(|(a, b)| a == b));
+        for Difference { change, row, old, .. } in sheet.differences(former, keys) {
             if style.json {
                 print::json(&object(&sheet, change, row), true)?;
             } else {

@@ -1,10 +1,12 @@
 //! Bridge domains: their VNI, members and MAC addresses.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use fabric_common::schema::fdb::{KIND_LOCAL, KIND_REMOTE};
 
 use crate::cli::{
     format::address,
-    sheet::{Cell, Column, Sheet},
+    sheet::{Column, Sheet},
     view::View,
 };
 
@@ -19,27 +21,61 @@ const COLUMNS: &[Column] = &[
     Column::number("index", "INDEX").detail(),
 ];
 
+/// What is counted of a domain.
+#[derive(Default)]
+struct Members {
+    ports: usize,
+    local_macs: usize,
+    remote_macs: usize,
+    vteps: BTreeSet<u32>,
+}
+
 pub(super) fn sheet(view: &View) -> Sheet {
+    let mut members: BTreeMap<u32, Members> = BTreeMap::new();
+    for circuit in view.contents.circuits.values() {
+        members.entry(circuit.domain.into()).or_default().ports += 1;
+    }
+    for entry in &view.contents.fdb {
+        let domain = members.entry(entry.domain).or_default();
+        match entry.kind {
+            KIND_LOCAL => domain.local_macs += 1,
+            KIND_REMOTE => {
+                domain.remote_macs += 1;
+                domain.vteps.insert(entry.index);
+            }
+            _ => {}
+        }
+    }
     let mut sheet = Sheet::new(COLUMNS, "no bridge is accelerated");
     for (index, domain) in &view.contents.domains {
-        let members = view.contents.circuits.values().filter(|c| u32::from(c.domain) == *index);
-        let macs = |kind| {
-            view.contents.fdb.iter().filter(move |entry| entry.domain == *index && entry.kind == kind)
-        };
-        let mut vteps: Vec<u32> = macs(KIND_REMOTE).map(|entry| entry.index).collect();
-        vteps.sort_unstable();
-        vteps.dedup();
+        let members = members.remove(index).unwrap_or_default();
         let local = (domain.vni != 0).then(|| address(domain.local_be).to_string());
         sheet.row([
             view.bridge_name(domain).into(),
             view.vni(*index),
-            local.map_or_else(Cell::none, Into::into),
-            members.count().into(),
-            macs(KIND_LOCAL).count().into(),
-            macs(KIND_REMOTE).count().into(),
-            vteps.len().into(),
+            local.into(),
+            members.ports.into(),
+            members.local_macs.into(),
+            members.remote_macs.into(),
+            members.vteps.len().into(),
             (*index).into(),
         ]);
     }
     sheet
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{sheet::Look, view::tests::leaf};
+
+    #[test]
+    fn a_bridge_is_shown_with_its_members_macs_and_vteps() {
+        let expected = "\
+BRIDGE    VNI  LOCAL VTEP  PORTS  LOCAL MACS  REMOTE MACS  VTEPS
+br200   10200  10.0.0.1        2           2            1      1
+br7         -  -               0           0            0      0
+";
+        assert_eq!(sheet(&leaf()).text(Look::default()), expected);
+    }
 }

@@ -97,9 +97,14 @@ impl Health {
         }
     }
 
-    /// Whether packets are forwarded by the programs.
-    const fn forwarding(&self) -> bool {
-        !self.bypass && matches!(self.heartbeat, Some(Ok(_)))
+    /// Why the programs hand everything to the kernel, if they do.
+    pub(super) const fn idle(&self) -> Option<&'static str> {
+        match self.heartbeat {
+            _ if self.bypass => Some("bypass is on"),
+            None => Some("there is no heartbeat yet"),
+            Some(Err(_)) => Some("the heartbeat has expired"),
+            Some(Ok(_)) => None,
+        }
     }
 
     /// Three lines.
@@ -127,7 +132,7 @@ impl Health {
             "daemon": self.daemon.json(),
             "heartbeat": { "left_ms": left, "timeout_ms": self.timeout.as_millis() as u64 },
             "bypass": self.bypass,
-            "forwarding": self.forwarding(),
+            "forwarding": self.idle().is_none(),
         })
     }
 }
@@ -144,13 +149,13 @@ mod tests {
     #[test]
     fn an_expired_heartbeat_and_the_bypass_both_mean_that_the_kernel_forwards() {
         let alive = Some(Ok(Duration::from_secs(9)));
-        assert!(health(alive, false).forwarding());
-        assert!(!health(alive, true).forwarding());
+        assert_eq!(health(alive, false).idle(), None);
+        assert_eq!(health(alive, true).idle(), Some("bypass is on"));
         let expired = health(Some(Err(Duration::from_secs(75))), false);
-        assert!(!expired.forwarding());
+        assert_eq!(expired.idle(), Some("the heartbeat has expired"));
         assert!(expired.text().contains("expired 1 m 15 s ago: the kernel carries the traffic"));
         assert_eq!(expired.json()["heartbeat"]["left_ms"], json!(-75_000));
-        assert!(!health(None, false).forwarding());
+        assert_eq!(health(None, false).json()["forwarding"], json!(false));
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let view = chosen.view(&maps)?;
     let health = Health::of(&view, daemon);
     let programs = ports::fabric_programs();
-    let ports = ports::sheet(&view, &programs, health.daemon.state.as_ref());
+    let ports = ports::sheet(&view, &programs, health.daemon.state.as_ref(), health.idle());
     let bridges = bridges::sheet(&view);
     let vteps = vtep_sheet(&view);
     let (problems, unresolved) = health.daemon.complaints();
@@ -61,9 +61,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         text.push('\n');
         text.push_str(&sheet.text(args.style.look()));
     }
+    let old = if health.daemon.process.is_some() { "" } else { ", as fabricd last saw it" };
     for (title, list) in [("left to the kernel", problems), ("neighbours not resolved", unresolved)] {
         if !list.is_empty() {
-            text.push_str(&format!("\n{title}:\n  {}\n", list.join("\n  ")));
+            text.push_str(&format!("\n{title}{old}:\n  {}\n", list.join("\n  ")));
         }
     }
     print::text(&text)?;

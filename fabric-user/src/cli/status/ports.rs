@@ -23,6 +23,7 @@ const COLUMNS: &[Column] = &[
     Column::text("link", "LINK"),
     Column::text("mode", "MODE"),
     Column::text("accelerated", "ACCELERATED").wrapped(),
+    Column::json_only("why_not"),
     Column::number("ifindex", "IFINDEX").detail(),
     Column::number("program", "PROGRAM").detail(),
 ];
@@ -39,7 +40,14 @@ pub(super) fn fabric_programs() -> BTreeMap<u32, String> {
 }
 
 /// Uplinks, access ports, then what is not accelerated.
-pub(super) fn sheet(view: &View, programs: &BTreeMap<u32, String>, state: Option<&State>) -> Sheet {
+///
+/// `idle` is why no port forwards at all, if that is so.
+pub(super) fn sheet(
+    view: &View,
+    programs: &BTreeMap<u32, String>,
+    state: Option<&State>,
+    idle: Option<&str>,
+) -> Sheet {
     let mut sheet = Sheet::new(COLUMNS, "no port of a bridge with a VNI, and no uplink, is here");
     let mut ports: Vec<_> = view.contents.ports.values().collect();
     ports.sort_by_key(|port| (port.role != ROLE_UPLINK, port.ifindex));
@@ -51,7 +59,7 @@ pub(super) fn sheet(view: &View, programs: &BTreeMap<u32, String>, state: Option
             view.interfaces.name(port.ifindex),
             role(port.role).into(),
             interface,
-            why_not(interface, programs),
+            why_not(interface, programs).or_else(|| idle.map(str::to_owned)),
         ));
     }
     let mut declined = state.map(|state| state.declined.clone()).unwrap_or_default();
@@ -64,16 +72,19 @@ pub(super) fn sheet(view: &View, programs: &BTreeMap<u32, String>, state: Option
         if interface.is_none_or(|interface| shown.contains(&interface.link.ifindex)) {
             continue;
         }
+        // Said by the column already.
+        let prefix = format!("port {name} is left to the kernel: ");
+        let why = why.strip_prefix(&prefix).unwrap_or(&why).to_owned();
         sheet.row(row(name, Cell::none(), interface, Some(why)));
     }
     sheet
 }
 
-fn row(name: String, role: Cell, interface: Option<&Interface>, why: Option<String>) -> [Cell; 7] {
+fn row(name: String, role: Cell, interface: Option<&Interface>, why: Option<String>) -> [Cell; 8] {
     let xdp = interface.and_then(|interface| interface.xdp);
-    let accelerated = match why {
+    let accelerated = match &why {
         None => Cell::new("yes", json!(true)),
-        Some(why) => Cell::new(format!("no: {why}"), json!(why)),
+        Some(why) => Cell::new(format!("no: {why}"), json!(false)),
     };
     [
         name.into(),
@@ -81,6 +92,7 @@ fn row(name: String, role: Cell, interface: Option<&Interface>, why: Option<Stri
         interface.map(link).into(),
         xdp.map(|xdp| xdp.mode.name()).into(),
         accelerated,
+        why.into(),
         interface.map(|interface| interface.link.ifindex).into(),
         xdp.map(|xdp| xdp.program).into(),
     ]
@@ -109,32 +121,11 @@ mod tests {
     use fabric_common::schema::ports::{Port, ROLE_ACCESS};
 
     use super::*;
-    use crate::{
-        cli::{
-            contents::Contents,
-            interfaces::{Attached, Interfaces, Mode},
-            sheet::Look,
-        },
-        observe::{Link, LinkKind},
+    use crate::cli::{
+        contents::Contents,
+        interfaces::{Interfaces, tests::interface},
+        sheet::Look,
     };
-
-    fn interface(ifindex: u32, name: &str, program: Option<u32>) -> Interface {
-        let link = Link {
-            ifindex,
-            name: name.into(),
-            mac: None,
-            mtu: 1500,
-            up: true,
-            carrier: true,
-            loopback: false,
-            master: None,
-            lower: None,
-            lower_elsewhere: false,
-            kind: LinkKind::Device,
-            port: None,
-        };
-        Interface { link, xdp: program.map(|program| Attached { mode: Mode::Native, program }) }
-    }
 
     #[test]
     fn every_port_has_a_mode_or_a_reason() {
@@ -148,10 +139,15 @@ mod tests {
                 .into_iter()
                 .collect();
         let view = View { contents, interfaces, now: None };
-        let declined = [("h3".to_owned(), "its driver has no native XDP".to_owned())].into();
+        let declined = [("h3".to_owned(), "port h3 is left to the kernel: its driver has no native XDP".to_owned())].into();
         let state = State { declined, ..State::default() };
         let programs = [(70, "fabric_uplink".to_owned())].into();
-        let text = sheet(&view, &programs, Some(&state)).text(Look::default());
+        let ports = sheet(&view, &programs, Some(&state), None);
+        assert_eq!(ports.json()[0]["accelerated"], json!(true));
+        assert_eq!(ports.json()[3]["why_not"], json!("its driver has no native XDP"));
+        let idle = sheet(&view, &programs, Some(&state), Some("bypass is on"));
+        assert_eq!(idle.json()[0]["why_not"], json!("bypass is on"));
+        let text = ports.text(Look::default());
         let expected = "\
 PORT  ROLE    LINK  MODE    ACCELERATED
 swp1  uplink  up    native  yes
