@@ -19,7 +19,7 @@ const FRR_CONFIGURATION: &str = "/etc/frr";
 const FRR_RUNTIME: &str = "/var/run/frr";
 /// Where fabricd pins maps and links, one folder per instance.
 const PINS: &str = "/sys/fs/bpf/fabric";
-/// Where fabricd keeps its socket and lock.
+/// Where fabricd keeps its socket, lock and state file.
 const FABRICD_RUNTIME: &str = "/run/fabric";
 
 /// FRR's programs, found once.
@@ -138,7 +138,7 @@ pub fn detach_instance(instance: &str) -> Result<(), LabError> {
     remove_folder(&Path::new(PINS).join(instance))?;
     // The parent goes with the last instance; others may be there.
     let _ = fs::remove_dir(PINS);
-    for extension in ["sock", "lock"] {
+    for extension in ["sock", "lock", "json"] {
         let path = Path::new(FABRICD_RUNTIME).join(format!("{instance}.{extension}"));
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
