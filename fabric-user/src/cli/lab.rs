@@ -140,26 +140,16 @@ fn up(args: Up) -> anyhow::Result<ExitCode> {
         (false, None) => Some(sibling("fabricd")?),
     };
     if let Some(path) = fabricd.as_ref().filter(|path| !path.is_file()) {
-        bail!(
-            "there is no fabricd at {}; give another --fabricd or --no-fabricd",
-            path.display()
-        );
+        bail!("there is no fabricd at {}; give another --fabricd or --no-fabricd", path.display());
     }
     let cancel = interrupt::watch().context("cannot watch for Ctrl-C")?;
-    let options = Options {
-        name: args.name,
-        fabricd,
-        cancel: Arc::clone(&cancel),
-    };
+    let options = Options { name: args.name, fabricd, cancel: Arc::clone(&cancel) };
     let start = Instant::now();
     let mut progress = |line: &str| eprintln!("{:6.2} s  {line}", start.elapsed().as_secs_f64());
     let mut lab = Lab::up(&topology, &options, &mut progress)?;
     if args.no_wait {
         lab.keep();
-        progress(&format!(
-            "lab {} is up; BGP converges in the background",
-            lab.name()
-        ));
+        progress(&format!("lab {} is up; BGP converges in the background", lab.name()));
         return Ok(ExitCode::SUCCESS);
     }
     progress("waiting for BGP and EVPN to converge");
@@ -213,9 +203,8 @@ fn status(args: Status) -> anyhow::Result<ExitCode> {
         "FABRICD",
     ]);
     for node in &status.switches {
-        let established = node
-            .bgp_established
-            .map_or_else(|| "?".to_owned(), |count| count.to_string());
+        let established =
+            node.bgp_established.map_or_else(|| "?".to_owned(), |count| count.to_string());
         let vnis: Vec<String> = node.vnis.iter().map(ToString::to_string).collect();
         switches.add_row([
             node.node.clone(),
@@ -225,11 +214,7 @@ fn status(args: Status) -> anyhow::Result<ExitCode> {
             node.vtep.to_string(),
             format!("{established}/{}", node.bgp_sessions),
             node.evpn_routes.to_string(),
-            if vnis.is_empty() {
-                "-".to_owned()
-            } else {
-                vnis.join(" ")
-            },
+            if vnis.is_empty() { "-".to_owned() } else { vnis.join(" ") },
             node.macs.to_string(),
             node.fabricd.name().to_owned(),
         ]);
@@ -252,9 +237,7 @@ fn status(args: Status) -> anyhow::Result<ExitCode> {
 
 fn table(header: &[&str]) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
-    table
-        .load_style(comfy_table::presets::NOTHING)
-        .set_header(header.iter().copied());
+    table.load_style(comfy_table::presets::NOTHING).set_header(header.iter().copied());
     table
 }
 
@@ -306,10 +289,7 @@ fn the_only_lab() -> anyhow::Result<String> {
     match names.len() {
         0 => bail!("no lab is up; start one with `fabricctl lab up TOPOLOGY`"),
         1 => Ok(names.remove(0)),
-        _ => bail!(
-            "several labs are up ({}); say which one is meant",
-            names.join(", ")
-        ),
+        _ => bail!("several labs are up ({}); say which one is meant", names.join(", ")),
     }
 }
 
@@ -345,16 +325,10 @@ fn render_nodes(args: &Render) -> anyhow::Result<ExitCode> {
         && topology.node_names().all(|known| known != name)
     {
         let known = topology.node_names().collect::<Vec<_>>().join(", ");
-        bail!(
-            "topology {} has no node {name}; it has {known}",
-            topology.name
-        );
+        bail!("topology {} has no node {name}; it has {known}", topology.name);
     }
     let wanted = |name: &str| args.node.as_deref().is_none_or(|node| node == name);
-    let switches = topology
-        .switches
-        .iter()
-        .filter(|switch| wanted(&switch.name));
+    let switches = topology.switches.iter().filter(|switch| wanted(&switch.name));
     let hosts = topology.hosts.iter().filter(|host| wanted(&host.name));
     let texts: Vec<String> = switches
         .map(|switch| render::switch_text(&topology, switch))
@@ -367,10 +341,7 @@ fn render_nodes(args: &Render) -> anyhow::Result<ExitCode> {
 fn draw(args: &Graph) -> anyhow::Result<ExitCode> {
     let topology = topology_of(&args.topology)?;
     let picture = graph::svg(&topology);
-    let path = args
-        .output
-        .clone()
-        .unwrap_or_else(|| format!("{}.svg", topology.name).into());
+    let path = args.output.clone().unwrap_or_else(|| format!("{}.svg", topology.name).into());
     if path.as_os_str() == "-" {
         std::io::stdout().write_all(picture.as_bytes())?;
     } else {
@@ -383,9 +354,7 @@ fn draw(args: &Graph) -> anyhow::Result<ExitCode> {
 
 /// The topology of a file, or of a lab that is up when there is no such file.
 fn topology_of(argument: &std::path::Path) -> anyhow::Result<Topology> {
-    if let Some(name) = argument
-        .to_str()
-        .filter(|name| Lab::names().iter().any(|lab| lab == name))
+    if let Some(name) = argument.to_str().filter(|name| Lab::names().iter().any(|lab| lab == name))
     {
         return Ok(Lab::open(name)?.current_topology()?);
     }

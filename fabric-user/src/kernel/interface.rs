@@ -80,20 +80,12 @@ pub fn set_up(interface: &str, up: bool) -> io::Result<()> {
     let socket = control_socket()?;
     let mut request = request_for(interface)?;
     let flags = flags(&socket, &mut request)?;
-    let wanted = if up {
-        flags | libc::IFF_UP
-    } else {
-        flags & !libc::IFF_UP
-    };
+    let wanted = if up { flags | libc::IFF_UP } else { flags & !libc::IFF_UP };
     // The kernel's own field has 16 bits; IFF_UP is among them.
     request.ifr_ifru.ifru_flags = wanted as libc::c_short;
     // SAFETY: SIOCSIFFLAGS reads the name and the flags of the request.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw mut request) };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Whether an interface is up and its other end as well.
@@ -145,9 +137,5 @@ fn ethtool(socket: &impl AsRawFd, interface: &str, command: u32, data: u32) -> i
     // SAFETY: SIOCETHTOOL reads and writes the ethtool_value that ifru_data points to, which
     // lives until after the call.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(value.data)
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(value.data) }
 }

@@ -31,14 +31,7 @@ pub(super) fn reverse_arp(mac: Mac) -> Vec<u8> {
 
 /// The frame by which a guest says "this address is mine": an ARP request for it (RFC 5227 §3).
 pub(super) fn gratuitous_arp(mac: Mac, address: Ipv4Addr) -> Vec<u8> {
-    arp_frame(
-        ETHERTYPE_ARP,
-        ARP_REQUEST,
-        mac,
-        address,
-        Mac([0; 6]),
-        address,
-    )
+    arp_frame(ETHERTYPE_ARP, ARP_REQUEST, mac, address, Mac([0; 6]), address)
 }
 
 fn arp_frame(
@@ -101,11 +94,7 @@ impl FrameSender {
                 size_of::<libc::sockaddr_ll>() as libc::socklen_t,
             )
         };
-        if sent < 0 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(())
-        }
+        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 }
 
@@ -128,9 +117,7 @@ mod tests {
     fn a_gratuitous_arp_asks_for_its_own_address() {
         let mut expected = vec![0xff; 6];
         expected.extend([2, 0, 0, 0, 1, 1, 0x08, 0x06, 0, 1, 8, 0, 6, 4, 0, 1]);
-        expected.extend([
-            2, 0, 0, 0, 1, 1, 10, 1, 0, 11, 0, 0, 0, 0, 0, 0, 10, 1, 0, 11,
-        ]);
+        expected.extend([2, 0, 0, 0, 1, 1, 10, 1, 0, 11, 0, 0, 0, 0, 0, 0, 10, 1, 0, 11]);
         expected.resize(60, 0);
         assert_eq!(gratuitous_arp(MAC, Ipv4Addr::new(10, 1, 0, 11)), expected);
     }

@@ -36,10 +36,7 @@ pub(super) fn devices<'a>(
 ) -> Vec<Device<'a>> {
     let switches = topology.switches.iter().map(|switch| {
         let links = topology.links_of(&switch.name).map(|(own, _)| own);
-        let hosts = topology
-            .hosts
-            .iter()
-            .filter(|host| host.switch.node == switch.name);
+        let hosts = topology.hosts.iter().filter(|host| host.switch.node == switch.name);
         Device {
             namespace: Netns::named(name(&switch.name)),
             ports: links.chain(hosts.map(|host| &host.switch)).collect(),
@@ -56,10 +53,8 @@ pub(super) fn devices<'a>(
 
 /// Makes the namespaces. None of them may exist.
 pub(super) fn make_namespaces(devices: &[Device<'_>]) -> Result<(), LabError> {
-    let lines: Vec<String> = devices
-        .iter()
-        .map(|device| format!("netns add {}", device.namespace.name()))
-        .collect();
+    let lines: Vec<String> =
+        devices.iter().map(|device| format!("netns add {}", device.namespace.name())).collect();
     tools::batch("ip", &lines, None)
 }
 
@@ -83,14 +78,8 @@ pub(super) fn lay_cables(
     name: impl Fn(&str) -> String,
 ) -> Result<(), LabError> {
     let fabric = &topology.fabric;
-    let links = topology
-        .links
-        .iter()
-        .map(|link| (&link.a, &link.b, fabric.underlay_mtu));
-    let hosts = topology
-        .hosts
-        .iter()
-        .map(|host| (&host.switch, &host.end, fabric.host_mtu));
+    let links = topology.links.iter().map(|link| (&link.a, &link.b, fabric.underlay_mtu));
+    let hosts = topology.hosts.iter().map(|host| (&host.switch, &host.end, fabric.host_mtu));
     let lines: Vec<String> = links
         .chain(hosts)
         .map(|(a, b, mtu)| cable_line(a, &name(&a.node), b, &name(&b.node), mtu))
@@ -116,26 +105,17 @@ pub(super) fn cable_line(
 /// a veth that comes up before its peer has GRO does not accept redirected frames
 /// (`veth_set_xdp_features` in `drivers/net/veth.c`).
 pub(super) fn set_offloads(device: &Device<'_>) -> Result<(), LabError> {
-    device
-        .namespace
-        .enter(|| device.ports.iter().try_for_each(|end| wirelike(&end.port)))?
+    device.namespace.enter(|| device.ports.iter().try_for_each(|end| wirelike(&end.port)))?
 }
 
 /// Configures a device whose ports exist.
 pub(super) fn configure(device: &Device<'_>) -> Result<(), LabError> {
-    let Configuration {
-        ip,
-        bridge,
-        sysctls_after,
-        ..
-    } = &device.configuration;
+    let Configuration { ip, bridge, sysctls_after, .. } = &device.configuration;
     tools::batch("ip", ip, Some(&device.namespace))?;
     tools::batch("bridge", bridge, Some(&device.namespace))?;
-    device.namespace.enter(|| {
-        sysctls_after
-            .iter()
-            .try_for_each(|(key, value)| write_sysctl(key, value))
-    })?
+    device
+        .namespace
+        .enter(|| sysctls_after.iter().try_for_each(|(key, value)| write_sysctl(key, value)))?
 }
 
 /// Sets the offloads of a port in the current namespace.
@@ -146,11 +126,7 @@ pub(super) fn wirelike(port: &str) -> Result<(), LabError> {
 /// Sets a sysctl of the current namespace. One that the kernel does not have is left out. The key
 /// is written with dots, or with slashes where an interface's name may hold a dot.
 pub(super) fn write_sysctl(key: &str, value: &str) -> Result<(), LabError> {
-    let file = if key.contains('/') {
-        key.to_owned()
-    } else {
-        key.replace('.', "/")
-    };
+    let file = if key.contains('/') { key.to_owned() } else { key.replace('.', "/") };
     let path = Path::new("/proc/sys").join(file);
     match fs::write(&path, value) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

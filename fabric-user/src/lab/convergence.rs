@@ -75,10 +75,7 @@ impl Lab {
         for (node, fabricd) in self.state()?.fabricd {
             if !fabricd.is_alive() {
                 let log = self.folder().join(format!("{node}.fabricd.log"));
-                missing.push(format!(
-                    "fabricd on {node} ended, {}",
-                    daemons::last_words(&log)
-                ));
+                missing.push(format!("fabricd on {node} ended, {}", daemons::last_words(&log)));
             }
         }
         for switch in &self.topology().switches {
@@ -129,11 +126,7 @@ impl Lab {
         let topology = self.topology();
         let flood: Vec<FloodEntry> = self.json(switch, "bridge", &["fdb", "show"])?;
         let routes: Vec<KernelRoute> = self.json(switch, "ip", &["-4", "route", "show"])?;
-        for network in switch
-            .networks
-            .iter()
-            .filter_map(|name| topology.network(name))
-        {
+        for network in switch.networks.iter().filter_map(|name| topology.network(name)) {
             for other in topology.other_vteps(&switch.name, &network.name) {
                 let floods = flood.iter().any(|entry| {
                     entry.mac == "00:00:00:00:00:00"

@@ -35,10 +35,7 @@ impl Frr {
         let mut daemons: Vec<PathBuf> = tools::find("mgmtd").into_iter().collect();
         daemons.push(tools::require("zebra", "frr")?);
         daemons.push(tools::require("bgpd", "frr")?);
-        Ok(Self {
-            daemons,
-            vtysh: tools::require("vtysh", "frr")?,
-        })
+        Ok(Self { daemons, vtysh: tools::require("vtysh", "frr")? })
     }
 
     /// Starts FRR for a switch, in its namespace and under its name, with its rendered
@@ -75,9 +72,7 @@ impl Frr {
 
 /// The socket on which a daemon of FRR takes commands.
 pub fn vty_socket(namespace: &str, daemon: &str) -> PathBuf {
-    Path::new(FRR_RUNTIME)
-        .join(namespace)
-        .join(format!("{daemon}.vty"))
+    Path::new(FRR_RUNTIME).join(namespace).join(format!("{daemon}.vty"))
 }
 
 /// FRR's living daemons of a namespace, found by their pid files: they outlive a namespace that
@@ -129,9 +124,7 @@ pub fn start_fabricd(
         .stderr(errors)
         // A group of its own: Ctrl-C at the terminal is for fabricctl, not for the daemon.
         .process_group(0);
-    let child = namespace
-        .enter(|| command.spawn())?
-        .map_err(LabError::file("start", program))?;
+    let child = namespace.enter(|| command.spawn())?.map_err(LabError::file("start", program))?;
     Process::of(child.id().cast_signed()).ok_or_else(|| LabError::Daemon {
         daemon: "fabricd",
         node: namespace.name().to_owned(),

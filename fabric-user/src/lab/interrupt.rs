@@ -15,16 +15,11 @@ use tokio::signal::unix::{SignalKind, signal};
 /// # Errors
 /// If the signals cannot be watched.
 pub fn watch() -> io::Result<Arc<AtomicBool>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let flag = Arc::new(AtomicBool::new(false));
     let (mut interrupt, mut terminate) = {
         let _inside = runtime.enter();
-        (
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-        )
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
     };
     let set = Arc::clone(&flag);
     std::thread::spawn(move || {

@@ -41,10 +41,7 @@ impl FromStr for Mac {
         let mut bytes = [0; 6];
         let mut pairs = text.split([':', '-']);
         for byte in &mut bytes {
-            let pair = pairs
-                .next()
-                .filter(|pair| pair.len() == 2)
-                .ok_or_else(error)?;
+            let pair = pairs.next().filter(|pair| pair.len() == 2).ok_or_else(error)?;
             *byte = u8::from_str_radix(pair, 16).map_err(|_| error())?;
         }
         if pairs.next().is_some() {
@@ -88,31 +85,21 @@ mod tests {
     #[test]
     fn a_mac_address_reads_back_as_it_was_written() {
         let text = "02:00:5e:10:a0:ff";
-        assert_eq!(
-            text.parse::<Mac>().map(|mac| mac.to_string()).as_deref(),
-            Ok(text)
-        );
+        assert_eq!(text.parse::<Mac>().map(|mac| mac.to_string()).as_deref(), Ok(text));
     }
 
     #[test]
     fn short_long_and_odd_text_is_refused() {
-        for text in [
-            "",
-            "02:00:5e:10:a0",
-            "02:00:5e:10:a0:ff:01",
-            "2:0:5e:10:a0:ff",
-            "gg:00:5e:10:a0:ff",
-        ] {
+        for text in
+            ["", "02:00:5e:10:a0", "02:00:5e:10:a0:ff:01", "2:0:5e:10:a0:ff", "gg:00:5e:10:a0:ff"]
+        {
             assert!(text.parse::<Mac>().is_err(), "{text}");
         }
     }
 
     #[test]
     fn derived_addresses_are_unicast_and_differ_by_name() {
-        let (a, b) = (
-            Mac::derived_from("leaf01:swp1"),
-            Mac::derived_from("leaf01:swp2"),
-        );
+        let (a, b) = (Mac::derived_from("leaf01:swp1"), Mac::derived_from("leaf01:swp2"));
         assert_ne!(a, b);
         assert!(!a.is_group());
     }

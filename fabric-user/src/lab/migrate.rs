@@ -88,12 +88,7 @@ impl Lab {
             std::thread::sleep(pause);
             parts.send(&sender, &announce::reverse_arp(host.end.mac))?;
         }
-        Ok(Migration {
-            from,
-            to,
-            link_down_us: micros(link_down),
-            announced_us: micros(announced),
-        })
+        Ok(Migration { from, to, link_down_us: micros(link_down), announced_us: micros(announced) })
     }
 
     fn movable(&self, host: &str, target: &str) -> Result<(&Host, &Network), LabError> {
@@ -104,11 +99,7 @@ impl Lab {
             known: known.join(", "),
         };
         let Some(host) = topology.host(host) else {
-            let hosts: Vec<&str> = topology
-                .hosts
-                .iter()
-                .map(|host| host.name.as_str())
-                .collect();
+            let hosts: Vec<&str> = topology.hosts.iter().map(|host| host.name.as_str()).collect();
             return Err(unknown(host, &hosts));
         };
         let places: Vec<&str> = topology
@@ -139,45 +130,27 @@ impl Lab {
         let topology = self.topology();
         let links = topology.links_of(target).map(|(own, _)| own.port.as_str());
         let places = state.places.values().filter(|place| place.switch == target);
-        let used: Vec<&str> = links
-            .chain(places.map(|place| place.port.as_str()))
-            .collect();
+        let used: Vec<&str> = links.chain(places.map(|place| place.port.as_str())).collect();
         if host.switch.node == target && !used.contains(&host.switch.port.as_str()) {
             return host.switch.port.clone();
         }
         // A drawn port of a host that has left stays free for its return.
-        let drawn = topology
-            .hosts
-            .iter()
-            .filter(|other| other.switch.node == target);
+        let drawn = topology.hosts.iter().filter(|other| other.switch.node == target);
         let reserved: Vec<&str> = drawn.map(|other| other.switch.port.as_str()).collect();
         let taken = |port: &str| used.contains(&port) || reserved.contains(&port);
-        (1_u32..)
-            .map(|number| format!("swp{number}"))
-            .find(|port| !taken(port))
-            .unwrap_or_default()
+        (1_u32..).map(|number| format!("swp{number}")).find(|port| !taken(port)).unwrap_or_default()
     }
 
     /// Makes the new link, ready but without carrier. The machine notices nothing.
     fn prepare(&self, parts: &Move<'_>) -> Result<(), LabError> {
         let topology = self.topology();
-        let Move {
-            host,
-            network,
-            netns,
-            target,
-            target_port,
-            ..
-        } = parts;
+        let Move { host, network, netns, target, target_port, .. } = parts;
         let switch_end = End {
             node: String::new(),
             port: target_port.clone(),
             mac: Mac::derived_from(&format!("{}:{target_port}", target.name())),
         };
-        let host_end = End {
-            port: ARRIVING.to_owned(),
-            ..host.end.clone()
-        };
+        let host_end = End { port: ARRIVING.to_owned(), ..host.end.clone() };
         let mtu = topology.fabric.host_mtu;
         let cable = build::cable_line(&switch_end, target.name(), &host_end, netns.name(), mtu);
         tools::batch("ip", &[cable], None)?;
@@ -190,10 +163,7 @@ impl Lab {
         let waiting = [
             // No IPv6 link-local address yet: probing for it would announce the machine too early.
             format!("link set {ARRIVING} addrgenmode none"),
-            format!(
-                "address add {} dev {ARRIVING}",
-                host.address_with_prefix(network)
-            ),
+            format!("address add {} dev {ARRIVING}", host.address_with_prefix(network)),
             format!("link set {ARRIVING} up"),
             format!(
                 "route add default via {} dev {ARRIVING} metric {WAITING_METRIC}",
@@ -227,9 +197,7 @@ impl Move<'_> {
             })?;
         let known = neighbours.iter().filter_map(|neighbour| {
             let (address, mac) = (neighbour.dst, neighbour.lladdr?);
-            Some(format!(
-                "neigh replace {address} lladdr {mac} dev {ARRIVING} nud stale"
-            ))
+            Some(format!("neigh replace {address} lladdr {mac} dev {ARRIVING} nud stale"))
         });
         Ok(known.collect())
     }
@@ -237,28 +205,17 @@ impl Move<'_> {
     /// The move itself: time without a link, time until announced, and the sender.
     fn switch_over(&self) -> Result<(Duration, Duration, FrameSender), LabError> {
         let device = |interface: &str| {
-            LabError::file(
-                "switch over interface",
-                format!("{interface} of {}", self.host.name),
-            )
+            LabError::file("switch over interface", format!("{interface} of {}", self.host.name))
         };
-        let sender = self
-            .netns
-            .enter(|| FrameSender::open(ARRIVING))?
-            .map_err(device(ARRIVING))?;
+        let sender = self.netns.enter(|| FrameSender::open(ARRIVING))?.map_err(device(ARRIVING))?;
         self.target
             .enter(|| interface::set_up(&self.target_port, true))?
             .map_err(device(&self.target_port))?;
-        self.netns
-            .enter(wait_for_carrier)?
-            .map_err(device(ARRIVING))?;
+        self.netns.enter(wait_for_carrier)?.map_err(device(ARRIVING))?;
         // Without its routes the old link is not used any more, and nothing waits for the kernel
         // to switch an interface off, which takes many milliseconds.
         let lines = [
-            format!(
-                "route delete default via {} dev {}",
-                self.network.gateway, self.old_interface
-            ),
+            format!("route delete default via {} dev {}", self.network.gateway, self.old_interface),
             format!(
                 "address delete {} dev {}",
                 self.host.address_with_prefix(self.network),
@@ -270,20 +227,13 @@ impl Move<'_> {
         let link_down = start.elapsed();
         self.send(&sender, &announce::reverse_arp(self.host.end.mac))?;
         let announced = start.elapsed();
-        self.send(
-            &sender,
-            &announce::gratuitous_arp(self.host.end.mac, self.host.address),
-        )?;
+        self.send(&sender, &announce::gratuitous_arp(self.host.end.mac, self.host.address))?;
         Ok((link_down, announced, sender))
     }
 
     /// Removes the old link and gives the new interface its name.
     fn finish(&self) -> Result<(), LabError> {
-        let (old, name, gateway) = (
-            &self.old_interface,
-            &self.host.end.port,
-            self.network.gateway,
-        );
+        let (old, name, gateway) = (&self.old_interface, &self.host.end.port, self.network.gateway);
         let lines = [
             format!("link delete {old}"),
             format!("link set {ARRIVING} name {name}"),
@@ -299,17 +249,11 @@ impl Move<'_> {
 
     /// After a failed preparation; what is not there need not be removed.
     fn remove_new_link(&self) {
-        let _ = tools::batch(
-            "ip",
-            &[format!("link delete {ARRIVING}")],
-            Some(&self.netns),
-        );
+        let _ = tools::batch("ip", &[format!("link delete {ARRIVING}")], Some(&self.netns));
     }
 
     fn send(&self, sender: &FrameSender, frame: &[u8]) -> Result<(), LabError> {
-        sender
-            .send(frame)
-            .map_err(LabError::file("announce", &self.host.name))
+        sender.send(frame).map_err(LabError::file("announce", &self.host.name))
     }
 }
 

@@ -45,9 +45,7 @@ impl Netns {
 
     /// Device and inode, which tell whether a process lives in this namespace.
     pub fn identity(&self) -> Option<(u64, u64)> {
-        std::fs::metadata(self.path())
-            .ok()
-            .map(|file| (file.dev(), file.ino()))
+        std::fs::metadata(self.path()).ok().map(|file| (file.dev(), file.ino()))
     }
 
     /// Runs `work` on a thread inside the namespace and waits for it. Programs and sockets that
@@ -77,10 +75,8 @@ impl Netns {
         prepare: impl FnOnce() -> rustix::io::Result<()> + Send,
         work: impl FnOnce() -> T + Send,
     ) -> Result<T, LabError> {
-        let failed = |source: std::io::Error| LabError::Namespace {
-            namespace: self.name.clone(),
-            source,
-        };
+        let failed =
+            |source: std::io::Error| LabError::Namespace { namespace: self.name.clone(), source };
         let file = File::open(self.path()).map_err(failed)?;
         std::thread::scope(|scope| {
             let inside = scope.spawn(|| {

@@ -37,8 +37,7 @@ impl Process {
     /// Whether it was started with this argument.
     pub fn has_argument(&self, argument: &str) -> bool {
         let line = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
-        line.split(|&byte| byte == 0)
-            .any(|word| word == argument.as_bytes())
+        line.split(|&byte| byte == 0).any(|word| word == argument.as_bytes())
     }
 
     /// Ends it and waits until it is gone. A process that is gone already is no error.
@@ -117,22 +116,13 @@ mod tests {
     fn this_process_is_alive_and_a_later_one_with_its_id_is_not_it() {
         let me = Process::of(std::process::id().cast_signed()).expect("I run");
         assert!(me.is_alive());
-        assert!(
-            !Process {
-                started: me.started + 1,
-                ..me
-            }
-            .is_alive()
-        );
+        assert!(!Process { started: me.started + 1, ..me }.is_alive());
     }
 
     #[test]
     #[expect(clippy::zombie_processes, reason = "stop collects it, which is what is tested")]
     fn a_stopped_child_leaves_no_zombie() {
-        let child = std::process::Command::new("sleep")
-            .arg("60")
-            .spawn()
-            .expect("sleep");
+        let child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
         let process = Process::of(child.id().cast_signed()).expect("it runs");
         process.stop(Signal::TERM);
         assert!(!process.is_alive());

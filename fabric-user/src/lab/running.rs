@@ -74,10 +74,7 @@ impl Lab {
         let frr = Frr::find()?;
         tools::require("ip", "iproute2")?;
         tools::require("bridge", "iproute2")?;
-        let name = options
-            .name
-            .clone()
-            .unwrap_or_else(|| topology.name.clone());
+        let name = options.name.clone().unwrap_or_else(|| topology.name.clone());
         let folder = StateFolder::create(&name)?;
         let state = plan(topology, options, &name);
         if let Err(taken) = check_free(&state) {
@@ -92,10 +89,7 @@ impl Lab {
                 Ok(()) => return Err(failure),
                 // The first failure explains more; the second is still worth knowing.
                 Err(second) => {
-                    progress(&format!(
-                        "could not take everything down: {}",
-                        second.with_causes()
-                    ));
+                    progress(&format!("could not take everything down: {}", second.with_causes()));
                     return Err(failure);
                 }
             }
@@ -123,11 +117,7 @@ impl Lab {
 
     /// An error when somebody set the flag of [`Options::cancel`].
     pub(super) fn go_on(&self) -> Result<(), LabError> {
-        if self.cancel.load(Ordering::Relaxed) {
-            Err(LabError::Interrupted)
-        } else {
-            Ok(())
-        }
+        if self.cancel.load(Ordering::Relaxed) { Err(LabError::Interrupted) } else { Ok(()) }
     }
 
     /// Names of all labs that are up or were left behind by a crash.
@@ -190,10 +180,7 @@ impl Lab {
     /// A node by name.
     pub fn node(&self, name: &str) -> Result<Node, LabError> {
         match self.namespaces.get(name) {
-            Some(netns) => Ok(Node {
-                name: name.to_owned(),
-                netns: Netns::named(netns),
-            }),
+            Some(netns) => Ok(Node { name: name.to_owned(), netns: Netns::named(netns) }),
             None => Err(LabError::UnknownNode {
                 lab: self.name.clone(),
                 node: name.to_owned(),
@@ -230,14 +217,11 @@ impl Lab {
     /// Where a host is plugged in now.
     pub fn place(&self, host: &str) -> Result<Place, LabError> {
         let places = self.state()?.places;
-        places
-            .get(host)
-            .cloned()
-            .ok_or_else(|| LabError::UnknownNode {
-                lab: self.name.clone(),
-                node: host.to_owned(),
-                known: places.keys().cloned().collect::<Vec<_>>().join(", "),
-            })
+        places.get(host).cloned().ok_or_else(|| LabError::UnknownNode {
+            lab: self.name.clone(),
+            node: host.to_owned(),
+            known: places.keys().cloned().collect::<Vec<_>>().join(", "),
+        })
     }
 
     /// The record as it is now.
@@ -258,11 +242,7 @@ impl Drop for Lab {
 }
 
 fn require_root() -> Result<(), LabError> {
-    if rustix::process::geteuid().is_root() {
-        Ok(())
-    } else {
-        Err(LabError::NotRoot)
-    }
+    if rustix::process::geteuid().is_root() { Ok(()) } else { Err(LabError::NotRoot) }
 }
 
 fn namespace_name(lab: &str, node: &str) -> String {
@@ -275,14 +255,10 @@ fn instance_name(lab: &str, node: &str) -> String {
 
 /// Everything that will be made, recorded before the first thing is.
 fn plan(topology: &Topology, options: &Options, lab: &str) -> State {
-    let namespaces = topology
-        .node_names()
-        .map(|node| (node.to_owned(), namespace_name(lab, node)))
-        .collect();
-    let with_fabricd = topology
-        .switches
-        .iter()
-        .filter(|switch| switch.fabricd && options.fabricd.is_some());
+    let namespaces =
+        topology.node_names().map(|node| (node.to_owned(), namespace_name(lab, node))).collect();
+    let with_fabricd =
+        topology.switches.iter().filter(|switch| switch.fabricd && options.fabricd.is_some());
     let places = topology.hosts.iter().map(|host| {
         let place = Place {
             switch: host.switch.node.clone(),
@@ -308,14 +284,10 @@ fn plan(topology: &Topology, options: &Options, lab: &str) -> State {
 fn check_free(state: &State) -> Result<(), LabError> {
     for name in state.namespaces.values() {
         if Netns::named(name).exists() {
-            return Err(LabError::Taken {
-                what: format!("network namespace {name}"),
-            });
+            return Err(LabError::Taken { what: format!("network namespace {name}") });
         }
         if let Some(path) = daemons::frr_folder_of(name) {
-            return Err(LabError::Taken {
-                what: format!("FRR's folder {}", path.display()),
-            });
+            return Err(LabError::Taken { what: format!("FRR's folder {}", path.display()) });
         }
     }
     Ok(())
@@ -330,11 +302,7 @@ fn build(
     progress: &mut dyn FnMut(&str),
 ) -> Result<(), LabError> {
     let go_on = || {
-        if options.cancel.load(Ordering::Relaxed) {
-            Err(LabError::Interrupted)
-        } else {
-            Ok(())
-        }
+        if options.cancel.load(Ordering::Relaxed) { Err(LabError::Interrupted) } else { Ok(()) }
     };
     folder.save_topology(topology)?;
     folder.save(&state)?;
@@ -361,10 +329,7 @@ fn build(
         if pins::mount_bpf_fs()? {
             progress("mounted the BPF file system at /sys/fs/bpf");
         }
-        progress(&format!(
-            "starting fabricd on {} switches",
-            state.instances.len()
-        ));
+        progress(&format!("starting fabricd on {} switches", state.instances.len()));
         for (node, instance) in state.instances.clone() {
             let log = folder.path().join(format!("{node}.fabricd.log"));
             let netns = Netns::named(name(&node));
@@ -407,12 +372,8 @@ fn tear_down(
     for instance in state.instances.values() {
         daemons::detach_instance(instance)?;
     }
-    let namespaces: Vec<Netns> = state
-        .namespaces
-        .values()
-        .map(Netns::named)
-        .filter(Netns::exists)
-        .collect();
+    let namespaces: Vec<Netns> =
+        state.namespaces.values().map(Netns::named).filter(Netns::exists).collect();
     let identities: Vec<(u64, u64)> = namespaces.iter().filter_map(Netns::identity).collect();
     // The namespaces go with everything in them: FRR need not withdraw its routes one by one.
     let mut processes = process::inside(&identities);
@@ -429,10 +390,8 @@ fn tear_down(
         process.stop(Signal::KILL);
     }
     progress(&format!("removing {} network namespaces", namespaces.len()));
-    let lines: Vec<String> = namespaces
-        .iter()
-        .map(|netns| format!("netns delete {}", netns.name()))
-        .collect();
+    let lines: Vec<String> =
+        namespaces.iter().map(|netns| format!("netns delete {}", netns.name())).collect();
     tools::batch("ip", &lines, None)?;
     for name in state.namespaces.values() {
         daemons::remove_frr_folders(name)?;

@@ -60,14 +60,8 @@ pub struct StateFolder {
 pub fn check_name(name: &str) -> Result<(), LabError> {
     let legal = (1..=32).contains(&name.len())
         && !name.starts_with('-')
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-    if legal {
-        Ok(())
-    } else {
-        Err(LabError::Name(name.to_owned()))
-    }
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    if legal { Ok(()) } else { Err(LabError::Name(name.to_owned())) }
 }
 
 /// Names of all labs that have a record.
@@ -78,11 +72,7 @@ pub fn labs() -> Vec<String> {
     let mut names: Vec<String> = folder
         .filter_map(|entry| {
             let entry = entry.ok()?;
-            entry
-                .path()
-                .join(STATE)
-                .is_file()
-                .then(|| entry.file_name().into_string().ok())?
+            entry.path().join(STATE).is_file().then(|| entry.file_name().into_string().ok())?
         })
         .collect();
     names.sort();
@@ -120,11 +110,7 @@ impl StateFolder {
         if !path.join(STATE).is_file() {
             return Err(LabError::NotUp(lab.to_owned()));
         }
-        Ok(Self {
-            path,
-            lab: lab.to_owned(),
-            _lock: None,
-        })
+        Ok(Self { path, lab: lab.to_owned(), _lock: None })
     }
 
     fn lock(lab: &str, path: PathBuf) -> Result<Self, LabError> {
@@ -133,17 +119,12 @@ impl StateFolder {
         flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| busy())?;
         // The folder may have been removed, and made anew, between opening and locking.
         let same = fs::metadata(&path).is_ok_and(|now| {
-            file.metadata()
-                .is_ok_and(|then| (then.dev(), then.ino()) == (now.dev(), now.ino()))
+            file.metadata().is_ok_and(|then| (then.dev(), then.ino()) == (now.dev(), now.ino()))
         });
         if !same {
             return Err(busy());
         }
-        Ok(Self {
-            path,
-            lab: lab.to_owned(),
-            _lock: Some(file),
-        })
+        Ok(Self { path, lab: lab.to_owned(), _lock: Some(file) })
     }
 
     /// The folder.
@@ -159,10 +140,8 @@ impl StateFolder {
     /// Writes the record: a reader sees the old one or the new one, never half of one.
     pub fn save(&self, state: &State) -> Result<(), LabError> {
         let (path, new) = (self.path.join(STATE), self.path.join("state.json.new"));
-        let text = serde_json::to_string_pretty(state).map_err(|error| LabError::State {
-            path: path.clone(),
-            message: error.to_string(),
-        })?;
+        let text = serde_json::to_string_pretty(state)
+            .map_err(|error| LabError::State { path: path.clone(), message: error.to_string() })?;
         fs::write(&new, text).map_err(LabError::file("write", &new))?;
         fs::rename(&new, &path).map_err(LabError::file("write", &path))
     }
@@ -171,18 +150,15 @@ impl StateFolder {
     pub fn load(&self) -> Result<State, LabError> {
         let path = self.path.join(STATE);
         let text = fs::read_to_string(&path).map_err(LabError::file("read", &path))?;
-        serde_json::from_str(&text).map_err(|error| LabError::State {
-            path,
-            message: error.to_string(),
-        })
+        serde_json::from_str(&text)
+            .map_err(|error| LabError::State { path, message: error.to_string() })
     }
 
     /// Copies the topology, so that a change of the user's files does not confuse a running lab.
     pub fn save_topology(&self, topology: &Topology) -> Result<(), LabError> {
-        for (extension, text) in [
-            ("dot", &topology.picture_text),
-            ("toml", &topology.inventory_text),
-        ] {
+        for (extension, text) in
+            [("dot", &topology.picture_text), ("toml", &topology.inventory_text)]
+        {
             let path = self.path.join(format!("{}.{extension}", topology.name));
             fs::write(&path, text).map_err(LabError::file("write", &path))?;
         }
@@ -191,9 +167,7 @@ impl StateFolder {
 
     /// Reads the copy of the topology.
     pub fn load_topology(&self, state: &State) -> Result<Topology, LabError> {
-        Ok(Topology::load(
-            &self.path.join(format!("{}.dot", state.topology)),
-        )?)
+        Ok(Topology::load(&self.path.join(format!("{}.dot", state.topology)))?)
     }
 
     /// Removes the folder, and the folders above it when they are empty.

@@ -112,9 +112,7 @@ impl Lab {
     /// Asks every node.
     pub fn status(&self) -> Result<Status, LabError> {
         let state = self.state()?;
-        let missing = self
-            .missing()
-            .unwrap_or_else(|error| vec![error.with_causes()]);
+        let missing = self.missing().unwrap_or_else(|error| vec![error.with_causes()]);
         let mut switches = Vec::new();
         for switch in &self.topology().switches {
             let node = self.node(&switch.name)?;
@@ -123,9 +121,7 @@ impl Lab {
                 vty::show_json(&node, "bgpd", "show bgp summary json").ok();
             let vnis: HashMap<String, VniSummary> =
                 vty::show_json(&node, "zebra", "show evpn vni json").unwrap_or_default();
-            let evpn = summary
-                .as_ref()
-                .and_then(|summary| summary.get("l2VpnEvpn"));
+            let evpn = summary.as_ref().and_then(|summary| summary.get("l2VpnEvpn"));
             let mut numbers: Vec<u32> = vnis.values().map(|vni| vni.vni).collect();
             numbers.sort_unstable();
             switches.push(SwitchStatus {

@@ -20,18 +20,12 @@ const FOLDERS: [&str; 7] = [
 
 /// The full path of a program, when it is installed.
 pub(super) fn find(program: &str) -> Option<PathBuf> {
-    FOLDERS
-        .iter()
-        .map(|folder| PathBuf::from(folder).join(program))
-        .find(|path| path.is_file())
+    FOLDERS.iter().map(|folder| PathBuf::from(folder).join(program)).find(|path| path.is_file())
 }
 
 /// The full path of a program, or an error that names its package.
 pub(super) fn require(program: &str, package: &'static str) -> Result<PathBuf, LabError> {
-    find(program).ok_or_else(|| LabError::Missing {
-        program: program.to_owned(),
-        package,
-    })
+    find(program).ok_or_else(|| LabError::Missing { program: program.to_owned(), package })
 }
 
 /// Runs `ip` or `bridge` with one line per command, in a namespace or in the current one. Stops
@@ -78,10 +72,8 @@ pub(super) fn batch(
         .find_map(|line| line.strip_prefix("Command failed -:"))
         .and_then(|number| number.trim().parse::<usize>().ok())
         .and_then(|number| lines.get(number.checked_sub(1)?));
-    let message = stderr
-        .lines()
-        .filter(|line| !line.starts_with("Command failed"))
-        .collect::<Vec<_>>();
+    let message =
+        stderr.lines().filter(|line| !line.starts_with("Command failed")).collect::<Vec<_>>();
     Err(failed(
         format!("`{program} {}`", line.map_or("-batch", String::as_str)),
         message.join("; "),
@@ -119,31 +111,19 @@ fn check(
     };
     let output = output.map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {
-        let text = String::from_utf8_lossy(&output.stderr)
-            .trim()
-            .replace('\n', "; ");
-        return Err(failed(if text.is_empty() {
-            output.status.to_string()
-        } else {
-            text
-        }));
+        let text = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
+        return Err(failed(if text.is_empty() { output.status.to_string() } else { text }));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn describe(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
-    words.extend(
-        command
-            .get_args()
-            .map(|word| word.to_string_lossy().into_owned()),
-    );
+    words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
     format!("`{}`", words.join(" "))
 }
 
 fn place(namespace: Option<&Netns>) -> String {
-    namespace.map_or_else(
-        || "the root namespace".to_owned(),
-        |it| format!("namespace {}", it.name()),
-    )
+    namespace
+        .map_or_else(|| "the root namespace".to_owned(), |it| format!("namespace {}", it.name()))
 }

@@ -18,10 +18,7 @@ pub(crate) fn one_site() -> Topology {
 
 /// Options of a lab that no other test has.
 pub(crate) fn options(test: &str) -> Options {
-    Options {
-        name: Some(format!("{test}-{}", std::process::id())),
-        ..Options::default()
-    }
+    Options { name: Some(format!("{test}-{}", std::process::id())), ..Options::default() }
 }
 
 /// A lab that is up; it goes away when it is dropped, also when the test fails.
@@ -39,13 +36,7 @@ pub(crate) fn converged(test: &str) -> Lab {
 /// Everything in the file system that bears the name of one of the lab's nodes.
 pub(crate) fn traces(lab: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for folder in [
-        "/run/netns",
-        "/run/frr",
-        "/etc/frr",
-        "/run/fabric",
-        "/run/fabric/lab",
-    ] {
+    for folder in ["/run/netns", "/run/frr", "/etc/frr", "/run/fabric", "/run/fabric/lab"] {
         let Ok(entries) = std::fs::read_dir(folder) else {
             continue;
         };
@@ -67,20 +58,14 @@ pub(crate) fn processes(lab: &str) -> Vec<String> {
 
 /// Whether one ping gets an answer within a second.
 pub(crate) fn pings(lab: &Lab, from: &str, address: &str) -> Result<String, LabError> {
-    lab.exec(
-        from,
-        Command::new("ping").args(["-n", "-c", "1", "-W", "1", address]),
-    )
+    lab.exec(from, Command::new("ping").args(["-n", "-c", "1", "-W", "1", address]))
 }
 
 /// Waits until `condition` holds.
 pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(
-            start.elapsed() < PATIENCE,
-            "{what}: not within {PATIENCE:?}"
-        );
+        assert!(start.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
         std::thread::sleep(POLL);
     }
 }

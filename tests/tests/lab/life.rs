@@ -21,11 +21,7 @@ fn a_lab_that_is_dropped_leaves_nothing_behind() {
 #[test]
 fn hosts_reach_their_gateways_and_each_other_in_a_converged_lab() {
     let lab = converged("reach");
-    for (from, to) in [
-        ("vm01", "10.100.0.1"),
-        ("vm01", "10.100.0.13"),
-        ("vm04", "10.200.0.12"),
-    ] {
+    for (from, to) in [("vm01", "10.100.0.1"), ("vm01", "10.100.0.13"), ("vm04", "10.200.0.12")] {
         pings(&lab, from, to).unwrap_or_else(|error| panic!("{from} to {to}: {error}"));
     }
 }
@@ -53,10 +49,7 @@ fn an_interrupted_up_removes_what_it_made() {
         }
     });
     assert!(matches!(result, Err(LabError::Interrupted)), "{result:?}");
-    assert!(
-        seen >= 8,
-        "it was interrupted when its namespaces were there"
-    );
+    assert!(seen >= 8, "it was interrupted when its namespaces were there");
     assert_eq!(traces(&name), Vec::<PathBuf>::new());
 }
 
@@ -65,28 +58,17 @@ fn a_namespace_of_somebody_else_is_left_alone() {
     struct Foreign(Netns);
     impl Drop for Foreign {
         fn drop(&mut self) {
-            let _ = Command::new("ip")
-                .args(["netns", "delete", self.0.name()])
-                .status();
+            let _ = Command::new("ip").args(["netns", "delete", self.0.name()]).status();
         }
     }
     let options = options("alien");
     let name = format!("fab-{}-leaf02", options.name.clone().expect("named"));
     let foreign = Foreign(Netns::named(&name));
-    assert!(
-        Command::new("ip")
-            .args(["netns", "add", &name])
-            .status()
-            .expect("ip")
-            .success()
-    );
+    assert!(Command::new("ip").args(["netns", "add", &name]).status().expect("ip").success());
     let result = Lab::up(&one_site(), &options, &mut |_| {});
     assert!(matches!(result, Err(LabError::Taken { .. })), "{result:?}");
     assert!(foreign.0.exists());
-    assert_eq!(
-        traces(&options.name.clone().expect("named")),
-        [foreign.0.path()]
-    );
+    assert_eq!(traces(&options.name.clone().expect("named")), [foreign.0.path()]);
 }
 
 #[test]
@@ -94,13 +76,7 @@ fn what_is_gone_already_does_not_keep_a_lab_from_going_down() {
     let lab = up("holes");
     let name = lab.name().to_owned();
     let gone = lab.node("leaf01").expect("drawn").netns().name().to_owned();
-    assert!(
-        Command::new("ip")
-            .args(["netns", "delete", &gone])
-            .status()
-            .expect("ip")
-            .success()
-    );
+    assert!(Command::new("ip").args(["netns", "delete", &gone]).status().expect("ip").success());
     lab.down(&mut |_| {}).expect("the rest goes down");
     assert_eq!(traces(&name), Vec::<PathBuf>::new());
     // FRR outlives the name of its namespace.

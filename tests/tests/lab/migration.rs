@@ -8,23 +8,14 @@ use crate::fixture::{converged, pings, wait_until};
 
 /// Whether `leaf` has the MAC behind the VTEP `address`.
 fn has_behind(lab: &Lab, leaf: &str, mac: &str, address: &str) -> bool {
-    let fdb = lab
-        .exec(leaf, Command::new("bridge").args(["fdb", "show"]))
-        .expect("bridge");
-    fdb.lines()
-        .any(|line| line.starts_with(mac) && line.contains(&format!("dst {address} ")))
+    let fdb = lab.exec(leaf, Command::new("bridge").args(["fdb", "show"])).expect("bridge");
+    fdb.lines().any(|line| line.starts_with(mac) && line.contains(&format!("dst {address} ")))
 }
 
 #[test]
 fn a_host_that_moves_there_and_back_keeps_its_addresses_gateway_and_peers() {
     let lab = converged("move");
-    let mac = lab
-        .topology()
-        .host("vm02")
-        .expect("drawn")
-        .end
-        .mac
-        .to_string();
+    let mac = lab.topology().host("vm02").expect("drawn").end.mac.to_string();
     let state = |what: &[&str]| lab.exec("vm02", Command::new("ip").args(what)).expect("ip");
     let addresses = |text: String| -> Vec<String> {
         let words: Vec<&str> = text.split_whitespace().collect();
@@ -39,27 +30,17 @@ fn a_host_that_moves_there_and_back_keeps_its_addresses_gateway_and_peers() {
     pings(&lab, "vm02", "10.200.0.14").expect("the peer answers before the move");
 
     let there = lab.migrate("vm02", "leaf02").expect("it moves");
-    assert_eq!(
-        (there.from.switch.as_str(), there.to.switch.as_str()),
-        ("leaf01", "leaf02")
-    );
+    assert_eq!((there.from.switch.as_str(), there.to.switch.as_str()), ("leaf01", "leaf02"));
     pings(&lab, "vm02", "10.200.0.1").expect("the gateway answers at the new place");
-    wait_until("leaf01 learns the new place", || {
-        has_behind(&lab, "leaf01", &mac, "10.0.1.12")
-    });
+    wait_until("leaf01 learns the new place", || has_behind(&lab, "leaf01", &mac, "10.0.1.12"));
     pings(&lab, "vm04", "10.200.0.12").expect("a neighbour at the new leaf reaches it");
-    assert_eq!(
-        addresses(state(&["address", "show", "dev", "eth0"])),
-        before
-    );
+    assert_eq!(addresses(state(&["address", "show", "dev", "eth0"])), before);
     assert_eq!(state(&["route", "show"]), routes);
 
     let back = lab.migrate("vm02", "leaf01").expect("it moves back");
     assert_eq!(back.to.port, "swp12", "its own port was kept free");
     pings(&lab, "vm02", "10.200.0.1").expect("the gateway answers at home");
-    wait_until("leaf02 learns the old place", || {
-        has_behind(&lab, "leaf02", &mac, "10.0.1.11")
-    });
+    wait_until("leaf02 learns the old place", || has_behind(&lab, "leaf02", &mac, "10.0.1.11"));
     pings(&lab, "vm04", "10.200.0.12").expect("the peer reaches it at home");
 }
 

@@ -89,14 +89,8 @@ impl Layout {
     pub(super) fn of(topology: &Topology) -> Self {
         let (cards, hosts, sites) = place(topology);
         let wires = wires(topology, &cards);
-        let right = sites
-            .iter()
-            .map(|(_, site)| site.x + site.w)
-            .fold(0.0, f64::max);
-        let bottom = sites
-            .iter()
-            .map(|(_, site)| site.y + site.h)
-            .fold(0.0, f64::max);
+        let right = sites.iter().map(|(_, site)| site.x + site.w).fold(0.0, f64::max);
+        let bottom = sites.iter().map(|(_, site)| site.y + site.h).fold(0.0, f64::max);
         #[expect(clippy::cast_precision_loss, reason = "a handful of networks")]
         let legend = topology.networks.len() as f64 * LEGEND_LINE;
         Self {
@@ -113,12 +107,7 @@ impl Layout {
 }
 
 fn place(topology: &Topology) -> (Vec<Rect>, Vec<Rect>, Vec<(String, Rect)>) {
-    let empty = Rect {
-        x: 0.0,
-        y: 0.0,
-        w: 0.0,
-        h: 0.0,
-    };
+    let empty = Rect { x: 0.0, y: 0.0, w: 0.0, h: 0.0 };
     let mut cards = vec![empty; topology.switches.len()];
     let mut hosts = vec![empty; topology.hosts.len()];
     let mut sites = Vec::new();
@@ -128,9 +117,7 @@ fn place(topology: &Topology) -> (Vec<Rect>, Vec<Rect>, Vec<(String, Rect)>) {
     for (number, &site) in names.iter().enumerate() {
         let (spines, lower) = rows(topology, site, number * 2 < names.len());
         let row_width = |row: &[usize]| {
-            row.iter()
-                .map(|&index| card_width(topology, &topology.switches[index]))
-                .sum::<f64>()
+            row.iter().map(|&index| card_width(topology, &topology.switches[index])).sum::<f64>()
                 + CARD_GAP * f64::from(u32::try_from(row.len().max(1) - 1).unwrap_or(0))
         };
         let inner = row_width(&spines).max(row_width(&lower)).max(CARD_WIDTH);
@@ -146,15 +133,7 @@ fn place(topology: &Topology) -> (Vec<Rect>, Vec<Rect>, Vec<(String, Rect)>) {
         let leaf_y = spine_y + SPINE_HEIGHT + TIER_GAP;
         put(&spines, spine_y, SPINE_HEIGHT);
         put(&lower, leaf_y, LEAF_HEIGHT);
-        sites.push((
-            site.to_owned(),
-            Rect {
-                x,
-                y: top,
-                w: inner + 2.0 * SITE_PADDING,
-                h: 0.0,
-            },
-        ));
+        sites.push((site.to_owned(), Rect { x, y: top, w: inner + 2.0 * SITE_PADDING, h: 0.0 }));
         x += inner + 2.0 * SITE_PADDING + SITE_GAP;
     }
     let mut bottom = cards.iter().map(|card| card.y + card.h).fold(top, f64::max);
@@ -163,12 +142,8 @@ fn place(topology: &Topology) -> (Vec<Rect>, Vec<Rect>, Vec<(String, Rect)>) {
         let mut y = card.y + card.h + HOST_TOP;
         for (place, host) in hosts.iter_mut().zip(&topology.hosts) {
             if host.switch.node == switch.name {
-                *place = Rect {
-                    x: card.x + HOST_INDENT,
-                    y,
-                    w: card.w - HOST_INDENT,
-                    h: HOST_HEIGHT,
-                };
+                *place =
+                    Rect { x: card.x + HOST_INDENT, y, w: card.w - HOST_INDENT, h: HOST_HEIGHT };
                 bottom = bottom.max(y + HOST_HEIGHT);
                 y += HOST_HEIGHT + HOST_GAP;
             }
@@ -199,9 +174,7 @@ fn rows(topology: &Topology, site: &str, borders_right: bool) -> (Vec<usize>, Ve
 fn card_width(topology: &Topology, switch: &Switch) -> f64 {
     // Links to other sites leave at the side and need no room here.
     let inside = topology.links_of(&switch.name).filter(|(_, peer)| {
-        topology
-            .switch(&peer.node)
-            .is_some_and(|peer| peer.site == switch.site)
+        topology.switch(&peer.node).is_some_and(|peer| peer.site == switch.site)
     });
     let links = u32::try_from(inside.count()).unwrap_or(u32::MAX - 1);
     CARD_WIDTH.max(PORT_PITCH * f64::from(links + 1))
@@ -217,12 +190,7 @@ fn wires(topology: &Topology, cards: &[Rect]) -> Vec<Wire> {
     let ends: Vec<[usize; 2]> = topology
         .links
         .iter()
-        .map(|link| {
-            [
-                index_of[link.a.node.as_str()],
-                index_of[link.b.node.as_str()],
-            ]
-        })
+        .map(|link| [index_of[link.a.node.as_str()], index_of[link.b.node.as_str()]])
         .collect();
     let sides: Vec<[Side; 2]> = ends
         .iter()
@@ -245,30 +213,15 @@ fn wires(topology: &Topology, cards: &[Rect]) -> Vec<Wire> {
             }
         }
         here.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let place = here
-            .iter()
-            .position(|&(_, other)| other == link)
-            .unwrap_or(0);
+        let place = here.iter().position(|&(_, other)| other == link).unwrap_or(0);
         let part = |count: usize| f64::from(u32::try_from(count).unwrap_or(0));
         let share = part(place + 1) / part(here.len() + 1);
         let card = &cards[own];
         match own_side {
-            Side::Top => Point {
-                x: card.x + card.w * share,
-                y: card.y,
-            },
-            Side::Bottom => Point {
-                x: card.x + card.w * share,
-                y: card.y + card.h,
-            },
-            Side::Left => Point {
-                x: card.x,
-                y: card.y + card.h * share,
-            },
-            Side::Right => Point {
-                x: card.x + card.w,
-                y: card.y + card.h * share,
-            },
+            Side::Top => Point { x: card.x + card.w * share, y: card.y },
+            Side::Bottom => Point { x: card.x + card.w * share, y: card.y + card.h },
+            Side::Left => Point { x: card.x, y: card.y + card.h * share },
+            Side::Right => Point { x: card.x + card.w, y: card.y + card.h * share },
         }
     };
     (0..ends.len())

@@ -29,9 +29,7 @@ mod tests {
         for node in topology.node_names() {
             assert!(text.contains(&format!(">{node}<")), "{node}");
         }
-        for label in [
-            "DWDM 1", "DWDM 2", "swp31", "Site-01", "VLAN 200", "AS 65209",
-        ] {
+        for label in ["DWDM 1", "DWDM 2", "swp31", "Site-01", "VLAN 200", "AS 65209"] {
             assert!(text.contains(label), "{label}");
         }
     }
@@ -53,10 +51,7 @@ mod tests {
         boxes.extend(&layout.hosts);
         for (index, a) in boxes.iter().enumerate() {
             assert!(a.x >= 0.0 && a.y >= 0.0, "{a:?}");
-            assert!(
-                a.x + a.w <= layout.width && a.y + a.h <= layout.height,
-                "{a:?}"
-            );
+            assert!(a.x + a.w <= layout.width && a.y + a.h <= layout.height, "{a:?}");
             for b in &boxes[index + 1..] {
                 let apart =
                     a.x + a.w <= b.x || b.x + b.w <= a.x || a.y + a.h <= b.y || b.y + b.h <= a.y;

@@ -10,9 +10,8 @@ const FAINT: &str = "#6b7280";
 const WIRE: &str = "#94a3b8";
 const DCI: &str = "#b45309";
 /// Colours of networks, told apart also with impaired colour vision (after Okabe and Ito).
-const NETWORKS: [&str; 7] = [
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6d31",
-];
+const NETWORKS: [&str; 7] =
+    ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6d31"];
 /// Width of an average character in units of the font size.
 const CHARACTER: f64 = 0.56;
 
@@ -65,24 +64,8 @@ fn title(out: &mut String, topology: &Topology) -> fmt::Result {
         count(topology.hosts.len(), "host"),
         count(topology.networks.len(), "network"),
     ];
-    text(
-        out,
-        MARGIN,
-        MARGIN + 18.0,
-        24.0,
-        INK,
-        "font-weight=\"700\"",
-        &topology.name,
-    )?;
-    text(
-        out,
-        MARGIN,
-        MARGIN + 40.0,
-        13.0,
-        FAINT,
-        "",
-        &facts.join(" · "),
-    )
+    text(out, MARGIN, MARGIN + 18.0, 24.0, INK, "font-weight=\"700\"", &topology.name)?;
+    text(out, MARGIN, MARGIN + 40.0, 13.0, FAINT, "", &facts.join(" · "))
 }
 
 fn site(out: &mut String, name: &str, area: &Rect) -> fmt::Result {
@@ -103,47 +86,22 @@ fn is_between_sites(wire: &Wire) -> bool {
 }
 
 fn draw_wire(out: &mut String, wire: &Wire) -> fmt::Result {
-    let (colour, width) = if is_between_sites(wire) {
-        (DCI, 2.4)
-    } else {
-        (WIRE, 1.6)
-    };
+    let (colour, width) = if is_between_sites(wire) { (DCI, 2.4) } else { (WIRE, 1.6) };
     line(out, wire.a, wire.b, colour, width)
 }
 
 fn wire_label(out: &mut String, wire: &Wire, label: &str) -> fmt::Result {
-    let middle = Point {
-        x: (wire.a.x + wire.b.x) / 2.0,
-        y: (wire.a.y + wire.b.y) / 2.0,
-    };
-    pill(
-        out,
-        middle,
-        label,
-        if is_between_sites(wire) { DCI } else { FAINT },
-    )
+    let middle = Point { x: (wire.a.x + wire.b.x) / 2.0, y: (wire.a.y + wire.b.y) / 2.0 };
+    pill(out, middle, label, if is_between_sites(wire) { DCI } else { FAINT })
 }
 
 /// Text on a white pill with a border, centred on a point.
 fn pill(out: &mut String, at: Point, label: &str, colour: &str) -> fmt::Result {
     // Bold letters are wider.
     let w = width_of(label, 12.5) + 18.0;
-    let area = Rect {
-        x: at.x - w / 2.0,
-        y: at.y - 9.5,
-        w,
-        h: 19.0,
-    };
+    let area = Rect { x: at.x - w / 2.0, y: at.y - 9.5, w, h: 19.0 };
     rect(out, &area, 9.5, "#ffffff", colour, 1.2)?;
-    text(
-        out,
-        at.x,
-        at.y + 4.0,
-        11.0,
-        colour,
-        "text-anchor=\"middle\" font-weight=\"600\"",
-        label,
-    )
+    text(out, at.x, at.y + 4.0, 11.0, colour, "text-anchor=\"middle\" font-weight=\"600\"", label)
 }
 
 fn port_name(out: &mut String, at: &Point, side: Side, port: &str) -> fmt::Result {
@@ -168,44 +126,12 @@ fn switch_card(out: &mut String, topology: &Topology, switch: &Switch, card: &Re
     };
     rect(out, card, 10.0, fill, edge, 1.6)?;
     let left = card.x + 14.0;
-    text(
-        out,
-        left,
-        card.y + 24.0,
-        15.0,
-        INK,
-        "font-weight=\"700\"",
-        &switch.name,
-    )?;
+    text(out, left, card.y + 24.0, 15.0, INK, "font-weight=\"700\"", &switch.name)?;
     let function = "text-anchor=\"end\" font-weight=\"600\"";
-    text(
-        out,
-        card.x + card.w - 14.0,
-        card.y + 23.0,
-        10.5,
-        edge,
-        function,
-        switch.function.name(),
-    )?;
-    text(
-        out,
-        left,
-        card.y + 42.0,
-        11.5,
-        FAINT,
-        "",
-        &format!("AS {}", switch.asn),
-    )?;
+    text(out, card.x + card.w - 14.0, card.y + 23.0, 10.5, edge, function, switch.function.name())?;
+    text(out, left, card.y + 42.0, 11.5, FAINT, "", &format!("AS {}", switch.asn))?;
     let address = switch.loopback.to_string();
-    text(
-        out,
-        card.x + card.w - 14.0,
-        card.y + 42.0,
-        11.5,
-        FAINT,
-        "text-anchor=\"end\"",
-        &address,
-    )?;
+    text(out, card.x + card.w - 14.0, card.y + 42.0, 11.5, FAINT, "text-anchor=\"end\"", &address)?;
     let mut x = left;
     let y = card.y + card.h - 28.0;
     for name in &switch.networks {
@@ -214,14 +140,7 @@ fn switch_card(out: &mut String, topology: &Topology, switch: &Switch, card: &Re
         };
         let label = network.vlan.to_string();
         let w = width_of(&label, 10.5) + 12.0;
-        rect(
-            out,
-            &Rect { x, y, w, h: 18.0 },
-            5.0,
-            colour(topology, network),
-            "none",
-            0.0,
-        )?;
+        rect(out, &Rect { x, y, w, h: 18.0 }, 5.0, colour(topology, network), "none", 0.0)?;
         text(
             out,
             x + w / 2.0,
@@ -235,12 +154,7 @@ fn switch_card(out: &mut String, topology: &Topology, switch: &Switch, card: &Re
     }
     if switch.fabricd {
         let w = width_of("XDP", 10.5) + 12.0;
-        let area = Rect {
-            x: card.x + card.w - 14.0 - w,
-            y,
-            w,
-            h: 18.0,
-        };
+        let area = Rect { x: card.x + card.w - 14.0 - w, y, w, h: 18.0 };
         rect(out, &area, 5.0, "#ffffff", edge, 1.0)?;
         text(
             out,
@@ -272,97 +186,32 @@ fn host_trunk(
             continue;
         };
         let y = area.y + area.h / 2.0;
-        line(
-            out,
-            Point {
-                x,
-                y: card.y + card.h,
-            },
-            Point { x, y },
-            WIRE,
-            1.6,
-        )?;
-        line(
-            out,
-            Point { x, y },
-            Point { x: area.x, y },
-            colour(topology, network),
-            1.6,
-        )?;
+        line(out, Point { x, y: card.y + card.h }, Point { x, y }, WIRE, 1.6)?;
+        line(out, Point { x, y }, Point { x: area.x, y }, colour(topology, network), 1.6)?;
         let middle = card.x + 12.0 + (HOST_INDENT - 12.0) / 2.0;
-        text(
-            out,
-            middle,
-            y - 4.0,
-            9.5,
-            FAINT,
-            "text-anchor=\"middle\"",
-            &host.switch.port,
-        )?;
+        text(out, middle, y - 4.0, 9.5, FAINT, "text-anchor=\"middle\"", &host.switch.port)?;
     }
     Ok(())
 }
 
 fn host_card(out: &mut String, topology: &Topology, host: &Host, card: &Rect) -> fmt::Result {
-    let tint = topology
-        .network(&host.network)
-        .map_or(FAINT, |network| colour(topology, network));
+    let tint = topology.network(&host.network).map_or(FAINT, |network| colour(topology, network));
     rect(out, card, 7.0, "#ffffff", tint, 1.3)?;
-    text(
-        out,
-        card.x + 10.0,
-        card.y + 16.0,
-        12.0,
-        INK,
-        "font-weight=\"600\"",
-        &host.name,
-    )?;
-    text(
-        out,
-        card.x + 10.0,
-        card.y + 30.0,
-        10.5,
-        tint,
-        "",
-        &host.address.to_string(),
-    )
+    text(out, card.x + 10.0, card.y + 16.0, 12.0, INK, "font-weight=\"600\"", &host.name)?;
+    text(out, card.x + 10.0, card.y + 30.0, 10.5, tint, "", &host.address.to_string())
 }
 
 fn legend(out: &mut String, topology: &Topology, layout: &Layout) -> fmt::Result {
     let mut y = layout.legend_y;
-    let names = topology
-        .networks
-        .iter()
-        .map(|network| width_of(&network.name, 13.0));
+    let names = topology.networks.iter().map(|network| width_of(&network.name, 13.0));
     let facts_x = MARGIN + 106.0 + names.fold(0.0, f64::max);
     for network in &topology.networks {
-        let area = Rect {
-            x: MARGIN,
-            y,
-            w: 76.0,
-            h: 18.0,
-        };
+        let area = Rect { x: MARGIN, y, w: 76.0, h: 18.0 };
         rect(out, &area, 5.0, colour(topology, network), "none", 0.0)?;
         let vlan = format!("VLAN {}", network.vlan);
         let white = "text-anchor=\"middle\" font-weight=\"600\"";
-        text(
-            out,
-            area.x + area.w / 2.0,
-            y + 13.0,
-            10.5,
-            "#ffffff",
-            white,
-            &vlan,
-        )?;
-        text(
-            out,
-            area.x + 90.0,
-            y + 13.5,
-            12.0,
-            INK,
-            "font-weight=\"600\"",
-            &network.name,
-        )?;
+        text(out, area.x + area.w / 2.0, y + 13.0, 10.5, "#ffffff", white, &vlan)?;
+        text(out, area.x + 90.0, y + 13.5, 12.0, INK, "font-weight=\"600\"", &network.name)?;
         let facts = format!(
             "VNI {} · gateway {}/{} on every leaf of {}",
             network.vni,
@@ -384,20 +233,11 @@ fn places(topology: &Topology, network: &Network) -> String {
             .iter()
             .any(|switch| switch.site == site && switch.networks.contains(&network.name))
     };
-    topology
-        .sites()
-        .into_iter()
-        .filter(|site| here(site))
-        .collect::<Vec<_>>()
-        .join(" and ")
+    topology.sites().into_iter().filter(|site| here(site)).collect::<Vec<_>>().join(" and ")
 }
 
 fn colour(topology: &Topology, network: &Network) -> &'static str {
-    let index = topology
-        .networks
-        .iter()
-        .position(|other| other.vni == network.vni)
-        .unwrap_or(0);
+    let index = topology.networks.iter().position(|other| other.vni == network.vni).unwrap_or(0);
     NETWORKS[index % NETWORKS.len()]
 }
 
@@ -445,9 +285,5 @@ fn text(
 }
 
 fn escaped(content: &str) -> String {
-    content
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    content.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -36,28 +36,16 @@ struct Neighbours<'a> {
 fn neighbours<'a>(topology: &'a Topology, node: &'a Switch) -> Neighbours<'a> {
     let (mut fabric, mut dci) = (Vec::new(), Vec::new());
     for (own, peer) in topology.links_of(&node.name) {
-        let same_site = topology
-            .switch(&peer.node)
-            .is_some_and(|neighbour| neighbour.site == node.site);
+        let same_site =
+            topology.switch(&peer.node).is_some_and(|neighbour| neighbour.site == node.site);
         if same_site { &mut fabric } else { &mut dci }.push(own.port.as_str());
     }
-    let overlay = topology
-        .evpn_peers(node)
-        .map(|peer| peer.loopback)
-        .collect();
-    Neighbours {
-        fabric,
-        dci,
-        overlay,
-    }
+    let overlay = topology.evpn_peers(node).map(|peer| peer.loopback).collect();
+    Neighbours { fabric, dci, overlay }
 }
 
 fn write_all(text: &mut String, topology: &Topology, node: &Switch) -> fmt::Result {
-    let Neighbours {
-        fabric,
-        dci,
-        overlay,
-    } = neighbours(topology, node);
+    let Neighbours { fabric, dci, overlay } = neighbours(topology, node);
     write!(
         text,
         "\
@@ -96,20 +84,13 @@ router bgp {asn}
 
     let shared = shares_as(topology, node);
     let underlay = [(FABRIC, !fabric.is_empty()), (DCI, !dci.is_empty())];
-    writeln!(
-        text,
-        " !\n address-family ipv4 unicast\n  network {}/32",
-        node.loopback
-    )?;
+    writeln!(text, " !\n address-family ipv4 unicast\n  network {}/32", node.loopback)?;
     activate(text, &underlay, shared)?;
     writeln!(text, "  maximum-paths 64\n exit-address-family\n !")?;
 
     let dci_carries_evpn = !topology.fabric.evpn_between_spines && !dci.is_empty();
-    let evpn = [
-        (FABRIC, !fabric.is_empty()),
-        (DCI, dci_carries_evpn),
-        (OVERLAY, !overlay.is_empty()),
-    ];
+    let evpn =
+        [(FABRIC, !fabric.is_empty()), (DCI, dci_carries_evpn), (OVERLAY, !overlay.is_empty())];
     writeln!(text, " address-family l2vpn evpn")?;
     activate(text, &evpn, shared)?;
     vnis(text, topology, node)?;
@@ -142,11 +123,7 @@ fn vnis(text: &mut String, topology: &Topology, node: &Switch) -> fmt::Result {
     if !node.networks.is_empty() {
         writeln!(text, "  advertise-all-vni")?;
     }
-    for network in node
-        .networks
-        .iter()
-        .filter_map(|name| topology.network(name))
-    {
+    for network in node.networks.iter().filter_map(|name| topology.network(name)) {
         // The automatic route target is AS:VNI, and every rack has another AS.
         write!(
             text,
@@ -166,10 +143,7 @@ fn vnis(text: &mut String, topology: &Topology, node: &Switch) -> fmt::Result {
 /// with their own AS in the path.
 fn shares_as(topology: &Topology, node: &Switch) -> bool {
     !node.networks.is_empty()
-        && topology
-            .switches
-            .iter()
-            .any(|other| other.name != node.name && other.asn == node.asn)
+        && topology.switches.iter().any(|other| other.name != node.name && other.asn == node.asn)
 }
 
 #[cfg(test)]
@@ -198,18 +172,12 @@ mod tests {
     fn a_leaf_advertises_its_vnis_with_the_route_target_of_the_fabric() {
         let text = rendered(INVENTORY, "leaf03");
         let evpn = family(&text, "l2vpn evpn");
-        for line in [
-            "advertise-all-vni",
-            "vni 10200",
-            "route-target import 65000:10200",
-            "vni 10300",
-        ] {
+        for line in
+            ["advertise-all-vni", "vni 10200", "route-target import 65000:10200", "vni 10300"]
+        {
             assert!(evpn.contains(&line), "{line} is missing in {evpn:?}");
         }
-        assert!(
-            !evpn.contains(&"vni 10100"),
-            "VLAN 100 does not live in Site-02"
-        );
+        assert!(!evpn.contains(&"vni 10100"), "VLAN 100 does not live in Site-02");
         assert!(text.contains("router bgp 65201\n"));
         assert!(!text.contains("allowas-in"));
     }

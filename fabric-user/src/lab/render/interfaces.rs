@@ -35,10 +35,8 @@ const SWITCH_SYSCTLS: [(&str, &str); 10] = [
 
 /// Configuration of a switch. Ports are expected to be there and down.
 pub fn switch(topology: &Topology, node: &Switch) -> Configuration {
-    let mut configuration = Configuration {
-        sysctls_before: owned(&SWITCH_SYSCTLS),
-        ..Configuration::default()
-    };
+    let mut configuration =
+        Configuration { sysctls_before: owned(&SWITCH_SYSCTLS), ..Configuration::default() };
     let ip = &mut configuration.ip;
     ip.push("link set lo up".to_owned());
     ip.push(format!("address add {}/32 dev lo", node.loopback));
@@ -49,15 +47,9 @@ pub fn switch(topology: &Topology, node: &Switch) -> Configuration {
     for network in networks(topology, node) {
         bridge_domain(topology, node, network, &mut configuration);
     }
-    for host in topology
-        .hosts
-        .iter()
-        .filter(|host| host.switch.node == node.name)
-    {
+    for host in topology.hosts.iter().filter(|host| host.switch.node == node.name) {
         if let Some(network) = topology.network(&host.network) {
-            configuration
-                .ip
-                .push(access_port(topology, &host.switch.port, network));
+            configuration.ip.push(access_port(topology, &host.switch.port, network));
         }
     }
     configuration
@@ -83,10 +75,7 @@ fn bridge_domain(
     configuration.ip.extend([
         // The address is set by hand: it is the anycast gateway's, and a bridge without one would
         // take the address of a port and change it when ports come and go.
-        format!(
-            "link add {bridge} address {} type bridge",
-            network.gateway_mac
-        ),
+        format!("link add {bridge} address {} type bridge", network.gateway_mac),
         // Every leaf has the same MAC here, so a link-local address would be a duplicate.
         format!("link set {bridge} addrgenmode none"),
         format!(
@@ -94,15 +83,10 @@ fn bridge_domain(
             network.vni, node.loopback
         ),
         format!("link set {vxlan} mtu {mtu} master {bridge} addrgenmode none up"),
-        format!(
-            "address add {}/{} dev {bridge}",
-            network.gateway, network.prefix_len
-        ),
+        format!("address add {}/{} dev {bridge}", network.gateway, network.prefix_len),
         format!("link set {bridge} mtu {mtu} up"),
     ]);
-    configuration.bridge.push(format!(
-        "link set dev {vxlan} learning off neigh_suppress on"
-    ));
+    configuration.bridge.push(format!("link set dev {vxlan} learning off neigh_suppress on"));
     // A gratuitous ARP of a host that just arrived makes a neighbour, which FRR advertises.
     configuration
         .sysctls_after
@@ -119,39 +103,26 @@ pub fn host(topology: &Topology, node: &Host) -> Configuration {
         node.end.mac, topology.fabric.host_mtu
     ));
     if let Some(network) = topology.network(&node.network) {
-        configuration.ip.push(format!(
-            "address add {} dev {port}",
-            node.address_with_prefix(network)
-        ));
         configuration
             .ip
-            .push(format!("route add default via {}", network.gateway));
+            .push(format!("address add {} dev {port}", node.address_with_prefix(network)));
+        configuration.ip.push(format!("route add default via {}", network.gateway));
     }
     configuration
 }
 
 /// Networks of a switch, by VLAN.
 fn networks<'a>(topology: &'a Topology, node: &'a Switch) -> impl Iterator<Item = &'a Network> {
-    node.networks
-        .iter()
-        .filter_map(|name| topology.network(name))
+    node.networks.iter().filter_map(|name| topology.network(name))
 }
 
 /// Ports of a switch: links first, then hosts.
 pub(super) fn ports<'a>(topology: &'a Topology, node: &'a Switch) -> impl Iterator<Item = &'a str> {
-    let links = topology
-        .links_of(&node.name)
-        .map(|(own, _)| own.port.as_str());
-    let hosts = topology
-        .hosts
-        .iter()
-        .filter(|host| host.switch.node == node.name);
+    let links = topology.links_of(&node.name).map(|(own, _)| own.port.as_str());
+    let hosts = topology.hosts.iter().filter(|host| host.switch.node == node.name);
     links.chain(hosts.map(|host| host.switch.port.as_str()))
 }
 
 fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect()
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }

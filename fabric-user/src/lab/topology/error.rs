@@ -16,7 +16,9 @@ pub enum TopologyError {
         source: std::io::Error,
     },
     /// The picture is not DOT.
-    #[error("{file} line {line}, column {column}: {found} cannot stand here; a statement before it may lack its end")]
+    #[error(
+        "{file} line {line}, column {column}: {found} cannot stand here; a statement before it may lack its end"
+    )]
     PictureSyntax {
         /// Name of the file.
         file: String,

@@ -104,12 +104,7 @@ pub struct HostEntry {
 pub fn parse(text: &str, file: &str) -> Result<Inventory, TopologyError> {
     toml::from_str(text).map_err(|error: toml::de::Error| {
         let offset = error.span().map_or(0, |span| span.start);
-        let line = text
-            .bytes()
-            .take(offset)
-            .filter(|&byte| byte == b'\n')
-            .count()
-            + 1;
+        let line = text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1;
         TopologyError::InventorySyntax {
             file: file.to_owned(),
             line,
@@ -126,20 +121,13 @@ mod tests {
     fn an_unknown_key_is_refused_with_its_line() {
         let text =
             "[nodes.leaf01]\nsite = \"a\"\nas = 1\nloopback = \"10.0.0.1\"\nloopbak = \"x\"\n";
-        let error = parse(text, "lab.toml")
-            .expect_err("unknown key")
-            .to_string();
-        assert!(
-            error.starts_with("lab.toml line 5: unknown field `loopbak`"),
-            "{error}"
-        );
+        let error = parse(text, "lab.toml").expect_err("unknown key").to_string();
+        assert!(error.starts_with("lab.toml line 5: unknown field `loopbak`"), "{error}");
     }
 
     #[test]
     fn a_syntax_error_names_its_line() {
-        let error = parse("[nodes.leaf01\nsite=1", "lab.toml")
-            .expect_err("syntax")
-            .to_string();
+        let error = parse("[nodes.leaf01\nsite=1", "lab.toml").expect_err("syntax").to_string();
         assert!(error.starts_with("lab.toml line 1"), "{error}");
     }
 

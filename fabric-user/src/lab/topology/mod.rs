@@ -136,15 +136,11 @@ impl Topology {
             // `with_extension` would cut a name such as `fabric.v2` short.
             let mut file = base.clone().into_os_string();
             file.push(extension);
-            std::fs::read_to_string(&file).map_err(|source| TopologyError::Read {
-                path: file.into(),
-                source,
-            })
+            std::fs::read_to_string(&file)
+                .map_err(|source| TopologyError::Read { path: file.into(), source })
         };
         let (picture, inventory) = (read(".dot")?, read(".toml")?);
-        let name = base
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into());
+        let name = base.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
         Self::parse(&name, &picture, &inventory)
     }
 
@@ -244,11 +240,7 @@ impl Topology {
             return 0;
         };
         self.links_of(from)
-            .filter(|(_, peer)| {
-                distance
-                    .get(peer.node.as_str())
-                    .is_some_and(|&d| d + 1 == own)
-            })
+            .filter(|(_, peer)| distance.get(peer.node.as_str()).is_some_and(|&d| d + 1 == own))
             .count()
     }
 }
@@ -266,9 +258,7 @@ impl Network {
 
     /// Whether `address` is in the network's subnet.
     pub fn contains(&self, address: Ipv4Addr) -> bool {
-        let mask = u32::MAX
-            .checked_shl(32 - u32::from(self.prefix_len))
-            .unwrap_or(0);
+        let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix_len)).unwrap_or(0);
         u32::from(address) & mask == u32::from(self.gateway) & mask
     }
 }

@@ -83,14 +83,8 @@ pub struct Picture {
 }
 
 /// Functions of other tools' files that have no meaning in a lab: the node and its cables go.
-const IGNORED_FUNCTIONS: [&str; 6] = [
-    "oob-server",
-    "oob-switch",
-    "internet",
-    "fake",
-    "netq-ts",
-    "management",
-];
+const IGNORED_FUNCTIONS: [&str; 6] =
+    ["oob-server", "oob-switch", "internet", "fake", "netq-ts", "management"];
 
 struct Reader<'a> {
     file: &'a str,
@@ -180,10 +174,7 @@ impl Reader<'_> {
                 ));
             };
             match known_function(function) {
-                Some(function) => nodes.push(DrawnNode {
-                    name: name.clone(),
-                    function,
-                }),
+                Some(function) => nodes.push(DrawnNode { name: name.clone(), function }),
                 None if IGNORED_FUNCTIONS.contains(&function.as_str()) => {
                     notes.push(format!(
                         "{file}: node {name} with its cables is left out (function {function})"
@@ -224,21 +215,14 @@ impl Reader<'_> {
                 "{file}: attribute {key} means nothing here, ignored ({count} times)"
             ));
         }
-        Ok(Picture {
-            nodes,
-            cables,
-            notes,
-        })
+        Ok(Picture { nodes, cables, notes })
     }
 }
 
 impl DrawnCable {
     /// The cable as the picture writes it.
     pub fn describe(&self) -> String {
-        format!(
-            "{}:{} -- {}:{}",
-            self.left.node, self.left.port, self.right.node, self.right.port
-        )
+        format!("{}:{} -- {}:{}", self.left.node, self.left.port, self.right.node, self.right.port)
     }
 }
 
@@ -266,11 +250,8 @@ fn read_cable(
             ));
         }
     };
-    let mut cable = DrawnCable {
-        left: read_end(left, file)?,
-        right: read_end(right, file)?,
-        label: None,
-    };
+    let mut cable =
+        DrawnCable { left: read_end(left, file)?, right: read_end(right, file)?, label: None };
     for (key, value) in pairs(&edge.attributes) {
         match key.as_str() {
             "left_mac" => cable.left.mac = Some(read_mac(&value, &cable, file)?),
@@ -284,28 +265,16 @@ fn read_cable(
 
 fn read_mac(text: &str, cable: &DrawnCable, file: &str) -> Result<Mac, TopologyError> {
     text.parse().map_err(|error| {
-        contradiction(
-            file,
-            format!(
-                "the cable {} has a wrong address: {error}",
-                cable.describe()
-            ),
-        )
+        contradiction(file, format!("the cable {} has a wrong address: {error}", cable.describe()))
     })
 }
 
 fn read_end(id: &NodeId, file: &str) -> Result<DrawnEnd, TopologyError> {
     let node = text(&id.0);
     // A port whose name is a compass point (`n`, `s`, ...) arrives as the second field.
-    let port =
-        id.1.as_ref()
-            .and_then(|port| port.0.as_ref().map(text).or_else(|| port.1.clone()));
+    let port = id.1.as_ref().and_then(|port| port.0.as_ref().map(text).or_else(|| port.1.clone()));
     match port {
-        Some(port) => Ok(DrawnEnd {
-            node,
-            port,
-            mac: None,
-        }),
+        Some(port) => Ok(DrawnEnd { node, port, mac: None }),
         None => Err(contradiction(
             file,
             format!("a cable at {node} names no port; write \"{node}\":\"swp1\""),
@@ -314,19 +283,14 @@ fn read_end(id: &NodeId, file: &str) -> Result<DrawnEnd, TopologyError> {
 }
 
 fn pairs(attributes: &[Attribute]) -> impl Iterator<Item = (String, String)> + '_ {
-    attributes
-        .iter()
-        .map(|Attribute(key, value)| (text(key), text(value)))
+    attributes.iter().map(|Attribute(key, value)| (text(key), text(value)))
 }
 
 fn text(id: &Id) -> String {
     match id {
         Id::Escaped(quoted) => {
             let inner = quoted.strip_prefix('"').unwrap_or(quoted);
-            inner
-                .strip_suffix('"')
-                .unwrap_or(inner)
-                .replace("\\\"", "\"")
+            inner.strip_suffix('"').unwrap_or(inner).replace("\\\"", "\"")
         }
         Id::Plain(text) | Id::Html(text) | Id::Anonymous(text) => text.clone(),
     }
@@ -353,19 +317,11 @@ fn syntax_error(drawing: &str, text: &str, file: &str) -> TopologyError {
         "" => "the end of the line".to_owned(),
         rest => format!("`{rest}`"),
     };
-    TopologyError::PictureSyntax {
-        file: file.to_owned(),
-        line,
-        column,
-        found,
-    }
+    TopologyError::PictureSyntax { file: file.to_owned(), line, column, found }
 }
 
 fn contradiction(file: &str, message: impl Into<String>) -> TopologyError {
-    TopologyError::Contradiction {
-        file: file.to_owned(),
-        message: message.into(),
-    }
+    TopologyError::Contradiction { file: file.to_owned(), message: message.into() }
 }
 
 #[cfg(test)]
@@ -390,14 +346,8 @@ mod tests {
     fn ports_and_addresses_of_a_cable_survive() {
         let picture = parse(SMALL, "lab.dot").expect("valid");
         let cable = &picture.cables[0];
-        assert_eq!(
-            (cable.left.node.as_str(), cable.left.port.as_str()),
-            ("leaf01", "swp1")
-        );
-        assert_eq!(
-            (cable.right.node.as_str(), cable.right.port.as_str()),
-            ("spine01", "swp2")
-        );
+        assert_eq!((cable.left.node.as_str(), cable.left.port.as_str()), ("leaf01", "swp1"));
+        assert_eq!((cable.right.node.as_str(), cable.right.port.as_str()), ("spine01", "swp2"));
         assert_eq!(cable.right.mac, "44:38:39:00:00:02".parse().ok());
         assert_eq!(picture.cables[1].right.port, "eth1");
     }
@@ -407,10 +357,7 @@ mod tests {
         let picture = parse(SMALL, "lab.dot").expect("valid");
         for key in ["os", "memory", "speed"] {
             assert!(
-                picture
-                    .notes
-                    .iter()
-                    .any(|note| note.contains(&format!("attribute {key} "))),
+                picture.notes.iter().any(|note| note.contains(&format!("attribute {key} "))),
                 "{key}"
             );
         }
@@ -429,21 +376,13 @@ mod tests {
     #[test]
     fn a_cable_to_a_node_that_is_not_drawn_is_refused() {
         let text = r#"graph x { leaf01 [function=leaf] leaf01:swp1 -- spine09:swp1 }"#;
-        assert!(
-            message(text).contains("unknown node spine09"),
-            "{}",
-            message(text)
-        );
+        assert!(message(text).contains("unknown node spine09"), "{}", message(text));
     }
 
     #[test]
     fn a_syntax_error_names_its_line() {
         let text = "graph x {\n  leaf01 [function=leaf]\n  leaf01:swp1 -- \n}";
-        assert!(
-            message(text).starts_with("lab.dot line 4"),
-            "{}",
-            message(text)
-        );
+        assert!(message(text).starts_with("lab.dot line 4"), "{}", message(text));
     }
 
     #[test]

@@ -30,17 +30,11 @@ struct Files {
 
 impl Files {
     fn dot(&self, message: impl Into<String>) -> TopologyError {
-        TopologyError::Contradiction {
-            file: self.dot.clone(),
-            message: message.into(),
-        }
+        TopologyError::Contradiction { file: self.dot.clone(), message: message.into() }
     }
 
     fn toml(&self, message: impl Into<String>) -> TopologyError {
-        TopologyError::Contradiction {
-            file: self.toml.clone(),
-            message: message.into(),
-        }
+        TopologyError::Contradiction { file: self.toml.clone(), message: message.into() }
     }
 }
 
@@ -50,10 +44,7 @@ pub(super) fn combine(
     picture: &Picture,
     inventory: &Inventory,
 ) -> Result<Topology, TopologyError> {
-    let files = Files {
-        dot: format!("{name}.dot"),
-        toml: format!("{name}.toml"),
-    };
+    let files = Files { dot: format!("{name}.dot"), toml: format!("{name}.toml") };
     check_names(picture, inventory, &files)?;
     check_ports(picture, &files)?;
     let fabric = fabric(inventory, &files)?;
@@ -128,8 +119,7 @@ fn check_names(
 }
 
 fn is_plain(name: &str) -> bool {
-    name.bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 fn check_ports(picture: &Picture, files: &Files) -> Result<(), TopologyError> {
@@ -165,10 +155,7 @@ fn check_ports(picture: &Picture, files: &Files) -> Result<(), TopologyError> {
 
 fn fabric(inventory: &Inventory, files: &Files) -> Result<Fabric, TopologyError> {
     let entry = &inventory.fabric;
-    for (key, mtu) in [
-        ("underlay_mtu", entry.underlay_mtu),
-        ("host_mtu", entry.host_mtu),
-    ] {
+    for (key, mtu) in [("underlay_mtu", entry.underlay_mtu), ("host_mtu", entry.host_mtu)] {
         if !(MTU_MIN..=MTU_MAX).contains(&mtu) {
             return Err(files.toml(format!(
                 "[fabric] {key} = {mtu} is out of range; use {MTU_MIN} to {MTU_MAX}"
@@ -227,10 +214,7 @@ fn network(name: &str, entry: &NetworkEntry, files: &Files) -> Result<Network, T
         )));
     }
     let gateway = entry.gateway.split_once('/').and_then(|(address, length)| {
-        let length = length
-            .parse()
-            .ok()
-            .filter(|length| (1..=30).contains(length))?;
+        let length = length.parse().ok().filter(|length| (1..=30).contains(length))?;
         Some((address.parse::<Ipv4Addr>().ok()?, length))
     });
     let Some((gateway, prefix_len)) = gateway else {
@@ -266,9 +250,9 @@ fn switches(
             continue;
         }
         let Some(entry) = inventory.nodes.get(name) else {
-            return Err(files.toml(format!(
-                "[nodes.{name}] is missing; add its site, as and loopback"
-            )));
+            return Err(
+                files.toml(format!("[nodes.{name}] is missing; add its site, as and loopback"))
+            );
         };
         // 0, 23456 and the last number of each size are reserved (RFC 7607, 6793, 7300).
         if matches!(entry.asn, 0 | 23456 | 65535 | u32::MAX) {
@@ -292,10 +276,7 @@ fn switches(
     }
     place_networks(&mut switches, inventory, networks, files)?;
     for switch in &mut switches {
-        let wished = inventory
-            .nodes
-            .get(&switch.name)
-            .and_then(|entry| entry.fabricd);
+        let wished = inventory.nodes.get(&switch.name).and_then(|entry| entry.fabricd);
         switch.fabricd = wished.unwrap_or(!switch.networks.is_empty());
     }
     Ok(switches)
@@ -402,16 +383,9 @@ fn sort_cables<'a>(
         }
         host_cables.push((host, leaf));
     }
-    for node in picture
-        .nodes
-        .iter()
-        .filter(|node| node.function == Function::Host)
-    {
+    for node in picture.nodes.iter().filter(|node| node.function == Function::Host) {
         if host_cables.iter().all(|(own, _)| own.node != node.name) {
-            return Err(files.dot(format!(
-                "host {} has no cable; connect it to a leaf",
-                node.name
-            )));
+            return Err(files.dot(format!("host {} has no cable; connect it to a leaf", node.name)));
         }
     }
     Ok((links, host_cables))
@@ -437,14 +411,11 @@ fn hosts(
     for (own, leaf) in cables {
         let name = own.node.as_str();
         let Some(entry) = inventory.hosts.get(name) else {
-            return Err(files.toml(format!(
-                "[hosts.{name}] is missing; add its network and address"
-            )));
+            return Err(
+                files.toml(format!("[hosts.{name}] is missing; add its network and address"))
+            );
         };
-        let Some(network) = networks
-            .iter()
-            .find(|network| network.name == entry.network)
-        else {
+        let Some(network) = networks.iter().find(|network| network.name == entry.network) else {
             return Err(files.toml(format!(
                 "host {name} is in the unknown network {}; define [networks.{}] or correct the name",
                 entry.network, entry.network
@@ -481,20 +452,15 @@ fn hosts(
 
 fn check_addresses(topology: &Topology, files: &Files) -> Result<(), TopologyError> {
     let mut owners: HashMap<Ipv4Addr, String> = HashMap::new();
-    let gateways = topology.networks.iter().map(|network| {
-        (
-            network.gateway,
-            format!("the gateway of network {}", network.name),
-        )
-    });
+    let gateways = topology
+        .networks
+        .iter()
+        .map(|network| (network.gateway, format!("the gateway of network {}", network.name)));
     let loopbacks = topology
         .switches
         .iter()
         .map(|switch| (switch.loopback, format!("the loopback of {}", switch.name)));
-    let hosts = topology
-        .hosts
-        .iter()
-        .map(|host| (host.address, format!("host {}", host.name)));
+    let hosts = topology.hosts.iter().map(|host| (host.address, format!("host {}", host.name)));
     for (address, owner) in gateways.chain(loopbacks).chain(hosts) {
         if address.is_unspecified()
             || address.is_multicast()
@@ -512,10 +478,8 @@ fn check_addresses(topology: &Topology, files: &Files) -> Result<(), TopologyErr
         }
     }
     for switch in &topology.switches {
-        if let Some(network) = topology
-            .networks
-            .iter()
-            .find(|network| network.contains(switch.loopback))
+        if let Some(network) =
+            topology.networks.iter().find(|network| network.contains(switch.loopback))
         {
             return Err(files.toml(format!(
                 "loopback {} of {} lies in the subnet of network {}; loopbacks need addresses of their own",
@@ -536,16 +500,10 @@ fn check_macs(topology: &Topology, files: &Files) -> Result<(), TopologyError> {
             )));
         }
         // Several networks may share one gateway MAC: each has a bridge of its own.
-        owners.insert(
-            network.gateway_mac,
-            format!("the gateway of network {}", network.name),
-        );
+        owners.insert(network.gateway_mac, format!("the gateway of network {}", network.name));
     }
     let link_ends = topology.links.iter().flat_map(|link| [&link.a, &link.b]);
-    let host_ends = topology
-        .hosts
-        .iter()
-        .flat_map(|host| [&host.end, &host.switch]);
+    let host_ends = topology.hosts.iter().flat_map(|host| [&host.end, &host.switch]);
     for end in link_ends.chain(host_ends) {
         let owner = format!("port {} of {}", end.port, end.node);
         if end.mac.is_group() || end.mac == Mac([0; 6]) {
@@ -633,22 +591,12 @@ address = "10.1.0.12"
     #[test]
     fn a_valid_topology_puts_networks_on_leafs_and_hosts_on_ports() {
         let topology = check(PICTURE, INVENTORY).expect("valid");
-        assert_eq!(
-            topology.switch("leaf01").expect("drawn").networks,
-            ["blue", "red"]
-        );
+        assert_eq!(topology.switch("leaf01").expect("drawn").networks, ["blue", "red"]);
         assert_eq!(topology.switch("leaf02").expect("drawn").networks, ["blue"]);
-        assert!(
-            topology
-                .switch("spine01")
-                .is_some_and(|spine| !spine.fabricd)
-        );
+        assert!(topology.switch("spine01").is_some_and(|spine| !spine.fabricd));
         let vm1 = topology.host("vm1").expect("drawn");
         assert_eq!(vm1.end.mac.to_string(), "02:00:00:00:01:01");
-        assert_eq!(
-            (vm1.switch.node.as_str(), vm1.switch.port.as_str()),
-            ("leaf01", "swp10")
-        );
+        assert_eq!((vm1.switch.node.as_str(), vm1.switch.port.as_str()), ("leaf01", "swp10"));
     }
 
     #[test]
@@ -728,10 +676,7 @@ address = "10.1.0.12"
     #[test]
     fn a_port_connected_twice_is_refused() {
         let message = picture_error("leaf01:swp10", "leaf01:swp1");
-        assert!(
-            message.contains("port swp1 of leaf01 is connected twice"),
-            "{message}"
-        );
+        assert!(message.contains("port swp1 of leaf01 is connected twice"), "{message}");
     }
 
     #[test]
@@ -763,10 +708,8 @@ address = "10.1.0.12"
 
     #[test]
     fn an_underlay_too_small_for_vxlan_is_refused() {
-        let message = inventory_error(
-            "[networks.blue]",
-            "[fabric]\nunderlay_mtu = 1549\n[networks.blue]",
-        );
+        let message =
+            inventory_error("[networks.blue]", "[fabric]\nunderlay_mtu = 1549\n[networks.blue]");
         assert!(message.contains("too small"), "{message}");
     }
 
@@ -778,9 +721,6 @@ address = "10.1.0.12"
         );
         let message =
             check("graph t { \"a/b\" [function=leaf] }", "").expect_err("must be refused");
-        assert!(
-            message.contains("cannot name a network namespace"),
-            "{message}"
-        );
+        assert!(message.contains("cannot name a network namespace"), "{message}");
     }
 }

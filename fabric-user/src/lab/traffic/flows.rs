@@ -15,10 +15,7 @@ use crate::lab::{LabError, Netns};
 /// # Errors
 /// If the host's namespace gives no raw socket or a datagram cannot be sent.
 pub fn send_flows(from: &Netns, to: Ipv4Addr, flows: u16, packets: u32) -> Result<(), LabError> {
-    let failed = |source| LabError::Namespace {
-        namespace: from.name().into(),
-        source,
-    };
+    let failed = |source| LabError::Namespace { namespace: from.name().into(), source };
     from.enter(|| {
         let socket = socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::UDP))?;
         let address = SocketAddrV4::new(to, 0);

@@ -47,10 +47,7 @@ impl Ping {
     /// # Errors
     /// If the host's namespace cannot be entered or gives no raw socket.
     pub fn start(host: &Netns, target: Ipv4Addr, interval: Duration) -> Result<Self, LabError> {
-        let failed = |source| LabError::Namespace {
-            namespace: host.name().into(),
-            source,
-        };
+        let failed = |source| LabError::Namespace { namespace: host.name().into(), source };
         let socket = Arc::new(host.enter(open)?.map_err(failed)?);
         // The namespace has no other pinger of ours with the same number: it is the socket's own.
         let identifier = std::os::fd::AsRawFd::as_raw_fd(&*socket) as u16 ^ 0xfab0;
@@ -64,12 +61,7 @@ impl Ping {
             let stop = stop.clone();
             thread::spawn(move || send(&socket, identifier, target, interval, &stop))
         };
-        Ok(Self {
-            stop,
-            sender,
-            receiver,
-            replies,
-        })
+        Ok(Self { stop, sender, receiver, replies })
     }
 
     /// Stops sending, waits for the last replies and counts.
@@ -78,36 +70,21 @@ impl Ping {
     /// If a request could not be sent for a reason other than a missing route or neighbour.
     pub fn stop(self) -> io::Result<PingReport> {
         self.stop.store(true, Ordering::Relaxed);
-        let sent = self
-            .sender
-            .join()
-            .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))?;
+        let sent = self.sender.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))?;
         let deadline = Instant::now() + REPLY_TIME;
-        let count = || {
-            self.replies
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .len() as u64
-        };
+        let count = || self.replies.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
         while count() < u64::from(sent) && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(5));
         }
         let replies = count();
         drop(self.receiver);
-        Ok(PingReport {
-            sent: sent.into(),
-            lost: u64::from(sent) - replies.min(sent.into()),
-        })
+        Ok(PingReport { sent: sent.into(), lost: u64::from(sent) - replies.min(sent.into()) })
     }
 }
 
 fn open() -> io::Result<OwnedFd> {
     let socket = socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::ICMP))?;
-    sockopt::set_socket_timeout(
-        &socket,
-        sockopt::Timeout::Recv,
-        Some(Duration::from_millis(100)),
-    )?;
+    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(Duration::from_millis(100)))?;
     Ok(socket)
 }
 
@@ -150,9 +127,7 @@ fn request(identifier: u16, sequence: u16) -> [u8; 16] {
     packet[0] = ECHO_REQUEST;
     packet[4..6].copy_from_slice(&identifier.to_be_bytes());
     packet[6..8].copy_from_slice(&sequence.to_be_bytes());
-    let words = packet
-        .chunks_exact(2)
-        .map(|w| u32::from(u16::from_be_bytes([w[0], w[1]])));
+    let words = packet.chunks_exact(2).map(|w| u32::from(u16::from_be_bytes([w[0], w[1]])));
     let checksum = !fabric_common::checksum::fold(words.sum());
     packet[2..4].copy_from_slice(&checksum.to_be_bytes());
     packet
@@ -179,10 +154,7 @@ fn receive(socket: &OwnedFd, identifier: u16, stop: &AtomicBool, replies: &Mutex
             && u16::from_be_bytes([i0, i1]) == identifier
         {
             let sequence = u16::from_be_bytes([s0, s1]);
-            replies
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(sequence);
+            replies.lock().unwrap_or_else(PoisonError::into_inner).insert(sequence);
         }
     }
 }

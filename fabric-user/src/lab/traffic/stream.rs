@@ -79,15 +79,10 @@ impl Stream {
             move |source| LabError::Namespace { namespace, source }
         };
         let port = options.port;
-        let receiver = to
-            .enter(|| UdpSocket::bind((address, port)))?
-            .map_err(failed(to))?;
-        receiver
-            .set_read_timeout(Some(Duration::from_millis(50)))
-            .map_err(failed(to))?;
-        let sender = from
-            .enter(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)))?
-            .map_err(failed(from))?;
+        let receiver = to.enter(|| UdpSocket::bind((address, port)))?.map_err(failed(to))?;
+        receiver.set_read_timeout(Some(Duration::from_millis(50))).map_err(failed(to))?;
+        let sender =
+            from.enter(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)))?.map_err(failed(from))?;
         sender.connect((address, port)).map_err(failed(from))?;
         let stop = Arc::new(AtomicBool::new(false));
         let received = Arc::new(AtomicU64::new(0));
@@ -99,12 +94,7 @@ impl Stream {
             let stop = stop.clone();
             thread::spawn(move || send(&sender, &options, &stop))
         };
-        Ok(Self {
-            stop,
-            received,
-            sender,
-            receiver,
-        })
+        Ok(Self { stop, received, sender, receiver })
     }
 
     /// Datagrams that have arrived so far.
@@ -119,10 +109,7 @@ impl Stream {
     /// If a datagram could not be sent for a reason other than a missing route or neighbour.
     pub fn stop(self) -> io::Result<StreamReport> {
         self.stop.store(true, Ordering::Relaxed);
-        let sent = self
-            .sender
-            .join()
-            .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))?;
+        let sent = self.sender.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))?;
         let report = self.receiver.join().map_err(|_| io::ErrorKind::Other)?;
         Ok(StreamReport { sent, ..report })
     }
@@ -156,10 +143,8 @@ fn send(socket: &UdpSocket, options: &StreamOptions, stop: &AtomicBool) -> io::R
 /// Errors of a link that is down or a port whose receiver is not there yet: a loss, not a failure.
 fn is_unreachable(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable};
-    matches!(
-        error.kind(),
-        ConnectionRefused | HostUnreachable | NetworkDown | NetworkUnreachable
-    ) || error.raw_os_error() == Some(libc::ENOBUFS)
+    matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkDown | NetworkUnreachable)
+        || error.raw_os_error() == Some(libc::ENOBUFS)
 }
 
 fn receive(

@@ -34,22 +34,15 @@ pub fn transfer(
         let namespace = ns.name().to_owned();
         move |source| LabError::Namespace { namespace, source }
     };
-    let listener = to
-        .enter(|| TcpListener::bind((address, 0)))?
-        .map_err(failed(to))?;
+    let listener = to.enter(|| TcpListener::bind((address, 0)))?.map_err(failed(to))?;
     let port = listener.local_addr().map_err(failed(to))?.port();
     let start = Instant::now();
     let receiver = thread::spawn(move || receive(&listener));
     let sent = from.enter(|| send(address, port, bytes))?;
     sent.map_err(failed(from))?;
-    let intact = receiver
-        .join()
-        .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
-        .map_err(failed(to))?;
-    Ok(Transfer {
-        intact,
-        time: start.elapsed(),
-    })
+    let intact =
+        receiver.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())).map_err(failed(to))?;
+    Ok(Transfer { intact, time: start.elapsed() })
 }
 
 fn pattern(position: u64) -> u8 {
@@ -61,9 +54,7 @@ fn send(address: Ipv4Addr, port: u16, bytes: u64) -> io::Result<()> {
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut position = 0;
     // Writes of many sizes make segments of many sizes.
-    let mut sizes = [1_usize, 7, 100, 1_400, 1_448, 1_449, 9_000, 65_000]
-        .into_iter()
-        .cycle();
+    let mut sizes = [1_usize, 7, 100, 1_400, 1_448, 1_449, 9_000, 65_000].into_iter().cycle();
     while position < bytes {
         let size = (sizes.next().unwrap_or(1) as u64).min(bytes - position);
         let chunk: Vec<u8> = (position..position + size).map(pattern).collect();
