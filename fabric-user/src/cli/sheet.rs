@@ -30,7 +30,8 @@ pub(super) struct Column {
 impl Column {
     /// A column of text.
     pub(super) const fn text(key: &'static str, title: &'static str) -> Self {
-        let (right, detail, moving, wrapped, cut, hidden) = (false, false, false, false, false, false);
+        let (right, detail, moving, wrapped, cut, hidden) =
+            (false, false, false, false, false, false);
         Self { key, title, right, detail, moving, wrapped, cut, hidden }
     }
 
@@ -270,7 +271,8 @@ impl Sheet {
             differences.push(Difference { change, row, old, place: Some(place) });
         }
         let gone = before.rows.iter().filter(|row| former.contains_key(&identity(row)));
-        let removed = |row| Difference { change: Change::Removed, row, old: Some(row), place: None };
+        let removed =
+            |row| Difference { change: Change::Removed, row, old: Some(row), place: None };
         differences.extend(gone.map(removed));
         differences
     }
@@ -291,15 +293,19 @@ impl Sheet {
         for (number, row) in self.rows.iter().enumerate() {
             let change = marks.and_then(|marks| marks.get(&number)).map_or("", |c| c.mark());
             let cells = shown.iter().map(|i| row[*i].text.clone());
-            let mut line = TableRow::from(mark(change).into_iter().chain(cells).collect::<Vec<_>>());
+            let mut line =
+                TableRow::from(mark(change).into_iter().chain(cells).collect::<Vec<_>>());
             if self.columns.iter().any(|column| column.cut) {
                 line.max_height(1);
             }
             table.add_row(line);
         }
-        let columns = mark("").map(|_| None).into_iter().chain(shown.iter().map(|i| Some(&self.columns[*i])));
+        let columns =
+            mark("").map(|_| None).into_iter().chain(shown.iter().map(|i| Some(&self.columns[*i])));
         for (place, column) in columns.enumerate() {
-            let Some(target) = table.column_mut(place) else { continue };
+            let Some(target) = table.column_mut(place) else {
+                continue;
+            };
             target.set_padding((0, if column.is_none() { 1 } else { 2 }));
             if column.is_some_and(|c| c.right) {
                 target.set_cell_alignment(CellAlignment::Right);
@@ -314,7 +320,9 @@ impl Sheet {
 
     /// Wraps sentences if the terminal is too narrow for them and leaves them enough room.
     fn fit<'a>(&self, table: &mut Table, look: Look, mut shown: impl Iterator<Item = &'a Column>) {
-        let Some(width) = look.width.filter(|_| shown.any(|c| c.wrapped)) else { return };
+        let Some(width) = look.width.filter(|_| shown.any(|c| c.wrapped)) else {
+            return;
+        };
         let fixed: u16 = table
             .column_iter()
             .zip(table.column_max_content_widths())
