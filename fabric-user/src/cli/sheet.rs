@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use comfy_table::{
     CellAlignment, ColumnConstraint, ContentArrangement, Row as TableRow, Table, presets,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+
+pub(super) use super::cell::Cell;
 
 /// Columns narrower than this are no place for sentences: better let the terminal wrap.
 const NARROWEST_TEXT: u16 = 16;
@@ -63,77 +65,6 @@ impl Column {
     /// Holds sentences that are nice to have: cut off where the terminal ends.
     pub(super) const fn cut(self) -> Self {
         Self { wrapped: true, cut: true, ..self }
-    }
-}
-
-/// What stands in a row and column.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Cell {
-    text: String,
-    value: Value,
-}
-
-impl Cell {
-    /// A text for people and a value for programs.
-    pub(super) fn new(text: impl Into<String>, value: impl Into<Value>) -> Self {
-        Self { text: text.into(), value: value.into() }
-    }
-
-    /// Nothing: `-` and `null`.
-    pub(super) fn none() -> Self {
-        Self::new("-", Value::Null)
-    }
-
-    /// The JSON value.
-    pub(super) const fn value(&self) -> &Value {
-        &self.value
-    }
-
-    /// The text.
-    pub(super) fn text(&self) -> &str {
-        &self.text
-    }
-}
-
-impl From<String> for Cell {
-    fn from(text: String) -> Self {
-        Self { value: json!(text), text }
-    }
-}
-
-impl From<&str> for Cell {
-    fn from(text: &str) -> Self {
-        text.to_owned().into()
-    }
-}
-
-impl From<u64> for Cell {
-    fn from(number: u64) -> Self {
-        Self::new(number.to_string(), number)
-    }
-}
-
-impl From<u32> for Cell {
-    fn from(number: u32) -> Self {
-        u64::from(number).into()
-    }
-}
-
-impl From<u16> for Cell {
-    fn from(number: u16) -> Self {
-        u64::from(number).into()
-    }
-}
-
-impl From<usize> for Cell {
-    fn from(number: usize) -> Self {
-        (number as u64).into()
-    }
-}
-
-impl<T: Into<Self>> From<Option<T>> for Cell {
-    fn from(content: Option<T>) -> Self {
-        content.map_or_else(Self::none, Into::into)
     }
 }
 
@@ -338,6 +269,8 @@ impl Sheet {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const COLUMNS: &[Column] = &[
