@@ -58,7 +58,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         settings.update(0, |value| value.bypass = is.into());
     }
     if args.json {
-        print::json(&json!({ "instance": chosen.name(), "bypass": is, "changed": is != was }), false)?;
+        print::json(
+            &json!({ "instance": chosen.name(), "bypass": is, "changed": is != was }),
+            false,
+        )?;
     } else {
         print::text(&format!("{}\n", sentence(is, is != was || !writable)))?;
     }

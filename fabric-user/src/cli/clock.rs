@@ -70,7 +70,9 @@ mod tests {
 
     #[test]
     fn both_clocks_agree_to_a_few_hundred_milliseconds() {
-        let Some(exact) = from_timer_list() else { return };
+        let Some(exact) = from_timer_list() else {
+            return;
+        };
         let uptime = clock_gettime(ClockId::Monotonic);
         let uptime = Duration::new(uptime.tv_sec as u64, uptime.tv_nsec as u32);
         let off = |hz: u32| after_boot(uptime, hz).abs_diff(exact) as f64 / f64::from(hz);

@@ -105,7 +105,8 @@ mod tests {
     #[test]
     fn table_keys_are_taken_apart_as_they_were_put_together() {
         let mac = [0x52, 0x54, 0, 1, 2, 3];
-        let entry = fdb_entry((fdb::key(9, fdb::mac_number(mac)), fdb::target(fdb::KIND_REMOTE, 4), 5));
+        let entry =
+            fdb_entry((fdb::key(9, fdb::mac_number(mac)), fdb::target(fdb::KIND_REMOTE, 4), 5));
         let expected =
             FdbEntry { domain: 9, mac: Mac(mac), kind: fdb::KIND_REMOTE, index: 4, shown: 5 };
         assert_eq!(entry, expected);

@@ -1,10 +1,6 @@
 //! Which instance a command is about, and its maps.
 
-use std::{
-    fs,
-    os::unix::net::UnixStream,
-    path::PathBuf,
-};
+use std::{fs, os::unix::net::UnixStream, path::PathBuf};
 
 use anyhow::{Context as _, bail};
 use aya::maps::MapInfo;
@@ -155,6 +151,9 @@ impl Chosen {
         if others.is_empty() {
             bail!("instance {name} has no maps; start fabricd");
         }
-        bail!("instance {name} has no maps; choose one that has by --instance: {}", others.join(", "))
+        bail!(
+            "instance {name} has no maps; choose one that has by --instance: {}",
+            others.join(", ")
+        )
     }
 }

@@ -6,6 +6,7 @@
 
 mod attach;
 mod bypass;
+mod cell;
 mod clock;
 mod contents;
 mod counters;

@@ -46,7 +46,9 @@ pub(super) fn interfaces(
     let mut most = known(&best, ports);
     for path in named().filter(|_| most < ports.len()).collect::<Vec<_>>() {
         // A name whose namespace has gone, or one that goes at this moment.
-        let Ok(candidate) = inside(&path) else { continue };
+        let Ok(candidate) = inside(&path) else {
+            continue;
+        };
         let matches = known(&candidate, ports);
         if matches > most {
             (best, most) = (candidate, matches);

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use comfy_table::{
     CellAlignment, ColumnConstraint, ContentArrangement, Row as TableRow, Table, presets,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+
+pub(super) use super::cell::Cell;
 
 /// Columns narrower than this are no place for sentences: better let the terminal wrap.
 const NARROWEST_TEXT: u16 = 16;
@@ -30,7 +32,8 @@ pub(super) struct Column {
 impl Column {
     /// A column of text.
     pub(super) const fn text(key: &'static str, title: &'static str) -> Self {
-        let (right, detail, moving, wrapped, cut, hidden) = (false, false, false, false, false, false);
+        let (right, detail, moving, wrapped, cut, hidden) =
+            (false, false, false, false, false, false);
         Self { key, title, right, detail, moving, wrapped, cut, hidden }
     }
 
@@ -62,77 +65,6 @@ impl Column {
     /// Holds sentences that are nice to have: cut off where the terminal ends.
     pub(super) const fn cut(self) -> Self {
         Self { wrapped: true, cut: true, ..self }
-    }
-}
-
-/// What stands in a row and column.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Cell {
-    text: String,
-    value: Value,
-}
-
-impl Cell {
-    /// A text for people and a value for programs.
-    pub(super) fn new(text: impl Into<String>, value: impl Into<Value>) -> Self {
-        Self { text: text.into(), value: value.into() }
-    }
-
-    /// Nothing: `-` and `null`.
-    pub(super) fn none() -> Self {
-        Self::new("-", Value::Null)
-    }
-
-    /// The JSON value.
-    pub(super) const fn value(&self) -> &Value {
-        &self.value
-    }
-
-    /// The text.
-    pub(super) fn text(&self) -> &str {
-        &self.text
-    }
-}
-
-impl From<String> for Cell {
-    fn from(text: String) -> Self {
-        Self { value: json!(text), text }
-    }
-}
-
-impl From<&str> for Cell {
-    fn from(text: &str) -> Self {
-        text.to_owned().into()
-    }
-}
-
-impl From<u64> for Cell {
-    fn from(number: u64) -> Self {
-        Self::new(number.to_string(), number)
-    }
-}
-
-impl From<u32> for Cell {
-    fn from(number: u32) -> Self {
-        u64::from(number).into()
-    }
-}
-
-impl From<u16> for Cell {
-    fn from(number: u16) -> Self {
-        u64::from(number).into()
-    }
-}
-
-impl From<usize> for Cell {
-    fn from(number: usize) -> Self {
-        (number as u64).into()
-    }
-}
-
-impl<T: Into<Self>> From<Option<T>> for Cell {
-    fn from(content: Option<T>) -> Self {
-        content.map_or_else(Self::none, Into::into)
     }
 }
 
@@ -270,7 +202,8 @@ impl Sheet {
             differences.push(Difference { change, row, old, place: Some(place) });
         }
         let gone = before.rows.iter().filter(|row| former.contains_key(&identity(row)));
-        let removed = |row| Difference { change: Change::Removed, row, old: Some(row), place: None };
+        let removed =
+            |row| Difference { change: Change::Removed, row, old: Some(row), place: None };
         differences.extend(gone.map(removed));
         differences
     }
@@ -291,15 +224,19 @@ impl Sheet {
         for (number, row) in self.rows.iter().enumerate() {
             let change = marks.and_then(|marks| marks.get(&number)).map_or("", |c| c.mark());
             let cells = shown.iter().map(|i| row[*i].text.clone());
-            let mut line = TableRow::from(mark(change).into_iter().chain(cells).collect::<Vec<_>>());
+            let mut line =
+                TableRow::from(mark(change).into_iter().chain(cells).collect::<Vec<_>>());
             if self.columns.iter().any(|column| column.cut) {
                 line.max_height(1);
             }
             table.add_row(line);
         }
-        let columns = mark("").map(|_| None).into_iter().chain(shown.iter().map(|i| Some(&self.columns[*i])));
+        let columns =
+            mark("").map(|_| None).into_iter().chain(shown.iter().map(|i| Some(&self.columns[*i])));
         for (place, column) in columns.enumerate() {
-            let Some(target) = table.column_mut(place) else { continue };
+            let Some(target) = table.column_mut(place) else {
+                continue;
+            };
             target.set_padding((0, if column.is_none() { 1 } else { 2 }));
             if column.is_some_and(|c| c.right) {
                 target.set_cell_alignment(CellAlignment::Right);
@@ -314,7 +251,9 @@ impl Sheet {
 
     /// Wraps sentences if the terminal is too narrow for them and leaves them enough room.
     fn fit<'a>(&self, table: &mut Table, look: Look, mut shown: impl Iterator<Item = &'a Column>) {
-        let Some(width) = look.width.filter(|_| shown.any(|c| c.wrapped)) else { return };
+        let Some(width) = look.width.filter(|_| shown.any(|c| c.wrapped)) else {
+            return;
+        };
         let fixed: u16 = table
             .column_iter()
             .zip(table.column_max_content_widths())
@@ -330,6 +269,8 @@ impl Sheet {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const COLUMNS: &[Column] = &[

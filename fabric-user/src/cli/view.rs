@@ -125,7 +125,8 @@ pub(super) mod tests {
         };
         let circuit = |port, vlan| Circuit { port, domain: 1, vlan, ..Circuit::default() };
         let mac = |last| Mac([2, 0, 0, 0, 0, last]);
-        let entry = |last, kind, index, shown| FdbEntry { domain: 1, mac: mac(last), kind, index, shown };
+        let entry =
+            |last, kind, index, shown| FdbEntry { domain: 1, mac: mac(last), kind, index, shown };
         let nexthop = |port, last, family, gateway: &[u8]| {
             let mut hop = Nexthop { port, family, ..Nexthop::default() };
             hop.ethernet[..6].copy_from_slice(&mac(last).0);
@@ -161,8 +162,10 @@ pub(super) mod tests {
             .into(),
             ..Contents::default()
         };
-        let names = [(11, "swp1"), (12, "swp2"), (13, "h1"), (14, "h2"), (20, "br200"), (21, "br7")];
-        let interfaces = names.into_iter().map(|(index, name)| interface(index, name, None)).collect();
+        let names =
+            [(11, "swp1"), (12, "swp2"), (13, "h1"), (14, "h2"), (20, "br200"), (21, "br7")];
+        let interfaces =
+            names.into_iter().map(|(index, name)| interface(index, name, None)).collect();
         View { contents, interfaces, now: Some(now) }
     }
 

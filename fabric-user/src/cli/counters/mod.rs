@@ -169,7 +169,9 @@ fn scene<'a>(args: &Args, view: &'a View, sums: Sums, unit: Unit) -> anyhow::Res
     let port = args.port.as_deref().map(|name| {
         let slots: Vec<u32> = view.contents.ports.keys().copied().collect();
         slots.into_iter().find(|slot| view.port(*slot) == name).ok_or_else(|| {
-            anyhow::anyhow!("no program counts packets on port {name}; `fabricctl status` lists the ports")
+            anyhow::anyhow!(
+                "no program counts packets on port {name}; `fabricctl status` lists the ports"
+            )
         })
     });
     Ok(Scene { view, sums, port: port.transpose()?, all: args.all, unit })
@@ -191,7 +193,9 @@ fn show(args: &Args, scene: &Scene<'_>) -> anyhow::Result<()> {
     };
     let watching = args.watch.is_some();
     if args.style.json {
-        let rows = |by| if watching { per_second(sheet(by).json()) } else { sheet(by).json() };
+        let rows = |by| {
+            if watching { per_second(sheet(by).json()) } else { sheet(by).json() }
+        };
         let value: Value = match args.by {
             Some(by) => rows(by),
             None => wanted.iter().map(|by| (by.name().to_owned(), rows(*by))).collect(),

@@ -1,9 +1,6 @@
 //! `counters ports`.
 
-use fabric_common::{
-    reason::Verdict,
-    schema::counters::Counter,
-};
+use fabric_common::{reason::Verdict, schema::counters::Counter};
 
 use super::{Scene, sums::Counts as _};
 use crate::cli::{

@@ -75,7 +75,8 @@ mod tests {
     #[test]
     fn reasons_of_all_ports_are_added_up_and_zeros_left_out_unless_asked_for() {
         let view = leaf();
-        let mut scene = Scene { view: &view, sums: sums(), port: None, all: false, unit: Unit::Total };
+        let mut scene =
+            Scene { view: &view, sums: sums(), port: None, all: false, unit: Unit::Total };
         let expected = "\
 REASON                   VERDICT   PACKETS            SHARE
 encapsulated             redirect      996  97.3 KiB  99.6%

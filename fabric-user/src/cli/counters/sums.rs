@@ -63,7 +63,10 @@ impl Sums {
     }
 }
 
-fn difference<K: Ord + Copy, T: Counts>(now: &BTreeMap<K, T>, then: &BTreeMap<K, T>) -> BTreeMap<K, T> {
+fn difference<K: Ord + Copy, T: Counts>(
+    now: &BTreeMap<K, T>,
+    then: &BTreeMap<K, T>,
+) -> BTreeMap<K, T> {
     let one = |(key, now): (&K, &T)| (*key, now.less(then.get(key).copied().unwrap_or_default()));
     now.iter().map(one).collect()
 }

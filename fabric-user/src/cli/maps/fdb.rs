@@ -58,9 +58,11 @@ fn place(view: &View, entry: &FdbEntry) -> (&'static str, Cell, Cell) {
             Some(circuit) => ("local", view.port(circuit.port.into()).into(), vlan(circuit.vlan)),
             None => ("local", Cell::none(), Cell::none()),
         },
-        KIND_REMOTE => {
-            ("remote", view.vtep(entry.index).map(|address| address.to_string()).into(), Cell::none())
-        }
+        KIND_REMOTE => (
+            "remote",
+            view.vtep(entry.index).map(|address| address.to_string()).into(),
+            Cell::none(),
+        ),
         KIND_OWN => ("own", "this box".into(), Cell::none()),
         _ => ("unknown", Cell::none(), Cell::none()),
     }

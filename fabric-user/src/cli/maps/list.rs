@@ -16,9 +16,9 @@ use serde_json::json;
 
 use super::{Source, tx_ports};
 use crate::cli::{
+    contents::Contents,
     format::{bytes, share},
     sheet::{Cell, Column, Sheet},
-    contents::Contents,
 };
 
 const COLUMNS: &[Column] = &[

@@ -135,7 +135,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             if dump.is_some_and(|dump| dump.name == "fdb") {
                 watch::print_changes(args.style, every, keys, take)?;
             } else {
-                let title = format!("{} of {}", args.map.as_deref().unwrap_or("maps"), chosen.name());
+                let title =
+                    format!("{} of {}", args.map.as_deref().unwrap_or("maps"), chosen.name());
                 watch::repaint(args.style, every, keys, &title, take)?;
             }
         }
@@ -167,7 +168,9 @@ fn take(args: &Args, dump: Option<&Dump>, chosen: &Chosen) -> anyhow::Result<She
     let maps = chosen.maps(false)?;
     let view = chosen.view(&maps)?;
     let source = Source { chosen, maps, view };
-    let Some(dump) = dump else { return list::sheet(&source) };
+    let Some(dump) = dump else {
+        return list::sheet(&source);
+    };
     let mut sheet = (dump.sheet)(&source)?;
     let narrow = |value: Option<Value>, column| value.map(|value| (column, value));
     let narrowed = [
@@ -176,7 +179,10 @@ fn take(args: &Args, dump: Option<&Dump>, chosen: &Chosen) -> anyhow::Result<She
     ];
     for (column, value) in narrowed.into_iter().flatten() {
         let Some(place) = sheet.column(column) else {
-            bail!("the map {} cannot be narrowed by --{column}; its entries do not have one", dump.name);
+            bail!(
+                "the map {} cannot be narrowed by --{column}; its entries do not have one",
+                dump.name
+            );
         };
         sheet.retain(|row| *row[place].value() == value);
         sheet.says_if_empty("no entry matches");

@@ -20,7 +20,9 @@ pub(super) fn sheet(view: &View) -> Sheet {
     let mut sheet = Sheet::new(COLUMNS, "");
     let deadline = match view.heartbeat() {
         None => Cell::new("none", json!(null)),
-        Some(Ok(left)) => Cell::new(format!("in {} ms", left.as_millis()), json!(left.as_millis() as i64)),
+        Some(Ok(left)) => {
+            Cell::new(format!("in {} ms", left.as_millis()), json!(left.as_millis() as i64))
+        }
         Some(Err(over)) => {
             Cell::new(format!("{} ago", duration(over)), json!(-(over.as_millis() as i64)))
         }
@@ -32,9 +34,21 @@ pub(super) fn sheet(view: &View) -> Sheet {
     let bypass = settings.bypass != 0;
     let rows: [(&str, Cell, &str); 6] = [
         ("deadline", deadline, "without a heartbeat until then, the kernel carries all traffic"),
-        ("bypass", Cell::new(if bypass { "on" } else { "off" }, bypass), "on hands all traffic to the kernel"),
-        ("timeout", Cell::new(format!("{timeout} ms"), timeout), "what each heartbeat adds to the present"),
-        ("seed", Cell::new(format!("{:#010x}", settings.seed), settings.seed), "of the flow hash, differs per box"),
+        (
+            "bypass",
+            Cell::new(if bypass { "on" } else { "off" }, bypass),
+            "on hands all traffic to the kernel",
+        ),
+        (
+            "timeout",
+            Cell::new(format!("{timeout} ms"), timeout),
+            "what each heartbeat adds to the present",
+        ),
+        (
+            "seed",
+            Cell::new(format!("{:#010x}", settings.seed), settings.seed),
+            "of the flow hash, differs per box",
+        ),
         ("hz", settings.hz.into(), "the kernel's timer frequency: jiffies per second"),
         (
             "vxlan_ports",

@@ -5,7 +5,12 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{clock, format::{count, duration}, instance::Chosen, view::View},
+    cli::{
+        clock,
+        format::{count, duration},
+        instance::Chosen,
+        view::View,
+    },
     daemon::state::State,
 };
 

@@ -62,7 +62,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         text.push_str(&sheet.text(args.style.look()));
     }
     let old = if health.daemon.process.is_some() { "" } else { ", as fabricd last saw it" };
-    for (title, list) in [("left to the kernel", problems), ("neighbours not resolved", unresolved)] {
+    for (title, list) in [("left to the kernel", problems), ("neighbours not resolved", unresolved)]
+    {
         if !list.is_empty() {
             text.push_str(&format!("\n{title}{old}:\n  {}\n", list.join("\n  ")));
         }

@@ -108,7 +108,9 @@ const fn link(interface: &Interface) -> &'static str {
 
 /// Why a port that is in the map does not run Fabric's program.
 fn why_not(interface: Option<&Interface>, programs: &BTreeMap<u32, String>) -> Option<String> {
-    let Some(interface) = interface else { return Some("the interface has gone".into()) };
+    let Some(interface) = interface else {
+        return Some("the interface has gone".into());
+    };
     match interface.xdp {
         None => Some("no program is attached".into()),
         Some(xdp) if programs.contains_key(&xdp.program) => None,
@@ -131,7 +133,12 @@ mod tests {
     fn every_port_has_a_mode_or_a_reason() {
         let port = |ifindex, role| Port { ifindex, role, ..Port::default() };
         let contents = Contents {
-            ports: [(1, port(4, ROLE_ACCESS)), (2, port(5, ROLE_ACCESS)), (3, port(3, ROLE_UPLINK))].into(),
+            ports: [
+                (1, port(4, ROLE_ACCESS)),
+                (2, port(5, ROLE_ACCESS)),
+                (3, port(3, ROLE_UPLINK)),
+            ]
+            .into(),
             ..Contents::default()
         };
         let interfaces: Interfaces =
@@ -139,7 +146,11 @@ mod tests {
                 .into_iter()
                 .collect();
         let view = View { contents, interfaces, now: None };
-        let declined = [("h3".to_owned(), "port h3 is left to the kernel: its driver has no native XDP".to_owned())].into();
+        let declined = [(
+            "h3".to_owned(),
+            "port h3 is left to the kernel: its driver has no native XDP".to_owned(),
+        )]
+        .into();
         let state = State { declined, ..State::default() };
         let programs = [(70, "fabric_uplink".to_owned())].into();
         let ports = sheet(&view, &programs, Some(&state), None);

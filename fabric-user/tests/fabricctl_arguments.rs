@@ -1,0 +1,59 @@
+//! What fabricctl answers to its arguments, before it looks at anything in the kernel: these tests
+//! need no root.
+
+use std::process::{Command, Output};
+
+fn fabricctl(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fabricctl"))
+        .args(arguments)
+        .env_remove("FABRIC_INSTANCE")
+        .output()
+        .expect("fabricctl starts")
+}
+
+fn refused(arguments: &[&str]) -> String {
+    let output = fabricctl(arguments);
+    assert!(!output.status.success(), "{arguments:?} should be refused");
+    assert!(output.stdout.is_empty(), "nothing but the error is said to {arguments:?}");
+    String::from_utf8(output.stderr).expect("messages are text")
+}
+
+#[test]
+fn help_names_every_command() {
+    let output = fabricctl(&["--help"]);
+    let help = String::from_utf8(output.stdout).expect("help is text");
+    for command in ["status", "maps", "counters", "attach", "detach", "bypass", "lab"] {
+        assert!(
+            help.lines().any(|line| line.trim_start().starts_with(command)),
+            "{command} in {help}"
+        );
+    }
+}
+
+#[test]
+fn detach_without_a_port_asks_for_one_and_never_takes_everything_off() {
+    let message = refused(&["detach"]);
+    assert!(message.contains("<PORTS>"), "{message}");
+    refused(&["detach", "--all", "swp1"]);
+}
+
+#[test]
+fn an_interval_of_no_length_is_refused_with_the_range_that_is_right() {
+    for interval in ["0", "-1", "nonsense", "NaN"] {
+        let message = refused(&["counters", &format!("--watch={interval}")]);
+        assert!(message.contains("from 0.1 to 86400"), "{message}");
+    }
+}
+
+#[test]
+fn an_instance_that_cannot_exist_is_refused_in_one_sentence() {
+    let message = refused(&["status", "--instance", "../etc"]);
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(message.starts_with("fabricctl: "), "{message}");
+}
+
+#[test]
+fn a_map_that_does_not_exist_is_refused_in_one_sentence() {
+    let message = refused(&["maps", "nonsense", "--instance", "no-such-instance"]);
+    assert_eq!(message.lines().count(), 1, "{message}");
+}
