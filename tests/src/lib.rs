@@ -13,4 +13,6 @@ pub mod namespace;
 pub mod packet;
 pub mod random;
 pub mod run;
+pub mod twins;
+pub mod wire;
 pub mod world;
