@@ -221,6 +221,13 @@ impl World {
         CircuitId(index)
     }
 
+    /// Takes frames with a tag for a circuit that sends them untagged.
+    pub fn also_tagged(&mut self, port: &Port, circuit: CircuitId, vlan: u16) {
+        let mut vlans = self.maps.vlans.get(port.slot);
+        vlans.circuits[usize::from(vlan)] = circuit.0;
+        self.maps.vlans.set(port.slot, &vlans);
+    }
+
     /// Changes a circuit.
     pub fn change_circuit(&mut self, circuit: CircuitId, change: impl FnOnce(&mut Circuit)) {
         let mut entry = self.maps.circuits.get(circuit.0.into());
