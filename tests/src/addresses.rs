@@ -22,11 +22,7 @@ const fn station(number: u8) -> Station {
     ipv6[2] = 0x0d;
     ipv6[3] = 0xb8;
     ipv6[15] = number;
-    Station {
-        mac: [0x02, 0, 0, 0, 0, number],
-        ipv4: [198, 51, 100, number],
-        ipv6,
-    }
+    Station { mac: [0x02, 0, 0, 0, 0, number], ipv4: [198, 51, 100, number], ipv6 }
 }
 
 /// Behind the first access port, untagged.

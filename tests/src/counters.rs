@@ -99,12 +99,7 @@ fn lookup<T: Pod>(map: &MapData, index: u32, cpus: usize) -> io::Result<Vec<T>> 
         value: u64,
         flags: u64,
     }
-    const {
-        assert!(
-            size_of::<T>() % 8 == 0,
-            "the kernel rounds up to eight bytes"
-        )
-    };
+    const { assert!(size_of::<T>() % 8 == 0, "the kernel rounds up to eight bytes") };
     let mut values = vec![MaybeUninit::<T>::uninit(); cpus];
     let attributes = Attributes {
         map: map.fd().as_fd().as_raw_fd() as u32,
@@ -114,21 +109,13 @@ fn lookup<T: Pod>(map: &MapData, index: u32, cpus: usize) -> io::Result<Vec<T>> 
     };
     // SAFETY: key and values live until the call returns and have the sizes of this map.
     let result = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            LOOKUP,
-            &raw const attributes,
-            size_of::<Attributes>(),
-        )
+        libc::syscall(libc::SYS_bpf, LOOKUP, &raw const attributes, size_of::<Attributes>())
     };
     if result != 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the kernel wrote one plain value for each CPU.
-    Ok(values
-        .into_iter()
-        .map(|value| unsafe { value.assume_init() })
-        .collect())
+    Ok(values.into_iter().map(|value| unsafe { value.assume_init() }).collect())
 }
 
 impl Counters {
@@ -143,19 +130,13 @@ impl Counters {
                 let sum = maps.sum(&maps.reasons, reason_index(slot, number), add)?;
                 counters.reasons.insert((slot, reason_name(number)), sum);
             }
-            counters
-                .port_tx
-                .insert(slot, maps.sum(&maps.port_tx, slot, add)?);
+            counters.port_tx.insert(slot, maps.sum(&maps.port_tx, slot, add)?);
         }
         for domain in 0..=scope.domains {
-            counters
-                .domains
-                .insert(domain, maps.sum(&maps.domains, domain, add_traffic)?);
+            counters.domains.insert(domain, maps.sum(&maps.domains, domain, add_traffic)?);
         }
         for vtep in 0..=scope.vteps {
-            counters
-                .vteps
-                .insert(vtep, maps.sum(&maps.vteps, vtep, add_traffic)?);
+            counters.vteps.insert(vtep, maps.sum(&maps.vteps, vtep, add_traffic)?);
         }
         Ok(counters)
     }
@@ -182,9 +163,7 @@ impl Counters {
     /// How many packets left with `reason` on the port `slot`.
     #[must_use]
     pub fn packets(&self, slot: u32, reason: Reason) -> u64 {
-        self.reasons
-            .get(&(slot, reason.name().into()))
-            .map_or(0, |c| c.packets)
+        self.reasons.get(&(slot, reason.name().into())).map_or(0, |c| c.packets)
     }
 }
 
@@ -219,17 +198,11 @@ fn merge<K: Clone + Ord, T: Copy + Default>(
 }
 
 const fn add(a: Counter, b: Counter) -> Counter {
-    Counter {
-        packets: a.packets + b.packets,
-        bytes: a.bytes + b.bytes,
-    }
+    Counter { packets: a.packets + b.packets, bytes: a.bytes + b.bytes }
 }
 
 const fn subtract(a: Counter, b: Counter) -> Counter {
-    Counter {
-        packets: a.packets - b.packets,
-        bytes: a.bytes - b.bytes,
-    }
+    Counter { packets: a.packets - b.packets, bytes: a.bytes - b.bytes }
 }
 
 const fn add_traffic(a: Traffic, b: Traffic) -> Traffic {

@@ -49,11 +49,7 @@ pub fn run(program: &str, arguments: &str) -> Result<String> {
         .output()
         .with_context(|| format!("cannot start {program}; is it installed?"))?;
     let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "{program} {arguments}: {}",
-        errors.trim()
-    );
+    ensure!(output.status.success(), "{program} {arguments}: {}", errors.trim());
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
@@ -65,19 +61,10 @@ fn batch(program: &str, commands: &str) -> Result<()> {
         .stdout(Stdio::null())
         .spawn()
         .with_context(|| format!("cannot start {program}; is iproute2 installed?"))?;
-    let written = child
-        .stdin
-        .take()
-        .map_or(Ok(()), |mut i| i.write_all(commands.as_bytes()));
-    let output = child
-        .wait_with_output()
-        .with_context(|| format!("cannot wait for {program}"))?;
+    let written = child.stdin.take().map_or(Ok(()), |mut i| i.write_all(commands.as_bytes()));
+    let output = child.wait_with_output().with_context(|| format!("cannot wait for {program}"))?;
     let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "{program} refuses {commands:?}: {}",
-        errors.trim()
-    );
+    ensure!(output.status.success(), "{program} refuses {commands:?}: {}", errors.trim());
     written.with_context(|| format!("{program} does not read its commands"))
 }
 

@@ -74,13 +74,7 @@ impl Outcome {
     /// If not.
     #[track_caller]
     pub fn is_bridged(self, to: &Port, bytes: &[u8]) {
-        self.check(
-            Reason::Bridged,
-            Verdict::Redirect,
-            bytes,
-            Some(to.slot),
-            None,
-        );
+        self.check(Reason::Bridged, Verdict::Redirect, bytes, Some(to.slot), None);
     }
 
     /// The frame leaves through an uplink inside the VXLAN packet `bytes`.
@@ -90,13 +84,7 @@ impl Outcome {
     #[track_caller]
     pub fn is_encapsulated(self, to: &Port, domain: DomainId, vtep: VtepId, bytes: &[u8]) {
         let tunnel = Some(Tunnel::Entered(domain, vtep));
-        self.check(
-            Reason::Encapsulated,
-            Verdict::Redirect,
-            bytes,
-            Some(to.slot),
-            tunnel,
-        );
+        self.check(Reason::Encapsulated, Verdict::Redirect, bytes, Some(to.slot), tunnel);
     }
 
     /// The inner frame leaves through a local port as `bytes`.
@@ -106,13 +94,7 @@ impl Outcome {
     #[track_caller]
     pub fn is_decapsulated(self, to: &Port, domain: DomainId, vtep: VtepId, bytes: &[u8]) {
         let tunnel = Some(Tunnel::Left(domain, vtep));
-        self.check(
-            Reason::Decapsulated,
-            Verdict::Redirect,
-            bytes,
-            Some(to.slot),
-            tunnel,
-        );
+        self.check(Reason::Decapsulated, Verdict::Redirect, bytes, Some(to.slot), tunnel);
     }
 
     #[track_caller]
@@ -158,14 +140,7 @@ impl Forecast {
             }
         });
         let bytes = sent.map_or(packet, |sent| &sent.bytes);
-        counters(
-            port,
-            packet,
-            self.reason,
-            bytes,
-            sent.map(|sent| sent.slot),
-            tunnel,
-        )
+        counters(port, packet, self.reason, bytes, sent.map(|sent| sent.slot), tunnel)
     }
 }
 
@@ -189,14 +164,9 @@ fn counters(
     sent: Option<u32>,
     tunnel: Option<Tunnel>,
 ) -> Counters {
-    let counter = |bytes: usize| Counter {
-        packets: 1,
-        bytes: bytes as u64,
-    };
+    let counter = |bytes: usize| Counter { packets: 1, bytes: bytes as u64 };
     let mut gained = Counters::default();
-    gained
-        .reasons
-        .insert((port.slot, reason.name().to_owned()), counter(input.len()));
+    gained.reasons.insert((port.slot, reason.name().to_owned()), counter(input.len()));
     if let Some(slot) = sent {
         gained.port_tx.insert(slot, counter(bytes.len()));
     }

@@ -138,10 +138,7 @@ impl Leaf {
     pub fn port_of(&self, mac: Mac) -> Port {
         let hosts = [(HOST_A, &self.a), (HOST_B, &self.b), (HOST_T, &self.trunk)];
         let found = hosts.into_iter().find(|(host, _)| host.mac == mac);
-        found
-            .unwrap_or_else(|| panic!("no host has {mac:02x?}"))
-            .1
-            .clone()
+        found.unwrap_or_else(|| panic!("no host has {mac:02x?}")).1.clone()
     }
 
     /// Sends a frame of a host of this leaf and expects it on the right uplink inside the outer
@@ -180,17 +177,10 @@ impl Leaf {
     pub fn to_leaf2(&self, inner: &[u8]) -> Vxlan {
         let hash = model::flow_hash(inner, SEED);
         let uplink = self.uplink_of(inner);
-        let sent = self
-            .world
-            .sent_to(self.leaf2)
-            .expect("the counters can be read");
+        let sent = self.world.sent_to(self.leaf2).expect("the counters can be read");
         let identification = sent as u16 ^ (hash >> 32) as u16;
         Vxlan {
-            destination_mac: if uplink == self.up0 {
-                SPINE1_MAC
-            } else {
-                SPINE2_MAC
-            },
+            destination_mac: if uplink == self.up0 { SPINE1_MAC } else { SPINE2_MAC },
             source_mac: uplink.mac,
             id: identification.to_be(),
             source_port: flow_hash::source_port(hash),

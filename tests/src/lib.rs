@@ -14,4 +14,6 @@ pub mod namespace;
 pub mod packet;
 pub mod random;
 pub mod run;
+pub mod twins;
+pub mod wire;
 pub mod world;

@@ -107,10 +107,7 @@ impl<'a> Parsed<'a> {
     fn is_neighbour_discovery(&self) -> bool {
         self.ether_type == ether_type::IPV6
             && self.payload.get(6) == Some(&protocol::ICMPV6)
-            && self
-                .payload
-                .get(40)
-                .is_some_and(|message| (133..=137).contains(message))
+            && self.payload.get(40).is_some_and(|message| (133..=137).contains(message))
     }
 }
 
@@ -128,12 +125,7 @@ fn from_host(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Reas
     let frame = Parsed::new(packet).ok_or(Reason::PortInputTruncated)?;
     let index = match frame.tci {
         None => entry.untagged_circuit,
-        Some(_)
-            if matches!(
-                frame.ether_type,
-                ether_type::VLAN | ether_type::SERVICE_VLAN
-            ) =>
-        {
+        Some(_) if matches!(frame.ether_type, ether_type::VLAN | ether_type::SERVICE_VLAN) => {
             return Err(Reason::VlanClassifyStackedTag);
         }
         Some(tci) => world.maps.vlans.get(port.slot).circuits[usize::from(tci & 0xfff)],
@@ -204,11 +196,7 @@ fn deliver(
     let tci = (to.vlan != 0).then_some(priority | to.vlan);
     Ok(Forecast {
         reason: forwarded,
-        sent: Some(Sent {
-            slot: to.port.into(),
-            bytes: frame.with_tag(tci),
-            tunnel: None,
-        }),
+        sent: Some(Sent { slot: to.port.into(), bytes: frame.with_tag(tci), tunnel: None }),
     })
 }
 
@@ -243,31 +231,17 @@ fn encapsulate(
         return Err(Reason::VxlanOutputTooBig);
     }
     let has = |flag: u16| domain.flags & flag != 0;
-    let sent = world
-        .sent_to(VtepId(vtep))
-        .expect("the counters can be read");
-    let outer_tos = if has(FLAG_TOS_INHERIT) {
-        tos
-    } else {
-        domain.tos
-    };
+    let sent = world.sent_to(VtepId(vtep)).expect("the counters can be read");
+    let outer_tos = if has(FLAG_TOS_INHERIT) { tos } else { domain.tos };
     let header = Vxlan {
         destination_mac: nexthop.ethernet[..6].try_into().expect("six bytes"),
         source_mac: nexthop.ethernet[6..12].try_into().expect("six bytes"),
         tos: ecn::encapsulate(outer_tos, tos),
-        ttl: if has(FLAG_TTL_INHERIT) && ttl != 0 {
-            ttl
-        } else {
-            domain.ttl
-        },
+        ttl: if has(FLAG_TTL_INHERIT) && ttl != 0 { ttl } else { domain.ttl },
         id: (sent as u16 ^ (flow >> 32) as u16).to_be(),
         source_port: hash::source_port(flow),
         destination_port: u16::from_be(domain.udp_port_be),
-        ..Vxlan::new(
-            target.local_be.to_ne_bytes(),
-            target.remote_be.to_ne_bytes(),
-            domain.vni,
-        )
+        ..Vxlan::new(target.local_be.to_ne_bytes(), target.remote_be.to_ne_bytes(), domain.vni)
     }
     .df(has(FLAG_DF) || has(FLAG_DF_INHERIT) && df);
     let sent = Some(Sent {
@@ -275,10 +249,7 @@ fn encapsulate(
         bytes: header.around(&inner),
         tunnel: Some((domain_index, VtepId(vtep))),
     });
-    Ok(Forecast {
-        reason: Reason::Encapsulated,
-        sent,
-    })
+    Ok(Forecast { reason: Reason::Encapsulated, sent })
 }
 
 fn from_fabric(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Reason> {
@@ -290,11 +261,7 @@ fn from_fabric(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Re
             return Err(Reason::VxlanInputInvalidHeader);
         }
         let udp_port_be = u16::from_ne_bytes([packet[36], packet[37]]);
-        let index = world
-            .maps
-            .vnis
-            .table()
-            .get(vnis::key(udp_port_be, vni >> 8));
+        let index = world.maps.vnis.table().get(vnis::key(udp_port_be, vni >> 8));
         index.ok_or(Reason::VxlanInputUnknownVni)
     })?;
     let domain = world.maps.domains.get(domain_index);
@@ -303,12 +270,7 @@ fn from_fabric(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Re
         return Err(Reason::VxlanInputNotLocal);
     }
     let key = peers::key(destination, source);
-    let vtep = world
-        .maps
-        .peers
-        .table()
-        .get(key)
-        .ok_or(Reason::VxlanInputUnknownVtep)?;
+    let vtep = world.maps.peers.table().get(key).ok_or(Reason::VxlanInputUnknownVtep)?;
     if domain.flags & FLAG_OVERLAY_LEARNING != 0 {
         return Err(Reason::InnerGuardLearning);
     }
@@ -354,11 +316,7 @@ fn from_fabric(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Re
         sent.tunnel = Some((DomainId(domain_index as u16), VtepId(vtep)));
     }
     // The mark has no place in a header that is cut off.
-    if marked {
-        Ok(result)
-    } else {
-        Err(Reason::InnerGuardTruncated)
-    }
+    if marked { Ok(result) } else { Err(Reason::InnerGuardTruncated) }
 }
 
 /// Is the packet plain VXLAN for this box?
@@ -403,11 +361,7 @@ fn decapsulate_ecn(inner: &mut [u8], outer_tos: u8) -> Result<bool, Reason> {
     let Some(&[first, second]) = inner.get(14..16) else {
         return Err(Reason::InnerGuardTruncated);
     };
-    let tos = if ether_type == ether_type::IPV4 {
-        second
-    } else {
-        first << 4 | second >> 4
-    };
+    let tos = if ether_type == ether_type::IPV4 { second } else { first << 4 | second >> 4 };
     let ecn = ecn::decapsulate(outer_tos, tos).ok_or(Reason::EcnDecapNotEctCe)?;
     if ecn == tos & ecn::MASK {
         return Ok(true);
@@ -446,13 +400,7 @@ pub fn flow_hash(frame: &[u8], seed: u32) -> u64 {
             let fragment = word(payload, 6).unwrap_or(0) & 0x3fff != 0;
             let with_ports = !fragment && payload[0] == 0x45 && has_ports(payload[9]);
             let ports = if with_ports { native(20) } else { 0 };
-            hash::ipv4(
-                seed,
-                ne_u32(payload, 12),
-                ne_u32(payload, 16),
-                payload[9],
-                ports,
-            )
+            hash::ipv4(seed, ne_u32(payload, 12), ne_u32(payload, 16), payload[9], ports)
         }
         Some(ether_type::IPV6) => {
             let ports = if has_ports(payload[6]) { native(40) } else { 0 };
@@ -462,12 +410,7 @@ pub fn flow_hash(frame: &[u8], seed: u32) -> u64 {
         }
         _ => {
             let mac = |at: usize| fdb::mac_number(frame[at..at + 6].try_into().expect("six bytes"));
-            hash::ethernet(
-                seed,
-                mac(6),
-                mac(0),
-                u16::from_ne_bytes([frame[12], frame[13]]),
-            )
+            hash::ethernet(seed, mac(6), mac(0), u16::from_ne_bytes([frame[12], frame[13]]))
         }
     }
 }

@@ -32,14 +32,7 @@ pub const NO_HEADROOM: usize = 216;
 
 /// `struct xdp_md` of `linux/bpf.h`.
 fn context(metadata: usize, length: usize, ifindex: u32) -> [u8; 24] {
-    let fields = [
-        metadata as u32,
-        (metadata + length) as u32,
-        0,
-        ifindex,
-        0,
-        0,
-    ];
+    let fields = [metadata as u32, (metadata + length) as u32, 0, ifindex, 0, 0];
     let mut bytes = [0; 24];
     for (place, field) in bytes.chunks_exact_mut(4).zip(fields) {
         place.copy_from_slice(&field.to_ne_bytes());
@@ -68,8 +61,5 @@ pub fn run(program: &Xdp, ifindex: u32, packet: &[u8], metadata: usize) -> Resul
         .with_context(|| format!("the kernel refuses to run {} bytes", data.len()))?;
     output.truncate(result.data_size_out as usize);
     output.drain(..metadata);
-    Ok(Run {
-        action: result.return_value,
-        bytes: output,
-    })
+    Ok(Run { action: result.return_value, bytes: output })
 }

@@ -115,11 +115,7 @@ impl World {
             let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
             let instance = Unpinned(Instance::new(&format!("test-{}-{number}", process::id()))?);
             let programs = Programs::load(&instance.0, FDB_BUCKETS)?;
-            (
-                programs,
-                Maps::open(&instance.0, true)?,
-                CounterMaps::open(&instance.0)?,
-            )
+            (programs, Maps::open(&instance.0, true)?, CounterMaps::open(&instance.0)?)
         };
         let settings = Settings {
             timeout_jiffies: TIMEOUT_JIFFIES,
@@ -129,23 +125,9 @@ impl World {
         };
         maps.settings.set(0, &settings);
         let hz = heartbeat::measure_frequency(programs.get(HEARTBEAT)?, &maps)?;
-        maps.settings.set(
-            0,
-            &Settings {
-                hz,
-                ..maps.settings.get(0)
-            },
-        );
+        maps.settings.set(0, &Settings { hz, ..maps.settings.get(0) });
         heartbeat::beat(programs.get(HEARTBEAT)?)?;
-        Ok(Self {
-            programs,
-            maps,
-            hz,
-            counters,
-            scope: Scope::default(),
-            circuits: 0,
-            nexthops: 0,
-        })
+        Ok(Self { programs, maps, hz, counters, scope: Scope::default(), circuits: 0, nexthops: 0 })
     }
 
     /// Makes a port, runs the program of its role on it and enters it in the maps.
@@ -178,10 +160,7 @@ impl World {
         self.maps.ports.set(slot, &entry);
         self.programs.tx_ports.set(slot, port.ifindex, None, 0)?;
         self.scope.slots.push(slot);
-        Ok(Port {
-            slot,
-            ..port.clone()
-        })
+        Ok(Port { slot, ..port.clone() })
     }
 
     /// Runs the program of `role` on a device that is there, without entering it in the maps.
@@ -194,13 +173,7 @@ impl World {
         program
             .attach_to_if_index(ifindex, XdpMode::Driver)
             .with_context(|| format!("cannot attach to {name}"))?;
-        Ok(Port {
-            name: name.into(),
-            slot: 0,
-            ifindex,
-            role,
-            mac,
-        })
+        Ok(Port { name: name.into(), slot: 0, ifindex, role, mac })
     }
 
     /// Adds a bridge domain.
@@ -211,10 +184,7 @@ impl World {
         self.maps.domains.set(index, &Domain { flags, ..domain });
         if domain.vni != 0 {
             let key = vnis::key(domain.udp_port_be, domain.vni);
-            assert!(
-                self.maps.vnis.table().insert(key, index),
-                "the table of VNIs is full"
-            );
+            assert!(self.maps.vnis.table().insert(key, index), "the table of VNIs is full");
         }
         DomainId(index as u16)
     }
@@ -251,6 +221,13 @@ impl World {
         CircuitId(index)
     }
 
+    /// Takes frames with a tag for a circuit that sends them untagged.
+    pub fn also_tagged(&mut self, port: &Port, circuit: CircuitId, vlan: u16) {
+        let mut vlans = self.maps.vlans.get(port.slot);
+        vlans.circuits[usize::from(vlan)] = circuit.0;
+        self.maps.vlans.set(port.slot, &vlans);
+    }
+
     /// Changes a circuit.
     pub fn change_circuit(&mut self, circuit: CircuitId, change: impl FnOnce(&mut Circuit)) {
         let mut entry = self.maps.circuits.get(circuit.0.into());
@@ -280,26 +257,13 @@ impl World {
     pub fn vtep(&mut self, local: [u8; 4], remote: [u8; 4], nexthops: &[NexthopId]) -> VtepId {
         self.scope.vteps += 1;
         let index = self.scope.vteps;
-        let members: Vec<_> = nexthops
-            .iter()
-            .map(|n| Member {
-                nexthop: n.0,
-                weight: 1,
-            })
-            .collect();
-        let mut group = Group {
-            buckets: [0; bucket::BUCKETS],
-        };
+        let members: Vec<_> = nexthops.iter().map(|n| Member { nexthop: n.0, weight: 1 }).collect();
+        let mut group = Group { buckets: [0; bucket::BUCKETS] };
         bucket::fill(&mut group.buckets, &members);
         self.maps.groups.set(index, &group);
-        self.maps
-            .vteps
-            .set(index, &Vtep::new(be(local), be(remote), index));
+        self.maps.vteps.set(index, &Vtep::new(be(local), be(remote), index));
         let key = peers::key(be(local), be(remote));
-        assert!(
-            self.maps.peers.table().insert(key, index),
-            "the table of peers is full"
-        );
+        assert!(self.maps.peers.table().insert(key, index), "the table of peers is full");
         VtepId(index)
     }
 
@@ -353,10 +317,7 @@ impl World {
 
     /// Forgets a MAC address.
     pub fn forget(&mut self, domain: DomainId, mac: Mac) {
-        self.maps
-            .fdb
-            .table()
-            .remove(fdb::key(domain.0, fdb::mac_number(mac)));
+        self.maps.fdb.table().remove(fdb::key(domain.0, fdb::mac_number(mac)));
     }
 
     /// Changes the settings.
@@ -424,12 +385,7 @@ impl World {
         let before = self.counters()?;
         let run = self.run(port, packet, metadata)?;
         let counted = self.counters()?.since(&before);
-        Ok(Outcome {
-            port: port.clone(),
-            input: packet.to_vec(),
-            run,
-            counted,
-        })
+        Ok(Outcome { port: port.clone(), input: packet.to_vec(), run, counted })
     }
 
     /// Sends packets that `next` makes and compares their ends with the model, action and bytes one
@@ -454,14 +410,8 @@ impl World {
                 expected.add(&forecast.counters(&port, &packet));
                 *met.entry(forecast.reason).or_default() += 1;
             }
-            let counted = self
-                .counters()
-                .expect("the counters can be read")
-                .since(&before);
-            assert_eq!(
-                counted, expected,
-                "left: what the counters gained in this batch"
-            );
+            let counted = self.counters().expect("the counters can be read").since(&before);
+            assert_eq!(counted, expected, "left: what the counters gained in this batch");
         }
         met
     }

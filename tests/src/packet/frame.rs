@@ -45,12 +45,7 @@ impl Frame {
             ports: [40_000, 53],
             payload: payload(PAYLOAD),
         });
-        Self {
-            destination: destination.mac,
-            source: source.mac,
-            tags: Vec::new(),
-            content,
-        }
+        Self { destination: destination.mac, source: source.mac, tags: Vec::new(), content }
     }
 
     /// A UDP datagram over IPv6.
@@ -66,27 +61,14 @@ impl Frame {
             ports: [40_000, 53],
             payload: payload(PAYLOAD),
         });
-        Self {
-            destination: destination.mac,
-            source: source.mac,
-            tags: Vec::new(),
-            content,
-        }
+        Self { destination: destination.mac, source: source.mac, tags: Vec::new(), content }
     }
 
     /// A frame of another protocol.
     #[must_use]
     pub fn other(source: &Station, destination: &Station, ether_type: u16) -> Self {
-        let content = Content::Other {
-            ether_type,
-            payload: payload(PAYLOAD),
-        };
-        Self {
-            destination: destination.mac,
-            source: source.mac,
-            tags: Vec::new(),
-            content,
-        }
+        let content = Content::Other { ether_type, payload: payload(PAYLOAD) };
+        Self { destination: destination.mac, source: source.mac, tags: Vec::new(), content }
     }
 
     /// An ARP request (RFC 826) as a host sends it to check a neighbour that it knows: by unicast.
@@ -98,16 +80,8 @@ impl Frame {
         message.extend(destination.mac);
         message.extend(destination.ipv4);
         message.resize(46, 0);
-        let content = Content::Other {
-            ether_type: ether_type::ARP,
-            payload: message,
-        };
-        Self {
-            destination: destination.mac,
-            source: source.mac,
-            tags: Vec::new(),
-            content,
-        }
+        let content = Content::Other { ether_type: ether_type::ARP, payload: message };
+        Self { destination: destination.mac, source: source.mac, tags: Vec::new(), content }
     }
 
     /// An ICMPv6 message of a type, with 20 bytes behind its header.
@@ -167,9 +141,7 @@ impl Frame {
     /// If it carries something else.
     #[must_use]
     pub fn change_ipv4(mut self, change: impl FnOnce(&mut Ipv4)) -> Self {
-        let Content::Ipv4(ip) = &mut self.content else {
-            panic!("the frame is not IPv4")
-        };
+        let Content::Ipv4(ip) = &mut self.content else { panic!("the frame is not IPv4") };
         change(ip);
         self
     }
@@ -180,9 +152,7 @@ impl Frame {
     /// If it carries something else.
     #[must_use]
     pub fn change_ipv6(mut self, change: impl FnOnce(&mut Ipv6)) -> Self {
-        let Content::Ipv6(ip) = &mut self.content else {
-            panic!("the frame is not IPv6")
-        };
+        let Content::Ipv6(ip) = &mut self.content else { panic!("the frame is not IPv6") };
         change(ip);
         self
     }
@@ -256,10 +226,7 @@ impl Frame {
         let (ether_type, content) = match &self.content {
             Content::Ipv4(ip) => (ether_type::IPV4, ip.bytes()),
             Content::Ipv6(ip) => (ether_type::IPV6, ip.bytes()),
-            Content::Other {
-                ether_type,
-                payload,
-            } => (*ether_type, payload.clone()),
+            Content::Other { ether_type, payload } => (*ether_type, payload.clone()),
         };
         frame.extend(ether_type.to_be_bytes());
         frame.extend(content);

@@ -120,10 +120,7 @@ fn transport(number: u8, pseudo: &[u8], ports: [u16; 2], payload: &[u8]) -> Vec<
     let (mut segment, checksum_at) = match number {
         protocol::UDP => {
             let length = ((8 + payload.len()) as u16).to_be_bytes();
-            (
-                [&source[..], &destination, &length, &[0, 0], payload].concat(),
-                6,
-            )
+            ([&source[..], &destination, &length, &[0, 0], payload].concat(), 6)
         }
         protocol::TCP => {
             // Sequence and acknowledgement 1, header of 20 bytes, ACK, window 512.
@@ -132,13 +129,7 @@ fn transport(number: u8, pseudo: &[u8], ports: [u16; 2], payload: &[u8]) -> Vec<
         }
         protocol::SCTP => {
             // Verification tag 1; nothing on the way checks the CRC.
-            return [
-                &source[..],
-                &destination,
-                &[0, 0, 0, 1, 0, 0, 0, 0],
-                payload,
-            ]
-            .concat();
+            return [&source[..], &destination, &[0, 0, 0, 1, 0, 0, 0, 0], payload].concat();
         }
         // The payload is the whole message, its type first.
         protocol::ICMP | protocol::ICMPV6 => (payload.to_vec(), 2),

@@ -118,8 +118,5 @@ fn every_reason_is_provoked_by_the_test_that_is_named_for_it() {
         .iter()
         .filter(|reason| !provoked_by(test_of(**reason)).contains(reason))
         .collect();
-    assert!(
-        missing.is_empty(),
-        "not seen in the test that should provoke it: {missing:?}"
-    );
+    assert!(missing.is_empty(), "not seen in the test that should provoke it: {missing:?}");
 }

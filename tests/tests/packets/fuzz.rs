@@ -20,9 +20,7 @@ const PACKETS: usize = 10_000;
 
 /// A seed of one's own choice repeats or extends a run: `FABRIC_FUZZ_SEED=7`.
 fn seed() -> u64 {
-    let seed = std::env::var("FABRIC_FUZZ_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok());
+    let seed = std::env::var("FABRIC_FUZZ_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or(SEED);
     println!("FABRIC_FUZZ_SEED={seed}");
     seed
@@ -72,14 +70,8 @@ fn mangle(random: &mut Random, packet: &mut Vec<u8>) {
 
 fn assert_seen(seen: &BTreeMap<Reason, usize>, reasons: &[Reason]) {
     println!("{seen:?}");
-    let missing: Vec<_> = reasons
-        .iter()
-        .filter(|reason| !seen.contains_key(reason))
-        .collect();
-    assert!(
-        missing.is_empty(),
-        "the packets were not varied enough to see {missing:?}"
-    );
+    let missing: Vec<_> = reasons.iter().filter(|reason| !seen.contains_key(reason)).collect();
+    assert!(missing.is_empty(), "the packets were not varied enough to see {missing:?}");
 }
 
 #[test]
@@ -87,10 +79,8 @@ fn mangled_frames_of_hosts_meet_the_fate_that_the_model_forecasts() {
     leaf(|leaf| {
         let mut random = Random::new(seed());
         let ports = [leaf.a.clone(), leaf.b.clone(), leaf.trunk.clone()];
-        leaf.world
-            .change_circuit(leaf.circuit_b, |c| c.flags |= FLAG_ISOLATED);
-        leaf.world
-            .change_circuit(leaf.circuit_t, |c| c.flags |= FLAG_ISOLATED);
+        leaf.world.change_circuit(leaf.circuit_b, |c| c.flags |= FLAG_ISOLATED);
+        leaf.world.change_circuit(leaf.circuit_t, |c| c.flags |= FLAG_ISOLATED);
         let seen = leaf.world.compare((0..PACKETS).map(|_| {
             let mut packet = frame(&mut random).bytes();
             mangle(&mut random, &mut packet);
@@ -125,10 +115,7 @@ fn mangled_vxlan_packets_meet_the_fate_that_the_model_forecasts() {
         let up0 = leaf.up0.clone();
         let valid = leaf.from_leaf2();
         let seen = leaf.world.compare((0..PACKETS).map(|_| {
-            let outer = Vxlan {
-                tos: random.bits() as u8,
-                ..valid.clone()
-            };
+            let outer = Vxlan { tos: random.bits() as u8, ..valid.clone() };
             let mut inner = frame(&mut random).bytes();
             mangle(&mut random, &mut inner);
             let mut packet = outer.around(&inner);

@@ -8,18 +8,14 @@ use fabric_tests::leaf::leaf;
 fn a_heartbeat_sets_the_deadline_to_now_plus_the_timeout() {
     leaf(|leaf| {
         let mut deadline_after = |timeout: u32| {
-            leaf.world
-                .change_settings(|settings| settings.timeout_jiffies = timeout);
+            leaf.world.change_settings(|settings| settings.timeout_jiffies = timeout);
             leaf.world.beat().expect("the heartbeat runs");
             leaf.world.maps.settings.get(0).deadline
         };
         let (short, long) = (deadline_after(1_000), deadline_after(1_000_000));
         let difference = long - short;
         // Between the two heartbeats a few jiffies may have passed.
-        assert!(
-            (999_000..999_000 + 1_000).contains(&difference),
-            "{difference} jiffies"
-        );
+        assert!((999_000..999_000 + 1_000).contains(&difference), "{difference} jiffies");
     });
 }
 
@@ -49,10 +45,6 @@ fn the_deadline_follows_the_kernels_clock_at_its_measured_frequency() {
         let jiffies = leaf.world.maps.settings.get(0).deadline - before.deadline;
         let seconds = jiffies as f64 / f64::from(before.hz);
         // The world's last heartbeat was a little before this test's start.
-        assert!(
-            (0.18..2.0).contains(&seconds),
-            "{jiffies} jiffies at {} Hz",
-            before.hz
-        );
+        assert!((0.18..2.0).contains(&seconds), "{jiffies} jiffies at {} Hz", before.hz);
     });
 }

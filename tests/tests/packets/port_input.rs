@@ -19,16 +19,10 @@ use fabric_tests::{
 pub(crate) fn everything_passes_while_the_bypass_is_on() {
     leaf(|leaf| {
         let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
-        let packet = leaf
-            .from_leaf2()
-            .around(&Frame::ipv4(&HOST_R, &HOST_A).bytes());
+        let packet = leaf.from_leaf2().around(&Frame::ipv4(&HOST_R, &HOST_A).bytes());
         leaf.world.change_settings(|settings| settings.bypass = 1);
-        leaf.world
-            .send(&leaf.a, &frame)
-            .passes(Reason::PortInputBypassed);
-        leaf.world
-            .send(&leaf.up0, &packet)
-            .passes(Reason::PortInputBypassed);
+        leaf.world.send(&leaf.a, &frame).passes(Reason::PortInputBypassed);
+        leaf.world.send(&leaf.up0, &packet).passes(Reason::PortInputBypassed);
         leaf.world.change_settings(|settings| settings.bypass = 0);
         leaf.world.send(&leaf.a, &frame).is_bridged(&leaf.b, &frame);
     });
@@ -38,16 +32,10 @@ pub(crate) fn everything_passes_while_the_bypass_is_on() {
 pub(crate) fn everything_passes_when_the_heartbeat_has_expired() {
     leaf(|leaf| {
         let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
-        let packet = leaf
-            .from_leaf2()
-            .around(&Frame::ipv4(&HOST_R, &HOST_A).bytes());
+        let packet = leaf.from_leaf2().around(&Frame::ipv4(&HOST_R, &HOST_A).bytes());
         leaf.world.change_settings(|settings| settings.deadline = 0);
-        leaf.world
-            .send(&leaf.a, &frame)
-            .passes(Reason::PortInputHeartbeatExpired);
-        leaf.world
-            .send(&leaf.up0, &packet)
-            .passes(Reason::PortInputHeartbeatExpired);
+        leaf.world.send(&leaf.a, &frame).passes(Reason::PortInputHeartbeatExpired);
+        leaf.world.send(&leaf.up0, &packet).passes(Reason::PortInputHeartbeatExpired);
     });
 }
 
@@ -55,34 +43,21 @@ pub(crate) fn everything_passes_when_the_heartbeat_has_expired() {
 fn forwarding_ends_at_the_deadline_and_goes_on_after_the_next_heartbeat() {
     leaf(|leaf| {
         let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
-        leaf.world
-            .change_settings(|settings| settings.timeout_jiffies = settings.hz / 5);
+        leaf.world.change_settings(|settings| settings.timeout_jiffies = settings.hz / 5);
         leaf.world.beat().expect("the heartbeat runs");
         let start = Instant::now();
         leaf.world.send(&leaf.a, &frame).is_bridged(&leaf.b, &frame);
         let passed_after = loop {
-            let run = leaf
-                .world
-                .run(&leaf.a, &frame, 0)
-                .expect("the program runs");
+            let run = leaf.world.run(&leaf.a, &frame, 0).expect("the program runs");
             if run.action == action::PASS {
                 break start.elapsed();
             }
-            assert!(
-                start.elapsed() < Duration::from_secs(5),
-                "the deadline has no effect"
-            );
+            assert!(start.elapsed() < Duration::from_secs(5), "the deadline has no effect");
         };
         // 200 ms, less the part of a jiffy that the heartbeat came late in it.
-        assert!(
-            passed_after > Duration::from_millis(150),
-            "after {passed_after:?} already"
-        );
-        leaf.world
-            .send(&leaf.a, &frame)
-            .passes(Reason::PortInputHeartbeatExpired);
-        leaf.world
-            .change_settings(|settings| settings.timeout_jiffies = 100 * settings.hz);
+        assert!(passed_after > Duration::from_millis(150), "after {passed_after:?} already");
+        leaf.world.send(&leaf.a, &frame).passes(Reason::PortInputHeartbeatExpired);
+        leaf.world.change_settings(|settings| settings.timeout_jiffies = 100 * settings.hz);
         leaf.world.beat().expect("the heartbeat runs");
         leaf.world.send(&leaf.a, &frame).is_bridged(&leaf.b, &frame);
     });
@@ -92,22 +67,13 @@ fn forwarding_ends_at_the_deadline_and_goes_on_after_the_next_heartbeat() {
 pub(crate) fn a_port_that_the_maps_do_not_know_passes_everything() {
     leaf(|leaf| {
         let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
-        let packet = leaf
-            .from_leaf2()
-            .around(&Frame::ipv4(&HOST_R, &HOST_A).bytes());
+        let packet = leaf.from_leaf2().around(&Frame::ipv4(&HOST_R, &HOST_A).bytes());
         for role in [ROLE_ACCESS, ROLE_UPLINK] {
             let name = format!("new{role}");
             device::veth(&name, STRANGER.mac, PORT_MTU, None).expect("a device can be made");
-            let port = leaf
-                .world
-                .adopt(&name, role, STRANGER.mac)
-                .expect("the program attaches");
-            leaf.world
-                .send(&port, &frame)
-                .passes(Reason::PortInputUnknownPort);
-            leaf.world
-                .send(&port, &packet)
-                .passes(Reason::PortInputUnknownPort);
+            let port = leaf.world.adopt(&name, role, STRANGER.mac).expect("the program attaches");
+            leaf.world.send(&port, &frame).passes(Reason::PortInputUnknownPort);
+            leaf.world.send(&port, &packet).passes(Reason::PortInputUnknownPort);
         }
     });
 }
@@ -117,20 +83,14 @@ pub(crate) fn a_port_that_the_maps_do_not_know_passes_everything() {
 fn a_port_in_the_other_role_passes_everything() {
     leaf(|leaf| {
         let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
-        let packet = leaf
-            .from_leaf2()
-            .around(&Frame::ipv4(&HOST_R, &HOST_A).bytes());
+        let packet = leaf.from_leaf2().around(&Frame::ipv4(&HOST_R, &HOST_A).bytes());
         for (port, role) in [(&leaf.a, ROLE_UPLINK), (&leaf.up0, ROLE_ACCESS)] {
             let mut entry = leaf.world.maps.ports.get(port.slot);
             entry.role = role;
             leaf.world.maps.ports.set(port.slot, &entry);
         }
-        leaf.world
-            .send(&leaf.a, &frame)
-            .passes(Reason::PortInputUnknownPort);
-        leaf.world
-            .send(&leaf.up0, &packet)
-            .passes(Reason::PortInputUnknownPort);
+        leaf.world.send(&leaf.a, &frame).passes(Reason::PortInputUnknownPort);
+        leaf.world.send(&leaf.up0, &packet).passes(Reason::PortInputUnknownPort);
     });
 }
 
@@ -142,9 +102,7 @@ fn vxlan_packets_of_a_host_are_bridged_as_any_other_frame() {
         outer.source_mac = HOST_A.mac;
         outer.destination_mac = HOST_B.mac;
         let packet = outer.around(&Frame::ipv4(&HOST_R, &HOST_T).bytes());
-        leaf.world
-            .send(&leaf.a, &packet)
-            .is_bridged(&leaf.b, &packet);
+        leaf.world.send(&leaf.a, &packet).is_bridged(&leaf.b, &packet);
     });
 }
 
@@ -158,10 +116,7 @@ fn ports_whose_interface_indexes_collide_are_all_found() {
             let name = format!("far{number}");
             let mac = [2, 0, 0, 0xfa, 0, number as u8];
             device::veth(&name, mac, PORT_MTU, Some(index)).expect("a device can be made");
-            let port = leaf
-                .world
-                .adopt(&name, ROLE_ACCESS, mac)
-                .expect("the program attaches");
+            let port = leaf.world.adopt(&name, ROLE_ACCESS, mac).expect("the program attaches");
             let port = leaf.world.enter(&port, PORT_MTU).expect("a slot is free");
             assert_eq!(port.slot, 100 + number as u32);
             let circuit = leaf.world.circuit(&port, leaf.domain, 0);
@@ -182,22 +137,16 @@ pub(crate) fn a_frame_that_ends_inside_its_headers_passes() {
         }
         // The tunnel has to look into the IP header, which a bridge does not.
         let ipv4 = Frame::ipv4(&HOST_A, &HOST_R).bytes();
-        leaf.world
-            .send(&leaf.a, &ipv4[..14 + 19])
-            .passes(Reason::PortInputTruncated);
+        leaf.world.send(&leaf.a, &ipv4[..14 + 19]).passes(Reason::PortInputTruncated);
         let ipv6 = Frame::ipv6(&HOST_A, &HOST_R).bytes();
-        leaf.world
-            .send(&leaf.a, &ipv6[..14 + 39])
-            .passes(Reason::PortInputTruncated);
+        leaf.world.send(&leaf.a, &ipv6[..14 + 39]).passes(Reason::PortInputTruncated);
     });
 }
 
 #[test]
 fn a_frame_with_headers_and_nothing_else_is_forwarded() {
     leaf(|leaf| {
-        let frame = Frame::other(&HOST_A, &HOST_B, ether_type::EXPERIMENTAL)
-            .length(14)
-            .bytes();
+        let frame = Frame::other(&HOST_A, &HOST_B, ether_type::EXPERIMENTAL).length(14).bytes();
         leaf.world.send(&leaf.a, &frame).is_bridged(&leaf.b, &frame);
         let frame = Frame::other(&HOST_A, &HOST_R, ether_type::EXPERIMENTAL).length(14);
         leaf.encapsulates(&frame, |outer| outer);

@@ -27,14 +27,12 @@ fn every_prefix_of_a_hosts_frame_is_forwarded_as_it_is_or_passes() {
             for frame in [Frame::ipv4(&HOST_A, &to), Frame::ipv6(&HOST_A, &to)] {
                 let met = prefixes(leaf, &a, &frame.bytes());
                 assert!(
-                    met.keys()
-                        .all(|r| matches!(r, Reason::PortInputTruncated) || *r == forwarded)
+                    met.keys().all(|r| matches!(r, Reason::PortInputTruncated) || *r == forwarded)
                 );
                 let tagged = frame.from(HOST_T.mac).tag(VLAN);
                 let met = prefixes(leaf, &trunk, &tagged.bytes());
                 assert!(
-                    met.keys()
-                        .all(|r| matches!(r, Reason::PortInputTruncated) || *r == forwarded)
+                    met.keys().all(|r| matches!(r, Reason::PortInputTruncated) || *r == forwarded)
                 );
             }
         }
@@ -49,11 +47,7 @@ fn no_prefix_of_a_vxlan_packet_is_forwarded() {
         for frame in [Frame::ipv4(&HOST_R, &HOST_A), Frame::ipv6(&HOST_R, &HOST_T)] {
             let packet = leaf.from_leaf2().around(&frame.bytes());
             let met = prefixes(leaf, &up0, &packet);
-            assert_eq!(
-                met[&Reason::Decapsulated],
-                1,
-                "the whole packet and nothing else"
-            );
+            assert_eq!(met[&Reason::Decapsulated], 1, "the whole packet and nothing else");
         }
     });
 }
@@ -66,10 +60,7 @@ fn every_prefix_of_an_inner_frame_is_delivered_as_it_is_or_passes() {
         for frame in [Frame::ipv4(&HOST_R, &HOST_A), Frame::ipv6(&HOST_R, &HOST_T)] {
             let frame = frame.tos(0b10).bytes();
             for tos in 0..4 {
-                let outer = Vxlan {
-                    tos,
-                    ..leaf.from_leaf2()
-                };
+                let outer = Vxlan { tos, ..leaf.from_leaf2() };
                 let packets = (0..frame.len()).map(|length| outer.around(&frame[..length]));
                 let packets: Vec<_> = packets.map(|packet| (up0.clone(), packet)).collect();
                 let met = leaf.world.compare(packets);

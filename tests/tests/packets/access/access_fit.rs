@@ -15,9 +15,7 @@ pub(crate) fn a_frame_one_byte_longer_than_the_ports_mtu_passes() {
         let fits = Frame::ipv4(&HOST_A, &HOST_B).length(FITS).bytes();
         leaf.world.send(&leaf.a, &fits).is_bridged(&leaf.b, &fits);
         let longer = Frame::ipv4(&HOST_A, &HOST_B).length(FITS + 1).bytes();
-        leaf.world
-            .send(&leaf.a, &longer)
-            .passes(Reason::AccessFitTooBig);
+        leaf.world.send(&leaf.a, &longer).passes(Reason::AccessFitTooBig);
     });
 }
 
@@ -26,26 +24,15 @@ fn a_tag_does_not_count_whether_it_comes_or_goes() {
     leaf(|leaf| {
         let fits = Frame::ipv4(&HOST_T, &HOST_B).length(FITS);
         let tagged = fits.clone().tag(VLAN).bytes();
-        leaf.world
-            .send(&leaf.trunk, &tagged)
-            .is_bridged(&leaf.b, &fits.bytes());
-        let longer = Frame::ipv4(&HOST_T, &HOST_B)
-            .length(FITS + 1)
-            .tag(VLAN)
-            .bytes();
-        leaf.world
-            .send(&leaf.trunk, &longer)
-            .passes(Reason::AccessFitTooBig);
+        leaf.world.send(&leaf.trunk, &tagged).is_bridged(&leaf.b, &fits.bytes());
+        let longer = Frame::ipv4(&HOST_T, &HOST_B).length(FITS + 1).tag(VLAN).bytes();
+        leaf.world.send(&leaf.trunk, &longer).passes(Reason::AccessFitTooBig);
 
         let fits = Frame::ipv4(&HOST_A, &HOST_T).length(FITS);
         let tagged = fits.clone().tag(VLAN).bytes();
-        leaf.world
-            .send(&leaf.a, &fits.bytes())
-            .is_bridged(&leaf.trunk, &tagged);
+        leaf.world.send(&leaf.a, &fits.bytes()).is_bridged(&leaf.trunk, &tagged);
         let longer = Frame::ipv4(&HOST_A, &HOST_T).length(FITS + 1).bytes();
-        leaf.world
-            .send(&leaf.a, &longer)
-            .passes(Reason::AccessFitTooBig);
+        leaf.world.send(&leaf.a, &longer).passes(Reason::AccessFitTooBig);
     });
 }
 
@@ -57,19 +44,13 @@ fn a_frame_out_of_the_tunnel_that_is_too_long_passes_unchanged() {
         outer.tos = 0b11;
         let fits = Frame::ipv4(&HOST_R, &HOST_B).tos(0b10).length(FITS);
         leaf.decapsulates(&outer, &fits, &fits.clone().tos(0b11));
-        let longer = Frame::ipv4(&HOST_R, &HOST_B)
-            .tos(0b10)
-            .length(FITS + 1)
-            .bytes();
+        let longer = Frame::ipv4(&HOST_R, &HOST_B).tos(0b10).length(FITS + 1).bytes();
         let outcome = leaf.world.send(&leaf.up0, &outer.around(&longer));
         outcome.passes(Reason::AccessFitTooBig);
         // Tagged on the other side: the tag does not count either.
         let fits = Frame::ipv6(&HOST_R, &HOST_T).tos(0b10).length(FITS);
         leaf.decapsulates(&outer, &fits, &fits.clone().tos(0b11).tag(VLAN));
-        let longer = Frame::ipv6(&HOST_R, &HOST_T)
-            .tos(0b10)
-            .length(FITS + 1)
-            .bytes();
+        let longer = Frame::ipv6(&HOST_R, &HOST_T).tos(0b10).length(FITS + 1).bytes();
         let outcome = leaf.world.send(&leaf.up0, &outer.around(&longer));
         outcome.passes(Reason::AccessFitTooBig);
     });

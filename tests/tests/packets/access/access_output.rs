@@ -14,20 +14,14 @@ fn all_kinds(
     from: &fabric_tests::addresses::Station,
     to: &fabric_tests::addresses::Station,
 ) -> [Frame; 3] {
-    [
-        Frame::ipv4(from, to),
-        Frame::ipv6(from, to),
-        Frame::other(from, to, ether_type::EXPERIMENTAL),
-    ]
+    [Frame::ipv4(from, to), Frame::ipv6(from, to), Frame::other(from, to, ether_type::EXPERIMENTAL)]
 }
 
 #[test]
 fn untagged_to_untagged_leaves_the_frame_as_it_is() {
     leaf(|leaf| {
         for frame in all_kinds(&HOST_A, &HOST_B) {
-            leaf.world
-                .send(&leaf.a, &frame.bytes())
-                .is_bridged(&leaf.b, &frame.bytes());
+            leaf.world.send(&leaf.a, &frame.bytes()).is_bridged(&leaf.b, &frame.bytes());
         }
     });
 }
@@ -37,9 +31,7 @@ fn untagged_to_tagged_adds_the_tag() {
     leaf(|leaf| {
         for frame in all_kinds(&HOST_A, &HOST_T) {
             let tagged = frame.clone().tag(VLAN).bytes();
-            leaf.world
-                .send(&leaf.a, &frame.bytes())
-                .is_bridged(&leaf.trunk, &tagged);
+            leaf.world.send(&leaf.a, &frame.bytes()).is_bridged(&leaf.trunk, &tagged);
         }
     });
 }
@@ -49,9 +41,7 @@ fn tagged_to_untagged_removes_the_tag() {
     leaf(|leaf| {
         for frame in all_kinds(&HOST_T, &HOST_B) {
             let tagged = frame.clone().tag(VLAN | 0xb000).bytes();
-            leaf.world
-                .send(&leaf.trunk, &tagged)
-                .is_bridged(&leaf.b, &frame.bytes());
+            leaf.world.send(&leaf.trunk, &tagged).is_bridged(&leaf.b, &frame.bytes());
         }
     });
 }
@@ -70,9 +60,7 @@ fn tagged_to_tagged_exchanges_the_tag_and_resets_its_priority() {
             for frame in all_kinds(&HOST_T, &STRANGER) {
                 let tagged = frame.clone().tag(tci).bytes();
                 let expected = frame.tag(7).bytes();
-                leaf.world
-                    .send(&leaf.trunk, &tagged)
-                    .is_bridged(&leaf.b, &expected);
+                leaf.world.send(&leaf.trunk, &tagged).is_bridged(&leaf.b, &expected);
             }
         }
     });
@@ -81,23 +69,18 @@ fn tagged_to_tagged_exchanges_the_tag_and_resets_its_priority() {
 #[test]
 fn a_vlan_aware_bridge_keeps_the_priority_of_the_tag() {
     leaf(|leaf| {
-        leaf.world
-            .change_domain(leaf.domain, |domain| domain.vlan = VLAN);
+        leaf.world.change_domain(leaf.domain, |domain| domain.vlan = VLAN);
         second_trunk(leaf, VLAN);
         for tci in [VLAN, VLAN | 0xa000, VLAN | 0x1000, VLAN | 0xf000] {
             for frame in all_kinds(&HOST_T, &STRANGER) {
                 let tagged = frame.tag(tci).bytes();
-                leaf.world
-                    .send(&leaf.trunk, &tagged)
-                    .is_bridged(&leaf.b, &tagged);
+                leaf.world.send(&leaf.trunk, &tagged).is_bridged(&leaf.b, &tagged);
             }
         }
         // A new tag has priority 0.
         let frame = Frame::ipv4(&HOST_A, &HOST_T);
         let tagged = frame.clone().tag(VLAN).bytes();
-        leaf.world
-            .send(&leaf.a, &frame.bytes())
-            .is_bridged(&leaf.trunk, &tagged);
+        leaf.world.send(&leaf.a, &frame.bytes()).is_bridged(&leaf.trunk, &tagged);
     });
 }
 
@@ -131,8 +114,7 @@ fn the_tag_is_added_on_the_way_out_of_the_tunnel() {
     leaf(|leaf| {
         let outer = leaf.from_leaf2();
         for vlan_aware in [0, VLAN] {
-            leaf.world
-                .change_domain(leaf.domain, |domain| domain.vlan = vlan_aware);
+            leaf.world.change_domain(leaf.domain, |domain| domain.vlan = vlan_aware);
             for frame in all_kinds(&HOST_R, &HOST_T) {
                 leaf.decapsulates(&outer, &frame, &frame.clone().tag(VLAN));
             }
@@ -151,9 +133,7 @@ pub(crate) fn without_room_for_a_tag_the_frame_passes() {
         let tagged = frame.clone().tag(VLAN).bytes();
         let outcome = leaf.world.send_without_headroom(&leaf.trunk, &tagged);
         outcome.is_bridged(&leaf.b, &frame.bytes());
-        let packet = leaf
-            .from_leaf2()
-            .around(&Frame::ipv4(&HOST_R, &HOST_T).bytes());
+        let packet = leaf.from_leaf2().around(&Frame::ipv4(&HOST_R, &HOST_T).bytes());
         let expected = Frame::ipv4(&HOST_R, &HOST_T).tag(VLAN).bytes();
         let outcome = leaf.world.send_without_headroom(&leaf.up0, &packet);
         outcome.is_decapsulated(&leaf.trunk, leaf.domain, leaf.leaf2, &expected);
@@ -167,17 +147,13 @@ pub(crate) fn a_port_without_a_device_drops_the_frame() {
             leaf.world.change_circuit(circuit, |c| c.port = NOWHERE);
         }
         let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
-        leaf.world
-            .send(&leaf.a, &frame)
-            .is_dropped(Reason::AccessOutputNoPort);
+        leaf.world.send(&leaf.a, &frame).is_dropped(Reason::AccessOutputNoPort);
         let frame = Frame::ipv4(&HOST_A, &HOST_T);
         let tagged = frame.clone().tag(VLAN).bytes();
         let outcome = leaf.world.send(&leaf.a, &frame.bytes());
         outcome.is_dropped_as(Reason::AccessOutputNoPort, &tagged, None);
         let inner = Frame::ipv4(&HOST_R, &HOST_B).bytes();
-        let outcome = leaf
-            .world
-            .send(&leaf.up0, &leaf.from_leaf2().around(&inner));
+        let outcome = leaf.world.send(&leaf.up0, &leaf.from_leaf2().around(&inner));
         outcome.is_dropped_as(Reason::AccessOutputNoPort, &inner, None);
     });
 }

@@ -14,9 +14,7 @@ use fabric_tests::{
 pub(crate) fn a_known_destination_gets_the_frame_as_it_was_sent() {
     leaf(|leaf| {
         for frame in [Frame::ipv4(&HOST_A, &HOST_B), Frame::ipv6(&HOST_A, &HOST_B)] {
-            leaf.world
-                .send(&leaf.a, &frame.bytes())
-                .is_bridged(&leaf.b, &frame.bytes());
+            leaf.world.send(&leaf.a, &frame.bytes()).is_bridged(&leaf.b, &frame.bytes());
         }
         let back = Frame::ipv4(&HOST_B, &HOST_A).bytes();
         leaf.world.send(&leaf.b, &back).is_bridged(&leaf.a, &back);
@@ -27,14 +25,10 @@ pub(crate) fn a_known_destination_gets_the_frame_as_it_was_sent() {
 pub(crate) fn an_unknown_destination_is_flooded_by_the_kernel() {
     leaf(|leaf| {
         let frame = Frame::ipv4(&HOST_A, &STRANGER);
-        leaf.world
-            .send(&leaf.a, &frame.bytes())
-            .passes(Reason::BridgeLookupUnknown);
+        leaf.world.send(&leaf.a, &frame.bytes()).passes(Reason::BridgeLookupUnknown);
         leaf.world.forget(leaf.domain, HOST_B.mac);
         let frame = Frame::ipv4(&HOST_T, &HOST_B).tag(VLAN);
-        leaf.world
-            .send(&leaf.trunk, &frame.bytes())
-            .passes(Reason::BridgeLookupUnknown);
+        leaf.world.send(&leaf.trunk, &frame.bytes()).passes(Reason::BridgeLookupUnknown);
     });
 }
 
@@ -44,13 +38,9 @@ pub(crate) fn frames_for_the_box_itself_pass() {
     leaf(|leaf| {
         leaf.world.learn_own(leaf.domain, STRANGER.mac);
         let frame = Frame::ipv4(&HOST_A, &STRANGER).bytes();
-        leaf.world
-            .send(&leaf.a, &frame)
-            .passes(Reason::BridgeLookupOwnMac);
+        leaf.world.send(&leaf.a, &frame).passes(Reason::BridgeLookupOwnMac);
         let frame = Frame::ipv6(&HOST_T, &STRANGER).tag(VLAN).bytes();
-        leaf.world
-            .send(&leaf.trunk, &frame)
-            .passes(Reason::BridgeLookupOwnMac);
+        leaf.world.send(&leaf.trunk, &frame).passes(Reason::BridgeLookupOwnMac);
     });
 }
 
@@ -60,13 +50,9 @@ pub(crate) fn a_frame_is_not_sent_back_to_the_port_that_it_came_from() {
     leaf(|leaf| {
         leaf.world.learn(leaf.domain, STRANGER.mac, leaf.circuit_a);
         let frame = Frame::ipv4(&HOST_A, &STRANGER).bytes();
-        leaf.world
-            .send(&leaf.a, &frame)
-            .passes(Reason::BridgeLookupSamePort);
+        leaf.world.send(&leaf.a, &frame).passes(Reason::BridgeLookupSamePort);
         let frame = Frame::ipv4(&HOST_T, &HOST_T).tag(VLAN).bytes();
-        leaf.world
-            .send(&leaf.trunk, &frame)
-            .passes(Reason::BridgeLookupSamePort);
+        leaf.world.send(&leaf.trunk, &frame).passes(Reason::BridgeLookupSamePort);
     });
 }
 
@@ -75,21 +61,17 @@ pub(crate) fn a_frame_is_not_sent_back_to_the_port_that_it_came_from() {
 pub(crate) fn isolated_ports_do_not_reach_each_other() {
     leaf(|leaf| {
         for circuit in [leaf.circuit_a, leaf.circuit_b] {
-            leaf.world
-                .change_circuit(circuit, |c| c.flags |= FLAG_ISOLATED);
+            leaf.world.change_circuit(circuit, |c| c.flags |= FLAG_ISOLATED);
         }
         let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
-        leaf.world
-            .send(&leaf.a, &frame)
-            .passes(Reason::BridgeLookupIsolated);
+        leaf.world.send(&leaf.a, &frame).passes(Reason::BridgeLookupIsolated);
     });
 }
 
 #[test]
 fn an_isolated_port_reaches_one_that_is_not_and_the_other_way_round() {
     leaf(|leaf| {
-        leaf.world
-            .change_circuit(leaf.circuit_a, |c| c.flags |= FLAG_ISOLATED);
+        leaf.world.change_circuit(leaf.circuit_a, |c| c.flags |= FLAG_ISOLATED);
         let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
         leaf.world.send(&leaf.a, &frame).is_bridged(&leaf.b, &frame);
         let back = Frame::ipv4(&HOST_B, &HOST_A).bytes();
@@ -101,15 +83,11 @@ fn an_isolated_port_reaches_one_that_is_not_and_the_other_way_round() {
 #[test]
 fn an_isolated_port_does_not_reach_an_isolated_tunnel() {
     leaf(|leaf| {
-        leaf.world
-            .change_domain(leaf.domain, |d| d.flags |= FLAG_OVERLAY_ISOLATED);
+        leaf.world.change_domain(leaf.domain, |d| d.flags |= FLAG_OVERLAY_ISOLATED);
         leaf.encapsulates(&Frame::ipv4(&HOST_A, &HOST_R), |outer| outer);
-        leaf.world
-            .change_circuit(leaf.circuit_a, |c| c.flags |= FLAG_ISOLATED);
+        leaf.world.change_circuit(leaf.circuit_a, |c| c.flags |= FLAG_ISOLATED);
         let frame = Frame::ipv4(&HOST_A, &HOST_R).bytes();
-        leaf.world
-            .send(&leaf.a, &frame)
-            .passes(Reason::BridgeLookupIsolated);
+        leaf.world.send(&leaf.a, &frame).passes(Reason::BridgeLookupIsolated);
         leaf.encapsulates(&Frame::ipv4(&HOST_B, &HOST_R), |outer| outer);
     });
 }

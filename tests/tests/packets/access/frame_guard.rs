@@ -22,13 +22,9 @@ pub(crate) fn a_group_address_as_source_is_dropped() {
 pub(crate) fn a_zero_source_is_dropped() {
     leaf(|leaf| {
         let frame = Frame::ipv4(&HOST_A, &HOST_B).from(ZERO);
-        leaf.world
-            .send(&leaf.a, &frame.bytes())
-            .is_dropped(Reason::FrameGuardSourceZero);
+        leaf.world.send(&leaf.a, &frame.bytes()).is_dropped(Reason::FrameGuardSourceZero);
         let frame = frame.tag(VLAN);
-        leaf.world
-            .send(&leaf.trunk, &frame.bytes())
-            .is_dropped(Reason::FrameGuardSourceZero);
+        leaf.world.send(&leaf.trunk, &frame.bytes()).is_dropped(Reason::FrameGuardSourceZero);
     });
 }
 
@@ -37,16 +33,9 @@ pub(crate) fn broadcast_and_multicast_are_flooded_by_the_kernel() {
     leaf(|leaf| {
         for destination in [BROADCAST, MULTICAST, [0x33, 0x33, 0, 0, 0, 1]] {
             let frame = Frame::ipv4(&HOST_A, &HOST_B).to(destination).bytes();
-            leaf.world
-                .send(&leaf.a, &frame)
-                .passes(Reason::FrameGuardMulticast);
-            let frame = Frame::ipv6(&HOST_T, &HOST_B)
-                .to(destination)
-                .tag(VLAN)
-                .bytes();
-            leaf.world
-                .send(&leaf.trunk, &frame)
-                .passes(Reason::FrameGuardMulticast);
+            leaf.world.send(&leaf.a, &frame).passes(Reason::FrameGuardMulticast);
+            let frame = Frame::ipv6(&HOST_T, &HOST_B).to(destination).tag(VLAN).bytes();
+            leaf.world.send(&leaf.trunk, &frame).passes(Reason::FrameGuardMulticast);
         }
     });
 }
@@ -58,9 +47,7 @@ pub(crate) fn the_bridge_group_addresses_are_left_to_the_kernel() {
         for last in 0..=0x0f {
             let frame = Frame::other(&HOST_A, &HOST_B, ether_type::EXPERIMENTAL)
                 .to([0x01, 0x80, 0xc2, 0, 0, last]);
-            leaf.world
-                .send(&leaf.a, &frame.bytes())
-                .passes(Reason::FrameGuardMulticast);
+            leaf.world.send(&leaf.a, &frame.bytes()).passes(Reason::FrameGuardMulticast);
         }
     });
 }
@@ -69,13 +56,9 @@ pub(crate) fn the_bridge_group_addresses_are_left_to_the_kernel() {
 pub(crate) fn unicast_arp_is_left_to_the_kernel() {
     leaf(|leaf| {
         let frame = Frame::arp(&HOST_A, &HOST_B);
-        leaf.world
-            .send(&leaf.a, &frame.bytes())
-            .passes(Reason::FrameGuardArp);
+        leaf.world.send(&leaf.a, &frame.bytes()).passes(Reason::FrameGuardArp);
         let frame = Frame::arp(&HOST_T, &HOST_B).tag(VLAN);
-        leaf.world
-            .send(&leaf.trunk, &frame.bytes())
-            .passes(Reason::FrameGuardArp);
+        leaf.world.send(&leaf.trunk, &frame.bytes()).passes(Reason::FrameGuardArp);
     });
 }
 
@@ -122,11 +105,7 @@ fn ipv4_with_the_protocol_number_of_icmpv6_is_forwarded() {
 #[test]
 pub(crate) fn control_protocols_are_left_to_the_kernel() {
     leaf(|leaf| {
-        for protocol in [
-            ether_type::LLDP,
-            ether_type::SLOW_PROTOCOLS,
-            ether_type::EAPOL,
-        ] {
+        for protocol in [ether_type::LLDP, ether_type::SLOW_PROTOCOLS, ether_type::EAPOL] {
             let frame = Frame::other(&HOST_A, &HOST_B, protocol);
             let outcome = leaf.world.send(&leaf.a, &frame.bytes());
             outcome.passes(Reason::FrameGuardControlProtocol);

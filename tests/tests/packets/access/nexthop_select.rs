@@ -19,9 +19,7 @@ pub(crate) fn a_vtep_without_nexthops_is_left_to_the_kernel() {
         let mut vtep = leaf.world.maps.vteps.get(leaf.leaf2.0);
         vtep.group = 0;
         leaf.world.maps.vteps.set(leaf.leaf2.0, &vtep);
-        leaf.world
-            .send(&leaf.a, &frame)
-            .passes(Reason::NexthopSelectEmptyGroup);
+        leaf.world.send(&leaf.a, &frame).passes(Reason::NexthopSelectEmptyGroup);
     });
 }
 
@@ -30,14 +28,9 @@ fn a_nexthop_without_port_is_left_to_the_kernel() {
     leaf(|leaf| {
         let frame = Frame::ipv4(&HOST_T, &HOST_R).tag(VLAN).bytes();
         for nexthop in [leaf.spine1, leaf.spine2] {
-            leaf.world
-                .maps
-                .nexthops
-                .set(nexthop.0.into(), &Nexthop::default());
+            leaf.world.maps.nexthops.set(nexthop.0.into(), &Nexthop::default());
         }
-        leaf.world
-            .send(&leaf.trunk, &frame)
-            .passes(Reason::NexthopSelectEmptyGroup);
+        leaf.world.send(&leaf.trunk, &frame).passes(Reason::NexthopSelectEmptyGroup);
     });
 }
 
@@ -73,10 +66,7 @@ fn flows_take_the_bucket_and_source_port_of_their_hash() {
 fn flows_without_ports_are_told_apart_by_their_addresses() {
     leaf(|leaf| {
         let both = BTreeSet::from([leaf.up0.slot, leaf.up1.slot]);
-        let hosts = (0..32).map(|i| Station {
-            ipv4: [198, 51, 100, 100 + i],
-            ..HOST_R
-        });
+        let hosts = (0..32).map(|i| Station { ipv4: [198, 51, 100, 100 + i], ..HOST_R });
         let echo = |to: Station| {
             Frame::ipv4(&HOST_A, &to).change_ipv4(|ip| {
                 ip.protocol = protocol::ICMP;
@@ -102,10 +92,8 @@ pub(crate) fn fragments_of_a_packet_stay_on_one_path() {
             let last = frame.clone().change_ipv4(|ip| ip.offset = 370);
             let options = frame.change_ipv4(|ip| ip.options = vec![1; 4]);
             let all = [first, middle, last, options];
-            let hashes: BTreeSet<_> = all
-                .iter()
-                .map(|frame| model::flow_hash(&frame.bytes(), SEED))
-                .collect();
+            let hashes: BTreeSet<_> =
+                all.iter().map(|frame| model::flow_hash(&frame.bytes(), SEED)).collect();
             assert_eq!(hashes.len(), 1);
             assert_eq!(uplinks(leaf, all).len(), 1);
         }
@@ -115,9 +103,8 @@ pub(crate) fn fragments_of_a_packet_stay_on_one_path() {
 #[test]
 fn another_seed_sends_flows_another_way() {
     leaf(|leaf| {
-        let frames: Vec<_> = (0..64)
-            .map(|i| Frame::ipv4(&HOST_A, &HOST_R).ports([40_000 + i, 53]))
-            .collect();
+        let frames: Vec<_> =
+            (0..64).map(|i| Frame::ipv4(&HOST_A, &HOST_R).ports([40_000 + i, 53])).collect();
         let seed = SEED ^ 1;
         leaf.world.change_settings(|settings| settings.seed = seed);
         let group = leaf.world.maps.groups.get(leaf.leaf2.0).buckets;
@@ -125,22 +112,12 @@ fn another_seed_sends_flows_another_way() {
         for frame in frames {
             let hash = model::flow_hash(&frame.bytes(), seed);
             let nexthop = group[flow_hash::bucket(hash) as usize % group.len()];
-            let expected = if nexthop == leaf.spine1.0 {
-                &leaf.up0
-            } else {
-                &leaf.up1
-            };
+            let expected = if nexthop == leaf.spine1.0 { &leaf.up0 } else { &leaf.up1 };
             let outcome = leaf.world.send(&leaf.a, &frame.bytes());
-            assert_eq!(
-                outcome.counted.port_tx.keys().collect::<Vec<_>>(),
-                [&expected.slot]
-            );
+            assert_eq!(outcome.counted.port_tx.keys().collect::<Vec<_>>(), [&expected.slot]);
             moved += u32::from(*expected != leaf.uplink_of(&frame.bytes()));
         }
-        assert!(
-            (10..54).contains(&moved),
-            "{moved} of 64 flows took the other spine"
-        );
+        assert!((10..54).contains(&moved), "{moved} of 64 flows took the other spine");
     });
 }
 
@@ -153,22 +130,13 @@ fn random_flows_are_shared_evenly() {
         let flows = 4_096;
         for _ in 0..flows {
             let bits = random.bits().to_be_bytes();
-            let to = Station {
-                ipv4: [bits[0], bits[1], bits[2], bits[3]],
-                ..HOST_R
-            };
+            let to = Station { ipv4: [bits[0], bits[1], bits[2], bits[3]], ..HOST_R };
             let ports = [u16::from_be_bytes([bits[4], bits[5]]), u16::from(bits[6])];
             let frame = Frame::ipv4(&HOST_A, &to).ports(ports).bytes();
-            let run = leaf
-                .world
-                .run(&leaf.a, &frame, 0)
-                .expect("the program runs");
+            let run = leaf.world.run(&leaf.a, &frame, 0).expect("the program runs");
             first += u32::from(run.bytes[6..12] == leaf.up0.mac);
         }
         // Three standard deviations of a fair coin: 3 * sqrt(4096) / 2 = 96.
-        assert!(
-            (2_048 - 96..=2_048 + 96).contains(&first),
-            "seed {seed}: {first} of {flows}"
-        );
+        assert!((2_048 - 96..=2_048 + 96).contains(&first), "seed {seed}: {first} of {flows}");
     });
 }

@@ -15,9 +15,7 @@ pub(crate) fn an_unknown_source_passes() {
     leaf(|leaf| {
         let frame = Frame::ipv4(&STRANGER, &HOST_B).bytes();
         for _ in 0..3 {
-            leaf.world
-                .send(&leaf.a, &frame)
-                .passes(Reason::SourceCheckUnknown);
+            leaf.world.send(&leaf.a, &frame).passes(Reason::SourceCheckUnknown);
         }
     });
 }
@@ -26,18 +24,12 @@ pub(crate) fn an_unknown_source_passes() {
 pub(crate) fn a_source_that_the_bridge_knows_elsewhere_passes() {
     leaf(|leaf| {
         let from_b = Frame::ipv4(&HOST_B, &HOST_A).bytes();
-        leaf.world
-            .send(&leaf.a, &from_b)
-            .passes(Reason::SourceCheckMoved);
+        leaf.world.send(&leaf.a, &from_b).passes(Reason::SourceCheckMoved);
         let from_remote = Frame::ipv4(&HOST_R, &HOST_B).bytes();
-        leaf.world
-            .send(&leaf.a, &from_remote)
-            .passes(Reason::SourceCheckMoved);
+        leaf.world.send(&leaf.a, &from_remote).passes(Reason::SourceCheckMoved);
         leaf.world.learn_own(leaf.domain, STRANGER.mac);
         let from_own = Frame::ipv4(&STRANGER, &HOST_B).bytes();
-        leaf.world
-            .send(&leaf.a, &from_own)
-            .passes(Reason::SourceCheckMoved);
+        leaf.world.send(&leaf.a, &from_own).passes(Reason::SourceCheckMoved);
     });
 }
 
@@ -45,18 +37,14 @@ pub(crate) fn a_source_that_the_bridge_knows_elsewhere_passes() {
 fn a_station_that_moved_is_forwarded_once_the_maps_say_so() {
     leaf(|leaf| {
         let frame = Frame::ipv4(&HOST_A, &HOST_R);
-        leaf.world
-            .send(&leaf.b, &frame.bytes())
-            .passes(Reason::SourceCheckMoved);
+        leaf.world.send(&leaf.b, &frame.bytes()).passes(Reason::SourceCheckMoved);
         leaf.world.settle(leaf.circuit_b, &HOST_A);
         let inner = frame.bytes();
         let expected = leaf.to_leaf2(&inner).around(&inner);
         let uplink = leaf.uplink_of(&inner);
         let outcome = leaf.world.send(&leaf.b, &inner);
         outcome.is_encapsulated(&uplink, leaf.domain, leaf.leaf2, &expected);
-        leaf.world
-            .send(&leaf.a, &inner)
-            .passes(Reason::SourceCheckMoved);
+        leaf.world.send(&leaf.a, &inner).passes(Reason::SourceCheckMoved);
     });
 }
 
@@ -65,9 +53,7 @@ pub(crate) fn the_first_frame_of_a_station_passes_and_the_second_is_forwarded() 
     leaf(|leaf| {
         leaf.world.learn(leaf.domain, STRANGER.mac, leaf.circuit_a);
         let frame = Frame::ipv4(&STRANGER, &HOST_B).bytes();
-        leaf.world
-            .send(&leaf.a, &frame)
-            .passes(Reason::SourceCheckRefresh);
+        leaf.world.send(&leaf.a, &frame).passes(Reason::SourceCheckRefresh);
         for _ in 0..3 {
             leaf.world.send(&leaf.a, &frame).is_bridged(&leaf.b, &frame);
         }
@@ -78,33 +64,21 @@ pub(crate) fn the_first_frame_of_a_station_passes_and_the_second_is_forwarded() 
 fn one_frame_passes_again_after_each_refresh_interval() {
     leaf(|leaf| {
         let hz = leaf.world.hz;
-        leaf.world
-            .change_domain(leaf.domain, |domain| domain.refresh_jiffies = hz / 5);
+        leaf.world.change_domain(leaf.domain, |domain| domain.refresh_jiffies = hz / 5);
         leaf.world.learn(leaf.domain, STRANGER.mac, leaf.circuit_a);
         let frame = Frame::ipv4(&STRANGER, &HOST_B).bytes();
-        leaf.world
-            .send(&leaf.a, &frame)
-            .passes(Reason::SourceCheckRefresh);
+        leaf.world.send(&leaf.a, &frame).passes(Reason::SourceCheckRefresh);
         for _ in 0..2 {
             let shown = Instant::now();
             let passed_after = loop {
-                let run = leaf
-                    .world
-                    .run(&leaf.a, &frame, 0)
-                    .expect("the program runs");
+                let run = leaf.world.run(&leaf.a, &frame, 0).expect("the program runs");
                 if run.action == action::PASS {
                     break shown.elapsed();
                 }
-                assert!(
-                    shown.elapsed() < Duration::from_secs(5),
-                    "no frame passes any more"
-                );
+                assert!(shown.elapsed() < Duration::from_secs(5), "no frame passes any more");
             };
             // 200 ms, less the parts of two jiffies.
-            assert!(
-                passed_after > Duration::from_millis(150),
-                "after {passed_after:?} already"
-            );
+            assert!(passed_after > Duration::from_millis(150), "after {passed_after:?} already");
         }
     });
 }
@@ -117,22 +91,17 @@ fn frames_to_a_station_do_not_refresh_it() {
         let to = Frame::ipv4(&HOST_A, &STRANGER).bytes();
         leaf.world.send(&leaf.a, &to).is_bridged(&leaf.b, &to);
         let from = Frame::ipv4(&STRANGER, &HOST_A).bytes();
-        leaf.world
-            .send(&leaf.b, &from)
-            .passes(Reason::SourceCheckRefresh);
+        leaf.world.send(&leaf.b, &from).passes(Reason::SourceCheckRefresh);
     });
 }
 
 #[test]
 fn a_domain_without_refresh_interval_hands_every_frame_to_the_kernel() {
     leaf(|leaf| {
-        leaf.world
-            .change_domain(leaf.domain, |domain| domain.refresh_jiffies = 0);
+        leaf.world.change_domain(leaf.domain, |domain| domain.refresh_jiffies = 0);
         let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
         for _ in 0..3 {
-            leaf.world
-                .send(&leaf.a, &frame)
-                .passes(Reason::SourceCheckRefresh);
+            leaf.world.send(&leaf.a, &frame).passes(Reason::SourceCheckRefresh);
         }
     });
 }
@@ -147,8 +116,6 @@ fn a_source_of_another_domain_is_unknown() {
         });
         leaf.world.circuit(&leaf.a, other, 7);
         let frame = Frame::ipv4(&HOST_A, &HOST_B).tag(7).bytes();
-        leaf.world
-            .send(&leaf.a, &frame)
-            .passes(Reason::SourceCheckUnknown);
+        leaf.world.send(&leaf.a, &frame).passes(Reason::SourceCheckUnknown);
     });
 }

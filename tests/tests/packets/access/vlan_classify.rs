@@ -12,9 +12,7 @@ pub(crate) fn a_vlan_without_a_circuit_passes() {
     leaf(|leaf| {
         for vlan in [1, VLAN - 1, VLAN + 1, 4094] {
             let frame = Frame::ipv4(&HOST_T, &HOST_B).tag(vlan).bytes();
-            leaf.world
-                .send(&leaf.trunk, &frame)
-                .passes(Reason::VlanClassifyNotMember);
+            leaf.world.send(&leaf.trunk, &frame).passes(Reason::VlanClassifyNotMember);
         }
     });
 }
@@ -23,9 +21,7 @@ pub(crate) fn a_vlan_without_a_circuit_passes() {
 fn untagged_frames_pass_on_a_port_without_pvid() {
     leaf(|leaf| {
         let frame = Frame::ipv4(&HOST_T, &HOST_B).bytes();
-        leaf.world
-            .send(&leaf.trunk, &frame)
-            .passes(Reason::VlanClassifyNotMember);
+        leaf.world.send(&leaf.trunk, &frame).passes(Reason::VlanClassifyNotMember);
     });
 }
 
@@ -33,9 +29,7 @@ fn untagged_frames_pass_on_a_port_without_pvid() {
 fn tagged_frames_pass_on_a_port_without_vlans() {
     leaf(|leaf| {
         let frame = Frame::ipv4(&HOST_A, &HOST_B).tag(VLAN).bytes();
-        leaf.world
-            .send(&leaf.a, &frame)
-            .passes(Reason::VlanClassifyNotMember);
+        leaf.world.send(&leaf.a, &frame).passes(Reason::VlanClassifyNotMember);
     });
 }
 
@@ -45,13 +39,9 @@ fn priority_tagged_frames_pass() {
     leaf(|leaf| {
         for tci in [0x0000, 0x7000, 0xe000] {
             let frame = Frame::ipv4(&HOST_A, &HOST_B).tag(tci).bytes();
-            leaf.world
-                .send(&leaf.a, &frame)
-                .passes(Reason::VlanClassifyNotMember);
+            leaf.world.send(&leaf.a, &frame).passes(Reason::VlanClassifyNotMember);
             let frame = Frame::ipv4(&HOST_T, &HOST_B).tag(tci).bytes();
-            leaf.world
-                .send(&leaf.trunk, &frame)
-                .passes(Reason::VlanClassifyNotMember);
+            leaf.world.send(&leaf.trunk, &frame).passes(Reason::VlanClassifyNotMember);
         }
     });
 }
@@ -69,9 +59,7 @@ pub(crate) fn a_second_tag_or_a_service_tag_passes() {
             let outcome = leaf.world.send(&leaf.trunk, &stacked.bytes());
             outcome.passes(Reason::VlanClassifyStackedTag);
             let untrunked = stacked.from(HOST_A.mac).bytes();
-            leaf.world
-                .send(&leaf.a, &untrunked)
-                .passes(Reason::VlanClassifyStackedTag);
+            leaf.world.send(&leaf.a, &untrunked).passes(Reason::VlanClassifyStackedTag);
         }
     });
 }
@@ -90,12 +78,8 @@ fn a_port_carries_untagged_and_tagged_circuits_of_different_domains() {
         // The same two hosts: VLAN 100 leads to the first domain, no tag to the second.
         let frame = Frame::ipv4(&HOST_T, &HOST_B);
         let tagged = frame.clone().tag(VLAN).bytes();
-        leaf.world
-            .send(&leaf.trunk, &tagged)
-            .is_bridged(&leaf.b, &frame.bytes());
+        leaf.world.send(&leaf.trunk, &tagged).is_bridged(&leaf.b, &frame.bytes());
         let expected = frame.clone().tag(7).bytes();
-        leaf.world
-            .send(&leaf.trunk, &frame.bytes())
-            .is_bridged(&leaf.b, &expected);
+        leaf.world.send(&leaf.trunk, &frame.bytes()).is_bridged(&leaf.b, &expected);
     });
 }

@@ -29,13 +29,9 @@ fn other() -> Frame {
 fn a_fixed_ttl_is_the_outer_ttl_whatever_the_inner_one_is() {
     leaf(|leaf| {
         for outer_ttl in [1, 100, 255] {
-            leaf.world
-                .change_domain(leaf.domain, |domain| domain.ttl = outer_ttl);
+            leaf.world.change_domain(leaf.domain, |domain| domain.ttl = outer_ttl);
             for frame in [ipv4().ttl(7), ipv6().ttl(9), other()] {
-                leaf.encapsulates(&frame, |outer| Vxlan {
-                    ttl: outer_ttl,
-                    ..outer
-                });
+                leaf.encapsulates(&frame, |outer| Vxlan { ttl: outer_ttl, ..outer });
             }
         }
     });
@@ -44,8 +40,7 @@ fn a_fixed_ttl_is_the_outer_ttl_whatever_the_inner_one_is() {
 #[test]
 fn an_inherited_ttl_is_the_inner_one() {
     leaf(|leaf| {
-        leaf.world
-            .change_domain(leaf.domain, |domain| domain.flags |= FLAG_TTL_INHERIT);
+        leaf.world.change_domain(leaf.domain, |domain| domain.flags |= FLAG_TTL_INHERIT);
         for ttl in [1, 7, 64, 255] {
             for frame in [ipv4().ttl(ttl), ipv6().ttl(ttl)] {
                 leaf.encapsulates(&frame, |outer| Vxlan { ttl, ..outer });
@@ -61,8 +56,7 @@ fn an_inherited_ttl_is_the_inner_one() {
 fn a_fixed_tos_is_the_outer_dscp_whatever_the_inner_one_is() {
     leaf(|leaf| {
         for tos in [0, 0x28, 0xb8, 0xfc] {
-            leaf.world
-                .change_domain(leaf.domain, |domain| domain.tos = tos);
+            leaf.world.change_domain(leaf.domain, |domain| domain.tos = tos);
             for frame in [ipv4().tos(0x48), ipv6().tos(0x48), other()] {
                 leaf.encapsulates(&frame, |outer| Vxlan { tos, ..outer });
             }
@@ -74,8 +68,7 @@ fn a_fixed_tos_is_the_outer_dscp_whatever_the_inner_one_is() {
 #[test]
 fn an_inherited_tos_is_the_inner_dscp() {
     leaf(|leaf| {
-        leaf.world
-            .change_domain(leaf.domain, |domain| domain.flags |= FLAG_TOS_INHERIT);
+        leaf.world.change_domain(leaf.domain, |domain| domain.flags |= FLAG_TOS_INHERIT);
         for tos in [0, 0x14, 0x18, 0xb8, 0xfc] {
             for frame in [ipv4().tos(tos), ipv6().tos(tos)] {
                 leaf.encapsulates(&frame, |outer| Vxlan { tos, ..outer });
@@ -96,10 +89,7 @@ fn the_outer_ecn_bits_are_those_that_linux_writes() {
             });
             for (inner, expected) in [(0b00, 0b00), (0b01, 0b01), (0b10, 0b10), (0b11, 0b10)] {
                 for frame in [ipv4().tos(0x48 | inner), ipv6().tos(0x48 | inner)] {
-                    leaf.encapsulates(&frame, |outer| Vxlan {
-                        tos: dscp | expected,
-                        ..outer
-                    });
+                    leaf.encapsulates(&frame, |outer| Vxlan { tos: dscp | expected, ..outer });
                 }
             }
         }
@@ -134,18 +124,9 @@ fn tagged_frames_give_the_same_outer_headers() {
             domain.flags |= FLAG_TOS_INHERIT | FLAG_TTL_INHERIT | FLAG_DF_INHERIT;
         });
         let frame = Frame::ipv6(&HOST_T, &HOST_R).tos(0x49).ttl(9).tag(VLAN);
-        leaf.encapsulates(&frame, |outer| Vxlan {
-            tos: 0x49,
-            ttl: 9,
-            fragment: DF,
-            ..outer
-        });
+        leaf.encapsulates(&frame, |outer| Vxlan { tos: 0x49, ttl: 9, fragment: DF, ..outer });
         let frame = Frame::ipv4(&HOST_T, &HOST_R).tos(0x4a).ttl(8).tag(VLAN);
-        leaf.encapsulates(&frame, |outer| Vxlan {
-            tos: 0x4a,
-            ttl: 8,
-            ..outer
-        });
+        leaf.encapsulates(&frame, |outer| Vxlan { tos: 0x4a, ttl: 8, ..outer });
     });
 }
 
@@ -158,9 +139,7 @@ pub(crate) fn a_frame_one_byte_longer_than_the_vxlan_device_carries_passes() {
             leaf.encapsulates(&other().length(length), |outer| outer);
         }
         let longer = ipv4().length(1515).bytes();
-        leaf.world
-            .send(&leaf.a, &longer)
-            .passes(Reason::VxlanOutputTooBig);
+        leaf.world.send(&leaf.a, &longer).passes(Reason::VxlanOutputTooBig);
     });
 }
 
@@ -174,9 +153,7 @@ fn a_frame_one_byte_longer_than_the_underlay_carries_passes() {
         }
         leaf.encapsulates(&ipv6().length(1464), |outer| outer);
         let longer = ipv6().length(1465).bytes();
-        leaf.world
-            .send(&leaf.a, &longer)
-            .passes(Reason::VxlanOutputTooBig);
+        leaf.world.send(&leaf.a, &longer).passes(Reason::VxlanOutputTooBig);
     });
 }
 
@@ -186,9 +163,7 @@ fn a_tag_does_not_count_for_what_fits_the_tunnel() {
         let frame = Frame::ipv4(&HOST_T, &HOST_R);
         leaf.encapsulates(&frame.clone().length(1514).tag(VLAN), |outer| outer);
         let longer = frame.length(1515).tag(VLAN).bytes();
-        leaf.world
-            .send(&leaf.trunk, &longer)
-            .passes(Reason::VxlanOutputTooBig);
+        leaf.world.send(&leaf.trunk, &longer).passes(Reason::VxlanOutputTooBig);
     });
 }
 
@@ -210,11 +185,7 @@ fn source_ports_are_in_the_recommended_range_and_header_checksums_are_valid() {
         let mut ports = BTreeSet::new();
         for number in 0..512 {
             let frame = ipv4().ports([number, 53]).tos(number as u8).bytes();
-            let packet = leaf
-                .world
-                .run(&leaf.a, &frame, 0)
-                .expect("the program runs")
-                .bytes;
+            let packet = leaf.world.run(&leaf.a, &frame, 0).expect("the program runs").bytes;
             assert_eq!(internet_checksum(&[&packet[14..34]]), 0, "flow {number}");
             ports.insert(u16::from_be_bytes([packet[34], packet[35]]));
         }
@@ -231,10 +202,7 @@ fn consecutive_packets_of_a_flow_have_distinct_identifications() {
         let frame = ipv4().bytes();
         let ids: BTreeSet<_> = (0..1_000)
             .map(|_| {
-                let run = leaf
-                    .world
-                    .run(&leaf.a, &frame, 0)
-                    .expect("the program runs");
+                let run = leaf.world.run(&leaf.a, &frame, 0).expect("the program runs");
                 [run.bytes[18], run.bytes[19]]
             })
             .collect();

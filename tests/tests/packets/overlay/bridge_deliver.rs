@@ -26,16 +26,12 @@ pub(crate) fn a_known_destination_gets_the_inner_frame() {
 #[test]
 pub(crate) fn split_horizon_drops_what_would_go_back_into_the_overlay() {
     leaf(|leaf| {
-        let packet = leaf
-            .from_leaf2()
-            .around(&Frame::ipv4(&HOST_A, &HOST_R).bytes());
+        let packet = leaf.from_leaf2().around(&Frame::ipv4(&HOST_A, &HOST_R).bytes());
         let outcome = leaf.world.send(&leaf.up0, &packet);
         outcome.is_dropped(Reason::SplitHorizonOverlayToOverlay);
         let other = leaf.world.vtep(LEAF1_VTEP, OTHER_VTEP, &[leaf.spine1]);
         leaf.world.learn_remote(leaf.domain, STRANGER.mac, other);
-        let packet = leaf
-            .from_leaf2()
-            .around(&Frame::ipv4(&HOST_R, &STRANGER).bytes());
+        let packet = leaf.from_leaf2().around(&Frame::ipv4(&HOST_R, &STRANGER).bytes());
         let outcome = leaf.world.send(&leaf.up0, &packet);
         outcome.is_dropped(Reason::SplitHorizonOverlayToOverlay);
     });
@@ -44,12 +40,8 @@ pub(crate) fn split_horizon_drops_what_would_go_back_into_the_overlay() {
 #[test]
 pub(crate) fn an_unknown_inner_destination_is_flooded_by_the_kernel() {
     leaf(|leaf| {
-        let packet = leaf
-            .from_leaf2()
-            .around(&Frame::ipv4(&HOST_R, &STRANGER).bytes());
-        leaf.world
-            .send(&leaf.up0, &packet)
-            .passes(Reason::BridgeDeliverUnknown);
+        let packet = leaf.from_leaf2().around(&Frame::ipv4(&HOST_R, &STRANGER).bytes());
+        leaf.world.send(&leaf.up0, &packet).passes(Reason::BridgeDeliverUnknown);
     });
 }
 
@@ -57,12 +49,8 @@ pub(crate) fn an_unknown_inner_destination_is_flooded_by_the_kernel() {
 pub(crate) fn an_inner_frame_for_the_box_itself_passes() {
     leaf(|leaf| {
         leaf.world.learn_own(leaf.domain, STRANGER.mac);
-        let packet = leaf
-            .from_leaf2()
-            .around(&Frame::ipv4(&HOST_R, &STRANGER).bytes());
-        leaf.world
-            .send(&leaf.up0, &packet)
-            .passes(Reason::BridgeDeliverOwnMac);
+        let packet = leaf.from_leaf2().around(&Frame::ipv4(&HOST_R, &STRANGER).bytes());
+        leaf.world.send(&leaf.up0, &packet).passes(Reason::BridgeDeliverOwnMac);
     });
 }
 
@@ -71,11 +59,9 @@ pub(crate) fn an_isolated_tunnel_does_not_reach_an_isolated_port() {
     leaf(|leaf| {
         let outer = leaf.from_leaf2();
         let frame = Frame::ipv4(&HOST_R, &HOST_A);
-        leaf.world
-            .change_circuit(leaf.circuit_a, |c| c.flags |= FLAG_ISOLATED);
+        leaf.world.change_circuit(leaf.circuit_a, |c| c.flags |= FLAG_ISOLATED);
         leaf.decapsulates(&outer, &frame, &frame);
-        leaf.world
-            .change_domain(leaf.domain, |d| d.flags |= FLAG_OVERLAY_ISOLATED);
+        leaf.world.change_domain(leaf.domain, |d| d.flags |= FLAG_OVERLAY_ISOLATED);
         let outcome = leaf.world.send(&leaf.up0, &outer.around(&frame.bytes()));
         outcome.passes(Reason::BridgeDeliverIsolated);
         let frame = Frame::ipv4(&HOST_R, &HOST_B);

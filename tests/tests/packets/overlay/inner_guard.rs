@@ -82,11 +82,7 @@ pub(crate) fn inner_neighbour_discovery_is_left_to_the_kernel() {
 #[test]
 pub(crate) fn inner_control_protocols_are_left_to_the_kernel() {
     leaf(|leaf| {
-        for protocol in [
-            ether_type::LLDP,
-            ether_type::SLOW_PROTOCOLS,
-            ether_type::EAPOL,
-        ] {
+        for protocol in [ether_type::LLDP, ether_type::SLOW_PROTOCOLS, ether_type::EAPOL] {
             let frame = Frame::other(&HOST_R, &HOST_A, protocol);
             passes(leaf, &frame, Reason::InnerGuardControlProtocol);
         }
@@ -96,13 +92,8 @@ pub(crate) fn inner_control_protocols_are_left_to_the_kernel() {
 #[test]
 pub(crate) fn a_tunnel_from_which_the_kernel_learns_passes() {
     leaf(|leaf| {
-        leaf.world
-            .change_domain(leaf.domain, |domain| domain.flags |= FLAG_OVERLAY_LEARNING);
-        passes(
-            leaf,
-            &Frame::ipv4(&HOST_R, &HOST_A),
-            Reason::InnerGuardLearning,
-        );
+        leaf.world.change_domain(leaf.domain, |domain| domain.flags |= FLAG_OVERLAY_LEARNING);
+        passes(leaf, &Frame::ipv4(&HOST_R, &HOST_A), Reason::InnerGuardLearning);
         // Into the tunnel nothing changes.
         leaf.encapsulates(&Frame::ipv4(&HOST_A, &HOST_R), |outer| outer);
     });
@@ -114,9 +105,7 @@ pub(crate) fn an_inner_frame_without_a_whole_ethernet_header_passes() {
         let frame = Frame::ipv4(&HOST_R, &HOST_A).bytes();
         for length in 0..14 {
             let packet = leaf.from_leaf2().around(&frame[..length]);
-            leaf.world
-                .send(&leaf.up0, &packet)
-                .passes(Reason::InnerGuardTruncated);
+            leaf.world.send(&leaf.up0, &packet).passes(Reason::InnerGuardTruncated);
         }
     });
 }

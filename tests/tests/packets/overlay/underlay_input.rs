@@ -15,16 +15,7 @@ fn inner() -> Vec<u8> {
 
 /// The spine and this leaf as stations of their link.
 fn link(leaf: &Leaf) -> (Station, Station) {
-    (
-        Station {
-            mac: SPINE1_MAC,
-            ..STRANGER
-        },
-        Station {
-            mac: leaf.up0.mac,
-            ..HOST_A
-        },
-    )
+    (Station { mac: SPINE1_MAC, ..STRANGER }, Station { mac: leaf.up0.mac, ..HOST_A })
 }
 
 #[test]
@@ -59,9 +50,7 @@ pub(crate) fn routing_protocols_and_everything_that_is_not_vxlan_pass() {
         // VXLAN behind a tag belongs to a VLAN device on the uplink.
         let mut tagged = leaf.from_leaf2().around(&inner());
         tagged.splice(12..12, [0x81, 0, 0, VLAN as u8]);
-        leaf.world
-            .send(&leaf.up0, &tagged)
-            .passes(Reason::UnderlayInputNotVxlan);
+        leaf.world.send(&leaf.up0, &tagged).passes(Reason::UnderlayInputNotVxlan);
     });
 }
 
@@ -70,14 +59,9 @@ pub(crate) fn routing_protocols_and_everything_that_is_not_vxlan_pass() {
 pub(crate) fn fragments_of_the_outer_packet_pass() {
     leaf(|leaf| {
         for fragment in [0x2000, 0x2000 | 185, 185, DF | 1] {
-            let outer = Vxlan {
-                fragment,
-                ..leaf.from_leaf2()
-            };
+            let outer = Vxlan { fragment, ..leaf.from_leaf2() };
             let packet = outer.around(&inner());
-            leaf.world
-                .send(&leaf.up0, &packet)
-                .passes(Reason::UnderlayInputFragment);
+            leaf.world.send(&leaf.up0, &packet).passes(Reason::UnderlayInputFragment);
         }
         let frame = Frame::ipv4(&HOST_R, &HOST_A);
         let outer = leaf.from_leaf2().df(true);
@@ -89,20 +73,13 @@ pub(crate) fn fragments_of_the_outer_packet_pass() {
 pub(crate) fn ip_options_pass() {
     leaf(|leaf| {
         for words in [1, 10] {
-            let outer = Vxlan {
-                options: vec![1; words * 4],
-                ..leaf.from_leaf2()
-            };
+            let outer = Vxlan { options: vec![1; words * 4], ..leaf.from_leaf2() };
             let packet = outer.around(&inner());
-            leaf.world
-                .send(&leaf.up0, &packet)
-                .passes(Reason::UnderlayInputIpOptions);
+            leaf.world.send(&leaf.up0, &packet).passes(Reason::UnderlayInputIpOptions);
         }
         let mut short = leaf.from_leaf2().around(&inner());
         short[14] = 0x44;
-        leaf.world
-            .send(&leaf.up0, &short)
-            .passes(Reason::UnderlayInputIpOptions);
+        leaf.world.send(&leaf.up0, &short).passes(Reason::UnderlayInputIpOptions);
     });
 }
 
@@ -131,9 +108,7 @@ fn a_wrong_checksum_of_what_is_not_vxlan_is_the_kernels_business() {
         let (spine, own) = link(leaf);
         let mut frame = Frame::ipv4(&spine, &own).bytes();
         frame[24] ^= 1;
-        leaf.world
-            .send(&leaf.up0, &frame)
-            .passes(Reason::UnderlayInputNotVxlan);
+        leaf.world.send(&leaf.up0, &frame).passes(Reason::UnderlayInputNotVxlan);
     });
 }
 
@@ -153,9 +128,7 @@ pub(crate) fn lengths_that_contradict_each_other_pass() {
         shorter_ip[17] -= 1;
         fix_ipv4_checksum(&mut shorter_ip[14..34]);
         for packet in [padded, cut, shorter_udp, longer_udp, shorter_ip] {
-            leaf.world
-                .send(&leaf.up0, &packet)
-                .passes(Reason::UnderlayInputTruncated);
+            leaf.world.send(&leaf.up0, &packet).passes(Reason::UnderlayInputTruncated);
         }
     });
 }
@@ -164,19 +137,11 @@ pub(crate) fn lengths_that_contradict_each_other_pass() {
 pub(crate) fn a_packet_for_another_mac_address_passes() {
     leaf(|leaf| {
         for destination_mac in [BROADCAST, SPINE1_MAC, leaf.up1.mac] {
-            let outer = Vxlan {
-                destination_mac,
-                ..leaf.from_leaf2()
-            };
+            let outer = Vxlan { destination_mac, ..leaf.from_leaf2() };
             let packet = outer.around(&inner());
-            leaf.world
-                .send(&leaf.up0, &packet)
-                .passes(Reason::UnderlayInputOtherHost);
+            leaf.world.send(&leaf.up0, &packet).passes(Reason::UnderlayInputOtherHost);
         }
-        let outer = Vxlan {
-            destination_mac: leaf.up1.mac,
-            ..leaf.from_leaf2()
-        };
+        let outer = Vxlan { destination_mac: leaf.up1.mac, ..leaf.from_leaf2() };
         let outcome = leaf.world.send(&leaf.up1, &outer.around(&inner()));
         outcome.is_decapsulated(&leaf.a, leaf.domain, leaf.leaf2, &inner());
     });
@@ -189,11 +154,7 @@ fn any_udp_checksum_and_source_port_are_accepted() {
         let frame = Frame::ipv4(&HOST_R, &HOST_A);
         for udp_checksum in [0, 0x1234, 0xffff] {
             for source_port in [0, 1, 4789, 0xffff] {
-                let outer = Vxlan {
-                    udp_checksum,
-                    source_port,
-                    ..leaf.from_leaf2()
-                };
+                let outer = Vxlan { udp_checksum, source_port, ..leaf.from_leaf2() };
                 leaf.decapsulates(&outer, &frame, &frame);
             }
         }
@@ -207,11 +168,7 @@ fn any_outer_ttl_and_identification_are_accepted() {
         let frame = Frame::ipv6(&HOST_R, &HOST_A);
         for ttl in [0, 1, 255] {
             for id in [0, 1, 0xffff] {
-                let outer = Vxlan {
-                    ttl,
-                    id,
-                    ..leaf.from_leaf2()
-                };
+                let outer = Vxlan { ttl, id, ..leaf.from_leaf2() };
                 leaf.decapsulates(&outer, &frame, &frame);
             }
         }

@@ -21,25 +21,16 @@ fn inner() -> Vec<u8> {
 pub(crate) fn any_reserved_bit_passes() {
     leaf(|leaf| {
         let plain = leaf.from_leaf2();
-        let flags = (0..8).filter(|bit| *bit != 3).map(|bit| Vxlan {
-            flags: 0x08 | 1 << bit,
-            ..plain.clone()
-        });
-        let reserved = (0..24).map(|bit| Vxlan {
-            reserved: 1 << bit,
-            ..plain.clone()
-        });
-        let last = (0..8).map(|bit| Vxlan {
-            reserved_last: 1 << bit,
-            ..plain.clone()
-        });
+        let flags = (0..8)
+            .filter(|bit| *bit != 3)
+            .map(|bit| Vxlan { flags: 0x08 | 1 << bit, ..plain.clone() });
+        let reserved = (0..24).map(|bit| Vxlan { reserved: 1 << bit, ..plain.clone() });
+        let last = (0..8).map(|bit| Vxlan { reserved_last: 1 << bit, ..plain.clone() });
         let all: Vec<_> = flags.chain(reserved).chain(last).collect();
         assert_eq!(all.len(), 39);
         for outer in all {
             let packet = outer.around(&inner());
-            leaf.world
-                .send(&leaf.up0, &packet)
-                .passes(Reason::VxlanInputInvalidHeader);
+            leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputInvalidHeader);
         }
     });
 }
@@ -48,14 +39,9 @@ pub(crate) fn any_reserved_bit_passes() {
 #[test]
 fn a_packet_without_the_i_flag_passes() {
     leaf(|leaf| {
-        let outer = Vxlan {
-            flags: 0,
-            ..leaf.from_leaf2()
-        };
+        let outer = Vxlan { flags: 0, ..leaf.from_leaf2() };
         let packet = outer.around(&inner());
-        leaf.world
-            .send(&leaf.up0, &packet)
-            .passes(Reason::VxlanInputInvalidHeader);
+        leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputInvalidHeader);
     });
 }
 
@@ -63,14 +49,9 @@ fn a_packet_without_the_i_flag_passes() {
 pub(crate) fn an_unknown_vni_passes() {
     leaf(|leaf| {
         for vni in [0, 1, VNI - 1, VNI + 1, VNI + 0x1_0000, 0xff_ffff] {
-            let outer = Vxlan {
-                vni,
-                ..leaf.from_leaf2()
-            };
+            let outer = Vxlan { vni, ..leaf.from_leaf2() };
             let packet = outer.around(&inner());
-            leaf.world
-                .send(&leaf.up0, &packet)
-                .passes(Reason::VxlanInputUnknownVni);
+            leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputUnknownVni);
         }
     });
 }
@@ -78,22 +59,11 @@ pub(crate) fn an_unknown_vni_passes() {
 #[test]
 fn a_vni_is_known_on_the_udp_port_of_its_device_only() {
     leaf(|leaf| {
-        let outer = Vxlan {
-            destination_port: 8472,
-            ..leaf.from_leaf2()
-        };
+        let outer = Vxlan { destination_port: 8472, ..leaf.from_leaf2() };
         let packet = outer.around(&inner());
-        leaf.world
-            .send(&leaf.up0, &packet)
-            .passes(Reason::VxlanInputUnknownVni);
+        leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputUnknownVni);
         let key = vnis::key(8472_u16.to_be(), VNI);
-        assert!(
-            leaf.world
-                .maps
-                .vnis
-                .table()
-                .insert(key, leaf.domain.0.into())
-        );
+        assert!(leaf.world.maps.vnis.table().insert(key, leaf.domain.0.into()));
         let frame = Frame::ipv4(&HOST_R, &HOST_A);
         leaf.decapsulates(&outer, &frame, &frame);
     });
@@ -103,14 +73,9 @@ fn a_vni_is_known_on_the_udp_port_of_its_device_only() {
 pub(crate) fn a_packet_for_another_address_of_the_box_passes() {
     leaf(|leaf| {
         for destination in [OTHER_VTEP, LEAF2_VTEP, [192, 0, 2, 0]] {
-            let outer = Vxlan {
-                destination,
-                ..leaf.from_leaf2()
-            };
+            let outer = Vxlan { destination, ..leaf.from_leaf2() };
             let packet = outer.around(&inner());
-            leaf.world
-                .send(&leaf.up0, &packet)
-                .passes(Reason::VxlanInputNotLocal);
+            leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputNotLocal);
         }
     });
 }
@@ -119,17 +84,12 @@ pub(crate) fn a_packet_for_another_address_of_the_box_passes() {
 #[test]
 fn a_domain_that_is_not_in_use_passes() {
     leaf(|leaf| {
-        leaf.world.maps.domains.set(
-            leaf.domain.0.into(),
-            &Domain {
-                local_be: be(LEAF1_VTEP),
-                ..Domain::default()
-            },
-        );
-        let packet = leaf.from_leaf2().around(&inner());
         leaf.world
-            .send(&leaf.up0, &packet)
-            .passes(Reason::VxlanInputNotLocal);
+            .maps
+            .domains
+            .set(leaf.domain.0.into(), &Domain { local_be: be(LEAF1_VTEP), ..Domain::default() });
+        let packet = leaf.from_leaf2().around(&inner());
+        leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputNotLocal);
     });
 }
 
@@ -138,14 +98,9 @@ fn a_domain_that_is_not_in_use_passes() {
 pub(crate) fn a_packet_of_an_unknown_vtep_passes() {
     leaf(|leaf| {
         for source in [OTHER_VTEP, LEAF1_VTEP, [2, 2, 0, 192]] {
-            let outer = Vxlan {
-                source,
-                ..leaf.from_leaf2()
-            };
+            let outer = Vxlan { source, ..leaf.from_leaf2() };
             let packet = outer.around(&inner());
-            leaf.world
-                .send(&leaf.up0, &packet)
-                .passes(Reason::VxlanInputUnknownVtep);
+            leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputUnknownVtep);
         }
     });
 }
@@ -154,10 +109,7 @@ pub(crate) fn a_packet_of_an_unknown_vtep_passes() {
 fn traffic_is_counted_with_the_vtep_that_sent_it() {
     leaf(|leaf| {
         let other = leaf.world.vtep(LEAF1_VTEP, OTHER_VTEP, &[leaf.spine1]);
-        let outer = Vxlan {
-            source: OTHER_VTEP,
-            ..leaf.from_leaf2()
-        };
+        let outer = Vxlan { source: OTHER_VTEP, ..leaf.from_leaf2() };
         let outcome = leaf.world.send(&leaf.up0, &outer.around(&inner()));
         outcome.is_decapsulated(&leaf.a, leaf.domain, other, &inner());
         let frame = Frame::ipv4(&HOST_R, &HOST_A);
@@ -177,10 +129,7 @@ fn the_same_mac_address_is_another_one_in_another_vni() {
         });
         let circuit = leaf.world.circuit(&leaf.trunk, other, 7);
         leaf.world.learn(other, HOST_A.mac, circuit);
-        let outer = Vxlan {
-            vni: 0xff_ffff,
-            ..leaf.from_leaf2()
-        };
+        let outer = Vxlan { vni: 0xff_ffff, ..leaf.from_leaf2() };
         let expected = Frame::ipv4(&HOST_R, &HOST_A).tag(7).bytes();
         let outcome = leaf.world.send(&leaf.up0, &outer.around(&inner()));
         outcome.is_decapsulated(&leaf.trunk, other, leaf.leaf2, &expected);

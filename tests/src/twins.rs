@@ -1,0 +1,289 @@
+//! Two leafs, alike to the last address: one forwards with the kernel alone, on the other our
+//! programs run. What is sent into a port of both has to come out of both alike.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use fabric_common::reason::{Reason, Verdict};
+
+use crate::{
+    addresses::{LEAF1_VTEP, VXLAN_PORT},
+    counters::Counters,
+    expect::dump,
+    namespace::Namespace,
+    packet::{OUTER, internet_checksum, protocol},
+    wire::Wire,
+    world::{Port, World},
+};
+
+/// How long a frame may be under way.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Where the markers count; an EtherType for local experiments (IEEE 802).
+const MARKER: u16 = 0x88b6;
+
+/// A broadcast frame that follows the frame under test: when it has come out everywhere, nothing
+/// of the frame under test is still to come.
+#[derive(Clone, Debug)]
+pub struct Marker {
+    /// Port that it enters.
+    pub into: &'static str,
+    /// What to wrap the broadcast frame in.
+    pub wrap: fn(Vec<u8>) -> Vec<u8>,
+    /// Ports that the kernel floods it to.
+    pub out_of: Vec<&'static str>,
+    /// Why our programs pass it.
+    pub reason: Reason,
+}
+
+/// One of the two.
+pub struct Twin {
+    namespace: Namespace,
+    wires: BTreeMap<&'static str, Wire>,
+    /// Our programs and maps, on one of the two.
+    pub fabric: Option<Fabric>,
+}
+
+/// Programs and maps, and the ports by name.
+pub struct Fabric {
+    /// Programs and maps.
+    pub world: World,
+    /// The ports on which programs run.
+    pub ports: BTreeMap<&'static str, Port>,
+}
+
+/// Both.
+pub struct Twins {
+    kernel: Twin,
+    fabric: Twin,
+    markers: Vec<Marker>,
+    sent: u32,
+}
+
+/// What came out, and where.
+type Output = Vec<(&'static str, Vec<u8>)>;
+
+impl Twin {
+    /// A leaf in a new namespace: `build` makes the devices, whose wires are those of `ports`.
+    fn new(ports: &[&'static str], build: impl Fn() -> Result<()>) -> Result<Self> {
+        let namespace = Namespace::create()?;
+        build()?;
+        let wires: Result<_> =
+            ports.iter().map(|port| Ok((*port, Wire::open(&format!("{port}p"))?))).collect();
+        Ok(Self { namespace, wires: wires?, fabric: None })
+    }
+
+    fn wire(&self, port: &str) -> Result<&Wire> {
+        self.wires.get(port).with_context(|| format!("no port {port}"))
+    }
+
+    /// Sends a frame and the markers behind it; returns what came out of all ports but markers.
+    fn send(&self, port: &str, frame: &[u8], markers: &[Marker], number: u32) -> Result<Output> {
+        self.wire(port)?.send(frame)?;
+        let mut output = Output::new();
+        for (place, marker) in markers.iter().enumerate() {
+            let mut magic = MARKER.to_be_bytes().to_vec();
+            magic.extend(number.to_be_bytes());
+            magic.push(place as u8);
+            self.wire(marker.into)?.send(&(marker.wrap)(broadcast(&magic)))?;
+            for port in &marker.out_of {
+                self.collect_until(port, &magic, &mut output)?;
+            }
+        }
+        // Our programs and the kernel may overtake each other by a hair; the last marker has given
+        // both the time.
+        for (port, wire) in &self.wires {
+            while let Some(frame) = wire.receive(Instant::now())? {
+                if !is_marker(&frame) {
+                    output.push((*port, frame));
+                }
+            }
+        }
+        // Order matters between frames of one port only.
+        output.sort_by_key(|(port, _)| *port);
+        Ok(output)
+    }
+
+    /// Collects what comes out of a port until a frame carries `magic`.
+    fn collect_until(&self, port: &'static str, magic: &[u8], output: &mut Output) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let Some(frame) = self.wire(port)?.receive(deadline)? else {
+                bail!("the marker did not come out of {port}; what did: {output:02x?}");
+            };
+            if frame.windows(magic.len()).any(|window| window == magic) {
+                return Ok(());
+            }
+            if !is_marker(&frame) {
+                output.push((port, frame));
+            }
+        }
+    }
+}
+
+fn is_marker(frame: &[u8]) -> bool {
+    frame.windows(2).any(|window| window == MARKER.to_be_bytes())
+}
+
+fn broadcast(magic: &[u8]) -> Vec<u8> {
+    const SENDER: [u8; 6] = [2, 0, 0, 0, 0x3a, 1];
+    let mut frame = [[0xff; 6], SENDER].concat();
+    frame.extend(magic);
+    frame.resize(60, 0);
+    frame
+}
+
+impl Twins {
+    /// Builds both: `build` makes the devices of either, with a wire at each of `ports`, and
+    /// `accelerate` loads our programs and fills their maps for one of them.
+    ///
+    /// # Errors
+    /// If the kernel refuses anything.
+    pub fn new(
+        ports: &[&'static str],
+        markers: Vec<Marker>,
+        build: impl Fn() -> Result<()>,
+        accelerate: impl FnOnce() -> Result<Fabric>,
+    ) -> Result<Self> {
+        let kernel = Twin::new(ports, &build).context("the leaf with the kernel alone")?;
+        let mut fabric = Twin::new(ports, &build).context("the leaf with our programs")?;
+        fabric.fabric = Some(accelerate().context("the maps of the leaf with our programs")?);
+        Ok(Self { kernel, fabric, markers, sent: 0 })
+    }
+
+    /// Changes the devices of both.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn change(&self, change: impl Fn() -> Result<()>) -> Result<()> {
+        for twin in [&self.kernel, &self.fabric] {
+            twin.namespace.enter()?;
+            change()?;
+        }
+        Ok(())
+    }
+
+    /// The maps, to change them as the devices were changed.
+    ///
+    /// # Panics
+    /// Never: one of the two has them.
+    pub fn fabric(&mut self) -> &mut Fabric {
+        self.fabric.fabric.as_mut().expect("set by Twins::new")
+    }
+
+    /// From now on the marker that enters `into` is flooded to these ports only.
+    pub fn expect_marker(&mut self, into: &str, out_of: Vec<&'static str>) {
+        for marker in self.markers.iter_mut().filter(|marker| marker.into == into) {
+            marker.out_of.clone_from(&out_of);
+        }
+    }
+
+    /// Sends a frame into both and expects the same to come out of both, and our programs to treat
+    /// it with `reason`. Returns what came out.
+    ///
+    /// # Panics
+    /// If anything differs.
+    #[track_caller]
+    pub fn same(&mut self, port: &str, frame: &[u8], reason: Reason) -> Output {
+        self.sent += 1;
+        let (number, markers) = (self.sent, self.markers.clone());
+        let describe = |error| -> Output {
+            panic!("{reason:?} through {port}: {error:#}\n{}", dump(frame));
+        };
+        let before = self.counters();
+        let kernel = self.kernel.send(port, frame, &markers, number).unwrap_or_else(describe);
+        let fabric = self.fabric.send(port, frame, &markers, number).unwrap_or_else(describe);
+        let counted = self.counters().since(&before);
+        let found: BTreeMap<_, _> =
+            counted.reasons.iter().map(|(row, counter)| (row.clone(), counter.packets)).collect();
+        assert_eq!(found, self.expected(port, reason), "left: reasons found, right: expected");
+
+        let [left, right] = [&kernel, &fabric].map(|output| normal(output));
+        assert!(
+            left == right,
+            "what came out differs for\n{}the kernel's:\n{}ours:\n{}",
+            dump(frame),
+            show(&left),
+            show(&right)
+        );
+        if reason.verdict() == Verdict::Redirect {
+            assert_eq!(fabric.len(), 1, "a frame that is forwarded comes out once");
+        }
+        if reason == Reason::Encapsulated {
+            let packet = &fabric[0].1;
+            assert!(packet[34] >= 0xc0, "the source port is outside of RFC 7348's range");
+        }
+        fabric
+    }
+
+    fn counters(&mut self) -> Counters {
+        self.fabric().world.counters().expect("the counters can be read")
+    }
+
+    /// How often each reason is met by one frame and all markers.
+    fn expected(&mut self, port: &str, reason: Reason) -> BTreeMap<(u32, String), u64> {
+        let markers = self.markers.clone();
+        let ports = &self.fabric().ports;
+        let all = markers.iter().map(|m| (m.into, m.reason)).chain([(port, reason)]);
+        let mut expected = BTreeMap::new();
+        for (port, reason) in all {
+            let slot = ports.get(port).map_or(0, |port| port.slot);
+            *expected.entry((slot, reason.name().to_owned())).or_default() += 1;
+        }
+        expected
+    }
+}
+
+/// The output without what may differ between two senders of VXLAN: identification, source port,
+/// and the header checksum, which must be right.
+fn normal(output: &Output) -> Output {
+    output.iter().map(|(port, packet)| (*port, normal_packet(packet))).collect()
+}
+
+fn normal_packet(packet: &[u8]) -> Vec<u8> {
+    const HEADERS: usize = 14 + 20;
+    let mut packet = packet.to_vec();
+    let of_the_box =
+        packet.len() >= HEADERS && packet[12..15] == [8, 0, 0x45] && packet[26..30] == LEAF1_VTEP;
+    if !of_the_box {
+        one_zero(&mut packet);
+        return packet;
+    }
+    assert_eq!(
+        internet_checksum(&[&packet[14..34]]),
+        0,
+        "wrong header checksum\n{}",
+        dump(&packet)
+    );
+    packet[18..20].fill(0);
+    packet[24..26].fill(0);
+    let first_fragment = packet[20] & 0x1f == 0 && packet[21] == 0;
+    let is_udp = packet[23] == protocol::UDP && first_fragment && packet.len() >= OUTER;
+    if is_udp && packet[36..38] == VXLAN_PORT.to_be_bytes() {
+        packet[34..36].fill(0);
+    }
+    packet
+}
+
+/// Ones' complement has two zeros, and the kernel's `IP_ECN_set_ect1` may leave the one in the
+/// header checksum that RFC 1624 §3 advises against. Both verify; they count as the same here.
+fn one_zero(packet: &mut [u8]) {
+    let ipv4 = [(12, 14), (16, 18)]
+        .into_iter()
+        .find(|(ether_type, _)| packet.get(*ether_type..ether_type + 2) == Some(&[8, 0]));
+    let checksum = ipv4.and_then(|(_, header)| packet.get_mut(header + 10..header + 12));
+    if let Some(checksum) = checksum
+        && *checksum == [0xff, 0xff]
+    {
+        checksum.fill(0);
+    }
+}
+
+fn show(output: &Output) -> String {
+    if output.is_empty() {
+        return "  nothing\n".into();
+    }
+    output.iter().map(|(port, frame)| format!("  {port}:\n{}", dump(frame))).collect()
+}

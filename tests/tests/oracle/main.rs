@@ -1,0 +1,9 @@
+//! The kernel is right: the same frame through its bridge and vxlan and through our programs has
+//! to come out byte for byte the same, but for the UDP source port and the IP identification.
+
+mod decapsulation;
+mod encapsulation;
+mod local;
+mod mtu;
+mod passed;
+mod site;

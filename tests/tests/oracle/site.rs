@@ -1,0 +1,214 @@
+//! The two leafs of the oracle.
+//!
+//! ```text
+//!   HOST_A --- acc0 \                                      the wire is
+//!                    br100 - vx100 (VNI 10100) ~~~ up0 --- where SPINE1 is
+//!   HOST_B --- acc1 /                                      and, behind it, HOST_R on LEAF2
+//! ```
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use fabric_common::{
+    reason::Reason,
+    schema::{
+        domains::{Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_TOS_INHERIT, FLAG_TTL_INHERIT},
+        ports::{ROLE_ACCESS, ROLE_UPLINK},
+    },
+};
+use fabric_tests::{
+    addresses::{HOST_A, HOST_B, HOST_R, LEAF1_VTEP, LEAF2_VTEP, Mac, SPINE1_MAC, VNI, VXLAN_PORT},
+    device::{self, address_text, mac_text},
+    namespace::in_own_namespace,
+    packet::Vxlan,
+    twins::{Fabric, Marker, Twins},
+    world::{CircuitId, DomainId, World, be},
+};
+
+pub(crate) const PORTS: [&str; 3] = ["acc0", "acc1", "up0"];
+const ACC0_MAC: Mac = [2, 0, 0, 0xac, 0, 0];
+const ACC1_MAC: Mac = [2, 0, 0, 0xac, 0, 1];
+const UP0_MAC: Mac = [2, 0, 0, 0x0b, 0, 0];
+/// MAC address of the bridge, which is the box's own.
+pub(crate) const BRIDGE_MAC: Mac = [2, 0, 0, 0xb0, 0, 0];
+const VXLAN_MAC: Mac = [2, 0, 0, 0xb0, 0, 1];
+/// The wires carry more than the ports, so that too long frames can be offered.
+const WIRE_MTU: u32 = 2_000;
+
+/// The settings of the vxlan device, in the words of `ip link`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) ttl: &'static str,
+    pub(crate) tos: &'static str,
+    pub(crate) df: &'static str,
+    pub(crate) mtu: u32,
+}
+
+pub(crate) const DEFAULT: Settings = Settings { ttl: "auto", tos: "0", df: "unset", mtu: 1_500 };
+
+impl Settings {
+    /// The same settings in a domain. With `ttl auto` the kernel takes `ip_default_ttl`, 64.
+    fn domain(&self, domain: &mut Domain) {
+        domain.flags &= !(FLAG_TTL_INHERIT | FLAG_TOS_INHERIT | FLAG_DF | FLAG_DF_INHERIT);
+        domain.ttl = self.ttl.parse().unwrap_or(64);
+        domain.tos = self.tos.strip_prefix("0x").map_or(0, |tos| {
+            u8::from_str_radix(tos, 16).expect("a TOS is one byte in hexadecimal digits")
+        });
+        if self.ttl == "inherit" {
+            domain.flags |= FLAG_TTL_INHERIT;
+        }
+        if self.tos == "inherit" {
+            domain.flags |= FLAG_TOS_INHERIT;
+        }
+        domain.flags |= match self.df {
+            "set" => FLAG_DF,
+            "inherit" => FLAG_DF_INHERIT,
+            _ => 0,
+        };
+        domain.max_frame = self.mtu + 14;
+    }
+
+    /// Makes the vxlan device, anew if there is one.
+    fn vxlan(&self) -> Result<()> {
+        let Self { ttl, tos, df, mtu } = self;
+        let _none_yet = device::ip("link del vx100");
+        let (local, remote) = (address_text(LEAF1_VTEP), address_text(LEAF2_VTEP));
+        let (mac, host_r) = (mac_text(VXLAN_MAC), mac_text(HOST_R.mac));
+        device::ip(&format!(
+            "link add vx100 address {mac} mtu {mtu} type vxlan id {VNI} local {local} \
+             dstport {VXLAN_PORT} nolearning noudpcsum ttl {ttl} tos {tos} df {df}\n\
+             link set vx100 master br100\nlink set vx100 up\n"
+        ))?;
+        device::bridge(&format!(
+            "link set dev vx100 learning off\n\
+             fdb add 00:00:00:00:00:00 dev vx100 dst {remote} self permanent\n\
+             fdb add {host_r} dev vx100 dst {remote} self static\n\
+             fdb add {host_r} dev vx100 master static\n"
+        ))
+    }
+}
+
+/// Makes the devices of a leaf in this thread's namespace.
+fn build(uplink_mtu: u32) -> Result<()> {
+    let (local, remote) = (address_text(LEAF1_VTEP), address_text(LEAF2_VTEP));
+    let [acc0, acc1, up0, bridge, spine] =
+        [ACC0_MAC, ACC1_MAC, UP0_MAC, BRIDGE_MAC, SPINE1_MAC].map(mac_text);
+    let wire = |port| format!("type veth peer name {port}p mtu {WIRE_MTU}");
+    let [wire_acc0, wire_acc1, wire_up0] = PORTS.map(wire);
+    let up: String = PORTS.map(|p| format!("link set {p} up\nlink set {p}p up arp off\n")).concat();
+    device::ip(&format!(
+        "link set lo up\naddr add {local}/32 dev lo\n\
+         link add br100 address {bridge} type bridge mcast_snooping 0\n\
+         link add acc0 address {acc0} mtu 1500 {wire_acc0}\n\
+         link add acc1 address {acc1} mtu 1500 {wire_acc1}\n\
+         link add up0 address {up0} mtu {uplink_mtu} {wire_up0}\n\
+         link set acc0 master br100\nlink set acc1 master br100\n\
+         {up}\
+         link set br100 up\n\
+         addr add 203.0.113.0/31 dev up0\n\
+         route add {remote}/32 via 203.0.113.1 dev up0\n\
+         neigh add 203.0.113.1 lladdr {spine} dev up0 nud permanent\n"
+    ))?;
+    for port in PORTS {
+        // What our programs redirect is received by NAPI, which needs GRO.
+        device::run("ethtool", &format!("-K {port}p gro on"))?;
+    }
+    let (host_a, host_b) = (mac_text(HOST_A.mac), mac_text(HOST_B.mac));
+    device::bridge(&format!(
+        "fdb add {host_a} dev acc0 master static\nfdb add {host_b} dev acc1 master static\n"
+    ))?;
+    DEFAULT.vxlan()
+}
+
+/// Loads our programs and fills their maps with what [`build`] made.
+fn accelerate(uplink_mtu: u32) -> Result<(Fabric, Site)> {
+    let mut world = World::new()?;
+    let mut ports = BTreeMap::new();
+    let macs = [(ACC0_MAC, ROLE_ACCESS), (ACC1_MAC, ROLE_ACCESS), (UP0_MAC, ROLE_UPLINK)];
+    for (name, (mac, role)) in PORTS.into_iter().zip(macs) {
+        let port = world.adopt(name, role, mac)?;
+        let mtu = if role == ROLE_UPLINK { uplink_mtu } else { 1_500 };
+        ports.insert(name, world.enter(&port, mtu)?);
+    }
+    let mut entry = Domain {
+        vni: VNI,
+        local_be: be(LEAF1_VTEP),
+        udp_port_be: VXLAN_PORT.to_be(),
+        refresh_jiffies: 3_600 * world.hz,
+        ..Domain::default()
+    };
+    DEFAULT.domain(&mut entry);
+    let domain = world.domain(entry);
+    let acc0 = world.circuit(&ports["acc0"], domain, 0);
+    let acc1 = world.circuit(&ports["acc1"], domain, 0);
+    let nexthop = world.nexthop(&ports["up0"], SPINE1_MAC, uplink_mtu);
+    let vtep = world.vtep(LEAF1_VTEP, LEAF2_VTEP, &[nexthop]);
+    world.settle(acc0, &HOST_A);
+    world.settle(acc1, &HOST_B);
+    world.learn_remote(domain, HOST_R.mac, vtep);
+    world.learn_own(domain, BRIDGE_MAC);
+    Ok((Fabric { world, ports }, Site { domain, acc0, acc1 }))
+}
+
+/// Indexes of the maps' entries.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site {
+    pub(crate) domain: DomainId,
+    pub(crate) acc0: CircuitId,
+    pub(crate) acc1: CircuitId,
+}
+
+/// Runs a test on two fresh leafs whose uplinks have this MTU.
+pub(crate) fn twins(uplink_mtu: u32, test: impl FnOnce(&mut Twins, Site) + Send) {
+    in_own_namespace(|| {
+        let mut site = None;
+        let twins = Twins::new(
+            &PORTS,
+            markers(),
+            || build(uplink_mtu),
+            || {
+                let (fabric, parts) = accelerate(uplink_mtu)?;
+                site = Some(parts);
+                Ok(fabric)
+            },
+        );
+        let mut twins = twins.unwrap_or_else(|error| panic!("no leafs: {error:#}"));
+        test(&mut twins, site.expect("set with the maps"));
+    });
+}
+
+/// One from each side: the kernel floods them to all ports but the one that they came from.
+fn markers() -> Vec<Marker> {
+    vec![
+        Marker {
+            into: "acc0",
+            wrap: |frame| frame,
+            out_of: vec!["acc1", "up0"],
+            reason: Reason::FrameGuardMulticast,
+        },
+        Marker {
+            into: "up0",
+            wrap: |frame| from_leaf2().around(&frame),
+            out_of: vec!["acc0", "acc1"],
+            reason: Reason::InnerGuardMulticast,
+        },
+    ]
+}
+
+/// A VXLAN packet of the other leaf as it arrives on the uplink.
+pub(crate) fn from_leaf2() -> Vxlan {
+    Vxlan {
+        destination_mac: UP0_MAC,
+        source_mac: SPINE1_MAC,
+        ttl: 62,
+        id: 0x4242,
+        ..Vxlan::new(LEAF2_VTEP, LEAF1_VTEP, VNI)
+    }
+}
+
+/// Gives both leafs other settings of the vxlan device.
+pub(crate) fn configure(twins: &mut Twins, site: Site, settings: Settings) {
+    twins.change(|| settings.vxlan()).unwrap_or_else(|error| panic!("{settings:?}: {error:#}"));
+    let world = &mut twins.fabric().world;
+    world.change_domain(site.domain, |domain| settings.domain(domain));
+}

@@ -1,0 +1,8 @@
+//! The kernel as oracle for VLANs: a VLAN-aware bridge, and VLAN devices in a plain bridge.
+//!
+//! Needs a kernel with VLAN filtering and VLAN devices, as distributions have them; `cargo xtask vm`
+//! boots one.
+
+mod devices;
+mod filtering;
+mod site;
