@@ -35,7 +35,7 @@ struct Arguments {
     /// Only this entry, for instance encap-64k-macs.
     entry: Option<String>,
     /// Rounds in which every contender takes one turn.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// An object of another build of fabric-ebpf with the same maps, as one more contender.
     #[arg(long, value_name = "OBJECT")]
@@ -68,9 +68,9 @@ const ENTRIES: [Entry; 2] = [
     },
 ];
 
-/// Frames of one turn: some 50 to 150 ms for each contender.
-const FRAMES: u32 = 1_000_000;
-const KERNEL_FRAMES: u32 = 250_000;
+/// Frames of one turn: some 50 to 300 ms for each contender.
+const FRAMES: u32 = 500_000;
+const KERNEL_FRAMES: u32 = 125_000;
 /// Flows whose packets are compared byte by byte.
 const COMPARED: u32 = 64;
 
@@ -135,7 +135,7 @@ fn measure(
         let warm_up = Contender {
             name: contender.name.clone(),
             program: contender.program.try_clone()?,
-            frames: (8 * entry.destinations).max(FRAMES / 4),
+            frames: (8 * entry.destinations).max(FRAMES / 2),
             arrives: contender.arrives,
         };
         race.turn(&warm_up, entry.destinations)?;
