@@ -79,6 +79,9 @@ impl Fabric {
         };
         let lab = Lab::up(&topology, &options, &mut |_| {}).expect("the lab comes up");
         let this = Self { lab, _share: share };
+        for leaf in this.leafs() {
+            until(CONVERGENCE, "fabricd is in sync", || this.state(&leaf).synced);
+        }
         this.wait_converged();
         this
     }

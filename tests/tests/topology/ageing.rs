@@ -28,8 +28,8 @@ fn a_silent_host_is_forgotten_and_a_busy_one_is_kept() {
     fabric.ip("leaf01", "link set br200 type bridge ageing_time 300");
     let maps = fabric.maps("leaf01");
     until(Duration::from_secs(3), "the maps have the new ageing time", || {
-        let hz = maps.settings.get(0).hz;
-        maps.domains.iter().any(|(_, d)| d.vni == 10200 && d.refresh_jiffies == hz * 3 / 4)
+        let second = maps.settings.get(0).hz;
+        maps.domains.iter().any(|(_, d)| d.vni == 10200 && d.refresh_jiffies < second)
     });
     // Without ARP the busy host has nothing to say but its stream.
     for (host, peer) in [("vm11", "vm21"), ("vm21", "vm11")] {

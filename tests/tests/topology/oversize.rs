@@ -29,7 +29,9 @@ const SETTLED: Duration = Duration::from_millis(800);
 /// Ethernet, outer IP, UDP and VXLAN header; and the inner Ethernet header is in the frame.
 const UNDERLAY: usize = 1600;
 const LARGEST: usize = UNDERLAY - 36;
-const ICMP_UNREACHABLE: u8 = 3;
+/// Type and code of "fragmentation needed and DF set". Other messages, such as that nobody listens on
+/// the port, are rate limited by the hosts and say nothing about the fabric.
+const TOO_BIG: [u8; 2] = [3, 4];
 
 /// A frame to send: its length, and whether it may not be fragmented.
 type Case = (usize, bool);
@@ -99,7 +101,7 @@ fn complaint(frame: &[u8]) -> Option<(usize, (u8, u8, u16))> {
     let icmp = ip.get(usize::from(ip[0] & 0xf) * 4..)?;
     let about = u16::from_be_bytes([*icmp.get(12)?, *icmp.get(13)?]);
     let number = usize::from(about.checked_sub(id(0))?);
-    (icmp[0] == ICMP_UNREACHABLE)
+    (icmp[..2] == TOO_BIG)
         .then(|| (number, (icmp[0], icmp[1], u16::from_be_bytes([icmp[6], icmp[7]]))))
 }
 
