@@ -41,6 +41,18 @@ impl<K: Hash + Eq + Clone> Indexes<K> {
         }
     }
 
+    /// The key that has an index.
+    pub(super) fn key_of(&self, index: u32) -> Option<&K> {
+        self.used.iter().find(|(_, used)| **used == index).map(|(key, _)| key)
+    }
+
+    /// Gives the index of a key that is not wanted any more to another one, which must have none.
+    pub(super) fn pass_on(&mut self, old: &K, new: K) {
+        if let Some(index) = self.used.remove(old) {
+            self.used.insert(new, index);
+        }
+    }
+
     pub(super) fn get(&self, key: &K) -> Option<u32> {
         self.used.get(key).copied()
     }
@@ -113,6 +125,16 @@ mod tests {
             "the freed index 1 has to rest"
         );
         assert_eq!(indexes.allocate(&"d"), None, "all are used or resting");
+    }
+
+    #[test]
+    fn an_index_that_was_passed_on_belongs_to_its_new_key_alone() {
+        let mut indexes = Indexes::new(10);
+        indexes.allocate(&"old");
+        let old = indexes.key_of(1).copied().unwrap();
+        indexes.pass_on(&old, "new");
+        assert_eq!((indexes.get(&"old"), indexes.get(&"new")), (None, Some(1)));
+        assert_eq!(indexes.retain(|key| *key == "new"), [], "nobody gives it back");
     }
 
     #[test]

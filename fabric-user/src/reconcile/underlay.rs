@@ -1,6 +1,6 @@
 //! Nexthops, groups, VTEPs and the peers table.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use aya::{
     Pod,
@@ -47,6 +47,13 @@ pub(super) fn reset<T: Pod + Default>(
     map.set(index, zeros, 0)
 }
 
+/// Stands for a group of an earlier daemon until the first round knows whose it is. The kernel has
+/// no weight 0, so it equals no other key.
+fn left_over(index: u32) -> GroupKey {
+    let gateway = std::net::Ipv4Addr::UNSPECIFIED.into();
+    GroupKey::Hops(vec![(NexthopKey { ifindex: index, gateway }, 0)])
+}
+
 impl Reconciler {
     /// Reads from the maps which index belongs to which VTEP and nexthop.
     pub(super) fn recover_underlay(&mut self) {
@@ -77,11 +84,15 @@ impl Reconciler {
             };
             self.vteps.adopt(key, index);
         }
+        let groups: BTreeSet<u32> = self.maps.vteps.iter().map(|(_, vtep)| vtep.group).collect();
+        for index in groups.into_iter().filter(|index| *index != 0) {
+            self.groups.adopt(left_over(index), index);
+        }
     }
 
     pub(super) fn add_underlay(&mut self, structure: &Structure, outcome: &mut Outcome) {
+        self.inherit_groups(structure);
         for (key, members) in &structure.groups {
-            self.adopt_group(structure, key);
             let mut list = Vec::with_capacity(members.len());
             for (nexthop, weight) in members {
                 if let Some(index) = self.add_nexthop(structure, nexthop, outcome) {
@@ -131,26 +142,25 @@ impl Reconciler {
         }
     }
 
-    /// After a restart, a group goes on with the buckets that its VTEPs used: flows stay on their
-    /// paths.
-    fn adopt_group(&mut self, structure: &Structure, key: &GroupKey) {
-        if self.groups.get(key).is_some() {
-            return;
-        }
-        let taken: HashSet<u32> = structure
-            .groups
-            .keys()
-            .filter_map(|k| self.groups.get(k))
-            .collect();
-        let left = structure
-            .vteps
-            .iter()
-            .filter(|(_, group)| group.as_ref() == Some(key))
-            .filter_map(|(vtep, _)| self.vteps.get(vtep))
-            .map(|index| self.maps.vteps.get(index).group)
-            .find(|group| *group != 0 && !taken.contains(group));
-        if let Some(index) = left {
-            self.groups.adopt(key.clone(), index);
+    /// A group that takes the place of another one goes on with the buckets that its VTEPs use, so
+    /// that flows stay on their paths: after a restart, and when the same next hops get a nexthop
+    /// object of another ID.
+    fn inherit_groups(&mut self, structure: &Structure) {
+        for key in structure.groups.keys() {
+            if self.groups.get(key).is_some() {
+                continue;
+            }
+            let old = structure
+                .vteps
+                .iter()
+                .filter(|(_, group)| group.as_ref() == Some(key))
+                .filter_map(|(vtep, _)| self.vteps.get(vtep))
+                .filter_map(|index| self.groups.key_of(self.maps.vteps.get(index).group))
+                .find(|old| !structure.groups.contains_key(old))
+                .cloned();
+            if let Some(old) = old {
+                self.groups.pass_on(&old, key.clone());
+            }
         }
     }
 

@@ -18,6 +18,11 @@ const DCI: &str = "DCI";
 /// Peer group of the spines of other sites.
 const OVERLAY: &str = "OVERLAY";
 
+/// Seconds for which zebra keeps a nexthop group that no route uses. A group in use again is taken
+/// for installed, but the kernel has shrunk it if a link went down meanwhile, and with FRR's own 180
+/// seconds a link that flaps would carry nothing until then (seen with FRR 8.4.4).
+const KEEP_GROUPS: u8 = 1;
+
 /// Renders the integrated configuration of a switch for FRR 8.4 and newer.
 pub fn frr_conf(topology: &Topology, node: &Switch) -> String {
     let mut text = String::new();
@@ -54,6 +59,7 @@ frr defaults datacenter
 hostname {name}
 log syslog informational
 service integrated-vtysh-config
+zebra nexthop-group keep {KEEP_GROUPS}
 !
 router bgp {asn}
  bgp router-id {loopback}

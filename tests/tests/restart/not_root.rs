@@ -1,0 +1,35 @@
+//! fabricd without the rights that it needs.
+//!
+//! - Run by an ordinary user, it ends at once with one sentence that says what is missing.
+//!
+//! ```text
+//!  nobody$ fabricd
+//!  fabricd has to run as root …
+//! ```
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    process::{Command, Stdio},
+};
+
+use fabric_tests::fabric::{fabricd, own_folder, refused};
+
+#[test]
+fn fabricd_that_is_not_run_by_root_says_so() {
+    // The build folder may be where only its owner can read.
+    let folder = own_folder("not-root");
+    let program = folder.join("fabricd");
+    fs::copy(fabricd(), &program).expect("fabricd can be copied");
+    for path in [&folder, &program] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]).arg(&program);
+    command.args(["--instance", "not-root", "--run-folder"]).arg(folder.join("run"));
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let said = refused(child.expect("setpriv is installed"));
+    fs::remove_dir_all(&folder).expect("it is ours");
+    assert!(said.contains("fabricd has to run as root"), "{said:?}");
+    assert_eq!(said.trim().lines().count(), 1, "{said:?}");
+}
