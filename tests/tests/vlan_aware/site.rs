@@ -1,6 +1,6 @@
 //! What the two kinds of leaf have in common: three ports, an uplink, and the way to LEAF2.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, anyhow};
 use fabric_common::{
     reason::Reason,
     schema::{
@@ -129,13 +129,12 @@ pub(crate) fn markers() -> Vec<Marker> {
 
 /// Makes the bridge `br0`, VLAN-aware or not.
 pub(crate) fn build_bridge(vlan_filtering: bool) -> Result<()> {
-    let filtering =
-        if vlan_filtering { "vlan_filtering 1 vlan_default_pvid 0" } else { "vlan_filtering 0" };
-    device::ip(&format!(
+    let filtering = if vlan_filtering { "vlan_filtering 1 vlan_default_pvid 0" } else { "" };
+    let commands = format!(
         "link add br0 address 02:00:00:b0:00:00 type bridge mcast_snooping 0 {filtering}\n\
          link set br0 up\n"
-    ))
-    .context(
-        "this kernel's bridge has no VLAN filtering; run `cargo xtask vm`, which boots one that has",
-    )
+    );
+    device::ip(&commands).map_err(|_| {
+        anyhow!("this kernel's bridge has no VLAN filtering; run these tests by `cargo xtask vm`")
+    })
 }

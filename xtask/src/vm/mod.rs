@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The test binaries of the package `fabric-tests` that run on every kernel.
-pub(crate) const BINARIES: [&str; 2] = ["packets", "vlan_aware"];
+pub(crate) const BINARIES: [&str; 1] = ["vlan_aware"];
 
 /// What of the packet tests runs on every kernel: enough to see that the programs load and that
 /// every kind of map and helper works there. An emulated processor takes seconds for each.
