@@ -60,11 +60,7 @@ impl Environment {
                 })
                 .into(),
             commit: commit(),
-            load_average: line("/proc/loadavg")
-                .split(' ')
-                .take(3)
-                .collect::<Vec<_>>()
-                .join(" "),
+            load_average: line("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" "),
             time: since_1970.map_or(0, |time| time.as_secs()),
         }
     }
@@ -77,15 +73,12 @@ fn line(path: &str) -> String {
 }
 
 fn is_cpu(name: &str) -> bool {
-    name.strip_prefix("cpu")
-        .is_some_and(|number| number.parse::<u32>().is_ok())
+    name.strip_prefix("cpu").is_some_and(|number| number.parse::<u32>().is_ok())
 }
 
 fn cpu_model() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"));
+    let model = text.lines().find_map(|line| line.strip_prefix("model name"));
     model.map_or_else(
         || std::env::consts::ARCH.into(),
         |model| model.trim_start_matches([' ', '\t', ':']).to_owned(),
@@ -109,14 +102,6 @@ fn mitigations() -> BTreeMap<String, String> {
 
 fn commit() -> String {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let arguments = [
-        "-C",
-        folder,
-        "describe",
-        "--always",
-        "--dirty",
-        "--abbrev=12",
-        "--exclude=*",
-    ];
+    let arguments = ["-C", folder, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"];
     tool::output("git", &arguments).unwrap_or_else(|_| "unknown".into())
 }
