@@ -17,7 +17,7 @@ use clap::Parser;
 use comfy_table::Table;
 use fabric_benches::{
     arena,
-    environment::Environment,
+    environment::{self, Environment},
     fabric::Fabric,
     flow::{CAPTURES, Flow, LENGTH, OUTER, SOURCES},
     leaf::{self, Leaf},
@@ -91,11 +91,11 @@ fn run(arguments: &Arguments) -> Result<()> {
     if wanted.is_empty() {
         bail!("there is no such entry; take one of {}", ENTRIES.map(|e| e.name).join(", "));
     }
-    let processor = processor::pin()?;
+    let environment = Environment::read(processor::pin()?);
     for entry in wanted {
         // A fresh network for each entry: nothing of the one before is in the kernel's tables.
+        let environment = environment.clone();
         arena::enter()?;
-        let environment = Environment::read(processor);
         let found = measure(entry, arguments, environment)?;
         report::write(&report::path(), std::slice::from_ref(&found))?;
     }
@@ -106,10 +106,11 @@ fn run(arguments: &Arguments) -> Result<()> {
 fn measure(
     entry: &Entry,
     arguments: &Arguments,
-    environment: Environment,
+    mut environment: Environment,
 ) -> Result<report::Entry> {
     println!("{}: building a leaf with {} MACs behind VTEPs", entry.name, entry.destinations);
     let leaf = Leaf::build(entry.destinations)?;
+    environment.bridge_nf = environment::bridge_nf();
     let mut fabric = Fabric::start(&leaf, entry.destinations)?;
     let mut race = Race::prepare(&leaf)?;
     let contenders = line_up(&mut race, &mut fabric, arguments)?;
