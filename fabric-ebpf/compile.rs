@@ -51,12 +51,8 @@ fn compile(binary: &str, features: &[&str], object: &str, inputs: &[&str]) -> Re
     let messages = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         // Line by line, because a newline would end cargo's error.
-        messages
-            .lines()
-            .for_each(|line| println!("cargo::error={line}"));
-        return Err(format!(
-            "the BPF programs in fabric-ebpf do not compile with {toolchain}"
-        ));
+        messages.lines().for_each(|line| println!("cargo::error={line}"));
+        return Err(format!("the BPF programs in fabric-ebpf do not compile with {toolchain}"));
     }
     messages
         .lines()
@@ -126,11 +122,7 @@ fn watch(workspace: &Path, inputs: &[&str]) {
         "fabric-ebpf/compile.rs",
         "fabric-ebpf/src",
     ];
-    for input in crates
-        .iter()
-        .chain(inputs)
-        .map(|input| workspace.join(input))
-    {
+    for input in crates.iter().chain(inputs).map(|input| workspace.join(input)) {
         // Cargo takes a file that is not there for one that always changes.
         if input.exists() {
             println!("cargo::rerun-if-changed={}", input.display());

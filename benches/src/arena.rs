@@ -22,12 +22,6 @@ pub fn enter() -> Result<()> {
         .context("cannot make namespaces for the benchmark")?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).context("cannot make the mounts of the benchmark private")?;
-    mount(
-        "bpf",
-        fabric_user::kernel::pins::BPF_FS,
-        "bpf",
-        MountFlags::empty(),
-        None,
-    )
-    .context("cannot mount a BPF file system for the benchmark")
+    mount("bpf", fabric_user::kernel::pins::BPF_FS, "bpf", MountFlags::empty(), None)
+        .context("cannot mount a BPF file system for the benchmark")
 }

@@ -23,7 +23,7 @@ pub struct Environment {
     pub mitigations: BTreeMap<String, String>,
     /// `net.core.bpf_jit_enable` and `bpf_jit_harden`.
     pub bpf_jit: [String; 2],
-    /// State of br_netfilter in the benchmark's namespace.
+    /// [`bridge_nf`] in the benchmark's namespace.
     pub bridge_nf: BTreeMap<String, String>,
     /// Version of the source, with `-dirty` if it was changed since.
     pub commit: String,
@@ -34,7 +34,8 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Looks around.
+    /// Looks around. To be called before [`crate::arena::enter`], as a new network namespace does
+    /// not show how BPF programs are compiled.
     #[must_use]
     pub fn read(processor: Processor) -> Self {
         let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -52,22 +53,24 @@ impl Environment {
             mitigations: mitigations(),
             bpf_jit: ["enable", "harden"]
                 .map(|name| line(&format!("/proc/sys/net/core/bpf_jit_{name}"))),
-            bridge_nf: ["iptables", "ip6tables", "arptables"]
-                .map(|table| {
-                    let name = format!("bridge-nf-call-{table}");
-                    let state = line(&format!("/proc/sys/net/bridge/{name}"));
-                    (name, state)
-                })
-                .into(),
+            bridge_nf: BTreeMap::new(),
             commit: commit(),
-            load_average: line("/proc/loadavg")
-                .split(' ')
-                .take(3)
-                .collect::<Vec<_>>()
-                .join(" "),
+            load_average: line("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" "),
             time: since_1970.map_or(0, |time| time.as_secs()),
         }
     }
+}
+
+/// What br_netfilter does with bridged frames in the present network namespace.
+#[must_use]
+pub fn bridge_nf() -> BTreeMap<String, String> {
+    ["iptables", "ip6tables", "arptables"]
+        .map(|table| {
+            let name = format!("bridge-nf-call-{table}");
+            let state = line(&format!("/proc/sys/net/bridge/{name}"));
+            (name, state)
+        })
+        .into()
 }
 
 /// The first line of a file; "absent" where there is none.
@@ -77,15 +80,12 @@ fn line(path: &str) -> String {
 }
 
 fn is_cpu(name: &str) -> bool {
-    name.strip_prefix("cpu")
-        .is_some_and(|number| number.parse::<u32>().is_ok())
+    name.strip_prefix("cpu").is_some_and(|number| number.parse::<u32>().is_ok())
 }
 
 fn cpu_model() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"));
+    let model = text.lines().find_map(|line| line.strip_prefix("model name"));
     model.map_or_else(
         || std::env::consts::ARCH.into(),
         |model| model.trim_start_matches([' ', '\t', ':']).to_owned(),
@@ -109,14 +109,6 @@ fn mitigations() -> BTreeMap<String, String> {
 
 fn commit() -> String {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let arguments = [
-        "-C",
-        folder,
-        "describe",
-        "--always",
-        "--dirty",
-        "--abbrev=12",
-        "--exclude=*",
-    ];
+    let arguments = ["-C", folder, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"];
     tool::output("git", &arguments).unwrap_or_else(|_| "unknown".into())
 }

@@ -65,23 +65,16 @@ impl Fabric {
         let mut programs = Programs::load(&instance, fdb::BUCKETS)?;
         let maps = Maps::open(&instance, true)?;
         let mut links = Links::default();
-        for (index, name, program) in [
-            (leaf.access, "access0", ACCESS),
-            (leaf.uplink, "uplink0", UPLINK),
-        ] {
+        for (index, name, program) in
+            [(leaf.access, "access0", ACCESS), (leaf.uplink, "uplink0", UPLINK)]
+        {
             let program = programs.get(program)?;
             links
                 .attach(&instance, index, name, program, XdpMode::Driver)
                 .with_context(|| format!("cannot attach to {name}"))?;
         }
-        let mut fabric = Self {
-            instance,
-            programs,
-            links,
-            maps,
-            access_slot: 0,
-            others: Vec::new(),
-        };
+        let mut fabric =
+            Self { instance, programs, links, maps, access_slot: 0, others: Vec::new() };
         fabric.fill(leaf, destinations)?;
         fabric.beat()?;
         Ok(fabric)
@@ -113,12 +106,7 @@ impl Fabric {
                 ..Nexthop::default()
             },
         );
-        maps.groups.set(
-            GROUP,
-            &Group {
-                buckets: [NEXTHOP; bucket::BUCKETS],
-            },
-        );
+        maps.groups.set(GROUP, &Group { buckets: [NEXTHOP; bucket::BUCKETS] });
         let be = |address: std::net::Ipv4Addr| u32::from_ne_bytes(address.octets());
         for vtep in 0..VTEPS {
             let entry = Vtep::new(be(LOCAL), be(vtep_address(vtep)), GROUP);

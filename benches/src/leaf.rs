@@ -70,10 +70,7 @@ impl Leaf {
     /// If the kernel lacks a device type or iproute2 is missing.
     pub fn build(destinations: u32) -> Result<Self> {
         // No packets but those of the benchmark, and no detour through netfilter.
-        for name in [
-            "net.ipv6.conf.all.disable_ipv6",
-            "net.ipv6.conf.default.disable_ipv6",
-        ] {
+        for name in ["net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.default.disable_ipv6"] {
             tool::sysctl(name, "1")?;
         }
         for table in ["arptables", "iptables", "ip6tables"] {
@@ -127,10 +124,7 @@ impl Leaf {
         for destination in 0..destinations {
             let mac = mac_text(destination_mac(destination));
             let vtep = vtep_address(vtep_of(destination));
-            let _ = writeln!(
-                commands,
-                "fdb add {mac} dev vxlan0 dst {vtep} self master static"
-            );
+            let _ = writeln!(commands, "fdb add {mac} dev vxlan0 dst {vtep} self master static");
         }
         commands
     }
@@ -140,7 +134,5 @@ fn index(name: &str) -> Result<u32> {
     let name_c = std::ffi::CString::new(name)?;
     // SAFETY: a zero-terminated name.
     let index = unsafe { libc::if_nametoindex(name_c.as_ptr()) };
-    (index != 0)
-        .then_some(index)
-        .with_context(|| format!("the interface {name} is not there"))
+    (index != 0).then_some(index).with_context(|| format!("the interface {name} is not there"))
 }

@@ -29,8 +29,5 @@ pub fn pin() -> Result<Processor> {
     let priority = libc::sched_param { sched_priority: 1 };
     // SAFETY: a plain system call on this thread with a valid argument.
     let real_time = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const priority) };
-    Ok(Processor {
-        cpu,
-        real_time: real_time == 0,
-    })
+    Ok(Processor { cpu, real_time: real_time == 0 })
 }

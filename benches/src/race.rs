@@ -53,30 +53,19 @@ impl Race {
     pub fn prepare(leaf: &Leaf) -> Result<Self> {
         let mut ebpf = Ebpf::load(OBJECT).context("cannot load the benchmark's programs")?;
         for name in ["offer", "redirect", "kernel", "discard", "sink", "capture"] {
-            program(&mut ebpf, name)?
-                .load()
-                .with_context(|| format!("cannot load {name}"))?;
+            program(&mut ebpf, name)?.load().with_context(|| format!("cannot load {name}"))?;
         }
         let mut uplink = DevMap::try_from(ebpf.take_map("uplink").context("no map uplink")?)?;
         uplink.set(0, leaf.uplink, None, 0)?;
         let map = |ebpf: &mut Ebpf, name: &str| {
-            ebpf.take_map(name)
-                .with_context(|| format!("no map {name}"))
+            ebpf.take_map(name).with_context(|| format!("no map {name}"))
         };
         let generator = Array::try_from(map(&mut ebpf, "generator")?)?;
         let contender = ProgramArray::try_from(map(&mut ebpf, "contender")?)?;
         let arrived = PerCpuArray::try_from(map(&mut ebpf, "arrived")?)?;
         let captured = Array::try_from(map(&mut ebpf, "captured")?)?;
         let sink = ("", None);
-        let mut race = Self {
-            ebpf,
-            generator,
-            contender,
-            arrived,
-            captured,
-            sink,
-            leaf: *leaf,
-        };
+        let mut race = Self { ebpf, generator, contender, arrived, captured, sink, leaf: *leaf };
         race.use_sink("sink")?;
         Ok(race)
     }
@@ -125,19 +114,13 @@ impl Race {
         frames: u32,
     ) -> Result<Vec<Captured>> {
         self.use_sink("capture")?;
-        let free = Captured {
-            length: 0,
-            bytes: [0; crate::flow::CAPTURE],
-        };
+        let free = Captured { length: 0, bytes: [0; crate::flow::CAPTURE] };
         for index in 0..CAPTURES as u32 {
             self.captured.set(index, free, 0)?;
         }
         self.send(contender, first, destinations, frames)?;
         let packets = self.captured.iter().collect::<Result<Vec<_>, _>>()?;
-        Ok(packets
-            .into_iter()
-            .filter(|packet| packet.length != 0)
-            .collect())
+        Ok(packets.into_iter().filter(|packet| packet.length != 0).collect())
     }
 
     /// Sends `frames` frames and returns how long one took.
@@ -148,10 +131,7 @@ impl Race {
         destinations: u32,
         frames: u32,
     ) -> Result<Duration> {
-        ensure!(
-            destinations.is_power_of_two(),
-            "destinations must be a power of two"
-        );
+        ensure!(destinations.is_power_of_two(), "destinations must be a power of two");
         let mut generator = self.generator.get(&0, 0)?;
         generator.destination_mask = destinations - 1;
         self.generator.set(0, generator, 0)?;
@@ -172,37 +152,24 @@ impl Race {
         let offer = program(&mut self.ebpf, "offer")?;
         // The kernel's own time of a frame. A clock around the call would also count what comes
         // before and after the frames: some 20 ms, mostly grace periods.
-        let took = offer
-            .test_run(options)
-            .context("the kernel refuses to send frames")?
-            .duration;
+        let took = offer.test_run(options).context("the kernel refuses to send frames")?.duration;
         self.await_arrival(contender, before, frames)?;
         Ok(took)
     }
 
     /// The last frames may still be on their way when the call returns.
     fn await_arrival(&self, contender: &Contender, before: Arrived, frames: u32) -> Result<()> {
-        let offered = if contender.arrives == 0 {
-            0
-        } else {
-            u64::from(frames)
-        };
+        let offered = if contender.arrives == 0 { 0 } else { u64::from(frames) };
         let deadline = Instant::now() + Duration::from_secs(2);
         let arrived = loop {
             let now = self.arrived()?;
             let arrived = now.frames - before.frames;
             if arrived >= offered || Instant::now() > deadline {
-                break Arrived {
-                    frames: arrived,
-                    bytes: now.bytes - before.bytes,
-                };
+                break Arrived { frames: arrived, bytes: now.bytes - before.bytes };
             }
             thread::yield_now();
         };
-        let expected = Arrived {
-            frames: offered,
-            bytes: offered * contender.arrives,
-        };
+        let expected = Arrived { frames: offered, bytes: offered * contender.arrives };
         if arrived != expected {
             bail!(
                 "{}: {} frames with {} bytes arrived instead of {} with {}",
@@ -218,18 +185,14 @@ impl Race {
 
     fn arrived(&self) -> Result<Arrived> {
         let counters = self.arrived.get(&0, 0)?;
-        Ok(counters
-            .iter()
-            .fold(Arrived::default(), |sum, one| Arrived {
-                frames: sum.frames + one.frames,
-                bytes: sum.bytes + one.bytes,
-            }))
+        Ok(counters.iter().fold(Arrived::default(), |sum, one| Arrived {
+            frames: sum.frames + one.frames,
+            bytes: sum.bytes + one.bytes,
+        }))
     }
 }
 
 fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
-    let program = ebpf
-        .program_mut(name)
-        .with_context(|| format!("no program {name}"))?;
+    let program = ebpf.program_mut(name).with_context(|| format!("no program {name}"))?;
     Ok(program.try_into()?)
 }

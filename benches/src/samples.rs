@@ -23,20 +23,13 @@ pub fn summarize(values: &[f64]) -> Option<Summary> {
         let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
         low + (high - low) * at.fract()
     };
-    Some(Summary {
-        median: quantile(0.5),
-        iqr: quantile(0.75) - quantile(0.25),
-    })
+    Some(Summary { median: quantile(0.5), iqr: quantile(0.75) - quantile(0.25) })
 }
 
 /// Summary of `numerators[i] / denominators[i]`: what was measured in one round belongs together.
 #[must_use]
 pub fn ratio(numerators: &[f64], denominators: &[f64]) -> Option<Summary> {
-    let ratios: Vec<_> = numerators
-        .iter()
-        .zip(denominators)
-        .map(|(n, d)| n / d)
-        .collect();
+    let ratios: Vec<_> = numerators.iter().zip(denominators).map(|(n, d)| n / d).collect();
     summarize(&ratios)
 }
 
@@ -48,13 +41,7 @@ mod tests {
     fn one_disturbed_round_moves_neither_median_nor_spread() {
         let calm = summarize(&[10.0, 11.0, 12.0, 13.0, 14.0]).unwrap();
         let disturbed = summarize(&[10.0, 11.0, 12.0, 13.0, 900.0]).unwrap();
-        assert_eq!(
-            calm,
-            Summary {
-                median: 12.0,
-                iqr: 2.0
-            }
-        );
+        assert_eq!(calm, Summary { median: 12.0, iqr: 2.0 });
         assert_eq!(calm, disturbed);
     }
 
@@ -67,12 +54,6 @@ mod tests {
     #[test]
     fn ratios_pair_the_values_of_one_round() {
         let summary = ratio(&[10.0, 20.0, 30.0], &[5.0, 10.0, 15.0]).unwrap();
-        assert_eq!(
-            summary,
-            Summary {
-                median: 2.0,
-                iqr: 0.0
-            }
-        );
+        assert_eq!(summary, Summary { median: 2.0, iqr: 0.0 });
     }
 }

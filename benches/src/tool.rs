@@ -24,15 +24,11 @@ pub fn batch(program: &str, commands: &str) -> Result<()> {
         // A program that stops reading says why; that is more useful than the broken pipe.
         let _ = input.write_all(commands.as_bytes());
     }
-    let output = child
-        .wait_with_output()
-        .with_context(|| format!("{program} cannot be awaited"))?;
+    let output =
+        child.wait_with_output().with_context(|| format!("{program} cannot be awaited"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!(
-            "{program} refuses a command: {}",
-            said.lines().next().unwrap_or("no reason given")
-        );
+        bail!("{program} refuses a command: {}", said.lines().next().unwrap_or("no reason given"));
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ pub const fn mix(x: u64) -> u64 {
 pub const fn ipv4(seed: u32, source: u32, destination: u32, protocol: u8, ports: u32) -> u64 {
     let addresses = (source as u64) << 32 | destination as u64;
     let rest = (ports as u64) << 32 | (seed ^ ((protocol as u32) << 24)) as u64;
-    mix(addresses.wrapping_mul(K1) ^ addresses >> 29 ^ mix(rest))
+    mix(addresses.wrapping_mul(K1) ^ addresses >> 29 ^ rest.wrapping_mul(K2) ^ rest >> 31)
 }
 
 /// The hash of an IPv6 flow. `source` and `destination` are the two halves of each address in

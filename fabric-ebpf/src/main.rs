@@ -26,7 +26,7 @@ use crate::{
         nexthop_select::nexthop_select, source_check::source_check,
         underlay_output::underlay_output, vlan_classify::vlan_classify, vxlan_output::vxlan_output,
     },
-    journey::{Destination, Journey},
+    journey::{CircuitRef, Destination, Journey},
     overlay::{
         bridge_deliver::bridge_deliver, ecn_decap::ecn_decap, inner_guard::inner_guard,
         underlay_input::underlay_input, vxlan_input::vxlan_input,
@@ -40,6 +40,23 @@ use crate::{
 fn from_host(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
     port_input(packet, journey, ROLE_ACCESS)?;
     let circuit = vlan_classify(packet, journey)?;
+    // The rest is compiled twice, so that the tag's length and with it all offsets are constants.
+    if journey.tag == 0 {
+        journey.tag = 0;
+        from_circuit(packet, journey, circuit)
+    } else {
+        journey.tag = 4;
+        from_circuit(packet, journey, circuit)
+    }
+}
+
+/// From a host, when the circuit is known.
+#[inline(always)]
+fn from_circuit(
+    packet: &mut Packet,
+    journey: &mut Journey,
+    circuit: CircuitRef,
+) -> Result<Reason, Reason> {
     let frame = frame_guard(packet, journey)?;
     source_check(journey, circuit, &frame)?;
     match bridge_lookup(journey, circuit, &frame)? {

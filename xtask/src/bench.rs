@@ -57,15 +57,13 @@ fn questions(binaries: &Path) -> Result<Vec<String>> {
 }
 
 /// The benchmarks to run, each with the one entry that was asked for, if one was.
-fn select<'a>(
-    all: &'a [String],
-    name: Option<&'a str>,
-) -> Result<Vec<(&'a str, Option<&'a str>)>> {
+fn select<'a>(all: &'a [String], name: Option<&'a str>) -> Result<Vec<(&'a str, Option<&'a str>)>> {
     let Some(name) = name else {
         return Ok(all.iter().map(|question| (question.as_str(), None)).collect());
     };
     let belongs = |question: &&String| {
-        name.strip_prefix(question.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        name.strip_prefix(question.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     };
     match all.iter().find(belongs) {
         Some(question) => Ok(vec![(question, (question != name).then_some(name))]),

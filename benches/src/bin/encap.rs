@@ -17,7 +17,7 @@ use clap::Parser;
 use comfy_table::Table;
 use fabric_benches::{
     arena,
-    environment::Environment,
+    environment::{self, Environment},
     fabric::Fabric,
     flow::{CAPTURES, Flow, LENGTH, OUTER, SOURCES},
     leaf::{self, Leaf},
@@ -54,12 +54,7 @@ struct Entry {
 }
 
 const ENTRIES: [Entry; 2] = [
-    Entry {
-        name: "encap-1k-macs",
-        destinations: 1 << 10,
-        kernel_bar: None,
-        redirect_bar: 1.5,
-    },
+    Entry { name: "encap-1k-macs", destinations: 1 << 10, kernel_bar: None, redirect_bar: 1.5 },
     Entry {
         name: "encap-64k-macs",
         destinations: 1 << 16,
@@ -91,24 +86,16 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<()> {
     let wanted: Vec<_> = ENTRIES
         .iter()
-        .filter(|entry| {
-            arguments
-                .entry
-                .as_ref()
-                .is_none_or(|name| name == entry.name)
-        })
+        .filter(|entry| arguments.entry.as_ref().is_none_or(|name| name == entry.name))
         .collect();
     if wanted.is_empty() {
-        bail!(
-            "there is no such entry; take one of {}",
-            ENTRIES.map(|e| e.name).join(", ")
-        );
+        bail!("there is no such entry; take one of {}", ENTRIES.map(|e| e.name).join(", "));
     }
-    let processor = processor::pin()?;
+    let environment = Environment::read(processor::pin()?);
     for entry in wanted {
         // A fresh network for each entry: nothing of the one before is in the kernel's tables.
+        let environment = environment.clone();
         arena::enter()?;
-        let environment = Environment::read(processor);
         let found = measure(entry, arguments, environment)?;
         report::write(&report::path(), std::slice::from_ref(&found))?;
     }
@@ -119,13 +106,11 @@ fn run(arguments: &Arguments) -> Result<()> {
 fn measure(
     entry: &Entry,
     arguments: &Arguments,
-    environment: Environment,
+    mut environment: Environment,
 ) -> Result<report::Entry> {
-    println!(
-        "{}: building a leaf with {} MACs behind VTEPs",
-        entry.name, entry.destinations
-    );
+    println!("{}: building a leaf with {} MACs behind VTEPs", entry.name, entry.destinations);
     let leaf = Leaf::build(entry.destinations)?;
+    environment.bridge_nf = environment::bridge_nf();
     let mut fabric = Fabric::start(&leaf, entry.destinations)?;
     let mut race = Race::prepare(&leaf)?;
     let contenders = line_up(&mut race, &mut fabric, arguments)?;
@@ -151,11 +136,7 @@ fn measure(
             times.push(race.turn(contender, entry.destinations)?);
             let encapsulated = fabric.counted(Reason::Encapsulated)? - before;
             let by_fabric = contender.name != KERNEL && contender.arrives == arrival(true);
-            let expected = if by_fabric {
-                u64::from(contender.frames)
-            } else {
-                0
-            };
+            let expected = if by_fabric { u64::from(contender.frames) } else { 0 };
             ensure!(
                 encapsulated == expected,
                 "{}: Fabric encapsulated {encapsulated} frames instead of {expected}",
@@ -164,11 +145,8 @@ fn measure(
         }
         progress(entry.name, round, arguments.rounds);
     }
-    let times: BTreeMap<_, _> = contenders
-        .iter()
-        .map(|contender| contender.name.clone())
-        .zip(times)
-        .collect();
+    let times: BTreeMap<_, _> =
+        contenders.iter().map(|contender| contender.name.clone()).zip(times).collect();
     evaluate(entry, arguments, environment, &times)
 }
 
@@ -196,26 +174,13 @@ fn line_up(race: &mut Race, fabric: &mut Fabric, arguments: &Arguments) -> Resul
     };
     let mut contenders = vec![
         contender(FABRIC, fabric.access()?, FRAMES, arrival(true)),
-        contender(
-            KERNEL,
-            race.baseline("kernel")?,
-            KERNEL_FRAMES,
-            arrival(true),
-        ),
+        contender(KERNEL, race.baseline("kernel")?, KERNEL_FRAMES, arrival(true)),
         contender(REDIRECT, race.baseline("redirect")?, FRAMES, arrival(false)),
         contender("discard", race.baseline("discard")?, FRAMES, 0),
     ];
     for object in &arguments.against {
-        let name = object
-            .file_stem()
-            .unwrap_or(object.as_os_str())
-            .to_string_lossy();
-        contenders.push(contender(
-            &name,
-            fabric.access_of(object)?,
-            FRAMES,
-            arrival(true),
-        ));
+        let name = object.file_stem().unwrap_or(object.as_os_str()).to_string_lossy();
+        contenders.push(contender(&name, fabric.access_of(object)?, FRAMES, arrival(true)));
     }
     Ok(contenders)
 }
@@ -223,10 +188,7 @@ fn line_up(race: &mut Race, fabric: &mut Fabric, arguments: &Arguments) -> Resul
 /// The same frames through Fabric and through the kernel must arrive alike.
 fn compare_bytes(race: &mut Race, contenders: &[Contender], destinations: u32) -> Result<()> {
     let by_name = |name: &str| {
-        contenders
-            .iter()
-            .find(|contender| contender.name == name)
-            .context("not in the line-up")
+        contenders.iter().find(|contender| contender.name == name).context("not in the line-up")
     };
     let kernel = by_name(KERNEL)?;
     let redirect = by_name(REDIRECT)?;
@@ -252,10 +214,7 @@ fn compare_bytes(race: &mut Race, contenders: &[Contender], destinations: u32) -
             }
         }
         let bare = one(redirect)?;
-        ensure!(
-            bare.bytes[..LENGTH] == frame,
-            "the bare redirect changed {flow:?}"
-        );
+        ensure!(bare.bytes[..LENGTH] == frame, "the bare redirect changed {flow:?}");
     }
     Ok(())
 }
@@ -276,19 +235,12 @@ fn check_generator(race: &mut Race, contenders: &[Contender], destinations: u32)
         let destination = u32::from_be_bytes([0, packet.bytes[3], a, b]);
         let source = u32::from(packet.bytes[11]);
         let port = u16::from_be_bytes([packet.bytes[34], packet.bytes[35]]);
-        let flow = Flow {
-            destination,
-            source,
-            port,
-        };
+        let flow = Flow { destination, source, port };
         ensure!(
             destination < destinations && packet.bytes[..LENGTH] == flow.frame(),
             "the generator wrote a wrong frame for {flow:?}"
         );
-        ensure!(
-            outer::is_valid_ipv4(&packet.bytes[14..34]),
-            "wrong checksum in {flow:?}"
-        );
+        ensure!(outer::is_valid_ipv4(&packet.bytes[14..34]), "wrong checksum in {flow:?}");
         seen.insert(destination);
     }
     // Random draws from N leave 1/e of N undrawn after N draws; half is far below any chance.
@@ -317,13 +269,7 @@ fn evaluate(
     let redirect_met = redirect.median <= entry.redirect_bar;
 
     let mut table = Table::new();
-    table.set_header([
-        "contender",
-        "ns/frame",
-        "spread",
-        "Mpps",
-        "fabric's time / its time",
-    ]);
+    table.set_header(["contender", "ns/frame", "spread", "Mpps", "fabric's time / its time"]);
     let mut contenders_ns = BTreeMap::new();
     for (name, series) in times {
         let Summary { median, iqr } = samples::summarize(series).context("no rounds")?;
@@ -365,11 +311,7 @@ fn evaluate(
         name: entry.name.into(),
         median_ns: time.median,
         mpps: 1_000.0 / time.median,
-        ratios: [
-            (KERNEL.into(), kernel.median),
-            (REDIRECT.into(), redirect.median),
-        ]
-        .into(),
+        ratios: [(KERNEL.into(), kernel.median), (REDIRECT.into(), redirect.median)].into(),
         spread: time.iqr,
         ratio_spread: [(KERNEL.into(), kernel.iqr), (REDIRECT.into(), redirect.iqr)].into(),
         contenders_ns,

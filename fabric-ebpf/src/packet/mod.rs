@@ -114,7 +114,10 @@ pub const fn at_byte(at: u32, value: u64, size: u32) -> u64 {
 #[inline(always)]
 #[must_use]
 pub const fn quad(a: u16, b: u16, c: u16, d: u16) -> u64 {
-    at_byte(0, a as u64, 2) | at_byte(2, b as u64, 2) | at_byte(4, c as u64, 2) | at_byte(6, d as u64, 2)
+    at_byte(0, a as u64, 2)
+        | at_byte(2, b as u64, 2)
+        | at_byte(4, c as u64, 2)
+        | at_byte(6, d as u64, 2)
 }
 
 /// As [`quad`], with the last two values as one.
