@@ -6,8 +6,8 @@ use fabric_user::lab::traffic::{Stream, StreamOptions, StreamReport};
 
 use super::{Fabric, until};
 
-/// UDP payloads from the smallest that the probes have to the largest that an MTU of 1500 carries.
-const SIZES: [usize; 9] = [8, 18, 64, 100, 512, 1_000, 1_400, 1_471, 1_472];
+/// UDP payloads from the smallest that the probe has to the largest that an MTU of 1500 carries.
+const SIZES: [usize; 9] = [16, 18, 64, 100, 512, 1_000, 1_400, 1_471, 1_472];
 
 impl Fabric {
     /// Starts a UDP stream of mixed sizes up to the MTU from one host to another.

@@ -16,6 +16,9 @@ use crate::lab::{LabError, Netns};
 
 /// After the last datagram, stragglers have this long.
 const STRAGGLERS: Duration = Duration::from_millis(500);
+/// With the usual 208 KiB, a receiver that a busy machine lets wait for 50 ms loses datagrams that
+/// the network has delivered.
+const RECEIVE_BUFFER: usize = 16 << 20;
 /// In front of the payload: the datagram's number and when it was sent.
 const HEADER: usize = 16;
 
@@ -81,6 +84,8 @@ impl Stream {
         let port = options.port;
         let receiver = to.enter(|| UdpSocket::bind((address, port)))?.map_err(failed(to))?;
         receiver.set_read_timeout(Some(Duration::from_millis(50))).map_err(failed(to))?;
+        rustix::net::sockopt::set_socket_recv_buffer_size_force(&receiver, RECEIVE_BUFFER)
+            .map_err(|errno| failed(to)(errno.into()))?;
         let sender =
             from.enter(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)))?.map_err(failed(from))?;
         sender.connect((address, port)).map_err(failed(from))?;
