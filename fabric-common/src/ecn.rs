@@ -55,8 +55,16 @@ mod tests {
         ];
         for (inner, expected) in rows {
             for (outer, expected) in outers.into_iter().zip(expected) {
-                assert_eq!(decapsulate(outer, inner), expected, "inner {inner:02b} outer {outer:02b}");
-                assert_eq!(decapsulate(outer | 0xfc, inner | 0xb8), expected, "DSCP must not matter");
+                assert_eq!(
+                    decapsulate(outer, inner),
+                    expected,
+                    "inner {inner:02b} outer {outer:02b}"
+                );
+                assert_eq!(
+                    decapsulate(outer | 0xfc, inner | 0xb8),
+                    expected,
+                    "DSCP must not matter"
+                );
             }
         }
     }

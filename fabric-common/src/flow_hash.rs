@@ -91,14 +91,35 @@ mod tests {
     /// Flows as real networks make them: little varies, and what varies counts upwards.
     fn structured_flows() -> Vec<(&'static str, Vec<u64>)> {
         let ip = |last: u32| u32::from_ne_bytes([10, 1, 0, 0]) ^ last.swap_bytes();
-        let ports = |s: u16, d: u16| u32::from_ne_bytes([(s >> 8) as u8, s as u8, (d >> 8) as u8, d as u8]);
+        let ports =
+            |s: u16, d: u16| u32::from_ne_bytes([(s >> 8) as u8, s as u8, (d >> 8) as u8, d as u8]);
         std::vec![
-            ("source port counts up", (0..65_536).map(|i| ipv4(7, ip(1), ip(2), 17, ports(i as u16, 53))).collect()),
-            ("source address counts up", (0..65_536).map(|i| ipv4(7, ip(i), ip(2), 6, ports(1024, 80))).collect()),
-            ("both addresses count up", (0..65_536).map(|i| ipv4(7, ip(i), ip(70_000 + i), 6, 0)).collect()),
-            ("last octets only", (0..65_536_u32).map(|i| ipv4(7, ip(i & 255), ip(i >> 8), 1, 0)).collect()),
-            ("IPv6 interface identifiers", (0..65_536_u64).map(|i| ipv6(7, [1, i.swap_bytes()], [1, 99], 6, 1)).collect()),
-            ("MAC addresses count up", (0..65_536_u64).map(|i| ethernet(7, 0x5254_0000_0000 + i, 0x5254_0000_0001, 0x88ca)).collect()),
+            (
+                "source port counts up",
+                (0..65_536).map(|i| ipv4(7, ip(1), ip(2), 17, ports(i as u16, 53))).collect()
+            ),
+            (
+                "source address counts up",
+                (0..65_536).map(|i| ipv4(7, ip(i), ip(2), 6, ports(1024, 80))).collect()
+            ),
+            (
+                "both addresses count up",
+                (0..65_536).map(|i| ipv4(7, ip(i), ip(70_000 + i), 6, 0)).collect()
+            ),
+            (
+                "last octets only",
+                (0..65_536_u32).map(|i| ipv4(7, ip(i & 255), ip(i >> 8), 1, 0)).collect()
+            ),
+            (
+                "IPv6 interface identifiers",
+                (0..65_536_u64).map(|i| ipv6(7, [1, i.swap_bytes()], [1, 99], 6, 1)).collect()
+            ),
+            (
+                "MAC addresses count up",
+                (0..65_536_u64)
+                    .map(|i| ethernet(7, 0x5254_0000_0000 + i, 0x5254_0000_0001, 0x88ca))
+                    .collect()
+            ),
         ]
     }
 

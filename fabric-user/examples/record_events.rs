@@ -39,11 +39,7 @@ async fn main() -> Result<()> {
     let mut observer = Observer::open()?;
     recorder.write(&Line::Snapshot(observer.dump().await?))?;
 
-    for line in scenario
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-    {
+    for line in scenario.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if line == "#dump" {
             recorder.write(&Line::Snapshot(observer.dump().await?))?;
         } else if line == "#dump routing" {
@@ -73,10 +69,7 @@ async fn follow(observer: &mut Observer) -> Result<Option<Batch>> {
 }
 
 fn run(command: &str) -> Result<()> {
-    let status = Command::new("sh")
-        .args(["-ec", command])
-        .status()
-        .context("cannot run sh")?;
+    let status = Command::new("sh").args(["-ec", command]).status().context("cannot run sh")?;
     ensure!(status.success(), "`{command}` failed ({status})");
     Ok(())
 }

@@ -124,16 +124,10 @@ impl Settings {
             Ok(text) => text,
             Err(e) if path.is_none() && e.kind() == io::ErrorKind::NotFound => String::new(),
             Err(source) => {
-                return Err(SettingsError::Read {
-                    path: file.into(),
-                    source,
-                });
+                return Err(SettingsError::Read { path: file.into(), source });
             }
         };
-        toml::from_str(&text).map_err(|source| SettingsError::Parse {
-            path: file.into(),
-            source,
-        })
+        toml::from_str(&text).map_err(|source| SettingsError::Parse { path: file.into(), source })
     }
 
     /// Checks what a type cannot.
@@ -143,11 +137,7 @@ impl Settings {
     pub fn check(&self) -> Result<(), SettingsError> {
         let range = |name, value, range| Err(SettingsError::Range { name, value, range });
         if !(100..=3_600_000).contains(&self.heartbeat_timeout_ms) {
-            return range(
-                "heartbeat_timeout_ms",
-                self.heartbeat_timeout_ms,
-                "100 to 3600000",
-            );
+            return range("heartbeat_timeout_ms", self.heartbeat_timeout_ms, "100 to 3600000");
         }
         if self.audit_interval_s == 0 {
             return range("audit_interval_s", 0, "at least 1");
@@ -168,9 +158,7 @@ impl Settings {
     #[must_use]
     pub fn default_seed(&self) -> u32 {
         let mut hasher = DefaultHasher::new();
-        fs::read("/etc/machine-id")
-            .unwrap_or_default()
-            .hash(&mut hasher);
+        fs::read("/etc/machine-id").unwrap_or_default().hash(&mut hasher);
         self.instance.hash(&mut hasher);
         (hasher.finish() as u32).max(1)
     }
@@ -178,8 +166,7 @@ impl Settings {
     /// A file of this instance in the run folder.
     #[must_use]
     pub fn run_file(&self, extension: &str) -> PathBuf {
-        self.run_folder
-            .join(format!("{}.{extension}", self.instance))
+        self.run_folder.join(format!("{}.{extension}", self.instance))
     }
 }
 
@@ -196,22 +183,14 @@ mod tests {
 
     #[test]
     fn an_unknown_setting_is_named() {
-        let error = toml::from_str::<Settings>("heartbeat = 3")
-            .unwrap_err()
-            .to_string();
+        let error = toml::from_str::<Settings>("heartbeat = 3").unwrap_err().to_string();
         assert!(error.contains("heartbeat"), "{error}");
     }
 
     #[test]
     fn a_value_out_of_range_is_named_with_the_range() {
-        let settings = Settings {
-            heartbeat_timeout_ms: 1,
-            ..Settings::default()
-        };
+        let settings = Settings { heartbeat_timeout_ms: 1, ..Settings::default() };
         let error = settings.check().unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "the setting heartbeat_timeout_ms is 1; it must be 100 to 3600000"
-        );
+        assert_eq!(error, "the setting heartbeat_timeout_ms is 1; it must be 100 to 3600000");
     }
 }

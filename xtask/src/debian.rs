@@ -42,12 +42,7 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let install = || {
         output(
             apt_get("install")
-                .args([
-                    "--yes",
-                    "--no-install-recommends",
-                    "-o",
-                    "Dpkg::Options::=--force-confold",
-                ])
+                .args(["--yes", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"])
                 .args(packages),
         )
     };
@@ -75,18 +70,10 @@ pub(crate) fn unpack(packages: &[&str], folder: &Path) -> Result<()> {
         .with_context(|| format!("{} cannot be made", downloads.display()))?;
     with_fresh_lists(|| output(apt_get("download").args(packages).current_dir(&downloads)))
         .with_context(|| {
-            format!(
-                "{} cannot be downloaded; check the network",
-                packages.join(" ")
-            )
+            format!("{} cannot be downloaded; check the network", packages.join(" "))
         })?;
     for entry in fs::read_dir(&downloads)? {
-        output(
-            Command::new("dpkg-deb")
-                .arg("-x")
-                .arg(entry?.path())
-                .arg(folder),
-        )?;
+        output(Command::new("dpkg-deb").arg("-x").arg(entry?.path()).arg(folder))?;
     }
     fs::remove_dir_all(&downloads)?;
     Ok(())
@@ -102,9 +89,7 @@ pub(crate) fn field(package: &str, name: &str) -> Result<Option<String>> {
     let Ok(text) = show(package) else {
         return Ok(None);
     };
-    let value = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     Ok(value.map(str::to_owned))
 }
 
@@ -116,10 +101,8 @@ pub(crate) fn with_dependencies(
 ) -> Result<Vec<String>> {
     let text =
         output(Command::new("dpkg-query").args(["-W", "-f", "${Package} ${db:Status-Status}\\n"]))?;
-    let installed: HashSet<&str> = text
-        .lines()
-        .filter_map(|line| line.strip_suffix(" installed"))
-        .collect();
+    let installed: HashSet<&str> =
+        text.lines().filter_map(|line| line.strip_suffix(" installed")).collect();
     let mut found: Vec<String> = packages.iter().map(|&package| package.to_owned()).collect();
     let mut next = 0;
     while next < found.len() {
@@ -141,9 +124,7 @@ pub(crate) fn with_dependencies(
 
 /// The package names of a field `Depends`: of alternatives the first, without versions.
 fn dependencies(field: &str) -> impl Iterator<Item = &str> {
-    field
-        .split(',')
-        .filter_map(|dependency| dependency.split_whitespace().next())
+    field.split(',').filter_map(|dependency| dependency.split_whitespace().next())
 }
 
 /// Names of all packages that match the extended regular expression `pattern`.
@@ -176,9 +157,7 @@ fn with_fresh_lists(action: impl Fn() -> Result<String>) -> Result<String> {
 
 fn has_lists() -> bool {
     fs::read_dir("/var/lib/apt/lists").is_ok_and(|entries| {
-        entries
-            .flatten()
-            .any(|entry| entry.file_name().to_string_lossy().contains("_Packages"))
+        entries.flatten().any(|entry| entry.file_name().to_string_lossy().contains("_Packages"))
     })
 }
 
@@ -193,14 +172,7 @@ fn update() -> Result<()> {
 fn apt_get(action: &str) -> Command {
     let mut command = Command::new("apt-get");
     command
-        .args([
-            action,
-            "-q",
-            "-o",
-            "Acquire::Retries=3",
-            "-o",
-            "APT::Sandbox::User=root",
-        ])
+        .args([action, "-q", "-o", "Acquire::Retries=3", "-o", "APT::Sandbox::User=root"])
         .env("DEBIAN_FRONTEND", "noninteractive");
     command
 }
@@ -221,10 +193,8 @@ impl NoDaemons {
         }
         // It forbids only as long as this process lives, so that it does no harm if a killed
         // set-up leaves it behind.
-        let script = format!(
-            "#!/bin/sh\n{MARK}\n[ -d /proc/{} ] && exit 101\nexit 0\n",
-            std::process::id()
-        );
+        let script =
+            format!("#!/bin/sh\n{MARK}\n[ -d /proc/{} ] && exit 101\nexit 0\n", std::process::id());
         fs::write(&path, script)
             .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o755)))
             .with_context(|| format!("{POLICY} cannot be written"))?;

@@ -28,7 +28,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     setup::ensure(Scope::Lab)?;
     println!("building fabricd, fabricctl and the demo");
     process::run(workspace::cargo().args([
-        "build", "--release", "--package", "fabric-user", "--bins", "--example", "demo",
+        "build",
+        "--release",
+        "--package",
+        "fabric-user",
+        "--bins",
+        "--example",
+        "demo",
     ]))?;
     let program = workspace::target_folder()?.join("release/examples/demo");
     let mut demo = std::process::Command::new(program);

@@ -17,9 +17,7 @@ use anyhow::{Context as _, Result, bail};
 /// If it does not start or does not succeed.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let name = name(command);
-    let status = command
-        .status()
-        .with_context(|| format!("{name} does not start"))?;
+    let status = command.status().with_context(|| format!("{name} does not start"))?;
     if !status.success() {
         bail!("{name} failed ({status})");
     }
@@ -32,10 +30,8 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// If it does not start or does not succeed; the error holds the last thing it said.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let name = name(command);
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("{name} does not start"))?;
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("{name} does not start"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!("{name} failed ({}): {}", output.status, reason(&said));
@@ -56,11 +52,7 @@ fn reason(said: &str) -> &str {
 fn name(command: &Command) -> String {
     let program = command.get_program().to_string_lossy();
     let program = program.rsplit('/').next().unwrap_or_default().to_owned();
-    match command
-        .get_args()
-        .next()
-        .map(|argument| argument.to_string_lossy())
-    {
+    match command.get_args().next().map(|argument| argument.to_string_lossy()) {
         Some(argument) if !argument.starts_with('-') => format!("`{program} {argument}`"),
         _ => format!("`{program}`"),
     }
@@ -74,9 +66,7 @@ pub(crate) fn am_root() -> bool {
 /// `PATH` with `folder` in front.
 pub(crate) fn path_with(folder: &Path) -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();
-    let folders = [folder.to_owned()]
-        .into_iter()
-        .chain(env::split_paths(&path));
+    let folders = [folder.to_owned()].into_iter().chain(env::split_paths(&path));
     env::join_paths(folders).unwrap_or(path.clone())
 }
 
@@ -86,28 +76,21 @@ mod tests {
 
     #[test]
     fn output_returns_what_the_program_printed() {
-        assert_eq!(
-            output(Command::new("echo").arg("leaf01")).unwrap(),
-            "leaf01\n"
-        );
+        assert_eq!(output(Command::new("echo").arg("leaf01")).unwrap(), "leaf01\n");
     }
 
     #[test]
     fn a_failing_program_is_named_with_its_first_error() {
         let mut command = Command::new("sh");
-        command.args([
-            "-c",
-            "echo before >&2; echo E: no such package >&2; echo after >&2; exit 3",
-        ]);
+        command
+            .args(["-c", "echo before >&2; echo E: no such package >&2; echo after >&2; exit 3"]);
         let message = output(&mut command).unwrap_err().to_string();
         assert_eq!(message, "`sh` failed (exit status: 3): E: no such package");
     }
 
     #[test]
     fn a_program_that_does_not_exist_is_named() {
-        let message = run(Command::new("/nowhere/vtysh").arg("show"))
-            .unwrap_err()
-            .to_string();
+        let message = run(Command::new("/nowhere/vtysh").arg("show")).unwrap_err().to_string();
         assert_eq!(message, "`vtysh show` does not start");
     }
 

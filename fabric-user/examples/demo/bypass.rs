@@ -12,23 +12,12 @@ const PHASE: Duration = Duration::from_secs(1);
 
 pub(crate) fn show(stage: &Stage) -> anyhow::Result<BypassReport> {
     let (from, to) = ("app03", "app06");
-    let options = StreamOptions {
-        interval: INTERVAL,
-        sizes: vec![100, 1400],
-        port: 7_200,
-    };
-    let stream = Stream::start(
-        &stage.netns(from)?,
-        &stage.netns(to)?,
-        stage.address(to)?,
-        options,
-    )?;
+    let options = StreamOptions { interval: INTERVAL, sizes: vec![100, 1400], port: 7_200 };
+    let stream =
+        Stream::start(&stage.netns(from)?, &stage.netns(to)?, stage.address(to)?, options)?;
     for (on, what) in [(false, "off"), (true, "on"), (false, "off again")] {
         for leaf in stage.leafs() {
-            stage
-                .maps(&leaf, true)?
-                .settings
-                .update(0, |s| s.bypass = u64::from(on));
+            stage.maps(&leaf, true)?.settings.update(0, |s| s.bypass = u64::from(on));
         }
         let (before, received) = (counters::unicast(stage)?, stream.received());
         stage.wait(PHASE)?;
@@ -39,14 +28,8 @@ pub(crate) fn show(stage: &Stage) -> anyhow::Result<BypassReport> {
             during.forwarded, during.frames
         ));
         ensure!(received > 0, "nothing arrives with the bypass {what}");
-        ensure!(
-            on == (during.forwarded == 0),
-            "the bypass {what} makes no difference"
-        );
+        ensure!(on == (during.forwarded == 0), "the bypass {what} makes no difference");
     }
     let report = stream.stop()?;
-    Ok(BypassReport {
-        sent: report.sent,
-        lost: report.lost(),
-    })
+    Ok(BypassReport { sent: report.sent, lost: report.lost() })
 }

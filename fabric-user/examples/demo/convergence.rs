@@ -19,13 +19,9 @@ pub(crate) fn show(topology: &Topology) -> anyhow::Result<(Stage, Duration)> {
     };
     let lab = Lab::up(topology, &options, &mut |line| say(start, line))?;
     say(start, "waiting for BGP and EVPN to converge");
-    lab.wait_converged(LIMIT)
-        .context("the fabric does not converge")?;
+    lab.wait_converged(LIMIT).context("the fabric does not converge")?;
     let converged = start.elapsed();
     let stage = Stage::new(lab, start, cancel);
-    stage.say(&format!(
-        "converged {:.1} s after the first link was made",
-        converged.as_secs_f64()
-    ));
+    stage.say(&format!("converged {:.1} s after the first link was made", converged.as_secs_f64()));
     Ok((stage, converged))
 }

@@ -23,11 +23,7 @@ pub(crate) fn show(stage: &Stage) -> anyhow::Result<UnicastReport> {
     stage.say("hosts talk over UDP, sizes from 26 to 1472 bytes, every byte checked:");
     let mut streams = Vec::new();
     for (port, (from, to, what)) in (7_000..).zip(TALKS) {
-        let options = StreamOptions {
-            interval: INTERVAL,
-            sizes: vec![26, 512, 1024, 1472],
-            port,
-        };
+        let options = StreamOptions { interval: INTERVAL, sizes: vec![26, 512, 1024, 1472], port };
         let (from_ns, to_ns) = (stage.netns(from)?, stage.netns(to)?);
         streams.push((
             from,
@@ -59,11 +55,7 @@ pub(crate) fn show(stage: &Stage) -> anyhow::Result<UnicastReport> {
         stage.address("app06")?,
         TCP_BYTES,
     )?;
-    ensure!(
-        tcp.intact == TCP_BYTES,
-        "TCP: {} of {TCP_BYTES} bytes arrived intact",
-        tcp.intact
-    );
+    ensure!(tcp.intact == TCP_BYTES, "TCP: {} of {TCP_BYTES} bytes arrived intact", tcp.intact);
     stage.say(&format!(
         "    app02 to app06, across, TCP: {} MB arrived intact",
         TCP_BYTES / 1_000_000
@@ -75,9 +67,5 @@ pub(crate) fn show(stage: &Stage) -> anyhow::Result<UnicastReport> {
         during.frames,
         share * 100.0
     ));
-    Ok(UnicastReport {
-        frames: during.frames,
-        xdp_forwarded: during.forwarded,
-        xdp_share: share,
-    })
+    Ok(UnicastReport { frames: during.frames, xdp_forwarded: during.forwarded, xdp_share: share })
 }

@@ -17,10 +17,7 @@ pub(crate) struct Unicast {
 
 impl Unicast {
     pub(crate) fn since(self, before: Self) -> Self {
-        Self {
-            frames: self.frames - before.frames,
-            forwarded: self.forwarded - before.forwarded,
-        }
+        Self { frames: self.frames - before.frames, forwarded: self.forwarded - before.forwarded }
     }
 }
 
@@ -68,10 +65,7 @@ fn packets(maps: &Maps, reason: Reason) -> anyhow::Result<u64> {
 /// Packets that a leaf sent through each of its uplinks.
 pub(crate) fn sent_by_uplink(stage: &Stage, leaf: &str) -> anyhow::Result<Vec<u64>> {
     let maps = stage.maps(leaf, false)?;
-    let uplinks = maps
-        .ports
-        .iter()
-        .filter(|(_, port)| port.role == ports::ROLE_UPLINK);
+    let uplinks = maps.ports.iter().filter(|(_, port)| port.role == ports::ROLE_UPLINK);
     uplinks
         .map(|(slot, _)| {
             let values = maps.port_tx.get(&slot, 0)?;

@@ -10,12 +10,7 @@ const PACKETS: u32 = 2;
 
 pub(crate) fn show(stage: &Stage) -> anyhow::Result<EcmpReport> {
     let before = counters::sent_by_uplink(stage, "leaf01")?;
-    send_flows(
-        &stage.netns("app02")?,
-        stage.address("app04")?,
-        FLOWS,
-        PACKETS,
-    )?;
+    send_flows(&stage.netns("app02")?, stage.address("app04")?, FLOWS, PACKETS)?;
     let after = counters::sent_by_uplink(stage, "leaf01")?;
     let sent: Vec<u64> = after.iter().zip(&before).map(|(a, b)| a - b).collect();
     let total: u64 = sent.iter().sum();
@@ -29,9 +24,5 @@ pub(crate) fn show(stage: &Stage) -> anyhow::Result<EcmpReport> {
         "{FLOWS} flows from leaf01 over {} spines: {sent:?} packets, the fullest has {share:.3} of its share",
         sent.len()
     ));
-    Ok(EcmpReport {
-        paths: sent.len(),
-        flows: FLOWS.into(),
-        share_max_over_mean: share,
-    })
+    Ok(EcmpReport { paths: sent.len(), flows: FLOWS.into(), share_max_over_mean: share })
 }

@@ -54,13 +54,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     maps::show(&stage)?;
     let migration = migration::show(&stage)?;
     let bypass = bypass::show(&stage)?;
-    let report = Report {
-        converged_s: converged.as_secs_f64(),
-        unicast,
-        ecmp,
-        migration,
-        bypass,
-    };
+    let report = Report { converged_s: converged.as_secs_f64(), unicast, ecmp, migration, bypass };
     report.write(&arguments.report)?;
     let kept = report.print(&arguments.report);
     if arguments.keep {
@@ -79,34 +73,13 @@ fn print_what_to_try(stage: &Stage) {
     let fabricctl = fabricctl.display();
     println!("\nThe lab {lab} is still running. Try:");
     for (command, what) in [
-        (
-            format!("{fabricctl} lab status"),
-            "BGP, EVPN and fabricd of every node",
-        ),
-        (
-            format!("{fabricctl} status --instance {instance}"),
-            "ports, VNIs and VTEPs of leaf01",
-        ),
-        (
-            format!("{fabricctl} maps fdb --instance {instance}"),
-            "where leaf01 sends which MAC",
-        ),
-        (
-            format!("{fabricctl} counters --watch --instance {instance}"),
-            "what its packets do",
-        ),
-        (
-            format!("{fabricctl} lab exec app02 -- ping 10.200.0.16"),
-            "from one site to the other",
-        ),
-        (
-            format!("{fabricctl} lab migrate app02 leaf04"),
-            "move that VM",
-        ),
-        (
-            format!("{fabricctl} lab exec leaf01 -- vtysh -N fab-{lab}-leaf01"),
-            "FRR of leaf01",
-        ),
+        (format!("{fabricctl} lab status"), "BGP, EVPN and fabricd of every node"),
+        (format!("{fabricctl} status --instance {instance}"), "ports, VNIs and VTEPs of leaf01"),
+        (format!("{fabricctl} maps fdb --instance {instance}"), "where leaf01 sends which MAC"),
+        (format!("{fabricctl} counters --watch --instance {instance}"), "what its packets do"),
+        (format!("{fabricctl} lab exec app02 -- ping 10.200.0.16"), "from one site to the other"),
+        (format!("{fabricctl} lab migrate app02 leaf04"), "move that VM"),
+        (format!("{fabricctl} lab exec leaf01 -- vtysh -N fab-{lab}-leaf01"), "FRR of leaf01"),
         (format!("{fabricctl} lab down {lab}"), "take it all down"),
     ] {
         println!("  {command}\n      {what}");

@@ -21,24 +21,14 @@ const AFTER: Duration = Duration::from_secs(4);
 
 pub(crate) fn show(stage: &Stage) -> anyhow::Result<MigrationReport> {
     let topology = stage.lab.topology();
-    let host = topology
-        .hosts
-        .iter()
-        .find(|h| h.name == VM)
-        .context("the VM is missing")?;
+    let host = topology.hosts.iter().find(|h| h.name == VM).context("the VM is missing")?;
     let network = topology.networks.iter().find(|n| n.name == host.network);
     let gateway = network.context("the VM's network is missing")?.gateway;
     let vm = stage.netns(VM)?;
     let ping = Ping::start(&vm, gateway, PING_INTERVAL)?;
-    let options = StreamOptions {
-        interval: STREAM_INTERVAL,
-        sizes: vec![200],
-        port: 7_100,
-    };
+    let options = StreamOptions { interval: STREAM_INTERVAL, sizes: vec![200], port: 7_100 };
     let stream = Stream::start(&stage.netns(PEER)?, &vm, host.address, options)?;
-    stage.say(&format!(
-        "{VM} pings its gateway {gateway}, {PEER} streams to it"
-    ));
+    stage.say(&format!("{VM} pings its gateway {gateway}, {PEER} streams to it"));
     stage.wait(BEFORE)?;
     let from = stage.lab.place(VM)?.switch;
     let moved = stage.lab.migrate(VM, TARGET)?;

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::Context as _;
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{Table, presets::NOTHING};
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
@@ -115,7 +115,7 @@ impl Report {
     /// Prints the table; false if a promise is broken.
     pub(crate) fn print(&self, path: &Path) -> bool {
         let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY);
+        table.load_style(NOTHING);
         table.set_header(["", "measured", "promised", ""]);
         let promises = self.promises();
         let kept = promises.iter().all(|(.., kept)| *kept);
@@ -124,11 +124,7 @@ impl Report {
             table.add_row([what, measured.as_str(), promised, verdict]);
         }
         println!("\n{table}");
-        println!(
-            "converged in {:.1} s; the figures are in {}",
-            self.converged_s,
-            path.display()
-        );
+        println!("converged in {:.1} s; the figures are in {}", self.converged_s, path.display());
         kept
     }
 }

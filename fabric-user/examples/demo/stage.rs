@@ -52,20 +52,15 @@ impl Stage {
     /// The address of a host.
     pub(crate) fn address(&self, host: &str) -> anyhow::Result<std::net::Ipv4Addr> {
         let hosts = &self.lab.topology().hosts;
-        let host = hosts
-            .iter()
-            .find(|h| h.name == host)
-            .with_context(|| format!("no host {host}"))?;
+        let host =
+            hosts.iter().find(|h| h.name == host).with_context(|| format!("no host {host}"))?;
         Ok(host.address)
     }
 
     /// Names of the nodes that run fabricd.
     pub(crate) fn leafs(&self) -> Vec<String> {
         let switches = self.lab.topology().switches.iter();
-        switches
-            .filter(|s| s.fabricd)
-            .map(|s| s.name.clone())
-            .collect()
+        switches.filter(|s| s.fabricd).map(|s| s.name.clone()).collect()
     }
 
     /// The maps of a leaf.
@@ -97,9 +92,6 @@ pub(crate) fn say(start: Instant, line: &str) {
 /// A program that was built together with this example, which cargo puts one folder deeper.
 pub(crate) fn program(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap_or_default();
-    let folder = own
-        .parent()
-        .and_then(|examples| examples.parent())
-        .map(PathBuf::from);
+    let folder = own.parent().and_then(|examples| examples.parent()).map(PathBuf::from);
     folder.unwrap_or_default().join(name)
 }

@@ -122,7 +122,5 @@ pub fn ask(path: &Path, request: &Request) -> anyhow::Result<Option<Response>> {
     io::BufReader::new(stream)
         .read_line(&mut line)
         .with_context(|| format!("fabricd does not answer on {}", path.display()))?;
-    Ok(Some(
-        serde_json::from_str(&line).context("fabricd's answer is not understood")?,
-    ))
+    Ok(Some(serde_json::from_str(&line).context("fabricd's answer is not understood")?))
 }

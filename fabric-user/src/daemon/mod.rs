@@ -42,10 +42,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let instance = Instance::new(&settings.instance)?;
     let _lock = Lock::take(&settings)?;
     let mut control = Control::listen(&settings)?;
-    let mut ends = [
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    ];
+    let mut ends = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     let mut observer = Observer::open()?;
     let mut round = Round::new(instance, settings)?;
     round.replace(observer.dump().await?)?;

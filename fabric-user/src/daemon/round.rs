@@ -30,6 +30,8 @@ pub(super) struct Round {
     policy: Policy,
     structure: Structure,
     full: BTreeSet<String>,
+    /// What was said about unusable ports, which every audit tries again.
+    warned: BTreeMap<u32, String>,
     detached: BTreeSet<String>,
     state: State,
 }
@@ -56,19 +58,15 @@ impl Round {
             policy,
             structure: Structure::default(),
             full: BTreeSet::new(),
+            warned: BTreeMap::new(),
             detached: BTreeSet::new(),
-            state: State {
-                pid: std::process::id(),
-                ..State::default()
-            },
+            state: State { pid: std::process::id(), ..State::default() },
         })
     }
 
     /// Sign of life.
     pub(super) fn beat(&mut self) -> anyhow::Result<()> {
-        self.reconciler
-            .as_mut()
-            .map_or(Ok(()), |r| r.beat().map_err(Into::into))
+        self.reconciler.as_mut().map_or(Ok(()), |r| r.beat().map_err(Into::into))
     }
 
     /// Neighbours for which the kernel has to be asked: those that nothing has resolved yet, and
@@ -153,8 +151,10 @@ impl Round {
                 self.note(&outcome);
                 return Ok(outcome);
             }
-            for text in outcome.unusable.values() {
-                tracing::warn!("{text}");
+            for (ifindex, text) in &outcome.unusable {
+                if self.warned.insert(*ifindex, text.clone()).as_ref() != Some(text) {
+                    tracing::warn!("{text}");
+                }
             }
             self.policy.unusable.extend(outcome.unusable);
         }
@@ -181,22 +181,16 @@ impl Round {
         });
         self.state.declined = declined.collect();
         let problems = self.structure.problems.iter().map(|p| p.text.clone());
-        let macs = fdb_problems(&self.network, &self.structure)
-            .into_iter()
-            .map(|p| p.text);
-        self.state.problems = problems
-            .chain(macs)
-            .chain(self.full.iter().cloned())
-            .collect();
+        let macs = fdb_problems(&self.network, &self.structure).into_iter().map(|p| p.text);
+        self.state.problems = problems.chain(macs).chain(self.full.iter().cloned()).collect();
         self.state.unresolved = self
             .structure
             .unresolved
             .iter()
             .map(|hop| format!("{} on {}", hop.gateway, name(&hop.ifindex)))
             .collect();
-        self.state.written = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
+        self.state.written =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if let Err(error) = self.state.write(&self.settings.run_file("json")) {
             tracing::warn!(%error, "cannot write the state file");
         }
@@ -222,10 +216,7 @@ impl Round {
             Request::Attach(names) => self.attach(&names),
         };
         self.write_state();
-        done.map_or_else(
-            |error| Response::Failed(format!("{error:#}")),
-            Response::Done,
-        )
+        done.map_or_else(|error| Response::Failed(format!("{error:#}")), Response::Done)
     }
 
     fn detach_all(&mut self) -> anyhow::Result<String> {
@@ -271,13 +262,7 @@ impl Round {
 
     fn after_change(&mut self, text: &str) -> anyhow::Result<String> {
         let detached = self.detached.iter().map(Pattern::new);
-        self.policy.denied = self
-            .settings
-            .exclude
-            .iter()
-            .cloned()
-            .chain(detached)
-            .collect();
+        self.policy.denied = self.settings.exclude.iter().cloned().chain(detached).collect();
         self.policy.unusable = BTreeMap::new();
         self.full_round()?;
         self.beat()?;

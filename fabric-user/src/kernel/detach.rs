@@ -1,6 +1,9 @@
 //! Taking an instance off: afterwards nothing of Fabric is left but its speed.
 
-use fabric_common::schema::ports::{FLAG_HID_TAGS, Port};
+use fabric_common::schema::{
+    fdb::mac_number,
+    ports::{FLAG_HID_TAGS, Port},
+};
 
 use super::{
     interface,
@@ -35,8 +38,11 @@ pub fn restore_offloads(port: &Port) {
     }
     let length = name.iter().position(|b| *b == 0).unwrap_or(name.len());
     let name = String::from_utf8_lossy(&name[..length]);
+    // In another network namespace the index is another interface's.
+    if interface::mac_address(&name).map(mac_number).ok() != Some(port.mac) {
+        return;
+    }
     if let Err(error) = interface::hide_received_tags(&name) {
         tracing::warn!(port = %name, %error, "cannot switch rxvlan on again");
     }
 }
-

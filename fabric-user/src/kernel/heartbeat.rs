@@ -19,10 +19,7 @@ const FREQUENCIES: [u32; 4] = [100, 250, 300, 1000];
 pub fn beat(program: &Xdp) -> Result<(), ProgramError> {
     // The kernel wants at least an Ethernet header; the program does not look at it.
     let frame = [0_u8; 14];
-    let options = TestRunOptions {
-        data_in: Some(&frame),
-        ..TestRunOptions::new()
-    };
+    let options = TestRunOptions { data_in: Some(&frame), ..TestRunOptions::new() };
     program.test_run(options).map(|_| ())
 }
 
@@ -48,22 +45,14 @@ pub fn measure_frequency(program: &Xdp, maps: &Maps) -> Result<u32, ProgramError
 fn read_clocks(program: &Xdp, maps: &Maps) -> Result<(f64, f64), ProgramError> {
     beat(program)?;
     let settings = maps.settings.get(0);
-    let jiffies = settings
-        .deadline
-        .saturating_sub(u64::from(settings.timeout_jiffies));
+    let jiffies = settings.deadline.saturating_sub(u64::from(settings.timeout_jiffies));
     let uptime = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    Ok((
-        jiffies as f64 - 2_f64.powi(32),
-        uptime.tv_sec as f64 + uptime.tv_nsec as f64 / 1e9,
-    ))
+    Ok((jiffies as f64 - 2_f64.powi(32), uptime.tv_sec as f64 + uptime.tv_nsec as f64 / 1e9))
 }
 
 fn nearest(measured: f64) -> u32 {
     let distance = |f: u32| (f64::from(f) - measured).abs();
-    FREQUENCIES
-        .into_iter()
-        .min_by(|a, b| distance(*a).total_cmp(&distance(*b)))
-        .unwrap_or(250)
+    FREQUENCIES.into_iter().min_by(|a, b| distance(*a).total_cmp(&distance(*b))).unwrap_or(250)
 }
 
 /// `time` in jiffies, rounded up, at least one.
@@ -82,17 +71,11 @@ mod tests {
         assert_eq!(jiffies(Duration::from_secs(75), 250), 18_750);
         assert_eq!(jiffies(Duration::from_millis(1), 100), 1);
         assert_eq!(jiffies(Duration::ZERO, 1000), 1);
-        assert_eq!(
-            jiffies(Duration::from_secs(u64::MAX / 2000), 1000),
-            u32::MAX
-        );
+        assert_eq!(jiffies(Duration::from_secs(u64::MAX / 2000), 1000), u32::MAX);
     }
 
     #[test]
     fn the_nearest_possible_frequency_is_taken() {
-        assert_eq!(
-            [99.2, 251.0, 297.0, 1003.0].map(nearest),
-            [100, 250, 300, 1000]
-        );
+        assert_eq!([99.2, 251.0, 297.0, 1003.0].map(nearest), [100, 250, 300, 1000]);
     }
 }

@@ -72,6 +72,27 @@ pub fn hide_received_tags(interface: &str) -> io::Result<()> {
     ethtool(&socket, interface, SET_FLAGS, flags | RX_VLAN).map(|_| ())
 }
 
+/// The MAC address of an interface.
+///
+/// # Errors
+/// If there is no such interface.
+pub fn mac_address(interface: &str) -> io::Result<[u8; 6]> {
+    let socket = control_socket()?;
+    let mut request = request_for(interface)?;
+    // SAFETY: SIOCGIFHWADDR reads the name and writes the address of the request.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFHWADDR, &raw mut request) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just written this member of the union.
+    let bytes = unsafe { request.ifr_ifru.ifru_hwaddr.sa_data };
+    let mut mac = [0; 6];
+    for (to, from) in mac.iter_mut().zip(bytes) {
+        *to = from.cast_unsigned();
+    }
+    Ok(mac)
+}
+
 /// Switches an interface on or off.
 ///
 /// # Errors

@@ -77,14 +77,10 @@ impl Links {
                 }
             }
         }
-        let id = program
-            .attach_to_if_index(ifindex, mode)
-            .map_err(|e| explain(e, name))?;
+        let id = program.attach_to_if_index(ifindex, mode).map_err(|e| explain(e, name))?;
         let link = FdLink::try_from(program.take_link(id)?)
             .map_err(|_| AttachError::Pin("this kernel has no BPF links for XDP".into()))?;
-        let pinned = link
-            .pin(&pin)
-            .map_err(|e| AttachError::Pin(e.to_string()))?;
+        let pinned = link.pin(&pin).map_err(|e| AttachError::Pin(e.to_string()))?;
         self.held.insert(ifindex, pinned);
         Ok(())
     }

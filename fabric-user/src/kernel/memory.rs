@@ -41,29 +41,14 @@ impl<T: Pod> MappedArray<T> {
     /// # Errors
     /// What `mmap` says, for instance that the map lacks `BPF_F_MMAPABLE`.
     pub fn new(fd: impl AsFd, entries: u32, writable: bool) -> io::Result<Self> {
-        let protection = if writable {
-            ProtFlags::READ | ProtFlags::WRITE
-        } else {
-            ProtFlags::READ
-        };
+        let protection =
+            if writable { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
         let length = Self::bytes(entries);
         // SAFETY: a fresh mapping at an address of the kernel's choice.
-        let start = unsafe {
-            mmap(
-                std::ptr::null_mut(),
-                length,
-                protection,
-                MapFlags::SHARED,
-                fd,
-                0,
-            )?
-        };
+        let start =
+            unsafe { mmap(std::ptr::null_mut(), length, protection, MapFlags::SHARED, fd, 0)? };
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::InvalidData)?;
-        Ok(Self {
-            start,
-            entries,
-            _elements: PhantomData,
-        })
+        Ok(Self { start, entries, _elements: PhantomData })
     }
 
     fn bytes(entries: u32) -> usize {
@@ -83,11 +68,7 @@ impl<T: Pod> MappedArray<T> {
     }
 
     fn words(&self, index: u32) -> &[AtomicU64] {
-        assert!(
-            index < self.entries,
-            "index {index} of a map with {} entries",
-            self.entries
-        );
+        assert!(index < self.entries, "index {index} of a map with {} entries", self.entries);
         // SAFETY: inside the mapping by the check above; it lives as long as `self`.
         unsafe {
             slice::from_raw_parts(
@@ -168,10 +149,7 @@ impl MappedArray<Bucket> {
     pub fn table(&self) -> Table<'_> {
         // SAFETY: `SharedBucket` has the layout of `Bucket`, made of atomics.
         Table::new(unsafe {
-            slice::from_raw_parts(
-                self.start.as_ptr().cast::<SharedBucket>(),
-                self.entries as usize,
-            )
+            slice::from_raw_parts(self.start.as_ptr().cast::<SharedBucket>(), self.entries as usize)
         })
     }
 }

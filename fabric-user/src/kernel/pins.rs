@@ -189,16 +189,13 @@ pub fn mount_bpf_fs() -> Result<bool, PinError> {
         return Ok(false);
     }
     tracing::info!("mounting the BPF file system on {BPF_FS}");
-    mount("bpf", BPF_FS, "bpf", MountFlags::empty(), Some(c"mode=0700")).map_err(PinError::Mount)?;
+    mount("bpf", BPF_FS, "bpf", MountFlags::empty(), Some(c"mode=0700"))
+        .map_err(PinError::Mount)?;
     Ok(true)
 }
 
 fn names(folder: &Path) -> Result<Vec<String>, PinError> {
-    let error = |source| PinError::Io {
-        action: "cannot read",
-        path: folder.into(),
-        source,
-    };
+    let error = |source| PinError::Io { action: "cannot read", path: folder.into(), source };
     match fs::read_dir(folder) {
         Ok(entries) => entries
             .map(|e| Ok(e.map_err(error)?.file_name().to_string_lossy().into_owned()))
@@ -210,11 +207,9 @@ fn names(folder: &Path) -> Result<Vec<String>, PinError> {
 
 fn remove_tree(path: &Path) -> Result<(), PinError> {
     match fs::remove_dir_all(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(PinError::Io {
-            action: "cannot remove",
-            path: path.into(),
-            source: e,
-        }),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            Err(PinError::Io { action: "cannot remove", path: path.into(), source: e })
+        }
         _ => Ok(()),
     }
 }

@@ -85,22 +85,14 @@ impl Programs {
         loader.override_global("FDB_MASK", &mask, true);
         for spec in MAPS {
             let path = instance.map(spec.name);
-            let entries = if spec.name == "fdb" {
-                fdb_buckets
-            } else {
-                spec.max_entries
-            };
+            let entries = if spec.name == "fdb" { fdb_buckets } else { spec.max_entries };
             if path.exists() {
                 schema_check::check(&path, spec, entries)?;
             }
             loader.map_pin_path(spec.name, path);
         }
         let mut ebpf = loader.load(OBJECT).map_err(|e| {
-            if is_permission(&e) {
-                LoadError::NotPermitted
-            } else {
-                LoadError::Object(e)
-            }
+            if is_permission(&e) { LoadError::NotPermitted } else { LoadError::Object(e) }
         })?;
         for name in [ACCESS, UPLINK, HEARTBEAT] {
             program(&mut ebpf, name)?
@@ -111,10 +103,7 @@ impl Programs {
         start_log(&mut ebpf);
         let tx_ports = MapData::from_pin(instance.map("tx_ports"))
             .and_then(|data| DevMap::try_from(aya::maps::Map::DevMap(data)))
-            .map_err(|source| LoadError::Map {
-                name: "tx_ports",
-                source,
-            })?;
+            .map_err(|source| LoadError::Map { name: "tx_ports", source })?;
         Ok(Self { ebpf, tx_ports })
     }
 
@@ -128,13 +117,10 @@ impl Programs {
 }
 
 fn program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Xdp, LoadError> {
-    let program = ebpf.program_mut(name).ok_or(LoadError::Program {
-        name,
-        source: ProgramError::NotLoaded,
-    })?;
-    program
-        .try_into()
-        .map_err(|source| LoadError::Program { name, source })
+    let program = ebpf
+        .program_mut(name)
+        .ok_or(LoadError::Program { name, source: ProgramError::NotLoaded })?;
+    program.try_into().map_err(|source| LoadError::Program { name, source })
 }
 
 fn is_permission(error: &EbpfError) -> bool {

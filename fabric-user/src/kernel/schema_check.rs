@@ -42,10 +42,7 @@ pub enum SchemaError {
 /// With every difference.
 pub fn check(path: &Path, spec: &MapSpec, entries: u32) -> Result<(), SchemaError> {
     let shown = path.display().to_string();
-    let open = |source| SchemaError::Open {
-        path: shown.clone(),
-        source,
-    };
+    let open = |source| SchemaError::Open { path: shown.clone(), source };
     let info = MapInfo::from_pin(path).map_err(open)?;
     let kind = match spec.kind {
         Kind::Array => MapType::Array,
@@ -71,8 +68,5 @@ pub fn check(path: &Path, spec: &MapSpec, entries: u32) -> Result<(), SchemaErro
     if differences.is_empty() {
         return Ok(());
     }
-    Err(SchemaError::Different {
-        path: shown,
-        differences: differences.join(", "),
-    })
+    Err(SchemaError::Different { path: shown, differences: differences.join(", ") })
 }

@@ -6,11 +6,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::error::LabError;
-use crate::kernel::interface;
 use super::netns::Netns;
 use super::render::{self, Configuration};
 use super::tools;
 use super::topology::{End, Topology};
+use crate::kernel::interface;
 
 /// Sysctls that only a lab wants, set in every namespace before it has interfaces.
 const LAB_SYSCTLS: [(&str, &str); 2] = [

@@ -13,11 +13,7 @@ pub fn compile(network: &Network, policy: &Policy) -> Desired {
 /// Compiles everything but the MACs.
 #[must_use]
 pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
-    let mut compiler = Compiler {
-        network,
-        policy,
-        out: Structure::default(),
-    };
+    let mut compiler = Compiler { network, policy, out: Structure::default() };
     compiler.bridges();
     compiler.underlay();
     compiler.out.problems.sort_unstable();

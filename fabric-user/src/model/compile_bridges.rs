@@ -27,10 +27,7 @@ impl Link {
 
     /// An alive bridge port in the only state in which the bridge forwards.
     pub(super) fn forwards(&self) -> bool {
-        self.alive()
-            && self
-                .port
-                .is_some_and(|port| port.state == PortState::Forwarding)
+        self.alive() && self.port.is_some_and(|port| port.state == PortState::Forwarding)
     }
 }
 
@@ -113,23 +110,16 @@ impl<'a> Compiler<'a> {
             self.out.declined.insert(member.ifindex, reason);
             return None;
         }
-        self.out
-            .ports
-            .entry(device.ifindex)
-            .or_insert_with(|| Port {
-                name: device.name.clone(),
-                role: Role::Access,
-                mtu: device.mtu,
-                mac: device.mac.unwrap_or_default(),
-                untagged: None,
-                tagged: BTreeMap::new(),
-            });
+        self.out.ports.entry(device.ifindex).or_insert_with(|| Port {
+            name: device.name.clone(),
+            role: Role::Access,
+            mtu: device.mtu,
+            mac: device.mac.unwrap_or_default(),
+            untagged: None,
+            tagged: BTreeMap::new(),
+        });
         let forwards = member.forwards() && device.alive();
-        Some(Attachment {
-            device: device.ifindex,
-            vlan,
-            forwards,
-        })
+        Some(Attachment { device: device.ifindex, vlan, forwards })
     }
 
     fn device(&self, member: &'a Link) -> Result<(&'a Link, u16), String> {
@@ -174,10 +164,7 @@ impl<'a> Compiler<'a> {
         tunnels: &[(&Link, &Vxlan)],
         ports: &[(&Link, Attachment)],
     ) {
-        let key = DomainKey {
-            bridge: bridge.ifindex,
-            vlan: 0,
-        };
+        let key = DomainKey { bridge: bridge.ifindex, vlan: 0 };
         let tunnel = match tunnels {
             [one] => Some(*one),
             several => {
@@ -228,10 +215,7 @@ impl<'a> Compiler<'a> {
             }
         }
         for (vlan, tunnel) in &tunnel_of {
-            let key = DomainKey {
-                bridge: bridge.ifindex,
-                vlan: *vlan,
-            };
+            let key = DomainKey { bridge: bridge.ifindex, vlan: *vlan };
             self.domain(key, bridge, options, *tunnel);
         }
         for (member, attachment) in ports {
@@ -274,10 +258,7 @@ impl<'a> Compiler<'a> {
                     self.problem(Some(member.ifindex), text);
                     continue;
                 }
-                let key = DomainKey {
-                    bridge: bridge.ifindex,
-                    vlan: vlan.id,
-                };
+                let key = DomainKey { bridge: bridge.ifindex, vlan: vlan.id };
                 if !self.out.domains.contains_key(&key) {
                     self.domain(key, bridge, options, None);
                 }
@@ -309,10 +290,7 @@ impl<'a> Compiler<'a> {
         if !attachment.forwards {
             return;
         }
-        let key = CircuitKey {
-            bridge_port: member.ifindex,
-            domain,
-        };
+        let key = CircuitKey { bridge_port: member.ifindex, domain };
         let Some(port) = self.out.ports.get_mut(&attachment.device) else {
             return;
         };

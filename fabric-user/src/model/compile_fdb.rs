@@ -47,26 +47,16 @@ fn place(network: &Network, structure: &Structure, key: FdbKey) -> Result<Target
         return Ok(Target::Own);
     }
     if domain.vni.is_none() || entry.port != domain.vxlan {
-        let circuit = CircuitKey {
-            bridge_port: entry.port,
-            domain: key.domain,
-        };
+        let circuit = CircuitKey { bridge_port: entry.port, domain: key.domain };
         return match structure.circuits.contains_key(&circuit) {
             true => Ok(Target::Local(circuit)),
             false => Err(Why::Nothing),
         };
     }
-    let target = network
-        .tunnel_mac(domain.vxlan, key.mac)
-        .ok_or(Why::NoVtep)?;
+    let target = network.tunnel_mac(domain.vxlan, key.mac).ok_or(Why::NoVtep)?;
     let (address, port, vni, via) = match *target {
         TunnelTarget::NexthopGroup(_) => return Err(Why::NexthopGroup),
-        TunnelTarget::Vtep {
-            address,
-            port,
-            vni,
-            via,
-        } => (address, port, vni, via),
+        TunnelTarget::Vtep { address, port, vni, via } => (address, port, vni, via),
     };
     if port.is_some_and(|port| port != domain.udp_port)
         || vni.is_some_and(|vni| Some(vni) != domain.vni)
@@ -77,10 +67,7 @@ fn place(network: &Network, structure: &Structure, key: FdbKey) -> Result<Target
     let IpAddr::V4(remote) = address else {
         return Err(Why::Ipv6);
     };
-    let vtep = VtepKey {
-        local: domain.local,
-        remote,
-    };
+    let vtep = VtepKey { local: domain.local, remote };
     // Missing for a multicast group and for our own address.
     match structure.vteps.contains_key(&vtep) {
         true => Ok(Target::Remote(vtep)),
@@ -118,10 +105,7 @@ pub fn fdb_problems(network: &Network, structure: &Structure) -> Vec<Problem> {
             "{name}: {what} {count} MAC addresses, for example {}, left to the kernel",
             example.mac
         );
-        Problem {
-            ifindex: Some(ifindex),
-            text,
-        }
+        Problem { ifindex: Some(ifindex), text }
     };
     found.into_iter().map(sentence).collect()
 }

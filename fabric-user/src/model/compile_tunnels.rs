@@ -53,11 +53,7 @@ impl Compiler<'_> {
                     };
                     domain.ttl_inherit = vxlan.ttl_inherit;
                     domain.tos_inherit = vxlan.tos_inherit;
-                    domain.tos = if vxlan.tos_inherit {
-                        0
-                    } else {
-                        vxlan.tos & 0xfc
-                    };
+                    domain.tos = if vxlan.tos_inherit { 0 } else { vxlan.tos & 0xfc };
                     domain.df = vxlan.df;
                     domain.max_frame = link.mtu + ETHERNET;
                     let port = link.port.unwrap_or_default();
@@ -69,11 +65,7 @@ impl Compiler<'_> {
                              arrive by it go through the kernel; with EVPN switch it off (`ip link \
                              set {2} type vxlan nolearning`, `bridge link set dev {2} learning off`)",
                             bridge.name,
-                            if vxlan.learning {
-                                ""
-                            } else {
-                                " as a bridge port"
-                            },
+                            if vxlan.learning { "" } else { " as a bridge port" },
                             link.name,
                         );
                         self.problem(Some(link.ifindex), text);
@@ -99,19 +91,13 @@ fn local_address(link: &Link, vxlan: &Vxlan) -> Result<Ipv4Addr, String> {
     }
     if !vxlan.unsupported.is_empty() {
         let options = vxlan.unsupported.join(", ");
-        return Err(format!(
-            "vxlan device {name} uses {options}, which is not supported"
-        ));
+        return Err(format!("vxlan device {name} uses {options}, which is not supported"));
     }
     if vxlan.vni == 0 {
-        return Err(format!(
-            "vxlan device {name} has VNI 0, which stands for no VNI"
-        ));
+        return Err(format!("vxlan device {name} has VNI 0, which stands for no VNI"));
     }
     if link.lower_elsewhere {
-        return Err(format!(
-            "vxlan device {name} has its underlay in another network namespace"
-        ));
+        return Err(format!("vxlan device {name} has its underlay in another network namespace"));
     }
     if vxlan.bound_to.is_some() {
         return Err(format!(
@@ -142,9 +128,7 @@ fn local_address(link: &Link, vxlan: &Vxlan) -> Result<Ipv4Addr, String> {
         }
     };
     if !link.up {
-        return Err(format!(
-            "vxlan device {name} is down (`ip link set {name} up`)"
-        ));
+        return Err(format!("vxlan device {name} is down (`ip link set {name} up`)"));
     }
     if !link.forwards() {
         return Err(format!(

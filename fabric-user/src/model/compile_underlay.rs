@@ -41,11 +41,7 @@ impl Compiler<'_> {
                     .map(|remote| VtepKey { local, remote }),
             );
             for target in network.floods(vxlan) {
-                if let TunnelTarget::Vtep {
-                    address: IpAddr::V6(address),
-                    ..
-                } = target
-                {
+                if let TunnelTarget::Vtep { address: IpAddr::V6(address), .. } = target {
                     let text = format!(
                         "VTEP {address}: IPv6 underlays are not supported, left to the kernel"
                     );
@@ -90,13 +86,7 @@ impl Compiler<'_> {
             .iter()
             .map(|each| {
                 let gateway = each.gateway.unwrap_or(IpAddr::V4(remote));
-                (
-                    NexthopKey {
-                        ifindex: each.ifindex,
-                        gateway,
-                    },
-                    each.weight,
-                )
+                (NexthopKey { ifindex: each.ifindex, gateway }, each.weight)
             })
             .collect();
         // The object is the identity unless its members depend on the VTEP.
@@ -118,16 +108,10 @@ impl Compiler<'_> {
                 return Err(format!("the route {prefix} sets a path MTU of {mtu} bytes"));
             }
             self.out.watched.insert(nexthop);
-            let neighbour = network
-                .neighbour(nexthop)
-                .and_then(|neighbour| neighbour.mac);
+            let neighbour = network.neighbour(nexthop).and_then(|neighbour| neighbour.mac);
             match neighbour.filter(|mac| mac.is_unicast()) {
                 Some(destination) => {
-                    let resolved = Nexthop {
-                        source,
-                        destination,
-                        mtu: link.mtu,
-                    };
+                    let resolved = Nexthop { source, destination, mtu: link.mtu };
                     self.out.nexthops.insert(nexthop, resolved);
                     usable.push((nexthop, weight));
                 }
@@ -168,20 +152,14 @@ impl Compiler<'_> {
             return Ok(Vec::new());
         };
         let single = |kind: &NexthopKind, weight| match kind {
-            NexthopKind::Single {
-                encapsulated: true, ..
-            } => Err(tunnelled()),
-            NexthopKind::Single {
-                ifindex, gateway, ..
-            } => Ok(Candidate {
-                ifindex: *ifindex,
-                gateway: *gateway,
-                weight,
-            }),
+            NexthopKind::Single { encapsulated: true, .. } => Err(tunnelled()),
+            NexthopKind::Single { ifindex, gateway, .. } => {
+                Ok(Candidate { ifindex: *ifindex, gateway: *gateway, weight })
+            }
             NexthopKind::Blackhole => Err(format!("the route {prefix} discards")),
-            NexthopKind::Group { .. } => Err(format!(
-                "the route {prefix} has a nexthop group inside a group"
-            )),
+            NexthopKind::Group { .. } => {
+                Err(format!("the route {prefix} has a nexthop group inside a group"))
+            }
         };
         match &object.kind {
             NexthopKind::Group { members, .. } => members
@@ -213,19 +191,16 @@ impl Compiler<'_> {
             (Some(kind), _) => Err(format!(
                 "the way leads over {name}, and {kind} devices are not supported as uplinks"
             )),
-            (None, None) => Err(format!(
-                "the way leads over {name}, which is no Ethernet interface"
-            )),
+            (None, None) => {
+                Err(format!("the way leads over {name}, which is no Ethernet interface"))
+            }
             (None, Some(mac)) => match self.policy.why_not(link.ifindex, name) {
                 Some(reason) => Err(reason),
                 None => Ok(mac),
             },
         };
         let mac = why_not.inspect_err(|reason| {
-            self.out
-                .declined
-                .entry(link.ifindex)
-                .or_insert_with(|| reason.clone());
+            self.out.declined.entry(link.ifindex).or_insert_with(|| reason.clone());
         })?;
         let port = self.out.ports.entry(link.ifindex).or_insert_with(|| Port {
             name: name.clone(),

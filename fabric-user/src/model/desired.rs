@@ -225,10 +225,7 @@ impl Structure {
     /// Why an interface is not accelerated, or not in full: the reason of
     /// [`declined`](Self::declined) first, then its problems.
     pub fn why_not(&self, ifindex: u32) -> impl Iterator<Item = &str> {
-        let problems = self
-            .problems
-            .iter()
-            .filter(move |each| each.ifindex == Some(ifindex));
+        let problems = self.problems.iter().filter(move |each| each.ifindex == Some(ifindex));
         self.declined
             .get(&ifindex)
             .into_iter()
@@ -240,10 +237,7 @@ impl Structure {
     /// compilation.
     #[must_use]
     pub fn uplinks(&self) -> BTreeSet<u32> {
-        let uplinks = self
-            .ports
-            .iter()
-            .filter(|(_, port)| port.role == Role::Uplink);
+        let uplinks = self.ports.iter().filter(|(_, port)| port.role == Role::Uplink);
         uplinks.map(|(ifindex, _)| *ifindex).collect()
     }
 }

@@ -24,11 +24,7 @@ impl Dirty {
     /// Everything.
     #[must_use]
     pub fn everything() -> Self {
-        Self {
-            bridging: true,
-            underlay: true,
-            ..Self::default()
-        }
+        Self { bridging: true, underlay: true, ..Self::default() }
     }
 
     /// Nothing at all.

@@ -48,10 +48,7 @@ impl Network {
             Event::BridgePortGone { ifindex } => self.remove_bridge_port(ifindex, &mut dirty),
             Event::BridgeMac(entry) => {
                 let key = FdbKey {
-                    domain: DomainKey {
-                        bridge: entry.bridge,
-                        vlan: entry.vlan,
-                    },
+                    domain: DomainKey { bridge: entry.bridge, vlan: entry.vlan },
                     mac: entry.mac,
                 };
                 if self.macs.insert(key, entry) != Some(entry) {
@@ -59,10 +56,7 @@ impl Network {
                 }
             }
             Event::BridgeMacGone { bridge, vlan, mac } => {
-                let key = FdbKey {
-                    domain: DomainKey { bridge, vlan },
-                    mac,
-                };
+                let key = FdbKey { domain: DomainKey { bridge, vlan }, mac };
                 if self.macs.remove(&key).is_some() {
                     dirty.macs.insert(key);
                 }
@@ -70,10 +64,7 @@ impl Network {
             Event::TunnelMac(entry) => self.set_tunnel_mac(entry, &mut dirty),
             Event::TunnelMacGone(entry) => self.remove_tunnel_mac(entry, &mut dirty),
             Event::Neighbour(neighbour) => {
-                let key = NexthopKey {
-                    ifindex: neighbour.ifindex,
-                    gateway: neighbour.address,
-                };
+                let key = NexthopKey { ifindex: neighbour.ifindex, gateway: neighbour.address };
                 let before = self.neighbours.insert(key, neighbour);
                 // Most messages only say that a neighbour became stale or was confirmed.
                 if before.and_then(|before| before.mac) != neighbour.mac {
@@ -81,10 +72,7 @@ impl Network {
                 }
             }
             Event::NeighbourGone { ifindex, address } => {
-                let key = NexthopKey {
-                    ifindex,
-                    gateway: address,
-                };
+                let key = NexthopKey { ifindex, gateway: address };
                 if self.neighbours.remove(&key).is_some() {
                     dirty.neighbours.insert(key);
                 }
@@ -125,10 +113,7 @@ impl Network {
                 self.neighbours.clear();
                 self.routes = Routes::default();
                 self.nexthops.clear();
-                Dirty {
-                    underlay: true,
-                    ..Dirty::default()
-                }
+                Dirty { underlay: true, ..Dirty::default() }
             }
         };
         for event in snapshot.events {
@@ -189,10 +174,7 @@ impl Network {
 
     /// VTEPs that a vxlan device's entries name, for stations or for flooding.
     pub(super) fn remotes(&self, vxlan: u32) -> impl Iterator<Item = Ipv4Addr> {
-        self.remotes
-            .get(&vxlan)
-            .into_iter()
-            .flat_map(|remotes| remotes.keys().copied())
+        self.remotes.get(&vxlan).into_iter().flat_map(|remotes| remotes.keys().copied())
     }
 
     /// VLANs of a bridge port.
@@ -231,10 +213,8 @@ impl Network {
             self.port_vlans.remove(&ifindex);
         }
         if self.links.get(&ifindex) != Some(&link) {
-            let was_alive = self
-                .links
-                .insert(ifindex, link.clone())
-                .is_some_and(|old| old.up && old.carrier);
+            let was_alive =
+                self.links.insert(ifindex, link.clone()).is_some_and(|old| old.up && old.carrier);
             dirty.bridging = true;
             dirty.routing_stale |= was_alive && !(link.up && link.carrier);
         }
@@ -244,12 +224,8 @@ impl Network {
     /// down, without a message (`nexthop_flush_dev`, `fib_sync_down_dev`).
     fn drop_dead_nexthops(&mut self, link: &Link, dirty: &mut Dirty) {
         let on_link = |nexthop: &Nexthop| matches!(nexthop.kind, NexthopKind::Single { ifindex, .. } if ifindex == link.ifindex);
-        let dead: BTreeSet<u32> = self
-            .nexthops
-            .values()
-            .filter(|each| on_link(each))
-            .map(|each| each.id)
-            .collect();
+        let dead: BTreeSet<u32> =
+            self.nexthops.values().filter(|each| on_link(each)).map(|each| each.id).collect();
         if !dead.is_empty() {
             self.nexthops.retain(|id, _| !dead.contains(id));
             self.leave_groups(&dead);
@@ -325,9 +301,7 @@ impl Network {
     }
 
     fn set_tunnel_mac(&mut self, entry: TunnelMac, dirty: &mut Dirty) {
-        let TunnelMac {
-            vxlan, mac, target, ..
-        } = entry;
+        let TunnelMac { vxlan, mac, target, .. } = entry;
         if mac.is_zero() {
             if self.floods.entry(vxlan).or_default().insert(target) {
                 dirty.underlay |= vtep_of(target).is_none();
@@ -347,15 +321,9 @@ impl Network {
     }
 
     fn remove_tunnel_mac(&mut self, entry: TunnelMac, dirty: &mut Dirty) {
-        let TunnelMac {
-            vxlan, mac, target, ..
-        } = entry;
+        let TunnelMac { vxlan, mac, target, .. } = entry;
         if mac.is_zero() {
-            if self
-                .floods
-                .get_mut(&vxlan)
-                .is_some_and(|targets| targets.remove(&target))
-            {
+            if self.floods.get_mut(&vxlan).is_some_and(|targets| targets.remove(&target)) {
                 dirty.underlay |= vtep_of(target).is_none();
                 self.release_vtep(vxlan, target, dirty);
             }
@@ -375,22 +343,14 @@ impl Network {
             true => self.vlans(vxlan).iter().find(|vlan| vlan.pvid)?.id,
             false => 0,
         };
-        Some(FdbKey {
-            domain: DomainKey { bridge, vlan },
-            mac,
-        })
+        Some(FdbKey { domain: DomainKey { bridge, vlan }, mac })
     }
 
     fn count_vtep(&mut self, vxlan: u32, target: TunnelTarget, dirty: &mut Dirty) {
         let Some(remote) = vtep_of(target) else {
             return;
         };
-        let count = self
-            .remotes
-            .entry(vxlan)
-            .or_default()
-            .entry(remote)
-            .or_default();
+        let count = self.remotes.entry(vxlan).or_default().entry(remote).or_default();
         *count += 1;
         if *count == 1 {
             *self.vteps.entry(remote).or_default() += 1;
@@ -416,10 +376,9 @@ impl Network {
 /// have to be reported.
 fn vtep_of(target: TunnelTarget) -> Option<Ipv4Addr> {
     match target {
-        TunnelTarget::Vtep {
-            address: IpAddr::V4(address),
-            ..
-        } => (!address.is_multicast() && !address.is_unspecified()).then_some(address),
+        TunnelTarget::Vtep { address: IpAddr::V4(address), .. } => {
+            (!address.is_multicast() && !address.is_unspecified()).then_some(address)
+        }
         _ => None,
     }
 }

@@ -44,9 +44,7 @@ impl Policy {
             return Some(reason.clone());
         }
         let pattern = self.denied.iter().find(|pattern| pattern.matches(name))?;
-        Some(format!(
-            "port {name} is denied by the pattern `{pattern}` in the settings"
-        ))
+        Some(format!("port {name} is denied by the pattern `{pattern}` in the settings"))
     }
 
     /// Why an interface may not be used, if so.
@@ -57,9 +55,7 @@ impl Policy {
             return why_not;
         }
         if !self.allowed.is_empty() && !self.allowed.iter().any(|pattern| pattern.matches(name)) {
-            return Some(format!(
-                "port {name} matches no allowed pattern in the settings"
-            ));
+            return Some(format!("port {name} matches no allowed pattern in the settings"));
         }
         None
     }
@@ -85,9 +81,7 @@ impl Pattern {
                 ([], []) => true,
                 ([b'*', rest @ ..], _) => {
                     fits(rest, name)
-                        || name
-                            .split_first()
-                            .is_some_and(|(_, name)| fits(pattern, name))
+                        || name.split_first().is_some_and(|(_, name)| fits(pattern, name))
                 }
                 ([b'?', pattern @ ..], [_, name @ ..]) => fits(pattern, name),
                 ([a, pattern @ ..], [b, name @ ..]) => a == b && fits(pattern, name),

@@ -37,12 +37,8 @@ impl Routes {
         let Some((network, order)) = place(&route.key) else {
             return false;
         };
-        let entries = self
-            .by_length
-            .entry(route.key.prefix.length)
-            .or_default()
-            .entry(network)
-            .or_default();
+        let entries =
+            self.by_length.entry(route.key.prefix.length).or_default().entry(network).or_default();
         entries.insert(order, route.clone()).as_ref() != Some(&route)
     }
 
@@ -91,9 +87,7 @@ impl Routes {
         let of = |order: Order| {
             self.by_length.iter().rev().find_map(|(length, networks)| {
                 let network = address.to_bits() & mask(*length)?;
-                let mut entries = networks
-                    .get(&network)?
-                    .range((order, 0)..=(order, u32::MAX));
+                let mut entries = networks.get(&network)?.range((order, 0)..=(order, u32::MAX));
                 entries.next().map(|(_, route)| route)
             })
         };
@@ -118,15 +112,8 @@ fn place(key: &RouteKey) -> Option<(u32, (Order, u32))> {
     if key.tos != 0 {
         return None;
     }
-    let order = if key.table == LOCAL {
-        Order::Local
-    } else {
-        Order::Main
-    };
-    Some((
-        address.to_bits() & mask(key.prefix.length)?,
-        (order, key.priority),
-    ))
+    let order = if key.table == LOCAL { Order::Local } else { Order::Main };
+    Some((address.to_bits() & mask(key.prefix.length)?, (order, key.priority)))
 }
 
 fn mask(length: u8) -> Option<u32> {
@@ -143,17 +130,9 @@ mod tests {
     use crate::observe::RouteKind;
 
     fn route(table: u32, prefix: &str, length: u8, priority: u32) -> Route {
-        let prefix = Prefix {
-            address: prefix.parse().unwrap(),
-            length,
-        };
+        let prefix = Prefix { address: prefix.parse().unwrap(), length };
         Route {
-            key: RouteKey {
-                table,
-                prefix,
-                tos: 0,
-                priority,
-            },
+            key: RouteKey { table, prefix, tos: 0, priority },
             kind: RouteKind::Unicast,
             nexthop: Some(priority),
             hops: Vec::new(),
@@ -162,9 +141,7 @@ mod tests {
     }
 
     fn metric(routes: &Routes, address: &str) -> Option<u32> {
-        routes
-            .lookup(address.parse().unwrap())
-            .map(|route| route.key.priority)
+        routes.lookup(address.parse().unwrap()).map(|route| route.key.priority)
     }
 
     #[test]
@@ -193,12 +170,6 @@ mod tests {
     fn a_prefix_length_that_no_address_has_is_ignored() {
         let mut routes = Routes::default();
         assert!(!routes.insert(route(254, "10.0.0.0", 33, 0)));
-        assert_eq!(
-            range(Prefix {
-                address: "10.0.0.0".parse().unwrap(),
-                length: 40
-            }),
-            None
-        );
+        assert_eq!(range(Prefix { address: "10.0.0.0".parse().unwrap(), length: 40 }), None);
     }
 }

@@ -27,9 +27,7 @@ impl<'a> Iterator for Attributes<'a> {
 
 /// Splits a message into its fixed header of `SIZE` bytes and its attributes.
 pub(crate) fn header<const SIZE: usize>(message: &[u8]) -> Option<(&[u8; SIZE], Attributes<'_>)> {
-    message
-        .split_first_chunk()
-        .map(|(header, rest)| (header, Attributes(rest)))
+    message.split_first_chunk().map(|(header, rest)| (header, Attributes(rest)))
 }
 
 /// A byte.
@@ -39,23 +37,17 @@ pub(crate) fn u8_(payload: &[u8]) -> Option<u8> {
 
 /// Two bytes.
 pub(super) fn u16_(payload: &[u8]) -> Option<u16> {
-    payload
-        .first_chunk()
-        .map(|bytes| u16::from_ne_bytes(*bytes))
+    payload.first_chunk().map(|bytes| u16::from_ne_bytes(*bytes))
 }
 
 /// Two bytes in network order.
 pub(super) fn u16_be(payload: &[u8]) -> Option<u16> {
-    payload
-        .first_chunk()
-        .map(|bytes| u16::from_be_bytes(*bytes))
+    payload.first_chunk().map(|bytes| u16::from_be_bytes(*bytes))
 }
 
 /// Four bytes.
 pub(crate) fn u32_(payload: &[u8]) -> Option<u32> {
-    payload
-        .first_chunk()
-        .map(|bytes| u32::from_ne_bytes(*bytes))
+    payload.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes))
 }
 
 /// An Ethernet address; other lengths are other link layers.
@@ -65,9 +57,6 @@ pub(super) fn mac_bytes(payload: &[u8]) -> Option<Mac> {
 
 /// A string up to its terminating zero.
 pub(super) fn text(payload: &[u8]) -> String {
-    let end = payload
-        .iter()
-        .position(|byte| *byte == 0)
-        .unwrap_or(payload.len());
+    let end = payload.iter().position(|byte| *byte == 0).unwrap_or(payload.len());
     String::from_utf8_lossy(&payload[..end]).into_owned()
 }

@@ -80,10 +80,7 @@ impl PortOptions {
         const IFLA_BRPORT_ISOLATED: u16 = 33;
         const IFLA_BRPORT_LOCKED: u16 = 39;
 
-        let mut options = Self {
-            learning: true,
-            ..Self::default()
-        };
+        let mut options = Self { learning: true, ..Self::default() };
         for (kind, payload) in attributes {
             let Some(value) = u8_(payload) else { continue };
             match kind {
@@ -116,9 +113,8 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
     const IFLA_AF_SPEC: u16 = 26;
 
     let (head, attributes) = header::<16>(message).ok_or(Lacks("its header"))?;
-    let ifindex = u32_(&head[4..])
-        .filter(|index| *index != 0)
-        .ok_or(Lacks("an interface index"))?;
+    let ifindex =
+        u32_(&head[4..]).filter(|index| *index != 0).ok_or(Lacks("an interface index"))?;
     if !present {
         return Ok(Some(Event::BridgePortGone { ifindex }));
     }
@@ -138,12 +134,7 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
     let (Some(bridge), Some(options)) = (bridge, options) else {
         return Ok(None);
     };
-    Ok(Some(Event::BridgePort(BridgePort {
-        ifindex,
-        bridge,
-        options,
-        vlans,
-    })))
+    Ok(Some(Event::BridgePort(BridgePort { ifindex, bridge, options, vlans })))
 }
 
 /// `IFLA_AF_SPEC` of family `AF_BRIDGE`: single VLANs and ranges. `None` if a NIC's embedded switch

@@ -92,9 +92,8 @@ const NDA_FLAGS_EXT: u16 = 15;
 /// Decodes `ndmsg` (family, pads, ifindex, state, flags, type: 12 bytes) and its attributes.
 pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
     let (head, attributes) = header::<12>(message).ok_or(Lacks("its header"))?;
-    let ifindex = u32_(&head[4..])
-        .filter(|index| *index != 0)
-        .ok_or(Lacks("an interface index"))?;
+    let ifindex =
+        u32_(&head[4..]).filter(|index| *index != 0).ok_or(Lacks("an interface index"))?;
     let state = u16_(&head[8..]).unwrap_or_default();
     let flags = head[10];
 
@@ -121,21 +120,11 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
     if flags & NTF_SELF != 0 {
         let target = match (nexthop, address) {
             (Some(id), _) => TunnelTarget::NexthopGroup(id),
-            (None, Some(address)) => TunnelTarget::Vtep {
-                address,
-                port,
-                vni,
-                via,
-            },
+            (None, Some(address)) => TunnelTarget::Vtep { address, port, vni, via },
             // A NIC's own address filter.
             (None, None) => return Ok(None),
         };
-        let entry = TunnelMac {
-            vxlan: ifindex,
-            mac,
-            source_vni,
-            target,
-        };
+        let entry = TunnelMac { vxlan: ifindex, mac, source_vni, target };
         return Ok(Some(match present {
             true => Event::TunnelMac(entry),
             false => Event::TunnelMacGone(entry),

@@ -150,9 +150,8 @@ const USER_HZ: u64 = 100;
 /// Decodes `ifinfomsg` (family, pad, type, index, flags, change: 16 bytes) and its attributes.
 pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
     let (head, attributes) = header::<16>(message).ok_or(Lacks("its header"))?;
-    let ifindex = u32_(&head[4..])
-        .filter(|index| *index != 0)
-        .ok_or(Lacks("an interface index"))?;
+    let ifindex =
+        u32_(&head[4..]).filter(|index| *index != 0).ok_or(Lacks("an interface index"))?;
     if !present {
         return Ok(Some(Event::LinkGone { ifindex }));
     }
@@ -220,11 +219,7 @@ impl Bridge {
         const IFLA_BR_AGEING_TIME: u16 = 4;
         const IFLA_BR_VLAN_FILTERING: u16 = 7;
         const IFLA_BR_VLAN_PROTOCOL: u16 = 8;
-        let mut bridge = Self {
-            vlan_filtering: false,
-            vlan_protocol: 0x8100,
-            ageing_ms: 300_000,
-        };
+        let mut bridge = Self { vlan_filtering: false, vlan_protocol: 0x8100, ageing_ms: 300_000 };
         for (kind, payload) in attributes {
             match kind {
                 IFLA_BR_AGEING_TIME => {
@@ -244,10 +239,7 @@ impl Vlan {
     fn decode(attributes: Attributes<'_>) -> Self {
         const IFLA_VLAN_ID: u16 = 1;
         const IFLA_VLAN_PROTOCOL: u16 = 5;
-        let mut vlan = Self {
-            id: 0,
-            protocol: 0x8100,
-        };
+        let mut vlan = Self { id: 0, protocol: 0x8100 };
         for (kind, payload) in attributes {
             match kind {
                 IFLA_VLAN_ID => vlan.id = u16_(payload).unwrap_or_default(),

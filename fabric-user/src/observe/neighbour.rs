@@ -47,9 +47,8 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
     const NDA_LLADDR: u16 = 2;
 
     let (head, attributes) = header::<12>(message).ok_or(Lacks("its header"))?;
-    let ifindex = u32_(&head[4..])
-        .filter(|index| *index != 0)
-        .ok_or(Lacks("an interface index"))?;
+    let ifindex =
+        u32_(&head[4..]).filter(|index| *index != 0).ok_or(Lacks("an interface index"))?;
     let state = u16_(&head[8..]).unwrap_or_default();
     let flags = head[10];
     if flags & NTF_PROXY != 0 {

@@ -91,11 +91,7 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
     let kind = match members {
         Some(members) => NexthopKind::Group { members, resilient },
         None if blackhole => NexthopKind::Blackhole,
-        None => NexthopKind::Single {
-            ifindex,
-            gateway,
-            encapsulated,
-        },
+        None => NexthopKind::Single { ifindex, gateway, encapsulated },
     };
     Ok(Some(Event::Nexthop(Nexthop { id, fdb, kind })))
 }

@@ -102,13 +102,9 @@ impl Observer {
             rustix::net::sockopt::set_socket_recv_buffer_size(&listener, QUEUE)
                 .map_err(|error| socket("size the buffer of")(error.into()))?;
         }
-        listener
-            .bind(&SocketAddr::new(0, 0))
-            .map_err(socket("bind"))?;
+        listener.bind(&SocketAddr::new(0, 0)).map_err(socket("bind"))?;
         for group in GROUPS {
-            listener
-                .add_membership(group)
-                .map_err(socket("subscribe to a group of"))?;
+            listener.add_membership(group).map_err(socket("subscribe to a group of"))?;
         }
         let mut asker = Socket::new(NETLINK_ROUTE).map_err(socket("open"))?;
         asker.bind(&SocketAddr::new(0, 0)).map_err(socket("bind"))?;
@@ -219,17 +215,13 @@ impl Observer {
             let request = dump.request(self.sequence);
             let mut events = Vec::new();
             let what = || format!("list {dump:?}");
-            let consistent = self
-                .ask(&request, &what, |message| events.extend(message.decode()))
-                .await?;
+            let consistent =
+                self.ask(&request, &what, |message| events.extend(message.decode())).await?;
             if consistent {
                 return Ok(events);
             }
         }
-        Err(ObserveError::Restless {
-            what: format!("{dump:?}"),
-            attempts: ATTEMPTS,
-        })
+        Err(ObserveError::Restless { what: format!("{dump:?}"), attempts: ATTEMPTS })
     }
 
     /// Sends a request and reads its answer to the end. Returns whether the answer is consistent.
@@ -239,12 +231,7 @@ impl Observer {
         what: &(dyn Fn() -> String + Sync),
         mut take: impl FnMut(&Message<'_>),
     ) -> Result<bool, ObserveError> {
-        let socket = |action| {
-            move |error| ObserveError::Socket {
-                what: action,
-                error,
-            }
-        };
+        let socket = |action| move |error| ObserveError::Socket { what: action, error };
         self.asker
             .get_ref()
             .send_to(request, &SocketAddr::new(0, 0), 0)
@@ -260,10 +247,7 @@ impl Observer {
                 Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Ok(received) => received.map_err(socket("read"))?,
             };
-            let cut_off = || ObserveError::CutOff {
-                what: what(),
-                limit: BUFFER,
-            };
+            let cut_off = || ObserveError::CutOff { what: what(), limit: BUFFER };
             let datagram = self.buffer.get(..length).ok_or_else(cut_off)?;
             for message in Messages(datagram) {
                 // An answer to a request whose future was dropped half-way.
@@ -276,10 +260,7 @@ impl Observer {
                         0 => return Ok(consistent),
                         code => {
                             let error = io::Error::from_raw_os_error(code);
-                            return Err(ObserveError::Refused {
-                                what: what(),
-                                error,
-                            });
+                            return Err(ObserveError::Refused { what: what(), error });
                         }
                     },
                     NLMSG_NOOP => {}
@@ -332,21 +313,7 @@ impl<'a> Iterator for Messages<'a> {
 
     fn next(&mut self) -> Option<Message<'a>> {
         let header = self.0.first_chunk::<HEADER>()?;
-        let &[
-            a,
-            b,
-            c,
-            d,
-            kind_low,
-            kind_high,
-            flags_low,
-            flags_high,
-            e,
-            f,
-            g,
-            h,
-            ..,
-        ] = header;
+        let &[a, b, c, d, kind_low, kind_high, flags_low, flags_high, e, f, g, h, ..] = header;
         let length = u32::from_ne_bytes([a, b, c, d]) as usize;
         let body = self.0.get(HEADER..length)?;
         self.0 = self.0.get(length.next_multiple_of(4)..).unwrap_or_default();

@@ -44,9 +44,9 @@ impl<W: Write> Recorder<W> {
     /// If the output cannot be written.
     pub fn write_batch(&mut self, batch: &Batch) -> io::Result<()> {
         match batch {
-            Batch::Events(events) => events
-                .iter()
-                .try_for_each(|event| self.write(&Line::Event(event.clone()))),
+            Batch::Events(events) => {
+                events.iter().try_for_each(|event| self.write(&Line::Event(event.clone())))
+            }
             Batch::Lost => self.write(&Line::Lost),
         }
     }

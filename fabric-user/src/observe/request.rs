@@ -42,13 +42,8 @@ impl Dump {
         Self::Fdb,
     ];
     /// See [`super::Scope::Routing`].
-    pub(super) const ROUTING: &[Self] = &[
-        Self::Nexthops,
-        Self::RoutesV4,
-        Self::RoutesV6,
-        Self::NeighboursV4,
-        Self::NeighboursV6,
-    ];
+    pub(super) const ROUTING: &[Self] =
+        &[Self::Nexthops, Self::RoutesV4, Self::RoutesV6, Self::NeighboursV4, Self::NeighboursV6];
 
     /// The request.
     pub(super) fn request(self, sequence: u32) -> Vec<u8> {
@@ -77,11 +72,8 @@ impl Dump {
 pub(super) fn resolve(sequence: u32, ifindex: u32, address: IpAddr) -> Vec<u8> {
     const NDA_DST: u16 = 1;
     const NTF_USE: u8 = 1;
-    let mut request = Request::new(
-        RTM_NEWNEIGH,
-        NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE,
-        sequence,
-    );
+    let mut request =
+        Request::new(RTM_NEWNEIGH, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE, sequence);
     let family = if address.is_ipv4() { INET } else { INET6 };
     let at = request.fixed(family, 12);
     request.0[at + 4..at + 8].copy_from_slice(&ifindex.to_ne_bytes());

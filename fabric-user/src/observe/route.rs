@@ -105,20 +105,12 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
     }
     let mut key = RouteKey {
         table: u32::from(table),
-        prefix: Prefix {
-            address: any,
-            length,
-        },
+        prefix: Prefix { address: any, length },
         tos,
         priority: 0,
     };
     let (mut nexthop, mut mtu) = (None, None);
-    let mut hop = Hop {
-        ifindex: 0,
-        gateway: None,
-        weight: 1,
-        encapsulated: false,
-    };
+    let mut hop = Hop { ifindex: 0, gateway: None, weight: 1, encapsulated: false };
     let mut hops = Vec::new();
     for (attribute, payload) in attributes {
         match attribute {
@@ -146,13 +138,7 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
         6 => RouteKind::Blackhole,
         other => RouteKind::Other(other),
     };
-    Ok(Some(Event::Route(Route {
-        key,
-        kind,
-        nexthop,
-        hops,
-        mtu,
-    })))
+    Ok(Some(Event::Route(Route { key, kind, nexthop, hops, mtu })))
 }
 
 impl Hop {
@@ -170,9 +156,7 @@ impl Hop {
 /// `RTAX_MTU` of `RTA_METRICS`.
 fn metric_mtu(mut attributes: Attributes<'_>) -> Option<u32> {
     const RTAX_MTU: u16 = 2;
-    attributes
-        .find(|(kind, _)| *kind == RTAX_MTU)
-        .and_then(|(_, payload)| u32_(payload))
+    attributes.find(|(kind, _)| *kind == RTAX_MTU).and_then(|(_, payload)| u32_(payload))
 }
 
 /// A series of `rtnexthop` (length, flags, weight − 1, ifindex: 8 bytes), each with attributes.

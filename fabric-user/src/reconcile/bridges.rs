@@ -21,28 +21,13 @@ impl Reconciler {
     pub(super) fn recover_bridges(&mut self) {
         for (index, d) in self.maps.domains.iter() {
             if d.flags & domains::FLAG_IN_USE != 0 {
-                self.domains.adopt(
-                    DomainKey {
-                        bridge: d.bridge,
-                        vlan: d.vlan,
-                    },
-                    index,
-                );
+                self.domains.adopt(DomainKey { bridge: d.bridge, vlan: d.vlan }, index);
             }
         }
         for (index, c) in self.maps.circuits.iter().filter(|(_, c)| c.port != 0) {
             let domain = self.maps.domains.get(u32::from(c.domain));
-            let domain = DomainKey {
-                bridge: domain.bridge,
-                vlan: domain.vlan,
-            };
-            self.circuits.adopt(
-                CircuitKey {
-                    bridge_port: c.bridge_port,
-                    domain,
-                },
-                index,
-            );
+            let domain = DomainKey { bridge: domain.bridge, vlan: domain.vlan };
+            self.circuits.adopt(CircuitKey { bridge_port: c.bridge_port, domain }, index);
         }
     }
 
@@ -68,18 +53,12 @@ impl Reconciler {
                 used += 1;
             }
         }
-        let changed = self
-            .maps
-            .settings
-            .update(0, |s| s.vxlan_ports_be = ports_be);
+        let changed = self.maps.settings.update(0, |s| s.vxlan_ports_be = ports_be);
         outcome.changes += usize::from(changed);
     }
 
     pub(super) fn remove_domains(&mut self, structure: &Structure, outcome: &mut Outcome) {
-        for (_, index) in self
-            .domains
-            .retain(|key| structure.domains.contains_key(key))
-        {
+        for (_, index) in self.domains.retain(|key| structure.domains.contains_key(key)) {
             self.maps.domains.set(index, &Domain::default());
             outcome.changes += 1;
         }
@@ -96,11 +75,7 @@ impl Reconciler {
                 port: *port as u16,
                 domain: domain as u16,
                 vlan: circuit.vlan,
-                flags: if circuit.isolated {
-                    circuits::FLAG_ISOLATED
-                } else {
-                    0
-                },
+                flags: if circuit.isolated { circuits::FLAG_ISOLATED } else { 0 },
                 max_frame: circuit.max_frame,
                 bridge_port: key.bridge_port,
             };
@@ -114,10 +89,7 @@ impl Reconciler {
     }
 
     pub(super) fn remove_circuits(&mut self, structure: &Structure, outcome: &mut Outcome) {
-        for (_, index) in self
-            .circuits
-            .retain(|key| structure.circuits.contains_key(key))
-        {
+        for (_, index) in self.circuits.retain(|key| structure.circuits.contains_key(key)) {
             self.maps.circuits.set(index, &Circuit::default());
             outcome.changes += 1;
         }

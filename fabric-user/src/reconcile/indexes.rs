@@ -21,12 +21,7 @@ pub(super) struct Indexes<K> {
 
 impl<K: Hash + Eq + Clone> Indexes<K> {
     pub(super) fn new(capacity: u32) -> Self {
-        Self {
-            used: HashMap::new(),
-            next: 1,
-            capacity,
-            freed: VecDeque::new(),
-        }
+        Self { used: HashMap::new(), next: 1, capacity, freed: VecDeque::new() }
     }
 
     /// Takes over an index that an earlier daemon gave out. To be called before the first
@@ -63,10 +58,7 @@ impl<K: Hash + Eq + Clone> Indexes<K> {
         if let Some(index) = self.get(key) {
             return Some((index, false));
         }
-        let rested = self
-            .freed
-            .front()
-            .is_some_and(|(_, since)| since.elapsed() >= GRACE);
+        let rested = self.freed.front().is_some_and(|(_, since)| since.elapsed() >= GRACE);
         let index = if rested {
             self.freed.pop_front()?.0
         } else if self.next < self.capacity {
@@ -87,12 +79,8 @@ impl<K: Hash + Eq + Clone> Indexes<K> {
 
     /// Frees all keys that `keep` refuses and returns them with their indexes.
     pub(super) fn retain(&mut self, keep: impl Fn(&K) -> bool) -> Vec<(K, u32)> {
-        let gone: Vec<_> = self
-            .used
-            .iter()
-            .filter(|(k, _)| !keep(k))
-            .map(|(k, i)| (k.clone(), *i))
-            .collect();
+        let gone: Vec<_> =
+            self.used.iter().filter(|(k, _)| !keep(k)).map(|(k, i)| (k.clone(), *i)).collect();
         for (key, _) in &gone {
             self.free(key);
         }
@@ -119,11 +107,7 @@ mod tests {
         assert_eq!(indexes.allocate(&"a"), Some((1, false)));
         assert_eq!(indexes.allocate(&"b"), Some((2, true)));
         indexes.free(&"a");
-        assert_eq!(
-            indexes.allocate(&"c"),
-            Some((3, true)),
-            "the freed index 1 has to rest"
-        );
+        assert_eq!(indexes.allocate(&"c"), Some((3, true)), "the freed index 1 has to rest");
         assert_eq!(indexes.allocate(&"d"), None, "all are used or resting");
     }
 

@@ -80,10 +80,7 @@ impl Outcome {
 }
 
 /// The writer of an instance's maps.
-#[expect(
-    missing_debug_implementations,
-    reason = "programs and per-CPU maps have no Debug"
-)]
+#[expect(missing_debug_implementations, reason = "programs and per-CPU maps have no Debug")]
 pub struct Reconciler {
     instance: Instance,
     programs: Programs,

@@ -24,11 +24,7 @@ use crate::{
 
 /// The slots that are in use, by interface index.
 pub(super) fn recover(maps: &Maps) -> BTreeMap<u32, u32> {
-    maps.ports
-        .iter()
-        .filter(|(_, p)| p.ifindex != 0)
-        .map(|(slot, p)| (p.ifindex, slot))
-        .collect()
+    maps.ports.iter().filter(|(_, p)| p.ifindex != 0).map(|(slot, p)| (p.ifindex, slot)).collect()
 }
 
 const fn role(role: Role) -> u8 {
@@ -64,13 +60,7 @@ impl Reconciler {
             };
             if old.role != value.role {
                 // Circuits belong to the role that the port had.
-                self.maps.ports.set(
-                    slot,
-                    &Port {
-                        untagged_circuit: 0,
-                        ..value
-                    },
-                );
+                self.maps.ports.set(slot, &Port { untagged_circuit: 0, ..value });
                 self.clear_vlans(slot);
             }
             outcome.changes += usize::from(self.maps.ports.set(slot, &value));
@@ -97,19 +87,15 @@ impl Reconciler {
             Role::Access => ACCESS,
             Role::Uplink => UPLINK,
         })?;
-        match self
-            .links
-            .attach(&self.instance, ifindex, &port.name, program, self.mode)
-        {
+        match self.links.attach(&self.instance, ifindex, &port.name, program, self.mode) {
             Ok(()) => {
                 tracing::info!(port = port.name, role = ?port.role, "program attached");
                 outcome.changes += 1;
             }
             Err(error) => {
-                outcome.unusable.insert(
-                    ifindex,
-                    format!("port {} is left to the kernel: {error}", port.name),
-                );
+                outcome
+                    .unusable
+                    .insert(ifindex, format!("port {} is left to the kernel: {error}", port.name));
             }
         }
         Ok(())
@@ -167,9 +153,7 @@ impl Reconciler {
             let index = |key| self.circuits.get(key).unwrap_or(0) as u16;
             let mut value = self.maps.ports.get(slot);
             value.untagged_circuit = port.untagged.as_ref().map_or(0, index);
-            let mut vlans = PortVlans {
-                circuits: [0; 4096],
-            };
+            let mut vlans = PortVlans { circuits: [0; 4096] };
             for (vlan, key) in &port.tagged {
                 vlans.circuits[usize::from(vlan & 0xfff)] = index(key);
             }
@@ -179,12 +163,7 @@ impl Reconciler {
     }
 
     fn clear_vlans(&self, slot: u32) {
-        self.maps.vlans.set(
-            slot,
-            &PortVlans {
-                circuits: [0; 4096],
-            },
-        );
+        self.maps.vlans.set(slot, &PortVlans { circuits: [0; 4096] });
     }
 
     /// Takes programs off ports that are not wanted any more, also those of an earlier daemon.
@@ -195,10 +174,7 @@ impl Reconciler {
     ) -> Result<(), ReconcileError> {
         let mut known: Vec<u32> = self.ports.keys().copied().collect();
         known.extend(self.instance.linked()?);
-        for ifindex in known
-            .into_iter()
-            .filter(|i| !structure.ports.contains_key(i))
-        {
+        for ifindex in known.into_iter().filter(|i| !structure.ports.contains_key(i)) {
             if let Err(error) = self.links.detach(&self.instance, ifindex) {
                 tracing::warn!(ifindex, %error, "cannot take the program off");
             }

@@ -58,30 +58,12 @@ impl Reconciler {
     /// Reads from the maps which index belongs to which VTEP and nexthop.
     pub(super) fn recover_underlay(&mut self) {
         for (index, n) in self.maps.nexthops.iter().filter(|(_, n)| n.port != 0) {
-            let Nexthop {
-                ethernet,
-                port,
-                max_frame,
-                family,
-                gateway,
-            } = n;
-            self.nexthops.adopt(
-                Content {
-                    ethernet,
-                    port,
-                    max_frame,
-                    family,
-                    gateway,
-                },
-                index,
-            );
+            let Nexthop { ethernet, port, max_frame, family, gateway } = n;
+            self.nexthops.adopt(Content { ethernet, port, max_frame, family, gateway }, index);
         }
         for (index, v) in self.maps.vteps.iter().filter(|(_, v)| v.remote_be != 0) {
             let address = |be: u32| u32::from_be(be).into();
-            let key = VtepKey {
-                local: address(v.local_be),
-                remote: address(v.remote_be),
-            };
+            let key = VtepKey { local: address(v.local_be), remote: address(v.remote_be) };
             self.vteps.adopt(key, index);
         }
         let groups: BTreeSet<u32> = self.maps.vteps.iter().map(|(_, vtep)| vtep.group).collect();
@@ -96,23 +78,15 @@ impl Reconciler {
             let mut list = Vec::with_capacity(members.len());
             for (nexthop, weight) in members {
                 if let Some(index) = self.add_nexthop(structure, nexthop, outcome) {
-                    list.push(Member {
-                        nexthop: index as u16,
-                        weight: *weight,
-                    });
+                    list.push(Member { nexthop: index as u16, weight: *weight });
                 }
             }
             let Some((index, new)) = self.groups.allocate(key) else {
                 outcome.full("groups", self.groups.capacity(), "");
                 continue;
             };
-            let mut group = if new {
-                Group {
-                    buckets: [0; BUCKETS],
-                }
-            } else {
-                self.maps.groups.get(index)
-            };
+            let mut group =
+                if new { Group { buckets: [0; BUCKETS] } } else { self.maps.groups.get(index) };
             bucket::fill(&mut group.buckets, &list);
             outcome.changes += usize::from(self.maps.groups.set(index, &group));
         }
@@ -176,23 +150,8 @@ impl Reconciler {
             return None;
         };
         if new {
-            let Content {
-                ethernet,
-                port,
-                max_frame,
-                family,
-                gateway,
-            } = content;
-            self.maps.nexthops.set(
-                index,
-                &Nexthop {
-                    ethernet,
-                    port,
-                    max_frame,
-                    family,
-                    gateway,
-                },
-            );
+            let Content { ethernet, port, max_frame, family, gateway } = content;
+            self.maps.nexthops.set(index, &Nexthop { ethernet, port, max_frame, family, gateway });
             outcome.changes += 1;
         }
         Some(index)
@@ -214,22 +173,13 @@ impl Reconciler {
             std::net::IpAddr::V6(v6) => (6, v6.octets()),
         };
         let max_frame = nexthop.mtu.saturating_sub(OUTER_IP);
-        Some(Content {
-            ethernet,
-            port,
-            max_frame,
-            family,
-            gateway,
-        })
+        Some(Content { ethernet, port, max_frame, family, gateway })
     }
 
     pub(super) fn remove_underlay(&mut self, structure: &Structure, outcome: &mut Outcome) {
         let table = self.maps.peers.table();
         for (key, index) in self.vteps.retain(|key| structure.vteps.contains_key(key)) {
-            table.remove(peers::key(
-                u32::from(key.local).to_be(),
-                u32::from(key.remote).to_be(),
-            ));
+            table.remove(peers::key(u32::from(key.local).to_be(), u32::from(key.remote).to_be()));
             self.maps.vteps.set(index, &Vtep::default());
             outcome.changes += 1;
         }
@@ -239,12 +189,7 @@ impl Reconciler {
             }
         }
         for (_, index) in self.groups.retain(|key| structure.groups.contains_key(key)) {
-            self.maps.groups.set(
-                index,
-                &Group {
-                    buckets: [0; BUCKETS],
-                },
-            );
+            self.maps.groups.set(index, &Group { buckets: [0; BUCKETS] });
             outcome.changes += 1;
         }
         let wanted: BTreeSet<u32> = structure

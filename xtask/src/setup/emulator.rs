@@ -58,15 +58,9 @@ impl Kernel {
             .flatten()
             .map(|entry| entry.path())
             .find(|path| {
-                path.file_name()
-                    .is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz-"))
+                path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz-"))
             })
-            .with_context(|| {
-                format!(
-                    "{} holds no kernel; run `cargo xtask setup`",
-                    boot.display()
-                )
-            })
+            .with_context(|| format!("{} holds no kernel; run `cargo xtask setup`", boot.display()))
     }
 }
 
@@ -97,11 +91,7 @@ pub(super) fn set_up(cache: &Path, report: &Report) -> Result<()> {
     report.item(state, VIRTME_NG, &environment(cache).display().to_string());
     for kernel in Kernel::ALL {
         let state = set_up_kernel(kernel, cache, report)?;
-        report.item(
-            state,
-            &kernel.to_string(),
-            &kernel.image()?.display().to_string(),
-        );
+        report.item(state, &kernel.to_string(), &kernel.image()?.display().to_string());
     }
     Ok(())
 }
@@ -119,11 +109,7 @@ fn set_up_virtme(cache: &Path, report: &Report) -> Result<State> {
     }
     // Not into a temporary folder: a virtual environment holds its own path. `--clear` throws
     // away what an interrupted run left.
-    output(
-        Command::new(python)
-            .args(["-m", "venv", "--clear"])
-            .arg(&folder),
-    )?;
+    output(Command::new(python).args(["-m", "venv", "--clear"]).arg(&folder))?;
     output(Command::new(folder.join("bin/pip")).args(["install", "--quiet", VIRTME_NG]))
         .with_context(|| format!("{VIRTME_NG} cannot be installed; check the network"))?;
     fs::write(marker, VIRTME_NG)?;
@@ -136,18 +122,13 @@ fn set_up_kernel(kernel: Kernel, cache: &Path, report: &Report) -> Result<State>
         return Ok(State::Found);
     }
     let series = kernel.series();
-    let pattern = format!(
-        "^linux-image-{}\\.[0-9]+([-+][a-z0-9.]+)?-amd64$",
-        series.replace('.', "\\.")
-    );
+    let pattern =
+        format!("^linux-image-{}\\.[0-9]+([-+][a-z0-9.]+)?-amd64$", series.replace('.', "\\."));
     let package = debian::matching(&pattern)?
         .into_iter()
         .max_by_key(|name| numbers(name))
         .with_context(|| format!("this machine's Debian has no package of Linux {series}"))?;
-    report.step(
-        &kernel.to_string(),
-        &format!("downloading {package} (about 100 MB)"),
-    );
+    report.step(&kernel.to_string(), &format!("downloading {package} (about 100 MB)"));
 
     let partial = folder.with_extension("partial");
     for stale in [&partial, &folder] {
@@ -172,11 +153,7 @@ fn keep_only_needed_modules(modules: &Path) -> Result<()> {
         .flatten()
         .filter(|entry| !DRIVERS.iter().any(|kept| entry.file_name() == *kept))
         .map(|entry| entry.path())
-        .chain([
-            modules.join("sound"),
-            drivers.join("net/wireless"),
-            drivers.join("net/ethernet"),
-        ]);
+        .chain([modules.join("sound"), drivers.join("net/wireless"), drivers.join("net/ethernet")]);
     for folder in surplus.filter(|folder| folder.is_dir()) {
         fs::remove_dir_all(folder)?;
     }
@@ -202,10 +179,7 @@ mod tests {
             Some("linux-image-6.1.0-100-amd64")
         );
         assert_eq!(
-            newest([
-                "linux-image-6.12.9+deb12-amd64",
-                "linux-image-6.12.117+deb12-amd64"
-            ]),
+            newest(["linux-image-6.12.9+deb12-amd64", "linux-image-6.12.117+deb12-amd64"]),
             Some("linux-image-6.12.117+deb12-amd64")
         );
     }

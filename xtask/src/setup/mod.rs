@@ -58,10 +58,7 @@ impl Report {
         println!("{word:>12}  {item}: {place}");
     }
 
-    #[expect(
-        clippy::unused_self,
-        reason = "a step is part of the report like an item"
-    )]
+    #[expect(clippy::unused_self, reason = "a step is part of the report like an item")]
     fn step(&self, item: &str, step: &str) {
         println!("{:>12}  {item}: {step}", "setting up");
     }
@@ -90,8 +87,7 @@ fn set_up(scope: Scope, report: &Report) -> Result<()> {
     // Two set-ups at once, say of two clones, would install the same things twice.
     let lock = cache.join("setup.lock");
     let lock = File::create(&lock).with_context(|| format!("{} cannot be made", lock.display()))?;
-    lock.lock()
-        .context("the lock of the set-up cannot be taken")?;
+    lock.lock().context("the lock of the set-up cannot be taken")?;
 
     let (state, toolchain) = match BpfToolchain::find() {
         Some(toolchain) => (State::Found, toolchain),
@@ -101,11 +97,7 @@ fn set_up(scope: Scope, report: &Report) -> Result<()> {
         }
     };
     report.item(state, "BPF toolchain", &toolchain.to_string());
-    report.item(
-        state,
-        "bpf-linker",
-        &toolchain.linker().display().to_string(),
-    );
+    report.item(state, "bpf-linker", &toolchain.linker().display().to_string());
     if scope >= Scope::Lab {
         programs::set_up(programs::LAB, report)?;
     }

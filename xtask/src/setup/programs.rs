@@ -62,17 +62,10 @@ pub(super) fn set_up(programs: &[Program], report: &Report) -> Result<()> {
     }
     for program in programs {
         let path = find(program).with_context(|| {
-            format!(
-                "{} is still missing after installing {}",
-                program.name, program.package
-            )
+            format!("{} is still missing after installing {}", program.name, program.package)
         })?;
         let was_missing = missing.contains(&program.package);
-        let state = if was_missing {
-            State::Installed
-        } else {
-            State::Found
-        };
+        let state = if was_missing { State::Installed } else { State::Found };
         report.item(state, program.package, &path.display().to_string());
     }
     Ok(())

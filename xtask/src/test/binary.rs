@@ -16,22 +16,12 @@ use crate::{process, workspace};
 /// If one does not exist or does not compile; cargo has said why.
 pub(crate) fn build(names: &[&str]) -> Result<Vec<PathBuf>> {
     let mut command = workspace::cargo();
-    command.args([
-        "test",
-        "--no-run",
-        "--message-format=json-render-diagnostics",
-    ]);
+    command.args(["test", "--no-run", "--message-format=json-render-diagnostics"]);
     command.args(["--package", ROOT]);
     command.args(names.iter().flat_map(|name| ["--test", name]));
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cargo does not start")?;
+    let output = command.stderr(Stdio::inherit()).output().context("cargo does not start")?;
     if !output.status.success() {
-        bail!(
-            "the test binaries {} of {ROOT} cannot be built",
-            names.join(", ")
-        );
+        bail!("the test binaries {} of {ROOT} cannot be built", names.join(", "));
     }
     let messages = String::from_utf8(output.stdout).context("cargo printed no valid text")?;
     let find = |name: &&str| {
@@ -66,9 +56,7 @@ pub(super) fn has_tests(binary: &Path, filter: Option<&str>) -> Result<bool> {
 /// The name of a test binary without the hash that cargo appends.
 pub(crate) fn name(binary: &Path) -> String {
     let file = binary.file_stem().unwrap_or_default().to_string_lossy();
-    file.rsplit_once('-')
-        .map_or(&*file, |(name, _)| name)
-        .to_owned()
+    file.rsplit_once('-').map_or(&*file, |(name, _)| name).to_owned()
 }
 
 #[cfg(test)]
@@ -89,18 +77,12 @@ mod tests {
     #[test]
     fn messages_about_other_targets_are_passed_over() {
         assert_eq!(executable(MESSAGE, "vlan_aware"), None);
-        assert_eq!(
-            executable(&MESSAGE.replace(r#"["test"]"#, r#"["lib"]"#), "packets"),
-            None
-        );
+        assert_eq!(executable(&MESSAGE.replace(r#"["test"]"#, r#"["lib"]"#), "packets"), None);
         assert_eq!(executable("not JSON", "packets"), None);
     }
 
     #[test]
     fn a_binary_is_named_without_its_hash() {
-        assert_eq!(
-            name(Path::new("/target/debug/deps/vlan_aware-1f2e")),
-            "vlan_aware"
-        );
+        assert_eq!(name(Path::new("/target/debug/deps/vlan_aware-1f2e")), "vlan_aware");
     }
 }

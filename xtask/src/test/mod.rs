@@ -74,11 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let failed = total.failed + total.ignored;
     println!("{} passed, {failed} failed", total.passed);
-    Ok(if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs the tests of `packages` with cargo, which `configure` may give more to work with.
@@ -134,8 +130,5 @@ fn jobs(filter: Option<&str>) -> Result<Vec<vm::Job>> {
 /// Something that kept tests from running counts as a failed test.
 fn failure(error: &anyhow::Error) -> Tally {
     eprintln!("error: {error:#}");
-    Tally {
-        failed: 1,
-        ..Tally::default()
-    }
+    Tally { failed: 1, ..Tally::default() }
 }

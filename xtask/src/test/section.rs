@@ -14,21 +14,14 @@ impl Section {
     /// Prints the heading.
     pub(super) fn begin(title: &str) -> Self {
         println!("\n== {title} ==");
-        Self {
-            title: title.to_owned(),
-            start: Instant::now(),
-        }
+        Self { title: title.to_owned(), start: Instant::now() }
     }
 
     /// Prints how long it took and, for tests, what they came to.
     pub(super) fn end(self, tally: Option<Tally>) {
         let seconds = self.start.elapsed().as_secs_f32();
         match tally {
-            Some(Tally {
-                passed,
-                failed,
-                ignored,
-            }) => println!(
+            Some(Tally { passed, failed, ignored }) => println!(
                 "-- {}: {passed} passed, {failed} failed, {ignored} ignored in {seconds:.1} s",
                 self.title
             ),

@@ -31,10 +31,7 @@ impl Tally {
     /// killed. Such a failure counts as one test.
     pub(super) fn of_output(output: &str, success: bool) -> Self {
         let mut tally = Self::default();
-        output
-            .lines()
-            .filter_map(Self::of_line)
-            .for_each(|result| tally += result);
+        output.lines().filter_map(Self::of_line).for_each(|result| tally += result);
         if !success && tally.failed == 0 {
             tally.failed = 1;
         }
@@ -62,10 +59,8 @@ impl Tally {
 /// # Errors
 /// If it does not start.
 pub(super) fn of_command(command: &mut Command) -> Result<Tally> {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cargo does not start the tests")?;
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().context("cargo does not start the tests")?;
     let stdout = child.stdout.take().context("the tests have no output")?;
     let mut output = String::new();
     for line in BufReader::new(stdout).split(b'\n') {
@@ -92,41 +87,21 @@ mod tests {
     #[test]
     fn results_of_several_binaries_are_summed_up() {
         let tally = Tally::of_output(&format!("{PASSED}noise\n{FAILED}"), false);
-        assert_eq!(
-            tally,
-            Tally {
-                passed: 6,
-                failed: 3,
-                ignored: 1
-            }
-        );
+        assert_eq!(tally, Tally { passed: 6, failed: 3, ignored: 1 });
     }
 
     #[test]
     fn a_binary_that_crashes_counts_as_a_failed_test() {
         let crashed = "running 2 tests\ntest a ... ok\n";
         let tally = Tally::of_output(&format!("{PASSED}{crashed}"), false);
-        assert_eq!(
-            tally,
-            Tally {
-                passed: 2,
-                failed: 1,
-                ignored: 0
-            }
-        );
+        assert_eq!(tally, Tally { passed: 2, failed: 1, ignored: 0 });
     }
 
     #[test]
     fn a_command_that_fails_before_any_test_counts_as_a_failed_test() {
         let mut command = Command::new("sh");
         command.args(["-c", "exit 101"]);
-        assert_eq!(
-            of_command(&mut command).unwrap(),
-            Tally {
-                failed: 1,
-                ..Tally::default()
-            }
-        );
+        assert_eq!(of_command(&mut command).unwrap(), Tally { failed: 1, ..Tally::default() });
     }
 
     #[test]

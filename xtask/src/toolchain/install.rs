@@ -35,9 +35,7 @@ pub(crate) fn install(cache: &Path, say: impl Fn(&str)) -> Result<BpfToolchain> 
     let names: Vec<&str> = packages.names.iter().map(String::as_str).collect();
     debian::unpack(&names, &partial)?;
 
-    say(&format!(
-        "compiling bpf-linker {BPF_LINKER_VERSION} (about a minute)"
-    ));
+    say(&format!("compiling bpf-linker {BPF_LINKER_VERSION} (about a minute)"));
     compile_linker(&partial, &packages.llvm)?;
 
     // Most of the disk space went to what only the compilation of bpf-linker needed.
@@ -105,25 +103,13 @@ fn llvm_version(package: &str) -> Option<&str> {
 fn compile_linker(root: &Path, llvm: &str) -> Result<()> {
     let libraries = library_folder(root)?;
     let prefix = root.join("usr/lib").join(format!("llvm-{llvm}"));
-    let flags = [
-        format!("-L{}", prefix.join("lib").display()),
-        format!("-L{}", libraries.display()),
-    ];
+    let flags =
+        [format!("-L{}", prefix.join("lib").display()), format!("-L{}", libraries.display())];
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut install = without_build_environment(cargo);
     install
-        .args([
-            "install",
-            "bpf-linker",
-            "--locked",
-            "--version",
-            BPF_LINKER_VERSION,
-        ])
-        .args([
-            "--no-default-features",
-            "--features",
-            &format!("llvm-{llvm}"),
-        ])
+        .args(["install", "bpf-linker", "--locked", "--version", BPF_LINKER_VERSION])
+        .args(["--no-default-features", "--features", &format!("llvm-{llvm}")])
         .arg("--root")
         .arg(root)
         .arg("--target-dir")
@@ -136,20 +122,14 @@ fn compile_linker(root: &Path, llvm: &str) -> Result<()> {
     output(&mut install).context("bpf-linker cannot be compiled; check the network")?;
 
     let linker = root.join("bin/bpf-linker");
-    output(
-        Command::new(linker)
-            .arg("--version")
-            .env("LD_LIBRARY_PATH", libraries),
-    )?;
+    output(Command::new(linker).arg("--version").env("LD_LIBRARY_PATH", libraries))?;
     Ok(())
 }
 
 fn library_folder(root: &Path) -> Result<PathBuf> {
-    BpfToolchain::Cached {
-        root: root.to_owned(),
-    }
-    .library_folder()
-    .with_context(|| format!("{} holds no libraries", root.join("usr/lib").display()))
+    BpfToolchain::Cached { root: root.to_owned() }
+        .library_folder()
+        .with_context(|| format!("{} holds no libraries", root.join("usr/lib").display()))
 }
 
 /// Removes a folder that may not be there.

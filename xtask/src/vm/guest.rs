@@ -82,10 +82,7 @@ pub(crate) fn boot(kernel: Kernel, jobs: &[Job], limit: Duration) -> Result<Outc
         } else {
             format!("was not done after {} s", limit.as_secs())
         };
-        bail!(
-            "the machine with {kernel} {what}; its console is in {}",
-            console.display()
-        );
+        bail!("the machine with {kernel} {what}; its console is in {}", console.display());
     }
     let failed = jobs
         .iter()
@@ -93,10 +90,7 @@ pub(crate) fn boot(kernel: Kernel, jobs: &[Job], limit: Duration) -> Result<Outc
         .filter(|(_, status)| status.as_deref().map(str::trim) != Some("0"))
         .map(|(job, _)| job.name.clone())
         .collect();
-    Ok(Outcome {
-        output: output.seen,
-        failed,
-    })
+    Ok(Outcome { output: output.seen, failed })
 }
 
 /// The shell script that the guest runs.
@@ -145,12 +139,7 @@ impl Machine {
             .args(["--pid", "--fork", "--kill-child=KILL", "--mount-proc"])
             .arg(programs.join("vng"))
             // Without --verbose the guest has no console to print to.
-            .args([
-                "--verbose",
-                "--disable-kvm",
-                "--disable-microvm",
-                "--force-9p",
-            ])
+            .args(["--verbose", "--disable-kvm", "--disable-microvm", "--force-9p"])
             .args(["--cpus", "2", "--memory", "2G"])
             .arg("--run")
             .arg(image)
@@ -168,10 +157,7 @@ impl Machine {
     }
 
     fn has_stopped(&mut self) -> Result<bool> {
-        let status = self
-            .child
-            .try_wait()
-            .context("the emulator cannot be watched")?;
+        let status = self.child.try_wait().context("the emulator cannot be watched")?;
         Ok(status.is_some())
     }
 }
@@ -195,24 +181,13 @@ struct Follower {
 
 impl Follower {
     fn new(path: &PathBuf) -> Result<Self> {
-        let file = File::options()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .read(true)
-            .open(path);
+        let file = File::options().create(true).truncate(true).write(true).read(true).open(path);
         let file = file.with_context(|| format!("{} cannot be made", path.display()))?;
-        Ok(Self {
-            file,
-            seen: String::new(),
-            rest: Vec::new(),
-        })
+        Ok(Self { file, seen: String::new(), rest: Vec::new() })
     }
 
     fn print_new(&mut self) -> Result<()> {
-        self.file
-            .read_to_end(&mut self.rest)
-            .context("the guest's output cannot be read")?;
+        self.file.read_to_end(&mut self.rest).context("the guest's output cannot be read")?;
         let whole = match str::from_utf8(&self.rest) {
             Ok(text) => text.len(),
             // An invalid byte that is not the beginning of a character is shown as such.
@@ -240,10 +215,7 @@ mod tests {
 
     #[test]
     fn every_job_leaves_its_own_status() {
-        let job = |name: &str| Job {
-            name: name.to_owned(),
-            command: vec![name.to_owned()],
-        };
+        let job = |name: &str| Job { name: name.to_owned(), command: vec![name.to_owned()] };
         let script = script(&[job("packets"), job("vlan_aware")]);
         assert!(script.contains("'packets'\necho $? >/mnt/status.0\n"));
         assert!(script.contains("'vlan_aware'\necho $? >/mnt/status.1\n"));

@@ -48,24 +48,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let jobs = if arguments.command.is_empty() {
         test_jobs(&binary::build(&BINARIES)?, None)
     } else {
-        vec![Job {
-            name: arguments.command.join(" "),
-            command: arguments.command.clone(),
-        }]
+        vec![Job { name: arguments.command.join(" "), command: arguments.command.clone() }]
     };
-    let kernels = arguments
-        .kernel
-        .map_or_else(|| Kernel::ALL.to_vec(), |kernel| vec![kernel]);
+    let kernels = arguments.kernel.map_or_else(|| Kernel::ALL.to_vec(), |kernel| vec![kernel]);
     let mut failed = Vec::new();
     for kernel in kernels {
         println!("== {kernel} ==");
         let outcome = boot(kernel, &jobs, Duration::from_secs(arguments.timeout))?;
-        failed.extend(
-            outcome
-                .failed
-                .iter()
-                .map(|job| format!("`{job}` on {kernel}")),
-        );
+        failed.extend(outcome.failed.iter().map(|job| format!("`{job}` on {kernel}")));
     }
     if !failed.is_empty() {
         bail!("{} failed", failed.join(" and "));
@@ -85,10 +75,7 @@ pub(crate) fn test_jobs(paths: &[PathBuf], filter: Option<&str>) -> Vec<Job> {
             }
             None => {}
         }
-        Job {
-            name: binary::name(path),
-            command,
-        }
+        Job { name: binary::name(path), command }
     };
     paths.iter().map(job).collect()
 }

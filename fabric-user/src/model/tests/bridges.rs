@@ -10,11 +10,8 @@ use crate::{
 fn a_leaf_has_access_ports_uplinks_a_domain_and_circuits() {
     let leaf = leaf();
     let desired = leaf.desired().structure;
-    let roles: Vec<_> = desired
-        .ports
-        .values()
-        .map(|port| (port.name.as_str(), port.role, port.mtu))
-        .collect();
+    let roles: Vec<_> =
+        desired.ports.values().map(|port| (port.name.as_str(), port.role, port.mtu)).collect();
     assert_eq!(
         roles,
         [
@@ -43,16 +40,8 @@ fn a_leaf_has_access_ports_uplinks_a_domain_and_circuits() {
         overlay_isolated: false,
     };
     assert_eq!(desired.domains, [(DOMAIN, domain)].into());
-    let expected = |port| Circuit {
-        port,
-        vlan: 0,
-        isolated: false,
-        max_frame: 1514,
-    };
-    assert_eq!(
-        desired.circuits,
-        [(circuit(H1), expected(H1)), (circuit(H2), expected(H2))].into()
-    );
+    let expected = |port| Circuit { port, vlan: 0, isolated: false, max_frame: 1514 };
+    assert_eq!(desired.circuits, [(circuit(H1), expected(H1)), (circuit(H2), expected(H2))].into());
     assert_eq!(desired.problems, []);
     assert!(desired.declined.is_empty());
 }
@@ -71,82 +60,36 @@ fn the_tunnels_outer_header_follows_the_vxlan_device() {
     device.port.as_mut().unwrap().isolated = true;
     leaf.apply(Event::Link(device));
     let domain = &leaf.desired().structure.domains[&DOMAIN];
-    assert_eq!(
-        (domain.ttl, domain.tos, domain.df, domain.udp_port),
-        (7, 0xb8, Df::Inherit, 8472)
-    );
+    assert_eq!((domain.ttl, domain.tos, domain.df, domain.udp_port), (7, 0xb8, Df::Inherit, 8472));
     assert!(domain.overlay_learning && domain.overlay_isolated);
 
-    let inherit = Vxlan {
-        ttl_inherit: true,
-        tos: 1,
-        tos_inherit: true,
-        ..vxlan(10_010)
-    };
+    let inherit = Vxlan { ttl_inherit: true, tos: 1, tos_inherit: true, ..vxlan(10_010) };
     leaf.apply(Event::Link(vx10(inherit)));
     let domain = &leaf.desired().structure.domains[&DOMAIN];
     assert!(domain.ttl_inherit && domain.tos_inherit);
-    assert_eq!(
-        (domain.ttl, domain.tos),
-        (64, 0),
-        "TTL of frames that are not IP"
-    );
+    assert_eq!((domain.ttl, domain.tos), (64, 0), "TTL of frames that are not IP");
 }
 
 #[test]
 fn a_tunnel_that_cannot_be_expressed_is_left_to_the_kernel_with_a_sentence() {
     let cases = [
         (
-            Vxlan {
-                local: None,
-                ..vxlan(10_010)
-            },
+            Vxlan { local: None, ..vxlan(10_010) },
             "bridge br10: vxlan device vx10 has no local address (`ip link set vx10 type vxlan id 10010 local ADDRESS`), left to the kernel",
         ),
+        (Vxlan { local: Some(ip("2001:db8::1")), ..vxlan(10_010) }, "IPv6 address 2001:db8::1"),
+        (Vxlan { external: true, ..vxlan(0) }, "external mode (single vxlan device)"),
+        (Vxlan { unsupported: vec!["gbp".into(), "rsc".into()], ..vxlan(10_010) }, "uses gbp, rsc"),
+        (Vxlan { bound_to: Some(U1), ..vxlan(10_010) }, "bound to an interface"),
         (
-            Vxlan {
-                local: Some(ip("2001:db8::1")),
-                ..vxlan(10_010)
-            },
-            "IPv6 address 2001:db8::1",
-        ),
-        (
-            Vxlan {
-                external: true,
-                ..vxlan(0)
-            },
-            "external mode (single vxlan device)",
-        ),
-        (
-            Vxlan {
-                unsupported: vec!["gbp".into(), "rsc".into()],
-                ..vxlan(10_010)
-            },
-            "uses gbp, rsc",
-        ),
-        (
-            Vxlan {
-                bound_to: Some(U1),
-                ..vxlan(10_010)
-            },
-            "bound to an interface",
-        ),
-        (
-            Vxlan {
-                source_ports: Some((50_000, 50_010)),
-                ..vxlan(10_010)
-            },
+            Vxlan { source_ports: Some((50_000, 50_010)), ..vxlan(10_010) },
             "limits its UDP source ports to 50000–50010",
         ),
     ];
     for (options, sentence) in cases {
         let mut leaf = leaf();
         leaf.apply(Event::Link(vx10(options)));
-        assert!(
-            leaf.problems().contains(sentence),
-            "{sentence}: {}",
-            leaf.problems()
-        );
+        assert!(leaf.problems().contains(sentence), "{sentence}: {}", leaf.problems());
         let desired = leaf.desired().structure;
         assert_eq!(desired.domains[&DOMAIN].vni, None);
         assert!(desired.vteps.is_empty());
@@ -159,10 +102,7 @@ fn a_tunnel_that_cannot_be_expressed_is_left_to_the_kernel_with_a_sentence() {
 #[test]
 fn source_ports_set_by_hand_that_include_ours_are_no_obstacle() {
     let mut leaf = leaf();
-    let options = Vxlan {
-        source_ports: Some((32_768, 65_535)),
-        ..vxlan(10_010)
-    };
+    let options = Vxlan { source_ports: Some((32_768, 65_535)), ..vxlan(10_010) };
     leaf.apply(Event::Link(vx10(options)));
     assert_eq!(leaf.problems(), "");
 }
@@ -170,40 +110,20 @@ fn source_ports_set_by_hand_that_include_ours_are_no_obstacle() {
 #[test]
 fn a_tunnel_that_is_down_or_blocked_is_left_to_the_kernel() {
     let mut leaf = leaf();
-    leaf.apply(Event::Link(Link {
-        up: false,
-        carrier: false,
-        ..vx10(vxlan(10_010))
-    }));
-    assert!(
-        leaf.problems().contains("vx10 is down"),
-        "{}",
-        leaf.problems()
-    );
+    leaf.apply(Event::Link(Link { up: false, carrier: false, ..vx10(vxlan(10_010)) }));
+    assert!(leaf.problems().contains("vx10 is down"), "{}", leaf.problems());
     let mut blocked = vx10(vxlan(10_010));
     blocked.port.as_mut().unwrap().state = PortState::Blocking;
     leaf.apply(Event::Link(blocked));
-    assert!(
-        leaf.problems().contains("does not forward"),
-        "{}",
-        leaf.problems()
-    );
+    assert!(leaf.problems().contains("does not forward"), "{}", leaf.problems());
     assert_eq!(leaf.place(2), None);
 }
 
 #[test]
 fn two_tunnels_in_a_plain_bridge_are_left_to_the_kernel() {
     let mut leaf = leaf();
-    leaf.apply(Event::Link(port_of(
-        BR10,
-        link(12, "vx20", LinkKind::Vxlan(vxlan(20))),
-    )));
-    assert!(
-        leaf.problems()
-            .contains("several vxlan devices (vx10, vx20)"),
-        "{}",
-        leaf.problems()
-    );
+    leaf.apply(Event::Link(port_of(BR10, link(12, "vx20", LinkKind::Vxlan(vxlan(20))))));
+    assert!(leaf.problems().contains("several vxlan devices (vx10, vx20)"), "{}", leaf.problems());
     assert_eq!(leaf.place(2), None);
     assert!(leaf.place(1).is_some());
 }
@@ -221,39 +141,22 @@ fn a_bridge_without_a_tunnel_is_none_of_our_business() {
 #[test]
 fn a_bridge_that_is_down_forwards_nothing_and_keeps_its_ports() {
     let mut leaf = leaf();
-    leaf.apply(Event::Link(Link {
-        up: false,
-        ..link(BR10, "br10", bridge(false))
-    }));
+    leaf.apply(Event::Link(Link { up: false, ..link(BR10, "br10", bridge(false)) }));
     let desired = leaf.desired();
     assert!(desired.structure.domains.is_empty() && desired.fdb.is_empty());
     assert_eq!(desired.structure.ports[&H1].untagged, None);
-    assert!(
-        leaf.problems().contains("bridge br10 is down"),
-        "{}",
-        leaf.problems()
-    );
+    assert!(leaf.problems().contains("bridge br10 is down"), "{}", leaf.problems());
 }
 
 #[test]
 fn a_port_that_does_not_forward_keeps_its_program_and_loses_its_macs() {
     let mut states = vec![
-        Link {
-            carrier: false,
-            ..port_of(BR10, veth(H1, "h1"))
-        },
-        Link {
-            up: false,
-            carrier: false,
-            ..port_of(BR10, veth(H1, "h1"))
-        },
+        Link { carrier: false, ..port_of(BR10, veth(H1, "h1")) },
+        Link { up: false, carrier: false, ..port_of(BR10, veth(H1, "h1")) },
     ];
-    for state in [
-        PortState::Blocking,
-        PortState::Listening,
-        PortState::Learning,
-        PortState::Disabled,
-    ] {
+    for state in
+        [PortState::Blocking, PortState::Listening, PortState::Learning, PortState::Disabled]
+    {
         let mut blocked = port_of(BR10, veth(H1, "h1"));
         blocked.port.as_mut().unwrap().state = state;
         states.push(blocked);
@@ -282,20 +185,12 @@ fn a_port_that_leaves_the_bridge_is_no_port_any_more() {
 
 #[test]
 fn patterns_limit_which_ports_may_be_touched() {
-    let allowed = Policy {
-        allowed: vec![Pattern::new("h2"), Pattern::new("u*")],
-        ..Policy::default()
-    };
-    let denied = Policy {
-        denied: vec![Pattern::new("?1")],
-        ..Policy::default()
-    };
+    let allowed =
+        Policy { allowed: vec![Pattern::new("h2"), Pattern::new("u*")], ..Policy::default() };
+    let denied = Policy { denied: vec![Pattern::new("?1")], ..Policy::default() };
     let leaf = leaf_with(allowed);
     let desired = leaf.desired().structure;
-    assert_eq!(
-        desired.ports.keys().copied().collect::<Vec<_>>(),
-        [H2, U1, U2]
-    );
+    assert_eq!(desired.ports.keys().copied().collect::<Vec<_>>(), [H2, U1, U2]);
     assert_eq!(
         desired.why_not(H1).next(),
         Some("port h1 matches no allowed pattern in the settings")
@@ -310,8 +205,7 @@ fn patterns_limit_which_ports_may_be_touched() {
         "half of a group would shift all traffic to the other half"
     );
     assert!(
-        leaf.problems()
-            .contains("port u1 is denied by the pattern `?1`"),
+        leaf.problems().contains("port u1 is denied by the pattern `?1`"),
         "{}",
         leaf.problems()
     );
@@ -320,10 +214,7 @@ fn patterns_limit_which_ports_may_be_touched() {
 #[test]
 fn a_port_that_another_program_holds_is_declined_with_the_reason() {
     let reason = String::from("another XDP program holds h1");
-    let policy = Policy {
-        unusable: [(H1, reason.clone())].into(),
-        ..Policy::default()
-    };
+    let policy = Policy { unusable: [(H1, reason.clone())].into(), ..Policy::default() };
     let leaf = leaf_with(policy);
     assert_eq!(leaf.desired().structure.declined, [(H1, reason)].into());
     assert_eq!(leaf.place(1), None);
@@ -342,37 +233,23 @@ fn patterns_match_as_shells_do() {
         ("*.100", "swp1.1000", false),
         ("swp1", "swp11", false),
     ] {
-        assert_eq!(
-            Pattern::new(pattern).matches(name),
-            fits,
-            "{pattern} {name}"
-        );
+        assert_eq!(Pattern::new(pattern).matches(name), fits, "{pattern} {name}");
     }
 }
 
 #[test]
 fn a_tunnel_that_learns_is_used_and_named() {
     let mut leaf = leaf();
-    leaf.apply(Event::Link(vx10(Vxlan {
-        learning: true,
-        ..vxlan(10_010)
-    })));
+    leaf.apply(Event::Link(vx10(Vxlan { learning: true, ..vxlan(10_010) })));
     let desired = leaf.desired().structure;
     assert!(desired.domains[&DOMAIN].overlay_learning);
     assert_eq!(desired.domains[&DOMAIN].vni, Some(10_010));
-    assert!(
-        leaf.problems().contains("vx10 learns MAC addresses, so"),
-        "{}",
-        leaf.problems()
-    );
+    assert!(leaf.problems().contains("vx10 learns MAC addresses, so"), "{}", leaf.problems());
     let mut learning_port = vx10(vxlan(10_010));
     learning_port.port.as_mut().unwrap().learning = true;
     leaf.apply(Event::Link(learning_port));
     assert!(leaf.desired().structure.domains[&DOMAIN].overlay_learning);
-    assert!(
-        leaf.problems()
-            .contains("learns MAC addresses as a bridge port")
-    );
+    assert!(leaf.problems().contains("learns MAC addresses as a bridge port"));
 }
 
 #[test]

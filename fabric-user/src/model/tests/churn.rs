@@ -20,10 +20,7 @@ fn random_link(random: &mut Random) -> Link {
     let link = match random.below(9) {
         0 | 1 => link(BR10, "br10", bridge(random.below(3) == 0)),
         2 => vx10(vxlan(10_010)),
-        3 => vx10(crate::observe::Vxlan {
-            local: None,
-            ..vxlan(10_010)
-        }),
+        3 => vx10(crate::observe::Vxlan { local: None, ..vxlan(10_010) }),
         4 => port_of(BR10, veth(H1, "h1")),
         5 => port_of(BR10, veth(H2, "h2")),
         6 => veth(H2, "h2"),
@@ -31,20 +28,10 @@ fn random_link(random: &mut Random) -> Link {
         _ => veth(U2, "u2"),
     };
     match (random.below(6), link.port) {
-        (0, _) => Link {
-            carrier: false,
-            ..link
-        },
-        (1, _) => Link {
-            up: false,
-            carrier: false,
-            ..link
-        },
+        (0, _) => Link { carrier: false, ..link },
+        (1, _) => Link { up: false, carrier: false, ..link },
         (2, Some(port)) => {
-            let port = Some(crate::observe::PortOptions {
-                state: PortState::Blocking,
-                ..port
-            });
+            let port = Some(crate::observe::PortOptions { state: PortState::Blocking, ..port });
             Link { port, ..link }
         }
         _ => link,
@@ -58,45 +45,21 @@ fn random_tunnel_mac(random: &mut Random) -> TunnelMac {
     };
     let entry = tunnel_mac(mac, ip(REMOTES[random.below(REMOTES.len())]));
     match random.below(8) {
-        0 => TunnelMac {
-            target: TunnelTarget::NexthopGroup(9),
-            ..entry
-        },
+        0 => TunnelMac { target: TunnelTarget::NexthopGroup(9), ..entry },
         _ => entry,
     }
 }
 
 fn random_route(random: &mut Random) -> Route {
-    let (address, length) = [
-        ("10.0.0.2", 32),
-        ("10.0.0.0", 24),
-        ("0.0.0.0", 0),
-        ("203.0.113.0", 24),
-    ][random.below(4)];
-    let route = route(
-        address,
-        length,
-        [Some(11), Some(12), Some(20), Some(99)][random.below(4)],
-    );
+    let (address, length) =
+        [("10.0.0.2", 32), ("10.0.0.0", 24), ("0.0.0.0", 0), ("203.0.113.0", 24)][random.below(4)];
+    let route = route(address, length, [Some(11), Some(12), Some(20), Some(99)][random.below(4)]);
     match random.below(6) {
-        0 => Route {
-            kind: RouteKind::Blackhole,
-            nexthop: None,
-            ..route
-        },
+        0 => Route { kind: RouteKind::Blackhole, nexthop: None, ..route },
         1 => {
             let gateway = Some(ip("192.0.2.0"));
-            let hop = crate::observe::Hop {
-                ifindex: U1,
-                gateway,
-                weight: 1,
-                encapsulated: false,
-            };
-            Route {
-                nexthop: None,
-                hops: vec![hop],
-                ..route
-            }
+            let hop = crate::observe::Hop { ifindex: U1, gateway, weight: 1, encapsulated: false };
+            Route { nexthop: None, hops: vec![hop], ..route }
         }
         _ => route,
     }
@@ -108,35 +71,20 @@ fn random_event(random: &mut Random) -> Event {
     let (uplink, gateway) = [(U1, "192.0.2.0"), (U2, "fe80::52")][random.below(2)];
     match random.below(16) {
         0 => Event::Link(random_link(random)),
-        1 if random.below(4) == 0 => Event::LinkGone {
-            ifindex: LINKS[random.below(6)],
-        },
-        1 => vlans(
-            LINKS[1 + random.below(3)],
-            BR10,
-            &[(200, random.below(2) == 0, true)],
-        ),
-        2 => Event::BridgePortGone {
-            ifindex: LINKS[1 + random.below(3)],
-        },
+        1 if random.below(4) == 0 => Event::LinkGone { ifindex: LINKS[random.below(6)] },
+        1 => vlans(LINKS[1 + random.below(3)], BR10, &[(200, random.below(2) == 0, true)]),
+        2 => Event::BridgePortGone { ifindex: LINKS[1 + random.below(3)] },
         3..6 => Event::BridgeMac(BridgeMac {
             vlan,
             permanent: random.below(8) == 0,
             locked: random.below(8) == 0,
             ..bridge_mac([VX10, H1, H2][random.below(3)], mac)
         }),
-        6 => Event::BridgeMacGone {
-            bridge: BR10,
-            vlan,
-            mac,
-        },
+        6 => Event::BridgeMacGone { bridge: BR10, vlan, mac },
         7..9 => Event::TunnelMac(random_tunnel_mac(random)),
         9 => Event::TunnelMacGone(random_tunnel_mac(random)),
         10 => neighbour(uplink, gateway, (random.below(3) > 0).then(|| host(0x50))),
-        11 => Event::NeighbourGone {
-            ifindex: uplink,
-            address: ip(gateway),
-        },
+        11 => Event::NeighbourGone { ifindex: uplink, address: ip(gateway) },
         12 => Event::Route(random_route(random)),
         13 => Event::RouteGone(random_route(random).key),
         14 => match random.below(3) {
@@ -144,9 +92,7 @@ fn random_event(random: &mut Random) -> Event {
             1 => single(12, U2, Some("fe80::52")),
             _ => group(20, &[(11, 1), (12, 1 + random.below(3) as u16)]),
         },
-        _ => Event::NexthopGone {
-            id: [11, 12, 20][random.below(3)],
-        },
+        _ => Event::NexthopGone { id: [11, 12, 20][random.below(3)] },
     }
 }
 
@@ -169,10 +115,7 @@ fn step_by_step_is_always_what_a_full_compilation_gives() {
             );
         }
     }
-    assert!(
-        with_vteps > 1_000 && with_remote_macs > 1_000,
-        "the world did not just fall apart"
-    );
+    assert!(with_vteps > 1_000 && with_remote_macs > 1_000, "the world did not just fall apart");
 }
 
 #[test]
@@ -187,14 +130,10 @@ fn entries_that_come_and_go_leave_no_vtep_behind() {
         };
     }
     for number in 0..5 {
-        leaf.network.apply(Event::TunnelMacGone(tunnel_mac(
-            host(number),
-            ip("10.0.0.2"),
-        )));
+        leaf.network.apply(Event::TunnelMacGone(tunnel_mac(host(number), ip("10.0.0.2"))));
     }
     for remote in REMOTES {
-        leaf.network
-            .apply(Event::TunnelMacGone(tunnel_mac(Mac::ZERO, ip(remote))));
+        leaf.network.apply(Event::TunnelMacGone(tunnel_mac(Mac::ZERO, ip(remote))));
     }
     leaf.network.apply(Event::TunnelMacGone(TunnelMac {
         target: TunnelTarget::NexthopGroup(9),

@@ -60,15 +60,8 @@ impl Follower {
 
     /// What was compiled step by step, which must be what a full compilation gives.
     pub(super) fn desired(&self) -> Desired {
-        let desired = Desired {
-            structure: self.structure.clone(),
-            fdb: self.fdb.clone(),
-        };
-        assert_eq!(
-            desired,
-            compile(&self.network, &self.policy),
-            "no change may be overlooked"
-        );
+        let desired = Desired { structure: self.structure.clone(), fdb: self.fdb.clone() };
+        assert_eq!(desired, compile(&self.network, &self.policy), "no change may be overlooked");
         desired
     }
 }

@@ -17,20 +17,13 @@ fn the_bridge_says_where_a_mac_is_and_the_vxlan_device_which_vtep() {
     leaf.apply(Event::BridgeMac(bridge_mac(H2, host(2))));
     assert_eq!(leaf.place(2), Some(Target::Local(circuit(H2))));
     // The local entry ages out: what is left means nothing.
-    leaf.apply(Event::BridgeMacGone {
-        bridge: BR10,
-        vlan: 0,
-        mac: host(2),
-    });
+    leaf.apply(Event::BridgeMacGone { bridge: BR10, vlan: 0, mac: host(2) });
     assert_eq!(leaf.place(2), None);
     // It appears behind the tunnel again, and the old entry counts again.
     leaf.apply(Event::BridgeMac(bridge_mac(VX10, host(2))));
     assert_eq!(leaf.place(2), Some(Target::Remote(VTEP)));
     // Without the vxlan device's entry nobody knows which VTEP.
-    leaf.apply(Event::TunnelMacGone(tunnel_mac(
-        host(2),
-        IpAddr::V4(REMOTE),
-    )));
+    leaf.apply(Event::TunnelMacGone(tunnel_mac(host(2), IpAddr::V4(REMOTE))));
     assert_eq!(leaf.place(2), None);
     assert!(report(&leaf).contains("vx10: the vxlan device knows no VTEP for 1 MAC addresses"));
 }
@@ -38,10 +31,7 @@ fn the_bridge_says_where_a_mac_is_and_the_vxlan_device_which_vtep() {
 fn report(leaf: &super::follower::Follower) -> String {
     let desired = leaf.desired();
     let problems = fdb_problems(&leaf.network, &desired.structure);
-    problems
-        .iter()
-        .map(|problem| format!("{problem}\n"))
-        .collect()
+    problems.iter().map(|problem| format!("{problem}\n")).collect()
 }
 
 #[test]
@@ -52,18 +42,11 @@ fn a_mac_event_costs_one_mac_and_no_compilation_of_the_rest() {
         let dirty = leaf.apply(Event::BridgeMac(bridge_mac(H1, host(number))));
         assert_eq!(dirty.macs.len(), 1);
         assert!(!dirty.bridging && !dirty.underlay);
-        let dirty = leaf.apply(Event::TunnelMac(tunnel_mac(
-            host(number),
-            IpAddr::V4(REMOTE),
-        )));
+        let dirty = leaf.apply(Event::TunnelMac(tunnel_mac(host(number), IpAddr::V4(REMOTE))));
         assert!(!dirty.bridging && !dirty.underlay, "the VTEP is known");
     }
     assert_eq!(leaf.full_compilations, before);
-    assert!(
-        leaf.apply(Event::BridgeMac(bridge_mac(H1, host(3))))
-            .is_clean(),
-        "nothing new"
-    );
+    assert!(leaf.apply(Event::BridgeMac(bridge_mac(H1, host(3)))).is_clean(), "nothing new");
     leaf.desired();
 }
 
@@ -71,11 +54,7 @@ fn a_mac_event_costs_one_mac_and_no_compilation_of_the_rest() {
 fn own_addresses_are_own_wherever_the_bridge_says_they_are() {
     let mut leaf = leaf();
     for port in [BR10, H1, VX10] {
-        let entry = BridgeMac {
-            permanent: true,
-            fixed: true,
-            ..bridge_mac(port, host(9))
-        };
+        let entry = BridgeMac { permanent: true, fixed: true, ..bridge_mac(port, host(9)) };
         leaf.apply(Event::BridgeMac(entry));
         assert_eq!(leaf.place(9), Some(Target::Own));
     }
@@ -85,15 +64,9 @@ fn own_addresses_are_own_wherever_the_bridge_says_they_are() {
 fn locked_zero_multicast_and_broadcast_addresses_are_never_installed() {
     let mut leaf = leaf();
     let count = leaf.desired().fdb.len();
-    leaf.apply(Event::BridgeMac(BridgeMac {
-        locked: true,
-        ..bridge_mac(H1, host(9))
-    }));
+    leaf.apply(Event::BridgeMac(BridgeMac { locked: true, ..bridge_mac(H1, host(9)) }));
     for mac in [Mac::ZERO, Mac([1, 0, 0x5e, 0, 0, 1]), Mac([0xff; 6])] {
-        let entry = BridgeMac {
-            permanent: true,
-            ..bridge_mac(H1, mac)
-        };
+        let entry = BridgeMac { permanent: true, ..bridge_mac(H1, mac) };
         leaf.apply(Event::BridgeMac(entry));
     }
     assert_eq!(leaf.desired().fdb.len(), count);
@@ -104,47 +77,22 @@ fn locked_zero_multicast_and_broadcast_addresses_are_never_installed() {
 #[test]
 fn static_sticky_and_external_entries_are_installed_like_learnt_ones() {
     let mut leaf = leaf();
-    let entry = BridgeMac {
-        extern_learn: true,
-        sticky: true,
-        fixed: true,
-        ..bridge_mac(H2, host(9))
-    };
+    let entry =
+        BridgeMac { extern_learn: true, sticky: true, fixed: true, ..bridge_mac(H2, host(9)) };
     leaf.apply(Event::BridgeMac(entry));
     assert_eq!(leaf.place(9), Some(Target::Local(circuit(H2))));
 }
 
 #[test]
 fn entries_behind_something_else_than_a_vtep_of_this_vni_are_reported() {
-    let vtep = |port, vni, via| TunnelTarget::Vtep {
-        address: IpAddr::V4(REMOTE),
-        port,
-        vni,
-        via,
-    };
-    let at = |address| TunnelTarget::Vtep {
-        address: ip(address),
-        port: None,
-        vni: None,
-        via: None,
-    };
+    let vtep = |port, vni, via| TunnelTarget::Vtep { address: IpAddr::V4(REMOTE), port, vni, via };
+    let at =
+        |address| TunnelTarget::Vtep { address: ip(address), port: None, vni: None, via: None };
     for (target, sentence) in [
-        (
-            TunnelTarget::NexthopGroup(0x2000_0001),
-            "an Ethernet segment (nexthop group)",
-        ),
-        (
-            vtep(Some(4799), None, None),
-            "an own VNI, UDP port or interface",
-        ),
-        (
-            vtep(None, Some(7), None),
-            "an own VNI, UDP port or interface",
-        ),
-        (
-            vtep(None, None, Some(U1)),
-            "an own VNI, UDP port or interface",
-        ),
+        (TunnelTarget::NexthopGroup(0x2000_0001), "an Ethernet segment (nexthop group)"),
+        (vtep(Some(4799), None, None), "an own VNI, UDP port or interface"),
+        (vtep(None, Some(7), None), "an own VNI, UDP port or interface"),
+        (vtep(None, None, Some(U1)), "an own VNI, UDP port or interface"),
         (at("2001:db8::2"), "an IPv6 VTEP"),
         (at("239.0.0.1"), "no remote station's"),
         (at("10.0.0.1"), "no remote station's"),
@@ -158,10 +106,7 @@ fn entries_behind_something_else_than_a_vtep_of_this_vni_are_reported() {
         }));
         assert_eq!(leaf.place(2), None, "{target:?}");
         let report = report(&leaf);
-        assert!(
-            report.contains(sentence) && report.contains("02:aa:00:00:00:02"),
-            "{report}"
-        );
+        assert!(report.contains(sentence) && report.contains("02:aa:00:00:00:02"), "{report}");
     }
     let mut leaf = leaf();
     let same = TunnelMac {
@@ -169,11 +114,7 @@ fn entries_behind_something_else_than_a_vtep_of_this_vni_are_reported() {
         ..tunnel_mac(host(2), ip("10.0.0.2"))
     };
     leaf.apply(Event::TunnelMac(same));
-    assert_eq!(
-        leaf.place(2),
-        Some(Target::Remote(VTEP)),
-        "what the device has anyway"
-    );
+    assert_eq!(leaf.place(2), Some(Target::Remote(VTEP)), "what the device has anyway");
 }
 
 #[test]
@@ -181,10 +122,7 @@ fn an_interface_index_that_is_used_again_inherits_nothing() {
     let mut leaf = leaf();
     leaf.apply(Event::LinkGone { ifindex: VX10 });
     leaf.apply(Event::Link(vx10(vxlan(10_010))));
-    assert!(
-        leaf.desired().structure.vteps.is_empty(),
-        "no VTEP of the old device"
-    );
+    assert!(leaf.desired().structure.vteps.is_empty(), "no VTEP of the old device");
     leaf.apply(Event::BridgeMac(bridge_mac(VX10, host(2))));
     assert_eq!(leaf.place(2), None, "no entry of the old device");
     leaf.apply(Event::LinkGone { ifindex: H1 });

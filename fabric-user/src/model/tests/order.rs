@@ -55,10 +55,7 @@ impl Objects {
                 self.0.retain(|name, _| {
                     snapshot.scope == Scope::Routing && !name.starts_with("routing")
                 });
-                snapshot
-                    .events
-                    .into_iter()
-                    .for_each(|event| self.add(event));
+                snapshot.events.into_iter().for_each(|event| self.add(event));
             }
             Line::Step(_) | Line::Lost => {}
         }
@@ -87,11 +84,7 @@ fn any_order_of_a_leafs_messages_gives_the_same_result() {
     let events = world::leaf_events();
     let count = events.len();
     events.into_iter().for_each(|event| objects.add(event));
-    assert_eq!(
-        objects.0.len(),
-        count,
-        "each message is about another object"
-    );
+    assert_eq!(objects.0.len(), count, "each message is about another object");
     let expected = world::leaf().desired();
     assert_eq!(expected.fdb.len(), 2);
     let mut random = Random(0x0fab);
@@ -111,11 +104,7 @@ fn any_order_of_recorded_messages_gives_what_their_own_order_gave() {
             if let Line::Step(name) = &line {
                 steps += 1;
                 for _ in 0..20 {
-                    assert_eq!(
-                        objects.shuffled(&mut random),
-                        follower.desired(),
-                        "before: {name}"
-                    );
+                    assert_eq!(objects.shuffled(&mut random), follower.desired(), "before: {name}");
                 }
             }
             match line.clone() {
@@ -125,10 +114,7 @@ fn any_order_of_recorded_messages_gives_what_their_own_order_gave() {
             }
             objects.read(line);
         }
-        assert_eq!(
-            objects.shuffled(&mut random),
-            compile(&follower.network, &Policy::default())
-        );
+        assert_eq!(objects.shuffled(&mut random), compile(&follower.network, &Policy::default()));
         assert!(steps > 5);
     }
 }

@@ -23,11 +23,8 @@ fn steps(recording: &str) -> BTreeMap<String, (Desired, BTreeMap<u32, String>)> 
     let mut step = String::from("start");
     let mut steps = BTreeMap::new();
     let mut end = |step: &str, follower: &Follower| {
-        let names = follower
-            .network
-            .links()
-            .map(|link| (link.ifindex, link.name.clone()))
-            .collect();
+        let names =
+            follower.network.links().map(|link| (link.ifindex, link.name.clone())).collect();
         steps.insert(step.to_owned(), (follower.desired(), names));
     };
     for line in lines(recording) {
@@ -52,16 +49,8 @@ fn steps(recording: &str) -> BTreeMap<String, (Desired, BTreeMap<u32, String>)> 
 fn place(step: &(Desired, BTreeMap<u32, String>), vlan: u16, host: &str) -> String {
     let (desired, names) = step;
     let mac = host.parse().unwrap();
-    let domain = desired
-        .structure
-        .domains
-        .keys()
-        .find(|key| key.vlan == vlan)
-        .expect("a domain");
-    match desired.fdb.get(&FdbKey {
-        domain: *domain,
-        mac,
-    }) {
+    let domain = desired.structure.domains.keys().find(|key| key.vlan == vlan).expect("a domain");
+    match desired.fdb.get(&FdbKey { domain: *domain, mac }) {
         Some(Target::Local(circuit)) => names[&circuit.bridge_port].clone(),
         Some(Target::Remote(vtep)) => vtep.remote.to_string(),
         Some(Target::Own) => "own".into(),
@@ -76,11 +65,7 @@ const ROAMING: &str = "02:aa:00:00:00:02";
 fn way(step: &(Desired, BTreeMap<u32, String>), remote: &str) -> Vec<(String, u16)> {
     let (desired, names) = step;
     let remote: std::net::Ipv4Addr = remote.parse().unwrap();
-    let vtep = desired
-        .structure
-        .vteps
-        .iter()
-        .find(|(key, _)| key.remote == remote);
+    let vtep = desired.structure.vteps.iter().find(|(key, _)| key.remote == remote);
     let Some(group) = vtep.and_then(|(_, group)| group.as_ref()) else {
         return Vec::new();
     };
@@ -94,19 +79,12 @@ fn way(step: &(Desired, BTreeMap<u32, String>), remote: &str) -> Vec<(String, u1
 fn a_recorded_leaf_is_followed_through_learning_moves_failures_and_losses() {
     let steps = steps(LEAF);
     let at = |step: &str| &steps[step];
-    let both = vec![
-        (String::from("u1 192.0.2.0"), 1),
-        (String::from("u2 fe80::52"), 3),
-    ];
+    let both = vec![(String::from("u1 192.0.2.0"), 1), (String::from("u2 fe80::52"), 3)];
     let only_u2 = |weight| vec![(String::from("u2 fe80::52"), weight)];
 
     let (desired, names) = at("set up");
-    let roles: Vec<_> = desired
-        .structure
-        .ports
-        .values()
-        .map(|port| (port.name.as_str(), port.role))
-        .collect();
+    let roles: Vec<_> =
+        desired.structure.ports.values().map(|port| (port.name.as_str(), port.role)).collect();
     assert_eq!(roles, [("h1", Role::Access), ("h2", Role::Access)]);
     let domain = desired.structure.domains.values().next().expect("br10");
     assert_eq!(
@@ -114,28 +92,14 @@ fn a_recorded_leaf_is_followed_through_learning_moves_failures_and_losses() {
         ("br10", Some(10_010), 30_000)
     );
     assert!(!domain.overlay_learning);
-    assert_eq!(
-        names.values().filter(|name| name.starts_with("vx")).count(),
-        1
-    );
-    assert!(
-        desired.fdb.values().all(|target| *target == Target::Own),
-        "the bridge's addresses"
-    );
+    assert_eq!(names.values().filter(|name| name.starts_with("vx")).count(), 1);
+    assert!(desired.fdb.values().all(|target| *target == Target::Own), "the bridge's addresses");
     assert!(!desired.fdb.is_empty());
 
     assert!(at("underlay").0.structure.vteps.is_empty());
     assert_eq!(way(at("flood"), "10.0.0.2"), both);
-    let uplinks = at("flood")
-        .0
-        .structure
-        .ports
-        .values()
-        .filter(|port| port.role == Role::Uplink);
-    assert_eq!(
-        uplinks.map(|port| port.name.as_str()).collect::<Vec<_>>(),
-        ["u1", "u2"]
-    );
+    let uplinks = at("flood").0.structure.ports.values().filter(|port| port.role == Role::Uplink);
+    assert_eq!(uplinks.map(|port| port.name.as_str()).collect::<Vec<_>>(), ["u1", "u2"]);
 
     assert_eq!(place(at("local"), 0, LOCAL), "h1");
     assert_eq!(place(at("local"), 0, ROAMING), "kernel");
@@ -147,32 +111,18 @@ fn a_recorded_leaf_is_followed_through_learning_moves_failures_and_losses() {
     assert!(way(away, "10.0.0.3").is_empty());
     let problems = &away.0.structure.problems;
     assert_eq!(problems.len(), 1);
-    assert_eq!(
-        problems[0].text,
-        "VTEP 10.0.0.3: no route, left to the kernel"
-    );
+    assert_eq!(problems[0].text, "VTEP 10.0.0.3: no route, left to the kernel");
     assert_eq!(way(at("route to the other VTEP"), "10.0.0.3"), only_u2(1));
     assert_eq!(at("route to the other VTEP").0.structure.problems, []);
 
     assert_eq!(place(at("access port down"), 0, LOCAL), "kernel");
-    assert!(
-        at("access port down")
-            .0
-            .structure
-            .ports
-            .values()
-            .any(|port| port.name == "h1")
-    );
+    assert!(at("access port down").0.structure.ports.values().any(|port| port.name == "h1"));
 
     assert_eq!(way(at("uplink loses carrier"), "10.0.0.2"), only_u2(3));
     assert_eq!(at("routing is read again").0, at("uplink loses carrier").0);
     assert_eq!(way(at("uplink comes back"), "10.0.0.2"), both);
 
-    assert_eq!(
-        place(at("messages are lost"), 0, ROAMING),
-        "10.0.0.3",
-        "nobody told us"
-    );
+    assert_eq!(place(at("messages are lost"), 0, ROAMING), "10.0.0.3", "nobody told us");
     assert_eq!(place(at("everything is read again"), 0, ROAMING), "kernel");
     assert_eq!(way(at("everything is read again"), "10.0.0.2"), both);
 
@@ -191,32 +141,18 @@ fn a_recorded_vlan_aware_leaf_has_a_domain_per_vlan_and_tagged_circuits() {
     let at = |step: &str| &steps[step];
     let tagged = |step: &str, port: &str| -> Vec<u16> {
         let ports = &at(step).0.structure.ports;
-        let port = ports
-            .values()
-            .find(|each| each.name == port)
-            .expect("a port");
+        let port = ports.values().find(|each| each.name == port).expect("a port");
         port.tagged.keys().copied().collect()
     };
     let domains = |step: &str| -> Vec<(u16, Option<u32>)> {
         let domains = &at(step).0.structure.domains;
-        domains
-            .iter()
-            .map(|(key, domain)| (key.vlan, domain.vni))
-            .collect()
+        domains.iter().map(|(key, domain)| (key.vlan, domain.vni)).collect()
     };
 
     let (desired, _) = at("VLANs of the ports");
-    assert_eq!(
-        tagged("VLANs of the ports", "h2"),
-        [200, 201, 202, 203, 300]
-    );
+    assert_eq!(tagged("VLANs of the ports", "h2"), [200, 201, 202, 203, 300]);
     assert!(tagged("VLANs of the ports", "h1").is_empty());
-    let h1 = desired
-        .structure
-        .ports
-        .values()
-        .find(|port| port.name == "h1")
-        .unwrap();
+    let h1 = desired.structure.ports.values().find(|port| port.name == "h1").unwrap();
     assert_eq!(h1.untagged.map(|circuit| circuit.domain.vlan), Some(200));
     let local_only = [201, 202, 203, 300].map(|vlan| (vlan, None));
     assert_eq!(domains("VLANs of the ports")[0], (200, Some(10_200)));
@@ -226,38 +162,20 @@ fn a_recorded_vlan_aware_leaf_has_a_domain_per_vlan_and_tagged_circuits() {
     assert_eq!(place(at("MACs"), 200, LOCAL), "h2");
     assert_eq!(place(at("MACs"), 201, LOCAL), "kernel", "another VLAN");
     assert_eq!(place(at("MACs"), 200, ROAMING), "10.0.0.2");
-    assert_eq!(
-        way(at("MACs"), "10.0.0.2"),
-        [(String::from("u1 192.0.2.0"), 1)]
-    );
+    assert_eq!(way(at("MACs"), "10.0.0.2"), [(String::from("u1 192.0.2.0"), 1)]);
 
     assert_eq!(tagged("a VLAN leaves a port", "h2"), [200, 203, 300]);
-    assert_eq!(
-        at("everything is read again").0,
-        at("a VLAN leaves a port").0
-    );
+    assert_eq!(at("everything is read again").0, at("a VLAN leaves a port").0);
 
     assert_eq!(tagged("a VLAN device becomes a port", "h3"), [200]);
-    assert_eq!(
-        place(at("a VLAN device becomes a port"), 200, "02:aa:00:00:00:03"),
-        "h3.200"
-    );
+    assert_eq!(place(at("a VLAN device becomes a port"), 200, "02:aa:00:00:00:03"), "h3.200");
 
     assert_eq!(domains("the bridge becomes plain"), [(0, Some(10_200))]);
-    assert_eq!(
-        place(at("the bridge becomes plain"), 0, LOCAL),
-        "kernel",
-        "known in VLAN 200 only"
-    );
+    assert_eq!(place(at("the bridge becomes plain"), 0, LOCAL), "kernel", "known in VLAN 200 only");
 }
 
 #[test]
 fn a_line_that_is_no_observation_is_named() {
-    let error = read("{\"step\":\"a\"}\n\n{\"nonsense\":1}\n".as_bytes())
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.starts_with("line 3 is no recorded observation"),
-        "{error}"
-    );
+    let error = read("{\"step\":\"a\"}\n\n{\"nonsense\":1}\n".as_bytes()).unwrap_err().to_string();
+    assert!(error.starts_with("line 3 is no recorded observation"), "{error}");
 }

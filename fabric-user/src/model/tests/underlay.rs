@@ -12,36 +12,22 @@ use crate::{
 };
 
 fn first() -> NexthopKey {
-    NexthopKey {
-        ifindex: U1,
-        gateway: ip("192.0.2.0"),
-    }
+    NexthopKey { ifindex: U1, gateway: ip("192.0.2.0") }
 }
 
 fn second() -> NexthopKey {
-    NexthopKey {
-        ifindex: U2,
-        gateway: ip("fe80::52"),
-    }
+    NexthopKey { ifindex: U2, gateway: ip("fe80::52") }
 }
 
 fn hop(ifindex: u32, gateway: Option<&str>, weight: u16) -> Hop {
-    Hop {
-        ifindex,
-        gateway: gateway.map(ip),
-        weight,
-        encapsulated: false,
-    }
+    Hop { ifindex, gateway: gateway.map(ip), weight, encapsulated: false }
 }
 
 #[test]
 fn a_vtep_is_reached_by_the_weighted_members_of_the_nexthop_object() {
     let desired = leaf().desired().structure;
     assert_eq!(desired.vteps, [(VTEP, Some(GroupKey::Object(20)))].into());
-    assert_eq!(
-        desired.groups,
-        [(GroupKey::Object(20), vec![(first(), 1), (second(), 3)])].into()
-    );
+    assert_eq!(desired.groups, [(GroupKey::Object(20), vec![(first(), 1), (second(), 3)])].into());
     let nexthop = Nexthop {
         source: Mac([2, 0, 0, 0, 1, U1 as u8]),
         destination: Mac([2, 0, 0, 0, 0, 0x51]),
@@ -56,10 +42,7 @@ fn a_vtep_is_reached_by_the_weighted_members_of_the_nexthop_object() {
 fn a_route_without_object_is_a_group_of_its_hops() {
     let mut leaf = leaf();
     let hops = vec![hop(U1, Some("192.0.2.0"), 2), hop(U2, Some("fe80::52"), 1)];
-    leaf.apply(Event::Route(Route {
-        hops,
-        ..route("10.0.0.2", 32, None)
-    }));
+    leaf.apply(Event::Route(Route { hops, ..route("10.0.0.2", 32, None) }));
     let members = vec![(first(), 2), (second(), 1)];
     let key = GroupKey::Hops(members.clone());
     let desired = leaf.desired().structure;
@@ -75,15 +58,9 @@ fn a_vtep_on_the_link_is_its_own_next_hop_even_with_a_nexthop_object() {
     leaf.apply(Event::RouteGone(route("10.0.0.2", 32, None).key));
     leaf.apply(Event::TunnelMac(tunnel_mac(Mac::ZERO, ip("10.0.0.3"))));
     leaf.apply(neighbour(U1, "10.0.0.2", Some(host(0x52))));
-    let direct = |address| NexthopKey {
-        ifindex: U1,
-        gateway: ip(address),
-    };
+    let direct = |address| NexthopKey { ifindex: U1, gateway: ip(address) };
     let desired = leaf.desired().structure;
-    assert_eq!(
-        desired.groups[&GroupKey::Hops(vec![(direct("10.0.0.2"), 1)])].len(),
-        1
-    );
+    assert_eq!(desired.groups[&GroupKey::Hops(vec![(direct("10.0.0.2"), 1)])].len(), 1);
     assert_eq!(desired.unresolved, [direct("10.0.0.3")].into());
     leaf.apply(neighbour(U1, "10.0.0.3", Some(host(0x53))));
     assert_eq!(leaf.desired().structure.groups.len(), 2, "a group for each");
@@ -96,23 +73,13 @@ fn an_unresolved_member_is_left_out_and_listed() {
     let desired = leaf.desired().structure;
     assert_eq!(desired.groups[&GroupKey::Object(20)], [(second(), 3)]);
     assert_eq!(desired.unresolved, [first()].into());
-    leaf.apply(Event::NeighbourGone {
-        ifindex: U2,
-        address: ip("fe80::52"),
-    });
+    leaf.apply(Event::NeighbourGone { ifindex: U2, address: ip("fe80::52") });
     let desired = leaf.desired().structure;
     assert_eq!(desired.vteps[&VTEP], None);
     assert!(desired.groups.is_empty());
     assert_eq!(desired.unresolved, [first(), second()].into());
-    assert!(
-        leaf.problems()
-            .contains("VTEP 10.0.0.2: no next hop of the route 10.0.0.2/32 is up")
-    );
-    assert_eq!(
-        leaf.place(2),
-        Some(Target::Remote(VTEP)),
-        "the MAC is still behind that VTEP"
-    );
+    assert!(leaf.problems().contains("VTEP 10.0.0.2: no next hop of the route 10.0.0.2/32 is up"));
+    assert_eq!(leaf.place(2), Some(Target::Remote(VTEP)), "the MAC is still behind that VTEP");
 }
 
 #[test]
@@ -134,77 +101,37 @@ fn neighbours_that_no_vtep_needs_cause_no_work_and_stale_ones_neither() {
     };
     let stale = crate::observe::Neighbour { state: 4, ..known };
     assert!(leaf.apply(Event::Neighbour(stale)).is_clean());
-    assert!(
-        leaf.apply(neighbour(U1, "192.0.2.0", Some(host(8))))
-            .needs_structure(&structure)
-    );
+    assert!(leaf.apply(neighbour(U1, "192.0.2.0", Some(host(8)))).needs_structure(&structure));
 }
 
 #[test]
 fn routes_that_cover_no_vtep_cause_no_work() {
     let mut leaf = leaf();
-    assert!(
-        leaf.apply(Event::Route(route("203.0.113.0", 24, Some(20))))
-            .is_clean()
-    );
-    assert!(
-        leaf.apply(Event::Route(route("2001:db8::", 32, Some(20))))
-            .is_clean()
-    );
-    assert!(
-        leaf.apply(Event::Route(route("0.0.0.0", 0, Some(12))))
-            .underlay
-    );
-    assert!(
-        leaf.apply(Event::Route(route("0.0.0.0", 0, Some(12))))
-            .is_clean(),
-        "nothing new"
-    );
+    assert!(leaf.apply(Event::Route(route("203.0.113.0", 24, Some(20)))).is_clean());
+    assert!(leaf.apply(Event::Route(route("2001:db8::", 32, Some(20)))).is_clean());
+    assert!(leaf.apply(Event::Route(route("0.0.0.0", 0, Some(12)))).underlay);
+    assert!(leaf.apply(Event::Route(route("0.0.0.0", 0, Some(12)))).is_clean(), "nothing new");
 }
 
 #[test]
 fn a_dead_link_takes_its_next_hops_with_it_and_asks_for_a_dump() {
     for dead in [
-        Link {
-            carrier: false,
-            mtu: 9000,
-            ..veth(U1, "u1")
-        },
-        Link {
-            up: false,
-            carrier: false,
-            mtu: 9000,
-            ..veth(U1, "u1")
-        },
+        Link { carrier: false, mtu: 9000, ..veth(U1, "u1") },
+        Link { up: false, carrier: false, mtu: 9000, ..veth(U1, "u1") },
     ] {
         let mut leaf = leaf();
         let dirty = leaf.apply(Event::Link(dead.clone()));
         assert!(dirty.routing_stale && dirty.underlay);
         let desired = leaf.desired().structure;
         assert_eq!(desired.groups[&GroupKey::Object(20)], [(second(), 3)]);
-        assert!(
-            desired.unresolved.is_empty(),
-            "a dead link resolves nothing"
-        );
-        assert!(
-            !leaf.apply(Event::Link(dead)).routing_stale,
-            "asked only once"
-        );
+        assert!(desired.unresolved.is_empty(), "a dead link resolves nothing");
+        assert!(!leaf.apply(Event::Link(dead)).routing_stale, "asked only once");
         // The carrier comes back, the kernel's nexthop does not before zebra installs it again.
-        leaf.apply(Event::Link(Link {
-            mtu: 9000,
-            ..veth(U1, "u1")
-        }));
-        assert_eq!(
-            leaf.desired().structure.groups[&GroupKey::Object(20)],
-            [(second(), 3)]
-        );
+        leaf.apply(Event::Link(Link { mtu: 9000, ..veth(U1, "u1") }));
+        assert_eq!(leaf.desired().structure.groups[&GroupKey::Object(20)], [(second(), 3)]);
         leaf.apply(single(11, U1, Some("192.0.2.0")));
         leaf.apply(group(20, &[(11, 1), (12, 3)]));
-        assert_eq!(
-            leaf.desired().structure.groups[&GroupKey::Object(20)].len(),
-            2
-        );
+        assert_eq!(leaf.desired().structure.groups[&GroupKey::Object(20)].len(), 2);
     }
 }
 
@@ -213,27 +140,14 @@ fn a_link_that_is_set_down_takes_spelt_out_hops_too_but_a_lost_carrier_does_not(
     let hops = || vec![hop(U1, Some("192.0.2.0"), 1), hop(U2, Some("fe80::52"), 1)];
     let by_hops = |leaf: &super::follower::Follower| {
         let structure = leaf.desired().structure;
-        structure.vteps[&VTEP]
-            .as_ref()
-            .map(|group| structure.groups[group].len())
+        structure.vteps[&VTEP].as_ref().map(|group| structure.groups[group].len())
     };
     for (up, after) in [(false, Some(1)), (true, Some(2))] {
         let mut leaf = leaf();
-        leaf.apply(Event::Route(Route {
-            hops: hops(),
-            ..route("10.0.0.2", 32, None)
-        }));
-        leaf.apply(Event::Link(Link {
-            up,
-            carrier: false,
-            mtu: 9000,
-            ..veth(U1, "u1")
-        }));
+        leaf.apply(Event::Route(Route { hops: hops(), ..route("10.0.0.2", 32, None) }));
+        leaf.apply(Event::Link(Link { up, carrier: false, mtu: 9000, ..veth(U1, "u1") }));
         assert_eq!(by_hops(&leaf), Some(1));
-        leaf.apply(Event::Link(Link {
-            mtu: 9000,
-            ..veth(U1, "u1")
-        }));
+        leaf.apply(Event::Link(Link { mtu: 9000, ..veth(U1, "u1") }));
         assert_eq!(by_hops(&leaf), after);
     }
 }
@@ -250,25 +164,15 @@ fn a_dump_of_the_routing_leaves_nothing_stale() {
         ],
     });
     let desired = leaf.desired().structure;
-    assert_eq!(
-        desired.groups,
-        [(GroupKey::Object(12), vec![(second(), 1)])].into()
-    );
-    assert_eq!(
-        leaf.place(1),
-        Some(Target::Local(circuit(H1))),
-        "bridges are not touched"
-    );
+    assert_eq!(desired.groups, [(GroupKey::Object(12), vec![(second(), 1)])].into());
+    assert_eq!(leaf.place(1), Some(Target::Local(circuit(H1))), "bridges are not touched");
 }
 
 #[test]
 fn a_member_that_leaves_the_group_leaves_the_group() {
     let mut leaf = leaf();
     leaf.apply(Event::NexthopGone { id: 11 });
-    assert_eq!(
-        leaf.desired().structure.groups[&GroupKey::Object(20)],
-        [(second(), 3)]
-    );
+    assert_eq!(leaf.desired().structure.groups[&GroupKey::Object(20)], [(second(), 3)]);
     leaf.apply(Event::NexthopGone { id: 12 });
     assert_eq!(leaf.desired().structure.vteps[&VTEP], None);
 }
@@ -276,99 +180,31 @@ fn a_member_that_leaves_the_group_leaves_the_group() {
 #[test]
 fn routes_that_do_not_forward_make_a_vtep_unreachable() {
     let base = route("10.0.0.2", 32, Some(20));
-    let local = RouteKey {
-        table: 255,
-        ..base.key
-    };
+    let local = RouteKey { table: 255, ..base.key };
     for (route, sentence) in [
-        (
-            Route {
-                kind: RouteKind::Blackhole,
-                ..base.clone()
-            },
-            "the route 10.0.0.2/32 discards",
-        ),
-        (
-            Route {
-                kind: RouteKind::Other(7),
-                ..base.clone()
-            },
-            "does not forward",
-        ),
-        (
-            Route {
-                key: local,
-                kind: RouteKind::Local,
-                ..base.clone()
-            },
-            "an address of this box",
-        ),
-        (
-            Route {
-                mtu: Some(1400),
-                ..base.clone()
-            },
-            "a path MTU of 1400 bytes",
-        ),
-        (
-            Route {
-                nexthop: Some(99),
-                ..base.clone()
-            },
-            "no next hop",
-        ),
-        (
-            Route {
-                nexthop: Some(30),
-                ..base.clone()
-            },
-            "discards",
-        ),
-        (
-            Route {
-                nexthop: Some(31),
-                ..base.clone()
-            },
-            "another tunnel or MPLS",
-        ),
-        (
-            Route {
-                nexthop: Some(32),
-                ..base.clone()
-            },
-            "a nexthop group inside a group",
-        ),
+        (Route { kind: RouteKind::Blackhole, ..base.clone() }, "the route 10.0.0.2/32 discards"),
+        (Route { kind: RouteKind::Other(7), ..base.clone() }, "does not forward"),
+        (Route { key: local, kind: RouteKind::Local, ..base.clone() }, "an address of this box"),
+        (Route { mtu: Some(1400), ..base.clone() }, "a path MTU of 1400 bytes"),
+        (Route { nexthop: Some(99), ..base.clone() }, "no next hop"),
+        (Route { nexthop: Some(30), ..base.clone() }, "discards"),
+        (Route { nexthop: Some(31), ..base.clone() }, "another tunnel or MPLS"),
+        (Route { nexthop: Some(32), ..base.clone() }, "a nexthop group inside a group"),
     ] {
         let mut leaf = leaf();
-        let object = |id, kind| {
-            Event::Nexthop(crate::observe::Nexthop {
-                id,
-                fdb: false,
-                kind,
-            })
-        };
+        let object = |id, kind| Event::Nexthop(crate::observe::Nexthop { id, fdb: false, kind });
         leaf.apply(object(30, NexthopKind::Blackhole));
-        let encapsulated = NexthopKind::Single {
-            ifindex: U1,
-            gateway: Some(ip("192.0.2.0")),
-            encapsulated: true,
-        };
+        let encapsulated =
+            NexthopKind::Single { ifindex: U1, gateway: Some(ip("192.0.2.0")), encapsulated: true };
         leaf.apply(object(31, encapsulated));
         leaf.apply(group(32, &[(20, 1)]));
         leaf.apply(Event::Route(route));
         assert_eq!(leaf.desired().structure.vteps[&VTEP], None, "{sentence}");
-        assert!(
-            leaf.problems().contains(sentence),
-            "{sentence}: {}",
-            leaf.problems()
-        );
+        assert!(leaf.problems().contains(sentence), "{sentence}: {}", leaf.problems());
     }
     let mut leaf = leaf();
     leaf.apply(Event::RouteGone(base.key));
-    assert!(
-        leaf.problems()
-            .contains("VTEP 10.0.0.2: no route, left to the kernel")
-    );
+    assert!(leaf.problems().contains("VTEP 10.0.0.2: no route, left to the kernel"));
 }
 
 #[test]
@@ -376,67 +212,36 @@ fn a_less_specific_route_takes_over() {
     let mut leaf = leaf();
     leaf.apply(Event::Route(route("10.0.0.0", 8, Some(12))));
     leaf.apply(Event::RouteGone(RouteKey {
-        prefix: Prefix {
-            address: ip("10.0.0.2"),
-            length: 32,
-        },
+        prefix: Prefix { address: ip("10.0.0.2"), length: 32 },
         ..route("10.0.0.2", 32, None).key
     }));
-    assert_eq!(
-        leaf.desired().structure.vteps[&VTEP],
-        Some(GroupKey::Object(12))
-    );
+    assert_eq!(leaf.desired().structure.vteps[&VTEP], Some(GroupKey::Object(12)));
 }
 
 #[test]
 fn uplinks_that_cannot_be_expressed_leave_the_vtep_to_the_kernel() {
-    let device = |kind| Link {
-        mtu: 9000,
-        ..link(U1, "u1", kind)
-    };
+    let device = |kind| Link { mtu: 9000, ..link(U1, "u1", kind) };
     for (uplink, sentence) in [
-        (
-            device(bridge(false)),
-            "bridge devices are not supported as uplinks",
-        ),
-        (
-            vlan_of(U2, 5, 0x8100, veth(U1, "u1")),
-            "VLAN devices are not supported as uplinks",
-        ),
+        (device(bridge(false)), "bridge devices are not supported as uplinks"),
+        (vlan_of(U2, 5, 0x8100, veth(U1, "u1")), "VLAN devices are not supported as uplinks"),
         (device(LinkKind::Other("vrf".into())), "vrf devices"),
-        (
-            Link {
-                mac: None,
-                ..veth(U1, "u1")
-            },
-            "no Ethernet interface",
-        ),
+        (Link { mac: None, ..veth(U1, "u1") }, "no Ethernet interface"),
         (port_of(BR10, veth(U1, "u1")), "which is a bridge port"),
     ] {
         let mut leaf = leaf();
         leaf.apply(Event::Link(uplink));
         assert_eq!(leaf.desired().structure.vteps[&VTEP], None, "{sentence}");
-        assert!(
-            leaf.problems().contains(sentence),
-            "{sentence}: {}",
-            leaf.problems()
-        );
+        assert!(leaf.problems().contains(sentence), "{sentence}: {}", leaf.problems());
     }
 }
 
 #[test]
 fn a_port_with_hosts_behind_it_is_no_uplink() {
     let mut leaf = leaf();
-    leaf.apply(Event::Link(vlan_of(
-        U1,
-        5,
-        0x8100,
-        port_of(BR10, veth(41, "u1.5")),
-    )));
+    leaf.apply(Event::Link(vlan_of(U1, 5, 0x8100, port_of(BR10, veth(41, "u1.5")))));
     assert_eq!(leaf.desired().structure.ports[&U1].role, Role::Access);
     assert!(
-        leaf.problems()
-            .contains("use separate ports for hosts and fabric"),
+        leaf.problems().contains("use separate ports for hosts and fabric"),
         "{}",
         leaf.problems()
     );
@@ -444,17 +249,10 @@ fn a_port_with_hosts_behind_it_is_no_uplink() {
 
 #[test]
 fn an_uplink_stays_one_while_it_exists_and_is_no_bridge_port() {
-    let policy = Policy {
-        sticky_uplinks: [U1, U2].into(),
-        ..Policy::default()
-    };
+    let policy = Policy { sticky_uplinks: [U1, U2].into(), ..Policy::default() };
     let mut leaf = leaf_with(policy);
     leaf.apply(Event::RouteGone(route("10.0.0.2", 32, None).key));
-    leaf.apply(Event::Link(Link {
-        up: false,
-        carrier: false,
-        ..veth(U1, "u1")
-    }));
+    leaf.apply(Event::Link(Link { up: false, carrier: false, ..veth(U1, "u1") }));
     assert_eq!(leaf.desired().structure.uplinks(), [U1, U2].into());
     leaf.apply(Event::LinkGone { ifindex: U1 });
     assert_eq!(leaf.desired().structure.uplinks(), [U2].into());
@@ -467,20 +265,11 @@ fn a_vtep_is_known_while_any_entry_names_it() {
     let mut leaf = leaf();
     let flood = tunnel_mac(Mac::ZERO, IpAddr::V4(REMOTE));
     leaf.apply(Event::TunnelMacGone(flood));
-    assert!(
-        leaf.desired().structure.vteps.contains_key(&VTEP),
-        "a station is behind it"
-    );
+    assert!(leaf.desired().structure.vteps.contains_key(&VTEP), "a station is behind it");
     leaf.apply(Event::TunnelMac(flood));
     leaf.apply(Event::TunnelMac(flood));
-    leaf.apply(Event::TunnelMacGone(tunnel_mac(
-        host(2),
-        IpAddr::V4(REMOTE),
-    )));
-    assert!(
-        leaf.desired().structure.vteps.contains_key(&VTEP),
-        "it is in the flood list"
-    );
+    leaf.apply(Event::TunnelMacGone(tunnel_mac(host(2), IpAddr::V4(REMOTE))));
+    assert!(leaf.desired().structure.vteps.contains_key(&VTEP), "it is in the flood list");
     leaf.apply(Event::TunnelMacGone(flood));
     assert!(leaf.desired().structure.vteps.is_empty());
 }
@@ -489,13 +278,7 @@ fn a_vtep_is_known_while_any_entry_names_it() {
 fn an_ipv6_vtep_in_the_flood_list_is_reported() {
     let mut leaf = leaf();
     leaf.apply(Event::TunnelMac(tunnel_mac(Mac::ZERO, ip("2001:db8::2"))));
-    assert!(
-        leaf.problems()
-            .contains("VTEP 2001:db8::2: IPv6 underlays are not supported")
-    );
-    leaf.apply(Event::TunnelMacGone(tunnel_mac(
-        Mac::ZERO,
-        ip("2001:db8::2"),
-    )));
+    assert!(leaf.problems().contains("VTEP 2001:db8::2: IPv6 underlays are not supported"));
+    leaf.apply(Event::TunnelMacGone(tunnel_mac(Mac::ZERO, ip("2001:db8::2"))));
     assert_eq!(leaf.problems(), "");
 }

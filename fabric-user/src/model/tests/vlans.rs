@@ -14,72 +14,34 @@ const H1_100: u32 = 41;
 fn a_vlan_device_as_bridge_port_is_a_tagged_circuit_of_its_lower_interface() {
     let mut leaf = leaf();
     leaf.apply(Event::Link(veth(23, "h3")));
-    let device = Link {
-        mtu: 1400,
-        ..port_of(BR10, veth(H1_100, "h3.100"))
-    };
+    let device = Link { mtu: 1400, ..port_of(BR10, veth(H1_100, "h3.100")) };
     leaf.apply(Event::Link(vlan_of(23, 100, 0x8100, device)));
     let desired = leaf.desired().structure;
     let port = &desired.ports[&23];
-    assert_eq!(
-        (port.name.as_str(), port.mtu, port.untagged),
-        ("h3", 1500, None)
-    );
+    assert_eq!((port.name.as_str(), port.mtu, port.untagged), ("h3", 1500, None));
     assert_eq!(port.tagged, [(100, circuit(H1_100))].into());
-    assert!(
-        !desired.ports.contains_key(&H1_100),
-        "the program runs on h3"
-    );
+    assert!(!desired.ports.contains_key(&H1_100), "the program runs on h3");
     assert_eq!(
         desired.circuits[&circuit(H1_100)],
-        Circuit {
-            port: 23,
-            vlan: 100,
-            isolated: false,
-            max_frame: 1414
-        }
+        Circuit { port: 23, vlan: 100, isolated: false, max_frame: 1414 }
     );
     leaf.apply(Event::BridgeMac(bridge_mac(H1_100, host(3))));
     assert_eq!(leaf.place(3), Some(Target::Local(circuit(H1_100))));
     // The VLAN device itself stays up for a moment when its lower interface goes down.
-    leaf.apply(Event::Link(Link {
-        carrier: false,
-        ..veth(23, "h3")
-    }));
+    leaf.apply(Event::Link(Link { carrier: false, ..veth(23, "h3") }));
     assert_eq!(leaf.place(3), None);
 }
 
 #[test]
 fn a_port_can_be_untagged_in_one_bridge_and_tagged_in_another() {
     let mut leaf = leaf();
-    let other = DomainKey {
-        bridge: 50,
-        vlan: 0,
-    };
+    let other = DomainKey { bridge: 50, vlan: 0 };
     leaf.apply(Event::Link(link(50, "br20", bridge(false))));
-    leaf.apply(Event::Link(port_of(
-        50,
-        link(51, "vx20", LinkKind::Vxlan(vxlan(20))),
-    )));
-    leaf.apply(Event::Link(vlan_of(
-        H1,
-        20,
-        0x8100,
-        port_of(50, veth(H1_100, "h1.20")),
-    )));
+    leaf.apply(Event::Link(port_of(50, link(51, "vx20", LinkKind::Vxlan(vxlan(20))))));
+    leaf.apply(Event::Link(vlan_of(H1, 20, 0x8100, port_of(50, veth(H1_100, "h1.20")))));
     let port = &leaf.desired().structure.ports[&H1];
     assert_eq!(port.untagged, Some(circuit(H1)));
-    assert_eq!(
-        port.tagged,
-        [(
-            20,
-            CircuitKey {
-                bridge_port: H1_100,
-                domain: other
-            }
-        )]
-        .into()
-    );
+    assert_eq!(port.tagged, [(20, CircuitKey { bridge_port: H1_100, domain: other })].into());
 }
 
 #[test]
@@ -104,10 +66,7 @@ fn vlan_devices_that_cannot_be_expressed_are_declined_with_a_sentence() {
         ),
         (
             plain,
-            Link {
-                lower_elsewhere: true,
-                ..vlan_of(23, 100, 0x8100, device())
-            },
+            Link { lower_elsewhere: true, ..vlan_of(23, 100, 0x8100, device()) },
             "another network namespace",
         ),
     ];
@@ -129,10 +88,7 @@ fn domain(vlan: u16) -> DomainKey {
 }
 
 fn in_vlan(bridge_port: u32, vlan: u16) -> CircuitKey {
-    CircuitKey {
-        bridge_port,
-        domain: domain(vlan),
-    }
+    CircuitKey { bridge_port, domain: domain(vlan) }
 }
 
 /// The leaf with a VLAN-aware bridge: `h1` untagged in VLAN 200, `h2` a trunk with 200 and 300,
@@ -142,11 +98,7 @@ fn vlan_aware_leaf() -> Follower {
     leaf.apply(Event::Link(link(BR10, "br10", bridge(true))));
     leaf.apply(vlans(VX10, BR10, &[(VLAN, true, true)]));
     leaf.apply(vlans(H1, BR10, &[(VLAN, true, true)]));
-    leaf.apply(vlans(
-        H2,
-        BR10,
-        &[(VLAN, false, false), (300, false, false)],
-    ));
+    leaf.apply(vlans(H2, BR10, &[(VLAN, false, false), (300, false, false)]));
     leaf
 }
 
@@ -159,13 +111,7 @@ fn each_vlan_of_a_vlan_aware_bridge_is_a_domain_and_a_ports_vlans_are_its_circui
         .iter()
         .map(|(key, domain)| (key.vlan, domain.name.as_str(), domain.vni))
         .collect();
-    assert_eq!(
-        vnis,
-        [
-            (VLAN, "br10 vlan 200", Some(10_010)),
-            (300, "br10 vlan 300", None)
-        ]
-    );
+    assert_eq!(vnis, [(VLAN, "br10 vlan 200", Some(10_010)), (300, "br10 vlan 300", None)]);
     assert_eq!(desired.ports[&H1].untagged, Some(in_vlan(H1, VLAN)));
     assert!(desired.ports[&H1].tagged.is_empty());
     assert_eq!(desired.ports[&H2].untagged, None);
@@ -180,40 +126,23 @@ fn each_vlan_of_a_vlan_aware_bridge_is_a_domain_and_a_ports_vlans_are_its_circui
 #[test]
 fn macs_of_a_vlan_aware_bridge_are_those_with_a_vlan() {
     let mut leaf = vlan_aware_leaf();
-    assert!(
-        leaf.desired().fdb.is_empty(),
-        "entries without a VLAN mean nothing here"
-    );
-    let entry = |port, mac| {
-        Event::BridgeMac(BridgeMac {
-            vlan: VLAN,
-            ..bridge_mac(port, mac)
-        })
-    };
+    assert!(leaf.desired().fdb.is_empty(), "entries without a VLAN mean nothing here");
+    let entry = |port, mac| Event::BridgeMac(BridgeMac { vlan: VLAN, ..bridge_mac(port, mac) });
     leaf.apply(entry(H2, host(1)));
     leaf.apply(entry(VX10, host(2)));
-    let at = |number| FdbKey {
-        domain: domain(VLAN),
-        mac: host(number),
-    };
+    let at = |number| FdbKey { domain: domain(VLAN), mac: host(number) };
     let fdb = leaf.desired().fdb;
     assert_eq!(fdb[&at(1)], Target::Local(in_vlan(H2, VLAN)));
     assert_eq!(fdb[&at(2)], Target::Remote(VTEP));
     // The vxlan device's entry changes: the VLAN is that of the device's PVID.
-    leaf.apply(Event::TunnelMacGone(tunnel_mac(
-        host(2),
-        IpAddr::V4(REMOTE),
-    )));
+    leaf.apply(Event::TunnelMacGone(tunnel_mac(host(2), IpAddr::V4(REMOTE))));
     assert!(!leaf.desired().fdb.contains_key(&at(2)));
 }
 
 #[test]
 fn the_same_mac_with_a_vlan_is_ignored_in_a_plain_bridge() {
     let mut leaf = leaf();
-    leaf.apply(Event::BridgeMac(BridgeMac {
-        vlan: 1,
-        ..bridge_mac(H2, host(2))
-    }));
+    leaf.apply(Event::BridgeMac(BridgeMac { vlan: 1, ..bridge_mac(H2, host(2)) }));
     assert_eq!(leaf.place(2), Some(Target::Remote(VTEP)));
     assert_eq!(leaf.desired().fdb.len(), 2);
 }
@@ -221,11 +150,7 @@ fn the_same_mac_with_a_vlan_is_ignored_in_a_plain_bridge() {
 #[test]
 fn untagged_frames_of_a_vlan_that_is_not_the_pvid_are_left_to_the_kernel() {
     let mut leaf = vlan_aware_leaf();
-    leaf.apply(vlans(
-        H1,
-        BR10,
-        &[(VLAN, true, false), (300, false, true), (400, false, false)],
-    ));
+    leaf.apply(vlans(H1, BR10, &[(VLAN, true, false), (300, false, true), (400, false, false)]));
     let desired = leaf.desired().structure;
     assert_eq!(desired.ports[&H1].untagged, None);
     assert_eq!(desired.ports[&H1].tagged, [(400, in_vlan(H1, 400))].into());
@@ -244,83 +169,38 @@ fn untagged_frames_of_a_vlan_that_is_not_the_pvid_are_left_to_the_kernel() {
 #[test]
 fn a_vlan_device_takes_frames_before_the_bridge_that_its_lower_interface_is_in() {
     let mut leaf = vlan_aware_leaf();
-    leaf.apply(Event::Link(vlan_of(
-        H2,
-        300,
-        0x8100,
-        veth(H1_100, "h2.300"),
-    )));
+    leaf.apply(Event::Link(vlan_of(H2, 300, 0x8100, veth(H1_100, "h2.300"))));
     let desired = leaf.desired().structure;
-    assert_eq!(
-        desired.ports[&H2].tagged,
-        [(VLAN, in_vlan(H2, VLAN))].into()
-    );
-    assert!(
-        leaf.problems()
-            .contains("h2: a VLAN device takes the frames of VLAN 300")
-    );
+    assert_eq!(desired.ports[&H2].tagged, [(VLAN, in_vlan(H2, VLAN))].into());
+    assert!(leaf.problems().contains("h2: a VLAN device takes the frames of VLAN 300"));
 }
 
 #[test]
 fn tagged_vlans_through_a_tunnel_and_two_tunnels_for_a_vlan_are_left_to_the_kernel() {
     let mut leaf = vlan_aware_leaf();
-    leaf.apply(vlans(
-        VX10,
-        BR10,
-        &[(VLAN, true, true), (300, false, false)],
-    ));
-    assert!(
-        leaf.problems()
-            .contains("vx10 carries VLAN 300 with its tag"),
-        "{}",
-        leaf.problems()
-    );
-    leaf.apply(Event::Link(port_of(
-        BR10,
-        link(12, "vx20", LinkKind::Vxlan(vxlan(20))),
-    )));
+    leaf.apply(vlans(VX10, BR10, &[(VLAN, true, true), (300, false, false)]));
+    assert!(leaf.problems().contains("vx10 carries VLAN 300 with its tag"), "{}", leaf.problems());
+    leaf.apply(Event::Link(port_of(BR10, link(12, "vx20", LinkKind::Vxlan(vxlan(20))))));
     leaf.apply(vlans(12, BR10, &[(VLAN, true, true)]));
-    assert!(
-        leaf.problems()
-            .contains("VLAN 200 has several vxlan devices"),
-        "{}",
-        leaf.problems()
-    );
+    assert!(leaf.problems().contains("VLAN 200 has several vxlan devices"), "{}", leaf.problems());
     assert_eq!(leaf.desired().structure.domains[&domain(VLAN)].vni, None);
 }
 
 #[test]
 fn a_provider_bridge_is_left_to_the_kernel() {
     let mut leaf = leaf_with(Policy::default());
-    let LinkKind::Bridge(options) = bridge(true) else {
-        unreachable!()
-    };
-    let kind = LinkKind::Bridge(crate::observe::Bridge {
-        vlan_protocol: 0x88a8,
-        ..options
-    });
+    let LinkKind::Bridge(options) = bridge(true) else { unreachable!() };
+    let kind = LinkKind::Bridge(crate::observe::Bridge { vlan_protocol: 0x88a8, ..options });
     leaf.apply(Event::Link(link(BR10, "br10", kind)));
-    assert!(
-        leaf.problems().contains("provider bridge"),
-        "{}",
-        leaf.problems()
-    );
+    assert!(leaf.problems().contains("provider bridge"), "{}", leaf.problems());
     assert!(leaf.desired().structure.domains.is_empty());
     assert!(leaf.desired().fdb.is_empty());
 }
 
 #[test]
 fn a_denied_vlan_device_leaves_the_rest_of_its_port_alone() {
-    let mut leaf = leaf_with(Policy {
-        denied: vec![Pattern::new("*.100")],
-        ..Policy::default()
-    });
-    leaf.apply(Event::Link(vlan_of(
-        H1,
-        100,
-        0x8100,
-        port_of(BR10, veth(H1_100, "h1.100")),
-    )));
+    let mut leaf = leaf_with(Policy { denied: vec![Pattern::new("*.100")], ..Policy::default() });
+    leaf.apply(Event::Link(vlan_of(H1, 100, 0x8100, port_of(BR10, veth(H1_100, "h1.100")))));
     let desired = leaf.desired().structure;
     assert_eq!(desired.ports[&H1].untagged, Some(circuit(H1)));
     assert!(desired.ports[&H1].tagged.is_empty());

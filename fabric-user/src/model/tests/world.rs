@@ -21,14 +21,8 @@ pub(super) const U1: u32 = 31;
 pub(super) const U2: u32 = 32;
 pub(super) const LOCAL: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 pub(super) const REMOTE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
-pub(super) const DOMAIN: DomainKey = DomainKey {
-    bridge: BR10,
-    vlan: 0,
-};
-pub(super) const VTEP: VtepKey = VtepKey {
-    local: LOCAL,
-    remote: REMOTE,
-};
+pub(super) const DOMAIN: DomainKey = DomainKey { bridge: BR10, vlan: 0 };
+pub(super) const VTEP: VtepKey = VtepKey { local: LOCAL, remote: REMOTE };
 
 pub(super) fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -58,32 +52,17 @@ pub(super) fn link(ifindex: u32, name: &str, kind: LinkKind) -> Link {
 
 /// The same as a forwarding port of a bridge.
 pub(super) fn port_of(bridge: u32, link: Link) -> Link {
-    let options = PortOptions {
-        state: PortState::Forwarding,
-        learning: true,
-        ..PortOptions::default()
-    };
-    Link {
-        master: Some(bridge),
-        port: Some(options),
-        ..link
-    }
+    let options =
+        PortOptions { state: PortState::Forwarding, learning: true, ..PortOptions::default() };
+    Link { master: Some(bridge), port: Some(options), ..link }
 }
 
 pub(super) fn bridge(vlan_filtering: bool) -> LinkKind {
-    LinkKind::Bridge(Bridge {
-        vlan_filtering,
-        vlan_protocol: 0x8100,
-        ageing_ms: 300_000,
-    })
+    LinkKind::Bridge(Bridge { vlan_filtering, vlan_protocol: 0x8100, ageing_ms: 300_000 })
 }
 
 pub(super) fn vlan_of(lower: u32, id: u16, protocol: u16, link: Link) -> Link {
-    Link {
-        lower: Some(lower),
-        kind: LinkKind::Vlan(Vlan { id, protocol }),
-        ..link
-    }
+    Link { lower: Some(lower), kind: LinkKind::Vlan(Vlan { id, protocol }), ..link }
 }
 
 pub(super) fn vxlan(vni: u32) -> Vxlan {
@@ -126,66 +105,35 @@ pub(super) fn vlans(ifindex: u32, bridge: u32, vlans: &[(u16, bool, bool)]) -> E
             learning: ifindex != VX10,
             ..PortOptions::default()
         },
-        vlans: vlans
-            .iter()
-            .map(|&(id, pvid, untagged)| PortVlan { id, pvid, untagged })
-            .collect(),
+        vlans: vlans.iter().map(|&(id, pvid, untagged)| PortVlan { id, pvid, untagged }).collect(),
     })
 }
 
 pub(super) fn neighbour(ifindex: u32, address: &str, mac: Option<Mac>) -> Event {
     let state = if mac.is_some() { 2 } else { 0x20 };
-    Event::Neighbour(Neighbour {
-        ifindex,
-        address: ip(address),
-        mac,
-        state,
-        extern_learn: false,
-    })
+    Event::Neighbour(Neighbour { ifindex, address: ip(address), mac, state, extern_learn: false })
 }
 
 pub(super) fn single(id: u32, ifindex: u32, gateway: Option<&str>) -> Event {
     let gateway = gateway.map(ip);
-    let kind = NexthopKind::Single {
-        ifindex,
-        gateway,
-        encapsulated: false,
-    };
-    Event::Nexthop(Nexthop {
-        id,
-        fdb: false,
-        kind,
-    })
+    let kind = NexthopKind::Single { ifindex, gateway, encapsulated: false };
+    Event::Nexthop(Nexthop { id, fdb: false, kind })
 }
 
 pub(super) fn group(id: u32, members: &[(u32, u16)]) -> Event {
-    let members = members
-        .iter()
-        .map(|&(id, weight)| GroupMember { id, weight })
-        .collect();
+    let members = members.iter().map(|&(id, weight)| GroupMember { id, weight }).collect();
     Event::Nexthop(Nexthop {
         id,
         fdb: false,
-        kind: NexthopKind::Group {
-            members,
-            resilient: false,
-        },
+        kind: NexthopKind::Group { members, resilient: false },
     })
 }
 
 /// A unicast route of the main table.
 pub(super) fn route(address: &str, length: u8, nexthop: Option<u32>) -> Route {
-    let prefix = Prefix {
-        address: ip(address),
-        length,
-    };
+    let prefix = Prefix { address: ip(address), length };
     Route {
-        key: RouteKey {
-            table: 254,
-            prefix,
-            tos: 0,
-            priority: 20,
-        },
+        key: RouteKey { table: 254, prefix, tos: 0, priority: 20 },
         kind: RouteKind::Unicast,
         nexthop,
         hops: Vec::new(),
@@ -208,40 +156,21 @@ pub(super) fn bridge_mac(port: u32, mac: Mac) -> BridgeMac {
 }
 
 pub(super) fn tunnel_mac(mac: Mac, address: IpAddr) -> TunnelMac {
-    let target = TunnelTarget::Vtep {
-        address,
-        port: None,
-        vni: None,
-        via: None,
-    };
-    TunnelMac {
-        vxlan: VX10,
-        mac,
-        source_vni: None,
-        target,
-    }
+    let target = TunnelTarget::Vtep { address, port: None, vni: None, via: None };
+    TunnelMac { vxlan: VX10, mac, source_vni: None, target }
 }
 
 /// Everything about the leaf, in the order in which it would be set up.
 pub(super) fn leaf_events() -> Vec<Event> {
     let router = |number| Some(Mac([2, 0, 0, 0, 0, number]));
     vec![
-        Event::Link(Link {
-            loopback: true,
-            ..link(1, "lo", LinkKind::Device)
-        }),
+        Event::Link(Link { loopback: true, ..link(1, "lo", LinkKind::Device) }),
         Event::Link(link(BR10, "br10", bridge(false))),
         Event::Link(vx10(vxlan(10_010))),
         Event::Link(port_of(BR10, veth(H1, "h1"))),
         Event::Link(port_of(BR10, veth(H2, "h2"))),
-        Event::Link(Link {
-            mtu: 9000,
-            ..veth(U1, "u1")
-        }),
-        Event::Link(Link {
-            mtu: 9000,
-            ..veth(U2, "u2")
-        }),
+        Event::Link(Link { mtu: 9000, ..veth(U1, "u1") }),
+        Event::Link(Link { mtu: 9000, ..veth(U2, "u2") }),
         neighbour(U1, "192.0.2.0", router(0x51)),
         neighbour(U2, "fe80::52", router(0x52)),
         single(11, U1, Some("192.0.2.0")),
@@ -268,30 +197,18 @@ pub(super) fn leaf_with(policy: Policy) -> Follower {
 }
 
 pub(super) fn circuit(bridge_port: u32) -> CircuitKey {
-    CircuitKey {
-        bridge_port,
-        domain: DOMAIN,
-    }
+    CircuitKey { bridge_port, domain: DOMAIN }
 }
 
 impl Follower {
     /// Where a host of the leaf's domain is.
     pub(super) fn place(&self, number: u8) -> Option<Target> {
-        self.desired()
-            .fdb
-            .get(&FdbKey {
-                domain: DOMAIN,
-                mac: host(number),
-            })
-            .copied()
+        self.desired().fdb.get(&FdbKey { domain: DOMAIN, mac: host(number) }).copied()
     }
 
     /// All problems as text, one per line.
     pub(super) fn problems(&self) -> String {
         let problems = self.desired().structure.problems;
-        problems
-            .iter()
-            .map(|problem| format!("{problem}\n"))
-            .collect()
+        problems.iter().map(|problem| format!("{problem}\n")).collect()
     }
 }

@@ -12,39 +12,24 @@ use crate::observe::{
 /// Type and bytes of each message that followed a command.
 pub(super) fn messages(command: &str) -> Vec<(u16, Vec<u8>)> {
     let mut lines = include_str!("captured.txt").lines();
-    lines
-        .find(|line| line.strip_prefix("# ") == Some(command))
-        .expect("the command was recorded");
-    lines
-        .take_while(|line| !line.starts_with('#'))
-        .map(parse)
-        .collect()
+    lines.find(|line| line.strip_prefix("# ") == Some(command)).expect("the command was recorded");
+    lines.take_while(|line| !line.starts_with('#')).map(parse).collect()
 }
 
 /// Every captured message.
 pub(super) fn all() -> Vec<(u16, Vec<u8>)> {
     let lines = include_str!("captured.txt").lines();
-    lines
-        .filter(|line| !line.starts_with('#'))
-        .map(parse)
-        .collect()
+    lines.filter(|line| !line.starts_with('#')).map(parse).collect()
 }
 
 fn parse(line: &str) -> (u16, Vec<u8>) {
     let (kind, hex) = line.split_once(' ').unwrap();
-    let bytes = (0..hex.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16));
-    (
-        kind.parse().unwrap(),
-        bytes.collect::<Result<_, _>>().unwrap(),
-    )
+    let bytes = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16));
+    (kind.parse().unwrap(), bytes.collect::<Result<_, _>>().unwrap())
 }
 
 fn events(command: &str) -> Vec<Event> {
-    let decoded = messages(command)
-        .into_iter()
-        .map(|(kind, bytes)| decode(kind, &bytes).unwrap());
+    let decoded = messages(command).into_iter().map(|(kind, bytes)| decode(kind, &bytes).unwrap());
     decoded.flatten().collect()
 }
 
@@ -61,12 +46,8 @@ fn mac(text: &str) -> Mac {
 }
 
 fn vxlan(command: &str) -> Vxlan {
-    let Event::Link(link) = last(command) else {
-        panic!("a link")
-    };
-    let LinkKind::Vxlan(vxlan) = link.kind else {
-        panic!("a vxlan device")
-    };
+    let Event::Link(link) = last(command) else { panic!("a link") };
+    let LinkKind::Vxlan(vxlan) = link.kind else { panic!("a vxlan device") };
     vxlan
 }
 
@@ -75,14 +56,9 @@ fn a_bridge_says_its_ageing_time_in_clock_ticks() {
     let Event::Link(link) = last("ip link add br10 type bridge ageing_time 3000") else {
         panic!("a link")
     };
-    assert_eq!(
-        (link.ifindex, link.name.as_str(), link.mtu),
-        (2, "br10", 1500)
-    );
+    assert_eq!((link.ifindex, link.name.as_str(), link.mtu), (2, "br10", 1500));
     assert!(!link.up && !link.carrier && !link.loopback);
-    let LinkKind::Bridge(bridge) = link.kind else {
-        panic!("a bridge")
-    };
+    let LinkKind::Bridge(bridge) = link.kind else { panic!("a bridge") };
     assert_eq!(bridge.ageing_ms, 30_000);
     assert!(!bridge.vlan_filtering);
 }
@@ -130,9 +106,7 @@ fn a_single_vxlan_device_is_recognised_by_external_mode() {
 
 #[test]
 fn a_bridge_port_says_its_options_in_its_own_link_message_and_in_the_bridges() {
-    let Event::Link(link) = last("ip link set vx10 master br10") else {
-        panic!("a link")
-    };
+    let Event::Link(link) = last("ip link set vx10 master br10") else { panic!("a link") };
     assert_eq!(link.master, Some(2));
     let options = link.port.expect("port options");
     assert_eq!(options.state, PortState::Disabled);
@@ -145,12 +119,7 @@ fn a_bridge_port_says_its_options_in_its_own_link_message_and_in_the_bridges() {
     assert_eq!((port.ifindex, port.bridge), (3, 2));
     assert_eq!(
         port.options,
-        PortOptions {
-            learning: true,
-            isolated: true,
-            neigh_suppress: true,
-            ..options
-        }
+        PortOptions { learning: true, isolated: true, neigh_suppress: true, ..options }
     );
     assert_eq!(port.vlans, [], "this kernel has no VLAN filtering");
 }
@@ -166,18 +135,8 @@ fn leaving_a_bridge_is_not_leaving_the_namespace() {
 
 #[test]
 fn a_flood_entry_is_a_tunnel_entry_with_the_zero_mac() {
-    let target = TunnelTarget::Vtep {
-        address: ip("10.0.0.2"),
-        port: None,
-        vni: None,
-        via: None,
-    };
-    let entry = TunnelMac {
-        vxlan: 3,
-        mac: Mac::ZERO,
-        source_vni: None,
-        target,
-    };
+    let target = TunnelTarget::Vtep { address: ip("10.0.0.2"), port: None, vni: None, via: None };
+    let entry = TunnelMac { vxlan: 3, mac: Mac::ZERO, source_vni: None, target };
     assert_eq!(
         events("bridge fdb append 00:00:00:00:00:00 dev vx10 dst 10.0.0.2 self permanent"),
         [Event::TunnelMac(entry)]
@@ -200,40 +159,20 @@ fn a_remote_mac_is_two_objects_and_so_is_its_removal() {
         sticky: false,
         fixed: false,
     };
-    let target = TunnelTarget::Vtep {
-        address: ip("10.0.0.2"),
-        port: Some(4799),
-        vni: Some(77),
-        via: None,
-    };
-    let tunnel = TunnelMac {
-        vxlan: 3,
-        mac: remote,
-        source_vni: None,
-        target,
-    };
-    assert_eq!(
-        events(add),
-        [Event::BridgeMac(bridge), Event::TunnelMac(tunnel)]
-    );
+    let target =
+        TunnelTarget::Vtep { address: ip("10.0.0.2"), port: Some(4799), vni: Some(77), via: None };
+    let tunnel = TunnelMac { vxlan: 3, mac: remote, source_vni: None, target };
+    assert_eq!(events(add), [Event::BridgeMac(bridge), Event::TunnelMac(tunnel)]);
     assert_eq!(
         events("bridge fdb del 02:aa:00:00:00:02 dev vx10 self master"),
-        [
-            Event::BridgeMacGone {
-                bridge: 2,
-                vlan: 0,
-                mac: remote
-            },
-            Event::TunnelMacGone(tunnel)
-        ]
+        [Event::BridgeMacGone { bridge: 2, vlan: 0, mac: remote }, Event::TunnelMacGone(tunnel)]
     );
 }
 
 #[test]
 fn the_bridges_own_addresses_are_permanent() {
-    let Some(Event::BridgeMac(entry)) = events("ip link add br10 type bridge ageing_time 3000")
-        .into_iter()
-        .next()
+    let Some(Event::BridgeMac(entry)) =
+        events("ip link add br10 type bridge ageing_time 3000").into_iter().next()
     else {
         panic!("a MAC")
     };
@@ -270,20 +209,10 @@ fn nexthop_objects_of_every_kind_are_decoded() {
         encapsulated: false,
     };
     let group = |second, resilient| NexthopKind::Group {
-        members: vec![
-            GroupMember { id: 11, weight: 1 },
-            GroupMember {
-                id: 12,
-                weight: second,
-            },
-        ],
+        members: vec![GroupMember { id: 11, weight: 1 }, GroupMember { id: 12, weight: second }],
         resilient,
     };
-    let nexthop = |id, kind| Nexthop {
-        id,
-        fdb: false,
-        kind,
-    };
+    let nexthop = |id, kind| Nexthop { id, fdb: false, kind };
     assert_eq!(
         object("ip nexthop add id 11 via 192.0.2.0 dev u2"),
         nexthop(11, single(7, "192.0.2.0"))
@@ -292,25 +221,15 @@ fn nexthop_objects_of_every_kind_are_decoded() {
         object("ip nexthop add id 12 via fe80::52 dev u2"),
         nexthop(12, single(7, "fe80::52"))
     );
-    assert_eq!(
-        object("ip nexthop add id 20 group 11/12,3"),
-        nexthop(20, group(3, false))
-    );
+    assert_eq!(object("ip nexthop add id 20 group 11/12,3"), nexthop(20, group(3, false)));
     assert_eq!(
         object("ip nexthop add id 21 group 11/12 type resilient buckets 8"),
         nexthop(21, group(1, true))
     );
-    assert_eq!(
-        object("ip nexthop add id 30 blackhole"),
-        nexthop(30, NexthopKind::Blackhole)
-    );
+    assert_eq!(object("ip nexthop add id 30 blackhole"), nexthop(30, NexthopKind::Blackhole));
     assert_eq!(
         object("ip nexthop add id 0x10000001 via 10.0.0.9 fdb"),
-        Nexthop {
-            id: 0x1000_0001,
-            fdb: true,
-            kind: single(0, "10.0.0.9")
-        }
+        Nexthop { id: 0x1000_0001, fdb: true, kind: single(0, "10.0.0.9") }
     );
     assert_eq!(last("ip nexthop del id 21"), Event::NexthopGone { id: 21 });
 }
@@ -320,48 +239,22 @@ fn a_group_member_can_have_a_weight_of_sixteen_bits() {
     let mut message = vec![0; 8];
     message.extend([8, 0, 1, 0, 20, 0, 0, 0]);
     message.extend([12, 0, 2, 0, 11, 0, 0, 0, 0xff, 0x01, 0, 0]);
-    let Ok(Some(Event::Nexthop(nexthop))) = decode(104, &message) else {
-        panic!("a nexthop")
-    };
-    let members = vec![GroupMember {
-        id: 11,
-        weight: 0x200,
-    }];
-    assert_eq!(
-        nexthop.kind,
-        NexthopKind::Group {
-            members,
-            resilient: false
-        }
-    );
+    let Ok(Some(Event::Nexthop(nexthop))) = decode(104, &message) else { panic!("a nexthop") };
+    let members = vec![GroupMember { id: 11, weight: 0x200 }];
+    assert_eq!(nexthop.kind, NexthopKind::Group { members, resilient: false });
 }
 
 fn key(address: &str, length: u8, priority: u32) -> RouteKey {
-    RouteKey {
-        table: 254,
-        prefix: Prefix {
-            address: ip(address),
-            length,
-        },
-        tos: 0,
-        priority,
-    }
+    RouteKey { table: 254, prefix: Prefix { address: ip(address), length }, tos: 0, priority }
 }
 
 fn hop(gateway: &str, weight: u16) -> Hop {
-    Hop {
-        ifindex: 7,
-        gateway: Some(ip(gateway)),
-        weight,
-        encapsulated: false,
-    }
+    Hop { ifindex: 7, gateway: Some(ip(gateway)), weight, encapsulated: false }
 }
 
 #[test]
 fn a_route_names_its_nexthop_object_and_spells_it_out() {
-    let Event::Route(route) = last("ip route add 10.0.0.2/32 nhid 20") else {
-        panic!("a route")
-    };
+    let Event::Route(route) = last("ip route add 10.0.0.2/32 nhid 20") else { panic!("a route") };
     assert_eq!(route.key, key("10.0.0.2", 32, 0));
     assert_eq!(route.nexthop, Some(20));
     assert_eq!(route.hops, [hop("192.0.2.0", 1), hop("fe80::52", 3)]);
@@ -379,22 +272,14 @@ fn a_route_without_object_has_weighted_hops_of_both_families() {
         mtu: Some(1400),
     };
     assert_eq!(last(add), Event::Route(expected));
-    assert_eq!(
-        last("ip route del 10.0.0.3/32"),
-        Event::RouteGone(key("10.0.0.3", 32, 7))
-    );
+    assert_eq!(last("ip route del 10.0.0.3/32"), Event::RouteGone(key("10.0.0.3", 32, 7)));
 }
 
 #[test]
 fn routes_that_discard_are_known_and_those_of_other_tables_are_not_followed() {
-    let Event::Route(route) = last("ip route add blackhole 10.0.0.4/32") else {
-        panic!("a route")
-    };
+    let Event::Route(route) = last("ip route add blackhole 10.0.0.4/32") else { panic!("a route") };
     assert_eq!(route.kind, RouteKind::Blackhole);
-    assert_eq!(
-        events("ip route add 10.0.0.5 via inet6 fe80::52 dev u2 table 100"),
-        []
-    );
+    assert_eq!(events("ip route add 10.0.0.5 via inet6 fe80::52 dev u2 table 100"), []);
 }
 
 #[test]

@@ -21,10 +21,7 @@ fn in_namespace<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'stati
             eprintln!("SKIP: cannot make a network namespace: {error}");
             return;
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(test());
     })
     .join()
@@ -42,9 +39,7 @@ async fn wait_for(observer: &mut Observer, mut wanted: impl FnMut(&Event) -> boo
     let deadline = Instant::now() + PATIENCE;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let batch = tokio::time::timeout(left, observer.next())
-            .await
-            .expect("the event arrives");
+        let batch = tokio::time::timeout(left, observer.next()).await.expect("the event arrives");
         match batch.unwrap() {
             Batch::Events(events) if events.iter().any(&mut wanted) => return,
             Batch::Events(_) => {}
@@ -68,22 +63,12 @@ fn a_dump_has_what_was_there_and_events_bring_what_follows() {
         let snapshot = observer.dump().await.unwrap();
         assert_eq!(snapshot.scope, Scope::All);
         let has = |wanted: &dyn Fn(&Event) -> bool| snapshot.events.iter().any(wanted);
-        assert!(has(
-            &|e| matches!(e, Event::Link(link) if link.name == "br10")
-        ));
+        assert!(has(&|e| matches!(e, Event::Link(link) if link.name == "br10")));
         assert!(has(&|e| matches!(e, Event::BridgePort(_))));
-        assert!(has(
-            &|e| matches!(e, Event::Nexthop(nexthop) if nexthop.id == 11)
-        ));
-        assert!(has(
-            &|e| matches!(e, Event::Route(route) if route.nexthop == Some(11))
-        ));
-        assert!(has(
-            &|e| matches!(e, Event::Neighbour(n) if n.address.is_ipv4())
-        ));
-        assert!(has(
-            &|e| matches!(e, Event::BridgeMac(m) if m.mac.0[1] == 0xaa)
-        ));
+        assert!(has(&|e| matches!(e, Event::Nexthop(nexthop) if nexthop.id == 11)));
+        assert!(has(&|e| matches!(e, Event::Route(route) if route.nexthop == Some(11))));
+        assert!(has(&|e| matches!(e, Event::Neighbour(n) if n.address.is_ipv4())));
+        assert!(has(&|e| matches!(e, Event::BridgeMac(m) if m.mac.0[1] == 0xaa)));
 
         sh("bridge fdb del 02:aa:00:00:00:01 dev p1 master");
         wait_for(
@@ -101,12 +86,7 @@ fn a_dump_has_what_was_there_and_events_bring_what_follows() {
         .await;
         let routing = observer.dump_routing().await.unwrap();
         assert_eq!(routing.scope, Scope::Routing);
-        assert!(
-            !routing
-                .events
-                .iter()
-                .any(|e| matches!(e, Event::Nexthop(_)))
-        );
+        assert!(!routing.events.iter().any(|e| matches!(e, Event::Nexthop(_))));
         assert!(!routing.events.iter().any(|e| matches!(e, Event::Link(_))));
     });
 }
@@ -125,10 +105,7 @@ fn more_changes_than_the_queue_holds_are_reported_as_lost_and_a_dump_repairs_it(
             | bridge -batch -");
         let deadline = Instant::now() + PATIENCE;
         while observer.next().await.unwrap() != Batch::Lost {
-            assert!(
-                Instant::now() < deadline,
-                "2,048 changes do not fit into the queue"
-            );
+            assert!(Instant::now() < deadline, "2,048 changes do not fit into the queue");
         }
         let snapshot = observer.dump().await.unwrap();
         let macs = snapshot
@@ -137,20 +114,15 @@ fn more_changes_than_the_queue_holds_are_reported_as_lost_and_a_dump_repairs_it(
             .filter(|event| matches!(event, Event::BridgeMac(entry) if entry.mac.0[1] == 0xaa));
         assert_eq!(macs.count(), 2_048);
         sh("bridge fdb del 02:aa:00:ff:07:01 dev p1 master");
-        wait_for(&mut observer, |event| {
-            matches!(event, Event::BridgeMacGone { .. })
-        })
-        .await;
+        wait_for(&mut observer, |event| matches!(event, Event::BridgeMacGone { .. })).await;
     });
 }
 
 #[test]
 fn a_triggered_resolution_makes_the_kernel_ask() {
     in_namespace(|| async {
-        sh(
-            "ip link add p1 type veth peer p2; ip link set p1 up; ip link set p2 up; \
-            ip addr add 192.0.2.1/24 dev p1",
-        );
+        sh("ip link add p1 type veth peer p2; ip link set p1 up; ip link set p2 up; \
+            ip addr add 192.0.2.1/24 dev p1");
         let mut observer = Observer::open().unwrap();
         let snapshot = observer.dump().await.unwrap();
         let ifindex = snapshot
@@ -169,14 +141,7 @@ fn a_triggered_resolution_makes_the_kernel_ask() {
             |event| matches!(event, Event::Neighbour(n) if n.address == address && n.mac.is_none()),
         )
         .await;
-        let error = observer
-            .trigger_resolution(9_999, address)
-            .await
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("refused to resolve 192.0.2.9 on interface 9999"),
-            "{error}"
-        );
+        let error = observer.trigger_resolution(9_999, address).await.unwrap_err().to_string();
+        assert!(error.contains("refused to resolve 192.0.2.9 on interface 9999"), "{error}");
     });
 }

@@ -11,10 +11,7 @@ fn messages_cut_off_anywhere_are_errors_or_less_complete_but_never_panic() {
         for length in 0..bytes.len() {
             let _ = decode(kind, &bytes[..length]);
         }
-        assert!(
-            decode(kind, &bytes[..4]).is_err(),
-            "half a header of type {kind} is an error"
-        );
+        assert!(decode(kind, &bytes[..4]).is_err(), "half a header of type {kind} is an error");
     }
 }
 
@@ -32,9 +29,7 @@ fn damaged_and_random_messages_never_panic() {
         let _ = decode(KINDS[random.below(KINDS.len())], &bytes);
     }
     for _ in 0..100_000 {
-        let bytes: Vec<u8> = (0..random.below(200))
-            .map(|_| random.next() as u8)
-            .collect();
+        let bytes: Vec<u8> = (0..random.below(200)).map(|_| random.next() as u8).collect();
         for kind in KINDS {
             let _ = decode(kind, &bytes);
         }
@@ -72,19 +67,11 @@ const END: u16 = 16;
 
 #[test]
 fn vlan_ranges_are_spelt_out_and_keep_their_flags() {
-    let tagged = |id| PortVlan {
-        id,
-        pvid: false,
-        untagged: false,
-    };
+    let tagged = |id| PortVlan { id, pvid: false, untagged: false };
     assert_eq!(
         vlans(&[(PVID_UNTAGGED, 10), (BEGIN, 100), (END, 102), (0, 200)]),
         [
-            PortVlan {
-                id: 10,
-                pvid: true,
-                untagged: true
-            },
+            PortVlan { id: 10, pvid: true, untagged: true },
             tagged(100),
             tagged(101),
             tagged(102),
