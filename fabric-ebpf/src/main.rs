@@ -22,8 +22,8 @@ use fabric_common::{
 
 use crate::{
     access::{
-        access_fit::access_fit, access_output::access_output, bridge_lookup::bridge_lookup, frame_guard::frame_guard,
-        nexthop_select::nexthop_select, source_check::source_check,
+        access_fit::access_fit, access_output::access_output, bridge_lookup::bridge_lookup,
+        frame_guard::frame_guard, nexthop_select::nexthop_select, source_check::source_check,
         underlay_output::underlay_output, vlan_classify::vlan_classify, vxlan_output::vxlan_output,
     },
     journey::{CircuitRef, Destination, Journey},

@@ -40,9 +40,7 @@ pub fn vxlan_output(
     if inner_length > domain.max_frame || inner_length > nexthop.max_frame {
         return Err(Reason::VxlanOutputTooBig);
     }
-    packet
-        .move_start(journey.tag as i32 - OUTER as i32)
-        .ok_or(Reason::VxlanOutputNoHeadroom)?;
+    packet.move_start(journey.tag as i32 - OUTER as i32).ok_or(Reason::VxlanOutputNoHeadroom)?;
     let mut sent_before = 0;
     if let Some(traffic) = maps::VTEP_TRAFFIC.get_ptr_mut(to.index) {
         // SAFETY: a field of the per-CPU entry that was just looked up.

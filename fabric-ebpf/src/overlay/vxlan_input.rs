@@ -5,10 +5,7 @@
 
 use fabric_common::{
     reason::Reason,
-    schema::{
-        domains, peers, vnis,
-        fdb::split_target,
-    },
+    schema::{domains, fdb::split_target, peers, vnis},
 };
 
 use super::underlay_input::Outer;
