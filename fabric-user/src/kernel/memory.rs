@@ -32,7 +32,7 @@ unsafe impl<T> Sync for MappedArray<T> {}
 impl<T: Pod> MappedArray<T> {
     /// 64-bit words of an element. The kernel rounds elements up to 8 bytes; ours are exact.
     const WORDS: usize = {
-        assert!(size_of::<T>() % 8 == 0 && align_of::<T>() <= 64);
+        assert!(size_of::<T>().is_multiple_of(8) && align_of::<T>() <= 64);
         size_of::<T>() / 8
     };
 
