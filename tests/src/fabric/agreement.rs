@@ -34,11 +34,7 @@ pub fn assert_agreement(fabric: &Fabric, leaf: &str) {
         if found.is_empty() {
             return;
         }
-        assert!(
-            start.elapsed() < PATIENCE,
-            "maps and kernel differ:\n{}",
-            found.join("\n")
-        );
+        assert!(start.elapsed() < PATIENCE, "maps and kernel differ:\n{}", found.join("\n"));
         thread::sleep(POLL);
     }
 }

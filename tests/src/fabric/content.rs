@@ -15,7 +15,8 @@ use super::{Fabric, kernel};
 /// What the maps of a leaf say.
 #[must_use]
 pub fn facts(fabric: &Fabric, leaf: &str) -> BTreeSet<String> {
-    let names = kernel::links(fabric, leaf).iter().map(|l| (l.index(), l.name().to_owned())).collect();
+    let names =
+        kernel::links(fabric, leaf).iter().map(|l| (l.index(), l.name().to_owned())).collect();
     let pin = fabric.instance(leaf).map("tx_ports");
     let tx_ports = MapData::from_pin(pin).expect("the device map is pinned");
     let content = Content {
@@ -110,7 +111,8 @@ impl Content {
                 (KIND_OWN, _) => "this box".to_owned(),
                 (KIND_LOCAL, index) => {
                     let circuit = self.maps.circuits.get(index);
-                    let (port, member) = (self.port(circuit.port.into()), self.name(circuit.bridge_port));
+                    let (port, member) =
+                        (self.port(circuit.port.into()), self.name(circuit.bridge_port));
                     match port == member && circuit.domain == domain {
                         true => format!("port {port}"),
                         false => format!("port {port}, circuit {circuit:?} of {member}"),

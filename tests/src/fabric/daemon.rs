@@ -138,8 +138,10 @@ impl Fabric {
     pub fn start_daemon(&self, leaf: &str, flags: &[&str]) -> Process {
         let path = self.file(&format!("{leaf}.test.log"));
         let log = File::create(&path).expect("the lab's folder can be written");
-        let child = self.spawn_daemon(leaf, flags, log.into());
+        let mut child = self.spawn_daemon(leaf, flags, log.into());
         let process = Process::of(child.id().cast_signed()).expect("fabricd runs");
+        // However it ends, it leaves no zombie.
+        std::thread::spawn(move || child.wait());
         until(START, "fabricd is in sync", || {
             let state = self.state(leaf);
             let words = || fs::read_to_string(&path).unwrap_or_default();

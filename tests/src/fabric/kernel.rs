@@ -180,7 +180,8 @@ impl Kernel {
             let Some(link) = self.link(device).filter(|link| link.alive()) else { continue };
             let mtu = number(&link.0["mtu"]);
             facts.insert(format!("port {device} is uplink, MTU {mtu}, runs fabric_uplink"));
-            let neighbour = self.neighbours.iter().find(|n| n["dev"] == device && n["dst"] == gateway);
+            let neighbour =
+                self.neighbours.iter().find(|n| n["dev"] == device && n["dst"] == gateway);
             if let Some(mac) = neighbour.and_then(|n| n["lladdr"].as_str()) {
                 ways.insert(format!("{device} to {mac}"));
             }

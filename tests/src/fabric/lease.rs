@@ -189,8 +189,36 @@ impl Fabric {
         link.unwrap_or_else(|| panic!("{node} has no interface {interface}")).index()
     }
 
-    /// Sends a ping from one host to another and waits for the answer: afterwards both know each
-    /// other, and the fabric knows both.
+    /// As [`Self::greet`], and waits until every leaf of the hosts' network has both MACs in its
+    /// maps: from then on their frames go by XDP.
+    ///
+    /// # Panics
+    /// If that does not happen.
+    pub fn acquaint(&self, a: &str, b: &str) {
+        self.greet(a, b);
+        for host in [a, b] {
+            let network = self.lab.topology().network(&self.host(host).network);
+            self.wait_known(self.mac(host), &network.expect("networks of hosts exist").bridge());
+        }
+        self.assert_agreement();
+    }
+
+    /// Waits until the maps of every leaf that has a bridge have a MAC in it.
+    ///
+    /// # Panics
+    /// If that does not happen.
+    pub fn wait_known(&self, mac: Mac, bridge: &str) {
+        let (domain, known) = (format!(" is {bridge} at "), format!("{mac} in {bridge} is at "));
+        until(Duration::from_secs(10), &format!("every leaf has {mac} in {bridge}"), || {
+            self.leafs().iter().all(|leaf| {
+                let facts = super::map_facts(self, leaf);
+                !facts.iter().any(|fact| fact.contains(&domain))
+                    || facts.iter().any(|fact| fact.starts_with(&known))
+            })
+        });
+    }
+
+    /// Sends a ping from one host to another and waits for the answer.
     ///
     /// # Panics
     /// If no answer comes.

@@ -53,7 +53,9 @@ fn a_foreign_program_keeps_its_port_and_the_port_is_used_when_it_is_gone() {
 
     drop(foreign);
     until(Duration::from_secs(5), "an audit takes the port into use", || {
-        xdp_programs(&fabric, "leaf01").get("swp12").is_some_and(|(name, _)| name == "fabric_access")
+        xdp_programs(&fabric, "leaf01")
+            .get("swp12")
+            .is_some_and(|(name, _)| name == "fabric_access")
     });
     until(Duration::from_secs(5), "the report is gone", || {
         !fabric.state("leaf01").declined.contains_key("swp12")

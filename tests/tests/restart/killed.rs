@@ -40,11 +40,12 @@ fn a_killed_fabricd_costs_no_datagram_and_its_successor_takes_over_everything() 
     let killed = look();
     fabric.end_daemon("leaf01", Signal::KILL);
     let expired = |seen: &Seen| {
-        ["swp11", "swp1", "swp2"].iter().map(|p| seen.on(p, Reason::PortInputHeartbeatExpired)).sum::<u64>()
+        ["swp11", "swp1", "swp2"]
+            .iter()
+            .map(|p| seen.on(p, Reason::PortInputHeartbeatExpired))
+            .sum::<u64>()
     };
-    until(Duration::from_secs(5), "the heartbeat expires", || {
-        expired(&look().since(&killed)) > 0
-    });
+    until(Duration::from_secs(5), "the heartbeat expires", || expired(&look().since(&killed)) > 0);
     let over = look().since(&killed);
     assert!(over.on("swp11", Reason::Encapsulated) > 200, "XDP did not go on: {over:?}");
 

@@ -22,7 +22,11 @@ fn a_pinned_map_of_another_layout_is_refused_with_its_differences() {
     let pin = fabric.instance("leaf01").map("vteps");
     fs::remove_file(&pin).expect("it is pinned");
     let path = pin.display().to_string();
-    fabric.run("leaf01", "bpftool", &format!("map create {path} type array key 4 value 8 entries 10 name vteps"));
+    fabric.run(
+        "leaf01",
+        "bpftool",
+        &format!("map create {path} type array key 4 value 8 entries 10 name vteps"),
+    );
     let id = MapInfo::from_pin(&pin).expect("it is pinned").id();
 
     let said = refused(fabric.spawn_daemon("leaf01", &[], Stdio::piped()));

@@ -45,8 +45,10 @@ fn after_a_sleep_through_thousands_of_changes_the_maps_equal_the_kernel() {
     until(Duration::from_secs(20), "the maps equal the kernel", || {
         differences(&fabric, "leaf01").is_empty()
     });
-    let ours: Vec<String> =
-        map_facts(&fabric, "leaf01").into_iter().filter(|fact| fact.starts_with("02:cc:")).collect();
+    let ours: Vec<String> = map_facts(&fabric, "leaf01")
+        .into_iter()
+        .filter(|fact| fact.starts_with("02:cc:"))
+        .collect();
     let moved = ours.iter().filter(|fact| fact.ends_with("port swp11")).count();
     assert_eq!((ours.len(), moved), (MACS as usize / 2, MACS as usize / 10));
     println!("{} messages lost", fabric.state("leaf01").resyncs);

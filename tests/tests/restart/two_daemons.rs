@@ -19,7 +19,9 @@ fn a_second_fabricd_refuses_and_leaves_the_first_alone() {
     let (first, programs) = (fabric.daemon("leaf01"), xdp_programs(&fabric, "leaf01"));
 
     let said = refused(fabric.spawn_daemon("leaf01", &[], Stdio::piped()));
-    for part in ["runs already", &fabric.lab().instance("leaf01"), &first.pid.to_string(), "stop it"] {
+    for part in
+        ["runs already", &fabric.lab().instance("leaf01"), &first.pid.to_string(), "stop it"]
+    {
         assert!(said.contains(part), "{part:?} is not in {said:?}");
     }
     assert_eq!(said.trim().lines().count(), 1, "{said:?}");

@@ -23,7 +23,7 @@ const REFRESH: Duration = Duration::from_millis(750);
 #[test]
 fn a_silent_host_is_forgotten_and_a_busy_one_is_kept() {
     let fabric = Fabric::pair();
-    fabric.greet("vm11", "vm21");
+    fabric.acquaint("vm11", "vm21");
     // In hundredths of a second.
     fabric.ip("leaf01", "link set br200 type bridge ageing_time 300");
     let maps = fabric.maps("leaf01");

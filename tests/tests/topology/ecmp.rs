@@ -26,8 +26,7 @@ const KERNEL: u64 = 5;
 #[test]
 fn sixteen_thousand_flows_spread_evenly_over_both_spines() {
     let fabric = Fabric::pair();
-    fabric.greet("vm11", "vm21");
-    fabric.greet("vm21", "vm11");
+    fabric.acquaint("vm11", "vm21");
     let sniffers = ["spine01", "spine02"].map(|s| Sniffer::open(&fabric.netns(s), "swp1"));
     let before = Seen::at(&fabric, "leaf01");
     let (from, to) = (fabric.netns("vm11"), fabric.address("vm21"));
@@ -47,7 +46,8 @@ fn sixteen_thousand_flows_spread_evenly_over_both_spines() {
         let deadline = Instant::now() + Duration::from_secs(1);
         while let Some(frame) = sniffer.next(deadline) {
             // Ethernet 14, IPv4 20, UDP 8, VXLAN 8, inner Ethernet 14 and IPv4 20 bytes.
-            let number = |at: usize| Some(u16::from_be_bytes([*frame.get(at)?, *frame.get(at + 1)?]));
+            let number =
+                |at: usize| Some(u16::from_be_bytes([*frame.get(at)?, *frame.get(at + 1)?]));
             if number(12) == Some(0x0800) && number(36) == Some(4789) && number(86) == Some(9) {
                 frames += 1;
                 ports.extend(number(34));

@@ -21,7 +21,7 @@ const SAMPLED: u64 = 2;
 fn frames_within_a_leaf_within_a_site_and_across_sites_are_forwarded_by_xdp() {
     let fabric = Fabric::two_sites();
     for (to, far) in [("app02", None), ("app03", Some("leaf02")), ("app04", Some("leaf03"))] {
-        fabric.greet("app01", to);
+        fabric.acquaint("app01", to);
         let look = || (Seen::at(&fabric, "leaf01"), far.map(|leaf| Seen::at(&fabric, leaf)));
         let before = look();
         let report = fabric.send("app01", to, FRAMES);

@@ -43,7 +43,7 @@ fn traffic_and_maps_recover_when_frr_is_killed_and_started_again() {
         assert!(report.outage < OUTAGE, "{name}: {report:?}");
         assert_eq!(report.damaged, 0, "{name}: {report:?}");
     }
-    fabric.greet("vm11", "vm21");
+    fabric.acquaint("vm11", "vm21");
     fabric.assert_agreement();
     let before = Seen::at(&fabric, "leaf01");
     let report = fabric.send("vm11", "vm21", 300);

@@ -107,7 +107,7 @@ fn complaint(frame: &[u8]) -> Option<(usize, (u8, u8, u16))> {
 
 /// The fates with the fast path and with the kernel alone.
 fn both(fabric: &Fabric, cases: &[Case]) -> [BTreeMap<Case, Fate>; 2] {
-    fabric.greet("vm11", "vm21");
+    fabric.acquaint("vm11", "vm21");
     // Twice: a sampled frame of the fast path is the kernel's as well.
     fates(fabric, &cases[..1]);
     let fast = fates(fabric, cases);

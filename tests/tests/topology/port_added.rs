@@ -13,21 +13,32 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use fabric_common::reason::Reason;
 use fabric_tests::fabric::{Fabric, Seen, map_facts, until, xdp_programs};
-use fabric_user::lab::traffic::{Stream, StreamOptions};
+use fabric_user::lab::{
+    Mac,
+    traffic::{Stream, StreamOptions},
+};
 
+const MAC: Mac = Mac([0x02, 0xaa, 0, 0, 0, 4]);
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 200, 0, 31);
 
 #[test]
 fn a_port_that_is_added_and_removed_at_run_time_works_while_it_is_there() {
     let fabric = Fabric::pair();
     let (leaf, host) = (fabric.netns("leaf01"), fabric.netns("vm13"));
-    fabric.ip("leaf01", &format!("link add swp21 mtu 1500 type veth peer name eth1 netns {}", host.name()));
+    fabric.ip(
+        "leaf01",
+        &format!("link add swp21 mtu 1500 type veth peer name eth1 netns {}", host.name()),
+    );
     // As on a wire: see the lab's own ports.
     fabric.run("vm13", "ethtool", "-K eth1 gro on tx off rxvlan off txvlan off");
     fabric.run("leaf01", "ethtool", "-K swp21 tx off rxvlan off txvlan off");
     fabric.ip("vm13", &format!("address add {ADDRESS}/24 dev eth1"));
-    fabric.ip("vm13", "link set eth1 up");
-    assert!(!xdp_programs(&fabric, "leaf01").contains_key("swp21"), "it is in no bridge of {}", leaf.name());
+    fabric.ip("vm13", &format!("link set eth1 address {MAC} up"));
+    assert!(
+        !xdp_programs(&fabric, "leaf01").contains_key("swp21"),
+        "it is in no bridge of {}",
+        leaf.name()
+    );
 
     for _ in 0..2 {
         fabric.ip("leaf01", "link set swp21 master br200 up");
@@ -35,6 +46,8 @@ fn a_port_that_is_added_and_removed_at_run_time_works_while_it_is_there() {
             xdp_programs(&fabric, "leaf01").contains_key("swp21")
         });
         fabric.greet("vm13", "vm21");
+        fabric.wait_known(MAC, "br200");
+        fabric.wait_known(fabric.mac("vm21"), "br200");
         fabric.assert_agreement();
         forwards(&fabric);
 
@@ -53,11 +66,8 @@ fn a_port_that_is_added_and_removed_at_run_time_works_while_it_is_there() {
 /// Both ways: from the new port into the tunnel and out of it to the new port.
 fn forwards(fabric: &Fabric) {
     let before = Seen::at(fabric, "leaf01");
-    let options = StreamOptions {
-        interval: Duration::from_millis(1),
-        sizes: vec![64, 1_472],
-        port: 7_400,
-    };
+    let options =
+        StreamOptions { interval: Duration::from_millis(1), sizes: vec![64, 1_472], port: 7_400 };
     let (new, old) = (fabric.netns("vm13"), fabric.netns("vm21"));
     let streams = [
         Stream::start(&old, &new, ADDRESS, options.clone()),

@@ -16,7 +16,7 @@ use fabric_tests::fabric::{Fabric, Seen, map_facts, until};
 #[test]
 fn a_port_that_is_deleted_and_made_again_is_used_again() {
     let fabric = Fabric::pair();
-    fabric.greet("vm12", "vm21");
+    fabric.acquaint("vm12", "vm21");
     let (old, mac) = (fabric.ifindex("leaf01", "swp12"), fabric.mac("vm12"));
     let local = fabric.netns("vm12").name().to_owned();
 
@@ -29,7 +29,10 @@ fn a_port_that_is_deleted_and_made_again_is_used_again() {
     let maps = fabric.maps("leaf01");
     assert!(maps.ports.iter().all(|(_, port)| port.ifindex != old), "a slot still has {old}");
 
-    fabric.ip("leaf01", &format!("link add swp12 mtu 1500 type veth peer name eth0 address {mac} netns {local}"));
+    fabric.ip(
+        "leaf01",
+        &format!("link add swp12 mtu 1500 type veth peer name eth0 address {mac} netns {local}"),
+    );
     fabric.run("vm12", "ethtool", "-K eth0 gro on tx off rxvlan off txvlan off");
     fabric.run("leaf01", "ethtool", "-K swp12 tx off rxvlan off txvlan off");
     fabric.ip("vm12", &format!("address add {}/24 dev eth0", fabric.address("vm12")));
@@ -37,9 +40,7 @@ fn a_port_that_is_deleted_and_made_again_is_used_again() {
     fabric.ip("leaf01", "link set swp12 master br200 up");
     assert_ne!(fabric.ifindex("leaf01", "swp12"), old);
 
-    fabric.greet("vm12", "vm21");
-    fabric.assert_agreement();
-    fabric.greet("vm12", "vm21");
+    fabric.acquaint("vm12", "vm21");
     let before = Seen::at(&fabric, "leaf01");
     let reports = [fabric.send("vm12", "vm21", 200), fabric.send("vm21", "vm12", 200)];
     let seen = Seen::at(&fabric, "leaf01").since(&before);

@@ -24,11 +24,9 @@ fn a_renamed_port_keeps_its_program_and_forwards() {
         fabric.ip("leaf01", line);
     }
     assert_eq!(fabric.ifindex("leaf01", NAME), index);
-    fabric.greet("vm12", "vm21");
-    fabric.assert_agreement();
+    fabric.acquaint("vm12", "vm21");
     assert_eq!(xdp_programs(&fabric, "leaf01").get(NAME), Some(&before));
 
-    fabric.greet("vm12", "vm21");
     let before = Seen::at(&fabric, "leaf01");
     let report = fabric.send("vm12", "vm21", 200);
     let seen = Seen::at(&fabric, "leaf01").since(&before);

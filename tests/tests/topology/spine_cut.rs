@@ -23,7 +23,7 @@ const OUTAGE: Duration = Duration::from_secs(1);
 #[test]
 fn flows_go_on_over_the_other_spine_while_a_link_is_cut() {
     let fabric = Fabric::pair_alone();
-    fabric.greet("vm11", "vm21");
+    fabric.acquaint("vm11", "vm21");
     let mut streams = Vec::new();
     for flow in 0..FLOWS {
         streams.push(("to leaf02", fabric.stream("vm11", "vm21", INTERVAL, 7_600 + flow)));
@@ -61,7 +61,12 @@ fn flows_go_on_over_the_other_spine_while_a_link_is_cut() {
 
     for (direction, stream) in streams {
         let report = stream.stop().expect("the stream could send");
-        println!("{direction}: {} of {} lost, outage {:?}", report.lost(), report.sent, report.outage);
+        println!(
+            "{direction}: {} of {} lost, outage {:?}",
+            report.lost(),
+            report.sent,
+            report.outage
+        );
         assert!(report.outage < OUTAGE, "{direction}: {report:?}");
         assert_eq!((report.damaged, report.duplicates), (0, 0), "{direction}: {report:?}");
     }

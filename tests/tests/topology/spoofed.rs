@@ -22,7 +22,7 @@ const STRANGER: [u8; 4] = [10, 9, 9, 9];
 #[test]
 fn xdp_does_not_forward_vxlan_packets_from_an_unknown_vtep() {
     let fabric = Fabric::pair();
-    fabric.greet("vm21", "vm11");
+    fabric.acquaint("vm21", "vm11");
     let station = |host: &str| Station {
         mac: fabric.mac(host).0,
         ipv4: fabric.address(host).octets(),

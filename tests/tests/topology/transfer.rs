@@ -20,7 +20,7 @@ const SEGMENT: u64 = 1_448;
 #[test]
 fn a_tcp_transfer_between_the_sites_arrives_byte_for_byte() {
     let fabric = Fabric::two_sites();
-    fabric.greet("app01", "app04");
+    fabric.acquaint("app01", "app04");
     let before = Seen::at(&fabric, "leaf01");
     let (from, to) = (fabric.netns("app01"), fabric.netns("app04"));
     let done = traffic::transfer(&from, &to, fabric.address("app04"), BYTES).expect("it is sent");
@@ -36,7 +36,7 @@ fn a_udp_stream_of_mixed_sizes_between_the_sites_arrives_complete_and_undamaged(
     for (from, to, leaf, port) in
         [("app01", "app04", "leaf01", "swp12"), ("app04", "app01", "leaf03", "swp11")]
     {
-        fabric.greet(from, to);
+        fabric.acquaint(from, to);
         let before = Seen::at(&fabric, leaf);
         let report = fabric.send(from, to, DATAGRAMS);
         assert_eq!((report.lost(), report.duplicates, report.damaged), (0, 0, 0), "{report:?}");

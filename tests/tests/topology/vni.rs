@@ -23,7 +23,7 @@ const LEAFS: [&str; 2] = ["leaf01", "leaf02"];
 fn a_vni_that_is_added_and_removed_at_run_time_works_while_it_is_there() {
     let fabric = Fabric::pair();
     let other = fabric.running_stream("vm11", "vm21", Duration::from_millis(5), 7_300);
-    forwards(&fabric);
+    forwards(&fabric, "br100");
 
     for leaf in LEAFS {
         add(&fabric, leaf);
@@ -34,7 +34,7 @@ fn a_vni_that_is_added_and_removed_at_run_time_works_while_it_is_there() {
             map_facts(&fabric, leaf).contains(&fact)
         });
     }
-    forwards(&fabric);
+    forwards(&fabric, "br777");
     fabric.assert_agreement();
 
     for leaf in LEAFS {
@@ -52,7 +52,7 @@ fn a_vni_that_is_added_and_removed_at_run_time_works_while_it_is_there() {
         fabric.ip(leaf, "link set swp13 master br100");
     }
     fabric.assert_agreement();
-    forwards(&fabric);
+    forwards(&fabric, "br100");
 
     let report = other.stop().expect("the stream could send");
     assert_eq!((report.lost(), report.damaged), (0, 0), "the other VNI: {report:?}");
@@ -63,7 +63,9 @@ fn add(fabric: &Fabric, leaf: &str) {
     for line in [
         "link add br777 address 02:00:5e:00:03:09 type bridge".to_owned(),
         "link set br777 addrgenmode none".to_owned(),
-        format!("link add vxlan{VNI} type vxlan id {VNI} local {local} dstport 4789 nolearning noudpcsum"),
+        format!(
+            "link add vxlan{VNI} type vxlan id {VNI} local {local} dstport 4789 nolearning noudpcsum"
+        ),
         format!("link set vxlan{VNI} mtu 1500 master br777 addrgenmode none up"),
         "link set br777 up".to_owned(),
         "link set swp13 master br777".to_owned(),
@@ -90,18 +92,18 @@ fn add(fabric: &Fabric, leaf: &str) {
 }
 
 /// Frames between the hosts whose port moves go by XDP.
-fn forwards(fabric: &Fabric) {
+fn forwards(fabric: &Fabric, bridge: &str) {
     fabric.greet("vm13", "vm23");
-    // Both MACs have to be known on both leafs.
+    for host in ["vm13", "vm23"] {
+        fabric.wait_known(fabric.mac(host), bridge);
+    }
     fabric.assert_agreement();
-    fabric.greet("vm13", "vm23");
     let before = LEAFS.map(|leaf| Seen::at(fabric, leaf));
     let report = fabric.send("vm13", "vm23", 200);
     let near = Seen::at(fabric, "leaf01").since(&before[0]);
     let far = Seen::at(fabric, "leaf02").since(&before[1]);
     assert_eq!((report.lost(), report.damaged), (0, 0), "{report:?}");
-    let (sent, delivered) =
-        (near.on("swp13", Reason::Encapsulated), far.all(Reason::Decapsulated));
+    let (sent, delivered) = (near.on("swp13", Reason::Encapsulated), far.all(Reason::Decapsulated));
     assert!(sent + 2 >= report.sent, "{sent} of {} encapsulated", report.sent);
     assert!(delivered >= sent, "{delivered} of {sent} decapsulated");
 }
