@@ -18,10 +18,6 @@ use crate::{
 /// The test binaries of the package `fabric-tests` that run on every kernel.
 pub(crate) const BINARIES: [&str; 1] = ["vlan_aware"];
 
-/// What of the packet tests runs on every kernel: enough to see that the programs load and that
-/// every kind of map and helper works there. An emulated processor takes seconds for each.
-const PACKETS: [&str; 4] = ["heartbeat::", "vlan_classify::", "bridge_deliver::", "ecn_decap::"];
-
 /// Runs tests, or a command, on other kernels in virtual machines.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -68,13 +64,7 @@ pub(crate) fn test_jobs(paths: &[PathBuf], filter: Option<&str>) -> Vec<Job> {
     let job = |path: &PathBuf| {
         // Emulated processors are slow: tests side by side would only run into their deadlines.
         let mut command = vec![path.display().to_string(), "--test-threads=1".to_owned()];
-        match filter {
-            Some(filter) => command.push(filter.to_owned()),
-            None if binary::name(path) == "packets" => {
-                command.extend(PACKETS.map(str::to_owned));
-            }
-            None => {}
-        }
+        command.extend(filter.map(str::to_owned));
         Job { name: binary::name(path), command }
     };
     paths.iter().map(job).collect()
