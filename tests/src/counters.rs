@@ -99,7 +99,7 @@ fn lookup<T: Pod>(map: &MapData, index: u32, cpus: usize) -> io::Result<Vec<T>> 
         value: u64,
         flags: u64,
     }
-    const { assert!(size_of::<T>() % 8 == 0, "the kernel rounds up to eight bytes") };
+    const { assert!(size_of::<T>().is_multiple_of(8), "the kernel rounds up to eight bytes") };
     let mut values = vec![MaybeUninit::<T>::uninit(); cpus];
     let attributes = Attributes {
         map: map.fd().as_fd().as_raw_fd() as u32,

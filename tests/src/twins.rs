@@ -200,7 +200,7 @@ impl Twins {
             counted.reasons.iter().map(|(row, counter)| (row.clone(), counter.packets)).collect();
         assert_eq!(found, self.expected(port, reason), "left: reasons found, right: expected");
 
-        let [left, right] = [&kernel, &fabric].map(|output| normal(output));
+        let [left, right] = [&kernel, &fabric].map(normal);
         assert!(
             left == right,
             "what came out differs for\n{}the kernel's:\n{}ours:\n{}",
