@@ -49,7 +49,10 @@ fn exchange(stream: &mut UnixStream, command: &str) -> std::io::Result<String> {
     let mut answer = Vec::new();
     let mut chunk = [0; 16 * 1024];
     loop {
-        let length = stream.read(&mut chunk)?;
+        let length = match stream.read(&mut chunk) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            result => result?,
+        };
         if length == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }

@@ -64,7 +64,8 @@ fn send(address: Ipv4Addr, port: u16, bytes: u64) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)?;
     // The other end closes when it has everything.
     stream.set_read_timeout(Some(PATIENCE))?;
-    stream.read(&mut [0]).map(|_| ())
+    // Unlike a single read, this goes on after a signal.
+    stream.read_to_end(&mut Vec::new()).map(|_| ())
 }
 
 fn receive(listener: &TcpListener) -> io::Result<u64> {
@@ -73,7 +74,10 @@ fn receive(listener: &TcpListener) -> io::Result<u64> {
     let mut buffer = vec![0; 65_536];
     let mut intact = 0_u64;
     loop {
-        let length = stream.read(&mut buffer)?;
+        let length = match stream.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            result => result?,
+        };
         if length == 0 {
             return Ok(intact);
         }
