@@ -4,6 +4,7 @@ pub mod cli;
 pub mod daemon;
 pub mod kernel;
 pub mod lab;
+pub mod mac;
 pub mod model;
 pub mod observe;
 pub mod reconcile;

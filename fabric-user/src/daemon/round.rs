@@ -130,7 +130,9 @@ impl Round {
                 .collect();
             if let Some(reconciler) = &mut self.reconciler {
                 let outcome = reconciler.apply_macs(changes);
-                self.note(&outcome);
+                if self.note(&outcome) {
+                    self.write_state();
+                }
             }
         }
         Ok(())
@@ -160,12 +162,15 @@ impl Round {
         }
     }
 
-    fn note(&mut self, outcome: &Outcome) {
+    /// Remembers and says what found no room; true if that is news.
+    fn note(&mut self, outcome: &Outcome) -> bool {
+        let known = self.full.len();
         for text in &outcome.full {
             if self.full.insert(text.clone()) {
                 tracing::warn!("{text}");
             }
         }
+        self.full.len() > known
     }
 
     fn write_state(&mut self) {

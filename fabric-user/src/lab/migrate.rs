@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::announce::{self, FrameSender};
 use super::build;
 use super::error::LabError;
-use super::mac::Mac;
+use crate::mac::Mac;
 use super::netns::Netns;
 use super::render;
 use super::running::Lab;

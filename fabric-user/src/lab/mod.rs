@@ -11,7 +11,6 @@ pub mod daemons;
 pub mod error;
 pub mod graph;
 pub mod interrupt;
-pub mod mac;
 mod migrate;
 pub mod netns;
 pub mod process;
@@ -25,7 +24,7 @@ pub mod traffic;
 mod vty;
 
 pub use self::error::LabError;
-pub use self::mac::Mac;
+pub use crate::mac::Mac;
 pub use self::migrate::Migration;
 pub use self::netns::Netns;
 pub use self::running::{Lab, Node, Options};

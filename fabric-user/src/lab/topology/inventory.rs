@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use serde::Deserialize;
 
 use super::error::TopologyError;
-use crate::lab::mac::Mac;
+use crate::mac::Mac;
 
 /// The file.
 #[derive(Debug, Clone, Deserialize)]

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 pub use self::error::TopologyError;
 pub use self::picture::Function;
-use super::mac::Mac;
+use crate::mac::Mac;
 
 /// A checked topology: every name resolves, every address and port is used once.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use graphviz_rust::dot_structures::{
 };
 
 use super::error::TopologyError;
-use crate::lab::mac::Mac;
+use crate::mac::Mac;
 
 /// What a node is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]

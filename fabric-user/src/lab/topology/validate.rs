@@ -7,7 +7,7 @@ use super::error::TopologyError;
 use super::inventory::{Inventory, NetworkEntry};
 use super::picture::{DrawnCable, DrawnEnd, DrawnNode, Function, Picture};
 use super::{End, Fabric, Host, Link, Network, Switch, Topology};
-use crate::lab::mac::Mac;
+use crate::mac::Mac;
 
 /// Linux allows 15 characters in the name of an interface.
 const INTERFACE_NAME_MAX: usize = 15;

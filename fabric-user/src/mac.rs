@@ -1,28 +1,44 @@
-//! A MAC address as people write it in the picture and the inventory.
+//! Ethernet addresses.
 
-use std::fmt;
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// A 48-bit MAC address in transmission order.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+/// An Ethernet address, bytes in the order of the wire. Written as `aa:bb:cc:dd:ee:ff`.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Mac(pub [u8; 6]);
 
-/// The text is not six pairs of hexadecimal digits separated by colons.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// A text that is no Ethernet address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is not a MAC address such as 02:00:5e:00:00:01")]
 pub struct MacError(String);
 
 impl Mac {
-    /// True for broadcast and multicast addresses, which no interface may own.
-    pub fn is_group(self) -> bool {
+    /// No address: the FDB key of flood entries.
+    pub const ZERO: Self = Self([0; 6]);
+
+    /// A single station's address: neither zero nor multicast nor broadcast.
+    #[must_use]
+    pub const fn is_unicast(self) -> bool {
+        !self.is_group() && !self.is_zero()
+    }
+
+    /// Broadcast and multicast addresses, which no interface may own.
+    #[must_use]
+    pub const fn is_group(self) -> bool {
         self.0[0] & 1 == 1
+    }
+
+    /// All bytes are zero.
+    #[must_use]
+    pub const fn is_zero(self) -> bool {
+        matches!(self.0, [0, 0, 0, 0, 0, 0])
     }
 
     /// A locally administered address derived from `name`, the same on every run, so that
     /// captures and bridge tables of two runs can be compared.
+    #[must_use]
     pub fn derived_from(name: &str) -> Self {
         // FNV-1a: short, stable over compiler versions and good enough to spread names.
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
