@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use super::announce::{self, FrameSender};
 use super::build;
 use super::error::LabError;
-use crate::mac::Mac;
 use super::netns::Netns;
 use super::render;
 use super::running::Lab;
@@ -19,6 +18,7 @@ use super::state::{Place, State, StateFolder};
 use super::tools;
 use super::topology::{End, Host, Network};
 use crate::kernel::interface;
+use crate::mac::Mac;
 
 /// The new interface's name until the old one is gone.
 const ARRIVING: &str = "arriving";

@@ -24,8 +24,8 @@ pub mod traffic;
 mod vty;
 
 pub use self::error::LabError;
-pub use crate::mac::Mac;
 pub use self::migrate::Migration;
 pub use self::netns::Netns;
 pub use self::running::{Lab, Node, Options};
 pub use self::topology::Topology;
+pub use crate::mac::Mac;

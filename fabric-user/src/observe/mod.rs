@@ -25,11 +25,11 @@ mod route;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use crate::mac::{Mac, MacError};
 pub use bridge_port::{BridgePort, PortOptions, PortState, PortVlan};
 pub use event::{Event, Scope, Snapshot};
 pub use fdb::{BridgeMac, TunnelMac, TunnelTarget};
 pub use link::{Bridge, Df, Link, LinkKind, Vlan, Vxlan};
-pub use crate::mac::{Mac, MacError};
 pub use message::{DecodeError, decode};
 pub use neighbour::Neighbour;
 pub use nexthop::{GroupMember, Nexthop, NexthopKind};

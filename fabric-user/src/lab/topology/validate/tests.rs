@@ -1,0 +1,197 @@
+//! What is refused, and how it is said.
+
+use super::*;
+
+const PICTURE: &str = r#"graph t {
+  spine01 [function=spine]
+  leaf01 [function=leaf]
+  leaf02 [function=leaf]
+  vm1 [function=host]
+  vm2 [function=host]
+  leaf01:swp1 -- spine01:swp1
+  leaf02:swp1 -- spine01:swp2
+  leaf01:swp10 -- vm1:eth0 [right_mac="02:00:00:00:01:01"]
+  leaf02:swp10 -- vm2:eth0
+}"#;
+const INVENTORY: &str = r#"
+[nodes.spine01]
+site = "a"
+as = 65100
+loopback = "10.0.0.1"
+[nodes.leaf01]
+site = "a"
+as = 65101
+loopback = "10.0.0.11"
+[nodes.leaf02]
+site = "a"
+as = 65102
+loopback = "10.0.0.12"
+[networks.blue]
+vlan = 10
+vni = 1010
+gateway = "10.1.0.1/24"
+gateway_mac = "00:00:5e:00:01:0a"
+sites = ["a"]
+[networks.red]
+vlan = 20
+vni = 1020
+gateway = "10.2.0.1/24"
+gateway_mac = "00:00:5e:00:01:0a"
+leafs = ["leaf01"]
+[hosts.vm1]
+network = "blue"
+address = "10.1.0.11"
+[hosts.vm2]
+network = "blue"
+address = "10.1.0.12"
+"#;
+
+fn check(picture: &str, inventory: &str) -> Result<Topology, String> {
+    Topology::parse("t", picture, inventory).map_err(|error| error.to_string())
+}
+
+/// Replaces a text that must be there, so that a case cannot pass by changing nothing.
+fn with(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "{from} is not in the text");
+    text.replacen(from, to, 1)
+}
+
+fn inventory_error(from: &str, to: &str) -> String {
+    check(PICTURE, &with(INVENTORY, from, to)).expect_err("must be refused")
+}
+
+fn picture_error(from: &str, to: &str) -> String {
+    check(&with(PICTURE, from, to), INVENTORY).expect_err("must be refused")
+}
+
+#[test]
+fn a_valid_topology_puts_networks_on_leafs_and_hosts_on_ports() {
+    let topology = check(PICTURE, INVENTORY).expect("valid");
+    assert_eq!(topology.switch("leaf01").expect("drawn").networks, ["blue", "red"]);
+    assert_eq!(topology.switch("leaf02").expect("drawn").networks, ["blue"]);
+    assert!(topology.switch("spine01").is_some_and(|spine| !spine.fabricd));
+    let vm1 = topology.host("vm1").expect("drawn");
+    assert_eq!(vm1.end.mac.to_string(), "02:00:00:00:01:01");
+    assert_eq!((vm1.switch.node.as_str(), vm1.switch.port.as_str()), ("leaf01", "swp10"));
+}
+
+#[test]
+fn the_width_of_a_route_counts_shortest_ways_only() {
+    let topology = check(PICTURE, INVENTORY).expect("valid");
+    assert_eq!(topology.ecmp_width("leaf01", "leaf02"), 1);
+    let second = with(PICTURE, "vm1 [", "spine02 [function=spine]\n vm1 [");
+    let second = with(
+        &second,
+        "leaf01:swp10",
+        "leaf01:swp2 -- spine02:swp1\nleaf02:swp2 -- spine02:swp2\nleaf01:swp10",
+    );
+    let spine02 =
+        format!("{INVENTORY}\n[nodes.spine02]\nsite=\"a\"\nas=65100\nloopback=\"10.0.0.2\"\n");
+    let topology = check(&second, &spine02).expect("valid");
+    assert_eq!(topology.ecmp_width("leaf01", "leaf02"), 2);
+    assert_eq!(topology.ecmp_width("leaf01", "spine02"), 1);
+}
+
+#[test]
+fn an_unknown_node_is_refused() {
+    let extra = "[nodes.leaf09]\nsite=\"a\"\nas=1\nloopback=\"10.0.0.9\"\n[networks.blue]";
+    assert!(
+        inventory_error("[networks.blue]", extra).contains("[nodes.leaf09] is an unknown node")
+    );
+    assert!(
+        inventory_error("[hosts.vm2]", "[hosts.vm9]").contains("[hosts.vm9] is an unknown node")
+    );
+    assert!(
+        inventory_error("leafs = [\"leaf01\"]", "leafs = [\"leaf7\"]")
+            .contains("unknown node leaf7")
+    );
+}
+
+#[test]
+fn a_node_without_inventory_is_refused() {
+    assert!(
+        picture_error("vm1 [", "spine02 [function=spine]\n vm1 [")
+            .contains("[nodes.spine02] is missing")
+    );
+}
+
+#[test]
+fn a_duplicate_address_is_refused() {
+    assert!(inventory_error("10.1.0.12", "10.1.0.11").contains("10.1.0.11 is used twice"));
+    assert!(inventory_error("10.0.0.12", "10.0.0.11").contains("10.0.0.11 is used twice"));
+    assert!(inventory_error("10.1.0.12", "10.1.0.1").contains("10.1.0.1 is used twice"));
+}
+
+#[test]
+fn a_duplicate_mac_is_refused() {
+    let twice = picture_error("vm2:eth0", "vm2:eth0 [right_mac=\"02:00:00:00:01:01\"]");
+    assert!(twice.contains("02:00:00:00:01:01 is used twice"), "{twice}");
+    let group = picture_error("02:00:00:00:01:01", "03:00:00:00:01:01");
+    assert!(group.contains("unicast"), "{group}");
+}
+
+#[test]
+fn a_vni_used_twice_or_out_of_range_is_refused() {
+    assert!(inventory_error("vni = 1020", "vni = 1010").contains("VNI 1010 is used twice"));
+    for vni in ["0", "16777216"] {
+        let message = inventory_error("vni = 1020", &format!("vni = {vni}"));
+        assert!(message.contains("out of range"), "{message}");
+    }
+    assert!(check(PICTURE, &with(INVENTORY, "vni = 1020", "vni = 16777215")).is_ok());
+}
+
+#[test]
+fn a_vlan_used_twice_on_a_leaf_or_out_of_range_is_refused() {
+    assert!(inventory_error("vlan = 20", "vlan = 10").contains("VLAN 10 is used twice on leaf01"));
+    assert!(inventory_error("vlan = 20", "vlan = 4095").contains("out of range"));
+}
+
+#[test]
+fn a_port_connected_twice_is_refused() {
+    let message = picture_error("leaf01:swp10", "leaf01:swp1");
+    assert!(message.contains("port swp1 of leaf01 is connected twice"), "{message}");
+}
+
+#[test]
+fn a_host_whose_leaf_lacks_the_network_is_refused() {
+    let moved = with(
+        INVENTORY,
+        "network = \"blue\"\naddress = \"10.1.0.12\"",
+        "network = \"red\"\naddress = \"10.2.0.12\"",
+    );
+    let message = check(PICTURE, &moved).expect_err("must be refused");
+    assert!(message.contains("does not live"), "{message}");
+}
+
+#[test]
+fn neighbours_with_the_same_as_are_refused() {
+    assert!(inventory_error("as = 65101", "as = 65100").contains("same AS 65100"));
+}
+
+#[test]
+fn a_host_outside_its_subnet_is_refused() {
+    assert!(inventory_error("10.1.0.12", "10.1.1.12").contains("outside its network"));
+}
+
+#[test]
+fn overlapping_subnets_are_refused() {
+    assert!(inventory_error("10.2.0.1/24", "10.1.0.129/25").contains("overlapping"));
+    assert!(inventory_error("10.2.0.1/24", "10.9.0.1/8").contains("overlapping"));
+}
+
+#[test]
+fn an_underlay_too_small_for_vxlan_is_refused() {
+    let message =
+        inventory_error("[networks.blue]", "[fabric]\nunderlay_mtu = 1549\n[networks.blue]");
+    assert!(message.contains("too small"), "{message}");
+}
+
+#[test]
+fn long_port_names_and_odd_node_names_are_refused() {
+    assert!(
+        picture_error("leaf01:swp10", "leaf01:ethernet1234567890")
+            .contains("cannot name an interface")
+    );
+    let message = check("graph t { \"a/b\" [function=leaf] }", "").expect_err("must be refused");
+    assert!(message.contains("cannot name a network namespace"), "{message}");
+}
