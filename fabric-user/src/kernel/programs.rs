@@ -139,10 +139,14 @@ fn is_permission(error: &EbpfError) -> bool {
 fn start_log(ebpf: &mut Ebpf) {
     match aya_log::EbpfLogger::init(ebpf) {
         Ok(logger) => {
-            if let Ok(mut fd) = tokio::io::unix::AsyncFd::register_with_interest(
-                logger,
-                tokio::io::Interest::READABLE,
-            ) {
+            // SAFETY: the logger owns its descriptor and keeps it open as long as it lives.
+            let watched = unsafe {
+                tokio::io::unix::AsyncFd::register_with_interest(
+                    logger,
+                    tokio::io::Interest::READABLE,
+                )
+            };
+            if let Ok(mut fd) = watched {
                 tokio::spawn(async move {
                     while let Ok(mut guard) = fd.readable_mut().await {
                         guard.get_inner_mut().flush();
