@@ -48,6 +48,8 @@ impl Round {
             allowed: settings.ports.clone(),
             denied: settings.exclude.clone(),
             default_ttl,
+            // FRR may be down just now: an uplink without routes keeps its program all the same.
+            sticky_uplinks: reconciler.uplinks(),
             ..Policy::default()
         };
         Ok(Self {
@@ -144,8 +146,8 @@ impl Round {
             return Ok(Outcome::default());
         };
         loop {
-            self.policy.sticky_uplinks = self.structure.uplinks();
             self.structure = compile_structure(&self.network, &self.policy);
+            self.policy.sticky_uplinks = self.structure.uplinks();
             let fdb: HashMap<FdbKey, Target> = compile_fdb(&self.network, &self.structure);
             let outcome = reconciler.apply(&self.structure, &fdb)?;
             if outcome.unusable.is_empty() {

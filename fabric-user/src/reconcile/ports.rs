@@ -1,6 +1,6 @@
 //! Ports: slots, programs, redirect targets, and the circuits of their frames.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fabric_common::{
     reason::REASONS,
@@ -35,6 +35,13 @@ const fn role(role: Role) -> u8 {
 }
 
 impl Reconciler {
+    /// Interface indexes of the uplinks in the maps: at the start, those of an earlier daemon.
+    #[must_use]
+    pub fn uplinks(&self) -> BTreeSet<u32> {
+        let uplink = |slot: &u32| self.maps.ports.get(*slot).role == ROLE_UPLINK;
+        self.ports.iter().filter(|(_, slot)| uplink(slot)).map(|(ifindex, _)| *ifindex).collect()
+    }
+
     pub(super) fn add_ports(
         &mut self,
         structure: &Structure,

@@ -11,3 +11,4 @@ mod other_layout;
 mod stopped;
 mod two_daemons;
 mod unusable_vxlan;
+mod without_frr;
