@@ -37,12 +37,23 @@ pub struct Bucket {
 
 const _: () = assert!(size_of::<Slot>() == 16 && size_of::<Bucket>() == 64);
 
-/// The two buckets that may hold `key` in a table of `mask + 1` buckets.
+/// Where `key` may be in a table of `mask + 1` buckets: in one of two buckets, at best in the slot
+/// that is given with it.
+///
+/// The slot is a matter of speed only: a reader that finds its key where it looks first has no
+/// branch to mispredict, and so goes on with its work while memory is slow.
 #[inline(always)]
 #[must_use]
-pub const fn places(key: u64, mask: u32) -> [u32; 2] {
+pub const fn places(key: u64, mask: u32) -> ([u32; 2], usize) {
     let h = crate::flow_hash::mix(key);
-    [h as u32 & mask, (h >> 32) as u32 & mask]
+    ([h as u32 & mask, (h >> 32) as u32 & mask], (h >> 62) as usize)
+}
+
+/// The slot to look at after `n` others, when `first` is the one to begin with.
+#[inline(always)]
+#[must_use]
+pub const fn nth_slot(first: usize, n: usize) -> usize {
+    (first ^ n) % SLOTS
 }
 
 /// The number of buckets for a table that is to hold `entries`: at most half full, a power of two.
@@ -62,13 +73,13 @@ pub const fn buckets_for(entries: u32) -> u32 {
 mod writer {
     use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-    use super::{SLOTS, places};
+    use super::{SLOTS, nth_slot, places};
 
     /// A [`super::Slot`] in memory that the packet path reads at the same time.
     #[repr(C, align(16))]
     #[derive(Debug, Default)]
     pub struct SharedSlot {
-        key: AtomicU64,
+        pub(super) key: AtomicU64,
         target: AtomicU32,
         shown: AtomicU32,
     }
@@ -104,14 +115,22 @@ mod writer {
         }
 
         fn find(&self, key: u64) -> Option<&'a SharedSlot> {
-            places(key, self.mask())
+            let (homes, _) = places(key, self.mask());
+            homes
                 .into_iter()
-                .flat_map(|p| &self.buckets[p as usize])
+                .flat_map(|home| &self.buckets[home as usize])
                 .find(|slot| slot.key.load(Ordering::Acquire) == key)
         }
 
-        fn free_slot(&self, place: u32) -> Option<&'a SharedSlot> {
-            self.buckets[place as usize].iter().find(|s| s.key.load(Ordering::Acquire) == 0)
+        /// The free slot for `key` that a reader finds soonest.
+        fn free_slot(&self, key: u64) -> Option<&'a SharedSlot> {
+            let (homes, first) = places(key, self.mask());
+            homes.into_iter().find_map(|home| {
+                let bucket = &self.buckets[home as usize];
+                (0..SLOTS)
+                    .map(|n| &bucket[nth_slot(first, n)])
+                    .find(|slot| slot.key.load(Ordering::Acquire) == 0)
+            })
         }
 
         /// The target of `key`.
@@ -135,13 +154,11 @@ mod writer {
                 slot.target.store(target, Ordering::Release);
                 return true;
             }
-            let homes = places(key, self.mask());
-            for place in homes {
-                if let Some(slot) = self.free_slot(place) {
-                    slot.set(key, target, 0);
-                    return true;
-                }
+            if let Some(slot) = self.free_slot(key) {
+                slot.set(key, target, 0);
+                return true;
             }
+            let (homes, _) = places(key, self.mask());
             for slot in homes.into_iter().flat_map(|p| &self.buckets[p as usize]) {
                 if self.move_away(slot) {
                     slot.set(key, target, 0);
@@ -156,15 +173,11 @@ mod writer {
         /// and a miss only means that the kernel gets the packet.
         fn move_away(&self, slot: &SharedSlot) -> bool {
             let key = slot.key.load(Ordering::Acquire);
-            for place in places(key, self.mask()) {
-                if let Some(free) = self.free_slot(place) {
-                    let target = slot.target.load(Ordering::Acquire);
-                    free.set(key, target, slot.shown.load(Ordering::Acquire));
-                    slot.key.store(0, Ordering::Release);
-                    return true;
-                }
-            }
-            false
+            let Some(free) = self.free_slot(key) else { return false };
+            let target = slot.target.load(Ordering::Acquire);
+            free.set(key, target, slot.shown.load(Ordering::Acquire));
+            slot.key.store(0, Ordering::Release);
+            true
         }
 
         /// Removes `key`; false if it was not there.
@@ -194,6 +207,7 @@ pub use writer::{SharedBucket, SharedSlot, Table};
 mod tests {
     use super::*;
     extern crate std;
+    use core::sync::atomic::Ordering;
     use std::vec::Vec;
 
     fn memory(entries: u32) -> Vec<SharedBucket> {
@@ -219,6 +233,22 @@ mod tests {
             }
             assert_eq!(table.iter().count(), entries as usize);
         }
+    }
+
+    /// At the load of 64k MACs in a table of the default size.
+    #[test]
+    fn at_a_quarter_of_the_load_most_keys_stand_where_readers_look_first() {
+        let memory = memory(131_072);
+        let table = Table::new(&memory);
+        let stands_first = |key| {
+            let (homes, first) = places(key, memory.len() as u32 - 1);
+            memory[homes[0] as usize][first].key.load(Ordering::Relaxed) == key
+        };
+        for i in 0..65_536 {
+            assert!(table.insert(key(i), i));
+        }
+        let first = (0..65_536).filter(|i| stands_first(key(*i))).count();
+        assert!(first > 65_536 * 8 / 10, "{first} of 65536");
     }
 
     #[test]
