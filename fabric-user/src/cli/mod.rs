@@ -30,7 +30,12 @@ pub use print::is_broken_pipe;
 
 /// fabricctl: look at Fabric, and run fabrics in a lab.
 #[derive(Debug, Parser)]
-#[command(name = "fabricctl", version, about, max_term_width = 100)]
+#[command(
+    name = "fabricctl",
+    version,
+    about = "Shows what Fabric's XDP programs do and know, switches them, and builds labs",
+    max_term_width = 100
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
