@@ -254,10 +254,10 @@ mod tests {
 
     #[test]
     fn keys_are_written_as_the_tables_have_them_or_refused_with_the_form_that_is_right() {
-        assert_eq!(Key::Mac.parse("52-54-00-AA-BB-1").unwrap(), "52:54:00:aa:bb:01");
+        assert_eq!(Key::Mac.parse("52-54-00-AA-BB-01").unwrap(), "52:54:00:aa:bb:01");
         assert_eq!(Key::Number.parse("0200").unwrap(), "200");
         let error = Key::Address.parse("leaf01").unwrap_err().to_string();
         assert_eq!(error, "leaf01 is not an IPv4 address, by which this map is looked up");
-        assert!(Key::Mac.parse("nonsense").unwrap_err().to_string().contains("02:00:00:00:00:01"));
+        assert!(Key::Mac.parse("nonsense").unwrap_err().to_string().contains("02:00:5e:00:00:01"));
     }
 }
