@@ -42,7 +42,9 @@ fn uplinks_keep_their_programs_when_fabricd_restarts_while_frr_is_down() {
     let topology = fabric.lab().topology();
     let leaf = topology.switch("leaf01").expect("it is in the topology");
     Frr::find().expect("FRR is installed").start(topology, leaf, &netns).expect("FRR starts");
-    fabric.wait_converged();
+    until(Duration::from_secs(30), "BGP is back and leaf01 knows its VTEPs", || {
+        fabric.maps("leaf01").vteps.iter().any(|(_, vtep)| vtep.group != 0)
+    });
     fabric.acquaint("vm11", "vm21");
     let seen = Seen::at(&fabric, "leaf01");
     let report = fabric.send("vm11", "vm21", 300);
