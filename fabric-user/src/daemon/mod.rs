@@ -56,6 +56,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let mut routing: Option<Instant> = None;
     let [terminate, interrupt] = &mut ends;
     loop {
+        // In this order: a stream of changes that never pauses must not hold up all else.
         tokio::select! {
             biased;
             _ = terminate.recv() => break,
@@ -69,6 +70,20 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
                     }
                 }
             }
+            Some(pending) = control.next() => {
+                let Pending { request, reply } = pending;
+                let response = round.control(request);
+                // Whoever asked may have left without waiting for the answer.
+                let _left = reply.send(response);
+            }
+            () = sleep_until(routing.unwrap_or_else(Instant::now)), if routing.is_some() => {
+                routing = None;
+                round.replace(observer.dump_routing().await?)?;
+            }
+            _ = audit.tick() => {
+                let snapshot = observer.dump().await?;
+                round.audit(snapshot)?;
+            }
             batch = observer.next() => match batch? {
                 Batch::Events(events) => {
                     if round.events(events)? {
@@ -81,20 +96,6 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
                     round.replace(observer.dump().await?)?;
                 }
             },
-            () = sleep_until(routing.unwrap_or_else(Instant::now)), if routing.is_some() => {
-                routing = None;
-                round.replace(observer.dump_routing().await?)?;
-            }
-            _ = audit.tick() => {
-                let snapshot = observer.dump().await?;
-                round.audit(snapshot)?;
-            }
-            Some(pending) = control.next() => {
-                let Pending { request, reply } = pending;
-                let response = round.control(request);
-                // Whoever asked may have left without waiting for the answer.
-                let _left = reply.send(response);
-            }
         }
     }
     notify(&[sd_notify::NotifyState::Stopping]);

@@ -6,8 +6,6 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::Context as _;
-
 use super::{Request, Response, state::State};
 use crate::{
     kernel::pins::Instance,
@@ -235,28 +233,36 @@ impl Round {
     }
 
     fn attach(&mut self, names: &[String]) -> anyhow::Result<String> {
+        if !names.is_empty() {
+            if self.reconciler.is_none() {
+                anyhow::bail!(
+                    "everything is detached; `fabricctl attach` without a port puts it back"
+                );
+            }
+            return self.change_detached(names, false);
+        }
         if self.reconciler.is_none() {
             self.reconciler = Some(Reconciler::new(self.instance.clone(), &self.settings)?);
         }
-        if names.is_empty() {
-            self.detached.clear();
-            return self.after_change("all ports are in use again");
-        }
-        let text = self.change_detached(names, false)?;
-        self.beat()?;
-        Ok(text)
+        self.detached.clear();
+        self.after_change("all ports are in use again")
     }
 
+    /// Detaches or attaches all of `names`, or none if one of them cannot be meant.
     fn change_detached(&mut self, names: &[String], detach: bool) -> anyhow::Result<String> {
         for name in names {
-            if detach {
-                self.network
-                    .links()
-                    .find(|link| link.name == *name)
-                    .with_context(|| format!("there is no interface {name}"))?;
-                self.detached.insert(name.clone());
-            } else if !self.detached.remove(name) {
+            if detach && !self.network.links().any(|link| link.name == *name) {
+                anyhow::bail!("there is no interface {name}");
+            }
+            if !detach && !self.detached.contains(name) {
                 anyhow::bail!("port {name} was not detached");
+            }
+        }
+        for name in names {
+            if detach {
+                self.detached.insert(name.clone());
+            } else {
+                self.detached.remove(name);
             }
         }
         let list = names.join(", ");

@@ -151,6 +151,17 @@ impl Fabric {
         process
     }
 
+    /// Asks fabricd on a leaf for something that it has to refuse; what it says.
+    ///
+    /// # Panics
+    /// If it does it.
+    pub fn ask_in_vain(&self, leaf: &str, request: &Request) -> String {
+        match ask(&self.run_file(leaf, "sock"), request) {
+            Ok(Some(Response::Failed(text))) => text,
+            other => panic!("fabricd answers {other:?}"),
+        }
+    }
+
     /// Asks fabricd on a leaf for something.
     ///
     /// # Panics

@@ -2,17 +2,19 @@
 //!
 //! - Asked to detach, fabricd leaves nothing: no pin, no program on any interface; the kernel
 //!   carries the traffic on. Asked to attach, XDP forwards again.
-//! - What a killed fabricd left can be removed without one: the same holds.
+//! - What a killed fabricd left can be removed without one, by `fabricctl detach --all` as well: the
+//!   same holds.
+//! - A request that cannot be meant changes nothing, not even in part.
 //!
 //! ```text
 //!  vm11 ─ leaf01 ── spines ── leaf02 ─ vm21
 //!           ╰ detach, attach
 //! ```
 
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
 use fabric_common::reason::Reason;
-use fabric_tests::fabric::{Fabric, Seen, until, xdp_programs};
+use fabric_tests::fabric::{Fabric, Seen, fabricctl, until, xdp_programs};
 use fabric_user::daemon::Request;
 use rustix::process::Signal;
 
@@ -74,4 +76,38 @@ fn what_a_killed_daemon_left_can_be_removed_without_one() {
     println!("{report:?}");
     assert_eq!((report.duplicates, report.damaged), (0, 0), "{report:?}");
     assert!(report.lost() < LOST_AT_DETACH, "{report:?}");
+}
+
+#[test]
+fn a_refused_request_changes_nothing() {
+    let fabric = Fabric::pair();
+    let before = xdp_programs(&fabric, "leaf01");
+    let ports = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+
+    let said = fabric.ask_in_vain("leaf01", &Request::Detach(ports(&["swp11", "nowhere"])));
+    assert_eq!(said, "there is no interface nowhere");
+    // The refused request did not take swp11 for detached.
+    let said = fabric.ask_in_vain("leaf01", &Request::Attach(ports(&["swp11"])));
+    assert_eq!(said, "port swp11 was not detached");
+    fabric.ask("leaf01", &Request::Attach(Vec::new()));
+    assert_eq!(xdp_programs(&fabric, "leaf01"), before);
+
+    fabric.ask("leaf01", &Request::Detach(Vec::new()));
+    let said = fabric.ask_in_vain("leaf01", &Request::Attach(ports(&["swp11"])));
+    assert!(said.starts_with("everything is detached"), "{said}");
+    assert_nothing_is_left(&fabric);
+    fabric.ask("leaf01", &Request::Attach(Vec::new()));
+    fabric.assert_agreement();
+}
+
+#[test]
+fn fabricctl_takes_everything_off_after_fabricd_was_killed() {
+    let fabric = Fabric::pair();
+    fabric.end_daemon("leaf01", Signal::KILL);
+    let instance = fabric.lab().instance("leaf01");
+    let mut command = Command::new(fabricctl());
+    command.args(["detach", "--all", "--instance", &instance]);
+    let said = fabric.lab().exec("leaf01", &mut command).expect("fabricctl detaches");
+    assert!(said.contains("the kernel forwards"), "{said}");
+    assert_nothing_is_left(&fabric);
 }
