@@ -8,15 +8,15 @@ use aya::{
     programs::{ProgramFd, Xdp, XdpMode},
 };
 use fabric_common::{
-    bucket,
     reason::Reason,
     schema::{
         MAPS,
+        buckets::{CHUNK, Chunk},
         circuits::Circuit,
         counters::reason_index,
         domains::{self, Domain},
         fdb,
-        groups::Group,
+        groups::{Choice, Group},
         nexthops::Nexthop,
         ports::{self, Port},
         vteps::Vtep,
@@ -87,26 +87,30 @@ impl Fabric {
                 ifindex: leaf.uplink,
                 mtu: UPLINK_MTU,
                 role: ports::ROLE_UPLINK,
-                mac: fdb::mac_number(UPLINK_MAC),
+                mac_and_view: ports::mac_and_view(fdb::mac_number(UPLINK_MAC), 0),
                 ..Port::default()
             },
         )?;
         let maps = &self.maps;
-        let mut ethernet = [0; 14];
-        ethernet[..6].copy_from_slice(&SPINE_MAC);
-        ethernet[6..12].copy_from_slice(&UPLINK_MAC);
-        ethernet[12] = 0x08;
+        let mut macs = [0; 12];
+        macs[..6].copy_from_slice(&SPINE_MAC);
+        macs[6..].copy_from_slice(&UPLINK_MAC);
         maps.nexthops.set(
             u32::from(NEXTHOP),
             &Nexthop {
-                ethernet,
+                macs,
                 port: uplink as u16,
-                max_frame: UPLINK_MTU - 36,
+                mtu: UPLINK_MTU,
                 family: 4,
                 ..Nexthop::default()
             },
         );
-        maps.groups.set(GROUP, &Group { buckets: [NEXTHOP; bucket::BUCKETS] });
+        // Several buckets, as a leaf with several spines has them.
+        let count = 8 * CHUNK;
+        for chunk in 1..=8 {
+            maps.buckets.set(chunk, &Chunk { nexthops: [NEXTHOP; CHUNK as usize] });
+        }
+        maps.groups.set(GROUP, &Group::new(Choice::Spread { chunk: 1, count, timed: false }));
         let be = |address: std::net::Ipv4Addr| u32::from_ne_bytes(address.octets());
         for vtep in 0..VTEPS {
             let entry = Vtep::new(be(LOCAL), be(vtep_address(vtep)), GROUP);

@@ -3,8 +3,25 @@
 //! The choice is resilient: a change of membership moves only the flows that it must. A member that
 //! leaves gives up its own buckets; a member that joins takes its share from those above theirs.
 
-/// Buckets of one group. A flow's bucket is its hash modulo this number, a power of two.
-pub const BUCKETS: usize = 256;
+/// The most buckets that a group gets, unless the kernel says otherwise.
+pub const MAX: u32 = 16_384;
+
+/// How far the hash moves when a bucket's nexthop is dead: the golden ratio of its range. Its
+/// multiples fall between each other as evenly as can be, so a few steps meet every member that
+/// has a fair share.
+const STEP: u32 = 0x9e37_79b9;
+/// How many buckets a flow looks at before it is left to the kernel.
+pub const TRIES: u32 = 8;
+
+/// The bucket, of `count`, that a flow looks at after `tries` others whose nexthops were dead.
+///
+/// `hash` is [`crate::flow_hash::bucket`].
+#[inline(always)]
+#[must_use]
+pub const fn index(hash: u32, tries: u32, count: u32) -> u32 {
+    let hash = hash.wrapping_add(tries.wrapping_mul(STEP));
+    ((hash as u64 * count as u64) >> 32) as u32
+}
 
 /// A member of a group: the index of its nexthop (0 is no nexthop) and its weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,62 +32,144 @@ pub struct Member {
     pub weight: u16,
 }
 
-/// Fills `buckets` so that each member owns its weighted share, and moves as few buckets as
-/// possible from what stood there before. Without members all buckets become 0.
-///
-/// Shares differ from the exact ones by less than one bucket.
-pub fn fill(buckets: &mut [u16; BUCKETS], members: &[Member]) {
+/// How many buckets a group of `members` should have: so many that the rounding of shares is small
+/// against the differences that chance makes among 65,536 flows, and that the smallest share is
+/// right to within one percent as long as [`MAX`] allows it.
+#[must_use]
+pub fn count_for(members: &[Member]) -> u32 {
     let total: u64 = members.iter().map(|m| u64::from(m.weight.max(1))).sum();
-    if total == 0 {
-        buckets.fill(0);
-        return;
-    }
-    // Every member's quota is the difference of two rounded cumulative shares, so that the quotas
-    // add up to the number of buckets exactly.
-    let mut cumulative = 0_u64;
-    let mut start = 0_usize;
-    let mut quota_of = |weight: u16| {
-        cumulative += u64::from(weight.max(1));
-        let end = (cumulative * BUCKETS as u64 / total) as usize;
-        let quota = end - start;
-        start = end;
-        quota
+    let least = members.iter().map(|m| u64::from(m.weight.max(1))).min().unwrap_or(1);
+    let equal = members.iter().all(|m| u64::from(m.weight.max(1)) == least);
+    let wanted = if equal && members.len().is_power_of_two() {
+        64 * members.len() as u64
+    } else {
+        128 * total.div_ceil(least)
     };
-    // First pass: each member keeps what it has, up to its quota; everything else becomes free.
-    let mut kept = [false; BUCKETS];
-    for member in members {
-        let mut quota = quota_of(member.weight);
-        for (bucket, kept) in buckets.iter().zip(kept.iter_mut()) {
-            if quota > 0 && !*kept && *bucket == member.nexthop {
-                *kept = true;
-                quota -= 1;
+    wanted.next_power_of_two().clamp(256, u64::from(MAX)) as u32
+}
+
+#[cfg(any(test, feature = "user"))]
+mod writer {
+    extern crate std;
+    use std::{collections::HashMap, vec::Vec};
+
+    use super::{Member, TRIES, index};
+
+    /// What a member has and should have, multiplied by the sum of all weights.
+    struct Share {
+        nexthop: u16,
+        wanted: i64,
+        owned: i64,
+    }
+
+    /// Fills `buckets` so that each member owns its weighted share to within one bucket, and moves
+    /// as few buckets as possible from what stood there before: a member that leaves gives up its
+    /// own, a member that joins takes its share from those above theirs. Without members all
+    /// buckets become 0.
+    ///
+    /// A flow of a member that left goes where the packet path already sent it while that member
+    /// was dead, as far as shares allow. Buckets for which `may_move` is false stay with a living
+    /// member.
+    ///
+    /// # Returns
+    /// False if buckets that must not move keep a member from its share.
+    pub fn fill(buckets: &mut [u16], members: &[Member], may_move: impl Fn(usize) -> bool) -> bool {
+        let unit: i64 = members.iter().map(|m| i64::from(m.weight.max(1))).sum();
+        if unit == 0 {
+            buckets.fill(0);
+            return true;
+        }
+        let size = buckets.len() as i64;
+        let wanted = |m: &Member| i64::from(m.weight.max(1)) * size;
+        let mut shares: Vec<Share> = Vec::with_capacity(members.len());
+        let mut of: HashMap<u16, usize> = HashMap::new();
+        for member in members {
+            let at = *of.entry(member.nexthop).or_insert_with(|| {
+                shares.push(Share { nexthop: member.nexthop, wanted: 0, owned: 0 });
+                shares.len() - 1
+            });
+            shares[at].wanted += wanted(member);
+        }
+
+        let mut free = Vec::new();
+        for (at, bucket) in buckets.iter_mut().enumerate() {
+            match of.get(bucket) {
+                Some(member) => shares[*member].owned += unit,
+                None => free.push((at, core::mem::take(bucket))),
             }
+        }
+        if free.len() == buckets.len() {
+            deal(buckets, &shares, unit);
+            return true;
+        }
+        let before = buckets.to_vec();
+        for (at, _) in free {
+            let member = heir(&before, at, &of)
+                .filter(|member| shares[*member].owned < shares[*member].wanted)
+                .unwrap_or_else(|| neediest(&shares));
+            buckets[at] = shares[member].nexthop;
+            shares[member].owned += unit;
+        }
+        balance(buckets, &mut shares, &of, unit, may_move)
+    }
+
+    /// A new group: runs of buckets, in the order of the members.
+    fn deal(buckets: &mut [u16], shares: &[Share], unit: i64) {
+        let mut cumulative = 0;
+        let mut start = 0;
+        for share in shares {
+            cumulative += share.wanted;
+            let end = (cumulative / unit) as usize;
+            buckets[start..end].fill(share.nexthop);
+            start = end;
         }
     }
-    for (bucket, kept) in buckets.iter_mut().zip(kept) {
-        if !kept {
-            *bucket = 0;
-        }
+
+    /// The member to which the packet path turns from a bucket without a living nexthop.
+    fn heir(buckets: &[u16], at: usize, of: &HashMap<u16, usize>) -> Option<usize> {
+        let count = buckets.len() as u64;
+        let middle = ((2 * at as u64 + 1) << 31) / count;
+        (1..TRIES).find_map(|tries| {
+            of.get(&buckets[index(middle as u32, tries, count as u32) as usize]).copied()
+        })
     }
-    // Second pass: what is missing comes from the free ones.
-    let (mut cumulative, mut start) = (0_u64, 0_usize);
-    for member in members {
-        cumulative += u64::from(member.weight.max(1));
-        let end = (cumulative * BUCKETS as u64 / total) as usize;
-        let owned = buckets.iter().filter(|b| **b == member.nexthop).count();
-        let mut missing = (end - start).saturating_sub(owned);
-        start = end;
-        for bucket in buckets.iter_mut() {
-            if missing == 0 {
-                break;
-            }
-            if *bucket == 0 {
-                *bucket = member.nexthop;
-                missing -= 1;
+
+    fn neediest(shares: &[Share]) -> usize {
+        let needs = shares.iter().map(|share| share.wanted - share.owned).enumerate();
+        needs.max_by_key(|(_, need)| *need).map_or(0, |(at, _)| at)
+    }
+
+    /// Moves buckets from members above their share to those that lack more than one.
+    fn balance(
+        buckets: &mut [u16],
+        shares: &mut [Share],
+        of: &HashMap<u16, usize>,
+        unit: i64,
+        may_move: impl Fn(usize) -> bool,
+    ) -> bool {
+        let lacks = |share: &Share| share.wanted - share.owned >= unit;
+        // Two rounds: first from those that own a whole bucket too many, then from those above
+        // their exact share.
+        for surplus in [unit, 1] {
+            let mut needy = neediest(shares);
+            for at in (0..buckets.len()).rev() {
+                if !lacks(&shares[needy]) {
+                    return true;
+                }
+                let Some(&owner) = of.get(&buckets[at]) else { continue };
+                if shares[owner].owned - shares[owner].wanted >= surplus && may_move(at) {
+                    buckets[at] = shares[needy].nexthop;
+                    shares[owner].owned -= unit;
+                    shares[needy].owned += unit;
+                    needy = neediest(shares);
+                }
             }
         }
+        !shares.iter().any(lacks)
     }
 }
+#[cfg(any(test, feature = "user"))]
+pub use writer::fill;
 
 #[cfg(test)]
 mod tests {
@@ -82,57 +181,145 @@ mod tests {
         list.iter().map(|&(nexthop, weight)| Member { nexthop, weight }).collect()
     }
 
-    fn share(buckets: &[u16; BUCKETS], nexthop: u16) -> usize {
+    fn equal(nexthops: impl IntoIterator<Item = u16>) -> Vec<Member> {
+        nexthops.into_iter().map(|nexthop| Member { nexthop, weight: 1 }).collect()
+    }
+
+    fn filled(members: &[Member]) -> Vec<u16> {
+        let mut buckets = std::vec![0; count_for(members) as usize];
+        assert!(fill(&mut buckets, members, |_| true));
+        buckets
+    }
+
+    fn share(buckets: &[u16], nexthop: u16) -> usize {
         buckets.iter().filter(|b| **b == nexthop).count()
     }
 
+    fn assert_fair(buckets: &[u16], members: &[Member]) {
+        let total: u32 = members.iter().map(|m| u32::from(m.weight)).sum();
+        for m in members {
+            let exact = buckets.len() as f64 * f64::from(m.weight) / f64::from(total);
+            let off = share(buckets, m.nexthop) as f64 - exact;
+            assert!(off.abs() <= 1.0, "{m:?} of {}: {off} buckets off", members.len());
+        }
+    }
+
     #[test]
-    fn equal_members_get_equal_shares() {
-        for n in 1..=64_u16 {
-            let mut buckets = [0; BUCKETS];
-            fill(&mut buckets, &members(&(1..=n).map(|i| (i, 1)).collect::<Vec<_>>()));
-            for i in 1..=n {
-                let exact = BUCKETS as f64 / f64::from(n);
-                assert!((share(&buckets, i) as f64 - exact).abs() < 1.0, "member {i} of {n}");
+    fn members_get_their_share_to_within_one_bucket() {
+        for n in 1..=128 {
+            let members = equal(1..=n);
+            assert_fair(&filled(&members), &members);
+        }
+        for list in [&[(1, 1), (2, 2), (3, 3)][..], &[(1, 11), (2, 45)], &[(1, 1), (2, 100)]] {
+            assert_fair(&filled(&members(list)), &members(list));
+        }
+    }
+
+    #[test]
+    fn weights_are_right_to_within_one_percent() {
+        for list in [&[(1, 1), (2, 2), (3, 3)][..], &[(1, 11), (2, 45)], &[(1, 1), (2, 60)]] {
+            let members = members(list);
+            let buckets = filled(&members);
+            let total: u32 = members.iter().map(|m| u32::from(m.weight)).sum();
+            for m in &members {
+                let exact = buckets.len() as f64 * f64::from(m.weight) / f64::from(total);
+                let error = share(&buckets, m.nexthop) as f64 / exact - 1.0;
+                assert!(error.abs() <= 0.01, "{m:?}: {error}");
             }
         }
     }
 
     #[test]
-    fn weights_are_kept_to_within_one_bucket() {
-        let mut buckets = [0; BUCKETS];
-        fill(&mut buckets, &members(&[(1, 1), (2, 2), (3, 5)]));
-        assert_eq!([share(&buckets, 1), share(&buckets, 2), share(&buckets, 3)], [32, 64, 160]);
-    }
-
-    #[test]
     fn removing_a_member_moves_only_its_own_buckets() {
-        let mut buckets = [0; BUCKETS];
-        fill(&mut buckets, &members(&[(1, 1), (2, 1), (3, 1), (4, 1)]));
-        let before = buckets;
-        fill(&mut buckets, &members(&[(1, 1), (2, 1), (4, 1)]));
-        for (b, a) in before.iter().zip(buckets) {
-            assert!(*b == 3 || *b == a, "a bucket of member {b} moved to {a}");
-            assert_ne!(a, 3);
+        for n in 2..=128 {
+            let mut buckets = filled(&equal(1..=n));
+            let before = buckets.clone();
+            let gone = n / 2 + 1;
+            let rest = equal((1..=n).filter(|m| *m != gone));
+            fill(&mut buckets, &rest, |_| true);
+            for (b, a) in before.iter().zip(&buckets) {
+                assert!(*b == gone || b == a, "of {n}: a bucket of member {b} moved to {a}");
+            }
+            assert_eq!(share(&buckets, gone), 0);
+            assert_fair(&buckets, &rest);
         }
     }
 
     #[test]
     fn adding_a_member_moves_only_its_share() {
-        let mut buckets = [0; BUCKETS];
-        fill(&mut buckets, &members(&[(1, 1), (2, 1), (3, 1)]));
-        let before = buckets;
-        fill(&mut buckets, &members(&[(1, 1), (2, 1), (3, 1), (4, 1)]));
-        for (b, a) in before.iter().zip(buckets) {
-            assert!(a == 4 || *b == a, "a bucket moved between old members");
+        for n in 1..128 {
+            let all = equal(1..=n + 1);
+            let mut buckets = std::vec![0; count_for(&all) as usize];
+            fill(&mut buckets, &equal(1..=n), |_| true);
+            let before = buckets.clone();
+            fill(&mut buckets, &all, |_| true);
+            for (b, a) in before.iter().zip(&buckets) {
+                assert!(*a == n + 1 || b == a, "a bucket moved between old members");
+            }
+            assert_fair(&buckets, &all);
         }
-        assert_eq!(share(&buckets, 4), 64);
+    }
+
+    #[test]
+    fn members_that_come_and_go_at_random_leave_fair_shares() {
+        let mut state = 1_u64;
+        let mut random = |below: u64| {
+            state = crate::flow_hash::mix(state.wrapping_add(0x1234_5678_9abc_def1));
+            state % below
+        };
+        let mut buckets = std::vec![0; 4096];
+        let mut now: Vec<Member> = equal(1..=8);
+        for _ in 0..300 {
+            if now.len() > 1 && random(2) == 0 {
+                now.remove(random(now.len() as u64) as usize);
+            } else {
+                let nexthop = (1..).find(|n| now.iter().all(|m| m.nexthop != *n)).unwrap_or(1);
+                now.push(Member { nexthop, weight: 1 + random(3) as u16 });
+            }
+            now.truncate(24);
+            assert!(fill(&mut buckets, &now, |_| true));
+            let total: u32 = now.iter().map(|m| u32::from(m.weight)).sum();
+            for m in &now {
+                let exact = 4096.0 * f64::from(m.weight) / f64::from(total);
+                let off = share(&buckets, m.nexthop) as f64 - exact;
+                assert!(off.abs() <= 2.0, "{off} buckets off among {}", now.len());
+            }
+        }
+    }
+
+    #[test]
+    fn flows_of_a_dead_member_stay_where_they_fled_to() {
+        let mut buckets = filled(&equal(1..=4));
+        let before = buckets.clone();
+        let count = buckets.len() as u32;
+        fill(&mut buckets, &equal([1, 2, 4]), |_| true);
+        let mut same = 0;
+        for hash in (0..1 << 16).map(|i| i << 16 | 0x8000) {
+            let at = index(hash, 0, count) as usize;
+            if before[at] == 3 {
+                let fled = (1..TRIES).map(|t| before[index(hash, t, count) as usize]);
+                same += u32::from(fled.into_iter().find(|n| *n != 3) == Some(buckets[at]));
+            }
+        }
+        // A quarter of the flows fled; the rest of them moves on for the sake of fair shares.
+        assert!(same > 8_000, "{same} of 16384 stayed");
+    }
+
+    #[test]
+    fn buckets_that_must_not_move_stay_until_they_may() {
+        let mut buckets = filled(&equal([1, 2]));
+        let before = buckets.clone();
+        let three = equal([1, 2, 3]);
+        assert!(!fill(&mut buckets, &three, |_| false), "member 3 lacks its share");
+        assert_eq!(buckets, before);
+        assert!(fill(&mut buckets, &three, |_| true));
+        assert!(share(&buckets, 3) > 0);
     }
 
     #[test]
     fn a_group_without_members_is_empty() {
-        let mut buckets = [7; BUCKETS];
-        fill(&mut buckets, &[]);
+        let mut buckets = [7; 256];
+        fill(&mut buckets, &[], |_| true);
         assert!(buckets.iter().all(|b| *b == 0));
     }
 }

@@ -176,7 +176,7 @@ impl Reason {
 }
 
 /// Size of one port's row in the `reasons` map; a power of two, so that the index is a shift.
-pub const REASONS: u32 = 64;
+pub const REASONS: u32 = 128;
 
 const _: () = {
     let mut i = 0;

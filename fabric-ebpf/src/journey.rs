@@ -89,7 +89,7 @@ static NO_SETTINGS: Settings = Settings {
     timeout_jiffies: 0,
     seed: 0,
     hz: 0,
-    _pad: 0,
+    hash_flags: 0,
     vxlan_ports_be: [0; 4],
 };
 

@@ -9,6 +9,7 @@ mod access;
 mod account;
 mod journey;
 mod maps;
+mod nexthop;
 mod overlay;
 mod packet;
 mod port_input;

@@ -7,9 +7,11 @@ use aya_ebpf::{
 use fabric_common::{
     reason::REASONS,
     schema::{
-        MMAPABLE, circuits, circuits::Circuit, counters::Counter, counters::Traffic, domains,
-        domains::Domain, fdb, groups, groups::Group, nexthops, nexthops::Nexthop, peers, ports,
-        ports::Port, settings::Settings, vlans::PortVlans, vnis, vteps, vteps::Vtep,
+        MMAPABLE, bucket_use::ChunkUse, buckets, buckets::Chunk, circuits, circuits::Circuit,
+        counters::Counter, counters::Traffic, domains, domains::Domain, fdb, groups, groups::Group,
+        hosts, hosts6, hosts6::Address6, nexthops, nexthops::Nexthop, own::Own, peers, ports,
+        ports::Port, settings::Settings, trie, trie::Word, views, views::View, vlans::PortVlans,
+        vnis, vteps, vteps::Vtep,
     },
     table::Bucket,
 };
@@ -34,8 +36,24 @@ pub static VTEPS: Array<Vtep, { vteps::MAX as usize }, SHARED> = Array::new();
 pub static PEERS: Array<Bucket, { peers::BUCKETS as usize }, SHARED> = Array::new();
 #[btf_map(name = "vnis")]
 pub static VNIS: Array<Bucket, { vnis::BUCKETS as usize }, SHARED> = Array::new();
+#[btf_map(name = "own")]
+pub static OWN: Array<Own, 1, SHARED> = Array::new();
+#[btf_map(name = "views")]
+pub static VIEWS: Array<View, { views::MAX as usize }, SHARED> = Array::new();
+#[btf_map(name = "hosts")]
+pub static HOSTS: Array<Bucket, { hosts::BUCKETS as usize }, SHARED> = Array::new();
+#[btf_map(name = "hosts6")]
+pub static HOSTS6: Array<Bucket, { hosts6::BUCKETS as usize }, SHARED> = Array::new();
+#[btf_map(name = "addresses6")]
+pub static ADDRESSES6: Array<Address6, { hosts6::ADDRESSES as usize }, SHARED> = Array::new();
+#[btf_map(name = "trie")]
+pub static TRIE: Array<Word, { trie::WORDS as usize }, SHARED> = Array::new();
 #[btf_map(name = "groups")]
 pub static GROUPS: Array<Group, { groups::MAX as usize }, SHARED> = Array::new();
+#[btf_map(name = "buckets")]
+pub static BUCKETS: Array<Chunk, { buckets::MAX as usize }, SHARED> = Array::new();
+#[btf_map(name = "bucket_use")]
+pub static BUCKET_USE: Array<ChunkUse, { buckets::MAX as usize }, SHARED> = Array::new();
 #[btf_map(name = "nexthops")]
 pub static NEXTHOPS: Array<Nexthop, { nexthops::MAX as usize }, SHARED> = Array::new();
 #[btf_map(name = "tx_ports")]

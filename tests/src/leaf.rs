@@ -122,11 +122,11 @@ impl Leaf {
     #[must_use]
     pub fn uplink_of(&self, inner: &[u8]) -> Port {
         let group = self.world.maps.groups.get(self.leaf2.0);
-        let bucket = flow_hash::bucket(model::flow_hash(inner, SEED)) as usize;
-        match NexthopId(group.buckets[bucket % group.buckets.len()]) {
-            nexthop if nexthop == self.spine1 => self.up0.clone(),
-            nexthop if nexthop == self.spine2 => self.up1.clone(),
-            other => panic!("bucket {bucket} belongs to {other:?}"),
+        let hash = flow_hash::bucket(model::flow_hash(inner, SEED));
+        match self.world.maps.choose(group, hash) {
+            Some(nexthop) if nexthop == u32::from(self.spine1.0) => self.up0.clone(),
+            Some(nexthop) if nexthop == u32::from(self.spine2.0) => self.up1.clone(),
+            other => panic!("the bucket of {hash} belongs to {other:?}"),
         }
     }
 

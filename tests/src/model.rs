@@ -221,21 +221,19 @@ fn encapsulate(
     let inner = frame.with_tag(None);
     let flow = flow_hash(&inner, world.maps.settings.get(0).seed);
     let target = world.maps.vteps.get(vtep);
-    let buckets = world.maps.groups.get(target.group).buckets;
-    let nexthop = buckets[hash::bucket(flow) as usize % buckets.len()];
-    let nexthop = world.maps.nexthops.get(nexthop.into());
-    if nexthop.port == 0 {
-        return Err(Reason::NexthopSelectEmptyGroup);
-    }
-    if inner.len() > domain.max_frame.min(nexthop.max_frame) as usize {
+    let group = world.maps.groups.get(target.group);
+    let nexthop = world.maps.choose(group, hash::bucket(flow));
+    let nexthop = nexthop.ok_or(Reason::NexthopSelectEmptyGroup)?;
+    let nexthop = world.maps.nexthops.get(nexthop);
+    if inner.len() > domain.max_frame.min(nexthop.mtu - 36) as usize {
         return Err(Reason::VxlanOutputTooBig);
     }
     let has = |flag: u16| domain.flags & flag != 0;
     let sent = world.sent_to(VtepId(vtep)).expect("the counters can be read");
     let outer_tos = if has(FLAG_TOS_INHERIT) { tos } else { domain.tos };
     let header = Vxlan {
-        destination_mac: nexthop.ethernet[..6].try_into().expect("six bytes"),
-        source_mac: nexthop.ethernet[6..12].try_into().expect("six bytes"),
+        destination_mac: nexthop.macs[..6].try_into().expect("six bytes"),
+        source_mac: nexthop.macs[6..].try_into().expect("six bytes"),
         tos: ecn::encapsulate(outer_tos, tos),
         ttl: if has(FLAG_TTL_INHERIT) && ttl != 0 { ttl } else { domain.ttl },
         id: (sent as u16 ^ (flow >> 32) as u16).to_be(),

@@ -15,10 +15,11 @@ use fabric_common::{
     bucket::{self, Member},
     reason::Reason,
     schema::{
+        buckets::{CHUNK, Chunk},
         circuits::Circuit,
         domains::{self, Domain},
         fdb,
-        groups::Group,
+        groups::{Choice, Group},
         nexthops::Nexthop,
         peers,
         ports::{self, Port as PortEntry, ROLE_UPLINK},
@@ -41,7 +42,6 @@ use crate::{
     device,
     expect::Outcome,
     model::forecast,
-    packet::ether_type,
     run::{self, Run},
 };
 
@@ -99,6 +99,7 @@ pub struct World {
     scope: Scope,
     circuits: u16,
     nexthops: u16,
+    chunks: u32,
 }
 
 impl World {
@@ -127,7 +128,16 @@ impl World {
         let hz = heartbeat::measure_frequency(programs.get(HEARTBEAT)?, &maps)?;
         maps.settings.set(0, &Settings { hz, ..maps.settings.get(0) });
         heartbeat::beat(programs.get(HEARTBEAT)?)?;
-        Ok(Self { programs, maps, hz, counters, scope: Scope::default(), circuits: 0, nexthops: 0 })
+        Ok(Self {
+            programs,
+            maps,
+            hz,
+            counters,
+            scope: Scope::default(),
+            circuits: 0,
+            nexthops: 0,
+            chunks: 1,
+        })
     }
 
     /// Makes a port, runs the program of its role on it and enters it in the maps.
@@ -154,7 +164,7 @@ impl World {
             ifindex: port.ifindex,
             mtu,
             role: port.role,
-            mac: fdb::mac_number(port.mac),
+            mac_and_view: ports::mac_and_view(fdb::mac_number(port.mac), 0),
             ..PortEntry::default()
         };
         self.maps.ports.set(slot, &entry);
@@ -238,17 +248,11 @@ impl World {
     /// Adds a nexthop of the underlay behind an uplink.
     pub fn nexthop(&mut self, port: &Port, mac: Mac, mtu: u32) -> NexthopId {
         self.nexthops += 1;
-        let mut ethernet = [0; 14];
-        ethernet[..6].copy_from_slice(&mac);
-        ethernet[6..12].copy_from_slice(&port.mac);
-        ethernet[12..].copy_from_slice(&ether_type::IPV4.to_be_bytes());
-        let nexthop = Nexthop {
-            ethernet,
-            port: port.slot as u16,
-            max_frame: mtu - 36,
-            family: 4,
-            gateway: [0; 16],
-        };
+        let mut macs = [0; 12];
+        macs[..6].copy_from_slice(&mac);
+        macs[6..].copy_from_slice(&port.mac);
+        let port = port.slot as u16;
+        let nexthop = Nexthop { macs, port, mtu, family: 4, ..Nexthop::default() };
         self.maps.nexthops.set(self.nexthops.into(), &nexthop);
         NexthopId(self.nexthops)
     }
@@ -258,13 +262,24 @@ impl World {
         self.scope.vteps += 1;
         let index = self.scope.vteps;
         let members: Vec<_> = nexthops.iter().map(|n| Member { nexthop: n.0, weight: 1 }).collect();
-        let mut group = Group { buckets: [0; bucket::BUCKETS] };
-        bucket::fill(&mut group.buckets, &members);
-        self.maps.groups.set(index, &group);
+        self.group(index, &members);
         self.maps.vteps.set(index, &Vtep::new(be(local), be(remote), index));
         let key = peers::key(be(local), be(remote));
         assert!(self.maps.peers.table().insert(key, index), "the table of peers is full");
         VtepId(index)
+    }
+
+    /// Makes a group of these members, whose buckets start at a chunk of their own.
+    pub fn group(&mut self, index: u32, members: &[Member]) {
+        let count = bucket::count_for(members);
+        let mut buckets = vec![0; count as usize];
+        bucket::fill(&mut buckets, members, |_| true);
+        let chunk = self.chunks;
+        self.chunks += count.div_ceil(CHUNK);
+        for (i, part) in (chunk..).zip(buckets.as_chunks().0) {
+            self.maps.buckets.set(i, &Chunk { nexthops: *part });
+        }
+        self.maps.groups.set(index, &Group::new(Choice::Spread { chunk, count, timed: false }));
     }
 
     /// Enters a MAC address behind a circuit. Its next frame passes, to show it to the kernel.

@@ -6,21 +6,29 @@
 //! changes single aligned words; whatever needs more than one word is written to a free index
 //! first and referred to afterwards (make before break).
 
+pub mod bucket_use;
+pub mod buckets;
 pub mod circuits;
 pub mod counters;
 pub mod domains;
 pub mod fdb;
 pub mod groups;
+pub mod hosts;
+pub mod hosts6;
 pub mod nexthops;
+pub mod own;
 pub mod peers;
 pub mod ports;
+pub mod routes;
 pub mod settings;
+pub mod trie;
+pub mod views;
 pub mod vlans;
 pub mod vnis;
 pub mod vteps;
 
 /// Version of all layouts below. It is part of the pin path: another version is another folder.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// `BPF_F_MMAPABLE` of `linux/bpf.h`: the array can be mapped into user memory.
 pub const MMAPABLE: u32 = 1 << 10;
@@ -78,8 +86,16 @@ specs! {
     "vteps" Array vteps::Vtep, vteps::MAX, MMAPABLE, "remote VTEPs: addresses and underlay group";
     "peers" Array crate::table::Bucket, peers::BUCKETS, MMAPABLE, "outer source address to VTEP";
     "vnis" Array crate::table::Bucket, vnis::BUCKETS, MMAPABLE, "VNI and UDP port to bridge domain";
-    "groups" Array groups::Group, groups::MAX, MMAPABLE, "ECMP groups: buckets of nexthops";
-    "nexthops" Array nexthops::Nexthop, nexthops::MAX, MMAPABLE, "underlay nexthops: port and MAC addresses";
+    "own" Array own::Own, 1, MMAPABLE, "filter of this box's own addresses";
+    "views" Array views::View, views::MAX, MMAPABLE, "routing views: which prefixes hold for a port";
+    "hosts" Array crate::table::Bucket, hosts::BUCKETS, MMAPABLE, "IPv4 host routes and neighbours";
+    "hosts6" Array crate::table::Bucket, hosts6::BUCKETS, MMAPABLE, "IPv6 host routes and neighbours";
+    "addresses6" Array hosts6::Address6, hosts6::ADDRESSES, MMAPABLE, "addresses and targets of IPv6 hosts";
+    "trie" Array trie::Word, trie::WORDS, MMAPABLE, "prefixes: longest match";
+    "groups" Array groups::Group, groups::MAX, MMAPABLE, "ECMP groups";
+    "buckets" Array buckets::Chunk, buckets::MAX, MMAPABLE, "which nexthop each bucket of a group has";
+    "bucket_use" Array bucket_use::ChunkUse, buckets::MAX, MMAPABLE, "when each bucket was last used";
+    "nexthops" Array nexthops::Nexthop, nexthops::MAX, MMAPABLE, "next hops: port and MAC addresses";
     // `bpf_devmap_val`: interface index and program.
     "tx_ports" DevMap [u32; 2], ports::MAX, 0, "redirect targets by port slot";
     "reasons" PerCpuArray counters::Counter, ports::MAX * crate::reason::REASONS, 0, "received packets per port and reason";

@@ -1,18 +1,24 @@
-//! `nexthops`: the next hops of the underlay, ready to be written into a packet.
+//! `nexthops`: next hops, ready to be written into a packet.
 
-/// Number of entries; index 0 is never used.
-pub const MAX: u32 = 8_192;
+/// Number of entries; index 0 is never used. Indexes fit the 16 bits of a bucket.
+pub const MAX: u32 = 65_536;
 
-/// An underlay nexthop. Never changed while a group refers to it.
+/// Nothing is sent here: the neighbour has failed or is not resolved yet.
+pub const FLAG_DOWN: u16 = 1 << 0;
+
+/// A next hop. While something refers to it only its flags change, which share a word with nothing
+/// else that changes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Nexthop {
-    /// The outer Ethernet header: destination, source, EtherType IPv4.
-    pub ethernet: [u8; 14],
+    /// Destination and source of the Ethernet header.
+    pub macs: [u8; 12],
     /// Slot of the port to send on; 0 marks a free entry.
     pub port: u16,
-    /// Largest inner frame in bytes: the port's MTU minus the 36 bytes from outer IP to VXLAN.
-    pub max_frame: u32,
+    /// `FLAG_` constants.
+    pub flags: u16,
+    /// IP MTU of the port in bytes.
+    pub mtu: u32,
     /// 4 or 6: the family of `gateway`, which serves display only.
     pub family: u32,
     /// Address of the next hop: the first 4 or all 16 bytes.

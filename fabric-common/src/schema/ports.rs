@@ -12,11 +12,15 @@ pub const PROBES: u32 = 4;
 pub const ROLE_NONE: u8 = 0;
 /// Hosts are behind this port: a bridge port, a VM's tap, a bond.
 pub const ROLE_ACCESS: u8 = 1;
-/// The fabric is behind this port.
+/// The fabric, or another routed network, is behind this port.
 pub const ROLE_UPLINK: u8 = 2;
 
 /// Hiding received VLAN tags from XDP was switched off and is to be switched on again at the end.
 pub const FLAG_HID_TAGS: u8 = 1 << 0;
+/// The kernel forwards IPv4 packets that arrive here, and the maps say whereto.
+pub const FLAG_ROUTE4: u8 = 1 << 1;
+/// The same for IPv6.
+pub const FLAG_ROUTE6: u8 = 1 << 2;
 
 /// An interface on which a program runs.
 #[repr(C)]
@@ -32,11 +36,22 @@ pub struct Port {
     pub role: u8,
     /// `FLAG_` constants.
     pub flags: u8,
-    /// MAC address as [`super::fdb::mac_number`] gives it: frames for another one are not for us.
-    pub mac: u64,
+    /// MAC address as [`super::fdb::mac_number`] gives it (48 bits): frames for another one are not
+    /// for us. The 16 bits above are the view by which packets from here are routed, 0 for none;
+    /// see [`mac_and_view`].
+    pub mac_and_view: u64,
+    /// Not 0: no carrier, or switched off; nothing is to be sent here. A word of its own, because
+    /// its writer is not the writer of the others.
+    pub down: u64,
 }
 
-super::map_value!(Port, 24);
+super::map_value!(Port, 32);
+
+/// Packs a MAC address, as [`super::fdb::mac_number`] gives it, and the index of a view.
+#[must_use]
+pub const fn mac_and_view(mac: u64, view: u16) -> u64 {
+    (view as u64) << 48 | mac & 0xffff_ffff_ffff
+}
 
 /// The slots that may hold interface `ifindex`, in the order of probing. Slot 0 is never used, so
 /// that 0 can mean "no port".

@@ -2,11 +2,11 @@
 //!
 //! Passes frames for VTEPs without a usable nexthop: the kernel resolves neighbours and reports.
 
-use fabric_common::{bucket::BUCKETS, flow_hash, reason::Reason};
+use fabric_common::{flow_hash, reason::Reason};
 
 use crate::{
     journey::{Frame, Journey, NexthopRef, VtepRef},
-    maps,
+    nexthop,
     packet::{Packet, network::Network},
 };
 
@@ -25,11 +25,6 @@ pub fn nexthop_select(
 ) -> Result<Selection, Reason> {
     let network =
         Network::parse(packet, frame, journey.settings.seed).ok_or(Reason::PortInputTruncated)?;
-    let group = maps::GROUPS.get(to.vtep.group).ok_or(Reason::NexthopSelectEmptyGroup)?;
-    let index = group.buckets[flow_hash::bucket(network.hash) as usize % BUCKETS];
-    let nexthop = maps::NEXTHOPS.get(u32::from(index)).ok_or(Reason::NexthopSelectEmptyGroup)?;
-    if nexthop.port == 0 {
-        return Err(Reason::NexthopSelectEmptyGroup);
-    }
+    let nexthop = nexthop::choose(journey, to.vtep.group, flow_hash::bucket(network.hash))?;
     Ok(Selection { nexthop, network })
 }

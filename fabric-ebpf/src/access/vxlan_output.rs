@@ -16,7 +16,7 @@ use crate::{
     account,
     journey::{Frame, Journey, VtepRef},
     maps,
-    packet::{Packet, pair_and_word, quad, word_and_pair},
+    packet::{Packet, network::ether_type, pair_and_word, quad, word_and_pair},
 };
 
 /// Ethernet, IPv4, UDP and VXLAN header: 14 + 20 + 8 + 8.
@@ -37,7 +37,7 @@ pub fn vxlan_output(
     let domain = journey.domain;
     let nexthop = selection.nexthop;
     let inner_length = journey.length - journey.tag as u32;
-    if inner_length > domain.max_frame || inner_length > nexthop.max_frame {
+    if inner_length > domain.max_frame || inner_length + OUTER_IP > nexthop.mtu {
         return Err(Reason::VxlanOutputTooBig);
     }
     packet.move_start(journey.tag as i32 - OUTER as i32).ok_or(Reason::VxlanOutputNoHeadroom)?;
@@ -88,13 +88,14 @@ fn write_outer(
     );
 
     let mut outer = packet.start_of::<OUTER>()?;
-    // Few wide stores, in which the Ethernet header's two overlap.
-    let ethernet = selection.nexthop.ethernet.as_ptr();
-    // SAFETY: the two words are the bytes 0 to 7 and 6 to 13 of the 14 of the header.
+    // Few wide stores.
+    let macs = selection.nexthop.macs.as_ptr();
+    // SAFETY: the bytes 0 to 7 and 8 to 11 of the 12 of both addresses.
     unsafe {
-        outer.put::<0, _>(ethernet.cast::<u64>().read_unaligned());
-        outer.put::<6, _>(ethernet.add(6).cast::<u64>().read_unaligned());
+        outer.put::<0, _>(macs.cast::<u64>().read_unaligned());
+        outer.put::<8, _>(macs.add(8).cast::<u32>().read_unaligned());
     }
+    outer.put::<12, _>(ether_type::IPV4);
     let version_and_tos = u16::from_ne_bytes([0x45, tos]);
     outer.put::<14, _>(quad(version_and_tos, total_length_be, identification, fragment_be));
     let ttl_and_protocol = u16::from_ne_bytes([ttl, 17]);

@@ -60,10 +60,7 @@ impl Contents {
             vlans.extend(used.map(|(vlan, circuit)| ((*slot, vlan), u32::from(circuit))));
         }
         let groups = maps.groups.iter().filter_map(|(index, group)| {
-            let mut shares = BTreeMap::new();
-            for nexthop in group.buckets.iter().filter(|nexthop| **nexthop != 0) {
-                *shares.entry(u32::from(*nexthop)).or_insert(0) += 1;
-            }
+            let shares = maps.shares(group);
             (!shares.is_empty()).then_some((index, shares))
         });
         Self {

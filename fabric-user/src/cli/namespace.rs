@@ -61,7 +61,7 @@ pub(super) fn interfaces(
 fn known(interfaces: &Interfaces, ports: &BTreeMap<u32, Port>) -> usize {
     let same = |port: &&Port| {
         let mac = interfaces.get(port.ifindex).and_then(|i| i.link.mac);
-        mac.is_some_and(|mac| mac_number(mac.0) == port.mac)
+        mac.is_some_and(|mac| mac_number(mac.0) == port.mac_and_view & 0xffff_ffff_ffff)
     };
     ports.values().filter(same).count()
 }

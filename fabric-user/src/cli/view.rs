@@ -129,7 +129,7 @@ pub(super) mod tests {
             |last, kind, index, shown| FdbEntry { domain: 1, mac: mac(last), kind, index, shown };
         let nexthop = |port, last, family, gateway: &[u8]| {
             let mut hop = Nexthop { port, family, ..Nexthop::default() };
-            hop.ethernet[..6].copy_from_slice(&mac(last).0);
+            hop.macs[..6].copy_from_slice(&mac(last).0);
             hop.gateway[..gateway.len()].copy_from_slice(gateway);
             hop
         };

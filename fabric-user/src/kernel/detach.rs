@@ -39,7 +39,9 @@ pub fn restore_offloads(port: &Port) {
     let length = name.iter().position(|b| *b == 0).unwrap_or(name.len());
     let name = String::from_utf8_lossy(&name[..length]);
     // In another network namespace the index is another interface's.
-    if interface::mac_address(&name).map(mac_number).ok() != Some(port.mac) {
+    if interface::mac_address(&name).map(mac_number).ok()
+        != Some(port.mac_and_view & 0xffff_ffff_ffff)
+    {
         return;
     }
     if let Err(error) = interface::hide_received_tags(&name) {

@@ -5,8 +5,10 @@ use std::io;
 use aya::maps::{Map, MapData, MapError, PerCpuArray};
 use fabric_common::{
     schema::{
-        circuits::Circuit, counters::Counter, counters::Traffic, domains::Domain, groups::Group,
-        nexthops::Nexthop, ports::Port, settings::Settings, vlans::PortVlans, vteps::Vtep,
+        bucket_use::ChunkUse, buckets::Chunk, circuits::Circuit, counters::Counter,
+        counters::Traffic, domains::Domain, groups::Group, hosts6::Address6, nexthops::Nexthop,
+        own::Own, ports::Port, settings::Settings, trie::Word, views::View, vlans::PortVlans,
+        vteps::Vtep,
     },
     table::Bucket,
 };
@@ -60,8 +62,24 @@ pub struct Maps {
     pub peers: MappedArray<Bucket>,
     /// VNI to domain.
     pub vnis: MappedArray<Bucket>,
+    /// Filter of the box's own addresses.
+    pub own: MappedArray<Own>,
+    /// Routing views.
+    pub views: MappedArray<View>,
+    /// IPv4 hosts.
+    pub hosts: MappedArray<Bucket>,
+    /// IPv6 hosts by fingerprint.
+    pub hosts6: MappedArray<Bucket>,
+    /// IPv6 hosts in full.
+    pub addresses6: MappedArray<Address6>,
+    /// Prefixes.
+    pub trie: MappedArray<Word>,
     /// ECMP groups.
     pub groups: MappedArray<Group>,
+    /// Buckets of the groups.
+    pub buckets: MappedArray<Chunk>,
+    /// Last use of the buckets.
+    pub bucket_use: MappedArray<ChunkUse>,
     /// Underlay nexthops.
     pub nexthops: MappedArray<Nexthop>,
     /// Received packets per port and reason.
@@ -93,7 +111,15 @@ impl Maps {
             vteps: mapped(instance, "vteps", writable)?,
             peers: mapped(instance, "peers", writable)?,
             vnis: mapped(instance, "vnis", writable)?,
+            own: mapped(instance, "own", writable)?,
+            views: mapped(instance, "views", writable)?,
+            hosts: mapped(instance, "hosts", writable)?,
+            hosts6: mapped(instance, "hosts6", writable)?,
+            addresses6: mapped(instance, "addresses6", writable)?,
+            trie: mapped(instance, "trie", writable)?,
             groups: mapped(instance, "groups", writable)?,
+            buckets: mapped(instance, "buckets", writable)?,
+            bucket_use: mapped(instance, "bucket_use", writable)?,
             nexthops: mapped(instance, "nexthops", writable)?,
             reasons: per_cpu(instance, "reasons")?,
             port_tx: per_cpu(instance, "port_tx")?,

@@ -10,3 +10,4 @@ pub mod object;
 pub mod pins;
 pub mod programs;
 pub mod schema_check;
+mod selection;

@@ -10,7 +10,9 @@
 
 mod bridges;
 mod fdb;
+mod groups;
 mod indexes;
+mod pool;
 mod ports;
 mod underlay;
 
@@ -31,6 +33,7 @@ use crate::{
     settings::Settings,
 };
 use indexes::Indexes;
+use pool::Pool;
 
 /// Why the maps cannot be brought up to date.
 #[derive(Debug, Error)]
@@ -95,6 +98,7 @@ pub struct Reconciler {
     vteps: Indexes<VtepKey>,
     nexthops: Indexes<underlay::Content>,
     groups: Indexes<crate::model::GroupKey>,
+    pool: Pool,
 }
 
 impl Reconciler {
@@ -117,6 +121,7 @@ impl Reconciler {
             vteps: Indexes::new(fabric_common::schema::vteps::MAX),
             nexthops: Indexes::new(fabric_common::schema::nexthops::MAX),
             groups: Indexes::new(fabric_common::schema::groups::MAX),
+            pool: Pool::new(fabric_common::schema::buckets::MAX),
             instance,
             programs,
             maps,

@@ -7,7 +7,7 @@ use fabric_common::{
     schema::{
         counters::{Counter, reason_index},
         fdb::mac_number,
-        ports::{self, FLAG_HID_TAGS, PROBES, Port, ROLE_ACCESS, ROLE_UPLINK},
+        ports::{self, FLAG_HID_TAGS, PROBES, Port, ROLE_ACCESS, ROLE_UPLINK, mac_and_view},
         vlans::PortVlans,
     },
 };
@@ -63,7 +63,8 @@ impl Reconciler {
                 untagged_circuit: old.untagged_circuit,
                 role: role(port.role),
                 flags: old.flags,
-                mac: mac_number(port.mac.0),
+                mac_and_view: mac_and_view(mac_number(port.mac.0), 0),
+                down: old.down,
             };
             if old.role != value.role {
                 // Circuits belong to the role that the port had.

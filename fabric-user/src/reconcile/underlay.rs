@@ -8,11 +8,10 @@ use aya::{
     util::nr_cpus,
 };
 use fabric_common::{
-    bucket::{self, BUCKETS, Member},
+    bucket::Member,
     schema::{
         counters::Traffic,
         fdb::{split_target, target},
-        groups::Group,
         nexthops::Nexthop,
         peers,
         vteps::Vtep,
@@ -25,17 +24,12 @@ use crate::model::{GroupKey, NexthopKey, Structure, VtepKey};
 /// A nexthop as the packet path sees it: entries are never changed, so their content is their name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Content {
-    ethernet: [u8; 14],
+    macs: [u8; 12],
     port: u16,
-    max_frame: u32,
+    mtu: u32,
     family: u32,
     gateway: [u8; 16],
 }
-
-/// Bytes from the outer IP header to the VXLAN header (RFC 7348 §5).
-const OUTER_IP: u32 = 36;
-/// EtherType IPv4.
-const IPV4: [u8; 2] = [0x08, 0x00];
 
 /// Sets a per-CPU counter to zero.
 pub(super) fn reset<T: Pod + Default>(
@@ -58,8 +52,8 @@ impl Reconciler {
     /// Reads from the maps which index belongs to which VTEP and nexthop.
     pub(super) fn recover_underlay(&mut self) {
         for (index, n) in self.maps.nexthops.iter().filter(|(_, n)| n.port != 0) {
-            let Nexthop { ethernet, port, max_frame, family, gateway } = n;
-            self.nexthops.adopt(Content { ethernet, port, max_frame, family, gateway }, index);
+            let Nexthop { macs, port, mtu, family, gateway, .. } = n;
+            self.nexthops.adopt(Content { macs, port, mtu, family, gateway }, index);
         }
         for (index, v) in self.maps.vteps.iter().filter(|(_, v)| v.remote_be != 0) {
             let address = |be: u32| u32::from_be(be).into();
@@ -67,6 +61,7 @@ impl Reconciler {
             self.vteps.adopt(key, index);
         }
         let groups: BTreeSet<u32> = self.maps.vteps.iter().map(|(_, vtep)| vtep.group).collect();
+        self.recover_groups(&groups);
         for index in groups.into_iter().filter(|index| *index != 0) {
             self.groups.adopt(left_over(index), index);
         }
@@ -81,14 +76,11 @@ impl Reconciler {
                     list.push(Member { nexthop: index as u16, weight: *weight });
                 }
             }
-            let Some((index, new)) = self.groups.allocate(key) else {
+            let Some((index, _)) = self.groups.allocate(key) else {
                 outcome.full("groups", self.groups.capacity(), "");
                 continue;
             };
-            let mut group =
-                if new { Group { buckets: [0; BUCKETS] } } else { self.maps.groups.get(index) };
-            bucket::fill(&mut group.buckets, &list);
-            outcome.changes += usize::from(self.maps.groups.set(index, &group));
+            self.write_group(index, &list, outcome);
         }
         for (key, group) in &structure.vteps {
             let Some((index, new)) = self.vteps.allocate(key) else {
@@ -150,8 +142,8 @@ impl Reconciler {
             return None;
         };
         if new {
-            let Content { ethernet, port, max_frame, family, gateway } = content;
-            self.maps.nexthops.set(index, &Nexthop { ethernet, port, max_frame, family, gateway });
+            let Content { macs, port, mtu, family, gateway } = content;
+            self.maps.nexthops.set(index, &Nexthop { macs, port, flags: 0, mtu, family, gateway });
             outcome.changes += 1;
         }
         Some(index)
@@ -160,10 +152,9 @@ impl Reconciler {
     fn content(&self, structure: &Structure, key: &NexthopKey) -> Option<Content> {
         let nexthop = structure.nexthops.get(key)?;
         let port = *self.ports.get(&key.ifindex)? as u16;
-        let mut ethernet = [0; 14];
-        ethernet[..6].copy_from_slice(&nexthop.destination.0);
-        ethernet[6..12].copy_from_slice(&nexthop.source.0);
-        ethernet[12..].copy_from_slice(&IPV4);
+        let mut macs = [0; 12];
+        macs[..6].copy_from_slice(&nexthop.destination.0);
+        macs[6..].copy_from_slice(&nexthop.source.0);
         let (family, gateway) = match key.gateway {
             std::net::IpAddr::V4(v4) => {
                 let mut bytes = [0; 16];
@@ -172,8 +163,7 @@ impl Reconciler {
             }
             std::net::IpAddr::V6(v6) => (6, v6.octets()),
         };
-        let max_frame = nexthop.mtu.saturating_sub(OUTER_IP);
-        Some(Content { ethernet, port, max_frame, family, gateway })
+        Some(Content { macs, port, mtu: nexthop.mtu, family, gateway })
     }
 
     pub(super) fn remove_underlay(&mut self, structure: &Structure, outcome: &mut Outcome) {
@@ -189,7 +179,7 @@ impl Reconciler {
             }
         }
         for (_, index) in self.groups.retain(|key| structure.groups.contains_key(key)) {
-            self.maps.groups.set(index, &Group { buckets: [0; BUCKETS] });
+            self.clear_group(index);
             outcome.changes += 1;
         }
         let wanted: BTreeSet<u32> = structure

@@ -88,12 +88,12 @@ impl Content {
                 facts.insert(format!("the peer {key:x} is the VTEP {vtep:?}"));
             }
             let group = self.maps.groups.get(vtep.group);
-            let hops: BTreeSet<u16> = group.buckets.into_iter().filter(|hop| *hop != 0).collect();
+            let hops: BTreeSet<u32> = self.maps.shares(group).into_keys().collect();
             let ways: BTreeSet<String> = hops
                 .iter()
                 .map(|hop| {
-                    let hop = self.maps.nexthops.get((*hop).into());
-                    let [a, b, c, d, e, f, ..] = hop.ethernet;
+                    let hop = self.maps.nexthops.get(*hop);
+                    let [a, b, c, d, e, f, ..] = hop.macs;
                     format!("{} to {}", self.port(hop.port.into()), Mac([a, b, c, d, e, f]))
                 })
                 .collect();

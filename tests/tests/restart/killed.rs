@@ -103,7 +103,7 @@ fn indexes(fabric: &Fabric) -> Vec<String> {
     for (_, target, _) in maps.peers.table().iter() {
         let vtep = split_target(target).1;
         let group = maps.vteps.get(vtep).group;
-        all.push(format!("VTEP {vtep}: group {group} {:?}", maps.groups.get(group)));
+        all.push(format!("VTEP {vtep}: group {group} {:?}", maps.shares(maps.groups.get(group))));
     }
     all
 }

@@ -15,7 +15,7 @@ const COLUMNS: &[Column] = &[
     Column::text("gateway", "GATEWAY"),
     Column::text("mac", "MAC"),
     Column::text("source", "SOURCE MAC"),
-    Column::number("max_frame", "MAX FRAME"),
+    Column::number("mtu", "MTU"),
     Column::number("groups", "GROUPS"),
     Column::number("index", "INDEX").detail(),
 ];
@@ -28,7 +28,7 @@ pub(super) fn sheet(view: &View) -> Sheet {
     }
     for (index, nexthop) in &view.contents.nexthops {
         let mac = |at: usize| -> Cell {
-            let bytes = nexthop.ethernet.get(at..).and_then(|rest| rest.first_chunk().copied());
+            let bytes = nexthop.macs.get(at..).and_then(|rest| rest.first_chunk().copied());
             bytes.map(|bytes| Mac(bytes).to_string()).into()
         };
         sheet.row([
@@ -36,7 +36,7 @@ pub(super) fn sheet(view: &View) -> Sheet {
             gateway(nexthop).to_string().into(),
             mac(0),
             mac(6),
-            nexthop.max_frame.into(),
+            nexthop.mtu.into(),
             users.get(index).copied().unwrap_or(0).into(),
             (*index).into(),
         ]);

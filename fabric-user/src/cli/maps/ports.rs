@@ -26,7 +26,7 @@ pub(super) fn sheet(view: &View) -> Sheet {
         let circuit = u32::from(port.untagged_circuit);
         let untagged = view.contents.circuits.get(&circuit);
         let tagged = view.contents.vlans.range((*slot, 0)..=(*slot, u16::MAX)).count();
-        let [a, b, c, d, e, f, ..] = port.mac.to_le_bytes();
+        let [a, b, c, d, e, f, ..] = port.mac_and_view.to_le_bytes();
         sheet.row([
             view.port(*slot).into(),
             role(port.role).into(),

@@ -107,12 +107,13 @@ fn another_seed_sends_flows_another_way() {
             (0..64).map(|i| Frame::ipv4(&HOST_A, &HOST_R).ports([40_000 + i, 53])).collect();
         let seed = SEED ^ 1;
         leaf.world.change_settings(|settings| settings.seed = seed);
-        let group = leaf.world.maps.groups.get(leaf.leaf2.0).buckets;
+        let group = leaf.world.maps.groups.get(leaf.leaf2.0);
         let mut moved = 0;
         for frame in frames {
             let hash = model::flow_hash(&frame.bytes(), seed);
-            let nexthop = group[flow_hash::bucket(hash) as usize % group.len()];
-            let expected = if nexthop == leaf.spine1.0 { &leaf.up0 } else { &leaf.up1 };
+            let nexthop = leaf.world.maps.choose(group, flow_hash::bucket(hash));
+            let first = nexthop == Some(leaf.spine1.0.into());
+            let expected = if first { &leaf.up0 } else { &leaf.up1 };
             let outcome = leaf.world.send(&leaf.a, &frame.bytes());
             assert_eq!(outcome.counted.port_tx.keys().collect::<Vec<_>>(), [&expected.slot]);
             moved += u32::from(*expected != leaf.uplink_of(&frame.bytes()));

@@ -148,7 +148,7 @@ fn a_frame_one_byte_longer_than_the_underlay_carries_passes() {
     leaf(|leaf| {
         for nexthop in [leaf.spine1, leaf.spine2] {
             let mut entry = leaf.world.maps.nexthops.get(nexthop.0.into());
-            entry.max_frame = 1464;
+            entry.mtu = 1500;
             leaf.world.maps.nexthops.set(nexthop.0.into(), &entry);
         }
         leaf.encapsulates(&ipv6().length(1464), |outer| outer);

@@ -1,0 +1,18 @@
+//! `hosts`: a [`crate::table`] from (view, IPv4 address) to a route's target
+//! ([`super::routes`]). Host routes and neighbours stand here and not in the trie.
+
+/// Buckets for 65,536 addresses at half load, 2 MiB.
+pub const BUCKETS: u32 = crate::table::buckets_for(65_536);
+
+/// Key of an address, as it stands in a packet, in a view (above 0, so that no key is 0).
+#[inline(always)]
+#[must_use]
+pub const fn key(view: u16, address_be: u32) -> u64 {
+    (view as u64) << 32 | address_be as u64
+}
+
+/// View and address of a key.
+#[must_use]
+pub const fn split_key(key: u64) -> (u16, u32) {
+    ((key >> 32) as u16, key as u32)
+}

@@ -1,0 +1,32 @@
+//! `own`: a Bloom filter of the box's own addresses.
+//!
+//! The kernel does not forward packets that claim to come from itself (`fib_validate_source` in
+//! `net/ipv4/fib_frontend.c`). A hit in the filter sends the packet to the kernel, which knows.
+
+/// Words of the filter; 4,096 bits.
+pub const WORDS: usize = 64;
+
+/// The filter.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Own {
+    /// Bit `b` of the filter is bit `b % 64` of word `b / 64`.
+    pub words: [u64; WORDS],
+}
+
+impl Default for Own {
+    fn default() -> Self {
+        Self { words: [0; WORDS] }
+    }
+}
+
+super::map_value!(Own, 512);
+
+/// Word and bit of an address, given as it stands in a packet: an IPv4 address widened, or both
+/// halves of an IPv6 address joined by exclusive or.
+#[inline(always)]
+#[must_use]
+pub const fn place(address: u64) -> (usize, u32) {
+    let h = address.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((h >> 58) as usize, (h >> 52) as u32 & 63)
+}

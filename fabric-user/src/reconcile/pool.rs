@@ -1,0 +1,98 @@
+//! Ranges of an array's entries, given out and taken back.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+/// A packet on its way may still read a freed range for as long as it is in the program: far less
+/// than this.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Entries 1 to `capacity - 1` of a map; 0 always means "none".
+#[derive(Debug)]
+pub(super) struct Pool {
+    /// Length by start. Neighbours are joined.
+    free: BTreeMap<u32, u32>,
+    resting: VecDeque<(u32, u32, Instant)>,
+}
+
+impl Pool {
+    pub(super) fn new(capacity: u32) -> Self {
+        Self { free: BTreeMap::from([(1, capacity - 1)]), resting: VecDeque::new() }
+    }
+
+    /// Takes over a range that an earlier daemon gave out; false if it is not free.
+    pub(super) fn adopt(&mut self, start: u32, length: u32) -> bool {
+        let Some((&from, &size)) = self.free.range(..=start).next_back() else {
+            return false;
+        };
+        let end = from + size;
+        if length == 0 || start + length > end {
+            return false;
+        }
+        self.free.remove(&from);
+        self.release(from, start - from);
+        self.release(start + length, end - start - length);
+        true
+    }
+
+    /// A range of `length` entries, or `None` if there is none.
+    pub(super) fn allocate(&mut self, length: u32) -> Option<u32> {
+        while let Some((start, length, _)) =
+            self.resting.pop_front_if(|(_, _, since)| since.elapsed() >= GRACE)
+        {
+            self.release(start, length);
+        }
+        let (&start, &size) = self.free.iter().find(|(_, size)| **size >= length)?;
+        self.free.remove(&start);
+        self.release(start + length, size - length);
+        Some(start)
+    }
+
+    /// Takes a range back.
+    pub(super) fn free(&mut self, start: u32, length: u32) {
+        self.resting.push_back((start, length, Instant::now()));
+    }
+
+    fn release(&mut self, mut start: u32, mut length: u32) {
+        if length == 0 {
+            return;
+        }
+        if let Some((&before, &size)) = self.free.range(..start).next_back()
+            && before + size == start
+        {
+            self.free.remove(&before);
+            (start, length) = (before, size + length);
+        }
+        if let Some(after) = self.free.remove(&(start + length)) {
+            length += after;
+        }
+        self.free.insert(start, length);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_do_not_overlap_and_entry_0_is_never_given_out() {
+        let mut pool = Pool::new(100);
+        let ranges: Vec<u32> = (0..9).map(|_| pool.allocate(10).unwrap()).collect();
+        assert_eq!(ranges, [1, 11, 21, 31, 41, 51, 61, 71, 81]);
+        assert_eq!(pool.allocate(10), None, "nine entries are left");
+        assert_eq!(pool.allocate(9), Some(91));
+    }
+
+    #[test]
+    fn a_freed_range_rests_and_adopted_ones_are_taken() {
+        let mut pool = Pool::new(33);
+        assert!(pool.adopt(9, 8));
+        assert!(!pool.adopt(10, 2), "it is in use");
+        assert_eq!(pool.allocate(9), Some(17));
+        pool.free(17, 9);
+        assert_eq!(pool.allocate(9), None, "it has to rest");
+        assert_eq!(pool.allocate(8), Some(1));
+    }
+}
