@@ -169,7 +169,7 @@ fn groups_without_nexthops_are_left_to_the_kernel() {
         }
         // Buckets that are empty, and such that are not in the map at all.
         let to = server(server::BOTH);
-        for chunk in [60_000, 65_536, u32::MAX] {
+        for chunk in [60_000, 65_536, 1 << 31] {
             let choice = Choice::Spread { chunk, count: 256, timed: true };
             router.world.maps.groups.set(router.both, &Group::new(choice));
             for frame in [Frame::ipv4(&CLIENT, &to), Frame::ipv6(&CLIENT, &to)] {
