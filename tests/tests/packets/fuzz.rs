@@ -167,8 +167,13 @@ fn mangled_vxlan_packets_meet_the_fate_that_the_model_forecasts() {
 /// A packet to any server of the router, whole or mangled, with a checksum that mostly fits.
 fn routed_packet(random: &mut Random) -> Vec<u8> {
     let to = server(random.bits() as u8);
+    let mut from = CLIENT;
+    if random.below(16) == 0 {
+        from.ipv4 = *random.choose(&[server(server::LOCAL).ipv4, [127, 0, 0, 1], [239, 1, 1, 1]]);
+        from.ipv6[..2].copy_from_slice(random.choose(&[[0xfe, 0x80], [0xff, 2], [0xfd, 0]]));
+    }
     let frame =
-        if random.below(2) == 0 { Frame::ipv4(&CLIENT, &to) } else { Frame::ipv6(&CLIENT, &to) };
+        if random.below(2) == 0 { Frame::ipv4(&from, &to) } else { Frame::ipv6(&from, &to) };
     let mut frame = frame.tos(random.bits() as u8).ports([random.bits() as u16, 443]);
     if random.below(4) > 0 {
         frame = frame.ttl(random.bits() as u8);
