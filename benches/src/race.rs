@@ -132,6 +132,26 @@ impl Race {
         Ok(program(&mut self.ebpf, name)?.fd()?.try_clone()?)
     }
 
+    /// Waits until the kernel has nothing of its own to say any more: multicast listener reports
+    /// come within seconds after a device is up.
+    ///
+    /// # Errors
+    /// If the uplink is not quiet for three seconds within half a minute.
+    pub fn await_quiet(&self) -> Result<()> {
+        const QUIET: Duration = Duration::from_secs(3);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut last = (self.arrived()?, Instant::now());
+        while last.1.elapsed() < QUIET {
+            ensure!(Instant::now() < deadline, "frames that nobody offered keep arriving");
+            thread::sleep(Duration::from_millis(50));
+            let arrived = self.arrived()?;
+            if arrived != last.0 {
+                last = (arrived, Instant::now());
+            }
+        }
+        Ok(())
+    }
+
     /// Lets the sink keep what arrives (`capture`) or only count it (`sink`).
     fn use_sink(&mut self, name: &'static str) -> Result<()> {
         if self.sink.0 != name {

@@ -16,12 +16,14 @@ pub const CLIENT_MAC: [u8; 6] = [0x52, 0x54, 3, 0, 0, 1];
 /// Addresses of a prefix: destinations that share all but the last byte.
 pub const PREFIX: u32 = 256;
 
-/// Where the IPv4 header checksum is in a frame.
-pub const CHECKSUM4: usize = 24;
+/// Where TTL, protocol and the IPv4 header checksum are in a frame.
+pub const TTL4: usize = 22;
 /// Where both IPv4 addresses are.
 pub const ADDRESSES4: usize = 26;
 /// Where the UDP source port is behind IPv4.
 pub const PORT4: usize = 34;
+/// Where payload length, next header and hop limit of IPv6 are.
+pub const LENGTH_AND_HOP_LIMIT6: usize = 18;
 /// Where the lower half of the IPv6 source address is.
 pub const SOURCE6: usize = 30;
 /// Where the IPv6 destination address is.
@@ -45,18 +47,20 @@ const CONSTANT_SUM: u32 = {
     sum
 };
 
-/// What differs between IPv4 frames, as it stands in memory.
+/// What differs between IPv4 frames, or is not what it was after a router had the page.
 pub struct Fields4 {
-    /// Header checksum.
-    pub checksum: u16,
+    /// TTL, protocol and header checksum.
+    pub ttl: u32,
     /// Source and destination address.
     pub addresses: u64,
     /// UDP source port.
     pub port_be: u16,
 }
 
-/// What differs between IPv6 frames, as it stands in memory.
+/// As [`Fields4`], of IPv6 frames.
 pub struct Fields6 {
+    /// Payload length, next header and hop limit.
+    pub length_and_hop_limit: u32,
     /// Lower half of the source address.
     pub source_end: u64,
     /// Destination address.
@@ -80,6 +84,13 @@ pub const fn destination6(destination: u32) -> [u8; 16] {
     let [_, x, y, z] = destination.to_be_bytes();
     [0x20, 1, 0x0d, 0xb8, 0, 1, x, y, 0, 0, 0, 0, 0, 0, 0, z]
 }
+
+/// Both MAC addresses, as the first eight and the next four bytes of a frame.
+pub const ADDRESSES: (u64, u32) = {
+    let [a, b, c, d, e, f] = ROUTER_MAC;
+    let [g, h, i, j, k, l] = CLIENT_MAC;
+    (u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u32::from_ne_bytes([i, j, k, l]))
+};
 
 const fn half(address: [u8; 16], at: usize) -> u64 {
     let a = address;
@@ -105,8 +116,9 @@ impl Fields4 {
         let from = u32::from_ne_bytes(source);
         let to = u32::from_ne_bytes([a, b, c, d]);
         let sum = CONSTANT_SUM + (from & 0xffff) + (from >> 16) + (to & 0xffff) + (to >> 16);
+        let [e, f] = (!checksum::fold(sum)).to_ne_bytes();
         Self {
-            checksum: !checksum::fold(sum),
+            ttl: u32::from_ne_bytes([MIDDLE4[10], MIDDLE4[11], e, f]),
             addresses: u64::from_ne_bytes([source[0], source[1], source[2], source[3], a, b, c, d]),
             port_be: flow.port.to_be(),
         }
@@ -120,6 +132,7 @@ impl Fields6 {
     pub const fn new(flow: &Flow) -> Self {
         let destination = destination6(flow.destination);
         Self {
+            length_and_hop_limit: u32::from_ne_bytes([0, 8, 17, 64]),
             source_end: u64::from_ne_bytes([0, 0, 0, 0, 0, 0, 0, flow.source as u8]),
             destination: [half(destination, 0), half(destination, 8)],
             port_be: flow.port.to_be(),
@@ -136,7 +149,7 @@ pub fn frame4(flow: &Flow) -> [u8; LENGTH4] {
     put(0, &ROUTER_MAC);
     put(6, &CLIENT_MAC);
     put(12, &MIDDLE4);
-    put(CHECKSUM4, &fields.checksum.to_ne_bytes());
+    put(TTL4, &fields.ttl.to_ne_bytes());
     put(ADDRESSES4, &fields.addresses.to_ne_bytes());
     put(PORT4, &fields.port_be.to_ne_bytes());
     // UDP destination port 443, length 26, no checksum.

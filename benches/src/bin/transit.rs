@@ -104,6 +104,7 @@ fn measure(
     let mut race = Race::prepare(spine.course(), entry.offer)?;
     let contenders = line_up(&mut race, &mut router, entry, arguments)?;
 
+    race.await_quiet()?;
     for contender in &contenders {
         race.turn(contender, entry.destinations)?;
     }

@@ -47,7 +47,8 @@ pub fn offer4(context: XdpContext) -> u32 {
         let fields = routed::Fields4::new(flow);
         // SAFETY: `offer_frames` has looked at the length.
         unsafe {
-            ((at + routed::CHECKSUM4) as *mut u16).write_unaligned(fields.checksum);
+            write_addresses(at);
+            ((at + routed::TTL4) as *mut u32).write_unaligned(fields.ttl);
             ((at + routed::ADDRESSES4) as *mut u64).write_unaligned(fields.addresses);
             ((at + routed::PORT4) as *mut u16).write_unaligned(fields.port_be);
         }
@@ -61,6 +62,9 @@ pub fn offer6(context: XdpContext) -> u32 {
         let fields = routed::Fields6::new(flow);
         // SAFETY: as in `offer4`.
         unsafe {
+            write_addresses(at);
+            let lengths = (at + routed::LENGTH_AND_HOP_LIMIT6) as *mut u32;
+            lengths.write_unaligned(fields.length_and_hop_limit);
             ((at + routed::SOURCE6) as *mut u64).write_unaligned(fields.source_end);
             ((at + routed::DESTINATION6) as *mut u64).write_unaligned(fields.destination[0]);
             ((at + routed::DESTINATION6 + 8) as *mut u64).write_unaligned(fields.destination[1]);
@@ -113,6 +117,19 @@ fn offer_frames<const LENGTH: usize>(
     xdp_action::XDP_ABORTED
 }
 
+/// Writes the MAC addresses, which a router has changed since the page was used the last time.
+///
+/// # Safety
+/// Twelve bytes from `at` on must be in the packet.
+#[inline(always)]
+unsafe fn write_addresses(at: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        (at as *mut u64).write_unaligned(routed::ADDRESSES.0);
+        ((at + 8) as *mut u32).write_unaligned(routed::ADDRESSES.1);
+    }
+}
+
 /// Writes what differs between frames of hosts.
 #[inline(always)]
 fn write(at: usize, flow: &flow::Flow) {
@@ -163,8 +180,10 @@ pub fn capture(context: XdpContext) -> u32 {
         unsafe {
             (*captured).length = (context.data_end() - context.data()) as u64;
             let bytes = (&raw mut (*captured).bytes).cast();
-            if bpf_xdp_load_bytes(context.ctx, 0, bytes, (OUTER + LENGTH) as u32) != 0 {
-                bpf_xdp_load_bytes(context.ctx, 0, bytes, LENGTH as u32);
+            for length in [OUTER + LENGTH, routed::LENGTH6, LENGTH] {
+                if bpf_xdp_load_bytes(context.ctx, 0, bytes, length as u32) == 0 {
+                    break;
+                }
             }
         }
     }
