@@ -12,7 +12,7 @@ use fabric_common::{
     schema::{
         counters::Traffic,
         fdb::{split_target, target},
-        groups::Group,
+        groups,
         nexthops::Nexthop,
         peers,
         vteps::Vtep,
@@ -20,7 +20,7 @@ use fabric_common::{
 };
 
 use super::{Outcome, Reconciler};
-use crate::model::{GroupKey, NexthopKey, Structure, VtepKey};
+use crate::model::{Group, GroupKey, NexthopKey, Structure, VtepKey};
 
 /// A nexthop as the packet path sees it: entries are never changed, so their content is their name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -51,7 +51,7 @@ pub(super) fn reset<T: Pod + Default>(
 /// no weight 0, so it equals no other key.
 fn left_over(index: u32) -> GroupKey {
     let gateway = std::net::Ipv4Addr::UNSPECIFIED.into();
-    GroupKey::Hops(vec![(NexthopKey { ifindex: index, gateway }, 0)])
+    GroupKey::Hops([(NexthopKey { ifindex: index, gateway }, 0)].into())
 }
 
 impl Reconciler {
@@ -74,7 +74,7 @@ impl Reconciler {
 
     pub(super) fn add_underlay(&mut self, structure: &Structure, outcome: &mut Outcome) {
         self.inherit_groups(structure);
-        for (key, members) in &structure.groups {
+        for (key, Group { members, .. }) in &structure.groups {
             let mut list = Vec::with_capacity(members.len());
             for (nexthop, weight) in members {
                 if let Some(index) = self.add_nexthop(structure, nexthop, outcome) {
@@ -86,7 +86,7 @@ impl Reconciler {
                 continue;
             };
             let mut group =
-                if new { Group { buckets: [0; BUCKETS] } } else { self.maps.groups.get(index) };
+                if new { groups::Group { buckets: [0; BUCKETS] } } else { self.maps.groups.get(index) };
             bucket::fill(&mut group.buckets, &list);
             outcome.changes += usize::from(self.maps.groups.set(index, &group));
         }
@@ -161,7 +161,7 @@ impl Reconciler {
         let nexthop = structure.nexthops.get(key)?;
         let port = *self.ports.get(&key.ifindex)? as u16;
         let mut ethernet = [0; 14];
-        ethernet[..6].copy_from_slice(&nexthop.destination.0);
+        ethernet[..6].copy_from_slice(&nexthop.destination?.0);
         ethernet[6..12].copy_from_slice(&nexthop.source.0);
         ethernet[12..].copy_from_slice(&IPV4);
         let (family, gateway) = match key.gateway {
@@ -189,7 +189,7 @@ impl Reconciler {
             }
         }
         for (_, index) in self.groups.retain(|key| structure.groups.contains_key(key)) {
-            self.maps.groups.set(index, &Group { buckets: [0; BUCKETS] });
+            self.maps.groups.set(index, &groups::Group { buckets: [0; BUCKETS] });
             outcome.changes += 1;
         }
         let wanted: BTreeSet<u32> = structure
