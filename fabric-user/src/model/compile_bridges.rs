@@ -117,6 +117,9 @@ impl<'a> Compiler<'a> {
             mac: device.mac.unwrap_or_default(),
             untagged: None,
             tagged: BTreeMap::new(),
+            view: None,
+            route4: false,
+            route6: false,
         });
         let forwards = member.forwards() && device.alive();
         Some(Attachment { device: device.ifindex, vlan, forwards })

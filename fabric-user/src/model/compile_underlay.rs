@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
-use super::{GroupKey, Nexthop, NexthopKey, Port, Role, VtepKey, compile::Compiler};
+use super::{Group, GroupKey, Nexthop, NexthopKey, Port, Role, VtepKey, compile::Compiler};
 use crate::observe::{Link, LinkKind, NexthopKind, Route, RouteKind, TunnelTarget};
 
 /// A next hop before its link and neighbour were looked at.
@@ -93,7 +93,7 @@ impl Compiler<'_> {
         let on_link = candidates.iter().any(|each| each.gateway.is_none());
         let key = match route.nexthop {
             Some(id) if !on_link => GroupKey::Object(id),
-            _ => GroupKey::Hops(members.clone()),
+            _ => GroupKey::Hops(members.clone().into()),
         };
         let mut usable = Vec::new();
         for (nexthop, weight) in members {
@@ -109,21 +109,19 @@ impl Compiler<'_> {
             }
             self.out.watched.insert(nexthop);
             let neighbour = network.neighbour(nexthop).and_then(|neighbour| neighbour.mac);
-            match neighbour.filter(|mac| mac.is_unicast()) {
-                Some(destination) => {
-                    let resolved = Nexthop { source, destination, mtu: link.mtu };
-                    self.out.nexthops.insert(nexthop, resolved);
-                    usable.push((nexthop, weight));
-                }
-                None => {
-                    self.out.unresolved.insert(nexthop);
-                }
+            let destination = neighbour.filter(|mac| mac.is_unicast());
+            if destination.is_some() {
+                self.out.nexthops.insert(nexthop, Nexthop { source, destination, mtu: link.mtu });
+                usable.push((nexthop, weight));
+            } else {
+                self.out.unresolved.insert(nexthop);
             }
         }
         if usable.is_empty() {
             return Err(unusable(&prefix));
         }
-        self.out.groups.insert(key.clone(), usable);
+        let group = Group { members: usable, ..Group::default() };
+        self.out.groups.insert(key.clone(), group);
         Ok(key)
     }
 
@@ -209,6 +207,9 @@ impl Compiler<'_> {
             mac,
             untagged: None,
             tagged: BTreeMap::new(),
+            view: None,
+            route4: false,
+            route6: false,
         });
         match port.role {
             Role::Uplink => Ok(mac),

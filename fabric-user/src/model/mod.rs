@@ -18,6 +18,7 @@
 mod compile;
 mod compile_bridges;
 mod compile_fdb;
+mod compile_routes;
 mod compile_tunnels;
 mod compile_underlay;
 mod desired;
@@ -31,9 +32,10 @@ mod tests;
 
 pub use compile::{compile, compile_structure};
 pub use compile_fdb::{compile_fdb, compile_mac, fdb_problems};
+pub use compile_routes::{compile_route, compile_routes};
 pub use desired::{
-    Circuit, CircuitKey, Desired, Domain, DomainKey, FdbKey, GroupKey, Nexthop, NexthopKey, Port,
-    Problem, Role, Structure, Target, VtepKey,
+    Circuit, CircuitKey, Desired, Domain, DomainKey, FdbKey, Group, GroupKey, Nexthop, NexthopKey,
+    Port, Problem, Role, RoutePlace, Structure, Target, View, VtepKey, Way,
 };
 pub use dirty::Dirty;
 pub use network::Network;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Event, Mac, PortOptions,
     address::ip,
-    attributes::{Attributes, header, mac_bytes, text, u8_, u16_, u16_be, u32_},
+    attributes::{Attributes, USER_HZ, header, mac_bytes, text, u8_, u16_, u16_be, u32_},
     message::{Decoded, Lacks},
 };
 
@@ -143,9 +143,6 @@ const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
 const IFLA_INFO_SLAVE_KIND: u16 = 4;
 const IFLA_INFO_SLAVE_DATA: u16 = 5;
-
-/// `USER_HZ`: clock ticks per second in messages to user space, the same on every machine.
-const USER_HZ: u64 = 100;
 
 /// Decodes `ifinfomsg` (family, pad, type, index, flags, change: 16 bytes) and its attributes.
 pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {

@@ -32,6 +32,6 @@ pub use fdb::{BridgeMac, TunnelMac, TunnelTarget};
 pub use link::{Bridge, Df, Link, LinkKind, Vlan, Vxlan};
 pub use message::{DecodeError, decode};
 pub use neighbour::Neighbour;
-pub use nexthop::{GroupMember, Nexthop, NexthopKind};
+pub use nexthop::{GroupMember, Nexthop, NexthopKind, Resilient};
 pub use observer::{Batch, ObserveError, Observer};
 pub use route::{Hop, Prefix, Route, RouteKey, RouteKind};

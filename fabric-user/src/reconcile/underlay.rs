@@ -45,7 +45,7 @@ pub(super) fn reset<T: Pod + Default>(
 /// no weight 0, so it equals no other key.
 fn left_over(index: u32) -> GroupKey {
     let gateway = std::net::Ipv4Addr::UNSPECIFIED.into();
-    GroupKey::Hops(vec![(NexthopKey { ifindex: index, gateway }, 0)])
+    GroupKey::Hops([(NexthopKey { ifindex: index, gateway }, 0)].into())
 }
 
 impl Reconciler {
@@ -69,9 +69,9 @@ impl Reconciler {
 
     pub(super) fn add_underlay(&mut self, structure: &Structure, outcome: &mut Outcome) {
         self.inherit_groups(structure);
-        for (key, members) in &structure.groups {
-            let mut list = Vec::with_capacity(members.len());
-            for (nexthop, weight) in members {
+        for (key, group) in &structure.groups {
+            let mut list = Vec::with_capacity(group.members.len());
+            for (nexthop, weight) in &group.members {
                 if let Some(index) = self.add_nexthop(structure, nexthop, outcome) {
                     list.push(Member { nexthop: index as u16, weight: *weight });
                 }
@@ -153,7 +153,7 @@ impl Reconciler {
         let nexthop = structure.nexthops.get(key)?;
         let port = *self.ports.get(&key.ifindex)? as u16;
         let mut macs = [0; 12];
-        macs[..6].copy_from_slice(&nexthop.destination.0);
+        macs[..6].copy_from_slice(&nexthop.destination?.0);
         macs[6..].copy_from_slice(&nexthop.source.0);
         let (family, gateway) = match key.gateway {
             std::net::IpAddr::V4(v4) => {
