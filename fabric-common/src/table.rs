@@ -87,7 +87,6 @@ mod writer {
     /// A [`super::Bucket`] in memory that the packet path reads at the same time.
     pub type SharedBucket = [SharedSlot; SLOTS];
 
-
     /// The whole table, seen by its only writer. Readers may use it as well.
     #[derive(Clone, Copy, Debug)]
     pub struct Table<'a> {

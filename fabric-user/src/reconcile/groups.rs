@@ -178,7 +178,12 @@ impl Reconciler {
         if !matches!(new, Choice::Spread { timed: true, .. }) {
             self.timed.remove(&index);
         }
-        self.made.insert(index, made);
+        if new == Choice::Nothing && !made.members.is_empty() {
+            // To be tried again.
+            self.made.remove(&index);
+        } else {
+            self.made.insert(index, made);
+        }
         if self.maps.groups.set(index, &groups::Group::new(new)) {
             outcome.changes += 1;
             if range(old) != range(new) {
@@ -296,9 +301,8 @@ impl Reconciler {
         let idle = heartbeat::jiffies(Duration::from_millis(settings.idle_ms), self.hz);
         let value = self.maps.settings.get(0);
         let now = value.deadline.wrapping_sub(value.timeout_jiffies.into()) as u32;
-        let used = |at: u32| {
-            self.maps.bucket_use.get(chunk + at / CHUNK).jiffies[(at % CHUNK) as usize]
-        };
+        let used =
+            |at: u32| self.maps.bucket_use.get(chunk + at / CHUNK).jiffies[(at % CHUNK) as usize];
         // A packet may have come after `now` was read.
         let is_idle = |used: u32| used == 0 || now.wrapping_sub(used) as i32 >= idle as i32;
         (0..count).map(|at| is_idle(used(at))).collect()
