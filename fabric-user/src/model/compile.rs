@@ -17,6 +17,9 @@ pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
     let mut compiler = Compiler { network, policy, out: Structure::default() };
     compiler.bridges();
     compiler.underlay();
+    compiler.routed_ports();
+    compiler.routed_groups();
+    compiler.out.own.extend(network.routing().routes.own());
     compiler.out.problems.sort_unstable();
     compiler.out.problems.dedup();
     compiler.out

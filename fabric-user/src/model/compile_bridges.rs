@@ -151,7 +151,7 @@ impl<'a> Compiler<'a> {
                  left to the kernel",
                 lower.name
             )),
-            LinkKind::Bridge(_) | LinkKind::Vxlan(_) => Err(format!(
+            LinkKind::Bridge(_) | LinkKind::Vxlan(_) | LinkKind::Vrf { .. } => Err(format!(
                 "port {name} is a VLAN of {}, which is no port: left to the kernel",
                 lower.name
             )),

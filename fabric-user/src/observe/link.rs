@@ -52,7 +52,12 @@ pub enum LinkKind {
     Vxlan(Vxlan),
     /// A VLAN of another interface.
     Vlan(Vlan),
-    /// Any other kind under the kernel's name: `veth`, `bond`, `tun`, `vrf`, …
+    /// A VRF: interfaces whose [`Link::master`] it is have a routing table of their own.
+    Vrf {
+        /// The routing table.
+        table: u32,
+    },
+    /// Any other kind under the kernel's name: `veth`, `bond`, `tun`, …
     Other(String),
 }
 
@@ -206,9 +211,17 @@ fn info(attributes: Attributes<'_>) -> (LinkKind, Option<PortOptions>) {
         "bridge" => LinkKind::Bridge(Bridge::decode(data)),
         "vxlan" => LinkKind::Vxlan(Vxlan::decode(data)),
         "vlan" => LinkKind::Vlan(Vlan::decode(data)),
+        "vrf" => LinkKind::Vrf { table: vrf_table(data) },
         _ => LinkKind::Other(kind),
     };
     (kind, port.filter(|_| master_is_bridge))
+}
+
+/// `IFLA_VRF_TABLE` of `IFLA_INFO_DATA`.
+fn vrf_table(mut attributes: Attributes<'_>) -> u32 {
+    const IFLA_VRF_TABLE: u16 = 1;
+    let table = attributes.find(|(kind, _)| *kind == IFLA_VRF_TABLE);
+    table.and_then(|(_, payload)| u32_(payload)).unwrap_or_default()
 }
 
 impl Bridge {
