@@ -11,7 +11,7 @@ use crate::{
     kernel::pins::Instance,
     model::{
         Dirty, Network, NexthopKey, Pattern, Policy, Structure, compile_fdb, compile_mac,
-        compile_route, compile_routes, compile_structure, fdb_problems,
+        compile_route, compile_routes, compile_structure, fdb_problems, stale_hosts,
     },
     observe::{Event, Snapshot},
     reconcile::{Macs, Outcome, Reconciler, Routes},
@@ -98,11 +98,11 @@ impl Round {
     /// those whose entry is stale, because XDP sends past the kernel and so never confirms one.
     /// When there are too many for once, the next call goes on behind the last one.
     pub(super) fn to_resolve(&mut self) -> Vec<NexthopKey> {
-        let stale = |hop: &NexthopKey| self.network.neighbour(*hop).is_some_and(|n| n.is_stale());
-        let hosts = self.reconciler.iter().flat_map(Reconciler::host_nexthops);
-        let used = self.structure.watched.iter().copied().chain(hosts).filter(stale);
-        let all: BTreeSet<NexthopKey> =
-            self.structure.unresolved.iter().copied().chain(used).collect();
+        let stale = |hop: &&NexthopKey| self.network.neighbour(**hop).is_some_and(|n| n.is_stale());
+        let watched = self.structure.watched.iter().filter(stale);
+        let mut all: BTreeSet<NexthopKey> =
+            self.structure.unresolved.iter().chain(watched).copied().collect();
+        all.extend(stale_hosts(&self.network, &self.structure));
         let later = all.iter().filter(|hop| Some(**hop) > self.resolved);
         let earlier = all.iter().filter(|hop| Some(**hop) <= self.resolved);
         let chosen: Vec<_> = later.chain(earlier).take(RESOLVED_AT_ONCE).copied().collect();

@@ -40,7 +40,7 @@ use crate::{
         pins::{Instance, PinError},
         programs::{HEARTBEAT, LoadError, Programs},
     },
-    model::{CircuitKey, DomainKey, GroupKey, NexthopKey, Structure, VtepKey},
+    model::{CircuitKey, DomainKey, GroupKey, Structure, VtepKey},
     settings::Settings,
 };
 pub use fdb::Macs;
@@ -205,11 +205,6 @@ impl Reconciler {
     #[must_use]
     pub fn writes(&self) -> u64 {
         self.maps.stores()
-    }
-
-    /// Next hops that hosts lead to without a group.
-    pub fn host_nexthops(&self) -> impl Iterator<Item = NexthopKey> {
-        self.nexthops.of_hosts()
     }
 
     /// Brings everything up to date.

@@ -51,11 +51,6 @@ impl Nexthops {
         self.current.get(&self.entries.get(&index)?.key).copied()
     }
 
-    /// Next hops that hosts refer to.
-    pub(super) fn of_hosts(&self) -> impl Iterator<Item = NexthopKey> {
-        self.entries.values().filter(|entry| entry.hosts > 0).map(|entry| entry.key)
-    }
-
     /// Notes that one host more refers to an entry.
     pub(super) fn hold(&mut self, index: u32) {
         if let Some(entry) = self.entries.get_mut(&index) {
