@@ -36,6 +36,7 @@ use fabric_user::kernel::{
     maps::Maps,
     pins::Instance,
     programs::{ACCESS, HEARTBEAT, Programs, UPLINK},
+    sizes::Sizes,
 };
 
 use crate::{
@@ -122,7 +123,7 @@ impl World {
             // Instances share their parent folder, which the last one to go takes along.
             let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
             let instance = Unpinned(Instance::new(&format!("test-{}-{number}", process::id()))?);
-            let programs = Programs::load(&instance.0, FDB_BUCKETS)?;
+            let programs = Programs::load(&instance.0, &Sizes { fdb: FDB_BUCKETS, ..Sizes::default() })?;
             (programs, Maps::open(&instance.0, true)?, CounterMaps::open(&instance.0)?)
         };
         let settings = Settings {
