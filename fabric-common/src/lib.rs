@@ -4,6 +4,7 @@
 //! line tool and the tests.
 #![no_std]
 
+pub mod bfd;
 pub mod bucket;
 pub mod checksum;
 pub mod ecn;
@@ -11,3 +12,4 @@ pub mod flow_hash;
 pub mod reason;
 pub mod schema;
 pub mod table;
+pub mod trie;

@@ -271,9 +271,14 @@ impl World {
 
     /// Makes a group of these members, whose buckets start at a chunk of their own.
     pub fn group(&mut self, index: u32, members: &[Member]) {
-        let count = bucket::count_for(members);
-        let mut buckets = vec![0; count as usize];
+        let mut buckets = vec![0; bucket::count_for(members, 0) as usize];
         bucket::fill(&mut buckets, members, |_| true);
+        self.buckets(index, &buckets);
+    }
+
+    /// Gives a group these buckets, a multiple of a chunk, in a place of their own.
+    pub fn buckets(&mut self, index: u32, buckets: &[u16]) {
+        let count = buckets.len() as u32;
         let chunk = self.chunks;
         self.chunks += count.div_ceil(CHUNK);
         for (i, part) in (chunk..).zip(buckets.as_chunks().0) {

@@ -54,7 +54,8 @@ impl Reconciler {
     }
 
     fn spread(&mut self, old: Choice, members: &[Member], outcome: &mut Outcome) -> Option<Choice> {
-        let count = bucket::count_for(members);
+        let now = if let Choice::Spread { count, .. } = old { count } else { 0 };
+        let count = bucket::count_for(members, now);
         let mut buckets = self.buckets_of(old, count);
         bucket::fill(&mut buckets, members, |_| true);
         let chunk = match old {
@@ -75,18 +76,14 @@ impl Reconciler {
         Some(Choice::Spread { chunk, count, timed: false })
     }
 
-    /// The buckets of a group, stretched or compressed to `count` of them: every flow finds the
-    /// member there that it had.
+    /// The buckets of a group, stretched to `count` of them.
     fn buckets_of(&self, choice: Choice, count: u32) -> Vec<u16> {
         match choice {
             Choice::Single { nexthop } => vec![nexthop as u16; count as usize],
             Choice::Spread { chunk, count: size, .. } => {
-                let bucket = |at: u32| {
-                    let at = (u64::from(at) * u64::from(size) / u64::from(count)) as u32;
-                    let chunk = self.maps.buckets.get(chunk + at / CHUNK);
-                    chunk.nexthops[(at % CHUNK) as usize]
-                };
-                (0..count).map(bucket).collect()
+                let now: Vec<u16> =
+                    (0..size).map(|at| self.maps.bucket(chunk, at) as u16).collect();
+                bucket::stretch(&now, count)
             }
             Choice::Nothing | Choice::Blackhole => vec![0; count as usize],
         }

@@ -4,6 +4,7 @@
 
 mod access;
 mod every_reason;
+mod ecmp;
 mod expectations;
 mod fuzz;
 mod heartbeat;
