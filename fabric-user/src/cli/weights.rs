@@ -32,7 +32,7 @@ mod tests {
     fn found(given: &[u16]) -> Option<Vec<u32>> {
         let members: Vec<_> =
             (1..).zip(given).map(|(nexthop, weight)| Member { nexthop, weight: *weight }).collect();
-        let mut buckets = vec![0; count_for(&members) as usize];
+        let mut buckets = vec![0; count_for(&members, 0) as usize];
         fill(&mut buckets, &members, |_| true);
         let count = |m: &Member| buckets.iter().filter(|bucket| **bucket == m.nexthop).count();
         weights(&members.iter().map(|m| count(m) as u32).collect::<Vec<_>>())

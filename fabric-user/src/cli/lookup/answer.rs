@@ -7,6 +7,7 @@ use fabric_common::{
     schema::{
         fdb::{KIND_LOCAL, KIND_REMOTE, split_target},
         groups::Choice,
+        ports,
     },
 };
 use serde_json::{Value, json};
@@ -50,7 +51,7 @@ impl<'a> Answer<'a> {
             .contents
             .ports
             .iter()
-            .filter(|(_, port)| (port.mac_and_view >> 48) as u16 == routing)
+            .filter(|(_, port)| ports::view(port.mac_and_view) == routing)
             .map(|(slot, _)| view.port(*slot))
             .collect();
         answer.line("view", format!("{routing}, of {}", of_ports.join(", ")));

@@ -71,6 +71,12 @@ pub(in crate::cli) struct Args {
     /// Flow label of IPv6, which counts if the settings say so
     #[arg(long, value_name = "N", value_parser = label, default_value = "0", hide_default_value = true)]
     flow_label: u32,
+    /// Length of the IP packet in bytes, to see whether it fits
+    #[arg(long, value_name = "BYTES")]
+    pub(super) length: Option<u32>,
+    /// What a VXLAN packet carries, where packets go by that: "SRC DST PROTOCOL SPORT DPORT"
+    #[arg(long, value_name = "PACKET", value_parser = inner)]
+    pub(super) inner: Option<Flow>,
     /// A frame to this MAC inside a bridge, instead of a packet to be routed
     #[arg(long, value_name = "MAC")]
     pub(super) mac: Option<Mac>,
@@ -110,26 +116,71 @@ impl Args {
         let (Some(source), Some(destination)) = (self.source, self.destination) else {
             bail!("give both addresses of the packet");
         };
-        if source.is_ipv4() != destination.is_ipv4() {
-            bail!("{source} and {destination} cannot be in one packet; give two of one family");
-        }
-        let ping = if source.is_ipv4() { ICMP } else { ICMPV6 };
-        let protocol = self.protocol.or(self.protocol_).unwrap_or(ping);
-        let ports = (self.sport.or(self.sport_), self.dport.or(self.dport_));
-        let ports = match ports {
-            _ if self.fragment => None,
-            (Some(source), Some(destination)) if WITH_PORTS.contains(&protocol) => {
-                Some([source, destination])
-            }
-            (None, None) if !WITH_PORTS.contains(&protocol) => None,
-            _ if WITH_PORTS.contains(&protocol) => bail!(
-                "the way of {} depends on both ports; give them, or --fragment",
-                protocol_name(protocol)
-            ),
-            _ => bail!("{} has no ports; leave them out", protocol_name(protocol)),
+        let typed = Typed {
+            source,
+            destination,
+            protocol: self.protocol.or(self.protocol_),
+            ports: [self.sport.or(self.sport_), self.dport.or(self.dport_)],
+            fragment: self.fragment,
         };
-        Ok(Payload::Ip(Flow { source, destination, protocol, ports, flow_label: self.flow_label }))
+        let flow = typed.flow().map_err(anyhow::Error::msg)?;
+        Ok(Payload::Ip(Flow { flow_label: self.flow_label, ..flow }))
     }
+}
+
+/// A packet as it is typed.
+struct Typed {
+    source: IpAddr,
+    destination: IpAddr,
+    protocol: Option<u8>,
+    ports: [Option<u16>; 2],
+    fragment: bool,
+}
+
+impl Typed {
+    /// The packet, or why there can be none.
+    fn flow(self) -> Result<Flow, String> {
+        let Self { source, destination, protocol, ports, fragment } = self;
+        if source.is_ipv4() != destination.is_ipv4() {
+            return Err(format!(
+                "{source} and {destination} cannot be in one packet; give two of one family"
+            ));
+        }
+        let protocol = protocol.unwrap_or(if source.is_ipv4() { ICMP } else { ICMPV6 });
+        let name = protocol_name(protocol);
+        let ports = match (ports, WITH_PORTS.contains(&protocol)) {
+            _ if fragment => None,
+            ([Some(source), Some(destination)], true) => Some([source, destination]),
+            ([None, None], false) => None,
+            (_, true) => {
+                return Err(format!(
+                    "the way of {name} depends on both ports; give them, or --fragment"
+                ));
+            }
+            (_, false) => return Err(format!("{name} has no ports; leave them out")),
+        };
+        Ok(Flow { source, destination, protocol, ports, flow_label: 0 })
+    }
+}
+
+/// `10.0.0.1 10.0.0.2 tcp 40000 443`.
+fn inner(text: &str) -> Result<Flow, String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let (source, destination, rest) = match &words[..] {
+        [source, destination, rest @ ..] if rest.len() <= 3 => (source, destination, rest),
+        _ => return Err("write SRC DST, or SRC DST PROTOCOL, or with both ports behind".into()),
+    };
+    let address =
+        |text: &str| text.parse::<IpAddr>().map_err(|_| format!("{text} is not an IP address"));
+    let port = |text: &&str| text.parse::<u16>().map_err(|_| format!("{text} is not a port"));
+    let typed = Typed {
+        source: address(source)?,
+        destination: address(destination)?,
+        protocol: rest.first().map(|text| protocol(text)).transpose()?,
+        ports: [rest.get(1).map(port).transpose()?, rest.get(2).map(port).transpose()?],
+        fragment: false,
+    };
+    typed.flow()
 }
 
 /// A protocol as people call it.
@@ -218,6 +269,16 @@ mod tests {
     #[test]
     fn a_fragment_has_no_ports_that_count() {
         assert_eq!(flow("lookup 10.0.0.1 10.0.0.2 udp --fragment").ports, None);
+    }
+
+    #[test]
+    fn an_inner_packet_is_typed_as_the_outer_one() {
+        assert_eq!(
+            inner("10.0.0.1 10.0.0.2 tcp 40000 443"),
+            Ok(flow("lookup 10.0.0.1 10.0.0.2 tcp 40000 443"))
+        );
+        assert!(inner("10.0.0.1").is_err() && inner("10.0.0.1 10.0.0.2 tcp").is_err());
+        assert!(inner("10.0.0.1 10.0.0.2 udp 1 2 3").is_err());
     }
 
     #[test]

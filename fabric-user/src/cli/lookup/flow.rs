@@ -4,11 +4,15 @@ use std::net::IpAddr;
 
 use fabric_common::{
     flow_hash,
-    schema::{fdb::mac_number, settings::Settings},
+    schema::{
+        fdb::mac_number,
+        settings::{HASH_INNER, Settings, VXLAN_PORT},
+    },
 };
 
 use crate::mac::Mac;
 
+const UDP: u8 = 17;
 /// Protocols that have ports where the flow hash looks for them (IANA protocol numbers).
 pub const WITH_PORTS: [u8; 3] = [6, 17, 132];
 
@@ -50,15 +54,18 @@ impl Flow {
         let [source, destination] = ports.unwrap_or_default().map(u16::to_be_bytes);
         let ports = u32::from_ne_bytes([source[0], source[1], destination[0], destination[1]]);
         match (self.source, self.destination) {
-            (IpAddr::V4(source), IpAddr::V4(destination)) => Some(flow_hash::ipv4(
+            (IpAddr::V4(source), IpAddr::V4(destination)) => Some(flow_hash::ipv4_by(
+                settings.hash_flags,
                 settings.seed,
                 source.to_bits().to_be(),
                 destination.to_bits().to_be(),
                 self.protocol,
                 ports,
             )),
-            (IpAddr::V6(source), IpAddr::V6(destination)) => Some(flow_hash::ipv6(
+            (IpAddr::V6(source), IpAddr::V6(destination)) => Some(flow_hash::ipv6_by(
+                settings.hash_flags,
                 settings.seed,
+                self.flow_label & 0xf_ffff,
                 halves(source.to_bits()).map(u64::to_be),
                 halves(destination.to_bits()).map(u64::to_be),
                 self.protocol,
@@ -66,6 +73,16 @@ impl Flow {
             )),
             _ => None,
         }
+    }
+
+    /// True if a router with these settings tells such packets apart by what they carry: they are
+    /// VXLAN on their way through.
+    #[must_use]
+    pub fn is_told_apart_by_inner(&self, settings: &Settings) -> bool {
+        let to_vxlan = self.ports.is_some_and(|[_, destination]| {
+            destination == VXLAN_PORT || settings.has_vxlan_port(destination.to_be())
+        });
+        settings.hash_flags & HASH_INNER != 0 && self.protocol == UDP && to_vxlan
     }
 }
 
@@ -75,7 +92,8 @@ impl Payload {
     pub fn hash(&self, destination: Mac, settings: &Settings) -> Option<u64> {
         match self {
             Self::Ip(flow) => flow.hash(settings),
-            Self::Other { source, ether_type } => Some(flow_hash::ethernet(
+            Self::Other { source, ether_type } => Some(flow_hash::ethernet_by(
+                settings.hash_flags,
                 settings.seed,
                 mac_number(source.0),
                 mac_number(destination.0),

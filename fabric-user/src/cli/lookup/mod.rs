@@ -9,12 +9,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 
+use fabric_common::schema::ports;
+
 use super::{print, routes, view::View};
 use crate::{kernel::maps::Maps, mac::Mac};
 use answer::Answer;
 pub(super) use arguments::Args;
 pub use flow::{Flow, Payload, WITH_PORTS};
-pub use trace::{Bridged, Look, Routed, Selection, bridged, routed, select, target};
+pub use trace::{Arrival, Bridged, Look, Routed, Selection, bridged, routed, select, target};
 
 /// Runs `fabricctl lookup`: success if something in the maps matches.
 ///
@@ -26,9 +28,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let maps = chosen.maps(false)?;
     let view = chosen.view(&maps)?;
     let port = args.port.as_deref().map(|name| slot(&view, name)).transpose()?;
+    let arrival = Arrival { port, length: args.length, inner: args.inner };
     let answer = match (args.mac, payload) {
-        (Some(mac), payload) => to_mac(args, &maps, &view, port, mac, payload)?,
-        (None, Payload::Ip(flow)) => to_address(&maps, &view, port, flow)?,
+        (Some(mac), payload) => to_mac(args, &maps, &view, &arrival, mac, payload)?,
+        (None, Payload::Ip(flow)) => to_address(&maps, &view, &arrival, flow)?,
         (None, Payload::Other { .. }) => bail!("only IP packets are routed; name a MAC by --mac"),
     };
     if args.style.json {
@@ -50,22 +53,29 @@ fn slot(view: &View, name: &str) -> anyhow::Result<u32> {
 fn to_address<'a>(
     maps: &Maps,
     view: &'a View,
-    port: Option<u32>,
+    arrival: &Arrival,
     flow: Flow,
 ) -> anyhow::Result<Answer<'a>> {
-    let index = |port: u64| (port >> 48) as u16;
+    let port = arrival.port;
+    if arrival.inner.is_none() && flow.is_told_apart_by_inner(&view.contents.settings) {
+        bail!(
+            "VXLAN packets go by their inner headers here; give the inner packet by --inner \"SRC DST PROTOCOL SPORT DPORT\""
+        );
+    }
     let views: Vec<u16> = match port {
         Some(slot) => view
             .contents
             .ports
             .get(&slot)
-            .map(|port| index(port.mac_and_view))
+            .map(|port| ports::view(port.mac_and_view))
             .into_iter()
             .collect(),
         None => {
             let ports = view.contents.ports.values();
-            let mut views: Vec<u16> =
-                ports.map(|port| index(port.mac_and_view)).filter(|view| *view != 0).collect();
+            let mut views: Vec<u16> = ports
+                .map(|port| ports::view(port.mac_and_view))
+                .filter(|view| *view != 0)
+                .collect();
             views.sort_unstable();
             views.dedup();
             views
@@ -77,7 +87,7 @@ fn to_address<'a>(
         }
         bail!("ports route by different views; name the one where the packet arrives by --in");
     };
-    let found = routed(maps, routing, port, &flow);
+    let found = routed(maps, routing, arrival, &flow);
     let prefix = match found.target {
         Some(_) if !found.exact => routes::around(maps, routing, flow.destination),
         _ => None,
@@ -90,10 +100,11 @@ fn to_mac<'a>(
     args: &Args,
     maps: &Maps,
     view: &'a View,
-    port: Option<u32>,
+    arrival: &Arrival,
     mac: Mac,
     payload: Payload,
 ) -> anyhow::Result<Answer<'a>> {
+    let port = arrival.port;
     let contents = &view.contents;
     let circuit = port.map(|slot| {
         let circuit = match args.vlan {
@@ -127,6 +138,6 @@ fn to_mac<'a>(
         }
         _ => bail!("name the bridge of the MAC by --bridge, --vni or --in"),
     };
-    let found = bridged(maps, domain as u16, circuit, mac, &payload);
+    let found = bridged(maps, domain as u16, circuit, arrival, mac, &payload);
     Ok(Answer::bridged(view, port, domain, mac, payload, found))
 }

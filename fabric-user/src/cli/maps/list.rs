@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{Source, own, tx_ports};
 use crate::cli::{
     format::{bytes, share},
-    routes::{Memory, Width, words_used},
+    routes::{Width, words_used},
     sheet::{Cell, Column, Sheet},
 };
 
@@ -108,9 +108,9 @@ fn used(map: &str, source: &Source<'_>, targets: usize) -> (u64, u64) {
 
 /// Words of the trie that some view leads to.
 fn trie_words(source: &Source<'_>) -> u64 {
-    let words = Memory(&source.maps.trie);
+    let words = &source.maps.trie;
     let used = source.maps.views.iter().map(|(_, view)| {
-        words_used(&words, view.root4, Width::V4) + words_used(&words, view.root6, Width::V6)
+        words_used(words, view.root4, Width::V4) + words_used(words, view.root6, Width::V6)
     });
     used.sum()
 }

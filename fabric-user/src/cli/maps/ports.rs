@@ -42,7 +42,9 @@ pub(super) fn sheet(view: &View) -> Sheet {
             untagged.map_or_else(Cell::none, |circuit| view.bridge(circuit.domain.into())),
             Some(tagged).filter(|tagged| *tagged > 0).into(),
             families(port.flags),
-            Some((port.mac_and_view >> 48) as u32).filter(|view| *view != 0).into(),
+            Some(u32::from(fabric_common::schema::ports::view(port.mac_and_view)))
+                .filter(|view| *view != 0)
+                .into(),
             yes(port.down != 0),
             (*slot).into(),
             port.ifindex.into(),

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::Source;
 use crate::cli::{
-    routes::{self, Memory, Part, Width, words_used},
+    routes::{self, Part, Width, words_used},
     sheet::{Cell, Column, Sheet},
 };
 
@@ -40,7 +40,7 @@ pub(super) fn sheet(source: &Source<'_>) -> Sheet {
     });
     let mut ports: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
     for (slot, port) in &source.view.contents.ports {
-        let view = (port.mac_and_view >> 48) as u32;
+        let view = u32::from(fabric_common::schema::ports::view(port.mac_and_view));
         ports.entry(view).or_default().insert(source.view.port(*slot));
     }
     let mut sheet = Sheet::new(COLUMNS, "no port routes packets");
@@ -50,9 +50,9 @@ pub(super) fn sheet(source: &Source<'_>) -> Sheet {
             continue;
         }
         let [hosts4, prefixes4, hosts6, prefixes6] = counts.copied().unwrap_or_default();
-        let words = Memory(&source.maps.trie);
+        let words = &source.maps.trie;
         let used =
-            words_used(&words, view.root4, Width::V4) + words_used(&words, view.root6, Width::V6);
+            words_used(words, view.root4, Width::V4) + words_used(words, view.root6, Width::V6);
         let ports: Vec<String> = ports.unwrap_or_default().into_iter().collect();
         let listed = if ports.is_empty() { "-".into() } else { ports.join(", ") };
         sheet.row([

@@ -15,7 +15,7 @@ use fabric_common::schema::views::View;
 use crate::{kernel::maps::Maps, observe::Prefix};
 pub(super) use hosts::{Host, address6, hosts4, hosts6};
 pub(super) use shortest::{Entry, shortest};
-pub(super) use walk::{Memory, Width, words_used};
+pub(super) use walk::{Width, words_used};
 
 /// A route of a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub(super) fn each<E>(
                 exact: true,
                 target: host.target,
             };
-            shortest(&Memory(&maps.trie), root, width, |entry: Entry| {
+            shortest(&maps.trie, root, width, |entry: Entry| {
                 let prefix = entry.prefix(width);
                 while let Some(host) =
                     hosts.next_if(|host| host.address.cmp(&prefix.address) != Ordering::Greater)
@@ -100,7 +100,7 @@ pub(super) fn around(maps: &Maps, view: u16, address: IpAddr) -> Option<Prefix> 
         IpAddr::V6(_) => (Width::V6, roots.root6),
     };
     let mut last = None;
-    let _behind = shortest(&Memory(&maps.trie), root, width, |entry| {
+    let _behind = shortest(&maps.trie, root, width, |entry| {
         let prefix = entry.prefix(width);
         if prefix.address > address {
             return Err(());

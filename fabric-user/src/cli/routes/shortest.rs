@@ -186,3 +186,205 @@ pub(in crate::cli) fn shortest<E>(
     let top = tree.add(Place::root(root), 0);
     tree.list(top, Entry { bits: 0, length: 0, target: 0 }, &mut each)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, convert::Infallible, time::Instant};
+
+    use fabric_common::trie::{lookup4, lookup6};
+
+    use super::*;
+    use crate::reconcile::trie::{Address, Recovery, Table, WordStore};
+
+    struct Memory(RefCell<Vec<u64>>);
+
+    impl WordStore for Memory {
+        fn load(&self, index: u32) -> u64 {
+            self.0.borrow()[index as usize]
+        }
+
+        fn store(&self, index: u32, word: u64) {
+            self.0.borrow_mut()[index as usize] = word;
+        }
+
+        fn len(&self) -> u32 {
+            self.0.borrow().len() as u32
+        }
+    }
+
+    impl Words for Memory {
+        fn word(&self, index: u32) -> Option<u64> {
+            self.0.borrow().get(index as usize).copied()
+        }
+    }
+
+    /// A trie of prefixes with their targets, and its root.
+    fn trie<A: Address>(prefixes: &[(A, u8, u32)]) -> (Memory, u32) {
+        let memory = Memory(RefCell::new(vec![0; 1 << 20]));
+        let mut table = Table::default();
+        let mut tries = Recovery::new(&memory).finish();
+        tries.sync(&memory, &mut table, prefixes.iter().copied(), Instant::now()).unwrap();
+        (memory, table.root())
+    }
+
+    fn entries(memory: &Memory, root: u32, width: Width) -> Vec<Entry> {
+        let mut list = Vec::new();
+        let Ok(()) = shortest(memory, root, width, |entry| {
+            list.push(entry);
+            Ok::<(), Infallible>(())
+        });
+        list
+    }
+
+    fn listed<A: Address>(prefixes: &[(A, u8, u32)], width: Width) -> Vec<(String, u32)> {
+        let (memory, root) = trie(prefixes);
+        let text = |entry: Entry| {
+            let prefix = entry.prefix(width);
+            (format!("{}/{}", prefix.address, prefix.length), entry.target)
+        };
+        entries(&memory, root, width).into_iter().map(text).collect()
+    }
+
+    fn ip4(text: &str) -> Ipv4Addr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_table_as_people_configure_it_is_listed_as_it_is() {
+        let prefixes = [
+            (ip4("0.0.0.0"), 0, 1),
+            (ip4("10.0.0.0"), 8, 2),
+            (ip4("10.1.0.0"), 16, 3),
+            (ip4("10.1.2.3"), 32, 1),
+            (ip4("192.0.2.0"), 24, 5),
+            (ip4("192.0.3.0"), 24, 6),
+        ];
+        let expected = [
+            ("0.0.0.0/0", 1),
+            ("10.0.0.0/8", 2),
+            ("10.1.0.0/16", 3),
+            ("10.1.2.3/32", 1),
+            ("192.0.2.0/24", 5),
+            ("192.0.3.0/24", 6),
+        ]
+        .map(|(text, target)| (text.to_owned(), target));
+        assert_eq!(listed(&prefixes, Width::V4), expected);
+        // Nothing says "no route" where there is none.
+        assert_eq!(listed(&prefixes[4..], Width::V4), expected[4..]);
+    }
+
+    #[test]
+    fn neighbours_with_one_answer_are_one_prefix_and_what_adds_nothing_is_left_out() {
+        let prefixes = [
+            (ip4("10.0.0.0"), 24, 7),
+            (ip4("10.0.1.0"), 24, 7),
+            (ip4("10.0.1.128"), 25, 7),
+            (ip4("10.0.2.0"), 24, 8),
+        ];
+        let expected = [("10.0.0.0/23".to_owned(), 7), ("10.0.2.0/24".to_owned(), 8)];
+        assert_eq!(listed(&prefixes, Width::V4), expected);
+    }
+
+    #[test]
+    fn long_prefixes_of_ipv6_are_listed() {
+        let ip6 = |text: &str| text.parse::<Ipv6Addr>().unwrap();
+        let prefixes = [
+            (ip6("::"), 0, 1),
+            (ip6("2001:db8::"), 32, 2),
+            (ip6("2001:db8:0:7::"), 64, 3),
+            (ip6("2001:db8:0:7::1"), 128, 4),
+        ];
+        let expected = [
+            ("::/0", 1),
+            ("2001:db8::/32", 2),
+            ("2001:db8:0:7::/64", 3),
+            ("2001:db8:0:7::1/128", 4),
+        ]
+        .map(|(text, target)| (text.to_owned(), target));
+        assert_eq!(listed(&prefixes, Width::V6), expected);
+    }
+
+    /// SplitMix64.
+    fn random(state: &mut u64) -> u64 {
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Prefixes close together, so that many are inside each other or neighbours.
+    fn crowd(state: &mut u64, width: Width) -> Vec<(u128, u8, u32)> {
+        let prefix = |state: &mut u64| {
+            let length = random(state) % u64::from(width.bits() + 1);
+            let bits = u128::from(random(state) & 0x1f) << 123
+                | u128::from(random(state) & 0x7) << (128 - width.bits());
+            let mask = u128::MAX.checked_shl(128 - length as u32).unwrap_or(0);
+            (bits & mask, length as u8, 1 + (random(state) % 3) as u32)
+        };
+        let count = random(state) % 40;
+        let mut list: Vec<_> = (0..count).map(|_| prefix(state)).collect();
+        list.sort_unstable();
+        list.dedup_by_key(|(bits, length, _)| (*bits, *length));
+        list
+    }
+
+    fn answer(list: &[(u128, u8, u32)], address: u128) -> Option<u32> {
+        let holds = |(bits, length, _): &&(u128, u8, u32)| {
+            (bits ^ address).checked_shr(128 - u32::from(*length)).unwrap_or(0) == 0
+        };
+        list.iter().filter(holds).max_by_key(|(_, length, _)| *length).map(|(_, _, t)| *t)
+    }
+
+    #[test]
+    fn the_list_gives_every_address_the_answer_of_the_trie_and_is_never_longer_than_the_table() {
+        let mut state = 11;
+        for round in 0..400 {
+            let width = if round % 2 == 0 { Width::V4 } else { Width::V6 };
+            let given = crowd(&mut state, width);
+            let (memory, root) = match width {
+                Width::V4 => {
+                    let address = |bits: u128| Ipv4Addr::from_bits((bits >> 96) as u32);
+                    let list: Vec<_> =
+                        given.iter().map(|(b, l, t)| (address(*b), *l, *t)).collect();
+                    trie(&list)
+                }
+                Width::V6 => {
+                    let address = Ipv6Addr::from_bits;
+                    let list: Vec<_> =
+                        given.iter().map(|(b, l, t)| (address(*b), *l, *t)).collect();
+                    trie(&list)
+                }
+            };
+            let list: Vec<_> = entries(&memory, root, width)
+                .iter()
+                .map(|entry| (entry.bits, entry.length as u8, entry.target))
+                .collect();
+            assert!(list.is_sorted_by_key(|(bits, length, _)| (*bits, *length)), "{list:?}");
+            assert!(list.len() <= given.len(), "round {round}: {given:?} became {list:?}");
+            // The first and last address of every prefix, and those beside them.
+            let step = 1_u128 << (128 - width.bits());
+            let edges = given.iter().flat_map(|(bits, length, _)| {
+                let last = bits | u128::MAX.checked_shr(u32::from(*length)).unwrap_or(0);
+                [
+                    *bits,
+                    last & !(step - 1),
+                    bits.wrapping_sub(step),
+                    (last & !(step - 1)).wrapping_add(step),
+                ]
+            });
+            for address in edges {
+                let halves = [(address >> 64) as u64, address as u64];
+                let expected = match width {
+                    Width::V4 => lookup4(&memory, root, (address >> 96) as u32),
+                    Width::V6 => lookup6(&memory, root, halves),
+                };
+                assert_eq!(
+                    answer(&list, address),
+                    expected,
+                    "round {round}: {address:#x} in {given:?}"
+                );
+                assert_eq!(answer(&given, address), expected, "round {round}");
+            }
+        }
+    }
+}

@@ -1,21 +1,6 @@
 //! The trie as a binary tree, one address bit at a time.
 
-use fabric_common::{
-    schema::trie::Word,
-    trie::{DIRECT, DIRECT_BITS, ENTRIES, Node, SKIP_WORDS, STRIDE, Words},
-};
-
-use crate::kernel::memory::MappedArray;
-
-/// The trie's words in the map.
-#[derive(Debug)]
-pub(in crate::cli) struct Memory<'a>(pub(in crate::cli) &'a MappedArray<Word>);
-
-impl Words for Memory<'_> {
-    fn word(&self, index: u32) -> Option<u64> {
-        (index < self.0.len()).then(|| self.0.get(index).word)
-    }
-}
+use fabric_common::trie::{DIRECT, DIRECT_BITS, ENTRIES, Node, SKIP_WORDS, STRIDE, Words};
 
 /// Length of the addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
