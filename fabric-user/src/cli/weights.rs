@@ -29,20 +29,31 @@ mod tests {
 
     use super::*;
 
-    fn found(given: &[u16]) -> Option<Vec<u32>> {
+    fn dealt(given: &[u16]) -> Vec<u32> {
         let members: Vec<_> =
             (1..).zip(given).map(|(nexthop, weight)| Member { nexthop, weight: *weight }).collect();
         let mut buckets = vec![0; count_for(&members, 0) as usize];
         fill(&mut buckets, &members, |_| true);
         let count = |m: &Member| buckets.iter().filter(|bucket| **bucket == m.nexthop).count();
-        weights(&members.iter().map(|m| count(m) as u32).collect::<Vec<_>>())
+        members.iter().map(|m| count(m) as u32).collect()
     }
 
     #[test]
     fn weights_are_found_again_in_the_buckets_that_were_dealt_by_them() {
-        for given in [&[1][..], &[1, 1, 1], &[1, 2, 3], &[11, 45], &[1; 128], &[2, 1, 1, 1, 5]] {
+        for given in [&[1][..], &[1, 1, 1], &[1, 2, 3], &[3, 1], &[1; 128], &[2, 1, 1, 1, 5]] {
             let expected: Vec<u32> = given.iter().copied().map(u32::from).collect();
-            assert_eq!(found(given), Some(expected), "{given:?}");
+            assert_eq!(weights(&dealt(given)), Some(expected), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn smaller_weights_that_give_the_same_buckets_are_as_good() {
+        let buckets = dealt(&[11, 45]);
+        let found = weights(&buckets).expect("11 to 45 explain them at least");
+        let (sum, all) = (found.iter().sum::<u32>(), buckets.iter().sum::<u32>());
+        assert!(sum <= 56, "{found:?}");
+        for (weight, count) in found.iter().zip(&buckets) {
+            assert!((weight * all).abs_diff(count * sum) < sum, "{found:?} for {buckets:?}");
         }
     }
 
