@@ -12,7 +12,7 @@ use fabric_common::{
 };
 use serde_json::{Value, json};
 
-use super::{Bridged, Flow, Look, Payload, Routed, Selection, arguments::protocol_name};
+use super::{Bridged, Flow, Look, Payload, Routed, Selection, arguments::protocol_name, flow::UDP};
 use crate::{
     cli::{
         format::address,
@@ -78,6 +78,15 @@ impl<'a> Answer<'a> {
             answer.selection(selection);
         } else if let Some(nexthop) = index {
             answer.chosen(nexthop);
+        }
+        let port_be = flow.ports.map(|[_, destination]| destination.to_be());
+        let to_tunnel = flow.protocol == UDP
+            && port_be.is_some_and(|port_be| view.contents.settings.has_vxlan_port(port_be));
+        if found.reason == Reason::TransitRouteLocal && to_tunnel {
+            answer.line(
+                "tunnel",
+                "VXLAN for this box: decapsulated if VNI and VTEP are known".into(),
+            );
         }
         answer.end()
     }

@@ -12,7 +12,7 @@ use fabric_common::{
 
 use crate::mac::Mac;
 
-const UDP: u8 = 17;
+pub(super) const UDP: u8 = 17;
 /// Protocols that have ports where the flow hash looks for them (IANA protocol numbers).
 pub const WITH_PORTS: [u8; 3] = [6, 17, 132];
 

@@ -20,7 +20,7 @@ use fabric_common::{
     trie,
 };
 
-use super::flow::{Flow, Payload, halves};
+use super::flow::{Flow, Payload, UDP, halves};
 use crate::{kernel::maps::Maps, mac::Mac};
 
 /// What is known of a packet besides its flow.
@@ -159,9 +159,22 @@ pub fn routed(maps: &Maps, view: u16, arrival: &Arrival, flow: &Flow) -> Routed 
     let mut routed =
         Routed { exact, target, selection: None, nexthop: None, reason: Reason::TransitRouteNone };
     routed.reason = match follow(maps, view, arrival, flow, &mut routed) {
+        // What the tunnel's stages, which come first, found out says more.
+        Err(
+            Reason::TransitRouteLocal
+            | Reason::TransitInputNotForwarding
+            | Reason::UnderlayInputNotVxlan,
+        ) if is_tunnel_fragment(arrival, flow) => Reason::UnderlayInputFragment,
         Ok(reason) | Err(reason) => reason,
     };
     routed
+}
+
+/// A fragment that could belong to a tunnel of this box; shorter ones than all outer headers are
+/// taken for something else.
+fn is_tunnel_fragment(arrival: &Arrival, flow: &Flow) -> bool {
+    let long = arrival.length.is_none_or(|length| length >= OUTER_IP);
+    flow.destination.is_ipv4() && flow.protocol == UDP && flow.ports.is_none() && long
 }
 
 fn follow(
