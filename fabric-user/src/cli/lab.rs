@@ -28,7 +28,7 @@ enum Command {
     Up(Up),
     /// Take a lab down and remove everything it made.
     Down(Down),
-    /// Show nodes, BGP sessions, EVPN and fabricd of a lab.
+    /// Show nodes, BGP and BFD sessions, EVPN and fabricd of a lab.
     Status(Status),
     /// Draw a topology, or a lab as it is now, as SVG.
     Graph(Graph),
@@ -190,41 +190,42 @@ fn status(args: Status) -> anyhow::Result<ExitCode> {
         (true, []) => writeln!(out, "converged"),
         (true, missing) => writeln!(out, "not converged: {}", missing.join(", ")),
     }?;
-    let mut switches = table(&[
-        "NODE",
-        "FUNCTION",
-        "SITE",
-        "AS",
-        "VTEP",
-        "BGP",
-        "EVPN ROUTES",
-        "VNIS",
-        "MACS",
-        "FABRICD",
-    ]);
+    // A column for everything would not fit on a line.
+    let with_bfd = status.switches.iter().any(|node| node.bfd_sessions > 0);
+    let with_services = status.switches.iter().any(|node| !node.services.is_empty());
+    let mut header = vec!["NODE", "FUNCTION", "SITE", "AS", "LOOPBACK", "BGP"];
+    header.extend(with_bfd.then_some("BFD"));
+    header.extend(["EVPN ROUTES", "VNIS", "MACS", "FABRICD"]);
+    header.extend(with_services.then_some("SERVICES"));
+    let mut switches = table(&header);
     for node in &status.switches {
-        let established =
-            node.bgp_established.map_or_else(|| "?".to_owned(), |count| count.to_string());
+        let known = |count: Option<usize>| count.map_or_else(|| "?".to_owned(), |n| n.to_string());
         let vnis: Vec<String> = node.vnis.iter().map(ToString::to_string).collect();
-        switches.add_row([
+        let or_none = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+        let mut row = vec![
             node.node.clone(),
             node.function.name().to_owned(),
             node.site.clone(),
             node.asn.to_string(),
             node.vtep.to_string(),
-            format!("{established}/{}", node.bgp_sessions),
+            format!("{}/{}", known(node.bgp_established), node.bgp_sessions),
+        ];
+        row.extend(with_bfd.then(|| format!("{}/{}", known(node.bfd_up), node.bfd_sessions)));
+        row.extend([
             node.evpn_routes.to_string(),
-            if vnis.is_empty() { "-".to_owned() } else { vnis.join(" ") },
+            or_none(vnis.join(" ")),
             node.macs.to_string(),
             node.fabricd.name().to_owned(),
         ]);
+        row.extend(with_services.then(|| or_none(node.services.join(" "))));
+        switches.add_row(row);
     }
     writeln!(out, "\n{switches}")?;
     let mut hosts = table(&["HOST", "NETWORK", "ADDRESS", "MAC", "LEAF", "PORT"]);
     for host in &status.hosts {
         hosts.add_row([
             host.node.clone(),
-            host.network.clone(),
+            host.network.clone().unwrap_or_else(|| format!("routed, {}", host.subnets.join(" "))),
             host.address.to_string(),
             host.mac.to_string(),
             host.switch.clone(),

@@ -77,9 +77,9 @@ pub(super) fn lay_cables(
     topology: &Topology,
     name: impl Fn(&str) -> String,
 ) -> Result<(), LabError> {
-    let fabric = &topology.fabric;
-    let links = topology.links.iter().map(|link| (&link.a, &link.b, fabric.underlay_mtu));
-    let hosts = topology.hosts.iter().map(|host| (&host.switch, &host.end, fabric.host_mtu));
+    let links = topology.links.iter().map(|link| (&link.a, &link.b, topology.mtu_of(link)));
+    let host_mtu = topology.fabric.host_mtu;
+    let hosts = topology.hosts.iter().map(|host| (&host.switch, &host.end, host_mtu));
     let lines: Vec<String> = links
         .chain(hosts)
         .map(|(a, b, mtu)| cable_line(a, &name(&a.node), b, &name(&b.node), mtu))

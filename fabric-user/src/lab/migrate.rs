@@ -102,27 +102,34 @@ impl Lab {
             let hosts: Vec<&str> = topology.hosts.iter().map(|host| host.name.as_str()).collect();
             return Err(unknown(host, &hosts));
         };
+        let Some(network) = host.network().and_then(|name| topology.network(name)) else {
+            return Err(refused(
+                host,
+                target,
+                "its port is routed, and its subnet exists on one leaf only; only hosts in a network move",
+            ));
+        };
         let places: Vec<&str> = topology
             .switches
             .iter()
-            .filter(|switch| switch.networks.contains(&host.network))
+            .filter(|switch| switch.networks.contains(&network.name))
             .map(|switch| switch.name.as_str())
             .collect();
         let Some(switch) = topology.switch(target) else {
             return Err(unknown(target, &places));
         };
-        match topology.network(&host.network) {
-            Some(network) if switch.networks.contains(&host.network) => Ok((host, network)),
-            _ => Err(refused(
+        if !switch.networks.contains(&network.name) {
+            return Err(refused(
                 host,
                 target,
                 &format!(
                     "its network {} does not live there; it lives on {}",
-                    host.network,
+                    network.name,
                     places.join(", ")
                 ),
-            )),
+            ));
         }
+        Ok((host, network))
     }
 
     /// A port of the target that nothing is plugged into: the host's own when it comes home.
@@ -163,7 +170,7 @@ impl Lab {
         let waiting = [
             // No IPv6 link-local address yet: probing for it would announce the machine too early.
             format!("link set {ARRIVING} addrgenmode none"),
-            format!("address add {} dev {ARRIVING}", host.address_with_prefix(network)),
+            format!("address add {} dev {ARRIVING}", network.host_address(host)),
             format!("link set {ARRIVING} up"),
             format!(
                 "route add default via {} dev {ARRIVING} metric {WAITING_METRIC}",
@@ -218,7 +225,7 @@ impl Move<'_> {
             format!("route delete default via {} dev {}", self.network.gateway, self.old_interface),
             format!(
                 "address delete {} dev {}",
-                self.host.address_with_prefix(self.network),
+                self.network.host_address(self.host),
                 self.old_interface
             ),
         ];

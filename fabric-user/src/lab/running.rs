@@ -16,7 +16,7 @@ use super::netns::Netns;
 use super::process;
 use super::state::{self, Place, State, StateFolder};
 use super::tools;
-use super::topology::Topology;
+use super::topology::{Function, Switch, Topology};
 use crate::kernel::pins;
 
 /// How a lab is built.
@@ -309,18 +309,13 @@ fn build(
     let name = |node: &str| namespace_name(folder.lab(), node);
     let devices = build::devices(topology, name);
     go_on()?;
-    progress(&format!(
-        "making {} switches, {} hosts and {} links",
-        topology.switches.len(),
-        topology.hosts.len(),
-        topology.links.len() + topology.hosts.len()
-    ));
+    progress(&what_is_made(topology));
     build::make_namespaces(&devices)?;
     build::in_parallel(&devices, &options.cancel, build::prepare)?;
     build::lay_cables(topology, name)?;
     build::in_parallel(&devices, &options.cancel, build::set_offloads)?;
     build::in_parallel(&devices, &options.cancel, build::configure)?;
-    progress("starting FRR on every switch");
+    progress("starting FRR on every node that speaks BGP");
     build::in_parallel(&topology.switches, &options.cancel, |switch| {
         frr.start(topology, switch, &Netns::named(name(&switch.name)))
     })?;
@@ -351,6 +346,17 @@ fn build(
     go_on()?;
     state.complete = true;
     folder.save(&state)
+}
+
+fn what_is_made(topology: &Topology) -> String {
+    let is_server = |node: &&Switch| node.function == Function::Server;
+    let servers = topology.switches.iter().filter(is_server).count();
+    let mut things = vec![format!("{} switches", topology.switches.len() - servers)];
+    if servers > 0 {
+        things.push(format!("{servers} servers"));
+    }
+    let links = topology.links.len() + topology.hosts.len();
+    format!("making {}, {} hosts and {links} links", things.join(", "), topology.hosts.len())
 }
 
 /// Removes everything that a record names. Things that are not there (any more) are no error, so

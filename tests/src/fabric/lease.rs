@@ -197,8 +197,8 @@ impl Fabric {
     pub fn acquaint(&self, a: &str, b: &str) {
         self.greet(a, b);
         for host in [a, b] {
-            let network = self.lab.topology().network(&self.host(host).network);
-            self.wait_known(self.mac(host), &network.expect("networks of hosts exist").bridge());
+            let network = self.host(host).network().and_then(|it| self.lab.topology().network(it));
+            self.wait_known(self.mac(host), &network.expect("the host is in a network").bridge());
         }
         self.assert_agreement();
     }
