@@ -15,7 +15,7 @@ const SITE_HEAD: f64 = 34.0;
 /// Room between two sites, for the labels of the links between them.
 const SITE_GAP: f64 = 210.0;
 const CARD_WIDTH: f64 = 156.0;
-const SPINE_HEIGHT: f64 = 56.0;
+const SPINE_HEIGHT: f64 = 78.0;
 const LEAF_HEIGHT: f64 = 92.0;
 const SERVER_HEIGHT: f64 = 72.0;
 const CARD_GAP: f64 = 30.0;

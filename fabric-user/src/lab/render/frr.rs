@@ -286,6 +286,47 @@ mod tests {
         assert!(!family(&border, "l2vpn evpn").contains(&"neighbor DCI activate"));
     }
 
+    fn anycast(node: &str) -> String {
+        let picture = include_str!("../../../../topologies/anycast.dot");
+        let inventory = include_str!("../../../../topologies/anycast.toml");
+        let topology = Topology::parse("anycast", picture, inventory).expect("valid");
+        frr_conf(&topology, topology.switch(node).expect("drawn"))
+    }
+
+    #[test]
+    fn a_server_announces_its_services_and_what_it_hears_to_nobody() {
+        let server = anycast("srv01");
+        let [ipv4, ipv6] = ["ipv4 unicast", "ipv6 unicast"].map(|name| family(&server, name));
+        assert!(ipv4.contains(&"network 10.99.0.1/32"), "{ipv4:?}");
+        assert!(ipv6.contains(&"network fd00:99::1/128"), "{ipv6:?}");
+        for family in [ipv4, ipv6] {
+            assert!(family.contains(&"neighbor FABRIC filter-list OWN out"), "{family:?}");
+        }
+        assert!(server.contains("bgp as-path access-list OWN seq 5 permit ^$\n"));
+        assert!(!server.contains("evpn"), "nothing is stretched");
+    }
+
+    #[test]
+    fn a_leaf_announces_the_subnets_of_its_routed_ports() {
+        let leaf = anycast("leaf03");
+        assert!(family(&leaf, "ipv4 unicast").contains(&"network 10.1.13.0/24"));
+        assert!(family(&leaf, "ipv6 unicast").contains(&"network fd00:1:13::/64"));
+        assert!(anycast("leaf01").contains(" neighbor swp11 interface peer-group SERVERS\n"));
+    }
+
+    #[test]
+    fn bfd_watches_every_link_where_the_inventory_wants_it() {
+        let watched = format!("{INVENTORY}\n[fabric]\nbfd = {{ transmit_ms = 20 }}\n");
+        let border = rendered(&watched, "border01");
+        for line in [" neighbor FABRIC bfd profile LINK", " neighbor DCI bfd profile LINK"] {
+            assert!(border.contains(line), "{line}");
+        }
+        assert!(border.contains("  detect-multiplier 3\n  transmit-interval 20\n"));
+        assert!(!rendered(&watched, "spine01").contains("neighbor OVERLAY bfd"));
+        assert!(!rendered(INVENTORY, "border01").contains("bfd"));
+        assert!(!rendered(INVENTORY, "border01").contains("ipv6 unicast"));
+    }
+
     #[test]
     fn without_sessions_between_spines_the_borders_relay_evpn() {
         let relay = format!("{INVENTORY}\n[fabric]\nevpn_between_spines = false\n");

@@ -285,3 +285,6 @@ pub(super) fn check_subnets(topology: &Topology, files: &Files) -> Result<(), To
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
