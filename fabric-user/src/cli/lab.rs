@@ -36,6 +36,12 @@ enum Command {
     Exec(Exec),
     /// Move a virtual machine to another leaf, with its MAC and addresses.
     Migrate(Migrate),
+    /// Cut a link: the port loses its carrier.
+    Cut(Fault),
+    /// Silence a link: its ends keep their carrier, and nothing arrives any more.
+    Silence(Fault),
+    /// Mend a link that was cut or silenced.
+    Mend(Fault),
     /// Print what the devices of a topology are configured with.
     Render(Render),
 }
@@ -109,6 +115,17 @@ struct Exec {
 }
 
 #[derive(Debug, clap::Args)]
+struct Fault {
+    /// The lab [default: the only one that is up].
+    #[arg(long)]
+    name: Option<String>,
+    /// The node.
+    node: String,
+    /// Its port.
+    port: String,
+}
+
+#[derive(Debug, clap::Args)]
 struct Render {
     /// The picture (TOPOLOGY.dot) or the name of a lab that is up.
     topology: PathBuf,
@@ -125,6 +142,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Graph(args) => draw(&args),
         Command::Exec(args) => exec(args),
         Command::Migrate(args) => migrate(args),
+        Command::Cut(args) => fault(args, "cut", Lab::cut),
+        Command::Silence(args) => fault(args, "silent", Lab::silence),
+        Command::Mend(args) => fault(args, "mended", Lab::mend),
         Command::Render(args) => render_nodes(&args),
     }
 }
@@ -258,6 +278,17 @@ fn migrate(args: Migrate) -> anyhow::Result<ExitCode> {
             Duration::from_micros(report.announced_us).as_secs_f64() * 1e3,
         );
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn fault(
+    args: Fault,
+    done: &str,
+    work: impl FnOnce(&Lab, &str, &str) -> Result<(), LabError>,
+) -> anyhow::Result<ExitCode> {
+    let lab = open(args.name)?;
+    work(&lab, &args.node, &args.port)?;
+    println!("the link at {} {} is {done}", args.node, args.port);
     Ok(ExitCode::SUCCESS)
 }
 

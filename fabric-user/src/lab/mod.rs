@@ -9,6 +9,7 @@ mod build;
 mod convergence;
 pub mod daemons;
 pub mod error;
+mod fault;
 pub mod graph;
 pub mod interrupt;
 mod migrate;
@@ -24,6 +25,7 @@ pub mod traffic;
 mod vty;
 
 pub use self::error::LabError;
+pub use self::fault::{CarrierWatch, Fault};
 pub use self::migrate::Migration;
 pub use self::netns::Netns;
 pub use self::running::{Lab, Node, Options};

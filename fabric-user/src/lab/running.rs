@@ -12,6 +12,7 @@ use rustix::process::Signal;
 use super::build;
 use super::daemons::{self, Frr};
 use super::error::LabError;
+use super::fault;
 use super::netns::Netns;
 use super::process;
 use super::state::{self, Place, State, StateFolder};
@@ -378,6 +379,7 @@ fn tear_down(
     for instance in state.instances.values() {
         daemons::detach_instance(instance)?;
     }
+    fault::forget(folder.lab())?;
     let namespaces: Vec<Netns> =
         state.namespaces.values().map(Netns::named).filter(Netns::exists).collect();
     let identities: Vec<(u64, u64)> = namespaces.iter().filter_map(Netns::identity).collect();
