@@ -159,7 +159,8 @@ impl Lab {
         };
         let host_end = End { port: ARRIVING.to_owned(), ..host.end.clone() };
         let mtu = topology.fabric.host_mtu;
-        let cable = build::cable_line(&switch_end, target.name(), &host_end, netns.name(), mtu);
+        let cable =
+            build::cable_line([&switch_end, &host_end], [target.name(), netns.name()], mtu, None);
         tools::batch("ip", &[cable], None)?;
         target.enter(|| build::wirelike(target_port))??;
         netns.enter(|| build::wirelike(ARRIVING))??;

@@ -67,6 +67,24 @@ impl Fabric {
         Self::up("two-sites", alone())
     }
 
+    /// Two leafs and four spines with BFD, IPv6 and routed ports: `topologies/underlay`.
+    #[must_use]
+    pub fn underlay() -> Self {
+        Self::up("underlay", share())
+    }
+
+    /// As [`Self::underlay`], for a test that measures: no other one of the binary runs meanwhile.
+    #[must_use]
+    pub fn underlay_alone() -> Self {
+        Self::up("underlay", alone())
+    }
+
+    /// Two sites with servers that announce the same addresses: `topologies/anycast`.
+    #[must_use]
+    pub fn anycast() -> Self {
+        Self::up("anycast", share())
+    }
+
     fn up(topology: &str, share: Share) -> Self {
         remove_leftovers();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../topologies").join(topology);

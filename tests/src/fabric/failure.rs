@@ -1,0 +1,169 @@
+//! A link that fails under many flows, and what became of them.
+
+use std::time::{Duration, Instant};
+
+use fabric_user::lab::{
+    CarrierWatch, Fault,
+    traffic::{FlowOptions, FlowReport, FlowStream, Outage, flow_paths},
+};
+
+use super::{Fabric, until};
+
+/// The flows of a failure: 1,000 with 20,000 packets a second together; a few more are sent, so that
+/// a machine that hesitates still sends so many.
+pub const FLOWS: FlowOptions =
+    FlowOptions { flows: 1_000, rate: 21_000, first_port: 20_000, port: 7_900 };
+/// The stream runs so long after a failure.
+const AFTER: Duration = Duration::from_millis(1_500);
+
+/// How a link fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The node's port loses its carrier.
+    Cut,
+    /// Nothing arrives any more, at either end.
+    Silent,
+}
+
+/// A link to fail, and the flows over it.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// Where the flows begin.
+    pub from: &'a str,
+    /// Where they end.
+    pub to: &'a str,
+    /// The node that chooses between several ports, of which the first one fails.
+    pub node: &'a str,
+    /// Its ports.
+    pub ports: &'a [&'a str],
+}
+
+/// What became of the flows.
+#[derive(Debug)]
+pub struct Failure {
+    /// The port of each flow before, as an index of the scene's ports.
+    pub before: Vec<Option<usize>>,
+    /// The same while the link was broken and everything had settled.
+    pub after: Vec<Option<usize>>,
+    /// What arrived.
+    pub report: FlowReport,
+    /// When the link was broken: the moment before.
+    pub began: Instant,
+    /// When the node's kernel told that the carrier was lost.
+    pub event: Option<Instant>,
+}
+
+impl Failure {
+    /// Whether a flow had the way that failed.
+    #[must_use]
+    pub fn had_failed(&self, flow: u16) -> bool {
+        self.before[usize::from(flow)] == Some(0)
+    }
+
+    /// The outage of the flows that had the way that failed.
+    ///
+    /// # Panics
+    /// If none of their packets got lost: then nothing has failed.
+    #[must_use]
+    pub fn outage(&self) -> Outage {
+        let outage = self.report.span(|flow| self.had_failed(flow));
+        outage.expect("a link that fails under traffic costs packets")
+    }
+
+    /// Packets that flows on other ways have lost.
+    #[must_use]
+    pub fn survivors_lost(&self) -> u64 {
+        self.report.lost(|flow| !self.had_failed(flow))
+    }
+
+    /// Flows that had another way than the one that failed, and have yet another one now.
+    #[must_use]
+    pub fn survivors_moved(&self) -> usize {
+        let pairs = self.before.iter().zip(&self.after);
+        pairs.filter(|(before, after)| **before != Some(0) && before != after).count()
+    }
+
+    /// The failure in one line, for people.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let outage = self.outage();
+        let millis = |duration: Duration| duration.as_secs_f64() * 1e3;
+        let since = |moment: Instant| millis(outage.ended.saturating_duration_since(moment));
+        let event = self.event.map_or_else(String::new, |event| {
+            let late = millis(event.saturating_duration_since(self.began));
+            format!(
+                ", {:.2} ms from the link event on, which came {late:.2} ms after",
+                since(event)
+            )
+        });
+        format!(
+            "{:.0} packets/s, {} of {} flows on the failed way: outage {:.2} ms, {:.2} ms from the fault on{event}; {} lost; survivors: {} lost, {} of {} moved; slowest packet {:.2} ms",
+            self.report.rate(),
+            self.before.iter().filter(|port| **port == Some(0)).count(),
+            self.before.len(),
+            millis(outage.length()),
+            since(self.began),
+            outage.lost,
+            self.survivors_lost(),
+            self.survivors_moved(),
+            self.before.iter().filter(|port| **port != Some(0)).count(),
+            millis(self.report.slowest()),
+        )
+    }
+}
+
+impl Fabric {
+    /// The port of each flow of a scene at this moment; nothing else may send meanwhile.
+    ///
+    /// # Panics
+    /// If packets cannot be sent.
+    #[must_use]
+    pub fn paths(&self, scene: Scene<'_>) -> Vec<Option<usize>> {
+        let (from, to, at) = (self.netns(scene.from), self.netns(scene.to), self.netns(scene.node));
+        let address = self.address(scene.to).into();
+        flow_paths(&from, (&to, address), &at, scene.ports, FLOWS).expect("flows can be sent")
+    }
+
+    /// Starts the many flows of a scene and waits until they arrive.
+    ///
+    /// # Panics
+    /// If they do not.
+    #[must_use]
+    pub fn flows(&self, scene: Scene<'_>) -> FlowStream {
+        let (from, to) = (self.netns(scene.from), self.netns(scene.to));
+        let stream = FlowStream::start(&from, self.address(scene.to).into(), &[to], FLOWS)
+            .expect("a stream can be started");
+        let twice = 2 * u64::from(FLOWS.flows);
+        until(Duration::from_secs(10), "the flows arrive", || stream.received() > twice);
+        stream
+    }
+
+    /// Breaks the link of a scene's first port under traffic; `meanwhile` looks at the broken fabric.
+    /// Afterwards the link is whole and the fabric has converged.
+    ///
+    /// # Panics
+    /// If a step is not possible.
+    pub fn fail(&self, scene: Scene<'_>, kind: Kind, meanwhile: impl FnOnce()) -> Failure {
+        let before = self.paths(scene);
+        let stream = self.flows(scene);
+        let port = scene.ports[0];
+        let watch = CarrierWatch::start(&self.netns(scene.node), port, AFTER)
+            .expect("the port can be watched");
+        let break_it = match kind {
+            Kind::Cut => Fault::cut,
+            Kind::Silent => Fault::silence,
+        };
+        let fault = break_it(self.lab(), scene.node, port).expect("the link can be broken");
+        // The watch runs as long as the stream has to.
+        let event = watch.lost().expect("the kernel tells of links");
+        let rest = (fault.began() + AFTER).saturating_duration_since(Instant::now());
+        std::thread::sleep(rest);
+        let report = stream.stop().expect("the flows can be sent");
+        let after = self.paths(scene);
+        meanwhile();
+        let began = fault.began();
+        fault.mend().expect("the link can be mended");
+        self.wait_converged();
+        Failure { before, after, report, began, event }
+    }
+}
