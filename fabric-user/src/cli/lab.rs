@@ -42,6 +42,10 @@ enum Command {
     Silence(Fault),
     /// Mend a link that was cut or silenced.
     Mend(Fault),
+    /// Take the addresses of an anycast service from a server, which announces them no longer.
+    Withdraw(Part),
+    /// Give a server the addresses of its anycast service back.
+    Announce(Part),
     /// Print what the devices of a topology are configured with.
     Render(Render),
 }
@@ -126,6 +130,17 @@ struct Fault {
 }
 
 #[derive(Debug, clap::Args)]
+struct Part {
+    /// The lab [default: the only one that is up].
+    #[arg(long)]
+    name: Option<String>,
+    /// The service.
+    service: String,
+    /// The server.
+    server: String,
+}
+
+#[derive(Debug, clap::Args)]
 struct Render {
     /// The picture (TOPOLOGY.dot) or the name of a lab that is up.
     topology: PathBuf,
@@ -145,6 +160,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Cut(args) => fault(args, "cut", Lab::cut),
         Command::Silence(args) => fault(args, "silent", Lab::silence),
         Command::Mend(args) => fault(args, "mended", Lab::mend),
+        Command::Withdraw(args) => part(args, "announces no longer", Lab::withdraw),
+        Command::Announce(args) => part(args, "announces", Lab::announce),
         Command::Render(args) => render_nodes(&args),
     }
 }
@@ -289,6 +306,17 @@ fn fault(
     let lab = open(args.name)?;
     work(&lab, &args.node, &args.port)?;
     println!("the link at {} {} is {done}", args.node, args.port);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn part(
+    args: Part,
+    does: &str,
+    work: impl FnOnce(&Lab, &str, &str) -> Result<(), LabError>,
+) -> anyhow::Result<ExitCode> {
+    let lab = open(args.name)?;
+    work(&lab, &args.service, &args.server)?;
+    println!("{} {does} service {}", args.server, args.service);
     Ok(ExitCode::SUCCESS)
 }
 

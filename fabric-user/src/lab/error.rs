@@ -66,6 +66,16 @@ pub enum LabError {
         /// Names that would have worked.
         known: String,
     },
+    /// The server has no part in the service.
+    #[error("server {server} has no part in service {service}; its services are: {known}")]
+    UnknownService {
+        /// The server.
+        server: String,
+        /// The name asked for.
+        service: String,
+        /// Names that would have worked.
+        known: String,
+    },
     /// A host cannot go there.
     #[error("{host} cannot move to {target}: {reason}")]
     Migrate {

@@ -17,6 +17,7 @@ pub mod netns;
 pub mod process;
 pub mod render;
 mod running;
+mod services;
 pub mod state;
 pub mod status;
 mod tools;

@@ -60,14 +60,24 @@ impl Failure {
         self.before[usize::from(flow)] == Some(0)
     }
 
-    /// The outage of the flows that had the way that failed.
-    ///
-    /// # Panics
-    /// If none of their packets got lost: then nothing has failed.
+    /// The outage of the flows that had the way that failed; nothing if they lost no packet.
     #[must_use]
-    pub fn outage(&self) -> Outage {
-        let outage = self.report.span(|flow| self.had_failed(flow));
-        outage.expect("a link that fails under traffic costs packets")
+    pub fn outage(&self) -> Option<Outage> {
+        self.report.span(|flow| self.had_failed(flow))
+    }
+
+    /// From the fault to the first packet that arrived after the last lost one.
+    #[must_use]
+    pub fn lasted(&self) -> Duration {
+        self.outage().map_or(Duration::ZERO, |it| it.ended.saturating_duration_since(self.began))
+    }
+
+    /// The same from the moment on at which the node could know: when its kernel told that the carrier
+    /// was lost.
+    #[must_use]
+    pub fn lasted_from_event(&self) -> Option<Duration> {
+        let ended = self.outage().map_or(self.began, |outage| outage.ended);
+        self.event.map(|event| ended.saturating_duration_since(event))
     }
 
     /// Packets that flows on other ways have lost.
@@ -86,27 +96,25 @@ impl Failure {
     /// The failure in one line, for people.
     #[must_use]
     pub fn summary(&self) -> String {
-        let outage = self.outage();
         let millis = |duration: Duration| duration.as_secs_f64() * 1e3;
-        let since = |moment: Instant| millis(outage.ended.saturating_duration_since(moment));
-        let event = self.event.map_or_else(String::new, |event| {
+        let event = self.event.zip(self.lasted_from_event()).map(|(event, lasted)| {
             let late = millis(event.saturating_duration_since(self.began));
-            format!(
-                ", {:.2} ms from the link event on, which came {late:.2} ms after",
-                since(event)
-            )
+            format!(", {:.2} ms from the link event on, {late:.2} ms later", millis(lasted))
         });
+        let outage = self.outage().map_or_else(
+            || "nothing lost".to_owned(),
+            |outage| format!("{} lost within {:.2} ms", outage.lost, millis(outage.length())),
+        );
+        let failed = self.before.iter().filter(|port| **port == Some(0)).count();
         format!(
-            "{:.0} packets/s, {} of {} flows on the failed way: outage {:.2} ms, {:.2} ms from the fault on{event}; {} lost; survivors: {} lost, {} of {} moved; slowest packet {:.2} ms",
+            "{:.0} packets/s; {failed} of {} flows on the failed way: {outage}; outage {:.2} ms from the fault on{}; others: {} lost, {} of {} flows moved; slowest packet {:.2} ms",
             self.report.rate(),
-            self.before.iter().filter(|port| **port == Some(0)).count(),
             self.before.len(),
-            millis(outage.length()),
-            since(self.began),
-            outage.lost,
+            millis(self.lasted()),
+            event.unwrap_or_default(),
             self.survivors_lost(),
             self.survivors_moved(),
-            self.before.iter().filter(|port| **port != Some(0)).count(),
+            self.before.len() - failed,
             millis(self.report.slowest()),
         )
     }

@@ -57,6 +57,9 @@ pub fn switch(topology: &Topology, node: &Switch) -> Configuration {
         sysctls_before: owned(&[&SPEAKER_SYSCTLS, of_function].concat()),
         ..Configuration::default()
     };
+    // With the same seed everywhere, a spine would send all flows of a leaf's one half the same way.
+    let seed = ("net.ipv4.fib_multipath_hash_seed".to_owned(), hash_seed(&node.name).to_string());
+    configuration.sysctls_before.push(seed);
     let ip = &mut configuration.ip;
     ip.push("link set lo up".to_owned());
     // The first address is the one that the node's own packets have.
@@ -86,6 +89,17 @@ pub fn switch(topology: &Topology, node: &Switch) -> Configuration {
         }
     }
     configuration
+}
+
+/// A seed for the kernel's choice among several next hops, in both families: FNV-1a of the name,
+/// which stays over restarts. Kernels before 6.11 have one that is random, the same for all
+/// namespaces of a machine.
+fn hash_seed(node: &str) -> u32 {
+    let hash = node
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    // 0 means the kernel's own.
+    hash.max(1)
 }
 
 /// The `ip` line that gives a server the address of a service. A server says nothing by itself
