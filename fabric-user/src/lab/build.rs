@@ -22,7 +22,7 @@ const LAB_SYSCTLS: [(&str, &str); 2] = [
 /// Indexes of ports begin here, and no two ports of a lab have the same. The kernel tells at once that
 /// a veth has lost its carrier if its index is not that of its peer, and otherwise up to a second
 /// later (`linkwatch_urgent_event` in `net/core/link_watch.c`).
-const FIRST_INDEX: u32 = 11;
+pub(super) const FIRST_INDEX: u32 = 11;
 
 /// One device to make.
 pub(super) struct Device<'a> {
@@ -77,6 +77,11 @@ pub(super) fn prepare(device: &Device<'_>) -> Result<(), LabError> {
     })?
 }
 
+/// Number of cables that [`lay_cables`] lays.
+pub(super) fn cables(topology: &Topology) -> u32 {
+    u32::try_from(topology.links.len() + topology.hosts.len()).unwrap_or(u32::MAX / 4)
+}
+
 /// Lays the cables: veth pairs made directly in the namespaces of their two ends.
 pub(super) fn lay_cables(
     topology: &Topology,
@@ -90,29 +95,18 @@ pub(super) fn lay_cables(
         .zip((FIRST_INDEX..).step_by(2))
         .map(|((a, b, mtu), index)| {
             let names = [&a.node, &b.node].map(|node| name(node));
-            cable_line([a, b], names.each_ref().map(String::as_str), mtu, Some(index))
+            cable_line([a, b], names.each_ref().map(String::as_str), mtu, index)
         })
         .collect();
     tools::batch("ip", &lines, None)
 }
 
 /// The `ip` line that makes a veth pair between two namespaces. The ports get `index` and the number
-/// behind it, or whatever the kernel chooses.
-pub(super) fn cable_line(
-    ends: [&End; 2],
-    namespaces: [&str; 2],
-    mtu: u32,
-    index: Option<u32>,
-) -> String {
+/// behind it.
+pub(super) fn cable_line(ends: [&End; 2], namespaces: [&str; 2], mtu: u32, index: u32) -> String {
     let [own, peer] = [0, 1].map(|side| {
-        let number = |first| format!(" index {}", first + side as u32);
-        format!(
-            "name {}{} address {} mtu {mtu} netns {}",
-            ends[side].port,
-            index.map(number).unwrap_or_default(),
-            ends[side].mac,
-            namespaces[side]
-        )
+        let (End { port, mac, .. }, index) = (ends[side], index + side as u32);
+        format!("name {port} index {index} address {mac} mtu {mtu} netns {}", namespaces[side])
     });
     format!("link add {own} type veth peer {peer}")
 }

@@ -76,7 +76,11 @@ impl Lab {
             target: self.node(target)?.netns().clone(),
             target_port: to.port.clone(),
         };
-        if let Err(failure) = self.prepare(&parts) {
+        let index = state.next_index;
+        // Also after a failure: a number is not used twice.
+        state.next_index += 2;
+        folder.save(&state)?;
+        if let Err(failure) = self.prepare(&parts, index) {
             parts.remove_new_link();
             return Err(failure);
         }
@@ -149,7 +153,7 @@ impl Lab {
     }
 
     /// Makes the new link, ready but without carrier. The machine notices nothing.
-    fn prepare(&self, parts: &Move<'_>) -> Result<(), LabError> {
+    fn prepare(&self, parts: &Move<'_>, index: u32) -> Result<(), LabError> {
         let topology = self.topology();
         let Move { host, network, netns, target, target_port, .. } = parts;
         let switch_end = End {
@@ -160,7 +164,7 @@ impl Lab {
         let host_end = End { port: ARRIVING.to_owned(), ..host.end.clone() };
         let mtu = topology.fabric.host_mtu;
         let cable =
-            build::cable_line([&switch_end, &host_end], [target.name(), netns.name()], mtu, None);
+            build::cable_line([&switch_end, &host_end], [target.name(), netns.name()], mtu, index);
         tools::batch("ip", &[cable], None)?;
         target.enter(|| build::wirelike(target_port))??;
         netns.enter(|| build::wirelike(ARRIVING))??;

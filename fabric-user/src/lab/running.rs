@@ -277,6 +277,7 @@ fn plan(topology: &Topology, options: &Options, lab: &str) -> State {
             .collect(),
         fabricd: BTreeMap::new(),
         places: places.collect(),
+        next_index: build::FIRST_INDEX + 2 * build::cables(topology),
     }
 }
 

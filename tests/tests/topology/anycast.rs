@@ -2,7 +2,8 @@
 //!
 //! - A leaf with servers of its own prefers them; elsewhere flows spread equally over all servers of
 //!   the site, and the other site gets none.
-//! - A server that leaves gets nothing any more, and the others take its flows.
+//! - A server that leaves gets nothing any more, and the others take its flows. Theirs stay where they
+//!   are and lose nothing.
 //! - When the last server of a site has left, the other site serves its clients; when they come back,
 //!   the site serves itself again.
 //! - All that in IPv4 and IPv6, without a packet for a wrong address.
@@ -13,10 +14,17 @@
 //!              client01 ─ leaf03 ─┘                                     └─ leaf06 ─ client03
 //! ```
 
-use std::{collections::BTreeSet, net::IpAddr, time::Duration};
+use std::{
+    collections::BTreeSet,
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use fabric_tests::fabric::{Fabric, until};
-use fabric_user::lab::traffic::{FlowOptions, FlowReport, FlowStream};
+use fabric_user::lab::{
+    Netns,
+    traffic::{FlowOptions, FlowReport, FlowStream},
+};
 
 const SERVICE: &str = "dns";
 const SERVERS: [&str; 8] = ["srv01", "srv02", "srv03", "srv04", "srv05", "srv06", "srv07", "srv08"];
@@ -79,6 +87,40 @@ fn is_equal(counts: &[usize; 8], servers: &[usize]) -> bool {
     })
 }
 
+/// srv01 leaves while client01 sends to all servers of the site.
+fn leaves_under_traffic(fabric: &Fabric, address: IpAddr) {
+    let began = Instant::now();
+    let site: Vec<Netns> = SERVERS[..4].iter().map(|server| fabric.netns(server)).collect();
+    let stream = FlowStream::start(&fabric.netns("client01"), address, &site, FLOWS)
+        .expect("a stream can be started");
+    let round = 2 * u64::from(FLOWS.flows);
+    until(PATIENCE, "the flows arrive", || stream.received() > round);
+    let left = Instant::now();
+    fabric.lab().withdraw(SERVICE, "srv01").expect("the server can leave");
+    wait_ports(fabric, "leaf01", address, &["swp12"]);
+    let settled = Instant::now();
+    let enough = stream.received() + round;
+    until(PATIENCE, "the flows go on", || stream.received() > enough);
+    let report = stream.stop().expect("the flows can be sent");
+
+    let mut orphans = BTreeSet::new();
+    for flow in 0..FLOWS.flows {
+        let before = report.receivers_within(flow, began, left);
+        let after = report.receivers_within(flow, settled, Instant::now());
+        assert_eq!((before.len(), after.len()), (1, 1), "flow {flow}: {before:?}, {after:?}");
+        if before.contains(&0) {
+            assert!(!after.contains(&0), "flow {flow} goes to a server that has left");
+            orphans.insert(flow);
+        } else {
+            assert_eq!(before, after, "flow {flow} stays where it is");
+        }
+    }
+    let outage = report.span(|flow| orphans.contains(&flow));
+    let outage = outage.map_or(Duration::ZERO, |it| it.ended.saturating_duration_since(left));
+    println!("the {} flows of srv01 were without a server for {outage:?}", orphans.len());
+    assert_eq!(report.lost(|flow| !orphans.contains(&flow)), 0, "flows of other servers");
+}
+
 #[test]
 fn clients_get_the_nearest_servers_in_equal_shares_and_the_other_site_when_all_have_left() {
     let fabric = Fabric::anycast();
@@ -99,7 +141,7 @@ fn clients_get_the_nearest_servers_in_equal_shares_and_the_other_site_when_all_h
         assert!(is_equal(&other, &[4, 5, 6, 7]), "so have the other site's: {other:?}");
     }
 
-    fabric.lab().withdraw(SERVICE, "srv01").expect("the server can leave");
+    leaves_under_traffic(&fabric, addresses[0]);
     for &address in &addresses {
         wait_ports(&fabric, "leaf01", address, &["swp12"]);
         let rest = flows_by_server(&fabric, "client01", address);
