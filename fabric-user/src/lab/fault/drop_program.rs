@@ -1,5 +1,5 @@
-//! An XDP program of two instructions that drops whatever arrives, put on an interface directly or
-//! in place of another program. The calls of bpf(2), because a library wants an object file.
+//! XDP programs of two instructions: one drops whatever arrives, the other one passes it. The calls
+//! of bpf(2), because a library wants an object file.
 
 use std::ffi::CString;
 use std::io;
@@ -22,9 +22,11 @@ const ATTACH_XDP: u32 = 37;
 /// `XDP_FLAGS_DRV_MODE`: behind the allocation of a socket buffer, redirected frames would pass.
 const DRIVER_MODE: u32 = 1 << 2;
 
-const NAME: &[u8; 16] = b"lab_silence\0\0\0\0\0";
-/// `r0 = XDP_DROP; exit`.
-const INSTRUCTIONS: [u64; 2] = [0x0000_0001_0000_00b7, 0x0000_0000_0000_0095];
+/// `XDP_DROP` and `XDP_PASS` of linux/bpf.h, and what programs are called that return them.
+const DROP: (u64, &[u8; 16]) = (1, b"lab_silence\0\0\0\0\0");
+const PASS: (u64, &[u8; 16]) = (2, b"lab_placeholder\0");
+/// `r0 = 0` and `exit`; the number to return is the high half of the first one.
+const RETURN_0: [u64; 2] = [0x0000_0000_0000_00b7, 0x0000_0000_0000_0095];
 
 /// A loaded program.
 #[derive(Debug)]
@@ -66,15 +68,25 @@ struct InfoAttributes {
 }
 
 impl Program {
-    /// Loads the program.
+    /// Loads a program that drops everything.
     pub(super) fn drop_all() -> io::Result<Self> {
+        Self::load(DROP)
+    }
+
+    /// Loads a program that passes everything.
+    pub(super) fn pass_all() -> io::Result<Self> {
+        Self::load(PASS)
+    }
+
+    fn load((verdict, name): (u64, &[u8; 16])) -> io::Result<Self> {
+        let instructions = [RETURN_0[0] | verdict << 32, RETURN_0[1]];
         let license = c"Dual MIT/GPL";
         let attributes = LoadAttributes {
             kind: TYPE_XDP,
-            instruction_count: INSTRUCTIONS.len() as u32,
-            instructions: INSTRUCTIONS.as_ptr() as u64,
+            instruction_count: instructions.len() as u32,
+            instructions: instructions.as_ptr() as u64,
             license: license.as_ptr() as u64,
-            name: *NAME,
+            name: *name,
             expected_attach_type: ATTACH_XDP,
             ..LoadAttributes::default()
         };
@@ -96,7 +108,7 @@ impl Program {
     pub(super) fn drops_all(&self) -> io::Result<bool> {
         // `struct bpf_prog_info`: the name is at byte 64.
         let info: [u8; 80] = info(&self.0)?;
-        Ok(info.ends_with(NAME))
+        Ok(info.ends_with(DROP.1))
     }
 }
 

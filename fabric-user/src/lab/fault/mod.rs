@@ -42,7 +42,7 @@ impl<'a> Fault<'a> {
     /// # Errors
     /// As [`Lab::cut`].
     pub fn cut(lab: &'a Lab, node: &str, port: &str) -> Result<Self, LabError> {
-        Self::of(lab, node, port, Lab::cut)
+        Self::of(lab, node, port, Lab::cut_at)
     }
 
     /// Breaks a link as [`Lab::silence`] does.
@@ -50,31 +50,28 @@ impl<'a> Fault<'a> {
     /// # Errors
     /// As [`Lab::silence`].
     pub fn silence(lab: &'a Lab, node: &str, port: &str) -> Result<Self, LabError> {
-        Self::of(lab, node, port, Lab::silence)
+        Self::of(lab, node, port, Lab::silence_at)
     }
 
     fn of(
         lab: &'a Lab,
         node: &str,
         port: &str,
-        work: impl FnOnce(&Lab, &str, &str) -> Result<(), LabError>,
+        work: impl FnOnce(&Lab, &str, &str) -> Result<Instant, LabError>,
     ) -> Result<Self, LabError> {
-        // Made first: work that fails half-way is undone as well.
-        let mut this = Self {
-            lab,
-            node: node.into(),
-            port: port.into(),
-            began: Instant::now(),
-            mended: false,
-        };
-        if let Err(error) = work(lab, node, port) {
-            this.mended = lab.mend(node, port).is_ok();
-            return Err(error);
+        match work(lab, node, port) {
+            Ok(began) => {
+                Ok(Self { lab, node: node.into(), port: port.into(), began, mended: false })
+            }
+            Err(error) => {
+                // Work that fails half-way is undone; the first failure explains more.
+                let _ = lab.mend(node, port);
+                Err(error)
+            }
         }
-        Ok(this)
     }
 
-    /// The moment before the first thing was done.
+    /// The moment before the link was broken.
     pub fn began(&self) -> Instant {
         self.began
     }
@@ -106,8 +103,14 @@ impl Lab {
     /// # Errors
     /// If there is no such port or the other end cannot be switched off.
     pub fn cut(&self, node: &str, port: &str) -> Result<(), LabError> {
+        self.cut_at(node, port).map(drop)
+    }
+
+    fn cut_at(&self, node: &str, port: &str) -> Result<Instant, LabError> {
         let [_, far] = self.ends(node, port)?;
-        far.switch(false)
+        let began = Instant::now();
+        far.switch(false)?;
+        Ok(began)
     }
 
     /// Silences a link: both ends keep their carrier, and whatever arrives at them is lost. It works
@@ -117,14 +120,26 @@ impl Lab {
     /// # Errors
     /// If there is no such port or the kernel refuses.
     pub fn silence(&self, node: &str, port: &str) -> Result<(), LabError> {
+        self.silence_at(node, port).map(drop)
+    }
+
+    fn silence_at(&self, node: &str, port: &str) -> Result<Instant, LabError> {
         pins::mount_bpf_fs()?;
         let folder = folder(self.name());
         fs::create_dir_all(&folder).map_err(LabError::file("create", &folder))?;
+        let mut ready = Vec::new();
         for end in self.ends(node, port)? {
             let pins = Pins::of(self, &end)?;
-            end.within("silence interface", || pins.silence())?;
+            end.within("silence interface", || pins.prepare())?;
+            let drop_all = Program::drop_all().map_err(LabError::file("load", "a program"))?;
+            ready.push((end, pins, drop_all));
         }
-        Ok(())
+        // What takes its time is done: both ends fall silent as one.
+        let began = Instant::now();
+        for (end, pins, drop_all) in &ready {
+            end.within("silence interface", || pins.silence(drop_all))?;
+        }
+        Ok(began)
     }
 
     /// Undoes [`Lab::cut`] and [`Lab::silence`]; nothing happens to a link that is whole.
@@ -226,18 +241,21 @@ impl Pins {
         })
     }
 
-    fn silence(&self) -> std::io::Result<()> {
+    /// Sees to it that a link is there whose program can be replaced.
+    fn prepare(&self) -> std::io::Result<()> {
         if self.program.exists() || self.link.exists() {
             return Ok(());
         }
-        let drop_all = Program::drop_all()?;
         if self.fabricd.exists() {
-            let link = Link::pinned(&self.fabricd)?;
-            link.program()?.pin(&self.program)?;
-            link.replace_program(&drop_all)
+            Link::pinned(&self.fabricd)?.program()?.pin(&self.program)
         } else {
-            Link::attach(&drop_all, self.ifindex)?.pin(&self.link)
+            Link::attach(&Program::pass_all()?, self.ifindex)?.pin(&self.link)
         }
+    }
+
+    fn silence(&self, drop_all: &Program) -> std::io::Result<()> {
+        let link = if self.program.exists() { &self.fabricd } else { &self.link };
+        Link::pinned(link)?.replace_program(drop_all)
     }
 
     fn mend(&self) -> std::io::Result<()> {
