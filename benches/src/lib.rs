@@ -3,12 +3,15 @@
 
 pub mod answer;
 pub mod arena;
+pub mod dir24;
 pub mod environment;
 pub mod fabric;
 pub mod flow;
 pub mod leaf;
+pub mod lookups;
 pub mod object;
 pub mod outer;
+pub mod prefixes;
 pub mod processor;
 pub mod race;
 pub mod report;

@@ -44,11 +44,12 @@ pub struct Member {
     pub weight: u16,
 }
 
-/// How many buckets a group of `members` should have: so many that the rounding of shares is small
+/// How many buckets a group of `members` should have that has `now`: never fewer, and a multiple if
+/// possible, because flows would move for nothing; otherwise so many that the rounding of shares is small
 /// against the differences that chance makes among 65,536 flows, and that the smallest share is
 /// right to within one percent as long as [`MAX`] allows it.
 #[must_use]
-pub fn count_for(members: &[Member]) -> u32 {
+pub fn count_for(members: &[Member], now: u32) -> u32 {
     let total: u64 = members.iter().map(|m| u64::from(m.weight.max(1))).sum();
     let least = members.iter().map(|m| u64::from(m.weight.max(1))).min().unwrap_or(1);
     let equal = members.iter().all(|m| u64::from(m.weight.max(1)) == least);
@@ -57,7 +58,18 @@ pub fn count_for(members: &[Member]) -> u32 {
     } else {
         128 * total.div_ceil(least)
     };
-    wanted.next_power_of_two().clamp(256, u64::from(MAX)) as u32
+    let wanted = wanted.next_power_of_two().clamp(256, u64::from(MAX)) as u32;
+    if now == 0 {
+        return wanted;
+    }
+    let multiple = now.saturating_mul(wanted.div_ceil(now));
+    if multiple <= MAX {
+        multiple
+    } else if now > wanted {
+        now
+    } else {
+        wanted
+    }
 }
 
 #[cfg(any(test, feature = "user"))]
@@ -66,6 +78,15 @@ mod writer {
     use std::{collections::HashMap, vec::Vec};
 
     use super::{Member, TRIES, index};
+
+    /// Buckets stretched or compressed to `count`: every flow finds the member there that it had,
+    /// exactly so if `count` is a multiple. A group without buckets gets empty ones.
+    #[must_use]
+    pub fn stretch(buckets: &[u16], count: u32) -> Vec<u16> {
+        let size = buckets.len() as u64;
+        let old = |at: u32| buckets.get((u64::from(at) * size / u64::from(count)) as usize);
+        (0..count).map(|at| old(at).copied().unwrap_or(0)).collect()
+    }
 
     /// What a member has and should have, multiplied by the sum of all weights.
     struct Share {
@@ -182,7 +203,7 @@ mod writer {
     }
 }
 #[cfg(any(test, feature = "user"))]
-pub use writer::fill;
+pub use writer::{fill, stretch};
 
 #[cfg(test)]
 mod tests {
@@ -199,7 +220,7 @@ mod tests {
     }
 
     fn filled(members: &[Member]) -> Vec<u16> {
-        let mut buckets = std::vec![0; count_for(members) as usize];
+        let mut buckets = std::vec![0; count_for(members, 0) as usize];
         assert!(fill(&mut buckets, members, |_| true));
         buckets
     }
@@ -262,7 +283,7 @@ mod tests {
     fn adding_a_member_moves_only_its_share() {
         for n in 1..128 {
             let all = equal(1..=n + 1);
-            let mut buckets = std::vec![0; count_for(&all) as usize];
+            let mut buckets = std::vec![0; count_for(&all, 0) as usize];
             fill(&mut buckets, &equal(1..=n), |_| true);
             let before = buckets.clone();
             fill(&mut buckets, &all, |_| true);
@@ -298,6 +319,27 @@ mod tests {
                 assert!(off.abs() <= 2.0, "{off} buckets off among {}", now.len());
             }
         }
+    }
+
+    #[test]
+    fn a_group_that_grows_keeps_every_flow_where_it_is() {
+        let small = filled(&equal(1..=3));
+        let large = stretch(&small, 4096);
+        for hash in (0..1 << 16).map(|i| i << 16 | i) {
+            let [a, b] = [&small, &large].map(|g| g[index(hash, 0, g.len() as u32) as usize]);
+            assert_eq!(a, b);
+        }
+    }
+
+    #[test]
+    fn a_group_never_gets_fewer_buckets_than_it_had() {
+        let count = |members: u16, now| count_for(&equal(1..=members), now);
+        assert_eq!(
+            [count(5, 0), count(4, 1024), count(5, 256), count(2, 1)],
+            [1024, 1024, 1024, 256]
+        );
+        assert_eq!(count(5, 100), 1100, "a multiple of a resilient group's number");
+        assert_eq!([count(128, 16_384), count(128, 10_000)], [16_384; 2], "there is no multiple");
     }
 
     #[test]

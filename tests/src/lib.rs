@@ -6,6 +6,7 @@
 pub mod addresses;
 pub mod counters;
 pub mod device;
+pub mod ecmp;
 pub mod expect;
 pub mod fabric;
 pub mod leaf;

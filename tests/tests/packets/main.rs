@@ -3,10 +3,12 @@
 //! Every comparison covers the verdict, every byte and every counter.
 
 mod access;
+mod ecmp;
 mod every_reason;
 mod expectations;
 mod fuzz;
 mod heartbeat;
+mod lookup;
 mod overlay;
 mod port_input;
 mod transit;
