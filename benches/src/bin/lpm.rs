@@ -401,7 +401,7 @@ fn hosts(rounds: u32, environment: &Environment) -> Result<Entry> {
     let known: Vec<_> = (0..count)
         .map(|i| {
             // Racks of 64 hosts.
-            let four = u128::from(0x0a00_0000 | i / 64 << 8 | (i % 64 + 1)) << 96;
+            let four = u128::from(0x0a00_0000 | ((i / 64) << 8) | (i % 64 + 1)) << 96;
             let six = 0x2001_0db8 << 96 | u128::from(i / 64) << 64 | u128::from(i % 64 + 1);
             (four, six, 1 + chance.below(200) as u32)
         })
