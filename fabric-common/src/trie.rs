@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | 0 | target | leaf: the answer, 0 for none |
 //! | bitmap, bit 0 set | base | node: entry *i* is word `base + ones(bitmap up to bit i) - 1`, so that equal neighbours share a word |
-//! | number of bits << 8, plus 2 | base | skip: `base` holds a pattern, `base + 1` a leaf for addresses that differ from it, `base + 2` where the others go on |
+//! | number of bits << 8, plus 2 | base | skip: `base` holds a pattern, `base + 1` a leaf for addresses that differ from it, `base + 2` where the others go on, or their answer |
 //!
 //! Bitmaps come from "Poptrie" (Asai, Ohara: SIGCOMM 2015), skips from Patricia tries; they matter
 //! where prefixes are few or long, so for IPv6.
@@ -123,12 +123,12 @@ fn lookup<const STEPS: u32>(words: &impl Words, root: u32, address: [u64; 2]) ->
             break;
         } else {
             let count = bits >> 8 & 63;
-            if words.word(base)? != high >> (64 - count & 63) {
+            if words.word(base)? != high >> ((64 - count) & 63) {
                 word = words.word(base.wrapping_add(1))?;
                 break;
             }
             word = words.word(base.wrapping_add(2))?;
-            high = high << count | low >> (64 - count & 63);
+            high = high << count | low >> ((64 - count) & 63);
             low <<= count;
         }
     }

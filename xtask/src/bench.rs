@@ -13,12 +13,15 @@ use crate::{
 /// Runs one benchmark or all of them, as root, and prints how fast Fabric is.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// A benchmark (encap) or one entry of its report (encap-64k-macs); all without one.
+    /// A benchmark (encap, lpm) or one entry of its report (encap-64k-macs); all without one.
     name: Option<String>,
     /// Arguments for the benchmark; `-- --help` shows which it takes.
     #[arg(last = true)]
     arguments: Vec<OsString>,
 }
+
+/// Benchmarks that time code of the daemon as well, which is optimised for them.
+const TIMED_IN_USER_SPACE: [&str; 1] = ["lpm"];
 
 /// Runs the subcommand.
 ///
@@ -30,12 +33,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let runs = select(&all, arguments.name.as_deref())?;
     setup::ensure(Scope::Lab)?;
     for (question, entry) in runs {
-        // What is timed runs in the kernel, and BPF programs are always optimised; the usual
-        // profile saves a second build of everything around them.
+        // What most of them time runs in the kernel, and BPF programs are always optimised; the
+        // usual profile saves a second build of everything around them.
         let mut run = workspace::cargo();
-        run.args(["run", "--quiet", "--package", "fabric-benches", "--bin", question, "--"])
-            .args(entry)
-            .args(&arguments.arguments);
+        run.args(["run", "--quiet", "--package", "fabric-benches", "--bin", question]);
+        if TIMED_IN_USER_SPACE.contains(&question) {
+            for package in ["fabric-common", "fabric-user", "fabric-benches"] {
+                run.arg("--config").arg(format!("profile.dev.package.{package}.opt-level=3"));
+            }
+        }
+        run.arg("--").args(entry).args(&arguments.arguments);
         process::run(&mut run).with_context(|| format!("the benchmark {question} failed"))?;
     }
     Ok(())

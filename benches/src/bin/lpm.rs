@@ -58,13 +58,15 @@ struct Entry {
     /// Name of a figure → value. `*_ns` are medians of the rounds; `kernel_*` are how many times
     /// longer the kernel's map takes than Fabric's, and their spread.
     figures: BTreeMap<String, f64>,
-    /// True if neither lookups nor changes take longer than with the kernel's map.
+    /// True if lookups are faster than with the kernel's map, and changes take at most [`CHANGE_BAR`].
     meets_bar: bool,
     environment: Environment,
 }
 
 /// Name in reports and number of prefixes.
 const SIZES: [(&str, u32); 3] = [("16", 16), ("16k", 1 << 14), ("1m", 1 << 20)];
+/// A change in nanoseconds, on average: 100,000 a second, more than routing daemons send.
+const CHANGE_BAR: f64 = 10_000.0;
 /// Runs that read every address once.
 const ALL: u32 = ADDRESSES / BATCH;
 /// Prefixes that are changed in a round, each by several changes.
@@ -132,8 +134,7 @@ impl Stage {
         let packet = [0; 64];
         let options = TestRunOptions { data_in: Some(&packet), repeat: runs, ..Default::default() };
         let result = program(&mut self.ebpf, name)?.test_run(options)?;
-        let pass = aya_pass();
-        ensure!(result.return_value == pass, "{name} ended with {}", result.return_value);
+        ensure!(result.return_value == PASS, "{name} ended with {}", result.return_value);
         Ok(result.duration.as_nanos() as f64 / f64::from(BATCH))
     }
 
@@ -174,9 +175,8 @@ impl Stage {
 
 type Times = BTreeMap<&'static str, Vec<f64>>;
 
-const fn aya_pass() -> u32 {
-    2
-}
+/// `XDP_PASS` of `linux/bpf.h`.
+const PASS: u32 = 2;
 
 fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
     let program = ebpf.program_mut(name).with_context(|| format!("no program {name}"))?;
@@ -199,9 +199,6 @@ trait Kernel: Family {
     /// Name of the map, of the program that asks it, and of the one that asks Fabric's trie.
     const NAMES: [&'static str; 3];
     fn data(bits: u128) -> Self::Data;
-    fn point(state: &mut State, root: u32) {
-        state.root = root;
-    }
 }
 
 impl Kernel for Ipv4Addr {
@@ -256,7 +253,7 @@ fn prefixes_of<A: Kernel>(
     let start = Instant::now();
     tries.sync(&stage.words, &mut ours, list(), start)?;
     figure("audit_ms", milliseconds(start));
-    stage.state.update(0, |state| A::point(state, ours.root()));
+    stage.state.update(0, |state| state.root = ours.root());
 
     let Map::LpmTrie(data) = map(&mut stage.ebpf, kernel_map)? else { bail!("no LPM trie") };
     let descriptor = data.fd().as_fd().as_raw_fd();
@@ -318,14 +315,17 @@ fn prefixes_of<A: Kernel>(
     ];
     for (what, theirs, ours) in pairs {
         let ratio = samples::ratio(&theirs, &ours).context("no rounds")?;
+        let median = |series: &[f64]| samples::summarize(series).map_or(0.0, |all| all.median);
         if what != "lookup" {
-            let median = |series| samples::summarize(series).map_or(0.0, |all| all.median);
             figure(&format!("fabric_{what}_ns"), median(&ours));
             figure(&format!("kernel_{what}_ns"), median(&theirs));
         }
         figure(&format!("kernel_{what}"), ratio.median);
         figure(&format!("kernel_{what}_spread"), ratio.iqr);
-        meets_bar &= ratio.median >= 1.0;
+        meets_bar &= match what {
+            "lookup" => ratio.median >= 1.0,
+            _ => median(&ours) <= CHANGE_BAR,
+        };
     }
     Ok(Entry { name, figures, meets_bar, environment: environment.clone() })
 }
@@ -401,7 +401,7 @@ fn hosts(rounds: u32, environment: &Environment) -> Result<Entry> {
     let known: Vec<_> = (0..count)
         .map(|i| {
             // Racks of 64 hosts.
-            let four = u128::from(0x0a00_0000 | i / 64 << 8 | (i % 64 + 1)) << 96;
+            let four = u128::from(0x0a00_0000 | ((i / 64) << 8) | (i % 64 + 1)) << 96;
             let six = 0x2001_0db8 << 96 | u128::from(i / 64) << 64 | u128::from(i % 64 + 1);
             (four, six, 1 + chance.below(200) as u32)
         })
@@ -500,6 +500,7 @@ fn show(entries: &[Entry]) {
     }
     println!("{table}");
     println!(
-        "The bar is the kernel's LPM trie in the same round: for lookups and for both changes."
+        "The bar: lookups faster than in the kernel's LPM trie in the same round, and changes that \
+         take at most {CHANGE_BAR} ns on average."
     );
 }

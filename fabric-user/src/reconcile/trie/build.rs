@@ -28,13 +28,14 @@ pub(super) struct Plan {
     pub(super) freed: Vec<Block>,
 }
 
-/// A word that stands in no block: a chain of nodes with one way on, which grows upwards until it
-/// is known how long it is. The high half is its number in `Builder::chains`.
+/// A word that stands in no block: a chain of nodes with one way on, or with one answer that differs
+/// from the others, which grows upwards until it is known how long it is. The high half is its number in `Builder::chains`.
 const CHAIN: u32 = 0b100;
 
 #[derive(Clone, Copy, Debug)]
 struct Chain {
-    /// The entries of the nodes, the last one's lowest.
+    /// The bits of addresses that go the way, the last node's lowest. If the way ends with an
+    /// answer, it may be that of several entries of the last node, which lack the bits they differ in.
     pattern: u64,
     bits: u32,
     /// The answer for all other entries.
@@ -63,6 +64,35 @@ pub(super) const fn block_of(word: u64) -> Option<Block> {
         Node::Inner { bitmap, base } => Some(Block { start: base, words: bitmap.count_ones() }),
         Node::Skip { base, .. } => Some(Block { start: base, words: SKIP_WORDS }),
     }
+}
+
+/// The entries of a node that have the given first bits.
+const fn run(first: u64, bits: u32) -> Range<usize> {
+    let shared = STRIDE - bits;
+    let start = (first as usize) << shared;
+    start..start + (1 << shared)
+}
+
+/// The node with these words as a chain, if it is one: all its entries are the same answer but one,
+/// or but some that are one answer as well and have their first bits in common.
+fn one_way(bitmap: u32, words: &[u64]) -> Option<Chain> {
+    let second = (bitmap & bitmap.wrapping_sub(1)).trailing_zeros();
+    let third = 32 - bitmap.leading_zeros() - 1;
+    let (range, child, other) = match *words {
+        // Halves are both: the first one is the way.
+        [way, rest] if second.is_power_of_two() && is_leaf(rest) => (0..second, way, rest),
+        [rest, way] => (second..32, way, rest),
+        [rest, way, last] if rest == last => (second..third, way, rest),
+        _ => return None,
+    };
+    let size = range.len() as u32;
+    let in_common = size.is_power_of_two() && range.start.is_multiple_of(size);
+    if !is_leaf(other) || !in_common || (!is_leaf(child) && size != 1) {
+        return None;
+    }
+    let shared = size.trailing_zeros();
+    let pattern = u64::from(range.start >> shared);
+    Some(Chain { pattern, bits: STRIDE - shared, other, child, old: 0 })
 }
 
 /// Where the nodes stand that a word leads to.
@@ -249,6 +279,9 @@ impl<'a, W: WordStore, I: Iterator<Item = Route>> Builder<'a, W, I> {
                     return Ok(None);
                 }
                 let [other, before] = [1, 2].map(|i| self.words.load(base + i));
+                if is_leaf(before) {
+                    return Ok(None);
+                }
                 let mut after = self.change(depth + bits, before, changed)?;
                 if !is_leaf(after) && !is_chain(after) {
                     self.store(base + 2, before, after);
@@ -273,16 +306,15 @@ impl<'a, W: WordStore, I: Iterator<Item = Route>> Builder<'a, W, I> {
             return [old; ENTRIES];
         }
         if let Some(chain) = self.read_skip(old) {
-            let bits = chain.bits - STRIDE;
-            let first = (chain.pattern >> bits) as usize % ENTRIES;
             let mut entries = [chain.other; ENTRIES];
-            entries[first] = match bits {
-                0 => chain.child,
-                bits => {
+            match chain.bits.checked_sub(STRIDE) {
+                None | Some(0) => entries[run(chain.pattern, chain.bits)].fill(chain.child),
+                Some(bits) => {
+                    let first = (chain.pattern >> bits) as usize % ENTRIES;
                     let pattern = chain.pattern & ((1 << bits) - 1);
-                    self.push_chain(Chain { pattern, bits, old: 0, ..chain })
+                    entries[first] = self.push_chain(Chain { pattern, bits, old: 0, ..chain });
                 }
-            };
+            }
             return entries;
         }
         let mut entries = [0; ENTRIES];
@@ -306,15 +338,7 @@ impl<'a, W: WordStore, I: Iterator<Item = Route>> Builder<'a, W, I> {
     ) -> Result<u64, NoRoom> {
         let mut words = [0; ENTRIES];
         let (mut bitmap, mut length) = (0_u32, 0);
-        let mut ways = 0_u32;
-        let mut other = None;
-        let mut alike = true;
         for (i, entry) in entries.iter().enumerate() {
-            if is_leaf(*entry) {
-                alike &= *other.get_or_insert(*entry) == *entry;
-            } else {
-                ways |= 1 << i;
-            }
             if i == 0 || !is_leaf(*entry) || *entry != entries[i - 1] {
                 bitmap |= 1 << i;
                 words[length] = *entry;
@@ -325,13 +349,9 @@ impl<'a, W: WordStore, I: Iterator<Item = Route>> Builder<'a, W, I> {
             self.forget(old);
             return Ok(entries[0]);
         }
-        if let Some(other) = other
-            && alike
-            && ways.is_power_of_two()
-        {
-            let way = ways.trailing_zeros();
-            let child = entries[way as usize];
-            let chain = self.lengthen(way, other, child, touched & ways != 0, old)?;
+        if let Some(one) = one_way(bitmap, &words[..length]) {
+            let touched = is_leaf(one.child) || touched >> one.pattern & 1 != 0;
+            let chain = self.lengthen(Chain { old, ..one }, touched)?;
             self.chains.truncate(mark);
             return Ok(self.push_chain(chain));
         }
@@ -342,29 +362,25 @@ impl<'a, W: WordStore, I: Iterator<Item = Route>> Builder<'a, W, I> {
         self.place(bitmap, &words[..length], old)
     }
 
-    /// A chain of one more node, whose entry `way` leads to `child` and all others to `other`.
-    fn lengthen(
-        &mut self,
-        way: u32,
-        other: u64,
-        child: u64,
-        touched: bool,
-        old: u64,
-    ) -> Result<Chain, NoRoom> {
-        // A word of a chain below belongs to a frame that is done with it.
-        let old = if is_chain(old) { 0 } else { old };
-        // Entries that were just made are in a block only if they are no chain.
+    /// The chain of one node, together with the chain that its way leads to; `touched` says whether
+    /// that has just been made.
+    fn lengthen(&mut self, mut one: Chain, touched: bool) -> Result<Chain, NoRoom> {
+        if is_chain(one.old) {
+            // That one belongs to a node above.
+            one.old = 0;
+        }
+        let child = one.child;
+        // What was just made is in a block only if it is no chain.
         let below = if touched && !is_chain(child) { None } else { self.read_chain(child) };
         if let Some(below) = below
-            && below.other == other
+            && below.other == one.other
             && below.bits + STRIDE <= SKIP_BITS
         {
             self.forget(if is_chain(child) { below.old } else { child });
-            let pattern = u64::from(way) << below.bits | below.pattern;
-            return Ok(Chain { pattern, bits: below.bits + STRIDE, old, ..below });
+            let pattern = one.pattern << below.bits | below.pattern;
+            return Ok(Chain { pattern, bits: below.bits + STRIDE, old: one.old, ..below });
         }
-        let child = self.settle(child)?;
-        Ok(Chain { pattern: u64::from(way), bits: STRIDE, other, child, old })
+        Ok(Chain { child: self.settle(child)?, ..one })
     }
 
     fn push_chain(&mut self, chain: Chain) -> u64 {
@@ -383,18 +399,7 @@ impl<'a, W: WordStore, I: Iterator<Item = Route>> Builder<'a, W, I> {
             return None;
         }
         let words = [0, 1, 2].map(|i| if i < length { self.words.load(base + i) } else { 0 });
-        // The second entry that differs from its neighbour, if there is one.
-        let second = bitmap & (bitmap - 1);
-        let (way, child, other) = match &words[..length as usize] {
-            [child, other] if second == 2 && !is_leaf(*child) => (0, *child, *other),
-            [other, child] if second == 1 << 31 => (31, *child, *other),
-            [other, child, last] if other == last && bitmap & second << 1 != 0 => {
-                (second.trailing_zeros(), *child, *other)
-            }
-            _ => return None,
-        };
-        let one_way = !is_leaf(child) && is_leaf(other);
-        one_way.then_some(Chain { pattern: way.into(), bits: STRIDE, other, child, old: 0 })
+        one_way(bitmap, &words[..length as usize])
     }
 
     /// The chain that a word is, if it stands for more than a node.
@@ -425,10 +430,11 @@ impl<'a, W: WordStore, I: Iterator<Item = Route>> Builder<'a, W, I> {
             let header = Node::Skip { bits, base: 0 }.word() as u32;
             return self.place(header, &[pattern, other, child], old);
         }
-        match pattern as u32 {
-            0 => self.place(0b11, &[child, other], old),
-            31 => self.place(1 | 1 << 31, &[other, child], old),
-            way => self.place(1 | 0b11 << way, &[other, child, other], old),
+        let run = run(pattern, bits);
+        match (run.start, run.end) {
+            (0, end) => self.place(1 | 1 << end, &[child, other], old),
+            (start, ENTRIES) => self.place(1 | 1 << start, &[other, child], old),
+            (start, end) => self.place(1 | 1 << start | 1 << end, &[other, child, other], old),
         }
     }
 

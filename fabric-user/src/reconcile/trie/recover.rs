@@ -1,6 +1,6 @@
 //! Finding out which words an earlier daemon used.
 
-use fabric_common::trie::{DIRECT, DIRECT_BITS, Node, STRIDE};
+use fabric_common::trie::{DIRECT, DIRECT_BITS, Node, SKIP_BITS, STRIDE};
 
 use super::{
     Table, Tries, WordStore,
@@ -100,9 +100,11 @@ impl<'a, W: WordStore> Recovery<'a, W> {
                 (block.start..end).all(|index| self.node::<A>(index, depth + STRIDE, blocks))
             }
             Node::Skip { bits, .. } => {
-                bits.is_multiple_of(STRIDE)
-                    && (2 * STRIDE..=fabric_common::trie::SKIP_BITS).contains(&bits)
-                    && matches!(Node::of(self.words.load(end - 2)), Node::Leaf(_))
+                let [other, child] = [2, 1].map(|back| Node::of(self.words.load(end - back)));
+                let ends = matches!(child, Node::Leaf(_));
+                (STRIDE + 1..=SKIP_BITS).contains(&bits)
+                    && (ends || bits.is_multiple_of(STRIDE))
+                    && matches!(other, Node::Leaf(_))
                     && self.node::<A>(end - 1, depth + bits, blocks)
             }
         }
