@@ -12,3 +12,4 @@ pub mod flow_hash;
 pub mod reason;
 pub mod schema;
 pub mod table;
+pub mod trie;

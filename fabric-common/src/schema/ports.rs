@@ -53,6 +53,20 @@ pub const fn mac_and_view(mac: u64, view: u16) -> u64 {
     (view as u64) << 48 | mac & 0xffff_ffff_ffff
 }
 
+/// The MAC address of [`mac_and_view`].
+#[inline(always)]
+#[must_use]
+pub const fn mac(mac_and_view: u64) -> u64 {
+    mac_and_view & 0xffff_ffff_ffff
+}
+
+/// The view of [`mac_and_view`].
+#[inline(always)]
+#[must_use]
+pub const fn view(mac_and_view: u64) -> u16 {
+    (mac_and_view >> 48) as u16
+}
+
 /// The slots that may hold interface `ifindex`, in the order of probing. Slot 0 is never used, so
 /// that 0 can mean "no port".
 #[inline(always)]

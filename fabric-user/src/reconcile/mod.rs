@@ -14,6 +14,7 @@ mod groups;
 mod indexes;
 mod pool;
 mod ports;
+pub mod trie;
 mod underlay;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

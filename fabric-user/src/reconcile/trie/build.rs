@@ -1,0 +1,486 @@
+//! Making nodes of prefixes, next to what is in memory already.
+//!
+//! What a set of prefixes looks like in memory depends on nothing but the set. So a part that is
+//! built anew and comes out as it was is recognised and kept.
+
+use std::{iter::Peekable, ops::Range};
+
+use fabric_common::trie::{DIRECT, DIRECT_BITS, ENTRIES, Node, SKIP_BITS, SKIP_WORDS, STRIDE};
+
+use super::{
+    WordStore,
+    blocks::{Block, Blocks},
+    prefixes::Route,
+};
+
+/// There is no free block.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NoRoom;
+
+/// What has to happen once all new blocks are written.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// Stores into blocks that readers use. Each changes the answer for addresses of its own.
+    pub(super) stores: Vec<(u32, u64)>,
+    /// Blocks written for this plan.
+    pub(super) fresh: Vec<Block>,
+    /// Blocks that nothing refers to after the stores.
+    pub(super) freed: Vec<Block>,
+}
+
+/// A word that stands in no block: a chain of nodes with one way on, which grows upwards until it
+/// is known how long it is. The high half is its number in `Builder::chains`.
+const CHAIN: u32 = 0b100;
+
+#[derive(Clone, Copy, Debug)]
+struct Chain {
+    /// The entries of the nodes, the last one's lowest.
+    pattern: u64,
+    bits: u32,
+    /// The answer for all other entries.
+    other: u64,
+    /// Where the chain ends: a word that can stand in a block.
+    child: u64,
+    /// What stood in its place.
+    old: u64,
+}
+
+const fn is_leaf(word: u64) -> bool {
+    word as u32 == 0
+}
+
+const fn is_chain(word: u64) -> bool {
+    word as u32 == CHAIN
+}
+
+/// The block that a word refers to.
+pub(super) const fn block_of(word: u64) -> Option<Block> {
+    if is_chain(word) {
+        return None;
+    }
+    match Node::of(word) {
+        Node::Leaf(_) => None,
+        Node::Inner { bitmap, base } => Some(Block { start: base, words: bitmap.count_ones() }),
+        Node::Skip { base, .. } => Some(Block { start: base, words: SKIP_WORDS }),
+    }
+}
+
+/// Where the nodes stand that a word leads to.
+pub(super) fn ways_of(word: u64) -> Range<u32> {
+    match Node::of(word) {
+        _ if is_chain(word) => 0..0,
+        Node::Leaf(_) => 0..0,
+        Node::Inner { bitmap, base } => base..base + bitmap.count_ones(),
+        Node::Skip { base, .. } => base + 1..base + SKIP_WORDS,
+    }
+}
+
+/// First address of entry `i` of the node at `at`, whose entries have `end` bits.
+const fn entry_start(at: u128, end: u32, i: u32) -> u128 {
+    // The last node of IPv6 has entries that differ in bits which no address has.
+    at | if end <= 128 { (i as u128) << (128 - end) } else { i as u128 >> (end - 128) }
+}
+
+/// The prefixes shorter than an entry, the longest last.
+struct Covers {
+    list: [(u32, u32); DIRECT_BITS as usize + 2],
+    length: usize,
+}
+
+impl Covers {
+    const fn new(target: u32) -> Self {
+        let mut list = [(0, 0); DIRECT_BITS as usize + 2];
+        list[0] = (u32::MAX, target);
+        Self { list, length: 1 }
+    }
+
+    /// A prefix that holds for the entries from `i` on and before `end`.
+    fn push(&mut self, i: u32, end: u32, target: u32) {
+        self.at(i);
+        self.list[self.length] = (end, target);
+        self.length += 1;
+    }
+
+    /// The target of the longest one that holds for entry `i`.
+    const fn at(&mut self, i: u32) -> u32 {
+        while self.list[self.length - 1].0 <= i {
+            self.length -= 1;
+        }
+        self.list[self.length - 1].1
+    }
+}
+
+/// Builds from the prefixes that `routes` gives in their order.
+pub(super) struct Builder<'a, W, I: Iterator<Item = Route>> {
+    words: &'a W,
+    blocks: &'a mut Blocks,
+    writes: &'a mut u64,
+    routes: Peekable<I>,
+    chains: Vec<Chain>,
+    pub(super) plan: Plan,
+}
+
+impl<'a, W: WordStore, I: Iterator<Item = Route>> Builder<'a, W, I> {
+    pub(super) fn new(
+        words: &'a W,
+        blocks: &'a mut Blocks,
+        writes: &'a mut u64,
+        routes: I,
+    ) -> Self {
+        let routes = routes.peekable();
+        Self { words, blocks, writes, routes, chains: Vec::new(), plan: Plan::default() }
+    }
+
+    /// Makes the trie at `root` one of all the prefixes, or makes a new one; returns where it is.
+    pub(super) fn all(&mut self, root: Option<u32>) -> Result<u32, NoRoom> {
+        let (start, fresh) = match root {
+            Some(start) => (start, false),
+            None => (self.take(DIRECT)?, true),
+        };
+        self.direct(start, 0..DIRECT, 0, fresh)?;
+        Ok(start)
+    }
+
+    /// Brings what lies beneath one prefix up to date; the prefixes are those inside it, itself
+    /// included, and `around` is the target of the one around it.
+    pub(super) fn beneath(
+        &mut self,
+        root: u32,
+        bits: u128,
+        length: u8,
+        around: u32,
+    ) -> Result<(), NoRoom> {
+        let length = u32::from(length);
+        let first = (bits >> (128 - DIRECT_BITS)) as u32;
+        if let Some(wider) = DIRECT_BITS.checked_sub(length) {
+            return self.direct(root, first..first + (1 << wider), around, false);
+        }
+        let at = entry_start(0, DIRECT_BITS, first);
+        let old = self.words.load(root + first);
+        let new = self.change(at, DIRECT_BITS + STRIDE, old, &Changed { bits, length, around })?;
+        let new = self.settle(new)?;
+        self.store(root + first, old, new);
+        Ok(())
+    }
+
+    fn direct(
+        &mut self,
+        root: u32,
+        range: Range<u32>,
+        around: u32,
+        fresh: bool,
+    ) -> Result<(), NoRoom> {
+        let mut covers = Covers::new(around);
+        for i in range {
+            let old = if fresh { 0 } else { self.words.load(root + i) };
+            let new = self.entry(0, DIRECT_BITS, i, &mut covers, old)?;
+            let new = self.settle(new)?;
+            self.chains.clear();
+            if fresh {
+                self.write(root + i, new);
+            } else {
+                self.store(root + i, old, new);
+            }
+        }
+        Ok(())
+    }
+
+    /// Entry `i` of the node at `at`, whose entries have `end` bits, from the prefixes.
+    fn entry(
+        &mut self,
+        at: u128,
+        end: u32,
+        i: u32,
+        covers: &mut Covers,
+        old: u64,
+    ) -> Result<u64, NoRoom> {
+        let start = entry_start(at, end, i);
+        while let Some(route) = self.routes.peek()
+            && route.bits == start
+            && u32::from(route.length) <= end
+        {
+            covers.push(i, i + (1 << (end - u32::from(route.length))), route.target);
+            self.routes.next();
+        }
+        let cover = covers.at(i);
+        let more = end < 128
+            && self.routes.peek().is_some_and(|route| (route.bits ^ start) >> (128 - end) == 0);
+        if more {
+            self.node(start, end + STRIDE, cover, old)
+        } else {
+            self.release(old);
+            Ok(Node::Leaf(cover).word())
+        }
+    }
+
+    /// The node at `at` from the prefixes that are longer than `end` less a stride.
+    fn node(&mut self, at: u128, end: u32, cover: u32, old: u64) -> Result<u64, NoRoom> {
+        let mark = self.chains.len();
+        let mut entries = self.expand(old);
+        let mut covers = Covers::new(cover);
+        for i in 0..ENTRIES as u32 {
+            let entry = &mut entries[i as usize];
+            *entry = self.entry(at, end, i, &mut covers, *entry)?;
+        }
+        self.compress(&entries, u32::MAX, old, mark)
+    }
+
+    /// The node at `at` after a change to one prefix, which is longer than `end` less a stride.
+    fn change(&mut self, at: u128, end: u32, old: u64, changed: &Changed) -> Result<u64, NoRoom> {
+        let mark = self.chains.len();
+        let mut entries = self.expand(old);
+        let first = (changed.bits << (end - STRIDE) >> (128 - STRIDE)) as u32;
+        let touched = match end.checked_sub(changed.length) {
+            None => {
+                let entry = &mut entries[first as usize];
+                *entry = self.change(entry_start(at, end, first), end + STRIDE, *entry, changed)?;
+                1 << first
+            }
+            Some(wider) => {
+                let mut covers = Covers::new(changed.around);
+                let mut touched = 0;
+                for i in first..first + (1 << wider) {
+                    let entry = &mut entries[i as usize];
+                    *entry = self.entry(at, end, i, &mut covers, *entry)?;
+                    touched |= 1 << i;
+                }
+                touched
+            }
+        };
+        self.compress(&entries, touched, old, mark)
+    }
+
+    /// The entries of the node that `old` stands for.
+    fn expand(&mut self, old: u64) -> [u64; ENTRIES] {
+        if is_leaf(old) {
+            return [old; ENTRIES];
+        }
+        if let Some(chain) = self.read_skip(old) {
+            let bits = chain.bits - STRIDE;
+            let first = (chain.pattern >> bits) as usize % ENTRIES;
+            let mut entries = [chain.other; ENTRIES];
+            entries[first] = match bits {
+                0 => chain.child,
+                bits => {
+                    let pattern = chain.pattern & ((1 << bits) - 1);
+                    self.push_chain(Chain { pattern, bits, old: 0, ..chain })
+                }
+            };
+            return entries;
+        }
+        let mut entries = [0; ENTRIES];
+        let (bitmap, base) = (old as u32, (old >> 32) as u32);
+        let mut at = base;
+        for (i, entry) in entries.iter_mut().enumerate() {
+            at += u32::from(i > 0 && bitmap >> i & 1 != 0);
+            *entry = self.words.load(at);
+        }
+        entries
+    }
+
+    /// One word of 32 entries. `touched` are those that have just been made; `old` is what stood
+    /// there; the chains from `mark` on are those of the entries.
+    fn compress(
+        &mut self,
+        entries: &[u64; ENTRIES],
+        touched: u32,
+        old: u64,
+        mark: usize,
+    ) -> Result<u64, NoRoom> {
+        let mut words = [0; ENTRIES];
+        let (mut bitmap, mut length) = (0_u32, 0);
+        let mut ways = 0_u32;
+        let mut other = None;
+        let mut alike = true;
+        for (i, entry) in entries.iter().enumerate() {
+            if is_leaf(*entry) {
+                alike &= *other.get_or_insert(*entry) == *entry;
+            } else {
+                ways |= 1 << i;
+            }
+            if i == 0 || !is_leaf(*entry) || *entry != entries[i - 1] {
+                bitmap |= 1 << i;
+                words[length] = *entry;
+                length += 1;
+            }
+        }
+        if length == 1 {
+            self.forget(old);
+            return Ok(entries[0]);
+        }
+        if let Some(other) = other
+            && alike
+            && ways.is_power_of_two()
+        {
+            let way = ways.trailing_zeros();
+            let child = entries[way as usize];
+            let chain = self.lengthen(way, other, child, touched & ways != 0, old)?;
+            self.chains.truncate(mark);
+            return Ok(self.push_chain(chain));
+        }
+        for word in &mut words[..length] {
+            *word = self.settle(*word)?;
+        }
+        self.chains.truncate(mark);
+        self.place(bitmap, &words[..length], old)
+    }
+
+    /// A chain of one more node, whose entry `way` leads to `child` and all others to `other`.
+    fn lengthen(
+        &mut self,
+        way: u32,
+        other: u64,
+        child: u64,
+        touched: bool,
+        old: u64,
+    ) -> Result<Chain, NoRoom> {
+        // A word of a chain below belongs to a frame that is done with it.
+        let old = if is_chain(old) { 0 } else { old };
+        // Entries that were just made are in a block only if they are no chain.
+        let below = if touched && !is_chain(child) { None } else { self.read_chain(child) };
+        if let Some(below) = below
+            && below.other == other
+            && below.bits + STRIDE <= SKIP_BITS
+        {
+            self.forget(if is_chain(child) { below.old } else { child });
+            let pattern = u64::from(way) << below.bits | below.pattern;
+            return Ok(Chain { pattern, bits: below.bits + STRIDE, old, ..below });
+        }
+        let child = self.settle(child)?;
+        Ok(Chain { pattern: u64::from(way), bits: STRIDE, other, child, old })
+    }
+
+    fn push_chain(&mut self, chain: Chain) -> u64 {
+        self.chains.push(chain);
+        ((self.chains.len() - 1) as u64) << 32 | u64::from(CHAIN)
+    }
+
+    /// The chain that a word is, whatever its form.
+    fn read_chain(&self, word: u64) -> Option<Chain> {
+        if let Some(chain) = self.read_skip(word) {
+            return Some(chain);
+        }
+        let Node::Inner { bitmap, base } = Node::of(word) else { return None };
+        let length = bitmap.count_ones();
+        if length > 3 {
+            return None;
+        }
+        let words = [0, 1, 2].map(|i| if i < length { self.words.load(base + i) } else { 0 });
+        // The second entry that differs from its neighbour, if there is one.
+        let second = bitmap & (bitmap - 1);
+        let (way, child, other) = match &words[..length as usize] {
+            [child, other] if second == 2 && !is_leaf(*child) => (0, *child, *other),
+            [other, child] if second == 1 << 31 => (31, *child, *other),
+            [other, child, last] if other == last && bitmap & second << 1 != 0 => {
+                (second.trailing_zeros(), *child, *other)
+            }
+            _ => return None,
+        };
+        let one_way = !is_leaf(child) && is_leaf(other);
+        one_way.then_some(Chain { pattern: way.into(), bits: STRIDE, other, child, old: 0 })
+    }
+
+    /// The chain that a word is, if it stands for more than a node.
+    fn read_skip(&self, word: u64) -> Option<Chain> {
+        if is_chain(word) {
+            return self.chains.get((word >> 32) as usize).copied();
+        }
+        match Node::of(word) {
+            Node::Skip { bits, base } => Some(Chain {
+                pattern: self.words.load(base),
+                bits,
+                other: self.words.load(base + 1),
+                child: self.words.load(base + 2),
+                old: 0,
+            }),
+            _ => None,
+        }
+    }
+
+    /// A word that can stand in a block.
+    fn settle(&mut self, word: u64) -> Result<u64, NoRoom> {
+        if !is_chain(word) {
+            return Ok(word);
+        }
+        let Some(chain) = self.read_skip(word) else { return Ok(word) };
+        let Chain { pattern, bits, other, child, old } = chain;
+        if bits > STRIDE {
+            let header = Node::Skip { bits, base: 0 }.word() as u32;
+            return self.place(header, &[pattern, other, child], old);
+        }
+        match pattern as u32 {
+            0 => self.place(0b11, &[child, other], old),
+            31 => self.place(1 | 1 << 31, &[other, child], old),
+            way => self.place(1 | 0b11 << way, &[other, child, other], old),
+        }
+    }
+
+    /// A word with `low` for a block that holds `words`: the block of `old` if it is alike.
+    fn place(&mut self, low: u32, words: &[u64], old: u64) -> Result<u64, NoRoom> {
+        if old as u32 == low {
+            let base = (old >> 32) as u32;
+            // The pattern of a skip holds for what it leads to, so the two cannot change apart.
+            if low & 1 != 0 || self.words.load(base) == words[0] {
+                for (index, word) in (base..).zip(words) {
+                    let now = self.words.load(index);
+                    self.store(index, now, *word);
+                }
+                return Ok(old);
+            }
+        }
+        let base = self.take(words.len() as u32)?;
+        for (index, word) in (base..).zip(words) {
+            self.write(index, *word);
+        }
+        self.forget(old);
+        Ok(u64::from(base) << 32 | u64::from(low))
+    }
+
+    fn take(&mut self, words: u32) -> Result<u32, NoRoom> {
+        let start = self.blocks.take(words).ok_or(NoRoom)?;
+        self.plan.fresh.push(Block { start, words });
+        Ok(start)
+    }
+
+    /// Writes where no reader looks.
+    fn write(&mut self, index: u32, word: u64) {
+        self.words.store(index, word);
+        *self.writes += 1;
+    }
+
+    /// Plans a store where readers look.
+    fn store(&mut self, index: u32, old: u64, new: u64) {
+        if old != new {
+            self.plan.stores.push((index, new));
+        }
+    }
+
+    /// Nothing will refer to the block of `word` any more; what that refers to, others decide.
+    fn forget(&mut self, word: u64) {
+        self.plan.freed.extend(block_of(word));
+    }
+
+    /// Nothing will refer to `word` and all that is beneath it any more.
+    fn release(&mut self, word: u64) {
+        if is_leaf(word) {
+            return;
+        }
+        self.forget(word);
+        if is_chain(word)
+            && let Some(chain) = self.read_skip(word)
+        {
+            self.release(chain.child);
+        }
+        for index in ways_of(word) {
+            self.release(self.words.load(index));
+        }
+    }
+}
+
+/// The prefix that changed.
+struct Changed {
+    bits: u128,
+    length: u32,
+    /// Target of the prefix around it.
+    around: u32,
+}
