@@ -19,7 +19,7 @@ use fabric_common::{
 };
 
 use super::{Outcome, Reconciler};
-use crate::model::{GroupKey, NexthopKey, Structure, VtepKey};
+use crate::model::{Group, GroupKey, NexthopKey, Structure, VtepKey};
 
 /// A nexthop as the packet path sees it: entries are never changed, so their content is their name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -45,7 +45,7 @@ pub(super) fn reset<T: Pod + Default>(
 /// no weight 0, so it equals no other key.
 fn left_over(index: u32) -> GroupKey {
     let gateway = std::net::Ipv4Addr::UNSPECIFIED.into();
-    GroupKey::Hops(vec![(NexthopKey { ifindex: index, gateway }, 0)])
+    GroupKey::Hops([(NexthopKey { ifindex: index, gateway }, 0)].into())
 }
 
 impl Reconciler {
@@ -69,7 +69,7 @@ impl Reconciler {
 
     pub(super) fn add_underlay(&mut self, structure: &Structure, outcome: &mut Outcome) {
         self.inherit_groups(structure);
-        for (key, members) in &structure.groups {
+        for (key, Group { members, .. }) in &structure.groups {
             let mut list = Vec::with_capacity(members.len());
             for (nexthop, weight) in members {
                 if let Some(index) = self.add_nexthop(structure, nexthop, outcome) {
@@ -153,7 +153,7 @@ impl Reconciler {
         let nexthop = structure.nexthops.get(key)?;
         let port = *self.ports.get(&key.ifindex)? as u16;
         let mut macs = [0; 12];
-        macs[..6].copy_from_slice(&nexthop.destination.0);
+        macs[..6].copy_from_slice(&nexthop.destination?.0);
         macs[6..].copy_from_slice(&nexthop.source.0);
         let (family, gateway) = match key.gateway {
             std::net::IpAddr::V4(v4) => {

@@ -66,7 +66,7 @@ fn a_dump_has_what_was_there_and_events_bring_what_follows() {
         assert!(has(&|e| matches!(e, Event::Link(link) if link.name == "br10")));
         assert!(has(&|e| matches!(e, Event::BridgePort(_))));
         assert!(has(&|e| matches!(e, Event::Nexthop(nexthop) if nexthop.id == 11)));
-        assert!(has(&|e| matches!(e, Event::Route(route) if route.nexthop == Some(11))));
+        assert!(has(&|e| matches!(e, Event::RouteAppended(r) if r.nexthop == Some(11))));
         assert!(has(&|e| matches!(e, Event::Neighbour(n) if n.address.is_ipv4())));
         assert!(has(&|e| matches!(e, Event::BridgeMac(m) if m.mac.0[1] == 0xaa)));
 
