@@ -66,7 +66,7 @@ pub const fn ipv4_by(
 ) -> u64 {
     // The halves of `ports` change places without regard to byte order.
     let swapped = ports.rotate_left(16);
-    let backward = source > destination || (source == destination && ports > swapped);
+    let backward = source > destination || (source == destination && ports < swapped);
     if options & HASH_SYMMETRIC != 0 && backward {
         ipv4(seed, destination, source, protocol, swapped)
     } else {
@@ -93,7 +93,7 @@ pub const fn ipv6_by(
     let same = source[0] == destination[0] && source[1] == destination[1];
     let greater =
         source[0] > destination[0] || (source[0] == destination[0] && source[1] > destination[1]);
-    if options & HASH_SYMMETRIC != 0 && (greater || (same && ports > swapped)) {
+    if options & HASH_SYMMETRIC != 0 && (greater || (same && ports < swapped)) {
         ipv6(seed, destination, source, protocol, swapped)
     } else {
         ipv6(seed, source, destination, protocol, ports)

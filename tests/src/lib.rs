@@ -14,6 +14,8 @@ pub mod model;
 pub mod namespace;
 pub mod packet;
 pub mod random;
+pub mod router;
+mod routing;
 pub mod run;
 pub mod twins;
 pub mod wire;

@@ -10,4 +10,5 @@ mod fuzz;
 mod heartbeat;
 mod overlay;
 mod port_input;
+mod transit;
 mod truncation;
