@@ -11,7 +11,7 @@ use crate::{
     kernel::pins::Instance,
     model::{
         Dirty, FdbKey, Network, NexthopKey, Pattern, Policy, Structure, Target, compile_fdb,
-        compile_mac, compile_structure, fdb_problems,
+        compile_mac, compile_structure, fdb_problems, stale_hosts,
     },
     observe::{Event, Snapshot},
     reconcile::{Outcome, Reconciler},
@@ -74,7 +74,8 @@ impl Round {
     pub(super) fn to_resolve(&self) -> Vec<NexthopKey> {
         let stale = |hop: &&NexthopKey| self.network.neighbour(**hop).is_some_and(|n| n.is_stale());
         let watched = self.structure.watched.iter().filter(stale);
-        self.structure.unresolved.iter().chain(watched).copied().collect()
+        let groups = self.structure.unresolved.iter().chain(watched).copied();
+        groups.chain(stale_hosts(&self.network, &self.structure)).collect()
     }
 
     /// Messages were lost: what is in the model may be wrong.
