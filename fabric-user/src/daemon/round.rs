@@ -46,14 +46,15 @@ impl Round {
     pub(super) fn new(instance: Instance, settings: Settings) -> anyhow::Result<Self> {
         let reconciler = Reconciler::new(instance.clone(), &settings)?;
         let watcher = Watcher::start(&instance)?;
-        let default_ttl = fs::read_to_string("/proc/sys/net/ipv4/ip_default_ttl")
-            .ok()
-            .and_then(|text| text.trim().parse().ok())
-            .unwrap_or(64);
+        let or_64 = |path| {
+            let number = fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
+            number.unwrap_or(64)
+        };
         let policy = Policy {
             allowed: settings.ports.clone(),
             denied: settings.exclude.clone(),
-            default_ttl,
+            default_ttl: or_64("/proc/sys/net/ipv4/ip_default_ttl"),
+            default_hop_limit: or_64("/proc/sys/net/ipv6/conf/default/hop_limit"),
             // FRR may be down just now: an uplink without routes keeps its program all the same.
             sticky_uplinks: reconciler.uplinks(),
             ..Policy::default()
