@@ -4,6 +4,8 @@
 //! addresses with the VTEP's entry. The writer finds two tunnels with one fingerprint; what arrives
 //! by the second is left to the kernel.
 
+use core::net::Ipv4Addr;
+
 use crate::flow_hash::mix;
 
 /// Number of buckets.
@@ -28,6 +30,16 @@ pub const fn key6(local: [u64; 2], remote: [u64; 2]) -> u64 {
     // The table mixes again.
     let h = mix(local[0] ^ local[1].rotate_left(32)).wrapping_add(remote[0]);
     mix(h) ^ remote[1] | IPV6
+}
+
+/// Local and remote address of a key over IPv4; `None` for a fingerprint.
+#[must_use]
+pub const fn addresses(key: u64) -> Option<(Ipv4Addr, Ipv4Addr)> {
+    if key & IPV6 == IPV6 {
+        return None;
+    }
+    let [local, remote] = [(key >> 32) as u32, key as u32];
+    Some((Ipv4Addr::from_bits(u32::from_be(local)), Ipv4Addr::from_bits(u32::from_be(remote))))
 }
 
 #[cfg(test)]
@@ -59,6 +71,11 @@ mod tests {
             let key6 = key6([n.into(), 0], [0, n.into()]);
             let [first, ..] = ((key6 >> 32) as u32).to_ne_bytes();
             assert_eq!(first, 255);
+            assert_eq!(addresses(key6), None);
+        }
+        for [local, remote] in [[[10, 0, 0, 1], [10, 0, 0, 2]], [[1, 255, 255, 255], [255; 4]]] {
+            let key = key(u32::from_ne_bytes(local), u32::from_ne_bytes(remote));
+            assert_eq!(addresses(key), Some((local.into(), remote.into())));
         }
     }
 }
