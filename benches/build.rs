@@ -8,6 +8,6 @@ mod compile;
 mod locate;
 
 fn main() {
-    compile::run("bench", &[], "bench.o", &["benches/src/flow.rs"]);
+    compile::run("bench", &[], "bench.o", &["benches/src/flow.rs", "benches/src/routed.rs"]);
     compile::run("lpm", &[], "lpm.o", &["benches/src/lookups.rs"]);
 }

@@ -18,8 +18,6 @@ pub const SOURCES: u32 = 32;
 /// is room for outer headers; and enough in front of the first that the kernel's own headers leave
 /// the 256 bytes that veth wants before an XDP program, or else it copies the packet.
 pub const PLACES: [usize; 2] = [64, 192];
-/// Bytes of the packet that the kernel offers: up to the end of the second frame.
-pub const PAGE: usize = PLACES[1] + LENGTH;
 
 /// The generator's state.
 #[repr(C)]
@@ -163,16 +161,6 @@ impl Flow {
         put(offset::PORT, &fields.port_be.to_ne_bytes());
         put(36, &END);
         frame
-    }
-
-    /// The packet to start the generator with: both places hold a frame of this flow.
-    #[must_use]
-    pub fn page(&self) -> [u8; PAGE] {
-        let mut page = [0; PAGE];
-        for place in PLACES {
-            page[place..place + LENGTH].copy_from_slice(&self.frame());
-        }
-        page
     }
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     flow::{SOURCES, destination_mac, source_mac},
+    race::Course,
     tool,
 };
 
@@ -64,6 +65,12 @@ pub fn mac_text(mac: [u8; 6]) -> String {
 }
 
 impl Leaf {
+    /// From the hosts to the spine.
+    #[must_use]
+    pub const fn course(&self) -> Course {
+        Course { start: self.access, uplink: self.uplink, sink: self.sink }
+    }
+
     /// Builds the leaf in the present network namespace, with `destinations` stations behind VTEPs.
     ///
     /// # Errors
@@ -130,7 +137,7 @@ impl Leaf {
     }
 }
 
-fn index(name: &str) -> Result<u32> {
+pub(crate) fn index(name: &str) -> Result<u32> {
     let name_c = std::ffi::CString::new(name)?;
     // SAFETY: a zero-terminated name.
     let index = unsafe { libc::if_nametoindex(name_c.as_ptr()) };

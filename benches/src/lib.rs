@@ -1,6 +1,7 @@
 //! What the benchmarks share: a leaf in namespaces of its own, a generator, a sink, and a race
 //! between contenders. Each question is a binary in `src/bin`; `cargo xtask bench` runs them.
 
+pub mod answer;
 pub mod arena;
 pub mod dir24;
 pub mod environment;
@@ -14,5 +15,8 @@ pub mod prefixes;
 pub mod processor;
 pub mod race;
 pub mod report;
+pub mod routed;
+pub mod router;
 pub mod samples;
+pub mod spine;
 pub mod tool;

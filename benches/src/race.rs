@@ -13,9 +13,9 @@ use aya::{
 };
 
 use crate::{
-    flow::{Arrived, CAPTURES, Captured, Flow, Generator},
-    leaf::Leaf,
+    flow::{Arrived, CAPTURES, Captured, Flow, Generator, PLACES},
     object::OBJECT,
+    routed,
 };
 
 /// Frames that the kernel hands to the program at once, as a driver's NAPI poll does.
@@ -33,6 +33,59 @@ pub struct Contender {
     pub arrives: u64,
 }
 
+/// Where frames start and end: interface indexes.
+#[derive(Clone, Copy, Debug)]
+pub struct Course {
+    /// Where the generator offers them.
+    pub start: u32,
+    /// Where the bare redirect sends them.
+    pub uplink: u32,
+    /// The other end of that.
+    pub sink: u32,
+}
+
+/// What the generator offers.
+#[derive(Clone, Copy, Debug)]
+pub enum Offer {
+    /// Frames of hosts.
+    Bridged,
+    /// IPv4 packets for a router.
+    Routed4,
+    /// IPv6 packets for a router.
+    Routed6,
+}
+
+impl Offer {
+    /// The program that writes such frames.
+    const fn program(self) -> &'static str {
+        match self {
+            Self::Bridged => "offer",
+            Self::Routed4 => "offer4",
+            Self::Routed6 => "offer6",
+        }
+    }
+
+    /// A whole frame of a flow.
+    #[must_use]
+    pub fn frame(self, flow: &Flow) -> Vec<u8> {
+        match self {
+            Self::Bridged => flow.frame().to_vec(),
+            Self::Routed4 => routed::frame4(flow).to_vec(),
+            Self::Routed6 => routed::frame6(flow).to_vec(),
+        }
+    }
+
+    /// The packet to start the generator with: both places hold a frame of this flow.
+    fn page(self, flow: &Flow) -> Vec<u8> {
+        let frame = self.frame(flow);
+        let mut page = vec![0; PLACES[1] + frame.len()];
+        for place in PLACES {
+            page[place..place + frame.len()].copy_from_slice(&frame);
+        }
+        page
+    }
+}
+
 /// Generator and sink.
 pub struct Race {
     ebpf: Ebpf,
@@ -42,7 +95,8 @@ pub struct Race {
     captured: Array<MapData, Captured>,
     // Name of the program behind the uplink, and its link, which detaches when dropped.
     sink: (&'static str, Option<XdpLink>),
-    leaf: Leaf,
+    course: Course,
+    offer: Offer,
 }
 
 impl Race {
@@ -50,13 +104,13 @@ impl Race {
     ///
     /// # Errors
     /// If the kernel refuses a program.
-    pub fn prepare(leaf: &Leaf) -> Result<Self> {
+    pub fn prepare(course: Course, offer: Offer) -> Result<Self> {
         let mut ebpf = Ebpf::load(OBJECT).context("cannot load the benchmark's programs")?;
-        for name in ["offer", "redirect", "kernel", "discard", "sink", "capture"] {
+        for name in [offer.program(), "redirect", "kernel", "discard", "sink", "capture"] {
             program(&mut ebpf, name)?.load().with_context(|| format!("cannot load {name}"))?;
         }
         let mut uplink = DevMap::try_from(ebpf.take_map("uplink").context("no map uplink")?)?;
-        uplink.set(0, leaf.uplink, None, 0)?;
+        uplink.set(0, course.uplink, None, 0)?;
         let map = |ebpf: &mut Ebpf, name: &str| {
             ebpf.take_map(name).with_context(|| format!("no map {name}"))
         };
@@ -65,7 +119,7 @@ impl Race {
         let arrived = PerCpuArray::try_from(map(&mut ebpf, "arrived")?)?;
         let captured = Array::try_from(map(&mut ebpf, "captured")?)?;
         let sink = ("", None);
-        let mut race = Self { ebpf, generator, contender, arrived, captured, sink, leaf: *leaf };
+        let mut race = Self { ebpf, generator, contender, arrived, captured, sink, course, offer };
         race.use_sink("sink")?;
         Ok(race)
     }
@@ -78,12 +132,32 @@ impl Race {
         Ok(program(&mut self.ebpf, name)?.fd()?.try_clone()?)
     }
 
+    /// Waits until the kernel has nothing of its own to say any more: multicast listener reports
+    /// come within seconds after a device is up.
+    ///
+    /// # Errors
+    /// If the uplink is not quiet for three seconds within half a minute.
+    pub fn await_quiet(&self) -> Result<()> {
+        const QUIET: Duration = Duration::from_secs(3);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut last = (self.arrived()?, Instant::now());
+        while last.1.elapsed() < QUIET {
+            ensure!(Instant::now() < deadline, "frames that nobody offered keep arriving");
+            thread::sleep(Duration::from_millis(50));
+            let arrived = self.arrived()?;
+            if arrived != last.0 {
+                last = (arrived, Instant::now());
+            }
+        }
+        Ok(())
+    }
+
     /// Lets the sink keep what arrives (`capture`) or only count it (`sink`).
     fn use_sink(&mut self, name: &'static str) -> Result<()> {
         if self.sink.0 != name {
             self.sink.1 = None;
             let program = program(&mut self.ebpf, name)?;
-            let link = program.attach_to_if_index(self.leaf.sink, XdpMode::Driver)?;
+            let link = program.attach_to_if_index(self.course.sink, XdpMode::Driver)?;
             self.sink = (name, Some(program.take_link(link)?));
         }
         Ok(())
@@ -138,10 +212,10 @@ impl Race {
         self.contender.set(0, &contender.program, 0)?;
         let before = self.arrived()?;
 
-        let page = first.page();
+        let page = self.offer.page(first);
         let mut context = [0_u8; 24];
         context[4..8].copy_from_slice(&(page.len() as u32).to_ne_bytes());
-        context[12..16].copy_from_slice(&self.leaf.access.to_ne_bytes());
+        context[12..16].copy_from_slice(&self.course.start.to_ne_bytes());
         let options = TestRunOptions {
             data_in: Some(&page),
             ctx_in: Some(&context),
@@ -149,7 +223,7 @@ impl Race {
             attrs: TestRunAttrs::new().xdp_live_frames(BATCH),
             ..TestRunOptions::new()
         };
-        let offer = program(&mut self.ebpf, "offer")?;
+        let offer = program(&mut self.ebpf, self.offer.program())?;
         // The kernel's own time of a frame. A clock around the call would also count what comes
         // before and after the frames: some 20 ms, mostly grace periods.
         let took = offer.test_run(options).context("the kernel refuses to send frames")?.duration;

@@ -261,6 +261,28 @@ mod tests {
         }
     }
 
+    /// A leaf chooses by the inner flow, the spine behind it by the outer one, of which the flow
+    /// left its mark in the source port alone: each of the leaf's members sees all of the spine's.
+    #[test]
+    fn the_next_tier_chooses_independently_of_this_one() {
+        let part = |hash: u64| crate::bucket::index(bucket(hash), 0, 16) as usize;
+        for (name, hashes) in structured_flows() {
+            let mut tunnelled = [0_u32; 256];
+            for h in &hashes {
+                let ports = u32::from(source_port(*h).to_be()) | u32::from(4789_u16.to_be()) << 16;
+                tunnelled[part(*h) * 16 + part(ipv4(8, 1, 2, 17, ports))] += 1;
+            }
+            assert!(chi_square(&tunnelled) < 340.0, "{name}: {}", chi_square(&tunnelled));
+        }
+        // The same packet at two routers, which differ by their seed alone.
+        let mut routed = [0_u32; 256];
+        for i in 0..65_536_u32 {
+            let [one, two] = [7, 8].map(|seed| ipv4(seed, i.swap_bytes(), 9, 17, 0));
+            routed[part(one) * 16 + part(two)] += 1;
+        }
+        assert!(chi_square(&routed) < 340.0, "{}", chi_square(&routed));
+    }
+
     #[test]
     fn another_seed_gives_another_choice() {
         let same = (0..10_000_u32)

@@ -7,24 +7,22 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::{self, IsTerminal as _, Write as _},
     path::PathBuf,
     process::ExitCode,
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
-use comfy_table::Table;
 use fabric_benches::{
+    answer::{FABRIC, KERNEL, Question, REDIRECT, answer, progress},
     arena,
     environment::{self, Environment},
     fabric::Fabric,
     flow::{CAPTURES, Flow, LENGTH, OUTER, SOURCES},
     leaf::{self, Leaf},
     outer, processor,
-    race::{BATCH, Contender, Race},
+    race::{BATCH, Contender, Offer, Race},
     report,
-    samples::{self, Summary},
 };
 use fabric_common::reason::Reason;
 
@@ -69,10 +67,6 @@ const KERNEL_FRAMES: u32 = 125_000;
 /// Flows whose packets are compared byte by byte.
 const COMPARED: u32 = 64;
 
-const FABRIC: &str = "fabric";
-const KERNEL: &str = "kernel";
-const REDIRECT: &str = "redirect";
-
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -112,7 +106,7 @@ fn measure(
     let leaf = Leaf::build(entry.destinations)?;
     environment.bridge_nf = environment::bridge_nf();
     let mut fabric = Fabric::start(&leaf, entry.destinations)?;
-    let mut race = Race::prepare(&leaf)?;
+    let mut race = Race::prepare(leaf.course(), Offer::Bridged)?;
     let contenders = line_up(&mut race, &mut fabric, arguments)?;
 
     // Twice over every MAC and more: learns all routes, shows all sources to the bridge.
@@ -147,17 +141,12 @@ fn measure(
     }
     let times: BTreeMap<_, _> =
         contenders.iter().map(|contender| contender.name.clone()).zip(times).collect();
-    evaluate(entry, arguments, environment, &times)
-}
-
-/// One line that counts the rounds, for people only.
-fn progress(name: &str, round: u32, rounds: u32) {
-    let mut out = io::stdout();
-    if out.is_terminal() {
-        let end = if round == rounds { "\n" } else { "" };
-        // A terminal that went away is no reason to stop measuring.
-        let _ = write!(out, "\r{name}: round {round} of {rounds}{end}").and_then(|()| out.flush());
-    }
+    let question = Question {
+        name: entry.name,
+        kernel_bar: entry.kernel_bar,
+        redirect_bar: Some(entry.redirect_bar),
+    };
+    answer(&question, settings(entry, arguments), environment, &times)
 }
 
 /// Length in which a frame arrives, with or without outer headers.
@@ -252,73 +241,6 @@ fn check_generator(race: &mut Race, contenders: &[Contender], destinations: u32)
         packets.len()
     );
     Ok(())
-}
-
-fn evaluate(
-    entry: &Entry,
-    arguments: &Arguments,
-    environment: Environment,
-    times: &BTreeMap<String, Vec<f64>>,
-) -> Result<report::Entry> {
-    let of = |name: &str| times.get(name).context("a contender has no times");
-    let ours = of(FABRIC)?;
-    let time = samples::summarize(ours).context("no rounds")?;
-    let kernel = samples::ratio(of(KERNEL)?, ours).context("no rounds")?;
-    let redirect = samples::ratio(ours, of(REDIRECT)?).context("no rounds")?;
-    let kernel_met = entry.kernel_bar.is_none_or(|bar| kernel.median >= bar);
-    let redirect_met = redirect.median <= entry.redirect_bar;
-
-    let mut table = Table::new();
-    table.set_header(["contender", "ns/frame", "spread", "Mpps", "fabric's time / its time"]);
-    let mut contenders_ns = BTreeMap::new();
-    for (name, series) in times {
-        let Summary { median, iqr } = samples::summarize(series).context("no rounds")?;
-        let share = samples::ratio(ours, series).context("no rounds")?;
-        table.add_row([
-            name.clone(),
-            format!("{median:.1}"),
-            format!("{iqr:.1}"),
-            format!("{:.2}", 1_000.0 / median),
-            format!("{:.3} (spread {:.3})", share.median, share.iqr),
-        ]);
-        contenders_ns.insert(name.clone(), median);
-    }
-    println!("{table}");
-    let word = |met| if met { "met" } else { "NOT met" };
-    match entry.kernel_bar {
-        Some(bar) => println!(
-            "{}: {:.2} times the kernel's rate (spread {:.2}); the bar is at least {bar}: {}",
-            entry.name,
-            kernel.median,
-            kernel.iqr,
-            word(kernel_met)
-        ),
-        None => println!(
-            "{}: {:.2} times the kernel's rate (spread {:.2})",
-            entry.name, kernel.median, kernel.iqr
-        ),
-    }
-    println!(
-        "{}: {:.2} times the time of a bare redirect (spread {:.2}); the bar is at most {}: {}",
-        entry.name,
-        redirect.median,
-        redirect.iqr,
-        entry.redirect_bar,
-        word(redirect_met)
-    );
-
-    Ok(report::Entry {
-        name: entry.name.into(),
-        median_ns: time.median,
-        mpps: 1_000.0 / time.median,
-        ratios: [(KERNEL.into(), kernel.median), (REDIRECT.into(), redirect.median)].into(),
-        spread: time.iqr,
-        ratio_spread: [(KERNEL.into(), kernel.iqr), (REDIRECT.into(), redirect.iqr)].into(),
-        contenders_ns,
-        meets_bar: kernel_met && redirect_met,
-        settings: settings(entry, arguments),
-        environment,
-    })
 }
 
 fn settings(entry: &Entry, arguments: &Arguments) -> BTreeMap<String, serde_json::Value> {

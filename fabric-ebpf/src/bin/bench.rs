@@ -16,7 +16,11 @@ use aya_ebpf::{
 };
 use fabric_common::schema::MMAPABLE;
 
-use flow::{Arrived, CAPTURES, Captured, Generator, LENGTH, OUTER, PAGE, PLACES, offset};
+#[path = "../../../benches/src/routed.rs"]
+#[expect(dead_code, reason = "only user space makes whole frames")]
+mod routed;
+
+use flow::{Arrived, CAPTURES, Captured, Generator, LENGTH, OUTER, PLACES, offset};
 
 #[btf_map(name = "generator")]
 static GENERATOR: Array<Generator, 1, { MMAPABLE as usize }> = Array::new();
@@ -33,16 +37,58 @@ static CAPTURED: Array<Captured, CAPTURES> = Array::new();
 /// goes on with the program under test.
 #[xdp]
 pub fn offer(context: XdpContext) -> u32 {
+    offer_frames::<LENGTH>(&context, write)
+}
+
+/// As [`offer`], IPv4 packets for a router.
+#[xdp]
+pub fn offer4(context: XdpContext) -> u32 {
+    offer_frames::<{ routed::LENGTH4 }>(&context, |at, flow| {
+        let fields = routed::Fields4::new(flow);
+        // SAFETY: `offer_frames` has looked at the length.
+        unsafe {
+            write_addresses(at);
+            ((at + routed::TTL4) as *mut u32).write_unaligned(fields.ttl);
+            ((at + routed::ADDRESSES4) as *mut u64).write_unaligned(fields.addresses);
+            ((at + routed::PORT4) as *mut u16).write_unaligned(fields.port_be);
+        }
+    })
+}
+
+/// As [`offer`], IPv6 packets for a router.
+#[xdp]
+pub fn offer6(context: XdpContext) -> u32 {
+    offer_frames::<{ routed::LENGTH6 }>(&context, |at, flow| {
+        let fields = routed::Fields6::new(flow);
+        // SAFETY: as in `offer4`.
+        unsafe {
+            write_addresses(at);
+            let lengths = (at + routed::LENGTH_AND_HOP_LIMIT6) as *mut u32;
+            lengths.write_unaligned(fields.length_and_hop_limit);
+            ((at + routed::SOURCE6) as *mut u64).write_unaligned(fields.source_end);
+            ((at + routed::DESTINATION6) as *mut u64).write_unaligned(fields.destination[0]);
+            ((at + routed::DESTINATION6 + 8) as *mut u64).write_unaligned(fields.destination[1]);
+            ((at + routed::PORT6) as *mut u16).write_unaligned(fields.port_be);
+        }
+    })
+}
+
+/// See [`offer`]; `write` writes what differs between frames, which have `LENGTH` bytes.
+#[inline(always)]
+fn offer_frames<const LENGTH: usize>(
+    context: &XdpContext,
+    write: impl Fn(usize, &flow::Flow),
+) -> u32 {
     let (start, end) = (context.data(), context.data_end());
     let Some(generator) = GENERATOR.get_ptr_mut(0) else {
         return xdp_action::XDP_ABORTED;
     };
-    if start + PAGE > end {
+    if start + PLACES[1] + LENGTH > end {
         return xdp_action::XDP_ABORTED;
     }
     // SAFETY: the map has this entry, and only the one CPU of the benchmark uses it.
     let flow = unsafe { &mut *generator }.next_flow();
-    // SAFETY: all offsets are below PAGE, which was compared with the end.
+    // SAFETY: the start is in the packet, whose end was looked at.
     let second_now = unsafe {
         // The first bytes of the page are in no frame and in no room for headers.
         let turn = start as *mut u64;
@@ -51,16 +97,14 @@ pub fn offer(context: XdpContext) -> u32 {
         now & 1 != 0
     };
     if second_now {
-        // SAFETY: as above.
-        unsafe { write(start + PLACES[0], &flow) };
+        write(start + PLACES[0], &flow);
         // SAFETY: the context is this program's.
         if unsafe { bpf_xdp_adjust_head(context.ctx, PLACES[1] as i32) } != 0 {
             return xdp_action::XDP_ABORTED;
         }
     } else {
-        // SAFETY: as above.
-        unsafe { write(start + PLACES[1], &flow) };
-        let behind = (PAGE - PLACES[0] - LENGTH) as i32;
+        write(start + PLACES[1], &flow);
+        let behind = (PLACES[1] - PLACES[0]) as i32;
         // SAFETY: as above.
         if unsafe { bpf_xdp_adjust_head(context.ctx, PLACES[0] as i32) } != 0
             || unsafe { bpf_xdp_adjust_tail(context.ctx, -behind) } != 0
@@ -69,18 +113,28 @@ pub fn offer(context: XdpContext) -> u32 {
         }
     }
     // SAFETY: no destructors here; an empty slot comes back and drops the frame.
-    unsafe { CONTENDER.tail_call(&context, 0) };
+    unsafe { CONTENDER.tail_call(context, 0) };
     xdp_action::XDP_ABORTED
 }
 
-/// Writes what differs between frames.
+/// Writes the MAC addresses, which a router has changed since the page was used the last time.
 ///
 /// # Safety
-/// `LENGTH` bytes from `at` on must be in the packet.
+/// Twelve bytes from `at` on must be in the packet.
 #[inline(always)]
-unsafe fn write(at: usize, flow: &flow::Flow) {
-    let fields = flow.fields();
+unsafe fn write_addresses(at: usize) {
     // SAFETY: the caller's promise.
+    unsafe {
+        (at as *mut u64).write_unaligned(routed::ADDRESSES.0);
+        ((at + 8) as *mut u32).write_unaligned(routed::ADDRESSES.1);
+    }
+}
+
+/// Writes what differs between frames of hosts.
+#[inline(always)]
+fn write(at: usize, flow: &flow::Flow) {
+    let fields = flow.fields();
+    // SAFETY: `offer_frames` has looked at the length.
     unsafe {
         ((at + offset::START) as *mut u64).write_unaligned(fields.start);
         ((at + offset::SOURCE_END) as *mut u32).write_unaligned(fields.source_end);
@@ -126,8 +180,10 @@ pub fn capture(context: XdpContext) -> u32 {
         unsafe {
             (*captured).length = (context.data_end() - context.data()) as u64;
             let bytes = (&raw mut (*captured).bytes).cast();
-            if bpf_xdp_load_bytes(context.ctx, 0, bytes, (OUTER + LENGTH) as u32) != 0 {
-                bpf_xdp_load_bytes(context.ctx, 0, bytes, LENGTH as u32);
+            for length in [OUTER + LENGTH, routed::LENGTH6, LENGTH] {
+                if bpf_xdp_load_bytes(context.ctx, 0, bytes, length as u32) == 0 {
+                    break;
+                }
             }
         }
     }
