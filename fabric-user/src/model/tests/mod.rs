@@ -4,6 +4,7 @@ mod follower;
 mod mac_addresses;
 mod order;
 mod recorded;
+mod recorded_router;
 mod routed_ports;
 mod router;
 mod routing_churn;
