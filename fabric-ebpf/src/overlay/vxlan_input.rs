@@ -25,8 +25,9 @@ use crate::{
 
 #[inline(always)]
 pub fn ipv4(packet: &Packet, journey: &mut Journey, outer: &Outer4) -> Result<(), Reason> {
+    const LOOKED_AT: u16 = domains::FLAG_IN_USE | domains::FLAG_IPV6;
     let (index, domain) = domain::<42>(packet, outer.udp_port_be)?;
-    if domain.local_be != outer.destination_be || domain.flags & domains::FLAG_IN_USE == 0 {
+    if domain.local_be != outer.destination_be || domain.flags & LOOKED_AT != domains::FLAG_IN_USE {
         return Err(Reason::VxlanInputNotLocal);
     }
     journey.peer = peer(peers::key(outer.destination_be, outer.source_be))?;

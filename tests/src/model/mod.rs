@@ -14,7 +14,7 @@ use fabric_common::{
     schema::{
         circuits::{Circuit, FLAG_ISOLATED},
         domains::{
-            Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_OVERLAY_ISOLATED, FLAG_OVERLAY_LEARNING,
+            Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_IPV6, FLAG_OVERLAY_ISOLATED, FLAG_OVERLAY_LEARNING,
             FLAG_TOS_INHERIT, FLAG_TTL_INHERIT,
         },
         fdb::{self, KIND_LOCAL, KIND_REMOTE},
@@ -309,7 +309,7 @@ fn tunnel(world: &World, port: &Port, packet: &[u8]) -> Result<(u32, u32), Reaso
     })?;
     let domain = world.maps.domains.get(domain_index);
     let [source, destination] = [address(packet, 26), address(packet, 30)].map(u32::from_ne_bytes);
-    if domain.local_be != destination {
+    if domain.local_be != destination || domain.flags & FLAG_IPV6 != 0 {
         return Err(Reason::VxlanInputNotLocal);
     }
     let key = peers::key(destination, source);

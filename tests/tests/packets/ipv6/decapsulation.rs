@@ -108,7 +108,7 @@ fn packets_of_the_other_family_pass() {
         leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputNotLocal);
         let unspecified = Vxlan { destination: [0; 4], source: [0; 4], ..outer };
         let packet = unspecified.around(&inner());
-        leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputUnknownVtep);
+        leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputNotLocal);
     });
 }
 
