@@ -47,7 +47,7 @@ mod tests {
     use std::net::Ipv6Addr;
 
     use fabric_common::schema::{
-        domains::{FLAG_IPV6, FLAG_IN_USE},
+        domains::{FLAG_IN_USE, FLAG_IPV6},
         domains6::Domain6,
         vteps::Vtep,
     };

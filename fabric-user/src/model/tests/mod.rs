@@ -9,6 +9,7 @@ mod routed_ports;
 mod router;
 mod routing_churn;
 mod underlay;
+mod tunnels6;
 mod vlans;
 mod ways;
 mod world;
