@@ -30,6 +30,7 @@ use fabric_user::{
         maps::Maps,
         pins::Instance,
         programs::{HEARTBEAT, Programs, UPLINK},
+        sizes::Sizes,
     },
     reconcile::trie::{Recovery, Table},
 };
@@ -61,7 +62,7 @@ impl Router {
     /// If the kernel refuses a program, or a map an entry.
     pub fn start(spine: &Spine, destinations: u32, routes: Routes) -> Result<Self> {
         let instance = Instance::new("bench")?;
-        let mut programs = Programs::load(&instance, 16)?;
+        let mut programs = Programs::load(&instance, &Sizes::default())?;
         let maps = Maps::open(&instance, true)?;
         let mut links = Links::default();
         for (index, name) in [(spine.inward, "in0"), (spine.outward, "out0")] {
@@ -175,7 +176,6 @@ impl Router {
     /// If the object cannot be loaded.
     pub fn program_of(&mut self, object: &Path) -> Result<ProgramFd> {
         let mut loader = EbpfLoader::new();
-        loader.map_max_entries("fdb", 16);
         for spec in MAPS {
             loader.map_pin_path(spec.name, self.instance.map(spec.name));
         }

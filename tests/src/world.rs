@@ -88,6 +88,14 @@ pub struct VtepId(pub u32);
 pub const SEED: u32 = 0x5eed_f00d;
 /// Buckets of the FDB: not the default, so that the size that the loader sets is tested as well.
 const FDB_BUCKETS: u32 = 1024;
+/// Of the tables of hosts the same goes.
+const SIZES: Sizes = Sizes {
+    fdb: FDB_BUCKETS,
+    hosts: 256,
+    hosts6: 512,
+    addresses6: 1_000,
+    trie: fabric_common::schema::trie::WORDS,
+};
 /// Groups of routes start here; those of VTEPs have the VTEP's index.
 const FIRST_GROUP: u32 = 1_000;
 /// Longer than any test.
@@ -124,7 +132,7 @@ impl World {
             // Instances share their parent folder, which the last one to go takes along.
             let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
             let instance = Unpinned(Instance::new(&format!("test-{}-{number}", process::id()))?);
-            let programs = Programs::load(&instance.0, &Sizes { fdb: FDB_BUCKETS, ..Sizes::default() })?;
+            let programs = Programs::load(&instance.0, &SIZES)?;
             (programs, Maps::open(&instance.0, true)?, CounterMaps::open(&instance.0)?)
         };
         let settings = Settings {

@@ -49,16 +49,19 @@ const SETTINGS: [(&str, &str); 13] = [
     ("ipv4/icmp_msgs_burst", "1000000"),
     ("ipv4/conf/all/send_redirects", "0"),
     ("ipv4/conf/default/send_redirects", "0"),
+    // The first sets the second as well, and new devices are to have none.
     ("ipv6/conf/all/disable_ipv6", "0"),
-    ("ipv6/conf/default/disable_ipv6", "0"),
+    ("ipv6/conf/default/disable_ipv6", "1"),
     ("ipv6/conf/default/accept_dad", "0"),
     ("ipv6/conf/default/accept_ra", "0"),
     ("ipv6/icmp/ratelimit", "0"),
     ("ipv6/conf/all/forwarding", "1"),
 ];
 
-/// Its ports ask for no neighbours, whenever that might be.
-const PORT_SETTINGS: [(&str, &str); 4] = [
+/// Its ports, unlike the wires, have IPv6, and ask for no neighbours, whenever that might be.
+const PORT_SETTINGS: [(&str, &str); 6] = [
+    ("ipv6/conf/in0/disable_ipv6", "0"),
+    ("ipv6/conf/out0/disable_ipv6", "0"),
     ("ipv4/neigh/in0/mcast_solicit", "0"),
     ("ipv4/neigh/out0/mcast_solicit", "0"),
     ("ipv6/neigh/in0/mcast_solicit", "0"),
@@ -89,15 +92,18 @@ fn build() -> Result<()> {
         [server::LOCAL, server::BLACKHOLE, server::UNREACHABLE, server::BACK];
     device::ip(&format!(
         "link set lo up\n\
-         link add in0 address {in0} mtu {mtu_in} type veth \
+         link add in0 address {in0} mtu {} type veth \
            peer name in0p mtu {WIRE_MTU}\n\
-         link add out0 address {out0} mtu {mtu_out} type veth \
+         link add out0 address {out0} mtu {} type veth \
            peer name out0p mtu {WIRE_MTU}\n\
          link set in0 addrgenmode none\nlink set out0 addrgenmode none\n\
-         link set in0p addrgenmode none\nlink set out0p addrgenmode none\n\
          link set in0 up\nlink set out0 up\n\
-         link set in0p up arp off\nlink set out0p up arp off\n\
-         addr add {own}/32 dev in0\naddr add {OWN6}/128 dev in0 nodad\n\
+         link set in0p up arp off\nlink set out0p up arp off\n",
+        MTUS[0], MTUS[1]
+    ))?;
+    set(&PORT_SETTINGS)?;
+    device::ip(&format!(
+        "addr add {own}/32 dev in0\naddr add {OWN6}/128 dev in0 nodad\n\
          addr add {}/32 dev lo\naddr add {}/128 dev lo nodad\n\
          route add 198.51.100.0/24 dev in0 src {own}\n\
          route add 2001:db8::/64 dev in0\n\
@@ -124,10 +130,7 @@ fn build() -> Result<()> {
         v6(back),
         v4(back),
         v6(back),
-        mtu_in = MTUS[0],
-        mtu_out = MTUS[1],
     ))?;
-    set(&PORT_SETTINGS)?;
     for port in PORTS {
         // What our programs redirect is received by NAPI, which needs GRO.
         device::run("ethtool", &format!("-K {port}p gro on"))?;
