@@ -13,6 +13,7 @@ pub mod model;
 pub mod namespace;
 pub mod packet;
 pub mod random;
+pub mod router;
 pub mod run;
 pub mod twins;
 pub mod wire;
