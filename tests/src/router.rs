@@ -102,7 +102,7 @@ impl Router {
             netns.enter(|| sysctls.map(|(key, value)| sysctl(key, value))).expect("it exists");
         }
         let peers = this.peers.name();
-        let mut own = String::new();
+        let mut own = "link set lo up\n".to_owned();
         let mut other = String::new();
         for i in 1..=PORTS {
             own += &format!(
