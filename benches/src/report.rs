@@ -45,11 +45,11 @@ pub fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench/report.json")
 }
 
-/// Puts `entries` into the report at `path`.
+/// Puts `entries`, each with a `name`, into the report at `path`.
 ///
 /// # Errors
 /// If the file cannot be read or written, or holds something else than a list.
-pub fn write(path: &Path, entries: &[Entry]) -> Result<()> {
+pub fn write(path: &Path, entries: &[impl Serialize]) -> Result<()> {
     let shown = path.display();
     let mut list: Vec<Value> = match fs::read(path) {
         Ok(text) => serde_json::from_slice(&text).with_context(|| {

@@ -32,11 +32,12 @@ pub struct Member {
     pub weight: u16,
 }
 
-/// How many buckets a group of `members` should have: so many that the rounding of shares is small
+/// How many buckets a group of `members` should have that has `now`: never fewer, because flows
+/// would move for nothing; so many that the rounding of shares is small
 /// against the differences that chance makes among 65,536 flows, and that the smallest share is
 /// right to within one percent as long as [`MAX`] allows it.
 #[must_use]
-pub fn count_for(members: &[Member]) -> u32 {
+pub fn count_for(members: &[Member], now: u32) -> u32 {
     let total: u64 = members.iter().map(|m| u64::from(m.weight.max(1))).sum();
     let least = members.iter().map(|m| u64::from(m.weight.max(1))).min().unwrap_or(1);
     let equal = members.iter().all(|m| u64::from(m.weight.max(1)) == least);
@@ -45,13 +46,22 @@ pub fn count_for(members: &[Member]) -> u32 {
     } else {
         128 * total.div_ceil(least)
     };
-    wanted.next_power_of_two().clamp(256, u64::from(MAX)) as u32
+    (wanted.next_power_of_two().clamp(256, u64::from(MAX)) as u32).max(now)
 }
 
 #[cfg(any(test, feature = "user"))]
 mod writer {
     extern crate std;
     use std::{collections::HashMap, vec::Vec};
+
+    /// The buckets of a group, stretched to `count` of them, which must not be fewer: every flow
+    /// finds the member there that it had.
+    #[must_use]
+    pub fn stretch(buckets: &[u16], count: u32) -> Vec<u16> {
+        let size = buckets.len() as u64;
+        let old = |at: u32| (u64::from(at) * size / u64::from(count)) as usize;
+        (0..count).map(|at| buckets[old(at)]).collect()
+    }
 
     use super::{Member, TRIES, index};
 
@@ -105,7 +115,7 @@ mod writer {
         let before = buckets.to_vec();
         for (at, _) in free {
             let member = heir(&before, at, &of)
-                .filter(|member| shares[*member].owned < shares[*member].wanted)
+                .filter(|member| shares[*member].wanted - shares[*member].owned >= unit)
                 .unwrap_or_else(|| neediest(&shares));
             buckets[at] = shares[member].nexthop;
             shares[member].owned += unit;
@@ -169,7 +179,7 @@ mod writer {
     }
 }
 #[cfg(any(test, feature = "user"))]
-pub use writer::fill;
+pub use writer::{fill, stretch};
 
 #[cfg(test)]
 mod tests {
@@ -186,7 +196,7 @@ mod tests {
     }
 
     fn filled(members: &[Member]) -> Vec<u16> {
-        let mut buckets = std::vec![0; count_for(members) as usize];
+        let mut buckets = std::vec![0; count_for(members, 0) as usize];
         assert!(fill(&mut buckets, members, |_| true));
         buckets
     }
@@ -249,7 +259,7 @@ mod tests {
     fn adding_a_member_moves_only_its_share() {
         for n in 1..128 {
             let all = equal(1..=n + 1);
-            let mut buckets = std::vec![0; count_for(&all) as usize];
+            let mut buckets = std::vec![0; count_for(&all, 0) as usize];
             fill(&mut buckets, &equal(1..=n), |_| true);
             let before = buckets.clone();
             fill(&mut buckets, &all, |_| true);
@@ -285,6 +295,17 @@ mod tests {
                 assert!(off.abs() <= 2.0, "{off} buckets off among {}", now.len());
             }
         }
+    }
+
+    #[test]
+    fn a_group_that_grows_keeps_every_flow_where_it_is() {
+        let small = filled(&equal(1..=3));
+        let large = stretch(&small, 4096);
+        for hash in (0..1 << 16).map(|i| i << 16 | i) {
+            let [a, b] = [&small, &large].map(|g| g[index(hash, 0, g.len() as u32) as usize]);
+            assert_eq!(a, b);
+        }
+        assert_eq!(count_for(&equal(1..=2), 4096), 4096, "it never shrinks");
     }
 
     #[test]

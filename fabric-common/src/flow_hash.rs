@@ -4,6 +4,8 @@
 //! UDP source port of the tunnel from its high half, so that the two choices are independent: the
 //! spines' own choice, which they make by the source port, is not a function of ours.
 
+use crate::schema::settings::{HASH_FLOW_LABEL, HASH_SYMMETRIC};
+
 /// First port of the range that RFC 7348 §5 recommends for the tunnel's UDP source port.
 pub const SOURCE_PORT_FIRST: u16 = 49152;
 
@@ -49,6 +51,70 @@ pub const fn ipv6(
     let h = (h ^ (h >> 32)).wrapping_add(destination[0]).wrapping_mul(K1);
     let h = (h ^ (h >> 32)).wrapping_add(destination[1]).wrapping_mul(K1);
     mix(h)
+}
+
+/// As [`ipv4`], by the `HASH_` options of [`crate::schema::settings`].
+#[inline(always)]
+#[must_use]
+pub const fn ipv4_by(
+    options: u32,
+    seed: u32,
+    source: u32,
+    destination: u32,
+    protocol: u8,
+    ports: u32,
+) -> u64 {
+    // The halves of `ports` change places without regard to byte order.
+    let swapped = ports.rotate_left(16);
+    let backward = source > destination || (source == destination && ports < swapped);
+    if options & HASH_SYMMETRIC != 0 && backward {
+        ipv4(seed, destination, source, protocol, swapped)
+    } else {
+        ipv4(seed, source, destination, protocol, ports)
+    }
+}
+
+/// As [`ipv6`], by the `HASH_` options of [`crate::schema::settings`]; `label` is the flow label
+/// (20 bits) in any byte order that is always the same.
+#[inline(always)]
+#[must_use]
+pub const fn ipv6_by(
+    options: u32,
+    seed: u32,
+    label: u32,
+    source: [u64; 2],
+    destination: [u64; 2],
+    protocol: u8,
+    ports: u32,
+) -> u64 {
+    // The protocol has the upper eight bits beside it.
+    let seed = if options & HASH_FLOW_LABEL != 0 { seed ^ label } else { seed };
+    let swapped = ports.rotate_left(16);
+    let same = source[0] == destination[0] && source[1] == destination[1];
+    let greater =
+        source[0] > destination[0] || (source[0] == destination[0] && source[1] > destination[1]);
+    if options & HASH_SYMMETRIC != 0 && (greater || (same && ports < swapped)) {
+        ipv6(seed, destination, source, protocol, swapped)
+    } else {
+        ipv6(seed, source, destination, protocol, ports)
+    }
+}
+
+/// As [`ethernet`], by the `HASH_` options of [`crate::schema::settings`].
+#[inline(always)]
+#[must_use]
+pub const fn ethernet_by(
+    options: u32,
+    seed: u32,
+    source: u64,
+    destination: u64,
+    ether_type: u16,
+) -> u64 {
+    if options & HASH_SYMMETRIC != 0 && source > destination {
+        ethernet(seed, destination, source, ether_type)
+    } else {
+        ethernet(seed, source, destination, ether_type)
+    }
 }
 
 /// The hash of a frame that is not IP: both MAC addresses (48 bits each) and the EtherType.

@@ -4,6 +4,7 @@
 //! line tool and the tests.
 #![no_std]
 
+pub mod bfd;
 pub mod bucket;
 pub mod checksum;
 pub mod ecn;

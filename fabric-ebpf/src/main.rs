@@ -14,6 +14,7 @@ mod overlay;
 mod packet;
 mod port_input;
 mod table;
+mod transit;
 
 use aya_ebpf::{bindings::xdp_action, helpers::bpf_jiffies64, macros::xdp, programs::XdpContext};
 use fabric_common::{
@@ -27,13 +28,20 @@ use crate::{
         frame_guard::frame_guard, nexthop_select::nexthop_select, source_check::source_check,
         underlay_output::underlay_output, vlan_classify::vlan_classify, vxlan_output::vxlan_output,
     },
-    journey::{CircuitRef, Destination, Journey},
+    journey::{CircuitRef, Destination, Journey, NexthopRef},
     overlay::{
-        bridge_deliver::bridge_deliver, ecn_decap::ecn_decap, inner_guard::inner_guard,
-        underlay_input::underlay_input, vxlan_input::vxlan_input,
+        bridge_deliver::bridge_deliver,
+        ecn_decap::ecn_decap,
+        inner_guard::inner_guard,
+        underlay_input::{Outer, underlay_input},
+        vxlan_input::vxlan_input,
     },
     packet::Packet,
     port_input::port_input,
+    transit::{
+        transit_input::{self, Family, transit_input},
+        transit_output, transit_route,
+    },
 };
 
 /// From a host: to another local port, or into the tunnel to a VTEP.
@@ -68,23 +76,84 @@ fn from_circuit(
         Destination::Vtep(vtep) => {
             let selection = nexthop_select(packet, journey, vtep, &frame)?;
             vxlan_output(packet, journey, vtep, &selection, &frame)?;
-            underlay_output(packet, &selection)
+            underlay_output(packet, selection.nexthop, Reason::Encapsulated)
         }
     }
 }
 
-/// From the fabric: out of the tunnel to a local port.
+/// From the fabric: out of the tunnel to a local port, or from router to router.
 #[inline(always)]
 fn from_fabric(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
     port_input(packet, journey, ROLE_UPLINK)?;
-    let outer = underlay_input(packet, journey)?;
-    vxlan_input(packet, journey, &outer)?;
+    let tunnel = underlay_input(packet, journey).and_then(|outer| {
+        vxlan_input(packet, journey, &outer)?;
+        Ok(outer)
+    });
+    match tunnel {
+        Ok(outer) => from_tunnel(packet, journey, &outer),
+        // For an address of this box, but of nobody's.
+        Err(Reason::VxlanInputUnknownVtep) => Err(Reason::VxlanInputUnknownVtep),
+        Err(otherwise) => {
+            from_router(packet, journey, otherwise).map_err(|reason| match reason {
+                // What the tunnel's stages found out says more.
+                Reason::TransitRouteLocal | Reason::TransitInputNotForwarding
+                    if otherwise != Reason::UnderlayInputNotVxlan =>
+                {
+                    otherwise
+                }
+                reason => reason,
+            })
+        }
+    }
+}
+
+/// From the fabric, inside a tunnel that ends here.
+#[inline(always)]
+fn from_tunnel(
+    packet: &mut Packet,
+    journey: &mut Journey,
+    outer: &Outer,
+) -> Result<Reason, Reason> {
     let frame = inner_guard(packet, journey)?;
-    let ecn = ecn_decap(packet, &outer, &frame)?;
+    let ecn = ecn_decap(packet, outer, &frame)?;
     let circuit = bridge_deliver(journey, &frame)?;
     access_fit(journey, circuit)?;
     ecn.apply(packet)?;
     access_output(packet, journey, circuit, Reason::Decapsulated)
+}
+
+/// From the fabric, to be routed on.
+#[inline(always)]
+fn from_router(
+    packet: &mut Packet,
+    journey: &Journey,
+    otherwise: Reason,
+) -> Result<Reason, Reason> {
+    let nexthop = match transit_input(packet, journey, otherwise)? {
+        Family::Ipv4 => route4(packet, journey)?,
+        Family::Ipv6 => route6(packet, journey)?,
+    };
+    underlay_output(packet, nexthop, Reason::Routed)
+}
+
+/// An IPv4 packet, to be routed on.
+#[inline(always)]
+fn route4(packet: &mut Packet, journey: &Journey) -> Result<NexthopRef, Reason> {
+    let header = transit_input::ipv4(packet, journey)?;
+    let way = transit_route::ipv4(journey, header.flow.destination)?;
+    let nexthop = nexthop::follow(journey, way, || header.hash(packet, journey))?;
+    transit_output::ipv4(packet, journey, &header, nexthop)?;
+    Ok(nexthop)
+}
+
+/// An IPv6 packet, to be routed on.
+#[inline(always)]
+fn route6(packet: &mut Packet, journey: &Journey) -> Result<NexthopRef, Reason> {
+    let header = transit_input::ipv6(packet, journey)?;
+    let way = transit_route::ipv6(journey, header.flow.destination)?;
+    let nexthop = nexthop::follow(journey, way, || header.hash(packet, journey))?;
+    transit_output::ipv6(packet, journey, &header, nexthop)?;
+    Ok(nexthop)
 }
 
 /// For ports with hosts behind them.

@@ -97,6 +97,15 @@ impl Outcome {
         self.check(Reason::Decapsulated, Verdict::Redirect, bytes, Some(to.slot), tunnel);
     }
 
+    /// The packet is routed: it leaves through another port as `bytes`.
+    ///
+    /// # Panics
+    /// If not.
+    #[track_caller]
+    pub fn is_routed(self, to: &Port, bytes: &[u8]) {
+        self.check(Reason::Routed, Verdict::Redirect, bytes, Some(to.slot), None);
+    }
+
     #[track_caller]
     fn check(
         self,

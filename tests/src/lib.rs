@@ -6,6 +6,7 @@
 pub mod addresses;
 pub mod counters;
 pub mod device;
+pub mod ecmp;
 pub mod expect;
 pub mod fabric;
 pub mod leaf;
@@ -14,6 +15,7 @@ pub mod namespace;
 pub mod packet;
 pub mod random;
 pub mod router;
+mod routing;
 pub mod run;
 pub mod twins;
 pub mod wire;

@@ -1,10 +1,10 @@
 //! Arrives: a packet from the fabric. Leaves: the outer header of a VXLAN packet for this box.
 //!
-//! Everything else passes: BGP, BFD, ARP, neighbour discovery, packets to be routed on, and of
-//! VXLAN what only the kernel can treat: fragments, IP options, lengths that contradict each other.
+//! Everything else may be routed on; where nothing is, it passes: BGP, BFD, ARP, neighbour discovery,
+//! and of VXLAN what only the kernel can treat: fragments, IP options, contradictory lengths.
 //! Drops a wrong IP header checksum, as the kernel would (RFC 1812 §5.2.2).
 
-use fabric_common::{checksum, reason::Reason};
+use fabric_common::{checksum, reason::Reason, schema::ports};
 
 use crate::{
     access::vxlan_output::OUTER,
@@ -34,6 +34,12 @@ pub fn underlay_input(packet: &Packet, journey: &mut Journey) -> Result<Outer, R
     Ok(outer)
 }
 
+/// The IPv4 header without options, word by word: an array would be copied.
+#[inline(always)]
+pub fn header_words(packet: &Packet) -> Option<[u32; 5]> {
+    Some([packet.read(14)?, packet.read(18)?, packet.read(22)?, packet.read(26)?, packet.read(30)?])
+}
+
 #[inline(always)]
 fn parse(packet: &Packet, journey: &Journey) -> Option<Result<Outer, Reason>> {
     if packet.read::<u16>(12)? != ether_type::IPV4 {
@@ -51,14 +57,13 @@ fn parse(packet: &Packet, journey: &Journey) -> Option<Result<Outer, Reason>> {
         return Some(Err(Reason::UnderlayInputFragment));
     }
     let udp_port_be: u16 = packet.read(36)?;
-    if udp_port_be == 0 || !journey.settings.vxlan_ports_be.contains(&udp_port_be) {
+    if !journey.settings.has_vxlan_port(udp_port_be) {
         return None;
     }
-    if packet.read::<u64>(0)? & 0xffff_ffff_ffff != journey.port_mac {
+    if packet.read::<u64>(0)? & 0xffff_ffff_ffff != ports::mac(journey.entry.mac_and_view) {
         return Some(Err(Reason::UnderlayInputOtherHost));
     }
-    let words: [u16; 10] = packet.read(14)?;
-    if checksum::ipv4_header(&words) != 0 {
+    if checksum::ipv4_words(&header_words(packet)?) != 0 {
         return Some(Err(Reason::UnderlayInputBadChecksum));
     }
     let total_length = u32::from(u16::from_be(packet.read(16)?));

@@ -1,8 +1,13 @@
 //! Access to the packet's bytes: the only bounds checks, and the only changes of its length.
 
+pub mod flow;
 pub mod network;
 
-use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_adjust_head, programs::XdpContext};
+use aya_ebpf::{
+    bindings::xdp_md,
+    helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail},
+    programs::XdpContext,
+};
 
 /// The packet of an XDP context.
 pub struct Packet {
@@ -13,6 +18,18 @@ impl Packet {
     #[inline(always)]
     pub fn new(context: &XdpContext) -> Self {
         Self { context: context.ctx }
+    }
+
+    /// The packet of a context that a subprogram got from [`Packet::context`].
+    #[inline(always)]
+    pub fn of(context: *mut xdp_md) -> Self {
+        Self { context }
+    }
+
+    /// What a subprogram takes: less than a pointer to a pointer.
+    #[inline(always)]
+    pub fn context(&self) -> *mut xdp_md {
+        self.context
     }
 
     #[inline(always)]
@@ -84,6 +101,15 @@ impl Packet {
     pub fn move_start(&mut self, delta: i32) -> Option<()> {
         // SAFETY: the context is valid; all pointers into the packet are derived anew afterwards.
         (unsafe { bpf_xdp_adjust_head(self.context, delta) } == 0).then_some(())
+    }
+
+    /// Cuts `bytes` off the end. `None` leaves the packet as it is.
+    #[inline(always)]
+    #[must_use]
+    pub fn cut_end(&mut self, bytes: u32) -> Option<()> {
+        // SAFETY: as in `move_start`.
+        (unsafe { bpf_xdp_adjust_tail(self.context, (bytes as i32).wrapping_neg()) } == 0)
+            .then_some(())
     }
 }
 

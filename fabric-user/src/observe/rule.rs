@@ -124,6 +124,9 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
             FRA_PROTOCOL | FRA_FLOW | FRA_PAD => {}
             FRA_SUPPRESS_PREFIXLEN if number() == u32::MAX => {}
             FRA_SUPPRESS_IFGROUP if number() == u32::MAX => {}
+            // All bits count, as without a mask.
+            FRA_SPORT_MASK | FRA_DPORT_MASK if u16_(payload) == Some(u16::MAX) => {}
+            FRA_DSCP_MASK if u8_(payload) == Some(0x3f) => {}
             _ => conditions.push(condition(kind, payload, from_length, to_length)),
         }
     }

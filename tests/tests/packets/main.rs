@@ -4,9 +4,11 @@
 
 mod access;
 mod every_reason;
+mod ecmp;
 mod expectations;
 mod fuzz;
 mod heartbeat;
 mod overlay;
 mod port_input;
+mod transit;
 mod truncation;

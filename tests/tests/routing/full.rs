@@ -1,9 +1,6 @@
 //! More hosts and prefixes than the maps have room for.
 
-use fabric_tests::{
-    fabric::until,
-    router::{Router, SOON},
-};
+use fabric_tests::fabric::{Router, SOON, until};
 
 #[test]
 fn hosts_without_room_are_looked_up_as_prefixes_and_reported() {

@@ -1,9 +1,6 @@
 //! A group that takes another one's place begins with its buckets.
 
-use fabric_tests::{
-    fabric::until,
-    router::{Router, SOON},
-};
+use fabric_tests::fabric::{Router, SOON, until};
 
 fn router() -> Router {
     let mut router = Router::without_daemon("");

@@ -1,7 +1,7 @@
 //! Routes of every kind appear in the maps and go again.
 
 use fabric_common::schema::{own, settings};
-use fabric_tests::router::Router;
+use fabric_tests::fabric::Router;
 
 #[test]
 fn routes_of_every_kind_appear_and_go() {

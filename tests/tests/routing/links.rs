@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use fabric_tests::{
-    fabric::until,
-    router::{Router, SOON},
-};
+use fabric_tests::fabric::{Router, SOON, until};
 
 /// A router with so many routes and VTEPs behind an ECMP group, by nexthop objects.
 fn router(routes: u32, vteps: u32) -> Router {

@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use fabric_common::schema::nexthops::FLAG_DOWN;
-use fabric_tests::{
-    fabric::until,
-    router::{Router, SOON},
-};
+use fabric_tests::fabric::{Router, SOON, until};
 
 /// Number of stores so far that fabricd's main loop made, once it has told.
 fn writes(router: &Router) -> u64 {

@@ -1,6 +1,6 @@
 //! In-place changes of nexthop objects, without any route event (MP-06, MP-07).
 
-use fabric_tests::router::Router;
+use fabric_tests::fabric::Router;
 
 /// A router with a route over the group 10 of the objects 1 to 3.
 fn router() -> Router {

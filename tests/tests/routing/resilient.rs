@@ -3,10 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fabric_common::schema::{buckets::CHUNK, groups::Choice};
-use fabric_tests::{
-    fabric::until,
-    router::{Router, SOON},
-};
+use fabric_tests::fabric::{Router, SOON, until};
 
 const ROUTE: &str = "10.9.0.1";
 

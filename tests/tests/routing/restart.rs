@@ -3,10 +3,7 @@
 //! - No group's bucket changes, no route is written, and no stores are made for what is the same.
 //! - What changed meanwhile is corrected.
 
-use fabric_tests::{
-    fabric::until,
-    router::{Router, SOON},
-};
+use fabric_tests::fabric::{Router, SOON, until};
 
 fn router() -> Router {
     let mut router = Router::without_daemon("");

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fabric_tests::{random::Random, router::Router};
+use fabric_tests::{fabric::Router, random::Random};
 use serde_json::Value;
 
 const PREFIXES: usize = 200;

@@ -31,16 +31,16 @@ fn parse(line: &str) -> (u16, u16, Vec<u8>) {
     (kind.parse().unwrap(), flags, bytes.collect::<Result<_, _>>().unwrap())
 }
 
-fn events(command: &str) -> Vec<Event> {
+pub(super) fn events(command: &str) -> Vec<Event> {
     let decode = |(kind, flags, bytes): (u16, u16, Vec<u8>)| decode(kind, flags, &bytes).unwrap();
     messages(command).into_iter().filter_map(decode).collect()
 }
 
-fn last(command: &str) -> Event {
+pub(super) fn last(command: &str) -> Event {
     events(command).pop().expect("an event")
 }
 
-fn ip(text: &str) -> IpAddr {
+pub(super) fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 

@@ -1,7 +1,7 @@
 //! Bytes that no kernel should send.
 
 use super::{captured::all, random::Random};
-use crate::observe::{Event, PortVlan, decode};
+use crate::observe::{Event, LinkKind, PortVlan, decode};
 
 const KINDS: [u16; 12] = [16, 17, 24, 25, 28, 29, 32, 33, 80, 81, 104, 105];
 
@@ -88,4 +88,17 @@ fn a_vlan_range_without_sense_costs_neither_time_nor_memory() {
     assert_eq!(vlans(&[(BEGIN, 200), (END, 100)]), []);
     assert_eq!(vlans(&[(BEGIN, 4000), (END, 0xffff)]).len(), 95);
     assert_eq!(vlans(&vec![(0, 7); 1000]).len(), 1);
+}
+
+#[test]
+fn a_vrf_says_its_table() {
+    // This kernel has no VRFs; the bytes follow `rtnl_fill_ifinfo` and `vrf_fillinfo`.
+    let mut message = vec![0, 0, 1, 0, 9, 0, 0, 0, 0xc1, 4, 1, 0, 0, 0, 0, 0];
+    message.extend(*b"\x08\0\x03\0red\0");
+    message.extend([24, 0, 18, 0x80]);
+    message.extend(*b"\x08\0\x01\0vrf\0");
+    message.extend([12, 0, 2, 0x80, 8, 0, 1, 0, 0xe9, 3, 0, 0]);
+    let Ok(Some(Event::Link(link))) = decode(16, 0, &message) else { panic!("a link") };
+    assert_eq!((link.name.as_str(), link.ifindex), ("red", 9));
+    assert_eq!(link.kind, LinkKind::Vrf { table: 1001 });
 }

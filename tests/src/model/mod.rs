@@ -1,7 +1,11 @@
 //! What the packet path should do, written a second time: plainly, slowly, on slices.
 //!
 //! Fuzzed packets have no expectations written by hand; they are compared with this. It follows
-//! the rules (IEEE 802.1Q, RFC 7348, RFC 6040, the kernel's bridge), not the code under test.
+//! the rules (IEEE 802.1Q, RFC 7348, RFC 6040, RFC 1812, the kernel's bridge), not the code under
+//! test.
+
+mod flow;
+mod transit;
 
 use fabric_common::{
     ecn, flow_hash as hash,
@@ -18,6 +22,8 @@ use fabric_common::{
         vnis,
     },
 };
+
+pub use flow::{flow_hash, flow_hash_by};
 
 use crate::{
     packet::{OUTER, Vxlan, ether_type, fix_ipv4_checksum, internet_checksum, protocol},
@@ -219,7 +225,7 @@ fn encapsulate(
         _ => (0, 0, false),
     };
     let inner = frame.with_tag(None);
-    let flow = flow_hash(&inner, world.maps.settings.get(0).seed);
+    let flow = flow_hash_by(&inner, &world.maps.settings.get(0), false);
     let target = world.maps.vteps.get(vtep);
     let group = world.maps.groups.get(target.group);
     let nexthop = world.maps.choose(group, hash::bucket(flow));
@@ -251,6 +257,15 @@ fn encapsulate(
 }
 
 fn from_fabric(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Reason> {
+    match tunnel(world, port, packet) {
+        Ok((domain, vtep)) => from_tunnel(world, packet, domain, vtep),
+        Err(Reason::VxlanInputUnknownVtep) => Err(Reason::VxlanInputUnknownVtep),
+        Err(otherwise) => transit::from_router(world, port, packet, otherwise),
+    }
+}
+
+/// The domain and VTEP of a VXLAN packet for this box.
+fn tunnel(world: &World, port: &Port, packet: &[u8]) -> Result<(u32, u32), Reason> {
     let settings = world.maps.settings.get(0);
     let domain_index = underlay(&settings.vxlan_ports_be, port, packet).and_then(|()| {
         let flags = u32::from_be_bytes(address(packet, 42));
@@ -269,6 +284,16 @@ fn from_fabric(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Re
     }
     let key = peers::key(destination, source);
     let vtep = world.maps.peers.table().get(key).ok_or(Reason::VxlanInputUnknownVtep)?;
+    Ok((domain_index, vtep))
+}
+
+fn from_tunnel(
+    world: &World,
+    packet: &[u8],
+    domain_index: u32,
+    vtep: u32,
+) -> Result<Forecast, Reason> {
+    let domain = world.maps.domains.get(domain_index);
     if domain.flags & FLAG_OVERLAY_LEARNING != 0 {
         return Err(Reason::InnerGuardLearning);
     }
@@ -382,43 +407,6 @@ fn decapsulate_ecn(inner: &mut [u8], outer_tos: u8) -> Result<bool, Reason> {
     let folded = (folded & 0xffff) + (folded >> 16);
     inner[24..26].copy_from_slice(&(!(folded as u16)).to_be_bytes());
     Ok(true)
-}
-
-/// The hash of the flow that an untagged frame belongs to.
-///
-/// # Panics
-/// If the frame is shorter than its IP header.
-#[must_use]
-pub fn flow_hash(frame: &[u8], seed: u32) -> u64 {
-    let payload = &frame[14..];
-    let native = |at: usize| payload.get(at..at + 4).map_or(0, |_| ne_u32(payload, at));
-    let has_ports = |number: u8| matches!(number, protocol::TCP | protocol::UDP | protocol::SCTP);
-    match word(frame, 12) {
-        Some(ether_type::IPV4) => {
-            let fragment = word(payload, 6).unwrap_or(0) & 0x3fff != 0;
-            let with_ports = !fragment && payload[0] == 0x45 && has_ports(payload[9]);
-            let ports = if with_ports { native(20) } else { 0 };
-            hash::ipv4(seed, ne_u32(payload, 12), ne_u32(payload, 16), payload[9], ports)
-        }
-        Some(ether_type::IPV6) => {
-            let ports = if has_ports(payload[6]) { native(40) } else { 0 };
-            let source = [ne_u64(payload, 8), ne_u64(payload, 16)];
-            let destination = [ne_u64(payload, 24), ne_u64(payload, 32)];
-            hash::ipv6(seed, source, destination, payload[6], ports)
-        }
-        _ => {
-            let mac = |at: usize| fdb::mac_number(frame[at..at + 6].try_into().expect("six bytes"));
-            hash::ethernet(seed, mac(6), mac(0), u16::from_ne_bytes([frame[12], frame[13]]))
-        }
-    }
-}
-
-fn ne_u32(bytes: &[u8], at: usize) -> u32 {
-    u32::from_ne_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
-}
-
-fn ne_u64(bytes: &[u8], at: usize) -> u64 {
-    u64::from_ne_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
 
 /// Makes the outer headers of a mangled VXLAN packet valid again, so that the parts behind them
