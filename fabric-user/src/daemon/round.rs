@@ -13,7 +13,7 @@ use crate::{
         Dirty, Network, NexthopKey, Pattern, Policy, Structure, compile_fdb, compile_mac,
         compile_route, compile_routes, compile_structure, fdb_problems, stale_hosts,
     },
-    observe::{Event, Snapshot},
+    observe::{Event, Scope, Snapshot},
     reconcile::{Macs, Outcome, Reconciler, Routes},
     settings::Settings,
 };
@@ -141,10 +141,12 @@ impl Round {
         Ok(routing_stale)
     }
 
-    /// Takes a dump for the truth.
+    /// Takes a dump for the truth. After one of all there is, everything is compared; after one of
+    /// routing alone what has changed with it.
     pub(super) fn replace(&mut self, snapshot: Snapshot) -> anyhow::Result<()> {
-        self.network.replace(snapshot);
-        self.full_round()?;
+        let scope = snapshot.scope;
+        let dirty = self.network.replace(snapshot);
+        self.round(Some(&dirty).filter(|_| scope == Scope::Routing))?;
         self.state.synced = true;
         self.write_state();
         Ok(())

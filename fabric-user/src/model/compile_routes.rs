@@ -139,11 +139,6 @@ fn way(network: &Network, structure: &Structure, route: &Stored) -> Resolved {
         RouteKind::Local | RouteKind::Broadcast | RouteKind::Anycast | RouteKind::Multicast => {
             Way::Local
         }
-        // That is also what the kernel calls a route whose object discards at this moment. The object
-        // may change without another word about the route.
-        RouteKind::Blackhole if matches!(route.via, Via::Object(_)) => {
-            return forwards(network, structure, route);
-        }
         RouteKind::Blackhole => Way::Blackhole,
         RouteKind::Unreachable | RouteKind::Prohibit => Way::Unreachable,
         RouteKind::Throw | RouteKind::Other(_) => Way::Kernel,

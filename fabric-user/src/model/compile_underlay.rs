@@ -78,8 +78,6 @@ impl Compiler<'_> {
         })?;
         match route.kind {
             RouteKind::Unicast => {}
-            // The object decides, see `compile_routes`.
-            RouteKind::Blackhole if matches!(route.via, Via::Object(_)) => {}
             RouteKind::Local => return Err("it is an address of this box".into()),
             RouteKind::Blackhole => return Err(format!("the route {prefix} discards")),
             _ => return Err(format!("the route {prefix} does not forward")),

@@ -35,7 +35,7 @@ use super::{fabricd, until};
 
 const PREFIX: &str = "router";
 /// Ports of a router.
-pub const PORTS: u32 = 4;
+const PORTS: u32 = 4;
 /// What the daemon needs for a change on a busy machine.
 pub const SOON: Duration = Duration::from_secs(10);
 
@@ -276,6 +276,10 @@ impl Router {
     #[must_use]
     pub fn target(&self, maps: &Maps, address: &str) -> Option<u32> {
         let view = ports::view(maps.ports.get(self.slot(maps, "swp1")).mac_and_view);
+        Self::target_in(maps, view, address)
+    }
+
+    fn target_in(maps: &Maps, view: u16, address: &str) -> Option<u32> {
         let roots = maps.views.get(view.into());
         match address.parse().expect("an address") {
             IpAddr::V4(v4) => {
@@ -303,18 +307,26 @@ impl Router {
     /// weights, such as `10.1.1.2 and 10.1.2.2*3`, or the neighbour after `host`.
     #[must_use]
     pub fn way(&self, address: &str) -> String {
+        self.ways([address]).concat()
+    }
+
+    /// As [`Self::way`] for many addresses.
+    #[must_use]
+    pub fn ways<'a>(&self, addresses: impl IntoIterator<Item = &'a str>) -> Vec<String> {
         let maps = self.maps();
-        let Some(target) = self.target(&maps, address) else { return "none".into() };
-        match split_target(target) {
-            (KIND_GROUP, index) => members(&maps, index),
-            (KIND_NEXTHOP, index) => format!("host {}", gateway(&maps, index)),
-            (KIND_LOCAL, _) => "local".into(),
-            (KIND_KERNEL, _) => "kernel".into(),
-            (KIND_BLACKHOLE, _) => "blackhole".into(),
-            (KIND_UNREACHABLE, _) => "unreachable".into(),
-            (KIND_CONNECTED, _) => "connected".into(),
-            other => format!("{other:?}"),
-        }
+        let view = ports::view(maps.ports.get(self.slot(&maps, "swp1")).mac_and_view);
+        let way = |address| match Self::target_in(&maps, view, address).map(split_target) {
+            None => "none".into(),
+            Some((KIND_GROUP, index)) => members(&maps, index),
+            Some((KIND_NEXTHOP, index)) => format!("host {}", gateway(&maps, index)),
+            Some((KIND_LOCAL, _)) => "local".into(),
+            Some((KIND_KERNEL, _)) => "kernel".into(),
+            Some((KIND_BLACKHOLE, _)) => "blackhole".into(),
+            Some((KIND_UNREACHABLE, _)) => "unreachable".into(),
+            Some((KIND_CONNECTED, _)) => "connected".into(),
+            Some(other) => format!("{other:?}"),
+        };
+        addresses.into_iter().map(way).collect()
     }
 
     /// Index of the group that packets to `address` go to.

@@ -98,17 +98,15 @@ fn gcd(a: u64, b: u64) -> u64 {
 
 fn differences(router: &Router) -> Vec<String> {
     let kernel = kernel(router);
-    let none = "none".to_owned();
-    (0..PREFIXES)
-        .filter_map(|i| {
-            let (network, length, address) = prefix(i);
-            let is_host = matches!(length, 32 | 128);
-            let key = if is_host { network } else { format!("{network}/{length}") };
-            let expected = kernel.get(&key).unwrap_or(&none);
-            let found = router.way(&address);
-            (found != *expected).then(|| format!("{key}: {found}, but the kernel: {expected}"))
-        })
-        .collect()
+    let prefixes: Vec<_> = (0..PREFIXES).map(prefix).collect();
+    let found = router.ways(prefixes.iter().map(|(_, _, address)| address.as_str()));
+    let compare = |((network, length, _), found): (&(String, u8, String), String)| {
+        let is_host = matches!(length, 32 | 128);
+        let key = if is_host { network.clone() } else { format!("{network}/{length}") };
+        let expected = kernel.get(&key).map_or("none", String::as_str);
+        (found != expected).then(|| format!("{key}: {found}, but the kernel: {expected}"))
+    };
+    prefixes.iter().zip(found).filter_map(compare).collect()
 }
 
 #[test]
