@@ -32,8 +32,8 @@ pub struct Member {
     pub weight: u16,
 }
 
-/// How many buckets a group of `members` should have that has `now`: never fewer, because flows
-/// would move for nothing; so many that the rounding of shares is small
+/// How many buckets a group of `members` should have that has `now`: never fewer, and a multiple if
+/// possible, because flows would move for nothing; otherwise so many that the rounding of shares is small
 /// against the differences that chance makes among 65,536 flows, and that the smallest share is
 /// right to within one percent as long as [`MAX`] allows it.
 #[must_use]
@@ -46,7 +46,18 @@ pub fn count_for(members: &[Member], now: u32) -> u32 {
     } else {
         128 * total.div_ceil(least)
     };
-    (wanted.next_power_of_two().clamp(256, u64::from(MAX)) as u32).max(now)
+    let wanted = wanted.next_power_of_two().clamp(256, u64::from(MAX)) as u32;
+    if now == 0 {
+        return wanted;
+    }
+    let multiple = now.saturating_mul(wanted.div_ceil(now));
+    if multiple <= MAX {
+        multiple
+    } else if now > wanted {
+        now
+    } else {
+        wanted
+    }
 }
 
 #[cfg(any(test, feature = "user"))]
@@ -54,16 +65,16 @@ mod writer {
     extern crate std;
     use std::{collections::HashMap, vec::Vec};
 
-    /// The buckets of a group, stretched to `count` of them, which must not be fewer: every flow
-    /// finds the member there that it had.
+    use super::{Member, TRIES, index};
+
+    /// Buckets stretched or compressed to `count`: every flow finds the member there that it had,
+    /// exactly so if `count` is a multiple. A group without buckets gets empty ones.
     #[must_use]
     pub fn stretch(buckets: &[u16], count: u32) -> Vec<u16> {
         let size = buckets.len() as u64;
-        let old = |at: u32| (u64::from(at) * size / u64::from(count)) as usize;
-        (0..count).map(|at| buckets[old(at)]).collect()
+        let old = |at: u32| buckets.get((u64::from(at) * size / u64::from(count)) as usize);
+        (0..count).map(|at| old(at).copied().unwrap_or(0)).collect()
     }
-
-    use super::{Member, TRIES, index};
 
     /// What a member has and should have, multiplied by the sum of all weights.
     struct Share {
@@ -305,7 +316,17 @@ mod tests {
             let [a, b] = [&small, &large].map(|g| g[index(hash, 0, g.len() as u32) as usize]);
             assert_eq!(a, b);
         }
-        assert_eq!(count_for(&equal(1..=2), 4096), 4096, "it never shrinks");
+    }
+
+    #[test]
+    fn a_group_never_gets_fewer_buckets_than_it_had() {
+        let count = |members: u16, now| count_for(&equal(1..=members), now);
+        assert_eq!(
+            [count(5, 0), count(4, 1024), count(5, 256), count(2, 1)],
+            [1024, 1024, 1024, 256]
+        );
+        assert_eq!(count(5, 100), 1100, "a multiple of a resilient group's number");
+        assert_eq!([count(128, 16_384), count(128, 10_000)], [16_384; 2], "there is no multiple");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use fabric_common::schema::{
     circuits::Circuit,
     domains::{Domain, FLAG_IN_USE},
     fdb::{split_key, split_target},
+    groups::Choice,
     nexthops::Nexthop,
     ports::Port,
     settings::Settings,
@@ -28,7 +29,15 @@ pub(super) struct FdbEntry {
     pub(super) shown: u32,
 }
 
-/// All but the counters and the device map.
+/// An ECMP group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct GroupEntry {
+    pub(super) choice: Choice,
+    /// Number of buckets by nexthop.
+    pub(super) shares: BTreeMap<u32, u32>,
+}
+
+/// All but the routes, which can be a million, the counters and the device map.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Contents {
     pub(super) settings: Settings,
@@ -44,8 +53,7 @@ pub(super) struct Contents {
     pub(super) peers: BTreeMap<(u32, u32), u32>,
     /// Domain by VNI and UDP port in host byte order.
     pub(super) vnis: BTreeMap<(u32, u16), u32>,
-    /// Number of buckets by nexthop.
-    pub(super) groups: BTreeMap<u32, BTreeMap<u32, u32>>,
+    pub(super) groups: BTreeMap<u32, GroupEntry>,
     pub(super) nexthops: BTreeMap<u32, Nexthop>,
 }
 
@@ -59,9 +67,9 @@ impl Contents {
             let used = (0_u16..).zip(circuits).filter(|(_, circuit)| *circuit != 0);
             vlans.extend(used.map(|(vlan, circuit)| ((*slot, vlan), u32::from(circuit))));
         }
-        let groups = maps.groups.iter().filter_map(|(index, group)| {
-            let shares = maps.shares(group);
-            (!shares.is_empty()).then_some((index, shares))
+        let groups = maps.groups.iter().filter_map(|(index, group)| match group.choice() {
+            Choice::Nothing => None,
+            choice => Some((index, GroupEntry { choice, shares: maps.shares(group) })),
         });
         Self {
             settings: maps.settings.get(0),

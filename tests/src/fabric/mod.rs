@@ -7,6 +7,7 @@
 mod agreement;
 mod content;
 mod daemon;
+mod failure;
 mod kernel;
 mod lease;
 mod router;
@@ -18,6 +19,7 @@ mod wire;
 pub use agreement::{assert_agreement, differences};
 pub use content::facts as map_facts;
 pub use daemon::{fabricctl, fabricd, own_folder, refused};
+pub use failure::{FLOWS, Failure, Kind, Scene};
 pub use kernel::{facts as kernel_facts, xdp_programs};
 pub use lease::Fabric;
 pub use router::{Router, SOON};
