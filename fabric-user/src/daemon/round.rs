@@ -97,7 +97,7 @@ impl Round {
     /// Neighbours for which the kernel has to be asked: those that nothing has resolved yet, and
     /// those whose entry is stale, because XDP sends past the kernel and so never confirms one.
     /// When there are too many for once, the next call goes on behind the last one.
-    pub(super) fn to_resolve(&mut self) -> Vec<NexthopKey> {
+    pub(super) fn next_to_resolve(&mut self) -> Vec<NexthopKey> {
         let stale = |hop: &&NexthopKey| self.network.neighbour(**hop).is_some_and(|n| n.is_stale());
         let watched = self.structure.watched.iter().filter(stale);
         let mut all: BTreeSet<NexthopKey> =

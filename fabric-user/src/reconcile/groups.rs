@@ -209,7 +209,7 @@ impl Reconciler {
     ) -> Option<Choice> {
         let count = match resilient {
             Some(settings) => u32::from(settings.buckets).max(1),
-            None => count_for(members, before.len() as u32),
+            None => bucket::count_for(members, before.len() as u32),
         };
         let timed = resilient.is_some();
         let stays = match old {
@@ -220,7 +220,7 @@ impl Reconciler {
             }
             _ => None,
         };
-        let mut buckets = stretched(&before, count);
+        let mut buckets = bucket::stretch(&before, count);
         for each in &mut buckets {
             *each = self.nexthops.successor((*each).into()).unwrap_or(0) as u16;
         }
@@ -345,59 +345,5 @@ const fn range(choice: Choice) -> Option<(u32, u32)> {
     match choice {
         Choice::Spread { chunk, count, .. } => Some((chunk, count)),
         _ => None,
-    }
-}
-
-/// How many buckets a group gets that has `before`: a multiple if possible, because with any other
-/// number flows would move although their member stays.
-fn count_for(members: &[Member], before: u32) -> u32 {
-    let wanted = bucket::count_for(members, before);
-    if before == 0 {
-        return wanted;
-    }
-    let multiple = before.saturating_mul(wanted.div_ceil(before));
-    if multiple <= bucket::MAX { multiple } else { wanted }
-}
-
-/// Buckets stretched or compressed to `count`.
-fn stretched(before: &[u16], count: u32) -> Vec<u16> {
-    match before {
-        [] => vec![0; count as usize],
-        before => bucket::stretch(before, count),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn members(count: u16) -> Vec<Member> {
-        (1..=count).map(|nexthop| Member { nexthop, weight: 1 }).collect()
-    }
-
-    #[test]
-    fn a_group_never_gets_fewer_buckets_than_it_had() {
-        assert_eq!(count_for(&members(5), 0), 1024);
-        assert_eq!(count_for(&members(4), 1024), 1024);
-        assert_eq!(count_for(&members(5), 256), 1024);
-        assert_eq!(count_for(&members(2), 1), 256);
-        assert_eq!(count_for(&members(5), 100), 1100, "a multiple of a resilient group's number");
-        assert_eq!(count_for(&members(128), 16_384), 16_384);
-        assert_eq!(count_for(&members(128), 10_000), 16_384, "there is no multiple");
-    }
-
-    #[test]
-    fn removing_a_member_of_five_moves_only_its_flows() {
-        let mut five = stretched(&[], count_for(&members(5), 0));
-        bucket::fill(&mut five, &members(5), |_| true);
-        let four = members(4);
-        let count = count_for(&four, five.len() as u32);
-        let mut after = stretched(&five, count);
-        bucket::fill(&mut after, &four, |_| true);
-        for hash in (0..1 << 14).map(|i: u32| i << 18 | 0x2_aaaa) {
-            let old = five[bucket::index(hash, 0, five.len() as u32) as usize];
-            let new = after[bucket::index(hash, 0, count) as usize];
-            assert!(old == 5 || old == new, "a flow moved from {old} to {new}");
-        }
     }
 }
