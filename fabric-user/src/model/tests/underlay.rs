@@ -207,7 +207,12 @@ fn routes_that_do_not_forward_make_a_vtep_unreachable() {
     let base = route("10.0.0.2", 32, Some(20));
     let local = RouteKey { table: 255, ..base.key };
     for (route, sentence) in [
-        (Route { kind: RouteKind::Blackhole, ..base.clone() }, "the route 10.0.0.2/32 discards"),
+        (
+            Route { kind: RouteKind::Blackhole, nexthop: None, ..base.clone() },
+            "the route 10.0.0.2/32 discards",
+        ),
+        // The kernel's word for a route whose object discards.
+        (Route { kind: RouteKind::Blackhole, nexthop: Some(30), ..base.clone() }, "discards"),
         (Route { kind: RouteKind::Prohibit, ..base.clone() }, "does not forward"),
         (Route { key: RouteKey { tos: 4, ..base.key }, ..base.clone() }, "as TOS or source"),
         (Route { key: local, kind: RouteKind::Local, ..base.clone() }, "an address of this box"),
