@@ -139,6 +139,17 @@ pub const fn bucket(hash: u64) -> u32 {
     hash as u32
 }
 
+/// The flow label of a tunnel over IPv6 in host byte order: 20 bits, never 0 (RFC 6438 §3).
+///
+/// Of all bits of the hash together, so that it is a function of neither [`bucket`] nor
+/// [`source_port`].
+#[inline(always)]
+#[must_use]
+pub const fn label(hash: u64) -> u32 {
+    let label = (hash.wrapping_mul(K1) >> 44) as u32;
+    if label == 0 { 1 } else { label }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,6 +236,28 @@ mod tests {
                 counts[(bucket(*h) as usize % 16) * 16 + (source_port(*h) & 15) as usize] += 1;
             }
             assert!(chi_square(&counts) < 340.0, "{name}: chi-square {}", chi_square(&counts));
+        }
+    }
+
+    /// A spine that hashes the label alone must not see part of the labels only, whichever way
+    /// leads there.
+    #[test]
+    fn the_flow_label_is_even_and_independent_of_bucket_and_source_port() {
+        for (name, hashes) in structured_flows() {
+            let mut alone = [0_u32; 256];
+            let mut with_bucket = [0_u32; 256];
+            let mut with_port = [0_u32; 256];
+            for h in &hashes {
+                let label = label(*h);
+                assert!((1..1 << 20).contains(&label));
+                alone[label as usize % 256] += 1;
+                let (low, high) = (label as usize % 16, (label >> 16) as usize);
+                with_bucket[(bucket(*h) >> 28) as usize * 16 + low] += 1;
+                with_port[usize::from(source_port(*h) % 16) * 16 + high] += 1;
+            }
+            for counts in [alone, with_bucket, with_port] {
+                assert!(chi_square(&counts) < 340.0, "{name}: {}", chi_square(&counts));
+            }
         }
     }
 

@@ -196,6 +196,9 @@ reasons! {
     TransitOutputSamePort = 67, "transit_output_same_port", Pass;
     /// The packet does not fit the port; the kernel fragments or answers.
     TransitOutputTooBig = 68, "transit_output_too_big", Pass;
+    // VXLAN over IPv6.
+    /// The UDP checksum over IPv6 is wrong, or 0 and the vxlan device does not accept that.
+    VxlanInputBadChecksum = 69, "vxlan_input_bad_checksum", Pass;
 }
 
 impl Reason {

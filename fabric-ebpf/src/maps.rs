@@ -8,10 +8,10 @@ use fabric_common::{
     reason::REASONS,
     schema::{
         MMAPABLE, bucket_use::ChunkUse, buckets, buckets::Chunk, circuits, circuits::Circuit,
-        counters::Counter, counters::Traffic, domains, domains::Domain, fdb, groups, groups::Group,
-        hosts, hosts6, hosts6::Address6, nexthops, nexthops::Nexthop, own::Own, peers, ports,
-        ports::Port, settings::Settings, trie, trie::Word, views, views::View, vlans::PortVlans,
-        vnis, vteps, vteps::Vtep,
+        counters::Counter, counters::Traffic, domains, domains::Domain, domains6::Domain6, fdb,
+        groups, groups::Group, hosts, hosts6, hosts6::Address6, nexthops, nexthops::Nexthop,
+        own::Own, peers, ports, ports::Port, settings::Settings, trie, trie::Word, views,
+        views::View, vlans::PortVlans, vnis, vteps, vteps::Vtep,
     },
     table::Bucket,
 };
@@ -28,6 +28,8 @@ pub static VLANS: Array<PortVlans, { ports::MAX as usize }, SHARED> = Array::new
 pub static CIRCUITS: Array<Circuit, { circuits::MAX as usize }, SHARED> = Array::new();
 #[btf_map(name = "domains")]
 pub static DOMAINS: Array<Domain, { domains::MAX as usize }, SHARED> = Array::new();
+#[btf_map(name = "domains6")]
+pub static DOMAINS6: Array<Domain6, { domains::MAX as usize }, SHARED> = Array::new();
 #[btf_map(name = "fdb")]
 pub static FDB: Array<Bucket, { fdb::BUCKETS as usize }, SHARED> = Array::new();
 #[btf_map(name = "vteps")]

@@ -87,9 +87,9 @@ impl FlowHash {
     #[must_use]
     pub const fn flags(self) -> u32 {
         let Self { flow_label, inner, symmetric } = self;
-        flow_label as u32 * HASH_FLOW_LABEL
-            | inner as u32 * HASH_INNER
-            | symmetric as u32 * HASH_SYMMETRIC
+        (flow_label as u32 * HASH_FLOW_LABEL)
+            | (inner as u32 * HASH_INNER)
+            | (symmetric as u32 * HASH_SYMMETRIC)
     }
 }
 

@@ -10,6 +10,7 @@ pub mod ecmp;
 pub mod expect;
 pub mod fabric;
 pub mod leaf;
+mod leaf6;
 pub mod model;
 pub mod namespace;
 pub mod packet;

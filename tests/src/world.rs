@@ -14,15 +14,16 @@ use anyhow::{Context as _, Result};
 use aya::programs::xdp::XdpMode;
 use fabric_common::{
     bucket::{self, Member},
+    halves,
     reason::Reason,
     schema::{
         buckets::{CHUNK, Chunk},
         circuits::Circuit,
         domains::{self, Domain},
+        domains6::Domain6,
         fdb,
         groups::{Choice, Group},
         nexthops::Nexthop,
-        peers,
         ports::{self, Port as PortEntry, ROLE_UPLINK},
         routes,
         settings::Settings,
@@ -217,6 +218,16 @@ impl World {
         DomainId(index as u16)
     }
 
+    /// Adds a bridge domain over IPv6; with the flow label 0 flows choose theirs.
+    pub fn domain6(&mut self, domain: Domain, local: [u8; 16], label: u32) -> DomainId {
+        let flags = domain.flags | domains::FLAG_IPV6;
+        let id = self.domain(Domain { local_be: 0, flags, ..domain });
+        let local = halves::of(local.into());
+        let entry = Domain6 { local, label_be: label.to_be(), ..Domain6::default() };
+        self.maps.domains6.set(id.0.into(), &entry);
+        id
+    }
+
     /// Changes a bridge domain.
     pub fn change_domain(&mut self, domain: DomainId, change: impl FnOnce(&mut Domain)) {
         let mut entry = self.maps.domains.get(domain.0.into());
@@ -277,13 +288,30 @@ impl World {
 
     /// Adds a VTEP that is reached over `nexthops` in equal shares, and its group of that index.
     pub fn vtep(&mut self, local: [u8; 4], remote: [u8; 4], nexthops: &[NexthopId]) -> VtepId {
+        let (local, remote) = (be(local), be(remote));
+        self.add_vtep(|group| Vtep::new(local, remote, group), nexthops)
+    }
+
+    /// As [`World::vtep`] over IPv6.
+    pub fn vtep6(
+        &mut self,
+        local: [u8; 16],
+        remote: [u8; 16],
+        nexthops: &[NexthopId],
+    ) -> VtepId {
+        let [local, remote] = [local, remote].map(|address| halves::of(address.into()));
+        self.add_vtep(|group| Vtep::new6(local, remote, group), nexthops)
+    }
+
+    fn add_vtep(&mut self, vtep: impl FnOnce(u32) -> Vtep, nexthops: &[NexthopId]) -> VtepId {
         self.scope.vteps += 1;
         let index = self.scope.vteps;
         let members: Vec<_> = nexthops.iter().map(|n| Member { nexthop: n.0, weight: 1 }).collect();
         self.group(index, &members);
-        self.maps.vteps.set(index, &Vtep::new(be(local), be(remote), index));
-        let key = peers::key(be(local), be(remote));
-        assert!(self.maps.peers.table().insert(key, index), "the table of peers is full");
+        let vtep = vtep(index);
+        self.maps.vteps.set(index, &vtep);
+        let inserted = self.maps.peers.table().insert(vtep.peer(), index);
+        assert!(inserted, "the table of peers is full");
         VtepId(index)
     }
 

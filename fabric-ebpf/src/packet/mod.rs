@@ -2,6 +2,7 @@
 
 pub mod flow;
 pub mod network;
+pub mod sum;
 
 use aya_ebpf::{
     bindings::xdp_md,
@@ -32,12 +33,14 @@ impl Packet {
         self.context
     }
 
+    /// Address of the first byte.
     #[inline(always)]
     fn start(&self) -> usize {
         // SAFETY: the context lives as long as the program runs.
         unsafe { (*self.context).data as usize }
     }
 
+    /// Address behind the last byte.
     #[inline(always)]
     fn end(&self) -> usize {
         // SAFETY: as in `start`.
@@ -151,6 +154,13 @@ pub const fn quad(a: u16, b: u16, c: u16, d: u16) -> u64 {
 #[must_use]
 pub const fn pair_and_word(a: u16, b: u16, c: u32) -> u64 {
     at_byte(0, a as u64, 2) | at_byte(2, b as u64, 2) | at_byte(4, c as u64, 4)
+}
+
+/// Two values of four bytes, each as in memory, as one word in memory.
+#[inline(always)]
+#[must_use]
+pub const fn pair(a: u32, b: u32) -> u64 {
+    at_byte(0, a as u64, 4) | at_byte(4, b as u64, 4)
 }
 
 /// As [`quad`], with the first two values as one.

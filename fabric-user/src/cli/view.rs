@@ -9,9 +9,10 @@ use std::{
 use fabric_common::schema::{
     domains::Domain,
     nexthops::{FLAG_DOWN, Nexthop},
+    vteps::Vtep,
 };
 
-use super::{clock, contents::Contents, format::address, interfaces::Interfaces, sheet::Cell};
+use super::{clock, contents::Contents, interfaces::Interfaces, sheet::Cell};
 
 /// The contents of the maps with the interfaces and the time that they refer to.
 #[derive(Clone, Debug)]
@@ -56,8 +57,15 @@ impl View {
     }
 
     /// The address of a VTEP.
-    pub(super) fn vtep(&self, index: u32) -> Option<Ipv4Addr> {
-        self.contents.vteps.get(&index).map(|vtep| address(vtep.remote_be))
+    pub(super) fn vtep(&self, index: u32) -> Option<IpAddr> {
+        self.contents.vteps.get(&index).map(Vtep::remote)
+    }
+
+    /// The local VTEP address of a domain, if it is stretched.
+    pub(super) fn local(&self, domain: u32) -> Option<IpAddr> {
+        let entry = self.contents.domains.get(&domain).filter(|entry| entry.vni != 0)?;
+        let beside = self.contents.domains6.get(&domain).copied().unwrap_or_default();
+        Some(beside.local(entry))
     }
 
     /// The ports of a group.
@@ -116,7 +124,6 @@ pub(super) mod tests {
         groups::Choice,
         ports::{Port, ROLE_ACCESS, ROLE_UPLINK},
         settings::Settings,
-        vteps::Vtep,
     };
 
     use super::*;

@@ -69,7 +69,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
             _ = beat.tick() => {
                 round.beat()?;
                 notify(&[sd_notify::NotifyState::Watchdog]);
-                for hop in round.to_resolve() {
+                for hop in round.next_to_resolve() {
                     if let Err(error) = observer.trigger_resolution(hop.ifindex, hop.gateway).await {
                         tracing::debug!(%error, "cannot resolve {}", hop.gateway);
                     }

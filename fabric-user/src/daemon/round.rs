@@ -13,7 +13,7 @@ use crate::{
         Dirty, Network, NexthopKey, Pattern, Policy, Structure, compile_fdb, compile_mac,
         compile_route, compile_routes, compile_structure, fdb_problems, stale_hosts,
     },
-    observe::{Event, Snapshot},
+    observe::{Event, Scope, Snapshot},
     reconcile::{Macs, Outcome, Reconciler, Routes},
     settings::Settings,
 };
@@ -46,14 +46,15 @@ impl Round {
     pub(super) fn new(instance: Instance, settings: Settings) -> anyhow::Result<Self> {
         let reconciler = Reconciler::new(instance.clone(), &settings)?;
         let watcher = Watcher::start(&instance)?;
-        let default_ttl = fs::read_to_string("/proc/sys/net/ipv4/ip_default_ttl")
-            .ok()
-            .and_then(|text| text.trim().parse().ok())
-            .unwrap_or(64);
+        let or_64 = |path| {
+            let number = fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
+            number.unwrap_or(64)
+        };
         let policy = Policy {
             allowed: settings.ports.clone(),
             denied: settings.exclude.clone(),
-            default_ttl,
+            default_ttl: or_64("/proc/sys/net/ipv4/ip_default_ttl"),
+            default_hop_limit: or_64("/proc/sys/net/ipv6/conf/default/hop_limit"),
             // FRR may be down just now: an uplink without routes keeps its program all the same.
             sticky_uplinks: reconciler.uplinks(),
             ..Policy::default()
@@ -97,7 +98,7 @@ impl Round {
     /// Neighbours for which the kernel has to be asked: those that nothing has resolved yet, and
     /// those whose entry is stale, because XDP sends past the kernel and so never confirms one.
     /// When there are too many for once, the next call goes on behind the last one.
-    pub(super) fn to_resolve(&mut self) -> Vec<NexthopKey> {
+    pub(super) fn next_to_resolve(&mut self) -> Vec<NexthopKey> {
         let stale = |hop: &&NexthopKey| self.network.neighbour(**hop).is_some_and(|n| n.is_stale());
         let watched = self.structure.watched.iter().filter(stale);
         let mut all: BTreeSet<NexthopKey> =
@@ -141,10 +142,12 @@ impl Round {
         Ok(routing_stale)
     }
 
-    /// Takes a dump for the truth.
+    /// Takes a dump for the truth. After one of all there is, everything is compared; after one of
+    /// routing alone what has changed with it.
     pub(super) fn replace(&mut self, snapshot: Snapshot) -> anyhow::Result<()> {
-        self.network.replace(snapshot);
-        self.full_round()?;
+        let scope = snapshot.scope;
+        let dirty = self.network.replace(snapshot);
+        self.round(Some(&dirty).filter(|_| scope == Scope::Routing))?;
         self.state.synced = true;
         self.write_state();
         Ok(())

@@ -87,7 +87,7 @@ impl Programs {
             ("HOSTS6_MASK", sizes.hosts6 - 1),
         ];
         for (name, mask) in &masks {
-            loader.override_global(*name, mask, true);
+            loader.override_global(name, mask, true);
         }
         for spec in MAPS {
             let path = instance.map(spec.name);

@@ -66,14 +66,15 @@ pub fn compile_route(network: &Network, structure: &Structure, place: RoutePlace
             return Some(Way::Nexthop { key, nexthop });
         }
     }
-    own_route.then(|| match way {
+    own_route.then_some(match way {
         Resolved::Way(way) => way,
         Resolved::OnLink(_) => Way::Connected,
     })
 }
 
 /// Connected hosts that packets may be sent to without the kernel and of which it has not heard
-/// for a while. They need a confirmation as [`Structure::watched`] does.
+/// for a while. They need a confirmation as [`Structure::watched`] does, whose neighbours are not
+/// among them.
 #[must_use]
 pub fn stale_hosts(network: &Network, structure: &Structure) -> Vec<NexthopKey> {
     let stale = |key: &NexthopKey| network.neighbour(*key).is_some_and(|each| each.is_stale());
@@ -85,7 +86,8 @@ pub fn stale_hosts(network: &Network, structure: &Structure) -> Vec<NexthopKey> 
             matches!(way, Some(Way::Nexthop { key: used, .. }) if used == *key)
         })
     };
-    connected(network, structure).filter(stale).filter(routed).collect()
+    let hosts = connected(network, structure).filter(|key| !structure.watched.contains(key));
+    hosts.filter(stale).filter(routed).collect()
 }
 
 /// The places that a change may affect.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
 };
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     compile_groups::NotExpressed,
     routes::{LOCAL, MAIN, Via, host},
 };
-use crate::observe::{Link, LinkKind, RouteKind, TunnelTarget};
+use crate::observe::{Link, LinkKind, RouteKind};
 
 impl Compiler<'_> {
     pub(super) fn underlay(&mut self) {
@@ -23,7 +23,7 @@ impl Compiler<'_> {
             }
         }
         let mut tunnels = BTreeSet::new();
-        let domains: Vec<(u32, Ipv4Addr)> = self
+        let domains: Vec<(u32, IpAddr)> = self
             .out
             .domains
             .values()
@@ -34,19 +34,11 @@ impl Compiler<'_> {
             tunnels.extend(
                 network
                     .remotes(vxlan)
-                    .filter(|remote| *remote != local)
+                    .filter(|remote| *remote != local && remote.is_ipv4() == local.is_ipv4())
                     .map(|remote| VtepKey { local, remote }),
             );
-            for target in network.floods(vxlan) {
-                if let TunnelTarget::Vtep { address: IpAddr::V6(address), .. } = target {
-                    let text = format!(
-                        "VTEP {address}: IPv6 underlays are not supported, left to the kernel"
-                    );
-                    self.problem(Some(vxlan), text);
-                }
-            }
         }
-        let mut ways: BTreeMap<Ipv4Addr, Option<GroupKey>> = BTreeMap::new();
+        let mut ways: BTreeMap<IpAddr, Option<GroupKey>> = BTreeMap::new();
         for tunnel in tunnels {
             let way = match ways.get(&tunnel.remote) {
                 Some(known) => known.clone(),
@@ -68,9 +60,9 @@ impl Compiler<'_> {
     }
 
     /// The group of next hops towards a VTEP, or why it is left to the kernel.
-    fn way(&mut self, remote: Ipv4Addr) -> Result<GroupKey, String> {
+    fn way(&mut self, remote: IpAddr) -> Result<GroupKey, String> {
         let network = self.network;
-        let destination = host(IpAddr::V4(remote));
+        let destination = host(remote);
         let found = network.routing().routes.find(&[LOCAL, MAIN], destination).ok_or("no route")?;
         let prefix = found.prefix;
         let route = found.route.ok_or_else(|| {
@@ -91,7 +83,7 @@ impl Compiler<'_> {
                 format!("the route {prefix} has a nexthop group inside a group")
             }
         })?;
-        let members = candidates.members(IpAddr::V4(remote));
+        let members = candidates.members(remote);
         for (nexthop, _) in &members {
             let Some(link) = network.link(nexthop.ifindex) else {
                 continue;

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
     sync::Arc,
 };
 
@@ -118,20 +118,28 @@ pub struct Domain {
     pub vni: Option<u32>,
     /// Interface index of the vxlan device.
     pub vxlan: u32,
-    /// Local VTEP address.
-    pub local: Ipv4Addr,
+    /// Local VTEP address, of the underlay's family.
+    pub local: IpAddr,
     /// UDP destination port, host order.
     pub udp_port: u16,
-    /// Outer TTL; with `ttl_inherit` the one for frames that are not IP.
+    /// Outer TTL or hop limit; with `ttl_inherit` the one for frames that are not IP.
     pub ttl: u8,
     /// The outer TTL is the inner one.
     pub ttl_inherit: bool,
-    /// Outer TOS byte with ECN bits 0; 0 with `tos_inherit`.
+    /// Outer TOS byte or traffic class with ECN bits 0; 0 with `tos_inherit`.
     pub tos: u8,
     /// The outer DSCP is the inner one.
     pub tos_inherit: bool,
-    /// Outer Don't Fragment bit.
+    /// Outer Don't Fragment bit, of no meaning over IPv6.
     pub df: Df,
+    /// Outer flow label over IPv6, 20 bits; 0 if the flow chooses it.
+    pub label: u32,
+    /// The outer flow label over IPv6 is the inner one.
+    pub label_inherit: bool,
+    /// Over IPv6 the UDP checksum is 0.
+    pub zero_checksum_tx: bool,
+    /// Over IPv6 packets with the UDP checksum 0 are accepted.
+    pub zero_checksum_rx: bool,
     /// Largest frame into the tunnel in bytes: the vxlan device's MTU plus 14.
     pub max_frame: u32,
     /// Bridge ageing time in milliseconds; 0 means that MACs are forgotten at once.
@@ -169,9 +177,9 @@ pub struct Circuit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct VtepKey {
     /// Local VTEP address.
-    pub local: Ipv4Addr,
-    /// Remote VTEP address.
-    pub remote: Ipv4Addr,
+    pub local: IpAddr,
+    /// Remote VTEP address, of the same family.
+    pub remote: IpAddr,
 }
 
 /// Identity of a group of next hops.

@@ -62,14 +62,23 @@ impl Dirty {
 }
 
 impl BitOrAssign for Dirty {
-    fn bitor_assign(&mut self, mut other: Self) {
+    fn bitor_assign(&mut self, other: Self) {
         self.bridging |= other.bridging;
         self.underlay |= other.underlay;
         self.routing_stale |= other.routing_stale;
-        self.neighbours.append(&mut other.neighbours);
-        self.macs.append(&mut other.macs);
-        self.routes.append(&mut other.routes);
-        self.shadows.append(&mut other.shadows);
+        join(&mut self.neighbours, other.neighbours);
+        join(&mut self.macs, other.macs);
+        join(&mut self.routes, other.routes);
+        join(&mut self.shadows, other.shadows);
         self.all_routes |= other.all_routes;
     }
+}
+
+/// Adds one set to another at the cost of the smaller one: most say one thing, and thousands of
+/// them come at once.
+fn join<T: Ord>(all: &mut BTreeSet<T>, mut more: BTreeSet<T>) {
+    if all.len() < more.len() {
+        std::mem::swap(all, &mut more);
+    }
+    all.extend(more);
 }

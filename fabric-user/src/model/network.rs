@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
 };
 
 use super::{
@@ -27,9 +27,9 @@ pub struct Network {
     tunnel_macs: HashMap<(u32, Mac), TunnelTarget>,
     floods: BTreeMap<u32, BTreeSet<TunnelTarget>>,
     /// Per vxlan device: VTEPs and how many entries name them.
-    remotes: BTreeMap<u32, BTreeMap<Ipv4Addr, u32>>,
+    remotes: BTreeMap<u32, BTreeMap<IpAddr, u32>>,
     /// All VTEPs, to tell whether a route matters.
-    vteps: BTreeMap<Ipv4Addr, u32>,
+    vteps: BTreeMap<IpAddr, u32>,
     routing: Routing,
 }
 
@@ -160,7 +160,7 @@ impl Network {
     }
 
     /// VTEPs that a vxlan device's entries name, for stations or for flooding.
-    pub(super) fn remotes(&self, vxlan: u32) -> impl Iterator<Item = Ipv4Addr> {
+    pub(super) fn remotes(&self, vxlan: u32) -> impl Iterator<Item = IpAddr> {
         self.remotes.get(&vxlan).into_iter().flat_map(|remotes| remotes.keys().copied())
     }
 
@@ -213,10 +213,7 @@ impl Network {
 
     /// Whether a prefix covers a known VTEP.
     fn reaches_vtep(&self, prefix: Prefix) -> bool {
-        let (IpAddr::V4(first), IpAddr::V4(last)) = (prefix.address, routes::last(prefix)) else {
-            return false;
-        };
-        self.vteps.range(first..=last).next().is_some()
+        self.vteps.range(prefix.address..=routes::last(prefix)).next().is_some()
     }
 
     fn set_link(&mut self, link: Link, dirty: &mut Dirty) {
@@ -358,19 +355,18 @@ impl Network {
     }
 }
 
-/// The VTEP that an entry names, if it is one of IPv4. What is none cannot be reached, but it may
-/// have to be reported.
-fn vtep_of(target: TunnelTarget) -> Option<Ipv4Addr> {
+/// The VTEP that an entry names. What is none cannot be reached, but it may have to be reported.
+fn vtep_of(target: TunnelTarget) -> Option<IpAddr> {
     match target {
-        TunnelTarget::Vtep { address: IpAddr::V4(address), .. } => {
+        TunnelTarget::Vtep { address, .. } => {
             (!address.is_multicast() && !address.is_unspecified()).then_some(address)
         }
-        _ => None,
+        TunnelTarget::NexthopGroup(_) => None,
     }
 }
 
 /// Counts down; returns whether it was the last.
-fn release(counts: &mut BTreeMap<Ipv4Addr, u32>, key: Ipv4Addr) -> bool {
+fn release(counts: &mut BTreeMap<IpAddr, u32>, key: IpAddr) -> bool {
     let Some(count) = counts.get_mut(&key) else {
         return false;
     };

@@ -183,6 +183,9 @@ pub(super) fn decode(present: bool, message_flags: u16, message: &[u8]) -> Decod
         3 => RouteKind::Broadcast,
         4 => RouteKind::Anycast,
         5 => RouteKind::Multicast,
+        // The kernel shows a route like that while its nexthop object discards (`fib_dump_info`),
+        // and does not have to say so when the object changes.
+        6 if nexthop.is_some() => RouteKind::Unicast,
         6 => RouteKind::Blackhole,
         7 => RouteKind::Unreachable,
         8 => RouteKind::Prohibit,

@@ -3,7 +3,6 @@
 use fabric_common::schema::{
     counters::Traffic,
     fdb::{split_target, target},
-    peers,
     vteps::Vtep,
 };
 
@@ -13,15 +12,15 @@ use crate::model::{Structure, VtepKey};
 impl Reconciler {
     /// Reads from the map which index belongs to which VTEP.
     pub(super) fn recover_vteps(&mut self) {
-        for (index, v) in self.maps.vteps.iter().filter(|(_, v)| v.remote_be != 0) {
-            let address = |be: u32| u32::from_be(be).into();
-            let key = VtepKey { local: address(v.local_be), remote: address(v.remote_be) };
-            self.vteps.adopt(key, index);
+        for (index, vtep) in self.maps.vteps.iter().filter(|(_, vtep)| vtep.in_use()) {
+            self.vteps.adopt(VtepKey { local: vtep.local(), remote: vtep.remote() }, index);
         }
     }
 
     pub(super) fn add_vteps(&mut self, structure: &Structure, outcome: &mut Outcome) {
         for (key, group) in &structure.vteps {
+            let group = group.as_ref().and_then(|g| self.groups.get(g)).unwrap_or(0);
+            let Some(value) = Vtep::between(key.local, key.remote, group) else { continue };
             let Some((index, new)) = self.vteps.allocate(key) else {
                 outcome.full("vteps", self.vteps.capacity(), "");
                 continue;
@@ -30,13 +29,19 @@ impl Reconciler {
                 reset::<Traffic>(&mut self.maps.vtep_traffic, index)
                     .unwrap_or_else(|error| tracing::warn!(%error, "cannot reset counters"));
             }
-            let group = group.as_ref().and_then(|g| self.groups.get(g)).unwrap_or(0);
-            let (local, remote) = (u32::from(key.local).to_be(), u32::from(key.remote).to_be());
-            let value = Vtep::new(local, remote, group);
             outcome.changes += usize::from(self.maps.vteps.set(index, &value));
             let table = self.maps.peers.table();
-            let peer = peers::key(local, remote);
-            if table.get(peer) == Some(target(0, index)) {
+            let peer = value.peer();
+            let known = table.get(peer);
+            if known == Some(target(0, index)) {
+                continue;
+            }
+            if known.is_some_and(|known| self.maps.vteps.get(split_target(known).1).peer() == peer) {
+                outcome.full.insert(format!(
+                    "the tunnel from {} to {} has the fingerprint of another one in the map peers, \
+                     so what arrives by it is left to the kernel",
+                    key.remote, key.local
+                ));
                 continue;
             }
             if table.insert(peer, target(0, index)) {
@@ -49,13 +54,16 @@ impl Reconciler {
 
     pub(super) fn remove_vteps(&mut self, structure: &Structure, outcome: &mut Outcome) {
         let table = self.maps.peers.table();
-        for (key, index) in self.vteps.retain(|key| structure.vteps.contains_key(key)) {
-            table.remove(peers::key(u32::from(key.local).to_be(), u32::from(key.remote).to_be()));
+        for (_, index) in self.vteps.retain(|key| structure.vteps.contains_key(key)) {
+            let peer = self.maps.vteps.get(index).peer();
+            if table.get(peer) == Some(target(0, index)) {
+                table.remove(peer);
+            }
             self.maps.vteps.set(index, &Vtep::default());
             outcome.changes += 1;
         }
         for (key, value, _) in table.iter() {
-            if self.maps.vteps.get(split_target(value).1).remote_be == 0 {
+            if !self.maps.vteps.get(split_target(value).1).in_use() {
                 outcome.changes += usize::from(table.remove(key));
             }
         }

@@ -6,6 +6,7 @@
 
 mod flow;
 mod transit;
+mod tunnel6;
 
 use fabric_common::{
     ecn, flow_hash as hash,
@@ -13,7 +14,7 @@ use fabric_common::{
     schema::{
         circuits::{Circuit, FLAG_ISOLATED},
         domains::{
-            Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_OVERLAY_ISOLATED, FLAG_OVERLAY_LEARNING,
+            Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_IPV6, FLAG_OVERLAY_ISOLATED, FLAG_OVERLAY_LEARNING,
             FLAG_TOS_INHERIT, FLAG_TTL_INHERIT,
         },
         fdb::{self, KIND_LOCAL, KIND_REMOTE},
@@ -26,7 +27,7 @@ use fabric_common::{
 pub use flow::{flow_hash, flow_hash_by};
 
 use crate::{
-    packet::{OUTER, Vxlan, ether_type, fix_ipv4_checksum, internet_checksum, protocol},
+    packet::{OUTER, OUTER6, Vxlan, Vxlan6, ether_type, fix_ipv4_checksum, internet_checksum, protocol},
     world::{DomainId, Port, VtepId, World},
 };
 
@@ -231,17 +232,39 @@ fn encapsulate(
     let nexthop = world.maps.choose(group, hash::bucket(flow));
     let nexthop = nexthop.ok_or(Reason::NexthopSelectEmptyGroup)?;
     let nexthop = world.maps.nexthops.get(nexthop);
-    if inner.len() > domain.max_frame.min(nexthop.mtu - 36) as usize {
+    let outer = if target.is_ipv6() { 56 } else { 36 };
+    if inner.len() > domain.max_frame.min(nexthop.mtu - outer) as usize {
         return Err(Reason::VxlanOutputTooBig);
     }
     let has = |flag: u16| domain.flags & flag != 0;
     let sent = world.sent_to(VtepId(vtep)).expect("the counters can be read");
     let outer_tos = if has(FLAG_TOS_INHERIT) { tos } else { domain.tos };
+    let destination_mac = nexthop.macs[..6].try_into().expect("six bytes");
+    let source_mac = nexthop.macs[6..].try_into().expect("six bytes");
+    let outer_tos = ecn::encapsulate(outer_tos, tos);
+    let outer_ttl = if has(FLAG_TTL_INHERIT) && ttl != 0 { ttl } else { domain.ttl };
+    if target.is_ipv6() {
+        let header = Vxlan6 {
+            destination_mac,
+            source_mac,
+            class: outer_tos,
+            hop_limit: outer_ttl,
+            source_port: hash::source_port(flow),
+            destination_port: u16::from_be(domain.udp_port_be),
+            ..tunnel6::header(world, frame, domain_index, vtep, flow)
+        };
+        let sent = Some(Sent {
+            slot: nexthop.port.into(),
+            bytes: header.around(&inner),
+            tunnel: Some((domain_index, VtepId(vtep))),
+        });
+        return Ok(Forecast { reason: Reason::Encapsulated, sent });
+    }
     let header = Vxlan {
-        destination_mac: nexthop.macs[..6].try_into().expect("six bytes"),
-        source_mac: nexthop.macs[6..].try_into().expect("six bytes"),
-        tos: ecn::encapsulate(outer_tos, tos),
-        ttl: if has(FLAG_TTL_INHERIT) && ttl != 0 { ttl } else { domain.ttl },
+        destination_mac,
+        source_mac,
+        tos: outer_tos,
+        ttl: outer_ttl,
         id: (sent as u16 ^ (flow >> 32) as u16).to_be(),
         source_port: hash::source_port(flow),
         destination_port: u16::from_be(domain.udp_port_be),
@@ -257,9 +280,16 @@ fn encapsulate(
 }
 
 fn from_fabric(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Reason> {
-    match tunnel(world, port, packet) {
-        Ok((domain, vtep)) => from_tunnel(world, packet, domain, vtep),
-        Err(Reason::VxlanInputUnknownVtep) => Err(Reason::VxlanInputUnknownVtep),
+    let (tunnel, outer, tos) = match word(packet, 12) {
+        Some(ether_type::IPV6) => {
+            let class = packet.get(14..16).map_or(0, |first| first[0] << 4 | first[1] >> 4);
+            (tunnel6::tunnel(world, port, packet), OUTER6, class)
+        }
+        _ => (tunnel(world, port, packet), OUTER, packet.get(15).copied().unwrap_or(0)),
+    };
+    match tunnel {
+        Ok((domain, vtep)) => from_tunnel(world, &packet[outer..], tos, domain, vtep),
+        Err(ended @ (Reason::VxlanInputUnknownVtep | Reason::VxlanInputBadChecksum)) => Err(ended),
         Err(otherwise) => transit::from_router(world, port, packet, otherwise),
     }
 }
@@ -279,7 +309,7 @@ fn tunnel(world: &World, port: &Port, packet: &[u8]) -> Result<(u32, u32), Reaso
     })?;
     let domain = world.maps.domains.get(domain_index);
     let [source, destination] = [address(packet, 26), address(packet, 30)].map(u32::from_ne_bytes);
-    if domain.local_be != destination {
+    if domain.local_be != destination || domain.flags & FLAG_IPV6 != 0 {
         return Err(Reason::VxlanInputNotLocal);
     }
     let key = peers::key(destination, source);
@@ -289,7 +319,8 @@ fn tunnel(world: &World, port: &Port, packet: &[u8]) -> Result<(u32, u32), Reaso
 
 fn from_tunnel(
     world: &World,
-    packet: &[u8],
+    inner: &[u8],
+    outer_tos: u8,
     domain_index: u32,
     vtep: u32,
 ) -> Result<Forecast, Reason> {
@@ -298,7 +329,7 @@ fn from_tunnel(
         return Err(Reason::InnerGuardLearning);
     }
 
-    let mut inner = packet[OUTER..].to_vec();
+    let mut inner = inner.to_vec();
     if inner.len() < 14 {
         return Err(Reason::InnerGuardTruncated);
     }
@@ -323,7 +354,7 @@ fn from_tunnel(
         return Err(Reason::InnerGuardNeighbourDiscovery);
     }
 
-    let marked = decapsulate_ecn(&mut inner, packet[15])?;
+    let marked = decapsulate_ecn(&mut inner, outer_tos)?;
     let frame = Parsed::new(&inner).ok_or(Reason::InnerGuardTruncated)?;
     let circuit = match lookup(world, domain_index as u16, frame.destination) {
         None => return Err(Reason::BridgeDeliverUnknown),

@@ -4,6 +4,7 @@
 
 mod decapsulation;
 mod encapsulation;
+mod ipv6;
 mod local;
 mod mtu;
 mod passed;

@@ -9,6 +9,7 @@ use crate::{
         access_fit, access_output, bridge_lookup, frame_guard, nexthop_select, source_check,
         underlay_output, vlan_classify, vxlan_output,
     },
+    ipv6,
     overlay::{bridge_deliver, ecn_decap, inner_guard, underlay_input, vxlan_input},
     port_input,
     transit::{transit_input, transit_output, transit_route},
@@ -17,6 +18,7 @@ use crate::{
 /// The test that provokes a reason.
 fn test_of(reason: Reason) -> fn() {
     match reason {
+        Reason::VxlanInputBadChecksum => ipv6::a_wrong_checksum_is_left_to_the_kernel,
         Reason::Bridged => bridge_lookup::a_known_destination_gets_the_frame_as_it_was_sent,
         Reason::Encapsulated => nexthop_select::fragments_of_a_packet_stay_on_one_path,
         Reason::Decapsulated => bridge_deliver::a_known_destination_gets_the_inner_frame,

@@ -28,10 +28,10 @@ use fabric_tests::{
 };
 
 const SEED: u64 = 0xfab_0001;
-const PACKETS: usize = 10_000;
+pub(crate) const PACKETS: usize = 10_000;
 
 /// A seed of one's own choice repeats or extends a run: `FABRIC_FUZZ_SEED=7`.
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let seed = std::env::var("FABRIC_FUZZ_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or(SEED);
     println!("FABRIC_FUZZ_SEED={seed}");
@@ -42,7 +42,7 @@ fn station(random: &mut Random) -> Station {
     *random.choose(&[HOST_A, HOST_B, HOST_T, HOST_R, STRANGER])
 }
 
-fn frame(random: &mut Random) -> Frame {
+pub(crate) fn frame(random: &mut Random) -> Frame {
     let (from, to) = (station(random), station(random));
     let mut frame = match random.below(5) {
         0 | 1 => Frame::ipv4(&from, &to),
@@ -60,7 +60,7 @@ fn frame(random: &mut Random) -> Frame {
 }
 
 /// Flips bits, overwrites, cuts, extends; more than once with falling probability.
-fn mangle(random: &mut Random, packet: &mut Vec<u8>) {
+pub(crate) fn mangle(random: &mut Random, packet: &mut Vec<u8>) {
     const INTERESTING: [u16; 8] = [0x0800, 0x86dd, 0x8100, 0x88a8, 0x0806, 0xffff, 0x0000, 4789];
     while random.below(3) > 0 {
         let at = random.below(packet.len());
@@ -80,7 +80,7 @@ fn mangle(random: &mut Random, packet: &mut Vec<u8>) {
     }
 }
 
-fn assert_seen(seen: &BTreeMap<Reason, usize>, reasons: &[Reason]) {
+pub(crate) fn assert_seen(seen: &BTreeMap<Reason, usize>, reasons: &[Reason]) {
     println!("{seen:?}");
     let missing: Vec<_> = reasons.iter().filter(|reason| !seen.contains_key(reason)).collect();
     assert!(missing.is_empty(), "the packets were not varied enough to see {missing:?}");

@@ -8,6 +8,7 @@ mod every_reason;
 mod expectations;
 mod fuzz;
 mod heartbeat;
+mod ipv6;
 mod lookup;
 mod overlay;
 mod port_input;

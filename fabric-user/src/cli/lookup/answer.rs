@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 use super::{Bridged, Flow, Look, Payload, Routed, Selection, arguments::protocol_name, flow::UDP};
 use crate::{
     cli::{
-        format::address,
         view::{View, gateway},
         ways::{self, prefix},
     },
@@ -149,7 +148,7 @@ impl<'a> Answer<'a> {
         let Some(vtep) = self.view.contents.vteps.get(&index) else {
             return self.line("vtep", format!("number {index}, which has just gone"));
         };
-        let (remote, local) = (address(vtep.remote_be), address(vtep.local_be));
+        let (remote, local) = (vtep.remote(), vtep.local());
         let port = u16::from_be(udp_port_be.unwrap_or_default());
         let udp = found.source_port.map(|from| format!(", UDP {from} to {port}"));
         self.line("vtep", format!("{remote} from {local}{}", udp.unwrap_or_default()));

@@ -1,6 +1,6 @@
 //! Which rows of a map are wanted: `--vni`, `--bridge`, and the key.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use anyhow::bail;
 use serde_json::Value;
@@ -18,8 +18,6 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
     Mac,
-    /// An IPv4 address.
-    Address,
     /// An address of either family.
     Host,
     /// A prefix: the rows inside it. An address: the rows that hold it.
@@ -102,10 +100,6 @@ impl Key {
     pub(super) fn parse(self, key: &str) -> anyhow::Result<Wanted> {
         let text = match self {
             Self::Mac => key.replace('-', ":").parse::<Mac>()?.to_string(),
-            Self::Address => match key.parse::<Ipv4Addr>() {
-                Ok(address) => address.to_string(),
-                Err(_) => bail!("{key} is not an IPv4 address, by which this map is looked up"),
-            },
             Self::Host => match key.parse::<IpAddr>() {
                 Ok(address) => address.to_string(),
                 Err(_) => bail!("{key} is not an IP address, by which this map is looked up"),
@@ -148,8 +142,8 @@ mod tests {
         assert_eq!(Key::Mac.parse("52-54-00-AA-BB-01").unwrap(), text("52:54:00:aa:bb:01"));
         assert_eq!(Key::Number.parse("0200").unwrap(), text("200"));
         assert_eq!(Key::Host.parse("2001:DB8::0001").unwrap(), text("2001:db8::1"));
-        let error = Key::Address.parse("leaf01").unwrap_err().to_string();
-        assert_eq!(error, "leaf01 is not an IPv4 address, by which this map is looked up");
+        let error = Key::Host.parse("leaf01").unwrap_err().to_string();
+        assert_eq!(error, "leaf01 is not an IP address, by which this map is looked up");
         assert!(Key::Mac.parse("nonsense").unwrap_err().to_string().contains("02:00:5e:00:00:01"));
         assert!(Key::Prefix.parse("10.0.0.0/33").is_err());
     }

@@ -84,6 +84,7 @@ fn used(map: &str, source: &Source<'_>, targets: usize) -> (u64, u64) {
         }
         "circuits" => (contents.circuits.len(), 1),
         "domains" => (contents.domains.len(), 1),
+        "domains6" => (contents.domains6.len(), 1),
         "fdb" => (contents.fdb.len(), slots),
         "vteps" | "vtep_traffic" => (contents.vteps.len(), 1),
         "peers" => (contents.peers.len(), slots),

@@ -4,6 +4,7 @@ mod buckets;
 mod circuits;
 mod domain_traffic;
 mod domains;
+mod domains6;
 mod fdb;
 mod filter;
 mod groups;
@@ -154,9 +155,10 @@ const DUMPS: &[Dump] = &[
     dump("vlans", |s| Ok(vlans::sheet(&s.view)), 2, &["port"], Key::Name),
     dump("circuits", |s| Ok(circuits::sheet(&s.view)), 3, &["port", "bridge_port"], Key::Name),
     dump("domains", |s| Ok(domains::sheet(&s.view)), 1, &["bridge", "vni"], Key::Name),
+    dump("domains6", |s| Ok(domains6::sheet(&s.view)), 1, &["bridge", "vni"], Key::Name),
     dump("fdb", |s| Ok(fdb::sheet(&s.view)), 3, &["mac"], Key::Mac),
-    dump("vteps", |s| Ok(vteps::sheet(&s.view)), 2, &["vtep"], Key::Address),
-    dump("peers", |s| Ok(peers::sheet(&s.view)), 2, &["peer"], Key::Address),
+    dump("vteps", |s| Ok(vteps::sheet(&s.view)), 2, &["vtep"], Key::Host),
+    dump("peers", |s| Ok(peers::sheet(&s.view)), 2, &["peer"], Key::Host),
     dump("vnis", |s| Ok(vnis::sheet(&s.view)), 2, &["vni"], Key::Number),
     dump("own", |s| Ok(own::sheet(s)), 1, &[], Key::Name),
     dump("views", |s| Ok(views::sheet(s)), 1, &["view"], Key::Number),
@@ -172,7 +174,7 @@ const DUMPS: &[Dump] = &[
     dump("reasons", reasons::sheet, 2, &["port", "reason"], Key::Name),
     dump("port_tx", port_tx::sheet, 1, &["port"], Key::Name),
     dump("domain_traffic", domain_traffic::sheet, 2, &["vni", "bridge"], Key::Name),
-    dump("vtep_traffic", vtep_traffic::sheet, 2, &["vtep"], Key::Address),
+    dump("vtep_traffic", vtep_traffic::sheet, 2, &["vtep"], Key::Host),
     long(ROUTES, NO_ROUTE, routes::all, 3, &["prefix"], Key::Prefix),
 ];
 
@@ -274,7 +276,7 @@ fn require(sheet: &Sheet, key: &str, dump: &Dump, chosen: &Chosen) -> anyhow::Re
     let meaning = match dump.name {
         "fdb" => "; frames to it go to the kernel",
         "vteps" | "peers" => "; traffic to and from it goes through the kernel",
-        "vnis" | "domains" => "; the kernel forwards its traffic",
+        "vnis" | "domains" | "domains6" => "; the kernel forwards its traffic",
         "ports" => "; the kernel forwards its traffic (`fabricctl status` says why)",
         ROUTES | "trie" => "; the kernel routes what is sent there",
         "hosts" | "hosts6" | "addresses6" => "; a prefix may lead there (`fabricctl maps routes`)",

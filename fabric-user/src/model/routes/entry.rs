@@ -44,7 +44,7 @@ pub(in crate::model) enum Position {
 #[derive(Clone, Debug)]
 pub(super) enum Entry {
     One(Stored),
-    Many(Box<Vec<Stored>>),
+    Many(Box<[Stored]>),
 }
 
 impl Stored {
@@ -63,7 +63,7 @@ impl Entry {
         match list.len() {
             0 => None,
             1 => list.pop().map(Self::One),
-            _ => Some(Self::Many(Box::new(list))),
+            _ => Some(Self::Many(list.into())),
         }
     }
 

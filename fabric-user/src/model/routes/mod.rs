@@ -284,11 +284,17 @@ impl Routes {
             None if route.hops.is_empty() => Via::Nothing,
             None => Via::Hops(self.lists.take(&route.hops)),
         };
+        // A route whose object discards is called a blackhole at that moment. The object may change
+        // without another word about the route.
+        let kind = match (route.kind, via) {
+            (RouteKind::Blackhole, Via::Object(_)) => RouteKind::Unicast,
+            (kind, _) => kind,
+        };
         Stored {
             priority: route.key.priority,
             mtu: route.mtu.unwrap_or_default(),
             via,
-            kind: route.kind,
+            kind,
             tos: route.key.tos,
             joins: route.joins_siblings(),
             source: route.key.source.map(Box::new),

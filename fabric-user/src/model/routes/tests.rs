@@ -183,10 +183,8 @@ fn what_comes_into_use_and_goes_out_of_it_is_said_and_what_is_shared_is_not() {
 #[test]
 fn own_addresses_are_those_of_this_box_that_others_may_see() {
     let mut routes = Routes::default();
-    let local = |table, destination| Route {
-        kind: RouteKind::Local,
-        ..on_link(table, destination, 0, 1)
-    };
+    let local =
+        |table, destination| Route { kind: RouteKind::Local, ..on_link(table, destination, 0, 1) };
     let mut own = |destination| routes.insert(&local(LOCAL, destination), Position::Last).own;
     assert!(own("192.0.2.1/32") && own("2001:db8::1/128"));
     for other in ["127.0.0.1/32", "127.0.0.0/8", "::1/128", "fe80::1/128", "198.51.100.0/24"] {

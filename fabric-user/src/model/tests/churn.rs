@@ -1,8 +1,6 @@
 //! Random changes in any number: what is compiled step by step is always what a full compilation
 //! gives, and a dump of the same objects changes nothing.
 
-use std::net::IpAddr;
-
 use super::{follower::Follower, world::*};
 use crate::{
     model::Policy,
@@ -137,7 +135,7 @@ fn entries_that_come_and_go_leave_no_vtep_behind() {
     }
     leaf.network.apply(Event::TunnelMacGone(TunnelMac {
         target: TunnelTarget::NexthopGroup(9),
-        ..tunnel_mac(Mac::ZERO, IpAddr::V4(REMOTE))
+        ..tunnel_mac(Mac::ZERO, REMOTE)
     }));
     let structure = crate::model::compile_structure(&leaf.network, &Policy::default());
     assert!(structure.vteps.is_empty(), "{:?}", structure.vteps);

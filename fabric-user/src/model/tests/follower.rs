@@ -53,6 +53,16 @@ impl Follower {
         dirty
     }
 
+    /// Compiles everything, for a network that was changed without it.
+    pub(super) fn replace_all(&mut self) {
+        self.update(&Dirty::everything());
+    }
+
+    /// Number of places that have a way.
+    pub(super) fn routes(&self) -> usize {
+        self.routes.len()
+    }
+
     fn update(&mut self, dirty: &Dirty) {
         let mut all_routes = dirty.all_routes;
         if dirty.needs_structure(&self.structure) {

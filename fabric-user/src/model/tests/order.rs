@@ -10,7 +10,7 @@ use crate::{
 
 /// The messages about each object that still count.
 #[derive(Default)]
-struct Objects(BTreeMap<String, VecDeque<Event>>);
+pub(super) struct Objects(BTreeMap<String, VecDeque<Event>>);
 
 /// Name of the object that an event is about.
 fn object(event: &Event) -> String {
@@ -47,7 +47,7 @@ fn object(event: &Event) -> String {
 }
 
 impl Objects {
-    fn add(&mut self, event: Event) {
+    pub(super) fn add(&mut self, event: Event) {
         let queue = self.0.entry(object(&event)).or_default();
         // A link and the bridge both describe a bridge port: the last word of each counts.
         let about_port = |event: &Event| matches!(event, Event::BridgePort(_));
@@ -67,6 +67,11 @@ impl Objects {
         queue.push_back(event);
     }
 
+    /// Number of objects.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     fn read(&mut self, line: Line) {
         match line {
             Line::Event(event) => self.add(event),
@@ -81,7 +86,7 @@ impl Objects {
     }
 
     /// One of the possible orders, applied event by event.
-    fn shuffled(&self, random: &mut Random) -> Desired {
+    pub(super) fn shuffled(&self, random: &mut Random) -> Desired {
         let mut queues: Vec<_> = self.0.values().cloned().collect();
         let mut follower = Follower::new(Policy::default());
         while !queues.is_empty() {

@@ -64,7 +64,7 @@ const ROAMING: &str = "02:aa:00:00:00:02";
 /// Next hops towards a VTEP with their weights, in words; empty if unreachable.
 fn way(step: &(Desired, BTreeMap<u32, String>), remote: &str) -> Vec<(String, u16)> {
     let (desired, names) = step;
-    let remote: std::net::Ipv4Addr = remote.parse().unwrap();
+    let remote: std::net::IpAddr = remote.parse().unwrap();
     let vtep = desired.structure.vteps.iter().find(|(key, _)| key.remote == remote);
     let Some(group) = vtep.and_then(|(_, group)| group.as_ref()) else {
         return Vec::new();

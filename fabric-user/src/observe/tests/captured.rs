@@ -85,6 +85,10 @@ fn a_vxlan_device_says_all_that_shapes_the_outer_header() {
         learning: false,
         external: false,
         udp_checksum: false,
+        udp6_zero_checksum_tx: false,
+        udp6_zero_checksum_rx: false,
+        label: 0,
+        label_inherit: false,
         unsupported: Vec::new(),
     };
     assert_eq!(vxlan(command), expected);
@@ -100,6 +104,22 @@ fn inherited_fields_and_options_that_change_packets_are_recognised() {
     assert_eq!(vxlan.local, Some(ip("2001:db8::1")));
     assert_eq!(vxlan.source_ports, Some((50_000, 50_010)));
     assert_eq!(vxlan.unsupported, ["gbp"]);
+}
+
+#[test]
+fn a_vxlan_device_over_ipv6_says_its_checksums_and_flow_label() {
+    let device = vxlan(
+        "ip link add vx12 type vxlan id 12 local 2001:db8::1 dstport 4789 nolearning flowlabel \
+         0xabcde udp6zerocsumtx udp6zerocsumrx",
+    );
+    assert_eq!(device.local, Some(ip("2001:db8::1")));
+    assert_eq!(device.label, 0xabcde);
+    assert!(device.udp6_zero_checksum_tx && device.udp6_zero_checksum_rx && !device.label_inherit);
+    let device = vxlan(
+        "ip link add vx13 type vxlan id 13 local 2001:db8::1 dstport 4790 flowlabel inherit",
+    );
+    assert!(device.label_inherit && device.label == 0);
+    assert!(!device.udp6_zero_checksum_tx && !device.udp6_zero_checksum_rx);
 }
 
 #[test]

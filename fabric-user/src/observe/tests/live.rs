@@ -94,8 +94,7 @@ fn a_dump_has_what_was_there_and_events_bring_what_follows() {
 #[test]
 fn rules_forwarding_and_routes_of_every_table_are_dumped_and_followed() {
     in_namespace(|| async {
-        sh(
-            "ip link set lo up; ip link add p1 type veth peer p2; ip link set p1 up; \
+        sh("ip link set lo up; ip link add p1 type veth peer p2; ip link set p1 up; \
             ip link set p2 up; ip addr add 192.0.2.1/24 dev p1; \
             ip addr add 198.51.100.1/24 dev p2; \
             ip -6 addr add 2001:db8:1::1/64 dev p1 nodad; \
@@ -105,8 +104,7 @@ fn rules_forwarding_and_routes_of_every_table_are_dumped_and_followed() {
             ip route add unreachable default table 1000; \
             ip route add 10.0.0.0/8 via 192.0.2.9; ip route append 10.0.0.0/8 via 198.51.100.9; \
             ip -6 route add 2001:db8:9::/48 via 2001:db8:1::2; \
-            ip -6 route append 2001:db8:9::/48 via 2001:db8:1::3",
-        );
+            ip -6 route append 2001:db8:9::/48 via 2001:db8:1::3");
         let mut observer = Observer::open().unwrap();
         let snapshot = observer.dump().await.unwrap();
         let p1 = snapshot.events.iter().find_map(|event| match event {

@@ -42,7 +42,10 @@ fn a_route_says_where_among_those_of_the_same_key_it_stands() {
 fn an_appended_ipv6_next_hop_comes_with_all_its_siblings_and_goes_alone() {
     let event = last("ip -6 route append 2001:db8:9::/48 via 2001:db8:2::2");
     let (position, both) = route(&event);
-    assert_eq!((position, gateways(both)), ("behind", vec!["2001:db8:2::2".into(), "2001:db8:1::2".into()]));
+    assert_eq!(
+        (position, gateways(both)),
+        ("behind", vec!["2001:db8:2::2".into(), "2001:db8:1::2".into()])
+    );
     assert!(both.joins_siblings());
     let event = last("ip -6 route del 2001:db8:9::/48 via 2001:db8:1::2");
     let (position, gone) = route(&event);
@@ -183,8 +186,7 @@ fn an_interface_says_all_its_settings_when_it_comes_and_nothing_when_it_goes() {
 
 #[test]
 fn a_resilient_group_says_its_buckets_and_timers_and_a_weight_above_255_counts() {
-    let command =
-        "ip nexthop add id 22 group 21,256 type resilient buckets 64 idle_timer 5 unbalanced_timer \
+    let command = "ip nexthop add id 22 group 21,256 type resilient buckets 64 idle_timer 5 unbalanced_timer \
          600";
     let kind = NexthopKind::Group {
         members: vec![GroupMember { id: 21, weight: 256 }],
