@@ -67,13 +67,13 @@ pub enum LabError {
         known: String,
     },
     /// The server has no part in the service.
-    #[error("server {server} has no part in service {service}; its services are: {known}")]
+    #[error("{server} has no part in service {service}; {known}")]
     UnknownService {
         /// The server.
         server: String,
         /// The name asked for.
         service: String,
-        /// Names that would have worked.
+        /// Names that would have worked, as a clause.
         known: String,
     },
     /// A host cannot go there.

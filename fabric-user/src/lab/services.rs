@@ -26,15 +26,27 @@ impl Lab {
         self.change(service, server, true)
     }
 
+    /// Where a service runs, or which services there are.
+    fn known(&self, service: &str) -> String {
+        let services = &self.topology().services;
+        match services.iter().find(|it| it.name == service) {
+            Some(service) => format!("its servers are {}", service.servers.join(", ")),
+            None if services.is_empty() => "the lab has no services".to_owned(),
+            None => {
+                let names: Vec<&str> = services.iter().map(|it| it.name.as_str()).collect();
+                format!("the lab has the services {}", names.join(", "))
+            }
+        }
+    }
+
     fn change(&self, service: &str, server: &str, wanted: bool) -> Result<(), LabError> {
         let node = self.node(server)?;
         let mut known = self.topology().services_of(server);
         let Some(Service { addresses, .. }) = known.find(|it| it.name == service) else {
-            let known = self.topology().services_of(server).map(|it| it.name.as_str());
             return Err(LabError::UnknownService {
                 server: server.to_owned(),
                 service: service.to_owned(),
-                known: known.collect::<Vec<_>>().join(", "),
+                known: self.known(service),
             });
         };
         // A line that changes nothing would be an error.

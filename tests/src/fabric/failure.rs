@@ -1,6 +1,9 @@
 //! A link that fails under many flows, and what became of them.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use fabric_user::lab::{
     CarrierWatch, Fault,
@@ -36,6 +39,8 @@ pub struct Scene<'a> {
     pub node: &'a str,
     /// Its ports.
     pub ports: &'a [&'a str],
+    /// Whether the flows are IPv6.
+    pub ipv6: bool,
 }
 
 /// What became of the flows.
@@ -128,8 +133,14 @@ impl Fabric {
     #[must_use]
     pub fn paths(&self, scene: Scene<'_>) -> Vec<Option<usize>> {
         let (from, to, at) = (self.netns(scene.from), self.netns(scene.to), self.netns(scene.node));
-        let address = self.address(scene.to).into();
-        flow_paths(&from, (&to, address), &at, scene.ports, FLOWS).expect("flows can be sent")
+        flow_paths(&from, (&to, self.target(scene)), &at, scene.ports, FLOWS)
+            .expect("flows can be sent")
+    }
+
+    fn target(&self, scene: Scene<'_>) -> IpAddr {
+        let host = self.lab().topology().host(scene.to).expect("the host is in the topology");
+        let address6 = || host.address6().expect("the host has an IPv6 address").into();
+        if scene.ipv6 { address6() } else { host.address.into() }
     }
 
     /// Starts the many flows of a scene and waits until they arrive.
@@ -139,7 +150,7 @@ impl Fabric {
     #[must_use]
     pub fn flows(&self, scene: Scene<'_>) -> FlowStream {
         let (from, to) = (self.netns(scene.from), self.netns(scene.to));
-        let stream = FlowStream::start(&from, self.address(scene.to).into(), &[to], FLOWS)
+        let stream = FlowStream::start(&from, self.target(scene), &[to], FLOWS)
             .expect("a stream can be started");
         let twice = 2 * u64::from(FLOWS.flows);
         until(Duration::from_secs(10), "the flows arrive", || stream.received() > twice);

@@ -18,10 +18,10 @@ use fabric_tests::fabric::{Fabric, Failure, Kind, Scene};
 const UPLINKS: [&str; 4] = ["swp1", "swp2", "swp3", "swp4"];
 /// Between subnets.
 const ROUTED: Scene<'static> =
-    Scene { from: "rack11", to: "rack21", node: "leaf01", ports: &UPLINKS };
+    Scene { from: "rack11", to: "rack21", node: "leaf01", ports: &UPLINKS, ipv6: false };
 /// Within a stretched network.
 const STRETCHED: Scene<'static> =
-    Scene { from: "vm11", to: "vm21", node: "leaf01", ports: &UPLINKS };
+    Scene { from: "vm11", to: "vm21", node: "leaf01", ports: &UPLINKS, ipv6: false };
 /// From the fault on.
 const CUT: Duration = Duration::from_millis(500);
 /// Three times what the timers of the topology allow: 3 packets of 50 ms.

@@ -33,15 +33,17 @@ fn hosts_on_routed_ports_reach_each_other_and_all_loopbacks_over_all_spines() {
         });
     }
 
-    let paths =
-        fabric.paths(Scene { from: "rack11", to: "rack21", node: "leaf01", ports: &UPLINKS });
-    let shares: Vec<usize> = (0..UPLINKS.len())
-        .map(|port| paths.iter().filter(|path| **path == Some(port)).count())
-        .collect();
-    println!("flows by uplink: {shares:?}");
-    assert_eq!(shares.iter().sum::<usize>(), paths.len(), "each flow has one way: {shares:?}");
-    // 250 each, give or take six standard deviations of 14.
-    assert!(shares.iter().all(|share| (168..=332).contains(share)), "{shares:?}");
+    for ipv6 in [false, true] {
+        let (from, to) = ("rack11", "rack21");
+        let paths = fabric.paths(Scene { from, to, node: "leaf01", ports: &UPLINKS, ipv6 });
+        let shares: Vec<usize> = (0..UPLINKS.len())
+            .map(|port| paths.iter().filter(|path| **path == Some(port)).count())
+            .collect();
+        println!("flows by uplink, IPv6 {ipv6}: {shares:?}");
+        assert_eq!(shares.iter().sum::<usize>(), paths.len(), "each flow has one way: {shares:?}");
+        // 250 each, give or take six standard deviations of 14.
+        assert!(shares.iter().all(|share| (168..=332).contains(share)), "{shares:?}");
+    }
 
     fabric.acquaint("vm11", "vm21");
 }
