@@ -8,6 +8,7 @@ use fabric_common::{
         fdb::{KIND_LOCAL, KIND_REMOTE, split_target},
         groups::Choice,
         ports,
+        routes::{KIND_NEXTHOP, split_target as split_route},
     },
 };
 use serde_json::{Value, json};
@@ -76,17 +77,15 @@ impl<'a> Answer<'a> {
             json!({ "prefix": name, "entry": entry, "kind": kind, "index": index });
         if let Some(selection) = &found.selection {
             answer.selection(selection);
-        } else if let Some(nexthop) = index {
+        } else if let (KIND_NEXTHOP, nexthop) = split_route(target) {
             answer.chosen(nexthop);
         }
         let port_be = flow.ports.map(|[_, destination]| destination.to_be());
         let to_tunnel = flow.protocol == UDP
             && port_be.is_some_and(|port_be| view.contents.settings.has_vxlan_port(port_be));
         if found.reason == Reason::TransitRouteLocal && to_tunnel {
-            answer.line(
-                "tunnel",
-                "VXLAN for this box: decapsulated if VNI and VTEP are known".into(),
-            );
+            return answer
+                .end_as("for a tunnel of this box: decapsulated if VNI and VTEP are known".into());
         }
         answer.end()
     }
@@ -185,7 +184,7 @@ impl<'a> Answer<'a> {
         let dead = selection.looks.len() - usize::from(chosen.is_some());
         for look in selection.looks.iter().take(dead) {
             let text = self.dead(look);
-            self.line("dead", text);
+            self.line("passed", text);
         }
         if let Some(look) = chosen {
             if let (Some(bucket), true) = (look.bucket, dead > 0) {
@@ -213,8 +212,8 @@ impl<'a> Answer<'a> {
             return format!("{bucket}no nexthop");
         };
         let port = self.view.port(nexthop.port.into());
-        let death = self.view.death(nexthop).join(" and ");
-        format!("{bucket}{} on {port}, because its {death} is", gateway(nexthop))
+        let death = self.view.death(nexthop).join(", ");
+        format!("{bucket}{} on {port}, dead: {death}", gateway(nexthop))
     }
 
     fn chosen(&mut self, index: u32) {
@@ -224,11 +223,8 @@ impl<'a> Answer<'a> {
         let mac = nexthop.macs.first_chunk().copied().map(Mac).unwrap_or(Mac([0; 6]));
         let port = self.view.port(nexthop.port.into());
         let death = self.view.death(nexthop);
-        let alive = if death.is_empty() {
-            "alive".into()
-        } else {
-            format!("dead because its {} is", death.join(" and "))
-        };
+        let alive =
+            if death.is_empty() { "alive".into() } else { format!("dead: {}", death.join(", ")) };
         self.line(
             "nexthop",
             format!("{} on {port}, MAC {mac}, MTU {}, {alive}", gateway(nexthop), nexthop.mtu),
@@ -253,14 +249,14 @@ impl<'a> Answer<'a> {
         })
     }
 
-    fn end(mut self) -> Self {
+    fn end(self) -> Self {
         let (reason, about) = (self.reason.name(), self.reason.describe().trim());
-        let verdict = match self.reason.verdict() {
-            Verdict::Redirect => "forwarded",
-            Verdict::Pass => "left to the kernel",
-            Verdict::Drop => "dropped",
-        };
-        self.line("answer", format!("{verdict} ({reason}): {about}"));
+        let verdict = verdict(self.reason);
+        self.end_as(format!("{verdict} ({reason}): {about}"))
+    }
+
+    fn end_as(mut self, text: String) -> Self {
+        self.line("answer", text);
         let settings = &self.view.contents.settings;
         let idle = match self.view.heartbeat() {
             _ if settings.bypass != 0 => Some("bypass is on"),
@@ -271,8 +267,8 @@ impl<'a> Answer<'a> {
         if let Some(idle) = idle {
             self.line("but", format!("{idle}, so that the kernel carries all traffic now"));
         }
-        self.value["reason"] = json!(reason);
-        self.value["verdict"] = json!(verdict);
+        self.value["reason"] = json!(self.reason.name());
+        self.value["verdict"] = json!(verdict(self.reason));
         self.value["forwarded"] = json!(self.reason.verdict() == Verdict::Redirect);
         self.value["idle"] = json!(idle);
         self
@@ -291,6 +287,14 @@ impl<'a> Answer<'a> {
     pub(super) fn text(&self) -> String {
         let width = self.lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         self.lines.iter().map(|(name, text)| format!("{name:<width$}  {text}\n")).collect()
+    }
+}
+
+const fn verdict(reason: Reason) -> &'static str {
+    match reason.verdict() {
+        Verdict::Redirect => "forwarded",
+        Verdict::Pass => "left to the kernel",
+        Verdict::Drop => "dropped",
     }
 }
 
