@@ -42,14 +42,7 @@ impl Routing {
         }
     }
 
-    fn add_host6(
-        &mut self,
-        maps: &Maps,
-        view: u16,
-        address: Ipv6Addr,
-        target: u32,
-        known: bool,
-    ) {
+    fn add_host6(&mut self, maps: &Maps, view: u16, address: Ipv6Addr, target: u32, known: bool) {
         let address = halves(address);
         let key = hosts6::key(view, address);
         let index = if known {
@@ -62,14 +55,7 @@ impl Routing {
         assert!(maps.hosts6.table().insert(key, index), "the table of hosts is full");
     }
 
-    fn add_prefix4(
-        &mut self,
-        maps: &Maps,
-        view: u16,
-        address: Ipv4Addr,
-        length: u8,
-        target: u32,
-    ) {
+    fn add_prefix4(&mut self, maps: &Maps, view: u16, address: Ipv4Addr, length: u8, target: u32) {
         let tries = self.tries.get_or_insert_with(|| Recovery::new(&maps.trie).finish());
         let table = self.tables4.entry(view).or_default();
         let done = tries.set(&maps.trie, table, (address, length), Some(target), Instant::now());
@@ -78,14 +64,7 @@ impl Routing {
         maps.views.update(view.into(), |entry| *entry = View { root4, ..*entry });
     }
 
-    fn add_prefix6(
-        &mut self,
-        maps: &Maps,
-        view: u16,
-        address: Ipv6Addr,
-        length: u8,
-        target: u32,
-    ) {
+    fn add_prefix6(&mut self, maps: &Maps, view: u16, address: Ipv6Addr, length: u8, target: u32) {
         let tries = self.tries.get_or_insert_with(|| Recovery::new(&maps.trie).finish());
         let table = self.tables6.entry(view).or_default();
         let done = tries.set(&maps.trie, table, (address, length), Some(target), Instant::now());

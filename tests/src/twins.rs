@@ -96,7 +96,7 @@ impl Twin {
         // both the time.
         for (port, wire) in &self.wires {
             while let Some(frame) = wire.receive(Instant::now())? {
-                if !is_marker(&frame) {
+                if !is_marker(&frame) && !is_own(&frame) {
                     output.push((*port, frame));
                 }
             }
@@ -116,7 +116,7 @@ impl Twin {
             if frame.windows(magic.len()).any(|window| window == magic) {
                 return Ok(());
             }
-            if !is_marker(&frame) {
+            if !is_marker(&frame) && !is_own(&frame) {
                 output.push((port, frame));
             }
         }
@@ -125,6 +125,11 @@ impl Twin {
 
 fn is_marker(frame: &[u8]) -> bool {
     frame.windows(2).any(|window| window == MARKER.to_be_bytes())
+}
+
+/// Multicast listener reports (RFC 3810 §5.2.14) are the devices' own, whenever they like.
+fn is_own(frame: &[u8]) -> bool {
+    frame.starts_with(&[0x33, 0x33, 0, 0, 0, 0x16])
 }
 
 fn broadcast(magic: &[u8]) -> Vec<u8> {

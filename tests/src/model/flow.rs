@@ -53,7 +53,8 @@ fn inner<'a>(frame: &'a [u8], settings: &Settings) -> Option<&'a [u8]> {
         _ => return None,
     };
     let port = word(frame, udp + 2)?;
-    let known = port == VXLAN_PORT || (port != 0 && settings.vxlan_ports_be.contains(&port.to_be()));
+    let known =
+        port == VXLAN_PORT || (port != 0 && settings.vxlan_ports_be.contains(&port.to_be()));
     frame.get(udp + 16..).filter(|inner| known && inner.len() >= 14)
 }
 

@@ -133,9 +133,7 @@ fn test_of(reason: Reason) -> fn() {
         Reason::TransitRouteNotAccelerated => {
             transit_route::a_route_that_the_maps_cannot_express_is_left_to_the_kernel
         }
-        Reason::TransitOutputSamePort => {
-            transit_output::what_would_leave_where_it_came_from_passes
-        }
+        Reason::TransitOutputSamePort => transit_output::what_would_leave_where_it_came_from_passes,
         Reason::TransitOutputTooBig => transit_output::a_packet_one_byte_longer_than_the_mtu_passes,
     }
 }

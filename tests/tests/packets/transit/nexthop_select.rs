@@ -22,7 +22,7 @@ use fabric_tests::{
 /// Frames of many flows to the group of both.
 fn flows() -> Vec<Frame> {
     let to = server(server::BOTH);
-    (0..256)
+    (0..64)
         .flat_map(|i| [Frame::ipv4(&CLIENT, &to), Frame::ipv6(&CLIENT, &to)].map(|f| (i, f)))
         .map(|(i, frame)| frame.ports([40_000 + i, 53]))
         .collect()
@@ -70,7 +70,7 @@ fn flows_take_the_bucket_of_their_hash() {
             router.routes(&frame, nexthop, 64);
             *taken.entry(nexthop.0).or_default() += 1;
         }
-        assert!(taken.len() == 2 && taken.values().all(|n| *n > 128), "{taken:?}");
+        assert!(taken.len() == 2 && taken.values().all(|n| *n > 32), "{taken:?}");
     });
 }
 
@@ -82,8 +82,8 @@ fn a_dead_port_or_neighbour_moves_its_own_flows_only() {
         for set in [set_port_down, set_neighbour_down] {
             for (dead, alive) in [(router.west, router.east), (router.east, router.west)] {
                 set(router, dead, true);
-                assert!(ways(router).iter().all(|way| *way == Some(alive)));
                 for ((way, frame), before) in ways(router).iter().zip(flows()).zip(&before) {
+                    assert_eq!(*way, Some(alive));
                     assert_eq!(*way, Some(router.choice(&frame.bytes())));
                     assert!(*before == *way || *before == Some(dead));
                 }
@@ -123,7 +123,7 @@ fn with_three_members_the_flows_of_a_dead_one_are_shared_by_both_others() {
                 assert_eq!(before, after, "a flow of a living nexthop moved");
             }
         }
-        assert!(fled.len() == 2 && fled.values().all(|n| *n > 40), "{fled:?}");
+        assert!(fled.len() == 2 && fled.values().all(|n| *n > 10), "{fled:?}");
     });
 }
 
@@ -169,7 +169,7 @@ fn groups_without_nexthops_are_left_to_the_kernel() {
         }
         // Buckets that are empty, and such that are not in the map at all.
         let to = server(server::BOTH);
-        for chunk in [60_000, 65_536, u32::MAX] {
+        for chunk in [60_000, 65_536, 1 << 31] {
             let choice = Choice::Spread { chunk, count: 256, timed: true };
             router.world.maps.groups.set(router.both, &Group::new(choice));
             for frame in [Frame::ipv4(&CLIENT, &to), Frame::ipv6(&CLIENT, &to)] {

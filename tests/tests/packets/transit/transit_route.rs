@@ -143,7 +143,8 @@ fn views_are_worlds_of_their_own() {
             }
         }
         let east = target(KIND_NEXTHOP, router.east.0.into());
-        for (address, frame) in addresses(&server(server::WEST)).into_iter().zip(frames(server::WEST))
+        for (address, frame) in
+            addresses(&server(server::WEST)).into_iter().zip(frames(server::WEST))
         {
             router.world.route(2, (address, if address.is_ipv4() { 24 } else { 64 }), east);
             router.routes(&frame, router.east, 64);
@@ -208,9 +209,11 @@ fn a_change_holds_for_the_next_packet() {
 fn all_destinations_meet_the_fate_that_the_model_forecasts() {
     router(|router| {
         let in0 = router.in0.clone();
-        router.world.route(VIEW, (Ipv4Addr::new(198, 51, 100, 99).into(), 32), {
-            target(KIND_LOCAL, 0)
-        });
+        router.world.route(
+            VIEW,
+            (Ipv4Addr::new(198, 51, 100, 99).into(), 32),
+            target(KIND_LOCAL, 0),
+        );
         let packets: Vec<_> = (0..=255)
             .flat_map(frames)
             .flat_map(|frame| {
