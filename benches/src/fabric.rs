@@ -28,6 +28,7 @@ use fabric_user::kernel::{
     maps::Maps,
     pins::Instance,
     programs::{ACCESS, HEARTBEAT, Programs, UPLINK},
+    sizes::Sizes,
 };
 
 use crate::{
@@ -62,7 +63,7 @@ impl Fabric {
     /// If the kernel refuses a program, or the table an entry.
     pub fn start(leaf: &Leaf, destinations: u32) -> Result<Self> {
         let instance = Instance::new("bench")?;
-        let mut programs = Programs::load(&instance, fdb::BUCKETS)?;
+        let mut programs = Programs::load(&instance, &Sizes::default())?;
         let maps = Maps::open(&instance, true)?;
         let mut links = Links::default();
         for (index, name, program) in

@@ -109,7 +109,8 @@ fn lookup<const STEPS: u32>(words: &impl Words, root: u32, address: [u64; 2]) ->
     let mut word = words.word(root.wrapping_add((high >> (64 - DIRECT_BITS)) as u32))?;
     high = high << DIRECT_BITS | low >> (64 - DIRECT_BITS);
     low <<= DIRECT_BITS;
-    for _ in 0..STEPS {
+    // 64 bits: a shorter counter may share a stack slot with an index, where the verifier loses it.
+    for _ in 0..u64::from(STEPS) {
         let (bits, base) = (word as u32, (word >> 32) as u32);
         if bits & 1 != 0 {
             let entry = (high >> (64 - STRIDE)) as u32;

@@ -91,8 +91,16 @@ static NO_DOMAIN: Domain = Domain {
     vxlan: 0,
 };
 
-static NO_PORT: Port =
-    Port { ifindex: 0, mtu: 0, untagged_circuit: 0, role: 0, flags: 0, mac_and_view: 0, down: 0 };
+static NO_PORT: Port = Port {
+    ifindex: 0,
+    mtu: 0,
+    untagged_circuit: 0,
+    role: 0,
+    flags: 0,
+    reserved: 0,
+    mac_and_view: 0,
+    down: 0,
+};
 
 static NO_SETTINGS: Settings = Settings {
     deadline: 0,

@@ -71,10 +71,30 @@ pub static VTEP_TRAFFIC: PerCpuArray<Traffic, { vteps::MAX as usize }> = PerCpuA
 /// Number of buckets of the FDB minus one; the loader sets it to the size of the map.
 #[unsafe(no_mangle)]
 static FDB_MASK: u32 = fdb::BUCKETS - 1;
+/// The same for the IPv4 hosts.
+#[unsafe(no_mangle)]
+static HOSTS_MASK: u32 = hosts::BUCKETS - 1;
+/// The same for the IPv6 hosts.
+#[unsafe(no_mangle)]
+static HOSTS6_MASK: u32 = hosts6::BUCKETS - 1;
 
 /// The FDB's mask, a constant to the verifier.
 #[inline(always)]
 pub fn fdb_mask() -> u32 {
     // SAFETY: a plain read of a constant that the loader may have overridden.
     unsafe { core::ptr::read_volatile(&raw const FDB_MASK) }
+}
+
+/// As [`fdb_mask`] for the IPv4 hosts.
+#[inline(always)]
+pub fn hosts_mask() -> u32 {
+    // SAFETY: as in `fdb_mask`.
+    unsafe { core::ptr::read_volatile(&raw const HOSTS_MASK) }
+}
+
+/// As [`fdb_mask`] for the IPv6 hosts.
+#[inline(always)]
+pub fn hosts6_mask() -> u32 {
+    // SAFETY: as in `fdb_mask`.
+    unsafe { core::ptr::read_volatile(&raw const HOSTS6_MASK) }
 }

@@ -36,6 +36,7 @@ use fabric_user::kernel::{
     maps::Maps,
     pins::Instance,
     programs::{ACCESS, HEARTBEAT, Programs, UPLINK},
+    sizes::Sizes,
 };
 
 use crate::{
@@ -122,7 +123,8 @@ impl World {
             // Instances share their parent folder, which the last one to go takes along.
             let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
             let instance = Unpinned(Instance::new(&format!("test-{}-{number}", process::id()))?);
-            let programs = Programs::load(&instance.0, FDB_BUCKETS)?;
+            let programs =
+                Programs::load(&instance.0, &Sizes { fdb: FDB_BUCKETS, ..Sizes::default() })?;
             (programs, Maps::open(&instance.0, true)?, CounterMaps::open(&instance.0)?)
         };
         let settings = Settings {
@@ -307,15 +309,11 @@ impl World {
     pub fn spread(&mut self, index: u32, members: &[Member], timed: bool) {
         let mut buckets = vec![0; bucket::count_for(members, 0) as usize];
         bucket::fill(&mut buckets, members, |_| true);
-        self.place(index, &buckets, timed);
+        self.buckets(index, &buckets, timed);
     }
 
     /// Gives a group these buckets, a multiple of a chunk, in a place of their own.
-    pub fn buckets(&mut self, index: u32, buckets: &[u16]) {
-        self.place(index, buckets, false);
-    }
-
-    fn place(&mut self, index: u32, buckets: &[u16], timed: bool) {
+    pub fn buckets(&mut self, index: u32, buckets: &[u16], timed: bool) {
         let count = buckets.len() as u32;
         let chunk = self.chunks;
         self.chunks += count.div_ceil(CHUNK);

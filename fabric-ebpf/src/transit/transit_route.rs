@@ -58,7 +58,7 @@ pub fn is_local4(view: u32, address: u32) -> bool {
 #[inline(always)]
 fn target4(view: u32, address: u32) -> u32 {
     let key = hosts::key(view as u16, address);
-    if let Some((_, target)) = table::find(&maps::HOSTS, hosts::BUCKETS - 1, key) {
+    if let Some((_, target)) = table::find(&maps::HOSTS, maps::hosts_mask(), key) {
         return target;
     }
     let Some(view) = maps::VIEWS.get(view) else { return target(KIND_NONE, 0) };
@@ -69,7 +69,7 @@ fn target4(view: u32, address: u32) -> u32 {
 #[inline(always)]
 fn target6(view: u32, address: [u64; 2]) -> u32 {
     let key = hosts6::key(view as u16, address);
-    if let Some((_, index)) = table::find(&maps::HOSTS6, hosts6::BUCKETS - 1, key)
+    if let Some((_, index)) = table::find(&maps::HOSTS6, maps::hosts6_mask(), key)
         && let Some(host) = maps::ADDRESSES6.get(index)
         && host.address == address
         && host.view == view

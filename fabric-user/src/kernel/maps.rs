@@ -127,9 +127,41 @@ impl Maps {
             vtep_traffic: per_cpu(instance, "vtep_traffic")?,
         })
     }
+
+    /// Number of 64-bit stores that were made through these mappings.
+    #[must_use]
+    pub fn stores(&self) -> u64 {
+        [
+            self.settings.stores(),
+            self.ports.stores(),
+            self.vlans.stores(),
+            self.circuits.stores(),
+            self.domains.stores(),
+            self.fdb.stores(),
+            self.vteps.stores(),
+            self.peers.stores(),
+            self.vnis.stores(),
+            self.own.stores(),
+            self.views.stores(),
+            self.hosts.stores(),
+            self.hosts6.stores(),
+            self.addresses6.stores(),
+            self.trie.stores(),
+            self.groups.stores(),
+            self.buckets.stores(),
+            self.bucket_use.stores(),
+            self.nexthops.stores(),
+        ]
+        .iter()
+        .sum()
+    }
 }
 
-fn mapped<T: aya::Pod>(
+/// Maps one pinned map into memory.
+///
+/// # Errors
+/// If it is missing or cannot be mapped.
+pub fn mapped<T: aya::Pod>(
     instance: &Instance,
     name: &'static str,
     writable: bool,

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, ops::BitOrAssign};
 
-use super::{FdbKey, NexthopKey, Structure};
+use super::{FdbKey, Network, NexthopKey, RoutePlace, Structure};
+use crate::observe::Prefix;
 
 /// Which parts of [`super::Desired`] an event may have changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +16,12 @@ pub struct Dirty {
     pub neighbours: BTreeSet<NexthopKey>,
     /// MACs whose place changed.
     pub macs: BTreeSet<FdbKey>,
+    /// Destinations in a routing table of which a route changed.
+    pub routes: BTreeSet<(u32, Prefix)>,
+    /// Those of them that came or went: they shadow routes of other tables.
+    pub shadows: BTreeSet<(u32, Prefix)>,
+    /// More than single routes changed. See also [`Structure::routes_like`].
+    pub all_routes: bool,
     /// A link went down or away, with which the kernel removes nexthops and routes without a
     /// message: dump them a moment later.
     pub routing_stale: bool,
@@ -24,7 +31,7 @@ impl Dirty {
     /// Everything.
     #[must_use]
     pub fn everything() -> Self {
-        Self { bridging: true, underlay: true, ..Self::default() }
+        Self { bridging: true, underlay: true, all_routes: true, ..Self::default() }
     }
 
     /// Nothing at all.
@@ -37,6 +44,14 @@ impl Dirty {
     #[must_use]
     pub fn needs_structure(&self, structure: &Structure) -> bool {
         self.bridging || self.underlay || !self.neighbours.is_disjoint(&structure.watched)
+    }
+
+    /// The places whose way may have changed, unless all routes have to be compiled again
+    /// ([`all_routes`](Self::all_routes) or the structure is not [`Structure::routes_like`] the
+    /// last one).
+    #[must_use]
+    pub fn places(&self, network: &Network, structure: &Structure) -> BTreeSet<RoutePlace> {
+        super::compile_routes::changed_places(network, structure, self)
     }
 
     /// All MACs have to be compiled again, and not only [`macs`](Self::macs).
@@ -53,5 +68,8 @@ impl BitOrAssign for Dirty {
         self.routing_stale |= other.routing_stale;
         self.neighbours.append(&mut other.neighbours);
         self.macs.append(&mut other.macs);
+        self.routes.append(&mut other.routes);
+        self.shadows.append(&mut other.shadows);
+        self.all_routes |= other.all_routes;
     }
 }

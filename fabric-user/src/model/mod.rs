@@ -18,22 +18,28 @@
 mod compile;
 mod compile_bridges;
 mod compile_fdb;
+mod compile_groups;
+mod compile_ports;
+mod compile_routes;
 mod compile_tunnels;
 mod compile_underlay;
+mod compile_views;
 mod desired;
 mod dirty;
 mod network;
 mod pairs;
 mod policy;
 mod routes;
+mod routing;
 #[cfg(test)]
 mod tests;
 
 pub use compile::{compile, compile_structure};
 pub use compile_fdb::{compile_fdb, compile_mac, fdb_problems};
+pub use compile_routes::{compile_route, compile_routes, stale_hosts};
 pub use desired::{
-    Circuit, CircuitKey, Desired, Domain, DomainKey, FdbKey, GroupKey, Nexthop, NexthopKey, Port,
-    Problem, Role, Structure, Target, VtepKey,
+    Circuit, CircuitKey, Desired, Domain, DomainKey, FdbKey, Group, GroupKey, Nexthop, NexthopKey,
+    Port, Problem, Role, RoutePlace, Structure, Target, View, VtepKey, Way,
 };
 pub use dirty::Dirty;
 pub use network::Network;

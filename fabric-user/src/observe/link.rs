@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Event, Mac, PortOptions,
     address::ip,
-    attributes::{Attributes, header, mac_bytes, text, u8_, u16_, u16_be, u32_},
+    attributes::{Attributes, USER_HZ, header, mac_bytes, text, u8_, u16_, u16_be, u32_},
     message::{Decoded, Lacks},
 };
 
@@ -52,7 +52,12 @@ pub enum LinkKind {
     Vxlan(Vxlan),
     /// A VLAN of another interface.
     Vlan(Vlan),
-    /// Any other kind under the kernel's name: `veth`, `bond`, `tun`, `vrf`, …
+    /// A VRF: interfaces whose [`Link::master`] it is have a routing table of their own.
+    Vrf {
+        /// The routing table.
+        table: u32,
+    },
+    /// Any other kind under the kernel's name: `veth`, `bond`, `tun`, …
     Other(String),
 }
 
@@ -144,9 +149,6 @@ const IFLA_INFO_DATA: u16 = 2;
 const IFLA_INFO_SLAVE_KIND: u16 = 4;
 const IFLA_INFO_SLAVE_DATA: u16 = 5;
 
-/// `USER_HZ`: clock ticks per second in messages to user space, the same on every machine.
-const USER_HZ: u64 = 100;
-
 /// Decodes `ifinfomsg` (family, pad, type, index, flags, change: 16 bytes) and its attributes.
 pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
     let (head, attributes) = header::<16>(message).ok_or(Lacks("its header"))?;
@@ -209,9 +211,17 @@ fn info(attributes: Attributes<'_>) -> (LinkKind, Option<PortOptions>) {
         "bridge" => LinkKind::Bridge(Bridge::decode(data)),
         "vxlan" => LinkKind::Vxlan(Vxlan::decode(data)),
         "vlan" => LinkKind::Vlan(Vlan::decode(data)),
+        "vrf" => LinkKind::Vrf { table: vrf_table(data) },
         _ => LinkKind::Other(kind),
     };
     (kind, port.filter(|_| master_is_bridge))
+}
+
+/// `IFLA_VRF_TABLE` of `IFLA_INFO_DATA`.
+fn vrf_table(mut attributes: Attributes<'_>) -> u32 {
+    const IFLA_VRF_TABLE: u16 = 1;
+    let table = attributes.find(|(kind, _)| *kind == IFLA_VRF_TABLE);
+    table.and_then(|(_, payload)| u32_(payload)).unwrap_or_default()
 }
 
 impl Bridge {

@@ -40,7 +40,7 @@ impl Reconciler {
                 continue;
             };
             if new {
-                let reset = super::underlay::reset(&mut self.maps.domain_traffic, index);
+                let reset = super::counters::reset(&mut self.maps.domain_traffic, index);
                 reset.unwrap_or_else(|error| tracing::warn!(%error, "cannot reset counters"));
             }
             let value = domain_value(key, domain, self.hz);

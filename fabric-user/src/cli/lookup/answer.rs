@@ -310,3 +310,87 @@ fn packet(flow: &Flow) -> String {
     let protocol = protocol_name(flow.protocol);
     format!("{protocol} {} to {}", end(flow.source, source), end(flow.destination, destination))
 }
+
+#[cfg(test)]
+mod tests {
+    use fabric_common::schema::{nexthops::FLAG_DOWN, routes};
+
+    use super::*;
+    use crate::cli::view::tests::leaf;
+
+    fn flow() -> Flow {
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        Flow {
+            source: address("10.9.0.1"),
+            destination: address("10.9.0.2"),
+            protocol: 6,
+            ports: Some([40_000, 443]),
+            flow_label: 0,
+        }
+    }
+
+    fn look(bucket: u32, nexthop: u32) -> Look {
+        Look { bucket: Some(bucket), nexthop }
+    }
+
+    #[test]
+    fn a_routed_packet_is_told_with_the_members_that_were_passed_over() {
+        let mut view = leaf();
+        view.contents.nexthops.get_mut(&1).unwrap().flags = FLAG_DOWN;
+        for port in view.contents.ports.values_mut().take(2) {
+            port.mac_and_view = ports::mac_and_view(0, 1);
+        }
+        let selection = Selection {
+            group: 1,
+            hash: 0x1234,
+            buckets: 256,
+            looks: vec![look(5, 1), look(163, 1), look(200, 2)],
+            nexthop: Some(2),
+            blackhole: false,
+        };
+        let found = Routed {
+            exact: false,
+            target: Some(routes::target(routes::KIND_GROUP, 1)),
+            selection: Some(selection),
+            nexthop: Some(2),
+            reason: Reason::Routed,
+        };
+        let range = Prefix { address: "10.9.0.0".parse().unwrap(), length: 24 };
+        let answer = Answer::routed(&view, Some(1), 1, flow(), found, Some(range));
+        let expected = "\
+packet   tcp 10.9.0.1:40000 to 10.9.0.2:443, arriving on swp1
+view     1, of swp1, swp2
+route    10.9.0.0/24 (prefix), group 1
+group    1, 2 members
+hash     0x00001234, bucket 5 of 256
+passed   bucket 5: 192.0.2.1 on swp1, dead: neighbour
+passed   bucket 163: 192.0.2.1 on swp1, dead: neighbour
+instead  bucket 200
+nexthop  fe80::1 on swp2, MAC 02:00:00:00:00:52, MTU 0, alive
+answer   forwarded (routed): Routed from one port to another.
+";
+        assert_eq!(answer.text(), expected);
+        let json = answer.json();
+        assert_eq!(json["passed_over"][1]["nexthop"]["why_not"][0], "neighbour");
+        assert_eq!((&json["bucket"], &json["nexthop"]["port"]), (&json!(200), &json!("swp2")));
+        assert!(answer.found());
+    }
+
+    #[test]
+    fn nothing_that_matches_and_a_bypass_are_said() {
+        let mut view = leaf();
+        view.contents.settings.bypass = 1;
+        let found = Routed {
+            exact: false,
+            target: None,
+            selection: None,
+            nexthop: None,
+            reason: Reason::TransitRouteNone,
+        };
+        let answer = Answer::routed(&view, None, 1, flow(), found, None);
+        assert!(!answer.found());
+        assert!(answer.text().contains("route   none\n"), "{}", answer.text());
+        assert!(answer.text().contains("but     bypass is on, so that"), "{}", answer.text());
+        assert_eq!(answer.json()["forwarded"], json!(false));
+    }
+}

@@ -86,7 +86,7 @@ fn random_event(random: &mut Random) -> Event {
         10 => neighbour(uplink, gateway, (random.below(3) > 0).then(|| host(0x50))),
         11 => Event::NeighbourGone { ifindex: uplink, address: ip(gateway) },
         12 => Event::Route(random_route(random)),
-        13 => Event::RouteGone(random_route(random).key),
+        13 => Event::RouteGone(random_route(random)),
         14 => match random.below(3) {
             0 => single(11, U1, (random.below(4) > 0).then_some("192.0.2.0")),
             1 => single(12, U2, Some("fe80::52")),

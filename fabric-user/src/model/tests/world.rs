@@ -125,7 +125,7 @@ pub(super) fn group(id: u32, members: &[(u32, u16)]) -> Event {
     Event::Nexthop(Nexthop {
         id,
         fdb: false,
-        kind: NexthopKind::Group { members, resilient: false },
+        kind: NexthopKind::Group { members, resilient: None },
     })
 }
 
@@ -133,12 +133,18 @@ pub(super) fn group(id: u32, members: &[(u32, u16)]) -> Event {
 pub(super) fn route(address: &str, length: u8, nexthop: Option<u32>) -> Route {
     let prefix = Prefix { address: ip(address), length };
     Route {
-        key: RouteKey { table: 254, prefix, tos: 0, priority: 20 },
+        key: RouteKey { table: 254, prefix, source: None, tos: 0, priority: 20 },
         kind: RouteKind::Unicast,
+        protocol: 186,
         nexthop,
         hops: Vec::new(),
         mtu: None,
     }
+}
+
+/// A message that says only which route is gone.
+pub(super) fn route_gone(address: &str, length: u8) -> Event {
+    Event::RouteGone(route(address, length, None))
 }
 
 pub(super) fn bridge_mac(port: u32, mac: Mac) -> BridgeMac {

@@ -10,7 +10,7 @@ use fabric_common::trie::{DIRECT, DIRECT_BITS, ENTRIES, Node, SKIP_BITS, SKIP_WO
 use super::{
     WordStore,
     blocks::{Block, Blocks},
-    prefixes::Route,
+    prefixes::{Route, masked},
 };
 
 /// There is no free block.
@@ -75,41 +75,6 @@ pub(super) fn ways_of(word: u64) -> Range<u32> {
     }
 }
 
-/// First address of entry `i` of the node at `at`, whose entries have `end` bits.
-const fn entry_start(at: u128, end: u32, i: u32) -> u128 {
-    // The last node of IPv6 has entries that differ in bits which no address has.
-    at | if end <= 128 { (i as u128) << (128 - end) } else { i as u128 >> (end - 128) }
-}
-
-/// The prefixes shorter than an entry, the longest last.
-struct Covers {
-    list: [(u32, u32); DIRECT_BITS as usize + 2],
-    length: usize,
-}
-
-impl Covers {
-    const fn new(target: u32) -> Self {
-        let mut list = [(0, 0); DIRECT_BITS as usize + 2];
-        list[0] = (u32::MAX, target);
-        Self { list, length: 1 }
-    }
-
-    /// A prefix that holds for the entries from `i` on and before `end`.
-    fn push(&mut self, i: u32, end: u32, target: u32) {
-        self.at(i);
-        self.list[self.length] = (end, target);
-        self.length += 1;
-    }
-
-    /// The target of the longest one that holds for entry `i`.
-    const fn at(&mut self, i: u32) -> u32 {
-        while self.list[self.length - 1].0 <= i {
-            self.length -= 1;
-        }
-        self.list[self.length - 1].1
-    }
-}
-
 /// Builds from the prefixes that `routes` gives in their order.
 pub(super) struct Builder<'a, W, I: Iterator<Item = Route>> {
     words: &'a W,
@@ -155,9 +120,8 @@ impl<'a, W: WordStore, I: Iterator<Item = Route>> Builder<'a, W, I> {
         if let Some(wider) = DIRECT_BITS.checked_sub(length) {
             return self.direct(root, first..first + (1 << wider), around, false);
         }
-        let at = entry_start(0, DIRECT_BITS, first);
         let old = self.words.load(root + first);
-        let new = self.change(at, DIRECT_BITS + STRIDE, old, &Changed { bits, length, around })?;
+        let new = self.change(DIRECT_BITS, old, &Changed { bits, length, around })?;
         let new = self.settle(new)?;
         self.store(root + first, old, new);
         Ok(())
@@ -170,12 +134,15 @@ impl<'a, W: WordStore, I: Iterator<Item = Route>> Builder<'a, W, I> {
         around: u32,
         fresh: bool,
     ) -> Result<(), NoRoom> {
-        let mut covers = Covers::new(around);
-        for i in range {
-            let old = if fresh { 0 } else { self.words.load(root + i) };
-            let new = self.entry(0, DIRECT_BITS, i, &mut covers, old)?;
+        let old: Vec<_> = match fresh {
+            true => vec![0; range.len()],
+            false => range.clone().map(|i| self.words.load(root + i)).collect(),
+        };
+        let mut new = vec![Node::Leaf(around).word(); range.len()];
+        let node = Place { at: 0, depth: 0, width: DIRECT_BITS, first: range.start };
+        self.paint(&node, &mut new, &old)?;
+        for (i, (old, new)) in range.zip(old.into_iter().zip(new)) {
             let new = self.settle(new)?;
-            self.chains.clear();
             if fresh {
                 self.write(root + i, new);
             } else {
@@ -185,69 +152,119 @@ impl<'a, W: WordStore, I: Iterator<Item = Route>> Builder<'a, W, I> {
         Ok(())
     }
 
-    /// Entry `i` of the node at `at`, whose entries have `end` bits, from the prefixes.
-    fn entry(
-        &mut self,
-        at: u128,
-        end: u32,
-        i: u32,
-        covers: &mut Covers,
-        old: u64,
-    ) -> Result<u64, NoRoom> {
-        let start = entry_start(at, end, i);
-        while let Some(route) = self.routes.peek()
-            && route.bits == start
-            && u32::from(route.length) <= end
+    /// Makes entries from the prefixes inside `place`, next to what they were before.
+    fn paint(&mut self, place: &Place, new: &mut [u64], old: &[u64]) -> Result<(), NoRoom> {
+        let end = place.depth + place.width;
+        let mut next = 0;
+        while let Some(route) = self.routes.peek().copied()
+            && masked(route.bits, place.depth as u8) == place.at
         {
-            covers.push(i, i + (1 << (end - u32::from(route.length))), route.target);
-            self.routes.next();
+            let entry = (route.bits << place.depth >> (128 - place.width)) as u32;
+            let i = (entry - place.first) as usize;
+            if let Some(wider) = end.checked_sub(u32::from(route.length)) {
+                // Those inside it come later, so that each is painted over what is around it.
+                new[i..i + (1 << wider)].fill(Node::Leaf(route.target).word());
+                self.routes.next();
+                continue;
+            }
+            old[next..i].iter().for_each(|old| self.release(*old));
+            next = i + 1;
+            let cover = (new[i] >> 32) as u32;
+            new[i] = self.node(masked(route.bits, end as u8), end, cover, old[i])?;
         }
-        let cover = covers.at(i);
-        let more = end < 128
-            && self.routes.peek().is_some_and(|route| (route.bits ^ start) >> (128 - end) == 0);
-        if more {
-            self.node(start, end + STRIDE, cover, old)
-        } else {
-            self.release(old);
-            Ok(Node::Leaf(cover).word())
-        }
+        old[next..].iter().for_each(|old| self.release(*old));
+        Ok(())
     }
 
-    /// The node at `at` from the prefixes that are longer than `end` less a stride.
-    fn node(&mut self, at: u128, end: u32, cover: u32, old: u64) -> Result<u64, NoRoom> {
+    /// The node at `at`, after `depth` bits, from the prefixes inside it that are longer; `cover` is
+    /// the target of the longest one around it.
+    fn node(&mut self, at: u128, depth: u32, cover: u32, old: u64) -> Result<u64, NoRoom> {
         let mark = self.chains.len();
-        let mut entries = self.expand(old);
-        let mut covers = Covers::new(cover);
-        for i in 0..ENTRIES as u32 {
-            let entry = &mut entries[i as usize];
-            *entry = self.entry(at, end, i, &mut covers, *entry)?;
-        }
+        let before = self.expand(old);
+        let mut entries = [Node::Leaf(cover).word(); ENTRIES];
+        self.paint(&Place { at, depth, width: STRIDE, first: 0 }, &mut entries, &before)?;
         self.compress(&entries, u32::MAX, old, mark)
     }
 
-    /// The node at `at` after a change to one prefix, which is longer than `end` less a stride.
-    fn change(&mut self, at: u128, end: u32, old: u64, changed: &Changed) -> Result<u64, NoRoom> {
+    /// The node after `depth` bits of a prefix that changed and is longer.
+    fn change(&mut self, depth: u32, old: u64, changed: &Changed) -> Result<u64, NoRoom> {
+        if let Some(done) = self.change_below(depth, old, changed)? {
+            return Ok(done);
+        }
         let mark = self.chains.len();
         let mut entries = self.expand(old);
-        let first = (changed.bits << (end - STRIDE) >> (128 - STRIDE)) as u32;
+        let first = changed.entry(depth);
+        let end = depth + STRIDE;
         let touched = match end.checked_sub(changed.length) {
             None => {
                 let entry = &mut entries[first as usize];
-                *entry = self.change(entry_start(at, end, first), end + STRIDE, *entry, changed)?;
+                *entry = self.change(end, *entry, changed)?;
                 1 << first
             }
             Some(wider) => {
-                let mut covers = Covers::new(changed.around);
-                let mut touched = 0;
-                for i in first..first + (1 << wider) {
-                    let entry = &mut entries[i as usize];
-                    *entry = self.entry(at, end, i, &mut covers, *entry)?;
-                    touched |= 1 << i;
-                }
-                touched
+                let range = first as usize..first as usize + (1 << wider);
+                let before = entries;
+                let at = masked(changed.bits, depth as u8);
+                entries[range.clone()].fill(Node::Leaf(changed.around).word());
+                let place = Place { at, depth, width: STRIDE, first };
+                self.paint(&place, &mut entries[range.clone()], &before[range.clone()])?;
+                range.fold(0, |touched, i| touched | 1 << i)
             }
         };
         self.compress(&entries, touched, old, mark)
+    }
+
+    /// As [`Self::change`], for the usual case that only something further below changes.
+    fn change_below(
+        &mut self,
+        depth: u32,
+        old: u64,
+        changed: &Changed,
+    ) -> Result<Option<u64>, NoRoom> {
+        let mark = self.chains.len();
+        match Node::of(old) {
+            Node::Inner { bitmap, base } if depth + STRIDE < changed.length => {
+                let entry = changed.entry(depth);
+                let rank = (bitmap << (entry ^ (ENTRIES as u32 - 1))).count_ones();
+                let index = base + rank - 1;
+                let before = self.words.load(index);
+                // A chain may become longer, which changes more than the one entry.
+                if is_leaf(before) || self.read_chain(old).is_some() {
+                    return Ok(None);
+                }
+                let after = self.change(depth + STRIDE, before, changed)?;
+                if is_leaf(after) {
+                    let mut entries = self.expand(old);
+                    entries[entry as usize] = after;
+                    return self.compress(&entries, 1 << entry, old, mark).map(Some);
+                }
+                let after = self.settle(after)?;
+                self.chains.truncate(mark);
+                self.store(index, before, after);
+                Ok(Some(old))
+            }
+            Node::Skip { bits, base } if !is_chain(old) && depth + bits < changed.length => {
+                let pattern = self.words.load(base);
+                if (changed.bits << depth >> (128 - bits)) as u64 != pattern {
+                    return Ok(None);
+                }
+                let [other, before] = [1, 2].map(|i| self.words.load(base + i));
+                let mut after = self.change(depth + bits, before, changed)?;
+                if !is_leaf(after) && !is_chain(after) {
+                    self.store(base + 2, before, after);
+                    return Ok(Some(old));
+                }
+                for above in (0..bits).step_by(STRIDE as usize) {
+                    let way = (pattern >> above) as usize % ENTRIES;
+                    let mut entries = [other; ENTRIES];
+                    entries[way] = after;
+                    let old = if above + STRIDE == bits { old } else { 0 };
+                    after = self.compress(&entries, 1 << way, old, mark)?;
+                }
+                Ok(Some(after))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// The entries of the node that `old` stands for.
@@ -477,10 +494,29 @@ impl<'a, W: WordStore, I: Iterator<Item = Route>> Builder<'a, W, I> {
     }
 }
 
+/// Where entries stand.
+struct Place {
+    /// First address of the node.
+    at: u128,
+    /// Bits of an address before it.
+    depth: u32,
+    /// Bits that choose an entry.
+    width: u32,
+    /// The first entry that is made.
+    first: u32,
+}
+
 /// The prefix that changed.
 struct Changed {
     bits: u128,
     length: u32,
     /// Target of the prefix around it.
     around: u32,
+}
+
+impl Changed {
+    /// Its first entry in the node after `depth` bits.
+    const fn entry(&self, depth: u32) -> u32 {
+        (self.bits << depth >> (128 - STRIDE)) as u32
+    }
 }

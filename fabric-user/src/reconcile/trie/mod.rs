@@ -101,6 +101,13 @@ impl<A: Address> Table<A> {
         self.root
     }
 
+    /// What a prefix leads to; `None` if the table does not have it.
+    #[must_use]
+    pub fn get(&self, (address, length): (A, u8)) -> Option<u32> {
+        let length = length.min(A::BITS);
+        self.prefixes.get(masked(address.bits(), length), length)
+    }
+
     /// Number of prefixes.
     #[must_use]
     pub fn len(&self) -> usize {

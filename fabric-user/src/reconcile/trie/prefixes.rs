@@ -103,6 +103,11 @@ impl<A: Address> Prefixes<A> {
         self.0.len()
     }
 
+    /// What one prefix leads to.
+    pub(super) fn get(&self, bits: u128, length: u8) -> Option<u32> {
+        self.0.get(&A::key(bits, length)).copied()
+    }
+
     /// Changes one prefix and returns what it led to before.
     pub(super) fn set(&mut self, bits: u128, length: u8, target: Option<u32>) -> Option<u32> {
         let key = A::key(bits, length);
