@@ -40,7 +40,7 @@ const WIRE_MTU: u32 = 2_000;
 const OWN: [u8; 4] = LEAF1_VTEP;
 const OWN6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xff, 0, 0, 0, 0, 1);
 
-/// It forwards, answers without limits of rate, and keeps to what the test tells it.
+/// It forwards and answers without limits of rate.
 const SETTINGS: [(&str, &str); 13] = [
     ("ipv4/ip_forward", "1"),
     ("ipv4/icmp_ratelimit", "0"),
@@ -57,15 +57,29 @@ const SETTINGS: [(&str, &str); 13] = [
     ("ipv6/conf/all/forwarding", "1"),
 ];
 
-/// Makes the devices of a router in this thread's namespace.
-fn build() -> Result<()> {
-    for (name, value) in SETTINGS {
+/// Its ports ask for no neighbours, whenever that might be.
+const PORT_SETTINGS: [(&str, &str); 4] = [
+    ("ipv4/neigh/in0/mcast_solicit", "0"),
+    ("ipv4/neigh/out0/mcast_solicit", "0"),
+    ("ipv6/neigh/in0/mcast_solicit", "0"),
+    ("ipv6/neigh/out0/mcast_solicit", "0"),
+];
+
+fn set(settings: &[(&str, &str)]) -> Result<()> {
+    for (name, value) in settings {
         // Limits that this kernel does not have do not limit.
         match fs::write(format!("/proc/sys/net/{name}"), value) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             other => other.with_context(|| format!("cannot set {name}"))?,
         }
     }
+    Ok(())
+}
+
+/// Makes the devices of a router in this thread's namespace. What no other route leads to is
+/// discarded: the rate of answers to that (`ip_error`) is a setting of the whole machine.
+fn build() -> Result<()> {
+    set(&SETTINGS)?;
     let [in0, out0, spine, client] = [IN0_MAC, OUT0_MAC, SPINE1_MAC, CLIENT.mac].map(mac_text);
     let own = address_text(OWN);
     let v4 = |last| address_text(server(last).ipv4);
@@ -75,10 +89,12 @@ fn build() -> Result<()> {
         [server::LOCAL, server::BLACKHOLE, server::UNREACHABLE, server::BACK];
     device::ip(&format!(
         "link set lo up\n\
-         link add in0 address {in0} mtu {mtu_in} addrgenmode none type veth \
-           peer name in0p mtu {WIRE_MTU} addrgenmode none\n\
-         link add out0 address {out0} mtu {mtu_out} addrgenmode none type veth \
-           peer name out0p mtu {WIRE_MTU} addrgenmode none\n\
+         link add in0 address {in0} mtu {mtu_in} type veth \
+           peer name in0p mtu {WIRE_MTU}\n\
+         link add out0 address {out0} mtu {mtu_out} type veth \
+           peer name out0p mtu {WIRE_MTU}\n\
+         link set in0 addrgenmode none\nlink set out0 addrgenmode none\n\
+         link set in0p addrgenmode none\nlink set out0p addrgenmode none\n\
          link set in0 up\nlink set out0 up\n\
          link set in0p up arp off\nlink set out0p up arp off\n\
          addr add {own}/32 dev in0\naddr add {OWN6}/128 dev in0 nodad\n\
@@ -92,6 +108,7 @@ fn build() -> Result<()> {
          route add 203.0.113.0/25 via 192.0.2.129 dev out0 onlink\n\
          route add 203.0.113.128/25 via inet6 fe80::5b dev out0\n\
          route add 2001:db8:2::/64 via fe80::5b dev out0\n\
+         route add blackhole default\n\
          route add blackhole {}/32\nroute add blackhole {}/128\n\
          route add unreachable {}/32\nroute add unreachable {}/128\n\
          route add {}/32 dev in0\nroute add {}/128 dev in0\n\
@@ -110,6 +127,7 @@ fn build() -> Result<()> {
         mtu_in = MTUS[0],
         mtu_out = MTUS[1],
     ))?;
+    set(&PORT_SETTINGS)?;
     for port in PORTS {
         // What our programs redirect is received by NAPI, which needs GRO.
         device::run("ethtool", &format!("-K {port}p gro on"))?;

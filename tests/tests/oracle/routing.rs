@@ -239,7 +239,7 @@ fn addresses_of_every_kind() {
         let to = server(server::WEST);
         // The first byte decides almost everything; the rest is varied with it.
         for first in 0..=255 {
-            for rest in [[0, 0, 0], [0, 0, 1], [51, 100, 7], [255, 255, 254], [255, 255, 255]] {
+            for rest in [[0, 0, 0], [0, 0, 1], [51, 101, 7], [255, 255, 254], [255, 255, 255]] {
                 let address = [first, rest[0], rest[1], rest[2]];
                 let source = Station { ipv4: address, ..CLIENT };
                 as_forecast(twins, &Frame::ipv4(&source, &to).bytes());
@@ -248,7 +248,8 @@ fn addresses_of_every_kind() {
             }
         }
         for last in 0..=20 {
-            for from in [CLIENT, server(server::LOCAL), HOST_R] {
+            let far = Station { ipv4: [198, 18, 0, 1], ..HOST_R };
+            for from in [CLIENT, server(server::LOCAL), far] {
                 as_forecast(twins, &Frame::ipv4(&from, &server(last)).to(IN0_MAC).bytes());
                 as_forecast(twins, &Frame::ipv6(&from, &server(last)).to(IN0_MAC).bytes());
             }

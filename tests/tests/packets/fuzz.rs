@@ -170,7 +170,7 @@ fn routed_packet(random: &mut Random) -> Vec<u8> {
     let mut from = CLIENT;
     if random.below(16) == 0 {
         from.ipv4 = *random.choose(&[server(server::LOCAL).ipv4, [127, 0, 0, 1], [239, 1, 1, 1]]);
-        from.ipv6[..2].copy_from_slice(random.choose(&[[0xfe, 0x80], [0xff, 2], [0xfd, 0]]));
+        from.ipv6[0] = *random.choose(&[0xff, 0xfd]);
     }
     let frame =
         if random.below(2) == 0 { Frame::ipv4(&from, &to) } else { Frame::ipv6(&from, &to) };
