@@ -8,6 +8,7 @@ use fabric_common::{
         fdb::{KIND_LOCAL, KIND_REMOTE, split_target},
         groups::Choice,
         ports,
+        routes::{KIND_NEXTHOP, split_target as split_route},
     },
 };
 use serde_json::{Value, json};
@@ -75,17 +76,15 @@ impl<'a> Answer<'a> {
             json!({ "prefix": name, "entry": entry, "kind": kind, "index": index });
         if let Some(selection) = &found.selection {
             answer.selection(selection);
-        } else if let Some(nexthop) = index {
+        } else if let (KIND_NEXTHOP, nexthop) = split_route(target) {
             answer.chosen(nexthop);
         }
         let port_be = flow.ports.map(|[_, destination]| destination.to_be());
         let to_tunnel = flow.protocol == UDP
             && port_be.is_some_and(|port_be| view.contents.settings.has_vxlan_port(port_be));
         if found.reason == Reason::TransitRouteLocal && to_tunnel {
-            answer.line(
-                "tunnel",
-                "VXLAN for this box: decapsulated if VNI and VTEP are known".into(),
-            );
+            return answer
+                .end_as("for a tunnel of this box: decapsulated if VNI and VTEP are known".into());
         }
         answer.end()
     }
@@ -184,7 +183,7 @@ impl<'a> Answer<'a> {
         let dead = selection.looks.len() - usize::from(chosen.is_some());
         for look in selection.looks.iter().take(dead) {
             let text = self.dead(look);
-            self.line("dead", text);
+            self.line("passed", text);
         }
         if let Some(look) = chosen {
             if let (Some(bucket), true) = (look.bucket, dead > 0) {
@@ -212,8 +211,8 @@ impl<'a> Answer<'a> {
             return format!("{bucket}no nexthop");
         };
         let port = self.view.port(nexthop.port.into());
-        let death = self.view.death(nexthop).join(" and ");
-        format!("{bucket}{} on {port}, because its {death} is", gateway(nexthop))
+        let death = self.view.death(nexthop).join(", ");
+        format!("{bucket}{} on {port}, dead: {death}", gateway(nexthop))
     }
 
     fn chosen(&mut self, index: u32) {
@@ -223,11 +222,8 @@ impl<'a> Answer<'a> {
         let mac = nexthop.macs.first_chunk().copied().map(Mac).unwrap_or(Mac([0; 6]));
         let port = self.view.port(nexthop.port.into());
         let death = self.view.death(nexthop);
-        let alive = if death.is_empty() {
-            "alive".into()
-        } else {
-            format!("dead because its {} is", death.join(" and "))
-        };
+        let alive =
+            if death.is_empty() { "alive".into() } else { format!("dead: {}", death.join(", ")) };
         self.line(
             "nexthop",
             format!("{} on {port}, MAC {mac}, MTU {}, {alive}", gateway(nexthop), nexthop.mtu),
@@ -252,14 +248,14 @@ impl<'a> Answer<'a> {
         })
     }
 
-    fn end(mut self) -> Self {
+    fn end(self) -> Self {
         let (reason, about) = (self.reason.name(), self.reason.describe().trim());
-        let verdict = match self.reason.verdict() {
-            Verdict::Redirect => "forwarded",
-            Verdict::Pass => "left to the kernel",
-            Verdict::Drop => "dropped",
-        };
-        self.line("answer", format!("{verdict} ({reason}): {about}"));
+        let verdict = verdict(self.reason);
+        self.end_as(format!("{verdict} ({reason}): {about}"))
+    }
+
+    fn end_as(mut self, text: String) -> Self {
+        self.line("answer", text);
         let settings = &self.view.contents.settings;
         let idle = match self.view.heartbeat() {
             _ if settings.bypass != 0 => Some("bypass is on"),
@@ -270,8 +266,8 @@ impl<'a> Answer<'a> {
         if let Some(idle) = idle {
             self.line("but", format!("{idle}, so that the kernel carries all traffic now"));
         }
-        self.value["reason"] = json!(reason);
-        self.value["verdict"] = json!(verdict);
+        self.value["reason"] = json!(self.reason.name());
+        self.value["verdict"] = json!(verdict(self.reason));
         self.value["forwarded"] = json!(self.reason.verdict() == Verdict::Redirect);
         self.value["idle"] = json!(idle);
         self
@@ -293,6 +289,14 @@ impl<'a> Answer<'a> {
     }
 }
 
+const fn verdict(reason: Reason) -> &'static str {
+    match reason.verdict() {
+        Verdict::Redirect => "forwarded",
+        Verdict::Pass => "left to the kernel",
+        Verdict::Drop => "dropped",
+    }
+}
+
 /// `tcp 10.0.0.1:40000 to 10.0.0.2:443`.
 fn packet(flow: &Flow) -> String {
     let end = |address: IpAddr, port: Option<u16>| match (address, port) {
@@ -304,4 +308,88 @@ fn packet(flow: &Flow) -> String {
         flow.ports.map_or([None; 2], |[source, destination]| [Some(source), Some(destination)]);
     let protocol = protocol_name(flow.protocol);
     format!("{protocol} {} to {}", end(flow.source, source), end(flow.destination, destination))
+}
+
+#[cfg(test)]
+mod tests {
+    use fabric_common::schema::{nexthops::FLAG_DOWN, routes};
+
+    use super::*;
+    use crate::cli::view::tests::leaf;
+
+    fn flow() -> Flow {
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        Flow {
+            source: address("10.9.0.1"),
+            destination: address("10.9.0.2"),
+            protocol: 6,
+            ports: Some([40_000, 443]),
+            flow_label: 0,
+        }
+    }
+
+    fn look(bucket: u32, nexthop: u32) -> Look {
+        Look { bucket: Some(bucket), nexthop }
+    }
+
+    #[test]
+    fn a_routed_packet_is_told_with_the_members_that_were_passed_over() {
+        let mut view = leaf();
+        view.contents.nexthops.get_mut(&1).unwrap().flags = FLAG_DOWN;
+        for port in view.contents.ports.values_mut().take(2) {
+            port.mac_and_view = ports::mac_and_view(0, 1);
+        }
+        let selection = Selection {
+            group: 1,
+            hash: 0x1234,
+            buckets: 256,
+            looks: vec![look(5, 1), look(163, 1), look(200, 2)],
+            nexthop: Some(2),
+            blackhole: false,
+        };
+        let found = Routed {
+            exact: false,
+            target: Some(routes::target(routes::KIND_GROUP, 1)),
+            selection: Some(selection),
+            nexthop: Some(2),
+            reason: Reason::Routed,
+        };
+        let range = Prefix { address: "10.9.0.0".parse().unwrap(), length: 24 };
+        let answer = Answer::routed(&view, Some(1), 1, flow(), found, Some(range));
+        let expected = "\
+packet   tcp 10.9.0.1:40000 to 10.9.0.2:443, arriving on swp1
+view     1, of swp1, swp2
+route    10.9.0.0/24 (prefix), group 1
+group    1, 2 members
+hash     0x00001234, bucket 5 of 256
+passed   bucket 5: 192.0.2.1 on swp1, dead: neighbour
+passed   bucket 163: 192.0.2.1 on swp1, dead: neighbour
+instead  bucket 200
+nexthop  fe80::1 on swp2, MAC 02:00:00:00:00:52, MTU 0, alive
+answer   forwarded (routed): Routed from one port to another.
+";
+        assert_eq!(answer.text(), expected);
+        let json = answer.json();
+        assert_eq!(json["passed_over"][1]["nexthop"]["why_not"][0], "neighbour");
+        assert_eq!((&json["bucket"], &json["nexthop"]["port"]), (&json!(200), &json!("swp2")));
+        assert!(answer.found());
+    }
+
+    #[test]
+    fn nothing_that_matches_and_a_bypass_are_said() {
+        let mut view = leaf();
+        view.contents.settings.bypass = 1;
+        let found = Routed {
+            exact: false,
+            target: None,
+            selection: None,
+            nexthop: None,
+            reason: Reason::TransitRouteNone,
+        };
+        let answer = Answer::routed(&view, None, 1, flow(), found, None);
+        assert!(!answer.found());
+        assert!(answer.text().contains("route   none\n"), "{}", answer.text());
+        assert!(answer.text().contains("but     bypass is on, so that"), "{}", answer.text());
+        assert_eq!(answer.json()["forwarded"], json!(false));
+    }
 }

@@ -5,10 +5,7 @@ use std::net::IpAddr;
 use anyhow::bail;
 
 use super::flow::{Flow, Payload, WITH_PORTS};
-use crate::{
-    cli::{instance::Choice, print::Style},
-    mac::Mac,
-};
+use crate::{cli::instance::Choice, mac::Mac};
 
 const ICMP: u8 = 1;
 const ICMPV6: u8 = 58;
@@ -100,8 +97,9 @@ pub(in crate::cli) struct Args {
     from_mac: Option<Mac>,
     #[command(flatten)]
     pub(super) choice: Choice,
-    #[command(flatten)]
-    pub(super) style: Style,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 impl Args {

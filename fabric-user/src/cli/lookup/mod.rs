@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         (None, Payload::Ip(flow)) => to_address(&maps, &view, &arrival, flow)?,
         (None, Payload::Other { .. }) => bail!("only IP packets are routed; name a MAC by --mac"),
     };
-    if args.style.json {
+    if args.json {
         print::json(&answer.json(), false)?;
     } else {
         print::text(&answer.text())?;

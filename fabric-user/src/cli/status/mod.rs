@@ -15,7 +15,7 @@ use super::{
     print::{self, Style},
 };
 use health::{Daemon, Health};
-use underlay::Underlay;
+use underlay::{Underlay, failover};
 
 /// Arguments of `fabricctl status`.
 #[derive(Debug, clap::Args)]
@@ -50,6 +50,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         value["instance"] = json!(chosen.name());
         value["namespace"] = json!(view.interfaces.namespace);
         value["underlay"] = underlay.json();
+        let liveness = health.daemon.state.as_ref().map(|state| state.liveness);
+        value["failover"] = json!(liveness);
         value["ports"] = ports.json();
         value["bridges"] = bridges.json();
         value["vteps"] = vteps.json();
@@ -62,6 +64,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let place = namespace.map(|name| format!(", network namespace {name}")).unwrap_or_default();
     let mut text =
         format!("instance   {}{place}\n{}{}", chosen.name(), health.text(), underlay.text());
+    if let Some(state) = &health.daemon.state {
+        text.push_str(&failover(&view, &state.liveness));
+    }
     for sheet in [&ports, &bridges, &vteps] {
         text.push('\n');
         text.push_str(&sheet.text(args.style.look()));

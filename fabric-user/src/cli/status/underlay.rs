@@ -1,6 +1,6 @@
 //! The underlay: how many routes, groups and next hops there are, and how many of these are dead.
 
-use std::{collections::BTreeSet, convert::Infallible};
+use std::{collections::BTreeSet, convert::Infallible, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -10,6 +10,7 @@ use crate::{
         routes::{self, Part},
         view::View,
     },
+    daemon::Liveness,
     kernel::maps::Maps,
 };
 
@@ -78,6 +79,21 @@ impl Underlay {
     }
 }
 
+/// What the daemon did about ports that lost their carrier: a line, or nothing if none did.
+pub(super) fn failover(view: &View, liveness: &Liveness) -> String {
+    if liveness.losses == 0 {
+        return String::new();
+    }
+    let losses = match liveness.losses {
+        1 => "1 port lost its carrier or was switched off".into(),
+        losses => format!("{losses} times a port lost its carrier or was switched off"),
+    };
+    let stores = count(liveness.last_stores as usize, "store");
+    let after = Duration::from_nanos(liveness.last_latency_ns);
+    let port = view.interfaces.name(liveness.last_ifindex);
+    format!("failover   {losses}; the last, {port}, took {stores}, {after:.0?} after the event\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,5 +108,16 @@ mod tests {
         view.contents.ports.get_mut(&1).unwrap().down = 1;
         let broken = Underlay::without_routes(&view);
         assert!(broken.text().ends_with("2 nexthops, 1 of them dead\n"), "{}", broken.text());
+    }
+
+    #[test]
+    fn carrier_losses_are_told_with_the_last_one_and_not_at_all_before_the_first() {
+        let mut liveness = Liveness::default();
+        assert_eq!(failover(&leaf(), &liveness), "");
+        liveness.losses = 3;
+        (liveness.last_ifindex, liveness.last_stores, liveness.last_latency_ns) = (12, 1, 41_700);
+        let expected = "failover   3 times a port lost its carrier or was switched off; \
+                        the last, swp2, took 1 store, 42µs after the event\n";
+        assert_eq!(failover(&leaf(), &liveness), expected);
     }
 }
