@@ -100,6 +100,7 @@ static NO_PORT: Port = Port {
     reserved: 0,
     mac_and_view: 0,
     down: 0,
+    bfd: 0,
 };
 
 static NO_SETTINGS: Settings = Settings {

@@ -30,14 +30,13 @@ use crate::{
     },
     journey::{CircuitRef, Destination, Journey, NexthopRef},
     overlay::{
-        bridge_deliver::bridge_deliver,
-        ecn_decap::ecn_decap,
-        inner_guard::inner_guard,
+        bridge_deliver::bridge_deliver, ecn_decap::ecn_decap, inner_guard::inner_guard,
         underlay_input, vxlan_input,
     },
     packet::{Packet, network::ether_type},
     port_input::port_input,
     transit::{
+        bfd_watch::bfd_watch,
         transit_input::{self, Family, transit_input},
         transit_output, transit_route,
     },
@@ -104,7 +103,11 @@ fn from_fabric(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Rea
         // For an address of this box, but of nobody's, or damaged.
         Reason::VxlanInputUnknownVtep | Reason::VxlanInputBadChecksum => Err(tunnel),
         otherwise => {
-            from_router(packet, journey, otherwise).map_err(|reason| match reason {
+            let routed = from_router(packet, journey, otherwise);
+            if let Err(reason) = routed {
+                bfd_watch(packet, journey, reason);
+            }
+            routed.map_err(|reason| match reason {
                 // What the tunnel's stages found out says more.
                 Reason::TransitRouteLocal | Reason::TransitInputNotForwarding
                     if otherwise != Reason::UnderlayInputNotVxlan =>

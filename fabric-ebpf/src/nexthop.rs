@@ -1,6 +1,7 @@
 //! From a group and a flow to a living nexthop.
 
 use fabric_common::{
+    bfd::Watch,
     bucket,
     reason::Reason,
     schema::{
@@ -28,20 +29,22 @@ pub fn choose(
 ) -> Result<NexthopRef, Reason> {
     let group = maps::GROUPS.get(group).ok_or(Reason::NexthopSelectEmptyGroup)?;
     match group.choice() {
-        Choice::Single { nexthop } => living(nexthop).ok_or(Reason::NexthopSelectEmptyGroup),
+        Choice::Single { nexthop } => {
+            living(nexthop, Clock::of(journey)).ok_or(Reason::NexthopSelectEmptyGroup)
+        }
         Choice::Spread { chunk, count, timed } => {
             let hash = hash();
             let mut at = bucket::index(hash, 0, count);
             // The second time around only if the flow's own bucket is dead.
             for walked in [false, true] {
-                if let Some(nexthop) = in_bucket(chunk, at) {
+                if let Some(nexthop) = in_bucket(chunk, at, Clock::of(journey)) {
                     if timed {
                         note_use(journey, chunk, at);
                     }
                     return Ok(nexthop);
                 }
                 if !walked {
-                    at = walk(chunk, count, hash);
+                    at = walk(chunk, count, hash, journey.now, journey.settings.hz);
                 }
             }
             Err(Reason::NexthopSelectEmptyGroup)
@@ -60,34 +63,54 @@ pub fn follow(
 ) -> Result<NexthopRef, Reason> {
     match way {
         Way::Group(group) => choose(journey, group, hash),
-        Way::Neighbour(nexthop) => living(nexthop).ok_or(Reason::TransitRouteUnresolved),
+        Way::Neighbour(nexthop) => {
+            living(nexthop, Clock::of(journey)).ok_or(Reason::TransitRouteUnresolved)
+        }
+    }
+}
+
+/// The time, in jiffies, and their number per second.
+#[derive(Clone, Copy)]
+struct Clock {
+    now: u64,
+    hz: u32,
+}
+
+impl Clock {
+    #[inline(always)]
+    const fn of(journey: &Journey) -> Self {
+        Self { now: journey.now, hz: journey.settings.hz }
     }
 }
 
 /// A nexthop that can be used at this moment.
 #[inline(always)]
-pub fn living(index: u32) -> Option<NexthopRef> {
+fn living(index: u32, clock: Clock) -> Option<NexthopRef> {
     let nexthop = maps::NEXTHOPS.get(index)?;
     let port = maps::PORTS.get(u32::from(nexthop.port))?;
-    (nexthop.port != 0 && nexthop.flags & FLAG_DOWN == 0 && port.down == 0).then_some(nexthop)
+    (nexthop.port != 0
+        && nexthop.flags & FLAG_DOWN == 0
+        && port.down == 0
+        && !Watch(port.bfd).is_silent(clock.now, clock.hz))
+    .then_some(nexthop)
 }
 
 /// The nexthop of a bucket, if it lives.
 #[inline(always)]
-fn in_bucket(chunk: u32, at: u32) -> Option<&'static Nexthop> {
+fn in_bucket(chunk: u32, at: u32, clock: Clock) -> Option<&'static Nexthop> {
     let chunk = maps::BUCKETS.get(chunk + at / CHUNK)?;
-    living(u32::from(chunk.nexthops[(at % CHUNK) as usize]))
+    living(u32::from(chunk.nexthops[(at % CHUNK) as usize]), clock)
 }
 
 /// The first bucket after the flow's own whose nexthop lives, or else the last one looked at.
 ///
 /// A subprogram: it is needed only as long as the daemon has not closed the gap of a dead nexthop.
 #[inline(never)]
-fn walk(chunk: u32, count: u32, hash: u32) -> u32 {
+fn walk(chunk: u32, count: u32, hash: u32, now: u64, hz: u32) -> u32 {
     let mut at = 0;
     for tries in 1..bucket::TRIES {
         at = bucket::index(hash, tries, count);
-        if in_bucket(chunk, at).is_some() {
+        if in_bucket(chunk, at, Clock { now, hz }).is_some() {
             break;
         }
     }

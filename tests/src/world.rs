@@ -293,12 +293,7 @@ impl World {
     }
 
     /// As [`World::vtep`] over IPv6.
-    pub fn vtep6(
-        &mut self,
-        local: [u8; 16],
-        remote: [u8; 16],
-        nexthops: &[NexthopId],
-    ) -> VtepId {
+    pub fn vtep6(&mut self, local: [u8; 16], remote: [u8; 16], nexthops: &[NexthopId]) -> VtepId {
         let [local, remote] = [local, remote].map(|address| halves::of(address.into()));
         self.add_vtep(|group| Vtep::new6(local, remote, group), nexthops)
     }
@@ -374,7 +369,8 @@ impl World {
     }
 
     /// The jiffies at the last heartbeat, as the FDB keeps them.
-    fn now(&self) -> u32 {
+    #[must_use]
+    pub fn now(&self) -> u32 {
         let settings = self.maps.settings.get(0);
         (settings.deadline - u64::from(settings.timeout_jiffies)) as u32
     }

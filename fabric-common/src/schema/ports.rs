@@ -45,9 +45,11 @@ pub struct Port {
     /// Not 0: no carrier, or switched off; nothing is to be sent here. A word of its own, because
     /// its writer is not the writer of the others.
     pub down: u64,
+    /// The [`crate::bfd::Watch`] of the neighbour's BFD packets; written by the packet path.
+    pub bfd: u64,
 }
 
-super::map_value!(Port, 32);
+super::map_value!(Port, 40);
 
 /// Packs a MAC address, as [`super::fdb::mac_number`] gives it, and the index of a view.
 #[must_use]

@@ -6,10 +6,14 @@ use std::{
     time::Duration,
 };
 
-use fabric_common::schema::{
-    domains::Domain,
-    nexthops::{FLAG_DOWN, Nexthop},
-    vteps::Vtep,
+use fabric_common::{
+    bfd::Watch,
+    schema::{
+        domains::Domain,
+        nexthops::{FLAG_DOWN, Nexthop},
+        ports::Port,
+        vteps::Vtep,
+    },
 };
 
 use super::{clock, contents::Contents, interfaces::Interfaces, sheet::Cell};
@@ -83,8 +87,16 @@ impl View {
     pub(super) fn death(&self, nexthop: &Nexthop) -> Vec<&'static str> {
         let port = self.contents.ports.get(&nexthop.port.into());
         let neighbour = nexthop.flags & FLAG_DOWN != 0;
-        let dead = [(neighbour, "neighbour"), (port.is_none_or(|port| port.down != 0), "port")];
+        let down = port.is_none_or(|port| port.down != 0);
+        let silent = port.is_some_and(|port| self.is_silent(port));
+        let dead = [(neighbour, "neighbour"), (down, "port"), (silent, "BFD")];
         dead.into_iter().filter_map(|(dead, what)| dead.then_some(what)).collect()
+    }
+
+    /// Whether the neighbour behind a port has stopped to send BFD packets.
+    fn is_silent(&self, port: &Port) -> bool {
+        let hz = self.contents.settings.hz;
+        self.now.is_some_and(|now| Watch(port.bfd).is_silent(now, hz))
     }
 
     /// How long the MAC of an FDB entry has not been shown to the kernel.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use fabric_common::{
+    bfd::Watch,
     bucket, flow_hash,
     reason::Reason,
     schema::{
@@ -21,7 +22,7 @@ use fabric_common::{
 };
 
 use super::flow::{Flow, Payload, UDP, halves};
-use crate::{kernel::maps::Maps, mac::Mac};
+use crate::{cli::clock, kernel::maps::Maps, mac::Mac};
 
 /// What is known of a packet besides its flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -253,7 +254,14 @@ fn is_own(maps: &Maps, view: u16, source: IpAddr) -> bool {
 }
 
 fn lives(maps: &Maps, nexthop: u32) -> bool {
-    nexthop < maps.nexthops.len() && maps.lives(nexthop)
+    nexthop < maps.nexthops.len() && maps.lives(nexthop) && !is_silent(maps, nexthop)
+}
+
+/// The neighbour behind the nexthop's port has stopped to send BFD packets.
+fn is_silent(maps: &Maps, nexthop: u32) -> bool {
+    let watch = Watch(maps.ports.get(maps.nexthops.get(nexthop).port.into()).bfd);
+    let hz = maps.settings.get(0).hz;
+    watch != Watch::default() && clock::jiffies(hz).is_some_and(|now| watch.is_silent(now, hz))
 }
 
 /// Bytes of the outer IP packet in front of the inner frame: IPv4, UDP and VXLAN header.

@@ -1,5 +1,6 @@
 //! A packet enters from one router and leaves for another.
 
+mod bfd_watch;
 pub(crate) mod flow_hash;
 pub(crate) mod nexthop_select;
 pub(crate) mod shares;

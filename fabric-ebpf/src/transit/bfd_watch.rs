@@ -1,0 +1,63 @@
+//! Beside the journey: notes that a neighbour is alive, by the BFD packets that it sends to the box.
+//!
+//! Changes nothing of the packet's fate. See [`fabric_common::bfd`].
+
+use fabric_common::{
+    bfd::{self, Control, Watch},
+    reason::Reason,
+};
+
+use crate::{
+    journey::Journey,
+    maps,
+    packet::{
+        Packet,
+        network::{ether_type, ip_protocol},
+    },
+};
+
+/// Looks at packets that end here for one of the reasons that BFD packets end here for: to an
+/// address of the box, to a link-local one, or on a port that does not route.
+#[inline(always)]
+pub fn bfd_watch(packet: &Packet, journey: &Journey, reason: Reason) {
+    if matches!(
+        reason,
+        Reason::TransitRouteLocal
+            | Reason::TransitInputMartian
+            | Reason::TransitInputNotForwarding
+            | Reason::UnderlayInputNotVxlan
+    ) {
+        note(packet, journey);
+    }
+}
+
+#[inline(always)]
+fn note(packet: &Packet, journey: &Journey) {
+    let Some(control) = control(packet) else { return };
+    let Some(port) = maps::PORTS.get_ptr_mut(journey.port) else { return };
+    // SAFETY: an aligned word of the entry, which only packets from this port write.
+    unsafe {
+        let watch = &raw mut (*port).bfd;
+        watch.write_volatile(
+            Watch(watch.read_volatile()).heard(control, journey.now, journey.settings.hz).0,
+        );
+    }
+}
+
+/// What a single-hop BFD packet says.
+#[inline(always)]
+fn control(packet: &Packet) -> Option<Control> {
+    // TTL or hop limit, protocol and UDP header of both families.
+    let (ttl, protocol, udp) = match packet.read(12)? {
+        ether_type::IPV4 if packet.read::<u8>(14)? == 0x45 => (22, 23, 34),
+        ether_type::IPV6 => (21, 20, 54),
+        _ => return None,
+    };
+    if packet.read::<u8>(ttl)? != bfd::TTL || packet.read::<u8>(protocol)? != ip_protocol::UDP {
+        return None;
+    }
+    if u16::from_be(packet.read(udp + 2)?) != bfd::PORT {
+        return None;
+    }
+    Control::parse(packet.read(udp + 8)?, packet.read(udp + 20)?)
+}
