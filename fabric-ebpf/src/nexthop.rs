@@ -34,20 +34,18 @@ pub fn choose(
         }
         Choice::Spread { chunk, count, timed } => {
             let hash = hash();
+            let clock = Clock::of(journey);
             let mut at = bucket::index(hash, 0, count);
-            // The second time around only if the flow's own bucket is dead.
-            for walked in [false, true] {
-                if let Some(nexthop) = in_bucket(chunk, at, Clock::of(journey)) {
-                    if timed {
-                        note_use(journey, chunk, at);
-                    }
-                    return Ok(nexthop);
-                }
-                if !walked {
-                    at = walk(chunk, count, hash, journey.now, journey.settings.hz);
-                }
+            let mut nexthop = in_bucket(chunk, at, clock);
+            // No loop around a call: Linux 6.1 takes it for one that never ends.
+            if nexthop.is_none() {
+                at = walk(chunk, count, hash, clock.now, clock.hz);
+                nexthop = in_bucket(chunk, at, clock);
             }
-            Err(Reason::NexthopSelectEmptyGroup)
+            if timed && nexthop.is_some() {
+                note_use(journey, chunk, at);
+            }
+            nexthop.ok_or(Reason::NexthopSelectEmptyGroup)
         }
         Choice::Nothing => Err(Reason::NexthopSelectEmptyGroup),
         Choice::Blackhole => Err(Reason::TransitRouteBlackhole),
