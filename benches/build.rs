@@ -8,5 +8,5 @@ mod compile;
 mod locate;
 
 fn main() {
-    compile::run("bench", &[], "bench.o", &["benches/src/flow.rs"]);
+    compile::run("bench", &[], "bench.o", &["benches/src/flow.rs", "benches/src/tunnel.rs"]);
 }

@@ -18,9 +18,12 @@ use fabric_common::{
         fdb,
         groups::{Choice, Group},
         nexthops::Nexthop,
+        peers,
         ports::{self, Port},
+        vnis,
         vteps::Vtep,
     },
+    table::buckets_for,
 };
 use fabric_user::kernel::{
     heartbeat,
@@ -30,16 +33,14 @@ use fabric_user::kernel::{
     programs::{ACCESS, HEARTBEAT, Programs, UPLINK},
 };
 
-use crate::{
-    flow::{SOURCES, destination_mac, source_mac},
-    leaf::{
-        ACCESS_MTU, LOCAL, Leaf, SPINE_MAC, TTL, UDP_PORT, UPLINK_MAC, UPLINK_MTU, VNI, VTEPS,
-        vtep_address, vtep_of,
-    },
+use crate::leaf::{
+    ACCESS_MTU, LOCAL, Leaf, Plan, SPINE_MAC, Site, TTL, UDP_PORT, UPLINK_MAC, UPLINK_MTU, VNI,
+    vtep_address,
 };
 
 const DOMAIN: u16 = 1;
 const CIRCUIT: u16 = 1;
+const OTHER_CIRCUIT: u16 = 2;
 const GROUP: u32 = 1;
 const NEXTHOP: u16 = 1;
 
@@ -50,7 +51,7 @@ pub struct Fabric {
     links: Links,
     /// The maps.
     pub maps: Maps,
-    access_slot: u32,
+    slots: Vec<u32>,
     // Keeps the programs of another build loaded.
     others: Vec<Ebpf>,
 }
@@ -61,26 +62,37 @@ impl Fabric {
     /// # Errors
     /// If the kernel refuses a program, or the table an entry.
     pub fn start(leaf: &Leaf, destinations: u32) -> Result<Self> {
+        Self::start_for(leaf, &Plan::outward(destinations))
+    }
+
+    /// Loads, attaches and fills everything for the `leaf` with the stations of a plan.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_for(leaf: &Leaf, plan: &Plan) -> Result<Self> {
         let instance = Instance::new("bench")?;
-        let mut programs = Programs::load(&instance, fdb::BUCKETS)?;
+        let buckets = buckets_for(plan.destinations + plan.destinations / 16);
+        let mut programs = Programs::load(&instance, buckets.max(fdb::BUCKETS))?;
         let maps = Maps::open(&instance, true)?;
         let mut links = Links::default();
-        for (index, name, program) in
-            [(leaf.access, "access0", ACCESS), (leaf.uplink, "uplink0", UPLINK)]
-        {
+        for (index, name, program) in [
+            (leaf.access, "access0", ACCESS),
+            (leaf.other_access, "access1", ACCESS),
+            (leaf.uplink, "uplink0", UPLINK),
+        ] {
             let program = programs.get(program)?;
             links
                 .attach(&instance, index, name, program, XdpMode::Driver)
                 .with_context(|| format!("cannot attach to {name}"))?;
         }
         let mut fabric =
-            Self { instance, programs, links, maps, access_slot: 0, others: Vec::new() };
-        fabric.fill(leaf, destinations)?;
+            Self { instance, programs, links, maps, slots: Vec::new(), others: Vec::new() };
+        fabric.fill(leaf, plan)?;
         fabric.beat()?;
         Ok(fabric)
     }
 
-    fn fill(&mut self, leaf: &Leaf, destinations: u32) -> Result<()> {
+    fn fill(&mut self, leaf: &Leaf, plan: &Plan) -> Result<()> {
         let uplink = self.add_port(
             leaf.uplink,
             Port {
@@ -112,10 +124,22 @@ impl Fabric {
         }
         maps.groups.set(GROUP, &Group::new(Choice::Spread { chunk: 1, count, timed: false }));
         let be = |address: std::net::Ipv4Addr| u32::from_ne_bytes(address.octets());
-        for vtep in 0..VTEPS {
-            let entry = Vtep::new(be(LOCAL), be(vtep_address(vtep)), GROUP);
-            maps.vteps.set(vtep + 1, &entry);
+        for vtep in 0..plan.vteps {
+            let remote = be(vtep_address(vtep));
+            maps.vteps.set(vtep + 1, &Vtep::new(be(LOCAL), remote, GROUP));
+            let peer = peers::key(be(LOCAL), remote);
+            ensure!(
+                maps.peers.table().insert(peer, fdb::target(0, vtep + 1)),
+                "the table of peers has no room for VTEP {vtep} of {}",
+                plan.vteps
+            );
         }
+        ensure!(
+            maps.vnis
+                .table()
+                .insert(vnis::key(UDP_PORT.to_be(), VNI), fdb::target(0, u32::from(DOMAIN))),
+            "the table of VNIs has no room"
+        );
         maps.domains.set(
             u32::from(DOMAIN),
             &Domain {
@@ -133,20 +157,16 @@ impl Fabric {
             },
         );
         let table = maps.fdb.table();
-        for destination in 0..destinations {
-            let mac = fdb::mac_number(destination_mac(destination));
-            let target = fdb::target(fdb::KIND_REMOTE, vtep_of(destination) + 1);
+        for (mac, site, vtep) in plan.stations() {
+            let target = match site {
+                Site::Access => fdb::target(fdb::KIND_LOCAL, u32::from(CIRCUIT)),
+                Site::OtherAccess => fdb::target(fdb::KIND_LOCAL, u32::from(OTHER_CIRCUIT)),
+                Site::Remote => fdb::target(fdb::KIND_REMOTE, vtep + 1),
+            };
             ensure!(
-                table.insert(fdb::key(DOMAIN, mac), target),
-                "the FDB has no room for destination {destination} of {destinations}"
-            );
-        }
-        for source in 0..SOURCES {
-            let mac = fdb::mac_number(source_mac(source));
-            let target = fdb::target(fdb::KIND_LOCAL, u32::from(CIRCUIT));
-            ensure!(
-                table.insert(fdb::key(DOMAIN, mac), target),
-                "the FDB has no room for source {source}"
+                table.insert(fdb::key(DOMAIN, fdb::mac_number(mac)), target),
+                "the FDB has no room for all of {} stations",
+                plan.destinations
             );
         }
         let mut settings = maps.settings.get(0);
@@ -155,23 +175,29 @@ impl Fabric {
         settings.seed = 0x5eed;
         settings.vxlan_ports_be = [UDP_PORT.to_be(), 0, 0, 0];
         self.maps.settings.set(0, &settings);
-        self.access_slot = self.add_port(
-            leaf.access,
+        self.add_access(leaf.access, CIRCUIT)?;
+        self.add_access(leaf.other_access, OTHER_CIRCUIT)
+    }
+
+    /// Makes a port of the bridge a member of the domain.
+    fn add_access(&mut self, index: u32, circuit: u16) -> Result<()> {
+        let slot = self.add_port(
+            index,
             Port {
-                ifindex: leaf.access,
+                ifindex: index,
                 mtu: ACCESS_MTU,
-                untagged_circuit: CIRCUIT,
+                untagged_circuit: circuit,
                 role: ports::ROLE_ACCESS,
                 ..Port::default()
             },
         )?;
         self.maps.circuits.set(
-            u32::from(CIRCUIT),
+            u32::from(circuit),
             &Circuit {
-                port: self.access_slot as u16,
+                port: slot as u16,
                 domain: DOMAIN,
                 max_frame: ACCESS_MTU + 14,
-                bridge_port: leaf.access,
+                bridge_port: index,
                 ..Circuit::default()
             },
         );
@@ -185,6 +211,7 @@ impl Fabric {
             .context("no free slot for a port")?;
         self.programs.tx_ports.set(slot, index, None, 0)?;
         self.maps.ports.set(slot, &port);
+        self.slots.push(slot);
         Ok(slot)
     }
 
@@ -201,14 +228,22 @@ impl Fabric {
     /// # Errors
     /// If its descriptor cannot be duplicated.
     pub fn access(&mut self) -> Result<ProgramFd> {
-        Ok(self.programs.get(ACCESS)?.fd()?.try_clone()?)
+        self.program(ACCESS)
     }
 
-    /// The program for access ports of another build, on the same maps.
+    /// A program by name.
+    ///
+    /// # Errors
+    /// If its descriptor cannot be duplicated.
+    pub fn program(&mut self, name: &'static str) -> Result<ProgramFd> {
+        Ok(self.programs.get(name)?.fd()?.try_clone()?)
+    }
+
+    /// A program of another build, on the same maps.
     ///
     /// # Errors
     /// If the object cannot be loaded.
-    pub fn access_of(&mut self, object: &Path) -> Result<ProgramFd> {
+    pub fn program_of(&mut self, object: &Path, name: &str) -> Result<ProgramFd> {
         let mut loader = EbpfLoader::new();
         for spec in MAPS {
             loader.map_pin_path(spec.name, self.instance.map(spec.name));
@@ -217,8 +252,8 @@ impl Fabric {
             .load_file(object)
             .with_context(|| format!("cannot load the object {}", object.display()))?;
         let program: &mut Xdp = ebpf
-            .program_mut(ACCESS)
-            .with_context(|| format!("{} has no program {ACCESS}", object.display()))?
+            .program_mut(name)
+            .with_context(|| format!("{} has no program {name}", object.display()))?
             .try_into()?;
         program.load()?;
         let fd = program.fd()?.try_clone()?;
@@ -226,14 +261,17 @@ impl Fabric {
         Ok(fd)
     }
 
-    /// Frames of the access port that ended with `reason` so far.
+    /// Frames that ended with `reason` so far, on any port.
     ///
     /// # Errors
     /// If the counters cannot be read.
     pub fn counted(&self, reason: Reason) -> Result<u64> {
-        let index = reason_index(self.access_slot, reason as u8);
-        let counters = self.maps.reasons.get(&index, 0)?;
-        Ok(counters.iter().map(|counter| counter.packets).sum())
+        let mut sum = 0;
+        for slot in &self.slots {
+            let counters = self.maps.reasons.get(&reason_index(*slot, reason as u8), 0)?;
+            sum += counters.iter().map(|counter| counter.packets).sum::<u64>();
+        }
+        Ok(sum)
     }
 
     /// Interfaces with one of our programs.

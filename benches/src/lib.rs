@@ -2,10 +2,13 @@
 //! between contenders. Each question is a binary in `src/bin`; `cargo xtask bench` runs them.
 
 pub mod arena;
+pub mod contest;
+pub mod direction;
 pub mod environment;
 pub mod fabric;
 pub mod flow;
 pub mod leaf;
+pub mod neighbours;
 pub mod object;
 pub mod outer;
 pub mod processor;
@@ -13,3 +16,5 @@ pub mod race;
 pub mod report;
 pub mod samples;
 pub mod tool;
+pub mod traffic;
+pub mod tunnel;

@@ -13,15 +13,27 @@ use aya::{
 };
 
 use crate::{
-    flow::{Arrived, CAPTURES, Captured, Flow, Generator},
+    flow::{Arrived, CAPTURE, CAPTURES, Captured, Draw, Flow, Generator},
     leaf::Leaf,
     object::OBJECT,
+    traffic::Traffic,
 };
 
 /// Frames that the kernel hands to the program at once, as a driver's NAPI poll does.
 pub const BATCH: u32 = 64;
 
-/// Someone who brings frames from the access port to the sink, or drops them on the way.
+/// From where to where frames go.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    /// Interface that frames arrive on; some XDP program must be attached to it.
+    pub ingress: u32,
+    /// Interface that a bare redirect sends them to.
+    pub egress: u32,
+    /// Interface where they arrive: the other end of `egress`.
+    pub sink: u32,
+}
+
+/// Someone who brings frames to the sink, or drops them on the way.
 pub struct Contender {
     /// Name in tables and reports.
     pub name: String,
@@ -29,8 +41,9 @@ pub struct Contender {
     pub program: ProgramFd,
     /// Frames per turn.
     pub frames: u32,
-    /// Length in bytes in which a frame must arrive at the sink; 0 if it must not.
-    pub arrives: u64,
+    /// How many bytes longer frames must arrive at the sink than they were offered; `None` if they
+    /// must not arrive.
+    pub grows: Option<i64>,
 }
 
 /// Generator and sink.
@@ -40,23 +53,34 @@ pub struct Race {
     contender: ProgramArray<MapData>,
     arrived: PerCpuArray<MapData, Arrived>,
     captured: Array<MapData, Captured>,
-    // Name of the program behind the uplink, and its link, which detaches when dropped.
+    // Name of the program at the sink, and its link, which detaches when dropped.
     sink: (&'static str, Option<XdpLink>),
-    leaf: Leaf,
+    way: Way,
+    /// What is offered.
+    pub traffic: Traffic,
 }
 
 impl Race {
-    /// Loads generator, baselines and sink, and puts the sink behind the uplink.
+    /// From hosts to the spine: loads generator, baselines and sink, and puts the sink behind the
+    /// uplink.
+    ///
+    /// # Errors
+    /// As [`Self::along`].
+    pub fn prepare(leaf: &Leaf) -> Result<Self> {
+        Self::along(Way { ingress: leaf.access, egress: leaf.uplink, sink: leaf.sink })
+    }
+
+    /// Loads generator, baselines and sink, and puts the sink where the way ends.
     ///
     /// # Errors
     /// If the kernel refuses a program.
-    pub fn prepare(leaf: &Leaf) -> Result<Self> {
+    pub fn along(way: Way) -> Result<Self> {
         let mut ebpf = Ebpf::load(OBJECT).context("cannot load the benchmark's programs")?;
         for name in ["offer", "redirect", "kernel", "discard", "sink", "capture"] {
             program(&mut ebpf, name)?.load().with_context(|| format!("cannot load {name}"))?;
         }
-        let mut uplink = DevMap::try_from(ebpf.take_map("uplink").context("no map uplink")?)?;
-        uplink.set(0, leaf.uplink, None, 0)?;
+        let mut egress = DevMap::try_from(ebpf.take_map("egress").context("no map egress")?)?;
+        egress.set(0, way.egress, None, 0)?;
         let map = |ebpf: &mut Ebpf, name: &str| {
             ebpf.take_map(name).with_context(|| format!("no map {name}"))
         };
@@ -65,7 +89,8 @@ impl Race {
         let arrived = PerCpuArray::try_from(map(&mut ebpf, "arrived")?)?;
         let captured = Array::try_from(map(&mut ebpf, "captured")?)?;
         let sink = ("", None);
-        let mut race = Self { ebpf, generator, contender, arrived, captured, sink, leaf: *leaf };
+        let traffic = Traffic::default();
+        let mut race = Self { ebpf, generator, contender, arrived, captured, sink, way, traffic };
         race.use_sink("sink")?;
         Ok(race)
     }
@@ -83,7 +108,7 @@ impl Race {
         if self.sink.0 != name {
             self.sink.1 = None;
             let program = program(&mut self.ebpf, name)?;
-            let link = program.attach_to_if_index(self.leaf.sink, XdpMode::Driver)?;
+            let link = program.attach_to_if_index(self.way.sink, XdpMode::Driver)?;
             self.sink = (name, Some(program.take_link(link)?));
         }
         Ok(())
@@ -101,8 +126,8 @@ impl Race {
         Ok(took.as_nanos() as f64)
     }
 
-    /// Sends `frames` frames and returns what arrived of the last ones, in no particular order.
-    /// The first [`BATCH`] are of the flow `first`.
+    /// Sends `frames` frames, at most [`CAPTURES`], and returns what arrived, in no particular
+    /// order. The first [`BATCH`] are of the flow `first`.
     ///
     /// # Errors
     /// As [`Self::turn`].
@@ -114,12 +139,19 @@ impl Race {
         frames: u32,
     ) -> Result<Vec<Captured>> {
         self.use_sink("capture")?;
-        let free = Captured { length: 0, bytes: [0; crate::flow::CAPTURE] };
-        for index in 0..CAPTURES as u32 {
-            self.captured.set(index, free, 0)?;
+        let place = self.arrived()?.frames;
+        let places: Vec<_> = (place..place + u64::from(frames.min(CAPTURES as u32)))
+            .map(|place| (place % CAPTURES as u64) as u32)
+            .collect();
+        let free = Captured { length: 0, bytes: [0; CAPTURE] };
+        for place in &places {
+            self.captured.set(*place, free, 0)?;
         }
         self.send(contender, first, destinations, frames)?;
-        let packets = self.captured.iter().collect::<Result<Vec<_>, _>>()?;
+        let packets = places
+            .iter()
+            .map(|place| self.captured.get(place, 0))
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(packets.into_iter().filter(|packet| packet.length != 0).collect())
     }
 
@@ -132,16 +164,15 @@ impl Race {
         frames: u32,
     ) -> Result<Duration> {
         ensure!(destinations.is_power_of_two(), "destinations must be a power of two");
-        let mut generator = self.generator.get(&0, 0)?;
-        generator.destination_mask = destinations - 1;
-        self.generator.set(0, generator, 0)?;
+        let counter = self.generator.get(&0, 0)?.counter;
+        self.generator.set(0, self.traffic.generator(destinations, counter), 0)?;
         self.contender.set(0, &contender.program, 0)?;
         let before = self.arrived()?;
 
-        let page = first.page();
+        let page = self.traffic.page(&self.traffic.first(*first));
         let mut context = [0_u8; 24];
         context[4..8].copy_from_slice(&(page.len() as u32).to_ne_bytes());
-        context[12..16].copy_from_slice(&self.leaf.access.to_ne_bytes());
+        context[12..16].copy_from_slice(&self.way.ingress.to_ne_bytes());
         let options = TestRunOptions {
             data_in: Some(&page),
             ctx_in: Some(&context),
@@ -159,7 +190,7 @@ impl Race {
 
     /// The last frames may still be on their way when the call returns.
     fn await_arrival(&self, contender: &Contender, before: Arrived, frames: u32) -> Result<()> {
-        let offered = if contender.arrives == 0 { 0 } else { u64::from(frames) };
+        let offered = contender.grows.map_or(0, |_| u64::from(frames));
         let deadline = Instant::now() + Duration::from_secs(2);
         let arrived = loop {
             let now = self.arrived()?;
@@ -169,7 +200,13 @@ impl Race {
             }
             thread::yield_now();
         };
-        let expected = Arrived { frames: offered, bytes: offered * contender.arrives };
+        let bytes = self.generator.get(&0, 0)?.offered_bytes;
+        let expected = Arrived {
+            frames: offered,
+            bytes: contender
+                .grows
+                .map_or(0, |grows| bytes.saturating_add_signed(i64::from(frames) * grows)),
+        };
         if arrived != expected {
             bail!(
                 "{}: {} frames with {} bytes arrived instead of {} with {}",
@@ -181,6 +218,27 @@ impl Race {
             );
         }
         Ok(())
+    }
+
+    /// What a captured packet was drawn as: the draw that its bytes belong to, if they belong to
+    /// any.
+    #[must_use]
+    pub fn drawn(&self, packet: &Captured) -> Option<Draw> {
+        let outer = self.traffic.outer();
+        let bytes = packet.bytes.get(..packet.length as usize)?;
+        let frame = bytes.get(outer..)?;
+        let flow = Flow {
+            destination: u32::from_be_bytes([0, *frame.get(3)?, *frame.get(4)?, *frame.get(5)?]),
+            source: u32::from(*frame.get(11)?),
+            port: u16::from_be_bytes([*frame.get(34)?, *frame.get(35)?]),
+        };
+        let vtep = match self.traffic.vteps {
+            None => 0,
+            Some(_) => u32::from_be_bytes([bytes[26], bytes[27], bytes[28], bytes[29]])
+                .wrapping_sub(u32::from_be_bytes(crate::tunnel::FIRST_VTEP)),
+        };
+        let draw = Draw { flow, length: u16::try_from(frame.len()).ok()?, vtep };
+        (self.traffic.packet(&draw) == bytes).then_some(draw)
     }
 
     fn arrived(&self) -> Result<Arrived> {

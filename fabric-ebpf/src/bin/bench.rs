@@ -4,8 +4,9 @@
 #![no_main]
 
 #[path = "../../../benches/src/flow.rs"]
-#[expect(dead_code, reason = "only user space makes whole frames")]
 mod flow;
+#[path = "../../../benches/src/tunnel.rs"]
+mod tunnel;
 
 use aya_ebpf::{
     bindings::xdp_action,
@@ -16,14 +17,14 @@ use aya_ebpf::{
 };
 use fabric_common::schema::MMAPABLE;
 
-use flow::{Arrived, CAPTURES, Captured, Generator, LENGTH, OUTER, PAGE, PLACES, offset};
+use flow::{Arrived, CAPTURE, CAPTURES, Captured, Generator, HEADERS, LONG_PLACES, OUTER, PLACES};
 
 #[btf_map(name = "generator")]
 static GENERATOR: Array<Generator, 1, { MMAPABLE as usize }> = Array::new();
 #[btf_map(name = "contender")]
 static CONTENDER: ProgramArray<1> = ProgramArray::new();
-#[btf_map(name = "uplink")]
-static UPLINK: DevMap<1> = DevMap::new();
+#[btf_map(name = "egress")]
+static EGRESS: DevMap<1> = DevMap::new();
 #[btf_map(name = "arrived")]
 static ARRIVED: PerCpuArray<Arrived, 1> = PerCpuArray::new();
 #[btf_map(name = "captured")]
@@ -33,71 +34,72 @@ static CAPTURED: Array<Captured, CAPTURES> = Array::new();
 /// goes on with the program under test.
 #[xdp]
 pub fn offer(context: XdpContext) -> u32 {
-    let (start, end) = (context.data(), context.data_end());
     let Some(generator) = GENERATOR.get_ptr_mut(0) else {
         return xdp_action::XDP_ABORTED;
     };
-    if start + PAGE > end {
-        return xdp_action::XDP_ABORTED;
-    }
-    // SAFETY: the map has this entry, and only the one CPU of the benchmark uses it.
-    let flow = unsafe { &mut *generator }.next_flow();
-    // SAFETY: all offsets are below PAGE, which was compared with the end.
-    let second_now = unsafe {
-        // The first bytes of the page are in no frame and in no room for headers.
-        let turn = start as *mut u64;
-        let now = turn.read();
-        turn.write(now ^ 1);
-        now & 1 != 0
-    };
-    if second_now {
-        // SAFETY: as above.
-        unsafe { write(start + PLACES[0], &flow) };
-        // SAFETY: the context is this program's.
-        if unsafe { bpf_xdp_adjust_head(context.ctx, PLACES[1] as i32) } != 0 {
-            return xdp_action::XDP_ABORTED;
-        }
+    // SAFETY: the map has this entry, and only one CPU uses it.
+    let generator = unsafe { &mut *generator };
+    let prepared = if generator.long == 0 {
+        prepare::<{ PLACES[0] }, { PLACES[1] }>(&context, generator)
     } else {
-        // SAFETY: as above.
-        unsafe { write(start + PLACES[1], &flow) };
-        let behind = (PAGE - PLACES[0] - LENGTH) as i32;
-        // SAFETY: as above.
-        if unsafe { bpf_xdp_adjust_head(context.ctx, PLACES[0] as i32) } != 0
-            || unsafe { bpf_xdp_adjust_tail(context.ctx, -behind) } != 0
-        {
-            return xdp_action::XDP_ABORTED;
-        }
+        prepare::<{ LONG_PLACES[0] }, { LONG_PLACES[1] }>(&context, generator)
+    };
+    if prepared.is_some() {
+        // SAFETY: no destructors here; an empty slot comes back and drops the frame.
+        unsafe { CONTENDER.tail_call(&context, 0) };
     }
-    // SAFETY: no destructors here; an empty slot comes back and drops the frame.
-    unsafe { CONTENDER.tail_call(&context, 0) };
     xdp_action::XDP_ABORTED
 }
 
-/// Writes what differs between frames.
-///
-/// # Safety
-/// `LENGTH` bytes from `at` on must be in the packet.
+/// Frames stand at `FIRST` and `SECOND`.
 #[inline(always)]
-unsafe fn write(at: usize, flow: &flow::Flow) {
-    let fields = flow.fields();
-    // SAFETY: the caller's promise.
-    unsafe {
-        ((at + offset::START) as *mut u64).write_unaligned(fields.start);
-        ((at + offset::SOURCE_END) as *mut u32).write_unaligned(fields.source_end);
-        ((at + offset::CHECKSUM) as *mut u16).write_unaligned(fields.checksum);
-        ((at + offset::ADDRESSES) as *mut u32).write_unaligned(fields.addresses[0]);
-        ((at + offset::ADDRESSES + 4) as *mut u32).write_unaligned(fields.addresses[1]);
-        ((at + offset::PORT) as *mut u16).write_unaligned(fields.port_be);
+fn prepare<const FIRST: usize, const SECOND: usize>(
+    context: &XdpContext,
+    generator: &mut Generator,
+) -> Option<()> {
+    let (start, end) = (context.data(), context.data_end());
+    if start + SECOND + OUTER + HEADERS > end {
+        return None;
     }
+    let draw = generator.draw();
+    let length = u64::from(draw.length) + u64::from(generator.outer);
+    // The first bytes of the page are in no frame and in no room for headers. Lowest bit: the
+    // second frame's turn has come; then 16 bits for the length of either.
+    // SAFETY: all offsets are below what was compared with the end.
+    let state = unsafe { (start as *const u64).read() };
+    let next = state ^ 1;
+    let (place, now, next) = if state & 1 != 0 {
+        // SAFETY: as above.
+        unsafe { draw.write(start + FIRST, generator.outer) };
+        (SECOND, state >> 32, next & !0xffff_0000 | length << 16)
+    } else {
+        // SAFETY: as above.
+        unsafe { draw.write(start + SECOND, generator.outer) };
+        (FIRST, state >> 16, next & !0xffff_0000_0000 | length << 32)
+    };
+    let now = now & 0xffff;
+    // SAFETY: as above.
+    unsafe { (start as *mut u64).write(next) };
+    generator.offered_bytes += now;
+    let behind = (end - start) as i32 - place as i32 - now as i32;
+    // SAFETY: the context is this program's.
+    unsafe {
+        if bpf_xdp_adjust_head(context.ctx, place as i32) != 0
+            || bpf_xdp_adjust_tail(context.ctx, -behind) != 0
+        {
+            return None;
+        }
+    }
+    Some(())
 }
 
-/// Baseline: sends the frame to the uplink as it is.
+/// Baseline: sends the frame to the port where it is to leave, as it is.
 #[xdp]
 pub fn redirect(_context: XdpContext) -> u32 {
-    UPLINK.redirect(0, 0).unwrap_or(xdp_action::XDP_ABORTED)
+    EGRESS.redirect(0, 0).unwrap_or(xdp_action::XDP_ABORTED)
 }
 
-/// Baseline: the kernel's bridge and vxlan device take the frame.
+/// Baseline: the kernel takes the frame.
 #[xdp]
 pub fn kernel(_context: XdpContext) -> u32 {
     xdp_action::XDP_PASS
@@ -109,26 +111,25 @@ pub fn discard(_context: XdpContext) -> u32 {
     xdp_action::XDP_DROP
 }
 
-/// Behind the uplink: counts and drops.
+/// Where frames end: counts and drops.
 #[xdp]
 pub fn sink(context: XdpContext) -> u32 {
     let _before = count(&context);
     xdp_action::XDP_DROP
 }
 
-/// Behind the uplink: keeps, counts and drops.
+/// Where frames end: keeps, counts and drops.
 #[xdp]
 pub fn capture(context: XdpContext) -> u32 {
     let before = count(&context);
     if let Some(captured) = CAPTURED.get_ptr_mut(before as u32 % CAPTURES as u32) {
-        // SAFETY: the entry holds CAPTURE bytes, which is more than either length; the helper
-        // refuses to read behind the end of the packet.
+        let length = context.data_end() - context.data();
+        // What the verifier understands: 1 to CAPTURE.
+        let kept = (length - 1) % CAPTURE + 1;
+        // SAFETY: the entry holds CAPTURE bytes; the helper refuses to read behind the end.
         unsafe {
-            (*captured).length = (context.data_end() - context.data()) as u64;
-            let bytes = (&raw mut (*captured).bytes).cast();
-            if bpf_xdp_load_bytes(context.ctx, 0, bytes, (OUTER + LENGTH) as u32) != 0 {
-                bpf_xdp_load_bytes(context.ctx, 0, bytes, LENGTH as u32);
-            }
+            (*captured).length = length as u64;
+            bpf_xdp_load_bytes(context.ctx, 0, (&raw mut (*captured).bytes).cast(), kept as u32);
         }
     }
     xdp_action::XDP_DROP

@@ -1,0 +1,158 @@
+//! FDB entries through netlink, as zebra writes them, but many in one system call.
+
+use std::{io, net::Ipv4Addr};
+
+use anyhow::{Context as _, Result, bail};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+
+const RTM_NEWNEIGH: u16 = 28;
+const RTM_DELNEIGH: u16 = 29;
+const NLM_F_REQUEST: u16 = 1;
+const NLM_F_ACK: u16 = 4;
+const NLM_F_REPLACE: u16 = 0x100;
+const NLM_F_CREATE: u16 = 0x400;
+const NLMSG_ERROR: u16 = 2;
+const NDA_DST: u16 = 1;
+const NDA_LLADDR: u16 = 2;
+/// The device's own table, and the bridge's that it is a port of.
+const NTF_SELF: u8 = 2;
+const NTF_MASTER: u8 = 4;
+const NTF_EXT_LEARNED: u8 = 0x10;
+const NUD_REACHABLE: u16 = 2;
+const NUD_NOARP: u16 = 0x40;
+const AF_BRIDGE: u8 = 7;
+
+/// Bytes that are sent at once; the kernel takes twice as many without asking for more.
+const BATCH: usize = 64 << 10;
+
+/// Where a MAC address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Behind a bridge port.
+    Port(u32),
+    /// Behind a VTEP, through a vxlan device that is a bridge port.
+    Vtep {
+        /// The vxlan device.
+        vxlan: u32,
+        /// The VTEP's address.
+        address: Ipv4Addr,
+    },
+}
+
+/// A writer of FDB entries.
+#[derive(Debug)]
+pub struct Neighbours {
+    socket: Socket,
+    batch: Vec<u8>,
+    last: usize,
+    sequence: u32,
+}
+
+impl Neighbours {
+    /// Opens a socket in the present network namespace.
+    ///
+    /// # Errors
+    /// If the system has none.
+    pub fn open() -> Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE).context("cannot open a netlink socket")?;
+        socket.bind(&SocketAddr::new(0, 0)).context("cannot bind a netlink socket")?;
+        Ok(Self { socket, batch: Vec::with_capacity(BATCH + 128), last: 0, sequence: 0 })
+    }
+
+    /// Adds a MAC address that does not age, or moves it.
+    ///
+    /// # Errors
+    /// If the kernel does not take what was written so far.
+    pub fn replace(&mut self, mac: [u8; 6], place: Place) -> Result<()> {
+        self.queue(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, mac, place)
+    }
+
+    /// Removes a MAC address.
+    ///
+    /// # Errors
+    /// As [`Self::replace`].
+    pub fn remove(&mut self, mac: [u8; 6], place: Place) -> Result<()> {
+        self.queue(RTM_DELNEIGH, 0, mac, place)
+    }
+
+    fn queue(&mut self, kind: u16, flags: u16, mac: [u8; 6], place: Place) -> Result<()> {
+        // As FRR 8.4 does for remote MACs, and as `bridge fdb add … master static` for local ones.
+        let (ifindex, state, entry_flags, vtep) = match place {
+            Place::Port(port) => (port, NUD_NOARP, NTF_MASTER, None),
+            Place::Vtep { vxlan, address } => {
+                let flags = NTF_SELF | NTF_MASTER | NTF_EXT_LEARNED;
+                (vxlan, NUD_REACHABLE, flags, Some(address))
+            }
+        };
+        self.last = self.batch.len();
+        self.sequence = self.sequence.wrapping_add(1);
+        let length = 16 + 12 + 12 + if vtep.is_some() { 8 } else { 0 };
+        let out = &mut self.batch;
+        out.extend_from_slice(&u32::to_ne_bytes(length));
+        out.extend_from_slice(&kind.to_ne_bytes());
+        out.extend_from_slice(&(flags | NLM_F_REQUEST).to_ne_bytes());
+        out.extend_from_slice(&self.sequence.to_ne_bytes());
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&[AF_BRIDGE, 0, 0, 0]);
+        out.extend_from_slice(&ifindex.to_ne_bytes());
+        out.extend_from_slice(&state.to_ne_bytes());
+        out.extend_from_slice(&[entry_flags, 0]);
+        out.extend_from_slice(&10_u16.to_ne_bytes());
+        out.extend_from_slice(&NDA_LLADDR.to_ne_bytes());
+        out.extend_from_slice(&mac);
+        out.extend_from_slice(&[0; 2]);
+        if let Some(address) = vtep {
+            out.extend_from_slice(&8_u16.to_ne_bytes());
+            out.extend_from_slice(&NDA_DST.to_ne_bytes());
+            out.extend_from_slice(&address.octets());
+        }
+        if self.batch.len() >= BATCH { self.flush() } else { Ok(()) }
+    }
+
+    /// Hands everything to the kernel and waits until it is done.
+    ///
+    /// # Errors
+    /// With what the kernel refused first.
+    pub fn flush(&mut self) -> Result<()> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        // One acknowledgement, for the last entry; the kernel reports others only if they fail.
+        let flags = &mut self.batch[self.last + 6..self.last + 8];
+        let with_ack = u16::from_ne_bytes([flags[0], flags[1]]) | NLM_F_ACK;
+        flags.copy_from_slice(&with_ack.to_ne_bytes());
+        let sent = self.socket.send(&self.batch, 0).context("the kernel takes no FDB entries")?;
+        if sent != self.batch.len() {
+            bail!("the kernel took {sent} of {} bytes of FDB entries", self.batch.len());
+        }
+        self.batch.clear();
+        self.await_acknowledgement()
+    }
+
+    fn await_acknowledgement(&self) -> Result<()> {
+        let mut buffer = vec![0; BATCH];
+        loop {
+            let length = self
+                .socket
+                .recv(&mut &mut buffer[..], 0)
+                .context("the kernel does not answer about FDB entries")?;
+            let mut rest = buffer.get(..length).unwrap_or_default();
+            while let Some(header) = rest.first_chunk::<20>() {
+                let word = |at: usize| {
+                    u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+                };
+                if u16::from_ne_bytes([header[4], header[5]]) == NLMSG_ERROR {
+                    let code = word(16).cast_signed();
+                    if code != 0 {
+                        let error = io::Error::from_raw_os_error(-code);
+                        return Err(error).context("the kernel refuses an FDB entry");
+                    }
+                    if word(8) == self.sequence {
+                        return Ok(());
+                    }
+                }
+                rest = rest.get(word(0).next_multiple_of(4) as usize..).unwrap_or_default();
+            }
+        }
+    }
+}
