@@ -236,7 +236,10 @@ impl Contest<'_> {
         let mut times = vec![Vec::new(); contenders.len()];
         for round in 1..=self.effort.rounds {
             fabric.beat()?;
-            for (contender, times) in contenders.iter().zip(&mut times) {
+            // Everybody starts as often as the others.
+            for turn in 0..contenders.len() {
+                let turn = (turn + round as usize) % contenders.len();
+                let (contender, times) = (&contenders[turn], &mut times[turn]);
                 let before = fabric.counted(self.direction.reason())?;
                 times.push(race.turn(contender, destinations)?);
                 let forwarded = fabric.counted(self.direction.reason())? - before;

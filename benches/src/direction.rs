@@ -8,7 +8,7 @@ use crate::{
     flow::{Captured, OUTER},
     leaf::{Leaf, Plan, Site},
     outer,
-    race::Way,
+    race::{End, Way},
 };
 
 /// Where frames come from and go to.
@@ -42,7 +42,7 @@ impl Direction {
             Self::Decapsulate => (leaf.uplink, leaf.access, leaf.host),
             Self::Bridge => (leaf.access, leaf.other_access, leaf.other_host),
         };
-        Way { ingress, egress, sink }
+        Way { ingress, egress, sink, end: End::Driver }
     }
 
     /// Fabric's program.

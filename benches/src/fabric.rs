@@ -38,11 +38,34 @@ use crate::leaf::{
     vtep_address,
 };
 
-const DOMAIN: u16 = 1;
-const CIRCUIT: u16 = 1;
-const OTHER_CIRCUIT: u16 = 2;
-const GROUP: u32 = 1;
-const NEXTHOP: u16 = 1;
+/// What belongs together: an uplink, a domain, its ports; with indexes of its own in all maps.
+#[derive(Clone, Copy)]
+struct Lane {
+    number: u32,
+    vteps: u32,
+}
+
+impl Lane {
+    const fn domain(self) -> u16 {
+        1 + self.number as u16
+    }
+
+    const fn nexthop(self) -> u16 {
+        1 + self.number as u16
+    }
+
+    const fn group(self) -> u32 {
+        1 + self.number
+    }
+
+    const fn vtep(self, vtep: u32) -> u32 {
+        1 + self.number * self.vteps + vtep
+    }
+
+    const fn circuit(self, site: Site) -> u16 {
+        1 + 2 * self.number as u16 + matches!(site, Site::OtherAccess) as u16
+    }
+}
 
 /// A running Fabric.
 pub struct Fabric {
@@ -52,6 +75,7 @@ pub struct Fabric {
     /// The maps.
     pub maps: Maps,
     slots: Vec<u32>,
+    lanes: u32,
     // Keeps the programs of another build loaded.
     others: Vec<Ebpf>,
 }
@@ -72,27 +96,59 @@ impl Fabric {
     pub fn start_for(leaf: &Leaf, plan: &Plan) -> Result<Self> {
         let instance = Instance::new("bench")?;
         let buckets = buckets_for(plan.destinations + plan.destinations / 16);
-        let mut programs = Programs::load(&instance, buckets.max(fdb::BUCKETS))?;
+        let programs = Programs::load(&instance, buckets.max(fdb::BUCKETS))?;
         let maps = Maps::open(&instance, true)?;
-        let mut links = Links::default();
-        for (index, name, program) in [
-            (leaf.access, "access0", ACCESS),
-            (leaf.other_access, "access1", ACCESS),
-            (leaf.uplink, "uplink0", UPLINK),
-        ] {
-            let program = programs.get(program)?;
-            links
-                .attach(&instance, index, name, program, XdpMode::Driver)
-                .with_context(|| format!("cannot attach to {name}"))?;
-        }
-        let mut fabric =
-            Self { instance, programs, links, maps, slots: Vec::new(), others: Vec::new() };
-        fabric.fill(leaf, plan)?;
+        let mut fabric = Self {
+            instance,
+            programs,
+            links: Links::default(),
+            maps,
+            slots: Vec::new(),
+            lanes: 0,
+            others: Vec::new(),
+        };
+        fabric.attach(leaf.access, "access0", ACCESS)?;
+        fabric.attach(leaf.other_access, "access1", ACCESS)?;
+        fabric.attach(leaf.uplink, "uplink0", UPLINK)?;
+        let timeout_jiffies =
+            60 * heartbeat::measure_frequency(fabric.programs.get(HEARTBEAT)?, &fabric.maps)?;
+        fabric.maps.settings.update(0, |settings| {
+            settings.timeout_jiffies = timeout_jiffies;
+            settings.seed = 0x5eed;
+            settings.vxlan_ports_be = [UDP_PORT.to_be(), 0, 0, 0];
+        });
+        fabric.add_lane(leaf, plan)?;
         fabric.beat()?;
         Ok(fabric)
     }
 
-    fn fill(&mut self, leaf: &Leaf, plan: &Plan) -> Result<()> {
+    /// Attaches a program to an interface.
+    ///
+    /// # Errors
+    /// If the interface takes no program.
+    pub fn attach(&mut self, index: u32, name: &str, program: &'static str) -> Result<()> {
+        let program = self.programs.get(program)?;
+        self.links
+            .attach(&self.instance, index, name, program, XdpMode::Driver)
+            .with_context(|| format!("cannot attach to {name}"))
+    }
+
+    /// Adds ports and a bridge domain of their own, with the stations of a plan. The leaf's ports
+    /// must have our programs.
+    ///
+    /// # Errors
+    /// If a table has no room.
+    pub fn add_lane(&mut self, leaf: &Leaf, plan: &Plan) -> Result<()> {
+        let lane = Lane { number: self.lanes, vteps: plan.vteps };
+        self.lanes += 1;
+        self.add_underlay(leaf, lane)?;
+        self.add_domain(leaf, lane)?;
+        self.add_access(leaf.access, lane, Site::Access)?;
+        self.add_access(leaf.other_access, lane, Site::OtherAccess)?;
+        self.add_stations(plan, lane)
+    }
+
+    fn add_underlay(&mut self, leaf: &Leaf, lane: Lane) -> Result<()> {
         let uplink = self.add_port(
             leaf.uplink,
             Port {
@@ -107,8 +163,9 @@ impl Fabric {
         let mut macs = [0; 12];
         macs[..6].copy_from_slice(&SPINE_MAC);
         macs[6..].copy_from_slice(&UPLINK_MAC);
+        let nexthop = lane.nexthop();
         maps.nexthops.set(
-            u32::from(NEXTHOP),
+            nexthop.into(),
             &Nexthop {
                 macs,
                 port: uplink as u16,
@@ -118,69 +175,71 @@ impl Fabric {
             },
         );
         // Several buckets, as a leaf with several spines has them.
-        let count = 8 * CHUNK;
-        for chunk in 1..=8 {
-            maps.buckets.set(chunk, &Chunk { nexthops: [NEXTHOP; CHUNK as usize] });
+        const CHUNKS: u32 = 8;
+        let chunk = 1 + lane.number * CHUNKS;
+        for chunk in chunk..chunk + CHUNKS {
+            maps.buckets.set(chunk, &Chunk { nexthops: [nexthop; CHUNK as usize] });
         }
-        maps.groups.set(GROUP, &Group::new(Choice::Spread { chunk: 1, count, timed: false }));
+        let choice = Choice::Spread { chunk, count: CHUNKS * CHUNK, timed: false };
+        maps.groups.set(lane.group(), &Group::new(choice));
         let be = |address: std::net::Ipv4Addr| u32::from_ne_bytes(address.octets());
-        for vtep in 0..plan.vteps {
+        for vtep in 0..lane.vteps {
             let remote = be(vtep_address(vtep));
-            maps.vteps.set(vtep + 1, &Vtep::new(be(LOCAL), remote, GROUP));
+            maps.vteps.set(lane.vtep(vtep), &Vtep::new(be(LOCAL), remote, lane.group()));
             let peer = peers::key(be(LOCAL), remote);
             ensure!(
-                maps.peers.table().insert(peer, fdb::target(0, vtep + 1)),
+                maps.peers.table().insert(peer, fdb::target(0, lane.vtep(vtep))),
                 "the table of peers has no room for VTEP {vtep} of {}",
-                plan.vteps
+                lane.vteps
             );
         }
-        ensure!(
-            maps.vnis
-                .table()
-                .insert(vnis::key(UDP_PORT.to_be(), VNI), fdb::target(0, u32::from(DOMAIN))),
-            "the table of VNIs has no room"
-        );
-        maps.domains.set(
-            u32::from(DOMAIN),
+        Ok(())
+    }
+
+    fn add_domain(&self, leaf: &Leaf, lane: Lane) -> Result<()> {
+        let domain = lane.domain();
+        self.maps.domains.set(
+            domain.into(),
             &Domain {
-                vni: VNI,
-                local_be: be(LOCAL),
+                vni: VNI + lane.number,
+                local_be: u32::from_ne_bytes(LOCAL.octets()),
                 udp_port_be: UDP_PORT.to_be(),
                 flags: domains::FLAG_IN_USE,
                 ttl: TTL,
                 max_frame: ACCESS_MTU + 14,
-                // Half of what jiffies can count: no frame is sampled for the kernel while time runs.
+                // Half of what jiffies can count: no frame is sampled for the kernel while time
+                // runs.
                 refresh_jiffies: u32::MAX / 2,
                 bridge: leaf.bridge,
                 vxlan: leaf.vxlan,
                 ..Domain::default()
             },
         );
-        let table = maps.fdb.table();
+        let key = vnis::key(UDP_PORT.to_be(), VNI + lane.number);
+        let inserted = self.maps.vnis.table().insert(key, fdb::target(0, domain.into()));
+        ensure!(inserted, "the table of VNIs has no room");
+        Ok(())
+    }
+
+    fn add_stations(&self, plan: &Plan, lane: Lane) -> Result<()> {
+        let table = self.maps.fdb.table();
         for (mac, site, vtep) in plan.stations() {
             let target = match site {
-                Site::Access => fdb::target(fdb::KIND_LOCAL, u32::from(CIRCUIT)),
-                Site::OtherAccess => fdb::target(fdb::KIND_LOCAL, u32::from(OTHER_CIRCUIT)),
-                Site::Remote => fdb::target(fdb::KIND_REMOTE, vtep + 1),
+                Site::Remote => fdb::target(fdb::KIND_REMOTE, lane.vtep(vtep)),
+                local => fdb::target(fdb::KIND_LOCAL, lane.circuit(local).into()),
             };
             ensure!(
-                table.insert(fdb::key(DOMAIN, fdb::mac_number(mac)), target),
+                table.insert(fdb::key(lane.domain(), fdb::mac_number(mac)), target),
                 "the FDB has no room for all of {} stations",
                 plan.destinations
             );
         }
-        let mut settings = maps.settings.get(0);
-        settings.timeout_jiffies =
-            60 * heartbeat::measure_frequency(self.programs.get(HEARTBEAT)?, &self.maps)?;
-        settings.seed = 0x5eed;
-        settings.vxlan_ports_be = [UDP_PORT.to_be(), 0, 0, 0];
-        self.maps.settings.set(0, &settings);
-        self.add_access(leaf.access, CIRCUIT)?;
-        self.add_access(leaf.other_access, OTHER_CIRCUIT)
+        Ok(())
     }
 
     /// Makes a port of the bridge a member of the domain.
-    fn add_access(&mut self, index: u32, circuit: u16) -> Result<()> {
+    fn add_access(&mut self, index: u32, lane: Lane, site: Site) -> Result<()> {
+        let circuit = lane.circuit(site);
         let slot = self.add_port(
             index,
             Port {
@@ -192,10 +251,10 @@ impl Fabric {
             },
         )?;
         self.maps.circuits.set(
-            u32::from(circuit),
+            circuit.into(),
             &Circuit {
                 port: slot as u16,
-                domain: DOMAIN,
+                domain: lane.domain(),
                 max_frame: ACCESS_MTU + 14,
                 bridge_port: index,
                 ..Circuit::default()
@@ -272,6 +331,22 @@ impl Fabric {
             sum += counters.iter().map(|counter| counter.packets).sum::<u64>();
         }
         Ok(sum)
+    }
+
+    /// Says where a MAC address of the first domain is, or that it is unknown.
+    ///
+    /// # Errors
+    /// If the table has no room.
+    pub fn set_mac(&self, mac: [u8; 6], target: Option<u32>) -> Result<()> {
+        let table = self.maps.fdb.table();
+        let key = fdb::key(1, fdb::mac_number(mac));
+        match target {
+            Some(target) => ensure!(table.insert(key, target), "the FDB has no room"),
+            None => {
+                table.remove(key);
+            }
+        }
+        Ok(())
     }
 
     /// Interfaces with one of our programs.

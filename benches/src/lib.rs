@@ -3,6 +3,7 @@
 
 pub mod arena;
 pub mod contest;
+pub mod daemon;
 pub mod direction;
 pub mod environment;
 pub mod fabric;

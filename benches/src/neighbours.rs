@@ -109,7 +109,7 @@ impl Neighbours {
         if self.batch.len() >= BATCH { self.flush() } else { Ok(()) }
     }
 
-    /// Hands everything to the kernel and waits until it is done.
+    /// Hands everything to the kernel and makes sure that it took it.
     ///
     /// # Errors
     /// With what the kernel refused first.
@@ -117,6 +117,16 @@ impl Neighbours {
         if self.batch.is_empty() {
             return Ok(());
         }
+        self.send()?;
+        self.acknowledged()
+    }
+
+    /// Hands everything to the kernel, which has done it when this returns. [`Self::acknowledged`]
+    /// has to follow.
+    ///
+    /// # Errors
+    /// If the socket fails.
+    pub fn send(&mut self) -> Result<()> {
         // One acknowledgement, for the last entry; the kernel reports others only if they fail.
         let flags = &mut self.batch[self.last + 6..self.last + 8];
         let with_ack = u16::from_ne_bytes([flags[0], flags[1]]) | NLM_F_ACK;
@@ -126,10 +136,14 @@ impl Neighbours {
             bail!("the kernel took {sent} of {} bytes of FDB entries", self.batch.len());
         }
         self.batch.clear();
-        self.await_acknowledgement()
+        Ok(())
     }
 
-    fn await_acknowledgement(&self) -> Result<()> {
+    /// Reads what the kernel says about everything that was sent.
+    ///
+    /// # Errors
+    /// With what the kernel refused first.
+    pub fn acknowledged(&self) -> Result<()> {
         let mut buffer = vec![0; BATCH];
         loop {
             let length = self

@@ -1,6 +1,7 @@
 //! Contenders take turns in sending frames to the sink.
 
 use std::{
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -9,7 +10,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use aya::{
     Ebpf,
     maps::{Array, DevMap, MapData, PerCpuArray, ProgramArray},
-    programs::{ProgramFd, TestRun as _, TestRunAttrs, TestRunOptions, Xdp, XdpMode, xdp::XdpLink},
+    programs::{
+        ProgramFd, SchedClassifier, TcAttachType, TestRun as _, TestRunAttrs, TestRunOptions, Xdp,
+        XdpMode, tc::SchedClassifierLink, xdp::XdpLink,
+    },
 };
 
 use crate::{
@@ -31,6 +35,17 @@ pub struct Way {
     pub egress: u32,
     /// Interface where they arrive: the other end of `egress`.
     pub sink: u32,
+    /// Where on it.
+    pub end: End,
+}
+
+/// What counts as arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// An XDP program on the sink, so that nothing of the kernel's receive path is timed.
+    Driver,
+    /// The first hook of the kernel behind all XDP programs, whatever is attached to the sink.
+    Kernel,
 }
 
 /// Someone who brings frames to the sink, or drops them on the way.
@@ -46,15 +61,39 @@ pub struct Contender {
     pub grows: Option<i64>,
 }
 
+#[expect(dead_code, reason = "held only to be dropped")]
+enum SinkLink {
+    Xdp(XdpLink),
+    Classifier(SchedClassifierLink),
+}
+
+/// What has arrived at a sink, for whoever wants to know while frames are on their way.
+#[derive(Clone)]
+pub struct Arrivals(Arc<PerCpuArray<MapData, Arrived>>);
+
+impl Arrivals {
+    /// Everything since the race was prepared.
+    ///
+    /// # Errors
+    /// If the counters cannot be read.
+    pub fn count(&self) -> Result<Arrived> {
+        let counters = self.0.get(&0, 0)?;
+        Ok(counters.iter().fold(Arrived::default(), |sum, one| Arrived {
+            frames: sum.frames + one.frames,
+            bytes: sum.bytes + one.bytes,
+        }))
+    }
+}
+
 /// Generator and sink.
 pub struct Race {
     ebpf: Ebpf,
     generator: Array<MapData, Generator>,
     contender: ProgramArray<MapData>,
-    arrived: PerCpuArray<MapData, Arrived>,
+    arrived: Arrivals,
     captured: Array<MapData, Captured>,
     // Name of the program at the sink, and its link, which detaches when dropped.
-    sink: (&'static str, Option<XdpLink>),
+    sink: (&'static str, Option<SinkLink>),
     way: Way,
     /// What is offered.
     pub traffic: Traffic,
@@ -67,7 +106,8 @@ impl Race {
     /// # Errors
     /// As [`Self::along`].
     pub fn prepare(leaf: &Leaf) -> Result<Self> {
-        Self::along(Way { ingress: leaf.access, egress: leaf.uplink, sink: leaf.sink })
+        let Leaf { access, uplink, sink, .. } = *leaf;
+        Self::along(Way { ingress: access, egress: uplink, sink, end: End::Driver })
     }
 
     /// Loads generator, baselines and sink, and puts the sink where the way ends.
@@ -79,6 +119,9 @@ impl Race {
         for name in ["offer", "redirect", "kernel", "discard", "sink", "capture"] {
             program(&mut ebpf, name)?.load().with_context(|| format!("cannot load {name}"))?;
         }
+        for name in ["reached", "reached_capture"] {
+            classifier(&mut ebpf, name)?.load().with_context(|| format!("cannot load {name}"))?;
+        }
         let mut egress = DevMap::try_from(ebpf.take_map("egress").context("no map egress")?)?;
         egress.set(0, way.egress, None, 0)?;
         let map = |ebpf: &mut Ebpf, name: &str| {
@@ -86,12 +129,12 @@ impl Race {
         };
         let generator = Array::try_from(map(&mut ebpf, "generator")?)?;
         let contender = ProgramArray::try_from(map(&mut ebpf, "contender")?)?;
-        let arrived = PerCpuArray::try_from(map(&mut ebpf, "arrived")?)?;
+        let arrived = Arrivals(Arc::new(PerCpuArray::try_from(map(&mut ebpf, "arrived")?)?));
         let captured = Array::try_from(map(&mut ebpf, "captured")?)?;
         let sink = ("", None);
         let traffic = Traffic::default();
         let mut race = Self { ebpf, generator, contender, arrived, captured, sink, way, traffic };
-        race.use_sink("sink")?;
+        race.use_sink(false)?;
         Ok(race)
     }
 
@@ -103,14 +146,43 @@ impl Race {
         Ok(program(&mut self.ebpf, name)?.fd()?.try_clone()?)
     }
 
-    /// Lets the sink keep what arrives (`capture`) or only count it (`sink`).
-    fn use_sink(&mut self, name: &'static str) -> Result<()> {
-        if self.sink.0 != name {
-            self.sink.1 = None;
-            let program = program(&mut self.ebpf, name)?;
-            let link = program.attach_to_if_index(self.way.sink, XdpMode::Driver)?;
-            self.sink = (name, Some(program.take_link(link)?));
+    /// Attaches one of the baselines to an interface until the link is dropped.
+    ///
+    /// # Errors
+    /// As [`Self::baseline`], and if the interface takes no program.
+    pub fn attach_baseline(&mut self, name: &str, index: u32) -> Result<XdpLink> {
+        let program = program(&mut self.ebpf, name)?;
+        let link = program.attach_to_if_index(index, XdpMode::Driver)?;
+        Ok(program.take_link(link)?)
+    }
+
+    /// Lets the sink keep what arrives or only count it.
+    fn use_sink(&mut self, keep: bool) -> Result<()> {
+        let Way { sink, end, .. } = self.way;
+        let name = match (end, keep) {
+            (End::Driver, false) => "sink",
+            (End::Driver, true) => "capture",
+            (End::Kernel, false) => "reached",
+            (End::Kernel, true) => "reached_capture",
+        };
+        if self.sink.0 == name {
+            return Ok(());
         }
+        self.sink.1 = None;
+        let link = match end {
+            End::Driver => {
+                let program = program(&mut self.ebpf, name)?;
+                let link = program.attach_to_if_index(sink, XdpMode::Driver)?;
+                SinkLink::Xdp(program.take_link(link)?)
+            }
+            End::Kernel => {
+                let interface = interface_name(sink)?;
+                let program = classifier(&mut self.ebpf, name)?;
+                let link = program.attach(&interface, TcAttachType::Ingress)?;
+                SinkLink::Classifier(program.take_link(link)?)
+            }
+        };
+        self.sink = (name, Some(link));
         Ok(())
     }
 
@@ -120,7 +192,7 @@ impl Race {
     /// # Errors
     /// If not every frame arrives, or not in the expected length.
     pub fn turn(&mut self, contender: &Contender, destinations: u32) -> Result<f64> {
-        self.use_sink("sink")?;
+        self.use_sink(false)?;
         let first = Flow::from_number(0, destinations - 1);
         let took = self.send(contender, &first, destinations, contender.frames)?;
         Ok(took.as_nanos() as f64)
@@ -138,7 +210,7 @@ impl Race {
         destinations: u32,
         frames: u32,
     ) -> Result<Vec<Captured>> {
-        self.use_sink("capture")?;
+        self.use_sink(true)?;
         let place = self.arrived()?.frames;
         let places: Vec<_> = (place..place + u64::from(frames.min(CAPTURES as u32)))
             .map(|place| (place % CAPTURES as u64) as u32)
@@ -242,15 +314,32 @@ impl Race {
     }
 
     fn arrived(&self) -> Result<Arrived> {
-        let counters = self.arrived.get(&0, 0)?;
-        Ok(counters.iter().fold(Arrived::default(), |sum, one| Arrived {
-            frames: sum.frames + one.frames,
-            bytes: sum.bytes + one.bytes,
-        }))
+        self.arrived.count()
+    }
+
+    /// The sink's counters.
+    #[must_use]
+    pub fn arrivals(&self) -> Arrivals {
+        self.arrived.clone()
     }
 }
 
 fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
     let program = ebpf.program_mut(name).with_context(|| format!("no program {name}"))?;
     Ok(program.try_into()?)
+}
+
+fn classifier<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut SchedClassifier> {
+    let program = ebpf.program_mut(name).with_context(|| format!("no program {name}"))?;
+    Ok(program.try_into()?)
+}
+
+fn interface_name(index: u32) -> Result<String> {
+    let mut name = [0; libc::IF_NAMESIZE];
+    // SAFETY: the buffer has the size that the call asks for.
+    let found = unsafe { libc::if_indextoname(index, name.as_mut_ptr()) };
+    ensure!(!found.is_null(), "there is no interface {index}");
+    let bytes: Vec<u8> =
+        name.iter().take_while(|byte| **byte != 0).map(|byte| byte.cast_unsigned()).collect();
+    String::from_utf8(bytes).context("the name of an interface is not valid text")
 }

@@ -39,6 +39,21 @@ pub struct Entry {
     pub environment: Environment,
 }
 
+/// What an entry found that is no time of a frame.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figures {
+    /// Unique among all entries.
+    pub name: String,
+    /// Figure, with its unit in its name → value.
+    pub figures: BTreeMap<String, f64>,
+    /// True if every figure is within its bar.
+    pub meets_bar: bool,
+    /// What was measured.
+    pub settings: BTreeMap<String, Value>,
+    /// Where it was measured.
+    pub environment: Environment,
+}
+
 /// Where the report is.
 #[must_use]
 pub fn path() -> PathBuf {

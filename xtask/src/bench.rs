@@ -1,6 +1,10 @@
 //! `cargo xtask bench`: measures, and writes `target/bench/report.json`.
 
-use std::{ffi::OsString, fs, path::Path};
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -15,6 +19,9 @@ use crate::{
 pub(crate) struct Arguments {
     /// A benchmark (encap) or one entry of its report (encap-64k-macs); all without one.
     name: Option<String>,
+    /// Fewer entries, rounds and frames: all of it within two minutes, to see that it works.
+    #[arg(long)]
+    quick: bool,
     /// Arguments for the benchmark; `-- --help` shows which it takes.
     #[arg(last = true)]
     arguments: Vec<OsString>,
@@ -29,16 +36,36 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let all = questions(&workspace::root().join("benches/src/bin"))?;
     let runs = select(&all, arguments.name.as_deref())?;
     setup::ensure(Scope::Lab)?;
+    // Built before the first is run, so that no compiler runs beside a measurement.
+    process::run(workspace::cargo().args(["build", "--quiet", "--package", "fabric-benches"]))?;
+    let daemon = match runs.iter().any(|(question, _)| *question == WITH_DAEMON) {
+        true => Some(fabricd()?),
+        false => None,
+    };
     for (question, entry) in runs {
         // What is timed runs in the kernel, and BPF programs are always optimised; the usual
         // profile saves a second build of everything around them.
         let mut run = workspace::cargo();
         run.args(["run", "--quiet", "--package", "fabric-benches", "--bin", question, "--"])
             .args(entry)
+            .args(arguments.quick.then_some("--quick"))
             .args(&arguments.arguments);
+        if let Some(daemon) = daemon.as_ref().filter(|_| question == WITH_DAEMON) {
+            run.arg("--fabricd").arg(daemon);
+        }
         process::run(&mut run).with_context(|| format!("the benchmark {question} failed"))?;
     }
     Ok(())
+}
+
+/// The benchmark that times the daemon.
+const WITH_DAEMON: &str = "scale";
+
+/// fabricd as it is installed: unlike the packet path, it depends on the profile.
+fn fabricd() -> Result<PathBuf> {
+    let arguments = ["build", "--quiet", "--release", "--package", "fabric-user"];
+    process::run(workspace::cargo().args(arguments).args(["--bin", "fabricd"]))?;
+    Ok(workspace::target_folder()?.join("release/fabricd"))
 }
 
 /// The questions that the folder `binaries` holds, one a file.

@@ -9,11 +9,13 @@ mod flow;
 mod tunnel;
 
 use aya_ebpf::{
-    bindings::xdp_action,
+    bindings::{TC_ACT_SHOT, xdp_action},
     btf_maps::{Array, DevMap, PerCpuArray, ProgramArray},
-    helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, generated::bpf_xdp_load_bytes},
-    macros::{btf_map, xdp},
-    programs::XdpContext,
+    helpers::{
+        bpf_skb_load_bytes, bpf_xdp_adjust_head, bpf_xdp_adjust_tail, generated::bpf_xdp_load_bytes,
+    },
+    macros::{btf_map, classifier, xdp},
+    programs::{TcContext, XdpContext},
 };
 use fabric_common::schema::MMAPABLE;
 
@@ -114,29 +116,54 @@ pub fn discard(_context: XdpContext) -> u32 {
 /// Where frames end: counts and drops.
 #[xdp]
 pub fn sink(context: XdpContext) -> u32 {
-    let _before = count(&context);
+    let _before = count(context.data_end() - context.data());
     xdp_action::XDP_DROP
 }
 
 /// Where frames end: keeps, counts and drops.
 #[xdp]
 pub fn capture(context: XdpContext) -> u32 {
-    let before = count(&context);
-    if let Some(captured) = CAPTURED.get_ptr_mut(before as u32 % CAPTURES as u32) {
-        let length = context.data_end() - context.data();
-        // What the verifier understands: 1 to CAPTURE.
-        let kept = (length - 1) % CAPTURE + 1;
-        // SAFETY: the entry holds CAPTURE bytes; the helper refuses to read behind the end.
-        unsafe {
-            (*captured).length = length as u64;
-            bpf_xdp_load_bytes(context.ctx, 0, (&raw mut (*captured).bytes).cast(), kept as u32);
-        }
-    }
+    let length = context.data_end() - context.data();
+    keep(length, |bytes, kept| {
+        // SAFETY: there is room for so many bytes; the helper refuses to read behind the end.
+        unsafe { bpf_xdp_load_bytes(context.ctx, 0, bytes, kept) };
+    });
     xdp_action::XDP_DROP
 }
 
+/// The first thing in the kernel that a packet reaches: counts and drops.
+#[classifier]
+pub fn reached(context: TcContext) -> i32 {
+    let _before = count(context.len() as usize);
+    TC_ACT_SHOT as i32
+}
+
+/// As `reached`, and keeps.
+#[classifier]
+pub fn reached_capture(context: TcContext) -> i32 {
+    keep(context.len() as usize, |bytes, kept| {
+        // SAFETY: as in `capture`.
+        unsafe { bpf_skb_load_bytes(context.skb.skb.cast(), 0, bytes, kept) };
+    });
+    TC_ACT_SHOT as i32
+}
+
 #[inline(always)]
-fn count(context: &XdpContext) -> u64 {
+fn keep(length: usize, load: impl FnOnce(*mut core::ffi::c_void, u32)) {
+    let before = count(length);
+    if let Some(captured) = CAPTURED.get_ptr_mut(before as u32 % CAPTURES as u32) {
+        // What the verifier understands: 1 to CAPTURE.
+        let kept = (length - 1) % CAPTURE + 1;
+        // SAFETY: the entry that was just looked up.
+        unsafe {
+            (*captured).length = length as u64;
+            load((&raw mut (*captured).bytes).cast(), kept as u32);
+        }
+    }
+}
+
+#[inline(always)]
+fn count(length: usize) -> u64 {
     let Some(arrived) = ARRIVED.get_ptr_mut(0) else {
         return 0;
     };
@@ -144,7 +171,7 @@ fn count(context: &XdpContext) -> u64 {
     let arrived = unsafe { &mut *arrived };
     let before = arrived.frames;
     arrived.frames = before + 1;
-    arrived.bytes += (context.data_end() - context.data()) as u64;
+    arrived.bytes += length as u64;
     before
 }
 
