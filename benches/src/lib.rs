@@ -12,6 +12,7 @@ pub mod leaf;
 pub mod neighbours;
 pub mod object;
 pub mod outer;
+pub mod plot;
 pub mod processor;
 pub mod race;
 pub mod report;
