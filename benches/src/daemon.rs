@@ -6,6 +6,7 @@ use std::{
     os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -25,7 +26,9 @@ const START: Duration = Duration::from_secs(120);
 pub struct Daemon {
     child: Child,
     folder: PathBuf,
-    /// From its start to its word that the maps are in sync.
+    /// From its start until its programs and empty maps are there: what follows is the dump.
+    pub loaded: Duration,
+    /// From its start to its word that the maps are in sync and used.
     pub ready: Duration,
 }
 
@@ -75,7 +78,13 @@ impl Daemon {
             .stderr(log)
             .spawn()
             .with_context(|| format!("{} does not start", program.display()))?;
-        let mut daemon = Self { child, folder, ready: Duration::ZERO };
+        let mut daemon = Self { child, folder, loaded: Duration::ZERO, ready: Duration::ZERO };
+        // The last that it does before it asks the kernel is to write its settings into the maps.
+        while !daemon.maps().is_ok_and(|maps| maps.settings.get(0).timeout_jiffies != 0) {
+            daemon.still_starts(begin)?;
+            thread::sleep(Duration::from_micros(200));
+        }
+        daemon.loaded = begin.elapsed();
         let mut buffer = [0; 256];
         loop {
             let length = notify.recv(&mut buffer).unwrap_or(0);
@@ -83,14 +92,17 @@ impl Daemon {
                 daemon.ready = begin.elapsed();
                 return Ok(daemon);
             }
-            if daemon.child.try_wait()?.is_some() || begin.elapsed() > START {
-                let log = fs::read_to_string(daemon.folder.join("log")).unwrap_or_default();
-                bail!(
-                    "fabricd does not come into sync: {}",
-                    log.lines().last().unwrap_or("no word")
-                );
-            }
+            daemon.still_starts(begin)?;
         }
+    }
+
+    fn still_starts(&mut self, begin: Instant) -> Result<()> {
+        if self.child.try_wait()?.is_some() || begin.elapsed() > START {
+            let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            let last = log.lines().last().unwrap_or("no word");
+            bail!("fabricd does not come into sync: {last}");
+        }
+        Ok(())
     }
 
     /// Its maps, to look at.

@@ -172,15 +172,6 @@ impl<'a> Scale<'a> {
         let entry = self.entry;
         let median = |values: &[f64]| samples::quantile(values, 0.5).context("nothing measured");
 
-        let mut empty = Vec::new();
-        for _ in 0..self.effort.starts {
-            let daemon = Daemon::start(self.fabricd, entry.macs)?;
-            empty.push(ms(daemon.ready));
-            daemon.stop()?;
-        }
-        let empty = median(&empty)?;
-        note("start without MACs, ms", empty);
-
         let begin = Instant::now();
         for source in 0..SOURCES {
             self.neighbours.replace(source_mac(source), Place::Port(self.leaf.access))?;
@@ -192,19 +183,19 @@ impl<'a> Scale<'a> {
         self.neighbours.flush()?;
         note("kernel learns MACs, ms", ms(begin.elapsed()));
 
-        let mut full = Vec::new();
+        let (mut loads, mut syncs) = (Vec::new(), Vec::new());
         let mut daemon = None;
         for _ in 0..self.effort.starts {
             drop(daemon.take());
             let started = Daemon::start(self.fabricd, entry.macs)?;
-            full.push(ms(started.ready));
+            loads.push(ms(started.loaded));
+            syncs.push(ms(started.ready - started.loaded));
             self.check(&started.maps()?, "after the start")?;
             daemon = Some(started);
         }
         let daemon = daemon.context("no start")?;
-        let full = median(&full)?;
-        note("start with MACs, ms", full);
-        note("kernel dump to forwarding, ms", full - empty);
+        note("start to programs and maps, ms", median(&loads)?);
+        note("kernel dump to forwarding, ms", median(&syncs)?);
         self.check_forwarding(&daemon.maps()?)?;
         let memory = daemon.memory()?;
         note("memory of its own, MB", mb(memory.own));
