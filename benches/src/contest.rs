@@ -154,8 +154,19 @@ const REDIRECT: &str = "redirect";
 /// Runs a question's binary.
 #[must_use]
 pub fn main(direction: Direction, entries: &[Entry]) -> ExitCode {
-    match run(direction, entries, &Arguments::parse()) {
-        Ok(_) => ExitCode::SUCCESS,
+    main_then(direction, entries, |_| Ok(()))
+}
+
+/// Runs a question's binary, and then looks at all that was found.
+#[must_use]
+pub fn main_then(
+    direction: Direction,
+    entries: &[Entry],
+    then: impl FnOnce(&[report::Entry]) -> Result<()>,
+) -> ExitCode {
+    let found = run(direction, entries, &Arguments::parse());
+    match found.and_then(|found| then(&found)) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

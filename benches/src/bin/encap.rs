@@ -4,11 +4,13 @@
 //! One leaf, one core, live frames from the generator through the program on the access port and
 //! the uplink to a sink that counts.
 
-use std::process::ExitCode;
+use std::{collections::BTreeMap, process::ExitCode};
 
+use anyhow::Result;
 use fabric_benches::{
     contest::{self, Entry, When},
     direction::Direction,
+    report,
     traffic::Size,
 };
 
@@ -36,6 +38,43 @@ const ENTRIES: [Entry; 18] = [
     Entry::new("encap-1m-macs-imix", When::All, M).size(Size::Imix),
 ];
 
+/// At most so many nanoseconds more with a million MAC addresses than with a thousand.
+const GROWTH_BAR: f64 = 60.0;
+
 fn main() -> ExitCode {
-    contest::main(Direction::Encapsulate, &ENTRIES)
+    contest::main_then(Direction::Encapsulate, &ENTRIES, growth)
+}
+
+/// What more MAC addresses cost. Entries are measured one after the other, so each is taken next to
+/// the bare redirect of its own rounds.
+fn growth(found: &[report::Entry]) -> Result<()> {
+    let cost = |name: &str| {
+        let entry = found.iter().find(|entry| entry.name == name)?;
+        Some(entry.contenders_ns.get("fabric")? - entry.contenders_ns.get("redirect")?)
+    };
+    let (Some(few), Some(last)) = (cost("encap-1k-macs"), found.last()) else {
+        return Ok(());
+    };
+    let costs = [("64k", "encap-64k-macs"), ("1m", "encap-1m-macs")];
+    let figures: BTreeMap<_, _> = costs
+        .iter()
+        .filter_map(|(many, name)| {
+            Some((format!("growth from 1k to {many} MACs, ns"), cost(name)? - few))
+        })
+        .collect();
+    let meets_bar = figures.values().all(|growth| *growth <= GROWTH_BAR);
+    for (name, growth) in &figures {
+        println!("encap: {name}: {growth:.1}; the bar is at most {GROWTH_BAR}");
+    }
+    let quick = last.settings.get("quick").cloned().unwrap_or_default();
+    report::write(
+        &report::path(),
+        &[report::Figures {
+            name: "encap-growth".into(),
+            figures,
+            meets_bar,
+            settings: [("quick".to_owned(), quick)].into(),
+            environment: last.environment.clone(),
+        }],
+    )
 }
