@@ -47,11 +47,12 @@ impl Dirty {
 }
 
 impl BitOrAssign for Dirty {
-    fn bitor_assign(&mut self, mut other: Self) {
+    fn bitor_assign(&mut self, other: Self) {
         self.bridging |= other.bridging;
         self.underlay |= other.underlay;
         self.routing_stale |= other.routing_stale;
-        self.neighbours.append(&mut other.neighbours);
-        self.macs.append(&mut other.macs);
+        // Not `append`, which rebuilds the whole set for every single event of a batch.
+        self.neighbours.extend(other.neighbours);
+        self.macs.extend(other.macs);
     }
 }
