@@ -19,7 +19,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 const INSTANCE: &str = "bench";
 /// With a million MAC addresses on a busy machine.
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_secs(300);
 
 /// A running fabricd, which ends with this value.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Daemon {
     /// Starts the `program` with room for `macs` MAC addresses and waits until it is in sync.
     ///
     /// # Errors
-    /// If it does not start, or says no within two minutes.
+    /// If it does not start, or is not in sync within five minutes.
     pub fn start(program: &Path, macs: u32) -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("fabric-bench-{}", std::process::id()));
         let _left = fs::remove_dir_all(&folder);

@@ -7,11 +7,14 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 const RTM_NEWNEIGH: u16 = 28;
 const RTM_DELNEIGH: u16 = 29;
+const RTM_GETNEIGH: u16 = 30;
 const NLM_F_REQUEST: u16 = 1;
 const NLM_F_ACK: u16 = 4;
 const NLM_F_REPLACE: u16 = 0x100;
 const NLM_F_CREATE: u16 = 0x400;
+const NLM_F_DUMP: u16 = 0x300;
 const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
 const NDA_DST: u16 = 1;
 const NDA_LLADDR: u16 = 2;
 /// The device's own table, and the bridge's that it is a port of.
@@ -73,6 +76,28 @@ impl Neighbours {
     /// As [`Self::replace`].
     pub fn remove(&mut self, mac: [u8; 6], place: Place) -> Result<()> {
         self.queue(RTM_DELNEIGH, 0, mac, place)
+    }
+
+    /// Reads all FDB entries as fabricd does, and throws them away: how many there are.
+    ///
+    /// # Errors
+    /// If the socket fails.
+    pub fn count(&mut self) -> Result<usize> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut request = Vec::new();
+        request.extend_from_slice(&28_u32.to_ne_bytes());
+        request.extend_from_slice(&RTM_GETNEIGH.to_ne_bytes());
+        request.extend_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+        request.extend_from_slice(&self.sequence.to_ne_bytes());
+        request.extend_from_slice(&[0; 4]);
+        request.extend_from_slice(&[AF_BRIDGE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        self.socket.send(&request, 0).context("the kernel takes no request for FDB entries")?;
+        let mut entries = 0;
+        self.answers(|kind, _| {
+            entries += usize::from(kind == RTM_NEWNEIGH);
+            (kind == NLMSG_DONE).then_some(Ok(()))
+        })?;
+        Ok(entries)
     }
 
     fn queue(&mut self, kind: u16, flags: u16, mac: [u8; 6], place: Place) -> Result<()> {
@@ -144,6 +169,23 @@ impl Neighbours {
     /// # Errors
     /// With what the kernel refused first.
     pub fn acknowledged(&self) -> Result<()> {
+        let sequence = self.sequence.to_ne_bytes();
+        self.answers(|kind, message| {
+            // Length, kind, flags, sequence, port; then the error and the request's header.
+            let code = message.get(16..20)?.try_into().ok().map(i32::from_ne_bytes)?;
+            if kind != NLMSG_ERROR {
+                None
+            } else if code != 0 {
+                let error = io::Error::from_raw_os_error(-code);
+                Some(Err(error).context("the kernel refuses an FDB entry"))
+            } else {
+                (message.get(8..12)? == sequence).then_some(Ok(()))
+            }
+        })
+    }
+
+    /// Reads messages, of which `until` sees the kind and all bytes, until it says something.
+    fn answers(&self, mut until: impl FnMut(u16, &[u8]) -> Option<Result<()>>) -> Result<()> {
         let mut buffer = vec![0; BATCH];
         loop {
             let length = self
@@ -151,21 +193,13 @@ impl Neighbours {
                 .recv(&mut &mut buffer[..], 0)
                 .context("the kernel does not answer about FDB entries")?;
             let mut rest = buffer.get(..length).unwrap_or_default();
-            while let Some(header) = rest.first_chunk::<20>() {
-                let word = |at: usize| {
-                    u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
-                };
-                if u16::from_ne_bytes([header[4], header[5]]) == NLMSG_ERROR {
-                    let code = word(16).cast_signed();
-                    if code != 0 {
-                        let error = io::Error::from_raw_os_error(-code);
-                        return Err(error).context("the kernel refuses an FDB entry");
-                    }
-                    if word(8) == self.sequence {
-                        return Ok(());
-                    }
+            while let Some(&[a, b, c, d, low, high, ..]) = rest.first_chunk::<16>() {
+                let length = u32::from_ne_bytes([a, b, c, d]) as usize;
+                let message = rest.get(..length).context("an answer of the kernel is cut off")?;
+                if let Some(end) = until(u16::from_ne_bytes([low, high]), message) {
+                    return end;
                 }
-                rest = rest.get(word(0).next_multiple_of(4) as usize..).unwrap_or_default();
+                rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
             }
         }
     }
