@@ -1,5 +1,5 @@
-//! Compiles the programs that offer, send back and count frames, and leaves the object in
-//! `OUT_DIR`, from where `src/object.rs` embeds it.
+//! Compiles the programs that offer, send back and count frames and those that look addresses up,
+//! and leaves the objects in `OUT_DIR`, from where `src/object.rs` embeds them.
 
 #[path = "../fabric-ebpf/compile.rs"]
 mod compile;
@@ -8,5 +8,7 @@ mod compile;
 mod locate;
 
 fn main() {
-    compile::run("bench", &[], "bench.o", &["benches/src/flow.rs", "benches/src/tunnel.rs"]);
+    let shared = ["flow", "routed", "tunnel"].map(|name| format!("benches/src/{name}.rs"));
+    compile::run("bench", &[], "bench.o", &shared.each_ref().map(String::as_str));
+    compile::run("lpm", &[], "lpm.o", &["benches/src/lookups.rs"]);
 }

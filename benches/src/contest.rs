@@ -5,28 +5,26 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::{self, IsTerminal as _, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
+use aya::programs::ProgramFd;
 use clap::Parser;
-use comfy_table::Table;
 
 use crate::{
+    answer::{FABRIC, KERNEL, REDIRECT, progress},
     arena,
-    direction::Direction,
-    environment::{self, Environment},
-    fabric::Fabric,
-    flow::{CAPTURES, Flow, SOURCES},
-    leaf::{self, Leaf},
+    environment::Environment,
+    flow::{CAPTURES, Captured, Flow, SOURCES},
     processor,
     race::{BATCH, Contender, Race},
     report,
-    samples::{self, Summary},
-    traffic::{Size, Traffic},
+    traffic::Size,
 };
+
+const DISCARD: &str = "discard";
 
 /// What a question about a way of frames is asked with.
 #[derive(Debug, Parser)]
@@ -58,85 +56,23 @@ pub enum When {
     All,
 }
 
-/// A question with numbers, and the answer that is asked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry {
-    /// Name in the report.
-    pub name: &'static str,
-    /// When it is measured.
-    pub when: When,
-    /// Stations that frames go to, a power of two.
-    pub destinations: u32,
-    /// Length of frames.
-    pub size: Size,
-    /// Number of flows, a power of two; `None`: all that differ in stations and port.
-    pub flows: Option<u64>,
-    /// Remote VTEPs, a power of two.
-    pub vteps: u32,
-    /// At least so many times the kernel's rate.
-    pub kernel_bar: Option<f64>,
-    /// At most so many times the time of a bare redirect.
-    pub redirect_bar: Option<f64>,
-}
-
-impl Entry {
-    /// Frames of 64 bytes to `destinations` stations, as many flows as there can be, 64 VTEPs.
-    #[must_use]
-    pub const fn new(name: &'static str, when: When, destinations: u32) -> Self {
-        Self {
-            name,
-            when,
-            destinations,
-            size: Size::Fixed(64),
-            flows: None,
-            vteps: leaf::VTEPS,
-            kernel_bar: None,
-            redirect_bar: None,
-        }
-    }
-
-    /// The same with other lengths.
-    #[must_use]
-    pub const fn size(self, size: Size) -> Self {
-        Self { size, ..self }
-    }
-
-    /// The same with so many flows.
-    #[must_use]
-    pub const fn flows(self, flows: u64) -> Self {
-        Self { flows: Some(flows), ..self }
-    }
-
-    /// The same with so many VTEPs.
-    #[must_use]
-    pub const fn vteps(self, vteps: u32) -> Self {
-        Self { vteps, ..self }
-    }
-
-    /// At least so many times the kernel's rate is asked for.
-    #[must_use]
-    pub const fn kernel(self, bar: f64) -> Self {
-        Self { kernel_bar: Some(bar), ..self }
-    }
-
-    /// At most so many times the time of a bare redirect is allowed.
-    #[must_use]
-    pub const fn redirect(self, bar: f64) -> Self {
-        Self { redirect_bar: Some(bar), ..self }
-    }
-}
-
 /// How much is measured.
-struct Effort {
-    rounds: u32,
-    frames: u32,
-    kernel_frames: u32,
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Rounds in which every contender takes one turn.
+    pub rounds: u32,
+    /// Frames of a turn.
+    pub frames: u32,
+    /// Frames of the kernel's turns.
+    pub kernel_frames: u32,
     /// Flows whose packets are compared byte by byte.
-    compared: u32,
+    pub compared: u32,
 }
 
 impl Effort {
-    fn of(arguments: &Arguments) -> Self {
+    /// What the arguments ask for.
+    #[must_use]
+    pub fn of(arguments: &Arguments) -> Self {
         let usual = if arguments.quick {
             Self { rounds: 6, frames: 250_000, kernel_frames: 50_000, compared: 12 }
         } else {
@@ -147,25 +83,37 @@ impl Effort {
     }
 }
 
-const FABRIC: &str = "fabric";
-const KERNEL: &str = "kernel";
-const REDIRECT: &str = "redirect";
+/// Fabric, ready to forward.
+pub trait Forwarder {
+    /// The daemon's sign of life; lasts for a minute.
+    ///
+    /// # Errors
+    /// If the heartbeat program cannot run.
+    fn beat(&mut self) -> Result<()>;
 
-/// Runs a question's binary.
-#[must_use]
-pub fn main(direction: Direction, entries: &[Entry]) -> ExitCode {
-    main_then(direction, entries, |_| Ok(()))
+    /// The program under test.
+    ///
+    /// # Errors
+    /// If its descriptor cannot be duplicated.
+    fn program(&mut self) -> Result<ProgramFd>;
+
+    /// The program under test of another build, on the same maps.
+    ///
+    /// # Errors
+    /// If the object cannot be loaded.
+    fn program_of(&mut self, object: &Path) -> Result<ProgramFd>;
+
+    /// Frames that were forwarded so far.
+    ///
+    /// # Errors
+    /// If the counters cannot be read.
+    fn forwarded(&self) -> Result<u64>;
 }
 
-/// Runs a question's binary, and then looks at all that was found.
+/// Ends a question's binary.
 #[must_use]
-pub fn main_then(
-    direction: Direction,
-    entries: &[Entry],
-    then: impl FnOnce(&[report::Entry]) -> Result<()>,
-) -> ExitCode {
-    let found = run(direction, entries, &Arguments::parse());
-    match found.and_then(|found| then(&found)) {
+pub fn end(result: Result<()>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -174,29 +122,29 @@ pub fn main_then(
     }
 }
 
-/// Measures the entries that are asked for, and writes the report.
+/// Measures the entries that are asked for, and writes the report. `about` is an entry's name and
+/// when it is measured.
 ///
 /// # Errors
 /// If something cannot be set up, or a frame does not arrive as it must.
-pub fn run(
-    direction: Direction,
-    entries: &[Entry],
+pub fn run<E>(
+    entries: &[E],
     arguments: &Arguments,
+    about: impl Fn(&E) -> (&'static str, When),
+    measure: impl Fn(&E, Environment) -> Result<report::Entry>,
 ) -> Result<Vec<report::Entry>> {
     let until = match arguments {
         Arguments { all: true, .. } => When::All,
         Arguments { quick: true, .. } => When::Quick,
         _ => When::Usual,
     };
-    let wanted: Vec<_> = entries
-        .iter()
-        .filter(|entry| match &arguments.entry {
-            Some(name) => name == entry.name,
-            None => entry.when <= until,
-        })
-        .collect();
+    let is_wanted = |entry: &&E| {
+        let (name, when) = about(entry);
+        arguments.entry.as_ref().map_or(when <= until, |wanted| wanted == name)
+    };
+    let wanted: Vec<_> = entries.iter().filter(is_wanted).collect();
     if wanted.is_empty() {
-        let names: Vec<_> = entries.iter().map(|entry| entry.name).collect();
+        let names: Vec<_> = entries.iter().map(|entry| about(entry).0).collect();
         bail!("there is no such entry; take one of {}", names.join(", "));
     }
     let environment = Environment::read(processor::pin()?);
@@ -204,8 +152,7 @@ pub fn run(
     for entry in wanted {
         // A fresh network for each entry: nothing of the one before is in the kernel's tables.
         arena::enter()?;
-        let one = Contest { direction, entry, arguments, effort: Effort::of(arguments) }
-            .measure(environment.clone())?;
+        let one = measure(entry, environment.clone())?;
         report::write(&report::path(), std::slice::from_ref(&one))?;
         found.push(one);
     }
@@ -213,100 +160,87 @@ pub fn run(
     Ok(found)
 }
 
-struct Contest<'a> {
-    direction: Direction,
-    entry: &'a Entry,
-    arguments: &'a Arguments,
-    effort: Effort,
+/// A race and those who take part.
+pub struct Contest<'a, F> {
+    /// Generator and sink, with the traffic set.
+    pub race: Race,
+    /// Fabric.
+    pub forwarder: &'a mut F,
+    /// Stations that frames go to, a power of two.
+    pub destinations: u32,
+    /// How much is measured.
+    pub effort: Effort,
+    contenders: Vec<Contender>,
 }
 
-impl Contest<'_> {
-    fn measure(&self, mut environment: Environment) -> Result<report::Entry> {
-        let Entry { name, destinations, vteps, size, flows, .. } = *self.entry;
-        println!("{name}: building a leaf with {destinations} MACs and {vteps} VTEPs");
-        let plan = self.direction.plan(destinations, vteps);
-        let leaf = Leaf::build_for(&plan)?;
-        environment.bridge_nf = environment::bridge_nf();
-        let mut fabric = Fabric::start_for(&leaf, &plan)?;
-        let mut race = Race::along(self.direction.way(&leaf))?;
-        let tunnelled = self.direction == Direction::Decapsulate;
-        race.traffic = Traffic { size, flows, vteps: tunnelled.then_some(vteps) };
-        let contenders = self.line_up(&mut race, &mut fabric)?;
-
-        // Over almost every MAC: learns all routes, shows all sources to the bridge.
-        for contender in &contenders {
-            let frames = (4 * destinations).clamp(self.effort.frames / 2, 2_000_000);
-            let name = contender.name.clone();
-            let program = contender.program.try_clone()?;
-            let grows = contender.grows;
-            race.turn(&Contender { name, program, frames, grows }, destinations)?;
-        }
-        self.compare_bytes(&mut race, &contenders)?;
-        self.check_generator(&mut race, &contenders)?;
-
-        let mut times = vec![Vec::new(); contenders.len()];
-        for round in 1..=self.effort.rounds {
-            fabric.beat()?;
-            // Everybody starts as often as the others.
-            for turn in 0..contenders.len() {
-                let turn = (turn + round as usize) % contenders.len();
-                let (contender, times) = (&contenders[turn], &mut times[turn]);
-                let before = fabric.counted(self.direction.reason())?;
-                times.push(race.turn(contender, destinations)?);
-                let forwarded = fabric.counted(self.direction.reason())? - before;
-                let expected = if self.is_fabric(contender) { contender.frames } else { 0 };
-                ensure!(
-                    forwarded == u64::from(expected),
-                    "{}: Fabric forwarded {forwarded} frames instead of {expected}",
-                    contender.name
-                );
-            }
-            progress(name, round, self.effort.rounds);
-        }
-        let times: BTreeMap<_, _> =
-            contenders.iter().map(|contender| contender.name.clone()).zip(times).collect();
-        self.evaluate(environment, &times)
-    }
-
-    fn line_up(&self, race: &mut Race, fabric: &mut Fabric) -> Result<Vec<Contender>> {
-        let Effort { frames, kernel_frames, .. } = self.effort;
-        let grows = Some(self.direction.grows());
+impl<'a, F: Forwarder> Contest<'a, F> {
+    /// Fabric, the kernel, the baselines and Fabric's other builds. Forwarded frames leave `grows`
+    /// bytes longer than they came.
+    ///
+    /// # Errors
+    /// If a program cannot be loaded.
+    pub fn line_up(
+        mut race: Race,
+        forwarder: &'a mut F,
+        destinations: u32,
+        grows: i64,
+        arguments: &Arguments,
+    ) -> Result<Self> {
+        let effort = Effort::of(arguments);
+        let Effort { frames, kernel_frames, .. } = effort;
         let contender = |name: &str, program, frames, grows| Contender {
             name: name.into(),
             program,
             frames,
             grows,
         };
-        let program = self.direction.program();
+        let grows = Some(grows);
         let mut contenders = vec![
-            contender(FABRIC, fabric.program(program)?, frames, grows),
+            contender(FABRIC, forwarder.program()?, frames, grows),
             contender(KERNEL, race.baseline("kernel")?, kernel_frames, grows),
             contender(REDIRECT, race.baseline("redirect")?, frames, Some(0)),
-            contender("discard", race.baseline("discard")?, frames, None),
+            contender(DISCARD, race.baseline("discard")?, frames, None),
         ];
-        for object in &self.arguments.against {
+        for object in &arguments.against {
             let name = object.file_stem().unwrap_or(object.as_os_str()).to_string_lossy();
-            contenders.push(contender(&name, fabric.program_of(object, program)?, frames, grows));
+            contenders.push(contender(&name, forwarder.program_of(object)?, frames, grows));
         }
-        Ok(contenders)
+        Ok(Self { race, forwarder, destinations, effort, contenders })
     }
 
-    fn is_fabric(&self, contender: &Contender) -> bool {
-        ![KERNEL, REDIRECT, "discard"].contains(&contender.name.as_str())
+    /// Lets everyone reach almost every station: learns all routes, shows all sources to a bridge.
+    ///
+    /// # Errors
+    /// If a frame does not arrive as it must.
+    pub fn warm_up(&mut self) -> Result<()> {
+        for contender in &self.contenders {
+            let frames = (4 * self.destinations).clamp(self.effort.frames / 2, 2_000_000);
+            let name = contender.name.clone();
+            let program = contender.program.try_clone()?;
+            let grows = contender.grows;
+            self.race.turn(&Contender { name, program, frames, grows }, self.destinations)?;
+        }
+        Ok(())
     }
 
-    /// The same frames through Fabric and through the kernel must arrive alike.
-    fn compare_bytes(&self, race: &mut Race, contenders: &[Contender]) -> Result<()> {
-        let destinations = self.entry.destinations;
+    /// The same frames through Fabric and through the kernel must arrive alike: `compare` gets
+    /// Fabric's, the kernel's, and what was offered. The bare redirect must show the latter.
+    ///
+    /// # Errors
+    /// With the first difference.
+    pub fn compare_bytes(
+        &mut self,
+        compare: impl Fn(&Captured, &Captured, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let Self { race, contenders, destinations, effort, .. } = self;
         let kernel = by_name(contenders, KERNEL)?;
         let redirect = by_name(contenders, REDIRECT)?;
         let traffic = race.traffic;
         let lengths: BTreeSet<_> = traffic.size.lengths().into();
-        for number in 0..self.effort.compared {
+        for number in 0..effort.compared {
+            let share = u64::from(number) * u64::from(*destinations) / u64::from(effort.compared);
             let flow = Flow {
-                destination: (u64::from(number) * u64::from(destinations)
-                    / u64::from(self.effort.compared)) as u32
-                    | (number & 1),
+                destination: share as u32 | (number & 1),
                 source: number % SOURCES,
                 port: 0x8000 | (number * 401) as u16,
             };
@@ -315,14 +249,13 @@ impl Contest<'_> {
             race.traffic.size = Size::Fixed(length.context("no length")? + 4);
             let packet = race.traffic.packet(&race.traffic.first(flow));
             let mut one = |contender: &Contender| {
-                let packets = race.capture(contender, &flow, destinations, 1)?;
+                let packets = race.capture(contender, &flow, *destinations, 1)?;
                 let first = packets.into_iter().next();
                 first.with_context(|| format!("{}: nothing captured", contender.name))
             };
             let kernels = one(kernel)?;
-            for contender in contenders.iter().filter(|contender| self.is_fabric(contender)) {
-                self.direction
-                    .compare(&one(contender)?, &kernels, &packet)
+            for contender in contenders.iter().filter(|contender| is_fabric(contender)) {
+                compare(&one(contender)?, &kernels, &packet)
                     .with_context(|| format!("{}, {flow:?}", contender.name))?;
             }
             let bare = one(redirect)?;
@@ -333,8 +266,12 @@ impl Contest<'_> {
     }
 
     /// What the generator writes must be valid, and as varied as promised.
-    fn check_generator(&self, race: &mut Race, contenders: &[Contender]) -> Result<()> {
-        let Entry { destinations, flows, .. } = *self.entry;
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn check_generator(&mut self) -> Result<()> {
+        let Self { race, contenders, destinations, .. } = self;
+        let destinations = *destinations;
         let redirect = by_name(contenders, REDIRECT)?;
         let first = Flow::from_number(0, destinations - 1);
         // The first batches are what the pages held before the generator wrote to them.
@@ -353,7 +290,7 @@ impl Contest<'_> {
             seen.insert(draw.flow.destination);
         }
         // Random draws from N leave 1/e of N undrawn after N draws; half is far below any chance.
-        let flows = flows.unwrap_or(u64::MAX).min(u64::from(destinations)) as usize;
+        let flows = race.traffic.flows.unwrap_or(u64::MAX).min(u64::from(destinations)) as usize;
         let possible = (packets.len() - 2 * BATCH as usize).min(flows);
         ensure!(
             packets.len() == CAPTURES && seen.len() >= possible.div_ceil(2),
@@ -364,103 +301,40 @@ impl Contest<'_> {
         Ok(())
     }
 
-    fn evaluate(
-        &self,
-        environment: Environment,
-        times: &BTreeMap<String, Vec<f64>>,
-    ) -> Result<report::Entry> {
-        let entry = self.entry;
-        let of = |name: &str| times.get(name).context("a contender has no times");
-        let ours = of(FABRIC)?;
-        let time = samples::summarize(ours).context("no rounds")?;
-        let kernel = samples::ratio(of(KERNEL)?, ours).context("no rounds")?;
-        let redirect = samples::ratio(ours, of(REDIRECT)?).context("no rounds")?;
-
-        let mut table = Table::new();
-        table.set_header(["contender", "ns/frame", "spread", "Mpps", "fabric's time / its time"]);
-        let mut contenders_ns = BTreeMap::new();
-        for (name, series) in times {
-            let Summary { median, iqr } = samples::summarize(series).context("no rounds")?;
-            let share = samples::ratio(ours, series).context("no rounds")?;
-            table.add_row([
-                name.clone(),
-                format!("{median:.1}"),
-                format!("{iqr:.1}"),
-                format!("{:.2}", 1_000.0 / median),
-                format!("{:.3} (spread {:.3})", share.median, share.iqr),
-            ]);
-            contenders_ns.insert(name.clone(), median);
+    /// Takes time: the nanoseconds that a frame took, by contender, one figure a round. `name` is
+    /// shown while it lasts.
+    ///
+    /// # Errors
+    /// If a frame does not arrive as it must, or goes another way.
+    pub fn rounds(&mut self, name: &str) -> Result<BTreeMap<String, Vec<f64>>> {
+        let Self { race, forwarder, contenders, destinations, effort } = self;
+        let mut times = vec![Vec::new(); contenders.len()];
+        for round in 1..=effort.rounds {
+            forwarder.beat()?;
+            // Everybody starts as often as the others.
+            for turn in 0..contenders.len() {
+                let turn = (turn + round as usize) % contenders.len();
+                let (contender, times) = (&contenders[turn], &mut times[turn]);
+                let before = forwarder.forwarded()?;
+                times.push(race.turn(contender, *destinations)?);
+                let forwarded = forwarder.forwarded()? - before;
+                let expected = if is_fabric(contender) { contender.frames } else { 0 };
+                ensure!(
+                    forwarded == u64::from(expected),
+                    "{}: Fabric forwarded {forwarded} frames instead of {expected}",
+                    contender.name
+                );
+            }
+            progress(name, round, effort.rounds);
         }
-        println!("{table}");
-        let kernel_met = say(entry, &kernel, "the kernel's rate", entry.kernel_bar, true);
-        let redirect_met =
-            say(entry, &redirect, "the time of a bare redirect", entry.redirect_bar, false);
-        Ok(report::Entry {
-            name: entry.name.into(),
-            median_ns: time.median,
-            mpps: 1_000.0 / time.median,
-            ratios: [(KERNEL.into(), kernel.median), (REDIRECT.into(), redirect.median)].into(),
-            spread: time.iqr,
-            ratio_spread: [(KERNEL.into(), kernel.iqr), (REDIRECT.into(), redirect.iqr)].into(),
-            contenders_ns,
-            meets_bar: kernel_met && redirect_met,
-            settings: self.settings(),
-            environment,
-        })
-    }
-
-    fn settings(&self) -> BTreeMap<String, serde_json::Value> {
-        let Entry { destinations, size, flows, vteps, .. } = *self.entry;
-        let possible = u64::from(destinations) * u64::from(SOURCES) * 32_768;
-        let size = match size {
-            Size::Fixed(bytes) => bytes.into(),
-            Size::Imix => "7 of 64, 4 of 594, 1 of 1518".into(),
-        };
-        [
-            ("direction", format!("{:?}", self.direction).to_lowercase().into()),
-            ("frame_bytes", size),
-            ("frame_bytes_mean", self.entry.size.mean().into()),
-            ("destinations", destinations.into()),
-            ("sources", SOURCES.into()),
-            ("flows", flows.unwrap_or(possible).into()),
-            ("vteps", vteps.into()),
-            ("underlay", "IPv4, one nexthop, no UDP checksum".into()),
-            ("kernel_path", self.direction.kernel_path().into()),
-            ("quick", self.arguments.quick.into()),
-            ("rounds", self.effort.rounds.into()),
-            ("frames_per_turn", self.effort.frames.into()),
-            ("frames_per_turn_kernel", self.effort.kernel_frames.into()),
-            ("batch", BATCH.into()),
-        ]
-        .map(|(name, value): (&str, serde_json::Value)| (name.to_owned(), value))
-        .into()
+        Ok(contenders.iter().map(|contender| contender.name.clone()).zip(times).collect())
     }
 }
 
-/// Says a ratio, and returns whether it meets the bar.
-fn say(entry: &Entry, ratio: &Summary, what: &str, bar: Option<f64>, at_least: bool) -> bool {
-    let Summary { median, iqr } = ratio;
-    let figure = format!("{}: {median:.2} times {what} (spread {iqr:.2})", entry.name);
-    let Some(bar) = bar else {
-        println!("{figure}");
-        return true;
-    };
-    let met = if at_least { *median >= bar } else { *median <= bar };
-    let side = if at_least { "at least" } else { "at most" };
-    println!("{figure}; the bar is {side} {bar}: {}", if met { "met" } else { "NOT met" });
-    met
+fn is_fabric(contender: &Contender) -> bool {
+    ![KERNEL, REDIRECT, DISCARD].contains(&contender.name.as_str())
 }
 
 fn by_name<'a>(contenders: &'a [Contender], name: &str) -> Result<&'a Contender> {
     contenders.iter().find(|contender| contender.name == name).context("not in the line-up")
-}
-
-/// One line that counts the rounds, for people only.
-pub fn progress(name: &str, round: u32, rounds: u32) {
-    let mut out = io::stdout();
-    if out.is_terminal() {
-        let end = if round == rounds { "\n" } else { "" };
-        // A terminal that went away is no reason to stop measuring.
-        let _ = write!(out, "\r{name}: round {round} of {rounds}{end}").and_then(|()| out.flush());
-    }
 }

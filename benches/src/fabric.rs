@@ -31,6 +31,7 @@ use fabric_user::kernel::{
     maps::Maps,
     pins::Instance,
     programs::{ACCESS, HEARTBEAT, Programs, UPLINK},
+    sizes::Sizes,
 };
 
 use crate::leaf::{
@@ -96,7 +97,8 @@ impl Fabric {
     pub fn start_for(leaf: &Leaf, plan: &Plan) -> Result<Self> {
         let instance = Instance::new("bench")?;
         let buckets = buckets_for(plan.destinations + plan.destinations / 16);
-        let programs = Programs::load(&instance, buckets.max(fdb::BUCKETS))?;
+        let sizes = Sizes { fdb: buckets.max(fdb::BUCKETS), ..Sizes::default() };
+        let programs = Programs::load(&instance, &sizes)?;
         let maps = Maps::open(&instance, true)?;
         let mut fabric = Self {
             instance,

@@ -8,6 +8,8 @@ use crate::tunnel::write_outer;
 
 /// Bytes of the shortest Ethernet frame, 64 with its checksum.
 pub const LENGTH: usize = 60;
+/// Bytes of the longest frame that counts as short, see [`PLACES`].
+pub const SHORT: usize = 62;
 /// Bytes of the longest frame, 1518 with its checksum.
 pub const LONGEST: usize = 1_514;
 /// Stations behind the access port; a power of two.
@@ -25,10 +27,10 @@ pub const LENGTHS: usize = 12;
 /// is room for outer headers; and enough in front of the first that the kernel's own headers leave
 /// the 256 bytes that veth wants before an XDP program, or else it copies the packet.
 pub const PLACES: [usize; 2] = [64, 192];
-/// As [`PLACES`], for frames that are longer than [`LENGTH`].
+/// As [`PLACES`], for frames that are longer than [`SHORT`].
 pub const LONG_PLACES: [usize; 2] = [64, 1_728];
 
-const _: () = assert!(PLACES[0] + OUTER + LENGTH <= PLACES[1]);
+const _: () = assert!(PLACES[0] + OUTER + SHORT <= PLACES[1]);
 const _: () = assert!(LONG_PLACES[0] + OUTER + LONGEST <= LONG_PLACES[1]);
 
 /// The generator's state.

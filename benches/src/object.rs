@@ -1,11 +1,19 @@
 //! The compiled programs around those that are measured, which the build script embeds.
 
-use crate::flow::{Arrived, Captured, Generator};
+use crate::{
+    flow::{Arrived, Captured, Generator},
+    lookups,
+};
 
 /// An ELF file for the target `bpfel-unknown-none`, aligned as its headers need.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/bench.o"));
 
+/// The programs that look addresses up, in the same form.
+pub static LOOKUPS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lpm.o"));
+
 // SAFETY: repr(C), integers only, no padding.
+unsafe impl aya::Pod for lookups::State {}
+// SAFETY: as above.
 unsafe impl aya::Pod for Generator {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Arrived {}

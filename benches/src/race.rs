@@ -116,7 +116,9 @@ impl Race {
     /// If the kernel refuses a program.
     pub fn along(way: Way) -> Result<Self> {
         let mut ebpf = Ebpf::load(OBJECT).context("cannot load the benchmark's programs")?;
-        for name in ["offer", "redirect", "kernel", "discard", "sink", "capture"] {
+        for name in
+            ["offer", "offer4", "offer6", "redirect", "kernel", "discard", "sink", "capture"]
+        {
             program(&mut ebpf, name)?.load().with_context(|| format!("cannot load {name}"))?;
         }
         for name in ["reached", "reached_capture"] {
@@ -154,6 +156,26 @@ impl Race {
         let program = program(&mut self.ebpf, name)?;
         let link = program.attach_to_if_index(index, XdpMode::Driver)?;
         Ok(program.take_link(link)?)
+    }
+
+    /// Waits until the kernel has nothing of its own to say any more: multicast listener reports
+    /// come within seconds after a device is up.
+    ///
+    /// # Errors
+    /// If the sink is not quiet for three seconds within half a minute.
+    pub fn await_quiet(&self) -> Result<()> {
+        const QUIET: Duration = Duration::from_secs(3);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut last = (self.arrived()?, Instant::now());
+        while last.1.elapsed() < QUIET {
+            ensure!(Instant::now() < deadline, "frames that nobody offered keep arriving");
+            thread::sleep(Duration::from_millis(50));
+            let arrived = self.arrived()?;
+            if arrived != last.0 {
+                last = (arrived, Instant::now());
+            }
+        }
+        Ok(())
     }
 
     /// Lets the sink keep what arrives or only count it.
@@ -252,7 +274,7 @@ impl Race {
             attrs: TestRunAttrs::new().xdp_live_frames(BATCH),
             ..TestRunOptions::new()
         };
-        let offer = program(&mut self.ebpf, "offer")?;
+        let offer = program(&mut self.ebpf, self.traffic.offer.program())?;
         // The kernel's own time of a frame. A clock around the call would also count what comes
         // before and after the frames: some 20 ms, mostly grace periods.
         let took = offer.test_run(options).context("the kernel refuses to send frames")?.duration;
@@ -299,11 +321,7 @@ impl Race {
         let outer = self.traffic.outer();
         let bytes = packet.bytes.get(..packet.length as usize)?;
         let frame = bytes.get(outer..)?;
-        let flow = Flow {
-            destination: u32::from_be_bytes([0, *frame.get(3)?, *frame.get(4)?, *frame.get(5)?]),
-            source: u32::from(*frame.get(11)?),
-            port: u16::from_be_bytes([*frame.get(34)?, *frame.get(35)?]),
-        };
+        let flow = self.traffic.offer.flow(frame)?;
         let vtep = match self.traffic.vteps {
             None => 0,
             Some(_) => u32::from_be_bytes([bytes[26], bytes[27], bytes[28], bytes[29]])

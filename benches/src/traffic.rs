@@ -1,8 +1,53 @@
 //! What a benchmark's traffic consists of.
 
-use crate::flow::{
-    Draw, Flow, Generator, HEADERS, LENGTH, LENGTHS, LONG_PLACES, LONGEST, OUTER, PLACES,
+use crate::{
+    flow::{
+        Draw, Flow, Generator, HEADERS, LENGTH, LENGTHS, LONG_PLACES, LONGEST, OUTER, PLACES, SHORT,
+    },
+    routed::{self, LENGTH4, LENGTH6},
 };
+
+const _: () = assert!(LENGTH <= SHORT && LENGTH4 <= SHORT && LENGTH6 <= SHORT);
+
+/// Who frames are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// Hosts: what a bridge and its tunnels forward.
+    Bridged,
+    /// A router: the shortest UDP packets of IPv4.
+    Routed4,
+    /// A router: the shortest UDP packets of IPv6.
+    Routed6,
+}
+
+impl Offer {
+    /// The program that writes such frames.
+    #[must_use]
+    pub const fn program(self) -> &'static str {
+        match self {
+            Self::Bridged => "offer",
+            Self::Routed4 => "offer4",
+            Self::Routed6 => "offer6",
+        }
+    }
+
+    /// What flow a frame claims to be of.
+    #[must_use]
+    pub fn flow(self, frame: &[u8]) -> Option<Flow> {
+        let (destination, source, port) = match self {
+            Self::Bridged => ([3, 4, 5], 11, 34),
+            Self::Routed4 => ([31, 32, 33], 29, 34),
+            Self::Routed6 => ([44, 45, 53], 37, 54),
+        };
+        let byte = |at: usize| frame.get(at).copied();
+        let [a, b, c] = destination;
+        Some(Flow {
+            destination: u32::from_be_bytes([0, byte(a)?, byte(b)?, byte(c)?]),
+            source: byte(source)?.into(),
+            port: u16::from_be_bytes([byte(port)?, byte(port + 1)?]),
+        })
+    }
+}
 
 /// The lengths of frames, without checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +78,8 @@ impl Size {
 /// What is drawn for each frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Traffic {
+    /// Who it is for.
+    pub offer: Offer,
     /// Length of the frames, of the inner ones if they are tunnelled.
     pub size: Size,
     /// Number of flows, a power of two; `None`: as many as there are destinations, sources and
@@ -45,11 +92,22 @@ pub struct Traffic {
 
 impl Default for Traffic {
     fn default() -> Self {
-        Self { size: Size::Fixed(64), flows: None, vteps: None }
+        Self::of(Offer::Bridged)
     }
 }
 
 impl Traffic {
+    /// The shortest frames, in as many flows as there can be.
+    #[must_use]
+    pub const fn of(offer: Offer) -> Self {
+        let length = match offer {
+            Offer::Bridged => LENGTH,
+            Offer::Routed4 => LENGTH4,
+            Offer::Routed6 => LENGTH6,
+        };
+        Self { offer, size: Size::Fixed(length as u16 + 4), flows: None, vteps: None }
+    }
+
     /// Bytes in front of the frames.
     #[must_use]
     pub const fn outer(&self) -> usize {
@@ -58,7 +116,7 @@ impl Traffic {
 
     /// Whether a page needs room for more than the shortest frames.
     fn is_long(&self) -> bool {
-        self.size.lengths().iter().any(|length| usize::from(*length) > LENGTH)
+        self.size.lengths().iter().any(|length| usize::from(*length) > SHORT)
     }
 
     /// The state with which the generator makes this traffic to `destinations` stations. It goes on
@@ -82,6 +140,11 @@ impl Traffic {
     /// A whole packet.
     #[must_use]
     pub fn packet(&self, draw: &Draw) -> Vec<u8> {
+        match self.offer {
+            Offer::Bridged => {}
+            Offer::Routed4 => return routed::frame4(&draw.flow).to_vec(),
+            Offer::Routed6 => return routed::frame6(&draw.flow).to_vec(),
+        }
         let length = self.outer() + usize::from(draw.length);
         let mut packet = vec![0; length.max(OUTER + HEADERS)];
         // SAFETY: the packet is as long as is written at most.
@@ -94,7 +157,7 @@ impl Traffic {
     #[must_use]
     pub fn page(&self, draw: &Draw) -> Vec<u8> {
         let (places, longest) =
-            if self.is_long() { (LONG_PLACES, LONGEST) } else { (PLACES, LENGTH) };
+            if self.is_long() { (LONG_PLACES, LONGEST) } else { (PLACES, SHORT) };
         let packet = self.packet(draw);
         let mut page = vec![0; places[1] + OUTER + longest];
         for place in places {

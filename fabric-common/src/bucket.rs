@@ -6,7 +6,7 @@
 /// The most buckets that a group gets, unless the kernel says otherwise.
 pub const MAX: u32 = 16_384;
 
-/// How far the hash moves when a bucket's nexthop is dead: the golden ratio of its range. Its
+/// How far the way around dead nexthops goes with each step: the golden ratio of its range. Its
 /// multiples fall between each other as evenly as can be, so a few steps meet every member that
 /// has a fair share.
 const STEP: u32 = 0x9e37_79b9;
@@ -15,12 +15,24 @@ pub const TRIES: u32 = 8;
 
 /// The bucket, of `count`, that a flow looks at after `tries` others whose nexthops were dead.
 ///
-/// `hash` is [`crate::flow_hash::bucket`].
+/// `hash` is [`crate::flow_hash::bucket`]. All flows of a bucket go the same way around, so that
+/// the daemon can leave them where they went; each bucket's way starts somewhere else, so that all
+/// others share what a dead nexthop had.
 #[inline(always)]
 #[must_use]
 pub const fn index(hash: u32, tries: u32, count: u32) -> u32 {
-    let hash = hash.wrapping_add(tries.wrapping_mul(STEP));
-    ((hash as u64 * count as u64) >> 32) as u32
+    let own = part_of(hash, count);
+    if tries == 0 {
+        return own;
+    }
+    let start = crate::flow_hash::mix(own as u64 + 1) as u32;
+    part_of(start.wrapping_add(tries.wrapping_mul(STEP)), count)
+}
+
+/// In which of `count` equal parts of all numbers a number is.
+#[inline(always)]
+const fn part_of(number: u32, count: u32) -> u32 {
+    ((number as u64 * count as u64) >> 32) as u32
 }
 
 /// A member of a group: the index of its nexthop (0 is no nexthop) and its weight.
@@ -32,10 +44,10 @@ pub struct Member {
     pub weight: u16,
 }
 
-/// How many buckets a group of `members` should have that has `now`: never fewer, because flows
-/// would move for nothing; so many that the rounding of shares is small
-/// against the differences that chance makes among 65,536 flows, and that the smallest share is
-/// right to within one percent as long as [`MAX`] allows it.
+/// How many buckets a group of `members` should have that has `now`: never fewer, and a multiple if
+/// possible, because flows would move for nothing; otherwise so many that the rounding of shares is
+/// small against the differences that chance makes among 65,536 flows, and that the smallest share
+/// is right to within one percent as long as [`MAX`] allows it.
 #[must_use]
 pub fn count_for(members: &[Member], now: u32) -> u32 {
     let total: u64 = members.iter().map(|m| u64::from(m.weight.max(1))).sum();
@@ -46,7 +58,18 @@ pub fn count_for(members: &[Member], now: u32) -> u32 {
     } else {
         128 * total.div_ceil(least)
     };
-    (wanted.next_power_of_two().clamp(256, u64::from(MAX)) as u32).max(now)
+    let wanted = wanted.next_power_of_two().clamp(256, u64::from(MAX)) as u32;
+    if now == 0 {
+        return wanted;
+    }
+    let multiple = now.saturating_mul(wanted.div_ceil(now));
+    if multiple <= MAX {
+        multiple
+    } else if now > wanted {
+        now
+    } else {
+        wanted
+    }
 }
 
 #[cfg(any(test, feature = "user"))]
@@ -54,16 +77,16 @@ mod writer {
     extern crate std;
     use std::{collections::HashMap, vec::Vec};
 
-    /// The buckets of a group, stretched to `count` of them, which must not be fewer: every flow
-    /// finds the member there that it had.
+    use super::{Member, TRIES, index};
+
+    /// Buckets stretched or compressed to `count`: every flow finds the member there that it had,
+    /// exactly so if `count` is a multiple. A group without buckets gets empty ones.
     #[must_use]
     pub fn stretch(buckets: &[u16], count: u32) -> Vec<u16> {
         let size = buckets.len() as u64;
-        let old = |at: u32| (u64::from(at) * size / u64::from(count)) as usize;
-        (0..count).map(|at| buckets[old(at)]).collect()
+        let old = |at: u32| buckets.get((u64::from(at) * size / u64::from(count)) as usize);
+        (0..count).map(|at| old(at).copied().unwrap_or(0)).collect()
     }
-
-    use super::{Member, TRIES, index};
 
     /// What a member has and should have, multiplied by the sum of all weights.
     struct Share {
@@ -115,6 +138,7 @@ mod writer {
         let before = buckets.to_vec();
         for (at, _) in free {
             let member = heir(&before, at, &of)
+                // Not more than its share, or another one's lack would move a third one's flows.
                 .filter(|member| shares[*member].wanted - shares[*member].owned >= unit)
                 .unwrap_or_else(|| neediest(&shares));
             buckets[at] = shares[member].nexthop;
@@ -305,7 +329,18 @@ mod tests {
             let [a, b] = [&small, &large].map(|g| g[index(hash, 0, g.len() as u32) as usize]);
             assert_eq!(a, b);
         }
-        assert_eq!(count_for(&equal(1..=2), 4096), 4096, "it never shrinks");
+    }
+
+    #[test]
+    fn a_group_never_gets_fewer_buckets_than_it_had() {
+        let count = |members: u16, now| count_for(&equal(1..=members), now);
+        assert_eq!(
+            [count(5, 0), count(4, 1024), count(5, 256), count(2, 1)],
+            [1024, 1024, 1024, 256]
+        );
+        assert_eq!(count(5, 100), 1100, "a multiple of a resilient group's number");
+        assert_eq!([count(128, 16_384), count(128, 10_000)], [16_384, 10_000]);
+        assert_eq!(count(100, 10_000), 16_384, "there is no multiple");
     }
 
     #[test]
@@ -324,6 +359,25 @@ mod tests {
         }
         // A quarter of the flows fled; the rest of them moves on for the sake of fair shares.
         assert!(same > 8_000, "{same} of 16384 stayed");
+    }
+
+    #[test]
+    fn the_flows_of_a_dead_member_are_shared_by_all_others() {
+        for n in [3, 4, 8, 16] {
+            let buckets = filled(&equal(1..=n));
+            let count = buckets.len() as u32;
+            let mut fled = std::vec![0_u32; usize::from(n) + 1];
+            for (at, _) in buckets.iter().enumerate().filter(|(_, member)| **member == 1) {
+                let hash = (((2 * at as u64 + 1) << 31) / u64::from(count)) as u32;
+                let ways = (1..TRIES).map(|t| buckets[index(hash, t, count) as usize]);
+                let way = ways.into_iter().find(|member| *member != 1);
+                fled[usize::from(way.expect("a few steps meet somebody else"))] += 1;
+            }
+            let all: u32 = fled.iter().sum();
+            let fair = all / (u32::from(n) - 1);
+            let most = fled.iter().max().copied().unwrap_or(0);
+            assert!(fled[2..].iter().all(|f| *f > 0) && most < fair + fair / 2 + 9, "{fled:?}");
+        }
     }
 
     #[test]

@@ -26,6 +26,26 @@ pub fn ipv4_header(words: &[u16; 10]) -> u16 {
     !fold(sum)
 }
 
+/// As [`ipv4_header`], of a header read in five words, which takes half the loads.
+#[inline(always)]
+#[must_use]
+pub const fn ipv4_words(words: &[u32; 5]) -> u16 {
+    let [a, b, c, d, e] = *words;
+    let sum = a as u64 + b as u64 + c as u64 + d as u64 + e as u64;
+    // 16 bits of carries and two halves: no more than 18 bits.
+    !fold((sum >> 32) as u32 + (sum as u32 >> 16) + (sum as u32 & 0xffff))
+}
+
+/// The header checksum after the TTL was decremented, exactly as the kernel computes it
+/// (`ip_decrease_ttl` in `include/net/ip.h`). Never 0xffff, which a full computation does not
+/// give either.
+#[inline(always)]
+#[must_use]
+pub const fn decrement_ttl(checksum: u16) -> u16 {
+    let sum = checksum as u32 + 0x0100_u16.to_be() as u32;
+    (sum + (sum >= 0xffff) as u32) as u16
+}
+
 /// RFC 1624 equation 3: the checksum after one 16-bit word changed from `old` to `new`.
 ///
 /// All three values are in the byte order of the packet's memory.
@@ -43,6 +63,33 @@ mod tests {
     #[test]
     fn the_incremental_update_matches_the_example_of_rfc_1624() {
         assert_eq!(update(0xdd2f, 0x5555, 0x3285), 0x0000);
+    }
+
+    #[test]
+    fn five_words_have_the_sum_of_ten_halves() {
+        for word in [0, 1, 0xffff, 0x1_0000, 0x1234_5678, u32::MAX] {
+            let words = [0x1c00_0045, word, 0x1140, u32::MAX, word.rotate_left(16)];
+            let halves = words.map(|w| [w as u16, (w >> 16) as u16]);
+            let mut ten = [0; 10];
+            ten.copy_from_slice(halves.as_flattened());
+            assert_eq!(ipv4_words(&words), ipv4_header(&ten));
+        }
+        assert_eq!(ipv4_words(&[u32::MAX; 5]), 0);
+    }
+
+    #[test]
+    fn a_decremented_ttl_leaves_the_header_valid() {
+        let mut words = [0x0045_u16, 0x5400, 0x3412, 0x0040, 0, 0, 0x00c0, 0x0102, 0x00c0, 0x0202];
+        for identification in 0..=u16::MAX {
+            words[2] = identification;
+            words[4] = u16::from_ne_bytes([64, 17]);
+            words[5] = 0;
+            words[5] = ipv4_header(&words);
+            words[4] = u16::from_ne_bytes([63, 17]);
+            words[5] = decrement_ttl(words[5]);
+            assert_eq!(ipv4_header(&words), 0, "identification {identification:#x}");
+            assert_ne!(words[5], 0xffff);
+        }
     }
 
     #[test]

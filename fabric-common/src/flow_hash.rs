@@ -4,6 +4,8 @@
 //! UDP source port of the tunnel from its high half, so that the two choices are independent: the
 //! spines' own choice, which they make by the source port, is not a function of ours.
 
+use crate::schema::settings::{HASH_FLOW_LABEL, HASH_SYMMETRIC};
+
 /// First port of the range that RFC 7348 §5 recommends for the tunnel's UDP source port.
 pub const SOURCE_PORT_FIRST: u16 = 49152;
 
@@ -51,6 +53,70 @@ pub const fn ipv6(
     mix(h)
 }
 
+/// As [`ipv4`], by the `HASH_` options of [`crate::schema::settings`].
+#[inline(always)]
+#[must_use]
+pub const fn ipv4_by(
+    options: u32,
+    seed: u32,
+    source: u32,
+    destination: u32,
+    protocol: u8,
+    ports: u32,
+) -> u64 {
+    // The halves of `ports` change places without regard to byte order.
+    let swapped = ports.rotate_left(16);
+    let backward = source > destination || (source == destination && ports < swapped);
+    if options & HASH_SYMMETRIC != 0 && backward {
+        ipv4(seed, destination, source, protocol, swapped)
+    } else {
+        ipv4(seed, source, destination, protocol, ports)
+    }
+}
+
+/// As [`ipv6`], by the `HASH_` options of [`crate::schema::settings`]; `label` is the flow label
+/// (20 bits) in any byte order that is always the same.
+#[inline(always)]
+#[must_use]
+pub const fn ipv6_by(
+    options: u32,
+    seed: u32,
+    label: u32,
+    source: [u64; 2],
+    destination: [u64; 2],
+    protocol: u8,
+    ports: u32,
+) -> u64 {
+    // The protocol has the upper eight bits beside it.
+    let seed = if options & HASH_FLOW_LABEL != 0 { seed ^ label } else { seed };
+    let swapped = ports.rotate_left(16);
+    let same = source[0] == destination[0] && source[1] == destination[1];
+    let greater =
+        source[0] > destination[0] || (source[0] == destination[0] && source[1] > destination[1]);
+    if options & HASH_SYMMETRIC != 0 && (greater || (same && ports < swapped)) {
+        ipv6(seed, destination, source, protocol, swapped)
+    } else {
+        ipv6(seed, source, destination, protocol, ports)
+    }
+}
+
+/// As [`ethernet`], by the `HASH_` options of [`crate::schema::settings`].
+#[inline(always)]
+#[must_use]
+pub const fn ethernet_by(
+    options: u32,
+    seed: u32,
+    source: u64,
+    destination: u64,
+    ether_type: u16,
+) -> u64 {
+    if options & HASH_SYMMETRIC != 0 && source > destination {
+        ethernet(seed, destination, source, ether_type)
+    } else {
+        ethernet(seed, source, destination, ether_type)
+    }
+}
+
 /// The hash of a frame that is not IP: both MAC addresses (48 bits each) and the EtherType.
 #[inline(always)]
 #[must_use]
@@ -71,6 +137,17 @@ pub const fn source_port(hash: u64) -> u16 {
 #[must_use]
 pub const fn bucket(hash: u64) -> u32 {
     hash as u32
+}
+
+/// The flow label of a tunnel over IPv6 in host byte order: 20 bits, never 0 (RFC 6438 §3).
+///
+/// Of all bits of the hash together, so that it is a function of neither [`bucket`] nor
+/// [`source_port`].
+#[inline(always)]
+#[must_use]
+pub const fn label(hash: u64) -> u32 {
+    let label = (hash.wrapping_mul(K1) >> 44) as u32;
+    if label == 0 { 1 } else { label }
 }
 
 #[cfg(test)]
@@ -160,6 +237,50 @@ mod tests {
             }
             assert!(chi_square(&counts) < 340.0, "{name}: chi-square {}", chi_square(&counts));
         }
+    }
+
+    /// A spine that hashes the label alone must not see part of the labels only, whichever way
+    /// leads there.
+    #[test]
+    fn the_flow_label_is_even_and_independent_of_bucket_and_source_port() {
+        for (name, hashes) in structured_flows() {
+            let mut alone = [0_u32; 256];
+            let mut with_bucket = [0_u32; 256];
+            let mut with_port = [0_u32; 256];
+            for h in &hashes {
+                let label = label(*h);
+                assert!((1..1 << 20).contains(&label));
+                alone[label as usize % 256] += 1;
+                let (low, high) = (label as usize % 16, (label >> 16) as usize);
+                with_bucket[(bucket(*h) >> 28) as usize * 16 + low] += 1;
+                with_port[usize::from(source_port(*h) % 16) * 16 + high] += 1;
+            }
+            for counts in [alone, with_bucket, with_port] {
+                assert!(chi_square(&counts) < 340.0, "{name}: {}", chi_square(&counts));
+            }
+        }
+    }
+
+    /// A leaf chooses by the inner flow, the spine behind it by the outer one, of which the flow
+    /// left its mark in the source port alone: each of the leaf's members sees all of the spine's.
+    #[test]
+    fn the_next_tier_chooses_independently_of_this_one() {
+        let part = |hash: u64| crate::bucket::index(bucket(hash), 0, 16) as usize;
+        for (name, hashes) in structured_flows() {
+            let mut tunnelled = [0_u32; 256];
+            for h in &hashes {
+                let ports = u32::from(source_port(*h).to_be()) | u32::from(4789_u16.to_be()) << 16;
+                tunnelled[part(*h) * 16 + part(ipv4(8, 1, 2, 17, ports))] += 1;
+            }
+            assert!(chi_square(&tunnelled) < 340.0, "{name}: {}", chi_square(&tunnelled));
+        }
+        // The same packet at two routers, which differ by their seed alone.
+        let mut routed = [0_u32; 256];
+        for i in 0..65_536_u32 {
+            let [one, two] = [7, 8].map(|seed| ipv4(seed, i.swap_bytes(), 9, 17, 0));
+            routed[part(one) * 16 + part(two)] += 1;
+        }
+        assert!(chi_square(&routed) < 340.0, "{}", chi_square(&routed));
     }
 
     #[test]

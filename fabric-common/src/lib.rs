@@ -9,6 +9,8 @@ pub mod bucket;
 pub mod checksum;
 pub mod ecn;
 pub mod flow_hash;
+pub mod halves;
 pub mod reason;
 pub mod schema;
 pub mod table;
+pub mod trie;

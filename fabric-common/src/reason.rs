@@ -165,6 +165,40 @@ reasons! {
     UnderlayOutputNoPort = 52, "underlay_output_no_port", Drop;
     /// The local port that was chosen is not in the device map any more.
     AccessOutputNoPort = 53, "access_output_no_port", Drop;
+
+    /// Routed from one port to another.
+    Routed = 54, "routed", Redirect;
+    /// The kernel does not forward what arrives on this port, or the maps cannot say whereto.
+    TransitInputNotForwarding = 55, "transit_input_not_forwarding", Pass;
+    /// The IP header contradicts itself or the frame's length (RFC 1812 §5.2.2).
+    TransitInputBadHeader = 56, "transit_input_bad_header", Pass;
+    /// The packet has IP options or a hop-by-hop header.
+    TransitInputOptions = 57, "transit_input_options", Pass;
+    /// The checksum of the IP header is wrong (RFC 1812 §5.2.2).
+    TransitInputBadChecksum = 58, "transit_input_bad_checksum", Drop;
+    /// TTL or hop limit end here; the kernel answers if the packet is not for this box.
+    TransitInputTtl = 59, "transit_input_ttl", Pass;
+    /// An address that routers do not forward (RFC 1812 §5.3.7), or this box's own as source.
+    TransitInputMartian = 60, "transit_input_martian", Pass;
+    /// For this box itself: BGP, BFD, SSH and all else that the kernel handles.
+    TransitRouteLocal = 61, "transit_route_local", Pass;
+    /// No route leads there; the kernel answers.
+    TransitRouteNone = 62, "transit_route_none", Pass;
+    /// The route says unreachable or prohibit; the kernel answers.
+    TransitRouteUnreachable = 63, "transit_route_unreachable", Pass;
+    /// The route or nexthop discards silently.
+    TransitRouteBlackhole = 64, "transit_route_blackhole", Drop;
+    /// The destination is on a link, but its neighbour entry cannot be used now; the kernel resolves it.
+    TransitRouteUnresolved = 65, "transit_route_unresolved", Pass;
+    /// The route is one that the maps cannot express.
+    TransitRouteNotAccelerated = 66, "transit_route_not_accelerated", Pass;
+    /// The packet would leave where it came from; the kernel may send a redirect.
+    TransitOutputSamePort = 67, "transit_output_same_port", Pass;
+    /// The packet does not fit the port; the kernel fragments or answers.
+    TransitOutputTooBig = 68, "transit_output_too_big", Pass;
+    // VXLAN over IPv6.
+    /// The UDP checksum over IPv6 is wrong, or 0 and the vxlan device does not accept that.
+    VxlanInputBadChecksum = 69, "vxlan_input_bad_checksum", Pass;
 }
 
 impl Reason {

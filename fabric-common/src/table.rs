@@ -87,19 +87,11 @@ mod writer {
     /// A [`super::Bucket`] in memory that the packet path reads at the same time.
     pub type SharedBucket = [SharedSlot; SLOTS];
 
-    impl SharedSlot {
-        fn set(&self, key: u64, target: u32, shown: u32) {
-            self.key.store(0, Ordering::Release);
-            self.target.store(target, Ordering::Release);
-            self.shown.store(shown, Ordering::Release);
-            self.key.store(key, Ordering::Release);
-        }
-    }
-
     /// The whole table, seen by its only writer. Readers may use it as well.
     #[derive(Clone, Copy, Debug)]
     pub struct Table<'a> {
         buckets: &'a [SharedBucket],
+        stores: Option<&'a AtomicU64>,
     }
 
     impl<'a> Table<'a> {
@@ -107,7 +99,32 @@ mod writer {
         #[must_use]
         pub const fn new(buckets: &'a [SharedBucket]) -> Self {
             assert!(buckets.len().is_power_of_two());
-            Self { buckets }
+            Self { buckets, stores: None }
+        }
+
+        /// The same table, which counts its stores in `stores`.
+        #[must_use]
+        pub const fn counted(self, stores: &'a AtomicU64) -> Self {
+            Self { stores: Some(stores), ..self }
+        }
+
+        fn count(&self, stores: u64) {
+            if let Some(total) = self.stores {
+                total.fetch_add(stores, Ordering::Relaxed);
+            }
+        }
+
+        fn fill(&self, slot: &SharedSlot, key: u64, target: u32, shown: u32) {
+            slot.key.store(0, Ordering::Release);
+            slot.target.store(target, Ordering::Release);
+            slot.shown.store(shown, Ordering::Release);
+            slot.key.store(key, Ordering::Release);
+            self.count(4);
+        }
+
+        fn clear(&self, slot: &SharedSlot) {
+            slot.key.store(0, Ordering::Release);
+            self.count(1);
         }
 
         const fn mask(&self) -> u32 {
@@ -152,16 +169,17 @@ mod writer {
             debug_assert_ne!(key, 0, "0 marks a free slot");
             if let Some(slot) = self.find(key) {
                 slot.target.store(target, Ordering::Release);
+                self.count(1);
                 return true;
             }
             if let Some(slot) = self.free_slot(key) {
-                slot.set(key, target, 0);
+                self.fill(slot, key, target, 0);
                 return true;
             }
             let (homes, _) = places(key, self.mask());
             for slot in homes.into_iter().flat_map(|p| &self.buckets[p as usize]) {
                 if self.move_away(slot) {
-                    slot.set(key, target, 0);
+                    self.fill(slot, key, target, 0);
                     return true;
                 }
             }
@@ -175,8 +193,8 @@ mod writer {
             let key = slot.key.load(Ordering::Acquire);
             let Some(free) = self.free_slot(key) else { return false };
             let target = slot.target.load(Ordering::Acquire);
-            free.set(key, target, slot.shown.load(Ordering::Acquire));
-            slot.key.store(0, Ordering::Release);
+            self.fill(free, key, target, slot.shown.load(Ordering::Acquire));
+            self.clear(slot);
             true
         }
 
@@ -184,7 +202,7 @@ mod writer {
         pub fn remove(&self, key: u64) -> bool {
             let slot = self.find(key);
             if let Some(slot) = slot {
-                slot.key.store(0, Ordering::Release);
+                self.clear(slot);
             }
             slot.is_some()
         }

@@ -1,7 +1,8 @@
 //! What earlier stages found out, for later ones.
 
 use fabric_common::schema::{
-    circuits::Circuit, domains::Domain, nexthops::Nexthop, settings::Settings, vteps::Vtep,
+    circuits::Circuit, domains::Domain, nexthops::Nexthop, ports::Port, settings::Settings,
+    vteps::Vtep,
 };
 
 use crate::packet::Packet;
@@ -10,10 +11,8 @@ use crate::packet::Packet;
 pub struct Journey {
     /// Slot of the port that it came from, 0 while unknown.
     pub port: u32,
-    /// Circuit of untagged frames on that port.
-    pub untagged_circuit: u16,
-    /// MAC address of that port.
-    pub port_mac: u64,
+    /// What the maps say of that port.
+    pub entry: &'static Port,
     /// Length of the packet as it arrived, in bytes.
     pub length: u32,
     /// Bytes in front of the frame that the host sent or will receive: 0, or the outer headers.
@@ -54,6 +53,15 @@ pub enum Destination {
     Vtep(VtepRef),
 }
 
+/// Where a route leads.
+#[derive(Clone, Copy)]
+pub enum Way {
+    /// To a group, by its index.
+    Group(u32),
+    /// To a neighbour, by the index of its nexthop.
+    Neighbour(u32),
+}
+
 /// A nexthop of the underlay.
 pub type NexthopRef = &'static Nexthop;
 
@@ -83,6 +91,17 @@ static NO_DOMAIN: Domain = Domain {
     vxlan: 0,
 };
 
+static NO_PORT: Port = Port {
+    ifindex: 0,
+    mtu: 0,
+    untagged_circuit: 0,
+    role: 0,
+    flags: 0,
+    reserved: 0,
+    mac_and_view: 0,
+    down: 0,
+};
+
 static NO_SETTINGS: Settings = Settings {
     deadline: 0,
     bypass: 0,
@@ -98,8 +117,7 @@ impl Journey {
     pub fn new(packet: &Packet) -> Self {
         Self {
             port: 0,
-            untagged_circuit: 0,
-            port_mac: 0,
+            entry: &NO_PORT,
             length: packet.length(),
             outer: 0,
             tag: 0,

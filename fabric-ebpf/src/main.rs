@@ -14,6 +14,7 @@ mod overlay;
 mod packet;
 mod port_input;
 mod table;
+mod transit;
 
 use aya_ebpf::{bindings::xdp_action, helpers::bpf_jiffies64, macros::xdp, programs::XdpContext};
 use fabric_common::{
@@ -25,15 +26,21 @@ use crate::{
     access::{
         access_fit::access_fit, access_output::access_output, bridge_lookup::bridge_lookup,
         frame_guard::frame_guard, nexthop_select::nexthop_select, source_check::source_check,
-        underlay_output::underlay_output, vlan_classify::vlan_classify, vxlan_output::vxlan_output,
+        underlay_output::underlay_output, vlan_classify::vlan_classify, vxlan_output,
     },
-    journey::{CircuitRef, Destination, Journey},
+    journey::{CircuitRef, Destination, Journey, NexthopRef},
     overlay::{
-        bridge_deliver::bridge_deliver, ecn_decap::ecn_decap, inner_guard::inner_guard,
-        underlay_input::underlay_input, vxlan_input::vxlan_input,
+        bridge_deliver::bridge_deliver,
+        ecn_decap::ecn_decap,
+        inner_guard::inner_guard,
+        underlay_input, vxlan_input,
     },
-    packet::Packet,
+    packet::{Packet, network::ether_type},
     port_input::port_input,
+    transit::{
+        transit_input::{self, Family, transit_input},
+        transit_output, transit_route,
+    },
 };
 
 /// From a host: to another local port, or into the tunnel to a VTEP.
@@ -67,24 +74,112 @@ fn from_circuit(
         }
         Destination::Vtep(vtep) => {
             let selection = nexthop_select(packet, journey, vtep, &frame)?;
-            vxlan_output(packet, journey, vtep, &selection, &frame)?;
-            underlay_output(packet, &selection)
+            if vtep.vtep.is_ipv6() {
+                vxlan_output::ipv6(packet, journey, vtep, &selection, &frame)?;
+            } else {
+                vxlan_output::ipv4(packet, journey, vtep, &selection, &frame)?;
+            }
+            underlay_output(packet, selection.nexthop, Reason::Encapsulated)
         }
     }
 }
 
-/// From the fabric: out of the tunnel to a local port.
+/// From the fabric: out of the tunnel to a local port, or from router to router.
 #[inline(always)]
 fn from_fabric(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
     port_input(packet, journey, ROLE_UPLINK)?;
-    let outer = underlay_input(packet, journey)?;
-    vxlan_input(packet, journey, &outer)?;
+    // The way out of the tunnel is compiled for each family, so that all offsets are constants.
+    let tunnel = if packet.read(12) == Some(ether_type::IPV6) {
+        match tunnel6(packet, journey) {
+            Ok(class) => return from_tunnel(packet, journey, class),
+            Err(otherwise) => otherwise,
+        }
+    } else {
+        match tunnel4(packet, journey) {
+            Ok(tos) => return from_tunnel(packet, journey, tos),
+            Err(otherwise) => otherwise,
+        }
+    };
+    match tunnel {
+        // For an address of this box, but of nobody's, or damaged.
+        Reason::VxlanInputUnknownVtep | Reason::VxlanInputBadChecksum => Err(tunnel),
+        otherwise => {
+            from_router(packet, journey, otherwise).map_err(|reason| match reason {
+                // What the tunnel's stages found out says more.
+                Reason::TransitRouteLocal | Reason::TransitInputNotForwarding
+                    if otherwise != Reason::UnderlayInputNotVxlan =>
+                {
+                    otherwise
+                }
+                reason => reason,
+            })
+        }
+    }
+}
+
+/// The tunnel over IPv4 that a packet came by, and its outer TOS.
+#[inline(always)]
+fn tunnel4(packet: &Packet, journey: &mut Journey) -> Result<u8, Reason> {
+    let outer = underlay_input::ipv4(packet, journey)?;
+    vxlan_input::ipv4(packet, journey, &outer)?;
+    Ok(outer.tos)
+}
+
+/// The tunnel over IPv6 that a packet came by, and its outer traffic class.
+#[inline(always)]
+fn tunnel6(packet: &Packet, journey: &mut Journey) -> Result<u8, Reason> {
+    let outer = underlay_input::ipv6(packet, journey)?;
+    vxlan_input::ipv6(packet, journey, &outer)?;
+    Ok(outer.tos)
+}
+
+/// From the fabric, inside a tunnel that ends here.
+#[inline(always)]
+fn from_tunnel(
+    packet: &mut Packet,
+    journey: &mut Journey,
+    outer_tos: u8,
+) -> Result<Reason, Reason> {
     let frame = inner_guard(packet, journey)?;
-    let ecn = ecn_decap(packet, &outer, &frame)?;
+    let ecn = ecn_decap(packet, outer_tos, &frame)?;
     let circuit = bridge_deliver(journey, &frame)?;
     access_fit(journey, circuit)?;
     ecn.apply(packet)?;
     access_output(packet, journey, circuit, Reason::Decapsulated)
+}
+
+/// From the fabric, to be routed on.
+#[inline(always)]
+fn from_router(
+    packet: &mut Packet,
+    journey: &Journey,
+    otherwise: Reason,
+) -> Result<Reason, Reason> {
+    let nexthop = match transit_input(packet, journey, otherwise)? {
+        Family::Ipv4 => route4(packet, journey)?,
+        Family::Ipv6 => route6(packet, journey)?,
+    };
+    underlay_output(packet, nexthop, Reason::Routed)
+}
+
+/// An IPv4 packet, to be routed on.
+#[inline(always)]
+fn route4(packet: &mut Packet, journey: &Journey) -> Result<NexthopRef, Reason> {
+    let header = transit_input::ipv4(packet, journey)?;
+    let way = transit_route::ipv4(journey, header.flow.destination)?;
+    let nexthop = nexthop::follow(journey, way, || header.hash(packet, journey))?;
+    transit_output::ipv4(packet, journey, &header, nexthop)?;
+    Ok(nexthop)
+}
+
+/// An IPv6 packet, to be routed on.
+#[inline(always)]
+fn route6(packet: &mut Packet, journey: &Journey) -> Result<NexthopRef, Reason> {
+    let header = transit_input::ipv6(packet, journey)?;
+    let way = transit_route::ipv6(journey, header.flow.destination)?;
+    let nexthop = nexthop::follow(journey, way, || header.hash(packet, journey))?;
+    transit_output::ipv6(packet, journey, &header, nexthop)?;
+    Ok(nexthop)
 }
 
 /// For ports with hosts behind them.

@@ -8,10 +8,10 @@ use fabric_common::{
     reason::REASONS,
     schema::{
         MMAPABLE, bucket_use::ChunkUse, buckets, buckets::Chunk, circuits, circuits::Circuit,
-        counters::Counter, counters::Traffic, domains, domains::Domain, fdb, groups, groups::Group,
-        hosts, hosts6, hosts6::Address6, nexthops, nexthops::Nexthop, own::Own, peers, ports,
-        ports::Port, settings::Settings, trie, trie::Word, views, views::View, vlans::PortVlans,
-        vnis, vteps, vteps::Vtep,
+        counters::Counter, counters::Traffic, domains, domains::Domain, domains6::Domain6, fdb,
+        groups, groups::Group, hosts, hosts6, hosts6::Address6, nexthops, nexthops::Nexthop,
+        own::Own, peers, ports, ports::Port, settings::Settings, trie, trie::Word, views,
+        views::View, vlans::PortVlans, vnis, vteps, vteps::Vtep,
     },
     table::Bucket,
 };
@@ -28,6 +28,8 @@ pub static VLANS: Array<PortVlans, { ports::MAX as usize }, SHARED> = Array::new
 pub static CIRCUITS: Array<Circuit, { circuits::MAX as usize }, SHARED> = Array::new();
 #[btf_map(name = "domains")]
 pub static DOMAINS: Array<Domain, { domains::MAX as usize }, SHARED> = Array::new();
+#[btf_map(name = "domains6")]
+pub static DOMAINS6: Array<Domain6, { domains::MAX as usize }, SHARED> = Array::new();
 #[btf_map(name = "fdb")]
 pub static FDB: Array<Bucket, { fdb::BUCKETS as usize }, SHARED> = Array::new();
 #[btf_map(name = "vteps")]
@@ -71,10 +73,30 @@ pub static VTEP_TRAFFIC: PerCpuArray<Traffic, { vteps::MAX as usize }> = PerCpuA
 /// Number of buckets of the FDB minus one; the loader sets it to the size of the map.
 #[unsafe(no_mangle)]
 static FDB_MASK: u32 = fdb::BUCKETS - 1;
+/// The same for the IPv4 hosts.
+#[unsafe(no_mangle)]
+static HOSTS_MASK: u32 = hosts::BUCKETS - 1;
+/// The same for the IPv6 hosts.
+#[unsafe(no_mangle)]
+static HOSTS6_MASK: u32 = hosts6::BUCKETS - 1;
 
 /// The FDB's mask, a constant to the verifier.
 #[inline(always)]
 pub fn fdb_mask() -> u32 {
     // SAFETY: a plain read of a constant that the loader may have overridden.
     unsafe { core::ptr::read_volatile(&raw const FDB_MASK) }
+}
+
+/// As [`fdb_mask`] for the IPv4 hosts.
+#[inline(always)]
+pub fn hosts_mask() -> u32 {
+    // SAFETY: as in `fdb_mask`.
+    unsafe { core::ptr::read_volatile(&raw const HOSTS_MASK) }
+}
+
+/// As [`fdb_mask`] for the IPv6 hosts.
+#[inline(always)]
+pub fn hosts6_mask() -> u32 {
+    // SAFETY: as in `fdb_mask`.
+    unsafe { core::ptr::read_volatile(&raw const HOSTS6_MASK) }
 }

@@ -29,8 +29,7 @@ pub fn port_input(packet: &Packet, journey: &mut Journey, role: u8) -> Result<()
     }
     journey.now = now;
     journey.settings = settings;
-    journey.untagged_circuit = port.untagged_circuit;
-    journey.port_mac = port.mac_and_view & 0xffff_ffff_ffff;
+    journey.entry = port;
     Ok(())
 }
 

@@ -9,10 +9,11 @@ use std::{
     time::Duration,
 };
 
+use fabric_common::schema::settings::{HASH_FLOW_LABEL, HASH_INNER, HASH_SYMMETRIC};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::model::Pattern;
+use crate::{kernel::sizes::Sizes, model::Pattern};
 
 /// Where the file is unless `--settings` names another.
 pub const DEFAULT_PATH: &str = "/etc/fabric/fabricd.toml";
@@ -68,6 +69,30 @@ impl From<XdpMode> for aya::programs::XdpMode {
     }
 }
 
+/// What the flow hash takes into account beside addresses, protocol and ports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FlowHash {
+    /// The flow label of IPv6 packets (RFC 6438). Default false.
+    pub flow_label: bool,
+    /// The inner headers of VXLAN packets on their way through. Default false: tunnels put what
+    /// tells flows apart into the UDP source port.
+    pub inner: bool,
+    /// Both directions of a connection have one hash. Default false.
+    pub symmetric: bool,
+}
+
+impl FlowHash {
+    /// As the packet path reads them.
+    #[must_use]
+    pub const fn flags(self) -> u32 {
+        let Self { flow_label, inner, symmetric } = self;
+        (flow_label as u32 * HASH_FLOW_LABEL)
+            | (inner as u32 * HASH_INNER)
+            | (symmetric as u32 * HASH_SYMMETRIC)
+    }
+}
+
 /// All settings with their defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -86,6 +111,13 @@ pub struct Settings {
     pub audit_interval_s: u64,
     /// MAC addresses for which there is room. Default 131072 (4 MiB).
     pub fdb_entries: u32,
+    /// Hosts of each address family for which there is room outside the prefixes. Default 65536
+    /// (5.5 MiB).
+    pub host_entries: u32,
+    /// Prefixes of all views and both families for which there is room. Default 131072 (8 MiB).
+    pub prefix_entries: u32,
+    /// What the flow hash takes into account.
+    pub hash: FlowHash,
     /// Seed of the flow hash. Default: from the machine's identity, so that it differs per box and
     /// stays over restarts.
     pub seed: Option<u32>,
@@ -106,6 +138,9 @@ impl Default for Settings {
             heartbeat_timeout_ms: 10_000,
             audit_interval_s: 60,
             fdb_entries: 131_072,
+            host_entries: 65_536,
+            prefix_entries: 131_072,
+            hash: FlowHash::default(),
             seed: None,
             detach_on_exit: false,
             run_folder: "/run/fabric".into(),
@@ -145,6 +180,12 @@ impl Settings {
         if !(16..=16_777_216).contains(&self.fdb_entries) {
             return range("fdb_entries", self.fdb_entries.into(), "16 to 16777216");
         }
+        if !(16..=16_777_216).contains(&self.host_entries) {
+            return range("host_entries", self.host_entries.into(), "16 to 16777216");
+        }
+        if !(16..=16_777_216).contains(&self.prefix_entries) {
+            return range("prefix_entries", self.prefix_entries.into(), "16 to 16777216");
+        }
         Ok(())
     }
 
@@ -152,6 +193,12 @@ impl Settings {
     #[must_use]
     pub const fn heartbeat_timeout(&self) -> Duration {
         Duration::from_millis(self.heartbeat_timeout_ms)
+    }
+
+    /// Sizes of the maps.
+    #[must_use]
+    pub fn sizes(&self) -> Sizes {
+        Sizes::for_entries(self.fdb_entries, self.host_entries, self.prefix_entries)
     }
 
     /// A seed that differs per machine and instance and is never 0.
@@ -179,6 +226,15 @@ mod tests {
         let settings: Settings = toml::from_str("").unwrap();
         assert_eq!(settings, Settings::default());
         settings.check().unwrap();
+    }
+
+    #[test]
+    fn what_the_hash_takes_into_account_is_a_table_of_its_own() {
+        let text = "[hash]\nflow_label = true\nsymmetric = true\n";
+        let settings: Settings = toml::from_str(text).unwrap();
+        assert_eq!(settings.hash.flags(), HASH_FLOW_LABEL | HASH_SYMMETRIC);
+        let error = toml::from_str::<Settings>("[hash]\nlabel = true").unwrap_err().to_string();
+        assert!(error.contains("label"), "{error}");
     }
 
     #[test]

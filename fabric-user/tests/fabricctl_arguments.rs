@@ -22,7 +22,7 @@ fn refused(arguments: &[&str]) -> String {
 fn help_names_every_command() {
     let output = fabricctl(&["--help"]);
     let help = String::from_utf8(output.stdout).expect("help is text");
-    for command in ["status", "maps", "counters", "attach", "detach", "bypass", "lab"] {
+    for command in ["status", "maps", "lookup", "counters", "attach", "detach", "bypass", "lab"] {
         assert!(
             help.lines().any(|line| line.trim_start().starts_with(command)),
             "{command} in {help}"

@@ -43,6 +43,17 @@ pub const LEAF2_VTEP: [u8; 4] = [192, 0, 2, 2];
 /// Not a VTEP of anybody.
 pub const OTHER_VTEP: [u8; 4] = [192, 0, 2, 99];
 
+const fn vtep6(number: u8) -> [u8; 16] {
+    [0x20, 0x01, 0x0d, 0xb8, 0, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, number]
+}
+
+/// VTEP address of the leaf under test over IPv6.
+pub const LEAF1_VTEP6: [u8; 16] = vtep6(1);
+/// VTEP address of the other leaf over IPv6.
+pub const LEAF2_VTEP6: [u8; 16] = vtep6(2);
+/// Not a VTEP of anybody, over IPv6.
+pub const OTHER_VTEP6: [u8; 16] = vtep6(99);
+
 /// MAC address of the first spine on its link to the leaf.
 pub const SPINE1_MAC: Mac = [0x02, 0, 0, 0x5b, 0, 1];
 /// MAC address of the second spine on its link to the leaf.

@@ -118,6 +118,52 @@ fn lookup<T: Pod>(map: &MapData, index: u32, cpus: usize) -> io::Result<Vec<T>> 
     Ok(values.into_iter().map(|value| unsafe { value.assume_init() }).collect())
 }
 
+/// The values of `count` elements from `first` on, one after the other, one for each CPU. Rows of
+/// reasons are read thousands of times, for which a call for each element takes too long.
+fn lookup_row<T: Pod>(map: &MapData, first: u32, count: u32, cpus: usize) -> io::Result<Vec<T>> {
+    /// `BPF_MAP_LOOKUP_BATCH` of `linux/bpf.h`.
+    const LOOKUP_BATCH: c_long = 24;
+    /// The part of `union bpf_attr` that this command has.
+    #[repr(C)]
+    struct Attributes {
+        before: u64,
+        last: u64,
+        keys: u64,
+        values: u64,
+        count: u32,
+        map: u32,
+        element_flags: u64,
+        flags: u64,
+    }
+    const { assert!(size_of::<T>().is_multiple_of(8), "the kernel rounds up to eight bytes") };
+    let mut keys = vec![0_u32; count as usize];
+    let mut values = vec![MaybeUninit::<T>::uninit(); count as usize * cpus];
+    let (before, mut last) = (first.wrapping_sub(1), 0_u32);
+    let mut attributes = Attributes {
+        before: if first == 0 { 0 } else { std::ptr::from_ref(&before) as u64 },
+        last: std::ptr::from_mut(&mut last) as u64,
+        keys: keys.as_mut_ptr() as u64,
+        values: values.as_mut_ptr() as u64,
+        count,
+        map: map.fd().as_fd().as_raw_fd() as u32,
+        element_flags: 0,
+        flags: 0,
+    };
+    // SAFETY: all buffers live until the call returns and have room for `count` elements of this
+    // map.
+    let result = unsafe {
+        libc::syscall(libc::SYS_bpf, LOOKUP_BATCH, &raw mut attributes, size_of::<Attributes>())
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if attributes.count != count || !keys.iter().copied().eq(first..first + count) {
+        return Err(io::Error::other("the kernel gives other elements than it was asked for"));
+    }
+    // SAFETY: the kernel wrote one plain value for each element and CPU.
+    Ok(values.into_iter().map(|value| unsafe { value.assume_init() }).collect())
+}
+
 impl Counters {
     /// Reads the counters in `scope`.
     ///
@@ -126,9 +172,11 @@ impl Counters {
     pub fn read(maps: &CounterMaps, scope: &Scope) -> Result<Self> {
         let mut counters = Self::default();
         for slot in scope.slots.iter().copied().chain([0]) {
-            for number in 0..REASONS as u8 {
-                let sum = maps.sum(&maps.reasons, reason_index(slot, number), add)?;
-                counters.reasons.insert((slot, reason_name(number)), sum);
+            let row = lookup_row(&maps.reasons, reason_index(slot, 0), REASONS, maps.cpus)
+                .with_context(|| format!("cannot read the reasons of slot {slot}"))?;
+            for (number, values) in row.chunks(maps.cpus).enumerate() {
+                let sum = values.iter().copied().fold(Counter::default(), add);
+                counters.reasons.insert((slot, reason_name(number as u8)), sum);
             }
             counters.port_tx.insert(slot, maps.sum(&maps.port_tx, slot, add)?);
         }

@@ -10,7 +10,7 @@ use fabric_common::{
 use crate::{
     counters::Counters,
     model::Forecast,
-    packet::OUTER,
+    packet::{OUTER, OUTER6, ether_type},
     run::{Run, action},
     world::{DomainId, Port, VtepId},
 };
@@ -97,6 +97,15 @@ impl Outcome {
         self.check(Reason::Decapsulated, Verdict::Redirect, bytes, Some(to.slot), tunnel);
     }
 
+    /// The packet is routed: it leaves through another port as `bytes`.
+    ///
+    /// # Panics
+    /// If not.
+    #[track_caller]
+    pub fn is_routed(self, to: &Port, bytes: &[u8]) {
+        self.check(Reason::Routed, Verdict::Redirect, bytes, Some(to.slot), None);
+    }
+
     #[track_caller]
     fn check(
         self,
@@ -144,6 +153,12 @@ impl Forecast {
     }
 }
 
+/// Length of a VXLAN packet's outer headers.
+fn outer(packet: &[u8]) -> usize {
+    let over_ipv6 = packet[12..14] == ether_type::IPV6.to_be_bytes();
+    if over_ipv6 { OUTER6 } else { OUTER }
+}
+
 #[track_caller]
 fn assert_run(run: &Run, reason: Reason, bytes: &[u8]) {
     let action = match reason.verdict() {
@@ -174,11 +189,11 @@ fn counters(
     let (domain, vtep) = match tunnel {
         None => return gained,
         Some(Tunnel::Entered(domain, vtep)) => {
-            traffic.encapsulated = counter(bytes.len() - OUTER);
+            traffic.encapsulated = counter(bytes.len() - outer(bytes));
             (domain, vtep)
         }
         Some(Tunnel::Left(domain, vtep)) => {
-            traffic.decapsulated = counter(input.len() - OUTER);
+            traffic.decapsulated = counter(input.len() - outer(input));
             (domain, vtep)
         }
     };

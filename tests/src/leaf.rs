@@ -17,7 +17,7 @@ use fabric_common::{
 
 use crate::{
     addresses::{
-        HOST_A, HOST_B, HOST_R, HOST_T, LEAF1_VTEP, LEAF2_VTEP, Mac, SPINE1_MAC, SPINE2_MAC, VLAN,
+        HOST_A, HOST_B, HOST_R, HOST_T, LEAF1_VTEP, LEAF1_VTEP6, LEAF2_VTEP, LEAF2_VTEP6, Mac, SPINE1_MAC, SPINE2_MAC, VLAN,
         VNI, VXLAN_PORT,
     },
     expect::{self, provoked_by},
@@ -50,9 +50,21 @@ pub struct Leaf {
 /// # Panics
 /// If the test does.
 pub fn leaf(test: impl FnOnce(&mut Leaf) + Send) {
+    on(false, test);
+}
+
+/// As [`leaf`], with an IPv6 underlay.
+///
+/// # Panics
+/// If the test does.
+pub fn leaf6(test: impl FnOnce(&mut Leaf) + Send) {
+    on(true, test);
+}
+
+fn on(ipv6: bool, test: impl FnOnce(&mut Leaf) + Send) {
     let provoked = in_own_namespace(|| {
         provoked_by(|| {
-            let mut leaf = Leaf::new().unwrap_or_else(|error| panic!("no leaf: {error:#}"));
+            let mut leaf = Leaf::new(ipv6).unwrap_or_else(|error| panic!("no leaf: {error:#}"));
             test(&mut leaf);
         })
     });
@@ -60,14 +72,14 @@ pub fn leaf(test: impl FnOnce(&mut Leaf) + Send) {
 }
 
 impl Leaf {
-    fn new() -> Result<Self> {
+    fn new(ipv6: bool) -> Result<Self> {
         let mut world = World::new()?;
         let a = world.port("acc0", ROLE_ACCESS, [2, 0, 0, 0xac, 0, 0])?;
         let b = world.port("acc1", ROLE_ACCESS, [2, 0, 0, 0xac, 0, 1])?;
         let trunk = world.port("trunk", ROLE_ACCESS, [2, 0, 0, 0xac, 0, 2])?;
         let up0 = world.port("up0", ROLE_UPLINK, [2, 0, 0, 0x0b, 0, 0])?;
         let up1 = world.port("up1", ROLE_UPLINK, [2, 0, 0, 0x0b, 0, 1])?;
-        let domain = world.domain(Domain {
+        let settings = Domain {
             vni: VNI,
             local_be: be(LEAF1_VTEP),
             udp_port_be: VXLAN_PORT.to_be(),
@@ -75,13 +87,20 @@ impl Leaf {
             max_frame: 1514,
             refresh_jiffies: 3600 * world.hz,
             ..Domain::default()
-        });
+        };
+        let domain = match ipv6 {
+            true => world.domain6(settings, LEAF1_VTEP6, 0),
+            false => world.domain(settings),
+        };
         let circuit_a = world.circuit(&a, domain, 0);
         let circuit_b = world.circuit(&b, domain, 0);
         let circuit_t = world.circuit(&trunk, domain, VLAN);
         let spine1 = world.nexthop(&up0, SPINE1_MAC, 1600);
         let spine2 = world.nexthop(&up1, SPINE2_MAC, 1600);
-        let leaf2 = world.vtep(LEAF1_VTEP, LEAF2_VTEP, &[spine1, spine2]);
+        let leaf2 = match ipv6 {
+            true => world.vtep6(LEAF1_VTEP6, LEAF2_VTEP6, &[spine1, spine2]),
+            false => world.vtep(LEAF1_VTEP, LEAF2_VTEP, &[spine1, spine2]),
+        };
         world.settle(circuit_a, &HOST_A);
         world.settle(circuit_b, &HOST_B);
         world.settle(circuit_t, &HOST_T);

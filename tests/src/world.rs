@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     process,
     sync::{
         Mutex, PoisonError,
@@ -13,16 +14,18 @@ use anyhow::{Context as _, Result};
 use aya::programs::xdp::XdpMode;
 use fabric_common::{
     bucket::{self, Member},
+    halves,
     reason::Reason,
     schema::{
         buckets::{CHUNK, Chunk},
         circuits::Circuit,
         domains::{self, Domain},
+        domains6::Domain6,
         fdb,
         groups::{Choice, Group},
         nexthops::Nexthop,
-        peers,
         ports::{self, Port as PortEntry, ROLE_UPLINK},
+        routes,
         settings::Settings,
         vnis,
         vteps::Vtep,
@@ -34,6 +37,7 @@ use fabric_user::kernel::{
     maps::Maps,
     pins::Instance,
     programs::{ACCESS, HEARTBEAT, Programs, UPLINK},
+    sizes::Sizes,
 };
 
 use crate::{
@@ -42,6 +46,7 @@ use crate::{
     device,
     expect::Outcome,
     model::forecast,
+    routing::Routing,
     run::{self, Run},
 };
 
@@ -83,6 +88,16 @@ pub struct VtepId(pub u32);
 pub const SEED: u32 = 0x5eed_f00d;
 /// Buckets of the FDB: not the default, so that the size that the loader sets is tested as well.
 const FDB_BUCKETS: u32 = 1024;
+/// Of the tables of hosts the same goes.
+const SIZES: Sizes = Sizes {
+    fdb: FDB_BUCKETS,
+    hosts: 256,
+    hosts6: 512,
+    addresses6: 1_000,
+    trie: fabric_common::schema::trie::WORDS,
+};
+/// Groups of routes start here; those of VTEPs have the VTEP's index.
+const FIRST_GROUP: u32 = 1_000;
 /// Longer than any test.
 const TIMEOUT_JIFFIES: u32 = 100_000_000;
 /// MTU of the ports: VXLAN packets with full frames fit.
@@ -100,6 +115,8 @@ pub struct World {
     circuits: u16,
     nexthops: u16,
     chunks: u32,
+    groups: u32,
+    routing: Routing,
 }
 
 impl World {
@@ -115,7 +132,7 @@ impl World {
             // Instances share their parent folder, which the last one to go takes along.
             let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
             let instance = Unpinned(Instance::new(&format!("test-{}-{number}", process::id()))?);
-            let programs = Programs::load(&instance.0, FDB_BUCKETS)?;
+            let programs = Programs::load(&instance.0, &SIZES)?;
             (programs, Maps::open(&instance.0, true)?, CounterMaps::open(&instance.0)?)
         };
         let settings = Settings {
@@ -137,6 +154,8 @@ impl World {
             circuits: 0,
             nexthops: 0,
             chunks: 1,
+            groups: FIRST_GROUP,
+            routing: Routing::default(),
         })
     }
 
@@ -199,6 +218,16 @@ impl World {
         DomainId(index as u16)
     }
 
+    /// Adds a bridge domain over IPv6; with the flow label 0 flows choose theirs.
+    pub fn domain6(&mut self, domain: Domain, local: [u8; 16], label: u32) -> DomainId {
+        let flags = domain.flags | domains::FLAG_IPV6;
+        let id = self.domain(Domain { local_be: 0, flags, ..domain });
+        let local = halves::of(local.into());
+        let entry = Domain6 { local, label_be: label.to_be(), ..Domain6::default() };
+        self.maps.domains6.set(id.0.into(), &entry);
+        id
+    }
+
     /// Changes a bridge domain.
     pub fn change_domain(&mut self, domain: DomainId, change: impl FnOnce(&mut Domain)) {
         let mut entry = self.maps.domains.get(domain.0.into());
@@ -259,32 +288,74 @@ impl World {
 
     /// Adds a VTEP that is reached over `nexthops` in equal shares, and its group of that index.
     pub fn vtep(&mut self, local: [u8; 4], remote: [u8; 4], nexthops: &[NexthopId]) -> VtepId {
+        let (local, remote) = (be(local), be(remote));
+        self.add_vtep(|group| Vtep::new(local, remote, group), nexthops)
+    }
+
+    /// As [`World::vtep`] over IPv6.
+    pub fn vtep6(
+        &mut self,
+        local: [u8; 16],
+        remote: [u8; 16],
+        nexthops: &[NexthopId],
+    ) -> VtepId {
+        let [local, remote] = [local, remote].map(|address| halves::of(address.into()));
+        self.add_vtep(|group| Vtep::new6(local, remote, group), nexthops)
+    }
+
+    fn add_vtep(&mut self, vtep: impl FnOnce(u32) -> Vtep, nexthops: &[NexthopId]) -> VtepId {
         self.scope.vteps += 1;
         let index = self.scope.vteps;
         let members: Vec<_> = nexthops.iter().map(|n| Member { nexthop: n.0, weight: 1 }).collect();
         self.group(index, &members);
-        self.maps.vteps.set(index, &Vtep::new(be(local), be(remote), index));
-        let key = peers::key(be(local), be(remote));
-        assert!(self.maps.peers.table().insert(key, index), "the table of peers is full");
+        let vtep = vtep(index);
+        self.maps.vteps.set(index, &vtep);
+        let inserted = self.maps.peers.table().insert(vtep.peer(), index);
+        assert!(inserted, "the table of peers is full");
         VtepId(index)
     }
 
     /// Makes a group of these members, whose buckets start at a chunk of their own.
     pub fn group(&mut self, index: u32, members: &[Member]) {
+        self.spread(index, members, false);
+    }
+
+    /// Makes a new group for routes: of nexthops and their weights.
+    pub fn route_group(&mut self, members: &[(NexthopId, u16)]) -> u32 {
+        let members = members.iter().map(|(n, weight)| Member { nexthop: n.0, weight: *weight });
+        let index = self.next_group();
+        self.spread(index, &members.collect::<Vec<_>>(), false);
+        index
+    }
+
+    /// Makes a new group for routes of any kind.
+    pub fn route_group_of(&mut self, choice: Choice) -> u32 {
+        let index = self.next_group();
+        self.maps.groups.set(index, &Group::new(choice));
+        index
+    }
+
+    fn next_group(&mut self) -> u32 {
+        self.groups += 1;
+        self.groups
+    }
+
+    /// Makes a group of these members; `timed` as in [`Choice::Spread`].
+    pub fn spread(&mut self, index: u32, members: &[Member], timed: bool) {
         let mut buckets = vec![0; bucket::count_for(members, 0) as usize];
         bucket::fill(&mut buckets, members, |_| true);
-        self.buckets(index, &buckets);
+        self.buckets(index, &buckets, timed);
     }
 
     /// Gives a group these buckets, a multiple of a chunk, in a place of their own.
-    pub fn buckets(&mut self, index: u32, buckets: &[u16]) {
+    pub fn buckets(&mut self, index: u32, buckets: &[u16], timed: bool) {
         let count = buckets.len() as u32;
         let chunk = self.chunks;
         self.chunks += count.div_ceil(CHUNK);
         for (i, part) in (chunk..).zip(buckets.as_chunks().0) {
             self.maps.buckets.set(i, &Chunk { nexthops: *part });
         }
-        self.maps.groups.set(index, &Group::new(Choice::Spread { chunk, count, timed: false }));
+        self.maps.groups.set(index, &Group::new(Choice::Spread { chunk, count, timed }));
     }
 
     /// Enters a MAC address behind a circuit. Its next frame passes, to show it to the kernel.
@@ -338,6 +409,38 @@ impl World {
     /// Forgets a MAC address.
     pub fn forget(&mut self, domain: DomainId, mac: Mac) {
         self.maps.fdb.table().remove(fdb::key(domain.0, fdb::mac_number(mac)));
+    }
+
+    /// Lets a port route by a view, in the families of these `FLAG_ROUTE` flags.
+    pub fn route_on(&mut self, port: &Port, view: u16, flags: u8) {
+        self.maps.ports.update(port.slot, |entry| {
+            entry.flags = flags;
+            entry.mac_and_view = ports::mac_and_view(fdb::mac_number(port.mac), view);
+        });
+    }
+
+    /// Adds a route: a host's to the table of hosts, others to the trie.
+    pub fn route(&mut self, view: u16, prefix: (IpAddr, u8), target: u32) {
+        self.routing.add(&self.maps, view, prefix, target);
+    }
+
+    /// Makes an address one of the box's own, in a view.
+    pub fn own(&mut self, view: u16, address: IpAddr) {
+        let length = if address.is_ipv4() { 32 } else { 128 };
+        self.route(view, (address, length), routes::target(routes::KIND_LOCAL, 0));
+        self.routing.add_own(&self.maps, address);
+    }
+
+    /// Whether an address is one of the box's own, in any view.
+    #[must_use]
+    pub fn is_own(&self, address: IpAddr) -> bool {
+        self.routing.is_own(address)
+    }
+
+    /// The target of the longest prefix of a view that an address is in; 0 for none.
+    #[must_use]
+    pub fn longest_match(&self, view: u16, address: IpAddr) -> u32 {
+        self.routing.longest_match(view, address)
     }
 
     /// Changes the settings.

@@ -4,6 +4,7 @@ use std::{
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -17,15 +18,18 @@ use crate::{
 /// Runs one benchmark or all of them, as root, and prints how fast Fabric is.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// A benchmark (encap) or one entry of its report (encap-64k-macs); all without one.
+    /// A benchmark (encap, lpm) or one entry of its report (encap-64k-macs); all without one.
     name: Option<String>,
-    /// Fewer entries, rounds and frames: all of it within two minutes, to see that it works.
+    /// Fewer entries, rounds and frames: all of it within a few minutes, to see that it works.
     #[arg(long)]
     quick: bool,
     /// Arguments for the benchmark; `-- --help` shows which it takes.
     #[arg(last = true)]
     arguments: Vec<OsString>,
 }
+
+/// Benchmarks that time code of the daemon as well, which is optimised for them.
+const TIMED_IN_USER_SPACE: [&str; 1] = ["lpm"];
 
 /// Runs the subcommand.
 ///
@@ -37,16 +41,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let runs = select(&all, arguments.name.as_deref())?;
     setup::ensure(Scope::Lab)?;
     // Built before the first is run, so that no compiler runs beside a measurement.
-    process::run(workspace::cargo().args(["build", "--quiet", "--package", "fabric-benches"]))?;
+    for (question, _) in &runs {
+        process::run(&mut cargo("build", question))?;
+    }
     let daemon = match runs.iter().any(|(question, _)| *question == WITH_DAEMON) {
         true => Some(fabricd()?),
         false => None,
     };
     for (question, entry) in runs {
-        // What is timed runs in the kernel, and BPF programs are always optimised; the usual
-        // profile saves a second build of everything around them.
-        let mut run = workspace::cargo();
-        run.args(["run", "--quiet", "--package", "fabric-benches", "--bin", question, "--"])
+        let mut run = cargo("run", question);
+        run.arg("--")
             .args(entry)
             .args(arguments.quick.then_some("--quick"))
             .args(&arguments.arguments);
@@ -56,6 +60,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         process::run(&mut run).with_context(|| format!("the benchmark {question} failed"))?;
     }
     Ok(())
+}
+
+/// Builds or runs a benchmark.
+fn cargo(verb: &str, question: &str) -> Command {
+    // What most of them time runs in the kernel, and BPF programs are always optimised; the usual
+    // profile saves a second build of everything around them.
+    let mut command = workspace::cargo();
+    command.args([verb, "--quiet", "--package", "fabric-benches", "--bin", question]);
+    if TIMED_IN_USER_SPACE.contains(&question) {
+        for package in ["fabric-common", "fabric-user", "fabric-benches"] {
+            command.arg("--config").arg(format!("profile.dev.package.{package}.opt-level=3"));
+        }
+    }
+    command
 }
 
 /// The benchmark that times the daemon.

@@ -7,8 +7,9 @@
 use std::process::ExitCode;
 
 use fabric_benches::{
-    contest::{self, Entry, When},
+    contest::When,
     direction::Direction,
+    overlay::{self, Entry},
     traffic::Size,
 };
 
@@ -22,5 +23,5 @@ const ENTRIES: [Entry; 4] = [
 ];
 
 fn main() -> ExitCode {
-    contest::main(Direction::Bridge, &ENTRIES)
+    overlay::main(Direction::Bridge, &ENTRIES)
 }

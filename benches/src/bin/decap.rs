@@ -7,8 +7,9 @@
 use std::process::ExitCode;
 
 use fabric_benches::{
-    contest::{self, Entry, When},
+    contest::When,
     direction::Direction,
+    overlay::{self, Entry},
     traffic::Size,
 };
 
@@ -25,5 +26,5 @@ const ENTRIES: [Entry; 7] = [
 ];
 
 fn main() -> ExitCode {
-    contest::main(Direction::Decapsulate, &ENTRIES)
+    overlay::main(Direction::Decapsulate, &ENTRIES)
 }

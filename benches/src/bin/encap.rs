@@ -8,8 +8,9 @@ use std::{collections::BTreeMap, process::ExitCode};
 
 use anyhow::Result;
 use fabric_benches::{
-    contest::{self, Entry, When},
+    contest::When,
     direction::Direction,
+    overlay::{self, Entry},
     report,
     traffic::Size,
 };
@@ -42,7 +43,7 @@ const ENTRIES: [Entry; 18] = [
 const GROWTH_BAR: f64 = 60.0;
 
 fn main() -> ExitCode {
-    contest::main_then(Direction::Encapsulate, &ENTRIES, growth)
+    overlay::main_then(Direction::Encapsulate, &ENTRIES, growth)
 }
 
 /// What more MAC addresses cost. Entries are measured one after the other, so each is taken next to

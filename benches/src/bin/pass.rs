@@ -11,8 +11,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
 use comfy_table::Table;
 use fabric_benches::{
+    answer::progress,
     arena,
-    contest::progress,
     direction::Direction,
     environment::{self, Environment},
     fabric::Fabric,

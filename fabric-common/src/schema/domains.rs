@@ -17,6 +17,14 @@ pub const FLAG_DF_INHERIT: u16 = 1 << 4;
 pub const FLAG_OVERLAY_LEARNING: u16 = 1 << 5;
 /// The vxlan device's bridge port is isolated.
 pub const FLAG_OVERLAY_ISOLATED: u16 = 1 << 6;
+/// The underlay is IPv6: the local address is in [`super::domains6`].
+pub const FLAG_IPV6: u16 = 1 << 7;
+/// The outer flow label is the inner one, 0 if the inner packet is not IPv6 (`flowlabel inherit`).
+pub const FLAG_LABEL_INHERIT: u16 = 1 << 8;
+/// Over IPv6 the UDP checksum is 0 (RFC 6935) instead of computed (`udp6zerocsumtx`).
+pub const FLAG_ZERO_CHECKSUM_TX: u16 = 1 << 9;
+/// Over IPv6 packets with the UDP checksum 0 are accepted (`udp6zerocsumrx`).
+pub const FLAG_ZERO_CHECKSUM_RX: u16 = 1 << 10;
 
 /// A bridge domain and how its frames travel.
 #[repr(C)]
@@ -24,7 +32,7 @@ pub const FLAG_OVERLAY_ISOLATED: u16 = 1 << 6;
 pub struct Domain {
     /// VXLAN network identifier, 24 bits; 0 for a domain that is not stretched.
     pub vni: u32,
-    /// Local VTEP address.
+    /// Local VTEP address, 0 over IPv6.
     pub local_be: u32,
     /// UDP destination port of the tunnel.
     pub udp_port_be: u16,

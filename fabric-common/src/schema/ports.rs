@@ -36,6 +36,8 @@ pub struct Port {
     pub role: u8,
     /// `FLAG_` constants.
     pub flags: u8,
+    /// Always 0.
+    pub reserved: u32,
     /// MAC address as [`super::fdb::mac_number`] gives it (48 bits): frames for another one are not
     /// for us. The 16 bits above are the view by which packets from here are routed, 0 for none;
     /// see [`mac_and_view`].
@@ -51,6 +53,20 @@ super::map_value!(Port, 32);
 #[must_use]
 pub const fn mac_and_view(mac: u64, view: u16) -> u64 {
     (view as u64) << 48 | mac & 0xffff_ffff_ffff
+}
+
+/// The MAC address of [`mac_and_view`].
+#[inline(always)]
+#[must_use]
+pub const fn mac(mac_and_view: u64) -> u64 {
+    mac_and_view & 0xffff_ffff_ffff
+}
+
+/// The view of [`mac_and_view`].
+#[inline(always)]
+#[must_use]
+pub const fn view(mac_and_view: u64) -> u16 {
+    (mac_and_view >> 48) as u16
 }
 
 /// The slots that may hold interface `ifindex`, in the order of probing. Slot 0 is never used, so

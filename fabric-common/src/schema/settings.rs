@@ -2,10 +2,14 @@
 
 /// The flow label of IPv6 packets counts as well (RFC 6438 §3).
 pub const HASH_FLOW_LABEL: u32 = 1 << 0;
-/// VXLAN packets on their way through are told apart by their inner headers.
+/// VXLAN packets on their way through, on the ports of [`Settings::vxlan_ports_be`] and on
+/// [`VXLAN_PORT`], are told apart by their inner headers.
 pub const HASH_INNER: u32 = 1 << 1;
 /// Both directions of a connection have one hash.
 pub const HASH_SYMMETRIC: u32 = 1 << 2;
+
+/// The UDP port that IANA assigned to VXLAN (RFC 7348 §8).
+pub const VXLAN_PORT: u16 = 4789;
 
 /// What holds for the whole instance.
 #[repr(C)]
@@ -30,3 +34,33 @@ pub struct Settings {
 }
 
 super::map_value!(Settings, 40);
+
+impl Settings {
+    /// Whether a vxlan device of this box receives on this UDP port (network byte order).
+    #[inline(always)]
+    #[must_use]
+    pub const fn has_vxlan_port(&self, port_be: u16) -> bool {
+        const ONES: u64 = 0x0001_0001_0001_0001;
+        let [a, b, c, d] = self.vxlan_ports_be;
+        let ports = a as u64 | (b as u64) << 16 | (c as u64) << 32 | (d as u64) << 48;
+        // Four comparisons at once: a part that is zero borrows from its upper bit.
+        let difference = ports ^ ONES.wrapping_mul(port_be as u64);
+        port_be != 0 && difference.wrapping_sub(ONES) & !difference & ONES << 15 != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_known_in_any_place_and_none_that_is_only_like_it() {
+        for vxlan_ports_be in [[0; 4], [1, 0, 0, 0], [4789, 8472, 0, 0], [7, 0x8000, 0xffff, 1]] {
+            let settings = Settings { vxlan_ports_be, ..Settings::default() };
+            for port in 0..=u16::MAX {
+                let known = port != 0 && vxlan_ports_be.contains(&port);
+                assert_eq!(settings.has_vxlan_port(port), known, "{port} in {vxlan_ports_be:?}");
+            }
+        }
+    }
+}

@@ -24,7 +24,7 @@ pub fn nexthop_select(
     frame: &Frame,
 ) -> Result<Selection, Reason> {
     let network =
-        Network::parse(packet, frame, journey.settings.seed).ok_or(Reason::PortInputTruncated)?;
-    let nexthop = nexthop::choose(journey, to.vtep.group, flow_hash::bucket(network.hash))?;
+        Network::parse(packet, frame, journey.settings).ok_or(Reason::PortInputTruncated)?;
+    let nexthop = nexthop::choose(journey, to.vtep.group, || flow_hash::bucket(network.hash))?;
     Ok(Selection { nexthop, network })
 }

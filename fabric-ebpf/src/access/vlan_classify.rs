@@ -17,7 +17,7 @@ pub fn vlan_classify(packet: &Packet, journey: &mut Journey) -> Result<CircuitRe
     let index = match outer_type {
         ether_type::VLAN => tagged(packet, journey)?,
         ether_type::SERVICE_VLAN => return Err(Reason::VlanClassifyStackedTag),
-        _ => journey.untagged_circuit,
+        _ => journey.entry.untagged_circuit,
     };
     if index == 0 {
         return Err(Reason::VlanClassifyNotMember);

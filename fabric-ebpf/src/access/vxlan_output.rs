@@ -2,13 +2,21 @@
 //!
 //! Writes the outer headers as the kernel's vxlan device with the same settings would
 //! (`vxlan_xmit_one` in `drivers/net/vxlan/vxlan_core.c`), with the UDP checksum 0 that RFC 7348
-//! §5 recommends over IPv4 and a source port from the range that it recommends. Passes frames that
-//! do not fit (RFC 7348 §4.3: a VTEP must not fragment), so that the kernel treats them as ever.
+//! §5 recommends over IPv4 and a source port from the range that it recommends. Over IPv6 the flow
+//! has a label as well (RFC 6438), and the device's settings say whether there is a UDP checksum
+//! (RFC 6935, 6936). Passes frames that do not fit (RFC 7348 §4.3: a VTEP must not fragment), so
+//! that the kernel treats them as ever.
 
 use fabric_common::{
     checksum, ecn, flow_hash,
     reason::Reason,
-    schema::domains::{FLAG_DF, FLAG_DF_INHERIT, FLAG_TOS_INHERIT, FLAG_TTL_INHERIT},
+    schema::{
+        domains::{
+            FLAG_DF, FLAG_DF_INHERIT, FLAG_LABEL_INHERIT, FLAG_TOS_INHERIT, FLAG_TTL_INHERIT,
+            FLAG_ZERO_CHECKSUM_TX,
+        },
+        vteps::Vtep,
+    },
 };
 
 use super::nexthop_select::Selection;
@@ -16,18 +24,30 @@ use crate::{
     account,
     journey::{Frame, Journey, VtepRef},
     maps,
-    packet::{Packet, network::ether_type, pair_and_word, quad, word_and_pair},
+    packet::{
+        Packet,
+        network::{Network, ether_type, ip_protocol},
+        pair, pair_and_word, quad, sum, word_and_pair,
+    },
 };
 
 /// Ethernet, IPv4, UDP and VXLAN header: 14 + 20 + 8 + 8.
-pub const OUTER: usize = 50;
-/// Bytes of the outer IP packet in front of the inner frame.
-const OUTER_IP: u32 = 36;
+pub const OUTER4: usize = 50;
+/// Ethernet, IPv6, UDP and VXLAN header: 14 + 40 + 8 + 8.
+pub const OUTER6: usize = 70;
+/// Bytes of the outer IPv4 packet in front of the inner frame.
+const OUTER_IP4: u32 = 36;
+/// Bytes of the outer IPv6 packet in front of the inner frame.
+const OUTER_IP6: u32 = 56;
+/// UDP and VXLAN header.
+const UDP_AND_VXLAN: u32 = 16;
+/// The bits of the flow label in the first word of an IPv6 header.
+const LABEL_BE: u32 = 0xf_ffff_u32.to_be();
 /// The VXLAN flags with nothing but the I flag (RFC 7348 §5).
 pub const VXLAN_FLAGS_BE: u32 = 0x0800_0000_u32.to_be();
 
 #[inline(always)]
-pub fn vxlan_output(
+pub fn ipv4(
     packet: &mut Packet,
     journey: &Journey,
     to: VtepRef,
@@ -37,10 +57,55 @@ pub fn vxlan_output(
     let domain = journey.domain;
     let nexthop = selection.nexthop;
     let inner_length = journey.length - journey.tag as u32;
-    if inner_length > domain.max_frame || inner_length + OUTER_IP > nexthop.mtu {
+    if inner_length > domain.max_frame || inner_length + OUTER_IP4 > nexthop.mtu {
         return Err(Reason::VxlanOutputTooBig);
     }
-    packet.move_start(journey.tag as i32 - OUTER as i32).ok_or(Reason::VxlanOutputNoHeadroom)?;
+    packet.move_start(journey.tag as i32 - OUTER4 as i32).ok_or(Reason::VxlanOutputNoHeadroom)?;
+    let sent_before = count(journey, to, inner_length);
+    // Past this point nothing may fail: the packet is not what the kernel would expect any more.
+    write_outer4(packet, journey, to, selection, inner_length, sent_before)
+        .and_then(|()| {
+            write_addresses::<OUTER4, { OUTER4 + 8 }, { OUTER4 + 12 }>(packet, journey, frame)
+        })
+        .ok_or(Reason::UnderlayOutputNoPort)
+}
+
+#[inline(always)]
+pub fn ipv6(
+    packet: &mut Packet,
+    journey: &Journey,
+    to: VtepRef,
+    selection: &Selection,
+    frame: &Frame,
+) -> Result<(), Reason> {
+    let domain = journey.domain;
+    let inner_length = journey.length - journey.tag as u32;
+    if inner_length > domain.max_frame || inner_length + OUTER_IP6 > selection.nexthop.mtu {
+        return Err(Reason::VxlanOutputTooBig);
+    }
+    let with_checksum = domain.flags & FLAG_ZERO_CHECKSUM_TX == 0;
+    let udp_length = inner_length + UDP_AND_VXLAN;
+    if with_checksum && udp_length > sum::MAX {
+        return Err(Reason::VxlanOutputTooBig);
+    }
+    let label_be = label(packet, journey, selection, frame)?;
+    packet.move_start(journey.tag as i32 - OUTER6 as i32).ok_or(Reason::VxlanOutputNoHeadroom)?;
+    count(journey, to, inner_length);
+    // Past this point nothing may fail: the packet is not what the kernel would expect any more.
+    write_outer6(packet, journey, to, selection, udp_length, label_be)
+        .and_then(|()| {
+            write_addresses::<OUTER6, { OUTER6 + 8 }, { OUTER6 + 12 }>(packet, journey, frame)
+        })
+        .and_then(|()| match with_checksum {
+            true => write_checksum(packet, to, udp_length),
+            false => Some(()),
+        })
+        .ok_or(Reason::UnderlayOutputNoPort)
+}
+
+/// Counts the frame and returns how many were sent to the VTEP before.
+#[inline(always)]
+fn count(journey: &Journey, to: VtepRef, inner_length: u32) -> u64 {
     let mut sent_before = 0;
     if let Some(traffic) = maps::VTEP_TRAFFIC.get_ptr_mut(to.index) {
         // SAFETY: a field of the per-CPU entry that was just looked up.
@@ -50,14 +115,21 @@ pub fn vxlan_output(
         // SAFETY: as above.
         account::add(unsafe { &raw mut (*traffic).encapsulated }, inner_length);
     }
-    // Past this point nothing may fail: the packet is not what the kernel would expect any more.
-    write_outer(packet, journey, to, selection, inner_length, sent_before)
-        .and_then(|()| if journey.tag == 0 { Some(()) } else { write_addresses(packet, frame) })
-        .ok_or(Reason::UnderlayOutputNoPort)
+    sent_before
+}
+
+/// TOS and TTL, or traffic class and hop limit, of the outer header.
+#[inline(always)]
+fn tos_and_ttl(journey: &Journey, network: &Network) -> (u8, u8) {
+    let domain = journey.domain;
+    let has = |flag: u16| domain.flags & flag != 0;
+    let tos = if has(FLAG_TOS_INHERIT) { network.tos } else { domain.tos };
+    let ttl = if has(FLAG_TTL_INHERIT) && network.ttl != 0 { network.ttl } else { domain.ttl };
+    (ecn::encapsulate(tos, network.tos), ttl)
 }
 
 #[inline(always)]
-fn write_outer(
+fn write_outer4(
     packet: &mut Packet,
     journey: &Journey,
     to: VtepRef,
@@ -68,15 +140,13 @@ fn write_outer(
     let domain = journey.domain;
     let network = &selection.network;
     let has = |flag: u16| domain.flags & flag != 0;
-    let tos = if has(FLAG_TOS_INHERIT) { network.tos } else { domain.tos };
-    let tos = ecn::encapsulate(tos, network.tos);
-    let ttl = if has(FLAG_TTL_INHERIT) && network.ttl != 0 { network.ttl } else { domain.ttl };
+    let (tos, ttl) = tos_and_ttl(journey, network);
     let df = has(FLAG_DF) || (has(FLAG_DF_INHERIT) && network.df);
 
     // Outer packets may be fragmented on their way, so consecutive ones of a pair of VTEPs need
     // distinct identifications (RFC 6864 §4.3); the flow's hash keeps CPUs apart.
     let identification = (sent_before as u16) ^ (network.hash >> 32) as u16;
-    let total_length_be = ((inner_length + OUTER_IP) as u16).to_be();
+    let total_length_be = ((inner_length + OUTER_IP4) as u16).to_be();
     let fragment_be = if df { 0x4000_u16.to_be() } else { 0 };
     let header_checksum = !checksum::fold(
         to.vtep.checksum_base
@@ -87,7 +157,7 @@ fn write_outer(
             + u32::from(u16::from_ne_bytes([ttl, 0])),
     );
 
-    let mut outer = packet.start_of::<OUTER>()?;
+    let mut outer = packet.start_of::<OUTER4>()?;
     // Few wide stores.
     let macs = selection.nexthop.macs.as_ptr();
     // SAFETY: the bytes 0 to 7 and 8 to 11 of the 12 of both addresses.
@@ -102,17 +172,96 @@ fn write_outer(
     outer.put::<22, _>(pair_and_word(ttl_and_protocol, header_checksum, to.vtep.local_be));
     let source_port_be = flow_hash::source_port(network.hash).to_be();
     outer.put::<30, _>(word_and_pair(to.vtep.remote_be, source_port_be, domain.udp_port_be));
-    let udp_length_be = ((inner_length + 16) as u16).to_be();
+    let udp_length_be = ((inner_length + UDP_AND_VXLAN) as u16).to_be();
     outer.put::<38, _>(pair_and_word(udp_length_be, 0, VXLAN_FLAGS_BE));
     outer.put::<46, _>((domain.vni << 8).to_be());
     Some(())
 }
 
+/// The flow label of the outer header, as it stands there.
+#[inline(always)]
+fn label(
+    packet: &Packet,
+    journey: &Journey,
+    selection: &Selection,
+    frame: &Frame,
+) -> Result<u32, Reason> {
+    if journey.domain.flags & FLAG_LABEL_INHERIT != 0 {
+        return match frame.ether_type_be {
+            ether_type::IPV6 => {
+                let first: u32 = packet.read(frame.network).ok_or(Reason::PortInputTruncated)?;
+                Ok(first & LABEL_BE)
+            }
+            _ => Ok(0),
+        };
+    }
+    let set_be = maps::DOMAINS6.get(journey.domain_index).map_or(0, |domain| domain.label_be);
+    Ok(match set_be {
+        0 => flow_hash::label(selection.network.hash).to_be(),
+        label_be => label_be & LABEL_BE,
+    })
+}
+
+#[inline(always)]
+fn write_outer6(
+    packet: &mut Packet,
+    journey: &Journey,
+    to: VtepRef,
+    selection: &Selection,
+    udp_length: u32,
+    label_be: u32,
+) -> Option<()> {
+    let domain = journey.domain;
+    let (class, hop_limit) = tos_and_ttl(journey, &selection.network);
+    let mut outer = packet.start_of::<OUTER6>()?;
+    let macs = selection.nexthop.macs.as_ptr();
+    // SAFETY: the bytes 0 to 7 and 8 to 11 of the 12 of both addresses.
+    unsafe {
+        outer.put::<0, _>(macs.cast::<u64>().read_unaligned());
+        outer.put::<8, _>(macs.add(8).cast::<u32>().read_unaligned());
+    }
+    outer.put::<12, _>(ether_type::IPV6);
+    let first = u32::from_ne_bytes([0x60 | class >> 4, class << 4, 0, 0]) | label_be;
+    let length_be = (udp_length as u16).to_be();
+    let next_header = u16::from_ne_bytes([ip_protocol::UDP, hop_limit]);
+    outer.put::<14, _>(word_and_pair(first, length_be, next_header));
+    let [local, remote] = [to.vtep.local6, to.vtep.remote6];
+    outer.put::<22, _>(local[0]);
+    outer.put::<30, _>(local[1]);
+    outer.put::<38, _>(remote[0]);
+    outer.put::<46, _>(remote[1]);
+    let source_port_be = flow_hash::source_port(selection.network.hash).to_be();
+    outer.put::<54, _>(quad(source_port_be, domain.udp_port_be, length_be, 0));
+    outer.put::<62, _>(pair(VXLAN_FLAGS_BE, (domain.vni << 8).to_be()));
+    Some(())
+}
+
+/// Over the finished packet, so that it is right for whatever the host sent.
+#[inline(always)]
+fn write_checksum(packet: &mut Packet, to: VtepRef, udp_length: u32) -> Option<()> {
+    let sum = sum::from::<54>(packet, udp_length, pseudo_header(to.vtep, udp_length))?;
+    // 0 says that there is none (RFC 8200 §8.1).
+    packet.write(60, if sum == 0xffff { 0xffff } else { !sum })
+}
+
+/// The sum of the pseudo header of a UDP packet between the addresses of a VTEP (RFC 8200 §8.1).
+#[inline(always)]
+pub fn pseudo_header(vtep: &Vtep, udp_length: u32) -> u32 {
+    vtep.checksum_base + u32::from((udp_length as u16).to_be())
+}
+
 /// The tag stood behind the addresses, so without it they start four bytes later.
 #[inline(always)]
-fn write_addresses(packet: &mut Packet, frame: &Frame) -> Option<()> {
-    let mut start = packet.start_of::<{ OUTER + 12 }>()?;
-    start.put::<OUTER, _>(frame.destination | frame.source << 48);
-    start.put::<{ OUTER + 8 }, _>((frame.source >> 16) as u32);
+fn write_addresses<const FIRST: usize, const SECOND: usize, const END: usize>(
+    packet: &mut Packet,
+    journey: &Journey,
+    frame: &Frame,
+) -> Option<()> {
+    if journey.tag == 0 {
+        return Some(());
+    }
+    let mut start = packet.start_of::<END>()?;
+    start.put::<FIRST, _>(frame.destination | frame.source << 48);
+    start.put::<SECOND, _>((frame.source >> 16) as u32);
     Some(())
 }

@@ -5,6 +5,9 @@
 
 #[path = "../../../benches/src/flow.rs"]
 mod flow;
+#[path = "../../../benches/src/routed.rs"]
+#[expect(dead_code, reason = "only user space makes whole frames")]
+mod routed;
 #[path = "../../../benches/src/tunnel.rs"]
 mod tunnel;
 
@@ -19,7 +22,9 @@ use aya_ebpf::{
 };
 use fabric_common::schema::MMAPABLE;
 
-use flow::{Arrived, CAPTURE, CAPTURES, Captured, Generator, HEADERS, LONG_PLACES, OUTER, PLACES};
+use flow::{
+    Arrived, CAPTURE, CAPTURES, Captured, Draw, Generator, HEADERS, LONG_PLACES, OUTER, PLACES,
+};
 
 #[btf_map(name = "generator")]
 static GENERATOR: Array<Generator, 1, { MMAPABLE as usize }> = Array::new();
@@ -36,28 +41,88 @@ static CAPTURED: Array<Captured, CAPTURES> = Array::new();
 /// goes on with the program under test.
 #[xdp]
 pub fn offer(context: XdpContext) -> u32 {
+    go_on(&context, |generator| {
+        // SAFETY: `prepare` has looked at the length.
+        let write = |draw: &Draw, at, outer| unsafe { draw.write(at, outer) };
+        if generator.long == 0 {
+            prepare::<{ PLACES[0] }, { PLACES[1] }>(&context, generator, write)
+        } else {
+            prepare::<{ LONG_PLACES[0] }, { LONG_PLACES[1] }>(&context, generator, write)
+        }
+    })
+}
+
+/// As [`offer`], IPv4 packets for a router.
+#[xdp]
+pub fn offer4(context: XdpContext) -> u32 {
+    go_on(&context, |generator| {
+        prepare::<{ PLACES[0] }, { PLACES[1] }>(&context, generator, |draw, at, _| {
+            let fields = routed::Fields4::new(&draw.flow);
+            // SAFETY: `prepare` has looked at the length.
+            unsafe {
+                write_addresses(at);
+                ((at + routed::TTL4) as *mut u32).write_unaligned(fields.ttl);
+                ((at + routed::ADDRESSES4) as *mut u64).write_unaligned(fields.addresses);
+                ((at + routed::PORT4) as *mut u16).write_unaligned(fields.port_be);
+            }
+        })
+    })
+}
+
+/// As [`offer`], IPv6 packets for a router.
+#[xdp]
+pub fn offer6(context: XdpContext) -> u32 {
+    go_on(&context, |generator| {
+        prepare::<{ PLACES[0] }, { PLACES[1] }>(&context, generator, |draw, at, _| {
+            let fields = routed::Fields6::new(&draw.flow);
+            let [upper, lower] = fields.destination;
+            // SAFETY: as in `offer4`.
+            unsafe {
+                write_addresses(at);
+                let lengths = (at + routed::LENGTH_AND_HOP_LIMIT6) as *mut u32;
+                lengths.write_unaligned(fields.length_and_hop_limit);
+                ((at + routed::SOURCE6) as *mut u64).write_unaligned(fields.source_end);
+                ((at + routed::DESTINATION6) as *mut u64).write_unaligned(upper);
+                ((at + routed::DESTINATION6 + 8) as *mut u64).write_unaligned(lower);
+                ((at + routed::PORT6) as *mut u16).write_unaligned(fields.port_be);
+            }
+        })
+    })
+}
+
+/// Writes the MAC addresses, which a router has changed since the page was used the last time.
+///
+/// # Safety
+/// Twelve bytes from `at` on must be in the packet.
+#[inline(always)]
+unsafe fn write_addresses(at: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        (at as *mut u64).write_unaligned(routed::ADDRESSES.0);
+        ((at + 8) as *mut u32).write_unaligned(routed::ADDRESSES.1);
+    }
+}
+
+/// Goes on with the program under test if a frame could be prepared.
+#[inline(always)]
+fn go_on(context: &XdpContext, prepare: impl FnOnce(&mut Generator) -> Option<()>) -> u32 {
     let Some(generator) = GENERATOR.get_ptr_mut(0) else {
         return xdp_action::XDP_ABORTED;
     };
     // SAFETY: the map has this entry, and only one CPU uses it.
-    let generator = unsafe { &mut *generator };
-    let prepared = if generator.long == 0 {
-        prepare::<{ PLACES[0] }, { PLACES[1] }>(&context, generator)
-    } else {
-        prepare::<{ LONG_PLACES[0] }, { LONG_PLACES[1] }>(&context, generator)
-    };
-    if prepared.is_some() {
+    if prepare(unsafe { &mut *generator }).is_some() {
         // SAFETY: no destructors here; an empty slot comes back and drops the frame.
-        unsafe { CONTENDER.tail_call(&context, 0) };
+        unsafe { CONTENDER.tail_call(context, 0) };
     }
     xdp_action::XDP_ABORTED
 }
 
-/// Frames stand at `FIRST` and `SECOND`.
+/// Frames stand at `FIRST` and `SECOND`; `write` writes what differs between them.
 #[inline(always)]
 fn prepare<const FIRST: usize, const SECOND: usize>(
     context: &XdpContext,
     generator: &mut Generator,
+    write: impl Fn(&Draw, usize, u32),
 ) -> Option<()> {
     let (start, end) = (context.data(), context.data_end());
     if start + SECOND + OUTER + HEADERS > end {
@@ -71,12 +136,10 @@ fn prepare<const FIRST: usize, const SECOND: usize>(
     let state = unsafe { (start as *const u64).read() };
     let next = state ^ 1;
     let (place, now, next) = if state & 1 != 0 {
-        // SAFETY: as above.
-        unsafe { draw.write(start + FIRST, generator.outer) };
+        write(&draw, start + FIRST, generator.outer);
         (SECOND, state >> 32, next & !0xffff_0000 | length << 16)
     } else {
-        // SAFETY: as above.
-        unsafe { draw.write(start + SECOND, generator.outer) };
+        write(&draw, start + SECOND, generator.outer);
         (FIRST, state >> 16, next & !0xffff_0000_0000 | length << 32)
     };
     let now = now & 0xffff;

@@ -5,14 +5,13 @@
 
 use fabric_common::{checksum, ecn, reason::Reason};
 
-use super::underlay_input::Outer;
 use crate::{
     journey::Frame,
     packet::{Packet, network::ether_type},
 };
 
 #[inline(always)]
-pub fn ecn_decap(packet: &Packet, outer: &Outer, frame: &Frame) -> Result<Ecn, Reason> {
+pub fn ecn_decap(packet: &Packet, outer_tos: u8, frame: &Frame) -> Result<Ecn, Reason> {
     let unchanged = Ecn { network: frame.network, ipv6: false, old: 0, new: 0 };
     // Both headers start with the version and, somewhere in the first two bytes, the ECN bits.
     let first: [u8; 2] = match frame.ether_type_be {
@@ -23,7 +22,7 @@ pub fn ecn_decap(packet: &Packet, outer: &Outer, frame: &Frame) -> Result<Ecn, R
     };
     let ipv6 = frame.ether_type_be == ether_type::IPV6;
     let old = if ipv6 { first[1] >> 4 } else { first[1] } & ecn::MASK;
-    let new = ecn::decapsulate(outer.tos, old).ok_or(Reason::EcnDecapNotEctCe)?;
+    let new = ecn::decapsulate(outer_tos, old).ok_or(Reason::EcnDecapNotEctCe)?;
     Ok(Ecn { network: frame.network, ipv6, old, new })
 }
 

@@ -1,36 +1,91 @@
 //! Arrives: a VXLAN packet. Leaves: its bridge domain and the VTEP that sent it.
 //!
 //! Passes whatever is not plain VXLAN (RFC 7348 §5) between a known VTEP and the local address of a
-//! known VNI; the kernel decides on such packets as it would without us.
+//! known VNI; the kernel decides on such packets as it would without us. Over IPv6 it passes wrong
+//! UDP checksums as well, and missing ones where the vxlan device does not accept them (RFC 6935);
+//! the kernel drops and counts them.
 
 use fabric_common::{
     reason::Reason,
-    schema::{domains, fdb::split_target, peers, vnis},
+    schema::{
+        domains::{self, Domain},
+        fdb::split_target,
+        peers, vnis,
+    },
 };
 
-use super::underlay_input::Outer;
-use crate::{access::vxlan_output::VXLAN_FLAGS_BE, journey::Journey, maps, packet::Packet, table};
+use super::underlay_input::{Outer4, Outer6};
+use crate::{
+    access::vxlan_output::{VXLAN_FLAGS_BE, pseudo_header},
+    journey::Journey,
+    maps,
+    packet::{Packet, sum},
+    table,
+};
 
 #[inline(always)]
-pub fn vxlan_input(packet: &Packet, journey: &mut Journey, outer: &Outer) -> Result<(), Reason> {
-    let flags: u32 = packet.read(42).ok_or(Reason::UnderlayInputTruncated)?;
-    let vni = u32::from_be(packet.read(46).ok_or(Reason::UnderlayInputTruncated)?);
-    if flags != VXLAN_FLAGS_BE || vni & 0xff != 0 {
-        return Err(Reason::VxlanInputInvalidHeader);
-    }
-    let key = vnis::key(outer.udp_port_be, vni >> 8);
-    let (_, target) =
-        table::find(&maps::VNIS, vnis::BUCKETS - 1, key).ok_or(Reason::VxlanInputUnknownVni)?;
-    let (_, index) = split_target(target);
-    let domain = maps::DOMAINS.get(index).ok_or(Reason::VxlanInputUnknownVni)?;
-    if domain.local_be != outer.destination_be || domain.flags & domains::FLAG_IN_USE == 0 {
+pub fn ipv4(packet: &Packet, journey: &mut Journey, outer: &Outer4) -> Result<(), Reason> {
+    const LOOKED_AT: u16 = domains::FLAG_IN_USE | domains::FLAG_IPV6;
+    let (index, domain) = domain::<42>(packet, outer.udp_port_be)?;
+    if domain.local_be != outer.destination_be || domain.flags & LOOKED_AT != domains::FLAG_IN_USE {
         return Err(Reason::VxlanInputNotLocal);
     }
-    let key = peers::key(outer.destination_be, outer.source_be);
-    let (_, target) =
-        table::find(&maps::PEERS, peers::BUCKETS - 1, key).ok_or(Reason::VxlanInputUnknownVtep)?;
-    journey.peer = split_target(target).1;
+    journey.peer = peer(peers::key(outer.destination_be, outer.source_be))?;
     journey.domain_index = index;
     journey.domain = domain;
     Ok(())
+}
+
+#[inline(always)]
+pub fn ipv6(packet: &Packet, journey: &mut Journey, outer: &Outer6) -> Result<(), Reason> {
+    const WANTED: u16 = domains::FLAG_IN_USE | domains::FLAG_IPV6;
+    let (index, domain) = domain::<62>(packet, outer.udp_port_be)?;
+    let domain6 = maps::DOMAINS6.get(index).ok_or(Reason::VxlanInputUnknownVni)?;
+    if domain6.local != outer.destination || domain.flags & WANTED != WANTED {
+        return Err(Reason::VxlanInputNotLocal);
+    }
+    journey.peer = peer(peers::key6(outer.destination, outer.source))?;
+    let vtep = maps::VTEPS.get(journey.peer).ok_or(Reason::VxlanInputUnknownVtep)?;
+    if vtep.local6 != outer.destination || vtep.remote6 != outer.source {
+        return Err(Reason::VxlanInputUnknownVtep);
+    }
+    let valid = match outer.checksum {
+        0 => domain.flags & domains::FLAG_ZERO_CHECKSUM_RX != 0,
+        _ => {
+            let seed = pseudo_header(vtep, outer.udp_length);
+            sum::from::<54>(packet, outer.udp_length, seed) == Some(0xffff)
+        }
+    };
+    if !valid {
+        return Err(Reason::VxlanInputBadChecksum);
+    }
+    journey.domain_index = index;
+    journey.domain = domain;
+    Ok(())
+}
+
+/// The domain of the VXLAN header that starts at `AT`.
+#[inline(always)]
+fn domain<const AT: usize>(
+    packet: &Packet,
+    udp_port_be: u16,
+) -> Result<(u32, &'static Domain), Reason> {
+    let flags: u32 = packet.read(AT).ok_or(Reason::UnderlayInputTruncated)?;
+    let vni = u32::from_be(packet.read(AT + 4).ok_or(Reason::UnderlayInputTruncated)?);
+    if flags != VXLAN_FLAGS_BE || vni & 0xff != 0 {
+        return Err(Reason::VxlanInputInvalidHeader);
+    }
+    let key = vnis::key(udp_port_be, vni >> 8);
+    let (_, target) =
+        table::find(&maps::VNIS, vnis::BUCKETS - 1, key).ok_or(Reason::VxlanInputUnknownVni)?;
+    let (_, index) = split_target(target);
+    Ok((index, maps::DOMAINS.get(index).ok_or(Reason::VxlanInputUnknownVni)?))
+}
+
+/// The index of the VTEP at the other end of a tunnel.
+#[inline(always)]
+fn peer(key: u64) -> Result<u32, Reason> {
+    let (_, target) =
+        table::find(&maps::PEERS, peers::BUCKETS - 1, key).ok_or(Reason::VxlanInputUnknownVtep)?;
+    Ok(split_target(target).1)
 }

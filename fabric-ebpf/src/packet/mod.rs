@@ -1,8 +1,14 @@
 //! Access to the packet's bytes: the only bounds checks, and the only changes of its length.
 
+pub mod flow;
 pub mod network;
+pub mod sum;
 
-use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_adjust_head, programs::XdpContext};
+use aya_ebpf::{
+    bindings::xdp_md,
+    helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail},
+    programs::XdpContext,
+};
 
 /// The packet of an XDP context.
 pub struct Packet {
@@ -15,12 +21,26 @@ impl Packet {
         Self { context: context.ctx }
     }
 
+    /// The packet of a context that a subprogram got from [`Packet::context`].
+    #[inline(always)]
+    pub fn of(context: *mut xdp_md) -> Self {
+        Self { context }
+    }
+
+    /// What a subprogram takes: less than a pointer to a pointer.
+    #[inline(always)]
+    pub fn context(&self) -> *mut xdp_md {
+        self.context
+    }
+
+    /// Address of the first byte.
     #[inline(always)]
     fn start(&self) -> usize {
         // SAFETY: the context lives as long as the program runs.
         unsafe { (*self.context).data as usize }
     }
 
+    /// Address behind the last byte.
     #[inline(always)]
     fn end(&self) -> usize {
         // SAFETY: as in `start`.
@@ -85,6 +105,15 @@ impl Packet {
         // SAFETY: the context is valid; all pointers into the packet are derived anew afterwards.
         (unsafe { bpf_xdp_adjust_head(self.context, delta) } == 0).then_some(())
     }
+
+    /// Cuts `bytes` off the end. `None` leaves the packet as it is.
+    #[inline(always)]
+    #[must_use]
+    pub fn cut_end(&mut self, bytes: u32) -> Option<()> {
+        // SAFETY: as in `move_start`.
+        (unsafe { bpf_xdp_adjust_tail(self.context, (bytes as i32).wrapping_neg()) } == 0)
+            .then_some(())
+    }
 }
 
 /// The first `N` bytes of a packet, until its length changes.
@@ -125,6 +154,13 @@ pub const fn quad(a: u16, b: u16, c: u16, d: u16) -> u64 {
 #[must_use]
 pub const fn pair_and_word(a: u16, b: u16, c: u32) -> u64 {
     at_byte(0, a as u64, 2) | at_byte(2, b as u64, 2) | at_byte(4, c as u64, 4)
+}
+
+/// Two values of four bytes, each as in memory, as one word in memory.
+#[inline(always)]
+#[must_use]
+pub const fn pair(a: u32, b: u32) -> u64 {
+    at_byte(0, a as u64, 4) | at_byte(4, b as u64, 4)
 }
 
 /// As [`quad`], with the first two values as one.

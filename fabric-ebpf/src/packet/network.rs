@@ -1,8 +1,11 @@
 //! What tunnels need to know of the host's network header.
 
-use fabric_common::flow_hash;
+use fabric_common::schema::settings::Settings;
 
-use super::Packet;
+use super::{
+    Packet,
+    flow::{self, Flow4, Flow6, Scope},
+};
 use crate::journey::Frame;
 
 /// EtherTypes (IEEE 802) in network byte order, as they are compared with packet memory.
@@ -40,51 +43,34 @@ pub struct Network {
 impl Network {
     /// Reads the header behind `frame`'s EtherType; `None` if the packet ends inside it.
     #[inline(always)]
-    pub fn parse(packet: &Packet, frame: &Frame, seed: u32) -> Option<Self> {
+    pub fn parse(packet: &Packet, frame: &Frame, settings: &Settings) -> Option<Self> {
         match frame.ether_type_be {
-            ether_type::IPV4 => ipv4(packet, frame.network, seed),
-            ether_type::IPV6 => ipv6(packet, frame.network, seed),
+            ether_type::IPV4 => ipv4(packet, frame.network, settings),
+            ether_type::IPV6 => ipv6(packet, frame.network, settings),
             other => Some(Self {
                 tos: 0,
                 ttl: 0,
                 df: false,
-                hash: flow_hash::ethernet(seed, frame.source, frame.destination, other),
+                hash: flow::ethernet(settings, frame.source, frame.destination, other),
             }),
         }
     }
 }
 
 #[inline(always)]
-fn has_ports(protocol: u8) -> bool {
-    matches!(protocol, ip_protocol::TCP | ip_protocol::UDP | ip_protocol::SCTP)
+fn ipv4(packet: &Packet, at: usize, settings: &Settings) -> Option<Network> {
+    let flow = Flow4::read(packet, at)?;
+    let tos = packet.read(at + 1)?;
+    let ttl = packet.read(at + 8)?;
+    let df = packet.read::<u16>(at + 6)? & 0x4000_u16.to_be() != 0;
+    Some(Network { tos, ttl, df, hash: flow::ipv4(packet, settings, at, &flow, Scope::Frame) })
 }
 
 #[inline(always)]
-fn ipv4(packet: &Packet, at: usize, seed: u32) -> Option<Network> {
-    if !packet.has(at + 20) {
-        return None;
-    }
-    let [version_and_length, tos]: [u8; 2] = packet.read(at)?;
-    let fragment = u16::from_be(packet.read(at + 6)?);
-    let [ttl, protocol]: [u8; 2] = packet.read(at + 8)?;
-    // Fragments after the first have no ports, so none of them may count. A header with options
-    // has its ports elsewhere; such packets are rare and hash by addresses.
-    let whole = fragment & 0x3fff == 0 && version_and_length == 0x45;
-    let ports = if whole && has_ports(protocol) { packet.read(at + 20).unwrap_or(0) } else { 0 };
-    let hash = flow_hash::ipv4(seed, packet.read(at + 12)?, packet.read(at + 16)?, protocol, ports);
-    Some(Network { tos, ttl, df: fragment & 0x4000 != 0, hash })
-}
-
-#[inline(always)]
-fn ipv6(packet: &Packet, at: usize, seed: u32) -> Option<Network> {
-    if !packet.has(at + 40) {
-        return None;
-    }
+fn ipv6(packet: &Packet, at: usize, settings: &Settings) -> Option<Network> {
+    let flow = Flow6::read(packet, at)?;
     let [high, low]: [u8; 2] = packet.read(at)?;
-    let [protocol, ttl]: [u8; 2] = packet.read(at + 6)?;
-    let ports = if has_ports(protocol) { packet.read(at + 40).unwrap_or(0) } else { 0 };
-    let source = [packet.read(at + 8)?, packet.read(at + 16)?];
-    let destination = [packet.read(at + 24)?, packet.read(at + 32)?];
-    let hash = flow_hash::ipv6(seed, source, destination, protocol, ports);
+    let ttl = packet.read(at + 7)?;
+    let hash = flow::ipv6(packet, settings, at, &flow, Scope::Frame);
     Some(Network { tos: high << 4 | low >> 4, ttl, df: true, hash })
 }

@@ -22,7 +22,7 @@ const AFTER: Duration = Duration::from_secs(4);
 pub(crate) fn show(stage: &Stage) -> anyhow::Result<MigrationReport> {
     let topology = stage.lab.topology();
     let host = topology.hosts.iter().find(|h| h.name == VM).context("the VM is missing")?;
-    let network = topology.networks.iter().find(|n| n.name == host.network);
+    let network = topology.networks.iter().find(|n| host.network() == Some(&n.name));
     let gateway = network.context("the VM's network is missing")?.gateway;
     let vm = stage.netns(VM)?;
     let ping = Ping::start(&vm, gateway, PING_INTERVAL)?;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use fabric_common::schema::{
     circuits::Circuit,
     domains::{Domain, FLAG_IN_USE},
+    domains6::Domain6,
     fdb::{split_key, split_target},
+    groups::Choice,
     nexthops::Nexthop,
     ports::Port,
     settings::Settings,
@@ -28,7 +30,15 @@ pub(super) struct FdbEntry {
     pub(super) shown: u32,
 }
 
-/// All but the counters and the device map.
+/// An ECMP group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct GroupEntry {
+    pub(super) choice: Choice,
+    /// Number of buckets by nexthop.
+    pub(super) shares: BTreeMap<u32, u32>,
+}
+
+/// All but the routes, which can be a million, the counters and the device map.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Contents {
     pub(super) settings: Settings,
@@ -38,14 +48,15 @@ pub(super) struct Contents {
     pub(super) vlans: BTreeMap<(u32, u16), u32>,
     pub(super) circuits: BTreeMap<u32, Circuit>,
     pub(super) domains: BTreeMap<u32, Domain>,
+    /// Of domains over IPv6 what stands beside, by the same index.
+    pub(super) domains6: BTreeMap<u32, Domain6>,
     pub(super) fdb: Vec<FdbEntry>,
     pub(super) vteps: BTreeMap<u32, Vtep>,
-    /// VTEP by local and remote address, both in network byte order.
-    pub(super) peers: BTreeMap<(u32, u32), u32>,
+    /// VTEP by the key of its tunnel.
+    pub(super) peers: BTreeMap<u64, u32>,
     /// Domain by VNI and UDP port in host byte order.
     pub(super) vnis: BTreeMap<(u32, u16), u32>,
-    /// Number of buckets by nexthop.
-    pub(super) groups: BTreeMap<u32, BTreeMap<u32, u32>>,
+    pub(super) groups: BTreeMap<u32, GroupEntry>,
     pub(super) nexthops: BTreeMap<u32, Nexthop>,
 }
 
@@ -59,17 +70,18 @@ impl Contents {
             let used = (0_u16..).zip(circuits).filter(|(_, circuit)| *circuit != 0);
             vlans.extend(used.map(|(vlan, circuit)| ((*slot, vlan), u32::from(circuit))));
         }
-        let groups = maps.groups.iter().filter_map(|(index, group)| {
-            let shares = maps.shares(group);
-            (!shares.is_empty()).then_some((index, shares))
+        let groups = maps.groups.iter().filter_map(|(index, group)| match group.choice() {
+            Choice::Nothing => None,
+            choice => Some((index, GroupEntry { choice, shares: maps.shares(group) })),
         });
         Self {
             settings: maps.settings.get(0),
             vlans,
             circuits: maps.circuits.iter().filter(|(_, c)| c.port != 0).collect(),
+            domains6: maps.domains6.iter().filter(|(_, d)| d.local != [0; 2]).collect(),
             domains: maps.domains.iter().filter(|(_, d)| d.flags & FLAG_IN_USE != 0).collect(),
             fdb: maps.fdb.table().iter().map(fdb_entry).collect(),
-            vteps: maps.vteps.iter().filter(|(_, v)| v.remote_be != 0).collect(),
+            vteps: maps.vteps.iter().filter(|(_, v)| v.in_use()).collect(),
             peers: maps.peers.table().iter().map(peer).collect(),
             vnis: maps.vnis.table().iter().map(vni).collect(),
             groups: groups.collect(),
@@ -85,8 +97,8 @@ fn fdb_entry((key, target, shown): (u64, u32, u32)) -> FdbEntry {
     FdbEntry { domain: domain.into(), mac: Mac(mac), kind, index, shown }
 }
 
-fn peer((key, target, _): (u64, u32, u32)) -> ((u32, u32), u32) {
-    (((key >> 32) as u32, key as u32), split_target(target).1)
+fn peer((key, target, _): (u64, u32, u32)) -> (u64, u32) {
+    (key, split_target(target).1)
 }
 
 fn vni((key, target, _): (u64, u32, u32)) -> ((u32, u16), u32) {
@@ -107,7 +119,7 @@ mod tests {
         let expected =
             FdbEntry { domain: 9, mac: Mac(mac), kind: fdb::KIND_REMOTE, index: 4, shown: 5 };
         assert_eq!(entry, expected);
-        assert_eq!(peer((peers::key(1, 2), 3, 0)), ((1, 2), 3));
+        assert_eq!(peer((peers::key(1, 2), 3, 0)), (peers::key(1, 2), 3));
         assert_eq!(vni((vnis::key(4789_u16.to_be(), 10_200), 3, 0)), ((10_200, 4789), 3));
     }
 }

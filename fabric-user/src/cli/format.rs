@@ -1,6 +1,6 @@
 //! Numbers as people read them.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::time::Duration;
 
 /// Bytes with a binary unit: `4.0 MiB`.
 pub(super) fn bytes(bytes: u64) -> String {
@@ -54,11 +54,6 @@ pub(super) fn duration(time: Duration) -> String {
         3600..86_400 => format!("{} h {} m", seconds / 3600, seconds / 60 % 60),
         _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
     }
-}
-
-/// An IPv4 address as the maps hold it.
-pub(super) fn address(be: u32) -> Ipv4Addr {
-    Ipv4Addr::from(u32::from_be(be))
 }
 
 /// `1 port`, `2 ports`.

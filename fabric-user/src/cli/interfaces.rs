@@ -134,7 +134,7 @@ fn dump() -> anyhow::Result<BTreeMap<u32, Interface>> {
                     return Err(io::Error::from_raw_os_error(code.saturating_neg()).into());
                 }
                 RTM_NEWLINK => {
-                    if let Ok(Some(Event::Link(link))) = decode(kind, body) {
+                    if let Ok(Some(Event::Link(link))) = decode(kind, 0, body) {
                         interfaces.insert(link.ifindex, Interface { xdp: attached(body), link });
                     }
                 }

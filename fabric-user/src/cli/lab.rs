@@ -28,7 +28,7 @@ enum Command {
     Up(Up),
     /// Take a lab down and remove everything it made.
     Down(Down),
-    /// Show nodes, BGP sessions, EVPN and fabricd of a lab.
+    /// Show nodes, BGP and BFD sessions, EVPN and fabricd of a lab.
     Status(Status),
     /// Draw a topology, or a lab as it is now, as SVG.
     Graph(Graph),
@@ -36,6 +36,16 @@ enum Command {
     Exec(Exec),
     /// Move a virtual machine to another leaf, with its MAC and addresses.
     Migrate(Migrate),
+    /// Cut a link: the port loses its carrier.
+    Cut(Fault),
+    /// Silence a link: its ends keep their carrier, and nothing arrives any more.
+    Silence(Fault),
+    /// Mend a link that was cut or silenced.
+    Mend(Fault),
+    /// Take the addresses of an anycast service from a server, which announces them no longer.
+    Withdraw(Part),
+    /// Give a server the addresses of its anycast service back.
+    Announce(Part),
     /// Print what the devices of a topology are configured with.
     Render(Render),
 }
@@ -109,6 +119,28 @@ struct Exec {
 }
 
 #[derive(Debug, clap::Args)]
+struct Fault {
+    /// The lab [default: the only one that is up].
+    #[arg(long)]
+    name: Option<String>,
+    /// The node.
+    node: String,
+    /// Its port.
+    port: String,
+}
+
+#[derive(Debug, clap::Args)]
+struct Part {
+    /// The lab [default: the only one that is up].
+    #[arg(long)]
+    name: Option<String>,
+    /// The service.
+    service: String,
+    /// The server.
+    server: String,
+}
+
+#[derive(Debug, clap::Args)]
 struct Render {
     /// The picture (TOPOLOGY.dot) or the name of a lab that is up.
     topology: PathBuf,
@@ -125,6 +157,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Graph(args) => draw(&args),
         Command::Exec(args) => exec(args),
         Command::Migrate(args) => migrate(args),
+        Command::Cut(args) => fault(args, "cut", Lab::cut),
+        Command::Silence(args) => fault(args, "silent", Lab::silence),
+        Command::Mend(args) => fault(args, "mended", Lab::mend),
+        Command::Withdraw(args) => part(args, "announces no longer", Lab::withdraw),
+        Command::Announce(args) => part(args, "announces", Lab::announce),
         Command::Render(args) => render_nodes(&args),
     }
 }
@@ -190,41 +227,42 @@ fn status(args: Status) -> anyhow::Result<ExitCode> {
         (true, []) => writeln!(out, "converged"),
         (true, missing) => writeln!(out, "not converged: {}", missing.join(", ")),
     }?;
-    let mut switches = table(&[
-        "NODE",
-        "FUNCTION",
-        "SITE",
-        "AS",
-        "VTEP",
-        "BGP",
-        "EVPN ROUTES",
-        "VNIS",
-        "MACS",
-        "FABRICD",
-    ]);
+    // A column for everything would not fit on a line.
+    let with_bfd = status.switches.iter().any(|node| node.bfd_sessions > 0);
+    let with_services = status.switches.iter().any(|node| !node.services.is_empty());
+    let mut header = vec!["NODE", "FUNCTION", "SITE", "AS", "LOOPBACK", "BGP"];
+    header.extend(with_bfd.then_some("BFD"));
+    header.extend(["EVPN ROUTES", "VNIS", "MACS", "FABRICD"]);
+    header.extend(with_services.then_some("SERVICES"));
+    let mut switches = table(&header);
     for node in &status.switches {
-        let established =
-            node.bgp_established.map_or_else(|| "?".to_owned(), |count| count.to_string());
+        let known = |count: Option<usize>| count.map_or_else(|| "?".to_owned(), |n| n.to_string());
         let vnis: Vec<String> = node.vnis.iter().map(ToString::to_string).collect();
-        switches.add_row([
+        let or_none = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+        let mut row = vec![
             node.node.clone(),
             node.function.name().to_owned(),
             node.site.clone(),
             node.asn.to_string(),
             node.vtep.to_string(),
-            format!("{established}/{}", node.bgp_sessions),
+            format!("{}/{}", known(node.bgp_established), node.bgp_sessions),
+        ];
+        row.extend(with_bfd.then(|| format!("{}/{}", known(node.bfd_up), node.bfd_sessions)));
+        row.extend([
             node.evpn_routes.to_string(),
-            if vnis.is_empty() { "-".to_owned() } else { vnis.join(" ") },
+            or_none(vnis.join(" ")),
             node.macs.to_string(),
             node.fabricd.name().to_owned(),
         ]);
+        row.extend(with_services.then(|| or_none(node.services.join(" "))));
+        switches.add_row(row);
     }
     writeln!(out, "\n{switches}")?;
     let mut hosts = table(&["HOST", "NETWORK", "ADDRESS", "MAC", "LEAF", "PORT"]);
     for host in &status.hosts {
         hosts.add_row([
             host.node.clone(),
-            host.network.clone(),
+            host.network.clone().unwrap_or_else(|| format!("routed, {}", host.subnets.join(" "))),
             host.address.to_string(),
             host.mac.to_string(),
             host.switch.clone(),
@@ -257,6 +295,28 @@ fn migrate(args: Migrate) -> anyhow::Result<ExitCode> {
             Duration::from_micros(report.announced_us).as_secs_f64() * 1e3,
         );
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn fault(
+    args: Fault,
+    done: &str,
+    work: impl FnOnce(&Lab, &str, &str) -> Result<(), LabError>,
+) -> anyhow::Result<ExitCode> {
+    let lab = open(args.name)?;
+    work(&lab, &args.node, &args.port)?;
+    println!("the link at {} {} is {done}", args.node, args.port);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn part(
+    args: Part,
+    does: &str,
+    work: impl FnOnce(&Lab, &str, &str) -> Result<(), LabError>,
+) -> anyhow::Result<ExitCode> {
+    let lab = open(args.name)?;
+    work(&lab, &args.service, &args.server)?;
+    println!("{} {does} service {}", args.server, args.service);
     Ok(ExitCode::SUCCESS)
 }
 

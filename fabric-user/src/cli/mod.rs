@@ -15,12 +15,17 @@ mod format;
 mod instance;
 mod interfaces;
 pub mod lab;
+pub mod lookup;
 mod maps;
 mod namespace;
 mod print;
+mod routes;
 mod sheet;
 mod status;
+mod uses;
 mod view;
+mod ways;
+mod weights;
 
 use std::process::ExitCode;
 
@@ -47,6 +52,8 @@ enum Command {
     Status(status::Args),
     /// List the maps, show what is in one, or look something up.
     Maps(maps::Args),
+    /// Say which way a packet goes, here and now.
+    Lookup(lookup::Args),
     /// Show packets and bytes by port, VNI, VTEP and reason.
     Counters(counters::Args),
     /// Accelerate ports again that were detached.
@@ -68,6 +75,7 @@ impl Cli {
         match self.command {
             Command::Status(args) => status::run(&args),
             Command::Maps(args) => maps::run(&args),
+            Command::Lookup(args) => lookup::run(&args),
             Command::Counters(args) => counters::run(&args),
             Command::Attach(args) => attach::run(&args),
             Command::Detach(args) => detach::run(&args),

@@ -108,6 +108,10 @@ pub(super) struct Look {
     pub(super) verbose: bool,
 }
 
+/// How wide the columns of a long table are so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Widths(Vec<usize>);
+
 /// Rows under columns.
 #[derive(Clone, Debug)]
 pub(super) struct Sheet {
@@ -128,6 +132,11 @@ impl Sheet {
         let cells = cells.into();
         debug_assert_eq!(cells.len(), self.columns.len(), "a cell for each column");
         self.rows.push(cells);
+    }
+
+    /// Removes all rows.
+    pub(super) fn clear(&mut self) {
+        self.rows.clear();
     }
 
     /// The rows.
@@ -212,9 +221,83 @@ impl Sheet {
         if self.rows.is_empty() {
             return format!("{}\n", self.empty);
         }
-        let shown: Vec<usize> = (0..self.columns.len())
-            .filter(|i| !self.columns[*i].hidden && (look.verbose || !self.columns[*i].detail))
-            .collect();
+        let shown = self.shown(look);
+        if look.width.is_some() && shown.iter().any(|i| self.columns[*i].wrapped) {
+            return self.fitted(&shown, look, marks);
+        }
+        self.aligned(&shown, marks, &mut Widths::default())
+    }
+
+    /// The columns that people see.
+    fn shown(&self, look: Look) -> Vec<usize> {
+        let visible = |column: &Column| !column.hidden && (look.verbose || !column.detail);
+        (0..self.columns.len()).filter(|i| visible(&self.columns[*i])).collect()
+    }
+
+    /// One of several pages of a long table: the titles stand on the first one only, and no column
+    /// becomes narrower.
+    pub(super) fn page(&self, look: Look, widths: &mut Widths) -> String {
+        self.aligned(&self.shown(look), None, widths)
+    }
+
+    /// The table with nothing wrapped.
+    fn aligned(
+        &self,
+        shown: &[usize],
+        marks: Option<&BTreeMap<usize, Change>>,
+        widths: &mut Widths,
+    ) -> String {
+        let titles: Vec<&str> = shown.iter().map(|i| self.columns[*i].title).collect();
+        let first = widths.0.is_empty();
+        if first {
+            widths.0.extend(titles.iter().map(|title| title.chars().count()));
+        }
+        for (width, i) in widths.0.iter_mut().zip(shown) {
+            let cells = self.rows.iter().map(|row| row[*i].text.chars().count());
+            *width = cells.max().unwrap_or(0).max(*width);
+        }
+        let mut text = String::new();
+        if first {
+            self.line(&mut text, shown, widths, marks.map(|_| ""), titles.into_iter());
+        }
+        for (number, row) in self.rows.iter().enumerate() {
+            let mark = marks.map(|marks| marks.get(&number).map_or("", |change| change.mark()));
+            let cells = shown.iter().map(|i| row[*i].text.as_str());
+            self.line(&mut text, shown, widths, mark, cells);
+        }
+        text
+    }
+
+    fn line<'a>(
+        &self,
+        text: &mut String,
+        shown: &[usize],
+        widths: &Widths,
+        mark: Option<&str>,
+        cells: impl Iterator<Item = &'a str>,
+    ) {
+        if let Some(mark) = mark {
+            text.push_str(&format!("{mark:<2}"));
+        }
+        for ((cell, i), width) in cells.zip(shown).zip(&widths.0) {
+            let blanks = width.saturating_sub(cell.chars().count());
+            let (before, after) =
+                if self.columns[*i].right { (blanks, 2) } else { (0, blanks + 2) };
+            text.extend(std::iter::repeat_n(' ', before));
+            text.push_str(cell);
+            text.extend(std::iter::repeat_n(' ', after));
+        }
+        text.truncate(text.trim_end_matches(' ').len());
+        text.push('\n');
+    }
+
+    /// The table with sentences wrapped or cut where the terminal ends.
+    fn fitted(
+        &self,
+        shown: &[usize],
+        look: Look,
+        marks: Option<&BTreeMap<usize, Change>>,
+    ) -> String {
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         table.set_truncation_indicator("…");
@@ -298,6 +381,17 @@ mod tests {
             text,
             format!("PORT   MTU  AGE   WHY\nswp1  9216  1 s   {why}\nh2    1500  12 s  {why}\n")
         );
+    }
+
+    #[test]
+    fn pages_of_a_long_table_have_one_title_and_columns_that_go_on() {
+        let (mut widths, look) = (Widths::default(), Look::default());
+        let first = sheet(&[("swp1", 9216, "1 s")]).page(look, &mut widths);
+        let second = sheet(&[("h2", 1500, "12 s")]).page(look, &mut widths);
+        let whole = sheet(&[("swp1", 9216, "1 s"), ("h2", 1500, "12 s")]).text(look);
+        assert_eq!(first.lines().next().map(|line| line.starts_with("PORT")), Some(true));
+        assert_eq!(second.lines().count(), 1);
+        assert_eq!(whole.lines().last(), second.lines().last());
     }
 
     #[test]

@@ -6,9 +6,13 @@ use std::{
     time::Duration,
 };
 
-use fabric_common::schema::{domains::Domain, nexthops::Nexthop};
+use fabric_common::schema::{
+    domains::Domain,
+    nexthops::{FLAG_DOWN, Nexthop},
+    vteps::Vtep,
+};
 
-use super::{clock, contents::Contents, format::address, interfaces::Interfaces, sheet::Cell};
+use super::{clock, contents::Contents, interfaces::Interfaces, sheet::Cell};
 
 /// The contents of the maps with the interfaces and the time that they refer to.
 #[derive(Clone, Debug)]
@@ -53,17 +57,34 @@ impl View {
     }
 
     /// The address of a VTEP.
-    pub(super) fn vtep(&self, index: u32) -> Option<Ipv4Addr> {
-        self.contents.vteps.get(&index).map(|vtep| address(vtep.remote_be))
+    pub(super) fn vtep(&self, index: u32) -> Option<IpAddr> {
+        self.contents.vteps.get(&index).map(Vtep::remote)
+    }
+
+    /// The local VTEP address of a domain, if it is stretched.
+    pub(super) fn local(&self, domain: u32) -> Option<IpAddr> {
+        let entry = self.contents.domains.get(&domain).filter(|entry| entry.vni != 0)?;
+        let beside = self.contents.domains6.get(&domain).copied().unwrap_or_default();
+        Some(beside.local(entry))
     }
 
     /// The ports of a group.
     pub(super) fn group_ports(&self, group: u32) -> BTreeSet<String> {
-        let shares = self.contents.groups.get(&group).into_iter().flatten();
-        shares
-            .filter_map(|(nexthop, _)| self.contents.nexthops.get(nexthop))
+        let group = self.contents.groups.get(&group);
+        group
+            .into_iter()
+            .flat_map(|group| group.shares.keys())
+            .filter_map(|nexthop| self.contents.nexthops.get(nexthop))
             .map(|nexthop| self.port(nexthop.port.into()))
             .collect()
+    }
+
+    /// Why nothing is sent to a next hop at this moment; nothing for one that lives.
+    pub(super) fn death(&self, nexthop: &Nexthop) -> Vec<&'static str> {
+        let port = self.contents.ports.get(&nexthop.port.into());
+        let neighbour = nexthop.flags & FLAG_DOWN != 0;
+        let dead = [(neighbour, "neighbour"), (port.is_none_or(|port| port.down != 0), "port")];
+        dead.into_iter().filter_map(|(dead, what)| dead.then_some(what)).collect()
     }
 
     /// How long the MAC of an FDB entry has not been shown to the kernel.
@@ -100,14 +121,17 @@ pub(super) mod tests {
         circuits::Circuit,
         domains::FLAG_IN_USE,
         fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE},
+        groups::Choice,
         ports::{Port, ROLE_ACCESS, ROLE_UPLINK},
         settings::Settings,
-        vteps::Vtep,
     };
 
     use super::*;
     use crate::{
-        cli::{contents::FdbEntry, interfaces::tests::interface},
+        cli::{
+            contents::{FdbEntry, GroupEntry},
+            interfaces::tests::interface,
+        },
         observe::Mac,
     };
 
@@ -154,7 +178,14 @@ pub(super) mod tests {
                 entry(1, KIND_LOCAL, 1, 0),
             ],
             vteps: [(2, Vtep::new(be(1), be(9), 0)), (1, Vtep::new(be(1), be(2), 1))].into(),
-            groups: [(1, [(1, 192), (2, 64)].into())].into(),
+            groups: [(
+                1,
+                GroupEntry {
+                    choice: Choice::Spread { chunk: 1, count: 256, timed: false },
+                    shares: [(1, 192), (2, 64)].into(),
+                },
+            )]
+            .into(),
             nexthops: [
                 (1, nexthop(1, 0x51, 4, &[192, 0, 2, 1])),
                 (2, nexthop(2, 0x52, 6, &link_local)),
@@ -177,6 +208,17 @@ pub(super) mod tests {
         assert_eq!(view.heartbeat(), Some(Err(Duration::from_secs(1))));
         view.contents.settings.deadline = 0;
         assert_eq!(view.heartbeat(), None);
+    }
+
+    #[test]
+    fn a_nexthop_is_dead_by_its_neighbour_its_port_or_both() {
+        let mut view = leaf();
+        let death = |view: &View| view.death(&view.contents.nexthops[&1]);
+        assert!(death(&view).is_empty());
+        view.contents.nexthops.get_mut(&1).unwrap().flags = FLAG_DOWN;
+        assert_eq!(death(&view), ["neighbour"]);
+        view.contents.ports.get_mut(&1).unwrap().down = 1;
+        assert_eq!(death(&view), ["neighbour", "port"]);
     }
 
     #[test]

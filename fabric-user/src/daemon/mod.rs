@@ -1,6 +1,7 @@
 //! `fabricd`: observe, model, reconcile, and say so.
 
 mod control;
+mod liveness;
 mod lock;
 mod round;
 pub mod state;
@@ -20,12 +21,15 @@ use crate::{
 };
 use control::{Control, Pending};
 pub use control::{Request, Response, ask};
+pub use liveness::Liveness;
 use lock::Lock;
 use round::Round;
 
 /// After a link event the kernel removes nexthops and routes without a message; this much later
 /// they are read anew.
 const ROUTING_SETTLES: Duration = Duration::from_millis(50);
+/// How often buckets of resilient groups are looked at that wait for being idle.
+const REBALANCE: Duration = Duration::from_millis(250);
 
 /// Runs until a signal ends it.
 ///
@@ -53,6 +57,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let mut beat = ticks(round.settings.heartbeat_timeout() / 4);
     let mut audit = ticks(Duration::from_secs(round.settings.audit_interval_s));
     audit.reset();
+    let mut rebalance = ticks(REBALANCE);
     let mut routing: Option<Instant> = None;
     let [terminate, interrupt] = &mut ends;
     loop {
@@ -64,7 +69,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
             _ = beat.tick() => {
                 round.beat()?;
                 notify(&[sd_notify::NotifyState::Watchdog]);
-                for hop in round.to_resolve() {
+                for hop in round.next_to_resolve() {
                     if let Err(error) = observer.trigger_resolution(hop.ifindex, hop.gateway).await {
                         tracing::debug!(%error, "cannot resolve {}", hop.gateway);
                     }
@@ -84,6 +89,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
                 let snapshot = observer.dump().await?;
                 round.audit(snapshot)?;
             }
+            _ = rebalance.tick(), if round.is_unbalanced() => round.rebalance()?,
             batch = observer.next() => match batch? {
                 Batch::Events(events) => {
                     if round.events(events)? {

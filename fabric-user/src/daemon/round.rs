@@ -1,22 +1,25 @@
 //! One round: events into the model, the model into the maps.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     fs,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use super::{Request, Response, state::State};
+use super::{Liveness, Request, Response, liveness::Watcher, state::State};
 use crate::{
     kernel::pins::Instance,
     model::{
-        Dirty, FdbKey, Network, NexthopKey, Pattern, Policy, Structure, Target, compile_fdb,
-        compile_mac, compile_structure, fdb_problems,
+        Dirty, Network, NexthopKey, Pattern, Policy, Structure, compile_fdb, compile_mac,
+        compile_route, compile_routes, compile_structure, fdb_problems, stale_hosts,
     },
-    observe::{Event, Snapshot},
-    reconcile::{Outcome, Reconciler},
+    observe::{Event, Scope, Snapshot},
+    reconcile::{Macs, Outcome, Reconciler, Routes},
     settings::Settings,
 };
+
+/// Neighbours that the kernel is asked for at once.
+const RESOLVED_AT_ONCE: usize = 256;
 
 /// Everything that the daemon knows.
 pub(super) struct Round {
@@ -24,6 +27,8 @@ pub(super) struct Round {
     instance: Instance,
     /// `None` while everything is detached by request.
     reconciler: Option<Reconciler>,
+    /// Is there as long as the reconciler is.
+    watcher: Option<Watcher>,
     network: Network,
     policy: Policy,
     structure: Structure,
@@ -31,6 +36,8 @@ pub(super) struct Round {
     /// What was said about unusable ports, which every audit tries again.
     warned: BTreeMap<u32, String>,
     detached: BTreeSet<String>,
+    /// The neighbour that the kernel was asked for last.
+    resolved: Option<NexthopKey>,
     state: State,
 }
 
@@ -38,14 +45,16 @@ impl Round {
     /// Loads programs and maps and takes over what is there.
     pub(super) fn new(instance: Instance, settings: Settings) -> anyhow::Result<Self> {
         let reconciler = Reconciler::new(instance.clone(), &settings)?;
-        let default_ttl = fs::read_to_string("/proc/sys/net/ipv4/ip_default_ttl")
-            .ok()
-            .and_then(|text| text.trim().parse().ok())
-            .unwrap_or(64);
+        let watcher = Watcher::start(&instance)?;
+        let or_64 = |path| {
+            let number = fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
+            number.unwrap_or(64)
+        };
         let policy = Policy {
             allowed: settings.ports.clone(),
             denied: settings.exclude.clone(),
-            default_ttl,
+            default_ttl: or_64("/proc/sys/net/ipv4/ip_default_ttl"),
+            default_hop_limit: or_64("/proc/sys/net/ipv6/conf/default/hop_limit"),
             // FRR may be down just now: an uplink without routes keeps its program all the same.
             sticky_uplinks: reconciler.uplinks(),
             ..Policy::default()
@@ -54,27 +63,66 @@ impl Round {
             settings,
             instance,
             reconciler: Some(reconciler),
+            watcher: Some(watcher),
             network: Network::new(),
             policy,
             structure: Structure::default(),
             full: BTreeSet::new(),
             warned: BTreeMap::new(),
             detached: BTreeSet::new(),
+            resolved: None,
             state: State { pid: std::process::id(), ..State::default() },
         })
     }
 
     /// Sign of life.
     pub(super) fn beat(&mut self) -> anyhow::Result<()> {
-        self.reconciler.as_mut().map_or(Ok(()), |r| r.beat().map_err(Into::into))
+        if self.watcher.as_ref().is_some_and(|watcher| !watcher.is_alive()) {
+            anyhow::bail!("the thread that watches links has ended; see the log above");
+        }
+        if let Some(reconciler) = &mut self.reconciler {
+            reconciler.beat()?;
+        }
+        if self.counts() != (self.state.writes, self.state.liveness) {
+            self.write_state();
+        }
+        Ok(())
+    }
+
+    /// Stores into the maps, by the main loop and by link events.
+    fn counts(&self) -> (u64, Liveness) {
+        let writes = self.reconciler.as_ref().map_or(0, Reconciler::writes);
+        (writes, self.watcher.as_ref().map_or_else(Liveness::default, Watcher::report))
     }
 
     /// Neighbours for which the kernel has to be asked: those that nothing has resolved yet, and
     /// those whose entry is stale, because XDP sends past the kernel and so never confirms one.
-    pub(super) fn to_resolve(&self) -> Vec<NexthopKey> {
+    /// When there are too many for once, the next call goes on behind the last one.
+    pub(super) fn next_to_resolve(&mut self) -> Vec<NexthopKey> {
         let stale = |hop: &&NexthopKey| self.network.neighbour(**hop).is_some_and(|n| n.is_stale());
         let watched = self.structure.watched.iter().filter(stale);
-        self.structure.unresolved.iter().chain(watched).copied().collect()
+        let mut all: BTreeSet<NexthopKey> =
+            self.structure.unresolved.iter().chain(watched).copied().collect();
+        all.extend(stale_hosts(&self.network, &self.structure));
+        let later = all.iter().filter(|hop| Some(**hop) > self.resolved);
+        let earlier = all.iter().filter(|hop| Some(**hop) <= self.resolved);
+        let chosen: Vec<_> = later.chain(earlier).take(RESOLVED_AT_ONCE).copied().collect();
+        self.resolved = chosen.last().copied();
+        chosen
+    }
+
+    /// True if buckets of resilient groups wait for being idle.
+    pub(super) fn is_unbalanced(&self) -> bool {
+        self.reconciler.as_ref().is_some_and(Reconciler::is_unbalanced)
+    }
+
+    /// Moves buckets that have become idle.
+    pub(super) fn rebalance(&mut self) -> anyhow::Result<()> {
+        if let Some(reconciler) = &mut self.reconciler {
+            let outcome = reconciler.rebalance()?;
+            tracing::debug!(changes = outcome.changes, "buckets of resilient groups moved");
+        }
+        Ok(())
     }
 
     /// Messages were lost: what is in the model may be wrong.
@@ -94,10 +142,12 @@ impl Round {
         Ok(routing_stale)
     }
 
-    /// Takes a dump for the truth.
+    /// Takes a dump for the truth. After one of all there is, everything is compared; after one of
+    /// routing alone what has changed with it.
     pub(super) fn replace(&mut self, snapshot: Snapshot) -> anyhow::Result<()> {
-        self.network.replace(snapshot);
-        self.full_round()?;
+        let scope = snapshot.scope;
+        let dirty = self.network.replace(snapshot);
+        self.round(Some(&dirty).filter(|_| scope == Scope::Routing))?;
         self.state.synced = true;
         self.write_state();
         Ok(())
@@ -120,37 +170,85 @@ impl Round {
 
     fn update(&mut self, dirty: &Dirty) -> anyhow::Result<()> {
         if dirty.needs_structure(&self.structure) {
-            self.full_round()?;
+            self.round(Some(dirty))?;
             self.write_state();
-        } else if !dirty.macs.is_empty() {
-            let changes: Vec<(FdbKey, Option<Target>)> = dirty
-                .macs
-                .iter()
-                .map(|key| (*key, compile_mac(&self.network, &self.structure, *key)))
-                .collect();
-            if let Some(reconciler) = &mut self.reconciler {
-                let outcome = reconciler.apply_macs(changes);
-                if self.note(&outcome) {
-                    self.write_state();
-                }
+            return Ok(());
+        }
+        let (macs, routes) = (self.macs(dirty), self.routes(dirty, &self.structure));
+        let nothing = matches!(&macs, Macs::Some(macs) if macs.is_empty())
+            && matches!(&routes, Routes::Some(routes) if routes.is_empty());
+        if let Some(reconciler) = self.reconciler.as_mut().filter(|_| !nothing) {
+            let start = Instant::now();
+            let outcome = reconciler.apply_entries(&self.structure, macs, &routes);
+            tracing::debug!(changes = outcome.changes, elapsed = ?start.elapsed(), "entries");
+            if self.note(&outcome) {
+                self.write_state();
             }
         }
         Ok(())
     }
 
-    /// Compiles and applies everything, leaving out ports that turn out to be unusable.
+    /// The MACs that a change may have affected, if the structure is as it was.
+    fn macs(&self, dirty: &Dirty) -> Macs {
+        let compile = |key| (key, compile_mac(&self.network, &self.structure, key));
+        Macs::Some(dirty.macs.iter().copied().map(compile).collect())
+    }
+
+    /// The routes that a change may have affected, if routes compile as under the last structure.
+    fn routes(&self, dirty: &Dirty, structure: &Structure) -> Routes {
+        if dirty.all_routes {
+            return Routes::All(compile_routes(&self.network, structure).collect());
+        }
+        let compile = |place| (place, compile_route(&self.network, structure, place));
+        let places = dirty.places(&self.network, structure);
+        Routes::Some(places.into_iter().map(compile).collect())
+    }
+
+    /// Compiles and applies everything.
     fn full_round(&mut self) -> anyhow::Result<Outcome> {
-        let Some(reconciler) = &mut self.reconciler else {
+        self.round(None)
+    }
+
+    /// Compiles and applies the structure, and of MACs and routes what `changed`, or all of them.
+    /// Ports that turn out to be unusable are left out.
+    fn round(&mut self, mut changed: Option<&Dirty>) -> anyhow::Result<Outcome> {
+        if self.reconciler.is_none() {
             return Ok(Outcome::default());
-        };
+        }
+        let start = Instant::now();
         loop {
-            self.structure = compile_structure(&self.network, &self.policy);
+            let structure = compile_structure(&self.network, &self.policy);
+            let routes = match changed {
+                Some(dirty) if structure.routes_like(&self.structure) => {
+                    self.routes(dirty, &structure)
+                }
+                _ => Routes::All(compile_routes(&self.network, &structure).collect()),
+            };
+            let macs_like = structure.domains == self.structure.domains
+                && structure.circuits == self.structure.circuits
+                && structure.vteps.keys().eq(self.structure.vteps.keys());
+            self.structure = structure;
+            let macs = match changed {
+                Some(dirty) if macs_like && !dirty.all_macs() => self.macs(dirty),
+                _ => Macs::All(compile_fdb(&self.network, &self.structure)),
+            };
             self.policy.sticky_uplinks = self.structure.uplinks();
-            let fdb: HashMap<FdbKey, Target> = compile_fdb(&self.network, &self.structure);
-            let outcome = reconciler.apply(&self.structure, &fdb)?;
+            let Some(reconciler) = &mut self.reconciler else { return Ok(Outcome::default()) };
+            let compiled = start.elapsed();
+            let outcome = reconciler.apply(&self.structure, macs, &routes)?;
+            for ifindex in &outcome.new_ports {
+                if let Some(watcher) = &self.watcher {
+                    watcher.added(*ifindex);
+                }
+            }
             if outcome.unusable.is_empty() {
-                self.full.clear();
+                if changed.is_none() {
+                    self.full.clear();
+                }
                 self.note(&outcome);
+                let all = matches!(routes, Routes::All(_));
+                let elapsed = start.elapsed();
+                tracing::debug!(changes = outcome.changes, all, ?compiled, ?elapsed, "round");
                 return Ok(outcome);
             }
             for (ifindex, text) in &outcome.unusable {
@@ -159,6 +257,7 @@ impl Round {
                 }
             }
             self.policy.unusable.extend(outcome.unusable);
+            changed = None;
         }
     }
 
@@ -188,6 +287,7 @@ impl Round {
         let problems = self.structure.problems.iter().map(|p| p.text.clone());
         let macs = fdb_problems(&self.network, &self.structure).into_iter().map(|p| p.text);
         self.state.problems = problems.chain(macs).chain(self.full.iter().cloned()).collect();
+        (self.state.writes, self.state.liveness) = self.counts();
         self.state.unresolved = self
             .structure
             .unresolved
@@ -225,6 +325,7 @@ impl Round {
     }
 
     fn detach_all(&mut self) -> anyhow::Result<String> {
+        self.watcher = None;
         if let Some(reconciler) = self.reconciler.take() {
             reconciler.detach_all()?;
         }
@@ -243,6 +344,7 @@ impl Round {
         }
         if self.reconciler.is_none() {
             self.reconciler = Some(Reconciler::new(self.instance.clone(), &self.settings)?);
+            self.watcher = Some(Watcher::start(&self.instance)?);
         }
         self.detached.clear();
         self.after_change("all ports are in use again")
@@ -292,6 +394,7 @@ impl Round {
             );
             return Ok(());
         }
+        self.watcher = None;
         if let Some(reconciler) = self.reconciler.take() {
             reconciler.detach_all()?;
             tracing::info!("programs and maps are off, the kernel forwards");

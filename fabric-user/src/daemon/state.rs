@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 
 use serde::{Deserialize, Serialize};
 
+use super::Liveness;
+
 /// The content of `/run/fabric/INSTANCE.json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
@@ -26,6 +28,12 @@ pub struct State {
     pub problems: Vec<String>,
     /// Underlay neighbours that the kernel has not resolved.
     pub unresolved: Vec<String>,
+    /// 64-bit stores into the maps so far, without those of `liveness`.
+    #[serde(default)]
+    pub writes: u64,
+    /// What link events led to.
+    #[serde(default)]
+    pub liveness: Liveness,
 }
 
 impl State {

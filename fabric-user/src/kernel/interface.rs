@@ -72,6 +72,14 @@ pub fn hide_received_tags(interface: &str) -> io::Result<()> {
     ethtool(&socket, interface, SET_FLAGS, flags | RX_VLAN).map(|_| ())
 }
 
+/// The index of an interface.
+///
+/// # Errors
+/// If there is no such interface.
+pub fn index(interface: &str) -> io::Result<u32> {
+    Ok(rustix::net::netdevice::name_to_index(&control_socket()?, interface)?)
+}
+
 /// The MAC address of an interface.
 ///
 /// # Errors

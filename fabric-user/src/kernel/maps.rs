@@ -6,7 +6,7 @@ use aya::maps::{Map, MapData, MapError, PerCpuArray};
 use fabric_common::{
     schema::{
         bucket_use::ChunkUse, buckets::Chunk, circuits::Circuit, counters::Counter,
-        counters::Traffic, domains::Domain, groups::Group, hosts6::Address6, nexthops::Nexthop,
+        counters::Traffic, domains::Domain, domains6::Domain6, groups::Group, hosts6::Address6, nexthops::Nexthop,
         own::Own, ports::Port, settings::Settings, trie::Word, views::View, vlans::PortVlans,
         vteps::Vtep,
     },
@@ -54,11 +54,13 @@ pub struct Maps {
     pub circuits: MappedArray<Circuit>,
     /// Bridge domains.
     pub domains: MappedArray<Domain>,
+    /// Bridge domains over IPv6: what they have beside.
+    pub domains6: MappedArray<Domain6>,
     /// MAC addresses.
     pub fdb: MappedArray<Bucket>,
     /// Remote VTEPs.
     pub vteps: MappedArray<Vtep>,
-    /// Outer source address to VTEP.
+    /// Addresses of tunnels to VTEP.
     pub peers: MappedArray<Bucket>,
     /// VNI to domain.
     pub vnis: MappedArray<Bucket>,
@@ -107,6 +109,7 @@ impl Maps {
             vlans: mapped(instance, "vlans", writable)?,
             circuits: mapped(instance, "circuits", writable)?,
             domains: mapped(instance, "domains", writable)?,
+            domains6: mapped(instance, "domains6", writable)?,
             fdb: mapped(instance, "fdb", writable)?,
             vteps: mapped(instance, "vteps", writable)?,
             peers: mapped(instance, "peers", writable)?,
@@ -127,9 +130,42 @@ impl Maps {
             vtep_traffic: per_cpu(instance, "vtep_traffic")?,
         })
     }
+
+    /// Number of 64-bit stores that were made through these mappings.
+    #[must_use]
+    pub fn stores(&self) -> u64 {
+        [
+            self.settings.stores(),
+            self.ports.stores(),
+            self.vlans.stores(),
+            self.circuits.stores(),
+            self.domains.stores(),
+            self.domains6.stores(),
+            self.fdb.stores(),
+            self.vteps.stores(),
+            self.peers.stores(),
+            self.vnis.stores(),
+            self.own.stores(),
+            self.views.stores(),
+            self.hosts.stores(),
+            self.hosts6.stores(),
+            self.addresses6.stores(),
+            self.trie.stores(),
+            self.groups.stores(),
+            self.buckets.stores(),
+            self.bucket_use.stores(),
+            self.nexthops.stores(),
+        ]
+        .iter()
+        .sum()
+    }
 }
 
-fn mapped<T: aya::Pod>(
+/// Maps one pinned map into memory.
+///
+/// # Errors
+/// If it is missing or cannot be mapped.
+pub fn mapped<T: aya::Pod>(
     instance: &Instance,
     name: &'static str,
     writable: bool,

@@ -21,6 +21,7 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 pub struct MappedArray<T> {
     start: NonNull<AtomicU64>,
     entries: u32,
+    stores: AtomicU64,
     _elements: PhantomData<T>,
 }
 
@@ -48,7 +49,7 @@ impl<T: Pod> MappedArray<T> {
         let start =
             unsafe { mmap(std::ptr::null_mut(), length, protection, MapFlags::SHARED, fd, 0)? };
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::InvalidData)?;
-        Ok(Self { start, entries, _elements: PhantomData })
+        Ok(Self { start, entries, stores: AtomicU64::new(0), _elements: PhantomData })
     }
 
     fn bytes(entries: u32) -> usize {
@@ -65,6 +66,12 @@ impl<T: Pod> MappedArray<T> {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.entries == 0
+    }
+
+    /// Number of stores that were made through this mapping.
+    #[must_use]
+    pub fn stores(&self) -> u64 {
+        self.stores.load(Ordering::Relaxed)
     }
 
     fn words(&self, index: u32) -> &[AtomicU64] {
@@ -105,15 +112,18 @@ impl<T: Pod> MappedArray<T> {
     /// Stores the words of `value` that differ from those that `old` gives for their number and
     /// present content.
     fn store(&self, index: u32, value: &T, old: impl Fn(usize, u64) -> u64) -> bool {
-        let mut changed = false;
+        let mut stores = 0;
         for (i, shared) in self.words(index).iter().enumerate() {
             let new = word(value, i);
             if old(i, shared.load(Ordering::Acquire)) != new {
                 shared.store(new, Ordering::Release);
-                changed = true;
+                stores += 1;
             }
         }
-        changed
+        if stores > 0 {
+            self.stores.fetch_add(stores, Ordering::Relaxed);
+        }
+        stores > 0
     }
 
     /// Changes an element: stores the words that `change` makes different from what it was given,
@@ -148,9 +158,10 @@ impl MappedArray<Bucket> {
     #[must_use]
     pub fn table(&self) -> Table<'_> {
         // SAFETY: `SharedBucket` has the layout of `Bucket`, made of atomics.
-        Table::new(unsafe {
+        let table = Table::new(unsafe {
             slice::from_raw_parts(self.start.as_ptr().cast::<SharedBucket>(), self.entries as usize)
-        })
+        });
+        table.counted(&self.stores)
     }
 }
 

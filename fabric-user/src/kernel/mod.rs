@@ -11,3 +11,4 @@ pub mod pins;
 pub mod programs;
 pub mod schema_check;
 mod selection;
+pub mod sizes;

@@ -12,6 +12,7 @@ use super::{
     object::OBJECT,
     pins::{Instance, PinError},
     schema_check::{self, SchemaError},
+    sizes::Sizes,
 };
 
 /// Why the programs could not be loaded.
@@ -74,18 +75,26 @@ impl Programs {
     /// # Errors
     /// If a pinned map has another layout, or the kernel refuses something. Nothing that runs is
     /// affected then.
-    pub fn load(instance: &Instance, fdb_buckets: u32) -> Result<Self, LoadError> {
+    pub fn load(instance: &Instance, sizes: &Sizes) -> Result<Self, LoadError> {
         if !std::path::Path::new("/sys/kernel/btf/vmlinux").exists() {
             return Err(LoadError::NoBtf);
         }
         instance.create()?;
         let mut loader = EbpfLoader::new();
-        let mask = fdb_buckets - 1;
-        loader.map_max_entries("fdb", fdb_buckets);
-        loader.override_global("FDB_MASK", &mask, true);
+        let masks = [
+            ("FDB_MASK", sizes.fdb - 1),
+            ("HOSTS_MASK", sizes.hosts - 1),
+            ("HOSTS6_MASK", sizes.hosts6 - 1),
+        ];
+        for (name, mask) in &masks {
+            loader.override_global(name, mask, true);
+        }
         for spec in MAPS {
             let path = instance.map(spec.name);
-            let entries = if spec.name == "fdb" { fdb_buckets } else { spec.max_entries };
+            let entries = sizes.entries(spec);
+            if entries != spec.max_entries {
+                loader.map_max_entries(spec.name, entries);
+            }
             if path.exists() {
                 schema_check::check(&path, spec, entries)?;
             }

@@ -19,6 +19,11 @@ const LAB_SYSCTLS: [(&str, &str); 2] = [
     ("net.ipv6.conf.default.accept_dad", "0"),
 ];
 
+/// Indexes of ports begin here, and no two ports of a lab have the same. The kernel tells at once that
+/// a veth has lost its carrier if its index is not that of its peer, and otherwise up to a second
+/// later (`linkwatch_urgent_event` in `net/core/link_watch.c`).
+pub(super) const FIRST_INDEX: u32 = 11;
+
 /// One device to make.
 pub(super) struct Device<'a> {
     /// Its namespace.
@@ -72,33 +77,38 @@ pub(super) fn prepare(device: &Device<'_>) -> Result<(), LabError> {
     })?
 }
 
+/// Number of cables that [`lay_cables`] lays.
+pub(super) fn cables(topology: &Topology) -> u32 {
+    u32::try_from(topology.links.len() + topology.hosts.len()).unwrap_or(u32::MAX / 4)
+}
+
 /// Lays the cables: veth pairs made directly in the namespaces of their two ends.
 pub(super) fn lay_cables(
     topology: &Topology,
     name: impl Fn(&str) -> String,
 ) -> Result<(), LabError> {
-    let fabric = &topology.fabric;
-    let links = topology.links.iter().map(|link| (&link.a, &link.b, fabric.underlay_mtu));
-    let hosts = topology.hosts.iter().map(|host| (&host.switch, &host.end, fabric.host_mtu));
+    let links = topology.links.iter().map(|link| (&link.a, &link.b, topology.mtu_of(link)));
+    let host_mtu = topology.fabric.host_mtu;
+    let hosts = topology.hosts.iter().map(|host| (&host.switch, &host.end, host_mtu));
     let lines: Vec<String> = links
         .chain(hosts)
-        .map(|(a, b, mtu)| cable_line(a, &name(&a.node), b, &name(&b.node), mtu))
+        .zip((FIRST_INDEX..).step_by(2))
+        .map(|((a, b, mtu), index)| {
+            let names = [&a.node, &b.node].map(|node| name(node));
+            cable_line([a, b], names.each_ref().map(String::as_str), mtu, index)
+        })
         .collect();
     tools::batch("ip", &lines, None)
 }
 
-/// The `ip` line that makes a veth pair between two namespaces.
-pub(super) fn cable_line(
-    a: &End,
-    a_namespace: &str,
-    b: &End,
-    b_namespace: &str,
-    mtu: u32,
-) -> String {
-    format!(
-        "link add name {} address {} mtu {mtu} netns {a_namespace} type veth peer name {} address {} mtu {mtu} netns {b_namespace}",
-        a.port, a.mac, b.port, b.mac
-    )
+/// The `ip` line that makes a veth pair between two namespaces. The ports get `index` and the number
+/// behind it.
+pub(super) fn cable_line(ends: [&End; 2], namespaces: [&str; 2], mtu: u32, index: u32) -> String {
+    let [own, peer] = [0, 1].map(|side| {
+        let (End { port, mac, .. }, index) = (ends[side], index + side as u32);
+        format!("name {port} index {index} address {mac} mtu {mtu} netns {}", namespaces[side])
+    });
+    format!("link add {own} type veth peer {peer}")
 }
 
 /// Sets the offloads of a device's ports. It has to be done on all devices before any port is up:

@@ -1,8 +1,9 @@
-//! Whether a lab has converged: every fabricd alive, every BGP session up, every VTEP in the flood lists that need it,
-//! and every route between VTEPs as wide as the picture says.
+//! Whether a lab has converged: every fabricd alive, every BGP and BFD session up, every VTEP in the
+//! flood lists that need it, and every route as wide as the picture says: between VTEPs, to IPv6
+//! loopbacks, to servers and services and to the subnets of routed ports.
 
-use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::collections::{BTreeSet, HashMap};
+use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use super::daemons;
 use super::error::LabError;
 use super::running::Lab;
 use super::tools;
-use super::topology::Switch;
+use super::topology::{Function, Prefixed, Switch, Topology};
 use super::vty;
 
 /// How often the fabric is looked at while waiting.
@@ -53,6 +54,24 @@ struct KernelRoute {
     nexthops: Vec<serde_json::Value>,
 }
 
+/// `show bfd peers json`, one session.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct BfdPeer {
+    /// `up` when both ends hear each other.
+    status: String,
+}
+
+/// Number of BFD sessions that a switch has by the topology: one a link, when BFD runs.
+pub(super) fn bfd_sessions_of(topology: &Topology, switch: &Switch) -> usize {
+    topology.fabric.bfd.map_or(0, |_| topology.links_of(&switch.name).count())
+}
+
+/// Number of BFD sessions that are up.
+pub(super) fn bfd_up(peers: &[BfdPeer]) -> usize {
+    peers.iter().filter(|peer| peer.status == "up").count()
+}
+
 /// Number of BGP sessions that a switch has by the topology.
 pub(super) fn sessions_of(lab: &Lab, switch: &Switch) -> usize {
     let topology = lab.topology();
@@ -66,6 +85,45 @@ pub(super) fn established(summary: &BgpSummary) -> usize {
         *up.entry(name).or_insert(true) &= peer.state == "Established";
     }
     up.values().filter(|&&up| up).count()
+}
+
+/// Something that nodes have to have a route to.
+struct Destination<'a> {
+    prefix: Prefixed,
+    /// Names of the nodes that announce it.
+    at: Vec<&'a str>,
+}
+
+impl Destination<'_> {
+    /// Whether `ip` writes the destination like that: without the length if it is a single address.
+    fn is_written(&self, dst: &str) -> bool {
+        match self.prefix.is_host() {
+            true => dst.parse() == Ok(self.prefix.address),
+            false => dst.parse() == Ok(self.prefix),
+        }
+    }
+}
+
+/// What the underlay carries besides the way to VTEPs.
+fn routed_destinations(topology: &Topology) -> Vec<Destination<'_>> {
+    let single = |address: IpAddr| Prefixed::new(address, if address.is_ipv4() { 32 } else { 128 });
+    let nodes = topology.switches.iter().flat_map(|node| {
+        let server = (node.function == Function::Server).then_some(IpAddr::V4(node.loopback));
+        let loopbacks = server.into_iter().chain(node.loopback6.map(IpAddr::V6));
+        let at = node.name.as_str();
+        loopbacks.map(move |address| Destination { prefix: single(address), at: vec![at] })
+    });
+    let services = topology.services.iter().flat_map(|service| {
+        let at: Vec<&str> = service.servers.iter().map(String::as_str).collect();
+        let addresses = service.addresses.iter();
+        addresses.map(move |&address| Destination { prefix: single(address), at: at.clone() })
+    });
+    let subnets = topology.hosts.iter().flat_map(|host| {
+        let at = host.switch.node.as_str();
+        let subnets = host.subnets().iter();
+        subnets.map(move |it| Destination { prefix: it.host.subnet(), at: vec![at] })
+    });
+    nodes.chain(services).chain(subnets).collect()
 }
 
 impl Lab {
@@ -85,13 +143,23 @@ impl Lab {
             if up < all {
                 missing.push(format!("{} has {up} of {all} BGP sessions", switch.name));
             }
+            let all = bfd_sessions_of(self.topology(), switch);
+            if all > 0 {
+                let peers: Vec<BfdPeer> = vty::show_json(&node, "bfdd", "show bfd peers json")?;
+                let up = bfd_up(&peers);
+                if up < all {
+                    missing.push(format!("{} has {up} of {all} BFD sessions", switch.name));
+                }
+            }
         }
         // Without its sessions the rest cannot be there.
         if missing.is_empty() {
+            let routed = routed_destinations(self.topology());
             for switch in &self.topology().switches {
                 if !switch.networks.is_empty() {
                     self.missing_at_vtep(switch, &mut missing)?;
                 }
+                self.missing_routes(switch, &routed, &mut missing)?;
             }
         }
         Ok(missing)
@@ -125,7 +193,6 @@ impl Lab {
     fn missing_at_vtep(&self, switch: &Switch, missing: &mut Vec<String>) -> Result<(), LabError> {
         let topology = self.topology();
         let flood: Vec<FloodEntry> = self.json(switch, "bridge", &["fdb", "show"])?;
-        let routes: Vec<KernelRoute> = self.json(switch, "ip", &["-4", "route", "show"])?;
         for network in switch.networks.iter().filter_map(|name| topology.network(name)) {
             for other in topology.other_vteps(&switch.name, &network.name) {
                 let floods = flood.iter().any(|entry| {
@@ -139,21 +206,67 @@ impl Lab {
                         switch.name, network.vni, other.name
                     ));
                 }
-                let wanted = topology.ecmp_width(&switch.name, &other.name);
-                let width = routes
+            }
+        }
+        let vteps: BTreeSet<&str> = switch
+            .networks
+            .iter()
+            .flat_map(|network| topology.other_vteps(&switch.name, network))
+            .map(|other| other.name.as_str())
+            .collect();
+        let routed: Vec<Destination<'_>> = vteps
+            .into_iter()
+            .filter_map(|name| {
+                let loopback = topology.switch(name)?.loopback;
+                Some(Destination { prefix: Prefixed::new(loopback.into(), 32), at: vec![name] })
+            })
+            .collect();
+        self.missing_routes(switch, &routed, missing)
+    }
+
+    /// Routes of a node that are not there, or not as wide as the picture says.
+    fn missing_routes(
+        &self,
+        switch: &Switch,
+        wanted: &[Destination<'_>],
+        missing: &mut Vec<String>,
+    ) -> Result<(), LabError> {
+        for (family, is_ipv6) in [("-4", false), ("-6", true)] {
+            let wanted: Vec<_> =
+                wanted.iter().filter(|to| to.prefix.address.is_ipv6() == is_ipv6).collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            let routes: Vec<KernelRoute> = self.json(switch, "ip", &[family, "route", "show"])?;
+            for to in wanted {
+                let want = self.width_of(switch, to);
+                let has = routes
                     .iter()
-                    .find(|route| route.dst == other.loopback.to_string())
+                    .find(|route| to.is_written(&route.dst))
                     // A route with one next hop has no list.
                     .map_or(0, |route| route.nexthops.len().max(1));
-                if width < wanted {
-                    missing.push(format!(
-                        "{} has {width} of {wanted} ways to {}",
-                        switch.name, other.name
-                    ));
+                if has < want {
+                    missing
+                        .push(format!("{} has {has} of {want} ways to {}", switch.name, to.prefix));
                 }
             }
         }
         Ok(())
+    }
+
+    /// How many ways a node has to a destination: none to itself, and none to nodes of its own AS,
+    /// because BGP takes such a path for a loop, except between VTEPs of a rack.
+    fn width_of(&self, switch: &Switch, to: &Destination<'_>) -> usize {
+        let topology = self.topology();
+        let is_loop = |name: &str| {
+            let other = topology.switch(name);
+            other.is_some_and(|other| other.asn == switch.asn && switch.networks.is_empty())
+        };
+        if to.at.iter().any(|name| is_loop(name)) {
+            0
+        } else {
+            topology.ecmp_width(&switch.name, &to.at)
+        }
     }
 
     /// Runs `ip -j` or `bridge -j` on a switch.

@@ -1,4 +1,4 @@
-//! Daemons of a lab: FRR on every switch, and fabricd where it should run.
+//! Daemons of a lab: FRR on every switch and server, and fabricd where it should run.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -26,6 +26,8 @@ const FABRICD_RUNTIME: &str = "/run/fabric";
 pub struct Frr {
     /// In the order of their start. `mgmtd` is there since FRR 9.
     daemons: Vec<PathBuf>,
+    /// Started only where BFD is wanted.
+    bfdd: Option<PathBuf>,
     vtysh: PathBuf,
 }
 
@@ -35,7 +37,7 @@ impl Frr {
         let mut daemons: Vec<PathBuf> = tools::find("mgmtd").into_iter().collect();
         daemons.push(tools::require("zebra", "frr")?);
         daemons.push(tools::require("bgpd", "frr")?);
-        Ok(Self { daemons, vtysh: tools::require("vtysh", "frr")? })
+        Ok(Self { daemons, bfdd: tools::find("bfdd"), vtysh: tools::require("vtysh", "frr")? })
     }
 
     /// Starts FRR for a switch, in its namespace and under its name, with its rendered
@@ -55,7 +57,12 @@ impl Frr {
             let path = folder.join(file);
             fs::write(&path, text).map_err(LabError::file("write", &path))?;
         }
-        for daemon in &self.daemons {
+        let mut daemons = self.daemons.clone();
+        if topology.fabric.bfd.is_some() {
+            let missing = || LabError::Missing { program: "bfdd".to_owned(), package: "frr" };
+            daemons.push(self.bfdd.clone().ok_or_else(missing)?);
+        }
+        for daemon in &daemons {
             let name = daemon.file_name().unwrap_or_default().to_string_lossy();
             let log = format!("file:{FRR_RUNTIME}/{}/{name}.log", namespace.name());
             // `-d` returns once the daemon is ready. Without `-P 0` it would listen on TCP.

@@ -56,6 +56,26 @@ pub enum LabError {
         /// Names that would have worked.
         known: String,
     },
+    /// No such port.
+    #[error("{node} has no cable at port {port}; it has cables at {known}")]
+    UnknownPort {
+        /// The node.
+        node: String,
+        /// The name asked for.
+        port: String,
+        /// Names that would have worked.
+        known: String,
+    },
+    /// The server has no part in the service.
+    #[error("{server} has no part in service {service}; {known}")]
+    UnknownService {
+        /// The server.
+        server: String,
+        /// The name asked for.
+        service: String,
+        /// Names that would have worked, as a clause.
+        known: String,
+    },
     /// A host cannot go there.
     #[error("{host} cannot move to {target}: {reason}")]
     Migrate {

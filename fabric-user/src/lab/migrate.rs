@@ -76,7 +76,11 @@ impl Lab {
             target: self.node(target)?.netns().clone(),
             target_port: to.port.clone(),
         };
-        if let Err(failure) = self.prepare(&parts) {
+        let index = state.next_index;
+        // Also after a failure: a number is not used twice.
+        state.next_index += 2;
+        folder.save(&state)?;
+        if let Err(failure) = self.prepare(&parts, index) {
             parts.remove_new_link();
             return Err(failure);
         }
@@ -102,27 +106,34 @@ impl Lab {
             let hosts: Vec<&str> = topology.hosts.iter().map(|host| host.name.as_str()).collect();
             return Err(unknown(host, &hosts));
         };
+        let Some(network) = host.network().and_then(|name| topology.network(name)) else {
+            return Err(refused(
+                host,
+                target,
+                "its port is routed, and its subnet exists on one leaf only; only hosts in a network move",
+            ));
+        };
         let places: Vec<&str> = topology
             .switches
             .iter()
-            .filter(|switch| switch.networks.contains(&host.network))
+            .filter(|switch| switch.networks.contains(&network.name))
             .map(|switch| switch.name.as_str())
             .collect();
         let Some(switch) = topology.switch(target) else {
             return Err(unknown(target, &places));
         };
-        match topology.network(&host.network) {
-            Some(network) if switch.networks.contains(&host.network) => Ok((host, network)),
-            _ => Err(refused(
+        if !switch.networks.contains(&network.name) {
+            return Err(refused(
                 host,
                 target,
                 &format!(
                     "its network {} does not live there; it lives on {}",
-                    host.network,
+                    network.name,
                     places.join(", ")
                 ),
-            )),
+            ));
         }
+        Ok((host, network))
     }
 
     /// A port of the target that nothing is plugged into: the host's own when it comes home.
@@ -142,7 +153,7 @@ impl Lab {
     }
 
     /// Makes the new link, ready but without carrier. The machine notices nothing.
-    fn prepare(&self, parts: &Move<'_>) -> Result<(), LabError> {
+    fn prepare(&self, parts: &Move<'_>, index: u32) -> Result<(), LabError> {
         let topology = self.topology();
         let Move { host, network, netns, target, target_port, .. } = parts;
         let switch_end = End {
@@ -152,7 +163,8 @@ impl Lab {
         };
         let host_end = End { port: ARRIVING.to_owned(), ..host.end.clone() };
         let mtu = topology.fabric.host_mtu;
-        let cable = build::cable_line(&switch_end, target.name(), &host_end, netns.name(), mtu);
+        let cable =
+            build::cable_line([&switch_end, &host_end], [target.name(), netns.name()], mtu, index);
         tools::batch("ip", &[cable], None)?;
         target.enter(|| build::wirelike(target_port))??;
         netns.enter(|| build::wirelike(ARRIVING))??;
@@ -163,7 +175,7 @@ impl Lab {
         let waiting = [
             // No IPv6 link-local address yet: probing for it would announce the machine too early.
             format!("link set {ARRIVING} addrgenmode none"),
-            format!("address add {} dev {ARRIVING}", host.address_with_prefix(network)),
+            format!("address add {} dev {ARRIVING}", network.host_address(host)),
             format!("link set {ARRIVING} up"),
             format!(
                 "route add default via {} dev {ARRIVING} metric {WAITING_METRIC}",
@@ -218,7 +230,7 @@ impl Move<'_> {
             format!("route delete default via {} dev {}", self.network.gateway, self.old_interface),
             format!(
                 "address delete {} dev {}",
-                self.host.address_with_prefix(self.network),
+                self.network.host_address(self.host),
                 self.old_interface
             ),
         ];

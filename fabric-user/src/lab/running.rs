@@ -12,11 +12,12 @@ use rustix::process::Signal;
 use super::build;
 use super::daemons::{self, Frr};
 use super::error::LabError;
+use super::fault;
 use super::netns::Netns;
 use super::process;
 use super::state::{self, Place, State, StateFolder};
 use super::tools;
-use super::topology::Topology;
+use super::topology::{Function, Switch, Topology};
 use crate::kernel::pins;
 
 /// How a lab is built.
@@ -276,6 +277,7 @@ fn plan(topology: &Topology, options: &Options, lab: &str) -> State {
             .collect(),
         fabricd: BTreeMap::new(),
         places: places.collect(),
+        next_index: build::FIRST_INDEX + 2 * build::cables(topology),
     }
 }
 
@@ -309,18 +311,13 @@ fn build(
     let name = |node: &str| namespace_name(folder.lab(), node);
     let devices = build::devices(topology, name);
     go_on()?;
-    progress(&format!(
-        "making {} switches, {} hosts and {} links",
-        topology.switches.len(),
-        topology.hosts.len(),
-        topology.links.len() + topology.hosts.len()
-    ));
+    progress(&what_is_made(topology));
     build::make_namespaces(&devices)?;
     build::in_parallel(&devices, &options.cancel, build::prepare)?;
     build::lay_cables(topology, name)?;
     build::in_parallel(&devices, &options.cancel, build::set_offloads)?;
     build::in_parallel(&devices, &options.cancel, build::configure)?;
-    progress("starting FRR on every switch");
+    progress("starting FRR on every node that speaks BGP");
     build::in_parallel(&topology.switches, &options.cancel, |switch| {
         frr.start(topology, switch, &Netns::named(name(&switch.name)))
     })?;
@@ -353,6 +350,17 @@ fn build(
     folder.save(&state)
 }
 
+fn what_is_made(topology: &Topology) -> String {
+    let is_server = |node: &&Switch| node.function == Function::Server;
+    let servers = topology.switches.iter().filter(is_server).count();
+    let mut things = vec![format!("{} switches", topology.switches.len() - servers)];
+    if servers > 0 {
+        things.push(format!("{servers} servers"));
+    }
+    let links = topology.links.len() + topology.hosts.len();
+    format!("making {}, {} hosts and {links} links", things.join(", "), topology.hosts.len())
+}
+
 /// Removes everything that a record names. Things that are not there (any more) are no error, so
 /// this also works half-way through `up` and after a crash.
 fn tear_down(
@@ -372,6 +380,7 @@ fn tear_down(
     for instance in state.instances.values() {
         daemons::detach_instance(instance)?;
     }
+    fault::forget(folder.lab())?;
     let namespaces: Vec<Netns> =
         state.namespaces.values().map(Netns::named).filter(Netns::exists).collect();
     let identities: Vec<(u64, u64)> = namespaces.iter().filter_map(Netns::identity).collect();

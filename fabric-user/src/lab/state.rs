@@ -34,6 +34,8 @@ pub struct State {
     pub fabricd: BTreeMap<String, Process>,
     /// Where hosts are plugged in, by host.
     pub places: BTreeMap<String, Place>,
+    /// Index of the next port to make: no two ports of a lab have the same.
+    pub next_index: u32,
 }
 
 /// Where a host is plugged in.

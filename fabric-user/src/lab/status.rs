@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::convergence::{self, BgpSummary};
+use super::convergence::{self, BfdPeer, BgpSummary};
 use super::error::LabError;
 use super::running::Lab;
 use super::topology::Function;
@@ -23,18 +23,18 @@ pub struct Status {
     pub converged: bool,
     /// What is missing when it has not converged.
     pub missing: Vec<String>,
-    /// Switches in the order of the picture.
+    /// Switches and servers in the order of the picture.
     pub switches: Vec<SwitchStatus>,
     /// Hosts in the order of the picture.
     pub hosts: Vec<HostStatus>,
 }
 
-/// A switch.
+/// A switch or a server.
 #[derive(Debug, Serialize)]
 pub struct SwitchStatus {
     /// Its name.
     pub node: String,
-    /// Spine, leaf or border.
+    /// Spine, leaf, border or server.
     pub function: Function,
     /// Its site.
     pub site: String,
@@ -43,12 +43,20 @@ pub struct SwitchStatus {
     pub asn: u32,
     /// Loopback and VTEP address.
     pub vtep: Ipv4Addr,
+    /// IPv6 loopback.
+    pub loopback6: Option<Ipv6Addr>,
+    /// Names of the services that a server announces.
+    pub services: Vec<String>,
     /// Its network namespace.
     pub namespace: String,
     /// BGP sessions that are up; absent when bgpd does not answer.
     pub bgp_established: Option<usize>,
     /// BGP sessions that should be up.
     pub bgp_sessions: usize,
+    /// BFD sessions that are up; absent when bfdd does not answer, or does not run.
+    pub bfd_up: Option<usize>,
+    /// BFD sessions that should be up.
+    pub bfd_sessions: usize,
     /// EVPN routes received from all neighbours together.
     pub evpn_routes: u64,
     /// VNIs that zebra knows.
@@ -87,10 +95,14 @@ impl FabricdState {
 pub struct HostStatus {
     /// Its name.
     pub node: String,
-    /// Its network.
-    pub network: String,
+    /// Its network; absent when its port is routed.
+    pub network: Option<String>,
     /// Its address.
     pub address: Ipv4Addr,
+    /// Its IPv6 address.
+    pub address6: Option<Ipv6Addr>,
+    /// Subnets of its routed port.
+    pub subnets: Vec<String>,
     /// Its MAC.
     pub mac: super::Mac,
     /// Its network namespace.
@@ -121,6 +133,11 @@ impl Lab {
                 vty::show_json(&node, "bgpd", "show bgp summary json").ok();
             let vnis: HashMap<String, VniSummary> =
                 vty::show_json(&node, "zebra", "show evpn vni json").unwrap_or_default();
+            let bfd_sessions = convergence::bfd_sessions_of(self.topology(), switch);
+            let bfd: Option<Vec<BfdPeer>> = match bfd_sessions {
+                0 => None,
+                _ => vty::show_json(&node, "bfdd", "show bfd peers json").ok(),
+            };
             let evpn = summary.as_ref().and_then(|summary| summary.get("l2VpnEvpn"));
             let mut numbers: Vec<u32> = vnis.values().map(|vni| vni.vni).collect();
             numbers.sort_unstable();
@@ -130,9 +147,17 @@ impl Lab {
                 site: switch.site.clone(),
                 asn: switch.asn,
                 vtep: switch.loopback,
+                loopback6: switch.loopback6,
+                services: self
+                    .topology()
+                    .services_of(&switch.name)
+                    .map(|service| service.name.clone())
+                    .collect(),
                 namespace: node.netns().name().to_owned(),
                 bgp_established: summary.as_ref().map(convergence::established),
                 bgp_sessions: convergence::sessions_of(self, switch),
+                bfd_up: bfd.as_deref().map(convergence::bfd_up),
+                bfd_sessions,
                 evpn_routes: evpn
                     .map_or(0, |evpn| evpn.peers.values().map(|peer| peer.pfx_rcd).sum()),
                 vnis: numbers,
@@ -151,8 +176,10 @@ impl Lab {
             };
             hosts.push(HostStatus {
                 node: host.name.clone(),
-                network: host.network.clone(),
+                network: host.network().map(str::to_owned),
                 address: host.address,
+                address6: host.address6(),
+                subnets: host.subnets().iter().map(|it| it.host.subnet().to_string()).collect(),
                 mac: host.end.mac,
                 namespace: self.node(&host.name)?.netns().name().to_owned(),
                 switch: place.switch.clone(),

@@ -117,6 +117,9 @@ impl<'a> Compiler<'a> {
             mac: device.mac.unwrap_or_default(),
             untagged: None,
             tagged: BTreeMap::new(),
+            view: None,
+            route4: false,
+            route6: false,
         });
         let forwards = member.forwards() && device.alive();
         Some(Attachment { device: device.ifindex, vlan, forwards })
@@ -148,7 +151,7 @@ impl<'a> Compiler<'a> {
                  left to the kernel",
                 lower.name
             )),
-            LinkKind::Bridge(_) | LinkKind::Vxlan(_) => Err(format!(
+            LinkKind::Bridge(_) | LinkKind::Vxlan(_) | LinkKind::Vrf { .. } => Err(format!(
                 "port {name} is a VLAN of {}, which is no port: left to the kernel",
                 lower.name
             )),

@@ -4,10 +4,7 @@
 //! only if the bridge's entry points to the vxlan device: it stays behind when a MAC moves to a
 //! local port, and alone it means nothing.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    net::IpAddr,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use super::{CircuitKey, FdbKey, Network, Problem, Structure, Target, VtepKey};
 use crate::observe::TunnelTarget;
@@ -33,7 +30,6 @@ enum Why {
     NoVtep,
     NexthopGroup,
     Override,
-    Ipv6,
     OddAddress,
 }
 
@@ -64,11 +60,8 @@ fn place(network: &Network, structure: &Structure, key: FdbKey) -> Result<Target
     {
         return Err(Why::Override);
     }
-    let IpAddr::V4(remote) = address else {
-        return Err(Why::Ipv6);
-    };
-    let vtep = VtepKey { local: domain.local, remote };
-    // Missing for a multicast group and for our own address.
+    let vtep = VtepKey { local: domain.local, remote: address };
+    // Missing for a multicast group, for our own address and for one of another family.
     match structure.vteps.contains_key(&vtep) {
         true => Ok(Target::Remote(vtep)),
         false => Err(Why::OddAddress),
@@ -96,7 +89,6 @@ pub fn fdb_problems(network: &Network, structure: &Structure) -> Vec<Problem> {
             Why::NoVtep => "the vxlan device knows no VTEP for",
             Why::NexthopGroup => "an Ethernet segment (nexthop group) is not supported for",
             Why::Override => "an own VNI, UDP port or interface is not supported for",
-            Why::Ipv6 => "an IPv6 VTEP is not supported for",
             Why::OddAddress => "the VTEP's address is no remote station's for",
             Why::Nothing => "unknown",
         };

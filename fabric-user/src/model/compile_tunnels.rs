@@ -28,13 +28,17 @@ impl Compiler<'_> {
             name,
             vni: None,
             vxlan: 0,
-            local: Ipv4Addr::UNSPECIFIED,
+            local: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             udp_port: 0,
             ttl: 0,
             ttl_inherit: false,
             tos: 0,
             tos_inherit: false,
             df: Df::Unset,
+            label: 0,
+            label_inherit: false,
+            zero_checksum_tx: false,
+            zero_checksum_rx: false,
             max_frame: 0,
             ageing_ms: options.ageing_ms,
             overlay_learning: false,
@@ -49,12 +53,19 @@ impl Compiler<'_> {
                     domain.udp_port = vxlan.port;
                     domain.ttl = match vxlan.ttl {
                         ttl if ttl != 0 && !vxlan.ttl_inherit => ttl,
+                        _ if local.is_ipv6() => self.policy.default_hop_limit,
                         _ => self.policy.default_ttl,
                     };
                     domain.ttl_inherit = vxlan.ttl_inherit;
                     domain.tos_inherit = vxlan.tos_inherit;
                     domain.tos = if vxlan.tos_inherit { 0 } else { vxlan.tos & 0xfc };
                     domain.df = vxlan.df;
+                    if local.is_ipv6() {
+                        domain.label = vxlan.label;
+                        domain.label_inherit = vxlan.label_inherit;
+                        domain.zero_checksum_tx = vxlan.udp6_zero_checksum_tx;
+                        domain.zero_checksum_rx = vxlan.udp6_zero_checksum_rx;
+                    }
                     domain.max_frame = link.mtu + ETHERNET;
                     let port = link.port.unwrap_or_default();
                     domain.overlay_learning = vxlan.learning || port.learning;
@@ -82,7 +93,7 @@ impl Compiler<'_> {
 }
 
 /// The local VTEP address of a vxlan device that can be expressed, or what cannot.
-fn local_address(link: &Link, vxlan: &Vxlan) -> Result<Ipv4Addr, String> {
+fn local_address(link: &Link, vxlan: &Vxlan) -> Result<IpAddr, String> {
     let name = &link.name;
     if vxlan.external {
         return Err(format!(
@@ -113,12 +124,13 @@ fn local_address(link: &Link, vxlan: &Vxlan) -> Result<Ipv4Addr, String> {
         ));
     }
     let local = match vxlan.local {
-        Some(IpAddr::V4(local)) => local,
-        Some(IpAddr::V6(local)) => {
+        Some(IpAddr::V6(local)) if local.is_unicast_link_local() => {
             return Err(format!(
-                "vxlan device {name} has the IPv6 address {local}; only IPv4 underlays are supported"
+                "vxlan device {name} has the link-local address {local}; create it with an address \
+                 that is routed"
             ));
         }
+        Some(local) => local,
         None => {
             return Err(format!(
                 "vxlan device {name} has no local address (`ip link set {name} type vxlan id {} \

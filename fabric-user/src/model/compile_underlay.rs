@@ -2,19 +2,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
 };
 
-use super::{GroupKey, Nexthop, NexthopKey, Port, Role, VtepKey, compile::Compiler};
-use crate::observe::{Link, LinkKind, NexthopKind, Route, RouteKind, TunnelTarget};
-
-/// A next hop before its link and neighbour were looked at.
-#[derive(Clone, Copy)]
-struct Candidate {
-    ifindex: u32,
-    gateway: Option<IpAddr>,
-    weight: u16,
-}
+use super::{
+    GroupKey, Port, Role, VtepKey,
+    compile::Compiler,
+    compile_groups::NotExpressed,
+    routes::{LOCAL, MAIN, Via, host},
+};
+use crate::observe::{Link, LinkKind, RouteKind};
 
 impl Compiler<'_> {
     pub(super) fn underlay(&mut self) {
@@ -26,7 +23,7 @@ impl Compiler<'_> {
             }
         }
         let mut tunnels = BTreeSet::new();
-        let domains: Vec<(u32, Ipv4Addr)> = self
+        let domains: Vec<(u32, IpAddr)> = self
             .out
             .domains
             .values()
@@ -37,19 +34,11 @@ impl Compiler<'_> {
             tunnels.extend(
                 network
                     .remotes(vxlan)
-                    .filter(|remote| *remote != local)
+                    .filter(|remote| *remote != local && remote.is_ipv4() == local.is_ipv4())
                     .map(|remote| VtepKey { local, remote }),
             );
-            for target in network.floods(vxlan) {
-                if let TunnelTarget::Vtep { address: IpAddr::V6(address), .. } = target {
-                    let text = format!(
-                        "VTEP {address}: IPv6 underlays are not supported, left to the kernel"
-                    );
-                    self.problem(Some(vxlan), text);
-                }
-            }
         }
-        let mut ways: BTreeMap<Ipv4Addr, Option<GroupKey>> = BTreeMap::new();
+        let mut ways: BTreeMap<IpAddr, Option<GroupKey>> = BTreeMap::new();
         for tunnel in tunnels {
             let way = match ways.get(&tunnel.remote) {
                 Some(known) => known.clone(),
@@ -71,116 +60,69 @@ impl Compiler<'_> {
     }
 
     /// The group of next hops towards a VTEP, or why it is left to the kernel.
-    fn way(&mut self, remote: Ipv4Addr) -> Result<GroupKey, String> {
+    fn way(&mut self, remote: IpAddr) -> Result<GroupKey, String> {
         let network = self.network;
-        let route = network.routes().lookup(remote).ok_or("no route")?;
-        let prefix = format!("{}/{}", route.key.prefix.address, route.key.prefix.length);
+        let destination = host(remote);
+        let found = network.routing().routes.find(&[LOCAL, MAIN], destination).ok_or("no route")?;
+        let prefix = found.prefix;
+        let route = found.route.ok_or_else(|| {
+            format!("routes for {prefix} depend on more than the destination, as TOS or source")
+        })?;
         match route.kind {
             RouteKind::Unicast => {}
             RouteKind::Local => return Err("it is an address of this box".into()),
             RouteKind::Blackhole => return Err(format!("the route {prefix} discards")),
-            RouteKind::Other(_) => return Err(format!("the route {prefix} does not forward")),
+            _ => return Err(format!("the route {prefix} does not forward")),
         }
-        let candidates = self.candidates(route, &prefix)?;
-        let members: Vec<(NexthopKey, u16)> = candidates
-            .iter()
-            .map(|each| {
-                let gateway = each.gateway.unwrap_or(IpAddr::V4(remote));
-                (NexthopKey { ifindex: each.ifindex, gateway }, each.weight)
-            })
-            .collect();
-        // The object is the identity unless its members depend on the VTEP.
-        let on_link = candidates.iter().any(|each| each.gateway.is_none());
-        let key = match route.nexthop {
-            Some(id) if !on_link => GroupKey::Object(id),
-            _ => GroupKey::Hops(members.clone()),
-        };
-        let mut usable = Vec::new();
-        for (nexthop, weight) in members {
-            // The kernel drops the next hops of a dead link too, sooner or later.
-            let Some(link) = network.link(nexthop.ifindex).filter(|link| link.alive()) else {
+        let candidates = self.candidates(route.via).map_err(|why| match why {
+            NotExpressed::Discards => format!("the route {prefix} discards"),
+            NotExpressed::Tunnelled => format!(
+                "the route {prefix} leads through another tunnel or MPLS, which is not supported"
+            ),
+            NotExpressed::Nested => {
+                format!("the route {prefix} has a nexthop group inside a group")
+            }
+        })?;
+        let members = candidates.members(remote);
+        for (nexthop, _) in &members {
+            let Some(link) = network.link(nexthop.ifindex) else {
                 continue;
             };
-            let source = self.uplink(link)?;
-            if let Some(mtu) = route.mtu
-                && mtu < link.mtu
-            {
-                return Err(format!("the route {prefix} sets a path MTU of {mtu} bytes"));
-            }
-            self.out.watched.insert(nexthop);
-            let neighbour = network.neighbour(nexthop).and_then(|neighbour| neighbour.mac);
-            match neighbour.filter(|mac| mac.is_unicast()) {
-                Some(destination) => {
-                    let resolved = Nexthop { source, destination, mtu: link.mtu };
-                    self.out.nexthops.insert(nexthop, resolved);
-                    usable.push((nexthop, weight));
-                }
-                None => {
-                    self.out.unresolved.insert(nexthop);
-                }
+            self.uplink(link)?;
+            if route.mtu != 0 && route.mtu < link.mtu {
+                return Err(format!("the route {prefix} sets a path MTU of {} bytes", route.mtu));
             }
         }
-        if usable.is_empty() {
-            return Err(unusable(&prefix));
+        // The object is the identity unless its members depend on the VTEP.
+        let (key, resilient) = match route.via {
+            Via::Object(id) if !candidates.on_link() => {
+                (GroupKey::Object(id), candidates.resilient)
+            }
+            _ => (GroupKey::Hops(members.clone().into()), None),
+        };
+        let group = self.group(members, resilient);
+        if !self.reaches(&group) {
+            let text = format!(
+                "VTEP {remote}: no next hop of the route {prefix} is up and resolved, left to the \
+                 kernel"
+            );
+            self.problem(None, text);
         }
-        self.out.groups.insert(key.clone(), usable);
+        self.out.groups.insert(key.clone(), group);
         Ok(key)
     }
 
-    /// The next hops of a route, by its nexthop object if it has one.
-    fn candidates(&self, route: &Route, prefix: &str) -> Result<Vec<Candidate>, String> {
-        let tunnelled = || {
-            format!(
-                "the route {prefix} leads through another tunnel or MPLS, which is not supported"
-            )
-        };
-        let Some(id) = route.nexthop else {
-            if route.hops.iter().any(|hop| hop.encapsulated) {
-                return Err(tunnelled());
-            }
-            let hops = route.hops.iter();
-            return Ok(hops
-                .map(|hop| Candidate {
-                    ifindex: hop.ifindex,
-                    gateway: hop.gateway,
-                    weight: hop.weight,
-                })
-                .collect());
-        };
-        // An object that is not known was removed with its link: no hop of it is usable.
-        let Some(object) = self.network.nexthop(id) else {
-            return Ok(Vec::new());
-        };
-        let single = |kind: &NexthopKind, weight| match kind {
-            NexthopKind::Single { encapsulated: true, .. } => Err(tunnelled()),
-            NexthopKind::Single { ifindex, gateway, .. } => {
-                Ok(Candidate { ifindex: *ifindex, gateway: *gateway, weight })
-            }
-            NexthopKind::Blackhole => Err(format!("the route {prefix} discards")),
-            NexthopKind::Group { .. } => {
-                Err(format!("the route {prefix} has a nexthop group inside a group"))
-            }
-        };
-        match &object.kind {
-            NexthopKind::Group { members, .. } => members
-                .iter()
-                .filter_map(|member| Some((self.network.nexthop(member.id)?, member.weight)))
-                .map(|(member, weight)| single(&member.kind, weight))
-                .collect(),
-            kind => Ok(vec![single(kind, 1)?]),
-        }
-    }
-
-    /// Makes an interface an uplink and returns its MAC address, or says why it cannot be one.
-    fn uplink(&mut self, link: &Link) -> Result<crate::observe::Mac, String> {
+    /// Makes an interface an uplink, or says why it cannot be one.
+    pub(super) fn uplink(&mut self, link: &Link) -> Result<(), String> {
         let name = &link.name;
         let kind = match &link.kind {
             LinkKind::Device => None,
             LinkKind::Bridge(_) => Some("bridge"),
             LinkKind::Vxlan(_) => Some("vxlan"),
             LinkKind::Vlan(_) => Some("VLAN"),
+            LinkKind::Vrf { .. } => Some("vrf"),
             LinkKind::Other(kind) => {
-                matches!(kind.as_str(), "vrf" | "macvlan" | "ipvlan").then_some(kind.as_str())
+                matches!(kind.as_str(), "macvlan" | "ipvlan").then_some(kind.as_str())
             }
         };
         let why_not = match (kind, link.mac) {
@@ -209,17 +151,16 @@ impl Compiler<'_> {
             mac,
             untagged: None,
             tagged: BTreeMap::new(),
+            view: None,
+            route4: false,
+            route6: false,
         });
         match port.role {
-            Role::Uplink => Ok(mac),
+            Role::Uplink => Ok(()),
             Role::Access => Err(format!(
                 "the way leads over {name}, which has hosts behind it; use separate ports for hosts \
                  and fabric"
             )),
         }
     }
-}
-
-fn unusable(prefix: &str) -> String {
-    format!("no next hop of the route {prefix} is up and resolved")
 }

@@ -3,25 +3,29 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
+    sync::Arc,
 };
 
 use serde::Serialize;
 
 use super::pairs;
-use crate::observe::{Df, Mac};
+use crate::observe::{Df, Mac, Prefix, Resilient};
 
 /// Everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Desired {
-    /// All but the MAC addresses.
+    /// All but the MAC addresses and the routes.
     pub structure: Structure,
     /// Where each MAC is. MACs that are left to the kernel are not in it.
     #[serde(with = "pairs")]
     pub fdb: HashMap<FdbKey, Target>,
+    /// Where packets to each prefix go: routes, and connected hosts as prefixes of full length.
+    #[serde(with = "pairs")]
+    pub routes: HashMap<RoutePlace, Way>,
 }
 
-/// Ports, domains and the way to the VTEPs.
+/// Ports, domains, views and groups of next hops: what MAC addresses and routes refer to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Structure {
     /// Interfaces on which a program runs, by interface index. A port stays while it is down.
@@ -35,20 +39,28 @@ pub struct Structure {
     /// Attachment circuits that forward at this moment.
     #[serde(with = "pairs")]
     pub circuits: BTreeMap<CircuitKey, Circuit>,
-    /// Remote VTEPs with the group of next hops towards them; `None` if known but unreachable.
+    /// Remote VTEPs with the group of next hops towards them; `None` if there is no way that can
+    /// be expressed.
     #[serde(with = "pairs")]
     pub vteps: BTreeMap<VtepKey, Option<GroupKey>>,
-    /// Next hops of each group with their weights (from 1). Only usable ones; never empty.
+    /// What ports look destinations up in; [`RoutePlace::view`] and [`Port::view`] are positions
+    /// in this list, which change when a view comes or goes (all routes are compiled again then).
+    pub views: Vec<View>,
+    /// Groups that VTEPs or routes use.
     #[serde(with = "pairs")]
-    pub groups: BTreeMap<GroupKey, Vec<(NexthopKey, u16)>>,
-    /// Resolved next hops.
+    pub groups: BTreeMap<GroupKey, Group>,
+    /// The members of all [`groups`](Self::groups), resolved or not. Connected hosts are not in
+    /// it, see [`Way::Nexthop`].
     #[serde(with = "pairs")]
     pub nexthops: BTreeMap<NexthopKey, Nexthop>,
     /// Neighbours that groups wait for: the kernel should resolve them.
     pub unresolved: BTreeSet<NexthopKey>,
-    /// Every neighbour that a VTEP's route names, resolved or not. XDP sends past the kernel's
-    /// neighbour table, so these need a confirmation now and then.
+    /// Every neighbour that a group names, resolved or not. XDP sends past the kernel's neighbour
+    /// table, so these need a confirmation now and then.
     pub watched: BTreeSet<NexthopKey>,
+    /// Addresses of this box without those of loopback and link-local scope: a packet to be
+    /// forwarded that claims to come from one of them is a martian (RFC 1812 §5.3.7).
+    pub own: BTreeSet<IpAddr>,
     /// What is left to the kernel, and why.
     pub problems: Vec<Problem>,
 }
@@ -68,6 +80,13 @@ pub struct Port {
     pub untagged: Option<CircuitKey>,
     /// Where frames with a tag belong, by VLAN ID on the wire.
     pub tagged: BTreeMap<u16, CircuitKey>,
+    /// What packets that arrive here are looked up in: position in [`Structure::views`]. None if
+    /// neither family is routed.
+    pub view: Option<u16>,
+    /// IPv4 packets that arrive here may be routed.
+    pub route4: bool,
+    /// IPv6 packets that arrive here may be routed.
+    pub route6: bool,
 }
 
 /// What is behind a port.
@@ -76,7 +95,7 @@ pub struct Port {
 pub enum Role {
     /// Hosts.
     Access,
-    /// The fabric.
+    /// The fabric, or a routed network.
     Uplink,
 }
 
@@ -99,20 +118,28 @@ pub struct Domain {
     pub vni: Option<u32>,
     /// Interface index of the vxlan device.
     pub vxlan: u32,
-    /// Local VTEP address.
-    pub local: Ipv4Addr,
+    /// Local VTEP address, of the underlay's family.
+    pub local: IpAddr,
     /// UDP destination port, host order.
     pub udp_port: u16,
-    /// Outer TTL; with `ttl_inherit` the one for frames that are not IP.
+    /// Outer TTL or hop limit; with `ttl_inherit` the one for frames that are not IP.
     pub ttl: u8,
     /// The outer TTL is the inner one.
     pub ttl_inherit: bool,
-    /// Outer TOS byte with ECN bits 0; 0 with `tos_inherit`.
+    /// Outer TOS byte or traffic class with ECN bits 0; 0 with `tos_inherit`.
     pub tos: u8,
     /// The outer DSCP is the inner one.
     pub tos_inherit: bool,
-    /// Outer Don't Fragment bit.
+    /// Outer Don't Fragment bit, of no meaning over IPv6.
     pub df: Df,
+    /// Outer flow label over IPv6, 20 bits; 0 if the flow chooses it.
+    pub label: u32,
+    /// The outer flow label over IPv6 is the inner one.
+    pub label_inherit: bool,
+    /// Over IPv6 the UDP checksum is 0.
+    pub zero_checksum_tx: bool,
+    /// Over IPv6 packets with the UDP checksum 0 are accepted.
+    pub zero_checksum_rx: bool,
     /// Largest frame into the tunnel in bytes: the vxlan device's MTU plus 14.
     pub max_frame: u32,
     /// Bridge ageing time in milliseconds; 0 means that MACs are forgotten at once.
@@ -150,9 +177,9 @@ pub struct Circuit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct VtepKey {
     /// Local VTEP address.
-    pub local: Ipv4Addr,
-    /// Remote VTEP address.
-    pub remote: Ipv4Addr,
+    pub local: IpAddr,
+    /// Remote VTEP address, of the same family.
+    pub remote: IpAddr,
 }
 
 /// Identity of a group of next hops.
@@ -161,8 +188,23 @@ pub struct VtepKey {
 pub enum GroupKey {
     /// The kernel's nexthop object of this ID.
     Object(u32),
-    /// The next hops of a route without nexthop object, or of one whose VTEPs are on the link.
-    Hops(Vec<(NexthopKey, u16)>),
+    /// The next hops of a route without nexthop object, or of one whose VTEPs are on the link,
+    /// with their weights (from 1).
+    Hops(Arc<[(NexthopKey, u16)]>),
+}
+
+/// A group of next hops.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Group {
+    /// Members with their weights (from 1), all of them in [`Structure::nexthops`] and on ports of
+    /// [`Structure::ports`], also while their link or their neighbour is down. Empty if the group
+    /// discards, if it has no members, or if one of them cannot be expressed: then the kernel
+    /// forwards what would be sent to the group.
+    pub members: Vec<(NexthopKey, u16)>,
+    /// The kernel's own settings for a resilient group.
+    pub resilient: Option<Resilient>,
+    /// Packets sent to the group are discarded.
+    pub blackhole: bool,
 }
 
 /// Identity of a next hop.
@@ -174,15 +216,59 @@ pub struct NexthopKey {
     pub gateway: IpAddr,
 }
 
-/// A resolved next hop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// A next hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Nexthop {
     /// MAC address of the uplink.
     pub source: Mac,
-    /// MAC address of the router.
-    pub destination: Mac,
+    /// MAC address of the router; none while it is unresolved or does not answer.
+    pub destination: Option<Mac>,
     /// IP MTU of the uplink in bytes.
     pub mtu: u32,
+}
+
+/// Routing tables in the order in which they are looked up, for each family: the first table that
+/// matches decides. A list is empty if the family is left to the kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct View {
+    /// For IPv4 packets.
+    pub v4: Vec<u32>,
+    /// For IPv6 packets.
+    pub v6: Vec<u32>,
+}
+
+/// Identity of an entry of the longest-prefix match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct RoutePlace {
+    /// Position in [`Structure::views`].
+    pub view: u16,
+    /// Destination; a host if its length is that of its address.
+    pub prefix: Prefix,
+}
+
+/// Where packets to a prefix go.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// To a group, which is in [`Structure::groups`].
+    Group(GroupKey),
+    /// To a connected host that is resolved; the destination is never none.
+    Nexthop {
+        /// Identity. A group may have the same next hop.
+        key: NexthopKey,
+        /// Content.
+        nexthop: Nexthop,
+    },
+    /// It is for this box, or a broadcast or multicast.
+    Local,
+    /// The kernel forwards; the route cannot be expressed.
+    Kernel,
+    /// Nowhere, silently.
+    Blackhole,
+    /// Nowhere; the kernel tells the sender.
+    Unreachable,
+    /// It is on the link of a port, and the kernel resolves the neighbour.
+    Connected,
 }
 
 /// Identity of an FDB entry.
@@ -231,6 +317,17 @@ impl Structure {
             .into_iter()
             .map(String::as_str)
             .chain(problems.map(|problem| problem.text.as_str()))
+    }
+
+    /// Whether routes compile to the same under `other`, so that only changed ones have to be
+    /// compiled again.
+    #[must_use]
+    pub fn routes_like(&self, other: &Self) -> bool {
+        let uplinks = |structure: &Self| -> Vec<(u32, u32, Mac)> {
+            let ports = structure.ports.iter().filter(|(_, port)| port.role == Role::Uplink);
+            ports.map(|(ifindex, port)| (*ifindex, port.mtu, port.mac)).collect()
+        };
+        self.views == other.views && uplinks(self) == uplinks(other)
     }
 
     /// Interface indexes of the uplinks, for [`super::Policy::sticky_uplinks`] of the next

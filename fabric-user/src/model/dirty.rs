@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, ops::BitOrAssign};
 
-use super::{FdbKey, NexthopKey, Structure};
+use super::{FdbKey, Network, NexthopKey, RoutePlace, Structure};
+use crate::observe::Prefix;
 
 /// Which parts of [`super::Desired`] an event may have changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +16,12 @@ pub struct Dirty {
     pub neighbours: BTreeSet<NexthopKey>,
     /// MACs whose place changed.
     pub macs: BTreeSet<FdbKey>,
+    /// Destinations in a routing table of which a route changed.
+    pub routes: BTreeSet<(u32, Prefix)>,
+    /// Those of them that came or went: they shadow routes of other tables.
+    pub shadows: BTreeSet<(u32, Prefix)>,
+    /// More than single routes changed. See also [`Structure::routes_like`].
+    pub all_routes: bool,
     /// A link went down or away, with which the kernel removes nexthops and routes without a
     /// message: dump them a moment later.
     pub routing_stale: bool,
@@ -24,7 +31,7 @@ impl Dirty {
     /// Everything.
     #[must_use]
     pub fn everything() -> Self {
-        Self { bridging: true, underlay: true, ..Self::default() }
+        Self { bridging: true, underlay: true, all_routes: true, ..Self::default() }
     }
 
     /// Nothing at all.
@@ -39,6 +46,14 @@ impl Dirty {
         self.bridging || self.underlay || !self.neighbours.is_disjoint(&structure.watched)
     }
 
+    /// The places whose way may have changed, unless all routes have to be compiled again
+    /// ([`all_routes`](Self::all_routes) or the structure is not [`Structure::routes_like`] the
+    /// last one).
+    #[must_use]
+    pub fn places(&self, network: &Network, structure: &Structure) -> BTreeSet<RoutePlace> {
+        super::compile_routes::changed_places(network, structure, self)
+    }
+
     /// All MACs have to be compiled again, and not only [`macs`](Self::macs).
     #[must_use]
     pub fn all_macs(&self) -> bool {
@@ -51,8 +66,19 @@ impl BitOrAssign for Dirty {
         self.bridging |= other.bridging;
         self.underlay |= other.underlay;
         self.routing_stale |= other.routing_stale;
-        // Not `append`, which rebuilds the whole set for every single event of a batch.
-        self.neighbours.extend(other.neighbours);
-        self.macs.extend(other.macs);
+        join(&mut self.neighbours, other.neighbours);
+        join(&mut self.macs, other.macs);
+        join(&mut self.routes, other.routes);
+        join(&mut self.shadows, other.shadows);
+        self.all_routes |= other.all_routes;
     }
+}
+
+/// Adds one set to another at the cost of the smaller one: most say one thing, and thousands of
+/// them come at once.
+fn join<T: Ord>(all: &mut BTreeSet<T>, mut more: BTreeSet<T>) {
+    if all.len() < more.len() {
+        std::mem::swap(all, &mut more);
+    }
+    all.extend(more);
 }

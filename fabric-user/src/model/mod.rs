@@ -7,10 +7,14 @@
 //! 1. `dirty |= network.apply(event)` for each event of a batch, or
 //!    `dirty = network.replace(snapshot)` after a dump.
 //! 2. If [`Dirty::needs_structure`]: [`compile_structure`] anew. Its cost grows with links, VTEPs
-//!    and routes towards them, not with MACs.
+//!    and groups of next hops, not with MACs and routes.
 //! 3. If [`Dirty::all_macs`]: [`compile_fdb`], which costs one lookup per known MAC. Otherwise
 //!    [`compile_mac`] for each of [`Dirty::macs`], which costs one lookup.
-//! 4. If [`Dirty::routing_stale`]: `observer.dump_routing()` a moment later.
+//! 4. If [`Dirty::all_routes`], or a new structure is not [`Structure::routes_like`] the last one:
+//!    [`compile_routes`], which costs a lookup or two per known route. Otherwise [`compile_route`]
+//!    for each of [`Dirty::places`].
+//! 5. If [`Dirty::routing_stale`]: `observer.dump_routing()` a moment later, and with its snapshot
+//!    the same as with a batch: only what differs is dirty.
 //!
 //! What cannot be expressed is left out, so that the kernel forwards it, and named in
 //! [`Structure::problems`].
@@ -18,22 +22,28 @@
 mod compile;
 mod compile_bridges;
 mod compile_fdb;
+mod compile_groups;
+mod compile_ports;
+mod compile_routes;
 mod compile_tunnels;
 mod compile_underlay;
+mod compile_views;
 mod desired;
 mod dirty;
 mod network;
 mod pairs;
 mod policy;
 mod routes;
+mod routing;
 #[cfg(test)]
 mod tests;
 
 pub use compile::{compile, compile_structure};
 pub use compile_fdb::{compile_fdb, compile_mac, fdb_problems};
+pub use compile_routes::{compile_route, compile_routes, stale_hosts};
 pub use desired::{
-    Circuit, CircuitKey, Desired, Domain, DomainKey, FdbKey, GroupKey, Nexthop, NexthopKey, Port,
-    Problem, Role, Structure, Target, VtepKey,
+    Circuit, CircuitKey, Desired, Domain, DomainKey, FdbKey, Group, GroupKey, Nexthop, NexthopKey,
+    Port, Problem, Role, RoutePlace, Structure, Target, View, VtepKey, Way,
 };
 pub use dirty::Dirty;
 pub use network::Network;

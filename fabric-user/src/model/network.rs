@@ -2,12 +2,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
 };
 
-use super::{Dirty, DomainKey, FdbKey, NexthopKey, routes::Routes};
+use super::{
+    Dirty, DomainKey, FdbKey, NexthopKey,
+    routes::{self, Change, LOCAL, MAIN, Position},
+    routing::Routing,
+};
 use crate::observe::{
-    BridgeMac, BridgePort, Event, Link, LinkKind, Mac, Neighbour, Nexthop, NexthopKind, PortVlan,
+    BridgeMac, BridgePort, Event, Link, LinkKind, Mac, Neighbour, Nexthop, PortVlan, Prefix, Route,
     Scope, Snapshot, TunnelMac, TunnelTarget,
 };
 
@@ -23,12 +27,10 @@ pub struct Network {
     tunnel_macs: HashMap<(u32, Mac), TunnelTarget>,
     floods: BTreeMap<u32, BTreeSet<TunnelTarget>>,
     /// Per vxlan device: VTEPs and how many entries name them.
-    remotes: BTreeMap<u32, BTreeMap<Ipv4Addr, u32>>,
+    remotes: BTreeMap<u32, BTreeMap<IpAddr, u32>>,
     /// All VTEPs, to tell whether a route matters.
-    vteps: BTreeMap<Ipv4Addr, u32>,
-    neighbours: HashMap<NexthopKey, Neighbour>,
-    routes: Routes,
-    nexthops: BTreeMap<u32, Nexthop>,
+    vteps: BTreeMap<IpAddr, u32>,
+    routing: Routing,
 }
 
 impl Network {
@@ -63,40 +65,25 @@ impl Network {
             }
             Event::TunnelMac(entry) => self.set_tunnel_mac(entry, &mut dirty),
             Event::TunnelMacGone(entry) => self.remove_tunnel_mac(entry, &mut dirty),
-            Event::Neighbour(neighbour) => {
-                let key = NexthopKey { ifindex: neighbour.ifindex, gateway: neighbour.address };
-                let before = self.neighbours.insert(key, neighbour);
-                // Most messages only say that a neighbour became stale or was confirmed.
-                if before.and_then(|before| before.mac) != neighbour.mac {
-                    dirty.neighbours.insert(key);
-                }
-            }
+            Event::Neighbour(neighbour) => self.routing.set_neighbour(neighbour, &mut dirty),
             Event::NeighbourGone { ifindex, address } => {
                 let key = NexthopKey { ifindex, gateway: address };
-                if self.neighbours.remove(&key).is_some() {
-                    dirty.neighbours.insert(key);
-                }
+                self.routing.remove_neighbour(key, &mut dirty);
             }
-            Event::Route(route) => {
-                let key = route.key;
-                if self.routes.insert(route) {
-                    dirty.underlay |= self.reaches_vtep(key.prefix);
-                }
+            Event::Route(route) => self.add_route(&route, Position::Replace, &mut dirty),
+            Event::RouteAppended(route) => self.add_route(&route, Position::Last, &mut dirty),
+            Event::RoutePrepended(route) => self.add_route(&route, Position::First, &mut dirty),
+            Event::RouteGone(route) => {
+                let change = self.routing.routes.remove(&route);
+                self.route_changed(route.key.table, route.key.prefix, change, &mut dirty);
             }
-            Event::RouteGone(key) => {
-                if self.routes.remove(&key) {
-                    dirty.underlay |= self.reaches_vtep(key.prefix);
-                }
-            }
-            Event::Nexthop(nexthop) => {
-                let id = nexthop.id;
-                if self.nexthops.insert(id, nexthop.clone()).as_ref() != Some(&nexthop) {
-                    dirty.underlay = true;
-                }
-            }
-            Event::NexthopGone { id } => {
-                dirty.underlay |= self.nexthops.remove(&id).is_some();
-                self.leave_groups(&BTreeSet::from([id]));
+            Event::Nexthop(nexthop) => self.routing.set_nexthop(nexthop, &mut dirty),
+            Event::NexthopGone { id } => self.routing.remove_nexthop(id, &mut dirty),
+            Event::Rule(rule) => dirty.underlay |= self.routing.add_rule(rule),
+            Event::RuleGone(rule) => dirty.underlay |= self.routing.remove_rule(&rule),
+            Event::Netconf(netconf) => dirty.underlay |= self.routing.set_netconf(netconf),
+            Event::NetconfGone { v6, ifindex } => {
+                dirty.underlay |= self.routing.remove_netconf(v6, ifindex);
             }
         }
         dirty
@@ -104,23 +91,23 @@ impl Network {
 
     /// Replaces everything that a dump covers, so that nothing stale stays.
     pub fn replace(&mut self, snapshot: Snapshot) -> Dirty {
-        let mut dirty = match snapshot.scope {
-            Scope::All => {
-                *self = Self::default();
-                Dirty::everything()
+        if snapshot.scope == Scope::All {
+            *self = Self::default();
+            for event in snapshot.events {
+                self.apply(event);
             }
-            Scope::Routing => {
-                self.neighbours.clear();
-                self.routes = Routes::default();
-                self.nexthops.clear();
-                Dirty { underlay: true, ..Dirty::default() }
-            }
-        };
+            return Dirty::everything();
+        }
+        // Most of it is what it was, so that the difference is worth looking for.
+        let before = self.routing.take_objects();
         for event in snapshot.events {
             self.apply(event);
         }
-        // A dump is the answer to what went silently, not another reason to ask.
-        dirty.routing_stale = false;
+        let mut dirty = Dirty { underlay: true, ..Dirty::default() };
+        for (table, prefix, change) in before.routes.differences(&self.routing.routes) {
+            self.route_changed(table, prefix, change, &mut dirty);
+        }
+        self.routing.compare_objects(&before, &mut dirty);
         dirty
     }
 
@@ -173,7 +160,7 @@ impl Network {
     }
 
     /// VTEPs that a vxlan device's entries name, for stations or for flooding.
-    pub(super) fn remotes(&self, vxlan: u32) -> impl Iterator<Item = Ipv4Addr> {
+    pub(super) fn remotes(&self, vxlan: u32) -> impl Iterator<Item = IpAddr> {
         self.remotes.get(&vxlan).into_iter().flat_map(|remotes| remotes.keys().copied())
     }
 
@@ -185,77 +172,73 @@ impl Network {
     /// An IP neighbour.
     #[must_use]
     pub fn neighbour(&self, key: NexthopKey) -> Option<&Neighbour> {
-        self.neighbours.get(&key)
+        self.routing.neighbours.get(&key)
     }
 
     /// A nexthop object.
     #[must_use]
     pub fn nexthop(&self, id: u32) -> Option<&Nexthop> {
-        self.nexthops.get(&id)
+        self.routing.nexthops.get(&id)
     }
 
-    /// Routes by destination.
-    pub(super) fn routes(&self) -> &Routes {
-        &self.routes
+    /// Number of prefixes in all routing tables.
+    #[must_use]
+    pub fn prefix_count(&self) -> usize {
+        self.routing.routes.len()
+    }
+
+    /// What routing is made of.
+    pub(super) fn routing(&self) -> &Routing {
+        &self.routing
+    }
+
+    fn add_route(&mut self, route: &Route, position: Position, dirty: &mut Dirty) {
+        let change = self.routing.routes.insert(route, position);
+        self.route_changed(route.key.table, route.key.prefix, change, dirty);
+    }
+
+    fn route_changed(&self, table: u32, prefix: Prefix, change: Change, dirty: &mut Dirty) {
+        let Some(prefix) = routes::normal(prefix) else {
+            return;
+        };
+        dirty.underlay |= change.uses || change.own;
+        if change.routes {
+            dirty.underlay |= matches!(table, LOCAL | MAIN) && self.reaches_vtep(prefix);
+            dirty.routes.insert((table, prefix));
+            if change.shadow {
+                dirty.shadows.insert((table, prefix));
+            }
+        }
     }
 
     /// Whether a prefix covers a known VTEP.
-    fn reaches_vtep(&self, prefix: crate::observe::Prefix) -> bool {
-        super::routes::range(prefix).is_some_and(|range| self.vteps.range(range).next().is_some())
+    fn reaches_vtep(&self, prefix: Prefix) -> bool {
+        self.vteps.range(prefix.address..=routes::last(prefix)).next().is_some()
     }
 
     fn set_link(&mut self, link: Link, dirty: &mut Dirty) {
         let ifindex = link.ifindex;
-        if !link.up || !link.carrier {
-            self.drop_dead_nexthops(&link, dirty);
-        }
         if link.port.is_none() {
             self.port_vlans.remove(&ifindex);
         }
         if self.links.get(&ifindex) != Some(&link) {
-            let was_alive =
-                self.links.insert(ifindex, link.clone()).is_some_and(|old| old.up && old.carrier);
+            let alive = link.alive();
+            let was_alive = self.links.insert(ifindex, link).is_some_and(|old| old.alive());
             dirty.bridging = true;
-            dirty.routing_stale |= was_alive && !(link.up && link.carrier);
+            // The kernel removes nexthop objects of a dead link, and routes of one that is
+            // administratively down, without a message (`nexthop_flush_dev`, `fib_sync_down_dev`).
+            // They stay here until a dump says which: nothing is sent to a dead link anyway.
+            dirty.routing_stale |= was_alive && !alive;
         }
-    }
-
-    /// The kernel removes nexthop objects of a dead link, and routes of one that is administratively
-    /// down, without a message (`nexthop_flush_dev`, `fib_sync_down_dev`).
-    fn drop_dead_nexthops(&mut self, link: &Link, dirty: &mut Dirty) {
-        let on_link = |nexthop: &Nexthop| matches!(nexthop.kind, NexthopKind::Single { ifindex, .. } if ifindex == link.ifindex);
-        let dead: BTreeSet<u32> =
-            self.nexthops.values().filter(|each| on_link(each)).map(|each| each.id).collect();
-        if !dead.is_empty() {
-            self.nexthops.retain(|id, _| !dead.contains(id));
-            self.leave_groups(&dead);
-            dirty.underlay = true;
-        }
-        if !link.up && self.routes.remove_hops(link.ifindex) {
-            dirty.underlay = true;
-        }
-    }
-
-    /// Removes members from groups, and groups without members.
-    fn leave_groups(&mut self, gone: &BTreeSet<u32>) {
-        self.nexthops.retain(|_, nexthop| {
-            let NexthopKind::Group { members, .. } = &mut nexthop.kind else {
-                return true;
-            };
-            members.retain(|member| !gone.contains(&member.id));
-            !members.is_empty()
-        });
     }
 
     fn remove_link(&mut self, ifindex: u32, dirty: &mut Dirty) {
-        let Some(mut link) = self.links.remove(&ifindex) else {
+        let Some(link) = self.links.remove(&ifindex) else {
             return;
         };
-        link.up = false;
-        self.drop_dead_nexthops(&link, dirty);
         // Interface indexes are used again: nothing of the old interface may stay.
         self.port_vlans.remove(&ifindex);
-        self.neighbours.retain(|key, _| key.ifindex != ifindex);
+        self.routing.forget_link(ifindex);
         match link.kind {
             LinkKind::Bridge(_) => self.macs.retain(|key, _| key.domain.bridge != ifindex),
             LinkKind::Vxlan(_) => {
@@ -372,19 +355,18 @@ impl Network {
     }
 }
 
-/// The VTEP that an entry names, if it is one of IPv4. What is none cannot be reached, but it may
-/// have to be reported.
-fn vtep_of(target: TunnelTarget) -> Option<Ipv4Addr> {
+/// The VTEP that an entry names. What is none cannot be reached, but it may have to be reported.
+fn vtep_of(target: TunnelTarget) -> Option<IpAddr> {
     match target {
-        TunnelTarget::Vtep { address: IpAddr::V4(address), .. } => {
+        TunnelTarget::Vtep { address, .. } => {
             (!address.is_multicast() && !address.is_unspecified()).then_some(address)
         }
-        _ => None,
+        TunnelTarget::NexthopGroup(_) => None,
     }
 }
 
 /// Counts down; returns whether it was the last.
-fn release(counts: &mut BTreeMap<Ipv4Addr, u32>, key: Ipv4Addr) -> bool {
+fn release(counts: &mut BTreeMap<IpAddr, u32>, key: IpAddr) -> bool {
     let Some(count) = counts.get_mut(&key) else {
         return false;
     };

@@ -21,6 +21,8 @@ pub struct Policy {
     pub sticky_uplinks: BTreeSet<u32>,
     /// TTL of tunnels that do not set one (`net.ipv4.ip_default_ttl`).
     pub default_ttl: u8,
+    /// The same over IPv6 (`net.ipv6.conf.default.hop_limit`).
+    pub default_hop_limit: u8,
 }
 
 impl Default for Policy {
@@ -31,6 +33,7 @@ impl Default for Policy {
             unusable: BTreeMap::new(),
             sticky_uplinks: BTreeSet::new(),
             default_ttl: 64,
+            default_hop_limit: 64,
         }
     }
 }

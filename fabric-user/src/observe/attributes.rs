@@ -4,6 +4,9 @@
 
 use super::Mac;
 
+/// `USER_HZ`: clock ticks per second in messages to user space, the same on every machine.
+pub(super) const USER_HZ: u64 = 100;
+
 /// Attributes in a byte string, as pairs of type (without flag bits) and payload. Ends at the first
 /// attribute whose length makes no sense, as the kernel's own `nla_for_each_attr` does.
 #[derive(Clone, Copy)]

@@ -4,9 +4,11 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BridgeMac, BridgePort, Link, Mac, Neighbour, Nexthop, Route, RouteKey, TunnelMac};
+use super::{
+    BridgeMac, BridgePort, Link, Mac, Neighbour, Netconf, Nexthop, Route, Rule, TunnelMac,
+};
 
-/// One change. A message always carries the whole object, never a difference.
+/// One change. A message always carries the whole object, never a difference ([`Netconf`] excepted).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
@@ -48,16 +50,33 @@ pub enum Event {
         /// IP address.
         address: IpAddr,
     },
-    /// A route of the main or local table is there or has changed.
+    /// A route is there or has changed: it takes the place of the first one with its key.
     Route(Route),
-    /// A route is gone.
-    RouteGone(RouteKey),
+    /// A route is there, behind others with its key.
+    RouteAppended(Route),
+    /// A route is there, before others with its key (IPv4 only).
+    RoutePrepended(Route),
+    /// A route is gone. An IPv6 route only loses the next hops that are named.
+    RouteGone(Route),
     /// A nexthop object is there or has changed.
     Nexthop(Nexthop),
     /// A nexthop object is gone.
     NexthopGone {
         /// Its ID.
         id: u32,
+    },
+    /// A policy routing rule is there.
+    Rule(Rule),
+    /// A policy routing rule is gone.
+    RuleGone(Rule),
+    /// Settings about forwarding.
+    Netconf(Netconf),
+    /// An interface does not speak a family any more, or is gone.
+    NetconfGone {
+        /// IPv6; otherwise IPv4.
+        v6: bool,
+        /// Its interface index.
+        ifindex: u32,
     },
 }
 

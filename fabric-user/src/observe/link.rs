@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Event, Mac, PortOptions,
     address::ip,
-    attributes::{Attributes, header, mac_bytes, text, u8_, u16_, u16_be, u32_},
+    attributes::{Attributes, USER_HZ, header, mac_bytes, text, u8_, u16_, u16_be, u32_},
     message::{Decoded, Lacks},
 };
 
@@ -52,7 +52,12 @@ pub enum LinkKind {
     Vxlan(Vxlan),
     /// A VLAN of another interface.
     Vlan(Vlan),
-    /// Any other kind under the kernel's name: `veth`, `bond`, `tun`, `vrf`, …
+    /// A VRF: interfaces whose [`Link::master`] it is have a routing table of their own.
+    Vrf {
+        /// The routing table.
+        table: u32,
+    },
+    /// Any other kind under the kernel's name: `veth`, `bond`, `tun`, …
     Other(String),
 }
 
@@ -98,6 +103,18 @@ pub struct Vxlan {
     pub external: bool,
     /// Writes UDP checksums over IPv4.
     pub udp_checksum: bool,
+    /// Writes the UDP checksum 0 over IPv6 (`udp6zerocsumtx`, RFC 6935).
+    #[serde(default)]
+    pub udp6_zero_checksum_tx: bool,
+    /// Accepts the UDP checksum 0 over IPv6 (`udp6zerocsumrx`).
+    #[serde(default)]
+    pub udp6_zero_checksum_rx: bool,
+    /// Flow label over IPv6, 20 bits, 0 if none is set (`flowlabel`).
+    #[serde(default)]
+    pub label: u32,
+    /// The outer flow label is the inner one (`flowlabel inherit`).
+    #[serde(default)]
+    pub label_inherit: bool,
     /// Options that change packets in a way Fabric does not know, by their iproute2 names.
     pub unsupported: Vec<String>,
 }
@@ -143,9 +160,6 @@ const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
 const IFLA_INFO_SLAVE_KIND: u16 = 4;
 const IFLA_INFO_SLAVE_DATA: u16 = 5;
-
-/// `USER_HZ`: clock ticks per second in messages to user space, the same on every machine.
-const USER_HZ: u64 = 100;
 
 /// Decodes `ifinfomsg` (family, pad, type, index, flags, change: 16 bytes) and its attributes.
 pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
@@ -209,9 +223,17 @@ fn info(attributes: Attributes<'_>) -> (LinkKind, Option<PortOptions>) {
         "bridge" => LinkKind::Bridge(Bridge::decode(data)),
         "vxlan" => LinkKind::Vxlan(Vxlan::decode(data)),
         "vlan" => LinkKind::Vlan(Vlan::decode(data)),
+        "vrf" => LinkKind::Vrf { table: vrf_table(data) },
         _ => LinkKind::Other(kind),
     };
     (kind, port.filter(|_| master_is_bridge))
+}
+
+/// `IFLA_VRF_TABLE` of `IFLA_INFO_DATA`.
+fn vrf_table(mut attributes: Attributes<'_>) -> u32 {
+    const IFLA_VRF_TABLE: u16 = 1;
+    let table = attributes.find(|(kind, _)| *kind == IFLA_VRF_TABLE);
+    table.and_then(|(_, payload)| u32_(payload)).unwrap_or_default()
 }
 
 impl Bridge {
@@ -266,14 +288,20 @@ impl Vxlan {
         const IFLA_VXLAN_GROUP6: u16 = 16;
         const IFLA_VXLAN_LOCAL6: u16 = 17;
         const IFLA_VXLAN_UDP_CSUM: u16 = 18;
+        const IFLA_VXLAN_UDP_ZERO_CSUM6_TX: u16 = 19;
+        const IFLA_VXLAN_UDP_ZERO_CSUM6_RX: u16 = 20;
         const IFLA_VXLAN_REMCSUM_TX: u16 = 21;
         const IFLA_VXLAN_REMCSUM_RX: u16 = 22;
         const IFLA_VXLAN_GBP: u16 = 23;
         const IFLA_VXLAN_COLLECT_METADATA: u16 = 25;
+        const IFLA_VXLAN_LABEL: u16 = 26;
         const IFLA_VXLAN_GPE: u16 = 27;
         const IFLA_VXLAN_TTL_INHERIT: u16 = 28;
         const IFLA_VXLAN_DF: u16 = 29;
         const IFLA_VXLAN_VNIFILTER: u16 = 30;
+        const IFLA_VXLAN_LABEL_POLICY: u16 = 32;
+        /// `VXLAN_LABEL_INHERIT` of `linux/if_link.h`.
+        const LABEL_INHERIT: u32 = 1;
         /// `tos inherit` (`vxlan_core.c`: the inner field is copied if the device's TOS is 1).
         const TOS_INHERIT: u8 = 1;
 
@@ -294,6 +322,10 @@ impl Vxlan {
             learning: false,
             external: false,
             udp_checksum: false,
+            udp6_zero_checksum_tx: false,
+            udp6_zero_checksum_rx: false,
+            label: 0,
+            label_inherit: false,
             unsupported: Vec::new(),
         };
         for (kind, payload) in attributes {
@@ -321,6 +353,15 @@ impl Vxlan {
                 IFLA_VXLAN_LEARNING => vxlan.learning = set(payload),
                 IFLA_VXLAN_COLLECT_METADATA => vxlan.external = set(payload),
                 IFLA_VXLAN_UDP_CSUM => vxlan.udp_checksum = set(payload),
+                IFLA_VXLAN_UDP_ZERO_CSUM6_TX => vxlan.udp6_zero_checksum_tx = set(payload),
+                IFLA_VXLAN_UDP_ZERO_CSUM6_RX => vxlan.udp6_zero_checksum_rx = set(payload),
+                // In network byte order, unlike most.
+                IFLA_VXLAN_LABEL => {
+                    vxlan.label = u32::from_be(u32_(payload).unwrap_or_default()) & 0xf_ffff;
+                }
+                IFLA_VXLAN_LABEL_POLICY => {
+                    vxlan.label_inherit = u32_(payload) == Some(LABEL_INHERIT);
+                }
                 IFLA_VXLAN_PORT => vxlan.port = u16_be(payload).unwrap_or_default(),
                 IFLA_VXLAN_PORT_RANGE => {
                     let low = u16_be(payload).unwrap_or_default();

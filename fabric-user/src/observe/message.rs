@@ -1,6 +1,8 @@
 //! From a datagram's messages to events.
 
-use super::{Event, address::BRIDGE, bridge_port, fdb, link, neighbour, nexthop, route};
+use super::{
+    Event, address::BRIDGE, bridge_port, fdb, link, neighbour, netconf, nexthop, route, rule,
+};
 
 pub(super) const RTM_NEWLINK: u16 = 16;
 pub(super) const RTM_DELLINK: u16 = 17;
@@ -11,6 +13,12 @@ pub(super) const RTM_GETROUTE: u16 = 26;
 pub(super) const RTM_NEWNEIGH: u16 = 28;
 pub(super) const RTM_DELNEIGH: u16 = 29;
 pub(super) const RTM_GETNEIGH: u16 = 30;
+pub(super) const RTM_NEWRULE: u16 = 32;
+pub(super) const RTM_DELRULE: u16 = 33;
+pub(super) const RTM_GETRULE: u16 = 34;
+pub(super) const RTM_NEWNETCONF: u16 = 80;
+pub(super) const RTM_DELNETCONF: u16 = 81;
+pub(super) const RTM_GETNETCONF: u16 = 82;
 pub(super) const RTM_NEWNEXTHOP: u16 = 104;
 pub(super) const RTM_DELNEXTHOP: u16 = 105;
 pub(super) const RTM_GETNEXTHOP: u16 = 106;
@@ -25,22 +33,24 @@ pub struct DecodeError {
     pub what: &'static str,
 }
 
-/// Decodes one message without its `nlmsghdr`.
+/// Decodes one message without its `nlmsghdr`, of which `kind` and `flags` are passed.
 ///
 /// # Returns
 /// `None` for a message about something that Fabric does not follow.
 ///
 /// # Errors
 /// If a message of a known type is cut off or lacks its key.
-pub fn decode(kind: u16, message: &[u8]) -> Result<Option<Event>, DecodeError> {
+pub fn decode(kind: u16, flags: u16, message: &[u8]) -> Result<Option<Event>, DecodeError> {
     let bridge = message.first() == Some(&BRIDGE);
     let decoded = match kind {
         RTM_NEWLINK | RTM_DELLINK if bridge => bridge_port::decode(kind == RTM_NEWLINK, message),
         RTM_NEWLINK | RTM_DELLINK => link::decode(kind == RTM_NEWLINK, message),
         RTM_NEWNEIGH | RTM_DELNEIGH if bridge => fdb::decode(kind == RTM_NEWNEIGH, message),
         RTM_NEWNEIGH | RTM_DELNEIGH => neighbour::decode(kind == RTM_NEWNEIGH, message),
-        RTM_NEWROUTE | RTM_DELROUTE => route::decode(kind == RTM_NEWROUTE, message),
+        RTM_NEWROUTE | RTM_DELROUTE => route::decode(kind == RTM_NEWROUTE, flags, message),
         RTM_NEWNEXTHOP | RTM_DELNEXTHOP => nexthop::decode(kind == RTM_NEWNEXTHOP, message),
+        RTM_NEWRULE | RTM_DELRULE => rule::decode(kind == RTM_NEWRULE, message),
+        RTM_NEWNETCONF | RTM_DELNETCONF => netconf::decode(kind == RTM_NEWNETCONF, message),
         _ => Ok(None),
     };
     decoded.map_err(|what| DecodeError { kind, what: what.0 })

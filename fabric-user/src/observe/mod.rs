@@ -17,11 +17,13 @@ mod fdb;
 mod link;
 mod message;
 mod neighbour;
+mod netconf;
 mod nexthop;
 mod observer;
 pub mod recording;
 mod request;
 mod route;
+mod rule;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -32,6 +34,8 @@ pub use fdb::{BridgeMac, TunnelMac, TunnelTarget};
 pub use link::{Bridge, Df, Link, LinkKind, Vlan, Vxlan};
 pub use message::{DecodeError, decode};
 pub use neighbour::Neighbour;
-pub use nexthop::{GroupMember, Nexthop, NexthopKind};
+pub use netconf::Netconf;
+pub use nexthop::{GroupMember, Nexthop, NexthopKind, Resilient};
 pub use observer::{Batch, ObserveError, Observer};
 pub use route::{Hop, Prefix, Route, RouteKey, RouteKind};
+pub use rule::{Rule, RuleAction};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Event,
     address::ip,
-    attributes::{header, u16_, u32_},
+    attributes::{Attributes, USER_HZ, header, u16_, u32_},
     message::{Decoded, Lacks},
 };
 
@@ -39,11 +39,23 @@ pub enum NexthopKind {
     Group {
         /// Its members.
         members: Vec<GroupMember>,
-        /// Keeps flows where they are when a member goes (`type resilient`).
-        resilient: bool,
+        /// Keeps flows where they are when a member goes or comes (`type resilient`).
+        resilient: Option<Resilient>,
     },
     /// Discards.
     Blackhole,
+}
+
+/// Settings of a resilient group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Resilient {
+    /// Number of buckets.
+    pub buckets: u16,
+    /// Time in milliseconds without a packet after which a bucket may move to another member.
+    pub idle_ms: u64,
+    /// Time in milliseconds out of balance after which buckets move although they are in use; 0
+    /// for never.
+    pub unbalanced_ms: u64,
 }
 
 /// A member of a group.
@@ -63,19 +75,22 @@ const NHA_OIF: u16 = 5;
 const NHA_GATEWAY: u16 = 6;
 const NHA_ENCAP: u16 = 8;
 const NHA_FDB: u16 = 11;
+const NHA_RES_GROUP: u16 = 12;
 /// `NEXTHOP_GRP_TYPE_RES`
 const RESILIENT: u16 = 1;
 
 /// Decodes `nhmsg` (family, scope, protocol, reserved, flags: 8 bytes) and its attributes.
 pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
     let (_, attributes) = header::<8>(message).ok_or(Lacks("its header"))?;
-    let (mut id, mut fdb, mut blackhole, mut resilient) = (None, false, false, false);
+    let (mut id, mut fdb, mut blackhole) = (None, false, false);
+    let (mut is_resilient, mut resilient) = (false, Resilient::DEFAULT);
     let (mut members, mut ifindex, mut gateway, mut encapsulated) = (None, 0, None, false);
     for (kind, payload) in attributes {
         match kind {
             NHA_ID => id = u32_(payload).filter(|id| *id != 0),
             NHA_GROUP => members = Some(decode_group(payload)),
-            NHA_GROUP_TYPE => resilient = u16_(payload) == Some(RESILIENT),
+            NHA_GROUP_TYPE => is_resilient = u16_(payload) == Some(RESILIENT),
+            NHA_RES_GROUP => resilient.read(Attributes(payload)),
             NHA_BLACKHOLE => blackhole = true,
             NHA_OIF => ifindex = u32_(payload).unwrap_or_default(),
             NHA_GATEWAY => gateway = ip(payload),
@@ -89,11 +104,34 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
         return Ok(Some(Event::NexthopGone { id }));
     }
     let kind = match members {
-        Some(members) => NexthopKind::Group { members, resilient },
+        Some(members) => {
+            NexthopKind::Group { members, resilient: is_resilient.then_some(resilient) }
+        }
         None if blackhole => NexthopKind::Blackhole,
         None => NexthopKind::Single { ifindex, gateway, encapsulated },
     };
     Ok(Some(Event::Nexthop(Nexthop { id, fdb, kind })))
+}
+
+impl Resilient {
+    /// What the kernel takes if nothing is said (`net/ipv4/nexthop.c`).
+    const DEFAULT: Self = Self { buckets: 128, idle_ms: 120_000, unbalanced_ms: 0 };
+
+    /// Reads `NHA_RES_GROUP`, whose times are in clock ticks.
+    fn read(&mut self, attributes: Attributes<'_>) {
+        const NHA_RES_GROUP_BUCKETS: u16 = 1;
+        const NHA_RES_GROUP_IDLE_TIMER: u16 = 2;
+        const NHA_RES_GROUP_UNBALANCED_TIMER: u16 = 3;
+        let ms = |payload| u64::from(u32_(payload).unwrap_or_default()) * (1000 / USER_HZ);
+        for (kind, payload) in attributes {
+            match kind {
+                NHA_RES_GROUP_BUCKETS => self.buckets = u16_(payload).unwrap_or_default(),
+                NHA_RES_GROUP_IDLE_TIMER => self.idle_ms = ms(payload),
+                NHA_RES_GROUP_UNBALANCED_TIMER => self.unbalanced_ms = ms(payload),
+                _ => {}
+            }
+        }
+    }
 }
 
 /// A series of `nexthop_grp`: ID, weight − 1, the weight's high byte, reserved: 8 bytes. The high

@@ -68,9 +68,9 @@ pub struct Observer {
     buffer: Vec<u8>,
 }
 
-/// Multicast groups of `linux/rtnetlink.h` (`RTNLGRP_*`): link, neighbour, IPv4 route, IPv6 route,
-/// nexthop.
-const GROUPS: [u32; 5] = [1, 3, 7, 11, 32];
+/// Multicast groups of `linux/rtnetlink.h` (`RTNLGRP_*`): link, neighbour, IPv4 route, IPv4 rule,
+/// IPv6 route, IPv6 rule, IPv4 netconf, IPv6 netconf, nexthop.
+const GROUPS: [u32; 9] = [1, 3, 7, 8, 11, 19, 24, 25, 32];
 /// Bytes that the kernel may queue for us: about 200,000 FDB changes.
 const QUEUE: usize = 64 << 20;
 /// The kernel never sends more than 32 KiB at once.
@@ -215,10 +215,14 @@ impl Observer {
             let request = dump.request(self.sequence);
             let mut events = Vec::new();
             let what = || format!("list {dump:?}");
-            let consistent =
-                self.ask(&request, &what, |message| events.extend(message.decode())).await?;
-            if consistent {
-                return Ok(events);
+            let asked = self.ask(&request, &what, |message| events.extend(message.decode())).await;
+            match asked {
+                Ok(true) => return Ok(events),
+                Ok(false) => {}
+                Err(ObserveError::Refused { error, .. }) if dump.is_missing(&error) => {
+                    return Ok(Vec::new());
+                }
+                Err(error) => return Err(error),
             }
         }
         Err(ObserveError::Restless { what: format!("{dump:?}"), attempts: ATTEMPTS })
@@ -289,7 +293,7 @@ impl Message<'_> {
     /// The event, if it is one. What cannot be decoded is logged and skipped: asking again would
     /// bring the same bytes.
     fn decode(&self) -> Option<Event> {
-        match decode(self.kind, self.body) {
+        match decode(self.kind, self.flags, self.body) {
             Ok(event) => event,
             Err(error) => {
                 tracing::warn!(%error, "skipped a netlink message");

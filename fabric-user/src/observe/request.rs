@@ -1,11 +1,14 @@
 //! Requests to the kernel: `nlmsghdr` (length, type, flags, sequence, port: 16 bytes), a fixed
 //! header, attributes.
 
-use std::net::IpAddr;
+use std::{io, net::IpAddr};
 
 use super::{
     address::{BRIDGE, INET, INET6},
-    message::{RTM_GETLINK, RTM_GETNEIGH, RTM_GETNEXTHOP, RTM_GETROUTE, RTM_NEWNEIGH},
+    message::{
+        RTM_GETLINK, RTM_GETNEIGH, RTM_GETNETCONF, RTM_GETNEXTHOP, RTM_GETROUTE, RTM_GETRULE,
+        RTM_NEWNEIGH,
+    },
 };
 
 /// Length of `nlmsghdr`.
@@ -27,6 +30,10 @@ pub(super) enum Dump {
     NeighboursV4,
     NeighboursV6,
     Fdb,
+    RulesV4,
+    RulesV6,
+    NetconfV4,
+    NetconfV6,
 }
 
 impl Dump {
@@ -34,6 +41,10 @@ impl Dump {
     pub(super) const ALL: &[Self] = &[
         Self::Links,
         Self::BridgePorts,
+        Self::NetconfV4,
+        Self::NetconfV6,
+        Self::RulesV4,
+        Self::RulesV6,
         Self::Nexthops,
         Self::RoutesV4,
         Self::RoutesV6,
@@ -44,6 +55,14 @@ impl Dump {
     /// See [`super::Scope::Routing`].
     pub(super) const ROUTING: &[Self] =
         &[Self::Nexthops, Self::RoutesV4, Self::RoutesV6, Self::NeighboursV4, Self::NeighboursV6];
+
+    /// Whether the kernel was built without these objects, or without IPv6.
+    pub(super) fn is_missing(self, error: &io::Error) -> bool {
+        let optional =
+            matches!(self, Self::RulesV4 | Self::RulesV6 | Self::NetconfV4 | Self::NetconfV6);
+        let missing = [libc::EOPNOTSUPP, libc::EAFNOSUPPORT];
+        optional && error.raw_os_error().is_some_and(|code| missing.contains(&code))
+    }
 
     /// The request.
     pub(super) fn request(self, sequence: u32) -> Vec<u8> {
@@ -56,6 +75,10 @@ impl Dump {
             Self::NeighboursV4 => (RTM_GETNEIGH, INET, 12),
             Self::NeighboursV6 => (RTM_GETNEIGH, INET6, 12),
             Self::Fdb => (RTM_GETNEIGH, BRIDGE, 12),
+            Self::RulesV4 => (RTM_GETRULE, INET, 12),
+            Self::RulesV6 => (RTM_GETRULE, INET6, 12),
+            Self::NetconfV4 => (RTM_GETNETCONF, INET, 4),
+            Self::NetconfV6 => (RTM_GETNETCONF, INET6, 4),
         };
         let mut request = Request::new(kind, NLM_F_REQUEST | NLM_F_DUMP, sequence);
         request.fixed(family, header);

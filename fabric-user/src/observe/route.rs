@@ -1,12 +1,12 @@
-//! Routes of the main and the local table (`RTM_NEWROUTE`, `linux/rtnetlink.h`).
+//! Routes (`RTM_NEWROUTE`, `linux/rtnetlink.h`).
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     Event,
-    address::{ip, unspecified, via},
+    address::{INET6, ip, unspecified, via},
     attributes::{Attributes, header, u16_, u32_},
     message::{Decoded, Lacks},
 };
@@ -20,20 +20,29 @@ pub struct Prefix {
     pub length: u8,
 }
 
-/// What makes a route different from others in the kernel.
+impl fmt::Display for Prefix {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.address, self.length)
+    }
+}
+
+/// What makes a route different from others. The kernel can have several routes of the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RouteKey {
     /// Routing table: 254 main, 255 local.
     pub table: u32,
     /// Destination.
     pub prefix: Prefix,
+    /// Source that packets must have, if not any (IPv6 only).
+    #[serde(default)]
+    pub source: Option<Prefix>,
     /// TOS that packets must have, 0 for any.
     pub tos: u8,
     /// Metric: the lowest wins.
     pub priority: u32,
 }
 
-/// What a route does.
+/// What a route does (`RTN_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RouteKind {
@@ -41,14 +50,26 @@ pub enum RouteKind {
     Unicast,
     /// Delivers to this box.
     Local,
+    /// Delivers to this box, sends as broadcast.
+    Broadcast,
+    /// Delivers to this box as one of several.
+    Anycast,
+    /// Multicast.
+    Multicast,
     /// Discards silently.
     Blackhole,
-    /// Anything else (`RTN_*`): unreachable, prohibit, broadcast, multicast, throw, …
+    /// Discards and tells the sender that the destination is unreachable.
+    Unreachable,
+    /// Discards and tells the sender that it is not allowed.
+    Prohibit,
+    /// Goes on with the next rule, as if there were no route in this table.
+    Throw,
+    /// Anything else.
     Other(u8),
 }
 
-/// A next hop inside a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A next hop inside a route. Whether its link is down at present is not part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Hop {
     /// Interface index to send on.
     pub ifindex: u32,
@@ -67,6 +88,9 @@ pub struct Route {
     pub key: RouteKey,
     /// What it does.
     pub kind: RouteKind,
+    /// Who made it (`RTPROT_*`): 2 the kernel, 4 a person, 11 zebra, 186 BGP, …
+    #[serde(default)]
+    pub protocol: u8,
     /// Nexthop object, which then says more than `hops`.
     pub nexthop: Option<u32>,
     /// Next hops as the kernel spells them out.
@@ -75,11 +99,32 @@ pub struct Route {
     pub mtu: Option<u32>,
 }
 
-const TABLE_MAIN: u32 = 254;
-const TABLE_LOCAL: u32 = 255;
+impl Route {
+    /// The kernel joins IPv6 routes of this kind to one with several next hops if their keys are
+    /// the same (`rt6_qualify_for_ecmp`).
+    #[must_use]
+    pub fn joins_siblings(&self) -> bool {
+        const RTPROT_REDIRECT: u8 = 1;
+        const RTPROT_RA: u8 = 9;
+        self.key.prefix.address.is_ipv6()
+            && self.kind == RouteKind::Unicast
+            && self.nexthop.is_none()
+            && !matches!(self.protocol, RTPROT_REDIRECT | RTPROT_RA)
+            && !self.hops.is_empty()
+            && self.hops.iter().all(|hop| hop.gateway.is_some())
+    }
+}
+
 const RTM_F_CLONED: u32 = 0x200;
 
+const NLM_F_MULTI: u16 = 0x2;
+const NLM_F_REPLACE: u16 = 0x100;
+const NLM_F_EXCL: u16 = 0x200;
+const NLM_F_CREATE: u16 = 0x400;
+const NLM_F_APPEND: u16 = 0x800;
+
 const RTA_DST: u16 = 1;
+const RTA_SRC: u16 = 2;
 const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
 const RTA_PRIORITY: u16 = 6;
@@ -92,10 +137,11 @@ const RTA_ENCAP: u16 = 22;
 const RTA_NH_ID: u16 = 30;
 
 /// Decodes `rtmsg` (family, lengths, TOS, table, protocol, scope, type, flags: 12 bytes) and its
-/// attributes.
-pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
+/// attributes. The flags of the message's own header say where among routes with the same key it
+/// stands.
+pub(super) fn decode(present: bool, message_flags: u16, message: &[u8]) -> Decoded {
     let (head, attributes) = header::<12>(message).ok_or(Lacks("its header"))?;
-    let [family, length, _, tos, table, _, _, kind, ..] = *head;
+    let [family, length, source_length, tos, table, protocol, _, kind, ..] = *head;
     let flags = u32_(&head[8..]).unwrap_or_default();
     let Some(any) = unspecified(family) else {
         return Ok(None);
@@ -106,6 +152,7 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
     let mut key = RouteKey {
         table: u32::from(table),
         prefix: Prefix { address: any, length },
+        source: (source_length != 0).then_some(Prefix { address: any, length: source_length }),
         tos,
         priority: 0,
     };
@@ -115,6 +162,10 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
     for (attribute, payload) in attributes {
         match attribute {
             RTA_DST => key.prefix.address = ip(payload).ok_or(Lacks("a destination"))?,
+            RTA_SRC => {
+                let address = ip(payload).ok_or(Lacks("a source"))?;
+                key.source = Some(Prefix { address, length: source_length });
+            }
             RTA_PRIORITY => key.priority = u32_(payload).unwrap_or_default(),
             RTA_TABLE => key.table = u32_(payload).unwrap_or_default(),
             RTA_NH_ID => nexthop = u32_(payload).filter(|id| *id != 0),
@@ -123,22 +174,40 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
             _ => hop.read(attribute, payload),
         }
     }
-    if !matches!(key.table, TABLE_MAIN | TABLE_LOCAL) {
-        return Ok(None);
-    }
-    if !present {
-        return Ok(Some(Event::RouteGone(key)));
-    }
     if hops.is_empty() && hop.ifindex != 0 {
         hops.push(hop);
     }
     let kind = match kind {
         1 => RouteKind::Unicast,
         2 => RouteKind::Local,
+        3 => RouteKind::Broadcast,
+        4 => RouteKind::Anycast,
+        5 => RouteKind::Multicast,
+        // The kernel shows a route like that while its nexthop object discards (`fib_dump_info`),
+        // and does not have to say so when the object changes.
+        6 if nexthop.is_some() => RouteKind::Unicast,
         6 => RouteKind::Blackhole,
+        7 => RouteKind::Unreachable,
+        8 => RouteKind::Prohibit,
+        9 => RouteKind::Throw,
         other => RouteKind::Other(other),
     };
-    Ok(Some(Event::Route(Route { key, kind, nexthop, hops, mtu })))
+    let route = Route { key, kind, protocol, nexthop, hops, mtu };
+    let flag = |flag| message_flags & flag != 0;
+    Ok(Some(if !present {
+        Event::RouteGone(route)
+    } else if flag(NLM_F_MULTI | NLM_F_APPEND) {
+        Event::RouteAppended(route)
+    } else if flag(NLM_F_REPLACE) || !flag(NLM_F_CREATE) {
+        Event::Route(route)
+    } else if family == INET6 {
+        // Whatever IPv6 lets in stands behind what is there.
+        Event::RouteAppended(route)
+    } else if flag(NLM_F_EXCL) {
+        Event::Route(route)
+    } else {
+        Event::RoutePrepended(route)
+    }))
 }
 
 impl Hop {

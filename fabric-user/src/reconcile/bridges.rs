@@ -1,10 +1,12 @@
 //! Bridge domains, circuits and VNIs.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
+use fabric_common::halves;
 use fabric_common::schema::{
     circuits::{self, Circuit},
     domains::{self, Domain},
+    domains6::Domain6,
     fdb::{split_target, target},
     vnis,
 };
@@ -40,10 +42,11 @@ impl Reconciler {
                 continue;
             };
             if new {
-                let reset = super::underlay::reset(&mut self.maps.domain_traffic, index);
+                let reset = super::counters::reset(&mut self.maps.domain_traffic, index);
                 reset.unwrap_or_else(|error| tracing::warn!(%error, "cannot reset counters"));
             }
             let value = domain_value(key, domain, self.hz);
+            outcome.changes += usize::from(self.maps.domains6.set(index, &domain6_value(domain)));
             outcome.changes += usize::from(self.maps.domains.set(index, &value));
             if domain.vni.is_some() && !ports_be.contains(&value.udp_port_be) {
                 match ports_be.get_mut(used) {
@@ -60,6 +63,7 @@ impl Reconciler {
     pub(super) fn remove_domains(&mut self, structure: &Structure, outcome: &mut Outcome) {
         for (_, index) in self.domains.retain(|key| structure.domains.contains_key(key)) {
             self.maps.domains.set(index, &Domain::default());
+            self.maps.domains6.set(index, &Domain6::default());
             outcome.changes += 1;
         }
     }
@@ -129,6 +133,17 @@ impl Reconciler {
     }
 }
 
+fn domain6_value(domain: &model::Domain) -> Domain6 {
+    match domain.local {
+        IpAddr::V4(_) => Domain6::default(),
+        IpAddr::V6(local) => Domain6 {
+            local: halves::of(local),
+            label_be: domain.label.to_be(),
+            ..Domain6::default()
+        },
+    }
+}
+
 fn domain_value(key: &DomainKey, domain: &model::Domain, hz: u32) -> Domain {
     let mut flags = domains::FLAG_IN_USE;
     let mut set = |condition, flag| {
@@ -142,9 +157,16 @@ fn domain_value(key: &DomainKey, domain: &model::Domain, hz: u32) -> Domain {
     set(domain.df == Df::Inherit, domains::FLAG_DF_INHERIT);
     set(domain.overlay_learning, domains::FLAG_OVERLAY_LEARNING);
     set(domain.overlay_isolated, domains::FLAG_OVERLAY_ISOLATED);
+    set(domain.local.is_ipv6(), domains::FLAG_IPV6);
+    set(domain.label_inherit, domains::FLAG_LABEL_INHERIT);
+    set(domain.zero_checksum_tx, domains::FLAG_ZERO_CHECKSUM_TX);
+    set(domain.zero_checksum_rx, domains::FLAG_ZERO_CHECKSUM_RX);
     Domain {
         vni: domain.vni.unwrap_or(0),
-        local_be: u32::from(domain.local).to_be(),
+        local_be: match domain.local {
+            IpAddr::V4(local) => u32::from(local).to_be(),
+            IpAddr::V6(_) => 0,
+        },
         udp_port_be: domain.udp_port.to_be(),
         flags,
         ttl: domain.ttl,

@@ -7,9 +7,25 @@ use fabric_common::schema::fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE, key, mac_num
 use super::{Outcome, Reconciler};
 use crate::model::{FdbKey, Target};
 
+/// What of the MAC addresses is to be written.
+#[derive(Clone, Debug)]
+pub enum Macs {
+    /// These are all.
+    All(HashMap<FdbKey, Target>),
+    /// These have changed; `None` has gone.
+    Some(Vec<(FdbKey, Option<Target>)>),
+}
+
 impl Reconciler {
+    pub(super) fn write_macs(&mut self, macs: Macs, outcome: &mut Outcome) {
+        match macs {
+            Macs::All(all) => self.sync_fdb(&all, outcome),
+            Macs::Some(some) => self.change_macs(some, outcome),
+        }
+    }
+
     /// Makes the FDB hold exactly `fdb`.
-    pub(super) fn sync_fdb(&mut self, fdb: &HashMap<FdbKey, Target>, outcome: &mut Outcome) {
+    fn sync_fdb(&mut self, fdb: &HashMap<FdbKey, Target>, outcome: &mut Outcome) {
         let mut wanted = HashMap::with_capacity(fdb.len());
         for (mac, place) in fdb {
             if let Some((key, target)) = self.entry(mac, place) {
@@ -39,12 +55,7 @@ impl Reconciler {
         }
     }
 
-    /// Changes single MACs; `None` removes one.
-    pub fn apply_macs(
-        &mut self,
-        changes: impl IntoIterator<Item = (FdbKey, Option<Target>)>,
-    ) -> Outcome {
-        let mut outcome = Outcome::default();
+    fn change_macs(&mut self, changes: Vec<(FdbKey, Option<Target>)>, outcome: &mut Outcome) {
         for (mac, place) in changes {
             let Some(domain) = self.domains.get(&mac.domain) else {
                 continue;
@@ -56,14 +67,13 @@ impl Reconciler {
                 Some((key, target)) => {
                     let stored = table.insert(key, target);
                     if !stored {
-                        self.fdb_full(&mut outcome);
+                        self.fdb_full(outcome);
                     }
                     stored
                 }
             };
             outcome.changes += usize::from(changed);
         }
-        outcome
     }
 
     fn fdb_full(&self, outcome: &mut Outcome) {

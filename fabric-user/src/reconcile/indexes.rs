@@ -14,6 +14,7 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Indexes<K> {
     used: HashMap<K, u32>,
+    keys: HashMap<u32, K>,
     next: u32,
     capacity: u32,
     freed: VecDeque<(u32, Instant)>,
@@ -21,7 +22,13 @@ pub(super) struct Indexes<K> {
 
 impl<K: Hash + Eq + Clone> Indexes<K> {
     pub(super) fn new(capacity: u32) -> Self {
-        Self { used: HashMap::new(), next: 1, capacity, freed: VecDeque::new() }
+        Self {
+            used: HashMap::new(),
+            keys: HashMap::new(),
+            next: 1,
+            capacity,
+            freed: VecDeque::new(),
+        }
     }
 
     /// Takes over an index that an earlier daemon gave out. To be called before the first
@@ -31,19 +38,22 @@ impl<K: Hash + Eq + Clone> Indexes<K> {
             self.freed.push_back((skipped, Instant::now()));
         }
         self.next = self.next.max(index + 1);
+        self.keys.insert(index, key.clone());
         if let Some(duplicate) = self.used.insert(key, index) {
+            self.keys.remove(&duplicate);
             self.freed.push_back((duplicate, Instant::now()));
         }
     }
 
     /// The key that has an index.
     pub(super) fn key_of(&self, index: u32) -> Option<&K> {
-        self.used.iter().find(|(_, used)| **used == index).map(|(key, _)| key)
+        self.keys.get(&index)
     }
 
     /// Gives the index of a key that is not wanted any more to another one, which must have none.
     pub(super) fn pass_on(&mut self, old: &K, new: K) {
         if let Some(index) = self.used.remove(old) {
+            self.keys.insert(index, new.clone());
             self.used.insert(new, index);
         }
     }
@@ -68,11 +78,13 @@ impl<K: Hash + Eq + Clone> Indexes<K> {
             return None;
         };
         self.used.insert(key.clone(), index);
+        self.keys.insert(index, key.clone());
         Some((index, true))
     }
 
     pub(super) fn free(&mut self, key: &K) {
         if let Some(index) = self.used.remove(key) {
+            self.keys.remove(&index);
             self.freed.push_back((index, Instant::now()));
         }
     }
@@ -85,10 +97,6 @@ impl<K: Hash + Eq + Clone> Indexes<K> {
             self.free(key);
         }
         gone
-    }
-
-    pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
-        self.used.keys()
     }
 
     pub(super) const fn capacity(&self) -> usize {

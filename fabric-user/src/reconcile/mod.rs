@@ -5,20 +5,31 @@
 //! it finds, and a full round is an audit.
 //!
 //! Order: whatever is referred to is written before what refers to it (ports, domains, circuits,
-//! nexthops, groups, VTEPs, VNIs, FDB), and deletes go the other way round. Whatever a packet on
-//! its way may still refer to is not reused for a second.
+//! nexthops, groups, VTEPs, routes, views, VNIs, FDB), and deletes go the other way round. Whatever
+//! a packet on its way may still refer to is not reused for a second.
+//!
+//! Groups are what many things refer to, so most changes of the network are changes of a group or
+//! of a next hop: a few stores, whatever hangs on them.
 
 mod bridges;
+mod counters;
 mod fdb;
 mod groups;
+mod hosts;
 mod indexes;
+mod nexthops;
 mod pool;
 mod ports;
-mod underlay;
+mod routes;
+pub mod trie;
+mod views;
+mod vteps;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use fabric_common::schema::domains;
+use fabric_common::schema::{
+    buckets, circuits, domains, groups as group_map, views as view_map, vteps as vtep_map,
+};
 use thiserror::Error;
 
 use crate::{
@@ -29,11 +40,18 @@ use crate::{
         pins::{Instance, PinError},
         programs::{HEARTBEAT, LoadError, Programs},
     },
-    model::{CircuitKey, DomainKey, FdbKey, Structure, Target, VtepKey},
+    model::{CircuitKey, DomainKey, GroupKey, Structure, VtepKey},
     settings::Settings,
 };
+pub use fdb::Macs;
+use groups::{Made, Timed};
+use hosts::Hosts;
 use indexes::Indexes;
+use nexthops::Nexthops;
 use pool::Pool;
+pub use routes::Routes;
+use trie::{Recovery, Tries};
+use views::{Tables, ViewKey};
 
 /// Why the maps cannot be brought up to date.
 #[derive(Debug, Error)]
@@ -72,6 +90,8 @@ pub struct Outcome {
     pub unusable: BTreeMap<u32, String>,
     /// Entries that found no room, as sentences.
     pub full: BTreeSet<String>,
+    /// Interfaces that became ports in this round: whether they live has to be found out.
+    pub new_ports: BTreeSet<u32>,
 }
 
 impl Outcome {
@@ -96,9 +116,21 @@ pub struct Reconciler {
     domains: Indexes<DomainKey>,
     circuits: Indexes<CircuitKey>,
     vteps: Indexes<VtepKey>,
-    nexthops: Indexes<underlay::Content>,
-    groups: Indexes<crate::model::GroupKey>,
+    nexthops: Nexthops,
+    groups: Indexes<GroupKey>,
+    /// Ranges of `buckets`.
     pool: Pool,
+    made: HashMap<u32, Made>,
+    timed: BTreeMap<u32, Timed>,
+    inherited: HashMap<GroupKey, Vec<u16>>,
+    views: Indexes<ViewKey>,
+    /// Indexes of the views of the last structure, by position there.
+    view_indexes: Vec<Option<u16>>,
+    tables: BTreeMap<u16, Tables>,
+    tries: Tries,
+    hosts: Hosts,
+    /// The present round looks at what has not changed, too.
+    audit: bool,
 }
 
 impl Reconciler {
@@ -107,8 +139,7 @@ impl Reconciler {
     /// # Errors
     /// If programs or maps cannot be used; what runs goes on running then.
     pub fn new(instance: Instance, settings: &Settings) -> Result<Self, ReconcileError> {
-        let buckets = fabric_common::table::buckets_for(settings.fdb_entries);
-        let mut programs = Programs::load(&instance, buckets)?;
+        let mut programs = Programs::load(&instance, &settings.sizes())?;
         let maps = Maps::open(&instance, true)?;
         let hz = match maps.settings.get(0).hz {
             0 => heartbeat::measure_frequency(programs.get(HEARTBEAT)?, &maps)?,
@@ -117,11 +148,20 @@ impl Reconciler {
         let mut this = Self {
             ports: ports::recover(&maps),
             domains: Indexes::new(domains::MAX),
-            circuits: Indexes::new(fabric_common::schema::circuits::MAX),
-            vteps: Indexes::new(fabric_common::schema::vteps::MAX),
-            nexthops: Indexes::new(fabric_common::schema::nexthops::MAX),
-            groups: Indexes::new(fabric_common::schema::groups::MAX),
-            pool: Pool::new(fabric_common::schema::buckets::MAX),
+            circuits: Indexes::new(circuits::MAX),
+            vteps: Indexes::new(vtep_map::MAX),
+            nexthops: Nexthops::new(),
+            groups: Indexes::new(group_map::MAX),
+            pool: Pool::new(buckets::MAX),
+            made: HashMap::new(),
+            timed: BTreeMap::new(),
+            inherited: HashMap::new(),
+            views: Indexes::new(view_map::MAX),
+            view_indexes: Vec::new(),
+            tables: BTreeMap::new(),
+            tries: Recovery::new(&maps.trie).finish(),
+            hosts: Hosts::new(maps.addresses6.len()),
+            audit: true,
             instance,
             programs,
             maps,
@@ -130,7 +170,11 @@ impl Reconciler {
             hz,
         };
         this.recover_bridges();
-        this.recover_underlay();
+        this.recover_nexthops();
+        this.recover_hosts();
+        this.recover_vteps();
+        this.recover_groups(this.referenced_groups());
+        this.recover_views();
         this.write_settings(settings);
         Ok(this)
     }
@@ -145,6 +189,7 @@ impl Reconciler {
                 (None, 0) => settings.default_seed(),
                 (None, kept) => kept,
             };
+            value.hash_flags = settings.hash.flags();
         });
     }
 
@@ -156,6 +201,12 @@ impl Reconciler {
         Ok(heartbeat::beat(self.programs.get(HEARTBEAT)?)?)
     }
 
+    /// Number of 64-bit stores into the maps so far.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.maps.stores()
+    }
+
     /// Brings everything up to date.
     ///
     /// # Errors
@@ -163,21 +214,33 @@ impl Reconciler {
     pub fn apply(
         &mut self,
         structure: &Structure,
-        fdb: &HashMap<FdbKey, Target>,
+        macs: Macs,
+        routes: &Routes,
     ) -> Result<Outcome, ReconcileError> {
         let mut outcome = Outcome::default();
+        self.audit = matches!(routes, Routes::All(_));
         self.add_ports(structure, &mut outcome)?;
         if !outcome.unusable.is_empty() {
             return Ok(outcome);
         }
         self.add_domains(structure, &mut outcome);
         self.add_circuits(structure, &mut outcome);
-        self.add_underlay(structure, &mut outcome);
+        self.add_views(structure, &mut outcome);
+        let inheritance = self.inheritance(structure, routes);
+        self.inherit_groups(structure, inheritance);
+        self.add_groups(structure, &mut outcome);
+        self.add_vteps(structure, &mut outcome);
+        self.write_own(structure, &mut outcome);
+        self.write_routes(structure, routes, &mut outcome);
+        self.route_ports(structure, &mut outcome);
         self.add_vnis(structure, &mut outcome);
         self.classify(structure, &mut outcome);
-        self.sync_fdb(fdb, &mut outcome);
+        self.write_macs(macs, &mut outcome);
         self.remove_vnis(structure, &mut outcome);
-        self.remove_underlay(structure, &mut outcome);
+        self.remove_views(structure, &mut outcome);
+        self.remove_vteps(structure, &mut outcome);
+        self.remove_groups(structure, &mut outcome);
+        self.remove_nexthops(structure, &mut outcome);
         self.remove_circuits(structure, &mut outcome);
         self.remove_domains(structure, &mut outcome);
         self.remove_ports(structure, &mut outcome)?;

@@ -7,7 +7,7 @@ use fabric_common::{
     schema::{
         counters::{Counter, reason_index},
         fdb::mac_number,
-        ports::{self, FLAG_HID_TAGS, PROBES, Port, ROLE_ACCESS, ROLE_UPLINK, mac_and_view},
+        ports::{self, FLAG_HID_TAGS, PROBES, Port, ROLE_ACCESS, ROLE_UPLINK, mac_and_view, view},
         vlans::PortVlans,
     },
 };
@@ -48,6 +48,7 @@ impl Reconciler {
         outcome: &mut Outcome,
     ) -> Result<(), ReconcileError> {
         for (ifindex, port) in &structure.ports {
+            let fresh = !self.ports.contains_key(ifindex);
             let Some(slot) = self.slot(*ifindex)? else {
                 let text = format!(
                     "port {} is left to the kernel: the map ports has no free slot for interface index {ifindex}",
@@ -57,22 +58,26 @@ impl Reconciler {
                 continue;
             };
             let old = self.maps.ports.get(slot);
-            let value = Port {
-                ifindex: *ifindex,
-                mtu: port.mtu,
-                untagged_circuit: old.untagged_circuit,
-                role: role(port.role),
-                flags: old.flags,
-                mac_and_view: mac_and_view(mac_number(port.mac.0), 0),
-                down: old.down,
-            };
-            if old.role != value.role {
+            let role = role(port.role);
+            if fresh {
+                // Nothing is sent there before somebody has looked whether it lives. After that the
+                // word has another writer.
+                self.maps.ports.set(slot, &Port { down: 1, ..Port::default() });
+                outcome.new_ports.insert(*ifindex);
+            }
+            if old.role != role {
                 // Circuits belong to the role that the port had.
-                self.maps.ports.set(slot, &Port { untagged_circuit: 0, ..value });
+                self.maps.ports.update(slot, |entry| entry.untagged_circuit = 0);
                 self.clear_vlans(slot);
             }
-            outcome.changes += usize::from(self.maps.ports.set(slot, &value));
-            if !self.links.is_attached(*ifindex) || old.role != value.role {
+            let changed = self.maps.ports.update(slot, |entry| {
+                entry.ifindex = *ifindex;
+                entry.mtu = port.mtu;
+                entry.role = role;
+                entry.mac_and_view = mac_and_view(mac_number(port.mac.0), view(entry.mac_and_view));
+            });
+            outcome.changes += usize::from(changed);
+            if !self.links.is_attached(*ifindex) || old.role != role {
                 self.attach(*ifindex, port, outcome)?;
                 if outcome.unusable.contains_key(ifindex) {
                     self.forget_port(*ifindex, slot);
@@ -143,10 +148,10 @@ impl Reconciler {
         let map = |map| move |source| ReconcileError::Map { map, source };
         for reason in 0..REASONS {
             let index = reason_index(slot, reason as u8);
-            super::underlay::reset::<Counter>(&mut self.maps.reasons, index)
+            super::counters::reset::<Counter>(&mut self.maps.reasons, index)
                 .map_err(map("reasons"))?;
         }
-        super::underlay::reset::<Counter>(&mut self.maps.port_tx, slot).map_err(map("port_tx"))?;
+        super::counters::reset::<Counter>(&mut self.maps.port_tx, slot).map_err(map("port_tx"))?;
         self.programs.tx_ports.set(slot, ifindex, None, 0)?;
         self.ports.insert(ifindex, slot);
         Ok(Some(slot))
@@ -159,13 +164,13 @@ impl Reconciler {
                 continue;
             };
             let index = |key| self.circuits.get(key).unwrap_or(0) as u16;
-            let mut value = self.maps.ports.get(slot);
-            value.untagged_circuit = port.untagged.as_ref().map_or(0, index);
+            let untagged = port.untagged.as_ref().map_or(0, index);
+            let changed = self.maps.ports.update(slot, |entry| entry.untagged_circuit = untagged);
             let mut vlans = PortVlans { circuits: [0; 4096] };
             for (vlan, key) in &port.tagged {
                 vlans.circuits[usize::from(vlan & 0xfff)] = index(key);
             }
-            outcome.changes += usize::from(self.maps.ports.set(slot, &value));
+            outcome.changes += usize::from(changed);
             outcome.changes += usize::from(self.maps.vlans.set(slot, &vlans));
         }
     }

@@ -43,7 +43,7 @@ impl<'a> Paths<'a> {
     /// Gives the group these buckets of nexthop numbers.
     pub fn set(&mut self, buckets: &[u16]) {
         let indexes: Vec<u16> = buckets.iter().map(|number| self.first + number).collect();
-        self.leaf.world.buckets(self.leaf.leaf2.0, &indexes);
+        self.leaf.world.buckets(self.leaf.leaf2.0, &indexes, false);
     }
 
     /// Sets the seed of the flow hash.

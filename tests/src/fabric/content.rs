@@ -74,7 +74,7 @@ impl Content {
         for (key, target, _) in self.maps.vnis.table().iter() {
             let (port, vni) = (u16::from_be((key >> 24) as u16), key & 0xff_ffff);
             let domain = self.maps.domains.get(split_target(target).1);
-            let local = std::net::Ipv4Addr::from(u32::from_be(domain.local_be));
+            let local = self.maps.domains6.get(split_target(target).1).local(&domain);
             let bridge = self.name(domain.bridge);
             facts.insert(format!("VNI {vni} port {port} is {bridge} at {local}"));
             if u64::from(domain.vni) != vni || domain.flags & domains::FLAG_IN_USE == 0 {
@@ -83,8 +83,7 @@ impl Content {
         }
         for (key, target, _) in self.maps.peers.table().iter() {
             let vtep = self.maps.vteps.get(split_target(target).1);
-            let address = |be: u32| std::net::Ipv4Addr::from(u32::from_be(be));
-            if key != fabric_common::schema::peers::key(vtep.local_be, vtep.remote_be) {
+            if key != vtep.peer() {
                 facts.insert(format!("the peer {key:x} is the VTEP {vtep:?}"));
             }
             let group = self.maps.groups.get(vtep.group);
@@ -98,7 +97,7 @@ impl Content {
                 })
                 .collect();
             let ways: Vec<String> = ways.into_iter().collect();
-            let (remote, local) = (address(vtep.remote_be), address(vtep.local_be));
+            let (remote, local) = (vtep.remote(), vtep.local());
             facts.insert(format!("VTEP {remote} from {local} over {}", ways.join(" and ")));
         }
     }
@@ -119,8 +118,7 @@ impl Content {
                     }
                 }
                 (KIND_REMOTE, index) => {
-                    let remote = u32::from_be(self.maps.vteps.get(index).remote_be);
-                    format!("VTEP {}", std::net::Ipv4Addr::from(remote))
+                    format!("VTEP {}", self.maps.vteps.get(index).remote())
                 }
                 other => format!("{other:?}"),
             };

@@ -67,6 +67,24 @@ impl Fabric {
         Self::up("two-sites", alone())
     }
 
+    /// Two leafs and four spines with BFD, IPv6 and routed ports: `topologies/underlay`.
+    #[must_use]
+    pub fn underlay() -> Self {
+        Self::up("underlay", share())
+    }
+
+    /// As [`Self::underlay`], for a test that measures: no other one of the binary runs meanwhile.
+    #[must_use]
+    pub fn underlay_alone() -> Self {
+        Self::up("underlay", alone())
+    }
+
+    /// Two sites with servers that announce the same addresses: `topologies/anycast`.
+    #[must_use]
+    pub fn anycast() -> Self {
+        Self::up("anycast", share())
+    }
+
     fn up(topology: &str, share: Share) -> Self {
         remove_leftovers();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../topologies").join(topology);
@@ -197,8 +215,8 @@ impl Fabric {
     pub fn acquaint(&self, a: &str, b: &str) {
         self.greet(a, b);
         for host in [a, b] {
-            let network = self.lab.topology().network(&self.host(host).network);
-            self.wait_known(self.mac(host), &network.expect("networks of hosts exist").bridge());
+            let network = self.host(host).network().and_then(|it| self.lab.topology().network(it));
+            self.wait_known(self.mac(host), &network.expect("the host is in a network").bridge());
         }
         self.assert_agreement();
     }

@@ -5,10 +5,12 @@
 mod frame;
 mod ip;
 mod vxlan;
+mod vxlan6;
 
 pub use frame::Frame;
 pub use ip::{Ipv4, Ipv6, fix_ipv4_checksum, internet_checksum};
 pub use vxlan::{DF, OUTER, Vxlan};
+pub use vxlan6::{OUTER6, UdpChecksum, Vxlan6, udp_checksum};
 
 /// EtherTypes (IEEE 802).
 pub mod ether_type {

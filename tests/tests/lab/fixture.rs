@@ -12,7 +12,11 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// Two spines, two leafs, four hosts.
 pub(crate) fn one_site() -> Topology {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../topologies/one-site");
+    topology("one-site")
+}
+
+fn topology(name: &str) -> Topology {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../topologies").join(name);
     Topology::load(&path).expect("the topology is valid")
 }
 
@@ -23,7 +27,12 @@ pub(crate) fn options(test: &str) -> Options {
 
 /// A lab that is up; it goes away when it is dropped, also when the test fails.
 pub(crate) fn up(test: &str) -> Lab {
-    Lab::up(&one_site(), &options(test), &mut |_| {}).expect("the lab comes up")
+    up_from("one-site", test)
+}
+
+/// As [`up`], from another topology.
+pub(crate) fn up_from(name: &str, test: &str) -> Lab {
+    Lab::up(&topology(name), &options(test), &mut |_| {}).expect("the lab comes up")
 }
 
 /// A lab that is up and has converged.

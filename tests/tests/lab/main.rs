@@ -1,5 +1,6 @@
 //! The lab itself, on the kernel's own forwarding: fabricd does not run here.
 
+mod faults;
 mod fixture;
 mod life;
 mod migration;

@@ -1,9 +1,13 @@
 //! The kernel is right: the same frame through its bridge and vxlan and through our programs has
-//! to come out byte for byte the same, but for the UDP source port and the IP identification.
+//! to come out byte for byte the same, but for the UDP source port and the IP identification; and
+//! the same packet through its router without exception.
 
 mod decapsulation;
 mod encapsulation;
+mod ipv6;
 mod local;
 mod mtu;
 mod passed;
+mod router;
+mod routing;
 mod site;

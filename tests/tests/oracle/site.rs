@@ -12,15 +12,22 @@ use anyhow::Result;
 use fabric_common::{
     reason::Reason,
     schema::{
-        domains::{Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_TOS_INHERIT, FLAG_TTL_INHERIT},
+        domains::{
+            Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_IPV6, FLAG_LABEL_INHERIT, FLAG_TOS_INHERIT,
+            FLAG_TTL_INHERIT, FLAG_ZERO_CHECKSUM_RX, FLAG_ZERO_CHECKSUM_TX,
+        },
+        domains6::Domain6,
         ports::{ROLE_ACCESS, ROLE_UPLINK},
     },
 };
 use fabric_tests::{
-    addresses::{HOST_A, HOST_B, HOST_R, LEAF1_VTEP, LEAF2_VTEP, Mac, SPINE1_MAC, VNI, VXLAN_PORT},
+    addresses::{
+        HOST_A, HOST_B, HOST_R, LEAF1_VTEP, LEAF1_VTEP6, LEAF2_VTEP, LEAF2_VTEP6, Mac, SPINE1_MAC,
+        VNI, VXLAN_PORT,
+    },
     device::{self, address_text, mac_text},
     namespace::in_own_namespace,
-    packet::Vxlan,
+    packet::{Vxlan, Vxlan6},
     twins::{Fabric, Marker, Twins},
     world::{CircuitId, DomainId, World, be},
 };
@@ -42,9 +49,37 @@ pub(crate) struct Settings {
     pub(crate) tos: &'static str,
     pub(crate) df: &'static str,
     pub(crate) mtu: u32,
+    /// Set for an IPv6 underlay.
+    pub(crate) ipv6: Option<Ipv6>,
 }
 
-pub(crate) const DEFAULT: Settings = Settings { ttl: "auto", tos: "0", df: "unset", mtu: 1_500 };
+/// The settings that matter over IPv6 alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ipv6 {
+    /// Whether UDP checksums are sent.
+    pub(crate) sends_checksum: bool,
+    /// Whether packets without one are refused.
+    pub(crate) wants_checksum: bool,
+    /// Flow label as `ip link` takes it.
+    pub(crate) label: &'static str,
+}
+
+pub(crate) const DEFAULT: Settings =
+    Settings { ttl: "auto", tos: "0", df: "unset", mtu: 1_500, ipv6: None };
+
+/// The kernel's own settings over IPv6.
+pub(crate) const OVER_IPV6: Settings = Settings {
+    ipv6: Some(Ipv6 { sends_checksum: true, wants_checksum: true, label: "0" }),
+    ..DEFAULT
+};
+
+/// The addresses of the two VTEPs as `ip` takes them.
+fn vteps(ipv6: bool) -> [String; 2] {
+    match ipv6 {
+        true => [LEAF1_VTEP6, LEAF2_VTEP6].map(|a| std::net::Ipv6Addr::from(a).to_string()),
+        false => [LEAF1_VTEP, LEAF2_VTEP].map(address_text),
+    }
+}
 
 impl Settings {
     /// The same settings in a domain. With `ttl auto` the kernel takes `ip_default_ttl`, 64.
@@ -66,17 +101,42 @@ impl Settings {
             _ => 0,
         };
         domain.max_frame = self.mtu + 14;
+        domain.flags &= !(FLAG_ZERO_CHECKSUM_TX | FLAG_ZERO_CHECKSUM_RX | FLAG_LABEL_INHERIT);
+        if let Some(ipv6) = self.ipv6 {
+            domain.flags |= FLAG_IPV6;
+            for (set, flag) in [
+                (!ipv6.sends_checksum, FLAG_ZERO_CHECKSUM_TX),
+                (!ipv6.wants_checksum, FLAG_ZERO_CHECKSUM_RX),
+                (ipv6.label == "inherit", FLAG_LABEL_INHERIT),
+            ] {
+                domain.flags |= if set { flag } else { 0 };
+            }
+        }
+    }
+
+    /// The flow label that is set, 0 for none.
+    fn label(&self) -> u32 {
+        let label = self.ipv6.and_then(|ipv6| ipv6.label.strip_prefix("0x"));
+        label.map_or(0, |label| u32::from_str_radix(label, 16).expect("a hexadecimal label"))
     }
 
     /// Makes the vxlan device, anew if there is one.
     fn vxlan(&self) -> Result<()> {
-        let Self { ttl, tos, df, mtu } = self;
+        let Self { ttl, tos, df, mtu, ipv6 } = self;
         let _none_yet = device::ip("link del vx100");
-        let (local, remote) = (address_text(LEAF1_VTEP), address_text(LEAF2_VTEP));
+        let [local, remote] = vteps(ipv6.is_some());
+        let family = match ipv6 {
+            None => format!("noudpcsum df {df}"),
+            Some(Ipv6 { sends_checksum, wants_checksum, label }) => format!(
+                "{}udp6zerocsumtx {}udp6zerocsumrx flowlabel {label}",
+                if *sends_checksum { "no" } else { "" },
+                if *wants_checksum { "no" } else { "" },
+            ),
+        };
         let (mac, host_r) = (mac_text(VXLAN_MAC), mac_text(HOST_R.mac));
         device::ip(&format!(
             "link add vx100 address {mac} mtu {mtu} type vxlan id {VNI} local {local} \
-             dstport {VXLAN_PORT} nolearning noudpcsum ttl {ttl} tos {tos} df {df}\n\
+             dstport {VXLAN_PORT} nolearning ttl {ttl} tos {tos} {family}\n\
              link set vx100 master br100\nlink set vx100 up\n"
         ))?;
         device::bridge(&format!(
@@ -89,26 +149,49 @@ impl Settings {
 }
 
 /// Makes the devices of a leaf in this thread's namespace.
-fn build(uplink_mtu: u32) -> Result<()> {
-    let (local, remote) = (address_text(LEAF1_VTEP), address_text(LEAF2_VTEP));
+fn build(uplink_mtu: u32, settings: Settings) -> Result<()> {
+    let is_ipv6 = settings.ipv6.is_some();
+    let [local, remote] = vteps(is_ipv6);
+    let (length, link, spine_address) = match is_ipv6 {
+        true => (128, "2001:db8:fe::/127", "2001:db8:fe::1"),
+        false => (32, "203.0.113.0/31", "203.0.113.1"),
+    };
     let [acc0, acc1, up0, bridge, spine] =
         [ACC0_MAC, ACC1_MAC, UP0_MAC, BRIDGE_MAC, SPINE1_MAC].map(mac_text);
     let wire = |port| format!("type veth peer name {port}p mtu {WIRE_MTU}");
     let [wire_acc0, wire_acc1, wire_up0] = PORTS.map(wire);
     let up: String = PORTS.map(|p| format!("link set {p} up\nlink set {p}p up arp off\n")).concat();
     device::ip(&format!(
-        "link set lo up\naddr add {local}/32 dev lo\n\
+        "link set lo up\n\
          link add br100 address {bridge} type bridge mcast_snooping 0\n\
          link add acc0 address {acc0} mtu 1500 {wire_acc0}\n\
          link add acc1 address {acc1} mtu 1500 {wire_acc1}\n\
          link add up0 address {up0} mtu {uplink_mtu} {wire_up0}\n\
          link set acc0 master br100\nlink set acc1 master br100\n\
          {up}\
-         link set br100 up\n\
-         addr add 203.0.113.0/31 dev up0\n\
-         route add {remote}/32 via 203.0.113.1 dev up0\n\
-         neigh add 203.0.113.1 lladdr {spine} dev up0 nud permanent\n"
+         link set br100 up\n"
     ))?;
+    if is_ipv6 {
+        // On these alone: the others send nothing of their own then.
+        for (name, value) in [
+            ("lo/disable_ipv6", "0"),
+            ("up0/accept_dad", "0"),
+            ("up0/router_solicitations", "0"),
+            ("up0/disable_ipv6", "0"),
+        ] {
+            std::fs::write(format!("/proc/sys/net/ipv6/conf/{name}"), value)?;
+        }
+    }
+    device::ip(&format!(
+        "addr add {local}/{length} dev lo\n\
+         addr add {link} dev up0\n\
+         route add {remote}/{length} via {spine_address} dev up0\n\
+         neigh add {spine_address} lladdr {spine} dev up0 nud permanent\n"
+    ))?;
+    if is_ipv6 {
+        // A veth device leaves checksums to its peer, where nobody computes them.
+        device::run("ethtool", "-K up0 tx off")?;
+    }
     for port in PORTS {
         // What our programs redirect is received by NAPI, which needs GRO.
         device::run("ethtool", &format!("-K {port}p gro on"))?;
@@ -117,11 +200,11 @@ fn build(uplink_mtu: u32) -> Result<()> {
     device::bridge(&format!(
         "fdb add {host_a} dev acc0 master static\nfdb add {host_b} dev acc1 master static\n"
     ))?;
-    DEFAULT.vxlan()
+    settings.vxlan()
 }
 
 /// Loads our programs and fills their maps with what [`build`] made.
-fn accelerate(uplink_mtu: u32) -> Result<(Fabric, Site)> {
+fn accelerate(uplink_mtu: u32, settings: Settings) -> Result<(Fabric, Site)> {
     let mut world = World::new()?;
     let mut ports = BTreeMap::new();
     let macs = [(ACC0_MAC, ROLE_ACCESS), (ACC1_MAC, ROLE_ACCESS), (UP0_MAC, ROLE_UPLINK)];
@@ -137,12 +220,18 @@ fn accelerate(uplink_mtu: u32) -> Result<(Fabric, Site)> {
         refresh_jiffies: 3_600 * world.hz,
         ..Domain::default()
     };
-    DEFAULT.domain(&mut entry);
-    let domain = world.domain(entry);
+    settings.domain(&mut entry);
+    let domain = match settings.ipv6 {
+        None => world.domain(entry),
+        Some(_) => world.domain6(entry, LEAF1_VTEP6, settings.label()),
+    };
     let acc0 = world.circuit(&ports["acc0"], domain, 0);
     let acc1 = world.circuit(&ports["acc1"], domain, 0);
     let nexthop = world.nexthop(&ports["up0"], SPINE1_MAC, uplink_mtu);
-    let vtep = world.vtep(LEAF1_VTEP, LEAF2_VTEP, &[nexthop]);
+    let vtep = match settings.ipv6 {
+        None => world.vtep(LEAF1_VTEP, LEAF2_VTEP, &[nexthop]),
+        Some(_) => world.vtep6(LEAF1_VTEP6, LEAF2_VTEP6, &[nexthop]),
+    };
     world.settle(acc0, &HOST_A);
     world.settle(acc1, &HOST_B);
     world.learn_remote(domain, HOST_R.mac, vtep);
@@ -160,14 +249,23 @@ pub(crate) struct Site {
 
 /// Runs a test on two fresh leafs whose uplinks have this MTU.
 pub(crate) fn twins(uplink_mtu: u32, test: impl FnOnce(&mut Twins, Site) + Send) {
+    twins_with(uplink_mtu, DEFAULT, test);
+}
+
+/// As [`twins`], whose vxlan devices have these settings; the family stays that of their underlay.
+pub(crate) fn twins_with(
+    uplink_mtu: u32,
+    settings: Settings,
+    test: impl FnOnce(&mut Twins, Site) + Send,
+) {
     in_own_namespace(|| {
         let mut site = None;
         let twins = Twins::new(
             &PORTS,
-            markers(),
-            || build(uplink_mtu),
+            markers(settings.ipv6.is_some()),
+            || build(uplink_mtu, settings),
             || {
-                let (fabric, parts) = accelerate(uplink_mtu)?;
+                let (fabric, parts) = accelerate(uplink_mtu, settings)?;
                 site = Some(parts);
                 Ok(fabric)
             },
@@ -178,7 +276,7 @@ pub(crate) fn twins(uplink_mtu: u32, test: impl FnOnce(&mut Twins, Site) + Send)
 }
 
 /// One from each side: the kernel floods them to all ports but the one that they came from.
-fn markers() -> Vec<Marker> {
+fn markers(ipv6: bool) -> Vec<Marker> {
     vec![
         Marker {
             into: "acc0",
@@ -188,7 +286,10 @@ fn markers() -> Vec<Marker> {
         },
         Marker {
             into: "up0",
-            wrap: |frame| from_leaf2().around(&frame),
+            wrap: match ipv6 {
+                true => |frame| from_leaf2_over_ipv6().around(&frame),
+                false => |frame| from_leaf2().around(&frame),
+            },
             out_of: vec!["acc0", "acc1"],
             reason: Reason::InnerGuardMulticast,
         },
@@ -206,9 +307,23 @@ pub(crate) fn from_leaf2() -> Vxlan {
     }
 }
 
+/// The same over IPv6, with a right UDP checksum.
+pub(crate) fn from_leaf2_over_ipv6() -> Vxlan6 {
+    Vxlan6 {
+        destination_mac: UP0_MAC,
+        source_mac: SPINE1_MAC,
+        hop_limit: 62,
+        ..Vxlan6::new(LEAF2_VTEP6, LEAF1_VTEP6, VNI)
+    }
+}
+
 /// Gives both leafs other settings of the vxlan device.
 pub(crate) fn configure(twins: &mut Twins, site: Site, settings: Settings) {
     twins.change(|| settings.vxlan()).unwrap_or_else(|error| panic!("{settings:?}: {error:#}"));
     let world = &mut twins.fabric().world;
     world.change_domain(site.domain, |domain| settings.domain(domain));
+    let index = site.domain.0.into();
+    let entry = world.maps.domains6.get(index);
+    let label_be = settings.label().to_be();
+    world.maps.domains6.set(index, &Domain6 { label_be, ..entry });
 }

@@ -9,13 +9,16 @@ use crate::{
         access_fit, access_output, bridge_lookup, frame_guard, nexthop_select, source_check,
         underlay_output, vlan_classify, vxlan_output,
     },
+    ipv6,
     overlay::{bridge_deliver, ecn_decap, inner_guard, underlay_input, vxlan_input},
     port_input,
+    transit::{transit_input, transit_output, transit_route},
 };
 
 /// The test that provokes a reason.
 fn test_of(reason: Reason) -> fn() {
     match reason {
+        Reason::VxlanInputBadChecksum => ipv6::a_wrong_checksum_is_left_to_the_kernel,
         Reason::Bridged => bridge_lookup::a_known_destination_gets_the_frame_as_it_was_sent,
         Reason::Encapsulated => nexthop_select::fragments_of_a_packet_stay_on_one_path,
         Reason::Decapsulated => bridge_deliver::a_known_destination_gets_the_inner_frame,
@@ -109,6 +112,31 @@ fn test_of(reason: Reason) -> fn() {
             underlay_output::an_uplink_without_a_device_drops_the_packet
         }
         Reason::AccessOutputNoPort => access_output::a_port_without_a_device_drops_the_frame,
+        Reason::Routed => transit_route::neighbours_and_prefixes_are_routed,
+        Reason::TransitInputNotForwarding => {
+            transit_input::a_port_forwards_the_families_that_the_kernel_forwards_there
+        }
+        Reason::TransitInputBadHeader => transit_input::headers_that_contradict_the_frame_pass,
+        Reason::TransitInputOptions => {
+            transit_input::options_and_hop_by_hop_headers_are_left_to_the_kernel
+        }
+        Reason::TransitInputBadChecksum => transit_input::a_wrong_header_checksum_is_dropped,
+        Reason::TransitInputTtl => transit_input::a_ttl_that_ends_here_is_left_to_the_kernel,
+        Reason::TransitInputMartian => transit_input::martian_addresses_pass,
+        Reason::TransitRouteLocal => transit_route::packets_for_the_box_itself_pass,
+        Reason::TransitRouteNone => transit_route::packets_to_nowhere_pass,
+        Reason::TransitRouteUnreachable => {
+            transit_route::an_unreachable_route_is_left_to_the_kernel
+        }
+        Reason::TransitRouteBlackhole => transit_route::blackhole_routes_and_groups_drop,
+        Reason::TransitRouteUnresolved => {
+            transit_route::a_neighbour_that_is_not_resolved_is_left_to_the_kernel
+        }
+        Reason::TransitRouteNotAccelerated => {
+            transit_route::a_route_that_the_maps_cannot_express_is_left_to_the_kernel
+        }
+        Reason::TransitOutputSamePort => transit_output::what_would_leave_where_it_came_from_passes,
+        Reason::TransitOutputTooBig => transit_output::a_packet_one_byte_longer_than_the_mtu_passes,
     }
 }
 

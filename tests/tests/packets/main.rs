@@ -3,11 +3,14 @@
 //! Every comparison covers the verdict, every byte and every counter.
 
 mod access;
-mod every_reason;
 mod ecmp;
+mod every_reason;
 mod expectations;
 mod fuzz;
 mod heartbeat;
+mod ipv6;
+mod lookup;
 mod overlay;
 mod port_input;
+mod transit;
 mod truncation;

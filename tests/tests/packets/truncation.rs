@@ -7,6 +7,7 @@ use fabric_tests::{
     addresses::{HOST_A, HOST_B, HOST_R, HOST_T, VLAN},
     leaf::{Leaf, leaf},
     packet::{Frame, Vxlan},
+    router::{CLIENT, IN0_MAC, router, server},
     run::SHORTEST,
     world::Port,
 };
@@ -71,6 +72,37 @@ fn every_prefix_of_an_inner_frame_is_delivered_as_it_is_or_passes() {
                     )),
                     "{met:?}"
                 );
+            }
+        }
+    });
+}
+
+/// The IP length tells every cut; whatever stands behind the packet does not count.
+#[test]
+fn no_prefix_of_a_routed_packet_is_forwarded() {
+    router(|router| {
+        let in0 = router.in0.clone();
+        let to = server(server::BOTH);
+        let inner = Frame::ipv4(&HOST_R, &HOST_A).bytes();
+        let outer = Vxlan { destination_mac: IN0_MAC, ..Vxlan::new(CLIENT.ipv4, to.ipv4, 7) };
+        for hash_flags in [0, 7] {
+            router.world.change_settings(|settings| settings.hash_flags = hash_flags);
+            for packet in [
+                Frame::ipv4(&CLIENT, &to).bytes(),
+                Frame::ipv6(&CLIENT, &to).bytes(),
+                outer.around(&inner),
+            ] {
+                let lengths = SHORTEST..=packet.len();
+                let cut = lengths.map(|length| (in0.clone(), packet[..length].to_vec()));
+                let met = router.world.compare(cut);
+                assert_eq!(met[&Reason::Routed], 1, "the whole packet and nothing else: {met:?}");
+                assert_eq!(met.len(), 2, "{met:?}");
+                let padded = (1..40).map(|more| {
+                    let padding = vec![0x55; more];
+                    (in0.clone(), [&packet[..], &padding].concat())
+                });
+                let met = router.world.compare(padded);
+                assert_eq!(met[&Reason::Routed], 39, "{met:?}");
             }
         }
     });

@@ -98,7 +98,7 @@ fn indexes(fabric: &Fabric) -> Vec<String> {
     all.extend(maps.ports.iter().filter(|(_, p)| p.ifindex != 0).map(|e| format!("{e:?}")));
     all.extend(maps.circuits.iter().filter(|(_, c)| c.port != 0).map(|e| format!("{e:?}")));
     all.extend(maps.domains.iter().filter(|(_, d)| d.flags != 0).map(|e| format!("{e:?}")));
-    all.extend(maps.vteps.iter().filter(|(_, v)| v.remote_be != 0).map(|e| format!("{e:?}")));
+    all.extend(maps.vteps.iter().filter(|(_, v)| v.in_use()).map(|e| format!("{e:?}")));
     all.extend(maps.nexthops.iter().filter(|(_, n)| n.port != 0).map(|e| format!("{e:?}")));
     for (_, target, _) in maps.peers.table().iter() {
         let vtep = split_target(target).1;

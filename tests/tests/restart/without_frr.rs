@@ -30,7 +30,7 @@ fn uplinks_keep_their_programs_when_fabricd_restarts_while_frr_is_down() {
     end("bgpd", Signal::TERM);
     until(Duration::from_secs(10), "zebra withdraws all VTEPs", || {
         let maps = fabric.maps("leaf01");
-        maps.vteps.iter().all(|(_, vtep)| vtep.remote_be == 0)
+        maps.vteps.iter().all(|(_, vtep)| !vtep.in_use())
     });
 
     fabric.end_daemon("leaf01", Signal::TERM);

@@ -1,16 +1,19 @@
 //! Whole fabrics with FRR and fabricd in network namespaces: one case a file.
 
 mod ageing;
+mod anycast;
 mod broadcast;
 mod ecmp;
 mod forwarding;
 mod frr_restart;
 mod learning;
+mod link_failure;
 mod migration;
 mod oversize;
 mod port_added;
 mod port_recreated;
 mod port_renamed;
+mod routed;
 mod spine_cut;
 mod spoofed;
 mod transfer;

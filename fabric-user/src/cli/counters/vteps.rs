@@ -2,7 +2,6 @@
 
 use super::Scene;
 use crate::cli::{
-    format::address,
     sheet::{Column, Sheet},
 };
 
@@ -24,8 +23,8 @@ pub(super) fn sheet(scene: &Scene<'_>) -> Sheet {
         }
         let vtep = scene.view.contents.vteps.get(index);
         sheet.row([
-            vtep.map(|vtep| address(vtep.remote_be).to_string()).into(),
-            vtep.map(|vtep| address(vtep.local_be).to_string()).into(),
+            vtep.map(|vtep| vtep.remote().to_string()).into(),
+            vtep.map(|vtep| vtep.local().to_string()).into(),
             scene.unit.packets(traffic.encapsulated),
             scene.unit.bytes(traffic.encapsulated),
             scene.unit.packets(traffic.decapsulated),

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::yes;
 use crate::cli::{
     clock,
-    format::{address, duration},
+    format::duration,
     sheet::{Cell, Column, Sheet},
     view::View,
 };
@@ -40,7 +40,7 @@ pub(super) fn sheet(view: &View) -> Sheet {
             view.bridge_name(domain).into(),
             view.vni(*index),
             tunnel(view.interfaces.name(domain.vxlan).into()),
-            tunnel(address(domain.local_be).to_string().into()),
+            view.local(*index).map(|local| local.to_string()).into(),
             tunnel(u16::from_be(domain.udp_port_be).into()),
             tunnel(ttl(domain)),
             tunnel(tos(domain)),

@@ -9,15 +9,15 @@ use anyhow::Context as _;
 use aya::maps::{MapData, MapInfo};
 use fabric_common::{
     reason::Reason,
-    schema::{Kind, MAPS},
+    schema::{Kind, MAPS, buckets::CHUNK, groups::Choice, own::WORDS},
     table::SLOTS,
 };
 use serde_json::json;
 
-use super::{Source, tx_ports};
+use super::{Source, own, tx_ports};
 use crate::cli::{
-    contents::Contents,
     format::{bytes, share},
+    routes::{Width, words_used},
     sheet::{Cell, Column, Sheet},
 };
 
@@ -40,7 +40,7 @@ pub(super) fn sheet(source: &Source<'_>) -> anyhow::Result<Sheet> {
         let data = MapData::from_pin(source.chosen.instance.map(spec.name))
             .with_context(|| format!("cannot open the map {}", spec.name))?;
         let info = data.info().with_context(|| format!("cannot look at the map {}", spec.name))?;
-        let (used, places) = used(spec.name, &source.view.contents, targets);
+        let (used, places) = used(spec.name, source, targets);
         let max = u64::from(info.max_entries()) * places;
         sheet.row([
             spec.name.into(),
@@ -71,8 +71,9 @@ const fn id(info: &MapInfo) -> u32 {
 
 /// How many entries are in use, and how many fit into an element. Counters are in use when what
 /// they count is there.
-fn used(map: &str, contents: &Contents, targets: usize) -> (u64, u64) {
+fn used(map: &str, source: &Source<'_>, targets: usize) -> (u64, u64) {
     let slots = SLOTS as u64;
+    let (contents, maps) = (&source.view.contents, &source.maps);
     let (used, places) = match map {
         "settings" => (1, 1),
         "ports" | "port_tx" => (contents.ports.len(), 1),
@@ -83,11 +84,20 @@ fn used(map: &str, contents: &Contents, targets: usize) -> (u64, u64) {
         }
         "circuits" => (contents.circuits.len(), 1),
         "domains" => (contents.domains.len(), 1),
+        "domains6" => (contents.domains6.len(), 1),
         "fdb" => (contents.fdb.len(), slots),
         "vteps" | "vtep_traffic" => (contents.vteps.len(), 1),
         "peers" => (contents.peers.len(), slots),
         "vnis" => (contents.vnis.len(), slots),
+        "own" => (own::bits_set(source) as usize, WORDS as u64 * 64),
+        "views" => (maps.views.iter().filter(|(_, v)| v.root4 != 0 || v.root6 != 0).count(), 1),
+        "hosts" => (maps.hosts.table().iter().count(), slots),
+        "hosts6" => (maps.hosts6.table().iter().count(), slots),
+        "addresses6" => (maps.addresses6.iter().filter(|(_, entry)| entry.view != 0).count(), 1),
+        "trie" => return (trie_words(source), 1),
         "groups" => (contents.groups.len(), 1),
+        "buckets" => (chunks(source, |_| true), 1),
+        "bucket_use" => (chunks(source, |timed| timed), 1),
         "nexthops" => (contents.nexthops.len(), 1),
         "tx_ports" => (targets, 1),
         "reasons" => (contents.ports.len() * Reason::ALL.len(), 1),
@@ -95,6 +105,25 @@ fn used(map: &str, contents: &Contents, targets: usize) -> (u64, u64) {
         _ => (0, 1),
     };
     (used as u64, places)
+}
+
+/// Words of the trie that some view leads to.
+fn trie_words(source: &Source<'_>) -> u64 {
+    let words = &source.maps.trie;
+    let used = source.maps.views.iter().map(|(_, view)| {
+        words_used(words, view.root4, Width::V4) + words_used(words, view.root6, Width::V6)
+    });
+    used.sum()
+}
+
+/// Chunks of the groups for which `wanted` is true, given whether they are resilient.
+fn chunks(source: &Source<'_>, wanted: impl Fn(bool) -> bool) -> usize {
+    let groups = source.view.contents.groups.values();
+    let chunks = groups.map(|group| match group.choice {
+        Choice::Spread { count, timed, .. } if wanted(timed) => count.div_ceil(CHUNK) as usize,
+        _ => 0,
+    });
+    chunks.sum()
 }
 
 /// Bytes that the kernel holds for the map (`memlock` of its fdinfo).

@@ -1,7 +1,10 @@
 //! `maps peers`.
 
+use std::net::IpAddr;
+
+use fabric_common::schema::peers;
+
 use crate::cli::{
-    format::address,
     sheet::{Column, Sheet},
     view::View,
 };
@@ -16,11 +19,20 @@ const COLUMNS: &[Column] = &[
 pub(super) fn sheet(view: &View) -> Sheet {
     let mut sheet = Sheet::new(COLUMNS, "no remote VTEP is known");
     let mut peers: Vec<_> = view.contents.peers.iter().collect();
-    peers.sort_by_key(|((local, remote), _)| (address(*remote), address(*local)));
-    for ((local, remote), index) in peers {
+    // The addresses that the key stands for. That of an IPv6 tunnel is a fingerprint.
+    let addresses = |key: u64, index: &u32| {
+        let fingerprint = || view.contents.vteps.get(index).filter(|vtep| vtep.peer() == key);
+        match peers::addresses(key) {
+            Some((local, remote)) => Some((remote.into(), local.into())),
+            None => fingerprint().map(|vtep| (vtep.remote(), vtep.local())),
+        }
+    };
+    peers.sort_by_key(|(key, index)| addresses(**key, index));
+    for (key, index) in peers {
+        let addresses: Option<(IpAddr, IpAddr)> = addresses(*key, index);
         sheet.row([
-            address(*remote).to_string().into(),
-            address(*local).to_string().into(),
+            addresses.map(|(remote, _)| remote.to_string()).into(),
+            addresses.map(|(_, local)| local.to_string()).into(),
             view.vtep(*index).map(|vtep| vtep.to_string()).into(),
             (*index).into(),
         ]);

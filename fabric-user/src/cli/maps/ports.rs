@@ -1,12 +1,16 @@
 //! `maps ports`.
 
-use fabric_common::schema::ports::{ROLE_ACCESS, ROLE_UPLINK};
+use fabric_common::schema::ports::{FLAG_ROUTE4, FLAG_ROUTE6, ROLE_ACCESS, ROLE_UPLINK};
+use serde_json::json;
 
-use crate::cli::{
-    sheet::{Cell, Column, Sheet},
-    view::View,
+use super::yes;
+use crate::{
+    cli::{
+        sheet::{Cell, Column, Sheet},
+        view::View,
+    },
+    observe::Mac,
 };
-use crate::observe::Mac;
 
 const COLUMNS: &[Column] = &[
     Column::text("port", "PORT"),
@@ -15,6 +19,9 @@ const COLUMNS: &[Column] = &[
     Column::text("mac", "MAC"),
     Column::text("untagged_bridge", "UNTAGGED TO"),
     Column::number("tagged_vlans", "TAGGED VLANS"),
+    Column::text("routes", "ROUTES"),
+    Column::number("view", "VIEW"),
+    Column::text("down", "DOWN"),
     Column::number("slot", "SLOT").detail(),
     Column::number("ifindex", "IFINDEX").detail(),
     Column::number("untagged_circuit", "CIRCUIT").detail(),
@@ -34,12 +41,26 @@ pub(super) fn sheet(view: &View) -> Sheet {
             Mac([a, b, c, d, e, f]).to_string().into(),
             untagged.map_or_else(Cell::none, |circuit| view.bridge(circuit.domain.into())),
             Some(tagged).filter(|tagged| *tagged > 0).into(),
+            families(port.flags),
+            Some(u32::from(fabric_common::schema::ports::view(port.mac_and_view)))
+                .filter(|view| *view != 0)
+                .into(),
+            yes(port.down != 0),
             (*slot).into(),
             port.ifindex.into(),
             Some(circuit).filter(|circuit| *circuit != 0).into(),
         ]);
     }
     sheet
+}
+
+/// The families of packets that are routed when they arrive on a port with these flags.
+pub(in crate::cli) fn families(flags: u8) -> Cell {
+    let all = [(FLAG_ROUTE4, "IPv4"), (FLAG_ROUTE6, "IPv6")];
+    let routed: Vec<&str> =
+        all.into_iter().filter_map(|(flag, name)| (flags & flag != 0).then_some(name)).collect();
+    let text = if routed.is_empty() { "-".into() } else { routed.join(", ") };
+    Cell::new(text, json!(routed))
 }
 
 /// A `ROLE_` constant by name.

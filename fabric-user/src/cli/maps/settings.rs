@@ -1,5 +1,6 @@
 //! `maps settings`: one row per word.
 
+use fabric_common::schema::settings::{HASH_FLOW_LABEL, HASH_INNER, HASH_SYMMETRIC};
 use serde_json::json;
 
 use crate::cli::{
@@ -32,7 +33,7 @@ pub(super) fn sheet(view: &View) -> Sheet {
     let ports: Vec<u16> = ports.into_iter().filter(|port| *port != 0).collect();
     let listed: Vec<String> = ports.iter().map(u16::to_string).collect();
     let bypass = settings.bypass != 0;
-    let rows: [(&str, Cell, &str); 6] = [
+    let rows: [(&str, Cell, &str); 7] = [
         ("deadline", deadline, "without a heartbeat until then, the kernel carries all traffic"),
         (
             "bypass",
@@ -49,6 +50,7 @@ pub(super) fn sheet(view: &View) -> Sheet {
             Cell::new(format!("{:#010x}", settings.seed), settings.seed),
             "of the flow hash, differs per box",
         ),
+        ("flow_hash", hash(settings.hash_flags), "what the flow hash takes into account"),
         ("hz", settings.hz.into(), "the kernel's timer frequency: jiffies per second"),
         (
             "vxlan_ports",
@@ -60,4 +62,17 @@ pub(super) fn sheet(view: &View) -> Sheet {
         sheet.row([name.into(), value, about.into()]);
     }
     sheet
+}
+
+/// The options of the flow hash.
+fn hash(flags: u32) -> Cell {
+    let options = [
+        (HASH_FLOW_LABEL, "flow label", "flow_label"),
+        (HASH_INNER, "inner headers of VXLAN", "inner"),
+        (HASH_SYMMETRIC, "symmetric", "symmetric"),
+    ];
+    let set = options.into_iter().filter(|(flag, ..)| flags & flag != 0);
+    let (texts, values): (Vec<&str>, Vec<&str>) =
+        [("5-tuple", "5-tuple")].into_iter().chain(set.map(|(_, text, key)| (text, key))).unzip();
+    Cell::new(texts.join(", "), json!(values))
 }

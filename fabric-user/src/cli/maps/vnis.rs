@@ -1,7 +1,6 @@
 //! `maps vnis`.
 
 use crate::cli::{
-    format::address,
     sheet::{Column, Sheet},
     view::View,
 };
@@ -17,12 +16,11 @@ const COLUMNS: &[Column] = &[
 pub(super) fn sheet(view: &View) -> Sheet {
     let mut sheet = Sheet::new(COLUMNS, "no VNI is accelerated");
     for ((vni, udp_port), index) in &view.contents.vnis {
-        let domain = view.contents.domains.get(index);
         sheet.row([
             (*vni).into(),
             (*udp_port).into(),
             view.bridge(*index),
-            domain.map(|domain| address(domain.local_be).to_string()).into(),
+            view.local(*index).map(|local| local.to_string()).into(),
             (*index).into(),
         ]);
     }

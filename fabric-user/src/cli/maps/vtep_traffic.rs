@@ -3,7 +3,6 @@
 use super::Source;
 use crate::cli::{
     counters::Sums,
-    format::address,
     sheet::{Column, Sheet},
 };
 
@@ -22,8 +21,8 @@ pub(super) fn sheet(source: &Source<'_>) -> anyhow::Result<Sheet> {
     for (index, traffic) in Sums::read(&source.maps, &source.view.contents)?.vteps {
         let vtep = source.view.contents.vteps.get(&index);
         sheet.row([
-            vtep.map(|vtep| address(vtep.remote_be).to_string()).into(),
-            vtep.map(|vtep| address(vtep.local_be).to_string()).into(),
+            vtep.map(|vtep| vtep.remote().to_string()).into(),
+            vtep.map(|vtep| vtep.local().to_string()).into(),
             traffic.encapsulated.packets.into(),
             traffic.encapsulated.bytes.into(),
             traffic.decapsulated.packets.into(),

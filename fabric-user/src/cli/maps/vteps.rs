@@ -6,7 +6,6 @@ use fabric_common::schema::fdb::KIND_REMOTE;
 use serde_json::json;
 
 use crate::cli::{
-    format::address,
     sheet::{Cell, Column, Sheet},
     view::View,
 };
@@ -24,7 +23,7 @@ const COLUMNS: &[Column] = &[
 pub(in crate::cli) fn sheet(view: &View) -> Sheet {
     let mut sheet = Sheet::new(COLUMNS, "no remote VTEP is known");
     let mut vteps: Vec<_> = view.contents.vteps.iter().collect();
-    vteps.sort_by_key(|(_, vtep)| (address(vtep.remote_be), address(vtep.local_be)));
+    vteps.sort_by_key(|(_, vtep)| (vtep.remote(), vtep.local()));
     let mut macs: BTreeMap<u32, usize> = BTreeMap::new();
     for entry in view.contents.fdb.iter().filter(|entry| entry.kind == KIND_REMOTE) {
         *macs.entry(entry.index).or_default() += 1;
@@ -37,8 +36,8 @@ pub(in crate::cli) fn sheet(view: &View) -> Sheet {
             Cell::new(ports.join(", "), json!(ports))
         };
         sheet.row([
-            address(vtep.remote_be).to_string().into(),
-            address(vtep.local_be).to_string().into(),
+            vtep.remote().to_string().into(),
+            vtep.local().to_string().into(),
             macs.get(index).copied().unwrap_or(0).into(),
             via,
             Some(vtep.group).filter(|group| *group != 0).into(),

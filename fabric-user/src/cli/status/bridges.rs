@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use fabric_common::schema::fdb::{KIND_LOCAL, KIND_REMOTE};
 
 use crate::cli::{
-    format::address,
     sheet::{Column, Sheet},
     view::View,
 };
@@ -49,7 +48,7 @@ pub(super) fn sheet(view: &View) -> Sheet {
     let mut sheet = Sheet::new(COLUMNS, "no bridge is accelerated");
     for (index, domain) in &view.contents.domains {
         let members = members.remove(index).unwrap_or_default();
-        let local = (domain.vni != 0).then(|| address(domain.local_be).to_string());
+        let local = view.local(*index).map(|local| local.to_string());
         sheet.row([
             view.bridge_name(domain).into(),
             view.vni(*index),

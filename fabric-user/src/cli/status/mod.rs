@@ -3,6 +3,7 @@
 mod bridges;
 mod health;
 mod ports;
+mod underlay;
 
 use std::process::ExitCode;
 
@@ -14,6 +15,7 @@ use super::{
     print::{self, Style},
 };
 use health::{Daemon, Health};
+use underlay::{Underlay, failover};
 
 /// Arguments of `fabricctl status`.
 #[derive(Debug, clap::Args)]
@@ -41,11 +43,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let ports = ports::sheet(&view, &programs, health.daemon.state.as_ref(), health.idle());
     let bridges = bridges::sheet(&view);
     let vteps = vtep_sheet(&view);
+    let underlay = Underlay::of(&view, &maps);
     let (problems, unresolved) = health.daemon.complaints();
     if args.style.json {
         let mut value = health.json();
         value["instance"] = json!(chosen.name());
         value["namespace"] = json!(view.interfaces.namespace);
+        value["underlay"] = underlay.json();
+        let liveness = health.daemon.state.as_ref().map(|state| state.liveness);
+        value["failover"] = json!(liveness);
         value["ports"] = ports.json();
         value["bridges"] = bridges.json();
         value["vteps"] = vteps.json();
@@ -56,7 +62,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let namespace = view.interfaces.namespace.as_deref();
     let place = namespace.map(|name| format!(", network namespace {name}")).unwrap_or_default();
-    let mut text = format!("instance   {}{place}\n{}", chosen.name(), health.text());
+    let mut text =
+        format!("instance   {}{place}\n{}{}", chosen.name(), health.text(), underlay.text());
+    if let Some(state) = &health.daemon.state {
+        text.push_str(&failover(&view, &state.liveness));
+    }
     for sheet in [&ports, &bridges, &vteps] {
         text.push('\n');
         text.push_str(&sheet.text(args.style.look()));

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::{
     cli::{
         interfaces::Interface,
-        maps::role,
+        maps::{families, role},
         sheet::{Cell, Column, Sheet},
         view::View,
     },
@@ -22,6 +22,7 @@ const COLUMNS: &[Column] = &[
     Column::text("role", "ROLE"),
     Column::text("link", "LINK"),
     Column::text("mode", "MODE"),
+    Column::text("routes", "ROUTES"),
     Column::text("accelerated", "ACCELERATED").wrapped(),
     Column::json_only("why_not"),
     Column::number("ifindex", "IFINDEX").detail(),
@@ -58,6 +59,7 @@ pub(super) fn sheet(
         sheet.row(row(
             view.interfaces.name(port.ifindex),
             role(port.role).into(),
+            families(port.flags),
             interface,
             why_not(interface, programs).or_else(|| idle.map(str::to_owned)),
         ));
@@ -75,12 +77,18 @@ pub(super) fn sheet(
         // Said by the column already.
         let prefix = format!("port {name} is left to the kernel: ");
         let why = why.strip_prefix(&prefix).unwrap_or(&why).to_owned();
-        sheet.row(row(name, Cell::none(), interface, Some(why)));
+        sheet.row(row(name, Cell::none(), Cell::none(), interface, Some(why)));
     }
     sheet
 }
 
-fn row(name: String, role: Cell, interface: Option<&Interface>, why: Option<String>) -> [Cell; 8] {
+fn row(
+    name: String,
+    role: Cell,
+    routes: Cell,
+    interface: Option<&Interface>,
+    why: Option<String>,
+) -> [Cell; 9] {
     let xdp = interface.and_then(|interface| interface.xdp);
     let accelerated = match &why {
         None => Cell::new("yes", json!(true)),
@@ -91,6 +99,7 @@ fn row(name: String, role: Cell, interface: Option<&Interface>, why: Option<Stri
         role,
         interface.map(link).into(),
         xdp.map(|xdp| xdp.mode.name()).into(),
+        routes,
         accelerated,
         why.into(),
         interface.map(|interface| interface.link.ifindex).into(),
@@ -120,7 +129,7 @@ fn why_not(interface: Option<&Interface>, programs: &BTreeMap<u32, String>) -> O
 
 #[cfg(test)]
 mod tests {
-    use fabric_common::schema::ports::{Port, ROLE_ACCESS};
+    use fabric_common::schema::ports::{FLAG_ROUTE4, FLAG_ROUTE6, Port, ROLE_ACCESS};
 
     use super::*;
     use crate::cli::{
@@ -136,7 +145,7 @@ mod tests {
             ports: [
                 (1, port(4, ROLE_ACCESS)),
                 (2, port(5, ROLE_ACCESS)),
-                (3, port(3, ROLE_UPLINK)),
+                (3, Port { flags: FLAG_ROUTE4 | FLAG_ROUTE6, ..port(3, ROLE_UPLINK) }),
             ]
             .into(),
             ..Contents::default()
@@ -160,11 +169,11 @@ mod tests {
         assert_eq!(idle.json()[0]["why_not"], json!("bypass is on"));
         let text = ports.text(Look::default());
         let expected = "\
-PORT  ROLE    LINK  MODE    ACCELERATED
-swp1  uplink  up    native  yes
-h1    access  up    native  no: another XDP program is on it
-if5   access  -     -       no: the interface has gone
-h3    -       up    -       no: its driver has no native XDP
+PORT  ROLE    LINK  MODE    ROUTES      ACCELERATED
+swp1  uplink  up    native  IPv4, IPv6  yes
+h1    access  up    native  -           no: another XDP program is on it
+if5   access  -     -       -           no: the interface has gone
+h3    -       up    -       -           no: its driver has no native XDP
 ";
         assert_eq!(text, expected);
     }

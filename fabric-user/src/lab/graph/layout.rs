@@ -15,11 +15,14 @@ const SITE_HEAD: f64 = 34.0;
 /// Room between two sites, for the labels of the links between them.
 const SITE_GAP: f64 = 210.0;
 const CARD_WIDTH: f64 = 156.0;
-const SPINE_HEIGHT: f64 = 56.0;
+const SPINE_HEIGHT: f64 = 78.0;
 const LEAF_HEIGHT: f64 = 92.0;
+const SERVER_HEIGHT: f64 = 72.0;
 const CARD_GAP: f64 = 30.0;
 /// Room for the links between the tiers.
 const TIER_GAP: f64 = 150.0;
+/// Room for the links between leafs, or the last of their hosts, and servers.
+const SERVER_GAP: f64 = 80.0;
 /// Least room between two ports of a card, so that their names do not touch.
 const PORT_PITCH: f64 = 40.0;
 const HOST_TOP: f64 = 22.0;
@@ -75,7 +78,7 @@ pub(super) struct Layout {
     pub(super) height: f64,
     /// Sites in the order of the topology, with their names.
     pub(super) sites: Vec<(String, Rect)>,
-    /// Switches, by their index in the topology.
+    /// Switches and servers, by their index in the topology.
     pub(super) cards: Vec<Rect>,
     /// Hosts, by their index in the topology.
     pub(super) hosts: Vec<Rect>,
@@ -115,12 +118,13 @@ fn place(topology: &Topology) -> (Vec<Rect>, Vec<Rect>, Vec<(String, Rect)>) {
     let top = MARGIN + TITLE;
     let mut x = MARGIN;
     for (number, &site) in names.iter().enumerate() {
-        let (spines, lower) = rows(topology, site, number * 2 < names.len());
+        let Rows { spines, lower, servers } = rows(topology, site, number * 2 < names.len());
         let row_width = |row: &[usize]| {
             row.iter().map(|&index| card_width(topology, &topology.switches[index])).sum::<f64>()
                 + CARD_GAP * f64::from(u32::try_from(row.len().max(1) - 1).unwrap_or(0))
         };
-        let inner = row_width(&spines).max(row_width(&lower)).max(CARD_WIDTH);
+        let inner = [&spines, &lower, &servers].map(|row| row_width(row));
+        let inner = inner.into_iter().fold(CARD_WIDTH, f64::max);
         let mut put = |row: &[usize], y: f64, h: f64| {
             let mut at = x + SITE_PADDING + (inner - row_width(row)) / 2.0;
             for &index in row {
@@ -133,6 +137,9 @@ fn place(topology: &Topology) -> (Vec<Rect>, Vec<Rect>, Vec<(String, Rect)>) {
         let leaf_y = spine_y + SPINE_HEIGHT + TIER_GAP;
         put(&spines, spine_y, SPINE_HEIGHT);
         put(&lower, leaf_y, LEAF_HEIGHT);
+        let most = lower.iter().map(|&leaf| hosts_of(topology, leaf)).max().unwrap_or(0);
+        let column = f64::from(u32::try_from(most).unwrap_or(0)) * (HOST_HEIGHT + HOST_GAP);
+        put(&servers, leaf_y + LEAF_HEIGHT + column + SERVER_GAP, SERVER_HEIGHT);
         sites.push((site.to_owned(), Rect { x, y: top, w: inner + 2.0 * SITE_PADDING, h: 0.0 }));
         x += inner + 2.0 * SITE_PADDING + SITE_GAP;
     }
@@ -155,20 +162,45 @@ fn place(topology: &Topology) -> (Vec<Rect>, Vec<Rect>, Vec<(String, Rect)>) {
     (cards, hosts, sites)
 }
 
-/// Spines of a site, and the row below. Borders stand on the side where the other sites are.
-fn rows(topology: &Topology, site: &str, borders_right: bool) -> (Vec<usize>, Vec<usize>) {
+/// The rows of a site from top to bottom, as indexes in the topology.
+struct Rows {
+    spines: Vec<usize>,
+    lower: Vec<usize>,
+    servers: Vec<usize>,
+}
+
+/// Spines, the row below, servers. Borders stand on the side where the other sites are.
+fn rows(topology: &Topology, site: &str, borders_right: bool) -> Rows {
     let of = |function: Function| {
         let switches = topology.switches.iter().enumerate();
         switches
             .filter(move |(_, switch)| switch.site == site && switch.function == function)
             .map(|(index, _)| index)
     };
-    let lower = if borders_right {
+    let lower: Vec<usize> = if borders_right {
         of(Function::Leaf).chain(of(Function::Border)).collect()
     } else {
         of(Function::Border).chain(of(Function::Leaf)).collect()
     };
-    (of(Function::Spine).collect(), lower)
+    let mut servers: Vec<usize> = of(Function::Server).collect();
+    // Below their leafs.
+    let leaf_of = |&server: &usize| {
+        let name = &topology.switches[server].name;
+        let leaf = topology.links_of(name).next().map(|(_, leaf)| leaf.node.clone());
+        lower_position(topology, &lower, leaf.as_deref())
+    };
+    servers.sort_by_key(leaf_of);
+    Rows { spines: of(Function::Spine).collect(), lower, servers }
+}
+
+fn lower_position(topology: &Topology, lower: &[usize], leaf: Option<&str>) -> usize {
+    let is_it = |&index: &usize| Some(topology.switches[index].name.as_str()) == leaf;
+    lower.iter().position(is_it).unwrap_or(lower.len())
+}
+
+fn hosts_of(topology: &Topology, leaf: usize) -> usize {
+    let name = &topology.switches[leaf].name;
+    topology.hosts.iter().filter(|host| host.switch.node == *name).count()
 }
 
 fn card_width(topology: &Topology, switch: &Switch) -> f64 {

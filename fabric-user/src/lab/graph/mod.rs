@@ -22,6 +22,20 @@ mod tests {
         Topology::parse("two-sites", picture, inventory).expect("valid")
     }
 
+    fn anycast() -> Topology {
+        let picture = include_str!("../../../../topologies/anycast.dot");
+        let inventory = include_str!("../../../../topologies/anycast.toml");
+        Topology::parse("anycast", picture, inventory).expect("valid")
+    }
+
+    #[test]
+    fn servers_are_drawn_with_their_services() {
+        let text = svg(&anycast());
+        for word in ["srv08", "8 servers", ">dns<", "AS 65214"] {
+            assert!(text.contains(word), "{word}");
+        }
+    }
+
     #[test]
     fn every_node_port_and_label_is_in_the_picture() {
         let topology = two_sites();
@@ -45,8 +59,13 @@ mod tests {
 
     #[test]
     fn nothing_overlaps_and_everything_is_inside() {
-        let topology = two_sites();
-        let layout = Layout::of(&topology);
+        for topology in [two_sites(), anycast()] {
+            nothing_overlaps(&topology);
+        }
+    }
+
+    fn nothing_overlaps(topology: &Topology) {
+        let layout = Layout::of(topology);
         let mut boxes: Vec<layout::Rect> = layout.cards.clone();
         boxes.extend(&layout.hosts);
         for (index, a) in boxes.iter().enumerate() {

@@ -58,14 +58,25 @@ fn title(out: &mut String, topology: &Topology) -> fmt::Result {
     let count = |number: usize, noun: &str| {
         format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
     };
+    let is_server = |node: &&Switch| node.function == Function::Server;
+    let servers = topology.switches.iter().filter(is_server).count();
     let facts = [
         count(topology.sites().len(), "site"),
-        count(topology.switches.len(), "switch").replace("switchs", "switches"),
+        count(topology.switches.len() - servers, "switch").replace("switchs", "switches"),
+        count(servers, "server"),
         count(topology.hosts.len(), "host"),
         count(topology.networks.len(), "network"),
     ];
     text(out, MARGIN, MARGIN + 18.0, 24.0, INK, "font-weight=\"700\"", &topology.name)?;
-    text(out, MARGIN, MARGIN + 40.0, 13.0, FAINT, "", &facts.join(" · "))
+    text(
+        out,
+        MARGIN,
+        MARGIN + 40.0,
+        13.0,
+        FAINT,
+        "",
+        &facts.join(" · ").replace(" · 0 servers", ""),
+    )
 }
 
 fn site(out: &mut String, name: &str, area: &Rect) -> fmt::Result {
@@ -122,6 +133,7 @@ fn switch_card(out: &mut String, topology: &Topology, switch: &Switch, card: &Re
     let (fill, edge) = match switch.function {
         Function::Spine => ("#eef2ff", "#6366f1"),
         Function::Border => ("#fff7ed", "#ea8c2d"),
+        Function::Server => ("#fdf4ff", "#a855f7"),
         Function::Leaf | Function::Host => ("#ecfdf5", "#10a37f"),
     };
     rect(out, card, 10.0, fill, edge, 1.6)?;
@@ -132,6 +144,11 @@ fn switch_card(out: &mut String, topology: &Topology, switch: &Switch, card: &Re
     text(out, left, card.y + 42.0, 11.5, FAINT, "", &format!("AS {}", switch.asn))?;
     let address = switch.loopback.to_string();
     text(out, card.x + card.w - 14.0, card.y + 42.0, 11.5, FAINT, "text-anchor=\"end\"", &address)?;
+    let services: Vec<&str> =
+        topology.services_of(&switch.name).map(|service| service.name.as_str()).collect();
+    if !services.is_empty() {
+        text(out, left, card.y + card.h - 12.0, 11.5, edge, "", &services.join(", "))?;
+    }
     let mut x = left;
     let y = card.y + card.h - 28.0;
     for name in &switch.networks {
@@ -182,12 +199,9 @@ fn host_trunk(
         if host.switch.node != switch.name {
             continue;
         }
-        let Some(network) = topology.network(&host.network) else {
-            continue;
-        };
         let y = area.y + area.h / 2.0;
         line(out, Point { x, y: card.y + card.h }, Point { x, y }, WIRE, 1.6)?;
-        line(out, Point { x, y }, Point { x: area.x, y }, colour(topology, network), 1.6)?;
+        line(out, Point { x, y }, Point { x: area.x, y }, tint(topology, host), 1.6)?;
         let middle = card.x + 12.0 + (HOST_INDENT - 12.0) / 2.0;
         text(out, middle, y - 4.0, 9.5, FAINT, "text-anchor=\"middle\"", &host.switch.port)?;
     }
@@ -195,7 +209,7 @@ fn host_trunk(
 }
 
 fn host_card(out: &mut String, topology: &Topology, host: &Host, card: &Rect) -> fmt::Result {
-    let tint = topology.network(&host.network).map_or(FAINT, |network| colour(topology, network));
+    let tint = tint(topology, host);
     rect(out, card, 7.0, "#ffffff", tint, 1.3)?;
     text(out, card.x + 10.0, card.y + 16.0, 12.0, INK, "font-weight=\"600\"", &host.name)?;
     text(out, card.x + 10.0, card.y + 30.0, 10.5, tint, "", &host.address.to_string())
@@ -234,6 +248,12 @@ fn places(topology: &Topology, network: &Network) -> String {
             .any(|switch| switch.site == site && switch.networks.contains(&network.name))
     };
     topology.sites().into_iter().filter(|site| here(site)).collect::<Vec<_>>().join(" and ")
+}
+
+/// The colour of a host's network; on a routed port it has none.
+fn tint(topology: &Topology, host: &Host) -> &'static str {
+    let network = host.network().and_then(|name| topology.network(name));
+    network.map_or(FAINT, |network| colour(topology, network))
 }
 
 fn colour(topology: &Topology, network: &Network) -> &'static str {

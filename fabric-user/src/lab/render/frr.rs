@@ -1,4 +1,8 @@
-//! `frr.conf`: BGP unnumbered on every link, IPv4 unicast for the loopbacks, and EVPN.
+//! `frr.conf`: BGP unnumbered on every link; IPv4 and IPv6 unicast for loopbacks, the subnets of
+//! routed ports and services; EVPN; BFD.
+//!
+//! A server has an AS of its own, so that the paths to all servers of a service are equally long
+//! where they should be: its own rack is nearer than the site, and the site nearer than another one.
 //!
 //! How EVPN crosses from site to site is a choice of the fabric. Hop by hop, through the borders,
 //! every link carries EVPN. Each bgpd on the way keeps a route for 50 ms before it passes it on
@@ -8,15 +12,23 @@
 //! route has no longer way round to come back by.
 
 use std::fmt::{self, Write as _};
+use std::net::IpAddr;
 
-use crate::lab::topology::{Switch, Topology};
+use crate::lab::topology::{Bfd, Function, Prefixed, Switch, Topology};
 
 /// Peer group of the links inside a site.
 const FABRIC: &str = "FABRIC";
 /// Peer group of the links to other sites.
 const DCI: &str = "DCI";
+/// Peer group of a leaf's servers.
+const SERVERS: &str = "SERVERS";
 /// Peer group of the spines of other sites.
 const OVERLAY: &str = "OVERLAY";
+
+/// The profile of BFD sessions.
+const BFD_PROFILE: &str = "LINK";
+/// Routes that began here, by their empty AS path: a server with two leafs is no way between them.
+const OWN: &str = "OWN";
 
 /// Seconds for which zebra keeps a nexthop group that no route uses. A group in use again is taken
 /// for installed, but the kernel has shrunk it if a link went down meanwhile, and with FRR's own 180
@@ -32,25 +44,30 @@ pub fn frr_conf(topology: &Topology, node: &Switch) -> String {
 }
 
 /// The neighbours of a switch by peer group.
+#[derive(Default)]
 struct Neighbours<'a> {
     fabric: Vec<&'a str>,
     dci: Vec<&'a str>,
+    servers: Vec<&'a str>,
     overlay: Vec<std::net::Ipv4Addr>,
 }
 
 fn neighbours<'a>(topology: &'a Topology, node: &'a Switch) -> Neighbours<'a> {
-    let (mut fabric, mut dci) = (Vec::new(), Vec::new());
+    let mut neighbours = Neighbours::default();
     for (own, peer) in topology.links_of(&node.name) {
-        let same_site =
-            topology.switch(&peer.node).is_some_and(|neighbour| neighbour.site == node.site);
-        if same_site { &mut fabric } else { &mut dci }.push(own.port.as_str());
+        let group = match topology.switch(&peer.node) {
+            Some(peer) if peer.function == Function::Server => &mut neighbours.servers,
+            Some(peer) if peer.site == node.site => &mut neighbours.fabric,
+            _ => &mut neighbours.dci,
+        };
+        group.push(own.port.as_str());
     }
-    let overlay = topology.evpn_peers(node).map(|peer| peer.loopback).collect();
-    Neighbours { fabric, dci, overlay }
+    neighbours.overlay = topology.evpn_peers(node).map(|peer| peer.loopback).collect();
+    neighbours
 }
 
 fn write_all(text: &mut String, topology: &Topology, node: &Switch) -> fmt::Result {
-    let Neighbours { fabric, dci, overlay } = neighbours(topology, node);
+    let Neighbours { fabric, dci, servers, overlay } = neighbours(topology, node);
     write!(
         text,
         "\
@@ -61,19 +78,37 @@ log syslog informational
 service integrated-vtysh-config
 zebra nexthop-group keep {KEEP_GROUPS}
 !
+",
+        name = node.name,
+    )?;
+    if let Some(timers) = &topology.fabric.bfd {
+        bfd(text, timers)?;
+    }
+    let is_server = node.function == Function::Server;
+    if is_server {
+        writeln!(text, "bgp as-path access-list {OWN} seq 5 permit ^$\n!")?;
+    }
+    write!(
+        text,
+        "\
 router bgp {asn}
  bgp router-id {loopback}
  no bgp default ipv4-unicast
  bgp bestpath as-path multipath-relax
  coalesce-time 0
 ",
-        name = node.name,
         asn = node.asn,
         loopback = node.loopback,
     )?;
-    for (group, ports) in [(FABRIC, &fabric), (DCI, &dci)] {
+    for (group, ports) in [(FABRIC, &fabric), (DCI, &dci), (SERVERS, &servers)] {
         if !ports.is_empty() {
             peer_group(text, group)?;
+            if topology.fabric.bfd.is_some() {
+                writeln!(
+                    text,
+                    " neighbor {group} bfd\n neighbor {group} bfd profile {BFD_PROFILE}"
+                )?;
+            }
         }
         for port in ports {
             writeln!(text, " neighbor {port} interface peer-group {group}")?;
@@ -87,20 +122,71 @@ router bgp {asn}
     for peer in &overlay {
         writeln!(text, " neighbor {peer} peer-group {OVERLAY}")?;
     }
+    writeln!(text, " !")?;
 
     let shared = shares_as(topology, node);
-    let underlay = [(FABRIC, !fabric.is_empty()), (DCI, !dci.is_empty())];
-    writeln!(text, " !\n address-family ipv4 unicast\n  network {}/32", node.loopback)?;
-    activate(text, &underlay, shared)?;
-    writeln!(text, "  maximum-paths 64\n exit-address-family\n !")?;
+    let underlay =
+        [(FABRIC, !fabric.is_empty()), (DCI, !dci.is_empty()), (SERVERS, !servers.is_empty())];
+    for (family, wanted, is_ipv6) in [("ipv4", true, false), ("ipv6", topology.has_ipv6(), true)] {
+        if !wanted {
+            continue;
+        }
+        writeln!(text, " address-family {family} unicast")?;
+        for prefix in announced(topology, node).filter(|it| it.address.is_ipv6() == is_ipv6) {
+            writeln!(text, "  network {prefix}")?;
+        }
+        activate(text, &underlay, shared)?;
+        if is_server {
+            writeln!(text, "  neighbor {FABRIC} filter-list {OWN} out")?;
+        }
+        writeln!(text, "  maximum-paths 64\n exit-address-family\n !")?;
+    }
 
-    let dci_carries_evpn = !topology.fabric.evpn_between_spines && !dci.is_empty();
-    let evpn =
-        [(FABRIC, !fabric.is_empty()), (DCI, dci_carries_evpn), (OVERLAY, !overlay.is_empty())];
-    writeln!(text, " address-family l2vpn evpn")?;
-    activate(text, &evpn, shared)?;
-    vnis(text, topology, node)?;
-    writeln!(text, " exit-address-family\nexit\n!")
+    if !is_server && !topology.networks.is_empty() {
+        let dci_carries_evpn = !topology.fabric.evpn_between_spines && !dci.is_empty();
+        let evpn =
+            [(FABRIC, !fabric.is_empty()), (DCI, dci_carries_evpn), (OVERLAY, !overlay.is_empty())];
+        writeln!(text, " address-family l2vpn evpn")?;
+        activate(text, &evpn, shared)?;
+        vnis(text, topology, node)?;
+        writeln!(text, " exit-address-family")?;
+    }
+    writeln!(text, "exit\n!")
+}
+
+fn bfd(text: &mut String, timers: &Bfd) -> fmt::Result {
+    write!(
+        text,
+        "\
+bfd
+ profile {BFD_PROFILE}
+  detect-multiplier {multiplier}
+  transmit-interval {transmit}
+  receive-interval {receive}
+ exit
+ !
+exit
+!
+",
+        multiplier = timers.multiplier,
+        transmit = timers.transmit_ms,
+        receive = timers.receive_ms,
+    )
+}
+
+/// What a node announces by itself: its loopbacks, its services, the subnets of its routed ports.
+fn announced<'a>(
+    topology: &'a Topology,
+    node: &'a Switch,
+) -> impl Iterator<Item = Prefixed> + use<'a> {
+    let single = |address: IpAddr| Prefixed::new(address, if address.is_ipv4() { 32 } else { 128 });
+    let loopbacks =
+        [Some(IpAddr::V4(node.loopback)), node.loopback6.map(IpAddr::V6)].into_iter().flatten();
+    let services =
+        topology.services_of(&node.name).flat_map(|service| service.addresses.iter().copied());
+    let hosts = topology.hosts.iter().filter(|host| host.switch.node == node.name);
+    let subnets = hosts.flat_map(|host| host.subnets().iter().map(|subnet| subnet.host.subnet()));
+    loopbacks.chain(services).map(single).chain(subnets)
 }
 
 fn peer_group(text: &mut String, group: &str) -> fmt::Result {
@@ -198,6 +284,47 @@ mod tests {
         assert!(border.contains(" neighbor swp31 interface peer-group DCI\n"));
         assert!(family(&border, "ipv4 unicast").contains(&"neighbor DCI activate"));
         assert!(!family(&border, "l2vpn evpn").contains(&"neighbor DCI activate"));
+    }
+
+    fn anycast(node: &str) -> String {
+        let picture = include_str!("../../../../topologies/anycast.dot");
+        let inventory = include_str!("../../../../topologies/anycast.toml");
+        let topology = Topology::parse("anycast", picture, inventory).expect("valid");
+        frr_conf(&topology, topology.switch(node).expect("drawn"))
+    }
+
+    #[test]
+    fn a_server_announces_its_services_and_what_it_hears_to_nobody() {
+        let server = anycast("srv01");
+        let [ipv4, ipv6] = ["ipv4 unicast", "ipv6 unicast"].map(|name| family(&server, name));
+        assert!(ipv4.contains(&"network 10.99.0.1/32"), "{ipv4:?}");
+        assert!(ipv6.contains(&"network fd00:99::1/128"), "{ipv6:?}");
+        for family in [ipv4, ipv6] {
+            assert!(family.contains(&"neighbor FABRIC filter-list OWN out"), "{family:?}");
+        }
+        assert!(server.contains("bgp as-path access-list OWN seq 5 permit ^$\n"));
+        assert!(!server.contains("evpn"), "nothing is stretched");
+    }
+
+    #[test]
+    fn a_leaf_announces_the_subnets_of_its_routed_ports() {
+        let leaf = anycast("leaf03");
+        assert!(family(&leaf, "ipv4 unicast").contains(&"network 10.1.13.0/24"));
+        assert!(family(&leaf, "ipv6 unicast").contains(&"network fd00:1:13::/64"));
+        assert!(anycast("leaf01").contains(" neighbor swp11 interface peer-group SERVERS\n"));
+    }
+
+    #[test]
+    fn bfd_watches_every_link_where_the_inventory_wants_it() {
+        let watched = format!("{INVENTORY}\n[fabric]\nbfd = {{ transmit_ms = 20 }}\n");
+        let border = rendered(&watched, "border01");
+        for line in [" neighbor FABRIC bfd profile LINK", " neighbor DCI bfd profile LINK"] {
+            assert!(border.contains(line), "{line}");
+        }
+        assert!(border.contains("  detect-multiplier 3\n  transmit-interval 20\n"));
+        assert!(!rendered(&watched, "spine01").contains("neighbor OVERLAY bfd"));
+        assert!(!rendered(INVENTORY, "border01").contains("bfd"));
+        assert!(!rendered(INVENTORY, "border01").contains("ipv6 unicast"));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Interface commands: the underlay, and for each network one vxlan device on a plain bridge that
 //! is its own SVI.
 
-use crate::lab::topology::{Host, Network, Switch, Topology};
+use std::net::IpAddr;
+
+use crate::lab::topology::{Attachment, Function, Host, Network, Subnet, Switch, Topology};
 
 /// Commands and settings of one device, in the order in which they are applied.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,43 +18,107 @@ pub struct Configuration {
     pub sysctls_after: Vec<(String, String)>,
 }
 
-/// Sysctls of every switch: routing, both halves of ECMP, and what BGP unnumbered needs.
-const SWITCH_SYSCTLS: [(&str, &str); 10] = [
-    ("net.ipv4.ip_forward", "1"),
-    ("net.ipv6.conf.all.forwarding", "1"),
+/// Sysctls of every node that speaks BGP: both halves of ECMP, and what BGP unnumbered needs.
+const SPEAKER_SYSCTLS: [(&str, &str); 8] = [
     // Hash ports as well: the outer UDP source port carries the inner flow.
     ("net.ipv4.fib_multipath_hash_policy", "1"),
+    ("net.ipv6.fib_multipath_hash_policy", "1"),
     ("net.ipv4.conf.all.ignore_routes_with_linkdown", "1"),
     ("net.ipv4.conf.default.ignore_routes_with_linkdown", "1"),
+    ("net.ipv6.conf.all.ignore_routes_with_linkdown", "1"),
+    ("net.ipv6.conf.default.ignore_routes_with_linkdown", "1"),
     // An unnumbered link has no subnet that a source address could be checked against.
     ("net.ipv4.conf.all.rp_filter", "0"),
     ("net.ipv4.conf.default.rp_filter", "0"),
+];
+
+/// Sysctls of every switch beyond that.
+const SWITCH_SYSCTLS: [(&str, &str); 5] = [
+    ("net.ipv4.ip_forward", "1"),
+    ("net.ipv6.conf.all.forwarding", "1"),
     // A bridged frame is not the business of the switch's own firewall, and each would pay for it.
     ("net.bridge.bridge-nf-call-iptables", "0"),
     ("net.bridge.bridge-nf-call-ip6tables", "0"),
     ("net.bridge.bridge-nf-call-arptables", "0"),
 ];
 
-/// Configuration of a switch. Ports are expected to be there and down.
+/// Sysctls of every server beyond that: it does not route, and its routes come from BGP and not
+/// from the router advertisements by which BGP unnumbered finds its neighbours.
+const SERVER_SYSCTLS: [(&str, &str); 2] =
+    [("net.ipv6.conf.all.accept_ra", "0"), ("net.ipv6.conf.default.accept_ra", "0")];
+
+/// Configuration of a switch or server. Ports are expected to be there and down.
 pub fn switch(topology: &Topology, node: &Switch) -> Configuration {
-    let mut configuration =
-        Configuration { sysctls_before: owned(&SWITCH_SYSCTLS), ..Configuration::default() };
+    let of_function: &[(&str, &str)] = match node.function {
+        Function::Server => &SERVER_SYSCTLS,
+        _ => &SWITCH_SYSCTLS,
+    };
+    let mut configuration = Configuration {
+        sysctls_before: owned(&[&SPEAKER_SYSCTLS, of_function].concat()),
+        ..Configuration::default()
+    };
+    // With the same seed everywhere, a spine would send all flows of a leaf's one half the same way.
+    let seed = ("net.ipv4.fib_multipath_hash_seed".to_owned(), hash_seed(&node.name).to_string());
+    configuration.sysctls_before.push(seed);
     let ip = &mut configuration.ip;
     ip.push("link set lo up".to_owned());
+    // The first address is the one that the node's own packets have.
     ip.push(format!("address add {}/32 dev lo", node.loopback));
-    for (own, _) in topology.links_of(&node.name) {
-        let mtu = topology.fabric.underlay_mtu;
-        ip.push(format!("link set {} mtu {mtu} up", own.port));
+    ip.extend(node.loopback6.map(|loopback| format!("address add {loopback}/128 dev lo")));
+    for service in topology.services_of(&node.name) {
+        ip.extend(service.addresses.iter().map(|&address| service_address(address)));
+    }
+    for link in &topology.links {
+        for end in [&link.a, &link.b].into_iter().filter(|end| end.node == node.name) {
+            ip.push(format!("link set {} mtu {} up", end.port, topology.mtu_of(link)));
+        }
     }
     for network in networks(topology, node) {
         bridge_domain(topology, node, network, &mut configuration);
     }
     for host in topology.hosts.iter().filter(|host| host.switch.node == node.name) {
-        if let Some(network) = topology.network(&host.network) {
-            configuration.ip.push(access_port(topology, &host.switch.port, network));
+        match &host.attachment {
+            Attachment::Network(name) => configuration.ip.extend(
+                topology
+                    .network(name)
+                    .map(|network| access_port(topology, &host.switch.port, network)),
+            ),
+            Attachment::Routed(subnets) => {
+                configuration.ip.extend(routed_port(topology, &host.switch.port, subnets));
+            }
         }
     }
     configuration
+}
+
+/// A seed for the kernel's choice among several next hops, in both families: FNV-1a of the name,
+/// which stays over restarts. Kernels before 6.11 have one that is random, the same for all
+/// namespaces of a machine.
+fn hash_seed(node: &str) -> u32 {
+    let hash = node
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    // 0 means the kernel's own.
+    hash.max(1)
+}
+
+/// The `ip` line that gives a server the address of a service. A server says nothing by itself
+/// under such an address: the answer could go to another one.
+pub fn service_address(address: IpAddr) -> String {
+    match address {
+        // The loopback was there first.
+        IpAddr::V4(address) => format!("address add {address}/32 dev lo"),
+        IpAddr::V6(address) => format!("address add {address}/128 dev lo preferred_lft 0"),
+    }
+}
+
+/// The `ip` lines that make a port a routed one.
+fn routed_port(topology: &Topology, port: &str, subnets: &[Subnet]) -> Vec<String> {
+    let mut lines = vec![format!("link set {port} mtu {} up", topology.fabric.host_mtu)];
+    lines.extend(subnets.iter().map(|Subnet { host, gateway }| {
+        format!("address add {gateway}/{} dev {port}", host.length)
+    }));
+    lines
 }
 
 /// The `ip` line that makes a port an access port of a network.
@@ -102,11 +168,20 @@ pub fn host(topology: &Topology, node: &Host) -> Configuration {
         "link set {port} address {} mtu {} up",
         node.end.mac, topology.fabric.host_mtu
     ));
-    if let Some(network) = topology.network(&node.network) {
-        configuration
-            .ip
-            .push(format!("address add {} dev {port}", node.address_with_prefix(network)));
-        configuration.ip.push(format!("route add default via {}", network.gateway));
+    match &node.attachment {
+        Attachment::Network(name) => {
+            if let Some(network) = topology.network(name) {
+                let address = network.host_address(node);
+                configuration.ip.push(format!("address add {address} dev {port}"));
+                configuration.ip.push(format!("route add default via {}", network.gateway));
+            }
+        }
+        Attachment::Routed(subnets) => {
+            for Subnet { host, gateway } in subnets {
+                configuration.ip.push(format!("address add {host} dev {port}"));
+                configuration.ip.push(format!("route add default via {gateway}"));
+            }
+        }
     }
     configuration
 }

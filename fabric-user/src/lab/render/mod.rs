@@ -7,9 +7,9 @@ mod interfaces;
 use std::fmt::Write as _;
 
 pub use self::frr::frr_conf;
-pub use self::interfaces::{Configuration, access_port, host, switch};
+pub use self::interfaces::{Configuration, access_port, host, service_address, switch};
 
-use super::topology::{Switch, Topology};
+use super::topology::{Attachment, Switch, Topology};
 
 /// The configuration of a switch as a person reads it: commands, then `frr.conf`.
 pub fn switch_text(topology: &Topology, node: &Switch) -> String {
@@ -34,10 +34,12 @@ pub fn switch_text(topology: &Topology, node: &Switch) -> String {
 
 /// The configuration of a host as a person reads it.
 pub fn host_text(topology: &Topology, node: &super::topology::Host) -> String {
-    let mut text = format!(
-        "# {} (host in network {}, behind {} {})\n\n",
-        node.name, node.network, node.switch.node, node.switch.port
-    );
+    let place = match &node.attachment {
+        Attachment::Network(name) => format!("host in network {name}"),
+        Attachment::Routed(_) => "host on a routed port".to_owned(),
+    };
+    let mut text =
+        format!("# {} ({place}, behind {} {})\n\n", node.name, node.switch.node, node.switch.port);
     push_commands(&mut text, &host(topology, node));
     text
 }

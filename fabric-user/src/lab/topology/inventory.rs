@@ -2,10 +2,11 @@
 //! would otherwise silently mean the default.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::Deserialize;
 
+use super::address::{HostAddress, Prefixed};
 use super::error::TopologyError;
 use crate::mac::Mac;
 
@@ -16,7 +17,7 @@ pub struct Inventory {
     /// Values for the whole fabric.
     #[serde(default)]
     pub fabric: FabricEntry,
-    /// One entry per switch, by name.
+    /// One entry per switch and per server, by name.
     #[serde(default)]
     pub nodes: BTreeMap<String, NodeEntry>,
     /// One entry per stretched or local network, by name.
@@ -25,6 +26,9 @@ pub struct Inventory {
     /// One entry per host, by name.
     #[serde(default)]
     pub hosts: BTreeMap<String, HostEntry>,
+    /// One entry per anycast service, by name.
+    #[serde(default)]
+    pub services: BTreeMap<String, ServiceEntry>,
 }
 
 /// `[fabric]`.
@@ -40,6 +44,26 @@ pub struct FabricEntry {
     /// Let the spines of different sites exchange EVPN routes directly, over their loopbacks,
     /// instead of through the borders: fewer hops for a MAC that moves; default true.
     pub evpn_between_spines: bool,
+    /// BFD on all links between nodes that speak BGP; default: none.
+    pub bfd: Option<BfdEntry>,
+}
+
+/// `bfd` of `[fabric]`: when a neighbour that is silent counts as dead.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BfdEntry {
+    /// Time between two control packets sent, in milliseconds; default 50.
+    pub transmit_ms: u32,
+    /// Shortest time between two control packets that can be received, in milliseconds; default 50.
+    pub receive_ms: u32,
+    /// So many packets in a row that do not come end the session; default 3.
+    pub multiplier: u8,
+}
+
+impl Default for BfdEntry {
+    fn default() -> Self {
+        Self { transmit_ms: 50, receive_ms: 50, multiplier: 3 }
+    }
 }
 
 impl Default for FabricEntry {
@@ -49,22 +73,25 @@ impl Default for FabricEntry {
             host_mtu: 1500,
             route_target_as: 65000,
             evpn_between_spines: true,
+            bfd: None,
         }
     }
 }
 
-/// `[nodes.NAME]`: a switch.
+/// `[nodes.NAME]`: a switch, or a server that speaks BGP.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeEntry {
     /// The site it stands in.
     pub site: String,
-    /// Its AS number: one per rack, and one for all spines of a site.
+    /// Its AS number: one per rack, one for all spines of a site, one per server.
     #[serde(rename = "as")]
     pub asn: u32,
     /// Loopback, router id and VTEP address.
     pub loopback: Ipv4Addr,
-    /// Whether fabricd runs here; default: where networks live.
+    /// IPv6 loopback, announced beside the other one; default: none.
+    pub loopback6: Option<Ipv6Addr>,
+    /// Whether fabricd runs here; default: on every switch and on no server.
     pub fabricd: Option<bool>,
 }
 
@@ -88,16 +115,34 @@ pub struct NetworkEntry {
     pub leafs: Vec<String>,
 }
 
-/// `[hosts.NAME]`: a server or virtual machine; the picture says at which port.
+/// `[hosts.NAME]`: a virtual machine in a network, or a host with a subnet of its own on a routed
+/// port; the picture says at which port.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostEntry {
-    /// Name of its network.
-    pub network: String,
-    /// Its address; the network's gateway says how long the prefix is.
-    pub address: Ipv4Addr,
+    /// Name of its network; without one, its port is routed.
+    pub network: Option<String>,
+    /// Its address. In a network, the gateway says how long the prefix is; on a routed port it is
+    /// written here, as in `10.1.11.10/24`.
+    pub address: HostAddress,
+    /// On a routed port: the leaf's address there.
+    pub gateway: Option<Ipv4Addr>,
+    /// On a routed port: its IPv6 address, as in `fd00:1:11::10/64`; default: none.
+    pub address6: Option<Prefixed>,
+    /// On a routed port: the leaf's IPv6 address there.
+    pub gateway6: Option<Ipv6Addr>,
     /// Its MAC; default: `right_mac` or `left_mac` of its cable, else one derived from its name.
     pub mac: Option<Mac>,
+}
+
+/// `[services.NAME]`: addresses that several servers have and announce.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceEntry {
+    /// The addresses, each a `/32` or a `/128`.
+    pub addresses: Vec<Prefixed>,
+    /// Names of the servers.
+    pub servers: Vec<String>,
 }
 
 /// Reads an inventory; `file` is the name used in messages.

@@ -1,16 +1,19 @@
 //! A fabric on paper: what the picture and the inventory say together, checked. Pure: nothing
 //! here touches the kernel.
 
+pub mod address;
 pub mod error;
 pub mod inventory;
 pub mod picture;
 mod validate;
 
-use std::net::Ipv4Addr;
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use serde::Serialize;
 
+pub use self::address::Prefixed;
 pub use self::error::TopologyError;
 pub use self::picture::Function;
 use crate::mac::Mac;
@@ -22,14 +25,16 @@ pub struct Topology {
     pub name: String,
     /// Values for the whole fabric.
     pub fabric: Fabric,
-    /// Switches in the order of the picture.
+    /// Nodes that speak BGP in the order of the picture: switches and servers.
     pub switches: Vec<Switch>,
     /// Hosts in the order of the picture.
     pub hosts: Vec<Host>,
-    /// Links between switches in the order of the picture.
+    /// Links between nodes that speak BGP in the order of the picture.
     pub links: Vec<Link>,
     /// Networks by name.
     pub networks: Vec<Network>,
+    /// Anycast services by name.
+    pub services: Vec<Service>,
     /// What was ignored or assumed, one sentence each.
     pub notes: Vec<String>,
     /// Text of the picture, kept so that a running lab knows what it was built from.
@@ -49,14 +54,27 @@ pub struct Fabric {
     pub route_target_as: u16,
     /// Spines of different sites exchange EVPN routes over their loopbacks.
     pub evpn_between_spines: bool,
+    /// Timers of BFD, when it runs.
+    pub bfd: Option<Bfd>,
 }
 
-/// A switch.
+/// Timers of BFD (RFC 5880).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bfd {
+    /// Time between two control packets sent, in milliseconds.
+    pub transmit_ms: u32,
+    /// Shortest time between two control packets that can be received, in milliseconds.
+    pub receive_ms: u32,
+    /// So many packets in a row that do not come end the session.
+    pub multiplier: u8,
+}
+
+/// A switch, or a server that speaks BGP as a switch does.
 #[derive(Debug, Clone)]
 pub struct Switch {
     /// Its name.
     pub name: String,
-    /// Spine, leaf or border.
+    /// Spine, leaf, border or server.
     pub function: Function,
     /// The site it stands in.
     pub site: String,
@@ -64,6 +82,8 @@ pub struct Switch {
     pub asn: u32,
     /// Loopback, router id and VTEP address.
     pub loopback: Ipv4Addr,
+    /// IPv6 loopback.
+    pub loopback6: Option<Ipv6Addr>,
     /// Whether fabricd runs here.
     pub fabricd: bool,
     /// Names of the networks that live here, by VLAN.
@@ -81,7 +101,7 @@ pub struct End {
     pub mac: Mac,
 }
 
-/// A link between two switches.
+/// A link between two nodes that speak BGP.
 #[derive(Debug, Clone)]
 pub struct Link {
     /// One end.
@@ -97,14 +117,43 @@ pub struct Link {
 pub struct Host {
     /// Its name.
     pub name: String,
-    /// Name of its network.
-    pub network: String,
+    /// What its port belongs to.
+    pub attachment: Attachment,
     /// Its address.
     pub address: Ipv4Addr,
     /// Its own interface.
     pub end: End,
     /// The switch's port.
     pub switch: End,
+}
+
+/// What the port of a host belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attachment {
+    /// The network of this name: the port is an access port.
+    Network(String),
+    /// The port is routed and has these subnets, the IPv4 one first.
+    Routed(Vec<Subnet>),
+}
+
+/// The subnet of a routed port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subnet {
+    /// The host's address.
+    pub host: Prefixed,
+    /// The leaf's address.
+    pub gateway: IpAddr,
+}
+
+/// Addresses that several servers have and announce.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Names of its servers.
+    pub servers: Vec<String>,
 }
 
 /// A VLAN with its VNI and gateway.
@@ -172,7 +221,30 @@ impl Topology {
         self.networks.iter().find(|network| network.name == name)
     }
 
-    /// Names of all nodes: switches, then hosts.
+    /// The services of a server.
+    pub fn services_of<'a>(&'a self, server: &'a str) -> impl Iterator<Item = &'a Service> {
+        self.services.iter().filter(move |service| service.servers.iter().any(|it| it == server))
+    }
+
+    /// Whether anything in the underlay has an IPv6 address that has to be announced.
+    pub fn has_ipv6(&self) -> bool {
+        self.switches.iter().any(|switch| switch.loopback6.is_some())
+            || self.services.iter().flat_map(|service| &service.addresses).any(IpAddr::is_ipv6)
+            || self.hosts.iter().flat_map(Host::subnets).any(|subnet| subnet.gateway.is_ipv6())
+    }
+
+    /// MTU of a link in bytes: servers have that of hosts.
+    pub fn mtu_of(&self, link: &Link) -> u32 {
+        let is_server = |end: &End| {
+            self.switch(&end.node).is_some_and(|node| node.function == Function::Server)
+        };
+        match is_server(&link.a) || is_server(&link.b) {
+            true => self.fabric.host_mtu,
+            false => self.fabric.underlay_mtu,
+        }
+    }
+
+    /// Names of all nodes: switches and servers, then hosts.
     pub fn node_names(&self) -> impl Iterator<Item = &str> {
         let switches = self.switches.iter().map(|switch| switch.name.as_str());
         switches.chain(self.hosts.iter().map(|host| host.name.as_str()))
@@ -216,19 +288,25 @@ impl Topology {
     /// Loopbacks of the spines with which a spine exchanges EVPN routes directly: those of other
     /// sites, when the fabric is set up that way.
     pub fn evpn_peers<'a>(&'a self, switch: &'a Switch) -> impl Iterator<Item = &'a Switch> {
-        let direct = self.fabric.evpn_between_spines && switch.function == Function::Spine;
+        let wanted = self.fabric.evpn_between_spines && !self.networks.is_empty();
+        let direct = wanted && switch.function == Function::Spine;
         self.switches.iter().filter(move |other| {
             direct && other.function == Function::Spine && other.site != switch.site
         })
     }
 
-    /// How many links lead out of `from` on a shortest way to `to`: the width of the ECMP route
-    /// that BGP must find, zero when there is no way.
-    pub fn ecmp_width(&self, from: &str, to: &str) -> usize {
-        let mut distance = std::collections::HashMap::from([(to, 0_usize)]);
-        let mut queue = std::collections::VecDeque::from([to]);
+    /// How many links lead out of `from` on a shortest way to the nearest of `to`: the width of
+    /// the ECMP route that BGP must find, zero when there is no way. Servers are no way to
+    /// anything but themselves.
+    pub fn ecmp_width<'a>(&'a self, from: &str, to: &[&'a str]) -> usize {
+        let mut distance: HashMap<&str, usize> = to.iter().map(|&node| (node, 0)).collect();
+        let mut queue: VecDeque<&str> = to.iter().copied().collect();
         while let Some(node) = queue.pop_front() {
             let next = distance[node] + 1;
+            let server = self.switch(node).is_some_and(|it| it.function == Function::Server);
+            if server && next > 1 {
+                continue;
+            }
             for (_, peer) in self.links_of(node) {
                 if !distance.contains_key(peer.node.as_str()) {
                     distance.insert(&peer.node, next);
@@ -239,9 +317,12 @@ impl Topology {
         let Some(&own) = distance.get(from) else {
             return 0;
         };
-        self.links_of(from)
-            .filter(|(_, peer)| distance.get(peer.node.as_str()).is_some_and(|&d| d + 1 == own))
-            .count()
+        let is_nearer = |peer: &End| {
+            let server = self.switch(&peer.node).is_some_and(|it| it.function == Function::Server);
+            let near = distance.get(peer.node.as_str()).is_some_and(|&d| d + 1 == own);
+            near && (own == 1 || !server)
+        };
+        self.links_of(from).filter(|(_, peer)| is_nearer(peer)).count()
     }
 }
 
@@ -264,8 +345,34 @@ impl Network {
 }
 
 impl Host {
-    /// The host's address with the length of its network's prefix.
-    pub fn address_with_prefix(&self, network: &Network) -> String {
-        format!("{}/{}", self.address, network.prefix_len)
+    /// Name of the host's network; none on a routed port.
+    pub fn network(&self) -> Option<&str> {
+        match &self.attachment {
+            Attachment::Network(name) => Some(name),
+            Attachment::Routed(_) => None,
+        }
+    }
+
+    /// Subnets of the host's routed port; none in a network.
+    pub fn subnets(&self) -> &[Subnet] {
+        match &self.attachment {
+            Attachment::Network(_) => &[],
+            Attachment::Routed(subnets) => subnets,
+        }
+    }
+
+    /// The host's IPv6 address.
+    pub fn address6(&self) -> Option<Ipv6Addr> {
+        self.subnets().iter().find_map(|subnet| match subnet.host.address {
+            IpAddr::V6(address) => Some(address),
+            IpAddr::V4(_) => None,
+        })
+    }
+}
+
+impl Network {
+    /// The address of one of its hosts with the length of the prefix.
+    pub fn host_address(&self, host: &Host) -> String {
+        format!("{}/{}", host.address, self.prefix_len)
     }
 }

@@ -24,7 +24,9 @@ pub enum Function {
     Leaf,
     /// Connects a site to other sites.
     Border,
-    /// A server or a virtual machine.
+    /// A server that speaks BGP with its leafs.
+    Server,
+    /// A virtual machine, or a server that does not route.
     Host,
 }
 
@@ -35,6 +37,7 @@ impl Function {
             Self::Spine => "spine",
             Self::Leaf => "leaf",
             Self::Border => "border",
+            Self::Server => "server",
             Self::Host => "host",
         }
     }
@@ -169,7 +172,7 @@ impl Reader<'_> {
                 return Err(contradiction(
                     file,
                     format!(
-                        "node {name} has no function; add [function=\"leaf\"] (or spine, border, host)"
+                        "node {name} has no function; add [function=\"leaf\"] (or spine, border, server, host)"
                     ),
                 ));
             };
@@ -185,7 +188,7 @@ impl Reader<'_> {
                     return Err(contradiction(
                         file,
                         format!(
-                            "node {name} has the unknown function \"{function}\"; use spine, leaf, border (or exit), host (or server)"
+                            "node {name} has the unknown function \"{function}\"; use spine, leaf, border (or exit), server, host (or vm)"
                         ),
                     ));
                 }
@@ -231,7 +234,8 @@ fn known_function(word: &str) -> Option<Function> {
         "spine" => Function::Spine,
         "leaf" | "tor" => Function::Leaf,
         "border" | "exit" => Function::Border,
-        "host" | "server" | "vm" => Function::Host,
+        "server" => Function::Server,
+        "host" | "vm" => Function::Host,
         _ => return None,
     })
 }

@@ -3,11 +3,15 @@
 //! Sockets are opened inside the hosts' namespaces; nothing can leave the lab.
 
 mod clock;
+mod flow_paths;
+mod flow_stream;
 mod flows;
 mod ping;
 mod stream;
 mod transfer;
 
+pub use flow_paths::flow_paths;
+pub use flow_stream::{FlowOptions, FlowReport, FlowStream, Outage};
 pub use flows::send_flows;
 pub use ping::{Ping, PingReport};
 pub use stream::{Stream, StreamOptions, StreamReport};

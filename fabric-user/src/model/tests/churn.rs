@@ -1,8 +1,6 @@
 //! Random changes in any number: what is compiled step by step is always what a full compilation
 //! gives, and a dump of the same objects changes nothing.
 
-use std::net::IpAddr;
-
 use super::{follower::Follower, world::*};
 use crate::{
     model::Policy,
@@ -86,7 +84,7 @@ fn random_event(random: &mut Random) -> Event {
         10 => neighbour(uplink, gateway, (random.below(3) > 0).then(|| host(0x50))),
         11 => Event::NeighbourGone { ifindex: uplink, address: ip(gateway) },
         12 => Event::Route(random_route(random)),
-        13 => Event::RouteGone(random_route(random).key),
+        13 => Event::RouteGone(random_route(random)),
         14 => match random.below(3) {
             0 => single(11, U1, (random.below(4) > 0).then_some("192.0.2.0")),
             1 => single(12, U2, Some("fe80::52")),
@@ -137,7 +135,7 @@ fn entries_that_come_and_go_leave_no_vtep_behind() {
     }
     leaf.network.apply(Event::TunnelMacGone(TunnelMac {
         target: TunnelTarget::NexthopGroup(9),
-        ..tunnel_mac(Mac::ZERO, IpAddr::V4(REMOTE))
+        ..tunnel_mac(Mac::ZERO, REMOTE)
     }));
     let structure = crate::model::compile_structure(&leaf.network, &Policy::default());
     assert!(structure.vteps.is_empty(), "{:?}", structure.vteps);

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::{
     model::{
-        Desired, Dirty, FdbKey, Network, Policy, Structure, Target, compile, compile_fdb,
-        compile_mac, compile_structure,
+        Desired, Dirty, FdbKey, Network, Policy, RoutePlace, Structure, Target, Way, compile,
+        compile_fdb, compile_mac, compile_route, compile_routes, compile_structure,
     },
     observe::{Event, Snapshot},
 };
@@ -15,8 +15,15 @@ pub(super) struct Follower {
     pub(super) policy: Policy,
     structure: Structure,
     fdb: HashMap<FdbKey, Target>,
+    routes: HashMap<RoutePlace, Way>,
     /// How often all MACs were compiled.
     pub(super) full_compilations: usize,
+    /// How often the structure was compiled.
+    pub(super) structures: usize,
+    /// How often all routes were compiled.
+    pub(super) all_routes: usize,
+    /// Places of routes that were compiled singly.
+    pub(super) places: usize,
 }
 
 impl Follower {
@@ -26,7 +33,11 @@ impl Follower {
             policy,
             structure: Structure::default(),
             fdb: HashMap::new(),
+            routes: HashMap::new(),
             full_compilations: 0,
+            structures: 0,
+            all_routes: 0,
+            places: 0,
         }
     }
 
@@ -36,14 +47,45 @@ impl Follower {
         dirty
     }
 
-    pub(super) fn replace(&mut self, snapshot: Snapshot) {
+    pub(super) fn replace(&mut self, snapshot: Snapshot) -> Dirty {
         let dirty = self.network.replace(snapshot);
         self.update(&dirty);
+        dirty
+    }
+
+    /// Compiles everything, for a network that was changed without it.
+    pub(super) fn replace_all(&mut self) {
+        self.update(&Dirty::everything());
+    }
+
+    /// Number of places that have a way.
+    pub(super) fn routes(&self) -> usize {
+        self.routes.len()
     }
 
     fn update(&mut self, dirty: &Dirty) {
+        let mut all_routes = dirty.all_routes;
         if dirty.needs_structure(&self.structure) {
-            self.structure = compile_structure(&self.network, &self.policy);
+            let structure = compile_structure(&self.network, &self.policy);
+            all_routes |= !structure.routes_like(&self.structure);
+            self.structure = structure;
+            self.structures += 1;
+        }
+        if all_routes {
+            let mut count = 0;
+            let counted = compile_routes(&self.network, &self.structure).inspect(|_| count += 1);
+            self.routes = counted.collect();
+            assert_eq!(count, self.routes.len(), "each place once");
+            self.all_routes += 1;
+        } else {
+            let places = dirty.places(&self.network, &self.structure);
+            self.places += places.len();
+            for place in places {
+                match compile_route(&self.network, &self.structure, place) {
+                    Some(way) => self.routes.insert(place, way),
+                    None => self.routes.remove(&place),
+                };
+            }
         }
         if dirty.all_macs() {
             self.fdb = compile_fdb(&self.network, &self.structure);
@@ -60,7 +102,11 @@ impl Follower {
 
     /// What was compiled step by step, which must be what a full compilation gives.
     pub(super) fn desired(&self) -> Desired {
-        let desired = Desired { structure: self.structure.clone(), fdb: self.fdb.clone() };
+        let desired = Desired {
+            structure: self.structure.clone(),
+            fdb: self.fdb.clone(),
+            routes: self.routes.clone(),
+        };
         assert_eq!(desired, compile(&self.network, &self.policy), "no change may be overlooked");
         desired
     }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{follower::Follower, recorded, world};
 use crate::{
     model::{Desired, Policy, compile},
-    observe::{Event, Mac, Scope, recording::Line, tests::random::Random},
+    observe::{Event, Mac, Netconf, Scope, recording::Line, tests::random::Random},
 };
 
 /// The messages about each object that still count.
 #[derive(Default)]
-struct Objects(BTreeMap<String, VecDeque<Event>>);
+pub(super) struct Objects(BTreeMap<String, VecDeque<Event>>);
 
 /// Name of the object that an event is about.
 fn object(event: &Event) -> String {
@@ -32,20 +32,44 @@ fn object(event: &Event) -> String {
         Event::NeighbourGone { ifindex, address } => {
             format!("routing neighbour {ifindex} {address}")
         }
-        Event::Route(route) => format!("routing route {:?}", route.key),
-        Event::RouteGone(key) => format!("routing route {key:?}"),
+        Event::Route(route)
+        | Event::RouteAppended(route)
+        | Event::RoutePrepended(route)
+        | Event::RouteGone(route) => format!("routing route {:?}", route.key),
+        Event::Rule(rule) | Event::RuleGone(rule) => {
+            format!("rules {} {}", rule.v6, rule.priority)
+        }
+        Event::Netconf(Netconf { v6, ifindex, .. }) => format!("netconf {v6} {ifindex:?}"),
+        Event::NetconfGone { v6, ifindex } => format!("netconf {v6} {:?}", Some(ifindex)),
         Event::Nexthop(nexthop) => format!("routing nexthop {}", nexthop.id),
         Event::NexthopGone { id } => format!("routing nexthop {id}"),
     }
 }
 
 impl Objects {
-    fn add(&mut self, event: Event) {
+    pub(super) fn add(&mut self, event: Event) {
         let queue = self.0.entry(object(&event)).or_default();
         // A link and the bridge both describe a bridge port: the last word of each counts.
         let about_port = |event: &Event| matches!(event, Event::BridgePort(_));
-        queue.retain(|earlier| about_port(earlier) != about_port(&event));
+        // These messages do not say everything about their object.
+        let partial = matches!(
+            event,
+            Event::RouteAppended(_)
+                | Event::RoutePrepended(_)
+                | Event::RouteGone(_)
+                | Event::Rule(_)
+                | Event::RuleGone(_)
+                | Event::Netconf(_)
+        );
+        if !partial {
+            queue.retain(|earlier| about_port(earlier) != about_port(&event));
+        }
         queue.push_back(event);
+    }
+
+    /// Number of objects.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     fn read(&mut self, line: Line) {
@@ -62,7 +86,7 @@ impl Objects {
     }
 
     /// One of the possible orders, applied event by event.
-    fn shuffled(&self, random: &mut Random) -> Desired {
+    pub(super) fn shuffled(&self, random: &mut Random) -> Desired {
         let mut queues: Vec<_> = self.0.values().cloned().collect();
         let mut follower = Follower::new(Policy::default());
         while !queues.is_empty() {
@@ -109,7 +133,7 @@ fn any_order_of_recorded_messages_gives_what_their_own_order_gave() {
             }
             match line.clone() {
                 Line::Event(event) => drop(follower.apply(event)),
-                Line::Snapshot(snapshot) => follower.replace(snapshot),
+                Line::Snapshot(snapshot) => drop(follower.replace(snapshot)),
                 Line::Step(_) | Line::Lost => {}
             }
             objects.read(line);

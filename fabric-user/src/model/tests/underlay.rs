@@ -1,13 +1,10 @@
 //! The way to the VTEPs.
 
-use std::net::IpAddr;
-
 use super::world::*;
 use crate::{
-    model::{GroupKey, Nexthop, NexthopKey, Policy, Role, Target},
+    model::{GroupKey, Nexthop, NexthopKey, Policy, Role, Structure, Target},
     observe::{
-        Event, Hop, Link, LinkKind, Mac, NexthopKind, Prefix, Route, RouteKey, RouteKind, Scope,
-        Snapshot,
+        Event, Hop, Link, LinkKind, Mac, NexthopKind, Route, RouteKey, RouteKind, Scope, Snapshot,
     },
 };
 
@@ -19,6 +16,10 @@ fn second() -> NexthopKey {
     NexthopKey { ifindex: U2, gateway: ip("fe80::52") }
 }
 
+fn members(structure: &Structure, key: GroupKey) -> &[(NexthopKey, u16)] {
+    &structure.groups[&key].members
+}
+
 fn hop(ifindex: u32, gateway: Option<&str>, weight: u16) -> Hop {
     Hop { ifindex, gateway: gateway.map(ip), weight, encapsulated: false }
 }
@@ -27,10 +28,11 @@ fn hop(ifindex: u32, gateway: Option<&str>, weight: u16) -> Hop {
 fn a_vtep_is_reached_by_the_weighted_members_of_the_nexthop_object() {
     let desired = leaf().desired().structure;
     assert_eq!(desired.vteps, [(VTEP, Some(GroupKey::Object(20)))].into());
-    assert_eq!(desired.groups, [(GroupKey::Object(20), vec![(first(), 1), (second(), 3)])].into());
+    assert_eq!(members(&desired, GroupKey::Object(20)), [(first(), 1), (second(), 3)]);
+    assert_eq!(desired.groups.len(), 1);
     let nexthop = Nexthop {
         source: Mac([2, 0, 0, 0, 1, U1 as u8]),
-        destination: Mac([2, 0, 0, 0, 0, 0x51]),
+        destination: Some(Mac([2, 0, 0, 0, 0, 0x51])),
         mtu: 9000,
     };
     assert_eq!(desired.nexthops[&first()], nexthop);
@@ -43,11 +45,11 @@ fn a_route_without_object_is_a_group_of_its_hops() {
     let mut leaf = leaf();
     let hops = vec![hop(U1, Some("192.0.2.0"), 2), hop(U2, Some("fe80::52"), 1)];
     leaf.apply(Event::Route(Route { hops, ..route("10.0.0.2", 32, None) }));
-    let members = vec![(first(), 2), (second(), 1)];
-    let key = GroupKey::Hops(members.clone());
+    let key = GroupKey::Hops([(first(), 2), (second(), 1)].into());
     let desired = leaf.desired().structure;
     assert_eq!(desired.vteps[&VTEP], Some(key.clone()));
-    assert_eq!(desired.groups, [(key, members)].into());
+    assert_eq!(members(&desired, key), [(first(), 2), (second(), 1)]);
+    assert_eq!(desired.groups.len(), 1);
 }
 
 #[test]
@@ -55,28 +57,35 @@ fn a_vtep_on_the_link_is_its_own_next_hop_even_with_a_nexthop_object() {
     let mut leaf = leaf();
     leaf.apply(single(13, U1, None));
     leaf.apply(Event::Route(route("10.0.0.0", 24, Some(13))));
-    leaf.apply(Event::RouteGone(route("10.0.0.2", 32, None).key));
+    leaf.apply(route_gone("10.0.0.2", 32));
     leaf.apply(Event::TunnelMac(tunnel_mac(Mac::ZERO, ip("10.0.0.3"))));
     leaf.apply(neighbour(U1, "10.0.0.2", Some(host(0x52))));
     let direct = |address| NexthopKey { ifindex: U1, gateway: ip(address) };
     let desired = leaf.desired().structure;
-    assert_eq!(desired.groups[&GroupKey::Hops(vec![(direct("10.0.0.2"), 1)])].len(), 1);
+    for each in ["10.0.0.2", "10.0.0.3"] {
+        let key = GroupKey::Hops([(direct(each), 1)].into());
+        assert_eq!(members(&desired, key), [(direct(each), 1)], "a group for each");
+    }
     assert_eq!(desired.unresolved, [direct("10.0.0.3")].into());
     leaf.apply(neighbour(U1, "10.0.0.3", Some(host(0x53))));
-    assert_eq!(leaf.desired().structure.groups.len(), 2, "a group for each");
+    assert!(leaf.desired().structure.unresolved.is_empty());
 }
 
 #[test]
-fn an_unresolved_member_is_left_out_and_listed() {
+fn an_unresolved_member_stays_a_member_and_is_listed() {
     let mut leaf = leaf();
+    let both = [(first(), 1), (second(), 3)];
     leaf.apply(neighbour(U1, "192.0.2.0", None));
     let desired = leaf.desired().structure;
-    assert_eq!(desired.groups[&GroupKey::Object(20)], [(second(), 3)]);
+    assert_eq!(members(&desired, GroupKey::Object(20)), both);
+    assert_eq!(desired.nexthops[&first()].destination, None);
+    assert!(desired.nexthops[&second()].destination.is_some());
     assert_eq!(desired.unresolved, [first()].into());
+    assert_eq!(leaf.problems(), "");
     leaf.apply(Event::NeighbourGone { ifindex: U2, address: ip("fe80::52") });
     let desired = leaf.desired().structure;
-    assert_eq!(desired.vteps[&VTEP], None);
-    assert!(desired.groups.is_empty());
+    assert_eq!(desired.vteps[&VTEP], Some(GroupKey::Object(20)));
+    assert_eq!(members(&desired, GroupKey::Object(20)), both);
     assert_eq!(desired.unresolved, [first(), second()].into());
     assert!(leaf.problems().contains("VTEP 10.0.0.2: no next hop of the route 10.0.0.2/32 is up"));
     assert_eq!(leaf.place(2), Some(Target::Remote(VTEP)), "the MAC is still behind that VTEP");
@@ -107,49 +116,63 @@ fn neighbours_that_no_vtep_needs_cause_no_work_and_stale_ones_neither() {
 #[test]
 fn routes_that_cover_no_vtep_cause_no_work() {
     let mut leaf = leaf();
-    assert!(leaf.apply(Event::Route(route("203.0.113.0", 24, Some(20)))).is_clean());
-    assert!(leaf.apply(Event::Route(route("2001:db8::", 32, Some(20)))).is_clean());
+    let structure = leaf.desired().structure;
+    for other in ["203.0.113.0", "2001:db8::"] {
+        let dirty = leaf.apply(Event::Route(route(other, 24, Some(20))));
+        assert!(!dirty.needs_structure(&structure), "the group is in use already");
+    }
+    assert!(leaf.apply(Event::Route(route("0.0.0.0", 0, Some(20)))).underlay);
     assert!(leaf.apply(Event::Route(route("0.0.0.0", 0, Some(12)))).underlay);
     assert!(leaf.apply(Event::Route(route("0.0.0.0", 0, Some(12)))).is_clean(), "nothing new");
 }
 
 #[test]
-fn a_dead_link_takes_its_next_hops_with_it_and_asks_for_a_dump() {
+fn next_hops_of_a_dead_link_stay_members_until_a_dump_says_that_they_are_gone() {
+    let both = [(first(), 1), (second(), 3)];
     for dead in [
         Link { carrier: false, mtu: 9000, ..veth(U1, "u1") },
         Link { up: false, carrier: false, mtu: 9000, ..veth(U1, "u1") },
     ] {
         let mut leaf = leaf();
         let dirty = leaf.apply(Event::Link(dead.clone()));
-        assert!(dirty.routing_stale && dirty.underlay);
+        assert!(dirty.routing_stale);
+        leaf.apply(Event::NeighbourGone { ifindex: U1, address: ip("192.0.2.0") });
         let desired = leaf.desired().structure;
-        assert_eq!(desired.groups[&GroupKey::Object(20)], [(second(), 3)]);
+        assert_eq!(members(&desired, GroupKey::Object(20)), both);
         assert!(desired.unresolved.is_empty(), "a dead link resolves nothing");
+        assert_eq!(leaf.problems(), "", "the other member is alive");
         assert!(!leaf.apply(Event::Link(dead)).routing_stale, "asked only once");
+        leaf.replace(Snapshot {
+            scope: Scope::Routing,
+            events: vec![
+                single(12, U2, Some("fe80::52")),
+                group(20, &[(12, 3)]),
+                Event::RouteAppended(route("10.0.0.2", 32, Some(20))),
+                neighbour(U2, "fe80::52", Some(host(0x52))),
+            ],
+        });
+        let desired = leaf.desired().structure;
+        assert_eq!(members(&desired, GroupKey::Object(20)), [(second(), 3)]);
         // The carrier comes back, the kernel's nexthop does not before zebra installs it again.
         leaf.apply(Event::Link(Link { mtu: 9000, ..veth(U1, "u1") }));
-        assert_eq!(leaf.desired().structure.groups[&GroupKey::Object(20)], [(second(), 3)]);
+        let desired = leaf.desired().structure;
+        assert_eq!(members(&desired, GroupKey::Object(20)), [(second(), 3)]);
         leaf.apply(single(11, U1, Some("192.0.2.0")));
         leaf.apply(group(20, &[(11, 1), (12, 3)]));
-        assert_eq!(leaf.desired().structure.groups[&GroupKey::Object(20)].len(), 2);
+        assert_eq!(members(&leaf.desired().structure, GroupKey::Object(20)), both);
     }
 }
 
 #[test]
-fn a_link_that_is_set_down_takes_spelt_out_hops_too_but_a_lost_carrier_does_not() {
-    let hops = || vec![hop(U1, Some("192.0.2.0"), 1), hop(U2, Some("fe80::52"), 1)];
-    let by_hops = |leaf: &super::follower::Follower| {
-        let structure = leaf.desired().structure;
-        structure.vteps[&VTEP].as_ref().map(|group| structure.groups[group].len())
-    };
-    for (up, after) in [(false, Some(1)), (true, Some(2))] {
-        let mut leaf = leaf();
-        leaf.apply(Event::Route(Route { hops: hops(), ..route("10.0.0.2", 32, None) }));
-        leaf.apply(Event::Link(Link { up, carrier: false, mtu: 9000, ..veth(U1, "u1") }));
-        assert_eq!(by_hops(&leaf), Some(1));
-        leaf.apply(Event::Link(Link { mtu: 9000, ..veth(U1, "u1") }));
-        assert_eq!(by_hops(&leaf), after);
-    }
+fn members_of_an_interface_that_is_gone_are_gone_with_it() {
+    let mut leaf = leaf();
+    assert!(leaf.apply(Event::LinkGone { ifindex: U1 }).routing_stale);
+    let desired = leaf.desired().structure;
+    assert_eq!(members(&desired, GroupKey::Object(20)), [(second(), 3)]);
+    leaf.apply(Event::LinkGone { ifindex: U2 });
+    let desired = leaf.desired().structure;
+    assert_eq!(desired.vteps[&VTEP], Some(GroupKey::Object(20)), "it does not vanish in between");
+    assert!(members(&desired, GroupKey::Object(20)).is_empty());
 }
 
 #[test]
@@ -164,7 +187,8 @@ fn a_dump_of_the_routing_leaves_nothing_stale() {
         ],
     });
     let desired = leaf.desired().structure;
-    assert_eq!(desired.groups, [(GroupKey::Object(12), vec![(second(), 1)])].into());
+    assert_eq!(members(&desired, GroupKey::Object(12)), [(second(), 1)]);
+    assert_eq!(desired.groups.len(), 1);
     assert_eq!(leaf.place(1), Some(Target::Local(circuit(H1))), "bridges are not touched");
 }
 
@@ -172,9 +196,10 @@ fn a_dump_of_the_routing_leaves_nothing_stale() {
 fn a_member_that_leaves_the_group_leaves_the_group() {
     let mut leaf = leaf();
     leaf.apply(Event::NexthopGone { id: 11 });
-    assert_eq!(leaf.desired().structure.groups[&GroupKey::Object(20)], [(second(), 3)]);
+    assert_eq!(members(&leaf.desired().structure, GroupKey::Object(20)), [(second(), 3)]);
     leaf.apply(Event::NexthopGone { id: 12 });
-    assert_eq!(leaf.desired().structure.vteps[&VTEP], None);
+    assert!(members(&leaf.desired().structure, GroupKey::Object(20)).is_empty());
+    assert!(leaf.problems().contains("no next hop of the route 10.0.0.2/32 is up"));
 }
 
 #[test]
@@ -182,11 +207,16 @@ fn routes_that_do_not_forward_make_a_vtep_unreachable() {
     let base = route("10.0.0.2", 32, Some(20));
     let local = RouteKey { table: 255, ..base.key };
     for (route, sentence) in [
-        (Route { kind: RouteKind::Blackhole, ..base.clone() }, "the route 10.0.0.2/32 discards"),
-        (Route { kind: RouteKind::Other(7), ..base.clone() }, "does not forward"),
+        (
+            Route { kind: RouteKind::Blackhole, nexthop: None, ..base.clone() },
+            "the route 10.0.0.2/32 discards",
+        ),
+        // The kernel's word for a route whose object discards.
+        (Route { kind: RouteKind::Blackhole, nexthop: Some(30), ..base.clone() }, "discards"),
+        (Route { kind: RouteKind::Prohibit, ..base.clone() }, "does not forward"),
+        (Route { key: RouteKey { tos: 4, ..base.key }, ..base.clone() }, "as TOS or source"),
         (Route { key: local, kind: RouteKind::Local, ..base.clone() }, "an address of this box"),
         (Route { mtu: Some(1400), ..base.clone() }, "a path MTU of 1400 bytes"),
-        (Route { nexthop: Some(99), ..base.clone() }, "no next hop"),
         (Route { nexthop: Some(30), ..base.clone() }, "discards"),
         (Route { nexthop: Some(31), ..base.clone() }, "another tunnel or MPLS"),
         (Route { nexthop: Some(32), ..base.clone() }, "a nexthop group inside a group"),
@@ -203,7 +233,7 @@ fn routes_that_do_not_forward_make_a_vtep_unreachable() {
         assert!(leaf.problems().contains(sentence), "{sentence}: {}", leaf.problems());
     }
     let mut leaf = leaf();
-    leaf.apply(Event::RouteGone(base.key));
+    leaf.apply(route_gone("10.0.0.2", 32));
     assert!(leaf.problems().contains("VTEP 10.0.0.2: no route, left to the kernel"));
 }
 
@@ -211,10 +241,7 @@ fn routes_that_do_not_forward_make_a_vtep_unreachable() {
 fn a_less_specific_route_takes_over() {
     let mut leaf = leaf();
     leaf.apply(Event::Route(route("10.0.0.0", 8, Some(12))));
-    leaf.apply(Event::RouteGone(RouteKey {
-        prefix: Prefix { address: ip("10.0.0.2"), length: 32 },
-        ..route("10.0.0.2", 32, None).key
-    }));
+    leaf.apply(route_gone("10.0.0.2", 32));
     assert_eq!(leaf.desired().structure.vteps[&VTEP], Some(GroupKey::Object(12)));
 }
 
@@ -224,7 +251,7 @@ fn uplinks_that_cannot_be_expressed_leave_the_vtep_to_the_kernel() {
     for (uplink, sentence) in [
         (device(bridge(false)), "bridge devices are not supported as uplinks"),
         (vlan_of(U2, 5, 0x8100, veth(U1, "u1")), "VLAN devices are not supported as uplinks"),
-        (device(LinkKind::Other("vrf".into())), "vrf devices"),
+        (device(LinkKind::Vrf { table: 10 }), "vrf devices"),
         (Link { mac: None, ..veth(U1, "u1") }, "no Ethernet interface"),
         (port_of(BR10, veth(U1, "u1")), "which is a bridge port"),
     ] {
@@ -251,7 +278,7 @@ fn a_port_with_hosts_behind_it_is_no_uplink() {
 fn an_uplink_stays_one_while_it_exists_and_is_no_bridge_port() {
     let policy = Policy { sticky_uplinks: [U1, U2].into(), ..Policy::default() };
     let mut leaf = leaf_with(policy);
-    leaf.apply(Event::RouteGone(route("10.0.0.2", 32, None).key));
+    leaf.apply(route_gone("10.0.0.2", 32));
     leaf.apply(Event::Link(Link { up: false, carrier: false, ..veth(U1, "u1") }));
     assert_eq!(leaf.desired().structure.uplinks(), [U1, U2].into());
     leaf.apply(Event::LinkGone { ifindex: U1 });
@@ -263,22 +290,13 @@ fn an_uplink_stays_one_while_it_exists_and_is_no_bridge_port() {
 #[test]
 fn a_vtep_is_known_while_any_entry_names_it() {
     let mut leaf = leaf();
-    let flood = tunnel_mac(Mac::ZERO, IpAddr::V4(REMOTE));
+    let flood = tunnel_mac(Mac::ZERO, REMOTE);
     leaf.apply(Event::TunnelMacGone(flood));
     assert!(leaf.desired().structure.vteps.contains_key(&VTEP), "a station is behind it");
     leaf.apply(Event::TunnelMac(flood));
     leaf.apply(Event::TunnelMac(flood));
-    leaf.apply(Event::TunnelMacGone(tunnel_mac(host(2), IpAddr::V4(REMOTE))));
+    leaf.apply(Event::TunnelMacGone(tunnel_mac(host(2), REMOTE)));
     assert!(leaf.desired().structure.vteps.contains_key(&VTEP), "it is in the flood list");
     leaf.apply(Event::TunnelMacGone(flood));
     assert!(leaf.desired().structure.vteps.is_empty());
-}
-
-#[test]
-fn an_ipv6_vtep_in_the_flood_list_is_reported() {
-    let mut leaf = leaf();
-    leaf.apply(Event::TunnelMac(tunnel_mac(Mac::ZERO, ip("2001:db8::2"))));
-    assert!(leaf.problems().contains("VTEP 2001:db8::2: IPv6 underlays are not supported"));
-    leaf.apply(Event::TunnelMacGone(tunnel_mac(Mac::ZERO, ip("2001:db8::2"))));
-    assert_eq!(leaf.problems(), "");
 }

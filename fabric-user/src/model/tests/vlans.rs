@@ -1,7 +1,5 @@
 //! VLAN devices as bridge ports, and VLAN-aware bridges.
 
-use std::net::IpAddr;
-
 use super::{follower::Follower, world::*};
 use crate::{
     model::{Circuit, CircuitKey, DomainKey, FdbKey, Pattern, Policy, Target},
@@ -135,7 +133,7 @@ fn macs_of_a_vlan_aware_bridge_are_those_with_a_vlan() {
     assert_eq!(fdb[&at(1)], Target::Local(in_vlan(H2, VLAN)));
     assert_eq!(fdb[&at(2)], Target::Remote(VTEP));
     // The vxlan device's entry changes: the VLAN is that of the device's PVID.
-    leaf.apply(Event::TunnelMacGone(tunnel_mac(host(2), IpAddr::V4(REMOTE))));
+    leaf.apply(Event::TunnelMacGone(tunnel_mac(host(2), REMOTE)));
     assert!(!leaf.desired().fdb.contains_key(&at(2)));
 }
 

@@ -19,8 +19,8 @@ pub(super) const H1: u32 = 21;
 pub(super) const H2: u32 = 22;
 pub(super) const U1: u32 = 31;
 pub(super) const U2: u32 = 32;
-pub(super) const LOCAL: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
-pub(super) const REMOTE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+pub(super) const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+pub(super) const REMOTE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
 pub(super) const DOMAIN: DomainKey = DomainKey { bridge: BR10, vlan: 0 };
 pub(super) const VTEP: VtepKey = VtepKey { local: LOCAL, remote: REMOTE };
 
@@ -68,7 +68,7 @@ pub(super) fn vlan_of(lower: u32, id: u16, protocol: u16, link: Link) -> Link {
 pub(super) fn vxlan(vni: u32) -> Vxlan {
     Vxlan {
         vni,
-        local: Some(IpAddr::V4(LOCAL)),
+        local: Some(LOCAL),
         group: None,
         port: 4789,
         source_ports: None,
@@ -81,6 +81,10 @@ pub(super) fn vxlan(vni: u32) -> Vxlan {
         learning: false,
         external: false,
         udp_checksum: false,
+        udp6_zero_checksum_tx: false,
+        udp6_zero_checksum_rx: false,
+        label: 0,
+        label_inherit: false,
         unsupported: Vec::new(),
     }
 }
@@ -125,7 +129,7 @@ pub(super) fn group(id: u32, members: &[(u32, u16)]) -> Event {
     Event::Nexthop(Nexthop {
         id,
         fdb: false,
-        kind: NexthopKind::Group { members, resilient: false },
+        kind: NexthopKind::Group { members, resilient: None },
     })
 }
 
@@ -133,12 +137,18 @@ pub(super) fn group(id: u32, members: &[(u32, u16)]) -> Event {
 pub(super) fn route(address: &str, length: u8, nexthop: Option<u32>) -> Route {
     let prefix = Prefix { address: ip(address), length };
     Route {
-        key: RouteKey { table: 254, prefix, tos: 0, priority: 20 },
+        key: RouteKey { table: 254, prefix, source: None, tos: 0, priority: 20 },
         kind: RouteKind::Unicast,
+        protocol: 186,
         nexthop,
         hops: Vec::new(),
         mtu: None,
     }
+}
+
+/// A message that says only which route is gone.
+pub(super) fn route_gone(address: &str, length: u8) -> Event {
+    Event::RouteGone(route(address, length, None))
 }
 
 pub(super) fn bridge_mac(port: u32, mac: Mac) -> BridgeMac {
@@ -177,10 +187,10 @@ pub(super) fn leaf_events() -> Vec<Event> {
         single(12, U2, Some("fe80::52")),
         group(20, &[(11, 1), (12, 3)]),
         Event::Route(route("10.0.0.2", 32, Some(20))),
-        Event::TunnelMac(tunnel_mac(Mac::ZERO, IpAddr::V4(REMOTE))),
+        Event::TunnelMac(tunnel_mac(Mac::ZERO, REMOTE)),
         Event::BridgeMac(bridge_mac(H1, host(1))),
         Event::BridgeMac(bridge_mac(VX10, host(2))),
-        Event::TunnelMac(tunnel_mac(host(2), IpAddr::V4(REMOTE))),
+        Event::TunnelMac(tunnel_mac(host(2), REMOTE)),
     ]
 }
 

@@ -5,39 +5,42 @@ use std::net::IpAddr;
 
 use crate::observe::{
     BridgeMac, Df, Event, GroupMember, Hop, LinkKind, Mac, Neighbour, Nexthop, NexthopKind,
-    PortOptions, PortState, Prefix, Route, RouteKey, RouteKind, TunnelMac, TunnelTarget, Vxlan,
-    decode,
+    PortOptions, PortState, Prefix, Resilient, Route, RouteKey, RouteKind, TunnelMac, TunnelTarget,
+    Vxlan, decode,
 };
 
-/// Type and bytes of each message that followed a command.
-pub(super) fn messages(command: &str) -> Vec<(u16, Vec<u8>)> {
+/// Type, flags and bytes of each message that followed a command. The flags matter for routes
+/// only, and stand only where they were not those of a new object.
+pub(super) fn messages(command: &str) -> Vec<(u16, u16, Vec<u8>)> {
     let mut lines = include_str!("captured.txt").lines();
     lines.find(|line| line.strip_prefix("# ") == Some(command)).expect("the command was recorded");
     lines.take_while(|line| !line.starts_with('#')).map(parse).collect()
 }
 
 /// Every captured message.
-pub(super) fn all() -> Vec<(u16, Vec<u8>)> {
+pub(super) fn all() -> Vec<(u16, u16, Vec<u8>)> {
     let lines = include_str!("captured.txt").lines();
     lines.filter(|line| !line.starts_with('#')).map(parse).collect()
 }
 
-fn parse(line: &str) -> (u16, Vec<u8>) {
-    let (kind, hex) = line.split_once(' ').unwrap();
+fn parse(line: &str) -> (u16, u16, Vec<u8>) {
+    let (kind, rest) = line.split_once(' ').unwrap();
+    let (flags, hex) = rest.split_once(' ').unwrap_or(("600", rest));
     let bytes = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16));
-    (kind.parse().unwrap(), bytes.collect::<Result<_, _>>().unwrap())
+    let flags = u16::from_str_radix(flags, 16).unwrap();
+    (kind.parse().unwrap(), flags, bytes.collect::<Result<_, _>>().unwrap())
 }
 
-fn events(command: &str) -> Vec<Event> {
-    let decoded = messages(command).into_iter().map(|(kind, bytes)| decode(kind, &bytes).unwrap());
-    decoded.flatten().collect()
+pub(super) fn events(command: &str) -> Vec<Event> {
+    let decode = |(kind, flags, bytes): (u16, u16, Vec<u8>)| decode(kind, flags, &bytes).unwrap();
+    messages(command).into_iter().filter_map(decode).collect()
 }
 
-fn last(command: &str) -> Event {
+pub(super) fn last(command: &str) -> Event {
     events(command).pop().expect("an event")
 }
 
-fn ip(text: &str) -> IpAddr {
+pub(super) fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
@@ -82,6 +85,10 @@ fn a_vxlan_device_says_all_that_shapes_the_outer_header() {
         learning: false,
         external: false,
         udp_checksum: false,
+        udp6_zero_checksum_tx: false,
+        udp6_zero_checksum_rx: false,
+        label: 0,
+        label_inherit: false,
         unsupported: Vec::new(),
     };
     assert_eq!(vxlan(command), expected);
@@ -97,6 +104,22 @@ fn inherited_fields_and_options_that_change_packets_are_recognised() {
     assert_eq!(vxlan.local, Some(ip("2001:db8::1")));
     assert_eq!(vxlan.source_ports, Some((50_000, 50_010)));
     assert_eq!(vxlan.unsupported, ["gbp"]);
+}
+
+#[test]
+fn a_vxlan_device_over_ipv6_says_its_checksums_and_flow_label() {
+    let device = vxlan(
+        "ip link add vx12 type vxlan id 12 local 2001:db8::1 dstport 4789 nolearning flowlabel \
+         0xabcde udp6zerocsumtx udp6zerocsumrx",
+    );
+    assert_eq!(device.local, Some(ip("2001:db8::1")));
+    assert_eq!(device.label, 0xabcde);
+    assert!(device.udp6_zero_checksum_tx && device.udp6_zero_checksum_rx && !device.label_inherit);
+    let device = vxlan(
+        "ip link add vx13 type vxlan id 13 local 2001:db8::1 dstport 4790 flowlabel inherit",
+    );
+    assert!(device.label_inherit && device.label == 0);
+    assert!(!device.udp6_zero_checksum_tx && !device.udp6_zero_checksum_rx);
 }
 
 #[test]
@@ -208,6 +231,7 @@ fn nexthop_objects_of_every_kind_are_decoded() {
         gateway: Some(ip(gateway)),
         encapsulated: false,
     };
+    let resilient = Some(Resilient { buckets: 8, idle_ms: 120_000, unbalanced_ms: 0 });
     let group = |second, resilient| NexthopKind::Group {
         members: vec![GroupMember { id: 11, weight: 1 }, GroupMember { id: 12, weight: second }],
         resilient,
@@ -221,10 +245,10 @@ fn nexthop_objects_of_every_kind_are_decoded() {
         object("ip nexthop add id 12 via fe80::52 dev u2"),
         nexthop(12, single(7, "fe80::52"))
     );
-    assert_eq!(object("ip nexthop add id 20 group 11/12,3"), nexthop(20, group(3, false)));
+    assert_eq!(object("ip nexthop add id 20 group 11/12,3"), nexthop(20, group(3, None)));
     assert_eq!(
         object("ip nexthop add id 21 group 11/12 type resilient buckets 8"),
-        nexthop(21, group(1, true))
+        nexthop(21, group(1, resilient))
     );
     assert_eq!(object("ip nexthop add id 30 blackhole"), nexthop(30, NexthopKind::Blackhole));
     assert_eq!(
@@ -239,13 +263,14 @@ fn a_group_member_can_have_a_weight_of_sixteen_bits() {
     let mut message = vec![0; 8];
     message.extend([8, 0, 1, 0, 20, 0, 0, 0]);
     message.extend([12, 0, 2, 0, 11, 0, 0, 0, 0xff, 0x01, 0, 0]);
-    let Ok(Some(Event::Nexthop(nexthop))) = decode(104, &message) else { panic!("a nexthop") };
+    let Ok(Some(Event::Nexthop(nexthop))) = decode(104, 0, &message) else { panic!("a nexthop") };
     let members = vec![GroupMember { id: 11, weight: 0x200 }];
-    assert_eq!(nexthop.kind, NexthopKind::Group { members, resilient: false });
+    assert_eq!(nexthop.kind, NexthopKind::Group { members, resilient: None });
 }
 
 fn key(address: &str, length: u8, priority: u32) -> RouteKey {
-    RouteKey { table: 254, prefix: Prefix { address: ip(address), length }, tos: 0, priority }
+    let prefix = Prefix { address: ip(address), length };
+    RouteKey { table: 254, prefix, source: None, tos: 0, priority }
 }
 
 fn hop(gateway: &str, weight: u16) -> Hop {
@@ -267,26 +292,29 @@ fn a_route_without_object_has_weighted_hops_of_both_families() {
     let expected = Route {
         key: key("10.0.0.3", 32, 7),
         kind: RouteKind::Unicast,
+        protocol: 3,
         nexthop: None,
         hops: vec![hop("192.0.2.0", 2), hop("fe80::52", 5)],
         mtu: Some(1400),
     };
     assert_eq!(last(add), Event::Route(expected));
-    assert_eq!(last("ip route del 10.0.0.3/32"), Event::RouteGone(key("10.0.0.3", 32, 7)));
+    let Event::RouteGone(gone) = last("ip route del 10.0.0.3/32") else { panic!("a route") };
+    assert_eq!(gone.key, key("10.0.0.3", 32, 7));
 }
 
 #[test]
-fn routes_that_discard_are_known_and_those_of_other_tables_are_not_followed() {
+fn routes_that_discard_and_those_of_other_tables_are_known() {
     let Event::Route(route) = last("ip route add blackhole 10.0.0.4/32") else { panic!("a route") };
     assert_eq!(route.kind, RouteKind::Blackhole);
-    assert_eq!(events("ip route add 10.0.0.5 via inet6 fe80::52 dev u2 table 100"), []);
+    let add = "ip route add 10.0.0.5 via inet6 fe80::52 dev u2 table 100";
+    let Event::Route(route) = last(add) else { panic!("a route") };
+    assert_eq!(route.key, RouteKey { table: 100, ..key("10.0.0.5", 32, 0) });
 }
 
 #[test]
 fn ipv6_routes_are_decoded() {
-    let Event::Route(route) = last("ip route add 2001:db8:5::/48 via fe80::52 dev u2") else {
-        panic!("a route")
-    };
+    let add = "ip route add 2001:db8:5::/48 via fe80::52 dev u2";
+    let Event::RouteAppended(route) = last(add) else { panic!("a route") };
     assert_eq!(route.key, key("2001:db8:5::", 48, 1024));
     assert_eq!(route.hops, [hop("fe80::52", 1)]);
 }

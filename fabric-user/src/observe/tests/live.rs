@@ -8,7 +8,7 @@ use std::{
 
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
-use crate::observe::{Batch, Event, Observer, Scope};
+use crate::observe::{Batch, Event, Observer, Route, RouteKind, Scope};
 
 /// How long the kernel may take to tell.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -66,7 +66,7 @@ fn a_dump_has_what_was_there_and_events_bring_what_follows() {
         assert!(has(&|e| matches!(e, Event::Link(link) if link.name == "br10")));
         assert!(has(&|e| matches!(e, Event::BridgePort(_))));
         assert!(has(&|e| matches!(e, Event::Nexthop(nexthop) if nexthop.id == 11)));
-        assert!(has(&|e| matches!(e, Event::Route(route) if route.nexthop == Some(11))));
+        assert!(has(&|e| matches!(e, Event::RouteAppended(r) if r.nexthop == Some(11))));
         assert!(has(&|e| matches!(e, Event::Neighbour(n) if n.address.is_ipv4())));
         assert!(has(&|e| matches!(e, Event::BridgeMac(m) if m.mac.0[1] == 0xaa)));
 
@@ -88,6 +88,83 @@ fn a_dump_has_what_was_there_and_events_bring_what_follows() {
         assert_eq!(routing.scope, Scope::Routing);
         assert!(!routing.events.iter().any(|e| matches!(e, Event::Nexthop(_))));
         assert!(!routing.events.iter().any(|e| matches!(e, Event::Link(_))));
+    });
+}
+
+#[test]
+fn rules_forwarding_and_routes_of_every_table_are_dumped_and_followed() {
+    in_namespace(|| async {
+        sh("ip link set lo up; ip link add p1 type veth peer p2; ip link set p1 up; \
+            ip link set p2 up; ip addr add 192.0.2.1/24 dev p1; \
+            ip addr add 198.51.100.1/24 dev p2; \
+            ip -6 addr add 2001:db8:1::1/64 dev p1 nodad; \
+            echo 1 > /proc/sys/net/ipv4/conf/p1/forwarding; \
+            echo 2 > /proc/sys/net/ipv4/conf/all/rp_filter; \
+            ip rule add iif p1 lookup 1000 pref 77; \
+            ip route add unreachable default table 1000; \
+            ip route add 10.0.0.0/8 via 192.0.2.9; ip route append 10.0.0.0/8 via 198.51.100.9; \
+            ip -6 route add 2001:db8:9::/48 via 2001:db8:1::2; \
+            ip -6 route append 2001:db8:9::/48 via 2001:db8:1::3");
+        let mut observer = Observer::open().unwrap();
+        let snapshot = observer.dump().await.unwrap();
+        let p1 = snapshot.events.iter().find_map(|event| match event {
+            Event::Link(link) if link.name == "p1" => Some(link.ifindex),
+            _ => None,
+        });
+        let settings = |ifindex, v6| {
+            let found = snapshot.events.iter().find_map(|event| match event {
+                Event::Netconf(each) if (each.ifindex, each.v6) == (ifindex, v6) => Some(*each),
+                _ => None,
+            });
+            found.expect("settings")
+        };
+        assert_eq!(settings(p1, false).forwarding, Some(true));
+        assert_eq!(settings(p1, true).forwarding, Some(false));
+        assert_eq!(settings(None, false).rp_filter, Some(2));
+        assert_eq!(settings(None, true).forwarding, Some(false));
+
+        let rules: Vec<(bool, u32)> = snapshot
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Rule(rule) => Some((rule.v6, rule.priority)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            rules,
+            [(false, 0), (false, 77), (false, 32766), (false, 32767), (true, 0), (true, 32766)]
+        );
+
+        let routes = |prefix: &str| -> Vec<Route> {
+            let appended = snapshot.events.iter().filter_map(|event| match event {
+                Event::RouteAppended(route) => Some(route),
+                _ => None,
+            });
+            appended.filter(|route| route.key.prefix.to_string() == prefix).cloned().collect()
+        };
+        let gateways = |prefix: &str| -> Vec<Vec<String>> {
+            let all = |route: &Route| {
+                route.hops.iter().map(|hop| hop.gateway.unwrap().to_string()).collect()
+            };
+            routes(prefix).iter().map(all).collect()
+        };
+        assert_eq!(gateways("10.0.0.0/8"), [["192.0.2.9"], ["198.51.100.9"]]);
+        assert_eq!(gateways("2001:db8:9::/48"), [["2001:db8:1::2", "2001:db8:1::3"]]);
+        let default = &routes("0.0.0.0/0")[0];
+        assert_eq!((default.key.table, default.kind), (1000, RouteKind::Unreachable));
+
+        sh("ip rule del pref 77; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding; \
+            ip route del unreachable default table 1000");
+        let (mut rule, mut forwarding) = (false, false);
+        wait_for(&mut observer, |event| {
+            rule |= matches!(event, Event::RuleGone(rule) if rule.priority == 77);
+            forwarding |= matches!(event, Event::Netconf(each) if each.v6
+                && each.ifindex.is_none() && each.forwarding == Some(true));
+            matches!(event, Event::RouteGone(route) if route.key.table == 1000)
+        })
+        .await;
+        assert!(rule && forwarding);
     });
 }
 

@@ -1,17 +1,20 @@
 //! Bytes that no kernel should send.
 
 use super::{captured::all, random::Random};
-use crate::observe::{Event, PortVlan, decode};
+use crate::observe::{Event, LinkKind, PortVlan, decode};
 
-const KINDS: [u16; 8] = [16, 17, 24, 25, 28, 29, 104, 105];
+const KINDS: [u16; 12] = [16, 17, 24, 25, 28, 29, 32, 33, 80, 81, 104, 105];
 
 #[test]
 fn messages_cut_off_anywhere_are_errors_or_less_complete_but_never_panic() {
-    for (kind, bytes) in all() {
+    for (kind, flags, bytes) in all() {
         for length in 0..bytes.len() {
-            let _ = decode(kind, &bytes[..length]);
+            let _ = decode(kind, flags, &bytes[..length]);
         }
-        assert!(decode(kind, &bytes[..4]).is_err(), "half a header of type {kind} is an error");
+        assert!(
+            decode(kind, flags, &bytes[..3]).is_err(),
+            "half a header of type {kind} is an error"
+        );
     }
 }
 
@@ -20,18 +23,18 @@ fn damaged_and_random_messages_never_panic() {
     let mut random = Random(0x0fab);
     let captured = all();
     for _ in 0..200_000 {
-        let mut bytes = captured[random.below(captured.len())].1.clone();
+        let mut bytes = captured[random.below(captured.len())].2.clone();
         for _ in 0..=random.below(8) {
             let at = random.below(bytes.len());
             bytes[at] = random.next() as u8;
         }
         bytes.truncate(random.below(bytes.len() + 1));
-        let _ = decode(KINDS[random.below(KINDS.len())], &bytes);
+        let _ = decode(KINDS[random.below(KINDS.len())], random.next() as u16, &bytes);
     }
     for _ in 0..100_000 {
         let bytes: Vec<u8> = (0..random.below(200)).map(|_| random.next() as u8).collect();
         for kind in KINDS {
-            let _ = decode(kind, &bytes);
+            let _ = decode(kind, 0, &bytes);
         }
     }
 }
@@ -55,7 +58,7 @@ fn bridge_port(vlans: &[(u16, u16)]) -> Vec<u8> {
 }
 
 fn vlans(entries: &[(u16, u16)]) -> Vec<PortVlan> {
-    match decode(16, &bridge_port(entries)) {
+    match decode(16, 0, &bridge_port(entries)) {
         Ok(Some(Event::BridgePort(port))) => port.vlans,
         other => panic!("no bridge port: {other:?}"),
     }
@@ -85,4 +88,17 @@ fn a_vlan_range_without_sense_costs_neither_time_nor_memory() {
     assert_eq!(vlans(&[(BEGIN, 200), (END, 100)]), []);
     assert_eq!(vlans(&[(BEGIN, 4000), (END, 0xffff)]).len(), 95);
     assert_eq!(vlans(&vec![(0, 7); 1000]).len(), 1);
+}
+
+#[test]
+fn a_vrf_says_its_table() {
+    // This kernel has no VRFs; the bytes follow `rtnl_fill_ifinfo` and `vrf_fillinfo`.
+    let mut message = vec![0, 0, 1, 0, 9, 0, 0, 0, 0xc1, 4, 1, 0, 0, 0, 0, 0];
+    message.extend(*b"\x08\0\x03\0red\0");
+    message.extend([24, 0, 18, 0x80]);
+    message.extend(*b"\x08\0\x01\0vrf\0");
+    message.extend([12, 0, 2, 0x80, 8, 0, 1, 0, 0xe9, 3, 0, 0]);
+    let Ok(Some(Event::Link(link))) = decode(16, 0, &message) else { panic!("a link") };
+    assert_eq!((link.name.as_str(), link.ifindex), ("red", 9));
+    assert_eq!(link.kind, LinkKind::Vrf { table: 1001 });
 }

@@ -2,3 +2,4 @@ mod captured;
 mod live;
 mod malformed;
 pub(crate) mod random;
+mod routing;

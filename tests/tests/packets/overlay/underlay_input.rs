@@ -35,7 +35,7 @@ pub(crate) fn routing_protocols_and_everything_that_is_not_vxlan_pass() {
             ping,
             Frame::ipv4(&spine, &own).ports([49_152, 3784]),
             Frame::ipv4(&spine, &own).ports([49_152, 0]),
-            Frame::ipv6(&spine, &own).ports([49_152, 4789]),
+            Frame::ipv6(&spine, &own).ports([49_152, 3784]),
             Frame::arp(&spine, &own),
             Frame::arp(&spine, &own).to(BROADCAST),
             Frame::icmpv6(&spine, &own, 135),

@@ -1,7 +1,9 @@
 //! Puts picture and inventory together and refuses what contradicts itself.
 
+mod routed;
+
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::error::TopologyError;
 use super::inventory::{Inventory, NetworkEntry};
@@ -51,6 +53,8 @@ pub(super) fn combine(
     let networks = networks(inventory, &files)?;
     let switches = switches(picture, inventory, &networks, &files)?;
     let (links, host_cables) = sort_cables(picture, &switches, &files)?;
+    routed::check_servers(&switches, &links, &files)?;
+    let services = routed::services(inventory, &switches, &files)?;
     let hosts = hosts(inventory, &networks, &switches, host_cables, &files)?;
     let topology = Topology {
         name: name.to_owned(),
@@ -59,11 +63,13 @@ pub(super) fn combine(
         hosts,
         links,
         networks,
+        services,
         notes: picture.notes.clone(),
         picture_text: String::new(),
         inventory_text: String::new(),
     };
     check_addresses(&topology, &files)?;
+    routed::check_subnets(&topology, &files)?;
     check_macs(&topology, &files)?;
     Ok(topology)
 }
@@ -173,6 +179,7 @@ fn fabric(inventory: &Inventory, files: &Files) -> Result<Fabric, TopologyError>
         host_mtu: entry.host_mtu,
         route_target_as: entry.route_target_as,
         evpn_between_spines: entry.evpn_between_spines,
+        bfd: routed::bfd(inventory, files)?,
     })
 }
 
@@ -185,12 +192,6 @@ fn networks(inventory: &Inventory, files: &Files) -> Result<Vec<Network>, Topolo
                 return Err(files.toml(format!(
                     "VNI {} is used twice, by networks {} and {name}; give one of them another VNI",
                     network.vni, other.name
-                )));
-            }
-            if other.contains(network.gateway) || network.contains(other.gateway) {
-                return Err(files.toml(format!(
-                    "networks {} and {name} have overlapping subnets; give one of them another gateway address",
-                    other.name
                 )));
             }
         }
@@ -270,6 +271,7 @@ fn switches(
             site: entry.site.clone(),
             asn: entry.asn,
             loopback: entry.loopback,
+            loopback6: entry.loopback6,
             fabricd: false,
             networks: Vec::new(),
         });
@@ -277,7 +279,7 @@ fn switches(
     place_networks(&mut switches, inventory, networks, files)?;
     for switch in &mut switches {
         let wished = inventory.nodes.get(&switch.name).and_then(|entry| entry.fabricd);
-        switch.fabricd = wished.unwrap_or(!switch.networks.is_empty());
+        switch.fabricd = wished.unwrap_or(switch.function != Function::Server);
     }
     Ok(switches)
 }
@@ -306,10 +308,11 @@ fn place_networks(
                         network.name
                     )));
                 }
-                Some(switch) if switch.function == Function::Spine => {
+                Some(switch) if matches!(switch.function, Function::Spine | Function::Server) => {
                     return Err(files.toml(format!(
-                        "network {} lives on {leaf}, which is a spine; networks live on leafs and borders",
-                        network.name
+                        "network {} lives on {leaf}, which is a {}; networks live on leafs and borders",
+                        network.name,
+                        switch.function.name()
                     )));
                 }
                 Some(_) => {}
@@ -338,7 +341,7 @@ fn place_networks(
 /// For each host its cable: own end, switch's end.
 type HostCables<'a> = Vec<(&'a DrawnEnd, &'a DrawnEnd)>;
 
-/// Links between switches, and the cables of hosts.
+/// Links between nodes that speak BGP, and the cables of hosts.
 fn sort_cables<'a>(
     picture: &'a Picture,
     switches: &[Switch],
@@ -415,34 +418,14 @@ fn hosts(
                 files.toml(format!("[hosts.{name}] is missing; add its network and address"))
             );
         };
-        let Some(network) = networks.iter().find(|network| network.name == entry.network) else {
-            return Err(files.toml(format!(
-                "host {name} is in the unknown network {}; define [networks.{}] or correct the name",
-                entry.network, entry.network
-            )));
-        };
-        let has_network = switches
-            .iter()
-            .any(|switch| switch.name == leaf.node && switch.networks.contains(&network.name));
-        if !has_network {
-            return Err(files.toml(format!(
-                "host {name} is in network {} but is plugged into {}, where that network does not live; move the cable or add {} to the network's leafs",
-                network.name, leaf.node, leaf.node
-            )));
-        }
-        if !network.contains(entry.address) {
-            return Err(files.toml(format!(
-                "address {} of host {name} is outside its network {} ({}/{})",
-                entry.address, network.name, network.gateway, network.prefix_len
-            )));
-        }
+        let attachment = routed::attachment(name, entry, &leaf.node, networks, switches, files)?;
         let mut own = end(own);
         // The inventory's address wins over the picture's: that is where hosts are described.
         own.mac = entry.mac.unwrap_or(own.mac);
         hosts.push(Host {
             name: own.node.clone(),
-            network: network.name.clone(),
-            address: entry.address,
+            attachment,
+            address: entry.address.address,
             end: own,
             switch: end(leaf),
         });
@@ -451,22 +434,14 @@ fn hosts(
 }
 
 fn check_addresses(topology: &Topology, files: &Files) -> Result<(), TopologyError> {
-    let mut owners: HashMap<Ipv4Addr, String> = HashMap::new();
-    let gateways = topology
-        .networks
-        .iter()
-        .map(|network| (network.gateway, format!("the gateway of network {}", network.name)));
-    let loopbacks = topology
-        .switches
-        .iter()
-        .map(|switch| (switch.loopback, format!("the loopback of {}", switch.name)));
-    let hosts = topology.hosts.iter().map(|host| (host.address, format!("host {}", host.name)));
-    for (address, owner) in gateways.chain(loopbacks).chain(hosts) {
-        if address.is_unspecified()
-            || address.is_multicast()
-            || address.is_broadcast()
-            || address.is_loopback()
-        {
+    let mut owners: HashMap<IpAddr, String> = HashMap::new();
+    for (address, owner) in routed::all_addresses(topology) {
+        let usable = match address {
+            IpAddr::V4(address) => !address.is_broadcast(),
+            IpAddr::V6(address) => !address.is_unicast_link_local(),
+        };
+        let special = address.is_unspecified() || address.is_multicast() || address.is_loopback();
+        if special || !usable {
             return Err(files.toml(format!(
                 "{owner} cannot have the address {address}; use a unicast address"
             )));
@@ -474,16 +449,6 @@ fn check_addresses(topology: &Topology, files: &Files) -> Result<(), TopologyErr
         if let Some(first) = owners.insert(address, owner.clone()) {
             return Err(files.toml(format!(
                 "address {address} is used twice, by {first} and by {owner}; change one of them"
-            )));
-        }
-    }
-    for switch in &topology.switches {
-        if let Some(network) =
-            topology.networks.iter().find(|network| network.contains(switch.loopback))
-        {
-            return Err(files.toml(format!(
-                "loopback {} of {} lies in the subnet of network {}; loopbacks need addresses of their own",
-                switch.loopback, switch.name, network.name
             )));
         }
     }

@@ -69,7 +69,7 @@ fn a_valid_topology_puts_networks_on_leafs_and_hosts_on_ports() {
     let topology = check(PICTURE, INVENTORY).expect("valid");
     assert_eq!(topology.switch("leaf01").expect("drawn").networks, ["blue", "red"]);
     assert_eq!(topology.switch("leaf02").expect("drawn").networks, ["blue"]);
-    assert!(topology.switch("spine01").is_some_and(|spine| !spine.fabricd));
+    assert!(topology.switch("spine01").is_some_and(|spine| spine.fabricd));
     let vm1 = topology.host("vm1").expect("drawn");
     assert_eq!(vm1.end.mac.to_string(), "02:00:00:00:01:01");
     assert_eq!((vm1.switch.node.as_str(), vm1.switch.port.as_str()), ("leaf01", "swp10"));
@@ -78,7 +78,7 @@ fn a_valid_topology_puts_networks_on_leafs_and_hosts_on_ports() {
 #[test]
 fn the_width_of_a_route_counts_shortest_ways_only() {
     let topology = check(PICTURE, INVENTORY).expect("valid");
-    assert_eq!(topology.ecmp_width("leaf01", "leaf02"), 1);
+    assert_eq!(topology.ecmp_width("leaf01", &["leaf02"]), 1);
     let second = with(PICTURE, "vm1 [", "spine02 [function=spine]\n vm1 [");
     let second = with(
         &second,
@@ -88,8 +88,8 @@ fn the_width_of_a_route_counts_shortest_ways_only() {
     let spine02 =
         format!("{INVENTORY}\n[nodes.spine02]\nsite=\"a\"\nas=65100\nloopback=\"10.0.0.2\"\n");
     let topology = check(&second, &spine02).expect("valid");
-    assert_eq!(topology.ecmp_width("leaf01", "leaf02"), 2);
-    assert_eq!(topology.ecmp_width("leaf01", "spine02"), 1);
+    assert_eq!(topology.ecmp_width("leaf01", &["leaf02"]), 2);
+    assert_eq!(topology.ecmp_width("leaf01", &["spine02"]), 1);
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! What the packet path should do, written a second time: plainly, slowly, on slices.
 //!
 //! Fuzzed packets have no expectations written by hand; they are compared with this. It follows
-//! the rules (IEEE 802.1Q, RFC 7348, RFC 6040, the kernel's bridge), not the code under test.
+//! the rules (IEEE 802.1Q, RFC 7348, RFC 6040, RFC 1812, the kernel's bridge), not the code under
+//! test.
+
+mod flow;
+mod transit;
+mod tunnel6;
 
 use fabric_common::{
     ecn, flow_hash as hash,
@@ -9,7 +14,7 @@ use fabric_common::{
     schema::{
         circuits::{Circuit, FLAG_ISOLATED},
         domains::{
-            Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_OVERLAY_ISOLATED, FLAG_OVERLAY_LEARNING,
+            Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_IPV6, FLAG_OVERLAY_ISOLATED, FLAG_OVERLAY_LEARNING,
             FLAG_TOS_INHERIT, FLAG_TTL_INHERIT,
         },
         fdb::{self, KIND_LOCAL, KIND_REMOTE},
@@ -19,8 +24,10 @@ use fabric_common::{
     },
 };
 
+pub use flow::{flow_hash, flow_hash_by};
+
 use crate::{
-    packet::{OUTER, Vxlan, ether_type, fix_ipv4_checksum, internet_checksum, protocol},
+    packet::{OUTER, OUTER6, Vxlan, Vxlan6, ether_type, fix_ipv4_checksum, internet_checksum, protocol},
     world::{DomainId, Port, VtepId, World},
 };
 
@@ -219,23 +226,45 @@ fn encapsulate(
         _ => (0, 0, false),
     };
     let inner = frame.with_tag(None);
-    let flow = flow_hash(&inner, world.maps.settings.get(0).seed);
+    let flow = flow_hash_by(&inner, &world.maps.settings.get(0), false);
     let target = world.maps.vteps.get(vtep);
     let group = world.maps.groups.get(target.group);
     let nexthop = world.maps.choose(group, hash::bucket(flow));
     let nexthop = nexthop.ok_or(Reason::NexthopSelectEmptyGroup)?;
     let nexthop = world.maps.nexthops.get(nexthop);
-    if inner.len() > domain.max_frame.min(nexthop.mtu - 36) as usize {
+    let outer = if target.is_ipv6() { 56 } else { 36 };
+    if inner.len() > domain.max_frame.min(nexthop.mtu - outer) as usize {
         return Err(Reason::VxlanOutputTooBig);
     }
     let has = |flag: u16| domain.flags & flag != 0;
     let sent = world.sent_to(VtepId(vtep)).expect("the counters can be read");
     let outer_tos = if has(FLAG_TOS_INHERIT) { tos } else { domain.tos };
+    let destination_mac = nexthop.macs[..6].try_into().expect("six bytes");
+    let source_mac = nexthop.macs[6..].try_into().expect("six bytes");
+    let outer_tos = ecn::encapsulate(outer_tos, tos);
+    let outer_ttl = if has(FLAG_TTL_INHERIT) && ttl != 0 { ttl } else { domain.ttl };
+    if target.is_ipv6() {
+        let header = Vxlan6 {
+            destination_mac,
+            source_mac,
+            class: outer_tos,
+            hop_limit: outer_ttl,
+            source_port: hash::source_port(flow),
+            destination_port: u16::from_be(domain.udp_port_be),
+            ..tunnel6::header(world, frame, domain_index, vtep, flow)
+        };
+        let sent = Some(Sent {
+            slot: nexthop.port.into(),
+            bytes: header.around(&inner),
+            tunnel: Some((domain_index, VtepId(vtep))),
+        });
+        return Ok(Forecast { reason: Reason::Encapsulated, sent });
+    }
     let header = Vxlan {
-        destination_mac: nexthop.macs[..6].try_into().expect("six bytes"),
-        source_mac: nexthop.macs[6..].try_into().expect("six bytes"),
-        tos: ecn::encapsulate(outer_tos, tos),
-        ttl: if has(FLAG_TTL_INHERIT) && ttl != 0 { ttl } else { domain.ttl },
+        destination_mac,
+        source_mac,
+        tos: outer_tos,
+        ttl: outer_ttl,
         id: (sent as u16 ^ (flow >> 32) as u16).to_be(),
         source_port: hash::source_port(flow),
         destination_port: u16::from_be(domain.udp_port_be),
@@ -251,6 +280,22 @@ fn encapsulate(
 }
 
 fn from_fabric(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Reason> {
+    let (tunnel, outer, tos) = match word(packet, 12) {
+        Some(ether_type::IPV6) => {
+            let class = packet.get(14..16).map_or(0, |first| first[0] << 4 | first[1] >> 4);
+            (tunnel6::tunnel(world, port, packet), OUTER6, class)
+        }
+        _ => (tunnel(world, port, packet), OUTER, packet.get(15).copied().unwrap_or(0)),
+    };
+    match tunnel {
+        Ok((domain, vtep)) => from_tunnel(world, &packet[outer..], tos, domain, vtep),
+        Err(ended @ (Reason::VxlanInputUnknownVtep | Reason::VxlanInputBadChecksum)) => Err(ended),
+        Err(otherwise) => transit::from_router(world, port, packet, otherwise),
+    }
+}
+
+/// The domain and VTEP of a VXLAN packet for this box.
+fn tunnel(world: &World, port: &Port, packet: &[u8]) -> Result<(u32, u32), Reason> {
     let settings = world.maps.settings.get(0);
     let domain_index = underlay(&settings.vxlan_ports_be, port, packet).and_then(|()| {
         let flags = u32::from_be_bytes(address(packet, 42));
@@ -264,16 +309,27 @@ fn from_fabric(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Re
     })?;
     let domain = world.maps.domains.get(domain_index);
     let [source, destination] = [address(packet, 26), address(packet, 30)].map(u32::from_ne_bytes);
-    if domain.local_be != destination {
+    if domain.local_be != destination || domain.flags & FLAG_IPV6 != 0 {
         return Err(Reason::VxlanInputNotLocal);
     }
     let key = peers::key(destination, source);
     let vtep = world.maps.peers.table().get(key).ok_or(Reason::VxlanInputUnknownVtep)?;
+    Ok((domain_index, vtep))
+}
+
+fn from_tunnel(
+    world: &World,
+    inner: &[u8],
+    outer_tos: u8,
+    domain_index: u32,
+    vtep: u32,
+) -> Result<Forecast, Reason> {
+    let domain = world.maps.domains.get(domain_index);
     if domain.flags & FLAG_OVERLAY_LEARNING != 0 {
         return Err(Reason::InnerGuardLearning);
     }
 
-    let mut inner = packet[OUTER..].to_vec();
+    let mut inner = inner.to_vec();
     if inner.len() < 14 {
         return Err(Reason::InnerGuardTruncated);
     }
@@ -298,7 +354,7 @@ fn from_fabric(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Re
         return Err(Reason::InnerGuardNeighbourDiscovery);
     }
 
-    let marked = decapsulate_ecn(&mut inner, packet[15])?;
+    let marked = decapsulate_ecn(&mut inner, outer_tos)?;
     let frame = Parsed::new(&inner).ok_or(Reason::InnerGuardTruncated)?;
     let circuit = match lookup(world, domain_index as u16, frame.destination) {
         None => return Err(Reason::BridgeDeliverUnknown),
@@ -382,43 +438,6 @@ fn decapsulate_ecn(inner: &mut [u8], outer_tos: u8) -> Result<bool, Reason> {
     let folded = (folded & 0xffff) + (folded >> 16);
     inner[24..26].copy_from_slice(&(!(folded as u16)).to_be_bytes());
     Ok(true)
-}
-
-/// The hash of the flow that an untagged frame belongs to.
-///
-/// # Panics
-/// If the frame is shorter than its IP header.
-#[must_use]
-pub fn flow_hash(frame: &[u8], seed: u32) -> u64 {
-    let payload = &frame[14..];
-    let native = |at: usize| payload.get(at..at + 4).map_or(0, |_| ne_u32(payload, at));
-    let has_ports = |number: u8| matches!(number, protocol::TCP | protocol::UDP | protocol::SCTP);
-    match word(frame, 12) {
-        Some(ether_type::IPV4) => {
-            let fragment = word(payload, 6).unwrap_or(0) & 0x3fff != 0;
-            let with_ports = !fragment && payload[0] == 0x45 && has_ports(payload[9]);
-            let ports = if with_ports { native(20) } else { 0 };
-            hash::ipv4(seed, ne_u32(payload, 12), ne_u32(payload, 16), payload[9], ports)
-        }
-        Some(ether_type::IPV6) => {
-            let ports = if has_ports(payload[6]) { native(40) } else { 0 };
-            let source = [ne_u64(payload, 8), ne_u64(payload, 16)];
-            let destination = [ne_u64(payload, 24), ne_u64(payload, 32)];
-            hash::ipv6(seed, source, destination, payload[6], ports)
-        }
-        _ => {
-            let mac = |at: usize| fdb::mac_number(frame[at..at + 6].try_into().expect("six bytes"));
-            hash::ethernet(seed, mac(6), mac(0), u16::from_ne_bytes([frame[12], frame[13]]))
-        }
-    }
-}
-
-fn ne_u32(bytes: &[u8], at: usize) -> u32 {
-    u32::from_ne_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
-}
-
-fn ne_u64(bytes: &[u8], at: usize) -> u64 {
-    u64::from_ne_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
 
 /// Makes the outer headers of a mangled VXLAN packet valid again, so that the parts behind them

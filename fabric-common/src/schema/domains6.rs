@@ -1,0 +1,33 @@
+//! `domains6`: what bridge domains over an IPv6 underlay have beside their entry in
+//! [`super::domains`], under the same index.
+
+use core::net::{IpAddr, Ipv4Addr};
+
+use super::domains::{Domain, FLAG_IPV6};
+use crate::halves;
+
+/// What has no place in [`super::domains::Domain`], which stays small for those over IPv4.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Domain6 {
+    /// Local VTEP address: its halves as they stand in a packet.
+    pub local: [u64; 2],
+    /// Flow label of the outer header, 20 bits in network byte order; 0 lets the flow choose one
+    /// (RFC 6438), unless [`super::domains::FLAG_LABEL_INHERIT`].
+    pub label_be: u32,
+    /// Unused.
+    pub padding: u32,
+}
+
+super::map_value!(Domain6, 24);
+
+impl Domain6 {
+    /// The local VTEP address of a domain, of either family.
+    #[must_use]
+    pub fn local(&self, domain: &Domain) -> IpAddr {
+        match domain.flags & FLAG_IPV6 {
+            0 => Ipv4Addr::from_bits(u32::from_be(domain.local_be)).into(),
+            _ => halves::address(self.local).into(),
+        }
+    }
+}

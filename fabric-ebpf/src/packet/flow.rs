@@ -1,0 +1,187 @@
+//! The hash of the flow that a packet belongs to: the one place that decides it, for tunnels and for
+//! routes.
+
+use aya_ebpf::bindings::xdp_md;
+use fabric_common::{
+    flow_hash,
+    schema::settings::{HASH_INNER, Settings, VXLAN_PORT},
+};
+
+use super::{
+    Packet,
+    network::{ether_type, ip_protocol},
+};
+
+/// Of an IPv4 header what the flow depends on, as it stands in the packet.
+#[derive(Clone, Copy)]
+pub struct Flow4 {
+    pub source: u32,
+    pub destination: u32,
+    pub protocol: u8,
+    /// Not a fragment, and without options: the ports stand behind 20 bytes. Fragments after the
+    /// first have no ports, so none of them may count.
+    pub whole: bool,
+}
+
+/// Of an IPv6 header what the flow depends on, as it stands in the packet.
+#[derive(Clone, Copy)]
+pub struct Flow6 {
+    pub source: [u64; 2],
+    pub destination: [u64; 2],
+    pub next_header: u8,
+}
+
+/// Whose flows are told apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Frames of hosts.
+    Frame,
+    /// Packets on their way through: inner headers may count.
+    Transit,
+}
+
+/// The hash of the flow of the IPv4 packet that starts at `at`.
+#[inline(always)]
+pub fn ipv4(packet: &Packet, settings: &Settings, at: usize, flow: &Flow4, scope: Scope) -> u64 {
+    if settings.hash_flags != 0 {
+        return by_options(packet.context(), settings, at, ether_type::IPV4, scope);
+    }
+    let ports = ports(packet, at + 20, flow.whole && has_ports(flow.protocol));
+    flow_hash::ipv4(settings.seed, flow.source, flow.destination, flow.protocol, ports)
+}
+
+/// The hash of the flow of the IPv6 packet that starts at `at`.
+#[inline(always)]
+pub fn ipv6(packet: &Packet, settings: &Settings, at: usize, flow: &Flow6, scope: Scope) -> u64 {
+    if settings.hash_flags != 0 {
+        return by_options(packet.context(), settings, at, ether_type::IPV6, scope);
+    }
+    let ports = ports(packet, at + 40, has_ports(flow.next_header));
+    flow_hash::ipv6(settings.seed, flow.source, flow.destination, flow.next_header, ports)
+}
+
+/// The hash of a frame that is not IP.
+#[inline(always)]
+pub fn ethernet(settings: &Settings, source: u64, destination: u64, ether_type_be: u16) -> u64 {
+    flow_hash::ethernet_by(settings.hash_flags, settings.seed, source, destination, ether_type_be)
+}
+
+#[inline(always)]
+fn has_ports(protocol: u8) -> bool {
+    matches!(protocol, ip_protocol::TCP | ip_protocol::UDP | ip_protocol::SCTP)
+}
+
+#[inline(always)]
+fn ports(packet: &Packet, at: usize, has_ports: bool) -> u32 {
+    if has_ports { packet.read(at).unwrap_or(0) } else { 0 }
+}
+
+/// The hash if options are switched on. A subprogram: without options it costs nothing but the
+/// test.
+#[inline(never)]
+fn by_options(
+    context: *mut xdp_md,
+    settings: &Settings,
+    at: usize,
+    ether_type_be: u16,
+    scope: Scope,
+) -> u64 {
+    let packet = &Packet::of(context);
+    let inner = if scope == Scope::Transit && settings.hash_flags & HASH_INNER != 0 {
+        inner(packet, settings, at, ether_type_be)
+    } else {
+        None
+    };
+    let hash = match inner {
+        Some((at, ether_type_be)) => one(packet, settings, at, ether_type_be),
+        None => one(packet, settings, at, ether_type_be),
+    };
+    hash.unwrap_or(0)
+}
+
+/// The hash of the packet at `at`, of whatever kind; `None` if it ends inside its header.
+#[inline(always)]
+fn one(packet: &Packet, settings: &Settings, at: usize, ether_type_be: u16) -> Option<u64> {
+    let (options, seed) = (settings.hash_flags, settings.seed);
+    match ether_type_be {
+        ether_type::IPV4 => {
+            let flow = Flow4::read(packet, at)?;
+            let ports = ports(packet, at + 20, flow.whole && has_ports(flow.protocol));
+            let Flow4 { source, destination, protocol, .. } = flow;
+            Some(flow_hash::ipv4_by(options, seed, source, destination, protocol, ports))
+        }
+        ether_type::IPV6 => {
+            let Flow6 { source, destination, next_header } = Flow6::read(packet, at)?;
+            let ports = ports(packet, at + 40, has_ports(next_header));
+            let label = u32::from_be(packet.read(at)?) & 0xf_ffff;
+            let hash =
+                flow_hash::ipv6_by(options, seed, label, source, destination, next_header, ports);
+            Some(hash)
+        }
+        _ => {
+            const ADDRESS: u64 = 0xffff_ffff_ffff;
+            let destination = packet.read::<u64>(at - 14)? & ADDRESS;
+            let source = packet.read::<u64>(at - 8)? & ADDRESS;
+            Some(flow_hash::ethernet_by(options, seed, source, destination, ether_type_be))
+        }
+    }
+}
+
+/// Where the network header of the frame inside a VXLAN packet starts, and its EtherType.
+#[inline(always)]
+fn inner(
+    packet: &Packet,
+    settings: &Settings,
+    at: usize,
+    ether_type_be: u16,
+) -> Option<(usize, u16)> {
+    let (udp, is_udp) = if ether_type_be == ether_type::IPV4 {
+        let flow = Flow4::read(packet, at)?;
+        (at + 20, flow.whole && flow.protocol == ip_protocol::UDP)
+    } else {
+        (at + 40, Flow6::read(packet, at)?.next_header == ip_protocol::UDP)
+    };
+    let port_be: u16 = packet.read(udp + 2)?;
+    let is_vxlan = is_udp && (port_be == VXLAN_PORT.to_be() || settings.has_vxlan_port(port_be));
+    // UDP and VXLAN header, and the addresses of the frame.
+    let ether_type_at = udp + 16 + 12;
+    is_vxlan.then_some((ether_type_at + 2, packet.read(ether_type_at)?))
+}
+
+impl Flow4 {
+    /// Reads the header at `at`.
+    #[inline(always)]
+    pub fn read(packet: &Packet, at: usize) -> Option<Self> {
+        if !packet.has(at + 20) {
+            return None;
+        }
+        let [version_and_length, _]: [u8; 2] = packet.read(at)?;
+        Some(Self {
+            source: packet.read(at + 12)?,
+            destination: packet.read(at + 16)?,
+            protocol: packet.read(at + 9)?,
+            whole: is_whole(version_and_length, packet.read(at + 6)?),
+        })
+    }
+}
+
+/// See [`Flow4::whole`].
+#[inline(always)]
+pub fn is_whole(version_and_length: u8, fragment_be: u16) -> bool {
+    fragment_be & 0x3fff_u16.to_be() == 0 && version_and_length == 0x45
+}
+
+impl Flow6 {
+    /// Reads the header at `at`.
+    #[inline(always)]
+    pub fn read(packet: &Packet, at: usize) -> Option<Self> {
+        if !packet.has(at + 40) {
+            return None;
+        }
+        Some(Self {
+            source: [packet.read(at + 8)?, packet.read(at + 16)?],
+            destination: [packet.read(at + 24)?, packet.read(at + 32)?],
+            next_header: packet.read(at + 6)?,
+        })
+    }
+}

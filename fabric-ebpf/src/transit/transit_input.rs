@@ -1,0 +1,202 @@
+//! Arrives: an IP packet on a port that routes. Leaves: the same, if a router may forward it.
+//!
+//! The rules are those of RFC 1812 §5.2.2 and §5.3 and of RFC 8200 §3, in the kernel's reading of
+//! them (`ip_rcv_core`, `ip_route_input_slow`, `ip_forward`; `ip6_rcv_core`, `ip6_forward`). Passes
+//! what needs an answer or has options; drops a wrong header checksum, as the kernel does.
+
+use fabric_common::{
+    checksum, flow_hash,
+    reason::Reason,
+    schema::{own, ports},
+};
+
+use super::transit_route::is_local4;
+use crate::{
+    journey::Journey,
+    maps,
+    overlay::underlay_input::header_words,
+    packet::{
+        Packet,
+        flow::{self, Flow4, Flow6, Scope, is_whole},
+        network::ether_type,
+    },
+};
+
+/// Where the IP header starts.
+pub const NETWORK: usize = 14;
+/// Length of an IPv4 header without options.
+const HEADER_4: usize = 20;
+/// Length of the fixed IPv6 header.
+const HEADER_6: usize = 40;
+/// The next header that every node on the way has to look at (RFC 8200 §4.3).
+const HOP_BY_HOP: u8 = 0;
+
+/// Families that are routed.
+pub enum Family {
+    Ipv4,
+    Ipv6,
+}
+
+/// What routing needs of an IPv4 header.
+pub struct Ipv4 {
+    pub flow: Flow4,
+    /// TTL, protocol and header checksum as they stand in the packet.
+    pub ttl_and_checksum: u32,
+    /// Length of the IP packet in bytes.
+    pub length: u32,
+}
+
+/// What routing needs of an IPv6 header.
+pub struct Ipv6 {
+    pub flow: Flow6,
+    pub hop_limit: u8,
+    /// Length of the IP packet in bytes.
+    pub length: u32,
+}
+
+impl Ipv4 {
+    /// What chooses among the nexthops of a group.
+    #[inline(always)]
+    pub fn hash(&self, packet: &Packet, journey: &Journey) -> u32 {
+        let hash = flow::ipv4(packet, journey.settings, NETWORK, &self.flow, Scope::Transit);
+        flow_hash::bucket(hash)
+    }
+}
+
+impl Ipv6 {
+    /// What chooses among the nexthops of a group.
+    #[inline(always)]
+    pub fn hash(&self, packet: &Packet, journey: &Journey) -> u32 {
+        let hash = flow::ipv6(packet, journey.settings, NETWORK, &self.flow, Scope::Transit);
+        flow_hash::bucket(hash)
+    }
+}
+
+/// The family of a packet that may be routed, or `otherwise`: the port does not route, or the
+/// packet is neither.
+#[inline(always)]
+pub fn transit_input(
+    packet: &Packet,
+    journey: &Journey,
+    otherwise: Reason,
+) -> Result<Family, Reason> {
+    let (flags, view) = (journey.entry.flags, ports::view(journey.entry.mac_and_view));
+    if flags & (ports::FLAG_ROUTE4 | ports::FLAG_ROUTE6) == 0 || view == 0 {
+        return Err(otherwise);
+    }
+    let (family, flag) = match packet.read(NETWORK - 2).ok_or(otherwise)? {
+        ether_type::IPV4 => (Family::Ipv4, ports::FLAG_ROUTE4),
+        ether_type::IPV6 => (Family::Ipv6, ports::FLAG_ROUTE6),
+        _ => return Err(otherwise),
+    };
+    if flags & flag == 0 {
+        return Err(Reason::TransitInputNotForwarding);
+    }
+    Ok(family)
+}
+
+/// Frames for all stations or for a group of them are not forwarded (RFC 1812 §5.3.4).
+#[inline(always)]
+fn is_for_port(packet: &Packet, journey: &Journey) -> bool {
+    let destination = packet.read::<u64>(0).unwrap_or(0);
+    ports::mac(destination) == ports::mac(journey.entry.mac_and_view)
+}
+
+#[inline(always)]
+pub fn ipv4(packet: &Packet, journey: &Journey) -> Result<Ipv4, Reason> {
+    if !packet.has(NETWORK + HEADER_4) {
+        return Err(Reason::TransitInputBadHeader);
+    }
+    if !is_for_port(packet, journey) {
+        return Err(Reason::UnderlayInputOtherHost);
+    }
+    let words = header_words(packet).ok_or(Reason::TransitInputBadHeader)?;
+    let [version_and_length, _, high, low] = words[0].to_ne_bytes();
+    if version_and_length != 0x45 {
+        let options = version_and_length >> 4 == 4 && version_and_length & 0xf > 5;
+        return Err(if options {
+            Reason::TransitInputOptions
+        } else {
+            Reason::TransitInputBadHeader
+        });
+    }
+    let length = u32::from(u16::from_be_bytes([high, low]));
+    if length < HEADER_4 as u32 || length + NETWORK as u32 > journey.length {
+        return Err(Reason::TransitInputBadHeader);
+    }
+    if checksum::ipv4_words(&words) != 0 {
+        return Err(Reason::TransitInputBadChecksum);
+    }
+    let [ttl, protocol, _, _] = words[2].to_ne_bytes();
+    if ttl <= 1 {
+        return Err(Reason::TransitInputTtl);
+    }
+    let [_, _, a, b] = words[1].to_ne_bytes();
+    let whole = is_whole(version_and_length, u16::from_ne_bytes([a, b]));
+    let flow = Flow4 { source: words[3], destination: words[4], protocol, whole };
+    if is_martian4(flow.source) || is_martian4(flow.destination) || is_own(journey, flow.source) {
+        return Err(Reason::TransitInputMartian);
+    }
+    Ok(Ipv4 { flow, ttl_and_checksum: words[2], length })
+}
+
+/// This network, loopback, multicast and limited broadcast (RFC 1812 §5.3.7). The rest of class E
+/// is forwarded, as the kernel does.
+#[inline(always)]
+fn is_martian4(address: u32) -> bool {
+    let [first, ..] = address.to_ne_bytes();
+    matches!(first, 0 | 127 | 224..=239) || address == u32::MAX
+}
+
+/// The filter tells almost all addresses that are not our own.
+#[inline(always)]
+fn is_own(journey: &Journey, source: u32) -> bool {
+    let Some(own) = maps::OWN.get(0) else { return true };
+    let (word, bit) = own::place(u64::from(source));
+    own.words[word % own::WORDS] >> bit & 1 != 0
+        && is_local4(u32::from(ports::view(journey.entry.mac_and_view)), source)
+}
+
+#[inline(always)]
+pub fn ipv6(packet: &Packet, journey: &Journey) -> Result<Ipv6, Reason> {
+    if !packet.has(NETWORK + HEADER_6) {
+        return Err(Reason::TransitInputBadHeader);
+    }
+    if !is_for_port(packet, journey) {
+        return Err(Reason::UnderlayInputOtherHost);
+    }
+    read6(packet, journey.length).ok_or(Reason::TransitInputBadHeader)?
+}
+
+/// `None` never: the caller has looked at the length.
+#[inline(always)]
+fn read6(packet: &Packet, frame_length: u32) -> Option<Result<Ipv6, Reason>> {
+    let [version, ..]: [u8; 4] = packet.read::<u32>(NETWORK)?.to_ne_bytes();
+    let [high, low, next_header, hop_limit] = packet.read::<u32>(NETWORK + 4)?.to_ne_bytes();
+    let length = HEADER_6 as u32 + u32::from(u16::from_be_bytes([high, low]));
+    if version >> 4 != 6 || length + NETWORK as u32 > frame_length {
+        return Some(Err(Reason::TransitInputBadHeader));
+    }
+    // Jumbograms (RFC 2675), whose payload length is 0, are among them.
+    if next_header == HOP_BY_HOP {
+        return Some(Err(Reason::TransitInputOptions));
+    }
+    if hop_limit <= 1 {
+        return Some(Err(Reason::TransitInputTtl));
+    }
+    let source = [packet.read(NETWORK + 8)?, packet.read(NETWORK + 16)?];
+    let destination = [packet.read(NETWORK + 24)?, packet.read(NETWORK + 32)?];
+    if is_martian6(source[0]) || is_martian6(destination[0]) {
+        return Some(Err(Reason::TransitInputMartian));
+    }
+    Some(Ok(Ipv6 { flow: Flow6 { source, destination, next_header }, hop_limit, length }))
+}
+
+/// By the upper half of an address as it stands in the packet: `::/64` has the unspecified address,
+/// loopback and the IPv4-mapped ones; link-local addresses (RFC 4291 §2.5.6) and multicast stay on
+/// their link or have a protocol of their own.
+#[inline(always)]
+fn is_martian6(upper_half: u64) -> bool {
+    let [first, second, ..] = upper_half.to_ne_bytes();
+    upper_half == 0 || first == 0xff || (first == 0xfe && second & 0xc0 == 0x80)
+}

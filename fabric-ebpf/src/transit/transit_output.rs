@@ -1,0 +1,74 @@
+//! Arrives: a packet and its nexthop. Leaves: the packet as a router sends it on.
+//!
+//! Passes what would leave where it came from (the kernel may send a redirect) and what does not
+//! fit (the kernel fragments or answers). Then, as the kernel does: nothing behind the IP packet is
+//! kept, TTL or hop limit are one less, and the header checksum is corrected (`ip_decrease_ttl`).
+
+use fabric_common::{checksum, reason::Reason};
+
+use super::transit_input::{Ipv4, Ipv6, NETWORK};
+use crate::{
+    journey::{Journey, NexthopRef},
+    packet::{Packet, Start},
+};
+
+#[inline(always)]
+pub fn ipv4(
+    packet: &mut Packet,
+    journey: &Journey,
+    header: &Ipv4,
+    nexthop: NexthopRef,
+) -> Result<(), Reason> {
+    let mut start = open::<34>(packet, journey, header.length, nexthop)?;
+    put_addresses(&mut start, nexthop);
+    let [ttl, protocol, a, b] = header.ttl_and_checksum.to_ne_bytes();
+    let [a, b] = checksum::decrement_ttl(u16::from_ne_bytes([a, b])).to_ne_bytes();
+    start.put::<{ NETWORK + 8 }, _>(u32::from_ne_bytes([ttl.wrapping_sub(1), protocol, a, b]));
+    Ok(())
+}
+
+#[inline(always)]
+pub fn ipv6(
+    packet: &mut Packet,
+    journey: &Journey,
+    header: &Ipv6,
+    nexthop: NexthopRef,
+) -> Result<(), Reason> {
+    let mut start = open::<54>(packet, journey, header.length, nexthop)?;
+    put_addresses(&mut start, nexthop);
+    start.put::<{ NETWORK + 7 }, _>(header.hop_limit.wrapping_sub(1));
+    Ok(())
+}
+
+/// The headers, to be written, when nothing can fail any more.
+#[inline(always)]
+fn open<const HEADERS: usize>(
+    packet: &mut Packet,
+    journey: &Journey,
+    length: u32,
+    nexthop: NexthopRef,
+) -> Result<Start<HEADERS>, Reason> {
+    if u32::from(nexthop.port) == journey.port {
+        return Err(Reason::TransitOutputSamePort);
+    }
+    if length > nexthop.mtu {
+        return Err(Reason::TransitOutputTooBig);
+    }
+    let padding = journey.length - NETWORK as u32 - length;
+    if padding != 0 {
+        packet.cut_end(padding).ok_or(Reason::TransitInputBadHeader)?;
+    }
+    // The headers were read before, so they are still there.
+    packet.start_of().ok_or(Reason::UnderlayOutputNoPort)
+}
+
+/// Both addresses in two stores; the EtherType stays.
+#[inline(always)]
+fn put_addresses<const N: usize>(start: &mut Start<N>, nexthop: NexthopRef) {
+    let macs = nexthop.macs.as_ptr();
+    // SAFETY: the bytes 0 to 7 and 8 to 11 of the 12 of both addresses.
+    unsafe {
+        start.put::<0, _>(macs.cast::<u64>().read_unaligned());
+        start.put::<8, _>(macs.add(8).cast::<u32>().read_unaligned());
+    }
+}

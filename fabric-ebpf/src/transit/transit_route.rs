@@ -1,0 +1,93 @@
+//! Arrives: a packet that may be forwarded. Leaves: the group or neighbour that its destination is
+//! behind.
+//!
+//! Host routes and neighbours are looked up first, prefixes afterwards. Passes what is for the box
+//! itself and what the kernel has to answer; drops what a blackhole route discards.
+
+use fabric_common::{
+    reason::Reason,
+    schema::{
+        hosts, hosts6, ports,
+        routes::{
+            KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_KERNEL, KIND_LOCAL, KIND_NEXTHOP,
+            KIND_NONE, KIND_UNREACHABLE, split_target, target,
+        },
+    },
+    trie,
+};
+
+use crate::{
+    journey::{Journey, Way},
+    maps, table,
+};
+
+#[inline(always)]
+pub fn ipv4(journey: &Journey, destination: u32) -> Result<Way, Reason> {
+    let view = u32::from(ports::view(journey.entry.mac_and_view));
+    way(target4(view, destination))
+}
+
+#[inline(always)]
+pub fn ipv6(journey: &Journey, destination: [u64; 2]) -> Result<Way, Reason> {
+    let view = u32::from(ports::view(journey.entry.mac_and_view));
+    way(target6(view, destination))
+}
+
+#[inline(always)]
+fn way(target: u32) -> Result<Way, Reason> {
+    let (kind, index) = split_target(target);
+    match kind {
+        KIND_GROUP => Ok(Way::Group(index)),
+        KIND_NEXTHOP => Ok(Way::Neighbour(index)),
+        KIND_LOCAL => Err(Reason::TransitRouteLocal),
+        KIND_NONE => Err(Reason::TransitRouteNone),
+        KIND_BLACKHOLE => Err(Reason::TransitRouteBlackhole),
+        KIND_UNREACHABLE => Err(Reason::TransitRouteUnreachable),
+        KIND_CONNECTED => Err(Reason::TransitRouteUnresolved),
+        KIND_KERNEL | _ => Err(Reason::TransitRouteNotAccelerated),
+    }
+}
+
+/// Whether the address is one of the box's own in this view. A subprogram: hardly ever asked.
+#[inline(never)]
+pub fn is_local4(view: u32, address: u32) -> bool {
+    split_target(target4(view, address)).0 == KIND_LOCAL
+}
+
+/// The target of an address as it stands in the packet.
+#[inline(always)]
+fn target4(view: u32, address: u32) -> u32 {
+    let key = hosts::key(view as u16, address);
+    if let Some((_, target)) = table::find(&maps::HOSTS, maps::hosts_mask(), key) {
+        return target;
+    }
+    let Some(view) = maps::VIEWS.get(view) else { return target(KIND_NONE, 0) };
+    trie::lookup4(&Trie, view.root4, u32::from_be(address)).unwrap_or(0)
+}
+
+/// The target of an address whose halves are as they stand in the packet.
+#[inline(always)]
+fn target6(view: u32, address: [u64; 2]) -> u32 {
+    let key = hosts6::key(view as u16, address);
+    if let Some((_, index)) = table::find(&maps::HOSTS6, maps::hosts6_mask(), key)
+        && let Some(host) = maps::ADDRESSES6.get(index)
+        && host.address == address
+        && host.view == view
+    {
+        return host.target;
+    }
+    let Some(view) = maps::VIEWS.get(view) else { return target(KIND_NONE, 0) };
+    trie::lookup6(&Trie, view.root6, address.map(u64::from_be)).unwrap_or(0)
+}
+
+/// The words of the map.
+struct Trie;
+
+impl trie::Words for Trie {
+    #[inline(always)]
+    fn word(&self, index: u32) -> Option<u64> {
+        let word = maps::TRIE.get_ptr(index)?;
+        // SAFETY: an aligned word of the map, which the daemon may store to at this moment.
+        Some(unsafe { (&raw const (*word).word).read_volatile() })
+    }
+}

@@ -1,0 +1,109 @@
+//! What decides which way a packet goes: the fields that the flow hash takes, and the hash.
+
+use std::net::IpAddr;
+
+use fabric_common::{
+    flow_hash,
+    schema::{
+        fdb::mac_number,
+        settings::{HASH_INNER, Settings, VXLAN_PORT},
+    },
+};
+
+use crate::mac::Mac;
+
+pub(super) const UDP: u8 = 17;
+/// Protocols that have ports where the flow hash looks for them (IANA protocol numbers).
+pub const WITH_PORTS: [u8; 3] = [6, 17, 132];
+
+/// An IP packet. Both addresses are of one family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// Source address.
+    pub source: IpAddr,
+    /// Destination address.
+    pub destination: IpAddr,
+    /// IANA protocol number; of IPv6 the next header of the fixed header.
+    pub protocol: u8,
+    /// Source and destination port; they do not count for protocols that have none, nor for
+    /// fragments.
+    pub ports: Option<[u16; 2]>,
+    /// The flow label of IPv6, which counts only if the settings say so.
+    pub flow_label: u32,
+}
+
+/// What a frame carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// An IP packet.
+    Ip(Flow),
+    /// Anything else.
+    Other {
+        /// Source of the frame.
+        source: Mac,
+        /// EtherType.
+        ether_type: u16,
+    },
+}
+
+impl Flow {
+    /// The hash that the packet path computes; `None` if the addresses are of two families.
+    #[must_use]
+    pub fn hash(&self, settings: &Settings) -> Option<u64> {
+        let ports = self.ports.filter(|_| WITH_PORTS.contains(&self.protocol));
+        let [source, destination] = ports.unwrap_or_default().map(u16::to_be_bytes);
+        let ports = u32::from_ne_bytes([source[0], source[1], destination[0], destination[1]]);
+        match (self.source, self.destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => Some(flow_hash::ipv4_by(
+                settings.hash_flags,
+                settings.seed,
+                source.to_bits().to_be(),
+                destination.to_bits().to_be(),
+                self.protocol,
+                ports,
+            )),
+            (IpAddr::V6(source), IpAddr::V6(destination)) => Some(flow_hash::ipv6_by(
+                settings.hash_flags,
+                settings.seed,
+                self.flow_label & 0xf_ffff,
+                halves(source.to_bits()).map(u64::to_be),
+                halves(destination.to_bits()).map(u64::to_be),
+                self.protocol,
+                ports,
+            )),
+            _ => None,
+        }
+    }
+
+    /// True if a router with these settings tells such packets apart by what they carry: they are
+    /// VXLAN on their way through.
+    #[must_use]
+    pub fn is_told_apart_by_inner(&self, settings: &Settings) -> bool {
+        let to_vxlan = self.ports.is_some_and(|[_, destination]| {
+            destination == VXLAN_PORT || settings.has_vxlan_port(destination.to_be())
+        });
+        settings.hash_flags & HASH_INNER != 0 && self.protocol == UDP && to_vxlan
+    }
+}
+
+impl Payload {
+    /// The hash of a frame to `destination` with this payload.
+    #[must_use]
+    pub fn hash(&self, destination: Mac, settings: &Settings) -> Option<u64> {
+        match self {
+            Self::Ip(flow) => flow.hash(settings),
+            Self::Other { source, ether_type } => Some(flow_hash::ethernet_by(
+                settings.hash_flags,
+                settings.seed,
+                mac_number(source.0),
+                mac_number(destination.0),
+                ether_type.to_be(),
+            )),
+        }
+    }
+}
+
+/// The upper and the lower half of an IPv6 address in host byte order.
+pub(super) const fn halves(address: u128) -> [u64; 2] {
+    [(address >> 64) as u64, address as u64]
+}

@@ -1,0 +1,316 @@
+//! The way of a packet through the maps, found by the code that the packet path uses.
+
+use std::net::IpAddr;
+
+use fabric_common::{
+    bucket, flow_hash,
+    reason::Reason,
+    schema::{
+        circuits,
+        domains::FLAG_OVERLAY_ISOLATED,
+        fdb,
+        groups::Choice,
+        hosts, hosts6, own,
+        ports::{self, FLAG_ROUTE4, FLAG_ROUTE6},
+        routes::{
+            KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_LOCAL, KIND_NEXTHOP, KIND_NONE,
+            KIND_UNREACHABLE, split_target,
+        },
+    },
+    trie,
+};
+
+use super::flow::{Flow, Payload, UDP, halves};
+use crate::{kernel::maps::Maps, mac::Mac};
+
+/// What is known of a packet besides its flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Arrival {
+    /// Slot of the port on which it arrives.
+    pub port: Option<u32>,
+    /// Length of the IP packet in bytes.
+    pub length: Option<u32>,
+    /// What it carries if it is VXLAN; see [`Flow::is_told_apart_by_inner`].
+    pub inner: Option<Flow>,
+}
+
+/// How a member of a group was chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// Index of the group.
+    pub group: u32,
+    /// The part of the flow's hash that chooses a bucket.
+    pub hash: u32,
+    /// Number of buckets; 0 for a group without.
+    pub buckets: u32,
+    /// What was looked at, in this order; all but the last one was dead.
+    pub looks: Vec<Look>,
+    /// Index of the nexthop that the packet takes, if one lives.
+    pub nexthop: Option<u32>,
+    /// The group discards.
+    pub blackhole: bool,
+}
+
+/// A look at a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Number of the bucket, `None` for a group without.
+    pub bucket: Option<u32>,
+    /// Index of the nexthop.
+    pub nexthop: u32,
+}
+
+/// What becomes of an IP packet that is to be routed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routed {
+    /// It stands among the hosts, and not in the trie.
+    pub exact: bool,
+    /// See [`fabric_common::schema::routes`]; `None` if nothing matches.
+    pub target: Option<u32>,
+    /// For targets that are groups.
+    pub selection: Option<Selection>,
+    /// Index of the nexthop that the packet takes.
+    pub nexthop: Option<u32>,
+    /// The packet's end.
+    pub reason: Reason,
+}
+
+/// What becomes of a frame inside a bridge domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bridged {
+    /// See [`fabric_common::schema::fdb`]; `None` if the MAC address is not known.
+    pub target: Option<u32>,
+    /// For frames into a tunnel: the outer UDP source port.
+    pub source_port: Option<u16>,
+    /// For frames into a tunnel.
+    pub selection: Option<Selection>,
+    /// The frame's end.
+    pub reason: Reason,
+}
+
+/// Chooses a member as the packet path does.
+#[must_use]
+pub fn select(maps: &Maps, group: u32, hash: u32) -> Selection {
+    let mut selection =
+        Selection { group, hash, buckets: 0, looks: Vec::new(), nexthop: None, blackhole: false };
+    let choice =
+        if group < maps.groups.len() { maps.groups.get(group).choice() } else { Choice::Nothing };
+    match choice {
+        Choice::Nothing => {}
+        Choice::Blackhole => selection.blackhole = true,
+        Choice::Single { nexthop } => {
+            selection.looks.push(Look { bucket: None, nexthop });
+            selection.nexthop = Some(nexthop).filter(|nexthop| lives(maps, *nexthop));
+        }
+        Choice::Spread { chunk, count, .. } => {
+            selection.buckets = count;
+            for tries in 0..bucket::TRIES {
+                let at = bucket::index(hash, tries, count);
+                let nexthop = maps.bucket(chunk, at);
+                selection.looks.push(Look { bucket: Some(at), nexthop });
+                if lives(maps, nexthop) {
+                    selection.nexthop = Some(nexthop);
+                    break;
+                }
+            }
+        }
+    }
+    selection
+}
+
+/// The target of an address in a view, and whether it stands among the hosts.
+#[must_use]
+pub fn target(maps: &Maps, view: u16, address: IpAddr) -> (Option<u32>, bool) {
+    let roots = if u32::from(view) < maps.views.len() {
+        maps.views.get(view.into())
+    } else {
+        return (None, false);
+    };
+    match address {
+        IpAddr::V4(address) => {
+            let bits = address.to_bits();
+            match maps.hosts.table().get(hosts::key(view, bits.to_be())) {
+                Some(target) => (Some(target), true),
+                None => (trie::lookup4(&maps.trie, roots.root4, bits), false),
+            }
+        }
+        IpAddr::V6(address) => {
+            let bits = halves(address.to_bits());
+            let in_packet = bits.map(u64::to_be);
+            let host = maps
+                .hosts6
+                .table()
+                .get(hosts6::key(view, in_packet))
+                .filter(|index| *index < maps.addresses6.len())
+                .map(|index| maps.addresses6.get(index))
+                .filter(|host| host.view == u32::from(view) && host.address == in_packet);
+            match host {
+                Some(host) => (Some(host.target), true),
+                None => (trie::lookup6(&maps.trie, roots.root6, bits), false),
+            }
+        }
+    }
+}
+
+/// The way of an IP packet with a valid header in a view.
+#[must_use]
+pub fn routed(maps: &Maps, view: u16, arrival: &Arrival, flow: &Flow) -> Routed {
+    let (target, exact) = target(maps, view, flow.destination);
+    let mut routed =
+        Routed { exact, target, selection: None, nexthop: None, reason: Reason::TransitRouteNone };
+    routed.reason = match follow(maps, view, arrival, flow, &mut routed) {
+        // What the tunnel's stages, which come first, found out says more.
+        Err(
+            Reason::TransitRouteLocal
+            | Reason::TransitInputNotForwarding
+            | Reason::UnderlayInputNotVxlan,
+        ) if is_tunnel_fragment(arrival, flow) => Reason::UnderlayInputFragment,
+        Ok(reason) | Err(reason) => reason,
+    };
+    routed
+}
+
+/// A fragment that could belong to a tunnel of this box; shorter ones than all outer headers are
+/// taken for something else.
+fn is_tunnel_fragment(arrival: &Arrival, flow: &Flow) -> bool {
+    let long = arrival.length.is_none_or(|length| length >= OUTER_IP);
+    flow.destination.is_ipv4() && flow.protocol == UDP && flow.ports.is_none() && long
+}
+
+fn follow(
+    maps: &Maps,
+    view: u16,
+    arrival: &Arrival,
+    flow: &Flow,
+    routed: &mut Routed,
+) -> Result<Reason, Reason> {
+    if let Some(port) = arrival.port {
+        let port = maps.ports.get(port);
+        let flag = if flow.destination.is_ipv4() { FLAG_ROUTE4 } else { FLAG_ROUTE6 };
+        if port.flags & (FLAG_ROUTE4 | FLAG_ROUTE6) == 0 || ports::view(port.mac_and_view) == 0 {
+            return Err(Reason::UnderlayInputNotVxlan);
+        }
+        if port.flags & flag == 0 {
+            return Err(Reason::TransitInputNotForwarding);
+        }
+    }
+    if is_martian(flow.source) || is_martian(flow.destination) || is_own(maps, view, flow.source) {
+        return Err(Reason::TransitInputMartian);
+    }
+    let (kind, index) = split_target(routed.target.ok_or(Reason::TransitRouteNone)?);
+    let nexthop = match kind {
+        KIND_GROUP => {
+            let settings = maps.settings.get(0);
+            let inner = arrival.inner.filter(|_| flow.is_told_apart_by_inner(&settings));
+            let hash = inner.as_ref().unwrap_or(flow).hash(&settings);
+            let hash = hash.ok_or(Reason::TransitInputBadHeader)?;
+            let selection = select(maps, index, flow_hash::bucket(hash));
+            let (chosen, blackhole) = (selection.nexthop, selection.blackhole);
+            routed.selection = Some(selection);
+            if blackhole {
+                return Err(Reason::TransitRouteBlackhole);
+            }
+            chosen.ok_or(Reason::NexthopSelectEmptyGroup)?
+        }
+        KIND_NEXTHOP if lives(maps, index) => index,
+        KIND_NEXTHOP | KIND_CONNECTED => return Err(Reason::TransitRouteUnresolved),
+        KIND_LOCAL => return Err(Reason::TransitRouteLocal),
+        KIND_NONE => return Err(Reason::TransitRouteNone),
+        KIND_BLACKHOLE => return Err(Reason::TransitRouteBlackhole),
+        KIND_UNREACHABLE => return Err(Reason::TransitRouteUnreachable),
+        _ => return Err(Reason::TransitRouteNotAccelerated),
+    };
+    routed.nexthop = Some(nexthop);
+    let nexthop = maps.nexthops.get(nexthop);
+    if Some(u32::from(nexthop.port)) == arrival.port {
+        return Err(Reason::TransitOutputSamePort);
+    }
+    if arrival.length.is_some_and(|length| length > nexthop.mtu) {
+        return Err(Reason::TransitOutputTooBig);
+    }
+    Ok(Reason::Routed)
+}
+
+/// Addresses that routers do not forward, as the packet path has them.
+fn is_martian(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            matches!(address.octets()[0], 0 | 127 | 224..=239) || address.is_broadcast()
+        }
+        IpAddr::V6(address) => {
+            let [upper, _] = halves(address.to_bits());
+            upper == 0 || address.is_multicast() || address.is_unicast_link_local()
+        }
+    }
+}
+
+/// A source that the box itself has, of IPv4 only, as the kernel checks it.
+fn is_own(maps: &Maps, view: u16, source: IpAddr) -> bool {
+    let IpAddr::V4(address) = source else { return false };
+    let (word, bit) = own::place(u64::from(address.to_bits().to_be()));
+    maps.own.get(0).words[word % own::WORDS] >> bit & 1 != 0
+        && target(maps, view, source).0.is_some_and(|found| split_target(found).0 == KIND_LOCAL)
+}
+
+fn lives(maps: &Maps, nexthop: u32) -> bool {
+    nexthop < maps.nexthops.len() && maps.lives(nexthop)
+}
+
+/// Bytes of the outer IP packet in front of the inner frame: IPv4, UDP and VXLAN header.
+const OUTER_IP: u32 = 36;
+/// Length of an Ethernet header.
+const ETHERNET: u32 = 14;
+
+/// The way of a frame to `destination` in a bridge domain. `circuit` is where it came from, if that
+/// is known; the length in `arrival` is that of its payload.
+#[must_use]
+pub fn bridged(
+    maps: &Maps,
+    domain: u16,
+    circuit: Option<u32>,
+    arrival: &Arrival,
+    destination: Mac,
+    payload: &Payload,
+) -> Bridged {
+    let target = maps.fdb.table().get(fdb::key(domain, fdb::mac_number(destination.0)));
+    let mut bridged =
+        Bridged { target, source_port: None, selection: None, reason: Reason::BridgeLookupUnknown };
+    let Some((kind, index)) = target.map(fdb::split_target) else { return bridged };
+    let isolated = |circuit: u32| maps.circuits.get(circuit).flags & circuits::FLAG_ISOLATED != 0;
+    let from_isolated = circuit.is_some_and(isolated);
+    let longer = |limit: u32| arrival.length.is_some_and(|length| length + ETHERNET > limit);
+    bridged.reason = match kind {
+        fdb::KIND_LOCAL if Some(index) == circuit => Reason::BridgeLookupSamePort,
+        fdb::KIND_LOCAL if from_isolated && isolated(index) => Reason::BridgeLookupIsolated,
+        fdb::KIND_LOCAL if longer(maps.circuits.get(index).max_frame) => Reason::AccessFitTooBig,
+        fdb::KIND_LOCAL => Reason::Bridged,
+        fdb::KIND_REMOTE => {
+            let domain = maps.domains.get(domain.into());
+            if from_isolated && domain.flags & FLAG_OVERLAY_ISOLATED != 0 {
+                bridged.reason = Reason::BridgeLookupIsolated;
+                return bridged;
+            }
+            let Some(hash) = payload.hash(destination, &maps.settings.get(0)) else {
+                return bridged;
+            };
+            let selection = select(maps, maps.vteps.get(index).group, flow_hash::bucket(hash));
+            let reason = match selection.nexthop {
+                None if selection.blackhole => Reason::TransitRouteBlackhole,
+                None => Reason::NexthopSelectEmptyGroup,
+                Some(nexthop) => {
+                    let mtu = maps.nexthops.get(nexthop).mtu;
+                    if longer(domain.max_frame) || longer(mtu.saturating_sub(OUTER_IP)) {
+                        Reason::VxlanOutputTooBig
+                    } else {
+                        Reason::Encapsulated
+                    }
+                }
+            };
+            bridged.source_port = Some(flow_hash::source_port(hash));
+            bridged.selection = Some(selection);
+            reason
+        }
+        _ => Reason::BridgeLookupOwnMac,
+    };
+    bridged
+}

@@ -1,0 +1,277 @@
+//! Broken links: one that loses its carrier, and one on which nothing arrives though the carrier
+//! stays. Both can be undone, and the second one goes with the lab.
+
+mod carrier;
+mod drop_program;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+pub use self::carrier::CarrierWatch;
+use self::drop_program::{Link, Program};
+use super::error::LabError;
+use super::netns::Netns;
+use super::running::Lab;
+use crate::kernel::interface;
+use crate::kernel::pins::{self, Instance};
+
+/// Below the BPF file system: what keeps links silent, by lab.
+const FOLDER: &str = "fabric-lab";
+
+/// A port, with what is needed to reach it.
+struct Place {
+    node: String,
+    port: String,
+    netns: Netns,
+}
+
+/// A fault that is undone when this is dropped.
+#[derive(Debug)]
+pub struct Fault<'a> {
+    lab: &'a Lab,
+    node: String,
+    port: String,
+    began: Instant,
+    mended: bool,
+}
+
+impl<'a> Fault<'a> {
+    /// Breaks a link as [`Lab::cut`] does.
+    ///
+    /// # Errors
+    /// As [`Lab::cut`].
+    pub fn cut(lab: &'a Lab, node: &str, port: &str) -> Result<Self, LabError> {
+        Self::of(lab, node, port, Lab::cut_at)
+    }
+
+    /// Breaks a link as [`Lab::silence`] does.
+    ///
+    /// # Errors
+    /// As [`Lab::silence`].
+    pub fn silence(lab: &'a Lab, node: &str, port: &str) -> Result<Self, LabError> {
+        Self::of(lab, node, port, Lab::silence_at)
+    }
+
+    fn of(
+        lab: &'a Lab,
+        node: &str,
+        port: &str,
+        work: impl FnOnce(&Lab, &str, &str) -> Result<Instant, LabError>,
+    ) -> Result<Self, LabError> {
+        match work(lab, node, port) {
+            Ok(began) => {
+                Ok(Self { lab, node: node.into(), port: port.into(), began, mended: false })
+            }
+            Err(error) => {
+                // Work that fails half-way is undone; the first failure explains more.
+                let _ = lab.mend(node, port);
+                Err(error)
+            }
+        }
+    }
+
+    /// The moment before the link was broken.
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// Mends the link.
+    ///
+    /// # Errors
+    /// If an end cannot be mended.
+    pub fn mend(mut self) -> Result<(), LabError> {
+        self.mended = true;
+        self.lab.mend(&self.node, &self.port)
+    }
+}
+
+impl Drop for Fault<'_> {
+    fn drop(&mut self) {
+        if !self.mended
+            && let Err(error) = self.lab.mend(&self.node, &self.port)
+        {
+            let error = error.with_causes();
+            tracing::error!(node = self.node, port = self.port, error, "a link stays broken");
+        }
+    }
+}
+
+impl Lab {
+    /// Cuts a link: the port loses its carrier, because its other end is switched off.
+    ///
+    /// # Errors
+    /// If there is no such port or the other end cannot be switched off.
+    pub fn cut(&self, node: &str, port: &str) -> Result<(), LabError> {
+        self.cut_at(node, port).map(drop)
+    }
+
+    fn cut_at(&self, node: &str, port: &str) -> Result<Instant, LabError> {
+        let [_, far] = self.ends(node, port)?;
+        let began = Instant::now();
+        far.switch(false)?;
+        Ok(began)
+    }
+
+    /// Silences a link: both ends keep their carrier, and whatever arrives at them is lost. It works
+    /// below everything, also below fabricd's own programs, which it replaces for that time; a
+    /// fabricd that starts meanwhile ends it at its port.
+    ///
+    /// # Errors
+    /// If there is no such port or the kernel refuses.
+    pub fn silence(&self, node: &str, port: &str) -> Result<(), LabError> {
+        self.silence_at(node, port).map(drop)
+    }
+
+    fn silence_at(&self, node: &str, port: &str) -> Result<Instant, LabError> {
+        pins::mount_bpf_fs()?;
+        let folder = folder(self.name());
+        fs::create_dir_all(&folder).map_err(LabError::file("create", &folder))?;
+        let mut ready = Vec::new();
+        for end in self.ends(node, port)? {
+            let pins = Pins::of(self, &end)?;
+            end.within("silence interface", || pins.prepare())?;
+            let drop_all = Program::drop_all().map_err(LabError::file("load", "a program"))?;
+            ready.push((end, pins, drop_all));
+        }
+        // What takes its time is done: both ends fall silent as one.
+        let began = Instant::now();
+        for (end, pins, drop_all) in &ready {
+            end.within("silence interface", || pins.silence(drop_all))?;
+        }
+        Ok(began)
+    }
+
+    /// Undoes [`Lab::cut`] and [`Lab::silence`]; nothing happens to a link that is whole.
+    ///
+    /// # Errors
+    /// If there is no such port or an end cannot be mended.
+    pub fn mend(&self, node: &str, port: &str) -> Result<(), LabError> {
+        for end in self.ends(node, port)? {
+            let pins = Pins::of(self, &end)?;
+            end.within("mend interface", || pins.mend())?;
+            end.switch(true)?;
+        }
+        Ok(())
+    }
+
+    /// Both ends of a link, the one that is named first.
+    fn ends(&self, node: &str, port: &str) -> Result<[Place; 2], LabError> {
+        self.node(node)?;
+        let topology = self.current_topology()?;
+        let links = topology.links.iter().map(|link| (&link.a, &link.b));
+        let hosts = topology.hosts.iter().map(|host| (&host.end, &host.switch));
+        let cables: Vec<_> = links.chain(hosts).flat_map(|(a, b)| [(a, b), (b, a)]).collect();
+        let here = || cables.iter().filter(|(own, _)| own.node == node);
+        let Some((own, far)) = here().find(|(own, _)| own.port == port) else {
+            return Err(LabError::UnknownPort {
+                node: node.to_owned(),
+                port: port.to_owned(),
+                known: here().map(|(own, _)| own.port.as_str()).collect::<Vec<_>>().join(", "),
+            });
+        };
+        let place = |end: &super::topology::End| -> Result<Place, LabError> {
+            let netns = self.node(&end.node)?.netns().clone();
+            Ok(Place { node: end.node.clone(), port: end.port.clone(), netns })
+        };
+        Ok([place(own)?, place(far)?])
+    }
+}
+
+/// Mends all links of a lab that were silenced, when it goes down. Those with fabricd's programs go
+/// with fabricd's pins.
+pub(super) fn forget(lab: &str) -> Result<(), LabError> {
+    let folder = folder(lab);
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(LabError::file("remove", folder)(error))
+        }
+        _ => {
+            // Another lab may have silent links; then it stays.
+            let _ = fs::remove_dir(Path::new(pins::BPF_FS).join(FOLDER));
+            Ok(())
+        }
+    }
+}
+
+fn folder(lab: &str) -> PathBuf {
+    Path::new(pins::BPF_FS).join(FOLDER).join(lab)
+}
+
+impl Place {
+    fn switch(&self, up: bool) -> Result<(), LabError> {
+        let action = if up { "switch on interface" } else { "switch off interface" };
+        self.within(action, || interface::set_up(&self.port, up))
+    }
+
+    fn within(
+        &self,
+        action: &'static str,
+        work: impl FnOnce() -> std::io::Result<()> + Send,
+    ) -> Result<(), LabError> {
+        let named = format!("{} of {}", self.port, self.node);
+        self.netns.enter(work)?.map_err(LabError::file(action, named))
+    }
+}
+
+/// What keeps an interface silent, and what was there before.
+struct Pins {
+    ifindex: u32,
+    /// fabricd's link on the interface, when it has one.
+    fabricd: PathBuf,
+    /// The program that it ran.
+    program: PathBuf,
+    /// Our own link, when nothing ran on the interface.
+    link: PathBuf,
+}
+
+impl Pins {
+    fn of(lab: &Lab, place: &Place) -> Result<Self, LabError> {
+        let named = format!("{} of {}", place.port, place.node);
+        let ifindex = place
+            .netns
+            .enter(|| interface::index(&place.port))?
+            .map_err(LabError::file("find interface", named))?;
+        let folder = folder(lab.name());
+        Ok(Self {
+            ifindex,
+            fabricd: Instance::new(&lab.instance(&place.node))?.link(ifindex),
+            program: folder.join(format!("{}-{ifindex}-program", place.node)),
+            link: folder.join(format!("{}-{ifindex}-link", place.node)),
+        })
+    }
+
+    /// Sees to it that a link is there whose program can be replaced.
+    fn prepare(&self) -> std::io::Result<()> {
+        if self.program.exists() || self.link.exists() {
+            return Ok(());
+        }
+        if self.fabricd.exists() {
+            Link::pinned(&self.fabricd)?.program()?.pin(&self.program)
+        } else {
+            Link::attach(&Program::pass_all()?, self.ifindex)?.pin(&self.link)
+        }
+    }
+
+    fn silence(&self, drop_all: &Program) -> std::io::Result<()> {
+        let link = if self.program.exists() { &self.fabricd } else { &self.link };
+        Link::pinned(link)?.replace_program(drop_all)
+    }
+
+    fn mend(&self) -> std::io::Result<()> {
+        if self.program.exists() {
+            // Without the link, fabricd has taken its program off, or is gone. With another program
+            // in it, a new fabricd has put its own there.
+            if let Ok(link) = Link::pinned(&self.fabricd)
+                && link.program()?.drops_all()?
+            {
+                link.replace_program(&Program::pinned(&self.program)?)?;
+            }
+            fs::remove_file(&self.program)?;
+        }
+        if self.link.exists() {
+            fs::remove_file(&self.link)?;
+        }
+        Ok(())
+    }
+}

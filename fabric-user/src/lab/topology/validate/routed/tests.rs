@@ -1,0 +1,180 @@
+//! What is refused about routed ports, servers, services and BFD, and how it is said.
+
+use super::*;
+
+const PICTURE: &str = r#"graph t {
+  spine01 [function=spine]
+  leaf01 [function=leaf]
+  leaf02 [function=leaf]
+  srv1 [function=server]
+  srv2 [function=server]
+  pc1 [function=host]
+  pc2 [function=host]
+  leaf01:swp1 -- spine01:swp1
+  leaf02:swp1 -- spine01:swp2
+  srv1:eth0 -- leaf01:swp11
+  srv1:eth1 -- leaf02:swp11
+  srv2:eth0 -- leaf02:swp12
+  leaf01:swp21 -- pc1:eth0
+  leaf02:swp21 -- pc2:eth0
+}"#;
+const INVENTORY: &str = r#"
+[fabric]
+bfd = { transmit_ms = 100 }
+[nodes.spine01]
+site = "a"
+as = 65100
+loopback = "10.0.0.1"
+loopback6 = "fd00::1"
+[nodes.leaf01]
+site = "a"
+as = 65101
+loopback = "10.0.0.11"
+[nodes.leaf02]
+site = "a"
+as = 65102
+loopback = "10.0.0.12"
+[nodes.srv1]
+site = "a"
+as = 65111
+loopback = "10.0.0.21"
+[nodes.srv2]
+site = "a"
+as = 65112
+loopback = "10.0.0.22"
+[services.dns]
+addresses = ["10.99.0.1/32", "fd00:99::1/128"]
+servers = ["srv1", "srv2"]
+[hosts.pc1]
+address = "10.1.11.10/24"
+gateway = "10.1.11.1"
+address6 = "fd00:1:11::10/64"
+gateway6 = "fd00:1:11::1"
+[hosts.pc2]
+address = "10.1.12.10/24"
+gateway = "10.1.12.1"
+[networks.blue]
+vlan = 10
+vni = 1010
+gateway = "10.2.0.1/24"
+gateway_mac = "00:00:5e:00:01:0a"
+sites = ["a"]
+"#;
+
+fn check(picture: &str, inventory: &str) -> Result<Topology, String> {
+    Topology::parse("t", picture, inventory).map_err(|error| error.to_string())
+}
+
+/// Replaces a text that must be there, so that a case cannot pass by changing nothing.
+fn with(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "{from} is not in the text");
+    text.replacen(from, to, 1)
+}
+
+/// The message when one text of the inventory is replaced.
+#[track_caller]
+fn refused(from: &str, to: &str, message: &str) {
+    let said = check(PICTURE, &with(INVENTORY, from, to)).expect_err("must be refused");
+    assert!(said.contains(message), "{said}");
+}
+
+#[track_caller]
+fn refused_picture(from: &str, to: &str, message: &str) {
+    let said = check(&with(PICTURE, from, to), INVENTORY).expect_err("must be refused");
+    assert!(said.contains(message), "{said}");
+}
+
+#[test]
+fn servers_and_hosts_on_routed_ports_find_their_places() {
+    let topology = check(PICTURE, INVENTORY).expect("valid");
+    let bfd = Bfd { transmit_ms: 100, receive_ms: 50, multiplier: 3 };
+    assert_eq!(topology.fabric.bfd, Some(bfd));
+    assert!(topology.has_ipv6());
+    let server = topology.switch("srv1").expect("drawn");
+    assert_eq!((server.function, server.fabricd), (Function::Server, false));
+    assert_eq!(topology.services_of("srv1").count(), 1);
+    let subnets: Vec<String> = topology
+        .host("pc1")
+        .expect("drawn")
+        .subnets()
+        .iter()
+        .map(|subnet| subnet.host.subnet().to_string())
+        .collect();
+    assert_eq!(subnets, ["10.1.11.0/24", "fd00:1:11::/64"]);
+}
+
+#[test]
+fn a_server_with_two_leafs_is_no_way_between_them() {
+    let topology = check(PICTURE, INVENTORY).expect("valid");
+    assert_eq!(topology.ecmp_width("leaf01", &["leaf02"]), 1);
+    assert_eq!(topology.ecmp_width("spine01", &["srv1"]), 2);
+    assert_eq!(topology.ecmp_width("leaf02", &["srv1", "srv2"]), 2);
+    assert_eq!(topology.ecmp_width("leaf01", &["srv1", "srv2"]), 1);
+}
+
+#[test]
+fn a_host_without_network_needs_a_prefix_and_a_gateway_of_its_own() {
+    refused("gateway = \"10.1.12.1\"\n", "", "host pc2 has no network, so its port is routed");
+    refused("10.1.12.10/24", "10.1.12.10", "host pc2 has no network, so its port is routed");
+    refused(
+        "gateway = \"10.1.12.1\"",
+        "gateway = \"10.1.13.1\"",
+        "outside its subnet 10.1.12.0/24",
+    );
+    refused("gateway6 = \"fd00:1:11::1\"", "gateway6 = \"fd00:1:12::1\"", "outside its subnet");
+    refused("gateway6 = \"fd00:1:11::1\"\n", "", "only one of address6 and gateway6");
+    refused("\"fd00:1:11::10/64\"", "\"10.9.9.9/24\"", "is an IPv4 address");
+    refused("10.1.12.10/24", "10.1.12/24", "is not an IPv4 address");
+}
+
+#[test]
+fn a_host_in_a_network_has_neither_prefix_nor_gateway() {
+    let bridged = |keys: &str| {
+        let from = "address = \"10.1.12.10/24\"\ngateway = \"10.1.12.1\"";
+        check(PICTURE, &with(INVENTORY, from, &format!("network = \"blue\"\n{keys}")))
+            .map(|_| String::new())
+            .unwrap_or_else(|message| message)
+    };
+    assert_eq!(bridged("address = \"10.2.0.10\""), "");
+    assert!(bridged("address = \"10.2.0.10/24\"").contains("has a prefix"));
+    let gateway = bridged("address = \"10.2.0.10\"\ngateway = \"10.2.0.1\"");
+    assert!(gateway.contains("a gateway of its own"), "{gateway}");
+}
+
+#[test]
+fn subnets_loopbacks_and_services_keep_apart() {
+    refused(
+        "10.1.12.10/24\"\ngateway = \"10.1.12.1",
+        "10.1.11.20/24\"\ngateway = \"10.1.11.2",
+        "overlapping subnets",
+    );
+    refused("10.2.0.1/24", "10.1.0.1/16", "overlapping subnets");
+    refused("10.99.0.1/32", "10.1.11.99/32", "lies in the subnet 10.1.11.0/24 of host pc1");
+    refused("loopback6 = \"fd00::1\"", "loopback6 = \"fd00:99::1\"", "fd00:99::1 is used twice");
+    refused("loopback6 = \"fd00::1\"", "loopback6 = \"fe80::1\"", "use a unicast address");
+}
+
+#[test]
+fn a_service_has_single_addresses_on_servers_that_are_drawn() {
+    refused("10.99.0.1/32", "10.99.0.0/24", "is a subnet");
+    refused("\"srv1\", \"srv2\"", "\"srv1\", \"srv9\"", "unknown server srv9");
+    refused("\"srv1\", \"srv2\"", "\"srv1\", \"leaf01\"", "leaf01, which is a leaf");
+    refused("\"srv1\", \"srv2\"", "\"srv1\", \"srv1\"", "srv1 twice");
+    refused("\"srv1\", \"srv2\"", "", "service dns is nowhere");
+}
+
+#[test]
+fn a_server_is_plugged_into_leafs_of_its_site() {
+    refused_picture("srv2:eth0 -- leaf02:swp12", "srv2:eth0 -- spine01:swp12", "which is a spine");
+    refused_picture("srv2:eth0 -- leaf02:swp12", "srv2:eth0 -- srv1:eth2", "which is a server");
+    refused_picture("srv2:eth0 -- leaf02:swp12", "", "server srv2 has no cable");
+    refused("[nodes.srv2]\nsite = \"a\"", "[nodes.srv2]\nsite = \"b\"", "they stand in one site");
+    refused_picture("leaf02:swp21 -- pc2", "spine01:swp21 -- pc2", "which is a spine");
+}
+
+#[test]
+fn timers_of_bfd_are_within_what_frr_takes() {
+    refused("transmit_ms = 100", "transmit_ms = 5", "out of range; use 10 to 60000");
+    refused("transmit_ms = 100", "multiplier = 1", "out of range; use 2 to 255");
+    refused("transmit_ms", "transmitt_ms", "line 3");
+}

@@ -1,0 +1,448 @@
+//! Many UDP flows at a steady rate, and for each of their packets whether, when and where it
+//! arrived.
+//!
+//! A flow is a UDP source port. Its packets take turns with those of all other flows, so a flow
+//! of a thousand sends every fiftieth millisecond if all together send 20,000 packets a second. How
+//! long an outage lasts is therefore seen best on all flows that share a path together.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::net::{AddressFamily, SendFlags, SocketType, ipproto, sendto, socket};
+
+use crate::lab::{LabError, Netns};
+
+/// After the last packet, stragglers have this long.
+const STRAGGLERS: Duration = Duration::from_millis(500);
+/// A receiver that a busy machine lets wait for so long loses nothing that the network delivered.
+const RECEIVE_BUFFER: usize = 32 << 20;
+/// Senders wake up so often and send what is due.
+const BEAT: Duration = Duration::from_micros(200);
+/// So much may be made up for at once. More in one burst would overflow the queue of a veth, and
+/// look like a lossy network.
+const BACKLOG: u64 = 100;
+const UDP_HEADER: usize = 8;
+/// Number of the packet and time of sending.
+const PAYLOAD: usize = 16;
+/// `IPV6_CHECKSUM` of linux/in6.h: the kernel computes the checksum of a raw socket's packets.
+const IPV6_CHECKSUM: libc::c_int = 7;
+/// Where the checksum is in a UDP header.
+const CHECKSUM_OFFSET: libc::c_int = 6;
+
+/// What to send.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowOptions {
+    /// Number of flows.
+    pub flows: u16,
+    /// Packets a second, of all flows together.
+    pub rate: u32,
+    /// UDP source port of the first flow; the others have the ports behind it.
+    pub first_port: u16,
+    /// UDP port at the receivers.
+    pub port: u16,
+}
+
+/// A stream of many flows that runs until it is stopped.
+#[derive(Debug)]
+pub struct FlowStream {
+    options: FlowOptions,
+    start: Instant,
+    stop: Arc<AtomicBool>,
+    /// Nothing arrives any more.
+    over: Arc<AtomicBool>,
+    received: Arc<AtomicU64>,
+    sender: JoinHandle<io::Result<Vec<u64>>>,
+    receivers: Vec<JoinHandle<Vec<Arrival>>>,
+}
+
+/// A packet that arrived.
+#[derive(Clone, Copy, Debug)]
+struct Arrival {
+    number: u64,
+    /// Nanoseconds since the start.
+    at: u64,
+}
+
+/// What became of the packets.
+#[derive(Clone, Debug)]
+pub struct FlowReport {
+    flows: usize,
+    start: Instant,
+    /// All packets in the order of sending; they belong to the flows in turn.
+    packets: Vec<Packet>,
+    /// Packets received a second time.
+    pub duplicates: u64,
+}
+
+/// One packet. Times are nanoseconds since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Packet {
+    sent: u64,
+    /// When it arrived and at which receiver.
+    arrived: Option<(u64, u8)>,
+}
+
+/// A time in which packets got lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// When the first lost packet was sent.
+    pub began: Instant,
+    /// When the first one was sent that arrived again; without any, when the last one was sent.
+    pub ended: Instant,
+    /// Packets lost in between.
+    pub lost: u64,
+}
+
+impl Outage {
+    /// How long it lasted.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        self.ended.saturating_duration_since(self.began)
+    }
+}
+
+impl FlowStream {
+    /// Starts to send from one host to an address that all `receivers` have: one host, or the
+    /// servers of an anycast service.
+    ///
+    /// # Errors
+    /// If a namespace cannot be entered or gives no socket.
+    pub fn start(
+        from: &Netns,
+        to: IpAddr,
+        receivers: &[Netns],
+        options: FlowOptions,
+    ) -> Result<Self, LabError> {
+        let failed = |netns: &Netns| {
+            let namespace = netns.name().to_owned();
+            move |source| LabError::Namespace { namespace, source }
+        };
+        let start = Instant::now();
+        let stop = Arc::new(AtomicBool::new(false));
+        let over = Arc::new(AtomicBool::new(false));
+        let received = Arc::new(AtomicU64::new(0));
+        let mut threads = Vec::new();
+        for netns in receivers {
+            let socket = netns
+                .enter(|| open_receiver(SocketAddr::new(to, options.port)))?
+                .map_err(failed(netns))?;
+            let (over, received) = (over.clone(), received.clone());
+            threads.push(thread::spawn(move || receive(&socket, start, &over, &received)));
+        }
+        let socket = from.enter(|| open_sender(to))?.map_err(failed(from))?;
+        let sender = {
+            let stop = stop.clone();
+            thread::spawn(move || send(&socket, to, options, start, &stop))
+        };
+        Ok(Self { options, start, stop, over, received, sender, receivers: threads })
+    }
+
+    /// Packets that have arrived so far.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// Stops, waits for stragglers and reports.
+    ///
+    /// # Errors
+    /// If a packet could not be sent for a reason other than a missing route or neighbour.
+    pub fn stop(self) -> io::Result<FlowReport> {
+        self.stop.store(true, Ordering::Relaxed);
+        let failed = |_| io::Error::other("a thread of the stream has panicked");
+        let sent = self.sender.join().map_err(failed)?;
+        let all = sent.as_ref().map_or(0, Vec::len) as u64;
+        let deadline = Instant::now() + STRAGGLERS;
+        while self.received.load(Ordering::Relaxed) < all && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.over.store(true, Ordering::Relaxed);
+        let mut packets: Vec<Packet> =
+            sent?.into_iter().map(|sent| Packet { sent, arrived: None }).collect();
+        let mut duplicates = 0;
+        for (receiver, thread) in (0_u8..).zip(self.receivers) {
+            for Arrival { number, at } in thread.join().map_err(failed)? {
+                let packet = usize::try_from(number).ok().and_then(|n| packets.get_mut(n));
+                if packet.is_some_and(|packet| packet.arrived.replace((at, receiver)).is_some()) {
+                    duplicates += 1;
+                }
+            }
+        }
+        Ok(FlowReport { flows: self.options.flows.into(), start: self.start, packets, duplicates })
+    }
+}
+
+impl FlowReport {
+    /// Packets sent.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.packets.len() as u64
+    }
+
+    /// Packets of the flows of a set that did not arrive.
+    pub fn lost(&self, of: impl Fn(u16) -> bool) -> u64 {
+        self.of(of).filter(|packet| packet.arrived.is_none()).count() as u64
+    }
+
+    /// Packets a second that were really sent.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        let span = self.packets.last().map_or(0, |last| last.sent);
+        self.packets.len() as f64 / Duration::from_nanos(span.max(1)).as_secs_f64()
+    }
+
+    /// The flows that lost packets.
+    #[must_use]
+    pub fn losers(&self) -> BTreeSet<u16> {
+        let numbered = self.packets.iter().enumerate();
+        let lost = numbered.filter(|(_, packet)| packet.arrived.is_none());
+        lost.map(|(number, _)| (number % self.flows) as u16).collect()
+    }
+
+    /// The longest outage of the flows of a set, seen as one stream: from the first of its lost
+    /// packets that were sent one after the other.
+    pub fn outage(&self, of: impl Fn(u16) -> bool) -> Option<Outage> {
+        let mut longest: Option<(u64, u64, u64)> = None;
+        let mut open: Option<(u64, u64, u64)> = None;
+        let mut close = |run: Option<(u64, u64, u64)>| {
+            if let Some(run) = run
+                && longest.is_none_or(|(began, ended, _)| run.1 - run.0 > ended - began)
+            {
+                longest = Some(run);
+            }
+        };
+        for packet in self.of(of) {
+            match (&mut open, packet.arrived) {
+                (None, None) => open = Some((packet.sent, packet.sent, 1)),
+                (Some((_, ended, lost)), None) => (*ended, *lost) = (packet.sent, *lost + 1),
+                (Some((began, _, lost)), Some(_)) => {
+                    close(Some((*began, packet.sent, *lost)));
+                    open = None;
+                }
+                (None, Some(_)) => {}
+            }
+        }
+        close(open);
+        longest.map(|(began, ended, lost)| self.outage_of(began, ended, lost))
+    }
+
+    /// From the first lost packet of a set of flows to the first packet that arrived after the last
+    /// lost one, whatever arrived in between.
+    pub fn span(&self, of: impl Fn(u16) -> bool) -> Option<Outage> {
+        let (mut first, mut ended, mut lost, mut last) = (None, None, 0, 0);
+        for packet in self.of(of) {
+            last = packet.sent;
+            if packet.arrived.is_none() {
+                first.get_or_insert(packet.sent);
+                (ended, lost) = (None, lost + 1);
+            } else {
+                ended.get_or_insert(packet.sent);
+            }
+        }
+        first.map(|began| self.outage_of(began, ended.unwrap_or(last), lost))
+    }
+
+    /// The receivers at which packets of a flow arrived.
+    #[must_use]
+    pub fn receivers(&self, flow: u16) -> BTreeSet<usize> {
+        let arrived = self.of(|it| it == flow).filter_map(|packet| packet.arrived);
+        arrived.map(|(_, receiver)| receiver.into()).collect()
+    }
+
+    /// The receivers at which packets of a flow arrived that were sent within a time.
+    #[must_use]
+    pub fn receivers_within(&self, flow: u16, from: Instant, to: Instant) -> BTreeSet<usize> {
+        let within = |packet: &&Packet| {
+            let sent = self.start + Duration::from_nanos(packet.sent);
+            from <= sent && sent <= to
+        };
+        let arrived = self.of(|it| it == flow).filter(within).filter_map(|packet| packet.arrived);
+        arrived.map(|(_, receiver)| receiver.into()).collect()
+    }
+
+    /// The longest time that a packet was on its way: how much a busy machine disturbs.
+    #[must_use]
+    pub fn slowest(&self) -> Duration {
+        let times =
+            self.packets.iter().filter_map(|it| Some(it.arrived?.0.saturating_sub(it.sent)));
+        Duration::from_nanos(times.max().unwrap_or(0))
+    }
+
+    fn of(&self, of: impl Fn(u16) -> bool) -> impl Iterator<Item = &Packet> {
+        let numbered = self.packets.iter().enumerate();
+        numbered.filter(move |(n, _)| of((n % self.flows) as u16)).map(|(_, packet)| packet)
+    }
+
+    fn outage_of(&self, began: u64, ended: u64, lost: u64) -> Outage {
+        let [began, ended] = [began, ended].map(|at| self.start + Duration::from_nanos(at));
+        Outage { began, ended, lost }
+    }
+}
+
+/// A raw socket for UDP towards addresses of one family.
+pub(super) fn open_sender(to: IpAddr) -> io::Result<OwnedFd> {
+    let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket(family, SocketType::RAW, Some(ipproto::UDP))?;
+    if to.is_ipv6() {
+        let offset = CHECKSUM_OFFSET;
+        // SAFETY: the option is an integer, which lives until after the call.
+        let result = unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::IPPROTO_IPV6,
+                IPV6_CHECKSUM,
+                (&raw const offset).cast(),
+                size_of_val(&offset) as libc::socklen_t,
+            )
+        };
+        if result < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(socket)
+}
+
+/// Sends one datagram; what cannot be delivered is lost.
+pub(super) fn send_datagram(
+    socket: &OwnedFd,
+    to: IpAddr,
+    ports: (u16, u16),
+    payload: &[u8; PAYLOAD],
+) -> io::Result<()> {
+    let mut bytes = [0; UDP_HEADER + PAYLOAD];
+    bytes[..2].copy_from_slice(&ports.0.to_be_bytes());
+    bytes[2..4].copy_from_slice(&ports.1.to_be_bytes());
+    bytes[4..6].copy_from_slice(&((UDP_HEADER + PAYLOAD) as u16).to_be_bytes());
+    bytes[UDP_HEADER..].copy_from_slice(payload);
+    // A raw socket takes no port.
+    match sendto(socket, &bytes, SendFlags::empty(), &SocketAddr::new(to, 0)) {
+        Ok(_)
+        | Err(
+            rustix::io::Errno::NETUNREACH
+            | rustix::io::Errno::HOSTUNREACH
+            | rustix::io::Errno::NETDOWN
+            | rustix::io::Errno::CONNREFUSED
+            | rustix::io::Errno::NOBUFS,
+        ) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) fn open_receiver(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(address)?;
+    socket.set_read_timeout(Some(Duration::from_millis(50)))?;
+    rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER)?;
+    Ok(socket)
+}
+
+/// Gives a thread precedence: hosts are machines of their own in reality, and what the lab's switches
+/// do does not slow them down. Without the right to it, a busy machine sends fewer packets.
+fn take_precedence() {
+    let parameters = libc::sched_param { sched_priority: 1 };
+    // SAFETY: the parameters live until after the call, which only reads them.
+    let _refused = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) };
+}
+
+fn nanos_since(start: Instant) -> u64 {
+    start.elapsed().as_nanos() as u64
+}
+
+fn send(
+    socket: &OwnedFd,
+    to: IpAddr,
+    options: FlowOptions,
+    start: Instant,
+    stop: &AtomicBool,
+) -> io::Result<Vec<u64>> {
+    take_precedence();
+    let mut sent = Vec::new();
+    // Packets that would have been sent by now but were left out.
+    let mut skipped = 0;
+    let began = Instant::now();
+    while !stop.load(Ordering::Relaxed) {
+        let due = (began.elapsed().as_nanos() * u128::from(options.rate) / 1_000_000_000) as u64;
+        let waiting = due.saturating_sub(skipped + sent.len() as u64);
+        skipped += waiting.saturating_sub(BACKLOG);
+        for _ in 0..waiting.min(BACKLOG) {
+            let number = sent.len() as u64;
+            let now = nanos_since(start);
+            let mut payload = [0; PAYLOAD];
+            payload[..8].copy_from_slice(&number.to_be_bytes());
+            payload[8..].copy_from_slice(&now.to_be_bytes());
+            let flow = (number % u64::from(options.flows)) as u16;
+            send_datagram(socket, to, (options.first_port + flow, options.port), &payload)?;
+            sent.push(now);
+        }
+        thread::sleep(BEAT);
+    }
+    Ok(sent)
+}
+
+fn receive(
+    socket: &UdpSocket,
+    start: Instant,
+    over: &AtomicBool,
+    received: &AtomicU64,
+) -> Vec<Arrival> {
+    take_precedence();
+    let mut arrivals = Vec::new();
+    let mut buffer = [0; 64];
+    while !over.load(Ordering::Relaxed) {
+        let Ok(PAYLOAD) = socket.recv(&mut buffer) else { continue };
+        let Some((number, _)) = buffer.split_first_chunk() else { continue };
+        arrivals.push(Arrival { number: u64::from_be_bytes(*number), at: nanos_since(start) });
+        received.fetch_add(1, Ordering::Relaxed);
+    }
+    arrivals
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A report of two flows that send in turn every millisecond; `.` is a packet that got lost, a
+    /// digit the receiver of one that arrived.
+    fn report(fates: &str) -> FlowReport {
+        let packets = (0..).zip(fates.chars()).map(|(number, fate)| {
+            let sent = number * 1_000_000;
+            Packet { sent, arrived: fate.to_digit(10).map(|it| (sent + 500, it as u8)) }
+        });
+        FlowReport { flows: 2, start: Instant::now(), packets: packets.collect(), duplicates: 0 }
+    }
+
+    fn millis(outage: Option<Outage>) -> Option<(u128, u64)> {
+        outage.map(|outage| (outage.length().as_millis(), outage.lost))
+    }
+
+    #[test]
+    fn an_outage_is_measured_on_the_flows_that_share_a_path() {
+        let report = report("0000.0.00000");
+        assert_eq!(millis(report.outage(|flow| flow == 0)), Some((4, 2)));
+        assert_eq!(report.outage(|flow| flow == 1), None);
+        assert_eq!(millis(report.outage(|_| true)), Some((1, 1)), "the other flow arrives between");
+        assert_eq!(millis(report.span(|_| true)), Some((3, 2)));
+        assert_eq!((report.lost(|_| true), report.losers()), (2, BTreeSet::from([0])));
+    }
+
+    #[test]
+    fn the_longest_of_several_outages_counts_and_one_may_last_to_the_end() {
+        let report = report("0..00....");
+        assert_eq!(millis(report.outage(|_| true)), Some((3, 4)));
+        assert_eq!(millis(report.span(|_| true)), Some((7, 6)));
+    }
+
+    #[test]
+    fn the_receivers_of_a_flow_are_told_apart_by_the_time_of_sending() {
+        let report = report("01010111");
+        let at = |number: u64| report.start + Duration::from_millis(number);
+        assert_eq!(report.receivers_within(0, at(0), at(5)), BTreeSet::from([0]));
+        assert_eq!(report.receivers_within(0, at(0), at(7)), BTreeSet::from([0, 1]));
+        assert_eq!(report.receivers(1), BTreeSet::from([1]));
+    }
+}

@@ -1,0 +1,182 @@
+//! Groups of next hops.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use super::{
+    Group, GroupKey, Nexthop, NexthopKey, Role,
+    compile::Compiler,
+    routes::{HopsKind, Via},
+    routing::on_link,
+};
+use crate::observe::{NexthopKind, Resilient};
+
+/// Next hops before their links and neighbours were looked at.
+#[derive(Default)]
+pub(super) struct Candidates {
+    hops: Vec<Candidate>,
+    pub(super) resilient: Option<Resilient>,
+}
+
+struct Candidate {
+    ifindex: u32,
+    gateway: Option<IpAddr>,
+    weight: u16,
+}
+
+/// Why next hops cannot be expressed.
+pub(super) enum NotExpressed {
+    Discards,
+    Tunnelled,
+    Nested,
+}
+
+impl Candidates {
+    /// Some destination is on the link itself.
+    pub(super) fn on_link(&self) -> bool {
+        self.hops.iter().any(|hop| hop.gateway.is_none())
+    }
+
+    /// The members with their weights, for a destination that may be on the link. Those with the
+    /// same router are one.
+    pub(super) fn members(&self, destination: IpAddr) -> Vec<(NexthopKey, u16)> {
+        let mut members: Vec<(NexthopKey, u16)> = Vec::with_capacity(self.hops.len());
+        for hop in &self.hops {
+            let gateway = hop.gateway.unwrap_or(destination);
+            let key = NexthopKey { ifindex: hop.ifindex, gateway };
+            match members.iter_mut().find(|(member, _)| *member == key) {
+                Some((_, weight)) => *weight = weight.saturating_add(hop.weight),
+                None => members.push((key, hop.weight)),
+            }
+        }
+        members
+    }
+}
+
+impl Compiler<'_> {
+    /// The next hops of a route, by its nexthop object if it has one.
+    pub(super) fn candidates(&self, via: Via) -> Result<Candidates, NotExpressed> {
+        let id = match via {
+            Via::Nothing => return Ok(Candidates::default()),
+            Via::Hops(id) => {
+                let hops = self.network.routing().routes.hops(id);
+                if hops.iter().any(|hop| hop.encapsulated) {
+                    return Err(NotExpressed::Tunnelled);
+                }
+                let candidate = |hop: &crate::observe::Hop| Candidate {
+                    ifindex: hop.ifindex,
+                    gateway: hop.gateway,
+                    weight: hop.weight,
+                };
+                let hops = hops.iter().map(candidate).collect();
+                return Ok(Candidates { hops, resilient: None });
+            }
+            Via::Object(id) => id,
+        };
+        // An object that is not known was removed with its link: no hop of it is usable.
+        let Some(object) = self.network.nexthop(id) else {
+            return Ok(Candidates::default());
+        };
+        let single = |kind: &NexthopKind, weight| match kind {
+            NexthopKind::Single { encapsulated: true, .. } => Err(NotExpressed::Tunnelled),
+            NexthopKind::Single { ifindex, gateway, .. } => {
+                Ok(Candidate { ifindex: *ifindex, gateway: *gateway, weight })
+            }
+            NexthopKind::Blackhole => Err(NotExpressed::Discards),
+            NexthopKind::Group { .. } => Err(NotExpressed::Nested),
+        };
+        match &object.kind {
+            NexthopKind::Group { members, resilient } => {
+                let hops = members
+                    .iter()
+                    .filter_map(|member| Some((self.network.nexthop(member.id)?, member.weight)))
+                    .map(|(member, weight)| single(&member.kind, weight))
+                    .collect::<Result<_, _>>()?;
+                Ok(Candidates { hops, resilient: *resilient })
+            }
+            kind => Ok(Candidates { hops: vec![single(kind, 1)?], resilient: None }),
+        }
+    }
+
+    /// Makes a group of members that are all on uplinks. Those whose interface is gone are left
+    /// out: the kernel removed them with it.
+    pub(super) fn group(
+        &mut self,
+        mut members: Vec<(NexthopKey, u16)>,
+        resilient: Option<Resilient>,
+    ) -> Group {
+        members.retain(|(key, _)| self.member(*key));
+        Group { members, resilient, blackhole: false }
+    }
+
+    /// Some member can be sent to.
+    pub(super) fn reaches(&self, group: &Group) -> bool {
+        group.members.iter().any(|(key, _)| {
+            self.network.link(key.ifindex).is_some_and(|link| link.alive())
+                && self.out.nexthops.get(key).is_some_and(|each| each.destination.is_some())
+        })
+    }
+
+    /// Notes a member of a group, unless its interface is gone.
+    fn member(&mut self, key: NexthopKey) -> bool {
+        let Some(link) = self.network.link(key.ifindex) else {
+            return false;
+        };
+        let destination = self.network.routing().resolved(key);
+        let source = link.mac.unwrap_or_default();
+        self.out.nexthops.insert(key, Nexthop { source, destination, mtu: link.mtu });
+        self.out.watched.insert(key);
+        // A dead link resolves nothing.
+        if destination.is_none() && link.alive() {
+            self.out.unresolved.insert(key);
+        }
+        true
+    }
+
+    /// Groups for all routes of the tables that ports look up.
+    pub(super) fn routed_groups(&mut self) {
+        let routing = self.network.routing();
+        let views = self.out.views.iter();
+        let tables: BTreeSet<u32> =
+            views.flat_map(|view| view.v4.iter().chain(&view.v6)).copied().collect();
+        let uses: BTreeSet<Via> =
+            tables.into_iter().flat_map(|table| routing.routes.uses(table)).collect();
+        for via in uses {
+            let key = match via {
+                Via::Nothing => continue,
+                Via::Object(id) => match self.network.nexthop(id).and_then(on_link) {
+                    Some(_) => continue,
+                    None => GroupKey::Object(id),
+                },
+                Via::Hops(id) => match routing.routes.kind(id) {
+                    HopsKind::Routers(routers) => GroupKey::Hops(routers.clone()),
+                    HopsKind::OnLink(_) | HopsKind::Other => continue,
+                },
+            };
+            if !self.out.groups.contains_key(&key) {
+                let group = self.routed_group(via);
+                self.out.groups.insert(key, group);
+            }
+        }
+    }
+
+    /// A group for routes. If a member cannot be expressed, nothing is: a part of the members would
+    /// get all of the traffic.
+    fn routed_group(&mut self, via: Via) -> Group {
+        let candidates = match self.candidates(via) {
+            Ok(candidates) if candidates.on_link() => return Group::default(),
+            Ok(candidates) => candidates,
+            Err(NotExpressed::Discards) => return Group { blackhole: true, ..Group::default() },
+            Err(NotExpressed::Tunnelled | NotExpressed::Nested) => return Group::default(),
+        };
+        let members = candidates.members(IpAddr::from([0; 4]));
+        let expressed = members.iter().all(|(key, _)| {
+            let port = self.out.ports.get(&key.ifindex);
+            port.is_some_and(|port| port.role == Role::Uplink)
+                || self.network.link(key.ifindex).is_none()
+        });
+        match expressed {
+            true => self.group(members, candidates.resilient),
+            false => Group::default(),
+        }
+    }
+}

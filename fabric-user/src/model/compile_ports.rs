@@ -1,0 +1,139 @@
+//! Routed ports: where packets arrive that the kernel would forward by its routing tables.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Role, View, compile::Compiler, routes::Via};
+use crate::observe::{Link, LinkKind, NexthopKind, Rule};
+
+/// A port that may become a routed one.
+struct Candidate<'a> {
+    link: &'a Link,
+    view: View,
+    problems: Vec<String>,
+}
+
+impl<'a> Compiler<'a> {
+    /// Makes interfaces ports that routes lead out of and that the kernel forwards from, and says
+    /// what the packets that arrive there are looked up in.
+    pub(super) fn routed_ports(&mut self) {
+        let network = self.network;
+        let candidates: Vec<Candidate<'a>> =
+            network.links().filter_map(|link| self.candidate(link)).collect();
+        let tables: BTreeSet<u32> = candidates
+            .iter()
+            .flat_map(|each| each.view.v4.iter().chain(&each.view.v6))
+            .copied()
+            .collect();
+        let leads_out = self.leads_out(&tables);
+        let mut views: BTreeMap<View, Vec<u32>> = BTreeMap::new();
+        for Candidate { link, view, problems } in candidates {
+            let ifindex = link.ifindex;
+            if !leads_out.contains(&ifindex) && !self.policy.sticky_uplinks.contains(&ifindex) {
+                continue;
+            }
+            if let Err(reason) = self.uplink(link) {
+                let is_access =
+                    self.out.ports.get(&ifindex).is_some_and(|port| port.role == Role::Access);
+                if is_access {
+                    let text = format!("port {}: {reason}; routed by the kernel", link.name);
+                    self.problem(Some(ifindex), text);
+                }
+                continue;
+            }
+            for problem in problems {
+                self.problem(Some(ifindex), problem);
+            }
+            if view != View::default() {
+                views.entry(view).or_default().push(ifindex);
+            }
+        }
+        for (position, (view, members)) in views.into_iter().enumerate() {
+            for ifindex in members {
+                if let Some(port) = self.out.ports.get_mut(&ifindex) {
+                    port.view = u16::try_from(position).ok();
+                    port.route4 = !view.v4.is_empty();
+                    port.route6 = !view.v6.is_empty();
+                }
+            }
+            self.out.views.push(view);
+        }
+    }
+
+    /// An interface that could be a routed port, as far as it alone is concerned.
+    fn candidate(&self, link: &'a Link) -> Option<Candidate<'a>> {
+        let routing = self.network.routing();
+        let ifindex = link.ifindex;
+        let (v4, v6) = (routing.forwards(false, ifindex), routing.forwards(true, ifindex));
+        let in_vrf = link.master.is_some_and(|master| {
+            self.network.link(master).is_some_and(|link| matches!(link.kind, LinkKind::Vrf { .. }))
+        });
+        // Switched virtual interfaces and tunnels are the kernel's, and nothing to complain about.
+        let is_port =
+            !matches!(link.kind, LinkKind::Bridge(_) | LinkKind::Vxlan(_) | LinkKind::Vrf { .. });
+        let alone = link.master.is_none() || in_vrf;
+        if !(v4 || v6) || !is_port || !alone || link.loopback || link.mac.is_none() {
+            return None;
+        }
+        let (mut view, mut problems) = (View::default(), Vec::new());
+        let name = &link.name;
+        if v4 {
+            match (routing.rp_filter(ifindex), self.tables(false, link)) {
+                (0, Ok(tables)) => view.v4 = tables,
+                (0, Err(rule)) => problems.push(rule_problem(name, "IPv4", rule)),
+                (mode, _) => problems.push(format!(
+                    "port {name}: the kernel checks where the sources of IPv4 packets are \
+                     (rp_filter {mode}), so it routes what arrives here; set \
+                     net.ipv4.conf.{name}.rp_filter and net.ipv4.conf.all.rp_filter to 0 to have it \
+                     accelerated"
+                )),
+            }
+        }
+        if v6 {
+            match self.tables(true, link) {
+                Ok(tables) => view.v6 = tables,
+                Err(rule) => problems.push(rule_problem(name, "IPv6", rule)),
+            }
+        }
+        Some(Candidate { link, view, problems })
+    }
+
+    /// The interfaces that routes of these tables lead out of.
+    fn leads_out(&self, tables: &BTreeSet<u32>) -> BTreeSet<u32> {
+        let routes = &self.network.routing().routes;
+        let mut out = BTreeSet::new();
+        for via in tables.iter().flat_map(|table| routes.uses(*table)) {
+            match via {
+                Via::Nothing => {}
+                Via::Hops(id) => out.extend(routes.hops(id).iter().map(|hop| hop.ifindex)),
+                Via::Object(id) => self.object_leads_out(id, &mut out),
+            }
+        }
+        out
+    }
+
+    fn object_leads_out(&self, id: u32, out: &mut BTreeSet<u32>) {
+        match self.network.nexthop(id).map(|nexthop| &nexthop.kind) {
+            Some(NexthopKind::Single { ifindex, .. }) => drop(out.insert(*ifindex)),
+            Some(NexthopKind::Group { members, .. }) => {
+                for member in members {
+                    // A group cannot contain a group.
+                    if let Some(NexthopKind::Single { ifindex, .. }) =
+                        self.network.nexthop(member.id).map(|nexthop| &nexthop.kind)
+                    {
+                        out.insert(*ifindex);
+                    }
+                }
+            }
+            Some(NexthopKind::Blackhole) | None => {}
+        }
+    }
+}
+
+fn rule_problem(port: &str, family: &str, rule: &Rule) -> String {
+    format!(
+        "port {port}: the rule `{rule}` (priority {}) may apply to some {family} packets that arrive \
+         here, so the kernel routes all of them; limit the rule to other interfaces (`iif`) or \
+         remove it to have them accelerated",
+        rule.priority
+    )
+}

@@ -1,0 +1,208 @@
+//! What routing is made of: routes, nexthop objects, neighbours, rules and the settings of the
+//! interfaces.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    net::IpAddr,
+};
+
+use super::{
+    Dirty, NexthopKey,
+    routes::{self, Routes},
+};
+use crate::observe::{Mac, Neighbour, Netconf, Nexthop, NexthopKind, Prefix, Rule};
+
+/// Objects as they were observed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Routing {
+    pub(super) routes: Routes,
+    pub(super) nexthops: BTreeMap<u32, Nexthop>,
+    pub(super) neighbours: HashMap<NexthopKey, Neighbour>,
+    /// Resolved neighbours by address.
+    hosts: BTreeSet<(IpAddr, u32)>,
+    rules_v4: Vec<Rule>,
+    rules_v6: Vec<Rule>,
+    /// By family and interface; none stands for `all`.
+    netconf: BTreeMap<(bool, Option<u32>), Settings>,
+}
+
+/// Settings of an interface, or those for all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Settings {
+    forwarding: bool,
+    rp_filter: u8,
+}
+
+/// What a dump of [`crate::observe::Scope::Routing`] replaces.
+pub(super) struct Objects {
+    pub(super) routes: Routes,
+    nexthops: BTreeMap<u32, Nexthop>,
+    neighbours: HashMap<NexthopKey, Neighbour>,
+}
+
+impl Routing {
+    pub(super) fn set_neighbour(&mut self, neighbour: Neighbour, dirty: &mut Dirty) {
+        let key = NexthopKey { ifindex: neighbour.ifindex, gateway: neighbour.address };
+        let before = self.neighbours.insert(key, neighbour);
+        // Most messages only say that a neighbour became stale or was confirmed.
+        if before.and_then(|before| before.mac) != neighbour.mac {
+            dirty.neighbours.insert(key);
+            match unicast(neighbour) {
+                Some(_) => self.hosts.insert((key.gateway, key.ifindex)),
+                None => self.hosts.remove(&(key.gateway, key.ifindex)),
+            };
+        }
+    }
+
+    pub(super) fn remove_neighbour(&mut self, key: NexthopKey, dirty: &mut Dirty) {
+        if self.neighbours.remove(&key).is_some() {
+            self.hosts.remove(&(key.gateway, key.ifindex));
+            dirty.neighbours.insert(key);
+        }
+    }
+
+    /// The MAC address of a neighbour that is resolved to a single station's one.
+    pub(super) fn resolved(&self, key: NexthopKey) -> Option<Mac> {
+        self.neighbours.get(&key).copied().and_then(unicast)
+    }
+
+    /// Resolved neighbours whose address is in a prefix.
+    pub(super) fn hosts(&self, prefix: Prefix) -> impl Iterator<Item = NexthopKey> {
+        let range = (prefix.address, 0)..=(routes::last(prefix), u32::MAX);
+        self.hosts.range(range).map(|&(gateway, ifindex)| NexthopKey { ifindex, gateway })
+    }
+
+    /// All resolved neighbours.
+    pub(super) fn all_hosts(&self) -> impl Iterator<Item = NexthopKey> {
+        self.hosts.iter().map(|&(gateway, ifindex)| NexthopKey { ifindex, gateway })
+    }
+
+    pub(super) fn set_nexthop(&mut self, nexthop: Nexthop, dirty: &mut Dirty) {
+        let id = nexthop.id;
+        let link = on_link(&nexthop);
+        let before = self.nexthops.insert(id, nexthop);
+        if before.as_ref() != self.nexthops.get(&id) {
+            dirty.underlay = true;
+            // A route that becomes one on the link, or ceases to be one, leads another way.
+            if before.as_ref().and_then(on_link) != link && self.routes.uses_object(id) {
+                dirty.all_routes = true;
+            }
+        }
+    }
+
+    pub(super) fn remove_nexthop(&mut self, id: u32, dirty: &mut Dirty) {
+        if let Some(before) = self.nexthops.remove(&id) {
+            dirty.underlay = true;
+            if self.routes.uses_object(id) {
+                dirty.all_routes |= on_link(&before).is_some();
+                // The kernel removes its IPv4 routes without a message (`__remove_nexthop_fib`).
+                dirty.routing_stale = true;
+            }
+        }
+        for nexthop in self.nexthops.values_mut() {
+            if let NexthopKind::Group { members, .. } = &mut nexthop.kind {
+                members.retain(|member| member.id != id);
+            }
+        }
+    }
+
+    /// The rules of a family in the order in which they are tried.
+    pub(super) fn rules(&self, v6: bool) -> &[Rule] {
+        if v6 { &self.rules_v6 } else { &self.rules_v4 }
+    }
+
+    pub(super) fn add_rule(&mut self, rule: Rule) -> bool {
+        let rules = if rule.v6 { &mut self.rules_v6 } else { &mut self.rules_v4 };
+        if rules.contains(&rule) {
+            return false;
+        }
+        let index = rules.partition_point(|each| each.priority <= rule.priority);
+        rules.insert(index, rule);
+        true
+    }
+
+    pub(super) fn remove_rule(&mut self, rule: &Rule) -> bool {
+        let rules = if rule.v6 { &mut self.rules_v6 } else { &mut self.rules_v4 };
+        let index = rules.iter().position(|each| each == rule);
+        index.map(|index| rules.remove(index)).is_some()
+    }
+
+    /// Whether the kernel forwards IPv4 or IPv6 packets that arrive at an interface. For IPv6 only
+    /// `all` decides (`ip6_forward`).
+    pub(super) fn forwards(&self, v6: bool, ifindex: u32) -> bool {
+        let of = |interface| self.netconf.get(&(v6, interface)).map(|each| each.forwarding);
+        match (of(Some(ifindex)), v6) {
+            (None, _) => false,
+            (Some(forwarding), false) => forwarding,
+            (Some(_), true) => of(None) == Some(true),
+        }
+    }
+
+    /// `rp_filter` as it applies to an interface: the higher one of its own and that for all
+    /// (`IN_DEV_RPFILTER`).
+    pub(super) fn rp_filter(&self, ifindex: u32) -> u8 {
+        let of = |interface| self.netconf.get(&(false, interface)).map_or(0, |each| each.rp_filter);
+        of(None).max(of(Some(ifindex)))
+    }
+
+    pub(super) fn set_netconf(&mut self, netconf: Netconf) -> bool {
+        let key = (netconf.v6, netconf.ifindex);
+        let before = self.netconf.get(&key).copied();
+        let Settings { forwarding, rp_filter } = before.unwrap_or_default();
+        let now = Settings {
+            forwarding: netconf.forwarding.unwrap_or(forwarding),
+            rp_filter: netconf.rp_filter.unwrap_or(rp_filter),
+        };
+        self.netconf.insert(key, now);
+        before != Some(now)
+    }
+
+    pub(super) fn remove_netconf(&mut self, v6: bool, ifindex: u32) -> bool {
+        self.netconf.remove(&(v6, Some(ifindex))).is_some()
+    }
+
+    /// Nothing of an interface that is gone may stay for the next one of its index. Nexthop objects
+    /// go with the next dump.
+    pub(super) fn forget_link(&mut self, ifindex: u32) {
+        self.neighbours.retain(|key, _| key.ifindex != ifindex);
+        self.hosts.retain(|(_, on)| *on != ifindex);
+        self.netconf.retain(|(_, interface), _| *interface != Some(ifindex));
+    }
+
+    /// Takes out what a dump is going to bring anew.
+    pub(super) fn take_objects(&mut self) -> Objects {
+        self.hosts.clear();
+        Objects {
+            routes: std::mem::take(&mut self.routes),
+            nexthops: std::mem::take(&mut self.nexthops),
+            neighbours: std::mem::take(&mut self.neighbours),
+        }
+    }
+
+    /// Says which neighbours and nexthop objects are not what they were.
+    pub(super) fn compare_objects(&self, before: &Objects, dirty: &mut Dirty) {
+        let mac = |neighbour: Option<&Neighbour>| neighbour.and_then(|each| each.mac);
+        let keys = self.neighbours.keys().chain(before.neighbours.keys());
+        let changed =
+            keys.filter(|key| mac(self.neighbours.get(key)) != mac(before.neighbours.get(key)));
+        dirty.neighbours.extend(changed);
+        let link = |nexthop: Option<&Nexthop>| nexthop.and_then(on_link);
+        dirty.all_routes |= self
+            .nexthops
+            .keys()
+            .chain(before.nexthops.keys())
+            .any(|id| link(self.nexthops.get(id)) != link(before.nexthops.get(id)));
+    }
+}
+
+/// The interface of a nexthop object without a router.
+pub(super) fn on_link(nexthop: &Nexthop) -> Option<u32> {
+    match nexthop.kind {
+        NexthopKind::Single { ifindex, gateway: None, encapsulated: false } => Some(ifindex),
+        _ => None,
+    }
+}
+
+fn unicast(neighbour: Neighbour) -> Option<Mac> {
+    neighbour.mac.filter(|mac| mac.is_unicast())
+}

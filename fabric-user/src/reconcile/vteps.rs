@@ -1,0 +1,71 @@
+//! VTEPs and the peers table.
+
+use fabric_common::schema::{
+    counters::Traffic,
+    fdb::{split_target, target},
+    vteps::Vtep,
+};
+
+use super::{Outcome, Reconciler, counters::reset};
+use crate::model::{Structure, VtepKey};
+
+impl Reconciler {
+    /// Reads from the map which index belongs to which VTEP.
+    pub(super) fn recover_vteps(&mut self) {
+        for (index, vtep) in self.maps.vteps.iter().filter(|(_, vtep)| vtep.in_use()) {
+            self.vteps.adopt(VtepKey { local: vtep.local(), remote: vtep.remote() }, index);
+        }
+    }
+
+    pub(super) fn add_vteps(&mut self, structure: &Structure, outcome: &mut Outcome) {
+        for (key, group) in &structure.vteps {
+            let group = group.as_ref().and_then(|g| self.groups.get(g)).unwrap_or(0);
+            let Some(value) = Vtep::between(key.local, key.remote, group) else { continue };
+            let Some((index, new)) = self.vteps.allocate(key) else {
+                outcome.full("vteps", self.vteps.capacity(), "");
+                continue;
+            };
+            if new {
+                reset::<Traffic>(&mut self.maps.vtep_traffic, index)
+                    .unwrap_or_else(|error| tracing::warn!(%error, "cannot reset counters"));
+            }
+            outcome.changes += usize::from(self.maps.vteps.set(index, &value));
+            let table = self.maps.peers.table();
+            let peer = value.peer();
+            let known = table.get(peer);
+            if known == Some(target(0, index)) {
+                continue;
+            }
+            if known.is_some_and(|known| self.maps.vteps.get(split_target(known).1).peer() == peer) {
+                outcome.full.insert(format!(
+                    "the tunnel from {} to {} has the fingerprint of another one in the map peers, \
+                     so what arrives by it is left to the kernel",
+                    key.remote, key.local
+                ));
+                continue;
+            }
+            if table.insert(peer, target(0, index)) {
+                outcome.changes += 1;
+            } else {
+                outcome.full("peers", self.maps.peers.len() as usize * 4, "");
+            }
+        }
+    }
+
+    pub(super) fn remove_vteps(&mut self, structure: &Structure, outcome: &mut Outcome) {
+        let table = self.maps.peers.table();
+        for (_, index) in self.vteps.retain(|key| structure.vteps.contains_key(key)) {
+            let peer = self.maps.vteps.get(index).peer();
+            if table.get(peer) == Some(target(0, index)) {
+                table.remove(peer);
+            }
+            self.maps.vteps.set(index, &Vtep::default());
+            outcome.changes += 1;
+        }
+        for (key, value, _) in table.iter() {
+            if !self.maps.vteps.get(split_target(value).1).in_use() {
+                outcome.changes += usize::from(table.remove(key));
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Links that are cut or silenced, and servers that leave their service.
+
+use std::process::Command;
+
+use fabric_user::lab::{Fault, Lab, LabError};
+
+use crate::fixture::{PATIENCE, pings, up_from, wait_until};
+
+fn link_state(lab: &Lab, node: &str, port: &str) -> String {
+    lab.exec(node, Command::new("ip").args(["-o", "link", "show", port])).expect("ip")
+}
+
+#[test]
+fn a_cut_link_has_no_carrier_a_silent_one_has_and_both_can_be_mended() {
+    let lab = up_from("underlay", "faults");
+    lab.wait_converged(PATIENCE).expect("the lab converges");
+    pings(&lab, "rack11", "10.1.12.10").expect("the far host answers");
+    let sessions = |node: &str| {
+        let status = lab.status().expect("the lab answers");
+        let node = status.switches.into_iter().find(|it| it.node == node).expect("drawn");
+        (node.bgp_established, node.bfd_up, node.bgp_sessions, node.bfd_sessions)
+    };
+    assert_eq!(sessions("leaf01"), (Some(4), Some(4), 4, 4));
+
+    let cut = Fault::cut(&lab, "leaf01", "swp1").expect("the link can be cut");
+    wait_until("the port has no carrier", || {
+        link_state(&lab, "leaf01", "swp1").contains("NO-CARRIER")
+    });
+    wait_until("BFD and BGP notice", || {
+        sessions("leaf01").1 == Some(3) && sessions("leaf01").0 == Some(3)
+    });
+    cut.mend().expect("the link can be mended");
+    lab.wait_converged(PATIENCE).expect("everything comes back");
+
+    let silent = Fault::silence(&lab, "leaf01", "swp1").expect("the link can be silenced");
+    wait_until("BFD and BGP notice", || {
+        sessions("spine01").1 == Some(1) && sessions("leaf01").0 == Some(3)
+    });
+    for (node, port) in [("leaf01", "swp1"), ("spine01", "swp1")] {
+        let state = link_state(&lab, node, port);
+        assert!(state.contains("LOWER_UP") && state.contains("xdp"), "{state}");
+    }
+    drop(silent);
+    lab.wait_converged(PATIENCE).expect("everything comes back");
+    assert!(!link_state(&lab, "leaf01", "swp1").contains("xdp"));
+
+    let error = lab.cut("leaf01", "swp9").expect_err("there is no such port");
+    assert!(matches!(error, LabError::UnknownPort { .. }), "{error}");
+}
+
+#[test]
+fn a_lab_with_a_silent_link_leaves_nothing_behind() {
+    let lab = up_from("underlay", "mute");
+    lab.silence("leaf01", "swp2").expect("the link can be silenced");
+    lab.silence("leaf01", "swp2").expect("a second time changes nothing");
+    let pins = std::path::PathBuf::from(format!("/sys/fs/bpf/fabric-lab/{}", lab.name()));
+    assert_eq!(std::fs::read_dir(&pins).expect("the pins are there").count(), 2);
+    drop(lab);
+    assert!(!pins.exists());
+}

@@ -1,0 +1,9 @@
+//! A packet enters from one router and leaves for another.
+
+pub(crate) mod flow_hash;
+pub(crate) mod nexthop_select;
+pub(crate) mod shares;
+pub(crate) mod transit_input;
+pub(crate) mod transit_output;
+pub(crate) mod transit_route;
+pub(crate) mod tunnels;

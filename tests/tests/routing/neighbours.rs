@@ -1,0 +1,87 @@
+//! Neighbours that stop answering and answer again.
+
+use std::collections::BTreeMap;
+
+use fabric_common::schema::nexthops::FLAG_DOWN;
+use fabric_tests::fabric::{Router, SOON, until};
+
+/// Number of stores so far that fabricd's main loop made, once it has told.
+fn writes(router: &Router) -> u64 {
+    let mut last = (0, std::time::Instant::now());
+    until(SOON, "the number of stores settles", || {
+        let now = router.state().writes;
+        if now != last.0 {
+            last = (now, std::time::Instant::now());
+        }
+        last.1.elapsed() > std::time::Duration::from_millis(1200)
+    });
+    last.0
+}
+
+#[test]
+fn a_dead_neighbour_is_one_store_and_so_is_its_return() {
+    let router = Router::without_daemon("");
+    router.know_neighbours();
+    router.ip("nexthop add id 1 via 10.1.1.2 dev swp1\nnexthop add id 2 via 10.1.2.2 dev swp2\n\
+         nexthop add id 10 group 1/2\n");
+    let routes: String = (0..1000)
+        .map(|i| format!("route add 10.{}.{}.0/24 nhid 10\n", 100 + i / 256, i % 256))
+        .collect();
+    router.ip(&routes);
+    // Nothing but the group leads to the neighbour.
+    router.ip("addr del 10.1.1.1/24 dev swp1\naddr add 10.1.1.1/32 dev swp1\n");
+    let mut router = router;
+    router.ip("nexthop replace id 1 via 10.1.1.2 dev swp1 onlink\n");
+    router.start();
+    router.wait_way("10.100.1.1", "10.1.1.2 and 10.1.2.2");
+    let buckets = router.buckets("10.100.1.1");
+    let dead = |maps: &fabric_user::kernel::maps::Maps| {
+        let gone = maps.nexthops.iter().filter(|(_, n)| n.gateway[..4] == [10, 1, 1, 2]);
+        gone.filter(|(_, n)| n.port != 0).all(|(_, n)| n.flags & FLAG_DOWN != 0)
+    };
+    let before = writes(&router);
+    // It is not there any more when fabricd asks for it.
+    router.peers_ip("addr del 10.1.1.2/24 dev p1\n");
+    router.ip("neigh replace 10.1.1.2 dev swp1 nud failed\n");
+    until(SOON, "the next hop is marked", || dead(&router.maps()));
+    let maps = router.maps();
+    let group = maps.groups.get(router.group("10.100.1.1"));
+    for hash in (0..1000_u32).map(|i| i.wrapping_mul(0x9e37_79b9)) {
+        let chosen = maps.choose(group, hash).expect("there is another way");
+        assert_eq!(maps.nexthops.get(chosen).gateway[..4], [10, 1, 2, 2]);
+    }
+    let between = writes(&router);
+    router.ip("neigh replace 10.1.1.2 lladdr 02:00:00:00:00:01 dev swp1 nud permanent\n");
+    until(SOON, "the next hop lives", || !dead(&router.maps()));
+    let after = writes(&router);
+    assert_eq!((between - before, after - between), (1, 1));
+    assert_eq!(router.buckets("10.100.1.1"), buckets, "buckets have moved");
+}
+
+#[test]
+fn a_neighbour_with_another_mac_takes_over_its_own_buckets_only() {
+    let router = Router::without_daemon("");
+    router.know_neighbours();
+    router.ip("nexthop add id 1 via 10.1.1.2 dev swp1\nnexthop add id 2 via 10.1.2.2 dev swp2\n\
+         nexthop add id 3 via 10.1.3.2 dev swp3\nnexthop add id 10 group 1/2/3\n\
+         route add 10.9.0.0/16 nhid 10\n");
+    let mut router = router;
+    router.start();
+    router.wait_way("10.9.0.1", "10.1.1.2 and 10.1.2.2 and 10.1.3.2");
+    let before = router.buckets("10.9.0.1");
+    let gateways: BTreeMap<u32, [u8; 16]> =
+        router.maps().nexthops.iter().map(|(index, n)| (index, n.gateway)).collect();
+    router.ip("neigh replace 10.1.2.2 lladdr 02:00:00:00:00:99 dev swp2 nud permanent\n");
+    let mac = |maps: &fabric_user::kernel::maps::Maps, index| maps.nexthops.get(index).macs[5];
+    until(SOON, "the buckets have the new MAC", || {
+        let maps = router.maps();
+        router.buckets("10.9.0.1").iter().any(|index| mac(&maps, *index) == 0x99)
+    });
+    let after = router.buckets("10.9.0.1");
+    for (old, new) in before.iter().zip(&after) {
+        let moved = gateways[old][..4] == [10, 1, 2, 2];
+        assert_eq!(moved, old != new, "a bucket of {:?}", gateways[old]);
+        assert!(!moved || mac(&router.maps(), *new) == 0x99);
+    }
+    router.wait_way("10.1.2.2", "host 10.1.2.2");
+}

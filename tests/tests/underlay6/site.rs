@@ -1,0 +1,253 @@
+//! ```text
+//!            swp1          up0 === up0          swp1
+//!   host1 -------- leaf1   up1 === up1   leaf2 -------- host2      VNI 10100
+//! ```
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use fabric_common::{reason::Reason, schema::counters::reason_index};
+use fabric_tests::{
+    device,
+    fabric::{fabricd, until},
+};
+use fabric_user::{
+    daemon::state::State,
+    kernel::{maps::Maps, pins::Instance},
+    lab::netns::Netns,
+};
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// Both leafs and both hosts.
+pub(crate) struct Site {
+    pub(crate) leafs: [Leaf; 2],
+    pub(crate) hosts: [Netns; 2],
+}
+
+/// A leaf with its fabricd.
+pub(crate) struct Leaf {
+    netns: Netns,
+    instance: Instance,
+    folder: PathBuf,
+    daemon: Option<Child>,
+}
+
+/// The MAC address of a host.
+fn mac(side: usize) -> String {
+    format!("02:00:00:00:10:{side:02x}")
+}
+
+fn vtep(side: usize) -> String {
+    format!("2001:db8:ff::{}", side + 1)
+}
+
+fn ip(netns: &Netns, lines: &str) {
+    let done = netns.enter(|| device::ip(lines)).expect("the namespace exists");
+    done.unwrap_or_else(|error| panic!("{error:#}"));
+}
+
+fn bridge(netns: &Netns, lines: &str) {
+    let done = netns.enter(|| device::bridge(lines)).expect("the namespace exists");
+    done.unwrap_or_else(|error| panic!("{error:#}"));
+}
+
+fn quiet(netns: &Netns) {
+    let settings = [("all/accept_dad", "0"), ("default/accept_dad", "0")];
+    let set = || settings.map(|(k, v)| fs::write(format!("/proc/sys/net/ipv6/conf/{k}"), v));
+    for done in netns.enter(set).expect("the namespace exists") {
+        done.expect("the kernel has IPv6");
+    }
+}
+
+impl Site {
+    /// Both leafs in sync; `options` are those of the vxlan devices in the words of `ip link`.
+    pub(crate) fn new(options: &str) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = |what: &str| format!("under6-{}-{number}-{what}", std::process::id());
+        let leaf = |what| {
+            let name = name(what);
+            let folder = std::env::temp_dir().join(&name);
+            fs::create_dir_all(&folder).expect("a folder can be made");
+            let instance = Instance::new(&name).expect("the name can name an instance");
+            Leaf { netns: Netns::named(name), instance, folder, daemon: None }
+        };
+        // Made first, so that what is left of a site that could not be built goes as well.
+        let mut site = Self {
+            leafs: [leaf("leaf1"), leaf("leaf2")],
+            hosts: ["host1", "host2"].map(|what| Netns::named(name(what))),
+        };
+        let leafs = site.leafs.each_ref().map(|leaf| &leaf.netns);
+        for netns in leafs.into_iter().chain(&site.hosts) {
+            device::run("ip", &format!("netns add {}", netns.name())).expect("this is root");
+            quiet(netns);
+        }
+        for (side, netns) in leafs.into_iter().enumerate() {
+            let host = &site.hosts[side];
+            ip(
+                netns,
+                &format!(
+                    "link set lo up\naddr add {}/128 dev lo\n\
+                 link add br100 type bridge mcast_snooping 0\nlink set br100 up\n\
+                 link add swp1 type veth peer name eth0 netns {}\nlink set swp1 master br100 up\n",
+                    vtep(side),
+                    host.name()
+                ),
+            );
+            ip(
+                host,
+                &format!(
+                    "link set eth0 address {} up\naddr add 198.51.100.{}/24 dev eth0\n\
+                 addr add 2001:db8:100::{}/64 dev eth0 nodad\n",
+                    mac(side),
+                    side + 1,
+                    side + 1
+                ),
+            );
+            // Checksums of the hosts' own packets would be left to a device that is not there; what
+            // programs redirect is received by NAPI, which needs GRO.
+            let off = || device::run("ethtool", "-K eth0 tx off gro on");
+            host.enter(off).expect("the namespace exists").expect("veth devices can do that");
+        }
+        let [one, two] = leafs;
+        for link in 0..2 {
+            ip(
+                one,
+                &format!(
+                    "link add up{link} mtu 1700 type veth peer name up{link} mtu 1700 netns {}",
+                    two.name()
+                ),
+            );
+        }
+        for (side, netns) in leafs.into_iter().enumerate() {
+            let hop = |link: usize| {
+                let (own, other) = (side, 1 - side);
+                ip(
+                    netns,
+                    &format!(
+                        "link set up{link} up\naddr add 2001:db8:fe:{link}::{own}/127 dev up{link} nodad\n"
+                    ),
+                );
+                format!("nexthop via 2001:db8:fe:{link}::{other} dev up{link}")
+            };
+            let hops = [hop(0), hop(1)].join(" ");
+            let other = vtep(1 - side);
+            ip(
+                netns,
+                &format!(
+                    "route add {other}/128 {hops}\n\
+                 link add vx100 mtu 1500 type vxlan id 10100 local {} dstport 4789 nolearning {options}\n\
+                 link set vx100 master br100\n",
+                    vtep(side)
+                ),
+            );
+            bridge(
+                netns,
+                &format!(
+                    "link set dev vx100 learning off\n\
+                 fdb add 00:00:00:00:00:00 dev vx100 dst {other} self permanent\n\
+                 fdb add {0} dev vx100 dst {other} self static\n\
+                 fdb add {0} dev vx100 master static\n",
+                    mac(1 - side)
+                ),
+            );
+            // Not before learning is off.
+            ip(netns, "link set vx100 up\n");
+        }
+        for leaf in &mut site.leafs {
+            leaf.start();
+        }
+        site
+    }
+}
+
+impl Leaf {
+    fn start(&mut self) {
+        let settings = self.folder.join("fabricd.toml");
+        fs::write(&settings, "").expect("the folder can be written");
+        let log = fs::File::create(self.folder.join("log")).expect("the folder can be written");
+        let mut command = Command::new(fabricd());
+        command.args(["--instance", self.netns.name(), "--heartbeat-timeout-ms", "5000"]);
+        command.arg("--settings").arg(&settings).arg("--run-folder").arg(&self.folder);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let child = self.netns.enter(|| command.spawn()).expect("the namespace exists");
+        let pid = self.daemon.insert(child.expect("fabricd can be started")).id();
+        until(Duration::from_secs(30), "fabricd knows the way to the other leaf", || {
+            let ended = self.daemon.as_mut().and_then(|child| child.try_wait().ok()).flatten();
+            assert_eq!(ended, None, "fabricd ended: {}", self.log());
+            let state = self.state();
+            state.pid == pid && state.synced && self.hops() == 2
+        });
+        assert_eq!(self.state().problems, Vec::<String>::new());
+    }
+
+    /// Number of next hops towards the other leaf.
+    fn hops(&self) -> usize {
+        let Ok(maps) = Maps::open(&self.instance, false) else { return 0 };
+        let vtep = maps.vteps.iter().find(|(_, vtep)| vtep.is_ipv6() && vtep.in_use());
+        vtep.map_or(0, |(_, vtep)| maps.shares(maps.groups.get(vtep.group)).len())
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    pub(crate) fn state(&self) -> State {
+        let path = self.folder.join(format!("{}.json", self.netns.name()));
+        State::read(&path).expect("the state file can be read").unwrap_or_default()
+    }
+
+    /// How many packets met a reason, on all ports.
+    pub(crate) fn met(&self, reason: Reason) -> u64 {
+        let maps = Maps::open(&self.instance, false).expect("fabricd has pinned its maps");
+        let slots = maps.ports.iter().filter(|(_, port)| port.ifindex != 0).map(|(slot, _)| slot);
+        let count = |slot| {
+            let values = maps.reasons.get(&reason_index(slot, reason as u8), 0);
+            values.expect("the map can be read").iter().map(|counter| counter.packets).sum::<u64>()
+        };
+        slots.map(count).sum()
+    }
+
+    /// How many packets Fabric has sent out of each uplink.
+    pub(crate) fn sent(&self) -> Vec<u64> {
+        let maps = Maps::open(&self.instance, false).expect("fabricd has pinned its maps");
+        let index = |name: &'static str| {
+            self.netns.enter(|| device::index(name)).expect("the namespace exists").expect("a link")
+        };
+        let of = |ifindex: u32| {
+            let port = maps.ports.iter().find(|(_, port)| port.ifindex == ifindex);
+            let (slot, _) = port.expect("the uplink is a port");
+            let values = maps.port_tx.get(&slot, 0).expect("the map can be read");
+            values.iter().map(|counter| counter.packets).sum()
+        };
+        ["up0", "up1"].into_iter().map(|name| of(index(name))).collect()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        for leaf in &mut self.leafs {
+            if let Some(mut child) = leaf.daemon.take() {
+                // One that has ended is what is wanted.
+                let _ended = child.kill();
+                let _reaped = child.wait();
+            }
+            if std::thread::panicking() {
+                eprintln!("{}", leaf.log());
+            }
+            let _gone = leaf.instance.remove();
+            let _gone = fs::remove_dir_all(&leaf.folder);
+        }
+        let leafs = self.leafs.iter().map(|leaf| &leaf.netns);
+        for netns in leafs.chain(&self.hosts) {
+            let mut command = Command::new("ip");
+            command.args(["netns", "del", netns.name()]).stderr(Stdio::null());
+            let _gone = command.status();
+        }
+    }
+}
