@@ -8,6 +8,7 @@ mod compile;
 mod locate;
 
 fn main() {
-    compile::run("bench", &[], "bench.o", &["benches/src/flow.rs", "benches/src/routed.rs"]);
+    let shared = ["flow", "routed", "tunnel"].map(|name| format!("benches/src/{name}.rs"));
+    compile::run("bench", &[], "bench.o", &shared.each_ref().map(String::as_str));
     compile::run("lpm", &[], "lpm.o", &["benches/src/lookups.rs"]);
 }

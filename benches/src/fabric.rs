@@ -18,9 +18,12 @@ use fabric_common::{
         fdb,
         groups::{Choice, Group},
         nexthops::Nexthop,
+        peers,
         ports::{self, Port},
+        vnis,
         vteps::Vtep,
     },
+    table::buckets_for,
 };
 use fabric_user::kernel::{
     heartbeat,
@@ -31,18 +34,39 @@ use fabric_user::kernel::{
     sizes::Sizes,
 };
 
-use crate::{
-    flow::{SOURCES, destination_mac, source_mac},
-    leaf::{
-        ACCESS_MTU, LOCAL, Leaf, SPINE_MAC, TTL, UDP_PORT, UPLINK_MAC, UPLINK_MTU, VNI, VTEPS,
-        vtep_address, vtep_of,
-    },
+use crate::leaf::{
+    ACCESS_MTU, LOCAL, Leaf, Plan, SPINE_MAC, Site, TTL, UDP_PORT, UPLINK_MAC, UPLINK_MTU, VNI,
+    vtep_address,
 };
 
-const DOMAIN: u16 = 1;
-const CIRCUIT: u16 = 1;
-const GROUP: u32 = 1;
-const NEXTHOP: u16 = 1;
+/// What belongs together: an uplink, a domain, its ports; with indexes of its own in all maps.
+#[derive(Clone, Copy)]
+struct Lane {
+    number: u32,
+    vteps: u32,
+}
+
+impl Lane {
+    const fn domain(self) -> u16 {
+        1 + self.number as u16
+    }
+
+    const fn nexthop(self) -> u16 {
+        1 + self.number as u16
+    }
+
+    const fn group(self) -> u32 {
+        1 + self.number
+    }
+
+    const fn vtep(self, vtep: u32) -> u32 {
+        1 + self.number * self.vteps + vtep
+    }
+
+    const fn circuit(self, site: Site) -> u16 {
+        1 + 2 * self.number as u16 + matches!(site, Site::OtherAccess) as u16
+    }
+}
 
 /// A running Fabric.
 pub struct Fabric {
@@ -51,7 +75,8 @@ pub struct Fabric {
     links: Links,
     /// The maps.
     pub maps: Maps,
-    access_slot: u32,
+    slots: Vec<u32>,
+    lanes: u32,
     // Keeps the programs of another build loaded.
     others: Vec<Ebpf>,
 }
@@ -62,26 +87,70 @@ impl Fabric {
     /// # Errors
     /// If the kernel refuses a program, or the table an entry.
     pub fn start(leaf: &Leaf, destinations: u32) -> Result<Self> {
+        Self::start_for(leaf, &Plan::outward(destinations))
+    }
+
+    /// Loads, attaches and fills everything for the `leaf` with the stations of a plan.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_for(leaf: &Leaf, plan: &Plan) -> Result<Self> {
         let instance = Instance::new("bench")?;
-        let mut programs = Programs::load(&instance, &Sizes::default())?;
+        let buckets = buckets_for(plan.destinations + plan.destinations / 16);
+        let sizes = Sizes { fdb: buckets.max(fdb::BUCKETS), ..Sizes::default() };
+        let programs = Programs::load(&instance, &sizes)?;
         let maps = Maps::open(&instance, true)?;
-        let mut links = Links::default();
-        for (index, name, program) in
-            [(leaf.access, "access0", ACCESS), (leaf.uplink, "uplink0", UPLINK)]
-        {
-            let program = programs.get(program)?;
-            links
-                .attach(&instance, index, name, program, XdpMode::Driver)
-                .with_context(|| format!("cannot attach to {name}"))?;
-        }
-        let mut fabric =
-            Self { instance, programs, links, maps, access_slot: 0, others: Vec::new() };
-        fabric.fill(leaf, destinations)?;
+        let mut fabric = Self {
+            instance,
+            programs,
+            links: Links::default(),
+            maps,
+            slots: Vec::new(),
+            lanes: 0,
+            others: Vec::new(),
+        };
+        fabric.attach(leaf.access, "access0", ACCESS)?;
+        fabric.attach(leaf.other_access, "access1", ACCESS)?;
+        fabric.attach(leaf.uplink, "uplink0", UPLINK)?;
+        let timeout_jiffies =
+            60 * heartbeat::measure_frequency(fabric.programs.get(HEARTBEAT)?, &fabric.maps)?;
+        fabric.maps.settings.update(0, |settings| {
+            settings.timeout_jiffies = timeout_jiffies;
+            settings.seed = 0x5eed;
+            settings.vxlan_ports_be = [UDP_PORT.to_be(), 0, 0, 0];
+        });
+        fabric.add_lane(leaf, plan)?;
         fabric.beat()?;
         Ok(fabric)
     }
 
-    fn fill(&mut self, leaf: &Leaf, destinations: u32) -> Result<()> {
+    /// Attaches a program to an interface.
+    ///
+    /// # Errors
+    /// If the interface takes no program.
+    pub fn attach(&mut self, index: u32, name: &str, program: &'static str) -> Result<()> {
+        let program = self.programs.get(program)?;
+        self.links
+            .attach(&self.instance, index, name, program, XdpMode::Driver)
+            .with_context(|| format!("cannot attach to {name}"))
+    }
+
+    /// Adds ports and a bridge domain of their own, with the stations of a plan. The leaf's ports
+    /// must have our programs.
+    ///
+    /// # Errors
+    /// If a table has no room.
+    pub fn add_lane(&mut self, leaf: &Leaf, plan: &Plan) -> Result<()> {
+        let lane = Lane { number: self.lanes, vteps: plan.vteps };
+        self.lanes += 1;
+        self.add_underlay(leaf, lane)?;
+        self.add_domain(leaf, lane)?;
+        self.add_access(leaf.access, lane, Site::Access)?;
+        self.add_access(leaf.other_access, lane, Site::OtherAccess)?;
+        self.add_stations(plan, lane)
+    }
+
+    fn add_underlay(&mut self, leaf: &Leaf, lane: Lane) -> Result<()> {
         let uplink = self.add_port(
             leaf.uplink,
             Port {
@@ -96,8 +165,9 @@ impl Fabric {
         let mut macs = [0; 12];
         macs[..6].copy_from_slice(&SPINE_MAC);
         macs[6..].copy_from_slice(&UPLINK_MAC);
+        let nexthop = lane.nexthop();
         maps.nexthops.set(
-            u32::from(NEXTHOP),
+            nexthop.into(),
             &Nexthop {
                 macs,
                 port: uplink as u16,
@@ -107,72 +177,88 @@ impl Fabric {
             },
         );
         // Several buckets, as a leaf with several spines has them.
-        let count = 8 * CHUNK;
-        for chunk in 1..=8 {
-            maps.buckets.set(chunk, &Chunk { nexthops: [NEXTHOP; CHUNK as usize] });
+        const CHUNKS: u32 = 8;
+        let chunk = 1 + lane.number * CHUNKS;
+        for chunk in chunk..chunk + CHUNKS {
+            maps.buckets.set(chunk, &Chunk { nexthops: [nexthop; CHUNK as usize] });
         }
-        maps.groups.set(GROUP, &Group::new(Choice::Spread { chunk: 1, count, timed: false }));
+        let choice = Choice::Spread { chunk, count: CHUNKS * CHUNK, timed: false };
+        maps.groups.set(lane.group(), &Group::new(choice));
         let be = |address: std::net::Ipv4Addr| u32::from_ne_bytes(address.octets());
-        for vtep in 0..VTEPS {
-            let entry = Vtep::new(be(LOCAL), be(vtep_address(vtep)), GROUP);
-            maps.vteps.set(vtep + 1, &entry);
+        for vtep in 0..lane.vteps {
+            let remote = be(vtep_address(vtep));
+            maps.vteps.set(lane.vtep(vtep), &Vtep::new(be(LOCAL), remote, lane.group()));
+            let peer = peers::key(be(LOCAL), remote);
+            ensure!(
+                maps.peers.table().insert(peer, fdb::target(0, lane.vtep(vtep))),
+                "the table of peers has no room for VTEP {vtep} of {}",
+                lane.vteps
+            );
         }
-        maps.domains.set(
-            u32::from(DOMAIN),
+        Ok(())
+    }
+
+    fn add_domain(&self, leaf: &Leaf, lane: Lane) -> Result<()> {
+        let domain = lane.domain();
+        self.maps.domains.set(
+            domain.into(),
             &Domain {
-                vni: VNI,
-                local_be: be(LOCAL),
+                vni: VNI + lane.number,
+                local_be: u32::from_ne_bytes(LOCAL.octets()),
                 udp_port_be: UDP_PORT.to_be(),
                 flags: domains::FLAG_IN_USE,
                 ttl: TTL,
                 max_frame: ACCESS_MTU + 14,
-                // Half of what jiffies can count: no frame is sampled for the kernel while time runs.
+                // Half of what jiffies can count: no frame is sampled for the kernel while time
+                // runs.
                 refresh_jiffies: u32::MAX / 2,
                 bridge: leaf.bridge,
                 vxlan: leaf.vxlan,
                 ..Domain::default()
             },
         );
-        let table = maps.fdb.table();
-        for destination in 0..destinations {
-            let mac = fdb::mac_number(destination_mac(destination));
-            let target = fdb::target(fdb::KIND_REMOTE, vtep_of(destination) + 1);
+        let key = vnis::key(UDP_PORT.to_be(), VNI + lane.number);
+        let inserted = self.maps.vnis.table().insert(key, fdb::target(0, domain.into()));
+        ensure!(inserted, "the table of VNIs has no room");
+        Ok(())
+    }
+
+    fn add_stations(&self, plan: &Plan, lane: Lane) -> Result<()> {
+        let table = self.maps.fdb.table();
+        for (mac, site, vtep) in plan.stations() {
+            let target = match site {
+                Site::Remote => fdb::target(fdb::KIND_REMOTE, lane.vtep(vtep)),
+                local => fdb::target(fdb::KIND_LOCAL, lane.circuit(local).into()),
+            };
             ensure!(
-                table.insert(fdb::key(DOMAIN, mac), target),
-                "the FDB has no room for destination {destination} of {destinations}"
+                table.insert(fdb::key(lane.domain(), fdb::mac_number(mac)), target),
+                "the FDB has no room for all of {} stations",
+                plan.destinations
             );
         }
-        for source in 0..SOURCES {
-            let mac = fdb::mac_number(source_mac(source));
-            let target = fdb::target(fdb::KIND_LOCAL, u32::from(CIRCUIT));
-            ensure!(
-                table.insert(fdb::key(DOMAIN, mac), target),
-                "the FDB has no room for source {source}"
-            );
-        }
-        let mut settings = maps.settings.get(0);
-        settings.timeout_jiffies =
-            60 * heartbeat::measure_frequency(self.programs.get(HEARTBEAT)?, &self.maps)?;
-        settings.seed = 0x5eed;
-        settings.vxlan_ports_be = [UDP_PORT.to_be(), 0, 0, 0];
-        self.maps.settings.set(0, &settings);
-        self.access_slot = self.add_port(
-            leaf.access,
+        Ok(())
+    }
+
+    /// Makes a port of the bridge a member of the domain.
+    fn add_access(&mut self, index: u32, lane: Lane, site: Site) -> Result<()> {
+        let circuit = lane.circuit(site);
+        let slot = self.add_port(
+            index,
             Port {
-                ifindex: leaf.access,
+                ifindex: index,
                 mtu: ACCESS_MTU,
-                untagged_circuit: CIRCUIT,
+                untagged_circuit: circuit,
                 role: ports::ROLE_ACCESS,
                 ..Port::default()
             },
         )?;
         self.maps.circuits.set(
-            u32::from(CIRCUIT),
+            circuit.into(),
             &Circuit {
-                port: self.access_slot as u16,
-                domain: DOMAIN,
+                port: slot as u16,
+                domain: lane.domain(),
                 max_frame: ACCESS_MTU + 14,
-                bridge_port: leaf.access,
+                bridge_port: index,
                 ..Circuit::default()
             },
         );
@@ -186,6 +272,7 @@ impl Fabric {
             .context("no free slot for a port")?;
         self.programs.tx_ports.set(slot, index, None, 0)?;
         self.maps.ports.set(slot, &port);
+        self.slots.push(slot);
         Ok(slot)
     }
 
@@ -202,14 +289,22 @@ impl Fabric {
     /// # Errors
     /// If its descriptor cannot be duplicated.
     pub fn access(&mut self) -> Result<ProgramFd> {
-        Ok(self.programs.get(ACCESS)?.fd()?.try_clone()?)
+        self.program(ACCESS)
     }
 
-    /// The program for access ports of another build, on the same maps.
+    /// A program by name.
+    ///
+    /// # Errors
+    /// If its descriptor cannot be duplicated.
+    pub fn program(&mut self, name: &'static str) -> Result<ProgramFd> {
+        Ok(self.programs.get(name)?.fd()?.try_clone()?)
+    }
+
+    /// A program of another build, on the same maps.
     ///
     /// # Errors
     /// If the object cannot be loaded.
-    pub fn access_of(&mut self, object: &Path) -> Result<ProgramFd> {
+    pub fn program_of(&mut self, object: &Path, name: &str) -> Result<ProgramFd> {
         let mut loader = EbpfLoader::new();
         for spec in MAPS {
             loader.map_pin_path(spec.name, self.instance.map(spec.name));
@@ -218,8 +313,8 @@ impl Fabric {
             .load_file(object)
             .with_context(|| format!("cannot load the object {}", object.display()))?;
         let program: &mut Xdp = ebpf
-            .program_mut(ACCESS)
-            .with_context(|| format!("{} has no program {ACCESS}", object.display()))?
+            .program_mut(name)
+            .with_context(|| format!("{} has no program {name}", object.display()))?
             .try_into()?;
         program.load()?;
         let fd = program.fd()?.try_clone()?;
@@ -227,14 +322,33 @@ impl Fabric {
         Ok(fd)
     }
 
-    /// Frames of the access port that ended with `reason` so far.
+    /// Frames that ended with `reason` so far, on any port.
     ///
     /// # Errors
     /// If the counters cannot be read.
     pub fn counted(&self, reason: Reason) -> Result<u64> {
-        let index = reason_index(self.access_slot, reason as u8);
-        let counters = self.maps.reasons.get(&index, 0)?;
-        Ok(counters.iter().map(|counter| counter.packets).sum())
+        let mut sum = 0;
+        for slot in &self.slots {
+            let counters = self.maps.reasons.get(&reason_index(*slot, reason as u8), 0)?;
+            sum += counters.iter().map(|counter| counter.packets).sum::<u64>();
+        }
+        Ok(sum)
+    }
+
+    /// Says where a MAC address of the first domain is, or that it is unknown.
+    ///
+    /// # Errors
+    /// If the table has no room.
+    pub fn set_mac(&self, mac: [u8; 6], target: Option<u32>) -> Result<()> {
+        let table = self.maps.fdb.table();
+        let key = fdb::key(1, fdb::mac_number(mac));
+        match target {
+            Some(target) => ensure!(table.insert(key, target), "the FDB has no room"),
+            None => {
+                table.remove(key);
+            }
+        }
+        Ok(())
     }
 
     /// Interfaces with one of our programs.

@@ -3,12 +3,21 @@
 
 use fabric_common::{checksum, flow_hash};
 
-/// Bytes of a frame: the shortest Ethernet frame, 64 bytes with its checksum.
+pub use crate::tunnel::OUTER;
+use crate::tunnel::write_outer;
+
+/// Bytes of the shortest Ethernet frame, 64 with its checksum.
 pub const LENGTH: usize = 60;
-/// Bytes of outer headers in front of a tunnelled frame: Ethernet, IPv4, UDP and VXLAN.
-pub const OUTER: usize = 50;
+/// Bytes of the longest frame that counts as short, see [`PLACES`].
+pub const SHORT: usize = 62;
+/// Bytes of the longest frame, 1518 with its checksum.
+pub const LONGEST: usize = 1_514;
 /// Stations behind the access port; a power of two.
 pub const SOURCES: u32 = 32;
+/// Bytes of a frame that are written for each one: the Ethernet, IPv4 and UDP header.
+pub const HEADERS: usize = 42;
+/// Lengths from which a frame's is drawn; the IMIX of 7 : 4 : 1 needs this many.
+pub const LENGTHS: usize = 12;
 
 /// Where the two frames of a page start, from the start of the packet that the kernel offers.
 ///
@@ -18,6 +27,11 @@ pub const SOURCES: u32 = 32;
 /// is room for outer headers; and enough in front of the first that the kernel's own headers leave
 /// the 256 bytes that veth wants before an XDP program, or else it copies the packet.
 pub const PLACES: [usize; 2] = [64, 192];
+/// As [`PLACES`], for frames that are longer than [`SHORT`].
+pub const LONG_PLACES: [usize; 2] = [64, 1_728];
+
+const _: () = assert!(PLACES[0] + OUTER + SHORT <= PLACES[1]);
+const _: () = assert!(LONG_PLACES[0] + OUTER + LONGEST <= LONG_PLACES[1]);
 
 /// The generator's state.
 #[repr(C)]
@@ -25,58 +39,79 @@ pub const PLACES: [usize; 2] = [64, 192];
 pub struct Generator {
     /// Counts in steps of an odd constant, so that its hash is a new number each time.
     pub counter: u64,
+    /// Number of flows minus one; flows are a power of two.
+    pub flow_mask: u64,
+    /// Bytes of all frames that were offered so far.
+    pub offered_bytes: u64,
     /// Number of destinations minus one; destinations are a power of two.
     pub destination_mask: u32,
-    /// Zero.
-    pub _pad: u32,
+    /// Number of VTEPs minus one; VTEPs are a power of two.
+    pub vtep_mask: u32,
+    /// Bytes of outer headers: 0 or [`OUTER`].
+    pub outer: u32,
+    /// Not 0: the frames stand at [`LONG_PLACES`].
+    pub long: u32,
+    /// The frames' lengths: the first [`LENGTHS`] of them, each as likely as the others. The rest
+    /// is there because the verifier rounds up.
+    pub lengths: [u16; 16],
+}
+
+/// What the generator offers next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draw {
+    /// Whose frame.
+    pub flow: Flow,
+    /// Its length without outer headers.
+    pub length: u16,
+    /// From which VTEP it comes, if it is tunnelled.
+    pub vtep: u32,
 }
 
 impl Generator {
-    /// The next flow.
+    /// Draws a flow and a length.
     #[inline(always)]
-    pub fn next_flow(&mut self) -> Flow {
+    pub fn draw(&mut self) -> Draw {
         self.counter = self.counter.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        Flow::from_number(flow_hash::mix(self.counter), self.destination_mask)
+        let number = flow_hash::mix(self.counter);
+        // An odd factor keeps the low bits distinct and fills the high ones.
+        let chosen = (number & self.flow_mask).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        let which = (((number >> 40) as u32 & 0xffff) * LENGTHS as u32) >> 16;
+        Draw {
+            flow: Flow::from_number(chosen, self.destination_mask),
+            length: self.lengths.get(which as usize).copied().unwrap_or(LENGTH as u16),
+            vtep: (chosen >> 20) as u32 & self.vtep_mask,
+        }
+    }
+}
+
+impl Draw {
+    /// Writes what differs between packets at `at`, with outer headers if `outer` says so.
+    ///
+    /// # Safety
+    /// [`OUTER`] and [`HEADERS`] bytes from `at` on must be writable.
+    #[inline(always)]
+    pub unsafe fn write(&self, at: usize, outer: u32) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if outer == 0 {
+                self.flow.write(at, self.length);
+            } else {
+                write_outer(at, self.vtep, self.flow.port, self.length);
+                self.flow.write(at + OUTER, self.length);
+            }
+        }
     }
 }
 
 /// A UDP flow between two stations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flow {
-    /// Which station behind a VTEP it goes to.
+    /// Number of the station that it goes to.
     pub destination: u32,
-    /// Which station behind the access port it comes from.
+    /// Number of the station that it comes from.
     pub source: u32,
     /// UDP source port in host byte order, 32768 to 65535.
     pub port: u16,
-}
-
-/// What differs between frames, as it stands in memory.
-pub struct Fields {
-    /// Destination MAC and the first two bytes of the source MAC.
-    pub start: u64,
-    /// The rest of the source MAC.
-    pub source_end: u32,
-    /// IPv4 header checksum.
-    pub checksum: u16,
-    /// IPv4 source and destination address.
-    pub addresses: [u32; 2],
-    /// UDP source port.
-    pub port_be: u16,
-}
-
-/// Offsets of [`Fields`] in a frame.
-pub mod offset {
-    /// See [`super::Fields::start`].
-    pub const START: usize = 0;
-    /// See [`super::Fields::source_end`].
-    pub const SOURCE_END: usize = 8;
-    /// See [`super::Fields::checksum`].
-    pub const CHECKSUM: usize = 24;
-    /// See [`super::Fields::addresses`].
-    pub const ADDRESSES: usize = 26;
-    /// See [`super::Fields::port_be`].
-    pub const PORT: usize = 34;
 }
 
 /// MAC address of a destination: 52:54:00 and its number, as hypervisors count.
@@ -95,21 +130,12 @@ pub const fn source_mac(source: u32) -> [u8; 6] {
     [0x52, 0x54, 1, a, b, c]
 }
 
-/// From the EtherType to the IPv4 header's protocol: 46 bytes of IP, TTL 64, UDP.
-const MIDDLE: [u8; 12] = [0x08, 0, 0x45, 0, 0, 46, 0, 0, 0, 0, 64, 17];
-/// UDP destination port 4791, length 26, no checksum.
-const END: [u8; 6] = [0x12, 0xb7, 0, 26, 0, 0];
-
-/// Sum of the constant words of the IPv4 header in memory order.
-const CONSTANT_SUM: u32 = {
-    let mut sum = 0;
-    let mut i = 2;
-    while i < MIDDLE.len() {
-        sum += u16::from_ne_bytes([MIDDLE[i], MIDDLE[i + 1]]) as u32;
-        i += 2;
-    }
-    sum
-};
+/// Sum of the constant words of the IPv4 header in memory order: version and length, TTL and
+/// protocol.
+const CONSTANT_SUM: u32 =
+    u16::from_ne_bytes([0x45, 0]) as u32 + u16::from_ne_bytes([64, 17]) as u32;
+/// UDP destination port.
+const PORT: u16 = 4_791;
 
 impl Flow {
     /// The flow that a random number stands for.
@@ -123,44 +149,44 @@ impl Flow {
         }
     }
 
-    /// What the flow's frames differ in from those of others.
+    /// Writes the headers of a frame of `length` bytes at `at`: all of them, as some of what is
+    /// measured changes them, and the kernel offers a page again as it was left.
+    ///
+    /// # Safety
+    /// [`HEADERS`] bytes from `at` on must be writable.
     #[inline(always)]
-    #[must_use]
-    pub const fn fields(&self) -> Fields {
+    pub unsafe fn write(&self, at: usize, length: u16) {
         let [_, _, a, b, c, d] = source_mac(self.source);
         let [e, f, g, h, i, j] = destination_mac(self.destination);
         let [_, x, y, z] = self.destination.to_be_bytes();
         let source = u32::from_ne_bytes([10, 255, 0, self.source as u8]);
         let destination = u32::from_ne_bytes([10, x, y, z]);
+        let total = length - 14;
         let sum = CONSTANT_SUM
+            + total.to_be() as u32
             + (source & 0xffff)
             + (source >> 16)
             + (destination & 0xffff)
             + (destination >> 16);
-        Fields {
-            start: u64::from_le_bytes([e, f, g, h, i, j, 0x52, 0x54]),
-            source_end: u32::from_ne_bytes([a, b, c, d]),
-            checksum: !checksum::fold(sum),
-            addresses: [source, destination],
-            port_be: self.port.to_be(),
+        let [m, n] = total.to_be_bytes();
+        let [o, p] = self.port.to_be_bytes();
+        let [q, r] = PORT.to_be_bytes();
+        let [s, t] = (length - 34).to_be_bytes();
+        // SAFETY: the caller's promise; any alignment is allowed.
+        unsafe {
+            (at as *mut u64).write_unaligned(u64::from_ne_bytes([e, f, g, h, i, j, 0x52, 0x54]));
+            let middle = u64::from_ne_bytes([a, b, c, d, 0x08, 0, 0x45, 0]);
+            ((at + 8) as *mut u64).write_unaligned(middle);
+            // Length, identification, fragment; TTL 64 and UDP.
+            let middle = u64::from_ne_bytes([m, n, 0, 0, 0, 0, 64, 17]);
+            ((at + 16) as *mut u64).write_unaligned(middle);
+            ((at + 24) as *mut u16).write_unaligned(!checksum::fold(sum));
+            ((at + 26) as *mut u32).write_unaligned(source);
+            ((at + 30) as *mut u32).write_unaligned(destination);
+            // Ports and length; no checksum.
+            let udp = u64::from_ne_bytes([o, p, q, r, s, t, 0, 0]);
+            ((at + 34) as *mut u64).write_unaligned(udp);
         }
-    }
-
-    /// A whole frame of the flow.
-    #[must_use]
-    pub fn frame(&self) -> [u8; LENGTH] {
-        let fields = self.fields();
-        let mut frame = [0; LENGTH];
-        let mut put = |at: usize, bytes: &[u8]| frame[at..at + bytes.len()].copy_from_slice(bytes);
-        put(offset::START, &fields.start.to_ne_bytes());
-        put(offset::SOURCE_END, &fields.source_end.to_ne_bytes());
-        put(12, &MIDDLE);
-        put(offset::CHECKSUM, &fields.checksum.to_ne_bytes());
-        put(offset::ADDRESSES, &fields.addresses[0].to_ne_bytes());
-        put(offset::ADDRESSES + 4, &fields.addresses[1].to_ne_bytes());
-        put(offset::PORT, &fields.port_be.to_ne_bytes());
-        put(36, &END);
-        frame
     }
 }
 
@@ -174,10 +200,10 @@ pub struct Arrived {
     pub bytes: u64,
 }
 
-/// Longest packet that is captured whole; not less than outer headers and frame.
-pub const CAPTURE: usize = 120;
+/// Longest packet that is captured; a power of two.
+pub const CAPTURE: usize = 2_048;
 /// How many packets a capture holds; the later ones overwrite the first.
-pub const CAPTURES: usize = 4_096;
+pub const CAPTURES: usize = 1_024;
 
 /// A captured packet.
 #[repr(C)]

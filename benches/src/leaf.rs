@@ -2,30 +2,22 @@
 //! MAC addresses, neighbours and routes static. This is also the kernel's side of the comparison,
 //! in the shape in which it is fastest and still does what a leaf does.
 
-use std::{fmt::Write as _, net::Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use anyhow::{Context as _, Result};
 
+pub use crate::tunnel::{SPINE_MAC, TTL, UDP_PORT, UPLINK_MAC, VNI};
 use crate::{
     flow::{SOURCES, destination_mac, source_mac},
-    race::Course,
-    tool,
+    neighbours::{Neighbours, Place},
+    tool, tunnel,
 };
 
-/// Remote VTEPs; destinations take turns.
+/// Remote VTEPs unless a plan says otherwise.
 pub const VTEPS: u32 = 64;
-/// VXLAN network identifier.
-pub const VNI: u32 = 100;
-/// Outer TTL.
-pub const TTL: u8 = 64;
-/// UDP port of the tunnels (IANA).
-pub const UDP_PORT: u16 = 4789;
 /// Address of this leaf's VTEP.
-pub const LOCAL: Ipv4Addr = Ipv4Addr::new(10, 253, 0, 1);
-/// MAC address of the spine behind the uplink.
-pub const SPINE_MAC: [u8; 6] = [0x52, 0x54, 2, 0, 0, 1];
-/// MAC address of the uplink.
-pub const UPLINK_MAC: [u8; 6] = [0x52, 0x54, 2, 0, 0, 0];
+pub const LOCAL: Ipv4Addr =
+    Ipv4Addr::new(tunnel::LOCAL[0], tunnel::LOCAL[1], tunnel::LOCAL[2], tunnel::LOCAL[3]);
 /// IP MTU of the access port.
 pub const ACCESS_MTU: u32 = 1_500;
 /// IP MTU of the uplink.
@@ -36,9 +28,15 @@ pub const UPLINK_MTU: u32 = 1_600;
 pub struct Leaf {
     /// The port with hosts.
     pub access: u32,
+    /// The hosts' end of it.
+    pub host: u32,
+    /// Another port with hosts.
+    pub other_access: u32,
+    /// The hosts' end of that.
+    pub other_host: u32,
     /// The port towards the spine.
     pub uplink: u32,
-    /// The spine's end of the uplink: here everything arrives and ends.
+    /// The spine's end of the uplink.
     pub sink: u32,
     /// The bridge.
     pub bridge: u32,
@@ -46,16 +44,51 @@ pub struct Leaf {
     pub vxlan: u32,
 }
 
+/// Where stations are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Site {
+    /// Behind the access port.
+    Access,
+    /// Behind the other access port.
+    OtherAccess,
+    /// Behind remote VTEPs, which take turns.
+    Remote,
+}
+
+/// Who is where.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Stations that frames go to.
+    pub destinations: u32,
+    /// Where they are.
+    pub destinations_at: Site,
+    /// Where the [`SOURCES`] stations are that frames come from.
+    pub sources_at: Site,
+    /// Number of remote VTEPs.
+    pub vteps: u32,
+}
+
+impl Plan {
+    /// Frames from hosts to `destinations` stations behind [`VTEPS`] VTEPs.
+    #[must_use]
+    pub const fn outward(destinations: u32) -> Self {
+        Self { destinations, destinations_at: Site::Remote, sources_at: Site::Access, vteps: VTEPS }
+    }
+
+    /// All stations: MAC address, where, and number of the VTEP if it is remote.
+    pub fn stations(&self) -> impl Iterator<Item = ([u8; 6], Site, u32)> {
+        let plan = *self;
+        let sources = (0..SOURCES).map(move |n| (source_mac(n), plan.sources_at, n % plan.vteps));
+        let destinations = (0..plan.destinations)
+            .map(move |n| (destination_mac(n), plan.destinations_at, n % plan.vteps));
+        sources.chain(destinations)
+    }
+}
+
 /// Address of a remote VTEP, counted from 0.
 #[must_use]
 pub fn vtep_address(vtep: u32) -> Ipv4Addr {
-    Ipv4Addr::from_bits(Ipv4Addr::new(10, 254, 0, 1).to_bits() + vtep)
-}
-
-/// Behind which VTEP a destination is.
-#[must_use]
-pub const fn vtep_of(destination: u32) -> u32 {
-    destination % VTEPS
+    Ipv4Addr::from_bits(u32::from_be(tunnel::vtep_be(vtep)))
 }
 
 /// A MAC address in its usual spelling.
@@ -65,17 +98,29 @@ pub fn mac_text(mac: [u8; 6]) -> String {
 }
 
 impl Leaf {
-    /// From the hosts to the spine.
-    #[must_use]
-    pub const fn course(&self) -> Course {
-        Course { start: self.access, uplink: self.uplink, sink: self.sink }
-    }
-
     /// Builds the leaf in the present network namespace, with `destinations` stations behind VTEPs.
     ///
     /// # Errors
-    /// If the kernel lacks a device type or iproute2 is missing.
+    /// As [`Self::build_for`].
     pub fn build(destinations: u32) -> Result<Self> {
+        Self::build_for(&Plan::outward(destinations))
+    }
+
+    /// Builds the leaf in the present network namespace, with all stations of a plan.
+    ///
+    /// # Errors
+    /// If the kernel lacks a device type or iproute2 is missing.
+    pub fn build_for(plan: &Plan) -> Result<Self> {
+        let leaf = Self::build_empty()?;
+        leaf.add_stations(plan)?;
+        Ok(leaf)
+    }
+
+    /// Builds the leaf in the present network namespace, without stations.
+    ///
+    /// # Errors
+    /// As [`Self::build_for`].
+    pub fn build_empty() -> Result<Self> {
         // No packets but those of the benchmark, and no detour through netfilter.
         for name in ["net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.default.disable_ipv6"] {
             tool::sysctl(name, "1")?;
@@ -84,15 +129,38 @@ impl Leaf {
             tool::sysctl(&format!("net.bridge.bridge-nf-call-{table}"), "0")?;
         }
         tool::batch("ip", &Self::links())?;
-        let leaf = Self {
+        Ok(Self {
             access: index("access0")?,
+            host: index("host0")?,
+            other_access: index("access1")?,
+            other_host: index("host1")?,
             uplink: index("uplink0")?,
             sink: index("spine0")?,
             bridge: index("bridge0")?,
             vxlan: index("vxlan0")?,
-        };
-        tool::batch("bridge", &Self::stations(destinations))?;
-        Ok(leaf)
+        })
+    }
+
+    /// Tells the kernel where the stations of a plan are.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn add_stations(&self, plan: &Plan) -> Result<()> {
+        let mut neighbours = Neighbours::open()?;
+        for (mac, site, vtep) in plan.stations() {
+            neighbours.replace(mac, self.place(site, vtep))?;
+        }
+        neighbours.flush()
+    }
+
+    /// Where a station is, in the kernel's terms.
+    #[must_use]
+    pub fn place(&self, site: Site, vtep: u32) -> Place {
+        match site {
+            Site::Access => Place::Port(self.access),
+            Site::OtherAccess => Place::Port(self.other_access),
+            Site::Remote => Place::Vtep { vxlan: self.vxlan, address: vtep_address(vtep) },
+        }
     }
 
     fn links() -> String {
@@ -102,17 +170,21 @@ impl Leaf {
             "link set dev lo up\n\
              addr add {LOCAL}/32 dev lo\n\
              link add name access0 mtu {ACCESS_MTU} {queues} type veth peer name host0 {queues}\n\
+             link add name access1 mtu {ACCESS_MTU} {queues} type veth peer name host1 {queues}\n\
              link add name uplink0 mtu {UPLINK_MTU} address {uplink_mac} {queues} type veth \
                 peer name spine0 mtu {UPLINK_MTU} address {spine_mac} {queues}\n\
              link add name bridge0 type bridge stp_state 0 mcast_snooping 0\n\
              link add name vxlan0 mtu {ACCESS_MTU} type vxlan id {VNI} local {LOCAL} \
                 dstport {UDP_PORT} srcport 49152 65535 ttl {TTL} nolearning noudpcsum\n\
              link set dev access0 master bridge0\n\
+             link set dev access1 master bridge0\n\
              link set dev vxlan0 master bridge0\n\
              link set dev vxlan0 type bridge_slave learning off\n\
              addr add 172.31.0.0/31 dev uplink0\n\
              link set dev access0 up\n\
              link set dev host0 up\n\
+             link set dev access1 up\n\
+             link set dev host1 up\n\
              link set dev uplink0 up\n\
              link set dev spine0 up\n\
              link set dev vxlan0 up\n\
@@ -121,23 +193,13 @@ impl Leaf {
              route add 10.254.0.0/16 via 172.31.0.1 dev uplink0\n"
         )
     }
-
-    fn stations(destinations: u32) -> String {
-        let mut commands = String::new();
-        for source in 0..SOURCES {
-            let mac = mac_text(source_mac(source));
-            let _ = writeln!(commands, "fdb replace {mac} dev access0 master static");
-        }
-        for destination in 0..destinations {
-            let mac = mac_text(destination_mac(destination));
-            let vtep = vtep_address(vtep_of(destination));
-            let _ = writeln!(commands, "fdb add {mac} dev vxlan0 dst {vtep} self master static");
-        }
-        commands
-    }
 }
 
-pub(crate) fn index(name: &str) -> Result<u32> {
+/// Index of an interface of the present network namespace.
+///
+/// # Errors
+/// If there is none of that name.
+pub fn index(name: &str) -> Result<u32> {
     let name_c = std::ffi::CString::new(name)?;
     // SAFETY: a zero-terminated name.
     let index = unsafe { libc::if_nametoindex(name_c.as_ptr()) };

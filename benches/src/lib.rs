@@ -3,14 +3,20 @@
 
 pub mod answer;
 pub mod arena;
+pub mod contest;
+pub mod daemon;
 pub mod dir24;
+pub mod direction;
 pub mod environment;
 pub mod fabric;
 pub mod flow;
 pub mod leaf;
 pub mod lookups;
+pub mod neighbours;
 pub mod object;
 pub mod outer;
+pub mod overlay;
+pub mod plot;
 pub mod prefixes;
 pub mod processor;
 pub mod race;
@@ -20,3 +26,5 @@ pub mod router;
 pub mod samples;
 pub mod spine;
 pub mod tool;
+pub mod traffic;
+pub mod tunnel;

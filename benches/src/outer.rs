@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use fabric_common::checksum;
 
-use crate::flow::{Captured, LENGTH, OUTER};
+use crate::flow::{Captured, OUTER};
 
 /// What two VTEPs may choose freely: IP identification and, with it, the header checksum, and the
 /// UDP source port (RFC 6864 §4, RFC 7348 §5).
@@ -13,15 +13,15 @@ const FREE: [std::ops::Range<usize>; 3] = [18..20, 24..26, 34..36];
 ///
 /// # Errors
 /// With the first difference.
-pub fn compare(ours: &Captured, kernels: &Captured, frame: &[u8; LENGTH]) -> Result<()> {
+pub fn compare(ours: &Captured, kernels: &Captured, frame: &[u8]) -> Result<()> {
     for (who, packet) in [("Fabric", ours), ("the kernel", kernels)] {
         let length = packet.length as usize;
         ensure!(
-            length == OUTER + LENGTH,
+            length == OUTER + frame.len(),
             "{who} sent a packet of {length} bytes instead of {}",
-            OUTER + LENGTH
+            OUTER + frame.len()
         );
-        ensure!(packet.bytes[OUTER..length] == frame[..], "{who} changed the inner frame");
+        ensure!(packet.bytes[OUTER..length] == *frame, "{who} changed the inner frame");
         ensure!(is_valid_ipv4(&packet.bytes[14..34]), "{who} sent a wrong IP header checksum");
         let port = u16::from_be_bytes([packet.bytes[34], packet.bytes[35]]);
         ensure!(port >= 49_152, "{who} chose the UDP source port {port}");
@@ -52,10 +52,18 @@ pub fn is_valid_ipv4(header: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::{CAPTURE, Flow, Generator};
+    use crate::{
+        flow::{CAPTURE, Draw, LENGTH},
+        traffic::{Size, Traffic},
+    };
+
+    fn draw() -> (Traffic, Draw) {
+        let traffic = Traffic::default();
+        (traffic, traffic.generator(1_024, 7).draw())
+    }
 
     /// The frame in headers as the kernel writes them, with an IP identification and source port.
-    fn packet(frame: &[u8; LENGTH], identification: u16, port: u16) -> Captured {
+    fn packet(frame: &[u8], identification: u16, port: u16) -> Captured {
         let mut bytes = [0; CAPTURE];
         bytes[12..18].copy_from_slice(&[0x08, 0, 0x45, 0, 0, 96]);
         bytes[18..20].copy_from_slice(&identification.to_be_bytes());
@@ -72,13 +80,15 @@ mod tests {
 
     #[test]
     fn what_two_vteps_may_choose_makes_no_difference() {
-        let frame = Flow::from_number(7, 1_023).frame();
+        let (traffic, draw) = draw();
+        let frame = traffic.packet(&draw);
         compare(&packet(&frame, 1, 50_000), &packet(&frame, 2, 60_000), &frame).unwrap();
     }
 
     #[test]
     fn any_other_byte_does() {
-        let frame = Flow::from_number(7, 1_023).frame();
+        let (traffic, draw) = draw();
+        let frame = traffic.packet(&draw);
         let kernels = packet(&frame, 1, 50_000);
         for at in (0..OUTER + LENGTH).filter(|at| !(34..36).contains(at)) {
             let mut ours = kernels;
@@ -91,14 +101,42 @@ mod tests {
     }
 
     #[test]
-    fn the_generators_frames_have_valid_headers_and_reach_every_destination() {
-        let mut generator = Generator { destination_mask: 255, ..Generator::default() };
-        let mut reached = [false; 256];
-        for _ in 0..10_000 {
-            let flow = generator.next_flow();
-            assert!(is_valid_ipv4(&flow.frame()[14..34]), "{flow:?}");
-            reached[flow.destination as usize] = true;
+    fn frames_of_every_length_have_valid_headers_and_reach_every_destination() {
+        for vteps in [None, Some(4)] {
+            let traffic = Traffic { size: Size::Imix, vteps, ..Traffic::default() };
+            let mut generator = traffic.generator(256, 1);
+            let mut reached = [false; 256];
+            let mut bytes = 0;
+            for _ in 0..12_000 {
+                let draw = generator.draw();
+                let packet = traffic.packet(&draw);
+                let frame = &packet[traffic.outer()..];
+                assert_eq!(frame.len(), usize::from(draw.length));
+                assert!(is_valid_ipv4(&frame[14..34]), "{draw:?}");
+                assert_eq!(frame[16..18], (draw.length - 14).to_be_bytes());
+                assert_eq!(frame[38..40], (draw.length - 34).to_be_bytes());
+                if vteps.is_some() {
+                    assert!(is_valid_ipv4(&packet[14..34]), "{draw:?}");
+                    assert_eq!(packet[38..40], (draw.length + 16).to_be_bytes());
+                }
+                reached[draw.flow.destination as usize] = true;
+                bytes += frame.len() + 4;
+            }
+            assert!(!reached.contains(&false));
+            let mean = bytes as f64 / 12_000.0;
+            assert!((mean / Size::Imix.mean() - 1.0).abs() < 0.05, "the mean length is {mean}");
         }
-        assert!(!reached.contains(&false));
+    }
+
+    #[test]
+    fn few_flows_still_reach_as_many_destinations() {
+        let traffic = Traffic { flows: Some(256), ..Traffic::default() };
+        let mut generator = traffic.generator(256, 1);
+        let flows: std::collections::BTreeSet<_> = (0..10_000)
+            .map(|_| generator.draw().flow)
+            .map(|flow| (flow.destination, flow.source, flow.port))
+            .collect();
+        let destinations: std::collections::BTreeSet<_> = flows.iter().map(|flow| flow.0).collect();
+        assert_eq!((flows.len(), destinations.len()), (256, 256));
     }
 }

@@ -18,11 +18,23 @@ pub struct Processor {
 /// # Errors
 /// If the system allows no CPU.
 pub fn pin() -> Result<Processor> {
+    pin_to(*allowed()?.last().context("the system allows no CPU to run on")?)
+}
+
+/// The CPUs that this thread may use, in ascending order.
+///
+/// # Errors
+/// If the system does not say.
+pub fn allowed() -> Result<Vec<usize>> {
     let allowed = sched_getaffinity(None).context("cannot read the CPUs that may be used")?;
-    let cpu = (0..CpuSet::MAX_CPU)
-        .rev()
-        .find(|cpu| allowed.is_set(*cpu))
-        .context("the system allows no CPU to run on")?;
+    Ok((0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect())
+}
+
+/// Pins this thread to a CPU and asks for the lowest real-time priority.
+///
+/// # Errors
+/// If the system does not allow this CPU.
+pub fn pin_to(cpu: usize) -> Result<Processor> {
     let mut one = CpuSet::new();
     one.set(cpu);
     sched_setaffinity(None, &one).with_context(|| format!("cannot pin to CPU {cpu}"))?;

@@ -1,6 +1,7 @@
 //! Contenders take turns in sending frames to the sink.
 
 use std::{
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -9,19 +10,45 @@ use anyhow::{Context as _, Result, bail, ensure};
 use aya::{
     Ebpf,
     maps::{Array, DevMap, MapData, PerCpuArray, ProgramArray},
-    programs::{ProgramFd, TestRun as _, TestRunAttrs, TestRunOptions, Xdp, XdpMode, xdp::XdpLink},
+    programs::{
+        ProgramFd, SchedClassifier, TcAttachType, TestRun as _, TestRunAttrs, TestRunOptions, Xdp,
+        XdpMode, tc::SchedClassifierLink, xdp::XdpLink,
+    },
 };
 
 use crate::{
-    flow::{Arrived, CAPTURES, Captured, Flow, Generator, PLACES},
+    flow::{Arrived, CAPTURE, CAPTURES, Captured, Draw, Flow, Generator},
+    leaf::Leaf,
     object::OBJECT,
-    routed,
+    traffic::Traffic,
 };
 
 /// Frames that the kernel hands to the program at once, as a driver's NAPI poll does.
 pub const BATCH: u32 = 64;
 
-/// Someone who brings frames from the access port to the sink, or drops them on the way.
+/// From where to where frames go.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    /// Interface that frames arrive on; some XDP program must be attached to it.
+    pub ingress: u32,
+    /// Interface that a bare redirect sends them to.
+    pub egress: u32,
+    /// Interface where they arrive: the other end of `egress`.
+    pub sink: u32,
+    /// Where on it.
+    pub end: End,
+}
+
+/// What counts as arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// An XDP program on the sink, so that nothing of the kernel's receive path is timed.
+    Driver,
+    /// The first hook of the kernel behind all XDP programs, whatever is attached to the sink.
+    Kernel,
+}
+
+/// Someone who brings frames to the sink, or drops them on the way.
 pub struct Contender {
     /// Name in tables and reports.
     pub name: String,
@@ -29,60 +56,32 @@ pub struct Contender {
     pub program: ProgramFd,
     /// Frames per turn.
     pub frames: u32,
-    /// Length in bytes in which a frame must arrive at the sink; 0 if it must not.
-    pub arrives: u64,
+    /// How many bytes longer frames must arrive at the sink than they were offered; `None` if they
+    /// must not arrive.
+    pub grows: Option<i64>,
 }
 
-/// Where frames start and end: interface indexes.
-#[derive(Clone, Copy, Debug)]
-pub struct Course {
-    /// Where the generator offers them.
-    pub start: u32,
-    /// Where the bare redirect sends them.
-    pub uplink: u32,
-    /// The other end of that.
-    pub sink: u32,
+#[expect(dead_code, reason = "held only to be dropped")]
+enum SinkLink {
+    Xdp(XdpLink),
+    Classifier(SchedClassifierLink),
 }
 
-/// What the generator offers.
-#[derive(Clone, Copy, Debug)]
-pub enum Offer {
-    /// Frames of hosts.
-    Bridged,
-    /// IPv4 packets for a router.
-    Routed4,
-    /// IPv6 packets for a router.
-    Routed6,
-}
+/// What has arrived at a sink, for whoever wants to know while frames are on their way.
+#[derive(Clone)]
+pub struct Arrivals(Arc<PerCpuArray<MapData, Arrived>>);
 
-impl Offer {
-    /// The program that writes such frames.
-    const fn program(self) -> &'static str {
-        match self {
-            Self::Bridged => "offer",
-            Self::Routed4 => "offer4",
-            Self::Routed6 => "offer6",
-        }
-    }
-
-    /// A whole frame of a flow.
-    #[must_use]
-    pub fn frame(self, flow: &Flow) -> Vec<u8> {
-        match self {
-            Self::Bridged => flow.frame().to_vec(),
-            Self::Routed4 => routed::frame4(flow).to_vec(),
-            Self::Routed6 => routed::frame6(flow).to_vec(),
-        }
-    }
-
-    /// The packet to start the generator with: both places hold a frame of this flow.
-    fn page(self, flow: &Flow) -> Vec<u8> {
-        let frame = self.frame(flow);
-        let mut page = vec![0; PLACES[1] + frame.len()];
-        for place in PLACES {
-            page[place..place + frame.len()].copy_from_slice(&frame);
-        }
-        page
+impl Arrivals {
+    /// Everything since the race was prepared.
+    ///
+    /// # Errors
+    /// If the counters cannot be read.
+    pub fn count(&self) -> Result<Arrived> {
+        let counters = self.0.get(&0, 0)?;
+        Ok(counters.iter().fold(Arrived::default(), |sum, one| Arrived {
+            frames: sum.frames + one.frames,
+            bytes: sum.bytes + one.bytes,
+        }))
     }
 }
 
@@ -91,36 +90,53 @@ pub struct Race {
     ebpf: Ebpf,
     generator: Array<MapData, Generator>,
     contender: ProgramArray<MapData>,
-    arrived: PerCpuArray<MapData, Arrived>,
+    arrived: Arrivals,
     captured: Array<MapData, Captured>,
-    // Name of the program behind the uplink, and its link, which detaches when dropped.
-    sink: (&'static str, Option<XdpLink>),
-    course: Course,
-    offer: Offer,
+    // Name of the program at the sink, and its link, which detaches when dropped.
+    sink: (&'static str, Option<SinkLink>),
+    way: Way,
+    /// What is offered.
+    pub traffic: Traffic,
 }
 
 impl Race {
-    /// Loads generator, baselines and sink, and puts the sink behind the uplink.
+    /// From hosts to the spine: loads generator, baselines and sink, and puts the sink behind the
+    /// uplink.
+    ///
+    /// # Errors
+    /// As [`Self::along`].
+    pub fn prepare(leaf: &Leaf) -> Result<Self> {
+        let Leaf { access, uplink, sink, .. } = *leaf;
+        Self::along(Way { ingress: access, egress: uplink, sink, end: End::Driver })
+    }
+
+    /// Loads generator, baselines and sink, and puts the sink where the way ends.
     ///
     /// # Errors
     /// If the kernel refuses a program.
-    pub fn prepare(course: Course, offer: Offer) -> Result<Self> {
+    pub fn along(way: Way) -> Result<Self> {
         let mut ebpf = Ebpf::load(OBJECT).context("cannot load the benchmark's programs")?;
-        for name in [offer.program(), "redirect", "kernel", "discard", "sink", "capture"] {
+        for name in
+            ["offer", "offer4", "offer6", "redirect", "kernel", "discard", "sink", "capture"]
+        {
             program(&mut ebpf, name)?.load().with_context(|| format!("cannot load {name}"))?;
         }
-        let mut uplink = DevMap::try_from(ebpf.take_map("uplink").context("no map uplink")?)?;
-        uplink.set(0, course.uplink, None, 0)?;
+        for name in ["reached", "reached_capture"] {
+            classifier(&mut ebpf, name)?.load().with_context(|| format!("cannot load {name}"))?;
+        }
+        let mut egress = DevMap::try_from(ebpf.take_map("egress").context("no map egress")?)?;
+        egress.set(0, way.egress, None, 0)?;
         let map = |ebpf: &mut Ebpf, name: &str| {
             ebpf.take_map(name).with_context(|| format!("no map {name}"))
         };
         let generator = Array::try_from(map(&mut ebpf, "generator")?)?;
         let contender = ProgramArray::try_from(map(&mut ebpf, "contender")?)?;
-        let arrived = PerCpuArray::try_from(map(&mut ebpf, "arrived")?)?;
+        let arrived = Arrivals(Arc::new(PerCpuArray::try_from(map(&mut ebpf, "arrived")?)?));
         let captured = Array::try_from(map(&mut ebpf, "captured")?)?;
         let sink = ("", None);
-        let mut race = Self { ebpf, generator, contender, arrived, captured, sink, course, offer };
-        race.use_sink("sink")?;
+        let traffic = Traffic::default();
+        let mut race = Self { ebpf, generator, contender, arrived, captured, sink, way, traffic };
+        race.use_sink(false)?;
         Ok(race)
     }
 
@@ -132,11 +148,21 @@ impl Race {
         Ok(program(&mut self.ebpf, name)?.fd()?.try_clone()?)
     }
 
+    /// Attaches one of the baselines to an interface until the link is dropped.
+    ///
+    /// # Errors
+    /// As [`Self::baseline`], and if the interface takes no program.
+    pub fn attach_baseline(&mut self, name: &str, index: u32) -> Result<XdpLink> {
+        let program = program(&mut self.ebpf, name)?;
+        let link = program.attach_to_if_index(index, XdpMode::Driver)?;
+        Ok(program.take_link(link)?)
+    }
+
     /// Waits until the kernel has nothing of its own to say any more: multicast listener reports
     /// come within seconds after a device is up.
     ///
     /// # Errors
-    /// If the uplink is not quiet for three seconds within half a minute.
+    /// If the sink is not quiet for three seconds within half a minute.
     pub fn await_quiet(&self) -> Result<()> {
         const QUIET: Duration = Duration::from_secs(3);
         let deadline = Instant::now() + Duration::from_secs(30);
@@ -152,14 +178,33 @@ impl Race {
         Ok(())
     }
 
-    /// Lets the sink keep what arrives (`capture`) or only count it (`sink`).
-    fn use_sink(&mut self, name: &'static str) -> Result<()> {
-        if self.sink.0 != name {
-            self.sink.1 = None;
-            let program = program(&mut self.ebpf, name)?;
-            let link = program.attach_to_if_index(self.course.sink, XdpMode::Driver)?;
-            self.sink = (name, Some(program.take_link(link)?));
+    /// Lets the sink keep what arrives or only count it.
+    fn use_sink(&mut self, keep: bool) -> Result<()> {
+        let Way { sink, end, .. } = self.way;
+        let name = match (end, keep) {
+            (End::Driver, false) => "sink",
+            (End::Driver, true) => "capture",
+            (End::Kernel, false) => "reached",
+            (End::Kernel, true) => "reached_capture",
+        };
+        if self.sink.0 == name {
+            return Ok(());
         }
+        self.sink.1 = None;
+        let link = match end {
+            End::Driver => {
+                let program = program(&mut self.ebpf, name)?;
+                let link = program.attach_to_if_index(sink, XdpMode::Driver)?;
+                SinkLink::Xdp(program.take_link(link)?)
+            }
+            End::Kernel => {
+                let interface = interface_name(sink)?;
+                let program = classifier(&mut self.ebpf, name)?;
+                let link = program.attach(&interface, TcAttachType::Ingress)?;
+                SinkLink::Classifier(program.take_link(link)?)
+            }
+        };
+        self.sink = (name, Some(link));
         Ok(())
     }
 
@@ -169,14 +214,14 @@ impl Race {
     /// # Errors
     /// If not every frame arrives, or not in the expected length.
     pub fn turn(&mut self, contender: &Contender, destinations: u32) -> Result<f64> {
-        self.use_sink("sink")?;
+        self.use_sink(false)?;
         let first = Flow::from_number(0, destinations - 1);
         let took = self.send(contender, &first, destinations, contender.frames)?;
         Ok(took.as_nanos() as f64)
     }
 
-    /// Sends `frames` frames and returns what arrived of the last ones, in no particular order.
-    /// The first [`BATCH`] are of the flow `first`.
+    /// Sends `frames` frames, at most [`CAPTURES`], and returns what arrived, in no particular
+    /// order. The first [`BATCH`] are of the flow `first`.
     ///
     /// # Errors
     /// As [`Self::turn`].
@@ -187,13 +232,20 @@ impl Race {
         destinations: u32,
         frames: u32,
     ) -> Result<Vec<Captured>> {
-        self.use_sink("capture")?;
-        let free = Captured { length: 0, bytes: [0; crate::flow::CAPTURE] };
-        for index in 0..CAPTURES as u32 {
-            self.captured.set(index, free, 0)?;
+        self.use_sink(true)?;
+        let place = self.arrived()?.frames;
+        let places: Vec<_> = (place..place + u64::from(frames.min(CAPTURES as u32)))
+            .map(|place| (place % CAPTURES as u64) as u32)
+            .collect();
+        let free = Captured { length: 0, bytes: [0; CAPTURE] };
+        for place in &places {
+            self.captured.set(*place, free, 0)?;
         }
         self.send(contender, first, destinations, frames)?;
-        let packets = self.captured.iter().collect::<Result<Vec<_>, _>>()?;
+        let packets = places
+            .iter()
+            .map(|place| self.captured.get(place, 0))
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(packets.into_iter().filter(|packet| packet.length != 0).collect())
     }
 
@@ -206,16 +258,15 @@ impl Race {
         frames: u32,
     ) -> Result<Duration> {
         ensure!(destinations.is_power_of_two(), "destinations must be a power of two");
-        let mut generator = self.generator.get(&0, 0)?;
-        generator.destination_mask = destinations - 1;
-        self.generator.set(0, generator, 0)?;
+        let counter = self.generator.get(&0, 0)?.counter;
+        self.generator.set(0, self.traffic.generator(destinations, counter), 0)?;
         self.contender.set(0, &contender.program, 0)?;
         let before = self.arrived()?;
 
-        let page = self.offer.page(first);
+        let page = self.traffic.page(&self.traffic.first(*first));
         let mut context = [0_u8; 24];
         context[4..8].copy_from_slice(&(page.len() as u32).to_ne_bytes());
-        context[12..16].copy_from_slice(&self.course.start.to_ne_bytes());
+        context[12..16].copy_from_slice(&self.way.ingress.to_ne_bytes());
         let options = TestRunOptions {
             data_in: Some(&page),
             ctx_in: Some(&context),
@@ -223,7 +274,7 @@ impl Race {
             attrs: TestRunAttrs::new().xdp_live_frames(BATCH),
             ..TestRunOptions::new()
         };
-        let offer = program(&mut self.ebpf, self.offer.program())?;
+        let offer = program(&mut self.ebpf, self.traffic.offer.program())?;
         // The kernel's own time of a frame. A clock around the call would also count what comes
         // before and after the frames: some 20 ms, mostly grace periods.
         let took = offer.test_run(options).context("the kernel refuses to send frames")?.duration;
@@ -233,7 +284,7 @@ impl Race {
 
     /// The last frames may still be on their way when the call returns.
     fn await_arrival(&self, contender: &Contender, before: Arrived, frames: u32) -> Result<()> {
-        let offered = if contender.arrives == 0 { 0 } else { u64::from(frames) };
+        let offered = contender.grows.map_or(0, |_| u64::from(frames));
         let deadline = Instant::now() + Duration::from_secs(2);
         let arrived = loop {
             let now = self.arrived()?;
@@ -243,7 +294,13 @@ impl Race {
             }
             thread::yield_now();
         };
-        let expected = Arrived { frames: offered, bytes: offered * contender.arrives };
+        let bytes = self.generator.get(&0, 0)?.offered_bytes;
+        let expected = Arrived {
+            frames: offered,
+            bytes: contender
+                .grows
+                .map_or(0, |grows| bytes.saturating_add_signed(i64::from(frames) * grows)),
+        };
         if arrived != expected {
             bail!(
                 "{}: {} frames with {} bytes arrived instead of {} with {}",
@@ -257,16 +314,50 @@ impl Race {
         Ok(())
     }
 
+    /// What a captured packet was drawn as: the draw that its bytes belong to, if they belong to
+    /// any.
+    #[must_use]
+    pub fn drawn(&self, packet: &Captured) -> Option<Draw> {
+        let outer = self.traffic.outer();
+        let bytes = packet.bytes.get(..packet.length as usize)?;
+        let frame = bytes.get(outer..)?;
+        let flow = self.traffic.offer.flow(frame)?;
+        let vtep = match self.traffic.vteps {
+            None => 0,
+            Some(_) => u32::from_be_bytes([bytes[26], bytes[27], bytes[28], bytes[29]])
+                .wrapping_sub(u32::from_be_bytes(crate::tunnel::FIRST_VTEP)),
+        };
+        let draw = Draw { flow, length: u16::try_from(frame.len()).ok()?, vtep };
+        (self.traffic.packet(&draw) == bytes).then_some(draw)
+    }
+
     fn arrived(&self) -> Result<Arrived> {
-        let counters = self.arrived.get(&0, 0)?;
-        Ok(counters.iter().fold(Arrived::default(), |sum, one| Arrived {
-            frames: sum.frames + one.frames,
-            bytes: sum.bytes + one.bytes,
-        }))
+        self.arrived.count()
+    }
+
+    /// The sink's counters.
+    #[must_use]
+    pub fn arrivals(&self) -> Arrivals {
+        self.arrived.clone()
     }
 }
 
 fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
     let program = ebpf.program_mut(name).with_context(|| format!("no program {name}"))?;
     Ok(program.try_into()?)
+}
+
+fn classifier<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut SchedClassifier> {
+    let program = ebpf.program_mut(name).with_context(|| format!("no program {name}"))?;
+    Ok(program.try_into()?)
+}
+
+fn interface_name(index: u32) -> Result<String> {
+    let mut name = [0; libc::IF_NAMESIZE];
+    // SAFETY: the buffer has the size that the call asks for.
+    let found = unsafe { libc::if_indextoname(index, name.as_mut_ptr()) };
+    ensure!(!found.is_null(), "there is no interface {index}");
+    let bytes: Vec<u8> =
+        name.iter().take_while(|byte| **byte != 0).map(|byte| byte.cast_unsigned()).collect();
+    String::from_utf8(bytes).context("the name of an interface is not valid text")
 }

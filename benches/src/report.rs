@@ -1,5 +1,5 @@
 //! `target/bench/report.json`: a list with one object per benchmark entry. A run replaces its own
-//! entries and leaves the others.
+//! entries and leaves the others, and draws the plots of all of them.
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::environment::Environment;
+use crate::{environment::Environment, plot};
 
 /// What one entry of a benchmark found.
 #[derive(Clone, Debug, Serialize)]
@@ -39,13 +39,28 @@ pub struct Entry {
     pub environment: Environment,
 }
 
+/// What an entry found that is no time of a frame.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figures {
+    /// Unique among all entries.
+    pub name: String,
+    /// Figure, with its unit in its name → value.
+    pub figures: BTreeMap<String, f64>,
+    /// True if every figure is within its bar.
+    pub meets_bar: bool,
+    /// What was measured.
+    pub settings: BTreeMap<String, Value>,
+    /// Where it was measured.
+    pub environment: Environment,
+}
+
 /// Where the report is.
 #[must_use]
 pub fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench/report.json")
 }
 
-/// Puts `entries`, each with a `name`, into the report at `path`.
+/// Puts `entries`, each with a `name`, into the report at `path`, and draws the plots beside it.
 ///
 /// # Errors
 /// If the file cannot be read or written, or holds something else than a list.
@@ -72,5 +87,6 @@ pub fn write(path: &Path, entries: &[impl Serialize]) -> Result<()> {
     let new = path.with_extension("json.new");
     fs::write(&new, serde_json::to_string_pretty(&list)? + "\n")
         .and_then(|()| fs::rename(&new, path))
-        .with_context(|| format!("cannot write {shown}"))
+        .with_context(|| format!("cannot write {shown}"))?;
+    plot::draw(&list, path.parent().unwrap_or(path))
 }

@@ -36,6 +36,7 @@ use fabric_user::{
 };
 
 use crate::{
+    contest::Forwarder,
     routed::{PREFIX, ROUTER_MAC, destination4, destination6},
     spine::{MTU, NEXT_MAC, OUT_MAC, Routes, Spine},
 };
@@ -154,27 +155,23 @@ impl Router {
         Ok(slot)
     }
 
-    /// The daemon's sign of life; lasts for a minute.
-    ///
-    /// # Errors
-    /// If the heartbeat program cannot run.
-    pub fn beat(&mut self) -> Result<()> {
+    /// Interfaces with one of our programs.
+    #[must_use]
+    pub fn attached(&self) -> usize {
+        self.links.attached().count()
+    }
+}
+
+impl Forwarder for Router {
+    fn beat(&mut self) -> Result<()> {
         Ok(heartbeat::beat(self.programs.get(HEARTBEAT)?)?)
     }
 
-    /// The program for routed ports.
-    ///
-    /// # Errors
-    /// If its descriptor cannot be duplicated.
-    pub fn program(&mut self) -> Result<ProgramFd> {
+    fn program(&mut self) -> Result<ProgramFd> {
         Ok(self.programs.get(UPLINK)?.fd()?.try_clone()?)
     }
 
-    /// The program for routed ports of another build, on the same maps.
-    ///
-    /// # Errors
-    /// If the object cannot be loaded.
-    pub fn program_of(&mut self, object: &Path) -> Result<ProgramFd> {
+    fn program_of(&mut self, object: &Path) -> Result<ProgramFd> {
         let mut loader = EbpfLoader::new();
         for spec in MAPS {
             loader.map_pin_path(spec.name, self.instance.map(spec.name));
@@ -192,20 +189,10 @@ impl Router {
         Ok(fd)
     }
 
-    /// Packets of the client's port that were routed so far.
-    ///
-    /// # Errors
-    /// If the counters cannot be read.
-    pub fn routed(&self) -> Result<u64> {
+    fn forwarded(&self) -> Result<u64> {
         let index = reason_index(self.inward, Reason::Routed as u8);
         let counters = self.maps.reasons.get(&index, 0)?;
         Ok(counters.iter().map(|counter| counter.packets).sum())
-    }
-
-    /// Interfaces with one of our programs.
-    #[must_use]
-    pub fn attached(&self) -> usize {
-        self.links.attached().count()
     }
 }
 

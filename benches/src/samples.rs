@@ -14,16 +14,20 @@ pub struct Summary {
 /// Summarizes `values`; `None` without any.
 #[must_use]
 pub fn summarize(values: &[f64]) -> Option<Summary> {
+    let [low, median, high] = [0.25, 0.5, 0.75].map(|share| quantile(values, share));
+    Some(Summary { median: median?, iqr: high? - low? })
+}
+
+/// The value below which `share` (0 to 1) of the `values` are; `None` without any.
+#[must_use]
+pub fn quantile(values: &[f64], share: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let last = sorted.len().checked_sub(1)?;
     // Linear interpolation between the two nearest values.
-    let quantile = |q: f64| {
-        let at = q * last as f64;
-        let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
-        low + (high - low) * at.fract()
-    };
-    Some(Summary { median: quantile(0.5), iqr: quantile(0.75) - quantile(0.25) })
+    let at = share * last as f64;
+    let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
+    Some(low + (high - low) * at.fract())
 }
 
 /// Summary of `numerators[i] / denominators[i]`: what was measured in one round belongs together.

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::{
     leaf::{index, mac_text},
-    race::Course,
+    race::{End, Way},
     routed::{PREFIX, ROUTER_MAC, destination4, destination6},
     tool,
 };
@@ -64,8 +64,8 @@ impl Spine {
 
     /// From the client to the next router.
     #[must_use]
-    pub const fn course(&self) -> Course {
-        Course { start: self.inward, uplink: self.outward, sink: self.sink }
+    pub const fn way(&self) -> Way {
+        Way { ingress: self.inward, egress: self.outward, sink: self.sink, end: End::Driver }
     }
 
     fn links() -> String {

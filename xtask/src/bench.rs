@@ -1,6 +1,11 @@
 //! `cargo xtask bench`: measures, and writes `target/bench/report.json`.
 
-use std::{ffi::OsString, fs, path::Path};
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -15,6 +20,9 @@ use crate::{
 pub(crate) struct Arguments {
     /// A benchmark (encap, lpm) or one entry of its report (encap-64k-macs); all without one.
     name: Option<String>,
+    /// Fewer entries, rounds and frames: all of it within a few minutes, to see that it works.
+    #[arg(long)]
+    quick: bool,
     /// Arguments for the benchmark; `-- --help` shows which it takes.
     #[arg(last = true)]
     arguments: Vec<OsString>,
@@ -32,20 +40,50 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let all = questions(&workspace::root().join("benches/src/bin"))?;
     let runs = select(&all, arguments.name.as_deref())?;
     setup::ensure(Scope::Lab)?;
+    // Built before the first is run, so that no compiler runs beside a measurement.
+    for (question, _) in &runs {
+        process::run(&mut cargo("build", question))?;
+    }
+    let daemon = match runs.iter().any(|(question, _)| *question == WITH_DAEMON) {
+        true => Some(fabricd()?),
+        false => None,
+    };
     for (question, entry) in runs {
-        // What most of them time runs in the kernel, and BPF programs are always optimised; the
-        // usual profile saves a second build of everything around them.
-        let mut run = workspace::cargo();
-        run.args(["run", "--quiet", "--package", "fabric-benches", "--bin", question]);
-        if TIMED_IN_USER_SPACE.contains(&question) {
-            for package in ["fabric-common", "fabric-user", "fabric-benches"] {
-                run.arg("--config").arg(format!("profile.dev.package.{package}.opt-level=3"));
-            }
+        let mut run = cargo("run", question);
+        run.arg("--")
+            .args(entry)
+            .args(arguments.quick.then_some("--quick"))
+            .args(&arguments.arguments);
+        if let Some(daemon) = daemon.as_ref().filter(|_| question == WITH_DAEMON) {
+            run.arg("--fabricd").arg(daemon);
         }
-        run.arg("--").args(entry).args(&arguments.arguments);
         process::run(&mut run).with_context(|| format!("the benchmark {question} failed"))?;
     }
     Ok(())
+}
+
+/// Builds or runs a benchmark.
+fn cargo(verb: &str, question: &str) -> Command {
+    // What most of them time runs in the kernel, and BPF programs are always optimised; the usual
+    // profile saves a second build of everything around them.
+    let mut command = workspace::cargo();
+    command.args([verb, "--quiet", "--package", "fabric-benches", "--bin", question]);
+    if TIMED_IN_USER_SPACE.contains(&question) {
+        for package in ["fabric-common", "fabric-user", "fabric-benches"] {
+            command.arg("--config").arg(format!("profile.dev.package.{package}.opt-level=3"));
+        }
+    }
+    command
+}
+
+/// The benchmark that times the daemon.
+const WITH_DAEMON: &str = "scale";
+
+/// fabricd as it is installed: unlike the packet path, it depends on the profile.
+fn fabricd() -> Result<PathBuf> {
+    let arguments = ["build", "--quiet", "--release", "--package", "fabric-user"];
+    process::run(workspace::cargo().args(arguments).args(["--bin", "fabricd"]))?;
+    Ok(workspace::target_folder()?.join("release/fabricd"))
 }
 
 /// The questions that the folder `binaries` holds, one a file.

@@ -1,268 +1,81 @@
 //! How fast does Fabric put a host's frame into a VXLAN tunnel, next to the kernel's bridge and
 //! vxlan device, and next to a redirect that does nothing else?
 //!
-//! One leaf, one core, frames of 64 bytes (60 without checksum), live from the generator through
-//! the program on the access port and the uplink to a sink that counts. The contenders take turns,
-//! and every ratio is taken within a round. Every frame has to arrive, in the right length.
+//! One leaf, one core, live frames from the generator through the program on the access port and
+//! the uplink to a sink that counts.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{collections::BTreeMap, process::ExitCode};
 
-use anyhow::{Context as _, Result, bail, ensure};
-use clap::Parser;
+use anyhow::Result;
 use fabric_benches::{
-    answer::{FABRIC, KERNEL, Question, REDIRECT, answer, progress},
-    arena,
-    environment::{self, Environment},
-    fabric::Fabric,
-    flow::{CAPTURES, Flow, LENGTH, OUTER, SOURCES},
-    leaf::{self, Leaf},
-    outer, processor,
-    race::{BATCH, Contender, Offer, Race},
+    contest::When,
+    direction::Direction,
+    overlay::{self, Entry},
     report,
+    traffic::Size,
 };
-use fabric_common::reason::Reason;
 
-/// How fast is VXLAN encapsulation?
-#[derive(Parser)]
-#[command(name = "encap")]
-struct Arguments {
-    /// Only this entry, for instance encap-64k-macs.
-    entry: Option<String>,
-    /// Rounds in which every contender takes one turn.
-    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
-    /// An object of another build of fabric-ebpf with the same maps, as one more contender.
-    #[arg(long, value_name = "OBJECT")]
-    against: Vec<PathBuf>,
-}
+const K: u32 = 1 << 10;
+const M: u32 = 1 << 20;
 
-/// A question and the answer that is asked for.
-struct Entry {
-    name: &'static str,
-    /// MAC addresses behind VTEPs.
-    destinations: u32,
-    /// At least so many times the kernel's rate.
-    kernel_bar: Option<f64>,
-    /// At most so many times the time of a bare redirect.
-    redirect_bar: f64,
-}
-
-const ENTRIES: [Entry; 2] = [
-    Entry { name: "encap-1k-macs", destinations: 1 << 10, kernel_bar: None, redirect_bar: 1.5 },
-    Entry {
-        name: "encap-64k-macs",
-        destinations: 1 << 16,
-        kernel_bar: Some(4.0),
-        redirect_bar: 1.9,
-    },
+const ENTRIES: [Entry; 18] = [
+    Entry::new("encap-1k-macs", When::Quick, K).redirect(1.35),
+    Entry::new("encap-64k-macs", When::Quick, 64 * K).kernel(6.0).redirect(1.7),
+    Entry::new("encap-1m-macs", When::Usual, M),
+    Entry::new("encap-1-flow", When::Quick, 64 * K).flows(1),
+    Entry::new("encap-1k-flows", When::All, 64 * K).flows(1 << 10),
+    Entry::new("encap-64k-flows", When::Usual, 64 * K).flows(1 << 16).kernel(6.0).redirect(1.7),
+    Entry::new("encap-1-vtep", When::Usual, K).vteps(1),
+    Entry::new("encap-512-vteps", When::Usual, K).vteps(512),
+    Entry::new("encap-128-bytes", When::Usual, K).size(Size::Fixed(128)),
+    Entry::new("encap-256-bytes", When::All, K).size(Size::Fixed(256)),
+    Entry::new("encap-512-bytes", When::Usual, K).size(Size::Fixed(512)),
+    Entry::new("encap-1024-bytes", When::All, K).size(Size::Fixed(1_024)),
+    Entry::new("encap-1518-bytes", When::Quick, K).size(Size::Fixed(1_518)),
+    Entry::new("encap-imix", When::Quick, K).size(Size::Imix),
+    Entry::new("encap-64k-macs-512-vteps", When::All, 64 * K).vteps(512),
+    Entry::new("encap-64k-macs-1518-bytes", When::All, 64 * K).size(Size::Fixed(1_518)),
+    Entry::new("encap-64k-macs-imix", When::All, 64 * K).size(Size::Imix),
+    Entry::new("encap-1m-macs-imix", When::All, M).size(Size::Imix),
 ];
 
-/// Frames of one turn: some 50 to 300 ms for each contender.
-const FRAMES: u32 = 500_000;
-const KERNEL_FRAMES: u32 = 125_000;
-/// Flows whose packets are compared byte by byte.
-const COMPARED: u32 = 64;
+/// At most so many nanoseconds more with a million MAC addresses than with a thousand.
+const GROWTH_BAR: f64 = 60.0;
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    overlay::main_then(Direction::Encapsulate, &ENTRIES, growth)
 }
 
-fn run(arguments: &Arguments) -> Result<()> {
-    let wanted: Vec<_> = ENTRIES
+/// What more MAC addresses cost. Entries are measured one after the other, so each is taken next to
+/// the bare redirect of its own rounds.
+fn growth(found: &[report::Entry]) -> Result<()> {
+    let cost = |name: &str| {
+        let entry = found.iter().find(|entry| entry.name == name)?;
+        Some(entry.contenders_ns.get("fabric")? - entry.contenders_ns.get("redirect")?)
+    };
+    let (Some(few), Some(last)) = (cost("encap-1k-macs"), found.last()) else {
+        return Ok(());
+    };
+    let costs = [("64k", "encap-64k-macs"), ("1m", "encap-1m-macs")];
+    let figures: BTreeMap<_, _> = costs
         .iter()
-        .filter(|entry| arguments.entry.as_ref().is_none_or(|name| name == entry.name))
+        .filter_map(|(many, name)| {
+            Some((format!("growth from 1k to {many} MACs, ns"), cost(name)? - few))
+        })
         .collect();
-    if wanted.is_empty() {
-        bail!("there is no such entry; take one of {}", ENTRIES.map(|e| e.name).join(", "));
+    let meets_bar = figures.values().all(|growth| *growth <= GROWTH_BAR);
+    for (name, growth) in &figures {
+        println!("encap: {name}: {growth:.1}; the bar is at most {GROWTH_BAR}");
     }
-    let environment = Environment::read(processor::pin()?);
-    for entry in wanted {
-        // A fresh network for each entry: nothing of the one before is in the kernel's tables.
-        let environment = environment.clone();
-        arena::enter()?;
-        let found = measure(entry, arguments, environment)?;
-        report::write(&report::path(), std::slice::from_ref(&found))?;
-    }
-    println!("written to target/bench/report.json");
-    Ok(())
-}
-
-fn measure(
-    entry: &Entry,
-    arguments: &Arguments,
-    mut environment: Environment,
-) -> Result<report::Entry> {
-    println!("{}: building a leaf with {} MACs behind VTEPs", entry.name, entry.destinations);
-    let leaf = Leaf::build(entry.destinations)?;
-    environment.bridge_nf = environment::bridge_nf();
-    let mut fabric = Fabric::start(&leaf, entry.destinations)?;
-    let mut race = Race::prepare(leaf.course(), Offer::Bridged)?;
-    let contenders = line_up(&mut race, &mut fabric, arguments)?;
-
-    // Twice over every MAC and more: learns all routes, shows all sources to the bridge.
-    for contender in &contenders {
-        let warm_up = Contender {
-            name: contender.name.clone(),
-            program: contender.program.try_clone()?,
-            frames: (8 * entry.destinations).max(FRAMES / 2),
-            arrives: contender.arrives,
-        };
-        race.turn(&warm_up, entry.destinations)?;
-    }
-    compare_bytes(&mut race, &contenders, entry.destinations)?;
-    check_generator(&mut race, &contenders, entry.destinations)?;
-
-    let mut times = vec![Vec::new(); contenders.len()];
-    for round in 1..=arguments.rounds {
-        fabric.beat()?;
-        for (contender, times) in contenders.iter().zip(&mut times) {
-            let before = fabric.counted(Reason::Encapsulated)?;
-            times.push(race.turn(contender, entry.destinations)?);
-            let encapsulated = fabric.counted(Reason::Encapsulated)? - before;
-            let by_fabric = contender.name != KERNEL && contender.arrives == arrival(true);
-            let expected = if by_fabric { u64::from(contender.frames) } else { 0 };
-            ensure!(
-                encapsulated == expected,
-                "{}: Fabric encapsulated {encapsulated} frames instead of {expected}",
-                contender.name
-            );
-        }
-        progress(entry.name, round, arguments.rounds);
-    }
-    let times: BTreeMap<_, _> =
-        contenders.iter().map(|contender| contender.name.clone()).zip(times).collect();
-    let question = Question {
-        name: entry.name,
-        kernel_bar: entry.kernel_bar,
-        redirect_bar: Some(entry.redirect_bar),
-    };
-    answer(&question, settings(entry, arguments), environment, &times)
-}
-
-/// Length in which a frame arrives, with or without outer headers.
-const fn arrival(encapsulated: bool) -> u64 {
-    (if encapsulated { OUTER + LENGTH } else { LENGTH }) as u64
-}
-
-fn line_up(race: &mut Race, fabric: &mut Fabric, arguments: &Arguments) -> Result<Vec<Contender>> {
-    let contender = |name: &str, program, frames, arrives| Contender {
-        name: name.into(),
-        program,
-        frames,
-        arrives,
-    };
-    let mut contenders = vec![
-        contender(FABRIC, fabric.access()?, FRAMES, arrival(true)),
-        contender(KERNEL, race.baseline("kernel")?, KERNEL_FRAMES, arrival(true)),
-        contender(REDIRECT, race.baseline("redirect")?, FRAMES, arrival(false)),
-        contender("discard", race.baseline("discard")?, FRAMES, 0),
-    ];
-    for object in &arguments.against {
-        let name = object.file_stem().unwrap_or(object.as_os_str()).to_string_lossy();
-        contenders.push(contender(&name, fabric.access_of(object)?, FRAMES, arrival(true)));
-    }
-    Ok(contenders)
-}
-
-/// The same frames through Fabric and through the kernel must arrive alike.
-fn compare_bytes(race: &mut Race, contenders: &[Contender], destinations: u32) -> Result<()> {
-    let by_name = |name: &str| {
-        contenders.iter().find(|contender| contender.name == name).context("not in the line-up")
-    };
-    let kernel = by_name(KERNEL)?;
-    let redirect = by_name(REDIRECT)?;
-    for number in 0..COMPARED {
-        let flow = Flow {
-            destination: (number * destinations / COMPARED) | (number & 1),
-            source: number % SOURCES,
-            port: 0x8000 | (number * 401) as u16,
-        };
-        let frame = flow.frame();
-        let mut one = |contender: &Contender| {
-            let packets = race.capture(contender, &flow, destinations, 1)?;
-            packets
-                .first()
-                .copied()
-                .with_context(|| format!("{}: nothing captured", contender.name))
-        };
-        let kernels = one(kernel)?;
-        for contender in contenders {
-            if contender.name != KERNEL && contender.arrives == arrival(true) {
-                outer::compare(&one(contender)?, &kernels, &frame)
-                    .with_context(|| format!("{}, {flow:?}", contender.name))?;
-            }
-        }
-        let bare = one(redirect)?;
-        ensure!(bare.bytes[..LENGTH] == frame, "the bare redirect changed {flow:?}");
-    }
-    Ok(())
-}
-
-/// What the generator writes must be valid, and as varied as promised.
-fn check_generator(race: &mut Race, contenders: &[Contender], destinations: u32) -> Result<()> {
-    let redirect = contenders
-        .iter()
-        .find(|contender| contender.name == REDIRECT)
-        .context("not in the line-up")?;
-    let first = Flow::from_number(0, destinations - 1);
-    let packets = race.capture(redirect, &first, destinations, 4 * CAPTURES as u32)?;
-    let mut seen = BTreeSet::new();
-    for packet in &packets {
-        let [_, _, _, _, a, b] = packet.bytes[..6] else {
-            continue;
-        };
-        let destination = u32::from_be_bytes([0, packet.bytes[3], a, b]);
-        let source = u32::from(packet.bytes[11]);
-        let port = u16::from_be_bytes([packet.bytes[34], packet.bytes[35]]);
-        let flow = Flow { destination, source, port };
-        ensure!(
-            destination < destinations && packet.bytes[..LENGTH] == flow.frame(),
-            "the generator wrote a wrong frame for {flow:?}"
-        );
-        ensure!(outer::is_valid_ipv4(&packet.bytes[14..34]), "wrong checksum in {flow:?}");
-        seen.insert(destination);
-    }
-    // Random draws from N leave 1/e of N undrawn after N draws; half is far below any chance.
-    let possible = packets.len().min(destinations as usize);
-    ensure!(
-        packets.len() == CAPTURES && seen.len() > possible / 2,
-        "the generator reached {} destinations with {} frames",
-        seen.len(),
-        packets.len()
-    );
-    Ok(())
-}
-
-fn settings(entry: &Entry, arguments: &Arguments) -> BTreeMap<String, serde_json::Value> {
-    let flows = u64::from(entry.destinations) * u64::from(SOURCES) * 32_768;
-    [
-        ("frame_bytes", (LENGTH as u64 + 4).into()),
-        ("destinations", entry.destinations.into()),
-        ("sources", SOURCES.into()),
-        ("flows", flows.into()),
-        ("vteps", leaf::VTEPS.into()),
-        ("underlay", "IPv4, one nexthop, no UDP checksum".into()),
-        (
-            "kernel_path",
-            "bridge with learning on the access port; vxlan device with nolearning and noudpcsum; \
-             static FDB, neighbours and routes; IPv6 and multicast snooping off"
-                .into(),
-        ),
-        ("rounds", arguments.rounds.into()),
-        ("frames_per_turn", FRAMES.into()),
-        ("frames_per_turn_kernel", KERNEL_FRAMES.into()),
-        ("batch", BATCH.into()),
-    ]
-    .map(|(name, value): (&str, serde_json::Value)| (name.to_owned(), value))
-    .into()
+    let quick = last.settings.get("quick").cloned().unwrap_or_default();
+    report::write(
+        &report::path(),
+        &[report::Figures {
+            name: "encap-growth".into(),
+            figures,
+            meets_bar,
+            settings: [("quick".to_owned(), quick)].into(),
+            environment: last.environment.clone(),
+        }],
+    )
 }

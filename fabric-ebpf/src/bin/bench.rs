@@ -4,30 +4,34 @@
 #![no_main]
 
 #[path = "../../../benches/src/flow.rs"]
-#[expect(dead_code, reason = "only user space makes whole frames")]
 mod flow;
-
-use aya_ebpf::{
-    bindings::xdp_action,
-    btf_maps::{Array, DevMap, PerCpuArray, ProgramArray},
-    helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, generated::bpf_xdp_load_bytes},
-    macros::{btf_map, xdp},
-    programs::XdpContext,
-};
-use fabric_common::schema::MMAPABLE;
-
 #[path = "../../../benches/src/routed.rs"]
 #[expect(dead_code, reason = "only user space makes whole frames")]
 mod routed;
+#[path = "../../../benches/src/tunnel.rs"]
+mod tunnel;
 
-use flow::{Arrived, CAPTURES, Captured, Generator, LENGTH, OUTER, PLACES, offset};
+use aya_ebpf::{
+    bindings::{TC_ACT_SHOT, xdp_action},
+    btf_maps::{Array, DevMap, PerCpuArray, ProgramArray},
+    helpers::{
+        bpf_skb_load_bytes, bpf_xdp_adjust_head, bpf_xdp_adjust_tail, generated::bpf_xdp_load_bytes,
+    },
+    macros::{btf_map, classifier, xdp},
+    programs::{TcContext, XdpContext},
+};
+use fabric_common::schema::MMAPABLE;
+
+use flow::{
+    Arrived, CAPTURE, CAPTURES, Captured, Draw, Generator, HEADERS, LONG_PLACES, OUTER, PLACES,
+};
 
 #[btf_map(name = "generator")]
 static GENERATOR: Array<Generator, 1, { MMAPABLE as usize }> = Array::new();
 #[btf_map(name = "contender")]
 static CONTENDER: ProgramArray<1> = ProgramArray::new();
-#[btf_map(name = "uplink")]
-static UPLINK: DevMap<1> = DevMap::new();
+#[btf_map(name = "egress")]
+static EGRESS: DevMap<1> = DevMap::new();
 #[btf_map(name = "arrived")]
 static ARRIVED: PerCpuArray<Arrived, 1> = PerCpuArray::new();
 #[btf_map(name = "captured")]
@@ -37,84 +41,53 @@ static CAPTURED: Array<Captured, CAPTURES> = Array::new();
 /// goes on with the program under test.
 #[xdp]
 pub fn offer(context: XdpContext) -> u32 {
-    offer_frames::<LENGTH>(&context, write)
+    go_on(&context, |generator| {
+        // SAFETY: `prepare` has looked at the length.
+        let write = |draw: &Draw, at, outer| unsafe { draw.write(at, outer) };
+        if generator.long == 0 {
+            prepare::<{ PLACES[0] }, { PLACES[1] }>(&context, generator, write)
+        } else {
+            prepare::<{ LONG_PLACES[0] }, { LONG_PLACES[1] }>(&context, generator, write)
+        }
+    })
 }
 
 /// As [`offer`], IPv4 packets for a router.
 #[xdp]
 pub fn offer4(context: XdpContext) -> u32 {
-    offer_frames::<{ routed::LENGTH4 }>(&context, |at, flow| {
-        let fields = routed::Fields4::new(flow);
-        // SAFETY: `offer_frames` has looked at the length.
-        unsafe {
-            write_addresses(at);
-            ((at + routed::TTL4) as *mut u32).write_unaligned(fields.ttl);
-            ((at + routed::ADDRESSES4) as *mut u64).write_unaligned(fields.addresses);
-            ((at + routed::PORT4) as *mut u16).write_unaligned(fields.port_be);
-        }
+    go_on(&context, |generator| {
+        prepare::<{ PLACES[0] }, { PLACES[1] }>(&context, generator, |draw, at, _| {
+            let fields = routed::Fields4::new(&draw.flow);
+            // SAFETY: `prepare` has looked at the length.
+            unsafe {
+                write_addresses(at);
+                ((at + routed::TTL4) as *mut u32).write_unaligned(fields.ttl);
+                ((at + routed::ADDRESSES4) as *mut u64).write_unaligned(fields.addresses);
+                ((at + routed::PORT4) as *mut u16).write_unaligned(fields.port_be);
+            }
+        })
     })
 }
 
 /// As [`offer`], IPv6 packets for a router.
 #[xdp]
 pub fn offer6(context: XdpContext) -> u32 {
-    offer_frames::<{ routed::LENGTH6 }>(&context, |at, flow| {
-        let fields = routed::Fields6::new(flow);
-        // SAFETY: as in `offer4`.
-        unsafe {
-            write_addresses(at);
-            let lengths = (at + routed::LENGTH_AND_HOP_LIMIT6) as *mut u32;
-            lengths.write_unaligned(fields.length_and_hop_limit);
-            ((at + routed::SOURCE6) as *mut u64).write_unaligned(fields.source_end);
-            ((at + routed::DESTINATION6) as *mut u64).write_unaligned(fields.destination[0]);
-            ((at + routed::DESTINATION6 + 8) as *mut u64).write_unaligned(fields.destination[1]);
-            ((at + routed::PORT6) as *mut u16).write_unaligned(fields.port_be);
-        }
+    go_on(&context, |generator| {
+        prepare::<{ PLACES[0] }, { PLACES[1] }>(&context, generator, |draw, at, _| {
+            let fields = routed::Fields6::new(&draw.flow);
+            let [upper, lower] = fields.destination;
+            // SAFETY: as in `offer4`.
+            unsafe {
+                write_addresses(at);
+                let lengths = (at + routed::LENGTH_AND_HOP_LIMIT6) as *mut u32;
+                lengths.write_unaligned(fields.length_and_hop_limit);
+                ((at + routed::SOURCE6) as *mut u64).write_unaligned(fields.source_end);
+                ((at + routed::DESTINATION6) as *mut u64).write_unaligned(upper);
+                ((at + routed::DESTINATION6 + 8) as *mut u64).write_unaligned(lower);
+                ((at + routed::PORT6) as *mut u16).write_unaligned(fields.port_be);
+            }
+        })
     })
-}
-
-/// See [`offer`]; `write` writes what differs between frames, which have `LENGTH` bytes.
-#[inline(always)]
-fn offer_frames<const LENGTH: usize>(
-    context: &XdpContext,
-    write: impl Fn(usize, &flow::Flow),
-) -> u32 {
-    let (start, end) = (context.data(), context.data_end());
-    let Some(generator) = GENERATOR.get_ptr_mut(0) else {
-        return xdp_action::XDP_ABORTED;
-    };
-    if start + PLACES[1] + LENGTH > end {
-        return xdp_action::XDP_ABORTED;
-    }
-    // SAFETY: the map has this entry, and only the one CPU of the benchmark uses it.
-    let flow = unsafe { &mut *generator }.next_flow();
-    // SAFETY: the start is in the packet, whose end was looked at.
-    let second_now = unsafe {
-        // The first bytes of the page are in no frame and in no room for headers.
-        let turn = start as *mut u64;
-        let now = turn.read();
-        turn.write(now ^ 1);
-        now & 1 != 0
-    };
-    if second_now {
-        write(start + PLACES[0], &flow);
-        // SAFETY: the context is this program's.
-        if unsafe { bpf_xdp_adjust_head(context.ctx, PLACES[1] as i32) } != 0 {
-            return xdp_action::XDP_ABORTED;
-        }
-    } else {
-        write(start + PLACES[1], &flow);
-        let behind = (PLACES[1] - PLACES[0]) as i32;
-        // SAFETY: as above.
-        if unsafe { bpf_xdp_adjust_head(context.ctx, PLACES[0] as i32) } != 0
-            || unsafe { bpf_xdp_adjust_tail(context.ctx, -behind) } != 0
-        {
-            return xdp_action::XDP_ABORTED;
-        }
-    }
-    // SAFETY: no destructors here; an empty slot comes back and drops the frame.
-    unsafe { CONTENDER.tail_call(context, 0) };
-    xdp_action::XDP_ABORTED
 }
 
 /// Writes the MAC addresses, which a router has changed since the page was used the last time.
@@ -130,28 +103,68 @@ unsafe fn write_addresses(at: usize) {
     }
 }
 
-/// Writes what differs between frames of hosts.
+/// Goes on with the program under test if a frame could be prepared.
 #[inline(always)]
-fn write(at: usize, flow: &flow::Flow) {
-    let fields = flow.fields();
-    // SAFETY: `offer_frames` has looked at the length.
-    unsafe {
-        ((at + offset::START) as *mut u64).write_unaligned(fields.start);
-        ((at + offset::SOURCE_END) as *mut u32).write_unaligned(fields.source_end);
-        ((at + offset::CHECKSUM) as *mut u16).write_unaligned(fields.checksum);
-        ((at + offset::ADDRESSES) as *mut u32).write_unaligned(fields.addresses[0]);
-        ((at + offset::ADDRESSES + 4) as *mut u32).write_unaligned(fields.addresses[1]);
-        ((at + offset::PORT) as *mut u16).write_unaligned(fields.port_be);
+fn go_on(context: &XdpContext, prepare: impl FnOnce(&mut Generator) -> Option<()>) -> u32 {
+    let Some(generator) = GENERATOR.get_ptr_mut(0) else {
+        return xdp_action::XDP_ABORTED;
+    };
+    // SAFETY: the map has this entry, and only one CPU uses it.
+    if prepare(unsafe { &mut *generator }).is_some() {
+        // SAFETY: no destructors here; an empty slot comes back and drops the frame.
+        unsafe { CONTENDER.tail_call(context, 0) };
     }
+    xdp_action::XDP_ABORTED
 }
 
-/// Baseline: sends the frame to the uplink as it is.
+/// Frames stand at `FIRST` and `SECOND`; `write` writes what differs between them.
+#[inline(always)]
+fn prepare<const FIRST: usize, const SECOND: usize>(
+    context: &XdpContext,
+    generator: &mut Generator,
+    write: impl Fn(&Draw, usize, u32),
+) -> Option<()> {
+    let (start, end) = (context.data(), context.data_end());
+    if start + SECOND + OUTER + HEADERS > end {
+        return None;
+    }
+    let draw = generator.draw();
+    let length = u64::from(draw.length) + u64::from(generator.outer);
+    // The first bytes of the page are in no frame and in no room for headers. Lowest bit: the
+    // second frame's turn has come; then 16 bits for the length of either.
+    // SAFETY: all offsets are below what was compared with the end.
+    let state = unsafe { (start as *const u64).read() };
+    let next = state ^ 1;
+    let (place, now, next) = if state & 1 != 0 {
+        write(&draw, start + FIRST, generator.outer);
+        (SECOND, state >> 32, next & !0xffff_0000 | length << 16)
+    } else {
+        write(&draw, start + SECOND, generator.outer);
+        (FIRST, state >> 16, next & !0xffff_0000_0000 | length << 32)
+    };
+    let now = now & 0xffff;
+    // SAFETY: as above.
+    unsafe { (start as *mut u64).write(next) };
+    generator.offered_bytes += now;
+    let behind = (end - start) as i32 - place as i32 - now as i32;
+    // SAFETY: the context is this program's.
+    unsafe {
+        if bpf_xdp_adjust_head(context.ctx, place as i32) != 0
+            || bpf_xdp_adjust_tail(context.ctx, -behind) != 0
+        {
+            return None;
+        }
+    }
+    Some(())
+}
+
+/// Baseline: sends the frame to the port where it is to leave, as it is.
 #[xdp]
 pub fn redirect(_context: XdpContext) -> u32 {
-    UPLINK.redirect(0, 0).unwrap_or(xdp_action::XDP_ABORTED)
+    EGRESS.redirect(0, 0).unwrap_or(xdp_action::XDP_ABORTED)
 }
 
-/// Baseline: the kernel's bridge and vxlan device take the frame.
+/// Baseline: the kernel takes the frame.
 #[xdp]
 pub fn kernel(_context: XdpContext) -> u32 {
     xdp_action::XDP_PASS
@@ -163,35 +176,57 @@ pub fn discard(_context: XdpContext) -> u32 {
     xdp_action::XDP_DROP
 }
 
-/// Behind the uplink: counts and drops.
+/// Where frames end: counts and drops.
 #[xdp]
 pub fn sink(context: XdpContext) -> u32 {
-    let _before = count(&context);
+    let _before = count(context.data_end() - context.data());
     xdp_action::XDP_DROP
 }
 
-/// Behind the uplink: keeps, counts and drops.
+/// Where frames end: keeps, counts and drops.
 #[xdp]
 pub fn capture(context: XdpContext) -> u32 {
-    let before = count(&context);
-    if let Some(captured) = CAPTURED.get_ptr_mut(before as u32 % CAPTURES as u32) {
-        // SAFETY: the entry holds CAPTURE bytes, which is more than either length; the helper
-        // refuses to read behind the end of the packet.
-        unsafe {
-            (*captured).length = (context.data_end() - context.data()) as u64;
-            let bytes = (&raw mut (*captured).bytes).cast();
-            for length in [OUTER + LENGTH, routed::LENGTH6, LENGTH] {
-                if bpf_xdp_load_bytes(context.ctx, 0, bytes, length as u32) == 0 {
-                    break;
-                }
-            }
-        }
-    }
+    let length = context.data_end() - context.data();
+    keep(length, |bytes, kept| {
+        // SAFETY: there is room for so many bytes; the helper refuses to read behind the end.
+        unsafe { bpf_xdp_load_bytes(context.ctx, 0, bytes, kept) };
+    });
     xdp_action::XDP_DROP
+}
+
+/// The first thing in the kernel that a packet reaches: counts and drops.
+#[classifier]
+pub fn reached(context: TcContext) -> i32 {
+    let _before = count(context.len() as usize);
+    TC_ACT_SHOT as i32
+}
+
+/// As `reached`, and keeps.
+#[classifier]
+pub fn reached_capture(context: TcContext) -> i32 {
+    keep(context.len() as usize, |bytes, kept| {
+        // SAFETY: as in `capture`.
+        unsafe { bpf_skb_load_bytes(context.skb.skb.cast(), 0, bytes, kept) };
+    });
+    TC_ACT_SHOT as i32
 }
 
 #[inline(always)]
-fn count(context: &XdpContext) -> u64 {
+fn keep(length: usize, load: impl FnOnce(*mut core::ffi::c_void, u32)) {
+    let before = count(length);
+    if let Some(captured) = CAPTURED.get_ptr_mut(before as u32 % CAPTURES as u32) {
+        // What the verifier understands: 1 to CAPTURE.
+        let kept = (length - 1) % CAPTURE + 1;
+        // SAFETY: the entry that was just looked up.
+        unsafe {
+            (*captured).length = length as u64;
+            load((&raw mut (*captured).bytes).cast(), kept as u32);
+        }
+    }
+}
+
+#[inline(always)]
+fn count(length: usize) -> u64 {
     let Some(arrived) = ARRIVED.get_ptr_mut(0) else {
         return 0;
     };
@@ -199,7 +234,7 @@ fn count(context: &XdpContext) -> u64 {
     let arrived = unsafe { &mut *arrived };
     let before = arrived.frames;
     arrived.frames = before + 1;
-    arrived.bytes += (context.data_end() - context.data()) as u64;
+    arrived.bytes += length as u64;
     before
 }
 

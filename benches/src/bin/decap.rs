@@ -1,0 +1,30 @@
+//! How fast does Fabric bring a frame out of a VXLAN tunnel to its host, next to the kernel's
+//! vxlan device and bridge, and next to a redirect that does nothing else?
+//!
+//! One leaf, one core, live VXLAN packets from the generator through the program on the uplink and
+//! the access port to a sink that counts.
+
+use std::process::ExitCode;
+
+use fabric_benches::{
+    contest::When,
+    direction::Direction,
+    overlay::{self, Entry},
+    traffic::Size,
+};
+
+const K: u32 = 1 << 10;
+
+const ENTRIES: [Entry; 7] = [
+    Entry::new("decap-1k-macs", When::Quick, K),
+    Entry::new("decap-64k-macs", When::Quick, 64 * K).kernel(5.0),
+    Entry::new("decap-1m-macs", When::All, 1 << 20),
+    Entry::new("decap-512-vteps", When::Usual, K).vteps(512),
+    Entry::new("decap-512-bytes", When::All, K).size(Size::Fixed(512)),
+    Entry::new("decap-1518-bytes", When::Usual, K).size(Size::Fixed(1_518)),
+    Entry::new("decap-imix", When::Usual, K).size(Size::Imix),
+];
+
+fn main() -> ExitCode {
+    overlay::main(Direction::Decapsulate, &ENTRIES)
+}

@@ -1,0 +1,321 @@
+//! What does a packet pay that Fabric's programs look at and leave to the kernel, next to a port
+//! without any XDP program, and next to one with a program that does nothing else?
+//!
+//! Live frames enter the far end of a port's cable and end in the first hook of the kernel behind
+//! all XDP programs. So the time holds the cable, the program, and the making of a socket buffer,
+//! which is the same for all; what follows in the kernel would only add noise.
+
+use std::{collections::BTreeMap, process::ExitCode};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Parser;
+use comfy_table::Table;
+use fabric_benches::{
+    answer::progress,
+    arena,
+    direction::Direction,
+    environment::{self, Environment},
+    fabric::Fabric,
+    flow::{Flow, LENGTH, SOURCES, destination_mac, source_mac},
+    leaf::{ACCESS_MTU, Leaf, index},
+    processor,
+    race::{BATCH, Contender, End, Race, Way},
+    report,
+    samples::{self, Summary},
+    tool,
+};
+use fabric_common::{reason::Reason, schema::fdb};
+use serde::Serialize;
+
+/// What does a packet pay that is left to the kernel?
+#[derive(Parser)]
+#[command(name = "pass")]
+struct Arguments {
+    /// Only this entry, for instance pass-own-mac.
+    entry: Option<String>,
+    /// Fewer rounds and frames: to see that everything works, not to compare.
+    #[arg(long)]
+    quick: bool,
+    /// Rounds in which every port takes one turn [default: 60, or 8 with --quick].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
+}
+
+/// Why a packet is left to the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Case {
+    /// Everything is, while the bypass is on.
+    Bypass,
+    /// The bridge is to learn the source.
+    UnknownSource,
+    /// The bridge is to flood.
+    UnknownDestination,
+    /// The box is to route or to answer.
+    OwnMac,
+    /// It comes from the fabric and is no VXLAN packet.
+    Underlay,
+}
+
+const ENTRIES: [(&str, Case, Option<Reason>); 5] = [
+    ("pass-bypass", Case::Bypass, Some(Reason::PortInputBypassed)),
+    ("pass-unknown-source", Case::UnknownSource, Some(Reason::SourceCheckUnknown)),
+    ("pass-unknown-destination", Case::UnknownDestination, Some(Reason::BridgeLookupUnknown)),
+    ("pass-own-mac", Case::OwnMac, Some(Reason::BridgeLookupOwnMac)),
+    ("pass-underlay", Case::Underlay, None),
+];
+
+const DESTINATIONS: u32 = 1 << 10;
+/// At most so many nanoseconds more than without any program.
+const BAR_NS: f64 = 10.0;
+
+const FABRIC: &str = "fabric";
+const TRIVIAL: &str = "trivial";
+const NONE: &str = "none";
+
+/// An entry of the report.
+#[derive(Serialize)]
+struct Entry {
+    #[serde(flatten)]
+    entry: report::Entry,
+    /// Baseline → median of the rounds' differences to it, in nanoseconds.
+    tax_ns: BTreeMap<&'static str, f64>,
+    /// Interquartile range of each.
+    tax_spread: BTreeMap<&'static str, f64>,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let wanted: Vec<_> = ENTRIES
+        .iter()
+        .filter(|entry| arguments.entry.as_ref().is_none_or(|name| name == entry.0))
+        .collect();
+    if wanted.is_empty() {
+        bail!("there is no such entry; take one of {}", ENTRIES.map(|e| e.0).join(", "));
+    }
+    let environment = Environment::read(processor::pin()?);
+    for (name, case, reason) in wanted {
+        arena::enter()?;
+        let found = measure(name, *case, *reason, arguments, environment.clone())?;
+        report::write(&report::path(), std::slice::from_ref(&found))?;
+    }
+    println!("written to target/bench/report.json");
+    Ok(())
+}
+
+/// A port, with what is attached to it.
+struct Lane {
+    name: &'static str,
+    race: Race,
+    contender: Contender,
+}
+
+impl Lane {
+    /// From the far end of the cable into the port.
+    fn new(name: &'static str, leaf: &Leaf, far: u32, port: u32, frames: u32) -> Result<Self> {
+        // The generator only borrows the uplink: some XDP program has to be attached there.
+        let way = Way { ingress: leaf.uplink, egress: far, sink: port, end: End::Kernel };
+        let mut race = Race::along(way)?;
+        let program = race.baseline("redirect")?;
+        Ok(Self {
+            name,
+            race,
+            contender: Contender { name: name.into(), program, frames, grows: Some(0) },
+        })
+    }
+}
+
+fn measure(
+    name: &str,
+    case: Case,
+    reason: Option<Reason>,
+    arguments: &Arguments,
+    mut environment: Environment,
+) -> Result<Entry> {
+    println!("{name}: building a leaf");
+    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 8 } else { 60 });
+    let frames = if arguments.quick { 100_000 } else { 250_000 };
+    let plan = Direction::Encapsulate.plan(DESTINATIONS, 64);
+    let leaf = Leaf::build_for(&plan)?;
+    environment.bridge_nf = environment::bridge_nf();
+    let mut fabric = Fabric::start_for(&leaf, &plan)?;
+    arrange(&fabric, case)?;
+    add_ports()?;
+
+    let (far, port) = match case {
+        Case::Underlay => (leaf.sink, leaf.uplink),
+        _ => (leaf.host, leaf.access),
+    };
+    let mut lanes = [
+        Lane::new(FABRIC, &leaf, far, port, frames)?,
+        Lane::new(TRIVIAL, &leaf, index("host2")?, index("access2")?, frames)?,
+        Lane::new(NONE, &leaf, index("host3")?, index("access3")?, frames)?,
+    ];
+    let _trivial = lanes[1].race.attach_baseline("kernel", index("access2")?)?;
+    for lane in &mut lanes {
+        lane.race.turn(&lane.contender, DESTINATIONS)?;
+        compare_bytes(lane)?;
+    }
+    let mut times: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for round in 1..=rounds {
+        fabric.beat()?;
+        for turn in 0..lanes.len() {
+            let turn = (turn + round as usize) % lanes.len();
+            let lane = &mut lanes[turn];
+            let counted = |fabric: &Fabric| reason.map_or(Ok(0), |reason| fabric.counted(reason));
+            let before = counted(&fabric)?;
+            times
+                .entry(lane.name)
+                .or_default()
+                .push(lane.race.turn(&lane.contender, DESTINATIONS)?);
+            let passed = counted(&fabric)? - before;
+            let expected = if lane.name == FABRIC && reason.is_some() { frames } else { 0 };
+            ensure!(
+                passed == u64::from(expected),
+                "{}: Fabric counted {passed} frames as {case:?} instead of {expected}",
+                lane.name
+            );
+        }
+        progress(name, round, rounds);
+    }
+    evaluate(name, case, &times, arguments.quick, environment)
+}
+
+/// Makes the maps say what the case is about.
+fn arrange(fabric: &Fabric, case: Case) -> Result<()> {
+    let destinations = (0..DESTINATIONS).map(destination_mac);
+    match case {
+        Case::Underlay => {}
+        Case::Bypass => {
+            fabric.maps.settings.update(0, |settings| settings.bypass = 1);
+        }
+        Case::UnknownSource => {
+            for source in 0..SOURCES {
+                fabric.set_mac(source_mac(source), None)?;
+            }
+        }
+        Case::UnknownDestination => {
+            for mac in destinations {
+                fabric.set_mac(mac, None)?;
+            }
+        }
+        Case::OwnMac => {
+            for mac in destinations {
+                fabric.set_mac(mac, Some(fdb::target(fdb::KIND_OWN, 0)))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Two more ports like the first, and on all of them what makes veth poll as a network card does,
+/// which without XDP it only does for GRO.
+fn add_ports() -> Result<()> {
+    let queues = "numrxqueues 1 numtxqueues 1";
+    let mut commands = String::new();
+    for number in [2, 3] {
+        commands += &format!(
+            "link add name access{number} mtu {ACCESS_MTU} {queues} type veth \
+                peer name host{number} {queues}\n\
+             link set dev access{number} master bridge0\n\
+             link set dev access{number} up\n\
+             link set dev host{number} up\n"
+        );
+    }
+    tool::batch("ip", &commands)?;
+    for port in ["access0", "uplink0", "access2", "access3"] {
+        tool::output("ethtool", &["-K", port, "gro", "on"])?;
+    }
+    Ok(())
+}
+
+/// What reaches the kernel must be what was offered.
+fn compare_bytes(lane: &mut Lane) -> Result<()> {
+    for number in 0..16 {
+        let flow = Flow { destination: number, source: number, port: 0x8000 | number as u16 };
+        let packets = lane.race.capture(&lane.contender, &flow, DESTINATIONS, 1)?;
+        let packet = packets.first().with_context(|| format!("{}: nothing arrived", lane.name))?;
+        let expected = lane.race.traffic.packet(&lane.race.traffic.first(flow));
+        ensure!(packet.bytes[..LENGTH] == expected, "{} changed {flow:?}", lane.name);
+    }
+    Ok(())
+}
+
+fn evaluate(
+    name: &str,
+    case: Case,
+    times: &BTreeMap<&str, Vec<f64>>,
+    quick: bool,
+    environment: Environment,
+) -> Result<Entry> {
+    let of = |name: &str| times.get(name).context("a port has no times");
+    let ours = of(FABRIC)?;
+    let mut table = Table::new();
+    table.set_header(["port with", "ns/frame", "spread", "fabric's time - its time"]);
+    let (mut tax_ns, mut tax_spread) = (BTreeMap::new(), BTreeMap::new());
+    let (mut ratios, mut ratio_spread) = (BTreeMap::new(), BTreeMap::new());
+    let mut contenders_ns = BTreeMap::new();
+    for name in [FABRIC, TRIVIAL, NONE] {
+        let series = of(name)?;
+        let Summary { median, iqr } = samples::summarize(series).context("no rounds")?;
+        let differences: Vec<_> = ours.iter().zip(series).map(|(a, b)| a - b).collect();
+        let tax = samples::summarize(&differences).context("no rounds")?;
+        let ratio = samples::ratio(ours, series).context("no rounds")?;
+        table.add_row([
+            name.into(),
+            format!("{median:.1}"),
+            format!("{iqr:.1}"),
+            format!("{:.1} (spread {:.1})", tax.median, tax.iqr),
+        ]);
+        contenders_ns.insert(name.into(), median);
+        if name != FABRIC {
+            tax_ns.insert(name, tax.median);
+            tax_spread.insert(name, tax.iqr);
+            ratios.insert(name.into(), ratio.median);
+            ratio_spread.insert(name.into(), ratio.iqr);
+        }
+    }
+    println!("{table}");
+    let tax = tax_ns.get(NONE).copied().context("no difference")?;
+    let meets_bar = tax <= BAR_NS;
+    println!(
+        "{name}: {tax:.1} ns more than without a program; the bar is at most {BAR_NS}: {}",
+        if meets_bar { "met" } else { "NOT met" }
+    );
+    let time = samples::summarize(ours).context("no rounds")?;
+    let settings = [
+        ("case", format!("{case:?}").into()),
+        ("frame_bytes", (LENGTH as u64 + 4).into()),
+        ("destinations", DESTINATIONS.into()),
+        ("ports", "veth with GRO on; counted in the ingress hook of tc (tcx)".into()),
+        ("quick", quick.into()),
+        ("rounds", ours.len().into()),
+        ("batch", BATCH.into()),
+    ]
+    .map(|(name, value): (&str, serde_json::Value)| (name.to_owned(), value))
+    .into();
+    Ok(Entry {
+        entry: report::Entry {
+            name: name.into(),
+            median_ns: time.median,
+            mpps: 1_000.0 / time.median,
+            ratios,
+            spread: time.iqr,
+            ratio_spread,
+            contenders_ns,
+            meets_bar,
+            settings,
+            environment,
+        },
+        tax_ns,
+        tax_spread,
+    })
+}
