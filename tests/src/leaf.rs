@@ -17,8 +17,8 @@ use fabric_common::{
 
 use crate::{
     addresses::{
-        HOST_A, HOST_B, HOST_R, HOST_T, LEAF1_VTEP, LEAF1_VTEP6, LEAF2_VTEP, LEAF2_VTEP6, Mac, SPINE1_MAC, SPINE2_MAC, VLAN,
-        VNI, VXLAN_PORT,
+        HOST_A, HOST_B, HOST_R, HOST_T, LEAF1_VTEP, LEAF1_VTEP6, LEAF2_VTEP, LEAF2_VTEP6, Mac,
+        SPINE1_MAC, SPINE2_MAC, VLAN, VNI, VXLAN_PORT,
     },
     expect::{self, provoked_by},
     model,

@@ -41,11 +41,7 @@ impl Leaf {
     /// # Panics
     /// If anything else happens.
     #[track_caller]
-    pub fn encapsulates_over_ipv6(
-        &mut self,
-        frame: &Frame,
-        change: impl FnOnce(Vxlan6) -> Vxlan6,
-    ) {
+    pub fn encapsulates_over_ipv6(&mut self, frame: &Frame, change: impl FnOnce(Vxlan6) -> Vxlan6) {
         let inner = frame.clone().untagged().bytes();
         let expected = change(self.to_leaf2_over_ipv6(&inner)).around(&inner);
         let uplink = self.uplink_of(&inner);

@@ -6,9 +6,9 @@ use aya::maps::{Map, MapData, MapError, PerCpuArray};
 use fabric_common::{
     schema::{
         bucket_use::ChunkUse, buckets::Chunk, circuits::Circuit, counters::Counter,
-        counters::Traffic, domains::Domain, domains6::Domain6, groups::Group, hosts6::Address6, nexthops::Nexthop,
-        own::Own, ports::Port, settings::Settings, trie::Word, views::View, vlans::PortVlans,
-        vteps::Vtep,
+        counters::Traffic, domains::Domain, domains6::Domain6, groups::Group, hosts6::Address6,
+        nexthops::Nexthop, own::Own, ports::Port, settings::Settings, trie::Word, views::View,
+        vlans::PortVlans, vteps::Vtep,
     },
     table::Bucket,
 };

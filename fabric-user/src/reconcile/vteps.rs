@@ -36,7 +36,8 @@ impl Reconciler {
             if known == Some(target(0, index)) {
                 continue;
             }
-            if known.is_some_and(|known| self.maps.vteps.get(split_target(known).1).peer() == peer) {
+            if known.is_some_and(|known| self.maps.vteps.get(split_target(known).1).peer() == peer)
+            {
                 outcome.full.insert(format!(
                     "the tunnel from {} to {} has the fingerprint of another one in the map peers, \
                      so what arrives by it is left to the kernel",

@@ -14,8 +14,8 @@ use fabric_common::{
     schema::{
         circuits::{Circuit, FLAG_ISOLATED},
         domains::{
-            Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_IPV6, FLAG_OVERLAY_ISOLATED, FLAG_OVERLAY_LEARNING,
-            FLAG_TOS_INHERIT, FLAG_TTL_INHERIT,
+            Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_IPV6, FLAG_OVERLAY_ISOLATED,
+            FLAG_OVERLAY_LEARNING, FLAG_TOS_INHERIT, FLAG_TTL_INHERIT,
         },
         fdb::{self, KIND_LOCAL, KIND_REMOTE},
         peers,
@@ -27,7 +27,9 @@ use fabric_common::{
 pub use flow::{flow_hash, flow_hash_by};
 
 use crate::{
-    packet::{OUTER, OUTER6, Vxlan, Vxlan6, ether_type, fix_ipv4_checksum, internet_checksum, protocol},
+    packet::{
+        OUTER, OUTER6, Vxlan, Vxlan6, ether_type, fix_ipv4_checksum, internet_checksum, protocol,
+    },
     world::{DomainId, Port, VtepId, World},
 };
 

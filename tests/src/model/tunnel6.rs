@@ -51,7 +51,8 @@ pub(super) fn tunnel(world: &World, port: &Port, packet: &[u8]) -> Result<(u32, 
     // Not by fingerprint, but by all addresses that are in the table.
     let vtep = world.maps.peers.table().iter().find(|(_, index, _)| {
         let vtep = world.maps.vteps.get(*index);
-        vtep.is_ipv6() && vtep.local() == std::net::IpAddr::from(destination)
+        vtep.is_ipv6()
+            && vtep.local() == std::net::IpAddr::from(destination)
             && vtep.remote() == std::net::IpAddr::from(source)
     });
     let (_, vtep, _) = vtep.ok_or(Reason::VxlanInputUnknownVtep)?;

@@ -1,9 +1,7 @@
 //! `counters vteps`: inner frames to and from each remote VTEP.
 
 use super::Scene;
-use crate::cli::{
-    sheet::{Column, Sheet},
-};
+use crate::cli::sheet::{Column, Sheet};
 
 const COLUMNS: &[Column] = &[
     Column::text("vtep", "VTEP"),

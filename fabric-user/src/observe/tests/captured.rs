@@ -115,9 +115,8 @@ fn a_vxlan_device_over_ipv6_says_its_checksums_and_flow_label() {
     assert_eq!(device.local, Some(ip("2001:db8::1")));
     assert_eq!(device.label, 0xabcde);
     assert!(device.udp6_zero_checksum_tx && device.udp6_zero_checksum_rx && !device.label_inherit);
-    let device = vxlan(
-        "ip link add vx13 type vxlan id 13 local 2001:db8::1 dstport 4790 flowlabel inherit",
-    );
+    let device =
+        vxlan("ip link add vx13 type vxlan id 13 local 2001:db8::1 dstport 4790 flowlabel inherit");
     assert!(device.label_inherit && device.label == 0);
     assert!(!device.udp6_zero_checksum_tx && !device.udp6_zero_checksum_rx);
 }

@@ -6,8 +6,10 @@ use fabric_common::{
     schema::{fdb::target, peers, vteps::Vtep},
 };
 use fabric_tests::{
-    addresses::{HOST_A, HOST_B, HOST_R, HOST_T, LEAF1_VTEP6, LEAF2_VTEP, LEAF2_VTEP6, LEAF1_VTEP,
-        OTHER_VTEP6, STRANGER, VLAN, VNI},
+    addresses::{
+        HOST_A, HOST_B, HOST_R, HOST_T, LEAF1_VTEP, LEAF1_VTEP6, LEAF2_VTEP, LEAF2_VTEP6,
+        OTHER_VTEP6, STRANGER, VLAN, VNI,
+    },
     leaf::leaf6,
     packet::{Frame, Vxlan, Vxlan6},
 };
@@ -100,10 +102,8 @@ fn whatever_is_no_plain_vxlan_of_a_known_vtep_for_this_one_passes() {
 #[test]
 fn packets_of_the_other_family_pass() {
     leaf6(|leaf| {
-        let outer = Vxlan {
-            destination_mac: leaf.up0.mac,
-            ..Vxlan::new(LEAF2_VTEP, LEAF1_VTEP, VNI)
-        };
+        let outer =
+            Vxlan { destination_mac: leaf.up0.mac, ..Vxlan::new(LEAF2_VTEP, LEAF1_VTEP, VNI) };
         let packet = outer.around(&inner());
         leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputNotLocal);
         let unspecified = Vxlan { destination: [0; 4], source: [0; 4], ..outer };

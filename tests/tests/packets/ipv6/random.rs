@@ -22,10 +22,9 @@ fn every_prefix_of_a_packet_is_treated_as_the_model_says() {
         let packet = leaf.from_leaf2_over_ipv6().around(&Frame::ipv4(&HOST_R, &HOST_B).bytes());
         for flags in [0, FLAG_ZERO_CHECKSUM_TX] {
             leaf.world.change_domain(leaf.domain, |d| d.flags ^= flags);
-            for (port, bytes) in [
-                (&a, frame.bytes()),
-                (&trunk, frame.clone().from(HOST_T.mac).tag(VLAN).bytes()),
-            ] {
+            for (port, bytes) in
+                [(&a, frame.bytes()), (&trunk, frame.clone().from(HOST_T.mac).tag(VLAN).bytes())]
+            {
                 let cut = (SHORTEST..=bytes.len()).map(|l| (port.clone(), bytes[..l].to_vec()));
                 let met = leaf.world.compare(cut);
                 assert!(met.contains_key(&Reason::Encapsulated), "{met:?}");
@@ -40,7 +39,9 @@ fn every_prefix_of_a_packet_is_treated_as_the_model_says() {
             let outer = Vxlan6 { class, ..leaf.from_leaf2_over_ipv6() };
             let cut = (0..inner.len()).map(|length| (up0.clone(), outer.around(&inner[..length])));
             let met = leaf.world.compare(cut.collect::<Vec<_>>());
-            assert!(met.keys().all(|r| matches!(r, Reason::InnerGuardTruncated | Reason::Decapsulated)));
+            assert!(
+                met.keys().all(|r| matches!(r, Reason::InnerGuardTruncated | Reason::Decapsulated))
+            );
         }
     });
 }
