@@ -17,16 +17,5 @@ pub const KIND_UNREACHABLE: u32 = 6;
 /// On the link of a port, to a neighbour that is not resolved: the kernel asks for it.
 pub const KIND_CONNECTED: u32 = 7;
 
-/// Packs kind and index (24 bits).
-#[inline(always)]
-#[must_use]
-pub const fn target(kind: u32, index: u32) -> u32 {
-    kind << 24 | index & 0xff_ffff
-}
-
-/// Kind and index of a target.
-#[inline(always)]
-#[must_use]
-pub const fn split_target(target: u32) -> (u32, u32) {
-    (target >> 24, target & 0xff_ffff)
-}
+/// Packed as the targets of the FDB are.
+pub use super::fdb::{split_target, target};
