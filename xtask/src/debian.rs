@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
+    sync::Once,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -39,14 +40,13 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
         );
     }
     let _quiet = NoDaemons::enforce()?;
-    let install = || {
-        output(
-            apt_get("install")
-                .args(["--yes", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"])
-                .args(packages),
-        )
-    };
-    with_fresh_lists(install).with_context(|| format!("{list} cannot be installed"))?;
+    refresh_lists()?;
+    output(
+        apt_get("install")
+            .args(["--yes", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"])
+            .args(packages),
+    )
+    .with_context(|| format!("{list} cannot be installed"))?;
     Ok(())
 }
 
@@ -68,10 +68,10 @@ pub(crate) fn unpack(packages: &[&str], folder: &Path) -> Result<()> {
     let downloads = folder.join("downloads");
     fs::create_dir_all(&downloads)
         .with_context(|| format!("{} cannot be made", downloads.display()))?;
-    with_fresh_lists(|| output(apt_get("download").args(packages).current_dir(&downloads)))
-        .with_context(|| {
-            format!("{} cannot be downloaded; check the network", packages.join(" "))
-        })?;
+    refresh_lists()?;
+    output(apt_get("download").args(packages).current_dir(&downloads)).with_context(|| {
+        format!("{} cannot be downloaded; check the network", packages.join(" "))
+    })?;
     for entry in fs::read_dir(&downloads)? {
         output(Command::new("dpkg-deb").arg("-x").arg(entry?.path()).arg(folder))?;
     }
@@ -81,12 +81,9 @@ pub(crate) fn unpack(packages: &[&str], folder: &Path) -> Result<()> {
 
 /// The value of one field of the newest version of `package`, if apt knows the package.
 pub(crate) fn field(package: &str, name: &str) -> Result<Option<String>> {
-    let show = |package: &str| output(Command::new("apt-cache").args(["show", package]));
-    if !has_lists() {
-        update()?;
-    }
+    refresh_lists()?;
     // apt-cache fails for a package that it does not know.
-    let Ok(text) = show(package) else {
+    let Ok(text) = output(Command::new("apt-cache").args(["show", package])) else {
         return Ok(None);
     };
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
@@ -129,9 +126,7 @@ fn dependencies(field: &str) -> impl Iterator<Item = &str> {
 
 /// Names of all packages that match the extended regular expression `pattern`.
 pub(crate) fn matching(pattern: &str) -> Result<Vec<String>> {
-    if !has_lists() {
-        update()?;
-    }
+    refresh_lists()?;
     let text = output(Command::new("apt-cache").args(["search", "--names-only", pattern]))?;
     Ok(text
         .lines()
@@ -140,18 +135,18 @@ pub(crate) fn matching(pattern: &str) -> Result<Vec<String>> {
         .collect())
 }
 
-/// Tries `action`, and once more after fetching the package lists when it fails: lists that are
-/// missing or old name files that the server no longer has.
-fn with_fresh_lists(action: impl Fn() -> Result<String>) -> Result<String> {
-    if has_lists()
-        && let Ok(text) = action()
-    {
-        return Ok(text);
-    }
-    match update() {
-        Ok(()) => action(),
-        // Without new lists the first error says more.
-        Err(error) => action().map_err(|first| if has_lists() { first } else { error }),
+/// Fetches the package lists, once for all that is looked up or installed afterwards: old lists lack
+/// packages, and name files that the archive no longer has.
+///
+/// # Errors
+/// If there are no lists and none can be fetched. Old ones serve where new ones cannot be had.
+fn refresh_lists() -> Result<()> {
+    static DONE: Once = Once::new();
+    let mut result = Ok(());
+    DONE.call_once(|| result = update());
+    match has_lists() {
+        true => Ok(()),
+        false => result.and_then(|()| bail!("Debian's package lists are missing")),
     }
 }
 
@@ -163,7 +158,7 @@ fn has_lists() -> bool {
 
 fn update() -> Result<()> {
     if !am_root() {
-        bail!("Debian's package lists are missing or old; run `sudo apt-get update`");
+        bail!("Debian's package lists are missing; run `sudo apt-get update`");
     }
     output(&mut apt_get("update")).context("Debian's package lists cannot be fetched")?;
     Ok(())
