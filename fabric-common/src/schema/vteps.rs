@@ -6,7 +6,7 @@ use super::peers;
 use crate::halves;
 
 /// Number of entries; index 0 is never used.
-pub const MAX: u32 = 4_096;
+pub const MAX: u32 = 16_384;
 
 /// A remote tunnel end point with what is constant in the outer header towards it.
 ///

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!  pinned:    vteps   array, 8-byte values, 10 entries
-//!  expected:  vteps   array, 48-byte values, 4096 entries
+//!  expected:  vteps   array, 48-byte values, 16384 entries
 //! ```
 
 use std::{fs, process::Stdio};
@@ -33,7 +33,7 @@ fn a_pinned_map_of_another_layout_is_refused_with_its_differences() {
     for part in [
         &*path,
         "value size is 8, expected 48",
-        "number of entries is 10, expected 4096",
+        "number of entries is 10, expected 16384",
         "flags is 0, expected 1024",
         "detach --all",
     ] {
