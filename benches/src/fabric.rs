@@ -224,7 +224,9 @@ impl Fabric {
     }
 
     fn add_stations(&self, plan: &Plan, lane: Lane) -> Result<()> {
-        let table = self.maps.fdb.table();
+        let held = self.maps.fdb_table().iter().count();
+        self.maps.fit_fdb(held + plan.stations().count());
+        let table = self.maps.fdb_table();
         for (mac, site, vtep) in plan.stations() {
             let target = match site {
                 Site::Remote => fdb::target(fdb::KIND_REMOTE, lane.vtep(vtep)),
@@ -340,7 +342,7 @@ impl Fabric {
     /// # Errors
     /// If the table has no room.
     pub fn set_mac(&self, mac: [u8; 6], target: Option<u32>) -> Result<()> {
-        let table = self.maps.fdb.table();
+        let table = self.maps.fdb_table();
         let key = fdb::key(1, fdb::mac_number(mac));
         match target {
             Some(target) => ensure!(table.insert(key, target), "the FDB has no room"),

@@ -8,6 +8,11 @@
 //! Every key may stand in one of two buckets. At the half load for which [`buckets_for`] sizes a
 //! table, an insertion practically never fails; when it does, the entry stays with the kernel.
 //!
+//! A table may begin in a part of its array and double while it is read: what is dense stays in the
+//! processor's caches. The daemon copies every entry that a table of twice the size looks for
+//! elsewhere ([`Table::unfold`]), publishes the new size, and takes away what is left behind
+//! ([`Table::settle`]). Each bucket becomes two, so there is room for all in any case.
+//!
 //! Concurrency: a writer changes a slot in the order *key = 0, value, key*, and a reader looks at
 //! the key again after it read the value, so it never pairs one key with the value of another.
 
@@ -131,6 +136,12 @@ mod writer {
             self.buckets.len() as u32 - 1
         }
 
+        /// Whether readers look for `key` in this bucket.
+        fn is_place(&self, key: u64, bucket: usize) -> bool {
+            let (homes, _) = places(key, self.mask());
+            homes.iter().any(|home| *home as usize == bucket)
+        }
+
         fn find(&self, key: u64) -> Option<&'a SharedSlot> {
             let (homes, _) = places(key, self.mask());
             homes
@@ -207,6 +218,40 @@ mod writer {
             slot.is_some()
         }
 
+        /// Puts into the upper half of this table what of the lower half belongs there, for readers to
+        /// whom the lower half is still all there is. They notice nothing: nobody looks at the upper
+        /// half yet, and nothing leaves the lower one.
+        pub fn unfold(&self) {
+            let (lower, upper) = self.buckets.split_at(self.buckets.len() / 2);
+            for (number, (old, new)) in lower.iter().zip(upper).enumerate() {
+                for (old, new) in old.iter().zip(new) {
+                    let key = old.key.load(Ordering::Acquire);
+                    // The larger table has this bucket's other half in the same place of the upper
+                    // half, so a copy is all that is needed.
+                    if key != 0 && !self.is_place(key, number) {
+                        let shown = old.shown.load(Ordering::Acquire);
+                        self.fill(new, key, old.target.load(Ordering::Acquire), shown);
+                    } else if new.key.load(Ordering::Acquire) != 0 {
+                        // Of a daemon that ended before it was done.
+                        self.clear(new);
+                    }
+                }
+            }
+        }
+
+        /// Takes away entries that readers do not look for where they are: what [`Self::unfold`] has
+        /// copied, when all readers know the new size.
+        pub fn settle(&self) {
+            for (number, bucket) in self.buckets.iter().enumerate() {
+                for slot in bucket {
+                    let key = slot.key.load(Ordering::Acquire);
+                    if key != 0 && !self.is_place(key, number) {
+                        self.clear(slot);
+                    }
+                }
+            }
+        }
+
         /// All entries as (key, target, shown), in no order.
         pub fn iter(&self) -> impl Iterator<Item = (u64, u32, u32)> + 'a {
             self.buckets.iter().flatten().filter_map(|slot| {
@@ -267,6 +312,59 @@ mod tests {
         }
         let first = (0..65_536).filter(|i| stands_first(key(*i))).count();
         assert!(first > 65_536 * 8 / 10, "{first} of 65536");
+    }
+
+    /// The table of the first `buckets` of some memory.
+    fn part(memory: &[SharedBucket], buckets: usize) -> Table<'_> {
+        Table::new(&memory[..buckets])
+    }
+
+    #[test]
+    fn a_table_that_doubles_keeps_every_entry_and_is_complete_at_every_step() {
+        let memory = memory(4_096);
+        let mut buckets = 1;
+        let holds = |table: Table<'_>, entries: u32| {
+            (0..entries).all(|i| table.get(key(i)) == Some(i))
+        };
+        for entries in 1..=4_096_u32 {
+            if !part(&memory, buckets).insert(key(entries - 1), entries - 1) {
+                let (small, large) = (part(&memory, buckets), part(&memory, 2 * buckets));
+                large.unfold();
+                assert!(holds(small, entries - 1), "the readers of {buckets} buckets miss some");
+                assert!(holds(large, entries - 1), "{buckets} buckets and as many again");
+                large.settle();
+                buckets *= 2;
+                assert!(large.insert(key(entries - 1), entries - 1));
+            }
+            if entries.is_power_of_two() {
+                let table = part(&memory, buckets);
+                assert!(holds(table, entries));
+                assert_eq!(table.iter().count(), entries as usize, "none is there twice");
+            }
+        }
+        assert!(buckets > 512, "it has doubled often: {buckets}");
+    }
+
+    #[test]
+    fn what_an_interrupted_doubling_left_does_not_come_back() {
+        let memory = memory(1_000);
+        let (small, large) = (part(&memory, 64), part(&memory, 128));
+        for i in 0..150 {
+            assert!(small.insert(key(i), i));
+        }
+        large.unfold();
+        // The new size was never published; the old table goes on.
+        for i in 0..100 {
+            assert!(small.remove(key(i)));
+        }
+        assert!(small.insert(key(120), 7));
+        large.unfold();
+        large.settle();
+        for i in 0..150 {
+            let expected = (i >= 100).then_some(if i == 120 { 7 } else { i });
+            assert_eq!(large.get(key(i)), expected);
+        }
+        assert_eq!(large.iter().count(), 50);
     }
 
     #[test]

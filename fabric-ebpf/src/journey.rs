@@ -111,6 +111,8 @@ static NO_SETTINGS: Settings = Settings {
     hz: 0,
     hash_flags: 0,
     vxlan_ports_be: [0; 4],
+    fdb_mask: 0,
+    reserved: 0,
 };
 
 impl Journey {

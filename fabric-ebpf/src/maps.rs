@@ -70,33 +70,23 @@ pub static DOMAIN_TRAFFIC: PerCpuArray<Traffic, { domains::MAX as usize }> = Per
 #[btf_map(name = "vtep_traffic")]
 pub static VTEP_TRAFFIC: PerCpuArray<Traffic, { vteps::MAX as usize }> = PerCpuArray::new();
 
-/// Number of buckets of the FDB minus one; the loader sets it to the size of the map.
-#[unsafe(no_mangle)]
-static FDB_MASK: u32 = fdb::BUCKETS - 1;
-/// The same for the IPv4 hosts.
+/// Number of buckets of the table of IPv4 hosts minus one; the loader sets it to the size of the map.
 #[unsafe(no_mangle)]
 static HOSTS_MASK: u32 = hosts::BUCKETS - 1;
 /// The same for the IPv6 hosts.
 #[unsafe(no_mangle)]
 static HOSTS6_MASK: u32 = hosts6::BUCKETS - 1;
 
-/// The FDB's mask, a constant to the verifier.
-#[inline(always)]
-pub fn fdb_mask() -> u32 {
-    // SAFETY: a plain read of a constant that the loader may have overridden.
-    unsafe { core::ptr::read_volatile(&raw const FDB_MASK) }
-}
-
-/// As [`fdb_mask`] for the IPv4 hosts.
+/// The mask of the IPv4 hosts, a constant to the verifier.
 #[inline(always)]
 pub fn hosts_mask() -> u32 {
-    // SAFETY: as in `fdb_mask`.
+    // SAFETY: a plain read of a constant that the loader may have overridden.
     unsafe { core::ptr::read_volatile(&raw const HOSTS_MASK) }
 }
 
-/// As [`fdb_mask`] for the IPv6 hosts.
+/// As [`hosts_mask`] for the IPv6 hosts.
 #[inline(always)]
 pub fn hosts6_mask() -> u32 {
-    // SAFETY: as in `fdb_mask`.
+    // SAFETY: as in `hosts_mask`.
     unsafe { core::ptr::read_volatile(&raw const HOSTS6_MASK) }
 }

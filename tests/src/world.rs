@@ -86,9 +86,9 @@ pub struct VtepId(pub u32);
 
 /// The seed of the flow hash in the tests.
 pub const SEED: u32 = 0x5eed_f00d;
-/// Buckets of the FDB: not the default, so that the size that the loader sets is tested as well.
+/// Buckets of the FDB, all of which are in use.
 const FDB_BUCKETS: u32 = 1024;
-/// Of the tables of hosts the same goes.
+/// Not the defaults, so that the sizes that the loader sets are tested as well.
 const SIZES: Sizes = Sizes {
     fdb: FDB_BUCKETS,
     hosts: 256,
@@ -139,6 +139,7 @@ impl World {
             timeout_jiffies: TIMEOUT_JIFFIES,
             seed: SEED,
             vxlan_ports_be: [crate::addresses::VXLAN_PORT.to_be(), 8472_u16.to_be(), 0, 0],
+            fdb_mask: FDB_BUCKETS - 1,
             ..Settings::default()
         };
         maps.settings.set(0, &settings);
@@ -399,12 +400,12 @@ impl World {
 
     fn enter_mac(&mut self, domain: DomainId, mac: Mac, target: u32) {
         let key = fdb::key(domain.0, fdb::mac_number(mac));
-        assert!(self.maps.fdb.table().insert(key, target), "the FDB is full");
+        assert!(self.maps.fdb_table().insert(key, target), "the FDB is full");
     }
 
     /// Forgets a MAC address.
     pub fn forget(&mut self, domain: DomainId, mac: Mac) {
-        self.maps.fdb.table().remove(fdb::key(domain.0, fdb::mac_number(mac)));
+        self.maps.fdb_table().remove(fdb::key(domain.0, fdb::mac_number(mac)));
     }
 
     /// Lets a port route by a view, in the families of these `FLAG_ROUTE` flags.

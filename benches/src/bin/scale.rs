@@ -310,7 +310,7 @@ impl<'a> Scale<'a> {
             self.locate(number, vtep)?;
             let begin = Instant::now();
             self.neighbours.send()?;
-            while maps.fdb.table().get(key) != Some(target) {
+            while maps.fdb_table().get(key) != Some(target) {
                 ensure!(begin.elapsed() < PATIENCE, "MAC {number} does not move in the maps");
                 std::hint::spin_loop();
             }
@@ -329,7 +329,7 @@ impl<'a> Scale<'a> {
         let mut number = 0;
         // Every one has to be there; what was right once stays right.
         while number < self.entry.macs {
-            if maps.fdb.table().get(expected.key(self, number)) == expected.now(self, number).ok() {
+            if maps.fdb_table().get(expected.key(self, number)) == expected.now(self, number).ok() {
                 number += 1;
             } else {
                 ensure!(Instant::now() < deadline, "MAC {number} does not arrive in the maps");
@@ -343,7 +343,7 @@ impl<'a> Scale<'a> {
     fn check(&self, maps: &Maps, when: &str) -> Result<()> {
         let expected = Expected::read(self, maps)?;
         for number in 0..self.entry.macs {
-            let found = maps.fdb.table().get(expected.key(self, number));
+            let found = maps.fdb_table().get(expected.key(self, number));
             let wanted = expected.now(self, number)?;
             ensure!(
                 found == Some(wanted),
@@ -351,7 +351,7 @@ impl<'a> Scale<'a> {
             );
         }
         let remote = |target| fdb::split_target(target).0 == fdb::KIND_REMOTE;
-        let held = maps.fdb.table().iter().filter(|(_, target, _)| remote(*target)).count();
+        let held = maps.fdb_table().iter().filter(|(_, target, _)| remote(*target)).count();
         ensure!(
             held == self.entry.macs as usize,
             "{when} the maps hold {held} remote MACs instead of {}",

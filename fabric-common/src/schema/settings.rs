@@ -31,9 +31,13 @@ pub struct Settings {
     pub hash_flags: u32,
     /// UDP destination ports of the vxlan devices, 0 where there are fewer than four.
     pub vxlan_ports_be: [u16; 4],
+    /// Number of buckets of `fdb` that are in use, less one: a power of two less one.
+    pub fdb_mask: u32,
+    /// Always 0.
+    pub reserved: u32,
 }
 
-super::map_value!(Settings, 40);
+super::map_value!(Settings, 48);
 
 impl Settings {
     /// Whether a vxlan device of this box receives on this UDP port (network byte order).

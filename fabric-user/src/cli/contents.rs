@@ -80,7 +80,7 @@ impl Contents {
             circuits: maps.circuits.iter().filter(|(_, c)| c.port != 0).collect(),
             domains6: maps.domains6.iter().filter(|(_, d)| d.local != [0; 2]).collect(),
             domains: maps.domains.iter().filter(|(_, d)| d.flags & FLAG_IN_USE != 0).collect(),
-            fdb: maps.fdb.table().iter().map(fdb_entry).collect(),
+            fdb: maps.fdb_table().iter().map(fdb_entry).collect(),
             vteps: maps.vteps.iter().filter(|(_, v)| v.in_use()).collect(),
             peers: maps.peers.table().iter().map(peer).collect(),
             vnis: maps.vnis.table().iter().map(vni).collect(),

@@ -157,9 +157,19 @@ impl MappedArray<Bucket> {
     /// The array as the hash table that it holds.
     #[must_use]
     pub fn table(&self) -> Table<'_> {
+        self.first_buckets(self.entries)
+    }
+
+    /// The hash table in the first `buckets` elements, a power of two.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    #[must_use]
+    pub fn first_buckets(&self, buckets: u32) -> Table<'_> {
+        assert!(buckets <= self.entries, "{buckets} of {} buckets", self.entries);
         // SAFETY: `SharedBucket` has the layout of `Bucket`, made of atomics.
         let table = Table::new(unsafe {
-            slice::from_raw_parts(self.start.as_ptr().cast::<SharedBucket>(), self.entries as usize)
+            slice::from_raw_parts(self.start.as_ptr().cast::<SharedBucket>(), buckets as usize)
         });
         table.counted(&self.stores)
     }

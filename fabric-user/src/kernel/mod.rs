@@ -1,6 +1,7 @@
 //! What Fabric owns in the kernel: programs, links, maps and their pins.
 
 pub mod detach;
+pub mod fdb;
 pub mod heartbeat;
 pub mod interface;
 pub mod links;

@@ -82,7 +82,6 @@ impl Programs {
         instance.create()?;
         let mut loader = EbpfLoader::new();
         let masks = [
-            ("FDB_MASK", sizes.fdb - 1),
             ("HOSTS_MASK", sizes.hosts - 1),
             ("HOSTS6_MASK", sizes.hosts6 - 1),
         ];

@@ -32,7 +32,9 @@ impl Reconciler {
                 wanted.insert(key, target);
             }
         }
-        let table = self.maps.fdb.table();
+        self.maps.fit_fdb(wanted.len());
+        self.macs = wanted.len();
+        let table = self.maps.fdb_table();
         let mut stale = Vec::new();
         for (key, target, _) in table.iter() {
             match wanted.get(&key) {
@@ -60,20 +62,31 @@ impl Reconciler {
             let Some(domain) = self.domains.get(&mac.domain) else {
                 continue;
             };
-            let table = self.maps.fdb.table();
+            let table = self.maps.fdb_table();
             let changed = match place.as_ref().and_then(|place| self.entry(&mac, place)) {
-                None => table.remove(key(domain as u16, mac_number(mac.mac.0))),
-                Some((key, target)) if table.get(key) == Some(target) => false,
-                Some((key, target)) => {
-                    let stored = table.insert(key, target);
-                    if !stored {
-                        self.fdb_full(outcome);
-                    }
-                    stored
+                None => {
+                    let removed = table.remove(key(domain as u16, mac_number(mac.mac.0)));
+                    self.macs -= usize::from(removed);
+                    removed
                 }
+                Some((key, target)) => match table.get(key) {
+                    Some(old) if old == target => false,
+                    Some(_) => table.insert(key, target),
+                    None => self.add_mac(key, target, outcome),
+                },
             };
             outcome.changes += usize::from(changed);
         }
+    }
+
+    fn add_mac(&mut self, key: u64, target: u32, outcome: &mut Outcome) -> bool {
+        self.maps.fit_fdb(self.macs + 1);
+        let stored = self.maps.fdb_table().insert(key, target);
+        self.macs += usize::from(stored);
+        if !stored {
+            self.fdb_full(outcome);
+        }
+        stored
     }
 
     fn fdb_full(&self, outcome: &mut Outcome) {

@@ -129,6 +129,8 @@ pub struct Reconciler {
     tables: BTreeMap<u16, Tables>,
     tries: Tries,
     hosts: Hosts,
+    /// MAC addresses for which there is room in the part of `fdb` that is in use.
+    macs: usize,
     /// The present round looks at what has not changed, too.
     audit: bool,
 }
@@ -161,6 +163,7 @@ impl Reconciler {
             tables: BTreeMap::new(),
             tries: Recovery::new(&maps.trie).finish(),
             hosts: Hosts::new(maps.addresses6.len()),
+            macs: maps.recover_fdb(),
             audit: true,
             instance,
             programs,

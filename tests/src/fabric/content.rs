@@ -103,7 +103,7 @@ impl Content {
     }
 
     fn macs(&self, facts: &mut BTreeSet<String>) {
-        for (key, target, _) in self.maps.fdb.table().iter() {
+        for (key, target, _) in self.maps.fdb_table().iter() {
             let (domain, mac) = split_key(key);
             let bridge = self.name(self.maps.domains.get(domain.into()).bridge);
             let place = match split_target(target) {

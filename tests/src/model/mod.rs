@@ -122,7 +122,7 @@ impl<'a> Parsed<'a> {
 
 fn lookup(world: &World, domain: u16, mac: [u8; 6]) -> Option<(u32, u32)> {
     let key = fdb::key(domain, fdb::mac_number(mac));
-    world.maps.fdb.table().get(key).map(fdb::split_target)
+    world.maps.fdb_table().get(key).map(fdb::split_target)
 }
 
 fn from_host(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Reason> {

@@ -38,7 +38,7 @@ fn macs_that_find_no_room_are_left_to_the_kernel_and_reported() {
         let problems = fabric.state("leaf01").problems;
         problems.iter().any(|p| p.contains("the map fdb is full") && p.contains("fdb_entries"))
     });
-    let used = fabric.maps("leaf01").fdb.table().iter().count();
+    let used = fabric.maps("leaf01").fdb_table().iter().count();
     assert!((SLOTS / 2..=SLOTS).contains(&used), "{used} of {SLOTS} slots are used");
     for difference in differences(&fabric, "leaf01") {
         assert!(difference.contains("the maps lack:"), "{difference}");

@@ -280,7 +280,7 @@ pub fn bridged(
     destination: Mac,
     payload: &Payload,
 ) -> Bridged {
-    let target = maps.fdb.table().get(fdb::key(domain, fdb::mac_number(destination.0)));
+    let target = maps.fdb_table().get(fdb::key(domain, fdb::mac_number(destination.0)));
     let mut bridged =
         Bridged { target, source_port: None, selection: None, reason: Reason::BridgeLookupUnknown };
     let Some((kind, index)) = target.map(fdb::split_target) else { return bridged };

@@ -33,7 +33,7 @@ pub(super) fn sheet(view: &View) -> Sheet {
     let ports: Vec<u16> = ports.into_iter().filter(|port| *port != 0).collect();
     let listed: Vec<String> = ports.iter().map(u16::to_string).collect();
     let bypass = settings.bypass != 0;
-    let rows: [(&str, Cell, &str); 7] = [
+    let rows: [(&str, Cell, &str); 8] = [
         ("deadline", deadline, "without a heartbeat until then, the kernel carries all traffic"),
         (
             "bypass",
@@ -52,6 +52,11 @@ pub(super) fn sheet(view: &View) -> Sheet {
         ),
         ("flow_hash", hash(settings.hash_flags), "what the flow hash takes into account"),
         ("hz", settings.hz.into(), "the kernel's timer frequency: jiffies per second"),
+        (
+            "fdb_buckets",
+            settings.fdb_mask.saturating_add(1).into(),
+            "part of the map fdb that is in use; doubles when it is three quarters full",
+        ),
         (
             "vxlan_ports",
             Cell::new(if listed.is_empty() { "-".into() } else { listed.join(", ") }, json!(ports)),
