@@ -257,7 +257,7 @@ impl<'a> Scale<'a> {
 
     fn place(&self, number: u32) -> Place {
         let vxlan = self.tunnels[number as usize % self.tunnels.len()];
-        Place::Vtep { vxlan, address: vtep_address(self.behind[number as usize]) }
+        Place::Vtep { vxlan, address: vtep_address(self.behind[number as usize]).into() }
     }
 
     /// Moves every MAC address to the next VTEP, again and again.
