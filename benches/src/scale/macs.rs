@@ -44,7 +44,8 @@ pub struct Macs {
 /// How the maps name domains and VTEPs.
 pub struct Names {
     domains: Vec<u16>,
-    vteps: Vec<u32>,
+    /// A VTEP that nothing is behind is not in the maps.
+    vteps: Vec<Option<u32>>,
 }
 
 impl Macs {
@@ -86,8 +87,9 @@ impl Macs {
         fdb::key(domain, fdb::mac_number(destination_mac(number)))
     }
 
-    fn target(&self, names: &Names, number: u32) -> u32 {
-        fdb::target(fdb::KIND_REMOTE, names.vteps[self.behind[number as usize] as usize])
+    fn target(&self, names: &Names, number: u32) -> Option<u32> {
+        let vtep = names.vteps[self.behind[number as usize] as usize]?;
+        Some(fdb::target(fdb::KIND_REMOTE, vtep))
     }
 }
 
@@ -184,13 +186,13 @@ impl Load for Macs {
         let vteps = (0..self.size.vteps).map(|vtep| by_address.get(&be(vtep)).copied());
         Ok(Names {
             domains: domains.collect::<Option<_>>().context("a VNI is not in the maps")?,
-            vteps: vteps.collect::<Option<_>>().context("a VTEP is not in the maps")?,
+            vteps: vteps.collect(),
         })
     }
 
     fn is_in(&self, maps: &Maps, names: &Names, number: u32) -> bool {
         let found = maps.fdb.table().get(self.key(names, number));
-        found == Some(self.target(names, number))
+        found.is_some() && found == self.target(names, number)
     }
 
     fn is_out(&self, maps: &Maps, names: &Names, number: u32) -> bool {
@@ -203,8 +205,8 @@ impl Load for Macs {
             let found = maps.fdb.table().get(self.key(&names, number));
             let wanted = self.target(&names, number);
             ensure!(
-                found == Some(wanted),
-                "{when} the maps have MAC {number} at {found:x?} instead of {wanted:x}"
+                found.is_some() && found == wanted,
+                "{when} the maps have MAC {number} at {found:x?} instead of {wanted:x?}"
             );
         }
         let remote = |target| fdb::split_target(target).0 == fdb::KIND_REMOTE;

@@ -194,7 +194,8 @@ pub fn measure<L: Load>(
     note(&format!("kernel learns {objects}, ms"), ms(begin.elapsed()));
     let begin = Instant::now();
     let held = load.held()?;
-    note("the kernel's dump alone, ms", ms(begin.elapsed()));
+    let dump = ms(begin.elapsed());
+    note("the kernel's dump alone, ms", dump);
     ensure!(held >= load.count() as usize, "the kernel has {held} {objects}");
 
     let (mut loads, mut syncs) = (Vec::new(), Vec::new());
@@ -209,7 +210,9 @@ pub fn measure<L: Load>(
     }
     let daemon = daemon.context("no start")?;
     note("start to programs and maps, ms", median(&loads)?);
-    note("kernel dump to forwarding, ms", median(&syncs)?);
+    let sync = median(&syncs)?;
+    note("kernel dump to forwarding, ms", sync);
+    note("kernel dump to forwarding without the kernel's dump, ms", sync - dump);
     let maps = daemon.maps()?;
     load.check_forwarding(&maps)?;
     let memory = daemon.memory()?;
