@@ -36,7 +36,7 @@ struct Arguments {
     /// Fewer rounds: to see that everything works, not to compare.
     #[arg(long)]
     quick: bool,
-    /// Rounds in which every lane is timed alone and in company [default: 20, or 3 with --quick].
+    /// Rounds in which every lane is timed alone and in company [default: 20, or 2 with --quick].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: Option<u32>,
 }
@@ -44,7 +44,7 @@ struct Arguments {
 const NAME: &str = "two-cores-encap";
 const DESTINATIONS: u32 = 1 << 10;
 const FRAMES: u32 = 500_000;
-const QUICK_FRAMES: u32 = 200_000;
+const QUICK_FRAMES: u32 = 100_000;
 /// The lane that is not timed sends so many times as many frames; more if that was not enough, as
 /// before and after its frames a turn takes a while.
 const COMPANY: [u32; 4] = [6, 12, 24, 48];
@@ -134,7 +134,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         Lane::new(other, frames, &second, &mut fabric)?,
     ];
 
-    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 3 } else { 20 });
+    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 2 } else { 20 });
     let mut times: BTreeMap<&str, [Vec<f64>; 4]> = BTreeMap::new();
     for round in 0..=rounds {
         fabric.beat()?;
