@@ -44,7 +44,7 @@ struct Arguments {
 const NAME: &str = "two-cores-encap";
 const DESTINATIONS: u32 = 1 << 10;
 const FRAMES: u32 = 500_000;
-const QUICK_FRAMES: u32 = 100_000;
+const QUICK_FRAMES: u32 = 200_000;
 /// The lane that is not timed sends so many times as many frames; more if that was not enough, as
 /// before and after its frames a turn takes a while.
 const COMPANY: [u32; 4] = [6, 12, 24, 48];
