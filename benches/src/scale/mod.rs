@@ -225,9 +225,8 @@ pub fn measure<L: Load>(
         let value = samples::quantile(&latencies, share).context("no changes")?;
         note(&format!("{change}, request to map, {figure}, us"), value);
     }
-    let churns: [(&str, fn(&mut L, Duration) -> Result<u64>); 2] =
-        [(changes, change_all), ("withdrawals and advertisements", renew_all)];
-    for (figure, churn) in churns {
+    let churns: [Churn<L>; 2] = [change_all, renew_all];
+    for (figure, churn) in [changes, "withdrawals and advertisements"].into_iter().zip(churns) {
         let before = daemon.processor_time()?;
         let begin = Instant::now();
         let count = churn(load, effort.churn)? as f64;
@@ -265,6 +264,9 @@ pub fn measure<L: Load>(
     note(&format!("{changes} without a daemon, {objects}/s"), rate);
     Ok(evaluate(load, figures, effort, environment))
 }
+
+/// Makes changes for so long, and returns how many.
+type Churn<L> = fn(&mut L, Duration) -> Result<u64>;
 
 /// Lets every object lead elsewhere, again and again.
 fn change_all<L: Load>(load: &mut L, time: Duration) -> Result<u64> {
