@@ -37,7 +37,7 @@ pub struct Arguments {
     /// Fewer entries, rounds and frames: to see that everything works, not to compare.
     #[arg(long)]
     pub quick: bool,
-    /// Rounds in which every contender takes one turn [default: 40, or 6 with --quick].
+    /// Rounds in which every contender takes one turn [default: 40, or 4 with --quick].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: Option<u32>,
     /// An object of another build of fabric-ebpf with the same maps, as one more contender.
@@ -74,7 +74,7 @@ impl Effort {
     #[must_use]
     pub fn of(arguments: &Arguments) -> Self {
         let usual = if arguments.quick {
-            Self { rounds: 6, frames: 250_000, kernel_frames: 50_000, compared: 12 }
+            Self { rounds: 4, frames: 125_000, kernel_frames: 25_000, compared: 6 }
         } else {
             // Some 50 to 300 ms for each turn.
             Self { rounds: 40, frames: 500_000, kernel_frames: 125_000, compared: 64 }

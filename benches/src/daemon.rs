@@ -32,6 +32,15 @@ pub struct Daemon {
     pub ready: Duration,
 }
 
+/// What a daemon needs room for, beyond what it has room for by default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Room {
+    /// MAC addresses.
+    pub macs: u32,
+    /// Prefixes.
+    pub prefixes: u32,
+}
+
 /// What a daemon holds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Memory {
@@ -49,6 +58,15 @@ impl Daemon {
     /// # Errors
     /// If it does not start, or is not in sync within five minutes.
     pub fn start(program: &Path, macs: u32) -> Result<Self> {
+        Self::start_for(program, Room { macs, ..Room::default() })
+    }
+
+    /// Starts the `program` and waits until it is in sync.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_for(program: &Path, room: Room) -> Result<Self> {
+        let Room { macs, prefixes } = room;
         let folder = std::env::temp_dir().join(format!("fabric-bench-{}", std::process::id()));
         let _left = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder)
@@ -57,8 +75,10 @@ impl Daemon {
         // No audit while time runs; it would only repeat what the start does.
         let text = format!(
             "instance = {INSTANCE:?}\nrun_folder = {folder:?}\ndetach_on_exit = true\n\
-             audit_interval_s = 86400\nheartbeat_timeout_ms = 60000\nfdb_entries = {}\n",
-            (macs + macs / 16).max(131_072)
+             audit_interval_s = 86400\nheartbeat_timeout_ms = 60000\n\
+             fdb_entries = {}\nprefix_entries = {}\n",
+            (macs + macs / 16).max(131_072),
+            prefixes.max(131_072)
         );
         fs::write(&settings, text)
             .with_context(|| format!("cannot write {}", settings.display()))?;

@@ -5,10 +5,11 @@ use fabric_common::reason::Reason;
 use fabric_user::kernel::programs::{ACCESS, UPLINK};
 
 use crate::{
-    flow::{Captured, OUTER},
+    flow::Captured,
     leaf::{Leaf, Plan, Site},
     outer,
     race::{End, Way},
+    underlay::Underlay,
 };
 
 /// Where frames come from and go to.
@@ -23,7 +24,8 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// Who is where when frames go to `destinations` stations and there are `vteps` VTEPs.
+    /// Who is where when frames go to `destinations` stations and there are `vteps` VTEPs, over
+    /// IPv4.
     #[must_use]
     pub const fn plan(self, destinations: u32, vteps: u32) -> Plan {
         let (destinations_at, sources_at) = match self {
@@ -31,7 +33,7 @@ impl Direction {
             Self::Decapsulate => (Site::Access, Site::Remote),
             Self::Bridge => (Site::OtherAccess, Site::Access),
         };
-        Plan { destinations, destinations_at, sources_at, vteps }
+        Plan { destinations, destinations_at, sources_at, vteps, underlay: Underlay::Ipv4 }
     }
 
     /// The ports.
@@ -66,10 +68,11 @@ impl Direction {
 
     /// How many bytes longer a frame leaves than it came.
     #[must_use]
-    pub const fn grows(self) -> i64 {
+    pub const fn grows(self, underlay: Underlay) -> i64 {
+        let outer = underlay.outer() as i64;
         match self {
-            Self::Encapsulate => OUTER as i64,
-            Self::Decapsulate => -(OUTER as i64),
+            Self::Encapsulate => outer,
+            Self::Decapsulate => -outer,
             Self::Bridge => 0,
         }
     }
@@ -79,12 +82,12 @@ impl Direction {
     pub const fn kernel_path(self) -> &'static str {
         match self {
             Self::Encapsulate => {
-                "bridge with learning on the access port; vxlan device with nolearning and \
-                 noudpcsum; static FDB, neighbours and routes; IPv6 and multicast snooping off"
+                "bridge with learning on the access port; vxlan device with nolearning; static FDB, \
+                 neighbours and routes; IPv6 off but in the underlay, multicast snooping off"
             }
             Self::Decapsulate => {
                 "IP input and UDP tunnel; vxlan device with nolearning, as bridge port without \
-                 learning; static FDB; IPv6 and multicast snooping off"
+                 learning; static FDB; IPv6 off but in the underlay, multicast snooping off"
             }
             Self::Bridge => {
                 "bridge with learning on the access port; static FDB; IPv6 and multicast snooping \
@@ -97,11 +100,17 @@ impl Direction {
     ///
     /// # Errors
     /// With the first difference.
-    pub fn compare(self, ours: &Captured, kernels: &Captured, packet: &[u8]) -> Result<()> {
+    pub fn compare(
+        self,
+        underlay: Underlay,
+        ours: &Captured,
+        kernels: &Captured,
+        packet: &[u8],
+    ) -> Result<()> {
         if self == Self::Encapsulate {
-            return outer::compare(ours, kernels, packet);
+            return outer::compare(underlay, ours, kernels, packet);
         }
-        let tunnelled = if self == Self::Decapsulate { OUTER } else { 0 };
+        let tunnelled = if self == Self::Decapsulate { underlay.outer() } else { 0 };
         let frame = packet.get(tunnelled..).context("the packet is too short")?;
         for (who, arrived) in [("Fabric", ours), ("the kernel", kernels)] {
             let bytes = arrived.bytes.get(..arrived.length as usize).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Fabric on the leaf: programs loaded and maps written as fabricd would.
 
-use std::path::Path;
+use std::{net::IpAddr, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
 use aya::{
@@ -8,6 +8,7 @@ use aya::{
     programs::{ProgramFd, Xdp, XdpMode},
 };
 use fabric_common::{
+    halves,
     reason::Reason,
     schema::{
         MAPS,
@@ -15,10 +16,10 @@ use fabric_common::{
         circuits::Circuit,
         counters::reason_index,
         domains::{self, Domain},
+        domains6::Domain6,
         fdb,
         groups::{Choice, Group},
         nexthops::Nexthop,
-        peers,
         ports::{self, Port},
         vnis,
         vteps::Vtep,
@@ -34,9 +35,9 @@ use fabric_user::kernel::{
     sizes::Sizes,
 };
 
-use crate::leaf::{
-    ACCESS_MTU, LOCAL, Leaf, Plan, SPINE_MAC, Site, TTL, UDP_PORT, UPLINK_MAC, UPLINK_MTU, VNI,
-    vtep_address,
+use crate::{
+    leaf::{ACCESS_MTU, Leaf, Plan, SPINE_MAC, Site, TTL, UDP_PORT, UPLINK_MAC, UPLINK_MTU, VNI},
+    underlay::Underlay,
 };
 
 /// What belongs together: an uplink, a domain, its ports; with indexes of its own in all maps.
@@ -44,6 +45,7 @@ use crate::leaf::{
 struct Lane {
     number: u32,
     vteps: u32,
+    underlay: Underlay,
 }
 
 impl Lane {
@@ -141,7 +143,8 @@ impl Fabric {
     /// # Errors
     /// If a table has no room.
     pub fn add_lane(&mut self, leaf: &Leaf, plan: &Plan) -> Result<()> {
-        let lane = Lane { number: self.lanes, vteps: plan.vteps };
+        let Plan { vteps, underlay, .. } = *plan;
+        let lane = Lane { number: self.lanes, vteps, underlay };
         self.lanes += 1;
         self.add_underlay(leaf, lane)?;
         self.add_domain(leaf, lane)?;
@@ -172,7 +175,7 @@ impl Fabric {
                 macs,
                 port: uplink as u16,
                 mtu: UPLINK_MTU,
-                family: 4,
+                family: if lane.underlay.is_ipv6() { 6 } else { 4 },
                 ..Nexthop::default()
             },
         );
@@ -184,14 +187,14 @@ impl Fabric {
         }
         let choice = Choice::Spread { chunk, count: CHUNKS * CHUNK, timed: false };
         maps.groups.set(lane.group(), &Group::new(choice));
-        let be = |address: std::net::Ipv4Addr| u32::from_ne_bytes(address.octets());
-        for vtep in 0..lane.vteps {
-            let remote = be(vtep_address(vtep));
-            maps.vteps.set(lane.vtep(vtep), &Vtep::new(be(LOCAL), remote, lane.group()));
-            let peer = peers::key(be(LOCAL), remote);
+        for number in 0..lane.vteps {
+            let (local, remote) = (lane.underlay.local(), lane.underlay.vtep(number));
+            let vtep = Vtep::between(local, remote, lane.group());
+            let vtep = vtep.context("a tunnel's ends are of two families")?;
+            maps.vteps.set(lane.vtep(number), &vtep);
             ensure!(
-                maps.peers.table().insert(peer, fdb::target(0, lane.vtep(vtep))),
-                "the table of peers has no room for VTEP {vtep} of {}",
+                maps.peers.table().insert(vtep.peer(), fdb::target(0, lane.vtep(number))),
+                "the table of peers has no room for VTEP {number} of {}",
                 lane.vteps
             );
         }
@@ -200,13 +203,25 @@ impl Fabric {
 
     fn add_domain(&self, leaf: &Leaf, lane: Lane) -> Result<()> {
         let domain = lane.domain();
+        let (local_be, flags) = match lane.underlay.local() {
+            IpAddr::V4(local) => (local.to_bits().to_be(), 0),
+            IpAddr::V6(local) => {
+                let domain6 = Domain6 { local: halves::of(local), ..Domain6::default() };
+                self.maps.domains6.set(domain.into(), &domain6);
+                let zero = match lane.underlay.has_checksum() {
+                    true => 0,
+                    false => domains::FLAG_ZERO_CHECKSUM_TX | domains::FLAG_ZERO_CHECKSUM_RX,
+                };
+                (0, domains::FLAG_IPV6 | zero)
+            }
+        };
         self.maps.domains.set(
             domain.into(),
             &Domain {
                 vni: VNI + lane.number,
-                local_be: u32::from_ne_bytes(LOCAL.octets()),
+                local_be,
                 udp_port_be: UDP_PORT.to_be(),
-                flags: domains::FLAG_IN_USE,
+                flags: domains::FLAG_IN_USE | flags,
                 ttl: TTL,
                 max_frame: ACCESS_MTU + 14,
                 // Half of what jiffies can count: no frame is sampled for the kernel while time

@@ -3,8 +3,8 @@
 
 use fabric_common::{checksum, flow_hash};
 
-pub use crate::tunnel::OUTER;
-use crate::tunnel::write_outer;
+pub use crate::tunnel::{OUTER, OUTER6, Outer};
+use crate::tunnel::{write_outer, write_outer6};
 
 /// Bytes of the shortest Ethernet frame, 64 with its checksum.
 pub const LENGTH: usize = 60;
@@ -26,12 +26,12 @@ pub const LENGTHS: usize = 12;
 /// and pay for loads that span two stores, which frames from a wire never cost. In front of each
 /// is room for outer headers; and enough in front of the first that the kernel's own headers leave
 /// the 256 bytes that veth wants before an XDP program, or else it copies the packet.
-pub const PLACES: [usize; 2] = [64, 192];
+pub const PLACES: [usize; 2] = [128, 320];
 /// As [`PLACES`], for frames that are longer than [`SHORT`].
-pub const LONG_PLACES: [usize; 2] = [64, 1_728];
+pub const LONG_PLACES: [usize; 2] = [128, 1_792];
 
-const _: () = assert!(PLACES[0] + OUTER + SHORT <= PLACES[1]);
-const _: () = assert!(LONG_PLACES[0] + OUTER + LONGEST <= LONG_PLACES[1]);
+const _: () = assert!(PLACES[0] + OUTER6 + SHORT <= PLACES[1]);
+const _: () = assert!(LONG_PLACES[0] + OUTER6 + LONGEST <= LONG_PLACES[1]);
 
 /// The generator's state.
 #[repr(C)]
@@ -47,8 +47,8 @@ pub struct Generator {
     pub destination_mask: u32,
     /// Number of VTEPs minus one; VTEPs are a power of two.
     pub vtep_mask: u32,
-    /// Bytes of outer headers: 0 or [`OUTER`].
-    pub outer: u32,
+    /// What stands in front of each frame.
+    pub outer: Outer,
     /// Not 0: the frames stand at [`LONG_PLACES`].
     pub long: u32,
     /// The frames' lengths: the first [`LENGTHS`] of them, each as likely as the others. The rest
@@ -85,19 +85,27 @@ impl Generator {
 }
 
 impl Draw {
-    /// Writes what differs between packets at `at`, with outer headers if `outer` says so.
+    /// Writes what differs between packets at `at`, with outer headers if `outer` says so. With a
+    /// UDP checksum, all bytes behind the [`HEADERS`] must be 0.
     ///
     /// # Safety
-    /// [`OUTER`] and [`HEADERS`] bytes from `at` on must be writable.
+    /// [`OUTER6`] and [`HEADERS`] bytes from `at` on must be writable.
     #[inline(always)]
-    pub unsafe fn write(&self, at: usize, outer: u32) {
+    pub unsafe fn write(&self, at: usize, outer: Outer) {
+        let Self { flow, length, vtep } = *self;
         // SAFETY: the caller's promise.
         unsafe {
-            if outer == 0 {
-                self.flow.write(at, self.length);
-            } else {
-                write_outer(at, self.vtep, self.flow.port, self.length);
-                self.flow.write(at + OUTER, self.length);
+            match usize::from(outer.bytes) {
+                0 => flow.write(at, length),
+                OUTER6 => {
+                    let sum = if outer.checksum != 0 { Some(flow.sum(length)) } else { None };
+                    write_outer6(at, vtep, flow.port, length, sum);
+                    flow.write(at + OUTER6, length);
+                }
+                _ => {
+                    write_outer(at, vtep, flow.port, length);
+                    flow.write(at + OUTER, length);
+                }
             }
         }
     }
@@ -147,6 +155,27 @@ impl Flow {
             source: (number >> 32) as u32 & (SOURCES - 1),
             port: (number >> 48) as u16 | 0x8000,
         }
+    }
+
+    /// Sum of the 16-bit words of a frame of `length` bytes, in memory order. A whole IPv4 header
+    /// adds nothing, because of its own checksum.
+    #[inline(always)]
+    #[must_use]
+    pub const fn sum(&self, length: u16) -> u32 {
+        let mut sum = 0;
+        let macs = [destination_mac(self.destination), source_mac(self.source)];
+        let mut which = 0;
+        while which < 2 {
+            let [a, b, c, d, e, f] = macs[which];
+            sum += u16::from_ne_bytes([a, b]) as u32
+                + u16::from_ne_bytes([c, d]) as u32
+                + u16::from_ne_bytes([e, f]) as u32;
+            which += 1;
+        }
+        sum + 0x0800_u16.to_be() as u32
+            + self.port.to_be() as u32
+            + PORT.to_be() as u32
+            + (length - 34).to_be() as u32
     }
 
     /// Writes the headers of a frame of `length` bytes at `at`: all of them, as some of what is

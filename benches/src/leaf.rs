@@ -2,7 +2,7 @@
 //! MAC addresses, neighbours and routes static. This is also the kernel's side of the comparison,
 //! in the shape in which it is fastest and still does what a leaf does.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context as _, Result};
 
@@ -11,6 +11,7 @@ use crate::{
     flow::{SOURCES, destination_mac, source_mac},
     neighbours::{Neighbours, Place},
     tool, tunnel,
+    underlay::Underlay,
 };
 
 /// Remote VTEPs unless a plan says otherwise.
@@ -42,6 +43,8 @@ pub struct Leaf {
     pub bridge: u32,
     /// The vxlan device.
     pub vxlan: u32,
+    /// What its tunnels are made over.
+    pub underlay: Underlay,
 }
 
 /// Where stations are.
@@ -66,13 +69,21 @@ pub struct Plan {
     pub sources_at: Site,
     /// Number of remote VTEPs.
     pub vteps: u32,
+    /// What tunnels are made over.
+    pub underlay: Underlay,
 }
 
 impl Plan {
     /// Frames from hosts to `destinations` stations behind [`VTEPS`] VTEPs.
     #[must_use]
     pub const fn outward(destinations: u32) -> Self {
-        Self { destinations, destinations_at: Site::Remote, sources_at: Site::Access, vteps: VTEPS }
+        Self {
+            destinations,
+            destinations_at: Site::Remote,
+            sources_at: Site::Access,
+            vteps: VTEPS,
+            underlay: Underlay::Ipv4,
+        }
     }
 
     /// All stations: MAC address, where, and number of the VTEP if it is remote.
@@ -111,16 +122,20 @@ impl Leaf {
     /// # Errors
     /// If the kernel lacks a device type or iproute2 is missing.
     pub fn build_for(plan: &Plan) -> Result<Self> {
-        let leaf = Self::build_empty()?;
+        let leaf = Self::build_over(plan.underlay)?;
         leaf.add_stations(plan)?;
         Ok(leaf)
     }
 
-    /// Builds the leaf in the present network namespace, without stations.
+    /// Builds the leaf in the present network namespace, over IPv4 and without stations.
     ///
     /// # Errors
     /// As [`Self::build_for`].
     pub fn build_empty() -> Result<Self> {
+        Self::build_over(Underlay::Ipv4)
+    }
+
+    fn build_over(underlay: Underlay) -> Result<Self> {
         // No packets but those of the benchmark, and no detour through netfilter.
         for name in ["net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.default.disable_ipv6"] {
             tool::sysctl(name, "1")?;
@@ -128,7 +143,21 @@ impl Leaf {
         for table in ["arptables", "iptables", "ip6tables"] {
             tool::sysctl(&format!("net.bridge.bridge-nf-call-{table}"), "0")?;
         }
-        tool::batch("ip", &Self::links())?;
+        tool::batch("ip", &Self::links(underlay))?;
+        match underlay {
+            Underlay::Ipv4 => tool::batch("ip", &Self::underlay4())?,
+            Underlay::Ipv6 { .. } => {
+                for port in ["lo", "uplink0"] {
+                    tool::sysctl(&format!("net.ipv6.conf.{port}.disable_ipv6"), "0")?;
+                }
+                tool::batch("ip", &Self::underlay6())?;
+            }
+        }
+        if underlay.has_checksum() {
+            // A veth would claim to compute checksums and send packets without. Some network cards
+            // do it for the kernel's tunnels; XDP has nobody to do it.
+            tool::output("ethtool", &["-K", "uplink0", "tx", "off"])?;
+        }
         Ok(Self {
             access: index("access0")?,
             host: index("host0")?,
@@ -138,6 +167,7 @@ impl Leaf {
             sink: index("spine0")?,
             bridge: index("bridge0")?,
             vxlan: index("vxlan0")?,
+            underlay,
         })
     }
 
@@ -159,28 +189,33 @@ impl Leaf {
         match site {
             Site::Access => Place::Port(self.access),
             Site::OtherAccess => Place::Port(self.other_access),
-            Site::Remote => Place::Vtep { vxlan: self.vxlan, address: vtep_address(vtep) },
+            Site::Remote => Place::Vtep { vxlan: self.vxlan, address: self.underlay.vtep(vtep) },
         }
     }
 
-    fn links() -> String {
+    fn links(underlay: Underlay) -> String {
         let queues = "numrxqueues 1 numtxqueues 1";
         let (uplink_mac, spine_mac) = (mac_text(UPLINK_MAC), mac_text(SPINE_MAC));
+        let local = underlay.local();
+        let checksum = match underlay {
+            Underlay::Ipv4 => "noudpcsum",
+            Underlay::Ipv6 { checksum: false } => "udp6zerocsumtx udp6zerocsumrx",
+            Underlay::Ipv6 { checksum: true } => "noudp6zerocsumtx noudp6zerocsumrx",
+        };
         format!(
             "link set dev lo up\n\
-             addr add {LOCAL}/32 dev lo\n\
              link add name access0 mtu {ACCESS_MTU} {queues} type veth peer name host0 {queues}\n\
              link add name access1 mtu {ACCESS_MTU} {queues} type veth peer name host1 {queues}\n\
              link add name uplink0 mtu {UPLINK_MTU} address {uplink_mac} {queues} type veth \
                 peer name spine0 mtu {UPLINK_MTU} address {spine_mac} {queues}\n\
              link add name bridge0 type bridge stp_state 0 mcast_snooping 0\n\
-             link add name vxlan0 mtu {ACCESS_MTU} type vxlan id {VNI} local {LOCAL} \
-                dstport {UDP_PORT} srcport 49152 65535 ttl {TTL} nolearning noudpcsum\n\
+             link add name vxlan0 mtu {ACCESS_MTU} type vxlan id {VNI} local {local} \
+                dstport {UDP_PORT} srcport 49152 65535 ttl {TTL} nolearning {checksum}\n\
              link set dev access0 master bridge0\n\
              link set dev access1 master bridge0\n\
              link set dev vxlan0 master bridge0\n\
              link set dev vxlan0 type bridge_slave learning off\n\
-             addr add 172.31.0.0/31 dev uplink0\n\
+             link set dev uplink0 addrgenmode none\n\
              link set dev access0 up\n\
              link set dev host0 up\n\
              link set dev access1 up\n\
@@ -188,9 +223,26 @@ impl Leaf {
              link set dev uplink0 up\n\
              link set dev spine0 up\n\
              link set dev vxlan0 up\n\
-             link set dev bridge0 up\n\
+             link set dev bridge0 up\n"
+        )
+    }
+
+    fn underlay4() -> String {
+        let spine_mac = mac_text(SPINE_MAC);
+        format!(
+            "addr add {LOCAL}/32 dev lo\n\
+             addr add 172.31.0.0/31 dev uplink0\n\
              neigh replace 172.31.0.1 lladdr {spine_mac} dev uplink0 nud permanent\n\
              route add 10.254.0.0/16 via 172.31.0.1 dev uplink0\n"
+        )
+    }
+
+    fn underlay6() -> String {
+        let (spine_mac, local) = (mac_text(SPINE_MAC), Ipv6Addr::from(tunnel::LOCAL6));
+        format!(
+            "addr add {local}/128 dev lo\n\
+             neigh replace fe80::1 lladdr {spine_mac} dev uplink0 nud permanent\n\
+             route add fd00:fe::/32 via fe80::1 dev uplink0\n"
         )
     }
 }

@@ -13,10 +13,11 @@ use crate::{
     environment::{self, Environment},
     fabric::Fabric,
     flow::SOURCES,
-    leaf::{self, Leaf},
+    leaf::{self, Leaf, Plan},
     race::{BATCH, Race},
     report,
     traffic::{Size, Traffic},
+    underlay::Underlay,
 };
 
 /// A question with numbers, and the answer that is asked for.
@@ -34,6 +35,8 @@ pub struct Entry {
     pub flows: Option<u64>,
     /// Remote VTEPs, a power of two.
     pub vteps: u32,
+    /// What tunnels are made over.
+    pub underlay: Underlay,
     /// At least so many times the kernel's rate.
     pub kernel_bar: Option<f64>,
     /// At most so many times the time of a bare redirect.
@@ -41,7 +44,8 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Frames of 64 bytes to `destinations` stations, as many flows as there can be, 64 VTEPs.
+    /// Frames of 64 bytes to `destinations` stations, as many flows as there can be, 64 VTEPs over
+    /// IPv4.
     #[must_use]
     pub const fn new(name: &'static str, when: When, destinations: u32) -> Self {
         Self {
@@ -51,6 +55,7 @@ impl Entry {
             size: Size::Fixed(64),
             flows: None,
             vteps: leaf::VTEPS,
+            underlay: Underlay::Ipv4,
             kernel_bar: None,
             redirect_bar: None,
         }
@@ -72,6 +77,12 @@ impl Entry {
     #[must_use]
     pub const fn vteps(self, vteps: u32) -> Self {
         Self { vteps, ..self }
+    }
+
+    /// The same over IPv6, with or without UDP checksums.
+    #[must_use]
+    pub const fn over_ipv6(self, checksum: bool) -> Self {
+        Self { underlay: Underlay::Ipv6 { checksum }, ..self }
     }
 
     /// At least so many times the kernel's rate is asked for.
@@ -139,19 +150,24 @@ fn measure(
     arguments: &Arguments,
     mut environment: Environment,
 ) -> Result<report::Entry> {
-    let Entry { name, destinations, vteps, size, flows, kernel_bar, redirect_bar, .. } = *entry;
+    let Entry {
+        name, destinations, vteps, underlay, size, flows, kernel_bar, redirect_bar, ..
+    } = *entry;
     println!("{name}: building a leaf with {destinations} MACs and {vteps} VTEPs");
-    let plan = direction.plan(destinations, vteps);
+    let plan = Plan { underlay, ..direction.plan(destinations, vteps) };
     let leaf = Leaf::build_for(&plan)?;
     environment.bridge_nf = environment::bridge_nf();
     let mut side = Side { fabric: Fabric::start_for(&leaf, &plan)?, direction };
     let mut race = Race::along(direction.way(&leaf))?;
     let tunnelled = direction == Direction::Decapsulate;
-    race.traffic = Traffic { size, flows, vteps: tunnelled.then_some(vteps), ..race.traffic };
-    let grows = direction.grows();
+    race.traffic =
+        Traffic { size, flows, vteps: tunnelled.then_some(vteps), underlay, ..race.traffic };
+    let grows = direction.grows(underlay);
     let mut contest = Contest::line_up(race, &mut side, destinations, grows, arguments)?;
     contest.warm_up()?;
-    contest.compare_bytes(|ours, kernels, packet| direction.compare(ours, kernels, packet))?;
+    contest.compare_bytes(|ours, kernels, packet| {
+        direction.compare(underlay, ours, kernels, packet)
+    })?;
     contest.check_generator()?;
     let times = contest.rounds(name)?;
     let question = Question { name, kernel_bar, redirect_bar };
@@ -178,7 +194,7 @@ fn settings(
         ("sources", SOURCES.into()),
         ("flows", flows.unwrap_or(possible).into()),
         ("vteps", vteps.into()),
-        ("underlay", "IPv4, one nexthop, no UDP checksum".into()),
+        ("underlay", entry.underlay.text().into()),
         ("kernel_path", direction.kernel_path().into()),
         ("quick", arguments.quick.into()),
         ("rounds", effort.rounds.into()),

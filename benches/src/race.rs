@@ -324,8 +324,7 @@ impl Race {
         let flow = self.traffic.offer.flow(frame)?;
         let vtep = match self.traffic.vteps {
             None => 0,
-            Some(_) => u32::from_be_bytes([bytes[26], bytes[27], bytes[28], bytes[29]])
-                .wrapping_sub(u32::from_be_bytes(crate::tunnel::FIRST_VTEP)),
+            Some(_) => self.traffic.underlay.sender(bytes)?,
         };
         let draw = Draw { flow, length: u16::try_from(frame.len()).ok()?, vtep };
         (self.traffic.packet(&draw) == bytes).then_some(draw)

@@ -2,9 +2,11 @@
 
 use crate::{
     flow::{
-        Draw, Flow, Generator, HEADERS, LENGTH, LENGTHS, LONG_PLACES, LONGEST, OUTER, PLACES, SHORT,
+        Draw, Flow, Generator, HEADERS, LENGTH, LENGTHS, LONG_PLACES, LONGEST, OUTER6, Outer,
+        PLACES, SHORT,
     },
     routed::{self, LENGTH4, LENGTH6},
+    underlay::Underlay,
 };
 
 const _: () = assert!(LENGTH <= SHORT && LENGTH4 <= SHORT && LENGTH6 <= SHORT);
@@ -88,6 +90,8 @@ pub struct Traffic {
     /// Number of VTEPs that tunnelled frames come from, a power of two; `None`: they are not
     /// tunnelled.
     pub vteps: Option<u32>,
+    /// What tunnels are made over.
+    pub underlay: Underlay,
 }
 
 impl Default for Traffic {
@@ -105,13 +109,24 @@ impl Traffic {
             Offer::Routed4 => LENGTH4,
             Offer::Routed6 => LENGTH6,
         };
-        Self { offer, size: Size::Fixed(length as u16 + 4), flows: None, vteps: None }
+        Self {
+            offer,
+            size: Size::Fixed(length as u16 + 4),
+            flows: None,
+            vteps: None,
+            underlay: Underlay::Ipv4,
+        }
     }
 
     /// Bytes in front of the frames.
     #[must_use]
     pub const fn outer(&self) -> usize {
-        if self.vteps.is_some() { OUTER } else { 0 }
+        if self.vteps.is_some() { self.underlay.outer() } else { 0 }
+    }
+
+    /// What is in front of the frames, for the generator.
+    fn headers(&self) -> Outer {
+        Outer { bytes: self.outer() as u16, checksum: self.underlay.has_checksum().into() }
     }
 
     /// Whether a page needs room for more than the shortest frames.
@@ -131,7 +146,7 @@ impl Traffic {
             offered_bytes: 0,
             destination_mask: destinations - 1,
             vtep_mask: self.vteps.map_or(0, |vteps| vteps - 1),
-            outer: self.outer() as u32,
+            outer: self.headers(),
             long: self.is_long().into(),
             lengths,
         }
@@ -146,9 +161,9 @@ impl Traffic {
             Offer::Routed6 => return routed::frame6(&draw.flow).to_vec(),
         }
         let length = self.outer() + usize::from(draw.length);
-        let mut packet = vec![0; length.max(OUTER + HEADERS)];
+        let mut packet = vec![0; length.max(OUTER6 + HEADERS)];
         // SAFETY: the packet is as long as is written at most.
-        unsafe { draw.write(packet.as_mut_ptr() as usize, self.outer() as u32) };
+        unsafe { draw.write(packet.as_mut_ptr() as usize, self.headers()) };
         packet.truncate(length);
         packet
     }
@@ -159,7 +174,7 @@ impl Traffic {
         let (places, longest) =
             if self.is_long() { (LONG_PLACES, LONGEST) } else { (PLACES, SHORT) };
         let packet = self.packet(draw);
-        let mut page = vec![0; places[1] + OUTER + longest];
+        let mut page = vec![0; places[1] + OUTER6 + longest];
         for place in places {
             page[place..place + packet.len()].copy_from_slice(&packet);
         }

@@ -18,11 +18,11 @@ use fabric_benches::{
 const K: u32 = 1 << 10;
 const M: u32 = 1 << 20;
 
-const ENTRIES: [Entry; 18] = [
+const ENTRIES: [Entry; 20] = [
     Entry::new("encap-1k-macs", When::Quick, K).redirect(1.35),
     Entry::new("encap-64k-macs", When::Quick, 64 * K).kernel(6.0).redirect(1.7),
     Entry::new("encap-1m-macs", When::Usual, M),
-    Entry::new("encap-1-flow", When::Quick, 64 * K).flows(1),
+    Entry::new("encap-1-flow", When::Usual, 64 * K).flows(1),
     Entry::new("encap-1k-flows", When::All, 64 * K).flows(1 << 10),
     Entry::new("encap-64k-flows", When::Usual, 64 * K).flows(1 << 16).kernel(6.0).redirect(1.7),
     Entry::new("encap-1-vtep", When::Usual, K).vteps(1),
@@ -31,8 +31,10 @@ const ENTRIES: [Entry; 18] = [
     Entry::new("encap-256-bytes", When::All, K).size(Size::Fixed(256)),
     Entry::new("encap-512-bytes", When::Usual, K).size(Size::Fixed(512)),
     Entry::new("encap-1024-bytes", When::All, K).size(Size::Fixed(1_024)),
-    Entry::new("encap-1518-bytes", When::Quick, K).size(Size::Fixed(1_518)),
+    Entry::new("encap-1518-bytes", When::Usual, K).size(Size::Fixed(1_518)),
     Entry::new("encap-imix", When::Quick, K).size(Size::Imix),
+    Entry::new("encap-v6-underlay", When::Usual, K).over_ipv6(false),
+    Entry::new("encap-v6-underlay-checksum", When::All, K).over_ipv6(true),
     Entry::new("encap-64k-macs-512-vteps", When::All, 64 * K).vteps(512),
     Entry::new("encap-64k-macs-1518-bytes", When::All, 64 * K).size(Size::Fixed(1_518)),
     Entry::new("encap-64k-macs-imix", When::All, 64 * K).size(Size::Imix),

@@ -43,7 +43,7 @@ const fn prefixes(name: &'static str, offer: Offer) -> Entry {
 
 const ENTRIES: [Entry; 4] = [
     hosts("transit-v4", Offer::Routed4),
-    hosts("transit-v6", Offer::Routed6),
+    Entry { when: When::Usual, ..hosts("transit-v6", Offer::Routed6) },
     prefixes("transit-v4-prefixes", Offer::Routed4),
     prefixes("transit-v6-prefixes", Offer::Routed6),
 ];

@@ -36,7 +36,7 @@ struct Arguments {
     /// Fewer rounds: to see that everything works, not to compare.
     #[arg(long)]
     quick: bool,
-    /// Rounds in which every lane is timed alone and in company [default: 20, or 3 with --quick].
+    /// Rounds in which every lane is timed alone and in company [default: 20, or 2 with --quick].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: Option<u32>,
 }
@@ -134,7 +134,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         Lane::new(other, frames, &second, &mut fabric)?,
     ];
 
-    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 3 } else { 20 });
+    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 2 } else { 20 });
     let mut times: BTreeMap<&str, [Vec<f64>; 4]> = BTreeMap::new();
     for round in 0..=rounds {
         fabric.beat()?;

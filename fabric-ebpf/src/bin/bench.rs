@@ -23,7 +23,8 @@ use aya_ebpf::{
 use fabric_common::schema::MMAPABLE;
 
 use flow::{
-    Arrived, CAPTURE, CAPTURES, Captured, Draw, Generator, HEADERS, LONG_PLACES, OUTER, PLACES,
+    Arrived, CAPTURE, CAPTURES, Captured, Draw, Generator, HEADERS, LONG_PLACES, OUTER6, Outer,
+    PLACES,
 };
 
 #[btf_map(name = "generator")]
@@ -122,14 +123,14 @@ fn go_on(context: &XdpContext, prepare: impl FnOnce(&mut Generator) -> Option<()
 fn prepare<const FIRST: usize, const SECOND: usize>(
     context: &XdpContext,
     generator: &mut Generator,
-    write: impl Fn(&Draw, usize, u32),
+    write: impl Fn(&Draw, usize, Outer),
 ) -> Option<()> {
     let (start, end) = (context.data(), context.data_end());
-    if start + SECOND + OUTER + HEADERS > end {
+    if start + SECOND + OUTER6 + HEADERS > end {
         return None;
     }
     let draw = generator.draw();
-    let length = u64::from(draw.length) + u64::from(generator.outer);
+    let length = u64::from(draw.length) + u64::from(generator.outer.bytes);
     // The first bytes of the page are in no frame and in no room for headers. Lowest bit: the
     // second frame's turn has come; then 16 bits for the length of either.
     // SAFETY: all offsets are below what was compared with the end.

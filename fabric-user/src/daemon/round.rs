@@ -10,8 +10,8 @@ use super::{Liveness, Request, Response, liveness::Watcher, state::State};
 use crate::{
     kernel::pins::Instance,
     model::{
-        Dirty, Network, NexthopKey, Pattern, Policy, Structure, compile_fdb, compile_mac,
-        compile_route, compile_routes, compile_structure, fdb_problems, stale_hosts,
+        Dirty, LeftMacs, Network, NexthopKey, Pattern, Policy, Structure, compile_route,
+        compile_routes, compile_structure, stale_hosts,
     },
     observe::{Event, Scope, Snapshot},
     reconcile::{Macs, Outcome, Reconciler, Routes},
@@ -32,6 +32,7 @@ pub(super) struct Round {
     network: Network,
     policy: Policy,
     structure: Structure,
+    left: LeftMacs,
     full: BTreeSet<String>,
     /// What was said about unusable ports, which every audit tries again.
     warned: BTreeMap<u32, String>,
@@ -67,6 +68,7 @@ impl Round {
             network: Network::new(),
             policy,
             structure: Structure::default(),
+            left: LeftMacs::default(),
             full: BTreeSet::new(),
             warned: BTreeMap::new(),
             detached: BTreeSet::new(),
@@ -169,7 +171,7 @@ impl Round {
     }
 
     fn update(&mut self, dirty: &Dirty) -> anyhow::Result<()> {
-        if dirty.needs_structure(&self.structure) {
+        if dirty.needs_structure(&self.network, &self.structure) {
             self.round(Some(dirty))?;
             self.write_state();
             return Ok(());
@@ -189,8 +191,9 @@ impl Round {
     }
 
     /// The MACs that a change may have affected, if the structure is as it was.
-    fn macs(&self, dirty: &Dirty) -> Macs {
-        let compile = |key| (key, compile_mac(&self.network, &self.structure, key));
+    fn macs(&mut self, dirty: &Dirty) -> Macs {
+        let Self { network, structure, left, .. } = self;
+        let compile = |key| (key, left.compile_mac(network, structure, key));
         Macs::Some(dirty.macs.iter().copied().map(compile).collect())
     }
 
@@ -230,7 +233,7 @@ impl Round {
             self.structure = structure;
             let macs = match changed {
                 Some(dirty) if macs_like && !dirty.all_macs() => self.macs(dirty),
-                _ => Macs::All(compile_fdb(&self.network, &self.structure)),
+                _ => Macs::All(self.left.compile_fdb(&self.network, &self.structure)),
             };
             self.policy.sticky_uplinks = self.structure.uplinks();
             let Some(reconciler) = &mut self.reconciler else { return Ok(Outcome::default()) };
@@ -285,7 +288,7 @@ impl Round {
         });
         self.state.declined = declined.collect();
         let problems = self.structure.problems.iter().map(|p| p.text.clone());
-        let macs = fdb_problems(&self.network, &self.structure).into_iter().map(|p| p.text);
+        let macs = self.left.problems(&self.network).into_iter().map(|p| p.text);
         self.state.problems = problems.chain(macs).chain(self.full.iter().cloned()).collect();
         (self.state.writes, self.state.liveness) = self.counts();
         self.state.unresolved = self

@@ -4,7 +4,7 @@
 //! only if the bridge's entry points to the vxlan device: it stays behind when a MAC moves to a
 //! local port, and alone it means nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{CircuitKey, FdbKey, Network, Problem, Structure, Target, VtepKey};
 use crate::observe::TunnelTarget;
@@ -68,36 +68,83 @@ fn place(network: &Network, structure: &Structure, key: FdbKey) -> Result<Target
     }
 }
 
-/// MACs that are left to the kernel though a bridge knows them: one problem per reason and device,
-/// with a count. Costs one lookup per MAC, so it is not part of [`Structure::problems`].
-#[must_use]
-pub fn fdb_problems(network: &Network, structure: &Structure) -> Vec<Problem> {
-    let mut found: BTreeMap<(u32, Why), (usize, FdbKey)> = BTreeMap::new();
-    for key in network.bridge_macs() {
-        let Err(why) = place(network, structure, key) else {
-            continue;
-        };
-        let Some(entry) = network.bridge_mac(key).filter(|_| why != Why::Nothing) else {
-            continue;
-        };
-        let (count, example) = found.entry((entry.port, why)).or_insert((0, key));
-        *count += 1;
-        *example = key.min(*example);
+/// MACs that are left to the kernel though a bridge knows them. Compiling through this keeps it up
+/// to date, so that nobody has to walk all MACs to say which these are.
+#[derive(Clone, Debug, Default)]
+pub struct LeftMacs {
+    reasons: HashMap<FdbKey, (u32, Why)>,
+    macs: BTreeMap<(u32, Why), BTreeSet<FdbKey>>,
+}
+
+impl LeftMacs {
+    /// As [`compile_fdb`].
+    #[must_use]
+    pub fn compile_fdb(
+        &mut self,
+        network: &Network,
+        structure: &Structure,
+    ) -> HashMap<FdbKey, Target> {
+        *self = Self::default();
+        let entry = |key| Some((key, self.compile_mac(network, structure, key)?));
+        network.bridge_macs().filter_map(entry).collect()
     }
-    let sentence = |((ifindex, why), (count, example)): ((u32, Why), (usize, FdbKey))| {
-        let what = match why {
-            Why::NoVtep => "the vxlan device knows no VTEP for",
-            Why::NexthopGroup => "an Ethernet segment (nexthop group) is not supported for",
-            Why::Override => "an own VNI, UDP port or interface is not supported for",
-            Why::OddAddress => "the VTEP's address is no remote station's for",
-            Why::Nothing => "unknown",
+
+    /// As [`compile_mac`].
+    #[must_use]
+    pub fn compile_mac(
+        &mut self,
+        network: &Network,
+        structure: &Structure,
+        key: FdbKey,
+    ) -> Option<Target> {
+        let place = place(network, structure, key);
+        let why = place.err().filter(|why| *why != Why::Nothing);
+        let reason = why.and_then(|why| Some((network.bridge_mac(key)?.port, why)));
+        // Nearly always there is nothing to say, neither before nor now.
+        if reason.is_some() || !self.reasons.is_empty() {
+            self.note(key, reason);
+        }
+        place.ok()
+    }
+
+    fn note(&mut self, key: FdbKey, reason: Option<(u32, Why)>) {
+        let before = match reason {
+            Some(reason) => self.reasons.insert(key, reason),
+            None => self.reasons.remove(&key),
         };
-        let name = network.name(ifindex);
-        let text = format!(
-            "{name}: {what} {count} MAC addresses, for example {}, left to the kernel",
-            example.mac
-        );
-        Problem { ifindex: Some(ifindex), text }
-    };
-    found.into_iter().map(sentence).collect()
+        if before == reason {
+            return;
+        }
+        if let Some(before) = before
+            && let Some(macs) = self.macs.get_mut(&before)
+        {
+            macs.remove(&key);
+            if macs.is_empty() {
+                self.macs.remove(&before);
+            }
+        }
+        if let Some(reason) = reason {
+            self.macs.entry(reason).or_default().insert(key);
+        }
+    }
+
+    /// One problem per reason and device, with a count.
+    #[must_use]
+    pub fn problems(&self, network: &Network) -> Vec<Problem> {
+        let sentence = |((ifindex, why), macs): (&(u32, Why), &BTreeSet<FdbKey>)| {
+            let what = match why {
+                Why::NoVtep => "the vxlan device knows no VTEP for",
+                Why::NexthopGroup => "an Ethernet segment (nexthop group) is not supported for",
+                Why::Override => "an own VNI, UDP port or interface is not supported for",
+                Why::OddAddress => "the VTEP's address is no remote station's for",
+                Why::Nothing => "unknown",
+            };
+            let (name, count, example) = (network.name(*ifindex), macs.len(), macs.first()?.mac);
+            let text = format!(
+                "{name}: {what} {count} MAC addresses, for example {example}, left to the kernel"
+            );
+            Some(Problem { ifindex: Some(*ifindex), text })
+        };
+        self.macs.iter().filter_map(sentence).collect()
+    }
 }

@@ -6,12 +6,42 @@ use std::{
 };
 
 use super::{
-    GroupKey, Port, Role, VtepKey,
+    GroupKey, Network, Port, Role, Structure, VtepKey,
     compile::Compiler,
     compile_groups::NotExpressed,
     routes::{LOCAL, MAIN, Via, host},
 };
 use crate::observe::{Link, LinkKind, RouteKind};
+
+/// The tunnel between two addresses, if they can be its ends.
+fn tunnel(local: IpAddr, remote: IpAddr) -> Option<VtepKey> {
+    let valid = remote != local && remote.is_ipv4() == local.is_ipv4();
+    valid.then_some(VtepKey { local, remote })
+}
+
+/// Whether a VTEP comes or goes with what vxlan devices began or ceased to name, where `structure`
+/// is the last one. Nearly always another VNI names it as well.
+pub(super) fn vteps_changed(
+    network: &Network,
+    structure: &Structure,
+    tunnels: &BTreeSet<(u32, IpAddr)>,
+) -> bool {
+    let changed = |(vxlan, remote): &(u32, IpAddr)| {
+        let domain = network.tunnel_domain(*vxlan).and_then(|key| structure.domains.get(&key));
+        // Without an accelerated domain it is nobody's VTEP; if that changes, all is compiled anew.
+        let domain = domain.filter(|domain| domain.vni.is_some() && domain.vxlan == *vxlan)?;
+        let vtep = tunnel(domain.local, *remote)?;
+        let known = structure.vteps.contains_key(&vtep);
+        if network.names_remote(*vxlan, *remote) {
+            return Some(!known);
+        }
+        let mut others = structure.domains.values().filter(|other| other.local == vtep.local);
+        let named =
+            others.any(|other| other.vni.is_some() && network.names_remote(other.vxlan, *remote));
+        Some(known && !named)
+    };
+    tunnels.iter().any(|each| changed(each) == Some(true))
+}
 
 impl Compiler<'_> {
     pub(super) fn underlay(&mut self) {
@@ -31,12 +61,7 @@ impl Compiler<'_> {
             .map(|domain| (domain.vxlan, domain.local))
             .collect();
         for (vxlan, local) in domains {
-            tunnels.extend(
-                network
-                    .remotes(vxlan)
-                    .filter(|remote| *remote != local && remote.is_ipv4() == local.is_ipv4())
-                    .map(|remote| VtepKey { local, remote }),
-            );
+            tunnels.extend(network.remotes(vxlan).filter_map(|remote| tunnel(local, remote)));
         }
         let mut ways: BTreeMap<IpAddr, Option<GroupKey>> = BTreeMap::new();
         for tunnel in tunnels {

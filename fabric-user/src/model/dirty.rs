@@ -1,6 +1,6 @@
 //! What must be compiled again.
 
-use std::{collections::BTreeSet, ops::BitOrAssign};
+use std::{collections::BTreeSet, net::IpAddr, ops::BitOrAssign};
 
 use super::{FdbKey, Network, NexthopKey, RoutePlace, Structure};
 use crate::observe::Prefix;
@@ -10,8 +10,11 @@ use crate::observe::Prefix;
 pub struct Dirty {
     /// Links or bridge ports changed: the structure, and with it any MAC's place.
     pub bridging: bool,
-    /// The set of VTEPs, or the way to them, changed: the structure, but no MAC's place.
+    /// The way to VTEPs changed: the structure, but no MAC's place.
     pub underlay: bool,
+    /// VTEPs that a vxlan device, given by its index, began or ceased to name. It matters if no
+    /// other one names them.
+    pub tunnels: BTreeSet<(u32, IpAddr)>,
     /// Neighbours that changed; they matter if the structure watches them.
     pub neighbours: BTreeSet<NexthopKey>,
     /// MACs whose place changed.
@@ -42,8 +45,11 @@ impl Dirty {
 
     /// The structure has to be compiled again, where `structure` is the last one.
     #[must_use]
-    pub fn needs_structure(&self, structure: &Structure) -> bool {
-        self.bridging || self.underlay || !self.neighbours.is_disjoint(&structure.watched)
+    pub fn needs_structure(&self, network: &Network, structure: &Structure) -> bool {
+        self.bridging
+            || self.underlay
+            || !self.neighbours.is_disjoint(&structure.watched)
+            || super::compile_underlay::vteps_changed(network, structure, &self.tunnels)
     }
 
     /// The places whose way may have changed, unless all routes have to be compiled again
@@ -66,6 +72,7 @@ impl BitOrAssign for Dirty {
         self.bridging |= other.bridging;
         self.underlay |= other.underlay;
         self.routing_stale |= other.routing_stale;
+        join(&mut self.tunnels, other.tunnels);
         join(&mut self.neighbours, other.neighbours);
         join(&mut self.macs, other.macs);
         join(&mut self.routes, other.routes);

@@ -9,7 +9,8 @@
 //! 2. If [`Dirty::needs_structure`]: [`compile_structure`] anew. Its cost grows with links, VTEPs
 //!    and groups of next hops, not with MACs and routes.
 //! 3. If [`Dirty::all_macs`]: [`compile_fdb`], which costs one lookup per known MAC. Otherwise
-//!    [`compile_mac`] for each of [`Dirty::macs`], which costs one lookup.
+//!    [`compile_mac`] for each of [`Dirty::macs`], which costs one lookup. [`LeftMacs`] does the
+//!    same and remembers which MACs are left to the kernel.
 //! 4. If [`Dirty::all_routes`], or a new structure is not [`Structure::routes_like`] the last one:
 //!    [`compile_routes`], which costs a lookup or two per known route. Otherwise [`compile_route`]
 //!    for each of [`Dirty::places`].
@@ -39,7 +40,7 @@ mod routing;
 mod tests;
 
 pub use compile::{compile, compile_structure};
-pub use compile_fdb::{compile_fdb, compile_mac, fdb_problems};
+pub use compile_fdb::{LeftMacs, compile_fdb, compile_mac};
 pub use compile_routes::{compile_route, compile_routes, stale_hosts};
 pub use desired::{
     Circuit, CircuitKey, Desired, Domain, DomainKey, FdbKey, Group, GroupKey, Nexthop, NexthopKey,

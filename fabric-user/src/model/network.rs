@@ -164,6 +164,11 @@ impl Network {
         self.remotes.get(&vxlan).into_iter().flat_map(|remotes| remotes.keys().copied())
     }
 
+    /// Whether a vxlan device's entries name a VTEP.
+    pub(super) fn names_remote(&self, vxlan: u32, remote: IpAddr) -> bool {
+        self.remotes.get(&vxlan).is_some_and(|remotes| remotes.contains_key(&remote))
+    }
+
     /// VLANs of a bridge port.
     pub(super) fn vlans(&self, ifindex: u32) -> &[PortVlan] {
         self.port_vlans.get(&ifindex).map_or(&[], Vec::as_slice)
@@ -318,6 +323,11 @@ impl Network {
 
     /// The FDB key that a vxlan device's entry contributes to.
     fn tunnel_key(&self, vxlan: u32, mac: Mac) -> Option<FdbKey> {
+        Some(FdbKey { domain: self.tunnel_domain(vxlan)?, mac })
+    }
+
+    /// The domain that a vxlan device belongs to.
+    pub(super) fn tunnel_domain(&self, vxlan: u32) -> Option<DomainKey> {
         let bridge = self.link(vxlan)?.master?;
         let LinkKind::Bridge(options) = &self.link(bridge)?.kind else {
             return None;
@@ -326,7 +336,7 @@ impl Network {
             true => self.vlans(vxlan).iter().find(|vlan| vlan.pvid)?.id,
             false => 0,
         };
-        Some(FdbKey { domain: DomainKey { bridge, vlan }, mac })
+        Some(DomainKey { bridge, vlan })
     }
 
     fn count_vtep(&mut self, vxlan: u32, target: TunnelTarget, dirty: &mut Dirty) {
@@ -337,7 +347,7 @@ impl Network {
         *count += 1;
         if *count == 1 {
             *self.vteps.entry(remote).or_default() += 1;
-            dirty.underlay = true;
+            dirty.tunnels.insert((vxlan, remote));
         }
     }
 
@@ -350,7 +360,7 @@ impl Network {
         };
         if release(remotes, remote) {
             release(&mut self.vteps, remote);
-            dirty.underlay = true;
+            dirty.tunnels.insert((vxlan, remote));
         }
     }
 }

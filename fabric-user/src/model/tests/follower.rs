@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::{
     model::{
-        Desired, Dirty, FdbKey, Network, Policy, RoutePlace, Structure, Target, Way, compile,
-        compile_fdb, compile_mac, compile_route, compile_routes, compile_structure,
+        Desired, Dirty, FdbKey, LeftMacs, Network, Policy, RoutePlace, Structure, Target, Way,
+        compile, compile_route, compile_routes, compile_structure,
     },
     observe::{Event, Snapshot},
 };
@@ -15,6 +15,7 @@ pub(super) struct Follower {
     pub(super) policy: Policy,
     structure: Structure,
     fdb: HashMap<FdbKey, Target>,
+    pub(super) left: LeftMacs,
     routes: HashMap<RoutePlace, Way>,
     /// How often all MACs were compiled.
     pub(super) full_compilations: usize,
@@ -33,6 +34,7 @@ impl Follower {
             policy,
             structure: Structure::default(),
             fdb: HashMap::new(),
+            left: LeftMacs::default(),
             routes: HashMap::new(),
             full_compilations: 0,
             structures: 0,
@@ -65,7 +67,7 @@ impl Follower {
 
     fn update(&mut self, dirty: &Dirty) {
         let mut all_routes = dirty.all_routes;
-        if dirty.needs_structure(&self.structure) {
+        if dirty.needs_structure(&self.network, &self.structure) {
             let structure = compile_structure(&self.network, &self.policy);
             all_routes |= !structure.routes_like(&self.structure);
             self.structure = structure;
@@ -88,11 +90,11 @@ impl Follower {
             }
         }
         if dirty.all_macs() {
-            self.fdb = compile_fdb(&self.network, &self.structure);
+            self.fdb = self.left.compile_fdb(&self.network, &self.structure);
             self.full_compilations += 1;
         } else {
             for key in &dirty.macs {
-                match compile_mac(&self.network, &self.structure, *key) {
+                match self.left.compile_mac(&self.network, &self.structure, *key) {
                     Some(target) => self.fdb.insert(*key, target),
                     None => self.fdb.remove(key),
                 };
@@ -108,6 +110,9 @@ impl Follower {
             routes: self.routes.clone(),
         };
         assert_eq!(desired, compile(&self.network, &self.policy), "no change may be overlooked");
+        let mut left = LeftMacs::default();
+        let _places = left.compile_fdb(&self.network, &self.structure);
+        assert_eq!(self.left.problems(&self.network), left.problems(&self.network));
         desired
     }
 }

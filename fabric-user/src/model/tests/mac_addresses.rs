@@ -2,7 +2,7 @@
 
 use super::world::*;
 use crate::{
-    model::{Target, fdb_problems},
+    model::Target,
     observe::{BridgeMac, Event, Mac, TunnelMac, TunnelTarget},
 };
 
@@ -27,9 +27,9 @@ fn the_bridge_says_where_a_mac_is_and_the_vxlan_device_which_vtep() {
 }
 
 fn report(leaf: &super::follower::Follower) -> String {
-    let desired = leaf.desired();
-    let problems = fdb_problems(&leaf.network, &desired.structure);
-    problems.iter().map(|problem| format!("{problem}\n")).collect()
+    // Both what is said step by step and what is said after a full compilation.
+    leaf.desired();
+    leaf.left.problems(&leaf.network).iter().map(|problem| format!("{problem}\n")).collect()
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use super::world::*;
 use crate::{
-    model::{GroupKey, Nexthop, NexthopKey, Policy, Role, Structure, Target},
+    model::{GroupKey, Nexthop, NexthopKey, Policy, Role, Structure, Target, VtepKey},
     observe::{
         Event, Hop, Link, LinkKind, Mac, NexthopKind, Route, RouteKey, RouteKind, Scope, Snapshot,
+        TunnelMac,
     },
 };
 
@@ -103,14 +104,17 @@ fn neighbours_that_no_vtep_needs_cause_no_work_and_stale_ones_neither() {
     let mut leaf = leaf();
     let structure = leaf.desired().structure;
     let dirty = leaf.apply(neighbour(BR10, "198.51.100.7", Some(host(7))));
-    assert!(!dirty.needs_structure(&structure));
+    assert!(!dirty.needs_structure(&leaf.network, &structure));
     let Event::Neighbour(known) = neighbour(U1, "192.0.2.0", Some(Mac([2, 0, 0, 0, 0, 0x51])))
     else {
         unreachable!()
     };
     let stale = crate::observe::Neighbour { state: 4, ..known };
     assert!(leaf.apply(Event::Neighbour(stale)).is_clean());
-    assert!(leaf.apply(neighbour(U1, "192.0.2.0", Some(host(8)))).needs_structure(&structure));
+    assert!(
+        leaf.apply(neighbour(U1, "192.0.2.0", Some(host(8))))
+            .needs_structure(&leaf.network, &structure)
+    );
 }
 
 #[test]
@@ -119,7 +123,7 @@ fn routes_that_cover_no_vtep_cause_no_work() {
     let structure = leaf.desired().structure;
     for other in ["203.0.113.0", "2001:db8::"] {
         let dirty = leaf.apply(Event::Route(route(other, 24, Some(20))));
-        assert!(!dirty.needs_structure(&structure), "the group is in use already");
+        assert!(!dirty.needs_structure(&leaf.network, &structure), "the group is in use already");
     }
     assert!(leaf.apply(Event::Route(route("0.0.0.0", 0, Some(20)))).underlay);
     assert!(leaf.apply(Event::Route(route("0.0.0.0", 0, Some(12)))).underlay);
@@ -299,4 +303,28 @@ fn a_vtep_is_known_while_any_entry_names_it() {
     assert!(leaf.desired().structure.vteps.contains_key(&VTEP), "it is in the flood list");
     leaf.apply(Event::TunnelMacGone(flood));
     assert!(leaf.desired().structure.vteps.is_empty());
+}
+
+#[test]
+fn a_vtep_that_another_vni_names_comes_and_goes_without_a_compilation() {
+    const BR20: u32 = 40;
+    const VX20: u32 = 41;
+    let mut leaf = leaf();
+    leaf.apply(Event::Link(link(BR20, "br20", bridge(false))));
+    let mut vx20 = port_of(BR20, link(VX20, "vx20", LinkKind::Vxlan(vxlan(10_020))));
+    vx20.port.as_mut().unwrap().learning = false;
+    leaf.apply(Event::Link(vx20));
+    let before = leaf.structures;
+    let entry = |remote| TunnelMac { vxlan: VX20, ..tunnel_mac(host(2), remote) };
+    leaf.apply(Event::TunnelMac(entry(REMOTE)));
+    leaf.apply(Event::TunnelMacGone(entry(REMOTE)));
+    leaf.desired();
+    assert_eq!(leaf.structures, before);
+    // One that nobody else names.
+    let other = ip("10.0.0.3");
+    leaf.apply(Event::TunnelMac(entry(other)));
+    assert!(leaf.desired().structure.vteps.contains_key(&VtepKey { local: LOCAL, remote: other }));
+    leaf.apply(Event::TunnelMacGone(entry(other)));
+    assert!(!leaf.desired().structure.vteps.contains_key(&VtepKey { local: LOCAL, remote: other }));
+    assert_eq!(leaf.structures, before + 2);
 }

@@ -189,7 +189,7 @@ fn a_connected_host_has_an_entry_while_it_is_resolved() {
     let structure = router.desired().structure;
     assert_eq!(router.way("10.1.0.8/32"), None);
     let dirty = router.apply(neighbour(SWP3, "10.1.0.8", Some(mac(8))));
-    assert!(!dirty.needs_structure(&structure), "hosts are no part of it");
+    assert!(!dirty.needs_structure(&router.network, &structure), "hosts are no part of it");
     assert_eq!(router.way("10.1.0.8/32"), to_host(SWP3, "10.1.0.8", 8));
     router.apply(neighbour(SWP3, "10.1.0.8", Some(mac(9))));
     assert_eq!(router.way("10.1.0.8/32"), to_host(SWP3, "10.1.0.8", 9));
@@ -435,7 +435,7 @@ fn a_router_that_does_not_answer_stays_a_member_and_is_asked_for() {
     let mut router = router();
     let structure = router.desired().structure;
     let dirty = router.apply(neighbour(SWP1, "192.0.2.0", None));
-    assert!(dirty.needs_structure(&structure));
+    assert!(dirty.needs_structure(&router.network, &structure));
     let desired = router.desired().structure;
     assert_eq!(members(&router, GROUP), [(first(), 1), (second(), 3)]);
     assert_eq!(desired.nexthops[&first()].destination, None);
