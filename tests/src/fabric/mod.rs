@@ -5,6 +5,7 @@
 //! lab of four switches is up in five seconds. It goes when the test ends, also by a panic.
 
 mod agreement;
+mod carrier_loss;
 mod content;
 mod daemon;
 mod failure;
@@ -17,8 +18,9 @@ mod wait;
 mod wire;
 
 pub use agreement::{assert_agreement, differences};
+pub use carrier_loss::{CarrierLoss, lose_carrier, router_with};
 pub use content::facts as map_facts;
-pub use daemon::{fabricctl, fabricd, own_folder, refused};
+pub use daemon::{fabricctl, fabricd, own_folder, refused, use_fabricd};
 pub use failure::{FLOWS, Failure, Kind, Scene};
 pub use kernel::{facts as kernel_facts, xdp_programs};
 pub use lease::Fabric;
