@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for (question, _) in &runs {
         process::run(&mut cargo("build", question))?;
     }
-    let daemon = match runs.iter().any(|(question, _)| *question == WITH_DAEMON) {
+    let daemon = match runs.iter().any(|(question, _)| WITH_DAEMON.contains(question)) {
         true => Some(fabricd()?),
         false => None,
     };
@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             .args(entry)
             .args(arguments.quick.then_some("--quick"))
             .args(&arguments.arguments);
-        if let Some(daemon) = daemon.as_ref().filter(|_| question == WITH_DAEMON) {
+        if let Some(daemon) = daemon.as_ref().filter(|_| WITH_DAEMON.contains(&question)) {
             run.arg("--fabricd").arg(daemon);
         }
         process::run(&mut run).with_context(|| format!("the benchmark {question} failed"))?;
@@ -74,8 +74,8 @@ fn cargo(verb: &str, question: &str) -> Command {
     command
 }
 
-/// The benchmark that times the daemon.
-const WITH_DAEMON: &str = "scale";
+/// Benchmarks that time the daemon.
+const WITH_DAEMON: [&str; 3] = ["converge", "failover", "scale"];
 
 /// fabricd as it is installed: unlike the packet path, it depends on the profile.
 fn fabricd() -> Result<PathBuf> {

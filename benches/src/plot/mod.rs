@@ -4,11 +4,14 @@ mod bars;
 mod lines;
 mod series;
 mod style;
+mod timeline;
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
+
+pub use self::timeline::Timeline;
 
 /// Draws everything that the `report`'s entries are enough for into `folder`.
 ///
@@ -22,6 +25,11 @@ pub fn draw(report: &[Value], folder: &Path) -> Result<()> {
     for chart in series::charts(report) {
         let path = folder.join(format!("{}.svg", chart.file));
         bars::draw(&chart, &path).with_context(|| format!("cannot draw {}", path.display()))?;
+    }
+    for (name, timeline) in timeline::timelines(report) {
+        let path = folder.join(format!("{name}.svg"));
+        timeline::draw(&timeline, &path)
+            .with_context(|| format!("cannot draw {}", path.display()))?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::{
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -28,13 +29,22 @@ fn program(name: &str) -> PathBuf {
     path
 }
 
-/// fabricd of this build.
+/// The fabricd of [`use_fabricd`].
+static GIVEN: OnceLock<PathBuf> = OnceLock::new();
+
+/// Has all labs and routers of this process run another fabricd than that of this build: a
+/// benchmark measures an optimized one. Only the first call counts.
+pub fn use_fabricd(path: PathBuf) {
+    let _first = GIVEN.set(path);
+}
+
+/// fabricd of this build, unless [`use_fabricd`] has named another one.
 ///
 /// # Panics
 /// If it was not built.
 #[must_use]
 pub fn fabricd() -> PathBuf {
-    program("fabricd")
+    GIVEN.get().cloned().unwrap_or_else(|| program("fabricd"))
 }
 
 /// fabricctl of this build.

@@ -163,6 +163,30 @@ impl Fabric {
     /// # Panics
     /// If a step is not possible.
     pub fn fail(&self, scene: Scene<'_>, kind: Kind, meanwhile: impl FnOnce()) -> Failure {
+        let (failure, fault) = self.break_link(scene, kind);
+        meanwhile();
+        fault.mend().expect("the link can be mended");
+        self.wait_converged();
+        failure
+    }
+
+    /// Breaks the link of a scene's first port under traffic and mends it under traffic: the second
+    /// report is of flows that began while the link was broken and ended after the fabric had
+    /// converged.
+    ///
+    /// # Panics
+    /// If a step is not possible.
+    #[must_use]
+    pub fn fail_and_return(&self, scene: Scene<'_>, kind: Kind) -> (Failure, FlowReport) {
+        let (failure, fault) = self.break_link(scene, kind);
+        let stream = self.flows(scene);
+        fault.mend().expect("the link can be mended");
+        self.wait_converged();
+        go_on(&stream, FLOWS.rate / 2);
+        (failure, stream.stop().expect("the flows can be sent"))
+    }
+
+    fn break_link(&self, scene: Scene<'_>, kind: Kind) -> (Failure, Fault<'_>) {
         let before = self.paths(scene);
         let stream = self.flows(scene);
         let port = scene.ports[0];
@@ -173,15 +197,16 @@ impl Fabric {
             Kind::Silent => Fault::silence,
         };
         let fault = break_it(self.lab(), scene.node, port).expect("the link can be broken");
-        let enough = stream.received() + u64::from(FLOWS.rate) * 3 / 2;
-        until(Duration::from_secs(10), "the flows go on", || stream.received() > enough);
+        go_on(&stream, FLOWS.rate * 3 / 2);
         let event = watch.lost().expect("the kernel tells of links");
         let report = stream.stop().expect("the flows can be sent");
         let after = self.paths(scene);
-        meanwhile();
-        let began = fault.began();
-        fault.mend().expect("the link can be mended");
-        self.wait_converged();
-        Failure { before, after, report, began, event }
+        (Failure { before, after, report, began: fault.began(), event }, fault)
     }
+}
+
+/// Waits until so many more packets have arrived.
+fn go_on(stream: &FlowStream, packets: u32) {
+    let enough = stream.received() + u64::from(packets);
+    until(Duration::from_secs(10), "the flows go on", || stream.received() > enough);
 }

@@ -2,9 +2,10 @@
 //! and at the kernel, and programs to end and start.
 //!
 //! Every test has a lab of its own, so that nothing a test does to it can disturb another one; a
-//! lab of four switches is up in three seconds. It goes when the test ends, also by a panic.
+//! lab of four switches is up in five seconds. It goes when the test ends, also by a panic.
 
 mod agreement;
+mod carrier_loss;
 mod content;
 mod daemon;
 mod failure;
@@ -17,8 +18,9 @@ mod wait;
 mod wire;
 
 pub use agreement::{assert_agreement, differences};
+pub use carrier_loss::{CarrierLoss, lose_carrier, router_with};
 pub use content::facts as map_facts;
-pub use daemon::{fabricctl, fabricd, own_folder, refused};
+pub use daemon::{fabricctl, fabricd, own_folder, refused, use_fabricd};
 pub use failure::{FLOWS, Failure, Kind, Scene};
 pub use kernel::{facts as kernel_facts, xdp_programs};
 pub use lease::Fabric;

@@ -187,6 +187,12 @@ impl Router {
         Maps::open(&self.instance, true).expect("fabricd has pinned its maps")
     }
 
+    /// Its network namespace.
+    #[must_use]
+    pub const fn netns(&self) -> &Netns {
+        &self.netns
+    }
+
     /// Runs lines of `ip`.
     ///
     /// # Panics

@@ -190,6 +190,21 @@ impl FlowReport {
         self.of(of).filter(|packet| packet.arrived.is_none()).count() as u64
     }
 
+    /// Packets that arrived within each of `count` steps of time from a moment on, which may be
+    /// before the start.
+    #[must_use]
+    pub fn arrivals(&self, from: Instant, step: Duration, count: usize) -> Vec<u64> {
+        let mut arrivals = vec![0; count];
+        for (at, _) in self.packets.iter().filter_map(|packet| packet.arrived) {
+            let since = (self.start + Duration::from_nanos(at)).checked_duration_since(from);
+            let index = since.map(|since| since.as_nanos() / step.as_nanos().max(1));
+            if let Some(bin) = index.and_then(|at| arrivals.get_mut(usize::try_from(at).ok()?)) {
+                *bin += 1;
+            }
+        }
+        arrivals
+    }
+
     /// Packets a second that were really sent.
     #[must_use]
     pub fn rate(&self) -> f64 {
@@ -435,6 +450,18 @@ mod tests {
         let report = report("0..00....");
         assert_eq!(millis(report.outage(|_| true)), Some((3, 4)));
         assert_eq!(millis(report.span(|_| true)), Some((7, 6)));
+    }
+
+    #[test]
+    fn arrivals_are_counted_by_when_they_arrived() {
+        let report = report("00.00");
+        let from = |offset: i64| {
+            let by = Duration::from_micros(offset.unsigned_abs());
+            if offset < 0 { report.start - by } else { report.start + by }
+        };
+        let step = Duration::from_millis(2);
+        assert_eq!(report.arrivals(from(-2_000), step, 4), [0, 2, 1, 1]);
+        assert_eq!(report.arrivals(from(1_000), step, 1), [1]);
     }
 
     #[test]

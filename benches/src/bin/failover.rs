@@ -1,0 +1,370 @@
+//! How long are flows interrupted when a link to a spine fails, and what does it cost?
+//!
+//! A whole fabric with real FRR, and 20,000 packets a second of 1,000 flows through a leaf with four
+//! uplinks, of which one fails: it loses its carrier, or nothing arrives any more and BFD has to
+//! notice. In turns Fabric forwards, and the kernel alone: then every node has its bypass on.
+
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Parser;
+use comfy_table::Table;
+use fabric_benches::{
+    answer::{FABRIC, KERNEL, progress},
+    contest::When,
+    environment::Environment,
+    plot::Timeline,
+    processor::{self, Processor},
+    report::{self, Figures},
+    samples,
+};
+use fabric_common::reason::Reason;
+use fabric_tests::fabric::{
+    FLOWS, Fabric, Failure, Kind, Scene, Seen, lose_carrier, router_with, use_fabricd,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+/// How long are flows interrupted when a link fails?
+#[derive(Parser)]
+#[command(name = "failover")]
+struct Arguments {
+    /// Only this entry, for instance failover-cut-routed.
+    entry: Option<String>,
+    /// Fewer entries and repetitions: to see that everything works, not to compare.
+    #[arg(long)]
+    quick: bool,
+    /// The daemon to measure; `cargo xtask bench` gives the optimized one.
+    #[arg(long, value_name = "PROGRAM")]
+    fabricd: PathBuf,
+}
+
+/// A failure under traffic.
+#[derive(Clone, Copy)]
+struct Entry {
+    name: &'static str,
+    when: When,
+    kind: Kind,
+    routed: bool,
+}
+
+const ENTRIES: [Entry; 4] = [
+    Entry { name: "failover-cut-routed", when: When::Quick, kind: Kind::Cut, routed: true },
+    Entry { name: "failover-cut-vxlan", when: When::Usual, kind: Kind::Cut, routed: false },
+    Entry { name: "failover-silent-routed", when: When::Usual, kind: Kind::Silent, routed: true },
+    Entry { name: "failover-silent-vxlan", when: When::Quick, kind: Kind::Silent, routed: false },
+];
+/// The entry that counts stores.
+const STORES: &str = "failover-stores";
+/// Routes and VTEPs behind a link; the maps have room for 4,096 VTEPs.
+const SIZES: [(u32, u32); 2] = [(10, 10), (10_000, 4_000)];
+
+const UPLINKS: [&str; 4] = ["swp1", "swp2", "swp3", "swp4"];
+/// Packets a second, at the least.
+const RATE: f64 = 20_000.0;
+/// Outage of flows on a way that lost its carrier, from the kernel's link event on, at the most.
+const CUT_MS: f64 = 10.0;
+/// Detection time of the topology's BFD sessions: 3 packets of 50 ms.
+const DETECTION_MS: f64 = 150.0;
+/// Times the detection time, at the most.
+const SILENT: f64 = 3.0;
+/// What a timeline shows of the time before the failure, and after it.
+const SHOWN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(400));
+const STEP: Duration = Duration::from_millis(1);
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let until = if arguments.quick { When::Quick } else { When::Usual };
+    let wanted: Vec<_> = ENTRIES
+        .iter()
+        .filter(|entry| match &arguments.entry {
+            Some(name) => name == entry.name,
+            None => entry.when <= until,
+        })
+        .collect();
+    let stores = arguments.entry.as_deref().is_none_or(|name| name == STORES);
+    if wanted.is_empty() && !stores {
+        let names = ENTRIES.map(|entry| entry.name).join(", ");
+        bail!("there is no such entry; take one of {names}, {STORES}");
+    }
+    use_fabricd(
+        arguments
+            .fabricd
+            .canonicalize()
+            .with_context(|| format!("there is no {}", arguments.fabricd.display()))?,
+    );
+    let cpu = processor::allowed()?.last().copied().unwrap_or_default();
+    let environment = Environment::read(Processor { cpu, real_time: false });
+    let repetitions = if arguments.quick { 1 } else { 5 };
+    let mut settings: BTreeMap<String, Value> =
+        [("repetitions", repetitions.into()), ("quick", arguments.quick.into())]
+            .map(|(name, value): (&str, Value)| (name.to_owned(), value))
+            .into();
+    if stores {
+        let found = count_stores(repetitions, settings.clone(), environment.clone())?;
+        report::write(&report::path(), &[found])?;
+    }
+    if !wanted.is_empty() {
+        settings.extend([
+            ("topology".to_owned(), "underlay".into()),
+            ("flows".to_owned(), FLOWS.flows.into()),
+            ("bfd_detection_ms".to_owned(), DETECTION_MS.into()),
+        ]);
+        let fabric = Fabric::underlay_alone();
+        fabric.acquaint("vm11", "vm21");
+        for entry in wanted {
+            let rounds = fail(&fabric, entry, repetitions)?;
+            let found = evaluate(entry, &rounds, settings.clone(), environment.clone())?;
+            report::write(&report::path(), &[found])?;
+        }
+    }
+    println!("written to target/bench/report.json");
+    Ok(())
+}
+
+/// One failure and its end.
+struct Round {
+    failure: Failure,
+    /// Packets that were lost from the mending of the link on, of all flows.
+    lost_on_return: u64,
+    timeline: Vec<(f64, f64)>,
+}
+
+impl Round {
+    /// Milliseconds for which flows were interrupted: from the link event on, if there was one.
+    fn outage(&self) -> f64 {
+        ms(self.failure.lasted_from_event().unwrap_or_else(|| self.failure.lasted()))
+    }
+}
+
+/// Contender → its rounds.
+type Rounds = BTreeMap<&'static str, Vec<Round>>;
+
+/// Breaks and mends the link in turns of Fabric and of the kernel.
+fn fail(fabric: &Fabric, entry: &Entry, repetitions: u32) -> Result<Rounds> {
+    let (from, to) = if entry.routed { ("rack11", "rack21") } else { ("vm11", "vm21") };
+    let scene = Scene { from, to, node: "leaf01", ports: &UPLINKS, ipv6: false };
+    let mut rounds = Rounds::new();
+    for repetition in 1..=repetitions {
+        progress(entry.name, repetition, repetitions);
+        for name in [FABRIC, KERNEL] {
+            for node in fabric.leafs() {
+                fabric.bypass(&node, name == KERNEL);
+            }
+            let before = Seen::at(fabric, scene.node);
+            let (failure, returned) = fabric.fail_and_return(scene, entry.kind);
+            let seen = Seen::at(fabric, scene.node).since(&before);
+            let by_fabric = seen.all(Reason::Routed) + seen.all(Reason::Encapsulated);
+            let sent = failure.report.sent() + returned.sent();
+            // The kernel has its turn only if Fabric forwards nothing, and the other way round.
+            match name {
+                KERNEL => ensure!(by_fabric == 0, "Fabric forwards {by_fabric} frames in bypass"),
+                _ => ensure!(
+                    by_fabric * 10 >= sent * 9,
+                    "Fabric forwards {by_fabric} of {sent} packets"
+                ),
+            }
+            let found = rounds.entry(name).or_default();
+            found.push(Round {
+                lost_on_return: returned.lost(|_| true),
+                timeline: timeline(&failure),
+                failure,
+            });
+        }
+    }
+    for node in fabric.leafs() {
+        fabric.bypass(&node, false);
+    }
+    Ok(rounds)
+}
+
+/// Milliseconds from the failure on → packets that arrived in the millisecond.
+fn timeline(failure: &Failure) -> Vec<(f64, f64)> {
+    let zero = failure.event.unwrap_or(failure.began);
+    let steps = ((SHOWN.0 + SHOWN.1).as_nanos() / STEP.as_nanos()) as usize;
+    let arrivals = zero.checked_sub(SHOWN.0).map(|from| failure.report.arrivals(from, STEP, steps));
+    let times = (0..steps).map(|step| step as f64 * ms(STEP) - ms(SHOWN.0));
+    times.zip(arrivals.unwrap_or_default().into_iter().map(|count| count as f64)).collect()
+}
+
+/// An entry of the report.
+#[derive(Serialize)]
+struct Found {
+    #[serde(flatten)]
+    figures: Figures,
+    timeline: Timeline,
+}
+
+fn evaluate(
+    entry: &Entry,
+    rounds: &Rounds,
+    settings: BTreeMap<String, Value>,
+    environment: Environment,
+) -> Result<Found> {
+    let mut figures = BTreeMap::new();
+    let mut lines = BTreeMap::new();
+    let mut table = Table::new();
+    table.set_header([
+        "",
+        "outage, ms: median",
+        "worst",
+        "packets lost: median",
+        "flows elsewhere: lost packets",
+        "moved, worst",
+        "lost on return: sum",
+        "worst",
+    ]);
+    for (name, rounds) in rounds {
+        let of = |value: &dyn Fn(&Round) -> f64| rounds.iter().map(value).collect::<Vec<_>>();
+        let outages = of(&Round::outage);
+        let lost = of(&|it| it.failure.outage().map_or(0.0, |outage| outage.lost as f64));
+        let others = of(&|it| it.failure.survivors_lost() as f64);
+        let moved = of(&|it| it.failure.survivors_moved() as f64);
+        let returned = of(&|it| it.lost_on_return as f64);
+        let rates = of(&|it| it.failure.report.rate());
+        let median = |values: &[f64]| samples::quantile(values, 0.5).context("no rounds");
+        let worst = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
+        let all = [
+            ("outage, median, ms", median(&outages)?),
+            ("outage, worst, ms", worst(&outages)),
+            ("packets lost, median", median(&lost)?),
+            ("packets lost of flows on other ways", others.iter().sum()),
+            ("flows on other ways that moved, worst", worst(&moved)),
+            ("packets lost on return, all rounds", returned.iter().sum()),
+            ("packets lost on return, worst", worst(&returned)),
+        ];
+        let cells = all.map(|(_, value)| format!("{value:.2}").trim_end_matches(".00").to_owned());
+        table.add_row(std::iter::once((*name).to_owned()).chain(cells));
+        figures.extend(all.map(|(figure, value)| (format!("{name}: {figure}"), value)));
+        let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
+        figures.insert(format!("{name}: rate, least, packets/s"), least);
+        // The round whose outage is the median.
+        let mut by_outage: Vec<&Round> = rounds.iter().collect();
+        by_outage.sort_by(|a, b| a.outage().total_cmp(&b.outage()));
+        let middle = by_outage.get((by_outage.len() - 1) / 2).context("no rounds")?;
+        lines.insert((*name).to_owned(), middle.timeline.clone());
+        for round in rounds {
+            println!("{}: {name}: {}", entry.name, round.failure.summary());
+        }
+    }
+    println!("{table}");
+    let limit = match entry.kind {
+        Kind::Cut => CUT_MS,
+        Kind::Silent => SILENT * DETECTION_MS,
+    };
+    let meets_bar = bars(
+        entry.name,
+        &figures,
+        &[
+            ("fabric: outage, worst, ms", limit, false),
+            ("fabric: packets lost of flows on other ways", 0.0, false),
+            ("fabric: flows on other ways that moved, worst", 0.0, false),
+            ("fabric: packets lost on return, all rounds", 0.0, false),
+            ("fabric: rate, least, packets/s", RATE, true),
+        ],
+    );
+    let (what, zero) = match entry.kind {
+        Kind::Cut => ("loses its carrier", "link event"),
+        Kind::Silent => ("falls silent", "failure"),
+    };
+    let traffic = if entry.routed { "routed" } else { "VXLAN" };
+    let timeline = Timeline {
+        title: format!("One of four uplinks {what}: {traffic} packets that arrive"),
+        x: format!("milliseconds from the {zero} on (the round with the median outage)"),
+        y: "packets per millisecond".into(),
+        lines,
+    };
+    let name = entry.name.into();
+    Ok(Found { figures: Figures { name, figures, meets_bar, settings, environment }, timeline })
+}
+
+/// What the loss of a carrier costs with few and with many routes and VTEPs.
+fn count_stores(
+    repetitions: u32,
+    mut settings: BTreeMap<String, Value>,
+    environment: Environment,
+) -> Result<Figures> {
+    let mut figures = BTreeMap::new();
+    let mut table = Table::new();
+    table.set_header([
+        "routes",
+        "VTEPs",
+        "stores: worst",
+        "stores afterwards: worst",
+        "event to store, us: median",
+        "worst",
+        "of it in fabricd, us: median",
+        "worst",
+    ]);
+    for (routes, vteps) in SIZES {
+        let router = router_with(routes, vteps);
+        let losses: Vec<_> = (1..=2 * repetitions)
+            .map(|repetition| {
+                progress(STORES, repetition, 2 * repetitions);
+                lose_carrier(&router)
+            })
+            .collect();
+        let us = |time: Duration| time.as_secs_f64() * 1e6;
+        let from_event: Vec<_> = losses.iter().map(|loss| us(loss.from_event)).collect();
+        let in_fabricd: Vec<_> = losses.iter().map(|loss| us(loss.in_fabricd)).collect();
+        let quantile = |values: &[f64], share| samples::quantile(values, share).context("no loss");
+        let most = |count: &dyn Fn(usize) -> u64| (0..losses.len()).map(count).max().unwrap_or(0);
+        let all = [
+            ("stores, worst", most(&|at| losses[at].stores) as f64),
+            ("stores afterwards, worst", most(&|at| losses[at].later_stores) as f64),
+            ("event to store, median, us", quantile(&from_event, 0.5)?),
+            ("event to store, worst, us", quantile(&from_event, 1.0)?),
+            ("of it in fabricd, median, us", quantile(&in_fabricd, 0.5)?),
+            ("of it in fabricd, worst, us", quantile(&in_fabricd, 1.0)?),
+        ];
+        let cells = all.map(|(_, value)| format!("{value:.1}").trim_end_matches(".0").to_owned());
+        table.add_row([routes, vteps].map(|it| it.to_string()).into_iter().chain(cells));
+        figures.extend(all.map(|(name, value)| (format!("{routes} routes: {name}"), value)));
+    }
+    println!("{table}");
+    let of = |routes: u32, name: &str| figures[&format!("{routes} routes: {name}")];
+    let [few, many] = SIZES.map(|(routes, _)| routes);
+    let same = ["stores, worst", "stores afterwards, worst"].map(|it| of(few, it) == of(many, it));
+    let same = same == [true, true];
+    let word = if same { "met" } else { "NOT met" };
+    println!("{STORES}: as many stores with {few} routes as with {many}: {word}");
+    let meets_bar = bars(
+        STORES,
+        &figures,
+        &[
+            (&format!("{many} routes: stores, worst"), 1.0, false),
+            (&format!("{many} routes: event to store, worst, us"), CUT_MS * 1e3, false),
+        ],
+    );
+    settings.insert("vteps".into(), SIZES.map(|(_, vteps)| vteps).to_vec().into());
+    let meets_bar = meets_bar && same;
+    Ok(Figures { name: STORES.into(), figures, meets_bar, settings, environment })
+}
+
+/// Prints which figures are within their bars (name, limit, whether it is the least); whether all
+/// are.
+fn bars(entry: &str, figures: &BTreeMap<String, f64>, bars: &[(&str, f64, bool)]) -> bool {
+    let mut all = true;
+    for (figure, limit, at_least) in bars {
+        let value = figures.get(*figure).copied().unwrap_or(f64::NAN);
+        let met = if *at_least { value >= *limit } else { value <= *limit };
+        all &= met;
+        let side = if *at_least { "at least" } else { "at most" };
+        let word = if met { "met" } else { "NOT met" };
+        println!("{entry}: {figure}: {value:.2}; the bar is {side} {limit}: {word}");
+    }
+    all
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
