@@ -16,6 +16,7 @@ pub mod neighbours;
 pub mod object;
 pub mod outer;
 pub mod overlay;
+pub mod pktgen;
 pub mod plot;
 pub mod prefixes;
 pub mod processor;
