@@ -13,6 +13,9 @@ pub struct Environment {
     pub kernel: String,
     /// CPU model.
     pub cpu: String,
+    /// True if software plays the processor (QEMU without KVM): times and ratios are then those of
+    /// the emulation and not of any processor.
+    pub emulated: bool,
     /// CPUs of the machine.
     pub cores: usize,
     /// The one CPU that everything ran on.
@@ -42,6 +45,7 @@ impl Environment {
         Self {
             kernel: line("/proc/sys/kernel/osrelease"),
             cpu: cpu_model(),
+            emulated: is_emulated(),
             cores: std::fs::read_dir("/sys/devices/system/cpu").map_or(0, |entries| {
                 entries
                     .flatten()
@@ -90,6 +94,24 @@ fn cpu_model() -> String {
         || std::env::consts::ARCH.into(),
         |model| model.trim_start_matches([' ', '\t', ':']).to_owned(),
     )
+}
+
+/// Asks the processor, which says so to whoever knows where to look (CPUID leaf 0x4000_0000).
+#[cfg(target_arch = "x86_64")]
+fn is_emulated() -> bool {
+    use std::arch::x86_64::__cpuid;
+
+    const HYPERVISOR_PRESENT: u32 = 1 << 31;
+    if __cpuid(1).ecx & HYPERVISOR_PRESENT == 0 {
+        return false;
+    }
+    let said = __cpuid(0x4000_0000);
+    [said.ebx, said.ecx, said.edx].map(u32::to_le_bytes).concat() == b"TCGTCGTCGTCG"
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn is_emulated() -> bool {
+    false
 }
 
 fn mitigations() -> BTreeMap<String, String> {

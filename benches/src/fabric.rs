@@ -1,11 +1,16 @@
 //! Fabric on the leaf: programs loaded and maps written as fabricd would.
 
-use std::{net::IpAddr, path::Path};
+use std::{
+    net::IpAddr,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use aya::{
     Ebpf, EbpfLoader,
-    programs::{ProgramFd, Xdp, XdpMode},
+    programs::{ProgramFd, Xdp, XdpMode, xdp::XdpLink},
 };
 use fabric_common::{
     halves,
@@ -36,7 +41,11 @@ use fabric_user::kernel::{
 };
 
 use crate::{
-    leaf::{ACCESS_MTU, Leaf, Plan, SPINE_MAC, Site, TTL, UDP_PORT, UPLINK_MAC, UPLINK_MTU, VNI},
+    leaf::{
+        ACCESS_MTU, LOCAL, Leaf, Plan, SPINE_MAC, Site, TTL, UDP_PORT, UPLINK_MAC, UPLINK_MTU, VNI,
+        vtep_address,
+    },
+    tool,
     underlay::Underlay,
 };
 
@@ -135,6 +144,31 @@ impl Fabric {
         self.links
             .attach(&self.instance, index, name, program, XdpMode::Driver)
             .with_context(|| format!("cannot attach to {name}"))
+    }
+
+    /// Takes our program off an interface, and returns when it is off.
+    ///
+    /// # Errors
+    /// If its pin cannot be removed, or the kernel does not let go of it.
+    pub fn detach(&mut self, index: u32, name: &str) -> Result<()> {
+        self.links.detach(&self.instance, index)?;
+        // The kernel frees a link whose pin is gone when it finds the time.
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while tool::output("ip", &["-o", "link", "show", "dev", name])?.contains("prog/xdp") {
+            ensure!(Instant::now() < deadline, "the program does not leave {name}");
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    /// Runs one of our programs on an interface until the link is dropped.
+    ///
+    /// # Errors
+    /// If the interface takes no program.
+    pub fn attach_for_now(&mut self, index: u32, program: &'static str) -> Result<XdpLink> {
+        let program = self.programs.get(program)?;
+        let link = program.attach_to_if_index(index, XdpMode::Driver)?;
+        Ok(program.take_link(link)?)
     }
 
     /// Adds ports and a bridge domain of their own, with the stations of a plan. The leaf's ports

@@ -18,6 +18,7 @@ pub mod nexthop_object;
 pub mod object;
 pub mod outer;
 pub mod overlay;
+pub mod pktgen;
 pub mod plot;
 pub mod prefixes;
 pub mod probe;

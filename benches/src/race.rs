@@ -178,6 +178,14 @@ impl Race {
         Ok(())
     }
 
+    /// Lets the sink only count what arrives, as [`Self::turn`] does.
+    ///
+    /// # Errors
+    /// If its program cannot be attached.
+    pub fn count_only(&mut self) -> Result<()> {
+        self.use_sink(false)
+    }
+
     /// Lets the sink keep what arrives or only count it.
     fn use_sink(&mut self, keep: bool) -> Result<()> {
         let Way { sink, end, .. } = self.way;
@@ -232,6 +240,21 @@ impl Race {
         destinations: u32,
         frames: u32,
     ) -> Result<Vec<Captured>> {
+        self.capture_while(frames, |race| {
+            race.send(contender, first, destinations, frames).map(drop)
+        })
+    }
+
+    /// Lets `send` send `frames` frames, at most [`CAPTURES`], and returns what had arrived when it
+    /// returned, in no particular order.
+    ///
+    /// # Errors
+    /// If a map cannot be used, and as `send`.
+    pub fn capture_while(
+        &mut self,
+        frames: u32,
+        send: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<Vec<Captured>> {
         self.use_sink(true)?;
         let place = self.arrived()?.frames;
         let places: Vec<_> = (place..place + u64::from(frames.min(CAPTURES as u32)))
@@ -241,7 +264,7 @@ impl Race {
         for place in &places {
             self.captured.set(*place, free, 0)?;
         }
-        self.send(contender, first, destinations, frames)?;
+        send(self)?;
         let packets = places
             .iter()
             .map(|place| self.captured.get(place, 0))

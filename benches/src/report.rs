@@ -90,3 +90,76 @@ pub fn write(path: &Path, entries: &[impl Serialize]) -> Result<()> {
         .with_context(|| format!("cannot write {shown}"))?;
     plot::draw(&list, path.parent().unwrap_or(path))
 }
+
+/// Puts the entries of another report, which was written elsewhere, into the one at `path`, and
+/// returns their names.
+///
+/// # Errors
+/// If `other` is not a report.
+pub fn merge(path: &Path, other: &Path) -> Result<Vec<String>> {
+    let shown = other.display();
+    let text = fs::read(other).with_context(|| format!("cannot read {shown}"))?;
+    let entries: Vec<Value> = serde_json::from_slice(&text)
+        .with_context(|| format!("{shown} is not a list of benchmark entries"))?;
+    let names = entries
+        .iter()
+        .map(|entry| entry["name"].as_str().map(str::to_owned))
+        .collect::<Option<Vec<_>>>()
+        .with_context(|| format!("{shown} has an entry without a name"))?;
+    write(path, &entries)?;
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder that goes with it.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("fabric-{name}-{}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn write(&self, name: &str, text: &str) -> PathBuf {
+            let path = self.0.join(name);
+            fs::write(&path, text).unwrap();
+            path
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn another_reports_entries_replace_those_of_the_same_name_and_no_others() {
+        let folder = Folder::new("report-merge");
+        let ours = folder.write("ours.json", r#"[{"name":"a","mpps":1},{"name":"b","mpps":2}]"#);
+        let other = folder.write("other.json", r#"[{"name":"b","mpps":3},{"name":"c","mpps":4}]"#);
+        assert_eq!(merge(&ours, &other).unwrap(), ["b", "c"]);
+        let merged: Value = serde_json::from_slice(&fs::read(&ours).unwrap()).unwrap();
+        let figures: Vec<_> = ["a", "b", "c"]
+            .map(|name| merged.as_array().unwrap().iter().find(|e| e["name"] == name).unwrap())
+            .iter()
+            .map(|entry| entry["mpps"].as_u64().unwrap())
+            .collect();
+        assert_eq!(figures, [1, 3, 4]);
+    }
+
+    #[test]
+    fn what_is_no_report_leaves_the_report_as_it_was() {
+        let folder = Folder::new("report-refused");
+        let ours = folder.write("ours.json", r#"[{"name":"a"}]"#);
+        for text in ["{}", "[{}]", "[1]", "no JSON"] {
+            let other = folder.write("other.json", text);
+            assert!(merge(&ours, &other).is_err(), "{text}");
+        }
+        assert_eq!(fs::read_to_string(&ours).unwrap(), r#"[{"name":"a"}]"#);
+    }
+}

@@ -167,7 +167,12 @@ pub(super) fn charts(report: &[Value]) -> Vec<Chart> {
             .filter_map(|entry| {
                 let value = entry["ratios"][ratio].as_f64()?;
                 let spread = entry["ratio_spread"][ratio].as_f64().unwrap_or(0.0);
-                Some((entry["name"].as_str()?.to_owned(), value, spread / 2.0))
+                let name = entry["name"].as_str()?;
+                let label = match entry["environment"]["emulated"].as_bool() {
+                    Some(true) => format!("{name} (emulated)"),
+                    _ => name.to_owned(),
+                };
+                Some((label, value, spread / 2.0))
             })
             .collect();
         (!bars.is_empty()).then_some(Chart { file, title, x, bars })
@@ -237,5 +242,12 @@ mod tests {
         let charts = charts(&[entry("a", 64, 1_024, 100.0), json!({ "name": "ecmp" })]);
         assert_eq!(charts.len(), 1);
         assert_eq!(charts[0].bars, [("a".to_owned(), 8.0, 0.25)]);
+    }
+
+    #[test]
+    fn what_an_emulator_measured_is_labelled_so() {
+        let mut emulated = entry("a", 64, 1_024, 100.0);
+        emulated["environment"] = json!({ "emulated": true });
+        assert_eq!(charts(&[emulated])[0].bars[0].0, "a (emulated)");
     }
 }

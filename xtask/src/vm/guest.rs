@@ -42,6 +42,19 @@ pub(crate) struct Outcome {
     pub(crate) failed: Vec<String>,
 }
 
+/// The folder that a machine with `kernel` shares with us, which each boot empties before.
+///
+/// # Errors
+/// If cargo cannot read the workspace.
+pub(crate) fn shared_folder(kernel: Kernel) -> Result<PathBuf> {
+    Ok(workspace::target_folder()?.join("vm").join(kernel.series()))
+}
+
+/// Where a job writes the file `name` of that folder to.
+pub(crate) fn in_guest(name: &str) -> PathBuf {
+    Path::new(SHARED).join(name)
+}
+
 /// Boots `kernel`, runs `jobs` one after the other, printing what they print, and stops it.
 ///
 /// The guest has root's rights on its own kernel, and sees this machine's files read-only.
@@ -49,7 +62,7 @@ pub(crate) struct Outcome {
 /// # Errors
 /// If the guest does not boot, or has not run all jobs after `limit`.
 pub(crate) fn boot(kernel: Kernel, jobs: &[Job], limit: Duration) -> Result<Outcome> {
-    let folder = workspace::target_folder()?.join("vm").join(kernel.series());
+    let folder = shared_folder(kernel)?;
     if folder.exists() {
         fs::remove_dir_all(&folder)
             .with_context(|| format!("{} cannot be removed", folder.display()))?;

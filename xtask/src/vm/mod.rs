@@ -9,7 +9,7 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Result, bail};
 
-pub(crate) use self::guest::{Job, boot};
+pub(crate) use self::guest::{Job, boot, in_guest, shared_folder};
 use crate::{
     setup::{self, Kernel, Scope},
     test::binary,

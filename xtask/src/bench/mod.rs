@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: measures, and writes `target/bench/report.json`.
 
+mod emulated;
+
 use std::{
     ffi::OsString,
     fs,
@@ -39,8 +41,17 @@ const OPTIMIZED: [&str; 4] = ["fabric-common", "fabric-user", "fabric-tests", "f
 /// failure: figures depend on the machine, and the benchmark says so itself.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let all = questions(&workspace::root().join("benches/src/bin"))?;
-    let runs = select(&all, arguments.name.as_deref())?;
+    let mut runs = select(&all, arguments.name.as_deref())?;
     setup::ensure(Scope::Lab)?;
+    // What needs a virtual machine takes part in all that there is, but not in a quick look, and
+    // not where no machine can be had.
+    let emulates = emulated::is_needed();
+    if emulates && arguments.name.is_none() && (arguments.quick || !cfg!(target_arch = "x86_64")) {
+        runs.retain(|(question, _)| *question != emulated::PKTGEN);
+    }
+    if emulates && runs.iter().any(|(question, _)| *question == emulated::PKTGEN) {
+        emulated::set_up()?;
+    }
     // Built before the first is run, so that no compiler runs beside a measurement.
     for (question, _) in &runs {
         process::run(&mut cargo("build", question))?;
@@ -50,11 +61,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         false => None,
     };
     for (question, entry) in runs {
+        let quick = arguments.quick.then_some("--quick");
+        let words = entry.into_iter().chain(quick).map(OsString::from);
+        let words: Vec<_> = words.chain(arguments.arguments.iter().cloned()).collect();
+        if emulates && question == emulated::PKTGEN {
+            emulated::run(&words)?;
+            continue;
+        }
         let mut run = cargo("run", question);
-        run.arg("--")
-            .args(entry)
-            .args(arguments.quick.then_some("--quick"))
-            .args(&arguments.arguments);
+        run.arg("--").args(words);
         if let Some(daemon) = daemon.as_ref().filter(|_| WITH_DAEMON.contains(&question)) {
             run.arg("--fabricd").arg(daemon);
         }
