@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use aya::{
     Ebpf, EbpfLoader,
+    maps::PerCpuValues,
     programs::{ProgramFd, Xdp, XdpMode},
 };
 use fabric_common::{
@@ -13,7 +14,7 @@ use fabric_common::{
         MAPS,
         buckets::{CHUNK, Chunk},
         circuits::Circuit,
-        counters::reason_index,
+        counters::{Traffic, reason_index},
         domains::{self, Domain},
         fdb,
         groups::{Choice, Group},
@@ -21,7 +22,7 @@ use fabric_common::{
         peers,
         ports::{self, Port},
         vnis,
-        vteps::Vtep,
+        vteps::{self, Vtep},
     },
     table::buckets_for,
 };
@@ -34,9 +35,12 @@ use fabric_user::kernel::{
     sizes::Sizes,
 };
 
-use crate::leaf::{
-    ACCESS_MTU, LOCAL, Leaf, Plan, SPINE_MAC, Site, TTL, UDP_PORT, UPLINK_MAC, UPLINK_MTU, VNI,
-    vtep_address,
+use crate::{
+    ground::{self, Ground},
+    leaf::{
+        ACCESS_MTU, LOCAL, Leaf, Plan, SPINE_MAC, Site, TTL, UDP_PORT, UPLINK_MAC, UPLINK_MTU, VNI,
+        vtep_address,
+    },
 };
 
 /// What belongs together: an uplink, a domain, its ports; with indexes of its own in all maps.
@@ -71,6 +75,7 @@ impl Lane {
 /// A running Fabric.
 pub struct Fabric {
     instance: Instance,
+    sizes: Sizes,
     programs: Programs,
     links: Links,
     /// The maps.
@@ -102,6 +107,7 @@ impl Fabric {
         let maps = Maps::open(&instance, true)?;
         let mut fabric = Self {
             instance,
+            sizes,
             programs,
             links: Links::default(),
             maps,
@@ -355,6 +361,33 @@ impl Fabric {
     #[must_use]
     pub fn attached(&self) -> usize {
         self.links.attached().count()
+    }
+}
+
+impl Ground for Fabric {
+    fn beat(&mut self) -> Result<()> {
+        Self::beat(self)
+    }
+
+    fn xdp(&mut self, name: &'static str) -> Result<&mut Xdp> {
+        Ok(self.programs.get(name)?)
+    }
+
+    fn open(&self, object: &[u8]) -> Result<Ebpf> {
+        ground::open(object, &self.instance, &self.sizes)
+    }
+
+    fn ended(&self, reason: Reason) -> Result<u64> {
+        self.counted(reason)
+    }
+
+    fn forget(&mut self) -> Result<()> {
+        let Maps { vteps, vtep_traffic, .. } = &mut self.maps;
+        for vtep in (1..vteps::MAX).take_while(|vtep| vteps.get(*vtep).group != 0) {
+            let none = vec![Traffic::default(); vtep_traffic.get(&vtep, 0)?.len()];
+            vtep_traffic.set(vtep, PerCpuValues::try_from(none)?, 0)?;
+        }
+        Ok(())
     }
 }
 

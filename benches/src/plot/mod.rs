@@ -3,6 +3,7 @@
 mod bars;
 mod lines;
 mod series;
+mod stages;
 mod style;
 
 use std::path::Path;
@@ -22,6 +23,10 @@ pub fn draw(report: &[Value], folder: &Path) -> Result<()> {
     for chart in series::charts(report) {
         let path = folder.join(format!("{}.svg", chart.file));
         bars::draw(&chart, &path).with_context(|| format!("cannot draw {}", path.display()))?;
+    }
+    for chart in stages::charts(report) {
+        let path = folder.join(format!("{}.svg", chart.file));
+        stages::draw(&chart, &path).with_context(|| format!("cannot draw {}", path.display()))?;
     }
     Ok(())
 }
