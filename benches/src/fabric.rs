@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use aya::{
     Ebpf, EbpfLoader,
+    maps::PerCpuValues,
     programs::{ProgramFd, Xdp, XdpMode, xdp::XdpLink},
 };
 use fabric_common::{
@@ -19,7 +20,7 @@ use fabric_common::{
         MAPS,
         buckets::{CHUNK, Chunk},
         circuits::Circuit,
-        counters::reason_index,
+        counters::{Traffic, reason_index},
         domains::{self, Domain},
         domains6::Domain6,
         fdb,
@@ -27,7 +28,7 @@ use fabric_common::{
         nexthops::Nexthop,
         ports::{self, Port},
         vnis,
-        vteps::Vtep,
+        vteps::{self, Vtep},
     },
     table::buckets_for,
 };
@@ -41,6 +42,7 @@ use fabric_user::kernel::{
 };
 
 use crate::{
+    ground::{self, Ground},
     leaf::{
         ACCESS_MTU, LOCAL, Leaf, Plan, SPINE_MAC, Site, TTL, UDP_PORT, UPLINK_MAC, UPLINK_MTU, VNI,
         vtep_address,
@@ -82,6 +84,7 @@ impl Lane {
 /// A running Fabric.
 pub struct Fabric {
     instance: Instance,
+    sizes: Sizes,
     programs: Programs,
     links: Links,
     /// The maps.
@@ -113,6 +116,7 @@ impl Fabric {
         let maps = Maps::open(&instance, true)?;
         let mut fabric = Self {
             instance,
+            sizes,
             programs,
             links: Links::default(),
             maps,
@@ -406,6 +410,33 @@ impl Fabric {
     #[must_use]
     pub fn attached(&self) -> usize {
         self.links.attached().count()
+    }
+}
+
+impl Ground for Fabric {
+    fn beat(&mut self) -> Result<()> {
+        Self::beat(self)
+    }
+
+    fn xdp(&mut self, name: &'static str) -> Result<&mut Xdp> {
+        Ok(self.programs.get(name)?)
+    }
+
+    fn open(&self, object: &[u8]) -> Result<Ebpf> {
+        ground::open(object, &self.instance, &self.sizes)
+    }
+
+    fn ended(&self, reason: Reason) -> Result<u64> {
+        self.counted(reason)
+    }
+
+    fn forget(&mut self) -> Result<()> {
+        let Maps { vteps, vtep_traffic, .. } = &mut self.maps;
+        for vtep in (1..vteps::MAX).take_while(|vtep| vteps.get(*vtep).group != 0) {
+            let none = vec![Traffic::default(); vtep_traffic.get(&vtep, 0)?.len()];
+            vtep_traffic.set(vtep, PerCpuValues::try_from(none)?, 0)?;
+        }
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     flow::{Arrived, Captured, Generator},
     lookups,
+    ring::{Left, Ring},
 };
 
 /// An ELF file for the target `bpfel-unknown-none`, aligned as its headers need.
@@ -10,6 +11,9 @@ pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), 
 
 /// The programs that look addresses up, in the same form.
 pub static LOOKUPS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lpm.o"));
+
+/// The journeys of the packet path, ended after each of their stages, in the same form.
+pub static STAGES: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/stages.o"));
 
 // SAFETY: repr(C), integers only, no padding.
 unsafe impl aya::Pod for lookups::State {}
@@ -19,3 +23,7 @@ unsafe impl aya::Pod for Generator {}
 unsafe impl aya::Pod for Arrived {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Captured {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Ring {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Left {}

@@ -37,6 +37,7 @@ use fabric_user::{
 
 use crate::{
     contest::Forwarder,
+    ground::{self, Ground},
     routed::{PREFIX, ROUTER_MAC, destination4, destination6},
     spine::{MTU, NEXT_MAC, OUT_MAC, Routes, Spine},
 };
@@ -48,6 +49,7 @@ const NEXTHOP: u16 = 1;
 /// A running Fabric.
 pub struct Router {
     instance: Instance,
+    sizes: Sizes,
     programs: Programs,
     links: Links,
     maps: Maps,
@@ -63,7 +65,12 @@ impl Router {
     /// If the kernel refuses a program, or a map an entry.
     pub fn start(spine: &Spine, destinations: u32, routes: Routes) -> Result<Self> {
         let instance = Instance::new("bench")?;
-        let mut programs = Programs::load(&instance, &Sizes::default())?;
+        let mut sizes = Sizes::default();
+        if routes == Routes::Hosts {
+            // The first index stays free.
+            sizes.addresses6 = sizes.addresses6.max(destinations + 1);
+        }
+        let mut programs = Programs::load(&instance, &sizes)?;
         let maps = Maps::open(&instance, true)?;
         let mut links = Links::default();
         for (index, name) in [(spine.inward, "in0"), (spine.outward, "out0")] {
@@ -71,9 +78,10 @@ impl Router {
                 .attach(&instance, index, name, programs.get(UPLINK)?, XdpMode::Driver)
                 .with_context(|| format!("cannot attach to {name}"))?;
         }
-        let mut router = Self { instance, programs, links, maps, inward: 0, others: Vec::new() };
+        let mut router =
+            Self { instance, sizes, programs, links, maps, inward: 0, others: Vec::new() };
         router.fill(spine, destinations, routes)?;
-        router.beat()?;
+        Forwarder::beat(&mut router)?;
         Ok(router)
     }
 
@@ -190,9 +198,31 @@ impl Forwarder for Router {
     }
 
     fn forwarded(&self) -> Result<u64> {
-        let index = reason_index(self.inward, Reason::Routed as u8);
-        let counters = self.maps.reasons.get(&index, 0)?;
+        self.ended(Reason::Routed)
+    }
+}
+
+impl Ground for Router {
+    fn beat(&mut self) -> Result<()> {
+        Forwarder::beat(self)
+    }
+
+    fn xdp(&mut self, name: &'static str) -> Result<&mut Xdp> {
+        Ok(self.programs.get(name)?)
+    }
+
+    fn open(&self, object: &[u8]) -> Result<Ebpf> {
+        ground::open(object, &self.instance, &self.sizes)
+    }
+
+    fn ended(&self, reason: Reason) -> Result<u64> {
+        let counters = self.maps.reasons.get(&reason_index(self.inward, reason as u8), 0)?;
         Ok(counters.iter().map(|counter| counter.packets).sum())
+    }
+
+    fn forget(&mut self) -> Result<()> {
+        // No tunnels here.
+        Ok(())
     }
 }
 

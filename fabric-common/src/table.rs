@@ -323,9 +323,8 @@ mod tests {
     fn a_table_that_doubles_keeps_every_entry_and_is_complete_at_every_step() {
         let memory = memory(4_096);
         let mut buckets = 1;
-        let holds = |table: Table<'_>, entries: u32| {
-            (0..entries).all(|i| table.get(key(i)) == Some(i))
-        };
+        let holds =
+            |table: Table<'_>, entries: u32| (0..entries).all(|i| table.get(key(i)) == Some(i));
         for entries in 1..=4_096_u32 {
             if !part(&memory, buckets).insert(key(entries - 1), entries - 1) {
                 let (small, large) = (part(&memory, buckets), part(&memory, 2 * buckets));

@@ -11,6 +11,7 @@ pub mod expect;
 pub mod fabric;
 pub mod leaf;
 mod leaf6;
+pub mod loaded;
 pub mod model;
 pub mod namespace;
 pub mod packet;

@@ -3,6 +3,7 @@
 mod bars;
 mod lines;
 mod series;
+mod stages;
 mod style;
 mod timeline;
 
@@ -26,10 +27,15 @@ pub fn draw(report: &[Value], folder: &Path) -> Result<()> {
         let path = folder.join(format!("{}.svg", chart.file));
         bars::draw(&chart, &path).with_context(|| format!("cannot draw {}", path.display()))?;
     }
+
     for (name, timeline) in timeline::timelines(report) {
         let path = folder.join(format!("{name}.svg"));
         timeline::draw(&timeline, &path)
             .with_context(|| format!("cannot draw {}", path.display()))?;
+    }
+    for chart in stages::charts(report) {
+        let path = folder.join(format!("{}.svg", chart.file));
+        stages::draw(&chart, &path).with_context(|| format!("cannot draw {}", path.display()))?;
     }
     Ok(())
 }

@@ -24,6 +24,15 @@ pub(super) fn colour(name: &str) -> RGBColor {
     }
 }
 
+/// Shades of Fabric's colour, for loads that grow.
+pub(super) fn shade(number: usize) -> RGBColor {
+    match number {
+        0 => RGBColor(0x8c, 0xc8, 0xff),
+        1 => RGBColor(0x2f, 0x81, 0xf7),
+        _ => RGBColor(0x1b, 0x4b, 0xa5),
+    }
+}
+
 /// A text in the colour of the axes.
 pub(super) fn text(size: u32) -> TextStyle<'static> {
     (FONT, size).into_font().color(&INK)

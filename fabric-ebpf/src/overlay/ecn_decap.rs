@@ -30,8 +30,8 @@ pub fn ecn_decap(packet: &Packet, outer_tos: u8, frame: &Frame) -> Result<Ecn, R
 pub struct Ecn {
     network: usize,
     ipv6: bool,
-    old: u8,
-    new: u8,
+    pub old: u8,
+    pub new: u8,
 }
 
 impl Ecn {

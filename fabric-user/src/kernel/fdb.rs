@@ -29,9 +29,7 @@ impl Maps {
     /// the moment in which the old places of moved entries are freed; these go to the kernel.
     pub fn fit_fdb(&self, macs: usize) {
         let mut buckets = self.settings.get(0).fdb_mask.saturating_add(1);
-        let enough = |buckets: u32| {
-            buckets >= SMALLEST && macs * 4 <= buckets as usize * SLOTS * 3
-        };
+        let enough = |buckets: u32| buckets >= SMALLEST && macs * 4 <= buckets as usize * SLOTS * 3;
         while !enough(buckets) && buckets < self.fdb.len() {
             buckets *= 2;
             let table = self.fdb.first_buckets(buckets);

@@ -81,10 +81,7 @@ impl Programs {
         }
         instance.create()?;
         let mut loader = EbpfLoader::new();
-        let masks = [
-            ("HOSTS_MASK", sizes.hosts - 1),
-            ("HOSTS6_MASK", sizes.hosts6 - 1),
-        ];
+        let masks = [("HOSTS_MASK", sizes.hosts - 1), ("HOSTS6_MASK", sizes.hosts6 - 1)];
         for (name, mask) in &masks {
             loader.override_global(name, mask, true);
         }

@@ -3,6 +3,7 @@
 //! Every comparison covers the verdict, every byte and every counter.
 
 mod access;
+mod budget;
 mod ecmp;
 mod every_reason;
 mod expectations;
