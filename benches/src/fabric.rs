@@ -43,10 +43,7 @@ use fabric_user::kernel::{
 
 use crate::{
     ground::{self, Ground},
-    leaf::{
-        ACCESS_MTU, LOCAL, Leaf, Plan, SPINE_MAC, Site, TTL, UDP_PORT, UPLINK_MAC, UPLINK_MTU, VNI,
-        vtep_address,
-    },
+    leaf::{ACCESS_MTU, Leaf, Plan, SPINE_MAC, Site, TTL, UDP_PORT, UPLINK_MAC, UPLINK_MTU, VNI},
     tool,
     underlay::Underlay,
 };

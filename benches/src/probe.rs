@@ -22,6 +22,9 @@ const STRAGGLERS: Duration = Duration::from_millis(50);
 /// Where the number of a frame is: behind Ethernet, IPv4 and UDP.
 const NUMBER: usize = 42;
 
+/// Whether a frame went a certain way.
+pub type Way<'a> = &'a dyn Fn(&[u8]) -> bool;
+
 /// A stream from one interface to another one.
 #[derive(Debug)]
 pub struct Probe {
@@ -109,7 +112,7 @@ impl Probe {
         &mut self,
         request: impl FnOnce() -> Result<()>,
         in_map: Option<&dyn Fn() -> bool>,
-        [is_old, is_new]: [&dyn Fn(&[u8]) -> bool; 2],
+        [is_old, is_new]: [Way<'_>; 2],
     ) -> Result<Change> {
         let begin = Instant::now();
         self.next = begin;

@@ -223,7 +223,8 @@ fn move_mac(fabricd: &Path, changes: u32) -> Result<Found> {
     let mac = destination_mac(flow.destination);
     let neighbours = RefCell::new(Neighbours::open()?);
     neighbours.borrow_mut().replace(source_mac(flow.source), Place::Port(leaf.access))?;
-    let place = |vtep: usize| Place::Vtep { vxlan: leaf.vxlan, address: vtep_address(vtep as u32) };
+    let place =
+        |vtep: usize| Place::Vtep { vxlan: leaf.vxlan, address: vtep_address(vtep as u32).into() };
     // Both VTEPs are known all the time: other MAC addresses are behind them.
     for vtep in 0..2 {
         neighbours.borrow_mut().replace(destination_mac(1 + vtep as u32), place(vtep))?;

@@ -30,6 +30,7 @@ use fabric_benches::{
     processor,
     race::{Arrivals, Race},
     report, samples,
+    underlay::Underlay,
 };
 use serde_json::Value;
 
@@ -174,7 +175,7 @@ impl Line {
         match contender {
             FLOOR => None,
             REDIRECT => Some(0),
-            _ => Some(self.direction.grows()),
+            _ => Some(self.direction.grows(Underlay::Ipv4)),
         }
     }
 
@@ -291,7 +292,7 @@ impl Bench {
             let frame = &frame.bytes[..frame.length as usize];
             stream.check(frame)?;
             self.direction
-                .compare(pair.0, pair.1, frame)
+                .compare(Underlay::Ipv4, pair.0, pair.1, frame)
                 .with_context(|| format!("frame {number} of the packet generator"))?;
         }
         Ok(())

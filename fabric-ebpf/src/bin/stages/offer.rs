@@ -15,7 +15,7 @@ use crate::{
     flow::{Draw, LENGTH},
     ring::{PLACES, Ring, STRIDE},
     routed::{self, LENGTH4, LENGTH6},
-    tunnel::OUTER,
+    tunnel::{OUTER, Outer},
 };
 
 /// Bytes of a frame in a tunnel.
@@ -31,14 +31,14 @@ static CONTENDER: ProgramArray<1> = ProgramArray::new();
 #[xdp]
 pub fn offer_frames(context: XdpContext) -> u32 {
     // SAFETY: `next` has looked at the length.
-    next::<LENGTH>(&context, |draw, at| unsafe { draw.write(at, 0) })
+    next::<LENGTH>(&context, |draw, at| unsafe { draw.write(at, Outer::default()) })
 }
 
 /// Frames in tunnels.
 #[xdp]
 pub fn offer_tunnelled(context: XdpContext) -> u32 {
     // SAFETY: as above.
-    next::<TUNNELLED>(&context, |draw, at| unsafe { draw.write(at, OUTER as u32) })
+    next::<TUNNELLED>(&context, |draw, at| unsafe { draw.write(at, Outer { bytes: OUTER as u16, checksum: 0 }) })
 }
 
 /// IPv4 packets for a router.
