@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Packages whose tests need no rights and no network.
-const UNIT: [&str; 3] = ["fabric-common", "fabric-user", "xtask"];
+const UNIT: [&str; 4] = ["fabric-common", "fabric-user", "xtask", "fabric-benches"];
 
 /// The package whose tests load programs and make network namespaces; one binary per area.
 pub(crate) const ROOT: &str = "fabric-tests";
