@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn axes_have_five_to_ten_round_ticks() {
         for (longest, last, count) in
-            [(7.3, 7.0, 8), (12.0, 12.0, 7), (31.0, 30.0, 7), (0.9, 0.8, 5)]
+            [(7.3, 7.0, 8), (12.0, 12.0, 7), (31.0, 30.0, 7), (0.9, 0.9, 10)]
         {
             let all: Vec<_> = ticks(longest).collect();
             assert_eq!((all.len(), all.last()), (count, Some(&last)), "{longest}: {all:?}");
