@@ -56,8 +56,8 @@ const ENTRIES: [Entry; 4] = [
 ];
 /// The entry that counts stores.
 const STORES: &str = "failover-stores";
-/// Routes and VTEPs behind a link; the maps have room for 4,096 VTEPs.
-const SIZES: [(u32, u32); 2] = [(10, 10), (10_000, 4_000)];
+/// Routes and VTEPs behind a link.
+const SIZES: [(u32, u32); 2] = [(10, 10), (10_000, 10_000)];
 
 const UPLINKS: [&str; 4] = ["swp1", "swp2", "swp3", "swp4"];
 /// Packets a second, at the least.
@@ -217,6 +217,8 @@ fn evaluate(
         "",
         "outage, ms: median",
         "worst",
+        "from the fault on: median",
+        "worst",
         "packets lost: median",
         "flows elsewhere: lost packets",
         "moved, worst",
@@ -226,6 +228,7 @@ fn evaluate(
     for (name, rounds) in rounds {
         let of = |value: &dyn Fn(&Round) -> f64| rounds.iter().map(value).collect::<Vec<_>>();
         let outages = of(&Round::outage);
+        let whole = of(&|it| ms(it.failure.lasted()));
         let lost = of(&|it| it.failure.outage().map_or(0.0, |outage| outage.lost as f64));
         let others = of(&|it| it.failure.survivors_lost() as f64);
         let moved = of(&|it| it.failure.survivors_moved() as f64);
@@ -236,6 +239,8 @@ fn evaluate(
         let all = [
             ("outage, median, ms", median(&outages)?),
             ("outage, worst, ms", worst(&outages)),
+            ("outage from the fault on, median, ms", median(&whole)?),
+            ("outage from the fault on, worst, ms", worst(&whole)),
             ("packets lost, median", median(&lost)?),
             ("packets lost of flows on other ways", others.iter().sum()),
             ("flows on other ways that moved, worst", worst(&moved)),
