@@ -38,8 +38,10 @@ fn after_a_sleep_through_thousands_of_changes_the_maps_equal_the_kernel() {
 
     daemon.signal(Signal::STOP);
     fabric.run("leaf01", "bridge", &format!("-batch {}", batch.display()));
+    // Others may come and go as well: a host says something for the first time.
     let asleep = differences(&fabric, "leaf01");
-    assert_eq!(asleep.len(), MACS as usize / 2, "what it slept through is missing");
+    let missing = asleep.iter().filter(|difference| difference.contains("02:cc:")).count();
+    assert_eq!(missing, MACS as usize / 2, "what it slept through is missing");
     daemon.signal(Signal::CONT);
 
     until(Duration::from_secs(20), "the maps equal the kernel", || {
