@@ -25,8 +25,8 @@ pub fn bridge_lookup(
     frame: &Frame,
 ) -> Result<Destination, Reason> {
     let key = key(journey.domain_index as u16, frame.destination);
-    let (_, target) =
-        table::find(&maps::FDB, journey.settings.fdb_mask, key).ok_or(Reason::BridgeLookupUnknown)?;
+    let (_, target) = table::find(&maps::FDB, journey.settings.fdb_mask, key)
+        .ok_or(Reason::BridgeLookupUnknown)?;
     let isolated = from.circuit.flags & FLAG_ISOLATED != 0;
     let (kind, index) = split_target(target);
     match kind {

@@ -239,7 +239,7 @@ fn write_outer6(
 /// Over the finished packet, so that it is right for whatever the host sent.
 #[inline(always)]
 fn write_checksum(packet: &mut Packet, to: VtepRef, udp_length: u32) -> Option<()> {
-    let sum = sum::from::<54>(packet, udp_length, pseudo_header(to.vtep, udp_length))?;
+    let sum = sum::udp6(packet, udp_length, pseudo_header(to.vtep, udp_length))?;
     // 0 says that there is none (RFC 8200 §8.1).
     packet.write(60, if sum == 0xffff { 0xffff } else { !sum })
 }

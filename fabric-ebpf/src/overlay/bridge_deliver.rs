@@ -21,8 +21,8 @@ use crate::{
 #[inline(always)]
 pub fn bridge_deliver(journey: &Journey, frame: &Frame) -> Result<CircuitRef, Reason> {
     let key = key(journey.domain_index as u16, frame.destination);
-    let (_, target) =
-        table::find(&maps::FDB, journey.settings.fdb_mask, key).ok_or(Reason::BridgeDeliverUnknown)?;
+    let (_, target) = table::find(&maps::FDB, journey.settings.fdb_mask, key)
+        .ok_or(Reason::BridgeDeliverUnknown)?;
     let (kind, index) = split_target(target);
     match kind {
         KIND_LOCAL => {}

@@ -53,7 +53,7 @@ pub fn ipv6(packet: &Packet, journey: &mut Journey, outer: &Outer6) -> Result<()
         0 => domain.flags & domains::FLAG_ZERO_CHECKSUM_RX != 0,
         _ => {
             let seed = pseudo_header(vtep, outer.udp_length);
-            sum::from::<54>(packet, outer.udp_length, seed) == Some(0xffff)
+            sum::udp6(packet, outer.udp_length, seed) == Some(0xffff)
         }
     };
     if !valid {

@@ -11,54 +11,57 @@ const CHUNKS: usize = 24;
 /// The longest rest of a packet that can be summed, in bytes.
 pub const MAX: u32 = (CHUNK * CHUNKS) as u32;
 
-/// What [`rest`] returns if the packet is not as long as was said; no sum is that large.
+/// What [`whole`] returns if the packet is not as long as was said; no sum is that large.
 const IMPOSSIBLE: u32 = 1 << 16;
 
-/// The folded sum of the `length` bytes from `FROM` on and of `seed`; `None` if they are not there or
-/// more than [`MAX`].
+/// Where UDP starts: behind Ethernet and IPv6.
+const FROM: usize = 54;
+
+/// The folded sum of the `length` bytes of the UDP packet in an IPv6 packet and of `seed`; `None` if
+/// they are not there or more than [`MAX`].
 #[inline(always)]
-pub fn from<const FROM: usize>(packet: &Packet, length: u32, seed: u32) -> Option<u16> {
-    let sum = rest(packet.context(), FROM, length, seed);
-    u16::try_from(sum).ok()
+pub fn udp6(packet: &Packet, length: u32, seed: u32) -> Option<u16> {
+    u16::try_from(whole(packet.context(), length, seed)).ok()
 }
 
-/// A subprogram, since the verifier follows every way through it.
+/// A subprogram, as it is long.
 #[inline(never)]
-fn rest(context: *mut xdp_md, from: usize, length: u32, seed: u32) -> u32 {
-    sum(&Packet::of(context), from, length, seed).unwrap_or(IMPOSSIBLE)
+fn whole(context: *mut xdp_md, length: u32, seed: u32) -> u32 {
+    sum(&Packet::of(context), length, seed).unwrap_or(IMPOSSIBLE)
 }
 
 #[inline(always)]
-fn sum(packet: &Packet, from: usize, length: u32, seed: u32) -> Option<u32> {
-    let mut at = from;
+fn sum(packet: &Packet, length: u32, seed: u32) -> Option<u32> {
+    let place = Place { length };
     let mut left = length;
     let mut sum = seed;
     for _ in 0..CHUNKS {
         if left < CHUNK as u32 {
             break;
         }
-        sum = chunk::<CHUNK>(packet, &mut at, sum)?;
+        sum = chunk::<CHUNK>(packet, place.of(left), sum)?;
         left -= CHUNK as u32;
+    }
+    if left >= CHUNK as u32 {
+        return None;
     }
     // What is left is less than a chunk: its binary digits, so that every size is a constant.
     macro_rules! digits {
         ($($size:literal)+) => {$(
             if left & $size != 0 {
-                sum = chunk::<$size>(packet, &mut at, sum)?;
+                sum = chunk::<$size>(packet, place.of(left), sum)?;
             }
+            left &= $size - 1;
         )+};
     }
     digits!(256 128 64 32 16 8 4);
     let mut sum = u64::from(sum);
     if left & 2 != 0 {
-        sum += u64::from(packet.read::<u16>(at)?);
-        at += 2;
+        sum += u64::from(packet.read::<u16>(place.of(left))?);
     }
-    if left & 1 != 0 {
-        sum += u64::from(u16::from_ne_bytes([packet.read(at)?, 0]));
-    }
-    if left >= CHUNK as u32 {
-        return None;
+    left &= 1;
+    if left != 0 {
+        sum += u64::from(u16::from_ne_bytes([last(packet, place.of(left))?, 0]));
     }
     let sum = (sum & 0xffff) + (sum >> 16);
     let sum = (sum & 0xffff) + (sum >> 16);
@@ -66,14 +69,50 @@ fn sum(packet: &Packet, from: usize, length: u32, seed: u32) -> Option<u32> {
     Some(sum as u32)
 }
 
-/// Adds `SIZE` bytes, a multiple of four.
+/// Where what is left to be summed is.
+struct Place {
+    length: u32,
+}
+
+impl Place {
+    /// The offset of the last `left` bytes.
+    ///
+    /// Some number below 16,384 to the verifier, whichever way led here. Did it know the number, it
+    /// would follow each of the thousands of ways through the lengths by itself, which takes a second.
+    #[inline(always)]
+    fn of(&self, left: u32) -> usize {
+        FROM + (opaque(self.length as usize).wrapping_sub(left as usize) & 0x3fff)
+    }
+}
+
+/// The byte at `at`. The compiler would make `at < end` of the check that `at + 1` is not behind the
+/// end, by which the verifier learns nothing about a place that it does not know.
 #[inline(always)]
-fn chunk<const SIZE: usize>(packet: &Packet, at: &mut usize, sum: u32) -> Option<u32> {
-    let start = packet.start() + *at;
+fn last(packet: &Packet, at: usize) -> Option<u8> {
+    let start = packet.start() + at;
+    if opaque(start + 1) > packet.end() {
+        return None;
+    }
+    // SAFETY: in bounds by the check above.
+    Some(unsafe { *(start as *const u8) })
+}
+
+/// The same value, of which the compiler knows nothing.
+#[inline(always)]
+fn opaque(value: usize) -> usize {
+    // SAFETY: a plain read of what is there.
+    unsafe { (&raw const value).read_volatile() }
+}
+
+const _: () = assert!(MAX < 0x3fff);
+
+/// Adds the `SIZE` bytes at `at`, a multiple of four.
+#[inline(always)]
+fn chunk<const SIZE: usize>(packet: &Packet, at: usize, sum: u32) -> Option<u32> {
+    let start = packet.start() + at;
     if start + SIZE > packet.end() {
         return None;
     }
-    *at += SIZE;
     // SAFETY: the helper only reads, and inside the packet by the check above.
     let sum =
         unsafe { bpf_csum_diff(core::ptr::null_mut(), 0, start as *mut u32, SIZE as u32, sum) };

@@ -157,19 +157,6 @@ impl Fabric {
         stream
     }
 
-    /// Breaks the link of a scene's first port under traffic; `meanwhile` looks at the broken fabric.
-    /// Afterwards the link is whole and the fabric has converged.
-    ///
-    /// # Panics
-    /// If a step is not possible.
-    pub fn fail(&self, scene: Scene<'_>, kind: Kind, meanwhile: impl FnOnce()) -> Failure {
-        let (failure, fault) = self.break_link(scene, kind);
-        meanwhile();
-        fault.mend().expect("the link can be mended");
-        self.wait_converged();
-        failure
-    }
-
     /// Breaks the link of a scene's first port under traffic and mends it under traffic: the second
     /// report is of flows that began while the link was broken and ended after the fabric had
     /// converged.
@@ -188,8 +175,9 @@ impl Fabric {
 
     fn break_link(&self, scene: Scene<'_>, kind: Kind) -> (Failure, Fault<'_>) {
         let before = self.paths(scene);
-        let stream = self.flows(scene);
         let port = scene.ports[0];
+        let whole = self.groups_over(scene.node, port);
+        let stream = self.flows(scene);
         let watch = CarrierWatch::start(&self.netns(scene.node), port, WATCH)
             .expect("the port can be watched");
         let break_it = match kind {
@@ -201,6 +189,9 @@ impl Fabric {
         let event = watch.lost().expect("the kernel tells of links");
         let report = stream.stop().expect("the flows can be sent");
         let after = self.paths(scene);
+        if kind == Kind::Cut {
+            self.wait_forgotten(scene.node, &whole);
+        }
         (Failure { before, after, report, began: fault.began(), event }, fault)
     }
 }

@@ -2,13 +2,14 @@
 //! and at the kernel, and programs to end and start.
 //!
 //! Every test has a lab of its own, so that nothing a test does to it can disturb another one; a
-//! lab of four switches is up in five seconds. It goes when the test ends, also by a panic.
+//! lab of four switches is up in three seconds. It goes when the test ends, also by a panic.
 
 mod agreement;
 mod carrier_loss;
 mod content;
 mod daemon;
 mod failure;
+mod groups;
 mod kernel;
 mod lease;
 mod router;

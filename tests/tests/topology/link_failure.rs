@@ -3,7 +3,7 @@
 //!
 //! - With loss of the carrier, and without, when BFD has to notice it: the flows on the failed way
 //!   go on by another one within a bound; the flows on other ways lose nothing.
-//! - When the link is back, it carries flows again.
+//! - The link comes back without loss, and carries flows again.
 //!
 //! ```text
 //!             ┌╳ spine01 ─┐
@@ -30,7 +30,7 @@ const EVENT: Duration = Duration::from_millis(100);
 const SILENT: Duration = Duration::from_millis(450);
 
 fn check(fabric: &Fabric, scene: Scene<'_>, kind: Kind, bound: Duration) -> Failure {
-    let failure = fabric.fail(scene, kind, || {});
+    let (failure, returned) = fabric.fail_and_return(scene, kind);
     let summary = format!("{} to {}, {kind:?}: {}", scene.from, scene.to, failure.summary());
     println!("{summary}");
     assert!(failure.lasted() <= bound, "{summary}");
@@ -40,6 +40,7 @@ fn check(fabric: &Fabric, scene: Scene<'_>, kind: Kind, bound: Duration) -> Fail
     }
     assert!(failure.after.iter().all(|port| !matches!(port, Some(0))), "{summary}");
     assert_eq!(failure.event.is_some(), kind == Kind::Cut, "{summary}");
+    assert_eq!(returned.lost(|_| true), 0, "packets are lost when the link is back");
     let again = fabric.paths(scene);
     let back = again.iter().filter(|port| **port == Some(0)).count();
     assert!(back > 150, "{back} flows use the link again");

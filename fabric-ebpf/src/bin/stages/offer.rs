@@ -38,7 +38,9 @@ pub fn offer_frames(context: XdpContext) -> u32 {
 #[xdp]
 pub fn offer_tunnelled(context: XdpContext) -> u32 {
     // SAFETY: as above.
-    next::<TUNNELLED>(&context, |draw, at| unsafe { draw.write(at, Outer { bytes: OUTER as u16, checksum: 0 }) })
+    next::<TUNNELLED>(&context, |draw, at| unsafe {
+        draw.write(at, Outer { bytes: OUTER as u16, checksum: 0 })
+    })
 }
 
 /// IPv4 packets for a router.

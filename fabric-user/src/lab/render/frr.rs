@@ -30,15 +30,10 @@ const BFD_PROFILE: &str = "LINK";
 /// Routes that began here, by their empty AS path: a server with two leafs is no way between them.
 const OWN: &str = "OWN";
 
-/// Seconds for which zebra keeps a nexthop group that no route uses; FRR's own choice is 180, and it
-/// takes no less than 1. FRR 8.4.4 takes a group that is used again within this time for installed,
-/// though the kernel has removed the members whose link went down meanwhile, and never looks again:
-/// a link that flaps would carry nothing for ever (FRR's pull request 13413).
+/// Seconds for which zebra keeps a nexthop group that no route uses. A group in use again is taken
+/// for installed, but the kernel has shrunk it if a link went down meanwhile, and with FRR's own 180
+/// seconds a link that flaps would carry nothing until then (seen with FRR 8.4.4).
 const KEEP_GROUPS: u8 = 1;
-/// Seconds between the TCP connection of a link's session and its OPEN message (`DelayOpenTimer` of
-/// RFC 4271). A session that is back, and its routes, later than zebra forgets the group that they
-/// used before cannot meet it again, however short the link was down.
-const DELAY_OPEN: u8 = KEEP_GROUPS + 1;
 
 /// Renders the integrated configuration of a switch for FRR 8.4 and newer.
 pub fn frr_conf(topology: &Topology, node: &Switch) -> String {
@@ -108,7 +103,6 @@ router bgp {asn}
     for (group, ports) in [(FABRIC, &fabric), (DCI, &dci), (SERVERS, &servers)] {
         if !ports.is_empty() {
             peer_group(text, group)?;
-            writeln!(text, " neighbor {group} timers delayopen {DELAY_OPEN}")?;
             if topology.fabric.bfd.is_some() {
                 writeln!(
                     text,
@@ -331,16 +325,6 @@ mod tests {
         assert!(!rendered(&watched, "spine01").contains("neighbor OVERLAY bfd"));
         assert!(!rendered(INVENTORY, "border01").contains("bfd"));
         assert!(!rendered(INVENTORY, "border01").contains("ipv6 unicast"));
-    }
-
-    #[test]
-    fn routes_of_a_link_come_back_later_than_zebra_forgets_the_group_that_they_had() {
-        let spine = rendered(INVENTORY, "spine01");
-        assert!(spine.contains("zebra nexthop-group keep 1\n"));
-        assert!(spine.contains(" neighbor FABRIC timers delayopen 2\n"));
-        assert!(rendered(INVENTORY, "border01").contains(" neighbor DCI timers delayopen 2\n"));
-        // These sessions lose their connection with their route, not with a link.
-        assert!(!spine.contains("neighbor OVERLAY timers delayopen"));
     }
 
     #[test]

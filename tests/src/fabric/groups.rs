@@ -1,0 +1,47 @@
+//! Nexthop groups of the kernel that a link has a part in.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{Fabric, until};
+
+impl Fabric {
+    /// IDs of the groups of a node that have a next hop on `port` among others.
+    ///
+    /// # Panics
+    /// If `ip` fails.
+    #[must_use]
+    pub fn groups_over(&self, node: &str, port: &str) -> BTreeSet<String> {
+        let objects = self.ip(node, "nexthop show");
+        let on_port: BTreeSet<&str> = objects
+            .lines()
+            .filter(|line| line.contains(&format!(" dev {port} ")))
+            .filter_map(|line| line.split_whitespace().nth(1))
+            .collect();
+        let groups = objects.lines().filter_map(|line| {
+            let mut words = line.split_whitespace().skip(1);
+            let (id, kind, members) = (words.next()?, words.next()?, words.next()?);
+            // Members are written as `12/13`, with weights as `12,2/13`.
+            let mut members = members.split('/').filter_map(|member| member.split(',').next());
+            (kind == "group" && members.any(|member| on_port.contains(member)))
+                .then(|| id.to_owned())
+        });
+        groups.collect()
+    }
+
+    /// Waits until zebra has removed these groups.
+    ///
+    /// It keeps a group that no route uses for a second, and takes one that is used again meanwhile
+    /// for installed, although the kernel has taken the next hop of a link without carrier out of it
+    /// (FRR 8.4.4). A link must not be mended sooner, or it carries nothing for ever.
+    ///
+    /// # Panics
+    /// If a group stays.
+    pub fn wait_forgotten(&self, node: &str, groups: &BTreeSet<String>) {
+        assert!(!groups.is_empty(), "{node} has no group over the link");
+        until(Duration::from_secs(10), "zebra removes the groups of the link", || {
+            let objects = self.ip(node, "nexthop show");
+            let id = |line: &str| line.split_whitespace().nth(1).map(str::to_owned);
+            !objects.lines().filter_map(id).any(|id| groups.contains(&id))
+        });
+    }
+}
