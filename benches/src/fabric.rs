@@ -276,14 +276,13 @@ impl Fabric {
     fn add_stations(&self, plan: &Plan, lane: Lane) -> Result<()> {
         let held = self.maps.fdb_table().iter().count();
         self.maps.fit_fdb(held + plan.stations().count());
-        let table = self.maps.fdb_table();
         for (mac, site, vtep) in plan.stations() {
             let target = match site {
                 Site::Remote => fdb::target(fdb::KIND_REMOTE, lane.vtep(vtep)),
                 local => fdb::target(fdb::KIND_LOCAL, lane.circuit(local).into()),
             };
             ensure!(
-                table.insert(fdb::key(lane.domain(), fdb::mac_number(mac)), target),
+                self.maps.insert_mac(fdb::key(lane.domain(), fdb::mac_number(mac)), target),
                 "the FDB has no room for all of {} stations",
                 plan.destinations
             );
@@ -395,7 +394,7 @@ impl Fabric {
         let table = self.maps.fdb_table();
         let key = fdb::key(1, fdb::mac_number(mac));
         match target {
-            Some(target) => ensure!(table.insert(key, target), "the FDB has no room"),
+            Some(target) => ensure!(self.maps.insert_mac(key, target), "the FDB has no room"),
             None => {
                 table.remove(key);
             }

@@ -113,6 +113,18 @@ mod writer {
             Self { stores: Some(stores), ..self }
         }
 
+        /// Number of buckets.
+        #[must_use]
+        pub const fn len(&self) -> u32 {
+            self.buckets.len() as u32
+        }
+
+        /// Never true: a table has a bucket at least.
+        #[must_use]
+        pub const fn is_empty(&self) -> bool {
+            self.buckets.is_empty()
+        }
+
         fn count(&self, stores: u64) {
             if let Some(total) = self.stores {
                 total.fetch_add(stores, Ordering::Relaxed);

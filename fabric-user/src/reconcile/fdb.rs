@@ -49,7 +49,7 @@ impl Reconciler {
             outcome.changes += usize::from(table.remove(key));
         }
         for (key, target) in wanted {
-            if table.insert(key, target) {
+            if self.maps.insert_mac(key, target) {
                 outcome.changes += 1;
             } else {
                 self.fdb_full(outcome);
@@ -81,7 +81,7 @@ impl Reconciler {
 
     fn add_mac(&mut self, key: u64, target: u32, outcome: &mut Outcome) -> bool {
         self.maps.fit_fdb(self.macs + 1);
-        let stored = self.maps.fdb_table().insert(key, target);
+        let stored = self.maps.insert_mac(key, target);
         self.macs += usize::from(stored);
         if !stored {
             self.fdb_full(outcome);
