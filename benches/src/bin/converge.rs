@@ -242,7 +242,7 @@ fn move_mac(fabricd: &Path, changes: u32) -> Result<Found> {
         let key = fdb::key(index as u16, fdb::mac_number(mac));
         let at = [0, 1].map(|vtep| u32::from_ne_bytes(vtep_address(vtep).octets()));
         Ok(Box::new(move |maps, vtep| {
-            let target = maps.fdb.table().get(key).map(fdb::split_target);
+            let target = maps.fdb_table().get(key).map(fdb::split_target);
             target.is_some_and(|(kind, index)| {
                 kind == fdb::KIND_REMOTE && maps.vteps.get(index).remote_be == at[vtep]
             })
