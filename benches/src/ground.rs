@@ -46,7 +46,6 @@ pub trait Ground {
 pub fn open(object: &[u8], instance: &Instance, sizes: &Sizes) -> Result<Ebpf> {
     let mut loader = EbpfLoader::new();
     let masks = [
-        ("FDB_MASK", sizes.fdb - 1),
         ("HOSTS_MASK", sizes.hosts - 1),
         ("HOSTS6_MASK", sizes.hosts6 - 1),
     ];
