@@ -70,7 +70,7 @@ const DETECTION_MS: f64 = 150.0;
 const SILENT: f64 = 3.0;
 /// What a timeline shows of the time before the failure, and after it.
 const SHOWN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(400));
-const STEP: Duration = Duration::from_millis(1);
+const STEP: Duration = Duration::from_millis(5);
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
@@ -187,7 +187,7 @@ fn fail(fabric: &Fabric, entry: &Entry, repetitions: u32) -> Result<Rounds> {
     Ok(rounds)
 }
 
-/// Milliseconds from the failure on → packets that arrived in the millisecond.
+/// Milliseconds from the failure on → packets that arrived in the step.
 fn timeline(failure: &Failure) -> Vec<(f64, f64)> {
     let zero = failure.event.unwrap_or(failure.began);
     let steps = ((SHOWN.0 + SHOWN.1).as_nanos() / STEP.as_nanos()) as usize;
@@ -285,7 +285,7 @@ fn evaluate(
     let timeline = Timeline {
         title: format!("One of four uplinks {what}: {traffic} packets that arrive"),
         x: format!("milliseconds from the {zero} on (the round with the median outage)"),
-        y: "packets per millisecond".into(),
+        y: "packets in 5 ms".into(),
         lines,
     };
     let name = entry.name.into();
