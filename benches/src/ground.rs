@@ -45,10 +45,7 @@ pub trait Ground {
 /// If it does not fit them.
 pub fn open(object: &[u8], instance: &Instance, sizes: &Sizes) -> Result<Ebpf> {
     let mut loader = EbpfLoader::new();
-    let masks = [
-        ("HOSTS_MASK", sizes.hosts - 1),
-        ("HOSTS6_MASK", sizes.hosts6 - 1),
-    ];
+    let masks = [("HOSTS_MASK", sizes.hosts - 1), ("HOSTS6_MASK", sizes.hosts6 - 1)];
     for (name, mask) in &masks {
         loader.override_global(name, mask, true);
     }
