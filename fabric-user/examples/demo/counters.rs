@@ -21,8 +21,9 @@ impl Unicast {
     }
 }
 
-/// Not a frame from host to host: what the kernel floods, answers or terminates by design.
-const OTHER: [Reason; 12] = [
+/// Not a frame from host to host: what the kernel floods, answers or terminates by design. BGP on a
+/// link has TTL 1 or link-local addresses, between loopbacks it ends at the box.
+const OTHER: [Reason; 15] = [
     Reason::FrameGuardMulticast,
     Reason::FrameGuardArp,
     Reason::FrameGuardNeighbourDiscovery,
@@ -35,6 +36,9 @@ const OTHER: [Reason; 12] = [
     Reason::InnerGuardControlProtocol,
     Reason::BridgeDeliverOwnMac,
     Reason::UnderlayInputOtherHost,
+    Reason::TransitInputTtl,
+    Reason::TransitInputMartian,
+    Reason::TransitRouteLocal,
 ];
 
 /// Sums over all leafs, ports and CPUs.
