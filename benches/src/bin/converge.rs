@@ -18,7 +18,7 @@ use clap::Parser;
 use comfy_table::Table;
 use fabric_benches::{
     answer::{FABRIC, KERNEL},
-    arena,
+    arena, contest,
     daemon::Daemon,
     environment::{self, Environment},
     flow::{Flow, LENGTH, OUTER, destination_mac, source_mac},
@@ -76,13 +76,7 @@ const NEXT: [Ipv4Addr; 2] = [Ipv4Addr::new(172, 31, 0, 1), Ipv4Addr::new(172, 31
 const OBJECT: u32 = 1;
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    contest::end(run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<()> {

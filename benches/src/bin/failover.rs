@@ -11,7 +11,7 @@ use clap::Parser;
 use comfy_table::Table;
 use fabric_benches::{
     answer::{FABRIC, KERNEL, progress},
-    contest::When,
+    contest::{self, When},
     environment::Environment,
     plot::Timeline,
     processor::{self, Processor},
@@ -73,13 +73,7 @@ const SHOWN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 const STEP: Duration = Duration::from_millis(5);
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    contest::end(run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
