@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use fabric_benches::{
     arena,
-    contest::When,
+    contest::{self, When},
     environment::Environment,
     processor::{self, Processor},
     report,
@@ -73,13 +73,7 @@ impl Entry {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    contest::end(run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<()> {

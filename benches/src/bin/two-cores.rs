@@ -12,7 +12,7 @@ use clap::Parser;
 use comfy_table::Table;
 use fabric_benches::{
     answer::progress,
-    arena,
+    arena, contest,
     direction::Direction,
     environment::{self, Environment},
     fabric::Fabric,
@@ -100,13 +100,7 @@ impl Lane {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    contest::end(run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
