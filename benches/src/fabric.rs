@@ -8,19 +8,13 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use aya::{
-    Ebpf, EbpfLoader,
-    maps::PerCpuValues,
-    programs::{ProgramFd, Xdp, XdpMode, xdp::XdpLink},
-};
+use aya::programs::{ProgramFd, Xdp, XdpMode, xdp::XdpLink};
 use fabric_common::{
     halves,
     reason::Reason,
     schema::{
-        MAPS,
         buckets::{CHUNK, Chunk},
         circuits::Circuit,
-        counters::{Traffic, reason_index},
         domains::{self, Domain},
         domains6::Domain6,
         fdb,
@@ -33,6 +27,7 @@ use fabric_common::{
     table::buckets_for,
 };
 use fabric_user::kernel::{
+    blocks::{self, Object},
     heartbeat,
     links::Links,
     maps::Maps,
@@ -89,7 +84,6 @@ pub struct Fabric {
     slots: Vec<u32>,
     lanes: u32,
     // Keeps the programs of another build loaded.
-    others: Vec<Ebpf>,
 }
 
 impl Fabric {
@@ -119,7 +113,6 @@ impl Fabric {
             maps,
             slots: Vec::new(),
             lanes: 0,
-            others: Vec::new(),
         };
         fabric.attach(leaf.access, "access0", ACCESS)?;
         fabric.attach(leaf.other_access, "access1", ACCESS)?;
@@ -356,34 +349,13 @@ impl Fabric {
     /// # Errors
     /// If the object cannot be loaded.
     pub fn program_of(&mut self, object: &Path, name: &str) -> Result<ProgramFd> {
-        let mut loader = EbpfLoader::new();
-        for spec in MAPS {
-            loader.map_pin_path(spec.name, self.instance.map(spec.name));
-        }
-        let mut ebpf = loader
-            .load_file(object)
-            .with_context(|| format!("cannot load the object {}", object.display()))?;
-        let program: &mut Xdp = ebpf
-            .program_mut(name)
-            .with_context(|| format!("{} has no program {name}", object.display()))?
-            .try_into()?;
-        program.load()?;
-        let fd = program.fd()?.try_clone()?;
-        self.others.push(ebpf);
-        Ok(fd)
+        ground::program_of(object, name, &self.instance, &self.sizes)
     }
 
     /// Frames that ended with `reason` so far, on any port.
-    ///
-    /// # Errors
-    /// If the counters cannot be read.
-    pub fn counted(&self, reason: Reason) -> Result<u64> {
-        let mut sum = 0;
-        for slot in &self.slots {
-            let counters = self.maps.reasons.get(&reason_index(*slot, reason as u8), 0)?;
-            sum += counters.iter().map(|counter| counter.packets).sum::<u64>();
-        }
-        Ok(sum)
+    #[must_use]
+    pub fn counted(&self, reason: Reason) -> u64 {
+        self.maps.ended_anywhere(reason)
     }
 
     /// Says where a MAC address of the first domain is, or that it is unknown.
@@ -418,20 +390,19 @@ impl Ground for Fabric {
         Ok(self.programs.get(name)?)
     }
 
-    fn open(&self, object: &[u8]) -> Result<Ebpf> {
-        ground::open(object, &self.instance, &self.sizes)
+    fn open(&self, object: &[u8]) -> Result<Object> {
+        Ok(blocks::open(object, &self.instance, &self.sizes)?)
     }
 
     fn ended(&self, reason: Reason) -> Result<u64> {
-        self.counted(reason)
+        Ok(self.counted(reason))
     }
 
     fn forget(&mut self) -> Result<()> {
-        let Maps { vteps, vtep_traffic, .. } = &mut self.maps;
-        for vtep in (1..vteps::MAX).take_while(|vtep| vteps.get(*vtep).group != 0) {
-            let none = vec![Traffic::default(); vtep_traffic.get(&vtep, 0)?.len()];
-            vtep_traffic.set(vtep, PerCpuValues::try_from(none)?, 0)?;
-        }
+        let Maps { vteps, vtep_traffic, .. } = &self.maps;
+        (1..vteps::MAX)
+            .take_while(|vtep| vteps.get(*vtep).group != 0)
+            .for_each(|vtep| vtep_traffic.reset(vtep));
         Ok(())
     }
 }

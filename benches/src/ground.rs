@@ -1,9 +1,15 @@
 //! What programs of a benchmark's own run on: the maps of a running Fabric, as it has filled them.
 
+use std::{fs, path::Path};
+
 use anyhow::{Context as _, Result};
-use aya::{Ebpf, EbpfLoader, programs::Xdp};
-use fabric_common::{reason::Reason, schema::MAPS};
-use fabric_user::kernel::{pins::Instance, sizes::Sizes};
+use aya::programs::{ProgramFd, Xdp};
+use fabric_common::reason::Reason;
+use fabric_user::kernel::{
+    blocks::{self, Object},
+    pins::Instance,
+    sizes::Sizes,
+};
 
 /// A running Fabric.
 pub trait Ground {
@@ -23,7 +29,7 @@ pub trait Ground {
     ///
     /// # Errors
     /// If it does not fit them.
-    fn open(&self, object: &[u8]) -> Result<Ebpf>;
+    fn open(&self, object: &[u8]) -> Result<Object>;
 
     /// Packets that ended with `reason` so far, on any port.
     ///
@@ -39,19 +45,24 @@ pub trait Ground {
     fn forget(&mut self) -> Result<()>;
 }
 
-/// Opens an object on the maps of an `instance` with these `sizes`.
+/// A program of another build, on the maps of an `instance` with these `sizes`.
 ///
 /// # Errors
-/// If it does not fit them.
-pub fn open(object: &[u8], instance: &Instance, sizes: &Sizes) -> Result<Ebpf> {
-    let mut loader = EbpfLoader::new();
-    let masks = [("HOSTS_MASK", sizes.hosts - 1), ("HOSTS6_MASK", sizes.hosts6 - 1)];
-    for (name, mask) in &masks {
-        loader.override_global(name, mask, true);
-    }
-    for spec in MAPS {
-        loader.map_max_entries(spec.name, sizes.entries(spec));
-        loader.map_pin_path(spec.name, instance.map(spec.name));
-    }
-    loader.load(object).context("cannot open an object on the maps of Fabric")
+/// If the object does not fit them.
+pub fn program_of(
+    object: &Path,
+    name: &str,
+    instance: &Instance,
+    sizes: &Sizes,
+) -> Result<ProgramFd> {
+    let bytes = fs::read(object).with_context(|| format!("cannot read {}", object.display()))?;
+    let mut opened = blocks::open(&bytes, instance, sizes)
+        .with_context(|| format!("cannot open the object {}", object.display()))?;
+    let program: &mut Xdp = opened
+        .ebpf
+        .program_mut(name)
+        .with_context(|| format!("{} has no program {name}", object.display()))?
+        .try_into()?;
+    program.load()?;
+    Ok(program.fd()?.try_clone()?)
 }

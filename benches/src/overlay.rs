@@ -140,7 +140,7 @@ impl Forwarder for Side {
     }
 
     fn forwarded(&self) -> Result<u64> {
-        self.fabric.counted(self.direction.reason())
+        Ok(self.fabric.counted(self.direction.reason()))
     }
 }
 

@@ -3,16 +3,11 @@
 use std::{net::Ipv4Addr, net::Ipv6Addr, path::Path, time::Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use aya::{
-    Ebpf, EbpfLoader,
-    programs::{ProgramFd, Xdp, XdpMode},
-};
+use aya::programs::{ProgramFd, Xdp, XdpMode};
 use fabric_common::{
     reason::Reason,
     schema::{
-        MAPS,
         buckets::{CHUNK, Chunk},
-        counters::reason_index,
         fdb,
         groups::{Choice, Group},
         hosts, hosts6,
@@ -25,6 +20,7 @@ use fabric_common::{
 };
 use fabric_user::{
     kernel::{
+        blocks::{self, Object},
         heartbeat,
         links::Links,
         maps::Maps,
@@ -55,7 +51,6 @@ pub struct Router {
     maps: Maps,
     inward: u32,
     // Keeps the programs of another build loaded.
-    others: Vec<Ebpf>,
 }
 
 impl Router {
@@ -78,8 +73,7 @@ impl Router {
                 .attach(&instance, index, name, programs.get(UPLINK)?, XdpMode::Driver)
                 .with_context(|| format!("cannot attach to {name}"))?;
         }
-        let mut router =
-            Self { instance, sizes, programs, links, maps, inward: 0, others: Vec::new() };
+        let mut router = Self { instance, sizes, programs, links, maps, inward: 0 };
         router.fill(spine, destinations, routes)?;
         Forwarder::beat(&mut router)?;
         Ok(router)
@@ -180,21 +174,7 @@ impl Forwarder for Router {
     }
 
     fn program_of(&mut self, object: &Path) -> Result<ProgramFd> {
-        let mut loader = EbpfLoader::new();
-        for spec in MAPS {
-            loader.map_pin_path(spec.name, self.instance.map(spec.name));
-        }
-        let mut ebpf = loader
-            .load_file(object)
-            .with_context(|| format!("cannot load the object {}", object.display()))?;
-        let program: &mut Xdp = ebpf
-            .program_mut(UPLINK)
-            .with_context(|| format!("{} has no program {UPLINK}", object.display()))?
-            .try_into()?;
-        program.load()?;
-        let fd = program.fd()?.try_clone()?;
-        self.others.push(ebpf);
-        Ok(fd)
+        ground::program_of(object, UPLINK, &self.instance, &self.sizes)
     }
 
     fn forwarded(&self) -> Result<u64> {
@@ -211,13 +191,12 @@ impl Ground for Router {
         Ok(self.programs.get(name)?)
     }
 
-    fn open(&self, object: &[u8]) -> Result<Ebpf> {
-        ground::open(object, &self.instance, &self.sizes)
+    fn open(&self, object: &[u8]) -> Result<Object> {
+        Ok(blocks::open(object, &self.instance, &self.sizes)?)
     }
 
     fn ended(&self, reason: Reason) -> Result<u64> {
-        let counters = self.maps.reasons.get(&reason_index(self.inward, reason as u8), 0)?;
-        Ok(counters.iter().map(|counter| counter.packets).sum())
+        Ok(self.maps.ended(self.inward, reason))
     }
 
     fn forget(&mut self) -> Result<()> {

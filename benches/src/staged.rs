@@ -7,7 +7,7 @@ use aya::{
     programs::{ProgramFd, TestRun as _, TestRunOptions, Xdp},
 };
 use fabric_tests::run::{self, action};
-use fabric_user::kernel::memory::MappedArray;
+use fabric_user::kernel::{blocks::Object, memory::MappedArray};
 
 use crate::{
     ground::Ground,
@@ -52,7 +52,7 @@ pub struct Staged<'a> {
     journey: &'a Journey,
     ground: Box<dyn Ground>,
     ingress: u32,
-    ebpf: Ebpf,
+    object: Object,
     ring: MappedArray<Ring>,
     left: MappedArray<Left>,
     slot: ProgramArray<MapData>,
@@ -73,16 +73,17 @@ impl<'a> Staged<'a> {
     /// If something cannot be built, or the kernel refuses a program.
     pub fn prepare(journey: &'a Journey, destinations: u32, flows: Option<u64>) -> Result<Self> {
         let (mut ground, ingress) = journey.build(destinations)?;
-        let mut ebpf = ground.open(STAGES)?;
-        load(&mut ebpf, journey.offer())?;
+        let mut object = ground.open(STAGES)?;
+        let ebpf = &mut object.ebpf;
+        load(ebpf, journey.offer())?;
         let real = ground.xdp(journey.program)?;
         let mut contenders = vec![
-            contender("nothing", load(&mut ebpf, "nothing")?, Ends::Silently)?,
+            contender("nothing", load(ebpf, "nothing")?, Ends::Silently)?,
             contender(journey.program, real, Ends::Counted)?,
-            contender("no_stage", load(&mut ebpf, "no_stage")?, Ends::Leaves)?,
+            contender("no_stage", load(ebpf, "no_stage")?, Ends::Leaves)?,
         ];
         for stage in journey.stages {
-            let program = load(&mut ebpf, stage.program)?;
+            let program = load(ebpf, stage.program)?;
             contenders.push(contender(stage.name, program, Ends::Leaves)?);
         }
         let traffic = Traffic { flows, ..journey.traffic() };
@@ -90,10 +91,10 @@ impl<'a> Staged<'a> {
             journey,
             ground,
             ingress,
-            ring: mapped(&mut ebpf, "ring")?,
-            left: mapped(&mut ebpf, "left")?,
-            slot: ProgramArray::try_from(map(&mut ebpf, "contender")?)?,
-            ebpf,
+            ring: mapped(ebpf, "ring")?,
+            left: mapped(ebpf, "left")?,
+            slot: ProgramArray::try_from(map(ebpf, "contender")?)?,
+            object,
             traffic,
             destinations,
             contenders,
@@ -124,7 +125,7 @@ impl<'a> Staged<'a> {
         );
         let whole = self.journey.stages.last().context("no stages")?.program;
         self.ground.forget()?;
-        let theirs = all(xdp(&mut self.ebpf, whole)?)?;
+        let theirs = all(xdp(&mut self.object.ebpf, whole)?)?;
         for (number, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
             ensure!(
                 ours == theirs,
@@ -206,7 +207,7 @@ impl<'a> Staged<'a> {
             repeat: runs,
             ..TestRunOptions::new()
         };
-        let result = xdp(&mut self.ebpf, self.journey.offer())?
+        let result = xdp(&mut self.object.ebpf, self.journey.offer())?
             .test_run(options)
             .with_context(|| format!("the kernel refuses to run {name}"))?;
         ensure!(

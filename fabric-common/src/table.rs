@@ -50,8 +50,45 @@ const _: () = assert!(size_of::<Slot>() == 16 && size_of::<Bucket>() == 64);
 #[inline(always)]
 #[must_use]
 pub const fn places(key: u64, mask: u32) -> ([u32; 2], usize) {
-    let h = crate::flow_hash::mix(key);
-    ([h as u32 & mask, (h >> 32) as u32 & mask], (h >> 62) as usize)
+    let hash = Hash::of(key);
+    ([hash.home() & mask, hash.other() & mask], hash.first())
+}
+
+/// What [`places`] are made of; readers compute the other bucket only if they need it.
+#[derive(Clone, Copy, Debug)]
+pub struct Hash(u64);
+
+impl Hash {
+    const FACTOR: u64 = 0xd6e8_feb8_6659_fd93;
+
+    /// The hash of a key. One multiplication: its upper half depends on all of the key, which is
+    /// folded first.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of(key: u64) -> Self {
+        Self((key ^ key >> 32).wrapping_mul(Self::FACTOR))
+    }
+
+    /// The bucket to look into first, before it is masked.
+    #[inline(always)]
+    #[must_use]
+    pub const fn home(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// The other bucket, before it is masked.
+    #[inline(always)]
+    #[must_use]
+    pub const fn other(self) -> u32 {
+        ((self.0 ^ self.0 >> 32).wrapping_mul(Self::FACTOR) >> 32) as u32
+    }
+
+    /// The slot to look at first.
+    #[inline(always)]
+    #[must_use]
+    pub const fn first(self) -> usize {
+        (self.0 >> 62) as usize
+    }
 }
 
 /// The slot to look at after `n` others, when `first` is the one to begin with.

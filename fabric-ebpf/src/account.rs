@@ -1,17 +1,32 @@
 //! Counters, and the one place where a reason becomes an XDP verdict.
 
-use aya_ebpf::{bindings::xdp_action, programs::XdpContext};
+use aya_ebpf::{
+    bindings::xdp_action, helpers::generated::bpf_get_smp_processor_id, programs::XdpContext,
+};
 use fabric_common::{
-    reason::{Reason, Verdict},
+    reason::{REASONS, Reason, Verdict},
     schema::counters::{Counter, reason_index},
 };
 
-use crate::{journey::Journey, maps};
+use crate::{
+    block::Cpu,
+    journey::Journey,
+    maps::{self, limits},
+};
+
+/// The CPU that this packet is on. One that was not among the possible ones when the maps were made,
+/// of which no kernel is known, counts with the first.
+#[inline(always)]
+pub fn cpu() -> Cpu {
+    // SAFETY: the helper only reads.
+    let cpu = unsafe { bpf_get_smp_processor_id() };
+    Cpu(if cpu < limits::cpus() { cpu as usize } else { 0 })
+}
 
 /// Adds a packet to a counter of this CPU and returns how many there were before.
 #[inline(always)]
 pub fn add(counter: *mut Counter, bytes: u32) -> u64 {
-    // SAFETY: the pointer comes from a per-CPU map lookup, so nobody else writes here.
+    // SAFETY: the pointer is this CPU's part of a map, so nobody else writes here.
     unsafe {
         let before = (*counter).packets;
         (*counter).packets = before + 1;
@@ -20,17 +35,37 @@ pub fn add(counter: *mut Counter, bytes: u32) -> u64 {
     }
 }
 
+/// The XDP action of each reason. A load: tests of numbers would be three times as long.
+static ACTIONS: [u8; REASONS as usize] = {
+    let mut actions = [xdp_action::XDP_PASS as u8; REASONS as usize];
+    let mut number = 0;
+    while number < Reason::ALL.len() {
+        let reason = Reason::ALL[number];
+        actions[reason as usize] = match reason.verdict() {
+            Verdict::Redirect => xdp_action::XDP_REDIRECT as u8,
+            Verdict::Pass => xdp_action::XDP_PASS as u8,
+            Verdict::Drop => xdp_action::XDP_DROP as u8,
+        };
+        number += 1;
+    }
+    actions
+};
+
+/// As [`verdict`] for a packet from a port that the maps do not know. A subprogram: hardly ever met, and
+/// the other one shall not have to ask where to count.
+#[inline(never)]
+pub fn unknown_port(length: u32) -> u32 {
+    let index = reason_index(0, Reason::PortInputUnknownPort as u8);
+    add(maps::REASONS_OF_PORTS.get(cpu(), index), length);
+    xdp_action::XDP_PASS
+}
+
 /// Counts the packet's reason at the port that it came from and returns the XDP action.
 #[inline(always)]
 pub fn verdict(_context: &XdpContext, journey: &Journey, reason: Reason) -> u32 {
-    if let Some(counter) = maps::REASONS_MAP.get_ptr_mut(reason_index(journey.port, reason as u8)) {
-        add(counter, journey.length);
-    }
+    let index = reason_index(journey.port, reason as u8);
+    add(maps::REASONS_OF_PORTS.get(journey.cpu, index), journey.length);
     #[cfg(feature = "log")]
     aya_log_ebpf::debug!(_context, "port slot {} {}", journey.port, reason.name());
-    match reason.verdict() {
-        Verdict::Redirect => xdp_action::XDP_REDIRECT,
-        Verdict::Pass => xdp_action::XDP_PASS,
-        Verdict::Drop => xdp_action::XDP_DROP,
-    }
+    ACTIONS[reason as usize % REASONS as usize].into()
 }

@@ -5,11 +5,11 @@ use fabric_common::schema::{
     vteps::Vtep,
 };
 
-use crate::packet::Packet;
+use crate::{account, block::Cpu, maps, packet::Packet};
 
 /// The packet's way so far.
 pub struct Journey {
-    /// Slot of the port that it came from, 0 while unknown.
+    /// Slot of the port that it came from.
     pub port: u32,
     /// What the maps say of that port.
     pub entry: &'static Port,
@@ -31,6 +31,10 @@ pub struct Journey {
     pub settings: &'static Settings,
     /// Index of the VTEP that the packet came from.
     pub peer: u32,
+    /// Number of buckets of the FDB that are in use, less one.
+    pub fdb_mask: u32,
+    /// Whose counters count.
+    pub cpu: Cpu,
 }
 
 /// A circuit and its index.
@@ -77,6 +81,14 @@ pub struct Frame {
     pub network: usize,
 }
 
+impl Frame {
+    /// Where the network header is when the packet has grown by so many bytes in front, and its EtherType.
+    #[inline(always)]
+    pub const fn moved(&self, bytes: usize) -> (usize, u16) {
+        (self.network + bytes, self.ether_type_be)
+    }
+}
+
 static NO_DOMAIN: Domain = Domain {
     vni: 0,
     local_be: 0,
@@ -91,36 +103,12 @@ static NO_DOMAIN: Domain = Domain {
     vxlan: 0,
 };
 
-static NO_PORT: Port = Port {
-    ifindex: 0,
-    mtu: 0,
-    untagged_circuit: 0,
-    role: 0,
-    flags: 0,
-    reserved: 0,
-    mac_and_view: 0,
-    down: 0,
-    bfd: 0,
-};
-
-static NO_SETTINGS: Settings = Settings {
-    deadline: 0,
-    bypass: 0,
-    timeout_jiffies: 0,
-    seed: 0,
-    hz: 0,
-    hash_flags: 0,
-    vxlan_ports_be: [0; 4],
-    fdb_mask: 0,
-    reserved: 0,
-};
-
 impl Journey {
     #[inline(always)]
-    pub fn new(packet: &Packet) -> Self {
+    pub fn new(packet: &Packet, port: u32, entry: &'static Port) -> Self {
         Self {
-            port: 0,
-            entry: &NO_PORT,
+            port,
+            entry,
             length: packet.length(),
             outer: 0,
             tag: 0,
@@ -128,8 +116,10 @@ impl Journey {
             domain_index: 0,
             domain: &NO_DOMAIN,
             now: 0,
-            settings: &NO_SETTINGS,
+            settings: maps::SETTINGS.get(0),
             peer: 0,
+            fdb_mask: 0,
+            cpu: account::cpu(),
         }
     }
 }

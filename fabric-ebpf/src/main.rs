@@ -7,12 +7,14 @@
 
 mod access;
 mod account;
+mod block;
 mod journey;
 mod maps;
 mod nexthop;
 mod overlay;
 mod packet;
 mod port_input;
+mod port_output;
 mod table;
 mod transit;
 
@@ -26,7 +28,7 @@ use crate::{
     access::{
         access_fit::access_fit, access_output::access_output, bridge_lookup::bridge_lookup,
         frame_guard::frame_guard, nexthop_select::nexthop_select, source_check::source_check,
-        underlay_output::underlay_output, vlan_classify::vlan_classify, vxlan_output,
+        underlay_output::underlay_output, vlan_classify, vxlan_output,
     },
     journey::{CircuitRef, Destination, Journey, NexthopRef},
     overlay::{
@@ -34,7 +36,7 @@ use crate::{
         underlay_input, vxlan_input,
     },
     packet::{Packet, network::ether_type},
-    port_input::port_input,
+    port_input::{find_port, port_input},
     transit::{
         bfd_watch::bfd_watch,
         transit_input::{self, Family, transit_input},
@@ -45,15 +47,17 @@ use crate::{
 /// From a host: to another local port, or into the tunnel to a VTEP.
 #[inline(always)]
 fn from_host(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
-    port_input(packet, journey, ROLE_ACCESS)?;
-    let circuit = vlan_classify(packet, journey)?;
+    port_input(journey, ROLE_ACCESS)?;
     // The rest is compiled twice, so that the tag's length and with it all offsets are constants.
-    if journey.tag == 0 {
-        journey.tag = 0;
-        from_circuit(packet, journey, circuit)
-    } else {
-        journey.tag = 4;
-        from_circuit(packet, journey, circuit)
+    match vlan_classify::tag(packet)? {
+        None => {
+            let circuit = vlan_classify::untagged(journey)?;
+            from_circuit(packet, journey, circuit)
+        }
+        Some(tci) => {
+            let circuit = vlan_classify::tagged(journey, tci)?;
+            from_circuit(packet, journey, circuit)
+        }
     }
 }
 
@@ -73,12 +77,12 @@ fn from_circuit(
         }
         Destination::Vtep(vtep) => {
             let selection = nexthop_select(packet, journey, vtep, &frame)?;
-            if vtep.vtep.is_ipv6() {
-                vxlan_output::ipv6(packet, journey, vtep, &selection, &frame)?;
+            let length = if vtep.vtep.is_ipv6() {
+                vxlan_output::ipv6(packet, journey, vtep, &selection, &frame)?
             } else {
-                vxlan_output::ipv4(packet, journey, vtep, &selection, &frame)?;
-            }
-            underlay_output(packet, selection.nexthop, Reason::Encapsulated)
+                vxlan_output::ipv4(packet, journey, vtep, &selection, &frame)?
+            };
+            underlay_output(journey, selection.nexthop, length, Reason::Encapsulated)
         }
     }
 }
@@ -86,7 +90,7 @@ fn from_circuit(
 /// From the fabric: out of the tunnel to a local port, or from router to router.
 #[inline(always)]
 fn from_fabric(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
-    port_input(packet, journey, ROLE_UPLINK)?;
+    port_input(journey, ROLE_UPLINK)?;
     // The way out of the tunnel is compiled for each family, so that all offsets are constants.
     let tunnel = if packet.read(12) == Some(ether_type::IPV6) {
         match tunnel6(packet, journey) {
@@ -158,31 +162,31 @@ fn from_router(
     journey: &Journey,
     otherwise: Reason,
 ) -> Result<Reason, Reason> {
-    let nexthop = match transit_input(packet, journey, otherwise)? {
+    let (nexthop, length) = match transit_input(packet, journey, otherwise)? {
         Family::Ipv4 => route4(packet, journey)?,
         Family::Ipv6 => route6(packet, journey)?,
     };
-    underlay_output(packet, nexthop, Reason::Routed)
+    underlay_output(journey, nexthop, length, Reason::Routed)
 }
 
 /// An IPv4 packet, to be routed on.
 #[inline(always)]
-fn route4(packet: &mut Packet, journey: &Journey) -> Result<NexthopRef, Reason> {
+fn route4(packet: &mut Packet, journey: &Journey) -> Result<(NexthopRef, u32), Reason> {
     let header = transit_input::ipv4(packet, journey)?;
     let way = transit_route::ipv4(journey, header.flow.destination)?;
     let nexthop = nexthop::follow(journey, way, || header.hash(packet, journey))?;
-    transit_output::ipv4(packet, journey, &header, nexthop)?;
-    Ok(nexthop)
+    let length = transit_output::ipv4(packet, journey, &header, nexthop)?;
+    Ok((nexthop, length))
 }
 
 /// An IPv6 packet, to be routed on.
 #[inline(always)]
-fn route6(packet: &mut Packet, journey: &Journey) -> Result<NexthopRef, Reason> {
+fn route6(packet: &mut Packet, journey: &Journey) -> Result<(NexthopRef, u32), Reason> {
     let header = transit_input::ipv6(packet, journey)?;
     let way = transit_route::ipv6(journey, header.flow.destination)?;
     let nexthop = nexthop::follow(journey, way, || header.hash(packet, journey))?;
-    transit_output::ipv6(packet, journey, &header, nexthop)?;
-    Ok(nexthop)
+    let length = transit_output::ipv6(packet, journey, &header, nexthop)?;
+    Ok((nexthop, length))
 }
 
 /// For ports with hosts behind them.
@@ -200,10 +204,8 @@ pub fn fabric_uplink(context: XdpContext) -> u32 {
 /// The daemon runs this as its sign of life: it extends the time until which the maps may be used.
 #[xdp]
 pub fn fabric_heartbeat(_context: XdpContext) -> u32 {
-    let Some(settings) = maps::SETTINGS.get_ptr_mut(0) else {
-        return xdp_action::XDP_ABORTED;
-    };
-    // SAFETY: the pointer comes from the map lookup above; both fields are aligned words.
+    let settings = maps::SETTINGS.get_ptr_mut(0);
+    // SAFETY: both fields are aligned words.
     unsafe {
         let timeout = (&raw const (*settings).timeout_jiffies).read_volatile();
         (&raw mut (*settings).deadline).write_volatile(bpf_jiffies64() + u64::from(timeout));
@@ -217,7 +219,10 @@ fn run(
     journey: fn(&mut Packet, &mut Journey) -> Result<Reason, Reason>,
 ) -> u32 {
     let mut packet = Packet::new(&context);
-    let mut state = Journey::new(&packet);
+    let Some((port, entry)) = find_port(packet.ingress_ifindex()) else {
+        return account::unknown_port(packet.length());
+    };
+    let mut state = Journey::new(&packet, port, entry);
     let (Ok(reason) | Err(reason)) = journey(&mut packet, &mut state);
     account::verdict(&context, &state, reason)
 }

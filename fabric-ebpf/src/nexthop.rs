@@ -7,7 +7,7 @@ use fabric_common::{
     schema::{
         buckets::CHUNK,
         groups::Choice,
-        nexthops::{FLAG_DOWN, Nexthop},
+        nexthops::FLAG_DOWN,
     },
 };
 
@@ -27,29 +27,31 @@ pub fn choose(
     group: u32,
     hash: impl FnOnce() -> u32,
 ) -> Result<NexthopRef, Reason> {
-    let group = maps::GROUPS.get(group).ok_or(Reason::NexthopSelectEmptyGroup)?;
-    match group.choice() {
-        Choice::Single { nexthop } => {
-            living(nexthop, Clock::of(journey)).ok_or(Reason::NexthopSelectEmptyGroup)
-        }
-        Choice::Spread { chunk, count, timed } => {
-            let hash = hash();
-            let clock = Clock::of(journey);
-            let mut at = bucket::index(hash, 0, count);
-            let mut nexthop = in_bucket(chunk, at, clock);
-            // No loop around a call: Linux 6.1 takes it for one that never ends.
-            if nexthop.is_none() {
-                at = walk(chunk, count, hash, clock.now, clock.hz);
-                nexthop = in_bucket(chunk, at, clock);
+    let group = maps::GROUPS.get(group);
+    let Some((chunk, count)) = group.spread() else {
+        return match group.choice() {
+            Choice::Single { nexthop } => {
+                living(nexthop, journey).ok_or(Reason::NexthopSelectEmptyGroup)
             }
-            if timed && nexthop.is_some() {
-                note_use(journey, chunk, at);
-            }
-            nexthop.ok_or(Reason::NexthopSelectEmptyGroup)
+            Choice::Blackhole => Err(Reason::TransitRouteBlackhole),
+            Choice::Nothing | Choice::Spread { .. } => Err(Reason::NexthopSelectEmptyGroup),
+        };
+    };
+    let hash = hash();
+    let mut at = bucket::index(hash, 0, count);
+    let mut nexthop = of_bucket(chunk, at);
+    // No loop around a call: Linux 6.1 takes it for one that never ends.
+    if !lives(nexthop, journey.now) {
+        at = walk(chunk, count, hash, journey.now);
+        nexthop = of_bucket(chunk, at);
+        if !lives(nexthop, journey.now) {
+            return Err(Reason::NexthopSelectEmptyGroup);
         }
-        Choice::Nothing => Err(Reason::NexthopSelectEmptyGroup),
-        Choice::Blackhole => Err(Reason::TransitRouteBlackhole),
     }
+    if group.is_timed() {
+        note_use(journey, chunk, at);
+    }
+    Ok(nexthop)
 }
 
 /// The nexthop of a packet whose route leads this way; `hash` as in [`choose`].
@@ -62,53 +64,43 @@ pub fn follow(
     match way {
         Way::Group(group) => choose(journey, group, hash),
         Way::Neighbour(nexthop) => {
-            living(nexthop, Clock::of(journey)).ok_or(Reason::TransitRouteUnresolved)
+            living(nexthop, journey).ok_or(Reason::TransitRouteUnresolved)
         }
     }
 }
 
-/// The time, in jiffies, and their number per second.
-#[derive(Clone, Copy)]
-struct Clock {
-    now: u64,
-    hz: u32,
-}
-
-impl Clock {
-    #[inline(always)]
-    const fn of(journey: &Journey) -> Self {
-        Self { now: journey.now, hz: journey.settings.hz }
-    }
-}
-
-/// A nexthop that can be used at this moment.
+/// Whether a nexthop can be used at this moment.
 #[inline(always)]
-fn living(index: u32, clock: Clock) -> Option<NexthopRef> {
-    let nexthop = maps::NEXTHOPS.get(index)?;
-    let port = maps::PORTS.get(u32::from(nexthop.port))?;
-    (nexthop.port != 0
+fn lives(nexthop: NexthopRef, now: u64) -> bool {
+    let port = maps::PORTS.get(nexthop.port.into());
+    nexthop.port != 0
         && nexthop.flags & FLAG_DOWN == 0
         && port.down == 0
-        && !Watch(port.bfd).is_silent(clock.now, clock.hz))
-    .then_some(nexthop)
+        && (port.bfd == 0 || !Watch(port.bfd).is_silent(now, maps::SETTINGS.get(0).hz))
 }
 
-/// The nexthop of a bucket, if it lives.
+/// A nexthop, if it can be used at this moment.
 #[inline(always)]
-fn in_bucket(chunk: u32, at: u32, clock: Clock) -> Option<&'static Nexthop> {
-    let chunk = maps::BUCKETS.get(chunk + at / CHUNK)?;
-    living(u32::from(chunk.nexthops[(at % CHUNK) as usize]), clock)
+fn living(index: u32, journey: &Journey) -> Option<NexthopRef> {
+    let nexthop = maps::NEXTHOPS.get(index);
+    lives(nexthop, journey.now).then_some(nexthop)
+}
+
+/// The nexthop of a bucket.
+#[inline(always)]
+fn of_bucket(chunk: u32, at: u32) -> NexthopRef {
+    let chunk = maps::BUCKETS.get(chunk + at / CHUNK);
+    maps::NEXTHOPS.get(chunk.nexthops[(at % CHUNK) as usize].into())
 }
 
 /// The first bucket after the flow's own whose nexthop lives, or else the last one looked at.
 ///
 /// A subprogram: it is needed only as long as the daemon has not closed the gap of a dead nexthop.
 #[inline(never)]
-fn walk(chunk: u32, count: u32, hash: u32, now: u64, hz: u32) -> u32 {
+fn walk(chunk: u32, count: u32, hash: u32, now: u64) -> u32 {
     const { assert!(bucket::TRIES == 8, "one line below for each but the first") };
-    let clock = Clock { now, hz };
     let place = |tries| bucket::index(hash, tries, count);
-    let lives = |tries| in_bucket(chunk, place(tries), clock).is_some();
+    let lives = |tries| lives(of_bucket(chunk, place(tries)), now);
     // Spelt out: Linux 6.1 refuses a loop whose end falls through to its head, and the compiler
     // arranges this one so.
     let tries = if lives(1) {
@@ -132,14 +124,13 @@ fn walk(chunk: u32, count: u32, hash: u32, now: u64, hz: u32) -> u32 {
 /// Once per jiffy and bucket: most packets only read.
 #[inline(always)]
 fn note_use(journey: &Journey, chunk: u32, at: u32) {
-    if let Some(chunk) = maps::BUCKET_USE.get_ptr_mut(chunk + at / CHUNK) {
-        let now = journey.now as u32;
-        // SAFETY: a field of the entry that was just looked up; whoever stores last is right.
-        unsafe {
-            let used = &raw mut (*chunk).jiffies[(at % CHUNK) as usize];
-            if used.read_volatile() != now {
-                used.write_volatile(now);
-            }
+    let chunk = maps::BUCKET_USE.get_ptr_mut(chunk + at / CHUNK);
+    let now = journey.now as u32;
+    // SAFETY: a field of the entry; whoever stores last is right.
+    unsafe {
+        let used = &raw mut (*chunk).jiffies[(at % CHUNK) as usize];
+        if used.read_volatile() != now {
+            used.write_volatile(now);
         }
     }
 }

@@ -9,13 +9,14 @@ use fabric_common::{
     schema::ports::{self, Port},
 };
 
-use crate::{journey::Journey, maps, packet::Packet};
+use crate::{
+    journey::Journey,
+    maps::{self, limits},
+};
 
 #[inline(always)]
-pub fn port_input(packet: &Packet, journey: &mut Journey, role: u8) -> Result<(), Reason> {
-    let (slot, port) = find_port(packet.ingress_ifindex()).ok_or(Reason::PortInputUnknownPort)?;
-    journey.port = slot;
-    let settings = maps::SETTINGS.get(0).ok_or(Reason::PortInputUnknownPort)?;
+pub fn port_input(journey: &mut Journey, role: u8) -> Result<(), Reason> {
+    let settings = maps::SETTINGS.get(0);
     if settings.bypass != 0 {
         return Err(Reason::PortInputBypassed);
     }
@@ -24,20 +25,21 @@ pub fn port_input(packet: &Packet, journey: &mut Journey, role: u8) -> Result<()
     if now > settings.deadline {
         return Err(Reason::PortInputHeartbeatExpired);
     }
-    if port.role != role {
+    if journey.entry.role != role {
         return Err(Reason::PortInputUnknownPort);
     }
     journey.now = now;
     journey.settings = settings;
-    journey.entry = port;
+    journey.fdb_mask = settings.fdb_mask & limits::fdb_mask();
     Ok(())
 }
 
+/// The slot of an interface and its entry, if the maps know it.
 #[inline(always)]
-fn find_port(ifindex: u32) -> Option<(u32, &'static Port)> {
+pub fn find_port(ifindex: u32) -> Option<(u32, &'static Port)> {
     for probe in 0..ports::PROBES {
         let slot = ports::slot(ifindex, probe, ports::MAX - 1);
-        let port = maps::PORTS.get(slot)?;
+        let port = maps::PORTS.get(slot);
         if port.ifindex == ifindex {
             return Some((slot, port));
         }

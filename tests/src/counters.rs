@@ -1,20 +1,12 @@
 //! All counters that a packet can change.
 
-use std::{
-    collections::BTreeMap,
-    ffi::c_long,
-    io,
-    mem::MaybeUninit,
-    os::fd::{AsFd as _, AsRawFd as _},
-};
+use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result};
-use aya::{Pod, maps::MapData, util::nr_cpus};
 use fabric_common::{
     reason::{REASONS, Reason},
     schema::counters::{Counter, Traffic, reason_index},
 };
-use fabric_user::kernel::pins::Instance;
+use fabric_user::kernel::maps::Maps;
 
 /// The counters that are not zero, summed over all CPUs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,152 +33,29 @@ pub struct Scope {
     pub vteps: u32,
 }
 
-/// The maps of counters. They are read thousands of times, which aya does by asking for the number
-/// of CPUs each time.
-#[derive(Debug)]
-pub struct CounterMaps {
-    cpus: usize,
-    reasons: MapData,
-    port_tx: MapData,
-    domains: MapData,
-    vteps: MapData,
-}
-
-impl CounterMaps {
-    /// Opens the pinned maps of an instance.
-    ///
-    /// # Errors
-    /// If one is missing.
-    pub fn open(instance: &Instance) -> Result<Self> {
-        let open = |name| MapData::from_pin(instance.map(name)).context(name);
-        Ok(Self {
-            cpus: nr_cpus().map_err(|(file, error)| error_of(file, error))?,
-            reasons: open("reasons")?,
-            port_tx: open("port_tx")?,
-            domains: open("domain_traffic")?,
-            vteps: open("vtep_traffic")?,
-        })
-    }
-
-    /// The traffic of a VTEP.
-    ///
-    /// # Errors
-    /// If there is no such index.
-    pub fn vtep(&self, index: u32) -> Result<Traffic> {
-        self.sum(&self.vteps, index, add_traffic)
-    }
-
-    fn sum<T: Pod + Default>(&self, map: &MapData, index: u32, add: fn(T, T) -> T) -> Result<T> {
-        let values = lookup(map, index, self.cpus);
-        let values = values.with_context(|| format!("cannot read counter {index}"))?;
-        Ok(values.into_iter().fold(T::default(), add))
-    }
-}
-
-fn error_of(file: &str, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot read {file}: {error}"))
-}
-
-/// The values of an element, one for each CPU.
-fn lookup<T: Pod>(map: &MapData, index: u32, cpus: usize) -> io::Result<Vec<T>> {
-    /// `BPF_MAP_LOOKUP_ELEM` of `linux/bpf.h`.
-    const LOOKUP: c_long = 1;
-    /// The part of `union bpf_attr` that this command has.
-    #[repr(C)]
-    struct Attributes {
-        map: u32,
-        key: u64,
-        value: u64,
-        flags: u64,
-    }
-    const { assert!(size_of::<T>().is_multiple_of(8), "the kernel rounds up to eight bytes") };
-    let mut values = vec![MaybeUninit::<T>::uninit(); cpus];
-    let attributes = Attributes {
-        map: map.fd().as_fd().as_raw_fd() as u32,
-        key: std::ptr::from_ref(&index) as u64,
-        value: values.as_mut_ptr() as u64,
-        flags: 0,
-    };
-    // SAFETY: key and values live until the call returns and have the sizes of this map.
-    let result = unsafe {
-        libc::syscall(libc::SYS_bpf, LOOKUP, &raw const attributes, size_of::<Attributes>())
-    };
-    if result != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel wrote one plain value for each CPU.
-    Ok(values.into_iter().map(|value| unsafe { value.assume_init() }).collect())
-}
-
-/// The values of `count` elements from `first` on, one after the other, one for each CPU. Rows of
-/// reasons are read thousands of times, for which a call for each element takes too long.
-fn lookup_row<T: Pod>(map: &MapData, first: u32, count: u32, cpus: usize) -> io::Result<Vec<T>> {
-    /// `BPF_MAP_LOOKUP_BATCH` of `linux/bpf.h`.
-    const LOOKUP_BATCH: c_long = 24;
-    /// The part of `union bpf_attr` that this command has.
-    #[repr(C)]
-    struct Attributes {
-        before: u64,
-        last: u64,
-        keys: u64,
-        values: u64,
-        count: u32,
-        map: u32,
-        element_flags: u64,
-        flags: u64,
-    }
-    const { assert!(size_of::<T>().is_multiple_of(8), "the kernel rounds up to eight bytes") };
-    let mut keys = vec![0_u32; count as usize];
-    let mut values = vec![MaybeUninit::<T>::uninit(); count as usize * cpus];
-    let (before, mut last) = (first.wrapping_sub(1), 0_u32);
-    let mut attributes = Attributes {
-        before: if first == 0 { 0 } else { std::ptr::from_ref(&before) as u64 },
-        last: std::ptr::from_mut(&mut last) as u64,
-        keys: keys.as_mut_ptr() as u64,
-        values: values.as_mut_ptr() as u64,
-        count,
-        map: map.fd().as_fd().as_raw_fd() as u32,
-        element_flags: 0,
-        flags: 0,
-    };
-    // SAFETY: all buffers live until the call returns and have room for `count` elements of this
-    // map.
-    let result = unsafe {
-        libc::syscall(libc::SYS_bpf, LOOKUP_BATCH, &raw mut attributes, size_of::<Attributes>())
-    };
-    if result != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    if attributes.count != count || !keys.iter().copied().eq(first..first + count) {
-        return Err(io::Error::other("the kernel gives other elements than it was asked for"));
-    }
-    // SAFETY: the kernel wrote one plain value for each element and CPU.
-    Ok(values.into_iter().map(|value| unsafe { value.assume_init() }).collect())
-}
-
 impl Counters {
     /// Reads the counters in `scope`.
-    ///
-    /// # Errors
-    /// If a map cannot be read.
-    pub fn read(maps: &CounterMaps, scope: &Scope) -> Result<Self> {
+    #[must_use]
+    pub fn read(maps: &Maps, scope: &Scope) -> Self {
         let mut counters = Self::default();
         for slot in scope.slots.iter().copied().chain([0]) {
-            let row = lookup_row(&maps.reasons, reason_index(slot, 0), REASONS, maps.cpus)
-                .with_context(|| format!("cannot read the reasons of slot {slot}"))?;
-            for (number, values) in row.chunks(maps.cpus).enumerate() {
-                let sum = values.iter().copied().fold(Counter::default(), add);
-                counters.reasons.insert((slot, reason_name(number as u8)), sum);
+            for number in 0..REASONS as u8 {
+                let sum =
+                    maps.reasons.get(reason_index(slot, number)).fold(Counter::default(), add);
+                counters.reasons.insert((slot, reason_name(number)), sum);
             }
-            counters.port_tx.insert(slot, maps.sum(&maps.port_tx, slot, add)?);
+            let sum = maps.port_tx.get(slot).fold(Counter::default(), add);
+            counters.port_tx.insert(slot, sum);
         }
         for domain in 0..=scope.domains {
-            counters.domains.insert(domain, maps.sum(&maps.domains, domain, add_traffic)?);
+            let sum = maps.domain_traffic.get(domain).fold(Traffic::default(), add_traffic);
+            counters.domains.insert(domain, sum);
         }
         for vtep in 0..=scope.vteps {
-            counters.vteps.insert(vtep, maps.sum(&maps.vteps, vtep, add_traffic)?);
+            let sum = maps.vtep_traffic.get(vtep).fold(Traffic::default(), add_traffic);
+            counters.vteps.insert(vtep, sum);
         }
-        Ok(counters)
+        counters
     }
 
     /// What was added since `before`.

@@ -20,5 +20,6 @@ pub mod router;
 mod routing;
 pub mod run;
 pub mod twins;
+mod unpinned;
 pub mod wire;
 pub mod world;

@@ -5,9 +5,13 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use aya::{Ebpf, programs::Xdp};
 use fabric_user::kernel::{
+    blocks::{self, Object},
     object::OBJECT,
     programs::{ACCESS, HEARTBEAT, UPLINK},
+    sizes::Sizes,
 };
+
+use crate::unpinned;
 
 /// A loaded program.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +34,19 @@ pub struct Loaded {
 /// # Errors
 /// If the kernel refuses one, or does not say what it has made of it.
 pub fn all() -> Result<Vec<Loaded>> {
-    let mut ebpf = Ebpf::load(OBJECT).context("cannot open the object of the packet path")?;
-    [ACCESS, UPLINK, HEARTBEAT].into_iter().map(|name| one(&mut ebpf, name)).collect()
+    let mut object = object()?;
+    [ACCESS, UPLINK, HEARTBEAT].into_iter().map(|name| one(&mut object.ebpf, name)).collect()
+}
+
+/// What fabricd loads, on maps of its own.
+///
+/// # Errors
+/// If the kernel refuses a map.
+pub fn object() -> Result<Object> {
+    unpinned::open(|instance| {
+        blocks::open(OBJECT, instance, &Sizes::default())
+            .context("cannot open the object of the packet path")
+    })
 }
 
 fn one(ebpf: &mut Ebpf, name: &'static str) -> Result<Loaded> {

@@ -1,14 +1,6 @@
 //! Ports, maps and programs of one instance, filled by the test.
 
-use std::{
-    collections::BTreeMap,
-    net::IpAddr,
-    process,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
-};
+use std::{collections::BTreeMap, net::IpAddr};
 
 use anyhow::{Context as _, Result};
 use aya::programs::xdp::XdpMode;
@@ -35,19 +27,19 @@ use fabric_common::{
 use fabric_user::kernel::{
     heartbeat,
     maps::Maps,
-    pins::Instance,
     programs::{ACCESS, HEARTBEAT, Programs, UPLINK},
     sizes::Sizes,
 };
 
 use crate::{
     addresses::{Mac, Station},
-    counters::{CounterMaps, Counters, Scope},
+    counters::{Counters, Scope},
     device,
     expect::Outcome,
     model::forecast,
     routing::Routing,
     run::{self, Run},
+    unpinned,
 };
 
 /// An address of the tests in the byte order of the maps.
@@ -93,7 +85,7 @@ const SIZES: Sizes = Sizes {
     fdb: FDB_BUCKETS,
     hosts: 256,
     hosts6: 512,
-    addresses6: 1_000,
+    addresses6: 1_024,
     trie: fabric_common::schema::trie::WORDS,
 };
 /// Groups of routes start here; those of VTEPs have the VTEP's index.
@@ -110,7 +102,6 @@ pub struct World {
     pub maps: Maps,
     /// The kernel's timer frequency.
     pub hz: u32,
-    counters: CounterMaps,
     scope: Scope,
     circuits: u16,
     nexthops: u16,
@@ -125,16 +116,9 @@ impl World {
     /// # Errors
     /// If the kernel refuses anything.
     pub fn new() -> Result<Self> {
-        static LOADING: Mutex<()> = Mutex::new(());
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let (mut programs, maps, counters) = {
-            // Instances share their parent folder, which the last one to go takes along.
-            let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
-            let instance = Unpinned(Instance::new(&format!("test-{}-{number}", process::id()))?);
-            let programs = Programs::load(&instance.0, &SIZES)?;
-            (programs, Maps::open(&instance.0, true)?, CounterMaps::open(&instance.0)?)
-        };
+        let (mut programs, maps) = unpinned::open(|instance| {
+            Ok((Programs::load(instance, &SIZES)?, Maps::open(instance, true)?))
+        })?;
         let settings = Settings {
             timeout_jiffies: TIMEOUT_JIFFIES,
             seed: SEED,
@@ -150,7 +134,6 @@ impl World {
             programs,
             maps,
             hz,
-            counters,
             scope: Scope::default(),
             circuits: 0,
             nexthops: 0,
@@ -456,19 +439,15 @@ impl World {
     }
 
     /// All counters of the ports, domains and VTEPs of this world.
-    ///
-    /// # Errors
-    /// If a map cannot be read.
-    pub fn counters(&self) -> Result<Counters> {
-        Counters::read(&self.counters, &self.scope)
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters::read(&self.maps, &self.scope)
     }
 
     /// How many frames were sent to a VTEP so far.
-    ///
-    /// # Errors
-    /// If the counter cannot be read.
-    pub fn sent_to(&self, vtep: VtepId) -> Result<u64> {
-        Ok(self.counters.vtep(vtep.0)?.encapsulated.packets)
+    #[must_use]
+    pub fn sent_to(&self, vtep: VtepId) -> u64 {
+        self.maps.vtep_traffic.get(vtep.0).map(|traffic| traffic.encapsulated.packets).sum()
     }
 
     /// Runs the program of the port on a packet.
@@ -502,9 +481,9 @@ impl World {
     }
 
     fn try_send(&mut self, port: &Port, packet: &[u8], metadata: usize) -> Result<Outcome> {
-        let before = self.counters()?;
+        let before = self.counters();
         let run = self.run(port, packet, metadata)?;
-        let counted = self.counters()?.since(&before);
+        let counted = self.counters().since(&before);
         Ok(Outcome { port: port.clone(), input: packet.to_vec(), run, counted })
     }
 
@@ -521,7 +500,7 @@ impl World {
         let mut met = BTreeMap::new();
         let mut packets = packets.into_iter().peekable();
         while packets.peek().is_some() {
-            let before = self.counters().expect("the counters can be read");
+            let before = self.counters();
             let mut expected = Counters::default();
             for (port, packet) in packets.by_ref().take(BATCH) {
                 let forecast = forecast(self, &port, &packet);
@@ -530,7 +509,7 @@ impl World {
                 expected.add(&forecast.counters(&port, &packet));
                 *met.entry(forecast.reason).or_default() += 1;
             }
-            let counted = self.counters().expect("the counters can be read").since(&before);
+            let counted = self.counters().since(&before);
             assert_eq!(counted, expected, "left: what the counters gained in this batch");
         }
         met
@@ -538,16 +517,6 @@ impl World {
 }
 
 /// An instance whose pins go with this value.
-struct Unpinned(Instance);
-
-impl Drop for Unpinned {
-    fn drop(&mut self) {
-        if let Err(error) = self.0.remove() {
-            eprintln!("the pins of {} stay: {error}", self.0.name());
-        }
-    }
-}
-
 const fn program_of(role: u8) -> &'static str {
     if role == ROLE_UPLINK { UPLINK } else { ACCESS }
 }

@@ -35,7 +35,7 @@ use fabric_benches::{
 };
 use fabric_common::{
     reason::Reason,
-    schema::{counters::reason_index, fdb, groups::Choice},
+    schema::{fdb, groups::Choice},
 };
 use fabric_user::kernel::maps::Maps;
 use serde::Serialize;
@@ -175,7 +175,7 @@ impl World<'_> {
         let watched = maps.map(|maps| anyhow::Ok((maps, (self.watch)(maps)?))).transpose()?;
         self.probe.run(WARM_UP, |frame| went(frame, *way))?;
         let (sent, lost) = (self.probe.sent, self.probe.lost);
-        let before = maps.map(|maps| counted(maps, self.reason)).transpose()?;
+        let before = maps.map(|maps| maps.ended_anywhere(self.reason));
         for number in 0..changes {
             let new = 1 - *way;
             let [is_old, is_new] = [*way, new].map(|way| move |frame: &[u8]| went(frame, way));
@@ -192,21 +192,11 @@ impl World<'_> {
         series.sent += sent;
         series.lost += self.probe.lost - lost;
         if let (Some(maps), Some(before)) = (maps, before) {
-            let by_fabric = counted(maps, self.reason)? - before;
+            let by_fabric = maps.ended_anywhere(self.reason) - before;
             ensure!(by_fabric * 100 >= sent * 99, "Fabric forwards {by_fabric} of {sent} frames");
         }
         Ok(())
     }
-}
-
-/// Frames that ended with a reason so far, on any port.
-fn counted(maps: &Maps, reason: Reason) -> Result<u64> {
-    let mut sum = 0;
-    for slot in 0..maps.ports.len() {
-        let counters = maps.reasons.get(&reason_index(slot, reason as u8), 0)?;
-        sum += counters.iter().map(|counter| counter.packets).sum::<u64>();
-    }
-    Ok(sum)
 }
 
 /// A MAC address that moves between two VTEPs.

@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use aya::{
-    Ebpf, Pod,
+    Ebpf, EbpfLoader, Pod,
     maps::{Array, LpmTrie, Map, MapData, lpm_trie::Key},
     programs::{TestRun as _, TestRunOptions, Xdp},
 };
@@ -35,7 +35,11 @@ use fabric_common::{
     table::Bucket,
 };
 use fabric_user::{
-    kernel::memory::MappedArray,
+    kernel::{
+        blocks::{self, Object},
+        memory::MappedArray,
+        pins::Instance,
+    },
     reconcile::trie::{self, Recovery, Tries},
 };
 use serde::Serialize;
@@ -105,9 +109,12 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// What programs look into without the kernel's help, as the packet path does.
+const BLOCKS: [&str; 6] = ["trie", "hosts", "hosts6", "addresses6", "first24", "second8"];
+
 /// The loaded programs and what they look into.
 struct Stage {
-    ebpf: Ebpf,
+    object: Object,
     state: MappedArray<State>,
     addresses: MappedArray<[u64; 2]>,
     answers: Array<MapData, u32>,
@@ -116,16 +123,26 @@ struct Stage {
 
 impl Stage {
     fn new(programs: &[&str]) -> Result<Self> {
-        let mut ebpf = Ebpf::load(LOOKUPS).context("cannot load the programs that look up")?;
+        let instance = Instance::new("lookups")?;
+        instance.create()?;
+        let pins = BLOCKS.map(|name| (name, instance.map(name)));
+        let mut loader = EbpfLoader::new();
+        for (name, path) in &pins {
+            loader.map_pin_path(name, path);
+        }
+        let opened = blocks::open_at(&mut loader, LOOKUPS, &pins);
+        instance.remove()?;
+        let mut object = opened.context("cannot load the programs that look up")?;
+        let ebpf = &mut object.ebpf;
         for name in programs {
-            program(&mut ebpf, name)?.load().with_context(|| format!("cannot load {name}"))?;
+            program(ebpf, name)?.load().with_context(|| format!("cannot load {name}"))?;
         }
         Ok(Self {
-            state: mapped(&mut ebpf, "state", 1)?,
-            addresses: mapped(&mut ebpf, "addresses", ADDRESSES)?,
-            answers: Array::try_from(map(&mut ebpf, "answers")?)?,
-            words: mapped(&mut ebpf, "trie", WORDS)?,
-            ebpf,
+            state: mapped(ebpf, "state", 1)?,
+            addresses: mapped(ebpf, "addresses", ADDRESSES)?,
+            answers: Array::try_from(map(ebpf, "answers")?)?,
+            words: mapped(ebpf, "trie", WORDS)?,
+            object,
         })
     }
 
@@ -139,7 +156,7 @@ impl Stage {
     fn run(&mut self, name: &str, runs: u32) -> Result<f64> {
         let packet = [0; 64];
         let options = TestRunOptions { data_in: Some(&packet), repeat: runs, ..Default::default() };
-        let result = program(&mut self.ebpf, name)?.test_run(options)?;
+        let result = program(&mut self.object.ebpf, name)?.test_run(options)?;
         ensure!(result.return_value == PASS, "{name} ended with {}", result.return_value);
         Ok(result.duration.as_nanos() as f64 / f64::from(BATCH))
     }
@@ -261,7 +278,7 @@ fn prefixes_of<A: Kernel>(
     figure("audit_ms", milliseconds(start));
     stage.state.update(0, |state| state.root = ours.root());
 
-    let Map::LpmTrie(data) = map(&mut stage.ebpf, kernel_map)? else { bail!("no LPM trie") };
+    let Map::LpmTrie(data) = map(&mut stage.object.ebpf, kernel_map)? else { bail!("no LPM trie") };
     let descriptor = data.fd().as_fd().as_raw_fd();
     let mut kernel = LpmTrie::<_, A::Data, u32>::try_from(Map::LpmTrie(data))?;
     let start = Instant::now();
@@ -272,8 +289,8 @@ fn prefixes_of<A: Kernel>(
     figure("kernel_bytes", memory_of(descriptor)?);
 
     if direct {
-        let first = mapped(&mut stage.ebpf, "first24", 1 << 23)?;
-        let second = mapped(&mut stage.ebpf, "second8", SECOND_8 / 2)?;
+        let first = mapped(&mut stage.object.ebpf, "first24", 1 << 23)?;
+        let second = mapped(&mut stage.object.ebpf, "second8", SECOND_8 / 2)?;
         let start = Instant::now();
         let blocks = dir24::fill(&first, &second, &table)?;
         figure("dir24_build_ms", milliseconds(start));
@@ -412,9 +429,9 @@ fn hosts(rounds: u32, environment: &Environment) -> Result<Entry> {
             (four, six, 1 + chance.below(200) as u32)
         })
         .collect();
-    let four: MappedArray<Bucket> = mapped(&mut stage.ebpf, "hosts", hosts::BUCKETS)?;
-    let six: MappedArray<Bucket> = mapped(&mut stage.ebpf, "hosts6", hosts6::BUCKETS)?;
-    let addresses6 = mapped::<Address6>(&mut stage.ebpf, "addresses6", hosts6::ADDRESSES)?;
+    let four: MappedArray<Bucket> = mapped(&mut stage.object.ebpf, "hosts", hosts::BUCKETS)?;
+    let six: MappedArray<Bucket> = mapped(&mut stage.object.ebpf, "hosts6", hosts6::BUCKETS)?;
+    let addresses6 = mapped::<Address6>(&mut stage.object.ebpf, "addresses6", hosts6::ADDRESSES)?;
     for (index, (a, b, target)) in (1..).zip(&known) {
         let address = [(b >> 64) as u64, *b as u64].map(u64::to_be);
         addresses6.set(index, &Address6 { address, view: VIEW.into(), target: *target });

@@ -361,9 +361,9 @@ impl Bench {
     /// One turn. What does not arrive counts as time that was wasted on it.
     fn turn(&mut self, contender: &'static str, frames: u64) -> Result<f64> {
         self.put_on(contender)?;
-        let forwarded = self.fabric.counted(self.direction.reason())?;
+        let forwarded = self.fabric.counted(self.direction.reason());
         let (outcome, arrived) = self.line.send(contender, &Self::stream(frames))?;
-        let forwarded = self.fabric.counted(self.direction.reason())? - forwarded;
+        let forwarded = self.fabric.counted(self.direction.reason()) - forwarded;
         let may_be = match contender {
             FABRIC => arrived..=frames,
             _ => 0..=0,

@@ -15,7 +15,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use fabric_common::{reason::Reason, schema::counters::reason_index};
+use fabric_common::reason::Reason;
 use fabric_user::kernel::maps::Maps;
 use serde_json::Value;
 
@@ -347,18 +347,10 @@ fn forwarded(
     maps: &Maps,
     reason: Reason,
 ) -> Result<u64> {
-    let count = || -> Result<u64> {
-        let mut sum = 0;
-        for slot in 0..maps.ports.len() {
-            let index = reason_index(slot, reason as u8);
-            sum += maps.reasons.get(&index, 0)?.iter().map(|c| c.packets).sum::<u64>();
-        }
-        Ok(sum)
-    };
     race.turn(contender, destinations)?;
-    let before = count()?;
+    let before = maps.ended_anywhere(reason);
     race.turn(contender, destinations)?;
-    Ok(count()? - before)
+    Ok(maps.ended_anywhere(reason) - before)
 }
 
 fn evaluate<L: Load>(

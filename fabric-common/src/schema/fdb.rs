@@ -13,18 +13,18 @@ pub const KIND_OWN: u32 = 3;
 /// Key of a MAC address in a domain (index above 0, so that no key is 0).
 ///
 /// `mac` holds the six bytes of the address as the low 48 bits of a little-endian number, as an
-/// eight-byte load from a packet has them.
+/// eight-byte load from a packet has them; the two bytes above do not matter.
 #[inline(always)]
 #[must_use]
 pub const fn key(domain: u16, mac: u64) -> u64 {
-    (domain as u64) << 48 | mac & 0xffff_ffff_ffff
+    mac << 16 | domain as u64
 }
 
 /// The domain and MAC address of a key.
 #[must_use]
 pub const fn split_key(key: u64) -> (u16, [u8; 6]) {
-    let [a, b, c, d, e, f, ..] = key.to_le_bytes();
-    ((key >> 48) as u16, [a, b, c, d, e, f])
+    let [a, b, c, d, e, f, ..] = (key >> 16).to_le_bytes();
+    (key as u16, [a, b, c, d, e, f])
 }
 
 /// MAC address bytes as the number that [`key`] takes.

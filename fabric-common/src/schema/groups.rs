@@ -62,6 +62,25 @@ impl Group {
         Self { word: low as u64 | (count as u64 & 0xffff) << 32 | (kind as u64) << 48 }
     }
 
+    /// First entry in `buckets` and number of buckets, if that is what the group does.
+    #[inline(always)]
+    #[must_use]
+    pub const fn spread(self) -> Option<(u32, u32)> {
+        match (self.word >> 48) as u8 {
+            KIND_SPREAD | KIND_SPREAD_TIMED => {
+                Some((self.word as u32, (self.word >> 32) as u32 & 0xffff))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the time of each bucket's last use is kept.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_timed(self) -> bool {
+        (self.word >> 48) as u8 == KIND_SPREAD_TIMED
+    }
+
     /// Unpacks the word.
     #[inline(always)]
     #[must_use]

@@ -2,7 +2,7 @@
 //!
 //! Rules: `repr(C)`, explicit padding, no bool or enum in a value. Addresses and ports are in
 //! network byte order where the name says `_be`, everything else in host order. Every map but the
-//! counters and the device map can be mapped into the daemon's memory (`BPF_F_MMAPABLE`), which
+//! device map can be mapped into the daemon's memory (`BPF_F_MMAPABLE`), which
 //! changes single aligned words; whatever needs more than one word is written to a free index
 //! first and referred to afterwards (make before break).
 
@@ -16,6 +16,7 @@ pub mod fdb;
 pub mod groups;
 pub mod hosts;
 pub mod hosts6;
+pub mod limits;
 pub mod nexthops;
 pub mod own;
 pub mod peers;
@@ -34,16 +35,17 @@ pub const VERSION: u32 = 2;
 /// `BPF_F_MMAPABLE` of `linux/bpf.h`: the array can be mapped into user memory.
 pub const MMAPABLE: u32 = 1 << 10;
 
-/// Kernel map types that Fabric uses, with their numbers in `enum bpf_map_type`.
-#[repr(u32)]
+/// Kinds of maps that Fabric uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// `BPF_MAP_TYPE_ARRAY`
-    Array = 2,
-    /// `BPF_MAP_TYPE_PERCPU_ARRAY`
-    PerCpuArray = 6,
+    /// `BPF_MAP_TYPE_ARRAY` with one element, in which all entries lie side by side: programs address
+    /// them directly (`BPF_PSEUDO_MAP_VALUE`), without a lookup.
+    Block,
+    /// As [`Kind::Block`], with all entries once for each possible CPU of the machine, one CPU's
+    /// behind the other's.
+    PerCpuBlock,
     /// `BPF_MAP_TYPE_DEVMAP`
-    DevMap = 14,
+    DevMap,
 }
 
 /// What a pinned map must look like to be used.
@@ -53,7 +55,7 @@ pub struct MapSpec {
     pub name: &'static str,
     /// Map type.
     pub kind: Kind,
-    /// Size of a value in bytes; keys are `u32` indexes throughout.
+    /// Size of an entry in bytes; keys are `u32` indexes throughout.
     pub value_size: u32,
     /// Number of entries if the settings do not say otherwise.
     pub max_entries: u32,
@@ -61,6 +63,29 @@ pub struct MapSpec {
     pub flags: u32,
     /// One sentence for people.
     pub about: &'static str,
+}
+
+impl MapSpec {
+    /// Size of a value in bytes and number of elements as the kernel has them, if there are so many
+    /// `entries` and `cpus`.
+    #[must_use]
+    pub const fn shape(&self, entries: u32, cpus: u32) -> (u32, u32) {
+        match self.kind {
+            Kind::Block => (self.value_size * entries, 1),
+            Kind::PerCpuBlock => (self.value_size * entries * cpus, 1),
+            Kind::DevMap => (self.value_size, entries),
+        }
+    }
+
+    /// Number of entries of a map that the kernel describes so, the inverse of [`Self::shape`].
+    #[must_use]
+    pub const fn entries(&self, value_size: u32, elements: u32, cpus: u32) -> u32 {
+        match self.kind {
+            Kind::Block => value_size / self.value_size,
+            Kind::PerCpuBlock => value_size / self.value_size / cpus,
+            Kind::DevMap => elements,
+        }
+    }
 }
 
 macro_rules! specs {
@@ -78,32 +103,32 @@ macro_rules! specs {
 }
 
 specs! {
-    "settings" Array settings::Settings, 1, MMAPABLE, "heartbeat, bypass switch, hash seed";
-    "ports" Array ports::Port, ports::MAX, MMAPABLE, "network interfaces and their role";
-    "vlans" Array vlans::PortVlans, ports::MAX, MMAPABLE, "tagged VLANs of each port";
-    "circuits" Array circuits::Circuit, circuits::MAX, MMAPABLE, "attachment circuits: a port's membership in a domain";
-    "domains" Array domains::Domain, domains::MAX, MMAPABLE, "bridge domains and their VNI";
-    "domains6" Array domains6::Domain6, domains::MAX, MMAPABLE, "bridge domains over IPv6: local address and flow label";
-    "fdb" Array crate::table::Bucket, fdb::BUCKETS, MMAPABLE, "MAC addresses: behind which circuit or VTEP";
-    "vteps" Array vteps::Vtep, vteps::MAX, MMAPABLE, "remote VTEPs: addresses and underlay group";
-    "peers" Array crate::table::Bucket, peers::BUCKETS, MMAPABLE, "addresses of tunnels to VTEP";
-    "vnis" Array crate::table::Bucket, vnis::BUCKETS, MMAPABLE, "VNI and UDP port to bridge domain";
-    "own" Array own::Own, 1, MMAPABLE, "filter of this box's own addresses";
-    "views" Array views::View, views::MAX, MMAPABLE, "routing views: which prefixes hold for a port";
-    "hosts" Array crate::table::Bucket, hosts::BUCKETS, MMAPABLE, "IPv4 host routes and neighbours";
-    "hosts6" Array crate::table::Bucket, hosts6::BUCKETS, MMAPABLE, "IPv6 host routes and neighbours";
-    "addresses6" Array hosts6::Address6, hosts6::ADDRESSES, MMAPABLE, "addresses and targets of IPv6 hosts";
-    "trie" Array trie::Word, trie::WORDS, MMAPABLE, "prefixes: longest match";
-    "groups" Array groups::Group, groups::MAX, MMAPABLE, "ECMP groups";
-    "buckets" Array buckets::Chunk, buckets::MAX, MMAPABLE, "which nexthop each bucket of a group has";
-    "bucket_use" Array bucket_use::ChunkUse, buckets::MAX, MMAPABLE, "when each bucket was last used";
-    "nexthops" Array nexthops::Nexthop, nexthops::MAX, MMAPABLE, "next hops: port and MAC addresses";
+    "settings" Block settings::Settings, 1, MMAPABLE, "heartbeat, bypass switch, hash seed";
+    "ports" Block ports::Port, ports::MAX, MMAPABLE, "network interfaces and their role";
+    "vlans" Block vlans::PortVlans, ports::MAX, MMAPABLE, "tagged VLANs of each port";
+    "circuits" Block circuits::Circuit, circuits::MAX, MMAPABLE, "attachment circuits: a port's membership in a domain";
+    "domains" Block domains::Domain, domains::MAX, MMAPABLE, "bridge domains and their VNI";
+    "domains6" Block domains6::Domain6, domains::MAX, MMAPABLE, "bridge domains over IPv6: local address and flow label";
+    "fdb" Block crate::table::Bucket, fdb::BUCKETS, MMAPABLE, "MAC addresses: behind which circuit or VTEP";
+    "vteps" Block vteps::Vtep, vteps::MAX, MMAPABLE, "remote VTEPs: addresses and underlay group";
+    "peers" Block crate::table::Bucket, peers::BUCKETS, MMAPABLE, "addresses of tunnels to VTEP";
+    "vnis" Block crate::table::Bucket, vnis::BUCKETS, MMAPABLE, "VNI and UDP port to bridge domain";
+    "own" Block own::Own, 1, MMAPABLE, "filter of this box's own addresses";
+    "views" Block views::View, views::MAX, MMAPABLE, "routing views: which prefixes hold for a port";
+    "hosts" Block crate::table::Bucket, hosts::BUCKETS, MMAPABLE, "IPv4 host routes and neighbours";
+    "hosts6" Block crate::table::Bucket, hosts6::BUCKETS, MMAPABLE, "IPv6 host routes and neighbours";
+    "addresses6" Block hosts6::Address6, hosts6::ADDRESSES, MMAPABLE, "addresses and targets of IPv6 hosts";
+    "trie" Block trie::Word, trie::WORDS, MMAPABLE, "prefixes: longest match";
+    "groups" Block groups::Group, groups::MAX, MMAPABLE, "ECMP groups";
+    "buckets" Block buckets::Chunk, buckets::MAX, MMAPABLE, "which nexthop each bucket of a group has";
+    "bucket_use" Block bucket_use::ChunkUse, buckets::MAX, MMAPABLE, "when each bucket was last used";
+    "nexthops" Block nexthops::Nexthop, nexthops::MAX, MMAPABLE, "next hops: port and MAC addresses";
     // `bpf_devmap_val`: interface index and program.
     "tx_ports" DevMap [u32; 2], ports::MAX, 0, "redirect targets by port slot";
-    "reasons" PerCpuArray counters::Counter, ports::MAX * crate::reason::REASONS, 0, "received packets per port and reason";
-    "port_tx" PerCpuArray counters::Counter, ports::MAX, 0, "packets sent per port";
-    "domain_traffic" PerCpuArray counters::Traffic, domains::MAX, 0, "packets per VNI";
-    "vtep_traffic" PerCpuArray counters::Traffic, vteps::MAX, 0, "packets per VTEP";
+    "reasons" PerCpuBlock counters::Counter, ports::MAX * crate::reason::REASONS, MMAPABLE, "received packets per port and reason";
+    "port_tx" PerCpuBlock counters::Counter, ports::MAX, MMAPABLE, "packets sent per port";
+    "domain_traffic" PerCpuBlock counters::Traffic, domains::MAX, MMAPABLE, "packets per VNI";
+    "vtep_traffic" PerCpuBlock counters::Traffic, vteps::MAX, MMAPABLE, "packets per VTEP";
 }
 
 /// Marks a map value as plain bytes for aya; every type here is `repr(C)` without padding.

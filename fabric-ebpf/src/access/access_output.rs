@@ -8,6 +8,7 @@ use crate::{
     journey::{CircuitRef, Journey},
     maps,
     packet::{Packet, network::ether_type},
+    port_output::port_output,
 };
 
 #[inline(always)]
@@ -18,31 +19,28 @@ pub fn access_output(
     reason: Reason,
 ) -> Result<Reason, Reason> {
     let circuit = to.circuit;
-    retag(packet, journey, circuit.vlan)?;
+    let length = retag(packet, journey, circuit.vlan)?;
     let port = u32::from(circuit.port);
-    maps::TX_PORTS.redirect(port, 0).map_err(|_| Reason::AccessOutputNoPort)?;
-    if let Some(counter) = maps::PORT_TX.get_ptr_mut(port) {
-        account::add(counter, packet.length());
-    }
+    port_output(journey, port, length).ok_or(Reason::AccessOutputNoPort)?;
     if reason as u8 == Reason::Decapsulated as u8 {
         let bytes = journey.length - journey.outer as u32;
-        if let Some(traffic) = maps::DOMAIN_TRAFFIC.get_ptr_mut(journey.domain_index) {
-            // SAFETY: a field of the per-CPU entry that was just looked up.
-            account::add(unsafe { &raw mut (*traffic).decapsulated }, bytes);
-        }
-        if let Some(traffic) = maps::VTEP_TRAFFIC.get_ptr_mut(journey.peer) {
-            // SAFETY: as above.
-            account::add(unsafe { &raw mut (*traffic).decapsulated }, bytes);
+        let domain = maps::DOMAIN_TRAFFIC.get(journey.cpu, journey.domain_index);
+        let vtep = maps::VTEP_TRAFFIC.get(journey.cpu, journey.peer);
+        // SAFETY: fields of this CPU's entries.
+        unsafe {
+            account::add(&raw mut (*domain).decapsulated, bytes);
+            account::add(&raw mut (*vtep).decapsulated, bytes);
         }
     }
     Ok(reason)
 }
 
-/// Cuts the outer headers and gives the frame the tag `vlan`, or none for 0.
+/// Cuts the outer headers and gives the frame the tag `vlan`, or none for 0; returns its length then.
 #[inline(always)]
-fn retag(packet: &mut Packet, journey: &Journey, vlan: u16) -> Result<(), Reason> {
+fn retag(packet: &mut Packet, journey: &Journey, vlan: u16) -> Result<u32, Reason> {
     let new_tag = if vlan == 0 { 0 } else { 4 };
     let delta = (journey.outer + journey.tag) as i32 - new_tag;
+    let length = journey.length.wrapping_add_signed(-delta);
     // A VLAN-aware bridge keeps the priority of a tag; a VLAN device makes a new one.
     let tci = if journey.tag != 0 && journey.domain.vlan != 0 {
         journey.tci & 0xf000 | vlan
@@ -52,12 +50,14 @@ fn retag(packet: &mut Packet, journey: &Journey, vlan: u16) -> Result<(), Reason
     let tag = u32::from(ether_type::VLAN.to_be()) << 16 | u32::from(tci);
     if journey.tag == new_tag as usize && journey.outer == 0 {
         if new_tag == 0 {
-            return Ok(());
+            return Ok(length);
         }
-        return packet.write(12, tag.to_be()).ok_or(Reason::PortInputTruncated);
+        packet.write(12, tag.to_be()).ok_or(Reason::PortInputTruncated)?;
+        return Ok(length);
     }
     if journey.tag == new_tag as usize {
-        return packet.move_start(delta).ok_or(Reason::AccessOutputNoHeadroom);
+        packet.move_start(delta).ok_or(Reason::AccessOutputNoHeadroom)?;
+        return Ok(length);
     }
     // Both addresses, in two words: an array would be copied byte by byte.
     let first: u64 = packet.read(journey.outer).ok_or(Reason::PortInputTruncated)?;
@@ -68,5 +68,5 @@ fn retag(packet: &mut Packet, journey: &Journey, vlan: u16) -> Result<(), Reason
     if new_tag != 0 {
         packet.write(12, tag.to_be()).ok_or(Reason::AccessOutputNoPort)?;
     }
-    Ok(())
+    Ok(length)
 }

@@ -25,7 +25,7 @@ pub fn bridge_lookup(
     frame: &Frame,
 ) -> Result<Destination, Reason> {
     let key = key(journey.domain_index as u16, frame.destination);
-    let (_, target) = table::find(&maps::FDB, journey.settings.fdb_mask, key)
+    let (_, target) = table::find(&maps::FDB, journey.fdb_mask, key)
         .ok_or(Reason::BridgeLookupUnknown)?;
     let isolated = from.circuit.flags & FLAG_ISOLATED != 0;
     let (kind, index) = split_target(target);
@@ -34,14 +34,14 @@ pub fn bridge_lookup(
             if isolated && journey.domain.flags & FLAG_OVERLAY_ISOLATED != 0 {
                 return Err(Reason::BridgeLookupIsolated);
             }
-            let vtep = maps::VTEPS.get(index).ok_or(Reason::BridgeLookupUnknown)?;
+            let vtep = maps::VTEPS.get(index);
             Ok(Destination::Vtep(VtepRef { index, vtep }))
         }
         KIND_LOCAL => {
             if index == from.index {
                 return Err(Reason::BridgeLookupSamePort);
             }
-            let circuit = maps::CIRCUITS.get(index).ok_or(Reason::BridgeLookupUnknown)?;
+            let circuit = maps::CIRCUITS.get(index);
             if isolated && circuit.flags & FLAG_ISOLATED != 0 {
                 return Err(Reason::BridgeLookupIsolated);
             }

@@ -17,7 +17,7 @@ use crate::{
 #[inline(always)]
 pub fn source_check(journey: &Journey, circuit: CircuitRef, frame: &Frame) -> Result<(), Reason> {
     let key = key(journey.domain_index as u16, frame.source);
-    let (slot, found) = table::find(&maps::FDB, journey.settings.fdb_mask, key)
+    let (slot, found) = table::find(&maps::FDB, journey.fdb_mask, key)
         .ok_or(Reason::SourceCheckUnknown)?;
     if found != target(KIND_LOCAL, circuit.index) {
         return Err(Reason::SourceCheckMoved);

@@ -1,19 +1,19 @@
-//! Arrives: a finished packet. Leaves: through the port of its nexthop.
+//! Arrives: a finished packet and its length in bytes. Leaves: through the port of its nexthop.
 
 use fabric_common::reason::Reason;
 
-use crate::{account, journey::NexthopRef, maps, packet::Packet};
+use crate::{
+    journey::{Journey, NexthopRef},
+    port_output::port_output,
+};
 
 #[inline(always)]
 pub fn underlay_output(
-    packet: &Packet,
+    journey: &Journey,
     nexthop: NexthopRef,
+    length: u32,
     reason: Reason,
 ) -> Result<Reason, Reason> {
-    let port = u32::from(nexthop.port);
-    maps::TX_PORTS.redirect(port, 0).map_err(|_| Reason::UnderlayOutputNoPort)?;
-    if let Some(counter) = maps::PORT_TX.get_ptr_mut(port) {
-        account::add(counter, packet.length());
-    }
+    port_output(journey, nexthop.port.into(), length).ok_or(Reason::UnderlayOutputNoPort)?;
     Ok(reason)
 }

@@ -3,7 +3,7 @@
 //! Passes frames of VLANs that are not accelerated on this port, priority-tagged ones (VLAN 0) and
 //! everything with more than one tag. Rules: IEEE 802.1Q §6.9.
 
-use fabric_common::reason::Reason;
+use fabric_common::{reason::Reason, schema::domains};
 
 use crate::{
     journey::{CircuitRef, Journey},
@@ -11,34 +11,45 @@ use crate::{
     packet::{Packet, network::ether_type},
 };
 
+/// The control information of the frame's only tag (PCP, DEI, VLAN ID) in host byte order.
 #[inline(always)]
-pub fn vlan_classify(packet: &Packet, journey: &mut Journey) -> Result<CircuitRef, Reason> {
-    let outer_type: u16 = packet.read(12).ok_or(Reason::PortInputTruncated)?;
-    let index = match outer_type {
-        ether_type::VLAN => tagged(packet, journey)?,
+pub fn tag(packet: &Packet) -> Result<Option<u16>, Reason> {
+    match packet.read(12).ok_or(Reason::PortInputTruncated)? {
+        ether_type::VLAN => {}
         ether_type::SERVICE_VLAN => return Err(Reason::VlanClassifyStackedTag),
-        _ => journey.entry.untagged_circuit,
-    };
+        _ => return Ok(None),
+    }
+    let tci: u16 = packet.read(14).ok_or(Reason::PortInputTruncated)?;
+    match packet.read(16).ok_or(Reason::PortInputTruncated)? {
+        ether_type::VLAN | ether_type::SERVICE_VLAN => Err(Reason::VlanClassifyStackedTag),
+        _ => Ok(Some(u16::from_be(tci))),
+    }
+}
+
+/// Where frames without a tag belong.
+#[inline(always)]
+pub fn untagged(journey: &mut Journey) -> Result<CircuitRef, Reason> {
+    journey.tag = 0;
+    classify(journey, journey.entry.untagged_circuit)
+}
+
+/// Where frames with this tag belong.
+#[inline(always)]
+pub fn tagged(journey: &mut Journey, tci: u16) -> Result<CircuitRef, Reason> {
+    journey.tag = 4;
+    journey.tci = tci;
+    let vlans = maps::VLANS.get(journey.port);
+    classify(journey, vlans.circuits[usize::from(tci & 0xfff)])
+}
+
+#[inline(always)]
+fn classify(journey: &mut Journey, index: u16) -> Result<CircuitRef, Reason> {
     if index == 0 {
         return Err(Reason::VlanClassifyNotMember);
     }
     let index = u32::from(index);
-    let circuit = maps::CIRCUITS.get(index).ok_or(Reason::VlanClassifyNotMember)?;
-    journey.domain_index = u32::from(circuit.domain);
-    journey.domain =
-        maps::DOMAINS.get(journey.domain_index).ok_or(Reason::VlanClassifyNotMember)?;
+    let circuit = maps::CIRCUITS.get(index);
+    journey.domain_index = u32::from(circuit.domain) % domains::MAX;
+    journey.domain = maps::DOMAINS.get(journey.domain_index);
     Ok(CircuitRef { index, circuit })
-}
-
-#[inline(always)]
-fn tagged(packet: &Packet, journey: &mut Journey) -> Result<u16, Reason> {
-    let tci: u16 = packet.read(14).ok_or(Reason::PortInputTruncated)?;
-    let inner_type: u16 = packet.read(16).ok_or(Reason::PortInputTruncated)?;
-    if matches!(inner_type, ether_type::VLAN | ether_type::SERVICE_VLAN) {
-        return Err(Reason::VlanClassifyStackedTag);
-    }
-    journey.tag = 4;
-    journey.tci = u16::from_be(tci);
-    let vlans = maps::VLANS.get(journey.port).ok_or(Reason::VlanClassifyNotMember)?;
-    Ok(vlans.circuits[usize::from(journey.tci & 0xfff)])
 }

@@ -7,12 +7,13 @@
 //! (RFC 6935, 6936). Passes frames that do not fit (RFC 7348 §4.3: a VTEP must not fragment), so
 //! that the kernel treats them as ever.
 
+use aya_ebpf::bindings::xdp_md;
 use fabric_common::{
     checksum, ecn, flow_hash,
     reason::Reason,
     schema::{
         domains::{
-            FLAG_DF, FLAG_DF_INHERIT, FLAG_LABEL_INHERIT, FLAG_TOS_INHERIT, FLAG_TTL_INHERIT,
+            Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_LABEL_INHERIT, FLAG_TOS_INHERIT, FLAG_TTL_INHERIT,
             FLAG_ZERO_CHECKSUM_TX,
         },
         vteps::Vtep,
@@ -26,7 +27,7 @@ use crate::{
     maps,
     packet::{
         Packet,
-        network::{Network, ether_type, ip_protocol},
+        network::{ether_type, ip_protocol},
         pair, pair_and_word, quad, sum, word_and_pair,
     },
 };
@@ -43,6 +44,8 @@ const OUTER_IP6: u32 = 56;
 const UDP_AND_VXLAN: u32 = 16;
 /// The bits of the flow label in the first word of an IPv6 header.
 const LABEL_BE: u32 = 0xf_ffff_u32.to_be();
+/// The DF bit of an IPv4 header, in network byte order.
+const DF_BE: u16 = 0x4000_u16.to_be();
 /// The VXLAN flags with nothing but the I flag (RFC 7348 §5).
 pub const VXLAN_FLAGS_BE: u32 = 0x0800_0000_u32.to_be();
 
@@ -53,7 +56,7 @@ pub fn ipv4(
     to: VtepRef,
     selection: &Selection,
     frame: &Frame,
-) -> Result<(), Reason> {
+) -> Result<u32, Reason> {
     let domain = journey.domain;
     let nexthop = selection.nexthop;
     let inner_length = journey.length - journey.tag as u32;
@@ -63,11 +66,13 @@ pub fn ipv4(
     packet.move_start(journey.tag as i32 - OUTER4 as i32).ok_or(Reason::VxlanOutputNoHeadroom)?;
     let sent_before = count(journey, to, inner_length);
     // Past this point nothing may fail: the packet is not what the kernel would expect any more.
-    write_outer4(packet, journey, to, selection, inner_length, sent_before)
+    let set = Set::of(packet, domain, selection.network.tos, frame.moved(OUTER4 - journey.tag));
+    write_outer4(packet, journey, to, selection, &set, inner_length, sent_before)
         .and_then(|()| {
             write_addresses::<OUTER4, { OUTER4 + 8 }, { OUTER4 + 12 }>(packet, journey, frame)
         })
-        .ok_or(Reason::UnderlayOutputNoPort)
+        .ok_or(Reason::UnderlayOutputNoPort)?;
+    Ok(inner_length + OUTER4 as u32)
 }
 
 #[inline(always)]
@@ -77,7 +82,7 @@ pub fn ipv6(
     to: VtepRef,
     selection: &Selection,
     frame: &Frame,
-) -> Result<(), Reason> {
+) -> Result<u32, Reason> {
     let domain = journey.domain;
     let inner_length = journey.length - journey.tag as u32;
     if inner_length > domain.max_frame || inner_length + OUTER_IP6 > selection.nexthop.mtu {
@@ -92,7 +97,8 @@ pub fn ipv6(
     packet.move_start(journey.tag as i32 - OUTER6 as i32).ok_or(Reason::VxlanOutputNoHeadroom)?;
     count(journey, to, inner_length);
     // Past this point nothing may fail: the packet is not what the kernel would expect any more.
-    write_outer6(packet, journey, to, selection, udp_length, label_be)
+    let set = Set::of(packet, domain, selection.network.tos, frame.moved(OUTER6 - journey.tag));
+    write_outer6(packet, journey, to, selection, &set, udp_length, label_be)
         .and_then(|()| {
             write_addresses::<OUTER6, { OUTER6 + 8 }, { OUTER6 + 12 }>(packet, journey, frame)
         })
@@ -100,32 +106,76 @@ pub fn ipv6(
             true => write_checksum(packet, to, udp_length),
             false => Some(()),
         })
-        .ok_or(Reason::UnderlayOutputNoPort)
+        .ok_or(Reason::UnderlayOutputNoPort)?;
+    Ok(inner_length + OUTER6 as u32)
 }
 
 /// Counts the frame and returns how many were sent to the VTEP before.
 #[inline(always)]
 fn count(journey: &Journey, to: VtepRef, inner_length: u32) -> u64 {
-    let mut sent_before = 0;
-    if let Some(traffic) = maps::VTEP_TRAFFIC.get_ptr_mut(to.index) {
-        // SAFETY: a field of the per-CPU entry that was just looked up.
-        sent_before = account::add(unsafe { &raw mut (*traffic).encapsulated }, inner_length);
+    let domain = maps::DOMAIN_TRAFFIC.get(journey.cpu, journey.domain_index);
+    let vtep = maps::VTEP_TRAFFIC.get(journey.cpu, to.index);
+    // SAFETY: fields of this CPU's entries.
+    unsafe {
+        account::add(&raw mut (*domain).encapsulated, inner_length);
+        account::add(&raw mut (*vtep).encapsulated, inner_length)
     }
-    if let Some(traffic) = maps::DOMAIN_TRAFFIC.get_ptr_mut(journey.domain_index) {
-        // SAFETY: as above.
-        account::add(unsafe { &raw mut (*traffic).encapsulated }, inner_length);
-    }
-    sent_before
 }
 
-/// TOS and TTL, or traffic class and hop limit, of the outer header.
-#[inline(always)]
-fn tos_and_ttl(journey: &Journey, network: &Network) -> (u8, u8) {
-    let domain = journey.domain;
+/// What of the outer header the vxlan device's settings and the inner header decide.
+struct Set {
+    /// Type of service or traffic class.
+    tos: u8,
+    /// TTL or hop limit.
+    ttl: u8,
+    /// IPv4: the DF bit, in the place and byte order of the header's word.
+    df_be: u16,
+}
+
+impl Set {
+    /// `at` is where the packet has the inner network header by now, and its EtherType.
+    #[inline(always)]
+    fn of(packet: &Packet, domain: &Domain, inner_tos: u8, at: (usize, u16)) -> Self {
+        const ANY: u16 = FLAG_TOS_INHERIT | FLAG_TTL_INHERIT | FLAG_DF | FLAG_DF_INHERIT;
+        let [tos, ttl, a, b] = if domain.flags & ANY == 0 {
+            [domain.tos, domain.ttl, 0, 0]
+        } else {
+            inherit(packet.context(), domain, inner_tos, at.0 as u32, at.1).to_ne_bytes()
+        };
+        Self { tos: ecn::encapsulate(tos, inner_tos), ttl, df_be: u16::from_ne_bytes([a, b]) }
+    }
+}
+
+/// TOS, TTL and DF for devices that inherit any of them, byte by byte. A subprogram that looks at the
+/// inner header once more, so that no other frame has to carry along what it says.
+#[inline(never)]
+fn inherit(
+    context: *mut xdp_md,
+    domain: &Domain,
+    inner_tos: u8,
+    at: u32,
+    ether_type_be: u16,
+) -> u32 {
+    let packet = Packet::of(context);
+    let at = at as usize;
+    let (inner_ttl, inner_df_be) = match ether_type_be {
+        ether_type::IPV4 => {
+            let df_be = packet.read::<u16>(at + 6).unwrap_or(0) & DF_BE;
+            (packet.read(at + 8).unwrap_or(0), df_be)
+        }
+        ether_type::IPV6 => (packet.read(at + 7).unwrap_or(0), DF_BE),
+        _ => (0, 0),
+    };
     let has = |flag: u16| domain.flags & flag != 0;
-    let tos = if has(FLAG_TOS_INHERIT) { network.tos } else { domain.tos };
-    let ttl = if has(FLAG_TTL_INHERIT) && network.ttl != 0 { network.ttl } else { domain.ttl };
-    (ecn::encapsulate(tos, network.tos), ttl)
+    let tos = if has(FLAG_TOS_INHERIT) { inner_tos } else { domain.tos };
+    let ttl = if has(FLAG_TTL_INHERIT) && inner_ttl != 0 { inner_ttl } else { domain.ttl };
+    let [a, b] = match (has(FLAG_DF), has(FLAG_DF_INHERIT)) {
+        (true, _) => DF_BE,
+        (false, true) => inner_df_be,
+        (false, false) => 0,
+    }
+    .to_ne_bytes();
+    u32::from_ne_bytes([tos, ttl, a, b])
 }
 
 #[inline(always)]
@@ -134,20 +184,18 @@ fn write_outer4(
     journey: &Journey,
     to: VtepRef,
     selection: &Selection,
+    set: &Set,
     inner_length: u32,
     sent_before: u64,
 ) -> Option<()> {
     let domain = journey.domain;
     let network = &selection.network;
-    let has = |flag: u16| domain.flags & flag != 0;
-    let (tos, ttl) = tos_and_ttl(journey, network);
-    let df = has(FLAG_DF) || (has(FLAG_DF_INHERIT) && network.df);
+    let Set { tos, ttl, df_be: fragment_be } = *set;
 
     // Outer packets may be fragmented on their way, so consecutive ones of a pair of VTEPs need
     // distinct identifications (RFC 6864 §4.3); the flow's hash keeps CPUs apart.
     let identification = (sent_before as u16) ^ (network.hash >> 32) as u16;
     let total_length_be = ((inner_length + OUTER_IP4) as u16).to_be();
-    let fragment_be = if df { 0x4000_u16.to_be() } else { 0 };
     let header_checksum = !checksum::fold(
         to.vtep.checksum_base
             + u32::from(u16::from_ne_bytes([0, tos]))
@@ -195,7 +243,7 @@ fn label(
             _ => Ok(0),
         };
     }
-    let set_be = maps::DOMAINS6.get(journey.domain_index).map_or(0, |domain| domain.label_be);
+    let set_be = maps::DOMAINS6.get(journey.domain_index).label_be;
     Ok(match set_be {
         0 => flow_hash::label(selection.network.hash).to_be(),
         label_be => label_be & LABEL_BE,
@@ -208,11 +256,12 @@ fn write_outer6(
     journey: &Journey,
     to: VtepRef,
     selection: &Selection,
+    set: &Set,
     udp_length: u32,
     label_be: u32,
 ) -> Option<()> {
     let domain = journey.domain;
-    let (class, hop_limit) = tos_and_ttl(journey, &selection.network);
+    let Set { tos: class, ttl: hop_limit, .. } = *set;
     let mut outer = packet.start_of::<OUTER6>()?;
     let macs = selection.nexthop.macs.as_ptr();
     // SAFETY: the bytes 0 to 7 and 8 to 11 of the 12 of both addresses.

@@ -5,6 +5,9 @@
 #![no_std]
 #![no_main]
 
+#[path = "../block.rs"]
+#[expect(dead_code, reason = "no counters here")]
+mod block;
 #[path = "../../../benches/src/lookups.rs"]
 mod lookups;
 #[path = "../table.rs"]
@@ -22,6 +25,7 @@ use fabric_common::{
     trie::{Words, lookup4, lookup6},
 };
 
+use block::{Block, blocks};
 use lookups::{ADDRESSES, BATCH, DIRECT_24, PREFIXES, SECOND_8, State, VIEW};
 
 const SHARED: usize = MMAPABLE as usize;
@@ -32,31 +36,27 @@ static STATE: Array<State, 1, SHARED> = Array::new();
 static ADDRESSES_MAP: Array<[u64; 2], { ADDRESSES as usize }, SHARED> = Array::new();
 #[btf_map(name = "answers")]
 static ANSWERS: Array<u32, { ADDRESSES as usize }> = Array::new();
-#[btf_map(name = "trie")]
-static TRIE: Array<Word, { lookups::WORDS as usize }, SHARED> = Array::new();
-#[btf_map(name = "hosts")]
-static HOSTS: Array<Bucket, { hosts::BUCKETS as usize }, SHARED> = Array::new();
-#[btf_map(name = "hosts6")]
-static HOSTS6: Array<Bucket, { hosts6::BUCKETS as usize }, SHARED> = Array::new();
-#[btf_map(name = "addresses6")]
-static ADDRESSES6: Array<Address6, { hosts6::ADDRESSES as usize }, SHARED> = Array::new();
 #[btf_map(name = "kernel4")]
 static KERNEL4: LpmTrie<[u8; 4], u32, { PREFIXES as usize }> = LpmTrie::new();
 #[btf_map(name = "kernel6")]
 static KERNEL6: LpmTrie<[u8; 16], u32, { PREFIXES as usize }> = LpmTrie::new();
-// Pairs, as the kernel gives every entry of an array eight bytes.
-#[btf_map(name = "first24")]
-static FIRST24: Array<[u32; 2], { 1 << 23 }, SHARED> = Array::new();
-#[btf_map(name = "second8")]
-static SECOND8: Array<[u32; 2], { SECOND_8 as usize / 2 }, SHARED> = Array::new();
+
+blocks! {
+    Block "trie" TRIE: [Word; lookups::WORDS];
+    Block "hosts" HOSTS: [Bucket; hosts::BUCKETS];
+    Block "hosts6" HOSTS6: [Bucket; hosts6::BUCKETS];
+    Block "addresses6" ADDRESSES6: [Address6; hosts6::ADDRESSES];
+    Block "first24" FIRST24: [u32; 1 << 24];
+    Block "second8" SECOND8: [u32; SECOND_8];
+}
 
 struct Trie;
 
 impl Words for Trie {
     #[inline(always)]
     fn word(&self, index: u32) -> Option<u64> {
-        let word = TRIE.get_ptr(index)?;
-        // SAFETY: the pointer comes from a map lookup.
+        let word = TRIE.get_ptr_mut(index);
+        // SAFETY: inside the map's value.
         Some(unsafe { (&raw const (*word).word).read_volatile() })
     }
 }
@@ -120,7 +120,7 @@ pub fn host6(_context: XdpContext) -> u32 {
         let address = address.map(u64::to_be);
         let key = hosts6::key(VIEW, address);
         let (_, index) = table::find(&HOSTS6, hosts6::BUCKETS - 1, key)?;
-        let entry = ADDRESSES6.get(index)?;
+        let entry = ADDRESSES6.get(index);
         let same = entry.address == address && entry.view == u32::from(VIEW);
         same.then_some(entry.target)
     })
@@ -148,12 +148,12 @@ pub fn lpm6(_context: XdpContext) -> u32 {
 pub fn dir24(_context: XdpContext) -> u32 {
     run(|address, _| {
         let address = (address[0] >> 32) as u32;
-        let found = FIRST24.get(address >> 9)?[(address >> 8 & 1) as usize];
+        let found = *FIRST24.get(address >> 8);
         if found & DIRECT_24 == 0 {
             return Some(found);
         }
         let place = (found & !DIRECT_24) << 8 | address & 0xff;
-        Some(SECOND8.get(place >> 1)?[(place & 1) as usize])
+        Some(*SECOND8.get(place))
     })
 }
 

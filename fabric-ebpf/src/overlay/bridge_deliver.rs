@@ -21,7 +21,7 @@ use crate::{
 #[inline(always)]
 pub fn bridge_deliver(journey: &Journey, frame: &Frame) -> Result<CircuitRef, Reason> {
     let key = key(journey.domain_index as u16, frame.destination);
-    let (_, target) = table::find(&maps::FDB, journey.settings.fdb_mask, key)
+    let (_, target) = table::find(&maps::FDB, journey.fdb_mask, key)
         .ok_or(Reason::BridgeDeliverUnknown)?;
     let (kind, index) = split_target(target);
     match kind {
@@ -29,7 +29,7 @@ pub fn bridge_deliver(journey: &Journey, frame: &Frame) -> Result<CircuitRef, Re
         KIND_REMOTE => return Err(Reason::SplitHorizonOverlayToOverlay),
         _ => return Err(Reason::BridgeDeliverOwnMac),
     }
-    let circuit = maps::CIRCUITS.get(index).ok_or(Reason::BridgeDeliverUnknown)?;
+    let circuit = maps::CIRCUITS.get(index);
     if circuit.flags & FLAG_ISOLATED != 0 && journey.domain.flags & FLAG_OVERLAY_ISOLATED != 0 {
         return Err(Reason::BridgeDeliverIsolated);
     }

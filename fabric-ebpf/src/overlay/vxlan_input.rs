@@ -40,12 +40,12 @@ pub fn ipv4(packet: &Packet, journey: &mut Journey, outer: &Outer4) -> Result<()
 pub fn ipv6(packet: &Packet, journey: &mut Journey, outer: &Outer6) -> Result<(), Reason> {
     const WANTED: u16 = domains::FLAG_IN_USE | domains::FLAG_IPV6;
     let (index, domain) = domain::<62>(packet, outer.udp_port_be)?;
-    let domain6 = maps::DOMAINS6.get(index).ok_or(Reason::VxlanInputUnknownVni)?;
+    let domain6 = maps::DOMAINS6.get(index);
     if domain6.local != outer.destination || domain.flags & WANTED != WANTED {
         return Err(Reason::VxlanInputNotLocal);
     }
     journey.peer = peer(peers::key6(outer.destination, outer.source))?;
-    let vtep = maps::VTEPS.get(journey.peer).ok_or(Reason::VxlanInputUnknownVtep)?;
+    let vtep = maps::VTEPS.get(journey.peer);
     if vtep.local6 != outer.destination || vtep.remote6 != outer.source {
         return Err(Reason::VxlanInputUnknownVtep);
     }
@@ -79,7 +79,7 @@ fn domain<const AT: usize>(
     let (_, target) =
         table::find(&maps::VNIS, vnis::BUCKETS - 1, key).ok_or(Reason::VxlanInputUnknownVni)?;
     let (_, index) = split_target(target);
-    Ok((index, maps::DOMAINS.get(index).ok_or(Reason::VxlanInputUnknownVni)?))
+    Ok((index, maps::DOMAINS.get(index)))
 }
 
 /// The index of the VTEP at the other end of a tunnel.

@@ -32,10 +32,6 @@ pub mod ip_protocol {
 pub struct Network {
     /// Type of service or traffic class, 0 if the frame is not IP.
     pub tos: u8,
-    /// TTL or hop limit, 0 if the frame is not IP.
-    pub ttl: u8,
-    /// The packet must not be fragmented: the DF bit, always for IPv6.
-    pub df: bool,
     /// The flow's hash, see `flow_hash`.
     pub hash: u64,
 }
@@ -49,8 +45,6 @@ impl Network {
             ether_type::IPV6 => ipv6(packet, frame.network, settings),
             other => Some(Self {
                 tos: 0,
-                ttl: 0,
-                df: false,
                 hash: flow::ethernet(settings, frame.source, frame.destination, other),
             }),
         }
@@ -61,16 +55,13 @@ impl Network {
 fn ipv4(packet: &Packet, at: usize, settings: &Settings) -> Option<Network> {
     let flow = Flow4::read(packet, at)?;
     let tos = packet.read(at + 1)?;
-    let ttl = packet.read(at + 8)?;
-    let df = packet.read::<u16>(at + 6)? & 0x4000_u16.to_be() != 0;
-    Some(Network { tos, ttl, df, hash: flow::ipv4(packet, settings, at, &flow, Scope::Frame) })
+    Some(Network { tos, hash: flow::ipv4(packet, settings, at, &flow, Scope::Frame) })
 }
 
 #[inline(always)]
 fn ipv6(packet: &Packet, at: usize, settings: &Settings) -> Option<Network> {
     let flow = Flow6::read(packet, at)?;
     let [high, low]: [u8; 2] = packet.read(at)?;
-    let ttl = packet.read(at + 7)?;
     let hash = flow::ipv6(packet, settings, at, &flow, Scope::Frame);
-    Some(Network { tos: high << 4 | low >> 4, ttl, df: true, hash })
+    Some(Network { tos: high << 4 | low >> 4, hash })
 }

@@ -34,7 +34,7 @@ pub fn bfd_watch(packet: &Packet, journey: &Journey, reason: Reason) {
 #[inline(always)]
 fn note(packet: &Packet, journey: &Journey) {
     let Some(control) = control(packet) else { return };
-    let Some(port) = maps::PORTS.get_ptr_mut(journey.port) else { return };
+    let port = maps::PORTS.get_ptr_mut(journey.port);
     // SAFETY: an aligned word of the entry, which only packets from this port write.
     unsafe {
         let watch = &raw mut (*port).bfd;

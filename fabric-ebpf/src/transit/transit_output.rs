@@ -1,4 +1,5 @@
-//! Arrives: a packet and its nexthop. Leaves: the packet as a router sends it on.
+//! Arrives: a packet and its nexthop. Leaves: the packet as a router sends it on, and its length in
+//! bytes.
 //!
 //! Passes what would leave where it came from (the kernel may send a redirect) and what does not
 //! fit (the kernel fragments or answers). Then, as the kernel does: nothing behind the IP packet is
@@ -18,13 +19,13 @@ pub fn ipv4(
     journey: &Journey,
     header: &Ipv4,
     nexthop: NexthopRef,
-) -> Result<(), Reason> {
+) -> Result<u32, Reason> {
     let mut start = open::<34>(packet, journey, header.length, nexthop)?;
     put_addresses(&mut start, nexthop);
     let [ttl, protocol, a, b] = header.ttl_and_checksum.to_ne_bytes();
     let [a, b] = checksum::decrement_ttl(u16::from_ne_bytes([a, b])).to_ne_bytes();
     start.put::<{ NETWORK + 8 }, _>(u32::from_ne_bytes([ttl.wrapping_sub(1), protocol, a, b]));
-    Ok(())
+    Ok(NETWORK as u32 + header.length)
 }
 
 #[inline(always)]
@@ -33,11 +34,11 @@ pub fn ipv6(
     journey: &Journey,
     header: &Ipv6,
     nexthop: NexthopRef,
-) -> Result<(), Reason> {
+) -> Result<u32, Reason> {
     let mut start = open::<54>(packet, journey, header.length, nexthop)?;
     put_addresses(&mut start, nexthop);
     start.put::<{ NETWORK + 7 }, _>(header.hop_limit.wrapping_sub(1));
-    Ok(())
+    Ok(NETWORK as u32 + header.length)
 }
 
 /// The headers, to be written, when nothing can fail any more.

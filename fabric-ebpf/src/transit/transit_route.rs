@@ -7,10 +7,12 @@
 use fabric_common::{
     reason::Reason,
     schema::{
-        hosts, hosts6, ports,
+        hosts,
+        hosts6,
+        ports,
         routes::{
             KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_KERNEL, KIND_LOCAL, KIND_NEXTHOP,
-            KIND_NONE, KIND_UNREACHABLE, split_target, target,
+            KIND_NONE, KIND_UNREACHABLE, split_target,
         },
     },
     trie,
@@ -18,7 +20,8 @@ use fabric_common::{
 
 use crate::{
     journey::{Journey, Way},
-    maps, table,
+    maps::{self, limits},
+    table,
 };
 
 #[inline(always)]
@@ -58,10 +61,10 @@ pub fn is_local4(view: u32, address: u32) -> bool {
 #[inline(always)]
 fn target4(view: u32, address: u32) -> u32 {
     let key = hosts::key(view as u16, address);
-    if let Some((_, target)) = table::find(&maps::HOSTS, maps::hosts_mask(), key) {
+    if let Some((_, target)) = table::find(&maps::HOSTS, limits::hosts_mask(), key) {
         return target;
     }
-    let Some(view) = maps::VIEWS.get(view) else { return target(KIND_NONE, 0) };
+    let view = maps::VIEWS.get(view);
     trie::lookup4(&Trie, view.root4, u32::from_be(address)).unwrap_or(0)
 }
 
@@ -69,14 +72,15 @@ fn target4(view: u32, address: u32) -> u32 {
 #[inline(always)]
 fn target6(view: u32, address: [u64; 2]) -> u32 {
     let key = hosts6::key(view as u16, address);
-    if let Some((_, index)) = table::find(&maps::HOSTS6, maps::hosts6_mask(), key)
-        && let Some(host) = maps::ADDRESSES6.get(index)
-        && host.address == address
-        && host.view == view
+    if let Some((_, index)) = table::find(&maps::HOSTS6, limits::hosts6_mask(), key)
     {
-        return host.target;
+        // SAFETY: inside the map's value.
+        let host = unsafe { &*maps::ADDRESSES6.masked(index, limits::addresses6_mask()) };
+        if host.address == address && host.view == view {
+            return host.target;
+        }
     }
-    let Some(view) = maps::VIEWS.get(view) else { return target(KIND_NONE, 0) };
+    let view = maps::VIEWS.get(view);
     trie::lookup6(&Trie, view.root6, address.map(u64::from_be)).unwrap_or(0)
 }
 
@@ -86,7 +90,7 @@ struct Trie;
 impl trie::Words for Trie {
     #[inline(always)]
     fn word(&self, index: u32) -> Option<u64> {
-        let word = maps::TRIE.get_ptr(index)?;
+        let word = maps::TRIE.masked(index, limits::trie_mask());
         // SAFETY: an aligned word of the map, which the daemon may store to at this moment.
         Some(unsafe { (&raw const (*word).word).read_volatile() })
     }

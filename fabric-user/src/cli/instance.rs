@@ -10,6 +10,7 @@ use super::{contents::Contents, interfaces::Interfaces, namespace, view::View};
 use crate::{
     daemon::state::State,
     kernel::{
+        blocks,
         maps::Maps,
         pins::{BPF_FS, Instance, instances},
         schema_check,
@@ -95,12 +96,13 @@ impl Chosen {
     /// If there are none, or they are not of this version.
     pub(super) fn maps(&self, writable: bool) -> anyhow::Result<Maps> {
         self.require()?;
+        let cpus = blocks::cpus()?;
         for spec in MAPS {
             let path = self.instance.map(spec.name);
-            let entries = MapInfo::from_pin(&path)
-                .with_context(|| format!("cannot open the map {}", path.display()))?
-                .max_entries();
-            schema_check::check(&path, spec, entries)?;
+            let info = MapInfo::from_pin(&path)
+                .with_context(|| format!("cannot open the map {}", path.display()))?;
+            let entries = spec.entries(info.value_size(), info.max_entries(), cpus);
+            schema_check::check(&path, spec, entries, cpus)?;
         }
         Ok(Maps::open(&self.instance, writable)?)
     }

@@ -2,19 +2,20 @@
 
 use std::io;
 
-use aya::maps::{Map, MapData, MapError, PerCpuArray};
+use aya::maps::{MapData, MapError};
 use fabric_common::{
+    reason::Reason,
     schema::{
         bucket_use::ChunkUse, buckets::Chunk, circuits::Circuit, counters::Counter,
-        counters::Traffic, domains::Domain, domains6::Domain6, groups::Group, hosts6::Address6,
-        nexthops::Nexthop, own::Own, ports::Port, settings::Settings, trie::Word, views::View,
-        vlans::PortVlans, vteps::Vtep,
+        counters::Traffic, counters::reason_index, domains::Domain, domains6::Domain6,
+        groups::Group, hosts6::Address6, nexthops::Nexthop, own::Own, ports::Port,
+        settings::Settings, trie::Word, views::View, vlans::PortVlans, vteps::Vtep,
     },
     table::Bucket,
 };
 use thiserror::Error;
 
-use super::{memory::MappedArray, pins::Instance};
+use super::{blocks, counters::PerCpu, memory::MappedArray, pins::Instance, programs::LoadError};
 
 /// Why the maps cannot be opened.
 #[derive(Debug, Error)]
@@ -32,6 +33,9 @@ pub enum OpenError {
         /// The system's answer.
         source: MapError,
     },
+    /// How large the counters are is not known.
+    #[error(transparent)]
+    Cpus(#[from] LoadError),
     /// One cannot be mapped into memory.
     #[error("cannot map {name} into memory: {source}")]
     Memory {
@@ -85,13 +89,13 @@ pub struct Maps {
     /// Underlay nexthops.
     pub nexthops: MappedArray<Nexthop>,
     /// Received packets per port and reason.
-    pub reasons: PerCpuArray<MapData, Counter>,
+    pub reasons: PerCpu<Counter>,
     /// Sent packets per port.
-    pub port_tx: PerCpuArray<MapData, Counter>,
+    pub port_tx: PerCpu<Counter>,
     /// Packets per domain.
-    pub domain_traffic: PerCpuArray<MapData, Traffic>,
+    pub domain_traffic: PerCpu<Traffic>,
     /// Packets per VTEP.
-    pub vtep_traffic: PerCpuArray<MapData, Traffic>,
+    pub vtep_traffic: PerCpu<Traffic>,
 }
 
 impl Maps {
@@ -103,6 +107,7 @@ impl Maps {
         if !instance.exists() {
             return Err(OpenError::NoInstance(instance.name().into()));
         }
+        let cpus = blocks::cpus()?;
         Ok(Self {
             settings: mapped(instance, "settings", writable)?,
             ports: mapped(instance, "ports", writable)?,
@@ -124,11 +129,24 @@ impl Maps {
             buckets: mapped(instance, "buckets", writable)?,
             bucket_use: mapped(instance, "bucket_use", writable)?,
             nexthops: mapped(instance, "nexthops", writable)?,
-            reasons: per_cpu(instance, "reasons")?,
-            port_tx: per_cpu(instance, "port_tx")?,
-            domain_traffic: per_cpu(instance, "domain_traffic")?,
-            vtep_traffic: per_cpu(instance, "vtep_traffic")?,
+            reasons: per_cpu(instance, "reasons", cpus, writable)?,
+            port_tx: per_cpu(instance, "port_tx", cpus, writable)?,
+            domain_traffic: per_cpu(instance, "domain_traffic", cpus, writable)?,
+            vtep_traffic: per_cpu(instance, "vtep_traffic", cpus, writable)?,
         })
+    }
+
+    /// Packets from the port in `slot` that ended with `reason` so far.
+    #[must_use]
+    pub fn ended(&self, slot: u32, reason: Reason) -> u64 {
+        self.reasons.get(reason_index(slot, reason as u8)).map(|counter| counter.packets).sum()
+    }
+
+    /// Packets from any port in use that ended with `reason` so far.
+    #[must_use]
+    pub fn ended_anywhere(&self, reason: Reason) -> u64 {
+        let in_use = self.ports.iter().filter(|(_, port)| port.ifindex != 0);
+        in_use.map(|(slot, _)| self.ended(slot, reason)).sum()
     }
 
     /// Number of 64-bit stores that were made through these mappings.
@@ -172,16 +190,20 @@ pub fn mapped<T: aya::Pod>(
 ) -> Result<MappedArray<T>, OpenError> {
     let error = |source| OpenError::Map { name, source };
     let data = MapData::from_pin(instance.map(name)).map_err(error)?;
-    let entries = data.info().map_err(error)?.max_entries();
-    MappedArray::new(data.fd(), entries, writable)
+    let size = data.info().map_err(error)?.value_size();
+    MappedArray::new(data.fd(), size / size_of::<T>() as u32, writable)
         .map_err(|source| OpenError::Memory { name, source })
 }
 
-fn per_cpu<T: aya::Pod>(
+fn per_cpu<T: aya::Pod + Default>(
     instance: &Instance,
     name: &'static str,
-) -> Result<PerCpuArray<MapData, T>, OpenError> {
+    cpus: u32,
+    writable: bool,
+) -> Result<PerCpu<T>, OpenError> {
     let error = |source| OpenError::Map { name, source };
     let data = MapData::from_pin(instance.map(name)).map_err(error)?;
-    PerCpuArray::try_from(Map::PerCpuArray(data)).map_err(error)
+    let size = data.info().map_err(error)?.value_size();
+    PerCpu::new(data.fd(), size / size_of::<T>() as u32 / cpus, cpus, writable)
+        .map_err(|source| OpenError::Memory { name, source })
 }

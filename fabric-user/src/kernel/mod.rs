@@ -1,5 +1,7 @@
 //! What Fabric owns in the kernel: programs, links, maps and their pins.
 
+pub mod blocks;
+pub mod counters;
 pub mod detach;
 pub mod fdb;
 pub mod heartbeat;

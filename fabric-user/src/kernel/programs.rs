@@ -1,17 +1,17 @@
 //! Loading the programs against the pinned maps of an instance.
 
 use aya::{
-    Ebpf, EbpfError, EbpfLoader,
+    EbpfError,
     maps::{DevMap, MapData, MapError},
     programs::{ProgramError, Xdp},
 };
-use fabric_common::schema::MAPS;
 use thiserror::Error;
 
 use super::{
+    blocks::{self, BlockError, Object},
     object::OBJECT,
     pins::{Instance, PinError},
-    schema_check::{self, SchemaError},
+    schema_check::SchemaError,
     sizes::Sizes,
 };
 
@@ -31,6 +31,17 @@ pub enum LoadError {
     /// A pin problem.
     #[error(transparent)]
     Pin(#[from] PinError),
+    /// How many CPUs there are is not known.
+    #[error("cannot read {file}, which says how many CPUs the machine may have: {source}")]
+    Cpus {
+        /// The file.
+        file: &'static str,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The object does not fit.
+    #[error("the BPF object cannot be used: {0}")]
+    Block(#[from] BlockError),
     /// A pinned map of another layout.
     #[error(transparent)]
     Schema(#[from] SchemaError),
@@ -64,7 +75,7 @@ pub const HEARTBEAT: &str = "fabric_heartbeat";
 
 /// The loaded programs and the map that only they and system calls can reach.
 pub struct Programs {
-    ebpf: Ebpf,
+    object: Object,
     /// Redirect targets by port slot.
     pub tx_ports: DevMap<MapData>,
 }
@@ -79,37 +90,21 @@ impl Programs {
         if !std::path::Path::new("/sys/kernel/btf/vmlinux").exists() {
             return Err(LoadError::NoBtf);
         }
-        instance.create()?;
-        let mut loader = EbpfLoader::new();
-        let masks = [("HOSTS_MASK", sizes.hosts - 1), ("HOSTS6_MASK", sizes.hosts6 - 1)];
-        for (name, mask) in &masks {
-            loader.override_global(name, mask, true);
-        }
-        for spec in MAPS {
-            let path = instance.map(spec.name);
-            let entries = sizes.entries(spec);
-            if entries != spec.max_entries {
-                loader.map_max_entries(spec.name, entries);
-            }
-            if path.exists() {
-                schema_check::check(&path, spec, entries)?;
-            }
-            loader.map_pin_path(spec.name, path);
-        }
-        let mut ebpf = loader.load(OBJECT).map_err(|e| {
-            if is_permission(&e) { LoadError::NotPermitted } else { LoadError::Object(e) }
+        let mut object = blocks::open(OBJECT, instance, sizes).map_err(|error| match error {
+            LoadError::Object(e) if is_permission(&e) => LoadError::NotPermitted,
+            other => other,
         })?;
         for name in [ACCESS, UPLINK, HEARTBEAT] {
-            program(&mut ebpf, name)?
+            program(&mut object, name)?
                 .load()
                 .map_err(|source| LoadError::Program { name, source })?;
         }
         #[cfg(feature = "bpf-log")]
-        start_log(&mut ebpf);
+        start_log(&mut object.ebpf);
         let tx_ports = MapData::from_pin(instance.map("tx_ports"))
             .and_then(|data| DevMap::try_from(aya::maps::Map::DevMap(data)))
             .map_err(|source| LoadError::Map { name: "tx_ports", source })?;
-        Ok(Self { ebpf, tx_ports })
+        Ok(Self { object, tx_ports })
     }
 
     /// A program by name.
@@ -117,12 +112,13 @@ impl Programs {
     /// # Errors
     /// If the object has no XDP program of that name.
     pub fn get(&mut self, name: &'static str) -> Result<&mut Xdp, LoadError> {
-        program(&mut self.ebpf, name)
+        program(&mut self.object, name)
     }
 }
 
-fn program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Xdp, LoadError> {
-    let program = ebpf
+fn program<'a>(object: &'a mut Object, name: &'static str) -> Result<&'a mut Xdp, LoadError> {
+    let program = object
+        .ebpf
         .program_mut(name)
         .ok_or(LoadError::Program { name, source: ProgramError::NotLoaded })?;
     program.try_into().map_err(|source| LoadError::Program { name, source })
@@ -141,7 +137,7 @@ fn is_permission(error: &EbpfError) -> bool {
 
 /// Sends the log of the packet path, which debug builds have, to `tracing`.
 #[cfg(feature = "bpf-log")]
-fn start_log(ebpf: &mut Ebpf) {
+fn start_log(ebpf: &mut aya::Ebpf) {
     match aya_log::EbpfLogger::init(ebpf) {
         Ok(logger) => {
             // SAFETY: the logger owns its descriptor and keeps it open as long as it lives.

@@ -36,17 +36,17 @@ pub enum SchemaError {
     },
 }
 
-/// Compares the map pinned at `path` with `spec`, whose size `entries` may come from the settings.
+/// Compares the map pinned at `path` with `spec`, whose size `entries` may come from the settings, on a
+/// machine that may have so many `cpus`.
 ///
 /// # Errors
 /// With every difference.
-pub fn check(path: &Path, spec: &MapSpec, entries: u32) -> Result<(), SchemaError> {
+pub fn check(path: &Path, spec: &MapSpec, entries: u32, cpus: u32) -> Result<(), SchemaError> {
     let shown = path.display().to_string();
     let open = |source| SchemaError::Open { path: shown.clone(), source };
     let info = MapInfo::from_pin(path).map_err(open)?;
     let kind = match spec.kind {
-        Kind::Array => MapType::Array,
-        Kind::PerCpuArray => MapType::PerCpuArray,
+        Kind::Block | Kind::PerCpuBlock => MapType::Array,
         Kind::DevMap => MapType::DevMap,
     };
     let found_kind = info.map_type().map_err(open)?;
@@ -54,10 +54,11 @@ pub fn check(path: &Path, spec: &MapSpec, entries: u32) -> Result<(), SchemaErro
     if found_kind != kind {
         differences.push(format!("type is {found_kind:?}, expected {kind:?}"));
     }
+    let (value_size, elements) = spec.shape(entries, cpus);
     let numbers = [
         ("key size", info.key_size(), 4),
-        ("value size", info.value_size(), spec.value_size),
-        ("number of entries", info.max_entries(), entries),
+        ("value size", info.value_size(), value_size),
+        ("number of elements", info.max_entries(), elements),
         ("flags", info.map_flags() & !RDONLY_PROG, spec.flags),
     ];
     for (what, found, expected) in numbers {

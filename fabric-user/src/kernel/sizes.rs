@@ -1,7 +1,7 @@
 //! How large the maps are whose size the settings decide.
 
 use fabric_common::{
-    schema::{MapSpec, fdb, hosts, hosts6, trie},
+    schema::{MapSpec, fdb, hosts, hosts6, limits::Limits, trie},
     table::buckets_for,
 };
 
@@ -22,9 +22,9 @@ pub struct Sizes {
     pub hosts: u32,
     /// Buckets of `hosts6`, a power of two.
     pub hosts6: u32,
-    /// Entries of `addresses6`.
+    /// Entries of `addresses6`, a power of two.
     pub addresses6: u32,
-    /// Words of `trie`.
+    /// Words of `trie`, a power of two.
     pub trie: u32,
 }
 
@@ -41,6 +41,14 @@ impl Default for Sizes {
     }
 }
 
+/// At least so many, and a number that the packet path can mask indexes by; less than 4 GiB of words.
+const fn power_of_two(entries: u32) -> u32 {
+    match entries.checked_next_power_of_two() {
+        Some(power) if power <= 1 << 28 => power,
+        _ => 1 << 28,
+    }
+}
+
 impl Sizes {
     /// Sizes for so many MAC addresses, hosts of each family, and prefixes.
     #[must_use]
@@ -49,12 +57,27 @@ impl Sizes {
             fdb: buckets_for(macs),
             hosts: buckets_for(hosts),
             hosts6: buckets_for(hosts),
-            addresses6: hosts,
-            trie: prefixes.saturating_mul(WORDS_PER_PREFIX).saturating_add(ROOTS * ROOT),
+            addresses6: power_of_two(hosts),
+            trie: power_of_two(
+                prefixes.saturating_mul(WORDS_PER_PREFIX).saturating_add(ROOTS * ROOT),
+            ),
         }
     }
 
-    /// Number of entries of a map.
+    /// The same for the programs, on a machine that may have so many CPUs.
+    #[must_use]
+    pub const fn limits(&self, cpus: u32) -> Limits {
+        Limits {
+            fdb_mask: self.fdb - 1,
+            hosts_mask: self.hosts - 1,
+            hosts6_mask: self.hosts6 - 1,
+            addresses6_mask: self.addresses6 - 1,
+            trie_mask: self.trie - 1,
+            cpus,
+        }
+    }
+
+    /// Number of entries of a map, for each CPU if it counts.
     #[must_use]
     pub fn entries(&self, spec: &MapSpec) -> u32 {
         match spec.name {

@@ -42,8 +42,7 @@ impl Reconciler {
                 continue;
             };
             if new {
-                let reset = super::counters::reset(&mut self.maps.domain_traffic, index);
-                reset.unwrap_or_else(|error| tracing::warn!(%error, "cannot reset counters"));
+                self.maps.domain_traffic.reset(index);
             }
             let value = domain_value(key, domain, self.hz);
             outcome.changes += usize::from(self.maps.domains6.set(index, &domain6_value(domain)));

@@ -12,7 +12,6 @@
 //! of a next hop: a few stores, whatever hangs on them.
 
 mod bridges;
-mod counters;
 mod fdb;
 mod groups;
 mod hosts;

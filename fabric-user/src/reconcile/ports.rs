@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fabric_common::{
     reason::REASONS,
     schema::{
-        counters::{Counter, reason_index},
+        counters::reason_index,
         fdb::mac_number,
         ports::{self, FLAG_HID_TAGS, PROBES, Port, ROLE_ACCESS, ROLE_UPLINK, mac_and_view, view},
         vlans::PortVlans,
@@ -145,13 +145,10 @@ impl Reconciler {
             .map(|probe| ports::slot(ifindex, probe, ports::MAX - 1))
             .find(|slot| *slot != 0 && self.maps.ports.get(*slot).ifindex == 0);
         let Some(slot) = free else { return Ok(None) };
-        let map = |map| move |source| ReconcileError::Map { map, source };
         for reason in 0..REASONS {
-            let index = reason_index(slot, reason as u8);
-            super::counters::reset::<Counter>(&mut self.maps.reasons, index)
-                .map_err(map("reasons"))?;
+            self.maps.reasons.reset(reason_index(slot, reason as u8));
         }
-        super::counters::reset::<Counter>(&mut self.maps.port_tx, slot).map_err(map("port_tx"))?;
+        self.maps.port_tx.reset(slot);
         self.programs.tx_ports.set(slot, ifindex, None, 0)?;
         self.ports.insert(ifindex, slot);
         Ok(Some(slot))

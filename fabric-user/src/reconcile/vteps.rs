@@ -1,12 +1,11 @@
 //! VTEPs and the peers table.
 
 use fabric_common::schema::{
-    counters::Traffic,
     fdb::{split_target, target},
     vteps::Vtep,
 };
 
-use super::{Outcome, Reconciler, counters::reset};
+use super::{Outcome, Reconciler};
 use crate::model::{Structure, VtepKey};
 
 impl Reconciler {
@@ -26,8 +25,7 @@ impl Reconciler {
                 continue;
             };
             if new {
-                reset::<Traffic>(&mut self.maps.vtep_traffic, index)
-                    .unwrap_or_else(|error| tracing::warn!(%error, "cannot reset counters"));
+                self.maps.vtep_traffic.reset(index);
             }
             outcome.changes += usize::from(self.maps.vteps.set(index, &value));
             let table = self.maps.peers.table();

@@ -6,7 +6,7 @@ use fabric_common::reason::Reason;
 use fabric_user::kernel::maps::Maps;
 
 use super::{Fabric, kernel};
-use crate::counters::{CounterMaps, Counters, Scope};
+use crate::counters::{Counters, Scope};
 
 /// The counters of a leaf at one moment, or what was added between two.
 #[derive(Clone, Debug)]
@@ -42,9 +42,7 @@ impl Seen {
             })
             .collect();
         let scope = Scope { slots: slots.values().copied().collect(), domains: 16, vteps: 16 };
-        let counters = CounterMaps::open(&fabric.instance(leaf)).expect("counters can be opened");
-        let counters = Counters::read(&counters, &scope).expect("counters can be read");
-        Self { counters, slots }
+        Self { counters: Counters::read(maps, &scope), slots }
     }
 
     /// What was added since `before`.

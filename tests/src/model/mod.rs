@@ -239,7 +239,7 @@ fn encapsulate(
         return Err(Reason::VxlanOutputTooBig);
     }
     let has = |flag: u16| domain.flags & flag != 0;
-    let sent = world.sent_to(VtepId(vtep)).expect("the counters can be read");
+    let sent = world.sent_to(VtepId(vtep));
     let outer_tos = if has(FLAG_TOS_INHERIT) { tos } else { domain.tos };
     let destination_mac = nexthop.macs[..6].try_into().expect("six bytes");
     let source_mac = nexthop.macs[6..].try_into().expect("six bytes");

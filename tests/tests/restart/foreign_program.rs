@@ -10,13 +10,13 @@
 
 use std::time::Duration;
 
-use aya::{
-    EbpfLoader,
-    programs::{Xdp, XdpMode},
-};
+use aya::programs::{Xdp, XdpMode};
 use fabric_common::reason::Reason;
-use fabric_tests::fabric::{Fabric, Seen, until, xdp_programs};
-use fabric_user::kernel::{object::OBJECT, programs::HEARTBEAT};
+use fabric_tests::{
+    fabric::{Fabric, Seen, until, xdp_programs},
+    loaded,
+};
+use fabric_user::kernel::programs::HEARTBEAT;
 use rustix::process::Signal;
 
 #[test]
@@ -26,8 +26,8 @@ fn a_foreign_program_keeps_its_port_and_the_port_is_used_when_it_is_gone() {
     fabric.instance("leaf01").remove().expect("pins can be removed");
     let index = fabric.ifindex("leaf01", "swp12");
     // Any program will do; this one passes everything.
-    let mut foreign = EbpfLoader::new().load(OBJECT).expect("the object loads");
-    let program = foreign.program_mut(HEARTBEAT).expect("the object has this program");
+    let mut foreign = loaded::object().expect("the object loads");
+    let program = foreign.ebpf.program_mut(HEARTBEAT).expect("the object has this program");
     let program: &mut Xdp = program.try_into().expect("it is an XDP program");
     program.load().expect("the kernel takes it");
     fabric

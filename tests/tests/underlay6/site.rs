@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use fabric_common::{reason::Reason, schema::counters::reason_index};
+use fabric_common::reason::Reason;
 use fabric_tests::{
     device,
     fabric::{fabricd, until},
@@ -205,12 +205,7 @@ impl Leaf {
     /// How many packets met a reason, on all ports.
     pub(crate) fn met(&self, reason: Reason) -> u64 {
         let maps = Maps::open(&self.instance, false).expect("fabricd has pinned its maps");
-        let slots = maps.ports.iter().filter(|(_, port)| port.ifindex != 0).map(|(slot, _)| slot);
-        let count = |slot| {
-            let values = maps.reasons.get(&reason_index(slot, reason as u8), 0);
-            values.expect("the map can be read").iter().map(|counter| counter.packets).sum::<u64>()
-        };
-        slots.map(count).sum()
+        maps.ended_anywhere(reason)
     }
 
     /// How many packets Fabric has sent out of each uplink.
@@ -222,8 +217,7 @@ impl Leaf {
         let of = |ifindex: u32| {
             let port = maps.ports.iter().find(|(_, port)| port.ifindex == ifindex);
             let (slot, _) = port.expect("the uplink is a port");
-            let values = maps.port_tx.get(&slot, 0).expect("the map can be read");
-            values.iter().map(|counter| counter.packets).sum()
+            maps.port_tx.get(slot).map(|counter| counter.packets).sum()
         };
         ["up0", "up1"].into_iter().map(|name| of(index(name))).collect()
     }

@@ -28,7 +28,7 @@ pub fn from_fabric<const UP_TO: u8>(
     packet: &mut Packet,
     journey: &mut Journey,
 ) -> Result<Reason, Stop> {
-    port_input(packet, journey, ROLE_UPLINK)?;
+    port_input(journey, ROLE_UPLINK)?;
     after::<UP_TO>(stage::PORT_INPUT, journey, || [0; 5])?;
     let tunnel = if packet.read(12) == Some(ether_type::IPV6) {
         match tunnel6::<UP_TO>(packet, journey) {
@@ -123,18 +123,18 @@ fn from_router<const UP_TO: u8>(
     journey: &Journey,
     otherwise: Reason,
 ) -> Result<Reason, Stop> {
-    let nexthop = match transit_input(packet, journey, otherwise)? {
+    let (nexthop, length) = match transit_input(packet, journey, otherwise)? {
         Family::Ipv4 => route4::<UP_TO>(packet, journey)?,
         Family::Ipv6 => route6::<UP_TO>(packet, journey)?,
     };
     after::<UP_TO>(stage::TRANSIT_OUTPUT, journey, || [address(nexthop), 0, 0, 0, 0])?;
-    let reason = underlay_output(packet, nexthop, Reason::Routed)?;
+    let reason = underlay_output(journey, nexthop, length, Reason::Routed)?;
     after::<UP_TO>(stage::UNDERLAY_OUTPUT, journey, || [reason as u64, 0, 0, 0, 0])?;
     Ok(reason)
 }
 
 #[inline(always)]
-fn route4<const UP_TO: u8>(packet: &mut Packet, journey: &Journey) -> Result<NexthopRef, Stop> {
+fn route4<const UP_TO: u8>(packet: &mut Packet, journey: &Journey) -> Result<(NexthopRef, u32), Stop> {
     let header = transit_input::ipv4(packet, journey)?;
     let made = |first: u64| {
         let flow = &header.flow;
@@ -147,12 +147,12 @@ fn route4<const UP_TO: u8>(packet: &mut Packet, journey: &Journey) -> Result<Nex
     after::<UP_TO>(stage::TRANSIT_ROUTE, journey, || made(way(to)))?;
     let nexthop = nexthop::follow(journey, to, || header.hash(packet, journey))?;
     after::<UP_TO>(stage::NEXTHOP, journey, || made(address(nexthop)))?;
-    transit_output::ipv4(packet, journey, &header, nexthop)?;
-    Ok(nexthop)
+    let length = transit_output::ipv4(packet, journey, &header, nexthop)?;
+    Ok((nexthop, length))
 }
 
 #[inline(always)]
-fn route6<const UP_TO: u8>(packet: &mut Packet, journey: &Journey) -> Result<NexthopRef, Stop> {
+fn route6<const UP_TO: u8>(packet: &mut Packet, journey: &Journey) -> Result<(NexthopRef, u32), Stop> {
     let header = transit_input::ipv6(packet, journey)?;
     let made = |first: u64| -> Made {
         let ([a, b], [c, d]) = (header.flow.source, header.flow.destination);
@@ -165,8 +165,8 @@ fn route6<const UP_TO: u8>(packet: &mut Packet, journey: &Journey) -> Result<Nex
     after::<UP_TO>(stage::TRANSIT_ROUTE, journey, || made(way(to)))?;
     let nexthop = nexthop::follow(journey, to, || header.hash(packet, journey))?;
     after::<UP_TO>(stage::NEXTHOP, journey, || made(address(nexthop)))?;
-    transit_output::ipv6(packet, journey, &header, nexthop)?;
-    Ok(nexthop)
+    let length = transit_output::ipv6(packet, journey, &header, nexthop)?;
+    Ok((nexthop, length))
 }
 
 #[inline(always)]

@@ -6,7 +6,7 @@ use crate::{
     access::{
         access_fit::access_fit, access_output::access_output, bridge_lookup::bridge_lookup,
         frame_guard::frame_guard, nexthop_select::nexthop_select, source_check::source_check,
-        underlay_output::underlay_output, vlan_classify::vlan_classify, vxlan_output,
+        underlay_output::underlay_output, vlan_classify, vxlan_output,
     },
     journey::{CircuitRef, Destination, Journey},
     packet::Packet,
@@ -21,19 +21,17 @@ pub fn from_host<const UP_TO: u8>(
     packet: &mut Packet,
     journey: &mut Journey,
 ) -> Result<Reason, Stop> {
-    port_input(packet, journey, ROLE_ACCESS)?;
+    port_input(journey, ROLE_ACCESS)?;
     after::<UP_TO>(stage::PORT_INPUT, journey, || [0; 5])?;
-    let from = vlan_classify(packet, journey)?;
-    after::<UP_TO>(stage::VLAN_CLASSIFY, journey, || {
-        let [index, entry] = circuit(from);
-        [index, entry, journey.tag as u64, journey.tci.into(), 0]
-    })?;
-    if journey.tag == 0 {
-        journey.tag = 0;
-        from_circuit::<UP_TO>(packet, journey, from)
-    } else {
-        journey.tag = 4;
-        from_circuit::<UP_TO>(packet, journey, from)
+    match vlan_classify::tag(packet)? {
+        None => {
+            let from = vlan_classify::untagged(journey)?;
+            from_circuit::<UP_TO>(packet, journey, from)
+        }
+        Some(tci) => {
+            let from = vlan_classify::tagged(journey, tci)?;
+            from_circuit::<UP_TO>(packet, journey, from)
+        }
     }
 }
 
@@ -43,6 +41,10 @@ fn from_circuit<const UP_TO: u8>(
     journey: &mut Journey,
     from: CircuitRef,
 ) -> Result<Reason, Stop> {
+    after::<UP_TO>(stage::VLAN_CLASSIFY, journey, || {
+        let [index, entry] = circuit(from);
+        [index, entry, journey.tag as u64, journey.tci.into(), 0]
+    })?;
     let seen = frame_guard(packet, journey)?;
     let made = |[a, b]: [u64; 2]| {
         let [destination, source, rest] = frame(&seen);
@@ -68,21 +70,18 @@ fn from_circuit<const UP_TO: u8>(
             let selection = nexthop_select(packet, journey, to, &seen)?;
             after::<UP_TO>(stage::NEXTHOP_SELECT, journey, || {
                 let network = &selection.network;
-                let fields = u64::from(network.tos)
-                    | u64::from(network.ttl) << 8
-                    | u64::from(network.df) << 16;
                 let [nexthop, vtep] = [address(selection.nexthop), address(to.vtep)];
-                [nexthop, vtep, to.index.into(), network.hash, fields]
+                [nexthop, vtep, to.index.into(), network.hash, network.tos.into()]
             })?;
-            if to.vtep.is_ipv6() {
-                vxlan_output::ipv6(packet, journey, to, &selection, &seen)?;
+            let length = if to.vtep.is_ipv6() {
+                vxlan_output::ipv6(packet, journey, to, &selection, &seen)?
             } else {
-                vxlan_output::ipv4(packet, journey, to, &selection, &seen)?;
-            }
+                vxlan_output::ipv4(packet, journey, to, &selection, &seen)?
+            };
             after::<UP_TO>(stage::VXLAN_OUTPUT, journey, || {
                 [address(selection.nexthop), 0, 0, 0, 0]
             })?;
-            let reason = underlay_output(packet, selection.nexthop, Reason::Encapsulated)?;
+            let reason = underlay_output(journey, selection.nexthop, length, Reason::Encapsulated)?;
             after::<UP_TO>(stage::UNDERLAY_OUTPUT, journey, || [reason as u64, 0, 0, 0, 0])?;
             Ok(reason)
         }

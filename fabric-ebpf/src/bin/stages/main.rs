@@ -11,6 +11,8 @@
 mod access;
 #[path = "../../account.rs"]
 mod account;
+#[path = "../../block.rs"]
+mod block;
 #[path = "../../../../benches/src/flow.rs"]
 #[expect(dead_code, reason = "captures are for benchmarks with a sink")]
 mod flow;
@@ -29,6 +31,8 @@ mod overlay;
 mod packet;
 #[path = "../../port_input.rs"]
 mod port_input;
+#[path = "../../port_output.rs"]
+mod port_output;
 #[path = "../../../../benches/src/ring.rs"]
 mod ring;
 #[path = "../../../../benches/src/routed.rs"]
@@ -52,6 +56,7 @@ use crate::{
     from_host::from_host,
     journey::Journey,
     packet::Packet,
+    port_input::find_port,
     stop::{Stop, leave, stage},
 };
 
@@ -98,7 +103,7 @@ journeys! {
 /// What every journey here costs besides its stages.
 #[xdp]
 pub fn no_stage(context: XdpContext) -> u32 {
-    leave(&Journey::new(&Packet::new(&context)), [0; 5]);
+    leave(&Journey::new(&Packet::new(&context), 0, maps::PORTS.get(0)), [0; 5]);
     xdp_action::XDP_REDIRECT
 }
 
@@ -114,7 +119,10 @@ fn run(
     journey: fn(&mut Packet, &mut Journey) -> Result<Reason, Stop>,
 ) -> u32 {
     let mut packet = Packet::new(context);
-    let mut state = Journey::new(&packet);
+    let Some((port, entry)) = find_port(packet.ingress_ifindex()) else {
+        return account::unknown_port(packet.length());
+    };
+    let mut state = Journey::new(&packet, port, entry);
     state.length = now(state.length);
     match journey(&mut packet, &mut state) {
         Err(Stop::Here) => xdp_action::XDP_REDIRECT,

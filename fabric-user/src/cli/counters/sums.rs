@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Context as _;
-use aya::{
-    Pod,
-    maps::{MapData, PerCpuArray},
-};
+use aya::Pod;
 use fabric_common::{
     reason::Reason,
     schema::counters::{Counter, Traffic, reason_index},
 };
 
-use crate::{cli::contents::Contents, kernel::maps::Maps};
+use crate::{
+    cli::contents::Contents,
+    kernel::{counters::PerCpu, maps::Maps},
+};
 
 /// Sums by slot or index.
 #[derive(Clone, Debug, Default)]
@@ -36,18 +35,18 @@ impl Sums {
         let mut sums = Self::default();
         for slot in contents.ports.keys() {
             for reason in Reason::ALL {
-                let counter = sum(&maps.reasons, reason_index(*slot, *reason as u8), "reasons")?;
+                let counter = sum(&maps.reasons, reason_index(*slot, *reason as u8));
                 if counter != Counter::default() {
                     sums.reasons.insert((*slot, *reason), counter);
                 }
             }
-            sums.sent.insert(*slot, sum(&maps.port_tx, *slot, "port_tx")?);
+            sums.sent.insert(*slot, sum(&maps.port_tx, *slot));
         }
         for (index, _) in contents.domains.iter().filter(|(_, domain)| domain.vni != 0) {
-            sums.domains.insert(*index, sum(&maps.domain_traffic, *index, "domain_traffic")?);
+            sums.domains.insert(*index, sum(&maps.domain_traffic, *index));
         }
         for index in contents.vteps.keys() {
-            sums.vteps.insert(*index, sum(&maps.vtep_traffic, *index, "vtep_traffic")?);
+            sums.vteps.insert(*index, sum(&maps.vtep_traffic, *index));
         }
         Ok(sums)
     }
@@ -71,13 +70,8 @@ fn difference<K: Ord + Copy, T: Counts>(
     now.iter().map(one).collect()
 }
 
-fn sum<T: Pod + Counts>(
-    map: &PerCpuArray<MapData, T>,
-    index: u32,
-    name: &'static str,
-) -> anyhow::Result<T> {
-    let values = map.get(&index, 0).with_context(|| format!("cannot read the map {name}"))?;
-    Ok(values.iter().fold(T::default(), |total, one| total.plus(*one)))
+fn sum<T: Pod + Counts>(counters: &PerCpu<T>, index: u32) -> T {
+    counters.get(index).fold(T::default(), T::plus)
 }
 
 /// Counters that add up.

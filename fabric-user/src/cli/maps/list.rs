@@ -15,10 +15,13 @@ use fabric_common::{
 use serde_json::json;
 
 use super::{Source, own, tx_ports};
-use crate::cli::{
-    format::{bytes, share},
-    routes::{Width, words_used},
-    sheet::{Cell, Column, Sheet},
+use crate::{
+    cli::{
+        format::{bytes, share},
+        routes::{Width, words_used},
+        sheet::{Cell, Column, Sheet},
+    },
+    kernel::blocks,
 };
 
 const COLUMNS: &[Column] = &[
@@ -36,19 +39,21 @@ const COLUMNS: &[Column] = &[
 pub(super) fn sheet(source: &Source<'_>) -> anyhow::Result<Sheet> {
     let mut sheet = Sheet::new(COLUMNS, "there are no maps");
     let targets = tx_ports::targets(source)?.len();
+    let cpus = blocks::cpus()?;
     for spec in MAPS {
         let data = MapData::from_pin(source.chosen.instance.map(spec.name))
             .with_context(|| format!("cannot open the map {}", spec.name))?;
         let info = data.info().with_context(|| format!("cannot look at the map {}", spec.name))?;
         let (used, places) = used(spec.name, source, targets);
-        let max = u64::from(info.max_entries()) * places;
+        let entries = spec.entries(info.value_size(), info.max_entries(), cpus);
+        let max = u64::from(entries) * places;
         sheet.row([
             spec.name.into(),
             kind(spec.kind).into(),
             used.into(),
             max.into(),
             Cell::new(share(used, max), json!(used as f64 * 100.0 / max as f64)),
-            info.value_size().into(),
+            spec.value_size.into(),
             memory(&data).map_or_else(Cell::none, |size| Cell::new(bytes(size), size)),
             spec.about.into(),
             id(&info).into(),
@@ -59,8 +64,8 @@ pub(super) fn sheet(source: &Source<'_>) -> anyhow::Result<Sheet> {
 
 const fn kind(kind: Kind) -> &'static str {
     match kind {
-        Kind::Array => "array",
-        Kind::PerCpuArray => "percpu",
+        Kind::Block => "array",
+        Kind::PerCpuBlock => "percpu",
         Kind::DevMap => "devmap",
     }
 }

@@ -1,0 +1,115 @@
+//! Maps that are read without a lookup.
+
+use core::cell::UnsafeCell;
+
+/// The entries of a map of one element, at an address that is part of the program.
+///
+/// An array's lookup is inlined by the kernel, but to the compiler it is a call: its key goes over the
+/// stack, and no register and nothing that was read from the packet survives it. A packet meets more
+/// than a dozen of these maps. Here an entry costs three instructions for its address.
+#[repr(transparent)]
+pub struct Block<T, const N: usize>(UnsafeCell<[T; N]>);
+
+/// The entries of all CPUs, the first CPU's foremost. N a power of two makes the way there a shift.
+#[repr(transparent)]
+pub struct PerCpuBlock<T, const N: usize>(UnsafeCell<[OfCpu<T, N>; 1]>);
+
+/// The entries of one CPU. A structure, because aya takes the size of an array of arrays for that of
+/// the inner one.
+#[repr(C)]
+pub struct OfCpu<T, const N: usize> {
+    entries: [T; N],
+}
+
+// SAFETY: shared with user space anyway; whoever writes stores aligned words.
+unsafe impl<T, const N: usize> Sync for Block<T, N> {}
+// SAFETY: as above, and a CPU's part is written by that CPU.
+unsafe impl<T, const N: usize> Sync for PerCpuBlock<T, N> {}
+
+/// What the map's element is to aya and to `bpftool`.
+pub trait Element {
+    type Value;
+}
+
+impl<T, const N: usize> Element for Block<T, N> {
+    type Value = [T; N];
+}
+
+impl<T, const N: usize> Element for PerCpuBlock<T, N> {
+    type Value = [OfCpu<T, N>; 1];
+}
+
+impl<T, const N: usize> Block<T, N> {
+    /// The entry at `index`, of which only the bits below N count: the daemon writes no others, but the
+    /// verifier has to see that. A comparison would not do on Linux 6.1, which forgets what it has
+    /// learned of a number when the compiler reads that from the stack again.
+    #[inline(always)]
+    pub fn get(&'static self, index: u32) -> &'static T {
+        // SAFETY: inside the map's value.
+        unsafe { &*self.get_ptr_mut(index) }
+    }
+
+    /// As [`Self::get`], to be written.
+    #[inline(always)]
+    pub fn get_ptr_mut(&'static self, index: u32) -> *mut T {
+        const { assert!(N.is_power_of_two()) };
+        self.masked(index, N as u32 - 1)
+    }
+
+    /// The same for a block of another size than it is declared with, a power of two as well; `mask` is
+    /// that size less one.
+    #[inline(always)]
+    pub fn masked(&'static self, index: u32, mask: u32) -> *mut T {
+        // SAFETY: inside the map's value, or the verifier refuses the program.
+        unsafe { self.0.get().cast::<T>().add((index & mask) as usize) }
+    }
+}
+
+/// A CPU that has counters.
+#[derive(Clone, Copy)]
+pub struct Cpu(pub usize);
+
+impl<T, const N: usize> PerCpuBlock<T, N> {
+    /// This CPU's entry at `index`, see [`Block::get`].
+    #[inline(always)]
+    pub fn get(&'static self, cpu: Cpu, index: u32) -> *mut T {
+        const { assert!(N.is_power_of_two()) };
+        let index = index as usize & (N - 1);
+        // SAFETY: as in `Block::masked`.
+        unsafe { self.0.get().cast::<T>().add(cpu.0 * N + index) }
+    }
+}
+
+/// Declares blocks: for aya as what they are, an array with one element, and for the packet path as
+/// that element itself, under a symbol that the loader resolves (`NAME.values`).
+macro_rules! blocks {
+    ($($kind:ident $name:literal $static:ident: [$value:ty; $entries:expr];)+) => {
+        mod declared {
+            use aya_ebpf::{btf_maps::Array, macros::btf_map};
+            use fabric_common::schema::MMAPABLE;
+            use super::*;
+            $(
+                // A type of its own: the loader writes the size of the map into it.
+                #[allow(non_camel_case_types, reason = "called as the map is")]
+                #[repr(transparent)]
+                struct $static {
+                    #[allow(dead_code, reason = "only the type is needed")]
+                    entry: $value,
+                }
+                #[btf_map(name = $name)]
+                static $static: Array<
+                    <$kind<$static, { ($entries) as usize }> as $crate::block::Element>::Value,
+                    1,
+                    { MMAPABLE as usize },
+                > = Array::new();
+            )+
+        }
+        unsafe extern "C" {
+            $(
+                #[link_name = concat!($name, ".values")]
+                pub safe static $static: $kind<$value, { ($entries) as usize }>;
+            )+
+        }
+    };
+}
+pub(crate) use blocks;

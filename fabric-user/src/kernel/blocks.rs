@@ -1,0 +1,259 @@
+//! Objects whose programs address blocks ([`Kind::Block`]) without a lookup.
+//!
+//! The compiler leaves a load of an unknown address, named `MAP.values`, where a program takes the
+//! address of a block. aya knows such addresses only of its own global variables, whose content it
+//! overwrites whenever an object is opened; these maps outlive the daemon. So the instructions are
+//! completed here (`BPF_PSEUDO_MAP_VALUE` of `linux/bpf.h`), before aya sees them, and the sizes of
+//! blocks are written into the type information, from which aya makes the maps.
+
+use std::{
+    collections::BTreeMap,
+    os::fd::{AsFd as _, AsRawFd as _},
+    path::PathBuf,
+};
+
+use aya::{Ebpf, EbpfLoader, maps::MapData, util::nr_cpus};
+use aya_obj::Map;
+use fabric_common::schema::{Kind, MAPS};
+use object::{Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget};
+use thiserror::Error;
+
+use super::{pins::Instance, programs::LoadError, schema_check, sizes::Sizes};
+
+/// What a symbol's name has behind the name of the map whose entries it stands for.
+const SUFFIX: &str = ".values";
+/// The first byte of the instruction that loads 64 bits (`BPF_LD | BPF_IMM | BPF_DW`).
+const LOAD_64: u8 = 0x18;
+/// What the upper half of its second byte says of the 64 bits.
+const PSEUDO_MAP_VALUE: u8 = 2;
+
+/// Why an object cannot be completed. Only another build's object can be so.
+#[derive(Debug, Error)]
+pub enum BlockError {
+    /// It is no ELF file.
+    #[error("it is no ELF file: {0}")]
+    Elf(#[from] object::read::Error),
+    /// aya does not understand it.
+    #[error(transparent)]
+    Parse(#[from] aya_obj::ParseError),
+    /// It refers to a map that is not there.
+    #[error("it addresses {0}, which is no block of this version of Fabric")]
+    Unknown(String),
+    /// It is not what a compiler makes.
+    #[error("it is damaged: {0}")]
+    Damaged(&'static str),
+}
+
+/// An opened object, and the blocks that its programs address.
+pub struct Object {
+    /// The object; its programs can be loaded as long as this exists.
+    pub ebpf: Ebpf,
+    _blocks: Vec<MapData>,
+}
+
+/// Number of CPUs that the machine may have, each of which has counters of its own.
+///
+/// # Errors
+/// If the kernel does not say.
+pub fn cpus() -> Result<u32, LoadError> {
+    nr_cpus().map(|cpus| cpus as u32).map_err(|(file, source)| LoadError::Cpus { file, source })
+}
+
+/// Opens an object on the pinned maps of an instance. Maps that are pinned already are used as they
+/// are; missing ones are made.
+///
+/// # Errors
+/// If a pinned map has another layout, or the object does not fit. Nothing that runs is affected then.
+pub fn open(object: &[u8], instance: &Instance, sizes: &Sizes) -> Result<Object, LoadError> {
+    instance.create()?;
+    let cpus = cpus()?;
+    let limits = sizes.limits(cpus);
+    let mut loader = EbpfLoader::new();
+    loader.override_global("LIMITS", &limits, false);
+    for spec in MAPS {
+        let path = instance.map(spec.name);
+        if path.exists() {
+            schema_check::check(&path, spec, sizes.entries(spec), cpus)?;
+        }
+        loader.map_pin_path(spec.name, path);
+    }
+    let mut bytes = object.to_vec();
+    resize(&mut bytes, sizes, cpus)?;
+    let blocks = MAPS.iter().filter(|spec| spec.kind != Kind::DevMap).map(|spec| spec.name);
+    let blocks: Vec<_> = blocks.map(|name| (name, instance.map(name))).collect();
+    open_at(&mut loader, &bytes, &blocks)
+}
+
+/// Opens an object whose `blocks` are pinned, or are to be pinned, at these paths.
+///
+/// # Errors
+/// If a map cannot be made, or the object does not fit.
+pub fn open_at(
+    loader: &mut EbpfLoader<'_>,
+    object: &[u8],
+    blocks: &[(&'static str, PathBuf)],
+) -> Result<Object, LoadError> {
+    // The descriptors must be known before aya reads the object; aya makes the maps while it does.
+    if blocks.iter().any(|(_, path)| !path.exists()) {
+        drop(loader.load(object)?);
+    }
+    let mut maps = BTreeMap::new();
+    for (name, path) in blocks {
+        let map = MapData::from_pin(path).map_err(|source| LoadError::Map { name, source })?;
+        maps.insert(*name, map);
+    }
+    let mut bytes = object.to_vec();
+    complete_addresses(&mut bytes, |name| maps.get(name).map(|map| map.fd().as_fd().as_raw_fd()))?;
+    Ok(Object { ebpf: loader.load(&bytes)?, _blocks: maps.into_values().collect() })
+}
+
+/// Writes the descriptors of blocks into the instructions that take their address.
+fn complete_addresses(
+    bytes: &mut [u8],
+    map: impl Fn(&str) -> Option<i32>,
+) -> Result<(), BlockError> {
+    for (at, name) in addresses(bytes)? {
+        let fd = map(&name).ok_or_else(|| BlockError::Unknown(name.clone()))?;
+        let instruction = bytes.get_mut(at..at + 16).filter(|bytes| bytes[0] == LOAD_64);
+        let instruction = instruction.ok_or(BlockError::Damaged("an address is not loaded"))?;
+        // The offset in the map moves to the second half, to make room for the descriptor.
+        instruction.copy_within(4..8, 12);
+        instruction[1] = instruction[1] & 0xf | PSEUDO_MAP_VALUE << 4;
+        instruction[4..8].copy_from_slice(&fd.to_ne_bytes());
+    }
+    Ok(())
+}
+
+/// Where in the file instructions take the address of a block, and of which.
+fn addresses(bytes: &[u8]) -> Result<Vec<(usize, String)>, BlockError> {
+    let file = object::File::parse(bytes)?;
+    let mut addresses = Vec::new();
+    for section in file.sections() {
+        let Some((start, _)) = section.file_range() else { continue };
+        for (offset, relocation) in section.relocations() {
+            let RelocationTarget::Symbol(symbol) = relocation.target() else { continue };
+            let symbol = file.symbol_by_index(symbol)?;
+            if let Some(name) = symbol.name()?.strip_suffix(SUFFIX)
+                && symbol.is_undefined()
+            {
+                addresses.push(((start + offset) as usize, name.to_owned()));
+            }
+        }
+    }
+    Ok(addresses)
+}
+
+/// Writes the number of entries of each block into the type of its value.
+fn resize(bytes: &mut [u8], sizes: &Sizes, cpus: u32) -> Result<(), BlockError> {
+    let maps = aya_obj::Object::parse(bytes)?.maps;
+    let mut counts = BTreeMap::new();
+    for spec in MAPS {
+        let count = match spec.kind {
+            Kind::Block => sizes.entries(spec),
+            Kind::PerCpuBlock => cpus,
+            Kind::DevMap => continue,
+        };
+        if let Some(Map::Btf(map)) = maps.get(spec.name)
+            && counts.insert(map.def.btf_value_type_id, count).is_some_and(|other| other != count)
+        {
+            return Err(BlockError::Damaged("two blocks of different sizes have the same type"));
+        }
+    }
+    let types = object::File::parse(&*bytes)?.section_by_name(".BTF").and_then(|s| s.file_range());
+    let (start, size) = types.ok_or(BlockError::Damaged("no type information"))?;
+    let types = bytes.get_mut(start as usize..(start + size) as usize);
+    btf::set_counts(types.ok_or(BlockError::Damaged("type information behind the end"))?, &counts)
+        .ok_or(BlockError::Damaged("its type information cannot be read"))
+}
+
+/// BTF as it stands in a file (`Documentation/bpf/btf.rst`).
+mod btf {
+    use std::collections::BTreeMap;
+
+    const ARRAY: u32 = 3;
+
+    /// Sets the number of elements of arrays by their type's number; `None` if they are no arrays.
+    pub(super) fn set_counts(bytes: &mut [u8], counts: &BTreeMap<u32, u32>) -> Option<()> {
+        let header = word(bytes, 4)? as usize;
+        let (offset, length) = (word(bytes, 8)? as usize, word(bytes, 12)? as usize);
+        let mut at = header + offset;
+        let end = at + length;
+        let mut done = 0;
+        for number in 1.. {
+            if at >= end {
+                break;
+            }
+            let info = word(bytes, at + 4)?;
+            let kind = info >> 24 & 0x1f;
+            if let Some(count) = counts.get(&number) {
+                (kind == ARRAY).then_some(())?;
+                bytes.get_mut(at + 20..at + 24)?.copy_from_slice(&count.to_ne_bytes());
+                done += 1;
+            }
+            at += 12 + behind(kind, info & 0xffff)?;
+        }
+        (done == counts.len()).then_some(())
+    }
+
+    /// How many bytes follow the 12 of a type that has so many members.
+    const fn behind(kind: u32, members: u32) -> Option<usize> {
+        let members = members as usize;
+        Some(match kind {
+            // Pointers, forward declarations, names, qualifiers, functions, floats, tags of types.
+            2 | 7 | 8 | 9 | 10 | 11 | 12 | 16 | 18 => 0,
+            // Integers, variables, tags of declarations.
+            1 | 14 | 17 => 4,
+            ARRAY => 12,
+            // Enumerations and prototypes.
+            6 | 13 => 8 * members,
+            // Structures, unions, sections, large enumerations.
+            4 | 5 | 15 | 19 => 12 * members,
+            _ => return None,
+        })
+    }
+
+    fn word(bytes: &[u8], at: usize) -> Option<u32> {
+        let bytes = bytes.get(at..at + 4)?;
+        Some(u32::from_ne_bytes(bytes.try_into().ok()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::object::OBJECT;
+
+    #[test]
+    fn every_address_of_a_block_gets_the_descriptor_of_its_map() {
+        let mut bytes = OBJECT.to_vec();
+        let before = addresses(&bytes).expect("the object can be read");
+        assert!(before.iter().any(|(_, name)| name == "fdb"), "the packet path addresses the FDB");
+        complete_addresses(&mut bytes, |name| Some(name.len() as i32)).expect("all are blocks");
+        for (at, name) in before {
+            let half = |at: usize| i32::from_ne_bytes(bytes[at..at + 4].try_into().expect("four"));
+            assert_eq!((bytes[at + 1] >> 4, half(at + 4)), (PSEUDO_MAP_VALUE, name.len() as i32));
+            assert_eq!(
+                half(at + 12),
+                i32::from_ne_bytes(OBJECT[at + 4..at + 8].try_into().expect("four"))
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_no_map_is_refused() {
+        let error = complete_addresses(&mut OBJECT.to_vec(), |_| None).expect_err("no maps");
+        assert!(error.to_string().contains("is no block"), "{error}");
+    }
+
+    #[test]
+    fn blocks_have_the_size_of_the_settings_and_counters_one_part_for_each_cpu() {
+        let mut bytes = OBJECT.to_vec();
+        let sizes = Sizes { fdb: 1 << 18, trie: 77, ..Sizes::default() };
+        resize(&mut bytes, &sizes, 6).expect("the types can be changed");
+        let maps = aya_obj::Object::parse(&bytes).expect("it is still an object").maps;
+        for spec in MAPS {
+            let shape = (maps[spec.name].value_size(), maps[spec.name].max_entries());
+            assert_eq!(shape, spec.shape(sizes.entries(spec), 6), "{}", spec.name);
+        }
+    }
+}

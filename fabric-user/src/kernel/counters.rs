@@ -1,0 +1,47 @@
+//! The counters of all CPUs in our own memory.
+
+use std::{io, os::fd::AsFd};
+
+use aya::Pod;
+
+use super::memory::MappedArray;
+
+/// All entries of a map that has them once for each CPU.
+#[derive(Debug)]
+pub struct PerCpu<T> {
+    all: MappedArray<T>,
+    entries: u32,
+}
+
+impl<T: Pod + Default> PerCpu<T> {
+    /// Maps the map behind `fd`, which must have `entries` elements of type `T` for each of `cpus`.
+    ///
+    /// # Errors
+    /// What `mmap` says.
+    pub fn new(fd: impl AsFd, entries: u32, cpus: u32, writable: bool) -> io::Result<Self> {
+        Ok(Self { all: MappedArray::new(fd, entries * cpus, writable)?, entries })
+    }
+
+    fn places(&self, index: u32) -> impl Iterator<Item = u32> + use<T> {
+        assert!(index < self.entries, "counter {index} of {}", self.entries);
+        (index..self.all.len()).step_by(self.entries as usize)
+    }
+
+    /// What each CPU has counted at `index`.
+    ///
+    /// # Panics
+    /// If there is no such index.
+    pub fn get(&self, index: u32) -> impl Iterator<Item = T> + '_ {
+        self.places(index).map(|place| self.all.get(place))
+    }
+
+    /// Begins anew at `index`. A CPU that counts at this moment may undo it.
+    ///
+    /// # Panics
+    /// If there is no such index.
+    pub fn reset(&self, index: u32) {
+        for place in self.places(index) {
+            self.all.set(place, &T::default());
+        }
+    }
+}
