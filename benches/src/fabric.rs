@@ -24,7 +24,7 @@ use fabric_common::{
         vnis,
         vteps::{self, Vtep},
     },
-    table::buckets_for,
+    table::{Narrow, buckets_for},
 };
 use fabric_user::kernel::{
     blocks::{self, Object},
@@ -101,7 +101,7 @@ impl Fabric {
     /// As [`Self::start`].
     pub fn start_for(leaf: &Leaf, plan: &Plan) -> Result<Self> {
         let instance = Instance::new("bench")?;
-        let buckets = buckets_for(plan.destinations + plan.destinations / 16);
+        let buckets = buckets_for::<Narrow>(plan.destinations + plan.destinations / 16);
         let sizes = Sizes { fdb: buckets.max(fdb::BUCKETS), ..Sizes::default() };
         let programs = Programs::load(&instance, &sizes)?;
         let maps = Maps::open(&instance, true)?;

@@ -6,11 +6,11 @@ use fabric_common::{
     schema::{
         bucket_use::ChunkUse, buckets, buckets::Chunk, circuits, circuits::Circuit,
         counters::Counter, counters::Traffic, domains, domains::Domain, domains6::Domain6, fdb,
-        groups, groups::Group, hosts, hosts6, hosts6::Address6, limits::Limits, nexthops,
-        nexthops::Nexthop, own::Own, peers, ports, ports::Port, settings::Settings, trie,
+        fdb::Times, groups, groups::Group, hosts, hosts6, hosts6::Address6, limits::Limits,
+        nexthops, nexthops::Nexthop, own::Own, peers, ports, ports::Port, settings::Settings, trie,
         trie::Word, views, views::View, vlans::PortVlans, vnis, vteps, vteps::Vtep,
     },
-    table::Bucket,
+    table::{Narrow, Wide},
 };
 
 use crate::block::{Block, PerCpuBlock, blocks};
@@ -22,14 +22,15 @@ blocks! {
     Block "circuits" CIRCUITS: [Circuit; circuits::MAX];
     Block "domains" DOMAINS: [Domain; domains::MAX];
     Block "domains6" DOMAINS6: [Domain6; domains::MAX];
-    Block "fdb" FDB: [Bucket; fdb::BUCKETS];
+    Block "fdb" FDB: [Narrow; fdb::BUCKETS];
+    Block "fdb_times" FDB_TIMES: [Times; fdb::BUCKETS];
     Block "vteps" VTEPS: [Vtep; vteps::MAX];
-    Block "peers" PEERS: [Bucket; peers::BUCKETS];
-    Block "vnis" VNIS: [Bucket; vnis::BUCKETS];
+    Block "peers" PEERS: [Narrow; peers::BUCKETS];
+    Block "vnis" VNIS: [Narrow; vnis::BUCKETS];
     Block "own" OWN: [Own; 1];
     Block "views" VIEWS: [View; views::MAX];
-    Block "hosts" HOSTS: [Bucket; hosts::BUCKETS];
-    Block "hosts6" HOSTS6: [Bucket; hosts6::BUCKETS];
+    Block "hosts" HOSTS: [Wide; hosts::BUCKETS];
+    Block "hosts6" HOSTS6: [Wide; hosts6::BUCKETS];
     Block "addresses6" ADDRESSES6: [Address6; hosts6::ADDRESSES];
     Block "trie" TRIE: [Word; trie::WORDS];
     Block "groups" GROUPS: [Group; groups::MAX];

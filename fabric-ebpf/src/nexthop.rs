@@ -4,11 +4,7 @@ use fabric_common::{
     bfd::Watch,
     bucket,
     reason::Reason,
-    schema::{
-        buckets::CHUNK,
-        groups::Choice,
-        nexthops::FLAG_DOWN,
-    },
+    schema::{buckets::CHUNK, groups::Choice, nexthops::FLAG_DOWN},
 };
 
 use crate::{
@@ -63,9 +59,7 @@ pub fn follow(
 ) -> Result<NexthopRef, Reason> {
     match way {
         Way::Group(group) => choose(journey, group, hash),
-        Way::Neighbour(nexthop) => {
-            living(nexthop, journey).ok_or(Reason::TransitRouteUnresolved)
-        }
+        Way::Neighbour(nexthop) => living(nexthop, journey).ok_or(Reason::TransitRouteUnresolved),
     }
 }
 

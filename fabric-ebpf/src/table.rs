@@ -1,60 +1,90 @@
 //! Lookup in a [`fabric_common::table`].
 
-use fabric_common::table::{Bucket, Hash, SLOTS, Slot, nth_slot};
+use fabric_common::table::{Bucket, Hash, PLACES};
 
 use crate::block::Block;
 
-/// The slot of `key` and its target, or `None`. `mask` is the number of buckets less one.
+/// An entry that was found.
+#[derive(Clone, Copy)]
+pub struct Found {
+    /// Number of its place in the table, [`PLACES`] of them to a bucket.
+    pub place: u32,
+    /// What its key leads to.
+    pub target: u32,
+}
+
+/// The entry of `key`, or `None`. `mask` is the number of buckets less one.
 ///
 /// The key is read again after the target: the daemon clears it before it reuses a slot.
 #[inline(always)]
-pub fn find<const N: usize>(
-    table: &'static Block<Bucket, N>,
+pub fn find<B: Bucket, const N: usize>(
+    table: &'static Block<B, N>,
     mask: u32,
     key: u64,
-) -> Option<(*mut Slot, u32)> {
+) -> Option<Found> {
+    let buckets = table.masked(0, mask);
     let hash = Hash::of(key);
-    let bucket = table.masked(hash.home(), mask);
-    // SAFETY: the bucket is in the map, and the slot is inside the bucket.
+    let (bucket, slot) = (hash.home() & mask, hash.first::<B>());
+    // SAFETY: the mask keeps the bucket inside the table, and the slot is one of the bucket's.
     unsafe {
-        let mut slot = &raw mut (*bucket).slots[hash.first()];
-        if read_key(slot) != key {
-            slot = elsewhere(table.masked(0, mask), mask, key);
-            if slot.is_null() {
-                return None;
-            }
+        if read_key(buckets, bucket, slot) == key {
+            return entry(buckets, bucket, slot, key);
         }
-        let target = (&raw const (*slot).target).read_volatile();
-        (read_key(slot) == key).then_some((slot, target))
+        let place = elsewhere(buckets, mask, key);
+        if place == NOWHERE {
+            return None;
+        }
+        // No others than they were, but the verifier has to see that.
+        entry(buckets, place / PLACES & mask, (place % PLACES).min(B::SLOTS - 1), key)
     }
 }
 
-/// The slot of a key that is not where readers look first; null if there is none.
+/// # Safety
+/// As [`read_key`].
+#[inline(always)]
+unsafe fn entry<B: Bucket>(buckets: *mut B, bucket: u32, slot: u32, key: u64) -> Option<Found> {
+    // SAFETY: the caller's promise.
+    let (target, again) =
+        unsafe { (read_target(buckets, bucket, slot), read_key(buckets, bucket, slot)) };
+    (again == key).then_some(Found { place: bucket * PLACES + slot, target })
+}
+
+/// The place of no key.
+const NOWHERE: u32 = u32::MAX;
+
+/// The place of a key that is not where readers look first, or [`NOWHERE`].
 ///
 /// A subprogram that gets little and begins anew: what it needed otherwise, every lookup would keep for
 /// it on the stack.
 #[inline(never)]
-fn elsewhere(buckets: *mut Bucket, mask: u32, key: u64) -> *mut Slot {
+fn elsewhere<B: Bucket>(buckets: *mut B, mask: u32, key: u64) -> u32 {
     let hash = Hash::of(key);
-    let first = hash.first();
-    for index in [hash.home() & mask, hash.other() & mask] {
-        for n in 0..SLOTS {
-            // SAFETY: the caller's buckets, and the slot is inside its bucket.
-            unsafe {
-                let slot = &raw mut (*buckets.add(index as usize)).slots[nth_slot(first, n)];
-                if read_key(slot) == key {
-                    return slot;
-                }
+    for bucket in [hash.home() & mask, hash.other() & mask] {
+        for slot in 0..B::SLOTS {
+            // SAFETY: as in `find`.
+            if unsafe { read_key(buckets, bucket, slot) } == key {
+                return bucket * PLACES + slot;
             }
         }
     }
-    core::ptr::null_mut()
+    NOWHERE
 }
 
 /// # Safety
-/// The slot must be in a map.
+/// The bucket must be in the table, and the slot in the bucket.
 #[inline(always)]
-unsafe fn read_key(slot: *mut Slot) -> u64 {
-    // SAFETY: the caller's promise; the daemon stores whole words.
-    unsafe { (&raw const (*slot).key).read_volatile() }
+unsafe fn read_key<B: Bucket>(buckets: *mut B, bucket: u32, slot: u32) -> u64 {
+    // SAFETY: the caller's promise; keys stand foremost and are stored whole.
+    unsafe { buckets.add(bucket as usize).cast::<u64>().add(slot as usize).read_volatile() }
+}
+
+/// # Safety
+/// As [`read_key`].
+#[inline(always)]
+unsafe fn read_target<B: Bucket>(buckets: *mut B, bucket: u32, slot: u32) -> u32 {
+    // SAFETY: as above.
+    unsafe {
+        let targets = buckets.add(bucket as usize).cast::<u8>().add(B::TARGETS);
+        targets.cast::<B::Target>().add(slot as usize).read_volatile().into()
+    }
 }

@@ -22,7 +22,6 @@ use fabric_common::{
         vnis,
         vteps::Vtep,
     },
-    table,
 };
 use fabric_user::kernel::{
     heartbeat,
@@ -362,13 +361,7 @@ impl World {
     /// Sets when an entry was last shown to the kernel, which the table leaves to the packet path.
     fn set_shown(&self, domain: DomainId, mac: Mac, jiffies: u32) {
         let key = fdb::key(domain.0, fdb::mac_number(mac));
-        for place in table::places(key, FDB_BUCKETS - 1).0 {
-            let mut bucket = self.maps.fdb.get(place);
-            for slot in bucket.slots.iter_mut().filter(|slot| slot.key == key) {
-                slot.shown = jiffies;
-            }
-            self.maps.fdb.set(place, &bucket);
-        }
+        assert!(self.maps.fdb_table().show(key, jiffies), "{mac:?} is not in the FDB");
     }
 
     /// Enters a MAC address behind a VTEP.

@@ -32,7 +32,7 @@ use fabric_benches::{
 };
 use fabric_common::{
     schema::{hosts, hosts6, hosts6::Address6, trie::Word},
-    table::Bucket,
+    table::Wide,
 };
 use fabric_user::{
     kernel::{
@@ -429,8 +429,8 @@ fn hosts(rounds: u32, environment: &Environment) -> Result<Entry> {
             (four, six, 1 + chance.below(200) as u32)
         })
         .collect();
-    let four: MappedArray<Bucket> = mapped(&mut stage.object.ebpf, "hosts", hosts::BUCKETS)?;
-    let six: MappedArray<Bucket> = mapped(&mut stage.object.ebpf, "hosts6", hosts6::BUCKETS)?;
+    let four: MappedArray<Wide> = mapped(&mut stage.object.ebpf, "hosts", hosts::BUCKETS)?;
+    let six: MappedArray<Wide> = mapped(&mut stage.object.ebpf, "hosts6", hosts6::BUCKETS)?;
     let addresses6 = mapped::<Address6>(&mut stage.object.ebpf, "addresses6", hosts6::ADDRESSES)?;
     for (index, (a, b, target)) in (1..).zip(&known) {
         let address = [(b >> 64) as u64, *b as u64].map(u64::to_be);

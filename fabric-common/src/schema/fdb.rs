@@ -1,7 +1,20 @@
 //! `fdb`: a [`crate::table`] from (domain, MAC) to where the MAC is.
 
-/// Buckets if the settings do not say otherwise: room for 131,072 MACs at half load, 4 MiB.
-pub const BUCKETS: u32 = crate::table::buckets_for(131_072);
+use crate::table::{Narrow, PLACES, buckets_for};
+
+/// Buckets if the settings do not say otherwise: room for 131,072 MACs, 2 MiB.
+pub const BUCKETS: u32 = buckets_for::<Narrow>(131_072);
+
+/// When the owners of a bucket's keys were last shown to the kernel, in jiffies (low 32 bits). A map of
+/// its own, `fdb_times`, with as many entries: only frames' sources need it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// For each place; there are more than slots.
+    pub shown: [u32; PLACES as usize],
+}
+
+super::map_value!(Times, 32);
 
 /// The MAC is behind a circuit; the index is the circuit's.
 pub const KIND_LOCAL: u32 = 1;
@@ -39,12 +52,12 @@ pub const fn mac_number(mac: [u8; 6]) -> u64 {
 #[inline(always)]
 #[must_use]
 pub const fn target(kind: u32, index: u32) -> u32 {
-    kind << 24 | index & 0xff_ffff
+    kind << 14 | index & 0x3fff
 }
 
 /// Kind and index of a slot's target.
 #[inline(always)]
 #[must_use]
 pub const fn split_target(target: u32) -> (u32, u32) {
-    (target >> 24, target & 0xff_ffff)
+    (target >> 14, target & 0x3fff)
 }

@@ -2,7 +2,7 @@
 //! ([`super::routes`]). Host routes and neighbours stand here and not in the trie.
 
 /// Buckets for 65,536 addresses at half load, 2 MiB.
-pub const BUCKETS: u32 = crate::table::buckets_for(65_536);
+pub const BUCKETS: u32 = crate::table::buckets_for::<crate::table::Wide>(65_536);
 
 /// Key of an address, as it stands in a packet, in a view (above 0, so that no key is 0).
 #[inline(always)]

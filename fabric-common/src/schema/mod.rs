@@ -109,14 +109,15 @@ specs! {
     "circuits" Block circuits::Circuit, circuits::MAX, MMAPABLE, "attachment circuits: a port's membership in a domain";
     "domains" Block domains::Domain, domains::MAX, MMAPABLE, "bridge domains and their VNI";
     "domains6" Block domains6::Domain6, domains::MAX, MMAPABLE, "bridge domains over IPv6: local address and flow label";
-    "fdb" Block crate::table::Bucket, fdb::BUCKETS, MMAPABLE, "MAC addresses: behind which circuit or VTEP";
+    "fdb" Block crate::table::Narrow, fdb::BUCKETS, MMAPABLE, "MAC addresses: behind which circuit or VTEP";
+    "fdb_times" Block fdb::Times, fdb::BUCKETS, MMAPABLE, "when the owner of each local MAC was last shown to the kernel";
     "vteps" Block vteps::Vtep, vteps::MAX, MMAPABLE, "remote VTEPs: addresses and underlay group";
-    "peers" Block crate::table::Bucket, peers::BUCKETS, MMAPABLE, "addresses of tunnels to VTEP";
-    "vnis" Block crate::table::Bucket, vnis::BUCKETS, MMAPABLE, "VNI and UDP port to bridge domain";
+    "peers" Block crate::table::Narrow, peers::BUCKETS, MMAPABLE, "addresses of tunnels to VTEP";
+    "vnis" Block crate::table::Narrow, vnis::BUCKETS, MMAPABLE, "VNI and UDP port to bridge domain";
     "own" Block own::Own, 1, MMAPABLE, "filter of this box's own addresses";
     "views" Block views::View, views::MAX, MMAPABLE, "routing views: which prefixes hold for a port";
-    "hosts" Block crate::table::Bucket, hosts::BUCKETS, MMAPABLE, "IPv4 host routes and neighbours";
-    "hosts6" Block crate::table::Bucket, hosts6::BUCKETS, MMAPABLE, "IPv6 host routes and neighbours";
+    "hosts" Block crate::table::Wide, hosts::BUCKETS, MMAPABLE, "IPv4 host routes and neighbours";
+    "hosts6" Block crate::table::Wide, hosts6::BUCKETS, MMAPABLE, "IPv6 host routes and neighbours";
     "addresses6" Block hosts6::Address6, hosts6::ADDRESSES, MMAPABLE, "addresses and targets of IPv6 hosts";
     "trie" Block trie::Word, trie::WORDS, MMAPABLE, "prefixes: longest match";
     "groups" Block groups::Group, groups::MAX, MMAPABLE, "ECMP groups";
@@ -142,4 +143,5 @@ macro_rules! map_value {
 }
 pub(crate) use map_value;
 
-map_value!(crate::table::Bucket, 64);
+map_value!(crate::table::Narrow, 64);
+map_value!(crate::table::Wide, 64);

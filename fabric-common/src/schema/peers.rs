@@ -9,7 +9,7 @@ use core::net::Ipv4Addr;
 use crate::flow_hash::mix;
 
 /// Number of buckets.
-pub const BUCKETS: u32 = crate::table::buckets_for(super::vteps::MAX);
+pub const BUCKETS: u32 = crate::table::buckets_for::<crate::table::Narrow>(super::vteps::MAX);
 
 /// Where IPv4 keys have the first octet of the local address; no host has the address 255.x.x.x
 /// (RFC 1112 §4), so keys of the two families are never the same.

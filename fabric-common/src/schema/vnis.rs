@@ -1,7 +1,7 @@
 //! `vnis`: a [`crate::table`] from (UDP port, VNI) to the index in `domains`.
 
 /// Number of buckets.
-pub const BUCKETS: u32 = crate::table::buckets_for(super::domains::MAX);
+pub const BUCKETS: u32 = crate::table::buckets_for::<crate::table::Narrow>(super::domains::MAX);
 
 /// Key of a VNI (24 bits) on a UDP port in network byte order. Never 0, because no tunnel has
 /// port 0.

@@ -25,10 +25,10 @@ pub fn bridge_lookup(
     frame: &Frame,
 ) -> Result<Destination, Reason> {
     let key = key(journey.domain_index as u16, frame.destination);
-    let (_, target) = table::find(&maps::FDB, journey.fdb_mask, key)
-        .ok_or(Reason::BridgeLookupUnknown)?;
+    let found =
+        table::find(&maps::FDB, journey.fdb_mask, key).ok_or(Reason::BridgeLookupUnknown)?;
     let isolated = from.circuit.flags & FLAG_ISOLATED != 0;
-    let (kind, index) = split_target(target);
+    let (kind, index) = split_target(found.target);
     match kind {
         KIND_REMOTE => {
             if isolated && journey.domain.flags & FLAG_OVERLAY_ISOLATED != 0 {

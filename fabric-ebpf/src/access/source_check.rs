@@ -17,15 +17,15 @@ use crate::{
 #[inline(always)]
 pub fn source_check(journey: &Journey, circuit: CircuitRef, frame: &Frame) -> Result<(), Reason> {
     let key = key(journey.domain_index as u16, frame.source);
-    let (slot, found) = table::find(&maps::FDB, journey.fdb_mask, key)
-        .ok_or(Reason::SourceCheckUnknown)?;
-    if found != target(KIND_LOCAL, circuit.index) {
+    let found = table::find(&maps::FDB, journey.fdb_mask, key).ok_or(Reason::SourceCheckUnknown)?;
+    if found.target != target(KIND_LOCAL, circuit.index) {
         return Err(Reason::SourceCheckMoved);
     }
     let now = journey.now as u32;
-    // SAFETY: the slot comes from a map lookup. Two CPUs may both store the time: two frames pass.
+    let times = maps::FDB_TIMES.masked(0, journey.fdb_mask).cast::<u32>();
+    // SAFETY: there are as many times as places. Two CPUs may both store one: two frames pass.
     unsafe {
-        let shown = &raw mut (*slot).shown;
+        let shown = times.add(found.place as usize);
         if now.wrapping_sub(shown.read_volatile()) >= journey.domain.refresh_jiffies {
             shown.write_volatile(now);
             return Err(Reason::SourceCheckRefresh);

@@ -13,8 +13,8 @@ use fabric_common::{
     reason::Reason,
     schema::{
         domains::{
-            Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_LABEL_INHERIT, FLAG_TOS_INHERIT, FLAG_TTL_INHERIT,
-            FLAG_ZERO_CHECKSUM_TX,
+            Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_LABEL_INHERIT, FLAG_TOS_INHERIT,
+            FLAG_TTL_INHERIT, FLAG_ZERO_CHECKSUM_TX,
         },
         vteps::Vtep,
     },

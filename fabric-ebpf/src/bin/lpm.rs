@@ -11,6 +11,7 @@ mod block;
 #[path = "../../../benches/src/lookups.rs"]
 mod lookups;
 #[path = "../table.rs"]
+#[expect(dead_code, reason = "nobody asks where an entry is")]
 mod table;
 
 use aya_ebpf::{
@@ -21,7 +22,7 @@ use aya_ebpf::{
 };
 use fabric_common::{
     schema::{MMAPABLE, hosts, hosts6, hosts6::Address6, trie::Word},
-    table::Bucket,
+    table::Wide,
     trie::{Words, lookup4, lookup6},
 };
 
@@ -43,8 +44,8 @@ static KERNEL6: LpmTrie<[u8; 16], u32, { PREFIXES as usize }> = LpmTrie::new();
 
 blocks! {
     Block "trie" TRIE: [Word; lookups::WORDS];
-    Block "hosts" HOSTS: [Bucket; hosts::BUCKETS];
-    Block "hosts6" HOSTS6: [Bucket; hosts6::BUCKETS];
+    Block "hosts" HOSTS: [Wide; hosts::BUCKETS];
+    Block "hosts6" HOSTS6: [Wide; hosts6::BUCKETS];
     Block "addresses6" ADDRESSES6: [Address6; hosts6::ADDRESSES];
     Block "first24" FIRST24: [u32; 1 << 24];
     Block "second8" SECOND8: [u32; SECOND_8];
@@ -110,7 +111,7 @@ pub fn trie6(_context: XdpContext) -> u32 {
 pub fn host4(_context: XdpContext) -> u32 {
     run(|address, _| {
         let key = hosts::key(VIEW, ((address[0] >> 32) as u32).to_be());
-        table::find(&HOSTS, hosts::BUCKETS - 1, key).map(|(_, target)| target)
+        table::find(&HOSTS, hosts::BUCKETS - 1, key).map(|found| found.target)
     })
 }
 
@@ -119,8 +120,8 @@ pub fn host6(_context: XdpContext) -> u32 {
     run(|address, _| {
         let address = address.map(u64::to_be);
         let key = hosts6::key(VIEW, address);
-        let (_, index) = table::find(&HOSTS6, hosts6::BUCKETS - 1, key)?;
-        let entry = ADDRESSES6.get(index);
+        let found = table::find(&HOSTS6, hosts6::BUCKETS - 1, key)?;
+        let entry = ADDRESSES6.get(found.target);
         let same = entry.address == address && entry.view == u32::from(VIEW);
         same.then_some(entry.target)
     })

@@ -21,9 +21,9 @@ use crate::{
 #[inline(always)]
 pub fn bridge_deliver(journey: &Journey, frame: &Frame) -> Result<CircuitRef, Reason> {
     let key = key(journey.domain_index as u16, frame.destination);
-    let (_, target) = table::find(&maps::FDB, journey.fdb_mask, key)
-        .ok_or(Reason::BridgeDeliverUnknown)?;
-    let (kind, index) = split_target(target);
+    let found =
+        table::find(&maps::FDB, journey.fdb_mask, key).ok_or(Reason::BridgeDeliverUnknown)?;
+    let (kind, index) = split_target(found.target);
     match kind {
         KIND_LOCAL => {}
         KIND_REMOTE => return Err(Reason::SplitHorizonOverlayToOverlay),

@@ -76,16 +76,16 @@ fn domain<const AT: usize>(
         return Err(Reason::VxlanInputInvalidHeader);
     }
     let key = vnis::key(udp_port_be, vni >> 8);
-    let (_, target) =
+    let found =
         table::find(&maps::VNIS, vnis::BUCKETS - 1, key).ok_or(Reason::VxlanInputUnknownVni)?;
-    let (_, index) = split_target(target);
+    let (_, index) = split_target(found.target);
     Ok((index, maps::DOMAINS.get(index)))
 }
 
 /// The index of the VTEP at the other end of a tunnel.
 #[inline(always)]
 fn peer(key: u64) -> Result<u32, Reason> {
-    let (_, target) =
+    let found =
         table::find(&maps::PEERS, peers::BUCKETS - 1, key).ok_or(Reason::VxlanInputUnknownVtep)?;
-    Ok(split_target(target).1)
+    Ok(split_target(found.target).1)
 }

@@ -7,9 +7,7 @@
 use fabric_common::{
     reason::Reason,
     schema::{
-        hosts,
-        hosts6,
-        ports,
+        hosts, hosts6, ports,
         routes::{
             KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_KERNEL, KIND_LOCAL, KIND_NEXTHOP,
             KIND_NONE, KIND_UNREACHABLE, split_target,
@@ -61,8 +59,8 @@ pub fn is_local4(view: u32, address: u32) -> bool {
 #[inline(always)]
 fn target4(view: u32, address: u32) -> u32 {
     let key = hosts::key(view as u16, address);
-    if let Some((_, target)) = table::find(&maps::HOSTS, limits::hosts_mask(), key) {
-        return target;
+    if let Some(found) = table::find(&maps::HOSTS, limits::hosts_mask(), key) {
+        return found.target;
     }
     let view = maps::VIEWS.get(view);
     trie::lookup4(&Trie, view.root4, u32::from_be(address)).unwrap_or(0)
@@ -72,10 +70,9 @@ fn target4(view: u32, address: u32) -> u32 {
 #[inline(always)]
 fn target6(view: u32, address: [u64; 2]) -> u32 {
     let key = hosts6::key(view as u16, address);
-    if let Some((_, index)) = table::find(&maps::HOSTS6, limits::hosts6_mask(), key)
-    {
+    if let Some(found) = table::find(&maps::HOSTS6, limits::hosts6_mask(), key) {
         // SAFETY: inside the map's value.
-        let host = unsafe { &*maps::ADDRESSES6.masked(index, limits::addresses6_mask()) };
+        let host = unsafe { &*maps::ADDRESSES6.masked(found.target, limits::addresses6_mask()) };
         if host.address == address && host.view == view {
             return host.target;
         }

@@ -1,7 +1,7 @@
 //! What the packet paths of all leafs did with unicast frames.
 
 use fabric_common::{
-    reason::{REASONS, Reason, Verdict},
+    reason::{Reason, Verdict},
     schema::ports,
 };
 use fabric_user::kernel::maps::Maps;
@@ -47,7 +47,7 @@ pub(crate) fn unicast(stage: &Stage) -> anyhow::Result<Unicast> {
     for leaf in stage.leafs() {
         let maps = stage.maps(&leaf, false)?;
         for reason in Reason::ALL.iter().filter(|r| !OTHER.contains(r)) {
-            let packets = packets(&maps, *reason)?;
+            let packets = packets(&maps, *reason);
             sum.frames += packets;
             if reason.verdict() == Verdict::Redirect {
                 sum.forwarded += packets;
@@ -57,24 +57,15 @@ pub(crate) fn unicast(stage: &Stage) -> anyhow::Result<Unicast> {
     Ok(sum)
 }
 
-fn packets(maps: &Maps, reason: Reason) -> anyhow::Result<u64> {
-    let mut sum = 0;
+fn packets(maps: &Maps, reason: Reason) -> u64 {
     // Also of slots without a port: one that comes between two sums brings no packets along.
-    for slot in 0..ports::MAX {
-        let values = maps.reasons.get(&(slot * REASONS + reason as u32), 0)?;
-        sum += values.iter().map(|counter| counter.packets).sum::<u64>();
-    }
-    Ok(sum)
+    (0..ports::MAX).map(|slot| maps.ended(slot, reason)).sum()
 }
 
 /// Packets that a leaf sent through each of its uplinks.
 pub(crate) fn sent_by_uplink(stage: &Stage, leaf: &str) -> anyhow::Result<Vec<u64>> {
     let maps = stage.maps(leaf, false)?;
     let uplinks = maps.ports.iter().filter(|(_, port)| port.role == ports::ROLE_UPLINK);
-    uplinks
-        .map(|(slot, _)| {
-            let values = maps.port_tx.get(&slot, 0)?;
-            Ok(values.iter().map(|counter| counter.packets).sum())
-        })
-        .collect()
+    let sent = |slot| maps.port_tx.get(slot).map(|counter| counter.packets).sum();
+    Ok(uplinks.map(|(slot, _)| sent(slot)).collect())
 }

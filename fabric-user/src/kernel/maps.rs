@@ -7,11 +7,11 @@ use fabric_common::{
     reason::Reason,
     schema::{
         bucket_use::ChunkUse, buckets::Chunk, circuits::Circuit, counters::Counter,
-        counters::Traffic, counters::reason_index, domains::Domain, domains6::Domain6,
+        counters::Traffic, counters::reason_index, domains::Domain, domains6::Domain6, fdb::Times,
         groups::Group, hosts6::Address6, nexthops::Nexthop, own::Own, ports::Port,
         settings::Settings, trie::Word, views::View, vlans::PortVlans, vteps::Vtep,
     },
-    table::Bucket,
+    table::{Narrow, Wide},
 };
 use thiserror::Error;
 
@@ -61,21 +61,23 @@ pub struct Maps {
     /// Bridge domains over IPv6: what they have beside.
     pub domains6: MappedArray<Domain6>,
     /// MAC addresses.
-    pub fdb: MappedArray<Bucket>,
+    pub fdb: MappedArray<Narrow>,
+    /// When the owners of MAC addresses were last shown to the kernel.
+    pub fdb_times: MappedArray<Times>,
     /// Remote VTEPs.
     pub vteps: MappedArray<Vtep>,
     /// Addresses of tunnels to VTEP.
-    pub peers: MappedArray<Bucket>,
+    pub peers: MappedArray<Narrow>,
     /// VNI to domain.
-    pub vnis: MappedArray<Bucket>,
+    pub vnis: MappedArray<Narrow>,
     /// Filter of the box's own addresses.
     pub own: MappedArray<Own>,
     /// Routing views.
     pub views: MappedArray<View>,
     /// IPv4 hosts.
-    pub hosts: MappedArray<Bucket>,
+    pub hosts: MappedArray<Wide>,
     /// IPv6 hosts by fingerprint.
-    pub hosts6: MappedArray<Bucket>,
+    pub hosts6: MappedArray<Wide>,
     /// IPv6 hosts in full.
     pub addresses6: MappedArray<Address6>,
     /// Prefixes.
@@ -116,6 +118,7 @@ impl Maps {
             domains: mapped(instance, "domains", writable)?,
             domains6: mapped(instance, "domains6", writable)?,
             fdb: mapped(instance, "fdb", writable)?,
+            fdb_times: mapped(instance, "fdb_times", writable)?,
             vteps: mapped(instance, "vteps", writable)?,
             peers: mapped(instance, "peers", writable)?,
             vnis: mapped(instance, "vnis", writable)?,
@@ -160,6 +163,7 @@ impl Maps {
             self.domains.stores(),
             self.domains6.stores(),
             self.fdb.stores(),
+            self.fdb_times.stores(),
             self.vteps.stores(),
             self.peers.stores(),
             self.vnis.stores(),

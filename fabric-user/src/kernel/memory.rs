@@ -9,11 +9,14 @@ use std::{
     os::fd::AsFd,
     ptr::NonNull,
     slice,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 use aya::Pod;
-use fabric_common::table::{Bucket, SharedBucket, Table};
+use fabric_common::{
+    schema::fdb::Times,
+    table::{PLACES, Share, Table},
+};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// All elements of a `BPF_F_MMAPABLE` array.
@@ -153,10 +156,10 @@ fn word<T: Pod>(value: &T, i: usize) -> u64 {
     u64::from_ne_bytes(bytes)
 }
 
-impl MappedArray<Bucket> {
+impl<B: Pod + Share> MappedArray<B> {
     /// The array as the hash table that it holds.
     #[must_use]
-    pub fn table(&self) -> Table<'_> {
+    pub fn table(&self) -> Table<'_, B::Shared> {
         self.first_buckets(self.entries)
     }
 
@@ -165,13 +168,22 @@ impl MappedArray<Bucket> {
     /// # Panics
     /// If there are fewer.
     #[must_use]
-    pub fn first_buckets(&self, buckets: u32) -> Table<'_> {
+    pub fn first_buckets(&self, buckets: u32) -> Table<'_, B::Shared> {
         assert!(buckets <= self.entries, "{buckets} of {} buckets", self.entries);
-        // SAFETY: `SharedBucket` has the layout of `Bucket`, made of atomics.
+        // SAFETY: the shared bucket has the layout of the plain one, made of atomics.
         let table = Table::new(unsafe {
-            slice::from_raw_parts(self.start.as_ptr().cast::<SharedBucket>(), buckets as usize)
+            slice::from_raw_parts(self.start.as_ptr().cast::<B::Shared>(), buckets as usize)
         });
         table.counted(&self.stores)
+    }
+}
+
+impl MappedArray<Times> {
+    /// The times, to be read and written.
+    #[must_use]
+    pub fn times(&self) -> &[[AtomicU32; PLACES as usize]] {
+        // SAFETY: an entry is as many words, and all accesses are atomic.
+        unsafe { slice::from_raw_parts(self.start.as_ptr().cast(), self.entries as usize) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use fabric_common::{
     schema::{MapSpec, fdb, hosts, hosts6, limits::Limits, trie},
-    table::buckets_for,
+    table::{Narrow, Wide, buckets_for},
 };
 
 /// Words of a root of the trie: one per view and family.
@@ -54,9 +54,9 @@ impl Sizes {
     #[must_use]
     pub fn for_entries(macs: u32, hosts: u32, prefixes: u32) -> Self {
         Self {
-            fdb: buckets_for(macs),
-            hosts: buckets_for(hosts),
-            hosts6: buckets_for(hosts),
+            fdb: buckets_for::<Narrow>(macs),
+            hosts: buckets_for::<Wide>(hosts),
+            hosts6: buckets_for::<Wide>(hosts),
             addresses6: power_of_two(hosts),
             trie: power_of_two(
                 prefixes.saturating_mul(WORDS_PER_PREFIX).saturating_add(ROOTS * ROOT),
@@ -81,7 +81,7 @@ impl Sizes {
     #[must_use]
     pub fn entries(&self, spec: &MapSpec) -> u32 {
         match spec.name {
-            "fdb" => self.fdb,
+            "fdb" | "fdb_times" => self.fdb,
             "hosts" => self.hosts,
             "hosts6" => self.hosts6,
             "addresses6" => self.addresses6,

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use fabric_common::schema::fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE, key, mac_number, target};
+use fabric_common::{
+    schema::fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE, key, mac_number, target},
+    table::{Bucket as _, Narrow},
+};
 
 use super::{Outcome, Reconciler};
 use crate::model::{FdbKey, Target};
@@ -90,7 +93,7 @@ impl Reconciler {
     }
 
     fn fdb_full(&self, outcome: &mut Outcome) {
-        let slots = self.maps.fdb.len() as usize * fabric_common::table::SLOTS;
+        let slots = self.maps.fdb.len() as usize * Narrow::SLOTS as usize;
         outcome.full("fdb", slots, "; raise `fdb_entries` in the settings");
     }
 

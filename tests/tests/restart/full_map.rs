@@ -14,7 +14,7 @@ use fabric_tests::fabric::{Fabric, differences, until};
 use rustix::process::Signal;
 
 const MACS: u32 = 400;
-const SLOTS: usize = 64;
+const SLOTS: usize = 96;
 
 #[test]
 fn macs_that_find_no_room_are_left_to_the_kernel_and_reported() {

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!  pinned:    vteps   array, 8-byte values, 10 entries
-//!  expected:  vteps   array, 48-byte values, 16384 entries
+//!  expected:  vteps   array, one value of 16384 entries of 48 bytes
 //! ```
 
 use std::{fs, process::Stdio};
@@ -32,8 +32,8 @@ fn a_pinned_map_of_another_layout_is_refused_with_its_differences() {
     let said = refused(fabric.spawn_daemon("leaf01", &[], Stdio::piped()));
     for part in [
         &*path,
-        "value size is 8, expected 48",
-        "number of entries is 10, expected 16384",
+        "value size is 8, expected 786432",
+        "number of elements is 10, expected 1",
         "flags is 0, expected 1024",
         "detach --all",
     ] {

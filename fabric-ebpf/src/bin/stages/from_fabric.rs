@@ -134,7 +134,10 @@ fn from_router<const UP_TO: u8>(
 }
 
 #[inline(always)]
-fn route4<const UP_TO: u8>(packet: &mut Packet, journey: &Journey) -> Result<(NexthopRef, u32), Stop> {
+fn route4<const UP_TO: u8>(
+    packet: &mut Packet,
+    journey: &Journey,
+) -> Result<(NexthopRef, u32), Stop> {
     let header = transit_input::ipv4(packet, journey)?;
     let made = |first: u64| {
         let flow = &header.flow;
@@ -152,7 +155,10 @@ fn route4<const UP_TO: u8>(packet: &mut Packet, journey: &Journey) -> Result<(Ne
 }
 
 #[inline(always)]
-fn route6<const UP_TO: u8>(packet: &mut Packet, journey: &Journey) -> Result<(NexthopRef, u32), Stop> {
+fn route6<const UP_TO: u8>(
+    packet: &mut Packet,
+    journey: &Journey,
+) -> Result<(NexthopRef, u32), Stop> {
     let header = transit_input::ipv6(packet, journey)?;
     let made = |first: u64| -> Made {
         let ([a, b], [c, d]) = (header.flow.source, header.flow.destination);

@@ -31,11 +31,7 @@ pub(super) fn sheet(view: &View) -> Sheet {
     entries.sort_by_key(|entry| (vni(entry.domain), entry.domain, entry.mac));
     for entry in entries {
         let (kind, place, tag) = place(view, entry);
-        let shown = match view.since(entry.shown) {
-            _ if entry.kind != KIND_LOCAL => Cell::none(),
-            None => Cell::new("never", json!(null)),
-            Some(age) => Cell::new(format!("{} ago", duration(age)), json!(age.as_secs_f64())),
-        };
+        let shown = if entry.kind == KIND_LOCAL { shown(view, entry) } else { Cell::none() };
         sheet.row([
             view.bridge(entry.domain),
             view.vni(entry.domain),
@@ -49,6 +45,14 @@ pub(super) fn sheet(view: &View) -> Sheet {
         ]);
     }
     sheet
+}
+
+/// When the kernel last saw a frame of the MAC.
+pub(super) fn shown(view: &View, entry: &FdbEntry) -> Cell {
+    match view.since(entry.shown) {
+        None => Cell::new("never", json!(null)),
+        Some(age) => Cell::new(format!("{} ago", duration(age)), json!(age.as_secs_f64())),
+    }
 }
 
 /// Kind, place and VLAN of an entry.

@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use aya::maps::{MapData, MapInfo};
 use fabric_common::{
     reason::Reason,
-    schema::{Kind, MAPS, buckets::CHUNK, groups::Choice, own::WORDS},
-    table::SLOTS,
+    schema::{Kind, MAPS, buckets::CHUNK, fdb::KIND_LOCAL, groups::Choice, own::WORDS},
+    table::{Bucket, Narrow, Wide},
 };
 use serde_json::json;
 
@@ -77,7 +77,7 @@ const fn id(info: &MapInfo) -> u32 {
 /// How many entries are in use, and how many fit into an element. Counters are in use when what
 /// they count is there.
 fn used(map: &str, source: &Source<'_>, targets: usize) -> (u64, u64) {
-    let slots = SLOTS as u64;
+    let (narrow, wide) = (u64::from(Narrow::SLOTS), u64::from(Wide::SLOTS));
     let (contents, maps) = (&source.view.contents, &source.maps);
     let (used, places) = match map {
         "settings" => (1, 1),
@@ -90,14 +90,17 @@ fn used(map: &str, source: &Source<'_>, targets: usize) -> (u64, u64) {
         "circuits" => (contents.circuits.len(), 1),
         "domains" => (contents.domains.len(), 1),
         "domains6" => (contents.domains6.len(), 1),
-        "fdb" => (contents.fdb.len(), slots),
+        "fdb" => (contents.fdb.len(), narrow),
+        "fdb_times" => {
+            (contents.fdb.iter().filter(|entry| entry.kind == KIND_LOCAL).count(), narrow)
+        }
         "vteps" | "vtep_traffic" => (contents.vteps.len(), 1),
-        "peers" => (contents.peers.len(), slots),
-        "vnis" => (contents.vnis.len(), slots),
+        "peers" => (contents.peers.len(), narrow),
+        "vnis" => (contents.vnis.len(), narrow),
         "own" => (own::bits_set(source) as usize, WORDS as u64 * 64),
         "views" => (maps.views.iter().filter(|(_, v)| v.root4 != 0 || v.root6 != 0).count(), 1),
-        "hosts" => (maps.hosts.table().iter().count(), slots),
-        "hosts6" => (maps.hosts6.table().iter().count(), slots),
+        "hosts" => (maps.hosts.table().iter().count(), wide),
+        "hosts6" => (maps.hosts6.table().iter().count(), wide),
         "addresses6" => (maps.addresses6.iter().filter(|(_, entry)| entry.view != 0).count(), 1),
         "trie" => return (trie_words(source), 1),
         "groups" => (contents.groups.len(), 1),

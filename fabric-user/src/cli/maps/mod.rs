@@ -6,6 +6,7 @@ mod domain_traffic;
 mod domains;
 mod domains6;
 mod fdb;
+mod fdb_times;
 mod filter;
 mod groups;
 mod hosts;
@@ -157,6 +158,7 @@ const DUMPS: &[Dump] = &[
     dump("domains", |s| Ok(domains::sheet(&s.view)), 1, &["bridge", "vni"], Key::Name),
     dump("domains6", |s| Ok(domains6::sheet(&s.view)), 1, &["bridge", "vni"], Key::Name),
     dump("fdb", |s| Ok(fdb::sheet(&s.view)), 3, &["mac"], Key::Mac),
+    dump("fdb_times", |s| Ok(fdb_times::sheet(&s.view)), 2, &["mac"], Key::Mac),
     dump("vteps", |s| Ok(vteps::sheet(&s.view)), 2, &["vtep"], Key::Host),
     dump("peers", |s| Ok(peers::sheet(&s.view)), 2, &["peer"], Key::Host),
     dump("vnis", |s| Ok(vnis::sheet(&s.view)), 2, &["vni"], Key::Number),
