@@ -22,6 +22,15 @@ pub const KERNEL: &str = "kernel";
 /// Name of the bare redirect among the contenders.
 pub const REDIRECT: &str = "redirect";
 
+/// Name of the program that drops, which is the generator alone.
+pub const DISCARD: &str = "discard";
+
+/// Whether a contender is another build of Fabric.
+#[must_use]
+pub fn is_other_build(name: &str) -> bool {
+    ![FABRIC, KERNEL, REDIRECT, DISCARD].contains(&name)
+}
+
 /// A question and the answer that is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Question {
@@ -98,13 +107,20 @@ pub fn answer(
         verdict(entry.redirect_bar, "most", redirect_met)
     );
 
+    let mut ratios: BTreeMap<_, _> = [(KERNEL, kernel), (REDIRECT, redirect)].into();
+    for (name, series) in times.iter().filter(|(name, _)| is_other_build(name)) {
+        ratios.insert(name, samples::ratio(ours, series).context("no rounds")?);
+    }
+    let ratio = |part: fn(&Summary) -> f64| {
+        ratios.iter().map(|(name, ratio)| ((*name).to_owned(), part(ratio))).collect()
+    };
     Ok(report::Entry {
         name: entry.name.into(),
         median_ns: time.median,
         mpps: 1_000.0 / time.median,
-        ratios: [(KERNEL.into(), kernel.median), (REDIRECT.into(), redirect.median)].into(),
+        ratios: ratio(|ratio| ratio.median),
         spread: time.iqr,
-        ratio_spread: [(KERNEL.into(), kernel.iqr), (REDIRECT.into(), redirect.iqr)].into(),
+        ratio_spread: ratio(|ratio| ratio.iqr),
         contenders_ns,
         meets_bar: kernel_met && redirect_met,
         settings,

@@ -14,7 +14,7 @@ use aya::programs::ProgramFd;
 use clap::Parser;
 
 use crate::{
-    answer::{FABRIC, KERNEL, REDIRECT, progress},
+    answer::{DISCARD, FABRIC, KERNEL, REDIRECT, is_other_build, progress},
     arena,
     environment::Environment,
     flow::{CAPTURES, Captured, Flow, SOURCES},
@@ -23,8 +23,6 @@ use crate::{
     report,
     traffic::Size,
 };
-
-const DISCARD: &str = "discard";
 
 /// What a question about a way of frames is asked with.
 #[derive(Debug, Parser)]
@@ -332,7 +330,7 @@ impl<'a, F: Forwarder> Contest<'a, F> {
 }
 
 fn is_fabric(contender: &Contender) -> bool {
-    ![KERNEL, REDIRECT, DISCARD].contains(&contender.name.as_str())
+    contender.name == FABRIC || is_other_build(&contender.name)
 }
 
 fn by_name<'a>(contenders: &'a [Contender], name: &str) -> Result<&'a Contender> {

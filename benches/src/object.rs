@@ -15,6 +15,9 @@ pub static LOOKUPS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"),
 /// The journeys of the packet path, ended after each of their stages, in the same form.
 pub static STAGES: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/stages.o"));
 
+/// The packet path without the features that are off by default.
+pub static LEAN: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lean.o"));
+
 // SAFETY: repr(C), integers only, no padding.
 unsafe impl aya::Pod for lookups::State {}
 // SAFETY: as above.

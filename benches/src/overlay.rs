@@ -111,14 +111,25 @@ pub fn main_then(
     entries: &[Entry],
     then: impl FnOnce(&[report::Entry]) -> Result<()>,
 ) -> ExitCode {
-    let arguments = Arguments::parse();
-    let found = contest::run(
-        entries,
-        &arguments,
-        |entry| (entry.name, entry.when),
-        |entry, environment| measure(direction, entry, &arguments, environment),
-    );
+    let found = run(direction, entries, &Arguments::parse());
     contest::end(found.and_then(|found| then(&found)))
+}
+
+/// Measures the entries that are asked for.
+///
+/// # Errors
+/// If something cannot be set up, or a frame does not arrive as it must.
+pub fn run(
+    direction: Direction,
+    entries: &[Entry],
+    arguments: &Arguments,
+) -> Result<Vec<report::Entry>> {
+    contest::run(
+        entries,
+        arguments,
+        |entry| (entry.name, entry.when),
+        |entry, environment| measure(direction, entry, arguments, environment),
+    )
 }
 
 struct Side {

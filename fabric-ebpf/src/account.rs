@@ -1,5 +1,7 @@
 //! Counters, and the one place where a reason becomes an XDP verdict.
 
+use core::arch::asm;
+
 use aya_ebpf::{
     bindings::xdp_action, helpers::generated::bpf_get_smp_processor_id, programs::XdpContext,
 };
@@ -19,8 +21,20 @@ use crate::{
 #[inline(always)]
 pub fn cpu() -> Cpu {
     // SAFETY: the helper only reads.
-    let cpu = unsafe { bpf_get_smp_processor_id() };
-    Cpu(if cpu < limits::cpus() { cpu as usize } else { 0 })
+    let mut cpu = unsafe { bpf_get_smp_processor_id() } as usize;
+    // Spelt out: the compiler would go on with a copy of the number from before the comparison, of which
+    // Linux 6.1 then knows nothing.
+    // SAFETY: a comparison of two registers and a store to one.
+    unsafe {
+        asm!(
+            "if {0} < {1} goto +1",
+            "{0} = 0",
+            inout(reg) cpu,
+            in(reg) limits::cpus() as usize,
+            options(pure, nomem, nostack),
+        );
+    }
+    Cpu(cpu)
 }
 
 /// Adds a packet to a counter of this CPU and returns how many there were before.

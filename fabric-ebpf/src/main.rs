@@ -4,6 +4,7 @@
 //! changed before the last stage that can still hand it to the kernel.
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
 
 mod access;
 mod account;
@@ -11,6 +12,7 @@ mod block;
 mod journey;
 mod maps;
 mod nexthop;
+mod optional;
 mod overlay;
 mod packet;
 mod port_input;

@@ -10,6 +10,7 @@ use fabric_common::{
 use crate::{
     journey::{Journey, NexthopRef, Way},
     maps,
+    optional::OPTIONAL,
 };
 
 /// The nexthop that a flow takes; `hash` gives [`fabric_common::flow_hash::bucket`], and is asked
@@ -44,7 +45,7 @@ pub fn choose(
             return Err(Reason::NexthopSelectEmptyGroup);
         }
     }
-    if group.is_timed() {
+    if OPTIONAL && group.is_timed() {
         note_use(journey, chunk, at);
     }
     Ok(nexthop)
@@ -70,7 +71,7 @@ fn lives(nexthop: NexthopRef, now: u64) -> bool {
     nexthop.port != 0
         && nexthop.flags & FLAG_DOWN == 0
         && port.down == 0
-        && (port.bfd == 0 || !Watch(port.bfd).is_silent(now, maps::SETTINGS.get(0).hz))
+        && (!OPTIONAL || port.bfd == 0 || !Watch(port.bfd).is_silent(now, maps::SETTINGS.get(0).hz))
 }
 
 /// A nexthop, if it can be used at this moment.

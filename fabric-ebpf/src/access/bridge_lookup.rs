@@ -15,7 +15,9 @@ use fabric_common::{
 
 use crate::{
     journey::{CircuitRef, Destination, Frame, Journey, VtepRef},
-    maps, table,
+    maps,
+    optional::OPTIONAL,
+    table,
 };
 
 #[inline(always)]
@@ -27,7 +29,7 @@ pub fn bridge_lookup(
     let key = key(journey.domain_index as u16, frame.destination);
     let found =
         table::find(&maps::FDB, journey.fdb_mask, key).ok_or(Reason::BridgeLookupUnknown)?;
-    let isolated = from.circuit.flags & FLAG_ISOLATED != 0;
+    let isolated = OPTIONAL && from.circuit.flags & FLAG_ISOLATED != 0;
     let (kind, index) = split_target(found.target);
     match kind {
         KIND_REMOTE => {

@@ -25,6 +25,7 @@ use crate::{
     account,
     journey::{Frame, Journey, VtepRef},
     maps,
+    optional::OPTIONAL,
     packet::{
         Packet,
         network::{ether_type, ip_protocol},
@@ -137,7 +138,7 @@ impl Set {
     #[inline(always)]
     fn of(packet: &Packet, domain: &Domain, inner_tos: u8, at: (usize, u16)) -> Self {
         const ANY: u16 = FLAG_TOS_INHERIT | FLAG_TTL_INHERIT | FLAG_DF | FLAG_DF_INHERIT;
-        let [tos, ttl, a, b] = if domain.flags & ANY == 0 {
+        let [tos, ttl, a, b] = if !OPTIONAL || domain.flags & ANY == 0 {
             [domain.tos, domain.ttl, 0, 0]
         } else {
             inherit(packet.context(), domain, inner_tos, at.0 as u32, at.1).to_ne_bytes()

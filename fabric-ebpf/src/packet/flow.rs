@@ -11,6 +11,7 @@ use super::{
     Packet,
     network::{ether_type, ip_protocol},
 };
+use crate::optional::OPTIONAL;
 
 /// Of an IPv4 header what the flow depends on, as it stands in the packet.
 #[derive(Clone, Copy)]
@@ -43,7 +44,7 @@ pub enum Scope {
 /// The hash of the flow of the IPv4 packet that starts at `at`.
 #[inline(always)]
 pub fn ipv4(packet: &Packet, settings: &Settings, at: usize, flow: &Flow4, scope: Scope) -> u64 {
-    if settings.hash_flags != 0 {
+    if OPTIONAL && settings.hash_flags != 0 {
         return by_options(packet.context(), settings, at, ether_type::IPV4, scope);
     }
     let ports = ports(packet, at + 20, flow.whole && has_ports(flow.protocol));
@@ -53,7 +54,7 @@ pub fn ipv4(packet: &Packet, settings: &Settings, at: usize, flow: &Flow4, scope
 /// The hash of the flow of the IPv6 packet that starts at `at`.
 #[inline(always)]
 pub fn ipv6(packet: &Packet, settings: &Settings, at: usize, flow: &Flow6, scope: Scope) -> u64 {
-    if settings.hash_flags != 0 {
+    if OPTIONAL && settings.hash_flags != 0 {
         return by_options(packet.context(), settings, at, ether_type::IPV6, scope);
     }
     let ports = ports(packet, at + 40, has_ports(flow.next_header));

@@ -77,7 +77,7 @@ fn settings_and_own_addresses_are_in_the_maps() {
     let maps = router.maps();
     let flags = settings::HASH_FLOW_LABEL | settings::HASH_INNER;
     assert_eq!(maps.settings.get(0).hash_flags, flags);
-    assert_eq!((maps.hosts.len(), maps.addresses6.len()), (512, 1000));
+    assert_eq!((maps.hosts.len(), maps.addresses6.len()), (512, 1024), "powers of two");
     let filter = maps.own.get(0);
     let has = |address: std::net::Ipv4Addr| {
         let (word, bit) = own::place(u32::from_ne_bytes(address.octets()).into());

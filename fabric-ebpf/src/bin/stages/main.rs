@@ -25,6 +25,8 @@ mod maps;
 #[path = "../../nexthop.rs"]
 mod nexthop;
 mod offer;
+#[path = "../../optional.rs"]
+mod optional;
 #[path = "../../overlay/mod.rs"]
 mod overlay;
 #[path = "../../packet/mod.rs"]
