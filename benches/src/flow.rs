@@ -33,6 +33,20 @@ pub const LONG_PLACES: [usize; 2] = [128, 1_792];
 const _: () = assert!(PLACES[0] + OUTER6 + SHORT <= PLACES[1]);
 const _: () = assert!(LONG_PLACES[0] + OUTER6 + LONGEST <= LONG_PLACES[1]);
 
+/// Frames of a slice, for which time is taken by itself: some tens of microseconds, so that hardly any
+/// of them contains a moment in which the host gives the processor to somebody else.
+pub const SLICE: u64 = 256;
+/// Slices of a turn; later ones are not timed.
+pub const SLICES: usize = 4_096;
+
+/// When the slices of a turn began, in nanoseconds of the kernel's monotonic clock.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Slices {
+    /// The first frame of each.
+    pub began: [u64; SLICES],
+}
+
 /// The generator's state.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,6 +57,8 @@ pub struct Generator {
     pub flow_mask: u64,
     /// Bytes of all frames that were offered so far.
     pub offered_bytes: u64,
+    /// Number of frames that were offered so far.
+    pub offered: u64,
     /// Number of destinations minus one; destinations are a power of two.
     pub destination_mask: u32,
     /// Number of VTEPs minus one; VTEPs are a power of two.

@@ -1,7 +1,7 @@
 //! The compiled programs around those that are measured, which the build script embeds.
 
 use crate::{
-    flow::{Arrived, Captured, Generator},
+    flow::{Arrived, Captured, Generator, Slices},
     lookups,
     ring::{Left, Ring},
 };
@@ -22,6 +22,8 @@ pub static LEAN: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/
 unsafe impl aya::Pod for lookups::State {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Generator {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Slices {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Arrived {}
 // SAFETY: as above.

@@ -1,6 +1,7 @@
 //! Contenders take turns in sending frames to the sink.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -9,17 +10,19 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use aya::{
     Ebpf,
-    maps::{Array, DevMap, MapData, PerCpuArray, ProgramArray},
+    maps::{Array, DevMap, Map, MapData, PerCpuArray, ProgramArray},
     programs::{
         ProgramFd, SchedClassifier, TcAttachType, TestRun as _, TestRunAttrs, TestRunOptions, Xdp,
         XdpMode, tc::SchedClassifierLink, xdp::XdpLink,
     },
 };
+use fabric_user::kernel::memory::MappedArray;
 
 use crate::{
-    flow::{Arrived, CAPTURE, CAPTURES, Captured, Draw, Flow, Generator},
+    flow::{Arrived, CAPTURE, CAPTURES, Captured, Draw, Flow, Generator, SLICE, SLICES, Slices},
     leaf::Leaf,
     object::OBJECT,
+    samples,
     traffic::Traffic,
 };
 
@@ -90,6 +93,7 @@ pub struct Race {
     ebpf: Ebpf,
     generator: Array<MapData, Generator>,
     contender: ProgramArray<MapData>,
+    slices: MappedArray<Slices>,
     arrived: Arrivals,
     captured: Array<MapData, Captured>,
     // Name of the program at the sink, and its link, which detaches when dropped.
@@ -130,12 +134,15 @@ impl Race {
             ebpf.take_map(name).with_context(|| format!("no map {name}"))
         };
         let generator = Array::try_from(map(&mut ebpf, "generator")?)?;
+        let Map::Array(slices) = map(&mut ebpf, "slices")? else { bail!("slices is no array") };
+        let slices = MappedArray::new(slices.fd(), 1, true).context("cannot map the slices")?;
         let contender = ProgramArray::try_from(map(&mut ebpf, "contender")?)?;
         let arrived = Arrivals(Arc::new(PerCpuArray::try_from(map(&mut ebpf, "arrived")?)?));
         let captured = Array::try_from(map(&mut ebpf, "captured")?)?;
         let sink = ("", None);
         let traffic = Traffic::default();
-        let mut race = Self { ebpf, generator, contender, arrived, captured, sink, way, traffic };
+        let mut race =
+            Self { ebpf, generator, contender, slices, arrived, captured, sink, way, traffic };
         race.use_sink(false)?;
         Ok(race)
     }
@@ -217,15 +224,22 @@ impl Race {
     }
 
     /// Sends one turn of `contender` with random flows to `destinations` stations, and returns how
-    /// many nanoseconds each frame took.
+    /// many nanoseconds a frame took: the median over slices of [`SLICE`] frames, each the mean of its
+    /// own. A host that takes the processor away for milliseconds disturbs few of them.
     ///
     /// # Errors
     /// If not every frame arrives, or not in the expected length.
     pub fn turn(&mut self, contender: &Contender, destinations: u32) -> Result<f64> {
         self.use_sink(false)?;
         let first = Flow::from_number(0, destinations - 1);
-        let took = self.send(contender, &first, destinations, contender.frames)?;
-        Ok(took.as_nanos() as f64)
+        self.send(contender, &first, destinations, contender.frames)?;
+        let began = self.slices.get(0).began;
+        let slices = (u64::from(contender.frames) / SLICE).min(SLICES as u64) as usize;
+        let times: Vec<f64> = began[..slices]
+            .windows(2)
+            .map(|pair| (pair[1] - pair[0]) as f64 / SLICE as f64)
+            .collect();
+        samples::quantile(&times, 0.5).context("a turn has too few frames to be timed")
     }
 
     /// Sends `frames` frames, at most [`CAPTURES`], and returns what arrived, in no particular
@@ -240,9 +254,7 @@ impl Race {
         destinations: u32,
         frames: u32,
     ) -> Result<Vec<Captured>> {
-        self.capture_while(frames, |race| {
-            race.send(contender, first, destinations, frames).map(drop)
-        })
+        self.capture_while(frames, |race| race.send(contender, first, destinations, frames))
     }
 
     /// Lets `send` send `frames` frames, at most [`CAPTURES`], and returns what had arrived when it
@@ -256,8 +268,10 @@ impl Race {
         send: impl FnOnce(&mut Self) -> Result<()>,
     ) -> Result<Vec<Captured>> {
         self.use_sink(true)?;
-        let place = self.arrived()?.frames;
-        let places: Vec<_> = (place..place + u64::from(frames.min(CAPTURES as u32)))
+        let expected = u64::from(frames.min(CAPTURES as u32));
+        // Whichever CPU the frames arrive at: each counts its own.
+        let places: BTreeSet<_> = (self.arrived.0.get(&0, 0)?.iter())
+            .flat_map(|arrived| arrived.frames..arrived.frames + expected)
             .map(|place| (place % CAPTURES as u64) as u32)
             .collect();
         let free = Captured { length: 0, bytes: [0; CAPTURE] };
@@ -272,14 +286,14 @@ impl Race {
         Ok(packets.into_iter().filter(|packet| packet.length != 0).collect())
     }
 
-    /// Sends `frames` frames and returns how long one took.
+    /// Sends `frames` frames and waits until they have arrived.
     fn send(
         &mut self,
         contender: &Contender,
         first: &Flow,
         destinations: u32,
         frames: u32,
-    ) -> Result<Duration> {
+    ) -> Result<()> {
         ensure!(destinations.is_power_of_two(), "destinations must be a power of two");
         let counter = self.generator.get(&0, 0)?.counter;
         self.generator.set(0, self.traffic.generator(destinations, counter), 0)?;
@@ -298,11 +312,8 @@ impl Race {
             ..TestRunOptions::new()
         };
         let offer = program(&mut self.ebpf, self.traffic.offer.program())?;
-        // The kernel's own time of a frame. A clock around the call would also count what comes
-        // before and after the frames: some 20 ms, mostly grace periods.
-        let took = offer.test_run(options).context("the kernel refuses to send frames")?.duration;
-        self.await_arrival(contender, before, frames)?;
-        Ok(took)
+        offer.test_run(options).context("the kernel refuses to send frames")?;
+        self.await_arrival(contender, before, frames)
     }
 
     /// The last frames may still be on their way when the call returns.

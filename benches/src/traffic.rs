@@ -144,6 +144,7 @@ impl Traffic {
             counter,
             flow_mask: self.flows.map_or(u64::MAX, |flows| flows - 1),
             offered_bytes: 0,
+            offered: 0,
             destination_mask: destinations - 1,
             vtep_mask: self.vteps.map_or(0, |vteps| vteps - 1),
             outer: self.headers(),

@@ -5,7 +5,7 @@ use fabric_common::schema::{
     vteps::Vtep,
 };
 
-use crate::{account, block::Cpu, maps, packet::Packet};
+use crate::{account, block::Cpu, maps};
 
 /// The packet's way so far.
 pub struct Journey {
@@ -105,11 +105,11 @@ static NO_DOMAIN: Domain = Domain {
 
 impl Journey {
     #[inline(always)]
-    pub fn new(packet: &Packet, port: u32, entry: &'static Port) -> Self {
+    pub fn new(length: u32, port: u32, entry: &'static Port) -> Self {
         Self {
             port,
             entry,
-            length: packet.length(),
+            length,
             outer: 0,
             tag: 0,
             tci: 0,

@@ -221,10 +221,11 @@ fn run(
     journey: fn(&mut Packet, &mut Journey) -> Result<Reason, Reason>,
 ) -> u32 {
     let mut packet = Packet::new(&context);
+    let length = packet.length();
     let Some((port, entry)) = find_port(packet.ingress_ifindex()) else {
-        return account::unknown_port(packet.length());
+        return account::unknown_port(length);
     };
-    let mut state = Journey::new(&packet, port, entry);
+    let mut state = Journey::new(length, port, entry);
     let (Ok(reason) | Err(reason)) = journey(&mut packet, &mut state);
     account::verdict(&context, &state, reason)
 }

@@ -83,7 +83,12 @@ pub(super) fn plots(report: &[Value]) -> Vec<Plot> {
         for axis in &AXES {
             // Entries that agree in everything else; the largest such group is drawn.
             let mut groups: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
-            for entry in report.iter().filter(|e| e["settings"]["direction"] == direction) {
+            // What asks for something else than a rate may have settings like these as well.
+            let of_rates = |entry: &&Value| {
+                entry["settings"]["direction"] == direction
+                    && !entry["name"].as_str().is_some_and(|name| name.starts_with("features"))
+            };
+            for entry in report.iter().filter(of_rates) {
                 if number(entry, axis.setting).is_some() {
                     groups.entry(others(entry, axis.setting)).or_default().push(entry);
                 }

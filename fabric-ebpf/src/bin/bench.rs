@@ -15,7 +15,8 @@ use aya_ebpf::{
     bindings::{TC_ACT_SHOT, xdp_action},
     btf_maps::{Array, DevMap, PerCpuArray, ProgramArray},
     helpers::{
-        bpf_skb_load_bytes, bpf_xdp_adjust_head, bpf_xdp_adjust_tail, generated::bpf_xdp_load_bytes,
+        bpf_ktime_get_ns, bpf_skb_load_bytes, bpf_xdp_adjust_head, bpf_xdp_adjust_tail,
+        generated::bpf_xdp_load_bytes,
     },
     macros::{btf_map, classifier, xdp},
     programs::{TcContext, XdpContext},
@@ -24,11 +25,13 @@ use fabric_common::schema::MMAPABLE;
 
 use flow::{
     Arrived, CAPTURE, CAPTURES, Captured, Draw, Generator, HEADERS, LONG_PLACES, OUTER6, Outer,
-    PLACES,
+    PLACES, SLICE, SLICES, Slices,
 };
 
 #[btf_map(name = "generator")]
 static GENERATOR: Array<Generator, 1, { MMAPABLE as usize }> = Array::new();
+#[btf_map(name = "slices")]
+static SLICES_OF_TURN: Array<Slices, 1, { MMAPABLE as usize }> = Array::new();
 #[btf_map(name = "contender")]
 static CONTENDER: ProgramArray<1> = ProgramArray::new();
 #[btf_map(name = "egress")]
@@ -111,11 +114,27 @@ fn go_on(context: &XdpContext, prepare: impl FnOnce(&mut Generator) -> Option<()
         return xdp_action::XDP_ABORTED;
     };
     // SAFETY: the map has this entry, and only one CPU uses it.
-    if prepare(unsafe { &mut *generator }).is_some() {
+    let generator = unsafe { &mut *generator };
+    if generator.offered % SLICE == 0 {
+        begin_slice(generator.offered / SLICE);
+    }
+    generator.offered += 1;
+    if prepare(generator).is_some() {
         // SAFETY: no destructors here; an empty slot comes back and drops the frame.
         unsafe { CONTENDER.tail_call(context, 0) };
     }
     xdp_action::XDP_ABORTED
+}
+
+/// Notes the time at which a slice begins. A subprogram: met once in [`SLICE`] frames.
+#[inline(never)]
+fn begin_slice(number: u64) {
+    if let Some(slices) = SLICES_OF_TURN.get_ptr_mut(0)
+        && number < SLICES as u64
+    {
+        // SAFETY: the entry that was just looked up, and a number inside of it.
+        unsafe { (*slices).began[number as usize] = bpf_ktime_get_ns() };
+    }
 }
 
 /// Frames stand at `FIRST` and `SECOND`; `write` writes what differs between them.

@@ -105,7 +105,8 @@ journeys! {
 /// What every journey here costs besides its stages.
 #[xdp]
 pub fn no_stage(context: XdpContext) -> u32 {
-    leave(&Journey::new(&Packet::new(&context), 0, maps::PORTS.get(0)), [0; 5]);
+    let length = Packet::new(&context).length();
+    leave(&Journey::new(length, 0, maps::PORTS.get(0)), [0; 5]);
     xdp_action::XDP_REDIRECT
 }
 
@@ -121,11 +122,11 @@ fn run(
     journey: fn(&mut Packet, &mut Journey) -> Result<Reason, Stop>,
 ) -> u32 {
     let mut packet = Packet::new(context);
+    let length = now(packet.length());
     let Some((port, entry)) = find_port(packet.ingress_ifindex()) else {
-        return account::unknown_port(packet.length());
+        return account::unknown_port(length);
     };
-    let mut state = Journey::new(&packet, port, entry);
-    state.length = now(state.length);
+    let mut state = Journey::new(length, port, entry);
     match journey(&mut packet, &mut state) {
         Err(Stop::Here) => xdp_action::XDP_REDIRECT,
         // Nothing is left of what ends otherwise than it should, so the benchmark notices.
