@@ -69,7 +69,7 @@ pub fn open(object: &[u8], instance: &Instance, sizes: &Sizes) -> Result<Object,
     let cpus = cpus()?;
     let limits = sizes.limits(cpus);
     let mut loader = EbpfLoader::new();
-    loader.override_global("LIMITS", &limits, false);
+    loader.override_global("LIMITS", &limits, true);
     for spec in MAPS {
         let path = instance.map(spec.name);
         if path.exists() {

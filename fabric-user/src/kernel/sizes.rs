@@ -41,11 +41,12 @@ impl Default for Sizes {
     }
 }
 
-/// At least so many, and a number that the packet path can mask indexes by; less than 4 GiB of words.
+/// At least so many, and a number that the packet path can mask indexes by. The kernel takes no element
+/// of 2 GiB, which the largest that the settings allow do not reach.
 const fn power_of_two(entries: u32) -> u32 {
     match entries.checked_next_power_of_two() {
-        Some(power) if power <= 1 << 28 => power,
-        _ => 1 << 28,
+        Some(power) if power <= 1 << 27 => power,
+        _ => 1 << 27,
     }
 }
 
