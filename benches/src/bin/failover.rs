@@ -64,8 +64,6 @@ const UPLINKS: [&str; 4] = ["swp1", "swp2", "swp3", "swp4"];
 const RATE: f64 = 20_000.0;
 /// Outage of flows on a way that lost its carrier, from the kernel's link event on, at the most.
 const CUT_MS: f64 = 10.0;
-/// Detection time of the topology's BFD sessions: 3 packets of 50 ms.
-const DETECTION_MS: f64 = 150.0;
 /// Times the detection time, at the most.
 const SILENT: f64 = 3.0;
 /// What a timeline shows of the time before the failure, and after it.
@@ -111,7 +109,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         settings.extend([
             ("topology".to_owned(), "underlay".into()),
             ("flows".to_owned(), FLOWS.flows.into()),
-            ("bfd_detection_ms".to_owned(), DETECTION_MS.into()),
+            ("bfd_detection_ms".to_owned(), ms(Fabric::DETECTION).into()),
         ]);
         let fabric = Fabric::underlay_alone();
         fabric.acquaint("vm11", "vm21");
@@ -258,7 +256,7 @@ fn evaluate(
     println!("{table}");
     let limit = match entry.kind {
         Kind::Cut => CUT_MS,
-        Kind::Silent => SILENT * DETECTION_MS,
+        Kind::Silent => SILENT * ms(Fabric::DETECTION),
     };
     let meets_bar = bars(
         entry.name,

@@ -13,7 +13,7 @@ use std::{
 
 use fabric_user::{
     kernel::{maps::Maps, pins::Instance},
-    lab::{Lab, Mac, Netns, Options, Topology},
+    lab::{Lab, Mac, Netns, Options, Topology, topology::Bfd},
 };
 
 use super::{agreement, daemon, until};
@@ -22,6 +22,8 @@ use super::{agreement, daemon, until};
 const PREFIX: &str = "test";
 /// A busy machine takes its time.
 const CONVERGENCE: Duration = Duration::from_secs(30);
+/// Timers of [`Fabric::underlay_alone`].
+const QUICK_BFD: Bfd = Bfd { transmit_ms: 50, receive_ms: 50, multiplier: 3 };
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 /// Tests that measure losses and outages run alone in their binary.
@@ -46,56 +48,61 @@ impl Fabric {
     /// Two leafs with three hosts each and two spines: `topologies/pair`.
     #[must_use]
     pub fn pair() -> Self {
-        Self::up("pair", share())
+        Self::up(&load("pair"), share())
     }
 
     /// As [`Self::pair`], for a test that measures: no other one of the binary runs meanwhile.
     #[must_use]
     pub fn pair_alone() -> Self {
-        Self::up("pair", alone())
+        Self::up(&load("pair"), alone())
     }
 
     /// The demo's fabric, `topologies/two-sites`.
     #[must_use]
     pub fn two_sites() -> Self {
-        Self::up("two-sites", share())
+        Self::up(&load("two-sites"), share())
     }
 
     /// As [`Self::two_sites`], for a test that measures: no other one of the binary runs meanwhile.
     #[must_use]
     pub fn two_sites_alone() -> Self {
-        Self::up("two-sites", alone())
+        Self::up(&load("two-sites"), alone())
     }
 
     /// Two leafs and four spines with BFD, IPv6 and routed ports: `topologies/underlay`.
     #[must_use]
     pub fn underlay() -> Self {
-        Self::up("underlay", share())
+        Self::up(&load("underlay"), share())
     }
 
-    /// As [`Self::underlay`], for a test that measures: no other one of the binary runs meanwhile.
+    /// As [`Self::underlay`], for a test that measures: no other one of the binary runs meanwhile,
+    /// and BFD notices a silent neighbour within [`Self::DETECTION`].
     #[must_use]
     pub fn underlay_alone() -> Self {
-        Self::up("underlay", alone())
+        let mut topology = load("underlay");
+        topology.fabric.bfd = Some(QUICK_BFD);
+        Self::up(&topology, alone())
     }
+
+    /// The longest time for which BFD waits before it takes a neighbour for dead.
+    pub const DETECTION: Duration =
+        Duration::from_millis((QUICK_BFD.receive_ms * QUICK_BFD.multiplier as u32) as u64);
 
     /// Two sites with servers that announce the same addresses: `topologies/anycast`.
     #[must_use]
     pub fn anycast() -> Self {
-        Self::up("anycast", share())
+        Self::up(&load("anycast"), share())
     }
 
-    fn up(topology: &str, share: Share) -> Self {
+    fn up(topology: &Topology, share: Share) -> Self {
         remove_leftovers();
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../topologies").join(topology);
-        let topology = Topology::load(&path).expect("the topology of the tests is valid");
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let options = Options {
             name: Some(format!("{PREFIX}-{}-{number}", std::process::id())),
             fabricd: Some(daemon::fabricd()),
             ..Options::default()
         };
-        let lab = Lab::up(&topology, &options, &mut |_| {}).expect("the lab comes up");
+        let lab = Lab::up(topology, &options, &mut |_| {}).expect("the lab comes up");
         let this = Self { lab, _share: share };
         for leaf in this.leafs() {
             until(CONVERGENCE, "fabricd is in sync", || this.state(&leaf).synced);
@@ -255,6 +262,11 @@ impl Fabric {
     pub fn file(&self, name: &str) -> PathBuf {
         self.lab.folder().join(name)
     }
+}
+
+fn load(name: &str) -> Topology {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../topologies").join(name);
+    Topology::load(&path).expect("the topology of the tests is valid")
 }
 
 fn share() -> Share {

@@ -26,8 +26,8 @@ const STRETCHED: Scene<'static> =
 const CUT: Duration = Duration::from_millis(500);
 /// From the kernel's message on: an order of magnitude above what it takes on a quiet machine.
 const EVENT: Duration = Duration::from_millis(100);
-/// Three times what the timers of the topology allow: 3 packets of 50 ms.
-const SILENT: Duration = Duration::from_millis(450);
+/// Three times what the timers allow.
+const SILENT: Duration = Fabric::DETECTION.saturating_mul(3);
 
 fn check(fabric: &Fabric, scene: Scene<'_>, kind: Kind, bound: Duration) -> Failure {
     let (failure, returned) = fabric.fail_and_return(scene, kind);
