@@ -10,6 +10,20 @@ pub const fn fold(sum: u32) -> u16 {
     ((sum & 0xffff) + (sum >> 16)) as u16
 }
 
+/// As [`fold`], of words of 32 bits, of which no more than 1,024 may be summed.
+#[inline(always)]
+#[must_use]
+pub const fn fold_words<const N: usize>(words: [u32; N]) -> u16 {
+    const { assert!(N <= 1_024) };
+    let mut sum = 0_u64;
+    let mut i = 0;
+    while i < N {
+        sum += words[i] as u64;
+        i += 1;
+    }
+    fold((sum >> 16) as u32 + (sum & 0xffff) as u32)
+}
+
 /// The header checksum of an IPv4 header without options, as it stands in memory.
 ///
 /// `words` are the ten 16-bit words of the header in memory order; the checksum word must be zero

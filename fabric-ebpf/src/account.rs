@@ -76,10 +76,22 @@ pub fn unknown_port(length: u32) -> u32 {
 
 /// Counts the packet's reason at the port that it came from and returns the XDP action.
 #[inline(always)]
-pub fn verdict(_context: &XdpContext, journey: &Journey, reason: Reason) -> u32 {
+pub fn verdict(context: &XdpContext, journey: &Journey, reason: Reason) -> u32 {
+    count(context, journey, reason);
+    ACTIONS[reason as usize % REASONS as usize].into()
+}
+
+/// As [`verdict`] for a packet that goes on its way: what the journey's last stage has done.
+#[inline(always)]
+pub fn redirected(context: &XdpContext, journey: &Journey, reason: Reason) -> u32 {
+    count(context, journey, reason);
+    xdp_action::XDP_REDIRECT
+}
+
+#[inline(always)]
+fn count(_context: &XdpContext, journey: &Journey, reason: Reason) {
     let index = reason_index(journey.port, reason as u8);
     add(maps::REASONS_OF_PORTS.get(journey.cpu, index), journey.length);
     #[cfg(feature = "log")]
     aya_log_ebpf::debug!(_context, "port slot {} {}", journey.port, reason.name());
-    ACTIONS[reason as usize % REASONS as usize].into()
 }

@@ -71,9 +71,9 @@ pub type NexthopRef = &'static Nexthop;
 
 /// The MAC addresses and the network header of the host's frame.
 pub struct Frame {
-    /// Destination address, see `fdb::mac_number`.
+    /// Destination address, see `fdb::mac_number`, and above its 48 bits what follows it in the packet.
     pub destination: u64,
-    /// Source address.
+    /// Source address, likewise.
     pub source: u64,
     /// EtherType behind the tag, in network byte order.
     pub ether_type_be: u16,

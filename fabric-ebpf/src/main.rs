@@ -9,6 +9,7 @@
 mod access;
 mod account;
 mod block;
+mod ending;
 mod journey;
 mod maps;
 mod nexthop;
@@ -175,7 +176,7 @@ fn from_router(
 #[inline(always)]
 fn route4(packet: &mut Packet, journey: &Journey) -> Result<(NexthopRef, u32), Reason> {
     let header = transit_input::ipv4(packet, journey)?;
-    let way = transit_route::ipv4(journey, header.flow.destination)?;
+    let way = transit_route::ipv4(journey, header.flow.destination())?;
     let nexthop = nexthop::follow(journey, way, || header.hash(packet, journey))?;
     let length = transit_output::ipv4(packet, journey, &header, nexthop)?;
     Ok((nexthop, length))
@@ -226,8 +227,10 @@ fn run(
         return account::unknown_port(length);
     };
     let mut state = Journey::new(length, port, entry);
-    let (Ok(reason) | Err(reason)) = journey(&mut packet, &mut state);
-    account::verdict(&context, &state, reason)
+    match journey(&mut packet, &mut state) {
+        Ok(reason) => account::redirected(&context, &state, reason),
+        Err(reason) => account::verdict(&context, &state, reason),
+    }
 }
 
 #[cfg(not(test))]

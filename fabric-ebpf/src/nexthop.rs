@@ -4,10 +4,14 @@ use fabric_common::{
     bfd::Watch,
     bucket,
     reason::Reason,
-    schema::{buckets::CHUNK, groups::Choice, nexthops::FLAG_DOWN},
+    schema::{
+        buckets::{self, CHUNK},
+        groups::Choice,
+    },
 };
 
 use crate::{
+    ending::{OrStop, stop},
     journey::{Journey, NexthopRef, Way},
     maps,
     optional::OPTIONAL,
@@ -25,28 +29,28 @@ pub fn choose(
     hash: impl FnOnce() -> u32,
 ) -> Result<NexthopRef, Reason> {
     let group = maps::GROUPS.get(group);
-    let Some((chunk, count)) = group.spread() else {
+    let Some((first, count)) = group.spread() else {
         return match group.choice() {
             Choice::Single { nexthop } => {
-                living(nexthop, journey).ok_or(Reason::NexthopSelectEmptyGroup)
+                living(nexthop, journey).or_stop(Reason::NexthopSelectEmptyGroup)
             }
             Choice::Blackhole => Err(Reason::TransitRouteBlackhole),
             Choice::Nothing | Choice::Spread { .. } => Err(Reason::NexthopSelectEmptyGroup),
         };
     };
     let hash = hash();
-    let mut at = bucket::index(hash, 0, count);
-    let mut nexthop = of_bucket(chunk, at);
+    let mut at = first.wrapping_add(bucket::index(hash, 0, count));
+    let mut nexthop = of_bucket(at);
     // No loop around a call: Linux 6.1 takes it for one that never ends.
     if !lives(nexthop, journey.now) {
-        at = walk(chunk, count, hash, journey.now);
-        nexthop = of_bucket(chunk, at);
+        at = walk(first, count, hash, journey.now);
+        nexthop = of_bucket(at);
         if !lives(nexthop, journey.now) {
-            return Err(Reason::NexthopSelectEmptyGroup);
+            return stop(Reason::NexthopSelectEmptyGroup);
         }
     }
     if OPTIONAL && group.is_timed() {
-        note_use(journey, chunk, at);
+        note_use(journey, at);
     }
     Ok(nexthop)
 }
@@ -60,18 +64,18 @@ pub fn follow(
 ) -> Result<NexthopRef, Reason> {
     match way {
         Way::Group(group) => choose(journey, group, hash),
-        Way::Neighbour(nexthop) => living(nexthop, journey).ok_or(Reason::TransitRouteUnresolved),
+        Way::Neighbour(nexthop) => living(nexthop, journey).or_stop(Reason::TransitRouteUnresolved),
     }
 }
 
 /// Whether a nexthop can be used at this moment.
 #[inline(always)]
 fn lives(nexthop: NexthopRef, now: u64) -> bool {
-    let port = maps::PORTS.get(nexthop.port.into());
-    nexthop.port != 0
-        && nexthop.flags & FLAG_DOWN == 0
-        && port.down == 0
-        && (!OPTIONAL || port.bfd == 0 || !Watch(port.bfd).is_silent(now, maps::SETTINGS.get(0).hz))
+    let Some(port) = nexthop.usable_port() else { return false };
+    let port = maps::PORTS.get(port);
+    let bfd = if OPTIONAL { port.bfd } else { 0 };
+    // Neither is the rule: one branch.
+    port.down | bfd == 0 || port.down == 0 && !Watch(bfd).is_silent(now, maps::SETTINGS.get(0).hz)
 }
 
 /// A nexthop, if it can be used at this moment.
@@ -81,21 +85,24 @@ fn living(index: u32, journey: &Journey) -> Option<NexthopRef> {
     lives(nexthop, journey.now).then_some(nexthop)
 }
 
-/// The nexthop of a bucket.
+/// The nexthop of a bucket, by the bucket's number among all.
 #[inline(always)]
-fn of_bucket(chunk: u32, at: u32) -> NexthopRef {
-    let chunk = maps::BUCKETS.get(chunk + at / CHUNK);
-    maps::NEXTHOPS.get(chunk.nexthops[(at % CHUNK) as usize].into())
+fn of_bucket(at: u32) -> NexthopRef {
+    let buckets = maps::BUCKETS.masked(0, 0).cast::<u16>();
+    // SAFETY: chunks are nothing but buckets, and the mask keeps the number among them.
+    let nexthop = unsafe { *buckets.add((at & (buckets::MAX * CHUNK - 1)) as usize) };
+    maps::NEXTHOPS.get(nexthop.into())
 }
 
-/// The first bucket after the flow's own whose nexthop lives, or else the last one looked at.
+/// The first of a group's buckets after the flow's own whose nexthop lives, or else the last one looked
+/// at, by its number among all.
 ///
 /// A subprogram: it is needed only as long as the daemon has not closed the gap of a dead nexthop.
 #[inline(never)]
-fn walk(chunk: u32, count: u32, hash: u32, now: u64) -> u32 {
+fn walk(first: u32, count: u32, hash: u32, now: u64) -> u32 {
     const { assert!(bucket::TRIES == 8, "one line below for each but the first") };
-    let place = |tries| bucket::index(hash, tries, count);
-    let lives = |tries| lives(of_bucket(chunk, place(tries)), now);
+    let place = |tries| first.wrapping_add(bucket::index(hash, tries, count));
+    let lives = |tries| lives(of_bucket(place(tries)), now);
     // Spelt out: Linux 6.1 refuses a loop whose end falls through to its head, and the compiler
     // arranges this one so.
     let tries = if lives(1) {
@@ -118,12 +125,12 @@ fn walk(chunk: u32, count: u32, hash: u32, now: u64) -> u32 {
 
 /// Once per jiffy and bucket: most packets only read.
 #[inline(always)]
-fn note_use(journey: &Journey, chunk: u32, at: u32) {
-    let chunk = maps::BUCKET_USE.get_ptr_mut(chunk + at / CHUNK);
+fn note_use(journey: &Journey, at: u32) {
+    let uses = maps::BUCKET_USE.masked(0, 0).cast::<u32>();
     let now = journey.now as u32;
-    // SAFETY: a field of the entry; whoever stores last is right.
+    // SAFETY: as in `of_bucket`; whoever stores last is right.
     unsafe {
-        let used = &raw mut (*chunk).jiffies[(at % CHUNK) as usize];
+        let used = uses.add((at & (buckets::MAX * CHUNK - 1)) as usize);
         if used.read_volatile() != now {
             used.write_volatile(now);
         }

@@ -10,6 +10,7 @@ use fabric_common::{
 };
 
 use crate::{
+    ending::stop,
     journey::Journey,
     maps::{self, limits},
 };
@@ -18,15 +19,15 @@ use crate::{
 pub fn port_input(journey: &mut Journey, role: u8) -> Result<(), Reason> {
     let settings = maps::SETTINGS.get(0);
     if settings.bypass != 0 {
-        return Err(Reason::PortInputBypassed);
+        return stop(Reason::PortInputBypassed);
     }
     // SAFETY: the helper only reads the kernel's clock.
     let now = unsafe { bpf_jiffies64() };
     if now > settings.deadline {
-        return Err(Reason::PortInputHeartbeatExpired);
+        return stop(Reason::PortInputHeartbeatExpired);
     }
     if journey.entry.role != role {
-        return Err(Reason::PortInputUnknownPort);
+        return stop(Reason::PortInputUnknownPort);
     }
     journey.now = now;
     journey.settings = settings;

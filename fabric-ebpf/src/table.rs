@@ -22,31 +22,59 @@ pub fn find<B: Bucket, const N: usize>(
     mask: u32,
     key: u64,
 ) -> Option<Found> {
+    search(table, mask, key, true)
+}
+
+/// As [`find`], for who can bear the target of a key that has just taken the place of this one.
+#[inline(always)]
+pub fn glance<B: Bucket, const N: usize>(
+    table: &'static Block<B, N>,
+    mask: u32,
+    key: u64,
+) -> Option<Found> {
+    search(table, mask, key, false)
+}
+
+#[inline(always)]
+fn search<B: Bucket, const N: usize>(
+    table: &'static Block<B, N>,
+    mask: u32,
+    key: u64,
+    twice: bool,
+) -> Option<Found> {
     let buckets = table.masked(0, mask);
     let hash = Hash::of(key);
     let (bucket, slot) = (hash.home() & mask, hash.first::<B>());
     // SAFETY: the mask keeps the bucket inside the table, and the slot is one of the bucket's.
     unsafe {
         if read_key(buckets, bucket, slot) == key {
-            return entry(buckets, bucket, slot, key);
+            return entry(buckets, bucket, slot, key, twice);
         }
         let place = elsewhere(buckets, mask, key);
         if place == NOWHERE {
             return None;
         }
         // No others than they were, but the verifier has to see that.
-        entry(buckets, place / PLACES & mask, (place % PLACES).min(B::SLOTS - 1), key)
+        entry(buckets, place / PLACES & mask, (place % PLACES).min(B::SLOTS - 1), key, twice)
     }
 }
 
 /// # Safety
 /// As [`read_key`].
 #[inline(always)]
-unsafe fn entry<B: Bucket>(buckets: *mut B, bucket: u32, slot: u32, key: u64) -> Option<Found> {
+unsafe fn entry<B: Bucket>(
+    buckets: *mut B,
+    bucket: u32,
+    slot: u32,
+    key: u64,
+    twice: bool,
+) -> Option<Found> {
     // SAFETY: the caller's promise.
-    let (target, again) =
-        unsafe { (read_target(buckets, bucket, slot), read_key(buckets, bucket, slot)) };
-    (again == key).then_some(Found { place: bucket * PLACES + slot, target })
+    let (target, is_same) = unsafe {
+        let target = read_target(buckets, bucket, slot);
+        (target, !twice || read_key(buckets, bucket, slot) == key)
+    };
+    is_same.then_some(Found { place: bucket * PLACES + slot, target })
 }
 
 /// The place of no key.

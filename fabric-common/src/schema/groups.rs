@@ -4,6 +4,8 @@
 //! and VTEPs refer to the index and never to members, so that a change of the object touches
 //! nothing else.
 
+use super::buckets::{CHUNK, MAX as MAX_CHUNKS};
+
 /// Number of entries; index 0 is never used.
 pub const MAX: u32 = 65_536;
 
@@ -11,18 +13,21 @@ pub const MAX: u32 = 65_536;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Group {
-    /// Low 32 bits: index of the nexthop, or first chunk in `buckets`; then 16 bits: number of
-    /// buckets; then 8 bits: one of the `KIND_` constants.
+    /// Low 30 bits: index of the nexthop, or number of the first bucket; bits 32 to 47: number of
+    /// buckets; and the `IS_` bits.
     pub word: u64,
 }
 
 super::map_value!(Group, 8);
 
-const KIND_NOTHING: u8 = 0;
-const KIND_SINGLE: u8 = 1;
-const KIND_SPREAD: u8 = 2;
-const KIND_SPREAD_TIMED: u8 = 3;
-const KIND_BLACKHOLE: u8 = 4;
+// Where one instruction tests each: most packets meet a spread group, and the sign.
+const IS_SPREAD: u64 = 1 << 63;
+const IS_SINGLE: u64 = 1 << 62;
+const IS_BLACKHOLE: u64 = 1 << 61;
+/// A spread group whose buckets have times.
+const IS_TIMED: u32 = 1 << 30;
+/// The number of a bucket among all.
+const BUCKET: u32 = MAX_CHUNKS * CHUNK - 1;
 
 /// What a group does with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,47 +57,49 @@ impl Group {
     /// Packs a choice.
     #[must_use]
     pub const fn new(choice: Choice) -> Self {
-        let (low, count, kind) = match choice {
-            Choice::Nothing => (0, 0, KIND_NOTHING),
-            Choice::Single { nexthop } => (nexthop, 0, KIND_SINGLE),
-            Choice::Spread { chunk, count, timed: false } => (chunk, count, KIND_SPREAD),
-            Choice::Spread { chunk, count, timed: true } => (chunk, count, KIND_SPREAD_TIMED),
-            Choice::Blackhole => (0, 0, KIND_BLACKHOLE),
+        let word = match choice {
+            Choice::Nothing => 0,
+            Choice::Single { nexthop } => IS_SINGLE | nexthop as u64,
+            Choice::Spread { chunk, count, timed } => {
+                let timed = if timed { IS_TIMED } else { 0 };
+                let first = (chunk.wrapping_mul(CHUNK) & BUCKET) as u64;
+                IS_SPREAD | timed as u64 | (count as u64 & 0xffff) << 32 | first
+            }
+            Choice::Blackhole => IS_BLACKHOLE,
         };
-        Self { word: low as u64 | (count as u64 & 0xffff) << 32 | (kind as u64) << 48 }
+        Self { word }
     }
 
-    /// First entry in `buckets` and number of buckets, if that is what the group does.
+    /// Number of the first bucket, counted over all chunks, in its low 21 bits, and number of buckets, if
+    /// that is what the group does.
     #[inline(always)]
     #[must_use]
     pub const fn spread(self) -> Option<(u32, u32)> {
-        match (self.word >> 48) as u8 {
-            KIND_SPREAD | KIND_SPREAD_TIMED => {
-                Some((self.word as u32, (self.word >> 32) as u32 & 0xffff))
-            }
-            _ => None,
+        if self.word & IS_SPREAD == 0 {
+            return None;
         }
+        Some((self.word as u32, (self.word >> 32) as u32 & 0xffff))
     }
 
     /// Whether the time of each bucket's last use is kept.
     #[inline(always)]
     #[must_use]
     pub const fn is_timed(self) -> bool {
-        (self.word >> 48) as u8 == KIND_SPREAD_TIMED
+        self.word as u32 & IS_TIMED != 0
     }
 
     /// Unpacks the word.
     #[inline(always)]
     #[must_use]
     pub const fn choice(self) -> Choice {
-        let low = self.word as u32;
-        let count = (self.word >> 32) as u32 & 0xffff;
-        match (self.word >> 48) as u8 {
-            KIND_SINGLE => Choice::Single { nexthop: low },
-            KIND_SPREAD => Choice::Spread { chunk: low, count, timed: false },
-            KIND_SPREAD_TIMED => Choice::Spread { chunk: low, count, timed: true },
-            KIND_BLACKHOLE => Choice::Blackhole,
-            _ => Choice::Nothing,
+        if let Some((first, count)) = self.spread() {
+            Choice::Spread { chunk: (first & BUCKET) / CHUNK, count, timed: self.is_timed() }
+        } else if self.word & IS_SINGLE != 0 {
+            Choice::Single { nexthop: self.word as u32 }
+        } else if self.word & IS_BLACKHOLE != 0 {
+            Choice::Blackhole
+        } else {
+            Choice::Nothing
         }
     }
 }

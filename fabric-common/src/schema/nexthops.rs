@@ -26,3 +26,15 @@ pub struct Nexthop {
 }
 
 super::map_value!(Nexthop, 40);
+
+impl Nexthop {
+    /// Slot of the port to send on, if there is one and the neighbour has not failed.
+    #[inline(always)]
+    #[must_use]
+    pub const fn usable_port(&self) -> Option<u32> {
+        // One load and one comparison: with a flag, the word is too large, and without a port it has
+        // become so.
+        let word = self.port as u32 | (self.flags as u32) << 16;
+        if word.wrapping_sub(1) < 0xffff { Some(word) } else { None }
+    }
+}

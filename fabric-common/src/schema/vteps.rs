@@ -19,9 +19,8 @@ pub struct Vtep {
     pub remote_be: u32,
     /// Local address, 0 over IPv6.
     pub local_be: u32,
-    /// Sum of constant 16-bit words in memory order. Over IPv4 those of the outer header: version
-    /// and length with TOS 0, protocol UDP with TTL 0, both addresses. Over IPv6 those of the pseudo
-    /// header (RFC 8200 §8.1): both addresses and the next header UDP.
+    /// Sum of constant 16-bit words in memory order: over IPv4 both addresses of the outer header,
+    /// over IPv6 both and the next header UDP (the pseudo header of RFC 8200 §8.1).
     pub checksum_base: u32,
     /// Index of the underlay group; 0 marks a VTEP that is known but cannot be reached.
     pub group: u32,
@@ -37,10 +36,7 @@ impl Vtep {
     /// A VTEP over IPv4 with its constant sum.
     #[must_use]
     pub fn new(local_be: u32, remote_be: u32, group: u32) -> Self {
-        let version_and_length = u32::from(u16::from_ne_bytes([0x45, 0]));
-        let ttl_and_protocol = u32::from(u16::from_ne_bytes([0, 17]));
-        let checksum_base =
-            version_and_length + ttl_and_protocol + words16(local_be) + words16(remote_be);
+        let checksum_base = words16(local_be) + words16(remote_be);
         Self { remote_be, local_be, checksum_base, group, ..Self::default() }
     }
 

@@ -4,13 +4,16 @@
 
 use fabric_common::reason::Reason;
 
-use crate::journey::{CircuitRef, Journey};
+use crate::{
+    ending::stop,
+    journey::{CircuitRef, Journey},
+};
 
 #[inline(always)]
 pub fn access_fit(journey: &Journey, to: CircuitRef) -> Result<(), Reason> {
     let inner_length = journey.length - (journey.outer + journey.tag) as u32;
     if inner_length > to.circuit.max_frame {
-        return Err(Reason::AccessFitTooBig);
+        return stop(Reason::AccessFitTooBig);
     }
     Ok(())
 }

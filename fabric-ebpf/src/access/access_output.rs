@@ -5,6 +5,7 @@ use fabric_common::reason::Reason;
 
 use crate::{
     account,
+    ending::OrStop,
     journey::{CircuitRef, Journey},
     maps,
     packet::{Packet, network::ether_type},
@@ -21,7 +22,7 @@ pub fn access_output(
     let circuit = to.circuit;
     let length = retag(packet, journey, circuit.vlan)?;
     let port = u32::from(circuit.port);
-    port_output(journey, port, length).ok_or(Reason::AccessOutputNoPort)?;
+    port_output(journey, port, length).or_stop(Reason::AccessOutputNoPort)?;
     if reason as u8 == Reason::Decapsulated as u8 {
         let bytes = journey.length - journey.outer as u32;
         let domain = maps::DOMAIN_TRAFFIC.get(journey.cpu, journey.domain_index);
@@ -52,21 +53,21 @@ fn retag(packet: &mut Packet, journey: &Journey, vlan: u16) -> Result<u32, Reaso
         if new_tag == 0 {
             return Ok(length);
         }
-        packet.write(12, tag.to_be()).ok_or(Reason::PortInputTruncated)?;
+        packet.write(12, tag.to_be()).or_stop(Reason::PortInputTruncated)?;
         return Ok(length);
     }
     if journey.tag == new_tag as usize {
-        packet.move_start(delta).ok_or(Reason::AccessOutputNoHeadroom)?;
+        packet.move_start(delta).or_stop(Reason::AccessOutputNoHeadroom)?;
         return Ok(length);
     }
     // Both addresses, in two words: an array would be copied byte by byte.
-    let first: u64 = packet.read(journey.outer).ok_or(Reason::PortInputTruncated)?;
-    let last: u32 = packet.read(journey.outer + 8).ok_or(Reason::PortInputTruncated)?;
-    packet.move_start(delta).ok_or(Reason::AccessOutputNoHeadroom)?;
-    packet.write(0, first).ok_or(Reason::AccessOutputNoPort)?;
-    packet.write(8, last).ok_or(Reason::AccessOutputNoPort)?;
+    let first: u64 = packet.read(journey.outer).or_stop(Reason::PortInputTruncated)?;
+    let last: u32 = packet.read(journey.outer + 8).or_stop(Reason::PortInputTruncated)?;
+    packet.move_start(delta).or_stop(Reason::AccessOutputNoHeadroom)?;
+    packet.write(0, first).or_stop(Reason::AccessOutputNoPort)?;
+    packet.write(8, last).or_stop(Reason::AccessOutputNoPort)?;
     if new_tag != 0 {
-        packet.write(12, tag.to_be()).ok_or(Reason::AccessOutputNoPort)?;
+        packet.write(12, tag.to_be()).or_stop(Reason::AccessOutputNoPort)?;
     }
     Ok(length)
 }

@@ -14,6 +14,7 @@ use fabric_common::{
 };
 
 use crate::{
+    ending::{OrStop, stop},
     journey::{CircuitRef, Destination, Frame, Journey, VtepRef},
     maps,
     optional::OPTIONAL,
@@ -28,24 +29,24 @@ pub fn bridge_lookup(
 ) -> Result<Destination, Reason> {
     let key = key(journey.domain_index as u16, frame.destination);
     let found =
-        table::find(&maps::FDB, journey.fdb_mask, key).ok_or(Reason::BridgeLookupUnknown)?;
+        table::find(&maps::FDB, journey.fdb_mask, key).or_stop(Reason::BridgeLookupUnknown)?;
     let isolated = OPTIONAL && from.circuit.flags & FLAG_ISOLATED != 0;
     let (kind, index) = split_target(found.target);
     match kind {
         KIND_REMOTE => {
             if isolated && journey.domain.flags & FLAG_OVERLAY_ISOLATED != 0 {
-                return Err(Reason::BridgeLookupIsolated);
+                return stop(Reason::BridgeLookupIsolated);
             }
             let vtep = maps::VTEPS.get(index);
             Ok(Destination::Vtep(VtepRef { index, vtep }))
         }
         KIND_LOCAL => {
             if index == from.index {
-                return Err(Reason::BridgeLookupSamePort);
+                return stop(Reason::BridgeLookupSamePort);
             }
             let circuit = maps::CIRCUITS.get(index);
             if isolated && circuit.flags & FLAG_ISOLATED != 0 {
-                return Err(Reason::BridgeLookupIsolated);
+                return stop(Reason::BridgeLookupIsolated);
             }
             Ok(Destination::Local(CircuitRef { index, circuit }))
         }

@@ -1,16 +1,19 @@
 //! Arrives: a classified frame. Leaves: its addresses and EtherType.
 //!
-//! Drops frames whose source address no station can have, as the kernel's bridge does
-//! (`is_valid_ether_addr` in `net/bridge/br_input.c`). Passes what the kernel floods, answers,
-//! learns from or terminates: group destinations, ARP, neighbour discovery, control protocols.
+//! Passes what the kernel floods, answers, learns from or terminates: group destinations, ARP,
+//! neighbour discovery, control protocols. Drops frames whose source address no station can have, as
+//! the kernel's bridge does (`is_valid_ether_addr` in `net/bridge/br_input.c`); those of hosts once
+//! [`super::source_check`] has not found them, as the FDB has no such address.
 
 use fabric_common::reason::Reason;
 
 use crate::{
+    ending::{OrStop, stop},
     journey::{Frame, Journey},
     packet::{
         Packet,
         network::{ether_type, ip_protocol},
+        rarer,
     },
 };
 
@@ -40,7 +43,31 @@ pub fn frame_guard(packet: &Packet, journey: &Journey) -> Result<Frame, Reason> 
     guard(packet, journey.outer, journey.tag, &REASONS)
 }
 
-/// Checks the frame that starts at `at` and has a tag of `tag` bytes.
+/// Whether the source of a host's frame may be learnt, which the FDB does not have.
+#[inline(always)]
+pub fn unknown_source(frame: &Frame) -> Result<(), Reason> {
+    guard_source(frame, &REASONS)
+}
+
+/// Checks the source address.
+#[inline(always)]
+pub fn guard_source(frame: &Frame, reasons: &GuardReasons) -> Result<(), Reason> {
+    if is_group(frame.source) {
+        return stop(reasons.source_multicast);
+    }
+    if frame.source << 16 == 0 {
+        return stop(reasons.source_zero);
+    }
+    Ok(())
+}
+
+/// The first bit on the wire, the lowest of the first byte, marks a group address.
+#[inline(always)]
+fn is_group(address: u64) -> bool {
+    address & 1 != 0
+}
+
+/// Checks all but the source of the frame that starts at `at` and has a tag of `tag` bytes.
 #[inline(always)]
 pub fn guard(
     packet: &Packet,
@@ -48,32 +75,26 @@ pub fn guard(
     tag: usize,
     reasons: &GuardReasons,
 ) -> Result<Frame, Reason> {
-    const ADDRESS: u64 = 0xffff_ffff_ffff;
     let network = at + 14 + tag;
     if !packet.has(network) {
-        return Err(reasons.truncated);
+        return stop(reasons.truncated);
     }
-    let destination = packet.read::<u64>(at).ok_or(reasons.truncated)? & ADDRESS;
-    let source_and_type = packet.read::<u64>(at + 6).ok_or(reasons.truncated)?;
-    let source = source_and_type & ADDRESS;
-    let ether_type_be = packet.read(network - 2).ok_or(reasons.truncated)?;
-    // The first bit on the wire, the lowest of the first byte, marks a group address.
-    if source & 1 != 0 {
-        return Err(reasons.source_multicast);
+    let destination = packet.read::<u64>(at).or_stop(reasons.truncated)?;
+    let source = packet.read::<u64>(at + 6).or_stop(reasons.truncated)?;
+    let ether_type_be = packet.read(network - 2).or_stop(reasons.truncated)?;
+    if is_group(destination) {
+        return stop(reasons.multicast);
     }
-    if source == 0 {
-        return Err(reasons.source_zero);
+    if ether_type_be == ether_type::IPV4 {
+        return Ok(Frame { destination, source, ether_type_be, network });
     }
-    if destination & 1 != 0 {
-        return Err(reasons.multicast);
-    }
-    match ether_type_be {
-        ether_type::ARP => return Err(reasons.arp),
+    match rarer(ether_type_be) {
+        ether_type::ARP => return stop(reasons.arp),
         ether_type::LLDP | ether_type::SLOW_PROTOCOLS | ether_type::EAPOL => {
-            return Err(reasons.control_protocol);
+            return stop(reasons.control_protocol);
         }
         ether_type::IPV6 if is_neighbour_discovery(packet, network) => {
-            return Err(reasons.neighbour_discovery);
+            return stop(reasons.neighbour_discovery);
         }
         _ => {}
     }

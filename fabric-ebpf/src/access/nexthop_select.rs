@@ -5,6 +5,7 @@
 use fabric_common::{flow_hash, reason::Reason};
 
 use crate::{
+    ending::OrStop,
     journey::{Frame, Journey, NexthopRef, VtepRef},
     nexthop,
     packet::{Packet, network::Network},
@@ -24,7 +25,7 @@ pub fn nexthop_select(
     frame: &Frame,
 ) -> Result<Selection, Reason> {
     let network =
-        Network::parse(packet, frame, journey.settings).ok_or(Reason::PortInputTruncated)?;
+        Network::parse(packet, frame, journey.settings).or_stop(Reason::PortInputTruncated)?;
     let nexthop = nexthop::choose(journey, to.vtep.group, || flow_hash::bucket(network.hash))?;
     Ok(Selection { nexthop, network })
 }

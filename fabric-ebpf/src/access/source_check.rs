@@ -10,6 +10,8 @@ use fabric_common::{
 };
 
 use crate::{
+    access::frame_guard::unknown_source,
+    ending::stop,
     journey::{CircuitRef, Frame, Journey},
     maps, table,
 };
@@ -17,9 +19,14 @@ use crate::{
 #[inline(always)]
 pub fn source_check(journey: &Journey, circuit: CircuitRef, frame: &Frame) -> Result<(), Reason> {
     let key = key(journey.domain_index as u16, frame.source);
-    let found = table::find(&maps::FDB, journey.fdb_mask, key).ok_or(Reason::SourceCheckUnknown)?;
+    // Should the entry give way to another one of this circuit at this moment, then the frame was just
+    // ahead of that.
+    let Some(found) = table::glance(&maps::FDB, journey.fdb_mask, key) else {
+        unknown_source(frame)?;
+        return stop(Reason::SourceCheckUnknown);
+    };
     if found.target != target(KIND_LOCAL, circuit.index) {
-        return Err(Reason::SourceCheckMoved);
+        return stop(Reason::SourceCheckMoved);
     }
     let now = journey.now as u32;
     let times = maps::FDB_TIMES.masked(0, journey.fdb_mask).cast::<u32>();
@@ -28,7 +35,7 @@ pub fn source_check(journey: &Journey, circuit: CircuitRef, frame: &Frame) -> Re
         let shown = times.add(found.place as usize);
         if now.wrapping_sub(shown.read_volatile()) >= journey.domain.refresh_jiffies {
             shown.write_volatile(now);
-            return Err(Reason::SourceCheckRefresh);
+            return stop(Reason::SourceCheckRefresh);
         }
     }
     Ok(())

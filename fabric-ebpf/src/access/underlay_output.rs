@@ -3,6 +3,7 @@
 use fabric_common::reason::Reason;
 
 use crate::{
+    ending::OrStop,
     journey::{Journey, NexthopRef},
     port_output::port_output,
 };
@@ -14,6 +15,6 @@ pub fn underlay_output(
     length: u32,
     reason: Reason,
 ) -> Result<Reason, Reason> {
-    port_output(journey, nexthop.port.into(), length).ok_or(Reason::UnderlayOutputNoPort)?;
+    port_output(journey, nexthop.port.into(), length).or_stop(Reason::UnderlayOutputNoPort)?;
     Ok(reason)
 }

@@ -6,21 +6,26 @@
 use fabric_common::{reason::Reason, schema::domains};
 
 use crate::{
+    ending::{OrStop, stop},
     journey::{CircuitRef, Journey},
     maps,
-    packet::{Packet, network::ether_type},
+    packet::{Packet, network::ether_type, rarer},
 };
 
 /// The control information of the frame's only tag (PCP, DEI, VLAN ID) in host byte order.
 #[inline(always)]
 pub fn tag(packet: &Packet) -> Result<Option<u16>, Reason> {
-    match packet.read(12).ok_or(Reason::PortInputTruncated)? {
+    let ether_type_be = packet.read(12).or_stop(Reason::PortInputTruncated)?;
+    if ether_type_be == ether_type::IPV4 {
+        return Ok(None);
+    }
+    match rarer(ether_type_be) {
         ether_type::VLAN => {}
-        ether_type::SERVICE_VLAN => return Err(Reason::VlanClassifyStackedTag),
+        ether_type::SERVICE_VLAN => return stop(Reason::VlanClassifyStackedTag),
         _ => return Ok(None),
     }
-    let tci: u16 = packet.read(14).ok_or(Reason::PortInputTruncated)?;
-    match packet.read(16).ok_or(Reason::PortInputTruncated)? {
+    let tci: u16 = packet.read(14).or_stop(Reason::PortInputTruncated)?;
+    match packet.read(16).or_stop(Reason::PortInputTruncated)? {
         ether_type::VLAN | ether_type::SERVICE_VLAN => Err(Reason::VlanClassifyStackedTag),
         _ => Ok(Some(u16::from_be(tci))),
     }
@@ -45,7 +50,7 @@ pub fn tagged(journey: &mut Journey, tci: u16) -> Result<CircuitRef, Reason> {
 #[inline(always)]
 fn classify(journey: &mut Journey, index: u16) -> Result<CircuitRef, Reason> {
     if index == 0 {
-        return Err(Reason::VlanClassifyNotMember);
+        return stop(Reason::VlanClassifyNotMember);
     }
     let index = u32::from(index);
     let circuit = maps::CIRCUITS.get(index);

@@ -16,6 +16,7 @@ use fabric_common::{
             Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_LABEL_INHERIT, FLAG_TOS_INHERIT,
             FLAG_TTL_INHERIT, FLAG_ZERO_CHECKSUM_TX,
         },
+        ports,
         vteps::Vtep,
     },
 };
@@ -23,11 +24,12 @@ use fabric_common::{
 use super::nexthop_select::Selection;
 use crate::{
     account,
+    ending::{OrStop, stop},
     journey::{Frame, Journey, VtepRef},
     maps,
     optional::OPTIONAL,
     packet::{
-        Packet,
+        Packet, halves,
         network::{ether_type, ip_protocol},
         pair, pair_and_word, quad, sum, word_and_pair,
     },
@@ -62,9 +64,9 @@ pub fn ipv4(
     let nexthop = selection.nexthop;
     let inner_length = journey.length - journey.tag as u32;
     if inner_length > domain.max_frame || inner_length + OUTER_IP4 > nexthop.mtu {
-        return Err(Reason::VxlanOutputTooBig);
+        return stop(Reason::VxlanOutputTooBig);
     }
-    packet.move_start(journey.tag as i32 - OUTER4 as i32).ok_or(Reason::VxlanOutputNoHeadroom)?;
+    packet.move_start(journey.tag as i32 - OUTER4 as i32).or_stop(Reason::VxlanOutputNoHeadroom)?;
     let sent_before = count(journey, to, inner_length);
     // Past this point nothing may fail: the packet is not what the kernel would expect any more.
     let set = Set::of(packet, domain, selection.network.tos, frame.moved(OUTER4 - journey.tag));
@@ -72,7 +74,7 @@ pub fn ipv4(
         .and_then(|()| {
             write_addresses::<OUTER4, { OUTER4 + 8 }, { OUTER4 + 12 }>(packet, journey, frame)
         })
-        .ok_or(Reason::UnderlayOutputNoPort)?;
+        .or_stop(Reason::UnderlayOutputNoPort)?;
     Ok(inner_length + OUTER4 as u32)
 }
 
@@ -87,15 +89,15 @@ pub fn ipv6(
     let domain = journey.domain;
     let inner_length = journey.length - journey.tag as u32;
     if inner_length > domain.max_frame || inner_length + OUTER_IP6 > selection.nexthop.mtu {
-        return Err(Reason::VxlanOutputTooBig);
+        return stop(Reason::VxlanOutputTooBig);
     }
     let with_checksum = domain.flags & FLAG_ZERO_CHECKSUM_TX == 0;
     let udp_length = inner_length + UDP_AND_VXLAN;
     if with_checksum && udp_length > sum::MAX {
-        return Err(Reason::VxlanOutputTooBig);
+        return stop(Reason::VxlanOutputTooBig);
     }
     let label_be = label(packet, journey, selection, frame)?;
-    packet.move_start(journey.tag as i32 - OUTER6 as i32).ok_or(Reason::VxlanOutputNoHeadroom)?;
+    packet.move_start(journey.tag as i32 - OUTER6 as i32).or_stop(Reason::VxlanOutputNoHeadroom)?;
     count(journey, to, inner_length);
     // Past this point nothing may fail: the packet is not what the kernel would expect any more.
     let set = Set::of(packet, domain, selection.network.tos, frame.moved(OUTER6 - journey.tag));
@@ -107,7 +109,7 @@ pub fn ipv6(
             true => write_checksum(packet, to, udp_length),
             false => Some(()),
         })
-        .ok_or(Reason::UnderlayOutputNoPort)?;
+        .or_stop(Reason::UnderlayOutputNoPort)?;
     Ok(inner_length + OUTER6 as u32)
 }
 
@@ -138,11 +140,12 @@ impl Set {
     #[inline(always)]
     fn of(packet: &Packet, domain: &Domain, inner_tos: u8, at: (usize, u16)) -> Self {
         const ANY: u16 = FLAG_TOS_INHERIT | FLAG_TTL_INHERIT | FLAG_DF | FLAG_DF_INHERIT;
-        let [tos, ttl, a, b] = if !OPTIONAL || domain.flags & ANY == 0 {
-            [domain.tos, domain.ttl, 0, 0]
+        let set = if !OPTIONAL || domain.flags & ANY == 0 {
+            u32::from_ne_bytes([domain.ttl, domain.tos, 0, 0])
         } else {
-            inherit(packet.context(), domain, inner_tos, at.0 as u32, at.1).to_ne_bytes()
+            inherit(packet.context(), domain, inner_tos, at.0 as u32, at.1)
         };
+        let [ttl, tos, a, b] = set.to_ne_bytes();
         Self { tos: ecn::encapsulate(tos, inner_tos), ttl, df_be: u16::from_ne_bytes([a, b]) }
     }
 }
@@ -176,7 +179,7 @@ fn inherit(
         (false, false) => 0,
     }
     .to_ne_bytes();
-    u32::from_ne_bytes([tos, ttl, a, b])
+    u32::from_ne_bytes([ttl, tos, a, b])
 }
 
 #[inline(always)]
@@ -197,14 +200,10 @@ fn write_outer4(
     // distinct identifications (RFC 6864 §4.3); the flow's hash keeps CPUs apart.
     let identification = (sent_before as u16) ^ (network.hash >> 32) as u16;
     let total_length_be = ((inner_length + OUTER_IP4) as u16).to_be();
-    let header_checksum = !checksum::fold(
-        to.vtep.checksum_base
-            + u32::from(u16::from_ne_bytes([0, tos]))
-            + u32::from(total_length_be)
-            + u32::from(identification)
-            + u32::from(fragment_be)
-            + u32::from(u16::from_ne_bytes([ttl, 0])),
-    );
+    let first = halves(u16::from_ne_bytes([0x45, tos]), total_length_be);
+    let second = halves(identification, fragment_be);
+    let third = halves(u16::from_ne_bytes([ttl, ip_protocol::UDP]), 0);
+    let checksum = !checksum::fold_words([first, second, third, to.vtep.checksum_base]);
 
     let mut outer = packet.start_of::<OUTER4>()?;
     // Few wide stores.
@@ -215,11 +214,9 @@ fn write_outer4(
         outer.put::<8, _>(macs.add(8).cast::<u32>().read_unaligned());
     }
     outer.put::<12, _>(ether_type::IPV4);
-    let version_and_tos = u16::from_ne_bytes([0x45, tos]);
-    outer.put::<14, _>(quad(version_and_tos, total_length_be, identification, fragment_be));
-    let ttl_and_protocol = u16::from_ne_bytes([ttl, 17]);
-    outer.put::<22, _>(pair_and_word(ttl_and_protocol, header_checksum, to.vtep.local_be));
-    let source_port_be = flow_hash::source_port(network.hash).to_be();
+    outer.put::<14, _>(pair(first, second));
+    outer.put::<22, _>(pair(third | halves(0, checksum), to.vtep.local_be));
+    let source_port_be = flow_hash::source_port_be(network.hash);
     outer.put::<30, _>(word_and_pair(to.vtep.remote_be, source_port_be, domain.udp_port_be));
     let udp_length_be = ((inner_length + UDP_AND_VXLAN) as u16).to_be();
     outer.put::<38, _>(pair_and_word(udp_length_be, 0, VXLAN_FLAGS_BE));
@@ -238,7 +235,7 @@ fn label(
     if journey.domain.flags & FLAG_LABEL_INHERIT != 0 {
         return match frame.ether_type_be {
             ether_type::IPV6 => {
-                let first: u32 = packet.read(frame.network).ok_or(Reason::PortInputTruncated)?;
+                let first: u32 = packet.read(frame.network).or_stop(Reason::PortInputTruncated)?;
                 Ok(first & LABEL_BE)
             }
             _ => Ok(0),
@@ -280,7 +277,7 @@ fn write_outer6(
     outer.put::<30, _>(local[1]);
     outer.put::<38, _>(remote[0]);
     outer.put::<46, _>(remote[1]);
-    let source_port_be = flow_hash::source_port(selection.network.hash).to_be();
+    let source_port_be = flow_hash::source_port_be(selection.network.hash);
     outer.put::<54, _>(quad(source_port_be, domain.udp_port_be, length_be, 0));
     outer.put::<62, _>(pair(VXLAN_FLAGS_BE, (domain.vni << 8).to_be()));
     Some(())
@@ -311,7 +308,7 @@ fn write_addresses<const FIRST: usize, const SECOND: usize, const END: usize>(
         return Some(());
     }
     let mut start = packet.start_of::<END>()?;
-    start.put::<FIRST, _>(frame.destination | frame.source << 48);
+    start.put::<FIRST, _>(ports::mac(frame.destination) | frame.source << 48);
     start.put::<SECOND, _>((frame.source >> 16) as u32);
     Some(())
 }

@@ -14,6 +14,7 @@ use fabric_common::{
 };
 
 use crate::{
+    ending::{OrStop, stop},
     journey::{CircuitRef, Frame, Journey},
     maps, table,
 };
@@ -22,16 +23,16 @@ use crate::{
 pub fn bridge_deliver(journey: &Journey, frame: &Frame) -> Result<CircuitRef, Reason> {
     let key = key(journey.domain_index as u16, frame.destination);
     let found =
-        table::find(&maps::FDB, journey.fdb_mask, key).ok_or(Reason::BridgeDeliverUnknown)?;
+        table::find(&maps::FDB, journey.fdb_mask, key).or_stop(Reason::BridgeDeliverUnknown)?;
     let (kind, index) = split_target(found.target);
     match kind {
         KIND_LOCAL => {}
-        KIND_REMOTE => return Err(Reason::SplitHorizonOverlayToOverlay),
-        _ => return Err(Reason::BridgeDeliverOwnMac),
+        KIND_REMOTE => return stop(Reason::SplitHorizonOverlayToOverlay),
+        _ => return stop(Reason::BridgeDeliverOwnMac),
     }
     let circuit = maps::CIRCUITS.get(index);
     if circuit.flags & FLAG_ISOLATED != 0 && journey.domain.flags & FLAG_OVERLAY_ISOLATED != 0 {
-        return Err(Reason::BridgeDeliverIsolated);
+        return stop(Reason::BridgeDeliverIsolated);
     }
     Ok(CircuitRef { index, circuit })
 }

@@ -6,6 +6,7 @@
 use fabric_common::{checksum, ecn, reason::Reason};
 
 use crate::{
+    ending::OrStop,
     journey::Frame,
     packet::{Packet, network::ether_type},
 };
@@ -16,13 +17,13 @@ pub fn ecn_decap(packet: &Packet, outer_tos: u8, frame: &Frame) -> Result<Ecn, R
     // Both headers start with the version and, somewhere in the first two bytes, the ECN bits.
     let first: [u8; 2] = match frame.ether_type_be {
         ether_type::IPV4 | ether_type::IPV6 => {
-            packet.read(frame.network).ok_or(Reason::InnerGuardTruncated)?
+            packet.read(frame.network).or_stop(Reason::InnerGuardTruncated)?
         }
         _ => return Ok(unchanged),
     };
     let ipv6 = frame.ether_type_be == ether_type::IPV6;
     let old = if ipv6 { first[1] >> 4 } else { first[1] } & ecn::MASK;
-    let new = ecn::decapsulate(outer_tos, old).ok_or(Reason::EcnDecapNotEctCe)?;
+    let new = ecn::decapsulate(outer_tos, old).or_stop(Reason::EcnDecapNotEctCe)?;
     Ok(Ecn { network: frame.network, ipv6, old, new })
 }
 
@@ -41,7 +42,7 @@ impl Ecn {
         if self.old == self.new {
             return Ok(());
         }
-        self.rewrite(packet).ok_or(Reason::InnerGuardTruncated)
+        self.rewrite(packet).or_stop(Reason::InnerGuardTruncated)
     }
 
     #[inline(always)]

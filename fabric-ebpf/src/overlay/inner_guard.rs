@@ -6,7 +6,8 @@
 use fabric_common::{reason::Reason, schema::domains::FLAG_OVERLAY_LEARNING};
 
 use crate::{
-    access::frame_guard::{GuardReasons, guard},
+    access::frame_guard::{GuardReasons, guard, guard_source},
+    ending::stop,
     journey::{Frame, Journey},
     packet::{Packet, network::ether_type},
 };
@@ -24,11 +25,12 @@ const REASONS: GuardReasons = GuardReasons {
 #[inline(always)]
 pub fn inner_guard(packet: &Packet, journey: &Journey) -> Result<Frame, Reason> {
     if journey.domain.flags & FLAG_OVERLAY_LEARNING != 0 {
-        return Err(Reason::InnerGuardLearning);
+        return stop(Reason::InnerGuardLearning);
     }
     let frame = guard(packet, journey.outer, 0, &REASONS)?;
     if matches!(frame.ether_type_be, ether_type::VLAN | ether_type::SERVICE_VLAN) {
-        return Err(Reason::InnerGuardTagged);
+        return stop(Reason::InnerGuardTagged);
     }
+    guard_source(&frame, &REASONS)?;
     Ok(frame)
 }

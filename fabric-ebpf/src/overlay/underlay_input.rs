@@ -9,6 +9,7 @@ use fabric_common::{checksum, reason::Reason, schema::ports};
 
 use crate::{
     access::vxlan_output::{OUTER4, OUTER6},
+    ending::{OrStop, stop},
     journey::Journey,
     packet::{
         Packet,
@@ -42,9 +43,9 @@ pub struct Outer4 {
 pub fn ipv4(packet: &Packet, journey: &mut Journey) -> Result<Outer4, Reason> {
     // A VXLAN packet has at least its outer headers; whatever is shorter is something else.
     if !packet.has(OUTER4) {
-        return Err(Reason::UnderlayInputNotVxlan);
+        return stop(Reason::UnderlayInputNotVxlan);
     }
-    let outer = parse4(packet, journey).ok_or(Reason::UnderlayInputNotVxlan)??;
+    let outer = parse4(packet, journey).or_stop(Reason::UnderlayInputNotVxlan)??;
     journey.outer = OUTER4;
     Ok(outer)
 }
@@ -52,9 +53,9 @@ pub fn ipv4(packet: &Packet, journey: &mut Journey) -> Result<Outer4, Reason> {
 #[inline(always)]
 pub fn ipv6(packet: &Packet, journey: &mut Journey) -> Result<Outer6, Reason> {
     if !packet.has(OUTER6) {
-        return Err(Reason::UnderlayInputNotVxlan);
+        return stop(Reason::UnderlayInputNotVxlan);
     }
-    let outer = parse6(packet, journey).ok_or(Reason::UnderlayInputNotVxlan)??;
+    let outer = parse6(packet, journey).or_stop(Reason::UnderlayInputNotVxlan)??;
     journey.outer = OUTER6;
     Ok(outer)
 }
@@ -76,25 +77,25 @@ fn parse4(packet: &Packet, journey: &Journey) -> Option<Result<Outer4, Reason>> 
         return None;
     }
     if version_and_length != 0x45 {
-        return Some(Err(Reason::UnderlayInputIpOptions));
+        return Some(stop(Reason::UnderlayInputIpOptions));
     }
     if u16::from_be(packet.read(20)?) & 0x3fff != 0 {
-        return Some(Err(Reason::UnderlayInputFragment));
+        return Some(stop(Reason::UnderlayInputFragment));
     }
     let udp_port_be: u16 = packet.read(36)?;
     if !journey.settings.has_vxlan_port(udp_port_be) {
         return None;
     }
     if packet.read::<u64>(0)? & 0xffff_ffff_ffff != ports::mac(journey.entry.mac_and_view) {
-        return Some(Err(Reason::UnderlayInputOtherHost));
+        return Some(stop(Reason::UnderlayInputOtherHost));
     }
     if checksum::ipv4_words(&header_words(packet)?) != 0 {
-        return Some(Err(Reason::UnderlayInputBadChecksum));
+        return Some(stop(Reason::UnderlayInputBadChecksum));
     }
     let total_length = u32::from(u16::from_be(packet.read(16)?));
     let udp_length = u32::from(u16::from_be(packet.read(38)?));
     if total_length + 14 != journey.length || udp_length + 20 != total_length {
-        return Some(Err(Reason::UnderlayInputTruncated));
+        return Some(stop(Reason::UnderlayInputTruncated));
     }
     Some(Ok(Outer4 {
         source_be: packet.read(26)?,
@@ -116,12 +117,12 @@ fn parse6(packet: &Packet, journey: &Journey) -> Option<Result<Outer6, Reason>> 
         return None;
     }
     if packet.read::<u64>(0)? & 0xffff_ffff_ffff != ports::mac(journey.entry.mac_and_view) {
-        return Some(Err(Reason::UnderlayInputOtherHost));
+        return Some(stop(Reason::UnderlayInputOtherHost));
     }
     let payload_length = u32::from(u16::from_be(packet.read(18)?));
     let udp_length = u32::from(u16::from_be(packet.read(58)?));
     if payload_length + 54 != journey.length || udp_length != payload_length {
-        return Some(Err(Reason::UnderlayInputTruncated));
+        return Some(stop(Reason::UnderlayInputTruncated));
     }
     Some(Ok(Outer6 {
         source: [packet.read(22)?, packet.read(30)?],

@@ -17,6 +17,7 @@ use fabric_common::{
 use super::underlay_input::{Outer4, Outer6};
 use crate::{
     access::vxlan_output::{VXLAN_FLAGS_BE, pseudo_header},
+    ending::{OrStop, stop},
     journey::Journey,
     maps,
     packet::{Packet, sum},
@@ -28,7 +29,7 @@ pub fn ipv4(packet: &Packet, journey: &mut Journey, outer: &Outer4) -> Result<()
     const LOOKED_AT: u16 = domains::FLAG_IN_USE | domains::FLAG_IPV6;
     let (index, domain) = domain::<42>(packet, outer.udp_port_be)?;
     if domain.local_be != outer.destination_be || domain.flags & LOOKED_AT != domains::FLAG_IN_USE {
-        return Err(Reason::VxlanInputNotLocal);
+        return stop(Reason::VxlanInputNotLocal);
     }
     journey.peer = peer(peers::key(outer.destination_be, outer.source_be))?;
     journey.domain_index = index;
@@ -42,12 +43,12 @@ pub fn ipv6(packet: &Packet, journey: &mut Journey, outer: &Outer6) -> Result<()
     let (index, domain) = domain::<62>(packet, outer.udp_port_be)?;
     let domain6 = maps::DOMAINS6.get(index);
     if domain6.local != outer.destination || domain.flags & WANTED != WANTED {
-        return Err(Reason::VxlanInputNotLocal);
+        return stop(Reason::VxlanInputNotLocal);
     }
     journey.peer = peer(peers::key6(outer.destination, outer.source))?;
     let vtep = maps::VTEPS.get(journey.peer);
     if vtep.local6 != outer.destination || vtep.remote6 != outer.source {
-        return Err(Reason::VxlanInputUnknownVtep);
+        return stop(Reason::VxlanInputUnknownVtep);
     }
     let valid = match outer.checksum {
         0 => domain.flags & domains::FLAG_ZERO_CHECKSUM_RX != 0,
@@ -57,7 +58,7 @@ pub fn ipv6(packet: &Packet, journey: &mut Journey, outer: &Outer6) -> Result<()
         }
     };
     if !valid {
-        return Err(Reason::VxlanInputBadChecksum);
+        return stop(Reason::VxlanInputBadChecksum);
     }
     journey.domain_index = index;
     journey.domain = domain;
@@ -70,14 +71,14 @@ fn domain<const AT: usize>(
     packet: &Packet,
     udp_port_be: u16,
 ) -> Result<(u32, &'static Domain), Reason> {
-    let flags: u32 = packet.read(AT).ok_or(Reason::UnderlayInputTruncated)?;
-    let vni = u32::from_be(packet.read(AT + 4).ok_or(Reason::UnderlayInputTruncated)?);
+    let flags: u32 = packet.read(AT).or_stop(Reason::UnderlayInputTruncated)?;
+    let vni = u32::from_be(packet.read(AT + 4).or_stop(Reason::UnderlayInputTruncated)?);
     if flags != VXLAN_FLAGS_BE || vni & 0xff != 0 {
-        return Err(Reason::VxlanInputInvalidHeader);
+        return stop(Reason::VxlanInputInvalidHeader);
     }
     let key = vnis::key(udp_port_be, vni >> 8);
     let found =
-        table::find(&maps::VNIS, vnis::BUCKETS - 1, key).ok_or(Reason::VxlanInputUnknownVni)?;
+        table::find(&maps::VNIS, vnis::BUCKETS - 1, key).or_stop(Reason::VxlanInputUnknownVni)?;
     let (_, index) = split_target(found.target);
     Ok((index, maps::DOMAINS.get(index)))
 }
@@ -85,7 +86,7 @@ fn domain<const AT: usize>(
 /// The index of the VTEP at the other end of a tunnel.
 #[inline(always)]
 fn peer(key: u64) -> Result<u32, Reason> {
-    let found =
-        table::find(&maps::PEERS, peers::BUCKETS - 1, key).ok_or(Reason::VxlanInputUnknownVtep)?;
+    let found = table::find(&maps::PEERS, peers::BUCKETS - 1, key)
+        .or_stop(Reason::VxlanInputUnknownVtep)?;
     Ok(split_target(found.target).1)
 }

@@ -8,7 +8,7 @@ use fabric_common::{
 };
 
 use super::{
-    Packet,
+    Packet, at_byte,
     network::{ether_type, ip_protocol},
 };
 use crate::optional::OPTIONAL;
@@ -16,12 +16,13 @@ use crate::optional::OPTIONAL;
 /// Of an IPv4 header what the flow depends on, as it stands in the packet.
 #[derive(Clone, Copy)]
 pub struct Flow4 {
-    pub source: u32,
-    pub destination: u32,
+    /// Both addresses, as one load has them.
+    pub addresses: u64,
     pub protocol: u8,
-    /// Not a fragment, and without options: the ports stand behind 20 bytes. Fragments after the
-    /// first have no ports, so none of them may count.
-    pub whole: bool,
+    /// 0 if it is not a fragment and without options: the ports stand behind 20 bytes. Fragments after
+    /// the first have no ports, so none of them may count. No bool: a `Result` would hide itself in that,
+    /// and its error in the addresses, which then are copied byte by byte.
+    pub odd: u64,
 }
 
 /// Of an IPv6 header what the flow depends on, as it stands in the packet.
@@ -47,8 +48,8 @@ pub fn ipv4(packet: &Packet, settings: &Settings, at: usize, flow: &Flow4, scope
     if OPTIONAL && settings.hash_flags != 0 {
         return by_options(packet.context(), settings, at, ether_type::IPV4, scope);
     }
-    let ports = ports(packet, at + 20, flow.whole && has_ports(flow.protocol));
-    flow_hash::ipv4(settings.seed, flow.source, flow.destination, flow.protocol, ports)
+    let ports = ports(packet, at + 20, flow.odd == 0 && has_ports(flow.protocol));
+    flow_hash::ipv4_of(settings.seed, flow.addresses, flow.protocol, ports)
 }
 
 /// The hash of the flow of the IPv6 packet that starts at `at`.
@@ -107,9 +108,9 @@ fn one(packet: &Packet, settings: &Settings, at: usize, ether_type_be: u16) -> O
     match ether_type_be {
         ether_type::IPV4 => {
             let flow = Flow4::read(packet, at)?;
-            let ports = ports(packet, at + 20, flow.whole && has_ports(flow.protocol));
-            let Flow4 { source, destination, protocol, .. } = flow;
-            Some(flow_hash::ipv4_by(options, seed, source, destination, protocol, ports))
+            let ports = ports(packet, at + 20, flow.odd == 0 && has_ports(flow.protocol));
+            let (source, destination) = (flow.source(), flow.destination());
+            Some(flow_hash::ipv4_by(options, seed, source, destination, flow.protocol, ports))
         }
         ether_type::IPV6 => {
             let Flow6 { source, destination, next_header } = Flow6::read(packet, at)?;
@@ -138,7 +139,7 @@ fn inner(
 ) -> Option<(usize, u16)> {
     let (udp, is_udp) = if ether_type_be == ether_type::IPV4 {
         let flow = Flow4::read(packet, at)?;
-        (at + 20, flow.whole && flow.protocol == ip_protocol::UDP)
+        (at + 20, flow.odd == 0 && flow.protocol == ip_protocol::UDP)
     } else {
         (at + 40, Flow6::read(packet, at)?.next_header == ip_protocol::UDP)
     };
@@ -150,26 +151,47 @@ fn inner(
 }
 
 impl Flow4 {
+    #[inline(always)]
+    pub fn source(&self) -> u32 {
+        if cfg!(target_endian = "little") {
+            self.addresses as u32
+        } else {
+            (self.addresses >> 32) as u32
+        }
+    }
+
+    #[inline(always)]
+    pub fn destination(&self) -> u32 {
+        if cfg!(target_endian = "little") {
+            (self.addresses >> 32) as u32
+        } else {
+            self.addresses as u32
+        }
+    }
+
     /// Reads the header at `at`.
     #[inline(always)]
     pub fn read(packet: &Packet, at: usize) -> Option<Self> {
         if !packet.has(at + 20) {
             return None;
         }
-        let [version_and_length, _]: [u8; 2] = packet.read(at)?;
         Some(Self {
-            source: packet.read(at + 12)?,
-            destination: packet.read(at + 16)?,
+            addresses: packet.read(at + 12)?,
             protocol: packet.read(at + 9)?,
-            whole: is_whole(version_and_length, packet.read(at + 6)?),
+            odd: odd(packet.read(at)?),
         })
     }
 }
 
-/// See [`Flow4::whole`].
+/// The fragment offset and the flag that more fragments follow, where both stand in an IPv4 header.
+pub const FRAGMENT_BE: u16 = 0x3fff_u16.to_be();
+
+/// See [`Flow4::odd`]; `first` are the first eight bytes of the header, as in memory.
 #[inline(always)]
-pub fn is_whole(version_and_length: u8, fragment_be: u16) -> bool {
-    fragment_be & 0x3fff_u16.to_be() == 0 && version_and_length == 0x45
+fn odd(first: u64) -> u64 {
+    const VERSION_AND_LENGTH: u64 = at_byte(0, 0xff, 1);
+    const FRAGMENT: u64 = at_byte(6, FRAGMENT_BE as u64, 2);
+    first & (VERSION_AND_LENGTH | FRAGMENT) ^ at_byte(0, 0x45, 1)
 }
 
 impl Flow6 {

@@ -1,6 +1,6 @@
 //! What tunnels need to know of the host's network header.
 
-use fabric_common::schema::settings::Settings;
+use fabric_common::schema::{ports::mac, settings::Settings};
 
 use super::{
     Packet,
@@ -45,7 +45,7 @@ impl Network {
             ether_type::IPV6 => ipv6(packet, frame.network, settings),
             other => Some(Self {
                 tos: 0,
-                hash: flow::ethernet(settings, frame.source, frame.destination, other),
+                hash: flow::ethernet(settings, mac(frame.source), mac(frame.destination), other),
             }),
         }
     }

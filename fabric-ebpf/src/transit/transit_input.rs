@@ -12,13 +12,15 @@ use fabric_common::{
 
 use super::transit_route::is_local4;
 use crate::{
+    ending::{OrStop, stop},
     journey::Journey,
     maps,
     overlay::underlay_input::header_words,
     packet::{
         Packet,
-        flow::{self, Flow4, Flow6, Scope, is_whole},
+        flow::{self, FRAGMENT_BE, Flow4, Flow6, Scope},
         network::ether_type,
+        pair,
     },
 };
 
@@ -84,13 +86,13 @@ pub fn transit_input(
     if flags & (ports::FLAG_ROUTE4 | ports::FLAG_ROUTE6) == 0 || view == 0 {
         return Err(otherwise);
     }
-    let (family, flag) = match packet.read(NETWORK - 2).ok_or(otherwise)? {
+    let (family, flag) = match packet.read(NETWORK - 2).or_stop(otherwise)? {
         ether_type::IPV4 => (Family::Ipv4, ports::FLAG_ROUTE4),
         ether_type::IPV6 => (Family::Ipv6, ports::FLAG_ROUTE6),
         _ => return Err(otherwise),
     };
     if flags & flag == 0 {
-        return Err(Reason::TransitInputNotForwarding);
+        return stop(Reason::TransitInputNotForwarding);
     }
     Ok(family)
 }
@@ -105,12 +107,12 @@ fn is_for_port(packet: &Packet, journey: &Journey) -> bool {
 #[inline(always)]
 pub fn ipv4(packet: &Packet, journey: &Journey) -> Result<Ipv4, Reason> {
     if !packet.has(NETWORK + HEADER_4) {
-        return Err(Reason::TransitInputBadHeader);
+        return stop(Reason::TransitInputBadHeader);
     }
     if !is_for_port(packet, journey) {
-        return Err(Reason::UnderlayInputOtherHost);
+        return stop(Reason::UnderlayInputOtherHost);
     }
-    let words = header_words(packet).ok_or(Reason::TransitInputBadHeader)?;
+    let words = header_words(packet).or_stop(Reason::TransitInputBadHeader)?;
     let [version_and_length, _, high, low] = words[0].to_ne_bytes();
     if version_and_length != 0x45 {
         let options = version_and_length >> 4 == 4 && version_and_length & 0xf > 5;
@@ -122,20 +124,21 @@ pub fn ipv4(packet: &Packet, journey: &Journey) -> Result<Ipv4, Reason> {
     }
     let length = u32::from(u16::from_be_bytes([high, low]));
     if length < HEADER_4 as u32 || length + NETWORK as u32 > journey.length {
-        return Err(Reason::TransitInputBadHeader);
+        return stop(Reason::TransitInputBadHeader);
     }
     if checksum::ipv4_words(&words) != 0 {
-        return Err(Reason::TransitInputBadChecksum);
+        return stop(Reason::TransitInputBadChecksum);
     }
     let [ttl, protocol, _, _] = words[2].to_ne_bytes();
     if ttl <= 1 {
-        return Err(Reason::TransitInputTtl);
+        return stop(Reason::TransitInputTtl);
     }
     let [_, _, a, b] = words[1].to_ne_bytes();
-    let whole = is_whole(version_and_length, u16::from_ne_bytes([a, b]));
-    let flow = Flow4 { source: words[3], destination: words[4], protocol, whole };
-    if is_martian4(flow.source) || is_martian4(flow.destination) || is_own(journey, flow.source) {
-        return Err(Reason::TransitInputMartian);
+    let odd = u64::from(u16::from_ne_bytes([a, b]) & FRAGMENT_BE);
+    let [source, destination] = [words[3], words[4]];
+    let flow = Flow4 { addresses: pair(source, destination), protocol, odd };
+    if is_martian4(source) || is_martian4(destination) || is_own(journey, source) {
+        return stop(Reason::TransitInputMartian);
     }
     Ok(Ipv4 { flow, ttl_and_checksum: words[2], length })
 }
@@ -160,12 +163,12 @@ fn is_own(journey: &Journey, source: u32) -> bool {
 #[inline(always)]
 pub fn ipv6(packet: &Packet, journey: &Journey) -> Result<Ipv6, Reason> {
     if !packet.has(NETWORK + HEADER_6) {
-        return Err(Reason::TransitInputBadHeader);
+        return stop(Reason::TransitInputBadHeader);
     }
     if !is_for_port(packet, journey) {
-        return Err(Reason::UnderlayInputOtherHost);
+        return stop(Reason::UnderlayInputOtherHost);
     }
-    read6(packet, journey.length).ok_or(Reason::TransitInputBadHeader)?
+    read6(packet, journey.length).or_stop(Reason::TransitInputBadHeader)?
 }
 
 /// `None` never: the caller has looked at the length.
@@ -175,19 +178,19 @@ fn read6(packet: &Packet, frame_length: u32) -> Option<Result<Ipv6, Reason>> {
     let [high, low, next_header, hop_limit] = packet.read::<u32>(NETWORK + 4)?.to_ne_bytes();
     let length = HEADER_6 as u32 + u32::from(u16::from_be_bytes([high, low]));
     if version >> 4 != 6 || length + NETWORK as u32 > frame_length {
-        return Some(Err(Reason::TransitInputBadHeader));
+        return Some(stop(Reason::TransitInputBadHeader));
     }
     // Jumbograms (RFC 2675), whose payload length is 0, are among them.
     if next_header == HOP_BY_HOP {
-        return Some(Err(Reason::TransitInputOptions));
+        return Some(stop(Reason::TransitInputOptions));
     }
     if hop_limit <= 1 {
-        return Some(Err(Reason::TransitInputTtl));
+        return Some(stop(Reason::TransitInputTtl));
     }
     let source = [packet.read(NETWORK + 8)?, packet.read(NETWORK + 16)?];
     let destination = [packet.read(NETWORK + 24)?, packet.read(NETWORK + 32)?];
     if is_martian6(source[0]) || is_martian6(destination[0]) {
-        return Some(Err(Reason::TransitInputMartian));
+        return Some(stop(Reason::TransitInputMartian));
     }
     Some(Ok(Ipv6 { flow: Flow6 { source, destination, next_header }, hop_limit, length }))
 }

@@ -9,6 +9,7 @@ use fabric_common::{checksum, reason::Reason};
 
 use super::transit_input::{Ipv4, Ipv6, NETWORK};
 use crate::{
+    ending::{OrStop, stop},
     journey::{Journey, NexthopRef},
     packet::{Packet, Start},
 };
@@ -50,17 +51,17 @@ fn open<const HEADERS: usize>(
     nexthop: NexthopRef,
 ) -> Result<Start<HEADERS>, Reason> {
     if u32::from(nexthop.port) == journey.port {
-        return Err(Reason::TransitOutputSamePort);
+        return stop(Reason::TransitOutputSamePort);
     }
     if length > nexthop.mtu {
-        return Err(Reason::TransitOutputTooBig);
+        return stop(Reason::TransitOutputTooBig);
     }
     let padding = journey.length - NETWORK as u32 - length;
     if padding != 0 {
-        packet.cut_end(padding).ok_or(Reason::TransitInputBadHeader)?;
+        packet.cut_end(padding).or_stop(Reason::TransitInputBadHeader)?;
     }
     // The headers were read before, so they are still there.
-    packet.start_of().ok_or(Reason::UnderlayOutputNoPort)
+    packet.start_of().or_stop(Reason::UnderlayOutputNoPort)
 }
 
 /// Both addresses in two stores; the EtherType stays.

@@ -145,12 +145,6 @@ fn from_host(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Reas
     let circuit = world.maps.circuits.get(index.into());
     let domain = world.maps.domains.get(circuit.domain.into());
 
-    if frame.source[0] & 1 != 0 {
-        return Err(Reason::FrameGuardSourceMulticast);
-    }
-    if frame.source == [0; 6] {
-        return Err(Reason::FrameGuardSourceZero);
-    }
     if frame.destination[0] & 1 != 0 {
         return Err(Reason::FrameGuardMulticast);
     }
@@ -167,6 +161,8 @@ fn from_host(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Reas
 
     // A source that the world has settled was shown to the kernel a moment ago.
     match lookup(world, circuit.domain, frame.source) {
+        None if frame.source[0] & 1 != 0 => return Err(Reason::FrameGuardSourceMulticast),
+        None if frame.source == [0; 6] => return Err(Reason::FrameGuardSourceZero),
         None => return Err(Reason::SourceCheckUnknown),
         Some(place) if place != (KIND_LOCAL, index.into()) => return Err(Reason::SourceCheckMoved),
         Some(_) => {}
@@ -335,12 +331,6 @@ fn from_tunnel(
     if inner.len() < 14 {
         return Err(Reason::InnerGuardTruncated);
     }
-    if inner[6] & 1 != 0 {
-        return Err(Reason::InnerGuardSourceMulticast);
-    }
-    if inner[6..12] == [0; 6] {
-        return Err(Reason::InnerGuardSourceZero);
-    }
     if inner[0] & 1 != 0 {
         return Err(Reason::InnerGuardMulticast);
     }
@@ -354,6 +344,12 @@ fn from_tunnel(
     }
     if Parsed::new(&inner).is_some_and(|frame| frame.is_neighbour_discovery()) {
         return Err(Reason::InnerGuardNeighbourDiscovery);
+    }
+    if inner[6] & 1 != 0 {
+        return Err(Reason::InnerGuardSourceMulticast);
+    }
+    if inner[6..12] == [0; 6] {
+        return Err(Reason::InnerGuardSourceZero);
     }
 
     let marked = decapsulate_ecn(&mut inner, outer_tos)?;

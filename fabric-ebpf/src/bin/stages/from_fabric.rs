@@ -141,12 +141,12 @@ fn route4<const UP_TO: u8>(
     let header = transit_input::ipv4(packet, journey)?;
     let made = |first: u64| {
         let flow = &header.flow;
-        let addresses = u64::from(flow.source) | u64::from(flow.destination) << 32;
-        let rest = u64::from(flow.protocol) | u64::from(flow.whole) << 8;
+        let addresses = flow.addresses;
+        let rest = u64::from(flow.protocol) | flow.odd << 8;
         [first, addresses, header.ttl_and_checksum.into(), header.length.into(), rest]
     };
     after::<UP_TO>(stage::TRANSIT_INPUT, journey, || made(0))?;
-    let to = transit_route::ipv4(journey, header.flow.destination)?;
+    let to = transit_route::ipv4(journey, header.flow.destination())?;
     after::<UP_TO>(stage::TRANSIT_ROUTE, journey, || made(way(to)))?;
     let nexthop = nexthop::follow(journey, to, || header.hash(packet, journey))?;
     after::<UP_TO>(stage::NEXTHOP, journey, || made(address(nexthop)))?;

@@ -13,6 +13,8 @@ mod access;
 mod account;
 #[path = "../../block.rs"]
 mod block;
+#[path = "../../ending.rs"]
+mod ending;
 #[path = "../../../../benches/src/flow.rs"]
 #[expect(dead_code, reason = "captures are for benchmarks with a sink")]
 mod flow;
@@ -132,7 +134,7 @@ fn run(
         // Nothing is left of what ends otherwise than it should, so the benchmark notices.
         Err(Stop::Reason(reason)) => account::verdict(context, &state, reason),
         Ok(reason) => {
-            let action = account::verdict(context, &state, reason);
+            let action = account::redirected(context, &state, reason);
             leave(&state, [reason as u64, u64::from(action), 0, 0, 0]);
             action
         }

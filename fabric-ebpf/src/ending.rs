@@ -1,0 +1,31 @@
+//! Where a packet's journey ends before its last stage.
+
+use core::arch::asm;
+
+use fabric_common::reason::Reason;
+
+/// Ends the journey.
+///
+/// In a block of its own, for which the empty instruction stands: the compiler would otherwise load the
+/// number of every reason that a packet might end for before it knows.
+#[inline(always)]
+pub fn stop<T>(reason: Reason) -> Result<T, Reason> {
+    // SAFETY: no instruction at all.
+    unsafe { asm!("", options(nomem, nostack)) };
+    Err(reason)
+}
+
+/// Ends the journey where something is missing.
+pub trait OrStop<T> {
+    fn or_stop(self, reason: Reason) -> Result<T, Reason>;
+}
+
+impl<T> OrStop<T> for Option<T> {
+    #[inline(always)]
+    fn or_stop(self, reason: Reason) -> Result<T, Reason> {
+        match self {
+            Some(value) => Ok(value),
+            None => stop(reason),
+        }
+    }
+}
