@@ -35,7 +35,7 @@ pub struct Arguments {
     /// Fewer entries, rounds and frames: to see that everything works, not to compare.
     #[arg(long)]
     pub quick: bool,
-    /// Rounds in which every contender takes one turn [default: 160, or 4 with --quick].
+    /// Rounds in which every contender takes one turn [default: 120, or 4 with --quick].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: Option<u32>,
     /// An object of another build of fabric-ebpf with the same maps, as one more contender.
@@ -76,7 +76,7 @@ impl Effort {
         } else {
             // Some 10 to 80 ms for each turn: a round that is over in a fifth of a second meets one state
             // of a machine whose host has other tenants.
-            Self { rounds: 160, frames: 125_000, kernel_frames: 31_250, compared: 64 }
+            Self { rounds: 120, frames: 125_000, kernel_frames: 31_250, compared: 64 }
         };
         Self { rounds: arguments.rounds.unwrap_or(usual.rounds), ..usual }
     }

@@ -1,6 +1,6 @@
 //! Maps that are read without a lookup.
 
-use core::{arch::asm, cell::UnsafeCell};
+use core::cell::UnsafeCell;
 
 /// The entries of a map of one element, at an address that is part of the program.
 ///
@@ -74,18 +74,7 @@ impl<T, const N: usize> PerCpuBlock<T, N> {
     #[inline(always)]
     pub fn get(&'static self, cpu: Cpu, index: u32) -> *mut T {
         const { assert!(N.is_power_of_two()) };
-        let mut index = index as usize;
-        // Spelt out: the compiler leaves it away where it can see that nothing is cut off, which Linux 6.1
-        // cannot.
-        // SAFETY: one register and a constant.
-        unsafe {
-            asm!(
-                "{0} &= {1}",
-                inout(reg) index,
-                const N - 1,
-                options(pure, nomem, nostack),
-            );
-        }
+        let index = index as usize & (N - 1);
         // SAFETY: as in `Block::masked`.
         unsafe { self.0.get().cast::<T>().add(cpu.0 * N + index) }
     }

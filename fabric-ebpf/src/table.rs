@@ -50,6 +50,10 @@ fn search<B: Bucket, const N: usize>(
         if read_key(buckets, bucket, slot) == key {
             return entry(buckets, bucket, slot, key, twice);
         }
+        let next = if slot + 1 == B::SLOTS { 0 } else { slot + 1 };
+        if read_key(buckets, bucket, next) == key {
+            return entry(buckets, bucket, next, key, twice);
+        }
         let place = elsewhere(buckets, mask, key);
         if place == NOWHERE {
             return None;

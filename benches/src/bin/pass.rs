@@ -36,7 +36,7 @@ struct Arguments {
     /// Fewer cases, rounds and frames: to see that everything works, not to compare.
     #[arg(long)]
     quick: bool,
-    /// Rounds in which every port takes one turn [default: 60, or 4 with --quick].
+    /// Rounds in which every port takes one turn [default: 120, or 8 with --quick].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: Option<u32>,
 }
@@ -141,8 +141,8 @@ fn measure(
     mut environment: Environment,
 ) -> Result<Entry> {
     println!("{name}: building a leaf");
-    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 4 } else { 60 });
-    let frames = if arguments.quick { 50_000 } else { 250_000 };
+    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 8 } else { 120 });
+    let frames = if arguments.quick { 31_250 } else { 125_000 };
     let plan = Direction::Encapsulate.plan(DESTINATIONS, 64);
     let leaf = Leaf::build_for(&plan)?;
     environment.bridge_nf = environment::bridge_nf();

@@ -50,6 +50,6 @@ pub fn bridge_lookup(
             }
             Ok(Destination::Local(CircuitRef { index, circuit }))
         }
-        _ => Err(Reason::BridgeLookupOwnMac),
+        _ => stop(Reason::BridgeLookupOwnMac),
     }
 }
