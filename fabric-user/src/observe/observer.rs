@@ -1,9 +1,9 @@
 //! The sockets: one that listens, one that asks.
 
-use std::{io, net::IpAddr};
+use std::{collections::VecDeque, io, net::IpAddr};
 
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
-use tokio::io::unix::AsyncFd;
+use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
     Event, Scope, Snapshot, decode,
@@ -66,6 +66,10 @@ pub struct Observer {
     asker: AsyncFd<Socket>,
     sequence: u32,
     buffer: Vec<u8>,
+    /// What was read and not handed on yet.
+    ahead: VecDeque<Event>,
+    /// The kernel has dropped messages that nobody was told about yet.
+    lost: bool,
 }
 
 /// Multicast groups of `linux/rtnetlink.h` (`RTNLGRP_*`): link, neighbour, IPv4 route, IPv4 rule,
@@ -77,6 +81,8 @@ const QUEUE: usize = 64 << 20;
 const BUFFER: usize = 64 << 10;
 /// Events in a batch, after which the caller gets its turn.
 const BATCH: usize = 4_096;
+/// Events that are read before the caller asks for them, at most: some tens of megabytes.
+const AHEAD: usize = 64 * BATCH;
 /// How often an interrupted dump is repeated.
 const ATTEMPTS: u32 = 16;
 
@@ -116,49 +122,65 @@ impl Observer {
             asker: watch(asker).map_err(socket("watch"))?,
             sequence: 0,
             buffer: vec![0; BUFFER],
+            ahead: VecDeque::new(),
+            lost: false,
         })
     }
 
-    /// Waits for changes and takes all that are there, up to some thousands. Cancel-safe: nothing
-    /// is lost when the future is dropped.
+    /// Waits for changes and takes some thousands of those that are there. Cancel-safe: nothing is lost
+    /// when the future is dropped.
     ///
     /// # Errors
     /// If the socket fails. Lost messages are no error but [`Batch::Lost`].
     pub async fn next(&mut self) -> Result<Batch, ObserveError> {
-        let socket = |what| move |error| ObserveError::Socket { what, error };
-        let mut events = Vec::new();
-        let mut lost = false;
-        let mut guard = self.listener.readable().await.map_err(socket("wait for"))?;
-        while events.len() < BATCH {
+        let socket = |error| ObserveError::Socket { what: "wait for", error };
+        if self.ahead.is_empty() && !self.lost {
+            self.listener.readable().await.map_err(socket)?.retain_ready();
+        } else {
+            // The runtime's other tasks would not get their turn before everything is handed on.
+            tokio::task::yield_now().await;
+        }
+        self.read_ahead()?;
+        if std::mem::take(&mut self.lost) {
+            self.ahead.clear();
+            return Ok(Batch::Lost);
+        }
+        let count = self.ahead.len().min(BATCH);
+        Ok(Batch::Events(self.ahead.drain(..count).collect()))
+    }
+
+    /// Takes more off the kernel's queue than the caller gets at once: there a change takes eight times
+    /// the memory that it takes here, and a queue that is full drops the next one. If the kernel dropped
+    /// any, the queue is empty afterwards.
+    fn read_ahead(&mut self) -> Result<(), ObserveError> {
+        let most = (AHEAD - self.ahead.len().min(AHEAD)).min(4 * BATCH);
+        let mut read = 0;
+        while self.lost || read < most {
             let buffer = &mut self.buffer;
-            let received =
-                guard.try_io(|socket| socket.get_ref().recv(&mut &mut buffer[..], libc::MSG_TRUNC));
+            let received = self.listener.try_io(Interest::READABLE, |socket| {
+                socket.recv(&mut &mut buffer[..], libc::MSG_TRUNC)
+            });
             match received {
-                Err(_would_block) => break,
-                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // From here to an empty queue the kernel drops everything without another word
                 // (`NETLINK_S_CONGESTED` of af_netlink.c), so a dump must not begin before.
-                Ok(Err(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => lost = true,
-                Ok(Err(error)) => return Err(socket("read")(error)),
-                Ok(Ok(_)) if lost => {}
-                Ok(Ok(length)) => match self.buffer.get(..length) {
-                    None => lost = true,
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => self.lost = true,
+                Err(error) => return Err(ObserveError::Socket { what: "read", error }),
+                Ok(_) if self.lost => {}
+                Ok(length) => match self.buffer.get(..length) {
+                    None => self.lost = true,
                     Some(datagram) => {
+                        read += 1;
                         for message in Messages(datagram) {
-                            lost |= message.kind == NLMSG_OVERRUN;
-                            events.extend(message.decode());
+                            self.lost |= message.kind == NLMSG_OVERRUN;
+                            self.ahead.extend(message.decode());
                         }
                     }
                 },
             }
-            if lost {
-                events.clear();
-            }
         }
-        if lost {
-            return Ok(Batch::Lost);
-        }
-        Ok(Batch::Events(events))
+        Ok(())
     }
 
     /// Reads everything. Changes that are still queued are told by [`next`](Self::next) afterwards,
@@ -271,6 +293,8 @@ impl Observer {
                     _ => take(&message),
                 }
             }
+            // The answer may be long, and changes go on meanwhile.
+            self.read_ahead()?;
         }
     }
 }

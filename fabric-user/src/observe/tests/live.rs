@@ -196,6 +196,42 @@ fn more_changes_than_the_queue_holds_are_reported_as_lost_and_a_dump_repairs_it(
 }
 
 #[test]
+fn a_long_stream_of_changes_comes_in_pieces_in_order_and_other_tasks_get_their_turn() {
+    const CHANGES: usize = 10_240;
+    in_namespace(|| async {
+        sh(
+            "ip link add br10 up type bridge; ip link add p1 type veth peer p2; ip link set p1 up; \
+            ip link set p2 up; ip link set p1 master br10",
+        );
+        let mut observer = Observer::open().unwrap();
+        sh("for i in $(seq 0 159); do for j in $(seq 0 63); do \
+            printf 'fdb add 02:aa:00:%02x:%02x:01 dev p1 master dynamic\\n' $i $j; done; done \
+            | bridge -batch -");
+        // What queues up while the answer to a dump is read is told afterwards all the same.
+        observer.dump().await.unwrap();
+        let other = tokio::spawn(async {});
+        let (mut seen, mut largest, mut other_ran_at) = (Vec::new(), 0, None);
+        while seen.len() < CHANGES {
+            let batch = tokio::time::timeout(PATIENCE, observer.next()).await.unwrap().unwrap();
+            let Batch::Events(events) = batch else { panic!("nothing is lost in this test") };
+            if other.is_finished() && other_ran_at.is_none() {
+                other_ran_at = Some(seen.len());
+            }
+            largest = largest.max(events.len());
+            seen.extend(events.iter().filter_map(|event| match event {
+                Event::BridgeMac(entry) if entry.mac.0[1] == 0xaa => Some(entry.mac),
+                _ => None,
+            }));
+        }
+        assert_eq!(seen.len(), CHANGES);
+        assert!(seen.is_sorted(), "in the order in which they were made");
+        assert!(largest <= 4_096, "{largest} events at once");
+        let ran_at = other_ran_at.expect("it ran between two pieces");
+        assert!(ran_at <= 4_096, "the other task waited for {ran_at} changes");
+    });
+}
+
+#[test]
 fn a_triggered_resolution_makes_the_kernel_ask() {
     in_namespace(|| async {
         sh("ip link add p1 type veth peer p2; ip link set p1 up; ip link set p2 up; \
