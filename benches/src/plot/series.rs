@@ -154,7 +154,9 @@ fn others(entry: &Value, but: &str) -> String {
     let all = ["destinations", "sources"].map(|name| settings[name].as_u64().unwrap_or(0));
     let all_flows = settings["flows"].as_u64() == Some(all[0] * all[1] * 32_768);
     let mut text = format!("quick {}", settings["quick"]);
-    for name in ["frame_bytes", "destinations", "vteps"].into_iter().filter(|name| *name != but) {
+    for name in
+        ["underlay", "frame_bytes", "destinations", "vteps"].into_iter().filter(|name| *name != but)
+    {
         text += &format!(", {name} {}", settings[name]);
     }
     if but != "flows" {

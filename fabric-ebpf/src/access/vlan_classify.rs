@@ -15,7 +15,7 @@ use crate::{
 /// The control information of the frame's only tag (PCP, DEI, VLAN ID) in host byte order.
 #[inline(always)]
 pub fn tag(packet: &Packet) -> Result<Option<u16>, Reason> {
-    let ether_type_be = packet.read(12).or_stop(Reason::PortInputTruncated)?;
+    let ether_type_be: u16 = packet.read(12).or_stop(Reason::PortInputTruncated)?;
     if ether_type_be == ether_type::IPV4 {
         return Ok(None);
     }
