@@ -19,8 +19,8 @@ use crate::{
 #[inline(always)]
 pub fn source_check(journey: &Journey, circuit: CircuitRef, frame: &Frame) -> Result<(), Reason> {
     let key = key(journey.domain_index as u16, frame.source);
-    // Should the entry give way to another one of this circuit at this moment, then the frame was just
-    // ahead of that.
+    // An entry that gives way to another one of this circuit at this moment does no harm: the frame was
+    // just ahead of that.
     let Some(found) = table::glance(&maps::FDB, journey.fdb_mask, key) else {
         unknown_source(frame)?;
         return stop(Reason::SourceCheckUnknown);
