@@ -7,8 +7,10 @@ use crate::block::Block;
 /// An entry that was found.
 #[derive(Clone, Copy)]
 pub struct Found {
-    /// Number of its place in the table, [`PLACES`] of them to a bucket.
-    pub place: u32,
+    /// The bucket that it stands in.
+    pub bucket: u32,
+    /// Its slot there. Not one number with the bucket: Linux 6.1 knows nothing of a disjunction.
+    pub slot: u32,
     /// What its key leads to.
     pub target: u32,
 }
@@ -78,7 +80,7 @@ unsafe fn entry<B: Bucket>(
         let target = read_target(buckets, bucket, slot);
         (target, !twice || read_key(buckets, bucket, slot) == key)
     };
-    is_same.then_some(Found { place: bucket * PLACES + slot, target })
+    is_same.then_some(Found { bucket, slot, target })
 }
 
 /// The place of no key.

@@ -29,10 +29,10 @@ pub fn source_check(journey: &Journey, circuit: CircuitRef, frame: &Frame) -> Re
         return stop(Reason::SourceCheckMoved);
     }
     let now = journey.now as u32;
-    let times = maps::FDB_TIMES.masked(0, journey.fdb_mask).cast::<u32>();
-    // SAFETY: there are as many times as places. Two CPUs may both store one: two frames pass.
+    let times = maps::FDB_TIMES.masked(found.bucket, journey.fdb_mask);
+    // SAFETY: there are as many times as slots. Two CPUs may both store one: two frames pass.
     unsafe {
-        let shown = times.add(found.place as usize);
+        let shown = times.cast::<u32>().add(found.slot as usize);
         if now.wrapping_sub(shown.read_volatile()) >= journey.domain.refresh_jiffies {
             shown.write_volatile(now);
             return stop(Reason::SourceCheckRefresh);
