@@ -28,7 +28,8 @@ struct Arguments {
     quick: bool,
 }
 
-/// Sizes in KiB: of the FDB with 1k, 64k and 1M MACs, and what lies between.
+/// Sizes in KiB, about as the FDB has them with some hundred MACs to two million; with 64k it takes 1,024,
+/// with a million 16,384.
 const SIZES: [usize; 8] = [16, 256, 1_024, 2_048, 4_096, 8_192, 16_384, 32_768];
 /// Bytes of a cache line.
 const LINE: usize = 64;

@@ -7,7 +7,6 @@ use fabric_common::{
     schema::{
         buckets::CHUNK,
         groups::{Choice, Group},
-        nexthops::FLAG_DOWN,
     },
 };
 
@@ -54,9 +53,7 @@ impl Maps {
     /// Whether a nexthop and its port can be used at this moment.
     #[must_use]
     pub fn lives(&self, nexthop: u32) -> bool {
-        let nexthop = self.nexthops.get(nexthop);
-        nexthop.port != 0
-            && nexthop.flags & FLAG_DOWN == 0
-            && self.ports.get(nexthop.port.into()).down == 0
+        let port = self.nexthops.get(nexthop).usable_port();
+        port.is_some_and(|port| self.ports.get(port).down == 0)
     }
 }
