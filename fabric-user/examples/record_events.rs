@@ -13,7 +13,7 @@ use std::{fs::File, io::BufWriter, path::PathBuf, process::Command, time::Durati
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use fabric_user::observe::{
-    Batch, Observer,
+    Asker, Batch, Observer, Scope,
     recording::{Line, Recorder},
 };
 
@@ -37,13 +37,14 @@ async fn main() -> Result<()> {
         .with_context(|| format!("cannot write {}", arguments.recording.display()))?;
     let mut recorder = Recorder::new(BufWriter::new(output));
     let mut observer = Observer::open()?;
-    recorder.write(&Line::Snapshot(observer.dump().await?))?;
+    let mut asker = Asker::open()?;
+    recorder.write(&Line::Snapshot(asker.dump(Scope::All)?))?;
 
     for line in scenario.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if line == "#dump" {
-            recorder.write(&Line::Snapshot(observer.dump().await?))?;
+            recorder.write(&Line::Snapshot(asker.dump(Scope::All)?))?;
         } else if line == "#dump routing" {
-            recorder.write(&Line::Snapshot(observer.dump_routing().await?))?;
+            recorder.write(&Line::Snapshot(asker.dump(Scope::Routing)?))?;
         } else if let Some(command) = line.strip_prefix("#lose ") {
             run(command)?;
             while follow(&mut observer).await?.is_some() {}

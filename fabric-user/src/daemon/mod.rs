@@ -1,33 +1,33 @@
 //! `fabricd`: observe, model, reconcile, and say so.
 
 mod control;
+mod following;
 mod liveness;
 mod lock;
 mod round;
 pub mod state;
+mod survey;
 
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, bail};
 use tokio::{
     signal::unix::{SignalKind, signal},
-    time::{Instant, MissedTickBehavior, interval, sleep_until},
+    time::{MissedTickBehavior, interval},
 };
 
 use crate::{
     kernel::pins::Instance,
-    observe::{Batch, Observer},
+    observe::{Asker, Observer},
     settings::Settings,
 };
 use control::{Control, Pending};
 pub use control::{Request, Response, ask};
+use following::Following;
 pub use liveness::Liveness;
 use lock::Lock;
 use round::Round;
 
-/// After a link event the kernel removes nexthops and routes without a message; this much later
-/// they are read anew.
-const ROUTING_SETTLES: Duration = Duration::from_millis(50);
 /// How often buckets of resilient groups are looked at that wait for being idle.
 const REBALANCE: Duration = Duration::from_millis(250);
 
@@ -47,20 +47,17 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let _lock = Lock::take(&settings)?;
     let mut control = Control::listen(&settings)?;
     let mut ends = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
-    let mut observer = Observer::open()?;
+    let mut following = Following::begin(Observer::open()?)?;
+    let mut asker = Asker::open()?;
     let mut round = Round::new(instance, settings)?;
-    round.replace(observer.dump().await?)?;
-    round.beat()?;
-    tracing::info!("{}", round.summary());
-    notify(&[sd_notify::NotifyState::Ready]);
 
     let mut beat = ticks(round.settings.heartbeat_timeout() / 4);
     let mut audit = ticks(Duration::from_secs(round.settings.audit_interval_s));
     audit.reset();
     let mut rebalance = ticks(REBALANCE);
-    let mut routing: Option<Instant> = None;
     let [terminate, interrupt] = &mut ends;
     loop {
+        let is_started = following.is_started();
         // In this order: a stream of changes that never pauses must not hold up all else.
         tokio::select! {
             biased;
@@ -70,38 +67,27 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
                 round.beat()?;
                 notify(&[sd_notify::NotifyState::Watchdog]);
                 for hop in round.next_to_resolve() {
-                    if let Err(error) = observer.trigger_resolution(hop.ifindex, hop.gateway).await {
+                    if let Err(error) = asker.trigger_resolution(hop.ifindex, hop.gateway) {
                         tracing::debug!(%error, "cannot resolve {}", hop.gateway);
                     }
                 }
             }
-            Some(pending) = control.next() => {
+            Some(pending) = control.next(), if is_started => {
                 let Pending { request, reply } = pending;
                 let response = round.control(request);
                 // Whoever asked may have left without waiting for the answer.
                 let _left = reply.send(response);
             }
-            () = sleep_until(routing.unwrap_or_else(Instant::now)), if routing.is_some() => {
-                routing = None;
-                round.replace(observer.dump_routing().await?)?;
-            }
-            _ = audit.tick() => {
-                let snapshot = observer.dump().await?;
-                round.audit(snapshot)?;
-            }
+            _ = audit.tick() => following.audit()?,
             _ = rebalance.tick(), if round.is_unbalanced() => round.rebalance()?,
-            batch = observer.next() => match batch? {
-                Batch::Events(events) => {
-                    if round.events(events)? {
-                        routing.get_or_insert(Instant::now() + ROUTING_SETTLES);
-                    }
+            news = following.news() => {
+                following.tell(news?, &mut round)?;
+                if !is_started {
+                    round.beat()?;
+                    tracing::info!("{}", round.summary());
+                    notify(&[sd_notify::NotifyState::Ready]);
                 }
-                Batch::Lost => {
-                    tracing::warn!("the kernel dropped messages, reading everything anew");
-                    round.lost();
-                    round.replace(observer.dump().await?)?;
-                }
-            },
+            }
         }
     }
     notify(&[sd_notify::NotifyState::Stopping]);

@@ -6,14 +6,19 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use super::{Liveness, Request, Response, liveness::Watcher, state::State};
+use super::{
+    Liveness, Request, Response,
+    liveness::Watcher,
+    state::State,
+    survey::{Found, Purpose, Survey},
+};
 use crate::{
     kernel::pins::Instance,
     model::{
         Dirty, LeftMacs, Network, NexthopKey, Pattern, Policy, Structure, compile_route,
         compile_routes, compile_structure, stale_hosts,
     },
-    observe::{Event, Scope, Snapshot},
+    observe::Event,
     reconcile::{Macs, Outcome, Reconciler, Routes},
     settings::Settings,
 };
@@ -82,7 +87,8 @@ impl Round {
         if self.watcher.as_ref().is_some_and(|watcher| !watcher.is_alive()) {
             anyhow::bail!("the thread that watches links has ended; see the log above");
         }
-        if let Some(reconciler) = &mut self.reconciler {
+        // Until it is known what was missed, the kernel knows better.
+        if let Some(reconciler) = self.reconciler.as_mut().filter(|_| self.state.synced) {
             reconciler.beat()?;
         }
         if self.counts() != (self.state.writes, self.state.liveness) {
@@ -144,20 +150,35 @@ impl Round {
         Ok(routing_stale)
     }
 
-    /// Takes a dump for the truth. After one of all there is, everything is compared; after one of
+    /// Takes a survey for the truth. After one of all there is, everything is compared; after one of
     /// routing alone what has changed with it.
-    pub(super) fn replace(&mut self, snapshot: Snapshot) -> anyhow::Result<()> {
-        let scope = snapshot.scope;
-        let dirty = self.network.replace(snapshot);
-        self.round(Some(&dirty).filter(|_| scope == Scope::Routing))?;
-        self.state.synced = true;
+    pub(super) fn take(&mut self, survey: Survey) -> anyhow::Result<()> {
+        let Survey { purpose, found, since } = survey;
+        match found {
+            Found::Routing(mut snapshot) => {
+                snapshot.events.extend(since);
+                let dirty = self.network.replace(snapshot);
+                self.round(Some(&dirty))?;
+            }
+            Found::All(mut network) => {
+                for event in since {
+                    network.apply(event);
+                }
+                self.network = *network;
+                self.compare(purpose)?;
+            }
+        }
         self.write_state();
         Ok(())
     }
 
-    /// Compares everything with a dump and counts what had to be corrected.
-    pub(super) fn audit(&mut self, snapshot: Snapshot) -> anyhow::Result<()> {
-        self.network.replace(snapshot);
+    /// Compares everything, and counts what an audit had to correct.
+    fn compare(&mut self, purpose: Purpose) -> anyhow::Result<()> {
+        if purpose != Purpose::Audit {
+            self.full_round()?;
+            self.state.synced = true;
+            return Ok(());
+        }
         // What could not be attached may be free by now.
         self.policy.unusable.clear();
         let corrections = self.full_round()?.changes as u64;
@@ -166,7 +187,6 @@ impl Round {
         if corrections > 0 {
             tracing::warn!(corrections, "the audit corrected entries");
         }
-        self.write_state();
         Ok(())
     }
 

@@ -14,7 +14,7 @@
 //! 4. If [`Dirty::all_routes`], or a new structure is not [`Structure::routes_like`] the last one:
 //!    [`compile_routes`], which costs a lookup or two per known route. Otherwise [`compile_route`]
 //!    for each of [`Dirty::places`].
-//! 5. If [`Dirty::routing_stale`]: `observer.dump_routing()` a moment later, and with its snapshot
+//! 5. If [`Dirty::routing_stale`]: `asker.dump(Scope::Routing)` a moment later, and with its snapshot
 //!    the same as with a batch: only what differs is dirty.
 //!
 //! What cannot be expressed is left out, so that the kernel forwards it, and named in

@@ -40,6 +40,16 @@ impl Network {
         Self::default()
     }
 
+    /// What a dump of everything says.
+    #[must_use]
+    pub fn of(events: Vec<Event>) -> Self {
+        let mut network = Self::new();
+        for event in events {
+            network.apply(event);
+        }
+        network
+    }
+
     /// Takes in one change and says what it affects.
     pub fn apply(&mut self, event: Event) -> Dirty {
         let mut dirty = Dirty::default();
@@ -92,10 +102,7 @@ impl Network {
     /// Replaces everything that a dump covers, so that nothing stale stays.
     pub fn replace(&mut self, snapshot: Snapshot) -> Dirty {
         if snapshot.scope == Scope::All {
-            *self = Self::default();
-            for event in snapshot.events {
-                self.apply(event);
-            }
+            *self = Self::of(snapshot.events);
             return Dirty::everything();
         }
         // Most of it is what it was, so that the difference is worth looking for.

@@ -1,8 +1,8 @@
 //! What the kernel says about the network: rtnetlink of one network namespace, turned into plain
 //! values.
 //!
-//! [`Observer`] subscribes first and dumps afterwards, so that nothing falls between the two: a
-//! [`Snapshot`] replaces all that was known, the [`Batch`]es that follow change it. The values
+//! An [`Observer`] subscribes first and an [`Asker`] dumps afterwards, so that nothing falls between the
+//! two: a [`Snapshot`] replaces all that was known, the [`Batch`]es since before the dump change it. The values
 //! ([`Event`] and its parts) hold no kernel or library types and can be written to a file as JSON
 //! lines, which is what the model's tests are made of ([`recording`]).
 //!
@@ -10,8 +10,11 @@
 //! attributes never cost us an object; they are one file per object.
 
 mod address;
+mod asker;
 pub(crate) mod attributes;
 mod bridge_port;
+mod datagram;
+mod error;
 mod event;
 mod fdb;
 mod link;
@@ -28,7 +31,9 @@ mod rule;
 pub(crate) mod tests;
 
 pub use crate::mac::{Mac, MacError};
+pub use asker::Asker;
 pub use bridge_port::{BridgePort, PortOptions, PortState, PortVlan};
+pub use error::ObserveError;
 pub use event::{Event, Scope, Snapshot};
 pub use fdb::{BridgeMac, TunnelMac, TunnelTarget};
 pub use link::{Bridge, Df, Link, LinkKind, Vlan, Vxlan};
@@ -36,6 +41,6 @@ pub use message::{DecodeError, decode};
 pub use neighbour::Neighbour;
 pub use netconf::Netconf;
 pub use nexthop::{GroupMember, Nexthop, NexthopKind, Resilient};
-pub use observer::{Batch, ObserveError, Observer};
+pub use observer::{Batch, Observer};
 pub use route::{Hop, Prefix, Route, RouteKey, RouteKind};
 pub use rule::{Rule, RuleAction};

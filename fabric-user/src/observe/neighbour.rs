@@ -27,7 +27,7 @@ pub struct Neighbour {
 }
 
 impl Neighbour {
-    /// The kernel has not heard of it for a while; [`super::Observer::trigger_resolution`] makes
+    /// The kernel has not heard of it for a while; [`super::Asker::trigger_resolution`] makes
     /// it ask.
     #[must_use]
     pub fn is_stale(&self) -> bool {

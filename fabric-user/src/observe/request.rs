@@ -4,6 +4,7 @@
 use std::{io, net::IpAddr};
 
 use super::{
+    Scope,
     address::{BRIDGE, INET, INET6},
     message::{
         RTM_GETLINK, RTM_GETNEIGH, RTM_GETNETCONF, RTM_GETNEXTHOP, RTM_GETROUTE, RTM_GETRULE,
@@ -38,7 +39,7 @@ pub(super) enum Dump {
 
 impl Dump {
     /// Everything, in the order in which the objects refer to each other.
-    pub(super) const ALL: &[Self] = &[
+    const ALL: &[Self] = &[
         Self::Links,
         Self::BridgePorts,
         Self::NetconfV4,
@@ -52,9 +53,16 @@ impl Dump {
         Self::NeighboursV6,
         Self::Fdb,
     ];
-    /// See [`super::Scope::Routing`].
-    pub(super) const ROUTING: &[Self] =
+    const ROUTING: &[Self] =
         &[Self::Nexthops, Self::RoutesV4, Self::RoutesV6, Self::NeighboursV4, Self::NeighboursV6];
+
+    /// What a scope covers.
+    pub(super) const fn of(scope: Scope) -> &'static [Self] {
+        match scope {
+            Scope::All => Self::ALL,
+            Scope::Routing => Self::ROUTING,
+        }
+    }
 
     /// Whether the kernel was built without these objects, or without IPv6.
     pub(super) fn is_missing(self, error: &io::Error) -> bool {

@@ -8,7 +8,7 @@ use std::{
 
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
-use crate::observe::{Batch, Event, Observer, Route, RouteKind, Scope};
+use crate::observe::{Asker, Batch, Event, Observer, Route, RouteKind, Scope, Snapshot};
 
 /// How long the kernel may take to tell.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,6 +32,11 @@ fn in_namespace<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'stati
 fn sh(script: &str) {
     let status = Command::new("sh").args(["-ec", script]).status().unwrap();
     assert!(status.success(), "{script}: {status}");
+}
+
+/// What the kernel has at this moment.
+fn dump(scope: Scope) -> Snapshot {
+    Asker::open().unwrap().dump(scope).unwrap()
 }
 
 /// Waits for an event.
@@ -60,7 +65,7 @@ fn a_dump_has_what_was_there_and_events_bring_what_follows() {
             bridge fdb add 02:aa:00:00:00:01 dev p1 master dynamic",
         );
         let mut observer = Observer::open().unwrap();
-        let snapshot = observer.dump().await.unwrap();
+        let snapshot = dump(Scope::All);
         assert_eq!(snapshot.scope, Scope::All);
         let has = |wanted: &dyn Fn(&Event) -> bool| snapshot.events.iter().any(wanted);
         assert!(has(&|e| matches!(e, Event::Link(link) if link.name == "br10")));
@@ -84,7 +89,7 @@ fn a_dump_has_what_was_there_and_events_bring_what_follows() {
             |e| matches!(e, Event::Link(link) if link.name == "p2" && !link.carrier),
         )
         .await;
-        let routing = observer.dump_routing().await.unwrap();
+        let routing = dump(Scope::Routing);
         assert_eq!(routing.scope, Scope::Routing);
         assert!(!routing.events.iter().any(|e| matches!(e, Event::Nexthop(_))));
         assert!(!routing.events.iter().any(|e| matches!(e, Event::Link(_))));
@@ -106,7 +111,7 @@ fn rules_forwarding_and_routes_of_every_table_are_dumped_and_followed() {
             ip -6 route add 2001:db8:9::/48 via 2001:db8:1::2; \
             ip -6 route append 2001:db8:9::/48 via 2001:db8:1::3");
         let mut observer = Observer::open().unwrap();
-        let snapshot = observer.dump().await.unwrap();
+        let snapshot = dump(Scope::All);
         let p1 = snapshot.events.iter().find_map(|event| match event {
             Event::Link(link) if link.name == "p1" => Some(link.ifindex),
             _ => None,
@@ -184,7 +189,7 @@ fn more_changes_than_the_queue_holds_are_reported_as_lost_and_a_dump_repairs_it(
         while observer.next().await.unwrap() != Batch::Lost {
             assert!(Instant::now() < deadline, "2,048 changes do not fit into the queue");
         }
-        let snapshot = observer.dump().await.unwrap();
+        let snapshot = dump(Scope::All);
         let macs = snapshot
             .events
             .iter()
@@ -207,8 +212,6 @@ fn a_long_stream_of_changes_comes_in_pieces_in_order_and_other_tasks_get_their_t
         sh("for i in $(seq 0 159); do for j in $(seq 0 63); do \
             printf 'fdb add 02:aa:00:%02x:%02x:01 dev p1 master dynamic\\n' $i $j; done; done \
             | bridge -batch -");
-        // What queues up while the answer to a dump is read is told afterwards all the same.
-        observer.dump().await.unwrap();
         let other = tokio::spawn(async {});
         let (mut seen, mut largest, mut other_ran_at) = (Vec::new(), 0, None);
         while seen.len() < CHANGES {
@@ -237,7 +240,7 @@ fn a_triggered_resolution_makes_the_kernel_ask() {
         sh("ip link add p1 type veth peer p2; ip link set p1 up; ip link set p2 up; \
             ip addr add 192.0.2.1/24 dev p1");
         let mut observer = Observer::open().unwrap();
-        let snapshot = observer.dump().await.unwrap();
+        let snapshot = dump(Scope::All);
         let ifindex = snapshot
             .events
             .iter()
@@ -247,14 +250,15 @@ fn a_triggered_resolution_makes_the_kernel_ask() {
             })
             .unwrap();
         let address = "192.0.2.9".parse().unwrap();
-        observer.trigger_resolution(ifindex, address).await.unwrap();
+        let mut asker = Asker::open().unwrap();
+        asker.trigger_resolution(ifindex, address).unwrap();
         // Nobody answers: the entry appears and then fails, without a MAC.
         wait_for(
             &mut observer,
             |event| matches!(event, Event::Neighbour(n) if n.address == address && n.mac.is_none()),
         )
         .await;
-        let error = observer.trigger_resolution(9_999, address).await.unwrap_err().to_string();
+        let error = asker.trigger_resolution(9_999, address).unwrap_err().to_string();
         assert!(error.contains("refused to resolve 192.0.2.9 on interface 9999"), "{error}");
     });
 }

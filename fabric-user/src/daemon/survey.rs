@@ -1,0 +1,141 @@
+//! Reads everything anew while changes go on being applied.
+//!
+//! A dump of many MAC addresses or routes takes seconds. A thread reads it and makes a model of it, and
+//! whatever changes meanwhile is both applied to the model in use and kept: with it the new model takes
+//! the old one's place.
+
+use std::{io, thread};
+
+use anyhow::Context as _;
+use tokio::sync::oneshot;
+
+use crate::{
+    model::Network,
+    observe::{Asker, Event, ObserveError, Scope, Snapshot},
+};
+
+/// What a survey is for. Of two that wait the greater one is made: it covers the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Purpose {
+    /// A link went down, and with it nexthops and routes, of which the kernel says nothing.
+    Routing,
+    /// To find out whether the maps hold what they should.
+    Audit,
+    /// Nothing is known, or messages were lost.
+    Sync,
+}
+
+/// What a thread has read.
+pub(super) enum Found {
+    /// Everything.
+    All(Box<Network>),
+    /// See [`Scope::Routing`].
+    Routing(Snapshot),
+}
+
+/// What a survey has brought.
+pub(super) struct Survey {
+    pub(super) purpose: Purpose,
+    pub(super) found: Found,
+    /// What has changed since before it began.
+    pub(super) since: Vec<Event>,
+}
+
+/// Makes surveys, one at a time.
+pub(super) struct Surveyor {
+    /// Is there as long as no thread has it.
+    asker: Option<Asker>,
+    under_way: Option<UnderWay>,
+    waiting: Option<Purpose>,
+}
+
+struct UnderWay {
+    purpose: Purpose,
+    answer: oneshot::Receiver<(Asker, Result<Found, ObserveError>)>,
+    since: Vec<Event>,
+    /// Changes have happened that are not among those.
+    is_void: bool,
+}
+
+/// Changes during a survey that are kept at most; more are as many as are lost. A hundred megabytes.
+const MOST: usize = 1 << 20;
+
+impl Surveyor {
+    /// One that has nothing to do. Whatever happens from now on must already be listened to.
+    pub(super) fn new() -> Result<Self, ObserveError> {
+        Ok(Self { asker: Some(Asker::open()?), under_way: None, waiting: None })
+    }
+
+    /// Begins a survey, or remembers to do so when the present one has ended.
+    pub(super) fn begin(&mut self, purpose: Purpose) -> io::Result<()> {
+        let Some(mut asker) = self.asker.take() else {
+            self.waiting = self.waiting.max(Some(purpose));
+            return Ok(());
+        };
+        let (send, answer) = oneshot::channel();
+        // Nobody waits for the thread: the daemon may end while it reads.
+        thread::Builder::new().name("survey".into()).spawn(move || {
+            let found = read(&mut asker, purpose);
+            drop(send.send((asker, found)));
+        })?;
+        self.under_way = Some(UnderWay { purpose, answer, since: Vec::new(), is_void: false });
+        Ok(())
+    }
+
+    /// Keeps what has changed, if a survey is under way.
+    pub(super) fn note(&mut self, events: &[Event]) {
+        if let Some(survey) = &mut self.under_way {
+            survey.is_void |= survey.since.len() + events.len() > MOST;
+            if survey.is_void {
+                survey.since = Vec::new();
+            } else {
+                survey.since.extend_from_slice(events);
+            }
+        }
+    }
+
+    /// Changes were lost: whatever is under way is worth nothing.
+    pub(super) fn lost(&mut self) -> io::Result<()> {
+        if let Some(survey) = &mut self.under_way {
+            survey.is_void = true;
+        }
+        self.begin(Purpose::Sync)
+    }
+
+    /// Waits for the end of a survey; for ever while there is none. Cancel-safe.
+    pub(super) async fn ended(&mut self) -> anyhow::Result<Survey> {
+        loop {
+            let Some(survey) = &mut self.under_way else {
+                return std::future::pending().await;
+            };
+            let answer = (&mut survey.answer).await;
+            let UnderWay { purpose, since, is_void, .. } =
+                self.under_way.take().context("a survey ended that never began")?;
+            let (asker, found) =
+                answer.context("the thread that reads the kernel's tables ended")?;
+            self.asker = Some(asker);
+            // The next audit comes by itself.
+            let again = (is_void && purpose != Purpose::Audit).then_some(purpose);
+            if let Some(next) = self.waiting.take().max(again) {
+                self.begin(next)?;
+            }
+            match found {
+                _ if is_void => tracing::debug!(?purpose, "too many changes during a survey"),
+                Err(error @ ObserveError::Restless { .. }) if purpose == Purpose::Audit => {
+                    tracing::warn!(%error, "no audit this time");
+                }
+                found => return Ok(Survey { purpose, found: found?, since }),
+            }
+        }
+    }
+}
+
+fn read(asker: &mut Asker, purpose: Purpose) -> Result<Found, ObserveError> {
+    match purpose {
+        Purpose::Routing => asker.dump(Scope::Routing).map(Found::Routing),
+        Purpose::Audit | Purpose::Sync => {
+            let network = Network::of(asker.dump(Scope::All)?.events);
+            Ok(Found::All(Box::new(network)))
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The socket that asks.
+
+use std::{io, net::IpAddr};
+
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+
+use super::{
+    Event, ObserveError, Scope, Snapshot,
+    datagram::{Message, Messages, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP},
+    request::{self, Dump},
+};
+
+/// Asks about the network namespace in which it was opened, also after the thread has left it.
+///
+/// The kernel works on an answer inside the system calls that ask for it and read it, so they block:
+/// for microseconds where one object is meant, for seconds where a bridge has hundreds of thousands of
+/// MAC addresses.
+pub struct Asker {
+    socket: Socket,
+    sequence: u32,
+    buffer: Vec<u8>,
+}
+
+/// The kernel never sends more than 32 KiB at once.
+const BUFFER: usize = 64 << 10;
+/// How often an interrupted dump is repeated.
+const ATTEMPTS: u32 = 16;
+
+const NLM_F_DUMP_INTR: u16 = 0x10;
+
+impl Asker {
+    /// Opens the socket. Open an [`Observer`](super::Observer) before, or changes may go unnoticed
+    /// between a dump and the first event.
+    ///
+    /// # Errors
+    /// If there is no socket.
+    pub fn open() -> Result<Self, ObserveError> {
+        let mut socket = Socket::new(NETLINK_ROUTE).map_err(ObserveError::socket("open"))?;
+        socket.bind(&SocketAddr::new(0, 0)).map_err(ObserveError::socket("bind"))?;
+        Ok(Self { socket, sequence: 0, buffer: vec![0; BUFFER] })
+    }
+
+    /// Reads everything that `scope` covers. What changes meanwhile is in it or not: only the events
+    /// since before the dump tell, applied after it in their order, so that the last word about each
+    /// object is the true one.
+    ///
+    /// # Errors
+    /// If the kernel refuses, or changes faster than it can be read.
+    pub fn dump(&mut self, scope: Scope) -> Result<Snapshot, ObserveError> {
+        let mut events = Vec::new();
+        for dump in Dump::of(scope) {
+            events.extend(self.dump_one(*dump)?);
+        }
+        Ok(Snapshot { scope, events })
+    }
+
+    /// Makes the kernel resolve a neighbour, or confirm a stale one, as a packet to it would.
+    /// The answer comes as an event.
+    ///
+    /// # Errors
+    /// If the kernel refuses, for instance because the interface is gone or down.
+    pub fn trigger_resolution(
+        &mut self,
+        ifindex: u32,
+        address: IpAddr,
+    ) -> Result<(), ObserveError> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let request = request::resolve(self.sequence, ifindex, address);
+        let what = || format!("resolve {address} on interface {ifindex}");
+        self.ask(&request, what, |_| {}).map(drop)
+    }
+
+    fn dump_one(&mut self, dump: Dump) -> Result<Vec<Event>, ObserveError> {
+        for _ in 0..ATTEMPTS {
+            self.sequence = self.sequence.wrapping_add(1);
+            let request = dump.request(self.sequence);
+            let mut events = Vec::new();
+            let what = || format!("list {dump:?}");
+            match self.ask(&request, what, |message| events.extend(message.decode())) {
+                Ok(true) => return Ok(events),
+                Ok(false) => {}
+                Err(ObserveError::Refused { error, .. }) if dump.is_missing(&error) => {
+                    return Ok(Vec::new());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(ObserveError::Restless { what: format!("{dump:?}"), attempts: ATTEMPTS })
+    }
+
+    /// Sends a request and reads its answer to the end. Returns whether the answer is consistent.
+    fn ask(
+        &mut self,
+        request: &[u8],
+        what: impl Fn() -> String,
+        mut take: impl FnMut(&Message<'_>),
+    ) -> Result<bool, ObserveError> {
+        let kernel = SocketAddr::new(0, 0);
+        self.socket.send_to(request, &kernel, 0).map_err(ObserveError::socket("write to"))?;
+        let mut consistent = true;
+        loop {
+            let length = match self.socket.recv(&mut &mut self.buffer[..], libc::MSG_TRUNC) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                received => received.map_err(ObserveError::socket("read"))?,
+            };
+            let cut_off = || ObserveError::CutOff { what: what(), limit: BUFFER };
+            let datagram = self.buffer.get(..length).ok_or_else(cut_off)?;
+            for message in Messages(datagram) {
+                // The rest of an answer that was given up.
+                if message.sequence != self.sequence {
+                    continue;
+                }
+                consistent &= message.flags & NLM_F_DUMP_INTR == 0;
+                match message.kind {
+                    NLMSG_DONE | NLMSG_ERROR => match message.errno().ok_or_else(cut_off)? {
+                        0 => return Ok(consistent),
+                        code => {
+                            let error = io::Error::from_raw_os_error(code);
+                            return Err(ObserveError::Refused { what: what(), error });
+                        }
+                    },
+                    NLMSG_NOOP => {}
+                    _ => take(&message),
+                }
+            }
+        }
+    }
+}
