@@ -26,7 +26,7 @@ const START: Duration = Duration::from_secs(300);
 pub struct Daemon {
     child: Child,
     folder: PathBuf,
-    /// From its start until its programs and empty maps are there: what follows is the dump.
+    /// From its start until its programs and empty maps are there.
     pub loaded: Duration,
     /// From its start to its word that the maps are in sync and used.
     pub ready: Duration,
@@ -99,7 +99,7 @@ impl Daemon {
             .spawn()
             .with_context(|| format!("{} does not start", program.display()))?;
         let mut daemon = Self { child, folder, loaded: Duration::ZERO, ready: Duration::ZERO };
-        // The last that it does before it asks the kernel is to write its settings into the maps.
+        // The last that it does before it writes what it has learnt is to write its settings.
         while !daemon.maps().is_ok_and(|maps| maps.settings.get(0).timeout_jiffies != 0) {
             daemon.still_starts(begin)?;
             thread::sleep(Duration::from_micros(200));

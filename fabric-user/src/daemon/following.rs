@@ -61,7 +61,9 @@ impl Following {
                     self.surveyor.begin(Purpose::Routing)?;
                 }
                 batch = listen(&mut self.observer, self.is_started) => {
-                    return Ok(News::Batch(batch?));
+                    let batch = batch?;
+                    self.surveyor.note(&batch)?;
+                    return Ok(News::Batch(batch));
                 }
             }
         }
@@ -78,7 +80,6 @@ impl Following {
     fn tell_batch(&mut self, batch: Batch, round: &mut Round) -> anyhow::Result<()> {
         match batch {
             Batch::Events(events) => {
-                self.surveyor.note(&events);
                 if round.events(events)? {
                     self.routing.get_or_insert(Instant::now() + ROUTING_SETTLES);
                 }
@@ -86,7 +87,6 @@ impl Following {
             Batch::Lost => {
                 tracing::warn!("the kernel dropped messages, reading everything anew");
                 round.lost();
-                self.surveyor.lost()?;
             }
         }
         Ok(())
@@ -98,6 +98,7 @@ impl Following {
         while self.is_started
             && let Some(batch) = self.observer.queued()?
         {
+            self.surveyor.note(&batch)?;
             match &batch {
                 Batch::Events(events) => survey.since.extend_from_slice(events),
                 Batch::Lost => return self.tell_batch(batch, round),
@@ -123,5 +124,79 @@ async fn until(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::{
+        Event,
+        tests::live::{PATIENCE, in_namespace, sh},
+    };
+
+    /// So many that a survey takes longer than a change.
+    const MACS: &str = "ip link add br10 up type bridge; ip link add p1 type veth peer p2; \
+        ip link set p1 up; ip link set p2 up; ip link set p1 master br10; \
+        for i in $(seq 0 159); do for j in $(seq 0 127); do \
+        printf 'fdb add 02:bb:00:%02x:%02x:01 dev p1 master dynamic\n' $i $j; done; done \
+        | bridge -batch -";
+
+    async fn next(following: &mut Following) -> News {
+        tokio::time::timeout(PATIENCE, following.news()).await.expect("there is news").unwrap()
+    }
+
+    fn has_mac(events: &[Event], byte: u8) -> bool {
+        let is_it = |event: &Event| matches!(event, Event::BridgeMac(mac) if mac.mac.0[1] == byte);
+        events.iter().any(is_it)
+    }
+
+    #[test]
+    fn changes_are_told_during_an_audit_and_are_kept_for_its_end() {
+        in_namespace(|| async {
+            sh(MACS);
+            let mut following = Following::begin(Observer::open().unwrap()).unwrap();
+            let News::Survey(first) = next(&mut following).await else {
+                panic!("nothing can be changed before everything was read once");
+            };
+            assert_eq!(first.purpose, Purpose::Sync);
+            following.is_started = true;
+            let deadline = Instant::now() + PATIENCE;
+            // The machine may be so busy that the change comes too late.
+            for turn in 0.. {
+                following.audit().unwrap();
+                sh(&format!("bridge fdb replace 02:aa:00:00:00:{turn:02x} dev p1 master dynamic"));
+                let mut told = false;
+                let audit = loop {
+                    match next(&mut following).await {
+                        News::Survey(survey) => break survey,
+                        News::Batch(Batch::Events(events)) => told |= has_mac(&events, 0xaa),
+                        News::Batch(Batch::Lost) => panic!("nothing is lost in this test"),
+                    }
+                };
+                assert_eq!(audit.purpose, Purpose::Audit);
+                assert_eq!(has_mac(&audit.since, 0xaa), told);
+                if told {
+                    return;
+                }
+                assert!(Instant::now() < deadline, "no change is told during an audit");
+            }
+        });
+    }
+
+    #[test]
+    fn a_survey_during_which_messages_were_lost_is_made_again() {
+        in_namespace(|| async {
+            sh(MACS);
+            let mut following = Following::begin(Observer::open().unwrap()).unwrap();
+            next(&mut following).await;
+            following.is_started = true;
+            following.audit().unwrap();
+            following.surveyor.note(&Batch::Lost).unwrap();
+            let News::Survey(survey) = next(&mut following).await else {
+                panic!("nothing has changed");
+            };
+            assert_eq!(survey.purpose, Purpose::Sync);
+        });
     }
 }

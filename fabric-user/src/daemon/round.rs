@@ -143,7 +143,7 @@ impl Round {
     pub(super) fn events(&mut self, events: Vec<Event>) -> anyhow::Result<bool> {
         let mut dirty = Dirty::default();
         for event in events {
-            dirty |= self.network.apply(event);
+            self.network.apply_to(event, &mut dirty);
         }
         let routing_stale = dirty.routing_stale;
         self.update(&dirty)?;

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     model::Network,
-    observe::{Asker, Event, ObserveError, Scope, Snapshot},
+    observe::{Asker, Batch, Event, ObserveError, Scope, Snapshot},
 };
 
 /// What a survey is for. Of two that wait the greater one is made: it covers the other.
@@ -82,24 +82,25 @@ impl Surveyor {
         Ok(())
     }
 
-    /// Keeps what has changed, if a survey is under way.
-    pub(super) fn note(&mut self, events: &[Event]) {
-        if let Some(survey) = &mut self.under_way {
-            survey.is_void |= survey.since.len() + events.len() > MOST;
-            if survey.is_void {
-                survey.since = Vec::new();
-            } else {
+    /// Keeps what has changed, if a survey is under way. If that was lost, everything is read anew.
+    pub(super) fn note(&mut self, batch: &Batch) -> io::Result<()> {
+        let Some(survey) = &mut self.under_way else {
+            return match batch {
+                Batch::Events(_) => Ok(()),
+                Batch::Lost => self.begin(Purpose::Sync),
+            };
+        };
+        match batch {
+            Batch::Events(events) if survey.since.len() + events.len() <= MOST => {
                 survey.since.extend_from_slice(events);
             }
+            Batch::Events(_) => survey.is_void = true,
+            Batch::Lost => {
+                survey.is_void = true;
+                self.waiting = Some(Purpose::Sync);
+            }
         }
-    }
-
-    /// Changes were lost: whatever is under way is worth nothing.
-    pub(super) fn lost(&mut self) -> io::Result<()> {
-        if let Some(survey) = &mut self.under_way {
-            survey.is_void = true;
-        }
-        self.begin(Purpose::Sync)
+        Ok(())
     }
 
     /// Waits for the end of a survey; for ever while there is none. Cancel-safe.

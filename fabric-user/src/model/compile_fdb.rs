@@ -4,28 +4,31 @@
 //! only if the bridge's entry points to the vxlan device: it stays behind when a MAC moves to a
 //! local port, and alone it means nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CircuitKey, FdbKey, Network, Problem, Structure, Target, VtepKey};
-use crate::observe::TunnelTarget;
+use crate::{
+    hashed::HashMap,
+    observe::{BridgeMac, TunnelTarget},
+};
 
 /// Where every known MAC is.
 #[must_use]
 pub fn compile_fdb(network: &Network, structure: &Structure) -> HashMap<FdbKey, Target> {
-    let entry = |key| Some((key, compile_mac(network, structure, key)?));
-    network.bridge_macs().filter_map(entry).collect()
+    let target = |(key, entry)| Some((key, place(network, structure, key, entry).ok()?));
+    network.bridge_macs().filter_map(target).collect()
 }
 
 /// Where one MAC is; `None` leaves it to the kernel.
 #[must_use]
 pub fn compile_mac(network: &Network, structure: &Structure, key: FdbKey) -> Option<Target> {
-    place(network, structure, key).ok()
+    place(network, structure, key, network.bridge_mac(key)?).ok()
 }
 
 /// Why a MAC is left to the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Why {
-    /// Usual: not known to the bridge, no domain, a port that does not forward, not a station.
+    /// Usual: no domain, a port that does not forward, not a station.
     Nothing,
     NoVtep,
     NexthopGroup,
@@ -33,9 +36,13 @@ enum Why {
     OddAddress,
 }
 
-fn place(network: &Network, structure: &Structure, key: FdbKey) -> Result<Target, Why> {
+fn place(
+    network: &Network,
+    structure: &Structure,
+    key: FdbKey,
+    entry: &BridgeMac,
+) -> Result<Target, Why> {
     let domain = structure.domains.get(&key.domain).ok_or(Why::Nothing)?;
-    let entry = network.bridge_mac(key).ok_or(Why::Nothing)?;
     if !key.mac.is_unicast() || entry.locked {
         return Err(Why::Nothing);
     }
@@ -85,8 +92,11 @@ impl LeftMacs {
         structure: &Structure,
     ) -> HashMap<FdbKey, Target> {
         *self = Self::default();
-        let entry = |key| Some((key, self.compile_mac(network, structure, key)?));
-        network.bridge_macs().filter_map(entry).collect()
+        let target = |(key, entry): (FdbKey, &BridgeMac)| {
+            let place = place(network, structure, key, entry);
+            self.note_place(key, entry, place).map(|target| (key, target))
+        };
+        network.bridge_macs().filter_map(target).collect()
     }
 
     /// As [`compile_mac`].
@@ -97,17 +107,29 @@ impl LeftMacs {
         structure: &Structure,
         key: FdbKey,
     ) -> Option<Target> {
-        let place = place(network, structure, key);
+        let Some(entry) = network.bridge_mac(key) else {
+            self.note(key, None);
+            return None;
+        };
+        self.note_place(key, entry, place(network, structure, key, entry))
+    }
+
+    fn note_place(
+        &mut self,
+        key: FdbKey,
+        entry: &BridgeMac,
+        place: Result<Target, Why>,
+    ) -> Option<Target> {
         let why = place.err().filter(|why| *why != Why::Nothing);
-        let reason = why.and_then(|why| Some((network.bridge_mac(key)?.port, why)));
-        // Nearly always there is nothing to say, neither before nor now.
-        if reason.is_some() || !self.reasons.is_empty() {
-            self.note(key, reason);
-        }
+        self.note(key, why.map(|why| (entry.port, why)));
         place.ok()
     }
 
     fn note(&mut self, key: FdbKey, reason: Option<(u32, Why)>) {
+        // Nearly always there is nothing to say, neither before nor now.
+        if reason.is_none() && self.reasons.is_empty() {
+            return;
+        }
         let before = match reason {
             Some(reason) => self.reasons.insert(key, reason),
             None => self.reasons.remove(&key),

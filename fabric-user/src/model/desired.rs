@@ -1,7 +1,7 @@
 //! What the maps should hold, under natural keys.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     fmt,
     net::IpAddr,
     sync::Arc,
@@ -10,7 +10,10 @@ use std::{
 use serde::Serialize;
 
 use super::pairs;
-use crate::observe::{Df, Mac, Prefix, Resilient};
+use crate::{
+    hashed::HashMap,
+    observe::{Df, Mac, Prefix, Resilient},
+};
 
 /// Everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -1,9 +1,9 @@
 //! What must be compiled again.
 
-use std::{collections::BTreeSet, net::IpAddr, ops::BitOrAssign};
+use std::{collections::BTreeSet, net::IpAddr};
 
 use super::{FdbKey, Network, NexthopKey, RoutePlace, Structure};
-use crate::observe::Prefix;
+use crate::{hashed::HashSet, observe::Prefix};
 
 /// Which parts of [`super::Desired`] an event may have changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Dirty {
     /// Neighbours that changed; they matter if the structure watches them.
     pub neighbours: BTreeSet<NexthopKey>,
     /// MACs whose place changed.
-    pub macs: BTreeSet<FdbKey>,
+    pub macs: HashSet<FdbKey>,
     /// Destinations in a routing table of which a route changed.
     pub routes: BTreeSet<(u32, Prefix)>,
     /// Those of them that came or went: they shadow routes of other tables.
@@ -43,6 +43,13 @@ impl Dirty {
         *self == Self::default()
     }
 
+    /// Forgets everything, and keeps the room for it.
+    pub(super) fn clear(&mut self) {
+        let mut macs = std::mem::take(&mut self.macs);
+        macs.clear();
+        *self = Self { macs, ..Self::default() };
+    }
+
     /// The structure has to be compiled again, where `structure` is the last one.
     #[must_use]
     pub fn needs_structure(&self, network: &Network, structure: &Structure) -> bool {
@@ -65,27 +72,4 @@ impl Dirty {
     pub fn all_macs(&self) -> bool {
         self.bridging
     }
-}
-
-impl BitOrAssign for Dirty {
-    fn bitor_assign(&mut self, other: Self) {
-        self.bridging |= other.bridging;
-        self.underlay |= other.underlay;
-        self.routing_stale |= other.routing_stale;
-        join(&mut self.tunnels, other.tunnels);
-        join(&mut self.neighbours, other.neighbours);
-        join(&mut self.macs, other.macs);
-        join(&mut self.routes, other.routes);
-        join(&mut self.shadows, other.shadows);
-        self.all_routes |= other.all_routes;
-    }
-}
-
-/// Adds one set to another at the cost of the smaller one: most say one thing, and thousands of
-/// them come at once.
-fn join<T: Ord>(all: &mut BTreeSet<T>, mut more: BTreeSet<T>) {
-    if all.len() < more.len() {
-        std::mem::swap(all, &mut more);
-    }
-    all.extend(more);
 }

@@ -4,7 +4,7 @@
 //! without kernel or BPF types, keyed by what things are called in the network and never by map
 //! indexes. The usual round of the daemon:
 //!
-//! 1. `dirty |= network.apply(event)` for each event of a batch, or
+//! 1. `network.apply_to(event, &mut dirty)` for each event of a batch, or
 //!    `dirty = network.replace(snapshot)` after a dump.
 //! 2. If [`Dirty::needs_structure`]: [`compile_structure`] anew. Its cost grows with links, VTEPs
 //!    and groups of next hops, not with MACs and routes.

@@ -1,7 +1,7 @@
 //! All observed objects.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     net::IpAddr,
 };
 
@@ -10,9 +10,12 @@ use super::{
     routes::{self, Change, LOCAL, MAIN, Position},
     routing::Routing,
 };
-use crate::observe::{
-    BridgeMac, BridgePort, Event, Link, LinkKind, Mac, Neighbour, Nexthop, PortVlan, Prefix, Route,
-    Scope, Snapshot, TunnelMac, TunnelTarget,
+use crate::{
+    hashed::HashMap,
+    observe::{
+        BridgeMac, BridgePort, Event, Link, LinkKind, Mac, Neighbour, Nexthop, PortVlan, Prefix,
+        Route, Scope, Snapshot, TunnelMac, TunnelTarget,
+    },
 };
 
 /// Every object that was observed and not yet removed.
@@ -43,9 +46,10 @@ impl Network {
     /// What a dump of everything says.
     #[must_use]
     pub fn of(events: Vec<Event>) -> Self {
-        let mut network = Self::new();
+        let (mut network, mut dirty) = (Self::new(), Dirty::default());
         for event in events {
-            network.apply(event);
+            network.apply_to(event, &mut dirty);
+            dirty.clear();
         }
         network
     }
@@ -53,11 +57,17 @@ impl Network {
     /// Takes in one change and says what it affects.
     pub fn apply(&mut self, event: Event) -> Dirty {
         let mut dirty = Dirty::default();
+        self.apply_to(event, &mut dirty);
+        dirty
+    }
+
+    /// As [`apply`](Self::apply) for one of many: what it affects is added to `dirty`.
+    pub fn apply_to(&mut self, event: Event, dirty: &mut Dirty) {
         match event {
-            Event::Link(link) => self.set_link(link, &mut dirty),
-            Event::LinkGone { ifindex } => self.remove_link(ifindex, &mut dirty),
-            Event::BridgePort(port) => self.set_bridge_port(port, &mut dirty),
-            Event::BridgePortGone { ifindex } => self.remove_bridge_port(ifindex, &mut dirty),
+            Event::Link(link) => self.set_link(link, dirty),
+            Event::LinkGone { ifindex } => self.remove_link(ifindex, dirty),
+            Event::BridgePort(port) => self.set_bridge_port(port, dirty),
+            Event::BridgePortGone { ifindex } => self.remove_bridge_port(ifindex, dirty),
             Event::BridgeMac(entry) => {
                 let key = FdbKey {
                     domain: DomainKey { bridge: entry.bridge, vlan: entry.vlan },
@@ -73,22 +83,22 @@ impl Network {
                     dirty.macs.insert(key);
                 }
             }
-            Event::TunnelMac(entry) => self.set_tunnel_mac(entry, &mut dirty),
-            Event::TunnelMacGone(entry) => self.remove_tunnel_mac(entry, &mut dirty),
-            Event::Neighbour(neighbour) => self.routing.set_neighbour(neighbour, &mut dirty),
+            Event::TunnelMac(entry) => self.set_tunnel_mac(entry, dirty),
+            Event::TunnelMacGone(entry) => self.remove_tunnel_mac(entry, dirty),
+            Event::Neighbour(neighbour) => self.routing.set_neighbour(neighbour, dirty),
             Event::NeighbourGone { ifindex, address } => {
                 let key = NexthopKey { ifindex, gateway: address };
-                self.routing.remove_neighbour(key, &mut dirty);
+                self.routing.remove_neighbour(key, dirty);
             }
-            Event::Route(route) => self.add_route(&route, Position::Replace, &mut dirty),
-            Event::RouteAppended(route) => self.add_route(&route, Position::Last, &mut dirty),
-            Event::RoutePrepended(route) => self.add_route(&route, Position::First, &mut dirty),
+            Event::Route(route) => self.add_route(&route, Position::Replace, dirty),
+            Event::RouteAppended(route) => self.add_route(&route, Position::Last, dirty),
+            Event::RoutePrepended(route) => self.add_route(&route, Position::First, dirty),
             Event::RouteGone(route) => {
                 let change = self.routing.routes.remove(&route);
-                self.route_changed(route.key.table, route.key.prefix, change, &mut dirty);
+                self.route_changed(route.key.table, route.key.prefix, change, dirty);
             }
-            Event::Nexthop(nexthop) => self.routing.set_nexthop(nexthop, &mut dirty),
-            Event::NexthopGone { id } => self.routing.remove_nexthop(id, &mut dirty),
+            Event::Nexthop(nexthop) => self.routing.set_nexthop(nexthop, dirty),
+            Event::NexthopGone { id } => self.routing.remove_nexthop(id, dirty),
             Event::Rule(rule) => dirty.underlay |= self.routing.add_rule(rule),
             Event::RuleGone(rule) => dirty.underlay |= self.routing.remove_rule(&rule),
             Event::Netconf(netconf) => dirty.underlay |= self.routing.set_netconf(netconf),
@@ -96,7 +106,6 @@ impl Network {
                 dirty.underlay |= self.routing.remove_netconf(v6, ifindex);
             }
         }
-        dirty
     }
 
     /// Replaces everything that a dump covers, so that nothing stale stays.
@@ -150,9 +159,9 @@ impl Network {
         self.macs.get(&key)
     }
 
-    /// Keys of all bridges' entries.
-    pub fn bridge_macs(&self) -> impl Iterator<Item = FdbKey> {
-        self.macs.keys().copied()
+    /// All bridges' entries.
+    pub fn bridge_macs(&self) -> impl Iterator<Item = (FdbKey, &BridgeMac)> {
+        self.macs.iter().map(|(key, entry)| (*key, entry))
     }
 
     /// A vxlan device's entry for one station.

@@ -2,7 +2,7 @@
 //! interfaces.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     net::IpAddr,
 };
 
@@ -10,7 +10,10 @@ use super::{
     Dirty, NexthopKey,
     routes::{self, Routes},
 };
-use crate::observe::{Mac, Neighbour, Netconf, Nexthop, NexthopKind, Prefix, Rule};
+use crate::{
+    hashed::HashMap,
+    observe::{Mac, Neighbour, Netconf, Nexthop, NexthopKind, Prefix, Rule},
+};
 
 /// Objects as they were observed.
 #[derive(Clone, Debug, Default)]

@@ -39,8 +39,9 @@ const QUEUE: usize = 64 << 20;
 const BUFFER: usize = 64 << 10;
 /// Events in a batch, after which the caller gets its turn.
 const BATCH: usize = 4_096;
-/// Events that are read before the caller asks for them, at most: some tens of megabytes.
-const AHEAD: usize = 64 * BATCH;
+/// Events that are read before the caller asks for them, at most: a hundred megabytes, in a
+/// storm that lasts for seconds.
+const AHEAD: usize = 256 * BATCH;
 
 impl Observer {
     /// Opens the socket and subscribes. What happens from now on is kept for [`next`](Self::next), so

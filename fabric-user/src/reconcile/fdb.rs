@@ -1,14 +1,15 @@
 //! MAC addresses.
 
-use std::collections::HashMap;
-
 use fabric_common::{
     schema::fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE, key, mac_number, target},
     table::{Bucket as _, Narrow},
 };
 
 use super::{Outcome, Reconciler};
-use crate::model::{FdbKey, Target};
+use crate::{
+    hashed::HashMap,
+    model::{FdbKey, Target},
+};
 
 /// What of the MAC addresses is to be written.
 #[derive(Clone, Debug)]
@@ -29,7 +30,7 @@ impl Reconciler {
 
     /// Makes the FDB hold exactly `fdb`.
     fn sync_fdb(&mut self, fdb: &HashMap<FdbKey, Target>, outcome: &mut Outcome) {
-        let mut wanted = HashMap::with_capacity(fdb.len());
+        let mut wanted = HashMap::with_capacity_and_hasher(fdb.len(), Default::default());
         for (mac, place) in fdb {
             if let Some((key, target)) = self.entry(mac, place) {
                 wanted.insert(key, target);

@@ -1,7 +1,7 @@
 //! ECMP groups and their buckets.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -16,6 +16,7 @@ use fabric_common::{
 
 use super::{Outcome, ReconcileError, Reconciler};
 use crate::{
+    hashed::HashMap,
     kernel::heartbeat,
     model::{Group, GroupKey, NexthopKey, Structure},
     observe::Resilient,
@@ -115,7 +116,7 @@ impl Reconciler {
     }
 
     pub(super) fn add_groups(&mut self, structure: &Structure, outcome: &mut Outcome) {
-        let mut indexes: HashMap<NexthopKey, u32> = HashMap::new();
+        let mut indexes: HashMap<NexthopKey, u32> = HashMap::default();
         for (key, nexthop) in &structure.nexthops {
             if let Some(index) = self.add_nexthop(key, nexthop, outcome) {
                 indexes.insert(*key, index);

@@ -2,10 +2,7 @@
 //!
 //! What finds no room there goes to the trie, as a prefix of full length.
 
-use std::{
-    collections::HashMap,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use fabric_common::schema::{
     hosts,
@@ -14,7 +11,7 @@ use fabric_common::schema::{
 };
 
 use super::{Reconciler, pool::Pool};
-use crate::model::Structure;
+use crate::{hashed::HashMap, model::Structure};
 
 /// An address in a view, which is given by its index in the map.
 pub(super) type Host = (u16, IpAddr);
@@ -29,7 +26,7 @@ pub(super) struct Hosts {
 
 impl Hosts {
     pub(super) fn new(addresses: u32) -> Self {
-        Self { addresses: Pool::new(addresses), in_trie: HashMap::new() }
+        Self { addresses: Pool::new(addresses), in_trie: HashMap::default() }
     }
 }
 
@@ -235,7 +232,7 @@ impl Reconciler {
 
     /// Removes the hosts of views that are gone.
     pub(super) fn remove_hosts(&mut self, gone: &[u16], structure: &Structure) -> usize {
-        let wanted = HashMap::new();
+        let wanted = HashMap::default();
         self.sync_hosts(&wanted, structure, |view| gone.contains(&view))
     }
 }

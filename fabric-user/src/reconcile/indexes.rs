@@ -1,10 +1,12 @@
 //! Which index of a map belongs to which object.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     hash::Hash,
     time::{Duration, Instant},
 };
+
+use crate::hashed::HashMap;
 
 /// A packet on its way may still use a freed index for as long as it is in the program: far less
 /// than this.
@@ -23,8 +25,8 @@ pub(super) struct Indexes<K> {
 impl<K: Hash + Eq + Clone> Indexes<K> {
     pub(super) fn new(capacity: u32) -> Self {
         Self {
-            used: HashMap::new(),
-            keys: HashMap::new(),
+            used: HashMap::default(),
+            keys: HashMap::default(),
             next: 1,
             capacity,
             freed: VecDeque::new(),

@@ -24,7 +24,7 @@ pub mod trie;
 mod views;
 mod vteps;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use fabric_common::schema::{
     buckets, circuits, domains, groups as group_map, views as view_map, vteps as vtep_map,
@@ -32,6 +32,7 @@ use fabric_common::schema::{
 use thiserror::Error;
 
 use crate::{
+    hashed::HashMap,
     kernel::{
         detach, heartbeat,
         links::Links,
@@ -154,9 +155,9 @@ impl Reconciler {
             nexthops: Nexthops::new(),
             groups: Indexes::new(group_map::MAX),
             pool: Pool::new(buckets::MAX),
-            made: HashMap::new(),
+            made: HashMap::default(),
             timed: BTreeMap::new(),
-            inherited: HashMap::new(),
+            inherited: HashMap::default(),
             views: Indexes::new(view_map::MAX),
             view_indexes: Vec::new(),
             tables: BTreeMap::new(),

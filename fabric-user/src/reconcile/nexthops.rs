@@ -1,15 +1,15 @@
 //! Next hops: entries whose content never changes while something refers to them. Only whether they
 //! live does, with one store.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    net::IpAddr,
-};
+use std::{collections::BTreeMap, net::IpAddr};
 
 use fabric_common::schema::nexthops::{self, FLAG_DOWN, Nexthop};
 
 use super::{Outcome, Reconciler, pool::Pool};
-use crate::model::{self, NexthopKey, Structure};
+use crate::{
+    hashed::HashMap,
+    model::{self, NexthopKey, Structure},
+};
 
 /// What a packet gets from an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(super) struct Nexthops {
 impl Nexthops {
     pub(super) fn new() -> Self {
         Self {
-            current: HashMap::new(),
+            current: HashMap::default(),
             entries: BTreeMap::new(),
             indexes: Pool::new(nexthops::MAX),
         }

@@ -1,7 +1,7 @@
 //! Routes: where packets to hosts and prefixes go.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     time::Instant,
 };
@@ -24,6 +24,7 @@ use super::{
     trie::Full,
 };
 use crate::{
+    hashed::HashMap,
     model::{GroupKey, RoutePlace, Structure, Way},
     observe::Prefix,
 };
@@ -221,9 +222,9 @@ impl Reconciler {
         all: &HashMap<RoutePlace, Way>,
         outcome: &mut Outcome,
     ) {
-        let mut hosts: HashMap<Host, u32> = HashMap::new();
-        let mut prefixes4: HashMap<u16, Vec<(Ipv4Addr, u8, u32)>> = HashMap::new();
-        let mut prefixes6: HashMap<u16, Vec<(Ipv6Addr, u8, u32)>> = HashMap::new();
+        let mut hosts: HashMap<Host, u32> = HashMap::default();
+        let mut prefixes4: HashMap<u16, Vec<(Ipv4Addr, u8, u32)>> = HashMap::default();
+        let mut prefixes6: HashMap<u16, Vec<(Ipv6Addr, u8, u32)>> = HashMap::default();
         for (place, way) in all {
             let Some(view) = self.view_index(place) else { continue };
             let target = self.target(way, outcome);

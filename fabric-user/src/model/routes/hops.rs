@@ -1,8 +1,8 @@
 //! Lists of spelt-out next hops, each kept once however many routes have it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use crate::{model::NexthopKey, observe::Hop};
+use crate::{hashed::HashMap, model::NexthopKey, observe::Hop};
 
 /// A list of next hops in [`HopLists`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

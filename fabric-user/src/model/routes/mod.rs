@@ -12,7 +12,7 @@ mod table;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     net::IpAddr,
 };
 
@@ -24,7 +24,10 @@ use hops::HopLists;
 pub(super) use hops::{HopsId, HopsKind};
 use table::Table;
 
-use crate::observe::{Hop, Prefix, Route, RouteKind};
+use crate::{
+    hashed::HashMap,
+    observe::{Hop, Prefix, Route, RouteKind},
+};
 
 /// `RT_TABLE_MAIN`
 pub(super) const MAIN: u32 = 254;

@@ -1,8 +1,7 @@
 //! Does what the daemon does with each event: compiles only what it must.
 
-use std::collections::HashMap;
-
 use crate::{
+    hashed::HashMap,
     model::{
         Desired, Dirty, FdbKey, LeftMacs, Network, Policy, RoutePlace, Structure, Target, Way,
         compile, compile_route, compile_routes, compile_structure,
@@ -33,9 +32,9 @@ impl Follower {
             network: Network::new(),
             policy,
             structure: Structure::default(),
-            fdb: HashMap::new(),
+            fdb: HashMap::default(),
             left: LeftMacs::default(),
-            routes: HashMap::new(),
+            routes: HashMap::default(),
             full_compilations: 0,
             structures: 0,
             all_routes: 0,

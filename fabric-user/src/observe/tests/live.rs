@@ -11,10 +11,10 @@ use rustix::thread::{UnshareFlags, unshare_unsafe};
 use crate::observe::{Asker, Batch, Event, Observer, Route, RouteKind, Scope, Snapshot};
 
 /// How long the kernel may take to tell.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs a test in a new network namespace, which goes with its thread and the sockets.
-fn in_namespace<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
+pub(crate) fn in_namespace<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
     std::thread::spawn(move || {
         // SAFETY: only this thread's network namespace changes; no memory or file is affected.
         if let Err(error) = unsafe { unshare_unsafe(UnshareFlags::NEWNET) } {
@@ -29,7 +29,7 @@ fn in_namespace<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'stati
 }
 
 /// Runs commands in the thread's namespace.
-fn sh(script: &str) {
+pub(crate) fn sh(script: &str) {
     let status = Command::new("sh").args(["-ec", script]).status().unwrap();
     assert!(status.success(), "{script}: {status}");
 }

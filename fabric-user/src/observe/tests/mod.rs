@@ -1,5 +1,5 @@
 mod captured;
-mod live;
+pub(crate) mod live;
 mod malformed;
 pub(crate) mod random;
 mod routing;
