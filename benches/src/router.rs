@@ -63,7 +63,7 @@ impl Router {
         let mut sizes = Sizes::default();
         if routes == Routes::Hosts {
             // The first index stays free.
-            sizes.addresses6 = sizes.addresses6.max(destinations + 1);
+            sizes.addresses6 = sizes.addresses6.max(destinations + 1).next_power_of_two();
         }
         let mut programs = Programs::load(&instance, &sizes)?;
         let maps = Maps::open(&instance, true)?;
