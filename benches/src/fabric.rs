@@ -292,6 +292,7 @@ impl Fabric {
                 ifindex: index,
                 mtu: ACCESS_MTU,
                 untagged_circuit: circuit,
+                untagged_domain: lane.domain(),
                 role: ports::ROLE_ACCESS,
                 ..Port::default()
             },

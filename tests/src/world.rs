@@ -233,7 +233,7 @@ impl World {
         self.maps.circuits.set(index.into(), &circuit);
         if vlan == 0 {
             let mut entry = self.maps.ports.get(port.slot);
-            entry.untagged_circuit = index;
+            (entry.untagged_circuit, entry.untagged_domain) = (index, domain.0);
             self.maps.ports.set(port.slot, &entry);
         } else {
             let mut vlans = self.maps.vlans.get(port.slot);

@@ -36,8 +36,10 @@ pub struct Port {
     pub role: u8,
     /// `FLAG_` constants.
     pub flags: u8,
+    /// The bridge domain of that circuit, so that the FDB need not wait for the circuit.
+    pub untagged_domain: u16,
     /// Always 0.
-    pub reserved: u32,
+    pub reserved: u16,
     /// MAC address as [`super::fdb::mac_number`] gives it (48 bits): frames for another one are not
     /// for us. The 16 bits above are the view by which packets from here are routed, 0 for none;
     /// see [`mac_and_view`].

@@ -3,7 +3,10 @@
 //! Passes frames of VLANs that are not accelerated on this port, priority-tagged ones (VLAN 0) and
 //! everything with more than one tag. Rules: IEEE 802.1Q §6.9.
 
-use fabric_common::{reason::Reason, schema::domains};
+use fabric_common::{
+    reason::Reason,
+    schema::{circuits::Circuit, domains},
+};
 
 use crate::{
     ending::{OrStop, stop},
@@ -35,7 +38,8 @@ pub fn tag(packet: &Packet) -> Result<Option<u16>, Reason> {
 #[inline(always)]
 pub fn untagged(journey: &mut Journey) -> Result<CircuitRef, Reason> {
     journey.tag = 0;
-    classify(journey, journey.entry.untagged_circuit)
+    let port = journey.entry;
+    classify(journey, port.untagged_circuit, |_| port.untagged_domain)
 }
 
 /// Where frames with this tag belong.
@@ -44,17 +48,21 @@ pub fn tagged(journey: &mut Journey, tci: u16) -> Result<CircuitRef, Reason> {
     journey.tag = 4;
     journey.tci = tci;
     let vlans = maps::VLANS.get(journey.port);
-    classify(journey, vlans.circuits[usize::from(tci & 0xfff)])
+    classify(journey, vlans.circuits[usize::from(tci & 0xfff)], |circuit| circuit.domain)
 }
 
 #[inline(always)]
-fn classify(journey: &mut Journey, index: u16) -> Result<CircuitRef, Reason> {
+fn classify(
+    journey: &mut Journey,
+    index: u16,
+    domain: impl FnOnce(&Circuit) -> u16,
+) -> Result<CircuitRef, Reason> {
     if index == 0 {
         return stop(Reason::VlanClassifyNotMember);
     }
     let index = u32::from(index);
     let circuit = maps::CIRCUITS.get(index);
-    journey.domain_index = u32::from(circuit.domain) % domains::MAX;
+    journey.domain_index = u32::from(domain(circuit)) % domains::MAX;
     journey.domain = maps::DOMAINS.get(journey.domain_index);
     Ok(CircuitRef { index, circuit })
 }

@@ -67,7 +67,9 @@ impl Reconciler {
             }
             if old.role != role {
                 // Circuits belong to the role that the port had.
-                self.maps.ports.update(slot, |entry| entry.untagged_circuit = 0);
+                self.maps.ports.update(slot, |entry| {
+                    (entry.untagged_circuit, entry.untagged_domain) = (0, 0);
+                });
                 self.clear_vlans(slot);
             }
             let changed = self.maps.ports.update(slot, |entry| {
@@ -162,7 +164,13 @@ impl Reconciler {
             };
             let index = |key| self.circuits.get(key).unwrap_or(0) as u16;
             let untagged = port.untagged.as_ref().map_or(0, index);
-            let changed = self.maps.ports.update(slot, |entry| entry.untagged_circuit = untagged);
+            let domain = match untagged {
+                0 => 0,
+                circuit => self.maps.circuits.get(circuit.into()).domain,
+            };
+            let changed = self.maps.ports.update(slot, |entry| {
+                (entry.untagged_circuit, entry.untagged_domain) = (untagged, domain);
+            });
             let mut vlans = PortVlans { circuits: [0; 4096] };
             for (vlan, key) in &port.tagged {
                 vlans.circuits[usize::from(vlan & 0xfff)] = index(key);
