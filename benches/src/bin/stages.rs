@@ -38,7 +38,7 @@ use fabric_tests::loaded::{self, Loaded};
 struct Arguments {
     /// Only entries whose name begins so, for instance stages-encap or stages-decap-64k.
     entry: Option<String>,
-    /// Rounds in which every contender takes one turn [default: 21, or 5 with --quick].
+    /// Rounds in which every contender takes one turn [default: 21, or 2 with --quick].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: Option<u32>,
     /// Fewer rounds and frames: to see that everything works, not to compare.
@@ -140,8 +140,8 @@ fn measure(
     let Load { destinations, flows, .. } = *load;
     let mut staged = Staged::prepare(journey, destinations, flows)?;
     staged.check().with_context(|| name.clone())?;
-    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 5 } else { 21 });
-    let timed = if arguments.quick { 1 << 16 } else { 1 << 17 };
+    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 2 } else { 21 });
+    let timed = if arguments.quick { 1 << 14 } else { 1 << 17 };
     // Half a turn's frames go to almost every destination.
     let warm = if destinations > 1 << 10 { 1 << 16 } else { 1 << 13 };
     let count = staged.contenders.len();
