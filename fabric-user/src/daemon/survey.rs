@@ -57,8 +57,8 @@ struct UnderWay {
     is_void: bool,
 }
 
-/// Changes during a survey that are kept at most; more are as many as are lost. A hundred megabytes.
-const MOST: usize = 1 << 20;
+/// Changes during a survey that are kept at most, 90 MB; with more it is made again.
+const MOST: usize = 1 << 19;
 
 impl Surveyor {
     /// One that has nothing to do. Whatever happens from now on must already be listened to.

@@ -39,9 +39,9 @@ const QUEUE: usize = 64 << 20;
 const BUFFER: usize = 64 << 10;
 /// Events in a batch, after which the caller gets its turn.
 const BATCH: usize = 4_096;
-/// Events that are read before the caller asks for them, at most: a hundred megabytes, in a
-/// storm that lasts for seconds.
-const AHEAD: usize = 256 * BATCH;
+/// Events that are read before the caller asks for them, at most: 90 MB, in a storm that lasts for
+/// seconds.
+const AHEAD: usize = 128 * BATCH;
 
 impl Observer {
     /// Opens the socket and subscribes. What happens from now on is kept for [`next`](Self::next), so
@@ -131,7 +131,12 @@ impl Observer {
             return Batch::Lost;
         }
         let count = self.ahead.len().min(BATCH);
-        Batch::Events(self.ahead.drain(..count).collect())
+        let events = self.ahead.drain(..count).collect();
+        if self.ahead.is_empty() {
+            // After a storm nothing keeps its memory.
+            self.ahead.shrink_to(4 * BATCH);
+        }
+        Batch::Events(events)
     }
 
     /// Takes more off the kernel's queue than the caller gets at once: there a change takes eight times
