@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use tokio::sync::oneshot;
 
 use crate::{
-    model::Network,
+    model::{Dirty, Network},
     observe::{Asker, Batch, Event, ObserveError, Scope, Snapshot},
 };
 
@@ -135,7 +135,11 @@ fn read(asker: &mut Asker, purpose: Purpose) -> Result<Found, ObserveError> {
     match purpose {
         Purpose::Routing => asker.dump(Scope::Routing).map(Found::Routing),
         Purpose::Audit | Purpose::Sync => {
-            let network = Network::of(asker.dump(Scope::All)?.events);
+            let (mut network, mut unused) = (Network::new(), Dirty::default());
+            asker.dump_to(Scope::All, &mut |event| {
+                network.apply_to(event, &mut unused);
+                unused.clear();
+            })?;
             Ok(Found::All(Box::new(network)))
         }
     }

@@ -6,11 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CircuitKey, FdbKey, Network, Problem, Structure, Target, VtepKey};
-use crate::{
-    hashed::HashMap,
-    observe::{BridgeMac, TunnelTarget},
-};
+use super::{CircuitKey, FdbKey, Network, Problem, Station, Structure, Target, VtepKey};
+use crate::{hashed::HashMap, observe::TunnelTarget};
 
 /// Where every known MAC is.
 #[must_use]
@@ -40,7 +37,7 @@ fn place(
     network: &Network,
     structure: &Structure,
     key: FdbKey,
-    entry: &BridgeMac,
+    entry: &Station,
 ) -> Result<Target, Why> {
     let domain = structure.domains.get(&key.domain).ok_or(Why::Nothing)?;
     if !key.mac.is_unicast() || entry.locked {
@@ -90,9 +87,9 @@ impl LeftMacs {
         &mut self,
         network: &Network,
         structure: &Structure,
-    ) -> HashMap<FdbKey, Target> {
+    ) -> Vec<(FdbKey, Target)> {
         *self = Self::default();
-        let target = |(key, entry): (FdbKey, &BridgeMac)| {
+        let target = |(key, entry): (FdbKey, &Station)| {
             let place = place(network, structure, key, entry);
             self.note_place(key, entry, place).map(|target| (key, target))
         };
@@ -117,7 +114,7 @@ impl LeftMacs {
     fn note_place(
         &mut self,
         key: FdbKey,
-        entry: &BridgeMac,
+        entry: &Station,
         place: Result<Target, Why>,
     ) -> Option<Target> {
         let why = place.err().filter(|why| *why != Why::Nothing);

@@ -44,7 +44,7 @@ impl Dirty {
     }
 
     /// Forgets everything, and keeps the room for it.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         let mut macs = std::mem::take(&mut self.macs);
         macs.clear();
         *self = Self { macs, ..Self::default() };

@@ -31,6 +31,7 @@ mod compile_underlay;
 mod compile_views;
 mod desired;
 mod dirty;
+mod macs;
 mod network;
 mod pairs;
 mod policy;
@@ -47,5 +48,6 @@ pub use desired::{
     Port, Problem, Role, RoutePlace, Structure, Target, View, VtepKey, Way,
 };
 pub use dirty::Dirty;
+pub use macs::Station;
 pub use network::Network;
 pub use policy::{Pattern, Policy};

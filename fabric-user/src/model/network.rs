@@ -6,15 +6,16 @@ use std::{
 };
 
 use super::{
-    Dirty, DomainKey, FdbKey, NexthopKey,
+    Dirty, DomainKey, FdbKey, NexthopKey, Station,
+    macs::Targets,
     routes::{self, Change, LOCAL, MAIN, Position},
     routing::Routing,
 };
 use crate::{
     hashed::HashMap,
     observe::{
-        BridgeMac, BridgePort, Event, Link, LinkKind, Mac, Neighbour, Nexthop, PortVlan, Prefix,
-        Route, Scope, Snapshot, TunnelMac, TunnelTarget,
+        BridgePort, Event, Link, LinkKind, Mac, Neighbour, Nexthop, PortVlan, Prefix, Route, Scope,
+        Snapshot, TunnelMac, TunnelTarget,
     },
 };
 
@@ -26,8 +27,10 @@ use crate::{
 pub struct Network {
     links: BTreeMap<u32, Link>,
     port_vlans: BTreeMap<u32, Vec<PortVlan>>,
-    macs: HashMap<FdbKey, BridgeMac>,
-    tunnel_macs: HashMap<(u32, Mac), TunnelTarget>,
+    macs: HashMap<FdbKey, Station>,
+    /// Numbers of `targets`.
+    tunnel_macs: HashMap<(u32, Mac), u32>,
+    targets: Targets,
     floods: BTreeMap<u32, BTreeSet<TunnelTarget>>,
     /// Per vxlan device: VTEPs and how many entries name them.
     remotes: BTreeMap<u32, BTreeMap<IpAddr, u32>>,
@@ -41,17 +44,6 @@ impl Network {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// What a dump of everything says.
-    #[must_use]
-    pub fn of(events: Vec<Event>) -> Self {
-        let (mut network, mut dirty) = (Self::new(), Dirty::default());
-        for event in events {
-            network.apply_to(event, &mut dirty);
-            dirty.clear();
-        }
-        network
     }
 
     /// Takes in one change and says what it affects.
@@ -73,7 +65,8 @@ impl Network {
                     domain: DomainKey { bridge: entry.bridge, vlan: entry.vlan },
                     mac: entry.mac,
                 };
-                if self.macs.insert(key, entry) != Some(entry) {
+                let station = Station::from(entry);
+                if self.macs.insert(key, station) != Some(station) {
                     dirty.macs.insert(key);
                 }
             }
@@ -111,7 +104,10 @@ impl Network {
     /// Replaces everything that a dump covers, so that nothing stale stays.
     pub fn replace(&mut self, snapshot: Snapshot) -> Dirty {
         if snapshot.scope == Scope::All {
-            *self = Self::of(snapshot.events);
+            *self = Self::default();
+            for event in snapshot.events {
+                self.apply(event);
+            }
             return Dirty::everything();
         }
         // Most of it is what it was, so that the difference is worth looking for.
@@ -155,19 +151,19 @@ impl Network {
 
     /// A bridge's entry.
     #[must_use]
-    pub fn bridge_mac(&self, key: FdbKey) -> Option<&BridgeMac> {
+    pub fn bridge_mac(&self, key: FdbKey) -> Option<&Station> {
         self.macs.get(&key)
     }
 
     /// All bridges' entries.
-    pub fn bridge_macs(&self) -> impl Iterator<Item = (FdbKey, &BridgeMac)> {
+    pub fn bridge_macs(&self) -> impl Iterator<Item = (FdbKey, &Station)> {
         self.macs.iter().map(|(key, entry)| (*key, entry))
     }
 
     /// A vxlan device's entry for one station.
     #[must_use]
     pub fn tunnel_mac(&self, vxlan: u32, mac: Mac) -> Option<&TunnelTarget> {
-        self.tunnel_macs.get(&(vxlan, mac))
+        self.tunnel_macs.get(&(vxlan, mac)).map(|number| self.targets.get(*number))
     }
 
     /// A vxlan device's flood list.
@@ -313,13 +309,14 @@ impl Network {
             }
             return;
         }
-        let before = self.tunnel_macs.insert((vxlan, mac), target);
-        if before == Some(target) {
+        let number = self.targets.number(target);
+        let before = self.tunnel_macs.insert((vxlan, mac), number);
+        if before == Some(number) {
             return;
         }
         self.count_vtep(vxlan, target, dirty);
         if let Some(before) = before {
-            self.release_vtep(vxlan, before, dirty);
+            self.release_vtep(vxlan, *self.targets.get(before), dirty);
         }
         dirty.macs.extend(self.tunnel_key(vxlan, mac));
     }
@@ -332,7 +329,7 @@ impl Network {
                 self.release_vtep(vxlan, target, dirty);
             }
         } else if let Some(before) = self.tunnel_macs.remove(&(vxlan, mac)) {
-            self.release_vtep(vxlan, before, dirty);
+            self.release_vtep(vxlan, *self.targets.get(before), dirty);
             dirty.macs.extend(self.tunnel_key(vxlan, mac));
         }
     }

@@ -48,10 +48,24 @@ impl Asker {
     /// If the kernel refuses, or changes faster than it can be read.
     pub fn dump(&mut self, scope: Scope) -> Result<Snapshot, ObserveError> {
         let mut events = Vec::new();
-        for dump in Dump::of(scope) {
-            events.extend(self.dump_one(*dump)?);
-        }
+        self.dump_to(scope, &mut |event| events.push(event))?;
         Ok(Snapshot { scope, events })
+    }
+
+    /// As [`dump`](Self::dump), one object at a time. MAC addresses may come more than once, and such
+    /// as have gone meanwhile.
+    ///
+    /// # Errors
+    /// As [`dump`](Self::dump).
+    pub fn dump_to(
+        &mut self,
+        scope: Scope,
+        take: &mut dyn FnMut(Event),
+    ) -> Result<(), ObserveError> {
+        for dump in Dump::of(scope) {
+            self.dump_one(*dump, take)?;
+        }
+        Ok(())
     }
 
     /// Makes the kernel resolve a neighbour, or confirm a stale one, as a packet to it would.
@@ -70,22 +84,35 @@ impl Asker {
         self.ask(&request, what, |_| {}).map(drop)
     }
 
-    fn dump_one(&mut self, dump: Dump) -> Result<Vec<Event>, ObserveError> {
+    fn dump_one(&mut self, dump: Dump, take: &mut dyn FnMut(Event)) -> Result<(), ObserveError> {
         for _ in 0..ATTEMPTS {
-            self.sequence = self.sequence.wrapping_add(1);
-            let request = dump.request(self.sequence);
-            let mut events = Vec::new();
-            let what = || format!("list {dump:?}");
-            match self.ask(&request, what, |message| events.extend(message.decode())) {
-                Ok(true) => return Ok(events),
-                Ok(false) => {}
-                Err(ObserveError::Refused { error, .. }) if dump.is_missing(&error) => {
-                    return Ok(Vec::new());
+            // Of MAC addresses there can be a million, and the kernel removes none without a message. So
+            // they are not kept until the answer turns out to be consistent.
+            if dump == Dump::Fdb {
+                if self.attempt(dump, take)? {
+                    return Ok(());
                 }
-                Err(error) => return Err(error),
+                continue;
+            }
+            let mut events = Vec::new();
+            if self.attempt(dump, &mut |event| events.push(event))? {
+                events.into_iter().for_each(take);
+                return Ok(());
             }
         }
         Err(ObserveError::Restless { what: format!("{dump:?}"), attempts: ATTEMPTS })
+    }
+
+    /// Dumps once. Returns whether the answer is consistent.
+    fn attempt(&mut self, dump: Dump, take: &mut dyn FnMut(Event)) -> Result<bool, ObserveError> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let request = dump.request(self.sequence);
+        let what = || format!("list {dump:?}");
+        match self.ask(&request, what, |message| message.decode().into_iter().for_each(&mut *take))
+        {
+            Err(ObserveError::Refused { error, .. }) if dump.is_missing(&error) => Ok(true),
+            asked => asked,
+        }
     }
 
     /// Sends a request and reads its answer to the end. Returns whether the answer is consistent.

@@ -15,7 +15,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub enum Macs {
     /// These are all.
-    All(HashMap<FdbKey, Target>),
+    All(Vec<(FdbKey, Target)>),
     /// These have changed; `None` has gone.
     Some(Vec<(FdbKey, Option<Target>)>),
 }
@@ -23,16 +23,16 @@ pub enum Macs {
 impl Reconciler {
     pub(super) fn write_macs(&mut self, macs: Macs, outcome: &mut Outcome) {
         match macs {
-            Macs::All(all) => self.sync_fdb(&all, outcome),
+            Macs::All(all) => self.sync_fdb(all, outcome),
             Macs::Some(some) => self.change_macs(some, outcome),
         }
     }
 
     /// Makes the FDB hold exactly `fdb`.
-    fn sync_fdb(&mut self, fdb: &HashMap<FdbKey, Target>, outcome: &mut Outcome) {
+    fn sync_fdb(&mut self, fdb: Vec<(FdbKey, Target)>, outcome: &mut Outcome) {
         let mut wanted = HashMap::with_capacity_and_hasher(fdb.len(), Default::default());
         for (mac, place) in fdb {
-            if let Some((key, target)) = self.entry(mac, place) {
+            if let Some((key, target)) = self.entry(&mac, &place) {
                 wanted.insert(key, target);
             }
         }

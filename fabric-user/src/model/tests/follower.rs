@@ -89,7 +89,7 @@ impl Follower {
             }
         }
         if dirty.all_macs() {
-            self.fdb = self.left.compile_fdb(&self.network, &self.structure);
+            self.fdb = self.left.compile_fdb(&self.network, &self.structure).into_iter().collect();
             self.full_compilations += 1;
         } else {
             for key in &dirty.macs {
