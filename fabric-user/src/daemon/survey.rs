@@ -121,7 +121,7 @@ impl Surveyor {
                 self.begin(next)?;
             }
             match found {
-                _ if is_void => tracing::debug!(?purpose, "too many changes during a survey"),
+                _ if is_void => tracing::debug!(?purpose, "void: changes were lost or too many"),
                 Err(error @ ObserveError::Restless { .. }) if purpose == Purpose::Audit => {
                     tracing::warn!(%error, "no audit this time");
                 }
