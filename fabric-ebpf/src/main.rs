@@ -72,8 +72,9 @@ fn from_circuit(
     circuit: CircuitRef,
 ) -> Result<Reason, Reason> {
     let frame = frame_guard(packet, journey)?;
+    let destination = bridge_lookup(journey, circuit, &frame)?;
     source_check(journey, circuit, &frame)?;
-    match bridge_lookup(journey, circuit, &frame)? {
+    match destination {
         Destination::Local(circuit) => {
             access_fit(journey, circuit)?;
             access_output(packet, journey, circuit, Reason::Bridged)

@@ -1,8 +1,8 @@
-//! Arrives: a frame whose source is known. Leaves: the circuit or VTEP behind which its
-//! destination is.
+//! Arrives: a frame of a known circuit. Leaves: the circuit or VTEP behind which its destination is.
 //!
 //! Passes unknown destinations (the kernel floods), the box's own MACs, and what the bridge would
-//! not send: back to the port that it came from, or between isolated ports.
+//! not send: back to the port that it came from, or between isolated ports. The kernel learns from
+//! all of these, so nobody has to look for their source: what a gateway gets pays for one lookup.
 
 use fabric_common::{
     reason::Reason,

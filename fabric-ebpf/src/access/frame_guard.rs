@@ -3,7 +3,8 @@
 //! Passes what the kernel floods, answers, learns from or terminates: group destinations, ARP,
 //! neighbour discovery, control protocols. Drops frames whose source address no station can have, as
 //! the kernel's bridge does (`is_valid_ether_addr` in `net/bridge/br_input.c`); those of hosts once
-//! [`super::source_check`] has not found them, as the FDB has no such address.
+//! [`super::source_check`] has not found them, as the FDB has no such address. Those that pass
+//! before that, the bridge drops itself.
 
 use fabric_common::reason::Reason;
 

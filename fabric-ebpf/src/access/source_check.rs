@@ -1,4 +1,4 @@
-//! Arrives: a frame of a known circuit. Leaves: the same, if the bridge has nothing to learn.
+//! Arrives: a frame that could be forwarded. Leaves: the same, if the bridge has nothing to learn.
 //!
 //! A frame is forwarded only if the bridge's entry for its source is on this very circuit and was
 //! shown to the kernel within a quarter of the ageing time. Everything else passes: the bridge

@@ -159,6 +159,24 @@ fn from_host(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Reas
         _ => {}
     }
 
+    let isolated = circuit.flags & FLAG_ISOLATED != 0;
+    let destination = match lookup(world, circuit.domain, frame.destination) {
+        None => return Err(Reason::BridgeLookupUnknown),
+        Some((KIND_LOCAL, to)) if to == u32::from(index) => {
+            return Err(Reason::BridgeLookupSamePort);
+        }
+        Some((KIND_LOCAL, to))
+            if isolated && world.maps.circuits.get(to).flags & FLAG_ISOLATED != 0 =>
+        {
+            return Err(Reason::BridgeLookupIsolated);
+        }
+        Some((KIND_REMOTE, _)) if isolated && domain.flags & FLAG_OVERLAY_ISOLATED != 0 => {
+            return Err(Reason::BridgeLookupIsolated);
+        }
+        Some(destination @ (KIND_LOCAL | KIND_REMOTE, _)) => destination,
+        Some(_) => return Err(Reason::BridgeLookupOwnMac),
+    };
+
     // A source that the world has settled was shown to the kernel a moment ago.
     match lookup(world, circuit.domain, frame.source) {
         None if frame.source[0] & 1 != 0 => return Err(Reason::FrameGuardSourceMulticast),
@@ -168,22 +186,9 @@ fn from_host(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Reas
         Some(_) => {}
     }
 
-    let isolated = circuit.flags & FLAG_ISOLATED != 0;
-    match lookup(world, circuit.domain, frame.destination) {
-        None => Err(Reason::BridgeLookupUnknown),
-        Some((KIND_LOCAL, to)) if to == u32::from(index) => Err(Reason::BridgeLookupSamePort),
-        Some((KIND_LOCAL, to)) => {
-            let to = world.maps.circuits.get(to);
-            if isolated && to.flags & FLAG_ISOLATED != 0 {
-                return Err(Reason::BridgeLookupIsolated);
-            }
-            deliver(&frame, &to, &domain, Reason::Bridged)
-        }
-        Some((KIND_REMOTE, _)) if isolated && domain.flags & FLAG_OVERLAY_ISOLATED != 0 => {
-            Err(Reason::BridgeLookupIsolated)
-        }
-        Some((KIND_REMOTE, vtep)) => encapsulate(world, &frame, DomainId(circuit.domain), vtep),
-        Some(_) => Err(Reason::BridgeLookupOwnMac),
+    match destination {
+        (KIND_LOCAL, to) => deliver(&frame, &world.maps.circuits.get(to), &domain, Reason::Bridged),
+        (_, vtep) => encapsulate(world, &frame, DomainId(circuit.domain), vtep),
     }
 }
 

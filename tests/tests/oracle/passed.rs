@@ -27,6 +27,8 @@ fn frames_of_hosts() {
             (frame.clone().to(HOST_A.mac), Reason::BridgeLookupSamePort),
             (frame.clone().tag(VLAN), Reason::VlanClassifyNotMember),
             (frame.clone().tag(VLAN).tag(7), Reason::VlanClassifyStackedTag),
+            (frame.clone().from(ZERO).to(BRIDGE_MAC), Reason::BridgeLookupOwnMac),
+            (frame.clone().from(BROADCAST).to(STRANGER.mac), Reason::BridgeLookupUnknown),
             (frame.clone().from(HOST_B.mac), Reason::SourceCheckMoved),
             (frame.from(STRANGER.mac), Reason::SourceCheckUnknown),
         ] {

@@ -51,13 +51,14 @@ fn from_circuit<const UP_TO: u8>(
         [a, b, destination, source, rest]
     };
     after::<UP_TO>(stage::FRAME_GUARD, journey, || made(circuit(from)))?;
-    source_check(journey, from, &seen)?;
-    after::<UP_TO>(stage::SOURCE_CHECK, journey, || made(circuit(from)))?;
     let destination = bridge_lookup(journey, from, &seen)?;
-    after::<UP_TO>(stage::BRIDGE_LOOKUP, journey, || match destination {
-        Destination::Local(to) => made(circuit(to)),
-        Destination::Vtep(to) => made([to.index.into(), address(to.vtep)]),
-    })?;
+    let place = match destination {
+        Destination::Local(to) => circuit(to),
+        Destination::Vtep(to) => [to.index.into(), address(to.vtep)],
+    };
+    after::<UP_TO>(stage::BRIDGE_LOOKUP, journey, || made(place))?;
+    source_check(journey, from, &seen)?;
+    after::<UP_TO>(stage::SOURCE_CHECK, journey, || made(place))?;
     match destination {
         Destination::Local(to) => {
             access_fit(journey, to)?;

@@ -78,8 +78,8 @@ journeys! {
     access_port_input: from_host up to PORT_INPUT;
     access_vlan_classify: from_host up to VLAN_CLASSIFY;
     access_frame_guard: from_host up to FRAME_GUARD;
-    access_source_check: from_host up to SOURCE_CHECK;
     access_bridge_lookup: from_host up to BRIDGE_LOOKUP;
+    access_source_check: from_host up to SOURCE_CHECK;
     encap_nexthop_select: from_host up to NEXTHOP_SELECT;
     encap_vxlan_output: from_host up to VXLAN_OUTPUT;
     encap_underlay_output: from_host up to UNDERLAY_OUTPUT;

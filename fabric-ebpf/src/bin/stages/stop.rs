@@ -13,8 +13,8 @@ pub mod stage {
     pub const PORT_INPUT: u8 = 0;
     pub const VLAN_CLASSIFY: u8 = 1;
     pub const FRAME_GUARD: u8 = 2;
-    pub const SOURCE_CHECK: u8 = 3;
-    pub const BRIDGE_LOOKUP: u8 = 4;
+    pub const BRIDGE_LOOKUP: u8 = 3;
+    pub const SOURCE_CHECK: u8 = 4;
     pub const NEXTHOP_SELECT: u8 = 5;
     pub const VXLAN_OUTPUT: u8 = 6;
     pub const UNDERLAY_OUTPUT: u8 = 7;

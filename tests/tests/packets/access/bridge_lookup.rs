@@ -5,7 +5,7 @@ use fabric_common::{
     schema::{circuits::FLAG_ISOLATED, domains::FLAG_OVERLAY_ISOLATED},
 };
 use fabric_tests::{
-    addresses::{HOST_A, HOST_B, HOST_R, HOST_T, STRANGER, VLAN},
+    addresses::{HOST_A, HOST_B, HOST_R, HOST_T, MULTICAST, STRANGER, VLAN, ZERO},
     leaf::leaf,
     packet::Frame,
 };
@@ -41,6 +41,20 @@ pub(crate) fn frames_for_the_box_itself_pass() {
         leaf.world.send(&leaf.a, &frame).passes(Reason::BridgeLookupOwnMac);
         let frame = Frame::ipv6(&HOST_T, &STRANGER).tag(VLAN).bytes();
         leaf.world.send(&leaf.trunk, &frame).passes(Reason::BridgeLookupOwnMac);
+    });
+}
+
+/// The bridge learns from what passes, whoever sent it, and drops what nobody can have sent.
+#[test]
+fn nobody_looks_for_the_source_of_a_frame_that_passes_anyway() {
+    leaf(|leaf| {
+        leaf.world.learn_own(leaf.domain, STRANGER.mac);
+        for source in [HOST_B.mac, HOST_R.mac, ZERO, MULTICAST, [2, 0, 0, 0, 0, 0x77]] {
+            let frame = Frame::ipv4(&HOST_A, &STRANGER).from(source);
+            leaf.world.send(&leaf.a, &frame.bytes()).passes(Reason::BridgeLookupOwnMac);
+            let frame = frame.to([2, 0, 0, 0, 0, 0x78]).bytes();
+            leaf.world.send(&leaf.a, &frame).passes(Reason::BridgeLookupUnknown);
+        }
     });
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn an_unknown_source_passes() {
 #[test]
 pub(crate) fn a_source_that_the_bridge_knows_elsewhere_passes() {
     leaf(|leaf| {
-        let from_b = Frame::ipv4(&HOST_B, &HOST_A).bytes();
+        let from_b = Frame::ipv4(&HOST_B, &HOST_R).bytes();
         leaf.world.send(&leaf.a, &from_b).passes(Reason::SourceCheckMoved);
         let from_remote = Frame::ipv4(&HOST_R, &HOST_B).bytes();
         leaf.world.send(&leaf.a, &from_remote).passes(Reason::SourceCheckMoved);
@@ -120,6 +120,8 @@ fn a_source_of_another_domain_is_unknown() {
             ..Default::default()
         });
         leaf.world.circuit(&leaf.a, other, 7);
+        let destination = leaf.world.circuit(&leaf.b, other, 7);
+        leaf.world.learn(other, HOST_B.mac, destination);
         let frame = Frame::ipv4(&HOST_A, &HOST_B).tag(7).bytes();
         leaf.world.send(&leaf.a, &frame).passes(Reason::SourceCheckUnknown);
     });
