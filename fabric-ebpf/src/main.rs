@@ -91,10 +91,23 @@ fn from_circuit(
     }
 }
 
-/// From the fabric: out of the tunnel to a local port, or from router to router.
+/// From the fabric: out of the tunnel to a local port, or from router to router; and whatever its fate is,
+/// BFD packets are noted.
 #[inline(always)]
 fn from_fabric(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
-    port_input(journey, ROLE_UPLINK)?;
+    let arrived = match port_input(journey, ROLE_UPLINK) {
+        Ok(()) => from_uplink(packet, journey),
+        Err(reason) => Err(reason),
+    };
+    if let Err(reason) = arrived {
+        bfd_watch(packet, journey, reason);
+    }
+    arrived
+}
+
+/// From the fabric, on a port that is in use.
+#[inline(always)]
+fn from_uplink(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
     // The way out of the tunnel is compiled for each family, so that all offsets are constants.
     let tunnel = if packet.read(12) == Some(ether_type::IPV6) {
         match tunnel6(packet, journey) {
@@ -110,21 +123,15 @@ fn from_fabric(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Rea
     match tunnel {
         // For an address of this box, but of nobody's, or damaged.
         Reason::VxlanInputUnknownVtep | Reason::VxlanInputBadChecksum => Err(tunnel),
-        otherwise => {
-            let routed = from_router(packet, journey, otherwise);
-            if let Err(reason) = routed {
-                bfd_watch(packet, journey, reason);
+        otherwise => from_router(packet, journey, otherwise).map_err(|reason| match reason {
+            // What the tunnel's stages found out says more.
+            Reason::TransitRouteLocal | Reason::TransitInputNotForwarding
+                if otherwise != Reason::UnderlayInputNotVxlan =>
+            {
+                otherwise
             }
-            routed.map_err(|reason| match reason {
-                // What the tunnel's stages found out says more.
-                Reason::TransitRouteLocal | Reason::TransitInputNotForwarding
-                    if otherwise != Reason::UnderlayInputNotVxlan =>
-                {
-                    otherwise
-                }
-                reason => reason,
-            })
-        }
+            reason => reason,
+        }),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Changes nothing of the packet's fate. See [`fabric_common::bfd`].
 
+use aya_ebpf::helpers::bpf_jiffies64;
 use fabric_common::{
     bfd::{self, Control, Watch},
     reason::Reason,
@@ -17,7 +18,8 @@ use crate::{
 };
 
 /// Looks at packets that end here for one of the reasons that BFD packets end here for: to an
-/// address of the box, to a link-local one, or on a port that does not route.
+/// address of the box, to a link-local one, or on a port that does not route. And while nothing is
+/// forwarded: when that ends, a neighbour that nobody listened to must not be taken for silent.
 #[inline(always)]
 pub fn bfd_watch(packet: &Packet, journey: &Journey, reason: Reason) {
     if matches!(
@@ -26,6 +28,8 @@ pub fn bfd_watch(packet: &Packet, journey: &Journey, reason: Reason) {
             | Reason::TransitInputMartian
             | Reason::TransitInputNotForwarding
             | Reason::UnderlayInputNotVxlan
+            | Reason::PortInputBypassed
+            | Reason::PortInputHeartbeatExpired
     ) {
         note(packet, journey);
     }
@@ -35,11 +39,13 @@ pub fn bfd_watch(packet: &Packet, journey: &Journey, reason: Reason) {
 fn note(packet: &Packet, journey: &Journey) {
     let Some(control) = control(packet) else { return };
     let port = maps::PORTS.get_ptr_mut(journey.port);
+    // SAFETY: the helper only reads the kernel's clock, which no stage has read while nothing is forwarded.
+    let now = unsafe { bpf_jiffies64() };
     // SAFETY: an aligned word of the entry, which only packets from this port write.
     unsafe {
         let watch = &raw mut (*port).bfd;
         watch.write_volatile(
-            Watch(watch.read_volatile()).heard(control, journey.now, journey.settings.hz).0,
+            Watch(watch.read_volatile()).heard(control, now, journey.settings.hz).0,
         );
     }
 }

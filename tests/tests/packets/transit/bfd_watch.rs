@@ -57,6 +57,30 @@ fn a_session_that_is_up_is_watched_until_it_is_not() {
     });
 }
 
+/// Or else all neighbours would be taken for silent when the bypass ends, until their next packets.
+#[test]
+fn neighbours_are_heard_while_nothing_is_forwarded() {
+    router(|router| {
+        let frames = packets(UP).map(|frame| frame.bytes());
+        let (now, hz) = (u64::from(router.world.now()), router.world.hz);
+        for (reason, bypass) in
+            [(Reason::PortInputBypassed, 1), (Reason::PortInputHeartbeatExpired, 0)]
+        {
+            let in0 = router.in0.slot;
+            router.world.maps.ports.update(in0, |entry| entry.bfd = 0);
+            router.world.change_settings(|settings| {
+                (settings.bypass, settings.deadline) = (bypass, 0);
+            });
+            for frame in &frames {
+                router.passes(frame, reason);
+                let watch = router.world.maps.ports.get(in0).bfd;
+                assert!(watch != 0 && !Watch(watch).is_silent(now, hz), "{reason:?}: {watch:#x}");
+                router.world.maps.ports.update(in0, |entry| entry.bfd = 0);
+            }
+        }
+    });
+}
+
 #[test]
 fn only_bfd_packets_from_the_link_are_noted() {
     router(|router| {
