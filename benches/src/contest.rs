@@ -9,7 +9,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use aya::programs::ProgramFd;
 use clap::Parser;
 
@@ -22,6 +22,7 @@ use crate::{
     race::{BATCH, Contender, Race},
     report,
     traffic::Size,
+    wanted::{When, wanted},
 };
 
 /// What a question about a way of frames is asked with.
@@ -41,17 +42,6 @@ pub struct Arguments {
     /// An object of another build of fabric-ebpf with the same maps, as one more contender.
     #[arg(long, value_name = "OBJECT")]
     pub against: Vec<PathBuf>,
-}
-
-/// When an entry is measured without being named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum When {
-    /// Always.
-    Quick,
-    /// Unless `--quick` is given.
-    Usual,
-    /// Only with `--all`.
-    All,
 }
 
 /// How much is measured.
@@ -132,20 +122,8 @@ pub fn run<E>(
     about: impl Fn(&E) -> (&'static str, When),
     measure: impl Fn(&E, Environment) -> Result<report::Entry>,
 ) -> Result<Vec<report::Entry>> {
-    let until = match arguments {
-        Arguments { all: true, .. } => When::All,
-        Arguments { quick: true, .. } => When::Quick,
-        _ => When::Usual,
-    };
-    let is_wanted = |entry: &&E| {
-        let (name, when) = about(entry);
-        arguments.entry.as_ref().map_or(when <= until, |wanted| wanted == name)
-    };
-    let wanted: Vec<_> = entries.iter().filter(is_wanted).collect();
-    if wanted.is_empty() {
-        let names: Vec<_> = entries.iter().map(|entry| about(entry).0).collect();
-        bail!("there is no such entry; take one of {}", names.join(", "));
-    }
+    let Arguments { quick, all, .. } = *arguments;
+    let wanted = wanted(entries, arguments.entry.as_deref(), When::until(quick, all), about)?;
     let environment = Environment::read(processor::pin()?);
     let mut found = Vec::new();
     for entry in wanted {

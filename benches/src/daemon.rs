@@ -52,6 +52,14 @@ pub struct Memory {
     pub maps: u64,
 }
 
+/// The program at a path that somebody gave.
+///
+/// # Errors
+/// If there is none.
+pub fn program(path: &Path) -> Result<PathBuf> {
+    path.canonicalize().with_context(|| format!("there is no {}", path.display()))
+}
+
 impl Daemon {
     /// Starts the `program` with room for `macs` MAC addresses and waits until it is in sync.
     ///

@@ -39,3 +39,4 @@ pub mod tool;
 pub mod traffic;
 pub mod tunnel;
 pub mod underlay;
+pub mod wanted;

@@ -15,8 +15,25 @@ pub static LOOKUPS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"),
 /// The journeys of the packet path, ended after each of their stages, in the same form.
 pub static STAGES: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/stages.o"));
 
-/// The packet path without the features that are off by default.
-pub static LEAN: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lean.o"));
+macro_rules! builds {
+    ($($name:literal)*) => {
+        [$((
+            $name,
+            aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/", $name, ".o")),
+        )),*]
+    };
+}
+
+/// Name and object of each build of the packet path that does not know a feature which is off by default,
+/// and last of the one that knows none of them.
+pub static WITHOUT: [(&str, &[u8]); 6] = builds![
+    "without-hash-options"
+    "without-bfd-silence"
+    "without-bucket-timers"
+    "without-inherited-fields"
+    "without-isolated-ports"
+    "without-any"
+];
 
 // SAFETY: repr(C), integers only, no padding.
 unsafe impl aya::Pod for lookups::State {}

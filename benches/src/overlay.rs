@@ -8,7 +8,7 @@ use clap::Parser as _;
 
 use crate::{
     answer::{Question, answer},
-    contest::{self, Arguments, Contest, Effort, Forwarder, When},
+    contest::{self, Arguments, Contest, Effort, Forwarder},
     direction::Direction,
     environment::{self, Environment},
     fabric::Fabric,
@@ -18,6 +18,7 @@ use crate::{
     report,
     traffic::{Size, Traffic},
     underlay::Underlay,
+    wanted::When,
 };
 
 /// A question with numbers, and the answer that is asked for.

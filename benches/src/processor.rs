@@ -21,6 +21,15 @@ pub fn pin() -> Result<Processor> {
     pin_to(*allowed()?.last().context("the system allows no CPU to run on")?)
 }
 
+/// Pins nothing: for what runs in several processes, to which the system gives the CPUs out.
+///
+/// # Errors
+/// As [`allowed`].
+pub fn shared() -> Result<Processor> {
+    let cpu = allowed()?.last().copied().unwrap_or_default();
+    Ok(Processor { cpu, real_time: false })
+}
+
 /// The CPUs that this thread may use, in ascending order.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use crate::{
     ending::{OrStop, stop},
     journey::{Journey, NexthopRef, Way},
     maps,
-    optional::OPTIONAL,
+    optional::{BFD_SILENCE, BUCKET_TIMERS},
 };
 
 /// The nexthop that a flow takes; `hash` gives [`fabric_common::flow_hash::bucket`], and is asked
@@ -49,7 +49,7 @@ pub fn choose(
             return stop(Reason::NexthopSelectEmptyGroup);
         }
     }
-    if OPTIONAL && group.is_timed() {
+    if BUCKET_TIMERS && group.is_timed() {
         note_use(journey, at);
     }
     Ok(nexthop)
@@ -73,7 +73,7 @@ pub fn follow(
 fn lives(nexthop: NexthopRef, now: u64) -> bool {
     let Some(port) = nexthop.usable_port() else { return false };
     let port = maps::PORTS.get(port);
-    let bfd = if OPTIONAL { port.bfd } else { 0 };
+    let bfd = if BFD_SILENCE { port.bfd } else { 0 };
     // Neither is the rule: one branch.
     port.down | bfd == 0 || port.down == 0 && !Watch(bfd).is_silent(now, maps::SETTINGS.get(0).hz)
 }

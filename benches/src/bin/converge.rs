@@ -13,13 +13,13 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use comfy_table::Table;
 use fabric_benches::{
     answer::{FABRIC, KERNEL},
     arena, contest,
-    daemon::Daemon,
+    daemon::{self, Daemon},
     environment::{self, Environment},
     flow::{Flow, LENGTH, OUTER, destination_mac, source_mac},
     leaf::{Leaf, index, mac_text, vtep_address},
@@ -27,11 +27,12 @@ use fabric_benches::{
     nexthop_object::NexthopObjects,
     plot::Timeline,
     probe::{Change, PACE, Probe},
-    processor::{self, Processor},
+    processor,
     report::{self, Figures},
     routed, samples,
     spine::{Routes, Spine},
     tool,
+    wanted::{When, wanted},
 };
 use fabric_common::{
     reason::Reason,
@@ -80,23 +81,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    let all = [MAC_MOVE, NEXT_HOP];
-    let wanted: Vec<_> = all
-        .into_iter()
-        .filter(|name| arguments.entry.as_ref().is_none_or(|wanted| wanted == name))
-        .collect();
-    if wanted.is_empty() {
-        bail!("there is no such entry; take one of {}", all.join(", "));
-    }
-    let fabricd = arguments
-        .fabricd
-        .canonicalize()
-        .with_context(|| format!("there is no {}", arguments.fabricd.display()))?;
-    // Traffic and daemon have a CPU each, if there are two; the system gives them out.
-    let cpu = processor::allowed()?.last().copied().unwrap_or_default();
-    let environment = Environment::read(Processor { cpu, real_time: false });
+    let about = |name: &&'static str| (*name, When::Quick);
+    let wanted = wanted(&[MAC_MOVE, NEXT_HOP], arguments.entry.as_deref(), When::Quick, about)?;
+    let fabricd = daemon::program(&arguments.fabricd)?;
+    // Traffic and daemon have a CPU each, if there are two.
+    let environment = Environment::read(processor::shared()?);
     let changes = if arguments.quick { QUICK } else { CHANGES };
-    for name in wanted {
+    for name in wanted.into_iter().copied() {
         arena::enter()?;
         let series = match name {
             MAC_MOVE => move_mac(&fabricd, changes)?,

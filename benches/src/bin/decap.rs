@@ -7,10 +7,10 @@
 use std::process::ExitCode;
 
 use fabric_benches::{
-    contest::When,
     direction::Direction,
     overlay::{self, Entry},
     traffic::Size,
+    wanted::When,
 };
 
 const K: u32 = 1 << 10;

@@ -8,11 +8,11 @@ use std::{collections::BTreeMap, process::ExitCode};
 
 use anyhow::Result;
 use fabric_benches::{
-    contest::When,
     direction::Direction,
     overlay::{self, Entry},
     report,
     traffic::Size,
+    wanted::When,
 };
 
 const K: u32 = 1 << 10;

@@ -6,17 +6,18 @@
 
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use comfy_table::Table;
 use fabric_benches::{
     answer::{FABRIC, KERNEL, progress},
-    contest::{self, When},
+    contest, daemon,
     environment::Environment,
     plot::Timeline,
-    processor::{self, Processor},
+    processor,
     report::{self, Figures},
     samples,
+    wanted::{When, wanted},
 };
 use fabric_common::reason::Reason;
 use fabric_tests::fabric::{
@@ -39,22 +40,22 @@ struct Arguments {
     fabricd: PathBuf,
 }
 
-/// A failure under traffic.
+/// A failure under traffic, routed or in tunnels.
 #[derive(Clone, Copy)]
 struct Entry {
     name: &'static str,
-    when: When,
     kind: Kind,
     routed: bool,
 }
 
-const ENTRIES: [Entry; 4] = [
-    Entry { name: "failover-cut-routed", when: When::Quick, kind: Kind::Cut, routed: true },
-    Entry { name: "failover-cut-vxlan", when: When::Usual, kind: Kind::Cut, routed: false },
-    Entry { name: "failover-silent-routed", when: When::Usual, kind: Kind::Silent, routed: true },
-    Entry { name: "failover-silent-vxlan", when: When::Quick, kind: Kind::Silent, routed: false },
+/// `None` is the entry that counts stores.
+const ENTRIES: [(&str, When, Option<(Kind, bool)>); 5] = [
+    (STORES, When::Quick, None),
+    ("failover-cut-routed", When::Quick, Some((Kind::Cut, true))),
+    ("failover-cut-vxlan", When::Usual, Some((Kind::Cut, false))),
+    ("failover-silent-routed", When::Usual, Some((Kind::Silent, true))),
+    ("failover-silent-vxlan", When::Quick, Some((Kind::Silent, false))),
 ];
-/// The entry that counts stores.
 const STORES: &str = "failover-stores";
 /// Routes and VTEPs behind a link.
 const SIZES: [(u32, u32); 2] = [(10, 10), (10_000, 10_000)];
@@ -75,37 +76,23 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    let until = if arguments.quick { When::Quick } else { When::Usual };
-    let wanted: Vec<_> = ENTRIES
-        .iter()
-        .filter(|entry| match &arguments.entry {
-            Some(name) => name == entry.name,
-            None => entry.when <= until,
-        })
+    let until = When::until(arguments.quick, false);
+    let wanted = wanted(&ENTRIES, arguments.entry.as_deref(), until, |entry| (entry.0, entry.1))?;
+    let failures: Vec<_> = (wanted.iter())
+        .filter_map(|(name, _, what)| what.map(|(kind, routed)| Entry { name, kind, routed }))
         .collect();
-    let stores = arguments.entry.as_deref().is_none_or(|name| name == STORES);
-    if wanted.is_empty() && !stores {
-        let names = ENTRIES.map(|entry| entry.name).join(", ");
-        bail!("there is no such entry; take one of {names}, {STORES}");
-    }
-    use_fabricd(
-        arguments
-            .fabricd
-            .canonicalize()
-            .with_context(|| format!("there is no {}", arguments.fabricd.display()))?,
-    );
-    let cpu = processor::allowed()?.last().copied().unwrap_or_default();
-    let environment = Environment::read(Processor { cpu, real_time: false });
+    use_fabricd(daemon::program(&arguments.fabricd)?);
+    let environment = Environment::read(processor::shared()?);
     let repetitions = if arguments.quick { 1 } else { 5 };
     let mut settings: BTreeMap<String, Value> =
         [("repetitions", repetitions.into()), ("quick", arguments.quick.into())]
             .map(|(name, value): (&str, Value)| (name.to_owned(), value))
             .into();
-    if stores {
+    if failures.len() < wanted.len() {
         let found = count_stores(repetitions, settings.clone(), environment.clone())?;
         report::write(&report::path(), &[found])?;
     }
-    if !wanted.is_empty() {
+    if !failures.is_empty() {
         settings.extend([
             ("topology".to_owned(), "underlay".into()),
             ("flows".to_owned(), FLOWS.flows.into()),
@@ -113,7 +100,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         ]);
         let fabric = Fabric::underlay_alone();
         fabric.acquaint("vm11", "vm21");
-        for entry in wanted {
+        for entry in &failures {
             let rounds = fail(&fabric, entry, repetitions)?;
             let found = evaluate(entry, &rounds, settings.clone(), environment.clone())?;
             report::write(&report::path(), &[found])?;

@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, process::ExitCode};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use comfy_table::Table;
 use fabric_benches::{
@@ -23,6 +23,7 @@ use fabric_benches::{
     report,
     samples::{self, Summary},
     tool,
+    wanted::{When, wanted},
 };
 use fabric_common::{reason::Reason, schema::fdb};
 use serde::Serialize;
@@ -56,15 +57,18 @@ enum Case {
     Underlay,
 }
 
-/// One of a port with hosts and one of an uplink.
-const QUICK: [Case; 2] = [Case::OwnMac, Case::Underlay];
-
-const ENTRIES: [(&str, Case, Option<Reason>); 5] = [
-    ("pass-bypass", Case::Bypass, Some(Reason::PortInputBypassed)),
-    ("pass-unknown-source", Case::UnknownSource, Some(Reason::SourceCheckUnknown)),
-    ("pass-unknown-destination", Case::UnknownDestination, Some(Reason::BridgeLookupUnknown)),
-    ("pass-own-mac", Case::OwnMac, Some(Reason::BridgeLookupOwnMac)),
-    ("pass-underlay", Case::Underlay, None),
+/// What is measured when, and what Fabric counts it as, if at the port that frames enter.
+const ENTRIES: [(&str, When, Case, Option<Reason>); 5] = [
+    ("pass-bypass", When::Usual, Case::Bypass, Some(Reason::PortInputBypassed)),
+    ("pass-unknown-source", When::Usual, Case::UnknownSource, Some(Reason::SourceCheckUnknown)),
+    (
+        "pass-unknown-destination",
+        When::Usual,
+        Case::UnknownDestination,
+        Some(Reason::BridgeLookupUnknown),
+    ),
+    ("pass-own-mac", When::Quick, Case::OwnMac, Some(Reason::BridgeLookupOwnMac)),
+    ("pass-underlay", When::Quick, Case::Underlay, None),
 ];
 
 impl Case {
@@ -103,18 +107,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    let wanted: Vec<_> = ENTRIES
-        .iter()
-        .filter(|entry| match &arguments.entry {
-            Some(name) => name == entry.0,
-            None => !arguments.quick || QUICK.contains(&entry.1),
-        })
-        .collect();
-    if wanted.is_empty() {
-        bail!("there is no such entry; take one of {}", ENTRIES.map(|e| e.0).join(", "));
-    }
+    let until = When::until(arguments.quick, false);
+    let wanted = wanted(&ENTRIES, arguments.entry.as_deref(), until, |entry| (entry.0, entry.1))?;
     let environment = Environment::read(processor::pin()?);
-    for (name, case, reason) in wanted {
+    for (name, _, case, reason) in wanted {
         arena::enter()?;
         let found = measure(name, *case, *reason, arguments, environment.clone())?;
         report::write(&report::path(), std::slice::from_ref(&found))?;

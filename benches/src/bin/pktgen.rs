@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use aya::programs::xdp::XdpLink;
 use clap::Parser;
 use fabric_benches::{
@@ -31,6 +31,7 @@ use fabric_benches::{
     race::{Arrivals, Race},
     report, samples,
     underlay::Underlay,
+    wanted::{When, wanted},
 };
 use serde_json::Value;
 
@@ -57,9 +58,11 @@ struct Arguments {
     merge: Option<PathBuf>,
 }
 
-/// The first one alone is a usual run: it shall not take much more than a minute, emulated.
-const ENTRIES: [(&str, Direction); 2] =
-    [("pktgen-encap", Direction::Encapsulate), ("pktgen-bridge", Direction::Bridge)];
+/// A usual run shall not take much more than a minute, emulated.
+const ENTRIES: [(&str, When, Direction); 2] = [
+    ("pktgen-encap", When::Quick, Direction::Encapsulate),
+    ("pktgen-bridge", When::All, Direction::Bridge),
+];
 
 const DESTINATIONS: u32 = 1 << 10;
 /// Frames that are compared byte by byte.
@@ -84,17 +87,11 @@ fn run(arguments: &Arguments) -> Result<()> {
         println!("{} written to {}", names.join(", "), report.display());
         return Ok(());
     }
-    let until = if arguments.all { ENTRIES.len() } else { 1 };
-    let wanted: Vec<_> = match &arguments.entry {
-        Some(wanted) => ENTRIES.iter().filter(|(name, _)| name == wanted).collect(),
-        None => ENTRIES.iter().take(until).collect(),
-    };
-    if wanted.is_empty() {
-        bail!("there is no such entry; take one of {}", ENTRIES.map(|e| e.0).join(", "));
-    }
+    let until = When::until(arguments.quick, arguments.all);
+    let wanted = wanted(&ENTRIES, arguments.entry.as_deref(), until, |entry| (entry.0, entry.1))?;
     pktgen::load()?;
     let environment = Environment::read(processor::pin()?);
-    for (name, direction) in wanted {
+    for (name, _, direction) in wanted {
         arena::enter()?;
         let found = measure(name, *direction, arguments, environment.clone())?;
         report::write(&report, std::slice::from_ref(&found))?;

@@ -3,19 +3,18 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
 use clap::Parser;
 use fabric_benches::{
-    arena,
-    contest::{self, When},
+    arena, contest, daemon,
     environment::Environment,
-    processor::{self, Processor},
-    report,
+    processor, report,
     scale::{
         self, Effort,
         macs::{self, Macs},
         prefixes::{self, Prefixes},
     },
+    wanted::{When, wanted},
 };
 
 /// How fast and how big is the control plane?
@@ -77,27 +76,11 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    let until = match arguments {
-        Arguments { all: true, .. } => When::All,
-        Arguments { quick: true, .. } => When::Quick,
-        _ => When::Usual,
-    };
-    let is_wanted = |entry: &&Entry| {
-        let (name, when) = entry.about();
-        arguments.entry.as_ref().map_or(when <= until, |wanted| wanted == name)
-    };
-    let wanted: Vec<_> = ENTRIES.iter().filter(is_wanted).collect();
-    if wanted.is_empty() {
-        let names = ENTRIES.each_ref().map(|entry| entry.about().0);
-        bail!("there is no such entry; take one of {}", names.join(", "));
-    }
-    let fabricd = arguments
-        .fabricd
-        .canonicalize()
-        .with_context(|| format!("there is no {}", arguments.fabricd.display()))?;
-    // Sender and daemon have a CPU each, if there are two; the system gives them out.
-    let cpu = processor::allowed()?.last().copied().unwrap_or_default();
-    let environment = Environment::read(Processor { cpu, real_time: false });
+    let until = When::until(arguments.quick, arguments.all);
+    let wanted = wanted(&ENTRIES, arguments.entry.as_deref(), until, Entry::about)?;
+    let fabricd = daemon::program(&arguments.fabricd)?;
+    // Sender and daemon have a CPU each, if there are two.
+    let environment = Environment::read(processor::shared()?);
     for entry in wanted {
         arena::enter()?;
         let (effort, environment) = (Effort::new(arguments.quick), environment.clone());

@@ -11,7 +11,7 @@ use anyhow::{Result, ensure};
 use clap::Parser as _;
 use fabric_benches::{
     answer::{Question, answer},
-    contest::{self, Arguments, Contest, Effort, When},
+    contest::{self, Arguments, Contest, Effort},
     environment::Environment,
     flow::{Captured, SOURCES},
     race::{BATCH, Race},
@@ -19,6 +19,7 @@ use fabric_benches::{
     router::Router,
     spine::{Routes, Spine},
     traffic::{Offer, Traffic},
+    wanted::When,
 };
 
 /// A question and what it is asked about.

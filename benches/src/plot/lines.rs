@@ -9,8 +9,9 @@ use plotters::{
 };
 
 use super::{
+    chart::{Chart, axes, line, name_lines},
     series::Plot,
-    style::{INK, SIZE, TEXT, TITLE, colour, legend, short, text},
+    style::{SIZE, TITLE, text},
 };
 
 pub(super) fn draw(plot: &Plot, path: &Path) -> Result<()> {
@@ -35,43 +36,13 @@ pub(super) fn draw(plot: &Plot, path: &Path) -> Result<()> {
     area.present().context("the file cannot be written")
 }
 
-fn fill<'a, X>(
-    mut chart: ChartContext<
-        'a,
-        SVGBackend<'a>,
-        Cartesian2d<X, plotters::coord::types::RangedCoordf64>,
-    >,
-    plot: &Plot,
-) -> Result<()>
+fn fill<X>(mut chart: Chart<'_, X>, plot: &Plot) -> Result<()>
 where
     X: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
-    chart
-        .configure_mesh()
-        .axis_style(INK)
-        .bold_line_style(INK.mix(0.25))
-        .light_line_style(INK.mix(0.0))
-        .label_style(text(TEXT))
-        .axis_desc_style(text(TEXT))
-        .x_desc(plot.x)
-        .y_desc(plot.y)
-        .x_label_formatter(&|x| short(*x))
-        .y_label_formatter(&|y| short(*y))
-        .draw()?;
+    axes(&mut chart, plot.x, plot.y)?;
     for (name, points) in &plot.lines {
-        let colour = colour(name);
-        chart
-            .draw_series(
-                LineSeries::new(points.iter().copied(), colour.stroke_width(2)).point_size(4),
-            )?
-            .label(legend(name))
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(3)));
+        line(&mut chart, name, points, 4)?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .border_style(INK.mix(0.4))
-        .label_font(text(TEXT))
-        .draw()?;
-    Ok(())
+    name_lines(&mut chart)
 }

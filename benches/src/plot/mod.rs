@@ -1,6 +1,7 @@
 //! Plots of the report, as SVG files beside it: what was measured is drawn, and only that.
 
 mod bars;
+mod chart;
 mod lines;
 mod series;
 mod stages;

@@ -7,7 +7,10 @@ use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::style::{INK, SIZE, TEXT, TITLE, colour, legend, short, text};
+use super::{
+    chart::{axes, line, name_lines},
+    style::{INK, SIZE, TITLE, text},
+};
 
 /// A part of an entry of the report, under the name `timeline`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,38 +47,14 @@ pub(super) fn draw(timeline: &Timeline, path: &Path) -> Result<()> {
         .x_label_area_size(48)
         .y_label_area_size(64)
         .build_cartesian_2d(first..last, 0.0..top)?;
-    let number = |number: &f64| match *number {
-        negative if negative < 0.0 => format!("-{}", short(-negative)),
-        other => short(other),
-    };
-    chart
-        .configure_mesh()
-        .axis_style(INK)
-        .bold_line_style(INK.mix(0.25))
-        .light_line_style(INK.mix(0.0))
-        .label_style(text(TEXT))
-        .axis_desc_style(text(TEXT))
-        .x_desc(&timeline.x)
-        .y_desc(&timeline.y)
-        .x_label_formatter(&number)
-        .y_label_formatter(&number)
-        .draw()?;
+    axes(&mut chart, &timeline.x, &timeline.y)?;
     let moment = [(0.0, 0.0), (0.0, top)];
     chart.draw_series([PathElement::new(moment, INK.stroke_width(1))])?;
     // Fabric, the first by its name, lies above the others.
     for (name, points) in timeline.lines.iter().rev() {
-        let colour = colour(name);
-        chart
-            .draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?
-            .label(legend(name))
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(3)));
+        line(&mut chart, name, points, 0)?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .border_style(INK.mix(0.4))
-        .label_font(text(TEXT))
-        .draw()?;
+    name_lines(&mut chart)?;
     area.present().context("the file cannot be written")
 }
 

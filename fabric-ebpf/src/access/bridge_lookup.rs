@@ -17,7 +17,7 @@ use crate::{
     ending::{OrStop, stop},
     journey::{CircuitRef, Destination, Frame, Journey, VtepRef},
     maps,
-    optional::OPTIONAL,
+    optional::ISOLATED_PORTS,
     table,
 };
 
@@ -30,11 +30,12 @@ pub fn bridge_lookup(
     let key = key(journey.domain_index as u16, frame.destination);
     let found =
         table::find(&maps::FDB, journey.fdb_mask, key).or_stop(Reason::BridgeLookupUnknown)?;
-    let isolated = OPTIONAL && from.circuit.flags & FLAG_ISOLATED != 0;
+    // Asked last: the entry of the circuit that a frame came from is needed for nothing else.
+    let isolated = || from.circuit.flags & FLAG_ISOLATED != 0;
     let (kind, index) = split_target(found.target);
     match kind {
         KIND_REMOTE => {
-            if isolated && journey.domain.flags & FLAG_OVERLAY_ISOLATED != 0 {
+            if ISOLATED_PORTS && journey.domain.flags & FLAG_OVERLAY_ISOLATED != 0 && isolated() {
                 return stop(Reason::BridgeLookupIsolated);
             }
             let vtep = maps::VTEPS.get(index);
@@ -45,7 +46,7 @@ pub fn bridge_lookup(
                 return stop(Reason::BridgeLookupSamePort);
             }
             let circuit = maps::CIRCUITS.get(index);
-            if isolated && circuit.flags & FLAG_ISOLATED != 0 {
+            if ISOLATED_PORTS && circuit.flags & FLAG_ISOLATED != 0 && isolated() {
                 return stop(Reason::BridgeLookupIsolated);
             }
             Ok(Destination::Local(CircuitRef { index, circuit }))

@@ -27,7 +27,7 @@ use crate::{
     ending::{OrStop, stop},
     journey::{Frame, Journey, VtepRef},
     maps,
-    optional::OPTIONAL,
+    optional::INHERITED_FIELDS,
     packet::{
         Packet, halves,
         network::{ether_type, ip_protocol},
@@ -140,7 +140,7 @@ impl Set {
     #[inline(always)]
     fn of(packet: &Packet, domain: &Domain, inner_tos: u8, at: (usize, u16)) -> Self {
         const ANY: u16 = FLAG_TOS_INHERIT | FLAG_TTL_INHERIT | FLAG_DF | FLAG_DF_INHERIT;
-        let set = if !OPTIONAL || domain.flags & ANY == 0 {
+        let set = if !INHERITED_FIELDS || domain.flags & ANY == 0 {
             u32::from_ne_bytes([domain.ttl, domain.tos, 0, 0])
         } else {
             inherit(packet.context(), domain, inner_tos, at.0 as u32, at.1)

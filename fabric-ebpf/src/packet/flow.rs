@@ -11,7 +11,7 @@ use super::{
     Packet, at_byte,
     network::{ether_type, ip_protocol},
 };
-use crate::optional::OPTIONAL;
+use crate::optional::HASH_OPTIONS;
 
 /// Of an IPv4 header what the flow depends on, as it stands in the packet.
 #[derive(Clone, Copy)]
@@ -45,7 +45,7 @@ pub enum Scope {
 /// The hash of the flow of the IPv4 packet that starts at `at`.
 #[inline(always)]
 pub fn ipv4(packet: &Packet, settings: &Settings, at: usize, flow: &Flow4, scope: Scope) -> u64 {
-    if OPTIONAL && settings.hash_flags != 0 {
+    if HASH_OPTIONS && settings.hash_flags != 0 {
         return by_options(packet.context(), settings, at, ether_type::IPV4, scope);
     }
     let ports = ports(packet, at + 20, flow.odd == 0 && has_ports(flow.protocol));
@@ -55,7 +55,7 @@ pub fn ipv4(packet: &Packet, settings: &Settings, at: usize, flow: &Flow4, scope
 /// The hash of the flow of the IPv6 packet that starts at `at`.
 #[inline(always)]
 pub fn ipv6(packet: &Packet, settings: &Settings, at: usize, flow: &Flow6, scope: Scope) -> u64 {
-    if OPTIONAL && settings.hash_flags != 0 {
+    if HASH_OPTIONS && settings.hash_flags != 0 {
         return by_options(packet.context(), settings, at, ether_type::IPV6, scope);
     }
     let ports = ports(packet, at + 40, has_ports(flow.next_header));
