@@ -155,9 +155,9 @@ impl Round {
     pub(super) fn take(&mut self, survey: Survey) -> anyhow::Result<()> {
         let Survey { purpose, found, since } = survey;
         match found {
-            Found::Routing(mut snapshot) => {
-                snapshot.events.extend(since);
-                let dirty = self.network.replace(snapshot);
+            Found::Routing(mut events) => {
+                events.extend(since);
+                let dirty = self.network.replace_routing(events);
                 self.round(Some(&dirty))?;
             }
             Found::All(mut network) => {

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     model::{Dirty, Network},
-    observe::{Asker, Batch, Event, ObserveError, Scope, Snapshot},
+    observe::{Asker, Batch, Event, ObserveError, Scope},
 };
 
 /// What a survey is for. Of two that wait the greater one is made: it covers the other.
@@ -30,7 +30,7 @@ pub(super) enum Found {
     /// Everything.
     All(Box<Network>),
     /// See [`Scope::Routing`].
-    Routing(Snapshot),
+    Routing(Vec<Event>),
 }
 
 /// What a survey has brought.
@@ -133,7 +133,7 @@ impl Surveyor {
 
 fn read(asker: &mut Asker, purpose: Purpose) -> Result<Found, ObserveError> {
     match purpose {
-        Purpose::Routing => asker.dump(Scope::Routing).map(Found::Routing),
+        Purpose::Routing => asker.dump(Scope::Routing).map(|found| Found::Routing(found.events)),
         Purpose::Audit | Purpose::Sync => {
             let (mut network, mut unused) = (Network::new(), Dirty::default());
             asker.dump_to(Scope::All, &mut |event| {

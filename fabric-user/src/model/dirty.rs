@@ -32,8 +32,8 @@ pub struct Dirty {
 
 impl Dirty {
     /// Everything.
-    #[must_use]
-    pub fn everything() -> Self {
+    #[cfg(test)]
+    pub(super) fn everything() -> Self {
         Self { bridging: true, underlay: true, all_routes: true, ..Self::default() }
     }
 

@@ -4,8 +4,8 @@
 //! without kernel or BPF types, keyed by what things are called in the network and never by map
 //! indexes. The usual round of the daemon:
 //!
-//! 1. `network.apply_to(event, &mut dirty)` for each event of a batch, or
-//!    `dirty = network.replace(snapshot)` after a dump.
+//! 1. `network.apply_to(event, &mut dirty)` for each event of a batch. A dump of everything makes a new
+//!    network in the same way, and everything is compiled.
 //! 2. If [`Dirty::needs_structure`]: [`compile_structure`] anew. Its cost grows with links, VTEPs
 //!    and groups of next hops, not with MACs and routes.
 //! 3. If [`Dirty::all_macs`]: [`compile_fdb`], which costs one lookup per known MAC. Otherwise
@@ -14,8 +14,8 @@
 //! 4. If [`Dirty::all_routes`], or a new structure is not [`Structure::routes_like`] the last one:
 //!    [`compile_routes`], which costs a lookup or two per known route. Otherwise [`compile_route`]
 //!    for each of [`Dirty::places`].
-//! 5. If [`Dirty::routing_stale`]: `asker.dump(Scope::Routing)` a moment later, and with its snapshot
-//!    the same as with a batch: only what differs is dirty.
+//! 5. If [`Dirty::routing_stale`]: `asker.dump(Scope::Routing)` a moment later, and with its events
+//!    `dirty = network.replace_routing(events)`: only what differs is dirty.
 //!
 //! What cannot be expressed is left out, so that the kernel forwards it, and named in
 //! [`Structure::problems`].

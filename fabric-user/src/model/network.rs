@@ -14,8 +14,8 @@ use super::{
 use crate::{
     hashed::HashMap,
     observe::{
-        BridgePort, Event, Link, LinkKind, Mac, Neighbour, Nexthop, PortVlan, Prefix, Route, Scope,
-        Snapshot, TunnelMac, TunnelTarget,
+        BridgePort, Event, Link, LinkKind, Mac, Neighbour, Nexthop, PortVlan, Prefix, Route,
+        TunnelMac, TunnelTarget,
     },
 };
 
@@ -101,18 +101,12 @@ impl Network {
         }
     }
 
-    /// Replaces everything that a dump covers, so that nothing stale stays.
-    pub fn replace(&mut self, snapshot: Snapshot) -> Dirty {
-        if snapshot.scope == Scope::All {
-            *self = Self::default();
-            for event in snapshot.events {
-                self.apply(event);
-            }
-            return Dirty::everything();
-        }
+    /// Takes a dump of [`Scope::Routing`](crate::observe::Scope::Routing), so that nothing stale stays of
+    /// what it covers.
+    pub fn replace_routing(&mut self, events: Vec<Event>) -> Dirty {
         // Most of it is what it was, so that the difference is worth looking for.
         let before = self.routing.take_objects();
-        for event in snapshot.events {
+        for event in events {
             self.apply(event);
         }
         let mut dirty = Dirty { underlay: true, ..Dirty::default() };

@@ -6,7 +6,7 @@ use crate::{
         Desired, Dirty, FdbKey, LeftMacs, Network, Policy, RoutePlace, Structure, Target, Way,
         compile, compile_route, compile_routes, compile_structure,
     },
-    observe::{Event, Snapshot},
+    observe::{Event, Scope, Snapshot},
 };
 
 pub(super) struct Follower {
@@ -49,9 +49,18 @@ impl Follower {
     }
 
     pub(super) fn replace(&mut self, snapshot: Snapshot) -> Dirty {
-        let dirty = self.network.replace(snapshot);
-        self.update(&dirty);
-        dirty
+        let Snapshot { scope: Scope::All, events } = snapshot else {
+            let dirty = self.network.replace_routing(snapshot.events);
+            self.update(&dirty);
+            return dirty;
+        };
+        self.network = Network::new();
+        let mut unused = Dirty::default();
+        for event in events {
+            self.network.apply_to(event, &mut unused);
+        }
+        self.replace_all();
+        Dirty::everything()
     }
 
     /// Compiles everything, for a network that was changed without it.
