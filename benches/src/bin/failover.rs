@@ -48,8 +48,10 @@ struct Entry {
     routed: bool,
 }
 
-/// `None` is the entry that counts stores.
-const ENTRIES: [(&str, When, Option<(Kind, bool)>); 5] = [
+/// How a link fails, and whether the flows are routed; `None` counts the stores of a loss.
+type What = Option<(Kind, bool)>;
+
+const ENTRIES: [(&str, When, What); 5] = [
     (STORES, When::Quick, None),
     ("failover-cut-routed", When::Quick, Some((Kind::Cut, true))),
     ("failover-cut-vxlan", When::Usual, Some((Kind::Cut, false))),

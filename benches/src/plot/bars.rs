@@ -9,6 +9,7 @@ use plotters::{
 };
 
 use super::{
+    chart::plain,
     series::Chart,
     style::{INK, SIZE, TEXT, TITLE, colour, text},
 };
@@ -29,13 +30,7 @@ pub(super) fn draw(chart: &Chart, path: &Path) -> Result<()> {
         .x_label_area_size(48)
         .y_label_area_size(LABELS)
         .build_cartesian_2d(0.0..longest * 1.12, 0.0..count as f64)?;
-    context
-        .configure_mesh()
-        .axis_style(INK)
-        .bold_line_style(INK.mix(0.25))
-        .light_line_style(INK.mix(0.0))
-        .label_style(text(TEXT))
-        .axis_desc_style(text(TEXT))
+    plain(&mut context.configure_mesh())
         .disable_y_mesh()
         .disable_y_axis()
         .x_desc(chart.x)

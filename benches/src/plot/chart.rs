@@ -1,7 +1,8 @@
-//! What plots of lines have in common: axes, lines, a legend.
+//! What plots have in common: axes, lines, a legend.
 
 use anyhow::Result;
 use plotters::{
+    chart::MeshStyle,
     coord::{
         ranged1d::{Ranged, ValueFormatter},
         types::RangedCoordf64,
@@ -13,6 +14,17 @@ use super::style::{INK, TEXT, colour, legend, short, text};
 
 pub(super) type Chart<'a, X> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, RangedCoordf64>>;
 
+/// Axes and the bold lines of the grid in the colours that all plots have.
+pub(super) fn plain<'m, 'a, 'b, X: Ranged, Y: Ranged>(
+    mesh: &'m mut MeshStyle<'a, 'b, X, Y, SVGBackend<'a>>,
+) -> &'m mut MeshStyle<'a, 'b, X, Y, SVGBackend<'a>> {
+    mesh.axis_style(INK)
+        .bold_line_style(INK.mix(0.25))
+        .light_line_style(INK.mix(0.0))
+        .label_style(text(TEXT))
+        .axis_desc_style(text(TEXT))
+}
+
 /// Draws axes with their titles, and of the grid the bold lines.
 pub(super) fn axes<X>(chart: &mut Chart<'_, X>, x: &str, y: &str) -> Result<()>
 where
@@ -22,13 +34,7 @@ where
         negative if negative < 0.0 => format!("-{}", short(-negative)),
         other => short(other),
     };
-    chart
-        .configure_mesh()
-        .axis_style(INK)
-        .bold_line_style(INK.mix(0.25))
-        .light_line_style(INK.mix(0.0))
-        .label_style(text(TEXT))
-        .axis_desc_style(text(TEXT))
+    plain(&mut chart.configure_mesh())
         .x_desc(x)
         .y_desc(y)
         .x_label_formatter(&number)
