@@ -47,3 +47,25 @@ pub fn wanted<'e, E>(
     }
     Ok(wanted)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENTRIES: [(&str, When); 3] = [("a", When::Quick), ("b", When::Usual), ("c", When::All)];
+
+    fn names(name: Option<&str>, quick: bool, all: bool) -> Result<String> {
+        let wanted = wanted(&ENTRIES, name, When::until(quick, all), |entry| *entry)?;
+        Ok(wanted.iter().map(|entry| entry.0).collect())
+    }
+
+    #[test]
+    fn a_name_chooses_its_entry_and_no_name_those_of_the_run() {
+        assert_eq!(names(None, true, false).unwrap(), "a");
+        assert_eq!(names(None, false, false).unwrap(), "ab");
+        assert_eq!(names(None, false, true).unwrap(), "abc");
+        assert_eq!(names(Some("c"), true, false).unwrap(), "c", "also if the run is shorter");
+        let error = names(Some("d"), false, true).unwrap_err().to_string();
+        assert_eq!(error, "there is no such entry; take one of a, b, c");
+    }
+}
