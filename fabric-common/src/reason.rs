@@ -199,6 +199,10 @@ reasons! {
     // VXLAN over IPv6.
     /// The UDP checksum over IPv6 is wrong, or 0 and the vxlan device does not accept that.
     VxlanInputBadChecksum = 69, "vxlan_input_bad_checksum", Pass;
+    /// The device of the destination's port takes no frames from XDP programs; the kernel sends.
+    AccessFitNotATarget = 70, "access_fit_not_a_target", Pass;
+    /// The destination's port has no carrier or is switched off.
+    AccessFitPortDown = 71, "access_fit_port_down", Pass;
 }
 
 impl Reason {

@@ -6,6 +6,10 @@ pub const MAX: u32 = 16_384;
 /// The port is isolated from other isolated ports (`bridge link set dev … isolated on`).
 pub const FLAG_ISOLATED: u16 = 1 << 0;
 
+/// [`Circuit::max_frame`] of a circuit whose port's device takes no frames from XDP programs: all
+/// that is sent to it is longer. What arrives from it is forwarded as from any other.
+pub const NOT_A_TARGET: u32 = 0;
+
 /// A member of a domain.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,7 +22,8 @@ pub struct Circuit {
     pub vlan: u16,
     /// `FLAG_` constants.
     pub flags: u16,
-    /// Largest frame to send in bytes, without the VLAN tag: the port's MTU plus 14.
+    /// Largest frame to send in bytes, without the VLAN tag: the port's MTU plus 14, or
+    /// [`NOT_A_TARGET`].
     pub max_frame: u32,
     /// Interface index of the bridge port, which differs from the port's own for a VLAN device.
     pub bridge_port: u32,

@@ -1,19 +1,31 @@
-//! Arrives: a frame for a local circuit. Leaves: the same, if it fits the circuit's port.
+//! Arrives: a frame for a local circuit. Leaves: the same, if the circuit's port can send it.
 //!
-//! Passes longer frames before anything is changed in them; the kernel drops and counts them.
+//! Passes, before anything is changed in them, longer frames (the kernel drops and counts them), frames to
+//! a port whose device takes none from XDP programs, and those to a port that is down: the kernel
+//! forgets what was behind it and floods. The port's own word says so long before the daemon has
+//! taken the circuit away.
 
-use fabric_common::reason::Reason;
+use fabric_common::{reason::Reason, schema::circuits::NOT_A_TARGET};
 
 use crate::{
     ending::stop,
     journey::{CircuitRef, Journey},
+    maps,
 };
 
 #[inline(always)]
 pub fn access_fit(journey: &Journey, to: CircuitRef) -> Result<(), Reason> {
+    let circuit = to.circuit;
     let inner_length = journey.length - (journey.outer + journey.tag) as u32;
-    if inner_length > to.circuit.max_frame {
-        return stop(Reason::AccessFitTooBig);
+    if inner_length > circuit.max_frame {
+        return if circuit.max_frame == NOT_A_TARGET {
+            stop(Reason::AccessFitNotATarget)
+        } else {
+            stop(Reason::AccessFitTooBig)
+        };
+    }
+    if maps::PORTS.get(circuit.port.into()).down != 0 {
+        return stop(Reason::AccessFitPortDown);
     }
     Ok(())
 }

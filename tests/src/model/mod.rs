@@ -12,7 +12,7 @@ use fabric_common::{
     ecn, flow_hash as hash,
     reason::Reason,
     schema::{
-        circuits::{Circuit, FLAG_ISOLATED},
+        circuits::{Circuit, FLAG_ISOLATED, NOT_A_TARGET},
         domains::{
             Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_IPV6, FLAG_OVERLAY_ISOLATED,
             FLAG_OVERLAY_LEARNING, FLAG_TOS_INHERIT, FLAG_TTL_INHERIT,
@@ -187,19 +187,28 @@ fn from_host(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Reas
     }
 
     match destination {
-        (KIND_LOCAL, to) => deliver(&frame, &world.maps.circuits.get(to), &domain, Reason::Bridged),
+        (KIND_LOCAL, to) => {
+            deliver(world, &frame, &world.maps.circuits.get(to), &domain, Reason::Bridged)
+        }
         (_, vtep) => encapsulate(world, &frame, DomainId(circuit.domain), vtep),
     }
 }
 
 fn deliver(
+    world: &World,
     frame: &Parsed<'_>,
     to: &Circuit,
     domain: &Domain,
     forwarded: Reason,
 ) -> Result<Forecast, Reason> {
+    if to.max_frame == NOT_A_TARGET {
+        return Err(Reason::AccessFitNotATarget);
+    }
     if frame.payload.len() + 14 > to.max_frame as usize {
         return Err(Reason::AccessFitTooBig);
+    }
+    if world.maps.ports.get(to.port.into()).down != 0 {
+        return Err(Reason::AccessFitPortDown);
     }
     // A VLAN-aware bridge keeps the priority of a tag, a VLAN device starts with priority 0.
     let priority = frame.tci.filter(|_| domain.vlan != 0).unwrap_or(0) & 0xf000;
@@ -368,7 +377,7 @@ fn from_tunnel(
     if circuit.flags & FLAG_ISOLATED != 0 && domain.flags & FLAG_OVERLAY_ISOLATED != 0 {
         return Err(Reason::BridgeDeliverIsolated);
     }
-    let mut result = deliver(&frame, &circuit, &domain, Reason::Decapsulated)?;
+    let mut result = deliver(world, &frame, &circuit, &domain, Reason::Decapsulated)?;
     if let Some(sent) = &mut result.sent {
         sent.tunnel = Some((DomainId(domain_index as u16), VtepId(vtep)));
     }

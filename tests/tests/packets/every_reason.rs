@@ -65,6 +65,10 @@ fn test_of(reason: Reason) -> fn() {
             vxlan_output::without_room_for_the_outer_headers_the_frame_passes
         }
         Reason::AccessFitTooBig => access_fit::a_frame_one_byte_longer_than_the_ports_mtu_passes,
+        Reason::AccessFitNotATarget => {
+            access_fit::a_frame_to_a_port_that_takes_none_from_programs_passes
+        }
+        Reason::AccessFitPortDown => access_fit::a_frame_to_a_port_that_is_down_passes,
         Reason::AccessOutputNoHeadroom => access_output::without_room_for_a_tag_the_frame_passes,
         Reason::UnderlayInputNotVxlan => {
             underlay_input::routing_protocols_and_everything_that_is_not_vxlan_pass

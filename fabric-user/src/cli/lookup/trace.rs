@@ -290,8 +290,18 @@ pub fn bridged(
     bridged.reason = match kind {
         fdb::KIND_LOCAL if Some(index) == circuit => Reason::BridgeLookupSamePort,
         fdb::KIND_LOCAL if from_isolated && isolated(index) => Reason::BridgeLookupIsolated,
-        fdb::KIND_LOCAL if longer(maps.circuits.get(index).max_frame) => Reason::AccessFitTooBig,
-        fdb::KIND_LOCAL => Reason::Bridged,
+        fdb::KIND_LOCAL => {
+            let to = maps.circuits.get(index);
+            if to.max_frame == circuits::NOT_A_TARGET {
+                Reason::AccessFitNotATarget
+            } else if longer(to.max_frame) {
+                Reason::AccessFitTooBig
+            } else if maps.ports.get(to.port.into()).down != 0 {
+                Reason::AccessFitPortDown
+            } else {
+                Reason::Bridged
+            }
+        }
         fdb::KIND_REMOTE => {
             let domain = maps.domains.get(domain.into());
             if from_isolated && domain.flags & FLAG_OVERLAY_ISOLATED != 0 {

@@ -1,9 +1,9 @@
 //! What fits a local port: its MTU plus the Ethernet header, a VLAN tag not counted.
 
-use fabric_common::reason::Reason;
+use fabric_common::{reason::Reason, schema::circuits::NOT_A_TARGET};
 use fabric_tests::{
     addresses::{HOST_A, HOST_B, HOST_R, HOST_T, VLAN},
-    leaf::leaf,
+    leaf::{Leaf, leaf},
     packet::Frame,
 };
 
@@ -54,4 +54,38 @@ fn a_frame_out_of_the_tunnel_that_is_too_long_passes_unchanged() {
         let outcome = leaf.world.send(&leaf.up0, &outer.around(&longer));
         outcome.passes(Reason::AccessFitTooBig);
     });
+}
+
+/// The kernel gets it as it came, congestion mark and tag included, and what arrives from such a port is
+/// forwarded all the same.
+#[test]
+pub(crate) fn a_frame_to_a_port_that_takes_none_from_programs_passes() {
+    leaf(|leaf| {
+        leaf.world.change_circuit(leaf.circuit_b, |circuit| circuit.max_frame = NOT_A_TARGET);
+        to_b_passes(leaf, Reason::AccessFitNotATarget);
+    });
+}
+
+#[test]
+pub(crate) fn a_frame_to_a_port_that_is_down_passes() {
+    leaf(|leaf| {
+        leaf.world.maps.ports.update(leaf.b.slot, |port| port.down = 1);
+        to_b_passes(leaf, Reason::AccessFitPortDown);
+        leaf.world.maps.ports.update(leaf.b.slot, |port| port.down = 0);
+        let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
+        leaf.world.send(&leaf.a, &frame).is_bridged(&leaf.b, &frame);
+    });
+}
+
+fn to_b_passes(leaf: &mut Leaf, reason: Reason) {
+    let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
+    leaf.world.send(&leaf.a, &frame).passes(reason);
+    let tagged = Frame::ipv6(&HOST_T, &HOST_B).tag(VLAN).bytes();
+    leaf.world.send(&leaf.trunk, &tagged).passes(reason);
+    let mut outer = leaf.from_leaf2();
+    outer.tos = 0b11;
+    let inner = Frame::ipv4(&HOST_R, &HOST_B).tos(0b10).bytes();
+    leaf.world.send(&leaf.up0, &outer.around(&inner)).passes(reason);
+    let back = Frame::ipv4(&HOST_B, &HOST_A).bytes();
+    leaf.world.send(&leaf.b, &back).is_bridged(&leaf.a, &back);
 }
