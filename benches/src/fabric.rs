@@ -221,7 +221,7 @@ impl Fabric {
             let vtep = vtep.context("a tunnel's ends are of two families")?;
             maps.vteps.set(lane.vtep(number), &vtep);
             ensure!(
-                maps.peers.table().insert(vtep.peer(), fdb::target(0, lane.vtep(number))),
+                maps.peers.table().insert(vtep.peer(), lane.vtep(number)),
                 "the table of peers has no room for VTEP {number} of {}",
                 lane.vteps
             );
@@ -261,7 +261,7 @@ impl Fabric {
             },
         );
         let key = vnis::key(UDP_PORT.to_be(), VNI + lane.number);
-        let inserted = self.maps.vnis.table().insert(key, fdb::target(0, domain.into()));
+        let inserted = self.maps.vnis.table().insert(key, domain.into());
         ensure!(inserted, "the table of VNIs has no room");
         Ok(())
     }

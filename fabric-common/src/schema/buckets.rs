@@ -1,9 +1,13 @@
 //! `buckets`: the buckets of all groups, in chunks of one cache line.
 
+use super::{fits, nexthops};
+
 /// Number of chunks: two million buckets.
 pub const MAX: u32 = 65_536;
 /// Buckets of a chunk.
 pub const CHUNK: u32 = 32;
+
+const _: () = assert!(fits(nexthops::MAX, u16::BITS));
 
 /// Some buckets of a group.
 #[repr(C, align(64))]

@@ -1,7 +1,11 @@
 //! `circuits`: attachment circuits (RFC 7432 §2 "AC"), a port's membership in a bridge domain.
 
+use super::{domains, fits, ports};
+
 /// Number of entries; index 0 is never used.
 pub const MAX: u32 = 16_384;
+
+const _: () = assert!(fits(ports::MAX, u16::BITS) && fits(domains::MAX, u16::BITS));
 
 /// The port is isolated from other isolated ports (`bridge link set dev … isolated on`).
 pub const FLAG_ISOLATED: u16 = 1 << 0;

@@ -1,5 +1,6 @@
 //! `fdb`: a [`crate::table`] from (domain, MAC) to where the MAC is.
 
+use super::{circuits, domains, fits, vteps};
 use crate::table::{Narrow, PLACES, buckets_for};
 
 /// Buckets if the settings do not say otherwise: room for 131,072 MACs, 2 MiB.
@@ -22,6 +23,16 @@ pub const KIND_LOCAL: u32 = 1;
 pub const KIND_REMOTE: u32 = 2;
 /// The MAC is this box's own, so the kernel gets the frame.
 pub const KIND_OWN: u32 = 3;
+
+/// Bits of the index in a target of 16 bits; the kind stands above it.
+const INDEX_BITS: u32 = 14;
+
+const _: () = {
+    assert!(fits(circuits::MAX, INDEX_BITS) && fits(vteps::MAX, INDEX_BITS));
+    assert!(fits(KIND_OWN + 1, u16::BITS - INDEX_BITS));
+    // Of the domain in a key.
+    assert!(fits(domains::MAX, u16::BITS));
+};
 
 /// Key of a MAC address in a domain (index above 0, so that no key is 0).
 ///
@@ -52,12 +63,35 @@ pub const fn mac_number(mac: [u8; 6]) -> u64 {
 #[inline(always)]
 #[must_use]
 pub const fn target(kind: u32, index: u32) -> u32 {
-    kind << 14 | index & 0x3fff
+    debug_assert!(index >> INDEX_BITS == 0);
+    kind << INDEX_BITS | index
 }
 
 /// Kind and index of a slot's target.
 #[inline(always)]
 #[must_use]
 pub const fn split_target(target: u32) -> (u32, u32) {
-    (target >> 14, target & 0x3fff)
+    (target >> INDEX_BITS, target & ((1 << INDEX_BITS) - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_circuit_and_vtep_survives_packing_with_every_kind() {
+        for kind in [KIND_LOCAL, KIND_REMOTE, KIND_OWN] {
+            for index in 0..circuits::MAX.max(vteps::MAX) {
+                let packed = u16::try_from(target(kind, index)).expect("a target has 16 bits");
+                assert_eq!(split_target(packed.into()), (kind, index));
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_tells_the_last_domain_from_all_others() {
+        let mac = [0xff; 6];
+        let key = key(domains::MAX as u16 - 1, mac_number(mac));
+        assert_eq!(split_key(key), (domains::MAX as u16 - 1, mac));
+    }
 }

@@ -4,7 +4,10 @@
 //! and VTEPs refer to the index and never to members, so that a change of the object touches
 //! nothing else.
 
-use super::buckets::{CHUNK, MAX as MAX_CHUNKS};
+use super::{
+    buckets::{CHUNK, MAX as MAX_CHUNKS},
+    fits, nexthops,
+};
 
 /// Number of entries; index 0 is never used.
 pub const MAX: u32 = 65_536;
@@ -28,6 +31,13 @@ const IS_BLACKHOLE: u64 = 1 << 61;
 const IS_TIMED: u32 = 1 << 30;
 /// The number of a bucket among all.
 const BUCKET: u32 = MAX_CHUNKS * CHUNK - 1;
+
+const _: () = {
+    assert!(fits(nexthops::MAX, 30) && fits(MAX_CHUNKS * CHUNK, 30));
+    assert!((MAX_CHUNKS * CHUNK).is_power_of_two());
+    // The kernel counts the buckets of its resilient groups in as many.
+    assert!(fits(crate::bucket::MAX + 1, u16::BITS));
+};
 
 /// What a group does with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,8 @@
 /// Buckets for 65,536 addresses at half load, 2 MiB.
 pub const BUCKETS: u32 = crate::table::buckets_for::<crate::table::Wide>(65_536);
 
+const _: () = assert!(super::fits(super::views::MAX, u16::BITS));
+
 /// Key of an address, as it stands in a packet, in a view (above 0, so that no key is 0).
 #[inline(always)]
 #[must_use]

@@ -11,6 +11,8 @@ pub const BUCKETS: u32 = crate::table::buckets_for::<crate::table::Wide>(ADDRESS
 /// Number of entries of `addresses6`; index 0 is never used.
 pub const ADDRESSES: u32 = 65_536;
 
+const _: () = assert!(super::fits(super::views::MAX, u16::BITS));
+
 /// An IPv6 host.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

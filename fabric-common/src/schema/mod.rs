@@ -132,6 +132,12 @@ specs! {
     "vtep_traffic" PerCpuBlock counters::Traffic, vteps::MAX, MMAPABLE, "packets per VTEP";
 }
 
+/// Whether every index of a map with `entries` entries fits into so many bits. Wherever an index is
+/// packed, a constant assertion asks this, so that no map outgrows what refers to it.
+pub(crate) const fn fits(entries: u32, bits: u32) -> bool {
+    (entries as u64) <= 1 << bits
+}
+
 /// Marks a map value as plain bytes for aya; every type here is `repr(C)` without padding.
 macro_rules! map_value {
     ($type:ty, $size:literal) => {

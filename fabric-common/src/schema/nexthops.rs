@@ -3,6 +3,8 @@
 /// Number of entries; index 0 is never used. Indexes fit the 16 bits of a bucket.
 pub const MAX: u32 = 65_536;
 
+const _: () = assert!(super::fits(super::ports::MAX, u16::BITS));
+
 /// Nothing is sent here: the neighbour has failed or is not resolved yet.
 pub const FLAG_DOWN: u16 = 1 << 0;
 

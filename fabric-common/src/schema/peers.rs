@@ -11,6 +11,9 @@ use crate::flow_hash::mix;
 /// Number of buckets.
 pub const BUCKETS: u32 = crate::table::buckets_for::<crate::table::Narrow>(super::vteps::MAX);
 
+// A target is the index and nothing else.
+const _: () = assert!(super::fits(super::vteps::MAX, u16::BITS));
+
 /// Where IPv4 keys have the first octet of the local address; no host has the address 255.x.x.x
 /// (RFC 1112 §4), so keys of the two families are never the same.
 const IPV6: u64 = (u32::from_ne_bytes([0xff, 0, 0, 0]) as u64) << 32;

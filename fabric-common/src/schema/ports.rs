@@ -3,10 +3,18 @@
 //! The packet path finds the slot of an interface index by probing [`PROBES`] entries from
 //! `ifindex % number of slots` on, which costs less than a hash lookup and allows any index.
 
+use super::{circuits, domains, fits, views};
+
 /// Slots if the settings do not say otherwise; a power of two.
 pub const MAX: u32 = 512;
 /// How many neighbouring slots may hold an interface.
 pub const PROBES: u32 = 4;
+
+// The untagged circuit and its domain, and the view above the MAC address.
+const _: () = {
+    assert!(fits(circuits::MAX, u16::BITS) && fits(domains::MAX, u16::BITS));
+    assert!(fits(views::MAX, u16::BITS));
+};
 
 /// The slot is free.
 pub const ROLE_NONE: u8 = 0;

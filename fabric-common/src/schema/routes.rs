@@ -1,5 +1,7 @@
 //! What a route leads to: the 32-bit target in `hosts`, `addresses6` and the leaves of `trie`.
 
+use super::{fits, groups, nexthops};
+
 /// No route: the kernel answers.
 pub const KIND_NONE: u32 = 0;
 /// To a group; the index is the group's.
@@ -17,5 +19,39 @@ pub const KIND_UNREACHABLE: u32 = 6;
 /// On the link of a port, to a neighbour that is not resolved: the kernel asks for it.
 pub const KIND_CONNECTED: u32 = 7;
 
-/// Packed as the targets of the FDB are.
-pub use super::fdb::{split_target, target};
+/// Bits of the index; the kind stands above it.
+const INDEX_BITS: u32 = 24;
+
+const _: () = {
+    assert!(fits(groups::MAX, INDEX_BITS) && fits(nexthops::MAX, INDEX_BITS));
+    assert!(fits(KIND_CONNECTED + 1, u32::BITS - INDEX_BITS));
+};
+
+/// Packs kind and index.
+#[inline(always)]
+#[must_use]
+pub const fn target(kind: u32, index: u32) -> u32 {
+    debug_assert!(index >> INDEX_BITS == 0);
+    kind << INDEX_BITS | index
+}
+
+/// Kind and index of a target.
+#[inline(always)]
+#[must_use]
+pub const fn split_target(target: u32) -> (u32, u32) {
+    (target >> INDEX_BITS, target & ((1 << INDEX_BITS) - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_group_and_nexthop_survives_packing_with_every_kind() {
+        for kind in KIND_NONE..=KIND_CONNECTED {
+            for index in 0..groups::MAX.max(nexthops::MAX) {
+                assert_eq!(split_target(target(kind, index)), (kind, index));
+            }
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! `vlans`: the tagged VLANs of each port slot.
 
+const _: () = assert!(super::fits(super::circuits::MAX, u16::BITS));
+
 /// For each VLAN ID the circuit of frames with that tag, 0 for none.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

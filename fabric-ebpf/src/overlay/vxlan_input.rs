@@ -9,7 +9,6 @@ use fabric_common::{
     reason::Reason,
     schema::{
         domains::{self, Domain},
-        fdb::split_target,
         peers, vnis,
     },
 };
@@ -79,8 +78,7 @@ fn domain<const AT: usize>(
     let key = vnis::key(udp_port_be, vni >> 8);
     let found =
         table::find(&maps::VNIS, vnis::BUCKETS - 1, key).or_stop(Reason::VxlanInputUnknownVni)?;
-    let (_, index) = split_target(found.target);
-    Ok((index, maps::DOMAINS.get(index)))
+    Ok((found.target, maps::DOMAINS.get(found.target)))
 }
 
 /// The index of the VTEP at the other end of a tunnel.
@@ -88,5 +86,5 @@ fn domain<const AT: usize>(
 fn peer(key: u64) -> Result<u32, Reason> {
     let found = table::find(&maps::PEERS, peers::BUCKETS - 1, key)
         .or_stop(Reason::VxlanInputUnknownVtep)?;
-    Ok(split_target(found.target).1)
+    Ok(found.target)
 }

@@ -98,11 +98,11 @@ fn fdb_entry((key, target, shown): (u64, u32, u32)) -> FdbEntry {
 }
 
 fn peer((key, target, _): (u64, u32, u32)) -> (u64, u32) {
-    (key, split_target(target).1)
+    (key, target)
 }
 
 fn vni((key, target, _): (u64, u32, u32)) -> ((u32, u16), u32) {
-    (((key & 0xff_ffff) as u32, u16::from_be((key >> 24) as u16)), split_target(target).1)
+    (((key & 0xff_ffff) as u32, u16::from_be((key >> 24) as u16)), target)
 }
 
 #[cfg(test)]

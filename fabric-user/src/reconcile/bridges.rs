@@ -7,7 +7,6 @@ use fabric_common::schema::{
     circuits::{self, Circuit},
     domains::{self, Domain},
     domains6::Domain6,
-    fdb::{split_target, target},
     vnis,
 };
 
@@ -105,10 +104,10 @@ impl Reconciler {
                 continue;
             };
             let key = vnis::key(domain.udp_port.to_be(), vni);
-            if table.get(key) == Some(target(0, index)) {
+            if table.get(key) == Some(index) {
                 continue;
             }
-            if table.insert(key, target(0, index)) {
+            if table.insert(key, index) {
                 outcome.changes += 1;
             } else {
                 outcome.full("vnis", self.maps.vnis.len() as usize * 4, "");
@@ -125,7 +124,7 @@ impl Reconciler {
             .collect();
         for (key, value, _) in table.iter() {
             if !wanted.contains(&key) {
-                tracing::debug!(domain = split_target(value).1, "VNI removed");
+                tracing::debug!(domain = value, "VNI removed");
                 outcome.changes += usize::from(table.remove(key));
             }
         }

@@ -1,9 +1,6 @@
 //! VTEPs and the peers table.
 
-use fabric_common::schema::{
-    fdb::{split_target, target},
-    vteps::Vtep,
-};
+use fabric_common::schema::vteps::Vtep;
 
 use super::{Outcome, Reconciler};
 use crate::model::{Structure, VtepKey};
@@ -31,11 +28,10 @@ impl Reconciler {
             let table = self.maps.peers.table();
             let peer = value.peer();
             let known = table.get(peer);
-            if known == Some(target(0, index)) {
+            if known == Some(index) {
                 continue;
             }
-            if known.is_some_and(|known| self.maps.vteps.get(split_target(known).1).peer() == peer)
-            {
+            if known.is_some_and(|known| self.maps.vteps.get(known).peer() == peer) {
                 outcome.full.insert(format!(
                     "the tunnel from {} to {} has the fingerprint of another one in the map peers, \
                      so what arrives by it is left to the kernel",
@@ -43,7 +39,7 @@ impl Reconciler {
                 ));
                 continue;
             }
-            if table.insert(peer, target(0, index)) {
+            if table.insert(peer, index) {
                 outcome.changes += 1;
             } else {
                 outcome.full("peers", self.maps.peers.len() as usize * 4, "");
@@ -55,14 +51,14 @@ impl Reconciler {
         let table = self.maps.peers.table();
         for (_, index) in self.vteps.retain(|key| structure.vteps.contains_key(key)) {
             let peer = self.maps.vteps.get(index).peer();
-            if table.get(peer) == Some(target(0, index)) {
+            if table.get(peer) == Some(index) {
                 table.remove(peer);
             }
             self.maps.vteps.set(index, &Vtep::default());
             outcome.changes += 1;
         }
         for (key, value, _) in table.iter() {
-            if !self.maps.vteps.get(split_target(value).1).in_use() {
+            if !self.maps.vteps.get(value).in_use() {
                 outcome.changes += usize::from(table.remove(key));
             }
         }

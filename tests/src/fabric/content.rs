@@ -73,8 +73,8 @@ impl Content {
     fn tunnels(&self, facts: &mut BTreeSet<String>) {
         for (key, target, _) in self.maps.vnis.table().iter() {
             let (port, vni) = (u16::from_be((key >> 24) as u16), key & 0xff_ffff);
-            let domain = self.maps.domains.get(split_target(target).1);
-            let local = self.maps.domains6.get(split_target(target).1).local(&domain);
+            let domain = self.maps.domains.get(target);
+            let local = self.maps.domains6.get(target).local(&domain);
             let bridge = self.name(domain.bridge);
             facts.insert(format!("VNI {vni} port {port} is {bridge} at {local}"));
             if u64::from(domain.vni) != vni || domain.flags & domains::FLAG_IN_USE == 0 {
@@ -82,7 +82,7 @@ impl Content {
             }
         }
         for (key, target, _) in self.maps.peers.table().iter() {
-            let vtep = self.maps.vteps.get(split_target(target).1);
+            let vtep = self.maps.vteps.get(target);
             if key != vtep.peer() {
                 facts.insert(format!("the peer {key:x} is the VTEP {vtep:?}"));
             }

@@ -193,6 +193,12 @@ impl Router {
         &self.netns
     }
 
+    /// The network namespace of its neighbours, where port `swp<i>` ends as `p<i>`.
+    #[must_use]
+    pub const fn peers(&self) -> &Netns {
+        &self.peers
+    }
+
     /// Runs lines of `ip`.
     ///
     /// # Panics

@@ -16,10 +16,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use aya::maps::MapInfo;
-use fabric_common::{
-    reason::Reason,
-    schema::{MAPS, fdb::split_target},
-};
+use fabric_common::{reason::Reason, schema::MAPS};
 use fabric_tests::fabric::{Fabric, Seen, until, xdp_programs};
 use rustix::process::Signal;
 
@@ -101,7 +98,7 @@ fn indexes(fabric: &Fabric) -> Vec<String> {
     all.extend(maps.vteps.iter().filter(|(_, v)| v.in_use()).map(|e| format!("{e:?}")));
     all.extend(maps.nexthops.iter().filter(|(_, n)| n.port != 0).map(|e| format!("{e:?}")));
     for (_, target, _) in maps.peers.table().iter() {
-        let vtep = split_target(target).1;
+        let vtep = target;
         let group = maps.vteps.get(vtep).group;
         all.push(format!("VTEP {vtep}: group {group} {:?}", maps.shares(maps.groups.get(group))));
     }

@@ -15,6 +15,7 @@ mod full;
 mod inherit;
 mod kinds;
 mod links;
+mod many;
 mod neighbours;
 mod replace;
 mod resilient;

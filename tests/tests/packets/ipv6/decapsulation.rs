@@ -3,7 +3,7 @@
 use fabric_common::{
     ecn, halves,
     reason::Reason,
-    schema::{fdb::target, peers, vteps::Vtep},
+    schema::{peers, vteps::Vtep},
 };
 use fabric_tests::{
     addresses::{
@@ -129,7 +129,7 @@ fn another_vtep_with_the_same_fingerprint_is_not_taken_for_a_known_one() {
         // Nor is an entry that leads elsewhere.
         let elsewhere = Vtep::new6(local, twin, 0);
         leaf.world.maps.vteps.set(7, &elsewhere);
-        assert!(leaf.world.maps.peers.table().insert(elsewhere.peer(), target(0, 7)));
+        assert!(leaf.world.maps.peers.table().insert(elsewhere.peer(), 7));
         let packet = leaf.from_leaf2_over_ipv6().around(&inner());
         leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputUnknownVtep);
     });
