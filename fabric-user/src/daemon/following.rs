@@ -1,6 +1,6 @@
 //! Keeps the model what the kernel says: by its messages, and by surveys where those do not suffice.
 
-use std::{io, time::Duration};
+use std::{collections::BTreeMap, io, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
@@ -10,16 +10,16 @@ use super::{
 };
 use crate::observe::{Batch, ObserveError, Observer};
 
-/// After a link event the kernel removes nexthops and routes without a message; this much later
-/// they are read anew.
-const ROUTING_SETTLES: Duration = Duration::from_millis(50);
+/// After some events the kernel changes more without a message, as nexthops and routes after one of a
+/// link; this much later they are read anew.
+const SETTLES: Duration = Duration::from_millis(50);
 
 /// Where news comes from.
 pub(super) struct Following {
     observer: Observer,
     surveyor: Surveyor,
-    /// When routing is to be read anew.
-    routing: Option<Instant>,
+    /// What is to be read anew, and when.
+    stale: BTreeMap<Purpose, Instant>,
     /// Everything was read at least once, so that changes have something that they change.
     is_started: bool,
 }
@@ -37,7 +37,7 @@ impl Following {
     pub(super) fn begin(observer: Observer) -> anyhow::Result<Self> {
         let mut surveyor = Surveyor::new()?;
         surveyor.begin(Purpose::Sync)?;
-        Ok(Self { observer, surveyor, routing: None, is_started: false })
+        Ok(Self { observer, surveyor, stale: BTreeMap::new(), is_started: false })
     }
 
     /// Everything was read at least once.
@@ -50,15 +50,20 @@ impl Following {
         self.surveyor.begin(Purpose::Audit)
     }
 
+    /// Begins to read what bridges change without a message.
+    pub(super) fn look_at_bridges(&mut self) -> io::Result<()> {
+        self.surveyor.begin(Purpose::Bridges)
+    }
+
     /// Waits for news. Cancel-safe.
     pub(super) async fn news(&mut self) -> anyhow::Result<News> {
         loop {
             tokio::select! {
                 biased;
                 survey = self.surveyor.ended() => return survey.map(News::Survey),
-                () = until(self.routing) => {
-                    self.routing = None;
-                    self.surveyor.begin(Purpose::Routing)?;
+                purpose = due(&self.stale) => {
+                    self.stale.remove(&purpose);
+                    self.surveyor.begin(purpose)?;
                 }
                 batch = listen(&mut self.observer, self.is_started) => {
                     let batch = batch?;
@@ -80,8 +85,8 @@ impl Following {
     fn tell_batch(&mut self, batch: Batch, round: &mut Round) -> anyhow::Result<()> {
         match batch {
             Batch::Events(events) => {
-                if round.events(events)? {
-                    self.routing.get_or_insert(Instant::now() + ROUTING_SETTLES);
+                for purpose in round.events(events)? {
+                    self.stale.entry(purpose).or_insert_with(|| Instant::now() + SETTLES);
                 }
             }
             Batch::Lost => {
@@ -119,10 +124,13 @@ async fn listen(observer: &mut Observer, is_started: bool) -> Result<Batch, Obse
     }
 }
 
-/// Waits for ever if there is no such time.
-async fn until(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time).await,
+/// Waits until something is to be read; for ever if nothing is.
+async fn due(stale: &BTreeMap<Purpose, Instant>) -> Purpose {
+    match stale.iter().min_by_key(|(_, time)| **time) {
+        Some((purpose, time)) => {
+            sleep_until(*time).await;
+            *purpose
+        }
         None => std::future::pending().await,
     }
 }

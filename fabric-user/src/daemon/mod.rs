@@ -66,6 +66,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
             _ = beat.tick() => {
                 round.beat()?;
                 notify(&[sd_notify::NotifyState::Watchdog]);
+                if round.has_bridges() {
+                    following.look_at_bridges()?;
+                }
                 for hop in round.next_to_resolve() {
                     if let Err(error) = asker.trigger_resolution(hop.ifindex, hop.gateway) {
                         tracing::debug!(%error, "cannot resolve {}", hop.gateway);

@@ -139,19 +139,25 @@ impl Round {
         self.state.resyncs += 1;
     }
 
-    /// Applies changes; true if routes have to be read anew a moment later.
-    pub(super) fn events(&mut self, events: Vec<Event>) -> anyhow::Result<bool> {
+    /// Applies changes; what has to be read anew a moment later.
+    pub(super) fn events(&mut self, events: Vec<Event>) -> anyhow::Result<Vec<Purpose>> {
         let mut dirty = Dirty::default();
         for event in events {
             self.network.apply_to(event, &mut dirty);
         }
-        let routing_stale = dirty.routing_stale;
         self.update(&dirty)?;
-        Ok(routing_stale)
+        let stale =
+            [(dirty.routing_stale, Purpose::Routing), (dirty.bridges_stale, Purpose::Bridges)];
+        Ok(stale.into_iter().filter_map(|(is_stale, what)| is_stale.then_some(what)).collect())
     }
 
-    /// Takes a survey for the truth. After one of all there is, everything is compared; after one of
-    /// routing alone what has changed with it.
+    /// Whether there are bridges whose frames Fabric forwards.
+    pub(super) fn has_bridges(&self) -> bool {
+        !self.structure.domains.is_empty()
+    }
+
+    /// Takes a survey for the truth. After one of all there is, everything is compared; after another
+    /// one what has changed with it.
     pub(super) fn take(&mut self, survey: Survey) -> anyhow::Result<()> {
         let Survey { purpose, found, since } = survey;
         match found {
@@ -159,6 +165,11 @@ impl Round {
                 events.extend(since);
                 let dirty = self.network.replace_routing(events);
                 self.round(Some(&dirty))?;
+            }
+            Found::Bridges(mut events) => {
+                events.extend(since);
+                self.events(events)?;
+                return Ok(());
             }
             Found::All(mut network) => {
                 for event in since {

@@ -4,7 +4,7 @@
 //! whatever changes meanwhile is both applied to the model in use and kept: with it the new model takes
 //! the old one's place.
 
-use std::{io, thread};
+use std::{collections::BTreeSet, io, thread};
 
 use anyhow::Context as _;
 use tokio::sync::oneshot;
@@ -14,9 +14,11 @@ use crate::{
     observe::{Asker, Batch, Event, ObserveError, Scope},
 };
 
-/// What a survey is for. Of two that wait the greater one is made: it covers the other.
+/// What a survey is for. Of those that wait the greatest one is made first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Purpose {
+    /// Bridges may have changed in a way of which the kernel says nothing.
+    Bridges,
     /// A link went down, and with it nexthops and routes, of which the kernel says nothing.
     Routing,
     /// To find out whether the maps hold what they should.
@@ -31,6 +33,8 @@ pub(super) enum Found {
     All(Box<Network>),
     /// See [`Scope::Routing`].
     Routing(Vec<Event>),
+    /// See [`Scope::Bridges`].
+    Bridges(Vec<Event>),
 }
 
 /// What a survey has brought.
@@ -46,7 +50,7 @@ pub(super) struct Surveyor {
     /// Is there as long as no thread has it.
     asker: Option<Asker>,
     under_way: Option<UnderWay>,
-    waiting: Option<Purpose>,
+    waiting: BTreeSet<Purpose>,
 }
 
 struct UnderWay {
@@ -63,13 +67,13 @@ const MOST: usize = 1 << 19;
 impl Surveyor {
     /// One that has nothing to do. Whatever happens from now on must already be listened to.
     pub(super) fn new() -> Result<Self, ObserveError> {
-        Ok(Self { asker: Some(Asker::open()?), under_way: None, waiting: None })
+        Ok(Self { asker: Some(Asker::open()?), under_way: None, waiting: BTreeSet::new() })
     }
 
     /// Begins a survey, or remembers to do so when the present one has ended.
     pub(super) fn begin(&mut self, purpose: Purpose) -> io::Result<()> {
         let Some(mut asker) = self.asker.take() else {
-            self.waiting = self.waiting.max(Some(purpose));
+            self.waiting.insert(purpose);
             return Ok(());
         };
         let (send, answer) = oneshot::channel();
@@ -97,7 +101,7 @@ impl Surveyor {
             Batch::Events(_) => survey.is_void = true,
             Batch::Lost => {
                 survey.is_void = true;
-                self.waiting = Some(Purpose::Sync);
+                self.waiting.insert(Purpose::Sync);
             }
         }
         Ok(())
@@ -116,8 +120,12 @@ impl Surveyor {
                 answer.context("the thread that reads the kernel's tables ended")?;
             self.asker = Some(asker);
             // The next audit comes by itself.
-            let again = (is_void && purpose != Purpose::Audit).then_some(purpose);
-            if let Some(next) = self.waiting.take().max(again) {
+            self.waiting.extend((is_void && purpose != Purpose::Audit).then_some(purpose));
+            if let Some(next) = self.waiting.pop_last() {
+                if matches!(next, Purpose::Audit | Purpose::Sync) {
+                    // It covers all others.
+                    self.waiting.clear();
+                }
                 self.begin(next)?;
             }
             match found {
@@ -134,6 +142,7 @@ impl Surveyor {
 fn read(asker: &mut Asker, purpose: Purpose) -> Result<Found, ObserveError> {
     match purpose {
         Purpose::Routing => asker.dump(Scope::Routing).map(|found| Found::Routing(found.events)),
+        Purpose::Bridges => asker.dump(Scope::Bridges).map(|found| Found::Bridges(found.events)),
         Purpose::Audit | Purpose::Sync => {
             let (mut network, mut unused) = (Network::new(), Dirty::default());
             asker.dump_to(Scope::All, &mut |event| {

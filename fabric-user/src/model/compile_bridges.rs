@@ -77,6 +77,16 @@ impl<'a> Compiler<'a> {
                 );
             } else if !options.vlan_filtering {
                 self.plain(bridge, options, &tunnels, &ports);
+            } else if options.mst {
+                self.problem(
+                    Some(bridge.ifindex),
+                    format!(
+                        "bridge {0} has the states of MSTP (`mst_enabled`), of whose changes the \
+                         kernel tells nobody: left to the kernel (`ip link set {0} type bridge \
+                         mst_enabled 0`)",
+                        bridge.name
+                    ),
+                );
             } else if options.vlan_protocol == DOT1Q {
                 self.vlan_aware(bridge, options, &tunnels, &ports, &vlan_devices);
             } else {
@@ -259,6 +269,9 @@ impl<'a> Compiler<'a> {
                         bridge.name
                     );
                     self.problem(Some(member.ifindex), text);
+                    continue;
+                }
+                if !self.network.vlan_forwards(member.ifindex, vlan.id) {
                     continue;
                 }
                 let key = DomainKey { bridge: bridge.ifindex, vlan: vlan.id };

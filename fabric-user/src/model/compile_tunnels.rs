@@ -40,12 +40,19 @@ impl Compiler<'_> {
             zero_checksum_tx: false,
             zero_checksum_rx: false,
             max_frame: 0,
-            ageing_ms: options.ageing_ms,
+            ageing_ms: ageing_ms(options),
             overlay_learning: false,
             overlay_isolated: false,
         };
         if let Some((link, vxlan)) = tunnel {
-            match local_address(link, vxlan) {
+            let forwards = self.network.vlan_forwards(link.ifindex, key.vlan);
+            match local_address(link, vxlan).and_then(|local| match forwards {
+                true => Ok(local),
+                false => Err(format!(
+                    "vxlan device {0} does not forward in VLAN {1} (see `bridge -d vlan show dev {0}`)",
+                    link.name, key.vlan
+                )),
+            }) {
                 Ok(local) => {
                     domain.vni = Some(vxlan.vni);
                     domain.vxlan = link.ifindex;
@@ -89,6 +96,18 @@ impl Compiler<'_> {
             }
         }
         self.out.domains.insert(key, domain);
+    }
+}
+
+/// After how many milliseconds a MAC may be forgotten that the bridge does not see.
+///
+/// While a spanning tree's topology changes, which the kernel does not tell, it is the forward delay
+/// (`hold_time` of `br_fdb.c`); and as four frames are shown in the time that this returns, two of
+/// them are shown in a forward delay.
+fn ageing_ms(bridge: &Bridge) -> u64 {
+    match bridge.stp {
+        true => bridge.ageing_ms.min(2 * bridge.forward_delay_ms),
+        false => bridge.ageing_ms,
     }
 }
 

@@ -14,8 +14,8 @@ use super::{
 use crate::{
     hashed::HashMap,
     observe::{
-        BridgePort, Event, Link, LinkKind, Mac, Neighbour, Nexthop, PortVlan, Prefix, Route,
-        TunnelMac, TunnelTarget,
+        BridgePort, Event, Link, LinkKind, Mac, Neighbour, Nexthop, PortState, PortVlan, Prefix,
+        Route, TunnelMac, TunnelTarget, VlanStates,
     },
 };
 
@@ -27,6 +27,8 @@ use crate::{
 pub struct Network {
     links: BTreeMap<u32, Link>,
     port_vlans: BTreeMap<u32, Vec<PortVlan>>,
+    /// VLANs of bridge ports that do not forward.
+    blocked_vlans: BTreeMap<u32, BTreeSet<u16>>,
     macs: HashMap<FdbKey, Station>,
     /// Numbers of `targets`.
     tunnel_macs: HashMap<(u32, Mac), u32>,
@@ -60,6 +62,7 @@ impl Network {
             Event::LinkGone { ifindex } => self.remove_link(ifindex, dirty),
             Event::BridgePort(port) => self.set_bridge_port(port, dirty),
             Event::BridgePortGone { ifindex } => self.remove_bridge_port(ifindex, dirty),
+            Event::VlanStates(states) => self.set_vlan_states(&states, dirty),
             Event::BridgeMac(entry) => {
                 let key = FdbKey {
                     domain: DomainKey { bridge: entry.bridge, vlan: entry.vlan },
@@ -180,6 +183,11 @@ impl Network {
         self.port_vlans.get(&ifindex).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether a bridge port that forwards does so in a VLAN.
+    pub(super) fn vlan_forwards(&self, ifindex: u32, vlan: u16) -> bool {
+        self.blocked_vlans.get(&ifindex).is_none_or(|blocked| !blocked.contains(&vlan))
+    }
+
     /// An IP neighbour.
     #[must_use]
     pub fn neighbour(&self, key: NexthopKey) -> Option<&Neighbour> {
@@ -230,7 +238,7 @@ impl Network {
     fn set_link(&mut self, link: Link, dirty: &mut Dirty) {
         let ifindex = link.ifindex;
         if link.port.is_none() {
-            self.port_vlans.remove(&ifindex);
+            self.forget_port(ifindex);
         }
         if self.links.get(&ifindex) != Some(&link) {
             let alive = link.alive();
@@ -248,7 +256,7 @@ impl Network {
             return;
         };
         // Interface indexes are used again: nothing of the old interface may stay.
-        self.port_vlans.remove(&ifindex);
+        self.forget_port(ifindex);
         self.routing.forget_link(ifindex);
         match link.kind {
             LinkKind::Bridge(_) => self.macs.retain(|key, _| key.domain.bridge != ifindex),
@@ -284,8 +292,34 @@ impl Network {
         }
     }
 
-    fn remove_bridge_port(&mut self, ifindex: u32, dirty: &mut Dirty) {
+    fn forget_port(&mut self, ifindex: u32) {
         self.port_vlans.remove(&ifindex);
+        self.blocked_vlans.remove(&ifindex);
+    }
+
+    fn set_vlan_states(&mut self, states: &VlanStates, dirty: &mut Dirty) {
+        dirty.bridges_stale |= states.instances_changed;
+        for range in &states.ranges {
+            if range.state == PortState::Forwarding
+                && !self.blocked_vlans.contains_key(&states.ifindex)
+            {
+                continue;
+            }
+            let blocked = self.blocked_vlans.entry(states.ifindex).or_default();
+            for vlan in range.first..=range.last {
+                dirty.bridging |= match range.state {
+                    PortState::Forwarding => blocked.remove(&vlan),
+                    _ => blocked.insert(vlan),
+                };
+            }
+            if blocked.is_empty() {
+                self.blocked_vlans.remove(&states.ifindex);
+            }
+        }
+    }
+
+    fn remove_bridge_port(&mut self, ifindex: u32, dirty: &mut Dirty) {
+        self.forget_port(ifindex);
         if let Some(link) = self.links.get_mut(&ifindex)
             && link.port.take().is_some()
         {

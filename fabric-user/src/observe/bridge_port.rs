@@ -69,6 +69,19 @@ pub struct BridgePort {
     pub vlans: Vec<PortVlan>,
 }
 
+impl PortState {
+    /// The state of this number.
+    pub(super) const fn from_number(number: u8) -> Self {
+        match number {
+            1 => Self::Listening,
+            2 => Self::Learning,
+            3 => Self::Forwarding,
+            4 => Self::Blocking,
+            _ => Self::Disabled,
+        }
+    }
+}
+
 impl PortOptions {
     /// Decodes `IFLA_BRPORT_*`, which stand both in `IFLA_PROTINFO` and `IFLA_INFO_SLAVE_DATA`.
     pub(super) fn decode(attributes: Attributes<'_>) -> Self {
@@ -84,15 +97,7 @@ impl PortOptions {
         for (kind, payload) in attributes {
             let Some(value) = u8_(payload) else { continue };
             match kind {
-                IFLA_BRPORT_STATE => {
-                    options.state = match value {
-                        1 => PortState::Listening,
-                        2 => PortState::Learning,
-                        3 => PortState::Forwarding,
-                        4 => PortState::Blocking,
-                        _ => PortState::Disabled,
-                    }
-                }
+                IFLA_BRPORT_STATE => options.state = PortState::from_number(value),
                 IFLA_BRPORT_MODE => options.hairpin = value != 0,
                 IFLA_BRPORT_LEARNING => options.learning = value != 0,
                 IFLA_BRPORT_VLAN_TUNNEL => options.vlan_tunnel = value != 0,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BridgeMac, BridgePort, Link, Mac, Neighbour, Netconf, Nexthop, Route, Rule, TunnelMac,
+    VlanStates,
 };
 
 /// One change. A message always carries the whole object, never a difference ([`Netconf`] excepted).
@@ -26,6 +27,8 @@ pub enum Event {
         /// Its interface index.
         ifindex: u32,
     },
+    /// States of VLANs of a bridge port.
+    VlanStates(VlanStates),
     /// A bridge knows behind which port a MAC is.
     BridgeMac(BridgeMac),
     /// A bridge forgot a MAC.
@@ -89,6 +92,8 @@ pub enum Scope {
     /// Neighbours, routes and nexthops: what the kernel removes without a word when a link goes
     /// down.
     Routing,
+    /// Bridges and the states of VLANs, which the kernel sometimes changes without a word.
+    Bridges,
 }
 
 /// The result of a complete dump: objects of its scope that are not in it do not exist.

@@ -70,6 +70,15 @@ pub struct Bridge {
     pub vlan_protocol: u16,
     /// Time without a frame after which a learnt MAC is forgotten, in milliseconds.
     pub ageing_ms: u64,
+    /// A spanning tree protocol runs, the kernel's or one of user space.
+    #[serde(default)]
+    pub stp: bool,
+    /// The spanning tree's forward delay in milliseconds, which is the root bridge's.
+    #[serde(default)]
+    pub forward_delay_ms: u64,
+    /// VLANs have the states of their instances of MSTP (`mst_enabled`).
+    #[serde(default)]
+    pub mst: bool,
 }
 
 /// A vxlan device's options.
@@ -238,16 +247,32 @@ fn vrf_table(mut attributes: Attributes<'_>) -> u32 {
 
 impl Bridge {
     fn decode(attributes: Attributes<'_>) -> Self {
+        const IFLA_BR_FORWARD_DELAY: u16 = 1;
         const IFLA_BR_AGEING_TIME: u16 = 4;
+        const IFLA_BR_STP_STATE: u16 = 5;
         const IFLA_BR_VLAN_FILTERING: u16 = 7;
         const IFLA_BR_VLAN_PROTOCOL: u16 = 8;
-        let mut bridge = Self { vlan_filtering: false, vlan_protocol: 0x8100, ageing_ms: 300_000 };
+        const IFLA_BR_MULTI_BOOLOPT: u16 = 46;
+        /// `BR_BOOLOPT_MST_ENABLE` of `linux/if_bridge.h`.
+        const MST: u32 = 1 << 2;
+
+        let milliseconds =
+            |payload| u64::from(u32_(payload).unwrap_or_default()) * (1000 / USER_HZ);
+        let mut bridge = Self {
+            vlan_filtering: false,
+            vlan_protocol: 0x8100,
+            ageing_ms: 300_000,
+            stp: false,
+            forward_delay_ms: 15_000,
+            mst: false,
+        };
         for (kind, payload) in attributes {
             match kind {
-                IFLA_BR_AGEING_TIME => {
-                    let ticks = u64::from(u32_(payload).unwrap_or_default());
-                    bridge.ageing_ms = ticks * (1000 / USER_HZ);
-                }
+                IFLA_BR_FORWARD_DELAY => bridge.forward_delay_ms = milliseconds(payload),
+                IFLA_BR_AGEING_TIME => bridge.ageing_ms = milliseconds(payload),
+                IFLA_BR_STP_STATE => bridge.stp = u32_(payload).unwrap_or_default() != 0,
+                // `struct br_boolopt_multi`: values, and which of them are meant.
+                IFLA_BR_MULTI_BOOLOPT => bridge.mst = u32_(payload).unwrap_or_default() & MST != 0,
                 IFLA_BR_VLAN_FILTERING => bridge.vlan_filtering = u8_(payload) == Some(1),
                 IFLA_BR_VLAN_PROTOCOL => bridge.vlan_protocol = u16_be(payload).unwrap_or(0x8100),
                 _ => {}

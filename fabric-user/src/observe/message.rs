@@ -2,6 +2,7 @@
 
 use super::{
     Event, address::BRIDGE, bridge_port, fdb, link, neighbour, netconf, nexthop, route, rule,
+    vlan_state,
 };
 
 pub(super) const RTM_NEWLINK: u16 = 16;
@@ -22,6 +23,9 @@ pub(super) const RTM_GETNETCONF: u16 = 82;
 pub(super) const RTM_NEWNEXTHOP: u16 = 104;
 pub(super) const RTM_DELNEXTHOP: u16 = 105;
 pub(super) const RTM_GETNEXTHOP: u16 = 106;
+pub(super) const RTM_NEWVLAN: u16 = 112;
+pub(super) const RTM_DELVLAN: u16 = 113;
+pub(super) const RTM_GETVLAN: u16 = 114;
 
 /// A message that does not say what its kind must say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +55,7 @@ pub fn decode(kind: u16, flags: u16, message: &[u8]) -> Result<Option<Event>, De
         RTM_NEWNEXTHOP | RTM_DELNEXTHOP => nexthop::decode(kind == RTM_NEWNEXTHOP, message),
         RTM_NEWRULE | RTM_DELRULE => rule::decode(kind == RTM_NEWRULE, message),
         RTM_NEWNETCONF | RTM_DELNETCONF => netconf::decode(kind == RTM_NEWNETCONF, message),
+        RTM_NEWVLAN | RTM_DELVLAN => vlan_state::decode(kind == RTM_NEWVLAN, message),
         _ => Ok(None),
     };
     decoded.map_err(|what| DecodeError { kind, what: what.0 })

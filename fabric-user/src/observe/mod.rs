@@ -29,6 +29,7 @@ mod route;
 mod rule;
 #[cfg(test)]
 pub(crate) mod tests;
+mod vlan_state;
 
 pub use crate::mac::{Mac, MacError};
 pub use asker::Asker;
@@ -44,3 +45,4 @@ pub use nexthop::{GroupMember, Nexthop, NexthopKind, Resilient};
 pub use observer::{Batch, Observer};
 pub use route::{Hop, Prefix, Route, RouteKey, RouteKind};
 pub use rule::{Rule, RuleAction};
+pub use vlan_state::{VlanRange, VlanStates};

@@ -31,8 +31,8 @@ pub struct Observer {
 }
 
 /// Multicast groups of `linux/rtnetlink.h` (`RTNLGRP_*`): link, neighbour, IPv4 route, IPv4 rule,
-/// IPv6 route, IPv6 rule, IPv4 netconf, IPv6 netconf, nexthop.
-const GROUPS: [u32; 9] = [1, 3, 7, 8, 11, 19, 24, 25, 32];
+/// IPv6 route, IPv6 rule, IPv4 netconf, IPv6 netconf, nexthop, bridge VLAN.
+const GROUPS: [u32; 10] = [1, 3, 7, 8, 11, 19, 24, 25, 32, 33];
 /// Bytes that the kernel may queue for us: about 200,000 FDB changes.
 const QUEUE: usize = 64 << 20;
 /// An event is a page at most, a link with all its attributes some pages.

@@ -8,7 +8,7 @@ use super::{
     address::{BRIDGE, INET, INET6},
     message::{
         RTM_GETLINK, RTM_GETNEIGH, RTM_GETNETCONF, RTM_GETNEXTHOP, RTM_GETROUTE, RTM_GETRULE,
-        RTM_NEWNEIGH,
+        RTM_GETVLAN, RTM_NEWNEIGH,
     },
 };
 
@@ -24,7 +24,9 @@ const NLM_F_CREATE: u16 = 0x400;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dump {
     Links,
+    Bridges,
     BridgePorts,
+    VlanStates,
     Nexthops,
     RoutesV4,
     RoutesV6,
@@ -42,6 +44,7 @@ impl Dump {
     const ALL: &[Self] = &[
         Self::Links,
         Self::BridgePorts,
+        Self::VlanStates,
         Self::NetconfV4,
         Self::NetconfV6,
         Self::RulesV4,
@@ -61,13 +64,16 @@ impl Dump {
         match scope {
             Scope::All => Self::ALL,
             Scope::Routing => Self::ROUTING,
+            Scope::Bridges => &[Self::Bridges, Self::VlanStates],
         }
     }
 
-    /// Whether the kernel was built without these objects, or without IPv6.
+    /// Whether the kernel was built or booted without these objects, or without IPv6.
     pub(super) fn is_missing(self, error: &io::Error) -> bool {
-        let optional =
-            matches!(self, Self::RulesV4 | Self::RulesV6 | Self::NetconfV4 | Self::NetconfV6);
+        let optional = matches!(
+            self,
+            Self::RulesV4 | Self::RulesV6 | Self::NetconfV4 | Self::NetconfV6 | Self::VlanStates
+        );
         let missing = [libc::EOPNOTSUPP, libc::EAFNOSUPPORT];
         optional && error.raw_os_error().is_some_and(|code| missing.contains(&code))
     }
@@ -75,8 +81,9 @@ impl Dump {
     /// The request.
     pub(super) fn request(self, sequence: u32) -> Vec<u8> {
         let (kind, family, header) = match self {
-            Self::Links => (RTM_GETLINK, 0, 16),
+            Self::Links | Self::Bridges => (RTM_GETLINK, 0, 16),
             Self::BridgePorts => (RTM_GETLINK, BRIDGE, 16),
+            Self::VlanStates => (RTM_GETVLAN, BRIDGE, 8),
             Self::Nexthops => (RTM_GETNEXTHOP, 0, 8),
             Self::RoutesV4 => (RTM_GETROUTE, INET, 12),
             Self::RoutesV6 => (RTM_GETROUTE, INET6, 12),
@@ -94,6 +101,12 @@ impl Dump {
             const IFLA_EXT_MASK: u16 = 29;
             const RTEXT_FILTER_BRVLAN_COMPRESSED: u32 = 1 << 2;
             request.attribute(IFLA_EXT_MASK, &RTEXT_FILTER_BRVLAN_COMPRESSED.to_ne_bytes());
+        }
+        if self == Self::Bridges {
+            const IFLA_LINKINFO: u16 = 18;
+            /// `IFLA_INFO_KIND` with the string `bridge`.
+            const KIND: [u8; 12] = *b"\x0b\0\x01\0bridge\0\0";
+            request.attribute(IFLA_LINKINFO, &KIND);
         }
         request.finish()
     }

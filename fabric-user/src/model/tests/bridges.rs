@@ -3,7 +3,7 @@
 use super::world::*;
 use crate::{
     model::{Circuit, Domain, Pattern, Policy, Role},
-    observe::{Df, Event, Link, LinkKind, PortState, Vxlan},
+    observe::{Bridge, Df, Event, Link, LinkKind, PortState, Vxlan},
 };
 
 #[test]
@@ -266,4 +266,20 @@ fn the_desired_state_can_be_written_as_json() {
             && pair[1]["remote"]["remote"] == "10.0.0.2")
     );
     assert_eq!(json["structure"]["groups"][0][0]["object"], 20);
+}
+
+/// While the topology changes the kernel forgets after the forward delay, and says so to nobody.
+#[test]
+fn with_a_spanning_tree_macs_are_shown_as_often_as_a_change_of_topology_wants() {
+    let ageing = |options: Bridge| {
+        let mut leaf = leaf();
+        leaf.apply(Event::Link(link(BR10, "br10", LinkKind::Bridge(options))));
+        leaf.desired().structure.domains[&DOMAIN].ageing_ms
+    };
+    let plain = bridge_options(false);
+    assert_eq!(ageing(plain.clone()), 300_000);
+    let stp = Bridge { stp: true, forward_delay_ms: 4_000, ..plain };
+    assert_eq!(ageing(stp.clone()), 8_000);
+    assert_eq!(ageing(Bridge { ageing_ms: 6_000, ..stp.clone() }), 6_000);
+    assert_eq!(ageing(Bridge { ageing_ms: 0, ..stp }), 0, "every frame is the kernel's");
 }

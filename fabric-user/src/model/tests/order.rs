@@ -20,6 +20,7 @@ fn object(event: &Event) -> String {
             format!("link {ifindex}")
         }
         Event::BridgePort(port) => format!("link {}", port.ifindex),
+        Event::VlanStates(states) => format!("vlans {}", states.ifindex),
         Event::BridgeMac(entry) => {
             format!("mac {} {} {}", entry.bridge, entry.vlan, entry.mac)
         }

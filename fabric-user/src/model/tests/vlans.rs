@@ -3,7 +3,7 @@
 use super::{follower::Follower, world::*};
 use crate::{
     model::{Circuit, CircuitKey, DomainKey, FdbKey, Pattern, Policy, Target},
-    observe::{BridgeMac, Event, Link, LinkKind},
+    observe::{BridgeMac, Event, Link, LinkKind, PortState, VlanRange, VlanStates},
 };
 
 const H1_100: u32 = 41;
@@ -203,4 +203,69 @@ fn a_denied_vlan_device_leaves_the_rest_of_its_port_alone() {
     assert_eq!(desired.ports[&H1].untagged, Some(circuit(H1)));
     assert!(desired.ports[&H1].tagged.is_empty());
     assert!(desired.declined[&H1_100].contains("denied by the pattern `*.100`"));
+}
+
+fn states(ifindex: u32, first: u16, last: u16, state: PortState) -> Event {
+    let ranges = vec![VlanRange { first, last, state }];
+    Event::VlanStates(VlanStates { ifindex, ranges, instances_changed: false })
+}
+
+#[test]
+fn a_vlan_that_does_not_forward_on_a_port_has_no_circuit_there() {
+    for state in
+        [PortState::Blocking, PortState::Listening, PortState::Learning, PortState::Disabled]
+    {
+        let mut leaf = vlan_aware_leaf();
+        let whole = leaf.desired();
+        assert!(leaf.apply(states(H2, VLAN, VLAN, state)).bridging);
+        let desired = leaf.desired().structure;
+        assert_eq!(desired.ports[&H2].tagged, [(300, in_vlan(H2, 300))].into(), "{state:?}");
+        assert!(!desired.circuits.contains_key(&in_vlan(H2, VLAN)));
+        assert_eq!(desired.ports[&H1].untagged, Some(in_vlan(H1, VLAN)), "another port");
+        assert!(!leaf.apply(states(H2, VLAN, VLAN, state)).bridging, "no news");
+        leaf.apply(states(H2, 2, 4094, PortState::Forwarding));
+        assert_eq!(leaf.desired(), whole);
+    }
+}
+
+#[test]
+fn a_ports_untagged_vlan_may_be_the_one_that_is_blocked() {
+    let mut leaf = vlan_aware_leaf();
+    leaf.apply(states(H1, 2, 4094, PortState::Blocking));
+    assert_eq!(leaf.desired().structure.ports[&H1].untagged, None);
+}
+
+#[test]
+fn a_tunnels_vlan_that_is_blocked_is_left_to_the_kernel_and_named() {
+    let mut leaf = vlan_aware_leaf();
+    leaf.apply(states(VX10, VLAN, VLAN, PortState::Blocking));
+    assert_eq!(leaf.desired().structure.domains[&domain(VLAN)].vni, None);
+    assert!(leaf.problems().contains("vx10 does not forward in VLAN 200"), "{}", leaf.problems());
+}
+
+#[test]
+fn nothing_of_a_blocked_vlan_stays_when_its_port_leaves_the_bridge() {
+    let mut leaf = vlan_aware_leaf();
+    leaf.apply(states(H2, VLAN, VLAN, PortState::Blocking));
+    leaf.apply(Event::BridgePortGone { ifindex: H2 });
+    leaf.apply(Event::Link(port_of(BR10, veth(H2, "h2"))));
+    leaf.apply(vlans(H2, BR10, &[(VLAN, false, false)]));
+    assert!(leaf.desired().structure.circuits.contains_key(&in_vlan(H2, VLAN)));
+}
+
+#[test]
+fn states_that_a_change_of_instances_may_have_changed_are_read_anew() {
+    let mut leaf = vlan_aware_leaf();
+    let change = VlanStates { ifindex: BR10, ranges: Vec::new(), instances_changed: true };
+    assert!(leaf.apply(Event::VlanStates(change)).bridges_stale);
+}
+
+#[test]
+fn a_bridge_with_instances_of_mstp_is_left_to_the_kernel_and_named() {
+    let mut leaf = vlan_aware_leaf();
+    let options = crate::observe::Bridge { mst: true, ..bridge_options(true) };
+    leaf.apply(Event::Link(link(BR10, "br10", LinkKind::Bridge(options))));
+    assert!(leaf.desired().structure.domains.is_empty());
+    assert!(leaf.desired().fdb.is_empty());
+    assert!(leaf.problems().contains("br10 has the states of MSTP"), "{}", leaf.problems());
 }

@@ -58,7 +58,18 @@ pub(super) fn port_of(bridge: u32, link: Link) -> Link {
 }
 
 pub(super) fn bridge(vlan_filtering: bool) -> LinkKind {
-    LinkKind::Bridge(Bridge { vlan_filtering, vlan_protocol: 0x8100, ageing_ms: 300_000 })
+    LinkKind::Bridge(bridge_options(vlan_filtering))
+}
+
+pub(super) fn bridge_options(vlan_filtering: bool) -> Bridge {
+    Bridge {
+        vlan_filtering,
+        vlan_protocol: 0x8100,
+        ageing_ms: 300_000,
+        stp: false,
+        forward_delay_ms: 15_000,
+        mst: false,
+    }
 }
 
 pub(super) fn vlan_of(lower: u32, id: u16, protocol: u16, link: Link) -> Link {

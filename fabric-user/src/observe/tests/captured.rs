@@ -1,12 +1,12 @@
 //! The decoders on messages of a Linux 6.18 kernel, captured after the commands that stand before
-//! them in `captured.txt`.
+//! them in `captured.txt`; those about VLANs are of a 6.12 one.
 
 use std::net::IpAddr;
 
 use crate::observe::{
     BridgeMac, Df, Event, GroupMember, Hop, LinkKind, Mac, Neighbour, Nexthop, NexthopKind,
     PortOptions, PortState, Prefix, Resilient, Route, RouteKey, RouteKind, TunnelMac, TunnelTarget,
-    Vxlan, decode,
+    VlanRange, VlanStates, Vxlan, decode,
 };
 
 /// Type, flags and bytes of each message that followed a command. The flags matter for routes
@@ -64,6 +64,27 @@ fn a_bridge_says_its_ageing_time_in_clock_ticks() {
     let LinkKind::Bridge(bridge) = link.kind else { panic!("a bridge") };
     assert_eq!(bridge.ageing_ms, 30_000);
     assert!(!bridge.vlan_filtering);
+}
+
+#[test]
+fn vlans_say_their_states_one_by_one_and_by_ranges() {
+    let states = |command| match last(command) {
+        Event::VlanStates(states) => states,
+        other => panic!("{other:?}"),
+    };
+    let of = |ifindex, first, last, state| VlanStates {
+        ifindex,
+        ranges: vec![VlanRange { first, last, state }],
+        instances_changed: false,
+    };
+    let one = states("bridge vlan set dev p1 vid 10 state blocking");
+    assert_eq!(one, of(4, 10, 10, PortState::Blocking));
+    let several = states("bridge vlan set dev p1 vid 11-12 state learning");
+    assert_eq!(several, of(4, 11, 12, PortState::Learning));
+    let gone = states("bridge vlan del dev p1 vid 10-12");
+    assert_eq!(gone, of(4, 10, 12, PortState::Forwarding), "nothing of a VLAN stays");
+    let instances = states("bridge vlan global set dev br0 vid 11 msti 5");
+    assert!(instances.instances_changed && instances.ranges.is_empty());
 }
 
 #[test]
