@@ -4,7 +4,10 @@
 //! UDP source port of the tunnel from its low half, so that the two choices are independent: the
 //! spines' own choice, which they make by the source port, is not a function of ours.
 
-use crate::schema::settings::{HASH_FLOW_LABEL, HASH_SYMMETRIC};
+use crate::schema::settings::{
+    HASH_FLOW_LABEL, HASH_OMIT4, HASH_OMIT6, HASH_SYMMETRIC, OMIT_DESTINATION,
+    OMIT_DESTINATION_PORT, OMIT_PROTOCOL, OMIT_SOURCE, OMIT_SOURCE_PORT,
+};
 
 /// First port of the range that RFC 7348 §5 recommends for the tunnel's UDP source port.
 pub const SOURCE_PORT_FIRST: u16 = 49152;
@@ -64,6 +67,23 @@ pub const fn ipv6(
     mix(h)
 }
 
+/// All bits if a field counts, none if it is omitted.
+#[inline(always)]
+const fn kept(omitted: u32, field: u32) -> u64 {
+    if omitted & field == 0 { u64::MAX } else { 0 }
+}
+
+/// Protocol and ports without what is omitted.
+#[inline(always)]
+const fn kept_rest(omitted: u32, protocol: u8, ports: u32) -> (u8, u32) {
+    let ([from, to], [a, b, c, d]) = (
+        [kept(omitted, OMIT_SOURCE_PORT) as u8, kept(omitted, OMIT_DESTINATION_PORT) as u8],
+        ports.to_ne_bytes(),
+    );
+    let protocol = protocol & kept(omitted, OMIT_PROTOCOL) as u8;
+    (protocol, u32::from_ne_bytes([a & from, b & from, c & to, d & to]))
+}
+
 /// As [`ipv4`], by the `HASH_` options of [`crate::schema::settings`].
 #[inline(always)]
 #[must_use]
@@ -75,6 +95,10 @@ pub const fn ipv4_by(
     protocol: u8,
     ports: u32,
 ) -> u64 {
+    let omitted = options >> HASH_OMIT4;
+    let source = source & kept(omitted, OMIT_SOURCE) as u32;
+    let destination = destination & kept(omitted, OMIT_DESTINATION) as u32;
+    let (protocol, ports) = kept_rest(omitted, protocol, ports);
     // The halves of `ports` change places without regard to byte order.
     let swapped = ports.rotate_left(16);
     let backward = source > destination || (source == destination && ports < swapped);
@@ -98,6 +122,11 @@ pub const fn ipv6_by(
     protocol: u8,
     ports: u32,
 ) -> u64 {
+    let omitted = options >> HASH_OMIT6;
+    let (of_source, of_destination) = (kept(omitted, OMIT_SOURCE), kept(omitted, OMIT_DESTINATION));
+    let source = [source[0] & of_source, source[1] & of_source];
+    let destination = [destination[0] & of_destination, destination[1] & of_destination];
+    let (protocol, ports) = kept_rest(omitted, protocol, ports);
     // The protocol has the upper eight bits beside it.
     let seed = if options & HASH_FLOW_LABEL != 0 { seed ^ label } else { seed };
     let swapped = ports.rotate_left(16);
@@ -159,6 +188,14 @@ pub const fn bucket(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 
+/// What chooses a bucket for all packets of a tunnel, where the kernel's policy counts addresses alone;
+/// `peer` is the tunnel's key in [`crate::schema::peers`], which stands for both addresses.
+#[inline(always)]
+#[must_use]
+pub const fn tunnel(seed: u32, peer: u64) -> u32 {
+    bucket(mix(peer.wrapping_mul(K1).wrapping_add(seed as u64)))
+}
+
 /// The flow label of a tunnel over IPv6 in host byte order: 20 bits, never 0 (RFC 6438 §3).
 ///
 /// Of all bits of the hash together, so that it is a function of neither [`bucket`] nor
@@ -173,6 +210,7 @@ pub const fn label(hash: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::settings::OMIT_ALL;
     extern crate std;
     use std::vec::Vec;
 
@@ -303,6 +341,32 @@ mod tests {
             routed[part(one) * 16 + part(two)] += 1;
         }
         assert!(chi_square(&routed) < 340.0, "{}", chi_square(&routed));
+    }
+
+    /// Each field alone tells packets apart, or does not if it is omitted.
+    #[test]
+    fn an_omitted_field_does_not_count_and_every_other_one_does() {
+        let port = |from: u16, to: u16| u32::from(from.to_be()) | u32::from(to.to_be()) << 16;
+        let v4 = |options, [source, destination, protocol, from, to]: [u16; 5]| {
+            let (source, destination) = (u32::from(source), u32::from(destination));
+            ipv4_by(options, 7, source, destination, protocol as u8, port(from, to))
+        };
+        let v6 = |options, [source, destination, protocol, from, to]: [u16; 5]| {
+            let (source, destination) = ([1, source.into()], [2, destination.into()]);
+            ipv6_by(options, 7, 0, source, destination, protocol as u8, port(from, to))
+        };
+        for omitted in 0..=OMIT_ALL {
+            for field in 0..5 {
+                let base = [100, 200, 17, 300, 400];
+                let mut other = base;
+                other[field] += 1;
+                let counts = omitted >> field & 1 == 0;
+                let options = omitted << HASH_OMIT4;
+                assert_eq!(v4(options, base) != v4(options, other), counts, "{omitted} {field}");
+                let options = omitted << HASH_OMIT6;
+                assert_eq!(v6(options, base) != v6(options, other), counts, "{omitted} {field}");
+            }
+        }
     }
 
     #[test]

@@ -8,6 +8,48 @@ pub const HASH_INNER: u32 = 1 << 1;
 /// Both directions of a connection have one hash.
 pub const HASH_SYMMETRIC: u32 = 1 << 2;
 
+/// Routed IPv6 packets are told apart by their flow label, because the kernel's policy has it so.
+pub const HASH_ROUTED_LABEL: u32 = 1 << 3;
+/// Where the `OMIT_` bits for routed IPv4 packets are: the fields that the kernel's
+/// `net.ipv4.fib_multipath_hash_policy` leaves out.
+pub const HASH_OMIT4: u32 = 8;
+/// The same for IPv6 (`net.ipv6.fib_multipath_hash_policy`).
+pub const HASH_OMIT6: u32 = 16;
+/// Routed IPv4 packets that carry another IP packet, by itself or in GRE, are told apart by the inner
+/// addresses (policy 2).
+pub const HASH_ENCAPSULATED4: u32 = 1 << 24;
+/// The same for IPv6.
+pub const HASH_ENCAPSULATED6: u32 = 1 << 25;
+/// Tunnels over IPv4 choose a next hop by their two addresses alone: the kernel's policy does not count
+/// the UDP source port, which is all that tells the flows of a tunnel apart.
+pub const HASH_TUNNEL4: u32 = 1 << 26;
+/// The same over IPv6.
+pub const HASH_TUNNEL6: u32 = 1 << 27;
+/// What counts for frames of hosts. The rest is about routed packets and about the ways of tunnels.
+pub const HASH_OF_FRAMES: u32 = HASH_FLOW_LABEL | HASH_SYMMETRIC;
+/// What counts for routed packets.
+pub const HASH_OF_ROUTED: u32 = !(HASH_TUNNEL4 | HASH_TUNNEL6);
+
+/// Both addresses count if neither of these is set.
+pub const OMIT_SOURCE: u32 = 1 << 0;
+/// See [`OMIT_SOURCE`].
+pub const OMIT_DESTINATION: u32 = 1 << 1;
+/// The IP protocol (next header) does not count.
+pub const OMIT_PROTOCOL: u32 = 1 << 2;
+/// The source port does not count.
+pub const OMIT_SOURCE_PORT: u32 = 1 << 3;
+/// The destination port does not count.
+pub const OMIT_DESTINATION_PORT: u32 = 1 << 4;
+/// All `OMIT_` bits.
+pub const OMIT_ALL: u32 = 0x1f;
+
+/// What counts of a packet inside another one where [`HASH_ENCAPSULATED4`] or [`HASH_ENCAPSULATED6`]
+/// says so (policy 2 of `fib_multipath_hash` and `rt6_multipath_hash` in the kernel).
+pub const HASH_ADDRESSES: u32 = {
+    let ports = OMIT_SOURCE_PORT | OMIT_DESTINATION_PORT;
+    (OMIT_PROTOCOL | ports) << HASH_OMIT4 | ports << HASH_OMIT6 | HASH_FLOW_LABEL
+};
+
 /// The UDP port that IANA assigned to VXLAN (RFC 7348 §8).
 pub const VXLAN_PORT: u16 = 4789;
 
@@ -27,7 +69,7 @@ pub struct Settings {
     pub seed: u32,
     /// The kernel's timer frequency (CONFIG_HZ), to turn jiffies into time.
     pub hz: u32,
-    /// What the flow hash takes into account: `HASH_` constants.
+    /// What the flow hash takes into account: `HASH_` constants. 0 is the 5-tuple everywhere.
     pub hash_flags: u32,
     /// UDP destination ports of the vxlan devices, 0 where there are fewer than four.
     pub vxlan_ports_be: [u16; 4],

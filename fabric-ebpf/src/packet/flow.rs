@@ -4,7 +4,10 @@
 use aya_ebpf::bindings::xdp_md;
 use fabric_common::{
     flow_hash,
-    schema::settings::{HASH_INNER, Settings, VXLAN_PORT},
+    schema::settings::{
+        HASH_ADDRESSES, HASH_ENCAPSULATED4, HASH_ENCAPSULATED6, HASH_FLOW_LABEL, HASH_INNER,
+        HASH_OF_FRAMES, HASH_OF_ROUTED, HASH_ROUTED_LABEL, Settings, VXLAN_PORT,
+    },
 };
 
 use super::{
@@ -38,14 +41,26 @@ pub struct Flow6 {
 pub enum Scope {
     /// Frames of hosts.
     Frame,
-    /// Packets on their way through: inner headers may count.
+    /// Packets on their way through: what the kernel's policy says counts, and inner headers may.
     Transit,
+}
+
+impl Scope {
+    /// The options that these packets go by.
+    #[inline(always)]
+    const fn options(self, settings: &Settings) -> u32 {
+        settings.hash_flags
+            & match self {
+                Self::Frame => HASH_OF_FRAMES,
+                Self::Transit => HASH_OF_ROUTED,
+            }
+    }
 }
 
 /// The hash of the flow of the IPv4 packet that starts at `at`.
 #[inline(always)]
 pub fn ipv4(packet: &Packet, settings: &Settings, at: usize, flow: &Flow4, scope: Scope) -> u64 {
-    if HASH_OPTIONS && settings.hash_flags != 0 {
+    if HASH_OPTIONS && scope.options(settings) != 0 {
         return by_options(packet.context(), settings, at, ether_type::IPV4, scope);
     }
     let ports = ports(packet, at + 20, flow.odd == 0 && has_ports(flow.protocol));
@@ -55,7 +70,7 @@ pub fn ipv4(packet: &Packet, settings: &Settings, at: usize, flow: &Flow4, scope
 /// The hash of the flow of the IPv6 packet that starts at `at`.
 #[inline(always)]
 pub fn ipv6(packet: &Packet, settings: &Settings, at: usize, flow: &Flow6, scope: Scope) -> u64 {
-    if HASH_OPTIONS && settings.hash_flags != 0 {
+    if HASH_OPTIONS && scope.options(settings) != 0 {
         return by_options(packet.context(), settings, at, ether_type::IPV6, scope);
     }
     let ports = ports(packet, at + 40, has_ports(flow.next_header));
@@ -89,22 +104,81 @@ fn by_options(
     scope: Scope,
 ) -> u64 {
     let packet = &Packet::of(context);
-    let inner = if scope == Scope::Transit && settings.hash_flags & HASH_INNER != 0 {
-        inner(packet, settings, at, ether_type_be)
+    let (options, seed) = (scope.options(settings), settings.seed);
+    if options & HASH_INNER != 0
+        && let Some((at, ether_type_be)) = inner(packet, settings, at, ether_type_be)
+    {
+        return one(packet, seed, options & HASH_OF_FRAMES, at, ether_type_be).unwrap_or(0);
+    }
+    if options & (HASH_ENCAPSULATED4 | HASH_ENCAPSULATED6) != 0
+        && let Some((at, ether_type_be)) = encapsulated(packet, options, at, ether_type_be)
+    {
+        return inner_addresses(packet, seed, options, at, ether_type_be).unwrap_or(0);
+    }
+    let label = if options & HASH_ROUTED_LABEL != 0 { HASH_FLOW_LABEL } else { 0 };
+    one(packet, seed, options | label, at, ether_type_be).unwrap_or(0)
+}
+
+/// The hash of the addresses of the IP packet that starts at `at`, somewhere inside another one; `None`
+/// if it is cut off.
+#[inline(always)]
+fn inner_addresses(
+    packet: &Packet,
+    seed: u32,
+    options: u32,
+    at: usize,
+    ether_type_be: u16,
+) -> Option<u64> {
+    let options = HASH_ADDRESSES | options & HASH_OF_FRAMES;
+    if ether_type_be == ether_type::IPV4 {
+        let [addresses] = packet.load(at + 12)?;
+        let flow = Flow4 { addresses, protocol: 0, odd: 0 };
+        return Some(flow_hash::ipv4_by(options, seed, flow.source(), flow.destination(), 0, 0));
+    }
+    let [first, a, b, c, d] = packet.load(at)?;
+    let [version, class, label, more, _, _, next_header, _] = first.to_ne_bytes();
+    let label = u32::from_be_bytes([version, class, label, more]) & 0xf_ffff;
+    Some(flow_hash::ipv6_by(options, seed, label, [a, b], [c, d], next_header, 0))
+}
+
+/// Where the IP header of the packet inside an IP packet starts, by itself or in GRE version 0 without
+/// routing (RFC 2784, RFC 2890), and its EtherType: as far as the kernel's flow dissector goes.
+#[inline(always)]
+fn encapsulated(
+    packet: &Packet,
+    options: u32,
+    at: usize,
+    ether_type_be: u16,
+) -> Option<(usize, u16)> {
+    const IP_IN_IP: u8 = 4;
+    const IPV6_IN_IP: u8 = 41;
+    const GRE: u8 = 47;
+    let (next, protocol) = if ether_type_be == ether_type::IPV4 {
+        let flow = Flow4::read(packet, at)?;
+        (options & HASH_ENCAPSULATED4 != 0 && flow.odd == 0).then_some((at + 20, flow.protocol))?
     } else {
-        None
+        let flow = Flow6::read(packet, at)?;
+        (options & HASH_ENCAPSULATED6 != 0).then_some((at + 40, flow.next_header))?
     };
-    let hash = match inner {
-        Some((at, ether_type_be)) => one(packet, settings, at, ether_type_be),
-        None => one(packet, settings, at, ether_type_be),
-    };
-    hash.unwrap_or(0)
+    match protocol {
+        IP_IN_IP => Some((next, ether_type::IPV4)),
+        IPV6_IN_IP => Some((next, ether_type::IPV6)),
+        GRE => {
+            let [flags, version]: [u8; 2] = packet.read(next)?;
+            let inner: u16 = packet.read(next + 2)?;
+            let is_ip = matches!(inner, ether_type::IPV4 | ether_type::IPV6);
+            // Checksum, key and sequence number take four bytes each; bit 6 says that there is a route.
+            let plain = version & 7 == 0 && flags & 0x4f == 0;
+            let fields = (flags >> 7 & 1) + (flags >> 5 & 1) + (flags >> 4 & 1);
+            (is_ip && plain).then_some((next + 4 + 4 * usize::from(fields), inner))
+        }
+        _ => None,
+    }
 }
 
 /// The hash of the packet at `at`, of whatever kind; `None` if it ends inside its header.
 #[inline(always)]
-fn one(packet: &Packet, settings: &Settings, at: usize, ether_type_be: u16) -> Option<u64> {
-    let (options, seed) = (settings.hash_flags, settings.seed);
+fn one(packet: &Packet, seed: u32, options: u32, at: usize, ether_type_be: u16) -> Option<u64> {
     match ether_type_be {
         ether_type::IPV4 => {
             let flow = Flow4::read(packet, at)?;

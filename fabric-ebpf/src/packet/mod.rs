@@ -8,7 +8,7 @@ use core::arch::asm;
 
 use aya_ebpf::{
     bindings::xdp_md,
-    helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail},
+    helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, generated::bpf_xdp_load_bytes},
     programs::XdpContext,
 };
 
@@ -77,6 +77,20 @@ impl Packet {
         }
         // SAFETY: in bounds by the check above; any alignment is allowed.
         Some(unsafe { ((self.start() + offset) as *const T).read_unaligned() })
+    }
+
+    /// A copy of some words at an offset of which the verifier knows nothing, in memory byte order; `None`
+    /// if the packet ends before. Words of 64 bits: the compiler would join smaller ones to such that are
+    /// not aligned on the stack, which no verifier takes.
+    #[inline(always)]
+    pub fn load<const N: usize>(&self, offset: usize) -> Option<[u64; N]> {
+        let mut words = [0; N];
+        let size = size_of::<[u64; N]>() as u32;
+        // SAFETY: the helper writes so many bytes to the array, of which any are a value.
+        let result = unsafe {
+            bpf_xdp_load_bytes(self.context, offset as u32, words.as_mut_ptr().cast(), size)
+        };
+        (result == 0).then_some(words)
     }
 
     /// Writes `value` at `offset`; `None` behind the end.

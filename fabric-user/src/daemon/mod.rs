@@ -7,6 +7,7 @@ mod lock;
 mod round;
 pub mod state;
 mod survey;
+mod sysctl;
 
 use std::{path::Path, time::Duration};
 
@@ -65,6 +66,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
             _ = interrupt.recv() => break,
             _ = beat.tick() => {
                 round.beat()?;
+                round.look_at_sysctls()?;
                 notify(&[sd_notify::NotifyState::Watchdog]);
                 if round.has_bridges() {
                     following.look_at_bridges()?;

@@ -11,6 +11,7 @@ use super::{
     liveness::Watcher,
     state::State,
     survey::{Found, Purpose, Survey},
+    sysctl,
 };
 use crate::{
     kernel::pins::Instance,
@@ -61,6 +62,7 @@ impl Round {
             denied: settings.exclude.clone(),
             default_ttl: or_64("/proc/sys/net/ipv4/ip_default_ttl"),
             default_hop_limit: or_64("/proc/sys/net/ipv6/conf/default/hop_limit"),
+            multipath: sysctl::multipath(),
             // FRR may be down just now: an uplink without routes keeps its program all the same.
             sticky_uplinks: reconciler.uplinks(),
             ..Policy::default()
@@ -92,6 +94,22 @@ impl Round {
             reconciler.beat()?;
         }
         if self.counts() != (self.state.writes, self.state.liveness) {
+            self.write_state();
+        }
+        Ok(())
+    }
+
+    /// Looks whether settings of the kernel have changed of which it does not tell.
+    pub(super) fn look_at_sysctls(&mut self) -> anyhow::Result<()> {
+        let multipath = sysctl::multipath();
+        if multipath == self.policy.multipath {
+            return Ok(());
+        }
+        tracing::info!(?multipath, "the kernel chooses among next hops by other fields now");
+        self.policy.multipath = multipath;
+        // Until something was read there is nothing to choose among.
+        if self.state.synced {
+            self.round(Some(&Dirty { underlay: true, ..Dirty::default() }))?;
             self.write_state();
         }
         Ok(())
@@ -321,6 +339,7 @@ impl Round {
         let problems = self.structure.problems.iter().map(|p| p.text.clone());
         let macs = self.left.problems(&self.network).into_iter().map(|p| p.text);
         self.state.problems = problems.chain(macs).chain(self.full.iter().cloned()).collect();
+        self.state.notes = self.structure.notes.iter().cloned().collect();
         (self.state.writes, self.state.liveness) = self.counts();
         self.state.unresolved = self
             .structure

@@ -26,6 +26,9 @@ pub struct State {
     pub declined: BTreeMap<String, String>,
     /// What is left to the kernel, as sentences.
     pub problems: Vec<String>,
+    /// What an operator should know although nothing is left to the kernel for it, as sentences.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// Underlay neighbours that the kernel has not resolved.
     pub unresolved: Vec<String>,
     /// 64-bit stores into the maps so far, without those of `liveness`.

@@ -19,6 +19,7 @@ pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
     compiler.underlay();
     compiler.routed_ports();
     compiler.routed_groups();
+    compiler.multipath();
     compiler.out.own.extend(network.routing().routes.own());
     compiler.out.problems.sort_unstable();
     compiler.out.problems.dedup();

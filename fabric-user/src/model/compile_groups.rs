@@ -159,6 +159,24 @@ impl Compiler<'_> {
         }
     }
 
+    /// Follows what the kernel chooses among several next hops by, or leaves the choice to it.
+    pub(super) fn multipath(&mut self) {
+        let multipath = self.policy.multipath;
+        self.out.multipath = multipath;
+        let has_choice = |group: &Group| group.members.len() > 1;
+        if !self.out.groups.values().any(has_choice) {
+            return;
+        }
+        let Some(why) = multipath.why_not() else {
+            self.out.notes.extend(multipath.notes());
+            return;
+        };
+        for group in self.out.groups.values_mut().filter(|group| has_choice(group)) {
+            *group = Group::default();
+        }
+        self.problem(None, why);
+    }
+
     /// A group for routes. If a member cannot be expressed, nothing is: a part of the members would
     /// get all of the traffic.
     fn routed_group(&mut self, via: Via) -> Group {

@@ -9,7 +9,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::pairs;
+use super::{Multipath, pairs};
 use crate::{
     hashed::HashMap,
     observe::{Df, Mac, Prefix, Resilient},
@@ -64,6 +64,10 @@ pub struct Structure {
     /// Addresses of this box without those of loopback and link-local scope: a packet to be
     /// forwarded that claims to come from one of them is a martian (RFC 1812 §5.3.7).
     pub own: BTreeSet<IpAddr>,
+    /// What flows are told apart by where there are several next hops.
+    pub multipath: Multipath,
+    /// What an operator should know although nothing is left to the kernel for it: sentences.
+    pub notes: BTreeSet<String>,
     /// What is left to the kernel, and why.
     pub problems: Vec<Problem>,
 }

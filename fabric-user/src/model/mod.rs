@@ -32,6 +32,7 @@ mod compile_views;
 mod desired;
 mod dirty;
 mod macs;
+mod multipath;
 mod network;
 mod pairs;
 mod policy;
@@ -49,5 +50,6 @@ pub use desired::{
 };
 pub use dirty::Dirty;
 pub use macs::Station;
+pub use multipath::{HashPolicy, Multipath};
 pub use network::Network;
 pub use policy::{Pattern, Policy};

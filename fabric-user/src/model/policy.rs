@@ -7,6 +7,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::Multipath;
+
 /// Which interfaces may be touched, and facts that are not in netlink.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -23,6 +25,8 @@ pub struct Policy {
     pub default_ttl: u8,
     /// The same over IPv6 (`net.ipv6.conf.default.hop_limit`).
     pub default_hop_limit: u8,
+    /// What the kernel tells flows apart by.
+    pub multipath: Multipath,
 }
 
 impl Default for Policy {
@@ -34,6 +38,7 @@ impl Default for Policy {
             sticky_uplinks: BTreeSet::new(),
             default_ttl: 64,
             default_hop_limit: 64,
+            multipath: Multipath::default(),
         }
     }
 }

@@ -112,6 +112,8 @@ pub struct Reconciler {
     links: Links,
     mode: aya::programs::XdpMode,
     hz: u32,
+    /// Options of the flow hash that the settings chose.
+    hash_options: u32,
     ports: BTreeMap<u32, u32>,
     domains: Indexes<DomainKey>,
     circuits: Indexes<CircuitKey>,
@@ -170,6 +172,7 @@ impl Reconciler {
             maps,
             links: Links::default(),
             mode: settings.xdp_mode.into(),
+            hash_options: settings.hash.flags(),
             hz,
         };
         this.recover_bridges();
@@ -192,7 +195,6 @@ impl Reconciler {
                 (None, 0) => settings.default_seed(),
                 (None, kept) => kept,
             };
-            value.hash_flags = settings.hash.flags();
         });
     }
 
@@ -234,6 +236,7 @@ impl Reconciler {
         self.add_groups(structure, &mut outcome);
         self.add_vteps(structure, &mut outcome);
         self.write_own(structure, &mut outcome);
+        self.write_hash(structure, &mut outcome);
         self.write_routes(structure, routes, &mut outcome);
         self.route_ports(structure, &mut outcome);
         self.add_vnis(structure, &mut outcome);

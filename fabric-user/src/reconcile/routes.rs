@@ -285,6 +285,13 @@ impl Reconciler {
         outcome.full("trie", capacity, setting);
     }
 
+    /// Says what flows are told apart by.
+    pub(super) fn write_hash(&self, structure: &Structure, outcome: &mut Outcome) {
+        let flags = self.hash_options | structure.multipath.flags();
+        let changed = self.maps.settings.update(0, |settings| settings.hash_flags = flags);
+        outcome.changes += usize::from(changed);
+    }
+
     /// Writes the filter of the box's own addresses.
     pub(super) fn write_own(&mut self, structure: &Structure, outcome: &mut Outcome) {
         let mut filter = own::Own::default();

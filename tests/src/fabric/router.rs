@@ -98,6 +98,8 @@ impl Router {
                 ("net.ipv6.conf.all.forwarding", "1"),
                 ("net.ipv4.conf.all.rp_filter", "0"),
                 ("net.ipv4.conf.default.rp_filter", "0"),
+                ("net.ipv4.fib_multipath_hash_policy", "1"),
+                ("net.ipv6.fib_multipath_hash_policy", "1"),
             ];
             netns.enter(|| sysctls.map(|(key, value)| sysctl(key, value))).expect("it exists");
         }
@@ -116,11 +118,34 @@ impl Router {
         }
         this.ip(&own);
         this.peers_ip(&other);
+        let wirelike = || {
+            (1..=PORTS)
+                .try_for_each(|i| fabric_user::kernel::interface::make_wirelike(&format!("p{i}")))
+        };
+        this.peers.enter(wirelike).expect("it exists").expect("veths take all frames");
         until(SOON, "all links are up", || {
             let up = |link: &Value| link["operstate"] == "UP";
             this.query("link show type veth").iter().all(up)
         });
         this
+    }
+
+    /// The MAC address of an interface of the router.
+    ///
+    /// # Panics
+    /// If there is none of that name.
+    #[must_use]
+    pub fn mac(&self, name: &str) -> [u8; 6] {
+        let found = self.netns.enter(|| fabric_user::kernel::interface::mac_address(name));
+        found.expect("the namespace exists").expect("the interface exists")
+    }
+
+    /// Sets a sysctl of the router, by its dotted name.
+    ///
+    /// # Panics
+    /// If the kernel does not have it or refuses the value.
+    pub fn sysctl(&self, key: &str, value: &str) {
+        self.netns.enter(|| sysctl(key, value)).expect("the namespace exists");
     }
 
     /// Starts fabricd and waits until it is in sync.

@@ -4,7 +4,12 @@ use fabric_common::{
     flow_hash as hash,
     schema::{
         fdb,
-        settings::{HASH_FLOW_LABEL, HASH_INNER, HASH_SYMMETRIC, Settings, VXLAN_PORT},
+        settings::{
+            HASH_ADDRESSES, HASH_ENCAPSULATED4, HASH_ENCAPSULATED6, HASH_FLOW_LABEL, HASH_INNER,
+            HASH_OF_FRAMES, HASH_OMIT4, HASH_OMIT6, HASH_ROUTED_LABEL, HASH_SYMMETRIC,
+            OMIT_DESTINATION, OMIT_DESTINATION_PORT, OMIT_PROTOCOL, OMIT_SOURCE, OMIT_SOURCE_PORT,
+            Settings, VXLAN_PORT,
+        },
     },
 };
 
@@ -37,9 +42,60 @@ pub fn flow_hash_by(frame: &[u8], settings: &Settings, transit: bool) -> u64 {
             Some(ether_type::IPV6) => 14 + 40,
             _ => 14,
         };
-        return if inner.len() < headers { 0 } else { one(inner, settings) };
+        return if inner.len() < headers { 0 } else { one(inner, &of_frames(settings)) };
     }
-    one(frame, settings)
+    if !transit {
+        return one(frame, &of_frames(settings));
+    }
+    if let Some(inner) = encapsulated(frame, settings.hash_flags) {
+        let headers = if word(&inner, 12) == Some(ether_type::IPV4) { 14 + 20 } else { 14 + 40 };
+        let hash_flags = HASH_ADDRESSES | settings.hash_flags & HASH_OF_FRAMES;
+        let by_addresses = Settings { hash_flags, ..*settings };
+        return if inner.len() < headers { 0 } else { one(&inner, &by_addresses) };
+    }
+    let label = if settings.hash_flags & HASH_ROUTED_LABEL == 0 { 0 } else { HASH_FLOW_LABEL };
+    one(frame, &Settings { hash_flags: settings.hash_flags | label, ..*settings })
+}
+
+/// Frames of hosts are told apart without regard to the kernel's policy.
+fn of_frames(settings: &Settings) -> Settings {
+    Settings { hash_flags: settings.hash_flags & HASH_OF_FRAMES, ..*settings }
+}
+
+/// The IP packet inside an IP packet, as a frame.
+fn encapsulated(frame: &[u8], hash_flags: u32) -> Option<Vec<u8>> {
+    let (policy, at, number) = match word(frame, 12)? {
+        ether_type::IPV4 => {
+            let whole = word(frame, 20)? & 0x3fff == 0 && frame[14] == 0x45;
+            (HASH_ENCAPSULATED4, 34, whole.then_some(*frame.get(23)?)?)
+        }
+        ether_type::IPV6 => (HASH_ENCAPSULATED6, 54, *frame.get(20)?),
+        _ => return None,
+    };
+    let payload = frame.get(at..).filter(|_| hash_flags & policy != 0)?;
+    let (kind, packet) = match number {
+        4 => (ether_type::IPV4, payload),
+        41 => (ether_type::IPV6, payload),
+        47 => {
+            let (flags, kind) = (word(payload, 0)?, word(payload, 2)?);
+            // Routing, strict source route, recursion and version are 0 in what RFC 2784 calls GRE.
+            (flags & 0x4f07 == 0).then_some(())?;
+            let fields = [0x8000, 0x2000, 0x1000].iter().filter(|bit| flags & **bit != 0).count();
+            let is_ip = [ether_type::IPV4, ether_type::IPV6].contains(&kind);
+            (is_ip.then_some(kind)?, payload.get(4 + 4 * fields..).unwrap_or_default())
+        }
+        _ => return None,
+    };
+    Some([&[0; 12], &kind.to_be_bytes()[..], packet].concat())
+}
+
+/// Protocol and ports without what the options leave out, and whether the addresses count.
+fn kept(omitted: u32, number: u8, ports: [PortBytes; 2]) -> (u8, [PortBytes; 2], [bool; 2]) {
+    let counts = |field: u32| omitted & field == 0;
+    let number = if counts(OMIT_PROTOCOL) { number } else { 0 };
+    let from = if counts(OMIT_SOURCE_PORT) { ports[0] } else { [0; 2] };
+    let to = if counts(OMIT_DESTINATION_PORT) { ports[1] } else { [0; 2] };
+    (number, [from, to], [counts(OMIT_SOURCE), counts(OMIT_DESTINATION)])
 }
 
 /// The frame inside a VXLAN packet, as far as it goes behind its EtherType.
@@ -67,17 +123,23 @@ fn one(frame: &[u8], settings: &Settings) -> u64 {
         Some(ether_type::IPV4) => {
             let whole = word(payload, 6).unwrap_or(0) & 0x3fff == 0 && payload[0] == 0x45;
             let ports = ports(payload, 20, whole && has_ports(payload[9]));
-            let mut ends = [(ne_u32(payload, 12), ports[0]), (ne_u32(payload, 16), ports[1])];
+            let omitted = settings.hash_flags >> HASH_OMIT4;
+            let (number, ports, counts) = kept(omitted, payload[9], ports);
+            let address = |at, counts| if counts { ne_u32(payload, at) } else { 0 };
+            let mut ends = [(address(12, counts[0]), ports[0]), (address(16, counts[1]), ports[1])];
             if has(HASH_SYMMETRIC) {
                 ends.sort_by_key(|(address, port)| (*address, port_number(*port)));
             }
             let [(source, from), (destination, to)] = ends;
-            hash::ipv4(seed, source, destination, payload[9], joined(from, to))
+            hash::ipv4(seed, source, destination, number, joined(from, to))
         }
         Some(ether_type::IPV6) => {
             let ports = ports(payload, 40, has_ports(payload[6]));
-            let address = |at: usize| [ne_u64(payload, at), ne_u64(payload, at + 8)];
-            let mut ends = [(address(8), ports[0]), (address(24), ports[1])];
+            let omitted = settings.hash_flags >> HASH_OMIT6;
+            let (number, ports, counts) = kept(omitted, payload[6], ports);
+            let halves = |at: usize| [ne_u64(payload, at), ne_u64(payload, at + 8)];
+            let address = |at, counts| if counts { halves(at) } else { [0; 2] };
+            let mut ends = [(address(8, counts[0]), ports[0]), (address(24, counts[1]), ports[1])];
             if has(HASH_SYMMETRIC) {
                 ends.sort_by_key(|(address, port)| (*address, port_number(*port)));
             }
@@ -85,7 +147,7 @@ fn one(frame: &[u8], settings: &Settings) -> u64 {
                 seed ^= u32::from_be_bytes([0, payload[1] & 0xf, payload[2], payload[3]]);
             }
             let [(source, from), (destination, to)] = ends;
-            hash::ipv6(seed, source, destination, payload[6], joined(from, to))
+            hash::ipv6(seed, source, destination, number, joined(from, to))
         }
         _ => {
             let mac = |at: usize| fdb::mac_number(frame[at..at + 6].try_into().expect("six bytes"));

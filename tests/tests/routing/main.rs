@@ -16,6 +16,7 @@ mod inherit;
 mod kinds;
 mod links;
 mod many;
+mod multipath;
 mod neighbours;
 mod replace;
 mod resilient;

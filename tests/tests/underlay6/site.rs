@@ -58,8 +58,12 @@ fn bridge(netns: &Netns, lines: &str) {
 }
 
 fn quiet(netns: &Netns) {
-    let settings = [("all/accept_dad", "0"), ("default/accept_dad", "0")];
-    let set = || settings.map(|(k, v)| fs::write(format!("/proc/sys/net/ipv6/conf/{k}"), v));
+    let settings = [
+        ("conf/all/accept_dad", "0"),
+        ("conf/default/accept_dad", "0"),
+        ("fib_multipath_hash_policy", "1"),
+    ];
+    let set = || settings.map(|(k, v)| fs::write(format!("/proc/sys/net/ipv6/{k}"), v));
     for done in netns.enter(set).expect("the namespace exists") {
         done.expect("the kernel has IPv6");
     }

@@ -59,7 +59,7 @@ fn to_address<'a>(
     let port = arrival.port;
     if arrival.inner.is_none() && flow.is_told_apart_by_inner(&view.contents.settings) {
         bail!(
-            "VXLAN packets go by their inner headers here; give the inner packet by --inner \"SRC DST PROTOCOL SPORT DPORT\""
+            "such packets go by their inner headers here; give the inner packet by --inner \"SRC DST PROTOCOL SPORT DPORT\""
         );
     }
     let views: Vec<u16> = match port {

@@ -17,6 +17,8 @@ use fabric_common::{
             KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_LOCAL, KIND_NEXTHOP, KIND_NONE,
             KIND_UNREACHABLE, split_target,
         },
+        settings::{HASH_TUNNEL4, HASH_TUNNEL6, Settings},
+        vteps::Vtep,
     },
     trie,
 };
@@ -203,7 +205,7 @@ fn follow(
         KIND_GROUP => {
             let settings = maps.settings.get(0);
             let inner = arrival.inner.filter(|_| flow.is_told_apart_by_inner(&settings));
-            let hash = inner.as_ref().unwrap_or(flow).hash(&settings);
+            let hash = flow.hash_routed(inner.as_ref(), &settings);
             let hash = hash.ok_or(Reason::TransitInputBadHeader)?;
             let selection = select(maps, index, flow_hash::bucket(hash));
             let (chosen, blackhole) = (selection.nexthop, selection.blackhole);
@@ -311,7 +313,8 @@ pub fn bridged(
             let Some(hash) = payload.hash(destination, &maps.settings.get(0)) else {
                 return bridged;
             };
-            let selection = select(maps, maps.vteps.get(index).group, flow_hash::bucket(hash));
+            let vtep = maps.vteps.get(index);
+            let selection = select(maps, vtep.group, of_tunnel(&maps.settings.get(0), &vtep, hash));
             let reason = match selection.nexthop {
                 None if selection.blackhole => Reason::TransitRouteBlackhole,
                 None => Reason::NexthopSelectEmptyGroup,
@@ -331,4 +334,13 @@ pub fn bridged(
         _ => Reason::BridgeLookupOwnMac,
     };
     bridged
+}
+
+/// What chooses a bucket for a frame of a flow with this hash.
+fn of_tunnel(settings: &Settings, vtep: &Vtep, flow: u64) -> u32 {
+    let policy = if vtep.is_ipv6() { HASH_TUNNEL6 } else { HASH_TUNNEL4 };
+    match settings.hash_flags & policy {
+        0 => flow_hash::bucket(flow),
+        _ => flow_hash::tunnel(settings.seed, vtep.peer()),
+    }
 }

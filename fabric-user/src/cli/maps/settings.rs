@@ -1,6 +1,9 @@
 //! `maps settings`: one row per word.
 
-use fabric_common::schema::settings::{HASH_FLOW_LABEL, HASH_INNER, HASH_SYMMETRIC};
+use fabric_common::schema::settings::{
+    HASH_FLOW_LABEL, HASH_INNER, HASH_OMIT4, HASH_OMIT6, HASH_SYMMETRIC, HASH_TUNNEL4,
+    HASH_TUNNEL6, OMIT_ALL,
+};
 use serde_json::json;
 
 use crate::cli::{
@@ -69,15 +72,22 @@ pub(super) fn sheet(view: &View) -> Sheet {
     sheet
 }
 
-/// The options of the flow hash.
+/// What counts in the flow hash, and the options.
 fn hash(flags: u32) -> Cell {
     let options = [
         (HASH_FLOW_LABEL, "flow label", "flow_label"),
         (HASH_INNER, "inner headers of VXLAN", "inner"),
         (HASH_SYMMETRIC, "symmetric", "symmetric"),
+        (HASH_OMIT_ANY4, "of routed IPv4 packets what the kernel's policy counts", "policy_ipv4"),
+        (HASH_OMIT_ANY6, "of routed IPv6 packets what the kernel's policy counts", "policy_ipv6"),
+        (HASH_TUNNEL4, "of tunnels over IPv4 their addresses", "tunnels_ipv4_by_addresses"),
+        (HASH_TUNNEL6, "of tunnels over IPv6 their addresses", "tunnels_ipv6_by_addresses"),
     ];
     let set = options.into_iter().filter(|(flag, ..)| flags & flag != 0);
     let (texts, values): (Vec<&str>, Vec<&str>) =
         [("5-tuple", "5-tuple")].into_iter().chain(set.map(|(_, text, key)| (text, key))).unzip();
     Cell::new(texts.join(", "), json!(values))
 }
+
+const HASH_OMIT_ANY4: u32 = OMIT_ALL << HASH_OMIT4;
+const HASH_OMIT_ANY6: u32 = OMIT_ALL << HASH_OMIT6;

@@ -45,6 +45,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let vteps = vtep_sheet(&view);
     let underlay = Underlay::of(&view, &maps);
     let (problems, unresolved) = health.daemon.complaints();
+    let notes = health.daemon.state.as_ref().map(|state| state.notes.clone()).unwrap_or_default();
     if args.style.json {
         let mut value = health.json();
         value["instance"] = json!(chosen.name());
@@ -57,6 +58,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         value["vteps"] = vteps.json();
         value["problems"] = json!(problems);
         value["unresolved"] = json!(unresolved);
+        value["notes"] = json!(notes);
         print::json(&value, false)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -72,8 +74,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         text.push_str(&sheet.text(args.style.look()));
     }
     let old = if health.daemon.process.is_some() { "" } else { ", as fabricd last saw it" };
-    for (title, list) in [("left to the kernel", problems), ("neighbours not resolved", unresolved)]
-    {
+    for (title, list) in [
+        ("left to the kernel", problems),
+        ("neighbours not resolved", unresolved),
+        ("to be known", notes),
+    ] {
         if !list.is_empty() {
             text.push_str(&format!("\n{title}{old}:\n  {}\n", list.join("\n  ")));
         }

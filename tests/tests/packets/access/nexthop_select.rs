@@ -2,7 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use fabric_common::{flow_hash, reason::Reason, schema::nexthops::Nexthop};
+use fabric_common::{
+    flow_hash,
+    reason::Reason,
+    schema::{
+        nexthops::Nexthop,
+        settings::{HASH_TUNNEL4, HASH_TUNNEL6},
+    },
+};
 use fabric_tests::{
     addresses::{HOST_A, HOST_R, HOST_T, Station, VLAN},
     leaf::{Leaf, leaf},
@@ -119,6 +126,26 @@ fn another_seed_sends_flows_another_way() {
             moved += u32::from(*expected != leaf.uplink_of(&frame.bytes()));
         }
         assert!((10..54).contains(&moved), "{moved} of 64 flows took the other spine");
+    });
+}
+
+/// As the kernel does by its default policy, which counts the addresses of the tunnel alone.
+#[test]
+fn a_tunnel_takes_one_path_if_the_kernel_counts_addresses_alone() {
+    leaf(|leaf| {
+        let frames: Vec<_> =
+            (0..64).map(|i| Frame::ipv4(&HOST_A, &HOST_R).ports([40_000 + i, 53])).collect();
+        for (policy, paths) in [(HASH_TUNNEL6, 2), (HASH_TUNNEL4, 1), (0, 2)] {
+            leaf.world.change_settings(|settings| settings.hash_flags = policy);
+            let (mut ports, mut uplinks) = (BTreeSet::new(), BTreeSet::new());
+            for frame in &frames {
+                let bytes = leaf.world.run(&leaf.a, &frame.bytes(), 0).expect("it runs").bytes;
+                uplinks.insert(bytes[6..12].to_vec());
+                ports.insert(bytes[34..36].to_vec());
+            }
+            assert_eq!(uplinks.len(), paths, "policy {policy:#x}");
+            assert!(ports.len() > 48, "{} UDP source ports of 64 flows", ports.len());
+        }
     });
 }
 

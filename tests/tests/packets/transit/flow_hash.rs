@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use fabric_common::schema::settings::{HASH_FLOW_LABEL, HASH_INNER, HASH_SYMMETRIC};
+use fabric_common::schema::settings::{
+    HASH_ENCAPSULATED4, HASH_ENCAPSULATED6, HASH_FLOW_LABEL, HASH_INNER, HASH_OMIT4, HASH_OMIT6,
+    HASH_ROUTED_LABEL, HASH_SYMMETRIC, HASH_TUNNEL4, HASH_TUNNEL6, OMIT_ALL, OMIT_DESTINATION,
+    OMIT_DESTINATION_PORT, OMIT_PROTOCOL, OMIT_SOURCE, OMIT_SOURCE_PORT,
+};
 use fabric_tests::{
     addresses::{HOST_B, HOST_R, Station, VNI},
     model,
@@ -215,9 +219,128 @@ fn every_option_alone_and_together_follows_the_model() {
                 vxlan(&Frame::arp(&HOST_R, &HOST_B).bytes(), 50_000 + i, 4789),
             ]);
         }
-        for flags in 0..8 {
-            options(router, flags);
-            ways(router, &packets);
+        let policies = [
+            HASH_ROUTED_LABEL,
+            OMIT_ALL << HASH_OMIT4,
+            (OMIT_PROTOCOL | PORTS) << HASH_OMIT4 | PORTS << HASH_OMIT6 | HASH_ROUTED_LABEL,
+            OMIT_SOURCE << HASH_OMIT4 | OMIT_DESTINATION << HASH_OMIT6,
+            OMIT_SOURCE_PORT << HASH_OMIT4 | OMIT_DESTINATION_PORT << HASH_OMIT6,
+            HASH_TUNNEL4 | HASH_TUNNEL6,
+        ];
+        for policy in [0].into_iter().chain(policies) {
+            for flags in 0..8 {
+                options(router, policy | flags);
+                ways(router, &packets);
+            }
+        }
+    });
+}
+
+const PORTS: u32 = OMIT_SOURCE_PORT | OMIT_DESTINATION_PORT;
+
+/// Policy 0 of the kernel, its default.
+#[test]
+fn ports_do_not_count_where_the_kernel_counts_addresses_alone() {
+    router(|router| {
+        let to = server(server::BOTH);
+        let v4: Vec<_> =
+            (0..64).map(|i| Frame::ipv4(&CLIENT, &to).ports([40_000 + i, 53]).bytes()).collect();
+        let v6: Vec<_> =
+            (0..64).map(|i| Frame::ipv6(&CLIENT, &to).ports([40_000 + i, 53]).bytes()).collect();
+        for packets in [v4, v6] {
+            options(router, 0);
+            assert_eq!(distinct(&ways(router, &packets)), 2);
+            options(router, PORTS << HASH_OMIT4 | PORTS << HASH_OMIT6);
+            assert_eq!(distinct(&ways(router, &packets)), 1);
+        }
+    });
+}
+
+/// An IP packet around another one, as GRE with these flags if `gre` has any.
+fn around(v6: bool, number: u8, gre: Option<(u16, u16)>, inner: &[u8]) -> Vec<u8> {
+    let to = server(server::BOTH);
+    let header = match gre {
+        None => Vec::new(),
+        Some((flags, kind)) => {
+            let fields = [0x8000, 0x2000, 0x1000].iter().filter(|bit| flags & **bit != 0).count();
+            [&flags.to_be_bytes()[..], &kind.to_be_bytes(), &vec![0xa5; 4 * fields]].concat()
+        }
+    };
+    let payload = [&header[..], inner].concat();
+    let (frame, at) = if v6 {
+        (Frame::ipv6(&CLIENT, &to).change_ipv6(|ip| ip.next_header = number).bytes(), 54)
+    } else {
+        (Frame::ipv4(&CLIENT, &to).change_ipv4(|ip| ip.protocol = number).bytes(), 34)
+    };
+    let mut packet = [&frame[..at], &payload].concat();
+    if v6 {
+        packet[18..20].copy_from_slice(&(payload.len() as u16).to_be_bytes());
+    } else {
+        packet[16..18].copy_from_slice(&(20 + payload.len() as u16).to_be_bytes());
+        fix_ipv4_checksum(&mut packet[14..34]);
+    }
+    packet
+}
+
+/// Policy 2 of the kernel.
+#[test]
+fn inner_addresses_of_tunnels_count_where_the_kernel_counts_them() {
+    router(|router| {
+        let station = |i: u8| Station { ipv4: [10, 0, 0, i], ..HOST_R };
+        let inner = |v6: bool, from: &Station, ports| {
+            let frame = match v6 {
+                false => Frame::ipv4(from, &HOST_B).ports(ports),
+                true => Frame::ipv6(from, &HOST_B).ports(ports).change_ipv6(|ip| {
+                    ip.flow_label = u32::from(from.ipv4[3]);
+                }),
+            };
+            frame.bytes()[14..].to_vec()
+        };
+        let flags = HASH_ENCAPSULATED4
+            | HASH_ENCAPSULATED6
+            | (OMIT_PROTOCOL | PORTS) << HASH_OMIT4
+            | PORTS << HASH_OMIT6;
+        for outer6 in [false, true] {
+            for inner6 in [false, true] {
+                let kind = if inner6 { ether_type::IPV6 } else { ether_type::IPV4 };
+                let plain = if inner6 { 41 } else { 4 };
+                let forms = [
+                    (plain, None),
+                    (47, Some((0, kind))),
+                    (47, Some((0x2000, kind))),
+                    (47, Some((0xb000, kind))),
+                ];
+                for (number, gre) in forms {
+                    let packets = |all: &dyn Fn(u8) -> Vec<u8>| -> Vec<_> {
+                        (0..64).map(|i| around(outer6, number, gre, &all(i))).collect()
+                    };
+                    let addresses = packets(&|i| inner(inner6, &station(i), [1, 2]));
+                    let ports = packets(&|i| inner(inner6, &HOST_R, [i.into(), 2]));
+                    options(router, flags);
+                    assert_eq!(distinct(&ways(router, &addresses)), 2, "{number} {gre:?}");
+                    assert_eq!(distinct(&ways(router, &ports)), 1, "{number} {gre:?}");
+                    options(router, flags & !(HASH_ENCAPSULATED4 | HASH_ENCAPSULATED6));
+                    assert_eq!(distinct(&ways(router, &addresses)), 1, "{number} {gre:?}");
+                }
+            }
+        }
+        // What is cut off, has a route or another version, or is not IP: by the outer addresses.
+        options(router, flags);
+        let whole = around(false, 47, Some((0xb000, ether_type::IPV4)), &[0x45; 40]);
+        let cut: Vec<_> = (34..whole.len())
+            .map(|end| {
+                let mut packet = whole[..end].to_vec();
+                packet[16..18].copy_from_slice(&((end - 14) as u16).to_be_bytes());
+                fix_ipv4_checksum(&mut packet[14..34]);
+                packet
+            })
+            .collect();
+        ways(router, &cut);
+        for odd in [(0x4000, ether_type::IPV4), (1, ether_type::IPV4), (0, 0x6558)] {
+            let packets: Vec<_> = (0..64)
+                .map(|i| around(false, 47, Some(odd), &inner(false, &station(i), [1, 2])))
+                .collect();
+            assert_eq!(distinct(&ways(router, &packets)), 1, "{odd:?}");
         }
     });
 }
