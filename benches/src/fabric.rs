@@ -137,6 +137,7 @@ impl Fabric {
         let program = self.programs.get(program)?;
         self.links
             .attach(&self.instance, index, name, program, XdpMode::Driver)
+            .map(drop)
             .with_context(|| format!("cannot attach to {name}"))
     }
 

@@ -77,9 +77,12 @@ pub struct Settings {
     pub fdb_mask: u32,
     /// Always 0.
     pub reserved: u32,
+    /// The number of the network namespace (`SO_NETNS_COOKIE`) to whose interfaces everything here
+    /// refers.
+    pub network: u64,
 }
 
-super::map_value!(Settings, 48);
+super::map_value!(Settings, 56);
 
 impl Settings {
     /// Whether a vxlan device of this box receives on this UDP port (network byte order).

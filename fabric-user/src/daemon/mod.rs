@@ -4,6 +4,7 @@ mod control;
 mod following;
 mod liveness;
 mod lock;
+mod retries;
 mod round;
 pub mod state;
 mod survey;

@@ -9,6 +9,7 @@ use std::{
 use super::{
     Liveness, Request, Response,
     liveness::Watcher,
+    retries::Retries,
     state::State,
     survey::{Found, Purpose, Survey},
     sysctl,
@@ -40,8 +41,10 @@ pub(super) struct Round {
     structure: Structure,
     left: LeftMacs,
     full: BTreeSet<String>,
-    /// What was said about unusable ports, which every audit tries again.
+    /// What was said about unusable ports, which are tried again.
     warned: BTreeMap<u32, String>,
+    /// When they are.
+    retries: Retries,
     detached: BTreeSet<String>,
     /// The neighbour that the kernel was asked for last.
     resolved: Option<NexthopKey>,
@@ -78,6 +81,7 @@ impl Round {
             left: LeftMacs::default(),
             full: BTreeSet::new(),
             warned: BTreeMap::new(),
+            retries: Retries::default(),
             detached: BTreeSet::new(),
             resolved: None,
             state: State { pid: std::process::id(), ..State::default() },
@@ -92,6 +96,7 @@ impl Round {
         // Until it is known what was missed, the kernel knows better.
         if let Some(reconciler) = self.reconciler.as_mut().filter(|_| self.state.synced) {
             reconciler.beat()?;
+            self.retry()?;
         }
         if self.counts() != (self.state.writes, self.state.liveness) {
             self.write_state();
@@ -161,12 +166,44 @@ impl Round {
     pub(super) fn events(&mut self, events: Vec<Event>) -> anyhow::Result<Vec<Purpose>> {
         let mut dirty = Dirty::default();
         for event in events {
+            self.look_at_link(&event);
             self.network.apply_to(event, &mut dirty);
         }
         self.update(&dirty)?;
         let stale =
             [(dirty.routing_stale, Purpose::Routing), (dirty.bridges_stale, Purpose::Bridges)];
         Ok(stale.into_iter().filter_map(|(is_stale, what)| is_stale.then_some(what)).collect())
+    }
+
+    /// What an event says of a port, as of an interface.
+    fn look_at_link(&mut self, event: &Event) {
+        match event {
+            Event::LinkGone { ifindex } => {
+                if let Some(reconciler) = &mut self.reconciler {
+                    reconciler.doubt(*ifindex);
+                }
+                // The next interface of this index is another one.
+                self.policy.unusable.remove(ifindex);
+                self.warned.remove(ifindex);
+                self.retries.retain(|known| known != *ifindex);
+            }
+            Event::Link(link) => self.retries.changed(link.ifindex),
+            _ => {}
+        }
+    }
+
+    /// Tries ports again that could not be used, if it is time.
+    fn retry(&mut self) -> anyhow::Result<()> {
+        let due = self.retries.due(Instant::now());
+        if due.is_empty() {
+            return Ok(());
+        }
+        for ifindex in due {
+            self.policy.unusable.remove(&ifindex);
+        }
+        self.round(Some(&Dirty::default()))?;
+        self.write_state();
+        Ok(())
     }
 
     /// Whether there are bridges whose frames Fabric forwards.
@@ -203,13 +240,13 @@ impl Round {
 
     /// Compares everything, and counts what an audit had to correct.
     fn compare(&mut self, purpose: Purpose) -> anyhow::Result<()> {
+        // What could not be attached may be free by now.
+        self.policy.unusable.clear();
         if purpose != Purpose::Audit {
             self.full_round()?;
             self.state.synced = true;
             return Ok(());
         }
-        // What could not be attached may be free by now.
-        self.policy.unusable.clear();
         let corrections = self.full_round()?.changes as u64;
         self.state.audits += 1;
         self.state.audit_corrections += corrections;
@@ -263,7 +300,7 @@ impl Round {
 
     /// Compiles and applies the structure, and of MACs and routes what `changed`, or all of them.
     /// Ports that turn out to be unusable are left out.
-    fn round(&mut self, mut changed: Option<&Dirty>) -> anyhow::Result<Outcome> {
+    fn round(&mut self, changed: Option<&Dirty>) -> anyhow::Result<Outcome> {
         if self.reconciler.is_none() {
             return Ok(Outcome::default());
         }
@@ -279,7 +316,7 @@ impl Round {
             let macs_like = structure.domains == self.structure.domains
                 && structure.circuits == self.structure.circuits
                 && structure.vteps.keys().eq(self.structure.vteps.keys());
-            self.structure = structure;
+            let before = std::mem::replace(&mut self.structure, structure);
             let macs = match changed {
                 Some(dirty) if macs_like && !dirty.all_macs() => self.macs(dirty),
                 _ => Macs::All(self.left.compile_fdb(&self.network, &self.structure)),
@@ -298,18 +335,24 @@ impl Round {
                     self.full.clear();
                 }
                 self.note(&outcome);
+                if outcome.freed {
+                    self.retries.freed(start);
+                }
+                self.retries.retain(|ifindex| self.policy.unusable.contains_key(&ifindex));
                 let all = matches!(routes, Routes::All(_));
                 let elapsed = start.elapsed();
                 tracing::debug!(changes = outcome.changes, all, ?compiled, ?elapsed, "round");
                 return Ok(outcome);
             }
             for (ifindex, text) in &outcome.unusable {
+                self.retries.failed(*ifindex, outcome.waiting.contains(ifindex), start);
                 if self.warned.insert(*ifindex, text.clone()).as_ref() != Some(text) {
                     tracing::warn!("{text}");
                 }
             }
             self.policy.unusable.extend(outcome.unusable);
-            changed = None;
+            // Nothing but ports was written: what is in the maps is what was there before.
+            self.structure = before;
         }
     }
 

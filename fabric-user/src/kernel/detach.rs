@@ -1,9 +1,6 @@
 //! Taking an instance off: afterwards nothing of Fabric is left but its speed.
 
-use fabric_common::schema::{
-    fdb::mac_number,
-    ports::{FLAG_HID_TAGS, Port},
-};
+use fabric_common::schema::ports::{FLAG_HID_TAGS, Port};
 
 use super::{
     interface,
@@ -30,21 +27,14 @@ pub fn restore_offloads(port: &Port) {
     if port.flags & FLAG_HID_TAGS == 0 {
         return;
     }
-    let mut name = [0_u8; libc::IF_NAMESIZE];
-    // SAFETY: the buffer has the size that the function asks for.
-    let found = unsafe { libc::if_indextoname(port.ifindex, name.as_mut_ptr().cast()) };
-    if found.is_null() {
-        return;
-    }
-    let length = name.iter().position(|b| *b == 0).unwrap_or(name.len());
-    let name = String::from_utf8_lossy(&name[..length]);
-    // In another network namespace the index is another interface's.
-    if interface::mac_address(&name).map(mac_number).ok()
-        != Some(port.mac_and_view & 0xffff_ffff_ffff)
-    {
-        return;
-    }
-    if let Err(error) = interface::hide_received_tags(&name) {
-        tracing::warn!(port = %name, %error, "cannot switch rxvlan on again");
+    // As `fdb::mac_number` has made it.
+    let [a, b, c, d, e, f, _, _] = port.mac_and_view.to_le_bytes();
+    let mac = [a, b, c, d, e, f];
+    match interface::hide_received_tags(port.ifindex, mac) {
+        Err(error) if !matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO)) => {
+            tracing::warn!(ifindex = port.ifindex, %error, "cannot switch rxvlan on again");
+        }
+        // An interface that is gone has taken its offloads with it.
+        _ => {}
     }
 }

@@ -43,33 +43,54 @@ pub fn make_wirelike(interface: &str) -> io::Result<()> {
 /// if that had to be changed.
 ///
 /// # Errors
-/// If the driver cannot.
-pub fn show_received_tags(interface: &str) -> io::Result<bool> {
-    let socket = control_socket()?;
-    let flags = match ethtool(&socket, interface, GET_FLAGS, 0) {
-        Ok(flags) => flags,
-        // A driver that knows no flags has no offload.
-        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    if flags & RX_VLAN == 0 {
-        return Ok(false);
-    }
-    ethtool(&socket, interface, SET_FLAGS, flags & !RX_VLAN)?;
-    if ethtool(&socket, interface, GET_FLAGS, 0)? & RX_VLAN != 0 {
-        return Err(io::ErrorKind::Unsupported.into());
-    }
-    Ok(true)
+/// If the driver cannot, or there is no such interface.
+pub fn show_received_tags(ifindex: u32) -> io::Result<bool> {
+    by_index(ifindex, |socket, interface| {
+        let flags = match ethtool(socket, interface, GET_FLAGS, 0) {
+            Ok(flags) => flags,
+            // A driver that knows no flags has no offload.
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        if flags & RX_VLAN == 0 {
+            return Ok(false);
+        }
+        ethtool(socket, interface, SET_FLAGS, flags & !RX_VLAN)?;
+        if ethtool(socket, interface, GET_FLAGS, 0)? & RX_VLAN != 0 {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        Ok(true)
+    })
 }
 
-/// Undoes [`show_received_tags`].
+/// Undoes [`show_received_tags`] on the interface with this index, if it has this MAC address: an index
+/// may be another interface's by now, in another network namespace too.
 ///
 /// # Errors
-/// If there is no such interface or it refuses.
-pub fn hide_received_tags(interface: &str) -> io::Result<()> {
+/// If it refuses.
+pub fn hide_received_tags(ifindex: u32, mac: [u8; 6]) -> io::Result<()> {
+    by_index(ifindex, |socket, interface| {
+        if mac_address(interface)? != mac {
+            return Ok(());
+        }
+        let flags = ethtool(socket, interface, GET_FLAGS, 0)?;
+        ethtool(socket, interface, SET_FLAGS, flags | RX_VLAN).map(|_| ())
+    })
+}
+
+/// Does something under the name that an index has at this moment, because ioctls know nothing else,
+/// and again if the name has changed hands meanwhile.
+fn by_index<T>(ifindex: u32, act: impl Fn(&OwnedFd, &str) -> io::Result<T>) -> io::Result<T> {
+    const TRIES: u32 = 4;
     let socket = control_socket()?;
-    let flags = ethtool(&socket, interface, GET_FLAGS, 0)?;
-    ethtool(&socket, interface, SET_FLAGS, flags | RX_VLAN).map(|_| ())
+    for _ in 0..TRIES {
+        let name = rustix::net::netdevice::index_to_name(&socket, ifindex)?;
+        let done = act(&socket, &name);
+        if rustix::net::netdevice::name_to_index(&socket, &name) == Ok(ifindex) {
+            return done;
+        }
+    }
+    Err(io::ErrorKind::ResourceBusy.into())
 }
 
 /// The index of an interface.

@@ -10,7 +10,7 @@ use crate::hashed::HashMap;
 
 /// A packet on its way may still use a freed index for as long as it is in the program: far less
 /// than this.
-const GRACE: Duration = Duration::from_secs(1);
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// Indexes 1 to `capacity - 1` of a map; 0 always means "none".
 #[derive(Debug)]

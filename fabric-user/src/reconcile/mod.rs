@@ -24,10 +24,13 @@ pub mod trie;
 mod views;
 mod vteps;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use fabric_common::schema::{
-    buckets, circuits, domains, groups as group_map, views as view_map, vteps as vtep_map,
+    self, buckets, circuits, domains, groups as group_map, views as view_map, vteps as vtep_map,
 };
 use thiserror::Error;
 
@@ -36,7 +39,8 @@ use crate::{
     kernel::{
         detach, heartbeat,
         links::Links,
-        maps::{Maps, OpenError},
+        maps::{Maps, OpenError, mapped},
+        netns,
         pins::{Instance, PinError},
         programs::{HEARTBEAT, LoadError, Programs},
     },
@@ -65,6 +69,9 @@ pub enum ReconcileError {
     /// Pins cannot be changed.
     #[error(transparent)]
     Pin(#[from] PinError),
+    /// Which network namespace this is is not known.
+    #[error("the kernel does not tell network namespaces apart (SO_NETNS_COOKIE): {0}")]
+    Network(#[source] std::io::Error),
     /// A system call on a map failed.
     #[error("cannot write the map {map}: {source}")]
     Map {
@@ -73,9 +80,6 @@ pub enum ReconcileError {
         /// The system's answer.
         source: aya::maps::MapError,
     },
-    /// A port cannot become a redirect target.
-    #[error("cannot write the map tx_ports: {0}")]
-    TxPorts(#[from] aya::maps::xdp::XdpMapError),
     /// The heartbeat program does not run.
     #[error("cannot run the heartbeat program: {0}")]
     Heartbeat(#[from] aya::programs::ProgramError),
@@ -88,6 +92,10 @@ pub struct Outcome {
     pub changes: usize,
     /// Interfaces on which no program could be attached: they have to be left out.
     pub unusable: BTreeMap<u32, String>,
+    /// Those of them that lack nothing but a free slot.
+    pub waiting: BTreeSet<u32>,
+    /// Slots of ports were freed.
+    pub freed: bool,
     /// Entries that found no room, as sentences.
     pub full: BTreeSet<String>,
     /// Interfaces that became ports in this round: whether they live has to be found out.
@@ -100,6 +108,27 @@ impl Outcome {
             "the map {map} is full ({capacity} entries), the rest is left to the kernel{setting}"
         ));
     }
+}
+
+/// Removes what is pinned if it belongs to another network namespace than this one, as after a node
+/// that was made anew: its interfaces are others, whatever their indexes are.
+fn remove_strangers(instance: &Instance, network: u64) -> Result<(), ReconcileError> {
+    if !instance.exists() {
+        return Ok(());
+    }
+    // What cannot be read is of another layout, and named as such afterwards.
+    let Ok(theirs) = mapped::<schema::settings::Settings>(instance, "settings", false) else {
+        return Ok(());
+    };
+    let of = theirs.get(0).network;
+    if of != network {
+        tracing::warn!(
+            "the pinned maps and programs are of another network namespace (cookie {of}, this one \
+             has {network}): they are removed, and everything begins anew"
+        );
+        instance.remove()?;
+    }
+    Ok(())
 }
 
 /// The writer of an instance's maps.
@@ -115,6 +144,10 @@ pub struct Reconciler {
     /// Options of the flow hash that the settings chose.
     hash_options: u32,
     ports: BTreeMap<u32, u32>,
+    /// Ports of which the kernel has to say whether their interface is the one that it was.
+    doubted: BTreeSet<u32>,
+    /// Slots that were freed, and when.
+    resting: BTreeMap<u32, Instant>,
     domains: Indexes<DomainKey>,
     circuits: Indexes<CircuitKey>,
     vteps: Indexes<VtepKey>,
@@ -143,14 +176,24 @@ impl Reconciler {
     /// # Errors
     /// If programs or maps cannot be used; what runs goes on running then.
     pub fn new(instance: Instance, settings: &Settings) -> Result<Self, ReconcileError> {
+        let network = netns::cookie().map_err(ReconcileError::Network)?;
+        remove_strangers(&instance, network)?;
         let mut programs = Programs::load(&instance, &settings.sizes())?;
         let maps = Maps::open(&instance, true)?;
         let hz = match maps.settings.get(0).hz {
             0 => heartbeat::measure_frequency(programs.get(HEARTBEAT)?, &maps)?,
             known => known,
         };
+        let mut links = Links::default();
+        // Frames of an interface that is in another network namespace by now are nothing of ours.
+        if let Err(error) = links.let_go_of_strays(&instance) {
+            tracing::warn!(%error, "cannot see where the programs are that run");
+        }
+        let ports = ports::recover(&maps);
         let mut this = Self {
-            ports: ports::recover(&maps),
+            doubted: ports.keys().copied().collect(),
+            resting: BTreeMap::new(),
+            ports,
             domains: Indexes::new(domains::MAX),
             circuits: Indexes::new(circuits::MAX),
             vteps: Indexes::new(vtep_map::MAX),
@@ -170,7 +213,7 @@ impl Reconciler {
             instance,
             programs,
             maps,
-            links: Links::default(),
+            links,
             mode: settings.xdp_mode.into(),
             hash_options: settings.hash.flags(),
             hz,
@@ -181,14 +224,15 @@ impl Reconciler {
         this.recover_vteps();
         this.recover_groups(this.referenced_groups());
         this.recover_views();
-        this.write_settings(settings);
+        this.write_settings(settings, network);
         Ok(this)
     }
 
-    fn write_settings(&mut self, settings: &Settings) {
+    fn write_settings(&mut self, settings: &Settings, network: u64) {
         let timeout_jiffies = heartbeat::jiffies(settings.heartbeat_timeout(), self.hz);
         self.maps.settings.update(0, |value| {
             value.hz = self.hz;
+            value.network = network;
             value.timeout_jiffies = timeout_jiffies;
             value.seed = match (settings.seed, value.seed) {
                 (Some(seed), _) => seed,
@@ -224,7 +268,7 @@ impl Reconciler {
     ) -> Result<Outcome, ReconcileError> {
         let mut outcome = Outcome::default();
         self.audit = matches!(routes, Routes::All(_));
-        self.add_ports(structure, &mut outcome)?;
+        self.add_ports(structure, &mut outcome);
         if !outcome.unusable.is_empty() {
             return Ok(outcome);
         }
@@ -249,7 +293,7 @@ impl Reconciler {
         self.remove_nexthops(structure, &mut outcome);
         self.remove_circuits(structure, &mut outcome);
         self.remove_domains(structure, &mut outcome);
-        self.remove_ports(structure, &mut outcome)?;
+        self.remove_ports(structure, &mut outcome);
         self.instance.remove_other_versions()?;
         Ok(outcome)
     }

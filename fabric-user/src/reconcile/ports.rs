@@ -1,6 +1,9 @@
 //! Ports: slots, programs, redirect targets, and the circuits of their frames.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use fabric_common::{
     reason::REASONS,
@@ -12,10 +15,11 @@ use fabric_common::{
     },
 };
 
-use super::{Outcome, ReconcileError, Reconciler};
+use super::{Outcome, Reconciler, indexes::GRACE};
 use crate::{
     kernel::{
         detach, interface,
+        links::{AttachError, Attached},
         maps::Maps,
         programs::{ACCESS, UPLINK},
     },
@@ -42,50 +46,100 @@ impl Reconciler {
         self.ports.iter().filter(|(_, slot)| uplink(slot)).map(|(ifindex, _)| *ifindex).collect()
     }
 
-    pub(super) fn add_ports(
-        &mut self,
-        structure: &Structure,
-        outcome: &mut Outcome,
-    ) -> Result<(), ReconcileError> {
+    /// An interface has gone, so that one of the same index is another one, or was elsewhere meanwhile:
+    /// what the kernel holds of the port is asked for in the next round, even if nothing else changes.
+    pub fn doubt(&mut self, ifindex: u32) {
+        self.doubted.insert(ifindex);
+    }
+
+    pub(super) fn add_ports(&mut self, structure: &Structure, outcome: &mut Outcome) {
         for (ifindex, port) in &structure.ports {
-            let fresh = !self.ports.contains_key(ifindex);
-            let Some(slot) = self.slot(*ifindex)? else {
+            let Some((slot, fresh)) = self.slot(*ifindex) else {
                 let text = format!(
                     "port {} is left to the kernel: the map ports has no free slot for interface index {ifindex}",
                     port.name
                 );
                 outcome.unusable.insert(*ifindex, text);
+                outcome.waiting.insert(*ifindex);
                 continue;
             };
-            let old = self.maps.ports.get(slot);
-            let role = role(port.role);
-            if fresh {
-                // Nothing is sent there before somebody has looked whether it lives. After that the
-                // word has another writer.
-                self.maps.ports.set(slot, &Port { down: 1, ..Port::default() });
-                outcome.new_ports.insert(*ifindex);
-            }
-            if old.role != role {
-                // Circuits belong to the role that the port had.
-                self.maps.ports.update(slot, |entry| {
-                    (entry.untagged_circuit, entry.untagged_domain) = (0, 0);
-                });
-                self.clear_vlans(slot);
-            }
-            let changed = self.maps.ports.update(slot, |entry| {
-                entry.ifindex = *ifindex;
-                entry.mtu = port.mtu;
-                entry.role = role;
-                entry.mac_and_view = mac_and_view(mac_number(port.mac.0), view(entry.mac_and_view));
-            });
-            outcome.changes += usize::from(changed);
-            if !self.links.is_attached(*ifindex) || old.role != role {
-                self.attach(*ifindex, port, outcome)?;
-                if outcome.unusable.contains_key(ifindex) {
-                    self.forget_port(*ifindex, slot);
-                }
+            let doubted = self.doubted.remove(ifindex) || fresh;
+            if let Err(why) = self.add_port(*ifindex, port, slot, fresh, doubted, outcome) {
+                let text = format!("port {} is left to the kernel: {why}", port.name);
+                outcome.unusable.insert(*ifindex, text);
+                self.forget_port(*ifindex, slot);
             }
         }
+    }
+
+    /// Brings everything about one port up to date, or says why it cannot be used. Its interface may
+    /// vanish at any moment.
+    fn add_port(
+        &mut self,
+        ifindex: u32,
+        port: &model::Port,
+        slot: u32,
+        fresh: bool,
+        doubted: bool,
+        outcome: &mut Outcome,
+    ) -> Result<(), String> {
+        self.aim(ifindex, slot, doubted, outcome)?;
+        let old = self.maps.ports.get(slot);
+        let role = role(port.role);
+        if fresh {
+            // Nothing is sent there before somebody has looked whether it lives. After that the
+            // word has another writer.
+            self.maps.ports.set(slot, &Port { down: 1, ..Port::default() });
+            outcome.new_ports.insert(ifindex);
+        }
+        if old.role != role {
+            // Circuits belong to the role that the port had.
+            self.maps.ports.update(slot, |entry| {
+                (entry.untagged_circuit, entry.untagged_domain) = (0, 0);
+            });
+            self.clear_vlans(slot);
+        }
+        let changed = self.maps.ports.update(slot, |entry| {
+            entry.ifindex = ifindex;
+            entry.mtu = port.mtu;
+            entry.role = role;
+            entry.mac_and_view = mac_and_view(mac_number(port.mac.0), view(entry.mac_and_view));
+        });
+        outcome.changes += usize::from(changed);
+        let in_place = self.links.is_attached(ifindex)
+            && !doubted
+            && old.role == role
+            // By the kernel's word, where every word is asked for.
+            && (!self.audit || self.links.is_in_place(ifindex, self.mode).unwrap_or(false));
+        match in_place {
+            true => Ok(()),
+            false => self.attach(ifindex, port, slot, outcome),
+        }
+    }
+
+    /// Makes an interface the redirect target of its slot. The kernel forgets the target when the
+    /// interface goes, also to another network namespace.
+    fn aim(
+        &mut self,
+        ifindex: u32,
+        slot: u32,
+        doubted: bool,
+        outcome: &mut Outcome,
+    ) -> Result<(), String> {
+        if !doubted && !self.audit {
+            return Ok(());
+        }
+        let tx_ports = &mut self.programs.tx_ports;
+        let right = tx_ports.get(slot, 0).is_ok_and(|target| target.if_index == ifindex);
+        if right && !doubted {
+            return Ok(());
+        }
+        tx_ports.set(slot, ifindex, None, 0).map_err(|error| match cause(&error) {
+            // `__dev_map_alloc_node` finds no such interface.
+            Some(libc::EINVAL | libc::ENODEV) => AttachError::Gone.to_string(),
+            _ => format!("it cannot be written into the map tx_ports: {error}"),
+        })?;
+        outcome.changes += usize::from(!right);
         Ok(())
     }
 
@@ -93,67 +147,48 @@ impl Reconciler {
         &mut self,
         ifindex: u32,
         port: &model::Port,
+        slot: u32,
         outcome: &mut Outcome,
-    ) -> Result<(), ReconcileError> {
-        if !self.show_tags(ifindex, port, outcome) {
-            return Ok(());
-        }
-        let program = self.programs.get(match port.role {
+    ) -> Result<(), String> {
+        let hid_tags = show_tags(ifindex, port)?;
+        let program = match port.role {
             Role::Access => ACCESS,
             Role::Uplink => UPLINK,
-        })?;
-        match self.links.attach(&self.instance, ifindex, &port.name, program, self.mode) {
-            Ok(()) => {
-                tracing::info!(port = port.name, role = ?port.role, "program attached");
-                outcome.changes += 1;
+        };
+        let program = self.programs.get(program).map_err(|error| error.to_string())?;
+        let attached = self.links.attach(&self.instance, ifindex, &port.name, program, self.mode);
+        let attached = attached.map_err(|error| error.to_string())?;
+        tracing::info!(port = port.name, role = ?port.role, ?attached, "program attached");
+        outcome.changes += 1;
+        self.maps.ports.update(slot, |entry| {
+            if attached == Attached::Anew {
+                // Another interface, of which the port's past says nothing.
+                entry.flags &= !FLAG_HID_TAGS;
+                (entry.down, entry.bfd) = (1, 0);
             }
-            Err(error) => {
-                outcome
-                    .unusable
-                    .insert(ifindex, format!("port {} is left to the kernel: {error}", port.name));
-            }
-        }
+            entry.flags |= if hid_tags { FLAG_HID_TAGS } else { 0 };
+        });
+        outcome.new_ports.insert(ifindex);
         Ok(())
     }
 
-    /// Leaves VLAN tags in the frames that a port receives; false if its driver cannot.
-    fn show_tags(&self, ifindex: u32, port: &model::Port, outcome: &mut Outcome) -> bool {
-        match interface::show_received_tags(&port.name) {
-            Ok(false) => {}
-            Ok(true) => {
-                tracing::info!(port = port.name, "VLAN tags stay in received frames (rxvlan off)");
-                if let Some(slot) = self.ports.get(&ifindex) {
-                    self.maps.ports.update(*slot, |p| p.flags |= FLAG_HID_TAGS);
-                }
-            }
-            Err(error) => {
-                let text = format!(
-                    "port {0} is left to the kernel: its driver hides VLAN tags from XDP and refuses `ethtool -K {0} rxvlan off`: {error}",
-                    port.name
-                );
-                outcome.unusable.insert(ifindex, text);
-                return false;
-            }
-        }
-        true
-    }
-
-    /// The slot of an interface, a new one if it has none.
-    fn slot(&mut self, ifindex: u32) -> Result<Option<u32>, ReconcileError> {
+    /// The slot of an interface, and whether it is a new one because it had none. `None` if there is no
+    /// free one.
+    fn slot(&mut self, ifindex: u32) -> Option<(u32, bool)> {
         if let Some(slot) = self.ports.get(&ifindex) {
-            return Ok(Some(*slot));
+            return Some((*slot, false));
         }
-        let free = (0..PROBES)
+        self.resting.retain(|_, since| since.elapsed() < GRACE);
+        let slot = (0..PROBES)
             .map(|probe| ports::slot(ifindex, probe, ports::MAX - 1))
-            .find(|slot| *slot != 0 && self.maps.ports.get(*slot).ifindex == 0);
-        let Some(slot) = free else { return Ok(None) };
+            .filter(|slot| !self.resting.contains_key(slot))
+            .find(|slot| *slot != 0 && self.maps.ports.get(*slot).ifindex == 0)?;
         for reason in 0..REASONS {
             self.maps.reasons.reset(reason_index(slot, reason as u8));
         }
         self.maps.port_tx.reset(slot);
-        self.programs.tx_ports.set(slot, ifindex, None, 0)?;
         self.ports.insert(ifindex, slot);
-        Ok(Some(slot))
+        Some((slot, true))
     }
 
     /// Says to which circuit the frames of each port belong.
@@ -185,13 +220,12 @@ impl Reconciler {
     }
 
     /// Takes programs off ports that are not wanted any more, also those of an earlier daemon.
-    pub(super) fn remove_ports(
-        &mut self,
-        structure: &Structure,
-        outcome: &mut Outcome,
-    ) -> Result<(), ReconcileError> {
-        let mut known: Vec<u32> = self.ports.keys().copied().collect();
-        known.extend(self.instance.linked()?);
+    pub(super) fn remove_ports(&mut self, structure: &Structure, outcome: &mut Outcome) {
+        let mut known: BTreeSet<u32> = self.ports.keys().copied().collect();
+        match self.instance.linked() {
+            Ok(linked) => known.extend(linked),
+            Err(error) => tracing::warn!(%error, "cannot see which programs are attached"),
+        }
         for ifindex in known.into_iter().filter(|i| !structure.ports.contains_key(i)) {
             if let Err(error) = self.links.detach(&self.instance, ifindex) {
                 tracing::warn!(ifindex, %error, "cannot take the program off");
@@ -199,17 +233,49 @@ impl Reconciler {
             if let Some(slot) = self.ports.get(&ifindex).copied() {
                 self.forget_port(ifindex, slot);
                 outcome.changes += 1;
+                outcome.freed = true;
             }
         }
-        Ok(())
+        self.doubted.retain(|ifindex| structure.ports.contains_key(ifindex));
     }
 
     fn forget_port(&mut self, ifindex: u32, slot: u32) {
         detach::restore_offloads(&self.maps.ports.get(slot));
-        self.maps.ports.set(slot, &Port::default());
+        // Whoever still refers to the slot finds that nothing can be sent there.
+        self.maps.ports.set(slot, &Port { down: 1, ..Port::default() });
         self.clear_vlans(slot);
         // The device map keeps the entry until the interface goes or the slot is used again;
         // nothing refers to the slot.
         self.ports.remove(&ifindex);
+        self.resting.insert(slot, Instant::now());
     }
+}
+
+/// Leaves VLAN tags in the frames that a port receives; true if they were not before.
+fn show_tags(ifindex: u32, port: &model::Port) -> Result<bool, String> {
+    let changed = interface::show_received_tags(ifindex).map_err(|error| {
+        if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO)) {
+            return AttachError::Gone.to_string();
+        }
+        format!(
+            "its driver hides VLAN tags from XDP and refuses `ethtool -K {} rxvlan off`: {error}",
+            port.name
+        )
+    })?;
+    if changed {
+        tracing::info!(port = port.name, "VLAN tags stay in received frames (rxvlan off)");
+    }
+    Ok(changed)
+}
+
+/// The system's own answer behind an error.
+fn cause(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
+    let mut source = Some(error);
+    while let Some(error) = source {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            return io.raw_os_error();
+        }
+        source = error.source();
+    }
+    None
 }

@@ -8,6 +8,7 @@ mod full_map;
 mod killed;
 mod not_root;
 mod other_layout;
+mod ports;
 mod stopped;
 mod two_daemons;
 mod unusable_vxlan;
