@@ -289,7 +289,7 @@ impl Round {
             return Routes::All(compile_routes(&self.network, structure).collect());
         }
         let compile = |place| (place, compile_route(&self.network, structure, place));
-        let places = dirty.places(&self.network, structure);
+        let places = dirty.places(&self.network, structure, &self.structure);
         Routes::Some(places.into_iter().map(compile).collect())
     }
 

@@ -18,6 +18,7 @@ pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
     compiler.bridges();
     compiler.underlay();
     compiler.routed_ports();
+    compiler.ipsec();
     compiler.routed_groups();
     compiler.multipath();
     compiler.out.own.extend(network.routing().routes.own());

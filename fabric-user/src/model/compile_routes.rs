@@ -11,7 +11,7 @@ use super::{
     routes::{HopsKind, Stored, Via, host, never_forwarded},
     routing::on_link,
 };
-use crate::observe::RouteKind;
+use crate::observe::{Prefix, RouteKind};
 
 /// The way of every place that has one, each once. Costs one or two lookups per known route.
 pub fn compile_routes<'a>(
@@ -40,7 +40,13 @@ pub fn compile_routes<'a>(
             let is_it = matches!(way, Way::Nexthop { key, .. } if key == host_key);
             is_it.then_some((place, way))
         });
-        of_tables.filter_map(entry).chain(hosts)
+        // Those that are a route's prefix as well are among the others.
+        let guarded = [false, true].into_iter().flat_map(|v6| structure.guarded.of(v6));
+        let guarded = guarded.filter(move |prefix| {
+            let found = routes.find(tables.of(prefix.address.is_ipv6()), *prefix);
+            found.is_none_or(|found| found.prefix != *prefix)
+        });
+        of_tables.filter_map(entry).chain(hosts).chain(guarded.filter_map(entry))
     })
 }
 
@@ -52,10 +58,33 @@ pub fn compile_route(network: &Network, structure: &Structure, place: RoutePlace
         return None;
     }
     let tables = structure.views.get(usize::from(view))?.of(prefix.address.is_ipv6());
+    let way = by_routes(network, structure, tables, prefix);
+    if !structure.guarded.covers(prefix) {
+        return way.map(|(way, _)| way);
+    }
+    match way {
+        Some((Way::Group(_) | Way::Nexthop { .. } | Way::Connected, true)) => Some(Way::Kernel),
+        Some((way @ (Way::Local | Way::Kernel | Way::Blackhole | Way::Unreachable), true)) => {
+            Some(way)
+        }
+        // Of the guarded prefix itself, or nothing: a shorter one decides, which is not left out.
+        None | Some((_, false)) => {
+            (structure.guarded.contains(prefix) && !tables.is_empty()).then_some(Way::Kernel)
+        }
+    }
+}
+
+/// What routes and neighbours say about a prefix, and whether it is one of a route's own.
+fn by_routes(
+    network: &Network,
+    structure: &Structure,
+    tables: &[u32],
+    prefix: Prefix,
+) -> Option<(Way, bool)> {
     let found = network.routing().routes.find(tables, prefix)?;
     let own_route = found.prefix == prefix;
     let Some(route) = found.route else {
-        return own_route.then_some(Way::Kernel);
+        return own_route.then_some((Way::Kernel, true));
     };
     let way = way(network, structure, route);
     if let Resolved::OnLink(ifindex) = way
@@ -63,12 +92,12 @@ pub fn compile_route(network: &Network, structure: &Structure, place: RoutePlace
     {
         let key = NexthopKey { ifindex, gateway: prefix.address };
         if let Some(nexthop) = connected_host(network, structure, key) {
-            return Some(Way::Nexthop { key, nexthop });
+            return Some((Way::Nexthop { key, nexthop }, own_route));
         }
     }
     own_route.then_some(match way {
-        Resolved::Way(way) => way,
-        Resolved::OnLink(_) => Way::Connected,
+        Resolved::Way(way) => (way, true),
+        Resolved::OnLink(_) => (Way::Connected, true),
     })
 }
 
@@ -94,10 +123,15 @@ pub fn stale_hosts(network: &Network, structure: &Structure) -> Vec<NexthopKey> 
 pub(super) fn changed_places(
     network: &Network,
     structure: &Structure,
+    before: &Structure,
     dirty: &Dirty,
 ) -> BTreeSet<RoutePlace> {
     let routing = network.routing();
     let mut places = BTreeSet::new();
+    let guarded: Vec<Prefix> = match std::ptr::eq(structure, before) {
+        true => Vec::new(),
+        false => structure.guarded.differences(&before.guarded).collect(),
+    };
     for (view, tables) in views(structure) {
         let mut add = |prefix| {
             places.insert(RoutePlace { view, prefix });
@@ -113,6 +147,13 @@ pub(super) fn changed_places(
             let later = tables.of(prefix.address.is_ipv6()).iter();
             let later = later.skip_while(|each| *each != table).skip(1);
             later.flat_map(|table| routing.routes.within(*table, *prefix)).for_each(&mut add);
+        }
+        for prefix in &guarded {
+            let tables = tables.of(prefix.address.is_ipv6()).iter();
+            tables.flat_map(|table| routing.routes.within(*table, *prefix)).for_each(&mut add);
+            let hosts = routing.hosts(*prefix).filter(|key| is_uplink(structure, key.ifindex));
+            hosts.for_each(|key| add(host(key.gateway)));
+            add(*prefix);
         }
         let neighbours = dirty.neighbours.iter();
         let neighbours = neighbours.filter(|key| is_uplink(structure, key.ifindex));

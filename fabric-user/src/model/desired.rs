@@ -9,7 +9,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Multipath, pairs};
+use super::{Guarded, Multipath, pairs};
 use crate::{
     hashed::HashMap,
     observe::{Df, Mac, Prefix, Resilient},
@@ -46,6 +46,8 @@ pub struct Structure {
     /// be expressed.
     #[serde(with = "pairs")]
     pub vteps: BTreeMap<VtepKey, Option<GroupKey>>,
+    /// Those of [`vteps`](Self::vteps) whose packets are left to the kernel when they arrive.
+    pub unheard: BTreeSet<VtepKey>,
     /// What ports look destinations up in; [`RoutePlace::view`] and [`Port::view`] are positions
     /// in this list, which change when a view comes or goes (all routes are compiled again then).
     pub views: Vec<View>,
@@ -68,6 +70,8 @@ pub struct Structure {
     pub multipath: Multipath,
     /// What an operator should know although nothing is left to the kernel for it: sentences.
     pub notes: BTreeSet<String>,
+    /// Destinations of routed packets that are left to the kernel whatever routes say.
+    pub guarded: Guarded,
     /// What is left to the kernel, and why.
     pub problems: Vec<Problem>,
 }

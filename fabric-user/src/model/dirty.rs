@@ -63,10 +63,15 @@ impl Dirty {
 
     /// The places whose way may have changed, unless all routes have to be compiled again
     /// ([`all_routes`](Self::all_routes) or the structure is not [`Structure::routes_like`] the
-    /// last one).
+    /// last one), which was `before`.
     #[must_use]
-    pub fn places(&self, network: &Network, structure: &Structure) -> BTreeSet<RoutePlace> {
-        super::compile_routes::changed_places(network, structure, self)
+    pub fn places(
+        &self,
+        network: &Network,
+        structure: &Structure,
+        before: &Structure,
+    ) -> BTreeSet<RoutePlace> {
+        super::compile_routes::changed_places(network, structure, before, self)
     }
 
     /// All MACs have to be compiled again, and not only [`macs`](Self::macs).

@@ -24,6 +24,7 @@ mod compile;
 mod compile_bridges;
 mod compile_fdb;
 mod compile_groups;
+mod compile_ipsec;
 mod compile_ports;
 mod compile_routes;
 mod compile_tunnels;
@@ -31,6 +32,8 @@ mod compile_underlay;
 mod compile_views;
 mod desired;
 mod dirty;
+mod guarded;
+mod ipsec;
 mod macs;
 mod multipath;
 mod network;
@@ -49,6 +52,7 @@ pub use desired::{
     Port, Problem, Role, RoutePlace, Structure, Target, View, VtepKey, Way,
 };
 pub use dirty::Dirty;
+pub use guarded::Guarded;
 pub use macs::Station;
 pub use multipath::{HashPolicy, Multipath};
 pub use network::Network;

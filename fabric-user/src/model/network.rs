@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     Dirty, DomainKey, FdbKey, NexthopKey, Station,
+    ipsec::Ipsec,
     macs::Targets,
     routes::{self, Change, LOCAL, MAIN, Position},
     routing::Routing,
@@ -39,6 +40,7 @@ pub struct Network {
     /// All VTEPs, to tell whether a route matters.
     vteps: BTreeMap<IpAddr, u32>,
     routing: Routing,
+    ipsec: Ipsec,
 }
 
 impl Network {
@@ -101,6 +103,10 @@ impl Network {
             Event::NetconfGone { v6, ifindex } => {
                 dirty.underlay |= self.routing.remove_netconf(v6, ifindex);
             }
+            Event::IpsecPolicy(policy) => dirty.underlay |= self.ipsec.set(policy),
+            Event::IpsecPolicyGone { index } => dirty.underlay |= self.ipsec.remove(index),
+            Event::IpsecPoliciesGone { sub } => dirty.underlay |= self.ipsec.flush(sub),
+            Event::IpsecDefaults(defaults) => dirty.underlay |= self.ipsec.set_defaults(defaults),
         }
     }
 
@@ -204,6 +210,11 @@ impl Network {
     #[must_use]
     pub fn prefix_count(&self) -> usize {
         self.routing.routes.len()
+    }
+
+    /// IPsec policies.
+    pub(super) fn ipsec(&self) -> &Ipsec {
+        &self.ipsec
     }
 
     /// What routing is made of.

@@ -1,12 +1,13 @@
-//! The socket that asks.
+//! The sockets that ask.
 
 use std::{io, net::IpAddr};
 
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use netlink_sys::{Socket, SocketAddr};
 
 use super::{
     Event, ObserveError, Scope, Snapshot,
     datagram::{Message, Messages, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP},
+    protocol::Protocol,
     request::{self, Dump},
 };
 
@@ -16,7 +17,7 @@ use super::{
 /// for microseconds where one object is meant, for seconds where a bridge has hundreds of thousands of
 /// MAC addresses.
 pub struct Asker {
-    socket: Socket,
+    sockets: Vec<(Protocol, Socket)>,
     sequence: u32,
     buffer: Vec<u8>,
 }
@@ -29,15 +30,20 @@ const ATTEMPTS: u32 = 16;
 const NLM_F_DUMP_INTR: u16 = 0x10;
 
 impl Asker {
-    /// Opens the socket. Open an [`Observer`](super::Observer) before, or changes may go unnoticed
+    /// Opens the sockets. Open an [`Observer`](super::Observer) before, or changes may go unnoticed
     /// between a dump and the first event.
     ///
     /// # Errors
     /// If there is no socket.
     pub fn open() -> Result<Self, ObserveError> {
-        let mut socket = Socket::new(NETLINK_ROUTE).map_err(ObserveError::socket("open"))?;
-        socket.bind(&SocketAddr::new(0, 0)).map_err(ObserveError::socket("bind"))?;
-        Ok(Self { socket, sequence: 0, buffer: vec![0; BUFFER] })
+        let mut sockets = Vec::new();
+        for protocol in Protocol::ALL {
+            if let Some(mut socket) = protocol.open()? {
+                socket.bind(&SocketAddr::new(0, 0)).map_err(ObserveError::socket("bind"))?;
+                sockets.push((protocol, socket));
+            }
+        }
+        Ok(Self { sockets, sequence: 0, buffer: vec![0; BUFFER] })
     }
 
     /// Reads everything that `scope` covers. What changes meanwhile is in it or not: only the events
@@ -81,7 +87,7 @@ impl Asker {
         self.sequence = self.sequence.wrapping_add(1);
         let request = request::resolve(self.sequence, ifindex, address);
         let what = || format!("resolve {address} on interface {ifindex}");
-        self.ask(&request, what, |_| {}).map(drop)
+        self.ask(Protocol::Route, &request, what, |_| {}).map(drop)
     }
 
     fn dump_one(&mut self, dump: Dump, take: &mut dyn FnMut(Event)) -> Result<(), ObserveError> {
@@ -108,25 +114,32 @@ impl Asker {
         self.sequence = self.sequence.wrapping_add(1);
         let request = dump.request(self.sequence);
         let what = || format!("list {dump:?}");
-        match self.ask(&request, what, |message| message.decode().into_iter().for_each(&mut *take))
-        {
+        let protocol = dump.protocol();
+        let event =
+            |message: &Message<'_>| protocol.event(message).into_iter().for_each(&mut *take);
+        match self.ask(protocol, &request, what, event) {
             Err(ObserveError::Refused { error, .. }) if dump.is_missing(&error) => Ok(true),
             asked => asked,
         }
     }
 
-    /// Sends a request and reads its answer to the end. Returns whether the answer is consistent.
+    /// Sends a request and reads its answer to the end. Returns whether the answer is consistent; of a
+    /// family that the kernel was built without there is nothing.
     fn ask(
         &mut self,
+        protocol: Protocol,
         request: &[u8],
         what: impl Fn() -> String,
         mut take: impl FnMut(&Message<'_>),
     ) -> Result<bool, ObserveError> {
+        let Some((_, socket)) = self.sockets.iter().find(|(each, _)| *each == protocol) else {
+            return Ok(true);
+        };
         let kernel = SocketAddr::new(0, 0);
-        self.socket.send_to(request, &kernel, 0).map_err(ObserveError::socket("write to"))?;
+        socket.send_to(request, &kernel, 0).map_err(ObserveError::socket("write to"))?;
         let mut consistent = true;
         loop {
-            let length = match self.socket.recv(&mut &mut self.buffer[..], libc::MSG_TRUNC) {
+            let length = match socket.recv(&mut &mut self.buffer[..], libc::MSG_TRUNC) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 received => received.map_err(ObserveError::socket("read"))?,
             };

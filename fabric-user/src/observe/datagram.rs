@@ -1,6 +1,6 @@
 //! What a netlink socket hands over at once: messages behind each other.
 
-use super::{Event, decode, request::HEADER};
+use super::request::HEADER;
 
 pub(super) const NLMSG_NOOP: u16 = 1;
 pub(super) const NLMSG_ERROR: u16 = 2;
@@ -12,22 +12,10 @@ pub(super) struct Message<'a> {
     pub(super) kind: u16,
     pub(super) flags: u16,
     pub(super) sequence: u32,
-    body: &'a [u8],
+    pub(super) body: &'a [u8],
 }
 
 impl Message<'_> {
-    /// The event, if it is one. What cannot be decoded is logged and skipped: asking again would
-    /// bring the same bytes.
-    pub(super) fn decode(&self) -> Option<Event> {
-        match decode(self.kind, self.flags, self.body) {
-            Ok(event) => event,
-            Err(error) => {
-                tracing::warn!(%error, "skipped a netlink message");
-                None
-            }
-        }
-    }
-
     /// Error number of `NLMSG_ERROR` and `NLMSG_DONE`, positive.
     pub(super) fn errno(&self) -> Option<i32> {
         let bytes = self.body.first_chunk::<4>()?;

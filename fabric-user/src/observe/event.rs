@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BridgeMac, BridgePort, Link, Mac, Neighbour, Netconf, Nexthop, Route, Rule, TunnelMac,
-    VlanStates,
+    BridgeMac, BridgePort, IpsecDefaults, IpsecPolicy, Link, Mac, Neighbour, Netconf, Nexthop,
+    Route, Rule, TunnelMac, VlanStates,
 };
 
 /// One change. A message always carries the whole object, never a difference ([`Netconf`] excepted).
@@ -81,6 +81,20 @@ pub enum Event {
         /// Its interface index.
         ifindex: u32,
     },
+    /// An IPsec policy is there or has changed.
+    IpsecPolicy(IpsecPolicy),
+    /// An IPsec policy is gone.
+    IpsecPolicyGone {
+        /// Its index.
+        index: u32,
+    },
+    /// All IPsec policies of a type are gone.
+    IpsecPoliciesGone {
+        /// The sub-policies; otherwise the main ones.
+        sub: bool,
+    },
+    /// What happens to packets that no IPsec policy matches.
+    IpsecDefaults(IpsecDefaults),
 }
 
 /// What a [`Snapshot`] covers.

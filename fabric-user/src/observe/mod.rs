@@ -1,5 +1,5 @@
-//! What the kernel says about the network: rtnetlink of one network namespace, turned into plain
-//! values.
+//! What the kernel says about the network: rtnetlink and IPsec policies of one network namespace, turned
+//! into plain values.
 //!
 //! An [`Observer`] subscribes first and an [`Asker`] dumps afterwards, so that nothing falls between the
 //! two: a [`Snapshot`] replaces all that was known, the [`Batch`]es since before the dump change it. The values
@@ -23,6 +23,7 @@ mod neighbour;
 mod netconf;
 mod nexthop;
 mod observer;
+mod protocol;
 pub mod recording;
 mod request;
 mod route;
@@ -30,6 +31,7 @@ mod rule;
 #[cfg(test)]
 pub(crate) mod tests;
 mod vlan_state;
+mod xfrm;
 
 pub use crate::mac::{Mac, MacError};
 pub use asker::Asker;
@@ -46,3 +48,4 @@ pub use observer::{Batch, Observer};
 pub use route::{Hop, Prefix, Route, RouteKey, RouteKind};
 pub use rule::{Rule, RuleAction};
 pub use vlan_state::{VlanRange, VlanStates};
+pub use xfrm::{IpsecDefaults, IpsecDirection, IpsecPolicy, decode_xfrm};

@@ -1,13 +1,14 @@
-//! The socket that listens.
+//! The sockets that listen.
 
 use std::{collections::VecDeque, io};
 
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use netlink_sys::{Socket, SocketAddr};
 use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
     Event, ObserveError,
     datagram::{Messages, NLMSG_OVERRUN},
+    protocol::Protocol,
 };
 
 /// What happened since the last call.
@@ -22,7 +23,9 @@ pub enum Batch {
 
 /// Observes the network namespace in which it was opened, also after the thread has left it.
 pub struct Observer {
-    listener: AsyncFd<Socket>,
+    route: Listener,
+    /// None if the kernel was built without IPsec.
+    xfrm: Option<Listener>,
     buffer: Vec<u8>,
     /// What was read and not handed on yet.
     ahead: VecDeque<Event>,
@@ -30,9 +33,6 @@ pub struct Observer {
     lost: bool,
 }
 
-/// Multicast groups of `linux/rtnetlink.h` (`RTNLGRP_*`): link, neighbour, IPv4 route, IPv4 rule,
-/// IPv6 route, IPv6 rule, IPv4 netconf, IPv6 netconf, nexthop, bridge VLAN.
-const GROUPS: [u32; 10] = [1, 3, 7, 8, 11, 19, 24, 25, 32, 33];
 /// Bytes that the kernel may queue for us: about 200,000 FDB changes.
 const QUEUE: usize = 64 << 20;
 /// An event is a page at most, a link with all its attributes some pages.
@@ -44,38 +44,30 @@ const BATCH: usize = 4_096;
 const AHEAD: usize = 128 * BATCH;
 
 impl Observer {
-    /// Opens the socket and subscribes. What happens from now on is kept for [`next`](Self::next), so
+    /// Opens the sockets and subscribes. What happens from now on is kept for [`next`](Self::next), so
     /// dump now ([`Asker::dump`](super::Asker::dump)).
     ///
     /// Must be called inside a tokio runtime with I/O enabled.
     ///
     /// # Errors
-    /// If the socket cannot be made or a multicast group cannot be joined.
+    /// If a socket cannot be made or a multicast group cannot be joined.
     pub fn open() -> Result<Self, ObserveError> {
-        let mut socket = Socket::new(NETLINK_ROUTE).map_err(ObserveError::socket("open"))?;
-        // Without CAP_NET_ADMIN in the first user namespace the system's limit applies.
-        if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, QUEUE).is_err() {
-            rustix::net::sockopt::set_socket_recv_buffer_size(&socket, QUEUE)
-                .map_err(ObserveError::socket("size the buffer of"))?;
-        }
-        socket.bind(&SocketAddr::new(0, 0)).map_err(ObserveError::socket("bind"))?;
-        for group in GROUPS {
-            socket
-                .add_membership(group)
-                .map_err(ObserveError::socket("subscribe to a group of"))?;
-        }
-        socket.set_non_blocking(true).map_err(ObserveError::socket("configure"))?;
-        // SAFETY: a Socket owns its descriptor, returns always the same and closes it when dropped.
-        let listener = unsafe { AsyncFd::register(socket) };
-        let listener = listener.map_err(io::Error::from).map_err(ObserveError::socket("watch"))?;
-        Ok(Self { listener, buffer: vec![0; BUFFER], ahead: VecDeque::new(), lost: false })
+        let missing =
+            || ObserveError::socket("open")(io::Error::from_raw_os_error(libc::EPROTONOSUPPORT));
+        Ok(Self {
+            route: Listener::open(Protocol::Route)?.ok_or_else(missing)?,
+            xfrm: Listener::open(Protocol::Xfrm)?,
+            buffer: vec![0; BUFFER],
+            ahead: VecDeque::new(),
+            lost: false,
+        })
     }
 
     /// Waits for changes and takes some thousands of those that are there. Cancel-safe: nothing is lost
     /// when the future is dropped.
     ///
     /// # Errors
-    /// If the socket fails. Lost messages are no error but [`Batch::Lost`].
+    /// If a socket fails. Lost messages are no error but [`Batch::Lost`].
     pub async fn next(&mut self) -> Result<Batch, ObserveError> {
         if self.ahead.is_empty() && !self.lost {
             self.readable().await?;
@@ -93,12 +85,12 @@ impl Observer {
     /// As [`next`](Self::next).
     pub fn queued(&mut self) -> Result<Option<Batch>, ObserveError> {
         // The runtime may not have heard yet that there is something.
-        self.read_ahead(|listener, buffer| receive(listener.get_ref(), buffer))?;
+        self.read_ahead(|socket, buffer| receive(socket.get_ref(), buffer))?;
         Ok((self.lost || !self.ahead.is_empty()).then(|| self.hand_on()))
     }
 
     /// Waits for changes and keeps them for [`next`](Self::next): for who cannot apply them yet, because
-    /// the kernel's queue has less room. Returns only if the socket fails; cancel-safe.
+    /// the kernel's queue has less room. Returns only if a socket fails; cancel-safe.
     pub async fn keep(&mut self) -> ObserveError {
         loop {
             if self.ahead.len() >= AHEAD {
@@ -117,12 +109,21 @@ impl Observer {
     /// Leaves room for only a few messages.
     #[cfg(test)]
     pub(super) fn shrink_queue_for_test(&self) {
-        rustix::net::sockopt::set_socket_recv_buffer_size(self.listener.get_ref(), 4_096).unwrap();
+        rustix::net::sockopt::set_socket_recv_buffer_size(self.route.socket.get_ref(), 4_096)
+            .unwrap();
     }
 
     async fn readable(&self) -> Result<(), ObserveError> {
-        self.listener.readable().await.map_err(ObserveError::socket("wait for"))?.retain_ready();
-        Ok(())
+        let xfrm = async {
+            match &self.xfrm {
+                Some(listener) => listener.readable().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            ready = self.route.readable() => ready,
+            ready = xfrm => ready,
+        }
     }
 
     fn hand_on(&mut self) -> Batch {
@@ -139,37 +140,87 @@ impl Observer {
         Batch::Events(events)
     }
 
-    /// Takes more off the kernel's queue than the caller gets at once: there a change takes eight times
+    /// Takes more off the kernel's queues than the caller gets at once: there a change takes eight times
     /// the memory that it takes here, and a queue that is full drops the next one. If the kernel dropped
-    /// any, the queue is empty afterwards.
+    /// any, that queue is empty afterwards.
     fn read_ahead(
         &mut self,
         receive: impl Fn(&AsyncFd<Socket>, &mut [u8]) -> io::Result<usize>,
     ) -> Result<(), ObserveError> {
-        let most = (AHEAD - self.ahead.len().min(AHEAD)).min(4 * BATCH);
-        let mut read = 0;
-        while self.lost || read < most {
-            match receive(&self.listener, &mut self.buffer) {
+        let Self { route, xfrm, buffer, ahead, lost } = self;
+        for listener in [Some(&*route), xfrm.as_ref()].into_iter().flatten() {
+            *lost |= listener.read(&receive, buffer, ahead)?;
+        }
+        Ok(())
+    }
+}
+
+/// A socket that listens.
+struct Listener {
+    protocol: Protocol,
+    socket: AsyncFd<Socket>,
+}
+
+impl Listener {
+    /// Subscribes; none if the kernel was built without the family.
+    fn open(protocol: Protocol) -> Result<Option<Self>, ObserveError> {
+        let Some(mut socket) = protocol.open()? else {
+            return Ok(None);
+        };
+        // Without CAP_NET_ADMIN in the first user namespace the system's limit applies.
+        if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, QUEUE).is_err() {
+            rustix::net::sockopt::set_socket_recv_buffer_size(&socket, QUEUE)
+                .map_err(ObserveError::socket("size the buffer of"))?;
+        }
+        socket.bind(&SocketAddr::new(0, 0)).map_err(ObserveError::socket("bind"))?;
+        for group in protocol.groups() {
+            socket
+                .add_membership(*group)
+                .map_err(ObserveError::socket("subscribe to a group of"))?;
+        }
+        socket.set_non_blocking(true).map_err(ObserveError::socket("configure"))?;
+        // SAFETY: a Socket owns its descriptor, returns always the same and closes it when dropped.
+        let socket = unsafe { AsyncFd::register(socket) };
+        let socket = socket.map_err(io::Error::from).map_err(ObserveError::socket("watch"))?;
+        Ok(Some(Self { protocol, socket }))
+    }
+
+    async fn readable(&self) -> Result<(), ObserveError> {
+        self.socket.readable().await.map_err(ObserveError::socket("wait for"))?.retain_ready();
+        Ok(())
+    }
+
+    /// Appends what is there to `ahead`, some thousands at most; true if the kernel dropped messages.
+    fn read(
+        &self,
+        receive: impl Fn(&AsyncFd<Socket>, &mut [u8]) -> io::Result<usize>,
+        buffer: &mut [u8],
+        ahead: &mut VecDeque<Event>,
+    ) -> Result<bool, ObserveError> {
+        let most = (AHEAD - ahead.len().min(AHEAD)).min(4 * BATCH);
+        let (mut read, mut lost) = (0, false);
+        while lost || read < most {
+            match receive(&self.socket, buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // From here to an empty queue the kernel drops everything without another word
                 // (`NETLINK_S_CONGESTED` of af_netlink.c), so a dump must not begin before.
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => self.lost = true,
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => lost = true,
                 Err(error) => return Err(ObserveError::socket("read")(error)),
-                Ok(_) if self.lost => {}
-                Ok(length) => match self.buffer.get(..length) {
-                    None => self.lost = true,
+                Ok(_) if lost => {}
+                Ok(length) => match buffer.get(..length) {
+                    None => lost = true,
                     Some(datagram) => {
                         read += 1;
                         for message in Messages(datagram) {
-                            self.lost |= message.kind == NLMSG_OVERRUN;
-                            self.ahead.extend(message.decode());
+                            lost |= message.kind == NLMSG_OVERRUN;
+                            ahead.extend(self.protocol.event(&message));
                         }
                     }
                 },
             }
         }
-        Ok(())
+        Ok(lost)
     }
 }
 
@@ -179,6 +230,6 @@ fn receive(socket: &Socket, mut buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// As [`receive`], and tells the runtime to wait if there is nothing.
-fn receive_if_ready(listener: &AsyncFd<Socket>, buffer: &mut [u8]) -> io::Result<usize> {
-    listener.try_io(Interest::READABLE, |socket| receive(socket, buffer))
+fn receive_if_ready(socket: &AsyncFd<Socket>, buffer: &mut [u8]) -> io::Result<usize> {
+    socket.try_io(Interest::READABLE, |socket| receive(socket, buffer))
 }

@@ -10,6 +10,8 @@ use super::{
         RTM_GETLINK, RTM_GETNEIGH, RTM_GETNETCONF, RTM_GETNEXTHOP, RTM_GETROUTE, RTM_GETRULE,
         RTM_GETVLAN, RTM_NEWNEIGH,
     },
+    protocol::Protocol,
+    xfrm::{self, XFRM_MSG_GETDEFAULT, XFRM_MSG_GETPOLICY},
 };
 
 /// Length of `nlmsghdr`.
@@ -37,6 +39,8 @@ pub(super) enum Dump {
     RulesV6,
     NetconfV4,
     NetconfV6,
+    IpsecPolicies,
+    IpsecDefaults,
 }
 
 impl Dump {
@@ -55,6 +59,8 @@ impl Dump {
         Self::NeighboursV4,
         Self::NeighboursV6,
         Self::Fdb,
+        Self::IpsecDefaults,
+        Self::IpsecPolicies,
     ];
     const ROUTING: &[Self] =
         &[Self::Nexthops, Self::RoutesV4, Self::RoutesV6, Self::NeighboursV4, Self::NeighboursV6];
@@ -68,8 +74,20 @@ impl Dump {
         }
     }
 
+    /// Who is asked.
+    pub(super) const fn protocol(self) -> Protocol {
+        match self {
+            Self::IpsecPolicies | Self::IpsecDefaults => Protocol::Xfrm,
+            _ => Protocol::Route,
+        }
+    }
+
     /// Whether the kernel was built or booted without these objects, or without IPv6.
     pub(super) fn is_missing(self, error: &io::Error) -> bool {
+        // A kind of message that came with Linux 5.14.
+        if self == Self::IpsecDefaults && error.raw_os_error() == Some(libc::EINVAL) {
+            return true;
+        }
         let optional = matches!(
             self,
             Self::RulesV4 | Self::RulesV6 | Self::NetconfV4 | Self::NetconfV6 | Self::VlanStates
@@ -94,8 +112,11 @@ impl Dump {
             Self::RulesV6 => (RTM_GETRULE, INET6, 12),
             Self::NetconfV4 => (RTM_GETNETCONF, INET, 4),
             Self::NetconfV6 => (RTM_GETNETCONF, INET6, 4),
+            Self::IpsecPolicies => (XFRM_MSG_GETPOLICY, 0, xfrm::ID),
+            Self::IpsecDefaults => (XFRM_MSG_GETDEFAULT, 0, 4),
         };
-        let mut request = Request::new(kind, NLM_F_REQUEST | NLM_F_DUMP, sequence);
+        let whole = if self == Self::IpsecDefaults { NLM_F_ACK } else { NLM_F_DUMP };
+        let mut request = Request::new(kind, NLM_F_REQUEST | whole, sequence);
         request.fixed(family, header);
         if self == Self::BridgePorts {
             const IFLA_EXT_MASK: u16 = 29;

@@ -28,6 +28,12 @@ impl Reconciler {
             let table = self.maps.peers.table();
             let peer = value.peer();
             let known = table.get(peer);
+            if structure.unheard.contains(key) {
+                if known == Some(index) {
+                    outcome.changes += usize::from(table.remove(peer));
+                }
+                continue;
+            }
             if known == Some(index) {
                 continue;
             }

@@ -178,6 +178,11 @@ impl Routes {
         self.own.keys().copied()
     }
 
+    /// Whether an address is among [`own`](Self::own).
+    pub(super) fn is_own(&self, address: IpAddr) -> bool {
+        self.own.contains_key(&address)
+    }
+
     /// What is different in `other`: prefixes by table, and whether they exist in only one of both.
     pub(super) fn differences(&self, other: &Self) -> Vec<(u32, Prefix, Change)> {
         let mut all = Vec::new();

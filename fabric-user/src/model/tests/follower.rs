@@ -75,6 +75,7 @@ impl Follower {
 
     fn update(&mut self, dirty: &Dirty) {
         let mut all_routes = dirty.all_routes;
+        let before = self.structure.clone();
         if dirty.needs_structure(&self.network, &self.structure) {
             let structure = compile_structure(&self.network, &self.policy);
             all_routes |= !structure.routes_like(&self.structure);
@@ -88,7 +89,7 @@ impl Follower {
             assert_eq!(count, self.routes.len(), "each place once");
             self.all_routes += 1;
         } else {
-            let places = dirty.places(&self.network, &self.structure);
+            let places = dirty.places(&self.network, &self.structure, &before);
             self.places += places.len();
             for place in places {
                 match compile_route(&self.network, &self.structure, place) {

@@ -1,6 +1,7 @@
 mod bridges;
 mod churn;
 mod follower;
+mod ipsec;
 mod mac_addresses;
 mod order;
 mod recorded;

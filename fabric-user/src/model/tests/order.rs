@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{follower::Follower, recorded, world};
 use crate::{
     model::{Desired, Policy, compile},
-    observe::{Event, Mac, Netconf, Scope, recording::Line, tests::random::Random},
+    observe::{Event, IpsecPolicy, Mac, Netconf, Scope, recording::Line, tests::random::Random},
 };
 
 /// The messages about each object that still count.
@@ -44,6 +44,10 @@ fn object(event: &Event) -> String {
         Event::NetconfGone { v6, ifindex } => format!("netconf {v6} {:?}", Some(ifindex)),
         Event::Nexthop(nexthop) => format!("routing nexthop {}", nexthop.id),
         Event::NexthopGone { id } => format!("routing nexthop {id}"),
+        Event::IpsecPolicy(IpsecPolicy { index, .. }) | Event::IpsecPolicyGone { index } => {
+            format!("ipsec {index}")
+        }
+        Event::IpsecPoliciesGone { .. } | Event::IpsecDefaults(_) => "ipsec".into(),
     }
 }
 

@@ -1,4 +1,5 @@
 mod captured;
+mod ipsec;
 pub(crate) mod live;
 mod malformed;
 pub(crate) mod random;

@@ -1,0 +1,63 @@
+//! What a netlink socket is for: each family of messages has its own.
+
+use netlink_sys::{
+    Socket,
+    protocols::{NETLINK_ROUTE, NETLINK_XFRM},
+};
+
+use super::{Event, ObserveError, datagram::Message, decode, decode_xfrm};
+
+/// A netlink family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// Links, addresses, neighbours, routes, rules.
+    Route,
+    /// IPsec policies.
+    Xfrm,
+}
+
+impl Protocol {
+    pub(super) const ALL: [Self; 2] = [Self::Route, Self::Xfrm];
+
+    /// A socket; none if the kernel was built without the family.
+    pub(super) fn open(self) -> Result<Option<Socket>, ObserveError> {
+        let number = match self {
+            Self::Route => NETLINK_ROUTE,
+            Self::Xfrm => NETLINK_XFRM,
+        };
+        match Socket::new(number) {
+            Ok(socket) => Ok(Some(socket)),
+            Err(error)
+                if self != Self::Route && error.raw_os_error() == Some(libc::EPROTONOSUPPORT) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(ObserveError::socket("open")(error)),
+        }
+    }
+
+    /// The multicast groups that say what changes.
+    pub(super) const fn groups(self) -> &'static [u32] {
+        match self {
+            // `RTNLGRP_*` of `linux/rtnetlink.h`: link, neighbour, IPv4 route, IPv4 rule, IPv6 route,
+            // IPv6 rule, IPv4 netconf, IPv6 netconf, nexthop, bridge VLAN.
+            Self::Route => &[1, 3, 7, 8, 11, 19, 24, 25, 32, 33],
+            // `XFRMNLGRP_*` of `linux/xfrm.h`: expire, policy. A policy whose time is up is only in the
+            // first.
+            Self::Xfrm => &[2, 4],
+        }
+    }
+
+    /// The event that a message is, if it is one. What cannot be decoded is logged and skipped: asking
+    /// again would bring the same bytes.
+    pub(super) fn event(self, message: &Message<'_>) -> Option<Event> {
+        let event = match self {
+            Self::Route => decode(message.kind, message.flags, message.body),
+            Self::Xfrm => decode_xfrm(message.kind, message.body),
+        };
+        event.unwrap_or_else(|error| {
+            tracing::warn!(%error, "skipped a netlink message");
+            None
+        })
+    }
+}
