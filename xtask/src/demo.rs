@@ -27,20 +27,16 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     setup::ensure(Scope::Lab)?;
     println!("building fabricd, fabricctl and the demo");
-    process::run(workspace::cargo().args([
-        "build",
-        "--release",
-        "--package",
-        "fabric-user",
-        "--bins",
-        "--example",
-        "demo",
-    ]))?;
+    let mut build = workspace::cargo();
+    build.args(["build", "--release", "--package", "fabric-user", "--bins", "--example", "demo"]);
+    process::run(&mut process::bound_to_us(&build))?;
     let program = workspace::target_folder()?.join("release/examples/demo");
     let mut demo = std::process::Command::new(program);
     demo.current_dir(workspace::root());
     if arguments.keep {
         demo.arg(OsString::from("--keep"));
     }
-    process::run(&mut demo)
+    // In the place of this process, so that whoever interrupts it interrupts the demo, which takes its
+    // lab down.
+    process::become_it(&mut demo)
 }

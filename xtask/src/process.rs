@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsString,
     fs,
-    os::unix::fs::MetadataExt as _,
+    os::unix::{fs::MetadataExt as _, process::CommandExt as _},
     path::Path,
     process::{Command, Stdio},
 };
@@ -22,6 +22,38 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         bail!("{name} failed ({status})");
     }
     Ok(())
+}
+
+/// `command`, with everything that it starts, ending when this process ends, whatever ends it.
+///
+/// Only root may have that; without, it is the command alone that ends.
+pub(crate) fn bound_to_us(command: &Command) -> Command {
+    let mut bound = Command::new("setpriv");
+    bound.args(["--pdeathsig", "KILL"]);
+    if am_root() {
+        // A process namespace ends with its first process, and that one with us.
+        bound.args(["unshare", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]);
+    }
+    bound.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => bound.env(name, value),
+            None => bound.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        bound.current_dir(folder);
+    }
+    bound
+}
+
+/// Goes on as `command`: the same process, with the same signals.
+///
+/// # Errors
+/// If it does not start; else this does not return.
+pub(crate) fn become_it(command: &mut Command) -> Result<()> {
+    let name = name(command);
+    Err(command.exec()).with_context(|| format!("{name} does not start"))
 }
 
 /// Runs `command` and returns what it prints.

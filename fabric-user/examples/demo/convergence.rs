@@ -1,19 +1,25 @@
 //! Builds the fabric and waits until BGP and EVPN have converged and every leaf is in sync.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
-use fabric_user::lab::{Lab, Options, Topology, interrupt};
+use fabric_user::lab::{Lab, Options, Topology};
 
-use crate::stage::{Stage, program, say};
+use crate::stage::{NAME, Stage, program, say};
 
-const LIMIT: Duration = Duration::from_secs(90);
+/// A fabric converges in seconds, and within minutes on a machine that has much else to do.
+const LIMIT: Duration = Duration::from_secs(300);
 
-pub(crate) fn show(topology: &Topology) -> anyhow::Result<(Stage, Duration)> {
+pub(crate) fn show(
+    topology: &Topology,
+    cancel: &Arc<AtomicBool>,
+) -> anyhow::Result<(Stage, Duration)> {
     let start = Instant::now();
-    let cancel = interrupt::watch()?;
     let options = Options {
-        name: Some("demo".into()),
+        name: Some(NAME.into()),
         fabricd: Some(program("fabricd")),
         cancel: cancel.clone(),
     };
@@ -21,7 +27,7 @@ pub(crate) fn show(topology: &Topology) -> anyhow::Result<(Stage, Duration)> {
     say(start, "waiting for BGP and EVPN to converge");
     lab.wait_converged(LIMIT).context("the fabric does not converge")?;
     let converged = start.elapsed();
-    let stage = Stage::new(lab, start, cancel);
+    let stage = Stage::new(lab, start, cancel.clone());
     stage.say(&format!("converged {:.1} s after the first link was made", converged.as_secs_f64()));
     Ok((stage, converged))
 }

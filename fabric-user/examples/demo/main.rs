@@ -12,13 +12,27 @@ mod migration;
 mod report;
 mod stage;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
 use clap::Parser;
-use fabric_user::lab::Topology;
+use fabric_user::lab::{Lab, LabError, Topology, interrupt};
 
 use report::Report;
 use stage::Stage;
+
+/// How often somebody who waits looks whether to stop.
+const POLL: Duration = Duration::from_millis(10);
+/// How long the show may take to end by itself when it is interrupted.
+const LEAVE: Duration = Duration::from_millis(1_500);
 
 /// Builds two sites with real FRR, lets hosts talk, moves a VM between the sites, and reports.
 #[derive(Debug, Parser)]
@@ -35,7 +49,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    match run_until_interrupted(Arguments::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -45,10 +59,36 @@ fn main() -> ExitCode {
     }
 }
 
+/// Shows everything on a thread of its own, so that it can be left in the middle of anything.
+fn run_until_interrupted(arguments: Arguments) -> anyhow::Result<bool> {
+    let cancel = interrupt::watch()?;
+    let show = {
+        let cancel = Arc::clone(&cancel);
+        thread::spawn(move || run(&arguments, &cancel))
+    };
+    while !show.is_finished() && !cancel.load(Ordering::Relaxed) {
+        thread::sleep(POLL);
+    }
+    let deadline = Instant::now() + LEAVE;
+    while !show.is_finished() {
+        // A lab that is being built is taken down by who builds it, and is busy until then.
+        match Lab::take_down(stage::NAME, &mut |_| {}) {
+            Ok(true) => break,
+            Err(LabError::Busy(_)) | Ok(false) if Instant::now() < deadline => thread::sleep(POLL),
+            Ok(false) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if !show.is_finished() {
+        anyhow::bail!("interrupted; the lab is down");
+    }
+    show.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
 /// Shows everything; false if a promise is broken.
-fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+fn run(arguments: &Arguments, cancel: &Arc<AtomicBool>) -> anyhow::Result<bool> {
     let topology = Topology::load(&arguments.topology)?;
-    let (mut stage, converged) = convergence::show(&topology)?;
+    let (mut stage, converged) = convergence::show(&topology, cancel)?;
     let unicast = conversations::show(&stage)?;
     let ecmp = ecmp::show(&stage)?;
     maps::show(&stage)?;

@@ -16,6 +16,9 @@ use fabric_user::{
     lab::{Lab, Netns},
 };
 
+/// Name of the lab.
+pub(crate) const NAME: &str = "demo";
+
 /// The running lab.
 pub(crate) struct Stage {
     pub(crate) lab: Lab,

@@ -5,15 +5,18 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command as Process, ExitCode};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
 
-use crate::lab::{Lab, LabError, Options, Topology, graph, interrupt, render};
+use crate::lab::{Foreground, Lab, LabError, Options, Topology, graph, interrupt, render};
 
-/// A fabric of this size converges in seconds, also on a busy machine.
-const CONVERGENCE_LIMIT: Duration = Duration::from_secs(60);
+/// A fabric converges in seconds, and within minutes on a machine that has much else to do.
+const CONVERGENCE_LIMIT: Duration = Duration::from_secs(300);
+/// What a shell adds to the number of a signal that ended a program.
+const ENDED_BY_SIGNAL: i32 = 128;
 
 /// Arguments of `fabricctl lab`.
 #[derive(Debug, clap::Args)]
@@ -148,25 +151,44 @@ struct Render {
     node: Option<String>,
 }
 
-/// Runs the subcommand.
+/// Runs the subcommand. Ctrl-C and SIGTERM end all of them within two seconds: those that only look at
+/// once, the others when they have undone or done what they were at.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    match args.command {
-        Command::Up(args) => up(args),
+    let cancel = match args.command {
+        Command::Status(_) | Command::Graph(_) | Command::Render(_) => {
+            interrupt::end_at_once().map(|()| Arc::default())
+        }
+        _ => interrupt::watch(),
+    };
+    let cancel = cancel.context("cannot watch for Ctrl-C")?;
+    let result = match args.command {
+        Command::Up(args) => up(args, &cancel),
         Command::Down(args) => down(args),
         Command::Status(args) => status(args),
         Command::Graph(args) => draw(&args),
-        Command::Exec(args) => exec(args),
-        Command::Migrate(args) => migrate(args),
-        Command::Cut(args) => fault(args, "cut", Lab::cut),
-        Command::Silence(args) => fault(args, "silent", Lab::silence),
-        Command::Mend(args) => fault(args, "mended", Lab::mend),
-        Command::Withdraw(args) => part(args, "announces no longer", Lab::withdraw),
-        Command::Announce(args) => part(args, "announces", Lab::announce),
+        Command::Exec(args) => exec(args, cancel),
+        Command::Migrate(args) => migrate(args, cancel),
+        Command::Cut(args) => fault(args, "cut", cancel, Lab::cut),
+        Command::Silence(args) => fault(args, "silent", cancel, Lab::silence),
+        Command::Mend(args) => fault(args, "mended", cancel, Lab::mend),
+        Command::Withdraw(args) => part(args, "announces no longer", cancel, Lab::withdraw),
+        Command::Announce(args) => part(args, "announces", cancel, Lab::announce),
         Command::Render(args) => render_nodes(&args),
+    };
+    match (result, interrupt::last()) {
+        (Err(error), Some(last)) if matches!(error.downcast_ref(), Some(LabError::Interrupted)) => {
+            eprintln!("fabricctl: {error}");
+            Ok(exit_code(ENDED_BY_SIGNAL + last.signal))
+        }
+        (result, _) => result,
     }
 }
 
-fn up(args: Up) -> anyhow::Result<ExitCode> {
+fn exit_code(code: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+fn up(args: Up, cancel: &Arc<AtomicBool>) -> anyhow::Result<ExitCode> {
     let topology = Topology::load(&args.topology)?;
     for note in &topology.notes {
         eprintln!("note: {note}");
@@ -179,12 +201,12 @@ fn up(args: Up) -> anyhow::Result<ExitCode> {
     if let Some(path) = fabricd.as_ref().filter(|path| !path.is_file()) {
         bail!("there is no fabricd at {}; give another --fabricd or --no-fabricd", path.display());
     }
-    let cancel = interrupt::watch().context("cannot watch for Ctrl-C")?;
-    let options = Options { name: args.name, fabricd, cancel: Arc::clone(&cancel) };
+    let options = Options { name: args.name, fabricd, cancel: Arc::clone(cancel) };
     let start = Instant::now();
     let mut progress = |line: &str| eprintln!("{:6.2} s  {line}", start.elapsed().as_secs_f64());
     let mut lab = Lab::up(&topology, &options, &mut progress)?;
     if args.no_wait {
+        lab.go_on()?;
         lab.keep();
         progress(&format!("lab {} is up; BGP converges in the background", lab.name()));
         return Ok(ExitCode::SUCCESS);
@@ -192,7 +214,8 @@ fn up(args: Up) -> anyhow::Result<ExitCode> {
     progress("waiting for BGP and EVPN to converge");
     match lab.wait_converged(CONVERGENCE_LIMIT) {
         Err(LabError::Interrupted) => {
-            lab.down(&mut progress)?;
+            progress("taking down what was made");
+            lab.down(&mut |_| {})?;
             Err(LabError::Interrupted.into())
         }
         waited => {
@@ -279,8 +302,8 @@ fn table(header: &[&str]) -> comfy_table::Table {
     table
 }
 
-fn migrate(args: Migrate) -> anyhow::Result<ExitCode> {
-    let report = open(args.name)?.migrate(&args.vm, &args.node)?;
+fn migrate(args: Migrate, cancel: Arc<AtomicBool>) -> anyhow::Result<ExitCode> {
+    let report = open(args.name)?.heeding(cancel).migrate(&args.vm, &args.node)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -301,9 +324,10 @@ fn migrate(args: Migrate) -> anyhow::Result<ExitCode> {
 fn fault(
     args: Fault,
     done: &str,
+    cancel: Arc<AtomicBool>,
     work: impl FnOnce(&Lab, &str, &str) -> Result<(), LabError>,
 ) -> anyhow::Result<ExitCode> {
-    let lab = open(args.name)?;
+    let lab = open(args.name)?.heeding(cancel);
     work(&lab, &args.node, &args.port)?;
     println!("the link at {} {} is {done}", args.node, args.port);
     Ok(ExitCode::SUCCESS)
@@ -312,9 +336,10 @@ fn fault(
 fn part(
     args: Part,
     does: &str,
+    cancel: Arc<AtomicBool>,
     work: impl FnOnce(&Lab, &str, &str) -> Result<(), LabError>,
 ) -> anyhow::Result<ExitCode> {
-    let lab = open(args.name)?;
+    let lab = open(args.name)?.heeding(cancel);
     work(&lab, &args.service, &args.server)?;
     println!("{} {does} service {}", args.server, args.service);
     Ok(ExitCode::SUCCESS)
@@ -361,8 +386,8 @@ fn open(name: Option<String>) -> anyhow::Result<Lab> {
     Ok(Lab::open(&name)?)
 }
 
-fn exec(args: Exec) -> anyhow::Result<ExitCode> {
-    let lab = open(args.name)?;
+fn exec(args: Exec, cancel: Arc<AtomicBool>) -> anyhow::Result<ExitCode> {
+    let lab = open(args.name)?.heeding(cancel);
     let Some((program, arguments)) = args.command.split_first() else {
         bail!("no command was given; write it after --");
     };
@@ -371,12 +396,13 @@ fn exec(args: Exec) -> anyhow::Result<ExitCode> {
         // FRR of a node keeps its sockets under the namespace's name.
         command.args(["-N", lab.node(&args.node)?.netns().name()]);
     }
-    let status = lab.spawn(&args.node, command.args(arguments))?.wait()?;
-    // As a shell does: 128 + N for a program that signal N ended.
+    let foreground = Foreground::prepare(&mut command);
+    let mut child = lab.spawn(&args.node, command.args(arguments))?;
+    let status = foreground.wait(&mut child).context("cannot wait for the command")?;
     let code = status.code().unwrap_or_else(|| {
-        128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0)
+        ENDED_BY_SIGNAL + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0)
     });
-    Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+    Ok(exit_code(code))
 }
 
 fn render_nodes(args: &Render) -> anyhow::Result<ExitCode> {

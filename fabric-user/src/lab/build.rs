@@ -57,10 +57,10 @@ pub(super) fn devices<'a>(
 }
 
 /// Makes the namespaces. None of them may exist.
-pub(super) fn make_namespaces(devices: &[Device<'_>]) -> Result<(), LabError> {
+pub(super) fn make_namespaces(devices: &[Device<'_>], stop: &AtomicBool) -> Result<(), LabError> {
     let lines: Vec<String> =
         devices.iter().map(|device| format!("netns add {}", device.namespace.name())).collect();
-    tools::batch("ip", &lines, None)
+    tools::batch("ip", &lines, None, stop)
 }
 
 /// Sets what must be set before interfaces exist, because they copy it when they are made.
@@ -86,6 +86,7 @@ pub(super) fn cables(topology: &Topology) -> u32 {
 pub(super) fn lay_cables(
     topology: &Topology,
     name: impl Fn(&str) -> String,
+    stop: &AtomicBool,
 ) -> Result<(), LabError> {
     let links = topology.links.iter().map(|link| (&link.a, &link.b, topology.mtu_of(link)));
     let host_mtu = topology.fabric.host_mtu;
@@ -98,7 +99,7 @@ pub(super) fn lay_cables(
             cable_line([a, b], names.each_ref().map(String::as_str), mtu, index)
         })
         .collect();
-    tools::batch("ip", &lines, None)
+    tools::batch("ip", &lines, None, stop)
 }
 
 /// The `ip` line that makes a veth pair between two namespaces. The ports get `index` and the number
@@ -119,10 +120,10 @@ pub(super) fn set_offloads(device: &Device<'_>) -> Result<(), LabError> {
 }
 
 /// Configures a device whose ports exist.
-pub(super) fn configure(device: &Device<'_>) -> Result<(), LabError> {
+pub(super) fn configure(device: &Device<'_>, stop: &AtomicBool) -> Result<(), LabError> {
     let Configuration { ip, bridge, sysctls_after, .. } = &device.configuration;
-    tools::batch("ip", ip, Some(&device.namespace))?;
-    tools::batch("bridge", bridge, Some(&device.namespace))?;
+    tools::batch("ip", ip, Some(&device.namespace), stop)?;
+    tools::batch("bridge", bridge, Some(&device.namespace), stop)?;
     device
         .namespace
         .enter(|| sysctls_after.iter().try_for_each(|(key, value)| write_sysctl(key, value)))?

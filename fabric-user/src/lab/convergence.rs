@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::daemons;
 use super::error::LabError;
 use super::running::Lab;
-use super::tools;
+use super::tools::{self, Setting};
 use super::topology::{Function, Prefixed, Switch, Topology};
 use super::vty;
 
@@ -136,16 +136,18 @@ impl Lab {
                 missing.push(format!("fabricd on {node} ended, {}", daemons::last_words(&log)));
             }
         }
+        let stop = self.cancel();
         for switch in &self.topology().switches {
             let node = self.node(&switch.name)?;
-            let summary: BgpSummary = vty::show_json(&node, "bgpd", "show bgp summary json")?;
+            let summary: BgpSummary = vty::show_json(&node, "bgpd", "show bgp summary json", stop)?;
             let (up, all) = (established(&summary), sessions_of(self, switch));
             if up < all {
                 missing.push(format!("{} has {up} of {all} BGP sessions", switch.name));
             }
             let all = bfd_sessions_of(self.topology(), switch);
             if all > 0 {
-                let peers: Vec<BfdPeer> = vty::show_json(&node, "bfdd", "show bfd peers json")?;
+                let peers: Vec<BfdPeer> =
+                    vty::show_json(&node, "bfdd", "show bfd peers json", stop)?;
                 let up = bfd_up(&peers);
                 if up < all {
                     missing.push(format!("{} has {up} of {all} BFD sessions", switch.name));
@@ -175,6 +177,7 @@ impl Lab {
         let start = Instant::now();
         loop {
             let missing = self.missing()?;
+            self.go_on()?;
             if missing.is_empty() {
                 return Ok(start.elapsed());
             }
@@ -185,7 +188,6 @@ impl Lab {
                     missing: missing.join(", "),
                 });
             }
-            self.go_on()?;
             std::thread::sleep(POLL);
         }
     }
@@ -278,7 +280,9 @@ impl Lab {
     ) -> Result<Vec<T>, LabError> {
         let path = tools::require(program, "iproute2")?;
         let mut command = Command::new(path);
-        let text = self.exec(&switch.name, command.arg("-j").args(arguments))?;
+        let node = self.node(&switch.name)?;
+        let setting = Setting::within(Some(node.netns()), self.cancel());
+        let text = tools::run(command.arg("-j").args(arguments), setting)?;
         if text.trim().is_empty() {
             return Ok(Vec::new());
         }

@@ -1,17 +1,18 @@
 //! Daemons of a lab: FRR on every switch and server, and fabricd where it should run.
 
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
-use rustix::process::Signal;
+use std::sync::atomic::AtomicBool;
 
 use super::error::LabError;
+use super::interrupt::NEVER;
 use super::netns::Netns;
 use super::process::Process;
 use super::render;
-use super::tools;
+use super::tools::{self, Setting};
 use super::topology::{Switch, Topology};
 use crate::kernel::pins::Instance;
 
@@ -48,6 +49,19 @@ impl Frr {
         node: &Switch,
         namespace: &Netns,
     ) -> Result<(), LabError> {
+        self.start_unless(&NEVER, topology, node, namespace)
+    }
+
+    /// As [`Self::start`], and ends early when `stop` is set.
+    pub(super) fn start_unless(
+        &self,
+        stop: &AtomicBool,
+        topology: &Topology,
+        node: &Switch,
+        namespace: &Netns,
+    ) -> Result<(), LabError> {
+        let setting = Setting::within(Some(namespace), stop);
+        make_runtime_folder()?;
         let folder = Path::new(FRR_CONFIGURATION).join(namespace.name());
         fs::create_dir_all(&folder).map_err(LabError::file("create", &folder))?;
         for (file, text) in [
@@ -68,13 +82,27 @@ impl Frr {
             // `-d` returns once the daemon is ready. Without `-P 0` it would listen on TCP.
             let mut command = Command::new(daemon);
             command.args(["-N", namespace.name(), "-d", "-P", "0", "--log", &log]);
-            tools::run_as(command.stdin(Stdio::null()), namespace, &node.name)?;
+            tools::run(&mut command, Setting { hostname: Some(&node.name), ..setting })?;
         }
         let mut vtysh = Command::new(&self.vtysh);
         vtysh.args(["-N", namespace.name(), "-b"]);
-        tools::run(vtysh.stdin(Stdio::null()), Some(namespace))?;
+        tools::run(&mut vtysh, setting)?;
         Ok(())
     }
+}
+
+/// Makes the folder of FRR's sockets, which FRR's own service makes where it runs: since FRR 10 its
+/// daemons do not. It belongs to the user that they run as, as the configuration does.
+fn make_runtime_folder() -> Result<(), LabError> {
+    let folder = Path::new(FRR_RUNTIME);
+    if folder.exists() {
+        return Ok(());
+    }
+    let owner =
+        fs::metadata(FRR_CONFIGURATION).map_err(LabError::file("look at", FRR_CONFIGURATION))?;
+    fs::create_dir_all(folder).map_err(LabError::file("create", folder))?;
+    std::os::unix::fs::chown(folder, Some(owner.uid()), Some(owner.gid()))
+        .map_err(LabError::file("give away", folder))
 }
 
 /// The socket on which a daemon of FRR takes commands.
@@ -146,11 +174,6 @@ pub fn last_words(log: &Path) -> String {
         Some(line) => format!("its last words: {}", line.trim()),
         None => "it wrote nothing".to_owned(),
     }
-}
-
-/// Ends a fabricd and waits for it.
-pub fn stop_fabricd(process: &Process) {
-    process.stop(Signal::TERM);
 }
 
 /// Takes a fabricd's programs off the ports and removes its maps: what pins keep alive after the

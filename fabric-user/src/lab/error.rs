@@ -104,6 +104,28 @@ pub enum LabError {
         /// What it printed.
         message: String,
     },
+    /// A program did not end.
+    #[error("{command} had not ended after {seconds} s in {place} and was ended; {said}")]
+    Stuck {
+        /// The command line.
+        command: String,
+        /// Namespace, or "the root namespace".
+        place: String,
+        /// The time given.
+        seconds: u64,
+        /// What it said, as a clause.
+        said: String,
+    },
+    /// A process does not end by SIGKILL.
+    #[error(
+        "process {pid} of the lab is alive {seconds} s after SIGKILL; look at /proc/{pid}/stack, and take the lab down again"
+    )]
+    Immortal {
+        /// Its id.
+        pid: i32,
+        /// The time given.
+        seconds: u64,
+    },
     /// A file or device could not be read or changed.
     #[error("cannot {action} {path}")]
     File {
@@ -159,7 +181,7 @@ pub enum LabError {
         /// What was still missing at the end.
         missing: String,
     },
-    /// The user pressed Ctrl-C.
+    /// The user pressed Ctrl-C, or somebody sent SIGTERM.
     #[error("interrupted")]
     Interrupted,
 }

@@ -6,16 +6,18 @@
 
 use std::net::Ipv4Addr;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::announce::{self, FrameSender};
 use super::build;
 use super::error::LabError;
+use super::interrupt::NEVER;
 use super::netns::Netns;
 use super::render;
 use super::running::Lab;
 use super::state::{Place, State, StateFolder};
-use super::tools;
+use super::tools::{self, Setting};
 use super::topology::{End, Host, Network};
 use crate::kernel::interface;
 use crate::mac::Mac;
@@ -24,9 +26,11 @@ use crate::mac::Mac;
 const ARRIVING: &str = "arriving";
 /// The default route over the new interface waits behind the old one's.
 const WAITING_METRIC: u32 = 1000;
-/// Carrier comes within milliseconds.
-const CARRIER_PATIENCE: Duration = Duration::from_secs(2);
+/// Carrier comes within milliseconds, and on a busy machine within seconds.
+const CARRIER_PATIENCE: Duration = Duration::from_secs(60);
 const CARRIER_POLL: Duration = Duration::from_micros(200);
+/// How often somebody who sleeps looks whether to stop.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What a move did.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -54,7 +58,8 @@ struct Move<'a> {
 
 impl Lab {
     /// Moves a host to another switch where its network lives, announces it, and returns when the
-    /// last announcement has been sent, about a second after the move.
+    /// last announcement has been sent, about a second after the move. Interrupted before the move
+    /// itself, it leaves the host where it was; after it, it leaves out what remains to be announced.
     pub fn migrate(&self, host: &str, target: &str) -> Result<Migration, LabError> {
         let folder = StateFolder::open(self.name())?;
         let mut state = folder.load()?;
@@ -80,19 +85,38 @@ impl Lab {
         // Also after a failure: a number is not used twice.
         state.next_index += 2;
         folder.save(&state)?;
-        if let Err(failure) = self.prepare(&parts, index) {
-            parts.remove_new_link();
-            return Err(failure);
-        }
-        let (link_down, announced, sender) = parts.switch_over()?;
+        let ready = self.prepare(&parts, index).and_then(|()| parts.connect(self.cancel()));
+        let sender = match ready.and_then(|sender| self.go_on().map(|()| sender)) {
+            Ok(sender) => sender,
+            Err(failure) => {
+                parts.remove_new_link();
+                return Err(failure);
+            }
+        };
+        let (link_down, announced) = parts.switch_over(&sender)?;
         state.places.insert(host.name.clone(), to.clone());
         folder.save(&state)?;
         parts.finish()?;
         for pause in announce::PAUSES {
-            std::thread::sleep(pause);
+            if !self.pause(pause) {
+                break;
+            }
             parts.send(&sender, &announce::reverse_arp(host.end.mac))?;
         }
         Ok(Migration { from, to, link_down_us: micros(link_down), announced_us: micros(announced) })
+    }
+
+    /// Sleeps; false when it is time to stop.
+    fn pause(&self, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        while self.go_on().is_ok() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(PAUSE));
+        }
+        false
     }
 
     fn movable(&self, host: &str, target: &str) -> Result<(&Host, &Network), LabError> {
@@ -165,13 +189,14 @@ impl Lab {
         let mtu = topology.fabric.host_mtu;
         let cable =
             build::cable_line([&switch_end, &host_end], [target.name(), netns.name()], mtu, index);
-        tools::batch("ip", &[cable], None)?;
+        let stop = self.cancel();
+        tools::batch("ip", &[cable], None, stop)?;
         target.enter(|| build::wirelike(target_port))??;
         netns.enter(|| build::wirelike(ARRIVING))??;
         // As a port of the bridge, but down: without carrier at both ends.
         let access = render::access_port(topology, target_port, network);
         let down = access.strip_suffix(" up").unwrap_or(&access).to_owned();
-        tools::batch("ip", &[down], Some(target))?;
+        tools::batch("ip", &[down], Some(target), stop)?;
         let waiting = [
             // No IPv6 link-local address yet: probing for it would announce the machine too early.
             format!("link set {ARRIVING} addrgenmode none"),
@@ -182,8 +207,8 @@ impl Lab {
                 network.gateway
             ),
         ];
-        tools::batch("ip", &waiting, Some(netns))?;
-        tools::batch("ip", &parts.known_neighbours()?, Some(netns))
+        tools::batch("ip", &waiting, Some(netns), stop)?;
+        tools::batch("ip", &parts.known_neighbours(stop)?, Some(netns), stop)
     }
 }
 
@@ -197,10 +222,10 @@ impl Move<'_> {
     /// Lines for `ip` that give the new interface the ARP cache of the old one. A machine that
     /// moves keeps its memory: without this it would first have to ask for its gateway, and a
     /// question lost before the link has carrier is repeated only a second later.
-    fn known_neighbours(&self) -> Result<Vec<String>, LabError> {
+    fn known_neighbours(&self, stop: &AtomicBool) -> Result<Vec<String>, LabError> {
         let mut command = Command::new(tools::require("ip", "iproute2")?);
         command.args(["-j", "-4", "neigh", "show", "dev", &self.old_interface]);
-        let text = tools::run(&mut command, Some(&self.netns))?;
+        let text = tools::run(&mut command, Setting::within(Some(&self.netns), stop))?;
         let neighbours: Vec<Neighbour> =
             serde_json::from_str(&text).map_err(|error| LabError::Command {
                 command: "`ip -j neigh show`".to_owned(),
@@ -214,8 +239,8 @@ impl Move<'_> {
         Ok(known.collect())
     }
 
-    /// The move itself: time without a link, time until announced, and the sender.
-    fn switch_over(&self) -> Result<(Duration, Duration, FrameSender), LabError> {
+    /// Switches the new link on; a sender over it.
+    fn connect(&self, stop: &AtomicBool) -> Result<FrameSender, LabError> {
         let device = |interface: &str| {
             LabError::file("switch over interface", format!("{interface} of {}", self.host.name))
         };
@@ -223,7 +248,12 @@ impl Move<'_> {
         self.target
             .enter(|| interface::set_up(&self.target_port, true))?
             .map_err(device(&self.target_port))?;
-        self.netns.enter(wait_for_carrier)?.map_err(device(ARRIVING))?;
+        self.netns.enter(|| wait_for_carrier(stop))?.map_err(device(ARRIVING))?;
+        Ok(sender)
+    }
+
+    /// The move itself: time without a link, and time until announced.
+    fn switch_over(&self, sender: &FrameSender) -> Result<(Duration, Duration), LabError> {
         // Without its routes the old link is not used any more, and nothing waits for the kernel
         // to switch an interface off, which takes many milliseconds.
         let lines = [
@@ -235,12 +265,12 @@ impl Move<'_> {
             ),
         ];
         let start = Instant::now();
-        tools::batch("ip", &lines, Some(&self.netns))?;
+        tools::batch("ip", &lines, Some(&self.netns), &NEVER)?;
         let link_down = start.elapsed();
-        self.send(&sender, &announce::reverse_arp(self.host.end.mac))?;
+        self.send(sender, &announce::reverse_arp(self.host.end.mac))?;
         let announced = start.elapsed();
-        self.send(&sender, &announce::gratuitous_arp(self.host.end.mac, self.host.address))?;
-        Ok((link_down, announced, sender))
+        self.send(sender, &announce::gratuitous_arp(self.host.end.mac, self.host.address))?;
+        Ok((link_down, announced))
     }
 
     /// Removes the old link and gives the new interface its name.
@@ -252,7 +282,7 @@ impl Move<'_> {
             format!("route add default via {gateway} dev {name}"),
             format!("route delete default via {gateway} dev {name} metric {WAITING_METRIC}"),
         ];
-        tools::batch("ip", &lines, Some(&self.netns))?;
+        tools::batch("ip", &lines, Some(&self.netns), &NEVER)?;
         // Written here, unlike over netlink, the mode takes effect at once: the machine gets back
         // its IPv6 link-local address.
         let key = format!("net/ipv6/conf/{name}/addr_gen_mode");
@@ -261,7 +291,7 @@ impl Move<'_> {
 
     /// After a failed preparation; what is not there need not be removed.
     fn remove_new_link(&self) {
-        let _ = tools::batch("ip", &[format!("link delete {ARRIVING}")], Some(&self.netns));
+        let _ = tools::batch("ip", &[format!("link delete {ARRIVING}")], Some(&self.netns), &NEVER);
     }
 
     fn send(&self, sender: &FrameSender, frame: &[u8]) -> Result<(), LabError> {
@@ -269,9 +299,9 @@ impl Move<'_> {
     }
 }
 
-fn wait_for_carrier() -> std::io::Result<()> {
+fn wait_for_carrier(stop: &AtomicBool) -> std::io::Result<()> {
     let deadline = Instant::now() + CARRIER_PATIENCE;
-    while !interface::has_carrier(ARRIVING)? {
+    while !interface::has_carrier(ARRIVING)? && !stop.load(Ordering::Relaxed) {
         if Instant::now() > deadline {
             return Err(std::io::ErrorKind::TimedOut.into());
         }

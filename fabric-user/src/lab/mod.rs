@@ -10,6 +10,7 @@ mod convergence;
 pub mod daemons;
 pub mod error;
 mod fault;
+mod foreground;
 pub mod graph;
 pub mod interrupt;
 mod migrate;
@@ -27,6 +28,7 @@ mod vty;
 
 pub use self::error::LabError;
 pub use self::fault::{CarrierWatch, Fault};
+pub use self::foreground::Foreground;
 pub use self::migrate::Migration;
 pub use self::netns::Netns;
 pub use self::running::{Lab, Node, Options};

@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
+use rustix::mount::{UnmountFlags, unmount};
 use rustix::system::sethostname;
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
@@ -41,6 +42,17 @@ impl Netns {
     /// Whether it exists.
     pub fn exists(&self) -> bool {
         self.path().exists()
+    }
+
+    /// Takes the name away; the namespace goes with it once nothing uses it. No error when there is no
+    /// such name.
+    pub fn delete(&self) -> std::io::Result<()> {
+        // A name on which nothing is mounted was left by somebody who was ended meanwhile.
+        let _ = unmount(self.path(), UnmountFlags::DETACH);
+        match std::fs::remove_file(self.path()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Device and inode, which tell whether a process lives in this namespace.

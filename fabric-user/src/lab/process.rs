@@ -1,5 +1,6 @@
 //! Processes of a lab, told apart from later ones with the same id by their start time.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -8,8 +9,12 @@ use rustix::process::{
 };
 use serde::{Deserialize, Serialize};
 
-/// How long a process may take after SIGTERM before SIGKILL.
-const PATIENCE: Duration = Duration::from_secs(5);
+use super::error::LabError;
+
+/// How long a process may take after SIGTERM before SIGKILL: on a busy machine it takes seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the kernel may take to end processes after SIGKILL.
+const LAST_PATIENCE: Duration = Duration::from_secs(60);
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -49,11 +54,8 @@ impl Process {
             std::thread::sleep(POLL);
         }
         if self.is_alive() {
-            self.signal(Signal::KILL);
-            while self.is_alive() {
-                self.reap();
-                std::thread::sleep(POLL);
-            }
+            // One that does not end by this is stuck in the kernel; nobody can do more.
+            let _ = end_all(|| vec![self.clone()].into_iter().filter(Self::is_alive).collect());
         }
         self.reap();
     }
@@ -75,8 +77,33 @@ impl Process {
     }
 
     /// Collects the exit status when it was a child of this process, so that no zombie stays.
-    fn reap(&self) {
+    pub(super) fn reap(&self) {
         let _ = waitpid(Pid::from_raw(self.pid), WaitOptions::NOHANG);
+    }
+}
+
+/// Ends all processes that `find` finds, until it finds none: one that is ended may have started
+/// another one before. Returns how many there were.
+pub(super) fn end_all(find: impl Fn() -> Vec<Process>) -> Result<usize, LabError> {
+    let start = Instant::now();
+    let mut ended = BTreeSet::new();
+    loop {
+        let alive = find();
+        let Some(first) = alive.first() else {
+            return Ok(ended.len());
+        };
+        if start.elapsed() > LAST_PATIENCE {
+            let seconds = start.elapsed().as_secs();
+            return Err(LabError::Immortal { pid: first.pid, seconds });
+        }
+        for process in &alive {
+            process.signal(Signal::KILL);
+            ended.insert((process.pid, process.started));
+        }
+        while alive.iter().any(Process::is_alive) && start.elapsed() < LAST_PATIENCE {
+            std::thread::sleep(POLL);
+        }
+        alive.iter().for_each(Process::reap);
     }
 }
 

@@ -7,16 +7,14 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::process::Signal;
-
 use super::build;
 use super::daemons::{self, Frr};
 use super::error::LabError;
 use super::fault;
 use super::netns::Netns;
-use super::process;
+use super::process::{self, Process};
 use super::state::{self, Place, State, StateFolder};
-use super::tools;
+use super::tools::{self, Setting};
 use super::topology::{Function, Switch, Topology};
 use crate::kernel::pins;
 
@@ -116,8 +114,20 @@ impl Lab {
         })
     }
 
-    /// An error when somebody set the flag of [`Options::cancel`].
-    pub(super) fn go_on(&self) -> Result<(), LabError> {
+    /// Has this value stop waiting and asking, with [`LabError::Interrupted`], once the flag is set.
+    #[must_use]
+    pub fn heeding(mut self, cancel: Arc<AtomicBool>) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    /// The flag that stops what this value does.
+    pub(super) fn cancel(&self) -> &AtomicBool {
+        &self.cancel
+    }
+
+    /// An error when somebody set the flag of [`Options::cancel`] or [`Self::heeding`].
+    pub fn go_on(&self) -> Result<(), LabError> {
         if self.cancel.load(Ordering::Relaxed) { Err(LabError::Interrupted) } else { Ok(()) }
     }
 
@@ -199,7 +209,9 @@ impl Lab {
     /// error.
     pub fn exec(&self, node: &str, command: &mut Command) -> Result<String, LabError> {
         let node = self.node(node)?;
-        tools::run(command, Some(node.netns()))
+        // What a caller runs takes as long as it takes.
+        let setting = Setting { limit: None, ..Setting::within(Some(node.netns()), &self.cancel) };
+        tools::run(command, setting)
     }
 
     /// Starts a program in a node; the caller waits for it.
@@ -312,14 +324,15 @@ fn build(
     let devices = build::devices(topology, name);
     go_on()?;
     progress(&what_is_made(topology));
-    build::make_namespaces(&devices)?;
-    build::in_parallel(&devices, &options.cancel, build::prepare)?;
-    build::lay_cables(topology, name)?;
-    build::in_parallel(&devices, &options.cancel, build::set_offloads)?;
-    build::in_parallel(&devices, &options.cancel, build::configure)?;
+    let stop: &AtomicBool = &options.cancel;
+    build::make_namespaces(&devices, stop)?;
+    build::in_parallel(&devices, stop, build::prepare)?;
+    build::lay_cables(topology, name, stop)?;
+    build::in_parallel(&devices, stop, build::set_offloads)?;
+    build::in_parallel(&devices, stop, |device| build::configure(device, stop))?;
     progress("starting FRR on every node that speaks BGP");
-    build::in_parallel(&topology.switches, &options.cancel, |switch| {
-        frr.start(topology, switch, &Netns::named(name(&switch.name)))
+    build::in_parallel(&topology.switches, stop, |switch| {
+        frr.start_unless(stop, topology, switch, &Netns::named(name(&switch.name)))
     })?;
     go_on()?;
     if let Some(program) = &options.fabricd {
@@ -328,6 +341,7 @@ fn build(
         }
         progress(&format!("starting fabricd on {} switches", state.instances.len()));
         for (node, instance) in state.instances.clone() {
+            go_on()?;
             let log = folder.path().join(format!("{node}.fabricd.log"));
             let netns = Netns::named(name(&node));
             let process = daemons::start_fabricd(program, &instance, &netns, &log)?;
@@ -368,40 +382,28 @@ fn tear_down(
     state: &State,
     progress: &mut dyn FnMut(&str),
 ) -> Result<(), LabError> {
-    if !state.fabricd.is_empty() {
-        progress("stopping fabricd");
-    }
-    for process in state.fabricd.values() {
-        process.signal(Signal::TERM);
-    }
-    for process in state.fabricd.values() {
-        daemons::stop_fabricd(process);
-    }
+    let namespaces: Vec<Netns> =
+        state.namespaces.values().map(Netns::named).filter(Netns::exists).collect();
+    let identities: Vec<(u64, u64)> = namespaces.iter().filter_map(Netns::identity).collect();
+    progress("ending what runs in it");
+    // Whatever any of them would still do is undone below: FRR need not withdraw its routes one by
+    // one, and fabricd, which may be busy, need not be asked.
+    process::end_all(|| {
+        let mut alive: Vec<Process> =
+            state.fabricd.values().filter(|it| it.is_alive()).cloned().collect();
+        alive.extend(process::inside(&identities));
+        alive.extend(state.namespaces.values().flat_map(|name| daemons::frr_processes(name)));
+        alive
+    })?;
+    state.fabricd.values().for_each(Process::reap);
+    progress(&format!("removing {} network namespaces", namespaces.len()));
     for instance in state.instances.values() {
         daemons::detach_instance(instance)?;
     }
     fault::forget(folder.lab())?;
-    let namespaces: Vec<Netns> =
-        state.namespaces.values().map(Netns::named).filter(Netns::exists).collect();
-    let identities: Vec<(u64, u64)> = namespaces.iter().filter_map(Netns::identity).collect();
-    // The namespaces go with everything in them: FRR need not withdraw its routes one by one.
-    let mut processes = process::inside(&identities);
-    for name in state.namespaces.values() {
-        processes.extend(daemons::frr_processes(name));
+    for namespace in &namespaces {
+        namespace.delete().map_err(LabError::file("remove", namespace.path()))?;
     }
-    processes.sort_unstable_by_key(|process| process.pid);
-    processes.dedup();
-    progress(&format!("ending {} processes", processes.len()));
-    for process in &processes {
-        process.signal(Signal::KILL);
-    }
-    for process in &processes {
-        process.stop(Signal::KILL);
-    }
-    progress(&format!("removing {} network namespaces", namespaces.len()));
-    let lines: Vec<String> =
-        namespaces.iter().map(|netns| format!("netns delete {}", netns.name())).collect();
-    tools::batch("ip", &lines, None)?;
     for name in state.namespaces.values() {
         daemons::remove_frr_folders(name)?;
     }

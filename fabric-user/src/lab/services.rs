@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::error::LabError;
+use super::interrupt::NEVER;
 use super::render;
 use super::running::Lab;
 use super::tools;
@@ -61,6 +62,8 @@ impl Lab {
                 false => format!("address delete {address} dev lo"),
             })
             .collect();
-        tools::batch("ip", &lines, Some(node.netns()))
+        // All of the service's addresses, or none.
+        self.go_on()?;
+        tools::batch("ip", &lines, Some(node.netns()), &NEVER)
     }
 }

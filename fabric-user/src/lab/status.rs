@@ -125,18 +125,20 @@ impl Lab {
     pub fn status(&self) -> Result<Status, LabError> {
         let state = self.state()?;
         let missing = self.missing().unwrap_or_else(|error| vec![error.with_causes()]);
+        let stop = self.cancel();
         let mut switches = Vec::new();
         for switch in &self.topology().switches {
+            self.go_on()?;
             let node = self.node(&switch.name)?;
             // A daemon that does not answer is part of the status, not the end of it.
             let summary: Option<BgpSummary> =
-                vty::show_json(&node, "bgpd", "show bgp summary json").ok();
+                vty::show_json(&node, "bgpd", "show bgp summary json", stop).ok();
             let vnis: HashMap<String, VniSummary> =
-                vty::show_json(&node, "zebra", "show evpn vni json").unwrap_or_default();
+                vty::show_json(&node, "zebra", "show evpn vni json", stop).unwrap_or_default();
             let bfd_sessions = convergence::bfd_sessions_of(self.topology(), switch);
             let bfd: Option<Vec<BfdPeer>> = match bfd_sessions {
                 0 => None,
-                _ => vty::show_json(&node, "bfdd", "show bfd peers json").ok(),
+                _ => vty::show_json(&node, "bfdd", "show bfd peers json", stop).ok(),
             };
             let evpn = summary.as_ref().and_then(|summary| summary.get("l2VpnEvpn"));
             let mut numbers: Vec<u32> = vnis.values().map(|vni| vni.vni).collect();

@@ -1,17 +1,27 @@
 //! Asking FRR: one command over a daemon's own socket, as vtysh does, without starting vtysh.
 
-use std::io::{Read as _, Write as _};
-use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv,
+    send, socket_with,
+};
 use serde::de::DeserializeOwned;
 
 use super::daemons;
 use super::error::LabError;
 use super::running::Node;
 
-/// A daemon that takes longer is stuck.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// A daemon that takes longer is stuck; on a busy machine it takes seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often somebody who waits for an answer looks whether to stop.
+const POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 /// Every answer ends with three zero bytes and a status byte (`lib/vty.c`, `vtysh_read`).
 const TRAILER: usize = 4;
 
@@ -21,6 +31,7 @@ pub(super) fn show_json<T: DeserializeOwned + Default>(
     node: &Node,
     daemon: &'static str,
     command: &str,
+    stop: &AtomicBool,
 ) -> Result<T, LabError> {
     let failed = |message: String| LabError::Vty {
         daemon,
@@ -28,47 +39,128 @@ pub(super) fn show_json<T: DeserializeOwned + Default>(
         command: command.to_owned(),
         message,
     };
-    let text = ask(node, daemon, command).map_err(|error| failed(error.to_string()))?;
+    let path = daemons::vty_socket(node.netns().name(), daemon);
+    let text = match ask(&path, command, stop) {
+        Err(_) if stop.load(Ordering::Relaxed) => return Err(LabError::Interrupted),
+        text => text.map_err(|error| failed(error.to_string()))?,
+    };
     if text.trim().is_empty() {
         return Ok(T::default());
     }
     serde_json::from_str(&text).map_err(|error| failed(error.to_string()))
 }
 
-fn ask(node: &Node, daemon: &str, command: &str) -> std::io::Result<String> {
-    let mut stream = UnixStream::connect(daemons::vty_socket(node.netns().name(), daemon))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    exchange(&mut stream, "enable")?;
-    exchange(&mut stream, command)
+fn ask(path: &Path, command: &str, stop: &AtomicBool) -> io::Result<String> {
+    let mut conversation = Conversation::begin(path, stop)?;
+    conversation.exchange("enable")?;
+    conversation.exchange(command)
 }
 
-fn exchange(stream: &mut UnixStream, command: &str) -> std::io::Result<String> {
-    stream.write_all(command.as_bytes())?;
-    stream.write_all(&[0])?;
-    let mut answer = Vec::new();
-    let mut chunk = [0; 16 * 1024];
-    loop {
-        let length = match stream.read(&mut chunk) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            result => result?,
-        };
-        if length == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
+/// A connection on which nothing waits longer than it should.
+struct Conversation<'a> {
+    socket: OwnedFd,
+    deadline: Instant,
+    stop: &'a AtomicBool,
+}
+
+impl<'a> Conversation<'a> {
+    fn begin(path: &Path, stop: &'a AtomicBool) -> io::Result<Self> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        let this = Self { socket, deadline: Instant::now() + PATIENCE, stop };
+        let address = SocketAddrUnix::new(path)?;
+        loop {
+            match connect(&this.socket, &address) {
+                // The daemon has too many callers that it has not taken yet.
+                Err(Errno::AGAIN | Errno::INTR) => {
+                    this.check()?;
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                result => return result.map(|()| this).map_err(io::Error::from),
+            }
         }
-        answer.extend_from_slice(chunk.get(..length).unwrap_or_default());
-        // Text holds no zero bytes, so three of them before the last byte are the trailer.
-        let Some(body) = answer.len().checked_sub(TRAILER) else {
-            continue;
-        };
-        let Some([0, 0, 0, status]) = answer.get(body..) else {
-            continue;
-        };
-        if *status != 0 {
-            let message = format!("FRR refused the command (status {status})");
-            return Err(std::io::Error::other(message));
+    }
+
+    /// An error when it is time to stop.
+    fn check(&self) -> io::Result<()> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::Interrupted.into());
         }
-        answer.truncate(body);
-        return Ok(String::from_utf8_lossy(&answer).into_owned());
+        if Instant::now() > self.deadline {
+            return Err(io::Error::other(format!("no answer within {} s", PATIENCE.as_secs())));
+        }
+        Ok(())
+    }
+
+    /// Waits a moment until the daemon is ready.
+    fn pause(&self, wanted: PollFlags) -> io::Result<()> {
+        self.check()?;
+        match poll(&mut [PollFd::new(&self.socket, wanted)], Some(&POLL)) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn exchange(&mut self, command: &str) -> io::Result<String> {
+        let question = [command.as_bytes(), &[0]].concat();
+        let mut rest = question.as_slice();
+        while !rest.is_empty() {
+            match send(&self.socket, rest, SendFlags::NOSIGNAL) {
+                Ok(length) => rest = rest.get(length..).unwrap_or_default(),
+                Err(Errno::AGAIN | Errno::INTR) => self.pause(PollFlags::OUT)?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let mut answer = Vec::new();
+        let mut chunk = [0_u8; 16 * 1024];
+        loop {
+            match recv(&self.socket, &mut chunk, RecvFlags::empty()) {
+                Ok((0, _)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok((length, _)) => {
+                    answer.extend_from_slice(chunk.get(..length).unwrap_or_default());
+                }
+                Err(Errno::AGAIN | Errno::INTR) => {
+                    self.pause(PollFlags::IN)?;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            // Text holds no zero bytes, so three of them before the last byte are the trailer.
+            let Some(body) = answer.len().checked_sub(TRAILER) else {
+                continue;
+            };
+            let Some([0, 0, 0, status]) = answer.get(body..) else {
+                continue;
+            };
+            if *status != 0 {
+                let message = format!("FRR refused the command (status {status})");
+                return Err(io::Error::other(message));
+            }
+            answer.truncate(body);
+            return Ok(String::from_utf8_lossy(&answer).into_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_takes_no_calls_does_not_keep_one_who_wants_to_stop() {
+        let path = std::env::temp_dir().join(format!("fabric-vty-{}", std::process::id()));
+        let listener = UnixListener::bind(&path).expect("a socket can be made");
+        // It is never accepted, and neither is any of the others.
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let asked = scope.spawn(|| ask(&path, "show bgp summary json", &stop));
+            stop.store(true, Ordering::Relaxed);
+            let error = asked.join().expect("no panic").expect_err("nobody answers");
+            assert_eq!(error.kind(), io::ErrorKind::Interrupted);
+        });
+        drop(listener);
+        let _ = std::fs::remove_file(&path);
     }
 }

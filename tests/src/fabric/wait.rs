@@ -5,6 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// How long a test waits for what takes milliseconds, or a few seconds, on a quiet machine. It is only
+/// reached when something is wrong: a machine with many times as much to do as it has processors for
+/// stays far below it.
+pub const PATIENCE: Duration = Duration::from_secs(240);
 /// How often it is looked at.
 const POLL: Duration = Duration::from_millis(20);
 

@@ -2,22 +2,23 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
+pub(crate) use fabric_tests::fabric::PATIENCE;
+use fabric_tests::fabric::until;
 use fabric_user::lab::{Lab, LabError, Options, Topology};
-
-/// For everything that takes milliseconds on a quiet machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(50);
 
 /// Two spines, two leafs, four hosts.
 pub(crate) fn one_site() -> Topology {
     topology("one-site")
 }
 
+/// Where the files of a topology are, without their extensions.
+pub(crate) fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../topologies").join(name)
+}
+
 fn topology(name: &str) -> Topology {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../topologies").join(name);
-    Topology::load(&path).expect("the topology is valid")
+    Topology::load(&path(name)).expect("the topology is valid")
 }
 
 /// Options of a lab that no other test has.
@@ -45,7 +46,15 @@ pub(crate) fn converged(test: &str) -> Lab {
 /// Everything in the file system that bears the name of one of the lab's nodes.
 pub(crate) fn traces(lab: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for folder in ["/run/netns", "/run/frr", "/etc/frr", "/run/fabric", "/run/fabric/lab"] {
+    for folder in [
+        "/run/netns",
+        "/run/frr",
+        "/etc/frr",
+        "/run/fabric",
+        "/run/fabric/lab",
+        "/sys/fs/bpf/fabric",
+        "/sys/fs/bpf/fabric-lab",
+    ] {
         let Ok(entries) = std::fs::read_dir(folder) else {
             continue;
         };
@@ -61,7 +70,7 @@ pub(crate) fn processes(lab: &str) -> Vec<String> {
     folder
         .filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok())
         .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-        .filter(|line| line.contains(&format!("fab-{lab}-")))
+        .filter(|line| line.contains(&format!("{lab}-")))
         .collect()
 }
 
@@ -71,10 +80,6 @@ pub(crate) fn pings(lab: &Lab, from: &str, address: &str) -> Result<String, LabE
 }
 
 /// Waits until `condition` holds.
-pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
-        std::thread::sleep(POLL);
-    }
+pub(crate) fn wait_until(what: &str, condition: impl FnMut() -> bool) {
+    until(PATIENCE, what, condition);
 }

@@ -2,5 +2,6 @@
 
 mod faults;
 mod fixture;
+mod interrupt;
 mod life;
 mod migration;

@@ -1,0 +1,213 @@
+//! Commands that are interrupted, by the signals that Ctrl-C and service managers send: they end, and
+//! nothing half-done stays.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use fabric_tests::fabric::fabricctl;
+use fabric_user::lab::Lab;
+use fabric_user::lab::process::Process;
+use rustix::process::Signal;
+
+use crate::fixture::{self, converged, one_site, pings, processes, traces, wait_until};
+
+/// What every command promises on a machine that has nothing else to do.
+const PROMISE: Duration = Duration::from_secs(2);
+
+/// A `fabricctl lab` that is killed when the test fails.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only when it has ended before.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Running {
+    /// Starts it as a shell starts commands in the background: with Ctrl-C ignored.
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' INT; exec \"$@\"", "sh"]).arg(fabricctl()).arg("lab");
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self(command.spawn().expect("a shell can be started"))
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(process) = Process::of(self.0.id().cast_signed()) {
+            process.signal(signal);
+        }
+    }
+
+    /// Waits for its end; how long that took.
+    fn wait(&mut self) -> (ExitStatus, Duration) {
+        let start = Instant::now();
+        let mut status = None;
+        wait_until("the command ends", || {
+            status = self.0.try_wait().expect("it is our child");
+            status.is_some()
+        });
+        (status.expect("it ended"), start.elapsed())
+    }
+}
+
+/// Signals of the test's attempts in turn.
+fn signal_of(attempt: u32) -> Signal {
+    if attempt.is_multiple_of(2) { Signal::INT } else { Signal::TERM }
+}
+
+/// Moments spread over `time`, each at its own place within its share.
+fn moments(time: Duration, count: u32) -> impl Iterator<Item = (u32, Duration)> {
+    let seed = std::process::id();
+    (0..count).map(move |attempt| {
+        let jitter = seed.wrapping_add(attempt).wrapping_mul(2_654_435_761) >> 24;
+        (attempt, time * (attempt * 256 + jitter) / (count * 256))
+    })
+}
+
+/// A lab of this name goes when the test ends, however it ends.
+struct Leftover(String);
+
+impl Drop for Leftover {
+    fn drop(&mut self) {
+        let _ = Lab::take_down(&self.0, &mut |_| {});
+    }
+}
+
+fn assert_nothing_is_left(name: &str, when: Duration) {
+    assert_eq!(traces(name), Vec::<PathBuf>::new(), "interrupted after {when:?}");
+    assert_eq!(processes(name), Vec::<String>::new(), "interrupted after {when:?}");
+}
+
+#[test]
+fn an_up_that_is_interrupted_at_any_moment_ends_at_once_and_leaves_nothing() {
+    let name = fixture::options("any").name.expect("named");
+    let _leftover = Leftover(name.clone());
+    let topology = fixture::path("one-site");
+    let up = ["up", topology.to_str().expect("valid text"), "--name", &name];
+    let start = Instant::now();
+    let (status, _) = Running::start(&up).wait();
+    assert!(status.success(), "{status}");
+    let whole = start.elapsed();
+    assert!(Lab::take_down(&name, &mut |_| {}).expect("it goes down"));
+
+    for (attempt, moment) in moments(whole, 12) {
+        let mut running = Running::start(&up);
+        std::thread::sleep(moment);
+        running.signal(signal_of(attempt));
+        let (status, took) = running.wait();
+        if status.success() {
+            // It was faster than the signal.
+            assert!(Lab::take_down(&name, &mut |_| {}).expect("it goes down"));
+        }
+        // A busy machine, on which everything takes longer, breaks no promise.
+        let limit = PROMISE.max(whole);
+        assert!(took < limit, "interrupted after {moment:?} it took {took:?}");
+        assert_nothing_is_left(&name, moment);
+    }
+}
+
+#[test]
+fn a_down_that_is_interrupted_takes_everything_down() {
+    let name = fixture::options("down").name.expect("named");
+    let _leftover = Leftover(name.clone());
+    for (attempt, moment) in moments(Duration::from_millis(150), 3) {
+        let options = fixture::options("down");
+        let mut lab = Lab::up(&one_site(), &options, &mut |_| {}).expect("the lab comes up");
+        lab.keep();
+        let mut running = Running::start(&["down", &name]);
+        std::thread::sleep(moment);
+        running.signal(signal_of(attempt));
+        let (status, took) = running.wait();
+        if !status.success() {
+            // Ended before it was a command that could notice.
+            assert!(Lab::take_down(&name, &mut |_| {}).expect("it goes down"), "{moment:?}");
+        }
+        assert!(took < PROMISE.max(fixture::PATIENCE / 10), "{took:?}");
+        assert_nothing_is_left(&name, moment);
+    }
+}
+
+#[test]
+fn a_host_whose_move_is_interrupted_is_whole_at_its_old_or_its_new_place() {
+    let lab = converged("leave");
+    let links = || lab.exec("vm02", Command::new("ip").args(["-o", "link", "show"])).expect("ip");
+    for (attempt, moment) in moments(Duration::from_millis(400), 8) {
+        let from = lab.place("vm02").expect("drawn").switch;
+        let to = if from == "leaf01" { "leaf02" } else { "leaf01" };
+        let mut running = Running::start(&["migrate", "--name", lab.name(), "vm02", to]);
+        std::thread::sleep(moment);
+        running.signal(signal_of(attempt));
+        running.wait();
+        let links = links();
+        assert!(!links.contains("arriving"), "interrupted after {moment:?}: {links}");
+        assert!(links.contains("eth0"), "interrupted after {moment:?}: {links}");
+        let here = lab.place("vm02").expect("drawn");
+        lab.exec(&here.switch, Command::new("ip").args(["-o", "link", "show", &here.port]))
+            .unwrap_or_else(|error| panic!("interrupted after {moment:?} it is nowhere: {error}"));
+        wait_until("the gateway answers", || pings(&lab, "vm02", "10.200.0.1").is_ok());
+    }
+}
+
+#[test]
+fn a_link_whose_silencing_is_interrupted_is_silent_at_both_ends_or_at_none() {
+    let lab = fixture::up("half");
+    let is_silent = |node: &str| {
+        let show = lab.exec(node, Command::new("ip").args(["-o", "link", "show", "swp1"]));
+        show.expect("ip").contains("xdp")
+    };
+    for (attempt, moment) in moments(Duration::from_millis(60), 6) {
+        let mut running = Running::start(&["silence", "--name", lab.name(), "leaf01", "swp1"]);
+        std::thread::sleep(moment);
+        running.signal(signal_of(attempt));
+        running.wait();
+        assert_eq!(is_silent("leaf01"), is_silent("spine01"), "interrupted after {moment:?}");
+        lab.mend("leaf01", "swp1").expect("it can be mended");
+    }
+}
+
+#[test]
+fn exec_passes_the_signal_on_to_all_that_it_started() {
+    let lab = fixture::up("pass");
+    let ready = lab.folder().join("ready");
+    let run = |script: &str, signal| {
+        let _ = std::fs::remove_file(&ready);
+        let script = format!("{script}; touch {}; while :; do sleep 600; done", ready.display());
+        let exec = ["exec", "--name", lab.name(), "vm01", "--", "sh", "-c", &script];
+        let mut running = Running::start(&exec);
+        wait_until("the command runs", || ready.exists());
+        running.signal(signal);
+        running.wait()
+    };
+    let (status, _) = run("trap 'exit 7' TERM", Signal::TERM);
+    assert_eq!(status.code(), Some(7), "its own answer to the signal is the answer");
+    let (status, _) = run("true", Signal::INT);
+    assert_eq!(status.code(), Some(130), "as a shell says it");
+    let (status, _) = run("(trap '' TERM; sleep 600) & true", Signal::TERM);
+    assert_eq!(status.code(), Some(143), "what it left in the background goes as well");
+    let (status, took) = run("trap '' TERM INT", Signal::INT);
+    assert_eq!(status.code(), Some(137), "who does not listen is ended");
+    assert!(took < fixture::PATIENCE / 10, "{took:?}");
+    let namespace = lab.node("vm01").expect("drawn").netns().identity().expect("it is there");
+    let left = || fabric_user::lab::process::inside(&[namespace]);
+    wait_until("nothing of it goes on", || left().is_empty());
+}
+
+#[test]
+fn a_daemon_of_frr_that_hangs_keeps_nobody() {
+    let lab = converged("stuck");
+    let netns = lab.node("leaf01").expect("drawn").netns().name().to_owned();
+    let daemons = fabric_user::lab::daemons::frr_processes(&netns);
+    assert!(daemons.len() >= 2, "zebra and bgpd: {daemons:?}");
+    daemons.iter().for_each(|process| process.signal(Signal::STOP));
+    for attempt in 0..2 {
+        let mut running = Running::start(&["status", lab.name()]);
+        std::thread::sleep(Duration::from_millis(500));
+        running.signal(signal_of(attempt));
+        let (status, took) = running.wait();
+        assert!(!status.success(), "it did not wait for the daemon");
+        assert!(took < fixture::PATIENCE / 10, "{took:?}");
+    }
+}
