@@ -232,11 +232,11 @@ impl Fabric {
 
     fn add_domain(&self, leaf: &Leaf, lane: Lane) -> Result<()> {
         let domain = lane.domain();
+        let mut beside = Domain6 { vxlan: leaf.vxlan, ..Domain6::default() };
         let (local_be, flags) = match lane.underlay.local() {
             IpAddr::V4(local) => (local.to_bits().to_be(), 0),
             IpAddr::V6(local) => {
-                let domain6 = Domain6 { local: halves::of(local), ..Domain6::default() };
-                self.maps.domains6.set(domain.into(), &domain6);
+                beside.local = halves::of(local);
                 let zero = match lane.underlay.has_checksum() {
                     true => 0,
                     false => domains::FLAG_ZERO_CHECKSUM_TX | domains::FLAG_ZERO_CHECKSUM_RX,
@@ -244,6 +244,7 @@ impl Fabric {
                 (0, domains::FLAG_IPV6 | zero)
             }
         };
+        self.maps.domains6.set(domain.into(), &beside);
         self.maps.domains.set(
             domain.into(),
             &Domain {
@@ -257,7 +258,6 @@ impl Fabric {
                 // runs.
                 refresh_jiffies: u32::MAX / 2,
                 bridge: leaf.bridge,
-                vxlan: leaf.vxlan,
                 ..Domain::default()
             },
         );

@@ -203,6 +203,11 @@ reasons! {
     AccessFitNotATarget = 70, "access_fit_not_a_target", Pass;
     /// The destination's port has no carrier or is switched off.
     AccessFitPortDown = 71, "access_fit_port_down", Pass;
+    // What a tunnel brings and its bridge port decides on.
+    /// The tunnel's bridge port is locked: the kernel has to look whether the inner source MAC may send.
+    InnerGuardLocked = 72, "inner_guard_locked", Pass;
+    /// The inner source MAC is the vxlan device's own, which the kernel takes for a loop.
+    InnerGuardLoop = 73, "inner_guard_loop", Pass;
 }
 
 impl Reason {

@@ -100,7 +100,7 @@ static NO_DOMAIN: Domain = Domain {
     max_frame: 0,
     refresh_jiffies: 0,
     bridge: 0,
-    vxlan: 0,
+    vxlan_mac_end: 0,
 };
 
 impl Journey {

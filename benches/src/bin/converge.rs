@@ -211,7 +211,7 @@ fn move_mac(fabricd: &Path, changes: u32) -> Result<Found> {
     };
     request(0)?;
     let watch = |maps: &Maps| -> Result<Watch> {
-        let mut domains = maps.domains.iter();
+        let mut domains = maps.domains6.iter();
         let domain = domains.find(|(_, domain)| domain.vxlan == leaf.vxlan);
         let (index, _) = domain.context("the VNI is not in the maps")?;
         let key = fdb::key(index as u16, fdb::mac_number(mac));

@@ -170,7 +170,7 @@ impl Load for Macs {
 
     fn names(&self, maps: &Maps) -> Result<Names> {
         let by_tunnel: BTreeMap<u32, u16> = maps
-            .domains
+            .domains6
             .iter()
             .filter(|(_, d)| d.vxlan != 0)
             .map(|(i, d)| (d.vxlan, i as u16))

@@ -25,6 +25,15 @@ pub const FLAG_LABEL_INHERIT: u16 = 1 << 8;
 pub const FLAG_ZERO_CHECKSUM_TX: u16 = 1 << 9;
 /// Over IPv6 packets with the UDP checksum 0 are accepted (`udp6zerocsumrx`).
 pub const FLAG_ZERO_CHECKSUM_RX: u16 = 1 << 10;
+/// The vxlan device's bridge port is locked, so that the kernel must look for the inner source MAC.
+pub const FLAG_OVERLAY_LOCKED: u16 = 1 << 11;
+
+/// The last four bytes of a MAC address, which is given as [`super::fdb::key`] takes it.
+#[inline(always)]
+#[must_use]
+pub const fn mac_end(mac: u64) -> u32 {
+    (mac >> 16) as u32
+}
 
 /// A bridge domain and how its frames travel.
 #[repr(C)]
@@ -51,8 +60,9 @@ pub struct Domain {
     pub refresh_jiffies: u32,
     /// Interface index of the bridge.
     pub bridge: u32,
-    /// Interface index of the vxlan device, 0 for none.
-    pub vxlan: u32,
+    /// Last four bytes of the vxlan device's own MAC address, as they stand in a packet. A frame from
+    /// it that comes out of the tunnel is a loop to the kernel.
+    pub vxlan_mac_end: u32,
 }
 
 super::map_value!(Domain, 32);

@@ -1,22 +1,22 @@
-//! `domains6`: what bridge domains over an IPv6 underlay have beside their entry in
-//! [`super::domains`], under the same index.
+//! `domains6`: what bridge domains have beside their entry in [`super::domains`], under the same index:
+//! what those over an IPv6 underlay need, and what programs do not read.
 
 use core::net::{IpAddr, Ipv4Addr};
 
 use super::domains::{Domain, FLAG_IPV6};
 use crate::halves;
 
-/// What has no place in [`super::domains::Domain`], which stays small for those over IPv4.
+/// What has no place in [`super::domains::Domain`], which stays small.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Domain6 {
-    /// Local VTEP address: its halves as they stand in a packet.
+    /// Local VTEP address: its halves as they stand in a packet; zero over IPv4.
     pub local: [u64; 2],
     /// Flow label of the outer header, 20 bits in network byte order; 0 lets the flow choose one
     /// (RFC 6438), unless [`super::domains::FLAG_LABEL_INHERIT`].
     pub label_be: u32,
-    /// Unused.
-    pub padding: u32,
+    /// Interface index of the vxlan device, 0 for none.
+    pub vxlan: u32,
 }
 
 super::map_value!(Domain6, 24);

@@ -108,7 +108,7 @@ specs! {
     "vlans" Block vlans::PortVlans, ports::MAX, MMAPABLE, "tagged VLANs of each port";
     "circuits" Block circuits::Circuit, circuits::MAX, MMAPABLE, "attachment circuits: a port's membership in a domain";
     "domains" Block domains::Domain, domains::MAX, MMAPABLE, "bridge domains and their VNI";
-    "domains6" Block domains6::Domain6, domains::MAX, MMAPABLE, "bridge domains over IPv6: local address and flow label";
+    "domains6" Block domains6::Domain6, domains::MAX, MMAPABLE, "bridge domains: vxlan device, and over IPv6 local address and flow label";
     "fdb" Block crate::table::Narrow, fdb::BUCKETS, MMAPABLE, "MAC addresses: behind which circuit or VTEP";
     "fdb_times" Block fdb::Times, fdb::BUCKETS, MMAPABLE, "when the owner of each local MAC was last shown to the kernel";
     "vteps" Block vteps::Vtep, vteps::MAX, MMAPABLE, "remote VTEPs: addresses and underlay group";

@@ -78,7 +78,7 @@ impl Contents {
             settings: maps.settings.get(0),
             vlans,
             circuits: maps.circuits.iter().filter(|(_, c)| c.port != 0).collect(),
-            domains6: maps.domains6.iter().filter(|(_, d)| d.local != [0; 2]).collect(),
+            domains6: maps.domains6.iter().filter(|(_, d)| *d != Domain6::default()).collect(),
             domains: maps.domains.iter().filter(|(_, d)| d.flags & FLAG_IN_USE != 0).collect(),
             fdb: maps.fdb_table().iter().map(fdb_entry).collect(),
             vteps: maps.vteps.iter().filter(|(_, v)| v.in_use()).collect(),

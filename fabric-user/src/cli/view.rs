@@ -72,6 +72,11 @@ impl View {
         Some(beside.local(entry))
     }
 
+    /// Interface index of a domain's vxlan device, 0 for none.
+    pub(super) fn vxlan(&self, domain: u32) -> u32 {
+        self.contents.domains6.get(&domain).map_or(0, |beside| beside.vxlan)
+    }
+
     /// The ports of a group.
     pub(super) fn group_ports(&self, group: u32) -> BTreeSet<String> {
         let group = self.contents.groups.get(&group);

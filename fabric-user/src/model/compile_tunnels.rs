@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Domain, DomainKey, compile::Compiler};
-use crate::observe::{Bridge, Df, Link, Vxlan};
+use crate::observe::{Bridge, Df, Link, Mac, Vxlan};
 
 /// UDP source ports that Fabric writes (RFC 7348 §5 recommends the dynamic ports).
 const SOURCE_PORTS: (u16, u16) = (49_152, 65_535);
@@ -43,6 +43,8 @@ impl Compiler<'_> {
             ageing_ms: ageing_ms(options),
             overlay_learning: false,
             overlay_isolated: false,
+            overlay_locked: false,
+            vxlan_mac: Mac::ZERO,
         };
         if let Some((link, vxlan)) = tunnel {
             let forwards = self.network.vlan_forwards(link.ifindex, key.vlan);
@@ -77,6 +79,17 @@ impl Compiler<'_> {
                     let port = link.port.unwrap_or_default();
                     domain.overlay_learning = vxlan.learning || port.learning;
                     domain.overlay_isolated = port.isolated;
+                    domain.overlay_locked = port.locked;
+                    domain.vxlan_mac = link.mac.unwrap_or_default();
+                    if domain.overlay_locked {
+                        let text = format!(
+                            "bridge {}: vxlan device {1} is locked as a bridge port, so frames that \
+                             arrive by it go through the kernel (`bridge link set dev {1} locked \
+                             off`)",
+                            bridge.name, link.name,
+                        );
+                        self.problem(Some(link.ifindex), text);
+                    }
                     if domain.overlay_learning {
                         let text = format!(
                             "bridge {}: vxlan device {2} learns MAC addresses{1}, so frames that \

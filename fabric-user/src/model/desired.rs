@@ -125,7 +125,7 @@ pub struct Domain {
     /// For people: the bridge's name, and the VLAN if there is one.
     pub name: String,
     /// VXLAN network identifier; `None` if its tunnel is left to the kernel or there is none. The
-    /// fields from `vxlan` to `overlay_isolated` are 0 or false then.
+    /// fields from `vxlan` to `vxlan_mac` are 0 or false then.
     pub vni: Option<u32>,
     /// Interface index of the vxlan device.
     pub vxlan: u32,
@@ -159,6 +159,10 @@ pub struct Domain {
     pub overlay_learning: bool,
     /// The bridge's port towards the vxlan device is isolated.
     pub overlay_isolated: bool,
+    /// The bridge's port towards the vxlan device admits only known sources.
+    pub overlay_locked: bool,
+    /// The vxlan device's own MAC address.
+    pub vxlan_mac: Mac,
 }
 
 /// Identity of an attachment circuit.

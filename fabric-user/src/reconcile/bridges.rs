@@ -7,7 +7,7 @@ use fabric_common::schema::{
     circuits::{self, Circuit},
     domains::{self, Domain},
     domains6::Domain6,
-    vnis,
+    fdb, vnis,
 };
 
 use super::{Outcome, Reconciler};
@@ -132,13 +132,12 @@ impl Reconciler {
 }
 
 fn domain6_value(domain: &model::Domain) -> Domain6 {
+    let vxlan = domain.vxlan;
     match domain.local {
-        IpAddr::V4(_) => Domain6::default(),
-        IpAddr::V6(local) => Domain6 {
-            local: halves::of(local),
-            label_be: domain.label.to_be(),
-            ..Domain6::default()
-        },
+        IpAddr::V4(_) => Domain6 { vxlan, ..Domain6::default() },
+        IpAddr::V6(local) => {
+            Domain6 { local: halves::of(local), label_be: domain.label.to_be(), vxlan }
+        }
     }
 }
 
@@ -155,6 +154,7 @@ fn domain_value(key: &DomainKey, domain: &model::Domain, hz: u32) -> Domain {
     set(domain.df == Df::Inherit, domains::FLAG_DF_INHERIT);
     set(domain.overlay_learning, domains::FLAG_OVERLAY_LEARNING);
     set(domain.overlay_isolated, domains::FLAG_OVERLAY_ISOLATED);
+    set(domain.overlay_locked, domains::FLAG_OVERLAY_LOCKED);
     set(domain.local.is_ipv6(), domains::FLAG_IPV6);
     set(domain.label_inherit, domains::FLAG_LABEL_INHERIT);
     set(domain.zero_checksum_tx, domains::FLAG_ZERO_CHECKSUM_TX);
@@ -176,6 +176,6 @@ fn domain_value(key: &DomainKey, domain: &model::Domain, hz: u32) -> Domain {
             ms => heartbeat::jiffies(Duration::from_millis(ms / 4), hz),
         },
         bridge: key.bridge,
-        vxlan: domain.vxlan,
+        vxlan_mac_end: domains::mac_end(fdb::mac_number(domain.vxlan_mac.0)),
     }
 }

@@ -15,7 +15,7 @@ use fabric_common::{
         circuits::{Circuit, FLAG_ISOLATED, NOT_A_TARGET},
         domains::{
             Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_IPV6, FLAG_OVERLAY_ISOLATED,
-            FLAG_OVERLAY_LEARNING, FLAG_TOS_INHERIT, FLAG_TTL_INHERIT,
+            FLAG_OVERLAY_LEARNING, FLAG_OVERLAY_LOCKED, FLAG_TOS_INHERIT, FLAG_TTL_INHERIT,
         },
         fdb::{self, KIND_LOCAL, KIND_REMOTE},
         peers,
@@ -340,6 +340,9 @@ fn from_tunnel(
     if domain.flags & FLAG_OVERLAY_LEARNING != 0 {
         return Err(Reason::InnerGuardLearning);
     }
+    if domain.flags & FLAG_OVERLAY_LOCKED != 0 {
+        return Err(Reason::InnerGuardLocked);
+    }
 
     let mut inner = inner.to_vec();
     if inner.len() < 14 {
@@ -364,6 +367,9 @@ fn from_tunnel(
     }
     if inner[6..12] == [0; 6] {
         return Err(Reason::InnerGuardSourceZero);
+    }
+    if inner[8..12] == domain.vxlan_mac_end.to_le_bytes() {
+        return Err(Reason::InnerGuardLoop);
     }
 
     let marked = decapsulate_ecn(&mut inner, outer_tos)?;

@@ -99,6 +99,8 @@ fn test_of(reason: Reason) -> fn() {
             inner_guard::inner_control_protocols_are_left_to_the_kernel
         }
         Reason::InnerGuardLearning => inner_guard::a_tunnel_from_which_the_kernel_learns_passes,
+        Reason::InnerGuardLocked => inner_guard::a_tunnel_whose_bridge_port_is_locked_passes,
+        Reason::InnerGuardLoop => inner_guard::what_seems_to_come_from_the_vxlan_device_passes,
         Reason::InnerGuardTruncated => {
             inner_guard::an_inner_frame_without_a_whole_ethernet_header_passes
         }

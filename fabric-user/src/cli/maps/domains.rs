@@ -2,7 +2,7 @@
 
 use fabric_common::schema::domains::{
     Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_OVERLAY_ISOLATED, FLAG_OVERLAY_LEARNING,
-    FLAG_TOS_INHERIT, FLAG_TTL_INHERIT,
+    FLAG_OVERLAY_LOCKED, FLAG_TOS_INHERIT, FLAG_TTL_INHERIT,
 };
 use serde_json::json;
 
@@ -27,6 +27,7 @@ const COLUMNS: &[Column] = &[
     Column::text("refresh_s", "REFRESH"),
     Column::text("learning", "LEARNING").detail(),
     Column::text("isolated", "ISOLATED").detail(),
+    Column::text("locked", "LOCKED").detail(),
     Column::number("index", "INDEX").detail(),
 ];
 
@@ -39,7 +40,7 @@ pub(super) fn sheet(view: &View) -> Sheet {
         sheet.row([
             view.bridge_name(domain).into(),
             view.vni(*index),
-            tunnel(view.interfaces.name(domain.vxlan).into()),
+            tunnel(view.interfaces.name(view.vxlan(*index)).into()),
             view.local(*index).map(|local| local.to_string()).into(),
             tunnel(u16::from_be(domain.udp_port_be).into()),
             tunnel(ttl(domain)),
@@ -49,6 +50,7 @@ pub(super) fn sheet(view: &View) -> Sheet {
             Cell::new(duration(refresh), json!(refresh.as_secs_f64())),
             yes(set(FLAG_OVERLAY_LEARNING)),
             yes(set(FLAG_OVERLAY_ISOLATED)),
+            yes(set(FLAG_OVERLAY_LOCKED)),
             (*index).into(),
         ]);
     }

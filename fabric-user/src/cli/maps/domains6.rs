@@ -2,7 +2,9 @@
 
 use fabric_common::{
     halves,
-    schema::domains::{FLAG_LABEL_INHERIT, FLAG_ZERO_CHECKSUM_RX, FLAG_ZERO_CHECKSUM_TX},
+    schema::domains::{
+        FLAG_IPV6, FLAG_LABEL_INHERIT, FLAG_ZERO_CHECKSUM_RX, FLAG_ZERO_CHECKSUM_TX,
+    },
 };
 
 use crate::cli::{
@@ -24,6 +26,9 @@ pub(super) fn sheet(view: &View) -> Sheet {
     let mut sheet = Sheet::new(COLUMNS, "no bridge has a tunnel over IPv6");
     for (index, beside) in &view.contents.domains6 {
         let flags = view.contents.domains.get(index).map_or(0, |domain| domain.flags);
+        if flags & FLAG_IPV6 == 0 {
+            continue;
+        }
         let label = match u32::from_be(beside.label_be) {
             _ if flags & FLAG_LABEL_INHERIT != 0 => "inherit".into(),
             0 => "by flow".into(),

@@ -3,7 +3,7 @@
 use super::world::*;
 use crate::{
     model::{Circuit, Domain, Pattern, Policy, Role},
-    observe::{Bridge, Df, Event, Link, LinkKind, PortState, Vxlan},
+    observe::{Bridge, Df, Event, Link, LinkKind, Mac, PortState, Vxlan},
 };
 
 #[test]
@@ -42,6 +42,8 @@ fn a_leaf_has_access_ports_uplinks_a_domain_and_circuits() {
         ageing_ms: 300_000,
         overlay_learning: false,
         overlay_isolated: false,
+        overlay_locked: false,
+        vxlan_mac: Mac([2, 0, 0, 0, 1, VX10 as u8]),
     };
     assert_eq!(desired.domains, [(DOMAIN, domain)].into());
     let expected = |port| Circuit { port, vlan: 0, isolated: false, max_frame: 1514 };
@@ -282,4 +284,19 @@ fn with_a_spanning_tree_macs_are_shown_as_often_as_a_change_of_topology_wants() 
     assert_eq!(ageing(stp.clone()), 8_000);
     assert_eq!(ageing(Bridge { ageing_ms: 6_000, ..stp.clone() }), 6_000);
     assert_eq!(ageing(Bridge { ageing_ms: 0, ..stp }), 0, "every frame is the kernel's");
+}
+
+#[test]
+fn a_locked_tunnel_is_used_by_hosts_and_named() {
+    let mut leaf = leaf();
+    let mut locked = vx10(vxlan(10_010));
+    locked.port.as_mut().unwrap().locked = true;
+    leaf.apply(Event::Link(locked));
+    let desired = leaf.desired().structure;
+    assert!(desired.domains[&DOMAIN].overlay_locked);
+    assert_eq!(desired.domains[&DOMAIN].vni, Some(10_010));
+    assert!(leaf.problems().contains("vx10 is locked as a bridge port, so"), "{}", leaf.problems());
+    leaf.apply(Event::Link(vx10(vxlan(10_010))));
+    assert!(!leaf.desired().structure.domains[&DOMAIN].overlay_locked);
+    assert_eq!(leaf.problems(), "");
 }

@@ -1,6 +1,12 @@
 //! Which inner frames the kernel has to see, and which nobody should (case TR-01, TR-02).
 
-use fabric_common::{reason::Reason, schema::domains::FLAG_OVERLAY_LEARNING};
+use fabric_common::{
+    reason::Reason,
+    schema::{
+        domains::{FLAG_OVERLAY_LEARNING, FLAG_OVERLAY_LOCKED, mac_end},
+        fdb::mac_number,
+    },
+};
 use fabric_tests::{
     addresses::{BROADCAST, HOST_A, HOST_R, MULTICAST, VLAN, ZERO},
     leaf::{Leaf, leaf},
@@ -96,6 +102,36 @@ pub(crate) fn a_tunnel_from_which_the_kernel_learns_passes() {
         passes(leaf, &Frame::ipv4(&HOST_R, &HOST_A), Reason::InnerGuardLearning);
         // Into the tunnel nothing changes.
         leaf.encapsulates(&Frame::ipv4(&HOST_A, &HOST_R), |outer| outer);
+    });
+}
+
+#[test]
+pub(crate) fn a_tunnel_whose_bridge_port_is_locked_passes() {
+    leaf(|leaf| {
+        leaf.world.change_domain(leaf.domain, |domain| domain.flags |= FLAG_OVERLAY_LOCKED);
+        passes(leaf, &Frame::ipv4(&HOST_R, &HOST_A), Reason::InnerGuardLocked);
+        leaf.encapsulates(&Frame::ipv4(&HOST_A, &HOST_R), |outer| outer);
+        leaf.world.change_domain(leaf.domain, |domain| domain.flags |= FLAG_OVERLAY_LEARNING);
+        passes(leaf, &Frame::ipv4(&HOST_R, &HOST_A), Reason::InnerGuardLearning);
+    });
+}
+
+#[test]
+pub(crate) fn what_seems_to_come_from_the_vxlan_device_passes() {
+    leaf(|leaf| {
+        const OWN: [u8; 6] = [0x02, 0x11, 0x22, 0x33, 0x44, 0x55];
+        let end = mac_end(mac_number(OWN));
+        leaf.world.change_domain(leaf.domain, |domain| domain.vxlan_mac_end = end);
+        let frame = Frame::ipv4(&HOST_R, &HOST_A).from(OWN);
+        passes(leaf, &frame, Reason::InnerGuardLoop);
+        // What is next to it comes through.
+        for byte in 2..6 {
+            let mut other = OWN;
+            other[byte] ^= 1;
+            let frame = frame.clone().from(other);
+            let outer = leaf.from_leaf2();
+            leaf.decapsulates(&outer, &frame, &frame);
+        }
     });
 }
 
