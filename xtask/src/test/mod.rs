@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every test there is, from a fresh clone, with one line at the end.
 
 pub(crate) mod binary;
+mod long;
 mod section;
 mod tally;
 
@@ -34,6 +35,12 @@ const ROOT_THREADS: &str = "2";
 pub(crate) struct Arguments {
     /// Part of the names of the tests to run.
     filter: Option<String>,
+    /// Runs this test alone, and for an hour.
+    #[arg(long, value_name = "NAME", conflicts_with = "filter")]
+    long: Option<long::Long>,
+    /// With `--long`: the first seed, to replay a run that has failed.
+    #[arg(long, requires = "long")]
+    seed: Option<u64>,
 }
 
 /// Runs the subcommand; the code is a failure if a test failed or was ignored.
@@ -53,6 +60,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     process::run(workspace::cargo().arg("build"))?;
     section.end(None);
 
+    if let Some(long) = arguments.long {
+        let Tally { passed, failed, .. } = long::run(long, arguments.seed)?;
+        println!("{passed} passed, {failed} failed");
+        return Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     let mut total = Tally::default();
     total += cargo_test("unit tests", &UNIT, filter, |_| {})?;
     total += cargo_test("tests on this kernel", &[ROOT], filter, |command| {

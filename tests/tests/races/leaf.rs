@@ -1,0 +1,244 @@
+//! The leaf: two namespaces, six pairs of veth devices, and fabricd.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use fabric_common::reason::Reason;
+use fabric_tests::{
+    device,
+    fabric::{fabricd, until},
+};
+use fabric_user::{
+    daemon::state::State,
+    kernel::{interface::make_wirelike, maps::Maps, pins::Instance},
+    lab::{netns::Netns, process::Process},
+};
+use rustix::process::Signal;
+
+/// Ports of the leaf; the other end of each has a `p` in front.
+pub(crate) const PORTS: [&str; 6] = ["a1", "a2", "a3", "u1", "u2", "r1"];
+
+/// Longer than any start on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// The leaf and what is around it.
+#[derive(Debug)]
+pub(crate) struct Leaf {
+    pub(crate) netns: Netns,
+    pub(crate) peers: Netns,
+    /// Where interfaces are that were moved away.
+    pub(crate) away: Netns,
+    instance: Instance,
+    folder: PathBuf,
+    daemon: Option<Child>,
+}
+
+/// MAC address of a port of the leaf, or of its other end.
+pub(crate) fn mac(port: &str, of_peer: bool) -> [u8; 6] {
+    let number = PORTS.iter().position(|each| *each == port).expect("a port") as u8;
+    [2, 0, 0, if of_peer { 0xbb } else { 0xaa }, 0, number + 1]
+}
+
+impl Leaf {
+    /// A leaf as [`Leaf::restore`] makes it, and fabricd in sync.
+    pub(crate) fn new() -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("races-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(&name);
+        fs::create_dir_all(&folder).expect("a folder can be made");
+        let netns = |what: &str| Netns::named(format!("{name}{what}"));
+        // Made first, so that what is left of a leaf that could not be built goes as well.
+        let mut this = Self {
+            netns: netns(""),
+            peers: netns("-peers"),
+            away: netns("-away"),
+            instance: Instance::new(&name).expect("the name can name an instance"),
+            folder,
+            daemon: None,
+        };
+        for netns in [&this.netns, &this.peers, &this.away] {
+            device::run("ip", &format!("netns add {}", netns.name())).expect("this is root");
+        }
+        for (key, value) in [
+            ("ipv4/ip_forward", "1"),
+            ("ipv4/conf/all/rp_filter", "0"),
+            ("ipv4/conf/default/rp_filter", "0"),
+            ("ipv4/fib_multipath_hash_policy", "1"),
+            ("ipv6/conf/all/accept_dad", "0"),
+            ("ipv6/conf/default/accept_dad", "0"),
+            ("ipv6/conf/all/forwarding", "1"),
+            ("ipv6/fib_multipath_hash_policy", "1"),
+            ("bridge/bridge-nf-call-iptables", "0"),
+            ("bridge/bridge-nf-call-ip6tables", "0"),
+            ("bridge/bridge-nf-call-arptables", "0"),
+        ] {
+            this.sysctl(key, value);
+        }
+        // What the other ends say by themselves would be taken for something that the leaf sent.
+        let quiet = || fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+        this.peers.enter(quiet).expect("it exists").expect("the kernel has IPv6");
+        this.restore();
+        this.start();
+        this
+    }
+
+    /// Sets a sysctl of the leaf below `net`, if the kernel has it.
+    pub(crate) fn sysctl(&self, key: &str, value: &str) {
+        let _there = self.netns.enter(|| fs::write(format!("/proc/sys/net/{key}"), value));
+    }
+
+    /// Runs lines of `ip` in the leaf, of which the kernel may refuse any.
+    pub(crate) fn ip(&self, lines: &str) {
+        force(&self.netns, "ip", lines);
+    }
+
+    /// Runs lines of `bridge` in the leaf, of which the kernel may refuse any.
+    pub(crate) fn bridge(&self, lines: &str) {
+        force(&self.netns, "bridge", lines);
+    }
+
+    /// Makes what is missing and sets what was changed, so that every episode has something to lose.
+    pub(crate) fn restore(&self) {
+        for port in PORTS {
+            self.remake(port, None);
+        }
+        self.ip(include_str!("restore.ip"));
+        self.bridge(include_str!("restore.bridge"));
+        for key in ["all", "default", "u1", "u2", "r1"] {
+            self.sysctl(&format!("ipv4/conf/{key}/rp_filter"), "0");
+        }
+        self.sysctl("ipv4/ip_forward", "1");
+        self.sysctl("ipv4/fib_multipath_hash_policy", "1");
+    }
+
+    /// Makes a port if it is missing, with an index of one's own choice or any.
+    pub(crate) fn remake(&self, port: &str, index: Option<u32>) {
+        let index = index.map_or(String::new(), |index| format!("index {index}"));
+        let (own, peer) = (device::mac_text(mac(port, false)), device::mac_text(mac(port, true)));
+        let mtu = if port.starts_with('u') { 1600 } else { 1500 };
+        self.ip(&format!(
+            "link add {port} {index} address {own} mtu {mtu} type veth peer name p{port} mtu {mtu} \
+             address {peer} netns {}\nlink set {port} up\n",
+            self.peers.name()
+        ));
+        force(&self.peers, "ip", &format!("link set p{port} up\n"));
+        let name = format!("p{port}");
+        let _gone = self.peers.enter(|| make_wirelike(&name));
+        let _gone = self.netns.enter(|| make_wirelike(port));
+    }
+
+    /// Starts fabricd and waits until it is in sync.
+    pub(crate) fn start(&mut self) {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log"));
+        let settings = self.folder.join("settings.toml");
+        // No audit repairs what the daemon should have done by itself.
+        fs::write(&settings, "heartbeat_timeout_ms = 1000\naudit_interval_s = 100000\n")
+            .expect("the folder can be written");
+        let mut command = Command::new(fabricd());
+        command.args(["--instance", self.instance.name()]);
+        command.arg("--settings").arg(&settings).arg("--run-folder").arg(&self.folder);
+        command.env("RUST_LOG", "debug").stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(log.expect("the folder can be written"));
+        let child = self.netns.enter(|| command.spawn()).expect("the namespace exists");
+        let pid = self.daemon.insert(child.expect("fabricd can be started")).id();
+        until(PATIENCE, "fabricd is in sync", || {
+            self.assert_runs();
+            let state = self.state();
+            state.pid == pid && state.synced
+        });
+    }
+
+    /// Ends fabricd, at once or as systemd does.
+    pub(crate) fn end(&mut self, at_once: bool) {
+        let Some(mut child) = self.daemon.take() else { return };
+        if !at_once && let Some(process) = Process::of(child.id().cast_signed()) {
+            process.signal(Signal::TERM);
+        } else {
+            // One that has ended is what is wanted.
+            let _ended = child.kill();
+        }
+        let _reaped = child.wait();
+    }
+
+    /// Has fabricd sleep or go on.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Some(child) = &self.daemon
+            && let Some(process) = Process::of(child.id().cast_signed())
+        {
+            process.signal(signal);
+        }
+    }
+
+    /// Asserts that the fabricd that was started still runs.
+    pub(crate) fn assert_runs(&mut self) {
+        if let Some(child) = &mut self.daemon {
+            let ended = child.try_wait().expect("it is our child");
+            assert_eq!(ended, None, "fabricd ended by itself:\n{}", self.log());
+        }
+    }
+
+    /// The end of what fabricd wrote.
+    pub(crate) fn log(&self) -> String {
+        let text = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+
+    /// fabricd's state file.
+    pub(crate) fn state(&self) -> State {
+        let path = self.folder.join(format!("{}.json", self.instance.name()));
+        State::read(&path).ok().flatten().unwrap_or_default()
+    }
+
+    /// Hands all traffic to the kernel, or not.
+    pub(crate) fn bypass(&self, on: bool) {
+        if let Ok(maps) = Maps::open(&self.instance, true) {
+            maps.settings.update(0, |settings| settings.bypass = on.into());
+        }
+    }
+
+    /// Packets that XDP has forwarded from the ports that are there now.
+    pub(crate) fn forwarded(&self) -> u64 {
+        let Ok(maps) = Maps::open(&self.instance, false) else { return 0 };
+        let reasons = [Reason::Bridged, Reason::Encapsulated, Reason::Decapsulated, Reason::Routed];
+        reasons.into_iter().map(|reason| maps.ended_anywhere(reason)).sum()
+    }
+}
+
+/// Runs lines of a program in a namespace, of which the kernel may refuse any.
+pub(crate) fn force(netns: &Netns, program: &str, lines: &str) {
+    use std::io::Write as _;
+    let run = || -> std::io::Result<()> {
+        let mut child = Command::new(program)
+            .args(["-force", "-batch", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(lines.as_bytes())?;
+        }
+        child.wait().map(drop)
+    };
+    netns.enter(run).expect("the namespace exists").expect("iproute2 is installed");
+}
+
+impl Drop for Leaf {
+    fn drop(&mut self) {
+        self.signal(Signal::CONT);
+        self.end(true);
+        let detach = || fabric_user::kernel::detach::detach_all(&self.instance);
+        let _nothing_there = self.netns.enter(detach);
+        for netns in [&self.netns, &self.peers, &self.away] {
+            let _never_made = device::run("ip", &format!("netns del {}", netns.name()));
+        }
+        let _never_made = fs::remove_dir_all(&self.folder);
+    }
+}
