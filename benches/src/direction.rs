@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use fabric_common::reason::Reason;
-use fabric_user::kernel::programs::{ACCESS, UPLINK};
+use fabric_user::kernel::programs::{ACCESS, ROUTED};
 
 use crate::{
     flow::Captured,
@@ -40,8 +40,8 @@ impl Direction {
     #[must_use]
     pub const fn way(self, leaf: &Leaf) -> Way {
         let (ingress, egress, sink) = match self {
-            Self::Encapsulate => (leaf.access, leaf.uplink, leaf.sink),
-            Self::Decapsulate => (leaf.uplink, leaf.access, leaf.host),
+            Self::Encapsulate => (leaf.access, leaf.routed, leaf.sink),
+            Self::Decapsulate => (leaf.routed, leaf.access, leaf.host),
             Self::Bridge => (leaf.access, leaf.other_access, leaf.other_host),
         };
         Way { ingress, egress, sink, end: End::Driver }
@@ -52,7 +52,7 @@ impl Direction {
     pub const fn program(self) -> &'static str {
         match self {
             Self::Encapsulate | Self::Bridge => ACCESS,
-            Self::Decapsulate => UPLINK,
+            Self::Decapsulate => ROUTED,
         }
     }
 

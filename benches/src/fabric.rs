@@ -32,18 +32,20 @@ use fabric_user::kernel::{
     links::Links,
     maps::Maps,
     pins::Instance,
-    programs::{ACCESS, HEARTBEAT, Programs, UPLINK},
+    programs::{ACCESS, HEARTBEAT, Programs, ROUTED},
     sizes::Sizes,
 };
 
 use crate::{
     ground::{self, Ground},
-    leaf::{ACCESS_MTU, Leaf, Plan, SPINE_MAC, Site, TTL, UDP_PORT, UPLINK_MAC, UPLINK_MTU, VNI},
+    leaf::{
+        ACCESS_MTU, Leaf, Plan, SPINE_MAC, Site, TTL, UDP_PORT, UNDERLAY_MAC, UNDERLAY_MTU, VNI,
+    },
     tool,
     underlay::Underlay,
 };
 
-/// What belongs together: an uplink, a domain, its ports; with indexes of its own in all maps.
+/// What belongs together: an underlay port, a domain, its ports; with indexes of its own in all maps.
 #[derive(Clone, Copy)]
 struct Lane {
     number: u32,
@@ -116,7 +118,7 @@ impl Fabric {
         };
         fabric.attach(leaf.access, "access0", ACCESS)?;
         fabric.attach(leaf.other_access, "access1", ACCESS)?;
-        fabric.attach(leaf.uplink, "uplink0", UPLINK)?;
+        fabric.attach(leaf.routed, "underlay0", ROUTED)?;
         let timeout_jiffies =
             60 * heartbeat::measure_frequency(fabric.programs.get(HEARTBEAT)?, &fabric.maps)?;
         fabric.maps.settings.update(0, |settings| {
@@ -183,27 +185,27 @@ impl Fabric {
     }
 
     fn add_underlay(&mut self, leaf: &Leaf, lane: Lane) -> Result<()> {
-        let uplink = self.add_port(
-            leaf.uplink,
+        let routed = self.add_port(
+            leaf.routed,
             Port {
-                ifindex: leaf.uplink,
-                mtu: UPLINK_MTU,
-                role: ports::ROLE_UPLINK,
-                mac_and_view: ports::mac_and_view(fdb::mac_number(UPLINK_MAC), 0),
+                ifindex: leaf.routed,
+                mtu: UNDERLAY_MTU,
+                role: ports::ROLE_UNDERLAY,
+                mac_and_view: ports::mac_and_view(fdb::mac_number(UNDERLAY_MAC), 0),
                 ..Port::default()
             },
         )?;
         let maps = &self.maps;
         let mut macs = [0; 12];
         macs[..6].copy_from_slice(&SPINE_MAC);
-        macs[6..].copy_from_slice(&UPLINK_MAC);
+        macs[6..].copy_from_slice(&UNDERLAY_MAC);
         let nexthop = lane.nexthop();
         maps.nexthops.set(
             nexthop.into(),
             &Nexthop {
                 macs,
-                port: uplink as u16,
-                mtu: UPLINK_MTU,
+                port: routed as u16,
+                mtu: UNDERLAY_MTU,
                 family: if lane.underlay.is_ipv6() { 6 } else { 4 },
                 ..Nexthop::default()
             },

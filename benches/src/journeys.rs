@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use fabric_common::reason::Reason;
-use fabric_user::kernel::programs::{ACCESS, UPLINK};
+use fabric_user::kernel::programs::{ACCESS, ROUTED};
 
 use crate::{
     direction::Direction,
@@ -99,7 +99,7 @@ pub const JOURNEYS: [Journey; 5] = [
         name: "decap",
         title: "Decapsulation over IPv4",
         stages: &[
-            stage("port_input", "uplink_port_input"),
+            stage("port_input", "routed_port_input"),
             stage("underlay_input", "decap_underlay_input"),
             stage("vxlan_input", "decap_vxlan_input"),
             stage("inner_guard", "decap_inner_guard"),
@@ -107,9 +107,9 @@ pub const JOURNEYS: [Journey; 5] = [
             stage("bridge_deliver", "decap_bridge_deliver"),
             stage("access_fit", "decap_access_fit"),
             stage("access_output", "decap_access_output"),
-            stage("verdict", "uplink_verdict"),
+            stage("verdict", "routed_verdict"),
         ],
-        program: UPLINK,
+        program: ROUTED,
         reason: Reason::Decapsulated,
         place: Place::Leaf(Direction::Decapsulate),
         bar_one_flow: None,
@@ -119,7 +119,7 @@ pub const JOURNEYS: [Journey; 5] = [
         name: "transit-v4",
         title: "Routing IPv4 to hosts",
         stages: &TRANSIT,
-        program: UPLINK,
+        program: ROUTED,
         reason: Reason::Routed,
         place: Place::Spine(Offer::Routed4),
         bar_one_flow: None,
@@ -129,7 +129,7 @@ pub const JOURNEYS: [Journey; 5] = [
         name: "transit-v6",
         title: "Routing IPv6 to hosts",
         stages: &TRANSIT,
-        program: UPLINK,
+        program: ROUTED,
         reason: Reason::Routed,
         place: Place::Spine(Offer::Routed6),
         bar_one_flow: None,
@@ -138,14 +138,14 @@ pub const JOURNEYS: [Journey; 5] = [
 ];
 
 const TRANSIT: [Stage; 8] = [
-    stage("port_input", "uplink_port_input"),
+    stage("port_input", "routed_port_input"),
     stage("underlay_input", "transit_underlay_input"),
     stage("transit_input", "transit_transit_input"),
     stage("transit_route", "transit_transit_route"),
     stage("nexthop", "transit_nexthop"),
     stage("transit_output", "transit_transit_output"),
     stage("underlay_output", "transit_underlay_output"),
-    stage("verdict", "uplink_verdict"),
+    stage("verdict", "routed_verdict"),
 ];
 
 impl Journey {

@@ -1,12 +1,12 @@
-//! A leaf as the kernel knows it: an access port, an uplink, a bridge and a vxlan device, with all
-//! MAC addresses, neighbours and routes static. This is also the kernel's side of the comparison,
+//! A leaf as the kernel knows it: an access port, an underlay port, a bridge and a vxlan device, with
+//! all MAC addresses, neighbours and routes static. This is also the kernel's side of the comparison,
 //! in the shape in which it is fastest and still does what a leaf does.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context as _, Result};
 
-pub use crate::tunnel::{SPINE_MAC, TTL, UDP_PORT, UPLINK_MAC, VNI};
+pub use crate::tunnel::{SPINE_MAC, TTL, UDP_PORT, UNDERLAY_MAC, VNI};
 use crate::{
     flow::{SOURCES, destination_mac, source_mac},
     neighbours::{Neighbours, Place},
@@ -21,8 +21,8 @@ pub const LOCAL: Ipv4Addr =
     Ipv4Addr::new(tunnel::LOCAL[0], tunnel::LOCAL[1], tunnel::LOCAL[2], tunnel::LOCAL[3]);
 /// IP MTU of the access port.
 pub const ACCESS_MTU: u32 = 1_500;
-/// IP MTU of the uplink.
-pub const UPLINK_MTU: u32 = 1_600;
+/// IP MTU of the underlay port.
+pub const UNDERLAY_MTU: u32 = 1_600;
 
 /// Interface indexes.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +36,8 @@ pub struct Leaf {
     /// The hosts' end of that.
     pub other_host: u32,
     /// The port towards the spine.
-    pub uplink: u32,
-    /// The spine's end of the uplink.
+    pub routed: u32,
+    /// The spine's end of the underlay port.
     pub sink: u32,
     /// The bridge.
     pub bridge: u32,
@@ -147,7 +147,7 @@ impl Leaf {
         match underlay {
             Underlay::Ipv4 => tool::batch("ip", &Self::underlay4())?,
             Underlay::Ipv6 { .. } => {
-                for port in ["lo", "uplink0"] {
+                for port in ["lo", "underlay0"] {
                     tool::sysctl(&format!("net.ipv6.conf.{port}.disable_ipv6"), "0")?;
                 }
                 tool::batch("ip", &Self::underlay6())?;
@@ -156,14 +156,14 @@ impl Leaf {
         if underlay.has_checksum() {
             // A veth would claim to compute checksums and send packets without. Some network cards
             // do it for the kernel's tunnels; XDP has nobody to do it.
-            tool::output("ethtool", &["-K", "uplink0", "tx", "off"])?;
+            tool::output("ethtool", &["-K", "underlay0", "tx", "off"])?;
         }
         Ok(Self {
             access: index("access0")?,
             host: index("host0")?,
             other_access: index("access1")?,
             other_host: index("host1")?,
-            uplink: index("uplink0")?,
+            routed: index("underlay0")?,
             sink: index("spine0")?,
             bridge: index("bridge0")?,
             vxlan: index("vxlan0")?,
@@ -195,7 +195,7 @@ impl Leaf {
 
     fn links(underlay: Underlay) -> String {
         let queues = "numrxqueues 1 numtxqueues 1";
-        let (uplink_mac, spine_mac) = (mac_text(UPLINK_MAC), mac_text(SPINE_MAC));
+        let (underlay_mac, spine_mac) = (mac_text(UNDERLAY_MAC), mac_text(SPINE_MAC));
         let local = underlay.local();
         let checksum = match underlay {
             Underlay::Ipv4 => "noudpcsum",
@@ -206,8 +206,8 @@ impl Leaf {
             "link set dev lo up\n\
              link add name access0 mtu {ACCESS_MTU} {queues} type veth peer name host0 {queues}\n\
              link add name access1 mtu {ACCESS_MTU} {queues} type veth peer name host1 {queues}\n\
-             link add name uplink0 mtu {UPLINK_MTU} address {uplink_mac} {queues} type veth \
-                peer name spine0 mtu {UPLINK_MTU} address {spine_mac} {queues}\n\
+             link add name underlay0 mtu {UNDERLAY_MTU} address {underlay_mac} {queues} type veth \
+                peer name spine0 mtu {UNDERLAY_MTU} address {spine_mac} {queues}\n\
              link add name bridge0 type bridge stp_state 0 mcast_snooping 0\n\
              link add name vxlan0 mtu {ACCESS_MTU} type vxlan id {VNI} local {local} \
                 dstport {UDP_PORT} srcport 49152 65535 ttl {TTL} nolearning {checksum}\n\
@@ -215,12 +215,12 @@ impl Leaf {
              link set dev access1 master bridge0\n\
              link set dev vxlan0 master bridge0\n\
              link set dev vxlan0 type bridge_slave learning off\n\
-             link set dev uplink0 addrgenmode none\n\
+             link set dev underlay0 addrgenmode none\n\
              link set dev access0 up\n\
              link set dev host0 up\n\
              link set dev access1 up\n\
              link set dev host1 up\n\
-             link set dev uplink0 up\n\
+             link set dev underlay0 up\n\
              link set dev spine0 up\n\
              link set dev vxlan0 up\n\
              link set dev bridge0 up\n"
@@ -231,9 +231,9 @@ impl Leaf {
         let spine_mac = mac_text(SPINE_MAC);
         format!(
             "addr add {LOCAL}/32 dev lo\n\
-             addr add 172.31.0.0/31 dev uplink0\n\
-             neigh replace 172.31.0.1 lladdr {spine_mac} dev uplink0 nud permanent\n\
-             route add 10.254.0.0/16 via 172.31.0.1 dev uplink0\n"
+             addr add 172.31.0.0/31 dev underlay0\n\
+             neigh replace 172.31.0.1 lladdr {spine_mac} dev underlay0 nud permanent\n\
+             route add 10.254.0.0/16 via 172.31.0.1 dev underlay0\n"
         )
     }
 
@@ -241,8 +241,8 @@ impl Leaf {
         let (spine_mac, local) = (mac_text(SPINE_MAC), Ipv6Addr::from(tunnel::LOCAL6));
         format!(
             "addr add {local}/128 dev lo\n\
-             neigh replace fe80::1 lladdr {spine_mac} dev uplink0 nud permanent\n\
-             route add fd00:fe::/32 via fe80::1 dev uplink0\n"
+             neigh replace fe80::1 lladdr {spine_mac} dev underlay0 nud permanent\n\
+             route add fd00:fe::/32 via fe80::1 dev underlay0\n"
         )
     }
 }

@@ -105,13 +105,13 @@ pub struct Race {
 
 impl Race {
     /// From hosts to the spine: loads generator, baselines and sink, and puts the sink behind the
-    /// uplink.
+    /// underlay port.
     ///
     /// # Errors
     /// As [`Self::along`].
     pub fn prepare(leaf: &Leaf) -> Result<Self> {
-        let Leaf { access, uplink, sink, .. } = *leaf;
-        Self::along(Way { ingress: access, egress: uplink, sink, end: End::Driver })
+        let Leaf { access, routed, sink, .. } = *leaf;
+        Self::along(Way { ingress: access, egress: routed, sink, end: End::Driver })
     }
 
     /// Loads generator, baselines and sink, and puts the sink where the way ends.

@@ -25,7 +25,7 @@ use fabric_user::{
         links::Links,
         maps::Maps,
         pins::Instance,
-        programs::{HEARTBEAT, Programs, UPLINK},
+        programs::{HEARTBEAT, Programs, ROUTED},
         sizes::Sizes,
     },
     reconcile::trie::{Recovery, Table},
@@ -70,7 +70,7 @@ impl Router {
         let mut links = Links::default();
         for (index, name) in [(spine.inward, "in0"), (spine.outward, "out0")] {
             links
-                .attach(&instance, index, name, programs.get(UPLINK)?, XdpMode::Driver)
+                .attach(&instance, index, name, programs.get(ROUTED)?, XdpMode::Driver)
                 .with_context(|| format!("cannot attach to {name}"))?;
         }
         let mut router = Self { instance, sizes, programs, links, maps, inward: 0 };
@@ -148,7 +148,7 @@ impl Router {
         let port = Port {
             ifindex: index,
             mtu: MTU,
-            role: ports::ROLE_UPLINK,
+            role: ports::ROLE_ROUTED,
             flags: ports::FLAG_ROUTE4 | ports::FLAG_ROUTE6,
             mac_and_view: ports::mac_and_view(fdb::mac_number(mac), VIEW),
             ..Port::default()
@@ -170,11 +170,11 @@ impl Forwarder for Router {
     }
 
     fn program(&mut self) -> Result<ProgramFd> {
-        Ok(self.programs.get(UPLINK)?.fd()?.try_clone()?)
+        Ok(self.programs.get(ROUTED)?.fd()?.try_clone()?)
     }
 
     fn program_of(&mut self, object: &Path) -> Result<ProgramFd> {
-        ground::program_of(object, UPLINK, &self.instance, &self.sizes)
+        ground::program_of(object, ROUTED, &self.instance, &self.sizes)
     }
 
     fn forwarded(&self) -> Result<u64> {

@@ -21,10 +21,10 @@ pub const FIRST_VTEP: [u8; 4] = [10, 254, 0, 1];
 pub const LOCAL6: [u8; 16] = [0xfd, 0, 0, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 /// Address of the first remote VTEP over IPv6; the others follow.
 pub const FIRST_VTEP6: [u8; 16] = [0xfd, 0, 0, 0xfe, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
-/// MAC address of the spine behind the uplink.
+/// MAC address of the spine behind the underlay port.
 pub const SPINE_MAC: [u8; 6] = [0x52, 0x54, 2, 0, 0, 1];
-/// MAC address of the uplink.
-pub const UPLINK_MAC: [u8; 6] = [0x52, 0x54, 2, 0, 0, 0];
+/// MAC address of the underlay port.
+pub const UNDERLAY_MAC: [u8; 6] = [0x52, 0x54, 2, 0, 0, 0];
 
 /// Sum of the constant words of the outer IPv4 header in memory order: version and length,
 /// TTL and protocol, destination address.
@@ -82,7 +82,7 @@ pub const fn vtep_be(vtep: u32) -> u32 {
 #[inline(always)]
 pub unsafe fn write_outer(at: usize, vtep: u32, entropy: u16, length: u16) {
     const MACS: [u64; 2] = {
-        let [a, b, c, d, e, f] = UPLINK_MAC;
+        let [a, b, c, d, e, f] = UNDERLAY_MAC;
         let [g, h, i, j, k, l] = SPINE_MAC;
         [
             u64::from_ne_bytes([a, b, c, d, e, f, g, h]),
@@ -136,7 +136,7 @@ pub unsafe fn write_outer6(
     frame_sum: Option<u32>,
 ) {
     const MACS: [u64; 2] = {
-        let [a, b, c, d, e, f] = UPLINK_MAC;
+        let [a, b, c, d, e, f] = UNDERLAY_MAC;
         let [g, h, i, j, k, l] = SPINE_MAC;
         [
             u64::from_ne_bytes([a, b, c, d, e, f, g, h]),

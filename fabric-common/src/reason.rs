@@ -161,7 +161,7 @@ reasons! {
 
     /// The outer Ethernet destination is not this port's address.
     UnderlayInputOtherHost = 51, "underlay_input_other_host", Pass;
-    /// The uplink that was chosen is not in the device map any more.
+    /// The underlay port that was chosen is not in the device map any more.
     UnderlayOutputNoPort = 52, "underlay_output_no_port", Drop;
     /// The local port that was chosen is not in the device map any more.
     AccessOutputNoPort = 53, "access_output_no_port", Drop;

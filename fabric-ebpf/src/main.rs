@@ -24,7 +24,7 @@ mod transit;
 use aya_ebpf::{bindings::xdp_action, helpers::bpf_jiffies64, macros::xdp, programs::XdpContext};
 use fabric_common::{
     reason::Reason,
-    schema::ports::{ROLE_ACCESS, ROLE_UPLINK},
+    schema::ports::{ROLE_ACCESS, is_routed},
 };
 
 use crate::{
@@ -50,7 +50,7 @@ use crate::{
 /// From a host: to another local port, or into the tunnel to a VTEP.
 #[inline(always)]
 fn from_host(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
-    port_input(journey, ROLE_ACCESS)?;
+    port_input(journey, |role| role == ROLE_ACCESS)?;
     // The rest is compiled twice, so that the tag's length and with it all offsets are constants.
     match vlan_classify::tag(packet)? {
         None => {
@@ -95,8 +95,8 @@ fn from_circuit(
 /// BFD packets are noted.
 #[inline(always)]
 fn from_fabric(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
-    let arrived = match port_input(journey, ROLE_UPLINK) {
-        Ok(()) => from_uplink(packet, journey),
+    let arrived = match port_input(journey, is_routed) {
+        Ok(()) => from_outside(packet, journey),
         Err(reason) => Err(reason),
     };
     if let Err(reason) = arrived {
@@ -107,7 +107,7 @@ fn from_fabric(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Rea
 
 /// From the fabric, on a port that is in use.
 #[inline(always)]
-fn from_uplink(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
+fn from_outside(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
     // The way out of the tunnel is compiled for each family, so that all offsets are constants.
     let tunnel = if packet.read(12) == Some(ether_type::IPV6) {
         match tunnel6(packet, journey) {
@@ -200,15 +200,15 @@ fn route6(packet: &mut Packet, journey: &Journey) -> Result<(NexthopRef, u32), R
     Ok((nexthop, length))
 }
 
-/// For ports with hosts behind them.
+/// For ports with hosts of bridges behind them.
 #[xdp]
 pub fn fabric_access(context: XdpContext) -> u32 {
     run(context, from_host)
 }
 
-/// For ports with the fabric behind them.
+/// For routed ports, the underlay's among them.
 #[xdp]
-pub fn fabric_uplink(context: XdpContext) -> u32 {
+pub fn fabric_routed(context: XdpContext) -> u32 {
     run(context, from_fabric)
 }
 

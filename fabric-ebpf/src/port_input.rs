@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[inline(always)]
-pub fn port_input(journey: &mut Journey, role: u8) -> Result<(), Reason> {
+pub fn port_input(journey: &mut Journey, is_role: impl Fn(u8) -> bool) -> Result<(), Reason> {
     let settings = maps::SETTINGS.get(0);
     if settings.bypass != 0 {
         return stop(Reason::PortInputBypassed);
@@ -26,7 +26,7 @@ pub fn port_input(journey: &mut Journey, role: u8) -> Result<(), Reason> {
     if now > settings.deadline {
         return stop(Reason::PortInputHeartbeatExpired);
     }
-    if journey.entry.role != role {
+    if !is_role(journey.entry.role) {
         return stop(Reason::PortInputUnknownPort);
     }
     journey.now = now;

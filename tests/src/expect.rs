@@ -77,7 +77,7 @@ impl Outcome {
         self.check(Reason::Bridged, Verdict::Redirect, bytes, Some(to.slot), None);
     }
 
-    /// The frame leaves through an uplink inside the VXLAN packet `bytes`.
+    /// The frame leaves through an underlay port inside the VXLAN packet `bytes`.
     ///
     /// # Panics
     /// If not.

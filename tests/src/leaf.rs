@@ -11,7 +11,7 @@ use fabric_common::{
     flow_hash,
     schema::{
         domains::Domain,
-        ports::{ROLE_ACCESS, ROLE_UPLINK},
+        ports::{ROLE_ACCESS, ROLE_UNDERLAY},
     },
 };
 
@@ -77,8 +77,8 @@ impl Leaf {
         let a = world.port("acc0", ROLE_ACCESS, [2, 0, 0, 0xac, 0, 0])?;
         let b = world.port("acc1", ROLE_ACCESS, [2, 0, 0, 0xac, 0, 1])?;
         let trunk = world.port("trunk", ROLE_ACCESS, [2, 0, 0, 0xac, 0, 2])?;
-        let up0 = world.port("up0", ROLE_UPLINK, [2, 0, 0, 0x0b, 0, 0])?;
-        let up1 = world.port("up1", ROLE_UPLINK, [2, 0, 0, 0x0b, 0, 1])?;
+        let up0 = world.port("up0", ROLE_UNDERLAY, [2, 0, 0, 0x0b, 0, 0])?;
+        let up1 = world.port("up1", ROLE_UNDERLAY, [2, 0, 0, 0x0b, 0, 1])?;
         let settings = Domain {
             vni: VNI,
             local_be: be(LEAF1_VTEP),
@@ -122,7 +122,7 @@ impl Leaf {
         })
     }
 
-    /// A VXLAN packet of leaf2 for this leaf, as it arrives on the first uplink.
+    /// A VXLAN packet of leaf2 for this leaf, as it arrives on the first underlay port.
     #[must_use]
     pub fn from_leaf2(&self) -> Vxlan {
         Vxlan {
@@ -133,13 +133,13 @@ impl Leaf {
         }
     }
 
-    /// The uplink that the flow of an inner frame takes: its bucket in the group, whose buckets
+    /// The underlay port that the flow of an inner frame takes: its bucket in the group, whose buckets
     /// `fabric_common::bucket::fill` gave to the two spines.
     ///
     /// # Panics
     /// If the bucket belongs to neither.
     #[must_use]
-    pub fn uplink_of(&self, inner: &[u8]) -> Port {
+    pub fn underlay_of(&self, inner: &[u8]) -> Port {
         let group = self.world.maps.groups.get(self.leaf2.0);
         let hash = flow_hash::bucket(model::flow_hash(inner, SEED));
         match self.world.maps.choose(group, hash) {
@@ -160,7 +160,7 @@ impl Leaf {
         found.unwrap_or_else(|| panic!("no host has {mac:02x?}")).1.clone()
     }
 
-    /// Sends a frame of a host of this leaf and expects it on the right uplink inside the outer
+    /// Sends a frame of a host of this leaf and expects it on the right underlay port inside the outer
     /// headers that `change` makes of [`Leaf::to_leaf2`].
     ///
     /// # Panics
@@ -169,13 +169,13 @@ impl Leaf {
     pub fn encapsulates(&mut self, frame: &Frame, change: impl FnOnce(Vxlan) -> Vxlan) {
         let inner = frame.clone().untagged().bytes();
         let expected = change(self.to_leaf2(&inner)).around(&inner);
-        let uplink = self.uplink_of(&inner);
+        let underlay = self.underlay_of(&inner);
         let from = self.port_of(frame.source());
         let outcome = self.world.send(&from, &frame.bytes());
-        outcome.is_encapsulated(&uplink, self.domain, self.leaf2, &expected);
+        outcome.is_encapsulated(&underlay, self.domain, self.leaf2, &expected);
     }
 
-    /// Sends a VXLAN packet of leaf2 into the first uplink and expects `expected` on the port of
+    /// Sends a VXLAN packet of leaf2 into the first underlay port and expects `expected` on the port of
     /// the host that it is for.
     ///
     /// # Panics
@@ -192,12 +192,12 @@ impl Leaf {
     #[must_use]
     pub fn to_leaf2(&self, inner: &[u8]) -> Vxlan {
         let hash = model::flow_hash(inner, SEED);
-        let uplink = self.uplink_of(inner);
+        let underlay = self.underlay_of(inner);
         let sent = self.world.sent_to(self.leaf2);
         let identification = sent as u16 ^ (hash >> 32) as u16;
         Vxlan {
-            destination_mac: if uplink == self.up0 { SPINE1_MAC } else { SPINE2_MAC },
-            source_mac: uplink.mac,
+            destination_mac: if underlay == self.up0 { SPINE1_MAC } else { SPINE2_MAC },
+            source_mac: underlay.mac,
             id: identification.to_be(),
             source_port: flow_hash::source_port(hash),
             ..Vxlan::new(LEAF1_VTEP, LEAF2_VTEP, VNI)

@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Leaf {
-    /// A VXLAN packet of leaf2 for this leaf, as it arrives on the first uplink.
+    /// A VXLAN packet of leaf2 for this leaf, as it arrives on the first underlay port.
     #[must_use]
     pub fn from_leaf2_over_ipv6(&self) -> Vxlan6 {
         Vxlan6 {
@@ -26,10 +26,10 @@ impl Leaf {
     #[must_use]
     pub fn to_leaf2_over_ipv6(&self, inner: &[u8]) -> Vxlan6 {
         let hash = model::flow_hash(inner, SEED);
-        let uplink = self.uplink_of(inner);
+        let underlay = self.underlay_of(inner);
         Vxlan6 {
-            destination_mac: if uplink == self.up0 { SPINE1_MAC } else { SPINE2_MAC },
-            source_mac: uplink.mac,
+            destination_mac: if underlay == self.up0 { SPINE1_MAC } else { SPINE2_MAC },
+            source_mac: underlay.mac,
             label: flow_hash::label(hash),
             source_port: flow_hash::source_port(hash),
             ..Vxlan6::new(LEAF1_VTEP6, LEAF2_VTEP6, VNI)
@@ -44,10 +44,10 @@ impl Leaf {
     pub fn encapsulates_over_ipv6(&mut self, frame: &Frame, change: impl FnOnce(Vxlan6) -> Vxlan6) {
         let inner = frame.clone().untagged().bytes();
         let expected = change(self.to_leaf2_over_ipv6(&inner)).around(&inner);
-        let uplink = self.uplink_of(&inner);
+        let underlay = self.underlay_of(&inner);
         let from = self.port_of(frame.source());
         let outcome = self.world.send(&from, &frame.bytes());
-        outcome.is_encapsulated(&uplink, self.domain, self.leaf2, &expected);
+        outcome.is_encapsulated(&underlay, self.domain, self.leaf2, &expected);
     }
 
     /// As [`Leaf::decapsulates`].

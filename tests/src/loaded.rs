@@ -7,7 +7,7 @@ use aya::{Ebpf, programs::Xdp};
 use fabric_user::kernel::{
     blocks::{self, Object},
     object::OBJECT,
-    programs::{ACCESS, HEARTBEAT, UPLINK},
+    programs::{ACCESS, HEARTBEAT, ROUTED},
     sizes::Sizes,
 };
 
@@ -35,7 +35,7 @@ pub struct Loaded {
 /// If the kernel refuses one, or does not say what it has made of it.
 pub fn all() -> Result<Vec<Loaded>> {
     let mut object = object()?;
-    [ACCESS, UPLINK, HEARTBEAT].into_iter().map(|name| one(&mut object.ebpf, name)).collect()
+    [ACCESS, ROUTED, HEARTBEAT].into_iter().map(|name| one(&mut object.ebpf, name)).collect()
 }
 
 /// What fabricd loads, on maps of its own.

@@ -13,7 +13,7 @@ use fabric_common::{
     flow_hash,
     schema::{
         groups::Choice,
-        ports::{FLAG_ROUTE4, FLAG_ROUTE6, ROLE_UPLINK},
+        ports::{FLAG_ROUTE4, FLAG_ROUTE6, ROLE_ROUTED},
         routes::{
             KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_KERNEL, KIND_LOCAL, KIND_NEXTHOP,
             KIND_UNREACHABLE, target,
@@ -108,9 +108,9 @@ pub fn router(test: impl FnOnce(&mut Router) + Send) {
 impl Router {
     fn new() -> Result<Self> {
         let mut world = World::new()?;
-        let in0 = world.port("in0", ROLE_UPLINK, IN0_MAC)?;
-        let out0 = world.port("out0", ROLE_UPLINK, [2, 0, 0, 0x0c, 0, 1])?;
-        let out1 = world.port("out1", ROLE_UPLINK, [2, 0, 0, 0x0c, 0, 2])?;
+        let in0 = world.port("in0", ROLE_ROUTED, IN0_MAC)?;
+        let out0 = world.port("out0", ROLE_ROUTED, [2, 0, 0, 0x0c, 0, 1])?;
+        let out1 = world.port("out1", ROLE_ROUTED, [2, 0, 0, 0x0c, 0, 2])?;
         for port in [&in0, &out0, &out1] {
             world.route_on(port, VIEW, FLAG_ROUTE4 | FLAG_ROUTE6);
         }

@@ -16,7 +16,7 @@ use fabric_common::{
         fdb,
         groups::{Choice, Group},
         nexthops::Nexthop,
-        ports::{self, Port as PortEntry, ROLE_UPLINK},
+        ports::{self, Port as PortEntry},
         routes,
         settings::Settings,
         vnis,
@@ -26,7 +26,7 @@ use fabric_common::{
 use fabric_user::kernel::{
     heartbeat,
     maps::Maps,
-    programs::{ACCESS, HEARTBEAT, Programs, UPLINK},
+    programs::{ACCESS, HEARTBEAT, Programs, ROUTED},
     sizes::Sizes,
 };
 
@@ -257,7 +257,7 @@ impl World {
         self.maps.circuits.set(circuit.0.into(), &entry);
     }
 
-    /// Adds a nexthop of the underlay behind an uplink.
+    /// Adds a nexthop of the underlay behind an underlay port.
     pub fn nexthop(&mut self, port: &Port, mac: Mac, mtu: u32) -> NexthopId {
         self.nexthops += 1;
         let mut macs = [0; 12];
@@ -511,5 +511,5 @@ impl World {
 
 /// An instance whose pins go with this value.
 const fn program_of(role: u8) -> &'static str {
-    if role == ROLE_UPLINK { UPLINK } else { ACCESS }
+    if ports::is_routed(role) { ROUTED } else { ACCESS }
 }

@@ -1,8 +1,8 @@
 //! How fast does Fabric bring a frame out of a VXLAN tunnel to its host, next to the kernel's
 //! vxlan device and bridge, and next to a redirect that does nothing else?
 //!
-//! One leaf, one core, live VXLAN packets from the generator through the program on the uplink and
-//! the access port to a sink that counts.
+//! One leaf, one core, live VXLAN packets from the generator through the program on the underlay
+//! port and the access port to a sink that counts.
 
 use std::process::ExitCode;
 

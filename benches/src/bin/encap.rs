@@ -2,7 +2,7 @@
 //! vxlan device, and next to a redirect that does nothing else?
 //!
 //! One leaf, one core, live frames from the generator through the program on the access port and
-//! the uplink to a sink that counts.
+//! the underlay port to a sink that counts.
 
 use std::{collections::BTreeMap, process::ExitCode};
 

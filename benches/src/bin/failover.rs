@@ -1,7 +1,7 @@
 //! How long are flows interrupted when a link to a spine fails, and what does it cost?
 //!
 //! A whole fabric with real FRR, and 20,000 packets a second of 1,000 flows through a leaf with four
-//! uplinks, of which one fails: it loses its carrier, or nothing arrives any more and BFD has to
+//! underlay ports, of which one fails: it loses its carrier, or nothing arrives any more and BFD has to
 //! notice. In turns Fabric forwards, and the kernel alone: then every node has its bypass on.
 
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, time::Duration};
@@ -62,7 +62,7 @@ const STORES: &str = "failover-stores";
 /// Routes and VTEPs behind a link.
 const SIZES: [(u32, u32); 2] = [(10, 10), (10_000, 10_000)];
 
-const UPLINKS: [&str; 4] = ["swp1", "swp2", "swp3", "swp4"];
+const UNDERLAY: [&str; 4] = ["swp1", "swp2", "swp3", "swp4"];
 /// Packets a second, at the least.
 const RATE: f64 = 20_000.0;
 /// Outage of flows on a way that lost its carrier, from the kernel's link event on, at the most.
@@ -133,7 +133,7 @@ type Rounds = BTreeMap<&'static str, Vec<Round>>;
 /// Breaks and mends the link in turns of Fabric and of the kernel.
 fn fail(fabric: &Fabric, entry: &Entry, repetitions: u32) -> Result<Rounds> {
     let (from, to) = if entry.routed { ("rack11", "rack21") } else { ("vm11", "vm21") };
-    let scene = Scene { from, to, node: "leaf01", ports: &UPLINKS, ipv6: false };
+    let scene = Scene { from, to, node: "leaf01", ports: &UNDERLAY, ipv6: false };
     let mut rounds = Rounds::new();
     for repetition in 1..=repetitions {
         progress(entry.name, repetition, repetitions);
@@ -264,7 +264,7 @@ fn evaluate(
     };
     let traffic = if entry.routed { "routed" } else { "VXLAN" };
     let timeline = Timeline {
-        title: format!("One of four uplinks {what}: {traffic} packets that arrive"),
+        title: format!("One of four underlay ports {what}: {traffic} packets that arrive"),
         x: format!("milliseconds from the {zero} on (the round with the median outage)"),
         y: "packets in 5 ms".into(),
         lines,

@@ -168,11 +168,11 @@ fn measure(
     add_ports()?;
 
     let (far, port) = match case {
-        Case::Underlay => (leaf.sink, leaf.uplink),
+        Case::Underlay => (leaf.sink, leaf.routed),
         _ => (leaf.host, leaf.access),
     };
-    // The generator only borrows the uplink: some XDP program has to be attached there.
-    let way = |far, port| Way { ingress: leaf.uplink, egress: far, sink: port, end: End::Kernel };
+    // The generator only borrows the underlay port: some XDP program has to be attached there.
+    let way = |far, port| Way { ingress: leaf.routed, egress: far, sink: port, end: End::Kernel };
     let lane = |name, way| Lane::new(name, way, frames, destinations);
     let mut lanes = [
         lane(FABRIC, way(far, port))?,
@@ -248,7 +248,7 @@ fn add_ports() -> Result<()> {
         );
     }
     tool::batch("ip", &commands)?;
-    for port in ["access0", "uplink0", "access2", "access3"] {
+    for port in ["access0", "underlay0", "access2", "access3"] {
         tool::output("ethtool", &["-K", port, "gro", "on"])?;
     }
     Ok(())

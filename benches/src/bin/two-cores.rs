@@ -1,7 +1,7 @@
 //! How much do two CPUs with two pairs of ports carry, next to one?
 //!
-//! Two lanes share Fabric's programs and maps and nothing else: each has an access port, an uplink,
-//! a generator and a sink of its own, and a CPU on which all of that runs. A lane's time is taken
+//! Two lanes share Fabric's programs and maps and nothing else: each has an access port, an underlay
+//! port, a generator and a sink of its own, and a CPU on which all of that runs. A lane's time is taken
 //! alone, and while the other lane sends all the time, which is checked. The bare redirect says
 //! what the machine itself allows: two virtual CPUs may be one core.
 
@@ -17,14 +17,14 @@ use fabric_benches::{
     environment::{self, Environment},
     fabric::Fabric,
     flow::{LENGTH, OUTER},
-    leaf::{ACCESS_MTU, Leaf, UPLINK_MTU, index},
+    leaf::{ACCESS_MTU, Leaf, UNDERLAY_MTU, index},
     processor,
     race::{BATCH, Contender, Race},
     report,
     samples::{self, Summary},
     tool,
 };
-use fabric_user::kernel::programs::{ACCESS, UPLINK};
+use fabric_user::kernel::programs::{ACCESS, ROUTED};
 use serde::Serialize;
 
 /// How much do two CPUs carry, next to one?
@@ -120,7 +120,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     let mut fabric = Fabric::start_for(&leaf, &plan)?;
     let second = add_ports(&leaf)?;
     fabric.attach(second.access, "access2", ACCESS)?;
-    fabric.attach(second.uplink, "uplink1", UPLINK)?;
+    fabric.attach(second.routed, "underlay1", ROUTED)?;
     fabric.add_lane(&second, &plan)?;
     let frames = if arguments.quick { QUICK_FRAMES } else { FRAMES };
     let mut lanes = [
@@ -162,11 +162,11 @@ fn add_ports(leaf: &Leaf) -> Result<Leaf> {
         &format!(
             "link add name access2 mtu {ACCESS_MTU} {queues} type veth peer name host2 {queues}\n\
              link add name access3 mtu {ACCESS_MTU} {queues} type veth peer name host3 {queues}\n\
-             link add name uplink1 mtu {UPLINK_MTU} {queues} type veth \
-                peer name spine1 mtu {UPLINK_MTU} {queues}\n\
+             link add name underlay1 mtu {UNDERLAY_MTU} {queues} type veth \
+                peer name spine1 mtu {UNDERLAY_MTU} {queues}\n\
              link set dev access2 up\n\
              link set dev host2 up\n\
-             link set dev uplink1 up\n\
+             link set dev underlay1 up\n\
              link set dev spine1 up\n"
         ),
     )?;
@@ -175,7 +175,7 @@ fn add_ports(leaf: &Leaf) -> Result<Leaf> {
         host: index("host2")?,
         other_access: index("access3")?,
         other_host: index("host3")?,
-        uplink: index("uplink1")?,
+        routed: index("underlay1")?,
         sink: index("spine1")?,
         ..*leaf
     })

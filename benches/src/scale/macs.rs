@@ -225,8 +225,8 @@ impl Load for Macs {
         if self.size.vnis > 1 {
             return Ok(());
         }
-        let Leaf { host, uplink, sink, .. } = self.leaf;
-        let way = Way { ingress: uplink, egress: host, sink, end: End::Driver };
+        let Leaf { host, routed, sink, .. } = self.leaf;
+        let way = Way { ingress: routed, egress: host, sink, end: End::Driver };
         let mut race = Race::along(way)?;
         let destinations = (self.size.macs + 1).next_power_of_two() / 2;
         let frames = 4 * destinations;

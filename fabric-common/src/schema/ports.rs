@@ -18,10 +18,12 @@ const _: () = {
 
 /// The slot is free.
 pub const ROLE_NONE: u8 = 0;
-/// Hosts are behind this port: a bridge port, a VM's tap, a bond.
+/// Hosts of bridges are behind this port: a bridge port, a VM's tap, a bond.
 pub const ROLE_ACCESS: u8 = 1;
-/// The fabric, or another routed network, is behind this port.
-pub const ROLE_UPLINK: u8 = 2;
+/// Hosts or routers are behind this port: packets that arrive may be routed.
+pub const ROLE_ROUTED: u8 = 2;
+/// As [`ROLE_ROUTED`], and the underlay leads over this port: only here tunnels end.
+pub const ROLE_UNDERLAY: u8 = 3;
 
 /// Hiding received VLAN tags from XDP was switched off and is to be switched on again at the end.
 pub const FLAG_HID_TAGS: u8 = 1 << 0;
@@ -60,6 +62,14 @@ pub struct Port {
 }
 
 super::map_value!(Port, 40);
+
+/// Whether the port runs the program for routed ports: its role is [`ROLE_ROUTED`] or
+/// [`ROLE_UNDERLAY`].
+#[inline(always)]
+#[must_use]
+pub const fn is_routed(role: u8) -> bool {
+    role & ROLE_ROUTED != 0
+}
 
 /// Packs a MAC address, as [`super::fdb::mac_number`] gives it, and the index of a view.
 #[must_use]

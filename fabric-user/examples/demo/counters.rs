@@ -62,10 +62,10 @@ fn packets(maps: &Maps, reason: Reason) -> u64 {
     (0..ports::MAX).map(|slot| maps.ended(slot, reason)).sum()
 }
 
-/// Packets that a leaf sent through each of its uplinks.
-pub(crate) fn sent_by_uplink(stage: &Stage, leaf: &str) -> anyhow::Result<Vec<u64>> {
+/// Packets that a leaf sent through each of its routed ports.
+pub(crate) fn sent_by_port(stage: &Stage, leaf: &str) -> anyhow::Result<Vec<u64>> {
     let maps = stage.maps(leaf, false)?;
-    let uplinks = maps.ports.iter().filter(|(_, port)| port.role == ports::ROLE_UPLINK);
+    let routed = maps.ports.iter().filter(|(_, port)| ports::is_routed(port.role));
     let sent = |slot| maps.port_tx.get(slot).map(|counter| counter.packets).sum();
-    Ok(uplinks.map(|(slot, _)| sent(slot)).collect())
+    Ok(routed.map(|(slot, _)| sent(slot)).collect())
 }

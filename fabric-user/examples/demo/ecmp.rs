@@ -9,9 +9,9 @@ const FLOWS: u16 = 16_384;
 const PACKETS: u32 = 2;
 
 pub(crate) fn show(stage: &Stage) -> anyhow::Result<EcmpReport> {
-    let before = counters::sent_by_uplink(stage, "leaf01")?;
+    let before = counters::sent_by_port(stage, "leaf01")?;
     send_flows(&stage.netns("app02")?, stage.address("app04")?, FLOWS, PACKETS)?;
-    let after = counters::sent_by_uplink(stage, "leaf01")?;
+    let after = counters::sent_by_port(stage, "leaf01")?;
     let sent: Vec<u64> = after.iter().zip(&before).map(|(a, b)| a - b).collect();
     let total: u64 = sent.iter().sum();
     ensure!(

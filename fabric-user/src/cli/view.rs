@@ -139,7 +139,7 @@ pub(super) mod tests {
         domains::FLAG_IN_USE,
         fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE},
         groups::Choice,
-        ports::{Port, ROLE_ACCESS, ROLE_UPLINK},
+        ports::{Port, ROLE_ACCESS, ROLE_UNDERLAY},
         settings::Settings,
     };
 
@@ -152,8 +152,8 @@ pub(super) mod tests {
         observe::Mac,
     };
 
-    /// A leaf with two uplinks, two hosts in VNI 10200, and a VTEP that can be reached and one that
-    /// cannot.
+    /// A leaf with two underlay ports, two hosts in VNI 10200, and a VTEP that can be reached and
+    /// one that cannot.
     pub(in crate::cli) fn leaf() -> View {
         let port = |ifindex, role| Port { ifindex, role, ..Port::default() };
         let be = |last| u32::from(Ipv4Addr::new(10, 0, 0, last)).to_be();
@@ -179,8 +179,8 @@ pub(super) mod tests {
         let contents = Contents {
             settings: Settings { hz: 250, deadline: now + 250, ..Settings::default() },
             ports: [
-                (1, port(11, ROLE_UPLINK)),
-                (2, port(12, ROLE_UPLINK)),
+                (1, port(11, ROLE_UNDERLAY)),
+                (2, port(12, ROLE_UNDERLAY)),
                 (3, port(13, ROLE_ACCESS)),
                 (4, port(14, ROLE_ACCESS)),
             ]

@@ -66,8 +66,8 @@ impl Round {
             default_ttl: or_64("/proc/sys/net/ipv4/ip_default_ttl"),
             default_hop_limit: or_64("/proc/sys/net/ipv6/conf/default/hop_limit"),
             multipath: sysctl::multipath(),
-            // FRR may be down just now: an uplink without routes keeps its program all the same.
-            sticky_uplinks: reconciler.uplinks(),
+            // FRR may be down just now: a port without routes keeps its program all the same.
+            sticky_routed: reconciler.routed(),
             ..Policy::default()
         };
         Ok(Self {
@@ -321,7 +321,7 @@ impl Round {
                 Some(dirty) if macs_like && !dirty.all_macs() => self.macs(dirty),
                 _ => Macs::All(self.left.compile_fdb(&self.network, &self.structure)),
             };
-            self.policy.sticky_uplinks = self.structure.uplinks();
+            self.policy.sticky_routed = self.structure.routed();
             let Some(reconciler) = &mut self.reconciler else { return Ok(Outcome::default()) };
             let compiled = start.elapsed();
             let outcome = reconciler.apply(&self.structure, macs, &routes)?;

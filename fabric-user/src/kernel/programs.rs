@@ -69,7 +69,7 @@ pub enum LoadError {
 /// Names of the programs in the object.
 pub const ACCESS: &str = "fabric_access";
 /// See [`ACCESS`].
-pub const UPLINK: &str = "fabric_uplink";
+pub const ROUTED: &str = "fabric_routed";
 /// See [`ACCESS`].
 pub const HEARTBEAT: &str = "fabric_heartbeat";
 
@@ -94,7 +94,7 @@ impl Programs {
             LoadError::Object(e) if is_permission(&e) => LoadError::NotPermitted,
             other => other,
         })?;
-        for name in [ACCESS, UPLINK, HEARTBEAT] {
+        for name in [ACCESS, ROUTED, HEARTBEAT] {
             program(&mut object, name)?
                 .load()
                 .map_err(|source| LoadError::Program { name, source })?;

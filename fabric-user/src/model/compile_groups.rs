@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use super::{
-    Group, GroupKey, Nexthop, NexthopKey, Role,
+    Group, GroupKey, Nexthop, NexthopKey,
     compile::Compiler,
     routes::{HopsKind, Via},
     routing::on_link,
@@ -97,7 +97,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// Makes a group of members that are all on uplinks. Those whose interface is gone are left
+    /// Makes a group of members that are all on routed ports. Those whose interface is gone are left
     /// out: the kernel removed them with it.
     pub(super) fn group(
         &mut self,
@@ -189,7 +189,7 @@ impl Compiler<'_> {
         let members = candidates.members(IpAddr::from([0; 4]));
         let expressed = members.iter().all(|(key, _)| {
             let port = self.out.ports.get(&key.ifindex);
-            port.is_some_and(|port| port.role == Role::Uplink)
+            port.is_some_and(|port| port.role.is_routed())
                 || self.network.link(key.ifindex).is_none()
         });
         match expressed {

@@ -28,10 +28,10 @@ impl<'a> Compiler<'a> {
         let mut views: BTreeMap<View, Vec<u32>> = BTreeMap::new();
         for Candidate { link, view, problems } in candidates {
             let ifindex = link.ifindex;
-            if !leads_out.contains(&ifindex) && !self.policy.sticky_uplinks.contains(&ifindex) {
+            if !leads_out.contains(&ifindex) && !self.policy.sticky_routed.contains(&ifindex) {
                 continue;
             }
-            if let Err(reason) = self.uplink(link) {
+            if let Err(reason) = self.routed_port(link, Role::Routed) {
                 let is_access =
                     self.out.ports.get(&ifindex).is_some_and(|port| port.role == Role::Access);
                 if is_access {

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Dirty, GroupKey, Network, Nexthop, NexthopKey, Role, RoutePlace, Structure, View, Way,
+    Dirty, GroupKey, Network, Nexthop, NexthopKey, RoutePlace, Structure, View, Way,
     routes::{HopsKind, Stored, Via, host, never_forwarded},
     routing::on_link,
 };
@@ -139,7 +139,7 @@ pub(super) fn changed_places(
         for (table, prefix) in &dirty.routes {
             if tables.of(prefix.address.is_ipv6()).contains(table) {
                 add(*prefix);
-                let hosts = routing.hosts(*prefix).filter(|key| is_uplink(structure, key.ifindex));
+                let hosts = routing.hosts(*prefix).filter(|key| is_routed(structure, key.ifindex));
                 hosts.for_each(|key| add(host(key.gateway)));
             }
         }
@@ -151,12 +151,12 @@ pub(super) fn changed_places(
         for prefix in &guarded {
             let tables = tables.of(prefix.address.is_ipv6()).iter();
             tables.flat_map(|table| routing.routes.within(*table, *prefix)).for_each(&mut add);
-            let hosts = routing.hosts(*prefix).filter(|key| is_uplink(structure, key.ifindex));
+            let hosts = routing.hosts(*prefix).filter(|key| is_routed(structure, key.ifindex));
             hosts.for_each(|key| add(host(key.gateway)));
             add(*prefix);
         }
         let neighbours = dirty.neighbours.iter();
-        let neighbours = neighbours.filter(|key| is_uplink(structure, key.ifindex));
+        let neighbours = neighbours.filter(|key| is_routed(structure, key.ifindex));
         neighbours.for_each(|key| add(host(key.gateway)));
     }
     places
@@ -190,7 +190,7 @@ fn way(network: &Network, structure: &Structure, route: &Stored) -> Resolved {
 }
 
 fn forwards(network: &Network, structure: &Structure, route: &Stored) -> Resolved {
-    if route.mtu != 0 && uplinks(structure).any(|(_, mtu)| route.mtu < mtu) {
+    if route.mtu != 0 && routed(structure).any(|(_, mtu)| route.mtu < mtu) {
         return Resolved::Way(Way::Kernel);
     }
     let link = match route.via {
@@ -207,7 +207,7 @@ fn forwards(network: &Network, structure: &Structure, route: &Stored) -> Resolve
             HopsKind::Other => None,
         },
     };
-    match link.filter(|ifindex| is_uplink(structure, *ifindex)) {
+    match link.filter(|ifindex| is_routed(structure, *ifindex)) {
         Some(ifindex) => Resolved::OnLink(ifindex),
         None => Resolved::Way(Way::Kernel),
     }
@@ -220,21 +220,21 @@ fn connected_host(network: &Network, structure: &Structure, key: NexthopKey) -> 
     Some(Nexthop { source: port.mac, destination: Some(destination), mtu: port.mtu })
 }
 
-/// Resolved neighbours on uplinks.
+/// Resolved neighbours on routed ports.
 fn connected<'a>(
     network: &'a Network,
     structure: &'a Structure,
 ) -> impl Iterator<Item = NexthopKey> + use<'a> {
-    network.routing().all_hosts().filter(|key| is_uplink(structure, key.ifindex))
+    network.routing().all_hosts().filter(|key| is_routed(structure, key.ifindex))
 }
 
-fn uplinks(structure: &Structure) -> impl Iterator<Item = (u32, u32)> {
-    let uplinks = structure.ports.iter().filter(|(_, port)| port.role == Role::Uplink);
-    uplinks.map(|(ifindex, port)| (*ifindex, port.mtu))
+fn routed(structure: &Structure) -> impl Iterator<Item = (u32, u32)> {
+    let routed = structure.ports.iter().filter(|(_, port)| port.role.is_routed());
+    routed.map(|(ifindex, port)| (*ifindex, port.mtu))
 }
 
-fn is_uplink(structure: &Structure, ifindex: u32) -> bool {
-    structure.ports.get(&ifindex).is_some_and(|port| port.role == Role::Uplink)
+fn is_routed(structure: &Structure, ifindex: u32) -> bool {
+    structure.ports.get(&ifindex).is_some_and(|port| port.role.is_routed())
 }
 
 fn views(structure: &Structure) -> impl Iterator<Item = (u16, &View)> {

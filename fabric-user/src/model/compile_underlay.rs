@@ -1,4 +1,4 @@
-//! The way to the VTEPs: routes, groups, next hops, and the uplinks that they use.
+//! The way to the VTEPs: routes, groups, next hops, and the ports that they use.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -46,10 +46,10 @@ pub(super) fn vteps_changed(
 impl Compiler<'_> {
     pub(super) fn underlay(&mut self) {
         let network = self.network;
-        for ifindex in &self.policy.sticky_uplinks {
+        for ifindex in &self.policy.sticky_routed {
             if let Some(link) = network.link(*ifindex) {
-                // It is an uplink for the sake of what it was; nobody needs to know why not.
-                let _ = self.uplink(link);
+                // It is one for the sake of what it was; nobody needs to know why not.
+                let _ = self.routed_port(link, Role::Routed);
             }
         }
         let mut tunnels = BTreeSet::new();
@@ -113,7 +113,7 @@ impl Compiler<'_> {
             let Some(link) = network.link(nexthop.ifindex) else {
                 continue;
             };
-            self.uplink(link)?;
+            self.routed_port(link, Role::Underlay)?;
             if route.mtu != 0 && route.mtu < link.mtu {
                 return Err(format!("the route {prefix} sets a path MTU of {} bytes", route.mtu));
             }
@@ -137,8 +137,8 @@ impl Compiler<'_> {
         Ok(key)
     }
 
-    /// Makes an interface an uplink, or says why it cannot be one.
-    pub(super) fn uplink(&mut self, link: &Link) -> Result<(), String> {
+    /// Makes an interface a port of one of the routed roles, or says why it cannot be one.
+    pub(super) fn routed_port(&mut self, link: &Link, role: Role) -> Result<(), String> {
         let name = &link.name;
         let kind = match &link.kind {
             LinkKind::Device => None,
@@ -156,7 +156,7 @@ impl Compiler<'_> {
             }
             _ if link.loopback => Err(format!("the way leads over {name}, the loopback interface")),
             (Some(kind), _) => Err(format!(
-                "the way leads over {name}, and {kind} devices are not supported as uplinks"
+                "the way leads over {name}, and {kind} devices are not supported as routed ports"
             )),
             (None, None) => {
                 Err(format!("the way leads over {name}, which is no Ethernet interface"))
@@ -171,7 +171,7 @@ impl Compiler<'_> {
         })?;
         let port = self.out.ports.entry(link.ifindex).or_insert_with(|| Port {
             name: name.clone(),
-            role: Role::Uplink,
+            role,
             mtu: link.mtu,
             mac,
             untagged: None,
@@ -181,7 +181,10 @@ impl Compiler<'_> {
             route6: false,
         });
         match port.role {
-            Role::Uplink => Ok(()),
+            Role::Routed | Role::Underlay => {
+                port.role = port.role.max(role);
+                Ok(())
+            }
             Role::Access => Err(format!(
                 "the way leads over {name}, which has hosts behind it; use separate ports for hosts \
                  and fabric"

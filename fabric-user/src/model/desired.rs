@@ -104,10 +104,20 @@ pub struct Port {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Hosts.
+    /// Hosts of bridges.
     Access,
-    /// The fabric, or a routed network.
-    Uplink,
+    /// Hosts or routers: packets that arrive are routed.
+    Routed,
+    /// As [`Routed`](Self::Routed), and the underlay leads over it: only here tunnels end.
+    Underlay,
+}
+
+impl Role {
+    /// Whether packets may be routed here. The program is the same.
+    #[must_use]
+    pub const fn is_routed(self) -> bool {
+        matches!(self, Self::Routed | Self::Underlay)
+    }
 }
 
 /// Identity of a bridge domain.
@@ -225,7 +235,7 @@ pub struct Group {
 /// Identity of a next hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct NexthopKey {
-    /// Interface index of the uplink.
+    /// Interface index of the port.
     pub ifindex: u32,
     /// Address of the router; the VTEP's own if it is on the link.
     pub gateway: IpAddr,
@@ -234,11 +244,11 @@ pub struct NexthopKey {
 /// A next hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Nexthop {
-    /// MAC address of the uplink.
+    /// MAC address of the port.
     pub source: Mac,
     /// MAC address of the router; none while it is unresolved or does not answer.
     pub destination: Option<Mac>,
-    /// IP MTU of the uplink in bytes.
+    /// IP MTU of the port in bytes.
     pub mtu: u32,
 }
 
@@ -338,18 +348,18 @@ impl Structure {
     /// compiled again.
     #[must_use]
     pub fn routes_like(&self, other: &Self) -> bool {
-        let uplinks = |structure: &Self| -> Vec<(u32, u32, Mac)> {
-            let ports = structure.ports.iter().filter(|(_, port)| port.role == Role::Uplink);
+        let routed = |structure: &Self| -> Vec<(u32, u32, Mac)> {
+            let ports = structure.ports.iter().filter(|(_, port)| port.role.is_routed());
             ports.map(|(ifindex, port)| (*ifindex, port.mtu, port.mac)).collect()
         };
-        self.views == other.views && uplinks(self) == uplinks(other)
+        self.views == other.views && routed(self) == routed(other)
     }
 
-    /// Interface indexes of the uplinks, for [`super::Policy::sticky_uplinks`] of the next
-    /// compilation.
+    /// Interface indexes of the routed ports, those of the underlay among them, for
+    /// [`super::Policy::sticky_routed`] of the next compilation.
     #[must_use]
-    pub fn uplinks(&self) -> BTreeSet<u32> {
-        let uplinks = self.ports.iter().filter(|(_, port)| port.role == Role::Uplink);
-        uplinks.map(|(ifindex, _)| *ifindex).collect()
+    pub fn routed(&self) -> BTreeSet<u32> {
+        let routed = self.ports.iter().filter(|(_, port)| port.role.is_routed());
+        routed.map(|(ifindex, _)| *ifindex).collect()
     }
 }

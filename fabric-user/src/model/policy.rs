@@ -18,9 +18,9 @@ pub struct Policy {
     pub denied: Vec<Pattern>,
     /// Interfaces on which a program could not be attached, with the reason as one sentence.
     pub unusable: BTreeMap<u32, String>,
-    /// Uplinks so far. An uplink stays one while it exists and is no bridge port, so that a route
-    /// that comes and goes does not attach and detach programs.
-    pub sticky_uplinks: BTreeSet<u32>,
+    /// Routed ports so far. Such a port keeps its program while it exists and is no bridge port, so
+    /// that a route that comes and goes does not attach and detach programs.
+    pub sticky_routed: BTreeSet<u32>,
     /// TTL of tunnels that do not set one (`net.ipv4.ip_default_ttl`).
     pub default_ttl: u8,
     /// The same over IPv6 (`net.ipv6.conf.default.hop_limit`).
@@ -35,7 +35,7 @@ impl Default for Policy {
             allowed: Vec::new(),
             denied: Vec::new(),
             unusable: BTreeMap::new(),
-            sticky_uplinks: BTreeSet::new(),
+            sticky_routed: BTreeSet::new(),
             default_ttl: 64,
             default_hop_limit: 64,
             multipath: Multipath::default(),

@@ -10,7 +10,10 @@ use fabric_common::{
     schema::{
         counters::reason_index,
         fdb::mac_number,
-        ports::{self, FLAG_HID_TAGS, PROBES, Port, ROLE_ACCESS, ROLE_UPLINK, mac_and_view, view},
+        ports::{
+            self, FLAG_HID_TAGS, PROBES, Port, ROLE_ACCESS, ROLE_ROUTED, ROLE_UNDERLAY, is_routed,
+            mac_and_view, view,
+        },
         vlans::PortVlans,
     },
 };
@@ -21,7 +24,7 @@ use crate::{
         detach, interface,
         links::{AttachError, Attached},
         maps::Maps,
-        programs::{ACCESS, UPLINK},
+        programs::{ACCESS, ROUTED},
     },
     model::{self, Role, Structure},
 };
@@ -34,16 +37,17 @@ pub(super) fn recover(maps: &Maps) -> BTreeMap<u32, u32> {
 const fn role(role: Role) -> u8 {
     match role {
         Role::Access => ROLE_ACCESS,
-        Role::Uplink => ROLE_UPLINK,
+        Role::Routed => ROLE_ROUTED,
+        Role::Underlay => ROLE_UNDERLAY,
     }
 }
 
 impl Reconciler {
-    /// Interface indexes of the uplinks in the maps: at the start, those of an earlier daemon.
+    /// Interface indexes of the routed ports in the maps: at the start, those of an earlier daemon.
     #[must_use]
-    pub fn uplinks(&self) -> BTreeSet<u32> {
-        let uplink = |slot: &u32| self.maps.ports.get(*slot).role == ROLE_UPLINK;
-        self.ports.iter().filter(|(_, slot)| uplink(slot)).map(|(ifindex, _)| *ifindex).collect()
+    pub fn routed(&self) -> BTreeSet<u32> {
+        let routed = |slot: &u32| is_routed(self.maps.ports.get(*slot).role);
+        self.ports.iter().filter(|(_, slot)| routed(slot)).map(|(ifindex, _)| *ifindex).collect()
     }
 
     /// An interface has gone, so that one of the same index is another one, or was elsewhere meanwhile:
@@ -92,7 +96,8 @@ impl Reconciler {
             self.maps.ports.set(slot, &Port { down: 1, ..Port::default() });
             outcome.new_ports.insert(ifindex);
         }
-        if old.role != role {
+        let other_program = is_routed(old.role) != is_routed(role);
+        if other_program {
             // Circuits belong to the role that the port had.
             self.maps.ports.update(slot, |entry| {
                 (entry.untagged_circuit, entry.untagged_domain) = (0, 0);
@@ -108,7 +113,7 @@ impl Reconciler {
         outcome.changes += usize::from(changed);
         let in_place = self.links.is_attached(ifindex)
             && !doubted
-            && old.role == role
+            && !other_program
             // By the kernel's word, where every word is asked for.
             && (!self.audit || self.links.is_in_place(ifindex, self.mode).unwrap_or(false));
         match in_place {
@@ -153,7 +158,7 @@ impl Reconciler {
         let hid_tags = show_tags(ifindex, port)?;
         let program = match port.role {
             Role::Access => ACCESS,
-            Role::Uplink => UPLINK,
+            Role::Routed | Role::Underlay => ROUTED,
         };
         let program = self.programs.get(program).map_err(|error| error.to_string())?;
         let attached = self.links.attach(&self.instance, ifindex, &port.name, program, self.mode);

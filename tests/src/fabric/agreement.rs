@@ -17,8 +17,12 @@ pub fn differences(fabric: &Fabric, leaf: &str) -> Vec<String> {
     let maps = content::facts(fabric, leaf);
     let kernel = kernel::facts(fabric, leaf);
     let missing = kernel.difference(&maps).map(|fact| format!("{leaf}: the maps lack: {fact}"));
-    // An uplink stays one while its link is down: programs do not come and go with routes.
-    let kept = |fact: &str| fact.contains("is uplink,") && !fact.contains("gone interface");
+    // Ports stay while their link is down, programs do not come and go with routes; and ports may
+    // be routed without a way to a VTEP.
+    let kept = |fact: &str| {
+        (fact.contains("is underlay,") || fact.contains("is routed,"))
+            && !fact.contains("gone interface")
+    };
     let extra = maps.difference(&kernel).filter(|fact| !kept(fact));
     missing.chain(extra.map(|fact| format!("{leaf}: only the maps say: {fact}"))).collect()
 }

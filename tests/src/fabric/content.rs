@@ -6,7 +6,7 @@ use aya::maps::{DevMap, Map, MapData};
 use fabric_common::schema::{
     domains,
     fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE, split_key, split_target},
-    ports::{ROLE_ACCESS, ROLE_UPLINK},
+    ports::{ROLE_ACCESS, ROLE_ROUTED, ROLE_UNDERLAY},
 };
 use fabric_user::{kernel::maps::Maps, lab::Mac};
 
@@ -53,7 +53,8 @@ impl Content {
             let name = self.name(port.ifindex);
             let role = match port.role {
                 ROLE_ACCESS => "access",
-                ROLE_UPLINK => "uplink",
+                ROLE_ROUTED => "routed",
+                ROLE_UNDERLAY => "underlay",
                 _ => "of no role",
             };
             let program = self.programs.get(&name).map_or("nothing", |(name, _)| name);

@@ -166,7 +166,7 @@ impl Kernel {
         }
     }
 
-    /// The way to a VTEP, and the uplinks on it.
+    /// The way to a VTEP, and the underlay ports on it.
     fn vtep(&self, remote: &str, local: &str, facts: &mut BTreeSet<String>) {
         let route = self.routes.iter().find(|route| route["dst"] == remote);
         let hops = route.map_or_else(Vec::new, |route| match route["nexthops"].as_array() {
@@ -179,7 +179,7 @@ impl Kernel {
             let gateway = if gateway.is_empty() { text(&hop["gateway"]) } else { gateway };
             let Some(link) = self.link(device).filter(|link| link.alive()) else { continue };
             let mtu = number(&link.0["mtu"]);
-            facts.insert(format!("port {device} is uplink, MTU {mtu}, runs fabric_uplink"));
+            facts.insert(format!("port {device} is underlay, MTU {mtu}, runs fabric_routed"));
             let neighbour =
                 self.neighbours.iter().find(|n| n["dev"] == device && n["dst"] == gateway);
             if let Some(mac) = neighbour.and_then(|n| n["lladdr"].as_str()) {

@@ -18,9 +18,7 @@ use fabric_common::{
             FLAG_OVERLAY_LEARNING, FLAG_OVERLAY_LOCKED, FLAG_TOS_INHERIT, FLAG_TTL_INHERIT,
         },
         fdb::{self, KIND_LOCAL, KIND_REMOTE},
-        peers,
-        ports::ROLE_UPLINK,
-        vnis,
+        peers, ports, vnis,
     },
 };
 
@@ -62,7 +60,7 @@ impl From<Reason> for Forecast {
 /// The packet's fate, in a world whose heartbeat and switches are in order.
 #[must_use]
 pub fn forecast(world: &World, port: &Port, packet: &[u8]) -> Forecast {
-    let result = if port.role == ROLE_UPLINK {
+    let result = if ports::is_routed(port.role) {
         from_fabric(world, port, packet)
     } else {
         from_host(world, port, packet)

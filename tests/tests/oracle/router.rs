@@ -15,7 +15,7 @@ use fabric_common::{
     reason::Reason,
     schema::{
         groups::Choice,
-        ports::{FLAG_ROUTE4, FLAG_ROUTE6, ROLE_UPLINK},
+        ports::{FLAG_ROUTE4, FLAG_ROUTE6, ROLE_ROUTED},
         routes::{KIND_BLACKHOLE, KIND_GROUP, KIND_NEXTHOP, KIND_UNREACHABLE, target},
     },
 };
@@ -143,7 +143,7 @@ fn accelerate() -> Result<Fabric> {
     let mut world = World::new()?;
     let mut ports = BTreeMap::new();
     for (name, (mac, mtu)) in PORTS.into_iter().zip([IN0_MAC, OUT0_MAC].into_iter().zip(MTUS)) {
-        let port = world.adopt(name, ROLE_UPLINK, mac)?;
+        let port = world.adopt(name, ROLE_ROUTED, mac)?;
         let port = world.enter(&port, mtu)?;
         world.route_on(&port, VIEW, FLAG_ROUTE4 | FLAG_ROUTE6);
         ports.insert(name, port);

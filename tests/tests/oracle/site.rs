@@ -17,7 +17,7 @@ use fabric_common::{
             FLAG_TTL_INHERIT, FLAG_ZERO_CHECKSUM_RX, FLAG_ZERO_CHECKSUM_TX,
         },
         domains6::Domain6,
-        ports::{ROLE_ACCESS, ROLE_UPLINK},
+        ports::{ROLE_ACCESS, ROLE_UNDERLAY},
     },
 };
 use fabric_tests::{
@@ -149,7 +149,7 @@ impl Settings {
 }
 
 /// Makes the devices of a leaf in this thread's namespace.
-fn build(uplink_mtu: u32, settings: Settings) -> Result<()> {
+fn build(underlay_mtu: u32, settings: Settings) -> Result<()> {
     let is_ipv6 = settings.ipv6.is_some();
     let [local, remote] = vteps(is_ipv6);
     let (length, link, spine_address) = match is_ipv6 {
@@ -166,7 +166,7 @@ fn build(uplink_mtu: u32, settings: Settings) -> Result<()> {
          link add br100 address {bridge} type bridge mcast_snooping 0\n\
          link add acc0 address {acc0} mtu 1500 {wire_acc0}\n\
          link add acc1 address {acc1} mtu 1500 {wire_acc1}\n\
-         link add up0 address {up0} mtu {uplink_mtu} {wire_up0}\n\
+         link add up0 address {up0} mtu {underlay_mtu} {wire_up0}\n\
          link set acc0 master br100\nlink set acc1 master br100\n\
          {up}\
          link set br100 up\n"
@@ -204,13 +204,13 @@ fn build(uplink_mtu: u32, settings: Settings) -> Result<()> {
 }
 
 /// Loads our programs and fills their maps with what [`build`] made.
-fn accelerate(uplink_mtu: u32, settings: Settings) -> Result<(Fabric, Site)> {
+fn accelerate(underlay_mtu: u32, settings: Settings) -> Result<(Fabric, Site)> {
     let mut world = World::new()?;
     let mut ports = BTreeMap::new();
-    let macs = [(ACC0_MAC, ROLE_ACCESS), (ACC1_MAC, ROLE_ACCESS), (UP0_MAC, ROLE_UPLINK)];
+    let macs = [(ACC0_MAC, ROLE_ACCESS), (ACC1_MAC, ROLE_ACCESS), (UP0_MAC, ROLE_UNDERLAY)];
     for (name, (mac, role)) in PORTS.into_iter().zip(macs) {
         let port = world.adopt(name, role, mac)?;
-        let mtu = if role == ROLE_UPLINK { uplink_mtu } else { 1_500 };
+        let mtu = if role == ROLE_UNDERLAY { underlay_mtu } else { 1_500 };
         ports.insert(name, world.enter(&port, mtu)?);
     }
     let mut entry = Domain {
@@ -227,7 +227,7 @@ fn accelerate(uplink_mtu: u32, settings: Settings) -> Result<(Fabric, Site)> {
     };
     let acc0 = world.circuit(&ports["acc0"], domain, 0);
     let acc1 = world.circuit(&ports["acc1"], domain, 0);
-    let nexthop = world.nexthop(&ports["up0"], SPINE1_MAC, uplink_mtu);
+    let nexthop = world.nexthop(&ports["up0"], SPINE1_MAC, underlay_mtu);
     let vtep = match settings.ipv6 {
         None => world.vtep(LEAF1_VTEP, LEAF2_VTEP, &[nexthop]),
         Some(_) => world.vtep6(LEAF1_VTEP6, LEAF2_VTEP6, &[nexthop]),
@@ -247,14 +247,14 @@ pub(crate) struct Site {
     pub(crate) acc1: CircuitId,
 }
 
-/// Runs a test on two fresh leafs whose uplinks have this MTU.
-pub(crate) fn twins(uplink_mtu: u32, test: impl FnOnce(&mut Twins, Site) + Send) {
-    twins_with(uplink_mtu, DEFAULT, test);
+/// Runs a test on two fresh leafs whose underlay ports have this MTU.
+pub(crate) fn twins(underlay_mtu: u32, test: impl FnOnce(&mut Twins, Site) + Send) {
+    twins_with(underlay_mtu, DEFAULT, test);
 }
 
 /// As [`twins`], whose vxlan devices have these settings; the family stays that of their underlay.
 pub(crate) fn twins_with(
-    uplink_mtu: u32,
+    underlay_mtu: u32,
     settings: Settings,
     test: impl FnOnce(&mut Twins, Site) + Send,
 ) {
@@ -263,9 +263,9 @@ pub(crate) fn twins_with(
         let twins = Twins::new(
             &PORTS,
             markers(settings.ipv6.is_some()),
-            || build(uplink_mtu, settings),
+            || build(underlay_mtu, settings),
             || {
-                let (fabric, parts) = accelerate(uplink_mtu, settings)?;
+                let (fabric, parts) = accelerate(underlay_mtu, settings)?;
                 site = Some(parts);
                 Ok(fabric)
             },
@@ -296,7 +296,7 @@ fn markers(ipv6: bool) -> Vec<Marker> {
     ]
 }
 
-/// A VXLAN packet of the other leaf as it arrives on the uplink.
+/// A VXLAN packet of the other leaf as it arrives on the underlay port.
 pub(crate) fn from_leaf2() -> Vxlan {
     Vxlan {
         destination_mac: UP0_MAC,

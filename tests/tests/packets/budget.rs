@@ -4,7 +4,7 @@
 //! change which the verifier takes many ways through is noticed here and not on an older kernel.
 
 use fabric_tests::loaded;
-use fabric_user::kernel::programs::{ACCESS, UPLINK};
+use fabric_user::kernel::programs::{ACCESS, ROUTED};
 
 /// The kernel gives up at a million.
 const VERIFIED: u32 = 150_000;
@@ -26,7 +26,7 @@ fn the_verifier_is_far_from_giving_up() {
 #[test]
 fn the_programs_of_the_packet_path_stay_short() {
     let programs = loaded::all().expect("the programs load");
-    for name in [ACCESS, UPLINK] {
+    for name in [ACCESS, ROUTED] {
         let program = programs.iter().find(|program| program.name == name).expect("it is there");
         assert!(
             (1..=TRANSLATED).contains(&program.translated),

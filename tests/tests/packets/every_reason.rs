@@ -114,9 +114,7 @@ fn test_of(reason: Reason) -> fn() {
         Reason::BridgeDeliverIsolated => {
             bridge_deliver::an_isolated_tunnel_does_not_reach_an_isolated_port
         }
-        Reason::UnderlayOutputNoPort => {
-            underlay_output::an_uplink_without_a_device_drops_the_packet
-        }
+        Reason::UnderlayOutputNoPort => underlay_output::a_port_without_a_device_drops_the_packet,
         Reason::AccessOutputNoPort => access_output::a_port_without_a_device_drops_the_frame,
         Reason::Routed => transit_route::neighbours_and_prefixes_are_routed,
         Reason::TransitInputNotForwarding => {

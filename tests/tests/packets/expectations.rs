@@ -35,16 +35,16 @@ fn any_changed_byte_fails() {
     leaf(|leaf| {
         let inner = Frame::ipv4(&HOST_A, &HOST_R).bytes();
         let packet = leaf.to_leaf2(&inner).around(&inner);
-        let uplink = leaf.uplink_of(&inner);
+        let underlay = leaf.underlay_of(&inner);
         let outcome = leaf.world.send(&leaf.a, &inner);
         for place in 0..packet.len() {
             let mut changed = packet.clone();
             changed[place] ^= 1;
             let outcome = outcome.clone();
             let (domain, vtep) = (leaf.domain, leaf.leaf2);
-            assert!(fails(|| outcome.is_encapsulated(&uplink, domain, vtep, &changed)));
+            assert!(fails(|| outcome.is_encapsulated(&underlay, domain, vtep, &changed)));
         }
-        outcome.is_encapsulated(&uplink, leaf.domain, leaf.leaf2, &packet);
+        outcome.is_encapsulated(&underlay, leaf.domain, leaf.leaf2, &packet);
     });
 }
 

@@ -242,7 +242,7 @@ fn mangled_packets_through_a_router_meet_the_fate_that_the_model_forecasts() {
     });
 }
 
-/// The uplinks of a leaf route as well: VXLAN packets go either way.
+/// The underlay ports of a leaf route as well: VXLAN packets go either way.
 #[test]
 fn mangled_vxlan_packets_on_a_leaf_that_routes_meet_the_fate_that_the_model_forecasts() {
     leaf(|leaf| {

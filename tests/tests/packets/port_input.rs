@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use fabric_common::{
     reason::Reason,
-    schema::ports::{MAX, ROLE_ACCESS, ROLE_UPLINK},
+    schema::ports::{MAX, ROLE_ACCESS, ROLE_ROUTED, ROLE_UNDERLAY},
 };
 use fabric_tests::{
     addresses::{HOST_A, HOST_B, HOST_R, HOST_T, STRANGER, VLAN},
@@ -68,7 +68,7 @@ pub(crate) fn a_port_that_the_maps_do_not_know_passes_everything() {
     leaf(|leaf| {
         let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
         let packet = leaf.from_leaf2().around(&Frame::ipv4(&HOST_R, &HOST_A).bytes());
-        for role in [ROLE_ACCESS, ROLE_UPLINK] {
+        for role in [ROLE_ACCESS, ROLE_ROUTED, ROLE_UNDERLAY] {
             let name = format!("new{role}");
             device::veth(&name, STRANGER.mac, PORT_MTU, None).expect("a device can be made");
             let port = leaf.world.adopt(&name, role, STRANGER.mac).expect("the program attaches");
@@ -84,13 +84,15 @@ fn a_port_in_the_other_role_passes_everything() {
     leaf(|leaf| {
         let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
         let packet = leaf.from_leaf2().around(&Frame::ipv4(&HOST_R, &HOST_A).bytes());
-        for (port, role) in [(&leaf.a, ROLE_UPLINK), (&leaf.up0, ROLE_ACCESS)] {
-            let mut entry = leaf.world.maps.ports.get(port.slot);
-            entry.role = role;
-            leaf.world.maps.ports.set(port.slot, &entry);
+        let roles = [
+            (&leaf.a, ROLE_ROUTED, &frame),
+            (&leaf.a, ROLE_UNDERLAY, &frame),
+            (&leaf.up0, ROLE_ACCESS, &packet),
+        ];
+        for (port, role, sent) in roles {
+            leaf.world.maps.ports.update(port.slot, |entry| entry.role = role);
+            leaf.world.send(port, sent).passes(Reason::PortInputUnknownPort);
         }
-        leaf.world.send(&leaf.a, &frame).passes(Reason::PortInputUnknownPort);
-        leaf.world.send(&leaf.up0, &packet).passes(Reason::PortInputUnknownPort);
     });
 }
 

@@ -54,8 +54,8 @@ fn a_killed_fabricd_costs_no_datagram_and_its_successor_takes_over_everything() 
     for reason in [Reason::Encapsulated, Reason::Decapsulated, Reason::Bridged] {
         assert_eq!(kernel.all(reason), 0, "XDP forwards on stale maps: {kernel:?}");
     }
-    for uplink in ["swp1", "swp2"] {
-        assert_eq!(kernel.sent(uplink), 0, "XDP sends on stale maps: {kernel:?}");
+    for underlay in ["swp1", "swp2"] {
+        assert_eq!(kernel.sent(underlay), 0, "XDP sends on stale maps: {kernel:?}");
     }
 
     let before = look();

@@ -1,6 +1,6 @@
 //! fabricd that starts while FRR is down.
 //!
-//! - The uplinks keep their programs, although no route leads over them any more: attaching and
+//! - The underlay ports keep their programs, although no route leads over them any more: attaching and
 //!   detaching would reset the rings of many NICs.
 //! - When FRR comes back, XDP forwards again.
 //!
@@ -17,7 +17,7 @@ use fabric_user::lab::{daemons::Frr, process::Process};
 use rustix::process::Signal;
 
 #[test]
-fn uplinks_keep_their_programs_when_fabricd_restarts_while_frr_is_down() {
+fn ports_keep_their_programs_when_fabricd_restarts_while_frr_is_down() {
     let fabric = Fabric::pair();
     let netns = fabric.netns("leaf01");
     let before: Vec<String> = xdp_programs(&fabric, "leaf01").into_keys().collect();
@@ -36,7 +36,7 @@ fn uplinks_keep_their_programs_when_fabricd_restarts_while_frr_is_down() {
     fabric.end_daemon("leaf01", Signal::TERM);
     fabric.start_daemon("leaf01", &[]);
     let after: Vec<String> = xdp_programs(&fabric, "leaf01").into_keys().collect();
-    assert_eq!(after, before, "the programs of the uplinks stay");
+    assert_eq!(after, before, "the programs of the routed ports stay");
 
     end("zebra", Signal::TERM);
     let topology = fabric.lab().topology();

@@ -37,7 +37,7 @@ fn sixteen_thousand_flows_spread_evenly_over_both_spines() {
     traffic::send_flows(&from, to, FLOWS, 1).expect("flows can be sent");
 
     let seen = Seen::at(&fabric, "leaf01").since(&before);
-    let sent = ["swp1", "swp2"].map(|uplink| seen.sent(uplink));
+    let sent = ["swp1", "swp2"].map(|underlay| seen.sent(underlay));
     let total = sent[0] + sent[1];
     assert!(total + KERNEL >= FLOWS.into() && total <= u64::from(FLOWS) + 100, "{sent:?}");
     let largest = sent.into_iter().max().unwrap_or_default();

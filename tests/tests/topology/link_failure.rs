@@ -15,13 +15,13 @@ use std::time::Duration;
 
 use fabric_tests::fabric::{Fabric, Failure, Kind, Scene};
 
-const UPLINKS: [&str; 4] = ["swp1", "swp2", "swp3", "swp4"];
+const UNDERLAY: [&str; 4] = ["swp1", "swp2", "swp3", "swp4"];
 /// Between subnets.
 const ROUTED: Scene<'static> =
-    Scene { from: "rack11", to: "rack21", node: "leaf01", ports: &UPLINKS, ipv6: false };
+    Scene { from: "rack11", to: "rack21", node: "leaf01", ports: &UNDERLAY, ipv6: false };
 /// Within a stretched network.
 const STRETCHED: Scene<'static> =
-    Scene { from: "vm11", to: "vm21", node: "leaf01", ports: &UPLINKS, ipv6: false };
+    Scene { from: "vm11", to: "vm21", node: "leaf01", ports: &UNDERLAY, ipv6: false };
 /// From the fault on.
 const CUT: Duration = Duration::from_millis(500);
 /// From the kernel's message on: an order of magnitude above what it takes on a quiet machine.

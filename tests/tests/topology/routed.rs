@@ -1,7 +1,7 @@
 //! Plain IP through the fabric.
 //!
 //! - Hosts on routed ports reach each other and every loopback, in both families.
-//! - Their flows leave the leaf by all of its uplinks.
+//! - Their flows leave the leaf by all of its underlay ports.
 //! - The stretched network beside them works as ever.
 //!
 //! ```text
@@ -14,7 +14,7 @@ use std::{net::IpAddr, time::Duration};
 
 use fabric_tests::fabric::{Fabric, Scene, until};
 
-const UPLINKS: [&str; 4] = ["swp1", "swp2", "swp3", "swp4"];
+const UNDERLAY: [&str; 4] = ["swp1", "swp2", "swp3", "swp4"];
 
 #[test]
 fn hosts_on_routed_ports_reach_each_other_and_all_loopbacks_over_all_spines() {
@@ -35,11 +35,11 @@ fn hosts_on_routed_ports_reach_each_other_and_all_loopbacks_over_all_spines() {
 
     for ipv6 in [false, true] {
         let (from, to) = ("rack11", "rack21");
-        let paths = fabric.paths(Scene { from, to, node: "leaf01", ports: &UPLINKS, ipv6 });
-        let shares: Vec<usize> = (0..UPLINKS.len())
+        let paths = fabric.paths(Scene { from, to, node: "leaf01", ports: &UNDERLAY, ipv6 });
+        let shares: Vec<usize> = (0..UNDERLAY.len())
             .map(|port| paths.iter().filter(|path| **path == Some(port)).count())
             .collect();
-        println!("flows by uplink, IPv6 {ipv6}: {shares:?}");
+        println!("flows by port, IPv6 {ipv6}: {shares:?}");
         assert_eq!(shares.iter().sum::<usize>(), paths.len(), "each flow has one way: {shares:?}");
         // 250 each, give or take six standard deviations of 14.
         assert!(shares.iter().all(|share| (168..=332).contains(share)), "{shares:?}");

@@ -58,8 +58,8 @@ fn flows_go_on_over_the_other_spine_while_a_link_is_cut() {
     let (from, to) = (fabric.netns("vm11"), fabric.address("vm21"));
     traffic::send_flows(&from, to, 1_000, 1).expect("flows can be sent");
     let seen = Seen::at(&fabric, "leaf01").since(&before);
-    for uplink in ["swp1", "swp2"] {
-        assert!(seen.sent(uplink) > 300, "{uplink} carried {} frames", seen.sent(uplink));
+    for underlay in ["swp1", "swp2"] {
+        assert!(seen.sent(underlay) > 300, "{underlay} carried {} frames", seen.sent(underlay));
     }
 
     for (direction, stream) in streams {

@@ -2,7 +2,7 @@
 //!
 //! - A TCP transfer written in pieces of many sizes arrives byte for byte.
 //! - A UDP stream of mixed sizes up to the MTU arrives complete, once and undamaged.
-//! - Both are the fast path's work: what leaves on the uplinks was put there by XDP.
+//! - Both are the fast path's work: what leaves on the underlay ports was put there by XDP.
 //!
 //! ```text
 //!  app01 ─ leaf01 ── spines ── border ═══ border ── spines ── leaf03 ─ app04

@@ -212,7 +212,7 @@ impl Leaf {
         maps.ended_anywhere(reason)
     }
 
-    /// How many packets Fabric has sent out of each uplink.
+    /// How many packets Fabric has sent out of each underlay port.
     pub(crate) fn sent(&self) -> Vec<u64> {
         let maps = Maps::open(&self.instance, false).expect("fabricd has pinned its maps");
         let index = |name: &'static str| {
@@ -220,7 +220,7 @@ impl Leaf {
         };
         let of = |ifindex: u32| {
             let port = maps.ports.iter().find(|(_, port)| port.ifindex == ifindex);
-            let (slot, _) = port.expect("the uplink is a port");
+            let (slot, _) = port.expect("the underlay port is known");
             maps.port_tx.get(slot).map(|counter| counter.packets).sum()
         };
         ["up0", "up1"].into_iter().map(|name| of(index(name))).collect()

@@ -12,7 +12,7 @@ use fabric_tests::device;
 
 use crate::site::Site;
 
-/// Connections, so many that both uplinks have some: 2 in 2^64 runs they do not.
+/// Connections, so many that both underlay ports have some: 2 in 2^64 runs they do not.
 const CONNECTIONS: usize = 64;
 /// Bytes that each sends and gets back.
 const BYTES: usize = 100_000;
@@ -62,7 +62,7 @@ fn talk(options: &str) {
         }
         let sent = leaf.sent();
         let all: u64 = sent.iter().sum();
-        assert!(sent.iter().all(|part| part * 10 > all), "both uplinks are used: {sent:?}");
+        assert!(sent.iter().all(|part| part * 10 > all), "both underlay ports are used: {sent:?}");
         assert_eq!(leaf.state().problems, Vec::<String>::new());
     }
 }

@@ -1,11 +1,11 @@
-//! What the two kinds of leaf have in common: three ports, an uplink, and the way to LEAF2.
+//! What the two kinds of leaf have in common: three ports, an underlay port, and the way to LEAF2.
 
 use anyhow::{Result, anyhow};
 use fabric_common::{
     reason::Reason,
     schema::{
         domains::Domain,
-        ports::{ROLE_ACCESS, ROLE_UPLINK},
+        ports::{ROLE_ACCESS, ROLE_UNDERLAY},
     },
 };
 use fabric_tests::{
@@ -20,15 +20,15 @@ pub(crate) const PORTS: [&str; 4] = ["acc0", "trunk0", "trunk1", "up0"];
 const MACS: [Mac; 4] =
     [[2, 0, 0, 0xac, 0, 0], [2, 0, 0, 0xac, 0, 1], [2, 0, 0, 0xac, 0, 2], [2, 0, 0, 0x0b, 0, 0]];
 const ACCESS_MTU: u32 = 1_500;
-const UPLINK_MTU: u32 = 1_600;
+const UNDERLAY_MTU: u32 = 1_600;
 
 /// The ports and the way to LEAF2, in this thread's namespace.
 pub(crate) fn build_ports() -> Result<()> {
     let mut commands = format!("link set lo up\naddr add {}/32 dev lo\n", address_text(LEAF1_VTEP));
     for (port, mac) in PORTS.into_iter().zip(MACS) {
-        let mtu = if port == "up0" { UPLINK_MTU } else { ACCESS_MTU };
+        let mtu = if port == "up0" { UNDERLAY_MTU } else { ACCESS_MTU };
         commands += &format!(
-            "link add {port} address {} mtu {mtu} type veth peer name {port}p mtu {UPLINK_MTU}\n\
+            "link add {port} address {} mtu {mtu} type veth peer name {port}p mtu {UNDERLAY_MTU}\n\
              link set {port} up\nlink set {port}p up arp off\n",
             mac_text(mac)
         );
@@ -65,18 +65,18 @@ pub(crate) fn build_vxlan(name: &str, vni: u32, station: Mac) -> Result<()> {
     ))
 }
 
-/// Our programs on the ports, and LEAF2 behind the uplink.
+/// Our programs on the ports, and LEAF2 behind the underlay port.
 pub(crate) fn accelerate_ports() -> Result<(Fabric, VtepId)> {
     let mut world = World::new()?;
     let mut ports = std::collections::BTreeMap::new();
     for (name, mac) in PORTS.into_iter().zip(MACS) {
-        let uplink = name == "up0";
-        let role = if uplink { ROLE_UPLINK } else { ROLE_ACCESS };
+        let underlay = name == "up0";
+        let role = if underlay { ROLE_UNDERLAY } else { ROLE_ACCESS };
         let port = world.adopt(name, role, mac)?;
-        let mtu = if uplink { UPLINK_MTU } else { ACCESS_MTU };
+        let mtu = if underlay { UNDERLAY_MTU } else { ACCESS_MTU };
         ports.insert(name, world.enter(&port, mtu)?);
     }
-    let nexthop = world.nexthop(&ports["up0"], SPINE1_MAC, UPLINK_MTU);
+    let nexthop = world.nexthop(&ports["up0"], SPINE1_MAC, UNDERLAY_MTU);
     let vtep = world.vtep(LEAF1_VTEP, LEAF2_VTEP, &[nexthop]);
     Ok((Fabric { world, ports }, vtep))
 }
@@ -95,7 +95,7 @@ pub(crate) fn domain(world: &World, vni: u32, vlan: u16) -> Domain {
     }
 }
 
-/// A VXLAN packet of LEAF2 as it arrives on the uplink.
+/// A VXLAN packet of LEAF2 as it arrives on the underlay port.
 pub(crate) fn from_leaf2(vni: u32) -> Vxlan {
     Vxlan {
         destination_mac: MACS[3],

@@ -1,6 +1,6 @@
-//! The journeys of `fabric_uplink`, stage by stage.
+//! The journeys of `fabric_routed`, stage by stage.
 
-use fabric_common::{reason::Reason, schema::ports::ROLE_UPLINK};
+use fabric_common::{reason::Reason, schema::ports::is_routed};
 
 use crate::{
     access::{
@@ -28,7 +28,7 @@ pub fn from_fabric<const UP_TO: u8>(
     packet: &mut Packet,
     journey: &mut Journey,
 ) -> Result<Reason, Stop> {
-    port_input(journey, ROLE_UPLINK)?;
+    port_input(journey, is_routed)?;
     after::<UP_TO>(stage::PORT_INPUT, journey, || [0; 5])?;
     let tunnel = if packet.read(12) == Some(ether_type::IPV6) {
         match tunnel6::<UP_TO>(packet, journey) {

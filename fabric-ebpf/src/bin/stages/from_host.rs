@@ -21,7 +21,7 @@ pub fn from_host<const UP_TO: u8>(
     packet: &mut Packet,
     journey: &mut Journey,
 ) -> Result<Reason, Stop> {
-    port_input(journey, ROLE_ACCESS)?;
+    port_input(journey, |role| role == ROLE_ACCESS)?;
     after::<UP_TO>(stage::PORT_INPUT, journey, || [0; 5])?;
     match vlan_classify::tag(packet)? {
         None => {

@@ -87,7 +87,7 @@ journeys! {
     bridge_access_output: from_host up to ACCESS_OUTPUT;
     access_verdict: from_host up to VERDICT;
 
-    uplink_port_input: from_fabric up to PORT_INPUT;
+    routed_port_input: from_fabric up to PORT_INPUT;
     decap_underlay_input: from_fabric up to UNDERLAY_INPUT;
     decap_vxlan_input: from_fabric up to VXLAN_INPUT;
     decap_inner_guard: from_fabric up to INNER_GUARD;
@@ -101,7 +101,7 @@ journeys! {
     transit_nexthop: from_fabric up to NEXTHOP;
     transit_transit_output: from_fabric up to TRANSIT_OUTPUT;
     transit_underlay_output: from_fabric up to UNDERLAY_OUTPUT;
-    uplink_verdict: from_fabric up to VERDICT;
+    routed_verdict: from_fabric up to VERDICT;
 }
 
 /// What every journey here costs besides its stages.

@@ -95,11 +95,11 @@ frame_guard_source_zero  drop            4     400 B   0.4%
         let unit = Unit::Rate(Duration::from_secs(2));
         let scene = Scene { view: &view, sums: sums(), port: None, all: false, unit };
         let expected = "\
-PORT  ROLE    RECEIVED             FORWARDED  KERNEL  DROPPED  SENT
-swp1  uplink         0      0 bit          0       0        0   498  398 kbit
-swp2  uplink         0      0 bit          0       0        0     0     0 bit
-h1    access       495   396 kbit        495       0        0     0     0 bit
-h2    access         5  4.00 kbit          3       0        2     0     0 bit
+PORT  ROLE      RECEIVED             FORWARDED  KERNEL  DROPPED  SENT
+swp1  underlay         0      0 bit          0       0        0   498  398 kbit
+swp2  underlay         0      0 bit          0       0        0     0     0 bit
+h1    access         495   396 kbit        495       0        0     0     0 bit
+h2    access           5  4.00 kbit          3       0        2     0     0 bit
 ";
         assert_eq!(ports::sheet(&scene).text(Look::default()), expected);
     }

@@ -1,6 +1,8 @@
 //! `maps ports`.
 
-use fabric_common::schema::ports::{FLAG_ROUTE4, FLAG_ROUTE6, ROLE_ACCESS, ROLE_UPLINK};
+use fabric_common::schema::ports::{
+    FLAG_ROUTE4, FLAG_ROUTE6, ROLE_ACCESS, ROLE_ROUTED, ROLE_UNDERLAY,
+};
 use serde_json::json;
 
 use super::yes;
@@ -67,7 +69,8 @@ pub(in crate::cli) fn families(flags: u8) -> Cell {
 pub(in crate::cli) const fn role(role: u8) -> &'static str {
     match role {
         ROLE_ACCESS => "access",
-        ROLE_UPLINK => "uplink",
+        ROLE_ROUTED => "routed",
+        ROLE_UNDERLAY => "underlay",
         _ => "none",
     }
 }

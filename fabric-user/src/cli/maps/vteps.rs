@@ -53,7 +53,7 @@ mod tests {
     use crate::cli::{sheet::Look, view::tests::leaf};
 
     #[test]
-    fn a_vtep_is_shown_with_the_uplinks_towards_it_or_as_not_reachable() {
+    fn a_vtep_is_shown_with_the_ports_towards_it_or_as_not_reachable() {
         let expected = "\
 VTEP      LOCAL     MACS  REACHABLE VIA
 10.0.0.2  10.0.0.1     1  swp1, swp2

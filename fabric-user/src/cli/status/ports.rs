@@ -1,9 +1,11 @@
 //! Ports: which program runs how, or why none does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use aya::programs::loaded_programs;
-use fabric_common::schema::ports::ROLE_UPLINK;
 use serde_json::json;
 
 use crate::{
@@ -14,7 +16,7 @@ use crate::{
         view::View,
     },
     daemon::state::State,
-    kernel::programs::{ACCESS, UPLINK},
+    kernel::programs::{ACCESS, ROUTED},
 };
 
 const COLUMNS: &[Column] = &[
@@ -34,13 +36,13 @@ pub(super) fn fabric_programs() -> BTreeMap<u32, String> {
     let ours = loaded_programs().filter_map(Result::ok).filter_map(|program| {
         let name = program.name_as_str()?.to_owned();
         // The kernel cuts names off after 15 characters.
-        let known = [ACCESS, UPLINK].iter().any(|known| known.starts_with(&name));
+        let known = [ACCESS, ROUTED].iter().any(|known| known.starts_with(&name));
         (known && !name.is_empty()).then(|| (program.id(), name))
     });
     ours.collect()
 }
 
-/// Uplinks, access ports, then what is not accelerated.
+/// Underlay ports, other routed ports, access ports, then what is not accelerated.
 ///
 /// `idle` is why no port forwards at all, if that is so.
 pub(super) fn sheet(
@@ -49,9 +51,10 @@ pub(super) fn sheet(
     state: Option<&State>,
     idle: Option<&str>,
 ) -> Sheet {
-    let mut sheet = Sheet::new(COLUMNS, "no port of a bridge with a VNI, and no uplink, is here");
+    let mut sheet =
+        Sheet::new(COLUMNS, "no port of a bridge with a VNI, and no routed port, is here");
     let mut ports: Vec<_> = view.contents.ports.values().collect();
-    ports.sort_by_key(|port| (port.role != ROLE_UPLINK, port.ifindex));
+    ports.sort_by_key(|port| (Reverse(port.role), port.ifindex));
     let mut shown = BTreeSet::new();
     for port in ports {
         shown.insert(port.ifindex);
@@ -129,7 +132,9 @@ fn why_not(interface: Option<&Interface>, programs: &BTreeMap<u32, String>) -> O
 
 #[cfg(test)]
 mod tests {
-    use fabric_common::schema::ports::{FLAG_ROUTE4, FLAG_ROUTE6, Port, ROLE_ACCESS};
+    use fabric_common::schema::ports::{
+        FLAG_ROUTE4, FLAG_ROUTE6, Port, ROLE_ACCESS, ROLE_UNDERLAY,
+    };
 
     use super::*;
     use crate::cli::{
@@ -145,7 +150,7 @@ mod tests {
             ports: [
                 (1, port(4, ROLE_ACCESS)),
                 (2, port(5, ROLE_ACCESS)),
-                (3, Port { flags: FLAG_ROUTE4 | FLAG_ROUTE6, ..port(3, ROLE_UPLINK) }),
+                (3, Port { flags: FLAG_ROUTE4 | FLAG_ROUTE6, ..port(3, ROLE_UNDERLAY) }),
             ]
             .into(),
             ..Contents::default()
@@ -161,7 +166,7 @@ mod tests {
         )]
         .into();
         let state = State { declined, ..State::default() };
-        let programs = [(70, "fabric_uplink".to_owned())].into();
+        let programs = [(70, "fabric_routed".to_owned())].into();
         let ports = sheet(&view, &programs, Some(&state), None);
         assert_eq!(ports.json()[0]["accelerated"], json!(true));
         assert_eq!(ports.json()[3]["why_not"], json!("its driver has no native XDP"));
@@ -169,11 +174,11 @@ mod tests {
         assert_eq!(idle.json()[0]["why_not"], json!("bypass is on"));
         let text = ports.text(Look::default());
         let expected = "\
-PORT  ROLE    LINK  MODE    ROUTES      ACCELERATED
-swp1  uplink  up    native  IPv4, IPv6  yes
-h1    access  up    native  -           no: another XDP program is on it
-if5   access  -     -       -           no: the interface has gone
-h3    -       up    -       -           no: its driver has no native XDP
+PORT  ROLE      LINK  MODE    ROUTES      ACCELERATED
+swp1  underlay  up    native  IPv4, IPv6  yes
+h1    access    up    native  -           no: another XDP program is on it
+if5   access    -     -       -           no: the interface has gone
+h3    -         up    -       -           no: its driver has no native XDP
 ";
         assert_eq!(text, expected);
     }

@@ -34,11 +34,11 @@ bridge fdb replace 02:aa:00:00:00:02 dev vx10 dst 10.0.0.3 self master dynamic e
 ip route add 10.0.0.3/32 via inet6 fe80::52 dev u2
 # access port down
 ip link set h1p down
-# uplink loses carrier
+# underlay port loses carrier
 ip link set u1p down
 # routing is read again
 #dump routing
-# uplink comes back
+# underlay port comes back
 ip link set u1p up
 ip neigh replace 192.0.2.0 lladdr 02:00:00:00:00:51 dev u1 nud permanent
 ip nexthop add id 11 via 192.0.2.0 dev u1

@@ -7,7 +7,7 @@ use crate::{
 };
 
 #[test]
-fn a_leaf_has_access_ports_uplinks_a_domain_and_circuits() {
+fn a_leaf_has_access_and_underlay_ports_a_domain_and_circuits() {
     let leaf = leaf();
     let desired = leaf.desired().structure;
     let roles: Vec<_> =
@@ -17,12 +17,12 @@ fn a_leaf_has_access_ports_uplinks_a_domain_and_circuits() {
         [
             ("h1", Role::Access, 1500),
             ("h2", Role::Access, 1500),
-            ("u1", Role::Uplink, 9000),
-            ("u2", Role::Uplink, 9000)
+            ("u1", Role::Underlay, 9000),
+            ("u2", Role::Underlay, 9000)
         ]
     );
     assert_eq!(desired.ports[&H1].untagged, Some(circuit(H1)));
-    assert_eq!(desired.uplinks(), [U1, U2].into());
+    assert_eq!(desired.routed(), [U1, U2].into());
     let domain = Domain {
         name: "br10".into(),
         vni: Some(10_010),

@@ -66,7 +66,7 @@ fn random_route(random: &mut Random) -> Route {
 fn random_event(random: &mut Random) -> Event {
     let mac = host(random.below(5) as u8);
     let vlan = if random.below(4) == 0 { 200 } else { 0 };
-    let (uplink, gateway) = [(U1, "192.0.2.0"), (U2, "fe80::52")][random.below(2)];
+    let (underlay, gateway) = [(U1, "192.0.2.0"), (U2, "fe80::52")][random.below(2)];
     match random.below(16) {
         0 => Event::Link(random_link(random)),
         1 if random.below(4) == 0 => Event::LinkGone { ifindex: LINKS[random.below(6)] },
@@ -81,8 +81,8 @@ fn random_event(random: &mut Random) -> Event {
         6 => Event::BridgeMacGone { bridge: BR10, vlan, mac },
         7..9 => Event::TunnelMac(random_tunnel_mac(random)),
         9 => Event::TunnelMacGone(random_tunnel_mac(random)),
-        10 => neighbour(uplink, gateway, (random.below(3) > 0).then(|| host(0x50))),
-        11 => Event::NeighbourGone { ifindex: uplink, address: ip(gateway) },
+        10 => neighbour(underlay, gateway, (random.below(3) > 0).then(|| host(0x50))),
+        11 => Event::NeighbourGone { ifindex: underlay, address: ip(gateway) },
         12 => Event::Route(random_route(random)),
         13 => Event::RouteGone(random_route(random)),
         14 => match random.below(3) {

@@ -98,8 +98,9 @@ fn a_recorded_leaf_is_followed_through_learning_moves_failures_and_losses() {
 
     assert!(at("underlay").0.structure.vteps.is_empty());
     assert_eq!(way(at("flood"), "10.0.0.2"), both);
-    let uplinks = at("flood").0.structure.ports.values().filter(|port| port.role == Role::Uplink);
-    assert_eq!(uplinks.map(|port| port.name.as_str()).collect::<Vec<_>>(), ["u1", "u2"]);
+    let underlay =
+        at("flood").0.structure.ports.values().filter(|port| port.role == Role::Underlay);
+    assert_eq!(underlay.map(|port| port.name.as_str()).collect::<Vec<_>>(), ["u1", "u2"]);
 
     assert_eq!(place(at("local"), 0, LOCAL), "h1");
     assert_eq!(place(at("local"), 0, ROAMING), "kernel");
@@ -118,9 +119,9 @@ fn a_recorded_leaf_is_followed_through_learning_moves_failures_and_losses() {
     assert_eq!(place(at("access port down"), 0, LOCAL), "kernel");
     assert!(at("access port down").0.structure.ports.values().any(|port| port.name == "h1"));
 
-    assert_eq!(way(at("uplink loses carrier"), "10.0.0.2"), both, "nobody told us");
+    assert_eq!(way(at("underlay port loses carrier"), "10.0.0.2"), both, "nobody told us");
     assert_eq!(way(at("routing is read again"), "10.0.0.2"), only_u2(3));
-    assert_eq!(way(at("uplink comes back"), "10.0.0.2"), both);
+    assert_eq!(way(at("underlay port comes back"), "10.0.0.2"), both);
 
     assert_eq!(place(at("messages are lost"), 0, ROAMING), "10.0.0.3", "nobody told us");
     assert_eq!(place(at("everything is read again"), 0, ROAMING), "kernel");

@@ -18,7 +18,7 @@ fn ports_that_routes_lead_out_of_are_routed_for_both_families() {
         .values()
         .map(|port| (port.name.as_str(), port.role, port.view, port.route4, port.route6))
         .collect();
-    let routed = |name| (name, Role::Uplink, Some(0), true, true);
+    let routed = |name| (name, Role::Routed, Some(0), true, true);
     assert_eq!(ports, [routed("swp1"), routed("swp2"), routed("swp3")]);
     assert_eq!(desired.views, [default_view()]);
     assert_eq!(desired.problems, []);
@@ -26,7 +26,7 @@ fn ports_that_routes_lead_out_of_are_routed_for_both_families() {
 }
 
 #[test]
-fn without_forwarding_there_are_only_the_uplinks_towards_vteps() {
+fn without_forwarding_there_are_only_the_ports_towards_vteps() {
     let mut leaf = leaf();
     default_rules().into_iter().for_each(|rule| drop(leaf.apply(rule)));
     leaf.apply(connected(254, "198.51.100.0/24", 60));
@@ -35,7 +35,7 @@ fn without_forwarding_there_are_only_the_uplinks_towards_vteps() {
         leaf.apply(forwarding(v6, ifindex, false));
     }
     let desired = leaf.desired().structure;
-    assert_eq!(desired.uplinks(), [U1, U2].into());
+    assert_eq!(desired.routed(), [U1, U2].into());
     assert!(desired.ports.values().all(|port| port.view.is_none() && !port.route4 && !port.route6));
     assert!(desired.views.is_empty());
     assert_eq!(desired.problems, []);

@@ -1,4 +1,4 @@
-//! A router to start from: two uplinks `swp1` and `swp2` with a group of both, and a rack behind
+//! A router to start from: two underlay ports `swp1` and `swp2` with a group of both, and a rack behind
 //! `swp3`, all of them routed.
 
 use super::{follower::Follower, world::*};
@@ -134,7 +134,7 @@ pub(super) fn router() -> Follower {
 
 /// The router as the daemon sees it after a round: its ports stay ports.
 pub(super) fn sticky_router() -> Follower {
-    router_with(Policy { sticky_uplinks: [SWP1, SWP2, SWP3].into(), ..Policy::default() })
+    router_with(Policy { sticky_routed: [SWP1, SWP2, SWP3].into(), ..Policy::default() })
 }
 
 pub(super) fn router_with(policy: Policy) -> Follower {

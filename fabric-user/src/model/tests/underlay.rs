@@ -250,24 +250,24 @@ fn a_less_specific_route_takes_over() {
 }
 
 #[test]
-fn uplinks_that_cannot_be_expressed_leave_the_vtep_to_the_kernel() {
+fn ways_that_cannot_be_expressed_leave_the_vtep_to_the_kernel() {
     let device = |kind| Link { mtu: 9000, ..link(U1, "u1", kind) };
-    for (uplink, sentence) in [
-        (device(bridge(false)), "bridge devices are not supported as uplinks"),
-        (vlan_of(U2, 5, 0x8100, veth(U1, "u1")), "VLAN devices are not supported as uplinks"),
+    for (underlay, sentence) in [
+        (device(bridge(false)), "bridge devices are not supported as routed ports"),
+        (vlan_of(U2, 5, 0x8100, veth(U1, "u1")), "VLAN devices are not supported as routed ports"),
         (device(LinkKind::Vrf { table: 10 }), "vrf devices"),
         (Link { mac: None, ..veth(U1, "u1") }, "no Ethernet interface"),
         (port_of(BR10, veth(U1, "u1")), "which is a bridge port"),
     ] {
         let mut leaf = leaf();
-        leaf.apply(Event::Link(uplink));
+        leaf.apply(Event::Link(underlay));
         assert_eq!(leaf.desired().structure.vteps[&VTEP], None, "{sentence}");
         assert!(leaf.problems().contains(sentence), "{sentence}: {}", leaf.problems());
     }
 }
 
 #[test]
-fn a_port_with_hosts_behind_it_is_no_uplink() {
+fn a_port_with_hosts_behind_it_is_no_underlay_port() {
     let mut leaf = leaf();
     leaf.apply(Event::Link(vlan_of(U1, 5, 0x8100, port_of(BR10, veth(41, "u1.5")))));
     assert_eq!(leaf.desired().structure.ports[&U1].role, Role::Access);
@@ -279,14 +279,14 @@ fn a_port_with_hosts_behind_it_is_no_uplink() {
 }
 
 #[test]
-fn an_uplink_stays_one_while_it_exists_and_is_no_bridge_port() {
-    let policy = Policy { sticky_uplinks: [U1, U2].into(), ..Policy::default() };
+fn a_routed_port_stays_one_while_it_exists_and_is_no_bridge_port() {
+    let policy = Policy { sticky_routed: [U1, U2].into(), ..Policy::default() };
     let mut leaf = leaf_with(policy);
     leaf.apply(route_gone("10.0.0.2", 32));
     leaf.apply(Event::Link(Link { up: false, carrier: false, ..veth(U1, "u1") }));
-    assert_eq!(leaf.desired().structure.uplinks(), [U1, U2].into());
+    assert_eq!(leaf.desired().structure.routed(), [U1, U2].into());
     leaf.apply(Event::LinkGone { ifindex: U1 });
-    assert_eq!(leaf.desired().structure.uplinks(), [U2].into());
+    assert_eq!(leaf.desired().structure.routed(), [U2].into());
     leaf.apply(Event::Link(port_of(BR10, veth(U2, "u2"))));
     assert_eq!(leaf.desired().structure.ports[&U2].role, Role::Access);
 }

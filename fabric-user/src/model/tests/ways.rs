@@ -456,7 +456,7 @@ fn vteps_and_routes_share_a_group() {
     assert_eq!(desired.vteps[&VTEP], Some(GroupKey::Object(20)));
     assert_eq!(leaf.way("10.8.0.0/16"), by_object(20));
     assert_eq!(desired.groups[&GroupKey::Object(20)].members.len(), 2);
-    assert!(desired.ports.values().filter(|port| port.role == Role::Uplink).count() == 5);
+    assert!(desired.ports.values().filter(|port| port.role.is_routed()).count() == 5);
 }
 
 #[test]

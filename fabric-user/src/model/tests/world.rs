@@ -1,5 +1,5 @@
 //! A leaf to start from: bridge `br10` with the access ports `h1` and `h2` and the vxlan device
-//! `vx10`; uplinks `u1` and `u2` with a weighted group towards the VTEP 10.0.0.2.
+//! `vx10`; underlay ports `u1` and `u2` with a weighted group towards the VTEP 10.0.0.2.
 
 use std::net::{IpAddr, Ipv4Addr};
 

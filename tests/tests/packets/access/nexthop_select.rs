@@ -41,18 +41,18 @@ fn a_nexthop_without_port_is_left_to_the_kernel() {
     });
 }
 
-/// Sends frames of many flows and returns the uplinks that they took, by slot.
-fn uplinks(leaf: &mut Leaf, frames: impl IntoIterator<Item = Frame>) -> BTreeSet<u32> {
+/// Sends frames of many flows and returns the underlay ports that they took, by slot.
+fn taken_ports(leaf: &mut Leaf, frames: impl IntoIterator<Item = Frame>) -> BTreeSet<u32> {
     let mut taken = BTreeSet::new();
     for frame in frames {
         leaf.encapsulates(&frame, |outer| outer);
-        taken.insert(leaf.uplink_of(&frame.untagged().bytes()).slot);
+        taken.insert(leaf.underlay_of(&frame.untagged().bytes()).slot);
     }
     taken
 }
 
 /// The test computes the bucket by `fabric_common::flow_hash`, the program by the same code
-/// compiled for BPF; `Leaf::encapsulates` compares uplink, MAC addresses and source port.
+/// compiled for BPF; `Leaf::encapsulates` compares underlay port, MAC addresses and source port.
 #[test]
 fn flows_take_the_bucket_and_source_port_of_their_hash() {
     leaf(|leaf| {
@@ -61,10 +61,10 @@ fn flows_take_the_bucket_and_source_port_of_their_hash() {
         for number in [protocol::UDP, protocol::TCP, protocol::SCTP] {
             let frame = Frame::ipv4(&HOST_A, &HOST_R).change_ipv4(|ip| ip.protocol = number);
             let frames = ports.clone().map(|ports| frame.clone().ports(ports));
-            assert_eq!(uplinks(leaf, frames), both, "IPv4 protocol {number}");
+            assert_eq!(taken_ports(leaf, frames), both, "IPv4 protocol {number}");
             let frame = Frame::ipv6(&HOST_A, &HOST_R).change_ipv6(|ip| ip.next_header = number);
             let frames = ports.clone().map(|ports| frame.clone().ports(ports));
-            assert_eq!(uplinks(leaf, frames), both, "IPv6 next header {number}");
+            assert_eq!(taken_ports(leaf, frames), both, "IPv6 next header {number}");
         }
     });
 }
@@ -80,11 +80,11 @@ fn flows_without_ports_are_told_apart_by_their_addresses() {
                 ip.payload[0] = 8;
             })
         };
-        assert_eq!(uplinks(leaf, hosts.map(echo)), both, "ICMP");
+        assert_eq!(taken_ports(leaf, hosts.map(echo)), both, "ICMP");
 
         let types = (0..32).map(|i| ether_type::EXPERIMENTAL + 0x100 * i);
         let others: Vec<_> = types.map(|t| Frame::other(&HOST_A, &HOST_R, t)).collect();
-        assert_eq!(uplinks(leaf, others), both, "not IP");
+        assert_eq!(taken_ports(leaf, others), both, "not IP");
     });
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn fragments_of_a_packet_stay_on_one_path() {
             let hashes: BTreeSet<_> =
                 all.iter().map(|frame| model::flow_hash(&frame.bytes(), SEED)).collect();
             assert_eq!(hashes.len(), 1);
-            assert_eq!(uplinks(leaf, all).len(), 1);
+            assert_eq!(taken_ports(leaf, all).len(), 1);
         }
     });
 }
@@ -123,7 +123,7 @@ fn another_seed_sends_flows_another_way() {
             let expected = if first { &leaf.up0 } else { &leaf.up1 };
             let outcome = leaf.world.send(&leaf.a, &frame.bytes());
             assert_eq!(outcome.counted.port_tx.keys().collect::<Vec<_>>(), [&expected.slot]);
-            moved += u32::from(*expected != leaf.uplink_of(&frame.bytes()));
+            moved += u32::from(*expected != leaf.underlay_of(&frame.bytes()));
         }
         assert!((10..54).contains(&moved), "{moved} of 64 flows took the other spine");
     });
@@ -137,13 +137,13 @@ fn a_tunnel_takes_one_path_if_the_kernel_counts_addresses_alone() {
             (0..64).map(|i| Frame::ipv4(&HOST_A, &HOST_R).ports([40_000 + i, 53])).collect();
         for (policy, paths) in [(HASH_TUNNEL6, 2), (HASH_TUNNEL4, 1), (0, 2)] {
             leaf.world.change_settings(|settings| settings.hash_flags = policy);
-            let (mut ports, mut uplinks) = (BTreeSet::new(), BTreeSet::new());
+            let (mut ports, mut taken) = (BTreeSet::new(), BTreeSet::new());
             for frame in &frames {
                 let bytes = leaf.world.run(&leaf.a, &frame.bytes(), 0).expect("it runs").bytes;
-                uplinks.insert(bytes[6..12].to_vec());
+                taken.insert(bytes[6..12].to_vec());
                 ports.insert(bytes[34..36].to_vec());
             }
-            assert_eq!(uplinks.len(), paths, "policy {policy:#x}");
+            assert_eq!(taken.len(), paths, "policy {policy:#x}");
             assert!(ports.len() > 48, "{} UDP source ports of 64 flows", ports.len());
         }
     });

@@ -41,9 +41,9 @@ fn a_station_that_moved_is_forwarded_once_the_maps_say_so() {
         leaf.world.settle(leaf.circuit_b, &HOST_A);
         let inner = frame.bytes();
         let expected = leaf.to_leaf2(&inner).around(&inner);
-        let uplink = leaf.uplink_of(&inner);
+        let underlay = leaf.underlay_of(&inner);
         let outcome = leaf.world.send(&leaf.b, &inner);
-        outcome.is_encapsulated(&uplink, leaf.domain, leaf.leaf2, &expected);
+        outcome.is_encapsulated(&underlay, leaf.domain, leaf.leaf2, &expected);
         leaf.world.send(&leaf.a, &inner).passes(Reason::SourceCheckMoved);
     });
 }

@@ -11,7 +11,7 @@ use fabric_tests::{
 const NOWHERE: u16 = 300;
 
 #[test]
-pub(crate) fn an_uplink_without_a_device_drops_the_packet() {
+pub(crate) fn a_port_without_a_device_drops_the_packet() {
     leaf(|leaf| {
         for nexthop in [leaf.spine1, leaf.spine2] {
             let mut entry = leaf.world.maps.nexthops.get(nexthop.0.into());
@@ -30,13 +30,13 @@ pub(crate) fn an_uplink_without_a_device_drops_the_packet() {
 fn what_leaves_is_counted_with_its_outer_headers() {
     leaf(|leaf| {
         let inner = Frame::ipv4(&HOST_A, &HOST_R).length(1000).bytes();
-        let uplink = leaf.uplink_of(&inner);
+        let underlay = leaf.underlay_of(&inner);
         let before = leaf.world.counters();
         for _ in 0..10 {
             leaf.world.run(&leaf.a, &inner, 0).expect("the program runs");
         }
         let counted = leaf.world.counters().since(&before);
-        let sent = counted.port_tx[&uplink.slot];
+        let sent = counted.port_tx[&underlay.slot];
         assert_eq!((sent.packets, sent.bytes), (10, 10 * 1050));
         let traffic = counted.vteps[&leaf.leaf2.0].encapsulated;
         assert_eq!((traffic.packets, traffic.bytes), (10, 10 * 1000));

@@ -121,7 +121,7 @@ fn a_label_that_the_device_sets_or_inherits_is_used() {
 
 /// RFC 7348 §4.3; 56 bytes stand in front of the inner frame.
 #[test]
-fn a_frame_that_the_uplink_cannot_carry_passes() {
+fn a_frame_that_the_underlay_cannot_carry_passes() {
     leaf6(|leaf| {
         leaf.world.change_domain(leaf.domain, |d| d.max_frame = 9_000);
         let fits = Frame::other(&HOST_A, &HOST_R, ether_type::EXPERIMENTAL).length(1_600 - 56);

@@ -1,4 +1,4 @@
-//! What is VXLAN for this box. Everything else on an uplink belongs to the kernel: dropping it
+//! What is VXLAN for this box. Everything else on an underlay port belongs to the kernel: dropping it
 //! would cost a BGP session.
 
 use fabric_common::reason::Reason;
@@ -47,7 +47,7 @@ pub(crate) fn routing_protocols_and_everything_that_is_not_vxlan_pass() {
             let outcome = leaf.world.send(&leaf.up0, &frame.bytes());
             outcome.passes(Reason::UnderlayInputNotVxlan);
         }
-        // VXLAN behind a tag belongs to a VLAN device on the uplink.
+        // VXLAN behind a tag belongs to a VLAN device on the underlay port.
         let mut tagged = leaf.from_leaf2().around(&inner());
         tagged.splice(12..12, [0x81, 0, 0, VLAN as u8]);
         leaf.world.send(&leaf.up0, &tagged).passes(Reason::UnderlayInputNotVxlan);

@@ -17,7 +17,7 @@ use fabric_tests::{
 
 const VIEW: u16 = 3;
 
-/// The leaf forwards between its uplinks: everything to the second spine but its own address.
+/// The leaf forwards between its underlay ports: everything to the second spine but its own address.
 fn routing_leaf(test: impl FnOnce(&mut Leaf) + Send) {
     leaf(|leaf| {
         for port in [leaf.up0.clone(), leaf.up1.clone()] {
