@@ -115,8 +115,8 @@ reasons! {
     UnderlayInputFragment = 29, "underlay_input_fragment", Pass;
     /// The outer packet has IP options.
     UnderlayInputIpOptions = 30, "underlay_input_ip_options", Pass;
-    /// The checksum of the outer IP header is wrong (RFC 1812 §5.2.2).
-    UnderlayInputBadChecksum = 31, "underlay_input_bad_checksum", Drop;
+    /// The checksum of the outer IP header is wrong (RFC 1812 §5.2.2); the kernel drops and counts it.
+    UnderlayInputBadChecksum = 31, "underlay_input_bad_checksum", Pass;
     /// The lengths of the outer headers contradict the frame.
     UnderlayInputTruncated = 32, "underlay_input_truncated", Pass;
 
@@ -128,8 +128,9 @@ reasons! {
     VxlanInputNotLocal = 35, "vxlan_input_not_local", Pass;
     /// The outer source is not a VTEP that the control plane told of.
     VxlanInputUnknownVtep = 36, "vxlan_input_unknown_vtep", Pass;
-    /// Congestion was marked outside, but the inner packet cannot carry the mark (RFC 6040 §4.2).
-    EcnDecapNotEctCe = 37, "ecn_decap_not_ect_ce", Drop;
+    /// Congestion was marked outside, but the inner packet cannot carry the mark (RFC 6040 §4.2); the
+    /// kernel drops, counts and logs it.
+    EcnDecapNotEctCe = 37, "ecn_decap_not_ect_ce", Pass;
 
     /// The inner source MAC is a group address.
     InnerGuardSourceMulticast = 38, "inner_guard_source_multicast", Drop;
@@ -174,8 +175,8 @@ reasons! {
     TransitInputBadHeader = 56, "transit_input_bad_header", Pass;
     /// The packet has IP options or a hop-by-hop header.
     TransitInputOptions = 57, "transit_input_options", Pass;
-    /// The checksum of the IP header is wrong (RFC 1812 §5.2.2).
-    TransitInputBadChecksum = 58, "transit_input_bad_checksum", Drop;
+    /// The checksum of the IP header is wrong (RFC 1812 §5.2.2); the kernel drops and counts it.
+    TransitInputBadChecksum = 58, "transit_input_bad_checksum", Pass;
     /// TTL or hop limit end here; the kernel answers if the packet is not for this box.
     TransitInputTtl = 59, "transit_input_ttl", Pass;
     /// An address that routers do not forward (RFC 1812 §5.3.7), or this box's own as source.

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The nexthop that a flow takes; `hash` gives [`fabric_common::flow_hash::bucket`], and is asked
-/// only if there is a choice.
+/// only if there is a choice. `blackhole` is what becomes of packets to a group that discards.
 ///
 /// A bucket whose nexthop, or whose port, is dead is passed over for others, so that a dead link is
 /// one store for the daemon whatever hangs on it.
@@ -26,6 +26,7 @@ use crate::{
 pub fn choose(
     journey: &Journey,
     group: u32,
+    blackhole: Reason,
     hash: impl FnOnce() -> u32,
 ) -> Result<NexthopRef, Reason> {
     let group = maps::GROUPS.get(group);
@@ -34,7 +35,7 @@ pub fn choose(
             Choice::Single { nexthop } => {
                 living(nexthop, journey).or_stop(Reason::NexthopSelectEmptyGroup)
             }
-            Choice::Blackhole => Err(Reason::TransitRouteBlackhole),
+            Choice::Blackhole => Err(blackhole),
             Choice::Nothing | Choice::Spread { .. } => Err(Reason::NexthopSelectEmptyGroup),
         };
     };
@@ -63,7 +64,7 @@ pub fn follow(
     hash: impl FnOnce() -> u32,
 ) -> Result<NexthopRef, Reason> {
     match way {
-        Way::Group(group) => choose(journey, group, hash),
+        Way::Group(group) => choose(journey, group, Reason::TransitRouteBlackhole, hash),
         Way::Neighbour(nexthop) => living(nexthop, journey).or_stop(Reason::TransitRouteUnresolved),
     }
 }

@@ -16,6 +16,7 @@ pub mod model;
 pub mod namespace;
 pub mod packet;
 pub mod random;
+pub mod refusals;
 pub mod router;
 mod routing;
 pub mod run;

@@ -15,6 +15,7 @@ use crate::{
     expect::dump,
     namespace::Namespace,
     packet::{OUTER, OUTER6, internet_checksum, protocol, udp_checksum},
+    refusals::{self, Refusals},
     router::server,
     wire::Wire,
     world::{Port, World},
@@ -233,6 +234,26 @@ impl Twins {
             let source_port = if packet[12..14] == [0x86, 0xdd] { 54 } else { 34 };
             assert!(packet[source_port] >= 0xc0, "the source port is outside of RFC 7348's range");
         }
+        fabric
+    }
+
+    /// As [`Self::same`], and the kernel has to count the same refusals on both. Returns these.
+    ///
+    /// # Panics
+    /// If anything differs.
+    #[track_caller]
+    pub fn refused_alike(&mut self, port: &str, frame: &[u8], reason: Reason) -> Refusals {
+        let read = |twins: &Self| {
+            [&twins.kernel, &twins.fabric].map(|twin| {
+                twin.namespace.enter().expect("this is root");
+                refusals::read().expect("the kernel tells its counters")
+            })
+        };
+        let before = read(self);
+        self.same(port, frame, reason);
+        let after = read(self);
+        let [kernel, fabric] = [0, 1].map(|i| refusals::since(&after[i], &before[i]));
+        assert_eq!(fabric, kernel, "left: beside our programs, right: the kernel for {reason:?}");
         fabric
     }
 

@@ -1,6 +1,7 @@
 //! Arrives: a frame for a VTEP. Leaves: the nexthop of the underlay that its flow takes.
 //!
-//! Passes frames for VTEPs without a usable nexthop: the kernel resolves neighbours and reports.
+//! Passes frames for VTEPs without a usable nexthop: the kernel resolves neighbours and reports. What
+//! a blackhole discards is an error of the vxlan device, so that is the kernel's as well.
 
 use fabric_common::{
     flow_hash,
@@ -34,7 +35,7 @@ pub fn nexthop_select(
     let network =
         Network::parse(packet, frame, journey.settings).or_stop(Reason::PortInputTruncated)?;
     let hash = || of_tunnel(journey.settings, to.vtep, network.hash);
-    let nexthop = nexthop::choose(journey, to.vtep.group, hash)?;
+    let nexthop = nexthop::choose(journey, to.vtep.group, Reason::NexthopSelectEmptyGroup, hash)?;
     Ok(Selection { nexthop, network })
 }
 

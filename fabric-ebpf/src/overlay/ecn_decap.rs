@@ -1,7 +1,8 @@
 //! Arrives: an inner frame. Leaves: the ECN bits that its packet will have.
 //!
-//! Drops packets that cannot carry the congestion mark of the outer header, as the kernel does
-//! (RFC 6040 §4.2; `vxlan_ecn_decapsulate` in `drivers/net/vxlan/vxlan_core.c`).
+//! Passes packets that cannot carry the congestion mark of the outer header (RFC 6040 §4.2): the
+//! kernel drops them, counts them among the vxlan device's errors and logs them
+//! (`vxlan_ecn_decapsulate` in `drivers/net/vxlan/vxlan_core.c`).
 
 use fabric_common::{checksum, ecn, reason::Reason};
 

@@ -2,8 +2,8 @@
 //!
 //! Everything else may be routed on; where nothing is, it passes: BGP, BFD, ARP, neighbour discovery,
 //! and of VXLAN what only the kernel can treat: fragments, IP options, IPv6 extension headers,
-//! contradictory lengths.
-//! Drops a wrong IP header checksum, as the kernel would (RFC 1812 §5.2.2).
+//! contradictory lengths. A wrong IP header checksum as well, which the kernel drops and counts
+//! (RFC 1812 §5.2.2; `ip_rcv_core`).
 
 use fabric_common::{checksum, reason::Reason, schema::ports};
 

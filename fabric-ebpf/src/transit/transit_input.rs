@@ -2,7 +2,7 @@
 //!
 //! The rules are those of RFC 1812 §5.2.2 and §5.3 and of RFC 8200 §3, in the kernel's reading of
 //! them (`ip_rcv_core`, `ip_route_input_slow`, `ip_forward`; `ip6_rcv_core`, `ip6_forward`). Passes
-//! what needs an answer or has options; drops a wrong header checksum, as the kernel does.
+//! what needs an answer or has options, and wrong header checksums, which the kernel drops and counts.
 
 use fabric_common::{
     checksum, flow_hash,

@@ -8,6 +8,7 @@ mod ipv6;
 mod local;
 mod mtu;
 mod passed;
+mod refused;
 mod router;
 mod routing;
 mod site;

@@ -75,7 +75,9 @@ fn test_of(reason: Reason) -> fn() {
         }
         Reason::UnderlayInputFragment => underlay_input::fragments_of_the_outer_packet_pass,
         Reason::UnderlayInputIpOptions => underlay_input::ip_options_pass,
-        Reason::UnderlayInputBadChecksum => underlay_input::a_wrong_header_checksum_is_dropped,
+        Reason::UnderlayInputBadChecksum => {
+            underlay_input::a_wrong_header_checksum_is_left_to_the_kernel
+        }
         Reason::UnderlayInputTruncated => underlay_input::lengths_that_contradict_each_other_pass,
         Reason::UnderlayInputOtherHost => underlay_input::a_packet_for_another_mac_address_passes,
         Reason::VxlanInputInvalidHeader => vxlan_input::any_reserved_bit_passes,
@@ -124,7 +126,9 @@ fn test_of(reason: Reason) -> fn() {
         Reason::TransitInputOptions => {
             transit_input::options_and_hop_by_hop_headers_are_left_to_the_kernel
         }
-        Reason::TransitInputBadChecksum => transit_input::a_wrong_header_checksum_is_dropped,
+        Reason::TransitInputBadChecksum => {
+            transit_input::a_wrong_header_checksum_is_left_to_the_kernel
+        }
         Reason::TransitInputTtl => transit_input::a_ttl_that_ends_here_is_left_to_the_kernel,
         Reason::TransitInputMartian => transit_input::martian_addresses_pass,
         Reason::TransitRouteLocal => transit_route::packets_for_the_box_itself_pass,

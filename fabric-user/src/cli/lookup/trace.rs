@@ -316,7 +316,6 @@ pub fn bridged(
             let vtep = maps.vteps.get(index);
             let selection = select(maps, vtep.group, of_tunnel(&maps.settings.get(0), &vtep, hash));
             let reason = match selection.nexthop {
-                None if selection.blackhole => Reason::TransitRouteBlackhole,
                 None => Reason::NexthopSelectEmptyGroup,
                 Some(nexthop) => {
                     let mtu = maps.nexthops.get(nexthop).mtu;

@@ -6,6 +6,7 @@ use fabric_common::{
     flow_hash,
     reason::Reason,
     schema::{
+        groups::{Choice, Group},
         nexthops::Nexthop,
         settings::{HASH_TUNNEL4, HASH_TUNNEL6},
     },
@@ -145,6 +146,18 @@ fn a_tunnel_takes_one_path_if_the_kernel_counts_addresses_alone() {
             }
             assert_eq!(taken.len(), paths, "policy {policy:#x}");
             assert!(ports.len() > 48, "{} UDP source ports of 64 flows", ports.len());
+        }
+    });
+}
+
+/// To the kernel that is an error of the vxlan device, and not what blackhole routes do with packets.
+#[test]
+fn a_vtep_behind_a_blackhole_is_left_to_the_kernel() {
+    leaf(|leaf| {
+        leaf.world.maps.groups.set(leaf.leaf2.0, &Group::new(Choice::Blackhole));
+        for frame in [Frame::ipv4(&HOST_A, &HOST_R), Frame::ipv6(&HOST_A, &HOST_R)] {
+            let outcome = leaf.world.send(&leaf.a, &frame.bytes());
+            outcome.passes(Reason::NexthopSelectEmptyGroup);
         }
     });
 }

@@ -47,7 +47,7 @@ fn congestion_marks_are_carried_into_the_inner_packet() {
                         None => {
                             let packet = outer.around(&frame.tos(tos).bytes());
                             let outcome = leaf.world.send(&leaf.up0, &packet);
-                            outcome.is_dropped(Reason::EcnDecapNotEctCe);
+                            outcome.passes(Reason::EcnDecapNotEctCe);
                         }
                     }
                 }

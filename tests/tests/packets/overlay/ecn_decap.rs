@@ -35,7 +35,7 @@ pub(crate) fn ipv4_and_ipv6_follow_the_table() {
                         } else {
                             let packet = header.around(&frame.bytes());
                             let outcome = leaf.world.send(&leaf.up0, &packet);
-                            outcome.is_dropped(Reason::EcnDecapNotEctCe);
+                            outcome.passes(Reason::EcnDecapNotEctCe);
                         }
                     }
                 }
