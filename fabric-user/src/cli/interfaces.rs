@@ -196,6 +196,7 @@ pub(super) mod tests {
             master: None,
             lower: None,
             lower_elsewhere: false,
+            takes_more: false,
             kind: LinkKind::Device,
             port: None,
         };

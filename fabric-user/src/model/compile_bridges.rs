@@ -75,6 +75,16 @@ impl<'a> Compiler<'a> {
                     Some(bridge.ifindex),
                     format!("bridge {0} is down (`ip link set {0} up`)", bridge.name),
                 );
+            } else if !self.listens(bridge, options) {
+                self.problem(
+                    Some(bridge.ifindex),
+                    format!(
+                        "bridge {0} is promiscuous, because a program or a device on top of it wants \
+                         to see all frames (`ip -d link show {0}`), which cannot be copied: left to \
+                         the kernel",
+                        bridge.name
+                    ),
+                );
             } else if !options.vlan_filtering {
                 self.plain(bridge, options, &tunnels, &ports);
             } else if options.mst {

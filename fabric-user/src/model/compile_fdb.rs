@@ -43,7 +43,7 @@ fn place(
     if !key.mac.is_unicast() || entry.locked {
         return Err(Why::Nothing);
     }
-    if entry.permanent {
+    if entry.permanent || structure.hears(key) {
         return Ok(Target::Own);
     }
     if domain.vni.is_none() || entry.port != domain.vxlan {

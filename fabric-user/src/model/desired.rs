@@ -42,6 +42,9 @@ pub struct Structure {
     /// Attachment circuits that forward at this moment.
     #[serde(with = "pairs")]
     pub circuits: BTreeMap<CircuitKey, Circuit>,
+    /// MAC addresses that interfaces on top of bridges listen to, which makes them the box's own
+    /// wherever the FDB has them; with VLAN 0 in every VLAN.
+    pub heard: BTreeSet<FdbKey>,
     /// Remote VTEPs with the group of next hops towards them; `None` if there is no way that can
     /// be expressed.
     #[serde(with = "pairs")]
@@ -342,6 +345,15 @@ impl Structure {
             .into_iter()
             .map(String::as_str)
             .chain(problems.map(|problem| problem.text.as_str()))
+    }
+
+    /// Whether an interface on top of a bridge listens to a MAC address.
+    #[must_use]
+    pub fn hears(&self, key: FdbKey) -> bool {
+        let anywhere = DomainKey { vlan: 0, ..key.domain };
+        !self.heard.is_empty()
+            && (self.heard.contains(&key)
+                || self.heard.contains(&FdbKey { domain: anywhere, ..key }))
     }
 
     /// Whether routes compile to the same under `other`, so that only changed ones have to be

@@ -28,7 +28,8 @@ pub struct Dirty {
     /// A link went down or away, with which the kernel removes nexthops and routes without a
     /// message: dump them a moment later.
     pub routing_stale: bool,
-    /// The kernel may have changed states of VLANs without a message: dump them a moment later.
+    /// The kernel may have changed bridges or states of VLANs without a message: dump them a moment
+    /// later.
     pub bridges_stale: bool,
 }
 

@@ -29,6 +29,7 @@ mod compile_ports;
 mod compile_routes;
 mod compile_tunnels;
 mod compile_underlay;
+mod compile_uppers;
 mod compile_views;
 mod desired;
 mod dirty;

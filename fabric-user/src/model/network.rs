@@ -31,6 +31,8 @@ pub struct Network {
     /// VLANs of bridge ports that do not forward.
     blocked_vlans: BTreeMap<u32, BTreeSet<u16>>,
     macs: HashMap<FdbKey, Station>,
+    /// MAC addresses that interfaces listen to beside their own.
+    own_macs: BTreeMap<u32, BTreeSet<Mac>>,
     /// Numbers of `targets`.
     tunnel_macs: HashMap<(u32, Mac), u32>,
     targets: Targets,
@@ -80,6 +82,13 @@ impl Network {
                 if self.macs.remove(&key).is_some() {
                     dirty.macs.insert(key);
                 }
+            }
+            Event::OwnMac { ifindex, mac } => {
+                dirty.bridging |= self.own_macs.entry(ifindex).or_default().insert(mac);
+            }
+            Event::OwnMacGone { ifindex, mac } => {
+                let macs = self.own_macs.get_mut(&ifindex);
+                dirty.bridging |= macs.is_some_and(|macs| macs.remove(&mac));
             }
             Event::TunnelMac(entry) => self.set_tunnel_mac(entry, dirty),
             Event::TunnelMacGone(entry) => self.remove_tunnel_mac(entry, dirty),
@@ -189,6 +198,11 @@ impl Network {
         self.port_vlans.get(&ifindex).map_or(&[], Vec::as_slice)
     }
 
+    /// MAC addresses that an interface listens to beside its own.
+    pub(super) fn own_macs(&self, ifindex: u32) -> impl Iterator<Item = Mac> {
+        self.own_macs.get(&ifindex).into_iter().flatten().copied()
+    }
+
     /// Whether a bridge port that forwards does so in a VLAN.
     pub(super) fn vlan_forwards(&self, ifindex: u32, vlan: u16) -> bool {
         self.blocked_vlans.get(&ifindex).is_none_or(|blocked| !blocked.contains(&vlan))
@@ -251,6 +265,13 @@ impl Network {
         if link.port.is_none() {
             self.forget_port(ifindex);
         }
+        // What happens on top of a bridge makes it promiscuous or not, without a message of that.
+        dirty.bridges_stale |=
+            matches!(link.kind, LinkKind::Bridge(_)) || link.listens_on_its_lower();
+        if matches!(&link.kind, LinkKind::Bridge(bridge) if bridge.promiscuity == 0) {
+            // With any such address it would be promiscuous.
+            dirty.bridging |= self.own_macs.remove(&ifindex).is_some();
+        }
         if self.links.get(&ifindex) != Some(&link) {
             let alive = link.alive();
             let was_alive = self.links.insert(ifindex, link).is_some_and(|old| old.alive());
@@ -268,6 +289,7 @@ impl Network {
         };
         // Interface indexes are used again: nothing of the old interface may stay.
         self.forget_port(ifindex);
+        self.own_macs.remove(&ifindex);
         self.routing.forget_link(ifindex);
         match link.kind {
             LinkKind::Bridge(_) => self.macs.retain(|key, _| key.domain.bridge != ifindex),

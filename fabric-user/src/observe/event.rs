@@ -44,6 +44,21 @@ pub enum Event {
     TunnelMac(TunnelMac),
     /// A vxlan device forgot it. For the zero MAC only this destination is meant.
     TunnelMacGone(TunnelMac),
+    /// An interface listens to a MAC address beside its own (`dev_uc_add`), for one on top of it. The
+    /// kernel tells neither when one on top begins nor when it ends to; only a dump has it.
+    OwnMac {
+        /// Its interface index.
+        ifindex: u32,
+        /// The address.
+        mac: Mac,
+    },
+    /// It does not any more.
+    OwnMacGone {
+        /// Its interface index.
+        ifindex: u32,
+        /// The address.
+        mac: Mac,
+    },
     /// An IP neighbour is there or has changed.
     Neighbour(Neighbour),
     /// An IP neighbour is gone.

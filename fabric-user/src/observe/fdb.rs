@@ -121,8 +121,13 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
         let target = match (nexthop, address) {
             (Some(id), _) => TunnelTarget::NexthopGroup(id),
             (None, Some(address)) => TunnelTarget::Vtep { address, port, vni, via },
-            // A NIC's own address filter.
-            (None, None) => return Ok(None),
+            (None, None) if !mac.is_unicast() => return Ok(None),
+            (None, None) => {
+                return Ok(Some(match present {
+                    true => Event::OwnMac { ifindex, mac },
+                    false => Event::OwnMacGone { ifindex, mac },
+                }));
+            }
         };
         let entry = TunnelMac { vxlan: ifindex, mac, source_vni, target };
         return Ok(Some(match present {

@@ -34,6 +34,10 @@ pub struct Link {
     pub lower: Option<u32>,
     /// The interface beneath is in another network namespace.
     pub lower_elsewhere: bool,
+    /// It takes more of what arrives at the interface beneath than what is for its own MAC address: by
+    /// IP address (ipvlan), by source (macvlan in that mode), everything (macvlan in mode passthru).
+    #[serde(default)]
+    pub takes_more: bool,
     /// What it is.
     pub kind: LinkKind,
     /// Bridge port options if it is one.
@@ -79,6 +83,10 @@ pub struct Bridge {
     /// VLANs have the states of their instances of MSTP (`mst_enabled`).
     #[serde(default)]
     pub mst: bool,
+    /// How many want to see all frames (`promiscuity`): interfaces on top with other MAC addresses count
+    /// as one.
+    #[serde(default)]
+    pub promiscuity: u32,
 }
 
 /// A vxlan device's options.
@@ -163,6 +171,7 @@ const IFLA_MTU: u16 = 4;
 const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
+const IFLA_PROMISCUITY: u16 = 30;
 const IFLA_LINK_NETNSID: u16 = 37;
 
 const IFLA_INFO_KIND: u16 = 1;
@@ -190,9 +199,11 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
         master: None,
         lower: None,
         lower_elsewhere: false,
+        takes_more: false,
         kind: LinkKind::Device,
         port: None,
     };
+    let mut promiscuity = 0;
     for (kind, payload) in attributes {
         match kind {
             IFLA_ADDRESS => link.mac = mac_bytes(payload),
@@ -201,9 +212,13 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
             IFLA_LINK => link.lower = u32_(payload).filter(|index| *index != 0),
             IFLA_MASTER => link.master = u32_(payload).filter(|index| *index != 0),
             IFLA_LINK_NETNSID => link.lower_elsewhere = true,
-            IFLA_LINKINFO => (link.kind, link.port) = info(Attributes(payload)),
+            IFLA_PROMISCUITY => promiscuity = u32_(payload).unwrap_or_default(),
+            IFLA_LINKINFO => info(Attributes(payload), &mut link),
             _ => {}
         }
+    }
+    if let LinkKind::Bridge(bridge) = &mut link.kind {
+        bridge.promiscuity = promiscuity;
     }
     if link.name.is_empty() {
         // Wireless extensions send link messages without a name; they say nothing about the link.
@@ -213,7 +228,7 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
 }
 
 /// `IFLA_LINKINFO`: the kind, and the options if the master is a bridge.
-fn info(attributes: Attributes<'_>) -> (LinkKind, Option<PortOptions>) {
+fn info(attributes: Attributes<'_>, link: &mut Link) {
     let mut kind = String::new();
     let mut data = Attributes(&[]);
     let mut master_is_bridge = false;
@@ -227,7 +242,8 @@ fn info(attributes: Attributes<'_>) -> (LinkKind, Option<PortOptions>) {
             _ => {}
         }
     }
-    let kind = match kind.as_str() {
+    link.takes_more = takes_more(&kind, data);
+    link.kind = match kind.as_str() {
         "" => LinkKind::Device,
         "bridge" => LinkKind::Bridge(Bridge::decode(data)),
         "vxlan" => LinkKind::Vxlan(Vxlan::decode(data)),
@@ -235,7 +251,22 @@ fn info(attributes: Attributes<'_>) -> (LinkKind, Option<PortOptions>) {
         "vrf" => LinkKind::Vrf { table: vrf_table(data) },
         _ => LinkKind::Other(kind),
     };
-    (kind, port.filter(|_| master_is_bridge))
+    link.port = port.filter(|_| master_is_bridge);
+}
+
+/// See [`Link::takes_more`]: kinds whose receive handler looks at more than the MAC address.
+fn takes_more(kind: &str, mut data: Attributes<'_>) -> bool {
+    const IFLA_MACVLAN_MODE: u16 = 1;
+    /// `MACVLAN_MODE_PASSTHRU` and `MACVLAN_MODE_SOURCE`.
+    const MODES: u32 = 8 | 16;
+    match kind {
+        "macvlan" | "macvtap" => {
+            let mode = data.find(|(kind, _)| *kind == IFLA_MACVLAN_MODE);
+            mode.and_then(|(_, payload)| u32_(payload)).is_some_and(|mode| mode & MODES != 0)
+        }
+        "ipvlan" | "ipvtap" | "macsec" | "hsr" | "rmnet" => true,
+        _ => false,
+    }
 }
 
 /// `IFLA_VRF_TABLE` of `IFLA_INFO_DATA`.
@@ -265,6 +296,7 @@ impl Bridge {
             stp: false,
             forward_delay_ms: 15_000,
             mst: false,
+            promiscuity: 0,
         };
         for (kind, payload) in attributes {
             match kind {

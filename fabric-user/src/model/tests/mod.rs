@@ -11,6 +11,7 @@ mod router;
 mod routing_churn;
 mod tunnels6;
 mod underlay;
+mod uppers;
 mod vlans;
 mod ways;
 mod world;

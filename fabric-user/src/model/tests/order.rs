@@ -29,6 +29,9 @@ fn object(event: &Event) -> String {
             true => format!("flood {} {:?}", entry.vxlan, entry.target),
             false => format!("tunnel {} {}", entry.vxlan, entry.mac),
         },
+        Event::OwnMac { ifindex, mac } | Event::OwnMacGone { ifindex, mac } => {
+            format!("own mac {ifindex} {mac}")
+        }
         Event::Neighbour(n) => format!("routing neighbour {} {}", n.ifindex, n.address),
         Event::NeighbourGone { ifindex, address } => {
             format!("routing neighbour {ifindex} {address}")

@@ -45,6 +45,7 @@ pub(super) fn link(ifindex: u32, name: &str, kind: LinkKind) -> Link {
         master: None,
         lower: None,
         lower_elsewhere: false,
+        takes_more: false,
         kind,
         port: None,
     }
@@ -69,6 +70,7 @@ pub(super) fn bridge_options(vlan_filtering: bool) -> Bridge {
         stp: false,
         forward_delay_ms: 15_000,
         mst: false,
+        promiscuity: 0,
     }
 }
 
