@@ -30,12 +30,14 @@ pub enum SettingsError {
         source: io::Error,
     },
     /// The file is not what it should be.
-    #[error("the settings {} are not valid: {source}", path.display())]
+    #[error("the settings {} are not valid in line {line}: {message}", path.display())]
     Parse {
         /// The file.
         path: PathBuf,
-        /// Where and what.
-        source: toml::de::Error,
+        /// Where, from 1.
+        line: usize,
+        /// What.
+        message: String,
     },
     /// A value is out of range.
     #[error("the setting {name} is {value}; it must be {range}")]
@@ -162,7 +164,11 @@ impl Settings {
                 return Err(SettingsError::Read { path: file.into(), source });
             }
         };
-        toml::from_str(&text).map_err(|source| SettingsError::Parse { path: file.into(), source })
+        toml::from_str(&text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            let line = 1 + text.get(..at).unwrap_or_default().matches('\n').count();
+            SettingsError::Parse { path: file.into(), line, message: error.message().into() }
+        })
     }
 
     /// Checks what a type cannot.
@@ -187,6 +193,34 @@ impl Settings {
             return range("prefix_entries", self.prefix_entries.into(), "16 to 16777216");
         }
         Ok(())
+    }
+
+    /// What a running daemon goes on with when it is given others: what it can take over of them.
+    #[must_use]
+    pub fn reloaded(&self, new: &Self) -> Self {
+        Self {
+            ports: new.ports.clone(),
+            exclude: new.exclude.clone(),
+            heartbeat_timeout_ms: new.heartbeat_timeout_ms,
+            audit_interval_s: new.audit_interval_s,
+            hash: new.hash,
+            // Without one the maps keep theirs.
+            seed: new.seed,
+            detach_on_exit: new.detach_on_exit,
+            ..self.clone()
+        }
+    }
+
+    /// Names of the settings that differ from others.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let named = |settings: &Self| match serde_json::to_value(settings) {
+            Ok(serde_json::Value::Object(named)) => named,
+            _ => serde_json::Map::new(),
+        };
+        let (ours, theirs) = (named(self), named(other));
+        let differs = |(name, value): &(String, serde_json::Value)| theirs.get(name) != Some(value);
+        ours.into_iter().filter(differs).map(|(name, _)| name).collect()
     }
 
     /// Time without a sign of life after which the kernel forwards.
@@ -241,6 +275,23 @@ mod tests {
     fn an_unknown_setting_is_named() {
         let error = toml::from_str::<Settings>("heartbeat = 3").unwrap_err().to_string();
         assert!(error.contains("heartbeat"), "{error}");
+    }
+
+    #[test]
+    fn a_running_daemon_takes_over_all_but_what_it_was_built_with() {
+        let text = "exclude = ['swp9']\nports = ['swp*']\nheartbeat_timeout_ms = 500\nseed = 7\n\
+            audit_interval_s = 5\ndetach_on_exit = true\nhash.inner = true\nfdb_entries = 99\n\
+            host_entries = 98\nprefix_entries = 97\nxdp_mode = 'generic'\nrun_folder = '/x'\n\
+            instance = 'other'";
+        let (old, new) = (Settings::default(), toml::from_str::<Settings>(text).unwrap());
+        let reloaded = old.reloaded(&new);
+        let stays =
+            ["fdb_entries", "host_entries", "instance", "prefix_entries", "run_folder", "xdp_mode"];
+        let mut left = reloaded.differences(&new);
+        left.sort_unstable();
+        assert_eq!(left, stays);
+        assert_eq!(old.differences(&reloaded).len(), 7);
+        assert!(reloaded.differences(&reloaded).is_empty());
     }
 
     #[test]

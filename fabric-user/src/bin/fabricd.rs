@@ -2,15 +2,19 @@
 
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
 
+use anyhow::Context as _;
 use clap::Parser;
-use fabric_user::{daemon, settings::XdpMode};
+use fabric_user::{
+    daemon,
+    settings::{Settings, XdpMode},
+};
 use tracing_subscriber::EnvFilter;
 
 /// Syncs what FRR (or anybody) wrote into the kernel into the maps of Fabric's XDP programs.
 ///
 /// Runs in the foreground, in the present network namespace. When it ends, the programs stay: the
 /// next fabricd takes over without loss, and if none does within the heartbeat timeout, the kernel
-/// carries the traffic.
+/// carries the traffic. SIGHUP has it read its settings anew, SIGUSR1 compare kernel and maps at once.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
@@ -45,31 +49,38 @@ fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
-    match run(arguments) {
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error:#}");
+            tracing::error!("{}", daemon::sentence(&error));
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let settings = daemon::load_settings(arguments.settings.as_deref(), |s| {
-        fn replace<T>(setting: &mut T, flag: Option<T>) {
-            if let Some(flag) = flag {
-                *setting = flag;
-            }
-        }
-        replace(&mut s.instance, arguments.instance);
-        replace(&mut s.xdp_mode, arguments.xdp_mode);
-        replace(&mut s.heartbeat_timeout_ms, arguments.heartbeat_timeout_ms);
-        replace(&mut s.audit_interval_s, arguments.audit_interval_s);
-        replace(&mut s.run_folder, arguments.run_folder);
-        s.detach_on_exit |= arguments.detach_on_exit;
-    })?;
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let settings = arguments.settings().context("fabricd did not start")?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
-        .block_on(daemon::run(settings))
+        .block_on(daemon::run(settings, || arguments.settings()))
+}
+
+impl Arguments {
+    /// The settings of the file, with what was said on the command line.
+    fn settings(&self) -> anyhow::Result<Settings> {
+        fn replace<T: Clone>(setting: &mut T, flag: Option<&T>) {
+            if let Some(flag) = flag {
+                setting.clone_from(flag);
+            }
+        }
+        let mut settings = Settings::load(self.settings.as_deref())?;
+        replace(&mut settings.instance, self.instance.as_ref());
+        replace(&mut settings.xdp_mode, self.xdp_mode.as_ref());
+        replace(&mut settings.heartbeat_timeout_ms, self.heartbeat_timeout_ms.as_ref());
+        replace(&mut settings.audit_interval_s, self.audit_interval_s.as_ref());
+        replace(&mut settings.run_folder, self.run_folder.as_ref());
+        settings.detach_on_exit |= self.detach_on_exit;
+        Ok(settings)
+    }
 }

@@ -10,9 +10,10 @@ use std::{
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::UnixListener,
     sync::{mpsc, oneshot},
+    time::{sleep, timeout},
 };
 
 use crate::settings::Settings;
@@ -74,14 +75,33 @@ impl Control {
     }
 }
 
+/// A client that has not said its request by then, or does not take its answer, is left alone.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Before the next client after one that could not be let in: there may be no descriptor free.
+const PAUSE: Duration = Duration::from_millis(200);
+/// The longest request in bytes.
+const LONGEST: u64 = 1 << 20;
+
 async fn serve(listener: UnixListener, sender: mpsc::Sender<Pending>) {
-    while let Ok((stream, _)) = listener.accept().await {
-        let sender = sender.clone();
-        tokio::spawn(async move {
-            if let Err(error) = answer(stream, sender).await {
-                tracing::debug!(%error, "a control connection failed");
+    let mut failing = false;
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                failing = false;
+                let sender = sender.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = answer(stream, sender).await {
+                        tracing::debug!(%error, "a control connection failed");
+                    }
+                });
             }
-        });
+            Err(error) => {
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(%error, "fabricctl cannot be let in, trying again");
+                }
+                sleep(PAUSE).await;
+            }
+        }
     }
 }
 
@@ -91,7 +111,7 @@ async fn answer(
 ) -> anyhow::Result<()> {
     let (reader, mut writer) = stream.split();
     let mut line = String::new();
-    BufReader::new(reader).read_line(&mut line).await?;
+    timeout(PATIENCE, BufReader::new(reader.take(LONGEST)).read_line(&mut line)).await??;
     let response = match serde_json::from_str(&line) {
         Ok(request) => {
             let (reply, answer) = oneshot::channel();
@@ -102,7 +122,7 @@ async fn answer(
     };
     let mut text = serde_json::to_string(&response)?;
     text.push('\n');
-    Ok(writer.write_all(text.as_bytes()).await?)
+    Ok(timeout(PATIENCE, writer.write_all(text.as_bytes())).await??)
 }
 
 /// Asks the daemon whose socket is at `path`; `None` if no daemon listens there.

@@ -1,25 +1,31 @@
 //! Keeps the model what the kernel says: by its messages, and by surveys where those do not suffice.
 
-use std::{collections::BTreeMap, io, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    round::Round,
-    survey::{Purpose, Survey, Surveyor},
+    backoff::Backoff,
+    survey::{Failed, Purpose, Survey, Surveyor},
 };
 use crate::observe::{Batch, ObserveError, Observer};
 
 /// After some events the kernel changes more without a message, as nexthops and routes after one of a
 /// link; this much later they are read anew.
 const SETTLES: Duration = Duration::from_millis(50);
+/// What the kernel changed all the time while it was read is read again after this.
+const QUIETER: Duration = Duration::from_secs(1);
 
 /// Where news comes from.
 pub(super) struct Following {
-    observer: Observer,
+    /// None after a failure, until it is tried again.
+    observer: Option<Observer>,
     surveyor: Surveyor,
-    /// What is to be read anew, and when.
-    stale: BTreeMap<Purpose, Instant>,
+    /// A survey that waits for the messages of everything that it has seen.
+    ended: Option<Survey>,
+    /// What is to be read, and when.
+    due: BTreeMap<Purpose, Instant>,
+    backoff: Backoff,
     /// Everything was read at least once, so that changes have something that they change.
     is_started: bool,
 }
@@ -30,14 +36,21 @@ pub(super) enum News {
     Batch(Batch),
     /// A survey has ended.
     Survey(Survey),
+    /// Something cannot be known now. It is tried again by itself.
+    Failed(Failed),
 }
 
 impl Following {
     /// Begins with a survey of everything.
-    pub(super) fn begin(observer: Observer) -> anyhow::Result<Self> {
-        let mut surveyor = Surveyor::new()?;
-        surveyor.begin(Purpose::Sync)?;
-        Ok(Self { observer, surveyor, stale: BTreeMap::new(), is_started: false })
+    pub(super) fn begin(observer: Observer) -> Self {
+        Self {
+            observer: Some(observer),
+            surveyor: Surveyor::new(),
+            ended: None,
+            due: [(Purpose::Sync, Instant::now())].into(),
+            backoff: Backoff::default(),
+            is_started: false,
+        }
     }
 
     /// Everything was read at least once.
@@ -45,88 +58,139 @@ impl Following {
         self.is_started
     }
 
+    /// Everything that was read is applied.
+    pub(super) const fn started(&mut self) {
+        self.is_started = true;
+    }
+
     /// Begins to read everything, to compare it with the maps.
-    pub(super) fn audit(&mut self) -> io::Result<()> {
-        self.surveyor.begin(Purpose::Audit)
+    pub(super) fn audit(&mut self) {
+        self.begin_at(Instant::now(), Purpose::Audit);
     }
 
     /// Begins to read what bridges change without a message.
-    pub(super) fn look_at_bridges(&mut self) -> io::Result<()> {
-        self.surveyor.begin(Purpose::Bridges)
+    pub(super) fn look_at_bridges(&mut self) {
+        self.begin_at(Instant::now(), Purpose::Bridges);
+    }
+
+    /// Reads something anew a moment later.
+    pub(super) fn is_stale(&mut self, purpose: Purpose) {
+        self.begin_at(Instant::now() + SETTLES, purpose);
+    }
+
+    /// Something failed that a survey makes good: makes one, later with each failure. Returns how much
+    /// later.
+    pub(super) fn retry(&mut self, purpose: Purpose) -> Duration {
+        let now = Instant::now();
+        let wait = self.backoff.after_failure(now);
+        self.begin_at(now + wait, purpose);
+        wait
+    }
+
+    fn begin_at(&mut self, at: Instant, purpose: Purpose) {
+        let due = self.due.entry(purpose).or_insert(at);
+        *due = at.min(*due);
     }
 
     /// Waits for news. Cancel-safe.
-    pub(super) async fn news(&mut self) -> anyhow::Result<News> {
+    pub(super) async fn news(&mut self) -> News {
+        self.try_news().await.unwrap_or_else(News::Failed)
+    }
+
+    async fn try_news(&mut self) -> Result<News, Failed> {
         loop {
+            if let Some(survey) = self.whole_survey() {
+                return Ok(News::Survey(survey));
+            }
             tokio::select! {
                 biased;
-                survey = self.surveyor.ended() => return survey.map(News::Survey),
-                purpose = due(&self.stale) => {
-                    self.stale.remove(&purpose);
-                    self.surveyor.begin(purpose)?;
+                survey = self.surveyor.ended(), if self.ended.is_none() => self.hold(survey?)?,
+                purpose = due(&self.due) => {
+                    self.due.remove(&purpose);
+                    self.begin_survey(purpose)?;
                 }
-                batch = listen(&mut self.observer, self.is_started) => {
-                    let batch = batch?;
-                    self.surveyor.note(&batch)?;
-                    return Ok(News::Batch(batch));
+                batch = listen(self.observer.as_mut(), self.is_started) => {
+                    match batch {
+                        Ok(batch) => {
+                            self.note(&batch)?;
+                            return Ok(News::Batch(batch));
+                        }
+                        Err(error) => {
+                            // What has happened meanwhile is unknown, to a survey as well.
+                            self.observer = None;
+                            self.ended = None;
+                            self.surveyor.void();
+                            return Err(sync_failed(error));
+                        }
+                    }
                 }
             }
         }
     }
 
-    /// Tells the round.
-    pub(super) fn tell(&mut self, news: News, round: &mut Round) -> anyhow::Result<()> {
-        match news {
-            News::Batch(batch) => self.tell_batch(batch, round),
-            News::Survey(survey) => self.tell_survey(survey, round),
-        }
+    /// Begins a survey, which something has to listen beside.
+    fn begin_survey(&mut self, purpose: Purpose) -> Result<(), Failed> {
+        let purpose = match self.observer {
+            Some(_) => purpose,
+            None => {
+                self.observer = Some(Observer::open().map_err(sync_failed)?);
+                Purpose::Sync
+            }
+        };
+        self.surveyor.begin(purpose)
     }
 
-    fn tell_batch(&mut self, batch: Batch, round: &mut Round) -> anyhow::Result<()> {
+    /// Keeps a survey until there are messages of all that it has seen: they are on their way, as it
+    /// happened before. An audit would take for a mistake what is only news.
+    fn hold(&mut self, survey: Survey) -> Result<(), Failed> {
+        if survey.restless {
+            tracing::debug!(purpose = ?survey.purpose, "the kernel changed while it was read");
+            let purpose = survey.purpose.min(Purpose::Audit);
+            self.begin_at(Instant::now() + QUIETER, purpose);
+        }
+        if let Some(observer) = self.observer.as_mut().filter(|_| self.is_started) {
+            observer.mark().map_err(sync_failed)?;
+        }
+        self.ended = Some(survey);
+        Ok(())
+    }
+
+    /// The survey that has waited long enough.
+    fn whole_survey(&mut self) -> Option<Survey> {
+        let is_whole = |observer: &Observer| !self.is_started || observer.is_past_mark();
+        if self.observer.as_ref().is_some_and(is_whole) { self.ended.take() } else { None }
+    }
+
+    /// Keeps what has changed for the surveys that cannot have seen it.
+    fn note(&mut self, batch: &Batch) -> Result<(), Failed> {
         match batch {
             Batch::Events(events) => {
-                for purpose in round.events(events)? {
-                    self.stale.entry(purpose).or_insert_with(|| Instant::now() + SETTLES);
+                if let Some(survey) = &mut self.ended {
+                    survey.since.extend_from_slice(events);
                 }
             }
-            Batch::Lost => {
-                tracing::warn!("the kernel dropped messages, reading everything anew");
-                round.lost();
-            }
+            Batch::Lost => self.ended = None,
         }
-        Ok(())
-    }
-
-    fn tell_survey(&mut self, mut survey: Survey, round: &mut Round) -> anyhow::Result<()> {
-        // What the survey has seen happened before, so that there are messages of it by now. An audit
-        // would take for a mistake what is only news.
-        while self.is_started
-            && let Some(batch) = self.observer.queued()?
-        {
-            self.surveyor.note(&batch)?;
-            match &batch {
-                Batch::Events(events) => survey.since.extend_from_slice(events),
-                Batch::Lost => return self.tell_batch(batch, round),
-            }
-            self.tell_batch(batch, round)?;
-        }
-        round.take(survey)?;
-        self.is_started = true;
-        Ok(())
+        self.surveyor.note(batch)
     }
 }
 
+fn sync_failed(error: ObserveError) -> Failed {
+    Failed { purpose: Purpose::Sync, error: error.into() }
+}
+
 /// The next changes, which nobody can apply before the start.
-async fn listen(observer: &mut Observer, is_started: bool) -> Result<Batch, ObserveError> {
-    match is_started {
-        true => observer.next().await,
-        false => Err(observer.keep().await),
+async fn listen(observer: Option<&mut Observer>, is_started: bool) -> Result<Batch, ObserveError> {
+    match (observer, is_started) {
+        (None, _) => std::future::pending().await,
+        (Some(observer), true) => observer.next().await,
+        (Some(observer), false) => Err(observer.keep().await),
     }
 }
 
 /// Waits until something is to be read; for ever if nothing is.
-async fn due(stale: &BTreeMap<Purpose, Instant>) -> Purpose {
-    match stale.iter().min_by_key(|(_, time)| **time) {
+async fn due(due: &BTreeMap<Purpose, Instant>) -> Purpose {
+    match due.iter().min_by_key(|(_, time)| **time) {
         Some((purpose, time)) => {
             sleep_until(*time).await;
             *purpose
@@ -138,6 +202,7 @@ async fn due(stale: &BTreeMap<Purpose, Instant>) -> Purpose {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon::survey::Found;
     use crate::observe::{
         Event,
         tests::live::{PATIENCE, in_namespace, sh},
@@ -151,19 +216,22 @@ mod tests {
         | bridge -batch -";
 
     async fn next(following: &mut Following) -> News {
-        tokio::time::timeout(PATIENCE, following.news()).await.expect("there is news").unwrap()
+        tokio::time::timeout(PATIENCE, following.news()).await.expect("there is news")
+    }
+
+    fn is_mac(event: &Event, byte: u8) -> bool {
+        matches!(event, Event::BridgeMac(mac) if mac.mac.0[1] == byte)
     }
 
     fn has_mac(events: &[Event], byte: u8) -> bool {
-        let is_it = |event: &Event| matches!(event, Event::BridgeMac(mac) if mac.mac.0[1] == byte);
-        events.iter().any(is_it)
+        events.iter().any(|event| is_mac(event, byte))
     }
 
     #[test]
     fn changes_are_told_during_an_audit_and_are_kept_for_its_end() {
         in_namespace(|| async {
             sh(MACS);
-            let mut following = Following::begin(Observer::open().unwrap()).unwrap();
+            let mut following = Following::begin(Observer::open().unwrap());
             let News::Survey(first) = next(&mut following).await else {
                 panic!("nothing can be changed before everything was read once");
             };
@@ -172,14 +240,16 @@ mod tests {
             let deadline = Instant::now() + PATIENCE;
             // The machine may be so busy that the change comes too late.
             for turn in 0.. {
-                following.audit().unwrap();
+                following.surveyor.begin(Purpose::Audit).ok().expect("the survey begins");
                 sh(&format!("bridge fdb replace 02:aa:00:00:00:{turn:02x} dev p1 master dynamic"));
                 let mut told = false;
                 let audit = loop {
                     match next(&mut following).await {
                         News::Survey(survey) => break survey,
                         News::Batch(Batch::Events(events)) => told |= has_mac(&events, 0xaa),
-                        News::Batch(Batch::Lost) => panic!("nothing is lost in this test"),
+                        News::Batch(Batch::Lost) | News::Failed(_) => {
+                            panic!("nothing is lost in this test")
+                        }
                     }
                 };
                 assert_eq!(audit.purpose, Purpose::Audit);
@@ -196,11 +266,11 @@ mod tests {
     fn a_survey_during_which_messages_were_lost_is_made_again() {
         in_namespace(|| async {
             sh(MACS);
-            let mut following = Following::begin(Observer::open().unwrap()).unwrap();
+            let mut following = Following::begin(Observer::open().unwrap());
             next(&mut following).await;
             following.is_started = true;
-            following.audit().unwrap();
-            following.surveyor.note(&Batch::Lost).unwrap();
+            following.surveyor.begin(Purpose::Audit).ok().expect("the survey begins");
+            following.surveyor.note(&Batch::Lost).ok().expect("it is noted");
             // The new links still have news of their own.
             let survey = loop {
                 if let News::Survey(survey) = next(&mut following).await {
@@ -208,6 +278,66 @@ mod tests {
                 }
             };
             assert_eq!(survey.purpose, Purpose::Sync);
+        });
+    }
+
+    #[test]
+    fn what_a_survey_has_seen_is_told_before_its_end_however_much_that_is() {
+        in_namespace(|| async {
+            let count = |survey: Survey| match survey.found {
+                Found::All(network) => network.mac_count(),
+                Found::Routing(_) | Found::Bridges(_) => panic!("everything is to be read"),
+            };
+            sh(MACS);
+            let mut following = Following::begin(Observer::open().unwrap());
+            let News::Survey(first) = next(&mut following).await else { panic!("it is the first") };
+            let before = count(first);
+            following.started();
+            following.audit();
+            // In several batches, between which the daemon looks at its signals.
+            sh("for j in $(seq 0 255); do for i in $(seq 0 39); do \
+                printf 'fdb add 02:aa:00:%02x:%02x:01 dev p1 master dynamic\\n' $i $j; done; done \
+                | bridge -batch -");
+            let (mut told, mut batches) = (0, 0);
+            let survey = loop {
+                match next(&mut following).await {
+                    News::Survey(survey) => break survey,
+                    News::Batch(Batch::Events(events)) => {
+                        told += events.iter().filter(|event| is_mac(event, 0xaa)).count();
+                        batches += 1;
+                    }
+                    News::Batch(Batch::Lost) | News::Failed(_) => {
+                        panic!("nothing is lost in this test")
+                    }
+                }
+            };
+            assert_eq!((count(survey) - before, told), (256 * 40, 256 * 40));
+            assert!(batches > 1, "all in one batch");
+        });
+    }
+
+    #[test]
+    fn a_socket_that_fails_is_opened_anew_and_everything_is_read() {
+        in_namespace(|| async {
+            let mut following = Following::begin(Observer::open().unwrap());
+            next(&mut following).await;
+            following.started();
+            following.observer = None;
+            following.retry(Purpose::Sync);
+            let survey = loop {
+                if let News::Survey(survey) = next(&mut following).await {
+                    break survey;
+                }
+            };
+            assert_eq!(survey.purpose, Purpose::Sync);
+            sh("ip link add br10 type bridge");
+            loop {
+                if let News::Batch(Batch::Events(events)) = next(&mut following).await
+                    && events.iter().any(|event| matches!(event, Event::Link(_)))
+                {
+                    return;
+                }
+            }
         });
     }
 }

@@ -351,7 +351,11 @@ fn urgent() {
     if let Err(error) =
         rustix::process::setpriority_process(Some(rustix::thread::gettid()), HIGHEST)
     {
-        tracing::debug!(%error, "the thread for link events keeps its usual priority");
+        tracing::warn!(
+            "the thread for link events keeps its usual priority ({error}), so a busy machine notices \
+             later that a link is dead; start fabricd with LimitNICE=-20, as its systemd unit does, or \
+             CAP_SYS_NICE"
+        );
     }
 }
 

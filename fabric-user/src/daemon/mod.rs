@@ -1,82 +1,102 @@
 //! `fabricd`: observe, model, reconcile, and say so.
+//!
+//! The loop ends by a signal and by nothing else. What can fail in it, and what follows:
+//!
+//! | what | what follows |
+//! |---|---|
+//! | the kernel drops messages, refuses or interrupts a dump, a netlink socket fails, a thread cannot be started or panics | [`Following`] opens what failed anew and reads everything, after a while that doubles |
+//! | a map, a pin or a program cannot be written | [`Round`] says so in the state, applies nothing more, and everything is read and compared anew |
+//! | the thread that watches links ends | [`Round::beat`] starts it again |
+//! | the heartbeat program does not run | the next tick tries again |
+//! | somebody removed the pins | the next full round makes everything anew |
+//! | the state file cannot be written, systemd or a client does not listen, a neighbour cannot be asked for, settings are not valid | it is logged |
+//!
+//! In the first three rows the heart does not beat until it is made good, so that the kernel forwards
+//! if that takes longer than the timeout. Before the loop a failure ends the daemon with a sentence:
+//! nothing of what runs has been touched by then, and systemd starts the next one.
 
+mod backoff;
 mod control;
 mod following;
 mod liveness;
 mod lock;
 mod retries;
 mod round;
+mod sentence;
+mod signals;
 pub mod state;
 mod survey;
 mod sysctl;
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::{MissedTickBehavior, interval},
-};
+use anyhow::bail;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     kernel::pins::Instance,
-    observe::{Asker, Observer},
+    observe::{Asker, Batch, ObserveError, Observer},
     settings::Settings,
 };
 use control::{Control, Pending};
 pub use control::{Request, Response, ask};
-use following::Following;
+use following::{Following, News};
 pub use liveness::Liveness;
 use lock::Lock;
 use round::Round;
+pub use sentence::sentence;
+use signals::{Signals, Wish};
+use survey::{Failed, Purpose};
 
 /// How often buckets of resilient groups are looked at that wait for being idle.
 const REBALANCE: Duration = Duration::from_millis(250);
 
-/// Runs until a signal ends it.
+/// Runs until a signal ends it. SIGHUP has the settings read anew by `read`.
 ///
 /// # Errors
-/// If it cannot start, or the kernel cannot be observed or written any more. Programs and maps stay
-/// as they are then, and the kernel takes over when the heartbeat expires.
-pub async fn run(settings: Settings) -> anyhow::Result<()> {
+/// If it cannot start: programs and maps stay as they are then, and the kernel takes over when the
+/// heartbeat expires. Or if it cannot take them off at the end as it is told to.
+pub async fn run(
+    settings: Settings,
+    read: impl Fn() -> anyhow::Result<Settings>,
+) -> anyhow::Result<()> {
     settings.check()?;
     if !rustix::process::geteuid().is_root() {
         bail!(
             "fabricd has to run as root, because it attaches XDP programs; start it by sudo or by its systemd unit"
         );
     }
+    let mut signals = Signals::listen()?;
     let instance = Instance::new(&settings.instance)?;
     let _lock = Lock::take(&settings)?;
     let mut control = Control::listen(&settings)?;
-    let mut ends = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
-    let mut following = Following::begin(Observer::open()?)?;
-    let mut asker = Asker::open()?;
+    let mut following = Following::begin(Observer::open()?);
+    let mut asker = None;
     let mut round = Round::new(instance, settings)?;
 
-    let mut beat = ticks(round.settings.heartbeat_timeout() / 4);
-    let mut audit = ticks(Duration::from_secs(round.settings.audit_interval_s));
-    audit.reset();
+    let mut beat = beats(&round.settings);
+    let mut audit = audits(&round.settings);
     let mut rebalance = ticks(REBALANCE);
-    let [terminate, interrupt] = &mut ends;
     loop {
         let is_started = following.is_started();
         // In this order: a stream of changes that never pauses must not hold up all else.
         tokio::select! {
             biased;
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            wish = signals.next() => match wish {
+                Wish::End => break,
+                Wish::Audit => following.audit(),
+                Wish::Reload => {
+                    reload(&read, &mut round);
+                    (beat, audit) = (beats(&round.settings), audits(&round.settings));
+                }
+            },
             _ = beat.tick() => {
-                round.beat()?;
-                round.look_at_sysctls()?;
+                round.beat();
                 notify(&[sd_notify::NotifyState::Watchdog]);
                 if round.has_bridges() {
-                    following.look_at_bridges()?;
+                    following.look_at_bridges();
                 }
-                for hop in round.next_to_resolve() {
-                    if let Err(error) = asker.trigger_resolution(hop.ifindex, hop.gateway) {
-                        tracing::debug!(%error, "cannot resolve {}", hop.gateway);
-                    }
-                }
+                resolve(&mut asker, &mut round);
             }
             Some(pending) = control.next(), if is_started => {
                 let Pending { request, reply } = pending;
@@ -84,33 +104,88 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
                 // Whoever asked may have left without waiting for the answer.
                 let _left = reply.send(response);
             }
-            _ = audit.tick() => following.audit()?,
-            _ = rebalance.tick(), if round.is_unbalanced() => round.rebalance()?,
-            news = following.news() => {
-                following.tell(news?, &mut round)?;
-                if !is_started {
-                    round.beat()?;
-                    tracing::info!("{}", round.summary());
-                    notify(&[sd_notify::NotifyState::Ready]);
-                }
-            }
+            _ = audit.tick() => following.audit(),
+            _ = rebalance.tick(), if round.is_unbalanced() => round.rebalance(),
+            news = following.news() => tell(news, &mut following, &mut round),
+        }
+        if round.take_failure() {
+            following.retry(Purpose::Sync);
+        }
+        if !is_started && round.is_synced() {
+            following.started();
+            round.beat();
+            tracing::info!("{}", round.summary());
+            notify(&[sd_notify::NotifyState::Ready]);
         }
     }
     notify(&[sd_notify::NotifyState::Stopping]);
     round.finish()
 }
 
-/// Reads the settings and applies what was said on the command line.
-///
-/// # Errors
-/// As [`Settings::load`].
-pub fn load_settings(
-    path: Option<&Path>,
-    change: impl FnOnce(&mut Settings),
-) -> anyhow::Result<Settings> {
-    let mut settings = Settings::load(path).context("fabricd did not start")?;
-    change(&mut settings);
-    Ok(settings)
+fn tell(news: News, following: &mut Following, round: &mut Round) {
+    match news {
+        News::Batch(Batch::Events(events)) => {
+            for purpose in round.events(events) {
+                following.is_stale(purpose);
+            }
+        }
+        News::Batch(Batch::Lost) => {
+            tracing::warn!("the kernel dropped messages, reading everything anew");
+            round.lost();
+        }
+        News::Survey(survey) => round.take(survey),
+        News::Failed(Failed { purpose: Purpose::Audit, error }) => {
+            let wait = following.retry(Purpose::Audit);
+            tracing::warn!("no audit now, the next one comes in {wait:?}: {}", sentence(&error));
+        }
+        News::Failed(Failed { error, .. }) => {
+            following.retry(Purpose::Sync);
+            round.fail(&error);
+        }
+    }
+}
+
+/// Asks the kernel for neighbours.
+fn resolve(asker: &mut Option<Asker>, round: &mut Round) {
+    for hop in round.next_to_resolve() {
+        let opened = match asker.take() {
+            Some(asker) => Ok(asker),
+            None => Asker::open(),
+        };
+        let asked = opened
+            .and_then(|opened| asker.insert(opened).trigger_resolution(hop.ifindex, hop.gateway));
+        let Err(error) = asked else { continue };
+        tracing::debug!(%error, "cannot resolve {}", hop.gateway);
+        if !matches!(error, ObserveError::Refused { .. }) {
+            // What the socket still has to say is of no use.
+            *asker = None;
+            return;
+        }
+    }
+}
+
+/// Takes over settings as far as a running daemon can.
+fn reload(read: impl Fn() -> anyhow::Result<Settings>, round: &mut Round) {
+    notify(&[sd_notify::NotifyState::Status("reading the settings anew")]);
+    let settings = read().and_then(|settings| {
+        settings.check()?;
+        Ok(settings)
+    });
+    match settings {
+        Ok(settings) => round.reload(settings),
+        Err(error) => tracing::error!("the settings stay as they were: {}", sentence(&error)),
+    }
+    notify(&[sd_notify::NotifyState::Status("")]);
+}
+
+fn beats(settings: &Settings) -> tokio::time::Interval {
+    ticks(settings.heartbeat_timeout() / 4)
+}
+
+fn audits(settings: &Settings) -> tokio::time::Interval {
+    let mut audits = ticks(Duration::from_secs(settings.audit_interval_s));
+    audits.reset();
+    audits
 }
 
 fn ticks(period: Duration) -> tokio::time::Interval {

@@ -2,14 +2,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
+
+use anyhow::Context as _;
 
 use super::{
     Liveness, Request, Response,
     liveness::Watcher,
     retries::Retries,
+    sentence,
     state::State,
     survey::{Found, Purpose, Survey},
     sysctl,
@@ -17,10 +19,10 @@ use super::{
 use crate::{
     kernel::pins::Instance,
     model::{
-        Dirty, LeftMacs, Network, NexthopKey, Pattern, Policy, Structure, compile_route,
-        compile_routes, compile_structure, stale_hosts,
+        Dirty, LeftMacs, Network, NexthopKey, Policy, Structure, compile_route, compile_routes,
+        compile_structure, stale_hosts,
     },
-    observe::Event,
+    observe::{Event, Link, LinkKind},
     reconcile::{Macs, Outcome, Reconciler, Routes},
     settings::Settings,
 };
@@ -32,8 +34,10 @@ const RESOLVED_AT_ONCE: usize = 256;
 pub(super) struct Round {
     pub(super) settings: Settings,
     instance: Instance,
-    /// `None` while everything is detached by request.
+    /// `None` while everything is detached by request, or the kernel refuses to load it anew.
     reconciler: Option<Reconciler>,
+    /// Everything is detached by request.
+    idle: bool,
     /// Is there as long as the reconciler is.
     watcher: Option<Watcher>,
     network: Network,
@@ -45,9 +49,18 @@ pub(super) struct Round {
     warned: BTreeMap<u32, String>,
     /// When they are.
     retries: Retries,
-    detached: BTreeSet<String>,
+    /// Interfaces that are left to the kernel by request, with their last names.
+    detached: BTreeMap<u32, String>,
     /// The neighbour that the kernel was asked for last.
     resolved: Option<NexthopKey>,
+    /// Why nothing can be applied before everything was read and compared anew.
+    broken: Option<String>,
+    /// Nobody has been told yet that it is broken.
+    failed: bool,
+    /// Why the heart does not beat although nothing is broken.
+    heart: Option<String>,
+    /// The state file cannot be written.
+    is_mute: bool,
     state: State,
 }
 
@@ -56,24 +69,18 @@ impl Round {
     pub(super) fn new(instance: Instance, settings: Settings) -> anyhow::Result<Self> {
         let reconciler = Reconciler::new(instance.clone(), &settings)?;
         let watcher = Watcher::start(&instance)?;
-        let or_64 = |path| {
-            let number = fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
-            number.unwrap_or(64)
-        };
         let policy = Policy {
             allowed: settings.ports.clone(),
             denied: settings.exclude.clone(),
-            default_ttl: or_64("/proc/sys/net/ipv4/ip_default_ttl"),
-            default_hop_limit: or_64("/proc/sys/net/ipv6/conf/default/hop_limit"),
-            multipath: sysctl::multipath(),
             // FRR may be down just now: a port without routes keeps its program all the same.
             sticky_routed: reconciler.routed(),
             ..Policy::default()
         };
-        Ok(Self {
+        let mut this = Self {
             settings,
             instance,
             reconciler: Some(reconciler),
+            idle: false,
             watcher: Some(watcher),
             network: Network::new(),
             policy,
@@ -82,42 +89,112 @@ impl Round {
             full: BTreeSet::new(),
             warned: BTreeMap::new(),
             retries: Retries::default(),
-            detached: BTreeSet::new(),
+            detached: BTreeMap::new(),
             resolved: None,
+            broken: None,
+            failed: false,
+            heart: None,
+            is_mute: false,
             state: State { pid: std::process::id(), ..State::default() },
-        })
+        };
+        this.read_sysctls();
+        Ok(this)
     }
 
-    /// Sign of life.
-    pub(super) fn beat(&mut self) -> anyhow::Result<()> {
-        if self.watcher.as_ref().is_some_and(|watcher| !watcher.is_alive()) {
-            anyhow::bail!("the thread that watches links has ended; see the log above");
+    /// Sign of life, unless it is not known that the maps are right: then the kernel knows better.
+    pub(super) fn beat(&mut self) {
+        if self.broken.is_none() && !self.idle && !self.instance.is_whole() {
+            let folder = self.instance.folder();
+            self.break_off(&anyhow::anyhow!("somebody removed pins below {}", folder.display()));
         }
-        // Until it is known what was missed, the kernel knows better.
-        if let Some(reconciler) = self.reconciler.as_mut().filter(|_| self.state.synced) {
-            reconciler.beat()?;
-            self.retry()?;
+        self.look_at_sysctls();
+        if self.broken.is_none() {
+            self.retry();
         }
-        if self.counts() != (self.state.writes, self.state.liveness) {
+        let before = self.heart.take();
+        self.heart = self.try_beat().err().map(|error| sentence(&error));
+        if let Some(text) = self.heart.as_ref().filter(|_| self.heart != before) {
+            tracing::error!("no heartbeat: {text}");
+        }
+        if self.heart != before || self.counts() != (self.state.writes, self.state.liveness) {
             self.write_state();
         }
+    }
+
+    fn try_beat(&mut self) -> anyhow::Result<()> {
+        if self.reconciler.is_none() {
+            return Ok(());
+        }
+        self.keep_watching()?;
+        match self.reconciler.as_mut().filter(|_| self.state.synced) {
+            Some(reconciler) => Ok(reconciler.beat()?),
+            None => Ok(()),
+        }
+    }
+
+    /// Sees to it that links are watched.
+    fn keep_watching(&mut self) -> anyhow::Result<()> {
+        if self.watcher.as_ref().is_some_and(Watcher::is_alive) {
+            return Ok(());
+        }
+        if self.watcher.take().is_some() {
+            tracing::error!("the thread that watches links has ended, starting it again");
+        }
+        let watcher = Watcher::start(&self.instance).context("links cannot be watched")?;
+        self.watcher = Some(watcher);
         Ok(())
     }
 
     /// Looks whether settings of the kernel have changed of which it does not tell.
-    pub(super) fn look_at_sysctls(&mut self) -> anyhow::Result<()> {
-        let multipath = sysctl::multipath();
-        if multipath == self.policy.multipath {
-            return Ok(());
-        }
-        tracing::info!(?multipath, "the kernel chooses among next hops by other fields now");
-        self.policy.multipath = multipath;
-        // Until something was read there is nothing to choose among.
-        if self.state.synced {
-            self.round(Some(&Dirty { underlay: true, ..Dirty::default() }))?;
+    fn look_at_sysctls(&mut self) {
+        // Until something was read there is nothing that they could change.
+        if self.read_sysctls() && self.state.synced {
+            // What it says about it is kept.
+            let _broken = self.round(Some(&Dirty { underlay: true, ..Dirty::default() }));
             self.write_state();
         }
-        Ok(())
+    }
+
+    /// True if one has changed.
+    fn read_sysctls(&mut self) -> bool {
+        let policy = &mut self.policy;
+        let multipath = sysctl::multipath();
+        if multipath != policy.multipath {
+            tracing::info!(?multipath, "the kernel chooses among next hops by other fields now");
+        }
+        let before = (policy.multipath, policy.default_ttl, policy.default_hop_limit);
+        policy.multipath = multipath;
+        policy.default_ttl = sysctl::default_ttl();
+        policy.default_hop_limit = sysctl::default_hop_limit();
+        before != (policy.multipath, policy.default_ttl, policy.default_hop_limit)
+    }
+
+    /// The view of the network, or the maps, are not what they should be, and everything has to be read
+    /// and compared anew. Nothing is applied and the heart does not beat until then.
+    pub(super) fn fail(&mut self, error: &anyhow::Error) {
+        let text = sentence(error);
+        if self.broken.as_ref() != Some(&text) {
+            tracing::error!("reading everything anew: {text}");
+        }
+        self.broken = Some(text);
+        self.state.synced = false;
+        self.write_state();
+    }
+
+    /// As [`Self::fail`] where nobody else sees to the rest.
+    fn break_off(&mut self, error: &anyhow::Error) {
+        self.failed = true;
+        self.fail(error);
+    }
+
+    /// True once after something failed: everything has to be read anew.
+    pub(super) const fn take_failure(&mut self) -> bool {
+        std::mem::replace(&mut self.failed, false)
+    }
+
+    /// The maps are as the kernel's tables are.
+    pub(super) const fn is_synced(&self) -> bool {
+        self.state.synced
     }
 
     /// Stores into the maps, by the main loop and by link events.
@@ -148,12 +225,16 @@ impl Round {
     }
 
     /// Moves buckets that have become idle.
-    pub(super) fn rebalance(&mut self) -> anyhow::Result<()> {
-        if let Some(reconciler) = &mut self.reconciler {
-            let outcome = reconciler.rebalance()?;
-            tracing::debug!(changes = outcome.changes, "buckets of resilient groups moved");
+    pub(super) fn rebalance(&mut self) {
+        let Some(reconciler) = self.reconciler.as_mut().filter(|_| self.broken.is_none()) else {
+            return;
+        };
+        match reconciler.rebalance() {
+            Ok(outcome) => {
+                tracing::debug!(changes = outcome.changes, "buckets of resilient groups moved");
+            }
+            Err(error) => self.break_off(&error.into()),
         }
-        Ok(())
     }
 
     /// Messages were lost: what is in the model may be wrong.
@@ -163,16 +244,19 @@ impl Round {
     }
 
     /// Applies changes; what has to be read anew a moment later.
-    pub(super) fn events(&mut self, events: Vec<Event>) -> anyhow::Result<Vec<Purpose>> {
+    pub(super) fn events(&mut self, events: Vec<Event>) -> Vec<Purpose> {
         let mut dirty = Dirty::default();
         for event in events {
             self.look_at_link(&event);
             self.network.apply_to(event, &mut dirty);
         }
-        self.update(&dirty)?;
+        // The maps have to wait for the survey that makes them good.
+        if self.broken.is_none() {
+            self.update(&dirty);
+        }
         let stale =
             [(dirty.routing_stale, Purpose::Routing), (dirty.bridges_stale, Purpose::Bridges)];
-        Ok(stale.into_iter().filter_map(|(is_stale, what)| is_stale.then_some(what)).collect())
+        stale.into_iter().filter_map(|(is_stale, what)| is_stale.then_some(what)).collect()
     }
 
     /// What an event says of a port, as of an interface.
@@ -193,17 +277,17 @@ impl Round {
     }
 
     /// Tries ports again that could not be used, if it is time.
-    fn retry(&mut self) -> anyhow::Result<()> {
+    fn retry(&mut self) {
         let due = self.retries.due(Instant::now());
         if due.is_empty() {
-            return Ok(());
+            return;
         }
         for ifindex in due {
             self.policy.unusable.remove(&ifindex);
         }
-        self.round(Some(&Dirty::default()))?;
+        // What it says about it is kept.
+        let _broken = self.round(Some(&Dirty::default()));
         self.write_state();
-        Ok(())
     }
 
     /// Whether there are bridges whose frames Fabric forwards.
@@ -213,54 +297,82 @@ impl Round {
 
     /// Takes a survey for the truth. After one of all there is, everything is compared; after another
     /// one what has changed with it.
-    pub(super) fn take(&mut self, survey: Survey) -> anyhow::Result<()> {
-        let Survey { purpose, found, since } = survey;
+    pub(super) fn take(&mut self, survey: Survey) {
+        let Survey { purpose, found, since, .. } = survey;
         match found {
             Found::Routing(mut events) => {
                 events.extend(since);
                 let dirty = self.network.replace_routing(events);
-                self.round(Some(&dirty))?;
+                if self.broken.is_none() {
+                    // What it says about it is kept.
+                    let _broken = self.round(Some(&dirty));
+                }
             }
             Found::Bridges(mut events) => {
                 events.extend(since);
-                self.events(events)?;
-                return Ok(());
+                self.events(events);
+                return;
             }
             Found::All(mut network) => {
                 for event in since {
                     network.apply(event);
                 }
                 self.network = *network;
-                self.compare(purpose)?;
+                if let Err(error) = self.compare(purpose) {
+                    self.break_off(&error);
+                }
             }
         }
         self.write_state();
-        Ok(())
     }
 
     /// Compares everything, and counts what an audit had to correct.
     fn compare(&mut self, purpose: Purpose) -> anyhow::Result<()> {
+        self.renew()?;
+        self.read_sysctls();
         // What could not be attached may be free by now.
         self.policy.unusable.clear();
-        if purpose != Purpose::Audit {
-            self.full_round()?;
-            self.state.synced = true;
-            return Ok(());
-        }
         let corrections = self.full_round()?.changes as u64;
-        self.state.audits += 1;
-        self.state.audit_corrections += corrections;
-        if corrections > 0 {
-            tracing::warn!(corrections, "the audit corrected entries");
+        self.broken = None;
+        let was_synced = std::mem::replace(&mut self.state.synced, true);
+        if purpose == Purpose::Audit && was_synced {
+            self.state.audits += 1;
+            self.state.audit_corrections += corrections;
+            if corrections > 0 {
+                tracing::warn!(corrections, "the audit corrected entries");
+            }
         }
         Ok(())
     }
 
-    fn update(&mut self, dirty: &Dirty) -> anyhow::Result<()> {
-        if dirty.needs_structure(&self.network, &self.structure) {
-            self.round(Some(dirty))?;
-            self.write_state();
+    /// Makes programs and maps anew if they are not there, although nobody asked for that by
+    /// `fabricctl`: without pins nobody can look at them and no other daemon can take them over.
+    fn renew(&mut self) -> anyhow::Result<()> {
+        if self.idle || self.reconciler.is_some() && self.instance.is_whole() {
             return Ok(());
+        }
+        self.watcher = None;
+        if self.reconciler.take().is_some() {
+            tracing::warn!("programs and maps are made anew, because their pins have gone");
+        }
+        self.instance.remove()?;
+        self.load()
+    }
+
+    /// Loads programs and maps that are not there.
+    fn load(&mut self) -> anyhow::Result<()> {
+        self.reconciler = Some(Reconciler::new(self.instance.clone(), &self.settings)?);
+        self.structure = Structure::default();
+        self.idle = false;
+        self.keep_watching()
+    }
+
+    fn update(&mut self, dirty: &Dirty) {
+        if dirty.needs_structure(&self.network, &self.structure) {
+            // What it says about it is kept.
+            let _broken = self.round(Some(dirty));
+            self.write_state();
+            return;
         }
         let (macs, routes) = (self.macs(dirty), self.routes(dirty, &self.structure));
         let nothing = matches!(&macs, Macs::Some(macs) if macs.is_empty())
@@ -273,7 +385,6 @@ impl Round {
                 self.write_state();
             }
         }
-        Ok(())
     }
 
     /// The MACs that a change may have affected, if the structure is as it was.
@@ -305,6 +416,7 @@ impl Round {
             return Ok(Outcome::default());
         }
         let start = Instant::now();
+        self.follow_detached();
         loop {
             let structure = compile_structure(&self.network, &self.policy);
             let routes = match changed {
@@ -324,7 +436,14 @@ impl Round {
             self.policy.sticky_routed = self.structure.routed();
             let Some(reconciler) = &mut self.reconciler else { return Ok(Outcome::default()) };
             let compiled = start.elapsed();
-            let outcome = reconciler.apply(&self.structure, macs, &routes)?;
+            let outcome = match reconciler.apply(&self.structure, macs, &routes) {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    let error = error.into();
+                    self.break_off(&error);
+                    return Err(error);
+                }
+            };
             for ifindex in &outcome.new_ports {
                 if let Some(watcher) = &self.watcher {
                     watcher.added(*ifindex);
@@ -369,16 +488,11 @@ impl Round {
 
     fn write_state(&mut self) {
         let name = |ifindex: &u32| self.network.name(*ifindex);
-        let declined = self.structure.declined.iter().map(|(ifindex, why)| {
-            let name = name(ifindex);
-            let why = if self.detached.contains(&name) {
-                format!("detached by request; `fabricctl attach {name}` ends that")
-            } else {
-                why.clone()
-            };
-            (name, why)
-        });
-        self.state.declined = declined.collect();
+        let declined = self.structure.declined.iter();
+        self.state.declined = declined.map(|(index, why)| (name(index), why.clone())).collect();
+        let chosen = self.structure.declined.keys().filter(|ifindex| self.is_chosen(**ifindex));
+        self.state.chosen = chosen.map(name).collect();
+        self.state.trouble = self.broken.clone().or_else(|| self.heart.clone());
         let problems = self.structure.problems.iter().map(|p| p.text.clone());
         let macs = self.left.problems(&self.network).into_iter().map(|p| p.text);
         self.state.problems = problems.chain(macs).chain(self.full.iter().cloned()).collect();
@@ -392,8 +506,32 @@ impl Round {
             .collect();
         self.state.written =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        if let Err(error) = self.state.write(&self.settings.run_file("json")) {
-            tracing::warn!(%error, "cannot write the state file");
+        let path = self.settings.run_file("json");
+        match self.state.write(&path) {
+            Ok(()) => self.is_mute = false,
+            Err(_) if self.is_mute => {}
+            Err(error) => {
+                self.is_mute = true;
+                tracing::warn!(
+                    "cannot write {}, so `fabricctl status` shows what was: {error}",
+                    path.display()
+                );
+            }
+        }
+    }
+
+    /// Whether an interface is left to the kernel because somebody wants that.
+    fn is_chosen(&self, ifindex: u32) -> bool {
+        let Some(link) = self.network.link(ifindex) else { return false };
+        let lower = match link.kind {
+            LinkKind::Vlan(_) => link.lower.and_then(|lower| self.network.link(lower)),
+            _ => None,
+        };
+        let chosen = |link: &Link| self.policy.choice(link.ifindex, &link.name).is_some();
+        // Whether a VLAN is allowed is decided by its port's name.
+        match lower {
+            Some(port) => chosen(port) || self.policy.choice_of_vlan(ifindex, &link.name).is_some(),
+            None => chosen(link),
         }
     }
 
@@ -417,11 +555,12 @@ impl Round {
             Request::Attach(names) => self.attach(&names),
         };
         self.write_state();
-        done.map_or_else(|error| Response::Failed(format!("{error:#}")), Response::Done)
+        done.map_or_else(|error| Response::Failed(sentence(&error)), Response::Done)
     }
 
     fn detach_all(&mut self) -> anyhow::Result<String> {
         self.watcher = None;
+        self.idle = true;
         if let Some(reconciler) = self.reconciler.take() {
             reconciler.detach_all()?;
         }
@@ -439,8 +578,7 @@ impl Round {
             return self.change_detached(names, false);
         }
         if self.reconciler.is_none() {
-            self.reconciler = Some(Reconciler::new(self.instance.clone(), &self.settings)?);
-            self.watcher = Some(Watcher::start(&self.instance)?);
+            self.load()?;
         }
         self.detached.clear();
         self.after_change("all ports are in use again")
@@ -448,20 +586,26 @@ impl Round {
 
     /// Detaches or attaches all of `names`, or none if one of them cannot be meant.
     fn change_detached(&mut self, names: &[String], detach: bool) -> anyhow::Result<String> {
+        self.follow_detached();
+        let mut interfaces = BTreeMap::new();
         for name in names {
-            if detach && !self.network.links().any(|link| link.name == *name) {
-                anyhow::bail!("there is no interface {name}");
-            }
-            if !detach && !self.detached.contains(name) {
-                anyhow::bail!("port {name} was not detached");
-            }
-        }
-        for name in names {
-            if detach {
-                self.detached.insert(name.clone());
+            let found = if detach {
+                let link = self.network.links().find(|link| link.name == *name);
+                link.map(|link| link.ifindex)
+                    .with_context(|| format!("there is no interface {name}"))?
             } else {
-                self.detached.remove(name);
-            }
+                let mut detached = self.detached.iter();
+                let found = detached.find(|(_, detached)| *detached == name);
+                found
+                    .map(|(ifindex, _)| *ifindex)
+                    .with_context(|| format!("port {name} was not detached"))?
+            };
+            interfaces.insert(found, name.clone());
+        }
+        if detach {
+            self.detached.append(&mut interfaces);
+        } else {
+            self.detached.retain(|ifindex, _| !interfaces.contains_key(ifindex));
         }
         let list = names.join(", ");
         self.after_change(&if detach {
@@ -471,13 +615,48 @@ impl Round {
         })
     }
 
+    /// A request is about an interface, whatever it is called by now; when it has gone, about the next
+    /// one of its name.
+    fn follow_detached(&mut self) {
+        for (ifindex, name) in std::mem::take(&mut self.detached) {
+            let link = self.network.link(ifindex);
+            let link = link.or_else(|| self.network.links().find(|link| link.name == name));
+            let (ifindex, name) = match link {
+                Some(link) => (link.ifindex, link.name.clone()),
+                None => (ifindex, name),
+            };
+            self.detached.insert(ifindex, name);
+        }
+        self.policy.detached = self.detached.keys().copied().collect();
+    }
+
     fn after_change(&mut self, text: &str) -> anyhow::Result<String> {
-        let detached = self.detached.iter().map(Pattern::new);
-        self.policy.denied = self.settings.exclude.iter().cloned().chain(detached).collect();
         self.policy.unusable = BTreeMap::new();
         self.full_round()?;
-        self.beat()?;
+        self.beat();
         Ok(text.into())
+    }
+
+    /// Goes on with other settings.
+    pub(super) fn reload(&mut self, new: Settings) {
+        let reloaded = self.settings.reloaded(&new);
+        let (changed, later) = (reloaded.differences(&self.settings), reloaded.differences(&new));
+        tracing::info!("settings read anew; changed: {}", list(&changed));
+        if !later.is_empty() {
+            tracing::warn!("only a restart of fabricd changes: {}", list(&later));
+        }
+        self.settings = reloaded;
+        self.policy.allowed.clone_from(&self.settings.ports);
+        self.policy.denied.clone_from(&self.settings.exclude);
+        if let Some(reconciler) = &mut self.reconciler {
+            reconciler.configure(&self.settings);
+        }
+        if self.broken.is_none()
+            && let Err(error) = self.after_change("")
+        {
+            tracing::warn!("the settings take effect later: {}", sentence(&error));
+        }
+        self.write_state();
     }
 
     /// Ends: leaves everything in place for the next daemon, or takes it off if the settings say
@@ -496,5 +675,12 @@ impl Round {
             tracing::info!("programs and maps are off, the kernel forwards");
         }
         Ok(())
+    }
+}
+
+fn list(names: &[String]) -> String {
+    match names {
+        [] => "nothing".into(),
+        names => names.join(", "),
     }
 }

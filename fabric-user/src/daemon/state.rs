@@ -1,7 +1,11 @@
 //! What only the daemon knows, in a file for `fabricctl status`, so that the last word is there
 //! even when the daemon is not.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +26,14 @@ pub struct State {
     pub audit_corrections: u64,
     /// How often the kernel dropped messages.
     pub resyncs: u64,
+    /// Why nothing is applied at this moment; it is tried again.
+    #[serde(default)]
+    pub trouble: Option<String>,
     /// Interfaces that are not accelerated, with the reason, by name.
     pub declined: BTreeMap<String, String>,
+    /// Those of them that the operator has left to the kernel, by the settings or by request.
+    #[serde(default)]
+    pub chosen: BTreeSet<String>,
     /// What is left to the kernel, as sentences.
     pub problems: Vec<String>,
     /// What an operator should know although nothing is left to the kernel for it, as sentences.

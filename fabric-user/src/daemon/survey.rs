@@ -4,7 +4,7 @@
 //! whatever changes meanwhile is both applied to the model in use and kept: with it the new model takes
 //! the old one's place.
 
-use std::{collections::BTreeSet, io, thread};
+use std::{collections::BTreeSet, thread, time::Instant};
 
 use anyhow::Context as _;
 use tokio::sync::oneshot;
@@ -43,11 +43,23 @@ pub(super) struct Survey {
     pub(super) found: Found,
     /// What has changed since before it began.
     pub(super) since: Vec<Event>,
+    /// The kernel changed all the time, so that it should be asked again.
+    pub(super) restless: bool,
 }
+
+/// A survey that came to nothing.
+pub(super) struct Failed {
+    pub(super) purpose: Purpose,
+    pub(super) error: anyhow::Error,
+}
+
+/// What a thread has found, and whether the kernel changed all the time.
+type Answer = Result<(Found, bool), ObserveError>;
 
 /// Makes surveys, one at a time.
 pub(super) struct Surveyor {
-    /// Is there as long as no thread has it.
+    /// Is there as long as no thread has it. None after a failure: what the socket still has to say is
+    /// of no use.
     asker: Option<Asker>,
     under_way: Option<UnderWay>,
     waiting: BTreeSet<Purpose>,
@@ -55,7 +67,7 @@ pub(super) struct Surveyor {
 
 struct UnderWay {
     purpose: Purpose,
-    answer: oneshot::Receiver<(Asker, Result<Found, ObserveError>)>,
+    answer: oneshot::Receiver<(Asker, Answer)>,
     since: Vec<Event>,
     /// Changes have happened that are not among those.
     is_void: bool,
@@ -66,28 +78,39 @@ const MOST: usize = 1 << 19;
 
 impl Surveyor {
     /// One that has nothing to do. Whatever happens from now on must already be listened to.
-    pub(super) fn new() -> Result<Self, ObserveError> {
-        Ok(Self { asker: Some(Asker::open()?), under_way: None, waiting: BTreeSet::new() })
+    pub(super) const fn new() -> Self {
+        Self { asker: None, under_way: None, waiting: BTreeSet::new() }
     }
 
     /// Begins a survey, or remembers to do so when the present one has ended.
-    pub(super) fn begin(&mut self, purpose: Purpose) -> io::Result<()> {
-        let Some(mut asker) = self.asker.take() else {
+    pub(super) fn begin(&mut self, purpose: Purpose) -> Result<(), Failed> {
+        if self.under_way.is_some() {
             self.waiting.insert(purpose);
             return Ok(());
+        }
+        self.start(purpose).map_err(|error| Failed { purpose, error })
+    }
+
+    fn start(&mut self, purpose: Purpose) -> anyhow::Result<()> {
+        let mut asker = match self.asker.take() {
+            Some(asker) => asker,
+            None => Asker::open()?,
         };
         let (send, answer) = oneshot::channel();
         // Nobody waits for the thread: the daemon may end while it reads.
-        thread::Builder::new().name("survey".into()).spawn(move || {
+        let thread = thread::Builder::new().name("survey".into()).spawn(move || {
+            let start = Instant::now();
             let found = read(&mut asker, purpose);
+            tracing::debug!(?purpose, elapsed = ?start.elapsed(), "read");
             drop(send.send((asker, found)));
-        })?;
+        });
+        thread.context("cannot start the thread that reads the kernel's tables")?;
         self.under_way = Some(UnderWay { purpose, answer, since: Vec::new(), is_void: false });
         Ok(())
     }
 
     /// Keeps what has changed, if a survey is under way. If that was lost, everything is read anew.
-    pub(super) fn note(&mut self, batch: &Batch) -> io::Result<()> {
+    pub(super) fn note(&mut self, batch: &Batch) -> Result<(), Failed> {
         let Some(survey) = &mut self.under_way else {
             return match batch {
                 Batch::Events(_) => Ok(()),
@@ -107,18 +130,33 @@ impl Surveyor {
         Ok(())
     }
 
+    /// What changes now is not known: what is under way says nothing.
+    pub(super) const fn void(&mut self) {
+        if let Some(survey) = &mut self.under_way {
+            survey.is_void = true;
+        }
+    }
+
     /// Waits for the end of a survey; for ever while there is none. Cancel-safe.
-    pub(super) async fn ended(&mut self) -> anyhow::Result<Survey> {
+    pub(super) async fn ended(&mut self) -> Result<Survey, Failed> {
         loop {
             let Some(survey) = &mut self.under_way else {
                 return std::future::pending().await;
             };
             let answer = (&mut survey.answer).await;
-            let UnderWay { purpose, since, is_void, .. } =
-                self.under_way.take().context("a survey ended that never began")?;
-            let (asker, found) =
-                answer.context("the thread that reads the kernel's tables ended")?;
-            self.asker = Some(asker);
+            let Some(UnderWay { purpose, since, is_void, .. }) = self.under_way.take() else {
+                continue;
+            };
+            let found = match answer {
+                Ok((asker, Ok(found))) => {
+                    self.asker = Some(asker);
+                    Ok(found)
+                }
+                Ok((_, Err(error))) => Err(error.into()),
+                Err(_) => {
+                    Err(anyhow::anyhow!("the thread that reads the kernel's tables has panicked"))
+                }
+            };
             // The next audit comes by itself.
             self.waiting.extend((is_void && purpose != Purpose::Audit).then_some(purpose));
             if let Some(next) = self.waiting.pop_last() {
@@ -126,30 +164,42 @@ impl Surveyor {
                     // It covers all others.
                     self.waiting.clear();
                 }
-                self.begin(next)?;
+                // If that fails, whoever tries again makes up for this one too.
+                self.begin(next)
+                    .map_err(|failed| Failed { purpose: failed.purpose.max(purpose), ..failed })?;
             }
             match found {
                 _ if is_void => tracing::debug!(?purpose, "void: changes were lost or too many"),
-                Err(error @ ObserveError::Restless { .. }) if purpose == Purpose::Audit => {
-                    tracing::warn!(%error, "no audit this time");
-                }
-                found => return Ok(Survey { purpose, found: found?, since }),
+                Ok((found, restless)) => return Ok(Survey { purpose, found, since, restless }),
+                Err(error) => return Err(Failed { purpose, error }),
             }
         }
     }
 }
 
-fn read(asker: &mut Asker, purpose: Purpose) -> Result<Found, ObserveError> {
+fn read(asker: &mut Asker, purpose: Purpose) -> Answer {
     match purpose {
-        Purpose::Routing => asker.dump(Scope::Routing).map(|found| Found::Routing(found.events)),
-        Purpose::Bridges => asker.dump(Scope::Bridges).map(|found| Found::Bridges(found.events)),
+        Purpose::Routing => {
+            let (events, restless) = list(asker, Scope::Routing)?;
+            Ok((Found::Routing(events), restless))
+        }
+        Purpose::Bridges => {
+            let (events, restless) = list(asker, Scope::Bridges)?;
+            Ok((Found::Bridges(events), restless))
+        }
         Purpose::Audit | Purpose::Sync => {
             let (mut network, mut unused) = (Network::new(), Dirty::default());
-            asker.dump_to(Scope::All, &mut |event| {
+            let consistent = asker.dump_to(Scope::All, &mut |event| {
                 network.apply_to(event, &mut unused);
                 unused.clear();
             })?;
-            Ok(Found::All(Box::new(network)))
+            Ok((Found::All(Box::new(network)), !consistent))
         }
     }
+}
+
+fn list(asker: &mut Asker, scope: Scope) -> Result<(Vec<Event>, bool), ObserveError> {
+    let mut events = Vec::new();
+    let consistent = asker.dump_to(scope, &mut |event| events.push(event))?;
+    Ok((events, !consistent))
 }

@@ -10,13 +10,24 @@ pub(super) fn multipath() -> Multipath {
     Multipath { v4: hash_policy("ipv4"), v6: hash_policy("ipv6") }
 }
 
+/// TTL of packets for which nobody sets one.
+pub(super) fn default_ttl() -> u8 {
+    number("ipv4/ip_default_ttl").and_then(|ttl| ttl.try_into().ok()).unwrap_or(64)
+}
+
+/// Hop limit of packets for which nobody sets one.
+pub(super) fn default_hop_limit() -> u8 {
+    number("ipv6/conf/default/hop_limit").and_then(|limit| limit.try_into().ok()).unwrap_or(64)
+}
+
 /// A kernel that was built without multipath routes, or without the family, has no such files.
 fn hash_policy(family: &str) -> HashPolicy {
-    let number = |name: &str| -> Option<u32> {
-        let text = fs::read_to_string(format!("/proc/sys/net/{family}/{name}")).ok()?;
-        text.trim().parse().ok()
-    };
+    let number = |name: &str| number(&format!("{family}/{name}"));
     let fields = number("fib_multipath_hash_fields").unwrap_or_default();
     number("fib_multipath_hash_policy")
         .map_or_else(HashPolicy::default, |n| HashPolicy::of(n, fields))
+}
+
+fn number(name: &str) -> Option<u32> {
+    fs::read_to_string(format!("/proc/sys/net/{name}")).ok()?.trim().parse().ok()
 }

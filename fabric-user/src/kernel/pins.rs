@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fabric_common::schema::VERSION;
+use fabric_common::schema::{MAPS, VERSION};
 use rustix::{
     fs::{Mode, statfs},
     mount::{MountFlags, mount},
@@ -115,6 +115,12 @@ impl Instance {
     #[must_use]
     pub fn exists(&self) -> bool {
         self.map("settings").exists()
+    }
+
+    /// True if all maps are pinned.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        MAPS.iter().all(|map| self.map(map.name).exists())
     }
 
     /// Makes the folders, private to root.

@@ -16,6 +16,8 @@ pub struct Policy {
     pub allowed: Vec<Pattern>,
     /// Interfaces that may not be used, even if allowed.
     pub denied: Vec<Pattern>,
+    /// Interfaces that are left to the kernel by request.
+    pub detached: BTreeSet<u32>,
     /// Interfaces on which a program could not be attached, with the reason as one sentence.
     pub unusable: BTreeMap<u32, String>,
     /// Routed ports so far. Such a port keeps its program while it exists and is no bridge port, so
@@ -34,6 +36,7 @@ impl Default for Policy {
         Self {
             allowed: Vec::new(),
             denied: Vec::new(),
+            detached: BTreeSet::new(),
             unusable: BTreeMap::new(),
             sticky_routed: BTreeSet::new(),
             default_ttl: 64,
@@ -48,24 +51,40 @@ impl Policy {
     /// its port's name.
     #[must_use]
     pub fn why_not_vlan(&self, ifindex: u32, name: &str) -> Option<String> {
-        if let Some(reason) = self.unusable.get(&ifindex) {
-            return Some(reason.clone());
-        }
-        let pattern = self.denied.iter().find(|pattern| pattern.matches(name))?;
-        Some(format!("port {name} is denied by the pattern `{pattern}` in the settings"))
+        let choice = self.choice_of_vlan(ifindex, name);
+        choice.or_else(|| self.unusable.get(&ifindex).cloned())
     }
 
     /// Why an interface may not be used, if so.
     #[must_use]
     pub fn why_not(&self, ifindex: u32, name: &str) -> Option<String> {
-        let why_not = self.why_not_vlan(ifindex, name);
-        if why_not.is_some() {
-            return why_not;
+        let choice = self.choice(ifindex, name);
+        choice.or_else(|| self.unusable.get(&ifindex).cloned())
+    }
+
+    /// How the operator has said that an interface is not to be used, if so.
+    #[must_use]
+    pub fn choice(&self, ifindex: u32, name: &str) -> Option<String> {
+        let choice = self.choice_of_vlan(ifindex, name);
+        if choice.is_some() {
+            return choice;
         }
         if !self.allowed.is_empty() && !self.allowed.iter().any(|pattern| pattern.matches(name)) {
             return Some(format!("port {name} matches no allowed pattern in the settings"));
         }
         None
+    }
+
+    /// As [`Self::choice`] for a VLAN device.
+    #[must_use]
+    pub fn choice_of_vlan(&self, ifindex: u32, name: &str) -> Option<String> {
+        if self.detached.contains(&ifindex) {
+            return Some(format!(
+                "port {name} is detached by request; `fabricctl attach {name}` ends that"
+            ));
+        }
+        let pattern = self.denied.iter().find(|pattern| pattern.matches(name))?;
+        Some(format!("port {name} is denied by the pattern `{pattern}` in the settings"))
     }
 }
 

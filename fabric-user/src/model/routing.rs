@@ -20,6 +20,8 @@ use crate::{
 pub(super) struct Routing {
     pub(super) routes: Routes,
     pub(super) nexthops: BTreeMap<u32, Nexthop>,
+    /// Those of them that are groups.
+    groups: BTreeSet<u32>,
     pub(super) neighbours: HashMap<NexthopKey, Neighbour>,
     /// Resolved neighbours by address.
     hosts: BTreeSet<(IpAddr, u32)>,
@@ -83,6 +85,10 @@ impl Routing {
     pub(super) fn set_nexthop(&mut self, nexthop: Nexthop, dirty: &mut Dirty) {
         let id = nexthop.id;
         let link = on_link(&nexthop);
+        match nexthop.kind {
+            NexthopKind::Group { .. } => self.groups.insert(id),
+            _ => self.groups.remove(&id),
+        };
         let before = self.nexthops.insert(id, nexthop);
         if before.as_ref() != self.nexthops.get(&id) {
             dirty.underlay = true;
@@ -102,8 +108,11 @@ impl Routing {
                 dirty.routing_stale = true;
             }
         }
-        for nexthop in self.nexthops.values_mut() {
-            if let NexthopKind::Group { members, .. } = &mut nexthop.kind {
+        self.groups.remove(&id);
+        for group in &self.groups {
+            if let Some(NexthopKind::Group { members, .. }) =
+                self.nexthops.get_mut(group).map(|nexthop| &mut nexthop.kind)
+            {
                 members.retain(|member| member.id != id);
             }
         }
@@ -175,6 +184,7 @@ impl Routing {
     /// Takes out what a dump is going to bring anew.
     pub(super) fn take_objects(&mut self) -> Objects {
         self.hosts.clear();
+        self.groups.clear();
         Objects {
             routes: std::mem::take(&mut self.routes),
             nexthops: std::mem::take(&mut self.nexthops),

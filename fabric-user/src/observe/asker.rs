@@ -1,11 +1,12 @@
 //! The sockets that ask.
 
-use std::{io, net::IpAddr};
+use std::{collections::BTreeMap, io, net::IpAddr, time::Duration};
 
 use netlink_sys::{Socket, SocketAddr};
+use rustix::net::sockopt::Timeout;
 
 use super::{
-    Event, ObserveError, Scope, Snapshot,
+    Event, Netconf, ObserveError, Scope, Snapshot,
     datagram::{Message, Messages, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP},
     protocol::Protocol,
     request::{self, Dump},
@@ -26,6 +27,8 @@ pub struct Asker {
 const BUFFER: usize = 64 << 10;
 /// How often an interrupted dump is repeated.
 const ATTEMPTS: u32 = 16;
+/// Answers are made inside the calls that read them, so who waits waits for one that was lost.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 const NLM_F_DUMP_INTR: u16 = 0x10;
 
@@ -40,6 +43,8 @@ impl Asker {
         for protocol in Protocol::ALL {
             if let Some(mut socket) = protocol.open()? {
                 socket.bind(&SocketAddr::new(0, 0)).map_err(ObserveError::socket("bind"))?;
+                rustix::net::sockopt::set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))
+                    .map_err(ObserveError::socket("configure"))?;
                 sockets.push((protocol, socket));
             }
         }
@@ -61,17 +66,22 @@ impl Asker {
     /// As [`dump`](Self::dump), one object at a time. MAC addresses may come more than once, and such
     /// as have gone meanwhile.
     ///
+    /// Returns whether the kernel gave consistent answers. If not, what came is pieced together from many
+    /// attempts, and objects that have gone without a message are among it: ask again when the kernel is
+    /// quieter.
+    ///
     /// # Errors
     /// As [`dump`](Self::dump).
     pub fn dump_to(
         &mut self,
         scope: Scope,
         take: &mut dyn FnMut(Event),
-    ) -> Result<(), ObserveError> {
+    ) -> Result<bool, ObserveError> {
+        let mut consistent = true;
         for dump in Dump::of(scope) {
-            self.dump_one(*dump, take)?;
+            consistent &= self.dump_one(*dump, take)?;
         }
-        Ok(())
+        Ok(consistent)
     }
 
     /// Makes the kernel resolve a neighbour, or confirm a stale one, as a packet to it would.
@@ -90,23 +100,29 @@ impl Asker {
         self.ask(Protocol::Route, &request, what, |_| {}).map(drop)
     }
 
-    fn dump_one(&mut self, dump: Dump, take: &mut dyn FnMut(Event)) -> Result<(), ObserveError> {
+    fn dump_one(&mut self, dump: Dump, take: &mut dyn FnMut(Event)) -> Result<bool, ObserveError> {
+        let mut all = BTreeMap::new();
         for _ in 0..ATTEMPTS {
             // Of MAC addresses there can be a million, and the kernel removes none without a message. So
             // they are not kept until the answer turns out to be consistent.
             if dump == Dump::Fdb {
                 if self.attempt(dump, take)? {
-                    return Ok(());
+                    return Ok(true);
                 }
                 continue;
             }
             let mut events = Vec::new();
             if self.attempt(dump, &mut |event| events.push(event))? {
                 events.into_iter().for_each(take);
-                return Ok(());
+                return Ok(true);
             }
+            all.extend(events.into_iter().filter_map(|event| Some((number(&event)?, event))));
         }
-        Err(ObserveError::Restless { what: format!("{dump:?}"), attempts: ATTEMPTS })
+        if !dump.can_be_pieced() {
+            return Err(ObserveError::Restless { what: format!("{dump:?}"), attempts: ATTEMPTS });
+        }
+        all.into_values().for_each(take);
+        Ok(false)
     }
 
     /// Dumps once. Returns whether the answer is consistent.
@@ -164,5 +180,18 @@ impl Asker {
                 }
             }
         }
+    }
+}
+
+/// What an object is called by, where that is a number.
+const fn number(event: &Event) -> Option<u32> {
+    match event {
+        Event::Link(link) => Some(link.ifindex),
+        Event::BridgePort(port) => Some(port.ifindex),
+        Event::Nexthop(nexthop) => Some(nexthop.id),
+        // 0 is no interface's index.
+        Event::Netconf(Netconf { ifindex: None, .. }) => Some(0),
+        Event::Netconf(Netconf { ifindex, .. }) => *ifindex,
+        _ => None,
     }
 }

@@ -7,8 +7,9 @@ use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
     Event, ObserveError,
-    datagram::{Messages, NLMSG_OVERRUN},
+    datagram::{Messages, NLMSG_ERROR, NLMSG_OVERRUN},
     protocol::Protocol,
+    request,
 };
 
 /// What happened since the last call.
@@ -31,6 +32,14 @@ pub struct Observer {
     ahead: VecDeque<Event>,
     /// The kernel has dropped messages that nobody was told about yet.
     lost: bool,
+}
+
+/// A place among what happens.
+enum Mark {
+    /// Not reached yet.
+    Asked,
+    /// Behind so many of the events that were read and not handed on yet.
+    Behind(usize),
 }
 
 /// Bytes that the kernel may queue for us: about 200,000 FDB changes.
@@ -75,18 +84,25 @@ impl Observer {
             // The runtime's other tasks would not get their turn before everything is handed on.
             tokio::task::yield_now().await;
         }
-        self.read_ahead(receive_if_ready)?;
+        self.read_ahead()?;
         Ok(self.hand_on())
     }
 
-    /// As [`next`](Self::next) for what is there already; `None` if nothing is.
+    /// Puts a mark behind everything that has happened up to now, in place of the last one.
     ///
     /// # Errors
-    /// As [`next`](Self::next).
-    pub fn queued(&mut self) -> Result<Option<Batch>, ObserveError> {
-        // The runtime may not have heard yet that there is something.
-        self.read_ahead(|socket, buffer| receive(socket.get_ref(), buffer))?;
-        Ok((self.lost || !self.ahead.is_empty()).then(|| self.hand_on()))
+    /// If a socket fails.
+    pub fn mark(&mut self) -> Result<(), ObserveError> {
+        let Self { route, xfrm, .. } = self;
+        [Some(route), xfrm.as_mut()].into_iter().flatten().try_for_each(Listener::mark)
+    }
+
+    /// Whether everything was handed on that happened before the last mark. After lost messages that is
+    /// not known, and true.
+    #[must_use]
+    pub fn is_past_mark(&self) -> bool {
+        let mut listeners = [Some(&self.route), self.xfrm.as_ref()].into_iter().flatten();
+        listeners.all(|listener| matches!(listener.mark, Mark::Behind(0)))
     }
 
     /// Waits for changes and keeps them for [`next`](Self::next): for who cannot apply them yet, because
@@ -97,7 +113,7 @@ impl Observer {
                 std::future::pending::<()>().await;
             }
             let read = match self.readable().await {
-                Ok(()) => self.read_ahead(receive_if_ready),
+                Ok(()) => self.read_ahead(),
                 failed => failed,
             };
             if let Err(error) = read {
@@ -129,10 +145,12 @@ impl Observer {
     fn hand_on(&mut self) -> Batch {
         if std::mem::take(&mut self.lost) {
             self.ahead.clear();
+            self.pass_marks(usize::MAX);
             return Batch::Lost;
         }
         let count = self.ahead.len().min(BATCH);
         let events = self.ahead.drain(..count).collect();
+        self.pass_marks(count);
         if self.ahead.is_empty() {
             // After a storm nothing keeps its memory.
             self.ahead.shrink_to(4 * BATCH);
@@ -140,16 +158,25 @@ impl Observer {
         Batch::Events(events)
     }
 
+    /// So many events were handed on. After lost ones no mark comes any more.
+    fn pass_marks(&mut self, count: usize) {
+        let Self { route, xfrm, .. } = self;
+        for listener in [Some(route), xfrm.as_mut()].into_iter().flatten() {
+            listener.mark = match listener.mark {
+                Mark::Behind(left) => Mark::Behind(left.saturating_sub(count)),
+                Mark::Asked if count == usize::MAX => Mark::Behind(0),
+                Mark::Asked => Mark::Asked,
+            };
+        }
+    }
+
     /// Takes more off the kernel's queues than the caller gets at once: there a change takes eight times
     /// the memory that it takes here, and a queue that is full drops the next one. If the kernel dropped
     /// any, that queue is empty afterwards.
-    fn read_ahead(
-        &mut self,
-        receive: impl Fn(&AsyncFd<Socket>, &mut [u8]) -> io::Result<usize>,
-    ) -> Result<(), ObserveError> {
+    fn read_ahead(&mut self) -> Result<(), ObserveError> {
         let Self { route, xfrm, buffer, ahead, lost } = self;
-        for listener in [Some(&*route), xfrm.as_ref()].into_iter().flatten() {
-            *lost |= listener.read(&receive, buffer, ahead)?;
+        for listener in [Some(route), xfrm.as_mut()].into_iter().flatten() {
+            *lost |= listener.read(buffer, ahead)?;
         }
         Ok(())
     }
@@ -159,6 +186,9 @@ impl Observer {
 struct Listener {
     protocol: Protocol,
     socket: AsyncFd<Socket>,
+    mark: Mark,
+    /// Number of the last mark.
+    sequence: u32,
 }
 
 impl Listener {
@@ -182,7 +212,7 @@ impl Listener {
         // SAFETY: a Socket owns its descriptor, returns always the same and closes it when dropped.
         let socket = unsafe { AsyncFd::register(socket) };
         let socket = socket.map_err(io::Error::from).map_err(ObserveError::socket("watch"))?;
-        Ok(Some(Self { protocol, socket }))
+        Ok(Some(Self { protocol, socket, mark: Mark::Behind(0), sequence: 0 }))
     }
 
     async fn readable(&self) -> Result<(), ObserveError> {
@@ -190,10 +220,20 @@ impl Listener {
         Ok(())
     }
 
+    fn mark(&mut self) -> Result<(), ObserveError> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let kernel = SocketAddr::new(0, 0);
+        self.socket
+            .get_ref()
+            .send_to(&request::mark(self.sequence), &kernel, 0)
+            .map_err(ObserveError::socket("write to"))?;
+        self.mark = Mark::Asked;
+        Ok(())
+    }
+
     /// Appends what is there to `ahead`, some thousands at most; true if the kernel dropped messages.
     fn read(
-        &self,
-        receive: impl Fn(&AsyncFd<Socket>, &mut [u8]) -> io::Result<usize>,
+        &mut self,
         buffer: &mut [u8],
         ahead: &mut VecDeque<Event>,
     ) -> Result<bool, ObserveError> {
@@ -214,6 +254,9 @@ impl Listener {
                         read += 1;
                         for message in Messages(datagram) {
                             lost |= message.kind == NLMSG_OVERRUN;
+                            if message.kind == NLMSG_ERROR && message.sequence == self.sequence {
+                                self.mark = Mark::Behind(ahead.len());
+                            }
                             ahead.extend(self.protocol.event(&message));
                         }
                     }
@@ -224,12 +267,8 @@ impl Listener {
     }
 }
 
-/// The next datagram's length, which may be more than the buffer's.
-fn receive(socket: &Socket, mut buffer: &mut [u8]) -> io::Result<usize> {
-    socket.recv(&mut buffer, libc::MSG_TRUNC)
-}
-
-/// As [`receive`], and tells the runtime to wait if there is nothing.
-fn receive_if_ready(socket: &AsyncFd<Socket>, buffer: &mut [u8]) -> io::Result<usize> {
-    socket.try_io(Interest::READABLE, |socket| receive(socket, buffer))
+/// The next datagram's length, which may be more than the buffer's. Tells the runtime to wait if there is
+/// nothing.
+fn receive(listener: &AsyncFd<Socket>, mut buffer: &mut [u8]) -> io::Result<usize> {
+    listener.try_io(Interest::READABLE, |socket| socket.recv(&mut buffer, libc::MSG_TRUNC))
 }

@@ -6,6 +6,7 @@ use std::{io, net::IpAddr};
 use super::{
     Scope,
     address::{BRIDGE, INET, INET6},
+    datagram::NLMSG_NOOP,
     message::{
         RTM_GETLINK, RTM_GETNEIGH, RTM_GETNETCONF, RTM_GETNEXTHOP, RTM_GETROUTE, RTM_GETRULE,
         RTM_GETVLAN, RTM_NEWNEIGH,
@@ -96,6 +97,24 @@ impl Dump {
         optional && error.raw_os_error().is_some_and(|code| missing.contains(&code))
     }
 
+    /// Whether the answers of several interrupted attempts make a whole one together. These objects have
+    /// numbers and no order among each other, and the kernel goes on behind the last number (next hops;
+    /// links since 6.10), so that an interrupted answer lacks nothing that stays; where it counts places
+    /// instead, one that is passed over has to be passed over by every attempt. Routes and rules shadow
+    /// each other, so a doubt about them is not borne.
+    pub(super) const fn can_be_pieced(self) -> bool {
+        matches!(
+            self,
+            Self::Links
+                | Self::Bridges
+                | Self::BridgePorts
+                | Self::Nexthops
+                | Self::NetconfV4
+                | Self::NetconfV6
+                | Self::Fdb
+        )
+    }
+
     /// The request.
     pub(super) fn request(self, sequence: u32) -> Vec<u8> {
         let (kind, family, header) = match self {
@@ -131,6 +150,11 @@ impl Dump {
         }
         request.finish()
     }
+}
+
+/// Asks for nothing but an acknowledgement, which is queued behind all that was queued before.
+pub(super) fn mark(sequence: u32) -> Vec<u8> {
+    Request::new(NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK, sequence).finish()
 }
 
 /// Asks the kernel to resolve or confirm a neighbour, as a packet to it would (`NTF_USE`).

@@ -224,15 +224,17 @@ impl Reconciler {
         this.recover_vteps();
         this.recover_groups(this.referenced_groups());
         this.recover_views();
-        this.write_settings(settings, network);
+        this.configure(settings);
+        this.maps.settings.update(0, |value| value.network = network);
         Ok(this)
     }
 
-    fn write_settings(&mut self, settings: &Settings, network: u64) {
+    /// Takes over what settings say to the packet path.
+    pub fn configure(&mut self, settings: &Settings) {
+        self.hash_options = settings.hash.flags();
         let timeout_jiffies = heartbeat::jiffies(settings.heartbeat_timeout(), self.hz);
         self.maps.settings.update(0, |value| {
             value.hz = self.hz;
-            value.network = network;
             value.timeout_jiffies = timeout_jiffies;
             value.seed = match (settings.seed, value.seed) {
                 (Some(seed), _) => seed,
@@ -294,7 +296,9 @@ impl Reconciler {
         self.remove_circuits(structure, &mut outcome);
         self.remove_domains(structure, &mut outcome);
         self.remove_ports(structure, &mut outcome);
-        self.instance.remove_other_versions()?;
+        if let Err(error) = self.instance.remove_other_versions() {
+            tracing::warn!(%error, "maps of another version stay");
+        }
         Ok(outcome)
     }
 

@@ -29,9 +29,10 @@ use fabric_user::{
     kernel::{maps::Maps, pins::Instance},
     lab::netns::Netns,
 };
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
-use super::{fabricd, until};
+use super::{fabricctl, fabricd, until};
 
 const PREFIX: &str = "router";
 /// Ports of a router.
@@ -153,12 +154,23 @@ impl Router {
     /// # Panics
     /// If it does not come into sync.
     pub fn start(&mut self) {
-        let settings = self.folder.join("fabricd.toml");
-        fs::write(&settings, &self.settings).expect("the folder can be written");
+        self.start_by(&[]);
+    }
+
+    /// As [`Self::start`] by a command that runs what follows it, and becomes it.
+    ///
+    /// # Panics
+    /// If fabricd does not come into sync.
+    pub fn start_by(&mut self, by: &[String]) {
+        self.write_settings(&self.settings);
         let log = fs::File::create(self.folder.join("log")).expect("the folder can be written");
-        let mut command = Command::new(fabricd());
+        let fabricd = fabricd().display().to_string();
+        let words: Vec<&str> = by.iter().map(String::as_str).chain([fabricd.as_str()]).collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
         command.args(["--instance", self.netns.name(), "--heartbeat-timeout-ms", "2000"]);
-        command.arg("--settings").arg(&settings).arg("--run-folder").arg(&self.folder);
+        command.arg("--settings").arg(self.folder.join("fabricd.toml"));
+        command.arg("--run-folder").arg(&self.folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let child = self.netns.enter(|| command.spawn()).expect("the namespace exists");
         let child = self.daemon.insert(child.expect("fabricd can be started"));
@@ -180,6 +192,27 @@ impl Router {
         }
     }
 
+    /// Whether fabricd still runs.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.daemon.as_ref().is_some_and(|child| {
+            let path = format!("/proc/{}/stat", child.id());
+            // A zombie has ended.
+            fs::read_to_string(path).is_ok_and(|stat| !stat.contains(") Z "))
+        })
+    }
+
+    /// Waits until a link has lost its carrier, or has it.
+    ///
+    /// # Panics
+    /// If that does not happen.
+    pub fn wait_link(&self, name: &str, up: bool) {
+        until(SOON, "the link is as it was set", || {
+            let link = self.query(&format!("link show dev {name}"));
+            (link[0]["operstate"] == "UP") == up
+        });
+    }
+
     /// Asserts that fabricd still runs.
     ///
     /// # Panics
@@ -188,6 +221,57 @@ impl Router {
         let child = self.daemon.as_mut().expect("fabricd was started");
         let ended = child.try_wait().expect("it is our child");
         assert_eq!(ended, None, "fabricd ended: {}", self.log());
+    }
+
+    /// Sends fabricd a signal.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(self.pid(), signal).expect("fabricd runs");
+    }
+
+    /// The process of fabricd.
+    ///
+    /// # Panics
+    /// If it was not started.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(self.daemon.as_ref().expect("fabricd was started"))
+    }
+
+    /// Writes other settings into the file that fabricd has read.
+    ///
+    /// # Panics
+    /// If that cannot be done.
+    pub fn write_settings(&self, settings: &str) {
+        fs::write(self.folder.join("fabricd.toml"), settings).expect("the folder can be written");
+    }
+
+    /// A file of fabricd in its run folder.
+    #[must_use]
+    pub fn run_file(&self, extension: &str) -> PathBuf {
+        self.folder.join(format!("{}.{extension}", self.netns.name()))
+    }
+
+    /// Its pins.
+    #[must_use]
+    pub const fn instance(&self) -> &Instance {
+        &self.instance
+    }
+
+    /// Runs fabricctl for this router; its exit status, and what it prints.
+    ///
+    /// # Panics
+    /// If it cannot be run.
+    #[must_use]
+    pub fn fabricctl(&self, arguments: &[&str]) -> (i32, String) {
+        let mut command = Command::new(fabricctl());
+        command.args(arguments).args(["--instance", self.netns.name(), "--run-folder"]);
+        let output = command.arg(&self.folder).output().expect("fabricctl can be run");
+        let text = [output.stdout, output.stderr].concat();
+        let code = output.status.code().expect("fabricctl ends by itself");
+        (code, String::from_utf8_lossy(&text).into_owned())
     }
 
     /// What fabricd wrote to standard error since it was started.
@@ -199,8 +283,7 @@ impl Router {
     /// fabricd's state file.
     #[must_use]
     pub fn state(&self) -> State {
-        let path = self.folder.join(format!("{}.json", self.netns.name()));
-        State::read(&path).expect("the state file can be read").unwrap_or_default()
+        State::read(&self.run_file("json")).expect("the state file can be read").unwrap_or_default()
     }
 
     /// The maps, to look at.

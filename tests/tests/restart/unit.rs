@@ -1,0 +1,73 @@
+//! fabricd with the rights that its systemd unit gives it, and no others.
+//!
+//! - It comes into sync.
+//! - Its thread for link events goes before all others. Without the right to that, the log says what is
+//!   missing.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use fabric_tests::fabric::{Router, SOON, until};
+use rustix::process::Pid;
+
+/// What the unit says.
+fn setting(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fabric-user/systemd/fabricd.service");
+    let unit = fs::read_to_string(path).expect("the unit is there");
+    let value = unit.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    value.unwrap_or_else(|| panic!("the unit does not set {name}")).to_owned()
+}
+
+/// A command that gives what follows only the unit's capabilities, and those `beside`.
+fn bounded(beside: &str) -> Vec<String> {
+    let capabilities = setting("CapabilityBoundingSet").to_lowercase().replace("cap_", "+");
+    let set = capabilities.split_whitespace().collect::<Vec<_>>().join(",");
+    let set = format!("-all,{set}{beside}");
+    ["setpriv", "--no-new-privs", "--bounding-set", &set].map(str::to_owned).to_vec()
+}
+
+/// A command that gives what follows the unit's rights. Where root may not raise limits, as in many a
+/// container, a capability stands in for that of the priority.
+fn unit() -> Vec<String> {
+    let nice: i32 = setting("LimitNICE").parse().expect("a number");
+    // `RLIMIT_NICE` counts from 1 for the lowest priority (getrlimit(2)).
+    let limit = format!("--nice={}", 20 - nice);
+    let may = Command::new("prlimit").args([&limit, "true"]).stderr(Stdio::null()).status();
+    if !may.is_ok_and(|status| status.success()) {
+        return bounded(",+sys_nice");
+    }
+    let limited = ["prlimit", &limit].map(str::to_owned);
+    limited.into_iter().chain(bounded("")).collect()
+}
+
+/// Priority of the thread for link events.
+fn priority(fabricd: Pid) -> Option<i32> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", fabricd.as_raw_nonzero())).ok()?;
+    tasks.filter_map(Result::ok).find_map(|task| {
+        let stat = fs::read_to_string(task.path().join("stat")).ok()?;
+        let (name, rest) = stat.split_once(')')?;
+        // The nineteenth field, and the third follows the name (proc(5)).
+        name.ends_with("(liveness").then(|| rest.split_whitespace().nth(16)?.parse().ok())?
+    })
+}
+
+#[test]
+fn the_units_rights_are_enough_for_everything() {
+    let mut router = Router::without_daemon("");
+    router.start_by(&unit());
+    until(SOON, "the thread for link events is urgent", || priority(router.pid()) == Some(-20));
+    let log = router.log();
+    assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
+    router.assert_runs();
+}
+
+#[test]
+fn without_the_right_to_priority_the_log_says_what_is_missing() {
+    let mut router = Router::without_daemon("");
+    router.start_by(&bounded(""));
+    until(SOON, "the log says so", || router.log().contains("LimitNICE=-20"));
+    assert_eq!(priority(router.pid()), Some(0));
+}
