@@ -42,6 +42,7 @@ use crate::{
     port_input::{find_port, port_input},
     transit::{
         bfd_watch::bfd_watch,
+        path_watch::path_watch,
         transit_input::{self, Family, transit_input},
         transit_output, transit_route,
     },
@@ -92,7 +93,7 @@ fn from_circuit(
 }
 
 /// From the fabric: out of the tunnel to a local port, or from router to router; and whatever its fate is,
-/// BFD packets are noted.
+/// BFD packets are noted, and ICMP messages that change the kernel's ways.
 #[inline(always)]
 fn from_fabric(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
     let arrived = match port_input(journey, is_routed) {
@@ -101,6 +102,7 @@ fn from_fabric(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Rea
     };
     if let Err(reason) = arrived {
         bfd_watch(packet, journey, reason);
+        path_watch(packet, reason);
     }
     arrived
 }

@@ -80,9 +80,12 @@ pub struct Settings {
     /// The number of the network namespace (`SO_NETNS_COOKIE`) to whose interfaces everything here
     /// refers.
     pub network: u64,
+    /// Not 0: an ICMP message came by which the kernel may have learned something about the way to a VTEP.
+    /// Written by the packet path, cleared by the daemon, a word of its own.
+    pub path_news: u64,
 }
 
-super::map_value!(Settings, 56);
+super::map_value!(Settings, 64);
 
 impl Settings {
     /// Whether a vxlan device of this box receives on this UDP port (network byte order).

@@ -22,6 +22,7 @@ pub mod ether_type {
 
 /// IP protocol numbers (IANA).
 pub mod ip_protocol {
+    pub const ICMP: u8 = 1;
     pub const TCP: u8 = 6;
     pub const UDP: u8 = 17;
     pub const ICMPV6: u8 = 58;

@@ -17,12 +17,20 @@ use crate::{
     },
 };
 
-/// Looks at packets that end here for one of the reasons that BFD packets end here for: to an
-/// address of the box, to a link-local one, or on a port that does not route. And while nothing is
-/// forwarded: when that ends, a neighbour that nobody listened to must not be taken for silent.
+/// Looks at packets that end here for one of the reasons that BFD packets end here for.
 #[inline(always)]
 pub fn bfd_watch(packet: &Packet, journey: &Journey, reason: Reason) {
-    if matches!(
+    if is_heard(reason) {
+        note(packet, journey);
+    }
+}
+
+/// The reasons that packets for the box end here for: to an address of the box, to a link-local one, or
+/// on a port that does not route. And while nothing is forwarded: when that ends, a neighbour that nobody
+/// listened to must not be taken for silent.
+#[inline(always)]
+pub fn is_heard(reason: Reason) -> bool {
+    matches!(
         reason,
         Reason::TransitRouteLocal
             | Reason::TransitInputMartian
@@ -30,9 +38,7 @@ pub fn bfd_watch(packet: &Packet, journey: &Journey, reason: Reason) {
             | Reason::UnderlayInputNotVxlan
             | Reason::PortInputBypassed
             | Reason::PortInputHeartbeatExpired
-    ) {
-        note(packet, journey);
-    }
+    )
 }
 
 #[inline(always)]

@@ -20,6 +20,7 @@ mod control;
 mod following;
 mod liveness;
 mod lock;
+mod paths;
 mod retries;
 mod round;
 mod sentence;
@@ -43,6 +44,7 @@ pub use control::{Request, Response, ask};
 use following::{Following, News};
 pub use liveness::Liveness;
 use lock::Lock;
+use paths::Paths;
 use round::Round;
 pub use sentence::sentence;
 use signals::{Signals, Wish};
@@ -77,6 +79,8 @@ pub async fn run(
     let mut beat = beats(&round.settings);
     let mut audit = audits(&round.settings);
     let mut rebalance = ticks(REBALANCE);
+    let mut path = ticks(paths::TICK);
+    let mut paths = Paths::new();
     loop {
         let is_started = following.is_started();
         // In this order: a stream of changes that never pauses must not hold up all else.
@@ -106,6 +110,7 @@ pub async fn run(
             }
             _ = audit.tick() => following.audit(),
             _ = rebalance.tick(), if round.is_unbalanced() => round.rebalance(),
+            _ = path.tick(), if is_started => paths.tick(&mut round, &mut asker),
             news = following.news() => tell(news, &mut following, &mut round),
         }
         if round.take_failure() {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -19,10 +20,10 @@ use super::{
 use crate::{
     kernel::pins::Instance,
     model::{
-        Dirty, LeftMacs, Network, NexthopKey, Policy, Structure, compile_route, compile_routes,
-        compile_structure, stale_hosts,
+        Dirty, LeftMacs, Network, NexthopKey, Policy, Structure, VtepKey, compile_route,
+        compile_routes, compile_structure, stale_hosts,
     },
-    observe::{Event, Link, LinkKind},
+    observe::{Event, Link, LinkKind, Path},
     reconcile::{Macs, Outcome, Reconciler, Routes},
     settings::Settings,
 };
@@ -241,6 +242,38 @@ impl Round {
     pub(super) fn lost(&mut self) {
         self.state.synced = false;
         self.state.resyncs += 1;
+    }
+
+    /// Whether an ICMP message was seen since this was last asked by which the kernel may have learned
+    /// something about a way.
+    pub(super) fn take_path_news(&self) -> bool {
+        self.reconciler.as_ref().is_some_and(Reconciler::take_path_news)
+    }
+
+    /// All remote VTEPs, each address once.
+    pub(super) fn vteps(&self) -> Vec<VtepKey> {
+        let mut all: Vec<VtepKey> = self.structure.vteps.keys().copied().collect();
+        all.sort_unstable_by_key(|key| key.remote);
+        all.dedup_by_key(|key| key.remote);
+        all
+    }
+
+    /// What the kernel has learned about the ways to some VTEPs.
+    pub(super) fn learn(&mut self, answers: Vec<(IpAddr, Option<Path>)>) {
+        let mut changed = false;
+        for (remote, path) in answers {
+            let learned = &mut self.policy.learned;
+            let before = match path {
+                Some(path) => learned.insert(remote, path),
+                None => learned.remove(&remote),
+            };
+            changed |= before != path;
+        }
+        if changed && self.state.synced {
+            // What it says about it is kept.
+            let _broken = self.round(Some(&Dirty { underlay: true, ..Dirty::default() }));
+            self.write_state();
+        }
     }
 
     /// Applies changes; what has to be read anew a moment later.

@@ -6,12 +6,12 @@ use std::{
 };
 
 use super::{
-    GroupKey, Network, Port, Role, Structure, VtepKey,
+    GroupKey, Network, NexthopKey, Port, Role, Structure, VtepKey,
     compile::Compiler,
     compile_groups::NotExpressed,
     routes::{LOCAL, MAIN, Via, host},
 };
-use crate::observe::{Link, LinkKind, RouteKind};
+use crate::observe::{Link, LinkKind, Path, RouteKind};
 
 /// The tunnel between two addresses, if they can be its ends.
 fn tunnel(local: IpAddr, remote: IpAddr) -> Option<VtepKey> {
@@ -118,6 +118,9 @@ impl Compiler<'_> {
                 return Err(format!("the route {prefix} sets a path MTU of {} bytes", route.mtu));
             }
         }
+        if let Some(path) = self.policy.learned.get(&remote) {
+            self.fits(path, remote, &members)?;
+        }
         // The object is the identity unless its members depend on the VTEP.
         let (key, resilient) = match route.via {
             Via::Object(id) if !candidates.on_link() => {
@@ -135,6 +138,32 @@ impl Compiler<'_> {
         }
         self.out.groups.insert(key.clone(), group);
         Ok(key)
+    }
+
+    /// Whether next hops carry what the kernel has learned that the way to a VTEP carries, and lead where
+    /// it was told to send.
+    fn fits(
+        &self,
+        path: &Path,
+        remote: IpAddr,
+        members: &[(NexthopKey, u16)],
+    ) -> Result<(), String> {
+        let hop = NexthopKey { ifindex: path.ifindex, gateway: path.gateway.unwrap_or(remote) };
+        if path.learned && !members.iter().any(|(key, _)| *key == hop) {
+            return Err(format!(
+                "an ICMP redirect has told the kernel to send over {} on {} (`ip route get {remote}`)",
+                hop.gateway,
+                self.network.name(hop.ifindex)
+            ));
+        }
+        let links = members.iter().filter_map(|(key, _)| self.network.link(key.ifindex));
+        match path.mtu {
+            Some(mtu) if links.into_iter().any(|link| mtu < link.mtu) => Err(format!(
+                "its path MTU of {mtu} bytes, as the kernel has learned by ICMP, is less than that of the \
+                 port (`ip route get {remote}`)"
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Makes an interface a port of one of the routed roles, or says why it cannot be one.

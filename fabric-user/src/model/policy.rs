@@ -3,11 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    net::IpAddr,
 };
 
 use serde::{Deserialize, Serialize};
 
 use super::Multipath;
+use crate::observe::Path;
 
 /// Which interfaces may be touched, and facts that are not in netlink.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub struct Policy {
     pub default_ttl: u8,
     /// The same over IPv6 (`net.ipv6.conf.default.hop_limit`).
     pub default_hop_limit: u8,
+    /// What the kernel has learned about the ways to VTEPs.
+    pub learned: BTreeMap<IpAddr, Path>,
     /// What the kernel tells flows apart by.
     pub multipath: Multipath,
 }
@@ -41,6 +45,7 @@ impl Default for Policy {
             sticky_routed: BTreeSet::new(),
             default_ttl: 64,
             default_hop_limit: 64,
+            learned: BTreeMap::new(),
             multipath: Multipath::default(),
         }
     }

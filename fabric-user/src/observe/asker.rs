@@ -6,7 +6,7 @@ use netlink_sys::{Socket, SocketAddr};
 use rustix::net::sockopt::Timeout;
 
 use super::{
-    Event, Netconf, ObserveError, Scope, Snapshot,
+    Event, Netconf, ObserveError, Path, Scope, Snapshot,
     datagram::{Message, Messages, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP},
     protocol::Protocol,
     request::{self, Dump},
@@ -98,6 +98,26 @@ impl Asker {
         let request = request::resolve(self.sequence, ifindex, address);
         let what = || format!("resolve {address} on interface {ifindex}");
         self.ask(Protocol::Route, &request, what, |_| {}).map(drop)
+    }
+
+    /// What the kernel has learned about the way from a VTEP address of this box to another one; none if
+    /// that is nothing, or if there is no way.
+    ///
+    /// # Errors
+    /// If the socket fails.
+    pub fn path(&mut self, local: IpAddr, remote: IpAddr) -> Result<Option<Path>, ObserveError> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let request = request::path(self.sequence, local, remote);
+        let what = || format!("say how it sends packets from {local} to {remote}");
+        let mut found = None;
+        let asked = self.ask(Protocol::Route, &request, what, |message| {
+            found = found.or_else(|| Path::decode(message.body));
+        });
+        match asked {
+            Ok(_) => Ok(found),
+            Err(ObserveError::Refused { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn dump_one(&mut self, dump: Dump, take: &mut dyn FnMut(Event)) -> Result<bool, ObserveError> {

@@ -174,6 +174,28 @@ pub(super) fn resolve(sequence: u32, ifindex: u32, address: IpAddr) -> Vec<u8> {
     request.finish()
 }
 
+/// Asks how the kernel would send VXLAN packets from one address to another, which are of one family.
+pub(super) fn path(sequence: u32, local: IpAddr, remote: IpAddr) -> Vec<u8> {
+    const RTA_DST: u16 = 1;
+    const RTA_SRC: u16 = 2;
+    const RTA_IP_PROTO: u16 = 27;
+    const UDP: u8 = 17;
+    let mut request = Request::new(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_ACK, sequence);
+    let (family, length) = if remote.is_ipv4() { (INET, 32) } else { (INET6, 128) };
+    let at = request.fixed(family, 12);
+    request.0[at + 1..at + 3].fill(length);
+    for (kind, address) in [(RTA_DST, remote), (RTA_SRC, local)] {
+        match address {
+            IpAddr::V4(address) => request.attribute(kind, &address.octets()),
+            IpAddr::V6(address) => request.attribute(kind, &address.octets()),
+        }
+    }
+    // Without ports, as the kernel itself looks for the way that an ICMP message is about: with several
+    // next hops it finds the same one then.
+    request.attribute(RTA_IP_PROTO, &[UDP]);
+    request.finish()
+}
+
 struct Request(Vec<u8>);
 
 impl Request {

@@ -223,7 +223,7 @@ impl Hop {
 }
 
 /// `RTAX_MTU` of `RTA_METRICS`.
-fn metric_mtu(mut attributes: Attributes<'_>) -> Option<u32> {
+pub(super) fn metric_mtu(mut attributes: Attributes<'_>) -> Option<u32> {
     const RTAX_MTU: u16 = 2;
     attributes.find(|(kind, _)| *kind == RTAX_MTU).and_then(|(_, payload)| u32_(payload))
 }

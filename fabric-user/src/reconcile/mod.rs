@@ -252,6 +252,14 @@ impl Reconciler {
         Ok(heartbeat::beat(self.programs.get(HEARTBEAT)?)?)
     }
 
+    /// Whether the packet path has seen an ICMP message by which the kernel may have learned something
+    /// about a way, since this was last asked.
+    #[must_use]
+    pub fn take_path_news(&self) -> bool {
+        self.maps.settings.get(0).path_news != 0
+            && self.maps.settings.update(0, |settings| settings.path_news = 0)
+    }
+
     /// Number of 64-bit stores into the maps so far.
     #[must_use]
     pub fn writes(&self) -> u64 {

@@ -17,6 +17,7 @@ use crate::{
     stop::{Made, Stop, address, after, circuit, frame, stage},
     transit::{
         bfd_watch::bfd_watch,
+        path_watch::path_watch,
         transit_input::{self, Family, transit_input},
         transit_output, transit_route,
     },
@@ -50,6 +51,7 @@ pub fn from_fabric<const UP_TO: u8>(
             let routed = from_router::<UP_TO>(packet, journey, otherwise);
             if let Err(Stop::Reason(reason)) = routed {
                 bfd_watch(packet, journey, reason);
+                path_watch(packet, reason);
             }
             routed.map_err(|stop| match stop {
                 Stop::Reason(Reason::TransitRouteLocal | Reason::TransitInputNotForwarding)

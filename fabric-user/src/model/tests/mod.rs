@@ -2,6 +2,7 @@ mod bridges;
 mod churn;
 mod follower;
 mod ipsec;
+mod learned;
 mod mac_addresses;
 mod order;
 mod recorded;

@@ -2,5 +2,6 @@ mod captured;
 mod ipsec;
 pub(crate) mod live;
 mod malformed;
+mod path;
 pub(crate) mod random;
 mod routing;

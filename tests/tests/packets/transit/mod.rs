@@ -3,6 +3,7 @@
 mod bfd_watch;
 pub(crate) mod flow_hash;
 pub(crate) mod nexthop_select;
+mod path_watch;
 pub(crate) mod shares;
 pub(crate) mod transit_input;
 pub(crate) mod transit_output;

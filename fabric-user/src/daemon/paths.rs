@@ -1,0 +1,66 @@
+//! What the kernel has learned by ICMP about the ways to the VTEPs: it tells only who asks.
+
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
+
+use super::round::Round;
+use crate::{model::VtepKey, observe::Asker};
+
+/// How often it is looked at whether there is something to ask.
+pub(super) const TICK: Duration = Duration::from_millis(100);
+/// VTEPs that the kernel is asked about in one tick: some milliseconds.
+const PORTION: usize = 512;
+/// After all were asked about, they are asked about again so much later, also if no ICMP message was
+/// seen: it may have come by a port that is none of ours, and what was learned is forgotten after a time.
+const REST: Duration = Duration::from_secs(10);
+
+/// Who is to be asked about, and when.
+pub(super) struct Paths {
+    /// Those of the present turn.
+    waiting: Vec<VtepKey>,
+    /// An ICMP message was seen in the last tick. The program sees it before the kernel does.
+    told: bool,
+    /// It was seen during a turn, so that another one follows at once.
+    again: bool,
+    /// When the last turn began.
+    began: Instant,
+}
+
+impl Paths {
+    pub(super) fn new() -> Self {
+        Self { waiting: Vec::new(), told: false, again: true, began: Instant::now() }
+    }
+
+    /// Asks about some VTEPs, if there is a reason to.
+    pub(super) fn tick(&mut self, round: &mut Round, asker: &mut Option<Asker>) {
+        self.again |= mem::replace(&mut self.told, round.take_path_news());
+        if self.waiting.is_empty() {
+            if !self.again && self.began.elapsed() < REST {
+                return;
+            }
+            (self.again, self.began) = (false, Instant::now());
+            self.waiting = round.vteps();
+        }
+        let rest = self.waiting.len().saturating_sub(PORTION);
+        let some = self.waiting.split_off(rest);
+        let mut answers = Vec::with_capacity(some.len());
+        for VtepKey { local, remote } in some {
+            let opened = match asker.take() {
+                Some(asker) => Ok(asker),
+                None => Asker::open(),
+            };
+            match opened.and_then(|opened| asker.insert(opened).path(local, remote)) {
+                Ok(path) => answers.push((remote, path)),
+                Err(error) => {
+                    tracing::debug!(%error, "no answer about the way to {remote}");
+                    // What the socket still has to say is of no use. The rest has its next turn.
+                    *asker = None;
+                    break;
+                }
+            }
+        }
+        round.learn(answers);
+    }
+}

@@ -1,0 +1,45 @@
+//! What the kernel has learned by ICMP about the way to a VTEP.
+
+use super::{follower::Follower, world::*};
+use crate::{
+    model::{GroupKey, Policy},
+    observe::Path,
+};
+
+/// The leaf of the others, whose ports carry 9000 bytes.
+fn leaf_that_learned(path: Path) -> Follower {
+    leaf_with(Policy { learned: [(REMOTE, path)].into(), ..Policy::default() })
+}
+
+fn group(leaf: &Follower) -> Option<GroupKey> {
+    leaf.desired().structure.vteps[&VTEP].clone()
+}
+
+const PATH: Path = Path { mtu: None, learned: false, ifindex: U1, gateway: None };
+
+#[test]
+fn a_vtep_to_which_less_than_the_ports_carry_gets_is_the_kernels() {
+    for (mtu, kernels) in [(8_999, true), (1_500, true), (9_000, false), (65_535, false)] {
+        for path in [Path { gateway: Some(ip("192.0.2.0")), ..PATH }, PATH] {
+            let leaf = leaf_that_learned(Path { mtu: Some(mtu), ..path });
+            assert_eq!(group(&leaf).is_none(), kernels, "{mtu}");
+            let named = leaf.problems().contains(&format!("VTEP 10.0.0.2: its path MTU of {mtu}"));
+            assert_eq!(named, kernels, "{}", leaf.problems());
+        }
+    }
+}
+
+#[test]
+fn a_vtep_that_the_kernel_reaches_over_another_router_is_the_kernels() {
+    let learned = |ifindex, gateway| {
+        leaf_that_learned(Path { learned: true, ifindex, gateway: Some(ip(gateway)), ..PATH })
+    };
+    for (ifindex, gateway) in [(U1, "192.0.2.0"), (U2, "fe80::52")] {
+        assert_eq!(group(&learned(ifindex, gateway)), Some(GroupKey::Object(20)), "one of its own");
+    }
+    for (ifindex, gateway) in [(U1, "192.0.2.9"), (U2, "192.0.2.0"), (U1, "fe80::52")] {
+        let leaf = learned(ifindex, gateway);
+        assert_eq!(group(&leaf), None, "{gateway}");
+        assert!(leaf.problems().contains(&format!("to send over {gateway} on ")));
+    }
+}

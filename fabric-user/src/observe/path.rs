@@ -1,0 +1,54 @@
+//! The way that the kernel itself would send packets of a tunnel: what it has learned by ICMP, and tells
+//! only who asks (`RTM_GETROUTE` for one destination, `linux/rtnetlink.h`).
+
+use std::net::IpAddr;
+
+use super::{
+    address::{INET, ip, via},
+    attributes::{Attributes, header, u32_},
+    route::metric_mtu,
+};
+
+/// What the kernel's way to an address has beyond what the routing tables say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// Path MTU in bytes, set on the route or learned.
+    pub mtu: Option<u32>,
+    /// It was learned, perhaps of another router (ICMP redirect). Of IPv4 only that is known to be
+    /// learned.
+    pub learned: bool,
+    /// Interface index to send on.
+    pub ifindex: u32,
+    /// Address of the router; none if the destination is on the link.
+    pub gateway: Option<IpAddr>,
+}
+
+/// `RTM_F_CLONED`: of IPv6 routes those that were learned. IPv4 says it of every answer.
+const RTM_F_CLONED: u32 = 0x200;
+/// `RTCF_REDIRECTED` of IPv4.
+const RTCF_REDIRECTED: u32 = 0x4_0000;
+
+impl Path {
+    /// Decodes the answer, `rtmsg` and attributes; none if nothing was learned, or set.
+    pub(super) fn decode(message: &[u8]) -> Option<Self> {
+        const RTA_OIF: u16 = 4;
+        const RTA_GATEWAY: u16 = 5;
+        const RTA_METRICS: u16 = 8;
+        const RTA_VIA: u16 = 18;
+        let (head, attributes) = header::<12>(message)?;
+        let flags = u32_(&head[8..])?;
+        let mut path = Self { mtu: None, learned: false, ifindex: 0, gateway: None };
+        for (kind, payload) in attributes {
+            match kind {
+                RTA_OIF => path.ifindex = u32_(payload).unwrap_or_default(),
+                RTA_GATEWAY => path.gateway = ip(payload),
+                RTA_VIA => path.gateway = via(payload),
+                RTA_METRICS => path.mtu = metric_mtu(Attributes(payload)),
+                _ => {}
+            }
+        }
+        let learned = if head[0] == INET { RTCF_REDIRECTED } else { RTM_F_CLONED };
+        path.learned = flags & learned != 0;
+        (path.mtu.is_some() || path.learned).then_some(path)
+    }
+}

@@ -1,0 +1,303 @@
+//! A few namespaces, wired together by a test, with fabricd in one of them.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use fabric_common::reason::Reason;
+use fabric_tests::{
+    device,
+    fabric::{fabricd, until},
+};
+use fabric_user::{
+    daemon::state::State,
+    kernel::{maps::Maps, pins::Instance},
+    lab::netns::Netns,
+};
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// What the daemon needs for a change on a busy machine.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+/// Namespaces by short names. fabricd runs in `leaf`.
+pub(crate) struct Net {
+    spaces: BTreeMap<&'static str, Netns>,
+    instance: Instance,
+    folder: PathBuf,
+    daemon: Option<Child>,
+}
+
+impl Net {
+    pub(crate) fn new(names: &[&'static str]) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let prefix = format!("paths-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(&prefix);
+        fs::create_dir_all(&folder).expect("a folder can be made");
+        let spaces = names.iter().map(|name| (*name, Netns::named(format!("{prefix}-{name}"))));
+        let net = Self {
+            spaces: spaces.collect(),
+            instance: Instance::new(&prefix).expect("the name can name an instance"),
+            folder,
+            daemon: None,
+        };
+        for (name, netns) in &net.spaces {
+            device::run("ip", &format!("netns add {}", netns.name())).expect("this is root");
+            net.ip(name, "link set lo up\n");
+            for family in ["ipv4", "ipv6"] {
+                for conf in ["all", "default"] {
+                    let (key, value) = match family {
+                        "ipv4" => ("rp_filter", "0"),
+                        _ => ("accept_dad", "0"),
+                    };
+                    net.sysctl(name, &format!("{family}/conf/{conf}/{key}"), value);
+                }
+            }
+        }
+        net
+    }
+
+    /// Runs `work` inside one of the namespaces.
+    pub(crate) fn inside<T: Send>(&self, name: &str, work: impl FnOnce() -> T + Send) -> T {
+        self.spaces[name].enter(work).expect("the namespace exists")
+    }
+
+    /// Runs lines of `ip`.
+    pub(crate) fn ip(&self, name: &str, lines: &str) {
+        self.inside(name, || device::ip(lines)).unwrap_or_else(|error| panic!("{name}: {error:#}"));
+    }
+
+    /// Runs lines of `bridge`.
+    pub(crate) fn bridge(&self, name: &str, lines: &str) {
+        let done = self.inside(name, || device::bridge(lines));
+        done.unwrap_or_else(|error| panic!("{name}: {error:#}"));
+    }
+
+    /// Writes a file below `/proc/sys/net`.
+    pub(crate) fn sysctl(&self, name: &str, key: &str, value: &str) {
+        let path = format!("/proc/sys/net/{key}");
+        self.inside(name, || fs::write(&path, value)).unwrap_or_else(|e| panic!("{path}: {e}"));
+    }
+
+    /// A wire between two ports, both up.
+    pub(crate) fn wire(&self, one: (&str, &str), other: (&str, &str), mtu: u32) {
+        let peer = self.spaces[other.0].name();
+        self.ip(
+            one.0,
+            &format!(
+                "link add {0} mtu {mtu} type veth peer name {1} mtu {mtu} netns {peer}\n\
+                 link set {0} up\n",
+                one.1, other.1
+            ),
+        );
+        self.ip(other.0, &format!("link set {} up\n", other.1));
+        for (name, port) in [one, other] {
+            // Nobody computes what a veth device leaves to its peer, and what programs redirect is
+            // received by NAPI, which needs GRO.
+            let off = || device::run("ethtool", &format!("-K {port} tx off gro on"));
+            self.inside(name, off).expect("veth devices can do that");
+        }
+    }
+
+    /// Starts fabricd and waits until it is in sync.
+    pub(crate) fn start(&mut self) {
+        let settings = self.folder.join("fabricd.toml");
+        fs::write(&settings, "").expect("the folder can be written");
+        let log = fs::File::create(self.folder.join("log")).expect("the folder can be written");
+        let mut command = Command::new(fabricd());
+        command.args(["--instance", self.instance.name(), "--heartbeat-timeout-ms", "20000"]);
+        command.arg("--settings").arg(&settings).arg("--run-folder").arg(&self.folder);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let child = self.inside("leaf", || command.spawn()).expect("fabricd can be started");
+        let pid = self.daemon.insert(child).id();
+        until(SOON, "fabricd is in sync", || {
+            let ended = self.daemon.as_mut().and_then(|child| child.try_wait().ok()).flatten();
+            assert_eq!(ended, None, "fabricd ended: {}", self.log());
+            let state = self.state();
+            state.pid == pid && state.synced
+        });
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    fn state(&self) -> State {
+        let path = self.folder.join(format!("{}.json", self.instance.name()));
+        State::read(&path).expect("the state file can be read").unwrap_or_default()
+    }
+
+    /// Waits until a sentence of `fabricctl status` says all of this.
+    pub(crate) fn until_named(&self, words: &[&str]) {
+        until(SOON, &format!("status says {words:?}"), || self.names(words));
+    }
+
+    /// Waits until none does.
+    pub(crate) fn until_unnamed(&self, words: &[&str]) {
+        until(SOON, &format!("status does not say {words:?} any more"), || !self.names(words));
+    }
+
+    /// Whether a sentence of `fabricctl status` says all of this.
+    pub(crate) fn names(&self, words: &[&str]) -> bool {
+        let problems = self.state().problems;
+        problems.iter().any(|problem| words.iter().all(|word| problem.contains(word)))
+    }
+
+    /// How many packets met a reason.
+    pub(crate) fn met(&self, reason: Reason) -> u64 {
+        let maps = Maps::open(&self.instance, false).expect("fabricd has pinned its maps");
+        maps.ended_anywhere(reason)
+    }
+
+    /// Hands all traffic to the kernel while `work` runs.
+    pub(crate) fn kernel_alone<T>(&self, work: impl FnOnce() -> T) -> T {
+        let maps = Maps::open(&self.instance, true).expect("fabricd has pinned its maps");
+        maps.settings.update(0, |settings| settings.bypass = 1);
+        let result = work();
+        maps.settings.update(0, |settings| settings.bypass = 0);
+        result
+    }
+
+    /// How many of ten pings are answered.
+    pub(crate) fn ping(&self, from: &str, to: &str) -> u32 {
+        let mut command = Command::new("ping");
+        command.args(["-c", "10", "-i", "0.02", "-W", "1", "-q", to]);
+        let output = self.inside(from, || command.output()).expect("ping can be run");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (before, _) = text.split_once(" received").expect("ping counts");
+        let count = before.rsplit(' ').next().and_then(|count| count.parse().ok());
+        count.unwrap_or_else(|| panic!("no count in {text}"))
+    }
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}\n{:#?}", self.log(), self.state().problems);
+        }
+        if let Some(mut child) = self.daemon.take() {
+            // One that has ended is what is wanted.
+            let _ended = child.kill();
+            let _reaped = child.wait();
+        }
+        let _gone = self.instance.remove();
+        let _gone = fs::remove_dir_all(&self.folder);
+        for netns in self.spaces.values() {
+            let mut command = Command::new("ip");
+            command.args(["netns", "del", netns.name()]).stderr(Stdio::null());
+            let _gone = command.status();
+        }
+    }
+}
+
+/// The MAC address of a host.
+fn mac(side: usize) -> String {
+    format!("02:00:00:00:00:{:02x}", side + 1)
+}
+
+/// ```text
+///   host1 ---- leaf ---- router ---- far ---- host2      one network, VNI 100
+///        1500      1600        1600      1500
+/// ```
+///
+/// `far` is a leaf by the kernel alone. The hosts are 192.168.0.1 and 192.168.0.2; `options` are those of
+/// the vxlan devices in the words of `ip link`. fabricd does not run yet.
+pub(crate) fn tunnel(v6: bool, options: &str) -> Net {
+    let net = Net::new(&["host1", "leaf", "router", "far", "host2"]);
+    net.sysctl("router", "ipv4/ip_forward", "1");
+    net.sysctl("router", "ipv6/conf/all/forwarding", "1");
+    net.wire(("leaf", "up0"), ("router", "d1"), 1600);
+    net.wire(("far", "up0"), ("router", "d2"), 1600);
+    net.wire(("leaf", "p1"), ("host1", "eth0"), 1500);
+    net.wire(("far", "p1"), ("host2", "eth0"), 1500);
+    for (side, (leaf, host)) in [("leaf", "host1"), ("far", "host2")].into_iter().enumerate() {
+        let (own, other) = (side + 1, 2 - side);
+        let (vtep, link, length) = match v6 {
+            true => (format!("2001:db8:ff::{own}"), format!("2001:db8:{own}:"), (128, 64)),
+            false => (format!("10.0.0.{own}"), format!("10.{own}.0"), (32, 30)),
+        };
+        let (remote, colon) = match v6 {
+            true => (format!("2001:db8:ff::{other}"), ":"),
+            false => (format!("10.0.0.{other}"), "."),
+        };
+        let (whole, short) = length;
+        net.ip(
+            leaf,
+            &format!(
+                "addr add {vtep}/{whole} dev lo\naddr add {link}{colon}1/{short} dev up0\n\
+                 route add default via {link}{colon}2\n\
+                 link add br100 type bridge mcast_snooping 0\nlink set br100 up\n\
+                 link add vx100 mtu 1500 type vxlan id 100 local {vtep} dstport 4789 nolearning {options}\n\
+                 link set vx100 master br100\nlink set p1 master br100\n"
+            ),
+        );
+        net.ip(
+            "router",
+            &format!(
+                "addr add {link}{colon}2/{short} dev d{own}\nroute add {vtep}/{whole} via {link}{colon}1\n"
+            ),
+        );
+        net.bridge(
+            leaf,
+            &format!(
+                "link set dev vx100 learning off\n\
+                 fdb add 00:00:00:00:00:00 dev vx100 dst {remote} self permanent\n\
+                 fdb add {0} dev vx100 dst {remote} self static\nfdb add {0} dev vx100 master static\n",
+                mac(1 - side)
+            ),
+        );
+        net.ip(leaf, "link set vx100 up\n");
+        net.ip(
+            host,
+            &format!("link set eth0 address {}\naddr add 192.168.0.{own}/24 dev eth0\n", mac(side)),
+        );
+    }
+    net
+}
+
+/// ```text
+///   host1 ---- leaf ---- router ---- host2      172.16.1.0/24 and 172.16.2.0/24, 2001:db8:a1::/64, …
+/// ```
+///
+/// All routed. fabricd does not run yet.
+pub(crate) fn routed() -> Net {
+    let net = Net::new(&["host1", "leaf", "router", "host2"]);
+    for router in ["leaf", "router"] {
+        net.sysctl(router, "ipv4/ip_forward", "1");
+        net.sysctl(router, "ipv6/conf/all/forwarding", "1");
+    }
+    net.wire(("host1", "eth0"), ("leaf", "p1"), 1500);
+    net.wire(("leaf", "up0"), ("router", "d1"), 1500);
+    net.wire(("host2", "eth0"), ("router", "d2"), 1500);
+    for (side, host, router, port) in [(1, "host1", "leaf", "p1"), (2, "host2", "router", "d2")] {
+        net.ip(
+            host,
+            &format!(
+                "addr add 172.16.{side}.10/24 dev eth0\naddr add 2001:db8:a{side}::10/64 dev eth0\n\
+                 route add default via 172.16.{side}.1\nroute add default via 2001:db8:a{side}::1\n"
+            ),
+        );
+        net.ip(
+            router,
+            &format!(
+                "addr add 172.16.{side}.1/24 dev {port}\naddr add 2001:db8:a{side}::1/64 dev {port}\n"
+            ),
+        );
+    }
+    net.ip(
+        "leaf",
+        "addr add 10.1.0.1/30 dev up0\naddr add 2001:db8:1::1/64 dev up0\n\
+         route add default via 10.1.0.2\nroute add default via 2001:db8:1::2\n",
+    );
+    net.ip(
+        "router",
+        "addr add 10.1.0.2/30 dev d1\naddr add 2001:db8:1::2/64 dev d1\n\
+         route add 172.16.1.0/24 via 10.1.0.1\nroute add 2001:db8:a1::/64 via 2001:db8:1::1\n",
+    );
+    net
+}

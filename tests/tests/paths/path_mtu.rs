@@ -1,0 +1,157 @@
+//! The kernel learns by ICMP that the way to a VTEP carries less, or leads over another router, and tells
+//! nobody. Hosts must not notice that Fabric is there.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{Shutdown, TcpListener, TcpStream},
+    thread,
+    time::Duration,
+};
+
+use fabric_common::reason::Reason;
+use fabric_tests::{device, fabric::until, packet::internet_checksum, wire::Wire};
+
+use crate::net::{Net, SOON, tunnel};
+
+/// Bytes that must arrive.
+const BYTES: usize = 500_000;
+
+/// Sends from host1 to host2 over one connection; how many bytes arrived.
+fn transfer(net: &Net) -> usize {
+    let listener = net.inside("host2", || TcpListener::bind("192.168.0.2:7777"));
+    let listener = listener.expect("the address is there");
+    thread::scope(|scope| {
+        let received = scope.spawn(|| {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            stream.set_read_timeout(Some(Duration::from_secs(20))).expect("it is not zero");
+            let mut bytes = Vec::new();
+            // A time-out ends it: then not all has arrived.
+            let _whole = stream.read_to_end(&mut bytes);
+            bytes.len()
+        });
+        let stream = net.inside("host1", || TcpStream::connect("192.168.0.2:7777"));
+        let mut stream = stream.expect("the host is reached");
+        stream.set_write_timeout(Some(Duration::from_secs(20))).expect("it is not zero");
+        // If nothing gets through, what arrived says so.
+        let _sent = stream.write_all(&[b'x'; BYTES]);
+        let _closed = stream.shutdown(Shutdown::Write);
+        received.join().expect("the thread only reads")
+    })
+}
+
+/// Pings until Fabric forwards them.
+fn until_fast(net: &Net) {
+    until(SOON, "Fabric forwards to the other host", || {
+        let before = net.met(Reason::Encapsulated);
+        net.ping("host1", "192.168.0.2") == 10 && net.met(Reason::Encapsulated) >= before + 8
+    });
+}
+
+/// The link behind the router carries less than the one before it.
+fn narrow(v6: bool, options: &str) -> Net {
+    let mut net = tunnel(v6, options);
+    net.ip("router", "link set d2 mtu 1500\n");
+    net.ip("far", "link set up0 mtu 1500\n");
+    net.start();
+    until_fast(&net);
+    net
+}
+
+const NAMED: [&str; 2] = ["path MTU of 1500 bytes", "left to the kernel"];
+
+fn connections_are_not_stuck(v6: bool, options: &str) {
+    let net = narrow(v6, options);
+    assert_eq!(transfer(&net), BYTES);
+    net.until_named(&NAMED);
+    assert_eq!(transfer(&net), BYTES);
+    // What was learned is forgotten after ten minutes, or by request.
+    net.ip("router", "link set d2 mtu 1600\n");
+    net.ip("far", "link set up0 mtu 1600\n");
+    let family = if v6 { "-6" } else { "-4" };
+    let flush = || device::run("ip", &format!("{family} route flush cache"));
+    net.inside("leaf", flush).expect("ip can do that");
+    net.until_unnamed(&["path MTU"]);
+    until_fast(&net);
+    assert_eq!(transfer(&net), BYTES);
+}
+
+#[test]
+fn connections_over_ipv4_do_not_hang_where_the_way_carries_less() {
+    connections_are_not_stuck(false, "df set");
+}
+
+#[test]
+fn connections_over_ipv4_do_not_hang_with_an_inherited_df_bit() {
+    connections_are_not_stuck(false, "df inherit");
+}
+
+#[test]
+fn connections_over_ipv6_do_not_hang_where_the_way_carries_less() {
+    connections_are_not_stuck(true, "");
+}
+
+/// Without the DF bit the router in between makes fragments, and nobody learns anything.
+#[test]
+fn a_way_that_carries_less_is_no_obstacle_for_packets_that_may_be_fragmented() {
+    let net = narrow(false, "df unset");
+    assert_eq!(transfer(&net), BYTES);
+    assert_eq!(net.kernel_alone(|| transfer(&net)), BYTES);
+    assert!(!net.names(&["path MTU"]));
+}
+
+/// An ICMP message may come by a port that is none of ours, or while the daemon is away.
+#[test]
+fn what_the_kernel_learned_before_the_daemon_came_is_known() {
+    let mut net = tunnel(false, "df set");
+    net.ip("router", "link set d2 mtu 1500\n");
+    net.ip("far", "link set up0 mtu 1500\n");
+    assert_eq!(transfer(&net), BYTES, "the kernel alone");
+    net.start();
+    net.until_named(&NAMED);
+    assert_eq!(transfer(&net), BYTES);
+}
+
+/// An ICMP redirect as the leaf's router would send it: the way to the other VTEP leads over another
+/// address of the router.
+fn redirect(leaf_mac: [u8; 6], router_mac: [u8; 6], gateway: [u8; 4]) -> Vec<u8> {
+    let header = |protocol: u8, length: u16, source: [u8; 4], destination: [u8; 4]| {
+        let mut ip = vec![0x45, 0, 0, 0, 0, 1, 0, 0, 64, protocol, 0, 0];
+        ip[2..4].copy_from_slice(&length.to_be_bytes());
+        ip.extend([source, destination].concat());
+        let sum = internet_checksum(&[&ip]).to_be_bytes();
+        ip[10..12].copy_from_slice(&sum);
+        ip
+    };
+    let (vteps, ports) = ([[10, 0, 0, 1], [10, 0, 0, 2]], [0xc0, 1, 0x12, 0xb5]);
+    let mut icmp = [&[5, 1, 0, 0], &gateway[..], &header(17, 100, vteps[0], vteps[1])].concat();
+    icmp.extend(ports);
+    icmp.extend([0, 80, 0, 0]);
+    // The kernel wants to see that it is about a VNI of its own (`vxlan_err_lookup`).
+    icmp.extend([8, 0, 0, 0, 0, 0, 100, 0]);
+    let sum = internet_checksum(&[&icmp]).to_be_bytes();
+    icmp[2..4].copy_from_slice(&sum);
+    let ip = header(1, 20 + icmp.len() as u16, [10, 1, 0, 2], vteps[0]);
+    [&leaf_mac[..], &router_mac, &[8, 0], &ip, &icmp].concat()
+}
+
+#[test]
+fn a_way_that_an_icmp_redirect_changed_is_the_kernels() {
+    let mut net = tunnel(false, "");
+    let [leaf, router] = [[2, 0, 0, 0xaa, 0, 1], [2, 0, 0, 0xaa, 0, 2]];
+    let address = |port, mac| format!("link set {port} address {}\n", device::mac_text(mac));
+    net.ip("leaf", &(address("up0", leaf) + "addr add 10.9.0.1/24 dev up0\n"));
+    net.ip("router", &(address("d1", router) + "addr add 10.9.0.9/24 dev d1\n"));
+    net.start();
+    until_fast(&net);
+    assert_eq!(net.ping("leaf", "10.9.0.9"), 10, "the other router is known");
+    let frame = redirect(leaf, router, [10, 9, 0, 9]);
+    let sent = net.inside("router", || Wire::open("d1").and_then(|wire| wire.send(&frame)));
+    sent.expect("the frame can be sent");
+    net.until_named(&["VTEP 10.0.0.2", "ICMP redirect", "10.9.0.9 on up0"]);
+    let before = net.met(Reason::Encapsulated);
+    assert_eq!(net.ping("host1", "192.168.0.2"), 10);
+    assert_eq!(net.met(Reason::Encapsulated), before);
+    net.ip("leaf", "route flush cache\n");
+    net.until_unnamed(&["redirect"]);
+    until_fast(&net);
+}
