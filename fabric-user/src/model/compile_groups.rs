@@ -8,7 +8,7 @@ use super::{
     routes::{HopsKind, Via},
     routing::on_link,
 };
-use crate::observe::{NexthopKind, Resilient};
+use crate::observe::{Hop, NexthopKind, Resilient};
 
 /// Next hops before their links and neighbours were looked at.
 #[derive(Default)]
@@ -62,12 +62,12 @@ impl Compiler<'_> {
                 if hops.iter().any(|hop| hop.encapsulated) {
                     return Err(NotExpressed::Tunnelled);
                 }
-                let candidate = |hop: &crate::observe::Hop| Candidate {
+                let candidate = |hop: &Hop| Candidate {
                     ifindex: hop.ifindex,
                     gateway: hop.gateway,
                     weight: hop.weight,
                 };
-                let hops = hops.iter().map(candidate).collect();
+                let hops = hops.iter().filter(|hop| self.is_used(hop)).map(candidate).collect();
                 return Ok(Candidates { hops, resilient: None });
             }
             Via::Object(id) => id,
@@ -95,6 +95,14 @@ impl Compiler<'_> {
             }
             kind => Ok(Candidates { hops: vec![single(kind, 1)?], resilient: None }),
         }
+    }
+
+    /// Whether the kernel uses a next hop of a route. On a link that is down it does not, but those stay
+    /// in their groups, where nothing is sent to them, so that flows return to them.
+    fn is_used(&self, hop: &Hop) -> bool {
+        let routing = self.network.routing();
+        let alive = self.network.link(hop.ifindex).is_some_and(|link| link.alive());
+        !hop.dead || !alive || routing.revived.contains(&hop.ifindex)
     }
 
     /// Makes a group of members that are all on routed ports. Those whose interface is gone are left

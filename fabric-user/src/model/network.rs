@@ -108,6 +108,8 @@ impl Network {
             Event::NexthopGone { id } => self.routing.remove_nexthop(id, dirty),
             Event::Rule(rule) => dirty.underlay |= self.routing.add_rule(rule),
             Event::RuleGone(rule) => dirty.underlay |= self.routing.remove_rule(&rule),
+            // Only the messages of routes that the kernel does not send would say more.
+            Event::AddressChanged { .. } => dirty.routing_stale = true,
             Event::Netconf(netconf) => dirty.underlay |= self.routing.set_netconf(netconf),
             Event::NetconfGone { v6, ifindex } => {
                 dirty.underlay |= self.routing.remove_netconf(v6, ifindex);
@@ -275,11 +277,15 @@ impl Network {
         if self.links.get(&ifindex) != Some(&link) {
             let alive = link.alive();
             let was_alive = self.links.insert(ifindex, link).is_some_and(|old| old.alive());
+            if alive && !was_alive {
+                self.routing.revived.insert(ifindex);
+            }
             dirty.bridging = true;
             // The kernel removes nexthop objects of a dead link, and routes of one that is
             // administratively down, without a message (`nexthop_flush_dev`, `fib_sync_down_dev`).
             // They stay here until a dump says which: nothing is sent to a dead link anyway.
-            dirty.routing_stale |= was_alive && !alive;
+            // And what it did not remove it takes into use again without one.
+            dirty.routing_stale |= was_alive != alive;
         }
     }
 

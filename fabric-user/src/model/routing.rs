@@ -25,6 +25,9 @@ pub(super) struct Routing {
     pub(super) neighbours: HashMap<NexthopKey, Neighbour>,
     /// Resolved neighbours by address.
     hosts: BTreeSet<(IpAddr, u32)>,
+    /// Interfaces that came to life after routes were read last: the kernel has silently taken the next
+    /// hops on them into use again (`fib_sync_up`), whatever was said of them before.
+    pub(super) revived: BTreeSet<u32>,
     rules_v4: Vec<Rule>,
     rules_v6: Vec<Rule>,
     /// By family and interface; none stands for `all`.
@@ -185,6 +188,7 @@ impl Routing {
     pub(super) fn take_objects(&mut self) -> Objects {
         self.hosts.clear();
         self.groups.clear();
+        self.revived.clear();
         Objects {
             routes: std::mem::take(&mut self.routes),
             nexthops: std::mem::take(&mut self.nexthops),

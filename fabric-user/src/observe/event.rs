@@ -87,6 +87,11 @@ pub enum Event {
     Rule(Rule),
     /// A policy routing rule is gone.
     RuleGone(Rule),
+    /// An address came to an interface or left it: IPv4 routes may have changed without a message.
+    AddressChanged {
+        /// Its interface index.
+        ifindex: u32,
+    },
     /// Settings about forwarding.
     Netconf(Netconf),
     /// An interface does not speak a family any more, or is gone.

@@ -1,13 +1,15 @@
 //! From a datagram's messages to events.
 
 use super::{
-    Event, address::BRIDGE, bridge_port, fdb, link, neighbour, netconf, nexthop, route, rule,
-    vlan_state,
+    Event, address::BRIDGE, bridge_port, fdb, ifaddr, link, neighbour, netconf, nexthop, route,
+    rule, vlan_state,
 };
 
 pub(super) const RTM_NEWLINK: u16 = 16;
 pub(super) const RTM_DELLINK: u16 = 17;
 pub(super) const RTM_GETLINK: u16 = 18;
+pub(super) const RTM_NEWADDR: u16 = 20;
+pub(super) const RTM_DELADDR: u16 = 21;
 pub(super) const RTM_NEWROUTE: u16 = 24;
 pub(super) const RTM_DELROUTE: u16 = 25;
 pub(super) const RTM_GETROUTE: u16 = 26;
@@ -51,6 +53,7 @@ pub fn decode(kind: u16, flags: u16, message: &[u8]) -> Result<Option<Event>, De
         RTM_NEWLINK | RTM_DELLINK => link::decode(kind == RTM_NEWLINK, message),
         RTM_NEWNEIGH | RTM_DELNEIGH if bridge => fdb::decode(kind == RTM_NEWNEIGH, message),
         RTM_NEWNEIGH | RTM_DELNEIGH => neighbour::decode(kind == RTM_NEWNEIGH, message),
+        RTM_NEWADDR | RTM_DELADDR => ifaddr::decode(message),
         RTM_NEWROUTE | RTM_DELROUTE => route::decode(kind == RTM_NEWROUTE, flags, message),
         RTM_NEWNEXTHOP | RTM_DELNEXTHOP => nexthop::decode(kind == RTM_NEWNEXTHOP, message),
         RTM_NEWRULE | RTM_DELRULE => rule::decode(kind == RTM_NEWRULE, message),

@@ -17,6 +17,7 @@ mod datagram;
 mod error;
 mod event;
 mod fdb;
+mod ifaddr;
 mod link;
 mod message;
 mod neighbour;

@@ -68,7 +68,7 @@ pub enum RouteKind {
     Other(u8),
 }
 
-/// A next hop inside a route. Whether its link is down at present is not part of it.
+/// A next hop inside a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Hop {
     /// Interface index to send on.
@@ -79,6 +79,10 @@ pub struct Hop {
     pub weight: u16,
     /// Sent through a lightweight tunnel or with MPLS labels.
     pub encapsulated: bool,
+    /// The kernel does not use it (`RTNH_F_DEAD`): its interface was down, or lost its last IPv4
+    /// address, when this was said. The kernel never says when that ends.
+    #[serde(default)]
+    pub dead: bool,
 }
 
 /// A route.
@@ -116,6 +120,8 @@ impl Route {
 }
 
 const RTM_F_CLONED: u32 = 0x200;
+/// Among the flags of a route as well as of one of its next hops.
+const RTNH_F_DEAD: u32 = 1;
 
 const NLM_F_MULTI: u16 = 0x2;
 const NLM_F_REPLACE: u16 = 0x100;
@@ -157,7 +163,8 @@ pub(super) fn decode(present: bool, message_flags: u16, message: &[u8]) -> Decod
         priority: 0,
     };
     let (mut nexthop, mut mtu) = (None, None);
-    let mut hop = Hop { ifindex: 0, gateway: None, weight: 1, encapsulated: false };
+    let dead = flags & RTNH_F_DEAD != 0;
+    let mut hop = Hop { ifindex: 0, gateway: None, weight: 1, encapsulated: false, dead };
     let mut hops = Vec::new();
     for (attribute, payload) in attributes {
         match attribute {
@@ -241,6 +248,7 @@ fn decode_multipath(mut rest: &[u8]) -> Vec<Hop> {
             gateway: None,
             weight: u16::from(head[3]) + 1,
             encapsulated: false,
+            dead: u32::from(head[2]) & RTNH_F_DEAD != 0,
         };
         for (attribute, payload) in Attributes(attributes) {
             hop.read(attribute, payload);

@@ -4,7 +4,7 @@
 //! Port `swp<i>` has 10.1.i.1/24 and 2001:db8:i::1/64; its neighbour has the 2 at the end.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     net::IpAddr,
     path::{Path, PathBuf},
@@ -129,6 +129,15 @@ impl Router {
             this.query("link show type veth").iter().all(up)
         });
         this
+    }
+
+    /// The interfaces that are there, with their indexes.
+    #[must_use]
+    pub fn links(&self) -> BTreeMap<String, u32> {
+        let link = |link: &Value| {
+            Some((link["ifname"].as_str()?.to_owned(), link["ifindex"].as_u64()? as u32))
+        };
+        self.query("link show").iter().filter_map(link).collect()
     }
 
     /// The MAC address of an interface of the router.
@@ -331,11 +340,21 @@ impl Router {
     /// # Panics
     /// If `ip` cannot be run.
     pub fn force_ip(&self, lines: &str) {
+        drop(self.ask_ip(lines));
+    }
+
+    /// What `ip -j` prints for some lines, of which the kernel may refuse some.
+    ///
+    /// # Panics
+    /// If `ip` cannot be run.
+    #[must_use]
+    pub fn ask_ip(&self, lines: &str) -> String {
         let file = self.folder.join("lines");
         fs::write(&file, lines).expect("the folder can be written");
         let mut command = Command::new("ip");
-        command.args(["-n", self.netns.name(), "-force", "-batch"]).arg(file);
-        command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("ip can be run");
+        command.args(["-n", self.netns.name(), "-j", "-force", "-batch"]).arg(file);
+        let output = command.stderr(Stdio::null()).output().expect("ip can be run");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Runs lines of `ip` where the neighbours are.

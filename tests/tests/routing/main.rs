@@ -21,4 +21,5 @@ mod neighbours;
 mod replace;
 mod resilient;
 mod restart;
+mod silent;
 mod torture;

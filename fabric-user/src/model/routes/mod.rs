@@ -93,7 +93,8 @@ impl Routes {
         } else if old.via == Via::Nothing && old.kind == RouteKind::Unicast {
             list.iter().position(|each| each.same_key(&old))
         } else {
-            list.iter().position(|each| each.same_route(&old))
+            let same = list.iter().position(|each| each.same_route(&old));
+            same.or_else(|| list.iter().position(|each| self.same_but_for_life(each, &old)))
         };
         let mut rest = Via::Nothing;
         if let Some(index) = index {
@@ -224,6 +225,21 @@ impl Routes {
             (a, b) => a == b,
         };
         via && Stored { via: there.via, ..route.clone() } == *there
+    }
+
+    /// Whether two routes differ in nothing but which of their next hops are dead.
+    fn same_but_for_life(&self, one: &Stored, other: &Stored) -> bool {
+        let living = |via| match via {
+            Via::Hops(id) => {
+                let mut hops = self.hops(id).to_vec();
+                hops.iter_mut().for_each(|hop| hop.dead = false);
+                hops.sort_unstable();
+                Some(hops)
+            }
+            Via::Nothing | Via::Object(_) => None,
+        };
+        let same = Stored { via: other.via, ..one.clone() }.same_route(other);
+        same && living(one.via).is_some_and(|hops| Some(hops) == living(other.via))
     }
 
     /// The routes of a prefix.

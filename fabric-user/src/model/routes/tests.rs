@@ -14,6 +14,7 @@ fn route(table: u32, destination: &str, priority: u32, gateways: &[&str]) -> Rou
         gateway: Some(gateway.parse().unwrap()),
         weight: 1,
         encapsulated: false,
+        dead: false,
     };
     Route {
         key: RouteKey { table, prefix: prefix(destination), source: None, tos: 0, priority },
@@ -26,7 +27,7 @@ fn route(table: u32, destination: &str, priority: u32, gateways: &[&str]) -> Rou
 }
 
 fn on_link(table: u32, destination: &str, priority: u32, ifindex: u32) -> Route {
-    let hop = Hop { ifindex, gateway: None, weight: 1, encapsulated: false };
+    let hop = Hop { ifindex, gateway: None, weight: 1, encapsulated: false, dead: false };
     Route { hops: vec![hop], ..route(table, destination, priority, &[]) }
 }
 

@@ -56,7 +56,13 @@ fn random_route(random: &mut Random) -> Route {
         0 => Route { kind: RouteKind::Blackhole, nexthop: None, ..route },
         1 => {
             let gateway = Some(ip("192.0.2.0"));
-            let hop = crate::observe::Hop { ifindex: U1, gateway, weight: 1, encapsulated: false };
+            let hop = crate::observe::Hop {
+                ifindex: U1,
+                gateway,
+                weight: 1,
+                encapsulated: false,
+                dead: false,
+            };
             Route { nexthop: None, hops: vec![hop], ..route }
         }
         _ => route,

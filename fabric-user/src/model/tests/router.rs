@@ -51,6 +51,7 @@ pub(super) fn via_hops(table: u32, destination: &str, hops: &[(u32, Option<&str>
         gateway: gateway.map(ip),
         weight: 1,
         encapsulated: false,
+        dead: false,
     };
     Route {
         hops: hops.iter().map(hop).collect(),

@@ -22,7 +22,7 @@ fn members(structure: &Structure, key: GroupKey) -> &[(NexthopKey, u16)] {
 }
 
 fn hop(ifindex: u32, gateway: Option<&str>, weight: u16) -> Hop {
-    Hop { ifindex, gateway: gateway.map(ip), weight, encapsulated: false }
+    Hop { ifindex, gateway: gateway.map(ip), weight, encapsulated: false, dead: false }
 }
 
 #[test]

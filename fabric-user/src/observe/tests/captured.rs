@@ -294,7 +294,7 @@ fn key(address: &str, length: u8, priority: u32) -> RouteKey {
 }
 
 fn hop(gateway: &str, weight: u16) -> Hop {
-    Hop { ifindex: 7, gateway: Some(ip(gateway)), weight, encapsulated: false }
+    Hop { ifindex: 7, gateway: Some(ip(gateway)), weight, encapsulated: false, dead: false }
 }
 
 #[test]
