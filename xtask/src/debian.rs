@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    fs,
+    env, fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
@@ -135,6 +135,67 @@ pub(crate) fn matching(pattern: &str) -> Result<Vec<String>> {
         .collect())
 }
 
+/// The mirror of Debian that this machine takes its packages from.
+///
+/// # Errors
+/// If it has none that debootstrap can read.
+pub(crate) fn mirror() -> Result<String> {
+    refresh_lists()?;
+    let format = "$(ORIGIN) $(LABEL) $(REPO_URI)";
+    let text = output(Command::new("apt-get").args([
+        "indextargets",
+        "--format",
+        format,
+        "Created-By: Packages",
+    ]))?;
+    text.lines().find_map(|line| mirror_of(line)).map(str::to_owned).context(
+        "this machine's apt has no mirror of Debian; add one to /etc/apt/sources.list, by http,          https or as files",
+    )
+}
+
+/// The mirror, if the line of apt's targets is about Debian's own archive.
+fn mirror_of(line: &str) -> Option<&str> {
+    let address = line.strip_prefix("Debian Debian ")?;
+    let readable = ["http://", "https://", "file:/"];
+    readable.iter().any(|scheme| address.starts_with(scheme)).then_some(address)
+}
+
+/// Environment by which programs other than apt use apt's proxies. What the environment says already
+/// counts more.
+///
+/// # Errors
+/// If apt cannot be asked.
+pub(crate) fn proxies() -> Result<Vec<(&'static str, String)>> {
+    let mut found = Vec::new();
+    for (variable, setting) in
+        [("http_proxy", "Acquire::http::Proxy"), ("https_proxy", "Acquire::https::Proxy")]
+    {
+        let text = output(Command::new("apt-config").args(["dump", "--format", "%v%n", setting]))?;
+        let proxy = text.lines().next().unwrap_or_default();
+        if env::var_os(variable).is_none() && !proxy.is_empty() && proxy != "DIRECT" {
+            found.push((variable, proxy.to_owned()));
+        }
+    }
+    Ok(found)
+}
+
+/// The settings of this machine's apt that say how to get at the archive, for another one's apt.
+///
+/// # Errors
+/// If apt cannot be asked.
+pub(crate) fn ways_to_the_archive() -> Result<String> {
+    let text = output(Command::new("apt-config").args(["dump", "Acquire"]))?;
+    let lines: Vec<&str> = text.lines().filter(|line| is_way(line)).collect();
+    Ok(lines.join("\n") + "\n")
+}
+
+/// Proxies, time limits and the like. What names a program or a file names one that is only here.
+fn is_way(line: &str) -> bool {
+    let wanted = ["Acquire::http::", "Acquire::https::", "Acquire::Check-", "Acquire::Retries"];
+    let (name, value) = line.split_once(' ').unwrap_or_default();
+    wanted.iter().any(|prefix| name.starts_with(prefix)) && !value.starts_with("\"/")
+}
+
 /// Fetches the package lists, once for all that is looked up or installed afterwards: old lists lack
 /// packages, and name files that the archive no longer has.
 ///
@@ -216,5 +277,23 @@ mod tests {
         let field = "libc6 (>= 2.36), libz3-4 (>= 4.8.12), python3-venv | virtualenv, gcc:any";
         let names: Vec<&str> = dependencies(field).collect();
         assert_eq!(names, ["libc6", "libz3-4", "python3-venv", "gcc:any"]);
+    }
+    #[test]
+    fn the_mirror_is_that_of_debians_own_archive() {
+        assert_eq!(
+            mirror_of("Debian Debian http://a.example/debian/"),
+            Some("http://a.example/debian/")
+        );
+        assert_eq!(mirror_of("Debian Debian-Security http://a.example/security/"), None);
+        assert_eq!(mirror_of("Somebody Debian http://a.example/debian/"), None);
+        assert_eq!(mirror_of("Debian Debian cdrom://[disc]/"), None);
+    }
+
+    #[test]
+    fn proxies_are_taken_over_and_files_of_this_machine_are_not() {
+        assert!(is_way("Acquire::http::Proxy \"http://proxy.example:3128\";"));
+        assert!(is_way("Acquire::Check-Valid-Until \"false\";"));
+        assert!(!is_way("Acquire::https::CAInfo \"/etc/ssl/own.pem\";"));
+        assert!(!is_way("Acquire::GzipIndexes \"true\";"));
     }
 }

@@ -41,6 +41,20 @@ impl Frr {
         Ok(Self { daemons, bfdd: tools::find("bfdd"), vtysh: tools::require("vtysh", "frr")? })
     }
 
+    /// The first number of its version, as in 10.3.
+    pub fn major_version(&self) -> Result<u32, LabError> {
+        let mut zebra = Command::new(tools::require("zebra", "frr")?);
+        let text = tools::run(zebra.arg("--version"), Setting::within(None, &NEVER))?;
+        // `zebra version 10.3`
+        let version =
+            text.split_whitespace().nth(2).and_then(|it| it.split('.').next()?.parse().ok());
+        version.ok_or_else(|| LabError::Command {
+            command: "`zebra --version`".to_owned(),
+            place: "the root namespace".to_owned(),
+            message: format!("its answer names no version: {text}"),
+        })
+    }
+
     /// Starts FRR for a switch, in its namespace and under its name, with its rendered
     /// configuration. Returns when the daemons have read it.
     pub fn start(

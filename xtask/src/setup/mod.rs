@@ -1,5 +1,6 @@
 //! `cargo xtask setup`: finds or installs what Fabric is built, run and tested with.
 
+mod debian13;
 mod emulator;
 mod programs;
 
@@ -10,6 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
+pub(crate) use self::debian13::{tree as debian13_tree, within as within_debian13};
 pub(crate) use self::emulator::{Kernel, emulator_folder};
 use crate::toolchain::{
     install,
@@ -31,7 +33,7 @@ pub(crate) enum Scope {
     Build,
     /// The lab, the demo and the benchmarks: FRR, iproute2 and the programs that look at them.
     Lab,
-    /// All tests: virtual machines with other kernels too.
+    /// All tests: virtual machines with other kernels, and Debian 13, too.
     Test,
 }
 
@@ -104,6 +106,8 @@ fn set_up(scope: Scope, report: &Report) -> Result<()> {
     if scope >= Scope::Test {
         programs::set_up(programs::EMULATOR, report)?;
         emulator::set_up(&cache, report)?;
+        programs::set_up(programs::DEBIAN_13, report)?;
+        debian13::set_up(report)?;
     }
     Ok(())
 }

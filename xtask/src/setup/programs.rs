@@ -44,6 +44,13 @@ pub(super) const EMULATOR: &[Program] = &[
     program("setpriv", "util-linux"),
 ];
 
+/// What makes and enters the tree of Debian 13.
+pub(super) const DEBIAN_13: &[Program] = &[
+    program("debootstrap", "debootstrap"),
+    program(super::debian13::KEYRING, "debian-archive-keyring"),
+    program("unshare", "util-linux"),
+];
+
 /// Finds or installs each of `programs`.
 pub(super) fn set_up(programs: &[Program], report: &Report) -> Result<()> {
     let mut missing: Vec<&str> = programs

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every test there is, from a fresh clone, with one line at the end.
 
 pub(crate) mod binary;
+mod debian13;
 mod long;
 mod section;
 mod tally;
@@ -72,6 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             command.env("RUST_TEST_THREADS", ROOT_THREADS);
         }
     })?;
+    total += debian13::run(filter).unwrap_or_else(|error| failure(&error));
     total += other_kernels(filter);
 
     if total == Tally::default() {

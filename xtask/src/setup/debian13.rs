@@ -1,0 +1,162 @@
+//! A tree of Debian 13 with its FRR and iproute2, in which tests run as on a machine with Debian 13.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{Report, State, cache};
+use crate::{
+    debian,
+    process::{am_root, bound_to_us, output},
+};
+
+/// Debian's name of the release.
+const RELEASE: &str = "trixie";
+
+/// What the lab and its tests run.
+const PACKAGES: [&str; 4] = ["ethtool", "frr", "iproute2", "iputils-ping"];
+
+/// By these keys Debian 12 knows the archive of Debian 13.
+pub(super) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// Makes the tree's view of this machine and runs a command in it: arguments are the tree, folders
+/// that are there as they are here, `--`, and the command.
+///
+/// The tree has to be a mount point for `ip netns`. Names of namespaces, pins, run files and FRR's
+/// configurations are its own, and go with the last process in it.
+const ENTER: &str = r#"
+tree=$1; shift
+mount --bind "$tree" "$tree"
+mount -t proc proc "$tree/proc"
+mount --rbind /sys "$tree/sys"
+mount -t bpf bpf "$tree/sys/fs/bpf"
+mount --rbind /dev "$tree/dev"
+mount -t tmpfs tmpfs "$tree/run"
+mount -t tmpfs tmpfs "$tree/tmp"
+frr="$tree/etc/frr"
+if [ -d "$frr" ]; then
+    mount -t tmpfs -o "$(stat -c uid=%u,gid=%g "$frr"),mode=775" tmpfs "$frr"
+fi
+while [ "$1" != -- ]; do
+    mkdir -p "$tree$1"
+    mount --rbind "$1" "$tree$1"
+    shift
+done
+shift
+# Not in the place of this shell, which is the first process here and buries orphans.
+chroot "$tree" "$@"
+exit 0
+"#;
+
+/// The tree.
+///
+/// # Errors
+/// If there is no cache folder.
+pub(crate) fn tree() -> Result<PathBuf> {
+    Ok(cache()?.join("debian-13"))
+}
+
+/// `command`, run in `folder` of the tree, which has `shared` folders as they are here. It sees no
+/// process, no namespace's name and no pin of this machine, and ends with us.
+pub(crate) fn within(tree: &Path, shared: &[&Path], folder: &Path, command: &Command) -> Command {
+    let mut enter = Command::new("sh");
+    enter.args(["-euc", ENTER, "sh"]).arg(tree).args(shared).arg("--");
+    enter.args(["env", "-C"]).arg(folder);
+    enter.args(["HOME=/root", "TMPDIR=/tmp", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"]);
+    enter.arg("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    enter.arg(command.get_program()).args(command.get_args());
+    bound_to_us(&enter)
+}
+
+/// What the tree's marker holds; a tree with another text was made by another version of the set-up.
+fn marker_text() -> String {
+    format!("layout 1, {RELEASE} with {}\n", PACKAGES.join(" "))
+}
+
+/// Finds the tree or makes it.
+pub(super) fn set_up(report: &Report) -> Result<()> {
+    let tree = tree()?;
+    let marker = tree.join("complete");
+    let state = if fs::read_to_string(&marker).is_ok_and(|text| text == marker_text()) {
+        State::Found
+    } else {
+        make(&tree, report).context("the tree of Debian 13 cannot be made")?;
+        State::Installed
+    };
+    report.item(state, "Debian 13 with its FRR", &tree.display().to_string());
+    Ok(())
+}
+
+/// An interrupted run leaves a folder `debian-13.partial`, which the next one throws away.
+fn make(tree: &Path, report: &Report) -> Result<()> {
+    if !am_root() {
+        bail!("only root can make it; run `sudo cargo xtask setup`");
+    }
+    let mirror = debian::mirror()?;
+    let partial = tree.with_extension("partial");
+    for stale in [&partial, tree] {
+        remove(stale)?;
+    }
+    report.step("Debian 13", "downloading and unpacking it with its FRR (110 MB, about a minute)");
+    let mut bootstrap = Command::new("debootstrap");
+    bootstrap.args(["--variant=minbase", &format!("--keyring={KEYRING}"), RELEASE]);
+    bootstrap.arg(&partial).arg(&mirror).envs(debian::proxies()?);
+    output(&mut bound_to_us(&bootstrap)).with_context(|| {
+        format!("debootstrap fails; check the network, and that {mirror} has {RELEASE}")
+    })?;
+    // The same names, keys and ways to the archive as here.
+    for file in ["/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt"] {
+        copy_if_there(Path::new(file), &partial)?;
+    }
+    fs::write(partial.join("etc/apt/apt.conf.d/90machine"), debian::ways_to_the_archive()?)?;
+    let sources = format!("deb {mirror} {RELEASE} main\n");
+    fs::write(partial.join("etc/apt/sources.list"), sources)?;
+    // Nothing of it is ever started but what tests start.
+    let policy = partial.join("usr/sbin/policy-rc.d");
+    fs::write(&policy, "#!/bin/sh\nexit 101\n")?;
+    output(Command::new("chmod").arg("755").arg(policy))?;
+
+    let apt = |arguments: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        apt.args(arguments).args(["-q", "-o", "Acquire::Retries=3"]);
+        apt.args(["-o", "APT::Sandbox::User=root"]);
+        let mut inside = within(&partial, &[], Path::new("/"), &apt);
+        inside.envs(debian::proxies()?);
+        output(&mut inside)
+    };
+    let list = PACKAGES.join(" ");
+    apt(&["update"]).context("its package lists cannot be fetched; check the network")?;
+    apt(&[&["install", "--yes", "--no-install-recommends"], &PACKAGES[..]].concat())
+        .with_context(|| format!("{list} cannot be installed in it"))?;
+    apt(&["clean"])?;
+    remove(&partial.join("var/lib/apt/lists"))?;
+    fs::write(partial.join("complete"), marker_text())?;
+    fs::rename(&partial, tree)
+        .with_context(|| format!("{} cannot be moved into place", partial.display()))
+}
+
+fn copy_if_there(file: &Path, tree: &Path) -> Result<()> {
+    let copy = tree.join(file.strip_prefix("/").unwrap_or(file));
+    if let Some(parent) = copy.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match fs::copy(file, &copy) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("{} cannot be copied into it", file.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("{} cannot be removed", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
