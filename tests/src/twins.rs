@@ -1,10 +1,7 @@
 //! Two leafs, alike to the last address: one forwards with the kernel alone, on the other our
 //! programs run. What is sent into a port of both has to come out of both alike.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Instant};
 
 use anyhow::{Context as _, Result, bail};
 use fabric_common::reason::{Reason, Verdict};
@@ -24,7 +21,7 @@ use crate::{
 /// Addresses of the boxes themselves.
 const OWN: [&[u8]; 2] = [&LEAF1_VTEP, &server(server::LOCAL).ipv4];
 /// How long a frame may be under way.
-const PATIENCE: Duration = Duration::from_secs(5);
+use crate::fabric::PATIENCE;
 /// Where the markers count; an EtherType for local experiments (IEEE 802).
 const MARKER: u16 = 0x88b6;
 /// Who sends markers, and nothing else.

@@ -5,10 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Fabric, content, kernel};
+use super::{Fabric, PATIENCE, content, kernel};
 
-/// Events need a moment to reach the maps; routes are read 50 ms after a link changes.
-const PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(50);
 
 /// Every difference between kernel and maps of a leaf, one sentence each.
@@ -27,7 +25,8 @@ pub fn differences(fabric: &Fabric, leaf: &str) -> Vec<String> {
     missing.chain(extra.map(|fact| format!("{leaf}: only the maps say: {fact}"))).collect()
 }
 
-/// Asserts that the maps of a leaf become equal to its kernel's state.
+/// Asserts that the maps of a leaf become equal to its kernel's state: events need a moment to reach
+/// the maps, and routes are read 50 ms after a link changes.
 ///
 /// # Panics
 /// With all differences if they do not.

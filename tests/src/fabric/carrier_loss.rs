@@ -4,10 +4,8 @@ use std::time::{Duration, Instant};
 
 use fabric_user::{daemon::state::State, lab::CarrierWatch};
 
-use super::{Router, SOON, until};
+use super::{PATIENCE, Router, SOON, until};
 
-/// The kernel tells of a lost carrier within this.
-const WATCH: Duration = Duration::from_secs(5);
 /// Longer than anything that fabricd puts off.
 const QUIET: Duration = Duration::from_millis(1_200);
 /// The objects that everything refers to; the kernel removes the first with its link.
@@ -74,7 +72,7 @@ pub fn lose_carrier(router: &Router) -> CarrierLoss {
     let maps = router.maps();
     let slot = router.slot(&maps, "swp1");
     let group = maps.groups.get(router.group("10.100.0.1"));
-    let watch = CarrierWatch::start(router.netns(), "swp1", WATCH).expect("it can be watched");
+    let watch = CarrierWatch::start(router.netns(), "swp1", PATIENCE).expect("it can be watched");
     router.peers_ip("link set p1 down\n");
     // The kernel may take a second to tell; whoever sleeps meanwhile sees the store too late.
     let begin = Instant::now();
@@ -111,7 +109,7 @@ fn wait_whole(router: &Router) {
 /// Waits until fabricd has nothing to do any more.
 fn settled(router: &Router) -> State {
     let mut last = router.state();
-    until(Duration::from_secs(20), "fabricd settles", || {
+    until(PATIENCE, "fabricd settles", || {
         std::thread::sleep(QUIET);
         let now = router.state();
         let same = now.writes == last.writes && now.liveness == last.liveness;

@@ -15,10 +15,7 @@ use fabric_user::{
 };
 use rustix::process::Signal;
 
-use super::{Fabric, until};
-
-/// A daemon starts within this, on a busy machine as well.
-const START: Duration = Duration::from_secs(15);
+use super::{Fabric, PATIENCE, until};
 
 fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("this program has a path");
@@ -70,15 +67,14 @@ pub fn own_folder(name: &str) -> PathBuf {
 /// Runs a program that should refuse its work at once: what it printed to standard error.
 ///
 /// # Panics
-/// If it does not end with a failure within ten seconds.
+/// If it does not end with a failure.
 pub fn refused(child: std::process::Child) -> String {
     let process = Process::of(child.id().cast_signed());
     let ended = std::thread::spawn(move || child.wait_with_output());
-    let limit = Duration::from_secs(10);
     if let Some(process) = process {
         let start = std::time::Instant::now();
         while process.is_alive() {
-            if start.elapsed() > limit {
+            if start.elapsed() > PATIENCE {
                 process.signal(Signal::KILL);
                 panic!("the program goes on instead of refusing");
             }
@@ -152,7 +148,7 @@ impl Fabric {
         let process = Process::of(child.id().cast_signed()).expect("fabricd runs");
         // However it ends, it leaves no zombie.
         std::thread::spawn(move || child.wait());
-        until(START, "fabricd is in sync", || {
+        until(PATIENCE, "fabricd is in sync", || {
             let state = self.state(leaf);
             let words = || fs::read_to_string(&path).unwrap_or_default();
             assert!(process.is_alive(), "fabricd ended: {}", words());

@@ -10,13 +10,13 @@ use fabric_user::lab::{
     traffic::{FlowOptions, FlowReport, FlowStream, Outage, flow_paths},
 };
 
-use super::{Fabric, until};
+use super::{Fabric, PATIENCE, until};
 
 /// The flows of a failure: 1,000 with 20,000 packets a second together; a few more are sent, so that
 /// a machine that hesitates still sends so many.
 pub const FLOWS: FlowOptions =
     FlowOptions { flows: 1_000, rate: 21_000, first_port: 20_000, port: 7_900 };
-/// The kernel tells of a lost carrier within this, also on a busy machine.
+/// If the kernel tells nothing of a silent link for so long, it tells nothing.
 const WATCH: Duration = Duration::from_millis(1_500);
 
 /// How a link fails.
@@ -153,7 +153,7 @@ impl Fabric {
         let stream = FlowStream::start(&from, self.target(scene), &[to], FLOWS)
             .expect("a stream can be started");
         let twice = 2 * u64::from(FLOWS.flows);
-        until(Duration::from_secs(10), "the flows arrive", || stream.received() > twice);
+        until(PATIENCE, "the flows arrive", || stream.received() > twice);
         stream
     }
 
@@ -178,12 +178,12 @@ impl Fabric {
         let port = scene.ports[0];
         let whole = self.groups_over(scene.node, port);
         let stream = self.flows(scene);
-        let watch = CarrierWatch::start(&self.netns(scene.node), port, WATCH)
-            .expect("the port can be watched");
-        let break_it = match kind {
-            Kind::Cut => Fault::cut,
-            Kind::Silent => Fault::silence,
+        let (break_it, limit): (fn(_, _, _) -> _, _) = match kind {
+            Kind::Cut => (Fault::cut, PATIENCE),
+            Kind::Silent => (Fault::silence, WATCH),
         };
+        let watch = CarrierWatch::start(&self.netns(scene.node), port, limit)
+            .expect("the port can be watched");
         let fault = break_it(self.lab(), scene.node, port).expect("the link can be broken");
         go_on(&stream, FLOWS.rate * 3 / 2);
         let event = watch.lost().expect("the kernel tells of links");
@@ -199,5 +199,5 @@ impl Fabric {
 /// Waits until so many more packets have arrived.
 fn go_on(stream: &FlowStream, packets: u32) {
     let enough = stream.received() + u64::from(packets);
-    until(Duration::from_secs(10), "the flows go on", || stream.received() > enough);
+    until(PATIENCE, "the flows go on", || stream.received() > enough);
 }

@@ -16,12 +16,10 @@ use fabric_user::{
     lab::{Lab, Mac, Netns, Options, Topology, topology::Bfd},
 };
 
-use super::{agreement, daemon, until};
+use super::{PATIENCE, agreement, daemon, until};
 
 /// What the labs of tests are called: this, the process and a number.
 const PREFIX: &str = "test";
-/// A busy machine takes its time.
-const CONVERGENCE: Duration = Duration::from_secs(30);
 /// Timers of [`Fabric::underlay_alone`].
 const QUICK_BFD: Bfd = Bfd { transmit_ms: 50, receive_ms: 50, multiplier: 3 };
 
@@ -105,7 +103,7 @@ impl Fabric {
         let lab = Lab::up(topology, &options, &mut |_| {}).expect("the lab comes up");
         let this = Self { lab, _share: share };
         for leaf in this.leafs() {
-            until(CONVERGENCE, "fabricd is in sync", || this.state(&leaf).synced);
+            until(PATIENCE, "fabricd is in sync", || this.state(&leaf).synced);
         }
         this.wait_converged();
         this
@@ -116,7 +114,7 @@ impl Fabric {
     /// # Panics
     /// If that does not happen.
     pub fn wait_converged(&self) {
-        self.lab.wait_converged(CONVERGENCE).expect("the lab converges");
+        self.lab.wait_converged(PATIENCE).expect("the lab converges");
         self.assert_agreement();
     }
 
@@ -234,7 +232,7 @@ impl Fabric {
     /// If that does not happen.
     pub fn wait_known(&self, mac: Mac, bridge: &str) {
         let (domain, known) = (format!(" is {bridge} at "), format!("{mac} in {bridge} is at "));
-        until(Duration::from_secs(10), &format!("every leaf has {mac} in {bridge}"), || {
+        until(PATIENCE, &format!("every leaf has {mac} in {bridge}"), || {
             self.leafs().iter().all(|leaf| {
                 let facts = super::map_facts(self, leaf);
                 !facts.iter().any(|fact| fact.contains(&domain))
@@ -254,7 +252,7 @@ impl Fabric {
             ping.args(["-n", "-c1", "-W1", &address.to_string()]);
             self.lab.exec(from, &mut ping).is_ok()
         };
-        until(Duration::from_secs(10), &format!("{to} answers {from}"), answered);
+        until(PATIENCE, &format!("{to} answers {from}"), answered);
     }
 
     /// A file of this test, in the lab's own folder, which goes with the lab.

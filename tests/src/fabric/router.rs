@@ -32,13 +32,13 @@ use fabric_user::{
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
-use super::{fabricctl, fabricd, until};
+use super::{PATIENCE, fabricctl, fabricd, until};
 
 const PREFIX: &str = "router";
 /// Ports of a router.
 const PORTS: u32 = 4;
 /// What the daemon needs for a change on a busy machine.
-pub const SOON: Duration = Duration::from_secs(10);
+pub const SOON: Duration = PATIENCE;
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -184,7 +184,7 @@ impl Router {
         let child = self.netns.enter(|| command.spawn()).expect("the namespace exists");
         let child = self.daemon.insert(child.expect("fabricd can be started"));
         let pid = child.id();
-        until(Duration::from_secs(30), "fabricd is in sync", || {
+        until(PATIENCE, "fabricd is in sync", || {
             let ended = self.daemon.as_mut().and_then(|child| child.try_wait().ok()).flatten();
             assert_eq!(ended, None, "fabricd ended: {}", self.log());
             let state = self.state();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fabric_user::lab::traffic::{Stream, StreamOptions, StreamReport};
 
-use super::{Fabric, until};
+use super::{Fabric, PATIENCE, until};
 
 /// UDP payloads from the smallest that the probe has to the largest that an MTU of 1500 carries.
 const SIZES: [usize; 9] = [16, 18, 64, 100, 512, 1_000, 1_400, 1_471, 1_472];
@@ -29,7 +29,7 @@ impl Fabric {
     pub fn running_stream(&self, from: &str, to: &str, interval: Duration, port: u16) -> Stream {
         self.greet(from, to);
         let stream = self.stream(from, to, interval, port);
-        until(Duration::from_secs(5), "the stream arrives", || stream.received() > 20);
+        until(PATIENCE, "the stream arrives", || stream.received() > 20);
         stream
     }
 
@@ -40,8 +40,7 @@ impl Fabric {
     #[must_use]
     pub fn send(&self, from: &str, to: &str, count: u64) -> StreamReport {
         let stream = self.stream(from, to, Duration::from_millis(1), 7_000);
-        let limit = Duration::from_millis(count * 10) + Duration::from_secs(5);
-        until(limit, "the stream arrives", || stream.received() >= count);
+        until(PATIENCE, "the stream arrives", || stream.received() >= count);
         stream.stop().expect("the stream can send")
     }
 }

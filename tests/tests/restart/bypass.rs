@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use fabric_common::reason::Reason;
-use fabric_tests::fabric::{Fabric, Seen, until, xdp_programs};
+use fabric_tests::fabric::{Fabric, PATIENCE, Seen, until, xdp_programs};
 
 const LEAFS: [&str; 2] = ["leaf01", "leaf02"];
 
@@ -31,7 +31,7 @@ fn switching_the_bypass_on_and_off_under_traffic_loses_nothing() {
         }
         let switched = LEAFS.map(|leaf| Seen::at(&fabric, leaf));
         let reason = if on { Reason::PortInputBypassed } else { Reason::Encapsulated };
-        until(Duration::from_secs(5), &format!("{reason:?} is what happens"), || {
+        until(PATIENCE, &format!("{reason:?} is what happens"), || {
             LEAFS.iter().zip(&before).all(|(leaf, before)| {
                 Seen::at(&fabric, leaf).since(before).on("swp11", reason) > 50
             })

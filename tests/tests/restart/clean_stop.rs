@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use fabric_common::reason::Reason;
-use fabric_tests::fabric::{Fabric, Seen, until, xdp_programs};
+use fabric_tests::fabric::{Fabric, PATIENCE, Seen, until, xdp_programs};
 use rustix::process::Signal;
 
 #[test]
@@ -27,13 +27,13 @@ fn a_clean_stop_leaves_everything_in_place_for_the_successor() {
     assert_eq!(xdp_programs(&fabric, "leaf01"), before);
     assert_eq!(fabric.instance("leaf01").linked().expect("links are pinned"), links);
     let stopped = Seen::at(&fabric, "leaf01");
-    until(Duration::from_secs(5), "XDP goes on without a daemon", || {
+    until(PATIENCE, "XDP goes on without a daemon", || {
         Seen::at(&fabric, "leaf01").since(&stopped).on("swp11", Reason::Encapsulated) > 200
     });
 
     fabric.start_daemon("leaf01", &[]);
     let started = Seen::at(&fabric, "leaf01");
-    until(Duration::from_secs(5), "XDP goes on with the successor", || {
+    until(PATIENCE, "XDP goes on with the successor", || {
         Seen::at(&fabric, "leaf01").since(&started).on("swp11", Reason::Encapsulated) > 200
     });
     let seen = Seen::at(&fabric, "leaf01").since(&stopped);
@@ -53,14 +53,12 @@ fn with_detach_on_exit_a_clean_stop_takes_everything_off() {
 
     fabric.end_daemon("leaf01", Signal::TERM);
     // The kernel takes a program off a moment after its link's last pin is gone.
-    until(Duration::from_secs(2), "no program is left on any interface", || {
+    until(PATIENCE, "no program is left on any interface", || {
         xdp_programs(&fabric, "leaf01").is_empty()
     });
     assert!(!fabric.instance("leaf01").folder().exists(), "pins are left");
     let received = stream.received();
-    until(Duration::from_secs(5), "the kernel carries the stream", || {
-        stream.received() > received + 300
-    });
+    until(PATIENCE, "the kernel carries the stream", || stream.received() > received + 300);
     let report = stream.stop().expect("the stream could send");
     println!("{report:?}");
     assert_eq!((report.duplicates, report.damaged), (0, 0), "{report:?}");

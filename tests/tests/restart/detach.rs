@@ -14,7 +14,7 @@
 use std::{process::Command, time::Duration};
 
 use fabric_common::reason::Reason;
-use fabric_tests::fabric::{Fabric, Seen, fabricctl, until, xdp_programs};
+use fabric_tests::fabric::{Fabric, PATIENCE, Seen, fabricctl, until, xdp_programs};
 use fabric_user::daemon::Request;
 use rustix::process::Signal;
 
@@ -23,7 +23,7 @@ const LOST_AT_DETACH: u64 = 50;
 
 /// The kernel takes a program off a moment after its link's last pin is gone.
 fn assert_nothing_is_left(fabric: &Fabric) {
-    until(Duration::from_secs(2), "no program is left on any interface", || {
+    until(PATIENCE, "no program is left on any interface", || {
         xdp_programs(fabric, "leaf01").is_empty()
     });
     let folder = fabric.instance("leaf01").folder();
@@ -40,9 +40,7 @@ fn detaching_leaves_nothing_and_attaching_brings_it_back() {
     fabric.ask("leaf01", &Request::Detach(Vec::new()));
     assert_nothing_is_left(&fabric);
     let received = stream.received();
-    until(Duration::from_secs(5), "the kernel carries the stream", || {
-        stream.received() > received + 300
-    });
+    until(PATIENCE, "the kernel carries the stream", || stream.received() > received + 300);
     assert_nothing_is_left(&fabric);
 
     fabric.ask("leaf01", &Request::Attach(Vec::new()));
@@ -50,7 +48,7 @@ fn detaching_leaves_nothing_and_attaching_brings_it_back() {
     let now = xdp_programs(&fabric, "leaf01");
     assert_eq!(now.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
     let attached = Seen::at(&fabric, "leaf01");
-    until(Duration::from_secs(5), "XDP forwards again", || {
+    until(PATIENCE, "XDP forwards again", || {
         Seen::at(&fabric, "leaf01").since(&attached).on("swp11", Reason::Encapsulated) > 300
     });
     let report = stream.stop().expect("the stream could send");
@@ -69,9 +67,7 @@ fn what_a_killed_daemon_left_can_be_removed_without_one() {
     fabric.instance("leaf01").remove().expect("pins can be removed");
     assert_nothing_is_left(&fabric);
     let received = stream.received();
-    until(Duration::from_secs(5), "the kernel carries the stream", || {
-        stream.received() > received + 300
-    });
+    until(PATIENCE, "the kernel carries the stream", || stream.received() > received + 300);
     let report = stream.stop().expect("the stream could send");
     println!("{report:?}");
     assert_eq!((report.duplicates, report.damaged), (0, 0), "{report:?}");

@@ -8,12 +8,10 @@
 //!  vm11 ─ swp11 ────────────────────┘
 //! ```
 
-use std::time::Duration;
-
 use aya::programs::{Xdp, XdpMode};
 use fabric_common::reason::Reason;
 use fabric_tests::{
-    fabric::{Fabric, Seen, until, xdp_programs},
+    fabric::{Fabric, PATIENCE, Seen, until, xdp_programs},
     loaded,
 };
 use fabric_user::kernel::programs::HEARTBEAT;
@@ -52,12 +50,12 @@ fn a_foreign_program_keeps_its_port_and_the_port_is_used_when_it_is_gone() {
     assert_eq!(xdp_programs(&fabric, "leaf01")["swp12"], theirs, "an audit replaced the program");
 
     drop(foreign);
-    until(Duration::from_secs(5), "an audit takes the port into use", || {
+    until(PATIENCE, "an audit takes the port into use", || {
         xdp_programs(&fabric, "leaf01")
             .get("swp12")
             .is_some_and(|(name, _)| name == "fabric_access")
     });
-    until(Duration::from_secs(5), "the report is gone", || {
+    until(PATIENCE, "the report is gone", || {
         !fabric.state("leaf01").declined.contains_key("swp12")
     });
     fabric.assert_agreement();
@@ -66,7 +64,7 @@ fn a_foreign_program_keeps_its_port_and_the_port_is_used_when_it_is_gone() {
 
 fn forwards(fabric: &Fabric, host: &str, port: &str) {
     fabric.greet(host, "vm21");
-    until(Duration::from_secs(5), "XDP forwards", || {
+    until(PATIENCE, "XDP forwards", || {
         let before = Seen::at(fabric, "leaf01");
         let report = fabric.send(host, "vm21", 100);
         assert_eq!((report.lost(), report.damaged), (0, 0), "{report:?}");

@@ -8,9 +8,9 @@
 //!  leaf01: fdb_entries = 16 (64 slots), 400 MACs on swp12
 //! ```
 
-use std::{fmt::Write as _, fs, time::Duration};
+use std::{fmt::Write as _, fs};
 
-use fabric_tests::fabric::{Fabric, differences, until};
+use fabric_tests::fabric::{Fabric, PATIENCE, differences, until};
 use rustix::process::Signal;
 
 const MACS: u32 = 400;
@@ -34,7 +34,7 @@ fn macs_that_find_no_room_are_left_to_the_kernel_and_reported() {
     let settings = fabric.file("small.toml");
     fs::write(&settings, "fdb_entries = 16\n").expect("the lab's folder can be written");
     fabric.start_daemon("leaf01", &["--settings", &settings.display().to_string()]);
-    until(Duration::from_secs(3), "the full map is reported", || {
+    until(PATIENCE, "the full map is reported", || {
         let problems = fabric.state("leaf01").problems;
         problems.iter().any(|p| p.contains("the map fdb is full") && p.contains("fdb_entries"))
     });

@@ -17,7 +17,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use aya::maps::MapInfo;
 use fabric_common::{reason::Reason, schema::MAPS};
-use fabric_tests::fabric::{Fabric, Seen, until, xdp_programs};
+use fabric_tests::fabric::{Fabric, PATIENCE, Seen, until, xdp_programs};
 use rustix::process::Signal;
 
 const HEARTBEAT: &str = "1000";
@@ -42,12 +42,12 @@ fn a_killed_fabricd_costs_no_datagram_and_its_successor_takes_over_everything() 
             .map(|p| seen.on(p, Reason::PortInputHeartbeatExpired))
             .sum::<u64>()
     };
-    until(Duration::from_secs(5), "the heartbeat expires", || expired(&look().since(&killed)) > 0);
+    until(PATIENCE, "the heartbeat expires", || expired(&look().since(&killed)) > 0);
     let over = look().since(&killed);
     assert!(over.on("swp11", Reason::Encapsulated) > 200, "XDP did not go on: {over:?}");
 
     let handed_over = look();
-    until(Duration::from_secs(5), "the kernel carries both streams", || {
+    until(PATIENCE, "the kernel carries both streams", || {
         expired(&look().since(&handed_over)) > 600
     });
     let kernel = look().since(&handed_over);
@@ -60,7 +60,7 @@ fn a_killed_fabricd_costs_no_datagram_and_its_successor_takes_over_everything() 
 
     let before = look();
     fabric.start_daemon("leaf01", &["--heartbeat-timeout-ms", HEARTBEAT]);
-    until(Duration::from_secs(5), "XDP forwards again", || {
+    until(PATIENCE, "XDP forwards again", || {
         let seen = look().since(&before);
         seen.on("swp11", Reason::Encapsulated) > 300 && seen.all(Reason::Decapsulated) > 300
     });

@@ -9,10 +9,8 @@
 //!          br200 ─ vxlan10200 ══ leaf02
 //! ```
 
-use std::time::Duration;
-
 use fabric_common::reason::Reason;
-use fabric_tests::fabric::{Fabric, Seen, map_facts, until};
+use fabric_tests::fabric::{Fabric, PATIENCE, Seen, map_facts, until};
 
 const BEGIN: &str = "VNI 10777 ";
 
@@ -32,7 +30,7 @@ fn a_vxlan_device_without_a_local_address_is_reported_and_used_when_it_has_one()
         let problems = fabric.state("leaf01").problems;
         problems.into_iter().find(|problem| problem.contains("vxlan10777"))
     };
-    until(Duration::from_secs(3), "the device is reported", || report(&fabric).is_some());
+    until(PATIENCE, "the device is reported", || report(&fabric).is_some());
     let said = report(&fabric).unwrap_or_default();
     assert!(said.contains("no local address") && said.contains("local ADDRESS"), "{said:?}");
     assert!(!map_facts(&fabric, "leaf01").iter().any(|fact| fact.starts_with(BEGIN)));
@@ -46,7 +44,7 @@ fn a_vxlan_device_without_a_local_address_is_reported_and_used_when_it_has_one()
 
     let local = fabric.vtep("leaf01");
     fabric.ip("leaf01", &format!("link set vxlan10777 type vxlan id 10777 local {local}"));
-    until(Duration::from_secs(3), "the device is used", || {
+    until(PATIENCE, "the device is used", || {
         report(&fabric).is_none()
             && map_facts(&fabric, "leaf01").iter().any(|fact| fact.starts_with(BEGIN))
     });

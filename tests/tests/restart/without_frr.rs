@@ -9,10 +9,10 @@
 //!           ╰ bgpd: SIGTERM, fabricd: SIGTERM, fabricd again, FRR again
 //! ```
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
 use fabric_common::reason::Reason;
-use fabric_tests::fabric::{Fabric, Seen, until, xdp_programs};
+use fabric_tests::fabric::{Fabric, PATIENCE, Seen, until, xdp_programs};
 use fabric_user::lab::{daemons::Frr, process::Process};
 use rustix::process::Signal;
 
@@ -28,7 +28,7 @@ fn ports_keep_their_programs_when_fabricd_restarts_while_frr_is_down() {
         Process::of(pid).expect("it runs").stop(signal);
     };
     end("bgpd", Signal::TERM);
-    until(Duration::from_secs(10), "zebra withdraws all VTEPs", || {
+    until(PATIENCE, "zebra withdraws all VTEPs", || {
         let maps = fabric.maps("leaf01");
         maps.vteps.iter().all(|(_, vtep)| !vtep.in_use())
     });
@@ -42,7 +42,7 @@ fn ports_keep_their_programs_when_fabricd_restarts_while_frr_is_down() {
     let topology = fabric.lab().topology();
     let leaf = topology.switch("leaf01").expect("it is in the topology");
     Frr::find().expect("FRR is installed").start(topology, leaf, &netns).expect("FRR starts");
-    until(Duration::from_secs(30), "BGP is back and leaf01 knows its VTEPs", || {
+    until(PATIENCE, "BGP is back and leaf01 knows its VTEPs", || {
         fabric.maps("leaf01").vteps.iter().any(|(_, vtep)| vtep.group != 0)
     });
     fabric.acquaint("vm11", "vm21");

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fabric_tests::{fabric::Router, random::Random};
+use fabric_tests::{
+    fabric::{Router, SOON},
+    random::Random,
+};
 use serde_json::Value;
 
 const PREFIXES: usize = 200;
@@ -125,7 +128,7 @@ fn the_maps_follow_a_kernel_that_changes_without_pause() {
             if differences.is_empty() {
                 break;
             }
-            assert!(start.elapsed() < Duration::from_secs(20), "{differences:#?}");
+            assert!(start.elapsed() < SOON, "{differences:#?}");
             std::thread::sleep(Duration::from_millis(100));
         }
     }

@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fabric_tests::fabric::{Fabric, until};
+use fabric_tests::fabric::{Fabric, PATIENCE, until};
 use fabric_user::lab::{
     Netns,
     traffic::{FlowOptions, FlowReport, FlowStream},
@@ -30,8 +30,6 @@ const SERVICE: &str = "dns";
 const SERVERS: [&str; 8] = ["srv01", "srv02", "srv03", "srv04", "srv05", "srv06", "srv07", "srv08"];
 const FLOWS: FlowOptions =
     FlowOptions { flows: 1_000, rate: 20_000, first_port: 20_000, port: 7_953 };
-/// BGP passes five ASes between the sites; a busy machine takes its time.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The ports by which a node's route to an address leads.
 fn ports(fabric: &Fabric, node: &str, address: IpAddr) -> BTreeSet<String> {

@@ -13,7 +13,7 @@
 use std::time::{Duration, Instant};
 
 use fabric_common::reason::Reason;
-use fabric_tests::fabric::{Fabric, Seen, Sniffer, Wire, broadcast};
+use fabric_tests::fabric::{Fabric, PATIENCE, Seen, Sniffer, Wire, broadcast};
 use fabric_user::lab::Mac;
 
 const STRANGER: Mac = Mac([0x02, 0xaa, 0, 0, 0, 2]);
@@ -31,7 +31,7 @@ fn a_broadcast_goes_through_the_kernel_and_arrives_once_at_each_host_of_the_netw
 
     // Those of the network first: afterwards copies have had time to come.
     for (host, sniffer) in others.into_iter().zip(&sniffers).take(3) {
-        let found = sniffer.find(Duration::from_secs(3), |seen| seen == frame);
+        let found = sniffer.find(PATIENCE, |seen| seen == frame);
         assert!(found.is_some(), "{host} did not receive the broadcast");
     }
     for (host, sniffer) in others.into_iter().zip(&sniffers) {

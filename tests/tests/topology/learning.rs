@@ -10,9 +10,7 @@
 //!    ╰ says something, once       leaf02 ┘
 //! ```
 
-use std::time::Duration;
-
-use fabric_tests::fabric::{Fabric, Wire, broadcast, map_facts, until};
+use fabric_tests::fabric::{Fabric, PATIENCE, Wire, broadcast, map_facts, until};
 use fabric_user::lab::Mac;
 
 const STRANGER: Mac = Mac([0x02, 0xaa, 0, 0, 0, 1]);
@@ -33,7 +31,7 @@ fn the_first_frame_of_a_host_puts_its_mac_on_its_port_and_behind_its_vtep_elsewh
         };
         let known = [format!("{STRANGER} in br200 is at {place}")];
         let mut found = Vec::new();
-        until(Duration::from_secs(5), &format!("{} knows {known:?}", leaf.name), || {
+        until(PATIENCE, &format!("{} knows {known:?}", leaf.name), || {
             let facts = map_facts(&fabric, &leaf.name);
             found = facts.into_iter().filter(|f| f.contains(&STRANGER.to_string())).collect();
             found == known

@@ -20,7 +20,7 @@ use std::{
 use fabric_common::reason::Reason;
 use fabric_tests::{
     addresses::Station,
-    fabric::{Fabric, Seen, Sniffer, Wire, until},
+    fabric::{Fabric, PATIENCE, Seen, Sniffer, Wire, until},
     packet::{Frame, ether_type, protocol},
 };
 
@@ -123,7 +123,7 @@ fn both(fabric: &Fabric, cases: &[Case]) -> [BTreeMap<Case, Fate>; 2] {
 
 fn wait_for_tunnel_mtu(fabric: &Fabric, leaf: &str, mtu: u32) {
     let maps = fabric.maps(leaf);
-    until(Duration::from_secs(3), &format!("{leaf} knows the MTU {mtu} of VNI 10200"), || {
+    until(PATIENCE, &format!("{leaf} knows the MTU {mtu} of VNI 10200"), || {
         maps.domains.iter().any(|(_, domain)| domain.vni == 10200 && domain.max_frame == mtu + 14)
     });
 }

@@ -12,7 +12,7 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use fabric_common::reason::Reason;
-use fabric_tests::fabric::{Fabric, Seen, map_facts, until, xdp_programs};
+use fabric_tests::fabric::{Fabric, PATIENCE, Seen, map_facts, until, xdp_programs};
 use fabric_user::lab::{
     Mac,
     traffic::{Stream, StreamOptions},
@@ -42,7 +42,7 @@ fn a_port_that_is_added_and_removed_at_run_time_works_while_it_is_there() {
 
     for _ in 0..2 {
         fabric.ip("leaf01", "link set swp21 master br200 up");
-        until(Duration::from_secs(3), "a program runs on the new port", || {
+        until(PATIENCE, "a program runs on the new port", || {
             xdp_programs(&fabric, "leaf01").contains_key("swp21")
         });
         fabric.greet("vm13", "vm21");
@@ -52,7 +52,7 @@ fn a_port_that_is_added_and_removed_at_run_time_works_while_it_is_there() {
         forwards(&fabric);
 
         fabric.ip("leaf01", "link set swp21 nomaster");
-        until(Duration::from_secs(3), "the program leaves the port", || {
+        until(PATIENCE, "the program leaves the port", || {
             !xdp_programs(&fabric, "leaf01").contains_key("swp21")
         });
         fabric.assert_agreement();
@@ -74,7 +74,7 @@ fn forwards(fabric: &Fabric) {
         Stream::start(&new, &old, fabric.address("vm21"), options),
     ]
     .map(|stream| stream.expect("a stream starts"));
-    until(Duration::from_secs(5), "both streams arrive", || {
+    until(PATIENCE, "both streams arrive", || {
         streams.iter().all(|stream| stream.received() >= 200)
     });
     let sent = streams.map(|stream| {

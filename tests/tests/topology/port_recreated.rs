@@ -8,10 +8,8 @@
 //!           ╰ deleted, and made again
 //! ```
 
-use std::time::Duration;
-
 use fabric_common::reason::Reason;
-use fabric_tests::fabric::{Fabric, Seen, map_facts, until};
+use fabric_tests::fabric::{Fabric, PATIENCE, Seen, map_facts, until};
 
 #[test]
 fn a_port_that_is_deleted_and_made_again_is_used_again() {
@@ -21,7 +19,7 @@ fn a_port_that_is_deleted_and_made_again_is_used_again() {
     let local = fabric.netns("vm12").name().to_owned();
 
     fabric.ip("leaf01", "link delete swp12");
-    until(Duration::from_secs(3), "the maps forget the port and its host", || {
+    until(PATIENCE, "the maps forget the port and its host", || {
         let facts = map_facts(&fabric, "leaf01");
         !facts.iter().any(|f| f.contains("gone interface") || f.contains(&mac.to_string()))
     });

@@ -7,10 +7,8 @@
 //!  vm12 ─ swp12, later hosts.12 ─ leaf01 ── spines ── leaf02 ─ vm21
 //! ```
 
-use std::time::Duration;
-
 use fabric_common::reason::Reason;
-use fabric_tests::fabric::{Fabric, Seen, until, xdp_programs};
+use fabric_tests::fabric::{Fabric, PATIENCE, Seen, until, xdp_programs};
 
 const NAME: &str = "hosts.12";
 
@@ -35,7 +33,7 @@ fn a_renamed_port_keeps_its_program_and_forwards() {
 
     // The new name is what a message about the port says.
     fabric.ip("leaf01", &format!("link set {NAME} nomaster"));
-    until(Duration::from_secs(3), "the program leaves the port", || {
+    until(PATIENCE, "the program leaves the port", || {
         !xdp_programs(&fabric, "leaf01").contains_key(NAME)
     });
     fabric.assert_agreement();

@@ -10,9 +10,9 @@
 //!   vm11 ───┘ └─ spine04 ─┘ └─── vm21
 //! ```
 
-use std::{net::IpAddr, time::Duration};
+use std::net::IpAddr;
 
-use fabric_tests::fabric::{Fabric, Scene, until};
+use fabric_tests::fabric::{Fabric, PATIENCE, Scene, until};
 
 const UNDERLAY: [&str; 4] = ["swp1", "swp2", "swp3", "swp4"];
 
@@ -26,7 +26,7 @@ fn hosts_on_routed_ports_reach_each_other_and_all_loopbacks_over_all_spines() {
     let far = topology.host("rack21").expect("it is drawn");
     let hosts = [Some(IpAddr::V4(far.address)), far.address6().map(IpAddr::V6)];
     for to in loopbacks.chain(hosts.into_iter().flatten()) {
-        until(Duration::from_secs(10), &format!("{to} answers rack11"), || {
+        until(PATIENCE, &format!("{to} answers rack11"), || {
             let mut ping = std::process::Command::new("ping");
             ping.args(["-n", "-c1", "-W1", &to.to_string()]);
             fabric.lab().exec("rack11", &mut ping).is_ok()

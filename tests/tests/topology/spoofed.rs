@@ -8,12 +8,10 @@
 //!  10.9.9.9 or leaf02's address ──▶ spine01 ── swp1 leaf01 ─ vm11
 //! ```
 
-use std::time::Duration;
-
 use fabric_common::reason::Reason;
 use fabric_tests::{
     addresses::Station,
-    fabric::{Fabric, Seen, Sniffer, Wire, until},
+    fabric::{Fabric, PATIENCE, Seen, Sniffer, Wire, until},
     packet::{Frame, Vxlan},
 };
 
@@ -50,13 +48,13 @@ fn xdp_does_not_forward_vxlan_packets_from_an_unknown_vtep() {
 
     let before = look();
     wire.send(&packet(fabric.vtep("leaf02").octets()));
-    let arrived = arrivals.find(Duration::from_secs(2), |frame| frame == inner);
+    let arrived = arrivals.find(PATIENCE, |frame| frame == inner);
     assert!(arrived.is_some(), "a packet from a VTEP does not arrive");
     assert_eq!(look(), [before[0] + 1, before[1]], "a packet from a VTEP");
 
     for _ in 0..10 {
         wire.send(&packet(STRANGER));
     }
-    until(Duration::from_secs(2), "all packets are counted", || look()[1] == before[1] + 10);
+    until(PATIENCE, "all packets are counted", || look()[1] == before[1] + 10);
     assert_eq!(look(), [before[0] + 1, before[1] + 10], "packets from a stranger");
 }

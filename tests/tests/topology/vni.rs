@@ -14,7 +14,7 @@
 use std::{process::Command, time::Duration};
 
 use fabric_common::reason::Reason;
-use fabric_tests::fabric::{Fabric, Seen, map_facts, until, xdp_programs};
+use fabric_tests::fabric::{Fabric, PATIENCE, Seen, map_facts, until, xdp_programs};
 
 const VNI: u32 = 10_777;
 const LEAFS: [&str; 2] = ["leaf01", "leaf02"];
@@ -30,9 +30,7 @@ fn a_vni_that_is_added_and_removed_at_run_time_works_while_it_is_there() {
     }
     for leaf in LEAFS {
         let fact = format!("VNI {VNI} port 4789 is br777 at {}", fabric.vtep(leaf));
-        until(Duration::from_secs(3), &format!("{leaf} has {fact}"), || {
-            map_facts(&fabric, leaf).contains(&fact)
-        });
+        until(PATIENCE, &format!("{leaf} has {fact}"), || map_facts(&fabric, leaf).contains(&fact));
     }
     forwards(&fabric, "br777");
     fabric.assert_agreement();
@@ -40,7 +38,7 @@ fn a_vni_that_is_added_and_removed_at_run_time_works_while_it_is_there() {
     for leaf in LEAFS {
         fabric.ip(leaf, &format!("link delete vxlan{VNI}"));
         fabric.ip(leaf, "link delete br777");
-        until(Duration::from_secs(3), "the program leaves the port", || {
+        until(PATIENCE, "the program leaves the port", || {
             !xdp_programs(&fabric, leaf).contains_key("swp13")
         });
     }

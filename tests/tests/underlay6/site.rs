@@ -8,13 +8,12 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
 };
 
 use fabric_common::reason::Reason;
 use fabric_tests::{
     device,
-    fabric::{fabricd, until},
+    fabric::{PATIENCE, fabricd, until},
 };
 use fabric_user::{
     daemon::state::State,
@@ -181,13 +180,14 @@ impl Leaf {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let child = self.netns.enter(|| command.spawn()).expect("the namespace exists");
         let pid = self.daemon.insert(child.expect("fabricd can be started")).id();
-        until(Duration::from_secs(30), "fabricd knows the way to the other leaf", || {
+        until(PATIENCE, "fabricd knows the way to the other leaf", || {
             let ended = self.daemon.as_mut().and_then(|child| child.try_wait().ok()).flatten();
             assert_eq!(ended, None, "fabricd ended: {}", self.log());
             let state = self.state();
-            state.pid == pid && state.synced && self.hops() == 2
+            // Its problems are written down when the links have settled.
+            let is_well = state.pid == pid && state.synced && state.problems.is_empty();
+            is_well && self.hops() == 2
         });
-        assert_eq!(self.state().problems, Vec::<String>::new());
     }
 
     /// Number of next hops towards the other leaf.

@@ -4,11 +4,10 @@ use std::{
     io::{Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
     thread,
-    time::Duration,
 };
 
 use fabric_common::reason::Reason;
-use fabric_tests::device;
+use fabric_tests::{device, fabric::PATIENCE};
 
 use crate::site::Site;
 
@@ -26,7 +25,7 @@ fn echo(site: &Site, address: &str) {
         scope.spawn(move || {
             for _ in 0..CONNECTIONS {
                 let (mut stream, _) = listener.accept().expect("a connection");
-                stream.set_read_timeout(Some(Duration::from_secs(20))).expect("it is not zero");
+                stream.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
                 let mut bytes = Vec::new();
                 stream.read_to_end(&mut bytes).expect("what was sent arrives");
                 stream.write_all(&bytes).expect("it can be sent back");
@@ -36,7 +35,7 @@ fn echo(site: &Site, address: &str) {
         for _ in 0..CONNECTIONS {
             let stream = client.enter(|| TcpStream::connect((address, 7_777)));
             let mut stream = stream.expect("the namespace exists").expect("the host is reached");
-            stream.set_read_timeout(Some(Duration::from_secs(20))).expect("it is not zero");
+            stream.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
             stream.write_all(&sent).expect("it can be sent");
             stream.shutdown(Shutdown::Write).expect("it is connected");
             let mut back = Vec::new();
@@ -49,7 +48,7 @@ fn echo(site: &Site, address: &str) {
 fn talk(options: &str) {
     let site = Site::new(options);
     for address in ["198.51.100.2", "2001:db8:100::2"] {
-        let ping = || device::run("ping", &format!("-c 20 -i 0.02 -w 10 {address}"));
+        let ping = || device::run("ping", &format!("-c 20 -i 0.02 -w 120 {address}"));
         let said = site.hosts[0].enter(ping).expect("the namespace exists");
         let said = said.unwrap_or_else(|error| panic!("{error:#}"));
         assert!(said.contains(" 0% packet loss"), "{said}");

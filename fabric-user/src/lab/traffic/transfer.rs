@@ -9,7 +9,8 @@ use std::{
 
 use crate::lab::{LabError, Netns};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Without a byte for so long a transfer has failed: a busy machine takes seconds.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A finished transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

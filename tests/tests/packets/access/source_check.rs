@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use fabric_common::reason::Reason;
 use fabric_tests::{
     addresses::{HOST_A, HOST_B, HOST_R, STRANGER},
+    fabric::PATIENCE,
     leaf::leaf,
     packet::Frame,
     run::action,
@@ -77,7 +78,7 @@ fn one_frame_passes_again_after_each_refresh_interval() {
                 if run.action == action::PASS {
                     break (before, Instant::now());
                 }
-                assert!(start.elapsed() < Duration::from_secs(5), "no frame passes any more");
+                assert!(start.elapsed() < PATIENCE, "no frame passes any more");
             };
             if let Some(last) = passed_at.replace(before) {
                 let interval = after - last;
