@@ -20,7 +20,7 @@ use super::{
 use crate::{
     kernel::pins::Instance,
     model::{
-        Dirty, LeftMacs, Network, NexthopKey, Policy, Structure, VtepKey, compile_route,
+        Dirty, LeftMacs, Network, NexthopKey, Policy, Role, Structure, VtepKey, compile_route,
         compile_routes, compile_structure, stale_hosts,
     },
     observe::{Event, Link, LinkKind, Path},
@@ -163,11 +163,16 @@ impl Round {
         if multipath != policy.multipath {
             tracing::info!(?multipath, "the kernel chooses among next hops by other fields now");
         }
+        let mut changed = false;
+        let ports = self.structure.ports.iter();
+        for (ifindex, port) in ports.filter(|(_, port)| port.role != Role::Access) {
+            changed |= policy.set_mtu6(*ifindex, sysctl::mtu6(&port.name));
+        }
         let before = (policy.multipath, policy.default_ttl, policy.default_hop_limit);
         policy.multipath = multipath;
         policy.default_ttl = sysctl::default_ttl();
         policy.default_hop_limit = sysctl::default_hop_limit();
-        before != (policy.multipath, policy.default_ttl, policy.default_hop_limit)
+        changed || before != (policy.multipath, policy.default_ttl, policy.default_hop_limit)
     }
 
     /// The view of the network, or the maps, are not what they should be, and everything has to be read
@@ -301,10 +306,16 @@ impl Round {
                 }
                 // The next interface of this index is another one.
                 self.policy.unusable.remove(ifindex);
+                self.policy.set_mtu6(*ifindex, None);
                 self.warned.remove(ifindex);
                 self.retries.retain(|known| known != *ifindex);
             }
-            Event::Link(link) => self.retries.changed(link.ifindex),
+            Event::Link(link) => {
+                self.retries.changed(link.ifindex);
+                if link.port.is_none() {
+                    self.policy.set_mtu6(link.ifindex, sysctl::mtu6(&link.name));
+                }
+            }
             _ => {}
         }
     }
@@ -363,6 +374,9 @@ impl Round {
     fn compare(&mut self, purpose: Purpose) -> anyhow::Result<()> {
         self.renew()?;
         self.read_sysctls();
+        for link in self.network.links().filter(|link| link.port.is_none()) {
+            self.policy.set_mtu6(link.ifindex, sysctl::mtu6(&link.name));
+        }
         // What could not be attached may be free by now.
         self.policy.unusable.clear();
         let corrections = self.full_round()?.changes as u64;

@@ -20,6 +20,12 @@ pub(super) fn default_hop_limit() -> u8 {
     number("ipv6/conf/default/hop_limit").and_then(|limit| limit.try_into().ok()).unwrap_or(64)
 }
 
+/// MTU of IPv6 packets on an interface, which a router's advertisement or an operator may have lowered;
+/// none if it does not speak IPv6.
+pub(super) fn mtu6(interface: &str) -> Option<u32> {
+    number(&format!("ipv6/conf/{interface}/mtu"))
+}
+
 /// A kernel that was built without multipath routes, or without the family, has no such files.
 fn hash_policy(family: &str) -> HashPolicy {
     let number = |name: &str| number(&format!("{family}/{name}"));

@@ -131,7 +131,7 @@ impl Compiler<'_> {
         };
         let destination = self.network.routing().resolved(key);
         let source = link.mac.unwrap_or_default();
-        self.out.nexthops.insert(key, Nexthop { source, destination, mtu: link.mtu });
+        self.out.nexthops.insert(key, Nexthop { source, destination, mtu: self.policy.mtu(link) });
         self.out.watched.insert(key);
         // A dead link resolves nothing.
         if destination.is_none() && link.alive() {

@@ -198,10 +198,11 @@ impl Compiler<'_> {
         let mac = why_not.inspect_err(|reason| {
             self.out.declined.entry(link.ifindex).or_insert_with(|| reason.clone());
         })?;
+        let mtu = self.policy.mtu(link);
         let port = self.out.ports.entry(link.ifindex).or_insert_with(|| Port {
             name: name.clone(),
             role,
-            mtu: link.mtu,
+            mtu,
             mac,
             untagged: None,
             tagged: BTreeMap::new(),
@@ -212,6 +213,14 @@ impl Compiler<'_> {
         match port.role {
             Role::Routed | Role::Underlay => {
                 port.role = port.role.max(role);
+                if mtu < link.mtu {
+                    let text = format!(
+                        "port {name}: its MTU for IPv6 is {mtu} bytes, less than the {} of the link \
+                         (net.ipv6.conf.{name}.mtu), packets longer than that are left to the kernel",
+                        link.mtu
+                    );
+                    self.problem(Some(link.ifindex), text);
+                }
                 Ok(())
             }
             Role::Access => Err(format!(

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Multipath;
-use crate::observe::Path;
+use crate::observe::{Link, Path};
 
 /// Which interfaces may be touched, and facts that are not in netlink.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,9 @@ pub struct Policy {
     pub default_ttl: u8,
     /// The same over IPv6 (`net.ipv6.conf.default.hop_limit`).
     pub default_hop_limit: u8,
+    /// MTU of IPv6 packets by interface, which may be less than that of the link
+    /// (`net.ipv6.conf.*.mtu`).
+    pub mtu6: BTreeMap<u32, u32>,
     /// What the kernel has learned about the ways to VTEPs.
     pub learned: BTreeMap<IpAddr, Path>,
     /// What the kernel tells flows apart by.
@@ -45,6 +48,7 @@ impl Default for Policy {
             sticky_routed: BTreeSet::new(),
             default_ttl: 64,
             default_hop_limit: 64,
+            mtu6: BTreeMap::new(),
             learned: BTreeMap::new(),
             multipath: Multipath::default(),
         }
@@ -52,6 +56,21 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// Notes the MTU of IPv6 packets on an interface; returns whether that is another one.
+    pub fn set_mtu6(&mut self, ifindex: u32, mtu: Option<u32>) -> bool {
+        let before = match mtu {
+            Some(mtu) => self.mtu6.insert(ifindex, mtu),
+            None => self.mtu6.remove(&ifindex),
+        };
+        before != mtu
+    }
+
+    /// IP MTU of packets that leave by a link, of whichever family: what is longer the kernel treats.
+    #[must_use]
+    pub fn mtu(&self, link: &Link) -> u32 {
+        self.mtu6.get(&link.ifindex).map_or(link.mtu, |mtu6| link.mtu.min(*mtu6))
+    }
+
     /// Why a VLAN device may not be used as bridge port, if so. Whether it is allowed is decided by
     /// its port's name.
     #[must_use]

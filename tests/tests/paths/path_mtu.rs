@@ -155,3 +155,30 @@ fn a_way_that_an_icmp_redirect_changed_is_the_kernels() {
     net.until_unnamed(&["redirect"]);
     until_fast(&net);
 }
+
+/// A router's advertisement, or an operator, says that IPv6 packets may be no longer than that.
+#[test]
+fn a_smaller_mtu_for_ipv6_is_that_of_the_port() {
+    let mut net = tunnel(true, "");
+    net.start();
+    until_fast(&net);
+    let long = |net: &Net| {
+        let ping = || device::run("ping", "-c 3 -i 0.1 -W 1 -s 1472 -M do 192.168.0.2");
+        let answered = net.inside("host1", ping).is_ok();
+        // It was told that its packets are too long.
+        let forget = || device::run("ip", "route flush cache");
+        net.inside("host1", forget).expect("ip can do that");
+        answered
+    };
+    assert!(long(&net), "all links carry 1600 bytes");
+    net.sysctl("leaf", "ipv6/conf/up0/mtu", "1500");
+    net.until_named(&["port up0", "MTU for IPv6 is 1500 bytes"]);
+    let before = net.met(Reason::VxlanOutputTooBig);
+    assert!(!long(&net));
+    assert!(net.met(Reason::VxlanOutputTooBig) > before);
+    assert!(!net.kernel_alone(|| long(&net)), "the kernel is right");
+    until_fast(&net);
+    net.sysctl("leaf", "ipv6/conf/up0/mtu", "1600");
+    net.until_unnamed(&["MTU for IPv6"]);
+    assert!(long(&net));
+}

@@ -43,3 +43,22 @@ fn a_vtep_that_the_kernel_reaches_over_another_router_is_the_kernels() {
         assert!(leaf.problems().contains(&format!("to send over {gateway} on ")));
     }
 }
+
+#[test]
+fn a_port_with_a_smaller_mtu_for_ipv6_leaves_longer_packets_to_the_kernel() {
+    let policy =
+        Policy { mtu6: [(U1, 1_400), (U2, 9_500), (H1, 1_300)].into(), ..Policy::default() };
+    let leaf = leaf_with(policy);
+    let structure = leaf.desired().structure;
+    let mtu = |ifindex| {
+        let mut ours = structure.nexthops.iter().filter(|(key, _)| key.ifindex == ifindex);
+        ours.next().expect("a next hop").1.mtu
+    };
+    assert_eq!([mtu(U1), mtu(U2)], [1_400, 9_000]);
+    assert_eq!([U1, U2].map(|ifindex| structure.ports[&ifindex].mtu), [1_400, 9_000]);
+    assert_eq!(
+        leaf.problems(),
+        "port u1: its MTU for IPv6 is 1400 bytes, less than the 9000 of the link \
+         (net.ipv6.conf.u1.mtu), packets longer than that are left to the kernel\n"
+    );
+}
