@@ -209,6 +209,9 @@ reasons! {
     InnerGuardLocked = 72, "inner_guard_locked", Pass;
     /// The inner source MAC is the vxlan device's own, which the kernel takes for a loop.
     InnerGuardLoop = 73, "inner_guard_loop", Pass;
+    // Routing for hosts that the kernel answers for.
+    /// Unicast neighbour discovery, which the kernel may answer for somebody else (`proxy_ndp`).
+    TransitInputNeighbourDiscovery = 74, "transit_input_neighbour_discovery", Pass;
 }
 
 impl Reason {

@@ -9,6 +9,7 @@ pub mod device;
 pub mod ecmp;
 pub mod expect;
 pub mod fabric;
+pub mod judged;
 pub mod leaf;
 mod leaf6;
 pub mod loaded;

@@ -102,9 +102,14 @@ pub fn guard(
     Ok(Frame { destination, source, ether_type_be, network })
 }
 
-/// ICMPv6 types 133 to 137 (RFC 4861 §4).
 #[inline(always)]
 fn is_neighbour_discovery(packet: &Packet, network: usize) -> bool {
     packet.read::<u8>(network + 6) == Some(ip_protocol::ICMPV6)
-        && matches!(packet.read::<u8>(network + 40), Some(133..=137))
+        && is_discovery_message(packet, network)
+}
+
+/// ICMPv6 types 133 to 137 (RFC 4861 §4), behind an IPv6 header without extensions.
+#[inline(always)]
+pub fn is_discovery_message(packet: &Packet, network: usize) -> bool {
+    matches!(packet.read::<u8>(network + 40), Some(133..=137))
 }

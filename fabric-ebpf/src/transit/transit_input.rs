@@ -12,6 +12,7 @@ use fabric_common::{
 
 use super::transit_route::is_local4;
 use crate::{
+    access::frame_guard::is_discovery_message,
     ending::{OrStop, stop},
     journey::Journey,
     maps,
@@ -19,7 +20,7 @@ use crate::{
     packet::{
         Packet,
         flow::{self, FRAGMENT_BE, Flow4, Flow6, Scope},
-        network::ether_type,
+        network::{ether_type, ip_protocol},
         pair,
     },
 };
@@ -186,6 +187,10 @@ fn read6(packet: &Packet, frame_length: u32) -> Option<Result<Ipv6, Reason>> {
     }
     if hop_limit <= 1 {
         return Some(stop(Reason::TransitInputTtl));
+    }
+    // To a host that the kernel is a proxy for, it answers itself (`ip6_forward_proxy_check`).
+    if next_header == ip_protocol::ICMPV6 && is_discovery_message(packet, NETWORK) {
+        return Some(stop(Reason::TransitInputNeighbourDiscovery));
     }
     let source = [packet.read(NETWORK + 8)?, packet.read(NETWORK + 16)?];
     let destination = [packet.read(NETWORK + 24)?, packet.read(NETWORK + 32)?];

@@ -1,6 +1,9 @@
 //! From the network to what the maps should hold.
 
+use std::collections::BTreeMap;
+
 use super::{Desired, Network, Policy, Problem, Structure, compile_fdb, compile_routes};
+use crate::observe::Link;
 
 /// Compiles everything.
 #[must_use]
@@ -14,7 +17,8 @@ pub fn compile(network: &Network, policy: &Policy) -> Desired {
 /// Compiles everything but the MACs and the routes.
 #[must_use]
 pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
-    let mut compiler = Compiler { network, policy, out: Structure::default() };
+    let mut compiler =
+        Compiler { network, policy, taken: taken(network), out: Structure::default() };
     compiler.bridges();
     compiler.underlay();
     compiler.routed_ports();
@@ -27,10 +31,18 @@ pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
     compiler.out
 }
 
+/// What takes packets from an interface before the kernel routes them, by that interface.
+fn taken(network: &Network) -> BTreeMap<u32, &Link> {
+    let takers = network.links().filter(|link| link.takes_more && !link.lower_elsewhere);
+    takers.filter_map(|link| Some((link.lower?, link))).collect()
+}
+
 /// A compilation in progress.
 pub(super) struct Compiler<'a> {
     pub(super) network: &'a Network,
     pub(super) policy: &'a Policy,
+    /// Interfaces that something takes packets from before the kernel routes them, with that.
+    pub(super) taken: BTreeMap<u32, &'a Link>,
     pub(super) out: Structure,
 }
 

@@ -176,13 +176,18 @@ impl Compiler<'_> {
             LinkKind::Vlan(_) => Some("VLAN"),
             LinkKind::Vrf { .. } => Some("vrf"),
             LinkKind::Other(kind) => {
-                matches!(kind.as_str(), "macvlan" | "ipvlan").then_some(kind.as_str())
+                matches!(kind.as_str(), "macvlan" | "macvtap" | "ipvlan" | "ipvtap" | "macsec")
+                    .then_some(kind.as_str())
             }
         };
         let why_not = match (kind, link.mac) {
             _ if link.port.is_some() => {
                 Err(format!("the way leads over {name}, which is a bridge port"))
             }
+            _ if self.taken.contains_key(&link.ifindex) => Err(format!(
+                "the way leads over {name}, and {} on top of it takes packets that would be routed",
+                self.taken[&link.ifindex].name
+            )),
             _ if link.loopback => Err(format!("the way leads over {name}, the loopback interface")),
             (Some(kind), _) => Err(format!(
                 "the way leads over {name}, and {kind} devices are not supported as routed ports"

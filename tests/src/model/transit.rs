@@ -17,7 +17,7 @@ use fabric_common::{
 
 use super::{Forecast, Sent, flow_hash_by, word};
 use crate::{
-    packet::{ether_type, fix_ipv4_checksum, internet_checksum},
+    packet::{ether_type, fix_ipv4_checksum, internet_checksum, protocol},
     world::{Port, World},
 };
 
@@ -166,6 +166,9 @@ fn ipv6(ip: &[u8]) -> Result<(usize, IpAddr, IpAddr), Reason> {
     }
     if ip[7] <= 1 {
         return Err(Reason::TransitInputTtl);
+    }
+    if ip[6] == protocol::ICMPV6 && matches!(ip.get(40), Some(133..=137)) {
+        return Err(Reason::TransitInputNeighbourDiscovery);
     }
     let address = |at: usize| <[u8; 16]>::try_from(&ip[at..at + 16]).expect("sixteen bytes");
     let [source, destination] = [address(8), address(24)];

@@ -2,6 +2,7 @@
 //! to come out byte for byte the same, but for the UDP source port and the IP identification; and
 //! the same packet through its router without exception.
 
+mod admission;
 mod decapsulation;
 mod encapsulation;
 mod ipv6;
@@ -12,3 +13,5 @@ mod refused;
 mod router;
 mod routing;
 mod site;
+mod spanning_tree;
+mod uppers;

@@ -131,6 +131,9 @@ fn test_of(reason: Reason) -> fn() {
         }
         Reason::TransitInputTtl => transit_input::a_ttl_that_ends_here_is_left_to_the_kernel,
         Reason::TransitInputMartian => transit_input::martian_addresses_pass,
+        Reason::TransitInputNeighbourDiscovery => {
+            transit_input::unicast_neighbour_discovery_is_left_to_the_kernel
+        }
         Reason::TransitRouteLocal => transit_route::packets_for_the_box_itself_pass,
         Reason::TransitRouteNone => transit_route::packets_to_nowhere_pass,
         Reason::TransitRouteUnreachable => {

@@ -6,3 +6,4 @@
 mod devices;
 mod filtering;
 mod site;
+mod states;

@@ -114,7 +114,8 @@ fn script(jobs: &[Job]) -> String {
          exec >{SHARED}/output 2>&1 </dev/null\n\
          for module in {}; do\n\
          modprobe $module || exit 1\n\
-         done\n",
+         done\n\
+         mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf\n",
         quote(&workspace::root().join("tests").display().to_string()),
         MODULES.join(" "),
     );

@@ -281,3 +281,30 @@ fn a_routed_port_stays_one_while_its_routes_are_away() {
     let desired = router.desired().structure;
     assert!(!desired.ports[&SWP2].route4, "a new interface says whether it forwards");
 }
+
+/// ipvlan takes packets by their address, macvlan in mode passthru takes all of them.
+#[test]
+fn a_port_from_which_something_else_takes_packets_is_left_to_the_kernel_and_named() {
+    for kind in ["ipvlan", "ipvtap", "macvlan", "macvtap", "macsec"] {
+        let taker = Link {
+            lower: Some(SWP1),
+            takes_more: true,
+            ..link(77, "taker", LinkKind::Other(kind.into()))
+        };
+        let mut router = router();
+        let whole = router.desired();
+        // One with the port of another namespace, and one that takes its own frames only.
+        router.apply(Event::Link(Link { lower_elsewhere: true, ..taker.clone() }));
+        assert_eq!(router.desired(), whole);
+        router.apply(Event::Link(Link { takes_more: false, ..taker.clone() }));
+        assert_eq!(router.desired(), whole);
+        router.apply(Event::Link(taker));
+        let desired = router.desired().structure;
+        assert!(!desired.ports.contains_key(&SWP1));
+        assert!(desired.ports.contains_key(&SWP2));
+        let reason = &desired.declined[&SWP1];
+        assert!(reason.contains("taker on top of it takes packets"), "{reason}");
+        router.apply(Event::LinkGone { ifindex: 77 });
+        assert_eq!(router.desired(), whole);
+    }
+}

@@ -276,8 +276,19 @@ fn every_protocol_is_routed() {
         }
         let to = server(server::WEST);
         router.routes(&Frame::icmpv6(&CLIENT, &to, 128), router.west, 255);
-        // Neighbour discovery for somebody else is not discovery on this link.
-        router.routes(&Frame::icmpv6(&HOST_R, &to, 135), router.west, 255);
+        router.routes(&Frame::icmpv6(&CLIENT, &to, 132), router.west, 255);
+        router.routes(&Frame::icmpv6(&CLIENT, &to, 138), router.west, 255);
+    });
+}
+
+/// The kernel answers in the place of hosts that it is a proxy for (`ip6_forward_proxy_check`).
+#[test]
+pub(crate) fn unicast_neighbour_discovery_is_left_to_the_kernel() {
+    router(|router| {
+        for message_type in 133..=137 {
+            let bytes = Frame::icmpv6(&HOST_R, &server(server::WEST), message_type).bytes();
+            router.passes(&bytes, Reason::TransitInputNeighbourDiscovery);
+        }
     });
 }
 

@@ -1,0 +1,430 @@
+//! A leaf that fabricd follows, with the kernel alone as judge: what is sent into it has the same fate
+//! with the bypass on and off.
+//!
+//! ```text
+//!   HOST_A --- acc0 \                                      the wire is
+//!                    br0 - vx100 (VNI 10100) ~~~ up0 --- where SPINE1 is
+//!   HOST_B --- acc1 /                                      and, behind it, HOST_R on LEAF2
+//! ```
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use fabric_common::reason::Reason;
+use fabric_user::{
+    daemon::state::State,
+    kernel::{interface::make_wirelike, maps::Maps, pins::Instance},
+    lab::netns::Netns,
+};
+
+use crate::{
+    addresses::{HOST_A, HOST_B, HOST_R, LEAF1_VTEP, LEAF2_VTEP, Mac, SPINE1_MAC, VNI, VXLAN_PORT},
+    device::{self, address_text, mac_text},
+    fabric::{fabricd, until},
+    packet::{Frame, Vxlan, ether_type},
+    wire::Wire,
+};
+
+/// Longer than anything takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Nothing has come for so long: all has come.
+const QUIET: Duration = Duration::from_millis(200);
+/// Frames that are sent at once. The first of a host may be shown to the kernel.
+const FRAMES: usize = 20;
+/// MAC address of the bridge.
+pub const BRIDGE_MAC: Mac = [2, 0, 0, 0xb0, 0, 0];
+/// MAC address of the vxlan device.
+pub const VXLAN_MAC: Mac = [2, 0, 0, 0xb0, 0, 1];
+const PORTS: [(&str, Mac); 3] = [
+    ("acc0", [2, 0, 0, 0xac, 0, 0]),
+    ("acc1", [2, 0, 0, 0xac, 0, 1]),
+    ("up0", [2, 0, 0, 0x0b, 0, 0]),
+];
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// How many frames came out, by the place where.
+pub type Fate = BTreeMap<String, usize>;
+
+/// The leaf, what is around it, and fabricd.
+#[derive(Debug)]
+pub struct Judged {
+    netns: Netns,
+    outside: Netns,
+    instance: Instance,
+    folder: PathBuf,
+    daemon: Option<Child>,
+    wires: BTreeMap<String, Wire>,
+    sent: u64,
+}
+
+impl Judged {
+    /// A leaf with a plain bridge.
+    ///
+    /// # Panics
+    /// If this is not root, or fabricd does not start.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::build("", "")
+    }
+
+    /// A leaf whose bridge has each of these VLANs on both access ports, tagged, and the first of them
+    /// on the vxlan device; on kernels whose bridge has VLAN filtering.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    #[must_use]
+    pub fn with_vlans(vlans: &[u16]) -> Self {
+        let mut lines = format!("vlan add vid {} dev vx100 pvid untagged\n", vlans[0]);
+        for vlan in vlans {
+            for (port, host) in [("acc0", HOST_A), ("acc1", HOST_B), ("vx100", HOST_R)] {
+                if port != "vx100" {
+                    lines += &format!("vlan add vid {vlan} dev {port}\n");
+                } else if *vlan != vlans[0] {
+                    continue;
+                }
+                let host = mac_text(host.mac);
+                lines += &format!("fdb add {host} dev {port} master static vlan {vlan}\n");
+            }
+        }
+        Self::build("vlan_filtering 1 vlan_default_pvid 0", &lines)
+    }
+
+    fn build(options: &str, lines: &str) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("judged-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(&name);
+        fs::create_dir_all(&folder).expect("a folder can be made");
+        // Made first, so that what is left of a leaf that could not be built goes as well.
+        let mut this = Self {
+            netns: Netns::named(&name),
+            outside: Netns::named(format!("{name}-outside")),
+            instance: Instance::new(&name).expect("the name can name an instance"),
+            folder,
+            daemon: None,
+            wires: BTreeMap::new(),
+            sent: 0,
+        };
+        for netns in [&this.netns, &this.outside] {
+            device::run("ip", &format!("netns add {}", netns.name())).expect("this is root");
+            for (key, value) in [
+                ("ipv6/conf/all/disable_ipv6", "1"),
+                ("ipv6/conf/default/disable_ipv6", "1"),
+                ("ipv4/conf/all/rp_filter", "0"),
+                ("ipv4/conf/default/rp_filter", "0"),
+            ] {
+                let set = || fs::write(format!("/proc/sys/net/{key}"), value);
+                netns.enter(set).expect("it exists").expect("the kernel has it");
+            }
+        }
+        this.devices(options);
+        this.bridge(if lines.is_empty() { PLAIN.as_str() } else { lines });
+        for (port, _) in PORTS {
+            let wire = this.outside.enter(|| Wire::open(&format!("{port}p")));
+            this.wires.insert(port.into(), wire.expect("it exists").expect("the wire is there"));
+        }
+        this.start();
+        this
+    }
+
+    fn devices(&self, options: &str) {
+        let outside = self.outside.name();
+        let [local, remote] = [LEAF1_VTEP, LEAF2_VTEP].map(address_text);
+        let mut lines = format!(
+            "link set lo up\naddr add {local}/32 dev lo\n\
+             link add br0 address {} type bridge mcast_snooping 0 {options}\nlink set br0 up\n",
+            mac_text(BRIDGE_MAC)
+        );
+        for (port, mac) in PORTS {
+            let mtu = if port == "up0" { 1_600 } else { 1_500 };
+            lines += &format!(
+                "link add {port} address {} mtu {mtu} type veth peer name {port}p netns {outside}\n\
+                 link set {port} up\n",
+                mac_text(mac)
+            );
+        }
+        lines += &format!(
+            "link set acc0 master br0\nlink set acc1 master br0\n\
+             addr add 203.0.113.0/31 dev up0\n\
+             neigh add 203.0.113.1 lladdr {} dev up0 nud permanent\n\
+             route add {remote}/32 via 203.0.113.1 dev up0\n\
+             link add vx100 address {} mtu 1500 type vxlan id {VNI} local {local} \
+             dstport {VXLAN_PORT} nolearning noudpcsum\nlink set vx100 master br0\n",
+            mac_text(SPINE1_MAC),
+            mac_text(VXLAN_MAC)
+        );
+        self.ip(&lines);
+        let outer: String =
+            PORTS.map(|(port, _)| format!("link set {port}p mtu 1600 arp off up\n")).concat();
+        self.within(&self.outside, || device::ip(&outer));
+        for (port, _) in PORTS {
+            self.within(&self.netns, || Ok(make_wirelike(port)?));
+            self.within(&self.outside, || Ok(make_wirelike(&format!("{port}p"))?));
+        }
+        self.bridge(&format!(
+            "link set dev vx100 learning off\n\
+             fdb add 00:00:00:00:00:00 dev vx100 dst {remote} self permanent\n\
+             fdb add {} dev vx100 dst {remote} self static\n",
+            mac_text(HOST_R.mac)
+        ));
+        self.ip("link set vx100 up\n");
+    }
+
+    fn start(&mut self) {
+        let settings = self.folder.join("fabricd.toml");
+        fs::write(&settings, "").expect("the folder can be written");
+        let log = fs::File::create(self.folder.join("log")).expect("the folder can be written");
+        let mut command = Command::new(fabricd());
+        // No audit: what it would repair is what the tests are about.
+        command.args(["--instance", self.netns.name(), "--heartbeat-timeout-ms", "10000"]);
+        command.arg("--settings").arg(&settings).arg("--run-folder").arg(&self.folder);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let child = self.netns.enter(|| command.spawn()).expect("the namespace exists");
+        let pid = self.daemon.insert(child.expect("fabricd can be started")).id();
+        until(PATIENCE, "fabricd is in sync", || {
+            let ended = self.daemon.as_mut().and_then(|child| child.try_wait().ok()).flatten();
+            assert_eq!(ended, None, "fabricd ended: {}", self.log());
+            let state = self.state();
+            state.pid == pid && state.synced
+        });
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// fabricd's state file.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let path = self.folder.join(format!("{}.json", self.netns.name()));
+        State::read(&path).expect("the state file can be read").unwrap_or_default()
+    }
+
+    /// The leaf's namespace.
+    #[must_use]
+    pub const fn netns(&self) -> &Netns {
+        &self.netns
+    }
+
+    /// The namespace of the other ends.
+    #[must_use]
+    pub const fn outside(&self) -> &Netns {
+        &self.outside
+    }
+
+    /// Runs lines of `ip` on the leaf.
+    ///
+    /// # Panics
+    /// If it refuses one.
+    pub fn ip(&self, lines: &str) {
+        self.within(&self.netns, || device::ip(lines));
+    }
+
+    /// Runs lines of `bridge` on the leaf.
+    ///
+    /// # Panics
+    /// If it refuses one.
+    pub fn bridge(&self, lines: &str) {
+        self.within(&self.netns, || device::bridge(lines));
+    }
+
+    fn within(&self, netns: &Netns, work: impl FnOnce() -> Result<()> + Send) {
+        let done = netns.enter(work).expect("the namespace exists");
+        done.unwrap_or_else(|error| panic!("{error:#}"));
+    }
+
+    /// From now on what this device in a namespace gets counts as well.
+    ///
+    /// # Panics
+    /// If there is no such device.
+    pub fn listen(&mut self, netns: &Netns, name: &str) {
+        let wire = netns.enter(|| Wire::open(name)).expect("the namespace exists");
+        self.wires.insert(name.into(), wire.expect("the device is there"));
+    }
+
+    /// No longer.
+    pub fn forget(&mut self, name: &str) {
+        self.wires.remove(name);
+    }
+
+    /// How many packets met a reason, on all ports.
+    ///
+    /// # Panics
+    /// If the maps are not there.
+    #[must_use]
+    pub fn met(&self, reason: Reason) -> u64 {
+        self.maps().ended_anywhere(reason)
+    }
+
+    /// The maps.
+    ///
+    /// # Panics
+    /// If they are not there.
+    #[must_use]
+    pub fn maps(&self) -> Maps {
+        Maps::open(&self.instance, true).expect("fabricd has pinned its maps")
+    }
+
+    /// Waits until fabricd names something that is left to the kernel.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn wait_problem(&self, words: &str) {
+        until(PATIENCE, &format!("fabricd says {words:?}"), || {
+            self.state().problems.iter().any(|problem| problem.contains(words))
+        });
+    }
+
+    /// Waits until fabricd says that nothing is left to the kernel.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn wait_no_problem(&self) {
+        until(PATIENCE, "nothing is left to the kernel", || self.state().problems.is_empty());
+    }
+
+    /// Sends frames into a port until they have the fate that the kernel alone gives them; that fate.
+    ///
+    /// # Panics
+    /// If they never have.
+    #[track_caller]
+    pub fn as_by_the_kernel(&mut self, port: &str, frame: &Frame) -> Fate {
+        self.same(port, |payload| with_payload(frame, payload))
+    }
+
+    /// As [`as_by_the_kernel`](Self::as_by_the_kernel), in a packet of LEAF2's.
+    ///
+    /// # Panics
+    /// As that.
+    #[track_caller]
+    pub fn as_by_the_kernel_from_leaf2(&mut self, frame: &Frame) -> Fate {
+        self.same("up0", |payload| from_leaf2().around(&with_payload(frame, payload)))
+    }
+
+    /// Sends some frames into a port, wherever they go.
+    pub fn send(&mut self, port: &str, frame: &Frame) {
+        self.fate(port, |payload| with_payload(frame, payload));
+    }
+
+    #[track_caller]
+    fn same(&mut self, port: &str, packet: impl Fn(u64) -> Vec<u8>) -> Fate {
+        let start = Instant::now();
+        loop {
+            let [kernel, ours] = [true, false].map(|bypass| {
+                let set = |settings: &mut fabric_common::schema::settings::Settings| {
+                    settings.bypass = bypass.into();
+                };
+                self.maps().settings.update(0, set);
+                self.fate(port, &packet)
+            });
+            if kernel == ours {
+                return kernel;
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "the kernel: {kernel:?}, ours: {ours:?}\n{:?}\n{}",
+                self.state().problems,
+                self.log()
+            );
+        }
+    }
+
+    /// Sends some and sees what comes out where.
+    fn fate(&mut self, port: &str, packet: impl Fn(u64) -> Vec<u8>) -> Fate {
+        self.sent += 1;
+        // Late ones of the last time do not count.
+        let payload = 0x0bad_cafe_0000_0000 | self.sent;
+        let packet = packet(payload);
+        for _ in 0..FRAMES {
+            self.wires[port].send(&packet).expect("the other end is up");
+        }
+        let (mut fate, mut last) = (Fate::new(), Instant::now());
+        while last.elapsed() < QUIET {
+            for (name, wire) in &self.wires {
+                while let Ok(Some(frame)) = wire.receive(Instant::now()) {
+                    if frame.windows(8).any(|bytes| bytes == payload.to_be_bytes()) {
+                        *fate.entry(name.clone()).or_default() += 1;
+                        last = Instant::now();
+                    }
+                }
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        fate
+    }
+}
+
+/// What the FDB of a plain bridge has.
+static PLAIN: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+    let places = [("acc0", HOST_A), ("acc1", HOST_B), ("vx100", HOST_R)];
+    let line = |(port, host): (&str, crate::addresses::Station)| {
+        format!("fdb add {} dev {port} master static\n", mac_text(host.mac))
+    };
+    places.map(line).concat()
+});
+
+impl Default for Judged {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// All frames at one place.
+#[must_use]
+pub fn all_at(place: &str) -> Fate {
+    all_at_each(&[place])
+}
+
+/// All frames at each of some places.
+#[must_use]
+pub fn all_at_each(places: &[&str]) -> Fate {
+    places.iter().map(|place| ((*place).into(), FRAMES)).collect()
+}
+
+/// A frame of a protocol of nobody's, so that neither side answers.
+#[must_use]
+pub fn frame(source: Mac, destination: Mac) -> Frame {
+    Frame::other(&HOST_A, &HOST_B, ether_type::EXPERIMENTAL).from(source).to(destination).length(80)
+}
+
+fn with_payload(frame: &Frame, payload: u64) -> Vec<u8> {
+    let mut bytes = frame.bytes();
+    let at = bytes.len() - 8;
+    bytes[at..].copy_from_slice(&payload.to_be_bytes());
+    bytes
+}
+
+fn from_leaf2() -> Vxlan {
+    Vxlan {
+        destination_mac: PORTS[2].1,
+        source_mac: SPINE1_MAC,
+        ..Vxlan::new(LEAF2_VTEP, LEAF1_VTEP, VNI)
+    }
+}
+
+impl Drop for Judged {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.daemon.take() {
+            // One that has ended is what is wanted.
+            let _ended = child.kill();
+            let _reaped = child.wait();
+        }
+        if thread::panicking() {
+            eprintln!("{}", self.log());
+        }
+        let _gone = self.instance.remove();
+        let _gone = fs::remove_dir_all(&self.folder);
+        for netns in [&self.netns, &self.outside] {
+            let mut command = Command::new("ip");
+            let _gone = command.args(["netns", "del", netns.name()]).stderr(Stdio::null()).status();
+        }
+    }
+}

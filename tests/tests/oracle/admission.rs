@@ -1,0 +1,41 @@
+//! What the kernel does not let out of a tunnel, through fabricd.
+
+use fabric_common::reason::Reason;
+use fabric_tests::{
+    addresses::{HOST_A, HOST_R, STRANGER},
+    judged::{Fate, Judged, VXLAN_MAC, all_at, frame},
+};
+
+#[test]
+fn a_locked_tunnel_lets_out_what_its_bridge_knows_behind_it() {
+    let mut site = Judged::new();
+    let (known, stranger) = (frame(HOST_R.mac, HOST_A.mac), frame(STRANGER.mac, HOST_A.mac));
+    assert_eq!(site.as_by_the_kernel_from_leaf2(&known), all_at("acc0"));
+    assert_eq!(site.as_by_the_kernel_from_leaf2(&stranger), all_at("acc0"));
+    assert!(site.met(Reason::Decapsulated) > 0);
+    site.bridge("link set dev vx100 locked on\n");
+    site.wait_problem("vx100 is locked as a bridge port");
+    assert_eq!(site.as_by_the_kernel_from_leaf2(&stranger), Fate::new());
+    assert_eq!(site.as_by_the_kernel_from_leaf2(&known), all_at("acc0"));
+    let encapsulated = site.met(Reason::Encapsulated);
+    assert_eq!(site.as_by_the_kernel("acc0", &frame(HOST_A.mac, HOST_R.mac)), all_at("up0"));
+    assert!(site.met(Reason::Encapsulated) > encapsulated, "hosts are not locked");
+    site.bridge("link set dev vx100 locked off\n");
+    site.wait_no_problem();
+    let decapsulated = site.met(Reason::Decapsulated);
+    assert_eq!(site.as_by_the_kernel_from_leaf2(&known), all_at("acc0"));
+    assert!(site.met(Reason::Decapsulated) > decapsulated);
+}
+
+/// `vxlan_set_mac`: what comes back is a loop.
+#[test]
+fn a_frame_of_the_vxlan_device_itself_does_not_come_out_of_the_tunnel() {
+    let mut site = Judged::new();
+    let own = frame(VXLAN_MAC, HOST_A.mac);
+    assert_eq!(site.as_by_the_kernel_from_leaf2(&own), Fate::new());
+    assert!(site.met(Reason::InnerGuardLoop) > 0);
+    // It may get another address.
+    site.ip("link set vx100 address 02:00:00:b0:00:77\n");
+    let own = frame([2, 0, 0, 0xb0, 0, 0x77], HOST_A.mac);
+    assert_eq!(site.as_by_the_kernel_from_leaf2(&own), Fate::new());
+}

@@ -1,0 +1,79 @@
+//! Devices on top of the bridge, through fabricd: what they listen to is the box's own.
+
+use fabric_common::reason::Reason;
+use fabric_tests::{
+    addresses::{HOST_A, HOST_B, HOST_R, Mac},
+    device::mac_text,
+    judged::{Judged, all_at, all_at_each, frame},
+};
+
+/// A virtual router's (RFC 9568 §7.3).
+const VIRTUAL: Mac = [0x02, 0, 0x5e, 0, 1, 1];
+
+/// The other leaf has the same virtual router, as control planes tell.
+fn with_virtual_router_at_the_other_leaf() -> Judged {
+    let site = Judged::new();
+    let mac = mac_text(VIRTUAL);
+    site.bridge(&format!(
+        "fdb add {mac} dev vx100 dst 192.0.2.2 self extern_learn\n\
+         fdb add {mac} dev vx100 master extern_learn\n"
+    ));
+    site
+}
+
+#[test]
+fn a_macvlan_on_the_bridge_gets_what_the_fdb_has_elsewhere() {
+    let mut site = with_virtual_router_at_the_other_leaf();
+    let to_router = frame(HOST_A.mac, VIRTUAL);
+    assert_eq!(site.as_by_the_kernel("acc0", &to_router), all_at("up0"));
+    assert!(site.met(Reason::Encapsulated) > 0);
+    let mac = mac_text(VIRTUAL);
+    site.ip(&format!(
+        "link add link br0 name vrr0 address {mac} type macvlan mode private\nlink set vrr0 up\n"
+    ));
+    let netns = site.netns().clone();
+    site.listen(&netns, "vrr0");
+    assert_eq!(site.as_by_the_kernel("acc0", &to_router), all_at_each(&["up0", "vrr0"]));
+    let from_fabric = frame(HOST_R.mac, VIRTUAL);
+    assert_eq!(site.as_by_the_kernel_from_leaf2(&from_fabric), all_at("vrr0"));
+    let bridged = site.met(Reason::Bridged);
+    assert_eq!(site.as_by_the_kernel("acc0", &frame(HOST_A.mac, HOST_B.mac)), all_at("acc1"));
+    assert!(site.met(Reason::Bridged) > bridged, "all others are forwarded as before");
+    site.wait_no_problem();
+}
+
+#[test]
+fn a_macvlan_in_another_namespace_gets_its_frames_as_well() {
+    let mut site = with_virtual_router_at_the_other_leaf();
+    let (mac, outside) = (mac_text(VIRTUAL), site.outside().clone());
+    site.ip(&format!(
+        "link add link br0 name vrr1 netns {} address {mac} type macvlan mode bridge\n",
+        outside.name()
+    ));
+    let up = outside.enter(|| fabric_tests::device::ip("link set vrr1 up\n"));
+    up.expect("the namespace exists").expect("it can be up");
+    site.listen(&outside, "vrr1");
+    let to_router = frame(HOST_A.mac, VIRTUAL);
+    assert_eq!(site.as_by_the_kernel("acc0", &to_router), all_at_each(&["up0", "vrr1"]));
+}
+
+#[test]
+fn who_wants_all_frames_of_a_bridge_gets_them() {
+    let mut site = Judged::new();
+    let netns = site.netns().clone();
+    let to_remote = frame(HOST_A.mac, HOST_R.mac);
+    assert_eq!(site.as_by_the_kernel("acc0", &to_remote), all_at("up0"));
+    site.listen(&netns, "br0");
+    site.ip("link set br0 promisc on\n");
+    site.wait_problem("br0 is promiscuous");
+    assert_eq!(site.as_by_the_kernel("acc0", &to_remote), all_at_each(&["br0", "up0"]));
+    site.ip("link set br0 promisc off\n");
+    site.wait_no_problem();
+    site.forget("br0");
+    site.ip("link add link br0 name all0 type macvlan mode passthru\nlink set all0 up\n");
+    site.listen(&netns, "all0");
+    site.wait_problem("br0 is promiscuous");
+    assert_eq!(site.as_by_the_kernel("acc0", &to_remote), all_at_each(&["all0", "up0"]));
+    let local = frame(HOST_A.mac, HOST_B.mac);
+    assert_eq!(site.as_by_the_kernel("acc0", &local), all_at_each(&["acc1", "all0"]));
+}
