@@ -263,7 +263,7 @@ impl Fabric {
                 ..Domain::default()
             },
         );
-        let key = vnis::key(UDP_PORT.to_be(), VNI + lane.number);
+        let key = vnis::key(UDP_PORT.to_be(), VNI + lane.number, lane.underlay.is_ipv6());
         let inserted = self.maps.vnis.table().insert(key, domain.into());
         ensure!(inserted, "the table of VNIs has no room");
         Ok(())

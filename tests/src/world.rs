@@ -195,7 +195,8 @@ impl World {
         let flags = domain.flags | domains::FLAG_IN_USE;
         self.maps.domains.set(index, &Domain { flags, ..domain });
         if domain.vni != 0 {
-            let key = vnis::key(domain.udp_port_be, domain.vni);
+            let ipv6 = domain.flags & domains::FLAG_IPV6 != 0;
+            let key = vnis::key(domain.udp_port_be, domain.vni, ipv6);
             assert!(self.maps.vnis.table().insert(key, index), "the table of VNIs is full");
         }
         DomainId(index as u16)

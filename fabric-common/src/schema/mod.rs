@@ -113,7 +113,7 @@ specs! {
     "fdb_times" Block fdb::Times, fdb::BUCKETS, MMAPABLE, "when the owner of each local MAC was last shown to the kernel";
     "vteps" Block vteps::Vtep, vteps::MAX, MMAPABLE, "remote VTEPs: addresses and underlay group";
     "peers" Block crate::table::Narrow, peers::BUCKETS, MMAPABLE, "addresses of tunnels to VTEP";
-    "vnis" Block crate::table::Narrow, vnis::BUCKETS, MMAPABLE, "VNI and UDP port to bridge domain";
+    "vnis" Block crate::table::Narrow, vnis::BUCKETS, MMAPABLE, "VNI, UDP port and family to bridge domain";
     "own" Block own::Own, 1, MMAPABLE, "filter of this box's own addresses";
     "views" Block views::View, views::MAX, MMAPABLE, "routing views: which prefixes hold for a port";
     "hosts" Block crate::table::Wide, hosts::BUCKETS, MMAPABLE, "IPv4 host routes and neighbours";

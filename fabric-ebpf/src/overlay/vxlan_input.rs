@@ -26,7 +26,7 @@ use crate::{
 #[inline(always)]
 pub fn ipv4(packet: &Packet, journey: &mut Journey, outer: &Outer4) -> Result<(), Reason> {
     const LOOKED_AT: u16 = domains::FLAG_IN_USE | domains::FLAG_IPV6;
-    let (index, domain) = domain::<42>(packet, outer.udp_port_be)?;
+    let (index, domain) = domain::<42>(packet, outer.udp_port_be, false)?;
     if domain.local_be != outer.destination_be || domain.flags & LOOKED_AT != domains::FLAG_IN_USE {
         return stop(Reason::VxlanInputNotLocal);
     }
@@ -39,7 +39,7 @@ pub fn ipv4(packet: &Packet, journey: &mut Journey, outer: &Outer4) -> Result<()
 #[inline(always)]
 pub fn ipv6(packet: &Packet, journey: &mut Journey, outer: &Outer6) -> Result<(), Reason> {
     const WANTED: u16 = domains::FLAG_IN_USE | domains::FLAG_IPV6;
-    let (index, domain) = domain::<62>(packet, outer.udp_port_be)?;
+    let (index, domain) = domain::<62>(packet, outer.udp_port_be, true)?;
     let domain6 = maps::DOMAINS6.get(index);
     if domain6.local != outer.destination || domain.flags & WANTED != WANTED {
         return stop(Reason::VxlanInputNotLocal);
@@ -69,13 +69,14 @@ pub fn ipv6(packet: &Packet, journey: &mut Journey, outer: &Outer6) -> Result<()
 fn domain<const AT: usize>(
     packet: &Packet,
     udp_port_be: u16,
+    ipv6: bool,
 ) -> Result<(u32, &'static Domain), Reason> {
     let flags: u32 = packet.read(AT).or_stop(Reason::UnderlayInputTruncated)?;
     let vni = u32::from_be(packet.read(AT + 4).or_stop(Reason::UnderlayInputTruncated)?);
     if flags != VXLAN_FLAGS_BE || vni & 0xff != 0 {
         return stop(Reason::VxlanInputInvalidHeader);
     }
-    let key = vnis::key(udp_port_be, vni >> 8);
+    let key = vnis::key(udp_port_be, vni >> 8, ipv6);
     let found =
         table::find(&maps::VNIS, vnis::BUCKETS - 1, key).or_stop(Reason::VxlanInputUnknownVni)?;
     Ok((found.target, maps::DOMAINS.get(found.target)))

@@ -11,6 +11,7 @@ use fabric_common::schema::{
     nexthops::Nexthop,
     ports::Port,
     settings::Settings,
+    vnis::split_key as split_vni,
     vteps::Vtep,
 };
 
@@ -54,8 +55,8 @@ pub(super) struct Contents {
     pub(super) vteps: BTreeMap<u32, Vtep>,
     /// VTEP by the key of its tunnel.
     pub(super) peers: BTreeMap<u64, u32>,
-    /// Domain by VNI and UDP port in host byte order.
-    pub(super) vnis: BTreeMap<(u32, u16), u32>,
+    /// Domain by VNI, UDP port in host byte order, and whether the underlay is IPv6.
+    pub(super) vnis: BTreeMap<(u32, u16, bool), u32>,
     pub(super) groups: BTreeMap<u32, GroupEntry>,
     pub(super) nexthops: BTreeMap<u32, Nexthop>,
 }
@@ -101,8 +102,9 @@ fn peer((key, target, _): (u64, u32, u32)) -> (u64, u32) {
     (key, target)
 }
 
-fn vni((key, target, _): (u64, u32, u32)) -> ((u32, u16), u32) {
-    (((key & 0xff_ffff) as u32, u16::from_be((key >> 24) as u16)), target)
+fn vni((key, target, _): (u64, u32, u32)) -> ((u32, u16, bool), u32) {
+    let (port_be, vni, ipv6) = split_vni(key);
+    ((vni, u16::from_be(port_be), ipv6), target)
 }
 
 #[cfg(test)]
@@ -120,6 +122,9 @@ mod tests {
             FdbEntry { domain: 9, mac: Mac(mac), kind: fdb::KIND_REMOTE, index: 4, shown: 5 };
         assert_eq!(entry, expected);
         assert_eq!(peer((peers::key(1, 2), 3, 0)), (peers::key(1, 2), 3));
-        assert_eq!(vni((vnis::key(4789_u16.to_be(), 10_200), 3, 0)), ((10_200, 4789), 3));
+        for ipv6 in [false, true] {
+            let key = vnis::key(4789_u16.to_be(), 10_200, ipv6);
+            assert_eq!(vni((key, 3, 0)), ((10_200, 4789, ipv6), 3));
+        }
     }
 }

@@ -103,7 +103,7 @@ impl Reconciler {
             let (Some(vni), Some(index)) = (domain.vni, self.domains.get(key)) else {
                 continue;
             };
-            let key = vnis::key(domain.udp_port.to_be(), vni);
+            let key = vnis::key(domain.udp_port.to_be(), vni, domain.local.is_ipv6());
             if table.get(key) == Some(index) {
                 continue;
             }
@@ -120,7 +120,7 @@ impl Reconciler {
         let wanted: std::collections::HashSet<u64> = structure
             .domains
             .values()
-            .filter_map(|d| Some(vnis::key(d.udp_port.to_be(), d.vni?)))
+            .filter_map(|d| Some(vnis::key(d.udp_port.to_be(), d.vni?, d.local.is_ipv6())))
             .collect();
         for (key, value, _) in table.iter() {
             if !wanted.contains(&key) {

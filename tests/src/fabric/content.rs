@@ -7,6 +7,7 @@ use fabric_common::schema::{
     domains,
     fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE, split_key, split_target},
     ports::{ROLE_ACCESS, ROLE_ROUTED, ROLE_UNDERLAY},
+    vnis,
 };
 use fabric_user::{kernel::maps::Maps, lab::Mac};
 
@@ -73,12 +74,13 @@ impl Content {
 
     fn tunnels(&self, facts: &mut BTreeSet<String>) {
         for (key, target, _) in self.maps.vnis.table().iter() {
-            let (port, vni) = (u16::from_be((key >> 24) as u16), key & 0xff_ffff);
+            let (port_be, vni, _) = vnis::split_key(key);
+            let port = u16::from_be(port_be);
             let domain = self.maps.domains.get(target);
             let local = self.maps.domains6.get(target).local(&domain);
             let bridge = self.name(domain.bridge);
             facts.insert(format!("VNI {vni} port {port} is {bridge} at {local}"));
-            if u64::from(domain.vni) != vni || domain.flags & domains::FLAG_IN_USE == 0 {
+            if domain.vni != vni || domain.flags & domains::FLAG_IN_USE == 0 {
                 facts.insert(format!("VNI {vni} leads to the domain {domain:?}"));
             }
         }

@@ -314,7 +314,7 @@ fn tunnel(world: &World, port: &Port, packet: &[u8]) -> Result<(u32, u32), Reaso
             return Err(Reason::VxlanInputInvalidHeader);
         }
         let udp_port_be = u16::from_ne_bytes([packet[36], packet[37]]);
-        let index = world.maps.vnis.table().get(vnis::key(udp_port_be, vni >> 8));
+        let index = world.maps.vnis.table().get(vnis::key(udp_port_be, vni >> 8, false));
         index.ok_or(Reason::VxlanInputUnknownVni)
     })?;
     let domain = world.maps.domains.get(domain_index);

@@ -40,7 +40,7 @@ pub(super) fn tunnel(world: &World, port: &Port, packet: &[u8]) -> Result<(u32, 
     if packet[62..66] != [8, 0, 0, 0] || vni & 0xff != 0 {
         return Err(Reason::VxlanInputInvalidHeader);
     }
-    let domain_index = world.maps.vnis.table().get(vnis::key(udp_port_be, vni >> 8));
+    let domain_index = world.maps.vnis.table().get(vnis::key(udp_port_be, vni >> 8, true));
     let domain_index = domain_index.ok_or(Reason::VxlanInputUnknownVni)?;
     let domain = world.maps.domains.get(domain_index);
     let [source, destination] = [22, 38].map(|at| address(packet, at));

@@ -15,7 +15,7 @@ const COLUMNS: &[Column] = &[
 
 pub(super) fn sheet(view: &View) -> Sheet {
     let mut sheet = Sheet::new(COLUMNS, "no VNI is accelerated");
-    for ((vni, udp_port), index) in &view.contents.vnis {
+    for ((vni, udp_port, _), index) in &view.contents.vnis {
         sheet.row([
             (*vni).into(),
             (*udp_port).into(),

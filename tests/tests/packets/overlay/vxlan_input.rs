@@ -62,7 +62,7 @@ fn a_vni_is_known_on_the_udp_port_of_its_device_only() {
         let outer = Vxlan { destination_port: 8472, ..leaf.from_leaf2() };
         let packet = outer.around(&inner());
         leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputUnknownVni);
-        let key = vnis::key(8472_u16.to_be(), VNI);
+        let key = vnis::key(8472_u16.to_be(), VNI, false);
         assert!(leaf.world.maps.vnis.table().insert(key, leaf.domain.0.into()));
         let frame = Frame::ipv4(&HOST_R, &HOST_A);
         leaf.decapsulates(&outer, &frame, &frame);
