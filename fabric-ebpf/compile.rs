@@ -29,10 +29,14 @@ fn compile(binary: &str, features: &[&str], object: &str, inputs: &[&str]) -> Re
     )?;
     println!("cargo::rerun-if-changed={}", toolchain.linker().display());
 
-    let target = match variable("CARGO_CFG_TARGET_ENDIAN")?.as_str() {
-        "big" => "bpfeb-unknown-none",
-        _ => "bpfel-unknown-none",
-    };
+    if variable("CARGO_CFG_TARGET_ENDIAN")? != "little" {
+        return Err(
+            "Fabric needs a little-endian machine: its programs compare addresses of packets \
+                    as little-endian numbers"
+                .into(),
+        );
+    }
+    let target = "bpfel-unknown-none";
     let arch = variable("CARGO_CFG_TARGET_ARCH")?;
     // Its own target folder: the outer cargo holds the lock of the usual one.
     let target_folder = out.join("fabric-ebpf-target");

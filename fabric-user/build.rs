@@ -8,7 +8,13 @@ mod compile;
 mod locate;
 
 fn main() {
-    let log = std::env::var_os("CARGO_FEATURE_BPF_LOG").is_some();
-    let features: &[&str] = if log { &["log"] } else { &[] };
-    compile::run("fabric", features, "fabric-ebpf.o", &[]);
+    let has = |variable| std::env::var_os(variable).is_some();
+    let mut features = Vec::new();
+    if has("CARGO_FEATURE_BPF_LOG") {
+        features.push("log");
+    }
+    if has("CARGO_FEATURE_BPF_ORDERED_LOADS") {
+        features.push("ordered-loads");
+    }
+    compile::run("fabric", &features, "fabric-ebpf.o", &[]);
 }

@@ -13,8 +13,31 @@
 //! elsewhere ([`Table::unfold`]), publishes the new size, and takes away what is left behind
 //! ([`Table::settle`]). Each bucket becomes two, so there is room for all in any case.
 //!
-//! Concurrency: a writer changes a slot in the order *key = 0, value, key*, and a reader looks at
-//! the key again after it read the value, so it never pairs one key with the value of another.
+//! # Concurrency
+//!
+//! A writer changes a slot in the order *key = 0, target, key*, and a reader looks at the key, at the
+//! target, and at the key again, so it never pairs one key with the target of another. On every
+//! processor: the writer's stores release, that is, nobody sees one before those in front of it. The
+//! reader's loads have to keep their order too, which x86 sees to and others only if the address of
+//! each depends on what the one before has loaded; `fabric-ebpf/src/table.rs` makes it depend. A slot
+//! that goes from K with target T to L with U, and who reads it:
+//!
+//! ```text
+//!   writer                      reader of L                 reader of K
+//!   (1) key = 0                 (a) key: L                  (a) key: K
+//!   (2) target = U  [release]   (b) target    [after a]     (b) target    [after a]
+//!   (3) key = L     [release]                               (c) key again [after b]
+//! ```
+//!
+//! - A reader of L has read (3) at (a). (3) released (2), and (b) is after (a), so (b) is U: the pattern
+//!   MP+rel+addr, which no memory model that Linux runs on allows to end otherwise.
+//! - A reader of K who gets U at (b) has read (2), which released (1), and (c) is after (b), so (c) is 0
+//!   or newer and not K: a miss.
+//!
+//! Other readers follow an index that they have loaded into another map, which is an address dependency
+//! by itself (table → circuit, VTEP, domain or address; port → view → trie; group → bucket → nexthop →
+//! port), to entries that were written before anything referred to them, and that stay as they are for
+//! a second after nothing does.
 
 /// A bucket with small targets. A key of 0 marks a free slot.
 #[repr(C, align(64))]

@@ -1,5 +1,7 @@
 //! Lookup in a [`fabric_common::table`].
 
+use core::arch::asm;
+
 use fabric_common::table::{Bucket, Hash, PLACES};
 
 use crate::block::Block;
@@ -15,9 +17,32 @@ pub struct Found {
     pub target: u32,
 }
 
+/// Whether a processor may let a later load overtake an earlier one of another address. Not so x86
+/// (Intel SDM volume 3, §9.2.2), which therefore pays nothing.
+const OVERTAKES: bool = !cfg!(bpf_target_arch = "x86_64") || cfg!(feature = "ordered-loads");
+
+/// `at`, which cannot be known before `loaded` is: whatever is loaded from there is loaded later.
+///
+/// BPF programs become plain loads, and kernels before 6.15 have no load that acquires. But no
+/// processor that Linux runs on loads from an address before it has that address (the kernel's
+/// `Documentation/memory-barriers.txt` calls this an address dependency, arm64's architecture an address
+/// dependency as well), and a number that is always 0 counts: the dependency is one of registers, not
+/// of values. The compiler knows nothing about the instruction, and to the verifier the sum is `at`.
+#[inline(always)]
+fn after<T>(at: *mut T, loaded: u64) -> *mut T {
+    if !OVERTAKES {
+        return at;
+    }
+    let mut zero = loaded;
+    // SAFETY: one register.
+    unsafe { asm!("{0} &= 0", inout(reg) zero, options(nomem, nostack)) };
+    at.wrapping_byte_add(zero as usize)
+}
+
 /// The entry of `key`, or `None`. `mask` is the number of buckets less one.
 ///
-/// The key is read again after the target: the daemon clears it before it reuses a slot.
+/// The key is read again after the target: the daemon clears it before it reuses a slot. Why that is
+/// enough on every processor is in [`fabric_common::table`].
 #[inline(always)]
 pub fn find<B: Bucket, const N: usize>(
     table: &'static Block<B, N>,
@@ -49,19 +74,27 @@ fn search<B: Bucket, const N: usize>(
     let (bucket, slot) = (hash.home() & mask, hash.first::<B>());
     // SAFETY: the mask keeps the bucket inside the table, and the slot is one of the bucket's.
     unsafe {
-        if read_key(buckets, bucket, slot) == key {
-            return entry(buckets, bucket, slot, key, twice);
+        let seen = read_key(buckets, bucket, slot);
+        if seen == key {
+            return entry(after(buckets, seen), bucket, slot, key, twice);
         }
         let next = if slot + 1 == B::SLOTS { 0 } else { slot + 1 };
-        if read_key(buckets, bucket, next) == key {
-            return entry(buckets, bucket, next, key, twice);
+        let seen = read_key(buckets, bucket, next);
+        if seen == key {
+            return entry(after(buckets, seen), bucket, next, key, twice);
         }
         let place = elsewhere(buckets, mask, key);
         if place == NOWHERE {
             return None;
         }
         // No others than they were, but the verifier has to see that.
-        entry(buckets, place / PLACES & mask, (place % PLACES).min(B::SLOTS - 1), key, twice)
+        let (bucket, slot) = (place / PLACES & mask, (place % PLACES).min(B::SLOTS - 1));
+        // What the subprogram has loaded is not there any more.
+        let seen = if OVERTAKES { read_key(buckets, bucket, slot) } else { key };
+        if seen != key {
+            return None;
+        }
+        entry(after(buckets, seen), bucket, slot, key, twice)
     }
 }
 
@@ -78,6 +111,7 @@ unsafe fn entry<B: Bucket>(
     // SAFETY: the caller's promise.
     let (target, is_same) = unsafe {
         let target = read_target(buckets, bucket, slot);
+        let buckets = after(buckets, target.into());
         (target, !twice || read_key(buckets, bucket, slot) == key)
     };
     is_same.then_some(Found { bucket, slot, target })

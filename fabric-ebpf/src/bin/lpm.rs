@@ -4,6 +4,7 @@
 //! the time of a lookup is what a packet waits for it, not what a processor can overlap.
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
 
 #[path = "../block.rs"]
 #[expect(dead_code, reason = "no counters here")]

@@ -33,7 +33,7 @@ pub(crate) fn cache_folder() -> Option<PathBuf> {
         .map(|cache| cache.join("fabric"))
 }
 
-/// A toolchain that can compile for `bpfel-unknown-none` and `bpfeb-unknown-none`.
+/// A toolchain that can compile for `bpfel-unknown-none`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BpfToolchain {
     /// Debian's rustc-web with its `core` for BPF, unpacked into a folder of the cache.
