@@ -105,6 +105,9 @@ pub struct Settings {
     pub ports: Vec<Pattern>,
     /// Interfaces that must not be touched. Default: none.
     pub exclude: Vec<Pattern>,
+    /// Interfaces that take frames from XDP programs, as patterns. Of use on kernels before 6.3 only,
+    /// which do not say it of all devices. Default: none beside those that are known to do so.
+    pub redirect_targets: Vec<Pattern>,
     /// `native` or `generic`. Default `native`.
     pub xdp_mode: XdpMode,
     /// Milliseconds without a sign of life after which the kernel forwards. Default 10000.
@@ -136,6 +139,7 @@ impl Default for Settings {
             instance: "default".into(),
             ports: Vec::new(),
             exclude: Vec::new(),
+            redirect_targets: Vec::new(),
             xdp_mode: XdpMode::Native,
             heartbeat_timeout_ms: 10_000,
             audit_interval_s: 60,

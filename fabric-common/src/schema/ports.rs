@@ -31,6 +31,9 @@ pub const FLAG_HID_TAGS: u8 = 1 << 0;
 pub const FLAG_ROUTE4: u8 = 1 << 1;
 /// The same for IPv6.
 pub const FLAG_ROUTE6: u8 = 1 << 2;
+/// The device takes no frames from XDP programs: only what arrives here is forwarded. For people; the
+/// packet path finds no circuit and no next hop that leads here.
+pub const FLAG_NOT_A_TARGET: u8 = 1 << 3;
 
 /// An interface on which a program runs.
 #[repr(C)]

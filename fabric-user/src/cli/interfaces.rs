@@ -197,6 +197,7 @@ pub(super) mod tests {
             lower: None,
             lower_elsewhere: false,
             takes_more: false,
+            lower_namespace: None,
             kind: LinkKind::Device,
             port: None,
         };

@@ -25,7 +25,7 @@ use crate::{
     },
     observe::{Event, Link, LinkKind, Path},
     reconcile::{Macs, Outcome, Reconciler, Routes},
-    settings::Settings,
+    settings::{Settings, XdpMode},
 };
 
 /// Neighbours that the kernel is asked for at once.
@@ -73,6 +73,8 @@ impl Round {
         let policy = Policy {
             allowed: settings.ports.clone(),
             denied: settings.exclude.clone(),
+            native: settings.xdp_mode == XdpMode::Native,
+            redirect_targets: settings.redirect_targets.clone(),
             // FRR may be down just now: a port without routes keeps its program all the same.
             sticky_routed: reconciler.routed(),
             ..Policy::default()
@@ -695,6 +697,8 @@ impl Round {
         self.settings = reloaded;
         self.policy.allowed.clone_from(&self.settings.ports);
         self.policy.denied.clone_from(&self.settings.exclude);
+        self.policy.redirect_targets.clone_from(&self.settings.redirect_targets);
+        self.policy.native = self.settings.xdp_mode == XdpMode::Native;
         if let Some(reconciler) = &mut self.reconciler {
             reconciler.configure(&self.settings);
         }

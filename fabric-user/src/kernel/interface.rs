@@ -157,7 +157,7 @@ fn flags(socket: &impl AsRawFd, request: &mut libc::ifreq) -> io::Result<libc::c
     Ok(libc::c_int::from(unsafe { request.ifr_ifru.ifru_flags }))
 }
 
-fn control_socket() -> io::Result<OwnedFd> {
+pub(super) fn control_socket() -> io::Result<OwnedFd> {
     Ok(rustix::net::socket_with(
         rustix::net::AddressFamily::INET,
         rustix::net::SocketType::DGRAM,
@@ -166,7 +166,7 @@ fn control_socket() -> io::Result<OwnedFd> {
     )?)
 }
 
-fn request_for(interface: &str) -> io::Result<libc::ifreq> {
+pub(super) fn request_for(interface: &str) -> io::Result<libc::ifreq> {
     // SAFETY: ifreq is plain data for which all zero bytes are a value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     // The last byte stays zero.

@@ -3,6 +3,7 @@
 pub mod blocks;
 pub mod counters;
 pub mod detach;
+pub mod driver;
 pub mod fdb;
 pub mod heartbeat;
 pub mod interface;

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fabric_common::schema::circuits::NOT_A_TARGET;
+
 use super::{Circuit, CircuitKey, DomainKey, Port, Role, compile::Compiler};
 use crate::observe::{Bridge, Link, LinkKind, PortState, Vxlan};
 
@@ -130,11 +132,19 @@ impl<'a> Compiler<'a> {
             self.out.declined.insert(member.ifindex, reason);
             return None;
         }
+        if let Some(why) = self.why_not_source(device) {
+            let reason = format!("port {} {why}, left to the kernel", device.name);
+            self.out.declined.insert(member.ifindex, reason.clone());
+            self.out.declined.insert(device.ifindex, reason);
+            return None;
+        }
+        let is_target = self.is_target(device);
         self.out.ports.entry(device.ifindex).or_insert_with(|| Port {
             name: device.name.clone(),
             role: Role::Access,
             mtu: device.mtu,
             mac: device.mac.unwrap_or_default(),
+            is_target,
             untagged: None,
             tagged: BTreeMap::new(),
             view: None,
@@ -330,7 +340,7 @@ impl<'a> Compiler<'a> {
             port: attachment.device,
             vlan: on_wire,
             isolated: member.port.is_some_and(|port| port.isolated),
-            max_frame: member.mtu + 14,
+            max_frame: if port.is_target { member.mtu + 14 } else { NOT_A_TARGET },
         };
         self.out.circuits.insert(key, circuit);
     }

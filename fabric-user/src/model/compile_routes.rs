@@ -139,7 +139,7 @@ pub(super) fn changed_places(
         for (table, prefix) in &dirty.routes {
             if tables.of(prefix.address.is_ipv6()).contains(table) {
                 add(*prefix);
-                let hosts = routing.hosts(*prefix).filter(|key| is_routed(structure, key.ifindex));
+                let hosts = routing.hosts(*prefix).filter(|key| is_target(structure, key.ifindex));
                 hosts.for_each(|key| add(host(key.gateway)));
             }
         }
@@ -151,12 +151,12 @@ pub(super) fn changed_places(
         for prefix in &guarded {
             let tables = tables.of(prefix.address.is_ipv6()).iter();
             tables.flat_map(|table| routing.routes.within(*table, *prefix)).for_each(&mut add);
-            let hosts = routing.hosts(*prefix).filter(|key| is_routed(structure, key.ifindex));
+            let hosts = routing.hosts(*prefix).filter(|key| is_target(structure, key.ifindex));
             hosts.for_each(|key| add(host(key.gateway)));
             add(*prefix);
         }
         let neighbours = dirty.neighbours.iter();
-        let neighbours = neighbours.filter(|key| is_routed(structure, key.ifindex));
+        let neighbours = neighbours.filter(|key| is_target(structure, key.ifindex));
         neighbours.for_each(|key| add(host(key.gateway)));
     }
     places
@@ -207,7 +207,7 @@ fn forwards(network: &Network, structure: &Structure, route: &Stored) -> Resolve
             HopsKind::Other => None,
         },
     };
-    match link.filter(|ifindex| is_routed(structure, *ifindex)) {
+    match link.filter(|ifindex| is_target(structure, *ifindex)) {
         Some(ifindex) => Resolved::OnLink(ifindex),
         None => Resolved::Way(Way::Kernel),
     }
@@ -225,7 +225,7 @@ fn connected<'a>(
     network: &'a Network,
     structure: &'a Structure,
 ) -> impl Iterator<Item = NexthopKey> + use<'a> {
-    network.routing().all_hosts().filter(|key| is_routed(structure, key.ifindex))
+    network.routing().all_hosts().filter(|key| is_target(structure, key.ifindex))
 }
 
 fn routed(structure: &Structure) -> impl Iterator<Item = (u32, u32)> {
@@ -233,8 +233,10 @@ fn routed(structure: &Structure) -> impl Iterator<Item = (u32, u32)> {
     routed.map(|(ifindex, port)| (*ifindex, port.mtu))
 }
 
-fn is_routed(structure: &Structure, ifindex: u32) -> bool {
-    structure.ports.get(&ifindex).is_some_and(|port| port.role.is_routed())
+/// Packets can be sent out of a port.
+fn is_target(structure: &Structure, ifindex: u32) -> bool {
+    let port = structure.ports.get(&ifindex);
+    port.is_some_and(|port| port.role.is_routed() && port.is_target)
 }
 
 fn views(structure: &Structure) -> impl Iterator<Item = (u16, &View)> {

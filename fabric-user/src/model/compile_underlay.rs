@@ -114,6 +114,9 @@ impl Compiler<'_> {
                 continue;
             };
             self.routed_port(link, Role::Underlay)?;
+            if let Some(why) = self.why_not_target(link) {
+                return Err(format!("the way leads over {}, which {why}", link.name));
+            }
             if route.mtu != 0 && route.mtu < link.mtu {
                 return Err(format!("the route {prefix} sets a path MTU of {} bytes", route.mtu));
             }
@@ -197,18 +200,23 @@ impl Compiler<'_> {
             }
             (None, Some(mac)) => match self.policy.why_not(link.ifindex, name) {
                 Some(reason) => Err(reason),
-                None => Ok(mac),
+                None => match self.why_not_source(link) {
+                    Some(why) => Err(format!("the way leads over {name}, which {why}")),
+                    None => Ok(mac),
+                },
             },
         };
         let mac = why_not.inspect_err(|reason| {
             self.out.declined.entry(link.ifindex).or_insert_with(|| reason.clone());
         })?;
         let mtu = self.policy.mtu(link);
+        let is_target = self.is_target(link);
         let port = self.out.ports.entry(link.ifindex).or_insert_with(|| Port {
             name: name.clone(),
             role,
             mtu,
             mac,
+            is_target,
             untagged: None,
             tagged: BTreeMap::new(),
             view: None,

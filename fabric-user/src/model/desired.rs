@@ -90,6 +90,8 @@ pub struct Port {
     pub mtu: u32,
     /// MAC address.
     pub mac: Mac,
+    /// Its device takes frames from XDP programs. Otherwise only what arrives here is accelerated.
+    pub is_target: bool,
     /// Where frames without a tag belong.
     pub untagged: Option<CircuitKey>,
     /// Where frames with a tag belong, by VLAN ID on the wire.
@@ -197,7 +199,8 @@ pub struct Circuit {
     pub vlan: u16,
     /// Exchanges no frames with other isolated circuits.
     pub isolated: bool,
-    /// Largest frame in bytes without the tag: the bridge port's MTU plus 14.
+    /// Largest frame in bytes without the tag: the bridge port's MTU plus 14, or
+    /// [`NOT_A_TARGET`](fabric_common::schema::circuits::NOT_A_TARGET).
     pub max_frame: u32,
 }
 
@@ -360,9 +363,10 @@ impl Structure {
     /// compiled again.
     #[must_use]
     pub fn routes_like(&self, other: &Self) -> bool {
-        let routed = |structure: &Self| -> Vec<(u32, u32, Mac)> {
+        let routed = |structure: &Self| -> Vec<(u32, u32, Mac, bool)> {
             let ports = structure.ports.iter().filter(|(_, port)| port.role.is_routed());
-            ports.map(|(ifindex, port)| (*ifindex, port.mtu, port.mac)).collect()
+            let used = ports.map(|(index, port)| (*index, port.mtu, port.mac, port.is_target));
+            used.collect()
         };
         self.views == other.views && routed(self) == routed(other)
     }

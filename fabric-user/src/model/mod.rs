@@ -40,6 +40,7 @@ mod multipath;
 mod network;
 mod pairs;
 mod policy;
+mod redirect;
 mod routes;
 mod routing;
 #[cfg(test)]

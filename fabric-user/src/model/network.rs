@@ -16,7 +16,7 @@ use crate::{
     hashed::HashMap,
     observe::{
         BridgePort, Event, Link, LinkKind, Mac, Neighbour, Nexthop, PortState, PortVlan, Prefix,
-        Route, TunnelMac, TunnelTarget, VlanStates,
+        Route, TunnelMac, TunnelTarget, VlanStates, XdpFeatures,
     },
 };
 
@@ -43,6 +43,9 @@ pub struct Network {
     vteps: BTreeMap<IpAddr, u32>,
     routing: Routing,
     ipsec: Ipsec,
+    features: BTreeMap<u32, XdpFeatures>,
+    /// Whether the other end of a veth takes what programs send, where that is known.
+    veth_peers: BTreeMap<u32, bool>,
 }
 
 impl Network {
@@ -106,6 +109,20 @@ impl Network {
             }
             Event::Nexthop(nexthop) => self.routing.set_nexthop(nexthop, dirty),
             Event::NexthopGone { id } => self.routing.remove_nexthop(id, dirty),
+            Event::XdpFeatures { ifindex, features } => {
+                dirty.bridging |=
+                    self.features.insert(ifindex, features.clone()).as_ref() != Some(&features);
+            }
+            Event::XdpFeaturesGone { ifindex } => {
+                dirty.bridging |= self.features.remove(&ifindex).is_some();
+            }
+            Event::VethPeer { ifindex, receives } => {
+                let before = match receives {
+                    Some(receives) => self.veth_peers.insert(ifindex, receives),
+                    None => self.veth_peers.remove(&ifindex),
+                };
+                dirty.bridging |= before != receives;
+            }
             Event::Rule(rule) => dirty.underlay |= self.routing.add_rule(rule),
             Event::RuleGone(rule) => dirty.underlay |= self.routing.remove_rule(&rule),
             // Only the messages of routes that the kernel does not send would say more.
@@ -233,6 +250,16 @@ impl Network {
         &self.ipsec
     }
 
+    /// What XDP programs may do with an interface, where it is known.
+    pub(super) fn features(&self, ifindex: u32) -> Option<&XdpFeatures> {
+        self.features.get(&ifindex)
+    }
+
+    /// Whether the other end of a veth takes what XDP programs send, where it is known.
+    pub(super) fn veth_peer(&self, ifindex: u32) -> Option<bool> {
+        self.veth_peers.get(&ifindex).copied()
+    }
+
     /// What routing is made of.
     pub(super) fn routing(&self) -> &Routing {
         &self.routing
@@ -297,6 +324,7 @@ impl Network {
         self.forget_port(ifindex);
         self.own_macs.remove(&ifindex);
         self.routing.forget_link(ifindex);
+        self.veth_peers.remove(&ifindex);
         match link.kind {
             LinkKind::Bridge(_) => self.macs.retain(|key, _| key.domain.bridge != ifindex),
             LinkKind::Vxlan(_) => {

@@ -25,6 +25,10 @@ pub struct Policy {
     /// Routed ports so far. Such a port keeps its program while it exists and is no bridge port, so
     /// that a route that comes and goes does not attach and detach programs.
     pub sticky_routed: BTreeSet<u32>,
+    /// Programs run in drivers, which take frames from each other only if they are made for it.
+    pub native: bool,
+    /// Interfaces that take frames from XDP programs where the kernel is too old to say so.
+    pub redirect_targets: Vec<Pattern>,
     /// TTL of tunnels that do not set one (`net.ipv4.ip_default_ttl`).
     pub default_ttl: u8,
     /// The same over IPv6 (`net.ipv6.conf.default.hop_limit`).
@@ -46,6 +50,8 @@ impl Default for Policy {
             detached: BTreeSet::new(),
             unusable: BTreeMap::new(),
             sticky_routed: BTreeSet::new(),
+            native: false,
+            redirect_targets: Vec::new(),
             default_ttl: 64,
             default_hop_limit: 64,
             mtu6: BTreeMap::new(),

@@ -8,6 +8,7 @@ use rustix::net::sockopt::Timeout;
 use super::{
     Event, Netconf, ObserveError, Path, Scope, Snapshot,
     datagram::{Message, Messages, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP},
+    devices::Devices,
     protocol::Protocol,
     request::{self, Dump},
 };
@@ -19,6 +20,7 @@ use super::{
 /// MAC addresses.
 pub struct Asker {
     sockets: Vec<(Protocol, Socket)>,
+    devices: Devices,
     sequence: u32,
     buffer: Vec<u8>,
 }
@@ -48,7 +50,7 @@ impl Asker {
                 sockets.push((protocol, socket));
             }
         }
-        Ok(Self { sockets, sequence: 0, buffer: vec![0; BUFFER] })
+        Ok(Self { sockets, devices: Devices::open()?, sequence: 0, buffer: vec![0; BUFFER] })
     }
 
     /// Reads everything that `scope` covers. What changes meanwhile is in it or not: only the events
@@ -79,7 +81,17 @@ impl Asker {
     ) -> Result<bool, ObserveError> {
         let mut consistent = true;
         for dump in Dump::of(scope) {
-            consistent &= self.dump_one(*dump, take)?;
+            if *dump != Dump::Links {
+                consistent &= self.dump_one(*dump, take)?;
+                continue;
+            }
+            let mut links = Vec::new();
+            consistent &= self.dump_one(*dump, &mut |event| links.push(event))?;
+            for event in links {
+                self.devices.look(&event, take);
+                take(event);
+            }
+            self.devices.dump(take)?;
         }
         Ok(consistent)
     }

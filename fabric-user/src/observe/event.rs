@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BridgeMac, BridgePort, IpsecDefaults, IpsecPolicy, Link, Mac, Neighbour, Netconf, Nexthop,
-    Route, Rule, TunnelMac, VlanStates,
+    Route, Rule, TunnelMac, VlanStates, XdpFeatures,
 };
 
 /// One change. A message always carries the whole object, never a difference ([`Netconf`] excepted).
@@ -91,6 +91,26 @@ pub enum Event {
     AddressChanged {
         /// Its interface index.
         ifindex: u32,
+    },
+    /// What XDP programs may do with an interface.
+    XdpFeatures {
+        /// Its interface index.
+        ifindex: u32,
+        /// What.
+        features: XdpFeatures,
+    },
+    /// Nothing is known about an interface any more.
+    XdpFeaturesGone {
+        /// Its interface index.
+        ifindex: u32,
+    },
+    /// The other end of a veth pair was looked at.
+    VethPeer {
+        /// Interface index of this end.
+        ifindex: u32,
+        /// Whether the other end takes what XDP programs send into this one; none if it cannot be
+        /// looked at.
+        receives: Option<bool>,
     },
     /// Settings about forwarding.
     Netconf(Netconf),

@@ -38,10 +38,21 @@ pub struct Link {
     /// IP address (ipvlan), by source (macvlan in that mode), everything (macvlan in mode passthru).
     #[serde(default)]
     pub takes_more: bool,
+    /// The number that this namespace has here (`IFLA_LINK_NETNSID`).
+    #[serde(default)]
+    pub lower_namespace: Option<i32>,
     /// What it is.
     pub kind: LinkKind,
     /// Bridge port options if it is one.
     pub port: Option<PortOptions>,
+}
+
+impl Link {
+    /// One end of a veth pair.
+    #[must_use]
+    pub fn is_veth(&self) -> bool {
+        matches!(&self.kind, LinkKind::Other(kind) if kind == "veth")
+    }
 }
 
 /// What an interface is (`IFLA_INFO_KIND`).
@@ -200,6 +211,7 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
         lower: None,
         lower_elsewhere: false,
         takes_more: false,
+        lower_namespace: None,
         kind: LinkKind::Device,
         port: None,
     };
@@ -211,7 +223,10 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
             IFLA_MTU => link.mtu = u32_(payload).unwrap_or_default(),
             IFLA_LINK => link.lower = u32_(payload).filter(|index| *index != 0),
             IFLA_MASTER => link.master = u32_(payload).filter(|index| *index != 0),
-            IFLA_LINK_NETNSID => link.lower_elsewhere = true,
+            IFLA_LINK_NETNSID => {
+                link.lower_elsewhere = true;
+                link.lower_namespace = u32_(payload).map(u32::cast_signed);
+            }
             IFLA_PROMISCUITY => promiscuity = u32_(payload).unwrap_or_default(),
             IFLA_LINKINFO => info(Attributes(payload), &mut link),
             _ => {}

@@ -14,6 +14,7 @@ mod asker;
 pub(crate) mod attributes;
 mod bridge_port;
 mod datagram;
+mod devices;
 mod error;
 mod event;
 mod fdb;
@@ -32,7 +33,9 @@ mod route;
 mod rule;
 #[cfg(test)]
 pub(crate) mod tests;
+mod veth;
 mod vlan_state;
+mod xdp_features;
 mod xfrm;
 
 pub use crate::mac::{Mac, MacError};
@@ -51,4 +54,5 @@ pub use path::Path;
 pub use route::{Hop, Prefix, Route, RouteKey, RouteKind};
 pub use rule::{Rule, RuleAction};
 pub use vlan_state::{VlanRange, VlanStates};
+pub use xdp_features::XdpFeatures;
 pub use xfrm::{IpsecDefaults, IpsecDirection, IpsecPolicy, decode_xfrm};

@@ -8,8 +8,9 @@ use tokio::io::{Interest, unix::AsyncFd};
 use super::{
     Event, ObserveError,
     datagram::{Messages, NLMSG_ERROR, NLMSG_OVERRUN},
+    devices::Devices,
     protocol::Protocol,
-    request,
+    request, xdp_features,
 };
 
 /// What happened since the last call.
@@ -27,6 +28,9 @@ pub struct Observer {
     route: Listener,
     /// None if the kernel was built without IPsec.
     xfrm: Option<Listener>,
+    devices: Devices,
+    /// None if the kernel does not announce what XDP programs may do.
+    features: Option<xdp_features::Listener>,
     buffer: Vec<u8>,
     /// What was read and not handed on yet.
     ahead: VecDeque<Event>,
@@ -63,9 +67,12 @@ impl Observer {
     pub fn open() -> Result<Self, ObserveError> {
         let missing =
             || ObserveError::socket("open")(io::Error::from_raw_os_error(libc::EPROTONOSUPPORT));
+        let devices = Devices::open()?;
         Ok(Self {
             route: Listener::open(Protocol::Route)?.ok_or_else(missing)?,
             xfrm: Listener::open(Protocol::Xfrm)?,
+            features: devices.listen()?,
+            devices,
             buffer: vec![0; BUFFER],
             ahead: VecDeque::new(),
             lost: false,
@@ -130,6 +137,12 @@ impl Observer {
     }
 
     async fn readable(&self) -> Result<(), ObserveError> {
+        let features = async {
+            match &self.features {
+                Some(listener) => listener.readable().await,
+                None => std::future::pending().await,
+            }
+        };
         let xfrm = async {
             match &self.xfrm {
                 Some(listener) => listener.readable().await,
@@ -139,6 +152,7 @@ impl Observer {
         tokio::select! {
             ready = self.route.readable() => ready,
             ready = xfrm => ready,
+            ready = features => ready,
         }
     }
 
@@ -174,10 +188,20 @@ impl Observer {
     /// the memory that it takes here, and a queue that is full drops the next one. If the kernel dropped
     /// any, that queue is empty afterwards.
     fn read_ahead(&mut self) -> Result<(), ObserveError> {
-        let Self { route, xfrm, buffer, ahead, lost } = self;
+        let Self { route, xfrm, devices, features, buffer, ahead, lost } = self;
+        let fresh = ahead.len();
         for listener in [Some(route), xfrm.as_mut()].into_iter().flatten() {
             *lost |= listener.read(buffer, ahead)?;
         }
+        if let Some(listener) = features {
+            *lost |= listener.read(ahead)?;
+        }
+        // Behind all others, so that no mark is where it was not.
+        let mut found = Vec::new();
+        for event in ahead.range(fresh..) {
+            devices.look(event, &mut |more| found.push(more));
+        }
+        ahead.extend(found);
         Ok(())
     }
 }

@@ -196,6 +196,42 @@ pub(super) fn path(sequence: u32, local: IpAddr, remote: IpAddr) -> Vec<u8> {
     request.finish()
 }
 
+/// Asks for one interface.
+pub(super) fn link(ifindex: u32) -> Vec<u8> {
+    let mut request = Request::new(RTM_GETLINK, NLM_F_REQUEST, 1);
+    let at = request.fixed(0, 16);
+    request.0[at + 4..at + 8].copy_from_slice(&ifindex.to_ne_bytes());
+    request.finish()
+}
+
+/// Asks which number a network namespace has here.
+pub(super) fn namespace_number(descriptor: i32) -> Vec<u8> {
+    const RTM_GETNSID: u16 = 90;
+    const NETNSA_FD: u16 = 3;
+    let mut request = Request::new(RTM_GETNSID, NLM_F_REQUEST, 1);
+    request.fixed(0, 4);
+    request.attribute(NETNSA_FD, &descriptor.to_ne_bytes());
+    request.finish()
+}
+
+/// Asks for the numbers of a generic netlink family.
+pub(super) fn generic_family(name: &[u8]) -> Vec<u8> {
+    const GENL_ID_CTRL: u16 = 16;
+    const CTRL_CMD_GETFAMILY: u8 = 3;
+    const CTRL_ATTR_FAMILY_NAME: u16 = 2;
+    let mut request = Request::new(GENL_ID_CTRL, NLM_F_REQUEST | NLM_F_ACK, 1);
+    request.fixed(CTRL_CMD_GETFAMILY, 4);
+    request.attribute(CTRL_ATTR_FAMILY_NAME, name);
+    request.finish()
+}
+
+/// Lists all objects of a generic netlink family.
+pub(super) fn generic_dump(family: u16, command: u8) -> Vec<u8> {
+    let mut request = Request::new(family, NLM_F_REQUEST | NLM_F_DUMP, 1);
+    request.fixed(command, 4);
+    request.finish()
+}
+
 struct Request(Vec<u8>);
 
 impl Request {
@@ -207,7 +243,7 @@ impl Request {
         Self(bytes)
     }
 
-    /// Adds a fixed header that starts with the family and is otherwise zero; returns its place.
+    /// Adds a fixed header that starts with the family, or the command of a generic one, and is otherwise zero; returns its place.
     fn fixed(&mut self, family: u8, length: usize) -> usize {
         let at = self.0.len();
         self.0.push(family);

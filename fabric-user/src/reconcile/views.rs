@@ -7,7 +7,7 @@ use std::{
 
 use fabric_common::schema::{
     fdb::mac_number,
-    ports::{FLAG_ROUTE4, FLAG_ROUTE6, mac_and_view, view},
+    ports::{FLAG_NOT_A_TARGET, FLAG_ROUTE4, FLAG_ROUTE6, mac_and_view, view},
     views,
 };
 
@@ -109,7 +109,9 @@ impl Reconciler {
             let routed = set(port.route4, FLAG_ROUTE4) | set(port.route6, FLAG_ROUTE6);
             let changed = self.maps.ports.update(*slot, |entry| {
                 entry.mac_and_view = mac_and_view(mac_number(port.mac.0), known.unwrap_or(0));
-                entry.flags = entry.flags & !(FLAG_ROUTE4 | FLAG_ROUTE6) | routed;
+                let others = entry.flags & !(FLAG_ROUTE4 | FLAG_ROUTE6 | FLAG_NOT_A_TARGET);
+                let not_a_target = if port.is_target { 0 } else { FLAG_NOT_A_TARGET };
+                entry.flags = others | routed | not_a_target;
             });
             outcome.changes += usize::from(changed);
         }

@@ -158,6 +158,14 @@ impl Router {
         self.netns.enter(|| sysctl(key, value)).expect("the namespace exists");
     }
 
+    /// Runs `ethtool` where the neighbours are. With GRO, a neighbour takes what XDP programs send.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn peers_ethtool(&self, arguments: &str) {
+        run("ip", &format!("netns exec {} ethtool {arguments}", self.peers.name()));
+    }
+
     /// Starts fabricd and waits until it is in sync.
     ///
     /// # Panics

@@ -162,6 +162,13 @@ impl Site {
             // Not before learning is off.
             ip(netns, "link set vx100 up\n");
         }
+        // The first leaf's programs send to the second one's ports before that has programs of its own.
+        for netns in leafs {
+            let on = || [0, 1].map(|i| device::run("ethtool", &format!("-K up{i} gro on")));
+            for done in netns.enter(on).expect("the namespace exists") {
+                done.expect("veth devices can do that");
+            }
+        }
         for leaf in &mut site.leafs {
             leaf.start();
         }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use aya::programs::loaded_programs;
+use fabric_common::schema::ports::FLAG_NOT_A_TARGET;
 use serde_json::json;
 
 use crate::{
@@ -64,7 +65,9 @@ pub(super) fn sheet(
             role(port.role).into(),
             families(port.flags),
             interface,
-            why_not(interface, programs).or_else(|| idle.map(str::to_owned)),
+            why_not(interface, programs)
+                .or_else(|| idle.map(str::to_owned))
+                .or_else(|| sends_nothing(port.flags)),
         ));
     }
     let mut declined = state.map(|state| state.declined.clone()).unwrap_or_default();
@@ -130,6 +133,12 @@ fn why_not(interface: Option<&Interface>, programs: &BTreeMap<u32, String>) -> O
     }
 }
 
+/// Why frames are not sent out of a port on which Fabric's program runs.
+fn sends_nothing(flags: u8) -> Option<String> {
+    let text = "only what arrives here; its device takes no frames from XDP programs";
+    (flags & FLAG_NOT_A_TARGET != 0).then(|| text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use fabric_common::schema::ports::{
@@ -150,15 +159,20 @@ mod tests {
             ports: [
                 (1, port(4, ROLE_ACCESS)),
                 (2, port(5, ROLE_ACCESS)),
+                (4, Port { flags: FLAG_NOT_A_TARGET, ..port(7, ROLE_ACCESS) }),
                 (3, Port { flags: FLAG_ROUTE4 | FLAG_ROUTE6, ..port(3, ROLE_UNDERLAY) }),
             ]
             .into(),
             ..Contents::default()
         };
-        let interfaces: Interfaces =
-            [interface(3, "swp1", Some(70)), interface(4, "h1", Some(9)), interface(6, "h3", None)]
-                .into_iter()
-                .collect();
+        let interfaces: Interfaces = [
+            interface(3, "swp1", Some(70)),
+            interface(4, "h1", Some(9)),
+            interface(6, "h3", None),
+            interface(7, "h4", Some(70)),
+        ]
+        .into_iter()
+        .collect();
         let view = View { contents, interfaces, now: None };
         let declined = [(
             "h3".to_owned(),
@@ -169,7 +183,7 @@ mod tests {
         let programs = [(70, "fabric_routed".to_owned())].into();
         let ports = sheet(&view, &programs, Some(&state), None);
         assert_eq!(ports.json()[0]["accelerated"], json!(true));
-        assert_eq!(ports.json()[3]["why_not"], json!("its driver has no native XDP"));
+        assert_eq!(ports.json()[4]["why_not"], json!("its driver has no native XDP"));
         let idle = sheet(&view, &programs, Some(&state), Some("bypass is on"));
         assert_eq!(idle.json()[0]["why_not"], json!("bypass is on"));
         let text = ports.text(Look::default());
@@ -178,6 +192,7 @@ PORT  ROLE      LINK  MODE    ROUTES      ACCELERATED
 swp1  underlay  up    native  IPv4, IPv6  yes
 h1    access    up    native  -           no: another XDP program is on it
 if5   access    -     -       -           no: the interface has gone
+h4    access    up    native  -           no: only what arrives here; its device takes no frames from XDP programs
 h3    -         up    -       -           no: its driver has no native XDP
 ";
         assert_eq!(text, expected);

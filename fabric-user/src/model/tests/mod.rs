@@ -7,6 +7,7 @@ mod mac_addresses;
 mod order;
 mod recorded;
 mod recorded_router;
+mod redirect;
 mod routed_ports;
 mod router;
 mod routing_churn;

@@ -46,6 +46,11 @@ fn object(event: &Event) -> String {
         Event::Netconf(Netconf { v6, ifindex, .. }) => format!("netconf {v6} {ifindex:?}"),
         Event::NetconfGone { v6, ifindex } => format!("netconf {v6} {:?}", Some(ifindex)),
         Event::AddressChanged { ifindex } => format!("addresses {ifindex}"),
+        Event::XdpFeatures { ifindex, .. } | Event::XdpFeaturesGone { ifindex } => {
+            format!("features {ifindex}")
+        }
+        // What is known of the other end goes with the link.
+        Event::VethPeer { ifindex, .. } => format!("link {ifindex}"),
         Event::Nexthop(nexthop) => format!("routing nexthop {}", nexthop.id),
         Event::NexthopGone { id } => format!("routing nexthop {id}"),
         Event::IpsecPolicy(IpsecPolicy { index, .. }) | Event::IpsecPolicyGone { index } => {

@@ -2,7 +2,7 @@
 
 use super::{follower::Follower, router::*, world::*};
 use crate::{
-    model::{Group, GroupKey, Nexthop, NexthopKey, Role, Way, stale_hosts},
+    model::{Group, GroupKey, Nexthop, NexthopKey, Way, stale_hosts},
     observe::{
         Event, GroupMember, Link, LinkKind, Neighbour, NexthopKind, Resilient, Route, RouteKey,
         RouteKind, Rule, RuleAction, Scope, Snapshot,

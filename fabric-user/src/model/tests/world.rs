@@ -46,6 +46,7 @@ pub(super) fn link(ifindex: u32, name: &str, kind: LinkKind) -> Link {
         lower: None,
         lower_elsewhere: false,
         takes_more: false,
+        lower_namespace: None,
         kind,
         port: None,
     }

@@ -1,0 +1,189 @@
+//! Whether the other end of a veth pair takes what an XDP program sends into this end.
+//!
+//! The receiving end needs NAPI, which it has with GRO or with an XDP program of its own
+//! (`veth_xdp_xmit`); without, every frame is dropped in silence. Since Linux 6.3 this end announces it,
+//! but not in every order of events: what the other end changes while it is down is not announced
+//! when it comes up. So the other end itself is asked, as far as its network namespace can be found.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::{
+        fd::{AsFd as _, AsRawFd as _, OwnedFd},
+        unix::fs::MetadataExt as _,
+    },
+    path::{Path, PathBuf},
+    thread,
+};
+
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::{
+    Event, Link,
+    attributes::{Attributes, header, u8_, u32_},
+    datagram::Messages,
+    decode,
+    message::RTM_NEWLINK,
+    request,
+};
+use crate::{hashed::HashMap, kernel::driver};
+
+const RTM_NEWNSID: u16 = 88;
+const BUFFER: usize = 64 << 10;
+/// Where `ip netns` keeps the namespaces that have names.
+const NAMED: &str = "/run/netns";
+
+/// What asks about devices of one network namespace.
+struct View {
+    route: Socket,
+    control: OwnedFd,
+}
+
+/// Looks at veths and their other ends.
+pub(super) struct Veths {
+    here: View,
+    /// Where namespaces were found, by the number that they have here.
+    found: HashMap<i32, PathBuf>,
+}
+
+impl Veths {
+    /// Looks at those of this network namespace.
+    ///
+    /// # Errors
+    /// If a socket cannot be made.
+    pub(super) fn open() -> io::Result<Self> {
+        Ok(Self { here: View::open()?, found: HashMap::default() })
+    }
+
+    /// The name of an interface's driver, empty if it does not tell.
+    pub(super) fn driver(&self, ifindex: u32) -> String {
+        driver::name(&self.here.control, ifindex).unwrap_or_default()
+    }
+
+    /// An interface as it is now.
+    pub(super) fn link(&self, ifindex: u32) -> Option<Link> {
+        self.here.link(ifindex).map(|(link, _)| link)
+    }
+
+    /// What is known about the other end of a veth, and if that is here as well, what it has to know
+    /// about this one.
+    pub(super) fn look(&mut self, link: &Link, take: &mut dyn FnMut(Event)) {
+        if !link.is_veth() {
+            return;
+        }
+        let ifindex = link.ifindex;
+        let Some(peer) = link.lower else {
+            return take(Event::VethPeer { ifindex, receives: None });
+        };
+        if !link.lower_elsewhere {
+            take(Event::VethPeer { ifindex, receives: self.here.receives(peer) });
+            take(Event::VethPeer { ifindex: peer, receives: self.here.receives(ifindex) });
+            return;
+        }
+        // Without a carrier nothing is sent, and when there is one again there is a message.
+        let alive = link.up && link.carrier;
+        let namespace = link.lower_namespace.filter(|_| alive);
+        let receives = namespace.and_then(|id| self.receives_elsewhere(id, peer));
+        take(Event::VethPeer { ifindex, receives });
+    }
+
+    fn receives_elsewhere(&mut self, id: i32, ifindex: u32) -> Option<bool> {
+        let known = self.found.get(&id).cloned();
+        let known = known.and_then(|path| Some((self.open_if(&path, id)?, path)));
+        let (namespace, path) = match known {
+            Some(known) => known,
+            None => self.search(id)?,
+        };
+        self.found.insert(id, path);
+        // A thread that has entered it, so that ours stays where it is.
+        let asked = thread::Builder::new().name("veth".into()).spawn(move || {
+            let network = Some(LinkNameSpaceType::Network);
+            move_into_link_name_space(namespace.as_fd(), network).ok()?;
+            View::open().ok()?.receives(ifindex)
+        });
+        asked.ok()?.join().ok()?
+    }
+
+    /// Finds the namespace with a number: among those with names, else among those of processes.
+    fn search(&self, id: i32) -> Option<(File, PathBuf)> {
+        let entries = |folder: &str| fs::read_dir(folder).into_iter().flatten().flatten();
+        let named = entries(NAMED).map(|entry| entry.path());
+        let of_processes = entries("/proc")
+            .filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit))
+            .map(|entry| entry.path().join("ns/net"));
+        let mut seen = std::collections::BTreeSet::new();
+        named
+            .chain(of_processes)
+            .filter(|path| fs::metadata(path).is_ok_and(|found| seen.insert(found.ino())))
+            .find_map(|path| Some((self.open_if(&path, id)?, path)))
+    }
+
+    /// The namespace at a path, if it has this number.
+    fn open_if(&self, path: &Path, id: i32) -> Option<File> {
+        let namespace = File::open(path).ok()?;
+        (self.here.number_of(&namespace) == Some(id)).then_some(namespace)
+    }
+}
+
+impl View {
+    /// Of this thread's network namespace.
+    fn open() -> io::Result<Self> {
+        let mut route = Socket::new(NETLINK_ROUTE)?;
+        route.bind(&SocketAddr::new(0, 0))?;
+        Ok(Self { route, control: driver::control_socket()? })
+    }
+
+    /// Whether an end of a veth pair takes what programs send to it; none if there is no such interface.
+    fn receives(&self, ifindex: u32) -> Option<bool> {
+        if driver::gro(&self.control, ifindex).ok()? {
+            return Some(true);
+        }
+        let (_, native) = self.link(ifindex)?;
+        Some(native)
+    }
+
+    /// An interface, and whether an XDP program runs in its driver.
+    fn link(&self, ifindex: u32) -> Option<(Link, bool)> {
+        const IFLA_XDP: u16 = 43;
+        const IFLA_XDP_ATTACHED: u16 = 2;
+        /// `XDP_ATTACHED_DRV` and `XDP_ATTACHED_MULTI`.
+        const IN_DRIVER: [u8; 2] = [1, 4];
+        let body = self.ask(&request::link(ifindex), RTM_NEWLINK)?;
+        let (_, mut attributes) = header::<16>(&body)?;
+        let xdp = attributes.find(|(kind, _)| *kind == IFLA_XDP).and_then(|(_, xdp)| {
+            let mut xdp = Attributes(xdp);
+            xdp.find(|(kind, _)| *kind == IFLA_XDP_ATTACHED).and_then(|(_, how)| u8_(how))
+        });
+        match decode(RTM_NEWLINK, 0, &body) {
+            Ok(Some(Event::Link(link))) => {
+                Some((link, xdp.is_some_and(|how| IN_DRIVER.contains(&how))))
+            }
+            _ => None,
+        }
+    }
+
+    /// The number that a namespace has here.
+    fn number_of(&self, namespace: &File) -> Option<i32> {
+        const NETNSA_NSID: u16 = 1;
+        let request = request::namespace_number(namespace.as_raw_fd());
+        let body = self.ask(&request, RTM_NEWNSID)?;
+        let (_, mut attributes) = header::<4>(&body)?;
+        let (_, number) = attributes.find(|(kind, _)| *kind == NETNSA_NSID)?;
+        u32_(number).map(u32::cast_signed)
+    }
+
+    /// The answer of this kind to a request; none if it is another one.
+    fn ask(&self, request: &[u8], kind: u16) -> Option<Vec<u8>> {
+        self.route.send_to(request, &SocketAddr::new(0, 0), 0).ok()?;
+        let mut buffer = vec![0; BUFFER];
+        let length = loop {
+            match self.route.recv(&mut &mut buffer[..], libc::MSG_TRUNC) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                received => break received.ok()?,
+            }
+        };
+        let message = Messages(buffer.get(..length)?).next()?;
+        (message.kind == kind).then(|| message.body.to_vec())
+    }
+}
