@@ -314,12 +314,12 @@ impl Fabric {
     }
 
     fn add_port(&mut self, index: u32, port: Port) -> Result<u32> {
-        let slot = (0..ports::PROBES)
-            .map(|probe| ports::slot(index, probe, ports::MAX - 1))
-            .find(|slot| *slot != 0 && self.maps.ports.get(*slot).ifindex == 0)
+        let is_free = |slot| self.maps.ports.get(slot).ifindex == 0;
+        let slot = ports::place(index, self.maps.ports.len() - 1, is_free)
             .context("no free slot for a port")?;
         self.programs.tx_ports.set(slot, index, None, 0)?;
-        self.maps.ports.set(slot, &port);
+        // There are few ports, and their slots are low.
+        self.maps.ports.set(slot, &Port { row: slot as u16, ..port });
         self.slots.push(slot);
         Ok(slot)
     }

@@ -140,9 +140,8 @@ impl Router {
     }
 
     fn add_port(&mut self, index: u32, mac: [u8; 6]) -> Result<u32> {
-        let slot = (0..ports::PROBES)
-            .map(|probe| ports::slot(index, probe, ports::MAX - 1))
-            .find(|slot| *slot != 0 && self.maps.ports.get(*slot).ifindex == 0)
+        let is_free = |slot| self.maps.ports.get(slot).ifindex == 0;
+        let slot = ports::place(index, self.maps.ports.len() - 1, is_free)
             .context("no free slot for a port")?;
         self.programs.tx_ports.set(slot, index, None, 0)?;
         let port = Port {
@@ -151,6 +150,8 @@ impl Router {
             role: ports::ROLE_ROUTED,
             flags: ports::FLAG_ROUTE4 | ports::FLAG_ROUTE6,
             mac_and_view: ports::mac_and_view(fdb::mac_number(mac), VIEW),
+            // There are few ports, and their slots are low.
+            row: slot as u16,
             ..Port::default()
         };
         self.maps.ports.set(slot, &port);

@@ -7,10 +7,7 @@ use aya_ebpf::{
 };
 use fabric_common::{
     reason::{REASONS, Reason, Verdict},
-    schema::{
-        counters::{Counter, reason_index},
-        ports,
-    },
+    schema::counters::{Counter, reason_index},
 };
 
 use crate::{
@@ -73,7 +70,7 @@ static ACTIONS: [u8; REASONS as usize] = {
 #[inline(never)]
 pub fn unknown_port(length: u32) -> u32 {
     let index = reason_index(0, Reason::PortInputUnknownPort as u8);
-    add(maps::REASONS_OF_PORTS.get(cpu(), index), length);
+    add(maps::REASONS_OF_PORTS.masked(cpu(), index, limits::reasons_mask()), length);
     xdp_action::XDP_PASS
 }
 
@@ -93,18 +90,8 @@ pub fn redirected(context: &XdpContext, journey: &Journey, reason: Reason) -> u3
 
 #[inline(always)]
 fn count(_context: &XdpContext, journey: &Journey, reason: Reason) {
-    let mut index = u64::from(reason_index(journey.port, reason as u8));
-    // The compiler sees that this cuts nothing off, but Linux 6.1 does not.
-    // SAFETY: one register and a constant.
-    unsafe {
-        asm!(
-            "{0} &= {1}",
-            inout(reg) index,
-            const ports::MAX * REASONS - 1,
-            options(pure, nomem, nostack),
-        );
-    }
-    add(maps::REASONS_OF_PORTS.get(journey.cpu, index as u32), journey.length);
+    let index = reason_index(journey.entry.row.into(), reason as u8);
+    add(maps::REASONS_OF_PORTS.masked(journey.cpu, index, limits::reasons_mask()), journey.length);
     #[cfg(feature = "log")]
     aya_log_ebpf::debug!(_context, "port slot {} {}", journey.port, reason.name());
 }

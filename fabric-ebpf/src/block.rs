@@ -1,6 +1,6 @@
 //! Maps that are read without a lookup.
 
-use core::cell::UnsafeCell;
+use core::{arch::asm, cell::UnsafeCell};
 
 /// The entries of a map of one element, at an address that is part of the program.
 ///
@@ -77,6 +77,24 @@ impl<T, const N: usize> PerCpuBlock<T, N> {
         let index = index as usize & (N - 1);
         // SAFETY: as in `Block::masked`.
         unsafe { self.0.get().cast::<T>().add(cpu.0 * N + index) }
+    }
+
+    /// The same for a block of another size than it is declared with, see [`Block::masked`].
+    #[inline(always)]
+    pub fn masked(&'static self, cpu: Cpu, index: u32, mask: u32) -> *mut T {
+        let mut first = cpu.0;
+        // Spelt out: to Linux 6.1 a product is anything unless its second factor is a constant.
+        // SAFETY: a product of two registers.
+        unsafe {
+            asm!(
+                "{0} *= {1}",
+                inout(reg) first,
+                in(reg) mask as usize + 1,
+                options(pure, nomem, nostack),
+            );
+        }
+        // SAFETY: as in `Block::masked`.
+        unsafe { self.0.get().cast::<T>().add(first + (index & mask) as usize) }
     }
 }
 

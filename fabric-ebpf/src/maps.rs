@@ -4,11 +4,11 @@ use aya_ebpf::{btf_maps::DevMap, macros::btf_map};
 use fabric_common::{
     reason::REASONS,
     schema::{
-        bucket_use::ChunkUse, buckets, buckets::Chunk, circuits, circuits::Circuit,
+        bucket_use::ChunkUse, buckets, buckets::Chunk, circuits, circuits::Circuit, counters,
         counters::Counter, counters::Traffic, domains, domains::Domain, domains6::Domain6, fdb,
         fdb::Times, groups, groups::Group, hosts, hosts6, hosts6::Address6, limits::Limits,
         nexthops, nexthops::Nexthop, own::Own, peers, ports, ports::Port, settings::Settings, trie,
-        trie::Word, views, views::View, vlans::PortVlans, vnis, vteps, vteps::Vtep,
+        trie::Word, views, views::View, vlans, vlans::PortVlans, vnis, vteps, vteps::Vtep,
     },
     table::{Narrow, Wide},
 };
@@ -18,7 +18,7 @@ use crate::block::{Block, PerCpuBlock, blocks};
 blocks! {
     Block "settings" SETTINGS: [Settings; 1];
     Block "ports" PORTS: [Port; ports::MAX];
-    Block "vlans" VLANS: [PortVlans; ports::MAX];
+    Block "vlans" VLANS: [PortVlans; vlans::TABLES];
     Block "circuits" CIRCUITS: [Circuit; circuits::MAX];
     Block "domains" DOMAINS: [Domain; domains::MAX];
     Block "domains6" DOMAINS6: [Domain6; domains::MAX];
@@ -37,7 +37,7 @@ blocks! {
     Block "buckets" BUCKETS: [Chunk; buckets::MAX];
     Block "bucket_use" BUCKET_USE: [ChunkUse; buckets::MAX];
     Block "nexthops" NEXTHOPS: [Nexthop; nexthops::MAX];
-    PerCpuBlock "reasons" REASONS_OF_PORTS: [Counter; ports::MAX * REASONS];
+    PerCpuBlock "reasons" REASONS_OF_PORTS: [Counter; counters::ROWS * REASONS];
     PerCpuBlock "port_tx" PORT_TX: [Counter; ports::MAX];
     PerCpuBlock "domain_traffic" DOMAIN_TRAFFIC: [Traffic; domains::MAX];
     PerCpuBlock "vtep_traffic" VTEP_TRAFFIC: [Traffic; vteps::MAX];
@@ -45,6 +45,13 @@ blocks! {
 
 #[btf_map(name = "tx_ports")]
 pub static TX_PORTS: DevMap<{ ports::MAX as usize }> = DevMap::new();
+
+/// The port in a slot.
+#[inline(always)]
+pub fn port(slot: u32) -> &'static Port {
+    // SAFETY: inside the map's value; the daemon changes aligned words.
+    unsafe { &*PORTS.masked(slot, limits::ports_mask()) }
+}
 
 /// The loader sets it to the sizes that the maps have.
 #[unsafe(no_mangle)]
@@ -68,5 +75,5 @@ macro_rules! limit {
 pub mod limits {
     use super::LIMITS;
 
-    limit!(fdb_mask hosts_mask hosts6_mask addresses6_mask trie_mask cpus);
+    limit!(fdb_mask hosts_mask hosts6_mask addresses6_mask trie_mask cpus ports_mask vlans_mask reasons_mask);
 }

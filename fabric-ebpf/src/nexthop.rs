@@ -73,7 +73,7 @@ pub fn follow(
 #[inline(always)]
 fn lives(nexthop: NexthopRef, now: u64) -> bool {
     let Some(port) = nexthop.usable_port() else { return false };
-    let port = maps::PORTS.get(port);
+    let port = maps::port(port);
     let bfd = if BFD_SILENCE { port.bfd } else { 0 };
     // Neither is the rule: one branch.
     port.down | bfd == 0 || port.down == 0 && !Watch(bfd).is_silent(now, maps::SETTINGS.get(0).hz)

@@ -38,12 +38,26 @@ pub fn port_input(journey: &mut Journey, is_role: impl Fn(u8) -> bool) -> Result
 /// The slot of an interface and its entry, if the maps know it.
 #[inline(always)]
 pub fn find_port(ifindex: u32) -> Option<(u32, &'static Port)> {
-    for probe in 0..ports::PROBES {
-        let slot = ports::slot(ifindex, probe, ports::MAX - 1);
-        let port = maps::PORTS.get(slot);
-        if port.ifindex == ifindex {
-            return Some((slot, port));
+    let slot = ports::slot(ifindex, 0, limits::ports_mask());
+    let port = maps::port(slot);
+    if port.ifindex == ifindex {
+        return Some((slot, port));
+    }
+    match find_elsewhere(ifindex) {
+        0 => None,
+        slot => Some((slot, maps::port(slot))),
+    }
+}
+
+/// The slot of an interface that does not stand in its first one; 0 if there is none. A subprogram, so
+/// that who stands in the first one pays nothing for it.
+#[inline(never)]
+fn find_elsewhere(ifindex: u32) -> u32 {
+    for probe in 1..ports::PROBES {
+        let slot = ports::slot(ifindex, probe, limits::ports_mask());
+        if maps::port(slot).ifindex == ifindex {
+            return slot;
         }
     }
-    None
+    0
 }

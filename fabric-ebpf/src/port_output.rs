@@ -2,7 +2,11 @@
 
 use aya_ebpf::{bindings::xdp_action, helpers::generated::bpf_redirect_map};
 
-use crate::{account, journey::Journey, maps};
+use crate::{
+    account,
+    journey::Journey,
+    maps::{self, limits},
+};
 
 /// Sends the packet, of `length` bytes by now, out of the port in `slot` and counts it there; `None` if
 /// the device map has no such port.
@@ -14,6 +18,6 @@ pub fn port_output(journey: &Journey, slot: u32, length: u32) -> Option<()> {
     if action != xdp_action::XDP_REDIRECT.into() {
         return None;
     }
-    account::add(maps::PORT_TX.get(journey.cpu, slot), length);
+    account::add(maps::PORT_TX.masked(journey.cpu, slot, limits::ports_mask()), length);
     Some(())
 }

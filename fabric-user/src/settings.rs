@@ -121,6 +121,9 @@ pub struct Settings {
     pub host_entries: u32,
     /// Prefixes of all views and both families for which there is room. Default 131072 (8 MiB).
     pub prefix_entries: u32,
+    /// Ports for which there is room. Default 4096 (9 MiB, and up to 8 MiB of counters for each CPU but
+    /// no more than 64 MiB together).
+    pub port_entries: u32,
     /// What the flow hash takes into account.
     pub hash: FlowHash,
     /// Seed of the flow hash. Default: from the machine's identity, so that it differs per box and
@@ -146,6 +149,7 @@ impl Default for Settings {
             fdb_entries: 131_072,
             host_entries: 65_536,
             prefix_entries: 131_072,
+            port_entries: 4096,
             hash: FlowHash::default(),
             seed: None,
             detach_on_exit: false,
@@ -196,6 +200,10 @@ impl Settings {
         if !(16..=16_777_216).contains(&self.prefix_entries) {
             return range("prefix_entries", self.prefix_entries.into(), "16 to 16777216");
         }
+        // Slots are twice as many, and what refers to one has 16 bits for it.
+        if !(16..=32_768).contains(&self.port_entries) {
+            return range("port_entries", self.port_entries.into(), "16 to 32768");
+        }
         Ok(())
     }
 
@@ -236,7 +244,12 @@ impl Settings {
     /// Sizes of the maps.
     #[must_use]
     pub fn sizes(&self) -> Sizes {
-        Sizes::for_entries(self.fdb_entries, self.host_entries, self.prefix_entries)
+        Sizes::for_entries(
+            self.fdb_entries,
+            self.host_entries,
+            self.prefix_entries,
+            self.port_entries,
+        )
     }
 
     /// A seed that differs per machine and instance and is never 0.

@@ -39,9 +39,9 @@ impl Counters {
     pub fn read(maps: &Maps, scope: &Scope) -> Self {
         let mut counters = Self::default();
         for slot in scope.slots.iter().copied().chain([0]) {
+            let row = if slot == 0 { 0 } else { maps.row(slot) };
             for number in 0..REASONS as u8 {
-                let sum =
-                    maps.reasons.get(reason_index(slot, number)).fold(Counter::default(), add);
+                let sum = maps.reasons.get(reason_index(row, number)).fold(Counter::default(), add);
                 counters.reasons.insert((slot, reason_name(number)), sum);
             }
             let sum = maps.port_tx.get(slot).fold(Counter::default(), add);

@@ -86,6 +86,8 @@ const SIZES: Sizes = Sizes {
     hosts6: 512,
     addresses6: 1_024,
     trie: fabric_common::schema::trie::WORDS,
+    ports: 128,
+    vlans: 32,
 };
 /// Groups of routes start here; those of VTEPs have the VTEP's index.
 const FIRST_GROUP: u32 = 1_000;
@@ -157,16 +159,17 @@ impl World {
     /// # Errors
     /// If no slot is free.
     pub fn enter(&mut self, port: &Port, mtu: u32) -> Result<Port> {
-        let free = |slot: &u32| *slot != 0 && self.maps.ports.get(*slot).ifindex == 0;
-        let slot = (0..ports::PROBES)
-            .map(|probe| ports::slot(port.ifindex, probe, ports::MAX - 1))
-            .find(free)
+        let free = |slot| self.maps.ports.get(slot).ifindex == 0;
+        let slot = ports::place(port.ifindex, self.maps.ports.len() - 1, free)
             .context("no slot is free for the port")?;
         let entry = PortEntry {
             ifindex: port.ifindex,
             mtu,
             role: port.role,
             mac_and_view: ports::mac_and_view(fdb::mac_number(port.mac), 0),
+            // Rows and tables in the order of the ports, which are few.
+            row: self.scope.slots.len() as u16 + 1,
+            vlans: self.scope.slots.len() as u16 + 1,
             ..PortEntry::default()
         };
         self.maps.ports.set(slot, &entry);
@@ -237,18 +240,20 @@ impl World {
             (entry.untagged_circuit, entry.untagged_domain) = (index, domain.0);
             self.maps.ports.set(port.slot, &entry);
         } else {
-            let mut vlans = self.maps.vlans.get(port.slot);
+            let table = self.maps.ports.get(port.slot).vlans.into();
+            let mut vlans = self.maps.vlans.get(table);
             vlans.circuits[usize::from(vlan)] = index;
-            self.maps.vlans.set(port.slot, &vlans);
+            self.maps.vlans.set(table, &vlans);
         }
         CircuitId(index)
     }
 
     /// Takes frames with a tag for a circuit that sends them untagged.
     pub fn also_tagged(&mut self, port: &Port, circuit: CircuitId, vlan: u16) {
-        let mut vlans = self.maps.vlans.get(port.slot);
+        let table = self.maps.ports.get(port.slot).vlans.into();
+        let mut vlans = self.maps.vlans.get(table);
         vlans.circuits[usize::from(vlan)] = circuit.0;
-        self.maps.vlans.set(port.slot, &vlans);
+        self.maps.vlans.set(table, &vlans);
     }
 
     /// Changes a circuit.

@@ -23,9 +23,12 @@ pub struct Traffic {
 super::map_value!(Counter, 16);
 super::map_value!(Traffic, 32);
 
-/// Index into `reasons`.
+/// Rows of `reasons` if neither the settings nor the number of CPUs ask for fewer; a power of two.
+pub const ROWS: u32 = super::ports::PORTS;
+
+/// Index into `reasons`, by the row of the port ([`super::ports::Port::row`]).
 #[inline(always)]
 #[must_use]
-pub const fn reason_index(port_slot: u32, reason: u8) -> u32 {
-    port_slot * crate::reason::REASONS + reason as u32
+pub const fn reason_index(row: u32, reason: u8) -> u32 {
+    row * crate::reason::REASONS + reason as u32
 }

@@ -1,7 +1,8 @@
 //! How large the blocks are whose size the settings or the machine decide: no map, but constants of a
 //! loaded program, against which the verifier checks every access.
 
-use super::{fdb, hosts, hosts6, trie};
+use super::{counters, fdb, hosts, hosts6, ports, trie, vlans};
+use crate::reason::REASONS;
 
 /// Sizes of blocks, each a power of two, less one.
 #[repr(C)]
@@ -19,9 +20,17 @@ pub struct Limits {
     pub trie_mask: u32,
     /// CPUs that have counters.
     pub cpus: u32,
+    /// Entries of `ports` and `port_tx` minus one.
+    pub ports_mask: u32,
+    /// Entries of `vlans` minus one.
+    pub vlans_mask: u32,
+    /// Entries of `reasons` for one CPU minus one.
+    pub reasons_mask: u32,
+    /// Always 0.
+    pub reserved: u32,
 }
 
-super::map_value!(Limits, 24);
+super::map_value!(Limits, 40);
 
 impl Limits {
     /// As the object declares the blocks, for one CPU.
@@ -32,5 +41,9 @@ impl Limits {
         addresses6_mask: hosts6::ADDRESSES - 1,
         trie_mask: trie::WORDS - 1,
         cpus: 1,
+        ports_mask: ports::MAX - 1,
+        vlans_mask: vlans::TABLES - 1,
+        reasons_mask: counters::ROWS * REASONS - 1,
+        reserved: 0,
     };
 }

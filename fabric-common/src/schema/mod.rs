@@ -105,7 +105,7 @@ macro_rules! specs {
 specs! {
     "settings" Block settings::Settings, 1, MMAPABLE, "heartbeat, bypass switch, hash seed";
     "ports" Block ports::Port, ports::MAX, MMAPABLE, "network interfaces and their role";
-    "vlans" Block vlans::PortVlans, ports::MAX, MMAPABLE, "tagged VLANs of each port";
+    "vlans" Block vlans::PortVlans, vlans::TABLES, MMAPABLE, "tagged VLANs of the ports that have any";
     "circuits" Block circuits::Circuit, circuits::MAX, MMAPABLE, "attachment circuits: a port's membership in a domain";
     "domains" Block domains::Domain, domains::MAX, MMAPABLE, "bridge domains and their VNI";
     "domains6" Block domains6::Domain6, domains::MAX, MMAPABLE, "bridge domains: vxlan device, and over IPv6 local address and flow label";
@@ -126,7 +126,7 @@ specs! {
     "nexthops" Block nexthops::Nexthop, nexthops::MAX, MMAPABLE, "next hops: port and MAC addresses";
     // `bpf_devmap_val`: interface index and program.
     "tx_ports" DevMap [u32; 2], ports::MAX, 0, "redirect targets by port slot";
-    "reasons" PerCpuBlock counters::Counter, ports::MAX * crate::reason::REASONS, MMAPABLE, "received packets per port and reason";
+    "reasons" PerCpuBlock counters::Counter, counters::ROWS * crate::reason::REASONS, MMAPABLE, "received packets per port and reason";
     "port_tx" PerCpuBlock counters::Counter, ports::MAX, MMAPABLE, "packets sent per port";
     "domain_traffic" PerCpuBlock counters::Traffic, domains::MAX, MMAPABLE, "packets per VNI";
     "vtep_traffic" PerCpuBlock counters::Traffic, vteps::MAX, MMAPABLE, "packets per VTEP";

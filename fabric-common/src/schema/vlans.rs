@@ -1,6 +1,9 @@
-//! `vlans`: the tagged VLANs of each port slot.
+//! `vlans`: the tagged VLANs of the ports that have any, see [`super::ports::Port::vlans`].
 
 const _: () = assert!(super::fits(super::circuits::MAX, u16::BITS));
+
+/// Number of tables if the settings do not say otherwise; a power of two. Index 0 stays empty.
+pub const TABLES: u32 = super::ports::PORTS / 4;
 
 /// For each VLAN ID the circuit of frames with that tag, 0 for none.
 #[repr(C)]

@@ -24,7 +24,7 @@ pub fn access_fit(journey: &Journey, to: CircuitRef) -> Result<(), Reason> {
             stop(Reason::AccessFitTooBig)
         };
     }
-    if maps::PORTS.get(circuit.port.into()).down != 0 {
+    if maps::port(circuit.port.into()).down != 0 {
         return stop(Reason::AccessFitPortDown);
     }
     Ok(())

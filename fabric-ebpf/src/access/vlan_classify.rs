@@ -47,7 +47,9 @@ pub fn untagged(journey: &mut Journey) -> Result<CircuitRef, Reason> {
 pub fn tagged(journey: &mut Journey, tci: u16) -> Result<CircuitRef, Reason> {
     journey.tag = 4;
     journey.tci = tci;
-    let vlans = maps::VLANS.get(journey.port);
+    let index = u32::from(journey.entry.vlans);
+    // SAFETY: inside the map's value; the daemon changes aligned words.
+    let vlans = unsafe { &*maps::VLANS.masked(index, maps::limits::vlans_mask()) };
     classify(journey, vlans.circuits[usize::from(tci & 0xfff)], |circuit| circuit.domain)
 }
 

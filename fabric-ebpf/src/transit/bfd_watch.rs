@@ -44,7 +44,7 @@ pub fn is_heard(reason: Reason) -> bool {
 #[inline(always)]
 fn note(packet: &Packet, journey: &Journey) {
     let Some(control) = control(packet) else { return };
-    let port = maps::PORTS.get_ptr_mut(journey.port);
+    let port = maps::PORTS.masked(journey.port, maps::limits::ports_mask());
     // SAFETY: the helper only reads the kernel's clock, which no stage has read while nothing is forwarded.
     let now = unsafe { bpf_jiffies64() };
     // SAFETY: an aligned word of the entry, which only packets from this port write.

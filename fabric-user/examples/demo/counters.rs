@@ -58,8 +58,8 @@ pub(crate) fn unicast(stage: &Stage) -> anyhow::Result<Unicast> {
 }
 
 fn packets(maps: &Maps, reason: Reason) -> u64 {
-    // Also of slots without a port: one that comes between two sums brings no packets along.
-    (0..ports::MAX).map(|slot| maps.ended(slot, reason)).sum()
+    // Also of rows without a port: one that comes between two sums brings no packets along.
+    (0..maps.rows()).map(|row| maps.counted(row, reason)).sum()
 }
 
 /// Packets that a leaf sent through each of its routed ports.

@@ -66,8 +66,8 @@ impl Contents {
     pub(super) fn read(maps: &Maps) -> Self {
         let ports: BTreeMap<_, _> = maps.ports.iter().filter(|(_, p)| p.ifindex != 0).collect();
         let mut vlans = BTreeMap::new();
-        for slot in ports.keys() {
-            let circuits = maps.vlans.get(*slot).circuits;
+        for (slot, port) in ports.iter().filter(|(_, port)| port.vlans != 0) {
+            let circuits = maps.vlans.get(port.vlans.into()).circuits;
             let used = (0_u16..).zip(circuits).filter(|(_, circuit)| *circuit != 0);
             vlans.extend(used.map(|(vlan, circuit)| ((*slot, vlan), u32::from(circuit))));
         }

@@ -18,7 +18,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use fabric_common::schema::ports::{PROBES, Port, slot};
+use fabric_common::schema::ports::{Port, find};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use rustix::{
     event::{EventfdFlags, PollFd, PollFlags, eventfd, poll},
@@ -268,8 +268,7 @@ impl Links {
     fn set(&self, ifindex: u32, alive: bool, at: Instant) {
         // As the packet path finds it.
         let mask = self.ports.len() - 1;
-        let slots = (0..PROBES).map(|probe| slot(ifindex, probe, mask));
-        let Some(slot) = { slots }.find(|slot| self.ports.get(*slot).ifindex == ifindex) else {
+        let Some(slot) = find(ifindex, mask, |slot| self.ports.get(slot).ifindex) else {
             return;
         };
         let before = self.ports.stores();

@@ -73,10 +73,11 @@ pub fn open(object: &[u8], instance: &Instance, sizes: &Sizes) -> Result<Object,
     for spec in MAPS {
         let path = instance.map(spec.name);
         if path.exists() {
-            schema_check::check(&path, spec, sizes.entries(spec), cpus)?;
+            schema_check::check(&path, spec, sizes.entries(spec, cpus), cpus)?;
         }
         loader.map_pin_path(spec.name, path);
     }
+    loader.map_max_entries("tx_ports", sizes.ports);
     let mut bytes = object.to_vec();
     resize(&mut bytes, sizes, cpus)?;
     let blocks = MAPS.iter().filter(|spec| spec.kind != Kind::DevMap).map(|spec| spec.name);
@@ -148,9 +149,12 @@ fn resize(bytes: &mut [u8], sizes: &Sizes, cpus: u32) -> Result<(), BlockError> 
     let maps = aya_obj::Object::parse(bytes)?.maps;
     let mut counts = BTreeMap::new();
     for spec in MAPS {
+        let entries = sizes.entries(spec, cpus);
         let count = match spec.kind {
-            Kind::Block => sizes.entries(spec),
-            Kind::PerCpuBlock => cpus,
+            Kind::Block => Count { elements: entries, inner: None },
+            Kind::PerCpuBlock => {
+                Count { elements: cpus, inner: Some((entries, entries * spec.value_size)) }
+            }
             Kind::DevMap => continue,
         };
         if let Some(Map::Btf(map)) = maps.get(spec.name)
@@ -166,33 +170,63 @@ fn resize(bytes: &mut [u8], sizes: &Sizes, cpus: u32) -> Result<(), BlockError> 
         .ok_or(BlockError::Damaged("its type information cannot be read"))
 }
 
+/// How large a block is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Count {
+    /// Elements of the array.
+    elements: u32,
+    /// If the elements are structures around an array: that one's elements, and the structure's bytes.
+    inner: Option<(u32, u32)>,
+}
+
 /// BTF as it stands in a file (`Documentation/bpf/btf.rst`).
 mod btf {
     use std::collections::BTreeMap;
 
-    const ARRAY: u32 = 3;
+    use super::Count;
 
-    /// Sets the number of elements of arrays by their type's number; `None` if they are no arrays.
-    pub(super) fn set_counts(bytes: &mut [u8], counts: &BTreeMap<u32, u32>) -> Option<()> {
+    const ARRAY: u32 = 3;
+    const STRUCT: u32 = 4;
+
+    /// Sets the sizes of arrays by their type's number; `None` if they are no such arrays.
+    pub(super) fn set_counts(bytes: &mut [u8], counts: &BTreeMap<u32, Count>) -> Option<()> {
+        let places = places(bytes)?;
+        let place = |number: u32, kind| -> Option<usize> {
+            places.get(number.checked_sub(1)? as usize).filter(|at| at.1 == kind).map(|at| at.0)
+        };
+        for (number, count) in counts {
+            let array = place(*number, ARRAY)?;
+            set(bytes, array + 20, count.elements)?;
+            if let Some((elements, size)) = count.inner {
+                let structure = place(word(bytes, array + 12)?, STRUCT)?;
+                set(bytes, structure + 8, size)?;
+                // The type of its only member.
+                let inner = place(word(bytes, structure + 16)?, ARRAY)?;
+                set(bytes, inner + 20, elements)?;
+            }
+        }
+        Some(())
+    }
+
+    /// Where each type is, and its kind.
+    fn places(bytes: &[u8]) -> Option<Vec<(usize, u32)>> {
         let header = word(bytes, 4)? as usize;
         let (offset, length) = (word(bytes, 8)? as usize, word(bytes, 12)? as usize);
         let mut at = header + offset;
         let end = at + length;
-        let mut done = 0;
-        for number in 1.. {
-            if at >= end {
-                break;
-            }
+        let mut places = Vec::new();
+        while at < end {
             let info = word(bytes, at + 4)?;
             let kind = info >> 24 & 0x1f;
-            if let Some(count) = counts.get(&number) {
-                (kind == ARRAY).then_some(())?;
-                bytes.get_mut(at + 20..at + 24)?.copy_from_slice(&count.to_ne_bytes());
-                done += 1;
-            }
+            places.push((at, kind));
             at += 12 + behind(kind, info & 0xffff)?;
         }
-        (done == counts.len()).then_some(())
+        Some(places)
+    }
+
+    fn set(bytes: &mut [u8], at: usize, value: u32) -> Option<()> {
+        bytes.get_mut(at..at + 4)?.copy_from_slice(&value.to_ne_bytes());
+        Some(())
     }
 
     /// How many bytes follow the 12 of a type that has so many members.
@@ -248,12 +282,12 @@ mod tests {
     #[test]
     fn blocks_have_the_size_of_the_settings_and_counters_one_part_for_each_cpu() {
         let mut bytes = OBJECT.to_vec();
-        let sizes = Sizes { fdb: 1 << 18, trie: 77, ..Sizes::default() };
+        let sizes = Sizes { fdb: 1 << 18, trie: 77, ports: 64, vlans: 32, ..Sizes::default() };
         resize(&mut bytes, &sizes, 6).expect("the types can be changed");
         let maps = aya_obj::Object::parse(&bytes).expect("it is still an object").maps;
         for spec in MAPS {
             let shape = (maps[spec.name].value_size(), maps[spec.name].max_entries());
-            assert_eq!(shape, spec.shape(sizes.entries(spec), 6), "{}", spec.name);
+            assert_eq!(shape, spec.shape(sizes.entries(spec, 6), 6), "{}", spec.name);
         }
     }
 }

@@ -22,6 +22,18 @@ impl<T: Pod + Default> PerCpu<T> {
         Ok(Self { all: MappedArray::new(fd, entries * cpus, writable)?, entries })
     }
 
+    /// Number of entries for one CPU.
+    #[must_use]
+    pub const fn len(&self) -> u32 {
+        self.entries
+    }
+
+    /// True if there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
     fn places(&self, index: u32) -> impl Iterator<Item = u32> + use<T> {
         assert!(index < self.entries, "counter {index} of {}", self.entries);
         (index..self.all.len()).step_by(self.entries as usize)

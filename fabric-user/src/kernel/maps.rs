@@ -1,10 +1,10 @@
 //! The pinned maps of an instance, typed.
 
-use std::io;
+use std::{collections::BTreeSet, io};
 
 use aya::maps::{MapData, MapError};
 use fabric_common::{
-    reason::Reason,
+    reason::{REASONS, Reason},
     schema::{
         bucket_use::ChunkUse, buckets::Chunk, circuits::Circuit, counters::Counter,
         counters::Traffic, counters::reason_index, domains::Domain, domains6::Domain6, fdb::Times,
@@ -142,14 +142,34 @@ impl Maps {
     /// Packets from the port in `slot` that ended with `reason` so far.
     #[must_use]
     pub fn ended(&self, slot: u32, reason: Reason) -> u64 {
-        self.reasons.get(reason_index(slot, reason as u8)).map(|counter| counter.packets).sum()
+        self.counted(self.row(slot), reason)
+    }
+
+    /// Rows of `reasons`.
+    #[must_use]
+    pub const fn rows(&self) -> u32 {
+        self.reasons.len() / REASONS
+    }
+
+    /// Packets that were counted in a row of `reasons` so far.
+    #[must_use]
+    pub fn counted(&self, row: u32, reason: Reason) -> u64 {
+        self.reasons.get(reason_index(row, reason as u8)).map(|counter| counter.packets).sum()
+    }
+
+    /// The row of `reasons` of the port in `slot`.
+    #[must_use]
+    pub fn row(&self, slot: u32) -> u32 {
+        self.ports.get(slot).row.into()
     }
 
     /// Packets from any port in use that ended with `reason` so far.
     #[must_use]
     pub fn ended_anywhere(&self, reason: Reason) -> u64 {
         let in_use = self.ports.iter().filter(|(_, port)| port.ifindex != 0);
-        in_use.map(|(slot, _)| self.ended(slot, reason)).sum()
+        // Ports without a row of their own have one in common.
+        let rows: BTreeSet<u16> = in_use.map(|(_, port)| port.row).collect();
+        rows.into_iter().map(|row| self.counted(row.into(), reason)).sum()
     }
 
     /// Number of 64-bit stores that were made through these mappings.

@@ -1,7 +1,8 @@
 //! How large the maps are whose size the settings decide.
 
 use fabric_common::{
-    schema::{MapSpec, fdb, hosts, hosts6, limits::Limits, trie},
+    reason::REASONS,
+    schema::{MapSpec, counters::Counter, fdb, hosts, hosts6, limits::Limits, ports, trie, vlans},
     table::{Narrow, Wide, buckets_for},
 };
 
@@ -12,6 +13,13 @@ const ROOTS: u32 = 8;
 /// Words per prefix that suffice for tables like those of the Internet, twice, because a restarted
 /// daemon builds a new trie beside the old one.
 const WORDS_PER_PREFIX: u32 = 7;
+
+/// What the counters of reasons may take on all CPUs together.
+const REASONS_BYTES: u32 = 64 << 20;
+/// Rows of them that there are on any machine, if there are so many ports.
+const LEAST_ROWS: u32 = 64;
+/// Tables of VLANs that there are in any case.
+const LEAST_TABLES: u32 = 16;
 
 /// Sizes of maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +34,10 @@ pub struct Sizes {
     pub addresses6: u32,
     /// Words of `trie`, a power of two.
     pub trie: u32,
+    /// Entries of `ports`, `port_tx` and `tx_ports`, a power of two.
+    pub ports: u32,
+    /// Entries of `vlans`, a power of two.
+    pub vlans: u32,
 }
 
 impl Default for Sizes {
@@ -37,6 +49,8 @@ impl Default for Sizes {
             hosts6: hosts6::BUCKETS,
             addresses6: hosts6::ADDRESSES,
             trie: trie::WORDS,
+            ports: ports::MAX,
+            vlans: vlans::TABLES,
         }
     }
 }
@@ -51,9 +65,10 @@ const fn power_of_two(entries: u32) -> u32 {
 }
 
 impl Sizes {
-    /// Sizes for so many MAC addresses, hosts of each family, and prefixes.
+    /// Sizes for so many MAC addresses, hosts of each family, prefixes, and ports.
     #[must_use]
-    pub fn for_entries(macs: u32, hosts: u32, prefixes: u32) -> Self {
+    pub fn for_entries(macs: u32, hosts: u32, prefixes: u32, ports: u32) -> Self {
+        let ports = power_of_two(ports);
         Self {
             fdb: buckets_for::<Narrow>(macs),
             hosts: buckets_for::<Wide>(hosts),
@@ -62,12 +77,14 @@ impl Sizes {
             trie: power_of_two(
                 prefixes.saturating_mul(WORDS_PER_PREFIX).saturating_add(ROOTS * ROOT),
             ),
+            ports: 2 * ports,
+            vlans: (ports / 4).max(LEAST_TABLES),
         }
     }
 
     /// The same for the programs, on a machine that may have so many CPUs.
     #[must_use]
-    pub const fn limits(&self, cpus: u32) -> Limits {
+    pub fn limits(&self, cpus: u32) -> Limits {
         Limits {
             fdb_mask: self.fdb - 1,
             hosts_mask: self.hosts - 1,
@@ -75,13 +92,30 @@ impl Sizes {
             addresses6_mask: self.addresses6 - 1,
             trie_mask: self.trie - 1,
             cpus,
+            ports_mask: self.ports - 1,
+            vlans_mask: self.vlans - 1,
+            reasons_mask: self.rows(cpus) * REASONS - 1,
+            reserved: 0,
         }
     }
 
-    /// Number of entries of a map, for each CPU if it counts.
+    /// Rows of `reasons`: one for each port, or as many as the counters of so many CPUs have room for.
     #[must_use]
-    pub fn entries(&self, spec: &MapSpec) -> u32 {
+    pub fn rows(&self, cpus: u32) -> u32 {
+        let room = REASONS_BYTES / (REASONS * size_of::<Counter>() as u32) / cpus.max(1);
+        // The largest power of two among them.
+        let room = 1 << room.max(LEAST_ROWS).ilog2();
+        room.min(self.ports / 2)
+    }
+
+    /// Number of entries of a map on a machine that may have so many CPUs, for each of them if it
+    /// counts.
+    #[must_use]
+    pub fn entries(&self, spec: &MapSpec, cpus: u32) -> u32 {
         match spec.name {
+            "ports" | "port_tx" | "tx_ports" => self.ports,
+            "vlans" => self.vlans,
+            "reasons" => self.rows(cpus) * REASONS,
             "fdb" | "fdb_times" => self.fdb,
             "hosts" => self.hosts,
             "hosts6" => self.hosts6,
@@ -100,5 +134,15 @@ mod tests {
     #[test]
     fn the_default_settings_give_the_sizes_of_the_schema() {
         assert_eq!(Settings::default().sizes(), Sizes::default());
+    }
+
+    #[test]
+    fn counters_of_many_cpus_have_fewer_rows_and_never_outgrow_their_memory() {
+        let sizes = Sizes::default();
+        for (cpus, rows) in [(1, 4096), (8, 4096), (16, 2048), (64, 512), (100, 256), (4096, 64)] {
+            assert_eq!(sizes.rows(cpus), rows, "{cpus} CPUs");
+        }
+        let few = Sizes { ports: 32, ..sizes };
+        assert_eq!(few.rows(2), 16);
     }
 }

@@ -148,6 +148,10 @@ pub struct Reconciler {
     doubted: BTreeSet<u32>,
     /// Slots that were freed, and when.
     resting: BTreeMap<u32, Instant>,
+    /// Rows of `reasons` by interface index.
+    rows: Indexes<u32>,
+    /// Tables of `vlans` by interface index.
+    vlan_tables: Indexes<u32>,
     domains: Indexes<DomainKey>,
     circuits: Indexes<CircuitKey>,
     vteps: Indexes<VtepKey>,
@@ -194,6 +198,8 @@ impl Reconciler {
             doubted: ports.keys().copied().collect(),
             resting: BTreeMap::new(),
             ports,
+            rows: Indexes::new(maps.rows()),
+            vlan_tables: Indexes::new(maps.vlans.len()),
             domains: Indexes::new(domains::MAX),
             circuits: Indexes::new(circuits::MAX),
             vteps: Indexes::new(vtep_map::MAX),
@@ -218,6 +224,7 @@ impl Reconciler {
             hash_options: settings.hash.flags(),
             hz,
         };
+        this.recover_rows();
         this.recover_bridges();
         this.recover_nexthops();
         this.recover_hosts();

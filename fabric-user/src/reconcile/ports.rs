@@ -11,7 +11,7 @@ use fabric_common::{
         counters::reason_index,
         fdb::mac_number,
         ports::{
-            self, FLAG_HID_TAGS, PROBES, Port, ROLE_ACCESS, ROLE_ROUTED, ROLE_UNDERLAY, is_routed,
+            self, FLAG_HID_TAGS, Port, ROLE_ACCESS, ROLE_ROUTED, ROLE_UNDERLAY, is_routed,
             mac_and_view, view,
         },
         vlans::PortVlans,
@@ -43,6 +43,21 @@ const fn role(role: Role) -> u8 {
 }
 
 impl Reconciler {
+    /// Reads from the map which rows and tables belong to which ports.
+    pub(super) fn recover_rows(&mut self) {
+        let ports: Vec<Port> = self.ports.values().map(|slot| self.maps.ports.get(*slot)).collect();
+        let of = |index: fn(&Port) -> u16| {
+            let used = ports.iter().map(|port| (u32::from(index(port)), port.ifindex));
+            used.filter(|(index, _)| *index != 0).collect::<BTreeMap<u32, u32>>()
+        };
+        for (row, ifindex) in of(|port| port.row) {
+            self.rows.adopt(ifindex, row);
+        }
+        for (table, ifindex) in of(|port| port.vlans) {
+            self.vlan_tables.adopt(ifindex, table);
+        }
+    }
+
     /// Interface indexes of the routed ports in the maps: at the start, those of an earlier daemon.
     #[must_use]
     pub fn routed(&self) -> BTreeSet<u32> {
@@ -60,7 +75,7 @@ impl Reconciler {
         for (ifindex, port) in &structure.ports {
             let Some((slot, fresh)) = self.slot(*ifindex) else {
                 let text = format!(
-                    "port {} is left to the kernel: the map ports has no free slot for interface index {ifindex}",
+                    "port {} is left to the kernel: the map ports has no free slot for interface index {ifindex}; raise port_entries",
                     port.name
                 );
                 outcome.unusable.insert(*ifindex, text);
@@ -93,16 +108,17 @@ impl Reconciler {
         if fresh {
             // Nothing is sent there before somebody has looked whether it lives. After that the
             // word has another writer.
-            self.maps.ports.set(slot, &Port { down: 1, ..Port::default() });
+            let row = self.row(ifindex, outcome);
+            self.maps.ports.set(slot, &Port { down: 1, row, ..Port::default() });
             outcome.new_ports.insert(ifindex);
         }
         let other_program = is_routed(old.role) != is_routed(role);
         if other_program {
             // Circuits belong to the role that the port had.
             self.maps.ports.update(slot, |entry| {
-                (entry.untagged_circuit, entry.untagged_domain) = (0, 0);
+                (entry.untagged_circuit, entry.untagged_domain, entry.vlans) = (0, 0, 0);
             });
-            self.clear_vlans(slot);
+            self.clear_vlans(ifindex);
         }
         let changed = self.maps.ports.update(slot, |entry| {
             entry.ifindex = ifindex;
@@ -184,16 +200,30 @@ impl Reconciler {
             return Some((*slot, false));
         }
         self.resting.retain(|_, since| since.elapsed() < GRACE);
-        let slot = (0..PROBES)
-            .map(|probe| ports::slot(ifindex, probe, ports::MAX - 1))
-            .filter(|slot| !self.resting.contains_key(slot))
-            .find(|slot| *slot != 0 && self.maps.ports.get(*slot).ifindex == 0)?;
-        for reason in 0..REASONS {
-            self.maps.reasons.reset(reason_index(slot, reason as u8));
-        }
+        let is_free =
+            |slot| !self.resting.contains_key(&slot) && self.maps.ports.get(slot).ifindex == 0;
+        let slot = ports::place(ifindex, self.maps.ports.len() - 1, is_free)?;
         self.maps.port_tx.reset(slot);
         self.ports.insert(ifindex, slot);
         Some((slot, true))
+    }
+
+    /// The row in which packets from a port are counted, a new one with zeros if it has none.
+    fn row(&mut self, ifindex: u32, outcome: &mut Outcome) -> u16 {
+        let Some((row, new)) = self.rows.allocate(&ifindex) else {
+            let rows = self.rows.capacity();
+            outcome.full.insert(format!(
+                "packets from more ports than {rows} are counted together, for want of room in the \
+                 map reasons"
+            ));
+            return 0;
+        };
+        if new {
+            for reason in 0..REASONS {
+                self.maps.reasons.reset(reason_index(row, reason as u8));
+            }
+        }
+        row as u16
     }
 
     /// Says to which circuit the frames of each port belong.
@@ -211,17 +241,41 @@ impl Reconciler {
             let changed = self.maps.ports.update(slot, |entry| {
                 (entry.untagged_circuit, entry.untagged_domain) = (untagged, domain);
             });
+            outcome.changes += usize::from(changed);
             let mut vlans = PortVlans { circuits: [0; 4096] };
             for (vlan, key) in &port.tagged {
                 vlans.circuits[usize::from(vlan & 0xfff)] = index(key);
             }
+            let table = match port.tagged.is_empty() {
+                true => None,
+                false => self.vlan_tables.allocate(ifindex).map(|(table, _)| table),
+            };
+            if let Some(table) = table {
+                outcome.changes += usize::from(self.maps.vlans.set(table, &vlans));
+            } else if !port.tagged.is_empty() {
+                outcome.full.insert(format!(
+                    "the map vlans is full ({} ports with tagged VLANs), tagged frames of the others \
+                     are left to the kernel; raise port_entries",
+                    self.vlan_tables.capacity()
+                ));
+            }
+            let changed = self
+                .maps
+                .ports
+                .update(slot, |entry| entry.vlans = table.unwrap_or_default() as u16);
             outcome.changes += usize::from(changed);
-            outcome.changes += usize::from(self.maps.vlans.set(slot, &vlans));
+            if table.is_none() {
+                self.clear_vlans(*ifindex);
+            }
         }
     }
 
-    fn clear_vlans(&self, slot: u32) {
-        self.maps.vlans.set(slot, &PortVlans { circuits: [0; 4096] });
+    /// Takes the table of VLANs away from a port, to which nothing refers any more.
+    fn clear_vlans(&mut self, ifindex: u32) {
+        if let Some(table) = self.vlan_tables.get(&ifindex) {
+            self.maps.vlans.set(table, &PortVlans { circuits: [0; 4096] });
+            self.vlan_tables.free(&ifindex);
+        }
     }
 
     /// Takes programs off ports that are not wanted any more, also those of an earlier daemon.
@@ -248,7 +302,8 @@ impl Reconciler {
         detach::restore_offloads(&self.maps.ports.get(slot));
         // Whoever still refers to the slot finds that nothing can be sent there.
         self.maps.ports.set(slot, &Port { down: 1, ..Port::default() });
-        self.clear_vlans(slot);
+        self.clear_vlans(ifindex);
+        self.rows.free(&ifindex);
         // The device map keeps the entry until the interface goes or the slot is used again;
         // nothing refers to the slot.
         self.ports.remove(&ifindex);

@@ -135,7 +135,7 @@ fn from_host(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Reas
         Some(_) if matches!(frame.ether_type, ether_type::VLAN | ether_type::SERVICE_VLAN) => {
             return Err(Reason::VlanClassifyStackedTag);
         }
-        Some(tci) => world.maps.vlans.get(port.slot).circuits[usize::from(tci & 0xfff)],
+        Some(tci) => world.maps.vlans.get(entry.vlans.into()).circuits[usize::from(tci & 0xfff)],
     };
     if index == 0 {
         return Err(Reason::VlanClassifyNotMember);

@@ -108,7 +108,7 @@ journeys! {
 #[xdp]
 pub fn no_stage(context: XdpContext) -> u32 {
     let length = Packet::new(&context).length();
-    leave(&Journey::new(length, 0, maps::PORTS.get(0)), [0; 5]);
+    leave(&Journey::new(length, 0, maps::port(0)), [0; 5]);
     xdp_action::XDP_REDIRECT
 }
 

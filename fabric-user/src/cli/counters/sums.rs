@@ -33,9 +33,9 @@ impl Sums {
     /// What the kernel says.
     pub(in crate::cli) fn read(maps: &Maps, contents: &Contents) -> anyhow::Result<Self> {
         let mut sums = Self::default();
-        for slot in contents.ports.keys() {
+        for (slot, port) in &contents.ports {
             for reason in Reason::ALL {
-                let counter = sum(&maps.reasons, reason_index(*slot, *reason as u8));
+                let counter = sum(&maps.reasons, reason_index(port.row.into(), *reason as u8));
                 if counter != Counter::default() {
                     sums.reasons.insert((*slot, *reason), counter);
                 }

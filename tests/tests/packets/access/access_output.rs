@@ -8,7 +8,7 @@ use fabric_tests::{
 };
 
 /// A slot that no port has.
-const NOWHERE: u16 = 300;
+const NOWHERE: u16 = 100;
 
 fn all_kinds(
     from: &fabric_tests::addresses::Station,

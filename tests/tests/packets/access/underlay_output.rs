@@ -8,7 +8,7 @@ use fabric_tests::{
 };
 
 /// A slot that no port has.
-const NOWHERE: u16 = 300;
+const NOWHERE: u16 = 100;
 
 #[test]
 pub(crate) fn a_port_without_a_device_drops_the_packet() {

@@ -111,7 +111,7 @@ fn a_port_without_a_device_drops_the_packet() {
     router(|router| {
         for frame in frames() {
             let mut entry = router.world.maps.nexthops.get(router.west.0.into());
-            entry.port = 300;
+            entry.port = 100;
             router.world.maps.nexthops.set(router.west.0.into(), &entry);
             let (_, [to, from]) = router.behind(router.west);
             let expected = frame.clone().to(to).from(from).ttl(9).bytes();

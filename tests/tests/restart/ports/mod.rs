@@ -6,4 +6,5 @@ mod leaf;
 mod made_anew;
 mod mode;
 mod moved;
+mod slots;
 mod vanishing;
