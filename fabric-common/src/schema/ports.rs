@@ -38,6 +38,8 @@ pub const FLAG_ROUTE6: u8 = 1 << 2;
 /// The device takes no frames from XDP programs: only what arrives here is forwarded. For people; the
 /// packet path finds no circuit and no next hop that leads here.
 pub const FLAG_NOT_A_TARGET: u8 = 1 << 3;
+/// It is a member of a bond, whose program runs here: what arrives counts as the bond's. For people.
+pub const FLAG_MEMBER: u8 = 1 << 4;
 
 /// An interface on which a program runs.
 #[repr(C)]

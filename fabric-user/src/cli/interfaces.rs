@@ -198,6 +198,7 @@ pub(super) mod tests {
             lower_elsewhere: false,
             takes_more: false,
             lower_namespace: None,
+            bond: None,
             kind: LinkKind::Device,
             port: None,
         };

@@ -25,6 +25,7 @@ pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
     compiler.ipsec();
     compiler.routed_groups();
     compiler.multipath();
+    compiler.bonds();
     compiler.out.own.extend(network.routing().routes.own());
     compiler.out.problems.sort_unstable();
     compiler.out.problems.dedup();

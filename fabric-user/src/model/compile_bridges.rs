@@ -144,6 +144,7 @@ impl<'a> Compiler<'a> {
             role: Role::Access,
             mtu: device.mtu,
             mac: device.mac.unwrap_or_default(),
+            member_of: None,
             is_target,
             untagged: None,
             tagged: BTreeMap::new(),

@@ -47,7 +47,7 @@ impl Compiler<'_> {
     pub(super) fn underlay(&mut self) {
         let network = self.network;
         for ifindex in &self.policy.sticky_routed {
-            if let Some(link) = network.link(*ifindex) {
+            if let Some(link) = network.link(*ifindex).filter(|link| link.bond.is_none()) {
                 // It is one for the sake of what it was; nobody needs to know why not.
                 let _ = self.routed_port(link, Role::Routed);
             }
@@ -216,6 +216,7 @@ impl Compiler<'_> {
             role,
             mtu,
             mac,
+            member_of: None,
             is_target,
             untagged: None,
             tagged: BTreeMap::new(),

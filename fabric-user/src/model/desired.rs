@@ -90,6 +90,9 @@ pub struct Port {
     pub mtu: u32,
     /// MAC address.
     pub mac: Mac,
+    /// The bond that it is an active member of: the bond's program runs here, and what arrives counts as
+    /// the bond's. Nothing is sent out of it but by the bond.
+    pub member_of: Option<u32>,
     /// Its device takes frames from XDP programs. Otherwise only what arrives here is accelerated.
     pub is_target: bool,
     /// Where frames without a tag belong.
@@ -375,7 +378,8 @@ impl Structure {
     /// [`super::Policy::sticky_routed`] of the next compilation.
     #[must_use]
     pub fn routed(&self) -> BTreeSet<u32> {
-        let routed = self.ports.iter().filter(|(_, port)| port.role.is_routed());
+        let is_routed = |port: &Port| port.role.is_routed() && port.member_of.is_none();
+        let routed = self.ports.iter().filter(|(_, port)| is_routed(port));
         routed.map(|(ifindex, _)| *ifindex).collect()
     }
 }

@@ -21,6 +21,7 @@
 //! [`Structure::problems`].
 
 mod compile;
+mod compile_bonds;
 mod compile_bridges;
 mod compile_fdb;
 mod compile_groups;

@@ -52,6 +52,7 @@ impl Compiler<'_> {
             }
             (Some(_), _) if link.is_veth() && peer == Some(false) => Some(why_not_announced(link)),
             (Some(XdpFeatures::Announced(_)), _) => None,
+            (Some(XdpFeatures::Driver(_)), _) if link.is_bond() => self.deaf_member(link),
             (_, LinkKind::Other(_)) if link.is_veth() => match peer {
                 Some(true) => None,
                 _ if by_hand() => None,

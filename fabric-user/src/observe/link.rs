@@ -45,6 +45,16 @@ pub struct Link {
     pub kind: LinkKind,
     /// Bridge port options if it is one.
     pub port: Option<PortOptions>,
+    /// Its part in the bond that is its [`master`](Self::master), if that is one.
+    #[serde(default)]
+    pub bond: Option<BondMember>,
+}
+
+/// A member of a bond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BondMember {
+    /// The bond takes what arrives here. It drops what arrives at a backup.
+    pub active: bool,
 }
 
 impl Link {
@@ -214,6 +224,7 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
         lower_namespace: None,
         kind: LinkKind::Device,
         port: None,
+        bond: None,
     };
     let mut promiscuity = 0;
     for (kind, payload) in attributes {
@@ -247,13 +258,19 @@ fn info(attributes: Attributes<'_>, link: &mut Link) {
     let mut kind = String::new();
     let mut data = Attributes(&[]);
     let mut master_is_bridge = false;
-    let mut port = None;
+    let (mut port, mut bond, mut master_is_bond) = (None, None, false);
     for (attribute, payload) in attributes {
         match attribute {
             IFLA_INFO_KIND => kind = text(payload),
             IFLA_INFO_DATA => data = Attributes(payload),
-            IFLA_INFO_SLAVE_KIND => master_is_bridge = text(payload) == "bridge",
-            IFLA_INFO_SLAVE_DATA => port = Some(PortOptions::decode(Attributes(payload))),
+            IFLA_INFO_SLAVE_KIND => {
+                master_is_bridge = text(payload) == "bridge";
+                master_is_bond = text(payload) == "bond";
+            }
+            IFLA_INFO_SLAVE_DATA => {
+                port = Some(PortOptions::decode(Attributes(payload)));
+                bond = Some(BondMember { active: is_active(Attributes(payload)) });
+            }
             _ => {}
         }
     }
@@ -267,6 +284,15 @@ fn info(attributes: Attributes<'_>, link: &mut Link) {
         _ => LinkKind::Other(kind),
     };
     link.port = port.filter(|_| master_is_bridge);
+    link.bond = bond.filter(|_| master_is_bond);
+}
+
+/// `IFLA_BOND_SLAVE_STATE` says that the bond takes what arrives here (`BOND_STATE_ACTIVE`).
+fn is_active(mut attributes: Attributes<'_>) -> bool {
+    const IFLA_BOND_SLAVE_STATE: u16 = 1;
+    const BOND_STATE_ACTIVE: u8 = 0;
+    let state = attributes.find(|(kind, _)| *kind == IFLA_BOND_SLAVE_STATE);
+    state.and_then(|(_, payload)| u8_(payload)) == Some(BOND_STATE_ACTIVE)
 }
 
 /// See [`Link::takes_more`]: kinds whose receive handler looks at more than the MAC address.

@@ -44,7 +44,7 @@ pub use bridge_port::{BridgePort, PortOptions, PortState, PortVlan};
 pub use error::ObserveError;
 pub use event::{Event, Scope, Snapshot};
 pub use fdb::{BridgeMac, TunnelMac, TunnelTarget};
-pub use link::{Bridge, Df, Link, LinkKind, Vlan, Vxlan};
+pub use link::{BondMember, Bridge, Df, Link, LinkKind, Vlan, Vxlan};
 pub use message::{DecodeError, decode};
 pub use neighbour::Neighbour;
 pub use netconf::Netconf;

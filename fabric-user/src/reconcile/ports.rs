@@ -11,8 +11,8 @@ use fabric_common::{
         counters::reason_index,
         fdb::mac_number,
         ports::{
-            self, FLAG_HID_TAGS, Port, ROLE_ACCESS, ROLE_ROUTED, ROLE_UNDERLAY, is_routed,
-            mac_and_view, view,
+            self, FLAG_HID_TAGS, FLAG_MEMBER, Port, ROLE_ACCESS, ROLE_ROUTED, ROLE_UNDERLAY,
+            is_routed, mac_and_view, view,
         },
         vlans::PortVlans,
     },
@@ -124,9 +124,14 @@ impl Reconciler {
             entry.ifindex = ifindex;
             entry.mtu = port.mtu;
             entry.role = role;
+            let member = if port.member_of.is_some() { FLAG_MEMBER } else { 0 };
+            entry.flags = entry.flags & !FLAG_MEMBER | member;
             entry.mac_and_view = mac_and_view(mac_number(port.mac.0), view(entry.mac_and_view));
         });
         outcome.changes += usize::from(changed);
+        if port.member_of.is_some() {
+            return self.join(ifindex, port, slot, doubted);
+        }
         let in_place = self.links.is_attached(ifindex)
             && !doubted
             && !other_program
@@ -136,6 +141,20 @@ impl Reconciler {
             true => Ok(()),
             false => self.attach(ifindex, port, slot, outcome),
         }
+    }
+
+    /// Makes an interface show what the program of its bond has to see: the kernel runs that here.
+    fn join(
+        &self,
+        ifindex: u32,
+        port: &model::Port,
+        slot: u32,
+        doubted: bool,
+    ) -> Result<(), String> {
+        if (doubted || self.audit) && show_tags(ifindex, port)? {
+            self.maps.ports.update(slot, |entry| entry.flags |= FLAG_HID_TAGS);
+        }
+        Ok(())
     }
 
     /// Makes an interface the redirect target of its slot. The kernel forgets the target when the

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Kernel modules that the tests need and that nothing may load by itself.
-const MODULES: [&str; 6] = ["8021q", "bridge", "dummy", "veth", "vrf", "vxlan"];
+const MODULES: [&str; 7] = ["8021q", "bonding", "bridge", "dummy", "veth", "vrf", "vxlan"];
 
 /// Where the guest sees the folder that it shares with us.
 const SHARED: &str = "/mnt";

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The test binaries of the package `fabric-tests` that run on every kernel.
-pub(crate) const BINARIES: [&str; 1] = ["vlan_aware"];
+pub(crate) const BINARIES: [&str; 2] = ["vlan_aware", "bonds"];
 
 /// Runs tests, or a command, on other kernels in virtual machines.
 #[derive(clap::Args)]

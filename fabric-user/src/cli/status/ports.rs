@@ -6,7 +6,7 @@ use std::{
 };
 
 use aya::programs::loaded_programs;
-use fabric_common::schema::ports::FLAG_NOT_A_TARGET;
+use fabric_common::schema::ports::{FLAG_MEMBER, FLAG_NOT_A_TARGET};
 use serde_json::json;
 
 use crate::{
@@ -66,6 +66,8 @@ pub(super) fn sheet(
             families(port.flags),
             interface,
             why_not(interface, programs)
+                // The kernel shows the program of a bond at the bond only.
+                .filter(|_| port.flags & FLAG_MEMBER == 0)
                 .or_else(|| idle.map(str::to_owned))
                 .or_else(|| sends_nothing(port.flags)),
         ));

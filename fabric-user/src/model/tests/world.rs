@@ -49,6 +49,7 @@ pub(super) fn link(ifindex: u32, name: &str, kind: LinkKind) -> Link {
         lower_namespace: None,
         kind,
         port: None,
+        bond: None,
     }
 }
 

@@ -1,0 +1,39 @@
+//! Bonds: the program on a bond runs in the drivers of its members, with their indexes.
+
+use super::{Port, compile::Compiler};
+use crate::observe::{Link, LinkKind};
+
+impl Link {
+    pub(super) fn is_bond(&self) -> bool {
+        matches!(&self.kind, LinkKind::Other(kind) if kind == "bond")
+    }
+}
+
+impl Compiler<'_> {
+    /// Makes the members of bonds that are ports what the bonds are, for what arrives there. The kernel
+    /// drops what a backup receives, and drops it itself: such a member is not among them.
+    pub(super) fn bonds(&mut self) {
+        let network = self.network;
+        for link in network.links() {
+            let (Some(bond), Some(member)) = (link.master, link.bond) else { continue };
+            let is_bond = network.link(bond).is_some_and(Link::is_bond);
+            let Some(port) = self.out.ports.get(&bond).filter(|_| is_bond && member.active) else {
+                continue;
+            };
+            if !self.policy.native || self.out.ports.contains_key(&link.ifindex) {
+                continue;
+            }
+            let member = Port { name: link.name.clone(), member_of: Some(bond), ..port.clone() };
+            self.out.ports.insert(link.ifindex, member);
+        }
+    }
+
+    /// The first member of a bond that XDP programs cannot send out of, and why.
+    pub(super) fn deaf_member(&self, bond: &Link) -> Option<String> {
+        let mut members = self.network.links().filter(|link| link.master == Some(bond.ifindex));
+        members.find_map(|member| {
+            let why = self.why_not_target(member)?;
+            Some(format!("is a bond whose member {} {why}", member.name))
+        })
+    }
+}

@@ -1,0 +1,110 @@
+//! A bond as access port, with fabricd: what arrives at its members is forwarded, and only where the
+//! bond takes it.
+//!
+//! ```text
+//!   p1 --- swp1 \
+//!                bond0 \
+//!   p2 --- swp2 /       br10, VNI 10010
+//!   p3 --- swp3 -------/
+//! ```
+//!
+//! Needs the kernel's bonds; `cargo xtask vm` boots one that has them.
+
+use std::time::{Duration, Instant};
+
+use fabric_common::{reason::Reason, schema::counters::reason_index};
+use fabric_tests::{
+    addresses::{HOST_A, HOST_B},
+    device::mac_text,
+    fabric::{Router, SOON, until},
+    packet::Frame,
+    wire::Wire,
+};
+
+const BURST: usize = 50;
+
+fn leaf(mode: &str) -> Router {
+    let mut router = Router::without_daemon("");
+    router.ip(&format!(
+        "link set swp1 down\nlink set swp2 down\naddr flush dev swp1\naddr flush dev swp2\n\
+         addr flush dev swp3\nlink add bond0 type bond mode {mode} miimon 20\n\
+         link set swp1 master bond0\nlink set swp2 master bond0\n\
+         link add br10 type bridge mcast_snooping 0\n\
+         link add vx10 type vxlan id 10010 local 10.0.0.1 dstport 4789 nolearning\n\
+         link set vx10 master br10 up\nlink set bond0 master br10 up\n\
+         link set swp3 master br10\nlink set br10 up\n"
+    ));
+    let [a, b] = [HOST_A, HOST_B].map(|host| mac_text(host.mac));
+    router.bridge(&format!(
+        "link set dev vx10 learning off\n\
+         fdb add {a} dev bond0 master static\nfdb add {b} dev swp3 master static\n"
+    ));
+    router.start();
+    until(SOON, "the bond and the other port live", || {
+        ["bond0", "swp3"].iter().all(|name| slot(&router, name).is_some_and(|(_, down)| !down))
+    });
+    router
+}
+
+/// Slot of a port, and whether it is down.
+fn slot(router: &Router, name: &str) -> Option<(u32, bool)> {
+    let (maps, ifindex) = (router.maps(), router.ifindex(name));
+    let port = maps.ports.iter().find(|(_, port)| port.ifindex == ifindex);
+    port.map(|(slot, port)| (slot, port.down != 0))
+}
+
+fn bridged(router: &Router, name: &str) -> u64 {
+    let Some((slot, _)) = slot(router, name) else { return 0 };
+    let maps = router.maps();
+    maps.reasons.get(reason_index(slot, Reason::Bridged as u8)).map(|c| c.packets).sum()
+}
+
+/// Sends a burst into one wire: how many frames come out of others.
+fn send(router: &Router, from: &str, to: &[&str], frame: &[u8]) -> usize {
+    let open = |name: &str| router.peers().enter(|| Wire::open(name)).unwrap().unwrap();
+    let (from, to) = (open(from), to.iter().map(|name| open(name)).collect::<Vec<_>>());
+    for _ in 0..BURST {
+        from.send(frame).expect("the frame can be sent");
+    }
+    let deadline = Instant::now() + Duration::from_secs(3);
+    let mut arrived = 0;
+    while arrived < BURST && Instant::now() < deadline {
+        for wire in &to {
+            while let Some(got) = wire.receive(Instant::now()).expect("the wire can be read") {
+                arrived += usize::from(got == frame);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    arrived
+}
+
+#[test]
+fn frames_that_arrive_at_members_of_a_bond_are_forwarded_in_every_mode_that_takes_programs() {
+    for mode in ["balance-rr", "active-backup", "balance-xor"] {
+        let router = leaf(mode);
+        until(SOON, "a member is there", || slot(&router, "swp1").is_some());
+        let there = Frame::ipv4(&HOST_A, &HOST_B).bytes();
+        assert_eq!(send(&router, "p1", &["p3"], &there), BURST, "{mode}");
+        assert_eq!(bridged(&router, "swp1"), BURST as u64 - 1, "{mode}");
+        let back = Frame::ipv4(&HOST_B, &HOST_A).bytes();
+        assert_eq!(send(&router, "p3", &["p1", "p2"], &back), BURST, "{mode}");
+        assert_eq!(bridged(&router, "swp3"), BURST as u64 - 1, "{mode}");
+    }
+}
+
+#[test]
+fn what_a_backup_receives_is_the_kernels_to_drop_until_it_is_active() {
+    let router = leaf("active-backup");
+    until(SOON, "the active member is there", || slot(&router, "swp1").is_some());
+    assert!(slot(&router, "swp2").is_none());
+    let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
+    assert_eq!(send(&router, "p2", &["p3"], &frame), 0);
+    router.ip("link set bond0 type bond active_slave swp2\n");
+    until(SOON, "the other member is there", || slot(&router, "swp2").is_some());
+    until(SOON, "the first one has gone", || slot(&router, "swp1").is_none());
+    assert_eq!(send(&router, "p2", &["p3"], &frame), BURST);
+    assert_eq!(send(&router, "p1", &["p3"], &frame), 0);
+    router.ip("link set swp1 nomaster\n");
+    assert_eq!(send(&router, "p2", &["p3"], &frame), BURST);
+}
