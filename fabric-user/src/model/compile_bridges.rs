@@ -158,6 +158,12 @@ impl<'a> Compiler<'a> {
 
     fn device(&self, member: &'a Link) -> Result<(&'a Link, u16), String> {
         let name = &member.name;
+        if member.port.is_some_and(|port| port.vlan_tunnel) {
+            return Err(format!(
+                "port {name} maps VLANs to tunnel IDs (`vlan_tunnel`), which is not supported, left to \
+                 the kernel"
+            ));
+        }
         let LinkKind::Vlan(vlan) = &member.kind else {
             return Ok((member, 0));
         };

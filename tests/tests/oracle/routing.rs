@@ -85,6 +85,32 @@ fn every_protocol() {
     });
 }
 
+/// `ip6_forward_proxy_check`: for a host that the kernel stands in for it takes the probe itself, and
+/// forwards all else.
+#[test]
+fn neighbour_discovery_for_hosts_that_the_kernel_stands_in_for() {
+    routers(|twins| {
+        let to = server(server::WEST);
+        let probe = |message_type| Frame::icmpv6(&CLIENT, &to, message_type).bytes();
+        let others = [ipv6().bytes(), Frame::icmpv6(&CLIENT, &to, 128).bytes()];
+        // Where it does not, it forwards the probe like anything else.
+        let output = twins.same("in0", &probe(135), Reason::TransitInputNeighbourDiscovery);
+        assert_eq!(output.len(), 1);
+        others.iter().for_each(|frame| routed(twins, frame));
+        let stand_in = || -> anyhow::Result<()> {
+            std::fs::write("/proc/sys/net/ipv6/conf/all/proxy_ndp", "1")?;
+            let address = std::net::Ipv6Addr::from(to.ipv6);
+            fabric_tests::device::ip(&format!("neigh add proxy {address} dev in0\n"))
+        };
+        twins.change(stand_in).expect("the kernel can be a proxy");
+        for message_type in 133..=137 {
+            let reason = Reason::TransitInputNeighbourDiscovery;
+            assert_eq!(twins.same("in0", &probe(message_type), reason), [], "{message_type}");
+        }
+        others.iter().for_each(|frame| routed(twins, frame));
+    });
+}
+
 #[test]
 fn identification_and_checksum() {
     routers(|twins| {

@@ -77,3 +77,21 @@ fn who_wants_all_frames_of_a_bridge_gets_them() {
     let local = frame(HOST_A.mac, HOST_B.mac);
     assert_eq!(site.as_by_the_kernel("acc0", &local), all_at_each(&["acc1", "all0"]));
 }
+
+#[test]
+fn a_macvlan_that_takes_everything_gets_what_the_underlay_brings() {
+    let mut site = Judged::new();
+    let netns = site.netns().clone();
+    let from_fabric = frame(HOST_R.mac, HOST_A.mac);
+    assert_eq!(site.as_by_the_kernel_from_leaf2(&from_fabric), all_at("acc0"));
+    assert!(site.met(Reason::Decapsulated) > 0);
+    site.ip("link add link up0 name taker type macvlan mode passthru\nlink set taker up\n");
+    site.listen(&netns, "taker");
+    site.wait_problem("taker on top of it takes packets");
+    // The tunnel ends all the same: its packets come to the box by the macvlan.
+    assert_eq!(site.as_by_the_kernel_from_leaf2(&from_fabric), all_at_each(&["acc0", "taker"]));
+    site.ip("link del taker\n");
+    site.forget("taker");
+    site.wait_no_problem();
+    assert_eq!(site.as_by_the_kernel_from_leaf2(&from_fabric), all_at("acc0"));
+}

@@ -300,3 +300,15 @@ fn a_locked_tunnel_is_used_by_hosts_and_named() {
     assert!(!leaf.desired().structure.domains[&DOMAIN].overlay_locked);
     assert_eq!(leaf.problems(), "");
 }
+
+#[test]
+fn a_port_that_maps_vlans_to_tunnels_is_left_to_the_kernel_and_named() {
+    let mut leaf = leaf();
+    let mut mapped = port_of(BR10, veth(H1, "h1"));
+    mapped.port.as_mut().unwrap().vlan_tunnel = true;
+    leaf.apply(Event::Link(mapped));
+    let desired = leaf.desired().structure;
+    assert!(!desired.ports.contains_key(&H1));
+    assert!(desired.declined[&H1].contains("h1 maps VLANs to tunnel IDs"));
+    assert_eq!(leaf.place(1), None);
+}
