@@ -54,7 +54,9 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            // As a shell says it of a program that a signal ended.
+            let signal = interrupt::last().map(|last| 128 + last.signal);
+            signal.and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, Into::into)
         }
     }
 }
@@ -79,10 +81,15 @@ fn run_until_interrupted(arguments: Arguments) -> anyhow::Result<bool> {
             Err(error) => return Err(error.into()),
         }
     }
-    if !show.is_finished() {
-        anyhow::bail!("interrupted; the lab is down");
+    let shown = show.is_finished().then(|| show.join());
+    match shown {
+        Some(Ok(Ok(kept))) => Ok(kept),
+        // Whatever the show says of a lab that goes under its feet.
+        _ if cancel.load(Ordering::Relaxed) => anyhow::bail!("interrupted; the lab is down"),
+        Some(Ok(failed)) => failed,
+        Some(Err(panic)) => std::panic::resume_unwind(panic),
+        None => anyhow::bail!("the lab was taken down"),
     }
-    show.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Shows everything; false if a promise is broken.

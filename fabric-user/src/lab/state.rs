@@ -55,7 +55,19 @@ pub struct Place {
 pub struct StateFolder {
     path: PathBuf,
     lab: String,
-    _lock: Option<File>,
+    lock: Option<Lock>,
+}
+
+/// A lock that is let go at once: a program that another thread is just starting has a copy of the
+/// file until it runs, and would keep the lock as long.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // It fails only for what is no open file.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
 }
 
 /// Whether a name can name a lab: it becomes part of namespace and folder names.
@@ -112,21 +124,22 @@ impl StateFolder {
         if !path.join(STATE).is_file() {
             return Err(LabError::NotUp(lab.to_owned()));
         }
-        Ok(Self { path, lab: lab.to_owned(), _lock: None })
+        Ok(Self { path, lab: lab.to_owned(), lock: None })
     }
 
     fn lock(lab: &str, path: PathBuf) -> Result<Self, LabError> {
         let busy = || LabError::Busy(lab.to_owned());
         let file = File::open(&path).map_err(LabError::file("open", &path))?;
         flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| busy())?;
+        let lock = Lock(file);
         // The folder may have been removed, and made anew, between opening and locking.
         let same = fs::metadata(&path).is_ok_and(|now| {
-            file.metadata().is_ok_and(|then| (then.dev(), then.ino()) == (now.dev(), now.ino()))
+            lock.0.metadata().is_ok_and(|then| (then.dev(), then.ino()) == (now.dev(), now.ino()))
         });
         if !same {
             return Err(busy());
         }
-        Ok(Self { path, lab: lab.to_owned(), _lock: Some(file) })
+        Ok(Self { path, lab: lab.to_owned(), lock: Some(lock) })
     }
 
     /// The folder.
@@ -184,6 +197,19 @@ impl StateFolder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn alock_is_let_go_although_somebody_has_a_copy_of_the_file() {
+        let path = std::env::temp_dir().join(format!("fabric-lock-{}", std::process::id()));
+        fs::create_dir_all(&path).expect("a folder can be made");
+        let folder = StateFolder::lock("copy", path.clone()).expect("nobody has it");
+        let copy = folder.lock.as_ref().map(|lock| lock.0.try_clone().expect("it can be copied"));
+        assert!(matches!(StateFolder::lock("copy", path.clone()), Err(LabError::Busy(_))));
+        drop(folder);
+        assert!(StateFolder::lock("copy", path.clone()).is_ok());
+        drop(copy);
+        fs::remove_dir(&path).expect("it is empty");
+    }
 
     #[test]
     fn names_that_would_leave_their_folder_are_refused() {

@@ -20,6 +20,8 @@ use super::{PATIENCE, agreement, daemon, until};
 
 /// What the labs of tests are called: this, the process and a number.
 const PREFIX: &str = "test";
+/// Timers of [`Fabric::underlay_with_calm_bfd`].
+const CALM_BFD: Bfd = Bfd { transmit_ms: 300, receive_ms: 300, multiplier: 3 };
 /// Timers of [`Fabric::underlay_alone`].
 const QUICK_BFD: Bfd = Bfd { transmit_ms: 50, receive_ms: 50, multiplier: 3 };
 
@@ -79,6 +81,15 @@ impl Fabric {
     pub fn underlay_alone() -> Self {
         let mut topology = load("underlay");
         topology.fabric.bfd = Some(QUICK_BFD);
+        Self::up(&topology, alone())
+    }
+
+    /// As [`Self::underlay_alone`], with a BFD that takes no neighbour for dead because a busy machine
+    /// lets it wait, and a dead one for dead long before the sessions' hold time of 9 s.
+    #[must_use]
+    pub fn underlay_with_calm_bfd() -> Self {
+        let mut topology = load("underlay");
+        topology.fabric.bfd = Some(CALM_BFD);
         Self::up(&topology, alone())
     }
 

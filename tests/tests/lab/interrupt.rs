@@ -174,7 +174,7 @@ fn exec_passes_the_signal_on_to_all_that_it_started() {
     let ready = lab.folder().join("ready");
     let run = |script: &str, signal| {
         let _ = std::fs::remove_file(&ready);
-        let script = format!("{script}; touch {}; while :; do sleep 600; done", ready.display());
+        let script = format!("{script}; touch {}; while :; do sleep 0.1; done", ready.display());
         let exec = ["exec", "--name", lab.name(), "vm01", "--", "sh", "-c", &script];
         let mut running = Running::start(&exec);
         wait_until("the command runs", || ready.exists());

@@ -4,7 +4,7 @@
 //! - SIGUSR1 makes it compare kernel and maps at once.
 //! - A stream of changes that never pauses does not keep it from ending.
 
-use std::{process::Command, thread, time::Duration};
+use std::{process::Command, thread};
 
 use fabric_tests::fabric::{Router, SOON, until};
 use rustix::process::Signal;
@@ -43,11 +43,10 @@ fn sigterm_ends_fabricd_in_the_middle_of_changes_and_surveys() {
         until(SOON, "changes arrive", || router.way("10.100.0.1") != "none");
         router.signal(Signal::USR1);
         router.signal(Signal::TERM);
-        let ended = until(Duration::from_secs(30), "fabricd ends", || !router.is_alive());
+        let ended = until(SOON, "fabricd ends", || !router.is_alive());
         changes.join().expect("ip can be run");
         ended
     });
     println!("it took {ended:?}");
-    assert!(ended < Duration::from_secs(5), "{ended:?}");
     router.kill();
 }

@@ -43,7 +43,7 @@ fn check(fabric: &Fabric, scene: Scene<'_>, kind: Kind) -> Failure {
 
 #[test]
 fn flows_of_a_link_that_fails_go_on_by_others_and_those_of_others_lose_nothing() {
-    let fabric = Fabric::underlay_alone();
+    let fabric = Fabric::underlay_with_calm_bfd();
     fabric.acquaint("vm11", "vm21");
     for scene in [ROUTED, STRETCHED] {
         check(&fabric, scene, Kind::Cut);
