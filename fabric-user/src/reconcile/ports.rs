@@ -108,8 +108,7 @@ impl Reconciler {
         if fresh {
             // Nothing is sent there before somebody has looked whether it lives. After that the
             // word has another writer.
-            let row = self.row(ifindex, outcome);
-            self.maps.ports.set(slot, &Port { down: 1, row, ..Port::default() });
+            self.maps.ports.set(slot, &Port { down: 1, ..Port::default() });
             outcome.new_ports.insert(ifindex);
         }
         let other_program = is_routed(old.role) != is_routed(role);
@@ -120,8 +119,11 @@ impl Reconciler {
             });
             self.clear_vlans(ifindex);
         }
+        // In every round: one that had none gets the row of a port that is gone.
+        let row = self.row(ifindex, outcome);
         let changed = self.maps.ports.update(slot, |entry| {
             entry.ifindex = ifindex;
+            entry.row = row;
             entry.mtu = port.mtu;
             entry.role = role;
             let member = if port.member_of.is_some() { FLAG_MEMBER } else { 0 };
