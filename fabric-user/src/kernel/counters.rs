@@ -47,6 +47,16 @@ impl<T: Pod + Default> PerCpu<T> {
         self.places(index).map(|place| self.all.get(place))
     }
 
+    /// Goes on at `to` where `from` is. What is counted at this moment may get lost.
+    ///
+    /// # Panics
+    /// If there is no such index.
+    pub fn copy(&self, from: u32, to: u32) {
+        for (from, to) in self.places(from).zip(self.places(to)) {
+            self.all.set(to, &self.all.get(from));
+        }
+    }
+
     /// Begins anew at `index`. A CPU that counts at this moment may undo it.
     ///
     /// # Panics

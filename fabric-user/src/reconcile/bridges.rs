@@ -36,15 +36,24 @@ impl Reconciler {
         let mut ports_be = [0_u16; 4];
         let mut used = 0;
         for (key, domain) in &structure.domains {
+            let (value, beside) = (domain_value(key, domain, self.hz), domain6_value(domain));
+            let old = self.domains.get(key);
+            if let Some(old) = old {
+                let before = (&self.maps.domains.get(old), &self.maps.domains6.get(old));
+                if differences(before, (&value, &beside)) > 1 {
+                    self.domains.supersede(key);
+                }
+            }
             let Some((index, new)) = self.domains.allocate(key) else {
                 outcome.full("domains", self.domains.capacity(), "");
                 continue;
             };
-            if new {
-                self.maps.domain_traffic.reset(index);
+            match old.filter(|_| new) {
+                Some(old) => self.maps.domain_traffic.copy(old, index),
+                None if new => self.maps.domain_traffic.reset(index),
+                None => {}
             }
-            let value = domain_value(key, domain, self.hz);
-            outcome.changes += usize::from(self.maps.domains6.set(index, &domain6_value(domain)));
+            outcome.changes += usize::from(self.maps.domains6.set(index, &beside));
             outcome.changes += usize::from(self.maps.domains.set(index, &value));
             if domain.vni.is_some() && !ports_be.contains(&value.udp_port_be) {
                 match ports_be.get_mut(used) {
@@ -59,8 +68,11 @@ impl Reconciler {
     }
 
     pub(super) fn remove_domains(&mut self, structure: &Structure, outcome: &mut Outcome) {
-        for (_, index) in self.domains.retain(|key| structure.domains.contains_key(key)) {
-            self.maps.domains.set(index, &Domain::default());
+        let gone = self.domains.retain(|key| structure.domains.contains_key(key));
+        let superseded = self.domains.free_superseded();
+        for index in gone.into_iter().map(|(_, index)| index).chain(superseded) {
+            // The rest stays as it is for packets on their way.
+            self.maps.domains.update(index, |domain| domain.flags &= !domains::FLAG_IN_USE);
             self.maps.domains6.set(index, &Domain6::default());
             outcome.changes += 1;
         }
@@ -71,6 +83,8 @@ impl Reconciler {
             let (Some(port), Some(domain)) =
                 (self.ports.get(&circuit.port), self.domains.get(&key.domain))
             else {
+                // Nothing may lead into a domain that is another one a second later.
+                self.circuits.supersede(key);
                 continue;
             };
             let value = Circuit {
@@ -81,6 +95,11 @@ impl Reconciler {
                 max_frame: circuit.max_frame,
                 bridge_port: key.bridge_port,
             };
+            if let Some(old) = self.circuits.get(key)
+                && circuit_differences(&self.maps.circuits.get(old), &value) > 1
+            {
+                self.circuits.supersede(key);
+            }
             match self.circuits.allocate(key) {
                 Some((index, _)) => {
                     outcome.changes += usize::from(self.maps.circuits.set(index, &value));
@@ -91,7 +110,9 @@ impl Reconciler {
     }
 
     pub(super) fn remove_circuits(&mut self, structure: &Structure, outcome: &mut Outcome) {
-        for (_, index) in self.circuits.retain(|key| structure.circuits.contains_key(key)) {
+        let gone = self.circuits.retain(|key| structure.circuits.contains_key(key));
+        let superseded = self.circuits.free_superseded();
+        for index in gone.into_iter().map(|(_, index)| index).chain(superseded) {
             self.maps.circuits.set(index, &Circuit::default());
             outcome.changes += 1;
         }
@@ -117,18 +138,76 @@ impl Reconciler {
 
     pub(super) fn remove_vnis(&mut self, structure: &Structure, outcome: &mut Outcome) {
         let table = self.maps.vnis.table();
-        let wanted: std::collections::HashSet<u64> = structure
-            .domains
-            .values()
-            .filter_map(|d| Some(vnis::key(d.udp_port.to_be(), d.vni?, d.local.is_ipv6())))
-            .collect();
+        let entry = |(key, d): (&DomainKey, &model::Domain)| {
+            let vni = vnis::key(d.udp_port.to_be(), d.vni?, d.local.is_ipv6());
+            Some((vni, self.domains.get(key)?))
+        };
+        let wanted: std::collections::HashSet<(u64, u32)> =
+            structure.domains.iter().filter_map(entry).collect();
         for (key, value, _) in table.iter() {
-            if !wanted.contains(&key) {
+            if !wanted.contains(&(key, value)) {
                 tracing::debug!(domain = value, "VNI removed");
                 outcome.changes += usize::from(table.remove(key));
             }
         }
     }
+}
+
+/// In how many fields two domains differ. A reader takes each by itself: with more than one changed in
+/// place, a packet could get the VNI of the old tunnel and the UDP port of the new one, which may be
+/// another tenant's.
+fn differences(before: (&Domain, &Domain6), after: (&Domain, &Domain6)) -> usize {
+    let Domain {
+        vni,
+        local_be,
+        udp_port_be,
+        flags,
+        ttl,
+        tos,
+        vlan,
+        max_frame,
+        refresh_jiffies,
+        bridge,
+        vxlan_mac_end,
+    } = *before.0;
+    // The index of the vxlan device serves display only.
+    let Domain6 { local, label_be, vxlan: _ } = *before.1;
+    let (now, beside) = after;
+    [
+        vni != now.vni,
+        local_be != now.local_be,
+        udp_port_be != now.udp_port_be,
+        flags != now.flags,
+        ttl != now.ttl,
+        tos != now.tos,
+        vlan != now.vlan,
+        max_frame != now.max_frame,
+        refresh_jiffies != now.refresh_jiffies,
+        bridge != now.bridge,
+        vxlan_mac_end != now.vxlan_mac_end,
+        local[0] != beside.local[0],
+        local[1] != beside.local[1],
+        label_be != beside.label_be,
+    ]
+    .into_iter()
+    .map(usize::from)
+    .sum()
+}
+
+/// As [`differences`]: a frame must not get the tag of one port on its way out of another.
+fn circuit_differences(before: &Circuit, now: &Circuit) -> usize {
+    let Circuit { port, domain, vlan, flags, max_frame, bridge_port } = *before;
+    [
+        port != now.port,
+        domain != now.domain,
+        vlan != now.vlan,
+        flags != now.flags,
+        max_frame != now.max_frame,
+        bridge_port != now.bridge_port,
+    ]
+    .into_iter()
+    .map(usize::from)
+    .sum()
 }
 
 fn domain6_value(domain: &model::Domain) -> Domain6 {

@@ -130,7 +130,16 @@ impl Reconciler {
             let member = |(key, weight): &(NexthopKey, u16)| {
                 Some(Member { nexthop: *indexes.get(key)? as u16, weight: *weight })
             };
-            let members = group.members.iter().filter_map(member).collect();
+            // A part of the members would get all of the traffic.
+            let members = group.members.iter().map(member).collect::<Option<Vec<_>>>();
+            let members = members.unwrap_or_else(|| {
+                outcome.full.insert(
+                    "groups of next hops of which not all find room in the map nexthops are left to \
+                     the kernel as a whole, until an audit finds room"
+                        .into(),
+                );
+                Vec::new()
+            });
             let inherited = self.inherited.remove(key);
             self.write_group(index, group, members, inherited, outcome);
         }

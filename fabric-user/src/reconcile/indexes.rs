@@ -20,6 +20,8 @@ pub(super) struct Indexes<K> {
     next: u32,
     capacity: u32,
     freed: VecDeque<(u32, Instant)>,
+    /// Taken from their keys, and still referred to.
+    superseded: Vec<u32>,
 }
 
 impl<K: Hash + Eq + Clone> Indexes<K> {
@@ -30,6 +32,7 @@ impl<K: Hash + Eq + Clone> Indexes<K> {
             next: 1,
             capacity,
             freed: VecDeque::new(),
+            superseded: Vec::new(),
         }
     }
 
@@ -84,6 +87,22 @@ impl<K: Hash + Eq + Clone> Indexes<K> {
         Some((index, true))
     }
 
+    /// Takes its index from a key, which is to get another one. It is free only after
+    /// [`Self::free_superseded`].
+    pub(super) fn supersede(&mut self, key: &K) {
+        if let Some(index) = self.used.remove(key) {
+            self.keys.remove(&index);
+            self.superseded.push(index);
+        }
+    }
+
+    /// Frees what was superseded, to which nothing refers any more.
+    pub(super) fn free_superseded(&mut self) -> Vec<u32> {
+        let now = Instant::now();
+        self.freed.extend(self.superseded.iter().map(|index| (*index, now)));
+        std::mem::take(&mut self.superseded)
+    }
+
     pub(super) fn free(&mut self, key: &K) {
         if let Some(index) = self.used.remove(key) {
             self.keys.remove(&index);
@@ -129,6 +148,19 @@ mod tests {
         indexes.pass_on(&old, "new");
         assert_eq!((indexes.get(&"old"), indexes.get(&"new")), (None, Some(1)));
         assert_eq!(indexes.retain(|key| *key == "new"), [], "nobody gives it back");
+    }
+
+    #[test]
+    fn a_superseded_index_is_kept_until_nothing_refers_to_it_and_rests_then() {
+        let mut indexes = Indexes::new(4);
+        assert_eq!(indexes.allocate(&"a"), Some((1, true)));
+        indexes.supersede(&"a");
+        assert_eq!(indexes.get(&"a"), None);
+        assert_eq!(indexes.allocate(&"a"), Some((2, true)));
+        assert_eq!(indexes.free_superseded(), [1]);
+        assert!(indexes.free_superseded().is_empty(), "only once");
+        assert_eq!(indexes.allocate(&"b"), Some((3, true)), "the old index rests");
+        assert_eq!(indexes.allocate(&"c"), None);
     }
 
     #[test]

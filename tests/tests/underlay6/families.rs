@@ -8,7 +8,10 @@
 
 use std::time::{Duration, Instant};
 
-use fabric_common::reason::Reason;
+use fabric_common::{
+    reason::Reason,
+    schema::domains::{Domain, FLAG_IN_USE, FLAG_IPV6},
+};
 use fabric_tests::{
     addresses::{Mac, Station},
     device,
@@ -114,4 +117,33 @@ fn one_vni_and_port_of_two_families_are_two_bridges_and_no_audit_changes_that() 
     until(Duration::from_secs(10), "it is left to the kernel", || {
         met(Reason::BridgeDeliverUnknown) == 1
     });
+}
+
+/// Packets on their way must not see the VNI of one tunnel with the UDP port of the other.
+#[test]
+fn a_tunnel_that_changes_in_several_fields_gets_another_entry_and_the_old_one_stays_as_it_was() {
+    let mut router = Router::without_daemon("");
+    build(&router);
+    router.start();
+    let used = |router: &Router, vni: u32| {
+        let maps = router.maps();
+        let mut all = maps.domains.iter().filter(|(_, d)| d.flags & FLAG_IN_USE != 0);
+        all.find(|(_, domain)| domain.vni == vni && domain.flags & FLAG_IPV6 == 0)
+    };
+    let (old, before) = used(&router, VNI).expect("the domain of the tunnel over IPv4");
+    router.ip(
+        "link del vx4\n\
+         link add vx4 mtu 1400 type vxlan id 200 local 192.0.2.1 dstport 8472 nolearning noudpcsum\n\
+         link set vx4 master br4\n",
+    );
+    router.bridge("link set dev vx4 learning off\n");
+    router.ip("link set vx4 up\n");
+    until(Duration::from_secs(20), "the new tunnel is known", || used(&router, 200).is_some());
+    let (new, now) = used(&router, 200).expect("it was there");
+    assert_ne!(old, new, "the entry changed under packets on their way");
+    assert_eq!((now.udp_port_be, now.max_frame), (8472_u16.to_be(), 1_414));
+    let freed = router.maps().domains.get(old);
+    let unused = Domain { flags: before.flags & !FLAG_IN_USE, ..before };
+    assert_eq!(freed, unused, "what a packet on its way may still read");
+    assert_eq!(used(&router, VNI), None);
 }
