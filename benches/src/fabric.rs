@@ -191,6 +191,7 @@ impl Fabric {
                 ifindex: leaf.routed,
                 mtu: UNDERLAY_MTU,
                 role: ports::ROLE_UNDERLAY,
+                decapsulates: ports::DECAPSULATES_ALL,
                 mac_and_view: ports::mac_and_view(fdb::mac_number(UNDERLAY_MAC), 0),
                 ..Port::default()
             },

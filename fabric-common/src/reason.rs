@@ -212,6 +212,11 @@ reasons! {
     // Routing for hosts that the kernel answers for.
     /// Unicast neighbour discovery, which the kernel may answer for somebody else (`proxy_ndp`).
     TransitInputNeighbourDiscovery = 74, "transit_input_neighbour_discovery", Pass;
+    // Where tunnels may end.
+    /// No tunnel ends at this port: the underlay does not lead over it, or it is in a VRF.
+    VxlanInputNotUnderlay = 75, "vxlan_input_not_underlay", Pass;
+    /// The kernel would not accept this VTEP's packets from this port (rp_filter, rules), or decides itself.
+    VxlanInputReversePath = 76, "vxlan_input_reverse_path", Pass;
 }
 
 impl Reason {

@@ -7,8 +7,9 @@ use fabric_common::{
         bucket_use::ChunkUse, buckets, buckets::Chunk, circuits, circuits::Circuit, counters,
         counters::Counter, counters::Traffic, domains, domains::Domain, domains6::Domain6, fdb,
         fdb::Times, groups, groups::Group, hosts, hosts6, hosts6::Address6, limits::Limits,
-        nexthops, nexthops::Nexthop, own::Own, peers, ports, ports::Port, settings::Settings, trie,
-        trie::Word, views, views::View, vlans, vlans::PortVlans, vnis, vteps, vteps::Vtep,
+        nexthops, nexthops::Nexthop, own::Own, peers, ports, ports::Port,
+        reverse_paths::ReversePath, settings::Settings, trie, trie::Word, views, views::View,
+        vlans, vlans::PortVlans, vnis, vteps, vteps::Vtep,
     },
     table::{Narrow, Wide},
 };
@@ -25,6 +26,7 @@ blocks! {
     Block "fdb" FDB: [Narrow; fdb::BUCKETS];
     Block "fdb_times" FDB_TIMES: [Times; fdb::BUCKETS];
     Block "vteps" VTEPS: [Vtep; vteps::MAX];
+    Block "reverse_paths" REVERSE_PATHS: [ReversePath; vteps::MAX];
     Block "peers" PEERS: [Narrow; peers::BUCKETS];
     Block "vnis" VNIS: [Narrow; vnis::BUCKETS];
     Block "own" OWN: [Own; 1];

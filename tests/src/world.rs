@@ -166,6 +166,10 @@ impl World {
             ifindex: port.ifindex,
             mtu,
             role: port.role,
+            decapsulates: match port.role {
+                ports::ROLE_UNDERLAY => ports::DECAPSULATES_ALL,
+                _ => ports::DECAPSULATES_NONE,
+            },
             mac_and_view: ports::mac_and_view(fdb::mac_number(port.mac), 0),
             // Rows and tables in the order of the ports, which are few.
             row: self.scope.slots.len() as u16 + 1,

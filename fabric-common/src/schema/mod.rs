@@ -21,6 +21,7 @@ pub mod nexthops;
 pub mod own;
 pub mod peers;
 pub mod ports;
+pub mod reverse_paths;
 pub mod routes;
 pub mod settings;
 pub mod trie;
@@ -112,6 +113,7 @@ specs! {
     "fdb" Block crate::table::Narrow, fdb::BUCKETS, MMAPABLE, "MAC addresses: behind which circuit or VTEP";
     "fdb_times" Block fdb::Times, fdb::BUCKETS, MMAPABLE, "when the owner of each local MAC was last shown to the kernel";
     "vteps" Block vteps::Vtep, vteps::MAX, MMAPABLE, "remote VTEPs: addresses and underlay group";
+    "reverse_paths" Block reverse_paths::ReversePath, vteps::MAX, MMAPABLE, "ports that accept the packets of each VTEP";
     "peers" Block crate::table::Narrow, peers::BUCKETS, MMAPABLE, "addresses of tunnels to VTEP";
     "vnis" Block crate::table::Narrow, vnis::BUCKETS, MMAPABLE, "VNI, UDP port and family to bridge domain";
     "own" Block own::Own, 1, MMAPABLE, "filter of this box's own addresses";

@@ -41,6 +41,11 @@ pub const FLAG_NOT_A_TARGET: u8 = 1 << 3;
 /// It is a member of a bond, whose program runs here: what arrives counts as the bond's. For people.
 pub const FLAG_MEMBER: u8 = 1 << 4;
 
+/// No tunnel ends at this port.
+pub const DECAPSULATES_NONE: u8 = 0;
+/// Tunnels of all known VTEPs may end at this port.
+pub const DECAPSULATES_ALL: u8 = 255;
+
 /// An interface on which a program runs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,8 +76,11 @@ pub struct Port {
     /// Row of `reasons` in which packets from here are counted; 0 if there was none left, where those
     /// of unknown ports are counted as well.
     pub row: u16,
+    /// Whose packets are taken out of their tunnels here: [`DECAPSULATES_NONE`], [`DECAPSULATES_ALL`],
+    /// or the number by which [`super::reverse_paths`] knows this port.
+    pub decapsulates: u8,
     /// Always 0.
-    pub reserved: [u16; 3],
+    pub reserved: [u8; 5],
     /// Always 0: an entry is one cache line.
     pub unused: [u64; 2],
 }

@@ -1,7 +1,8 @@
 //! Arrives: a VXLAN packet. Leaves: its bridge domain and the VTEP that sent it.
 //!
 //! Passes whatever is not plain VXLAN (RFC 7348 §5) between a known VTEP and the local address of a
-//! known VNI; the kernel decides on such packets as it would without us. Over IPv6 it passes wrong
+//! known VNI, from a port at which the kernel would accept it; the kernel decides on such packets as it
+//! would without us. Over IPv6 it passes wrong
 //! UDP checksums as well, and missing ones where the vxlan device does not accept them (RFC 6935);
 //! the kernel drops and counts them.
 
@@ -9,7 +10,7 @@ use fabric_common::{
     reason::Reason,
     schema::{
         domains::{self, Domain},
-        peers, vnis,
+        peers, ports, reverse_paths, vnis,
     },
 };
 
@@ -31,6 +32,7 @@ pub fn ipv4(packet: &Packet, journey: &mut Journey, outer: &Outer4) -> Result<()
         return stop(Reason::VxlanInputNotLocal);
     }
     journey.peer = peer(peers::key(outer.destination_be, outer.source_be))?;
+    may_arrive(journey)?;
     journey.domain_index = index;
     journey.domain = domain;
     Ok(())
@@ -49,6 +51,7 @@ pub fn ipv6(packet: &Packet, journey: &mut Journey, outer: &Outer6) -> Result<()
     if vtep.local6 != outer.destination || vtep.remote6 != outer.source {
         return stop(Reason::VxlanInputUnknownVtep);
     }
+    may_arrive(journey)?;
     let valid = match outer.checksum {
         0 => domain.flags & domains::FLAG_ZERO_CHECKSUM_RX != 0,
         _ => {
@@ -80,6 +83,23 @@ fn domain<const AT: usize>(
     let found =
         table::find(&maps::VNIS, vnis::BUCKETS - 1, key).or_stop(Reason::VxlanInputUnknownVni)?;
     Ok((found.target, maps::DOMAINS.get(found.target)))
+}
+
+/// Whether packets of the VTEP are accepted from the port that they came from. The packet may be for
+/// somebody else from there, and routed on.
+#[inline(always)]
+fn may_arrive(journey: &Journey) -> Result<(), Reason> {
+    let number = journey.entry.decapsulates;
+    if number == ports::DECAPSULATES_ALL {
+        return Ok(());
+    }
+    if number == ports::DECAPSULATES_NONE {
+        return stop(Reason::VxlanInputNotUnderlay);
+    }
+    if maps::REVERSE_PATHS.get(journey.peer).ports & reverse_paths::bit(number) == 0 {
+        return stop(Reason::VxlanInputReversePath);
+    }
+    Ok(())
 }
 
 /// The index of the VTEP at the other end of a tunnel.

@@ -10,6 +10,7 @@ use fabric_common::schema::{
     groups::Choice,
     nexthops::Nexthop,
     ports::Port,
+    reverse_paths::ReversePath,
     settings::Settings,
     vnis::split_key as split_vni,
     vteps::Vtep,
@@ -53,6 +54,8 @@ pub(super) struct Contents {
     pub(super) domains6: BTreeMap<u32, Domain6>,
     pub(super) fdb: Vec<FdbEntry>,
     pub(super) vteps: BTreeMap<u32, Vtep>,
+    /// Ports that accept a VTEP's packets, by the same index.
+    pub(super) reverse_paths: BTreeMap<u32, ReversePath>,
     /// VTEP by the key of its tunnel.
     pub(super) peers: BTreeMap<u64, u32>,
     /// Domain by VNI, UDP port in host byte order, and whether the underlay is IPv6.
@@ -83,6 +86,7 @@ impl Contents {
             domains: maps.domains.iter().filter(|(_, d)| d.flags & FLAG_IN_USE != 0).collect(),
             fdb: maps.fdb_table().iter().map(fdb_entry).collect(),
             vteps: maps.vteps.iter().filter(|(_, v)| v.in_use()).collect(),
+            reverse_paths: maps.reverse_paths.iter().filter(|(_, path)| path.ports != 0).collect(),
             peers: maps.peers.table().iter().map(peer).collect(),
             vnis: maps.vnis.table().iter().map(vni).collect(),
             groups: groups.collect(),

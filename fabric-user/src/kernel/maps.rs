@@ -9,7 +9,8 @@ use fabric_common::{
         bucket_use::ChunkUse, buckets::Chunk, circuits::Circuit, counters::Counter,
         counters::Traffic, counters::reason_index, domains::Domain, domains6::Domain6, fdb::Times,
         groups::Group, hosts6::Address6, nexthops::Nexthop, own::Own, ports::Port,
-        settings::Settings, trie::Word, views::View, vlans::PortVlans, vteps::Vtep,
+        reverse_paths::ReversePath, settings::Settings, trie::Word, views::View, vlans::PortVlans,
+        vteps::Vtep,
     },
     table::{Narrow, Wide},
 };
@@ -66,6 +67,8 @@ pub struct Maps {
     pub fdb_times: MappedArray<Times>,
     /// Remote VTEPs.
     pub vteps: MappedArray<Vtep>,
+    /// Ports that accept the packets of VTEPs.
+    pub reverse_paths: MappedArray<ReversePath>,
     /// Addresses of tunnels to VTEP.
     pub peers: MappedArray<Narrow>,
     /// VNI to domain.
@@ -120,6 +123,7 @@ impl Maps {
             fdb: mapped(instance, "fdb", writable)?,
             fdb_times: mapped(instance, "fdb_times", writable)?,
             vteps: mapped(instance, "vteps", writable)?,
+            reverse_paths: mapped(instance, "reverse_paths", writable)?,
             peers: mapped(instance, "peers", writable)?,
             vnis: mapped(instance, "vnis", writable)?,
             own: mapped(instance, "own", writable)?,

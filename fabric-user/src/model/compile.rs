@@ -1,6 +1,6 @@
 //! From the network to what the maps should hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Desired, Network, Policy, Problem, Structure, compile_fdb, compile_routes};
 use crate::observe::Link;
@@ -17,12 +17,18 @@ pub fn compile(network: &Network, policy: &Policy) -> Desired {
 /// Compiles everything but the MACs and the routes.
 #[must_use]
 pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
-    let mut compiler =
-        Compiler { network, policy, taken: taken(network), out: Structure::default() };
+    let mut compiler = Compiler {
+        network,
+        policy,
+        taken: taken(network),
+        out: Structure::default(),
+        leads: BTreeSet::new(),
+    };
     compiler.bridges();
     compiler.underlay();
     compiler.routed_ports();
     compiler.ipsec();
+    compiler.arrivals();
     compiler.routed_groups();
     compiler.multipath();
     compiler.bonds();
@@ -45,6 +51,8 @@ pub(super) struct Compiler<'a> {
     /// Interfaces that something takes packets from before the kernel routes them, with that.
     pub(super) taken: BTreeMap<u32, &'a Link>,
     pub(super) out: Structure,
+    /// Interfaces that the ways to VTEPs over IPv6, or over IPv4, lead over.
+    pub(super) leads: BTreeSet<(bool, u32)>,
 }
 
 impl Compiler<'_> {

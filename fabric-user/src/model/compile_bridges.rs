@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fabric_common::schema::circuits::NOT_A_TARGET;
 
-use super::{Circuit, CircuitKey, DomainKey, Port, Role, compile::Compiler};
+use super::{Arrivals, Circuit, CircuitKey, DomainKey, Port, Role, compile::Compiler};
 use crate::observe::{Bridge, Link, LinkKind, PortState, Vxlan};
 
 /// EtherType of IEEE 802.1Q tags, the only ones Fabric reads and writes.
@@ -151,6 +151,7 @@ impl<'a> Compiler<'a> {
             view: None,
             route4: false,
             route6: false,
+            arrivals: Arrivals::Nothing,
         });
         let forwards = member.forwards() && device.alive();
         Some(Attachment { device: device.ifindex, vlan, forwards })

@@ -2,8 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Domain, DomainKey, compile::Compiler};
-use crate::observe::{Bridge, Df, Link, Mac, Vxlan};
+use super::{
+    Domain, DomainKey,
+    compile::Compiler,
+    routes::{LOCAL, host},
+};
+use crate::observe::{Bridge, Df, Link, Mac, RouteKind, Vxlan};
 
 /// UDP source ports that Fabric writes (RFC 7348 §5 recommends the dynamic ports).
 const SOURCE_PORTS: (u16, u16) = (49_152, 65_535);
@@ -48,7 +52,8 @@ impl Compiler<'_> {
         };
         if let Some((link, vxlan)) = tunnel {
             let forwards = self.network.vlan_forwards(link.ifindex, key.vlan);
-            match local_address(link, vxlan).and_then(|local| match forwards {
+            let local = local_address(link, vxlan).and_then(|local| self.own_address(link, local));
+            match local.and_then(|local| match forwards {
                 true => Ok(local),
                 false => Err(format!(
                     "vxlan device {0} does not forward in VLAN {1} (see `bridge -d vlan show dev {0}`)",
@@ -109,6 +114,23 @@ impl Compiler<'_> {
             }
         }
         self.out.domains.insert(key, domain);
+    }
+
+    /// The local address of a tunnel, if it is one of this box. The kernel sends from no other over
+    /// IPv4 (`ip_route_output_key_hash_rcu`) and hears what is for another one over neither family. An
+    /// IPv6 address has its local route once it is known to be nobody else's.
+    fn own_address(&self, link: &Link, local: IpAddr) -> Result<IpAddr, String> {
+        let found = self.network.routing().routes.find(&[LOCAL], host(local));
+        let is_own = found.is_some_and(|found| {
+            found.prefix == host(local)
+                && found.route.is_some_and(|route| route.kind == RouteKind::Local)
+        });
+        is_own.then_some(local).ok_or_else(|| {
+            format!(
+                "vxlan device {} has the local address {local}, which no interface outside VRFs has",
+                link.name
+            )
+        })
     }
 }
 

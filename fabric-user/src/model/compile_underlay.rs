@@ -6,10 +6,11 @@ use std::{
 };
 
 use super::{
-    GroupKey, Network, NexthopKey, Port, Role, Structure, VtepKey,
+    Arrivals, GroupKey, Network, NexthopKey, Port, Role, Structure, VtepKey,
     compile::Compiler,
     compile_groups::NotExpressed,
-    routes::{LOCAL, MAIN, Via, host},
+    routes::Via,
+    rules::{Answer, OWN, Packets, UDP},
 };
 use crate::observe::{Link, LinkKind, Path, RouteKind};
 
@@ -63,32 +64,44 @@ impl Compiler<'_> {
         for (vxlan, local) in domains {
             tunnels.extend(network.remotes(vxlan).filter_map(|remote| tunnel(local, remote)));
         }
-        let mut ways: BTreeMap<IpAddr, Option<GroupKey>> = BTreeMap::new();
+        let mut ports = BTreeMap::new();
         for tunnel in tunnels {
-            let way = match ways.get(&tunnel.remote) {
-                Some(known) => known.clone(),
-                None => {
-                    let found = self.way(tunnel.remote);
-                    let group = found
-                        .map_err(|reason| {
-                            let text =
-                                format!("VTEP {}: {reason}, left to the kernel", tunnel.remote);
-                            self.problem(None, text);
-                        })
-                        .ok();
-                    ways.insert(tunnel.remote, group.clone());
-                    group
-                }
-            };
-            self.out.vteps.insert(tunnel, way);
+            let port = *ports.entry(tunnel.local).or_insert_with(|| self.udp_port(tunnel.local));
+            let way = self.way(tunnel, port).map_err(|reason| {
+                let text = format!("VTEP {}: {reason}, left to the kernel", tunnel.remote);
+                self.problem(None, text);
+            });
+            self.out.vteps.insert(tunnel, way.ok());
         }
     }
 
-    /// The group of next hops towards a VTEP, or why it is left to the kernel.
-    fn way(&mut self, remote: IpAddr) -> Result<GroupKey, String> {
+    /// The group of next hops towards a VTEP, or why it is left to the kernel. The UDP port is the
+    /// destination, if all packets to it have the same.
+    fn way(&mut self, tunnel: VtepKey, udp_port: Option<u16>) -> Result<GroupKey, String> {
         let network = self.network;
-        let destination = host(remote);
-        let found = network.routing().routes.find(&[LOCAL, MAIN], destination).ok_or("no route")?;
+        let VtepKey { local, remote } = tunnel;
+        // As the vxlan device asks (`vxlan_get_route`). The source port differs by flow; marks and TOS
+        // may be those of the frame inside.
+        let packets = Packets {
+            source: Some(local),
+            destination: Some(remote),
+            protocol: Some(UDP),
+            destination_port: udp_port,
+            ..Packets::arriving(OWN, None)
+        };
+        let found = match network.routing().resolve(&packets, remote) {
+            Ok(Answer::Route(found)) => found,
+            Ok(Answer::Nothing) => return Err("no route".into()),
+            Ok(Answer::Refused(rule)) => {
+                return Err(format!("the rule `{rule}` (priority {}) refuses", rule.priority));
+            }
+            Err(rule) => {
+                return Err(format!(
+                    "the rule `{rule}` (priority {}) may apply to some packets to it",
+                    rule.priority
+                ));
+            }
+        };
         let prefix = found.prefix;
         let route = found.route.ok_or_else(|| {
             format!("routes for {prefix} depend on more than the destination, as TOS or source")
@@ -113,6 +126,7 @@ impl Compiler<'_> {
             let Some(link) = network.link(nexthop.ifindex) else {
                 continue;
             };
+            self.leads.insert((remote.is_ipv6(), nexthop.ifindex));
             self.routed_port(link, Role::Underlay)?;
             if let Some(why) = self.why_not_target(link) {
                 return Err(format!("the way leads over {}, which {why}", link.name));
@@ -223,6 +237,7 @@ impl Compiler<'_> {
             view: None,
             route4: false,
             route6: false,
+            arrivals: Arrivals::Nothing,
         });
         match port.role {
             Role::Routed | Role::Underlay => {

@@ -1,6 +1,6 @@
 //! Which routing tables the packets of a port are looked up in.
 
-use super::compile::Compiler;
+use super::{compile::Compiler, rules::Packets};
 use crate::observe::{Link, LinkKind, Rule, RuleAction};
 
 impl Compiler<'_> {
@@ -13,8 +13,11 @@ impl Compiler<'_> {
             _ => None,
         });
         let mut tables = Vec::new();
+        let packets = Packets::arriving(&port.name, vrf);
         for rule in self.network.routing().rules(v6) {
-            match applies(rule, &port.name, vrf) {
+            match packets.meet(rule) {
+                // Which routes a rule passes over is not expressed.
+                Some(true) if rule.suppress.is_some() => return Err(rule),
                 Some(true) => {}
                 Some(false) => continue,
                 None => return Err(rule),
@@ -35,35 +38,4 @@ impl Compiler<'_> {
         }
         Ok(tables)
     }
-}
-
-/// Whether a rule applies to packets that arrive at a port and are for others; none if it depends
-/// on the packet, or on the kernel's version.
-fn applies(rule: &Rule, port: &str, vrf: Option<(&str, u32)>) -> Option<bool> {
-    if rule.action == RuleAction::Nop {
-        return Some(false);
-    }
-    if rule.conditions.iter().any(|condition| condition == "not") {
-        return None;
-    }
-    let is_vrf = |name: &str| vrf.is_some_and(|(vrf, _)| vrf == name);
-    if let Some(iif) = rule.iif.as_deref()
-        && !is_vrf(iif)
-    {
-        // Some kernels compare a member's packets with the VRF's name only.
-        if iif == port && vrf.is_some() {
-            return None;
-        }
-        if iif != port {
-            return Some(false);
-        }
-    }
-    if let Some(oif) = rule.oif.as_deref() {
-        // Packets of other stations are bound to no interface, but some kernels compare the VRF.
-        return if is_vrf(oif) { None } else { Some(false) };
-    }
-    if rule.l3mdev && vrf.is_none() {
-        return Some(false);
-    }
-    rule.conditions.is_empty().then_some(true)
 }

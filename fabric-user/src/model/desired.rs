@@ -106,6 +106,22 @@ pub struct Port {
     pub route4: bool,
     /// IPv6 packets that arrive here may be routed.
     pub route6: bool,
+    /// Which VTEPs' packets are taken out of their tunnels here.
+    pub arrivals: Arrivals,
+}
+
+/// VTEPs whose packets are taken out of their tunnels at a port.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrivals {
+    /// None: no tunnel ends here.
+    #[default]
+    Nothing,
+    /// All of [`Structure::vteps`] that are not [`Structure::unheard`].
+    All,
+    /// The same without these: the kernel would not accept their packets from here, or cannot be
+    /// asked.
+    AllBut(BTreeSet<VtepKey>),
 }
 
 /// What is behind a port.

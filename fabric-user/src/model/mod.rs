@@ -21,6 +21,7 @@
 //! [`Structure::problems`].
 
 mod compile;
+mod compile_arrivals;
 mod compile_bonds;
 mod compile_bridges;
 mod compile_fdb;
@@ -44,6 +45,7 @@ mod policy;
 mod redirect;
 mod routes;
 mod routing;
+mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -51,8 +53,8 @@ pub use compile::{compile, compile_structure};
 pub use compile_fdb::{LeftMacs, compile_fdb, compile_mac};
 pub use compile_routes::{compile_route, compile_routes, stale_hosts};
 pub use desired::{
-    Circuit, CircuitKey, Desired, Domain, DomainKey, FdbKey, Group, GroupKey, Nexthop, NexthopKey,
-    Port, Problem, Role, RoutePlace, Structure, Target, View, VtepKey, Way,
+    Arrivals, Circuit, CircuitKey, Desired, Domain, DomainKey, FdbKey, Group, GroupKey, Nexthop,
+    NexthopKey, Port, Problem, Role, RoutePlace, Structure, Target, View, VtepKey, Way,
 };
 pub use dirty::Dirty;
 pub use guarded::Guarded;

@@ -9,7 +9,7 @@ use super::{
     Dirty, DomainKey, FdbKey, NexthopKey, Station,
     ipsec::Ipsec,
     macs::Targets,
-    routes::{self, Change, LOCAL, MAIN, Position},
+    routes::{self, Change, LOCAL, Position},
     routing::Routing,
 };
 use crate::{
@@ -41,6 +41,8 @@ pub struct Network {
     remotes: BTreeMap<u32, BTreeMap<IpAddr, u32>>,
     /// All VTEPs, to tell whether a route matters.
     vteps: BTreeMap<IpAddr, u32>,
+    /// Local addresses of vxlan devices, likewise.
+    locals: BTreeMap<IpAddr, u32>,
     routing: Routing,
     ipsec: Ipsec,
     features: BTreeMap<u32, XdpFeatures>,
@@ -276,7 +278,12 @@ impl Network {
         };
         dirty.underlay |= change.uses || change.own;
         if change.routes {
-            dirty.underlay |= matches!(table, LOCAL | MAIN) && self.reaches_vtep(prefix);
+            dirty.underlay |= self.reaches_tunnel(prefix)
+                && self.routing.looks_into(prefix.address.is_ipv6(), table);
+            // Without its own address a tunnel is the kernel's, and with it every MAC behind it.
+            dirty.bridging |= table == LOCAL
+                && prefix == routes::host(prefix.address)
+                && self.locals.contains_key(&prefix.address);
             dirty.routes.insert((table, prefix));
             if change.shadow {
                 dirty.shadows.insert((table, prefix));
@@ -284,9 +291,10 @@ impl Network {
         }
     }
 
-    /// Whether a prefix covers a known VTEP.
-    fn reaches_vtep(&self, prefix: Prefix) -> bool {
-        self.vteps.range(prefix.address..=routes::last(prefix)).next().is_some()
+    /// Whether a prefix covers a known VTEP, or the local end of a tunnel.
+    fn reaches_tunnel(&self, prefix: Prefix) -> bool {
+        let mut ends = [&self.vteps, &self.locals].into_iter();
+        ends.any(|ends| ends.range(prefix.address..=routes::last(prefix)).next().is_some())
     }
 
     fn set_link(&mut self, link: Link, dirty: &mut Dirty) {
@@ -303,7 +311,14 @@ impl Network {
         }
         if self.links.get(&ifindex) != Some(&link) {
             let alive = link.alive();
-            let was_alive = self.links.insert(ifindex, link).is_some_and(|old| old.alive());
+            if let Some(local) = local_end(&link) {
+                *self.locals.entry(local).or_default() += 1;
+            }
+            let old = self.links.insert(ifindex, link);
+            if let Some(local) = old.as_ref().and_then(local_end) {
+                release(&mut self.locals, local);
+            }
+            let was_alive = old.is_some_and(|old| old.alive());
             if alive && !was_alive {
                 self.routing.revived.insert(ifindex);
             }
@@ -320,6 +335,9 @@ impl Network {
         let Some(link) = self.links.remove(&ifindex) else {
             return;
         };
+        if let Some(local) = local_end(&link) {
+            release(&mut self.locals, local);
+        }
         // Interface indexes are used again: nothing of the old interface may stay.
         self.forget_port(ifindex);
         self.own_macs.remove(&ifindex);
@@ -470,6 +488,14 @@ impl Network {
             release(&mut self.vteps, remote);
             dirty.tunnels.insert((vxlan, remote));
         }
+    }
+}
+
+/// The local address of a vxlan device.
+const fn local_end(link: &Link) -> Option<IpAddr> {
+    match &link.kind {
+        LinkKind::Vxlan(vxlan) => vxlan.local,
+        _ => None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::{fmt, net::IpAddr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Event,
+    Event, Prefix,
     address::{INET, INET6, ip},
     attributes::{header, text, u8_, u16_, u32_},
     message::{Decoded, Lacks},
@@ -26,8 +26,28 @@ pub struct Rule {
     pub oif: Option<String>,
     /// Only for packets of a VRF, whose table is looked up.
     pub l3mdev: bool,
-    /// All other conditions and modifiers in iproute2's words, as `from 10.0.0.0/8` or
-    /// `suppress_prefixlength 0`.
+    /// For packets that do *not* fit the conditions.
+    #[serde(default)]
+    pub not: bool,
+    /// Where the packet must come from.
+    #[serde(default)]
+    pub from: Option<Prefix>,
+    /// Where the packet must go.
+    #[serde(default)]
+    pub to: Option<Prefix>,
+    /// IP protocol of the packet.
+    #[serde(default)]
+    pub protocol: Option<u8>,
+    /// First and last source port of the packet.
+    #[serde(default)]
+    pub source_ports: Option<(u16, u16)>,
+    /// First and last destination port of the packet.
+    #[serde(default)]
+    pub destination_ports: Option<(u16, u16)>,
+    /// Routes of prefixes up to this length do not count.
+    #[serde(default)]
+    pub suppress: Option<u32>,
+    /// All other conditions and modifiers in iproute2's words, as `fwmark 0x1` or `tos 0x10`.
     pub conditions: Vec<String>,
     /// What happens to packets that fit.
     pub action: RuleAction,
@@ -91,21 +111,11 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
     if family != INET && family != INET6 {
         return Ok(None);
     }
-    let mut rule = Rule {
-        v6: family == INET6,
-        priority: 0,
-        iif: None,
-        oif: None,
-        l3mdev: false,
-        conditions: Vec::new(),
-        action: RuleAction::Nop,
-    };
+    let mut rule = Rule::new(family == INET6, 0, RuleAction::Nop);
     let (mut table, mut target) = (u32::from(table), 0);
     let (mut mark, mut mask) = (None, u32::MAX);
     let mut conditions = Vec::new();
-    if flags & FIB_RULE_INVERT != 0 {
-        conditions.push("not".into());
-    }
+    rule.not = flags & FIB_RULE_INVERT != 0;
     if tos != 0 {
         conditions.push(format!("tos {tos:#04x}"));
     }
@@ -123,11 +133,21 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
             // Who made the rule, and for which statistics.
             FRA_PROTOCOL | FRA_FLOW | FRA_PAD => {}
             FRA_SUPPRESS_PREFIXLEN if number() == u32::MAX => {}
+            FRA_SUPPRESS_PREFIXLEN => rule.suppress = Some(number()),
             FRA_SUPPRESS_IFGROUP if number() == u32::MAX => {}
             // All bits count, as without a mask.
             FRA_SPORT_MASK | FRA_DPORT_MASK if u16_(payload) == Some(u16::MAX) => {}
             FRA_DSCP_MASK if u8_(payload) == Some(0x3f) => {}
-            _ => conditions.push(condition(kind, payload, from_length, to_length)),
+            FRA_SRC if prefix(payload, from_length).is_some() => {
+                rule.from = prefix(payload, from_length);
+            }
+            FRA_DST if prefix(payload, to_length).is_some() => {
+                rule.to = prefix(payload, to_length);
+            }
+            FRA_IP_PROTO => rule.protocol = u8_(payload),
+            FRA_SPORT_RANGE => rule.source_ports = range(payload),
+            FRA_DPORT_RANGE => rule.destination_ports = range(payload),
+            _ => conditions.push(condition(kind, payload)),
         }
     }
     if let Some(mark) = mark {
@@ -149,33 +169,31 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
     Ok(Some(if present { Event::Rule(rule) } else { Event::RuleGone(rule) }))
 }
 
+fn prefix(payload: &[u8], length: u8) -> Option<Prefix> {
+    let address: IpAddr = ip(payload)?;
+    Some(Prefix { address, length })
+}
+
+/// `fib_rule_port_range`.
+fn range(payload: &[u8]) -> Option<(u16, u16)> {
+    Some((u16_(payload)?, payload.get(2..).and_then(u16_)?))
+}
+
 /// A condition in words.
-fn condition(kind: u16, payload: &[u8], from_length: u8, to_length: u8) -> String {
-    let address = || ip(payload).map_or_else(String::new, |address: IpAddr| address.to_string());
+fn condition(kind: u16, payload: &[u8]) -> String {
     let byte = || u8_(payload).unwrap_or_default();
     let number = || u32_(payload).unwrap_or_default();
     let big = || payload.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
-    let ports = || {
-        let first = u16_(payload).unwrap_or_default();
-        let last = payload.get(2..).and_then(u16_).unwrap_or_default();
-        if first == last { first.to_string() } else { format!("{first}-{last}") }
-    };
     match kind {
-        FRA_SRC => format!("from {}/{from_length}", address()),
-        FRA_DST => format!("to {}/{to_length}", address()),
         FRA_TUN_ID => {
             let id = payload.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
             format!("tun_id {id}")
         }
         FRA_SUPPRESS_IFGROUP => format!("suppress_ifgroup {}", number()),
-        FRA_SUPPRESS_PREFIXLEN => format!("suppress_prefixlength {}", number()),
         FRA_UID_RANGE => {
             let last = payload.get(4..).and_then(u32_).unwrap_or_default();
             format!("uidrange {}-{last}", number())
         }
-        FRA_IP_PROTO => format!("ipproto {}", byte()),
-        FRA_SPORT_RANGE => format!("sport {}", ports()),
-        FRA_DPORT_RANGE => format!("dport {}", ports()),
         FRA_DSCP => format!("dscp {}", byte()),
         FRA_FLOWLABEL => format!("flowlabel {:#x}", big()),
         FRA_FLOWLABEL_MASK => format!("flowlabel mask {:#x}", big()),
@@ -186,11 +204,64 @@ fn condition(kind: u16, payload: &[u8], from_length: u8, to_length: u8) -> Strin
     }
 }
 
+impl Rule {
+    /// A rule without conditions.
+    #[must_use]
+    pub const fn new(v6: bool, priority: u32, action: RuleAction) -> Self {
+        Self {
+            v6,
+            priority,
+            iif: None,
+            oif: None,
+            l3mdev: false,
+            not: false,
+            from: None,
+            to: None,
+            protocol: None,
+            source_ports: None,
+            destination_ports: None,
+            suppress: None,
+            conditions: Vec::new(),
+            action,
+        }
+    }
+}
+
+/// A range of ports in words.
+struct Ports((u16, u16));
+
+impl fmt::Display for Ports {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            (first, last) if first == last => write!(formatter, "{first}"),
+            (first, last) => write!(formatter, "{first}-{last}"),
+        }
+    }
+}
+
 impl fmt::Display for Rule {
     /// As `ip rule` would show it, without the priority.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.not {
+            formatter.write_str("not ")?;
+        }
+        if let Some(from) = self.from {
+            write!(formatter, "from {from} ")?;
+        }
+        if let Some(to) = self.to {
+            write!(formatter, "to {to} ")?;
+        }
         for condition in &self.conditions {
             write!(formatter, "{condition} ")?;
+        }
+        if let Some(protocol) = self.protocol {
+            write!(formatter, "ipproto {protocol} ")?;
+        }
+        if let Some(ports) = self.source_ports {
+            write!(formatter, "sport {} ", Ports(ports))?;
+        }
+        if let Some(ports) = self.destination_ports {
+            write!(formatter, "dport {} ", Ports(ports))?;
         }
         if let Some(iif) = &self.iif {
             write!(formatter, "iif {iif} ")?;
@@ -209,6 +280,10 @@ impl fmt::Display for Rule {
             RuleAction::Unreachable => formatter.write_str("unreachable"),
             RuleAction::Prohibit => formatter.write_str("prohibit"),
             RuleAction::Other(action) => write!(formatter, "action {action}"),
+        }?;
+        match self.suppress {
+            Some(length) => write!(formatter, " suppress_prefixlength {length}"),
+            None => Ok(()),
         }
     }
 }

@@ -55,6 +55,11 @@ impl<K: Hash + Eq + Clone> Indexes<K> {
         self.keys.get(&index)
     }
 
+    /// All keys with their indexes.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, u32)> {
+        self.used.iter().map(|(key, index)| (key, *index))
+    }
+
     /// Gives the index of a key that is not wanted any more to another one, which must have none.
     pub(super) fn pass_on(&mut self, old: &K, new: K) {
         if let Some(index) = self.used.remove(old) {

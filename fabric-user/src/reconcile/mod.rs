@@ -11,6 +11,7 @@
 //! Groups are what many things refer to, so most changes of the network are changes of a group or
 //! of a next hop: a few stores, whatever hangs on them.
 
+mod arrivals;
 mod bridges;
 mod fdb;
 mod groups;
@@ -30,7 +31,8 @@ use std::{
 };
 
 use fabric_common::schema::{
-    self, buckets, circuits, domains, groups as group_map, views as view_map, vteps as vtep_map,
+    self, buckets, circuits, domains, groups as group_map, reverse_paths, views as view_map,
+    vteps as vtep_map,
 };
 use thiserror::Error;
 
@@ -155,6 +157,8 @@ pub struct Reconciler {
     domains: Indexes<DomainKey>,
     circuits: Indexes<CircuitKey>,
     vteps: Indexes<VtepKey>,
+    /// Interfaces that accept the packets of some VTEPs only; see `reverse_paths`.
+    checked: Indexes<u32>,
     nexthops: Nexthops,
     groups: Indexes<GroupKey>,
     /// Ranges of `buckets`.
@@ -203,6 +207,7 @@ impl Reconciler {
             domains: Indexes::new(domains::MAX),
             circuits: Indexes::new(circuits::MAX),
             vteps: Indexes::new(vtep_map::MAX),
+            checked: Indexes::new(u32::from(reverse_paths::PORTS) + 1),
             nexthops: Nexthops::new(),
             groups: Indexes::new(group_map::MAX),
             pool: Pool::new(buckets::MAX),
@@ -229,6 +234,7 @@ impl Reconciler {
         this.recover_nexthops();
         this.recover_hosts();
         this.recover_vteps();
+        this.recover_arrivals();
         this.recover_groups(this.referenced_groups());
         this.recover_views();
         this.configure(settings);
@@ -295,6 +301,7 @@ impl Reconciler {
         let inheritance = self.inheritance(structure, routes);
         self.inherit_groups(structure, inheritance);
         self.add_groups(structure, &mut outcome);
+        self.restrict_arrivals(structure, &mut outcome);
         self.add_vteps(structure, &mut outcome);
         self.write_own(structure, &mut outcome);
         self.write_hash(structure, &mut outcome);
@@ -306,6 +313,7 @@ impl Reconciler {
         self.remove_vnis(structure, &mut outcome);
         self.remove_views(structure, &mut outcome);
         self.remove_vteps(structure, &mut outcome);
+        self.allow_arrivals(structure, &mut outcome);
         self.remove_groups(structure, &mut outcome);
         self.remove_nexthops(structure, &mut outcome);
         self.remove_circuits(structure, &mut outcome);

@@ -11,8 +11,8 @@ use fabric_common::{
         counters::reason_index,
         fdb::mac_number,
         ports::{
-            self, FLAG_HID_TAGS, FLAG_MEMBER, Port, ROLE_ACCESS, ROLE_ROUTED, ROLE_UNDERLAY,
-            is_routed, mac_and_view, view,
+            self, DECAPSULATES_NONE, FLAG_HID_TAGS, FLAG_MEMBER, Port, ROLE_ACCESS, ROLE_ROUTED,
+            ROLE_UNDERLAY, is_routed, mac_and_view, view,
         },
         vlans::PortVlans,
     },
@@ -116,6 +116,7 @@ impl Reconciler {
             // Circuits belong to the role that the port had.
             self.maps.ports.update(slot, |entry| {
                 (entry.untagged_circuit, entry.untagged_domain, entry.vlans) = (0, 0, 0);
+                entry.decapsulates = DECAPSULATES_NONE;
             });
             self.clear_vlans(ifindex);
         }

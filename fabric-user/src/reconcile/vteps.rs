@@ -1,6 +1,6 @@
 //! VTEPs and the peers table.
 
-use fabric_common::schema::vteps::Vtep;
+use fabric_common::schema::{reverse_paths::ReversePath, vteps::Vtep};
 
 use super::{Outcome, Reconciler};
 use crate::model::{Structure, VtepKey};
@@ -14,6 +14,7 @@ impl Reconciler {
     }
 
     pub(super) fn add_vteps(&mut self, structure: &Structure, outcome: &mut Outcome) {
+        let checked = self.checked_ports(structure);
         for (key, group) in &structure.vteps {
             let group = group.as_ref().and_then(|g| self.groups.get(g)).unwrap_or(0);
             let Some(value) = Vtep::between(key.local, key.remote, group) else { continue };
@@ -25,6 +26,8 @@ impl Reconciler {
                 self.maps.vtep_traffic.reset(index);
             }
             outcome.changes += usize::from(self.maps.vteps.set(index, &value));
+            let path = checked.accept(key);
+            outcome.changes += usize::from(self.maps.reverse_paths.set(index, &path));
             let table = self.maps.peers.table();
             let peer = value.peer();
             let known = table.get(peer);
@@ -61,6 +64,7 @@ impl Reconciler {
                 table.remove(peer);
             }
             self.maps.vteps.set(index, &Vtep::default());
+            self.maps.reverse_paths.set(index, &ReversePath::default());
             outcome.changes += 1;
         }
         for (key, value, _) in table.iter() {

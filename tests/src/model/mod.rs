@@ -324,7 +324,20 @@ fn tunnel(world: &World, port: &Port, packet: &[u8]) -> Result<(u32, u32), Reaso
     }
     let key = peers::key(destination, source);
     let vtep = world.maps.peers.table().get(key).ok_or(Reason::VxlanInputUnknownVtep)?;
+    may_arrive(world, port, vtep)?;
     Ok((domain_index, vtep))
+}
+
+/// Does the port take the packets of this VTEP?
+fn may_arrive(world: &World, port: &Port, vtep: u32) -> Result<(), Reason> {
+    match world.maps.ports.get(port.slot).decapsulates {
+        ports::DECAPSULATES_ALL => Ok(()),
+        ports::DECAPSULATES_NONE => Err(Reason::VxlanInputNotUnderlay),
+        number => {
+            let accepted = world.maps.reverse_paths.get(vtep).ports >> (number - 1) & 1 == 1;
+            accepted.then_some(()).ok_or(Reason::VxlanInputReversePath)
+        }
+    }
 }
 
 fn from_tunnel(

@@ -56,6 +56,7 @@ pub(super) fn tunnel(world: &World, port: &Port, packet: &[u8]) -> Result<(u32, 
             && vtep.remote() == std::net::IpAddr::from(source)
     });
     let (_, vtep, _) = vtep.ok_or(Reason::VxlanInputUnknownVtep)?;
+    super::may_arrive(world, port, vtep)?;
     let mut udp = packet[54..].to_vec();
     let found = udp[6..8].to_vec();
     udp[6..8].fill(0);

@@ -84,6 +84,12 @@ fn test_of(reason: Reason) -> fn() {
         Reason::VxlanInputUnknownVni => vxlan_input::an_unknown_vni_passes,
         Reason::VxlanInputNotLocal => vxlan_input::a_packet_for_another_address_of_the_box_passes,
         Reason::VxlanInputUnknownVtep => vxlan_input::a_packet_of_an_unknown_vtep_passes,
+        Reason::VxlanInputNotUnderlay => {
+            vxlan_input::where_the_underlay_does_not_lead_no_tunnel_ends
+        }
+        Reason::VxlanInputReversePath => {
+            vxlan_input::a_vtep_is_heard_at_the_ports_that_its_entry_names
+        }
         Reason::EcnDecapNotEctCe => ecn_decap::ipv4_and_ipv6_follow_the_table,
         Reason::InnerGuardSourceMulticast => {
             inner_guard::a_group_address_as_inner_source_is_dropped

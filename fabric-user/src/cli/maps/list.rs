@@ -95,6 +95,7 @@ fn used(map: &str, source: &Source<'_>, targets: usize) -> (u64, u64) {
             (contents.fdb.iter().filter(|entry| entry.kind == KIND_LOCAL).count(), narrow)
         }
         "vteps" | "vtep_traffic" => (contents.vteps.len(), 1),
+        "reverse_paths" => (contents.reverse_paths.len(), 1),
         "peers" => (contents.peers.len(), narrow),
         "vnis" => (contents.vnis.len(), narrow),
         "own" => (own::bits_set(source) as usize, WORDS as u64 * 64),

@@ -18,6 +18,7 @@ mod peers;
 mod port_tx;
 mod ports;
 mod reasons;
+mod reverse_paths;
 mod routes;
 mod settings;
 mod tx_ports;
@@ -160,6 +161,7 @@ const DUMPS: &[Dump] = &[
     dump("fdb", |s| Ok(fdb::sheet(&s.view)), 3, &["mac"], Key::Mac),
     dump("fdb_times", |s| Ok(fdb_times::sheet(&s.view)), 2, &["mac"], Key::Mac),
     dump("vteps", |s| Ok(vteps::sheet(&s.view)), 2, &["vtep"], Key::Host),
+    dump("reverse_paths", |s| Ok(reverse_paths::sheet(&s.view)), 2, &["vtep"], Key::Host),
     dump("peers", |s| Ok(peers::sheet(&s.view)), 2, &["peer"], Key::Host),
     dump("vnis", |s| Ok(vnis::sheet(&s.view)), 2, &["vni"], Key::Number),
     dump("own", |s| Ok(own::sheet(s)), 1, &[], Key::Name),

@@ -1,7 +1,8 @@
 //! `maps ports`.
 
 use fabric_common::schema::ports::{
-    FLAG_ROUTE4, FLAG_ROUTE6, ROLE_ACCESS, ROLE_ROUTED, ROLE_UNDERLAY,
+    DECAPSULATES_ALL, DECAPSULATES_NONE, FLAG_ROUTE4, FLAG_ROUTE6, ROLE_ACCESS, ROLE_ROUTED,
+    ROLE_UNDERLAY,
 };
 use serde_json::json;
 
@@ -22,6 +23,7 @@ const COLUMNS: &[Column] = &[
     Column::text("untagged_bridge", "UNTAGGED TO"),
     Column::number("tagged_vlans", "TAGGED VLANS"),
     Column::text("routes", "ROUTES"),
+    Column::text("decapsulates", "TUNNELS END"),
     Column::number("view", "VIEW"),
     Column::text("down", "DOWN"),
     Column::number("slot", "SLOT").detail(),
@@ -44,6 +46,7 @@ pub(super) fn sheet(view: &View) -> Sheet {
             untagged.map_or_else(Cell::none, |circuit| view.bridge(circuit.domain.into())),
             Some(tagged).filter(|tagged| *tagged > 0).into(),
             families(port.flags),
+            decapsulates(port.decapsulates),
             Some(u32::from(fabric_common::schema::ports::view(port.mac_and_view)))
                 .filter(|view| *view != 0)
                 .into(),
@@ -63,6 +66,16 @@ pub(in crate::cli) fn families(flags: u8) -> Cell {
         all.into_iter().filter_map(|(flag, name)| (flags & flag != 0).then_some(name)).collect();
     let text = if routed.is_empty() { "-".into() } else { routed.join(", ") };
     Cell::new(text, json!(routed))
+}
+
+/// Of which VTEPs tunnels end at a port.
+fn decapsulates(number: u8) -> Cell {
+    let text = match number {
+        DECAPSULATES_NONE => "-",
+        DECAPSULATES_ALL => "all",
+        _ => "some",
+    };
+    Cell::new(text, json!(text))
 }
 
 /// A `ROLE_` constant by name.

@@ -29,8 +29,6 @@ use crate::{
     observe::{Hop, Prefix, Route, RouteKind},
 };
 
-/// `RT_TABLE_MAIN`
-pub(super) const MAIN: u32 = 254;
 /// `RT_TABLE_LOCAL`
 pub(super) const LOCAL: u32 = 255;
 

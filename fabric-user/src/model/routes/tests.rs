@@ -3,6 +3,9 @@
 use super::*;
 use crate::observe::{RouteKey, tests::random::Random};
 
+/// `RT_TABLE_MAIN`
+const MAIN: u32 = 254;
+
 fn prefix(text: &str) -> Prefix {
     let (address, length) = text.split_once('/').unwrap();
     Prefix { address: address.parse().unwrap(), length: length.parse().unwrap() }

@@ -1,3 +1,4 @@
+mod arrivals;
 mod bridges;
 mod churn;
 mod follower;

@@ -129,8 +129,11 @@ fn a_rule_that_may_apply_to_some_packets_leaves_the_family_to_the_kernel() {
         (with("from 10.0.0.0/8"), "the rule `from 10.0.0.0/8 lookup 1000` (priority 99)"),
         (with("fwmark 0x1"), "fwmark 0x1"),
         (with("tos 0x10"), "tos 0x10"),
-        (with("suppress_prefixlength 0"), "suppress_prefixlength 0"),
-        (Rule { iif: Some("eth9".into()), ..with("not") }, "not iif eth9"),
+        (Rule { suppress: Some(0), ..lookup() }, "suppress_prefixlength 0"),
+        (Rule { not: true, ..with("fwmark 0x1") }, "not fwmark 0x1"),
+        (Rule { from: Some(prefix("10.0.0.0/8")), ..lookup() }, "from 10.0.0.0/8 lookup 1000"),
+        (Rule { not: true, to: Some(prefix("10.0.0.0/8")), ..lookup() }, "not to 10.0.0.0/8"),
+        (Rule { destination_ports: Some((53, 53)), ..lookup() }, "dport 53"),
         (rule(false, 99, RuleAction::Goto(200)), "goto 200"),
         (rule(false, 99, RuleAction::Other(77)), "action 77"),
     ] {

@@ -76,7 +76,7 @@ pub(super) fn connected(table: u32, destination: &str, ifindex: u32) -> Event {
 }
 
 pub(super) fn rule(v6: bool, priority: u32, action: RuleAction) -> Rule {
-    Rule { v6, priority, iif: None, oif: None, l3mdev: false, conditions: Vec::new(), action }
+    Rule::new(v6, priority, action)
 }
 
 pub(super) fn forwarding(v6: bool, ifindex: Option<u32>, on: bool) -> Event {

@@ -3,7 +3,7 @@
 use super::world::{
     DOMAIN, U2, VX10, host, ip, leaf, leaf_with, neighbour, route, tunnel_mac, vx10, vxlan,
 };
-use super::{follower::Follower, world::LOCAL};
+use super::{follower::Follower, router::own_address, world::LOCAL};
 use crate::{
     model::{GroupKey, Policy, Target, VtepKey},
     observe::{Event, Mac, Vxlan},
@@ -19,6 +19,7 @@ fn vtep() -> VtepKey {
 /// The leaf after its vxlan device was made anew over IPv6.
 fn leaf6(policy: Policy, options: Vxlan) -> Follower {
     let mut leaf = leaf_with(policy);
+    leaf.apply(own_address(255, LOCAL6, 1));
     let old = tunnel_mac(host(2), super::world::REMOTE);
     leaf.apply(Event::TunnelMacGone(old));
     leaf.apply(Event::TunnelMacGone(tunnel_mac(Mac::ZERO, super::world::REMOTE)));

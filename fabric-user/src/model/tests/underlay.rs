@@ -1,6 +1,6 @@
 //! The way to the VTEPs.
 
-use super::world::*;
+use super::{router::own_address, world::*};
 use crate::{
     model::{GroupKey, Nexthop, NexthopKey, Policy, Role, Structure, Target, VtepKey},
     observe::{
@@ -149,6 +149,7 @@ fn next_hops_of_a_dead_link_stay_members_until_a_dump_says_that_they_are_gone() 
         leaf.replace(Snapshot {
             scope: Scope::Routing,
             events: vec![
+                own_address(255, "10.0.0.1", 1),
                 single(12, U2, Some("fe80::52")),
                 group(20, &[(12, 3)]),
                 Event::RouteAppended(route("10.0.0.2", 32, Some(20))),
@@ -185,6 +186,7 @@ fn a_dump_of_the_routing_leaves_nothing_stale() {
     leaf.replace(Snapshot {
         scope: Scope::Routing,
         events: vec![
+            own_address(255, "10.0.0.1", 1),
             single(12, U2, Some("fe80::52")),
             Event::Route(route("10.0.0.2", 32, Some(12))),
             neighbour(U2, "fe80::52", Some(host(0x52))),

@@ -3,7 +3,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::follower::Follower;
+use super::{
+    follower::Follower,
+    router::{default_rules, own_address},
+};
 use crate::{
     model::{CircuitKey, DomainKey, FdbKey, Policy, Target, VtepKey},
     observe::{
@@ -188,8 +191,10 @@ pub(super) fn tunnel_mac(mac: Mac, address: IpAddr) -> TunnelMac {
 /// Everything about the leaf, in the order in which it would be set up.
 pub(super) fn leaf_events() -> Vec<Event> {
     let router = |number| Some(Mac([2, 0, 0, 0, 0, number]));
-    vec![
+    let mut events = default_rules();
+    events.extend([
         Event::Link(Link { loopback: true, ..link(1, "lo", LinkKind::Device) }),
+        own_address(255, "10.0.0.1", 1),
         Event::Link(link(BR10, "br10", bridge(false))),
         Event::Link(vx10(vxlan(10_010))),
         Event::Link(port_of(BR10, veth(H1, "h1"))),
@@ -206,7 +211,8 @@ pub(super) fn leaf_events() -> Vec<Event> {
         Event::BridgeMac(bridge_mac(H1, host(1))),
         Event::BridgeMac(bridge_mac(VX10, host(2))),
         Event::TunnelMac(tunnel_mac(host(2), REMOTE)),
-    ]
+    ]);
+    events
 }
 
 pub(super) fn leaf() -> Follower {

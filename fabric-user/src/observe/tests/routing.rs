@@ -94,15 +94,7 @@ fn rule(command: &str) -> Rule {
 
 #[test]
 fn a_rule_says_what_it_applies_to_and_where_it_leads() {
-    let by_port = Rule {
-        v6: false,
-        priority: 500,
-        iif: Some("p1".into()),
-        oif: None,
-        l3mdev: false,
-        conditions: Vec::new(),
-        action: RuleAction::Lookup(100),
-    };
+    let by_port = Rule { iif: Some("p1".into()), ..Rule::new(false, 500, RuleAction::Lookup(100)) };
     assert_eq!(rule("ip rule add iif p1 lookup 100 pref 500"), by_port);
     assert_eq!(last("ip rule del pref 500"), Event::RuleGone(by_port));
     let vrf = rule("ip rule add l3mdev pref 1000");
@@ -111,23 +103,50 @@ fn a_rule_says_what_it_applies_to_and_where_it_leads() {
     assert_eq!(rule("ip rule add goto 600 pref 503").action, RuleAction::Goto(600));
     let bound = rule("ip rule add oif p1 blackhole pref 504");
     assert_eq!((bound.oif.as_deref(), bound.action), (Some("p1"), RuleAction::Blackhole));
+    let of = |address, length| Some(Prefix { address: ip(address), length });
+    let from = Rule {
+        from: of("10.0.0.0", 8),
+        to: of("192.0.2.0", 24),
+        conditions: vec!["tos 0x10".into(), "fwmark 0x1/0xff".into()],
+        ..Rule::new(false, 501, RuleAction::Lookup(1000))
+    };
+    let command = "ip rule add from 10.0.0.0/8 to 192.0.2.0/24 fwmark 0x1/0xff tos 0x10 lookup 1000 \
+                   pref 501";
+    assert_eq!(rule(command), from);
+    let not = Rule {
+        not: true,
+        from: of("10.0.0.0", 8),
+        suppress: Some(0),
+        ..Rule::new(false, 502, RuleAction::Lookup(254))
+    };
+    let command = "ip rule add not from 10.0.0.0/8 lookup main suppress_prefixlength 0 pref 502";
+    assert_eq!(rule(command), not);
+    let ports = Rule {
+        protocol: Some(17),
+        source_ports: Some((1, 5)),
+        destination_ports: Some((53, 53)),
+        conditions: vec!["uidrange 0-5".into()],
+        ..Rule::new(false, 506, RuleAction::Lookup(100))
+    };
+    let command = "ip rule add ipproto udp sport 1-5 dport 53 uidrange 0-5 lookup 100 pref 506";
+    assert_eq!(rule(command), ports);
 }
 
 #[test]
-fn all_other_conditions_of_a_rule_are_kept_in_words() {
+fn a_rule_is_shown_with_all_of_its_conditions() {
     for (command, words) in [
         (
             "ip rule add from 10.0.0.0/8 to 192.0.2.0/24 fwmark 0x1/0xff tos 0x10 lookup 1000 pref \
              501",
-            "tos 0x10 to 192.0.2.0/24 from 10.0.0.0/8 fwmark 0x1/0xff lookup 1000",
+            "from 10.0.0.0/8 to 192.0.2.0/24 tos 0x10 fwmark 0x1/0xff lookup 1000",
         ),
         (
             "ip rule add not from 10.0.0.0/8 lookup main suppress_prefixlength 0 pref 502",
-            "not suppress_prefixlength 0 from 10.0.0.0/8 lookup 254",
+            "not from 10.0.0.0/8 lookup 254 suppress_prefixlength 0",
         ),
         (
             "ip rule add ipproto udp sport 1-5 dport 53 uidrange 0-5 lookup 100 pref 506",
-            "uidrange 0-5 sport 1-5 dport 53 ipproto 17 lookup 100",
+            "uidrange 0-5 ipproto 17 sport 1-5 dport 53 lookup 100",
         ),
         (
             "ip -6 rule add from 2001:db8::/32 iif p1 lookup 100 pref 500",

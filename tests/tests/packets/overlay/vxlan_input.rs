@@ -2,11 +2,16 @@
 
 use fabric_common::{
     reason::Reason,
-    schema::{domains::Domain, vnis},
+    schema::{
+        domains::Domain,
+        ports::{DECAPSULATES_NONE, ROLE_ROUTED, ROLE_UNDERLAY},
+        reverse_paths::{self, ReversePath},
+        vnis,
+    },
 };
 use fabric_tests::{
     addresses::{HOST_A, HOST_R, LEAF1_VTEP, LEAF2_VTEP, OTHER_VTEP, VNI},
-    leaf::leaf,
+    leaf::{Leaf, leaf, leaf6},
     packet::{Frame, Vxlan},
     world::be,
 };
@@ -134,4 +139,41 @@ fn the_same_mac_address_is_another_one_in_another_vni() {
         let outcome = leaf.world.send(&leaf.up0, &outer.around(&inner()));
         outcome.is_decapsulated(&leaf.trunk, other, leaf.leaf2, &expected);
     });
+}
+
+/// What the kernel does with it is the kernel's: it knows the port's VRF, rules and filters.
+#[test]
+pub(crate) fn where_the_underlay_does_not_lead_no_tunnel_ends() {
+    let ends = |leaf: &mut Leaf, packet: &[u8]| {
+        for role in [ROLE_ROUTED, ROLE_UNDERLAY] {
+            leaf.world.maps.ports.update(leaf.up0.slot, |port| {
+                (port.role, port.decapsulates) = (role, DECAPSULATES_NONE);
+            });
+            leaf.world.send(&leaf.up0, packet).passes(Reason::VxlanInputNotUnderlay);
+        }
+    };
+    leaf(|leaf| ends(leaf, &leaf.from_leaf2().around(&inner())));
+    leaf6(|leaf| ends(leaf, &leaf.from_leaf2_over_ipv6().around(&inner())));
+}
+
+/// The kernel's reverse path filter as the daemon has judged it.
+#[test]
+pub(crate) fn a_vtep_is_heard_at_the_ports_that_its_entry_names() {
+    let heard = |leaf: &mut Leaf, packet: &[u8]| {
+        for number in [1, 2, 33, reverse_paths::PORTS] {
+            leaf.world.maps.ports.update(leaf.up0.slot, |port| port.decapsulates = number);
+            for (ports, is_heard) in
+                [(reverse_paths::bit(number), true), (!reverse_paths::bit(number), false)]
+            {
+                leaf.world.maps.reverse_paths.set(leaf.leaf2.0, &ReversePath { ports });
+                let outcome = leaf.world.send(&leaf.up0, packet);
+                match is_heard {
+                    true => outcome.is_decapsulated(&leaf.a, leaf.domain, leaf.leaf2, &inner()),
+                    false => outcome.passes(Reason::VxlanInputReversePath),
+                }
+            }
+        }
+    };
+    leaf(|leaf| heard(leaf, &leaf.from_leaf2().around(&inner())));
+    leaf6(|leaf| heard(leaf, &leaf.from_leaf2_over_ipv6().around(&inner())));
 }
