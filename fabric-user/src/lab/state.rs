@@ -55,7 +55,7 @@ pub struct Place {
 pub struct StateFolder {
     path: PathBuf,
     lab: String,
-    lock: Option<Lock>,
+    _lock: Option<Lock>,
 }
 
 /// A lock that is let go at once: a program that another thread is just starting has a copy of the
@@ -124,7 +124,7 @@ impl StateFolder {
         if !path.join(STATE).is_file() {
             return Err(LabError::NotUp(lab.to_owned()));
         }
-        Ok(Self { path, lab: lab.to_owned(), lock: None })
+        Ok(Self { path, lab: lab.to_owned(), _lock: None })
     }
 
     fn lock(lab: &str, path: PathBuf) -> Result<Self, LabError> {
@@ -139,7 +139,7 @@ impl StateFolder {
         if !same {
             return Err(busy());
         }
-        Ok(Self { path, lab: lab.to_owned(), lock: Some(lock) })
+        Ok(Self { path, lab: lab.to_owned(), _lock: Some(lock) })
     }
 
     /// The folder.
@@ -199,11 +199,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn alock_is_let_go_although_somebody_has_a_copy_of_the_file() {
+    fn a_lock_is_let_go_although_somebody_has_a_copy_of_the_file() {
         let path = std::env::temp_dir().join(format!("fabric-lock-{}", std::process::id()));
         fs::create_dir_all(&path).expect("a folder can be made");
         let folder = StateFolder::lock("copy", path.clone()).expect("nobody has it");
-        let copy = folder.lock.as_ref().map(|lock| lock.0.try_clone().expect("it can be copied"));
+        let copy = folder._lock.as_ref().map(|lock| lock.0.try_clone().expect("it can be copied"));
         assert!(matches!(StateFolder::lock("copy", path.clone()), Err(LabError::Busy(_))));
         drop(folder);
         assert!(StateFolder::lock("copy", path.clone()).is_ok());
