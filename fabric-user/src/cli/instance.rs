@@ -52,8 +52,12 @@ impl Choice {
                 "{BPF_FS} is hidden here, because `ip netns exec` mounts another /sys; use `nsenter --net=/run/netns/NAME` instead, or no namespace at all"
             );
         }
-        let name = self.instance.as_deref().unwrap_or(DEFAULT);
-        Ok(Chosen { instance: Instance::new(name)?, run_folder: self.run_folder.clone() })
+        Ok(Chosen { instance: Instance::new(self.name())?, run_folder: self.run_folder.clone() })
+    }
+
+    /// The instance's name.
+    pub(super) fn name(&self) -> &str {
+        self.instance.as_deref().unwrap_or(DEFAULT)
     }
 
     /// All instances that have pins.

@@ -1,7 +1,6 @@
 //! Names for what the maps hold as indexes.
 
 use std::{
-    collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     time::Duration,
 };
@@ -77,14 +76,14 @@ impl View {
         self.contents.domains6.get(&domain).map_or(0, |beside| beside.vxlan)
     }
 
-    /// The ports of a group.
-    pub(super) fn group_ports(&self, group: u32) -> BTreeSet<String> {
+    /// The ports of a group's next hops, and why nothing is sent to each at this moment.
+    pub(super) fn group_members(&self, group: u32) -> Vec<(String, Vec<&'static str>)> {
         let group = self.contents.groups.get(&group);
         group
             .into_iter()
             .flat_map(|group| group.shares.keys())
             .filter_map(|nexthop| self.contents.nexthops.get(nexthop))
-            .map(|nexthop| self.port(nexthop.port.into()))
+            .map(|nexthop| (self.port(nexthop.port.into()), self.death(nexthop)))
             .collect()
     }
 

@@ -541,6 +541,14 @@ impl Round {
         self.state.declined = declined.map(|(index, why)| (name(index), why.clone())).collect();
         let chosen = self.structure.declined.keys().filter(|ifindex| self.is_chosen(**ifindex));
         self.state.chosen = chosen.map(name).collect();
+        let ports = self.structure.ports.keys().map(|ifindex| {
+            let problems = self.structure.problems.iter();
+            let problems = problems.filter(|problem| problem.ifindex == Some(*ifindex));
+            (name(ifindex), problems.map(|problem| problem.text.clone()).collect())
+        });
+        let partly = ports.filter(|(_, problems): &(_, Vec<String>)| !problems.is_empty());
+        self.state.partly = partly.collect();
+        self.state.detached = self.idle;
         self.state.trouble = self.broken.clone().or_else(|| self.heart.clone());
         let problems = self.structure.problems.iter().map(|p| p.text.clone());
         let macs = self.left.problems(&self.network).into_iter().map(|p| p.text);

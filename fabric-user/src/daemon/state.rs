@@ -29,11 +29,17 @@ pub struct State {
     /// Why nothing is applied at this moment; it is tried again.
     #[serde(default)]
     pub trouble: Option<String>,
+    /// Everything was taken off by request.
+    #[serde(default)]
+    pub detached: bool,
     /// Interfaces that are not accelerated, with the reason, by name.
     pub declined: BTreeMap<String, String>,
     /// Those of them that the operator has left to the kernel, by the settings or by request.
     #[serde(default)]
     pub chosen: BTreeSet<String>,
+    /// Why ports are accelerated in part only, by name.
+    #[serde(default)]
+    pub partly: BTreeMap<String, Vec<String>>,
     /// What is left to the kernel, as sentences.
     pub problems: Vec<String>,
     /// What an operator should know although nothing is left to the kernel for it, as sentences.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Role, View, compile::Compiler, routes::Via};
+use super::{Role, View, compile::Compiler, compile_uppers::DEPTH, routes::Via};
 use crate::observe::{Link, LinkKind, NexthopKind, Rule};
 
 /// A port that may become a routed one.
@@ -67,9 +67,13 @@ impl<'a> Compiler<'a> {
         let in_vrf = link.master.is_some_and(|master| {
             self.network.link(master).is_some_and(|link| matches!(link.kind, LinkKind::Vrf { .. }))
         });
-        // Switched virtual interfaces and tunnels are the kernel's, and nothing to complain about.
-        let is_port =
-            !matches!(link.kind, LinkKind::Bridge(_) | LinkKind::Vxlan(_) | LinkKind::Vrf { .. });
+        // Switched virtual interfaces and tunnels are the kernel's, and nothing to complain about. Nor is
+        // what nothing ever arrives at.
+        let is_port = match &link.kind {
+            LinkKind::Bridge(_) | LinkKind::Vxlan(_) | LinkKind::Vrf { .. } => false,
+            LinkKind::Other(kind) if kind == "dummy" => false,
+            _ => !self.is_on_bridge(link),
+        };
         let alone = link.master.is_none() || in_vrf;
         if !(v4 || v6) || !is_port || !alone || link.loopback || link.mac.is_none() {
             return None;
@@ -95,6 +99,22 @@ impl<'a> Compiler<'a> {
             }
         }
         Some(Candidate { link, view, problems })
+    }
+
+    /// Whether an interface stands on a bridge, as VLAN devices and the macvlans of virtual routers do.
+    fn is_on_bridge(&self, link: &Link) -> bool {
+        let mut at = link;
+        for _ in 0..DEPTH {
+            let lower = at.lower.filter(|_| !at.lower_elsewhere);
+            let Some(lower) = lower.and_then(|lower| self.network.link(lower)) else {
+                return false;
+            };
+            if matches!(lower.kind, LinkKind::Bridge(_)) {
+                return true;
+            }
+            at = lower;
+        }
+        false
     }
 
     /// The interfaces that routes of these tables lead out of.

@@ -68,8 +68,7 @@ impl Compiler<'_> {
         for tunnel in tunnels {
             let port = *ports.entry(tunnel.local).or_insert_with(|| self.udp_port(tunnel.local));
             let way = self.way(tunnel, port).map_err(|reason| {
-                let text = format!("VTEP {}: {reason}, left to the kernel", tunnel.remote);
-                self.problem(None, text);
+                self.problem(None, left(tunnel.remote, &reason));
             });
             self.out.vteps.insert(tunnel, way.ok());
         }
@@ -257,5 +256,14 @@ impl Compiler<'_> {
                  and fabric"
             )),
         }
+    }
+}
+
+/// That a VTEP is the kernel's. Many a reason says that of a port already.
+fn left(remote: IpAddr, reason: &str) -> String {
+    const LEFT: &str = "left to the kernel";
+    match reason.contains(LEFT) {
+        true => format!("VTEP {remote}: {reason}"),
+        false => format!("VTEP {remote}: {reason}, {LEFT}"),
     }
 }

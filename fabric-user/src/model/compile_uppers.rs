@@ -10,7 +10,7 @@ use super::{DomainKey, FdbKey, compile::Compiler};
 use crate::observe::{Bridge, Link, LinkKind, Mac};
 
 /// Interfaces on top of each other at most, as in the kernel (`MAX_NEST_DEV`).
-const DEPTH: usize = 8;
+pub(super) const DEPTH: usize = 8;
 
 /// An interface on top of a bridge.
 struct Upper<'a> {

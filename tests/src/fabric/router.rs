@@ -240,6 +240,19 @@ impl Router {
         assert_eq!(ended, None, "fabricd ended: {}", self.log());
     }
 
+    /// Has the neighbours' devices take frames that a program redirects to them: veths do with GRO.
+    ///
+    /// # Panics
+    /// If `ethtool` cannot be run.
+    pub fn peers_take_frames(&self) {
+        for i in 1..=PORTS {
+            let set =
+                || Command::new("ethtool").args(["-K", &format!("p{i}"), "gro", "on"]).status();
+            let set = self.peers.enter(set).expect("the namespace exists");
+            assert!(set.is_ok_and(|status| status.success()), "GRO of p{i} cannot be switched on");
+        }
+    }
+
     /// Sends fabricd a signal.
     ///
     /// # Panics

@@ -13,6 +13,7 @@ mod ports;
 mod reload;
 mod restless;
 mod signals;
+mod status;
 mod stopped;
 mod two_daemons;
 mod unit;

@@ -38,7 +38,7 @@ const COLUMNS: &[Column] = &[
 
 pub(super) fn sheet(source: &Source<'_>) -> anyhow::Result<Sheet> {
     let mut sheet = Sheet::new(COLUMNS, "there are no maps");
-    let targets = tx_ports::targets(source)?.len();
+    let targets = tx_ports::targets(source.chosen)?.len();
     let cpus = blocks::cpus()?;
     for spec in MAPS {
         let data = MapData::from_pin(source.chosen.instance.map(spec.name))

@@ -45,6 +45,7 @@ use crate::kernel::maps::Maps;
 use filter::{Filter, Key};
 use long::Long;
 pub(super) use ports::{families, role};
+pub(super) use tx_ports::targets as redirect_targets;
 pub(super) use vteps::sheet as vtep_sheet;
 
 /// Arguments of `fabricctl maps`.

@@ -4,7 +4,10 @@ use anyhow::Context as _;
 use aya::maps::{DevMap, Map, MapData, MapError};
 
 use super::Source;
-use crate::cli::sheet::{Column, Sheet};
+use crate::cli::{
+    instance::Chosen,
+    sheet::{Column, Sheet},
+};
 
 const COLUMNS: &[Column] = &[
     Column::text("port", "PORT"),
@@ -15,7 +18,7 @@ const COLUMNS: &[Column] = &[
 
 pub(super) fn sheet(source: &Source<'_>) -> anyhow::Result<Sheet> {
     let mut sheet = Sheet::new(COLUMNS, "there is no port to send on");
-    for (slot, ifindex) in targets(source)? {
+    for (slot, ifindex) in targets(source.chosen)? {
         let port = source.view.contents.ports.get(&slot);
         let used = if port.is_some_and(|port| port.ifindex == ifindex) {
             super::yes(true)
@@ -29,9 +32,9 @@ pub(super) fn sheet(source: &Source<'_>) -> anyhow::Result<Sheet> {
 }
 
 /// Interface index by slot.
-pub(super) fn targets(source: &Source<'_>) -> anyhow::Result<Vec<(u32, u32)>> {
+pub(in crate::cli) fn targets(chosen: &Chosen) -> anyhow::Result<Vec<(u32, u32)>> {
     let context = "cannot read the map tx_ports";
-    let data = MapData::from_pin(source.chosen.instance.map("tx_ports")).context(context)?;
+    let data = MapData::from_pin(chosen.instance.map("tx_ports")).context(context)?;
     let map = DevMap::try_from(Map::DevMap(data)).context(context)?;
     let mut targets = Vec::new();
     for slot in 0..map.len() {

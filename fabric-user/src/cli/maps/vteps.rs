@@ -1,6 +1,6 @@
 //! `maps vteps`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fabric_common::schema::fdb::KIND_REMOTE;
 use serde_json::json;
@@ -29,11 +29,21 @@ pub(in crate::cli) fn sheet(view: &View) -> Sheet {
         *macs.entry(entry.index).or_default() += 1;
     }
     for (index, vtep) in vteps {
-        let ports: Vec<String> = view.group_ports(vtep.group).into_iter().collect();
-        let via = if ports.is_empty() {
-            Cell::new("not reachable", json!([]))
+        let members = view.group_members(vtep.group);
+        let alive: BTreeSet<&String> =
+            members.iter().filter(|(_, death)| death.is_empty()).map(|(port, _)| port).collect();
+        let via = if alive.is_empty() {
+            let dead = members.iter().map(|(port, death)| format!("{port}: {}", death.join(", ")));
+            let dead: BTreeSet<String> = dead.collect();
+            let why = if dead.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", dead.into_iter().collect::<Vec<_>>().join("; "))
+            };
+            Cell::new(format!("not reachable{why}"), json!([]))
         } else {
-            Cell::new(ports.join(", "), json!(ports))
+            let list: Vec<String> = alive.into_iter().cloned().collect();
+            Cell::new(list.join(", "), json!(list))
         };
         sheet.row([
             vtep.remote().to_string().into(),
@@ -49,6 +59,8 @@ pub(in crate::cli) fn sheet(view: &View) -> Sheet {
 
 #[cfg(test)]
 mod tests {
+    use fabric_common::schema::nexthops::FLAG_DOWN;
+
     use super::*;
     use crate::cli::{sheet::Look, view::tests::leaf};
 
@@ -60,5 +72,17 @@ VTEP      LOCAL     MACS  REACHABLE VIA
 10.0.0.9  10.0.0.1     0  not reachable
 ";
         assert_eq!(sheet(&leaf()).text(Look::default()), expected);
+    }
+
+    #[test]
+    fn a_vtep_is_reachable_only_via_next_hops_that_live() {
+        let mut view = leaf();
+        view.contents.nexthops.get_mut(&1).unwrap().flags = FLAG_DOWN;
+        assert_eq!(sheet(&view).json()[0]["via"], json!(["swp2"]));
+        view.contents.ports.get_mut(&2).unwrap().down = 1;
+        let vteps = sheet(&view);
+        assert_eq!(vteps.json()[0]["via"], json!([]));
+        let text = vteps.text(Look::default());
+        assert!(text.contains("not reachable (swp1: neighbour; swp2: port)"), "{text}");
     }
 }

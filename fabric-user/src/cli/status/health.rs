@@ -76,8 +76,15 @@ impl Daemon {
             "audits": state.map(|s| s.audits),
             "audit_corrections": state.map(|s| s.audit_corrections),
             "resyncs": state.map(|s| s.resyncs),
+            "trouble": self.trouble(),
             "written": state.map(|s| s.written),
         })
+    }
+
+    /// What keeps the present daemon from doing its work.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let state = self.state.as_ref().filter(|state| Some(state.pid) == self.process)?;
+        state.trouble.as_ref().map(|trouble| format!("fabricd tries again: {trouble}"))
     }
 
     /// What is left to the kernel, and the neighbours that are not resolved.
@@ -100,6 +107,38 @@ impl Health {
             timeout: clock::time(settings.timeout_jiffies.into(), settings.hz),
             bypass: settings.bypass != 0,
         }
+    }
+
+    /// Why nothing is accelerated, or nobody looks after it.
+    pub(super) fn down(&self) -> Vec<String> {
+        let mut why = Vec::new();
+        if self.daemon.process.is_none() {
+            why.push("fabricd does not run".into());
+        }
+        match self.heartbeat {
+            None => why.push("there is no heartbeat yet".into()),
+            Some(Err(over)) => why.push(format!("the heartbeat expired {} ago", duration(over))),
+            Some(Ok(_)) => {}
+        }
+        why.extend(self.daemon.trouble().filter(|_| !why.is_empty()));
+        why
+    }
+
+    /// Why not everything is as it should be, as far as it is not about single ports.
+    pub(super) fn degraded(&self) -> Vec<String> {
+        let mut why = Vec::new();
+        if self.bypass {
+            why.push("the bypass is on".into());
+        }
+        match &self.daemon.state {
+            Some(state) if Some(state.pid) == self.daemon.process => match self.daemon.trouble() {
+                Some(trouble) => why.push(trouble),
+                None if !state.synced => why.push("fabricd reads everything anew".into()),
+                None => {}
+            },
+            _ => why.push("fabricd is starting".into()),
+        }
+        why
     }
 
     /// Why the programs hand everything to the kernel, if they do.

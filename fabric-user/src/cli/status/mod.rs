@@ -4,21 +4,25 @@ mod bridges;
 mod health;
 mod ports;
 mod underlay;
+mod verdict;
 
-use std::process::ExitCode;
+use std::{collections::BTreeSet, process::ExitCode};
 
 use serde_json::json;
 
 use super::{
     instance::Choice,
-    maps::vtep_sheet,
+    maps::{redirect_targets, vtep_sheet},
     print::{self, Style},
 };
 use health::{Daemon, Health};
+use ports::Known;
 use underlay::{Underlay, failover};
+use verdict::Verdict;
 
 /// Arguments of `fabricctl status`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = verdict::AFTER_HELP)]
 pub(super) struct Args {
     #[command(flatten)]
     choice: Choice,
@@ -29,25 +33,58 @@ pub(super) struct Args {
 /// Runs `fabricctl status`.
 ///
 /// # Errors
-/// If there are neither maps nor a daemon.
+/// If nobody reads standard output any more. All else is an exit status.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let error = match look(args) {
+        Err(error) if !print::is_broken_pipe(&error) => error,
+        looked => return looked,
+    };
+    let down = Verdict::Down(vec![format!("{error:#}")]);
+    if args.style.json {
+        let mut value = json!({ "instance": args.choice.name(), "forwarding": false });
+        down.add_to(&mut value);
+        print::json(&value, false)?;
+    }
+    eprintln!("fabricctl: {error:#}");
+    Ok(down.exit())
+}
+
+fn look(args: &Args) -> anyhow::Result<ExitCode> {
     let chosen = args.choice.resolve()?;
     let daemon = Daemon::of(&chosen);
     if daemon.process.is_some() && !chosen.instance.exists() {
-        return detached(args, chosen.name(), &daemon);
+        return without_maps(args, chosen.name(), &daemon);
     }
     let maps = chosen.maps(false)?;
     let view = chosen.view(&maps)?;
     let health = Health::of(&view, daemon);
-    let programs = ports::fabric_programs();
-    let ports = ports::sheet(&view, &programs, health.daemon.state.as_ref(), health.idle());
+    let known = Known {
+        programs: &ports::fabric_programs(&chosen),
+        targets: &redirect_targets(&chosen)?.into_iter().collect(),
+        state: health.daemon.state.as_ref(),
+        idle: health.idle(),
+    };
+    let (ports, faults) = ports::sheet(&view, known);
     let bridges = bridges::sheet(&view);
     let vteps = vtep_sheet(&view);
     let underlay = Underlay::of(&view, &maps);
     let (problems, unresolved) = health.daemon.complaints();
     let notes = health.daemon.state.as_ref().map(|state| state.notes.clone()).unwrap_or_default();
+    // Sentences about ports are among the faults already.
+    let said = known.state.iter().flat_map(|state| state.partly.values().flatten());
+    let said: BTreeSet<&String> = said.collect();
+    // What follows from a choice of the operator's is one, too.
+    let choices: Vec<&String> = known
+        .state
+        .iter()
+        .flat_map(|state| state.chosen.iter().filter_map(|name| state.declined.get(name)))
+        .collect();
+    let follows = |problem: &str| choices.iter().any(|choice| problem.contains(choice.as_str()));
+    let left = problems.iter().filter(|each| !said.contains(each) && !follows(each)).count();
+    let verdict = Verdict::of(&health, &faults, left);
     if args.style.json {
         let mut value = health.json();
+        verdict.add_to(&mut value);
         value["instance"] = json!(chosen.name());
         value["namespace"] = json!(view.interfaces.namespace);
         value["underlay"] = underlay.json();
@@ -60,12 +97,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         value["unresolved"] = json!(unresolved);
         value["notes"] = json!(notes);
         print::json(&value, false)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(verdict.exit());
     }
     let namespace = view.interfaces.namespace.as_deref();
     let place = namespace.map(|name| format!(", network namespace {name}")).unwrap_or_default();
-    let mut text =
-        format!("instance   {}{place}\n{}{}", chosen.name(), health.text(), underlay.text());
+    let mut text = format!("instance   {}{place}\n{}", chosen.name(), verdict.text());
+    text.push_str(&health.text());
+    text.push_str(&underlay.text());
     if let Some(state) = &health.daemon.state {
         text.push_str(&failover(&view, &state.liveness));
     }
@@ -75,7 +113,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let old = if health.daemon.process.is_some() { "" } else { ", as fabricd last saw it" };
     for (title, list) in [
-        ("left to the kernel", problems),
+        ("not accelerated", problems),
         ("neighbours not resolved", unresolved),
         ("to be known", notes),
     ] {
@@ -84,20 +122,26 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     }
     print::text(&text)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(verdict.exit())
 }
 
-/// The daemon runs, but everything was taken off by request.
-fn detached(args: &Args, name: &str, daemon: &Daemon) -> anyhow::Result<ExitCode> {
+/// The daemon runs and there are no maps: everything was taken off by request, or will be made anew.
+fn without_maps(args: &Args, name: &str, daemon: &Daemon) -> anyhow::Result<ExitCode> {
+    let verdict = match &daemon.state {
+        Some(state) if state.detached => Verdict::Degraded(vec![
+            "everything is detached, the kernel carries the traffic; `fabricctl attach` ends that"
+                .into(),
+        ]),
+        _ => Verdict::Down(vec!["there are no maps yet, the kernel carries the traffic".into()]),
+    };
     if args.style.json {
-        let daemon = daemon.json();
-        print::json(&json!({ "instance": name, "daemon": daemon, "forwarding": false }), false)?;
+        let mut value = json!({ "instance": name, "daemon": daemon.json(), "forwarding": false });
+        verdict.add_to(&mut value);
+        print::json(&value, false)?;
     } else {
-        print::text(&format!(
-            "instance   {name}\ndaemon     {}\n\n\
-             everything is detached, the kernel carries the traffic; `fabricctl attach` ends that\n",
-            daemon.text()
-        ))?;
+        let daemon = daemon.text();
+        let text = format!("instance   {name}\n{}daemon     {daemon}\n", verdict.text());
+        print::text(&text)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(verdict.exit())
 }

@@ -238,8 +238,14 @@ fn bridges_tunnels_and_members_of_bonds_are_no_routed_ports() {
         (Link { master: Some(99), ..swp(SWP3) }, false),
         (vlan_of(SWP2, 5, 0x8100, device(LinkKind::Device)), true),
         (device(LinkKind::Other("macvlan".into())), true),
+        (Link { lower: Some(SWP2), ..device(LinkKind::Other("macvlan".into())) }, true),
+        // What stands on a bridge is the kernel's as the bridge is.
+        (Link { lower: Some(BR10), ..device(LinkKind::Other("macvlan".into())) }, false),
+        (vlan_of(BR10, 5, 0x8100, device(LinkKind::Device)), false),
+        (device(LinkKind::Other("dummy".into())), false),
     ] {
         let mut router = router();
+        router.apply(Event::Link(link(BR10, "br10", bridge(false))));
         router.apply(Event::Link(other.clone()));
         let desired = router.desired().structure;
         assert!(!desired.ports.contains_key(&SWP3), "{other:?}");
