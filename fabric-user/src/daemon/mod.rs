@@ -110,7 +110,11 @@ pub async fn run(
             }
             _ = audit.tick() => following.audit(),
             _ = rebalance.tick(), if round.is_unbalanced() => round.rebalance(),
-            _ = path.tick(), if is_started => paths.tick(&mut round, &mut asker),
+            _ = path.tick(), if is_started => {
+                if paths.tick(&mut round, &mut asker) {
+                    following.is_stale(Purpose::Routing);
+                }
+            }
             news = following.news() => tell(news, &mut following, &mut round),
         }
         if round.take_failure() {

@@ -26,16 +26,39 @@ pub(super) struct Paths {
     again: bool,
     /// When the last turn began.
     began: Instant,
+    /// An ICMP message may have been about an address to which packets are routed.
+    routes_stale: bool,
+    /// When routes were last read for that: a million of them take seconds.
+    read: Option<Instant>,
 }
 
 impl Paths {
     pub(super) fn new() -> Self {
-        Self { waiting: Vec::new(), told: false, again: true, began: Instant::now() }
+        Self {
+            waiting: Vec::new(),
+            told: false,
+            again: true,
+            began: Instant::now(),
+            routes_stale: false,
+            read: None,
+        }
     }
 
-    /// Asks about some VTEPs, if there is a reason to.
-    pub(super) fn tick(&mut self, round: &mut Round, asker: &mut Option<Asker>) {
-        self.again |= mem::replace(&mut self.told, round.take_path_news());
+    /// Asks about some VTEPs, if there is a reason to. Returns whether all routes are to be read anew,
+    /// among which the kernel shows what it has learned about the ways to other addresses.
+    pub(super) fn tick(&mut self, round: &mut Round, asker: &mut Option<Asker>) -> bool {
+        let told = mem::replace(&mut self.told, round.take_path_news());
+        self.again |= told;
+        self.routes_stale |= told && round.routes_ipv4();
+        self.ask(round, asker);
+        let is_due = self.routes_stale && self.read.is_none_or(|read| read.elapsed() >= REST);
+        if is_due {
+            (self.routes_stale, self.read) = (false, Some(Instant::now()));
+        }
+        is_due
+    }
+
+    fn ask(&mut self, round: &mut Round, asker: &mut Option<Asker>) {
         if self.waiting.is_empty() {
             if !self.again && self.began.elapsed() < REST {
                 return;

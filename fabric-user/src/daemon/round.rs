@@ -170,6 +170,8 @@ impl Round {
         for (ifindex, port) in ports.filter(|(_, port)| port.role != Role::Access) {
             changed |= policy.set_mtu6(*ifindex, sysctl::mtu6(&port.name));
         }
+        let by_path_mtu = sysctl::forwards_by_path_mtu();
+        changed |= std::mem::replace(&mut policy.forwards_by_path_mtu, by_path_mtu) != by_path_mtu;
         let before = (policy.multipath, policy.default_ttl, policy.default_hop_limit);
         policy.multipath = multipath;
         policy.default_ttl = sysctl::default_ttl();
@@ -255,6 +257,11 @@ impl Round {
     /// something about a way.
     pub(super) fn take_path_news(&self) -> bool {
         self.reconciler.as_ref().is_some_and(Reconciler::take_path_news)
+    }
+
+    /// Whether what the kernel learns by ICMP may count for packets that Fabric routes.
+    pub(super) fn routes_ipv4(&self) -> bool {
+        self.structure.views.iter().any(|view| !view.v4.is_empty())
     }
 
     /// All remote VTEPs, each address once.

@@ -26,6 +26,11 @@ pub(super) fn mtu6(interface: &str) -> Option<u32> {
     number(&format!("ipv6/conf/{interface}/mtu"))
 }
 
+/// Whether learned path MTUs count for forwarded IPv4 packets.
+pub(super) fn forwards_by_path_mtu() -> bool {
+    number("ipv4/ip_forward_use_pmtu").is_some_and(|value| value != 0)
+}
+
 /// A kernel that was built without multipath routes, or without the family, has no such files.
 fn hash_policy(family: &str) -> HashPolicy {
     let number = |name: &str| number(&format!("{family}/{name}"));

@@ -28,6 +28,7 @@ pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
     compiler.underlay();
     compiler.routed_ports();
     compiler.ipsec();
+    compiler.learned();
     compiler.arrivals();
     compiler.routed_groups();
     compiler.multipath();

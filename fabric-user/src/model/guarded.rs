@@ -25,6 +25,11 @@ impl Guarded {
         Self { prefixes, lengths }
     }
 
+    /// With some more prefixes.
+    pub(super) fn and(self, more: impl IntoIterator<Item = Prefix>) -> Self {
+        Self::new(self.prefixes.into_iter().chain(more))
+    }
+
     /// The prefixes of a family.
     pub(super) fn of(&self, v6: bool) -> impl Iterator<Item = Prefix> {
         self.prefixes.iter().filter(move |prefix| prefix.address.is_ipv6() == v6).copied()

@@ -27,6 +27,7 @@ mod compile_bridges;
 mod compile_fdb;
 mod compile_groups;
 mod compile_ipsec;
+mod compile_learned;
 mod compile_ports;
 mod compile_routes;
 mod compile_tunnels;

@@ -109,6 +109,7 @@ impl Network {
                 let change = self.routing.routes.remove(&route);
                 self.route_changed(route.key.table, route.key.prefix, change, dirty);
             }
+            Event::Learned(learned) => dirty.underlay |= self.routing.set_learned(learned),
             Event::Nexthop(nexthop) => self.routing.set_nexthop(nexthop, dirty),
             Event::NexthopGone { id } => self.routing.remove_nexthop(id, dirty),
             Event::XdpFeatures { ifindex, features } => {

@@ -36,6 +36,9 @@ pub struct Policy {
     /// MTU of IPv6 packets by interface, which may be less than that of the link
     /// (`net.ipv6.conf.*.mtu`).
     pub mtu6: BTreeMap<u32, u32>,
+    /// What the kernel has learned about path MTUs counts for IPv4 packets that it forwards
+    /// (`net.ipv4.ip_forward_use_pmtu`).
+    pub forwards_by_path_mtu: bool,
     /// What the kernel has learned about the ways to VTEPs.
     pub learned: BTreeMap<IpAddr, Path>,
     /// What the kernel tells flows apart by.
@@ -55,6 +58,7 @@ impl Default for Policy {
             default_ttl: 64,
             default_hop_limit: 64,
             mtu6: BTreeMap::new(),
+            forwards_by_path_mtu: false,
             learned: BTreeMap::new(),
             multipath: Multipath::default(),
         }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     hashed::HashMap,
-    observe::{Mac, Neighbour, Netconf, Nexthop, NexthopKind, Prefix, Rule},
+    observe::{Learned, Mac, Neighbour, Netconf, Nexthop, NexthopKind, Prefix, Rule},
 };
 
 /// Objects as they were observed.
@@ -20,6 +20,8 @@ use crate::{
 pub(super) struct Routing {
     pub(super) routes: Routes,
     pub(super) nexthops: BTreeMap<u32, Nexthop>,
+    /// What the kernel has learned about the ways to addresses.
+    pub(super) learned: BTreeMap<IpAddr, Learned>,
     /// Those of them that are groups.
     groups: BTreeSet<u32>,
     pub(super) neighbours: HashMap<NexthopKey, Neighbour>,
@@ -83,6 +85,10 @@ impl Routing {
     /// All resolved neighbours.
     pub(super) fn all_hosts(&self) -> impl Iterator<Item = NexthopKey> {
         self.hosts.iter().map(|&(gateway, ifindex)| NexthopKey { ifindex, gateway })
+    }
+
+    pub(super) fn set_learned(&mut self, learned: Learned) -> bool {
+        self.learned.insert(learned.destination, learned) != Some(learned)
     }
 
     pub(super) fn set_nexthop(&mut self, nexthop: Nexthop, dirty: &mut Dirty) {
@@ -187,6 +193,7 @@ impl Routing {
     /// Takes out what a dump is going to bring anew.
     pub(super) fn take_objects(&mut self) -> Objects {
         self.hosts.clear();
+        self.learned.clear();
         self.groups.clear();
         self.revived.clear();
         Objects {

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BridgeMac, BridgePort, IpsecDefaults, IpsecPolicy, Link, Mac, Neighbour, Netconf, Nexthop,
-    Route, Rule, TunnelMac, VlanStates, XdpFeatures,
+    BridgeMac, BridgePort, IpsecDefaults, IpsecPolicy, Learned, Link, Mac, Neighbour, Netconf,
+    Nexthop, Route, Rule, TunnelMac, VlanStates, XdpFeatures,
 };
 
 /// One change. A message always carries the whole object, never a difference ([`Netconf`] excepted).
@@ -76,6 +76,9 @@ pub enum Event {
     RoutePrepended(Route),
     /// A route is gone. An IPv6 route only loses the next hops that are named.
     RouteGone(Route),
+    /// The kernel has learned something about the way to an address. Only dumps tell, and only what is
+    /// true now.
+    Learned(Learned),
     /// A nexthop object is there or has changed.
     Nexthop(Nexthop),
     /// A nexthop object is gone.

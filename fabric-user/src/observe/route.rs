@@ -5,8 +5,8 @@ use std::{fmt, net::IpAddr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Event,
-    address::{INET6, ip, unspecified, via},
+    Event, Learned,
+    address::{INET, INET6, ip, unspecified, via},
     attributes::{Attributes, header, u16_, u32_},
     message::{Decoded, Lacks},
 };
@@ -153,7 +153,9 @@ pub(super) fn decode(present: bool, message_flags: u16, message: &[u8]) -> Decod
         return Ok(None);
     };
     if flags & RTM_F_CLONED != 0 {
-        return Ok(None);
+        // Those of IPv6 do not count for forwarded packets.
+        let learned = (family == INET).then(|| Learned::decode(flags, attributes)).flatten();
+        return Ok(learned.map(Event::Learned));
     }
     let mut key = RouteKey {
         table: u32::from(table),

@@ -11,7 +11,7 @@ use std::{
 use fabric_common::reason::Reason;
 use fabric_tests::{device, fabric::until, packet::internet_checksum, wire::Wire};
 
-use crate::net::{Net, SOON, tunnel};
+use crate::net::{Net, SOON, routed, tunnel};
 
 /// Bytes that must arrive.
 const BYTES: usize = 500_000;
@@ -181,4 +181,32 @@ fn a_smaller_mtu_for_ipv6_is_that_of_the_port() {
     net.sysctl("leaf", "ipv6/conf/up0/mtu", "1600");
     net.until_unnamed(&["MTU for IPv6"]);
     assert!(long(&net));
+}
+
+/// With `ip_forward_use_pmtu` the kernel forwards by what it learned for itself.
+#[test]
+fn routed_packets_to_where_the_kernel_knows_a_path_mtu_are_its_own_if_it_goes_by_that() {
+    let mut net = routed();
+    // The host does not know, or TCP would send nothing that is too long.
+    net.ip("router", "link set d2 mtu 1400\n");
+    net.sysctl("leaf", "ipv4/ip_forward_use_pmtu", "1");
+    net.start();
+    let counts = [Reason::Routed, Reason::TransitRouteNotAccelerated];
+    let ping = || {
+        let before = counts.map(|reason| net.met(reason));
+        assert_eq!(net.ping("host1", "172.16.2.10"), 10);
+        let [fast, left] = [0, 1].map(|at| net.met(counts[at]) - before[at]);
+        (fast >= 18, left >= 10)
+    };
+    until(SOON, "both directions are fast", || ping() == (true, false));
+    let listener = net.inside("host2", || TcpListener::bind("172.16.2.10:7777"));
+    let _listener = listener.expect("the address is there");
+    let stream = net.inside("leaf", || TcpStream::connect("172.16.2.10:7777"));
+    // Nobody reads it, and it fits into the receiver's buffer.
+    stream.expect("the host is reached").write_all(&[b'x'; 20_000]).expect("it can be sent");
+    net.until_named(&["routed packets to 172.16.2.10: the kernel has learned a path MTU"]);
+    assert_eq!(ping(), (false, true));
+    net.sysctl("leaf", "ipv4/ip_forward_use_pmtu", "0");
+    net.until_unnamed(&["routed packets"]);
+    until(SOON, "both directions are fast again", || ping() == (true, false));
 }

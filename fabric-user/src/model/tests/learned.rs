@@ -1,9 +1,9 @@
 //! What the kernel has learned by ICMP about the way to a VTEP.
 
-use super::{follower::Follower, world::*};
+use super::{follower::Follower, router::*, world::*};
 use crate::{
-    model::{GroupKey, Policy},
-    observe::Path,
+    model::{GroupKey, Policy, Way},
+    observe::{Event, Learned, Path, Scope, Snapshot},
 };
 
 /// The leaf of the others, whose ports carry 9000 bytes.
@@ -61,4 +61,35 @@ fn a_port_with_a_smaller_mtu_for_ipv6_leaves_longer_packets_to_the_kernel() {
         "port u1: its MTU for IPv6 is 1400 bytes, less than the 9000 of the link \
          (net.ipv6.conf.u1.mtu), packets longer than that are left to the kernel\n"
     );
+}
+
+#[test]
+fn routed_packets_to_an_address_with_an_exception_that_counts_are_the_kernels() {
+    let exception = |mtu, locked, redirected| {
+        Event::Learned(Learned { destination: ip("10.9.0.7"), mtu, locked, redirected })
+    };
+    for (event, by_path_mtu, kernels) in [
+        (exception(true, false, false), false, false),
+        (exception(true, false, false), true, true),
+        (exception(true, true, false), false, true),
+        (exception(false, false, true), false, true),
+        (exception(false, true, false), true, false),
+    ] {
+        let policy = Policy { forwards_by_path_mtu: by_path_mtu, ..Policy::default() };
+        let mut router = router_with(policy);
+        router.apply(event.clone());
+        let way = kernels.then_some(Way::Kernel);
+        assert_eq!(router.way("10.9.0.7/32"), way, "{event:?}");
+        assert_eq!(router.problems().contains("routed packets to 10.9.0.7: the kernel"), kernels);
+        // It is not in the next dump.
+        let mut events = router_events();
+        events.retain(|event| {
+            matches!(
+                event,
+                Event::Neighbour(_) | Event::Route(_) | Event::RouteAppended(_) | Event::Nexthop(_)
+            )
+        });
+        router.replace(Snapshot { scope: Scope::Routing, events });
+        assert_eq!((router.way("10.9.0.7/32"), router.problems()), (None, String::new()));
+    }
 }

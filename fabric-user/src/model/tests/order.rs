@@ -53,6 +53,7 @@ fn object(event: &Event) -> String {
         Event::VethPeer { ifindex, .. } => format!("link {ifindex}"),
         Event::Nexthop(nexthop) => format!("routing nexthop {}", nexthop.id),
         Event::NexthopGone { id } => format!("routing nexthop {id}"),
+        Event::Learned(learned) => format!("routing learned {}", learned.destination),
         Event::IpsecPolicy(IpsecPolicy { index, .. }) | Event::IpsecPolicyGone { index } => {
             format!("ipsec {index}")
         }

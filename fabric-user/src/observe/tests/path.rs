@@ -5,7 +5,7 @@ use super::{
     live::{in_namespace, sh},
     random::Random,
 };
-use crate::observe::{Asker, Path};
+use crate::observe::{Asker, Event, Learned, Path, decode};
 
 #[test]
 fn the_kernel_tells_the_mtu_of_one_way_and_nothing_where_there_is_nothing_to_tell() {
@@ -39,4 +39,28 @@ fn damaged_answers_never_panic() {
         let _ = Path::decode(&bytes);
     }
     assert_eq!(Path::decode(&[2; 11]), None, "half a header");
+}
+
+#[test]
+fn an_exception_among_the_routes_says_what_was_learned_about_an_address() {
+    // Of a Linux 6.18 kernel: 20.0.0.9 via 10.1.0.2 with an MTU of 1300 for ten minutes.
+    let hex = "02200000fe0000010002000008000f00fe00000008000100140000090800040002000000080005000a0100020c0008\
+               00080002001405000024000c0001000000ab000000b4e9000000000000000000000000000000000000000000\
+               00";
+    let bytes = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16));
+    let mut message: Vec<u8> = bytes.collect::<Result<_, _>>().unwrap();
+    let learned = |locked, redirected| {
+        let destination = ip("20.0.0.9");
+        Ok(Some(Event::Learned(Learned { destination, mtu: true, locked, redirected })))
+    };
+    assert_eq!(decode(24, 2, &message), learned(false, false));
+    // With `RTAX_LOCK` instead of the interface, and redirected.
+    message[10] |= 4;
+    assert_eq!(decode(24, 2, &message), learned(false, true));
+    message[10] &= !4;
+    let metrics = message.windows(4).position(|bytes| bytes == [0x0c, 0, 8, 0]).unwrap();
+    message[metrics] = 0x14;
+    let lock = [8, 0, 1, 0, 4, 0, 0, 0];
+    message.splice(metrics + 4..metrics + 4, lock);
+    assert_eq!(decode(24, 2, &message), learned(true, false));
 }
