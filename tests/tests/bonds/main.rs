@@ -56,7 +56,8 @@ fn slot(router: &Router, name: &str) -> Option<(u32, bool)> {
 fn bridged(router: &Router, name: &str) -> u64 {
     let Some((slot, _)) = slot(router, name) else { return 0 };
     let maps = router.maps();
-    maps.reasons.get(reason_index(slot, Reason::Bridged as u8)).map(|c| c.packets).sum()
+    let row = maps.ports.get(slot).row.into();
+    maps.reasons.get(reason_index(row, Reason::Bridged as u8)).map(|c| c.packets).sum()
 }
 
 /// Sends a burst into one wire: how many frames come out of others.

@@ -88,7 +88,8 @@ impl Leaf {
     pub(crate) fn count(&self, port: &str, reason: Reason) -> u64 {
         let maps = self.router.maps();
         let slot = self.router.slot(&maps, port);
-        let cells = maps.reasons.get(reason_index(slot, reason as u8));
+        let row = maps.ports.get(slot).row.into();
+        let cells = maps.reasons.get(reason_index(row, reason as u8));
         cells.map(|counter| counter.packets).sum()
     }
 
