@@ -66,7 +66,7 @@ pub struct Twins {
 }
 
 /// What came out, and where.
-type Output = Vec<(&'static str, Vec<u8>)>;
+pub type Output = Vec<(&'static str, Vec<u8>)>;
 
 impl Twin {
     /// A leaf in a new namespace: `build` makes the devices, whose wires are those of `ports`.
@@ -189,13 +189,13 @@ impl Twins {
         }
     }
 
-    /// Sends a frame into both and expects the same to come out of both, and our programs to treat
-    /// it with `reason`. Returns what came out.
+    /// Sends a frame into both and expects our programs to treat it with `reason`. Returns what came
+    /// out of the kernel's and of ours.
     ///
     /// # Panics
-    /// If anything differs.
+    /// If our programs treat it otherwise.
     #[track_caller]
-    pub fn same(&mut self, port: &str, frame: &[u8], reason: Reason) -> Output {
+    pub fn both(&mut self, port: &str, frame: &[u8], reason: Reason) -> [Output; 2] {
         self.sent += 1;
         let (number, markers) = (self.sent, self.markers.clone());
         let describe = |error| -> Output {
@@ -208,7 +208,16 @@ impl Twins {
         let found: BTreeMap<_, _> =
             counted.reasons.iter().map(|(row, counter)| (row.clone(), counter.packets)).collect();
         assert_eq!(found, self.expected(port, reason), "left: reasons found, right: expected");
+        [kernel, fabric]
+    }
 
+    /// As [`Self::both`], and the same has to come out of both. Returns what did.
+    ///
+    /// # Panics
+    /// If anything differs.
+    #[track_caller]
+    pub fn same(&mut self, port: &str, frame: &[u8], reason: Reason) -> Output {
+        let [kernel, fabric] = self.both(port, frame, reason);
         let [left, mut right] = [&kernel, &fabric].map(normal);
         forget_free_labels(&left, &mut right);
         assert!(

@@ -3,6 +3,8 @@
 //! the same packet through its router without exception.
 
 mod admission;
+mod bridge_ports;
+mod comparison;
 mod decapsulation;
 mod encapsulation;
 mod ipv6;

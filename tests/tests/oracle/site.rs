@@ -29,7 +29,7 @@ use fabric_tests::{
     namespace::in_own_namespace,
     packet::{Vxlan, Vxlan6},
     twins::{Fabric, Marker, Twins},
-    world::{CircuitId, DomainId, World, be},
+    world::{CircuitId, DomainId, VtepId, World, be},
 };
 
 pub(crate) const PORTS: [&str; 3] = ["acc0", "acc1", "up0"];
@@ -236,7 +236,7 @@ fn accelerate(underlay_mtu: u32, settings: Settings) -> Result<(Fabric, Site)> {
     world.settle(acc1, &HOST_B);
     world.learn_remote(domain, HOST_R.mac, vtep);
     world.learn_own(domain, BRIDGE_MAC);
-    Ok((Fabric { world, ports }, Site { domain, acc0, acc1 }))
+    Ok((Fabric { world, ports }, Site { domain, acc0, acc1, vtep }))
 }
 
 /// Indexes of the maps' entries.
@@ -245,6 +245,7 @@ pub(crate) struct Site {
     pub(crate) domain: DomainId,
     pub(crate) acc0: CircuitId,
     pub(crate) acc1: CircuitId,
+    pub(crate) vtep: VtepId,
 }
 
 /// Runs a test on two fresh leafs whose underlay ports have this MTU.
