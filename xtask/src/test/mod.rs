@@ -2,6 +2,8 @@
 
 pub(crate) mod binary;
 mod debian13;
+#[cfg(test)]
+mod documents;
 mod long;
 mod section;
 mod tally;
