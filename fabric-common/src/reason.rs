@@ -217,6 +217,8 @@ reasons! {
     VxlanInputNotUnderlay = 75, "vxlan_input_not_underlay", Pass;
     /// The kernel would not accept this VTEP's packets from this port (rp_filter, rules), or decides itself.
     VxlanInputReversePath = 76, "vxlan_input_reverse_path", Pass;
+    /// What came from a VTEP goes back into the overlay, because the tunnel's bridge port is in hairpin mode.
+    BridgeDeliverHairpin = 77, "bridge_deliver_hairpin", Pass;
 }
 
 impl Reason {

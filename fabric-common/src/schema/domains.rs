@@ -27,6 +27,9 @@ pub const FLAG_ZERO_CHECKSUM_TX: u16 = 1 << 9;
 pub const FLAG_ZERO_CHECKSUM_RX: u16 = 1 << 10;
 /// The vxlan device's bridge port is locked, so that the kernel must look for the inner source MAC.
 pub const FLAG_OVERLAY_LOCKED: u16 = 1 << 11;
+/// The vxlan device's bridge port is in hairpin mode: the bridge sends back into the overlay what is for
+/// a station behind it.
+pub const FLAG_OVERLAY_HAIRPIN: u16 = 1 << 12;
 
 /// The last four bytes of a MAC address, which is given as [`super::fdb::key`] takes it.
 #[inline(always)]

@@ -1,14 +1,15 @@
 //! Arrives: an inner frame. Leaves: the local circuit behind which its destination is.
 //!
 //! Split horizon: what came from a VTEP never goes back to a VTEP of the same VNI (RFC 7432 §12);
-//! the kernel's bridge does not send a frame back to its vxlan port either. Passes unknown
+//! the kernel's bridge does not send a frame back to its vxlan port either, unless that is in hairpin
+//! mode, of which the kernel takes care. Passes unknown
 //! destinations, the box's own MACs and isolated ports.
 
 use fabric_common::{
     reason::Reason,
     schema::{
         circuits::FLAG_ISOLATED,
-        domains::FLAG_OVERLAY_ISOLATED,
+        domains::{FLAG_OVERLAY_HAIRPIN, FLAG_OVERLAY_ISOLATED},
         fdb::{KIND_LOCAL, KIND_REMOTE, key, split_target},
     },
 };
@@ -27,6 +28,9 @@ pub fn bridge_deliver(journey: &Journey, frame: &Frame) -> Result<CircuitRef, Re
     let (kind, index) = split_target(found.target);
     match kind {
         KIND_LOCAL => {}
+        KIND_REMOTE if journey.domain.flags & FLAG_OVERLAY_HAIRPIN != 0 => {
+            return stop(Reason::BridgeDeliverHairpin);
+        }
         KIND_REMOTE => return stop(Reason::SplitHorizonOverlayToOverlay),
         _ => return stop(Reason::BridgeDeliverOwnMac),
     }

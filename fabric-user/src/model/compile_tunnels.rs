@@ -48,6 +48,7 @@ impl Compiler<'_> {
             overlay_learning: false,
             overlay_isolated: false,
             overlay_locked: false,
+            overlay_hairpin: false,
             vxlan_mac: Mac::ZERO,
         };
         if let Some((link, vxlan)) = tunnel {
@@ -85,6 +86,7 @@ impl Compiler<'_> {
                     domain.overlay_learning = vxlan.learning || port.learning;
                     domain.overlay_isolated = port.isolated;
                     domain.overlay_locked = port.locked;
+                    domain.overlay_hairpin = port.hairpin;
                     domain.vxlan_mac = link.mac.unwrap_or_default();
                     if domain.overlay_locked {
                         let text = format!(

@@ -195,6 +195,8 @@ pub struct Domain {
     pub overlay_isolated: bool,
     /// The bridge's port towards the vxlan device admits only known sources.
     pub overlay_locked: bool,
+    /// The bridge sends back into the tunnel what came out of it for a station behind it.
+    pub overlay_hairpin: bool,
     /// The vxlan device's own MAC address.
     pub vxlan_mac: Mac,
 }

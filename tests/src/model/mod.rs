@@ -14,8 +14,9 @@ use fabric_common::{
     schema::{
         circuits::{Circuit, FLAG_ISOLATED, NOT_A_TARGET},
         domains::{
-            Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_IPV6, FLAG_OVERLAY_ISOLATED,
-            FLAG_OVERLAY_LEARNING, FLAG_OVERLAY_LOCKED, FLAG_TOS_INHERIT, FLAG_TTL_INHERIT,
+            Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_IPV6, FLAG_OVERLAY_HAIRPIN,
+            FLAG_OVERLAY_ISOLATED, FLAG_OVERLAY_LEARNING, FLAG_OVERLAY_LOCKED, FLAG_TOS_INHERIT,
+            FLAG_TTL_INHERIT,
         },
         fdb::{self, KIND_LOCAL, KIND_REMOTE},
         peers, ports, vnis,
@@ -388,6 +389,9 @@ fn from_tunnel(
     let circuit = match lookup(world, domain_index as u16, frame.destination) {
         None => return Err(Reason::BridgeDeliverUnknown),
         Some((KIND_LOCAL, circuit)) => world.maps.circuits.get(circuit),
+        Some((KIND_REMOTE, _)) if domain.flags & FLAG_OVERLAY_HAIRPIN != 0 => {
+            return Err(Reason::BridgeDeliverHairpin);
+        }
         Some((KIND_REMOTE, _)) => return Err(Reason::SplitHorizonOverlayToOverlay),
         Some(_) => return Err(Reason::BridgeDeliverOwnMac),
     };

@@ -39,3 +39,14 @@ fn a_frame_of_the_vxlan_device_itself_does_not_come_out_of_the_tunnel() {
     let own = frame([2, 0, 0, 0xb0, 0, 0x77], HOST_A.mac);
     assert_eq!(site.as_by_the_kernel_from_leaf2(&own), Fate::new());
 }
+
+#[test]
+fn a_tunnel_in_hairpin_mode_sends_back_what_is_for_the_fabric() {
+    let mut site = Judged::new();
+    let back = frame(STRANGER.mac, HOST_R.mac);
+    assert_eq!(site.as_by_the_kernel_from_leaf2(&back), Fate::new());
+    assert!(site.met(Reason::SplitHorizonOverlayToOverlay) > 0);
+    site.bridge("link set dev vx100 hairpin on\n");
+    assert_eq!(site.as_by_the_kernel_from_leaf2(&back), all_at("up0"));
+    assert!(site.met(Reason::BridgeDeliverHairpin) > 0);
+}

@@ -112,6 +112,9 @@ fn test_of(reason: Reason) -> fn() {
         Reason::InnerGuardTruncated => {
             inner_guard::an_inner_frame_without_a_whole_ethernet_header_passes
         }
+        Reason::BridgeDeliverHairpin => {
+            bridge_deliver::what_goes_back_into_the_overlay_by_a_hairpin_is_the_kernels
+        }
         Reason::SplitHorizonOverlayToOverlay => {
             bridge_deliver::split_horizon_drops_what_would_go_back_into_the_overlay
         }

@@ -43,6 +43,7 @@ fn a_leaf_has_access_and_underlay_ports_a_domain_and_circuits() {
         overlay_learning: false,
         overlay_isolated: false,
         overlay_locked: false,
+        overlay_hairpin: false,
         vxlan_mac: Mac([2, 0, 0, 0, 1, VX10 as u8]),
     };
     assert_eq!(desired.domains, [(DOMAIN, domain)].into());

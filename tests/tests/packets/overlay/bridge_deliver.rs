@@ -2,7 +2,10 @@
 
 use fabric_common::{
     reason::Reason,
-    schema::{circuits::FLAG_ISOLATED, domains::FLAG_OVERLAY_ISOLATED},
+    schema::{
+        circuits::FLAG_ISOLATED,
+        domains::{FLAG_OVERLAY_HAIRPIN, FLAG_OVERLAY_ISOLATED},
+    },
 };
 use fabric_tests::{
     addresses::{HOST_A, HOST_B, HOST_R, HOST_T, LEAF1_VTEP, OTHER_VTEP, STRANGER, VLAN},
@@ -34,6 +37,15 @@ pub(crate) fn split_horizon_drops_what_would_go_back_into_the_overlay() {
         let packet = leaf.from_leaf2().around(&Frame::ipv4(&HOST_R, &STRANGER).bytes());
         let outcome = leaf.world.send(&leaf.up0, &packet);
         outcome.is_dropped(Reason::SplitHorizonOverlayToOverlay);
+    });
+}
+
+#[test]
+pub(crate) fn what_goes_back_into_the_overlay_by_a_hairpin_is_the_kernels() {
+    leaf(|leaf| {
+        leaf.world.change_domain(leaf.domain, |domain| domain.flags |= FLAG_OVERLAY_HAIRPIN);
+        let packet = leaf.from_leaf2().around(&Frame::ipv4(&HOST_A, &HOST_R).bytes());
+        leaf.world.send(&leaf.up0, &packet).passes(Reason::BridgeDeliverHairpin);
     });
 }
 
