@@ -1,10 +1,10 @@
-//! Options of access ports that decide where a frame goes, through fabricd.
+//! States and options of bridge ports that decide where a frame goes, through fabricd.
 
 use fabric_common::reason::Reason;
 use fabric_tests::{
     addresses::{HOST_A, HOST_B, HOST_R, STRANGER},
-    device,
-    judged::{Fate, Judged, all_at, frame},
+    device::{self, mac_text},
+    judged::{Fate, Judged, all_at, all_at_each, frame},
 };
 
 #[test]
@@ -57,4 +57,77 @@ fn a_port_without_a_carrier_is_stood_in_for_by_its_backup() {
     let decapsulated = site.met(Reason::Decapsulated);
     assert_eq!(site.as_by_the_kernel_from_leaf2(&arriving), all_at("acc0"));
     assert!(site.met(Reason::Decapsulated) > decapsulated);
+}
+
+#[test]
+fn ports_that_do_not_forward_let_nothing_in_or_out() {
+    let mut site = Judged::new();
+    let (local, remote) = (frame(HOST_A.mac, HOST_B.mac), frame(HOST_A.mac, HOST_R.mac));
+    let (reply, arriving) = (frame(HOST_B.mac, HOST_A.mac), frame(HOST_R.mac, HOST_A.mac));
+    // Disabled, listening, learning, as `bridge` numbers them. A bridge without a spanning tree makes
+    // what is blocking (4) forwarding (3) at once.
+    for state in [0, 1, 2] {
+        assert_eq!(site.as_by_the_kernel("acc0", &local), all_at("acc1"));
+        site.bridge(&format!("link set dev acc1 state {state}\n"));
+        assert_eq!(site.as_by_the_kernel("acc0", &local), Fate::new(), "state {state}");
+        assert_eq!(site.as_by_the_kernel("acc1", &reply), Fate::new(), "state {state}");
+        let encapsulated = site.met(Reason::Encapsulated);
+        assert_eq!(site.as_by_the_kernel("acc0", &remote), all_at("up0"));
+        assert!(site.met(Reason::Encapsulated) > encapsulated, "others go on");
+        site.bridge("link set dev acc1 state 3\n");
+    }
+    site.bridge("link set dev vx100 state 1\n");
+    assert_eq!(site.as_by_the_kernel("acc0", &remote), Fate::new());
+    assert_eq!(site.as_by_the_kernel_from_leaf2(&arriving), Fate::new());
+    site.bridge("link set dev vx100 state 3\n");
+    assert_eq!(site.as_by_the_kernel_from_leaf2(&arriving), all_at("acc0"));
+    assert!(site.met(Reason::Bridged) > 0 && site.met(Reason::Decapsulated) > 0);
+}
+
+#[test]
+fn isolated_ports_reach_those_that_are_not() {
+    let mut site = Judged::new();
+    let (local, remote) = (frame(HOST_A.mac, HOST_B.mac), frame(HOST_A.mac, HOST_R.mac));
+    let arriving = frame(HOST_R.mac, HOST_A.mac);
+    site.bridge("link set dev acc0 isolated on\n");
+    assert_eq!(site.as_by_the_kernel("acc0", &local), all_at("acc1"));
+    site.bridge("link set dev acc1 isolated on\n");
+    assert_eq!(site.as_by_the_kernel("acc0", &local), Fate::new());
+    assert_eq!(site.as_by_the_kernel("acc0", &remote), all_at("up0"));
+    assert_eq!(site.as_by_the_kernel_from_leaf2(&arriving), all_at("acc0"));
+    site.bridge("link set dev vx100 isolated on\n");
+    assert_eq!(site.as_by_the_kernel("acc0", &remote), Fate::new());
+    assert_eq!(site.as_by_the_kernel_from_leaf2(&arriving), Fate::new());
+    site.bridge("link set dev acc0 isolated off\n");
+    assert_eq!(site.as_by_the_kernel("acc0", &local), all_at("acc1"));
+    assert_eq!(site.as_by_the_kernel_from_leaf2(&arriving), all_at("acc0"));
+    assert!(site.met(Reason::Bridged) > 0 && site.met(Reason::Decapsulated) > 0);
+}
+
+#[test]
+fn a_sticky_host_stays_where_others_would_move() {
+    let mut site = Judged::new();
+    let (elsewhere, arriving) = (frame(HOST_A.mac, HOST_R.mac), frame(HOST_R.mac, HOST_A.mac));
+    let host = mac_text(HOST_A.mac);
+    site.bridge(&format!("fdb replace {host} dev acc0 master static sticky\n"));
+    assert_eq!(site.as_by_the_kernel("acc1", &elsewhere), all_at("up0"));
+    assert_eq!(site.as_by_the_kernel_from_leaf2(&arriving), all_at("acc0"));
+    site.bridge(&format!(
+        "fdb del {host} dev acc0 master\nfdb add {host} dev acc0 master static\n"
+    ));
+    assert_eq!(site.as_by_the_kernel("acc1", &elsewhere), all_at("up0"));
+    assert_eq!(site.as_by_the_kernel_from_leaf2(&arriving), all_at("acc1"));
+    assert!(site.met(Reason::Decapsulated) > 0);
+}
+
+#[test]
+fn a_port_that_does_not_learn_has_its_hosts_flooded_to() {
+    let mut site = Judged::new();
+    let (hello, reply) = (frame(STRANGER.mac, HOST_B.mac), frame(HOST_B.mac, STRANGER.mac));
+    site.bridge("link set dev acc0 learning off\n");
+    assert_eq!(site.as_by_the_kernel("acc0", &hello), all_at("acc1"));
+    assert_eq!(site.as_by_the_kernel("acc1", &reply), all_at_each(&["acc0", "up0"]));
+    site.bridge("link set dev acc0 learning on\n");
+    assert_eq!(site.as_by_the_kernel("acc0", &hello), all_at("acc1"));
+    assert_eq!(site.as_by_the_kernel("acc1", &reply), all_at("acc0"));
 }
