@@ -9,7 +9,7 @@ use std::{
 use fabric_tests::{packet::fix_ipv4_checksum, wire::Wire};
 
 use crate::{
-    leaf::{Leaf, PORTS, mac},
+    leaf::{Leaf, PORTS, mac, stranger},
     probes::{Probe, number},
 };
 
@@ -74,7 +74,8 @@ fn seen(port: &str, mut frame: Vec<u8>, spread: bool) -> Option<(String, Vec<u8>
         fix_ipv4_checksum(&mut frame[14..34]);
     }
     let mut name = port.to_owned();
-    if spread && port.starts_with('u') && frame[..6] == mac(port, true) {
+    let is_for_router = [mac(port, true), stranger(port)].iter().any(|mac| frame[..6] == *mac);
+    if spread && port.starts_with('u') && is_for_router {
         frame[..12].fill(0);
         name = "u".into();
     }

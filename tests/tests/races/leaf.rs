@@ -46,6 +46,13 @@ pub(crate) fn mac(port: &str, of_peer: bool) -> [u8; 6] {
     [2, 0, 0, if of_peer { 0xbb } else { 0xaa }, 0, number + 1]
 }
 
+/// MAC address of another router at the other end of a port.
+pub(crate) fn stranger(port: &str) -> [u8; 6] {
+    let mut mac = mac(port, true);
+    mac[3] = 0xbc;
+    mac
+}
+
 impl Leaf {
     /// A leaf as [`Leaf::restore`] makes it, and fabricd in sync.
     pub(crate) fn new() -> Self {

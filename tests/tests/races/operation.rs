@@ -5,7 +5,7 @@ use std::time::Duration;
 use fabric_tests::random::Random;
 use rustix::process::Signal;
 
-use crate::leaf::{Leaf, PORTS, force, mac};
+use crate::leaf::{Leaf, PORTS, force, mac, stranger};
 
 /// Does something, and says what.
 pub(crate) fn operate(leaf: &mut Leaf, random: &mut Random) -> String {
@@ -212,8 +212,9 @@ fn ip(random: &mut Random) -> String {
         16 => format!("addr {verb} 10.30.0.9/32 dev lo"),
         17 => format!("neigh del 10.1.{number}.2 dev {routed}"),
         18 => {
-            let mac =
-                fabric_tests::device::mac_text(mac(*random.choose(&["u1", "u2", "r1"]), true));
+            let own = mac(routed, true);
+            let stranger = stranger(routed);
+            let mac = fabric_tests::device::mac_text(*random.choose(&[own, stranger]));
             format!("neigh replace 10.1.{number}.2 lladdr {mac} dev {routed} nud permanent")
         }
         19 => format!("nexthop del id {}", random.choose(&["1", "2", "3", "4", "10", "20"])),
