@@ -1,8 +1,12 @@
-//! What the kernel does not let out of a tunnel, through fabricd.
+//! What the kernel does not let out of a tunnel, or into it as usual, through fabricd.
+
+use std::time::Duration;
 
 use fabric_common::reason::Reason;
 use fabric_tests::{
     addresses::{HOST_A, HOST_R, STRANGER},
+    device::mac_text,
+    fabric::until,
     judged::{Fate, Judged, VXLAN_MAC, all_at, frame},
 };
 
@@ -49,4 +53,27 @@ fn a_tunnel_in_hairpin_mode_sends_back_what_is_for_the_fabric() {
     site.bridge("link set dev vx100 hairpin on\n");
     assert_eq!(site.as_by_the_kernel_from_leaf2(&back), all_at("up0"));
     assert!(site.met(Reason::BridgeDeliverHairpin) > 0);
+}
+
+#[test]
+fn a_station_behind_a_vni_or_port_of_its_own_is_the_kernels() {
+    let mut site = Judged::new();
+    let (host, remote) = (mac_text(HOST_R.mac), frame(HOST_A.mac, HOST_R.mac));
+    for own in ["port 4790", "vni 10200", "via up0"] {
+        let set = |site: &Judged, own: &str| {
+            site.bridge(&format!("fdb replace {host} dev vx100 dst 192.0.2.2 {own} self static\n"));
+        };
+        let until_by_us = |site: &mut Judged, by_us: bool| {
+            until(Duration::from_secs(120), &format!("{own}: ours {by_us}"), || {
+                let before = site.met(Reason::Encapsulated);
+                assert_eq!(site.as_by_the_kernel("acc0", &remote), all_at("up0"));
+                (site.met(Reason::Encapsulated) > before) == by_us
+            });
+        };
+        until_by_us(&mut site, true);
+        set(&site, own);
+        until_by_us(&mut site, false);
+        set(&site, "");
+        until_by_us(&mut site, true);
+    }
 }

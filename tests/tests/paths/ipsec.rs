@@ -1,19 +1,8 @@
 //! What an IPsec policy may match is left to the kernel, which has no keys here and so sends nothing.
 
 use fabric_common::reason::Reason;
-use fabric_tests::fabric::until;
 
-use crate::net::{Net, SOON, routed, tunnel};
-
-/// Pings until Fabric forwards them.
-fn until_fast(net: &Net, from: &str, to: &str, reasons: &[Reason]) {
-    until(SOON, &format!("Fabric forwards from {from} to {to}"), || {
-        let before: Vec<u64> = reasons.iter().map(|reason| net.met(*reason)).collect();
-        let answered = net.ping(from, to);
-        let grown = |(reason, before): (&Reason, &u64)| net.met(*reason) >= before + 8;
-        answered == 10 && reasons.iter().zip(&before).all(grown)
-    });
-}
+use crate::net::{Net, routed, tunnel, until_fast};
 
 /// Nothing arrives, as with the kernel alone, and Fabric forwards nothing of it.
 fn refused(net: &Net, from: &str, to: &str, reason: Reason) {

@@ -195,6 +195,16 @@ impl Drop for Net {
     }
 }
 
+/// Pings until Fabric forwards them.
+pub(crate) fn until_fast(net: &Net, from: &str, to: &str, reasons: &[Reason]) {
+    until(SOON, &format!("Fabric forwards from {from} to {to}"), || {
+        let before: Vec<u64> = reasons.iter().map(|reason| net.met(*reason)).collect();
+        let answered = net.ping(from, to);
+        let grown = |(reason, before): (&Reason, &u64)| net.met(*reason) >= before + 8;
+        answered == 10 && reasons.iter().zip(&before).all(grown)
+    });
+}
+
 /// The MAC address of a host.
 fn mac(side: usize) -> String {
     format!("02:00:00:00:00:{:02x}", side + 1)
