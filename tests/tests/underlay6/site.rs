@@ -58,13 +58,15 @@ fn bridge(netns: &Netns, lines: &str) {
 
 fn quiet(netns: &Netns) {
     let settings = [
-        ("conf/all/accept_dad", "0"),
-        ("conf/default/accept_dad", "0"),
-        ("fib_multipath_hash_policy", "1"),
+        ("ipv6/conf/all/accept_dad", "0"),
+        ("ipv6/conf/default/accept_dad", "0"),
+        // Flows of the same two hosts are told apart, in frames of both families.
+        ("ipv4/fib_multipath_hash_policy", "1"),
+        ("ipv6/fib_multipath_hash_policy", "1"),
     ];
-    let set = || settings.map(|(k, v)| fs::write(format!("/proc/sys/net/ipv6/{k}"), v));
+    let set = || settings.map(|(k, v)| fs::write(format!("/proc/sys/net/{k}"), v));
     for done in netns.enter(set).expect("the namespace exists") {
-        done.expect("the kernel has IPv6");
+        done.expect("the kernel has both families");
     }
 }
 
