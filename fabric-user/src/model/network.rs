@@ -44,6 +44,8 @@ pub struct Network {
     /// Local addresses of vxlan devices, likewise.
     locals: BTreeMap<IpAddr, u32>,
     routing: Routing,
+    /// Interfaces at which `tc` classifies what arrives.
+    classified: BTreeSet<u32>,
     ipsec: Ipsec,
     features: BTreeMap<u32, XdpFeatures>,
     /// Whether the other end of a veth takes what programs send, where that is known.
@@ -130,6 +132,12 @@ impl Network {
             Event::RuleGone(rule) => dirty.underlay |= self.routing.remove_rule(&rule),
             // Only the messages of routes that the kernel does not send would say more.
             Event::AddressChanged { .. } => dirty.routing_stale = true,
+            Event::Ingress { ifindex, classifies } => {
+                dirty.underlay |= match classifies {
+                    true => self.classified.insert(ifindex),
+                    false => self.classified.remove(&ifindex),
+                };
+            }
             Event::Netconf(netconf) => dirty.underlay |= self.routing.set_netconf(netconf),
             Event::NetconfGone { v6, ifindex } => {
                 dirty.underlay |= self.routing.remove_netconf(v6, ifindex);
@@ -228,6 +236,11 @@ impl Network {
     /// Whether a bridge port that forwards does so in a VLAN.
     pub(super) fn vlan_forwards(&self, ifindex: u32, vlan: u16) -> bool {
         self.blocked_vlans.get(&ifindex).is_none_or(|blocked| !blocked.contains(&vlan))
+    }
+
+    /// Whether `tc` classifies what arrives at an interface.
+    pub(super) fn is_classified(&self, ifindex: u32) -> bool {
+        self.classified.contains(&ifindex)
     }
 
     /// An IP neighbour.
@@ -343,6 +356,7 @@ impl Network {
         self.forget_port(ifindex);
         self.own_macs.remove(&ifindex);
         self.routing.forget_link(ifindex);
+        self.classified.remove(&ifindex);
         self.veth_peers.remove(&ifindex);
         match link.kind {
             LinkKind::Bridge(_) => self.macs.retain(|key, _| key.domain.bridge != ifindex),

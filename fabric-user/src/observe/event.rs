@@ -115,6 +115,13 @@ pub enum Event {
         /// looked at.
         receives: Option<bool>,
     },
+    /// Packets that arrive at an interface are classified by `tc`, or not any more.
+    Ingress {
+        /// Its interface index.
+        ifindex: u32,
+        /// There is such a queueing discipline.
+        classifies: bool,
+    },
     /// Settings about forwarding.
     Netconf(Netconf),
     /// An interface does not speak a family any more, or is gone.

@@ -28,6 +28,7 @@ mod nexthop;
 mod observer;
 mod path;
 mod protocol;
+mod qdisc;
 pub mod recording;
 mod request;
 mod route;

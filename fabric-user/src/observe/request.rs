@@ -8,8 +8,8 @@ use super::{
     address::{BRIDGE, INET, INET6},
     datagram::NLMSG_NOOP,
     message::{
-        RTM_GETLINK, RTM_GETNEIGH, RTM_GETNETCONF, RTM_GETNEXTHOP, RTM_GETROUTE, RTM_GETRULE,
-        RTM_GETVLAN, RTM_NEWNEIGH,
+        RTM_GETLINK, RTM_GETNEIGH, RTM_GETNETCONF, RTM_GETNEXTHOP, RTM_GETQDISC, RTM_GETROUTE,
+        RTM_GETRULE, RTM_GETVLAN, RTM_NEWNEIGH,
     },
     protocol::Protocol,
     xfrm::{self, XFRM_MSG_GETDEFAULT, XFRM_MSG_GETPOLICY},
@@ -40,6 +40,7 @@ pub(super) enum Dump {
     RulesV6,
     NetconfV4,
     NetconfV6,
+    Qdiscs,
     IpsecPolicies,
     IpsecDefaults,
 }
@@ -52,6 +53,7 @@ impl Dump {
         Self::VlanStates,
         Self::NetconfV4,
         Self::NetconfV6,
+        Self::Qdiscs,
         Self::RulesV4,
         Self::RulesV6,
         Self::Nexthops,
@@ -91,7 +93,12 @@ impl Dump {
         }
         let optional = matches!(
             self,
-            Self::RulesV4 | Self::RulesV6 | Self::NetconfV4 | Self::NetconfV6 | Self::VlanStates
+            Self::RulesV4
+                | Self::RulesV6
+                | Self::NetconfV4
+                | Self::NetconfV6
+                | Self::VlanStates
+                | Self::Qdiscs
         );
         let missing = [libc::EOPNOTSUPP, libc::EAFNOSUPPORT];
         optional && error.raw_os_error().is_some_and(|code| missing.contains(&code))
@@ -131,6 +138,7 @@ impl Dump {
             Self::RulesV6 => (RTM_GETRULE, INET6, 12),
             Self::NetconfV4 => (RTM_GETNETCONF, INET, 4),
             Self::NetconfV6 => (RTM_GETNETCONF, INET6, 4),
+            Self::Qdiscs => (RTM_GETQDISC, 0, 20),
             Self::IpsecPolicies => (XFRM_MSG_GETPOLICY, 0, xfrm::ID),
             Self::IpsecDefaults => (XFRM_MSG_GETDEFAULT, 0, 4),
         };
