@@ -12,7 +12,7 @@ pub const PORTS: u32 = 4096;
 /// Slots then: twice as many.
 pub const MAX: u32 = 2 * PORTS;
 /// How many slots may hold an interface.
-pub const PROBES: u32 = 16;
+pub const PROBES: u32 = 24;
 
 // The untagged circuit and its domain, and the view above the MAC address.
 const _: () = {

@@ -134,6 +134,9 @@ impl Following {
             Some(_) => purpose,
             None => {
                 self.observer = Some(Observer::open().map_err(sync_failed)?);
+                // What is under way began while nobody listened.
+                self.ended = None;
+                self.surveyor.void();
                 Purpose::Sync
             }
         };

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     net::IpAddr,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
@@ -158,25 +159,25 @@ impl Round {
         }
     }
 
-    /// True if one has changed.
+    /// True if one has changed. What cannot be read just now is as it was.
     fn read_sysctls(&mut self) -> bool {
         let policy = &mut self.policy;
-        let multipath = sysctl::multipath();
-        if multipath != policy.multipath {
-            tracing::info!(?multipath, "the kernel chooses among next hops by other fields now");
-        }
         let mut changed = false;
         let ports = self.structure.ports.iter();
         for (ifindex, port) in ports.filter(|(_, port)| port.role != Role::Access) {
-            changed |= policy.set_mtu6(*ifindex, sysctl::mtu6(&port.name));
+            if let Ok(mtu) = sysctl::mtu6(&port.name) {
+                changed |= policy.set_mtu6(*ifindex, mtu);
+            }
         }
-        let by_path_mtu = sysctl::forwards_by_path_mtu();
-        changed |= std::mem::replace(&mut policy.forwards_by_path_mtu, by_path_mtu) != by_path_mtu;
-        let before = (policy.multipath, policy.default_ttl, policy.default_hop_limit);
-        policy.multipath = multipath;
-        policy.default_ttl = sysctl::default_ttl();
-        policy.default_hop_limit = sysctl::default_hop_limit();
-        changed || before != (policy.multipath, policy.default_ttl, policy.default_hop_limit)
+        let before = policy.multipath;
+        changed |= take(&mut policy.multipath, sysctl::multipath());
+        if before != policy.multipath {
+            let multipath = policy.multipath;
+            tracing::info!(?multipath, "the kernel chooses among next hops by other fields now");
+        }
+        changed |= take(&mut policy.forwards_by_path_mtu, sysctl::forwards_by_path_mtu());
+        changed |= take(&mut policy.default_ttl, sysctl::default_ttl());
+        changed | take(&mut policy.default_hop_limit, sysctl::default_hop_limit())
     }
 
     /// The view of the network, or the maps, are not what they should be, and everything has to be read
@@ -322,7 +323,9 @@ impl Round {
             Event::Link(link) => {
                 self.retries.changed(link.ifindex);
                 if link.port.is_none() {
-                    self.policy.set_mtu6(link.ifindex, sysctl::mtu6(&link.name));
+                    if let Ok(mtu) = sysctl::mtu6(&link.name) {
+                        self.policy.set_mtu6(link.ifindex, mtu);
+                    }
                 }
             }
             _ => {}
@@ -384,7 +387,9 @@ impl Round {
         self.renew()?;
         self.read_sysctls();
         for link in self.network.links().filter(|link| link.port.is_none()) {
-            self.policy.set_mtu6(link.ifindex, sysctl::mtu6(&link.name));
+            if let Ok(mtu) = sysctl::mtu6(&link.name) {
+                self.policy.set_mtu6(link.ifindex, mtu);
+            }
         }
         // What could not be attached may be free by now.
         self.policy.unusable.clear();
@@ -717,7 +722,9 @@ impl Round {
         if let Some(reconciler) = &mut self.reconciler {
             reconciler.configure(&self.settings);
         }
+        // Before everything was read once the network looks empty: the first comparison applies them.
         if self.broken.is_none()
+            && self.state.synced
             && let Err(error) = self.after_change("")
         {
             tracing::warn!("the settings take effect later: {}", sentence(&error));
@@ -741,6 +748,17 @@ impl Round {
             tracing::info!("programs and maps are off, the kernel forwards");
         }
         Ok(())
+    }
+}
+
+/// Takes what was read, if it was; true if it is new.
+fn take<T: PartialEq>(known: &mut T, read: io::Result<T>) -> bool {
+    match read {
+        Ok(read) if read != *known => {
+            *known = read;
+            true
+        }
+        _ => false,
     }
 }
 

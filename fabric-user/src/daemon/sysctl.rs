@@ -1,44 +1,50 @@
 //! Facts of the network namespace that are files below `/proc/sys/net` and of whose changes the kernel
-//! says nothing: they are read again and again.
+//! says nothing: they are read again and again. An error is no answer: what was known still holds.
 
-use std::fs;
+use std::{fs, io};
 
 use crate::model::{HashPolicy, Multipath};
 
 /// What the kernel tells flows apart by.
-pub(super) fn multipath() -> Multipath {
-    Multipath { v4: hash_policy("ipv4"), v6: hash_policy("ipv6") }
+pub(super) fn multipath() -> io::Result<Multipath> {
+    Ok(Multipath { v4: hash_policy("ipv4")?, v6: hash_policy("ipv6")? })
 }
 
 /// TTL of packets for which nobody sets one.
-pub(super) fn default_ttl() -> u8 {
-    number("ipv4/ip_default_ttl").and_then(|ttl| ttl.try_into().ok()).unwrap_or(64)
+pub(super) fn default_ttl() -> io::Result<u8> {
+    Ok(number("ipv4/ip_default_ttl")?.and_then(|ttl| ttl.try_into().ok()).unwrap_or(64))
 }
 
 /// Hop limit of packets for which nobody sets one.
-pub(super) fn default_hop_limit() -> u8 {
-    number("ipv6/conf/default/hop_limit").and_then(|limit| limit.try_into().ok()).unwrap_or(64)
+pub(super) fn default_hop_limit() -> io::Result<u8> {
+    let limit = number("ipv6/conf/default/hop_limit")?;
+    Ok(limit.and_then(|limit| limit.try_into().ok()).unwrap_or(64))
 }
 
 /// MTU of IPv6 packets on an interface, which a router's advertisement or an operator may have lowered;
 /// none if it does not speak IPv6.
-pub(super) fn mtu6(interface: &str) -> Option<u32> {
+pub(super) fn mtu6(interface: &str) -> io::Result<Option<u32>> {
     number(&format!("ipv6/conf/{interface}/mtu"))
 }
 
 /// Whether learned path MTUs count for forwarded IPv4 packets.
-pub(super) fn forwards_by_path_mtu() -> bool {
-    number("ipv4/ip_forward_use_pmtu").is_some_and(|value| value != 0)
+pub(super) fn forwards_by_path_mtu() -> io::Result<bool> {
+    Ok(number("ipv4/ip_forward_use_pmtu")?.is_some_and(|value| value != 0))
 }
 
 /// A kernel that was built without multipath routes, or without the family, has no such files.
-fn hash_policy(family: &str) -> HashPolicy {
+fn hash_policy(family: &str) -> io::Result<HashPolicy> {
     let number = |name: &str| number(&format!("{family}/{name}"));
-    let fields = number("fib_multipath_hash_fields").unwrap_or_default();
-    number("fib_multipath_hash_policy")
-        .map_or_else(HashPolicy::default, |n| HashPolicy::of(n, fields))
+    let fields = number("fib_multipath_hash_fields")?.unwrap_or_default();
+    let policy = number("fib_multipath_hash_policy")?;
+    Ok(policy.map_or_else(HashPolicy::default, |number| HashPolicy::of(number, fields)))
 }
 
-fn number(name: &str) -> Option<u32> {
-    fs::read_to_string(format!("/proc/sys/net/{name}")).ok()?.trim().parse().ok()
+/// The number in a file; none if the kernel has no such file.
+fn number(name: &str) -> io::Result<Option<u32>> {
+    match fs::read_to_string(format!("/proc/sys/net/{name}")) {
+        Ok(text) => Ok(text.trim().parse().ok()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }

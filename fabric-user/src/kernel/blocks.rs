@@ -285,7 +285,8 @@ mod tests {
         let sizes = Sizes { fdb: 1 << 18, trie: 77, ports: 64, vlans: 32, ..Sizes::default() };
         resize(&mut bytes, &sizes, 6).expect("the types can be changed");
         let maps = aya_obj::Object::parse(&bytes).expect("it is still an object").maps;
-        for spec in MAPS {
+        // aya sets the size of the device map, which is no block.
+        for spec in MAPS.iter().filter(|spec| spec.kind != Kind::DevMap) {
             let shape = (maps[spec.name].value_size(), maps[spec.name].max_entries());
             assert_eq!(shape, spec.shape(sizes.entries(spec, 6), 6), "{}", spec.name);
         }

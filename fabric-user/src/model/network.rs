@@ -332,8 +332,10 @@ impl Network {
             if let Some(local) = old.as_ref().and_then(local_end) {
                 release(&mut self.locals, local);
             }
-            let was_alive = old.is_some_and(|old| old.alive());
-            if alive && !was_alive {
+            let before = old.map(|old| old.alive());
+            let was_alive = before == Some(true);
+            // One that is new here was read together with its routes.
+            if alive && before == Some(false) {
                 self.routing.revived.insert(ifindex);
             }
             dirty.bridging = true;

@@ -17,6 +17,15 @@ fn sources(folder: &Path, text: &mut String) {
 }
 
 #[test]
+fn no_document_has_both_sides_of_a_conflict() {
+    for document in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(workspace::root().join(document)).expect("it is there");
+        let mark = |line: &str| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ");
+        assert!(!text.lines().any(mark), "{document} has marks of a merge");
+    }
+}
+
+#[test]
 fn every_test_that_the_decisions_name_exists() {
     let root = workspace::root();
     let decisions = fs::read_to_string(root.join("docs/decisions.md")).expect("it is there");

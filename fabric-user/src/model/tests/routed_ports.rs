@@ -1,8 +1,8 @@
 //! Which ports are routed, and in which tables their packets are looked up.
 
-use super::{router::*, world::*};
+use super::{follower::Follower, router::*, world::*};
 use crate::{
-    model::{Pattern, Policy, Role, View},
+    model::{NexthopKey, Pattern, Policy, Role, View},
     observe::{Event, Link, LinkKind, Netconf, Rule, RuleAction},
 };
 
@@ -316,4 +316,28 @@ fn a_port_from_which_something_else_takes_packets_is_left_to_the_kernel_and_name
         router.apply(Event::LinkGone { ifindex: 77 });
         assert_eq!(router.desired(), whole);
     }
+}
+
+/// With its last IPv4 address an interface that is up loses the use of its next hops, and the kernel says
+/// so in nothing but a dump. An audit reads links first.
+#[test]
+fn a_next_hop_that_is_dead_on_a_living_link_is_not_used() {
+    let mut router = router();
+    let hops = [(SWP1, Some("fe80::77")), (SWP2, Some("fe80::77"))];
+    let mut route = via_hops(254, "10.77.0.0/16", &hops);
+    route.hops[1].dead = true;
+    router.apply(Event::RouteAppended(route.clone()));
+    let members = |router: &Follower| {
+        let groups = router.desired().structure.groups;
+        let via = |port: u32, gateway: &str| {
+            let is_it = |key: &NexthopKey| key.ifindex == port && key.gateway == ip(gateway);
+            groups.values().flat_map(|group| &group.members).filter(|(key, _)| is_it(key)).count()
+        };
+        (via(SWP1, "fe80::77"), via(SWP2, "fe80::77"))
+    };
+    assert_eq!(members(&router), (1, 0));
+    // A link that comes to life takes its next hops into use, whatever was said of them before.
+    router.apply(Event::Link(Link { carrier: false, ..swp(SWP2) }));
+    router.apply(Event::Link(swp(SWP2)));
+    assert_eq!(members(&router), (1, 1));
 }
