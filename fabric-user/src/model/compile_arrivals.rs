@@ -17,16 +17,26 @@ use super::{
     routes::{LOCAL, Via, host, never_forwarded},
     rules::{Answer, OWN, Packets, UDP},
 };
-use crate::observe::{Link, NexthopKind, RouteKind};
+use crate::observe::{Link, NexthopKind, RouteKind, Rule};
 
-/// What the kernel finds when it looks for the way back to a VTEP.
-struct Origin {
+/// A VTEP, and what the kernel finds when it looks for the way back to it.
+struct Origin<'a> {
     tunnel: VtepKey,
-    /// By which next hops, if it is a way at all.
-    back: Option<Via>,
+    back: Back<'a>,
 }
 
-impl Compiler<'_> {
+/// The way back to a VTEP.
+#[derive(Clone, Copy)]
+enum Back<'a> {
+    /// By which next hops.
+    Via(Via),
+    /// There is none.
+    Nowhere,
+    /// The rule that may apply to some packets decides.
+    Unsure(&'a Rule),
+}
+
+impl<'a> Compiler<'a> {
     /// Looks at the VTEPs and ports that are compiled by now.
     pub(super) fn arrivals(&mut self) {
         let origins = self.origins();
@@ -48,42 +58,62 @@ impl Compiler<'_> {
     }
 
     /// The VTEPs whose packets may be accepted at all. The others are unheard from now on.
-    fn origins(&mut self) -> Vec<Origin> {
-        let routing = self.network.routing();
+    fn origins(&mut self) -> Vec<Origin<'a>> {
         let mut origins = Vec::new();
-        let mut unheard = Vec::new();
         let mut ports = BTreeMap::new();
-        for tunnel in self.out.vteps.keys().filter(|key| !self.out.unheard.contains(key)) {
-            let VtepKey { local, remote } = *tunnel;
-            let port = *ports.entry(local).or_insert_with(|| self.udp_port(local));
-            let back = Packets {
-                source: Some(local),
-                destination: Some(remote),
-                protocol: Some(UDP),
-                source_port: port,
-                ..Packets::arriving(OWN, None)
-            };
-            let own = never_forwarded(host(remote)) || routing.routes.is_own(remote);
-            let back = match routing.resolve(&back, remote) {
-                Ok(Answer::Route(found)) => match found.route {
-                    Some(route) if route.kind == RouteKind::Unicast => Some(Some(route.via)),
-                    // The box's own addresses are martians, whatever the filter is.
-                    Some(route) if is_delivered(route.kind) => None,
-                    _ => Some(None),
-                },
-                Ok(Answer::Refused(_) | Answer::Nothing) => Some(None),
-                Err(_) => None,
-            };
-            match back.filter(|_| !own) {
-                Some(back) => origins.push(Origin { tunnel: *tunnel, back }),
-                None => unheard.push(*tunnel),
+        let tunnels: Vec<VtepKey> =
+            self.out.vteps.keys().filter(|key| !self.out.unheard.contains(key)).copied().collect();
+        for tunnel in tunnels {
+            let port = *ports.entry(tunnel.local).or_insert_with(|| self.udp_port(tunnel.local));
+            match self.back(tunnel, port) {
+                Some(back) => origins.push(Origin { tunnel, back }),
+                None => drop(self.out.unheard.insert(tunnel)),
             }
         }
-        self.out.unheard.extend(unheard);
         origins
     }
 
-    fn arrivals_at(&mut self, ifindex: u32, origins: &[Origin]) -> Arrivals {
+    /// The way back to a VTEP; none where its address is one of this box, whose packets the kernel
+    /// takes for martians, whatever the filter is.
+    fn back(&mut self, tunnel: VtepKey, udp_port: Option<u16>) -> Option<Back<'a>> {
+        let network = self.network;
+        let routing = network.routing();
+        let VtepKey { local, remote } = tunnel;
+        if never_forwarded(host(remote)) || routing.routes.is_own(remote) {
+            return None;
+        }
+        if remote.is_ipv6() {
+            // Nobody looks for it.
+            return Some(Back::Nowhere);
+        }
+        let packets = Packets {
+            source: Some(local),
+            destination: Some(remote),
+            protocol: Some(UDP),
+            source_port: udp_port,
+            ..Packets::arriving(OWN, None)
+        };
+        match routing.resolve(&packets, remote) {
+            Ok(Answer::Route(found)) => match found.route {
+                Some(route) if route.kind == RouteKind::Unicast => Some(Back::Via(route.via)),
+                Some(route) if is_delivered(route.kind) => None,
+                _ => Some(Back::Nowhere),
+            },
+            Ok(Answer::Refused(_) | Answer::Nothing) => Some(Back::Nowhere),
+            Err(rule) if routing.may_find(&packets, remote, is_delivered) => {
+                let text = format!(
+                    "VTEP {remote}: the rule `{rule}` (priority {}) may make its address one of this \
+                     box for the kernel, so what arrives from it is left to the kernel",
+                    rule.priority
+                );
+                self.problem(None, text);
+                None
+            }
+            Err(rule) => Some(Back::Unsure(rule)),
+        }
+    }
+
+    fn arrivals_at(&mut self, ifindex: u32, origins: &[Origin<'a>]) -> Arrivals {
         let network = self.network;
         let underlay = self.out.ports.get(&ifindex).is_some_and(|port| port.role == Role::Underlay);
         let Some(link) = network.link(ifindex).filter(|link| underlay && link.master.is_none())
@@ -103,13 +133,22 @@ impl Compiler<'_> {
             let delivered = leads[usize::from(v6)]
                 && by_tables.unwrap_or_else(|| self.delivers_tunnel(link, *tunnel));
             let accepted = delivered
-                && match back {
+                && match *back {
                     _ if v6 || filter == 0 => true,
-                    None => false,
+                    Back::Nowhere => false,
                     // Without an address of its own a port has to be the way back in any case.
-                    Some(via) => {
+                    Back::Via(via) => {
                         filter > 1 && has_address
-                            || *over.entry(*via).or_insert_with(|| self.via_uses(*via, ifindex))
+                            || *over.entry(via).or_insert_with(|| self.via_uses(via, ifindex))
+                    }
+                    Back::Unsure(rule) => {
+                        let text = format!(
+                            "VTEP {}: the rule `{rule}` (priority {}) may apply to the way back \
+                             (rp_filter), so what arrives from it is left to the kernel",
+                            tunnel.remote, rule.priority
+                        );
+                        self.problem(None, text);
+                        false
                     }
                 };
             if !accepted {

@@ -158,6 +158,24 @@ impl Routing {
         Ok(Answer::Nothing)
     }
 
+    /// Whether some of these packets may find a route of such a kind.
+    pub(super) fn may_find(
+        &self,
+        packets: &Packets<'_>,
+        to: IpAddr,
+        is_such: impl Fn(RouteKind) -> bool,
+    ) -> bool {
+        let rules = self.rules(to.is_ipv6()).iter();
+        let mut met = rules.filter(|rule| packets.meet(rule) != Some(false));
+        met.any(|rule| match rule.action {
+            RuleAction::Lookup(table) => {
+                let route = self.routes.find(&[table], host(to)).and_then(|found| found.route);
+                route.is_some_and(|route| is_such(route.kind))
+            }
+            _ => false,
+        })
+    }
+
     /// Whether rules of a family look into a table.
     pub(super) fn looks_into(&self, v6: bool, table: u32) -> bool {
         self.rules(v6).iter().any(|rule| rule.action == RuleAction::Lookup(table))

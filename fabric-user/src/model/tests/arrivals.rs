@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     model::{Arrivals, Role, Target, VtepKey},
-    observe::{Event, Link, LinkKind, Mac, Netconf, Rule, RuleAction},
+    observe::{Event, Link, LinkKind, Mac, Netconf, RouteKind, Rule, RuleAction},
 };
 
 /// A routed port that no VTEP is behind.
@@ -100,6 +100,63 @@ fn a_vtep_with_an_address_of_this_box_is_unheard() {
     let structure = leaf.desired().structure;
     assert_eq!(structure.unheard, [third()].into());
     assert_eq!(structure.ports[&U1].arrivals, Arrivals::All, "the others are");
+}
+
+#[test]
+fn a_rule_that_may_apply_to_the_way_back_refuses_only_where_the_kernel_looks_for_it() {
+    // The port that packets to the VTEP go to is known, the one that its answers come from is not.
+    let by = Rule {
+        protocol: Some(17),
+        destination_ports: Some((53, 53)),
+        ..rule(false, 99, RuleAction::Lookup(100))
+    };
+    let mut leaf = two_vteps();
+    leaf.apply(Event::Route(via_hops(100, "0.0.0.0/0", &[(ETH0, Some("198.51.100.2"))])));
+    leaf.apply(Event::Rule(by.clone()));
+    let structure = leaf.desired().structure;
+    assert_eq!(structure.unheard, [].into());
+    assert!(structure.vteps.values().all(Option::is_some));
+    assert_eq!((at(&leaf, U1), at(&leaf, U2)), (Arrivals::All, Arrivals::All));
+    assert!(!leaf.problems().contains("VTEP"), "{}", leaf.problems());
+
+    let named = |vtep: &str| {
+        format!(
+            "VTEP {vtep}: the rule `{by}` (priority 99) may apply to the way back (rp_filter), so what \
+             arrives from it is left to the kernel"
+        )
+    };
+    for mode in [1, 2] {
+        leaf.apply(rp_filter(Some(U2), mode));
+        assert_eq!((at(&leaf, U1), at(&leaf, U2)), (Arrivals::All, Arrivals::Nothing), "{mode}");
+        for vtep in ["10.0.0.2", "10.0.0.3"] {
+            assert_eq!(leaf.problems().matches(&named(vtep)).count(), 1, "{}", leaf.problems());
+        }
+    }
+    leaf.apply(rp_filter(None, 1));
+    assert_eq!((at(&leaf, U1), at(&leaf, U2)), (Arrivals::Nothing, Arrivals::Nothing));
+    assert_eq!(leaf.problems().matches("way back").count(), 2, "{}", leaf.problems());
+
+    // Of a rule for one VTEP the others hear nothing.
+    leaf.apply(Event::RuleGone(by.clone()));
+    let of_one = Rule { to: Some(prefix("10.0.0.3/32")), ..by };
+    leaf.apply(Event::Rule(of_one));
+    assert_eq!(at(&leaf, U1), all_but(&[third()]));
+    assert!(!leaf.problems().contains("VTEP 10.0.0.2"), "{}", leaf.problems());
+}
+
+#[test]
+fn a_rule_that_may_make_a_vtep_an_address_of_this_box_is_named() {
+    // As transparent proxies have it.
+    let by =
+        Rule { conditions: vec!["fwmark 0x1".into()], ..rule(false, 99, RuleAction::Lookup(100)) };
+    let mut leaf = two_vteps();
+    let mut local = route("0.0.0.0", 0, None);
+    (local.key.table, local.kind) = (100, RouteKind::Local);
+    leaf.apply(Event::Route(local));
+    leaf.apply(Event::Rule(by.clone()));
+    assert_eq!(leaf.desired().structure.unheard, [VTEP, third()].into());
+    let named = format!("VTEP 10.0.0.2: the rule `{by}` (priority 99) may make its address one of");
+    assert!(leaf.problems().contains(&named), "{}", leaf.problems());
 }
 
 #[test]

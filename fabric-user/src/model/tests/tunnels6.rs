@@ -1,12 +1,16 @@
 //! Tunnels over an IPv6 underlay.
 
 use super::world::{
-    DOMAIN, U2, VX10, host, ip, leaf, leaf_with, neighbour, route, tunnel_mac, vx10, vxlan,
+    DOMAIN, U1, U2, VX10, host, ip, leaf, leaf_with, neighbour, route, tunnel_mac, vx10, vxlan,
 };
-use super::{follower::Follower, router::own_address, world::LOCAL};
+use super::{
+    follower::Follower,
+    router::{own_address, rule},
+    world::LOCAL,
+};
 use crate::{
-    model::{GroupKey, Policy, Target, VtepKey},
-    observe::{Event, Mac, Vxlan},
+    model::{Arrivals, GroupKey, Policy, Target, VtepKey},
+    observe::{Event, Mac, Netconf, Rule, RuleAction, Vxlan},
 };
 
 const LOCAL6: &str = "2001:db8::1";
@@ -46,6 +50,30 @@ fn a_vtep_is_reached_by_the_routes_of_its_family() {
     assert_eq!(leaf.desired().structure.vteps[&vtep()], Some(GroupKey::Object(20)));
     leaf.apply(Event::Route(route(REMOTE6, 128, Some(12))));
     assert_eq!(leaf.desired().structure.vteps[&vtep()], Some(GroupKey::Object(12)));
+}
+
+#[test]
+fn nobody_looks_for_the_way_back_over_ipv6() {
+    let mut leaf = leaf6(Policy::default(), vxlan(10_010));
+    leaf.apply(Event::Route(route("2001:db8::", 64, Some(20))));
+    leaf.apply(Event::Netconf(Netconf {
+        v6: false,
+        ifindex: None,
+        forwarding: None,
+        rp_filter: Some(1),
+    }));
+    let mut other = route("::", 0, Some(12));
+    other.key.table = 100;
+    leaf.apply(Event::Route(other));
+    leaf.apply(Event::Rule(Rule {
+        protocol: Some(17),
+        destination_ports: Some((53, 53)),
+        ..rule(true, 99, RuleAction::Lookup(100))
+    }));
+    let structure = leaf.desired().structure;
+    assert_eq!(structure.unheard, [].into());
+    assert!([U1, U2].iter().all(|port| structure.ports[port].arrivals == Arrivals::All));
+    assert_eq!(leaf.problems(), "");
 }
 
 #[test]
