@@ -18,6 +18,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use aya::maps::{DevMap, MapData};
 use fabric_common::schema::ports::{Port, find};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use rustix::{
@@ -26,7 +27,7 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::{maps::mapped, memory::MappedArray, pins::Instance};
+use crate::kernel::{maps::mapped, memory::MappedArray, pins::Instance, programs::tx_ports};
 
 /// `RTNLGRP_LINK`
 const LINKS: u32 = 1;
@@ -91,6 +92,7 @@ impl Watcher {
         let shared = Arc::new(Shared::default());
         let mut links = Links {
             ports,
+            targets: tx_ports(instance)?,
             socket,
             bell: Arc::clone(&bell),
             new_ports,
@@ -111,7 +113,7 @@ impl Watcher {
         Ok(Self { added: Some(added), bell, shared, thread: Some(thread) })
     }
 
-    /// Has the state of an interface looked up that has become a port.
+    /// Has the state of an interface looked up that has become a port or is a redirect target again.
     pub(super) fn added(&self, ifindex: u32) {
         if let Some(added) = &self.added {
             // If the thread is gone, [`Self::is_alive`] says so.
@@ -157,6 +159,8 @@ impl Drop for Watcher {
 /// What the thread has.
 struct Links {
     ports: MappedArray<Port>,
+    /// Redirect targets by port slot.
+    targets: DevMap<MapData>,
     socket: Socket,
     bell: Arc<OwnedFd>,
     new_ports: Receiver<u32>,
@@ -271,6 +275,10 @@ impl Links {
         let Some(slot) = find(ifindex, mask, |slot| self.ports.get(slot).ifindex) else {
             return;
         };
+        // The kernel empties the slot in the device map when the interface leaves the namespace, also
+        // if it is back by now. Until the main loop has filled it again, and has told, whatever is sent
+        // there is lost.
+        let alive = alive && self.is_target(slot, ifindex);
         let before = self.ports.stores();
         if !self.ports.update(slot, |port| port.down = u64::from(!alive)) {
             return;
@@ -288,6 +296,11 @@ impl Links {
         let latency = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
         self.shared.last_latency_ns.store(latency, Ordering::Relaxed);
         tracing::info!(ifindex, latency_ns = latency, "the link is down");
+    }
+
+    /// Whether what is redirected to a slot gets to an interface.
+    fn is_target(&self, slot: u32, ifindex: u32) -> bool {
+        self.targets.get(slot, 0).is_ok_and(|target| target.if_index == ifindex)
     }
 
     /// Asks for all links.

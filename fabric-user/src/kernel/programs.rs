@@ -101,10 +101,7 @@ impl Programs {
         }
         #[cfg(feature = "bpf-log")]
         start_log(&mut object.ebpf);
-        let tx_ports = MapData::from_pin(instance.map("tx_ports"))
-            .and_then(|data| DevMap::try_from(aya::maps::Map::DevMap(data)))
-            .map_err(|source| LoadError::Map { name: "tx_ports", source })?;
-        Ok(Self { object, tx_ports })
+        Ok(Self { object, tx_ports: tx_ports(instance)? })
     }
 
     /// A program by name.
@@ -114,6 +111,16 @@ impl Programs {
     pub fn get(&mut self, name: &'static str) -> Result<&mut Xdp, LoadError> {
         program(&mut self.object, name)
     }
+}
+
+/// The pinned redirect targets of an instance.
+///
+/// # Errors
+/// If they are missing or cannot be used.
+pub fn tx_ports(instance: &Instance) -> Result<DevMap<MapData>, LoadError> {
+    MapData::from_pin(instance.map("tx_ports"))
+        .and_then(|data| DevMap::try_from(aya::maps::Map::DevMap(data)))
+        .map_err(|source| LoadError::Map { name: "tx_ports", source })
 }
 
 fn program<'a>(object: &'a mut Object, name: &'static str) -> Result<&'a mut Xdp, LoadError> {

@@ -100,7 +100,8 @@ pub struct Outcome {
     pub freed: bool,
     /// Entries that found no room, as sentences.
     pub full: BTreeSet<String>,
-    /// Interfaces that became ports in this round: whether they live has to be found out.
+    /// Interfaces that became ports or redirect targets in this round: whether they live has to be found
+    /// out.
     pub new_ports: BTreeSet<u32>,
 }
 

@@ -183,6 +183,8 @@ impl Reconciler {
             _ => format!("it cannot be written into the map tx_ports: {error}"),
         })?;
         outcome.changes += usize::from(!right);
+        // As long as it was none it did not count as alive.
+        outcome.new_ports.insert(ifindex);
         Ok(())
     }
 

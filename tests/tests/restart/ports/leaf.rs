@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use aya::maps::{DevMap, MapData};
 use fabric_common::reason::Reason;
 use fabric_tests::{
     device,
@@ -23,7 +24,7 @@ use fabric_tests::{
 };
 use fabric_user::{
     daemon::state::State,
-    kernel::{maps::Maps, pins::Instance},
+    kernel::{maps::Maps, pins::Instance, programs::tx_ports},
     lab::netns::Netns,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -291,6 +292,11 @@ impl Leaf {
     /// The maps, to look at.
     pub(crate) fn maps(&self) -> Maps {
         Maps::open(&self.instance, false).expect("fabricd has pinned its maps")
+    }
+
+    /// The redirect targets by port slot.
+    pub(crate) fn targets(&self) -> DevMap<MapData> {
+        tx_ports(&self.instance).expect("fabricd has pinned its maps")
     }
 
     /// How many of `count` pings from host1 to host3 are answered.

@@ -7,4 +7,5 @@ mod made_anew;
 mod mode;
 mod moved;
 mod slots;
+mod target;
 mod vanishing;
