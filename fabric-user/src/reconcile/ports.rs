@@ -12,7 +12,7 @@ use fabric_common::{
         fdb::mac_number,
         ports::{
             self, DECAPSULATES_NONE, FLAG_HID_TAGS, FLAG_MEMBER, Port, ROLE_ACCESS, ROLE_ROUTED,
-            ROLE_UNDERLAY, is_routed, mac_and_view, view,
+            ROLE_UNDERLAY, is_routed, mac, mac_and_view, view,
         },
         vlans::PortVlans,
     },
@@ -142,7 +142,10 @@ impl Reconciler {
             && (!self.audit || self.links.is_in_place(ifindex, self.mode).unwrap_or(false));
         match in_place {
             true => Ok(()),
-            false => self.attach(ifindex, port, slot, outcome),
+            false => {
+                let same = mac(old.mac_and_view) == mac_number(port.mac.0);
+                self.attach(ifindex, port, slot, same, outcome)
+            }
         }
     }
 
@@ -188,11 +191,14 @@ impl Reconciler {
         Ok(())
     }
 
+    /// Runs the program on an interface. With the MAC address that the port had it is taken for the same
+    /// interface, also where nothing of ours runs on it: in another mode, or where the pin has gone.
     fn attach(
         &mut self,
         ifindex: u32,
         port: &model::Port,
         slot: u32,
+        same_mac: bool,
         outcome: &mut Outcome,
     ) -> Result<(), String> {
         let hid_tags = show_tags(ifindex, port)?;
@@ -207,9 +213,11 @@ impl Reconciler {
         outcome.changes += 1;
         self.maps.ports.update(slot, |entry| {
             if attached == Attached::Anew {
-                // Another interface, of which the port's past says nothing.
-                entry.flags &= !FLAG_HID_TAGS;
                 (entry.down, entry.bfd) = (1, 0);
+                if !same_mac {
+                    // Another interface, of which the port's past says nothing.
+                    entry.flags &= !FLAG_HID_TAGS;
+                }
             }
             entry.flags |= if hid_tags { FLAG_HID_TAGS } else { 0 };
         });
