@@ -516,7 +516,7 @@ impl Round {
                 }
                 self.note(&outcome);
                 if outcome.freed {
-                    self.retries.freed(start);
+                    self.retries.freed(Instant::now());
                 }
                 self.retries.retain(|ifindex| self.policy.unusable.contains_key(&ifindex));
                 let all = matches!(routes, Routes::All(_));
@@ -529,6 +529,9 @@ impl Round {
                 if self.warned.insert(*ifindex, text.clone()).as_ref() != Some(text) {
                     tracing::warn!("{text}");
                 }
+            }
+            if outcome.freed {
+                self.retries.freed(Instant::now());
             }
             self.policy.unusable.extend(outcome.unusable);
             // Nothing but ports was written: what is in the maps is what was there before.

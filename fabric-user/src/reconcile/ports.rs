@@ -86,7 +86,7 @@ impl Reconciler {
             if let Err(why) = self.add_port(*ifindex, port, slot, fresh, doubted, outcome) {
                 let text = format!("port {} is left to the kernel: {why}", port.name);
                 outcome.unusable.insert(*ifindex, text);
-                self.forget_port(*ifindex, slot);
+                self.forget_port(*ifindex, slot, outcome);
             }
         }
     }
@@ -322,15 +322,14 @@ impl Reconciler {
                 tracing::warn!(ifindex, %error, "cannot take the program off");
             }
             if let Some(slot) = self.ports.get(&ifindex).copied() {
-                self.forget_port(ifindex, slot);
+                self.forget_port(ifindex, slot, outcome);
                 outcome.changes += 1;
-                outcome.freed = true;
             }
         }
         self.doubted.retain(|ifindex| structure.ports.contains_key(ifindex));
     }
 
-    fn forget_port(&mut self, ifindex: u32, slot: u32) {
+    fn forget_port(&mut self, ifindex: u32, slot: u32, outcome: &mut Outcome) {
         detach::restore_offloads(&self.maps.ports.get(slot));
         // Whoever still refers to the slot finds that nothing can be sent there.
         self.maps.ports.set(slot, &Port { down: 1, ..Port::default() });
@@ -340,6 +339,7 @@ impl Reconciler {
         // nothing refers to the slot.
         self.ports.remove(&ifindex);
         self.resting.insert(slot, Instant::now());
+        outcome.freed = true;
     }
 }
 
