@@ -149,14 +149,14 @@ pub(crate) fn mirror() -> Result<String> {
         "Created-By: Packages",
     ]))?;
     text.lines().find_map(|line| mirror_of(line)).map(str::to_owned).context(
-        "this machine's apt has no mirror of Debian; add one to /etc/apt/sources.list, by http,          https or as files",
+        "this machine's apt has no mirror of Debian; add one to /etc/apt/sources.list, by http or https",
     )
 }
 
 /// The mirror, if the line of apt's targets is about Debian's own archive.
 fn mirror_of(line: &str) -> Option<&str> {
     let address = line.strip_prefix("Debian Debian ")?;
-    let readable = ["http://", "https://", "file:/"];
+    let readable = ["http://", "https://"];
     readable.iter().any(|scheme| address.starts_with(scheme)).then_some(address)
 }
 

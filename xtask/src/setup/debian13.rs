@@ -52,12 +52,24 @@ chroot "$tree" "$@"
 exit 0
 "#;
 
-/// The tree.
+/// The tree, which is complete.
 ///
 /// # Errors
-/// If there is no cache folder.
+/// If there is none.
 pub(crate) fn tree() -> Result<PathBuf> {
+    let tree = folder()?;
+    if !is_complete(&tree) {
+        bail!("there is no tree of Debian 13; `cargo xtask setup` makes it, or says why it cannot");
+    }
+    Ok(tree)
+}
+
+fn folder() -> Result<PathBuf> {
     Ok(cache()?.join("debian-13"))
+}
+
+fn is_complete(tree: &Path) -> bool {
+    fs::read_to_string(tree.join("complete")).is_ok_and(|text| text == marker_text())
 }
 
 /// `command`, run in `folder` of the tree, which has `shared` folders as they are here. It sees no
@@ -79,9 +91,8 @@ fn marker_text() -> String {
 
 /// Finds the tree or makes it.
 pub(super) fn set_up(report: &Report) -> Result<()> {
-    let tree = tree()?;
-    let marker = tree.join("complete");
-    let state = if fs::read_to_string(&marker).is_ok_and(|text| text == marker_text()) {
+    let tree = folder()?;
+    let state = if is_complete(&tree) {
         State::Found
     } else {
         make(&tree, report).context("the tree of Debian 13 cannot be made")?;
@@ -152,7 +163,14 @@ fn copy_if_there(file: &Path, tree: &Path) -> Result<()> {
     }
 }
 
+/// Nothing of this machine is mounted there by the set-up or the tests, whose mounts are their own; but
+/// somebody who looked into the tree may have left some, and what is behind them must stay.
 fn remove(folder: &Path) -> Result<()> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").context("mounts cannot be listed")?;
+    let places = mounts.lines().filter_map(|line| line.split(' ').nth(4));
+    if let Some(place) = { places }.find(|place| Path::new(place).starts_with(folder)) {
+        bail!("something is mounted on {place}; unmount it first (`umount {place}`)");
+    }
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("{} cannot be removed", folder.display()))

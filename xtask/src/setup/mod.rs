@@ -107,7 +107,10 @@ fn set_up(scope: Scope, report: &Report) -> Result<()> {
         programs::set_up(programs::EMULATOR, report)?;
         emulator::set_up(&cache, report)?;
         programs::set_up(programs::DEBIAN_13, report)?;
-        debian13::set_up(report)?;
+        // One section of the tests needs it, and fails without.
+        if let Err(error) = debian13::set_up(report) {
+            eprintln!("  left out: {error:#}");
+        }
     }
     Ok(())
 }

@@ -105,10 +105,10 @@ fn packets_of_the_other_family_pass() {
         let outer =
             Vxlan { destination_mac: leaf.up0.mac, ..Vxlan::new(LEAF2_VTEP, LEAF1_VTEP, VNI) };
         let packet = outer.around(&inner());
-        leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputNotLocal);
+        leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputUnknownVni);
         let unspecified = Vxlan { destination: [0; 4], source: [0; 4], ..outer };
         let packet = unspecified.around(&inner());
-        leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputNotLocal);
+        leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputUnknownVni);
     });
 }
 
