@@ -27,7 +27,9 @@ const REDIRECT_6: u8 = 137;
 /// Looks at packets that end here for a reason that packets for the box end here for.
 #[inline(always)]
 pub fn path_watch(packet: &Packet, reason: Reason) {
-    if is_heard(reason) && is_news(packet) == Some(true) {
+    // Redirects are neighbour discovery over IPv6.
+    let ends_here = is_heard(reason) || matches!(reason, Reason::TransitInputNeighbourDiscovery);
+    if ends_here && is_news(packet) == Some(true) {
         let settings = maps::SETTINGS.get_ptr_mut(0);
         // SAFETY: an aligned word; whoever stores, stores the same. Every packet reads the words beside
         // it, so that it is stored to only once until the daemon has seen it.

@@ -35,7 +35,11 @@ fn messages_about_too_big_packets_and_redirects_leave_a_note_and_no_others() {
                 let found = noted(router, &icmp(kind, code), Reason::TransitRouteLocal);
                 assert_eq!(found, expected, "ICMP type {kind}, code {code}");
             }
-            let found = noted(router, &icmpv6(kind), Reason::TransitRouteLocal);
+            let reason = match kind {
+                133..=137 => Reason::TransitInputNeighbourDiscovery,
+                _ => Reason::TransitRouteLocal,
+            };
+            let found = noted(router, &icmpv6(kind), reason);
             assert_eq!(found, matches!(kind, 2 | 137), "ICMPv6 type {kind}");
         }
         // The same bytes in another protocol.
