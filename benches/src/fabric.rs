@@ -320,7 +320,7 @@ impl Fabric {
             .context("no free slot for a port")?;
         self.programs.tx_ports.set(slot, index, None, 0)?;
         // There are few ports, and their slots are low.
-        self.maps.ports.set(slot, &Port { row: slot as u16, ..port });
+        self.maps.ports.set(slot, &Port { row: slot as u16, as_port: slot as u16, ..port });
         self.slots.push(slot);
         Ok(slot)
     }

@@ -152,6 +152,7 @@ impl Router {
             mac_and_view: ports::mac_and_view(fdb::mac_number(mac), VIEW),
             // There are few ports, and their slots are low.
             row: slot as u16,
+            as_port: slot as u16,
             ..Port::default()
         };
         self.maps.ports.set(slot, &port);

@@ -166,6 +166,7 @@ impl World {
             ifindex: port.ifindex,
             mtu,
             role: port.role,
+            as_port: slot as u16,
             decapsulates: match port.role {
                 ports::ROLE_UNDERLAY => ports::DECAPSULATES_ALL,
                 _ => ports::DECAPSULATES_NONE,

@@ -80,7 +80,12 @@ pub struct Port {
     /// or the number by which [`super::reverse_paths`] knows this port.
     pub decapsulates: u8,
     /// Always 0.
-    pub reserved: [u8; 5],
+    pub reserved: u8,
+    /// The slot that this one counts as where what arrives is compared with what leads back: the bond's
+    /// for a member of one, else its own. 0 for a member whose bond has none: it is like no port then.
+    pub as_port: u16,
+    /// Always 0.
+    pub reserved2: [u8; 2],
     /// Always 0: an entry is one cache line.
     pub unused: [u64; 2],
 }

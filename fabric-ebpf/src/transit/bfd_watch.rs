@@ -44,10 +44,11 @@ pub fn is_heard(reason: Reason) -> bool {
 #[inline(always)]
 fn note(packet: &Packet, journey: &Journey) {
     let Some(control) = control(packet) else { return };
-    let port = maps::PORTS.masked(journey.port, maps::limits::ports_mask());
+    // The next hops over a bond lead to the bond, whichever member its neighbour is heard at.
+    let port = maps::PORTS.masked(journey.entry.as_port.into(), maps::limits::ports_mask());
     // SAFETY: the helper only reads the kernel's clock, which no stage has read while nothing is forwarded.
     let now = unsafe { bpf_jiffies64() };
-    // SAFETY: an aligned word of the entry, which only packets from this port write.
+    // SAFETY: an aligned word of the entry, which only packets from this port or its members write.
     unsafe {
         let watch = &raw mut (*port).bfd;
         watch.write_volatile(

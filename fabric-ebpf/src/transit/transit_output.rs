@@ -50,7 +50,7 @@ fn open<const HEADERS: usize>(
     length: u32,
     nexthop: NexthopRef,
 ) -> Result<Start<HEADERS>, Reason> {
-    if u32::from(nexthop.port) == journey.port {
+    if nexthop.port == journey.entry.as_port {
         return stop(Reason::TransitOutputSamePort);
     }
     if length > nexthop.mtu {

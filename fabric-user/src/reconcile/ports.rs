@@ -89,6 +89,18 @@ impl Reconciler {
                 self.forget_port(*ifindex, slot, outcome);
             }
         }
+        self.count_members(structure, outcome);
+    }
+
+    /// Says of the members of bonds which slot they count as, when every bond has its own.
+    fn count_members(&self, structure: &Structure, outcome: &mut Outcome) {
+        let members = structure.ports.iter().filter_map(|(i, port)| Some((i, port.member_of?)));
+        for (ifindex, bond) in members {
+            let Some(slot) = self.ports.get(ifindex) else { continue };
+            let as_port = self.ports.get(&bond).map_or(0, |slot| *slot as u16);
+            let changed = self.maps.ports.update(*slot, |entry| entry.as_port = as_port);
+            outcome.changes += usize::from(changed);
+        }
     }
 
     /// Brings everything about one port up to date, or says why it cannot be used. Its interface may
@@ -127,6 +139,9 @@ impl Reconciler {
             entry.row = row;
             entry.mtu = port.mtu;
             entry.role = role;
+            if port.member_of.is_none() {
+                entry.as_port = slot as u16;
+            }
             let member = if port.member_of.is_some() { FLAG_MEMBER } else { 0 };
             entry.flags = entry.flags & !FLAG_MEMBER | member;
             entry.mac_and_view = mac_and_view(mac_number(port.mac.0), view(entry.mac_and_view));

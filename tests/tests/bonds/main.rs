@@ -86,6 +86,11 @@ fn frames_that_arrive_at_members_of_a_bond_are_forwarded_in_every_mode_that_take
     for mode in ["balance-rr", "active-backup", "balance-xor"] {
         let router = leaf(mode);
         until(SOON, "a member is there", || slot(&router, "swp1").is_some());
+        until(SOON, "it counts as the bond", || {
+            let [bond, member] =
+                ["bond0", "swp1"].map(|name| slot(&router, name).map_or(0, |s| s.0));
+            member != 0 && u32::from(router.maps().ports.get(member).as_port) == bond
+        });
         let there = Frame::ipv4(&HOST_A, &HOST_B).bytes();
         assert_eq!(send(&router, "p1", &["p3"], &there), BURST, "{mode}");
         assert_eq!(bridged(&router, "swp1"), BURST as u64 - 1, "{mode}");

@@ -57,6 +57,19 @@ fn a_session_that_is_up_is_watched_until_it_is_not() {
     });
 }
 
+#[test]
+fn a_neighbour_that_is_heard_at_a_member_of_a_bond_is_heard_at_the_bond() {
+    router(|router| {
+        let (bond, _) = router.behind(router.west);
+        let member = router.in0.slot;
+        router.world.maps.ports.update(member, |entry| entry.as_port = bond.slot as u16);
+        assert_eq!(send(router, &packets(UP)), [0, 0]);
+        assert_ne!(router.world.maps.ports.get(bond.slot).bfd, 0);
+        send(router, &packets(DOWN));
+        assert_eq!(router.world.maps.ports.get(bond.slot).bfd, 0);
+    });
+}
+
 /// Or else all neighbours would be taken for silent when the bypass ends, until their next packets.
 #[test]
 fn neighbours_are_heard_while_nothing_is_forwarded() {

@@ -22,6 +22,18 @@ pub(crate) fn what_would_leave_where_it_came_from_passes() {
 }
 
 #[test]
+fn a_packet_that_arrived_at_a_member_of_a_bond_does_not_leave_by_the_bond() {
+    router(|router| {
+        let (bond, _) = router.behind(router.west);
+        let member = router.in0.slot;
+        router.world.maps.ports.update(member, |entry| entry.as_port = bond.slot as u16);
+        for frame in frames() {
+            router.passes(&frame.bytes(), Reason::TransitOutputSamePort);
+        }
+    });
+}
+
+#[test]
 pub(crate) fn a_packet_one_byte_longer_than_the_mtu_passes() {
     router(|router| {
         for frame in frames() {
