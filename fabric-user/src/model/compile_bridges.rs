@@ -145,6 +145,7 @@ impl<'a> Compiler<'a> {
             mtu: device.mtu,
             mac: device.mac.unwrap_or_default(),
             member_of: None,
+            idle: false,
             is_target,
             untagged: None,
             tagged: BTreeMap::new(),

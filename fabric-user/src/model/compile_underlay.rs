@@ -230,6 +230,7 @@ impl Compiler<'_> {
             mtu,
             mac,
             member_of: None,
+            idle: !link.up,
             is_target,
             untagged: None,
             tagged: BTreeMap::new(),

@@ -93,6 +93,9 @@ pub struct Port {
     /// The bond that it is an active member of: the bond's program runs here, and what arrives counts as
     /// the bond's. Nothing is sent out of it but by the bond.
     pub member_of: Option<u32>,
+    /// It is routed and switched off: nothing arrives, so it needs no program, and may have none to join
+    /// a bond that runs one (`bond_enslave`), before which it has to be switched off.
+    pub idle: bool,
     /// Its device takes frames from XDP programs. Otherwise only what arrives here is accelerated.
     pub is_target: bool,
     /// Where frames without a tag belong.

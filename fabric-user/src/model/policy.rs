@@ -22,8 +22,8 @@ pub struct Policy {
     pub detached: BTreeSet<u32>,
     /// Interfaces on which a program could not be attached, with the reason as one sentence.
     pub unusable: BTreeMap<u32, String>,
-    /// Routed ports so far. Such a port keeps its program while it exists and is no bridge port, so
-    /// that a route that comes and goes does not attach and detach programs.
+    /// Routed ports so far. Such a port stays one while it exists and is no port of a bridge or bond,
+    /// so that a route that comes and goes does not attach and detach programs.
     pub sticky_routed: BTreeSet<u32>,
     /// Programs run in drivers, which take frames from each other only if they are made for it.
     pub native: bool,

@@ -72,6 +72,7 @@ impl Reconciler {
     }
 
     pub(super) fn add_ports(&mut self, structure: &Structure, outcome: &mut Outcome) {
+        self.free_members(structure);
         for (ifindex, port) in &structure.ports {
             let Some((slot, fresh)) = self.slot(*ifindex) else {
                 let text = format!(
@@ -101,6 +102,25 @@ impl Reconciler {
             let changed = self.maps.ports.update(*slot, |entry| entry.as_port = as_port);
             outcome.changes += usize::from(changed);
         }
+    }
+
+    /// Takes programs of their own off ports that have become members of bonds: the kernel lets no
+    /// program onto a bond as long as a member has one (`bond_xdp_set`).
+    fn free_members(&mut self, structure: &Structure) {
+        for (ifindex, port) in structure.ports.iter().filter(|(_, port)| port.member_of.is_some()) {
+            if !self.has_link(*ifindex) {
+                continue;
+            }
+            match self.links.detach(&self.instance, *ifindex) {
+                Ok(()) => tracing::info!(port = port.name, "a member of a bond: program taken off"),
+                Err(error) => tracing::warn!(ifindex, %error, "cannot take the program off"),
+            }
+        }
+    }
+
+    /// Whether an interface has a link of its own, if only an earlier daemon's.
+    fn has_link(&self, ifindex: u32) -> bool {
+        self.links.is_attached(ifindex) || self.instance.link(ifindex).exists()
     }
 
     /// Brings everything about one port up to date, or says why it cannot be used. Its interface may
@@ -149,6 +169,13 @@ impl Reconciler {
         outcome.changes += usize::from(changed);
         if port.member_of.is_some() {
             return self.join(ifindex, port, slot, doubted);
+        }
+        if port.idle {
+            if self.has_link(ifindex) {
+                self.links.detach(&self.instance, ifindex).map_err(|error| error.to_string())?;
+                outcome.changes += 1;
+            }
+            return Ok(());
         }
         let in_place = self.links.is_attached(ifindex)
             && !doubted

@@ -12,7 +12,10 @@
 
 use std::time::{Duration, Instant};
 
-use fabric_common::{reason::Reason, schema::counters::reason_index};
+use fabric_common::{
+    reason::Reason,
+    schema::{counters::reason_index, ports::FLAG_MEMBER},
+};
 use fabric_tests::{
     addresses::{HOST_A, HOST_B},
     device::mac_text,
@@ -98,6 +101,37 @@ fn frames_that_arrive_at_members_of_a_bond_are_forwarded_in_every_mode_that_take
         assert_eq!(send(&router, "p3", &["p1", "p2"], &back), BURST, "{mode}");
         assert_eq!(bridged(&router, "swp3"), BURST as u64 - 1, "{mode}");
     }
+}
+
+#[test]
+fn a_routed_port_that_is_switched_off_can_join_a_bond_that_runs_the_program() {
+    let mut router = Router::without_daemon("");
+    router.ip("link set swp2 down\naddr flush dev swp2\naddr flush dev swp3\n\
+         link add bond0 type bond mode balance-rr miimon 20\nlink set swp2 master bond0\n\
+         link add br10 type bridge mcast_snooping 0\n\
+         link add vx10 type vxlan id 10010 local 10.0.0.1 dstport 4789 nolearning\n\
+         link set vx10 master br10 up\nlink set bond0 master br10 up\n\
+         link set swp3 master br10\nlink set br10 up\n");
+    let [a, b] = [HOST_A, HOST_B].map(|host| mac_text(host.mac));
+    router.bridge(&format!(
+        "link set dev vx10 learning off\n\
+         fdb add {a} dev bond0 master static\nfdb add {b} dev swp3 master static\n"
+    ));
+    router.start();
+    until(SOON, "the bond and the routed port live", || {
+        ["bond0", "swp1"].iter().all(|name| slot(&router, name).is_some_and(|(_, down)| !down))
+    });
+    let of_bond = |name: &str| {
+        let Some((slot, _)) = slot(&router, name) else { return false };
+        router.maps().ports.get(slot).flags & FLAG_MEMBER != 0
+    };
+    assert!(!of_bond("swp1"));
+    router.ip("link set swp1 down\n");
+    until(SOON, "the program goes", || !router.ask_ip("link show swp1\n").contains("\"xdp\""));
+    router.ip("addr flush dev swp1\nlink set swp1 master bond0\n");
+    until(SOON, "the member is there", || of_bond("swp1"));
+    let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
+    assert_eq!(send(&router, "p1", &["p3"], &frame), BURST);
 }
 
 #[test]

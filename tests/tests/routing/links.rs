@@ -34,3 +34,22 @@ fn a_link_that_flaps_ends_up_as_it_is() {
     router.ip("link set swp4 up\n");
     until(SOON, "a port that is switched on lives", || maps.ports.get(slot).down == 0);
 }
+
+#[test]
+fn a_port_runs_its_program_while_it_is_switched_on_and_keeps_its_slot() {
+    let router = router_with(10, 10);
+    let maps = router.maps();
+    let slot = router.slot(&maps, "swp4");
+    let runs = |name: &str| router.ask_ip(&format!("link show {name}\n")).contains("\"xdp\"");
+    for _ in 0..3 {
+        assert!(runs("swp4"));
+        // It could join a bond now.
+        router.ip("link set swp4 down\n");
+        until(SOON, "the program goes", || !runs("swp4"));
+        assert_eq!(router.slot(&maps, "swp4"), slot);
+        router.peers_ip("link set p3 down\nlink set p3 up\n");
+        assert!(runs("swp3"), "a link without carrier keeps its program");
+        router.ip("link set swp4 up\n");
+        until(SOON, "the port lives", || runs("swp4") && maps.ports.get(slot).down == 0);
+    }
+}

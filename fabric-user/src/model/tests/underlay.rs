@@ -1,11 +1,11 @@
 //! The way to the VTEPs.
 
-use super::{router::own_address, world::*};
+use super::{follower::Follower, router::own_address, world::*};
 use crate::{
     model::{GroupKey, Nexthop, NexthopKey, Policy, Role, Structure, Target, VtepKey},
     observe::{
-        Event, Hop, Link, LinkKind, Mac, NexthopKind, Route, RouteKey, RouteKind, Scope, Snapshot,
-        TunnelMac,
+        BondMember, Event, Hop, Link, LinkKind, Mac, NexthopKind, Route, RouteKey, RouteKind,
+        Scope, Snapshot, TunnelMac,
     },
 };
 
@@ -287,6 +287,12 @@ fn a_routed_port_stays_one_while_it_exists_and_is_no_bridge_port() {
     leaf.apply(route_gone("10.0.0.2", 32));
     leaf.apply(Event::Link(Link { up: false, carrier: false, ..veth(U1, "u1") }));
     assert_eq!(leaf.desired().structure.routed(), [U1, U2].into());
+    let idle = |leaf: &Follower| [U1, U2].map(|port| leaf.desired().structure.ports[&port].idle);
+    assert_eq!(idle(&leaf), [true, false], "without a program it may join a bond");
+    leaf.apply(Event::Link(Link { carrier: false, ..veth(U1, "u1") }));
+    assert_eq!(idle(&leaf), [false, false], "a link without carrier keeps its program");
+    leaf.apply(Event::Link(Link { bond: Some(BondMember { active: true }), ..veth(U1, "u1") }));
+    assert_eq!(leaf.desired().structure.routed(), [U2].into());
     leaf.apply(Event::LinkGone { ifindex: U1 });
     assert_eq!(leaf.desired().structure.routed(), [U2].into());
     leaf.apply(Event::Link(port_of(BR10, veth(U2, "u2"))));
