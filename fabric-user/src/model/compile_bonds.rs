@@ -23,6 +23,10 @@ impl Compiler<'_> {
             if !self.policy.native || self.out.ports.contains_key(&link.ifindex) {
                 continue;
             }
+            if let Some(why) = self.policy.why_not_part(link.ifindex, &link.name) {
+                self.out.declined.insert(link.ifindex, why);
+                continue;
+            }
             let member = Port { name: link.name.clone(), member_of: Some(bond), ..port.clone() };
             self.out.ports.insert(link.ifindex, member);
         }

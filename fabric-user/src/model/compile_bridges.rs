@@ -128,7 +128,7 @@ impl<'a> Compiler<'a> {
             self.out.declined.insert(device.ifindex, reason);
             return None;
         }
-        if let Some(reason) = self.policy.why_not_vlan(member.ifindex, &member.name) {
+        if let Some(reason) = self.policy.why_not_part(member.ifindex, &member.name) {
             self.out.declined.insert(member.ifindex, reason);
             return None;
         }

@@ -81,10 +81,10 @@ impl Policy {
         self.mtu6.get(&link.ifindex).map_or(link.mtu, |mtu6| link.mtu.min(*mtu6))
     }
 
-    /// Why a VLAN device may not be used as bridge port, if so. Whether it is allowed is decided by
-    /// its port's name.
+    /// Why a VLAN device may not be used as bridge port, or the member of a bond as that, if so. Whether
+    /// it is allowed is decided by the name of its port or bond.
     #[must_use]
-    pub fn why_not_vlan(&self, ifindex: u32, name: &str) -> Option<String> {
+    pub fn why_not_part(&self, ifindex: u32, name: &str) -> Option<String> {
         let choice = self.choice_of_vlan(ifindex, name);
         choice.or_else(|| self.unusable.get(&ifindex).cloned())
     }

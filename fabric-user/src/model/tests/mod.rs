@@ -1,4 +1,5 @@
 mod arrivals;
+mod bonds;
 mod bridges;
 mod churn;
 mod follower;
