@@ -4,12 +4,20 @@ use fabric_common::reason::Reason;
 
 use crate::net::{Net, routed, tunnel, until_fast};
 
-/// Nothing arrives, as with the kernel alone, and Fabric forwards nothing of it.
+/// Fabric forwards nothing of it, and nothing arrives, as with the kernel alone.
 fn refused(net: &Net, from: &str, to: &str, reason: Reason) {
     let before = net.met(reason);
-    assert_eq!(net.ping(from, to), 0, "nobody has keys");
-    assert_eq!(net.met(reason), before, "{reason:?}");
+    let arrived = net.ping(from, to);
+    assert_eq!((arrived, net.met(reason) - before), (0, 0), "nobody has keys ({reason:?})");
     assert_eq!(net.kernel_alone(|| net.ping(from, to)), 0, "the kernel is right");
+}
+
+/// Fabric forwards nothing of it. The kernel is not asked: over IPv6 the route that a vxlan device has
+/// cached for a processor may let packets through for a while after a policy has come (seen on 6.18).
+fn left_to_the_kernel(net: &Net, from: &str, to: &str, reason: Reason) {
+    let before = net.met(reason);
+    net.ping(from, to);
+    assert_eq!(net.met(reason), before, "{reason:?}");
 }
 
 const BOTH: [Reason; 2] = [Reason::Encapsulated, Reason::Decapsulated];
@@ -18,6 +26,7 @@ fn policies_between_vteps(v6: bool) {
     let mut net = tunnel(v6, "");
     net.start();
     until_fast(&net, "host1", "192.168.0.2", &BOTH);
+    let judge = if v6 { left_to_the_kernel } else { refused };
     let (local, remote, length) = match v6 {
         true => ("2001:db8:ff::1", "2001:db8:ff::2", 128),
         false => ("10.0.0.1", "10.0.0.2", 32),
@@ -32,7 +41,7 @@ fn policies_between_vteps(v6: bool) {
         net.ip("leaf", &format!("xfrm policy add {selector} {template}\n"));
         let named = ["IPsec policy", &format!("VTEP {remote}"), "left to the kernel"];
         net.until_named(&named);
-        refused(&net, "host1", "192.168.0.2", reason);
+        judge(&net, "host1", "192.168.0.2", reason);
         net.ip("leaf", &format!("xfrm policy del {selector}\n"));
         net.until_unnamed(&["IPsec"]);
         until_fast(&net, "host1", "192.168.0.2", &BOTH);
@@ -50,7 +59,7 @@ fn policies_between_vteps(v6: bool) {
     assert!(!net.names(&["IPsec"]));
     net.ip("leaf", &format!("xfrm policy del {to}\n"));
     net.until_named(&["IPsec"]);
-    refused(&net, "host1", "192.168.0.2", Reason::Encapsulated);
+    judge(&net, "host1", "192.168.0.2", Reason::Encapsulated);
     net.ip("leaf", "xfrm policy flush\n");
     net.until_unnamed(&["IPsec"]);
     until_fast(&net, "host1", "192.168.0.2", &BOTH);
