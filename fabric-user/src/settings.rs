@@ -105,8 +105,9 @@ pub struct Settings {
     pub ports: Vec<Pattern>,
     /// Interfaces that must not be touched. Default: none.
     pub exclude: Vec<Pattern>,
-    /// Interfaces that take frames from XDP programs, as patterns. Of use on kernels before 6.3 only,
-    /// which do not say it of all devices. Default: none beside those that are known to do so.
+    /// Interfaces that take frames from XDP programs, as patterns. Of use on kernels before 6.3,
+    /// which do not say it of all devices, and for veths whose other end cannot be looked into. Default:
+    /// none beside those that are known to do so.
     pub redirect_targets: Vec<Pattern>,
     /// `native` or `generic`. Default `native`.
     pub xdp_mode: XdpMode,

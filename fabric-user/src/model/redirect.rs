@@ -46,23 +46,26 @@ impl Compiler<'_> {
         let by_hand = || is_target_by_hand(self.policy, link);
         let features = self.network.features(link.ifindex);
         let peer = self.network.veth_peer(link.ifindex);
+        // A veth announces more than is true. Without a carrier nobody looks at the other end, and nothing
+        // is sent there.
+        let is_elsewhere = link.is_veth() && link.lower_elsewhere;
+        let is_doubtful = is_elsewhere && peer.is_none() && link.up && link.carrier;
+        let of_unknown_end = || {
+            let text = "is a veth whose other end is in a network namespace that Fabric cannot look \
+                        into, and this kernel does not say for certain whether that end takes frames \
+                        from XDP programs (list the port in `redirect_targets` if GRO is on there)";
+            (!by_hand()).then(|| text.into())
+        };
         match (features, &link.kind) {
             (Some(XdpFeatures::Announced(bits)), _) if bits & XdpFeatures::NDO_XMIT == 0 => {
                 Some(why_not_announced(link))
             }
             (Some(_), _) if link.is_veth() && peer == Some(false) => Some(why_not_announced(link)),
+            (Some(XdpFeatures::Announced(_)), _) if is_doubtful => of_unknown_end(),
             (Some(XdpFeatures::Announced(_)), _) => None,
             (Some(XdpFeatures::Driver(_)), _) if link.is_bond() => self.deaf_member(link),
-            (_, LinkKind::Other(_)) if link.is_veth() => match peer {
-                Some(true) => None,
-                _ if by_hand() => None,
-                _ => Some(
-                    "is a veth whose other end is in a network namespace that Fabric cannot look \
-                     into, and this kernel does not say whether that end takes frames from XDP \
-                     programs (list the port in `redirect_targets` if GRO is on there)"
-                        .into(),
-                ),
-            },
+            (_, LinkKind::Other(_)) if link.is_veth() && peer == Some(true) => None,
+            (_, LinkKind::Other(_)) if link.is_veth() => of_unknown_end(),
             (_, LinkKind::Other(kind)) if kind == "tun" => None,
             (Some(XdpFeatures::Driver(driver)), _) if KNOWN.contains(&&**driver) => None,
             (Some(XdpFeatures::Driver(_)), _) if by_hand() => None,

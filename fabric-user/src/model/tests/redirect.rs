@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     model::{Policy, Role},
-    observe::{Event, LinkKind, XdpFeatures},
+    observe::{Event, Link, LinkKind, XdpFeatures},
 };
 
 /// `NETDEV_XDP_ACT_BASIC` and `REDIRECT`.
@@ -68,6 +68,27 @@ fn a_veth_is_none_if_its_other_end_is_known_to_take_nothing() {
     leaf.apply(Event::VethPeer { ifindex: H1, receives: Some(false) });
     assert!(!is_target(&leaf, H1));
     leaf.apply(Event::VethPeer { ifindex: H1, receives: None });
+    assert!(is_target(&leaf, H1));
+}
+
+#[test]
+fn a_veth_whose_other_end_cannot_be_looked_into_is_none_whatever_it_announces() {
+    let mut leaf = able();
+    let port = super::world::port_of(10, super::world::veth(H1, "h1"));
+    let elsewhere = Link { lower: Some(2), lower_elsewhere: true, ..port };
+    leaf.apply(Event::Link(elsewhere.clone()));
+    assert!(!is_target(&leaf, H1), "it announces more than is true");
+    leaf.apply(Event::VethPeer { ifindex: H1, receives: Some(true) });
+    assert!(is_target(&leaf, H1));
+    leaf.apply(Event::VethPeer { ifindex: H1, receives: None });
+    assert!(!is_target(&leaf, H1));
+    // Nobody looks at the other end then, and nothing is sent.
+    leaf.apply(Event::Link(Link { carrier: false, ..elsewhere.clone() }));
+    assert!(leaf.desired().structure.ports[&H1].is_target);
+    leaf.apply(Event::Link(elsewhere));
+    assert!(!is_target(&leaf, H1));
+    leaf.policy.redirect_targets = vec![crate::model::Pattern::new("h?")];
+    leaf.replace_all();
     assert!(is_target(&leaf, H1));
 }
 
