@@ -23,12 +23,23 @@ use fabric_tests::{
     packet::Frame,
     wire::Wire,
 };
+use rustix::process::Signal;
 
 /// Linux 6.1 gives a frame out of a veth a page, and the wire has room for 49 of those.
 const BURST: usize = 40;
 
 fn leaf(mode: &str) -> Router {
     let mut router = Router::without_daemon("");
+    build(&router, mode);
+    router.start();
+    until(SOON, "the bond and the other port live", || {
+        ["bond0", "swp3"].iter().all(|name| slot(&router, name).is_some_and(|(_, down)| !down))
+    });
+    router
+}
+
+/// Makes a bond of swp1 and swp2, and a bridge of that and swp3.
+fn build(router: &Router, mode: &str) {
     router.ip(&format!(
         "link set swp1 down\nlink set swp2 down\naddr flush dev swp1\naddr flush dev swp2\n\
          addr flush dev swp3\nlink add bond0 type bond mode {mode} miimon 20\n\
@@ -43,11 +54,6 @@ fn leaf(mode: &str) -> Router {
         "link set dev vx10 learning off\n\
          fdb add {a} dev bond0 master static\nfdb add {b} dev swp3 master static\n"
     ));
-    router.start();
-    until(SOON, "the bond and the other port live", || {
-        ["bond0", "swp3"].iter().all(|name| slot(&router, name).is_some_and(|(_, down)| !down))
-    });
-    router
 }
 
 /// Slot of a port, and whether it is down.
@@ -55,6 +61,12 @@ fn slot(router: &Router, name: &str) -> Option<(u32, bool)> {
     let (maps, ifindex) = (router.maps(), router.ifindex(name));
     let port = maps.ports.iter().find(|(_, port)| port.ifindex == ifindex);
     port.map(|(slot, port)| (slot, port.down != 0))
+}
+
+/// Whether a port counts as its bond.
+fn is_member(router: &Router, name: &str) -> bool {
+    let slot = slot(router, name);
+    slot.is_some_and(|(slot, _)| router.maps().ports.get(slot).flags & FLAG_MEMBER != 0)
 }
 
 fn bridged(router: &Router, name: &str) -> u64 {
@@ -121,17 +133,46 @@ fn a_routed_port_that_is_switched_off_can_join_a_bond_that_runs_the_program() {
     until(SOON, "the bond and the routed port live", || {
         ["bond0", "swp1"].iter().all(|name| slot(&router, name).is_some_and(|(_, down)| !down))
     });
-    let of_bond = |name: &str| {
-        let Some((slot, _)) = slot(&router, name) else { return false };
-        router.maps().ports.get(slot).flags & FLAG_MEMBER != 0
-    };
-    assert!(!of_bond("swp1"));
+    assert!(!is_member(&router, "swp1"));
     router.ip("link set swp1 down\n");
     until(SOON, "the program goes", || !router.ask_ip("link show swp1\n").contains("\"xdp\""));
     router.ip("addr flush dev swp1\nlink set swp1 master bond0\n");
-    until(SOON, "the member is there", || of_bond("swp1"));
+    until(SOON, "the member is there", || is_member(&router, "swp1"));
     let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
     assert_eq!(send(&router, "p1", &["p3"], &frame), BURST);
+}
+
+#[test]
+fn routed_ports_that_join_a_bond_while_the_daemon_sleeps_lose_their_programs_to_it() {
+    let mut router = Router::without_daemon("");
+    router.start();
+    until(SOON, "the routed ports live", || {
+        ["swp1", "swp2"].iter().all(|name| slot(&router, name).is_some_and(|(_, down)| !down))
+    });
+    router.signal(Signal::STOP);
+    build(&router, "balance-rr");
+    router.signal(Signal::CONT);
+    until(SOON, "the bond lives", || slot(&router, "bond0").is_some_and(|(_, down)| !down));
+    until(SOON, "members are there", || {
+        ["swp1", "swp2"].iter().all(|name| is_member(&router, name))
+    });
+    let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
+    assert_eq!(send(&router, "p1", &["p3"], &frame), BURST);
+    assert!(!router.log().contains("no native XDP"), "{}", router.log());
+}
+
+#[test]
+fn a_member_that_is_detached_is_the_kernels() {
+    let router = leaf("balance-rr");
+    until(SOON, "the member is there", || is_member(&router, "swp1"));
+    assert_eq!(router.fabricctl(&["detach", "swp1"]).0, 0);
+    until(SOON, "the member has gone", || slot(&router, "swp1").is_none());
+    let before = bridged(&router, "bond0");
+    let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
+    assert_eq!(send(&router, "p1", &["p3"], &frame), BURST);
+    assert_eq!(bridged(&router, "bond0"), before);
+    assert_eq!(router.fabricctl(&["attach", "swp1"]).0, 0);
+    until(SOON, "the member is there again", || is_member(&router, "swp1"));
 }
 
 #[test]
