@@ -34,11 +34,13 @@ fn a_dead_neighbour_is_one_store_and_so_is_its_return() {
     router.ip("nexthop replace id 1 via 10.1.1.2 dev swp1 onlink\n");
     router.start();
     router.wait_way("10.100.1.1", "10.1.1.2 and 10.1.2.2");
-    let buckets = router.buckets("10.100.1.1");
     let dead = |maps: &fabric_user::kernel::maps::Maps| {
         let gone = maps.nexthops.iter().filter(|(_, n)| n.gateway[..4] == [10, 1, 1, 2]);
         gone.filter(|(_, n)| n.port != 0).all(|(_, n)| n.flags & FLAG_DOWN != 0)
     };
+    // The neighbour went with the address, and fabricd has the kernel ask for it.
+    until(SOON, "the next hop is resolved", || !dead(&router.maps()));
+    let buckets = router.buckets("10.100.1.1");
     let before = writes(&router);
     // It is not there any more when fabricd asks for it.
     router.peers_ip("addr del 10.1.1.2/24 dev p1\n");
