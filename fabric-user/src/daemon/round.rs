@@ -322,10 +322,10 @@ impl Round {
             }
             Event::Link(link) => {
                 self.retries.changed(link.ifindex);
-                if link.port.is_none() {
-                    if let Ok(mtu) = sysctl::mtu6(&link.name) {
-                        self.policy.set_mtu6(link.ifindex, mtu);
-                    }
+                if link.port.is_none()
+                    && let Ok(mtu) = sysctl::mtu6(&link.name)
+                {
+                    self.policy.set_mtu6(link.ifindex, mtu);
                 }
             }
             _ => {}

@@ -47,7 +47,7 @@ impl Compiler<'_> {
         for domain in self.out.domains.values().filter(|domain| domain.vni.is_some()) {
             ports.entry(domain.local).or_default().insert(domain.udp_port);
         }
-        let (outward, inward) = (ipsec.to_vteps(), ipsec.from_vteps());
+        let (outward, inward) = (ipsec.to_vteps(), ipsec.sent_by_vteps());
         // By what they are about: a policy for all VTEPs is one sentence.
         let mut to: BTreeMap<String, (IpAddr, usize)> = BTreeMap::new();
         let mut from = to.clone();

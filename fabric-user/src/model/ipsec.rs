@@ -74,7 +74,7 @@ impl Ipsec {
     }
 
     /// Those for packets from VTEPs.
-    pub(super) fn from_vteps(&self) -> Guards<'_> {
+    pub(super) fn sent_by_vteps(&self) -> Guards<'_> {
         let inward = |policy: &IpsecPolicy| policy.direction == IpsecDirection::In;
         Guards::new(self.relevant().filter(|policy| inward(policy)), self.defaults.block_in)
     }

@@ -16,6 +16,8 @@ pub(crate) struct Played {
     pub(crate) rounds: u64,
     /// Packets that XDP forwarded.
     pub(crate) forwarded: u64,
+    /// Comparisons that had to be made again, because fates differed a second after the last change.
+    pub(crate) late: u64,
 }
 
 /// Plays an episode.
@@ -26,7 +28,7 @@ pub(crate) fn episode(seed: u64) -> Played {
     let mut random = Random::new(seed);
     let mut leaf = Leaf::new();
     let probes = probes();
-    let mut forwarded = 0;
+    let (mut forwarded, mut late) = (0, 0);
     let mut history = Vec::new();
     for round in 0..ROUNDS {
         history.push(format!("round {round}:"));
@@ -46,16 +48,17 @@ pub(crate) fn episode(seed: u64) -> Played {
         }
         leaf.assert_runs();
         let counted = leaf.forwarded();
-        if let Err(differences) = compare(&leaf, &probes) {
-            panic!(
+        match compare(&leaf, &probes) {
+            Ok(tries) => late += tries,
+            Err(differences) => panic!(
                 "seed {seed}, round {round} (FABRIC_RACES_SEED={seed} replays it): the kernel and Fabric \
                  do not agree about\n{differences}\nafter\n{}\n{}",
                 history.join("\n"),
                 leaf.log()
-            );
+            ),
         }
         leaf.assert_runs();
         forwarded += leaf.forwarded().saturating_sub(counted);
     }
-    Played { rounds: ROUNDS, forwarded }
+    Played { rounds: ROUNDS, forwarded, late }
 }

@@ -43,7 +43,10 @@ fn after_each_quiet_second_every_packet_has_the_fate_that_the_kernel_gives_it() 
         episodes += 1;
         rounds += played.rounds;
         forwarded += played.forwarded;
-        println!("seed {seed}: {} rounds, {} packets by XDP", played.rounds, played.forwarded);
+        println!(
+            "seed {seed}: {} rounds, {} packets by XDP, {} comparisons made again",
+            played.rounds, played.forwarded, played.late
+        );
         if start.elapsed() >= limit {
             break;
         }

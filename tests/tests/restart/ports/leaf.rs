@@ -261,7 +261,7 @@ impl Leaf {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = self.daemon.as_ref().map(|child| Pid::from_child(child));
+        let pid = self.daemon.as_ref().map(Pid::from_child);
         kill_process(pid.expect("fabricd was started"), signal).expect("fabricd runs");
     }
 
