@@ -181,6 +181,8 @@ fn extent(slot: u32, port: &Port, interface: &Interface, known: Known<'_>) -> Ex
     match interface.xdp.map(|xdp| known.programs.get(&xdp.program)) {
         // The kernel shows the program of a bond at the bond only.
         _ if is_member => {}
+        // A routed port that is switched off has none, so that it can join a bond.
+        None if !interface.link.up => return Extent::Idle("the link is down".into()),
         None => return Extent::Nothing("no program is attached".into()),
         Some(None) => return Extent::Nothing("another XDP program is on it".into()),
         Some(Some(name)) if !is_name(name, program) => {
