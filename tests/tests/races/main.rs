@@ -1,5 +1,5 @@
-//! Everything that Fabric follows changes at random, under traffic, while its daemon is stopped, killed
-//! and restarted. After each quiet second every packet has the fate that the kernel alone gives it.
+//! Ports, bridging, addresses and routing change at random, under traffic, while the daemon is stopped,
+//! killed and restarted. After each quiet second every packet has the fate that the kernel alone gives it.
 //!
 //! ```text
 //!   pa1 ── a1 ─┐              ┌─ u1 ── pu1

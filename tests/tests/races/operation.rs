@@ -13,16 +13,8 @@ pub(crate) fn operate(leaf: &mut Leaf, random: &mut Random) -> String {
         0 => daemon(leaf, random),
         1..3 => port(leaf, random),
         3 => sysctl(leaf, random),
-        4 => {
-            let line = bridge(random);
-            leaf.bridge(&format!("{line}\n"));
-            format!("bridge {line}")
-        }
-        _ => {
-            let line = ip(random);
-            leaf.ip(&format!("{line}\n"));
-            format!("ip {line}")
-        }
+        4 => run_bridge(leaf, random),
+        _ => run_ip(leaf, random),
     }
 }
 
@@ -51,17 +43,21 @@ fn daemon(leaf: &mut Leaf, random: &mut Random) -> String {
 fn operate_kernel(leaf: &mut Leaf, random: &mut Random) -> String {
     match random.below(4) {
         0 => port(leaf, random),
-        1 => {
-            let line = bridge(random);
-            leaf.bridge(&format!("{line}\n"));
-            format!("bridge {line}")
-        }
-        _ => {
-            let line = ip(random);
-            leaf.ip(&format!("{line}\n"));
-            format!("ip {line}")
-        }
+        1 => run_bridge(leaf, random),
+        _ => run_ip(leaf, random),
     }
+}
+
+fn run_bridge(leaf: &Leaf, random: &mut Random) -> String {
+    let line = bridge(random);
+    leaf.bridge(&format!("{line}\n"));
+    format!("bridge {line}")
+}
+
+fn run_ip(leaf: &Leaf, random: &mut Random) -> String {
+    let line = ip(random);
+    leaf.ip(&format!("{line}\n"));
+    format!("ip {line}")
 }
 
 /// A port goes away and comes back, elsewhere, with the same index or another one.
