@@ -6,10 +6,10 @@ use fabric_common::{
     schema::{
         bucket_use::ChunkUse, buckets, buckets::Chunk, circuits, circuits::Circuit, counters,
         counters::Counter, counters::Traffic, domains, domains::Domain, domains6::Domain6, fdb,
-        fdb::Times, groups, groups::Group, hosts, hosts6, hosts6::Address6, limits::Limits,
-        nexthops, nexthops::Nexthop, own::Own, peers, ports, ports::Port,
-        reverse_paths::ReversePath, settings::Settings, trie, trie::Word, views, views::View,
-        vlans, vlans::PortVlans, vnis, vteps, vteps::Vtep,
+        fdb::Times, groups, groups::Group, hosts, hosts6, hosts6::Address6, nexthops,
+        nexthops::Nexthop, own::Own, peers, ports, ports::Port, reverse_paths::ReversePath,
+        settings::Settings, trie, trie::Word, views, views::View, vlans, vlans::PortVlans, vnis,
+        vteps, vteps::Vtep,
     },
     table::{Narrow, Wide},
 };
@@ -55,27 +55,28 @@ pub fn port(slot: u32) -> &'static Port {
     unsafe { &*PORTS.masked(slot, limits::ports_mask()) }
 }
 
-/// The loader sets it to the sizes that the maps have.
-#[unsafe(no_mangle)]
-static LIMITS: Limits = Limits::DECLARED;
-
-/// A field of the limits, a constant to the verifier.
-macro_rules! limit {
-    ($($field:ident)+) => {
+/// Declares the sizes of blocks that the settings or the machine decide, each a symbol without a
+/// definition whose address is the number: the loader writes it into the instruction
+/// (`fabric-user/src/kernel/blocks.rs`). So it is a constant to the processor and to the verifier, and
+/// none to the compiler.
+macro_rules! limits {
+    ($($name:ident)+) => {
         $(
-            #[doc = concat!("See `Limits::", stringify!($field), "`.")]
+            #[doc = concat!("The loader's number `", stringify!($name), "`.")]
             #[inline(always)]
-            pub fn $field() -> u32 {
-                // SAFETY: a plain read of a constant that the loader may have overridden.
-                unsafe { (&raw const LIMITS.$field).read_volatile() }
+            pub fn $name() -> u32 {
+                unsafe extern "C" {
+                    #[link_name = concat!(stringify!($name), ".limit")]
+                    safe static LIMIT: u8;
+                }
+                (&raw const LIMIT) as usize as u32
             }
         )+
     };
 }
 
-/// The sizes of blocks.
+/// The sizes of blocks, see `Sizes::limit` in `fabric-user/src/kernel/sizes.rs`.
 pub mod limits {
-    use super::LIMITS;
-
-    limit!(fdb_mask hosts_mask hosts6_mask addresses6_mask trie_mask cpus ports_mask vlans_mask reasons_mask);
+    limits!(fdb_mask hosts_mask hosts6_mask addresses6_mask trie_mask ports_mask vlans_mask reasons_mask);
+    limits!(cpus);
 }

@@ -39,6 +39,7 @@ use fabric_user::{
         blocks::{self, Object},
         memory::MappedArray,
         pins::Instance,
+        sizes::Sizes,
     },
     reconcile::trie::{self, Recovery, Tries},
 };
@@ -130,7 +131,7 @@ impl Stage {
         for (name, path) in &pins {
             loader.map_pin_path(name, path);
         }
-        let opened = blocks::open_at(&mut loader, LOOKUPS, &pins);
+        let opened = blocks::open_at(&mut loader, LOOKUPS, &pins, &Sizes::default());
         instance.remove()?;
         let mut object = opened.context("cannot load the programs that look up")?;
         let ebpf = &mut object.ebpf;

@@ -16,7 +16,6 @@ pub mod fdb;
 pub mod groups;
 pub mod hosts;
 pub mod hosts6;
-pub mod limits;
 pub mod nexthops;
 pub mod own;
 pub mod peers;

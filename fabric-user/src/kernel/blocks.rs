@@ -4,7 +4,9 @@
 //! address of a block. aya knows such addresses only of its own global variables, whose content it
 //! overwrites whenever an object is opened; these maps outlive the daemon. So the instructions are
 //! completed here (`BPF_PSEUDO_MAP_VALUE` of `linux/bpf.h`), before aya sees them, and the sizes of
-//! blocks are written into the type information, from which aya makes the maps.
+//! blocks are written into the type information, from which aya makes the maps. The programs need these
+//! sizes as well, and take them for the addresses of symbols named `SIZE.limit`: the instruction that
+//! would load the address gets the number.
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +23,9 @@ use thiserror::Error;
 use super::{pins::Instance, programs::LoadError, schema_check, sizes::Sizes};
 
 /// What a symbol's name has behind the name of the map whose entries it stands for.
-const SUFFIX: &str = ".values";
+const VALUES: &str = ".values";
+/// What it has behind the name of the number that it stands for, see [`Sizes::limit`].
+const LIMIT: &str = ".limit";
 /// The first byte of the instruction that loads 64 bits (`BPF_LD | BPF_IMM | BPF_DW`).
 const LOAD_64: u8 = 0x18;
 /// What the upper half of its second byte says of the 64 bits.
@@ -36,8 +40,8 @@ pub enum BlockError {
     /// aya does not understand it.
     #[error(transparent)]
     Parse(#[from] aya_obj::ParseError),
-    /// It refers to a map that is not there.
-    #[error("it addresses {0}, which is no block of this version of Fabric")]
+    /// It refers to a map or a size that is not there.
+    #[error("it addresses {0}, which is no block and no size of this version of Fabric")]
     Unknown(String),
     /// It is not what a compiler makes.
     #[error("it is damaged: {0}")]
@@ -67,9 +71,7 @@ pub fn cpus() -> Result<u32, LoadError> {
 pub fn open(object: &[u8], instance: &Instance, sizes: &Sizes) -> Result<Object, LoadError> {
     instance.create()?;
     let cpus = cpus()?;
-    let limits = sizes.limits(cpus);
     let mut loader = EbpfLoader::new();
-    loader.override_global("LIMITS", &limits, true);
     for spec in MAPS {
         let path = instance.map(spec.name);
         if path.exists() {
@@ -82,10 +84,10 @@ pub fn open(object: &[u8], instance: &Instance, sizes: &Sizes) -> Result<Object,
     resize(&mut bytes, sizes, cpus)?;
     let blocks = MAPS.iter().filter(|spec| spec.kind != Kind::DevMap).map(|spec| spec.name);
     let blocks: Vec<_> = blocks.map(|name| (name, instance.map(name))).collect();
-    open_at(&mut loader, &bytes, &blocks)
+    open_at(&mut loader, &bytes, &blocks, sizes)
 }
 
-/// Opens an object whose `blocks` are pinned, or are to be pinned, at these paths.
+/// Opens an object whose `blocks` are pinned, or are to be pinned, at these paths, and have these sizes.
 ///
 /// # Errors
 /// If a map cannot be made, or the object does not fit.
@@ -93,7 +95,9 @@ pub fn open_at(
     loader: &mut EbpfLoader<'_>,
     object: &[u8],
     blocks: &[(&'static str, PathBuf)],
+    sizes: &Sizes,
 ) -> Result<Object, LoadError> {
+    let cpus = cpus()?;
     // The descriptors must be known before aya reads the object; aya makes the maps while it does.
     if blocks.iter().any(|(_, path)| !path.exists()) {
         drop(loader.load(object)?);
@@ -104,29 +108,51 @@ pub fn open_at(
         maps.insert(*name, map);
     }
     let mut bytes = object.to_vec();
-    complete_addresses(&mut bytes, |name| maps.get(name).map(|map| map.fd().as_fd().as_raw_fd()))?;
+    complete(&mut bytes, |symbol| match symbol {
+        Symbol::Values(map) => maps.get(map).map(|map| map.fd().as_fd().as_raw_fd()),
+        Symbol::Limit(name) => sizes.limit(name, cpus).map(u32::cast_signed),
+    })?;
     Ok(Object { ebpf: loader.load(&bytes)?, _blocks: maps.into_values().collect() })
 }
 
-/// Writes the descriptors of blocks into the instructions that take their address.
-fn complete_addresses(
+/// What an instruction loads instead of the address of a symbol that is defined nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Symbol<'a> {
+    /// The address of the entries of a map: what is written is its descriptor.
+    Values(&'a str),
+    /// A number, which is written.
+    Limit(&'a str),
+}
+
+impl<'a> Symbol<'a> {
+    fn named(name: &'a str) -> Option<Self> {
+        let values = name.strip_suffix(VALUES).map(Self::Values);
+        values.or_else(|| name.strip_suffix(LIMIT).map(Self::Limit))
+    }
+}
+
+/// Writes what `number` says into the instructions that load the address of a symbol.
+fn complete(
     bytes: &mut [u8],
-    map: impl Fn(&str) -> Option<i32>,
+    number: impl Fn(Symbol<'_>) -> Option<i32>,
 ) -> Result<(), BlockError> {
-    for (at, name) in addresses(bytes)? {
-        let fd = map(&name).ok_or_else(|| BlockError::Unknown(name.clone()))?;
+    for (at, name) in unknown_addresses(bytes)? {
+        let Some(symbol) = Symbol::named(&name) else { continue };
+        let number = number(symbol).ok_or_else(|| BlockError::Unknown(name.clone()))?;
         let instruction = bytes.get_mut(at..at + 16).filter(|bytes| bytes[0] == LOAD_64);
         let instruction = instruction.ok_or(BlockError::Damaged("an address is not loaded"))?;
-        // The offset in the map moves to the second half, to make room for the descriptor.
-        instruction.copy_within(4..8, 12);
-        instruction[1] = instruction[1] & 0xf | PSEUDO_MAP_VALUE << 4;
-        instruction[4..8].copy_from_slice(&fd.to_ne_bytes());
+        if let Symbol::Values(_) = symbol {
+            // The offset in the map moves to the second half, to make room for the descriptor.
+            instruction.copy_within(4..8, 12);
+            instruction[1] = instruction[1] & 0xf | PSEUDO_MAP_VALUE << 4;
+        }
+        instruction[4..8].copy_from_slice(&number.to_ne_bytes());
     }
     Ok(())
 }
 
-/// Where in the file instructions take the address of a block, and of which.
-fn addresses(bytes: &[u8]) -> Result<Vec<(usize, String)>, BlockError> {
+/// Where in the file instructions load the address of a symbol that is defined nowhere, and its name.
+fn unknown_addresses(bytes: &[u8]) -> Result<Vec<(usize, String)>, BlockError> {
     let file = object::File::parse(bytes)?;
     let mut addresses = Vec::new();
     for section in file.sections() {
@@ -134,10 +160,8 @@ fn addresses(bytes: &[u8]) -> Result<Vec<(usize, String)>, BlockError> {
         for (offset, relocation) in section.relocations() {
             let RelocationTarget::Symbol(symbol) = relocation.target() else { continue };
             let symbol = file.symbol_by_index(symbol)?;
-            if let Some(name) = symbol.name()?.strip_suffix(SUFFIX)
-                && symbol.is_undefined()
-            {
-                addresses.push(((start + offset) as usize, name.to_owned()));
+            if symbol.is_undefined() {
+                addresses.push(((start + offset) as usize, symbol.name()?.to_owned()));
             }
         }
     }
@@ -258,25 +282,47 @@ mod tests {
     use crate::kernel::object::OBJECT;
 
     #[test]
-    fn every_address_of_a_block_gets_the_descriptor_of_its_map() {
+    fn every_address_of_a_block_gets_the_descriptor_of_its_map_and_every_size_its_number() {
         let mut bytes = OBJECT.to_vec();
-        let before = addresses(&bytes).expect("the object can be read");
-        assert!(before.iter().any(|(_, name)| name == "fdb"), "the packet path addresses the FDB");
-        complete_addresses(&mut bytes, |name| Some(name.len() as i32)).expect("all are blocks");
+        let before = unknown_addresses(&bytes).expect("the object can be read");
+        for name in ["fdb.values", "fdb_mask.limit"] {
+            assert!(before.iter().any(|(_, symbol)| symbol == name), "no program loads {name}");
+        }
+        complete(&mut bytes, |symbol| match symbol {
+            Symbol::Values(name) => Some(name.len() as i32),
+            Symbol::Limit(name) => Some(-(name.len() as i32)),
+        })
+        .expect("all are known");
         for (at, name) in before {
-            let half = |at: usize| i32::from_ne_bytes(bytes[at..at + 4].try_into().expect("four"));
-            assert_eq!((bytes[at + 1] >> 4, half(at + 4)), (PSEUDO_MAP_VALUE, name.len() as i32));
+            let half = |bytes: &[u8], at: usize| {
+                i32::from_ne_bytes(bytes[at..at + 4].try_into().expect("four"))
+            };
+            let is = (bytes[at + 1] >> 4, half(&bytes, at + 4), half(&bytes, at + 12));
+            let offset = half(OBJECT, at + 4);
             assert_eq!(
-                half(at + 12),
-                i32::from_ne_bytes(OBJECT[at + 4..at + 8].try_into().expect("four"))
+                is,
+                match Symbol::named(&name).expect("nothing else is undefined") {
+                    Symbol::Values(map) => (PSEUDO_MAP_VALUE, map.len() as i32, offset),
+                    Symbol::Limit(limit) => (0, -(limit.len() as i32), 0),
+                },
+                "{name}"
             );
         }
     }
 
     #[test]
     fn a_name_that_is_no_map_is_refused() {
-        let error = complete_addresses(&mut OBJECT.to_vec(), |_| None).expect_err("no maps");
+        let error = complete(&mut OBJECT.to_vec(), |_| None).expect_err("nothing is known");
         assert!(error.to_string().contains("is no block"), "{error}");
+    }
+
+    #[test]
+    fn every_size_that_a_program_loads_is_one_of_the_settings_or_the_machine() {
+        for (_, name) in unknown_addresses(OBJECT).expect("the object can be read") {
+            if let Some(Symbol::Limit(limit)) = Symbol::named(&name) {
+                assert!(Sizes::default().limit(limit, 2).is_some(), "{limit}");
+            }
+        }
     }
 
     #[test]

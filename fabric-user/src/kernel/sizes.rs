@@ -2,7 +2,7 @@
 
 use fabric_common::{
     reason::REASONS,
-    schema::{MapSpec, counters::Counter, fdb, hosts, hosts6, limits::Limits, ports, trie, vlans},
+    schema::{MapSpec, counters::Counter, fdb, hosts, hosts6, ports, trie, vlans},
     table::{Narrow, Wide, buckets_for},
 };
 
@@ -82,21 +82,23 @@ impl Sizes {
         }
     }
 
-    /// The same for the programs, on a machine that may have so many CPUs.
+    /// The number that the programs call `name`, on a machine that may have so many CPUs; `None` if
+    /// there is none. Masks are the sizes of blocks less one.
     #[must_use]
-    pub fn limits(&self, cpus: u32) -> Limits {
-        Limits {
-            fdb_mask: self.fdb - 1,
-            hosts_mask: self.hosts - 1,
-            hosts6_mask: self.hosts6 - 1,
-            addresses6_mask: self.addresses6 - 1,
-            trie_mask: self.trie - 1,
-            cpus,
-            ports_mask: self.ports - 1,
-            vlans_mask: self.vlans - 1,
-            reasons_mask: self.rows(cpus) * REASONS - 1,
-            reserved: 0,
-        }
+    pub fn limit(&self, name: &str, cpus: u32) -> Option<u32> {
+        let size = match name {
+            "cpus" => return Some(cpus),
+            "fdb_mask" => self.fdb,
+            "hosts_mask" => self.hosts,
+            "hosts6_mask" => self.hosts6,
+            "addresses6_mask" => self.addresses6,
+            "trie_mask" => self.trie,
+            "ports_mask" => self.ports,
+            "vlans_mask" => self.vlans,
+            "reasons_mask" => self.rows(cpus) * REASONS,
+            _ => return None,
+        };
+        Some(size - 1)
     }
 
     /// Rows of `reasons`: one for each port, or as many as the counters of so many CPUs have room for.
