@@ -18,4 +18,5 @@ pub mod running;
 pub mod schema_check;
 mod selection;
 pub mod sizes;
+pub mod tcx;
 pub mod xdp_link;

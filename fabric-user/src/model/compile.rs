@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Desired, Network, Policy, Port, Problem, Structure, compile_fdb, compile_routes};
+use super::{Desired, Network, Policy, Problem, Structure, compile_fdb, compile_routes};
 use crate::observe::Link;
 
 /// Compiles everything.
@@ -33,7 +33,6 @@ pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
     compiler.routed_groups();
     compiler.multipath();
     compiler.bonds();
-    compiler.classified();
     compiler.out.own.extend(network.routing().routes.own());
     compiler.out.problems.sort_unstable();
     compiler.out.problems.dedup();
@@ -58,19 +57,6 @@ pub(super) struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    /// Names the ports at which `tc` would see what arrives, were it not for XDP.
-    fn classified(&mut self) {
-        let ports = self.out.ports.iter();
-        let ports = ports.filter(|(ifindex, _)| self.network.is_classified(**ifindex));
-        self.out.notes.extend(ports.map(|(_, Port { name, .. })| {
-            format!(
-                "port {name}: `tc` classifies what arrives (`tc filter show dev {name} ingress`), but \
-                 filters there see nothing of what XDP forwards; `exclude` the port if they redirect \
-                 or drop"
-            )
-        }));
-    }
-
     /// Notes something that is left to the kernel.
     pub(super) fn problem(&mut self, ifindex: Option<u32>, text: String) {
         self.out.problems.push(Problem { ifindex, text });

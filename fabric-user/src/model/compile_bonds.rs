@@ -27,9 +27,21 @@ impl Compiler<'_> {
                 self.out.declined.insert(link.ifindex, why);
                 continue;
             }
+            if let Some(why) = self.why_not_source(link) {
+                let reason = format!("port {} {why}, left to the kernel", link.name);
+                self.out.declined.insert(link.ifindex, reason);
+                continue;
+            }
             let member = Port { name: link.name.clone(), member_of: Some(bond), ..port.clone() };
             self.out.ports.insert(link.ifindex, member);
         }
+    }
+
+    /// The first member of a bond for which `tc` looks at what leaves.
+    pub(super) fn classifying_member(&self, bond: &Link) -> Option<String> {
+        let mut members = self.network.links().filter(|link| link.master == Some(bond.ifindex));
+        let member = members.find(|link| self.network.classifiers(link.ifindex).leaving)?;
+        Some(format!("is a bond whose member {} has filters of `tc` for what leaves", member.name))
     }
 
     /// The first member of a bond that XDP programs cannot send out of, and why.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fabric_common::schema::circuits::NOT_A_TARGET;
 
 use super::{Arrivals, Circuit, CircuitKey, DomainKey, Port, Role, compile::Compiler};
-use crate::observe::{Bridge, Link, LinkKind, PortState, Vxlan};
+use crate::observe::{Bridge, Classifiers, Link, LinkKind, PortState, Vxlan};
 
 /// EtherType of IEEE 802.1Q tags, the only ones Fabric reads and writes.
 const DOT1Q: u16 = 0x8100;
@@ -129,6 +129,17 @@ impl<'a> Compiler<'a> {
             return None;
         }
         if let Some(reason) = self.policy.why_not_part(member.ifindex, &member.name) {
+            self.out.declined.insert(member.ifindex, reason);
+            return None;
+        }
+        if member.ifindex != device.ifindex
+            && self.network.classifiers(member.ifindex) != Classifiers::default()
+        {
+            let reason = format!(
+                "port {0} has filters of `tc` (`tc filter show dev {0} ingress`, and `egress`), left to \
+                 the kernel",
+                member.name
+            );
             self.out.declined.insert(member.ifindex, reason);
             return None;
         }

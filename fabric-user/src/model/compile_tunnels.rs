@@ -7,7 +7,7 @@ use super::{
     compile::Compiler,
     routes::{LOCAL, host},
 };
-use crate::observe::{Bridge, Df, Link, Mac, RouteKind, Vxlan};
+use crate::observe::{Bridge, Classifiers, Df, Link, Mac, RouteKind, Vxlan};
 
 /// UDP source ports that Fabric writes (RFC 7348 §5 recommends the dynamic ports).
 const SOURCE_PORTS: (u16, u16) = (49_152, 65_535);
@@ -53,7 +53,10 @@ impl Compiler<'_> {
         };
         if let Some((link, vxlan)) = tunnel {
             let forwards = self.network.vlan_forwards(link.ifindex, key.vlan);
-            let local = local_address(link, vxlan).and_then(|local| self.own_address(link, local));
+            let local = self
+                .unclassified(link)
+                .and_then(|()| local_address(link, vxlan))
+                .and_then(|local| self.own_address(link, local));
             match local.and_then(|local| match forwards {
                 true => Ok(local),
                 false => Err(format!(
@@ -116,6 +119,17 @@ impl Compiler<'_> {
             }
         }
         self.out.domains.insert(key, domain);
+    }
+
+    /// Whether nothing but the vxlan device sees what goes through it.
+    fn unclassified(&self, link: &Link) -> Result<(), String> {
+        match self.network.classifiers(link.ifindex) == Classifiers::default() {
+            true => Ok(()),
+            false => Err(format!(
+                "vxlan device {0} has filters of `tc` (`tc filter show dev {0} ingress`, and `egress`)",
+                link.name
+            )),
+        }
     }
 
     /// The local address of a tunnel, if it is one of this box. The kernel sends from no other over

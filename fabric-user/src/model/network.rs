@@ -15,8 +15,8 @@ use super::{
 use crate::{
     hashed::HashMap,
     observe::{
-        BridgePort, Event, Link, LinkKind, Mac, Neighbour, Nexthop, PortState, PortVlan, Prefix,
-        Route, TunnelMac, TunnelTarget, VlanStates, XdpFeatures,
+        BridgePort, Classifiers, Event, Link, LinkKind, Mac, Neighbour, Nexthop, PortState,
+        PortVlan, Prefix, Route, TunnelMac, TunnelTarget, VlanStates, XdpFeatures,
     },
 };
 
@@ -44,8 +44,8 @@ pub struct Network {
     /// Local addresses of vxlan devices, likewise.
     locals: BTreeMap<IpAddr, u32>,
     routing: Routing,
-    /// Interfaces at which `tc` classifies what arrives.
-    classified: BTreeSet<u32>,
+    /// Interfaces of which `tc` classifies packets.
+    classifiers: BTreeMap<u32, Classifiers>,
     ipsec: Ipsec,
     features: BTreeMap<u32, XdpFeatures>,
     /// Whether the other end of a veth takes what programs send, where that is known.
@@ -132,11 +132,16 @@ impl Network {
             Event::RuleGone(rule) => dirty.underlay |= self.routing.remove_rule(&rule),
             // Only the messages of routes that the kernel does not send would say more.
             Event::AddressChanged { .. } => dirty.routing_stale = true,
-            Event::Ingress { ifindex, classifies } => {
-                dirty.underlay |= match classifies {
-                    true => self.classified.insert(ifindex),
-                    false => self.classified.remove(&ifindex),
-                };
+            // The answer follows.
+            Event::ClassifiersChanged { .. } => {}
+            Event::Classifiers { ifindex, classifiers } => {
+                let before = self.classifiers(ifindex);
+                if classifiers == Classifiers::default() {
+                    self.classifiers.remove(&ifindex);
+                } else {
+                    self.classifiers.insert(ifindex, classifiers);
+                }
+                dirty.bridging |= before != classifiers;
             }
             Event::Netconf(netconf) => dirty.underlay |= self.routing.set_netconf(netconf),
             Event::NetconfGone { v6, ifindex } => {
@@ -238,9 +243,9 @@ impl Network {
         self.blocked_vlans.get(&ifindex).is_none_or(|blocked| !blocked.contains(&vlan))
     }
 
-    /// Whether `tc` classifies what arrives at an interface.
-    pub(super) fn is_classified(&self, ifindex: u32) -> bool {
-        self.classified.contains(&ifindex)
+    /// Which of an interface's packets `tc` classifies.
+    pub(super) fn classifiers(&self, ifindex: u32) -> Classifiers {
+        self.classifiers.get(&ifindex).copied().unwrap_or_default()
     }
 
     /// An IP neighbour.
@@ -358,7 +363,7 @@ impl Network {
         self.forget_port(ifindex);
         self.own_macs.remove(&ifindex);
         self.routing.forget_link(ifindex);
-        self.classified.remove(&ifindex);
+        self.classifiers.remove(&ifindex);
         self.veth_peers.remove(&ifindex);
         match link.kind {
             LinkKind::Bridge(_) => self.macs.retain(|key, _| key.domain.bridge != ifindex),

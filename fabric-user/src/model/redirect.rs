@@ -1,7 +1,7 @@
 //! Which interfaces XDP programs can send frames out of, and on which they can send frames on.
 //!
 //! A driver needs `ndo_xdp_xmit` for it, and whatever that needs in turn; the kernel drops what is
-//! redirected elsewhere without a word to anybody.
+//! redirected elsewhere without a word to anybody. And where `tc` would look at packets, they are its.
 
 use super::{Policy, compile::Compiler};
 use crate::observe::{Link, LinkKind, XdpFeatures};
@@ -40,6 +40,18 @@ impl Compiler<'_> {
     /// Why XDP programs cannot send frames out of an interface, if so: what follows its name in a
     /// sentence.
     pub(super) fn why_not_target(&self, link: &Link) -> Option<String> {
+        if self.network.classifiers(link.ifindex).leaving {
+            return Some(format!(
+                "has filters of `tc` for what leaves (`tc filter show dev {0} egress`, `bpftool net show \
+                 dev {0}`)",
+                link.name
+            ));
+        }
+        if link.is_bond()
+            && let Some(why) = self.classifying_member(link)
+        {
+            return Some(why);
+        }
         if !self.policy.native {
             return None;
         }
@@ -82,6 +94,13 @@ impl Compiler<'_> {
     /// sentence.
     pub(super) fn why_not_source(&self, link: &Link) -> Option<String> {
         const NEEDED: u64 = XdpFeatures::BASIC | XdpFeatures::REDIRECT;
+        if self.network.classifiers(link.ifindex).arriving {
+            return Some(format!(
+                "has filters of `tc` for what arrives (`tc filter show dev {0} ingress`, `bpftool net show \
+                 dev {0}`)",
+                link.name
+            ));
+        }
         match self.network.features(link.ifindex) {
             // What does not even run programs says so when one is attached.
             Some(XdpFeatures::Announced(bits))

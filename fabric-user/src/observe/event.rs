@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BridgeMac, BridgePort, IpsecDefaults, IpsecPolicy, Learned, Link, Mac, Neighbour, Netconf,
-    Nexthop, Route, Rule, TunnelMac, VlanStates, XdpFeatures,
+    BridgeMac, BridgePort, Classifiers, IpsecDefaults, IpsecPolicy, Learned, Link, Mac, Neighbour,
+    Netconf, Nexthop, Route, Rule, TunnelMac, VlanStates, XdpFeatures,
 };
 
 /// One change. A message always carries the whole object, never a difference ([`Netconf`] excepted).
@@ -115,12 +115,17 @@ pub enum Event {
         /// looked at.
         receives: Option<bool>,
     },
-    /// Packets that arrive at an interface are classified by `tc`, or not any more.
-    Ingress {
+    /// Filters of `tc` may have come to an interface or left it: only who asks knows.
+    ClassifiersChanged {
+        /// Its interface index; none if it may be any.
+        ifindex: Option<u32>,
+    },
+    /// Which of an interface's packets are classified by `tc`.
+    Classifiers {
         /// Its interface index.
         ifindex: u32,
-        /// There is such a queueing discipline.
-        classifies: bool,
+        /// Which.
+        classifiers: Classifiers,
     },
     /// Settings about forwarding.
     Netconf(Netconf),

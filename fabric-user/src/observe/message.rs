@@ -1,8 +1,8 @@
 //! From a datagram's messages to events.
 
 use super::{
-    Event, address::BRIDGE, bridge_port, fdb, ifaddr, link, neighbour, netconf, nexthop, qdisc,
-    route, rule, vlan_state,
+    Event, address::BRIDGE, bridge_port, classifiers, fdb, ifaddr, link, neighbour, netconf,
+    nexthop, route, rule, vlan_state,
 };
 
 pub(super) const RTM_NEWLINK: u16 = 16;
@@ -21,7 +21,9 @@ pub(super) const RTM_DELRULE: u16 = 33;
 pub(super) const RTM_GETRULE: u16 = 34;
 pub(super) const RTM_NEWQDISC: u16 = 36;
 pub(super) const RTM_DELQDISC: u16 = 37;
-pub(super) const RTM_GETQDISC: u16 = 38;
+pub(super) const RTM_NEWTFILTER: u16 = 44;
+pub(super) const RTM_DELTFILTER: u16 = 45;
+pub(super) const RTM_GETTFILTER: u16 = 46;
 pub(super) const RTM_NEWNETCONF: u16 = 80;
 pub(super) const RTM_DELNETCONF: u16 = 81;
 pub(super) const RTM_GETNETCONF: u16 = 82;
@@ -60,7 +62,8 @@ pub fn decode(kind: u16, flags: u16, message: &[u8]) -> Result<Option<Event>, De
         RTM_NEWROUTE | RTM_DELROUTE => route::decode(kind == RTM_NEWROUTE, flags, message),
         RTM_NEWNEXTHOP | RTM_DELNEXTHOP => nexthop::decode(kind == RTM_NEWNEXTHOP, message),
         RTM_NEWRULE | RTM_DELRULE => rule::decode(kind == RTM_NEWRULE, message),
-        RTM_NEWQDISC | RTM_DELQDISC => qdisc::decode(kind == RTM_NEWQDISC, message),
+        RTM_NEWQDISC | RTM_DELQDISC => classifiers::decode_discipline(message),
+        RTM_NEWTFILTER | RTM_DELTFILTER => classifiers::decode_filter(message),
         RTM_NEWNETCONF | RTM_DELNETCONF => netconf::decode(kind == RTM_NEWNETCONF, message),
         RTM_NEWVLAN | RTM_DELVLAN => vlan_state::decode(kind == RTM_NEWVLAN, message),
         _ => Ok(None),

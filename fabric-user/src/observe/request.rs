@@ -8,8 +8,8 @@ use super::{
     address::{BRIDGE, INET, INET6},
     datagram::NLMSG_NOOP,
     message::{
-        RTM_GETLINK, RTM_GETNEIGH, RTM_GETNETCONF, RTM_GETNEXTHOP, RTM_GETQDISC, RTM_GETROUTE,
-        RTM_GETRULE, RTM_GETVLAN, RTM_NEWNEIGH,
+        RTM_GETLINK, RTM_GETNEIGH, RTM_GETNETCONF, RTM_GETNEXTHOP, RTM_GETROUTE, RTM_GETRULE,
+        RTM_GETTFILTER, RTM_GETVLAN, RTM_NEWNEIGH,
     },
     protocol::Protocol,
     xfrm::{self, XFRM_MSG_GETDEFAULT, XFRM_MSG_GETPOLICY},
@@ -40,7 +40,6 @@ pub(super) enum Dump {
     RulesV6,
     NetconfV4,
     NetconfV6,
-    Qdiscs,
     IpsecPolicies,
     IpsecDefaults,
 }
@@ -53,7 +52,6 @@ impl Dump {
         Self::VlanStates,
         Self::NetconfV4,
         Self::NetconfV6,
-        Self::Qdiscs,
         Self::RulesV4,
         Self::RulesV6,
         Self::Nexthops,
@@ -93,12 +91,7 @@ impl Dump {
         }
         let optional = matches!(
             self,
-            Self::RulesV4
-                | Self::RulesV6
-                | Self::NetconfV4
-                | Self::NetconfV6
-                | Self::VlanStates
-                | Self::Qdiscs
+            Self::RulesV4 | Self::RulesV6 | Self::NetconfV4 | Self::NetconfV6 | Self::VlanStates
         );
         let missing = [libc::EOPNOTSUPP, libc::EAFNOSUPPORT];
         optional && error.raw_os_error().is_some_and(|code| missing.contains(&code))
@@ -138,7 +131,6 @@ impl Dump {
             Self::RulesV6 => (RTM_GETRULE, INET6, 12),
             Self::NetconfV4 => (RTM_GETNETCONF, INET, 4),
             Self::NetconfV6 => (RTM_GETNETCONF, INET6, 4),
-            Self::Qdiscs => (RTM_GETQDISC, 0, 20),
             Self::IpsecPolicies => (XFRM_MSG_GETPOLICY, 0, xfrm::ID),
             Self::IpsecDefaults => (XFRM_MSG_GETDEFAULT, 0, 4),
         };
@@ -209,6 +201,15 @@ pub(super) fn link(ifindex: u32) -> Vec<u8> {
     let mut request = Request::new(RTM_GETLINK, NLM_F_REQUEST, 1);
     let at = request.fixed(0, 16);
     request.0[at + 4..at + 8].copy_from_slice(&ifindex.to_ne_bytes());
+    request.finish()
+}
+
+/// Lists the filters of `tc` at one place of an interface (`TC_H_*` of `linux/pkt_sched.h`).
+pub(super) fn filters(ifindex: u32, parent: u32) -> Vec<u8> {
+    let mut request = Request::new(RTM_GETTFILTER, NLM_F_REQUEST | NLM_F_DUMP, 1);
+    let at = request.fixed(0, 20);
+    request.0[at + 4..at + 8].copy_from_slice(&ifindex.to_ne_bytes());
+    request.0[at + 12..at + 16].copy_from_slice(&parent.to_ne_bytes());
     request.finish()
 }
 

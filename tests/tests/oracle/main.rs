@@ -4,6 +4,7 @@
 
 mod admission;
 mod bridge_ports;
+mod classifiers;
 mod comparison;
 mod decapsulation;
 mod encapsulation;

@@ -126,24 +126,3 @@ fn flows_are_spread_where_the_kernel_spreads_them_and_nowhere_else() {
         }
     }
 }
-
-/// Filters there may redirect, and XDP comes before them.
-#[test]
-fn a_port_at_which_tc_classifies_is_named() {
-    let router = router();
-    let tc = |line: &str| {
-        let tc = || fabric_tests::device::run("tc", line);
-        router.netns().enter(tc).expect("the namespace exists").expect("the kernel has clsact");
-    };
-    let named = |named: bool| {
-        until(SOON, "the notes follow", || {
-            let notes = router.state().notes;
-            notes.iter().any(|note| note.starts_with("port swp2: `tc` classifies")) == named
-        });
-    };
-    named(false);
-    tc("qdisc add dev swp2 clsact");
-    named(true);
-    tc("qdisc del dev swp2 clsact");
-    named(false);
-}

@@ -1,0 +1,43 @@
+//! BPF programs of `tc` that hang on an interface by themselves (`tcx`, Linux 6.6 and later), asked for by
+//! the system call (`BPF_PROG_QUERY` of `linux/bpf.h`).
+
+const PROG_QUERY: libc::c_int = 16;
+
+/// Where such programs run: `enum bpf_attach_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On what arrives, behind XDP.
+    Arriving = 46,
+    /// On what leaves.
+    Leaving = 47,
+}
+
+/// The part of `union bpf_attr` that belongs to a query.
+#[repr(C)]
+#[derive(Default)]
+struct Query {
+    ifindex: u32,
+    attach_type: u32,
+    query_flags: u32,
+    attach_flags: u32,
+    programs: u64,
+    count: u32,
+    pad: u32,
+    program_flags: u64,
+    links: u64,
+    link_flags: u64,
+    revision: u64,
+}
+
+/// Whether a program runs there; not so on kernels that know no such place, and on an interface that is
+/// not in this thread's network namespace.
+#[must_use]
+pub fn is_used(ifindex: u32, place: Place) -> bool {
+    let mut query = Query { ifindex, attach_type: place as u32, ..Query::default() };
+    let length = size_of::<Query>() as libc::c_uint;
+    // SAFETY: the kernel reads and writes `length` bytes, and with no room for numbers of programs
+    // nothing but their count.
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, PROG_QUERY, std::ptr::from_mut(&mut query), length) };
+    result == 0 && query.count > 0
+}
