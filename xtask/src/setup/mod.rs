@@ -104,6 +104,7 @@ fn set_up(scope: Scope, report: &Report) -> Result<()> {
         programs::set_up(programs::LAB, report)?;
     }
     if scope >= Scope::Test {
+        programs::set_up(programs::TESTS, report)?;
         programs::set_up(programs::EMULATOR, report)?;
         emulator::set_up(&cache, report)?;
         programs::set_up(programs::DEBIAN_13, report)?;

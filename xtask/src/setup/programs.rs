@@ -36,6 +36,13 @@ pub(super) const LAB: &[Program] = &[
     program("nsenter", "util-linux"),
 ];
 
+/// What tests change the kernel by, beside what the lab runs.
+pub(super) const TESTS: &[Program] = &[
+    program("nft", "nftables"),
+    program("iptables-legacy", "iptables"),
+    program("ebtables-legacy", "ebtables"),
+];
+
 /// What boots virtual machines.
 pub(super) const EMULATOR: &[Program] = &[
     program("qemu-system-x86_64", "qemu-system-x86"),
