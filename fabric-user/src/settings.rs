@@ -109,6 +109,9 @@ pub struct Settings {
     /// which do not say it of all devices, and for veths whose other end cannot be looked into. Default:
     /// none beside those that are known to do so.
     pub redirect_targets: Vec<Pattern>,
+    /// Chains of netfilter that do not matter for what is forwarded, as patterns for family, table and name:
+    /// `ip nat *`. Default: none, so that what one may change is left to the kernel.
+    pub ignore_netfilter: Vec<Pattern>,
     /// `native` or `generic`. Default `native`.
     pub xdp_mode: XdpMode,
     /// Milliseconds without a sign of life after which the kernel forwards. Default 10000.
@@ -144,6 +147,7 @@ impl Default for Settings {
             ports: Vec::new(),
             exclude: Vec::new(),
             redirect_targets: Vec::new(),
+            ignore_netfilter: Vec::new(),
             xdp_mode: XdpMode::Native,
             heartbeat_timeout_ms: 10_000,
             audit_interval_s: 60,
@@ -214,6 +218,7 @@ impl Settings {
         Self {
             ports: new.ports.clone(),
             exclude: new.exclude.clone(),
+            ignore_netfilter: new.ignore_netfilter.clone(),
             heartbeat_timeout_ms: new.heartbeat_timeout_ms,
             audit_interval_s: new.audit_interval_s,
             hash: new.hash,
@@ -300,7 +305,7 @@ mod tests {
         let text = "exclude = ['swp9']\nports = ['swp*']\nheartbeat_timeout_ms = 500\nseed = 7\n\
             audit_interval_s = 5\ndetach_on_exit = true\nhash.inner = true\nfdb_entries = 99\n\
             host_entries = 98\nprefix_entries = 97\nxdp_mode = 'generic'\nrun_folder = '/x'\n\
-            instance = 'other'";
+            instance = 'other'\nignore_netfilter = ['ip nat *']";
         let (old, new) = (Settings::default(), toml::from_str::<Settings>(text).unwrap());
         let reloaded = old.reloaded(&new);
         let stays =
@@ -308,7 +313,7 @@ mod tests {
         let mut left = reloaded.differences(&new);
         left.sort_unstable();
         assert_eq!(left, stays);
-        assert_eq!(old.differences(&reloaded).len(), 7);
+        assert_eq!(old.differences(&reloaded).len(), 8);
         assert!(reloaded.differences(&reloaded).is_empty());
     }
 

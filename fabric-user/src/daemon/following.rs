@@ -289,7 +289,7 @@ mod tests {
         in_namespace(|| async {
             let count = |survey: Survey| match survey.found {
                 Found::All(network) => network.mac_count(),
-                Found::Routing(_) | Found::Bridges(_) => panic!("everything is to be read"),
+                _ => panic!("everything is to be read"),
             };
             sh(MACS);
             let mut following = Following::begin(Observer::open().unwrap());

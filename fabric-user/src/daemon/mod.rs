@@ -18,6 +18,8 @@
 mod backoff;
 mod control;
 mod following;
+mod ipvs;
+mod legacy;
 mod liveness;
 mod lock;
 mod paths;

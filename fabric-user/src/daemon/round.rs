@@ -10,7 +10,8 @@ use std::{
 use anyhow::Context as _;
 
 use super::{
-    Liveness, Request, Response,
+    Liveness, Request, Response, ipvs,
+    legacy::legacy_chains,
     liveness::Watcher,
     retries::Retries,
     sentence,
@@ -63,6 +64,8 @@ pub(super) struct Round {
     heart: Option<String>,
     /// The state file cannot be written.
     is_mute: bool,
+    /// Why chains of the legacy tools are not known.
+    unread: Option<String>,
     state: State,
 }
 
@@ -76,6 +79,7 @@ impl Round {
             denied: settings.exclude.clone(),
             native: settings.xdp_mode == XdpMode::Native,
             redirect_targets: settings.redirect_targets.clone(),
+            ignored_chains: settings.ignore_netfilter.clone(),
             // FRR may be down just now: a port without routes keeps its program all the same.
             sticky_routed: reconciler.routed(),
             ..Policy::default()
@@ -99,6 +103,7 @@ impl Round {
             failed: false,
             heart: None,
             is_mute: false,
+            unread: None,
             state: State { pid: std::process::id(), ..State::default() },
         };
         this.read_sysctls();
@@ -175,6 +180,17 @@ impl Round {
             let multipath = policy.multipath;
             tracing::info!(?multipath, "the kernel chooses among next hops by other fields now");
         }
+        changed |= take(&mut policy.bridge_nf, sysctl::bridge_nf());
+        changed |= take(&mut policy.virtual_servers, ipvs::virtual_servers());
+        let chains = legacy_chains();
+        let unread = chains.as_ref().err().map(ToString::to_string);
+        if let Some(error) = unread.as_ref().filter(|_| self.unread != unread) {
+            tracing::warn!(
+                "the chains of iptables-legacy and ebtables-legacy cannot be read: {error}"
+            );
+        }
+        self.unread = unread;
+        changed |= take(&mut policy.chains, chains);
         changed |= take(&mut policy.forwards_by_path_mtu, sysctl::forwards_by_path_mtu());
         changed |= take(&mut policy.default_ttl, sysctl::default_ttl());
         changed | take(&mut policy.default_hop_limit, sysctl::default_hop_limit())
@@ -302,8 +318,11 @@ impl Round {
         if self.broken.is_none() {
             self.update(&dirty);
         }
-        let stale =
-            [(dirty.routing_stale, Purpose::Routing), (dirty.bridges_stale, Purpose::Bridges)];
+        let stale = [
+            (dirty.routing_stale, Purpose::Routing),
+            (dirty.bridges_stale, Purpose::Bridges),
+            (dirty.netfilter_stale, Purpose::Netfilter),
+        ];
         stale.into_iter().filter_map(|(is_stale, what)| is_stale.then_some(what)).collect()
     }
 
@@ -368,6 +387,15 @@ impl Round {
                 events.extend(since);
                 self.events(events);
                 return;
+            }
+            Found::Netfilter(events) => {
+                // Of what happened since, all was applied when it did: another dump follows where chains
+                // have changed once more.
+                let dirty = self.network.replace_netfilter(events);
+                if self.broken.is_none() && dirty.chains {
+                    // What it says about it is kept.
+                    let _broken = self.round(Some(&dirty));
+                }
             }
             Found::All(mut network) => {
                 for event in since {
@@ -486,9 +514,7 @@ impl Round {
                 }
                 _ => Routes::All(compile_routes(&self.network, &structure).collect()),
             };
-            let macs_like = structure.domains == self.structure.domains
-                && structure.circuits == self.structure.circuits
-                && structure.vteps.keys().eq(self.structure.vteps.keys());
+            let macs_like = structure.macs_like(&self.structure);
             let before = std::mem::replace(&mut self.structure, structure);
             let macs = match changed {
                 Some(dirty) if macs_like && !dirty.all_macs() => self.macs(dirty),
@@ -721,6 +747,7 @@ impl Round {
         self.policy.allowed.clone_from(&self.settings.ports);
         self.policy.denied.clone_from(&self.settings.exclude);
         self.policy.redirect_targets.clone_from(&self.settings.redirect_targets);
+        self.policy.ignored_chains.clone_from(&self.settings.ignore_netfilter);
         self.policy.native = self.settings.xdp_mode == XdpMode::Native;
         if let Some(reconciler) = &mut self.reconciler {
             reconciler.configure(&self.settings);

@@ -19,6 +19,8 @@ use crate::{
 pub(super) enum Purpose {
     /// Bridges may have changed in a way of which the kernel says nothing.
     Bridges,
+    /// Chains of nftables have changed.
+    Netfilter,
     /// A link went down, and with it nexthops and routes, of which the kernel says nothing.
     Routing,
     /// To find out whether the maps hold what they should.
@@ -35,6 +37,8 @@ pub(super) enum Found {
     Routing(Vec<Event>),
     /// See [`Scope::Bridges`].
     Bridges(Vec<Event>),
+    /// See [`Scope::Netfilter`].
+    Netfilter(Vec<Event>),
 }
 
 /// What a survey has brought.
@@ -186,6 +190,10 @@ fn read(asker: &mut Asker, purpose: Purpose) -> Answer {
         Purpose::Bridges => {
             let (events, restless) = list(asker, Scope::Bridges)?;
             Ok((Found::Bridges(events), restless))
+        }
+        Purpose::Netfilter => {
+            let (events, restless) = list(asker, Scope::Netfilter)?;
+            Ok((Found::Netfilter(events), restless))
         }
         Purpose::Audit | Purpose::Sync => {
             let (mut network, mut unused) = (Network::new(), Dirty::default());

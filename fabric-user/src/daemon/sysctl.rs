@@ -27,6 +27,14 @@ pub(super) fn mtu6(interface: &str) -> io::Result<Option<u32>> {
     number(&format!("ipv6/conf/{interface}/mtu"))
 }
 
+/// Whether chains for IPv4, and those for IPv6, see what bridges forward; none without br_netfilter, where
+/// no bridge's own option has an effect either.
+pub(super) fn bridge_nf() -> io::Result<Option<[bool; 2]>> {
+    let v4 = number("bridge/bridge-nf-call-iptables")?;
+    let v6 = number("bridge/bridge-nf-call-ip6tables")?;
+    Ok(v4.zip(v6).map(|(v4, v6)| [v4 != 0, v6 != 0]))
+}
+
 /// Whether learned path MTUs count for forwarded IPv4 packets.
 pub(super) fn forwards_by_path_mtu() -> io::Result<bool> {
     Ok(number("ipv4/ip_forward_use_pmtu")?.is_some_and(|value| value != 0))

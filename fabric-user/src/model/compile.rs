@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Desired, Network, Policy, Problem, Structure, compile_fdb, compile_routes};
-use crate::observe::Link;
+use super::{
+    Desired, Network, Policy, Problem, Structure, compile_fdb, compile_netfilter, compile_routes,
+};
+use crate::observe::{Chain, Link};
 
 /// Compiles everything.
 #[must_use]
@@ -23,11 +25,14 @@ pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
         taken: taken(network),
         out: Structure::default(),
         leads: BTreeSet::new(),
+        chains: compile_netfilter::chains(network, policy),
+        filtered: Vec::new(),
     };
     compiler.bridges();
     compiler.underlay();
     compiler.routed_ports();
     compiler.ipsec();
+    compiler.netfilter();
     compiler.learned();
     compiler.arrivals();
     compiler.routed_groups();
@@ -54,6 +59,10 @@ pub(super) struct Compiler<'a> {
     pub(super) out: Structure,
     /// Interfaces that the ways to VTEPs over IPv6, or over IPv4, lead over.
     pub(super) leads: BTreeSet<(bool, u32)>,
+    /// Chains of netfilter that may do something to packets.
+    pub(super) chains: Vec<&'a Chain>,
+    /// Names of bridges of which a chain sees the frames, and the switch that shows them to it.
+    pub(super) filtered: Vec<(&'a str, (&'a Chain, Option<&'static str>))>,
 }
 
 impl Compiler<'_> {

@@ -87,6 +87,8 @@ impl<'a> Compiler<'a> {
                         bridge.name
                     ),
                 );
+            } else if let Some(seen) = self.sees_bridged(options) {
+                self.filtered.push((&bridge.name, seen));
             } else if !options.vlan_filtering {
                 self.plain(bridge, options, &tunnels, &ports);
             } else if options.mst {
@@ -141,6 +143,12 @@ impl<'a> Compiler<'a> {
                 member.name
             );
             self.out.declined.insert(member.ifindex, reason);
+            return None;
+        }
+        if let Some(why) = self.hooked(member).or_else(|| self.hooked(device)) {
+            let reason = format!("port {}: {why}, left to the kernel", device.name);
+            self.out.declined.insert(member.ifindex, reason.clone());
+            self.out.declined.insert(device.ifindex, reason);
             return None;
         }
         if let Some(why) = self.why_not_source(device) {

@@ -25,8 +25,10 @@ impl<'a> Compiler<'a> {
             .copied()
             .collect();
         let leads_out = self.leads_out(&tables);
+        let seen = [false, true].map(|v6| self.why_not_routed(v6));
+        let mut left = [false; 2];
         let mut views: BTreeMap<View, Vec<u32>> = BTreeMap::new();
-        for Candidate { link, view, problems } in candidates {
+        for Candidate { link, mut view, problems } in candidates {
             let ifindex = link.ifindex;
             if !leads_out.contains(&ifindex) && !self.policy.sticky_routed.contains(&ifindex) {
                 continue;
@@ -43,9 +45,19 @@ impl<'a> Compiler<'a> {
             for problem in problems {
                 self.problem(Some(ifindex), problem);
             }
+            // The port stays one, so that rules that come and go do not attach and detach programs.
+            for (v6, tables) in [&mut view.v4, &mut view.v6].into_iter().enumerate() {
+                if seen[v6].is_some() {
+                    left[v6] |= !tables.is_empty();
+                    tables.clear();
+                }
+            }
             if view != View::default() {
                 views.entry(view).or_default().push(ifindex);
             }
+        }
+        for text in seen.into_iter().zip(left).filter_map(|(text, left)| text.filter(|_| left)) {
+            self.problem(None, text);
         }
         for (position, (view, members)) in views.into_iter().enumerate() {
             for ifindex in members {

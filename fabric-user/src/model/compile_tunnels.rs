@@ -55,6 +55,7 @@ impl Compiler<'_> {
             let forwards = self.network.vlan_forwards(link.ifindex, key.vlan);
             let local = self
                 .unclassified(link)
+                .and_then(|()| self.hooked(link).map_or(Ok(()), Err))
                 .and_then(|()| local_address(link, vxlan))
                 .and_then(|local| self.own_address(link, local));
             match local.and_then(|local| match forwards {

@@ -213,9 +213,10 @@ impl Compiler<'_> {
             }
             (None, Some(mac)) => match self.policy.why_not(link.ifindex, name) {
                 Some(reason) => Err(reason),
-                None => match self.why_not_source(link) {
-                    Some(why) => Err(format!("the way leads over {name}, which {why}")),
-                    None => Ok(mac),
+                None => match (self.why_not_source(link), self.hooked(link)) {
+                    (Some(why), _) => Err(format!("the way leads over {name}, which {why}")),
+                    (None, Some(why)) => Err(format!("the way leads over {name}, and {why}")),
+                    (None, None) => Ok(mac),
                 },
             },
         };

@@ -395,6 +395,14 @@ impl Structure {
         self.views == other.views && routed(self) == routed(other)
     }
 
+    /// Whether MACs compile to the same under `other`, as far as the network is the same.
+    #[must_use]
+    pub fn macs_like(&self, other: &Self) -> bool {
+        self.domains == other.domains
+            && self.circuits == other.circuits
+            && self.vteps.keys().eq(other.vteps.keys())
+    }
+
     /// Interface indexes of the routed ports, those of the underlay among them, for
     /// [`super::Policy::sticky_routed`] of the next compilation.
     #[must_use]

@@ -12,6 +12,9 @@ pub struct Dirty {
     pub bridging: bool,
     /// The way to VTEPs changed: the structure, but no MAC's place.
     pub underlay: bool,
+    /// Chains of netfilter changed: the structure, and all MACs where it is not
+    /// [`Structure::macs_like`] the last one.
+    pub chains: bool,
     /// VTEPs that a vxlan device, given by its index, began or ceased to name. It matters if no
     /// other one names them.
     pub tunnels: BTreeSet<(u32, IpAddr)>,
@@ -31,6 +34,8 @@ pub struct Dirty {
     /// The kernel may have changed bridges or states of VLANs without a message: dump them a moment
     /// later.
     pub bridges_stale: bool,
+    /// Chains of nftables may have changed: dump them a moment later.
+    pub netfilter_stale: bool,
 }
 
 impl Dirty {
@@ -58,6 +63,7 @@ impl Dirty {
     pub fn needs_structure(&self, network: &Network, structure: &Structure) -> bool {
         self.bridging
             || self.underlay
+            || self.chains
             || !self.neighbours.is_disjoint(&structure.watched)
             || super::compile_underlay::vteps_changed(network, structure, &self.tunnels)
     }

@@ -9,6 +9,7 @@ use super::{
     Dirty, DomainKey, FdbKey, NexthopKey, Station,
     ipsec::Ipsec,
     macs::Targets,
+    netfilter::Nftables,
     routes::{self, Change, LOCAL, Position},
     routing::Routing,
 };
@@ -47,6 +48,7 @@ pub struct Network {
     /// Interfaces of which `tc` classifies packets.
     classifiers: BTreeMap<u32, Classifiers>,
     ipsec: Ipsec,
+    nftables: Nftables,
     features: BTreeMap<u32, XdpFeatures>,
     /// Whether the other end of a veth takes what programs send, where that is known.
     veth_peers: BTreeMap<u32, bool>,
@@ -151,6 +153,11 @@ impl Network {
             Event::IpsecPolicyGone { index } => dirty.underlay |= self.ipsec.remove(index),
             Event::IpsecPoliciesGone { sub } => dirty.underlay |= self.ipsec.flush(sub),
             Event::IpsecDefaults(defaults) => dirty.underlay |= self.ipsec.set_defaults(defaults),
+            Event::Chain(chain) => dirty.chains |= self.nftables.add(chain),
+            Event::DormantTable { family, name } => {
+                dirty.chains |= self.nftables.add_dormant(family, name);
+            }
+            Event::NetfilterChanged => dirty.netfilter_stale = true,
         }
     }
 
@@ -168,6 +175,15 @@ impl Network {
         }
         self.routing.compare_objects(&before, &mut dirty);
         dirty
+    }
+
+    /// Takes a dump of [`Scope::Netfilter`](crate::observe::Scope::Netfilter).
+    pub fn replace_netfilter(&mut self, events: Vec<Event>) -> Dirty {
+        let before = std::mem::take(&mut self.nftables);
+        for event in events {
+            self.apply(event);
+        }
+        Dirty { chains: self.nftables != before, ..Dirty::default() }
     }
 
     /// An interface.
@@ -271,6 +287,11 @@ impl Network {
         &self.ipsec
     }
 
+    /// Chains of nftables.
+    pub(super) fn nftables(&self) -> &Nftables {
+        &self.nftables
+    }
+
     /// What XDP programs may do with an interface, where it is known.
     pub(super) fn features(&self, ifindex: u32) -> Option<&XdpFeatures> {
         self.features.get(&ifindex)
@@ -333,7 +354,11 @@ impl Network {
             if let Some(local) = local_end(&link) {
                 *self.locals.entry(local).or_default() += 1;
             }
+            let name = link.name.clone();
             let old = self.links.insert(ifindex, link);
+            // A chain goes with its interface, and so does its name, without a message.
+            dirty.netfilter_stale |=
+                self.nftables.is_at_interfaces() && old.as_ref().is_none_or(|old| old.name != name);
             if let Some(local) = old.as_ref().and_then(local_end) {
                 release(&mut self.locals, local);
             }
@@ -382,6 +407,7 @@ impl Network {
         dirty.bridging = true;
         dirty.underlay = true;
         dirty.routing_stale = true;
+        dirty.netfilter_stale |= self.nftables.is_at_interfaces();
     }
 
     fn set_bridge_port(&mut self, port: BridgePort, dirty: &mut Dirty) {

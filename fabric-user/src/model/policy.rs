@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Multipath;
-use crate::observe::{Link, Path};
+use crate::observe::{Chain, Link, Path};
 
 /// Which interfaces may be touched, and facts that are not in netlink.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,15 @@ pub struct Policy {
     pub learned: BTreeMap<IpAddr, Path>,
     /// What the kernel tells flows apart by.
     pub multipath: Multipath,
+    /// Chains of netfilter that tell nobody of themselves: those of iptables-legacy and ebtables-legacy.
+    pub chains: Vec<Chain>,
+    /// Chains of netfilter that do not matter, by [`Chain::path`].
+    pub ignored_chains: Vec<Pattern>,
+    /// Whether chains for IPv4, and those for IPv6, see the frames of all bridges
+    /// (`net.bridge.bridge-nf-call-*tables`); none if they cannot see those of any.
+    pub bridge_nf: Option<[bool; 2]>,
+    /// IPVS has virtual services for IPv4, and for IPv6.
+    pub virtual_servers: [bool; 2],
 }
 
 impl Default for Policy {
@@ -61,6 +70,10 @@ impl Default for Policy {
             forwards_by_path_mtu: false,
             learned: BTreeMap::new(),
             multipath: Multipath::default(),
+            chains: Vec::new(),
+            ignored_chains: Vec::new(),
+            bridge_nf: None,
+            virtual_servers: [false; 2],
         }
     }
 }

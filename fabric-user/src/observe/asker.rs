@@ -133,7 +133,7 @@ impl Asker {
     }
 
     fn dump_one(&mut self, dump: Dump, take: &mut dyn FnMut(Event)) -> Result<bool, ObserveError> {
-        let mut all = BTreeMap::new();
+        let (mut all, mut last) = (BTreeMap::new(), Vec::new());
         for _ in 0..ATTEMPTS {
             // Of MAC addresses there can be a million, and the kernel removes none without a message. So
             // they are not kept until the answer turns out to be consistent.
@@ -148,7 +148,15 @@ impl Asker {
                 events.into_iter().for_each(take);
                 return Ok(true);
             }
+            if dump.is_told_of() {
+                last = events;
+                continue;
+            }
             all.extend(events.into_iter().filter_map(|event| Some((number(&event)?, event))));
+        }
+        if dump.is_told_of() {
+            last.into_iter().for_each(take);
+            return Ok(false);
         }
         if !dump.can_be_pieced() {
             return Err(ObserveError::Restless { what: format!("{dump:?}"), attempts: ATTEMPTS });

@@ -53,6 +53,11 @@ pub(crate) fn u32_(payload: &[u8]) -> Option<u32> {
     payload.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes))
 }
 
+/// Four bytes in network order.
+pub(super) fn u32_be(payload: &[u8]) -> Option<u32> {
+    payload.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
+}
+
 /// Eight bytes.
 pub(super) fn u64_(payload: &[u8]) -> Option<u64> {
     payload.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes))

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BridgeMac, BridgePort, Classifiers, IpsecDefaults, IpsecPolicy, Learned, Link, Mac, Neighbour,
-    Netconf, Nexthop, Route, Rule, TunnelMac, VlanStates, XdpFeatures,
+    BridgeMac, BridgePort, Chain, ChainFamily, Classifiers, IpsecDefaults, IpsecPolicy, Learned,
+    Link, Mac, Neighbour, Netconf, Nexthop, Route, Rule, TunnelMac, VlanStates, XdpFeatures,
 };
 
 /// One change. A message always carries the whole object, never a difference ([`Netconf`] excepted).
@@ -150,6 +150,17 @@ pub enum Event {
     },
     /// What happens to packets that no IPsec policy matches.
     IpsecDefaults(IpsecDefaults),
+    /// There is a base chain of nftables. Only dumps tell.
+    Chain(Chain),
+    /// The chains of a table of nftables see nothing for now. Only dumps tell.
+    DormantTable {
+        /// Packets that its chains are for.
+        family: ChainFamily,
+        /// Its name.
+        name: String,
+    },
+    /// Tables, chains or rules of nftables have changed.
+    NetfilterChanged,
 }
 
 /// What a [`Snapshot`] covers.
@@ -163,6 +174,8 @@ pub enum Scope {
     Routing,
     /// Bridges and the states of VLANs, which the kernel sometimes changes without a word.
     Bridges,
+    /// Tables and chains of nftables, whose messages are not followed one by one.
+    Netfilter,
 }
 
 /// The result of a complete dump: objects of its scope that are not in it do not exist.

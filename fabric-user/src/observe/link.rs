@@ -108,6 +108,13 @@ pub struct Bridge {
     /// as one.
     #[serde(default)]
     pub promiscuity: u32,
+    /// Chains for IPv4 see its frames whatever `net.bridge.bridge-nf-call-iptables` says
+    /// (`nf_call_iptables`).
+    #[serde(default)]
+    pub nf_call_ip: bool,
+    /// The same for IPv6 (`nf_call_ip6tables`).
+    #[serde(default)]
+    pub nf_call_ip6: bool,
 }
 
 /// A vxlan device's options.
@@ -324,6 +331,8 @@ impl Bridge {
         const IFLA_BR_STP_STATE: u16 = 5;
         const IFLA_BR_VLAN_FILTERING: u16 = 7;
         const IFLA_BR_VLAN_PROTOCOL: u16 = 8;
+        const IFLA_BR_NF_CALL_IPTABLES: u16 = 36;
+        const IFLA_BR_NF_CALL_IP6TABLES: u16 = 37;
         const IFLA_BR_MULTI_BOOLOPT: u16 = 46;
         /// `BR_BOOLOPT_MST_ENABLE` of `linux/if_bridge.h`.
         const MST: u32 = 1 << 2;
@@ -338,6 +347,8 @@ impl Bridge {
             forward_delay_ms: 15_000,
             mst: false,
             promiscuity: 0,
+            nf_call_ip: false,
+            nf_call_ip6: false,
         };
         for (kind, payload) in attributes {
             match kind {
@@ -346,6 +357,8 @@ impl Bridge {
                 IFLA_BR_STP_STATE => bridge.stp = u32_(payload).unwrap_or_default() != 0,
                 // `struct br_boolopt_multi`: values, and which of them are meant.
                 IFLA_BR_MULTI_BOOLOPT => bridge.mst = u32_(payload).unwrap_or_default() & MST != 0,
+                IFLA_BR_NF_CALL_IPTABLES => bridge.nf_call_ip = u8_(payload) == Some(1),
+                IFLA_BR_NF_CALL_IP6TABLES => bridge.nf_call_ip6 = u8_(payload) == Some(1),
                 IFLA_BR_VLAN_FILTERING => bridge.vlan_filtering = u8_(payload) == Some(1),
                 IFLA_BR_VLAN_PROTOCOL => bridge.vlan_protocol = u16_be(payload).unwrap_or(0x8100),
                 _ => {}

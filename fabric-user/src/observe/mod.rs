@@ -1,5 +1,5 @@
-//! What the kernel says about the network: rtnetlink and IPsec policies of one network namespace, turned
-//! into plain values.
+//! What the kernel says about the network: rtnetlink, IPsec policies and chains of nftables of one network
+//! namespace, turned into plain values.
 //!
 //! An [`Observer`] subscribes first and an [`Asker`] dumps afterwards, so that nothing falls between the
 //! two: a [`Snapshot`] replaces all that was known, the [`Batch`]es since before the dump change it. The values
@@ -25,6 +25,7 @@ mod link;
 mod message;
 mod neighbour;
 mod netconf;
+mod netfilter;
 mod nexthop;
 mod observer;
 mod path;
@@ -52,6 +53,8 @@ pub use link::{BondMember, Bridge, Df, Link, LinkKind, Vlan, Vxlan};
 pub use message::{DecodeError, decode};
 pub use neighbour::Neighbour;
 pub use netconf::Netconf;
+pub(crate) use netfilter::numbered;
+pub use netfilter::{Chain, ChainFamily, ChainKind, Hook, Tool, decode_netfilter};
 pub use nexthop::{GroupMember, Nexthop, NexthopKind, Resilient};
 pub use observer::{Batch, Observer};
 pub use path::Path;

@@ -28,6 +28,8 @@ pub struct Observer {
     route: Listener,
     /// None if the kernel was built without IPsec.
     xfrm: Option<Listener>,
+    /// None if the kernel was built without netfilter.
+    netfilter: Option<Listener>,
     devices: Devices,
     /// None if the kernel does not announce what XDP programs may do.
     features: Option<xdp_features::Listener>,
@@ -71,6 +73,7 @@ impl Observer {
         Ok(Self {
             route: Listener::open(Protocol::Route)?.ok_or_else(missing)?,
             xfrm: Listener::open(Protocol::Xfrm)?,
+            netfilter: Listener::open(Protocol::Netfilter)?,
             features: devices.listen()?,
             devices,
             buffer: vec![0; BUFFER],
@@ -100,15 +103,15 @@ impl Observer {
     /// # Errors
     /// If a socket fails.
     pub fn mark(&mut self) -> Result<(), ObserveError> {
-        let Self { route, xfrm, .. } = self;
-        [Some(route), xfrm.as_mut()].into_iter().flatten().try_for_each(Listener::mark)
+        self.listeners().try_for_each(Listener::mark)
     }
 
     /// Whether everything was handed on that happened before the last mark. After lost messages that is
     /// not known, and true.
     #[must_use]
     pub fn is_past_mark(&self) -> bool {
-        let mut listeners = [Some(&self.route), self.xfrm.as_ref()].into_iter().flatten();
+        let all = [Some(&self.route), self.xfrm.as_ref(), self.netfilter.as_ref()];
+        let mut listeners = all.into_iter().flatten();
         listeners.all(|listener| matches!(listener.mark, Mark::Behind(0)))
     }
 
@@ -136,6 +139,11 @@ impl Observer {
             .unwrap();
     }
 
+    fn listeners(&mut self) -> impl Iterator<Item = &mut Listener> {
+        let Self { route, xfrm, netfilter, .. } = self;
+        [Some(route), xfrm.as_mut(), netfilter.as_mut()].into_iter().flatten()
+    }
+
     async fn readable(&self) -> Result<(), ObserveError> {
         let features = async {
             match &self.features {
@@ -143,15 +151,14 @@ impl Observer {
                 None => std::future::pending().await,
             }
         };
-        let xfrm = async {
-            match &self.xfrm {
-                Some(listener) => listener.readable().await,
-                None => std::future::pending().await,
-            }
+        let one = async |listener: &Option<Listener>| match listener {
+            Some(listener) => listener.readable().await,
+            None => std::future::pending().await,
         };
         tokio::select! {
             ready = self.route.readable() => ready,
-            ready = xfrm => ready,
+            ready = one(&self.xfrm) => ready,
+            ready = one(&self.netfilter) => ready,
             ready = features => ready,
         }
     }
@@ -174,8 +181,7 @@ impl Observer {
 
     /// So many events were handed on. After lost ones no mark comes any more.
     fn pass_marks(&mut self, count: usize) {
-        let Self { route, xfrm, .. } = self;
-        for listener in [Some(route), xfrm.as_mut()].into_iter().flatten() {
+        for listener in self.listeners() {
             listener.mark = match listener.mark {
                 Mark::Behind(left) => Mark::Behind(left.saturating_sub(count)),
                 Mark::Asked if count == usize::MAX => Mark::Behind(0),
@@ -188,9 +194,9 @@ impl Observer {
     /// the memory that it takes here, and a queue that is full drops the next one. If the kernel dropped
     /// any, that queue is empty afterwards.
     fn read_ahead(&mut self) -> Result<(), ObserveError> {
-        let Self { route, xfrm, devices, features, buffer, ahead, lost } = self;
+        let Self { route, xfrm, netfilter, devices, features, buffer, ahead, lost } = self;
         let fresh = ahead.len();
-        for listener in [Some(route), xfrm.as_mut()].into_iter().flatten() {
+        for listener in [Some(route), xfrm.as_mut(), netfilter.as_mut()].into_iter().flatten() {
             *lost |= listener.read(buffer, ahead)?;
         }
         if let Some(listener) = features {

@@ -2,10 +2,10 @@
 
 use netlink_sys::{
     Socket,
-    protocols::{NETLINK_ROUTE, NETLINK_XFRM},
+    protocols::{NETLINK_NETFILTER, NETLINK_ROUTE, NETLINK_XFRM},
 };
 
-use super::{Event, ObserveError, datagram::Message, decode, decode_xfrm};
+use super::{Event, ObserveError, datagram::Message, decode, decode_netfilter, decode_xfrm};
 
 /// A netlink family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,16 +14,19 @@ pub(super) enum Protocol {
     Route,
     /// IPsec policies.
     Xfrm,
+    /// Tables and chains of nftables.
+    Netfilter,
 }
 
 impl Protocol {
-    pub(super) const ALL: [Self; 2] = [Self::Route, Self::Xfrm];
+    pub(super) const ALL: [Self; 3] = [Self::Route, Self::Xfrm, Self::Netfilter];
 
     /// A socket; none if the kernel was built without the family.
     pub(super) fn open(self) -> Result<Option<Socket>, ObserveError> {
         let number = match self {
             Self::Route => NETLINK_ROUTE,
             Self::Xfrm => NETLINK_XFRM,
+            Self::Netfilter => NETLINK_NETFILTER,
         };
         match Socket::new(number) {
             Ok(socket) => Ok(Some(socket)),
@@ -45,6 +48,8 @@ impl Protocol {
             // `XFRMNLGRP_*` of `linux/xfrm.h`: expire, policy. A policy whose time is up is only in the
             // first.
             Self::Xfrm => &[2, 4],
+            // `NFNLGRP_NFTABLES` of `linux/netfilter/nfnetlink.h`.
+            Self::Netfilter => &[7],
         }
     }
 
@@ -54,6 +59,7 @@ impl Protocol {
         let event = match self {
             Self::Route => decode(message.kind, message.flags, message.body),
             Self::Xfrm => decode_xfrm(message.kind, message.body),
+            Self::Netfilter => decode_netfilter(message.kind, message.flags, message.body),
         };
         event.unwrap_or_else(|error| {
             tracing::warn!(%error, "skipped a netlink message");

@@ -11,6 +11,7 @@ use super::{
         RTM_GETLINK, RTM_GETNEIGH, RTM_GETNETCONF, RTM_GETNEXTHOP, RTM_GETROUTE, RTM_GETRULE,
         RTM_GETTFILTER, RTM_GETVLAN, RTM_NEWNEIGH,
     },
+    netfilter::{NFT_MSG_GETCHAIN, NFT_MSG_GETTABLE},
     protocol::Protocol,
     xfrm::{self, XFRM_MSG_GETDEFAULT, XFRM_MSG_GETPOLICY},
 };
@@ -42,6 +43,8 @@ pub(super) enum Dump {
     NetconfV6,
     IpsecPolicies,
     IpsecDefaults,
+    NftTables,
+    NftChains,
 }
 
 impl Dump {
@@ -62,6 +65,8 @@ impl Dump {
         Self::Fdb,
         Self::IpsecDefaults,
         Self::IpsecPolicies,
+        Self::NftTables,
+        Self::NftChains,
     ];
     const ROUTING: &[Self] =
         &[Self::Nexthops, Self::RoutesV4, Self::RoutesV6, Self::NeighboursV4, Self::NeighboursV6];
@@ -72,6 +77,7 @@ impl Dump {
             Scope::All => Self::ALL,
             Scope::Routing => Self::ROUTING,
             Scope::Bridges => &[Self::Bridges, Self::VlanStates],
+            Scope::Netfilter => &[Self::NftTables, Self::NftChains],
         }
     }
 
@@ -79,6 +85,7 @@ impl Dump {
     pub(super) const fn protocol(self) -> Protocol {
         match self {
             Self::IpsecPolicies | Self::IpsecDefaults => Protocol::Xfrm,
+            Self::NftTables | Self::NftChains => Protocol::Netfilter,
             _ => Protocol::Route,
         }
     }
@@ -89,9 +96,19 @@ impl Dump {
         if self == Self::IpsecDefaults && error.raw_os_error() == Some(libc::EINVAL) {
             return true;
         }
+        // What the kernel says of a subsystem of netfilter that it cannot load either.
+        if self.protocol() == Protocol::Netfilter && error.raw_os_error() == Some(libc::EINVAL) {
+            return true;
+        }
         let optional = matches!(
             self,
-            Self::RulesV4 | Self::RulesV6 | Self::NetconfV4 | Self::NetconfV6 | Self::VlanStates
+            Self::RulesV4
+                | Self::RulesV6
+                | Self::NetconfV4
+                | Self::NetconfV6
+                | Self::VlanStates
+                | Self::NftTables
+                | Self::NftChains
         );
         let missing = [libc::EOPNOTSUPP, libc::EAFNOSUPPORT];
         optional && error.raw_os_error().is_some_and(|code| missing.contains(&code))
@@ -115,6 +132,12 @@ impl Dump {
         )
     }
 
+    /// Whether an answer that was interrupted will do: a message says that it was, and it is asked for again
+    /// then.
+    pub(super) fn is_told_of(self) -> bool {
+        self.protocol() == Protocol::Netfilter
+    }
+
     /// The request.
     pub(super) fn request(self, sequence: u32) -> Vec<u8> {
         let (kind, family, header) = match self {
@@ -133,6 +156,8 @@ impl Dump {
             Self::NetconfV6 => (RTM_GETNETCONF, INET6, 4),
             Self::IpsecPolicies => (XFRM_MSG_GETPOLICY, 0, xfrm::ID),
             Self::IpsecDefaults => (XFRM_MSG_GETDEFAULT, 0, 4),
+            Self::NftTables => (NFT_MSG_GETTABLE, 0, 4),
+            Self::NftChains => (NFT_MSG_GETCHAIN, 0, 4),
         };
         let whole = if self == Self::IpsecDefaults { NLM_F_ACK } else { NLM_F_DUMP };
         let mut request = Request::new(kind, NLM_F_REQUEST | whole, sequence);

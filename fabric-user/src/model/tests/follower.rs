@@ -98,7 +98,7 @@ impl Follower {
                 };
             }
         }
-        if dirty.all_macs() {
+        if dirty.all_macs() || dirty.chains && !self.structure.macs_like(&before) {
             self.fdb = self.left.compile_fdb(&self.network, &self.structure).into_iter().collect();
             self.full_compilations += 1;
         } else {

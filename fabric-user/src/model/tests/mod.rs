@@ -6,6 +6,7 @@ mod follower;
 mod ipsec;
 mod learned;
 mod mac_addresses;
+mod netfilter;
 mod order;
 mod recorded;
 mod recorded_router;

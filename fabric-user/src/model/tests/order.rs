@@ -60,6 +60,9 @@ fn object(event: &Event) -> String {
             format!("ipsec {index}")
         }
         Event::IpsecPoliciesGone { .. } | Event::IpsecDefaults(_) => "ipsec".into(),
+        Event::Chain(_) | Event::DormantTable { .. } | Event::NetfilterChanged => {
+            "netfilter".into()
+        }
     }
 }
 

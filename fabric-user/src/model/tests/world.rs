@@ -76,6 +76,8 @@ pub(super) fn bridge_options(vlan_filtering: bool) -> Bridge {
         forward_delay_ms: 15_000,
         mst: false,
         promiscuity: 0,
+        nf_call_ip: false,
+        nf_call_ip6: false,
     }
 }
 

@@ -2,6 +2,7 @@ mod captured;
 mod ipsec;
 pub(crate) mod live;
 mod malformed;
+mod netfilter;
 mod path;
 pub(crate) mod random;
 mod routing;
