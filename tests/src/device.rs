@@ -26,6 +26,14 @@ pub fn bridge(commands: &str) -> Result<()> {
     batch("bridge", commands)
 }
 
+/// Runs commands of `nft`, one a line, all or none.
+///
+/// # Errors
+/// With what `nft` says.
+pub fn nft(commands: &str) -> Result<()> {
+    feed("nft", &["-f", "-"], commands)
+}
+
 /// Makes a pair of veth devices, the second of which is named with a `p` behind, and sets both up.
 ///
 /// # Errors
@@ -54,13 +62,17 @@ pub fn run(program: &str, arguments: &str) -> Result<String> {
 }
 
 fn batch(program: &str, commands: &str) -> Result<()> {
+    feed(program, &["-batch", "-"], commands)
+}
+
+fn feed(program: &str, arguments: &[&str], commands: &str) -> Result<()> {
     let mut child = Command::new(program)
-        .args(["-batch", "-"])
+        .args(arguments)
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
-        .with_context(|| format!("cannot start {program}; is iproute2 installed?"))?;
+        .with_context(|| format!("cannot start {program}; is it installed?"))?;
     let written = child.stdin.take().map_or(Ok(()), |mut i| i.write_all(commands.as_bytes()));
     let output = child.wait_with_output().with_context(|| format!("cannot wait for {program}"))?;
     let errors = String::from_utf8_lossy(&output.stderr);

@@ -236,6 +236,23 @@ impl Judged {
         self.within(&self.netns, || device::bridge(lines));
     }
 
+    /// Runs lines of `nft` on the leaf.
+    ///
+    /// # Panics
+    /// If it refuses one.
+    pub fn nft(&self, lines: &str) {
+        self.within(&self.netns, || device::nft(lines));
+    }
+
+    /// Writes a file of the leaf below `/proc/sys/net`.
+    ///
+    /// # Panics
+    /// If the kernel has none such.
+    pub fn sysctl(&self, key: &str, value: &str) {
+        let path = format!("/proc/sys/net/{key}");
+        self.within(&self.netns, || Ok(fs::write(path, value)?));
+    }
+
     fn within(&self, netns: &Netns, work: impl FnOnce() -> Result<()> + Send) {
         let done = netns.enter(work).expect("the namespace exists");
         done.unwrap_or_else(|error| panic!("{error:#}"));

@@ -11,6 +11,7 @@ mod encapsulation;
 mod ipv6;
 mod local;
 mod mtu;
+mod netfilter;
 mod passed;
 mod refused;
 mod router;

@@ -3,5 +3,6 @@
 
 mod ipsec;
 mod net;
+mod netfilter;
 mod path_mtu;
 mod router;

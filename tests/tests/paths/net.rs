@@ -78,6 +78,17 @@ impl Net {
         done.unwrap_or_else(|error| panic!("{name}: {error:#}"));
     }
 
+    /// Runs lines of `nft` in `leaf`.
+    pub(crate) fn nft(&self, lines: &str) {
+        self.inside("leaf", || device::nft(lines)).unwrap_or_else(|error| panic!("{error:#}"));
+    }
+
+    /// Runs a program in `leaf`.
+    pub(crate) fn run(&self, program: &str, arguments: &str) {
+        let done = self.inside("leaf", || device::run(program, arguments));
+        done.unwrap_or_else(|error| panic!("{error:#}"));
+    }
+
     /// Writes a file below `/proc/sys/net`.
     pub(crate) fn sysctl(&self, name: &str, key: &str, value: &str) {
         let path = format!("/proc/sys/net/{key}");
@@ -127,7 +138,7 @@ impl Net {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         let path = self.folder.join(format!("{}.json", self.instance.name()));
         State::read(&path).expect("the state file can be read").unwrap_or_default()
     }
@@ -163,10 +174,10 @@ impl Net {
         result
     }
 
-    /// How many of ten pings are answered.
+    /// How many of ten pings are answered. Options of `ping` may stand before the address.
     pub(crate) fn ping(&self, from: &str, to: &str) -> u32 {
         let mut command = Command::new("ping");
-        command.args(["-c", "10", "-i", "0.02", "-W", "1", "-q", to]);
+        command.args(["-c", "10", "-i", "0.02", "-W", "1", "-q"]).args(to.split(' '));
         let output = self.inside(from, || command.output()).expect("ping can be run");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let (before, _) = text.split_once(" received").expect("ping counts");

@@ -7,7 +7,7 @@ use fabric_tests::fabric::until;
 
 use crate::net::{Net, SOON, routed, until_fast};
 
-const DESTINATIONS: [&str; 2] = ["172.16.2.10", "2001:db8:a2::10"];
+pub(crate) const DESTINATIONS: [&str; 2] = ["172.16.2.10", "2001:db8:a2::10"];
 /// An address of HOST1's to which the leaf has no way but the default route.
 const SPOOFED: &str = "172.16.77.1";
 
@@ -27,7 +27,7 @@ fn arriving(net: &Net) -> u64 {
 }
 
 /// Fabric forwards none of the requests any more, and as many pings are answered as by the kernel alone.
-fn until_the_kernels(net: &Net, to: &str, answered: u32) {
+pub(crate) fn until_the_kernels(net: &Net, to: &str, answered: u32) {
     assert_eq!(net.kernel_alone(|| net.ping("host1", to)), answered, "the kernel is right");
     until(SOON, &format!("packets to {to} are the kernel's"), || {
         let before = net.met(Reason::Routed);

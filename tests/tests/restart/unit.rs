@@ -1,6 +1,6 @@
 //! fabricd with the rights that its systemd unit gives it, and no others.
 //!
-//! - It comes into sync.
+//! - It comes into sync, and knows what chains of netfilter there are.
 //! - Its thread for link events goes before all others. Without the right to that, the log says what is
 //!   missing.
 
@@ -10,7 +10,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use fabric_tests::fabric::{Router, SOON, until};
+use fabric_tests::{
+    device::{nft, run},
+    fabric::{Router, SOON, until},
+};
 use rustix::process::Pid;
 
 /// What the unit says.
@@ -62,6 +65,25 @@ fn the_units_rights_are_enough_for_everything() {
     let log = router.log();
     assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
     router.assert_runs();
+}
+
+#[test]
+fn the_units_rights_are_enough_to_know_what_filters() {
+    let mut router = Router::without_daemon("");
+    let add = || {
+        run("iptables-legacy", "-w -P FORWARD DROP")?;
+        run("ip6tables-legacy", "-w -A FORWARD -j DROP")?;
+        nft("add table ip6 t\nadd chain ip6 t c { type nat hook postrouting priority 100; }\n")
+    };
+    router.netns().enter(add).expect("the namespace exists").expect("the kernel has all of it");
+    router.start_by(&unit());
+    let problems = router.state().problems;
+    for words in ["the iptables-legacy chain `ip filter FORWARD` sees", "`ip6 t c` and 1 more see"]
+    {
+        assert!(problems.iter().any(|text| text.contains(words)), "{words}: {problems:?}");
+    }
+    let log = router.log();
+    assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
 }
 
 #[test]
