@@ -61,8 +61,8 @@ pub(super) struct Compiler<'a> {
     pub(super) leads: BTreeSet<(bool, u32)>,
     /// Chains of netfilter that may do something to packets.
     pub(super) chains: Vec<&'a Chain>,
-    /// Names of bridges of which a chain sees the frames, and the switch that shows them to it.
-    pub(super) filtered: Vec<(&'a str, (&'a Chain, Option<&'static str>))>,
+    /// Names of bridges whose frames netfilter sees, and a sentence about that.
+    pub(super) filtered: Vec<(&'a str, String)>,
 }
 
 impl Compiler<'_> {

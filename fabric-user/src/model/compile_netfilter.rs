@@ -32,29 +32,29 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    /// The first chain that sees a bridge's frames, and the switch that shows them to it if it is none of
-    /// bridges.
-    pub(super) fn sees_bridged(
-        &self,
-        bridge: &Bridge,
-    ) -> Option<(&'a Chain, Option<&'static str>)> {
-        let chains = || self.chains.iter().copied();
+    /// What sees a bridge's frames, if something does, in a sentence.
+    pub(super) fn sees_bridged(&self, bridge: &Bridge) -> Option<String> {
+        let chains = || self.chains.iter();
         if let Some(chain) = chains().find(|chain| chain.sees_bridged()) {
-            return Some((chain, None));
+            return Some(format!("{chain} sees frames"));
         }
-        let [v4, v6] = self.policy.bridge_nf?;
-        [
-            (false, v4, bridge.nf_call_ip, "bridge-nf-call-iptables", "nf_call_iptables"),
-            (true, v6, bridge.nf_call_ip6, "bridge-nf-call-ip6tables", "nf_call_ip6tables"),
-        ]
-        .into_iter()
-        .find_map(|(v6, everywhere, here, sysctl, option)| {
-            let switch = match (everywhere, here) {
+        let everywhere = self.policy.bridge_nf?;
+        let switches = [
+            (bridge.nf_call_ip, "bridge-nf-call-iptables", "nf_call_iptables"),
+            (bridge.nf_call_ip6, "bridge-nf-call-ip6tables", "nf_call_ip6tables"),
+        ];
+        switches.into_iter().zip([false, true]).find_map(|((here, sysctl, option), v6)| {
+            let switch = match (everywhere[usize::from(v6)], here) {
                 (true, _) => sysctl,
                 (false, true) => option,
                 (false, false) => return None,
             };
-            Some((chains().find(|chain| chain.sees_routed(v6))?, Some(switch)))
+            let who = match chains().find(|chain| chain.sees_routed(v6)) {
+                Some(chain) => chain.to_string(),
+                None if self.policy.virtual_servers[usize::from(v6)] => "IPVS".into(),
+                None => return None,
+            };
+            Some(format!("{who} sees frames by br_netfilter ({switch})"))
         })
     }
 
@@ -74,17 +74,13 @@ impl<'a> Compiler<'a> {
 
     /// Looks at the bridges and tunnels that are compiled by now.
     pub(super) fn netfilter(&mut self) {
-        let mut bridges: BTreeMap<(&Chain, Option<&str>), Vec<&str>> = BTreeMap::new();
+        let mut bridges: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for (name, seen) in std::mem::take(&mut self.filtered) {
             bridges.entry(seen).or_default().push(name);
         }
-        for ((chain, switch), names) in bridges {
-            let how = switch.map_or_else(String::new, |name| format!(" by br_netfilter ({name})"));
+        for (seen, names) in bridges {
             let bridges = and_others(names[0], names.len());
-            self.problem(
-                None,
-                format!("bridge {bridges}: {chain} sees frames{how}, left to the kernel"),
-            );
+            self.problem(None, format!("bridge {bridges}: {seen}, left to the kernel"));
         }
         for v6 in [false, true] {
             self.netfilter_tunnels(v6);

@@ -89,6 +89,13 @@ fn chains_that_tell_nobody_of_themselves_and_virtual_services_count_as_well() {
     let router = router_with(Policy { virtual_servers: [false, true], ..Policy::default() });
     assert_eq!(routed(&router), [true, false]);
     assert!(router.problems().contains("IPVS"), "{}", router.problems());
+    for (bridge_nf, is_bridged) in [([true, false], true), ([false, true], false)] {
+        let virtual_servers = [false, true];
+        let bridge_nf = Some(bridge_nf);
+        let leaf = leaf_with(Policy { virtual_servers, bridge_nf, ..Policy::default() });
+        assert_eq!(leaf.problems().contains("IPVS sees frames by br_netfilter"), !is_bridged);
+        assert_eq!(!leaf.desired().structure.domains.is_empty(), is_bridged);
+    }
 }
 
 #[test]
