@@ -169,6 +169,55 @@ fn a_link_whose_silencing_is_interrupted_is_silent_at_both_ends_or_at_none() {
 }
 
 #[test]
+fn a_link_whose_cut_or_mending_is_interrupted_can_be_mended_at_once() {
+    let lab = fixture::up("cut");
+    let has_carrier = || {
+        let show = lab.exec("leaf01", Command::new("ip").args(["-o", "link", "show", "swp1"]));
+        show.expect("ip").contains("LOWER_UP")
+    };
+    for (attempt, moment) in moments(Duration::from_millis(60), 6) {
+        for work in ["cut", "mend"] {
+            let mut running = Running::start(&[work, "--name", lab.name(), "leaf01", "swp1"]);
+            std::thread::sleep(moment);
+            running.signal(signal_of(attempt));
+            let (_, took) = running.wait();
+            assert!(took < fixture::PATIENCE / 10, "{work}: {took:?}");
+        }
+        lab.mend("leaf01", "swp1").expect("it can be mended");
+        wait_until("the link has its carrier back", has_carrier);
+    }
+}
+
+#[test]
+fn a_server_that_leaves_or_joins_a_service_when_interrupted_has_all_of_its_addresses_or_none() {
+    let lab = fixture::up_from("anycast", "part");
+    let service = lab.topology().services.first().expect("drawn").clone();
+    let server = service.servers.first().expect("drawn");
+    let present = || {
+        let show =
+            lab.exec(server, Command::new("ip").args(["-o", "address", "show", "dev", "lo"]));
+        let show = show.expect("ip");
+        let is_there = |address| show.contains(&format!(" {address}/"));
+        service.addresses.iter().filter(|address| is_there(*address)).count()
+    };
+    for (attempt, moment) in moments(Duration::from_millis(60), 6) {
+        for work in ["withdraw", "announce"] {
+            let mut running = Running::start(&[work, "--name", lab.name(), &service.name, server]);
+            std::thread::sleep(moment);
+            running.signal(signal_of(attempt));
+            let (_, took) = running.wait();
+            assert!(took < fixture::PATIENCE / 10, "{work}: {took:?}");
+            let present = present();
+            assert!(
+                present == 0 || present == service.addresses.len(),
+                "{work} interrupted after {moment:?}: {present} of {}",
+                service.addresses.len()
+            );
+        }
+    }
+}
+
+#[test]
 fn exec_passes_the_signal_on_to_all_that_it_started() {
     let lab = fixture::up("pass");
     let ready = lab.folder().join("ready");
