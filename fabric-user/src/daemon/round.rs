@@ -170,9 +170,7 @@ impl Round {
         let mut changed = false;
         let ports = self.structure.ports.iter();
         for (ifindex, port) in ports.filter(|(_, port)| port.role != Role::Access) {
-            if let Ok(mtu) = sysctl::mtu6(&port.name) {
-                changed |= policy.set_mtu6(*ifindex, mtu);
-            }
+            changed |= read_ipv6(policy, *ifindex, &port.name);
         }
         let before = policy.multipath;
         changed |= take(&mut policy.multipath, sysctl::multipath());
@@ -335,16 +333,14 @@ impl Round {
                 }
                 // The next interface of this index is another one.
                 self.policy.unusable.remove(ifindex);
-                self.policy.set_mtu6(*ifindex, None);
+                self.policy.set_ipv6(*ifindex, None, None);
                 self.warned.remove(ifindex);
                 self.retries.retain(|known| known != *ifindex);
             }
             Event::Link(link) => {
                 self.retries.changed(link.ifindex);
-                if link.port.is_none()
-                    && let Ok(mtu) = sysctl::mtu6(&link.name)
-                {
-                    self.policy.set_mtu6(link.ifindex, mtu);
+                if link.port.is_none() {
+                    read_ipv6(&mut self.policy, link.ifindex, &link.name);
                 }
             }
             _ => {}
@@ -415,9 +411,7 @@ impl Round {
         self.renew()?;
         self.read_sysctls();
         for link in self.network.links().filter(|link| link.port.is_none()) {
-            if let Ok(mtu) = sysctl::mtu6(&link.name) {
-                self.policy.set_mtu6(link.ifindex, mtu);
-            }
+            read_ipv6(&mut self.policy, link.ifindex, &link.name);
         }
         // What could not be attached may be free by now.
         self.policy.unusable.clear();
@@ -778,6 +772,14 @@ impl Round {
             tracing::info!("programs and maps are off, the kernel forwards");
         }
         Ok(())
+    }
+}
+
+/// Reads what holds for IPv6 packets on an interface; true if it is new.
+fn read_ipv6(policy: &mut Policy, ifindex: u32, name: &str) -> bool {
+    match (sysctl::mtu6(name), sysctl::hop_limit6(name)) {
+        (Ok(mtu), Ok(hop_limit)) => policy.set_ipv6(ifindex, mtu, hop_limit),
+        _ => false,
     }
 }
 

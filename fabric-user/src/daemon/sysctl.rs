@@ -15,10 +15,16 @@ pub(super) fn default_ttl() -> io::Result<u8> {
     Ok(number("ipv4/ip_default_ttl")?.and_then(|ttl| ttl.try_into().ok()).unwrap_or(64))
 }
 
-/// Hop limit of packets for which nobody sets one.
+/// Hop limit of packets for which nobody sets one, not even the interface.
 pub(super) fn default_hop_limit() -> io::Result<u8> {
-    let limit = number("ipv6/conf/default/hop_limit")?;
-    Ok(limit.and_then(|limit| limit.try_into().ok()).unwrap_or(64))
+    Ok(hop_limit6("all")?.unwrap_or(64))
+}
+
+/// Hop limit of IPv6 packets by an interface for which nobody sets one; a router's advertisement may
+/// have changed it. None if it does not speak IPv6.
+pub(super) fn hop_limit6(interface: &str) -> io::Result<Option<u8>> {
+    let limit = number(&format!("ipv6/conf/{interface}/hop_limit"))?;
+    Ok(limit.and_then(|limit| limit.try_into().ok()))
 }
 
 /// MTU of IPv6 packets on an interface, which a router's advertisement or an operator may have lowered;

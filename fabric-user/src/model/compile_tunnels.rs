@@ -70,11 +70,8 @@ impl Compiler<'_> {
                     domain.vxlan = link.ifindex;
                     domain.local = local;
                     domain.udp_port = vxlan.port;
-                    domain.ttl = match vxlan.ttl {
-                        ttl if ttl != 0 && !vxlan.ttl_inherit => ttl,
-                        _ if local.is_ipv6() => self.policy.default_hop_limit,
-                        _ => self.policy.default_ttl,
-                    };
+                    // Otherwise the way to the VTEPs says, which is not known yet.
+                    domain.ttl = if vxlan.ttl_inherit { 0 } else { vxlan.ttl };
                     domain.ttl_inherit = vxlan.ttl_inherit;
                     domain.tos_inherit = vxlan.tos_inherit;
                     domain.tos = if vxlan.tos_inherit { 0 } else { vxlan.tos & 0xfc };

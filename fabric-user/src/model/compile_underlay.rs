@@ -9,6 +9,7 @@ use super::{
     Arrivals, GroupKey, Network, NexthopKey, Port, Role, Structure, VtepKey,
     compile::Compiler,
     compile_groups::NotExpressed,
+    compile_hop_limits::HopLimit,
     routes::Via,
     rules::{Answer, OWN, Packets, UDP},
 };
@@ -53,30 +54,47 @@ impl Compiler<'_> {
                 let _ = self.routed_port(link, Role::Routed);
             }
         }
-        let mut tunnels = BTreeSet::new();
-        let domains: Vec<(u32, IpAddr)> = self
-            .out
-            .domains
-            .values()
-            .filter(|domain| domain.vni.is_some())
-            .map(|domain| (domain.vxlan, domain.local))
-            .collect();
-        for (vxlan, local) in domains {
-            tunnels.extend(network.remotes(vxlan).filter_map(|remote| tunnel(local, remote)));
+        // Whether it is the way that gives some packets to a VTEP their TTL.
+        let mut tunnels: BTreeMap<VtepKey, bool> = BTreeMap::new();
+        for domain in self.out.domains.values().filter(|domain| domain.vni.is_some()) {
+            for remote in network.remotes(domain.vxlan) {
+                if let Some(tunnel) = tunnel(domain.local, remote) {
+                    *tunnels.entry(tunnel).or_default() |= domain.ttl == 0;
+                }
+            }
         }
         let mut ports = BTreeMap::new();
-        for tunnel in tunnels {
+        let mut limits = BTreeMap::new();
+        for (tunnel, limited) in tunnels {
             let port = *ports.entry(tunnel.local).or_insert_with(|| self.udp_port(tunnel.local));
-            let way = self.way(tunnel, port).map_err(|reason| {
-                self.problem(None, left(tunnel.remote, &reason));
-            });
-            self.out.vteps.insert(tunnel, way.ok());
+            let way = self.way(tunnel, port).map_err(|reason| self.decline(tunnel, &reason)).ok();
+            if let Some((_, limit)) = way.as_ref().filter(|_| limited) {
+                limits.insert(tunnel, limit.clone());
+            }
+            self.out.vteps.insert(tunnel, way.map(|(group, _)| group));
         }
+        self.hop_limits(&limits);
     }
 
-    /// The group of next hops towards a VTEP, or why it is left to the kernel. The UDP port is the
-    /// destination, if all packets to it have the same.
-    fn way(&mut self, tunnel: VtepKey, udp_port: Option<u16>) -> Result<GroupKey, String> {
+    /// Leaves what is sent to a VTEP to the kernel. Many a reason says that of a port already.
+    pub(super) fn decline(&mut self, tunnel: VtepKey, reason: &str) {
+        const LEFT: &str = "left to the kernel";
+        let remote = tunnel.remote;
+        self.out.vteps.insert(tunnel, None);
+        let text = match reason.contains(LEFT) {
+            true => format!("VTEP {remote}: {reason}"),
+            false => format!("VTEP {remote}: {reason}, {LEFT}"),
+        };
+        self.problem(None, text);
+    }
+
+    /// The group of next hops towards a VTEP and the TTL of the way, or why it is left to the kernel. The
+    /// UDP port is the destination, if all packets to it have the same.
+    fn way(
+        &mut self,
+        tunnel: VtepKey,
+        udp_port: Option<u16>,
+    ) -> Result<(GroupKey, HopLimit), String> {
         let network = self.network;
         let VtepKey { local, remote } = tunnel;
         // As the vxlan device asks (`vxlan_get_route`). The source port differs by flow; marks and TOS
@@ -137,6 +155,7 @@ impl Compiler<'_> {
         if let Some(path) = self.policy.learned.get(&remote) {
             self.fits(path, remote, &members)?;
         }
+        let limit = self.hop_limit(route.hop_limit, remote, &members);
         // The object is the identity unless its members depend on the VTEP.
         let (key, resilient) = match route.via {
             Via::Object(id) if !candidates.on_link() => {
@@ -153,7 +172,7 @@ impl Compiler<'_> {
             self.problem(None, text);
         }
         self.out.groups.insert(key.clone(), group);
-        Ok(key)
+        Ok((key, limit))
     }
 
     /// Whether next hops carry what the kernel has learned that the way to a VTEP carries, and lead where
@@ -258,14 +277,5 @@ impl Compiler<'_> {
                  and fabric"
             )),
         }
-    }
-}
-
-/// That a VTEP is the kernel's. Many a reason says that of a port already.
-fn left(remote: IpAddr, reason: &str) -> String {
-    const LEFT: &str = "left to the kernel";
-    match reason.contains(LEFT) {
-        true => format!("VTEP {remote}: {reason}"),
-        false => format!("VTEP {remote}: {reason}, {LEFT}"),
     }
 }

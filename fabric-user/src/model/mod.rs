@@ -26,6 +26,7 @@ mod compile_bonds;
 mod compile_bridges;
 mod compile_fdb;
 mod compile_groups;
+mod compile_hop_limits;
 mod compile_ipsec;
 mod compile_learned;
 mod compile_netfilter;

@@ -31,8 +31,11 @@ pub struct Policy {
     pub redirect_targets: Vec<Pattern>,
     /// TTL of tunnels that do not set one (`net.ipv4.ip_default_ttl`).
     pub default_ttl: u8,
-    /// The same over IPv6 (`net.ipv6.conf.default.hop_limit`).
+    /// The same over IPv6 where an interface has none of its own (`net.ipv6.conf.all.hop_limit`).
     pub default_hop_limit: u8,
+    /// Hop limit of this box's own IPv6 packets by interface (`net.ipv6.conf.*.hop_limit`), which routers'
+    /// advertisements change too.
+    pub hop_limit6: BTreeMap<u32, u8>,
     /// MTU of IPv6 packets by interface, which may be less than that of the link
     /// (`net.ipv6.conf.*.mtu`).
     pub mtu6: BTreeMap<u32, u32>,
@@ -66,6 +69,7 @@ impl Default for Policy {
             redirect_targets: Vec::new(),
             default_ttl: 64,
             default_hop_limit: 64,
+            hop_limit6: BTreeMap::new(),
             mtu6: BTreeMap::new(),
             forwards_by_path_mtu: false,
             learned: BTreeMap::new(),
@@ -79,13 +83,17 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Notes the MTU of IPv6 packets on an interface; returns whether that is another one.
-    pub fn set_mtu6(&mut self, ifindex: u32, mtu: Option<u32>) -> bool {
-        let before = match mtu {
+    /// Notes the MTU and the hop limit of IPv6 packets on an interface; returns whether one is another.
+    pub fn set_ipv6(&mut self, ifindex: u32, mtu: Option<u32>, hop_limit: Option<u8>) -> bool {
+        let mtu_before = match mtu {
             Some(mtu) => self.mtu6.insert(ifindex, mtu),
             None => self.mtu6.remove(&ifindex),
         };
-        before != mtu
+        let hop_limit_before = match hop_limit {
+            Some(hop_limit) => self.hop_limit6.insert(ifindex, hop_limit),
+            None => self.hop_limit6.remove(&ifindex),
+        };
+        (mtu_before, hop_limit_before) != (mtu, hop_limit)
     }
 
     /// IP MTU of packets that leave by a link, of whichever family: what is longer the kernel treats.

@@ -101,6 +101,9 @@ pub struct Route {
     pub hops: Vec<Hop>,
     /// Path MTU in bytes, if set on the route.
     pub mtu: Option<u32>,
+    /// TTL or hop limit of this box's own packets, if set on the route (`RTAX_HOPLIMIT`).
+    #[serde(default)]
+    pub hop_limit: Option<u8>,
 }
 
 impl Route {
@@ -164,7 +167,7 @@ pub(super) fn decode(present: bool, message_flags: u16, message: &[u8]) -> Decod
         tos,
         priority: 0,
     };
-    let (mut nexthop, mut mtu) = (None, None);
+    let (mut nexthop, mut mtu, mut hop_limit) = (None, None, None);
     let dead = flags & RTNH_F_DEAD != 0;
     let mut hop = Hop { ifindex: 0, gateway: None, weight: 1, encapsulated: false, dead };
     let mut hops = Vec::new();
@@ -178,7 +181,10 @@ pub(super) fn decode(present: bool, message_flags: u16, message: &[u8]) -> Decod
             RTA_PRIORITY => key.priority = u32_(payload).unwrap_or_default(),
             RTA_TABLE => key.table = u32_(payload).unwrap_or_default(),
             RTA_NH_ID => nexthop = u32_(payload).filter(|id| *id != 0),
-            RTA_METRICS => mtu = metric_mtu(Attributes(payload)),
+            RTA_METRICS => {
+                mtu = metric_mtu(Attributes(payload));
+                hop_limit = metric_hop_limit(Attributes(payload));
+            }
             RTA_MULTIPATH => hops = decode_multipath(payload),
             _ => hop.read(attribute, payload),
         }
@@ -201,7 +207,7 @@ pub(super) fn decode(present: bool, message_flags: u16, message: &[u8]) -> Decod
         9 => RouteKind::Throw,
         other => RouteKind::Other(other),
     };
-    let route = Route { key, kind, protocol, nexthop, hops, mtu };
+    let route = Route { key, kind, protocol, nexthop, hops, mtu, hop_limit };
     let flag = |flag| message_flags & flag != 0;
     Ok(Some(if !present {
         Event::RouteGone(route)
@@ -232,9 +238,20 @@ impl Hop {
 }
 
 /// `RTAX_MTU` of `RTA_METRICS`.
-pub(super) fn metric_mtu(mut attributes: Attributes<'_>) -> Option<u32> {
+pub(super) fn metric_mtu(attributes: Attributes<'_>) -> Option<u32> {
     const RTAX_MTU: u16 = 2;
-    attributes.find(|(kind, _)| *kind == RTAX_MTU).and_then(|(_, payload)| u32_(payload))
+    metric(attributes, RTAX_MTU)
+}
+
+/// `RTAX_HOPLIMIT` of `RTA_METRICS`, where 0 says as much as none at all.
+fn metric_hop_limit(attributes: Attributes<'_>) -> Option<u8> {
+    const RTAX_HOPLIMIT: u16 = 10;
+    let limit = metric(attributes, RTAX_HOPLIMIT).filter(|limit| *limit != 0);
+    limit.map(|limit| limit.min(255) as u8)
+}
+
+fn metric(mut attributes: Attributes<'_>, wanted: u16) -> Option<u32> {
+    attributes.find(|(kind, _)| *kind == wanted).and_then(|(_, payload)| u32_(payload))
 }
 
 /// A series of `rtnexthop` (length, flags, weight − 1, ifindex: 8 bytes), each with attributes.

@@ -21,6 +21,8 @@ pub(in crate::model) struct Stored {
     pub(super) priority: u32,
     /// Path MTU in bytes, 0 for none.
     pub(in crate::model) mtu: u32,
+    /// TTL or hop limit of this box's own packets, 0 for none.
+    pub(in crate::model) hop_limit: u8,
     pub(in crate::model) via: Via,
     pub(in crate::model) kind: RouteKind,
     pub(super) tos: u8,
@@ -55,6 +57,10 @@ impl Stored {
     /// A message about one means the other.
     pub(super) fn same_route(&self, other: &Self) -> bool {
         self.same_key(other) && self.kind == other.kind && self.via == other.via
+    }
+
+    fn same_metrics(&self, other: &Self) -> bool {
+        self.mtu == other.mtu && self.hop_limit == other.hop_limit
     }
 }
 
@@ -96,7 +102,7 @@ pub(super) fn put(list: &mut Vec<Stored>, new: Stored, position: Position, v6: b
         // The message names all siblings.
         let sibling = list.iter().position(joinable);
         sibling.or_else(|| list.iter().position(same_key).filter(|_| position == Position::Replace))
-    } else if list.iter().any(|each| each.same_route(&new) && each.mtu == new.mtu) {
+    } else if list.iter().any(|each| each.same_route(&new) && each.same_metrics(&new)) {
         return;
     } else if position != Position::Replace {
         None

@@ -315,6 +315,7 @@ impl Routes {
         Stored {
             priority: route.key.priority,
             mtu: route.mtu.unwrap_or_default(),
+            hop_limit: route.hop_limit.unwrap_or_default(),
             via,
             kind,
             tos: route.key.tos,

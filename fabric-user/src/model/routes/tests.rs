@@ -26,6 +26,7 @@ fn route(table: u32, destination: &str, priority: u32, gateways: &[&str]) -> Rou
         nexthop: None,
         hops: gateways.iter().map(hop).collect(),
         mtu: None,
+        hop_limit: None,
     }
 }
 

@@ -3,6 +3,7 @@ mod bonds;
 mod bridges;
 mod churn;
 mod follower;
+mod hop_limits;
 mod ipsec;
 mod learned;
 mod mac_addresses;

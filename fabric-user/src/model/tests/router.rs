@@ -38,6 +38,7 @@ pub(super) fn route_of(table: u32, destination: &str, kind: RouteKind) -> Route 
         nexthop: None,
         hops: Vec::new(),
         mtu: None,
+        hop_limit: None,
     }
 }
 

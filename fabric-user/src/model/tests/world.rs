@@ -163,6 +163,7 @@ pub(super) fn route(address: &str, length: u8, nexthop: Option<u32>) -> Route {
         nexthop,
         hops: Vec::new(),
         mtu: None,
+        hop_limit: None,
     }
 }
 

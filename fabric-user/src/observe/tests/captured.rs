@@ -316,6 +316,7 @@ fn a_route_without_object_has_weighted_hops_of_both_families() {
         nexthop: None,
         hops: vec![hop("192.0.2.0", 2), hop("fe80::52", 5)],
         mtu: Some(1400),
+        hop_limit: None,
     };
     assert_eq!(last(add), Event::Route(expected));
     let Event::RouteGone(gone) = last("ip route del 10.0.0.3/32") else { panic!("a route") };
