@@ -113,6 +113,7 @@ pub async fn run(
             _ = audit.tick() => following.audit(),
             _ = rebalance.tick(), if round.is_unbalanced() => round.rebalance(),
             _ = path.tick(), if is_started => {
+                round.wake();
                 if paths.tick(&mut round, &mut asker) {
                     following.is_stale(Purpose::Routing);
                 }

@@ -249,6 +249,13 @@ impl Round {
         self.reconciler.as_ref().is_some_and(Reconciler::is_unbalanced)
     }
 
+    /// Frees what no packet on its way refers to any more.
+    pub(super) fn wake(&mut self) {
+        if let Some(reconciler) = &mut self.reconciler {
+            reconciler.wake();
+        }
+    }
+
     /// Moves buckets that have become idle.
     pub(super) fn rebalance(&mut self) {
         let Some(reconciler) = self.reconciler.as_mut().filter(|_| self.broken.is_none()) else {

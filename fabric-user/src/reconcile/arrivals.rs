@@ -10,7 +10,7 @@ use fabric_common::schema::{
     reverse_paths::{self, ReversePath},
 };
 
-use super::{Outcome, Reconciler};
+use super::{Outcome, Reconciler, rest::Freed};
 use crate::model::{Arrivals, Port, Structure, VtepKey};
 
 impl Reconciler {
@@ -56,7 +56,9 @@ impl Reconciler {
             let port = structure.ports.get(ifindex);
             port.is_some_and(|port| matches!(port.arrivals, Arrivals::AllBut(_)))
         };
-        let _free = self.checked.retain(all_but);
+        for number in self.checked.retain(all_but) {
+            self.resting.add(Freed::Number(number));
+        }
     }
 
     /// The ports that have a number.

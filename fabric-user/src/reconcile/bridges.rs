@@ -10,7 +10,7 @@ use fabric_common::schema::{
     fdb, vnis,
 };
 
-use super::{Outcome, Reconciler};
+use super::{Outcome, Reconciler, rest::Freed};
 use crate::{
     kernel::heartbeat,
     model::{self, CircuitKey, DomainKey, Structure},
@@ -69,12 +69,11 @@ impl Reconciler {
 
     pub(super) fn remove_domains(&mut self, structure: &Structure, outcome: &mut Outcome) {
         let gone = self.domains.retain(|key| structure.domains.contains_key(key));
-        let superseded = self.domains.free_superseded();
-        for index in gone.into_iter().map(|(_, index)| index).chain(superseded) {
-            // The rest stays as it is for packets on their way.
-            self.maps.domains.update(index, |domain| domain.flags &= !domains::FLAG_IN_USE);
-            self.maps.domains6.set(index, &Domain6::default());
-            outcome.changes += 1;
+        for index in gone.into_iter().chain(self.domains.take_superseded()) {
+            // For people; programs go by what refers to it.
+            let unused = |domain: &mut Domain| domain.flags &= !domains::FLAG_IN_USE;
+            outcome.changes += usize::from(self.maps.domains.update(index, unused));
+            self.resting.add(Freed::Domain(index));
         }
     }
 
@@ -110,10 +109,8 @@ impl Reconciler {
     }
 
     pub(super) fn remove_circuits(&mut self, structure: &Structure, outcome: &mut Outcome) {
-        let gone = self.circuits.retain(|key| structure.circuits.contains_key(key));
-        let superseded = self.circuits.free_superseded();
-        for index in gone.into_iter().map(|(_, index)| index).chain(superseded) {
-            self.maps.circuits.set(index, &Circuit::default());
+        for index in self.circuits.retain(|key| structure.circuits.contains_key(key)) {
+            self.resting.add(Freed::Circuit(index));
             outcome.changes += 1;
         }
     }

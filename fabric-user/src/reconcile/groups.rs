@@ -14,7 +14,7 @@ use fabric_common::{
     },
 };
 
-use super::{Outcome, ReconcileError, Reconciler};
+use super::{Outcome, ReconcileError, Reconciler, rest::Freed};
 use crate::{
     hashed::HashMap,
     kernel::heartbeat,
@@ -147,9 +147,11 @@ impl Reconciler {
     }
 
     pub(super) fn remove_groups(&mut self, structure: &Structure, outcome: &mut Outcome) {
-        for (_, index) in self.groups.retain(|key| structure.groups.contains_key(key)) {
+        for index in self.groups.retain(|key| structure.groups.contains_key(key)) {
             let old = self.maps.groups.get(index).choice();
+            // One word, so that a packet has the old group or none.
             self.maps.groups.set(index, &groups::Group::default());
+            self.resting.add(Freed::Group(index));
             self.free_buckets(old);
             self.timed.remove(&index);
             self.made.remove(&index);
@@ -204,7 +206,7 @@ impl Reconciler {
 
     fn free_buckets(&mut self, choice: Choice) {
         if let Some((chunk, count)) = range(choice) {
-            self.pool.free(chunk, count.div_ceil(CHUNK));
+            self.resting.add(Freed::Buckets { chunk, chunks: count.div_ceil(CHUNK) });
         }
     }
 

@@ -10,7 +10,7 @@ use fabric_common::schema::{
     routes::{KIND_NEXTHOP, split_target},
 };
 
-use super::{Reconciler, pool::Pool};
+use super::{Reconciler, pool::Pool, rest::Freed};
 use crate::{hashed::HashMap, model::Structure};
 
 /// An address in a view, which is given by its index in the map.
@@ -27,6 +27,11 @@ pub(super) struct Hosts {
 impl Hosts {
     pub(super) fn new(addresses: u32) -> Self {
         Self { addresses: Pool::new(addresses), in_trie: HashMap::default() }
+    }
+
+    /// Frees an index of `addresses6` that nothing refers to.
+    pub(super) fn give_back(&mut self, index: u32) {
+        self.addresses.give_back(index, 1);
     }
 }
 
@@ -147,7 +152,8 @@ impl Reconciler {
                 let placed = table.insert(key, index);
                 if !placed {
                     self.maps.addresses6.set(index, &Address6::default());
-                    self.hosts.addresses.free(index, 1);
+                    // Nothing has referred to it.
+                    self.hosts.give_back(index);
                 }
                 placed
             }
@@ -162,8 +168,7 @@ impl Reconciler {
             IpAddr::V6(v6) => {
                 if let Some(index) = self.address6(view, v6) {
                     self.maps.hosts6.table().remove(hosts6::key(view, halves(v6)));
-                    self.maps.addresses6.set(index, &Address6::default());
-                    self.hosts.addresses.free(index, 1);
+                    self.resting.add(Freed::Address6(index));
                 }
             }
         }

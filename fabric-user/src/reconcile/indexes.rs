@@ -1,26 +1,19 @@
 //! Which index of a map belongs to which object.
 
-use std::{
-    collections::VecDeque,
-    hash::Hash,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, hash::Hash};
 
 use crate::hashed::HashMap;
 
-/// A packet on its way may still use a freed index for as long as it is in the program: far less
-/// than this.
-pub(super) const GRACE: Duration = Duration::from_secs(1);
-
-/// Indexes 1 to `capacity - 1` of a map; 0 always means "none".
+/// Indexes 1 to `capacity - 1` of a map; 0 always means "none". One that is taken from its key is free
+/// only when it is given back, after it has rested (see [`super::rest`]).
 #[derive(Debug)]
 pub(super) struct Indexes<K> {
     used: HashMap<K, u32>,
     keys: HashMap<u32, K>,
     next: u32,
     capacity: u32,
-    freed: VecDeque<(u32, Instant)>,
-    /// Taken from their keys, and still referred to.
+    free: VecDeque<u32>,
+    /// Taken from their keys, and perhaps still referred to.
     superseded: Vec<u32>,
 }
 
@@ -31,22 +24,21 @@ impl<K: Hash + Eq + Clone> Indexes<K> {
             keys: HashMap::default(),
             next: 1,
             capacity,
-            freed: VecDeque::new(),
+            free: VecDeque::new(),
             superseded: Vec::new(),
         }
     }
 
     /// Takes over an index that an earlier daemon gave out. To be called before the first
-    /// [`Self::allocate`], in ascending order of indexes.
+    /// [`Self::allocate`], in ascending order of indexes. Those in between may rest, and of two that one
+    /// key has something may refer to either: they are superseded.
     pub(super) fn adopt(&mut self, key: K, index: u32) {
-        for skipped in self.next..index {
-            self.freed.push_back((skipped, Instant::now()));
-        }
+        self.superseded.extend(self.next..index);
         self.next = self.next.max(index + 1);
         self.keys.insert(index, key.clone());
         if let Some(duplicate) = self.used.insert(key, index) {
             self.keys.remove(&duplicate);
-            self.freed.push_back((duplicate, Instant::now()));
+            self.superseded.push(duplicate);
         }
     }
 
@@ -78,9 +70,8 @@ impl<K: Hash + Eq + Clone> Indexes<K> {
         if let Some(index) = self.get(key) {
             return Some((index, false));
         }
-        let rested = self.freed.front().is_some_and(|(_, since)| since.elapsed() >= GRACE);
-        let index = if rested {
-            self.freed.pop_front()?.0
+        let index = if let Some(free) = self.free.pop_front() {
+            free
         } else if self.next < self.capacity {
             self.next += 1;
             self.next - 1
@@ -92,37 +83,33 @@ impl<K: Hash + Eq + Clone> Indexes<K> {
         Some((index, true))
     }
 
-    /// Takes its index from a key, which is to get another one. It is free only after
-    /// [`Self::free_superseded`].
+    /// Takes its index from a key, which is to get another one, while something refers to it.
     pub(super) fn supersede(&mut self, key: &K) {
-        if let Some(index) = self.used.remove(key) {
-            self.keys.remove(&index);
-            self.superseded.push(index);
-        }
+        let index = self.remove(key);
+        self.superseded.extend(index);
     }
 
-    /// Frees what was superseded, to which nothing refers any more.
-    pub(super) fn free_superseded(&mut self) -> Vec<u32> {
-        let now = Instant::now();
-        self.freed.extend(self.superseded.iter().map(|index| (*index, now)));
+    /// What was superseded, when nothing refers to it any more.
+    pub(super) fn take_superseded(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.superseded)
     }
 
-    pub(super) fn free(&mut self, key: &K) {
-        if let Some(index) = self.used.remove(key) {
-            self.keys.remove(&index);
-            self.freed.push_back((index, Instant::now()));
-        }
+    /// Takes its index from a key.
+    pub(super) fn remove(&mut self, key: &K) -> Option<u32> {
+        let index = self.used.remove(key)?;
+        self.keys.remove(&index);
+        Some(index)
     }
 
-    /// Frees all keys that `keep` refuses and returns them with their indexes.
-    pub(super) fn retain(&mut self, keep: impl Fn(&K) -> bool) -> Vec<(K, u32)> {
-        let gone: Vec<_> =
-            self.used.iter().filter(|(k, _)| !keep(k)).map(|(k, i)| (k.clone(), *i)).collect();
-        for (key, _) in &gone {
-            self.free(key);
-        }
-        gone
+    /// Takes their indexes from all keys that `keep` refuses; which they were.
+    pub(super) fn retain(&mut self, keep: impl Fn(&K) -> bool) -> Vec<u32> {
+        let gone: Vec<K> = self.used.keys().filter(|key| !keep(key)).cloned().collect();
+        gone.iter().filter_map(|key| self.remove(key)).collect()
+    }
+
+    /// Frees an index that no key has and that has rested.
+    pub(super) fn give_back(&mut self, index: u32) {
+        self.free.push_back(index);
     }
 
     pub(super) const fn capacity(&self) -> usize {
@@ -135,14 +122,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_index_is_kept_as_long_as_its_object_lives_and_rests_afterwards() {
+    fn an_index_is_kept_as_long_as_its_object_lives_and_until_it_is_given_back() {
         let mut indexes = Indexes::new(4);
         assert_eq!(indexes.allocate(&"a"), Some((1, true)));
         assert_eq!(indexes.allocate(&"a"), Some((1, false)));
         assert_eq!(indexes.allocate(&"b"), Some((2, true)));
-        indexes.free(&"a");
-        assert_eq!(indexes.allocate(&"c"), Some((3, true)), "the freed index 1 has to rest");
-        assert_eq!(indexes.allocate(&"d"), None, "all are used or resting");
+        assert_eq!(indexes.remove(&"a"), Some(1));
+        assert_eq!(indexes.allocate(&"c"), Some((3, true)), "index 1 has to rest");
+        assert_eq!(indexes.allocate(&"d"), None, "all are used or rest");
+        indexes.give_back(1);
+        assert_eq!(indexes.allocate(&"d"), Some((1, true)));
     }
 
     #[test]
@@ -152,7 +141,7 @@ mod tests {
         let old = indexes.key_of(1).copied().unwrap();
         indexes.pass_on(&old, "new");
         assert_eq!((indexes.get(&"old"), indexes.get(&"new")), (None, Some(1)));
-        assert_eq!(indexes.retain(|key| *key == "new"), [], "nobody gives it back");
+        assert_eq!(indexes.retain(|key| *key == "new"), [0; 0], "nobody gives it back");
     }
 
     #[test]
@@ -162,8 +151,8 @@ mod tests {
         indexes.supersede(&"a");
         assert_eq!(indexes.get(&"a"), None);
         assert_eq!(indexes.allocate(&"a"), Some((2, true)));
-        assert_eq!(indexes.free_superseded(), [1]);
-        assert!(indexes.free_superseded().is_empty(), "only once");
+        assert_eq!(indexes.take_superseded(), [1]);
+        assert!(indexes.take_superseded().is_empty(), "only once");
         assert_eq!(indexes.allocate(&"b"), Some((3, true)), "the old index rests");
         assert_eq!(indexes.allocate(&"c"), None);
     }
@@ -175,5 +164,15 @@ mod tests {
         indexes.adopt("b", 5);
         assert_eq!(indexes.get(&"a"), Some(2));
         assert_eq!(indexes.allocate(&"c"), Some((6, true)));
+        assert_eq!(indexes.take_superseded(), [1, 3, 4], "a packet may be on its way to them");
+    }
+
+    #[test]
+    fn of_two_indexes_that_one_key_had_one_is_superseded() {
+        let mut indexes = Indexes::new(10);
+        indexes.adopt("a", 1);
+        indexes.adopt("a", 2);
+        assert_eq!((indexes.get(&"a"), indexes.key_of(1)), (Some(2), None));
+        assert_eq!(indexes.take_superseded(), [1]);
     }
 }

@@ -5,8 +5,8 @@
 //! it finds, and a full round is an audit.
 //!
 //! Order: whatever is referred to is written before what refers to it (ports, domains, circuits,
-//! nexthops, groups, VTEPs, routes, views, VNIs, FDB), and deletes go the other way round. Whatever
-//! a packet on its way may still refer to is not reused for a second.
+//! nexthops, groups, VTEPs, routes, views, VNIs, FDB), and deletes go the other way round. What
+//! nothing refers to any more rests before it is emptied or given out again ([`rest`]).
 //!
 //! Groups are what many things refer to, so most changes of the network are changes of a group or
 //! of a next hop: a few stores, whatever hangs on them.
@@ -20,15 +20,15 @@ mod indexes;
 mod nexthops;
 mod pool;
 mod ports;
+mod rest;
 mod routes;
+#[cfg(test)]
+mod tests;
 pub mod trie;
 mod views;
 mod vteps;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Instant,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use fabric_common::schema::{
     self, buckets, circuits, domains, groups as group_map, reverse_paths, views as view_map,
@@ -55,6 +55,7 @@ use hosts::Hosts;
 use indexes::Indexes;
 use nexthops::Nexthops;
 use pool::Pool;
+use rest::Resting;
 pub use routes::Routes;
 use trie::{Recovery, Tries};
 use views::{Tables, ViewKey};
@@ -149,8 +150,10 @@ pub struct Reconciler {
     ports: BTreeMap<u32, u32>,
     /// Ports of which the kernel has to say whether their interface is the one that it was.
     doubted: BTreeSet<u32>,
-    /// Slots that were freed, and when.
-    resting: BTreeMap<u32, Instant>,
+    /// What was freed and may not be used yet.
+    resting: Resting,
+    /// Slots of ports among that.
+    resting_slots: BTreeSet<u32>,
     /// Rows of `reasons` by interface index.
     rows: Indexes<u32>,
     /// Tables of `vlans` by interface index.
@@ -201,7 +204,8 @@ impl Reconciler {
         let ports = ports::recover(&maps);
         let mut this = Self {
             doubted: ports.keys().copied().collect(),
-            resting: BTreeMap::new(),
+            resting: Resting::default(),
+            resting_slots: BTreeSet::new(),
             ports,
             rows: Indexes::new(maps.rows()),
             vlan_tables: Indexes::new(maps.vlans.len()),
@@ -291,6 +295,7 @@ impl Reconciler {
         routes: &Routes,
     ) -> Result<Outcome, ReconcileError> {
         let mut outcome = Outcome::default();
+        self.wake();
         self.audit = matches!(routes, Routes::All(_));
         self.add_ports(structure, &mut outcome);
         if !outcome.unusable.is_empty() {
@@ -320,6 +325,7 @@ impl Reconciler {
         self.remove_circuits(structure, &mut outcome);
         self.remove_domains(structure, &mut outcome);
         self.remove_ports(structure, &mut outcome);
+        self.rest_superseded();
         if let Err(error) = self.instance.remove_other_versions() {
             tracing::warn!(%error, "maps of another version stay");
         }

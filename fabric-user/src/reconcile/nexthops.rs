@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use fabric_common::schema::nexthops::{self, FLAG_DOWN, Nexthop};
 
-use super::{Outcome, Reconciler, pool::Pool};
+use super::{Outcome, Reconciler, pool::Pool, rest::Freed};
 use crate::{
     hashed::HashMap,
     model::{self, NexthopKey, Structure},
@@ -66,12 +66,16 @@ impl Nexthops {
         entry.hosts == 0 && (superseded || !wanted(&entry.key))
     }
 
+    /// Frees an index that has rested.
+    pub(super) fn give_back(&mut self, index: u32) {
+        self.indexes.give_back(index, 1);
+    }
+
     fn forget(&mut self, index: u32) {
         if let Some(entry) = self.entries.remove(&index) {
             if self.current.get(&entry.key) == Some(&index) {
                 self.current.remove(&entry.key);
             }
-            self.indexes.free(index, 1);
         }
     }
 }
@@ -153,8 +157,8 @@ impl Reconciler {
     /// Says that a host does not refer to an entry any more.
     pub(super) fn release_nexthop(&mut self, index: u32, structure: &Structure) {
         if self.nexthops.let_go(index, |key| structure.nexthops.contains_key(key)) {
-            self.maps.nexthops.set(index, &Nexthop::default());
             self.nexthops.forget(index);
+            self.resting.add(Freed::Nexthop(index));
         }
     }
 
@@ -168,8 +172,8 @@ impl Reconciler {
         };
         let gone: Vec<u32> = entries.iter().filter_map(idle).collect();
         for index in gone {
-            self.maps.nexthops.set(index, &Nexthop::default());
             self.nexthops.forget(index);
+            self.resting.add(Freed::Nexthop(index));
             outcome.changes += 1;
         }
     }

@@ -1,25 +1,17 @@
 //! Ranges of an array's entries, given out and taken back.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    time::{Duration, Instant},
-};
-
-/// A packet on its way may still read a freed range for as long as it is in the program: far less
-/// than this.
-const GRACE: Duration = Duration::from_secs(1);
+use std::collections::BTreeMap;
 
 /// Entries 1 to `capacity - 1` of a map; 0 always means "none".
 #[derive(Debug)]
 pub(super) struct Pool {
     /// Length by start. Neighbours are joined.
     free: BTreeMap<u32, u32>,
-    resting: VecDeque<(u32, u32, Instant)>,
 }
 
 impl Pool {
     pub(super) fn new(capacity: u32) -> Self {
-        Self { free: BTreeMap::from([(1, capacity - 1)]), resting: VecDeque::new() }
+        Self { free: BTreeMap::from([(1, capacity - 1)]) }
     }
 
     /// Takes over a range that an earlier daemon gave out; false if it is not free.
@@ -32,30 +24,21 @@ impl Pool {
             return false;
         }
         self.free.remove(&from);
-        self.release(from, start - from);
-        self.release(start + length, end - start - length);
+        self.give_back(from, start - from);
+        self.give_back(start + length, end - start - length);
         true
     }
 
     /// A range of `length` entries, or `None` if there is none.
     pub(super) fn allocate(&mut self, length: u32) -> Option<u32> {
-        while let Some((start, length, _)) =
-            self.resting.pop_front_if(|(_, _, since)| since.elapsed() >= GRACE)
-        {
-            self.release(start, length);
-        }
         let (&start, &size) = self.free.iter().find(|(_, size)| **size >= length)?;
         self.free.remove(&start);
-        self.release(start + length, size - length);
+        self.give_back(start + length, size - length);
         Some(start)
     }
 
-    /// Takes a range back.
-    pub(super) fn free(&mut self, start: u32, length: u32) {
-        self.resting.push_back((start, length, Instant::now()));
-    }
-
-    fn release(&mut self, mut start: u32, mut length: u32) {
+    /// Takes a range back, which has rested (see [`super::rest`]).
+    pub(super) fn give_back(&mut self, mut start: u32, mut length: u32) {
         if length == 0 {
             return;
         }
@@ -86,13 +69,14 @@ mod tests {
     }
 
     #[test]
-    fn a_freed_range_rests_and_adopted_ones_are_taken() {
+    fn a_range_is_taken_until_it_is_given_back_and_adopted_ones_are_taken() {
         let mut pool = Pool::new(33);
         assert!(pool.adopt(9, 8));
         assert!(!pool.adopt(10, 2), "it is in use");
         assert_eq!(pool.allocate(9), Some(17));
-        pool.free(17, 9);
-        assert_eq!(pool.allocate(9), None, "it has to rest");
+        assert_eq!(pool.allocate(9), None);
+        pool.give_back(17, 9);
+        assert_eq!(pool.allocate(9), Some(17));
         assert_eq!(pool.allocate(8), Some(1));
     }
 }

@@ -1,9 +1,6 @@
 //! Ports: slots, programs, redirect targets, and the circuits of their frames.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Instant,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use fabric_common::{
     reason::REASONS,
@@ -18,7 +15,7 @@ use fabric_common::{
     },
 };
 
-use super::{Outcome, Reconciler, indexes::GRACE};
+use super::{Outcome, Reconciler, rest::Freed};
 use crate::{
     kernel::{
         detach, interface,
@@ -154,6 +151,8 @@ impl Reconciler {
         }
         // In every round: one that had none gets the row of a port that is gone.
         let row = self.row(ifindex, outcome);
+        // In place, though these are several words: what a packet asks of one of them does not depend on
+        // the others, and the circuits and programs of another role were taken away above.
         let changed = self.maps.ports.update(slot, |entry| {
             entry.ifindex = ifindex;
             entry.row = row;
@@ -273,9 +272,8 @@ impl Reconciler {
         if let Some(slot) = self.ports.get(&ifindex) {
             return Some((*slot, false));
         }
-        self.resting.retain(|_, since| since.elapsed() < GRACE);
         let is_free =
-            |slot| !self.resting.contains_key(&slot) && self.maps.ports.get(slot).ifindex == 0;
+            |slot| !self.resting_slots.contains(&slot) && self.maps.ports.get(slot).ifindex == 0;
         let slot = ports::place(ifindex, self.maps.ports.len() - 1, is_free)?;
         self.maps.port_tx.reset(slot);
         self.ports.insert(ifindex, slot);
@@ -346,9 +344,8 @@ impl Reconciler {
 
     /// Takes the table of VLANs away from a port, to which nothing refers any more.
     fn clear_vlans(&mut self, ifindex: u32) {
-        if let Some(table) = self.vlan_tables.get(&ifindex) {
-            self.maps.vlans.set(table, &PortVlans { circuits: [0; 4096] });
-            self.vlan_tables.free(&ifindex);
+        if let Some(table) = self.vlan_tables.remove(&ifindex) {
+            self.resting.add(Freed::VlanTable(table));
         }
     }
 
@@ -373,14 +370,18 @@ impl Reconciler {
 
     fn forget_port(&mut self, ifindex: u32, slot: u32, outcome: &mut Outcome) {
         detach::restore_offloads(&self.maps.ports.get(slot));
-        // Whoever still refers to the slot finds that nothing can be sent there.
-        self.maps.ports.set(slot, &Port { down: 1, ..Port::default() });
+        // Nobody finds it any more, and whoever still refers to it sends nothing there. To a packet that came
+        // in here it stays the port that it was.
+        self.maps.ports.update(slot, |entry| (entry.ifindex, entry.down) = (0, 1));
         self.clear_vlans(ifindex);
-        self.rows.free(&ifindex);
+        if let Some(row) = self.rows.remove(&ifindex) {
+            self.resting.add(Freed::Row(row));
+        }
         // The device map keeps the entry until the interface goes or the slot is used again;
         // nothing refers to the slot.
         self.ports.remove(&ifindex);
-        self.resting.insert(slot, Instant::now());
+        self.resting_slots.insert(slot);
+        self.resting.add(Freed::Slot(slot));
         outcome.freed = true;
     }
 }

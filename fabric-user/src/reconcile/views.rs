@@ -11,7 +11,7 @@ use fabric_common::schema::{
     views,
 };
 
-use super::{Outcome, Reconciler, trie};
+use super::{Outcome, Reconciler, rest::Freed, trie};
 use crate::model::{Structure, View};
 
 /// Identity of a view.
@@ -121,13 +121,15 @@ impl Reconciler {
         let wanted =
             |key: &ViewKey| matches!(key, ViewKey::Known(view) if structure.views.contains(view));
         let gone: Vec<u16> =
-            self.views.retain(wanted).into_iter().map(|(_, index)| index as u16).collect();
+            self.views.retain(wanted).into_iter().map(|index| index as u16).collect();
         if gone.is_empty() {
             return;
         }
         let now = std::time::Instant::now();
         for index in &gone {
+            // Both roots are one word, and without one there is no route.
             self.maps.views.set((*index).into(), &views::View::default());
+            self.resting.add(Freed::View((*index).into()));
             if let Some(tables) = self.tables.remove(index) {
                 self.tries.remove(&self.maps.trie, tables.v4, now);
                 self.tries.remove(&self.maps.trie, tables.v6, now);

@@ -1,8 +1,8 @@
 //! VTEPs and the peers table.
 
-use fabric_common::schema::{reverse_paths::ReversePath, vteps::Vtep};
+use fabric_common::schema::vteps::Vtep;
 
-use super::{Outcome, Reconciler};
+use super::{Outcome, Reconciler, rest::Freed};
 use crate::model::{Structure, VtepKey};
 
 impl Reconciler {
@@ -25,6 +25,7 @@ impl Reconciler {
             if new {
                 self.maps.vtep_traffic.reset(index);
             }
+            // Of one that is known only the group changes: one word.
             outcome.changes += usize::from(self.maps.vteps.set(index, &value));
             let path = checked.accept(key);
             outcome.changes += usize::from(self.maps.reverse_paths.set(index, &path));
@@ -40,7 +41,12 @@ impl Reconciler {
             if known == Some(index) {
                 continue;
             }
-            if known.is_some_and(|known| self.maps.vteps.get(known).peer() == peer) {
+            let clashes = |known: u32| {
+                let other = self.maps.vteps.get(known);
+                let same = other.local() == key.local && other.remote() == key.remote;
+                other.peer() == peer && !same
+            };
+            if known.is_some_and(clashes) {
                 outcome.full.insert(format!(
                     "the tunnel from {} to {} has the fingerprint of another one in the map peers, \
                      so what arrives by it is left to the kernel",
@@ -58,17 +64,12 @@ impl Reconciler {
 
     pub(super) fn remove_vteps(&mut self, structure: &Structure, outcome: &mut Outcome) {
         let table = self.maps.peers.table();
-        for (_, index) in self.vteps.retain(|key| structure.vteps.contains_key(key)) {
-            let peer = self.maps.vteps.get(index).peer();
-            if table.get(peer) == Some(index) {
-                table.remove(peer);
-            }
-            self.maps.vteps.set(index, &Vtep::default());
-            self.maps.reverse_paths.set(index, &ReversePath::default());
+        for index in self.vteps.retain(|key| structure.vteps.contains_key(key)) {
+            self.resting.add(Freed::Vtep(index));
             outcome.changes += 1;
         }
         for (key, value, _) in table.iter() {
-            if !self.maps.vteps.get(value).in_use() {
+            if self.vteps.key_of(value).is_none() || self.maps.vteps.get(value).peer() != key {
                 outcome.changes += usize::from(table.remove(key));
             }
         }
