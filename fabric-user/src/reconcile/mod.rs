@@ -154,6 +154,8 @@ pub struct Reconciler {
     resting: Resting,
     /// Slots of ports among that.
     resting_slots: BTreeSet<u32>,
+    /// Stores that emptied what had rested.
+    emptied: u64,
     /// Rows of `reasons` by interface index.
     rows: Indexes<u32>,
     /// Tables of `vlans` by interface index.
@@ -205,6 +207,7 @@ impl Reconciler {
         let mut this = Self {
             doubted: ports.keys().copied().collect(),
             resting: Resting::default(),
+            emptied: 0,
             resting_slots: BTreeSet::new(),
             ports,
             rows: Indexes::new(maps.rows()),
@@ -278,10 +281,11 @@ impl Reconciler {
             && self.maps.settings.update(0, |settings| settings.path_news = 0)
     }
 
-    /// Number of 64-bit stores into the maps so far.
+    /// Number of 64-bit stores into the maps so far, without those that emptied what had rested: those
+    /// come a second after the change that they belong to.
     #[must_use]
     pub fn writes(&self) -> u64 {
-        self.maps.stores()
+        self.maps.stores() - self.emptied
     }
 
     /// Brings everything up to date.

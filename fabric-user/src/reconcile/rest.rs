@@ -90,7 +90,12 @@ impl Reconciler {
     }
 
     pub(super) fn wake_at(&mut self, now: Instant) {
-        for freed in self.resting.wake(now) {
+        let woken = self.resting.wake(now);
+        if woken.is_empty() {
+            return;
+        }
+        let before = self.maps.stores();
+        for freed in woken {
             match freed {
                 Freed::Slot(slot) => {
                     self.maps.ports.set(slot, &Port { down: 1, ..Port::default() });
@@ -128,6 +133,7 @@ impl Reconciler {
                 }
             }
         }
+        self.emptied += self.maps.stores() - before;
     }
 
     /// At the end of a round, when nothing refers to what was superseded in it: that begins to rest.

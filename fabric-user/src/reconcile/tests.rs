@@ -261,8 +261,10 @@ fn what_a_packet_has_an_index_of_stays_as_it_was_until_that_packet_has_gone() {
         assert_eq!((unused.vtep, unused.circuit), (held.vtep, held.circuit));
         assert_ne!(other.port.0, held.port.0, "the next of the slots that the port may have");
 
+        let writes = reconciler.writes();
         reconciler.wake_at(now + GRACE);
         assert_eq!(held.now(&reconciler), held.emptied());
+        assert_eq!(reconciler.writes(), writes, "that belongs to a change of before");
         assert_eq!(other.now(&reconciler), other, "what is used does not rest");
         let again = reconciler.vteps.allocate(&VtepKey { remote: ip("2001:db8::9"), ..vtep() });
         assert_eq!(again, Some((held.vtep.0, true)), "the index is free");
