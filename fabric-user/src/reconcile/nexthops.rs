@@ -72,10 +72,10 @@ impl Nexthops {
     }
 
     fn forget(&mut self, index: u32) {
-        if let Some(entry) = self.entries.remove(&index) {
-            if self.current.get(&entry.key) == Some(&index) {
-                self.current.remove(&entry.key);
-            }
+        if let Some(entry) = self.entries.remove(&index)
+            && self.current.get(&entry.key) == Some(&index)
+        {
+            self.current.remove(&entry.key);
         }
     }
 }
