@@ -2,6 +2,7 @@
 
 mod debian13;
 mod emulator;
+mod kernels;
 mod programs;
 
 use std::{
@@ -12,7 +13,8 @@ use std::{
 use anyhow::{Context as _, Result};
 
 pub(crate) use self::debian13::{tree as debian13_tree, within as within_debian13};
-pub(crate) use self::emulator::{Kernel, emulator_folder};
+pub(crate) use self::emulator::emulator_folder;
+pub(crate) use self::kernels::Kernel;
 use crate::toolchain::{
     install,
     locate::{BpfToolchain, cache_folder},
@@ -107,10 +109,15 @@ fn set_up(scope: Scope, report: &Report) -> Result<()> {
         programs::set_up(programs::TESTS, report)?;
         programs::set_up(programs::EMULATOR, report)?;
         emulator::set_up(&cache, report)?;
+        kernels::set_up(Kernel::Linux6_1, &cache, report)?;
+        kernels::set_up(Kernel::Linux6_12, &cache, report)?;
         programs::set_up(programs::DEBIAN_13, report)?;
-        // One section of the tests needs it, and fails without.
-        if let Err(error) = debian13::set_up(report) {
-            eprintln!("  left out: {error:#}");
+        // Mirrors may lack another release than this machine's. One section of the tests needs each of
+        // these, and fails without.
+        for done in [kernels::set_up(Kernel::Newest, &cache, report), debian13::set_up(report)] {
+            if let Err(error) = done {
+                eprintln!("  left out: {error:#}");
+            }
         }
     }
     Ok(())

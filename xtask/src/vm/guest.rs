@@ -47,7 +47,7 @@ pub(crate) struct Outcome {
 /// # Errors
 /// If cargo cannot read the workspace.
 pub(crate) fn shared_folder(kernel: Kernel) -> Result<PathBuf> {
-    Ok(workspace::target_folder()?.join("vm").join(kernel.series()))
+    Ok(workspace::target_folder()?.join("vm").join(kernel.name()))
 }
 
 /// Where a job writes the file `name` of that folder to.
@@ -112,6 +112,7 @@ fn script(jobs: &[Job]) -> String {
         "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
          cd {}\n\
          exec >{SHARED}/output 2>&1 </dev/null\n\
+         uname -r\n\
          for module in {}; do\n\
          modprobe $module || exit 1\n\
          done\n\

@@ -1,5 +1,7 @@
 //! Packages of Debian: installed for the whole machine, or only unpacked into a folder.
 
+mod suite;
+
 use std::{
     collections::HashSet,
     env, fs,
@@ -11,6 +13,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
+pub(crate) use self::suite::Suite;
 use crate::{
     process::{am_root, output},
     toolchain::locate::on_path,
@@ -65,11 +68,16 @@ pub(crate) fn do_not_start_at_boot(service: &str) -> Result<()> {
 /// # Errors
 /// If a package cannot be had or the disk is full.
 pub(crate) fn unpack(packages: &[&str], folder: &Path) -> Result<()> {
+    refresh_lists()?;
+    download(apt_get("download"), packages, folder)
+}
+
+/// Downloads `packages` by `apt`, an `apt-get download`, and unpacks them in `folder`.
+fn download(mut apt: Command, packages: &[&str], folder: &Path) -> Result<()> {
     let downloads = folder.join("downloads");
     fs::create_dir_all(&downloads)
         .with_context(|| format!("{} cannot be made", downloads.display()))?;
-    refresh_lists()?;
-    output(apt_get("download").args(packages).current_dir(&downloads)).with_context(|| {
+    output(apt.args(packages).current_dir(&downloads)).with_context(|| {
         format!("{} cannot be downloaded; check the network", packages.join(" "))
     })?;
     for entry in fs::read_dir(&downloads)? {
@@ -127,12 +135,12 @@ fn dependencies(field: &str) -> impl Iterator<Item = &str> {
 /// Names of all packages that match the extended regular expression `pattern`.
 pub(crate) fn matching(pattern: &str) -> Result<Vec<String>> {
     refresh_lists()?;
-    let text = output(Command::new("apt-cache").args(["search", "--names-only", pattern]))?;
-    Ok(text
-        .lines()
-        .filter_map(|line| line.split_once(" - "))
-        .map(|(name, _)| name.into())
-        .collect())
+    Ok(names(&output(Command::new("apt-cache").args(["search", "--names-only", pattern]))?))
+}
+
+/// The names of the packages in what `apt-cache search` prints.
+fn names(text: &str) -> Vec<String> {
+    text.lines().filter_map(|line| line.split_once(" - ")).map(|(name, _)| name.into()).collect()
 }
 
 /// The mirror of Debian that this machine takes its packages from.
