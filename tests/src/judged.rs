@@ -43,11 +43,10 @@ const FRAMES: usize = 20;
 pub const BRIDGE_MAC: Mac = [2, 0, 0, 0xb0, 0, 0];
 /// MAC address of the vxlan device.
 pub const VXLAN_MAC: Mac = [2, 0, 0, 0xb0, 0, 1];
-const PORTS: [(&str, Mac); 3] = [
-    ("acc0", [2, 0, 0, 0xac, 0, 0]),
-    ("acc1", [2, 0, 0, 0xac, 0, 1]),
-    ("up0", [2, 0, 0, 0x0b, 0, 0]),
-];
+/// MAC address of the underlay port.
+pub const UNDERLAY_MAC: Mac = [2, 0, 0, 0x0b, 0, 0];
+const PORTS: [(&str, Mac); 3] =
+    [("acc0", [2, 0, 0, 0xac, 0, 0]), ("acc1", [2, 0, 0, 0xac, 0, 1]), ("up0", UNDERLAY_MAC)];
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -323,7 +322,16 @@ impl Judged {
     /// As that.
     #[track_caller]
     pub fn as_by_the_kernel_from_leaf2(&mut self, frame: &Frame) -> Fate {
-        self.same("up0", |payload| from_leaf2().around(&with_payload(frame, payload)))
+        self.as_by_the_kernel_over("up0", frame)
+    }
+
+    /// The same over another port, which has up0's MAC address.
+    ///
+    /// # Panics
+    /// As that.
+    #[track_caller]
+    pub fn as_by_the_kernel_over(&mut self, port: &str, frame: &Frame) -> Fate {
+        self.same(port, |payload| from_leaf2().around(&with_payload(frame, payload)))
     }
 
     /// Sends some frames into a port, wherever they go.
@@ -421,7 +429,7 @@ fn with_payload(frame: &Frame, payload: u64) -> Vec<u8> {
 
 fn from_leaf2() -> Vxlan {
     Vxlan {
-        destination_mac: PORTS[2].1,
+        destination_mac: UNDERLAY_MAC,
         source_mac: SPINE1_MAC,
         ..Vxlan::new(LEAF2_VTEP, LEAF1_VTEP, VNI)
     }

@@ -12,6 +12,7 @@ pub mod fabric;
 pub mod judged;
 pub mod leaf;
 mod leaf6;
+pub mod link_option;
 pub mod loaded;
 pub mod model;
 pub mod namespace;

@@ -99,6 +99,9 @@ impl Asker {
     /// Makes the kernel resolve a neighbour, or confirm a stale one, as a packet to it would.
     /// The answer comes as an event.
     ///
+    /// One that somebody has written meanwhile stays as it is: the request would make the kernel forget
+    /// that it is permanent, and with that its MAC address (`__neigh_update`, `NEIGH_UPDATE_F_USE`).
+    ///
     /// # Errors
     /// If the kernel refuses, for instance because the interface is gone or down.
     pub fn trigger_resolution(
@@ -106,10 +109,29 @@ impl Asker {
         ifindex: u32,
         address: IpAddr,
     ) -> Result<(), ObserveError> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let request = request::resolve(self.sequence, ifindex, address);
         let what = || format!("resolve {address} on interface {ifindex}");
-        self.ask(Protocol::Route, &request, what, |_| {}).map(drop)
+        let failed = |asked: &Result<bool, ObserveError>, code: i32| matches!(asked, Err(ObserveError::Refused { error, .. }) if error.raw_os_error() == Some(code));
+        self.sequence = self.sequence.wrapping_add(1);
+        let request = request::neighbour(self.sequence, ifindex, address);
+        let mut is_permanent = false;
+        let found = self.ask(Protocol::Route, &request, what, |message| {
+            let event = Protocol::Route.event(message);
+            is_permanent |= matches!(event, Some(Event::Neighbour(found)) if found.is_permanent());
+        });
+        let new = failed(&found, libc::ENOENT);
+        if !new {
+            found?;
+        }
+        if is_permanent {
+            return Ok(());
+        }
+        self.sequence = self.sequence.wrapping_add(1);
+        let request = request::resolve(self.sequence, ifindex, address, new);
+        let asked = self.ask(Protocol::Route, &request, what, |_| {});
+        if new && failed(&asked, libc::EEXIST) {
+            return Ok(());
+        }
+        asked.map(drop)
     }
 
     /// What the kernel has learned about the way from a VTEP address of this box to another one; none if

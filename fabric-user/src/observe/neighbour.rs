@@ -33,11 +33,18 @@ impl Neighbour {
     pub fn is_stale(&self) -> bool {
         self.state & NUD_STALE != 0
     }
+
+    /// Somebody has written it, and the kernel never asks for it.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.state & NUD_PERMANENT != 0
+    }
 }
 
 /// `NUD_VALID`: reachable, stale, delay, probe, noarp, permanent.
 const NUD_VALID: u16 = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80;
 const NUD_STALE: u16 = 0x04;
+const NUD_PERMANENT: u16 = 0x80;
 const NTF_PROXY: u8 = 1 << 3;
 const NTF_EXT_LEARNED: u8 = 1 << 4;
 

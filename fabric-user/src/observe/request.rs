@@ -22,6 +22,7 @@ pub(super) const HEADER: usize = 16;
 const NLM_F_REQUEST: u16 = 1;
 const NLM_F_ACK: u16 = 4;
 const NLM_F_DUMP: u16 = 0x300;
+const NLM_F_EXCL: u16 = 0x200;
 const NLM_F_CREATE: u16 = 0x400;
 
 /// What can be dumped.
@@ -182,16 +183,33 @@ pub(super) fn mark(sequence: u32) -> Vec<u8> {
     Request::new(NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK, sequence).finish()
 }
 
-/// Asks the kernel to resolve or confirm a neighbour, as a packet to it would (`NTF_USE`).
-pub(super) fn resolve(sequence: u32, ifindex: u32, address: IpAddr) -> Vec<u8> {
-    const NDA_DST: u16 = 1;
+/// Asks for one neighbour.
+pub(super) fn neighbour(sequence: u32, ifindex: u32, address: IpAddr) -> Vec<u8> {
+    about_neighbour(RTM_GETNEIGH, 0, 0, sequence, ifindex, address)
+}
+
+/// Asks the kernel to resolve or confirm a neighbour, as a packet to it would (`NTF_USE`): a `new` one,
+/// which is refused if there is one by now, or one that there is.
+pub(super) fn resolve(sequence: u32, ifindex: u32, address: IpAddr, new: bool) -> Vec<u8> {
     const NTF_USE: u8 = 1;
-    let mut request =
-        Request::new(RTM_NEWNEIGH, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE, sequence);
+    let flags = if new { NLM_F_CREATE | NLM_F_EXCL } else { 0 };
+    about_neighbour(RTM_NEWNEIGH, flags, NTF_USE, sequence, ifindex, address)
+}
+
+fn about_neighbour(
+    kind: u16,
+    flags: u16,
+    neighbour_flags: u8,
+    sequence: u32,
+    ifindex: u32,
+    address: IpAddr,
+) -> Vec<u8> {
+    const NDA_DST: u16 = 1;
+    let mut request = Request::new(kind, NLM_F_REQUEST | NLM_F_ACK | flags, sequence);
     let family = if address.is_ipv4() { INET } else { INET6 };
     let at = request.fixed(family, 12);
     request.0[at + 4..at + 8].copy_from_slice(&ifindex.to_ne_bytes());
-    request.0[at + 10] = NTF_USE;
+    request.0[at + 10] = neighbour_flags;
     match address {
         IpAddr::V4(address) => request.attribute(NDA_DST, &address.octets()),
         IpAddr::V6(address) => request.attribute(NDA_DST, &address.octets()),

@@ -111,19 +111,22 @@ fn cargo_test(
     Ok(tally)
 }
 
-/// Runs the test binaries of [`vm::BINARIES`] on the other kernels.
+/// Runs the test binaries of [`vm::binaries`] on the other kernels.
 fn other_kernels(filter: Option<&str>) -> Tally {
-    let jobs = match jobs(filter) {
-        Ok(jobs) if jobs.is_empty() => return Tally::default(),
-        Ok(jobs) => jobs,
-        Err(error) => return failure(&error),
-    };
     let mut total = Tally::default();
     for kernel in Kernel::ALL {
+        let jobs = match jobs(kernel, filter) {
+            Ok(jobs) if jobs.is_empty() => continue,
+            Ok(jobs) => jobs,
+            Err(error) => {
+                total += failure(&error);
+                continue;
+            }
+        };
         let section = Section::begin(&format!("tests on {kernel}, emulated"));
         let tally = match vm::boot(kernel, &jobs, vm::LIMIT) {
             Ok(outcome) => Tally::of_output(&outcome.output, outcome.failed.is_empty()),
-            // The other kernel still has something to say.
+            // The other kernels still have something to say.
             Err(error) => failure(&error),
         };
         section.end(Some(tally));
@@ -132,10 +135,10 @@ fn other_kernels(filter: Option<&str>) -> Tally {
     total
 }
 
-/// The test binaries for other kernels that have a test with `filter` in its name.
-fn jobs(filter: Option<&str>) -> Result<Vec<vm::Job>> {
+/// The test binaries for a kernel that have a test with `filter` in its name.
+fn jobs(kernel: Kernel, filter: Option<&str>) -> Result<Vec<vm::Job>> {
     let mut matching = Vec::new();
-    for binary in binary::build(&vm::BINARIES)? {
+    for binary in binary::build(vm::binaries(kernel))? {
         if binary::has_tests(&binary, filter)? {
             matching.push(binary);
         }

@@ -15,8 +15,14 @@ use crate::{
     test::binary,
 };
 
-/// The test binaries of the package `fabric-tests` that run on every kernel.
-pub(crate) const BINARIES: [&str; 2] = ["vlan_aware", "bonds"];
+/// The test binaries of the package `fabric-tests` that run on a kernel. The newest runs only what needs
+/// it, which loads the programs there as well: emulated, the others take minutes.
+pub(crate) const fn binaries(kernel: Kernel) -> &'static [&'static str] {
+    match kernel {
+        Kernel::Linux6_1 | Kernel::Linux6_12 => &["vlan_aware", "bonds", "vrf"],
+        Kernel::Newest => &["newest"],
+    }
+}
 
 /// Runs tests, or a command, on other kernels in virtual machines.
 #[derive(clap::Args)]
@@ -42,14 +48,14 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(2_700);
 /// If the set-up fails, a machine does not boot or stop in time, or what ran there fails.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     setup::ensure(Scope::Test)?;
-    let jobs = if arguments.command.is_empty() {
-        test_jobs(&binary::build(&BINARIES)?, None)
-    } else {
-        vec![Job { name: arguments.command.join(" "), command: arguments.command.clone() }]
-    };
     let kernels = arguments.kernel.map_or_else(|| Kernel::ALL.to_vec(), |kernel| vec![kernel]);
     let mut failed = Vec::new();
     for kernel in kernels {
+        let jobs = if arguments.command.is_empty() {
+            test_jobs(&binary::build(binaries(kernel))?, None)
+        } else {
+            vec![Job { name: arguments.command.join(" "), command: arguments.command.clone() }]
+        };
         println!("== {kernel} ==");
         let outcome = boot(kernel, &jobs, Duration::from_secs(arguments.timeout))?;
         failed.extend(outcome.failed.iter().map(|job| format!("`{job}` on {kernel}")));

@@ -263,3 +263,27 @@ fn a_triggered_resolution_makes_the_kernel_ask() {
         assert!(error.contains("refused to resolve 192.0.2.9 on interface 9999"), "{error}");
     });
 }
+
+/// Who asks may not know yet that somebody has written it.
+#[test]
+fn a_triggered_resolution_leaves_a_permanent_neighbour_as_it_is() {
+    const NUD_PERMANENT: u16 = 0x80;
+    in_namespace(|| async {
+        sh("ip link add p1 type veth peer p2; ip link set p1 up; ip link set p2 up; \
+            ip addr add 192.0.2.1/24 dev p1; \
+            ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev p1 nud permanent");
+        let neighbour = || {
+            let mut events = dump(Scope::All).events.into_iter();
+            let found = events.find_map(|event| match event {
+                Event::Neighbour(found) if found.address.to_string() == "192.0.2.9" => Some(found),
+                _ => None,
+            });
+            found.unwrap()
+        };
+        let before = neighbour();
+        assert_eq!(before.state, NUD_PERMANENT);
+        let mut asker = Asker::open().unwrap();
+        asker.trigger_resolution(before.ifindex, before.address).unwrap();
+        assert_eq!(neighbour(), before);
+    });
+}
