@@ -87,7 +87,23 @@ impl Reconciler {
                 self.forget_port(*ifindex, slot, outcome);
             }
         }
+        self.forget_members(structure, outcome);
         self.count_members(structure, outcome);
+    }
+
+    /// Without their bond its members are no ports either, as the next structure will say: to take them
+    /// off then would count as a change, and an audit that tries the bond again has made none.
+    fn forget_members(&mut self, structure: &Structure, outcome: &mut Outcome) {
+        let without = |port: &model::Port| {
+            port.member_of.is_some_and(|bond| outcome.unusable.contains_key(&bond))
+        };
+        let ports = structure.ports.iter().filter(|(_, port)| without(port));
+        let members: Vec<u32> = ports.map(|(ifindex, _)| *ifindex).collect();
+        for ifindex in members {
+            if let Some(slot) = self.ports.get(&ifindex).copied() {
+                self.forget_port(ifindex, slot, outcome);
+            }
+        }
     }
 
     /// Says of the members of bonds which slot they count as, when every bond has its own.

@@ -8,7 +8,12 @@
 //!   p3 --- swp3 -------/
 //! ```
 //!
+//! In `lacp` there is another bond at the other end, with the kernel as judge.
+//!
 //! Needs the kernel's bonds; `cargo xtask vm` boots one that has them.
+
+mod lacp;
+mod site;
 
 use std::time::{Duration, Instant};
 
@@ -108,10 +113,10 @@ fn frames_that_arrive_at_members_of_a_bond_are_forwarded_in_every_mode_that_take
         });
         let there = Frame::ipv4(&HOST_A, &HOST_B).bytes();
         assert_eq!(send(&router, "p1", &["p3"], &there), BURST, "{mode}");
-        assert_eq!(bridged(&router, "swp1"), BURST as u64 - 1, "{mode}");
+        assert!(bridged(&router, "swp1") >= BURST as u64 - 1, "{mode}");
         let back = Frame::ipv4(&HOST_B, &HOST_A).bytes();
         assert_eq!(send(&router, "p3", &["p1", "p2"], &back), BURST, "{mode}");
-        assert_eq!(bridged(&router, "swp3"), BURST as u64 - 1, "{mode}");
+        assert!(bridged(&router, "swp3") >= BURST as u64 - 1, "{mode}");
     }
 }
 
@@ -189,4 +194,15 @@ fn what_a_backup_receives_is_the_kernels_to_drop_until_it_is_active() {
     assert_eq!(send(&router, "p1", &["p3"], &frame), 0);
     router.ip("link set swp1 nomaster\n");
     assert_eq!(send(&router, "p2", &["p3"], &frame), BURST);
+}
+
+#[test]
+fn an_audit_corrects_nothing_of_a_bond_that_takes_no_programs() {
+    let mut router = Router::without_daemon("audit_interval_s = 1\n");
+    build(&router, "broadcast");
+    router.start();
+    until(SOON, "there were audits", || router.state().audits > 2);
+    let state = router.state();
+    assert!(state.declined.contains_key("bond0"), "{state:?}");
+    assert_eq!(state.audit_corrections, 0, "{state:?}");
 }
