@@ -19,7 +19,7 @@ use crate::{
 /// it, which loads the programs there as well: emulated, the others take minutes.
 pub(crate) const fn binaries(kernel: Kernel) -> &'static [&'static str] {
     match kernel {
-        Kernel::Linux6_1 | Kernel::Linux6_12 => &["vlan_aware", "bonds"],
+        Kernel::Linux6_1 | Kernel::Linux6_12 => &["vlan_aware", "bonds", "vrf"],
         Kernel::Newest => &["newest"],
     }
 }

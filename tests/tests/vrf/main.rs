@@ -1,0 +1,8 @@
+//! Virtual routing and forwarding (`ip link add … type vrf`), with the kernel of the same leaf as judge.
+//!
+//! Needs a kernel with VRF devices; `cargo xtask vm` boots one.
+
+mod routing;
+#[path = "../arrivals/site.rs"]
+mod site;
+mod tunnels;
