@@ -15,7 +15,7 @@ use fabric_common::{reason::Reason, schema::ports};
 use fabric_tests::{
     addresses::{HOST_A, HOST_R, LEAF1_VTEP, LEAF2_VTEP, Mac, SPINE1_MAC, SPINE2_MAC, VNI},
     device,
-    fabric::{fabricd, until},
+    fabric::{PATIENCE, fabricd, until},
     packet::{Frame, Vxlan},
     wire::Wire,
 };
@@ -30,7 +30,6 @@ use fabric_user::{
 pub(crate) const REPEATS: usize = 40;
 
 const UP_MACS: [Mac; 2] = [[2, 0, 0, 0x0b, 0, 0], [2, 0, 0, 0x0b, 0, 1]];
-const LONG: Duration = Duration::from_secs(60);
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// The leaf, fabricd in it, and the other ends of its ports.
@@ -165,7 +164,7 @@ impl Site {
     }
 
     pub(crate) fn settled(&self, condition: impl Fn(&Self) -> bool) {
-        until(LONG, "fabricd knows", || condition(self));
+        until(PATIENCE, "fabricd knows", || condition(self));
     }
 
     fn maps(&self) -> Option<Maps> {
@@ -205,7 +204,7 @@ impl Site {
                 return kernel;
             }
             assert!(
-                start.elapsed() < LONG,
+                start.elapsed() < PATIENCE,
                 "the kernel: {kernel:?}, Fabric: {fabric:?}; {}",
                 self.problems()
             );
