@@ -112,7 +112,8 @@ mod tests {
         message.extend((kind.len() as u16 + 5).to_ne_bytes());
         message.extend(1_u16.to_ne_bytes());
         message.extend(kind.as_bytes());
-        message.resize(message.len() + 4 & !3, 0);
+        message.push(0);
+        message.resize(message.len().next_multiple_of(4), 0);
         message
     }
 
