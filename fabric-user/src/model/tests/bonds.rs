@@ -3,7 +3,7 @@
 use super::{follower::Follower, world::*};
 use crate::{
     model::{Pattern, Policy, Structure},
-    observe::{BondMember, Event, Link, LinkKind},
+    observe::{BondMember, Event, Link, LinkKind, XdpFeatures},
 };
 
 const BOND: u32 = 50;
@@ -71,4 +71,26 @@ fn whether_members_are_allowed_is_decided_by_the_name_of_their_bond() {
     };
     assert_eq!(allowed("bond*"), [true; 3]);
     assert_eq!(allowed("swp*"), [false; 3]);
+}
+
+/// Before Linux 6.3 bonds announce nothing, and of a member without a carrier nothing is known.
+#[test]
+fn a_member_without_a_carrier_does_not_keep_others_from_sending() {
+    let mut leaf = bonded(Policy::default());
+    leaf.apply(Event::XdpFeatures {
+        ifindex: BOND,
+        features: XdpFeatures::Driver("bonding".into()),
+    });
+    for ifindex in [FIRST, SECOND] {
+        let features = XdpFeatures::Driver("veth".into());
+        leaf.apply(Event::XdpFeatures { ifindex, features });
+        leaf.apply(Event::VethPeer { ifindex, receives: Some(true) });
+    }
+    assert!(leaf.desired().structure.ports[&BOND].is_target);
+    leaf.apply(Event::VethPeer { ifindex: SECOND, receives: None });
+    assert!(!leaf.desired().structure.ports[&BOND].is_target, "it could take what is sent");
+    let bond = Some(BondMember { active: true });
+    let member = Link { master: Some(BOND), bond, carrier: false, ..veth(SECOND, "swp2") };
+    leaf.apply(Event::Link(member));
+    assert!(leaf.desired().structure.ports[&BOND].is_target);
 }
