@@ -93,5 +93,5 @@ fn count(_context: &XdpContext, journey: &Journey, reason: Reason) {
     let index = reason_index(journey.entry.row.into(), reason as u8);
     add(maps::REASONS_OF_PORTS.masked(journey.cpu, index, limits::reasons_mask()), journey.length);
     #[cfg(feature = "log")]
-    aya_log_ebpf::debug!(_context, "port slot {} {}", journey.port, reason.name());
+    aya_log_ebpf::debug!(_context, "interface {} {}", journey.entry.ifindex, reason.name());
 }

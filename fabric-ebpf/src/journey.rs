@@ -9,9 +9,7 @@ use crate::{account, block::Cpu, maps};
 
 /// The packet's way so far.
 pub struct Journey {
-    /// Slot of the port that it came from.
-    pub port: u32,
-    /// What the maps say of that port.
+    /// What the maps say of the port that it came from.
     pub entry: &'static Port,
     /// Length of the packet as it arrived, in bytes.
     pub length: u32,
@@ -105,9 +103,8 @@ static NO_DOMAIN: Domain = Domain {
 
 impl Journey {
     #[inline(always)]
-    pub fn new(length: u32, port: u32, entry: &'static Port) -> Self {
+    pub fn new(length: u32, entry: &'static Port) -> Self {
         Self {
-            port,
             entry,
             length,
             outer: 0,

@@ -233,10 +233,10 @@ fn run(
 ) -> u32 {
     let mut packet = Packet::new(&context);
     let length = packet.length();
-    let Some((port, entry)) = find_port(packet.ingress_ifindex()) else {
+    let Some(port) = find_port(packet.ingress_ifindex()) else {
         return account::unknown_port(length);
     };
-    let mut state = Journey::new(length, port, entry);
+    let mut state = Journey::new(length, port);
     match journey(&mut packet, &mut state) {
         Ok(reason) => account::redirected(&context, &state, reason),
         Err(reason) => account::verdict(&context, &state, reason),

@@ -35,17 +35,16 @@ pub fn port_input(journey: &mut Journey, is_role: impl Fn(u8) -> bool) -> Result
     Ok(())
 }
 
-/// The slot of an interface and its entry, if the maps know it.
+/// The entry of an interface, if the maps know it.
 #[inline(always)]
-pub fn find_port(ifindex: u32) -> Option<(u32, &'static Port)> {
-    let slot = ports::slot(ifindex, 0, limits::ports_mask());
-    let port = maps::port(slot);
+pub fn find_port(ifindex: u32) -> Option<&'static Port> {
+    let port = maps::port(ports::slot(ifindex, 0, limits::ports_mask()));
     if port.ifindex == ifindex {
-        return Some((slot, port));
+        return Some(port);
     }
     match find_elsewhere(ifindex) {
         0 => None,
-        slot => Some((slot, maps::port(slot))),
+        slot => Some(maps::port(slot)),
     }
 }
 

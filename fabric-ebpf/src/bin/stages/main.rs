@@ -108,7 +108,7 @@ journeys! {
 #[xdp]
 pub fn no_stage(context: XdpContext) -> u32 {
     let length = Packet::new(&context).length();
-    leave(&Journey::new(length, 0, maps::port(0)), [0; 5]);
+    leave(&Journey::new(length, maps::port(0)), [0; 5]);
     xdp_action::XDP_REDIRECT
 }
 
@@ -125,10 +125,10 @@ fn run(
 ) -> u32 {
     let mut packet = Packet::new(context);
     let length = now(packet.length());
-    let Some((port, entry)) = find_port(packet.ingress_ifindex()) else {
+    let Some(port) = find_port(packet.ingress_ifindex()) else {
         return account::unknown_port(length);
     };
-    let mut state = Journey::new(length, port, entry);
+    let mut state = Journey::new(length, port);
     match journey(&mut packet, &mut state) {
         Err(Stop::Here) => xdp_action::XDP_REDIRECT,
         // Nothing is left of what ends otherwise than it should, so the benchmark notices.

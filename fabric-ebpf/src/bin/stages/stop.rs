@@ -75,7 +75,7 @@ static LEFT: Array<Left, 1, { MMAPABLE as usize }> = Array::new();
 #[inline(always)]
 pub fn leave(journey: &Journey, made: Made) {
     let Some(left) = LEFT.get_ptr_mut(0) else { return };
-    let places = u64::from(journey.port)
+    let places = u64::from(journey.entry.row)
         | u64::from(journey.domain_index) << 16
         | u64::from(journey.peer) << 32;
     let all: [u64; MADE] = [
