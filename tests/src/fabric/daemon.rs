@@ -23,7 +23,27 @@ fn program(name: &str) -> PathBuf {
     let path = test.parent().and_then(Path::parent).map(|folder| folder.join(name));
     let path = path.expect("cargo keeps tests in a folder of the target folder");
     assert!(path.is_file(), "{} is missing; run `cargo build` first", path.display());
+    static NEWER: OnceLock<Option<PathBuf>> = OnceLock::new();
+    if let Some(source) = NEWER.get_or_init(|| newer_source(&path, &test)) {
+        panic!(
+            "{} is older than {}, of which this test has been built; run `cargo build` first",
+            path.display(),
+            source.display()
+        );
+    }
     path
+}
+
+/// A source of `program` that was changed since, and before `test` was built: cargo builds no programs for
+/// the tests of another package.
+fn newer_source(program: &Path, test: &Path) -> Option<PathBuf> {
+    let changed = |path: &Path| fs::metadata(path).ok()?.modified().ok();
+    let (built, tested) = (changed(program)?, changed(test)?);
+    // Cargo's list of the sources, in the form of a makefile.
+    let list = fs::read_to_string(program.with_extension("d")).ok()?;
+    let (_, sources) = list.split_once(": ")?;
+    let mut sources = sources.split_whitespace().map(PathBuf::from);
+    sources.find(|source| changed(source).is_some_and(|at| built < at && at < tested))
 }
 
 /// The fabricd of [`use_fabricd`].
@@ -177,5 +197,29 @@ impl Fabric {
             Ok(Some(Response::Done(text))) => text,
             other => panic!("fabricd answers {other:?}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_old_if_a_source_changed_before_the_test_was_built_and_not_after() {
+        let folder = own_folder("newer-source");
+        let file = |name: &str, second: u64| {
+            let path = folder.join(name);
+            let file = File::create(&path).expect("the folder can be written");
+            let time = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+            file.set_modified(time).expect("it is ours");
+            path
+        };
+        let [old, new] = [file("old.rs", 10), file("new.rs", 30)];
+        let list = format!("{}/fabricd: {} {}\n", folder.display(), old.display(), new.display());
+        fs::write(folder.join("fabricd.d"), list).expect("the folder can be written");
+        let judged = [(20, 40), (20, 25), (35, 40)]
+            .map(|(built, tested)| newer_source(&file("fabricd", built), &file("test", tested)));
+        fs::remove_dir_all(&folder).expect("it is ours");
+        assert_eq!(judged, [Some(new), None, None]);
     }
 }
