@@ -10,8 +10,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
@@ -21,14 +20,15 @@ use anyhow::Result;
 use fabric_common::reason::Reason;
 use fabric_user::{
     daemon::state::State,
-    kernel::{interface::make_wirelike, maps::Maps, pins::Instance},
+    kernel::{interface::make_wirelike, maps::Maps},
     lab::netns::Netns,
 };
 
 use crate::{
     addresses::{HOST_A, HOST_B, HOST_R, LEAF1_VTEP, LEAF2_VTEP, Mac, SPINE1_MAC, VNI, VXLAN_PORT},
+    daemon::Daemon,
     device::{self, address_text, mac_text},
-    fabric::{fabricd, until},
+    fabric::until,
     packet::{Frame, Vxlan, ether_type},
     wire::Wire,
 };
@@ -58,9 +58,7 @@ pub type Fate = BTreeMap<String, usize>;
 pub struct Judged {
     netns: Netns,
     outside: Netns,
-    instance: Instance,
-    folder: PathBuf,
-    daemon: Option<Child>,
+    daemon: Daemon,
     wires: BTreeMap<String, Wire>,
     sent: u64,
 }
@@ -100,15 +98,11 @@ impl Judged {
     fn build(options: &str, lines: &str) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("judged-{}-{number}", std::process::id());
-        let folder = std::env::temp_dir().join(&name);
-        fs::create_dir_all(&folder).expect("a folder can be made");
         // Made first, so that what is left of a leaf that could not be built goes as well.
         let mut this = Self {
             netns: Netns::named(&name),
             outside: Netns::named(format!("{name}-outside")),
-            instance: Instance::new(&name).expect("the name can name an instance"),
-            folder,
-            daemon: None,
+            daemon: Daemon::new(&name, &["--heartbeat-timeout-ms", "10000"]),
             wires: BTreeMap::new(),
             sent: 0,
         };
@@ -130,7 +124,7 @@ impl Judged {
             let wire = this.outside.enter(|| Wire::open(&format!("{port}p")));
             this.wires.insert(port.into(), wire.expect("it exists").expect("the wire is there"));
         }
-        this.start();
+        this.daemon.start(&this.netns);
         this
     }
 
@@ -177,34 +171,10 @@ impl Judged {
         self.ip("link set vx100 up\n");
     }
 
-    fn start(&mut self) {
-        let settings = self.folder.join("fabricd.toml");
-        fs::write(&settings, "").expect("the folder can be written");
-        let log = fs::File::create(self.folder.join("log")).expect("the folder can be written");
-        let mut command = Command::new(fabricd());
-        // No audit: what it would repair is what the tests are about.
-        command.args(["--instance", self.netns.name(), "--heartbeat-timeout-ms", "10000"]);
-        command.arg("--settings").arg(&settings).arg("--run-folder").arg(&self.folder);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let child = self.netns.enter(|| command.spawn()).expect("the namespace exists");
-        let pid = self.daemon.insert(child.expect("fabricd can be started")).id();
-        until(PATIENCE, "fabricd is in sync", || {
-            let ended = self.daemon.as_mut().and_then(|child| child.try_wait().ok()).flatten();
-            assert_eq!(ended, None, "fabricd ended: {}", self.log());
-            let state = self.state();
-            state.pid == pid && state.synced
-        });
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
-    }
-
     /// fabricd's state file.
     #[must_use]
     pub fn state(&self) -> State {
-        let path = self.folder.join(format!("{}.json", self.netns.name()));
-        State::read(&path).expect("the state file can be read").unwrap_or_default()
+        self.daemon.state()
     }
 
     /// The leaf's namespace.
@@ -286,7 +256,7 @@ impl Judged {
     /// If they are not there.
     #[must_use]
     pub fn maps(&self) -> Maps {
-        Maps::open(&self.instance, true).expect("fabricd has pinned its maps")
+        self.daemon.maps()
     }
 
     /// Waits until fabricd names something that is left to the kernel.
@@ -344,10 +314,7 @@ impl Judged {
         let start = Instant::now();
         loop {
             let [kernel, ours] = [true, false].map(|bypass| {
-                let set = |settings: &mut fabric_common::schema::settings::Settings| {
-                    settings.bypass = bypass.into();
-                };
-                self.maps().settings.update(0, set);
+                self.daemon.bypass(bypass);
                 self.fate(port, &packet)
             });
             if kernel == ours {
@@ -355,9 +322,8 @@ impl Judged {
             }
             assert!(
                 start.elapsed() < PATIENCE,
-                "the kernel: {kernel:?}, ours: {ours:?}\n{:?}\n{}",
-                self.state().problems,
-                self.log()
+                "the kernel: {kernel:?}, ours: {ours:?}\n{:?}",
+                self.state().problems
             );
         }
     }
@@ -437,16 +403,6 @@ fn from_leaf2() -> Vxlan {
 
 impl Drop for Judged {
     fn drop(&mut self) {
-        if let Some(mut child) = self.daemon.take() {
-            // One that has ended is what is wanted.
-            let _ended = child.kill();
-            let _reaped = child.wait();
-        }
-        if thread::panicking() {
-            eprintln!("{}", self.log());
-        }
-        let _gone = self.instance.remove();
-        let _gone = fs::remove_dir_all(&self.folder);
         for netns in [&self.netns, &self.outside] {
             let mut command = Command::new("ip");
             let _gone = command.args(["netns", "del", netns.name()]).stderr(Stdio::null()).status();

@@ -5,6 +5,7 @@
 
 pub mod addresses;
 pub mod counters;
+pub mod daemon;
 pub mod device;
 pub mod ecmp;
 pub mod expect;

@@ -3,22 +3,14 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
 use fabric_common::reason::Reason;
-use fabric_tests::{
-    device,
-    fabric::{fabricd, until},
-};
-use fabric_user::{
-    daemon::state::State,
-    kernel::{maps::Maps, pins::Instance},
-    lab::netns::Netns,
-};
+use fabric_tests::{daemon::Daemon, device, fabric::until};
+use fabric_user::{daemon::state::State, lab::netns::Netns};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -28,23 +20,17 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// Namespaces by short names. fabricd runs in `leaf`.
 pub(crate) struct Net {
     spaces: BTreeMap<&'static str, Netns>,
-    instance: Instance,
-    folder: PathBuf,
-    daemon: Option<Child>,
+    daemon: Daemon,
 }
 
 impl Net {
     pub(crate) fn new(names: &[&'static str]) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("paths-{}-{number}", std::process::id());
-        let folder = std::env::temp_dir().join(&prefix);
-        fs::create_dir_all(&folder).expect("a folder can be made");
         let spaces = names.iter().map(|name| (*name, Netns::named(format!("{prefix}-{name}"))));
         let net = Self {
             spaces: spaces.collect(),
-            instance: Instance::new(&prefix).expect("the name can name an instance"),
-            folder,
-            daemon: None,
+            daemon: Daemon::new(&prefix, &["--heartbeat-timeout-ms", "20000"]),
         };
         for (name, netns) in &net.spaces {
             device::run("ip", &format!("netns add {}", netns.name())).expect("this is root");
@@ -117,30 +103,12 @@ impl Net {
 
     /// Starts fabricd and waits until it is in sync.
     pub(crate) fn start(&mut self) {
-        let settings = self.folder.join("fabricd.toml");
-        fs::write(&settings, "").expect("the folder can be written");
-        let log = fs::File::create(self.folder.join("log")).expect("the folder can be written");
-        let mut command = Command::new(fabricd());
-        command.args(["--instance", self.instance.name(), "--heartbeat-timeout-ms", "20000"]);
-        command.arg("--settings").arg(&settings).arg("--run-folder").arg(&self.folder);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let child = self.inside("leaf", || command.spawn()).expect("fabricd can be started");
-        let pid = self.daemon.insert(child).id();
-        until(SOON, "fabricd is in sync", || {
-            let ended = self.daemon.as_mut().and_then(|child| child.try_wait().ok()).flatten();
-            assert_eq!(ended, None, "fabricd ended: {}", self.log());
-            let state = self.state();
-            state.pid == pid && state.synced
-        });
+        self.daemon.start(&self.spaces["leaf"]);
     }
 
-    fn log(&self) -> String {
-        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
-    }
-
+    /// fabricd's state file.
     pub(crate) fn state(&self) -> State {
-        let path = self.folder.join(format!("{}.json", self.instance.name()));
-        State::read(&path).expect("the state file can be read").unwrap_or_default()
+        self.daemon.state()
     }
 
     /// Waits until a sentence of `fabricctl status` says all of this.
@@ -155,22 +123,20 @@ impl Net {
 
     /// Whether a sentence of `fabricctl status` says all of this.
     pub(crate) fn names(&self, words: &[&str]) -> bool {
-        let problems = self.state().problems;
+        let problems = self.daemon.state().problems;
         problems.iter().any(|problem| words.iter().all(|word| problem.contains(word)))
     }
 
     /// How many packets met a reason.
     pub(crate) fn met(&self, reason: Reason) -> u64 {
-        let maps = Maps::open(&self.instance, false).expect("fabricd has pinned its maps");
-        maps.ended_anywhere(reason)
+        self.daemon.maps().ended_anywhere(reason)
     }
 
     /// Hands all traffic to the kernel while `work` runs.
     pub(crate) fn kernel_alone<T>(&self, work: impl FnOnce() -> T) -> T {
-        let maps = Maps::open(&self.instance, true).expect("fabricd has pinned its maps");
-        maps.settings.update(0, |settings| settings.bypass = 1);
+        self.daemon.bypass(true);
         let result = work();
-        maps.settings.update(0, |settings| settings.bypass = 0);
+        self.daemon.bypass(false);
         result
     }
 
@@ -189,15 +155,8 @@ impl Net {
 impl Drop for Net {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}\n{:#?}", self.log(), self.state().problems);
+            eprintln!("{:#?}", self.daemon.state().problems);
         }
-        if let Some(mut child) = self.daemon.take() {
-            // One that has ended is what is wanted.
-            let _ended = child.kill();
-            let _reaped = child.wait();
-        }
-        let _gone = self.instance.remove();
-        let _gone = fs::remove_dir_all(&self.folder);
         for netns in self.spaces.values() {
             let mut command = Command::new("ip");
             command.args(["netns", "del", netns.name()]).stderr(Stdio::null());

@@ -10,24 +10,20 @@
 
 use std::{
     fs,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
 use aya::maps::{DevMap, MapData};
 use fabric_common::reason::Reason;
-use fabric_tests::{
-    device,
-    fabric::{fabricd, until},
-};
+use fabric_tests::{daemon::Daemon, device};
 use fabric_user::{
     daemon::state::State,
-    kernel::{maps::Maps, pins::Instance, programs::tx_ports},
+    kernel::{maps::Maps, programs::tx_ports},
     lab::netns::Netns,
 };
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
 /// What the daemon needs for a change on a very busy machine.
@@ -94,10 +90,7 @@ pub(crate) struct Leaf {
     pub(crate) hosts: [Netns; 2],
     /// Namespaces of before that live on.
     old: Vec<Netns>,
-    instance: Instance,
-    folder: PathBuf,
-    daemon: Option<Child>,
-    settings: String,
+    daemon: Daemon,
 }
 
 pub(crate) fn ip(netns: &Netns, lines: &str) {
@@ -133,18 +126,14 @@ impl Leaf {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = |what: &str| format!("ports-{}-{number}{what}", std::process::id());
         let netns = |what| Netns::named(name(what));
-        let folder = std::env::temp_dir().join(name(""));
-        fs::create_dir_all(&folder).expect("a folder can be made");
         let mut this = Self {
             netns: netns(""),
             away: netns("-away"),
             hosts: [netns("-host1"), netns("-host3")],
             old: Vec::new(),
-            instance: Instance::new(&name("")).expect("the name can name an instance"),
-            folder,
-            daemon: None,
-            settings: settings.into(),
+            daemon: Daemon::new(&name(""), &["--heartbeat-timeout-ms", "4000"]),
         };
+        this.set(settings);
         this.make();
         this.start();
         this
@@ -228,75 +217,48 @@ impl Leaf {
 
     /// Changes the settings of the next start.
     pub(crate) fn set(&mut self, settings: &str) {
-        self.settings = settings.into();
+        self.daemon.set(settings);
     }
 
     /// Starts fabricd and waits until it is in sync.
     pub(crate) fn start(&mut self) {
-        let settings = self.folder.join("fabricd.toml");
-        fs::write(&settings, &self.settings).expect("the folder can be written");
-        let log = fs::File::create(self.folder.join("log")).expect("the folder can be written");
-        let mut command = Command::new(fabricd());
-        // Audits hardly ever: what they would correct must be right without them.
-        command.args(["--instance", self.instance.name(), "--heartbeat-timeout-ms", "4000"]);
-        command.args(["--audit-interval-s", "3600"]);
-        command.arg("--settings").arg(&settings).arg("--run-folder").arg(&self.folder);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let child = self.netns.enter(|| command.spawn()).expect("the namespace exists");
-        let pid = self.daemon.insert(child.expect("fabricd can be started")).id();
-        until(SOON, "fabricd is in sync", || {
-            self.assert_runs();
-            let state = self.state();
-            state.pid == pid && state.synced
-        });
+        self.daemon.start(&self.netns);
     }
 
     /// Ends fabricd at once.
     pub(crate) fn kill(&mut self) {
-        if let Some(mut child) = self.daemon.take() {
-            // One that has ended is what is wanted.
-            let _ended = child.kill();
-            let _reaped = child.wait();
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = self.daemon.as_ref().map(Pid::from_child);
-        kill_process(pid.expect("fabricd was started"), signal).expect("fabricd runs");
+        self.daemon.end(Signal::KILL);
     }
 
     /// Changes something while fabricd sees nothing of it until all is done.
     pub(crate) fn while_stopped(&self, change: impl FnOnce()) {
-        self.signal(Signal::STOP);
+        self.daemon.signal(Signal::STOP);
         change();
-        self.signal(Signal::CONT);
+        self.daemon.signal(Signal::CONT);
     }
 
     /// Asserts that the fabricd that was started still runs.
     pub(crate) fn assert_runs(&mut self) {
-        let child = self.daemon.as_mut().expect("fabricd was started");
-        let ended = child.try_wait().expect("it is our child");
-        assert_eq!(ended, None, "fabricd ended: {}", self.log());
+        self.daemon.assert_runs();
     }
 
     /// What fabricd wrote to standard error since it was started.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+        self.daemon.log()
     }
 
     pub(crate) fn state(&self) -> State {
-        let path = self.folder.join(format!("{}.json", self.instance.name()));
-        State::read(&path).expect("the state file can be read").unwrap_or_default()
+        self.daemon.state()
     }
 
     /// The maps, to look at.
     pub(crate) fn maps(&self) -> Maps {
-        Maps::open(&self.instance, false).expect("fabricd has pinned its maps")
+        self.daemon.maps()
     }
 
     /// The redirect targets by port slot.
     pub(crate) fn targets(&self) -> DevMap<MapData> {
-        tx_ports(&self.instance).expect("fabricd has pinned its maps")
+        tx_ports(self.daemon.instance()).expect("fabricd has pinned its maps")
     }
 
     /// How many of `count` pings from host1 to host3 are answered.
@@ -352,11 +314,6 @@ pub(crate) fn wirelike(netns: &Netns, interface: &str) {
 impl Drop for Leaf {
     fn drop(&mut self) {
         self.kill();
-        if std::thread::panicking() {
-            eprintln!("{}", self.log());
-        }
-        let _gone = self.instance.remove();
         self.take_away();
-        let _gone = fs::remove_dir_all(&self.folder);
     }
 }
