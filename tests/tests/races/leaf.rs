@@ -1,43 +1,34 @@
-//! The leaf: two namespaces, six pairs of veth devices, and fabricd.
+//! The leaf: its namespaces, pairs of veth devices, and fabricd.
 
 use std::{
     fs,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
 };
 
 use fabric_common::reason::Reason;
-use fabric_tests::{
-    device,
-    fabric::{fabricd, until},
-};
+use fabric_tests::{daemon::Daemon, device};
 use fabric_user::{
-    daemon::state::State,
-    kernel::{interface::make_wirelike, maps::Maps, pins::Instance},
-    lab::{netns::Netns, process::Process},
+    kernel::{interface::make_wirelike, maps::Maps},
+    lab::netns::Netns,
 };
-use rustix::process::Signal;
 
-/// Ports of the leaf; the other end of each has a `p` in front.
-pub(crate) const PORTS: [&str; 6] = ["a1", "a2", "a3", "u1", "u2", "r1"];
+use crate::shape::Shape;
 
-/// Longer than any start on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// Ports of leafs; the other end of each has a `p` in front.
+pub(crate) const PORTS: [&str; 8] = ["a1", "a2", "a3", "u1", "u2", "r1", "b1", "b2"];
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// The leaf and what is around it.
 #[derive(Debug)]
 pub(crate) struct Leaf {
+    pub(crate) shape: Shape,
     pub(crate) netns: Netns,
     pub(crate) peers: Netns,
     /// Where interfaces are that were moved away.
     pub(crate) away: Netns,
-    instance: Instance,
-    folder: PathBuf,
-    daemon: Option<Child>,
+    pub(crate) daemon: Daemon,
 }
 
 /// MAC address of a port of the leaf, or of its other end.
@@ -55,20 +46,17 @@ pub(crate) fn stranger(port: &str) -> [u8; 6] {
 
 impl Leaf {
     /// A leaf as [`Leaf::restore`] makes it, and fabricd in sync.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(shape: Shape) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("races-{}-{number}", std::process::id());
-        let folder = std::env::temp_dir().join(&name);
-        fs::create_dir_all(&folder).expect("a folder can be made");
         let netns = |what: &str| Netns::named(format!("{name}{what}"));
         // Made first, so that what is left of a leaf that could not be built goes as well.
         let mut this = Self {
+            shape,
             netns: netns(""),
             peers: netns("-peers"),
             away: netns("-away"),
-            instance: Instance::new(&name).expect("the name can name an instance"),
-            folder,
-            daemon: None,
+            daemon: Daemon::new(&name, &["--heartbeat-timeout-ms", "1000"]).verbose(),
         };
         for netns in [&this.netns, &this.peers, &this.away] {
             device::run("ip", &format!("netns add {}", netns.name())).expect("this is root");
@@ -113,11 +101,13 @@ impl Leaf {
 
     /// Makes what is missing and sets what was changed, so that every episode has something to lose.
     pub(crate) fn restore(&self) {
-        for port in PORTS {
+        for port in self.shape.ports() {
             self.remake(port, None);
         }
-        self.ip(include_str!("restore.ip"));
-        self.bridge(include_str!("restore.bridge"));
+        let [ip, bridge] = self.shape.restore();
+        self.ip(include_str!("restore/routing.ip"));
+        self.ip(ip);
+        self.bridge(bridge);
         for key in ["all", "default", "u1", "u2", "r1"] {
             self.sysctl(&format!("ipv4/conf/{key}/rp_filter"), "0");
         }
@@ -143,77 +133,19 @@ impl Leaf {
 
     /// Starts fabricd and waits until it is in sync.
     pub(crate) fn start(&mut self) {
-        let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log"));
-        let settings = self.folder.join("settings.toml");
-        // No audit repairs what the daemon should have done by itself.
-        fs::write(&settings, "heartbeat_timeout_ms = 1000\naudit_interval_s = 100000\n")
-            .expect("the folder can be written");
-        let mut command = Command::new(fabricd());
-        command.args(["--instance", self.instance.name()]);
-        command.arg("--settings").arg(&settings).arg("--run-folder").arg(&self.folder);
-        command.env("RUST_LOG", "debug").stdin(Stdio::null()).stdout(Stdio::null());
-        command.stderr(log.expect("the folder can be written"));
-        let child = self.netns.enter(|| command.spawn()).expect("the namespace exists");
-        let pid = self.daemon.insert(child.expect("fabricd can be started")).id();
-        until(PATIENCE, "fabricd is in sync", || {
-            self.assert_runs();
-            let state = self.state();
-            state.pid == pid && state.synced
-        });
-    }
-
-    /// Ends fabricd, at once or as systemd does.
-    pub(crate) fn end(&mut self, at_once: bool) {
-        let Some(mut child) = self.daemon.take() else { return };
-        if !at_once && let Some(process) = Process::of(child.id().cast_signed()) {
-            process.signal(Signal::TERM);
-        } else {
-            // One that has ended is what is wanted.
-            let _ended = child.kill();
-        }
-        let _reaped = child.wait();
-    }
-
-    /// Has fabricd sleep or go on.
-    pub(crate) fn signal(&self, signal: Signal) {
-        if let Some(child) = &self.daemon
-            && let Some(process) = Process::of(child.id().cast_signed())
-        {
-            process.signal(signal);
-        }
-    }
-
-    /// Asserts that the fabricd that was started still runs.
-    pub(crate) fn assert_runs(&mut self) {
-        if let Some(child) = &mut self.daemon {
-            let ended = child.try_wait().expect("it is our child");
-            assert_eq!(ended, None, "fabricd ended by itself:\n{}", self.log());
-        }
+        self.daemon.start(&self.netns);
     }
 
     /// The end of what fabricd wrote.
     pub(crate) fn log(&self) -> String {
-        let text = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        let text = self.daemon.whole_log();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
 
-    /// fabricd's state file.
-    pub(crate) fn state(&self) -> State {
-        let path = self.folder.join(format!("{}.json", self.instance.name()));
-        State::read(&path).ok().flatten().unwrap_or_default()
-    }
-
-    /// Hands all traffic to the kernel, or not.
-    pub(crate) fn bypass(&self, on: bool) {
-        if let Ok(maps) = Maps::open(&self.instance, true) {
-            maps.settings.update(0, |settings| settings.bypass = on.into());
-        }
-    }
-
     /// Packets that XDP has forwarded from the ports that are there now.
     pub(crate) fn forwarded(&self) -> u64 {
-        let Ok(maps) = Maps::open(&self.instance, false) else { return 0 };
+        let Ok(maps) = Maps::open(self.daemon.instance(), false) else { return 0 };
         let reasons = [Reason::Bridged, Reason::Encapsulated, Reason::Decapsulated, Reason::Routed];
         reasons.into_iter().map(|reason| maps.ended_anywhere(reason)).sum()
     }
@@ -239,13 +171,8 @@ pub(crate) fn force(netns: &Netns, program: &str, lines: &str) {
 
 impl Drop for Leaf {
     fn drop(&mut self) {
-        self.signal(Signal::CONT);
-        self.end(true);
-        let detach = || fabric_user::kernel::detach::detach_all(&self.instance);
-        let _nothing_there = self.netns.enter(detach);
         for netns in [&self.netns, &self.peers, &self.away] {
             let _never_made = device::run("ip", &format!("netns del {}", netns.name()));
         }
-        let _never_made = fs::remove_dir_all(&self.folder);
     }
 }

@@ -6,13 +6,13 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use fabric_tests::wire::Wire;
 use fabric_user::lab::netns::Netns;
 
-use crate::{leaf::PORTS, probes::Probe};
+use crate::probes::Probe;
 
 /// Sends until it is dropped.
 #[derive(Debug)]
@@ -22,13 +22,13 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    pub(crate) fn start(peers: &Netns, probes: &[Probe]) -> Self {
+    pub(crate) fn start(peers: &Netns, ports: &'static [&'static str], probes: &[Probe]) -> Self {
         let ends = Arc::new(AtomicBool::new(false));
         let (peers, probes, told) = (peers.clone(), probes.to_vec(), Arc::clone(&ends));
         let send_all = move || {
             // Interfaces come and go: a wire is opened for one turn.
-            let wires: Vec<_> = PORTS.iter().map(|port| Wire::open(&format!("p{port}"))).collect();
-            for (port, wire) in PORTS.iter().zip(&wires) {
+            let wires: Vec<_> = ports.iter().map(|port| Wire::open(&format!("p{port}"))).collect();
+            for (port, wire) in ports.iter().zip(&wires) {
                 let Ok(wire) = wire else { continue };
                 for probe in probes.iter().filter(|probe| probe.port == *port) {
                     let _down = wire.send(&probe.frame);
@@ -38,8 +38,10 @@ impl Traffic {
         let thread = std::thread::spawn(move || {
             let send_until_told = || {
                 while !told.load(Ordering::Relaxed) {
+                    let start = Instant::now();
                     send_all();
-                    std::thread::sleep(Duration::from_millis(10));
+                    // An emulated processor has more to do than to carry these.
+                    std::thread::sleep(Duration::from_millis(10).max(2 * start.elapsed()));
                 }
             };
             peers.enter(send_until_told).expect("the namespace exists");

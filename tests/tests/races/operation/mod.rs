@@ -1,11 +1,16 @@
 //! What may happen to a leaf.
 
+mod vlans;
+
 use std::time::Duration;
 
 use fabric_tests::random::Random;
 use rustix::process::Signal;
 
-use crate::leaf::{Leaf, PORTS, force, mac, stranger};
+use crate::{
+    leaf::{Leaf, PORTS, force, mac, stranger},
+    shape::Shape,
+};
 
 /// Does something, and says what.
 pub(crate) fn operate(leaf: &mut Leaf, random: &mut Random) -> String {
@@ -20,19 +25,19 @@ pub(crate) fn operate(leaf: &mut Leaf, random: &mut Random) -> String {
 
 /// The daemon sleeps, is killed or ended, while something else happens.
 fn daemon(leaf: &mut Leaf, random: &mut Random) -> String {
-    let (how, at_once) = match random.below(3) {
+    let (how, signal) = match random.below(3) {
         0 => {
-            leaf.signal(Signal::STOP);
+            leaf.daemon.signal(Signal::STOP);
             let meanwhile = [operate_kernel(leaf, random), operate_kernel(leaf, random)];
             // Sometimes until the heartbeat has expired, sometimes not.
             std::thread::sleep(Duration::from_millis(*random.choose(&[20, 1_500])));
-            leaf.signal(Signal::CONT);
+            leaf.daemon.signal(Signal::CONT);
             return format!("fabricd stopped and continued; meanwhile {}", meanwhile.join("; "));
         }
-        1 => ("killed", true),
-        _ => ("ended", false),
+        1 => ("killed", Signal::KILL),
+        _ => ("ended", Signal::TERM),
     };
-    leaf.end(at_once);
+    leaf.daemon.end(signal);
     let meanwhile: Vec<_> = (0..random.below(4)).map(|_| operate_kernel(leaf, random)).collect();
     std::thread::sleep(Duration::from_millis(*random.choose(&[0, 1_500])));
     leaf.start();
@@ -49,30 +54,44 @@ fn operate_kernel(leaf: &mut Leaf, random: &mut Random) -> String {
 }
 
 fn run_bridge(leaf: &Leaf, random: &mut Random) -> String {
-    let line = bridge(random);
+    let line = match leaf.shape {
+        Shape::Plain => bridge(random),
+        Shape::Vlans => vlans::bridge(random),
+    };
     leaf.bridge(&format!("{line}\n"));
     format!("bridge {line}")
 }
 
 fn run_ip(leaf: &Leaf, random: &mut Random) -> String {
-    let line = ip(random);
-    leaf.ip(&format!("{line}\n"));
-    format!("ip {line}")
+    let lines = match (leaf.shape, leaf.shape == Shape::Vlans && random.below(3) > 0) {
+        (Shape::Plain, _) if random.below(30) == 0 => {
+            let device = *random.choose(&["vx100", "vx200"]);
+            return away(leaf, device, random);
+        }
+        (Shape::Plain, _) => ip(random, 0),
+        (Shape::Vlans, false) => ip(random, ROUTING),
+        (Shape::Vlans, true) => match random.below(8) {
+            0 => {
+                let device = *random.choose(&vlans::MOVED);
+                return away(leaf, device, random);
+            }
+            _ => vlans::ip(random),
+        },
+    };
+    leaf.ip(&format!("{lines}\n"));
+    format!("ip {}", lines.replace('\n', "; "))
 }
 
 /// A port goes away and comes back, elsewhere, with the same index or another one.
 fn port(leaf: &Leaf, random: &mut Random) -> String {
-    let port = *random.choose(&PORTS);
+    let port = *random.choose(leaf.shape.ports());
     let number = PORTS.iter().position(|each| *each == port).unwrap_or_default();
-    let master = match number {
-        0 | 1 => format!("link set {port} master br100\n"),
-        2 => format!("link set {port} master br200\n"),
-        _ => format!("addr add 10.1.{}.1/24 dev {port}\n", number - 2),
-    };
     let again = random.below(2) == 0;
     let settle = |leaf: &Leaf| {
         if again {
-            leaf.ip(&master);
+            let [ip, bridge] = leaf.shape.settle(port);
+            leaf.ip(&ip);
+            leaf.bridge(&bridge);
         }
     };
     match random.below(6) {
@@ -140,7 +159,7 @@ fn sysctl(leaf: &Leaf, random: &mut Random) -> String {
     format!("sysctl {key}={value}")
 }
 
-/// A line of `bridge`.
+/// A line of `bridge` for plain bridges.
 fn bridge(random: &mut Random) -> String {
     let access = *random.choose(&["a1", "a2", "a3"]);
     let vxlan = *random.choose(&["vx100", "vx200"]);
@@ -168,9 +187,14 @@ fn bridge(random: &mut Random) -> String {
     }
 }
 
-/// A line of `ip`.
-fn ip(random: &mut Random) -> String {
-    let port = *random.choose(&PORTS);
+/// Of the lines of `ip` those from here on are about what is routed.
+const ROUTING: usize = 18;
+/// How many there are.
+const LINES: usize = 34;
+
+/// A line of `ip`, from this one on.
+fn ip(random: &mut Random, first: usize) -> String {
+    let port = *random.choose(Shape::Plain.ports());
     let routed = *random.choose(&["u1", "u2", "r1"]);
     let number = PORTS.iter().position(|each| *each == routed).unwrap_or_default() - 2;
     let vxlan = *random.choose(&["vx100", "vx200"]);
@@ -178,7 +202,7 @@ fn ip(random: &mut Random) -> String {
     let up = *random.choose(&["up", "up", "down"]);
     let vtep = 2 + random.below(3);
     let verb = *random.choose(&["add", "add", "del"]);
-    match random.below(30) {
+    match first + random.below(LINES - first) {
         0 => format!("link set {port} {up}"),
         1 => format!("link set {bridge} {up}"),
         2 => format!("link set {vxlan} {up}"),
@@ -203,31 +227,56 @@ fn ip(random: &mut Random) -> String {
             format!("link set {bridge} type bridge ageing_time {}", random.choose(&["0", "30000"]))
         }
         13 => format!("link set {bridge} type bridge stp_state {}", random.below(2)),
-        14 => format!("addr {verb} 10.0.0.1/32 dev lo"),
-        15 => format!("addr {verb} 10.1.{number}.1/24 dev {routed}"),
-        16 => format!("addr {verb} 10.30.0.9/32 dev lo"),
-        17 => format!("neigh del 10.1.{number}.2 dev {routed}"),
-        18 => {
+        14 => {
+            let mut mac = mac(port, false);
+            mac[4] = random.below(2) as u8;
+            format!("link set {port} address {}", fabric_tests::device::mac_text(mac))
+        }
+        15 => format!("link set {bridge} promisc {}", random.choose(&["on", "off"])),
+        16 => format!(
+            "link add link {bridge} name mv0 address 02:00:00:dd:00:0{} type macvlan mode bridge\n\
+             link set mv0 up",
+            1 + random.below(9)
+        ),
+        17 => "link del mv0".into(),
+        18 => format!("addr {verb} 10.0.0.1/32 dev lo"),
+        19 => format!("addr {verb} 10.1.{number}.1/24 dev {routed}"),
+        20 => format!("addr {verb} 10.30.0.9/32 dev lo"),
+        21 => format!("neigh del 10.1.{number}.2 dev {routed}"),
+        22 => {
             let own = mac(routed, true);
             let stranger = stranger(routed);
             let mac = fabric_tests::device::mac_text(*random.choose(&[own, stranger]));
             format!("neigh replace 10.1.{number}.2 lladdr {mac} dev {routed} nud permanent")
         }
-        19 => format!("nexthop del id {}", random.choose(&["1", "2", "3", "4", "10", "20"])),
-        20 => {
+        23 => format!("nexthop del id {}", random.choose(&["1", "2", "3", "4", "10", "20"])),
+        24 => {
             let to = 1 + random.below(2);
             format!("nexthop replace id {} via 10.1.{to}.2 dev u{to}", 1 + random.below(2))
         }
-        21 => format!("nexthop replace id 10 group {}", random.choose(&["1", "2", "1/2", "1,3/2"])),
-        22 => format!("route replace 10.0.0.{vtep}/32 via 10.1.{}.2", 1 + random.below(2)),
-        23 => format!("route {verb} blackhole 10.30.0.0/24"),
-        24 => format!("route {verb} 10.0.0.{vtep}/32 via 10.1.1.2 mtu 1500"),
-        25 => format!("route del 10.0.0.{vtep}/32"),
-        26 => format!("rule {verb} to 10.0.0.{vtep} pref 100 blackhole"),
-        27 => format!("rule {verb} iif {routed} pref 101 lookup 77"),
-        28 => {
+        25 => format!("nexthop replace id 10 group {}", random.choose(&["1", "2", "1/2", "1,3/2"])),
+        26 => format!("route replace 10.0.0.{vtep}/32 via 10.1.{}.2", 1 + random.below(2)),
+        27 => format!("route {verb} blackhole 10.30.0.0/24"),
+        28 => format!("route {verb} 10.0.0.{vtep}/32 via 10.1.1.2 mtu 1500"),
+        29 => format!("route del 10.0.0.{vtep}/32"),
+        30 => format!("rule {verb} to 10.0.0.{vtep} pref 100 blackhole"),
+        31 => format!("rule {verb} iif {routed} pref 101 lookup 77"),
+        32 => {
             format!("xfrm policy {verb} src 10.0.0.1/32 dst 10.0.0.{vtep}/32 dir out action block")
         }
         _ => format!("xfrm policy {verb} src 0.0.0.0/0 dst 10.30.0.0/16 dir fwd action block"),
     }
+}
+
+/// A device goes to another namespace and comes back.
+fn away(leaf: &Leaf, device: &str, random: &mut Random) -> String {
+    leaf.ip(&format!("link set {device} netns {}\n", leaf.away.name()));
+    force(&leaf.away, "ip", &format!("link set {device} netns {}\n", leaf.netns.name()));
+    let again = random.below(2) == 0;
+    if again {
+        let [ip, bridge] = leaf.shape.settle(device);
+        leaf.ip(&ip);
+        leaf.bridge(&bridge);
+    }
+    format!("{device} moved to another namespace and back, in its place: {again}")
 }

@@ -1,11 +1,13 @@
 //! Packets whose fate is compared.
 
+mod vlans;
+
 use fabric_tests::{
     addresses::{BROADCAST, Mac, Station},
     packet::{Frame, Vxlan},
 };
 
-use crate::leaf::mac;
+use crate::{leaf::mac, shape::Shape};
 
 /// What tells probes from all else that is on the wires, and then the number of the probe.
 const MARK: [u8; 5] = [0xfa, 0xb0, 0x71, 0xc5, 0x5e];
@@ -19,6 +21,13 @@ pub(crate) struct Probe {
     pub(crate) frame: Vec<u8>,
     /// Its flow may take any of several next hops.
     pub(crate) spread: bool,
+}
+
+impl Probe {
+    /// Whether it may be too long for some way.
+    pub(crate) const fn is_long(&self) -> bool {
+        self.frame.len() >= 1_514
+    }
 }
 
 /// The number of the probe that a frame carries.
@@ -96,9 +105,12 @@ impl List {
 }
 
 /// The probes of every comparison.
-pub(crate) fn probes() -> Vec<Probe> {
+pub(crate) fn probes(shape: Shape) -> Vec<Probe> {
     let mut list = List::default();
-    from_hosts(&mut list);
+    match shape {
+        Shape::Plain => from_hosts(&mut list),
+        Shape::Vlans => vlans::add(&mut list),
+    }
     from_tunnels(&mut list);
     through(&mut list);
     assert!(list.0.len() < 256, "a number is a byte");
@@ -122,7 +134,7 @@ fn from_hosts(list: &mut List) {
         }
         list.add("IPv6 to a remote host", port, to != 2, Frame::ipv6(&host(from), &remote(to)));
     }
-    let long = Frame::ipv4(&host(1), &remote(1)).length(1_514);
+    let long = Frame::ipv4(&host(1), &remote(2)).length(1_514);
     list.add("as long as may be", "a1", true, long);
     list.add("to nobody known", "a1", true, Frame::ipv4(&host(1), &host(77)));
     list.add("tagged", "a1", true, Frame::ipv4(&host(1), &remote(1)).tag(5));
