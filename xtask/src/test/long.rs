@@ -1,18 +1,24 @@
 //! Tests that go on for as long as one likes: a plain run gives each a minute.
 
+use std::{thread, time::Duration};
+
 use anyhow::Result;
 
 use super::{
-    ROOT,
+    ROOT, binary, failure,
     section::Section,
     tally::{self, Tally},
 };
-use crate::workspace;
+use crate::{
+    vm::{self, races},
+    workspace,
+};
 
 /// A test that finds more the longer it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Long {
-    /// Everything that Fabric follows changes at random, under traffic: an hour.
+    /// Everything that Fabric follows changes at random, under traffic: an hour, here and beside that on
+    /// another kernel, for what this one may not have.
     Races,
 }
 
@@ -22,16 +28,30 @@ const SECONDS: u64 = 3_600;
 /// Runs one, from a seed on, or from one that is different each time.
 ///
 /// # Errors
-/// If cargo does not start.
+/// If cargo does not start, or the tests do not compile.
 pub(super) fn run(long: Long, seed: Option<u64>) -> Result<Tally> {
     let Long::Races = long;
     let seed = seed.unwrap_or_else(|| std::process::id().into());
-    let section = Section::begin(&format!("races for an hour, from seed {seed} on"));
-    let mut command = workspace::cargo();
-    command.args(["test", "--package", ROOT, "--test", "races", "--", "--nocapture"]);
-    command.env("FABRIC_RACES_SECONDS", SECONDS.to_string());
-    command.env("FABRIC_RACES_SEED", seed.to_string());
-    let tally = tally::of_command(&mut command)?;
+    let title =
+        format!("races for an hour, from seed {seed} on, here and on {}, emulated", races::KERNEL);
+    let section = Section::begin(&title);
+    let [binary] = &binary::build(&[races::BINARY])?[..] else { unreachable!("one was asked for") };
+    let there = [races::job(binary, SECONDS, Some(seed))];
+    let mut here = workspace::cargo();
+    here.args(["test", "--package", ROOT, "--test", races::BINARY, "--", "--nocapture"]);
+    here.env("FABRIC_RACES_SECONDS", SECONDS.to_string());
+    here.env("FABRIC_RACES_SEED", seed.to_string());
+    let limit = Duration::from_secs(SECONDS) + vm::LIMIT;
+    let (here, there) = thread::scope(|scope| {
+        let there = scope.spawn(|| vm::boot(races::KERNEL, &there, limit));
+        (tally::of_command(&mut here), there.join())
+    });
+    let mut tally = here?;
+    tally += match there {
+        Ok(Ok(outcome)) => Tally::of_output(&outcome.output, outcome.failed.is_empty()),
+        Ok(Err(error)) => failure(&error),
+        Err(panic) => std::panic::resume_unwind(panic),
+    };
     section.end(Some(tally));
     Ok(tally)
 }

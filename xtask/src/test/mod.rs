@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     /// Runs this test alone, and for an hour.
     #[arg(long, value_name = "NAME", conflicts_with = "filter")]
     long: Option<long::Long>,
-    /// With `--long`: the first seed, to replay a run that has failed.
+    /// With `--long`: the first seed, to replay a run that has failed, here or in the virtual machine.
     #[arg(long, requires = "long")]
     seed: Option<u64>,
 }

@@ -4,6 +4,7 @@
 //! the test binaries that were built here run there as they are.
 
 mod guest;
+pub(crate) mod races;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -21,7 +22,7 @@ use crate::{
 pub(crate) const fn binaries(kernel: Kernel) -> &'static [&'static str] {
     match kernel {
         Kernel::Linux6_1 => &["vlan_aware", "bonds"],
-        Kernel::Linux6_12 => &["vlan_aware", "bonds", "vrf"],
+        Kernel::Linux6_12 => &["vlan_aware", "bonds", "vrf", races::BINARY],
         Kernel::Newest => &["newest"],
     }
 }
@@ -71,6 +72,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 /// The jobs that run the test binaries at `paths`, as far as `filter` matches their tests.
 pub(crate) fn test_jobs(paths: &[PathBuf], filter: Option<&str>) -> Vec<Job> {
     let job = |path: &PathBuf| {
+        if binary::name(path) == races::BINARY {
+            return races::job(path, races::SECONDS, None);
+        }
         // Emulated processors are slow: tests side by side would only run into their deadlines.
         let mut command = vec![path.display().to_string(), "--test-threads=1".to_owned()];
         command.extend(filter.map(str::to_owned));
