@@ -1,5 +1,7 @@
 //! Bonds: the program on a bond runs in the drivers of its members, with their indexes.
 
+use std::collections::BTreeSet;
+
 use super::{Port, compile::Compiler};
 use crate::observe::{Link, LinkKind};
 
@@ -14,6 +16,10 @@ impl Compiler<'_> {
     /// drops what a backup receives, and drops it itself: such a member is not among them.
     pub(super) fn bonds(&mut self) {
         let network = self.network;
+        let has_vlan =
+            |link: &&Link| matches!(link.kind, LinkKind::Vlan(_)) && !link.lower_elsewhere;
+        let with_vlans: BTreeSet<u32> =
+            network.links().filter(has_vlan).filter_map(|link| link.lower).collect();
         for link in network.links() {
             let (Some(bond), Some(member)) = (link.master, link.bond) else { continue };
             let is_bond = network.link(bond).is_some_and(Link::is_bond);
@@ -30,6 +36,16 @@ impl Compiler<'_> {
             if let Some(why) = self.why_not_source(link) {
                 let reason = format!("port {} {why}, left to the kernel", link.name);
                 self.out.declined.insert(link.ifindex, reason);
+                continue;
+            }
+            // The kernel asks for a VLAN device on the member first (`__netif_receive_skb_core`).
+            if with_vlans.contains(&link.ifindex) {
+                let name = &link.name;
+                let text = format!(
+                    "port {name} is a member of a bond with VLAN devices of its own: what arrives there \
+                     is left to the kernel"
+                );
+                self.out.declined.insert(link.ifindex, text);
                 continue;
             }
             let member = Port { name: link.name.clone(), member_of: Some(bond), ..port.clone() };

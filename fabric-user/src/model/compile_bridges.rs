@@ -193,6 +193,19 @@ impl<'a> Compiler<'a> {
                 "port {name} is an 802.1ad VLAN device: only 802.1Q is supported, left to the kernel"
             ));
         }
+        // The kernel gives it what has a tag with this number, which is a priority elsewhere, and sends
+        // with one.
+        if vlan.id == 0 {
+            return Err(format!(
+                "port {name} is a device of VLAN 0: not supported, left to the kernel"
+            ));
+        }
+        if vlan.maps_priorities {
+            return Err(format!(
+                "port {name} maps priorities into its tags (`egress-qos-map`), which is not supported, \
+                 left to the kernel"
+            ));
+        }
         let lower = member
             .lower
             .filter(|_| !member.lower_elsewhere)

@@ -186,6 +186,9 @@ pub struct Vlan {
     pub id: u16,
     /// EtherType of the tag: 0x8100 (802.1Q) or 0x88a8 (802.1ad).
     pub protocol: u16,
+    /// The tags of what it sends have priorities by those of the packets (`egress-qos-map`).
+    #[serde(default)]
+    pub maps_priorities: bool,
 }
 
 const IFF_UP: u32 = 1;
@@ -371,11 +374,14 @@ impl Bridge {
 impl Vlan {
     fn decode(attributes: Attributes<'_>) -> Self {
         const IFLA_VLAN_ID: u16 = 1;
+        /// Only there with a priority other than 0 (`vlan_fill_info` of `net/8021q/vlan_netlink.c`).
+        const IFLA_VLAN_EGRESS_QOS: u16 = 3;
         const IFLA_VLAN_PROTOCOL: u16 = 5;
-        let mut vlan = Self { id: 0, protocol: 0x8100 };
+        let mut vlan = Self { id: 0, protocol: 0x8100, maps_priorities: false };
         for (kind, payload) in attributes {
             match kind {
                 IFLA_VLAN_ID => vlan.id = u16_(payload).unwrap_or_default(),
+                IFLA_VLAN_EGRESS_QOS => vlan.maps_priorities = true,
                 IFLA_VLAN_PROTOCOL => vlan.protocol = u16_be(payload).unwrap_or_default(),
                 _ => {}
             }

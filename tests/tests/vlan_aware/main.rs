@@ -5,5 +5,6 @@
 
 mod devices;
 mod filtering;
+mod members;
 mod site;
 mod states;

@@ -94,3 +94,15 @@ fn a_member_without_a_carrier_does_not_keep_others_from_sending() {
     leaf.apply(Event::Link(member));
     assert!(leaf.desired().structure.ports[&BOND].is_target);
 }
+
+#[test]
+fn a_member_with_vlan_devices_of_its_own_is_left_to_the_kernel() {
+    let mut leaf = bonded(Policy::default());
+    leaf.apply(Event::Link(vlan_of(FIRST, 100, 0x8100, veth(60, "swp1.100"))));
+    let structure = leaf.desired().structure;
+    assert_eq!(ports(&structure), [true, false, true]);
+    let reason = structure.why_not(FIRST).next().expect("it is named");
+    assert!(reason.contains("VLAN devices of its own"), "{reason}");
+    leaf.apply(Event::LinkGone { ifindex: 60 });
+    assert_eq!(ports(&leaf.desired().structure), [true; 3]);
+}

@@ -3,7 +3,7 @@
 use super::{follower::Follower, world::*};
 use crate::{
     model::{Circuit, CircuitKey, DomainKey, FdbKey, Pattern, Policy, Target},
-    observe::{BridgeMac, Event, Link, LinkKind, PortState, VlanRange, VlanStates},
+    observe::{BridgeMac, Event, Link, LinkKind, PortState, Vlan, VlanRange, VlanStates},
 };
 
 const H1_100: u32 = 41;
@@ -61,6 +61,15 @@ fn vlan_devices_that_cannot_be_expressed_are_declined_with_a_sentence() {
             link(23, "br3", bridge(false)),
             vlan_of(23, 100, 0x8100, device()),
             "a VLAN of br3, which is no port",
+        ),
+        (plain.clone(), vlan_of(23, 0, 0x8100, device()), "a device of VLAN 0"),
+        (
+            plain.clone(),
+            Link {
+                kind: LinkKind::Vlan(Vlan { id: 100, protocol: 0x8100, maps_priorities: true }),
+                ..vlan_of(23, 100, 0x8100, device())
+            },
+            "maps priorities into its tags",
         ),
         (
             plain,

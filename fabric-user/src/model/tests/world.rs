@@ -82,7 +82,8 @@ pub(super) fn bridge_options(vlan_filtering: bool) -> Bridge {
 }
 
 pub(super) fn vlan_of(lower: u32, id: u16, protocol: u16, link: Link) -> Link {
-    Link { lower: Some(lower), kind: LinkKind::Vlan(Vlan { id, protocol }), ..link }
+    let kind = LinkKind::Vlan(Vlan { id, protocol, maps_priorities: false });
+    Link { lower: Some(lower), kind, ..link }
 }
 
 pub(super) fn vxlan(vni: u32) -> Vxlan {
