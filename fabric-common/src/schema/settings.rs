@@ -77,15 +77,23 @@ pub struct Settings {
     pub fdb_mask: u32,
     /// Always 0.
     pub reserved: u32,
+    /// Not 0: a circuit's port may be down, so that a look at the port is worth its cache line. Set by the
+    /// daemon's thread that watches links, cleared by the main one when no circuit leads to such a port;
+    /// a word of its own.
+    pub lost_ports: u64,
+    /// Always 0: what the packet path reads of every packet is one cache line.
+    pub unused: u64,
     /// The number of the network namespace (`SO_NETNS_COOKIE`) to whose interfaces everything here
     /// refers.
     pub network: u64,
     /// Not 0: an ICMP message came by which the kernel may have learned something about the way to a VTEP.
     /// Written by the packet path, cleared by the daemon, a word of its own.
     pub path_news: u64,
+    /// Always 0.
+    pub unused2: [u64; 6],
 }
 
-super::map_value!(Settings, 64);
+super::map_value!(Settings, 128);
 
 impl Settings {
     /// Whether a vxlan device of this box receives on this UDP port (network byte order).

@@ -2,7 +2,8 @@
 //!
 //! A thread of its own listens to the kernel's link events and does nothing else: a link that loses
 //! its carrier or is switched off is one store into `ports`, whatever hangs on it and whatever the
-//! rest of the daemon is busy with. It is the only writer of that word once a port is there.
+//! rest of the daemon is busy with. It is the only writer of that word once a port is there. For a port
+//! with hosts of bridges it is two: the packet path looks at these only if `settings` say so.
 
 use std::{
     collections::HashSet,
@@ -10,7 +11,7 @@ use std::{
     os::fd::{AsFd as _, BorrowedFd},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering, fence},
         mpsc::{self, Receiver, Sender},
     },
     thread::JoinHandle,
@@ -19,7 +20,10 @@ use std::{
 
 use anyhow::Context as _;
 use aya::maps::{DevMap, MapData};
-use fabric_common::schema::ports::{Port, find};
+use fabric_common::schema::{
+    ports::{Port, find, is_routed},
+    settings::Settings,
+};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use rustix::{
     event::{EventfdFlags, PollFd, PollFlags, eventfd, poll},
@@ -92,6 +96,7 @@ impl Watcher {
         let shared = Arc::new(Shared::default());
         let mut links = Links {
             ports,
+            settings: mapped(instance, "settings", true)?,
             targets: tx_ports(instance)?,
             socket,
             bell: Arc::clone(&bell),
@@ -159,6 +164,7 @@ impl Drop for Watcher {
 /// What the thread has.
 struct Links {
     ports: MappedArray<Port>,
+    settings: MappedArray<Settings>,
     /// Redirect targets by port slot.
     targets: DevMap<MapData>,
     socket: Socket,
@@ -283,8 +289,13 @@ impl Links {
         if !self.ports.update(slot, |port| port.down = u64::from(!alive)) {
             return;
         }
+        let mut stores = self.ports.stores() - before;
+        if !alive && !is_routed(self.ports.get(slot).role) {
+            // Against `Reconciler::look_for_lost_ports`, which clears this word and then reads the other.
+            fence(Ordering::SeqCst);
+            stores += u64::from(self.settings.update(0, |settings| settings.lost_ports = 1));
+        }
         let elapsed = at.elapsed();
-        let stores = self.ports.stores() - before;
         self.shared.stores.fetch_add(stores, Ordering::Relaxed);
         if alive {
             tracing::info!(ifindex, "the link is up");

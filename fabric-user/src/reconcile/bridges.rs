@@ -1,6 +1,10 @@
 //! Bridge domains, circuits and VNIs.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::atomic::{Ordering, fence},
+    time::Duration,
+};
 
 use fabric_common::halves;
 use fabric_common::schema::{
@@ -101,10 +105,30 @@ impl Reconciler {
             }
             match self.circuits.allocate(key) {
                 Some((index, _)) => {
-                    outcome.changes += usize::from(self.maps.circuits.set(index, &value));
+                    let is_new = self.maps.circuits.set(index, &value);
+                    outcome.changes += usize::from(is_new);
+                    if is_new {
+                        // Its port may have died in this moment.
+                        self.maps.settings.update(0, |settings| settings.lost_ports = 1);
+                    }
                 }
                 None => outcome.full("circuits", self.circuits.capacity(), ""),
             }
+        }
+    }
+
+    /// Has the packet path look at ports before it sends to hosts as long as a circuit leads to one that is
+    /// down: from the moment of the loss until the circuit is taken away.
+    pub(super) fn look_for_lost_ports(&self) {
+        let set = |lost| self.maps.settings.update(0, |settings| settings.lost_ports = lost);
+        if !set(0) {
+            return;
+        }
+        // Who stores that a port is down sets the word after that, and reads it as 1 or as this 0.
+        fence(Ordering::SeqCst);
+        let mut circuits = self.maps.circuits.iter().filter(|(_, circuit)| circuit.port != 0);
+        if circuits.any(|(_, circuit)| self.maps.ports.get(circuit.port.into()).down != 0) {
+            set(1);
         }
     }
 

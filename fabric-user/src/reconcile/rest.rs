@@ -84,17 +84,16 @@ impl Resting {
 }
 
 impl Reconciler {
-    /// Empties what no packet can refer to any more, and gives it free. To be called now and then.
+    /// Empties what no packet can refer to any more, and gives it free; looks whether ports are lost that
+    /// circuits lead to. To be called now and then.
     pub fn wake(&mut self) {
         self.wake_at(Instant::now());
     }
 
     pub(super) fn wake_at(&mut self, now: Instant) {
-        let woken = self.resting.wake(now);
-        if woken.is_empty() {
-            return;
-        }
         let before = self.maps.stores();
+        self.look_for_lost_ports();
+        let woken = self.resting.wake(now);
         for freed in woken {
             match freed {
                 Freed::Slot(slot) => {

@@ -319,3 +319,34 @@ fn of_two_entries_for_the_same_thing_a_successor_uses_one_and_frees_the_other_at
         assert_eq!(next.maps.nexthops.iter().filter(|(_, each)| each.port != 0).count(), 3);
     });
 }
+
+/// A look at the port costs a frame a cache line.
+#[test]
+fn frames_to_hosts_look_at_their_port_from_its_loss_until_no_circuit_leads_there() {
+    alone(|instance| {
+        let mut reconciler = reconciler(instance);
+        let looks = |reconciler: &mut Reconciler| {
+            reconciler.wake();
+            reconciler.maps.settings.get(0).lost_ports != 0
+        };
+        fill(&mut reconciler);
+        let slot = reconciler.ports[&LO];
+        // As the thread does that watches links.
+        let set = |reconciler: &Reconciler, down| {
+            reconciler.maps.ports.update(slot, |port| port.down = down);
+            reconciler.maps.settings.update(0, |settings| settings.lost_ports = 1);
+        };
+        set(&reconciler, 0);
+        assert!(!looks(&mut reconciler), "the port lives");
+        set(&reconciler, 1);
+        assert!(looks(&mut reconciler) && looks(&mut reconciler), "a circuit leads there");
+        let (structure, macs, routes) = network();
+        let without = Structure { circuits: [].into(), ..structure };
+        drop((macs, routes));
+        let routes = Routes::All(HashMap::default());
+        reconciler.apply(&without, Macs::All(Vec::new()), &routes).unwrap();
+        assert!(looks(&mut reconciler), "a packet may still be on its way there");
+        rest(&mut reconciler);
+        assert!(!looks(&mut reconciler));
+    });
+}

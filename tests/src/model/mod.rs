@@ -206,7 +206,8 @@ fn deliver(
     if frame.payload.len() + 14 > to.max_frame as usize {
         return Err(Reason::AccessFitTooBig);
     }
-    if world.maps.ports.get(to.port.into()).down != 0 {
+    let is_lost = world.maps.settings.get(0).lost_ports != 0;
+    if is_lost && world.maps.ports.get(to.port.into()).down != 0 {
         return Err(Reason::AccessFitPortDown);
     }
     // A VLAN-aware bridge keeps the priority of a tag, a VLAN device starts with priority 0.

@@ -70,6 +70,7 @@ pub(crate) fn a_frame_to_a_port_that_takes_none_from_programs_passes() {
 pub(crate) fn a_frame_to_a_port_that_is_down_passes() {
     leaf(|leaf| {
         leaf.world.maps.ports.update(leaf.b.slot, |port| port.down = 1);
+        leaf.world.change_settings(|settings| settings.lost_ports = 1);
         to_b_passes(leaf, Reason::AccessFitPortDown);
         leaf.world.maps.ports.update(leaf.b.slot, |port| port.down = 0);
         let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
