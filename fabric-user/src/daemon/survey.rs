@@ -17,7 +17,7 @@ use crate::{
 /// What a survey is for. Of those that wait the greatest one is made first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Purpose {
-    /// Bridges may have changed in a way of which the kernel says nothing.
+    /// Bridges, or what `tc` classifies, may have changed in a way of which the kernel says nothing.
     Bridges,
     /// Chains of nftables have changed.
     Netfilter,

@@ -141,10 +141,16 @@ fn complete(
         let number = number(symbol).ok_or_else(|| BlockError::Unknown(name.clone()))?;
         let instruction = bytes.get_mut(at..at + 16).filter(|bytes| bytes[0] == LOAD_64);
         let instruction = instruction.ok_or(BlockError::Damaged("an address is not loaded"))?;
-        if let Symbol::Values(_) = symbol {
-            // The offset in the map moves to the second half, to make room for the descriptor.
-            instruction.copy_within(4..8, 12);
-            instruction[1] = instruction[1] & 0xf | PSEUDO_MAP_VALUE << 4;
+        match symbol {
+            Symbol::Values(_) => {
+                // The offset in the map moves to the second half, to make room for the descriptor.
+                instruction.copy_within(4..8, 12);
+                instruction[1] = instruction[1] & 0xf | PSEUDO_MAP_VALUE << 4;
+            }
+            Symbol::Limit(_) if instruction[4..8] != [0; 4] => {
+                return Err(BlockError::Damaged("a size is not loaded as it is"));
+            }
+            Symbol::Limit(_) => {}
         }
         instruction[4..8].copy_from_slice(&number.to_ne_bytes());
     }

@@ -1,6 +1,8 @@
 //! BPF programs of `tc` that hang on an interface by themselves (`tcx`, Linux 6.6 and later), asked for by
 //! the system call (`BPF_PROG_QUERY` of `linux/bpf.h`).
 
+use std::io;
+
 const PROG_QUERY: libc::c_int = 16;
 
 /// Where such programs run: `enum bpf_attach_type`.
@@ -29,15 +31,33 @@ struct Query {
     revision: u64,
 }
 
-/// Whether a program runs there; not so on kernels that know no such place, and on an interface that is
-/// not in this thread's network namespace.
+/// Whether this kernel knows such places.
 #[must_use]
-pub fn is_used(ifindex: u32, place: Place) -> bool {
+pub fn is_known() -> bool {
+    // No interface has this index, and who does not know the place does not get that far.
+    let asked = count(u32::MAX >> 1, Place::Arriving);
+    asked.is_err_and(|error| error.raw_os_error() == Some(libc::ENODEV))
+}
+
+/// Whether a program runs there, on an interface of this thread's network namespace; not so on one that
+/// has gone.
+///
+/// # Errors
+/// What the kernel says.
+pub fn is_used(ifindex: u32, place: Place) -> io::Result<bool> {
+    match count(ifindex, place) {
+        Ok(count) => Ok(count > 0),
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn count(ifindex: u32, place: Place) -> io::Result<u32> {
     let mut query = Query { ifindex, attach_type: place as u32, ..Query::default() };
     let length = size_of::<Query>() as libc::c_uint;
     // SAFETY: the kernel reads and writes `length` bytes, and with no room for numbers of programs
     // nothing but their count.
     let result =
         unsafe { libc::syscall(libc::SYS_bpf, PROG_QUERY, std::ptr::from_mut(&mut query), length) };
-    result == 0 && query.count > 0
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(query.count) }
 }

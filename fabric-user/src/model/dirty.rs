@@ -31,8 +31,8 @@ pub struct Dirty {
     /// A link went down or away, with which the kernel removes nexthops and routes without a
     /// message: dump them a moment later.
     pub routing_stale: bool,
-    /// The kernel may have changed bridges or states of VLANs without a message: dump them a moment
-    /// later.
+    /// The kernel may have changed bridges, states of VLANs or what `tc` classifies without a message that
+    /// says how: dump them a moment later.
     pub bridges_stale: bool,
     /// Chains of nftables may have changed: dump them a moment later.
     pub netfilter_stale: bool,

@@ -134,16 +134,10 @@ impl Network {
             Event::RuleGone(rule) => dirty.underlay |= self.routing.remove_rule(&rule),
             // Only the messages of routes that the kernel does not send would say more.
             Event::AddressChanged { .. } => dirty.routing_stale = true,
-            // The answer follows.
-            Event::ClassifiersChanged { .. } => {}
-            Event::Classifiers { ifindex, classifiers } => {
-                let before = self.classifiers(ifindex);
-                if classifiers == Classifiers::default() {
-                    self.classifiers.remove(&ifindex);
-                } else {
-                    self.classifiers.insert(ifindex, classifiers);
-                }
-                dirty.bridging |= before != classifiers;
+            Event::ClassifiersChanged => dirty.bridges_stale = true,
+            Event::Classifiers(classifiers) => {
+                dirty.bridging |= self.classifiers != classifiers;
+                self.classifiers = classifiers;
             }
             Event::Netconf(netconf) => dirty.underlay |= self.routing.set_netconf(netconf),
             Event::NetconfGone { v6, ifindex } => {

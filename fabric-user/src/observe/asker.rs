@@ -6,12 +6,16 @@ use netlink_sys::{Socket, SocketAddr};
 use rustix::net::sockopt::Timeout;
 
 use super::{
-    Event, Netconf, ObserveError, Path, Scope, Snapshot,
+    Classifiers, Event, Netconf, ObserveError, Path, Scope, Snapshot,
+    attributes::{header, u32_},
+    classifiers::{ARRIVING, Discipline, LEAVING, is_filter},
     datagram::{Message, Messages, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP},
     devices::Devices,
+    message::RTM_NEWTFILTER,
     protocol::Protocol,
     request::{self, Dump},
 };
+use crate::kernel::tcx::{self, Place};
 
 /// Asks about the network namespace in which it was opened, also after the thread has left it.
 ///
@@ -80,6 +84,9 @@ impl Asker {
         take: &mut dyn FnMut(Event),
     ) -> Result<bool, ObserveError> {
         let mut consistent = true;
+        if scope != Scope::Routing && scope != Scope::Netfilter {
+            take(Event::Classifiers(self.classifiers()?));
+        }
         for dump in Dump::of(scope) {
             if *dump != Dump::Links {
                 consistent &= self.dump_one(*dump, take)?;
@@ -152,6 +159,79 @@ impl Asker {
             Err(ObserveError::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The interfaces of which `tc` classifies packets.
+    fn classifiers(&mut self) -> Result<BTreeMap<u32, Classifiers>, ObserveError> {
+        let mut found = BTreeMap::<u32, Classifiers>::new();
+        for Discipline { ifindex, is_both } in self.disciplines()? {
+            let classifiers = Classifiers {
+                arriving: self.has_filters(ifindex, ARRIVING)?,
+                leaving: is_both && self.has_filters(ifindex, LEAVING)?,
+            };
+            found.insert(ifindex, classifiers);
+        }
+        if tcx::is_known() {
+            for ifindex in self.interfaces()? {
+                let is_used = |place| {
+                    let refused = |error| {
+                        let what = format!("say whether BPF programs look at interface {ifindex}");
+                        ObserveError::Refused { what, error }
+                    };
+                    tcx::is_used(ifindex, place).map_err(refused)
+                };
+                let [arriving, leaving] = [is_used(Place::Arriving)?, is_used(Place::Leaving)?];
+                let classifiers = found.entry(ifindex).or_default();
+                classifiers.arriving |= arriving;
+                classifiers.leaving |= leaving;
+            }
+        }
+        found.retain(|_, classifiers| *classifiers != Classifiers::default());
+        Ok(found)
+    }
+
+    fn disciplines(&mut self) -> Result<Vec<Discipline>, ObserveError> {
+        let mut found = Vec::new();
+        self.sequence = self.sequence.wrapping_add(1);
+        let request = request::disciplines(self.sequence);
+        let asked = self.ask(
+            Protocol::Route,
+            &request,
+            || "list queueing disciplines".into(),
+            |it| {
+                found.extend(Discipline::read(it.body).ok().flatten());
+            },
+        );
+        unless_gone(asked)?;
+        Ok(found)
+    }
+
+    /// Whether there are filters at a place of an interface; not so on one that has gone.
+    fn has_filters(&mut self, ifindex: u32, place: u32) -> Result<bool, ObserveError> {
+        let mut found = false;
+        self.sequence = self.sequence.wrapping_add(1);
+        let request = request::filters(self.sequence, ifindex, place);
+        let what = || format!("list the filters of interface {ifindex}");
+        let asked = self.ask(Protocol::Route, &request, what, |message| {
+            found |= message.kind == RTM_NEWTFILTER && is_filter(message.body);
+        });
+        unless_gone(asked)?;
+        Ok(found)
+    }
+
+    fn interfaces(&mut self) -> Result<Vec<u32>, ObserveError> {
+        let mut found = Vec::new();
+        self.sequence = self.sequence.wrapping_add(1);
+        let request = Dump::Links.request(self.sequence);
+        self.ask(
+            Protocol::Route,
+            &request,
+            || "list interfaces".into(),
+            |message| {
+                found.extend(header::<16>(message.body).and_then(|(head, _)| u32_(&head[4..])));
+            },
+        )?;
+        Ok(found)
     }
 
     fn dump_one(&mut self, dump: Dump, take: &mut dyn FnMut(Event)) -> Result<bool, ObserveError> {
@@ -242,6 +322,19 @@ impl Asker {
                 }
             }
         }
+    }
+}
+
+/// Nothing is no error: of an interface that went meanwhile, or in a kernel without `tc`.
+fn unless_gone(asked: Result<bool, ObserveError>) -> Result<(), ObserveError> {
+    const GONE: [i32; 4] = [libc::ENODEV, libc::EINVAL, libc::ENOENT, libc::EOPNOTSUPP];
+    match asked {
+        Err(ObserveError::Refused { error, .. })
+            if error.raw_os_error().is_some_and(|code| GONE.contains(&code)) =>
+        {
+            Ok(())
+        }
+        asked => asked.map(drop),
     }
 }
 

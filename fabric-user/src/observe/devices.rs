@@ -1,8 +1,7 @@
-//! What is asked about devices, because no message says all of it: whether XDP programs can send out of
-//! them, and whether `tc` looks at their packets.
+//! What is asked about devices beside rtnetlink: whether XDP programs can send out of them.
 
 use super::{
-    Event, LinkKind, ObserveError, XdpFeatures, classifiers,
+    Event, LinkKind, ObserveError, XdpFeatures,
     veth::Veths,
     xdp_features::{Family, Listener},
 };
@@ -12,7 +11,6 @@ pub(super) struct Devices {
     /// None if the kernel does not announce features.
     family: Option<Family>,
     veths: Veths,
-    classifiers: classifiers::Asker,
 }
 
 impl Devices {
@@ -22,7 +20,7 @@ impl Devices {
     /// If there are no sockets.
     pub(super) fn open() -> Result<Self, ObserveError> {
         let veths = Veths::open().map_err(ObserveError::socket("open"))?;
-        Ok(Self { family: Family::find()?, veths, classifiers: classifiers::Asker::open()? })
+        Ok(Self { family: Family::find()?, veths })
     }
 
     /// Listens to changes, if the kernel announces them.
@@ -43,15 +41,6 @@ impl Devices {
                     take(Event::XdpFeatures { ifindex, features: XdpFeatures::Driver(driver) });
                 }
                 self.veths.look(link, take);
-                self.classifiers(link.ifindex, take);
-            }
-            Event::ClassifiersChanged { ifindex: Some(ifindex) } => {
-                self.classifiers(*ifindex, take);
-            }
-            Event::ClassifiersChanged { ifindex: None } => {
-                for ifindex in self.classifiers.interfaces() {
-                    self.classifiers(ifindex, take);
-                }
             }
             Event::XdpFeatures { ifindex, .. } => {
                 if let Some(link) = self.veths.link(*ifindex) {
@@ -60,10 +49,6 @@ impl Devices {
             }
             _ => {}
         }
-    }
-
-    fn classifiers(&self, ifindex: u32, take: &mut dyn FnMut(Event)) {
-        take(Event::Classifiers { ifindex, classifiers: self.classifiers.classifiers(ifindex) });
     }
 
     /// The features of all devices that the kernel announces.

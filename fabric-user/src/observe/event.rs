@@ -1,6 +1,6 @@
 //! One change of the network, and everything at once.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -115,18 +115,10 @@ pub enum Event {
         /// looked at.
         receives: Option<bool>,
     },
-    /// Filters of `tc` may have come to an interface or left it: only who asks knows.
-    ClassifiersChanged {
-        /// Its interface index; none if it may be any.
-        ifindex: Option<u32>,
-    },
-    /// Which of an interface's packets are classified by `tc`.
-    Classifiers {
-        /// Its interface index.
-        ifindex: u32,
-        /// Which.
-        classifiers: Classifiers,
-    },
+    /// Filters of `tc` may have come or gone: only who asks knows.
+    ClassifiersChanged,
+    /// The interfaces of which `tc` classifies packets, by index: all that there are.
+    Classifiers(BTreeMap<u32, Classifiers>),
     /// Settings about forwarding.
     Netconf(Netconf),
     /// An interface does not speak a family any more, or is gone.
@@ -172,7 +164,8 @@ pub enum Scope {
     /// Neighbours, routes and nexthops: what the kernel removes without a word when a link goes
     /// down.
     Routing,
-    /// Bridges and the states of VLANs, which the kernel sometimes changes without a word.
+    /// Bridges, the states of VLANs and what `tc` classifies, which the kernel sometimes changes without a
+    /// word that says how.
     Bridges,
     /// Tables and chains of nftables, whose messages are not followed one by one.
     Netfilter,

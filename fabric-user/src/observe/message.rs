@@ -21,6 +21,7 @@ pub(super) const RTM_DELRULE: u16 = 33;
 pub(super) const RTM_GETRULE: u16 = 34;
 pub(super) const RTM_NEWQDISC: u16 = 36;
 pub(super) const RTM_DELQDISC: u16 = 37;
+pub(super) const RTM_GETQDISC: u16 = 38;
 pub(super) const RTM_NEWTFILTER: u16 = 44;
 pub(super) const RTM_DELTFILTER: u16 = 45;
 pub(super) const RTM_GETTFILTER: u16 = 46;

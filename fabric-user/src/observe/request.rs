@@ -8,8 +8,8 @@ use super::{
     address::{BRIDGE, INET, INET6},
     datagram::NLMSG_NOOP,
     message::{
-        RTM_GETLINK, RTM_GETNEIGH, RTM_GETNETCONF, RTM_GETNEXTHOP, RTM_GETROUTE, RTM_GETRULE,
-        RTM_GETTFILTER, RTM_GETVLAN, RTM_NEWNEIGH,
+        RTM_GETLINK, RTM_GETNEIGH, RTM_GETNETCONF, RTM_GETNEXTHOP, RTM_GETQDISC, RTM_GETROUTE,
+        RTM_GETRULE, RTM_GETTFILTER, RTM_GETVLAN, RTM_NEWNEIGH,
     },
     netfilter::{NFT_MSG_GETCHAIN, NFT_MSG_GETTABLE},
     protocol::Protocol,
@@ -247,12 +247,20 @@ pub(super) fn link(ifindex: u32) -> Vec<u8> {
     request.finish()
 }
 
-/// Lists the filters of `tc` at one place of an interface (`TC_H_*` of `linux/pkt_sched.h`).
-pub(super) fn filters(ifindex: u32, parent: u32) -> Vec<u8> {
-    let mut request = Request::new(RTM_GETTFILTER, NLM_F_REQUEST | NLM_F_DUMP, 1);
+/// Lists the filters of `tc` at one place of an interface (`TC_H_*` of `linux/pkt_sched.h`). In full: some
+/// classifiers know no `TCA_DUMP_FLAGS_TERSE`, and the kernel's answer then is an error.
+pub(super) fn filters(sequence: u32, ifindex: u32, parent: u32) -> Vec<u8> {
+    let mut request = Request::new(RTM_GETTFILTER, NLM_F_REQUEST | NLM_F_DUMP, sequence);
     let at = request.fixed(0, 20);
     request.0[at + 4..at + 8].copy_from_slice(&ifindex.to_ne_bytes());
     request.0[at + 12..at + 16].copy_from_slice(&parent.to_ne_bytes());
+    request.finish()
+}
+
+/// Lists the queueing disciplines of all interfaces.
+pub(super) fn disciplines(sequence: u32) -> Vec<u8> {
+    let mut request = Request::new(RTM_GETQDISC, NLM_F_REQUEST | NLM_F_DUMP, sequence);
+    request.fixed(0, 20);
     request.finish()
 }
 

@@ -142,7 +142,7 @@ fn open() -> Result<Option<Socket>, ObserveError> {
 
 /// Sends a request on a socket that serves nothing else and reads the answer to its end: what the
 /// kernel says to it.
-pub(super) fn ask(
+fn ask(
     socket: &Socket,
     request: &[u8],
     take: &mut dyn FnMut(u16, &[u8]),

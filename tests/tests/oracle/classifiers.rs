@@ -117,11 +117,11 @@ fn programs_of_tc_that_hang_on_a_port_without_a_discipline_are_asked_for() {
     let index = site.netns().enter(|| device::index("acc0")).expect("it exists");
     let index = index.expect("the port is there");
     let link = site.netns().enter(|| dropping(index)).expect("it exists").expect("tcx");
-    // Nothing tells of a program, so that it is noticed with what is told of the port.
-    site.ip("link set acc0 alias looked-at\n");
+    // Nothing tells of a program, so that it is noticed with what is told of filters elsewhere.
+    tc(&site, "qdisc add dev acc1 clsact");
     assert_eq!(site.as_by_the_kernel("acc0", &to_remote), Fate::new());
     drop(link);
-    site.ip("link set acc0 alias free\n");
+    tc(&site, "qdisc del dev acc1 clsact");
     assert_eq!(site.as_by_the_kernel("acc0", &to_remote), all_at("up0"));
     assert_accelerated(&mut site, "acc0", Reason::Encapsulated);
 }

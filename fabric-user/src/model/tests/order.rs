@@ -45,8 +45,7 @@ fn object(event: &Event) -> String {
         }
         Event::Netconf(Netconf { v6, ifindex, .. }) => format!("netconf {v6} {ifindex:?}"),
         Event::NetconfGone { v6, ifindex } => format!("netconf {v6} {:?}", Some(ifindex)),
-        Event::Classifiers { ifindex, .. } => format!("classifiers {ifindex}"),
-        Event::ClassifiersChanged { ifindex } => format!("classifiers {ifindex:?}"),
+        Event::Classifiers(_) | Event::ClassifiersChanged => "classifiers".into(),
         Event::AddressChanged { ifindex } => format!("addresses {ifindex}"),
         Event::XdpFeatures { ifindex, .. } | Event::XdpFeaturesGone { ifindex } => {
             format!("features {ifindex}")
