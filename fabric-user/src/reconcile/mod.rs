@@ -301,6 +301,7 @@ impl Reconciler {
         let mut outcome = Outcome::default();
         self.wake();
         self.audit = matches!(routes, Routes::All(_));
+        self.resting.begin();
         self.add_ports(structure, &mut outcome);
         if !outcome.unusable.is_empty() {
             return Ok(outcome);
@@ -330,6 +331,7 @@ impl Reconciler {
         self.remove_domains(structure, &mut outcome);
         self.remove_ports(structure, &mut outcome);
         self.rest_superseded();
+        self.resting.complete();
         if let Err(error) = self.instance.remove_other_versions() {
             tracing::warn!(%error, "maps of another version stay");
         }

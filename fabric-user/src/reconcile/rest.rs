@@ -60,10 +60,23 @@ pub(super) struct Resting {
     /// away when it did.
     fresh: Vec<Freed>,
     resting: VecDeque<(Instant, Vec<Freed>)>,
+    /// The last round ended early, so that what it freed is still referred to.
+    is_incomplete: bool,
 }
 
 impl Resting {
-    /// Begins to rest with the next call of [`Self::wake`].
+    /// A round begins. What it frees does not rest before [`Self::complete`], however often somebody wakes
+    /// what does.
+    pub(super) const fn begin(&mut self) {
+        self.is_incomplete = true;
+    }
+
+    /// Nothing refers to what was freed any more.
+    pub(super) const fn complete(&mut self) {
+        self.is_incomplete = false;
+    }
+
+    /// Begins to rest with the next call of [`Self::wake`] after a complete round.
     pub(super) fn add(&mut self, freed: Freed) {
         self.fresh.push(freed);
     }
@@ -76,7 +89,7 @@ impl Resting {
         {
             woken.extend(rested);
         }
-        if !self.fresh.is_empty() {
+        if !self.fresh.is_empty() && !self.is_incomplete {
             self.resting.push_back((now, std::mem::take(&mut self.fresh)));
         }
         woken
@@ -167,5 +180,20 @@ mod tests {
         assert_eq!(resting.wake(start + 3 * GRACE - Duration::from_nanos(1)), []);
         assert_eq!(resting.wake(start + 3 * GRACE), [Freed::Vtep(2)]);
         assert_eq!(resting.wake(start + 9 * GRACE), [], "only once");
+    }
+
+    #[test]
+    fn what_an_incomplete_round_frees_rests_from_the_end_of_the_next_complete_one_on() {
+        let mut resting = Resting::default();
+        let start = Instant::now();
+        resting.add(Freed::Vtep(1));
+        assert_eq!(resting.wake(start), []);
+        resting.begin();
+        resting.add(Freed::Slot(2));
+        assert_eq!(resting.wake(start + GRACE), [Freed::Vtep(1)], "that rests as before");
+        assert_eq!(resting.wake(start + 2 * GRACE), []);
+        resting.complete();
+        assert_eq!(resting.wake(start + 3 * GRACE), []);
+        assert_eq!(resting.wake(start + 4 * GRACE), [Freed::Slot(2)]);
     }
 }

@@ -272,6 +272,30 @@ fn what_a_packet_has_an_index_of_stays_as_it_was_until_that_packet_has_gone() {
 }
 
 #[test]
+fn what_a_round_freed_that_ended_early_stays_until_the_next_one_has_taken_its_references_away() {
+    alone(|instance| {
+        let mut reconciler = reconciler(instance);
+        fill(&mut reconciler);
+        let held = Held::by(&reconciler);
+        let (mut structure, macs, routes) = network();
+        // A bond that there is not, without which its member is no port either.
+        let lo = structure.ports[&LO].clone();
+        let bond = model::Port { name: "bond".into(), ..lo.clone() };
+        structure.ports.insert(LO + 98, bond);
+        structure.ports.insert(LO, model::Port { member_of: Some(LO + 98), ..lo });
+        let outcome = reconciler.apply(&structure, Macs::All(macs), &Routes::All(routes)).unwrap();
+        assert!(!outcome.unusable.is_empty() && !reconciler.ports.contains_key(&LO));
+        rest(&mut reconciler);
+        let port = held.now(&reconciler).port.1;
+        assert_eq!((port.mac_and_view, port.row), (held.port.1.mac_and_view, held.port.1.row));
+        assert_eq!(held.now(&reconciler).circuit, held.circuit, "it leads to that port");
+        empty(&mut reconciler);
+        rest(&mut reconciler);
+        assert_eq!(held.now(&reconciler), held.emptied());
+    });
+}
+
+#[test]
 fn a_daemon_that_is_killed_while_something_rests_leaves_nothing_behind_for_ever() {
     alone(|instance| {
         let mut killed = reconciler(instance);
