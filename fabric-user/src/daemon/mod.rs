@@ -24,6 +24,7 @@ mod liveness;
 mod lock;
 mod paths;
 mod retries;
+mod room;
 mod round;
 mod sentence;
 mod signals;

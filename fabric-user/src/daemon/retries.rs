@@ -9,8 +9,9 @@ use std::{
 const FIRST: Duration = Duration::from_secs(1);
 /// A port that can never be used costs no more than this often.
 const LAST: Duration = Duration::from_secs(60);
-/// A freed slot may be used again after this.
-const RESTED: Duration = Duration::from_millis(1_100);
+/// A freed slot may be used again after this: it rests for a second, which begins and ends with a tick of
+/// [`TICK`](super::paths::TICK).
+const RESTED: Duration = Duration::from_millis(1_300);
 
 /// Interface indexes of the ports, with what is known of each.
 #[derive(Debug, Default)]
@@ -107,7 +108,8 @@ mod tests {
             retries.failed(8, false, now);
         }
         retries.freed(now);
-        assert_eq!(retries.due(now + SECOND), [0_u32; 0]);
+        let rested = SECOND + 2 * crate::daemon::paths::TICK;
+        assert_eq!(retries.due(now + rested), [0_u32; 0]);
         assert_eq!(retries.due(now + RESTED), [7]);
     }
 

@@ -14,6 +14,7 @@ use super::{
     legacy::legacy_chains,
     liveness::Watcher,
     retries::Retries,
+    room::Room,
     sentence,
     state::State,
     survey::{Found, Purpose, Survey},
@@ -48,6 +49,7 @@ pub(super) struct Round {
     structure: Structure,
     left: LeftMacs,
     full: BTreeSet<String>,
+    room: Room,
     /// What was said about unusable ports, which are tried again.
     warned: BTreeMap<u32, String>,
     /// When they are.
@@ -95,6 +97,7 @@ impl Round {
             structure: Structure::default(),
             left: LeftMacs::default(),
             full: BTreeSet::new(),
+            room: Room::default(),
             warned: BTreeMap::new(),
             retries: Retries::default(),
             detached: BTreeMap::new(),
@@ -249,10 +252,17 @@ impl Round {
         self.reconciler.as_ref().is_some_and(Reconciler::is_unbalanced)
     }
 
-    /// Frees what no packet on its way refers to any more.
+    /// Frees what no packet on its way refers to any more, and gives it to what found no room.
     pub(super) fn wake(&mut self) {
-        if let Some(reconciler) = &mut self.reconciler {
-            reconciler.wake();
+        let Some(reconciler) = &mut self.reconciler else { return };
+        let now = tokio::time::Instant::now();
+        if reconciler.wake() && !self.full.is_empty() {
+            self.room.given_back(now);
+        }
+        if self.broken.is_none() && self.state.synced && self.room.is_due(now) {
+            // What it says about it is kept.
+            let _broken = self.full_round();
+            self.write_state();
         }
     }
 
@@ -539,7 +549,8 @@ impl Round {
             }
             if outcome.unusable.is_empty() {
                 if changed.is_none() {
-                    self.full.clear();
+                    // What is said already is not said again.
+                    self.full.retain(|text| outcome.full.contains(text));
                 }
                 self.note(&outcome);
                 if outcome.freed {

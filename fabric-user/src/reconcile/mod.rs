@@ -28,7 +28,10 @@ pub mod trie;
 mod views;
 mod vteps;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use fabric_common::schema::{
     self, buckets, circuits, domains, groups as group_map, reverse_paths, views as view_map,
@@ -154,6 +157,8 @@ pub struct Reconciler {
     resting: Resting,
     /// Slots of ports among that.
     resting_slots: BTreeSet<u32>,
+    /// Something was given back since [`Self::wake`] was last called.
+    given_back: bool,
     /// Stores that emptied what had rested.
     emptied: u64,
     /// Rows of `reasons` by interface index.
@@ -207,6 +212,7 @@ impl Reconciler {
         let mut this = Self {
             doubted: ports.keys().copied().collect(),
             resting: Resting::default(),
+            given_back: false,
             emptied: 0,
             resting_slots: BTreeSet::new(),
             ports,
@@ -299,7 +305,7 @@ impl Reconciler {
         routes: &Routes,
     ) -> Result<Outcome, ReconcileError> {
         let mut outcome = Outcome::default();
-        self.wake();
+        self.wake_at(Instant::now());
         self.audit = matches!(routes, Routes::All(_));
         self.resting.begin();
         self.add_ports(structure, &mut outcome);

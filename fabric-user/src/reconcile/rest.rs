@@ -99,14 +99,19 @@ impl Resting {
 impl Reconciler {
     /// Empties what no packet can refer to any more, and gives it free; looks whether ports are lost that
     /// circuits lead to. To be called now and then.
-    pub fn wake(&mut self) {
+    ///
+    /// # Returns
+    /// Whether there is more room since the last call: what found none may find some in a full round.
+    pub fn wake(&mut self) -> bool {
         self.wake_at(Instant::now());
+        std::mem::take(&mut self.given_back)
     }
 
     pub(super) fn wake_at(&mut self, now: Instant) {
         let before = self.maps.stores();
         self.look_for_lost_ports();
         let woken = self.resting.wake(now);
+        self.given_back |= !woken.is_empty();
         for freed in woken {
             match freed {
                 Freed::Slot(slot) => {

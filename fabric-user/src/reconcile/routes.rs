@@ -171,7 +171,7 @@ impl Reconciler {
     /// Changes MACs and routes. The structure is that of the last [`Self::apply`].
     pub fn apply_entries(&mut self, structure: &Structure, macs: Macs, routes: &Routes) -> Outcome {
         let mut outcome = Outcome::default();
-        self.wake();
+        self.wake_at(Instant::now());
         self.write_routes(structure, routes, &mut outcome);
         self.write_macs(macs, &mut outcome);
         outcome

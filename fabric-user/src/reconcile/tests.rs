@@ -296,6 +296,20 @@ fn what_a_round_freed_that_ended_early_stays_until_the_next_one_has_taken_its_re
 }
 
 #[test]
+fn what_was_given_back_is_told_once_whoever_woke_it() {
+    alone(|instance| {
+        let mut reconciler = reconciler(instance);
+        fill(&mut reconciler);
+        empty(&mut reconciler);
+        assert!(!reconciler.wake(), "it has only begun to rest");
+        reconciler.wake_at(Instant::now() + GRACE);
+        fill(&mut reconciler);
+        assert!(reconciler.wake());
+        assert!(!reconciler.wake(), "it is known");
+    });
+}
+
+#[test]
 fn a_daemon_that_is_killed_while_something_rests_leaves_nothing_behind_for_ever() {
     alone(|instance| {
         let mut killed = reconciler(instance);
