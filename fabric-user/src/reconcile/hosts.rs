@@ -213,6 +213,20 @@ impl Reconciler {
         said
     }
 
+    /// Gives hosts of the trie the room in the tables that there is by now. The tables are asked first, and
+    /// the trie loses the hosts when it is written after this.
+    fn move_from_trie(&mut self, chosen: impl Fn(u16) -> bool) -> usize {
+        let hosts: Vec<(Host, u32)> = self.hosts.in_trie.iter().map(|(h, t)| (*h, *t)).collect();
+        let mut moved = 0;
+        for (host, target) in hosts {
+            if chosen(host.0) && self.place_host(host, target) {
+                self.hosts.in_trie.remove(&host);
+                moved += 1;
+            }
+        }
+        moved
+    }
+
     /// Makes the tables hold exactly `wanted` for the views that `chosen` accepts. What finds no
     /// room is in [`Hosts::in_trie`] afterwards.
     pub(super) fn sync_hosts(
@@ -229,6 +243,7 @@ impl Reconciler {
         for host in gone {
             self.set_host(host, None, structure, &mut changes);
         }
+        changes += self.move_from_trie(chosen);
         for (host, target) in wanted {
             self.set_host(*host, Some(*target), structure, &mut changes);
         }

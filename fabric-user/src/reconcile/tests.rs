@@ -310,6 +310,35 @@ fn what_was_given_back_is_told_once_whoever_woke_it() {
 }
 
 #[test]
+fn hosts_of_the_trie_move_to_the_table_when_there_is_room() {
+    alone(|instance| {
+        let settings = Settings { host_entries: 16, ..Settings::default() };
+        let mut reconciler = Reconciler::new(instance.clone(), &settings).unwrap();
+        // Twice as many find no room.
+        let count = reconciler.maps.addresses6.len() * 2 / 3;
+        let (structure, _, routes) = network();
+        let way = routes.into_values().next().unwrap();
+        let apply = |reconciler: &mut Reconciler, net: u32| {
+            let hosts = (0..count).map(|number| {
+                let address = ip(&format!("2001:db8:{net:x}::{number:x}"));
+                (RoutePlace { view: 0, prefix: Prefix { address, length: 128 } }, way.clone())
+            });
+            let routes = Routes::All(hosts.collect());
+            reconciler.apply(&structure, Macs::All(Vec::new()), &routes).unwrap()
+        };
+        assert!(apply(&mut reconciler, 1).full.is_empty());
+        assert!(!apply(&mut reconciler, 2).full.is_empty(), "the indexes of the first ones rest");
+        assert!(!reconciler.hosts.in_trie.is_empty());
+        rest(&mut reconciler);
+        assert!(apply(&mut reconciler, 2).full.is_empty());
+        assert!(reconciler.hosts.in_trie.is_empty());
+        assert_eq!(reconciler.maps.hosts6.table().iter().count(), count as usize);
+        assert!(reconciler.tables.values().all(|tables| tables.v6.is_empty()));
+        assert_eq!(apply(&mut reconciler, 2).changes, 0);
+    });
+}
+
+#[test]
 fn a_daemon_that_is_killed_while_something_rests_leaves_nothing_behind_for_ever() {
     alone(|instance| {
         let mut killed = reconciler(instance);
