@@ -1,6 +1,9 @@
 //! Which index of a map belongs to which object.
 
-use std::{collections::VecDeque, hash::Hash};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    hash::Hash,
+};
 
 use crate::hashed::HashMap;
 
@@ -30,16 +33,27 @@ impl<K: Hash + Eq + Clone> Indexes<K> {
     }
 
     /// Takes over an index that an earlier daemon gave out. To be called before the first
-    /// [`Self::allocate`], in ascending order of indexes. Those in between may rest, and of two that one
-    /// key has something may refer to either: they are superseded.
+    /// [`Self::allocate`]. Of two that one key has it keeps the later one; something may refer to the other
+    /// one as well, which is superseded.
     pub(super) fn adopt(&mut self, key: K, index: u32) {
-        self.superseded.extend(self.next..index);
         self.next = self.next.max(index + 1);
         self.keys.insert(index, key.clone());
         if let Some(duplicate) = self.used.insert(key, index) {
             self.keys.remove(&duplicate);
             self.superseded.push(duplicate);
         }
+    }
+
+    /// When all are adopted: those in between, which were free or rested.
+    pub(super) fn gaps(&self) -> Vec<u32> {
+        let superseded: BTreeSet<u32> = self.superseded.iter().copied().collect();
+        let is_gap = |index: &u32| !self.keys.contains_key(index) && !superseded.contains(index);
+        (1..self.next).filter(is_gap).collect()
+    }
+
+    /// As [`Self::gaps`], where something may refer to them.
+    pub(super) fn supersede_gaps(&mut self) {
+        self.superseded.extend(self.gaps());
     }
 
     /// The key that has an index.
@@ -160,11 +174,12 @@ mod tests {
     #[test]
     fn adopted_indexes_are_never_given_out_again() {
         let mut indexes = Indexes::new(10);
-        indexes.adopt("a", 2);
         indexes.adopt("b", 5);
+        indexes.adopt("a", 2);
+        assert_eq!(indexes.gaps(), [1, 3, 4], "a packet may be on its way to them");
         assert_eq!(indexes.get(&"a"), Some(2));
         assert_eq!(indexes.allocate(&"c"), Some((6, true)));
-        assert_eq!(indexes.take_superseded(), [1, 3, 4], "a packet may be on its way to them");
+        assert!(indexes.take_superseded().is_empty(), "nothing refers to them");
     }
 
     #[test]
@@ -172,7 +187,9 @@ mod tests {
         let mut indexes = Indexes::new(10);
         indexes.adopt("a", 1);
         indexes.adopt("a", 2);
+        indexes.adopt("b", 4);
         assert_eq!((indexes.get(&"a"), indexes.key_of(1)), (Some(2), None));
+        assert_eq!(indexes.gaps(), [3]);
         assert_eq!(indexes.take_superseded(), [1]);
     }
 }

@@ -251,6 +251,7 @@ impl Reconciler {
         this.recover_arrivals();
         this.recover_groups(this.referenced_groups());
         this.recover_views();
+        this.rest_gaps();
         this.configure(settings);
         this.maps.settings.update(0, |value| value.network = network);
         Ok(this)

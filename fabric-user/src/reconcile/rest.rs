@@ -153,6 +153,23 @@ impl Reconciler {
         self.emptied += self.maps.stores() - before;
     }
 
+    /// At the start: what nobody has may have rested when the last daemon ended, and rests from now on.
+    pub(super) fn rest_gaps(&mut self) {
+        // Circuits that were taken over may lead to one of a domain.
+        self.domains.supersede_gaps();
+        let gaps = [
+            (self.rows.gaps(), Freed::Row as fn(u32) -> Freed),
+            (self.vlan_tables.gaps(), Freed::VlanTable),
+            (self.circuits.gaps(), Freed::Circuit),
+            (self.vteps.gaps(), Freed::Vtep),
+            (self.checked.gaps(), Freed::Number),
+            (self.groups.gaps(), Freed::Group),
+            (self.views.gaps(), Freed::View),
+        ];
+        self.rest_all(gaps);
+        self.wake_at(Instant::now());
+    }
+
     /// At the end of a round, when nothing refers to what was superseded in it: that begins to rest.
     pub(super) fn rest_superseded(&mut self) {
         let superseded = [
@@ -164,7 +181,11 @@ impl Reconciler {
             (self.groups.take_superseded(), Freed::Group),
             (self.views.take_superseded(), Freed::View),
         ];
-        for (indexes, freed) in superseded {
+        self.rest_all(superseded);
+    }
+
+    fn rest_all<const N: usize>(&mut self, all: [(Vec<u32>, fn(u32) -> Freed); N]) {
+        for (indexes, freed) in all {
             indexes.into_iter().for_each(|index| self.resting.add(freed(index)));
         }
     }

@@ -358,6 +358,22 @@ fn a_daemon_that_is_killed_while_something_rests_leaves_nothing_behind_for_ever(
     });
 }
 
+#[test]
+fn what_rested_when_a_daemon_was_killed_is_free_a_second_after_the_next_one_has_started() {
+    alone(|instance| {
+        let mut killed = reconciler(instance);
+        let other = VtepKey { remote: ip("2001:db8::9"), ..vtep() };
+        assert_eq!(killed.vteps.allocate(&other), Some((1, true)));
+        assert_eq!(killed.checked.allocate(&(LO + 1)), Some((1, true)));
+        fill(&mut killed);
+        drop(killed);
+        let mut next = reconciler(instance);
+        next.wake_at(Instant::now() + GRACE);
+        assert_eq!(next.vteps.allocate(&other), Some((1, true)));
+        assert_eq!(next.checked.allocate(&(LO + 1)), Some((1, true)));
+    });
+}
+
 /// The entry that rests says the same as the one that is used.
 #[test]
 fn of_two_entries_for_the_same_thing_a_successor_uses_one_and_frees_the_other_at_rest() {
