@@ -377,17 +377,35 @@ fn what_rested_when_a_daemon_was_killed_is_free_a_second_after_the_next_one_has_
 /// The entry that rests says the same as the one that is used.
 #[test]
 fn of_two_entries_for_the_same_thing_a_successor_uses_one_and_frees_the_other_at_rest() {
-    alone(|instance| {
+    of_two_entries(false);
+}
+
+#[test]
+fn of_two_vteps_a_successor_keeps_the_one_that_was_used_though_its_index_is_lower() {
+    of_two_entries(true);
+}
+
+fn of_two_entries(lower: bool) {
+    alone(move |instance| {
         let mut killed = reconciler(instance);
         fill(&mut killed);
-        let first = Held::by(&killed);
+        let mut first = Held::by(&killed);
         empty(&mut killed);
         fill(&mut killed);
-        let second = Held::by(&killed);
+        let mut second = Held::by(&killed);
+        if lower {
+            // The first index is free again.
+            rest(&mut killed);
+            empty(&mut killed);
+            fill(&mut killed);
+            first = std::mem::replace(&mut second, Held::by(&killed));
+        }
+        assert_eq!(second.vtep.0 < first.vtep.0, lower);
         drop(killed);
         let mut next = reconciler(instance);
         fill(&mut next);
         let used = Held::by(&next);
+        assert_eq!(used.vtep, second.vtep);
         for held in [&first, &second] {
             assert_eq!(held.now(&next).vtep, held.vtep, "packets may be on their way to both");
             assert_eq!(held.now(&next).circuit.1, held.circuit.1);

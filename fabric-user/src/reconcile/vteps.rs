@@ -8,7 +8,12 @@ use crate::model::{Structure, VtepKey};
 impl Reconciler {
     /// Reads from the map which index belongs to which VTEP.
     pub(super) fn recover_vteps(&mut self) {
-        for (index, vtep) in self.maps.vteps.iter().filter(|(_, vtep)| vtep.in_use()) {
+        let peers = self.maps.peers.table();
+        let used = self.maps.vteps.iter().filter(|(_, vtep)| vtep.in_use());
+        // Of two for the same VTEP one rested, to which this does not lead: the other one comes later.
+        let (found, others): (Vec<_>, Vec<_>) =
+            used.partition(|(index, vtep)| peers.get(vtep.peer()) == Some(*index));
+        for (index, vtep) in others.into_iter().chain(found) {
             self.vteps.adopt(VtepKey { local: vtep.local(), remote: vtep.remote() }, index);
         }
     }
