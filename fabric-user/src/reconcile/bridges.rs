@@ -74,7 +74,8 @@ impl Reconciler {
     pub(super) fn remove_domains(&mut self, structure: &Structure, outcome: &mut Outcome) {
         let gone = self.domains.retain(|key| structure.domains.contains_key(key));
         for index in gone.into_iter().chain(self.domains.take_superseded()) {
-            // For people; programs go by what refers to it.
+            // So that a successor does not take it for one that is used. A packet from a tunnel that has just
+            // found it is left to the kernel.
             let unused = |domain: &mut Domain| domain.flags &= !domains::FLAG_IN_USE;
             outcome.changes += usize::from(self.maps.domains.update(index, unused));
             self.resting.add(Freed::Domain(index));
