@@ -240,6 +240,8 @@ impl Reconciler {
         let mut gone: Vec<Host> =
             self.hosts(&chosen).into_iter().map(|(h, _)| h).filter(&stale).collect();
         gone.extend(self.hosts.in_trie.keys().filter(|host| stale(host)));
+        // A next hop does not go with its hosts if others come to it.
+        wanted.values().for_each(|target| self.hold(*target));
         for host in gone {
             self.set_host(host, None, structure, &mut changes);
         }
@@ -247,6 +249,7 @@ impl Reconciler {
         for (host, target) in wanted {
             self.set_host(*host, Some(*target), structure, &mut changes);
         }
+        wanted.values().for_each(|target| self.release(*target, structure));
         changes
     }
 

@@ -339,6 +339,24 @@ fn hosts_of_the_trie_move_to_the_table_when_there_is_room() {
 }
 
 #[test]
+fn a_next_hop_stays_when_in_one_round_its_hosts_go_and_others_come() {
+    alone(|instance| {
+        let mut reconciler = reconciler(instance);
+        fill(&mut reconciler);
+        let held = Held::by(&reconciler);
+        let (structure, macs, routes) = network();
+        let prefix = Prefix { address: ip("2001:db8::99"), length: 128 };
+        let way = routes.into_values().next().unwrap();
+        let routes = Routes::All([(RoutePlace { view: 0, prefix }, way)].into_iter().collect());
+        reconciler.apply(&structure, Macs::All(macs.clone()), &routes).unwrap();
+        rest(&mut reconciler);
+        assert_eq!(held.now(&reconciler).nexthops, held.nexthops);
+        let outcome = reconciler.apply(&structure, Macs::All(macs), &routes).unwrap();
+        assert_eq!(outcome.changes, 0);
+    });
+}
+
+#[test]
 fn a_daemon_that_is_killed_while_something_rests_leaves_nothing_behind_for_ever() {
     alone(|instance| {
         let mut killed = reconciler(instance);
