@@ -8,6 +8,7 @@ use fabric_tests::{
     device::mac_text,
     fabric::{PATIENCE, until},
     judged::{Fate, Judged, all_at, frame},
+    packet::Frame,
     wire::Wire,
 };
 
@@ -40,6 +41,26 @@ fn tags(site: &mut Judged) -> Vec<u32> {
     tags
 }
 
+/// Waits until all frames for HOST_B have this tag there, from the kernel alone and from Fabric.
+fn all_are(site: &mut Judged, tag: u32) {
+    for bypass in [1, 0] {
+        site.maps().settings.update(0, |settings| settings.bypass = bypass);
+        until(PATIENCE, &format!("all frames have the tag {tag:x} (bypass {bypass})"), || {
+            let tags = tags(site);
+            tags.len() > 10 && tags.iter().all(|each| *each == tag)
+        });
+    }
+}
+
+/// Waits until XDP forwards these frames from acc1.
+fn until_by_xdp(site: &mut Judged, frame: &Frame) {
+    until(PATIENCE, "XDP forwards them", || {
+        let before = site.met(Reason::Bridged);
+        site.as_by_the_kernel("acc1", frame);
+        site.met(Reason::Bridged) > before
+    });
+}
+
 /// Whether fabricd says this of an interface that it leaves to the kernel.
 fn declines(site: &Judged, words: &str) -> bool {
     site.state().declined.values().any(|why| why.contains(words))
@@ -48,12 +69,6 @@ fn declines(site: &Judged, words: &str) -> bool {
 #[test]
 fn a_vlan_device_that_maps_priorities_writes_them_into_its_tags() {
     let mut site = with_device("acc1.7", "id 7");
-    let all_are = |site: &mut Judged, tag: u32| {
-        until(PATIENCE, &format!("all frames have the tag {tag:x}"), || {
-            let tags = tags(site);
-            tags.len() > 10 && tags.iter().all(|each| *each == tag)
-        });
-    };
     all_are(&mut site, 0x8100_0007);
     site.ip("link set acc1.7 type vlan egress-qos-map 0:5\n");
     all_are(&mut site, 0x8100_a007);
@@ -69,7 +84,7 @@ fn a_vlan_device_of_vlan_0_is_not_the_port_beneath_it() {
     let back = frame(HOST_B.mac, HOST_A.mac);
     assert_eq!(site.as_by_the_kernel("acc1", &back), Fate::new(), "it takes tagged ones only");
     assert_eq!(site.as_by_the_kernel("acc1", &back.tag(0)), all_at("acc0"));
-    assert!(tags(&mut site).iter().all(|tag| *tag == 0x8100_0000));
+    all_are(&mut site, 0x8100_0000);
     until(PATIENCE, "the device is named", || declines(&site, "acc1.0 is a device of VLAN 0"));
 }
 
@@ -87,11 +102,7 @@ fn a_vlan_device_on_a_member_of_a_bond_gets_its_frames_before_the_bond() {
     until(PATIENCE, "the bond forwards", || {
         site.as_by_the_kernel("acc1", &tagged) == all_at("acc0")
     });
-    until(PATIENCE, "it does by XDP", || {
-        let before = site.met(Reason::Bridged);
-        site.as_by_the_kernel("acc1", &tagged);
-        site.met(Reason::Bridged) > before
-    });
+    until_by_xdp(&mut site, &tagged);
     site.ip(&format!(
         "link add link acc1 name acc1.{VLAN} type vlan id {VLAN}\n\
          link set acc1.{VLAN} up\n"
@@ -100,4 +111,5 @@ fn a_vlan_device_on_a_member_of_a_bond_gets_its_frames_before_the_bond() {
     until(PATIENCE, "the member is named", || declines(&site, "VLAN devices of its own"));
     site.ip(&format!("link del acc1.{VLAN}\n"));
     assert_eq!(site.as_by_the_kernel("acc1", &tagged), all_at("acc0"));
+    until_by_xdp(&mut site, &tagged);
 }
