@@ -41,6 +41,7 @@ pub(super) fn run(long: Long, seed: Option<u64>) -> Result<Tally> {
     here.args(["test", "--package", ROOT, "--test", races::BINARY, "--", "--nocapture"]);
     here.env("FABRIC_RACES_SECONDS", SECONDS.to_string());
     here.env("FABRIC_RACES_SEED", seed.to_string());
+    here.env("FABRIC_RACES_ALLOWANCE", races::ALLOWANCE.to_string());
     let limit = Duration::from_secs(SECONDS) + vm::LIMIT;
     let (here, there) = thread::scope(|scope| {
         let there = scope.spawn(|| vm::boot(races::KERNEL, &there, limit));
