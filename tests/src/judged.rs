@@ -28,15 +28,11 @@ use crate::{
     addresses::{HOST_A, HOST_B, HOST_R, LEAF1_VTEP, LEAF2_VTEP, Mac, SPINE1_MAC, VNI, VXLAN_PORT},
     daemon::Daemon,
     device::{self, address_text, mac_text},
-    fabric::until,
+    fabric::{PATIENCE, quiet, until},
     packet::{Frame, Vxlan, ether_type},
     wire::Wire,
 };
 
-/// Longer than anything takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// Nothing has come for so long: all has come.
-const QUIET: Duration = Duration::from_millis(200);
 /// Frames that are sent at once. The first of a host may be shown to the kernel.
 const FRAMES: usize = 20;
 /// MAC address of the bridge.
@@ -338,7 +334,8 @@ impl Judged {
             self.wires[port].send(&packet).expect("the other end is up");
         }
         let (mut fate, mut last) = (Fate::new(), Instant::now());
-        while last.elapsed() < QUIET {
+        let quiet = quiet();
+        while last.elapsed() < quiet {
             for (name, wire) in &self.wires {
                 while let Ok(Some(frame)) = wire.receive(Instant::now()) {
                     if frame.windows(8).any(|bytes| bytes == payload.to_be_bytes()) {

@@ -27,5 +27,5 @@ pub use kernel::{facts as kernel_facts, xdp_programs};
 pub use lease::Fabric;
 pub use router::{Router, SOON};
 pub use seen::Seen;
-pub use wait::{PATIENCE, until};
+pub use wait::{PATIENCE, quiet, until};
 pub use wire::{Sniffer, Wire, broadcast};

@@ -89,11 +89,12 @@ pub(crate) fn boot(kernel: Kernel, jobs: &[Job], limit: Duration) -> Result<Outc
 
     let status = |index: usize| fs::read_to_string(folder.join(format!("status.{index}"))).ok();
     let statuses: Vec<_> = (0..jobs.len()).map(status).collect();
-    if statuses.iter().any(Option::is_none) {
+    if let Some(undone) = statuses.iter().position(Option::is_none) {
+        let job = &jobs[undone].name;
         let what = if in_time {
-            "stopped before everything had run".to_owned()
+            format!("stopped before `{job}` was done")
         } else {
-            format!("was not done after {} s", limit.as_secs())
+            format!("was not done with `{job}` after {} s", limit.as_secs())
         };
         bail!("the machine with {kernel} {what}; its console is in {}", console.display());
     }
@@ -110,6 +111,7 @@ pub(crate) fn boot(kernel: Kernel, jobs: &[Job], limit: Duration) -> Result<Outc
 fn script(jobs: &[Job]) -> String {
     let mut script = format!(
         "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
+         export FABRIC_EMULATED=1\n\
          cd {}\n\
          exec >{SHARED}/output 2>&1 </dev/null\n\
          uname -r\n\
