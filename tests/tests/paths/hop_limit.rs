@@ -6,9 +6,13 @@ use std::{
 };
 
 use fabric_common::reason::Reason;
-use fabric_tests::{device, fabric::until, wire::Wire};
+use fabric_tests::{
+    device,
+    fabric::{PATIENCE, until},
+    wire::Wire,
+};
 
-use crate::net::{Net, SOON, tunnel, until_fast};
+use crate::net::{Net, tunnel, until_fast};
 
 const HOST2: &str = "192.168.0.2";
 
@@ -36,7 +40,7 @@ fn ttls(net: &Net, v6: bool) -> BTreeSet<u8> {
 fn until_the_kernels(net: &Net, v6: bool, ttl: u8) {
     let kernel = net.kernel_alone(|| ttls(net, v6));
     assert_eq!(kernel, [ttl].into(), "the kernel is right");
-    until(SOON, &format!("Fabric writes the TTL {ttl}"), || {
+    until(PATIENCE, &format!("Fabric writes the TTL {ttl}"), || {
         let before = net.met(Reason::Encapsulated);
         ttls(net, v6) == kernel && net.met(Reason::Encapsulated) >= before + 8
     });

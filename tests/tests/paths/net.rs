@@ -5,17 +5,17 @@ use std::{
     fs,
     process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
 };
 
 use fabric_common::reason::Reason;
-use fabric_tests::{daemon::Daemon, device, fabric::until};
+use fabric_tests::{
+    daemon::Daemon,
+    device,
+    fabric::{PATIENCE, until},
+};
 use fabric_user::{daemon::state::State, lab::netns::Netns};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
-
-/// What the daemon needs for a change on a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// Namespaces by short names. fabricd runs in `leaf`.
 pub(crate) struct Net {
@@ -113,12 +113,12 @@ impl Net {
 
     /// Waits until a sentence of `fabricctl status` says all of this.
     pub(crate) fn until_named(&self, words: &[&str]) {
-        until(SOON, &format!("status says {words:?}"), || self.names(words));
+        until(PATIENCE, &format!("status says {words:?}"), || self.names(words));
     }
 
     /// Waits until none does.
     pub(crate) fn until_unnamed(&self, words: &[&str]) {
-        until(SOON, &format!("status does not say {words:?} any more"), || !self.names(words));
+        until(PATIENCE, &format!("status does not say {words:?} any more"), || !self.names(words));
     }
 
     /// Whether a sentence of `fabricctl status` says all of this.
@@ -167,7 +167,7 @@ impl Drop for Net {
 
 /// Pings until Fabric forwards them.
 pub(crate) fn until_fast(net: &Net, from: &str, to: &str, reasons: &[Reason]) {
-    until(SOON, &format!("Fabric forwards from {from} to {to}"), || {
+    until(PATIENCE, &format!("Fabric forwards from {from} to {to}"), || {
         let before: Vec<u64> = reasons.iter().map(|reason| net.met(*reason)).collect();
         let answered = net.ping(from, to);
         let grown = |(reason, before): (&Reason, &u64)| net.met(*reason) >= before + 8;

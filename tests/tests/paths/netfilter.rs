@@ -2,10 +2,10 @@
 //! kernel's.
 
 use fabric_common::reason::Reason;
-use fabric_tests::fabric::until;
+use fabric_tests::fabric::{PATIENCE, until};
 
 use crate::{
-    net::{Net, SOON, routed, tunnel, until_fast},
+    net::{Net, routed, tunnel, until_fast},
     router::{DESTINATIONS, until_the_kernels},
 };
 
@@ -96,8 +96,8 @@ fn addresses_are_translated_by_the_kernel_also_after_the_rule_has_gone() {
     ));
     // What the kernel has begun to forward untranslated it forgets after 30 seconds; and it remembers
     // connections as long as some rule is about them.
-    until(SOON * 8, "the address is translated", || net.ping("host1", TRANSLATED) == 10);
-    until(SOON * 8, "the flow is translated", || ping(&net) == 10);
+    until(PATIENCE, "the address is translated", || net.ping("host1", TRANSLATED) == 10);
+    until(PATIENCE, "the flow is translated", || ping(&net) == 10);
     net.nft("flush chain ip t c\n");
     for turn in 0..3 {
         assert_eq!(ping(&net), 10, "what has begun goes on ({turn})");
@@ -151,9 +151,10 @@ fn a_firewall_of_the_box_itself_is_named_and_leaves_tunnels_fast() {
 
 fn chains_that_lead_tunnels_elsewhere(v6: bool) {
     let mut net = tunnel(v6, "");
-    // Or the chains would see the frames of the hosts as well.
+    // Or the chains would see the frames of the hosts as well, where br_netfilter is loaded.
     for file in ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"] {
-        net.sysctl("leaf", &format!("bridge/{file}"), "0");
+        let path = format!("/proc/sys/net/bridge/{file}");
+        let _absent = net.inside("leaf", || std::fs::write(path, "0"));
     }
     net.start();
     // The router, and the leaf by another address: neither has a tunnel there.

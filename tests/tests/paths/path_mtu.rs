@@ -9,9 +9,14 @@ use std::{
 };
 
 use fabric_common::reason::Reason;
-use fabric_tests::{device, fabric::until, packet::internet_checksum, wire::Wire};
+use fabric_tests::{
+    device,
+    fabric::{PATIENCE, until},
+    packet::internet_checksum,
+    wire::Wire,
+};
 
-use crate::net::{Net, SOON, routed, tunnel};
+use crate::net::{Net, routed, tunnel};
 
 /// Bytes that must arrive.
 const BYTES: usize = 500_000;
@@ -41,7 +46,7 @@ fn transfer(net: &Net) -> usize {
 
 /// Pings until Fabric forwards them.
 fn until_fast(net: &Net) {
-    until(SOON, "Fabric forwards to the other host", || {
+    until(PATIENCE, "Fabric forwards to the other host", || {
         let before = net.met(Reason::Encapsulated);
         net.ping("host1", "192.168.0.2") == 10 && net.met(Reason::Encapsulated) >= before + 8
     });
@@ -198,7 +203,7 @@ fn routed_packets_to_where_the_kernel_knows_a_path_mtu_are_its_own_if_it_goes_by
         let [fast, left] = [0, 1].map(|at| net.met(counts[at]) - before[at]);
         (fast >= 18, left >= 10)
     };
-    until(SOON, "both directions are fast", || ping() == (true, false));
+    until(PATIENCE, "both directions are fast", || ping() == (true, false));
     let listener = net.inside("host2", || TcpListener::bind("172.16.2.10:7777"));
     let _listener = listener.expect("the address is there");
     let stream = net.inside("leaf", || TcpStream::connect("172.16.2.10:7777"));
@@ -208,5 +213,5 @@ fn routed_packets_to_where_the_kernel_knows_a_path_mtu_are_its_own_if_it_goes_by
     assert_eq!(ping(), (false, true));
     net.sysctl("leaf", "ipv4/ip_forward_use_pmtu", "0");
     net.until_unnamed(&["routed packets"]);
-    until(SOON, "both directions are fast again", || ping() == (true, false));
+    until(PATIENCE, "both directions are fast again", || ping() == (true, false));
 }

@@ -3,9 +3,9 @@
 use std::fs;
 
 use fabric_common::reason::Reason;
-use fabric_tests::fabric::until;
+use fabric_tests::fabric::{PATIENCE, until};
 
-use crate::net::{Net, SOON, routed, until_fast};
+use crate::net::{Net, routed, until_fast};
 
 pub(crate) const DESTINATIONS: [&str; 2] = ["172.16.2.10", "2001:db8:a2::10"];
 /// An address of HOST1's to which the leaf has no way but the default route.
@@ -29,7 +29,7 @@ fn arriving(net: &Net) -> u64 {
 /// Fabric forwards none of the requests any more, and as many pings are answered as by the kernel alone.
 pub(crate) fn until_the_kernels(net: &Net, to: &str, answered: u32) {
     assert_eq!(net.kernel_alone(|| net.ping("host1", to)), answered, "the kernel is right");
-    until(SOON, &format!("packets to {to} are the kernel's"), || {
+    until(PATIENCE, &format!("packets to {to} are the kernel's"), || {
         let before = net.met(Reason::Routed);
         // The answers come in through another port.
         net.ping("host1", to) == answered && net.met(Reason::Routed) <= before + u64::from(answered)
