@@ -5,8 +5,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
@@ -14,16 +13,13 @@ use std::{
 use fabric_common::{reason::Reason, schema::ports};
 use fabric_tests::{
     addresses::{HOST_A, HOST_R, LEAF1_VTEP, LEAF2_VTEP, Mac, SPINE1_MAC, SPINE2_MAC, VNI},
+    daemon::Daemon,
     device,
-    fabric::{PATIENCE, fabricd, until},
+    fabric::{PATIENCE, until},
     packet::{Frame, Vxlan},
     wire::Wire,
 };
-use fabric_user::{
-    daemon::state::State,
-    kernel::{maps::Maps, pins::Instance},
-    lab::netns::Netns,
-};
+use fabric_user::lab::netns::Netns;
 
 /// How often each question is asked. Linux 6.1 gives a frame out of a veth a page, and the wire has room for
 /// 49 of those.
@@ -36,9 +32,7 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 pub(crate) struct Site {
     leaf: Netns,
     wires: Netns,
-    instance: Instance,
-    folder: PathBuf,
-    daemon: Option<Child>,
+    daemon: Daemon,
     host: Option<Wire>,
     spines: Vec<Wire>,
 }
@@ -52,15 +46,11 @@ impl Site {
     pub(crate) fn new() -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("arrive-{}-{number}", std::process::id());
-        let folder = std::env::temp_dir().join(&name);
-        fs::create_dir_all(&folder).expect("a folder can be made");
         // Made first, so that what is left of a site that could not be built goes as well.
         let mut site = Self {
             leaf: Netns::named(name.clone()),
             wires: Netns::named(format!("{name}-w")),
-            instance: Instance::new(&name).expect("the name can name an instance"),
-            folder,
-            daemon: None,
+            daemon: Daemon::new(&name, &["--heartbeat-timeout-ms", "20000"]),
             host: None,
             spines: Vec::new(),
         };
@@ -68,7 +58,8 @@ impl Site {
             device::run("ip", &format!("netns add {}", netns.name())).expect("this is root");
         }
         site.build();
-        site.start();
+        site.daemon.start(&site.leaf);
+        site.settled(|site| site.role("up0") == "underlay" && site.problems().is_empty());
         site
     }
 
@@ -122,21 +113,6 @@ impl Site {
         (self.host, self.spines) = (Some(host), spines);
     }
 
-    fn start(&mut self) {
-        let settings = self.folder.join("fabricd.toml");
-        fs::write(&settings, "").expect("the folder can be written");
-        let log = fs::File::create(self.folder.join("log")).expect("the folder can be written");
-        let mut command = Command::new(fabricd());
-        command.args(["--instance", self.leaf.name(), "--heartbeat-timeout-ms", "20000"]);
-        command.arg("--settings").arg(&settings).arg("--run-folder").arg(&self.folder);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let child = self.leaf.enter(|| command.spawn()).expect("the namespace exists");
-        self.daemon = Some(child.expect("fabricd can be started"));
-        self.settled(|site| {
-            site.state().synced && site.role("up0") == "underlay" && site.problems().is_empty()
-        });
-    }
-
     pub(crate) fn ip(&self, arguments: &str) {
         run(&self.leaf, "ip", arguments);
     }
@@ -150,15 +126,10 @@ impl Site {
         self.leaf.enter(write).expect("the namespace exists").expect("the kernel has the setting");
     }
 
-    fn state(&self) -> State {
-        let path = self.folder.join(format!("{}.json", self.leaf.name()));
-        State::read(&path).expect("the state file can be read").unwrap_or_default()
-    }
-
     /// What is left to the kernel, one sentence a line.
     pub(crate) fn problems(&self) -> String {
         // `rp_filter` is named as well: what arrives is routed by the kernel then.
-        let problems = self.state().problems.into_iter();
+        let problems = self.daemon.state().problems.into_iter();
         let problems = problems.filter(|problem| !problem.starts_with("port up"));
         problems.map(|problem| format!("{problem}\n")).collect()
     }
@@ -167,15 +138,11 @@ impl Site {
         until(PATIENCE, "fabricd knows", || condition(self));
     }
 
-    fn maps(&self) -> Option<Maps> {
-        Maps::open(&self.instance, true).ok()
-    }
-
     /// The role of a port in the maps.
     pub(crate) fn role(&self, port: &str) -> &'static str {
         let index = self.leaf.enter(|| device::index(port)).expect("the namespace exists");
         let index = index.expect("a link");
-        let Some(maps) = self.maps() else { return "none" };
+        let maps = self.daemon.maps();
         let port = maps.ports.iter().find(|(_, port)| port.ifindex == index);
         match port.map_or(ports::ROLE_NONE, |(_, port)| port.role) {
             ports::ROLE_ACCESS => "access",
@@ -187,16 +154,15 @@ impl Site {
 
     /// How many packets met a reason, on all ports.
     pub(crate) fn met(&self, reason: Reason) -> u64 {
-        self.maps().expect("fabricd has pinned its maps").ended_anywhere(reason)
+        self.daemon.maps().ended_anywhere(reason)
     }
 
     /// The kernel's answer to a question. Fabric has to come to the same, soon after a change.
     #[track_caller]
     pub(crate) fn judged<T: PartialEq + std::fmt::Debug>(&self, ask: impl Fn(&Self) -> T) -> T {
-        let maps = self.maps().expect("fabricd has pinned its maps");
-        maps.settings.update(0, |settings| settings.bypass = 1);
+        self.daemon.bypass(true);
         let kernel = ask(self);
-        maps.settings.update(0, |settings| settings.bypass = 0);
+        self.daemon.bypass(false);
         let start = Instant::now();
         loop {
             let fabric = ask(self);
@@ -255,16 +221,6 @@ fn count(wire: &Wire, wanted: impl Fn(&[u8]) -> bool) -> usize {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        if let Some(mut child) = self.daemon.take() {
-            // One that has ended is what is wanted.
-            let _ended = child.kill();
-            let _reaped = child.wait();
-        }
-        if std::thread::panicking() {
-            eprintln!("{}", fs::read_to_string(self.folder.join("log")).unwrap_or_default());
-        }
-        let _gone = self.instance.remove();
-        let _gone = fs::remove_dir_all(&self.folder);
         for netns in [&self.leaf, &self.wires] {
             let mut command = Command::new("ip");
             command.args(["netns", "del", netns.name()]).stderr(Stdio::null());

@@ -5,21 +5,17 @@
 
 use std::{
     fs,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use fabric_common::reason::Reason;
 use fabric_tests::{
+    daemon::Daemon,
     device,
-    fabric::{PATIENCE, fabricd, until},
+    fabric::{PATIENCE, until},
 };
-use fabric_user::{
-    daemon::state::State,
-    kernel::{maps::Maps, pins::Instance},
-    lab::netns::Netns,
-};
+use fabric_user::{daemon::state::State, lab::netns::Netns};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -32,9 +28,7 @@ pub(crate) struct Site {
 /// A leaf with its fabricd.
 pub(crate) struct Leaf {
     netns: Netns,
-    instance: Instance,
-    folder: PathBuf,
-    daemon: Option<Child>,
+    daemon: Daemon,
 }
 
 /// The MAC address of a host.
@@ -77,10 +71,8 @@ impl Site {
         let name = |what: &str| format!("under6-{}-{number}-{what}", std::process::id());
         let leaf = |what| {
             let name = name(what);
-            let folder = std::env::temp_dir().join(&name);
-            fs::create_dir_all(&folder).expect("a folder can be made");
-            let instance = Instance::new(&name).expect("the name can name an instance");
-            Leaf { netns: Netns::named(name), instance, folder, daemon: None }
+            let daemon = Daemon::new(&name, &["--heartbeat-timeout-ms", "5000"]);
+            Leaf { netns: Netns::named(name), daemon }
         };
         // Made first, so that what is left of a site that could not be built goes as well.
         let mut site = Self {
@@ -180,50 +172,33 @@ impl Site {
 
 impl Leaf {
     fn start(&mut self) {
-        let settings = self.folder.join("fabricd.toml");
-        fs::write(&settings, "").expect("the folder can be written");
-        let log = fs::File::create(self.folder.join("log")).expect("the folder can be written");
-        let mut command = Command::new(fabricd());
-        command.args(["--instance", self.netns.name(), "--heartbeat-timeout-ms", "5000"]);
-        command.arg("--settings").arg(&settings).arg("--run-folder").arg(&self.folder);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let child = self.netns.enter(|| command.spawn()).expect("the namespace exists");
-        let pid = self.daemon.insert(child.expect("fabricd can be started")).id();
+        self.daemon.start(&self.netns);
         until(PATIENCE, "fabricd knows the way to the other leaf", || {
-            let ended = self.daemon.as_mut().and_then(|child| child.try_wait().ok()).flatten();
-            assert_eq!(ended, None, "fabricd ended: {}", self.log());
-            let state = self.state();
+            self.daemon.assert_runs();
             // Its problems are written down when the links have settled.
-            let is_well = state.pid == pid && state.synced && state.problems.is_empty();
-            is_well && self.hops() == 2
+            self.state().problems.is_empty() && self.hops() == 2
         });
     }
 
     /// Number of next hops towards the other leaf.
     fn hops(&self) -> usize {
-        let Ok(maps) = Maps::open(&self.instance, false) else { return 0 };
+        let maps = self.daemon.maps();
         let vtep = maps.vteps.iter().find(|(_, vtep)| vtep.is_ipv6() && vtep.in_use());
         vtep.map_or(0, |(_, vtep)| maps.shares(maps.groups.get(vtep.group)).len())
     }
 
-    pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
-    }
-
     pub(crate) fn state(&self) -> State {
-        let path = self.folder.join(format!("{}.json", self.netns.name()));
-        State::read(&path).expect("the state file can be read").unwrap_or_default()
+        self.daemon.state()
     }
 
     /// How many packets met a reason, on all ports.
     pub(crate) fn met(&self, reason: Reason) -> u64 {
-        let maps = Maps::open(&self.instance, false).expect("fabricd has pinned its maps");
-        maps.ended_anywhere(reason)
+        self.daemon.maps().ended_anywhere(reason)
     }
 
     /// How many packets Fabric has sent out of each underlay port.
     pub(crate) fn sent(&self) -> Vec<u64> {
-        let maps = Maps::open(&self.instance, false).expect("fabricd has pinned its maps");
+        let maps = self.daemon.maps();
         let index = |name: &'static str| {
             self.netns.enter(|| device::index(name)).expect("the namespace exists").expect("a link")
         };
@@ -238,18 +213,6 @@ impl Leaf {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        for leaf in &mut self.leafs {
-            if let Some(mut child) = leaf.daemon.take() {
-                // One that has ended is what is wanted.
-                let _ended = child.kill();
-                let _reaped = child.wait();
-            }
-            if std::thread::panicking() {
-                eprintln!("{}", leaf.log());
-            }
-            let _gone = leaf.instance.remove();
-            let _gone = fs::remove_dir_all(&leaf.folder);
-        }
         let leafs = self.leafs.iter().map(|leaf| &leaf.netns);
         for netns in leafs.chain(&self.hosts) {
             let mut command = Command::new("ip");
