@@ -326,7 +326,7 @@ impl Round {
     pub(super) fn events(&mut self, events: Vec<Event>) -> Vec<Purpose> {
         let mut dirty = Dirty::default();
         for event in events {
-            self.look_at_link(&event);
+            self.look_at_link(&event, &mut dirty);
             self.network.apply_to(event, &mut dirty);
         }
         // The maps have to wait for the survey that makes them good.
@@ -342,7 +342,7 @@ impl Round {
     }
 
     /// What an event says of a port, as of an interface.
-    fn look_at_link(&mut self, event: &Event) {
+    fn look_at_link(&mut self, event: &Event, dirty: &mut Dirty) {
         match event {
             Event::LinkGone { ifindex } => {
                 if let Some(reconciler) = &mut self.reconciler {
@@ -357,7 +357,7 @@ impl Round {
             Event::Link(link) => {
                 self.retries.changed(link.ifindex);
                 if link.port.is_none() {
-                    read_ipv6(&mut self.policy, link.ifindex, &link.name);
+                    dirty.underlay |= read_ipv6(&mut self.policy, link.ifindex, &link.name);
                 }
             }
             _ => {}

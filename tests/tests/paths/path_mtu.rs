@@ -186,6 +186,10 @@ fn a_smaller_mtu_for_ipv6_is_that_of_the_port() {
     net.sysctl("leaf", "ipv6/conf/up0/mtu", "1600");
     net.until_unnamed(&["MTU for IPv6"]);
     assert!(long(&net));
+    // Also if it is news of the port by which that is noticed.
+    net.sysctl("leaf", "ipv6/conf/up0/mtu", "1500");
+    net.ip("leaf", "link set up0 alias uplink\n");
+    net.until_named(&["port up0", "MTU for IPv6 is 1500 bytes"]);
 }
 
 /// With `ip_forward_use_pmtu` the kernel forwards by what it learned for itself.
