@@ -12,6 +12,7 @@ use super::{
     datagram::{Message, Messages, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP},
     devices::Devices,
     message::RTM_NEWTFILTER,
+    neighbour::{Marks, marks_to_use},
     protocol::Protocol,
     request::{self, Dump},
 };
@@ -107,7 +108,8 @@ impl Asker {
     /// The answer comes as an event.
     ///
     /// One that somebody has written meanwhile stays as it is: the request would make the kernel forget
-    /// that it is permanent, and with that its MAC address (`__neigh_update`, `NEIGH_UPDATE_F_USE`).
+    /// that it is permanent, and with that its MAC address (`__neigh_update`, `NEIGH_UPDATE_F_USE`), or
+    /// who has written it.
     ///
     /// # Errors
     /// If the kernel refuses, for instance because the interface is gone or down.
@@ -120,20 +122,19 @@ impl Asker {
         let failed = |asked: &Result<bool, ObserveError>, code: i32| matches!(asked, Err(ObserveError::Refused { error, .. }) if error.raw_os_error() == Some(code));
         self.sequence = self.sequence.wrapping_add(1);
         let request = request::neighbour(self.sequence, ifindex, address);
-        let mut is_permanent = false;
+        let mut marks = Some(Marks::default());
         let found = self.ask(Protocol::Route, &request, what, |message| {
-            let event = Protocol::Route.event(message);
-            is_permanent |= matches!(event, Some(Event::Neighbour(found)) if found.is_permanent());
+            marks = marks_to_use(message.body);
         });
         let new = failed(&found, libc::ENOENT);
         if !new {
             found?;
         }
-        if is_permanent {
+        let Some(marks) = marks else {
             return Ok(());
         }
         self.sequence = self.sequence.wrapping_add(1);
-        let request = request::resolve(self.sequence, ifindex, address, new);
+        let request = request::resolve(self.sequence, ifindex, address, new, marks);
         let asked = self.ask(Protocol::Route, &request, what, |_| {});
         if new && failed(&asked, libc::EEXIST) {
             return Ok(());
@@ -158,7 +159,7 @@ impl Asker {
             Ok(_) => Ok(found),
             Err(ObserveError::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
-        }
+        };
     }
 
     /// The interfaces of which `tc` classifies packets.

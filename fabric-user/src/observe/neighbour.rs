@@ -33,20 +33,38 @@ impl Neighbour {
     pub fn is_stale(&self) -> bool {
         self.state & NUD_STALE != 0
     }
-
-    /// Somebody has written it, and the kernel never asks for it.
-    #[must_use]
-    pub fn is_permanent(&self) -> bool {
-        self.state & NUD_PERMANENT != 0
-    }
 }
 
 /// `NUD_VALID`: reachable, stale, delay, probe, noarp, permanent.
 const NUD_VALID: u16 = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80;
 const NUD_STALE: u16 = 0x04;
-const NUD_PERMANENT: u16 = 0x80;
+const NUD_FAILED: u16 = 0x20;
 const NTF_PROXY: u8 = 1 << 3;
 const NTF_EXT_LEARNED: u8 = 1 << 4;
+pub(super) const NDA_FLAGS_EXT: u16 = 15;
+
+/// What a request to use a neighbour has to repeat of it, or the kernel forgets it
+/// (`neigh_update_flags` of net/core/neighbour.c).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Marks {
+    /// Of the `NTF_*` bits in `ndmsg`.
+    pub(super) flags: u8,
+    /// `NTF_EXT_*`.
+    pub(super) extended: u32,
+}
+
+/// What a request to use the neighbour of a message has to repeat. None if there is nothing to ask for:
+/// the kernel knows where it is, is asking already, or sees to it by itself (`managed`).
+pub(super) fn marks_to_use(message: &[u8]) -> Option<Marks> {
+    const NTF_EXT_MANAGED: u32 = 1;
+    let (head, attributes) = header::<12>(message)?;
+    let state = u16_(&head[8..])?;
+    let extended = attributes.into_iter().find(|(kind, _)| *kind == NDA_FLAGS_EXT);
+    let extended = extended.and_then(|(_, payload)| u32_(payload)).unwrap_or_default();
+    let is_idle = state & !(NUD_STALE | NUD_FAILED) == 0;
+    (is_idle && extended & NTF_EXT_MANAGED == 0)
+        .then_some(Marks { flags: head[10] & NTF_EXT_LEARNED, extended })
+}
 
 /// Decodes `ndmsg` (family, pads, ifindex, state, flags, type: 12 bytes) and its attributes.
 pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {

@@ -11,6 +11,7 @@ use super::{
         RTM_GETLINK, RTM_GETNEIGH, RTM_GETNETCONF, RTM_GETNEXTHOP, RTM_GETQDISC, RTM_GETROUTE,
         RTM_GETRULE, RTM_GETTFILTER, RTM_GETVLAN, RTM_NEWNEIGH,
     },
+    neighbour::{Marks, NDA_FLAGS_EXT},
     netfilter::{NFT_MSG_GETCHAIN, NFT_MSG_GETTABLE},
     protocol::Protocol,
     xfrm::{self, XFRM_MSG_GETDEFAULT, XFRM_MSG_GETPOLICY},
@@ -185,21 +186,27 @@ pub(super) fn mark(sequence: u32) -> Vec<u8> {
 
 /// Asks for one neighbour.
 pub(super) fn neighbour(sequence: u32, ifindex: u32, address: IpAddr) -> Vec<u8> {
-    about_neighbour(RTM_GETNEIGH, 0, 0, sequence, ifindex, address)
+    about_neighbour(RTM_GETNEIGH, 0, sequence, ifindex, address, Marks::default())
 }
 
 /// Asks the kernel to resolve or confirm a neighbour, as a packet to it would (`NTF_USE`): a `new` one,
-/// which is refused if there is one by now, or one that there is.
-pub(super) fn resolve(sequence: u32, ifindex: u32, address: IpAddr, new: bool) -> Vec<u8> {
+/// which is refused if there is one by now, or one that there is and keeps these marks.
+pub(super) fn resolve(
+    sequence: u32,
+    ifindex: u32,
+    address: IpAddr,
+    new: bool,
+    marks: Marks,
+) -> Vec<u8> {
     const NTF_USE: u8 = 1;
     let flags = if new { NLM_F_CREATE | NLM_F_EXCL } else { 0 };
-    about_neighbour(RTM_NEWNEIGH, flags, NTF_USE, sequence, ifindex, address)
+    let marks = Marks { flags: marks.flags | NTF_USE, ..marks };
+    about_neighbour(RTM_NEWNEIGH, flags, sequence, ifindex, address, marks)
 }
 
 fn about_neighbour(
     kind: u16,
     flags: u16,
-    neighbour_flags: u8,
     sequence: u32,
     ifindex: u32,
     address: IpAddr,
@@ -209,13 +216,14 @@ fn about_neighbour(
     let family = if address.is_ipv4() { INET } else { INET6 };
     let at = request.fixed(family, 12);
     request.0[at + 4..at + 8].copy_from_slice(&ifindex.to_ne_bytes());
-    request.0[at + 10] = neighbour_flags;
+    request.0[at + 10] = marks.flags;
     match address {
         IpAddr::V4(address) => request.attribute(NDA_DST, &address.octets()),
         IpAddr::V6(address) => request.attribute(NDA_DST, &address.octets()),
     }
     request.finish()
 }
+    marks: Marks,
 
 /// Asks how the kernel would send VXLAN packets from one address to another, which are of one family.
 pub(super) fn path(sequence: u32, local: IpAddr, remote: IpAddr) -> Vec<u8> {
@@ -227,6 +235,9 @@ pub(super) fn path(sequence: u32, local: IpAddr, remote: IpAddr) -> Vec<u8> {
     let (family, length) = if remote.is_ipv4() { (INET, 32) } else { (INET6, 128) };
     let at = request.fixed(family, 12);
     request.0[at + 1..at + 3].fill(length);
+    if marks.extended != 0 {
+        request.attribute(NDA_FLAGS_EXT, &marks.extended.to_ne_bytes());
+    }
     for (kind, address) in [(RTA_DST, remote), (RTA_SRC, local)] {
         match address {
             IpAddr::V4(address) => request.attribute(kind, &address.octets()),

@@ -287,3 +287,37 @@ fn a_triggered_resolution_leaves_a_permanent_neighbour_as_it_is() {
         assert_eq!(neighbour(), before);
     });
 }
+
+/// The kernel takes a request without these words for one to forget them.
+#[test]
+fn a_triggered_resolution_leaves_a_neighbour_the_marks_of_who_wrote_it() {
+    const STATES: [&str; 3] = ["stale", "reachable", "noarp"];
+    in_namespace(|| async {
+        sh("ip link add p1 type veth peer p2; ip link set p1 up; ip link set p2 up; \
+            ip addr add 192.0.2.1/24 dev p1");
+        for (index, state) in STATES.iter().enumerate() {
+            sh(&format!(
+                "ip neigh add 192.0.2.{} lladdr 02:00:00:00:00:09 dev p1 nud {state} extern_learn",
+                index + 10
+            ));
+        }
+        // Nobody answers, and it has no MAC address.
+        sh("ip neigh add 192.0.2.20 dev p1 managed extern_learn");
+        let shown = |address: &str| {
+            let words = ["neigh", "show", "to", address, "nud", "all"];
+            let shown = Command::new("ip").args(words).output().unwrap();
+            String::from_utf8(shown.stdout).unwrap()
+        };
+        let ifindex = crate::kernel::interface::index("p1").unwrap();
+        let mut asker = Asker::open().unwrap();
+        let addresses = (10..10 + STATES.len()).chain([20]).map(|last| format!("192.0.2.{last}"));
+        for address in addresses {
+            asker.trigger_resolution(ifindex, address.parse().unwrap()).unwrap();
+            let shown = shown(&address);
+            assert!(shown.contains("extern_learn"), "{shown}");
+            assert_eq!(shown.contains("managed"), address.ends_with(".20"), "{shown}");
+            // What is stale is asked for.
+            assert_eq!(shown.contains("DELAY"), address.ends_with(".10"), "{shown}");
+        }
+    });
+}
