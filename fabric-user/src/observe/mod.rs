@@ -19,6 +19,7 @@ mod devices;
 mod error;
 mod event;
 mod fdb;
+mod filter;
 mod ifaddr;
 mod learned;
 mod link;

@@ -101,7 +101,8 @@ const NFT_MSG_NEWTABLE: u16 = SUBSYSTEM;
 pub(super) const NFT_MSG_GETTABLE: u16 = SUBSYSTEM + 1;
 const NFT_MSG_NEWCHAIN: u16 = SUBSYSTEM + 3;
 pub(super) const NFT_MSG_GETCHAIN: u16 = SUBSYSTEM + 4;
-const NFT_MSG_NEWGEN: u16 = SUBSYSTEM + 15;
+pub(super) const NFT_MSG_GETRULE: u16 = SUBSYSTEM + 7;
+pub(super) const NFT_MSG_NEWGEN: u16 = SUBSYSTEM + 15;
 
 /// It is part of an answer.
 const NLM_F_MULTI: u16 = 2;

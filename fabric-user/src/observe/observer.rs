@@ -9,6 +9,7 @@ use super::{
     Event, ObserveError,
     datagram::{Messages, NLMSG_ERROR, NLMSG_OVERRUN},
     devices::Devices,
+    filter,
     protocol::Protocol,
     request, xdp_features,
 };
@@ -134,9 +135,11 @@ impl Observer {
 
     /// Leaves room for only a few messages.
     #[cfg(test)]
-    pub(super) fn shrink_queue_for_test(&self) {
-        rustix::net::sockopt::set_socket_recv_buffer_size(self.route.socket.get_ref(), 4_096)
-            .unwrap();
+    pub(super) fn shrink_queues_for_test(&mut self) {
+        for listener in self.listeners() {
+            rustix::net::sockopt::set_socket_recv_buffer_size(listener.socket.get_ref(), 4_096)
+                .unwrap();
+        }
     }
 
     fn listeners(&mut self) -> impl Iterator<Item = &mut Listener> {
@@ -197,7 +200,14 @@ impl Observer {
         let Self { route, xfrm, netfilter, devices, features, buffer, ahead, lost } = self;
         let fresh = ahead.len();
         for listener in [Some(route), xfrm.as_mut(), netfilter.as_mut()].into_iter().flatten() {
-            *lost |= listener.read(buffer, ahead)?;
+            let dropped = listener.read(buffer, ahead)?;
+            if dropped && listener.protocol == Protocol::Netfilter {
+                // Its messages only ever say that there is something to ask for.
+                ahead.push_back(Event::NetfilterChanged);
+                listener.pass_lost_mark(ahead.len());
+            } else {
+                *lost |= dropped;
+            }
         }
         if let Some(listener) = features {
             *lost |= listener.read(ahead)?;
@@ -233,6 +243,9 @@ impl Listener {
                 .map_err(ObserveError::socket("size the buffer of"))?;
         }
         socket.bind(&SocketAddr::new(0, 0)).map_err(ObserveError::socket("bind"))?;
+        if protocol == Protocol::Netfilter {
+            filter::only_generations(&socket).map_err(ObserveError::socket("filter"))?;
+        }
         for group in protocol.groups() {
             socket
                 .add_membership(*group)
@@ -259,6 +272,14 @@ impl Listener {
             .map_err(ObserveError::socket("write to"))?;
         self.mark = Mark::Asked;
         Ok(())
+    }
+
+    /// The answer that the mark waits for may be among what the kernel dropped; all that there is has been
+    /// read up to here.
+    const fn pass_lost_mark(&mut self, read: usize) {
+        if matches!(self.mark, Mark::Asked) {
+            self.mark = Mark::Behind(read);
+        }
     }
 
     /// Appends what is there to `ahead`, some thousands at most; true if the kernel dropped messages.

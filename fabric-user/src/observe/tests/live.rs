@@ -182,7 +182,7 @@ fn more_changes_than_the_queue_holds_are_reported_as_lost_and_a_dump_repairs_it(
             ip link set p2 up; ip link set p1 master br10",
         );
         let mut observer = Observer::open().unwrap();
-        observer.shrink_queue_for_test();
+        observer.shrink_queues_for_test();
         sh("for i in $(seq 0 255); do for j in 0 1 2 3 4 5 6 7; do \
             printf 'fdb add 02:aa:00:%02x:%02x:01 dev p1 master dynamic\\n' $i $j; done; done \
             | bridge -batch -");

@@ -1,6 +1,8 @@
 //! Tables and chains of nftables: messages of a Linux 6.18 kernel, captured after the commands that stand
 //! before them in `captured_netfilter.txt`, damaged ones, and a live kernel.
 
+use std::time::Instant;
+
 use super::{
     live::{PATIENCE, in_namespace, sh},
     random::Random,
@@ -155,5 +157,23 @@ fn chains_are_in_a_dump_and_an_event_says_when_to_make_one() {
         let expected = chain("inet t f", Hook::Forward, ChainKind::Filter, &[], true);
         assert_eq!(chains(), std::slice::from_ref(&expected));
         assert!(Asker::open().unwrap().dump(Scope::All).unwrap().events.contains(&expected));
+    });
+}
+
+#[test]
+fn lost_messages_of_nftables_say_only_that_it_has_changed() {
+    in_namespace(|| async {
+        let mut observer = Observer::open().unwrap();
+        observer.shrink_queues_for_test();
+        sh("for i in $(seq 0 99); do nft add table inet t$i; done");
+        observer.mark().unwrap();
+        let (mut seen, deadline) = (0, Instant::now() + PATIENCE);
+        while !observer.is_past_mark() {
+            assert!(Instant::now() < deadline, "no mark comes");
+            let batch = tokio::time::timeout(PATIENCE, observer.next()).await.expect("news");
+            let Batch::Events(events) = batch.unwrap() else { panic!("nothing else is lost") };
+            seen += events.iter().filter(|event| **event == Event::NetfilterChanged).count();
+        }
+        assert!(seen > 0 && seen < 100, "{seen} of 100 changes fit into the queue");
     });
 }
