@@ -6,9 +6,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     backoff::Backoff,
-    survey::{Failed, Purpose, Survey, Surveyor},
+    survey::{Failed, Found, Purpose, Survey, Surveyor},
 };
-use crate::observe::{Batch, ObserveError, Observer};
+use crate::observe::{Batch, Event, ObserveError, Observer};
 
 /// After some events the kernel changes more without a message, as nexthops and routes after one of a
 /// link; this much later they are read anew.
@@ -21,6 +21,9 @@ pub(super) struct Following {
     /// None after a failure, until it is tried again.
     observer: Option<Observer>,
     surveyor: Surveyor,
+    /// For [`Purpose::Netfilter`], whose answer is small: a firewall does not wait until all routes are
+    /// read.
+    netfilter: Surveyor,
     /// A survey that waits for the messages of everything that it has seen.
     ended: Option<Survey>,
     /// What is to be read, and when.
@@ -46,6 +49,7 @@ impl Following {
         Self {
             observer: Some(observer),
             surveyor: Surveyor::new(),
+            netfilter: Surveyor::new(),
             ended: None,
             due: [(Purpose::Sync, Instant::now())].into(),
             backoff: Backoff::default(),
@@ -104,6 +108,12 @@ impl Following {
             }
             tokio::select! {
                 biased;
+                // Nothing is applied to it that has happened since: of that comes another one.
+                survey = self.netfilter.ended() => {
+                    let survey = survey?;
+                    self.repeat_if_restless(&survey);
+                    return Ok(News::Survey(survey));
+                }
                 survey = self.surveyor.ended(), if self.ended.is_none() => self.hold(survey?)?,
                 purpose = due(&self.due) => {
                     self.due.remove(&purpose);
@@ -120,6 +130,7 @@ impl Following {
                             self.observer = None;
                             self.ended = None;
                             self.surveyor.void();
+                            self.netfilter.void();
                             return Err(sync_failed(error));
                         }
                     }
@@ -140,17 +151,16 @@ impl Following {
                 Purpose::Sync
             }
         };
-        self.surveyor.begin(purpose)
+        match purpose {
+            Purpose::Netfilter => self.netfilter.begin(purpose),
+            _ => self.surveyor.begin(purpose),
+        }
     }
 
     /// Keeps a survey until there are messages of all that it has seen: they are on their way, as it
     /// happened before. An audit would take for a mistake what is only news.
     fn hold(&mut self, survey: Survey) -> Result<(), Failed> {
-        if survey.restless {
-            tracing::debug!(purpose = ?survey.purpose, "the kernel changed while it was read");
-            let purpose = survey.purpose.min(Purpose::Audit);
-            self.begin_at(Instant::now() + QUIETER, purpose);
-        }
+        self.repeat_if_restless(&survey);
         if let Some(observer) = self.observer.as_mut().filter(|_| self.is_started) {
             observer.mark().map_err(sync_failed)?;
         }
@@ -158,10 +168,24 @@ impl Following {
         Ok(())
     }
 
+    fn repeat_if_restless(&mut self, survey: &Survey) {
+        if survey.restless {
+            tracing::debug!(purpose = ?survey.purpose, "the kernel changed while it was read");
+            let purpose = survey.purpose.min(Purpose::Audit);
+            self.begin_at(Instant::now() + QUIETER, purpose);
+        }
+    }
+
     /// The survey that has waited long enough.
     fn whole_survey(&mut self) -> Option<Survey> {
         let is_whole = |observer: &Observer| !self.is_started || observer.is_past_mark();
-        if self.observer.as_ref().is_some_and(is_whole) { self.ended.take() } else { None }
+        let survey = self.ended.take_if(|_| self.observer.as_ref().is_some_and(is_whole))?;
+        // What it has of chains may be older than what was read meanwhile.
+        if matches!(survey.found, Found::All(_)) && survey.since.contains(&Event::NetfilterChanged)
+        {
+            self.begin_at(Instant::now(), Purpose::Netfilter);
+        }
+        Some(survey)
     }
 
     /// Keeps what has changed for the surveys that cannot have seen it.
@@ -205,11 +229,7 @@ async fn due(due: &BTreeMap<Purpose, Instant>) -> Purpose {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::survey::Found;
-    use crate::observe::{
-        Event,
-        tests::live::{PATIENCE, in_namespace, sh},
-    };
+    use crate::observe::tests::live::{PATIENCE, in_namespace, sh};
 
     /// So many that a survey takes longer than a change.
     const MACS: &str = "ip link add br10 up type bridge; ip link add p1 type veth peer p2; \
@@ -316,6 +336,50 @@ mod tests {
             };
             assert_eq!((count(survey) - before, told), (256 * 40, 256 * 40));
             assert!(batches > 1, "all in one batch");
+        });
+    }
+
+    #[test]
+    fn chains_are_read_while_everything_is() {
+        in_namespace(|| async {
+            sh(MACS);
+            let mut following = Following::begin(Observer::open().unwrap());
+            next(&mut following).await;
+            following.started();
+            // The machine may be so busy that the audit has ended before.
+            for _ in 0..100 {
+                following.surveyor.begin(Purpose::Audit).ok().expect("the survey begins");
+                following.begin_at(Instant::now(), Purpose::Netfilter);
+                let mut ended = Vec::new();
+                while ended.len() < 2 {
+                    if let News::Survey(survey) = next(&mut following).await {
+                        ended.push(survey.purpose);
+                    }
+                }
+                if ended == [Purpose::Netfilter, Purpose::Audit] {
+                    return;
+                }
+            }
+            panic!("an audit is always first");
+        });
+    }
+
+    #[test]
+    fn chains_that_have_changed_during_an_audit_are_read_again_after_it() {
+        in_namespace(|| async {
+            let mut following = Following::begin(Observer::open().unwrap());
+            let News::Survey(survey) = next(&mut following).await else {
+                panic!("it is the first")
+            };
+            following.started();
+            following.ended = Some(Survey { since: vec![Event::NetfilterChanged], ..survey });
+            let mut purposes = Vec::new();
+            while purposes.len() < 2 {
+                if let News::Survey(survey) = next(&mut following).await {
+                    purposes.push(survey.purpose);
+                }
+            }
+            assert_eq!(purposes, [Purpose::Sync, Purpose::Netfilter]);
         });
     }
 
