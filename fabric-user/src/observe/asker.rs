@@ -6,7 +6,7 @@ use netlink_sys::{Socket, SocketAddr};
 use rustix::net::sockopt::Timeout;
 
 use super::{
-    Classifiers, Event, Netconf, ObserveError, Path, Scope, Snapshot,
+    Chain, Classifiers, Event, Netconf, ObserveError, Path, Scope, Snapshot,
     attributes::{header, u32_},
     classifiers::{ARRIVING, Discipline, LEAVING, is_filter},
     datagram::{Message, Messages, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP},
@@ -89,19 +89,36 @@ impl Asker {
             take(Event::Classifiers(self.classifiers()?));
         }
         for dump in Dump::of(scope) {
-            if *dump != Dump::Links {
+            if !matches!(dump, Dump::Links | Dump::NftChains) {
                 consistent &= self.dump_one(*dump, take)?;
                 continue;
             }
-            let mut links = Vec::new();
-            consistent &= self.dump_one(*dump, &mut |event| links.push(event))?;
-            for event in links {
+            let mut events = Vec::new();
+            consistent &= self.dump_one(*dump, &mut |event| events.push(event))?;
+            for mut event in events {
+                if let Event::Chain(chain) = &mut event
+                    && !chain.acts
+                {
+                    consistent &= self.look_for_rules(chain)?;
+                }
                 self.devices.look(&event, take);
                 take(event);
             }
-            self.devices.dump(take)?;
+            if *dump == Dump::Links {
+                self.devices.dump(take)?;
+            }
         }
         Ok(consistent)
+    }
+
+    /// Asks for the rules of a chain that the kernel seems to have none of: these it counts as they are, and
+    /// not as a transaction under way, or one that is only tried (`nft --check`), would leave them. Returns
+    /// whether the answer is consistent.
+    fn look_for_rules(&mut self, chain: &mut Chain) -> Result<bool, ObserveError> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let request = request::rules(self.sequence, chain);
+        let what = || "list the rules of a chain".into();
+        self.ask(Protocol::Netfilter, &request, what, |_| chain.acts = true)
     }
 
     /// Makes the kernel resolve a neighbour, or confirm a stale one, as a packet to it would.
@@ -132,7 +149,7 @@ impl Asker {
         }
         let Some(marks) = marks else {
             return Ok(());
-        }
+        };
         self.sequence = self.sequence.wrapping_add(1);
         let request = request::resolve(self.sequence, ifindex, address, new, marks);
         let asked = self.ask(Protocol::Route, &request, what, |_| {});
@@ -159,7 +176,7 @@ impl Asker {
             Ok(_) => Ok(found),
             Err(ObserveError::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
-        };
+        }
     }
 
     /// The interfaces of which `tc` classifies packets.

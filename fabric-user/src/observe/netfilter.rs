@@ -138,6 +138,17 @@ pub fn decode_netfilter(
     decoded.map_err(|what| DecodeError { kind, what: what.0 })
 }
 
+/// The number of a family.
+pub(super) const fn protocol(family: ChainFamily) -> u8 {
+    match family {
+        ChainFamily::Ip => NFPROTO_IPV4,
+        ChainFamily::Ip6 => NFPROTO_IPV6,
+        ChainFamily::Inet => NFPROTO_INET,
+        ChainFamily::Bridge => NFPROTO_BRIDGE,
+        ChainFamily::Netdev => NFPROTO_NETDEV,
+    }
+}
+
 const fn family(number: u8) -> Option<ChainFamily> {
     match number {
         NFPROTO_IPV4 => Some(ChainFamily::Ip),
@@ -188,7 +199,8 @@ fn chain(message: &[u8]) -> Decoded {
             NFTA_CHAIN_NAME => name = Some(text(payload)),
             NFTA_CHAIN_HOOK => hook = Some(place(family, payload)),
             NFTA_CHAIN_POLICY => acts |= u32_be(payload) == Some(NF_DROP),
-            // Nothing but rules uses a base chain.
+            // Nothing but rules uses a base chain. None is in doubt: a transaction takes rules off this count
+            // before it is known whether it comes to pass (`nft_use_dec` of nf_tables_api.c), see `Asker`.
             NFTA_CHAIN_USE => acts |= u32_be(payload).is_some_and(|count| count != 0),
             NFTA_CHAIN_TYPE => {
                 kind = match text(payload).as_str() {

@@ -12,7 +12,7 @@ use super::{
         RTM_GETRULE, RTM_GETTFILTER, RTM_GETVLAN, RTM_NEWNEIGH,
     },
     neighbour::{Marks, NDA_FLAGS_EXT},
-    netfilter::{NFT_MSG_GETCHAIN, NFT_MSG_GETTABLE},
+    netfilter::{self, Chain, NFT_MSG_GETCHAIN, NFT_MSG_GETRULE, NFT_MSG_GETTABLE},
     protocol::Protocol,
     xfrm::{self, XFRM_MSG_GETDEFAULT, XFRM_MSG_GETPOLICY},
 };
@@ -179,6 +179,18 @@ impl Dump {
     }
 }
 
+/// Lists the rules of a chain of nftables.
+pub(super) fn rules(sequence: u32, chain: &Chain) -> Vec<u8> {
+    const NFTA_RULE_TABLE: u16 = 1;
+    const NFTA_RULE_CHAIN: u16 = 2;
+    let mut request = Request::new(NFT_MSG_GETRULE, NLM_F_REQUEST | NLM_F_DUMP, sequence);
+    request.fixed(netfilter::protocol(chain.family), 4);
+    for (kind, name) in [(NFTA_RULE_TABLE, &chain.table), (NFTA_RULE_CHAIN, &chain.name)] {
+        request.attribute(kind, &[name.as_bytes(), b"\0"].concat());
+    }
+    request.finish()
+}
+
 /// Asks for nothing but an acknowledgement, which is queued behind all that was queued before.
 pub(super) fn mark(sequence: u32) -> Vec<u8> {
     Request::new(NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK, sequence).finish()
@@ -210,6 +222,7 @@ fn about_neighbour(
     sequence: u32,
     ifindex: u32,
     address: IpAddr,
+    marks: Marks,
 ) -> Vec<u8> {
     const NDA_DST: u16 = 1;
     let mut request = Request::new(kind, NLM_F_REQUEST | NLM_F_ACK | flags, sequence);
@@ -221,9 +234,11 @@ fn about_neighbour(
         IpAddr::V4(address) => request.attribute(NDA_DST, &address.octets()),
         IpAddr::V6(address) => request.attribute(NDA_DST, &address.octets()),
     }
+    if marks.extended != 0 {
+        request.attribute(NDA_FLAGS_EXT, &marks.extended.to_ne_bytes());
+    }
     request.finish()
 }
-    marks: Marks,
 
 /// Asks how the kernel would send VXLAN packets from one address to another, which are of one family.
 pub(super) fn path(sequence: u32, local: IpAddr, remote: IpAddr) -> Vec<u8> {
@@ -235,9 +250,6 @@ pub(super) fn path(sequence: u32, local: IpAddr, remote: IpAddr) -> Vec<u8> {
     let (family, length) = if remote.is_ipv4() { (INET, 32) } else { (INET6, 128) };
     let at = request.fixed(family, 12);
     request.0[at + 1..at + 3].fill(length);
-    if marks.extended != 0 {
-        request.attribute(NDA_FLAGS_EXT, &marks.extended.to_ne_bytes());
-    }
     for (kind, address) in [(RTA_DST, remote), (RTA_SRC, local)] {
         match address {
             IpAddr::V4(address) => request.attribute(kind, &address.octets()),

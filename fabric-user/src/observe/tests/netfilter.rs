@@ -1,7 +1,7 @@
 //! Tables and chains of nftables: messages of a Linux 6.18 kernel, captured after the commands that stand
 //! before them in `captured_netfilter.txt`, damaged ones, and a live kernel.
 
-use std::time::Instant;
+use std::{process::Command, time::Instant};
 
 use super::{
     live::{PATIENCE, in_namespace, sh},
@@ -175,5 +175,35 @@ fn lost_messages_of_nftables_say_only_that_it_has_changed() {
             seen += events.iter().filter(|event| **event == Event::NetfilterChanged).count();
         }
         assert!(seen > 0 && seen < 100, "{seen} of 100 changes fit into the queue");
+    });
+}
+
+/// The kernel counts a chain's rules ahead of the end of a transaction, of which it says nothing if it is given
+/// up.
+#[test]
+fn a_transaction_that_is_only_tried_hides_no_rules() {
+    in_namespace(|| async {
+        sh("nft 'add table inet t; \
+            add chain inet t f { type filter hook forward priority 0; }; add rule inet t f drop'");
+        let expected = chain("inet t f", Hook::Forward, ChainKind::Filter, &[], true);
+        // What takes long comes after the flush.
+        let script = "(echo flush ruleset; echo add table ip u; echo add chain ip u c; \
+            for i in $(seq 5000); do echo add rule ip u c counter; done) > $0; \
+            for i in $(seq 20); do nft -c -f $0; done";
+        let file = std::env::temp_dir().join(format!("fabric-tried-{}", std::process::id()));
+        let mut tried = Command::new("sh").args(["-ec", script]).arg(&file).spawn().unwrap();
+        let mut asker = Asker::open().unwrap();
+        let (mut wrong, mut asked) = (0, 0);
+        let status = loop {
+            let found = asker.dump(Scope::Netfilter).unwrap().events;
+            wrong += usize::from(found != [expected.clone()]);
+            asked += 1;
+            if let Some(status) = tried.try_wait().unwrap() {
+                break status;
+            }
+        };
+        std::fs::remove_file(file).unwrap();
+        assert!(status.success());
+        assert_eq!(wrong, 0, "of {asked} answers");
     });
 }
