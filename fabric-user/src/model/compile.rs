@@ -23,6 +23,7 @@ pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
         network,
         policy,
         taken: taken(network),
+        members: members(network),
         out: Structure::default(),
         leads: BTreeSet::new(),
         chains: compile_netfilter::chains(network, policy),
@@ -50,12 +51,26 @@ fn taken(network: &Network) -> BTreeMap<u32, &Link> {
     takers.filter_map(|link| Some((link.lower?, link))).collect()
 }
 
+fn members(network: &Network) -> BTreeMap<u32, Vec<&Link>> {
+    let mut members: BTreeMap<u32, Vec<&Link>> = BTreeMap::new();
+    for link in network.links() {
+        if let Some(bond) = link.master
+            && network.link(bond).is_some_and(Link::is_bond)
+        {
+            members.entry(bond).or_default().push(link);
+        }
+    }
+    members
+}
+
 /// A compilation in progress.
 pub(super) struct Compiler<'a> {
     pub(super) network: &'a Network,
     pub(super) policy: &'a Policy,
     /// Interfaces that something takes packets from before the kernel routes them, with that.
     pub(super) taken: BTreeMap<u32, &'a Link>,
+    /// Members of bonds, by the bond.
+    pub(super) members: BTreeMap<u32, Vec<&'a Link>>,
     pub(super) out: Structure,
     /// Interfaces that the ways to VTEPs over IPv6, or over IPv4, lead over.
     pub(super) leads: BTreeSet<(bool, u32)>,
@@ -65,7 +80,12 @@ pub(super) struct Compiler<'a> {
     pub(super) filtered: Vec<(&'a str, String)>,
 }
 
-impl Compiler<'_> {
+impl<'a> Compiler<'a> {
+    /// The members of a bond; none of any other interface.
+    pub(super) fn members(&self, bond: &Link) -> impl Iterator<Item = &'a Link> {
+        self.members.get(&bond.ifindex).into_iter().flatten().copied()
+    }
+
     /// Notes something that is left to the kernel.
     pub(super) fn problem(&mut self, ifindex: Option<u32>, text: String) {
         self.out.problems.push(Problem { ifindex, text });

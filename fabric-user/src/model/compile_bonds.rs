@@ -55,17 +55,15 @@ impl Compiler<'_> {
 
     /// The first member of a bond for which `tc` looks at what leaves.
     pub(super) fn classifying_member(&self, bond: &Link) -> Option<String> {
-        let mut members = self.network.links().filter(|link| link.master == Some(bond.ifindex));
-        let member = members.find(|link| self.network.classifiers(link.ifindex).leaving)?;
+        let member =
+            self.members(bond).find(|link| self.network.classifiers(link.ifindex).leaving)?;
         Some(format!("is a bond whose member {} has filters of `tc` for what leaves", member.name))
     }
 
     /// The first member of a bond that XDP programs cannot send out of, and why. The bond sends nothing
     /// out of one that has no carrier, of which it is not known.
     pub(super) fn deaf_member(&self, bond: &Link) -> Option<String> {
-        let members = self.network.links().filter(|link| link.master == Some(bond.ifindex));
-        let mut members = members.filter(|link| link.alive());
-        members.find_map(|member| {
+        self.members(bond).filter(|link| link.alive()).find_map(|member| {
             let why = self.why_not_target(member)?;
             Some(format!("is a bond whose member {} {why}", member.name))
         })

@@ -21,11 +21,7 @@ impl<'a> Compiler<'a> {
         if self.chains.iter().all(|chain| chain.devices.is_empty()) {
             return None;
         }
-        let members = self
-            .network
-            .links()
-            .filter(|member| member.bond.is_some() && member.master == Some(link.ifindex));
-        let mut interfaces = std::iter::once(link).chain(members);
+        let mut interfaces = std::iter::once(link).chain(self.members(link));
         interfaces.find_map(|interface| {
             let chain = self.chains.iter().find(|chain| chain.is_at(&interface.name))?;
             Some(format!("{chain} sees what {} receives or sends", interface.name))
