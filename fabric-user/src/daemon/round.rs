@@ -183,15 +183,15 @@ impl Round {
         }
         changed |= take(&mut policy.bridge_nf, sysctl::bridge_nf());
         changed |= take(&mut policy.virtual_servers, ipvs::virtual_servers());
-        let chains = legacy_chains();
-        let unread = chains.as_ref().err().map(ToString::to_string);
+        let (chains, unread) = legacy_chains(&policy.chains);
+        let unread = unread.map(|error| error.to_string());
         if let Some(error) = unread.as_ref().filter(|_| self.unread != unread) {
             tracing::warn!(
                 "the chains of iptables-legacy and ebtables-legacy cannot be read: {error}"
             );
         }
         self.unread = unread;
-        changed |= take(&mut policy.chains, chains);
+        changed |= take(&mut policy.chains, Ok(chains));
         changed |= take(&mut policy.forwards_by_path_mtu, sysctl::forwards_by_path_mtu());
         changed |= take(&mut policy.default_ttl, sysctl::default_ttl());
         changed | take(&mut policy.default_hop_limit, sysctl::default_hop_limit())

@@ -35,7 +35,12 @@ pub(super) fn chains() -> io::Result<Vec<Chain>> {
             Some(socket) => socket,
             None => socket.insert(open(AddressFamily::INET)?),
         };
-        match read(socket, table) {
+        // One that changes between two questions is asked again.
+        let found = read(socket, table).or_else(|error| match error.kind() {
+            io::ErrorKind::InvalidInput => read(socket, table),
+            _ => Err(error),
+        });
+        match found {
             Ok(found) => chains.extend(found),
             // Without ebtables nobody knows the option, without the table nobody knows that.
             Err(error)

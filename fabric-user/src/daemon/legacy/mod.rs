@@ -11,19 +11,32 @@ use std::{
 
 use rustix::net::{AddressFamily, SocketType, socket};
 
-use crate::observe::Chain;
+use crate::observe::{Chain, Tool};
 
 /// Bytes that a table may have at most: millions of rules.
 const MOST: usize = 256 << 20;
 
-/// All chains.
-///
-/// # Errors
-/// If the kernel does not say. What was known still holds then.
-pub(super) fn legacy_chains() -> io::Result<Vec<Chain>> {
-    let mut chains = iptables::chains()?;
-    chains.extend(ebtables::chains()?);
-    Ok(chains)
+/// All chains. What the kernel does not say of one tool's is as it was `known`; the error says why.
+pub(super) fn legacy_chains(known: &[Chain]) -> (Vec<Chain>, Option<io::Error>) {
+    let read = [(Tool::Iptables, iptables::chains()), (Tool::Ebtables, ebtables::chains())];
+    joined(known, read)
+}
+
+fn joined(
+    known: &[Chain],
+    read: [(Tool, io::Result<Vec<Chain>>); 2],
+) -> (Vec<Chain>, Option<io::Error>) {
+    let (mut chains, mut failed) = (Vec::new(), None);
+    for (tool, read) in read {
+        match read {
+            Ok(found) => chains.extend(found),
+            Err(error) => {
+                chains.extend(known.iter().filter(|chain| chain.tool == tool).cloned());
+                failed = Some(error);
+            }
+        }
+    }
+    (chains, failed)
 }
 
 fn open(family: AddressFamily) -> io::Result<OwnedFd> {
@@ -58,4 +71,30 @@ fn named(name: &str, length: usize) -> Vec<u8> {
     let name = &name.as_bytes()[..name.len().min(31)];
     bytes[..name.len()].copy_from_slice(name);
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::{ChainFamily, ChainKind, Hook};
+
+    #[test]
+    fn what_cannot_be_read_of_one_tool_is_as_it_was_and_the_other_is_news() {
+        let chain = |tool, acts| Chain {
+            tool,
+            family: ChainFamily::Bridge,
+            table: "filter".into(),
+            name: "FORWARD".into(),
+            hook: Hook::Forward,
+            kind: ChainKind::Filter,
+            devices: Vec::new(),
+            acts,
+        };
+        let known = [chain(Tool::Iptables, false), chain(Tool::Ebtables, false)];
+        let news = Ok(vec![chain(Tool::Iptables, true)]);
+        let fails = Err(io::Error::from_raw_os_error(libc::EINVAL));
+        let (chains, failed) = joined(&known, [(Tool::Iptables, news), (Tool::Ebtables, fails)]);
+        assert_eq!(chains, [chain(Tool::Iptables, true), chain(Tool::Ebtables, false)]);
+        assert_eq!(failed.unwrap().raw_os_error(), Some(libc::EINVAL));
+    }
 }
