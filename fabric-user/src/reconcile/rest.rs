@@ -64,6 +64,9 @@ pub(super) struct Resting {
     is_incomplete: bool,
 }
 
+/// Makes of an index what is freed.
+type Kind = fn(u32) -> Freed;
+
 impl Resting {
     /// A round begins. What it frees does not rest before [`Self::complete`], however often somebody wakes
     /// what does.
@@ -158,7 +161,7 @@ impl Reconciler {
         // Circuits that were taken over may lead to one of a domain.
         self.domains.supersede_gaps();
         let gaps = [
-            (self.rows.gaps(), Freed::Row as fn(u32) -> Freed),
+            (self.rows.gaps(), Freed::Row as Kind),
             (self.vlan_tables.gaps(), Freed::VlanTable),
             (self.circuits.gaps(), Freed::Circuit),
             (self.vteps.gaps(), Freed::Vtep),
@@ -173,7 +176,7 @@ impl Reconciler {
     /// At the end of a round, when nothing refers to what was superseded in it: that begins to rest.
     pub(super) fn rest_superseded(&mut self) {
         let superseded = [
-            (self.rows.take_superseded(), Freed::Row as fn(u32) -> Freed),
+            (self.rows.take_superseded(), Freed::Row as Kind),
             (self.vlan_tables.take_superseded(), Freed::VlanTable),
             (self.circuits.take_superseded(), Freed::Circuit),
             (self.vteps.take_superseded(), Freed::Vtep),
@@ -184,7 +187,7 @@ impl Reconciler {
         self.rest_all(superseded);
     }
 
-    fn rest_all<const N: usize>(&mut self, all: [(Vec<u32>, fn(u32) -> Freed); N]) {
+    fn rest_all<const N: usize>(&mut self, all: [(Vec<u32>, Kind); N]) {
         for (indexes, freed) in all {
             indexes.into_iter().for_each(|index| self.resting.add(freed(index)));
         }
