@@ -1,5 +1,8 @@
 //! One round: events into the model, the model into the maps.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
