@@ -369,8 +369,12 @@ impl World {
         (settings.deadline - u64::from(settings.timeout_jiffies)) as u32
     }
 
-    /// Sets when an entry was last shown to the kernel, which the table leaves to the packet path.
-    fn set_shown(&self, domain: DomainId, mac: Mac, jiffies: u32) {
+    /// Sets when an entry was last shown to the kernel, in jiffies, which the table leaves to the packet path;
+    /// 0 for never.
+    ///
+    /// # Panics
+    /// If there is no such entry.
+    pub fn set_shown(&self, domain: DomainId, mac: Mac, jiffies: u32) {
         let key = fdb::key(domain.0, fdb::mac_number(mac));
         assert!(self.maps.fdb_table().show(key, jiffies), "{mac:?} is not in the FDB");
     }

@@ -33,7 +33,9 @@ pub fn source_check(journey: &Journey, circuit: CircuitRef, frame: &Frame) -> Re
     // SAFETY: there are as many times as slots. Two CPUs may both store one: two frames pass.
     unsafe {
         let shown = times.cast::<u32>().add(found.slot as usize);
-        if now.wrapping_sub(shown.read_volatile()) >= journey.domain.refresh_jiffies {
+        let last = shown.read_volatile();
+        // 0 is never, also while the lower half of the jiffies is little more: five minutes after a start.
+        if last == 0 || now.wrapping_sub(last) >= journey.domain.refresh_jiffies {
             shown.write_volatile(now);
             return stop(Reason::SourceCheckRefresh);
         }

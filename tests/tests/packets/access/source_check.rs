@@ -61,6 +61,20 @@ pub(crate) fn the_first_frame_of_a_station_passes_and_the_second_is_forwarded() 
     });
 }
 
+/// Also when the interval is longer than the lower half of the jiffies has counted, as it is after each
+/// wrap, the first of which comes five minutes after a start.
+#[test]
+fn a_station_that_was_never_shown_is_shown_whatever_the_time_is() {
+    leaf(|leaf| {
+        leaf.world.change_domain(leaf.domain, |domain| domain.refresh_jiffies = u32::MAX);
+        leaf.world.learn(leaf.domain, STRANGER.mac, leaf.circuit_a);
+        leaf.world.set_shown(leaf.domain, STRANGER.mac, 0);
+        let frame = Frame::ipv4(&STRANGER, &HOST_B).bytes();
+        leaf.world.send(&leaf.a, &frame).passes(Reason::SourceCheckRefresh);
+        leaf.world.send(&leaf.a, &frame).is_bridged(&leaf.b, &frame);
+    });
+}
+
 #[test]
 fn one_frame_passes_again_after_each_refresh_interval() {
     leaf(|leaf| {
