@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &[OsString]) -> Result<()> {
         command.push(word.to_owned());
     }
     let jobs = [vm::Job { name: PKTGEN.to_owned(), command }];
-    let outcome = vm::boot(KERNEL, &jobs, LIMIT)?;
+    let outcome = vm::boot(KERNEL, &jobs, LIMIT, "")?;
     if !outcome.failed.is_empty() {
         bail!("the benchmark {PKTGEN} failed on {KERNEL}");
     }

@@ -44,7 +44,7 @@ pub(super) fn run(long: Long, seed: Option<u64>) -> Result<Tally> {
     here.env("FABRIC_RACES_ALLOWANCE", races::ALLOWANCE.to_string());
     let limit = Duration::from_secs(SECONDS) + vm::LIMIT;
     let (here, there) = thread::scope(|scope| {
-        let there = scope.spawn(|| vm::boot(races::KERNEL, &there, limit));
+        let there = scope.spawn(|| vm::boot(races::KERNEL, &there, limit, ""));
         (tally::of_command(&mut here), there.join())
     });
     let mut tally = here?;

@@ -11,6 +11,8 @@ mod tally;
 use std::{
     env,
     process::{Command, ExitCode},
+    sync::{Mutex, PoisonError},
+    thread,
     time::Instant,
 };
 
@@ -111,27 +113,41 @@ fn cargo_test(
     Ok(tally)
 }
 
+/// How many machines run side by side: each keeps one processor busy.
+const MACHINES: usize = 2;
+
 /// Runs the test binaries of [`vm::binaries`] on the other kernels.
 fn other_kernels(filter: Option<&str>) -> Tally {
     let mut total = Tally::default();
+    let mut machines = Vec::new();
     for kernel in Kernel::ALL {
-        let jobs = match jobs(kernel, filter) {
-            Ok(jobs) if jobs.is_empty() => continue,
-            Ok(jobs) => jobs,
-            Err(error) => {
-                total += failure(&error);
-                continue;
-            }
-        };
-        let section = Section::begin(&format!("tests on {kernel}, emulated"));
-        let tally = match vm::boot(kernel, &jobs, vm::LIMIT) {
-            Ok(outcome) => Tally::of_output(&outcome.output, outcome.failed.is_empty()),
-            // The other kernels still have something to say.
-            Err(error) => failure(&error),
-        };
-        section.end(Some(tally));
-        total += tally;
+        match jobs(kernel, filter) {
+            Ok(jobs) if jobs.is_empty() => {}
+            Ok(jobs) => machines.push((kernel, jobs)),
+            Err(error) => total += failure(&error),
+        }
     }
+    if machines.is_empty() {
+        return total;
+    }
+    let section = Section::begin("tests on other kernels, emulated");
+    // The one that takes longest begins: `pop` takes the last.
+    machines.sort_by_key(|(_, jobs)| jobs.len());
+    let (machines, tally) = (Mutex::new(machines), Mutex::new(total));
+    let next = || machines.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let run_all = || {
+        while let Some((kernel, jobs)) = next() {
+            let one = match vm::boot(kernel, &jobs, vm::LIMIT, &format!("{kernel} | ")) {
+                Ok(outcome) => Tally::of_output(&outcome.output, outcome.failed.is_empty()),
+                // The other kernels still have something to say.
+                Err(error) => failure(&error),
+            };
+            *tally.lock().unwrap_or_else(PoisonError::into_inner) += one;
+        }
+    };
+    thread::scope(|scope| (0..MACHINES).for_each(|_| drop(scope.spawn(run_all))));
+    let total = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    section.end(Some(total));
     total
 }
 

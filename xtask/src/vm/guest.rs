@@ -55,13 +55,14 @@ pub(crate) fn in_guest(name: &str) -> PathBuf {
     Path::new(SHARED).join(name)
 }
 
-/// Boots `kernel`, runs `jobs` one after the other, printing what they print, and stops it.
+/// Boots `kernel`, runs `jobs` one after the other, printing what they print with `mark` in front of each
+/// line, and stops it.
 ///
 /// The guest has root's rights on its own kernel, and sees this machine's files read-only.
 ///
 /// # Errors
 /// If the guest does not boot, or has not run all jobs after `limit`.
-pub(crate) fn boot(kernel: Kernel, jobs: &[Job], limit: Duration) -> Result<Outcome> {
+pub(crate) fn boot(kernel: Kernel, jobs: &[Job], limit: Duration, mark: &str) -> Result<Outcome> {
     let folder = shared_folder(kernel)?;
     if folder.exists() {
         fs::remove_dir_all(&folder)
@@ -69,7 +70,7 @@ pub(crate) fn boot(kernel: Kernel, jobs: &[Job], limit: Duration) -> Result<Outc
     }
     fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     fs::write(folder.join("run"), script(jobs))?;
-    let mut output = Follower::new(&folder.join("output"))?;
+    let mut output = Follower::new(&folder.join("output"), mark)?;
     let console = folder.join("console.log");
 
     let deadline = Instant::now() + limit;
@@ -86,6 +87,7 @@ pub(crate) fn boot(kernel: Kernel, jobs: &[Job], limit: Duration) -> Result<Outc
     };
     drop(machine);
     output.print_new()?;
+    output.print_rest();
 
     let status = |index: usize| fs::read_to_string(folder.join(format!("status.{index}"))).ok();
     let statuses: Vec<_> = (0..jobs.len()).map(status).collect();
@@ -190,17 +192,21 @@ impl Drop for Machine {
 /// Prints what another process appends to a file.
 struct Follower {
     file: File,
-    /// Everything that was printed so far.
+    /// What stands in front of each line.
+    mark: String,
+    /// Where the first line begins that was not printed yet.
+    printed: usize,
+    /// Everything that has come so far.
     seen: String,
     /// The beginning of a character whose rest has not arrived.
     rest: Vec<u8>,
 }
 
 impl Follower {
-    fn new(path: &PathBuf) -> Result<Self> {
+    fn new(path: &PathBuf, mark: &str) -> Result<Self> {
         let file = File::options().create(true).truncate(true).write(true).read(true).open(path);
         let file = file.with_context(|| format!("{} cannot be made", path.display()))?;
-        Ok(Self { file, seen: String::new(), rest: Vec::new() })
+        Ok(Self { file, mark: mark.into(), printed: 0, seen: String::new(), rest: Vec::new() })
     }
 
     fn print_new(&mut self) -> Result<()> {
@@ -212,11 +218,24 @@ impl Follower {
             Err(error) => error.valid_up_to(),
         };
         let bytes: Vec<u8> = self.rest.drain(..whole).collect();
-        let text = String::from_utf8_lossy(&bytes);
-        print!("{text}");
-        io::stdout().flush()?;
-        self.seen += &text;
+        self.seen += &String::from_utf8_lossy(&bytes);
+        // Whole lines: other machines may print as well.
+        let mut out = io::stdout().lock();
+        while let Some(length) = self.seen[self.printed..].find('\n') {
+            let line = &self.seen[self.printed..self.printed + length];
+            writeln!(out, "{}{line}", self.mark)?;
+            self.printed += length + 1;
+        }
+        out.flush()?;
         Ok(())
+    }
+
+    /// Prints a last line that has no end.
+    fn print_rest(&self) {
+        let rest = &self.seen[self.printed..];
+        if !rest.is_empty() {
+            println!("{}{rest}", self.mark);
+        }
     }
 }
 
@@ -241,7 +260,7 @@ mod tests {
     #[test]
     fn a_character_that_arrives_in_two_parts_is_printed_whole() {
         let path = std::env::temp_dir().join(format!("fabric-follower-{}", std::process::id()));
-        let mut follower = Follower::new(&path).unwrap();
+        let mut follower = Follower::new(&path, "").unwrap();
         let mut writer = File::options().append(true).open(&path).unwrap();
         fs::remove_file(&path).unwrap();
         let text = "é".as_bytes();

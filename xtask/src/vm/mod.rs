@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             vec![Job { name: arguments.command.join(" "), command: arguments.command.clone() }]
         };
         println!("== {kernel} ==");
-        let outcome = boot(kernel, &jobs, Duration::from_secs(arguments.timeout))?;
+        let outcome = boot(kernel, &jobs, Duration::from_secs(arguments.timeout), "")?;
         failed.extend(outcome.failed.iter().map(|job| format!("`{job}` on {kernel}")));
     }
     if !failed.is_empty() {
