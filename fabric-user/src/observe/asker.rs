@@ -191,14 +191,12 @@ impl Asker {
         }
         if tcx::is_known() {
             for ifindex in self.interfaces()? {
-                let is_used = |place| {
-                    let refused = |error| {
-                        let what = format!("say whether BPF programs look at interface {ifindex}");
-                        ObserveError::Refused { what, error }
-                    };
-                    tcx::is_used(ifindex, place).map_err(refused)
-                };
-                let [arriving, leaving] = [is_used(Place::Arriving)?, is_used(Place::Leaving)?];
+                let [arriving, leaving] = [Place::Arriving, Place::Leaving].map(|place| {
+                    tcx::is_used(ifindex, place).unwrap_or_else(|error| {
+                        tracing::warn!(%error, ifindex, "BPF programs of tc may look at its packets");
+                        true
+                    })
+                });
                 let classifiers = found.entry(ifindex).or_default();
                 classifiers.arriving |= arriving;
                 classifiers.leaving |= leaving;
@@ -224,7 +222,8 @@ impl Asker {
         Ok(found)
     }
 
-    /// Whether there are filters at a place of an interface; not so on one that has gone.
+    /// Whether there are filters at a place of an interface; not so on one that has gone. Where the kernel
+    /// cannot list them there are some.
     fn has_filters(&mut self, ifindex: u32, place: u32) -> Result<bool, ObserveError> {
         let mut found = false;
         self.sequence = self.sequence.wrapping_add(1);
@@ -233,8 +232,13 @@ impl Asker {
         let asked = self.ask(Protocol::Route, &request, what, |message| {
             found |= message.kind == RTM_NEWTFILTER && is_filter(message.body);
         });
-        unless_gone(asked)?;
-        Ok(found)
+        match unless_gone(asked) {
+            Err(error @ ObserveError::Refused { .. }) => {
+                tracing::warn!(%error, "they may look at its packets");
+                Ok(true)
+            }
+            asked => asked.map(|()| found),
+        }
     }
 
     fn interfaces(&mut self) -> Result<Vec<u32>, ObserveError> {
