@@ -1,4 +1,4 @@
-//! Whether a lab has converged: every fabricd alive, every BGP and BFD session up, every VTEP in the
+//! Whether a lab has converged: every fabricd in sync, every BGP and BFD session up, every VTEP in the
 //! flood lists that need it, and every route as wide as the picture says: between VTEPs, to IPv6
 //! loopbacks, to servers and services and to the subnets of routed ports.
 
@@ -134,6 +134,8 @@ impl Lab {
             if !fabricd.is_alive() {
                 let log = self.folder().join(format!("{node}.fabricd.log"));
                 missing.push(format!("fabricd on {node} ended, {}", daemons::last_words(&log)));
+            } else if !daemons::is_in_sync(&self.instance(&node), &fabricd) {
+                missing.push(format!("fabricd on {node} is not in sync with its kernel"));
             }
         }
         let stop = self.cancel();

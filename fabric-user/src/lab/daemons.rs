@@ -14,6 +14,7 @@ use super::process::Process;
 use super::render;
 use super::tools::{self, Setting};
 use super::topology::{Switch, Topology};
+use crate::daemon::state::State;
 use crate::kernel::pins::Instance;
 
 /// Where FRR keeps configurations and sockets; `-N NAME` adds a folder of that name to both.
@@ -154,6 +155,14 @@ pub fn frr_folder_of(namespace: &str) -> Option<PathBuf> {
         .iter()
         .map(|parent| Path::new(parent).join(namespace))
         .find(|path| path.exists())
+}
+
+/// Whether this fabricd says that its maps hold what its kernel has.
+pub fn is_in_sync(instance: &str, fabricd: &Process) -> bool {
+    let state = Path::new(FABRICD_RUNTIME).join(format!("{instance}.json"));
+    // One that cannot be read has not been written by it yet.
+    let state = State::read(&state).ok().flatten();
+    state.is_some_and(|state| state.pid == fabricd.pid.cast_unsigned() && state.synced)
 }
 
 /// Starts fabricd in a namespace. It goes on when this process ends; its log is a file.

@@ -66,6 +66,8 @@ impl Leaf {
             ("ipv4/conf/all/rp_filter", "0"),
             ("ipv4/conf/default/rp_filter", "0"),
             ("ipv4/fib_multipath_hash_policy", "1"),
+            // Fabric never sends to a neighbour that is known not to answer, and nor does the kernel then.
+            ("ipv4/fib_multipath_use_neigh", "1"),
             ("ipv6/conf/all/accept_dad", "0"),
             ("ipv6/conf/default/accept_dad", "0"),
             ("ipv6/conf/all/forwarding", "1"),
