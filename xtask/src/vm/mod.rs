@@ -12,8 +12,10 @@ use anyhow::{Result, bail};
 
 pub(crate) use self::guest::{Job, boot, in_guest, shared_folder};
 use crate::{
+    process,
     setup::{self, Kernel, Scope},
     test::binary,
+    workspace,
 };
 
 /// The test binaries of the package `fabric-tests` that run on a kernel. Emulated they take minutes, so
@@ -51,6 +53,10 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(2_700);
 /// If the set-up fails, a machine does not boot or stop in time, or what ran there fails.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     setup::ensure(Scope::Test)?;
+    if arguments.command.is_empty() {
+        // What the tests start; cargo does not build it for another package.
+        process::run(workspace::cargo().arg("build"))?;
+    }
     let kernels = arguments.kernel.map_or_else(|| Kernel::ALL.to_vec(), |kernel| vec![kernel]);
     let mut failed = Vec::new();
     for kernel in kernels {
