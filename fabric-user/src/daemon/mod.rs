@@ -23,6 +23,7 @@ mod legacy;
 mod liveness;
 mod lock;
 mod paths;
+mod resolution;
 mod retries;
 mod room;
 mod round;
@@ -53,6 +54,8 @@ pub use sentence::sentence;
 use signals::{Signals, Wish};
 use survey::{Failed, Purpose};
 
+/// How often it is looked at whether something has become free, or is to be asked.
+const TICK: Duration = Duration::from_millis(100);
 /// How often buckets of resilient groups are looked at that wait for being idle.
 const REBALANCE: Duration = Duration::from_millis(250);
 
@@ -82,7 +85,7 @@ pub async fn run(
     let mut beat = beats(&round.settings);
     let mut audit = audits(&round.settings);
     let mut rebalance = ticks(REBALANCE);
-    let mut path = ticks(paths::TICK);
+    let mut tick = ticks(TICK);
     let mut paths = Paths::new();
     loop {
         let is_started = following.is_started();
@@ -103,7 +106,6 @@ pub async fn run(
                 if round.has_bridges() {
                     following.look_at_bridges();
                 }
-                resolve(&mut asker, &mut round);
             }
             Some(pending) = control.next(), if is_started => {
                 let Pending { request, reply } = pending;
@@ -113,8 +115,9 @@ pub async fn run(
             }
             _ = audit.tick() => following.audit(),
             _ = rebalance.tick(), if round.is_unbalanced() => round.rebalance(),
-            _ = path.tick(), if is_started => {
+            _ = tick.tick(), if is_started => {
                 round.wake();
+                resolve(&mut asker, &mut round);
                 if paths.tick(&mut round, &mut asker) {
                     following.is_stale(Purpose::Routing);
                 }

@@ -8,8 +8,6 @@ use std::{
 use super::round::Round;
 use crate::{model::VtepKey, observe::Asker};
 
-/// How often it is looked at whether there is something to ask.
-pub(super) const TICK: Duration = Duration::from_millis(100);
 /// VTEPs that the kernel is asked about in one tick: some milliseconds.
 const PORTION: usize = 512;
 /// After all were asked about, they are asked about again so much later, also if no ICMP message was

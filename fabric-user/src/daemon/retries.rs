@@ -108,7 +108,7 @@ mod tests {
             retries.failed(8, false, now);
         }
         retries.freed(now);
-        let rested = SECOND + 2 * crate::daemon::paths::TICK;
+        let rested = SECOND + 2 * crate::daemon::TICK;
         assert_eq!(retries.due(now + rested), [0_u32; 0]);
         assert_eq!(retries.due(now + RESTED), [7]);
     }

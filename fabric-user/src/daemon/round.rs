@@ -16,6 +16,7 @@ use super::{
     Liveness, Request, Response, ipvs,
     legacy::legacy_chains,
     liveness::Watcher,
+    resolution::Resolution,
     retries::Retries,
     room::Room,
     sentence,
@@ -27,15 +28,12 @@ use crate::{
     kernel::pins::Instance,
     model::{
         Dirty, LeftMacs, Network, NexthopKey, Policy, Role, Structure, VtepKey, compile_route,
-        compile_routes, compile_structure, stale_hosts,
+        compile_routes, compile_structure,
     },
     observe::{Event, Link, LinkKind, Path},
     reconcile::{Macs, Outcome, Reconciler, Routes},
     settings::{Settings, XdpMode},
 };
-
-/// Neighbours that the kernel is asked for at once.
-const RESOLVED_AT_ONCE: usize = 256;
 
 /// Everything that the daemon knows.
 pub(super) struct Round {
@@ -59,8 +57,7 @@ pub(super) struct Round {
     retries: Retries,
     /// Interfaces that are left to the kernel by request, with their last names.
     detached: BTreeMap<u32, String>,
-    /// The neighbour that the kernel was asked for last.
-    resolved: Option<NexthopKey>,
+    resolution: Resolution,
     /// Why nothing can be applied before everything was read and compared anew.
     broken: Option<String>,
     /// Nobody has been told yet that it is broken.
@@ -104,7 +101,7 @@ impl Round {
             warned: BTreeMap::new(),
             retries: Retries::default(),
             detached: BTreeMap::new(),
-            resolved: None,
+            resolution: Resolution::default(),
             broken: None,
             failed: false,
             heart: None,
@@ -234,20 +231,9 @@ impl Round {
         (writes, self.watcher.as_ref().map_or_else(Liveness::default, Watcher::report))
     }
 
-    /// Neighbours for which the kernel has to be asked: those that nothing has resolved yet, and
-    /// those whose entry is stale, because XDP sends past the kernel and so never confirms one.
-    /// When there are too many for once, the next call goes on behind the last one.
+    /// Neighbours to ask the kernel for at this moment.
     pub(super) fn next_to_resolve(&mut self) -> Vec<NexthopKey> {
-        let stale = |hop: &&NexthopKey| self.network.neighbour(**hop).is_some_and(|n| n.is_stale());
-        let watched = self.structure.watched.iter().filter(stale);
-        let mut all: BTreeSet<NexthopKey> =
-            self.structure.unresolved.iter().chain(watched).copied().collect();
-        all.extend(stale_hosts(&self.network, &self.structure));
-        let later = all.iter().filter(|hop| Some(**hop) > self.resolved);
-        let earlier = all.iter().filter(|hop| Some(**hop) <= self.resolved);
-        let chosen: Vec<_> = later.chain(earlier).take(RESOLVED_AT_ONCE).copied().collect();
-        self.resolved = chosen.last().copied();
-        chosen
+        self.resolution.next(&self.network, &self.structure)
     }
 
     /// True if buckets of resilient groups wait for being idle.
@@ -551,6 +537,7 @@ impl Round {
                 }
             }
             if outcome.unusable.is_empty() {
+                self.resolution.follow(&before, &self.structure);
                 if changed.is_none() {
                     // What is said already is not said again.
                     self.full.retain(|text| outcome.full.contains(text));

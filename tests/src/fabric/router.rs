@@ -185,7 +185,10 @@ impl Router {
         let words: Vec<&str> = by.iter().map(String::as_str).chain([fabricd.as_str()]).collect();
         let mut command = Command::new(words[0]);
         command.args(&words[1..]);
-        command.args(["--instance", self.netns.name(), "--heartbeat-timeout-ms", "2000"]);
+        command.args(["--instance", self.netns.name()]);
+        if !self.settings.contains("heartbeat_timeout_ms") {
+            command.args(["--heartbeat-timeout-ms", "2000"]);
+        }
         command.arg("--settings").arg(self.folder.join("fabricd.toml"));
         command.arg("--run-folder").arg(&self.folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);

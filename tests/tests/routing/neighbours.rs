@@ -61,6 +61,24 @@ fn a_dead_neighbour_is_one_store_and_so_is_its_return() {
 }
 
 #[test]
+fn next_hops_that_nobody_has_resolved_are_asked_for_however_seldom_the_heart_beats() {
+    let router = Router::with_settings("heartbeat_timeout_ms = 3600000\n");
+    router.ip("route add 10.9.0.0/16 nexthop via 10.1.1.2 nexthop via 10.1.2.2\n\
+         route add 2001:db8:9::/48 nexthop via 2001:db8:1::2 nexthop via 2001:db8:2::2\n");
+    for (address, way) in [
+        ("10.9.0.1", "10.1.1.2 and 10.1.2.2"),
+        ("2001:db8:9::1", "2001:db8:1::2 and 2001:db8:2::2"),
+    ] {
+        router.wait_way(address, way);
+        until(SOON, "all next hops are resolved", || {
+            let maps = router.maps();
+            let buckets = router.buckets(address);
+            buckets.iter().all(|index| maps.nexthops.get(*index).flags & FLAG_DOWN == 0)
+        });
+    }
+}
+
+#[test]
 fn a_neighbour_with_another_mac_takes_over_its_own_buckets_only() {
     let router = Router::without_daemon("");
     router.know_neighbours();

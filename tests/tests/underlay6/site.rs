@@ -176,7 +176,8 @@ impl Leaf {
         until(PATIENCE, "fabricd knows the way to the other leaf", || {
             self.daemon.assert_runs();
             // Its problems are written down when the links have settled.
-            self.state().problems.is_empty() && self.hops() == 2
+            let state = self.state();
+            state.problems.is_empty() && state.unresolved.is_empty() && self.hops() == 2
         });
     }
 
