@@ -98,7 +98,11 @@ pub(crate) fn boot(kernel: Kernel, jobs: &[Job], limit: Duration, mark: &str) ->
         } else {
             format!("was not done with `{job}` after {} s", limit.as_secs())
         };
-        bail!("the machine with {kernel} {what}; its console is in {}", console.display());
+        bail!(
+            "the machine with {kernel} {what}; the last lines of its console, {}:\n{}",
+            console.display(),
+            last_lines(&fs::read(&console).unwrap_or_default()),
+        );
     }
     let failed = jobs
         .iter()
@@ -107,6 +111,13 @@ pub(crate) fn boot(kernel: Kernel, jobs: &[Job], limit: Duration, mark: &str) ->
         .map(|(job, _)| job.name.clone())
         .collect();
     Ok(Outcome { output: output.seen, failed })
+}
+
+/// What a console has to say of why its machine has stopped.
+fn last_lines(console: &[u8]) -> String {
+    let text = String::from_utf8_lossy(console);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
 }
 
 /// The shell script that the guest runs.
@@ -159,7 +170,8 @@ impl Machine {
             .arg(programs.join("vng"))
             // Without --verbose the guest has no console to print to.
             .args(["--verbose", "--disable-kvm", "--disable-microvm", "--force-9p"])
-            .args(["--cpus", "2", "--memory", "2G"])
+            // One processor: two emulated ones wait for each other as long as they run.
+            .args(["--cpus", "1", "--memory", "2G"])
             .arg("--run")
             .arg(image)
             .arg(format!("--rwdir={SHARED}={}", shared.display()))

@@ -20,11 +20,11 @@ use crate::{
 
 /// The test binaries of the package `fabric-tests` that run on a kernel. Emulated they take minutes, so
 /// what is the same on all kernels runs on one, and the newest runs only what needs it, which loads the
-/// programs there as well.
+/// programs there as well. Bonds on 6.12 are part of the races.
 pub(crate) const fn binaries(kernel: Kernel) -> &'static [&'static str] {
     match kernel {
         Kernel::Linux6_1 => &["vlan_aware", "bonds"],
-        Kernel::Linux6_12 => &["vlan_aware", "bonds", "vrf", races::BINARY],
+        Kernel::Linux6_12 => &["vlan_aware", "vrf", races::BINARY],
         Kernel::Newest => &["newest"],
     }
 }
