@@ -3,6 +3,7 @@
 use fabric_common::reason::Reason;
 use fabric_tests::{
     addresses::{HOST_A, HOST_B},
+    fabric::{SOON, until},
     packet::Frame,
 };
 
@@ -72,7 +73,7 @@ fn a_route_over_a_port_that_is_no_target_is_the_kernels() {
     router.wait_way("10.9.0.1", "nothing");
     router.wait_way("10.8.0.1", "nothing");
     router.wait_way("10.1.2.2", "kernel");
-    assert!(leaf.is_named("swp2"));
+    until(SOON, "the port is named", || leaf.is_named("swp2"));
     let packet = Frame::ipv4(&HOST_A, &HOST_B).change_ipv4(|ip| {
         (ip.source, ip.destination) = ([10, 1, 1, 2], [10, 8, 0, 1]);
     });

@@ -106,7 +106,7 @@ fn a_port_at_which_a_chain_redirects_is_the_kernels() {
     );
     assert_eq!(site.as_by_the_kernel("acc0", &remote), all_at("acc1"));
     let declined = |site: &Judged, port: &str| site.state().declined.contains_key(port);
-    assert!(declined(&site, "acc0"));
+    until(PATIENCE, "acc0 is declined", || declined(&site, "acc0"));
     // Others go on.
     until_ours(&mut site, Reason::Encapsulated, |site| {
         assert_eq!(site.as_by_the_kernel("acc1", &remote), all_at("up0"));
