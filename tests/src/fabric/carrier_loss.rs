@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use fabric_user::{daemon::state::State, lab::CarrierWatch};
+use fabric_user::lab::CarrierWatch;
 
-use super::{PATIENCE, Router, SOON, until};
+use super::{PATIENCE, Router, SOON, settled, until};
 
-/// Longer than anything that fabricd puts off.
-const QUIET: Duration = Duration::from_millis(1_200);
 /// The objects that everything refers to; the kernel removes the first with its link.
 const GROUP: &str = "nexthop replace id 1 via 10.1.1.2 dev swp1\n\
                      nexthop replace id 2 via 10.1.2.2 dev swp2\n\
@@ -104,17 +102,4 @@ pub fn lose_carrier(router: &Router) -> CarrierLoss {
 
 fn wait_whole(router: &Router) {
     router.wait_way("10.100.0.1", "10.1.1.2 and 10.1.2.2");
-}
-
-/// Waits until fabricd has nothing to do any more.
-fn settled(router: &Router) -> State {
-    let mut last = router.state();
-    until(PATIENCE, "fabricd settles", || {
-        std::thread::sleep(QUIET);
-        let now = router.state();
-        let same = now.writes == last.writes && now.liveness == last.liveness;
-        last = now;
-        same
-    });
-    last
 }

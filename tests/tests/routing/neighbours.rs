@@ -3,20 +3,7 @@
 use std::collections::BTreeMap;
 
 use fabric_common::schema::nexthops::FLAG_DOWN;
-use fabric_tests::fabric::{Router, SOON, until};
-
-/// Number of stores so far that fabricd's main loop made, once it has told.
-fn writes(router: &Router) -> u64 {
-    let mut last = (0, std::time::Instant::now());
-    until(SOON, "the number of stores settles", || {
-        let now = router.state().writes;
-        if now != last.0 {
-            last = (now, std::time::Instant::now());
-        }
-        last.1.elapsed() > std::time::Duration::from_millis(1200)
-    });
-    last.0
-}
+use fabric_tests::fabric::{Router, SOON, settled, until};
 
 #[test]
 fn a_dead_neighbour_is_one_store_and_so_is_its_return() {
@@ -41,7 +28,7 @@ fn a_dead_neighbour_is_one_store_and_so_is_its_return() {
     // The neighbour went with the address, and fabricd has the kernel ask for it.
     until(SOON, "the next hop is resolved", || !dead(&router.maps()));
     let buckets = router.buckets("10.100.1.1");
-    let before = writes(&router);
+    let before = settled(&router).writes;
     // It is not there any more when fabricd asks for it.
     router.peers_ip("addr del 10.1.1.2/24 dev p1\n");
     router.ip("neigh replace 10.1.1.2 dev swp1 nud failed\n");
@@ -52,10 +39,10 @@ fn a_dead_neighbour_is_one_store_and_so_is_its_return() {
         let chosen = maps.choose(group, hash).expect("there is another way");
         assert_eq!(maps.nexthops.get(chosen).gateway[..4], [10, 1, 2, 2]);
     }
-    let between = writes(&router);
+    let between = settled(&router).writes;
     router.ip("neigh replace 10.1.1.2 lladdr 02:00:00:00:00:01 dev swp1 nud permanent\n");
     until(SOON, "the next hop lives", || !dead(&router.maps()));
-    let after = writes(&router);
+    let after = settled(&router).writes;
     assert_eq!((between - before, after - between), (1, 1));
     assert_eq!(router.buckets("10.100.1.1"), buckets, "buckets have moved");
 }
