@@ -237,6 +237,22 @@ impl Fabric {
         self.assert_agreement();
     }
 
+    /// Waits until FRR of a leaf knows an interface as a port of a bridge. FRR 10 reads links and MACs in
+    /// two threads, and ignores for good the MAC of a port that it does not know yet
+    /// (`netlink_macfdb_change`): a new port's host has to be silent until then.
+    ///
+    /// # Panics
+    /// If that does not happen.
+    pub fn wait_bridge_port(&self, leaf: &str, port: &str) {
+        let shows = format!("show interface {port}");
+        until(PATIENCE, &format!("FRR of {leaf} knows {port}"), || {
+            let mut vtysh = Command::new("vtysh");
+            vtysh.args(["-N", self.netns(leaf).name(), "-c", &shows]);
+            let shown = self.lab().exec(leaf, &mut vtysh).expect("FRR answers");
+            shown.contains("Interface Slave Type Bridge")
+        });
+    }
+
     /// Waits until the maps of every leaf that has a bridge have a MAC in it.
     ///
     /// # Panics

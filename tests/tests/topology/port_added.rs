@@ -33,7 +33,7 @@ fn a_port_that_is_added_and_removed_at_run_time_works_while_it_is_there() {
     fabric.run("vm13", "ethtool", "-K eth1 gro on tx off rxvlan off txvlan off");
     fabric.run("leaf01", "ethtool", "-K swp21 tx off rxvlan off txvlan off");
     fabric.ip("vm13", &format!("address add {ADDRESS}/24 dev eth1"));
-    fabric.ip("vm13", &format!("link set eth1 address {MAC} up"));
+    fabric.ip("vm13", &format!("link set eth1 address {MAC}"));
     assert!(
         !xdp_programs(&fabric, "leaf01").contains_key("swp21"),
         "it is in no bridge of {}",
@@ -45,12 +45,15 @@ fn a_port_that_is_added_and_removed_at_run_time_works_while_it_is_there() {
         until(PATIENCE, "a program runs on the new port", || {
             xdp_programs(&fabric, "leaf01").contains_key("swp21")
         });
+        fabric.wait_bridge_port("leaf01", "swp21");
+        fabric.ip("vm13", "link set eth1 up");
         fabric.greet("vm13", "vm21");
         fabric.wait_known(MAC, "br200");
         fabric.wait_known(fabric.mac("vm21"), "br200");
         fabric.assert_agreement();
         forwards(&fabric);
 
+        fabric.ip("vm13", "link set eth1 down");
         fabric.ip("leaf01", "link set swp21 nomaster");
         until(PATIENCE, "the program leaves the port", || {
             !xdp_programs(&fabric, "leaf01").contains_key("swp21")
