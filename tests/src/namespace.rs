@@ -70,8 +70,10 @@ impl Namespace {
     }
 }
 
-/// No router solicitations, and no netfilter on bridges.
-const QUIET: [(&str, &str); 7] = [
+/// No router solicitations, no netfilter on bridges, and reports of multicast groups (RFC 3810 §9.11)
+/// when an address is given, not at some time in the second behind it.
+const QUIET: [(&str, &str); 8] = [
+    ("ipv6/conf/default/mldv2_unsolicited_report_interval", "10"),
     ("ipv6/conf/all/disable_ipv6", "1"),
     ("ipv6/conf/default/disable_ipv6", "1"),
     ("ipv4/conf/all/rp_filter", "0"),
