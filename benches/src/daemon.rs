@@ -1,4 +1,4 @@
-//! fabricd as users run it, in the namespaces of the benchmark.
+//! fabric-xdpd as users run it, in the namespaces of the benchmark.
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +21,7 @@ const INSTANCE: &str = "bench";
 /// With a million MAC addresses on a busy machine.
 const START: Duration = Duration::from_secs(300);
 
-/// A running fabricd, which ends with this value.
+/// A running fabric-xdpd, which ends with this value.
 #[derive(Debug)]
 pub struct Daemon {
     child: Child,
@@ -79,7 +79,7 @@ impl Daemon {
         let _left = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-        let settings = folder.join("fabricd.toml");
+        let settings = folder.join("fabric-xdpd.toml");
         // No audit while time runs; it would only repeat what the start does.
         let text = format!(
             "instance = {INSTANCE:?}\nrun_folder = {folder:?}\ndetach_on_exit = true\n\
@@ -94,7 +94,7 @@ impl Daemon {
         let notify = UnixDatagram::bind(&socket)
             .with_context(|| format!("cannot listen on {}", socket.display()))?;
         notify.set_read_timeout(Some(Duration::from_millis(200)))?;
-        let log = File::create(folder.join("log")).context("cannot write fabricd's log")?;
+        let log = File::create(folder.join("log")).context("cannot write fabric-xdpd's log")?;
 
         let begin = Instant::now();
         let child = Command::new(program)
@@ -128,7 +128,7 @@ impl Daemon {
         if self.child.try_wait()?.is_some() || begin.elapsed() > START {
             let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
             let last = log.lines().last().unwrap_or("no word");
-            bail!("fabricd does not come into sync: {last}");
+            bail!("fabric-xdpd does not come into sync: {last}");
         }
         Ok(())
     }
@@ -156,7 +156,7 @@ impl Daemon {
     /// If the system does not say.
     pub fn processor_time(&self) -> Result<Duration> {
         let text = fs::read_to_string(format!("/proc/{}/schedstat", self.child.id()))
-            .context("the system does not say how long fabricd ran")?;
+            .context("the system does not say how long fabric-xdpd ran")?;
         let ns = text.split(' ').next().and_then(|ns| ns.parse().ok());
         Ok(Duration::from_nanos(ns.context("the system's schedstat is not understood")?))
     }
@@ -168,7 +168,7 @@ impl Daemon {
     pub fn memory(&self) -> Result<Memory> {
         let folder = PathBuf::from(format!("/proc/{}", self.child.id()));
         let status = fs::read_to_string(folder.join("status"))
-            .context("the system does not say what memory fabricd has")?;
+            .context("the system does not say what memory fabric-xdpd has")?;
         let kib = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
             let number = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());

@@ -1,4 +1,4 @@
-//! Fabric on the leaf: programs loaded and maps written as fabricd would.
+//! Fabric on the leaf: programs loaded and maps written as fabric-xdpd would.
 
 use std::{
     net::IpAddr,

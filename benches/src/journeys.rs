@@ -23,7 +23,7 @@ pub struct Stage {
     pub program: &'static str,
 }
 
-/// A way of packets through a program of fabricd.
+/// A way of packets through a program of fabric-xdpd.
 #[derive(Clone, Copy, Debug)]
 pub struct Journey {
     /// Name in reports.
@@ -32,7 +32,7 @@ pub struct Journey {
     pub title: &'static str,
     /// Its stages in their order. The last one is the whole journey.
     pub stages: &'static [Stage],
-    /// The program of fabricd.
+    /// The program of fabric-xdpd.
     pub program: &'static str,
     /// How a packet ends.
     pub reason: Reason,

@@ -62,7 +62,7 @@ impl Neighbours {
         self.queue(RTM_DELNEIGH, 0, mac, place)
     }
 
-    /// Reads all FDB entries as fabricd does, and throws them away: how many there are.
+    /// Reads all FDB entries as fabric-xdpd does, and throws them away: how many there are.
     ///
     /// # Errors
     /// If the socket fails.

@@ -133,7 +133,7 @@ impl Requests {
         })
     }
 
-    /// Asks for everything of a kind, as fabricd does, and throws it away: how many messages of the
+    /// Asks for everything of a kind, as fabric-xdpd does, and throws it away: how many messages of the
     /// kind `counted` there are.
     ///
     /// # Errors

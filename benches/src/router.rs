@@ -1,4 +1,4 @@
-//! Fabric on the spine: programs loaded and maps written as fabricd would.
+//! Fabric on the spine: programs loaded and maps written as fabric-xdpd would.
 
 use std::{net::Ipv4Addr, net::Ipv6Addr, path::Path, time::Instant};
 

@@ -52,7 +52,7 @@ impl Routes {
         self.0.end()
     }
 
-    /// Reads all routes as fabricd does, and throws them away: how many there are.
+    /// Reads all routes as fabric-xdpd does, and throws them away: how many there are.
     ///
     /// # Errors
     /// If the socket fails.

@@ -58,7 +58,7 @@ pub struct Staged<'a> {
     slot: ProgramArray<MapData>,
     traffic: Traffic,
     destinations: u32,
-    /// `nothing`, fabricd's program, `no_stage`, and the journey up to each stage.
+    /// `nothing`, fabric-xdpd's program, `no_stage`, and the journey up to each stage.
     pub contenders: Vec<Contender>,
 }
 
@@ -102,8 +102,8 @@ impl<'a> Staged<'a> {
     }
 
     /// Looks whether everything is what it should be: the generator offers what was drawn; the
-    /// journey of the stages makes the same of it as fabricd's program, byte by byte; and so does
-    /// fabricd's program behind the generator.
+    /// journey of the stages makes the same of it as fabric-xdpd's program, byte by byte; and so does
+    /// fabric-xdpd's program behind the generator.
     ///
     /// # Errors
     /// With the first difference.

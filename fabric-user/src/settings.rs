@@ -16,7 +16,7 @@ use thiserror::Error;
 use crate::{kernel::sizes::Sizes, model::Pattern};
 
 /// Where the file is unless `--settings` names another.
-pub const DEFAULT_PATH: &str = "/etc/fabric/fabricd.toml";
+pub const DEFAULT_PATH: &str = "/etc/fabric/fabric-xdpd.toml";
 
 /// Why settings cannot be used.
 #[derive(Debug, Error)]

@@ -1,4 +1,4 @@
-//! fabricd in a network namespace of a test's own, beside none of a lab's.
+//! fabric-xdpd in a network namespace of a test's own, beside none of a lab's.
 
 use std::{
     fs::{self, OpenOptions},
@@ -13,9 +13,9 @@ use fabric_user::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::fabric::{PATIENCE, fabricd, until};
+use crate::fabric::{PATIENCE, fabric_xdpd, until};
 
-/// One instance of fabricd with its folder. It, its pins and the folder go with this value.
+/// One instance of fabric-xdpd with its folder. It, its pins and the folder go with this value.
 #[derive(Debug)]
 pub struct Daemon {
     instance: Instance,
@@ -61,16 +61,16 @@ impl Daemon {
         settings.clone_into(&mut self.settings);
     }
 
-    /// Starts fabricd and waits until it is in sync.
+    /// Starts fabric-xdpd and waits until it is in sync.
     ///
     /// # Panics
     /// If it ends, or does not come into sync.
     pub fn start(&mut self, netns: &Netns) {
         self.said_before = self.whole_log().len();
-        let settings = self.folder.join("fabricd.toml");
+        let settings = self.folder.join("fabric-xdpd.toml");
         fs::write(&settings, &self.settings).expect("the folder can be written");
         let log = OpenOptions::new().create(true).append(true).open(self.folder.join("log"));
-        let mut command = Command::new(fabricd());
+        let mut command = Command::new(fabric_xdpd());
         command.args(["--instance", self.instance.name(), "--audit-interval-s", "100000"]);
         command.args(&self.flags);
         command.arg("--settings").arg(&settings).arg("--run-folder").arg(&self.folder);
@@ -80,15 +80,15 @@ impl Daemon {
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(log.expect("the folder can be written"));
         let child = netns.enter(|| command.spawn()).expect("the namespace exists");
-        let pid = self.child.insert(child.expect("fabricd can be started")).id();
-        until(PATIENCE, "fabricd is in sync", || {
+        let pid = self.child.insert(child.expect("fabric-xdpd can be started")).id();
+        until(PATIENCE, "fabric-xdpd is in sync", || {
             self.assert_runs();
             let state = self.state();
             state.pid == pid && state.synced
         });
     }
 
-    /// Ends fabricd with a signal, if it runs, and waits until it is gone.
+    /// Ends fabric-xdpd with a signal, if it runs, and waits until it is gone.
     pub fn end(&mut self, signal: Signal) {
         let Some(mut child) = self.child.take() else { return };
         // One that has ended is what is wanted.
@@ -96,37 +96,37 @@ impl Daemon {
         let _reaped = child.wait();
     }
 
-    /// Sends fabricd a signal, if it runs.
+    /// Sends fabric-xdpd a signal, if it runs.
     pub fn signal(&self, signal: Signal) {
         if let Some(child) = &self.child {
             let _ended = kill_process(Pid::from_child(child), signal);
         }
     }
 
-    /// Asserts that the fabricd that was started still runs.
+    /// Asserts that the fabric-xdpd that was started still runs.
     ///
     /// # Panics
     /// If it has ended.
     pub fn assert_runs(&mut self) {
         if let Some(child) = &mut self.child {
             let ended = child.try_wait().expect("it is our child");
-            assert_eq!(ended, None, "fabricd ended by itself:\n{}", self.log());
+            assert_eq!(ended, None, "fabric-xdpd ended by itself:\n{}", self.log());
         }
     }
 
-    /// What fabricd wrote to standard error since it was started.
+    /// What fabric-xdpd wrote to standard error since it was started.
     #[must_use]
     pub fn log(&self) -> String {
         self.whole_log().split_off(self.said_before)
     }
 
-    /// What every fabricd of this instance wrote to standard error.
+    /// What every fabric-xdpd of this instance wrote to standard error.
     #[must_use]
     pub fn whole_log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    /// fabricd's state file.
+    /// fabric-xdpd's state file.
     ///
     /// # Panics
     /// If it cannot be read.
@@ -142,7 +142,7 @@ impl Daemon {
     /// If they are not there.
     #[must_use]
     pub fn maps(&self) -> Maps {
-        Maps::open(&self.instance, true).expect("fabricd has pinned its maps")
+        Maps::open(&self.instance, true).expect("fabric-xdpd has pinned its maps")
     }
 
     /// The instance.

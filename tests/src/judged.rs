@@ -1,4 +1,4 @@
-//! A leaf that fabricd follows, with the kernel alone as judge: what is sent into it has the same fate
+//! A leaf that fabric-xdpd follows, with the kernel alone as judge: what is sent into it has the same fate
 //! with the bypass on and off.
 //!
 //! ```text
@@ -49,7 +49,7 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 /// How many frames came out, by the place where.
 pub type Fate = BTreeMap<String, usize>;
 
-/// The leaf, what is around it, and fabricd.
+/// The leaf, what is around it, and fabric-xdpd.
 #[derive(Debug)]
 pub struct Judged {
     netns: Netns,
@@ -63,7 +63,7 @@ impl Judged {
     /// A leaf with a plain bridge.
     ///
     /// # Panics
-    /// If this is not root, or fabricd does not start.
+    /// If this is not root, or fabric-xdpd does not start.
     #[must_use]
     pub fn new() -> Self {
         Self::build("", "")
@@ -167,7 +167,7 @@ impl Judged {
         self.ip("link set vx100 up\n");
     }
 
-    /// fabricd's state file.
+    /// fabric-xdpd's state file.
     #[must_use]
     pub fn state(&self) -> State {
         self.daemon.state()
@@ -255,17 +255,17 @@ impl Judged {
         self.daemon.maps()
     }
 
-    /// Waits until fabricd names something that is left to the kernel.
+    /// Waits until fabric-xdpd names something that is left to the kernel.
     ///
     /// # Panics
     /// If it does not.
     pub fn wait_problem(&self, words: &str) {
-        until(PATIENCE, &format!("fabricd says {words:?}"), || {
+        until(PATIENCE, &format!("fabric-xdpd says {words:?}"), || {
             self.state().problems.iter().any(|problem| problem.contains(words))
         });
     }
 
-    /// Waits until fabricd says that nothing is left to the kernel.
+    /// Waits until fabric-xdpd says that nothing is left to the kernel.
     ///
     /// # Panics
     /// If it does not.

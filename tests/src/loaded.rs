@@ -1,4 +1,4 @@
-//! What the kernel makes of the programs that fabricd loads.
+//! What the kernel makes of the programs that fabric-xdpd loads.
 
 use std::time::Instant;
 
@@ -29,7 +29,7 @@ pub struct Loaded {
     pub load_ms: f64,
 }
 
-/// Loads all of fabricd's programs on maps of their own.
+/// Loads all of fabric-xdpd's programs on maps of their own.
 ///
 /// # Errors
 /// If the kernel refuses one, or does not say what it has made of it.
@@ -38,7 +38,7 @@ pub fn all() -> Result<Vec<Loaded>> {
     [ACCESS, ROUTED, HEARTBEAT].into_iter().map(|name| one(&mut object.ebpf, name)).collect()
 }
 
-/// What fabricd loads, on maps of its own.
+/// What fabric-xdpd loads, on maps of its own.
 ///
 /// # Errors
 /// If the kernel refuses a map.

@@ -8,7 +8,7 @@ use crate::{
     workspace,
 };
 
-/// Builds fabricd and fabricctl, after setting up what is missing for that.
+/// Builds fabric-xdpd and fabricctl, after setting up what is missing for that.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Build with optimisations.

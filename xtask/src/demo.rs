@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 /// If the set-up or the build fails, or the demo breaks a promise.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     setup::ensure(Scope::Lab)?;
-    println!("building fabricd, fabricctl and the demo");
+    println!("building fabric-xdpd, fabricctl and the demo");
     let mut build = workspace::cargo();
     build.args(["build", "--release", "--package", "fabric-user", "--bins", "--example", "demo"]);
     process::run(&mut process::bound_to_us(&build))?;

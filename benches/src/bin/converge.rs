@@ -1,7 +1,7 @@
 //! How soon does a single change reach the traffic?
 //!
 //! A MAC address moves to another VTEP, or a nexthop object is replaced in place, by netlink as
-//! zebra does it, while a flow of 100,000 packets a second goes there. In turns the real fabricd
+//! zebra does it, while a flow of 100,000 packets a second goes there. In turns the real fabric-xdpd
 //! follows and XDP forwards, and the kernel is alone.
 
 use std::{
@@ -53,7 +53,7 @@ struct Arguments {
     quick: bool,
     /// The daemon to measure; `cargo xtask bench` gives the optimized one.
     #[arg(long, value_name = "PROGRAM")]
-    fabricd: PathBuf,
+    fabric_xdpd: PathBuf,
 }
 
 const MAC_MOVE: &str = "converge-mac-move";
@@ -83,15 +83,15 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<()> {
     let about = |name: &&'static str| (*name, When::Quick);
     let wanted = wanted(&[MAC_MOVE, NEXT_HOP], arguments.entry.as_deref(), When::Quick, about)?;
-    let fabricd = daemon::program(&arguments.fabricd)?;
+    let fabric_xdpd = daemon::program(&arguments.fabric_xdpd)?;
     // Traffic and daemon have a CPU each, if there are two.
     let environment = Environment::read(processor::shared()?);
     let changes = if arguments.quick { QUICK } else { CHANGES };
     for name in wanted.into_iter().copied() {
         arena::enter()?;
         let series = match name {
-            MAC_MOVE => move_mac(&fabricd, changes)?,
-            _ => replace_next_hop(&fabricd, changes)?,
+            MAC_MOVE => move_mac(&fabric_xdpd, changes)?,
+            _ => replace_next_hop(&fabric_xdpd, changes)?,
         };
         let settings = [
             ("changes", changes.into()),
@@ -138,12 +138,13 @@ struct World<'a> {
 
 impl World<'_> {
     /// Takes turns.
-    fn measure(&mut self, fabricd: &Path, changes: u32) -> Result<Found> {
+    fn measure(&mut self, fabric_xdpd: &Path, changes: u32) -> Result<Found> {
         let mut found = Found::new();
         let mut way = 0;
         for _ in 0..TURNS {
             for name in [FABRIC, KERNEL] {
-                let daemon = (name == FABRIC).then(|| Daemon::start(fabricd, 1_000)).transpose()?;
+                let daemon =
+                    (name == FABRIC).then(|| Daemon::start(fabric_xdpd, 1_000)).transpose()?;
                 let maps = daemon.as_ref().map(Daemon::maps).transpose()?;
                 let series = found.entry(name).or_default();
                 self.turn(maps.as_ref(), &mut way, changes / TURNS, series)?;
@@ -191,7 +192,7 @@ impl World<'_> {
 }
 
 /// A MAC address that moves between two VTEPs.
-fn move_mac(fabricd: &Path, changes: u32) -> Result<Found> {
+fn move_mac(fabric_xdpd: &Path, changes: u32) -> Result<Found> {
     let leaf = Leaf::build_empty()?;
     tool::output("ethtool", &["-K", "spine0", "gro", "on"])?;
     let flow = Flow { destination: 0, source: 0, port: 40_000 };
@@ -237,11 +238,11 @@ fn move_mac(fabricd: &Path, changes: u32) -> Result<Found> {
         watch: &watch,
         reason: Reason::Encapsulated,
     }
-    .measure(fabricd, changes)
+    .measure(fabric_xdpd, changes)
 }
 
 /// A nexthop object that is replaced in place, under a route.
-fn replace_next_hop(fabricd: &Path, changes: u32) -> Result<Found> {
+fn replace_next_hop(fabric_xdpd: &Path, changes: u32) -> Result<Found> {
     let spine = Spine::build(0, Routes::Hosts)?;
     tool::output("ethtool", &["-K", "next0", "gro", "on"])?;
     let [first, second] = NEXT_MACS.map(mac_text);
@@ -288,7 +289,7 @@ fn replace_next_hop(fabricd: &Path, changes: u32) -> Result<Found> {
         watch: &watch,
         reason: Reason::Routed,
     }
-    .measure(fabricd, changes)
+    .measure(fabric_xdpd, changes)
 }
 
 /// An entry of the report.

@@ -1,8 +1,8 @@
 //! How evenly does the compiled program share flows among the members of a group, and how many
 //! flows does a change of members move?
 //!
-//! Every flow's first frame runs through the program that fabricd loads, towards a group whose
-//! buckets can be told apart; members are given their buckets by the code that fabricd uses.
+//! Every flow's first frame runs through the program that fabric-xdpd loads, towards a group whose
+//! buckets can be told apart; members are given their buckets by the code that fabric-xdpd uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 

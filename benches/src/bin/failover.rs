@@ -21,7 +21,7 @@ use fabric_benches::{
 };
 use fabric_common::reason::Reason;
 use fabric_tests::fabric::{
-    FLOWS, Fabric, Failure, Kind, Scene, Seen, lose_carrier, router_with, use_fabricd,
+    FLOWS, Fabric, Failure, Kind, Scene, Seen, lose_carrier, router_with, use_fabric_xdpd,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -37,7 +37,7 @@ struct Arguments {
     quick: bool,
     /// The daemon to measure; `cargo xtask bench` gives the optimized one.
     #[arg(long, value_name = "PROGRAM")]
-    fabricd: PathBuf,
+    fabric_xdpd: PathBuf,
 }
 
 /// A failure under traffic, routed or in tunnels.
@@ -83,7 +83,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     let failures: Vec<_> = (wanted.iter())
         .filter_map(|(name, _, what)| what.map(|(kind, routed)| Entry { name, kind, routed }))
         .collect();
-    use_fabricd(daemon::program(&arguments.fabricd)?);
+    use_fabric_xdpd(daemon::program(&arguments.fabric_xdpd)?);
     let environment = Environment::read(processor::shared()?);
     let repetitions = if arguments.quick { 1 } else { 5 };
     let mut settings: BTreeMap<String, Value> =
@@ -288,7 +288,7 @@ fn count_stores(
         "stores afterwards: worst",
         "event to store, us: median",
         "worst",
-        "of it in fabricd, us: median",
+        "of it in fabric-xdpd, us: median",
         "worst",
     ]);
     for (routes, vteps) in SIZES {
@@ -301,7 +301,7 @@ fn count_stores(
             .collect();
         let us = |time: Duration| time.as_secs_f64() * 1e6;
         let from_event: Vec<_> = losses.iter().map(|loss| us(loss.from_event)).collect();
-        let in_fabricd: Vec<_> = losses.iter().map(|loss| us(loss.in_fabricd)).collect();
+        let in_fabric_xdpd: Vec<_> = losses.iter().map(|loss| us(loss.in_fabric_xdpd)).collect();
         let quantile = |values: &[f64], share| samples::quantile(values, share).context("no loss");
         let most = |count: &dyn Fn(usize) -> u64| (0..losses.len()).map(count).max().unwrap_or(0);
         let all = [
@@ -309,8 +309,8 @@ fn count_stores(
             ("stores afterwards, worst", most(&|at| losses[at].later_stores) as f64),
             ("event to store, median, us", quantile(&from_event, 0.5)?),
             ("event to store, worst, us", quantile(&from_event, 1.0)?),
-            ("of it in fabricd, median, us", quantile(&in_fabricd, 0.5)?),
-            ("of it in fabricd, worst, us", quantile(&in_fabricd, 1.0)?),
+            ("of it in fabric-xdpd, median, us", quantile(&in_fabric_xdpd, 0.5)?),
+            ("of it in fabric-xdpd, worst, us", quantile(&in_fabric_xdpd, 1.0)?),
         ];
         let cells = all.map(|(_, value)| format!("{value:.1}").trim_end_matches(".0").to_owned());
         table.add_row([routes, vteps].map(|it| it.to_string()).into_iter().chain(cells));

@@ -1,4 +1,4 @@
-//! How long does fabricd take to learn what the kernel knows, how many changes can it follow, how
+//! How long does fabric-xdpd take to learn what the kernel knows, how many changes can it follow, how
 //! soon does a change arrive in the maps, and how big does it get?
 
 use std::{path::PathBuf, process::ExitCode};
@@ -31,7 +31,7 @@ struct Arguments {
     quick: bool,
     /// The daemon to measure; `cargo xtask bench` gives the optimized one.
     #[arg(long, value_name = "PROGRAM")]
-    fabricd: PathBuf,
+    fabric_xdpd: PathBuf,
 }
 
 #[derive(Clone, Copy)]
@@ -78,7 +78,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<()> {
     let until = When::until(arguments.quick, arguments.all);
     let wanted = wanted(&ENTRIES, arguments.entry.as_deref(), until, Entry::about)?;
-    let fabricd = daemon::program(&arguments.fabricd)?;
+    let fabric_xdpd = daemon::program(&arguments.fabric_xdpd)?;
     // Sender and daemon have a CPU each, if there are two.
     let environment = Environment::read(processor::shared()?);
     for entry in wanted {
@@ -86,10 +86,10 @@ fn run(arguments: &Arguments) -> Result<()> {
         let (effort, environment) = (Effort::new(arguments.quick), environment.clone());
         let found = match entry {
             Entry::Macs(_, size) => {
-                scale::measure(&mut Macs::build(*size)?, &fabricd, effort, environment)?
+                scale::measure(&mut Macs::build(*size)?, &fabric_xdpd, effort, environment)?
             }
             Entry::Prefixes(_, size) => {
-                scale::measure(&mut Prefixes::build(*size)?, &fabricd, effort, environment)?
+                scale::measure(&mut Prefixes::build(*size)?, &fabric_xdpd, effort, environment)?
             }
         };
         report::write(&report::path(), &[found])?;

@@ -1,6 +1,6 @@
 //! What does each stage of the packet path cost, without driver and kernel around it?
 //!
-//! `BPF_PROG_TEST_RUN` runs fabricd's program, and the same journey ended after each of its stages,
+//! `BPF_PROG_TEST_RUN` runs fabric-xdpd's program, and the same journey ended after each of its stages,
 //! on frames that a generator in front puts under them; see `fabric_benches::ring`. The cost of a
 //! stage is the time of the journey up to it, less the time of the journey up to the one before, in
 //! the same round.
@@ -62,7 +62,7 @@ const LOADS: [Load; 3] = [
 ];
 /// Name of the entry about the programs as they are loaded.
 const PROGRAMS: &str = "stages-programs";
-/// Contenders before the stages: `nothing`, fabricd's program, `no_stage`.
+/// Contenders before the stages: `nothing`, fabric-xdpd's program, `no_stage`.
 const BEFORE: usize = 3;
 
 fn main() -> ExitCode {

@@ -135,7 +135,7 @@ fn scale(report: &[Value]) -> Option<Plot> {
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     (points.len() > 1).then(|| Plot {
         file: "scale-by-macs".into(),
-        title: "fabricd: from the kernel's dump to forwarding".into(),
+        title: "fabric-xdpd: from the kernel's dump to forwarding".into(),
         x: "MAC addresses",
         y: "milliseconds",
         logarithmic: true,

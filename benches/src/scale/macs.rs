@@ -232,7 +232,7 @@ impl Load for Macs {
         let frames = 4 * destinations;
         let program = race.baseline("redirect")?;
         let contender =
-            Contender { name: "fabricd".into(), program, frames, grows: Some(OUTER as i64) };
+            Contender { name: "fabric-xdpd".into(), program, frames, grows: Some(OUTER as i64) };
         // Each source has to be shown to the kernel first.
         let count = forwarded(&mut race, &contender, destinations, maps, Reason::Encapsulated)?;
         ensure!(

@@ -1,7 +1,7 @@
 //! What is asked of the daemon with much in the kernel: how long it takes to learn what the kernel
 //! knows, how many changes it can follow, how soon a change is in the maps, and how big it gets.
 //!
-//! The real fabricd; everything comes and goes through netlink in the form in which zebra writes it.
+//! The real fabric-xdpd; everything comes and goes through netlink in the form in which zebra writes it.
 //! A change counts when the packet path's map has it.
 
 pub mod macs;
@@ -176,7 +176,7 @@ const RENEWED: u32 = 1_000;
 /// If something cannot be set up, or the maps do not say what the kernel was told.
 pub fn measure<L: Load>(
     load: &mut L,
-    fabricd: &Path,
+    fabric_xdpd: &Path,
     effort: Effort,
     environment: Environment,
 ) -> Result<Figures> {
@@ -201,7 +201,7 @@ pub fn measure<L: Load>(
     let mut daemon = None;
     for _ in 0..effort.starts {
         drop(daemon.take());
-        let started = Daemon::start_for(fabricd, load.room())?;
+        let started = Daemon::start_for(fabric_xdpd, load.room())?;
         loads.push(ms(started.loaded));
         // It begins to read what the kernel knows before it loads its programs.
         syncs.push(ms(started.ready));

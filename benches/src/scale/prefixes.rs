@@ -368,7 +368,7 @@ impl Load for Prefixes {
         race.await_quiet()?;
         let frames = 2 * DESTINATIONS;
         let program = race.baseline("redirect")?;
-        let contender = Contender { name: "fabricd".into(), program, frames, grows: Some(0) };
+        let contender = Contender { name: "fabric-xdpd".into(), program, frames, grows: Some(0) };
         let count = forwarded(&mut race, &contender, DESTINATIONS, maps, Reason::Routed)?;
         ensure!(count == u64::from(frames), "Fabric routed {count} of {frames} packets");
         Ok(())

@@ -20,7 +20,7 @@ pub(crate) fn show(
     let start = Instant::now();
     let options = Options {
         name: Some(NAME.into()),
-        fabricd: Some(program("fabricd")),
+        fabric_xdpd: Some(program("fabric-xdpd")),
         cancel: cancel.clone(),
     };
     let lab = Lab::up(topology, &options, &mut |line| say(start, line))?;

@@ -120,7 +120,7 @@ fn print_what_to_try(stage: &Stage) {
     let fabricctl = fabricctl.display();
     println!("\nThe lab {lab} is still running. Try:");
     for (command, what) in [
-        (format!("{fabricctl} lab status"), "BGP, EVPN and fabricd of every node"),
+        (format!("{fabricctl} lab status"), "BGP, EVPN and fabric-xdpd of every node"),
         (format!("{fabricctl} status --instance {instance}"), "ports, VNIs and VTEPs of leaf01"),
         (format!("{fabricctl} maps fdb --instance {instance}"), "where leaf01 sends which MAC"),
         (format!("{fabricctl} counters --watch --instance {instance}"), "what its packets do"),

@@ -60,10 +60,10 @@ impl Stage {
         Ok(host.address)
     }
 
-    /// Names of the nodes that run fabricd.
+    /// Names of the nodes that run fabric-xdpd.
     pub(crate) fn leafs(&self) -> Vec<String> {
         let switches = self.lab.topology().switches.iter();
-        switches.filter(|s| s.fabricd).map(|s| s.name.clone()).collect()
+        switches.filter(|s| s.fabric_xdpd).map(|s| s.name.clone()).collect()
     }
 
     /// The maps of a leaf.

@@ -32,7 +32,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match request(&chosen, &Request::Attach(args.ports.clone()))? {
         Some(done) => say(&chosen, &done, args.json)?,
         None => bail!(
-            "fabricd does not run for instance {}; start it, it attaches all ports by itself",
+            "fabric-xdpd does not run for instance {}; start it, it attaches all ports by itself",
             chosen.name()
         ),
     }

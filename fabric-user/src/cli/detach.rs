@@ -106,7 +106,7 @@ fn ports(chosen: &Chosen, names: &[String]) -> anyhow::Result<String> {
         fs::remove_file(&pin).with_context(|| format!("cannot remove {}", pin.display()))?;
     }
     Ok(format!(
-        "left to the kernel: {}; fabricd does not run, and attaches again what it finds when it is started",
+        "left to the kernel: {}; fabric-xdpd does not run, and attaches again what it finds when it is started",
         names.join(", ")
     ))
 }

@@ -26,7 +26,7 @@ pub(super) struct Choice {
     /// Name of the instance [default: default]
     #[arg(long, value_name = "NAME", env = "FABRIC_INSTANCE", hide_env_values = true)]
     pub(super) instance: Option<String>,
-    /// Folder of fabricd's socket and state
+    /// Folder of fabric-xdpd's socket and state
     #[arg(long, value_name = "FOLDER", default_value = "/run/fabric", hide_default_value = true)]
     run_folder: PathBuf,
 }
@@ -145,7 +145,7 @@ impl Chosen {
             .collect();
         if !versions.is_empty() {
             bail!(
-                "the maps of instance {name} have the layout {}, and this fabricctl knows v{VERSION}; use the one that came with the running fabricd",
+                "the maps of instance {name} have the layout {}, and this fabricctl knows v{VERSION}; use the one that came with the running fabric-xdpd",
                 versions.join(", ")
             );
         }
@@ -155,7 +155,7 @@ impl Chosen {
             .map(|other| other.name().to_owned())
             .collect();
         if others.is_empty() {
-            bail!("instance {name} has no maps; start fabricd");
+            bail!("instance {name} has no maps; start fabric-xdpd");
         }
         bail!(
             "instance {name} has no maps; choose one that has by --instance: {}",

@@ -31,7 +31,7 @@ enum Command {
     Up(Up),
     /// Take a lab down and remove everything it made.
     Down(Down),
-    /// Show nodes, BGP and BFD sessions, EVPN and fabricd of a lab.
+    /// Show nodes, BGP and BFD sessions, EVPN and fabric-xdpd of a lab.
     Status(Status),
     /// Draw a topology, or a lab as it is now, as SVG.
     Graph(Graph),
@@ -60,12 +60,12 @@ struct Up {
     /// Name of the lab [default: the file's name].
     #[arg(long)]
     name: Option<String>,
-    /// The fabricd to run [default: the one beside this program].
-    #[arg(long, value_name = "PATH", conflicts_with = "no_fabricd")]
-    fabricd: Option<PathBuf>,
-    /// Run no fabricd: the kernel forwards everything.
+    /// The fabric-xdpd to run [default: the one beside this program].
+    #[arg(long, value_name = "PATH", conflicts_with = "no_fabric-xdpd")]
+    fabric_xdpd: Option<PathBuf>,
+    /// Run no fabric-xdpd: the kernel forwards everything.
     #[arg(long)]
-    no_fabricd: bool,
+    no_fabric_xdpd: bool,
     /// Return when everything runs, without waiting until BGP has converged.
     #[arg(long)]
     no_wait: bool,
@@ -193,15 +193,18 @@ fn up(args: Up, cancel: &Arc<AtomicBool>) -> anyhow::Result<ExitCode> {
     for note in &topology.notes {
         eprintln!("note: {note}");
     }
-    let fabricd = match (args.no_fabricd, args.fabricd) {
+    let fabric_xdpd = match (args.no_fabric_xdpd, args.fabric_xdpd) {
         (true, _) => None,
         (false, Some(path)) => Some(path),
-        (false, None) => Some(sibling("fabricd")?),
+        (false, None) => Some(sibling("fabric-xdpd")?),
     };
-    if let Some(path) = fabricd.as_ref().filter(|path| !path.is_file()) {
-        bail!("there is no fabricd at {}; give another --fabricd or --no-fabricd", path.display());
+    if let Some(path) = fabric_xdpd.as_ref().filter(|path| !path.is_file()) {
+        bail!(
+            "there is no fabric-xdpd at {}; give another --fabric-xdpd or --no-fabric-xdpd",
+            path.display()
+        );
     }
-    let options = Options { name: args.name, fabricd, cancel: Arc::clone(cancel) };
+    let options = Options { name: args.name, fabric_xdpd, cancel: Arc::clone(cancel) };
     let start = Instant::now();
     let mut progress = |line: &str| eprintln!("{:6.2} s  {line}", start.elapsed().as_secs_f64());
     let mut lab = Lab::up(&topology, &options, &mut progress)?;
@@ -255,7 +258,7 @@ fn status(args: Status) -> anyhow::Result<ExitCode> {
     let with_services = status.switches.iter().any(|node| !node.services.is_empty());
     let mut header = vec!["NODE", "FUNCTION", "SITE", "AS", "LOOPBACK", "BGP"];
     header.extend(with_bfd.then_some("BFD"));
-    header.extend(["EVPN ROUTES", "VNIS", "MACS", "FABRICD"]);
+    header.extend(["EVPN ROUTES", "VNIS", "MACS", "FABRIC-XDPD"]);
     header.extend(with_services.then_some("SERVICES"));
     let mut switches = table(&header);
     for node in &status.switches {
@@ -275,7 +278,7 @@ fn status(args: Status) -> anyhow::Result<ExitCode> {
             node.evpn_routes.to_string(),
             or_none(vnis.join(" ")),
             node.macs.to_string(),
-            node.fabricd.name().to_owned(),
+            node.fabric_xdpd.name().to_owned(),
         ]);
         row.extend(with_services.then(|| or_none(node.services.join(" "))));
         switches.add_row(row);

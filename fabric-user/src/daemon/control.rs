@@ -141,6 +141,6 @@ pub fn ask(path: &Path, request: &Request) -> anyhow::Result<Option<Response>> {
     let mut line = String::new();
     io::BufReader::new(stream)
         .read_line(&mut line)
-        .with_context(|| format!("fabricd does not answer on {}", path.display()))?;
-    Ok(Some(serde_json::from_str(&line).context("fabricd's answer is not understood")?))
+        .with_context(|| format!("fabric-xdpd does not answer on {}", path.display()))?;
+    Ok(Some(serde_json::from_str(&line).context("fabric-xdpd's answer is not understood")?))
 }

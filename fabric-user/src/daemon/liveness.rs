@@ -376,7 +376,7 @@ fn urgent() {
     {
         tracing::warn!(
             "the thread for link events keeps its usual priority ({error}), so a busy machine notices \
-             later that a link is dead; start fabricd with LimitNICE=-20, as its systemd unit does, or \
+             later that a link is dead; start fabric-xdpd with LimitNICE=-20, as its systemd unit does, or \
              CAP_SYS_NICE"
         );
     }

@@ -41,7 +41,7 @@ impl Lock {
             let mut holder = String::new();
             file.read_to_string(&mut holder).unwrap_or_default();
             bail!(
-                "fabricd runs already for instance {:?} (process {}); stop it first, or start this one with another --instance",
+                "fabric-xdpd runs already for instance {:?} (process {}); stop it first, or start this one with another --instance",
                 settings.instance,
                 holder.trim()
             );

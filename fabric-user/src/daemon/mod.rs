@@ -1,4 +1,4 @@
-//! `fabricd`: observe, model, reconcile, and say so.
+//! `fabric-xdpd`: observe, model, reconcile, and say so.
 //!
 //! The loop ends by a signal and by nothing else. What can fail in it, and what follows:
 //!
@@ -71,7 +71,7 @@ pub async fn run(
     settings.check()?;
     if !rustix::process::geteuid().is_root() {
         bail!(
-            "fabricd has to run as root, because it attaches XDP programs; start it by sudo or by its systemd unit"
+            "fabric-xdpd has to run as root, because it attaches XDP programs; start it by sudo or by its systemd unit"
         );
     }
     let mut signals = Signals::listen()?;

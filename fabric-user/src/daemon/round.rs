@@ -743,7 +743,7 @@ impl Round {
         let (changed, later) = (reloaded.differences(&self.settings), reloaded.differences(&new));
         tracing::info!("settings read anew; changed: {}", list(&changed));
         if !later.is_empty() {
-            tracing::warn!("only a restart of fabricd changes: {}", list(&later));
+            tracing::warn!("only a restart of fabric-xdpd changes: {}", list(&later));
         }
         self.settings = reloaded;
         self.policy.allowed.clone_from(&self.settings.ports);

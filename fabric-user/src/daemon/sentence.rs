@@ -29,7 +29,7 @@ mod tests {
     #[test]
     fn a_cause_is_said_once_and_on_one_line() {
         let error = Twice { source: std::io::Error::other("no\nluck") };
-        let error = Err::<(), _>(error).context("fabricd did not start").unwrap_err();
-        assert_eq!(sentence(&error), "fabricd did not start: cannot read: no luck");
+        let error = Err::<(), _>(error).context("fabric-xdpd did not start").unwrap_err();
+        assert_eq!(sentence(&error), "fabric-xdpd did not start: cannot read: no luck");
     }
 }

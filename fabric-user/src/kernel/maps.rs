@@ -23,7 +23,7 @@ use super::{blocks, counters::PerCpu, memory::MappedArray, pins::Instance, progr
 pub enum OpenError {
     /// There are none.
     #[error(
-        "no maps of instance {0:?} are pinned; start fabricd, or name another instance with --instance"
+        "no maps of instance {0:?} are pinned; start fabric-xdpd, or name another instance with --instance"
     )]
     NoInstance(String),
     /// One is missing or of another kind.

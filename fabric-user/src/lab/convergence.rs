@@ -1,4 +1,4 @@
-//! Whether a lab has converged: every fabricd in sync, every BGP and BFD session up, every VTEP in the
+//! Whether a lab has converged: every fabric-xdpd in sync, every BGP and BFD session up, every VTEP in the
 //! flood lists that need it, and every route as wide as the picture says: between VTEPs, to IPv6
 //! loopbacks, to servers and services and to the subnets of routed ports.
 
@@ -130,12 +130,12 @@ impl Lab {
     /// What is still missing, one sentence each; empty when the lab has converged.
     pub fn missing(&self) -> Result<Vec<String>, LabError> {
         let mut missing = Vec::new();
-        for (node, fabricd) in self.state()?.fabricd {
-            if !fabricd.is_alive() {
-                let log = self.folder().join(format!("{node}.fabricd.log"));
-                missing.push(format!("fabricd on {node} ended, {}", daemons::last_words(&log)));
-            } else if !daemons::is_in_sync(&self.instance(&node), &fabricd) {
-                missing.push(format!("fabricd on {node} is not in sync with its kernel"));
+        for (node, fabric_xdpd) in self.state()?.fabric_xdpd {
+            if !fabric_xdpd.is_alive() {
+                let log = self.folder().join(format!("{node}.fabric-xdpd.log"));
+                missing.push(format!("fabric-xdpd on {node} ended, {}", daemons::last_words(&log)));
+            } else if !daemons::is_in_sync(&self.instance(&node), &fabric_xdpd) {
+                missing.push(format!("fabric-xdpd on {node} is not in sync with its kernel"));
             }
         }
         let stop = self.cancel();

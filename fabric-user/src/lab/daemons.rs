@@ -1,4 +1,4 @@
-//! Daemons of a lab: FRR on every switch and server, and fabricd where it should run.
+//! Daemons of a lab: FRR on every switch and server, and fabric-xdpd where it should run.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
@@ -20,8 +20,8 @@ use crate::kernel::pins::Instance;
 /// Where FRR keeps configurations and sockets; `-N NAME` adds a folder of that name to both.
 const FRR_CONFIGURATION: &str = "/etc/frr";
 const FRR_RUNTIME: &str = "/var/run/frr";
-/// Where fabricd keeps its lock, its socket and its state.
-const FABRICD_RUNTIME: &str = "/run/fabric";
+/// Where fabric-xdpd keeps its lock, its socket and its state.
+const RUNTIME: &str = "/run/fabric";
 
 /// FRR's programs, found once.
 #[derive(Debug, Clone)]
@@ -157,16 +157,16 @@ pub fn frr_folder_of(namespace: &str) -> Option<PathBuf> {
         .find(|path| path.exists())
 }
 
-/// Whether this fabricd says that its maps hold what its kernel has.
-pub fn is_in_sync(instance: &str, fabricd: &Process) -> bool {
-    let state = Path::new(FABRICD_RUNTIME).join(format!("{instance}.json"));
+/// Whether this fabric-xdpd says that its maps hold what its kernel has.
+pub fn is_in_sync(instance: &str, fabric_xdpd: &Process) -> bool {
+    let state = Path::new(RUNTIME).join(format!("{instance}.json"));
     // One that cannot be read has not been written by it yet.
     let state = State::read(&state).ok().flatten();
-    state.is_some_and(|state| state.pid == fabricd.pid.cast_unsigned() && state.synced)
+    state.is_some_and(|state| state.pid == fabric_xdpd.pid.cast_unsigned() && state.synced)
 }
 
-/// Starts fabricd in a namespace. It goes on when this process ends; its log is a file.
-pub fn start_fabricd(
+/// Starts fabric-xdpd in a namespace. It goes on when this process ends; its log is a file.
+pub fn start_fabric_xdpd(
     program: &Path,
     instance: &str,
     namespace: &Netns,
@@ -184,7 +184,7 @@ pub fn start_fabricd(
         .process_group(0);
     let child = namespace.enter(|| command.spawn())?.map_err(LabError::file("start", program))?;
     Process::of(child.id().cast_signed()).ok_or_else(|| LabError::Daemon {
-        daemon: "fabricd",
+        daemon: "fabric-xdpd",
         node: namespace.name().to_owned(),
         log: last_words(log),
     })
@@ -199,12 +199,12 @@ pub fn last_words(log: &Path) -> String {
     }
 }
 
-/// Takes a fabricd's programs off the ports and removes its maps: what pins keep alive after the
+/// Takes a fabric-xdpd's programs off the ports and removes its maps: what pins keep alive after the
 /// daemon has ended. The daemon of that instance must have ended.
 pub fn detach_instance(instance: &str) -> Result<(), LabError> {
     Instance::new(instance)?.remove()?;
     for extension in ["json", "sock", "lock"] {
-        let path = Path::new(FABRICD_RUNTIME).join(format!("{instance}.{extension}"));
+        let path = Path::new(RUNTIME).join(format!("{instance}.{extension}"));
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(LabError::file("remove", path)(error));

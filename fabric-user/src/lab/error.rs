@@ -146,7 +146,7 @@ pub enum LabError {
         /// What is wrong with it.
         message: String,
     },
-    /// What keeps fabricd's programs and maps could not be mounted or removed.
+    /// What keeps fabric-xdpd's programs and maps could not be mounted or removed.
     #[error(transparent)]
     Pins(#[from] PinError),
     /// A daemon did not start.

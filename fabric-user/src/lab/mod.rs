@@ -1,4 +1,4 @@
-//! The lab: a whole fabric in network namespaces, with real FRR, the kernel's bridges and fabricd,
+//! The lab: a whole fabric in network namespaces, with real FRR, the kernel's bridges and fabric-xdpd,
 //! built from a DOT picture and a TOML inventory.
 //!
 //! [`topology`] and [`render`] are pure: a picture becomes configurations of devices. [`Lab`]

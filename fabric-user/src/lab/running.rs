@@ -23,8 +23,8 @@ use crate::kernel::pins;
 pub struct Options {
     /// Name of the lab; default: the topology's.
     pub name: Option<String>,
-    /// The fabricd to run where the inventory wants it; `None` runs none.
-    pub fabricd: Option<PathBuf>,
+    /// The fabric-xdpd to run where the inventory wants it; `None` runs none.
+    pub fabric_xdpd: Option<PathBuf>,
     /// Set by a signal handler to stop `up` and waiting in the middle; an `up` that is stopped
     /// takes down what it made.
     pub cancel: Arc<AtomicBool>,
@@ -61,7 +61,7 @@ impl Node {
 }
 
 impl Lab {
-    /// Builds a lab: namespaces, links, FRR, fabricd. Calls `progress` with one sentence per
+    /// Builds a lab: namespaces, links, FRR, fabric-xdpd. Calls `progress` with one sentence per
     /// step. Returns before BGP has converged; see [`Lab::wait_converged`]. When a step fails,
     /// everything made so far is removed again.
     pub fn up(
@@ -200,7 +200,7 @@ impl Lab {
         }
     }
 
-    /// Name of the fabricd instance of a node.
+    /// Name of the fabric-xdpd instance of a node.
     pub fn instance(&self, node: &str) -> String {
         instance_name(&self.name, node)
     }
@@ -270,8 +270,10 @@ fn instance_name(lab: &str, node: &str) -> String {
 fn plan(topology: &Topology, options: &Options, lab: &str) -> State {
     let namespaces =
         topology.node_names().map(|node| (node.to_owned(), namespace_name(lab, node))).collect();
-    let with_fabricd =
-        topology.switches.iter().filter(|switch| switch.fabricd && options.fabricd.is_some());
+    let with_fabric_xdpd = topology
+        .switches
+        .iter()
+        .filter(|switch| switch.fabric_xdpd && options.fabric_xdpd.is_some());
     let places = topology.hosts.iter().map(|host| {
         let place = Place {
             switch: host.switch.node.clone(),
@@ -284,10 +286,10 @@ fn plan(topology: &Topology, options: &Options, lab: &str) -> State {
         topology: topology.name.clone(),
         complete: false,
         namespaces,
-        instances: with_fabricd
+        instances: with_fabric_xdpd
             .map(|switch| (switch.name.clone(), instance_name(lab, &switch.name)))
             .collect(),
-        fabricd: BTreeMap::new(),
+        fabric_xdpd: BTreeMap::new(),
         places: places.collect(),
         next_index: build::FIRST_INDEX + 2 * build::cables(topology),
     }
@@ -335,24 +337,24 @@ fn build(
         frr.start_unless(stop, topology, switch, &Netns::named(name(&switch.name)))
     })?;
     go_on()?;
-    if let Some(program) = &options.fabricd {
+    if let Some(program) = &options.fabric_xdpd {
         if pins::mount_bpf_fs()? {
             progress("mounted the BPF file system at /sys/fs/bpf");
         }
-        progress(&format!("starting fabricd on {} switches", state.instances.len()));
+        progress(&format!("starting fabric-xdpd on {} switches", state.instances.len()));
         for (node, instance) in state.instances.clone() {
             go_on()?;
-            let log = folder.path().join(format!("{node}.fabricd.log"));
+            let log = folder.path().join(format!("{node}.fabric-xdpd.log"));
             let netns = Netns::named(name(&node));
-            let process = daemons::start_fabricd(program, &instance, &netns, &log)?;
-            state.fabricd.insert(node, process);
+            let process = daemons::start_fabric_xdpd(program, &instance, &netns, &log)?;
+            state.fabric_xdpd.insert(node, process);
             folder.save(&state)?;
         }
-        for (node, process) in &state.fabricd {
+        for (node, process) in &state.fabric_xdpd {
             if !process.is_alive() {
-                let log = folder.path().join(format!("{node}.fabricd.log"));
+                let log = folder.path().join(format!("{node}.fabric-xdpd.log"));
                 return Err(LabError::Daemon {
-                    daemon: "fabricd",
+                    daemon: "fabric-xdpd",
                     node: node.clone(),
                     log: daemons::last_words(&log),
                 });
@@ -387,15 +389,15 @@ fn tear_down(
     let identities: Vec<(u64, u64)> = namespaces.iter().filter_map(Netns::identity).collect();
     progress("ending what runs in it");
     // Whatever any of them would still do is undone below: FRR need not withdraw its routes one by
-    // one, and fabricd, which may be busy, need not be asked.
+    // one, and fabric-xdpd, which may be busy, need not be asked.
     process::end_all(|| {
         let mut alive: Vec<Process> =
-            state.fabricd.values().filter(|it| it.is_alive()).cloned().collect();
+            state.fabric_xdpd.values().filter(|it| it.is_alive()).cloned().collect();
         alive.extend(process::inside(&identities));
         alive.extend(state.namespaces.values().flat_map(|name| daemons::frr_processes(name)));
         alive
     })?;
-    state.fabricd.values().for_each(Process::reap);
+    state.fabric_xdpd.values().for_each(Process::reap);
     progress(&format!("removing {} network namespaces", namespaces.len()));
     for instance in state.instances.values() {
         daemons::detach_instance(instance)?;

@@ -28,10 +28,10 @@ pub struct State {
     pub complete: bool,
     /// Network namespaces by node.
     pub namespaces: BTreeMap<String, String>,
-    /// Names of fabricd's instances by node, where it should run.
+    /// Names of fabric-xdpd's instances by node, where it should run.
     pub instances: BTreeMap<String, String>,
-    /// fabricd's processes by node.
-    pub fabricd: BTreeMap<String, Process>,
+    /// fabric-xdpd's processes by node.
+    pub fabric_xdpd: BTreeMap<String, Process>,
     /// Where hosts are plugged in, by host.
     pub places: BTreeMap<String, Place>,
     /// Index of the next port to make: no two ports of a lab have the same.

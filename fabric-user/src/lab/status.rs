@@ -63,14 +63,14 @@ pub struct SwitchStatus {
     pub vnis: Vec<u32>,
     /// MAC addresses that zebra knows, local and remote.
     pub macs: u64,
-    /// State of fabricd.
-    pub fabricd: FabricdState,
+    /// State of fabric-xdpd.
+    pub fabric_xdpd: DaemonState,
 }
 
-/// What fabricd does on a node.
+/// What fabric-xdpd does on a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum FabricdState {
+pub enum DaemonState {
     /// Not wanted here.
     None,
     /// Its process is alive.
@@ -79,7 +79,7 @@ pub enum FabricdState {
     Stopped,
 }
 
-impl FabricdState {
+impl DaemonState {
     /// The word for tables.
     pub fn name(self) -> &'static str {
         match self {
@@ -164,10 +164,10 @@ impl Lab {
                     .map_or(0, |evpn| evpn.peers.values().map(|peer| peer.pfx_rcd).sum()),
                 vnis: numbers,
                 macs: vnis.values().map(|vni| vni.num_macs).sum(),
-                fabricd: match state.fabricd.get(&switch.name) {
-                    None => FabricdState::None,
-                    Some(process) if process.is_alive() => FabricdState::Running,
-                    Some(_) => FabricdState::Stopped,
+                fabric_xdpd: match state.fabric_xdpd.get(&switch.name) {
+                    None => DaemonState::None,
+                    Some(process) if process.is_alive() => DaemonState::Running,
+                    Some(_) => DaemonState::Stopped,
                 },
             });
         }

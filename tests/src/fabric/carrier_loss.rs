@@ -18,8 +18,8 @@ pub struct CarrierLoss {
     pub stores: u64,
     /// Stores of the main loop afterwards.
     pub later_stores: u64,
-    /// From the moment at which fabricd read the event to the store.
-    pub in_fabricd: Duration,
+    /// From the moment at which fabric-xdpd read the event to the store.
+    pub in_fabric_xdpd: Duration,
     /// From the moment at which another program read the event to the one at which the store was
     /// seen; nothing if that was earlier.
     pub from_event: Duration,
@@ -95,7 +95,7 @@ pub fn lose_carrier(router: &Router) -> CarrierLoss {
     CarrierLoss {
         stores: after.liveness.stores - before.liveness.stores,
         later_stores: after.writes - before.writes,
-        in_fabricd: Duration::from_nanos(after.liveness.last_latency_ns),
+        in_fabric_xdpd: Duration::from_nanos(after.liveness.last_latency_ns),
         from_event: stored.saturating_duration_since(event),
     }
 }

@@ -1,4 +1,4 @@
-//! fabricd and fabricctl as programs: those of the lab, and others with flags of their own.
+//! fabric-xdpd and fabricctl as programs: those of the lab, and others with flags of their own.
 
 use std::{
     fs::{self, File},
@@ -46,22 +46,22 @@ fn newer_source(program: &Path, test: &Path) -> Option<PathBuf> {
     sources.find(|source| changed(source).is_some_and(|at| built < at && at < tested))
 }
 
-/// The fabricd of [`use_fabricd`].
+/// The fabric-xdpd of [`use_fabric-xdpd`].
 static GIVEN: OnceLock<PathBuf> = OnceLock::new();
 
-/// Has all labs and routers of this process run another fabricd than that of this build: a
+/// Has all labs and routers of this process run another fabric-xdpd than that of this build: a
 /// benchmark measures an optimized one. Only the first call counts.
-pub fn use_fabricd(path: PathBuf) {
+pub fn use_fabric_xdpd(path: PathBuf) {
     let _first = GIVEN.set(path);
 }
 
-/// fabricd of this build, unless [`use_fabricd`] has named another one.
+/// fabric-xdpd of this build, unless [`use_fabric-xdpd`] has named another one.
 ///
 /// # Panics
 /// If it was not built.
 #[must_use]
-pub fn fabricd() -> PathBuf {
-    GIVEN.get().cloned().unwrap_or_else(|| program("fabricd"))
+pub fn fabric_xdpd() -> PathBuf {
+    GIVEN.get().cloned().unwrap_or_else(|| program("fabric-xdpd"))
 }
 
 /// fabricctl of this build.
@@ -108,7 +108,7 @@ pub fn refused(child: std::process::Child) -> String {
 }
 
 impl Fabric {
-    /// The state file of fabricd on a leaf.
+    /// The state file of fabric-xdpd on a leaf.
     ///
     /// # Panics
     /// If it cannot be read.
@@ -127,17 +127,17 @@ impl Fabric {
         settings.run_file(extension)
     }
 
-    /// fabricd on a leaf, as its state file names it.
+    /// fabric-xdpd on a leaf, as its state file names it.
     ///
     /// # Panics
     /// If it does not run.
     #[must_use]
     pub fn daemon(&self, leaf: &str) -> Process {
         let pid = self.state(leaf).pid;
-        Process::of(pid.cast_signed()).expect("fabricd runs")
+        Process::of(pid.cast_signed()).expect("fabric-xdpd runs")
     }
 
-    /// Ends fabricd on a leaf with a signal and waits until it is gone.
+    /// Ends fabric-xdpd on a leaf with a signal and waits until it is gone.
     ///
     /// # Panics
     /// If it does not run.
@@ -145,18 +145,18 @@ impl Fabric {
         self.daemon(leaf).stop(signal);
     }
 
-    /// Starts a fabricd on a leaf, with flags of its own.
+    /// Starts a fabric-xdpd on a leaf, with flags of its own.
     ///
     /// # Panics
     /// If it cannot be started.
     pub fn spawn_daemon(&self, leaf: &str, flags: &[&str], errors: Stdio) -> std::process::Child {
-        let mut command = Command::new(fabricd());
+        let mut command = Command::new(fabric_xdpd());
         command.args(["--instance", &self.lab().instance(leaf)]).args(flags);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).process_group(0);
-        self.lab().spawn(leaf, &mut command).expect("fabricd can be started")
+        self.lab().spawn(leaf, &mut command).expect("fabric-xdpd can be started")
     }
 
-    /// Starts a fabricd on a leaf, with flags of its own, and waits until it is in sync. It ends
+    /// Starts a fabric-xdpd on a leaf, with flags of its own, and waits until it is in sync. It ends
     /// with the lab.
     ///
     /// # Panics
@@ -165,37 +165,37 @@ impl Fabric {
         let path = self.file(&format!("{leaf}.test.log"));
         let log = File::create(&path).expect("the lab's folder can be written");
         let mut child = self.spawn_daemon(leaf, flags, log.into());
-        let process = Process::of(child.id().cast_signed()).expect("fabricd runs");
+        let process = Process::of(child.id().cast_signed()).expect("fabric-xdpd runs");
         // However it ends, it leaves no zombie.
         std::thread::spawn(move || child.wait());
-        until(PATIENCE, "fabricd is in sync", || {
+        until(PATIENCE, "fabric-xdpd is in sync", || {
             let state = self.state(leaf);
             let words = || fs::read_to_string(&path).unwrap_or_default();
-            assert!(process.is_alive(), "fabricd ended: {}", words());
+            assert!(process.is_alive(), "fabric-xdpd ended: {}", words());
             state.pid == process.pid.cast_unsigned() && state.synced
         });
         process
     }
 
-    /// Asks fabricd on a leaf for something that it has to refuse; what it says.
+    /// Asks fabric-xdpd on a leaf for something that it has to refuse; what it says.
     ///
     /// # Panics
     /// If it does it.
     pub fn ask_in_vain(&self, leaf: &str, request: &Request) -> String {
         match ask(&self.run_file(leaf, "sock"), request) {
             Ok(Some(Response::Failed(text))) => text,
-            other => panic!("fabricd answers {other:?}"),
+            other => panic!("fabric-xdpd answers {other:?}"),
         }
     }
 
-    /// Asks fabricd on a leaf for something.
+    /// Asks fabric-xdpd on a leaf for something.
     ///
     /// # Panics
     /// If it does not do it.
     pub fn ask(&self, leaf: &str, request: &Request) -> String {
         match ask(&self.run_file(leaf, "sock"), request) {
             Ok(Some(Response::Done(text))) => text,
-            other => panic!("fabricd answers {other:?}"),
+            other => panic!("fabric-xdpd answers {other:?}"),
         }
     }
 }
@@ -215,10 +215,12 @@ mod tests {
             path
         };
         let [old, new] = [file("old.rs", 10), file("new.rs", 30)];
-        let list = format!("{}/fabricd: {} {}\n", folder.display(), old.display(), new.display());
-        fs::write(folder.join("fabricd.d"), list).expect("the folder can be written");
-        let judged = [(20, 40), (20, 25), (35, 40)]
-            .map(|(built, tested)| newer_source(&file("fabricd", built), &file("test", tested)));
+        let list =
+            format!("{}/fabric-xdpd: {} {}\n", folder.display(), old.display(), new.display());
+        fs::write(folder.join("fabric-xdpd.d"), list).expect("the folder can be written");
+        let judged = [(20, 40), (20, 25), (35, 40)].map(|(built, tested)| {
+            newer_source(&file("fabric-xdpd", built), &file("test", tested))
+        });
         fs::remove_dir_all(&folder).expect("it is ours");
         assert_eq!(judged, [Some(new), None, None]);
     }

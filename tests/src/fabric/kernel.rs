@@ -1,5 +1,5 @@
 //! What the maps should hold, derived anew from what `ip` and `bridge` print: no code is shared with
-//! fabricd's own way through netlink.
+//! fabric-xdpd's own way through netlink.
 //!
 //! A fact is a line of text; [`super::content`] writes the same facts from the maps.
 

@@ -108,13 +108,13 @@ impl Fabric {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let options = Options {
             name: Some(format!("{PREFIX}-{}-{number}", std::process::id())),
-            fabricd: Some(daemon::fabricd()),
+            fabric_xdpd: Some(daemon::fabric_xdpd()),
             ..Options::default()
         };
         let lab = Lab::up(topology, &options, &mut |_| {}).expect("the lab comes up");
         let this = Self { lab, _share: share };
         for leaf in this.leafs() {
-            until(PATIENCE, "fabricd is in sync", || this.state(&leaf).synced);
+            until(PATIENCE, "fabric-xdpd is in sync", || this.state(&leaf).synced);
         }
         this.wait_converged();
         this
@@ -145,11 +145,11 @@ impl Fabric {
         &self.lab
     }
 
-    /// Switches with fabricd.
+    /// Switches with fabric-xdpd.
     #[must_use]
     pub fn leafs(&self) -> Vec<String> {
         let switches = self.lab.topology().switches.iter();
-        switches.filter(|s| s.fabricd).map(|s| s.name.clone()).collect()
+        switches.filter(|s| s.fabric_xdpd).map(|s| s.name.clone()).collect()
     }
 
     /// The namespace of a node.
@@ -180,7 +180,7 @@ impl Fabric {
         self.lab.topology().host(name).expect("the host is in the topology")
     }
 
-    /// fabricd's instance on a leaf.
+    /// fabric-xdpd's instance on a leaf.
     #[must_use]
     pub fn instance(&self, leaf: &str) -> Instance {
         Instance::new(&self.lab.instance(leaf)).expect("names of labs can name instances")
@@ -189,12 +189,12 @@ impl Fabric {
     /// The maps of a leaf, to look at.
     #[must_use]
     pub fn maps(&self, leaf: &str) -> Maps {
-        Maps::open(&self.instance(leaf), false).expect("fabricd has pinned its maps")
+        Maps::open(&self.instance(leaf), false).expect("fabric-xdpd has pinned its maps")
     }
 
     /// Hands all traffic of a leaf to the kernel, or back to the fast path.
     pub fn bypass(&self, leaf: &str, on: bool) {
-        let maps = Maps::open(&self.instance(leaf), true).expect("fabricd has pinned its maps");
+        let maps = Maps::open(&self.instance(leaf), true).expect("fabric-xdpd has pinned its maps");
         maps.settings.update(0, |settings| settings.bypass = on.into());
     }
 

@@ -1,4 +1,4 @@
-//! What the tests of whole fabrics share: a lab with FRR and fabricd per test, looks at the maps
+//! What the tests of whole fabrics share: a lab with FRR and fabric-xdpd per test, looks at the maps
 //! and at the kernel, and programs to end and start.
 //!
 //! Every test has a lab of its own, so that nothing a test does to it can disturb another one; a
@@ -22,7 +22,7 @@ mod wire;
 pub use agreement::{assert_agreement, differences};
 pub use carrier_loss::{CarrierLoss, lose_carrier, router_with};
 pub use content::facts as map_facts;
-pub use daemon::{fabricctl, fabricd, own_folder, refused, use_fabricd};
+pub use daemon::{fabric_xdpd, fabricctl, own_folder, refused, use_fabric_xdpd};
 pub use failure::{FLOWS, Failure, Kind, Scene};
 pub use kernel::{facts as kernel_facts, xdp_programs};
 pub use lease::Fabric;

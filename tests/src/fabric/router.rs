@@ -1,5 +1,5 @@
-//! A router for one test: a network namespace with four ports, fabricd in it, and at the other end
-//! of each port a neighbour. No FRR: a test writes into the kernel what it wants fabricd to follow.
+//! A router for one test: a network namespace with four ports, fabric-xdpd in it, and at the other end
+//! of each port a neighbour. No FRR: a test writes into the kernel what it wants fabric-xdpd to follow.
 //!
 //! Port `swp<i>` has 10.1.i.1/24 and 2001:db8:i::1/64; its neighbour has the 2 at the end.
 
@@ -32,7 +32,7 @@ use fabric_user::{
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
-use super::{PATIENCE, fabricctl, fabricd, until};
+use super::{PATIENCE, fabric_xdpd, fabricctl, until};
 
 const PREFIX: &str = "router";
 /// Ports of a router.
@@ -54,7 +54,7 @@ pub struct Router {
 }
 
 impl Router {
-    /// A router whose fabricd is in sync.
+    /// A router whose fabric-xdpd is in sync.
     #[must_use]
     pub fn new() -> Self {
         Self::with_settings("")
@@ -63,7 +63,7 @@ impl Router {
     /// The same with settings, in their file's syntax.
     ///
     /// # Panics
-    /// If this is not root, or fabricd does not start.
+    /// If this is not root, or fabric-xdpd does not start.
     #[must_use]
     pub fn with_settings(settings: &str) -> Self {
         let mut this = Self::without_daemon(settings);
@@ -71,7 +71,7 @@ impl Router {
         this
     }
 
-    /// A router on which fabricd does not run yet.
+    /// A router on which fabric-xdpd does not run yet.
     ///
     /// # Panics
     /// If this is not root.
@@ -166,7 +166,7 @@ impl Router {
         run("ip", &format!("netns exec {} ethtool {arguments}", self.peers.name()));
     }
 
-    /// Starts fabricd and waits until it is in sync.
+    /// Starts fabric-xdpd and waits until it is in sync.
     ///
     /// # Panics
     /// If it does not come into sync.
@@ -177,33 +177,34 @@ impl Router {
     /// As [`Self::start`] by a command that runs what follows it, and becomes it.
     ///
     /// # Panics
-    /// If fabricd does not come into sync.
+    /// If fabric-xdpd does not come into sync.
     pub fn start_by(&mut self, by: &[String]) {
         self.write_settings(&self.settings);
         let log = fs::File::create(self.folder.join("log")).expect("the folder can be written");
-        let fabricd = fabricd().display().to_string();
-        let words: Vec<&str> = by.iter().map(String::as_str).chain([fabricd.as_str()]).collect();
+        let fabric_xdpd = fabric_xdpd().display().to_string();
+        let words: Vec<&str> =
+            by.iter().map(String::as_str).chain([fabric_xdpd.as_str()]).collect();
         let mut command = Command::new(words[0]);
         command.args(&words[1..]);
         command.args(["--instance", self.netns.name()]);
         if !self.settings.contains("heartbeat_timeout_ms") {
             command.args(["--heartbeat-timeout-ms", "2000"]);
         }
-        command.arg("--settings").arg(self.folder.join("fabricd.toml"));
+        command.arg("--settings").arg(self.folder.join("fabric-xdpd.toml"));
         command.arg("--run-folder").arg(&self.folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let child = self.netns.enter(|| command.spawn()).expect("the namespace exists");
-        let child = self.daemon.insert(child.expect("fabricd can be started"));
+        let child = self.daemon.insert(child.expect("fabric-xdpd can be started"));
         let pid = child.id();
-        until(PATIENCE, "fabricd is in sync", || {
+        until(PATIENCE, "fabric-xdpd is in sync", || {
             let ended = self.daemon.as_mut().and_then(|child| child.try_wait().ok()).flatten();
-            assert_eq!(ended, None, "fabricd ended: {}", self.log());
+            assert_eq!(ended, None, "fabric-xdpd ended: {}", self.log());
             let state = self.state();
             state.pid == pid && state.synced
         });
     }
 
-    /// Ends fabricd at once.
+    /// Ends fabric-xdpd at once.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.daemon.take() {
             // One that has ended is what is wanted.
@@ -212,7 +213,7 @@ impl Router {
         }
     }
 
-    /// Whether fabricd still runs.
+    /// Whether fabric-xdpd still runs.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.daemon.as_ref().is_some_and(|child| {
@@ -233,14 +234,14 @@ impl Router {
         });
     }
 
-    /// Asserts that fabricd still runs.
+    /// Asserts that fabric-xdpd still runs.
     ///
     /// # Panics
     /// If it does not.
     pub fn assert_runs(&mut self) {
-        let child = self.daemon.as_mut().expect("fabricd was started");
+        let child = self.daemon.as_mut().expect("fabric-xdpd was started");
         let ended = child.try_wait().expect("it is our child");
-        assert_eq!(ended, None, "fabricd ended: {}", self.log());
+        assert_eq!(ended, None, "fabric-xdpd ended: {}", self.log());
     }
 
     /// Has the neighbours' devices take frames that a program redirects to them: veths do with GRO.
@@ -256,32 +257,33 @@ impl Router {
         }
     }
 
-    /// Sends fabricd a signal.
+    /// Sends fabric-xdpd a signal.
     ///
     /// # Panics
     /// If it does not run.
     pub fn signal(&self, signal: Signal) {
-        rustix::process::kill_process(self.pid(), signal).expect("fabricd runs");
+        rustix::process::kill_process(self.pid(), signal).expect("fabric-xdpd runs");
     }
 
-    /// The process of fabricd.
+    /// The process of fabric-xdpd.
     ///
     /// # Panics
     /// If it was not started.
     #[must_use]
     pub fn pid(&self) -> Pid {
-        Pid::from_child(self.daemon.as_ref().expect("fabricd was started"))
+        Pid::from_child(self.daemon.as_ref().expect("fabric-xdpd was started"))
     }
 
-    /// Writes other settings into the file that fabricd has read.
+    /// Writes other settings into the file that fabric-xdpd has read.
     ///
     /// # Panics
     /// If that cannot be done.
     pub fn write_settings(&self, settings: &str) {
-        fs::write(self.folder.join("fabricd.toml"), settings).expect("the folder can be written");
+        fs::write(self.folder.join("fabric-xdpd.toml"), settings)
+            .expect("the folder can be written");
     }
 
-    /// A file of fabricd in its run folder.
+    /// A file of fabric-xdpd in its run folder.
     #[must_use]
     pub fn run_file(&self, extension: &str) -> PathBuf {
         self.folder.join(format!("{}.{extension}", self.netns.name()))
@@ -307,13 +309,13 @@ impl Router {
         (code, String::from_utf8_lossy(&text).into_owned())
     }
 
-    /// What fabricd wrote to standard error since it was started.
+    /// What fabric-xdpd wrote to standard error since it was started.
     #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    /// fabricd's state file.
+    /// fabric-xdpd's state file.
     #[must_use]
     pub fn state(&self) -> State {
         State::read(&self.run_file("json")).expect("the state file can be read").unwrap_or_default()
@@ -325,7 +327,7 @@ impl Router {
     /// If they are not there.
     #[must_use]
     pub fn maps(&self) -> Maps {
-        Maps::open(&self.instance, true).expect("fabricd has pinned its maps")
+        Maps::open(&self.instance, true).expect("fabric-xdpd has pinned its maps")
     }
 
     /// Its network namespace.

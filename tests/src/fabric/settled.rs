@@ -1,11 +1,11 @@
-//! What fabricd has done when it has nothing to do any more.
+//! What fabric-xdpd has done when it has nothing to do any more.
 
 use fabric_user::daemon::state::State;
 use rustix::process::Signal;
 
 use super::{PATIENCE, Router, until};
 
-/// fabricd's state when everything that the kernel has told so far is in the maps: an audit looks at the
+/// fabric-xdpd's state when everything that the kernel has told so far is in the maps: an audit looks at the
 /// kernel after it was asked for, and ends behind all changes that it saw.
 ///
 /// # Panics

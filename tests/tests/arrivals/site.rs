@@ -28,7 +28,7 @@ pub(crate) const REPEATS: usize = 40;
 const UP_MACS: [Mac; 2] = [[2, 0, 0, 0x0b, 0, 0], [2, 0, 0, 0x0b, 0, 1]];
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// The leaf, fabricd in it, and the other ends of its ports.
+/// The leaf, fabric-xdpd in it, and the other ends of its ports.
 pub(crate) struct Site {
     leaf: Netns,
     wires: Netns,
@@ -135,7 +135,7 @@ impl Site {
     }
 
     pub(crate) fn settled(&self, condition: impl Fn(&Self) -> bool) {
-        until(PATIENCE, "fabricd knows", || condition(self));
+        until(PATIENCE, "fabric-xdpd knows", || condition(self));
     }
 
     /// The role of a port in the maps.

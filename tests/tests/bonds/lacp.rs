@@ -104,7 +104,7 @@ fn a_bond_with_lacp_as_access_port_follows_its_members_and_its_partner() {
         };
         one(0) || one(1)
     });
-    until(SOON, "fabricd is in sync", || judged.state().synced);
+    until(SOON, "fabric-xdpd is in sync", || judged.state().synced);
 }
 
 #[test]

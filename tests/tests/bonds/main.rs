@@ -1,4 +1,4 @@
-//! A bond as access port, with fabricd: what arrives at its members is forwarded, and only where the
+//! A bond as access port, with fabric-xdpd: what arrives at its members is forwarded, and only where the
 //! bond takes it.
 //!
 //! ```text

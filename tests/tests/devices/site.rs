@@ -1,4 +1,4 @@
-//! A leaf with two hosts on a bridge that is stretched by VXLAN, and fabricd in it.
+//! A leaf with two hosts on a bridge that is stretched by VXLAN, and fabric-xdpd in it.
 //!
 //! ```text
 //!   q1 --- h1 \
@@ -32,7 +32,7 @@ pub(crate) struct Leaf {
 }
 
 impl Leaf {
-    /// A leaf on which fabricd is in sync. At the hosts' ends of the veths nothing is switched on.
+    /// A leaf on which fabric-xdpd is in sync. At the hosts' ends of the veths nothing is switched on.
     pub(crate) fn new() -> Self {
         let mut router = Router::without_daemon("");
         let peers = router.peers().name().to_owned();
@@ -78,7 +78,7 @@ impl Leaf {
         });
     }
 
-    /// fabricd says that what is for a port is left to the kernel.
+    /// fabric-xdpd says that what is for a port is left to the kernel.
     pub(crate) fn is_named(&self, name: &str) -> bool {
         let begin = format!("port {name} ");
         self.router.state().problems.iter().any(|text| text.starts_with(&begin))

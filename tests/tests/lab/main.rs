@@ -1,4 +1,4 @@
-//! The lab itself, on the kernel's own forwarding: fabricd does not run here.
+//! The lab itself, on the kernel's own forwarding: fabric-xdpd does not run here.
 
 mod faults;
 mod fixture;

@@ -1,4 +1,4 @@
-//! What the kernel does not let out of a tunnel, or into it as usual, through fabricd.
+//! What the kernel does not let out of a tunnel, or into it as usual, through fabric-xdpd.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! States and options of bridge ports that decide where a frame goes, through fabricd.
+//! States and options of bridge ports that decide where a frame goes, through fabric-xdpd.
 
 use fabric_common::reason::Reason;
 use fabric_tests::{

@@ -1,4 +1,4 @@
-//! Filters of `tc`, through fabricd: packets that they look at go where they send them.
+//! Filters of `tc`, through fabric-xdpd: packets that they look at go where they send them.
 
 use std::{
     io,
@@ -117,7 +117,7 @@ fn programs_of_tc_that_hang_on_a_port_without_a_discipline_are_asked_for() {
     let index = site.netns().enter(|| device::index("acc0")).expect("it exists");
     let index = index.expect("the port is there");
     let link = match site.netns().enter(|| dropping(index)).expect("it exists") {
-        // Before Linux 6.6 there is no such place, and that fabricd asks about it changes nothing.
+        // Before Linux 6.6 there is no such place, and that fabric-xdpd asks about it changes nothing.
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
             tc(&site, "qdisc add dev acc1 clsact");
             assert_eq!(site.as_by_the_kernel("acc0", &to_remote), all_at("up0"));

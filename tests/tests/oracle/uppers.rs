@@ -1,4 +1,4 @@
-//! Devices on top of the bridge, through fabricd: what they listen to is the box's own.
+//! Devices on top of the bridge, through fabric-xdpd: what they listen to is the box's own.
 
 use fabric_common::reason::Reason;
 use fabric_tests::{

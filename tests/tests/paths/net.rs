@@ -1,4 +1,4 @@
-//! A few namespaces, wired together by a test, with fabricd in one of them.
+//! A few namespaces, wired together by a test, with fabric-xdpd in one of them.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use fabric_user::{daemon::state::State, lab::netns::Netns};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// Namespaces by short names. fabricd runs in `leaf`.
+/// Namespaces by short names. fabric-xdpd runs in `leaf`.
 pub(crate) struct Net {
     spaces: BTreeMap<&'static str, Netns>,
     daemon: Daemon,
@@ -101,12 +101,12 @@ impl Net {
         }
     }
 
-    /// Starts fabricd and waits until it is in sync.
+    /// Starts fabric-xdpd and waits until it is in sync.
     pub(crate) fn start(&mut self) {
         self.daemon.start(&self.spaces["leaf"]);
     }
 
-    /// fabricd's state file.
+    /// fabric-xdpd's state file.
     pub(crate) fn state(&self) -> State {
         self.daemon.state()
     }
@@ -186,7 +186,7 @@ fn mac(side: usize) -> String {
 /// ```
 ///
 /// `far` is a leaf by the kernel alone. The hosts are 192.168.0.1 and 192.168.0.2; `options` are those of
-/// the vxlan devices in the words of `ip link`. fabricd does not run yet.
+/// the vxlan devices in the words of `ip link`. fabric-xdpd does not run yet.
 pub(crate) fn tunnel(v6: bool, options: &str) -> Net {
     let net = Net::new(&["host1", "leaf", "router", "far", "host2"]);
     net.sysctl("router", "ipv4/ip_forward", "1");
@@ -244,7 +244,7 @@ pub(crate) fn tunnel(v6: bool, options: &str) -> Net {
 ///   host1 ---- leaf ---- router ---- host2      172.16.1.0/24 and 172.16.2.0/24, 2001:db8:a1::/64, …
 /// ```
 ///
-/// All routed. fabricd does not run yet.
+/// All routed. fabric-xdpd does not run yet.
 pub(crate) fn routed() -> Net {
     let net = Net::new(&["host1", "leaf", "router", "host2"]);
     for router in ["leaf", "router"] {

@@ -68,7 +68,7 @@ pub(crate) fn kernel() -> String {
 /// Plays an episode.
 ///
 /// # Panics
-/// If a packet has another fate than the kernel would give it, or fabricd ends by itself.
+/// If a packet has another fate than the kernel would give it, or fabric-xdpd ends by itself.
 pub(crate) fn episode(seed: u64, shape: Shape, limits: Limits) -> Played {
     let mut random = Random::new(seed);
     let mut leaf = Leaf::new(shape);
@@ -98,7 +98,7 @@ pub(crate) fn episode(seed: u64, shape: Shape, limits: Limits) -> Played {
             Err(differences) => panic!(
                 "seed {seed}, round {round}, with {} on Linux {} (`cargo xtask test --long races --seed \
                  {seed}` replays it): the kernel and Fabric do not agree about\n{differences}\nafter\n\
-                 {}\nfabricd says {:#?}\n{}",
+                 {}\nfabric-xdpd says {:#?}\n{}",
                 shape.name(),
                 kernel(),
                 history.join("\n"),

@@ -1,4 +1,4 @@
-//! The leaf: its namespaces, pairs of veth devices, and fabricd.
+//! The leaf: its namespaces, pairs of veth devices, and fabric-xdpd.
 
 use std::{
     fs,
@@ -45,7 +45,7 @@ pub(crate) fn stranger(port: &str) -> [u8; 6] {
 }
 
 impl Leaf {
-    /// A leaf as [`Leaf::restore`] makes it, and fabricd in sync.
+    /// A leaf as [`Leaf::restore`] makes it, and fabric-xdpd in sync.
     pub(crate) fn new(shape: Shape) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("races-{}-{number}", std::process::id());
@@ -133,12 +133,12 @@ impl Leaf {
         let _gone = self.netns.enter(|| make_wirelike(port));
     }
 
-    /// Starts fabricd and waits until it is in sync.
+    /// Starts fabric-xdpd and waits until it is in sync.
     pub(crate) fn start(&mut self) {
         self.daemon.start(&self.netns);
     }
 
-    /// The end of what fabricd wrote.
+    /// The end of what fabric-xdpd wrote.
     pub(crate) fn log(&self) -> String {
         let text = self.daemon.whole_log();
         let lines: Vec<&str> = text.lines().collect();

@@ -5,7 +5,7 @@
 //!   pa1 ── a1 ─┐              ┌─ u1 ── pu1
 //!   pa2 ── a2 ─┤ br100 vx100  ├─ u2 ── pu2
 //!   pa3 ── a3 ─┘ br200 vx200  └─ r1 ── pr1
-//!            (the leaf, fabricd in it)
+//!            (the leaf, fabric-xdpd in it)
 //! ```
 //!
 //! The judge is the kernel of the same leaf: the bypass is switched on, the probes are sent, and again

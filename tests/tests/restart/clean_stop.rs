@@ -1,4 +1,4 @@
-//! fabricd that is asked to end.
+//! fabric-xdpd that is asked to end.
 //!
 //! - By default programs, links and maps stay, and a successor takes over without a loss.
 //! - With `detach_on_exit` nothing is left: no pin, no program on any interface; the kernel carries
@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  vm11 ─ leaf01 ── spines ── leaf02 ─ vm21
-//!           ╰ fabricd: SIGTERM
+//!           ╰ fabric-xdpd: SIGTERM
 //! ```
 
 use std::time::Duration;

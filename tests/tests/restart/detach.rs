@@ -1,8 +1,8 @@
 //! Everything off, and on again.
 //!
-//! - Asked to detach, fabricd leaves nothing: no pin, no program on any interface; the kernel
+//! - Asked to detach, fabric-xdpd leaves nothing: no pin, no program on any interface; the kernel
 //!   carries the traffic on. Asked to attach, XDP forwards again.
-//! - What a killed fabricd left can be removed without one, by `fabricctl detach --all` as well: the
+//! - What a killed fabric-xdpd left can be removed without one, by `fabricctl detach --all` as well: the
 //!   same holds.
 //! - A request that cannot be meant changes nothing, not even in part.
 //!
@@ -97,7 +97,7 @@ fn a_refused_request_changes_nothing() {
 }
 
 #[test]
-fn fabricctl_takes_everything_off_after_fabricd_was_killed() {
+fn fabricctl_takes_everything_off_after_fabric_xdpd_was_killed() {
     let fabric = Fabric::pair();
     fabric.end_daemon("leaf01", Signal::KILL);
     let instance = fabric.lab().instance("leaf01");

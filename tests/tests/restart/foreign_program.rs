@@ -1,6 +1,6 @@
 //! A port that another XDP program holds.
 //!
-//! - fabricd does not take the port from it; its state says which port and why. All other ports work.
+//! - fabric-xdpd does not take the port from it; its state says which port and why. All other ports work.
 //! - When the other program is gone, the next audit takes the port into use, and frames go by XDP.
 //!
 //! ```text

@@ -1,6 +1,6 @@
 //! More MAC addresses than the map has room for.
 //!
-//! - fabricd reports that the map is full and which setting has room for more.
+//! - fabric-xdpd reports that the map is full and which setting has room for more.
 //! - Hosts whose MACs found no room talk through the kernel: nothing is lost.
 //! - What is in the map is right.
 //!

@@ -1,4 +1,4 @@
-//! What fabricd needs is taken from it for a while: descriptors, pins, its state file.
+//! What fabric-xdpd needs is taken from it for a while: descriptors, pins, its state file.
 //!
 //! - It lives, says what it lacks, and goes on when it has it again.
 
@@ -7,23 +7,23 @@ use std::{fs, os::unix::net::UnixStream};
 use fabric_tests::fabric::{Router, SOON, until};
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
 
-/// Limits the descriptors of fabricd; the limit before.
+/// Limits the descriptors of fabric-xdpd; the limit before.
 fn limit(router: &Router, most: u64) -> Rlimit {
     let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
     let limit = Rlimit { current: Some(most), maximum };
-    prlimit(Some(router.pid()), Resource::Nofile, limit).expect("fabricd runs")
+    prlimit(Some(router.pid()), Resource::Nofile, limit).expect("fabric-xdpd runs")
 }
 
 #[test]
-fn a_time_without_free_descriptors_ends_neither_fabricd_nor_its_control_socket() {
+fn a_time_without_free_descriptors_ends_neither_fabric_xdpd_nor_its_control_socket() {
     let mut router = Router::with_settings("audit_interval_s = 1");
     let before = limit(&router, 3);
     // Nobody is let in now. That somebody wanted to is known at once.
     let refused = UnixStream::connect(router.run_file("sock")).expect("the socket is there");
     until(SOON, "the log says so", || router.log().contains("fabricctl cannot be let in"));
     router.ip("route add 10.9.0.0/16 via 10.1.1.2\n");
-    until(SOON, "fabricd follows all the same", || router.way("10.9.1.1") != "none");
-    prlimit(Some(router.pid()), Resource::Nofile, before).expect("fabricd runs");
+    until(SOON, "fabric-xdpd follows all the same", || router.way("10.9.1.1") != "none");
+    prlimit(Some(router.pid()), Resource::Nofile, before).expect("fabric-xdpd runs");
     drop(refused);
     let (code, said) = router.fabricctl(&["detach", "swp4"]);
     assert_eq!(code, 0, "{said}");
@@ -40,7 +40,7 @@ fn pins_that_somebody_removed_are_made_anew() {
     router.wait_way("10.9.1.1", "10.1.1.2");
     router.instance().remove().expect("pins can be removed");
     until(SOON, "the maps are pinned again", || router.instance().is_whole());
-    until(SOON, "fabricd is in sync", || router.state().synced);
+    until(SOON, "fabric-xdpd is in sync", || router.state().synced);
     assert!(router.log().contains("somebody removed pins below"), "{}", router.log());
     until(SOON, "ports are in the new maps", || {
         router.maps().ports.iter().filter(|(_, port)| port.ifindex != 0).count() >= 2
@@ -64,7 +64,7 @@ fn a_state_file_that_cannot_be_written_is_named_once() {
     for address in ["10.9.0.0/16", "10.10.0.0/16"] {
         router.ip(&format!("route add {address} via 10.1.1.2\n"));
     }
-    until(SOON, "fabricd follows all the same", || router.way("10.10.1.1") != "none");
+    until(SOON, "fabric-xdpd follows all the same", || router.way("10.10.1.1") != "none");
     router.signal(Signal::USR1);
     assert_eq!(router.log().matches("cannot write").count(), 1, "{}", router.log());
     fs::remove_dir(&next).expect("it is ours");

@@ -1,15 +1,15 @@
-//! fabricd killed under traffic, and another one that takes over.
+//! fabric-xdpd killed under traffic, and another one that takes over.
 //!
 //! - While the heartbeat lasts, XDP goes on forwarding.
 //! - Then every packet is passed with `port_input_heartbeat_expired`, XDP sends nothing more, and the
 //!   kernel carries the traffic.
-//! - A new fabricd takes over: XDP forwards again, with the same maps, the same indexes and counters
+//! - A new fabric-xdpd takes over: XDP forwards again, with the same maps, the same indexes and counters
 //!   that go on.
 //! - No datagram is lost, damaged or doubled from first to last.
 //!
 //! ```text
 //!  time      ───────────╳───────────────┬──────────────────┬──────────▶
-//!  fabricd   runs       SIGKILL         heartbeat expires  a new one
+//!  fabric-xdpd   runs       SIGKILL         heartbeat expires  a new one
 //!  forwards  XDP        XDP             kernel             XDP
 //! ```
 
@@ -23,7 +23,7 @@ use rustix::process::Signal;
 const HEARTBEAT: &str = "1000";
 
 #[test]
-fn a_killed_fabricd_costs_no_datagram_and_its_successor_takes_over_everything() {
+fn a_killed_fabric_xdpd_costs_no_datagram_and_its_successor_takes_over_everything() {
     let fabric = Fabric::pair_alone();
     fabric.end_daemon("leaf01", Signal::TERM);
     fabric.start_daemon("leaf01", &["--heartbeat-timeout-ms", HEARTBEAT]);

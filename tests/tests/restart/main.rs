@@ -1,4 +1,4 @@
-//! fabricd that ends, starts, is refused and comes back, under traffic: one case a file.
+//! fabric-xdpd that ends, starts, is refused and comes back, under traffic: one case a file.
 
 mod bypass;
 mod clean_stop;

@@ -1,10 +1,10 @@
-//! fabricd without the rights that it needs.
+//! fabric-xdpd without the rights that it needs.
 //!
 //! - Run by an ordinary user, it ends at once with one sentence that says what is missing.
 //!
 //! ```text
-//!  nobody$ fabricd
-//!  fabricd has to run as root …
+//!  nobody$ fabric-xdpd
+//!  fabric-xdpd has to run as root …
 //! ```
 
 use std::{
@@ -13,14 +13,14 @@ use std::{
     process::{Command, Stdio},
 };
 
-use fabric_tests::fabric::{fabricd, own_folder, refused};
+use fabric_tests::fabric::{fabric_xdpd, own_folder, refused};
 
 #[test]
-fn fabricd_that_is_not_run_by_root_says_so() {
+fn fabric_xdpd_that_is_not_run_by_root_says_so() {
     // The build folder may be where only its owner can read.
     let folder = own_folder("not-root");
-    let program = folder.join("fabricd");
-    fs::copy(fabricd(), &program).expect("fabricd can be copied");
+    let program = folder.join("fabric-xdpd");
+    fs::copy(fabric_xdpd(), &program).expect("fabric-xdpd can be copied");
     for path in [&folder, &program] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
     }
@@ -30,6 +30,6 @@ fn fabricd_that_is_not_run_by_root_says_so() {
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
     let said = refused(child.expect("setpriv is installed"));
     fs::remove_dir_all(&folder).expect("it is ours");
-    assert!(said.contains("fabricd has to run as root"), "{said:?}");
+    assert!(said.contains("fabric-xdpd has to run as root"), "{said:?}");
     assert_eq!(said.trim().lines().count(), 1, "{said:?}");
 }

@@ -1,6 +1,6 @@
 //! A pinned map that an incompatible version left.
 //!
-//! - fabricd refuses with one sentence that names the pin and every difference, and what to do.
+//! - fabric-xdpd refuses with one sentence that names the pin and every difference, and what to do.
 //! - Nothing is changed: the pin stays, and so do the programs on the ports.
 //!
 //! ```text

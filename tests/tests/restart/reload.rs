@@ -1,4 +1,4 @@
-//! Settings that change while fabricd runs.
+//! Settings that change while fabric-xdpd runs.
 //!
 //! - SIGHUP takes over what a running daemon can, and says what it cannot.
 //! - Settings that are not valid change nothing, and the log says why in one sentence.
@@ -25,7 +25,7 @@ fn settings_are_read_anew_and_those_that_are_not_valid_change_nothing() {
     assert_eq!(router.maps().settings.get(0).seed, 77);
     let log = router.log();
     assert!(log.contains("changed: exclude, seed"), "{log}");
-    assert!(log.contains("only a restart of fabricd changes: fdb_entries"), "{log}");
+    assert!(log.contains("only a restart of fabric-xdpd changes: fdb_entries"), "{log}");
 
     for wrong in ["exclude = 4", "audit_interval_s = 0", "nonsense = 1", "[["] {
         let lines = router.log().lines().count();

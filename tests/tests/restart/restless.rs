@@ -1,7 +1,7 @@
 //! A kernel whose next hops change faster than they can be listed, while links flap: the control plane
 //! converges.
 //!
-//! - fabricd lives, by the same process, and is in sync again and again.
+//! - fabric-xdpd lives, by the same process, and is in sync again and again.
 //! - When the kernel has become quiet, the maps lead where its tables lead.
 //!
 //! ```text
@@ -37,7 +37,7 @@ fn add(number: u32) -> String {
 }
 
 #[test]
-fn fabricd_lives_while_next_hops_change_during_every_dump() {
+fn fabric_xdpd_lives_while_next_hops_change_during_every_dump() {
     let mut router = Router::without_daemon("");
     router.know_neighbours();
     router.ip(&lines(add, 0..HOPS));
@@ -83,7 +83,7 @@ fn fabricd_lives_while_next_hops_change_during_every_dump() {
         }
     });
     router.assert_runs();
-    until(SOON, "fabricd is in sync", || router.state().synced);
+    until(SOON, "fabric-xdpd is in sync", || router.state().synced);
     router.ip("nexthop replace id 9100 group 9003\n");
     router.wait_way("10.9.1.1", "10.1.3.2");
     until(SOON, "there is no trouble", || router.state().trouble.is_none());

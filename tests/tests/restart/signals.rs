@@ -1,6 +1,6 @@
 //! Signals.
 //!
-//! - None but SIGTERM and SIGINT (and those of a crash) ends fabricd.
+//! - None but SIGTERM and SIGINT (and those of a crash) ends fabric-xdpd.
 //! - SIGUSR1 makes it compare kernel and maps at once.
 //! - A stream of changes that never pauses does not keep it from ending.
 
@@ -10,7 +10,7 @@ use fabric_tests::fabric::{Router, SOON, until};
 use rustix::process::Signal;
 
 #[test]
-fn signals_that_mean_nothing_to_fabricd_do_not_end_it() {
+fn signals_that_mean_nothing_to_fabric_xdpd_do_not_end_it() {
     let mut router = Router::new();
     let pid = router.pid().as_raw_nonzero().to_string();
     for name in
@@ -33,7 +33,7 @@ fn sigusr1_asks_for_an_audit() {
 }
 
 #[test]
-fn sigterm_ends_fabricd_in_the_middle_of_changes_and_surveys() {
+fn sigterm_ends_fabric_xdpd_in_the_middle_of_changes_and_surveys() {
     let mut router = Router::with_settings("audit_interval_s = 1");
     let add = |i: u32| format!("route add 10.{}.{}.0/24 via 10.1.1.2\n", 100 + i / 256, i % 256);
     let batch: String = (0..4000).map(add).collect();
@@ -43,7 +43,7 @@ fn sigterm_ends_fabricd_in_the_middle_of_changes_and_surveys() {
         until(SOON, "changes arrive", || router.way("10.100.0.1") != "none");
         router.signal(Signal::USR1);
         router.signal(Signal::TERM);
-        let ended = until(SOON, "fabricd ends", || !router.is_alive());
+        let ended = until(SOON, "fabric-xdpd ends", || !router.is_alive());
         changes.join().expect("ip can be run");
         ended
     });

@@ -1,7 +1,7 @@
 //! What `fabricctl status` says and how it ends.
 //!
 //! - 0 while all that should be accelerated is, 1 when something is not, 2 when nothing is because
-//!   fabricd does not run or does not beat.
+//!   fabric-xdpd does not run or does not beat.
 //! - What the operator has left to the kernel is in order.
 
 use fabric_tests::fabric::{Router, SOON, until};

@@ -1,9 +1,9 @@
-//! fabricd that does not run for a while and then goes on, as on an overloaded machine.
+//! fabric-xdpd that does not run for a while and then goes on, as on an overloaded machine.
 //!
 //! - After thousands of changes that it slept through, its maps become equal to the kernel.
 //!
 //! ```text
-//!  fabricd   SIGSTOP ─────────── asleep ─────────── SIGCONT
+//!  fabric-xdpd   SIGSTOP ─────────── asleep ─────────── SIGCONT
 //!  kernel              5,000 MACs added, 2,500 of them removed, some moved
 //! ```
 

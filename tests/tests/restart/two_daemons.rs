@@ -1,11 +1,11 @@
-//! A second fabricd for the same instance.
+//! A second fabric-xdpd for the same instance.
 //!
 //! - It refuses with one sentence that names the instance and the process that runs, and what to do.
 //! - The first one is not disturbed: the same process, the same programs, no datagram lost.
 //!
 //! ```text
 //!  vm11 ─ leaf01 ── spines ── leaf02 ─ vm21
-//!           ╰ fabricd, and once more fabricd
+//!           ╰ fabric-xdpd, and once more fabric-xdpd
 //! ```
 
 use std::{process::Stdio, time::Duration};
@@ -13,7 +13,7 @@ use std::{process::Stdio, time::Duration};
 use fabric_tests::fabric::{Fabric, refused, xdp_programs};
 
 #[test]
-fn a_second_fabricd_refuses_and_leaves_the_first_alone() {
+fn a_second_fabric_xdpd_refuses_and_leaves_the_first_alone() {
     let fabric = Fabric::pair();
     let stream = fabric.running_stream("vm11", "vm21", Duration::from_millis(1), 8_300);
     let (first, programs) = (fabric.daemon("leaf01"), xdp_programs(&fabric, "leaf01"));

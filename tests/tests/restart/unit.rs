@@ -1,4 +1,4 @@
-//! fabricd with the rights that its systemd unit gives it, and no others.
+//! fabric-xdpd with the rights that its systemd unit gives it, and no others.
 //!
 //! - It comes into sync, and knows what chains of netfilter there are.
 //! - Its thread for link events goes before all others. Without the right to that, the log says what is
@@ -18,7 +18,8 @@ use rustix::process::{Pid, getpriority_process};
 
 /// What the unit says.
 fn setting(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fabric-user/systemd/fabricd.service");
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../fabric-user/systemd/fabric-xdp.service");
     let unit = fs::read_to_string(path).expect("the unit is there");
     let value = unit.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
     value.unwrap_or_else(|| panic!("the unit does not set {name}")).to_owned()
@@ -47,8 +48,8 @@ fn unit() -> Vec<String> {
 }
 
 /// Priority of the thread for link events.
-fn priority(fabricd: Pid) -> Option<i32> {
-    let tasks = fs::read_dir(format!("/proc/{}/task", fabricd.as_raw_nonzero())).ok()?;
+fn priority(fabric_xdpd: Pid) -> Option<i32> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", fabric_xdpd.as_raw_nonzero())).ok()?;
     tasks.filter_map(Result::ok).find_map(|task| {
         let stat = fs::read_to_string(task.path().join("stat")).ok()?;
         let (name, rest) = stat.split_once(')')?;

@@ -1,6 +1,6 @@
 //! A vxlan device without a local address.
 //!
-//! - fabricd reports it in its state, with the command that gives it one, and leaves it to the
+//! - fabric-xdpd reports it in its state, with the command that gives it one, and leaves it to the
 //!   kernel; all other VNIs work.
 //! - When it gets an address, it is used.
 //!

@@ -1,4 +1,4 @@
-//! fabricd that starts while FRR is down.
+//! fabric-xdpd that starts while FRR is down.
 //!
 //! - The underlay ports keep their programs, although no route leads over them any more: attaching and
 //!   detaching would reset the rings of many NICs.
@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  vm11 ─ leaf01 ── spines ── leaf02 ─ vm21
-//!           ╰ bgpd: SIGTERM, fabricd: SIGTERM, fabricd again, FRR again
+//!           ╰ bgpd: SIGTERM, fabric-xdpd: SIGTERM, fabric-xdpd again, FRR again
 //! ```
 
 use std::{fs, path::Path};
@@ -17,7 +17,7 @@ use fabric_user::lab::{daemons::Frr, process::Process};
 use rustix::process::Signal;
 
 #[test]
-fn ports_keep_their_programs_when_fabricd_restarts_while_frr_is_down() {
+fn ports_keep_their_programs_when_fabric_xdpd_restarts_while_frr_is_down() {
     let fabric = Fabric::pair();
     let netns = fabric.netns("leaf01");
     let before: Vec<String> = xdp_programs(&fabric, "leaf01").into_keys().collect();

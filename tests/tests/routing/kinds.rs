@@ -7,7 +7,7 @@ use fabric_tests::fabric::{Router, SOON, until};
 fn routes_of_every_kind_appear_and_go() {
     let router = Router::without_daemon("");
     router.know_neighbours();
-    // Some are there when fabricd starts, the others come later.
+    // Some are there when fabric-xdpd starts, the others come later.
     router.ip("route add 10.9.0.0/16 via 10.1.1.2\n\
          route add 2001:db8:900::/40 nexthop via 2001:db8:1::2 nexthop via 2001:db8:2::2\n");
     let mut router = router;

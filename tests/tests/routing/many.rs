@@ -44,7 +44,7 @@ fn neighbours(router: &Router, generation: u8) {
     router.ip(&(1..=NEIGHBOURS).map(line).collect::<String>());
 }
 
-/// A router with so many neighbours, on which fabricd does not run yet.
+/// A router with so many neighbours, on which fabric-xdpd does not run yet.
 fn crowded() -> Router {
     let router = Router::without_daemon("");
     router.ip("addr add 10.64.255.254/16 dev swp2\n");

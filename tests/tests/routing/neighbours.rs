@@ -25,11 +25,11 @@ fn a_dead_neighbour_is_one_store_and_so_is_its_return() {
         let gone = maps.nexthops.iter().filter(|(_, n)| n.gateway[..4] == [10, 1, 1, 2]);
         gone.filter(|(_, n)| n.port != 0).all(|(_, n)| n.flags & FLAG_DOWN != 0)
     };
-    // The neighbour went with the address, and fabricd has the kernel ask for it.
+    // The neighbour went with the address, and fabric-xdpd has the kernel ask for it.
     until(SOON, "the next hop is resolved", || !dead(&router.maps()));
     let buckets = router.buckets("10.100.1.1");
     let before = settled(&router).writes;
-    // It is not there any more when fabricd asks for it.
+    // It is not there any more when fabric-xdpd asks for it.
     router.peers_ip("addr del 10.1.1.2/24 dev p1\n");
     router.ip("neigh replace 10.1.1.2 dev swp1 nud failed\n");
     until(SOON, "the next hop is marked", || dead(&router.maps()));

@@ -1,4 +1,4 @@
-//! fabricd killed and started again.
+//! fabric-xdpd killed and started again.
 //!
 //! - No group's bucket changes, no route is written, and no stores are made for what is the same.
 //! - What changed meanwhile is corrected.
@@ -65,7 +65,7 @@ fn a_restart_moves_no_bucket_and_writes_no_route() {
 }
 
 #[test]
-fn what_changes_while_fabricd_is_away_is_corrected() {
+fn what_changes_while_fabric_xdpd_is_away_is_corrected() {
     let mut router = router();
     router.kill();
     router.ip("nexthop replace id 10 group 1/4\n".replace("1/4", "1/3").as_str());

@@ -1,4 +1,4 @@
-//! Add, delete and replace without pause while fabricd follows (MP-08). At the end the maps say
+//! Add, delete and replace without pause while fabric-xdpd follows (MP-08). At the end the maps say
 //! what the kernel says.
 
 use std::{

@@ -1,4 +1,4 @@
-//! Whole fabrics with FRR and fabricd in network namespaces: one case a file.
+//! Whole fabrics with FRR and fabric-xdpd in network namespaces: one case a file.
 
 mod ageing;
 mod anycast;

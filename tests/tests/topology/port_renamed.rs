@@ -1,7 +1,7 @@
 //! An interface that gets another name.
 //!
 //! - The program stays on it, the same one: no detaching, no attaching.
-//! - fabricd knows it by its new name, and traffic goes by XDP as before.
+//! - fabric-xdpd knows it by its new name, and traffic goes by XDP as before.
 //!
 //! ```text
 //!  vm12 ─ swp12, later hosts.12 ─ leaf01 ── spines ── leaf02 ─ vm21

@@ -25,7 +25,7 @@ pub(crate) struct Site {
     pub(crate) hosts: [Netns; 2],
 }
 
-/// A leaf with its fabricd.
+/// A leaf with its fabric-xdpd.
 pub(crate) struct Leaf {
     netns: Netns,
     daemon: Daemon,
@@ -173,7 +173,7 @@ impl Site {
 impl Leaf {
     fn start(&mut self) {
         self.daemon.start(&self.netns);
-        until(PATIENCE, "fabricd knows the way to the other leaf", || {
+        until(PATIENCE, "fabric-xdpd knows the way to the other leaf", || {
             self.daemon.assert_runs();
             // Its problems are written down when the links have settled.
             let state = self.state();

@@ -1,4 +1,4 @@
-//! VLAN devices among a bridge's ports and on a bond's members, through fabricd.
+//! VLAN devices among a bridge's ports and on a bond's members, through fabric-xdpd.
 
 use std::time::{Duration, Instant};
 
@@ -61,7 +61,7 @@ fn until_by_xdp(site: &mut Judged, frame: &Frame) {
     });
 }
 
-/// Whether fabricd says this of an interface that it leaves to the kernel.
+/// Whether fabric-xdpd says this of an interface that it leaves to the kernel.
 fn declines(site: &Judged, words: &str) -> bool {
     site.state().declined.values().any(|why| why.contains(words))
 }

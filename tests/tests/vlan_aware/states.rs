@@ -1,4 +1,4 @@
-//! VLANs that do not forward on a port, through fabricd.
+//! VLANs that do not forward on a port, through fabric-xdpd.
 
 use fabric_common::reason::Reason;
 use fabric_tests::{

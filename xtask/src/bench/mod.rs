@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         process::run(&mut cargo("build", question))?;
     }
     let daemon = match runs.iter().any(|(question, _)| WITH_DAEMON.contains(question)) {
-        true => Some(fabricd()?),
+        true => Some(fabric_xdpd()?),
         false => None,
     };
     for (question, entry) in runs {
@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let mut run = cargo("run", question);
         run.arg("--").args(words);
         if let Some(daemon) = daemon.as_ref().filter(|_| WITH_DAEMON.contains(&question)) {
-            run.arg("--fabricd").arg(daemon);
+            run.arg("--fabric-xdpd").arg(daemon);
         }
         process::run(&mut run).with_context(|| format!("the benchmark {question} failed"))?;
     }
@@ -92,11 +92,11 @@ fn cargo(verb: &str, question: &str) -> Command {
 /// Benchmarks that time the daemon.
 const WITH_DAEMON: [&str; 3] = ["converge", "failover", "scale"];
 
-/// fabricd as it is installed: unlike the packet path, it depends on the profile.
-fn fabricd() -> Result<PathBuf> {
+/// fabric-xdpd as it is installed: unlike the packet path, it depends on the profile.
+fn fabric_xdpd() -> Result<PathBuf> {
     let arguments = ["build", "--quiet", "--release", "--package", "fabric-user"];
-    process::run(workspace::cargo().args(arguments).args(["--bin", "fabricd"]))?;
-    Ok(workspace::target_folder()?.join("release/fabricd"))
+    process::run(workspace::cargo().args(arguments).args(["--bin", "fabric-xdpd"]))?;
+    Ok(workspace::target_folder()?.join("release/fabric-xdpd"))
 }
 
 /// The questions that the folder `binaries` holds, one a file.

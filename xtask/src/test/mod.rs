@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let filter = arguments.filter.as_deref();
     setup::ensure(Scope::Test)?;
 
-    // fabricd and fabricctl, which tests start; cargo does not build them for another package.
+    // fabric-xdpd and fabricctl, which tests start; cargo does not build them for another package.
     let section = Section::begin("build");
     process::run(workspace::cargo().arg("build"))?;
     section.end(None);

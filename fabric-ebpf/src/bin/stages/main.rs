@@ -1,8 +1,8 @@
 //! The packet path's journeys, ended after each of their stages: for `cargo xtask bench stages`.
 //!
-//! The stages are those of the programs that fabricd loads, included as they are. What the
+//! The stages are those of the programs that fabric-xdpd loads, included as they are. What the
 //! journeys make of them is written down here once more, with an end behind every stage; the
-//! benchmark compares the whole ones with fabricd's programs, byte by byte.
+//! benchmark compares the whole ones with fabric-xdpd's programs, byte by byte.
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
@@ -112,7 +112,7 @@ pub fn no_stage(context: XdpContext) -> u32 {
     xdp_action::XDP_REDIRECT
 }
 
-/// What fabricd's programs cost here besides themselves.
+/// What fabric-xdpd's programs cost here besides themselves.
 #[xdp]
 pub fn nothing(_context: XdpContext) -> u32 {
     xdp_action::XDP_REDIRECT

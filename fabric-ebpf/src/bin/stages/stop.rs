@@ -42,7 +42,7 @@ pub type Made = [u64; 5];
 pub enum Stop {
     /// It was compiled to end here, and has left what it made.
     Here,
-    /// As in fabricd's programs.
+    /// As in fabric-xdpd's programs.
     Reason(Reason),
 }
 

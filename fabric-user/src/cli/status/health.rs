@@ -84,7 +84,7 @@ impl Daemon {
     /// What keeps the present daemon from doing its work.
     pub(super) fn trouble(&self) -> Option<String> {
         let state = self.state.as_ref().filter(|state| Some(state.pid) == self.process)?;
-        state.trouble.as_ref().map(|trouble| format!("fabricd tries again: {trouble}"))
+        state.trouble.as_ref().map(|trouble| format!("fabric-xdpd tries again: {trouble}"))
     }
 
     /// What is left to the kernel, and the neighbours that are not resolved.
@@ -113,7 +113,7 @@ impl Health {
     pub(super) fn down(&self) -> Vec<String> {
         let mut why = Vec::new();
         if self.daemon.process.is_none() {
-            why.push("fabricd does not run".into());
+            why.push("fabric-xdpd does not run".into());
         }
         match self.heartbeat {
             None => why.push("there is no heartbeat yet".into()),
@@ -133,10 +133,10 @@ impl Health {
         match &self.daemon.state {
             Some(state) if Some(state.pid) == self.daemon.process => match self.daemon.trouble() {
                 Some(trouble) => why.push(trouble),
-                None if !state.synced => why.push("fabricd reads everything anew".into()),
+                None if !state.synced => why.push("fabric-xdpd reads everything anew".into()),
                 None => {}
             },
-            _ => why.push("fabricd is starting".into()),
+            _ => why.push("fabric-xdpd is starting".into()),
         }
         why
     }

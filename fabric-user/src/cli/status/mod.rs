@@ -111,7 +111,7 @@ fn look(args: &Args) -> anyhow::Result<ExitCode> {
         text.push('\n');
         text.push_str(&sheet.text(args.style.look()));
     }
-    let old = if health.daemon.process.is_some() { "" } else { ", as fabricd last saw it" };
+    let old = if health.daemon.process.is_some() { "" } else { ", as fabric-xdpd last saw it" };
     for (title, list) in [
         ("not accelerated", problems),
         ("neighbours not resolved", unresolved),

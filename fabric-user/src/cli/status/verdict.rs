@@ -11,7 +11,7 @@ pub(super) const AFTER_HELP: &str = "\
 Exit status:
   0  good: what should be accelerated is
   1  degraded: something should be and is not, or a bypass or `detach --all` is on
-  2  down: fabricd does not run or does not beat, or nothing is known
+  2  down: fabric-xdpd does not run or does not beat, or nothing is known
 
 What the operator has left to the kernel, port by port (`exclude`, `ports`, `detach PORT`), and links
 without a carrier degrade nothing.";

@@ -114,8 +114,8 @@ impl Lab {
     }
 
     /// Silences a link: both ends keep their carrier, and whatever arrives at them is lost. It works
-    /// below everything, also below fabricd's own programs, which it replaces for that time; a
-    /// fabricd that starts meanwhile ends it at its port.
+    /// below everything, also below fabric-xdpd's own programs, which it replaces for that time; a
+    /// fabric-xdpd that starts meanwhile ends it at its port.
     ///
     /// # Errors
     /// If there is no such port or the kernel refuses.
@@ -178,8 +178,8 @@ impl Lab {
     }
 }
 
-/// Mends all links of a lab that were silenced, when it goes down. Those with fabricd's programs go
-/// with fabricd's pins.
+/// Mends all links of a lab that were silenced, when it goes down. Those with fabric-xdpd's programs go
+/// with fabric-xdpd's pins.
 pub(super) fn forget(lab: &str) -> Result<(), LabError> {
     let folder = folder(lab);
     match fs::remove_dir_all(&folder) {
@@ -217,8 +217,8 @@ impl Place {
 /// What keeps an interface silent, and what was there before.
 struct Pins {
     ifindex: u32,
-    /// fabricd's link on the interface, when it has one.
-    fabricd: PathBuf,
+    /// fabric-xdpd's link on the interface, when it has one.
+    fabric_xdpd: PathBuf,
     /// The program that it ran.
     program: PathBuf,
     /// Our own link, when nothing ran on the interface.
@@ -235,7 +235,7 @@ impl Pins {
         let folder = folder(lab.name());
         Ok(Self {
             ifindex,
-            fabricd: Instance::new(&lab.instance(&place.node))?.link(ifindex),
+            fabric_xdpd: Instance::new(&lab.instance(&place.node))?.link(ifindex),
             program: folder.join(format!("{}-{ifindex}-program", place.node)),
             link: folder.join(format!("{}-{ifindex}-link", place.node)),
         })
@@ -246,23 +246,23 @@ impl Pins {
         if self.program.exists() || self.link.exists() {
             return Ok(());
         }
-        if self.fabricd.exists() {
-            Link::pinned(&self.fabricd)?.program()?.pin(&self.program)
+        if self.fabric_xdpd.exists() {
+            Link::pinned(&self.fabric_xdpd)?.program()?.pin(&self.program)
         } else {
             Link::attach(&Program::pass_all()?, self.ifindex)?.pin(&self.link)
         }
     }
 
     fn silence(&self, drop_all: &Program) -> std::io::Result<()> {
-        let link = if self.program.exists() { &self.fabricd } else { &self.link };
+        let link = if self.program.exists() { &self.fabric_xdpd } else { &self.link };
         Link::pinned(link)?.replace_program(drop_all)
     }
 
     fn mend(&self) -> std::io::Result<()> {
         if self.program.exists() {
-            // Without the link, fabricd has taken its program off, or is gone. With another program
-            // in it, a new fabricd has put its own there.
-            if let Ok(link) = Link::pinned(&self.fabricd)
+            // Without the link, fabric-xdpd has taken its program off, or is gone. With another program
+            // in it, a new fabric-xdpd has put its own there.
+            if let Ok(link) = Link::pinned(&self.fabric_xdpd)
                 && link.program()?.drops_all()?
             {
                 link.replace_program(&Program::pinned(&self.program)?)?;

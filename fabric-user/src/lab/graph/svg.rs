@@ -169,7 +169,7 @@ fn switch_card(out: &mut String, topology: &Topology, switch: &Switch, card: &Re
         )?;
         x += w + 6.0;
     }
-    if switch.fabricd {
+    if switch.fabric_xdpd {
         let w = width_of("XDP", 10.5) + 12.0;
         let area = Rect { x: card.x + card.w - 14.0 - w, y, w, h: 18.0 };
         rect(out, &area, 5.0, "#ffffff", edge, 1.0)?;

@@ -21,8 +21,8 @@ pub fn switch_text(topology: &Topology, node: &Switch) -> String {
         node.site
     );
     push_commands(&mut text, &switch(topology, node));
-    if node.fabricd {
-        text.push_str("\n# fabricd must see VLAN tags in the frame.\n");
+    if node.fabric_xdpd {
+        text.push_str("\n# fabric-xdpd must see VLAN tags in the frame.\n");
         for port in interfaces::ports(topology, node) {
             let _ = writeln!(text, "ethtool -K {port} rxvlan off txvlan off");
         }

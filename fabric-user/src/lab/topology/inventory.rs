@@ -91,8 +91,8 @@ pub struct NodeEntry {
     pub loopback: Ipv4Addr,
     /// IPv6 loopback, announced beside the other one; default: none.
     pub loopback6: Option<Ipv6Addr>,
-    /// Whether fabricd runs here; default: on every switch and on no server.
-    pub fabricd: Option<bool>,
+    /// Whether fabric-xdpd runs here; default: on every switch and on no server.
+    pub fabric_xdpd: Option<bool>,
 }
 
 /// `[networks.NAME]`.

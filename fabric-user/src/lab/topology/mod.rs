@@ -84,8 +84,8 @@ pub struct Switch {
     pub loopback: Ipv4Addr,
     /// IPv6 loopback.
     pub loopback6: Option<Ipv6Addr>,
-    /// Whether fabricd runs here.
-    pub fabricd: bool,
+    /// Whether fabric-xdpd runs here.
+    pub fabric_xdpd: bool,
     /// Names of the networks that live here, by VLAN.
     pub networks: Vec<String>,
 }

@@ -32,7 +32,10 @@ fn daemon(leaf: &mut Leaf, random: &mut Random) -> String {
             // Sometimes until the heartbeat has expired, sometimes not.
             std::thread::sleep(Duration::from_millis(*random.choose(&[20, 1_500])));
             leaf.daemon.signal(Signal::CONT);
-            return format!("fabricd stopped and continued; meanwhile {}", meanwhile.join("; "));
+            return format!(
+                "fabric-xdpd stopped and continued; meanwhile {}",
+                meanwhile.join("; ")
+            );
         }
         1 => ("killed", Signal::KILL),
         _ => ("ended", Signal::TERM),
@@ -41,7 +44,7 @@ fn daemon(leaf: &mut Leaf, random: &mut Random) -> String {
     let meanwhile: Vec<_> = (0..random.below(4)).map(|_| operate_kernel(leaf, random)).collect();
     std::thread::sleep(Duration::from_millis(*random.choose(&[0, 1_500])));
     leaf.start();
-    format!("fabricd {how} and started; meanwhile {}", meanwhile.join("; "))
+    format!("fabric-xdpd {how} and started; meanwhile {}", meanwhile.join("; "))
 }
 
 /// As [`operate`], but nothing happens to the daemon.

@@ -116,7 +116,7 @@ pub(crate) fn program(netns: &Netns, interface: &str) -> Option<(String, u64)> {
 }
 
 impl Leaf {
-    /// A leaf whose fabricd is in sync.
+    /// A leaf whose fabric-xdpd is in sync.
     pub(crate) fn new() -> Self {
         Self::with_settings("")
     }
@@ -220,29 +220,29 @@ impl Leaf {
         self.daemon.set(settings);
     }
 
-    /// Starts fabricd and waits until it is in sync.
+    /// Starts fabric-xdpd and waits until it is in sync.
     pub(crate) fn start(&mut self) {
         self.daemon.start(&self.netns);
     }
 
-    /// Ends fabricd at once.
+    /// Ends fabric-xdpd at once.
     pub(crate) fn kill(&mut self) {
         self.daemon.end(Signal::KILL);
     }
 
-    /// Changes something while fabricd sees nothing of it until all is done.
+    /// Changes something while fabric-xdpd sees nothing of it until all is done.
     pub(crate) fn while_stopped(&self, change: impl FnOnce()) {
         self.daemon.signal(Signal::STOP);
         change();
         self.daemon.signal(Signal::CONT);
     }
 
-    /// Asserts that the fabricd that was started still runs.
+    /// Asserts that the fabric-xdpd that was started still runs.
     pub(crate) fn assert_runs(&mut self) {
         self.daemon.assert_runs();
     }
 
-    /// What fabricd wrote to standard error since it was started.
+    /// What fabric-xdpd wrote to standard error since it was started.
     pub(crate) fn log(&self) -> String {
         self.daemon.log()
     }
@@ -258,7 +258,7 @@ impl Leaf {
 
     /// The redirect targets by port slot.
     pub(crate) fn targets(&self) -> DevMap<MapData> {
-        tx_ports(self.daemon.instance()).expect("fabricd has pinned its maps")
+        tx_ports(self.daemon.instance()).expect("fabric-xdpd has pinned its maps")
     }
 
     /// How many of `count` pings from host1 to host3 are answered.

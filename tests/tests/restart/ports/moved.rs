@@ -4,7 +4,7 @@ use fabric_tests::fabric::until;
 
 use super::leaf::{Leaf, SOON, Way, index, ip, program, wirelike};
 
-/// What fabricd does during a change.
+/// What fabric-xdpd does during a change.
 #[derive(Clone, Copy, Debug)]
 enum Daemon {
     Runs,

@@ -19,5 +19,5 @@ fn the_daemon_survives_ports_that_are_made_and_removed_in_a_loop() {
         leaf.assert_runs();
     }
     leaf.forwards_all();
-    until(SOON, "fabricd is in sync", || leaf.state().synced);
+    until(SOON, "fabric-xdpd is in sync", || leaf.state().synced);
 }

@@ -272,14 +272,14 @@ fn switches(
             asn: entry.asn,
             loopback: entry.loopback,
             loopback6: entry.loopback6,
-            fabricd: false,
+            fabric_xdpd: false,
             networks: Vec::new(),
         });
     }
     place_networks(&mut switches, inventory, networks, files)?;
     for switch in &mut switches {
-        let wished = inventory.nodes.get(&switch.name).and_then(|entry| entry.fabricd);
-        switch.fabricd = wished.unwrap_or(switch.function != Function::Server);
+        let wished = inventory.nodes.get(&switch.name).and_then(|entry| entry.fabric_xdpd);
+        switch.fabric_xdpd = wished.unwrap_or(switch.function != Function::Server);
     }
     Ok(switches)
 }

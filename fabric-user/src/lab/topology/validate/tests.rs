@@ -69,7 +69,7 @@ fn a_valid_topology_puts_networks_on_leafs_and_hosts_on_ports() {
     let topology = check(PICTURE, INVENTORY).expect("valid");
     assert_eq!(topology.switch("leaf01").expect("drawn").networks, ["blue", "red"]);
     assert_eq!(topology.switch("leaf02").expect("drawn").networks, ["blue"]);
-    assert!(topology.switch("spine01").is_some_and(|spine| spine.fabricd));
+    assert!(topology.switch("spine01").is_some_and(|spine| spine.fabric_xdpd));
     let vm1 = topology.host("vm1").expect("drawn");
     assert_eq!(vm1.end.mac.to_string(), "02:00:00:00:01:01");
     assert_eq!((vm1.switch.node.as_str(), vm1.switch.port.as_str()), ("leaf01", "swp10"));

@@ -91,7 +91,7 @@ fn servers_and_hosts_on_routed_ports_find_their_places() {
     assert_eq!(topology.fabric.bfd, Some(bfd));
     assert!(topology.has_ipv6());
     let server = topology.switch("srv1").expect("drawn");
-    assert_eq!((server.function, server.fabricd), (Function::Server, false));
+    assert_eq!((server.function, server.fabric_xdpd), (Function::Server, false));
     assert_eq!(topology.services_of("srv1").count(), 1);
     let subnets: Vec<String> = topology
         .host("pc1")

@@ -13,12 +13,12 @@ use tracing_subscriber::EnvFilter;
 /// Syncs what FRR (or anybody) wrote into the kernel into the maps of Fabric's XDP programs.
 ///
 /// Runs in the foreground, in the present network namespace. When it ends, the programs stay: the
-/// next fabricd takes over without loss, and if none does within the heartbeat timeout, the kernel
+/// next fabric-xdpd takes over without loss, and if none does within the heartbeat timeout, the kernel
 /// carries the traffic. SIGHUP has it read its settings anew, SIGUSR1 compare kernel and maps at once.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// Settings file [default: /etc/fabric/fabricd.toml if it exists]
+    /// Settings file [default: /etc/fabric/fabric-xdpd.toml if it exists]
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
     /// Name of this instance: one per network namespace
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let settings = arguments.settings().context("fabricd did not start")?;
+    let settings = arguments.settings().context("fabric-xdpd did not start")?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
