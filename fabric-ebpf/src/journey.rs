@@ -82,7 +82,7 @@ pub struct Frame {
 impl Frame {
     /// Where the network header is when the packet has grown by so many bytes in front, and its EtherType.
     #[inline(always)]
-    pub const fn moved(&self, bytes: usize) -> (usize, u16) {
+    pub const fn shifted(&self, bytes: usize) -> (usize, u16) {
         (self.network + bytes, self.ether_type_be)
     }
 }

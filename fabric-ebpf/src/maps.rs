@@ -7,7 +7,7 @@ use fabric_common::{
         bucket_use::ChunkUse, buckets, buckets::Chunk, circuits, circuits::Circuit, counters,
         counters::Counter, counters::Traffic, domains, domains::Domain, domains6::Domain6, fdb,
         fdb::Times, groups, groups::Group, hosts, hosts6, hosts6::Address6, nexthops,
-        nexthops::Nexthop, own::Own, peers, ports, ports::Port, reverse_paths::ReversePath,
+        nexthops::Nexthop, local_addresses::LocalAddresses, peers, ports, ports::Port, reverse_paths::ReversePath,
         settings::Settings, trie, trie::Word, views, views::View, vlans, vlans::PortVlans, vnis,
         vteps, vteps::Vtep,
     },
@@ -29,7 +29,7 @@ blocks! {
     Block "reverse_paths" REVERSE_PATHS: [ReversePath; vteps::MAX];
     Block "peers" PEERS: [Narrow; peers::BUCKETS];
     Block "vnis" VNIS: [Narrow; vnis::BUCKETS];
-    Block "own" OWN: [Own; 1];
+    Block "local_addresses" LOCAL_ADDRESSES: [LocalAddresses; 1];
     Block "views" VIEWS: [View; views::MAX];
     Block "hosts" HOSTS: [Wide; hosts::BUCKETS];
     Block "hosts6" HOSTS6: [Wide; hosts6::BUCKETS];

@@ -54,7 +54,7 @@ pub fn find<B: Bucket, const N: usize>(
 
 /// As [`find`], for who can bear the target of a key that has just taken the place of this one.
 #[inline(always)]
-pub fn glance<B: Bucket, const N: usize>(
+pub fn find_relaxed<B: Bucket, const N: usize>(
     table: &'static Block<B, N>,
     mask: u32,
     key: u64,

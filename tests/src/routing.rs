@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use fabric_common::schema::{hosts, hosts6, hosts6::Address6, own, views::View};
+use fabric_common::schema::{hosts, hosts6, hosts6::Address6, local_addresses, views::View};
 use fabric_user::{
     kernel::maps::Maps,
     reconcile::trie::{Recovery, Table, Tries},
@@ -77,13 +77,15 @@ impl Routing {
     pub(crate) fn add_own(&mut self, maps: &Maps, address: IpAddr) {
         self.own.push(address);
         let place = match address {
-            IpAddr::V4(address) => own::place(u32::from_ne_bytes(address.octets()).into()),
+            IpAddr::V4(address) => {
+                local_addresses::place(u32::from_ne_bytes(address.octets()).into())
+            }
             IpAddr::V6(address) => {
                 let [high, low] = halves(address);
-                own::place(high ^ low)
+                local_addresses::place(high ^ low)
             }
         };
-        maps.own.update(0, |own| own.words[place.0] |= 1 << place.1);
+        maps.local_addresses.update(0, |filter| filter.words[place.0] |= 1 << place.1);
     }
 
     pub(crate) fn is_own(&self, address: IpAddr) -> bool {

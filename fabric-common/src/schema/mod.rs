@@ -16,8 +16,8 @@ pub mod fdb;
 pub mod groups;
 pub mod hosts;
 pub mod hosts6;
+pub mod local_addresses;
 pub mod nexthops;
-pub mod own;
 pub mod peers;
 pub mod ports;
 pub mod reverse_paths;
@@ -30,7 +30,7 @@ pub mod vnis;
 pub mod vteps;
 
 /// Version of all layouts below. It is part of the pin path: another version is another folder.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// `BPF_F_MMAPABLE` of `linux/bpf.h`: the array can be mapped into user memory.
 pub const MMAPABLE: u32 = 1 << 10;
@@ -115,7 +115,7 @@ specs! {
     "reverse_paths" Block reverse_paths::ReversePath, vteps::MAX, MMAPABLE, "ports that accept the packets of each VTEP";
     "peers" Block crate::table::Narrow, peers::BUCKETS, MMAPABLE, "addresses of tunnels to VTEP";
     "vnis" Block crate::table::Narrow, vnis::BUCKETS, MMAPABLE, "VNI, UDP port and family to bridge domain";
-    "own" Block own::Own, 1, MMAPABLE, "filter of this box's own addresses";
+    "local_addresses" Block local_addresses::LocalAddresses, 1, MMAPABLE, "filter of this box's own addresses";
     "views" Block views::View, views::MAX, MMAPABLE, "routing views: which prefixes hold for a port";
     "hosts" Block crate::table::Wide, hosts::BUCKETS, MMAPABLE, "IPv4 host routes and neighbours";
     "hosts6" Block crate::table::Wide, hosts6::BUCKETS, MMAPABLE, "IPv6 host routes and neighbours";

@@ -14,7 +14,7 @@ use crate::{
     packet::{
         Packet,
         network::{ether_type, ip_protocol},
-        rarer,
+        unlikely,
     },
 };
 
@@ -89,7 +89,7 @@ pub fn guard(
     if ether_type_be == ether_type::IPV4 {
         return Ok(Frame { destination, source, ether_type_be, network });
     }
-    match rarer(ether_type_be) {
+    match unlikely(ether_type_be) {
         ether_type::ARP => return stop(reasons.arp),
         ether_type::LLDP | ether_type::SLOW_PROTOCOLS | ether_type::EAPOL => {
             return stop(reasons.control_protocol);

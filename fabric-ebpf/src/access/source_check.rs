@@ -21,7 +21,7 @@ pub fn source_check(journey: &Journey, circuit: CircuitRef, frame: &Frame) -> Re
     let key = key(journey.domain_index as u16, frame.source);
     // An entry that gives way to another one of this circuit at this moment does no harm: the frame was
     // just ahead of that.
-    let Some(found) = table::glance(&maps::FDB, journey.fdb_mask, key) else {
+    let Some(found) = table::find_relaxed(&maps::FDB, journey.fdb_mask, key) else {
         unknown_source(frame)?;
         return stop(Reason::SourceCheckUnknown);
     };

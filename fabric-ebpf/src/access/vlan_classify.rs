@@ -12,7 +12,7 @@ use crate::{
     ending::{OrStop, stop},
     journey::{CircuitRef, Journey},
     maps,
-    packet::{Packet, network::ether_type, rarer},
+    packet::{Packet, network::ether_type, unlikely},
 };
 
 /// The control information of the frame's only tag (PCP, DEI, VLAN ID) in host byte order.
@@ -22,7 +22,7 @@ pub fn tag(packet: &Packet) -> Result<Option<u16>, Reason> {
     if ether_type_be == ether_type::IPV4 {
         return Ok(None);
     }
-    match rarer(ether_type_be) {
+    match unlikely(ether_type_be) {
         ether_type::VLAN => {}
         ether_type::SERVICE_VLAN => return stop(Reason::VlanClassifyStackedTag),
         _ => return Ok(None),

@@ -69,8 +69,8 @@ pub fn ipv4(
     packet.move_start(journey.tag as i32 - OUTER4 as i32).or_stop(Reason::VxlanOutputNoHeadroom)?;
     let sent_before = count(journey, to, inner_length);
     // Past this point nothing may fail: the packet is not what the kernel would expect any more.
-    let set = Set::of(packet, domain, selection.network.tos, frame.moved(OUTER4 - journey.tag));
-    write_outer4(packet, journey, to, selection, &set, inner_length, sent_before)
+    let fields = OuterFields::of(packet, domain, selection.network.tos, frame.shifted(OUTER4 - journey.tag));
+    write_outer4(packet, journey, to, selection, &fields, inner_length, sent_before)
         .and_then(|()| {
             write_addresses::<OUTER4, { OUTER4 + 8 }, { OUTER4 + 12 }>(packet, journey, frame)
         })
@@ -100,8 +100,8 @@ pub fn ipv6(
     packet.move_start(journey.tag as i32 - OUTER6 as i32).or_stop(Reason::VxlanOutputNoHeadroom)?;
     count(journey, to, inner_length);
     // Past this point nothing may fail: the packet is not what the kernel would expect any more.
-    let set = Set::of(packet, domain, selection.network.tos, frame.moved(OUTER6 - journey.tag));
-    write_outer6(packet, journey, to, selection, &set, udp_length, label_be)
+    let fields = OuterFields::of(packet, domain, selection.network.tos, frame.shifted(OUTER6 - journey.tag));
+    write_outer6(packet, journey, to, selection, &fields, udp_length, label_be)
         .and_then(|()| {
             write_addresses::<OUTER6, { OUTER6 + 8 }, { OUTER6 + 12 }>(packet, journey, frame)
         })
@@ -126,7 +126,7 @@ fn count(journey: &Journey, to: VtepRef, inner_length: u32) -> u64 {
 }
 
 /// What of the outer header the vxlan device's settings and the inner header decide.
-struct Set {
+struct OuterFields {
     /// Type of service or traffic class.
     tos: u8,
     /// TTL or hop limit.
@@ -135,17 +135,17 @@ struct Set {
     df_be: u16,
 }
 
-impl Set {
+impl OuterFields {
     /// `at` is where the packet has the inner network header by now, and its EtherType.
     #[inline(always)]
     fn of(packet: &Packet, domain: &Domain, inner_tos: u8, at: (usize, u16)) -> Self {
         const ANY: u16 = FLAG_TOS_INHERIT | FLAG_TTL_INHERIT | FLAG_DF | FLAG_DF_INHERIT;
-        let set = if !INHERITED_FIELDS || domain.flags & ANY == 0 {
+        let fields = if !INHERITED_FIELDS || domain.flags & ANY == 0 {
             u32::from_ne_bytes([domain.ttl, domain.tos, 0, 0])
         } else {
             inherit(packet.context(), domain, inner_tos, at.0 as u32, at.1)
         };
-        let [ttl, tos, a, b] = set.to_ne_bytes();
+        let [ttl, tos, a, b] = fields.to_ne_bytes();
         Self { tos: ecn::encapsulate(tos, inner_tos), ttl, df_be: u16::from_ne_bytes([a, b]) }
     }
 }
@@ -188,13 +188,13 @@ fn write_outer4(
     journey: &Journey,
     to: VtepRef,
     selection: &Selection,
-    set: &Set,
+    fields: &OuterFields,
     inner_length: u32,
     sent_before: u64,
 ) -> Option<()> {
     let domain = journey.domain;
     let network = &selection.network;
-    let Set { tos, ttl, df_be: fragment_be } = *set;
+    let OuterFields { tos, ttl, df_be: fragment_be } = *fields;
 
     // Outer packets may be fragmented on their way, so consecutive ones of a pair of VTEPs need
     // distinct identifications (RFC 6864 §4.3); the flow's hash keeps CPUs apart.
@@ -254,12 +254,12 @@ fn write_outer6(
     journey: &Journey,
     to: VtepRef,
     selection: &Selection,
-    set: &Set,
+    fields: &OuterFields,
     udp_length: u32,
     label_be: u32,
 ) -> Option<()> {
     let domain = journey.domain;
-    let Set { tos: class, ttl: hop_limit, .. } = *set;
+    let OuterFields { tos: class, ttl: hop_limit, .. } = *fields;
     let mut outer = packet.start_of::<OUTER6>()?;
     let macs = selection.nexthop.macs.as_ptr();
     // SAFETY: the bytes 0 to 7 and 8 to 11 of the 12 of both addresses.

@@ -151,7 +151,7 @@ impl<const N: usize> Start<N> {
 /// front, which most packets meet, and are not merged with it into one that treats all cases alike.
 #[inline(always)]
 #[must_use]
-pub fn rarer(number: u16) -> u16 {
+pub fn unlikely(number: u16) -> u16 {
     let mut same = u64::from(number);
     // SAFETY: one register. Not nothing at all: that would have the same place in the program as what
     // follows, and the kernel refuses two lines of source for one instruction.

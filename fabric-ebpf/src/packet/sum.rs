@@ -32,14 +32,14 @@ fn whole(context: *mut xdp_md, length: u32, seed: u32) -> u32 {
 
 #[inline(always)]
 fn sum(packet: &Packet, length: u32, seed: u32) -> Option<u32> {
-    let place = Place { length };
+    let remainder = Remainder { length };
     let mut left = length;
     let mut sum = seed;
     for _ in 0..CHUNKS {
         if left < CHUNK as u32 {
             break;
         }
-        sum = chunk::<CHUNK>(packet, place.of(left), sum)?;
+        sum = chunk::<CHUNK>(packet, remainder.offset(left), sum)?;
         left -= CHUNK as u32;
     }
     if left >= CHUNK as u32 {
@@ -49,7 +49,7 @@ fn sum(packet: &Packet, length: u32, seed: u32) -> Option<u32> {
     macro_rules! digits {
         ($($size:literal)+) => {$(
             if left & $size != 0 {
-                sum = chunk::<$size>(packet, place.of(left), sum)?;
+                sum = chunk::<$size>(packet, remainder.offset(left), sum)?;
             }
             left &= $size - 1;
         )+};
@@ -57,11 +57,11 @@ fn sum(packet: &Packet, length: u32, seed: u32) -> Option<u32> {
     digits!(256 128 64 32 16 8 4);
     let mut sum = u64::from(sum);
     if left & 2 != 0 {
-        sum += u64::from(packet.read::<u16>(place.of(left))?);
+        sum += u64::from(packet.read::<u16>(remainder.offset(left))?);
     }
     left &= 1;
     if left != 0 {
-        sum += u64::from(u16::from_ne_bytes([last(packet, place.of(left))?, 0]));
+        sum += u64::from(u16::from_ne_bytes([last(packet, remainder.offset(left))?, 0]));
     }
     let sum = (sum & 0xffff) + (sum >> 16);
     let sum = (sum & 0xffff) + (sum >> 16);
@@ -70,18 +70,18 @@ fn sum(packet: &Packet, length: u32, seed: u32) -> Option<u32> {
 }
 
 /// Where what is left to be summed is.
-struct Place {
+struct Remainder {
     length: u32,
 }
 
-impl Place {
+impl Remainder {
     /// The offset of the last `left` bytes.
     ///
     /// Some number below 16,384 to the verifier, whichever way led here. Did it know the number, it
     /// would follow each of the thousands of ways through the lengths by itself, which takes a second.
     #[inline(always)]
-    fn of(&self, left: u32) -> usize {
-        FROM + (opaque(self.length as usize).wrapping_sub(left as usize) & 0x3fff)
+    fn offset(&self, left: u32) -> usize {
+        FROM + (black_box(self.length as usize).wrapping_sub(left as usize) & 0x3fff)
     }
 }
 
@@ -90,7 +90,7 @@ impl Place {
 #[inline(always)]
 fn last(packet: &Packet, at: usize) -> Option<u8> {
     let start = packet.start() + at;
-    if opaque(start + 1) > packet.end() {
+    if black_box(start + 1) > packet.end() {
         return None;
     }
     // SAFETY: in bounds by the check above.
@@ -99,7 +99,7 @@ fn last(packet: &Packet, at: usize) -> Option<u8> {
 
 /// The same value, of which the compiler knows nothing.
 #[inline(always)]
-fn opaque(value: usize) -> usize {
+fn black_box(value: usize) -> usize {
     // SAFETY: a plain read of what is there.
     unsafe { (&raw const value).read_volatile() }
 }

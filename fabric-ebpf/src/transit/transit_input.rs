@@ -7,7 +7,7 @@
 use fabric_common::{
     checksum, flow_hash,
     reason::Reason,
-    schema::{own, ports},
+    schema::{local_addresses, ports},
 };
 
 use super::transit_route::is_local4;
@@ -155,9 +155,9 @@ fn is_martian4(address: u32) -> bool {
 /// The filter tells almost all addresses that are not our own.
 #[inline(always)]
 fn is_own(journey: &Journey, source: u32) -> bool {
-    let own = maps::OWN.get(0);
-    let (word, bit) = own::place(u64::from(source));
-    own.words[word % own::WORDS] >> bit & 1 != 0
+    let filter = maps::LOCAL_ADDRESSES.get(0);
+    let (word, bit) = local_addresses::place(u64::from(source));
+    filter.words[word % local_addresses::WORDS] >> bit & 1 != 0
         && is_local4(u32::from(ports::view(journey.entry.mac_and_view)), source)
 }
 

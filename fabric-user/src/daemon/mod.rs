@@ -4,9 +4,9 @@
 //!
 //! | what | what follows |
 //! |---|---|
-//! | the kernel drops messages, refuses or interrupts a dump, a netlink socket fails, a thread cannot be started or panics | [`Following`] opens what failed anew and reads everything, after a while that doubles |
-//! | a map, a pin or a program cannot be written | [`Round`] says so in the state, applies nothing more, and everything is read and compared anew |
-//! | the thread that watches links ends | [`Round::beat`] starts it again |
+//! | the kernel drops messages, refuses or interrupts a dump, a netlink socket fails, a thread cannot be started or panics | [`Follower`] opens what failed anew and reads everything, after a while that doubles |
+//! | a map, a pin or a program cannot be written | [`Applier`] says so in the state, applies nothing more, and everything is read and compared anew |
+//! | the thread that watches links ends | [`Applier::beat`] starts it again |
 //! | the heartbeat program does not run | the next tick tries again |
 //! | somebody removed the pins | the next full round makes everything anew |
 //! | the state file cannot be written, systemd or a client does not listen, a neighbour cannot be asked for, settings are not valid | it is logged |
@@ -15,9 +15,10 @@
 //! if that takes longer than the timeout. Before the loop a failure ends the daemon with a sentence:
 //! nothing of what runs has been touched by then, and systemd starts the next one.
 
+mod applier;
 mod backoff;
 mod control;
-mod following;
+mod follower;
 mod ipvs;
 mod legacy;
 mod liveness;
@@ -26,11 +27,10 @@ mod paths;
 mod resolution;
 mod retries;
 mod room;
-mod round;
 mod sentence;
 mod signals;
+mod snapshot;
 pub mod state;
-mod survey;
 mod sysctl;
 
 use std::time::Duration;
@@ -43,16 +43,16 @@ use crate::{
     observe::{Asker, Batch, ObserveError, Observer},
     settings::Settings,
 };
+use applier::Applier;
 use control::{Control, Pending};
 pub use control::{Request, Response, ask};
-use following::{Following, News};
+use follower::{Follower, News};
 pub use liveness::Liveness;
 use lock::Lock;
 use paths::Paths;
-use round::Round;
 pub use sentence::sentence;
 use signals::{Signals, Wish};
-use survey::{Failed, Purpose};
+use snapshot::{Failed, Purpose};
 
 /// How often it is looked at whether something has become free, or is to be asked.
 const TICK: Duration = Duration::from_millis(100);
@@ -78,92 +78,92 @@ pub async fn run(
     let instance = Instance::new(&settings.instance)?;
     let _lock = Lock::take(&settings)?;
     let mut control = Control::listen(&settings)?;
-    let mut following = Following::begin(Observer::open()?);
+    let mut follower = Follower::begin(Observer::open()?);
     let mut asker = None;
-    let mut round = Round::new(instance, settings)?;
+    let mut applier = Applier::new(instance, settings)?;
 
-    let mut beat = beats(&round.settings);
-    let mut audit = audits(&round.settings);
+    let mut beat = beats(&applier.settings);
+    let mut audit = audits(&applier.settings);
     let mut rebalance = ticks(REBALANCE);
     let mut tick = ticks(TICK);
     let mut paths = Paths::new();
     loop {
-        let is_started = following.is_started();
+        let is_started = follower.is_started();
         // In this order: a stream of changes that never pauses must not hold up all else.
         tokio::select! {
             biased;
             wish = signals.next() => match wish {
                 Wish::End => break,
-                Wish::Audit => following.audit(),
+                Wish::Audit => follower.audit(),
                 Wish::Reload => {
-                    reload(&read, &mut round);
-                    (beat, audit) = (beats(&round.settings), audits(&round.settings));
+                    reload(&read, &mut applier);
+                    (beat, audit) = (beats(&applier.settings), audits(&applier.settings));
                 }
             },
             _ = beat.tick() => {
-                round.beat();
+                applier.beat();
                 notify(&[sd_notify::NotifyState::Watchdog]);
-                if round.has_bridges() {
-                    following.look_at_bridges();
+                if applier.has_bridges() {
+                    follower.look_at_bridges();
                 }
             }
             Some(pending) = control.next(), if is_started => {
                 let Pending { request, reply } = pending;
-                let response = round.control(request);
+                let response = applier.control(request);
                 // Whoever asked may have left without waiting for the answer.
                 let _left = reply.send(response);
             }
-            _ = audit.tick() => following.audit(),
-            _ = rebalance.tick(), if round.is_unbalanced() => round.rebalance(),
+            _ = audit.tick() => follower.audit(),
+            _ = rebalance.tick(), if applier.is_unbalanced() => applier.rebalance(),
             _ = tick.tick(), if is_started => {
-                round.wake();
-                resolve(&mut asker, &mut round);
-                if paths.tick(&mut round, &mut asker) {
-                    following.is_stale(Purpose::Routing);
+                applier.wake();
+                resolve(&mut asker, &mut applier);
+                if paths.tick(&mut applier, &mut asker) {
+                    follower.is_stale(Purpose::Routing);
                 }
             }
-            news = following.news() => tell(news, &mut following, &mut round),
+            news = follower.news() => take_news(news, &mut follower, &mut applier),
         }
-        if round.take_failure() {
-            following.retry(Purpose::Sync);
+        if applier.take_failure() {
+            follower.retry(Purpose::Sync);
         }
-        if !is_started && round.is_synced() {
-            following.started();
-            round.beat();
-            tracing::info!("{}", round.summary());
+        if !is_started && applier.is_synced() {
+            follower.started();
+            applier.beat();
+            tracing::info!("{}", applier.summary());
             notify(&[sd_notify::NotifyState::Ready]);
         }
     }
     notify(&[sd_notify::NotifyState::Stopping]);
-    round.finish()
+    applier.finish()
 }
 
-fn tell(news: News, following: &mut Following, round: &mut Round) {
+fn take_news(news: News, follower: &mut Follower, applier: &mut Applier) {
     match news {
         News::Batch(Batch::Events(events)) => {
-            for purpose in round.events(events) {
-                following.is_stale(purpose);
+            for purpose in applier.events(events) {
+                follower.is_stale(purpose);
             }
         }
         News::Batch(Batch::Lost) => {
             tracing::warn!("the kernel dropped messages, reading everything anew");
-            round.lost();
+            applier.lost();
         }
-        News::Survey(survey) => round.take(survey),
+        News::Snapshot(snapshot) => applier.take(snapshot),
         News::Failed(Failed { purpose: Purpose::Audit, error }) => {
-            let wait = following.retry(Purpose::Audit);
+            let wait = follower.retry(Purpose::Audit);
             tracing::warn!("no audit now, the next one comes in {wait:?}: {}", sentence(&error));
         }
         News::Failed(Failed { error, .. }) => {
-            following.retry(Purpose::Sync);
-            round.fail(&error);
+            follower.retry(Purpose::Sync);
+            applier.fail(&error);
         }
     }
 }
 
 /// Asks the kernel for neighbours.
-fn resolve(asker: &mut Option<Asker>, round: &mut Round) {
-    for hop in round.next_to_resolve() {
+fn resolve(asker: &mut Option<Asker>, applier: &mut Applier) {
+    for hop in applier.next_to_resolve() {
         let opened = match asker.take() {
             Some(asker) => Ok(asker),
             None => Asker::open(),
@@ -181,14 +181,14 @@ fn resolve(asker: &mut Option<Asker>, round: &mut Round) {
 }
 
 /// Takes over settings as far as a running daemon can.
-fn reload(read: impl Fn() -> anyhow::Result<Settings>, round: &mut Round) {
+fn reload(read: impl Fn() -> anyhow::Result<Settings>, applier: &mut Applier) {
     notify(&[sd_notify::NotifyState::Status("reading the settings anew")]);
     let settings = read().and_then(|settings| {
         settings.check()?;
         Ok(settings)
     });
     match settings {
-        Ok(settings) => round.reload(settings),
+        Ok(settings) => applier.reload(settings),
         Err(error) => tracing::error!("the settings stay as they were: {}", sentence(&error)),
     }
     notify(&[sd_notify::NotifyState::Status("")]);

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::round::Round;
+use super::applier::Applier;
 use crate::{model::VtepKey, observe::Asker};
 
 /// VTEPs that the kernel is asked about in one tick: some milliseconds.
@@ -44,11 +44,11 @@ impl Paths {
 
     /// Asks about some VTEPs, if there is a reason to. Returns whether all routes are to be read anew,
     /// among which the kernel shows what it has learned about the ways to other addresses.
-    pub(super) fn tick(&mut self, round: &mut Round, asker: &mut Option<Asker>) -> bool {
-        let told = mem::replace(&mut self.told, round.take_path_news());
+    pub(super) fn tick(&mut self, applier: &mut Applier, asker: &mut Option<Asker>) -> bool {
+        let told = mem::replace(&mut self.told, applier.take_path_news());
         self.again |= told;
-        self.routes_stale |= told && round.routes_ipv4();
-        self.ask(round, asker);
+        self.routes_stale |= told && applier.routes_ipv4();
+        self.ask(applier, asker);
         let is_due = self.routes_stale && self.read.is_none_or(|read| read.elapsed() >= REST);
         if is_due {
             (self.routes_stale, self.read) = (false, Some(Instant::now()));
@@ -56,13 +56,13 @@ impl Paths {
         is_due
     }
 
-    fn ask(&mut self, round: &mut Round, asker: &mut Option<Asker>) {
+    fn ask(&mut self, applier: &mut Applier, asker: &mut Option<Asker>) {
         if self.waiting.is_empty() {
             if !self.again && self.began.elapsed() < REST {
                 return;
             }
             (self.again, self.began) = (false, Instant::now());
-            self.waiting = round.vteps();
+            self.waiting = applier.vteps();
         }
         let rest = self.waiting.len().saturating_sub(PORTION);
         let some = self.waiting.split_off(rest);
@@ -82,6 +82,6 @@ impl Paths {
                 }
             }
         }
-        round.learn(answers);
+        applier.learn(answers);
     }
 }

@@ -8,9 +8,9 @@ use fabric_common::{
     schema::{
         bucket_use::ChunkUse, buckets::Chunk, circuits::Circuit, counters::Counter,
         counters::Traffic, counters::reason_index, domains::Domain, domains6::Domain6, fdb::Times,
-        groups::Group, hosts6::Address6, nexthops::Nexthop, own::Own, ports::Port,
-        reverse_paths::ReversePath, settings::Settings, trie::Word, views::View, vlans::PortVlans,
-        vteps::Vtep,
+        groups::Group, hosts6::Address6, local_addresses::LocalAddresses, nexthops::Nexthop,
+        ports::Port, reverse_paths::ReversePath, settings::Settings, trie::Word, views::View,
+        vlans::PortVlans, vteps::Vtep,
     },
     table::{Narrow, Wide},
 };
@@ -74,7 +74,7 @@ pub struct Maps {
     /// VNI to domain.
     pub vnis: MappedArray<Narrow>,
     /// Filter of the box's own addresses.
-    pub own: MappedArray<Own>,
+    pub local_addresses: MappedArray<LocalAddresses>,
     /// Routing views.
     pub views: MappedArray<View>,
     /// IPv4 hosts.
@@ -126,7 +126,7 @@ impl Maps {
             reverse_paths: mapped(instance, "reverse_paths", writable)?,
             peers: mapped(instance, "peers", writable)?,
             vnis: mapped(instance, "vnis", writable)?,
-            own: mapped(instance, "own", writable)?,
+            local_addresses: mapped(instance, "local_addresses", writable)?,
             views: mapped(instance, "views", writable)?,
             hosts: mapped(instance, "hosts", writable)?,
             hosts6: mapped(instance, "hosts6", writable)?,
@@ -191,7 +191,7 @@ impl Maps {
             self.vteps.stores(),
             self.peers.stores(),
             self.vnis.stores(),
-            self.own.stores(),
+            self.local_addresses.stores(),
             self.views.stores(),
             self.hosts.stores(),
             self.hosts6.stores(),

@@ -98,7 +98,7 @@ impl Interfaces {
             let length = self.socket.recv(&mut &mut self.buffer[..], flags)?;
             let answer = self.buffer.get(..length).and_then(Answer::read);
             match answer.ok_or(io::ErrorKind::InvalidData)? {
-                Answer { sequence, said } if sequence == self.sequence => return said,
+                Answer { sequence, answer } if sequence == self.sequence => return answer,
                 // To a question that was given up.
                 Answer { .. } => {}
             }
@@ -109,7 +109,7 @@ impl Interfaces {
 /// What the kernel says, and to which question.
 struct Answer {
     sequence: u32,
-    said: io::Result<Option<Running>>,
+    answer: io::Result<Option<Running>>,
 }
 
 impl Answer {
@@ -118,7 +118,7 @@ impl Answer {
         let (head, _) = header::<16>(message)?;
         let &[_, _, _, _, low, high, _, _, a, b, c, d, ..] = head;
         let body = message.get(16..)?;
-        let said = match u16::from_ne_bytes([low, high]) {
+        let answer = match u16::from_ne_bytes([low, high]) {
             RTM_NEWLINK => Ok(Some(programs(header::<16>(body)?.1))),
             NLMSG_ERROR => match u32_(body)?.cast_signed() {
                 error if error == -libc::ENODEV => Ok(None),
@@ -126,7 +126,7 @@ impl Answer {
             },
             _ => return None,
         };
-        Some(Self { sequence: u32::from_ne_bytes([a, b, c, d]), said })
+        Some(Self { sequence: u32::from_ne_bytes([a, b, c, d]), answer })
     }
 }
 
@@ -163,8 +163,8 @@ mod tests {
         bytes
     }
 
-    fn said(message: &[u8]) -> Option<io::Result<Option<Running>>> {
-        Answer::read(message).map(|answer| answer.said)
+    fn answer(message: &[u8]) -> Option<io::Result<Option<Running>>> {
+        Answer::read(message).map(|answer| answer.answer)
     }
 
     #[test]
@@ -172,7 +172,7 @@ mod tests {
         let generic = attribute(IFLA_XDP_SKB_PROG_ID, &77_u32.to_ne_bytes());
         let xdp = [attribute(2, &[2]), attribute(4, &77_u32.to_ne_bytes()), generic].concat();
         let body = [vec![0; 16], attribute(3, b"swp1\0"), attribute(IFLA_XDP, &xdp)].concat();
-        let running = said(&message(RTM_NEWLINK, &body)).unwrap().unwrap().unwrap();
+        let running = answer(&message(RTM_NEWLINK, &body)).unwrap().unwrap().unwrap();
         assert_eq!(running.program(Mode::Generic), Some(77));
         assert_eq!(running.program(Mode::Native), None);
     }
@@ -180,16 +180,16 @@ mod tests {
     #[test]
     fn an_interface_that_is_gone_is_no_error() {
         let body = (-libc::ENODEV).to_ne_bytes();
-        assert_eq!(said(&message(NLMSG_ERROR, &body)).unwrap().unwrap(), None);
+        assert_eq!(answer(&message(NLMSG_ERROR, &body)).unwrap().unwrap(), None);
         let body = (-libc::EPERM).to_ne_bytes();
-        assert!(said(&message(NLMSG_ERROR, &body)).unwrap().is_err());
+        assert!(answer(&message(NLMSG_ERROR, &body)).unwrap().is_err());
     }
 
     #[test]
     fn an_answer_that_is_cut_off_is_no_answer() {
         let whole = message(NLMSG_ERROR, &(-libc::ENODEV).to_ne_bytes());
         for length in 0..whole.len() {
-            assert!(said(&whole[..length]).is_none(), "of {length} bytes");
+            assert!(answer(&whole[..length]).is_none(), "of {length} bytes");
         }
     }
 

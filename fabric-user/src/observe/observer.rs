@@ -96,7 +96,7 @@ impl Observer {
             tokio::task::yield_now().await;
         }
         self.read_ahead()?;
-        Ok(self.hand_on())
+        Ok(self.flush())
     }
 
     /// Puts a mark behind everything that has happened up to now, in place of the last one.
@@ -118,7 +118,7 @@ impl Observer {
 
     /// Waits for changes and keeps them for [`next`](Self::next): for who cannot apply them yet, because
     /// the kernel's queue has less room. Returns only if a socket fails; cancel-safe.
-    pub async fn keep(&mut self) -> ObserveError {
+    pub async fn buffer(&mut self) -> ObserveError {
         loop {
             if self.ahead.len() >= AHEAD {
                 std::future::pending::<()>().await;
@@ -166,7 +166,7 @@ impl Observer {
         }
     }
 
-    fn hand_on(&mut self) -> Batch {
+    fn flush(&mut self) -> Batch {
         if std::mem::take(&mut self.lost) {
             self.ahead.clear();
             self.pass_marks(usize::MAX);

@@ -24,7 +24,7 @@ use crate::{
 
 /// A resilient group of the kernel.
 #[derive(Clone, Debug)]
-pub(super) struct Timed {
+pub(super) struct ResilientGroup {
     members: Vec<Member>,
     settings: Resilient,
     /// Since when some member has less than its share.
@@ -33,7 +33,7 @@ pub(super) struct Timed {
 
 /// What a group was last made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Made {
+pub(super) struct Installed {
     members: Vec<Member>,
     resilient: Option<Resilient>,
     blackhole: bool,
@@ -153,8 +153,8 @@ impl Reconciler {
             self.maps.groups.set(index, &groups::Group::default());
             self.resting.add(Freed::Group(index));
             self.free_buckets(old);
-            self.timed.remove(&index);
-            self.made.remove(&index);
+            self.resilient.remove(&index);
+            self.installed.remove(&index);
             outcome.changes += 1;
         }
     }
@@ -169,12 +169,13 @@ impl Reconciler {
         inherited: Option<Vec<u16>>,
         outcome: &mut Outcome,
     ) {
-        let made = Made { members, resilient: group.resilient, blackhole: group.blackhole };
-        if !self.audit && inherited.is_none() && self.made.get(&index) == Some(&made) {
+        let installed =
+            Installed { members, resilient: group.resilient, blackhole: group.blackhole };
+        if !self.audit && inherited.is_none() && self.installed.get(&index) == Some(&installed) {
             return;
         }
         let old = self.maps.groups.get(index).choice();
-        let new = match &made.members[..] {
+        let new = match &installed.members[..] {
             _ if group.blackhole => Choice::Blackhole,
             [] => Choice::Nothing,
             [only] if group.resilient.is_none() => Choice::Single { nexthop: only.nexthop.into() },
@@ -188,13 +189,13 @@ impl Reconciler {
             }
         };
         if !matches!(new, Choice::Spread { timed: true, .. }) {
-            self.timed.remove(&index);
+            self.resilient.remove(&index);
         }
-        if new == Choice::Nothing && !made.members.is_empty() {
+        if new == Choice::Nothing && !installed.members.is_empty() {
             // To be tried again.
-            self.made.remove(&index);
+            self.installed.remove(&index);
         } else {
-            self.made.insert(index, made);
+            self.installed.insert(index, installed);
         }
         if self.maps.groups.set(index, &groups::Group::new(new)) {
             outcome.changes += 1;
@@ -238,7 +239,7 @@ impl Reconciler {
         }
         let balanced = match (resilient, stays) {
             (Some(settings), Some(chunk)) => {
-                let since = self.timed.get(&index).and_then(|timed| timed.unbalanced);
+                let since = self.resilient.get(&index).and_then(|timed| timed.unbalanced);
                 let may_move = self.movable(chunk, count, &settings, since);
                 bucket::fill(&mut buckets, members, |at| may_move[at])
             }
@@ -246,9 +247,10 @@ impl Reconciler {
             _ => bucket::fill(&mut buckets, members, |_| true),
         };
         if let Some(settings) = resilient {
-            let since = self.timed.get(&index).and_then(|timed| timed.unbalanced);
+            let since = self.resilient.get(&index).and_then(|timed| timed.unbalanced);
             let unbalanced = (!balanced).then(|| since.unwrap_or_else(Instant::now));
-            self.timed.insert(index, Timed { members: members.to_vec(), settings, unbalanced });
+            self.resilient
+                .insert(index, ResilientGroup { members: members.to_vec(), settings, unbalanced });
         }
         let chunk = match stays {
             Some(chunk) => chunk,
@@ -323,7 +325,7 @@ impl Reconciler {
     /// True if a resilient group waits for buckets to become idle.
     #[must_use]
     pub fn is_unbalanced(&self) -> bool {
-        self.timed.values().any(|timed| timed.unbalanced.is_some())
+        self.resilient.values().any(|timed| timed.unbalanced.is_some())
     }
 
     /// Moves the buckets of resilient groups that may move by now.
@@ -334,8 +336,9 @@ impl Reconciler {
         let mut outcome = Outcome::default();
         // Jiffies as they are now.
         self.beat()?;
-        let waiting = self.timed.iter().filter(|(_, timed)| timed.unbalanced.is_some());
-        let waiting: Vec<(u32, Timed)> = waiting.map(|(i, timed)| (*i, timed.clone())).collect();
+        let waiting = self.resilient.iter().filter(|(_, timed)| timed.unbalanced.is_some());
+        let waiting: Vec<(u32, ResilientGroup)> =
+            waiting.map(|(i, timed)| (*i, timed.clone())).collect();
         for (index, timed) in waiting {
             let Choice::Spread { chunk, count, .. } = self.maps.groups.get(index).choice() else {
                 continue;
@@ -344,7 +347,7 @@ impl Reconciler {
             let mut buckets = self.buckets(Choice::Spread { chunk, count, timed: true });
             let balanced = bucket::fill(&mut buckets, &timed.members, |at| may_move[at]);
             outcome.changes += self.write_buckets(chunk, &buckets);
-            if balanced && let Some(timed) = self.timed.get_mut(&index) {
+            if balanced && let Some(timed) = self.resilient.get_mut(&index) {
                 timed.unbalanced = None;
             }
         }

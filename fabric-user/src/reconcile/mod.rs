@@ -53,7 +53,7 @@ use crate::{
     settings::Settings,
 };
 pub use fdb::Macs;
-use groups::{Made, Timed};
+use groups::{Installed, ResilientGroup};
 use hosts::Hosts;
 use indexes::Indexes;
 use nexthops::Nexthops;
@@ -174,8 +174,8 @@ pub struct Reconciler {
     groups: Indexes<GroupKey>,
     /// Ranges of `buckets`.
     pool: Pool,
-    made: HashMap<u32, Made>,
-    timed: BTreeMap<u32, Timed>,
+    installed: HashMap<u32, Installed>,
+    resilient: BTreeMap<u32, ResilientGroup>,
     inherited: HashMap<GroupKey, Vec<u16>>,
     views: Indexes<ViewKey>,
     /// Indexes of the views of the last structure, by position there.
@@ -225,8 +225,8 @@ impl Reconciler {
             nexthops: Nexthops::new(),
             groups: Indexes::new(group_map::MAX),
             pool: Pool::new(buckets::MAX),
-            made: HashMap::default(),
-            timed: BTreeMap::new(),
+            installed: HashMap::default(),
+            resilient: BTreeMap::new(),
             inherited: HashMap::default(),
             views: Indexes::new(view_map::MAX),
             view_indexes: Vec::new(),

@@ -8,7 +8,7 @@ use std::{
 
 use fabric_common::{
     schema::{
-        groups, own,
+        groups, local_addresses,
         routes::{
             KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_KERNEL, KIND_LOCAL, KIND_NEXTHOP,
             KIND_UNREACHABLE, split_target, target,
@@ -295,7 +295,7 @@ impl Reconciler {
 
     /// Writes the filter of the box's own addresses.
     pub(super) fn write_own(&mut self, structure: &Structure, outcome: &mut Outcome) {
-        let mut filter = own::Own::default();
+        let mut filter = local_addresses::LocalAddresses::default();
         for address in &structure.own {
             let number = match address {
                 IpAddr::V4(v4) => be(*v4).into(),
@@ -304,9 +304,9 @@ impl Reconciler {
                     a ^ b
                 }
             };
-            let (word, bit) = own::place(number);
+            let (word, bit) = local_addresses::place(number);
             filter.words[word] |= 1 << bit;
         }
-        outcome.changes += usize::from(self.maps.own.set(0, &filter));
+        outcome.changes += usize::from(self.maps.local_addresses.set(0, &filter));
     }
 }

@@ -1,6 +1,6 @@
 //! Routes of every kind appear in the maps and go again.
 
-use fabric_common::schema::{own, settings};
+use fabric_common::schema::{local_addresses, settings};
 use fabric_tests::fabric::{Router, SOON, until};
 
 #[test]
@@ -78,9 +78,9 @@ fn settings_and_own_addresses_are_in_the_maps() {
     let flags = settings::HASH_FLOW_LABEL | settings::HASH_INNER;
     assert_eq!(maps.settings.get(0).hash_flags, flags);
     assert_eq!((maps.hosts.len(), maps.addresses6.len()), (512, 1024), "powers of two");
-    let filter = maps.own.get(0);
+    let filter = maps.local_addresses.get(0);
     let has = |address: std::net::Ipv4Addr| {
-        let (word, bit) = own::place(u32::from_ne_bytes(address.octets()).into());
+        let (word, bit) = local_addresses::place(u32::from_ne_bytes(address.octets()).into());
         filter.words[word] >> bit & 1 != 0
     };
     assert!(has([10, 1, 1, 1].into()) && has([10, 1, 4, 1].into()));

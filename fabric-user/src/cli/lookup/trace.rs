@@ -11,7 +11,7 @@ use fabric_common::{
         domains::FLAG_OVERLAY_ISOLATED,
         fdb,
         groups::Choice,
-        hosts, hosts6, own,
+        hosts, hosts6, local_addresses,
         ports::{self, FLAG_ROUTE4, FLAG_ROUTE6},
         routes::{
             KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_LOCAL, KIND_NEXTHOP, KIND_NONE,
@@ -250,8 +250,8 @@ fn is_martian(address: IpAddr) -> bool {
 /// A source that the box itself has, of IPv4 only, as the kernel checks it.
 fn is_own(maps: &Maps, view: u16, source: IpAddr) -> bool {
     let IpAddr::V4(address) = source else { return false };
-    let (word, bit) = own::place(u64::from(address.to_bits().to_be()));
-    maps.own.get(0).words[word % own::WORDS] >> bit & 1 != 0
+    let (word, bit) = local_addresses::place(u64::from(address.to_bits().to_be()));
+    maps.local_addresses.get(0).words[word % local_addresses::WORDS] >> bit & 1 != 0
         && target(maps, view, source).0.is_some_and(|found| split_target(found).0 == KIND_LOCAL)
 }
 

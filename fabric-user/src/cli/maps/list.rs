@@ -9,12 +9,12 @@ use anyhow::Context as _;
 use aya::maps::{MapData, MapInfo};
 use fabric_common::{
     reason::Reason,
-    schema::{Kind, MAPS, buckets::CHUNK, fdb::KIND_LOCAL, groups::Choice, own::WORDS},
+    schema::{Kind, MAPS, buckets::CHUNK, fdb::KIND_LOCAL, groups::Choice, local_addresses::WORDS},
     table::{Bucket, Narrow, Wide},
 };
 use serde_json::json;
 
-use super::{Source, own, tx_ports};
+use super::{Source, local_addresses, tx_ports};
 use crate::{
     cli::{
         format::{bytes, share},
@@ -98,7 +98,7 @@ fn used(map: &str, source: &Source<'_>, targets: usize) -> (u64, u64) {
         "reverse_paths" => (contents.reverse_paths.len(), 1),
         "peers" => (contents.peers.len(), narrow),
         "vnis" => (contents.vnis.len(), narrow),
-        "own" => (own::bits_set(source) as usize, WORDS as u64 * 64),
+        "local_addresses" => (local_addresses::bits_set(source) as usize, WORDS as u64 * 64),
         "views" => (maps.views.iter().filter(|(_, v)| v.root4 != 0 || v.root6 != 0).count(), 1),
         "hosts" => (maps.hosts.table().iter().count(), wide),
         "hosts6" => (maps.hosts6.table().iter().count(), wide),

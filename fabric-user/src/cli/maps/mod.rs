@@ -11,9 +11,9 @@ mod filter;
 mod groups;
 mod hosts;
 mod list;
+mod local_addresses;
 mod long;
 mod nexthops;
-mod own;
 mod peers;
 mod port_tx;
 mod ports;
@@ -165,7 +165,7 @@ const DUMPS: &[Dump] = &[
     dump("reverse_paths", |s| Ok(reverse_paths::sheet(&s.view)), 2, &["vtep"], Key::Host),
     dump("peers", |s| Ok(peers::sheet(&s.view)), 2, &["peer"], Key::Host),
     dump("vnis", |s| Ok(vnis::sheet(&s.view)), 2, &["vni"], Key::Number),
-    dump("own", |s| Ok(own::sheet(s)), 1, &[], Key::Name),
+    dump("local_addresses", |s| Ok(local_addresses::sheet(s)), 1, &[], Key::Name),
     dump("views", |s| Ok(views::sheet(s)), 1, &["view"], Key::Number),
     long("hosts", NO_HOST, hosts::ipv4, 2, &["address"], Key::Host),
     long("hosts6", NO_HOST, hosts::ipv6, 2, &["address"], Key::Host),

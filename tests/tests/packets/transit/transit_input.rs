@@ -255,8 +255,12 @@ fn a_packet_that_claims_to_come_from_the_box_itself_passes() {
         let packet = from_ipv4(own.ipv4, server(server::WEST).ipv4);
         router.passes(&packet, Reason::TransitInputMartian);
         // An address that is only like it in the filter.
-        let all = [u64::MAX; fabric_common::schema::own::WORDS];
-        router.world.maps.own.set(0, &fabric_common::schema::own::Own { words: all });
+        let all = [u64::MAX; fabric_common::schema::local_addresses::WORDS];
+        router
+            .world
+            .maps
+            .local_addresses
+            .set(0, &fabric_common::schema::local_addresses::LocalAddresses { words: all });
         router.passes(&packet, Reason::TransitInputMartian);
         router.routes(&frames()[0], router.west, 64);
         let blackholed = Station { ipv4: server(server::BLACKHOLE).ipv4, ..CLIENT };

@@ -19,23 +19,23 @@ fn a_full_round_follows_when_something_is_given_back_while_something_found_no_ro
     let own = instance.clone();
     let done = std::panic::catch_unwind(|| {
         in_namespace(|| async move {
-            let mut round = Round::new(own, settings).unwrap();
+            let mut applier = Applier::new(own, settings).unwrap();
             let view = View { v4: Vec::new(), v6: vec![254] };
             for views in [vec![view], Vec::new()] {
                 let structure = Structure { views, ..Structure::default() };
                 let routes = Routes::All(HashMap::default());
-                let reconciler = round.reconciler.as_mut().unwrap();
+                let reconciler = applier.reconciler.as_mut().unwrap();
                 reconciler.apply(&structure, Macs::All(Vec::new()), &routes).unwrap();
             }
-            round.full.insert("the map views is full".into());
-            round.state.synced = true;
-            round.wake();
-            assert!(!round.full.is_empty(), "the view rests");
+            applier.full.insert("the map views is full".into());
+            applier.state.synced = true;
+            applier.wake();
+            assert!(!applier.full.is_empty(), "the view rests");
             let deadline = Instant::now() + PATIENCE;
-            while !round.full.is_empty() {
+            while !applier.full.is_empty() {
                 assert!(Instant::now() < deadline, "nobody looks whether there is room");
                 std::thread::sleep(Duration::from_millis(10));
-                round.wake();
+                applier.wake();
             }
         });
     });

@@ -1,4 +1,4 @@
-//! `own`: a Bloom filter of the box's own addresses.
+//! `local_addresses`: a Bloom filter of the box's own addresses.
 //!
 //! The kernel does not forward packets that claim to come from itself (`fib_validate_source` in
 //! `net/ipv4/fib_frontend.c`). A hit in the filter sends the packet to the kernel, which knows.
@@ -9,18 +9,18 @@ pub const WORDS: usize = 64;
 /// The filter.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Own {
+pub struct LocalAddresses {
     /// Bit `b` of the filter is bit `b % 64` of word `b / 64`.
     pub words: [u64; WORDS],
 }
 
-impl Default for Own {
+impl Default for LocalAddresses {
     fn default() -> Self {
         Self { words: [0; WORDS] }
     }
 }
 
-super::map_value!(Own, 512);
+super::map_value!(LocalAddresses, 512);
 
 /// Word and bit of an address, given as it stands in a packet: an IPv4 address widened, or both
 /// halves of an IPv6 address joined by exclusive or.

@@ -14,7 +14,7 @@ use crate::{
     observe::{Asker, Batch, Event, ObserveError, Scope},
 };
 
-/// What a survey is for. Of those that wait the greatest one is made first.
+/// What a snapshot is for. Of those that wait the greatest one is made first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Purpose {
     /// Bridges, or what `tc` classifies, may have changed in a way of which the kernel says nothing.
@@ -41,8 +41,8 @@ pub(super) enum Found {
     Netfilter(Vec<Event>),
 }
 
-/// What a survey has brought.
-pub(super) struct Survey {
+/// What a snapshot has brought.
+pub(super) struct Snapshot {
     pub(super) purpose: Purpose,
     pub(super) found: Found,
     /// What has changed since before it began.
@@ -51,7 +51,7 @@ pub(super) struct Survey {
     pub(super) restless: bool,
 }
 
-/// A survey that came to nothing.
+/// A snapshot that came to nothing.
 pub(super) struct Failed {
     pub(super) purpose: Purpose,
     pub(super) error: anyhow::Error,
@@ -60,8 +60,8 @@ pub(super) struct Failed {
 /// What a thread has found, and whether the kernel changed all the time.
 type Answer = Result<(Found, bool), ObserveError>;
 
-/// Makes surveys, one at a time.
-pub(super) struct Surveyor {
+/// Makes snapshots, one at a time.
+pub(super) struct Snapshots {
     /// Is there as long as no thread has it. None after a failure: what the socket still has to say is
     /// of no use.
     asker: Option<Asker>,
@@ -77,16 +77,16 @@ struct UnderWay {
     is_void: bool,
 }
 
-/// Changes during a survey that are kept at most, 90 MB; with more it is made again.
+/// Changes during a snapshot that are kept at most, 90 MB; with more it is made again.
 const MOST: usize = 1 << 19;
 
-impl Surveyor {
+impl Snapshots {
     /// One that has nothing to do. Whatever happens from now on must already be listened to.
     pub(super) const fn new() -> Self {
         Self { asker: None, under_way: None, waiting: BTreeSet::new() }
     }
 
-    /// Begins a survey, or remembers to do so when the present one has ended.
+    /// Begins a snapshot, or remembers to do so when the present one has ended.
     pub(super) fn begin(&mut self, purpose: Purpose) -> Result<(), Failed> {
         if self.under_way.is_some() {
             self.waiting.insert(purpose);
@@ -102,7 +102,7 @@ impl Surveyor {
         };
         let (send, answer) = oneshot::channel();
         // Nobody waits for the thread: the daemon may end while it reads.
-        let thread = thread::Builder::new().name("survey".into()).spawn(move || {
+        let thread = thread::Builder::new().name("snapshot".into()).spawn(move || {
             let start = Instant::now();
             let found = read(&mut asker, purpose);
             tracing::debug!(?purpose, elapsed = ?start.elapsed(), "read");
@@ -113,21 +113,21 @@ impl Surveyor {
         Ok(())
     }
 
-    /// Keeps what has changed, if a survey is under way. If that was lost, everything is read anew.
-    pub(super) fn note(&mut self, batch: &Batch) -> Result<(), Failed> {
-        let Some(survey) = &mut self.under_way else {
+    /// Keeps what has changed, if a snapshot is under way. If that was lost, everything is read anew.
+    pub(super) fn record(&mut self, batch: &Batch) -> Result<(), Failed> {
+        let Some(snapshot) = &mut self.under_way else {
             return match batch {
                 Batch::Events(_) => Ok(()),
                 Batch::Lost => self.begin(Purpose::Sync),
             };
         };
         match batch {
-            Batch::Events(events) if survey.since.len() + events.len() <= MOST => {
-                survey.since.extend_from_slice(events);
+            Batch::Events(events) if snapshot.since.len() + events.len() <= MOST => {
+                snapshot.since.extend_from_slice(events);
             }
-            Batch::Events(_) => survey.is_void = true,
+            Batch::Events(_) => snapshot.is_void = true,
             Batch::Lost => {
-                survey.is_void = true;
+                snapshot.is_void = true;
                 self.waiting.insert(Purpose::Sync);
             }
         }
@@ -136,18 +136,18 @@ impl Surveyor {
 
     /// What changes now is not known: what is under way says nothing.
     pub(super) const fn void(&mut self) {
-        if let Some(survey) = &mut self.under_way {
-            survey.is_void = true;
+        if let Some(snapshot) = &mut self.under_way {
+            snapshot.is_void = true;
         }
     }
 
-    /// Waits for the end of a survey; for ever while there is none. Cancel-safe.
-    pub(super) async fn ended(&mut self) -> Result<Survey, Failed> {
+    /// Waits for the end of a snapshot; for ever while there is none. Cancel-safe.
+    pub(super) async fn ended(&mut self) -> Result<Snapshot, Failed> {
         loop {
-            let Some(survey) = &mut self.under_way else {
+            let Some(snapshot) = &mut self.under_way else {
                 return std::future::pending().await;
             };
-            let answer = (&mut survey.answer).await;
+            let answer = (&mut snapshot.answer).await;
             let Some(UnderWay { purpose, since, is_void, .. }) = self.under_way.take() else {
                 continue;
             };
@@ -174,7 +174,7 @@ impl Surveyor {
             }
             match found {
                 _ if is_void => tracing::debug!(?purpose, "void: changes were lost or too many"),
-                Ok((found, restless)) => return Ok(Survey { purpose, found, since, restless }),
+                Ok((found, restless)) => return Ok(Snapshot { purpose, found, since, restless }),
                 Err(error) => return Err(Failed { purpose, error }),
             }
         }

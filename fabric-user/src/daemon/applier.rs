@@ -20,8 +20,8 @@ use super::{
     retries::Retries,
     room::Room,
     sentence,
+    snapshot::{Found, Purpose, Snapshot},
     state::State,
-    survey::{Found, Purpose, Survey},
     sysctl,
 };
 use crate::{
@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// Everything that the daemon knows.
-pub(super) struct Round {
+pub(super) struct Applier {
     pub(super) settings: Settings,
     instance: Instance,
     /// `None` while everything is detached by request, or the kernel refuses to load it anew.
@@ -71,7 +71,7 @@ pub(super) struct Round {
     state: State,
 }
 
-impl Round {
+impl Applier {
     /// Loads programs and maps and takes over what is there.
     pub(super) fn new(instance: Instance, settings: Settings) -> anyhow::Result<Self> {
         let reconciler = Reconciler::new(instance.clone(), &settings)?;
@@ -162,7 +162,7 @@ impl Round {
         // Until something was read there is nothing that they could change.
         if self.read_sysctls() && self.state.synced {
             // What it says about it is kept.
-            let _broken = self.round(Some(&Dirty { underlay: true, ..Dirty::default() }));
+            let _broken = self.apply(Some(&Dirty { underlay: true, ..Dirty::default() }));
             self.write_state();
         }
     }
@@ -250,7 +250,7 @@ impl Round {
         }
         if self.broken.is_none() && self.state.synced && self.room.is_due(now) {
             // What it says about it is kept.
-            let _broken = self.full_round();
+            let _broken = self.apply_all();
             self.write_state();
         }
     }
@@ -306,7 +306,7 @@ impl Round {
         }
         if changed && self.state.synced {
             // What it says about it is kept.
-            let _broken = self.round(Some(&Dirty { underlay: true, ..Dirty::default() }));
+            let _broken = self.apply(Some(&Dirty { underlay: true, ..Dirty::default() }));
             self.write_state();
         }
     }
@@ -318,7 +318,7 @@ impl Round {
             self.look_at_link(&event, &mut dirty);
             self.network.apply_to(event, &mut dirty);
         }
-        // The maps have to wait for the survey that makes them good.
+        // The maps have to wait for the snapshot that makes them good.
         if self.broken.is_none() {
             self.update(&dirty);
         }
@@ -363,7 +363,7 @@ impl Round {
             self.policy.unusable.remove(&ifindex);
         }
         // What it says about it is kept.
-        let _broken = self.round(Some(&Dirty::default()));
+        let _broken = self.apply(Some(&Dirty::default()));
         self.write_state();
     }
 
@@ -372,17 +372,17 @@ impl Round {
         !self.structure.domains.is_empty()
     }
 
-    /// Takes a survey for the truth. After one of all there is, everything is compared; after another
+    /// Takes a snapshot for the truth. After one of all there is, everything is compared; after another
     /// one what has changed with it.
-    pub(super) fn take(&mut self, survey: Survey) {
-        let Survey { purpose, found, since, .. } = survey;
+    pub(super) fn take(&mut self, snapshot: Snapshot) {
+        let Snapshot { purpose, found, since, .. } = snapshot;
         match found {
             Found::Routing(mut events) => {
                 events.extend(since);
                 let dirty = self.network.replace_routing(events);
                 if self.broken.is_none() {
                     // What it says about it is kept.
-                    let _broken = self.round(Some(&dirty));
+                    let _broken = self.apply(Some(&dirty));
                 }
             }
             Found::Bridges(mut events) => {
@@ -396,7 +396,7 @@ impl Round {
                 let dirty = self.network.replace_netfilter(events);
                 if self.broken.is_none() && dirty.chains {
                     // What it says about it is kept.
-                    let _broken = self.round(Some(&dirty));
+                    let _broken = self.apply(Some(&dirty));
                 }
             }
             Found::All(mut network) => {
@@ -421,7 +421,7 @@ impl Round {
         }
         // What could not be attached may be free by now.
         self.policy.unusable.clear();
-        let corrections = self.full_round()?.changes as u64;
+        let corrections = self.apply_all()?.changes as u64;
         self.broken = None;
         let was_synced = std::mem::replace(&mut self.state.synced, true);
         if purpose == Purpose::Audit && was_synced {
@@ -459,7 +459,7 @@ impl Round {
     fn update(&mut self, dirty: &Dirty) {
         if dirty.needs_structure(&self.network, &self.structure) {
             // What it says about it is kept.
-            let _broken = self.round(Some(dirty));
+            let _broken = self.apply(Some(dirty));
             self.write_state();
             return;
         }
@@ -470,7 +470,7 @@ impl Round {
             let start = Instant::now();
             let outcome = reconciler.apply_entries(&self.structure, macs, &routes);
             tracing::debug!(changes = outcome.changes, elapsed = ?start.elapsed(), "entries");
-            if self.note(&outcome) {
+            if self.record(&outcome) {
                 self.write_state();
             }
         }
@@ -494,13 +494,13 @@ impl Round {
     }
 
     /// Compiles and applies everything.
-    fn full_round(&mut self) -> anyhow::Result<Outcome> {
-        self.round(None)
+    fn apply_all(&mut self) -> anyhow::Result<Outcome> {
+        self.apply(None)
     }
 
     /// Compiles and applies the structure, and of MACs and routes what `changed`, or all of them.
     /// Ports that turn out to be unusable are left out.
-    fn round(&mut self, changed: Option<&Dirty>) -> anyhow::Result<Outcome> {
+    fn apply(&mut self, changed: Option<&Dirty>) -> anyhow::Result<Outcome> {
         if self.reconciler.is_none() {
             return Ok(Outcome::default());
         }
@@ -542,7 +542,7 @@ impl Round {
                     // What is said already is not said again.
                     self.full.retain(|text| outcome.full.contains(text));
                 }
-                self.note(&outcome);
+                self.record(&outcome);
                 if outcome.freed {
                     self.retries.freed(Instant::now());
                 }
@@ -568,7 +568,7 @@ impl Round {
     }
 
     /// Remembers and says what found no room; true if that is news.
-    fn note(&mut self, outcome: &Outcome) -> bool {
+    fn record(&mut self, outcome: &Outcome) -> bool {
         let known = self.full.len();
         for text in &outcome.full {
             if self.full.insert(text.clone()) {
@@ -732,7 +732,7 @@ impl Round {
 
     fn after_change(&mut self, text: &str) -> anyhow::Result<String> {
         self.policy.unusable = BTreeMap::new();
-        self.full_round()?;
+        self.apply_all()?;
         self.beat();
         Ok(text.into())
     }

@@ -1,6 +1,6 @@
-//! `maps own`: how full the filter is. Addresses cannot be read back from it.
+//! `maps local_addresses`: how full the filter is. Addresses cannot be read back from it.
 
-use fabric_common::schema::own::WORDS;
+use fabric_common::schema::local_addresses::WORDS;
 use serde_json::json;
 
 use super::Source;
@@ -26,5 +26,5 @@ pub(super) fn sheet(source: &Source<'_>) -> Sheet {
 
 /// Number of bits that are set.
 pub(super) fn bits_set(source: &Source<'_>) -> u64 {
-    source.maps.own.get(0).words.iter().map(|word| u64::from(word.count_ones())).sum()
+    source.maps.local_addresses.get(0).words.iter().map(|word| u64::from(word.count_ones())).sum()
 }

@@ -1,4 +1,4 @@
-//! Keeps the model what the kernel says: by its messages, and by surveys where those do not suffice.
+//! Keeps the model what the kernel says: by its messages, and by snapshots where those do not suffice.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     backoff::Backoff,
-    survey::{Failed, Found, Purpose, Survey, Surveyor},
+    snapshot::{Failed, Found, Purpose, Snapshot, Snapshots},
 };
 use crate::observe::{Batch, Event, ObserveError, Observer};
 
@@ -17,15 +17,15 @@ const SETTLES: Duration = Duration::from_millis(50);
 const QUIETER: Duration = Duration::from_secs(1);
 
 /// Where news comes from.
-pub(super) struct Following {
+pub(super) struct Follower {
     /// None after a failure, until it is tried again.
     observer: Option<Observer>,
-    surveyor: Surveyor,
+    snapshots: Snapshots,
     /// For [`Purpose::Netfilter`], whose answer is small: a firewall does not wait until all routes are
     /// read.
-    netfilter: Surveyor,
-    /// A survey that waits for the messages of everything that it has seen.
-    ended: Option<Survey>,
+    netfilter: Snapshots,
+    /// A snapshot that waits for the messages of everything that it has seen.
+    ended: Option<Snapshot>,
     /// What is to be read, and when.
     due: BTreeMap<Purpose, Instant>,
     backoff: Backoff,
@@ -37,19 +37,19 @@ pub(super) struct Following {
 pub(super) enum News {
     /// Something happened.
     Batch(Batch),
-    /// A survey has ended.
-    Survey(Survey),
+    /// A snapshot has ended.
+    Snapshot(Snapshot),
     /// Something cannot be known now. It is tried again by itself.
     Failed(Failed),
 }
 
-impl Following {
-    /// Begins with a survey of everything.
+impl Follower {
+    /// Begins with a snapshot of everything.
     pub(super) fn begin(observer: Observer) -> Self {
         Self {
             observer: Some(observer),
-            surveyor: Surveyor::new(),
-            netfilter: Surveyor::new(),
+            snapshots: Snapshots::new(),
+            netfilter: Snapshots::new(),
             ended: None,
             due: [(Purpose::Sync, Instant::now())].into(),
             backoff: Backoff::default(),
@@ -82,7 +82,7 @@ impl Following {
         self.begin_at(Instant::now() + SETTLES, purpose);
     }
 
-    /// Something failed that a survey makes good: makes one, later with each failure. Returns how much
+    /// Something failed that a snapshot makes good: makes one, later with each failure. Returns how much
     /// later.
     pub(super) fn retry(&mut self, purpose: Purpose) -> Duration {
         let now = Instant::now();
@@ -103,18 +103,18 @@ impl Following {
 
     async fn try_news(&mut self) -> Result<News, Failed> {
         loop {
-            if let Some(survey) = self.whole_survey() {
-                return Ok(News::Survey(survey));
+            if let Some(snapshot) = self.whole_snapshot() {
+                return Ok(News::Snapshot(snapshot));
             }
             tokio::select! {
                 biased;
                 // Nothing is applied to it that has happened since: of that comes another one.
-                survey = self.netfilter.ended() => {
-                    let survey = survey?;
-                    self.repeat_if_restless(&survey);
-                    return Ok(News::Survey(survey));
+                snapshot = self.netfilter.ended() => {
+                    let snapshot = snapshot?;
+                    self.repeat_if_restless(&snapshot);
+                    return Ok(News::Snapshot(snapshot));
                 }
-                survey = self.surveyor.ended(), if self.ended.is_none() => self.hold(survey?)?,
+                snapshot = self.snapshots.ended(), if self.ended.is_none() => self.hold(snapshot?)?,
                 purpose = due(&self.due) => {
                     self.due.remove(&purpose);
                     self.begin_survey(purpose)?;
@@ -122,14 +122,14 @@ impl Following {
                 batch = listen(self.observer.as_mut(), self.is_started) => {
                     match batch {
                         Ok(batch) => {
-                            self.note(&batch)?;
+                            self.record(&batch)?;
                             return Ok(News::Batch(batch));
                         }
                         Err(error) => {
-                            // What has happened meanwhile is unknown, to a survey as well.
+                            // What has happened meanwhile is unknown, to a snapshot as well.
                             self.observer = None;
                             self.ended = None;
-                            self.surveyor.void();
+                            self.snapshots.void();
                             self.netfilter.void();
                             return Err(sync_failed(error));
                         }
@@ -139,7 +139,7 @@ impl Following {
         }
     }
 
-    /// Begins a survey, which something has to listen beside.
+    /// Begins a snapshot, which something has to listen beside.
     fn begin_survey(&mut self, purpose: Purpose) -> Result<(), Failed> {
         let purpose = match self.observer {
             Some(_) => purpose,
@@ -147,58 +147,59 @@ impl Following {
                 self.observer = Some(Observer::open().map_err(sync_failed)?);
                 // What is under way began while nobody listened.
                 self.ended = None;
-                self.surveyor.void();
+                self.snapshots.void();
                 Purpose::Sync
             }
         };
         match purpose {
             Purpose::Netfilter => self.netfilter.begin(purpose),
-            _ => self.surveyor.begin(purpose),
+            _ => self.snapshots.begin(purpose),
         }
     }
 
-    /// Keeps a survey until there are messages of all that it has seen: they are on their way, as it
+    /// Keeps a snapshot until there are messages of all that it has seen: they are on their way, as it
     /// happened before. An audit would take for a mistake what is only news.
-    fn hold(&mut self, survey: Survey) -> Result<(), Failed> {
-        self.repeat_if_restless(&survey);
+    fn hold(&mut self, snapshot: Snapshot) -> Result<(), Failed> {
+        self.repeat_if_restless(&snapshot);
         if let Some(observer) = self.observer.as_mut().filter(|_| self.is_started) {
             observer.mark().map_err(sync_failed)?;
         }
-        self.ended = Some(survey);
+        self.ended = Some(snapshot);
         Ok(())
     }
 
-    fn repeat_if_restless(&mut self, survey: &Survey) {
-        if survey.restless {
-            tracing::debug!(purpose = ?survey.purpose, "the kernel changed while it was read");
-            let purpose = survey.purpose.min(Purpose::Audit);
+    fn repeat_if_restless(&mut self, snapshot: &Snapshot) {
+        if snapshot.restless {
+            tracing::debug!(purpose = ?snapshot.purpose, "the kernel changed while it was read");
+            let purpose = snapshot.purpose.min(Purpose::Audit);
             self.begin_at(Instant::now() + QUIETER, purpose);
         }
     }
 
-    /// The survey that has waited long enough.
-    fn whole_survey(&mut self) -> Option<Survey> {
+    /// The snapshot that has waited long enough.
+    fn whole_snapshot(&mut self) -> Option<Snapshot> {
         let is_whole = |observer: &Observer| !self.is_started || observer.is_past_mark();
-        let survey = self.ended.take_if(|_| self.observer.as_ref().is_some_and(is_whole))?;
+        let snapshot = self.ended.take_if(|_| self.observer.as_ref().is_some_and(is_whole))?;
         // What it has of chains may be older than what was read meanwhile.
-        if matches!(survey.found, Found::All(_)) && survey.since.contains(&Event::NetfilterChanged)
+        if matches!(snapshot.found, Found::All(_))
+            && snapshot.since.contains(&Event::NetfilterChanged)
         {
             self.begin_at(Instant::now(), Purpose::Netfilter);
         }
-        Some(survey)
+        Some(snapshot)
     }
 
-    /// Keeps what has changed for the surveys that cannot have seen it.
-    fn note(&mut self, batch: &Batch) -> Result<(), Failed> {
+    /// Keeps what has changed for the snapshots that cannot have seen it.
+    fn record(&mut self, batch: &Batch) -> Result<(), Failed> {
         match batch {
             Batch::Events(events) => {
-                if let Some(survey) = &mut self.ended {
-                    survey.since.extend_from_slice(events);
+                if let Some(snapshot) = &mut self.ended {
+                    snapshot.since.extend_from_slice(events);
                 }
             }
             Batch::Lost => self.ended = None,
         }
-        self.surveyor.note(batch)
+        self.snapshots.record(batch)
     }
 }
 
@@ -211,7 +212,7 @@ async fn listen(observer: Option<&mut Observer>, is_started: bool) -> Result<Bat
     match (observer, is_started) {
         (None, _) => std::future::pending().await,
         (Some(observer), true) => observer.next().await,
-        (Some(observer), false) => Err(observer.keep().await),
+        (Some(observer), false) => Err(observer.buffer().await),
     }
 }
 
@@ -231,15 +232,15 @@ mod tests {
     use super::*;
     use crate::observe::tests::live::{PATIENCE, in_namespace, sh};
 
-    /// So many that a survey takes longer than a change.
+    /// So many that a snapshot takes longer than a change.
     const MACS: &str = "ip link add br10 up type bridge; ip link add p1 type veth peer p2; \
         ip link set p1 up; ip link set p2 up; ip link set p1 master br10; \
         for i in $(seq 0 159); do for j in $(seq 0 127); do \
         printf 'fdb add 02:bb:00:%02x:%02x:01 dev p1 master dynamic\n' $i $j; done; done \
         | bridge -batch -";
 
-    async fn next(following: &mut Following) -> News {
-        tokio::time::timeout(PATIENCE, following.news()).await.expect("there is news")
+    async fn next(follower: &mut Follower) -> News {
+        tokio::time::timeout(PATIENCE, follower.news()).await.expect("there is news")
     }
 
     fn is_mac(event: &Event, byte: u8) -> bool {
@@ -254,21 +255,21 @@ mod tests {
     fn changes_are_told_during_an_audit_and_are_kept_for_its_end() {
         in_namespace(|| async {
             sh(MACS);
-            let mut following = Following::begin(Observer::open().unwrap());
-            let News::Survey(first) = next(&mut following).await else {
+            let mut follower = Follower::begin(Observer::open().unwrap());
+            let News::Snapshot(first) = next(&mut follower).await else {
                 panic!("nothing can be changed before everything was read once");
             };
             assert_eq!(first.purpose, Purpose::Sync);
-            following.is_started = true;
+            follower.is_started = true;
             let deadline = Instant::now() + PATIENCE;
             // The machine may be so busy that the change comes too late.
             for turn in 0.. {
-                following.surveyor.begin(Purpose::Audit).ok().expect("the survey begins");
+                follower.snapshots.begin(Purpose::Audit).ok().expect("the snapshot begins");
                 sh(&format!("bridge fdb replace 02:aa:00:00:00:{turn:02x} dev p1 master dynamic"));
                 let mut told = false;
                 let audit = loop {
-                    match next(&mut following).await {
-                        News::Survey(survey) => break survey,
+                    match next(&mut follower).await {
+                        News::Snapshot(snapshot) => break snapshot,
                         News::Batch(Batch::Events(events)) => told |= has_mac(&events, 0xaa),
                         News::Batch(Batch::Lost) | News::Failed(_) => {
                             panic!("nothing is lost in this test")
@@ -289,42 +290,44 @@ mod tests {
     fn a_survey_during_which_messages_were_lost_is_made_again() {
         in_namespace(|| async {
             sh(MACS);
-            let mut following = Following::begin(Observer::open().unwrap());
-            next(&mut following).await;
-            following.is_started = true;
-            following.surveyor.begin(Purpose::Audit).ok().expect("the survey begins");
-            following.surveyor.note(&Batch::Lost).ok().expect("it is noted");
+            let mut follower = Follower::begin(Observer::open().unwrap());
+            next(&mut follower).await;
+            follower.is_started = true;
+            follower.snapshots.begin(Purpose::Audit).ok().expect("the snapshot begins");
+            follower.snapshots.record(&Batch::Lost).ok().expect("it is noted");
             // The new links still have news of their own.
-            let survey = loop {
-                if let News::Survey(survey) = next(&mut following).await {
-                    break survey;
+            let snapshot = loop {
+                if let News::Snapshot(snapshot) = next(&mut follower).await {
+                    break snapshot;
                 }
             };
-            assert_eq!(survey.purpose, Purpose::Sync);
+            assert_eq!(snapshot.purpose, Purpose::Sync);
         });
     }
 
     #[test]
     fn what_a_survey_has_seen_is_told_before_its_end_however_much_that_is() {
         in_namespace(|| async {
-            let count = |survey: Survey| match survey.found {
+            let count = |snapshot: Snapshot| match snapshot.found {
                 Found::All(network) => network.mac_count(),
                 _ => panic!("everything is to be read"),
             };
             sh(MACS);
-            let mut following = Following::begin(Observer::open().unwrap());
-            let News::Survey(first) = next(&mut following).await else { panic!("it is the first") };
+            let mut follower = Follower::begin(Observer::open().unwrap());
+            let News::Snapshot(first) = next(&mut follower).await else {
+                panic!("it is the first")
+            };
             let before = count(first);
-            following.started();
-            following.audit();
+            follower.started();
+            follower.audit();
             // In several batches, between which the daemon looks at its signals.
             sh("for j in $(seq 0 255); do for i in $(seq 0 39); do \
                 printf 'fdb add 02:aa:00:%02x:%02x:01 dev p1 master dynamic\\n' $i $j; done; done \
                 | bridge -batch -");
             let (mut told, mut batches) = (0, 0);
-            let survey = loop {
-                match next(&mut following).await {
-                    News::Survey(survey) => break survey,
+            let snapshot = loop {
+                match next(&mut follower).await {
+                    News::Snapshot(snapshot) => break snapshot,
                     News::Batch(Batch::Events(events)) => {
                         told += events.iter().filter(|event| is_mac(event, 0xaa)).count();
                         batches += 1;
@@ -334,7 +337,7 @@ mod tests {
                     }
                 }
             };
-            assert_eq!((count(survey) - before, told), (256 * 40, 256 * 40));
+            assert_eq!((count(snapshot) - before, told), (256 * 40, 256 * 40));
             assert!(batches > 1, "all in one batch");
         });
     }
@@ -343,17 +346,17 @@ mod tests {
     fn chains_are_read_while_everything_is() {
         in_namespace(|| async {
             sh(MACS);
-            let mut following = Following::begin(Observer::open().unwrap());
-            next(&mut following).await;
-            following.started();
+            let mut follower = Follower::begin(Observer::open().unwrap());
+            next(&mut follower).await;
+            follower.started();
             // The machine may be so busy that the audit has ended before.
             for _ in 0..100 {
-                following.surveyor.begin(Purpose::Audit).ok().expect("the survey begins");
-                following.begin_at(Instant::now(), Purpose::Netfilter);
+                follower.snapshots.begin(Purpose::Audit).ok().expect("the snapshot begins");
+                follower.begin_at(Instant::now(), Purpose::Netfilter);
                 let mut ended = Vec::new();
                 while ended.len() < 2 {
-                    if let News::Survey(survey) = next(&mut following).await {
-                        ended.push(survey.purpose);
+                    if let News::Snapshot(snapshot) = next(&mut follower).await {
+                        ended.push(snapshot.purpose);
                     }
                 }
                 if ended == [Purpose::Netfilter, Purpose::Audit] {
@@ -367,16 +370,16 @@ mod tests {
     #[test]
     fn chains_that_have_changed_during_an_audit_are_read_again_after_it() {
         in_namespace(|| async {
-            let mut following = Following::begin(Observer::open().unwrap());
-            let News::Survey(survey) = next(&mut following).await else {
+            let mut follower = Follower::begin(Observer::open().unwrap());
+            let News::Snapshot(snapshot) = next(&mut follower).await else {
                 panic!("it is the first")
             };
-            following.started();
-            following.ended = Some(Survey { since: vec![Event::NetfilterChanged], ..survey });
+            follower.started();
+            follower.ended = Some(Snapshot { since: vec![Event::NetfilterChanged], ..snapshot });
             let mut purposes = Vec::new();
             while purposes.len() < 2 {
-                if let News::Survey(survey) = next(&mut following).await {
-                    purposes.push(survey.purpose);
+                if let News::Snapshot(snapshot) = next(&mut follower).await {
+                    purposes.push(snapshot.purpose);
                 }
             }
             assert_eq!(purposes, [Purpose::Sync, Purpose::Netfilter]);
@@ -386,20 +389,20 @@ mod tests {
     #[test]
     fn a_socket_that_fails_is_opened_anew_and_everything_is_read() {
         in_namespace(|| async {
-            let mut following = Following::begin(Observer::open().unwrap());
-            next(&mut following).await;
-            following.started();
-            following.observer = None;
-            following.retry(Purpose::Sync);
-            let survey = loop {
-                if let News::Survey(survey) = next(&mut following).await {
-                    break survey;
+            let mut follower = Follower::begin(Observer::open().unwrap());
+            next(&mut follower).await;
+            follower.started();
+            follower.observer = None;
+            follower.retry(Purpose::Sync);
+            let snapshot = loop {
+                if let News::Snapshot(snapshot) = next(&mut follower).await {
+                    break snapshot;
                 }
             };
-            assert_eq!(survey.purpose, Purpose::Sync);
+            assert_eq!(snapshot.purpose, Purpose::Sync);
             sh("ip link add br10 type bridge");
             loop {
-                if let News::Batch(Batch::Events(events)) = next(&mut following).await
+                if let News::Batch(Batch::Events(events)) = next(&mut follower).await
                     && events.iter().any(|event| matches!(event, Event::Link(_)))
                 {
                     return;
