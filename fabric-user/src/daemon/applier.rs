@@ -1,4 +1,4 @@
-//! One round: events into the model, the model into the maps.
+//! One pass: events into the model, the model into the maps.
 
 #[cfg(test)]
 mod tests;
@@ -549,7 +549,7 @@ impl Applier {
                 self.retries.retain(|ifindex| self.policy.unusable.contains_key(&ifindex));
                 let all = matches!(routes, Routes::All(_));
                 let elapsed = start.elapsed();
-                tracing::debug!(changes = outcome.changes, all, ?compiled, ?elapsed, "round");
+                tracing::debug!(changes = outcome.changes, all, ?compiled, ?elapsed, "applied");
                 return Ok(outcome);
             }
             for (ifindex, text) in &outcome.unusable {

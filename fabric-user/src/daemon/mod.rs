@@ -8,7 +8,7 @@
 //! | a map, a pin or a program cannot be written | [`Applier`] says so in the state, applies nothing more, and everything is read and compared anew |
 //! | the thread that watches links ends | [`Applier::beat`] starts it again |
 //! | the heartbeat program does not run | the next tick tries again |
-//! | somebody removed the pins | the next full round makes everything anew |
+//! | somebody removed the pins | the next full pass makes everything anew |
 //! | the state file cannot be written, systemd or a client does not listen, a neighbour cannot be asked for, settings are not valid | it is logged |
 //!
 //! In the first three rows the heart does not beat until it is made good, so that the kernel forwards

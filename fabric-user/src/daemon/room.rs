@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 
-/// When a full round is to look whether what was given back is enough.
+/// When a full pass is to look whether what was given back is enough.
 #[derive(Debug, Default)]
 pub(super) struct Room {
     backoff: Backoff,

@@ -39,7 +39,7 @@ pub(super) struct Installed {
     blackhole: bool,
 }
 
-/// Stands for a group of an earlier daemon until the first round knows whose it is. The kernel has
+/// Stands for a group of an earlier daemon until the first pass knows whose it is. The kernel has
 /// no weight 0, so it equals no other key.
 pub(super) fn left_over(index: u32) -> GroupKey {
     let gateway = std::net::Ipv4Addr::UNSPECIFIED.into();

@@ -1,8 +1,8 @@
 //! From what the maps should hold to what they hold.
 //!
-//! The maps themselves are the state: every round compares the desired entries with the memory of
-//! the maps and stores what differs, so a round is idempotent, a restarted daemon takes over what
-//! it finds, and a full round is an audit.
+//! The maps themselves are the state: every pass compares the desired entries with the memory of
+//! the maps and stores what differs, so a pass is idempotent, a restarted daemon takes over what
+//! it finds, and a full pass is an audit.
 //!
 //! Order: whatever is referred to is written before what refers to it (ports, domains, circuits,
 //! nexthops, groups, VTEPs, routes, views, VNIs, FDB), and deletes go the other way round. What
@@ -91,7 +91,7 @@ pub enum ReconcileError {
     Heartbeat(#[from] aya::programs::ProgramError),
 }
 
-/// What one round changed, and what it could not do.
+/// What one pass changed, and what it could not do.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// Entries written or removed.
@@ -104,7 +104,7 @@ pub struct Outcome {
     pub freed: bool,
     /// Entries that found no room, as sentences.
     pub full: BTreeSet<String>,
-    /// Interfaces that became ports or redirect targets in this round: whether they live has to be found
+    /// Interfaces that became ports or redirect targets in this pass: whether they live has to be found
     /// out.
     pub new_ports: BTreeSet<u32>,
 }
@@ -185,7 +185,7 @@ pub struct Reconciler {
     hosts: Hosts,
     /// MAC addresses for which there is room in the part of `fdb` that is in use.
     macs: usize,
-    /// The present round looks at what has not changed, too.
+    /// The present pass looks at what has not changed, too.
     audit: bool,
 }
 

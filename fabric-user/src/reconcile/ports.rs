@@ -63,7 +63,7 @@ impl Reconciler {
     }
 
     /// An interface has gone, so that one of the same index is another one, or was elsewhere meanwhile:
-    /// what the kernel holds of the port is asked for in the next round, even if nothing else changes.
+    /// what the kernel holds of the port is asked for in the next pass, even if nothing else changes.
     pub fn doubt(&mut self, ifindex: u32) {
         self.doubted.insert(ifindex);
     }
@@ -165,7 +165,7 @@ impl Reconciler {
             });
             self.clear_vlans(ifindex);
         }
-        // In every round: one that had none gets the row of a port that is gone.
+        // In every pass: one that had none gets the row of a port that is gone.
         let row = self.row(ifindex, outcome);
         // In place, though these are several words: what a packet asks of one of them does not depend on
         // the others, and the circuits and programs of another role were taken away above.

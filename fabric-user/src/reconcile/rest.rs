@@ -6,8 +6,8 @@
 //! [`Reconciler::wake`].
 //!
 //! An entry that is not empty and that nothing refers to is what a daemon leaves behind that is killed
-//! meanwhile. The next one takes it for what it says to be, and frees it in its first round. Where two are the
-//! same thing one of them has that index from then on, and the other rests after the same round, which makes
+//! meanwhile. The next one takes it for what it says to be, and frees it in its first pass. Where two are the
+//! same thing one of them has that index from then on, and the other rests after the same pass, which makes
 //! all references those to the first.
 //!
 //! Not here: blocks of the trie, which rest in the same way where they are given out
@@ -56,11 +56,11 @@ pub(super) enum Freed {
 /// What rests, in the order of waking.
 #[derive(Debug, Default)]
 pub(super) struct Resting {
-    /// Freed since the last call of [`Self::wake`], by a round that may not have taken all references
+    /// Freed since the last call of [`Self::wake`], by a pass that may not have taken all references
     /// away when it did.
     fresh: Vec<Freed>,
     resting: VecDeque<(Instant, Vec<Freed>)>,
-    /// The last round ended early, so that what it freed is still referred to.
+    /// The last pass ended early, so that what it freed is still referred to.
     is_incomplete: bool,
 }
 
@@ -68,7 +68,7 @@ pub(super) struct Resting {
 type Kind = fn(u32) -> Freed;
 
 impl Resting {
-    /// A round begins. What it frees does not rest before [`Self::complete`], however often somebody wakes
+    /// A pass begins. What it frees does not rest before [`Self::complete`], however often somebody wakes
     /// what does.
     pub(super) const fn begin(&mut self) {
         self.is_incomplete = true;
@@ -79,7 +79,7 @@ impl Resting {
         self.is_incomplete = false;
     }
 
-    /// Begins to rest with the next call of [`Self::wake`] after a complete round.
+    /// Begins to rest with the next call of [`Self::wake`] after a complete pass.
     pub(super) fn add(&mut self, freed: Freed) {
         self.fresh.push(freed);
     }
@@ -104,7 +104,7 @@ impl Reconciler {
     /// circuits lead to. To be called now and then.
     ///
     /// # Returns
-    /// Whether there is more room since the last call: what found none may find some in a full round.
+    /// Whether there is more room since the last call: what found none may find some in a full pass.
     pub fn wake(&mut self) -> bool {
         self.wake_at(Instant::now());
         std::mem::take(&mut self.given_back)
@@ -173,7 +173,7 @@ impl Reconciler {
         self.wake_at(Instant::now());
     }
 
-    /// At the end of a round, when nothing refers to what was superseded in it: that begins to rest.
+    /// At the end of a pass, when nothing refers to what was superseded in it: that begins to rest.
     pub(super) fn rest_superseded(&mut self) {
         let superseded = [
             (self.rows.take_superseded(), Freed::Row as Kind),
@@ -203,7 +203,7 @@ mod tests {
         let mut resting = Resting::default();
         let start = Instant::now();
         resting.add(Freed::Vtep(1));
-        assert_eq!(resting.wake(start + GRACE), [], "the round may have lasted that long");
+        assert_eq!(resting.wake(start + GRACE), [], "the pass may have lasted that long");
         resting.add(Freed::Vtep(2));
         assert_eq!(resting.wake(start + 2 * GRACE), [Freed::Vtep(1)]);
         assert_eq!(resting.wake(start + 3 * GRACE - Duration::from_nanos(1)), []);

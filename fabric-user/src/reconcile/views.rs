@@ -19,7 +19,7 @@ use crate::model::{Structure, View};
 pub(super) enum ViewKey {
     /// The tables that it looks into.
     Known(View),
-    /// Of an earlier daemon, until the first round knows whose it is.
+    /// Of an earlier daemon, until the first pass knows whose it is.
     LeftOver(u32),
 }
 

@@ -1,4 +1,4 @@
-//! A round and the maps, without a network.
+//! A pass and the maps, without a network.
 
 use std::time::Duration;
 
