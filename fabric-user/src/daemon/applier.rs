@@ -1,20 +1,21 @@
 //! One pass: events into the model, the model into the maps.
 
+mod report;
+mod requests;
+mod sysctls;
 #[cfg(test)]
 mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io,
     net::IpAddr,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::Instant,
 };
 
 use anyhow::Context as _;
 
+use self::sysctls::read_ipv6;
 use super::{
-    Liveness, Request, Response, ipvs,
-    legacy::legacy_chains,
     liveness::Watcher,
     resolution::Resolution,
     retries::Retries,
@@ -22,15 +23,14 @@ use super::{
     sentence,
     snapshot::{Found, Purpose, Snapshot},
     state::State,
-    sysctl,
 };
 use crate::{
     kernel::pins::Instance,
     model::{
-        Dirty, LeftMacs, Network, NexthopKey, Policy, Role, Structure, VtepKey, compile_route,
+        Dirty, LeftMacs, Network, NexthopKey, Policy, Structure, VtepKey, compile_route,
         compile_routes, compile_structure,
     },
-    observe::{Event, Link, LinkKind, Path},
+    observe::{Event, Path},
     reconcile::{Macs, Outcome, Reconciler, Routes},
     settings::{Settings, XdpMode},
 };
@@ -157,46 +157,6 @@ impl Applier {
         Ok(())
     }
 
-    /// Looks whether settings of the kernel have changed of which it does not tell.
-    fn look_at_sysctls(&mut self) {
-        // Until something was read there is nothing that they could change.
-        if self.read_sysctls() && self.state.synced {
-            // What it says about it is kept.
-            let _broken = self.apply(Some(&Dirty { underlay: true, ..Dirty::default() }));
-            self.write_state();
-        }
-    }
-
-    /// True if one has changed. What cannot be read just now is as it was.
-    fn read_sysctls(&mut self) -> bool {
-        let policy = &mut self.policy;
-        let mut changed = false;
-        let ports = self.structure.ports.iter();
-        for (ifindex, port) in ports.filter(|(_, port)| port.role != Role::Access) {
-            changed |= read_ipv6(policy, *ifindex, &port.name);
-        }
-        let before = policy.multipath;
-        changed |= take(&mut policy.multipath, sysctl::multipath());
-        if before != policy.multipath {
-            let multipath = policy.multipath;
-            tracing::info!(?multipath, "the kernel chooses among next hops by other fields now");
-        }
-        changed |= take(&mut policy.bridge_nf, sysctl::bridge_nf());
-        changed |= take(&mut policy.virtual_servers, ipvs::virtual_servers());
-        let (chains, unread) = legacy_chains(&policy.chains);
-        let unread = unread.map(|error| error.to_string());
-        if let Some(error) = unread.as_ref().filter(|_| self.unread != unread) {
-            tracing::warn!(
-                "the chains of iptables-legacy and ebtables-legacy cannot be read: {error}"
-            );
-        }
-        self.unread = unread;
-        changed |= take(&mut policy.chains, Ok(chains));
-        changed |= take(&mut policy.forwards_by_path_mtu, sysctl::forwards_by_path_mtu());
-        changed |= take(&mut policy.default_ttl, sysctl::default_ttl());
-        changed | take(&mut policy.default_hop_limit, sysctl::default_hop_limit())
-    }
-
     /// The view of the network, or the maps, are not what they should be, and everything has to be read
     /// and compared anew. Nothing is applied and the heart does not beat until then.
     pub(super) fn fail(&mut self, error: &anyhow::Error) {
@@ -223,12 +183,6 @@ impl Applier {
     /// The maps are as the kernel's tables are.
     pub(super) const fn is_synced(&self) -> bool {
         self.state.synced
-    }
-
-    /// Stores into the maps, by the main loop and by link events.
-    fn counts(&self) -> (u64, Liveness) {
-        let writes = self.reconciler.as_ref().map_or(0, Reconciler::writes);
-        (writes, self.watcher.as_ref().map_or_else(Liveness::default, Watcher::report))
     }
 
     /// Neighbours to ask the kernel for at this moment.
@@ -567,203 +521,6 @@ impl Applier {
         }
     }
 
-    /// Remembers and says what found no room; true if that is news.
-    fn record(&mut self, outcome: &Outcome) -> bool {
-        let known = self.full.len();
-        for text in &outcome.full {
-            if self.full.insert(text.clone()) {
-                tracing::warn!("{text}");
-            }
-        }
-        self.full.len() > known
-    }
-
-    fn write_state(&mut self) {
-        let name = |ifindex: &u32| self.network.name(*ifindex);
-        let declined = self.structure.declined.iter();
-        self.state.declined = declined.map(|(index, why)| (name(index), why.clone())).collect();
-        let chosen = self.structure.declined.keys().filter(|ifindex| self.is_chosen(**ifindex));
-        self.state.chosen = chosen.map(name).collect();
-        let ports = self.structure.ports.keys().map(|ifindex| {
-            let problems = self.structure.problems.iter();
-            let problems = problems.filter(|problem| problem.ifindex == Some(*ifindex));
-            (name(ifindex), problems.map(|problem| problem.text.clone()).collect())
-        });
-        let partly = ports.filter(|(_, problems): &(_, Vec<String>)| !problems.is_empty());
-        self.state.partly = partly.collect();
-        self.state.detached = self.idle;
-        self.state.trouble = self.broken.clone().or_else(|| self.heart.clone());
-        let problems = self.structure.problems.iter().map(|p| p.text.clone());
-        let macs = self.left.problems(&self.network).into_iter().map(|p| p.text);
-        self.state.problems = problems.chain(macs).chain(self.full.iter().cloned()).collect();
-        self.state.notes = self.structure.notes.iter().cloned().collect();
-        (self.state.writes, self.state.liveness) = self.counts();
-        self.state.unresolved = self
-            .structure
-            .unresolved
-            .iter()
-            .map(|hop| format!("{} on {}", hop.gateway, name(&hop.ifindex)))
-            .collect();
-        self.state.written =
-            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let path = self.settings.run_file("json");
-        match self.state.write(&path) {
-            Ok(()) => self.is_mute = false,
-            Err(_) if self.is_mute => {}
-            Err(error) => {
-                self.is_mute = true;
-                tracing::warn!(
-                    "cannot write {}, so `fabricctl status` shows what was: {error}",
-                    path.display()
-                );
-            }
-        }
-    }
-
-    /// Whether an interface is left to the kernel because somebody wants that.
-    fn is_chosen(&self, ifindex: u32) -> bool {
-        let Some(link) = self.network.link(ifindex) else { return false };
-        let lower = match link.kind {
-            LinkKind::Vlan(_) => link.lower.and_then(|lower| self.network.link(lower)),
-            _ => None,
-        };
-        let chosen = |link: &Link| self.policy.choice(link.ifindex, &link.name).is_some();
-        // Whether a VLAN is allowed is decided by its port's name.
-        match lower {
-            Some(port) => chosen(port) || self.policy.choice_of_vlan(ifindex, &link.name).is_some(),
-            None => chosen(link),
-        }
-    }
-
-    /// What is accelerated, in one line.
-    pub(super) fn summary(&self) -> String {
-        let s = &self.structure;
-        format!(
-            "in sync: {} ports, {} bridge domains, {} VTEPs, {} MACs known",
-            s.ports.len(),
-            s.domains.len(),
-            s.vteps.len(),
-            self.network.mac_count()
-        )
-    }
-
-    /// Does what somebody asked on the socket.
-    pub(super) fn control(&mut self, request: Request) -> Response {
-        let done = match request {
-            Request::Detach(names) if names.is_empty() => self.detach_all(),
-            Request::Detach(names) => self.change_detached(&names, true),
-            Request::Attach(names) => self.attach(&names),
-        };
-        self.write_state();
-        done.map_or_else(|error| Response::Failed(sentence(&error)), Response::Done)
-    }
-
-    fn detach_all(&mut self) -> anyhow::Result<String> {
-        self.watcher = None;
-        self.idle = true;
-        if let Some(reconciler) = self.reconciler.take() {
-            reconciler.detach_all()?;
-        }
-        self.structure = Structure::default();
-        Ok("all programs and maps are off; `fabricctl attach` puts them back".into())
-    }
-
-    fn attach(&mut self, names: &[String]) -> anyhow::Result<String> {
-        if !names.is_empty() {
-            if self.reconciler.is_none() {
-                anyhow::bail!(
-                    "everything is detached; `fabricctl attach` without a port puts it back"
-                );
-            }
-            return self.change_detached(names, false);
-        }
-        if self.reconciler.is_none() {
-            self.load()?;
-        }
-        self.detached.clear();
-        self.after_change("all ports are in use again")
-    }
-
-    /// Detaches or attaches all of `names`, or none if one of them cannot be meant.
-    fn change_detached(&mut self, names: &[String], detach: bool) -> anyhow::Result<String> {
-        self.follow_detached();
-        let mut interfaces = BTreeMap::new();
-        for name in names {
-            let found = if detach {
-                let link = self.network.links().find(|link| link.name == *name);
-                link.map(|link| link.ifindex)
-                    .with_context(|| format!("there is no interface {name}"))?
-            } else {
-                let mut detached = self.detached.iter();
-                let found = detached.find(|(_, detached)| *detached == name);
-                found
-                    .map(|(ifindex, _)| *ifindex)
-                    .with_context(|| format!("port {name} was not detached"))?
-            };
-            interfaces.insert(found, name.clone());
-        }
-        if detach {
-            self.detached.append(&mut interfaces);
-        } else {
-            self.detached.retain(|ifindex, _| !interfaces.contains_key(ifindex));
-        }
-        let list = names.join(", ");
-        self.after_change(&if detach {
-            format!("left to the kernel: {list}")
-        } else {
-            format!("in use again: {list}")
-        })
-    }
-
-    /// A request is about an interface, whatever it is called by now; when it has gone, about the next
-    /// one of its name.
-    fn follow_detached(&mut self) {
-        for (ifindex, name) in std::mem::take(&mut self.detached) {
-            let link = self.network.link(ifindex);
-            let link = link.or_else(|| self.network.links().find(|link| link.name == name));
-            let (ifindex, name) = match link {
-                Some(link) => (link.ifindex, link.name.clone()),
-                None => (ifindex, name),
-            };
-            self.detached.insert(ifindex, name);
-        }
-        self.policy.detached = self.detached.keys().copied().collect();
-    }
-
-    fn after_change(&mut self, text: &str) -> anyhow::Result<String> {
-        self.policy.unusable = BTreeMap::new();
-        self.apply_all()?;
-        self.beat();
-        Ok(text.into())
-    }
-
-    /// Goes on with other settings.
-    pub(super) fn reload(&mut self, new: Settings) {
-        let reloaded = self.settings.reloaded(&new);
-        let (changed, later) = (reloaded.differences(&self.settings), reloaded.differences(&new));
-        tracing::info!("settings read anew; changed: {}", list(&changed));
-        if !later.is_empty() {
-            tracing::warn!("only a restart of fabric-xdpd changes: {}", list(&later));
-        }
-        self.settings = reloaded;
-        self.policy.allowed.clone_from(&self.settings.ports);
-        self.policy.denied.clone_from(&self.settings.exclude);
-        self.policy.redirect_targets.clone_from(&self.settings.redirect_targets);
-        self.policy.ignored_chains.clone_from(&self.settings.ignore_netfilter);
-        self.policy.native = self.settings.xdp_mode == XdpMode::Native;
-        if let Some(reconciler) = &mut self.reconciler {
-            reconciler.configure(&self.settings);
-        }
-        // Before everything was read once the network looks empty: the first comparison applies them.
-        if self.broken.is_none()
-            && self.state.synced
-            && let Err(error) = self.after_change("")
-        {
-            tracing::warn!("the settings take effect later: {}", sentence(&error));
-        }
-        self.write_state();
-    }
-
     /// Ends: leaves everything in place for the next daemon, or takes it off if the settings say
     /// so.
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
@@ -780,31 +537,5 @@ impl Applier {
             tracing::info!("programs and maps are off, the kernel forwards");
         }
         Ok(())
-    }
-}
-
-/// Reads what holds for IPv6 packets on an interface; true if it is new.
-fn read_ipv6(policy: &mut Policy, ifindex: u32, name: &str) -> bool {
-    match (sysctl::mtu6(name), sysctl::hop_limit6(name)) {
-        (Ok(mtu), Ok(hop_limit)) => policy.set_ipv6(ifindex, mtu, hop_limit),
-        _ => false,
-    }
-}
-
-/// Takes what was read, if it was; true if it is new.
-fn take<T: PartialEq>(known: &mut T, read: io::Result<T>) -> bool {
-    match read {
-        Ok(read) if read != *known => {
-            *known = read;
-            true
-        }
-        _ => false,
-    }
-}
-
-fn list(names: &[String]) -> String {
-    match names {
-        [] => "nothing".into(),
-        names => names.join(", "),
     }
 }

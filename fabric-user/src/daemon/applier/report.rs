@@ -1,0 +1,98 @@
+//! What the daemon says of itself: the state file, and what found no room.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::{super::Liveness, Applier};
+use crate::{
+    daemon::liveness::Watcher,
+    observe::{Link, LinkKind},
+    reconcile::{Outcome, Reconciler},
+};
+
+impl Applier {
+    /// Stores into the maps, by the main loop and by link events.
+    pub(super) fn counts(&self) -> (u64, Liveness) {
+        let writes = self.reconciler.as_ref().map_or(0, Reconciler::writes);
+        (writes, self.watcher.as_ref().map_or_else(Liveness::default, Watcher::report))
+    }
+
+    /// Remembers and says what found no room; true if that is news.
+    pub(super) fn record(&mut self, outcome: &Outcome) -> bool {
+        let known = self.full.len();
+        for text in &outcome.full {
+            if self.full.insert(text.clone()) {
+                tracing::warn!("{text}");
+            }
+        }
+        self.full.len() > known
+    }
+
+    pub(super) fn write_state(&mut self) {
+        let name = |ifindex: &u32| self.network.name(*ifindex);
+        let declined = self.structure.declined.iter();
+        self.state.declined = declined.map(|(index, why)| (name(index), why.clone())).collect();
+        let chosen = self.structure.declined.keys().filter(|ifindex| self.is_chosen(**ifindex));
+        self.state.chosen = chosen.map(name).collect();
+        let ports = self.structure.ports.keys().map(|ifindex| {
+            let problems = self.structure.problems.iter();
+            let problems = problems.filter(|problem| problem.ifindex == Some(*ifindex));
+            (name(ifindex), problems.map(|problem| problem.text.clone()).collect())
+        });
+        let partly = ports.filter(|(_, problems): &(_, Vec<String>)| !problems.is_empty());
+        self.state.partly = partly.collect();
+        self.state.detached = self.idle;
+        self.state.trouble = self.broken.clone().or_else(|| self.heart.clone());
+        let problems = self.structure.problems.iter().map(|p| p.text.clone());
+        let macs = self.left.problems(&self.network).into_iter().map(|p| p.text);
+        self.state.problems = problems.chain(macs).chain(self.full.iter().cloned()).collect();
+        self.state.notes = self.structure.notes.iter().cloned().collect();
+        (self.state.writes, self.state.liveness) = self.counts();
+        self.state.unresolved = self
+            .structure
+            .unresolved
+            .iter()
+            .map(|hop| format!("{} on {}", hop.gateway, name(&hop.ifindex)))
+            .collect();
+        self.state.written =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let path = self.settings.run_file("json");
+        match self.state.write(&path) {
+            Ok(()) => self.is_mute = false,
+            Err(_) if self.is_mute => {}
+            Err(error) => {
+                self.is_mute = true;
+                tracing::warn!(
+                    "cannot write {}, so `fabricctl status` shows what was: {error}",
+                    path.display()
+                );
+            }
+        }
+    }
+
+    /// Whether an interface is left to the kernel because somebody wants that.
+    fn is_chosen(&self, ifindex: u32) -> bool {
+        let Some(link) = self.network.link(ifindex) else { return false };
+        let lower = match link.kind {
+            LinkKind::Vlan(_) => link.lower.and_then(|lower| self.network.link(lower)),
+            _ => None,
+        };
+        let chosen = |link: &Link| self.policy.choice(link.ifindex, &link.name).is_some();
+        // Whether a VLAN is allowed is decided by its port's name.
+        match lower {
+            Some(port) => chosen(port) || self.policy.choice_of_vlan(ifindex, &link.name).is_some(),
+            None => chosen(link),
+        }
+    }
+
+    /// What is accelerated, in one line.
+    pub(in super::super) fn summary(&self) -> String {
+        let s = &self.structure;
+        format!(
+            "in sync: {} ports, {} bridge domains, {} VTEPs, {} MACs known",
+            s.ports.len(),
+            s.domains.len(),
+            s.vteps.len(),
+            self.network.mac_count()
+        )
+    }
+}

@@ -1,0 +1,70 @@
+//! Settings of the kernel of which it does not tell: looked at with every beat.
+
+use std::io;
+
+use super::{
+    super::{ipvs, legacy::legacy_chains, sysctl},
+    Applier,
+};
+use crate::model::{Dirty, Policy, Role};
+
+impl Applier {
+    /// Looks whether settings of the kernel have changed of which it does not tell.
+    pub(super) fn look_at_sysctls(&mut self) {
+        // Until something was read there is nothing that they could change.
+        if self.read_sysctls() && self.state.synced {
+            // What it says about it is kept.
+            let _broken = self.apply(Some(&Dirty { underlay: true, ..Dirty::default() }));
+            self.write_state();
+        }
+    }
+
+    /// True if one has changed. What cannot be read just now is as it was.
+    pub(super) fn read_sysctls(&mut self) -> bool {
+        let policy = &mut self.policy;
+        let mut changed = false;
+        let ports = self.structure.ports.iter();
+        for (ifindex, port) in ports.filter(|(_, port)| port.role != Role::Access) {
+            changed |= read_ipv6(policy, *ifindex, &port.name);
+        }
+        let before = policy.multipath;
+        changed |= take(&mut policy.multipath, sysctl::multipath());
+        if before != policy.multipath {
+            let multipath = policy.multipath;
+            tracing::info!(?multipath, "the kernel chooses among next hops by other fields now");
+        }
+        changed |= take(&mut policy.bridge_nf, sysctl::bridge_nf());
+        changed |= take(&mut policy.virtual_servers, ipvs::virtual_servers());
+        let (chains, unread) = legacy_chains(&policy.chains);
+        let unread = unread.map(|error| error.to_string());
+        if let Some(error) = unread.as_ref().filter(|_| self.unread != unread) {
+            tracing::warn!(
+                "the chains of iptables-legacy and ebtables-legacy cannot be read: {error}"
+            );
+        }
+        self.unread = unread;
+        changed |= take(&mut policy.chains, Ok(chains));
+        changed |= take(&mut policy.forwards_by_path_mtu, sysctl::forwards_by_path_mtu());
+        changed |= take(&mut policy.default_ttl, sysctl::default_ttl());
+        changed | take(&mut policy.default_hop_limit, sysctl::default_hop_limit())
+    }
+}
+
+/// Reads what holds for IPv6 packets on an interface; true if it is new.
+pub(super) fn read_ipv6(policy: &mut Policy, ifindex: u32, name: &str) -> bool {
+    match (sysctl::mtu6(name), sysctl::hop_limit6(name)) {
+        (Ok(mtu), Ok(hop_limit)) => policy.set_ipv6(ifindex, mtu, hop_limit),
+        _ => false,
+    }
+}
+
+/// Takes what was read, if it was; true if it is new.
+fn take<T: PartialEq>(known: &mut T, read: io::Result<T>) -> bool {
+    match read {
+        Ok(read) if read != *known => {
+            *known = read;
+            true
+        }
+        _ => false,
+    }
+}
