@@ -84,3 +84,15 @@ impl Arguments {
         Ok(settings)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn arguments_refer_only_to_arguments_that_there_are() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -61,7 +61,7 @@ struct Up {
     #[arg(long)]
     name: Option<String>,
     /// The fabric-xdpd to run [default: the one beside this program].
-    #[arg(long, value_name = "PATH", conflicts_with = "no_fabric-xdpd")]
+    #[arg(long, value_name = "PATH", conflicts_with = "no_fabric_xdpd")]
     fabric_xdpd: Option<PathBuf>,
     /// Run no fabric-xdpd: the kernel forwards everything.
     #[arg(long)]
@@ -189,10 +189,7 @@ fn exit_code(code: i32) -> ExitCode {
 }
 
 fn up(args: Up, cancel: &Arc<AtomicBool>) -> anyhow::Result<ExitCode> {
-    let topology = Topology::load(&args.topology)?;
-    for note in &topology.notes {
-        eprintln!("note: {note}");
-    }
+    let topology = load(&args.topology)?;
     let fabric_xdpd = match (args.no_fabric_xdpd, args.fabric_xdpd) {
         (true, _) => None,
         (false, Some(path)) => Some(path),
@@ -447,5 +444,14 @@ fn topology_of(argument: &std::path::Path) -> anyhow::Result<Topology> {
     {
         return Ok(Lab::open(name)?.current_topology()?);
     }
-    Ok(Topology::load(argument)?)
+    load(argument)
+}
+
+/// The topology of a file; says what in it was left out or guessed.
+fn load(path: &std::path::Path) -> anyhow::Result<Topology> {
+    let topology = Topology::load(path)?;
+    for note in &topology.notes {
+        eprintln!("note: {note}");
+    }
+    Ok(topology)
 }

@@ -84,3 +84,16 @@ impl Cli {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// `clap` checks an argument's references to others only when its subcommand is used.
+    #[test]
+    fn arguments_refer_only_to_arguments_that_there_are() {
+        Cli::command().debug_assert();
+    }
+}

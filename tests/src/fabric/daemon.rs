@@ -46,7 +46,7 @@ fn newer_source(program: &Path, test: &Path) -> Option<PathBuf> {
     sources.find(|source| changed(source).is_some_and(|at| built < at && at < tested))
 }
 
-/// The fabric-xdpd of [`use_fabric-xdpd`].
+/// The fabric-xdpd of [`use_fabric_xdpd`].
 static GIVEN: OnceLock<PathBuf> = OnceLock::new();
 
 /// Has all labs and routers of this process run another fabric-xdpd than that of this build: a
@@ -55,7 +55,7 @@ pub fn use_fabric_xdpd(path: PathBuf) {
     let _first = GIVEN.set(path);
 }
 
-/// fabric-xdpd of this build, unless [`use_fabric-xdpd`] has named another one.
+/// fabric-xdpd of this build, unless [`use_fabric_xdpd`] has named another one.
 ///
 /// # Panics
 /// If it was not built.
