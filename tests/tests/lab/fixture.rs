@@ -38,7 +38,12 @@ pub(crate) fn up_from(name: &str, test: &str) -> Lab {
 
 /// A lab that is up and has converged.
 pub(crate) fn converged(test: &str) -> Lab {
-    let lab = up(test);
+    converged_from("one-site", test)
+}
+
+/// As [`converged`], from another topology.
+pub(crate) fn converged_from(name: &str, test: &str) -> Lab {
+    let lab = up_from(name, test);
     lab.wait_converged(PATIENCE).expect("the lab converges");
     lab
 }

@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod error;
+mod fit;
 pub mod inventory;
 pub mod picture;
 mod validate;

@@ -12,6 +12,7 @@ use graphviz_rust::dot_structures::{
 };
 
 use super::error::TopologyError;
+use super::fit::{guessed_function, leave_out};
 use crate::mac::Mac;
 
 /// What a node is for.
@@ -86,8 +87,8 @@ pub struct Picture {
 }
 
 /// Functions of other tools' files that have no meaning in a lab: the node and its cables go.
-const IGNORED_FUNCTIONS: [&str; 6] =
-    ["oob-server", "oob-switch", "internet", "fake", "netq-ts", "management"];
+const IGNORED_FUNCTIONS: [&str; 7] =
+    ["oob-server", "oob-switch", "internet", "fake", "netq-ts", "management", "mgmt"];
 
 struct Reader<'a> {
     file: &'a str,
@@ -163,18 +164,24 @@ impl Reader<'_> {
         let mut left_out = BTreeSet::new();
         let mut ignored: BTreeMap<String, usize> = BTreeMap::new();
         let mut notes = Vec::new();
+        let mut nameless = Vec::new();
         for name in &self.order {
             let attributes = &self.nodes[name];
             for key in attributes.keys().filter(|key| *key != "function") {
                 *ignored.entry(key.clone()).or_default() += 1;
             }
             let Some(function) = attributes.get("function") else {
-                return Err(contradiction(
-                    file,
-                    format!(
-                        "node {name} has no function; add [function=\"leaf\"] (or spine, border, server, host)"
-                    ),
-                ));
+                match guessed_function(name) {
+                    Some(function) => {
+                        notes.push(format!(
+                            "{file}: node {name} has no function and is taken for a {} by its name",
+                            function.name()
+                        ));
+                        nodes.push(DrawnNode { name: name.clone(), function });
+                    }
+                    None => nameless.push(name.as_str()),
+                }
+                continue;
             };
             match known_function(function) {
                 Some(function) => nodes.push(DrawnNode { name: name.clone(), function }),
@@ -188,11 +195,24 @@ impl Reader<'_> {
                     return Err(contradiction(
                         file,
                         format!(
-                            "node {name} has the unknown function \"{function}\"; use spine, leaf, border (or exit), server, host (or vm)"
+                            "node {name} has the unknown function \"{function}\"; use spine, leaf (or tor), border (or exit, edge), server, host (or vm)"
                         ),
                     ));
                 }
             }
+        }
+        if let [first, rest @ ..] = &nameless[..] {
+            let others = if rest.is_empty() {
+                String::new()
+            } else {
+                format!(", nor have {}", rest.join(", "))
+            };
+            return Err(contradiction(
+                file,
+                format!(
+                    "node {first} has no function{others}; add [function=\"leaf\"] (or spine, border, server, host)"
+                ),
+            ));
         }
         let mut cables = Vec::new();
         for edge in &self.edges {
@@ -213,6 +233,7 @@ impl Reader<'_> {
                 cables.push(cable);
             }
         }
+        leave_out(&mut nodes, &mut cables, |note| notes.push(format!("{file}: {note}")));
         for (key, count) in ignored {
             notes.push(format!(
                 "{file}: attribute {key} means nothing here, ignored ({count} times)"
@@ -233,7 +254,7 @@ fn known_function(word: &str) -> Option<Function> {
     Some(match word {
         "spine" => Function::Spine,
         "leaf" | "tor" => Function::Leaf,
-        "border" | "exit" => Function::Border,
+        "border" | "exit" | "edge" => Function::Border,
         "server" => Function::Server,
         "host" | "vm" => Function::Host,
         _ => return None,
@@ -390,8 +411,8 @@ mod tests {
     }
 
     #[test]
-    fn a_node_without_function_or_with_an_unknown_one_is_refused() {
-        assert!(message("graph x { leaf01 }").contains("no function"));
+    fn nodes_whose_function_cannot_be_guessed_are_refused_all_at_once() {
+        assert!(message("graph x { a leaf01 b c }").contains("a has no function, nor have b, c;"));
         assert!(message("graph x { leaf01 [function=toaster] }").contains("toaster"));
     }
 
