@@ -117,7 +117,7 @@ impl Follower {
                 snapshot = self.snapshots.ended(), if self.ended.is_none() => self.hold(snapshot?)?,
                 purpose = due(&self.due) => {
                     self.due.remove(&purpose);
-                    self.begin_survey(purpose)?;
+                    self.begin_snapshot(purpose)?;
                 }
                 batch = listen(self.observer.as_mut(), self.is_started) => {
                     match batch {
@@ -140,7 +140,7 @@ impl Follower {
     }
 
     /// Begins a snapshot, which something has to listen beside.
-    fn begin_survey(&mut self, purpose: Purpose) -> Result<(), Failed> {
+    fn begin_snapshot(&mut self, purpose: Purpose) -> Result<(), Failed> {
         let purpose = match self.observer {
             Some(_) => purpose,
             None => {

@@ -33,7 +33,7 @@ fn sigusr1_asks_for_an_audit() {
 }
 
 #[test]
-fn sigterm_ends_fabric_xdpd_in_the_middle_of_changes_and_surveys() {
+fn sigterm_ends_fabric_xdpd_in_the_middle_of_changes_and_snapshots() {
     let mut router = Router::with_settings("audit_interval_s = 1");
     let add = |i: u32| format!("route add 10.{}.{}.0/24 via 10.1.1.2\n", 100 + i / 256, i % 256);
     let batch: String = (0..4000).map(add).collect();
