@@ -6,10 +6,10 @@ use fabric_common::{
     schema::{
         bucket_use::ChunkUse, buckets, buckets::Chunk, circuits, circuits::Circuit, counters,
         counters::Counter, counters::Traffic, domains, domains::Domain, domains6::Domain6, fdb,
-        fdb::Times, groups, groups::Group, hosts, hosts6, hosts6::Address6, nexthops,
-        nexthops::Nexthop, local_addresses::LocalAddresses, peers, ports, ports::Port, reverse_paths::ReversePath,
-        settings::Settings, trie, trie::Word, views, views::View, vlans, vlans::PortVlans, vnis,
-        vteps, vteps::Vtep,
+        fdb::Times, groups, groups::Group, hosts, hosts6, hosts6::Address6,
+        local_addresses::LocalAddresses, nexthops, nexthops::Nexthop, peers, ports, ports::Port,
+        reverse_paths::ReversePath, settings::Settings, trie, trie::Word, views, views::View,
+        vlans, vlans::PortVlans, vnis, vteps, vteps::Vtep,
     },
     table::{Narrow, Wide},
 };

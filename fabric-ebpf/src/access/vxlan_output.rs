@@ -69,7 +69,8 @@ pub fn ipv4(
     packet.move_start(journey.tag as i32 - OUTER4 as i32).or_stop(Reason::VxlanOutputNoHeadroom)?;
     let sent_before = count(journey, to, inner_length);
     // Past this point nothing may fail: the packet is not what the kernel would expect any more.
-    let fields = OuterFields::of(packet, domain, selection.network.tos, frame.shifted(OUTER4 - journey.tag));
+    let fields =
+        OuterFields::of(packet, domain, selection.network.tos, frame.shifted(OUTER4 - journey.tag));
     write_outer4(packet, journey, to, selection, &fields, inner_length, sent_before)
         .and_then(|()| {
             write_addresses::<OUTER4, { OUTER4 + 8 }, { OUTER4 + 12 }>(packet, journey, frame)
@@ -100,7 +101,8 @@ pub fn ipv6(
     packet.move_start(journey.tag as i32 - OUTER6 as i32).or_stop(Reason::VxlanOutputNoHeadroom)?;
     count(journey, to, inner_length);
     // Past this point nothing may fail: the packet is not what the kernel would expect any more.
-    let fields = OuterFields::of(packet, domain, selection.network.tos, frame.shifted(OUTER6 - journey.tag));
+    let fields =
+        OuterFields::of(packet, domain, selection.network.tos, frame.shifted(OUTER6 - journey.tag));
     write_outer6(packet, journey, to, selection, &fields, udp_length, label_be)
         .and_then(|()| {
             write_addresses::<OUTER6, { OUTER6 + 8 }, { OUTER6 + 12 }>(packet, journey, frame)

@@ -186,8 +186,13 @@ impl Applier {
     }
 
     /// Neighbours to ask the kernel for at this moment.
-    pub(super) fn next_to_resolve(&mut self) -> Vec<NexthopKey> {
-        self.resolution.next(&self.network, &self.structure)
+    pub(super) fn next_to_resolve(&mut self) -> BTreeSet<NexthopKey> {
+        self.resolution.next(Instant::now(), &self.network, &self.structure)
+    }
+
+    /// These could not be asked for.
+    pub(super) fn resolve_later(&mut self, hops: impl IntoIterator<Item = NexthopKey>) {
+        self.resolution.give_back(hops);
     }
 
     /// True if buckets of resilient groups wait for being idle.
@@ -470,6 +475,7 @@ impl Applier {
             };
             let macs_like = structure.macs_like(&self.structure);
             let before = std::mem::replace(&mut self.structure, structure);
+            self.resolution.follow(&before, &self.structure);
             let macs = match changed {
                 Some(dirty) if macs_like && !dirty.all_macs() => self.macs(dirty),
                 _ => Macs::All(self.left.compile_fdb(&self.network, &self.structure)),
@@ -491,7 +497,6 @@ impl Applier {
                 }
             }
             if outcome.unusable.is_empty() {
-                self.resolution.follow(&before, &self.structure);
                 if changed.is_none() {
                     // What is said already is not said again.
                     self.full.retain(|text| outcome.full.contains(text));

@@ -296,7 +296,7 @@ mod tests {
             next(&mut follower).await;
             follower.is_started = true;
             follower.snapshots.begin(Purpose::Audit).ok().expect("the snapshot begins");
-            follower.snapshots.record(&Batch::Lost).ok().expect("it is noted");
+            follower.snapshots.record(&Batch::Lost).ok().expect("it is recorded");
             // The new links still have news of their own.
             let snapshot = loop {
                 if let News::Snapshot(snapshot) = next(&mut follower).await {

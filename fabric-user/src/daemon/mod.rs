@@ -7,7 +7,7 @@
 //! | the kernel drops messages, refuses or interrupts a dump, a netlink socket fails, a thread cannot be started or panics | [`Follower`] opens what failed anew and reads everything, after a while that doubles |
 //! | a map, a pin or a program cannot be written | [`Applier`] says so in the state, applies nothing more, and everything is read and compared anew |
 //! | the thread that watches links ends | [`Applier::beat`] starts it again |
-//! | the heartbeat program does not run | the next tick tries again |
+//! | the heartbeat program does not run | the next beat tries again |
 //! | somebody removed the pins | the next full pass makes everything anew |
 //! | the state file cannot be written, systemd or a client does not listen, a neighbour cannot be asked for, settings are not valid | it is logged |
 //!
@@ -163,7 +163,8 @@ fn take_news(news: News, follower: &mut Follower, applier: &mut Applier) {
 
 /// Asks the kernel for neighbours.
 fn resolve(asker: &mut Option<Asker>, applier: &mut Applier) {
-    for hop in applier.next_to_resolve() {
+    let mut hops = applier.next_to_resolve().into_iter();
+    while let Some(hop) = hops.next() {
         let opened = match asker.take() {
             Some(asker) => Ok(asker),
             None => Asker::open(),
@@ -175,6 +176,7 @@ fn resolve(asker: &mut Option<Asker>, applier: &mut Applier) {
         if !matches!(error, ObserveError::Refused { .. }) {
             // What the socket still has to say is of no use.
             *asker = None;
+            applier.resolve_later(hops.chain([hop]));
             return;
         }
     }

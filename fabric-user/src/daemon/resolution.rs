@@ -3,11 +3,10 @@
 
 use std::{
     collections::BTreeSet,
-    mem,
     time::{Duration, Instant},
 };
 
-use crate::model::{Network, NexthopKey, Structure, stale_hosts};
+use crate::model::{Network, NexthopKey, Structure, is_host, stale_neighbours};
 
 /// How long the kernel has for an answer before it is asked again: RETRANS_TIMER of RFC 4861 §10, and
 /// what the kernel waits between its own probes, over IPv4 as well.
@@ -20,7 +19,7 @@ const PORTION: usize = 256;
 pub(super) struct Resolution {
     /// Next hops that have become unresolved: nothing is sent to them until the kernel is asked.
     fresh: BTreeSet<NexthopKey>,
-    /// The neighbour that the kernel was asked for last.
+    /// The last one of those that were asked for because a second was over.
     last: Option<NexthopKey>,
     /// When that was.
     asked: Option<Instant>,
@@ -34,27 +33,47 @@ impl Resolution {
 
     /// Neighbours to ask for at this moment. When there are too many for once, the next call goes on
     /// behind the last one.
-    pub(super) fn next(&mut self, network: &Network, structure: &Structure) -> Vec<NexthopKey> {
-        let fresh = mem::take(&mut self.fresh);
-        let mut chosen: Vec<_> = fresh.intersection(&structure.unresolved).copied().collect();
-        self.fresh.extend(chosen.drain(chosen.len().min(PORTION)..));
-        if self.asked.is_none_or(|asked| asked.elapsed() >= AGAIN) {
-            self.asked = Some(Instant::now());
-            chosen.extend(self.portion(network, structure));
+    pub(super) fn next(
+        &mut self,
+        now: Instant,
+        network: &Network,
+        structure: &Structure,
+    ) -> BTreeSet<NexthopKey> {
+        self.fresh.retain(|hop| structure.unresolved.contains(hop));
+        let mut chosen: BTreeSet<_> = self.fresh.iter().take(PORTION).copied().collect();
+        self.fresh.retain(|hop| !chosen.contains(hop));
+        let is_due = self.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= AGAIN);
+        let room = PORTION - chosen.len();
+        if is_due && room > 0 {
+            self.asked = Some(now);
+            chosen.extend(self.portion(room, network, structure));
         }
         chosen
     }
 
+    /// These could not be asked for.
+    pub(super) fn give_back(&mut self, hops: impl IntoIterator<Item = NexthopKey>) {
+        self.fresh.extend(hops);
+    }
+
     /// Some of all that are to be asked for.
-    fn portion(&mut self, network: &Network, structure: &Structure) -> Vec<NexthopKey> {
+    fn portion(
+        &mut self,
+        most: usize,
+        network: &Network,
+        structure: &Structure,
+    ) -> Vec<NexthopKey> {
         let stale = |hop: &&NexthopKey| network.neighbour(**hop).is_some_and(|n| n.is_stale());
         let watched = structure.watched.iter().filter(stale);
-        let mut all: BTreeSet<NexthopKey> =
+        let hops: BTreeSet<NexthopKey> =
             structure.unresolved.iter().chain(watched).copied().collect();
-        all.extend(stale_hosts(network, structure));
+        // Whether packets go to a neighbour takes longer to say than whether it is stale.
+        let is_used = |hop: &&NexthopKey| hops.contains(hop) || is_host(network, structure, **hop);
+        let all: BTreeSet<NexthopKey> =
+            hops.iter().copied().chain(stale_neighbours(network, structure)).collect();
         let later = all.iter().filter(|hop| Some(**hop) > self.last);
         let earlier = all.iter().filter(|hop| Some(**hop) <= self.last);
-        let chosen: Vec<_> = later.chain(earlier).take(PORTION).copied().collect();
+        let chosen: Vec<_> = later.chain(earlier).filter(is_used).take(most).copied().collect();
         self.last = chosen.last().copied();
         chosen
     }
@@ -76,36 +95,45 @@ mod tests {
     }
 
     #[test]
-    fn what_becomes_unresolved_is_asked_for_at_once_and_only_once() {
+    fn what_becomes_unresolved_is_asked_for_at_once_and_again_after_a_second() {
         let network = Network::new();
         let mut resolution = Resolution::default();
-        let few = unresolved(hops(0..2));
+        let start = Instant::now();
+        let [few, more] = [0..2, 0..3].map(|numbers| unresolved(hops(numbers)));
+        let nobody = BTreeSet::new();
         resolution.follow(&Structure::default(), &few);
-        let _first = resolution.next(&network, &few);
-        assert_eq!(resolution.next(&network, &few), []);
+        assert_eq!(resolution.next(start, &network, &few), hops(0..2));
+        assert_eq!(resolution.next(start, &network, &few), nobody);
 
-        let more = unresolved(hops(0..3));
         resolution.follow(&few, &more);
-        assert_eq!(resolution.next(&network, &more), Vec::from_iter(hops(2..3)));
-        assert_eq!(resolution.next(&network, &more), []);
+        assert_eq!(resolution.next(start, &network, &more), hops(2..3));
+        assert_eq!(resolution.next(start, &network, &more), nobody);
         // Resolved before anybody was asked.
         resolution.follow(&few, &more);
-        assert_eq!(resolution.next(&network, &few), []);
+        assert_eq!(resolution.next(start, &network, &few), nobody);
+        // It could not be asked for.
+        resolution.give_back(hops(1..2));
+        assert_eq!(resolution.next(start, &network, &few), hops(1..2));
+
+        assert_eq!(resolution.next(start + AGAIN, &network, &more), hops(0..3));
+        assert_eq!(resolution.next(start + AGAIN, &network, &more), nobody);
     }
 
     #[test]
     fn more_than_a_portion_is_asked_for_in_turns_and_nobody_is_left_out() {
         let network = Network::new();
-        let mut resolution = Resolution { asked: Some(Instant::now()), ..Resolution::default() };
+        let start = Instant::now();
+        let mut resolution = Resolution { asked: Some(start), ..Resolution::default() };
         let all = hops(0..600);
         let structure = unresolved(all.clone());
         resolution.follow(&Structure::default(), &structure);
-        let turns = [(); 4].map(|()| resolution.next(&network, &structure));
-        assert_eq!(turns.each_ref().map(Vec::len), [256, 256, 88, 0]);
+        let turns = [(); 4].map(|()| resolution.next(start, &network, &structure));
+        assert_eq!(turns.each_ref().map(BTreeSet::len), [256, 256, 88, 0]);
         assert_eq!(turns.into_iter().flatten().collect::<BTreeSet<_>>(), all);
 
         resolution = Resolution::default();
-        let turns = [(); 3].map(|()| resolution.portion(&network, &structure));
+        let turns = [0, 1, 2].map(|n| resolution.next(start + n * AGAIN, &network, &structure));
+        assert_eq!(turns.each_ref().map(BTreeSet::len), [256, 256, 256]);
         assert_eq!(turns.into_iter().flatten().collect::<BTreeSet<_>>(), all);
     }
 }

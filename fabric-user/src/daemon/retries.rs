@@ -10,7 +10,7 @@ const FIRST: Duration = Duration::from_secs(1);
 /// A port that can never be used costs no more than this often.
 const LAST: Duration = Duration::from_secs(60);
 /// A freed slot may be used again after this: it rests for a second, which begins and ends with a tick of
-/// [`TICK`](super::paths::TICK).
+/// [`TICK`](super::TICK).
 const RESTED: Duration = Duration::from_millis(1_300);
 
 /// Interface indexes of the ports, with what is known of each.

@@ -13,7 +13,7 @@ pub(super) struct Room {
 
 impl Room {
     /// Something was given back, which may be what is missing. Where a map is full for good, it seldom is:
-    /// a stream of changes must not lead to as many full rounds.
+    /// a stream of changes must not lead to as many full passes.
     pub(super) fn given_back(&mut self, now: Instant) {
         if self.at.is_none() {
             self.at = Some(now + self.backoff.after_failure(now));
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_of_changes_in_a_full_map_leads_to_ever_fewer_full_rounds() {
+    fn a_stream_of_changes_in_a_full_map_leads_to_ever_fewer_full_passes() {
         let (mut room, start) = (Room::default(), Instant::now());
         assert!(!room.is_due(start), "nothing was given back");
         let ticks = (0..1_000).map(|tick| start + tick * Duration::from_millis(100));
@@ -41,9 +41,9 @@ mod tests {
             room.given_back(now);
             room.is_due(now)
         };
-        let rounds: Vec<u128> =
+        let passes: Vec<u128> =
             ticks.filter(|now| due(*now)).map(|now| (now - start).as_millis()).collect();
-        assert_eq!(rounds[..3], [100, 400, 900]);
-        assert!(rounds.len() < 20, "{rounds:?}");
+        assert_eq!(passes[..3], [100, 400, 900]);
+        assert!(passes.len() < 20, "{passes:?}");
     }
 }

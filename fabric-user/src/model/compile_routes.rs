@@ -101,22 +101,24 @@ fn by_routes(
     })
 }
 
-/// Connected hosts that packets may be sent to without the kernel and of which it has not heard
-/// for a while. They need a confirmation as [`Structure::watched`] does, whose neighbours are not
-/// among them.
-#[must_use]
-pub fn stale_hosts(network: &Network, structure: &Structure) -> Vec<NexthopKey> {
+/// Neighbours on routed ports that the kernel no longer knows to answer, and no next hops: packets to them
+/// by XDP would not confirm them.
+pub fn stale_neighbours<'a>(
+    network: &'a Network,
+    structure: &'a Structure,
+) -> impl Iterator<Item = NexthopKey> + use<'a> {
     let stale = |key: &NexthopKey| network.neighbour(*key).is_some_and(|each| each.is_stale());
-    let routed = |key: &NexthopKey| {
-        let prefix = host(key.gateway);
-        let mut places = views(structure).map(|(view, _)| RoutePlace { view, prefix });
-        places.any(|place| {
-            let way = compile_route(network, structure, place);
-            matches!(way, Some(Way::Nexthop { key: used, .. }) if used == *key)
-        })
-    };
-    let hosts = connected(network, structure).filter(|key| !structure.watched.contains(key));
-    hosts.filter(stale).filter(routed).collect()
+    connected(network, structure).filter(|key| !structure.watched.contains(key)).filter(stale)
+}
+
+/// Whether packets to a neighbour's address are routed to it.
+pub fn is_host(network: &Network, structure: &Structure, key: NexthopKey) -> bool {
+    let prefix = host(key.gateway);
+    let mut places = views(structure).map(|(view, _)| RoutePlace { view, prefix });
+    places.any(|place| {
+        let way = compile_route(network, structure, place);
+        matches!(way, Some(Way::Nexthop { key: used, .. }) if used == key)
+    })
 }
 
 /// The places that a change may affect.

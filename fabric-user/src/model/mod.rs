@@ -2,7 +2,7 @@
 //!
 //! [`Network`] keeps every observed object, [`compile`] turns it into [`Desired`]: pure functions
 //! without kernel or BPF types, keyed by what things are called in the network and never by map
-//! indexes. The usual round of the daemon:
+//! indexes. The usual pass of the daemon:
 //!
 //! 1. `network.apply_to(event, &mut dirty)` for each event of a batch. A dump of everything makes a new
 //!    network in the same way, and everything is compiled.
@@ -55,7 +55,7 @@ mod tests;
 
 pub use compile::{compile, compile_structure};
 pub use compile_fdb::{LeftMacs, compile_fdb, compile_mac};
-pub use compile_routes::{compile_route, compile_routes, stale_hosts};
+pub use compile_routes::{compile_route, compile_routes, is_host, stale_neighbours};
 pub use desired::{
     Arrivals, Circuit, CircuitKey, Desired, Domain, DomainKey, FdbKey, Group, GroupKey, Nexthop,
     NexthopKey, Port, Problem, Role, RoutePlace, Structure, Target, View, VtepKey, Way,

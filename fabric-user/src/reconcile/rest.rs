@@ -84,7 +84,7 @@ impl Resting {
         self.fresh.push(freed);
     }
 
-    /// To be called between rounds: what has rested by `now`.
+    /// To be called between passes: what has rested by `now`.
     fn wake(&mut self, now: Instant) -> Vec<Freed> {
         let mut woken = Vec::new();
         while let Some((_, rested)) =
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_round_frees_rests_from_its_end_on() {
+    fn what_a_pass_frees_rests_from_its_end_on() {
         let mut resting = Resting::default();
         let start = Instant::now();
         resting.add(Freed::Vtep(1));
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_incomplete_round_frees_rests_from_the_end_of_the_next_complete_one_on() {
+    fn what_an_incomplete_pass_frees_rests_from_the_end_of_the_next_complete_one_on() {
         let mut resting = Resting::default();
         let start = Instant::now();
         resting.add(Freed::Vtep(1));

@@ -237,19 +237,19 @@ impl Fabric {
         self.assert_agreement();
     }
 
-    /// Waits until FRR of a leaf knows an interface as a port of a bridge. FRR 10 reads links and MACs in
+    /// Waits until FRR of a leaf takes an interface for a port of a bridge, or not for one. FRR 10 reads links and MACs in
     /// two threads, and ignores for good the MAC of a port that it does not know yet
     /// (`netlink_macfdb_change`): a new port's host has to be silent until then.
     ///
     /// # Panics
     /// If that does not happen.
-    pub fn wait_bridge_port(&self, leaf: &str, port: &str) {
+    pub fn wait_bridge_port(&self, leaf: &str, port: &str, is_one: bool) {
         let shows = format!("show interface {port}");
-        until(PATIENCE, &format!("FRR of {leaf} knows {port}"), || {
+        until(PATIENCE, &format!("FRR of {leaf} takes {port} for a bridge port: {is_one}"), || {
             let mut vtysh = Command::new("vtysh");
             vtysh.args(["-N", self.netns(leaf).name(), "-c", &shows]);
             let shown = self.lab().exec(leaf, &mut vtysh).expect("FRR answers");
-            shown.contains("Interface Slave Type Bridge")
+            shown.contains("Interface Slave Type Bridge") == is_one
         });
     }
 

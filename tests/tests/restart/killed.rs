@@ -8,9 +8,9 @@
 //! - No datagram is lost, damaged or doubled from first to last.
 //!
 //! ```text
-//!  time      ───────────╳───────────────┬──────────────────┬──────────▶
-//!  fabric-xdpd   runs       SIGKILL         heartbeat expires  a new one
-//!  forwards  XDP        XDP             kernel             XDP
+//!  time         ───────────╳───────────────┬──────────────────┬──────────▶
+//!  fabric-xdpd  runs       SIGKILL         heartbeat expires  a new one
+//!  forwards     XDP        XDP             kernel             XDP
 //! ```
 
 use std::{collections::BTreeMap, time::Duration};

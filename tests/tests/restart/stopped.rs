@@ -3,8 +3,8 @@
 //! - After thousands of changes that it slept through, its maps become equal to the kernel.
 //!
 //! ```text
-//!  fabric-xdpd   SIGSTOP ─────────── asleep ─────────── SIGCONT
-//!  kernel              5,000 MACs added, 2,500 of them removed, some moved
+//!  fabric-xdpd  SIGSTOP ─────────── asleep ─────────── SIGCONT
+//!  kernel             5,000 MACs added, 2,500 of them removed, some moved
 //! ```
 
 use std::{fmt::Write as _, fs};

@@ -17,7 +17,7 @@ const BOTH: &str = "10.1.1.2 and 10.1.2.2";
 const PORTS: u32 = OMIT_SOURCE_PORT | OMIT_DESTINATION_PORT;
 
 fn router() -> Router {
-    let mut router = Router::without_daemon("heartbeat_timeout_ms = 1000\n");
+    let mut router = Router::without_daemon("");
     router.know_neighbours();
     router.ip("nexthop add id 1 via 10.1.1.2 dev swp1\nnexthop add id 2 via 10.1.2.2 dev swp2\n\
          nexthop add id 10 group 1/2\nroute add 10.9.0.0/16 nhid 10\nroute add 10.8.0.0/16 nhid 1\n");

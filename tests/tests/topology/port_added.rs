@@ -45,7 +45,7 @@ fn a_port_that_is_added_and_removed_at_run_time_works_while_it_is_there() {
         until(PATIENCE, "a program runs on the new port", || {
             xdp_programs(&fabric, "leaf01").contains_key("swp21")
         });
-        fabric.wait_bridge_port("leaf01", "swp21");
+        fabric.wait_bridge_port("leaf01", "swp21", true);
         fabric.ip("vm13", "link set eth1 up");
         fabric.greet("vm13", "vm21");
         fabric.wait_known(MAC, "br200");
@@ -55,6 +55,7 @@ fn a_port_that_is_added_and_removed_at_run_time_works_while_it_is_there() {
 
         fabric.ip("vm13", "link set eth1 down");
         fabric.ip("leaf01", "link set swp21 nomaster");
+        fabric.wait_bridge_port("leaf01", "swp21", false);
         until(PATIENCE, "the program leaves the port", || {
             !xdp_programs(&fabric, "leaf01").contains_key("swp21")
         });

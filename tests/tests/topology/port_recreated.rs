@@ -35,7 +35,7 @@ fn a_port_that_is_deleted_and_made_again_is_used_again() {
     fabric.run("leaf01", "ethtool", "-K swp12 tx off rxvlan off txvlan off");
     fabric.ip("vm12", &format!("address add {}/24 dev eth0", fabric.address("vm12")));
     fabric.ip("leaf01", "link set swp12 master br200 up");
-    fabric.wait_bridge_port("leaf01", "swp12");
+    fabric.wait_bridge_port("leaf01", "swp12", true);
     fabric.ip("vm12", "link set eth0 up");
     assert_ne!(fabric.ifindex("leaf01", "swp12"), old);
 

@@ -20,7 +20,7 @@ use crate::{
 
 /// The test binaries of the package `fabric-tests` that run on a kernel. Emulated they take minutes, so
 /// what is the same on all kernels runs on one, and the newest runs only what needs it, which loads the
-/// programs there as well. Bonds on 6.12 are part of the races.
+/// programs there as well. What 6.12 makes of bonds the races ask.
 pub(crate) const fn binaries(kernel: Kernel) -> &'static [&'static str] {
     match kernel {
         Kernel::Linux6_1 => &["vlan_aware", "bonds"],

@@ -15,7 +15,7 @@ pub(crate) const KERNEL: Kernel = Kernel::Linux6_12;
 pub(crate) const SECONDS: u64 = 60;
 
 /// Seconds that fates may differ after a quiet second, there and beside such a machine. An emulated
-/// processor is some twenty times slower, and fabric-xdpd's tables and ours are read on the same two.
+/// processor is some twenty times slower, and fabric-xdpd's tables and ours are read on the same one.
 pub(crate) const ALLOWANCE: u64 = 60;
 
 /// Plays leafs for some seconds, from a seed on or with the same seeds as always.

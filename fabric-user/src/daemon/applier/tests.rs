@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[test]
-fn a_full_round_follows_when_something_is_given_back_while_something_found_no_room() {
+fn a_full_pass_follows_when_something_is_given_back_while_something_found_no_room() {
     let name = format!("room-{}", std::process::id());
     let instance = Instance::new(&name).unwrap();
     let run_folder = std::env::temp_dir().join(&name);

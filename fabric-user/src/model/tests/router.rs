@@ -134,7 +134,7 @@ pub(super) fn router() -> Follower {
     router_with(Policy::default())
 }
 
-/// The router as the daemon sees it after a round: its ports stay ports.
+/// The router as the daemon sees it after a pass: its ports stay ports.
 pub(super) fn sticky_router() -> Follower {
     router_with(Policy { sticky_routed: [SWP1, SWP2, SWP3].into(), ..Policy::default() })
 }

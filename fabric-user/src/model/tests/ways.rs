@@ -2,7 +2,7 @@
 
 use super::{follower::Follower, router::*, world::*};
 use crate::{
-    model::{Group, GroupKey, Nexthop, NexthopKey, Way, stale_hosts},
+    model::{Group, GroupKey, Nexthop, NexthopKey, Way, is_host, stale_neighbours},
     observe::{
         Event, GroupMember, Link, LinkKind, Neighbour, NexthopKind, Resilient, Route, RouteKey,
         RouteKind, Rule, RuleAction, Scope, Snapshot,
@@ -239,7 +239,11 @@ fn an_own_address_is_local_even_if_a_neighbour_claims_it() {
 #[test]
 fn connected_hosts_that_grow_stale_are_to_be_confirmed() {
     let mut router = router();
-    let stale = |router: &Follower| stale_hosts(&router.network, &router.desired().structure);
+    let stale = |router: &Follower| {
+        let structure = &router.desired().structure;
+        let stale = stale_neighbours(&router.network, structure);
+        stale.filter(|key| is_host(&router.network, structure, *key)).collect::<Vec<_>>()
+    };
     assert_eq!(stale(&router), []);
     for (ifindex, address) in [(SWP3, "10.1.0.7"), (SWP1, "203.0.113.7"), (SWP1, "192.0.2.0")] {
         let neighbour = Neighbour {
