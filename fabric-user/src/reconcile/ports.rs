@@ -196,7 +196,8 @@ impl Reconciler {
             && !doubted
             && !other_program
             // By the kernel's word, where every word is asked for.
-            && (!self.audit || self.links.is_in_place(ifindex, self.mode).unwrap_or(false));
+            && (!self.audit
+                || self.links.is_in_place(ifindex, self.mode).unwrap_or_else(|error| is_shortage(&error)));
         match in_place {
             true => Ok(()),
             false => {
@@ -214,7 +215,7 @@ impl Reconciler {
         slot: u32,
         doubted: bool,
     ) -> Result<(), String> {
-        if (doubted || self.audit) && show_tags(ifindex, port)? {
+        if (doubted || self.audit) && show_tags(ifindex, port, !doubted)? {
             self.maps.ports.update(slot, |entry| entry.flags |= FLAG_HID_TAGS);
         }
         Ok(())
@@ -258,7 +259,7 @@ impl Reconciler {
         same_mac: bool,
         outcome: &mut Outcome,
     ) -> Result<(), String> {
-        let hid_tags = show_tags(ifindex, port)?;
+        let hid_tags = show_tags(ifindex, port, false)?;
         let program = match port.role {
             Role::Access => ACCESS,
             Role::Routed | Role::Underlay => ROUTED,
@@ -402,9 +403,16 @@ impl Reconciler {
     }
 }
 
-/// Leaves VLAN tags in the frames that a port receives; true if they were not before.
-fn show_tags(ifindex: u32, port: &model::Port) -> Result<bool, String> {
-    let changed = interface::show_received_tags(ifindex).map_err(|error| {
+/// Leaves VLAN tags in the frames that a port receives; true if they were not before. `known` says that it
+/// was asked before, so that it may stay unasked.
+fn show_tags(ifindex: u32, port: &model::Port, known: bool) -> Result<bool, String> {
+    let changed = interface::show_received_tags(ifindex).or_else(|error| {
+        if known && is_shortage(&error) {
+            return Ok(false);
+        }
+        Err(error)
+    });
+    let changed = changed.map_err(|error| {
         if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO)) {
             return AttachError::Gone.to_string();
         }
@@ -417,6 +425,13 @@ fn show_tags(ifindex: u32, port: &model::Port) -> Result<bool, String> {
         tracing::info!(port = port.name, "VLAN tags stay in received frames (rxvlan off)");
     }
     Ok(changed)
+}
+
+/// The daemon could not even ask, for want of descriptors or memory: that says nothing of what it asked
+/// about, and what is in use stays in use.
+fn is_shortage(error: &std::io::Error) -> bool {
+    let shortages = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS];
+    error.raw_os_error().is_some_and(|code| shortages.contains(&code))
 }
 
 /// The system's own answer behind an error.

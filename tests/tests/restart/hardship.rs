@@ -21,6 +21,18 @@ fn a_time_without_free_descriptors_ends_neither_fabric_xdpd_nor_its_control_sock
     // Nobody is let in now. That somebody wanted to is known at once.
     let refused = UnixStream::connect(router.run_file("sock")).expect("the socket is there");
     until(SOON, "the log says so", || router.log().contains("fabricctl cannot be let in"));
+    // An audit that cannot ask takes nothing off.
+    router.signal(Signal::USR1);
+    until(SOON, "an audit cannot ask, or not even begin", || {
+        let log = router.log();
+        log.contains("cannot see which programs") || log.contains("no audit now")
+    });
+    let is_port = |name: &str| {
+        let ifindex = router.ifindex(name);
+        router.maps().ports.iter().any(|(_, port)| port.ifindex == ifindex)
+    };
+    assert!((1..=4).all(|i| is_port(&format!("swp{i}"))), "{}", router.log());
+    assert!(!router.log().contains("left to the kernel"), "{}", router.log());
     router.ip("route add 10.9.0.0/16 via 10.1.1.2\n");
     until(SOON, "fabric-xdpd follows all the same", || router.way("10.9.1.1") != "none");
     prlimit(Some(router.pid()), Resource::Nofile, before).expect("fabric-xdpd runs");
