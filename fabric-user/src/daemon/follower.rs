@@ -245,6 +245,14 @@ mod tests {
         tokio::time::timeout(PATIENCE, follower.news()).await.expect("there is news")
     }
 
+    /// One that has read [`MACS`] once.
+    async fn after_the_first_snapshot() -> Follower {
+        sh(MACS);
+        let mut follower = Follower::begin(Observer::open().unwrap());
+        next(&mut follower).await;
+        follower
+    }
+
     fn is_mac(event: &Event, byte: u8) -> bool {
         matches!(event, Event::BridgeMac(mac) if mac.mac.0.starts_with(&[2, byte, 0]))
     }
@@ -291,9 +299,7 @@ mod tests {
     #[test]
     fn a_snapshot_during_which_messages_were_lost_is_made_again() {
         in_namespace(|| async {
-            sh(MACS);
-            let mut follower = Follower::begin(Observer::open().unwrap());
-            next(&mut follower).await;
+            let mut follower = after_the_first_snapshot().await;
             follower.is_started = true;
             follower.snapshots.begin(Purpose::Audit).ok().expect("the snapshot begins");
             follower.snapshots.record(&Batch::Lost).ok().expect("it is recorded");
@@ -347,9 +353,7 @@ mod tests {
     #[test]
     fn chains_are_read_while_everything_is() {
         in_namespace(|| async {
-            sh(MACS);
-            let mut follower = Follower::begin(Observer::open().unwrap());
-            next(&mut follower).await;
+            let mut follower = after_the_first_snapshot().await;
             follower.started();
             // The machine may be so busy that the audit has ended before.
             for _ in 0..100 {
