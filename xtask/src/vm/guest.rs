@@ -262,6 +262,15 @@ mod tests {
     }
 
     #[test]
+    fn of_a_console_the_last_twenty_lines_are_shown_whatever_is_in_them() {
+        assert_eq!(last_lines(b""), "");
+        assert_eq!(last_lines(b"one\n\xfftwo"), "one\n\u{fffd}two");
+        let many: String = (0..100).map(|i| format!("line {i}\n")).collect();
+        let shown = last_lines(many.as_bytes());
+        assert!(shown.starts_with("line 80\n") && shown.ends_with("line 99"), "{shown}");
+    }
+
+    #[test]
     fn every_job_leaves_its_own_status() {
         let job = |name: &str| Job { name: name.to_owned(), command: vec![name.to_owned()] };
         let script = script(&[job("packets"), job("vlan_aware")]);

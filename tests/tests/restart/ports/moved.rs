@@ -165,8 +165,9 @@ fn came_back_with_another_index(way: Way, daemon: Daemon) {
         ip(&leaf.netns, &way.set_up(port));
     });
     leaf.forwards_all();
-    // Its own program is not called foreign.
     until(SOON, "the port is not declined", || !leaf.state().declined.contains_key(way.port()));
+    let log = leaf.log();
+    assert!(!log.contains("another XDP program holds it"), "its own is called foreign: {log}");
 }
 
 #[test]
