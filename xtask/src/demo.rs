@@ -28,7 +28,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     setup::ensure(Scope::Lab)?;
     println!("building fabric-xdpd, fabricctl and the demo");
     let mut build = workspace::cargo();
-    build.args(["build", "--release", "--package", "fabric-user", "--bins", "--example", "demo"]);
+    build.args(["build", "--release", "--package", "fabric-user", "--bins"]);
+    build.args(["--package", "fabric-tests", "--example", "demo"]);
     process::run(&mut process::bound_to_us(&build))?;
     let program = workspace::target_folder()?.join("release/examples/demo");
     let mut demo = std::process::Command::new(program);

@@ -23,7 +23,6 @@ pub mod state;
 pub mod status;
 mod tools;
 pub mod topology;
-pub mod traffic;
 mod vty;
 
 pub use self::error::LabError;

@@ -5,12 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fabric_user::lab::{
-    CarrierWatch, Fault,
-    traffic::{FlowOptions, FlowReport, FlowStream, Outage, flow_paths},
-};
+use fabric_user::lab::{CarrierWatch, Fault};
 
 use super::{Fabric, PATIENCE, until};
+use crate::traffic::{FlowOptions, FlowReport, FlowStream, Outage, flow_paths};
 
 /// The flows of a failure: 1,000 with 20,000 packets a second together; a few more are sent, so that
 /// a machine that hesitates still sends so many.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fabric_user::lab::traffic::{Stream, StreamOptions, StreamReport};
+use crate::traffic::{Stream, StreamOptions, StreamReport};
 
 use super::{Fabric, PATIENCE, until};
 

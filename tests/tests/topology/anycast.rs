@@ -20,11 +20,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fabric_tests::fabric::{Fabric, PATIENCE, until};
-use fabric_user::lab::{
-    Netns,
+use fabric_tests::{
+    fabric::{Fabric, PATIENCE, until},
     traffic::{FlowOptions, FlowReport, FlowStream},
 };
+use fabric_user::lab::Netns;
 
 const SERVICE: &str = "dns";
 const SERVERS: [&str; 8] = ["srv01", "srv02", "srv03", "srv04", "srv05", "srv06", "srv07", "srv08"];

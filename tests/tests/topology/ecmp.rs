@@ -16,7 +16,7 @@ use std::{
 };
 
 use fabric_tests::fabric::{Fabric, PATIENCE, Seen, Sniffer};
-use fabric_user::lab::traffic;
+use fabric_tests::traffic;
 
 const FLOWS: u16 = 16_384;
 const PORTS: u32 = 16_384;

@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use fabric_tests::fabric::{Fabric, PATIENCE, map_facts, until};
-use fabric_user::lab::traffic::Ping;
+use fabric_tests::traffic::Ping;
 
 const MOVES: usize = 10;
 const PING: Duration = Duration::from_millis(100);

@@ -12,11 +12,11 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use fabric_common::reason::Reason;
-use fabric_tests::fabric::{Fabric, PATIENCE, Seen, map_facts, until, xdp_programs};
-use fabric_user::lab::{
-    Mac,
+use fabric_tests::{
+    fabric::{Fabric, PATIENCE, Seen, map_facts, until, xdp_programs},
     traffic::{Stream, StreamOptions},
 };
+use fabric_user::lab::Mac;
 
 const MAC: Mac = Mac([0x02, 0xaa, 0, 0, 0, 4]);
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 200, 0, 31);

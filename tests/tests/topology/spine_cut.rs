@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use fabric_tests::fabric::{Fabric, PATIENCE, Seen, map_facts, until};
-use fabric_user::lab::traffic;
+use fabric_tests::traffic;
 
 /// Flows in each direction.
 const FLOWS: u16 = 8;

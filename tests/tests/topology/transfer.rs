@@ -10,7 +10,7 @@
 
 use fabric_common::reason::Reason;
 use fabric_tests::fabric::{Fabric, Seen};
-use fabric_user::lab::traffic;
+use fabric_tests::traffic;
 
 const BYTES: u64 = 6 << 20;
 const DATAGRAMS: u64 = 1_500;

@@ -16,7 +16,7 @@ use std::{
 use rustix::net::{AddressFamily, SocketType, ipproto, recv, sendto, socket, sockopt};
 
 use super::clock::Clock;
-use crate::lab::{LabError, Netns};
+use fabric_user::lab::{LabError, Netns};
 
 /// A reply that comes later than this counts as lost.
 const REPLY_TIME: Duration = Duration::from_secs(1);

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::flow_stream::{FlowOptions, open_receiver, open_sender, send_datagram};
-use crate::lab::{LabError, Netns};
+use fabric_user::lab::{LabError, Netns};
 
 /// Packets of a flow. Protocols send one now and then as well, and single packets of a flow may go
 /// another way: the kernel's own, which hashes differently.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use fabric_user::lab::traffic::{Stream, StreamOptions, transfer};
+use fabric_tests::traffic::{Stream, StreamOptions, transfer};
 
 use crate::{counters, report::UnicastReport, stage::Stage};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use fabric_user::lab::traffic::{Stream, StreamOptions};
+use fabric_tests::traffic::{Stream, StreamOptions};
 
 use crate::{counters, report::BypassReport, stage::Stage};
 

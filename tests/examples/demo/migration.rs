@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fabric_user::lab::traffic::{Ping, Stream, StreamOptions};
+use fabric_tests::traffic::{Ping, Stream, StreamOptions};
 
 use crate::{
     report::{GatewayPing, MigrationReport, PeerStream},

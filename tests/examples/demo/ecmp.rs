@@ -1,7 +1,7 @@
 //! Many flows from one leaf to the other site spread over both spines.
 
 use anyhow::ensure;
-use fabric_user::lab::traffic::send_flows;
+use fabric_tests::traffic::send_flows;
 
 use crate::{counters, report::EcmpReport, stage::Stage};
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::clock::Clock;
-use crate::lab::{LabError, Netns};
+use fabric_user::lab::{LabError, Netns};
 
 /// After the last datagram, stragglers have this long.
 const STRAGGLERS: Duration = Duration::from_millis(500);

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::lab::{LabError, Netns};
+use fabric_user::lab::{LabError, Netns};
 
 /// Without a byte for so long a transfer has failed: a busy machine takes seconds.
 const PATIENCE: Duration = Duration::from_secs(120);

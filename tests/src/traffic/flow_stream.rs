@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SendFlags, SocketType, ipproto, sendto, socket};
 
-use crate::lab::{LabError, Netns};
+use fabric_user::lab::{LabError, Netns};
 
 /// After the last packet, stragglers have this long.
 const STRAGGLERS: Duration = Duration::from_millis(500);

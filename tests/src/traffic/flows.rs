@@ -7,7 +7,7 @@ use std::{
 
 use rustix::net::{AddressFamily, SendFlags, SocketType, ipproto, sendto, socket};
 
-use crate::lab::{LabError, Netns};
+use fabric_user::lab::{LabError, Netns};
 
 /// Sends `packets` datagrams in each of `flows` flows, which differ in their UDP source port.
 /// The destination port is the discard service's (RFC 863).
