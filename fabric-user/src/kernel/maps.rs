@@ -1,12 +1,16 @@
 //! The pinned maps of an instance, typed.
 
-use std::{collections::BTreeSet, io};
+use std::{
+    collections::BTreeSet,
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+};
 
 use aya::maps::{MapData, MapError};
 use fabric_common::{
     reason::{REASONS, Reason},
     schema::{
-        bucket_use::ChunkUse, buckets::Chunk, circuits::Circuit, counters::Counter,
+        MAPS, bucket_use::ChunkUse, buckets::Chunk, circuits::Circuit, counters::Counter,
         counters::Traffic, counters::reason_index, domains::Domain, domains6::Domain6, fdb::Times,
         groups::Group, hosts6::Address6, local_addresses::LocalAddresses, nexthops::Nexthop,
         ports::Port, reverse_paths::ReversePath, settings::Settings, trie::Word, views::View,
@@ -14,9 +18,13 @@ use fabric_common::{
     },
     table::{Narrow, Wide},
 };
+use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use thiserror::Error;
 
-use super::{blocks, counters::PerCpu, memory::MappedArray, pins::Instance, programs::LoadError};
+use super::{
+    blocks, counters::PerCpu, memory::MappedArray, pins::Instance, programs::LoadError,
+    sizes::Sizes,
+};
 
 /// Why the maps cannot be opened.
 #[derive(Debug, Error)]
@@ -47,60 +55,123 @@ pub enum OpenError {
     },
 }
 
-/// All maps but the device map, which can only be written by system calls.
-pub struct Maps {
+/// Where the entries of a map are.
+struct Backing {
+    memory: OwnedFd,
+    bytes: u32,
+}
+
+/// Entries that are in memory.
+trait Entries: Sized {
+    fn map(backing: Backing, cpus: u32, writable: bool) -> io::Result<Self>;
+
+    /// Stores that were made through the mapping, if they are worth counting.
+    fn counted(&self) -> u64;
+}
+
+impl<T: aya::Pod> Entries for MappedArray<T> {
+    fn map(Backing { memory, bytes }: Backing, _: u32, writable: bool) -> io::Result<Self> {
+        Self::new(memory, bytes / size_of::<T>() as u32, writable)
+    }
+
+    fn counted(&self) -> u64 {
+        self.stores()
+    }
+}
+
+impl<T: aya::Pod + Default> Entries for PerCpu<T> {
+    fn map(Backing { memory, bytes }: Backing, cpus: u32, writable: bool) -> io::Result<Self> {
+        Self::new(memory, bytes / size_of::<T>() as u32 / cpus, cpus, writable)
+    }
+
+    fn counted(&self) -> u64 {
+        0
+    }
+}
+
+macro_rules! maps {
+    ($(#[doc = $about:literal] $name:ident: $entries:ident<$value:ty>,)+) => {
+        /// All maps but the device map, which can only be written by system calls.
+        pub struct Maps {
+            $(#[doc = $about] pub $name: $entries<$value>,)+
+        }
+
+        impl Maps {
+            fn by(
+                cpus: u32,
+                writable: bool,
+                backing: impl Fn(&'static str) -> Result<Backing, OpenError>,
+            ) -> Result<Self, OpenError> {
+                $(
+                    let name = stringify!($name);
+                    let $name = Entries::map(backing(name)?, cpus, writable)
+                        .map_err(|source| OpenError::Memory { name, source })?;
+                )+
+                Ok(Self { $($name,)+ })
+            }
+
+            /// Number of 64-bit stores that were made through these mappings, without counters.
+            #[must_use]
+            pub fn stores(&self) -> u64 {
+                [$(self.$name.counted(),)+].iter().sum()
+            }
+        }
+    };
+}
+
+maps! {
     /// Heartbeat, bypass switch, seed.
-    pub settings: MappedArray<Settings>,
+    settings: MappedArray<Settings>,
     /// Interfaces by slot.
-    pub ports: MappedArray<Port>,
+    ports: MappedArray<Port>,
     /// Tagged VLANs by port slot.
-    pub vlans: MappedArray<PortVlans>,
+    vlans: MappedArray<PortVlans>,
     /// Attachment circuits.
-    pub circuits: MappedArray<Circuit>,
+    circuits: MappedArray<Circuit>,
     /// Bridge domains.
-    pub domains: MappedArray<Domain>,
+    domains: MappedArray<Domain>,
     /// Bridge domains over IPv6: what they have beside.
-    pub domains6: MappedArray<Domain6>,
+    domains6: MappedArray<Domain6>,
     /// MAC addresses.
-    pub fdb: MappedArray<Narrow>,
+    fdb: MappedArray<Narrow>,
     /// When the owners of MAC addresses were last shown to the kernel.
-    pub fdb_times: MappedArray<Times>,
+    fdb_times: MappedArray<Times>,
     /// Remote VTEPs.
-    pub vteps: MappedArray<Vtep>,
+    vteps: MappedArray<Vtep>,
     /// Ports that accept the packets of VTEPs.
-    pub reverse_paths: MappedArray<ReversePath>,
+    reverse_paths: MappedArray<ReversePath>,
     /// Addresses of tunnels to VTEP.
-    pub peers: MappedArray<Narrow>,
+    peers: MappedArray<Narrow>,
     /// VNI to domain.
-    pub vnis: MappedArray<Narrow>,
+    vnis: MappedArray<Narrow>,
     /// Filter of the box's own addresses.
-    pub local_addresses: MappedArray<LocalAddresses>,
+    local_addresses: MappedArray<LocalAddresses>,
     /// Routing views.
-    pub views: MappedArray<View>,
+    views: MappedArray<View>,
     /// IPv4 hosts.
-    pub hosts: MappedArray<Wide>,
+    hosts: MappedArray<Wide>,
     /// IPv6 hosts by fingerprint.
-    pub hosts6: MappedArray<Wide>,
+    hosts6: MappedArray<Wide>,
     /// IPv6 hosts in full.
-    pub addresses6: MappedArray<Address6>,
+    addresses6: MappedArray<Address6>,
     /// Prefixes.
-    pub trie: MappedArray<Word>,
+    trie: MappedArray<Word>,
     /// ECMP groups.
-    pub groups: MappedArray<Group>,
+    groups: MappedArray<Group>,
     /// Buckets of the groups.
-    pub buckets: MappedArray<Chunk>,
+    buckets: MappedArray<Chunk>,
     /// Last use of the buckets.
-    pub bucket_use: MappedArray<ChunkUse>,
+    bucket_use: MappedArray<ChunkUse>,
     /// Underlay nexthops.
-    pub nexthops: MappedArray<Nexthop>,
+    nexthops: MappedArray<Nexthop>,
     /// Received packets per port and reason.
-    pub reasons: PerCpu<Counter>,
+    reasons: PerCpu<Counter>,
     /// Sent packets per port.
-    pub port_tx: PerCpu<Counter>,
+    port_tx: PerCpu<Counter>,
     /// Packets per domain.
-    pub domain_traffic: PerCpu<Traffic>,
+    domain_traffic: PerCpu<Traffic>,
     /// Packets per VTEP.
-    pub vtep_traffic: PerCpu<Traffic>,
+    vtep_traffic: PerCpu<Traffic>,
 }
 
 impl Maps {
@@ -112,34 +183,23 @@ impl Maps {
         if !instance.exists() {
             return Err(OpenError::NoInstance(instance.name().into()));
         }
-        let cpus = blocks::cpus()?;
-        Ok(Self {
-            settings: mapped(instance, "settings", writable)?,
-            ports: mapped(instance, "ports", writable)?,
-            vlans: mapped(instance, "vlans", writable)?,
-            circuits: mapped(instance, "circuits", writable)?,
-            domains: mapped(instance, "domains", writable)?,
-            domains6: mapped(instance, "domains6", writable)?,
-            fdb: mapped(instance, "fdb", writable)?,
-            fdb_times: mapped(instance, "fdb_times", writable)?,
-            vteps: mapped(instance, "vteps", writable)?,
-            reverse_paths: mapped(instance, "reverse_paths", writable)?,
-            peers: mapped(instance, "peers", writable)?,
-            vnis: mapped(instance, "vnis", writable)?,
-            local_addresses: mapped(instance, "local_addresses", writable)?,
-            views: mapped(instance, "views", writable)?,
-            hosts: mapped(instance, "hosts", writable)?,
-            hosts6: mapped(instance, "hosts6", writable)?,
-            addresses6: mapped(instance, "addresses6", writable)?,
-            trie: mapped(instance, "trie", writable)?,
-            groups: mapped(instance, "groups", writable)?,
-            buckets: mapped(instance, "buckets", writable)?,
-            bucket_use: mapped(instance, "bucket_use", writable)?,
-            nexthops: mapped(instance, "nexthops", writable)?,
-            reasons: per_cpu(instance, "reasons", cpus, writable)?,
-            port_tx: per_cpu(instance, "port_tx", cpus, writable)?,
-            domain_traffic: per_cpu(instance, "domain_traffic", cpus, writable)?,
-            vtep_traffic: per_cpu(instance, "vtep_traffic", cpus, writable)?,
+        Self::by(blocks::cpus()?, writable, |name| pinned(instance, name))
+    }
+
+    /// Empty maps of these sizes in plain memory, which no program reads.
+    ///
+    /// # Errors
+    /// If there is not so much memory.
+    pub fn in_memory(sizes: &Sizes) -> Result<Self, OpenError> {
+        let cpus = 1;
+        Self::by(cpus, true, |name| {
+            let error =
+                |source: rustix::io::Errno| OpenError::Memory { name, source: source.into() };
+            let spec = MAPS.iter().find(|spec| spec.name == name);
+            let bytes = spec.map_or(0, |spec| spec.shape(sizes.entries(spec, cpus), cpus).0);
+            let memory = memfd_create(name, MemfdFlags::CLOEXEC).map_err(error)?;
+            ftruncate(&memory, bytes.into()).map_err(error)?;
+            Ok(Backing { memory, bytes })
         })
     }
 
@@ -175,36 +235,15 @@ impl Maps {
         let rows: BTreeSet<u16> = in_use.map(|(_, port)| port.row).collect();
         rows.into_iter().map(|row| self.counted(row.into(), reason)).sum()
     }
+}
 
-    /// Number of 64-bit stores that were made through these mappings.
-    #[must_use]
-    pub fn stores(&self) -> u64 {
-        [
-            self.settings.stores(),
-            self.ports.stores(),
-            self.vlans.stores(),
-            self.circuits.stores(),
-            self.domains.stores(),
-            self.domains6.stores(),
-            self.fdb.stores(),
-            self.fdb_times.stores(),
-            self.vteps.stores(),
-            self.peers.stores(),
-            self.vnis.stores(),
-            self.local_addresses.stores(),
-            self.views.stores(),
-            self.hosts.stores(),
-            self.hosts6.stores(),
-            self.addresses6.stores(),
-            self.trie.stores(),
-            self.groups.stores(),
-            self.buckets.stores(),
-            self.bucket_use.stores(),
-            self.nexthops.stores(),
-        ]
-        .iter()
-        .sum()
-    }
+fn pinned(instance: &Instance, name: &'static str) -> Result<Backing, OpenError> {
+    let error = |source| OpenError::Map { name, source };
+    let data = MapData::from_pin(instance.map(name)).map_err(error)?;
+    let bytes = data.info().map_err(error)?.value_size();
+    let memory = data.fd().as_fd().try_clone_to_owned();
+    let memory = memory.map_err(|source| OpenError::Memory { name, source })?;
+    Ok(Backing { memory, bytes })
 }
 
 /// Maps one pinned map into memory.
@@ -216,22 +255,6 @@ pub fn mapped<T: aya::Pod>(
     name: &'static str,
     writable: bool,
 ) -> Result<MappedArray<T>, OpenError> {
-    let error = |source| OpenError::Map { name, source };
-    let data = MapData::from_pin(instance.map(name)).map_err(error)?;
-    let size = data.info().map_err(error)?.value_size();
-    MappedArray::new(data.fd(), size / size_of::<T>() as u32, writable)
-        .map_err(|source| OpenError::Memory { name, source })
-}
-
-fn per_cpu<T: aya::Pod + Default>(
-    instance: &Instance,
-    name: &'static str,
-    cpus: u32,
-    writable: bool,
-) -> Result<PerCpu<T>, OpenError> {
-    let error = |source| OpenError::Map { name, source };
-    let data = MapData::from_pin(instance.map(name)).map_err(error)?;
-    let size = data.info().map_err(error)?.value_size();
-    PerCpu::new(data.fd(), size / size_of::<T>() as u32 / cpus, cpus, writable)
+    Entries::map(pinned(instance, name)?, 1, writable)
         .map_err(|source| OpenError::Memory { name, source })
 }
