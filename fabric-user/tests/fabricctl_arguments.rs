@@ -57,3 +57,20 @@ fn a_map_that_does_not_exist_is_refused_in_one_sentence() {
     let message = refused(&["maps", "nonsense", "--instance", "no-such-instance"]);
     assert_eq!(message.lines().count(), 1, "{message}");
 }
+
+#[test]
+fn every_command_of_the_lab_names_a_lab_in_the_same_way() {
+    for command in [
+        "up", "down", "status", "graph", "exec", "migrate", "cut", "silence", "mend", "withdraw",
+        "announce", "render",
+    ] {
+        let help = fabricctl(&["lab", command, "--help"]);
+        let help = String::from_utf8(help.stdout).expect("help is text");
+        assert!(help.contains("--name <LAB>"), "{command}: {help}");
+    }
+    for command in ["status", "down"] {
+        refused(&["lab", command, "some-lab"]);
+    }
+    let message = refused(&["lab", "graph", "--name", "no-such-lab"]);
+    assert!(message.contains("no lab no-such-lab is up"), "{message}");
+}

@@ -29,7 +29,7 @@ pub enum LabError {
     Name(String),
     /// It is up.
     #[error(
-        "lab {0} is up already; take it down first with `fabricctl lab down {0}`, or choose another --name"
+        "lab {0} is up already; take it down first with `fabricctl lab down --name {0}`, or choose another --name"
     )]
     AlreadyUp(String),
     /// Another process works on it.

@@ -126,8 +126,8 @@ fn print_what_to_try(stage: &Stage) {
         (format!("{fabricctl} counters --watch --instance {instance}"), "what its packets do"),
         (format!("{fabricctl} lab exec app02 -- ping 10.200.0.16"), "from one site to the other"),
         (format!("{fabricctl} lab migrate app02 leaf04"), "move that VM"),
-        (format!("{fabricctl} lab exec leaf01 -- vtysh -N fab-{lab}-leaf01"), "FRR of leaf01"),
-        (format!("{fabricctl} lab down {lab}"), "take it all down"),
+        (format!("{fabricctl} lab exec leaf01 -- vtysh"), "FRR of leaf01"),
+        (format!("{fabricctl} lab down --name {lab}"), "take it all down"),
     ] {
         println!("  {command}\n      {what}");
     }

@@ -121,7 +121,7 @@ fn a_down_that_is_interrupted_takes_everything_down() {
         let options = fixture::options("down");
         let mut lab = Lab::up(&one_site(), &options, &mut |_| {}).expect("the lab comes up");
         lab.keep();
-        let mut running = Running::start(&["down", &name]);
+        let mut running = Running::start(&["down", "--name", &name]);
         std::thread::sleep(moment);
         running.signal(signal_of(attempt));
         let (status, took) = running.wait();
@@ -254,7 +254,7 @@ fn a_daemon_of_frr_that_hangs_keeps_nobody() {
     assert!(daemons.len() >= 2, "zebra and bgpd: {daemons:?}");
     daemons.iter().for_each(|process| process.signal(Signal::STOP));
     for attempt in 0..2 {
-        let mut running = Running::start(&["status", lab.name()]);
+        let mut running = Running::start(&["status", "--name", lab.name()]);
         std::thread::sleep(Duration::from_millis(500));
         running.signal(signal_of(attempt));
         let (status, took) = running.wait();

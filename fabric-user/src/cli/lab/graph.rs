@@ -1,0 +1,36 @@
+//! `fabricctl lab graph`: draws a topology.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use super::{Which, topology_of};
+use crate::lab::graph;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The picture (TOPOLOGY.dot) [default: the lab that is up, as it is now].
+    #[arg(conflicts_with = "name")]
+    topology: Option<PathBuf>,
+    #[command(flatten)]
+    which: Which,
+    /// The file to write; `-` for standard output [default: TOPOLOGY.svg in this folder].
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let topology = topology_of(args.topology.as_deref(), &args.which)?;
+    let picture = graph::svg(&topology);
+    let path = args.output.unwrap_or_else(|| format!("{}.svg", topology.name).into());
+    if path.as_os_str() == "-" {
+        std::io::stdout().write_all(picture.as_bytes())?;
+    } else {
+        std::fs::write(&path, picture)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        println!("wrote {}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,147 @@
+//! `fabricctl lab`: build a whole fabric in network namespaces and work with it.
+
+mod change;
+mod down;
+mod exec;
+mod graph;
+mod migrate;
+mod render;
+mod status;
+mod up;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use clap::Subcommand;
+
+use crate::lab::{Lab, LabError, Topology, interrupt};
+
+/// What a shell adds to the number of a signal that ended a program.
+const ENDED_BY_SIGNAL: i32 = 128;
+
+/// Arguments of `fabricctl lab`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build and start a lab from TOPOLOGY.dot and TOPOLOGY.toml.
+    Up(up::Args),
+    /// Take a lab down and remove everything it made.
+    Down(Which),
+    /// Show nodes, BGP and BFD sessions, EVPN and fabric-xdpd of a lab.
+    Status(status::Args),
+    /// Draw a topology, or a lab as it is now, as SVG.
+    Graph(graph::Args),
+    /// Run a command in a node of a lab; `vtysh` talks to the node's own FRR.
+    Exec(exec::Args),
+    /// Move a virtual machine to another leaf, with its MAC and addresses.
+    Migrate(migrate::Args),
+    /// Cut a link: the port loses its carrier.
+    Cut(change::Link),
+    /// Silence a link: its ends keep their carrier, and nothing arrives any more.
+    Silence(change::Link),
+    /// Mend a link that was cut or silenced.
+    Mend(change::Link),
+    /// Take the addresses of an anycast service from a server, which announces them no longer.
+    Withdraw(change::Part),
+    /// Give a server the addresses of its anycast service back.
+    Announce(change::Part),
+    /// Print what the devices of a topology are configured with.
+    Render(render::Args),
+}
+
+/// The lab that a command is about.
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// The lab [default: the only one that is up].
+    #[arg(long, value_name = "LAB")]
+    name: Option<String>,
+}
+
+impl Which {
+    /// The lab.
+    ///
+    /// # Errors
+    /// If there is no such lab, or none is named and there is not exactly one.
+    fn open(&self) -> anyhow::Result<Lab> {
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            None => the_only_lab()?,
+        };
+        Ok(Lab::open(&name)?)
+    }
+}
+
+/// Runs the subcommand. Ctrl-C and SIGTERM end all of them within two seconds: those that only look at
+/// once, the others when they have undone or done what they were at.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let cancel = match args.command {
+        Command::Status(_) | Command::Graph(_) | Command::Render(_) => {
+            interrupt::end_at_once().map(|()| Arc::default())
+        }
+        _ => interrupt::watch(),
+    };
+    let cancel = cancel.context("cannot watch for Ctrl-C")?;
+    let result = match args.command {
+        Command::Up(args) => up::run(args, &cancel),
+        Command::Down(args) => down::run(args),
+        Command::Status(args) => status::run(args),
+        Command::Graph(args) => graph::run(args),
+        Command::Exec(args) => exec::run(args, cancel),
+        Command::Migrate(args) => migrate::run(args, cancel),
+        Command::Cut(args) => change::link(args, "cut", cancel, Lab::cut),
+        Command::Silence(args) => change::link(args, "silent", cancel, Lab::silence),
+        Command::Mend(args) => change::link(args, "mended", cancel, Lab::mend),
+        Command::Withdraw(args) => change::part(args, "announces no longer", cancel, Lab::withdraw),
+        Command::Announce(args) => change::part(args, "announces", cancel, Lab::announce),
+        Command::Render(args) => render::run(args),
+    };
+    match (result, interrupt::last()) {
+        (Err(error), Some(last)) if matches!(error.downcast_ref(), Some(LabError::Interrupted)) => {
+            eprintln!("fabricctl: {error}");
+            Ok(exit_code(ENDED_BY_SIGNAL + last.signal))
+        }
+        (result, _) => result,
+    }
+}
+
+fn exit_code(code: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+fn the_only_lab() -> anyhow::Result<String> {
+    let mut names = Lab::names();
+    match names.len() {
+        0 => bail!("no lab is up; start one with `fabricctl lab up TOPOLOGY`"),
+        1 => Ok(names.remove(0)),
+        _ => bail!("several labs are up ({}); say by --name which one is meant", names.join(", ")),
+    }
+}
+
+/// The topology of a picture, or that of a lab with its hosts where they are plugged in.
+fn topology_of(picture: Option<&Path>, which: &Which) -> anyhow::Result<Topology> {
+    match picture {
+        Some(picture) => match picture.to_str() {
+            Some(name) if !picture.exists() && Lab::names().iter().any(|lab| lab == name) => {
+                bail!("{name} is a lab and no picture; write --name {name}")
+            }
+            _ => load(picture),
+        },
+        None => Ok(which.open()?.current_topology()?),
+    }
+}
+
+/// The topology of a file; says what in it was left out or guessed.
+fn load(path: &Path) -> anyhow::Result<Topology> {
+    let topology = Topology::load(path)?;
+    for note in &topology.notes {
+        eprintln!("note: {note}");
+    }
+    Ok(topology)
+}
