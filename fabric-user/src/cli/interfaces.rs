@@ -185,23 +185,8 @@ pub(super) mod tests {
 
     /// An interface that is up, with a native program.
     pub(in crate::cli) fn interface(ifindex: u32, name: &str, program: Option<u32>) -> Interface {
-        let link = Link {
-            ifindex,
-            name: name.into(),
-            mac: None,
-            mtu: 1500,
-            up: true,
-            carrier: true,
-            loopback: false,
-            master: None,
-            lower: None,
-            lower_elsewhere: false,
-            takes_more: false,
-            lower_namespace: None,
-            bond: None,
-            kind: LinkKind::Device,
-            port: None,
-        };
+        let name = name.into();
+        let link = Link { ifindex, name, mtu: 1500, up: true, carrier: true, ..Link::default() };
         Interface { link, xdp: program.map(|program| Attached { mode: Mode::Native, program }) }
     }
 

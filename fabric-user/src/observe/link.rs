@@ -12,7 +12,7 @@ use super::{
 };
 
 /// A network interface.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     /// Interface index.
     pub ifindex: u32,
@@ -66,10 +66,11 @@ impl Link {
 }
 
 /// What an interface is (`IFLA_INFO_KIND`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkKind {
     /// No kind: a physical port, or the loopback interface.
+    #[default]
     Device,
     /// A bridge.
     Bridge(Bridge),
@@ -118,7 +119,7 @@ pub struct Bridge {
 }
 
 /// A vxlan device's options.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vxlan {
     /// VXLAN network identifier, 24 bits.
     pub vni: u32,
@@ -221,20 +222,10 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
     let flags = u32_(&head[8..]).unwrap_or_default();
     let mut link = Link {
         ifindex,
-        name: String::new(),
-        mac: None,
-        mtu: 0,
         up: flags & IFF_UP != 0,
         carrier: flags & IFF_LOWER_UP != 0 && flags & IFF_RUNNING != 0,
         loopback: flags & IFF_LOOPBACK != 0,
-        master: None,
-        lower: None,
-        lower_elsewhere: false,
-        takes_more: false,
-        lower_namespace: None,
-        kind: LinkKind::Device,
-        port: None,
-        bond: None,
+        ..Link::default()
     };
     let mut promiscuity = 0;
     for (kind, payload) in attributes {
@@ -327,6 +318,23 @@ fn vrf_table(mut attributes: Attributes<'_>) -> u32 {
     table.and_then(|(_, payload)| u32_(payload)).unwrap_or_default()
 }
 
+/// A bridge as the kernel makes it unless it is told otherwise.
+impl Default for Bridge {
+    fn default() -> Self {
+        Self {
+            vlan_filtering: false,
+            vlan_protocol: 0x8100,
+            ageing_ms: 300_000,
+            stp: false,
+            forward_delay_ms: 15_000,
+            mst: false,
+            promiscuity: 0,
+            nf_call_ip: false,
+            nf_call_ip6: false,
+        }
+    }
+}
+
 impl Bridge {
     fn decode(attributes: Attributes<'_>) -> Self {
         const IFLA_BR_FORWARD_DELAY: u16 = 1;
@@ -342,17 +350,7 @@ impl Bridge {
 
         let milliseconds =
             |payload| u64::from(u32_(payload).unwrap_or_default()) * (1000 / USER_HZ);
-        let mut bridge = Self {
-            vlan_filtering: false,
-            vlan_protocol: 0x8100,
-            ageing_ms: 300_000,
-            stp: false,
-            forward_delay_ms: 15_000,
-            mst: false,
-            promiscuity: 0,
-            nf_call_ip: false,
-            nf_call_ip6: false,
-        };
+        let mut bridge = Self::default();
         for (kind, payload) in attributes {
             match kind {
                 IFLA_BR_FORWARD_DELAY => bridge.forward_delay_ms = milliseconds(payload),
@@ -424,27 +422,7 @@ impl Vxlan {
 
         let set = |payload| u8_(payload).unwrap_or_default() != 0;
         let address = |payload| ip(payload).filter(|address| !address.is_unspecified());
-        let mut vxlan = Self {
-            vni: 0,
-            local: None,
-            group: None,
-            port: 4789,
-            source_ports: None,
-            bound_to: None,
-            ttl: 0,
-            ttl_inherit: false,
-            tos: 0,
-            tos_inherit: false,
-            df: Df::Unset,
-            learning: false,
-            external: false,
-            udp_checksum: false,
-            udp6_zero_checksum_tx: false,
-            udp6_zero_checksum_rx: false,
-            label: 0,
-            label_inherit: false,
-            unsupported: Vec::new(),
-        };
+        let mut vxlan = Self { port: 4789, ..Self::default() };
         for (kind, payload) in attributes {
             // The two flags without a payload are present only when set.
             let unsupported = match kind {

@@ -5,10 +5,7 @@ use super::{
     router::{connected, forwarding, own_address, prefix, rule, via_hops},
     world::*,
 };
-use crate::{
-    model::{Arrivals, Role, Target, VtepKey},
-    observe::{Event, Link, LinkKind, Mac, Netconf, RouteKind, Rule, RuleAction},
-};
+use crate::{model::*, observe::*};
 
 /// A routed port that no VTEP is behind.
 const ETH0: u32 = 60;
@@ -16,11 +13,11 @@ const ETH0: u32 = 60;
 /// The leaf with a second VTEP, 10.0.0.3 behind `u1` only, and a routed port `eth0`.
 fn two_vteps() -> Follower {
     let mut leaf = leaf();
-    leaf.apply(Event::Link(link(ETH0, "eth0", LinkKind::Device)));
+    leaf.apply(link(ETH0, "eth0", LinkKind::Device));
     leaf.apply(forwarding(false, Some(ETH0), true));
     leaf.apply(connected(254, "198.51.100.0/24", ETH0));
-    leaf.apply(Event::Route(route("10.0.0.3", 32, Some(11))));
-    leaf.apply(Event::TunnelMac(tunnel_mac(Mac::ZERO, ip("10.0.0.3"))));
+    leaf.apply(route("10.0.0.3", 32, Some(11)));
+    leaf.apply(tunnel_mac(Mac::ZERO, ip("10.0.0.3")));
     leaf
 }
 
@@ -34,7 +31,7 @@ fn rp_filter(ifindex: Option<u32>, mode: u8) -> Event {
 }
 
 fn at(leaf: &Follower, ifindex: u32) -> Arrivals {
-    leaf.desired().structure.ports[&ifindex].arrivals.clone()
+    leaf.structure().ports[&ifindex].arrivals.clone()
 }
 
 fn all_but(vteps: &[VtepKey]) -> Arrivals {
@@ -44,23 +41,23 @@ fn all_but(vteps: &[VtepKey]) -> Arrivals {
 #[test]
 fn tunnels_end_where_the_underlay_leads_and_nowhere_else() {
     let mut leaf = two_vteps();
-    let ports = leaf.desired().structure.ports;
+    let ports = leaf.structure().ports;
     assert_eq!((ports[&U1].role, &ports[&U1].arrivals), (Role::Underlay, &Arrivals::All));
     assert_eq!((ports[&U2].role, &ports[&U2].arrivals), (Role::Underlay, &Arrivals::All));
     assert_eq!((ports[&ETH0].role, &ports[&ETH0].arrivals), (Role::Routed, &Arrivals::Nothing));
     assert_eq!((ports[&H1].role, &ports[&H1].arrivals), (Role::Access, &Arrivals::Nothing));
     // A port over which the underlay leads no more keeps its program and not its role.
-    leaf.policy.sticky_routed = leaf.desired().structure.routed();
-    leaf.apply(Event::Route(route("10.0.0.2", 32, Some(11))));
-    let ports = leaf.desired().structure.ports;
+    leaf.policy.sticky_routed = leaf.structure().routed();
+    leaf.apply(route("10.0.0.2", 32, Some(11)));
+    let ports = leaf.structure().ports;
     assert_eq!((ports[&U2].role, &ports[&U2].arrivals), (Role::Routed, &Arrivals::Nothing));
 }
 
 #[test]
 fn a_port_in_a_vrf_ends_no_tunnel() {
     let mut leaf = two_vteps();
-    leaf.apply(Event::Link(link(90, "red", LinkKind::Vrf { table: 1001 })));
-    leaf.apply(Event::Link(Link { master: Some(90), mtu: 9000, ..veth(U1, "u1") }));
+    leaf.apply(link(90, "red", LinkKind::Vrf { table: 1001 }));
+    leaf.apply(Link { master: Some(90), mtu: 9000, ..veth(U1, "u1") });
     assert_eq!(at(&leaf, U1), Arrivals::Nothing);
     assert_eq!(at(&leaf, U2), Arrivals::All);
 }
@@ -73,7 +70,7 @@ fn a_strict_filter_accepts_from_where_the_way_back_leads() {
         assert_eq!(at(&leaf, U2), all_but(&[third()]), "10.0.0.2 has both ports as next hops");
         assert_eq!(at(&leaf, U1), Arrivals::All);
     }
-    leaf.apply(Event::Route(route("10.0.0.3", 32, Some(20))));
+    leaf.apply(route("10.0.0.3", 32, Some(20)));
     assert_eq!(at(&leaf, U2), Arrivals::All);
 }
 
@@ -87,7 +84,7 @@ fn a_loose_filter_accepts_from_everywhere_if_the_port_has_an_address() {
     leaf.apply(rp_filter(Some(U2), 2));
     assert_eq!(at(&leaf, U2), Arrivals::All);
     // Without a way back it has to be none of those that are unreachable.
-    leaf.apply(route_gone("10.0.0.3", 32));
+    leaf.withdraw(route("10.0.0.3", 32, None));
     assert_eq!(at(&leaf, U2), all_but(&[third()]));
     leaf.apply(rp_filter(Some(U2), 0));
     assert_eq!(at(&leaf, U2), Arrivals::All);
@@ -97,7 +94,7 @@ fn a_loose_filter_accepts_from_everywhere_if_the_port_has_an_address() {
 fn a_vtep_with_an_address_of_this_box_is_unheard() {
     let mut leaf = two_vteps();
     leaf.apply(own_address(255, "10.0.0.3", 1));
-    let structure = leaf.desired().structure;
+    let structure = leaf.structure();
     assert_eq!(structure.unheard, [third()].into());
     assert_eq!(structure.ports[&U1].arrivals, Arrivals::All, "the others are");
 }
@@ -111,9 +108,9 @@ fn a_rule_that_may_apply_to_the_way_back_refuses_only_where_the_kernel_looks_for
         ..rule(false, 99, RuleAction::Lookup(100))
     };
     let mut leaf = two_vteps();
-    leaf.apply(Event::Route(via_hops(100, "0.0.0.0/0", &[(ETH0, Some("198.51.100.2"))])));
-    leaf.apply(Event::Rule(by.clone()));
-    let structure = leaf.desired().structure;
+    leaf.apply(via_hops(100, "0.0.0.0/0", &[(ETH0, Some("198.51.100.2"))]));
+    leaf.apply(by.clone());
+    let structure = leaf.structure();
     assert_eq!(structure.unheard, [].into());
     assert!(structure.vteps.values().all(Option::is_some));
     assert_eq!((at(&leaf, U1), at(&leaf, U2)), (Arrivals::All, Arrivals::All));
@@ -137,9 +134,9 @@ fn a_rule_that_may_apply_to_the_way_back_refuses_only_where_the_kernel_looks_for
     assert_eq!(leaf.problems().matches("way back").count(), 2, "{}", leaf.problems());
 
     // Of a rule for one VTEP the others hear nothing.
-    leaf.apply(Event::RuleGone(by.clone()));
+    leaf.withdraw(by.clone());
     let of_one = Rule { to: Some(prefix("10.0.0.3/32")), ..by };
-    leaf.apply(Event::Rule(of_one));
+    leaf.apply(of_one);
     assert_eq!(at(&leaf, U1), all_but(&[third()]));
     assert!(!leaf.problems().contains("VTEP 10.0.0.2"), "{}", leaf.problems());
 }
@@ -152,11 +149,11 @@ fn a_rule_that_may_make_a_vtep_an_address_of_this_box_is_named() {
     let mut leaf = two_vteps();
     let mut local = route("0.0.0.0", 0, None);
     (local.key.table, local.kind) = (100, RouteKind::Local);
-    leaf.apply(Event::Route(local));
-    leaf.apply(Event::Rule(by.clone()));
-    assert_eq!(leaf.desired().structure.unheard, [VTEP, third()].into());
+    leaf.apply(local);
+    leaf.apply(by.clone());
+    assert_eq!(leaf.structure().unheard, [VTEP, third()].into());
     let named = format!("VTEP 10.0.0.2: the rule `{by}` (priority 99) may make its address one of");
-    assert!(leaf.problems().contains(&named), "{}", leaf.problems());
+    leaf.assert_named(&named);
 }
 
 #[test]
@@ -167,9 +164,9 @@ fn rules_for_what_arrives_decide_where_it_is_delivered() {
     let moved = || {
         let mut leaf = two_vteps();
         let local = rule(false, 0, RuleAction::Lookup(255));
-        leaf.apply(Event::Rule(rule(false, 10, RuleAction::Lookup(255))));
-        leaf.apply(Event::RuleGone(local));
-        leaf.apply(Event::Route(via_hops(100, "10.0.0.0/24", &[(U2, Some("fe80::52"))])));
+        leaf.apply(rule(false, 10, RuleAction::Lookup(255)));
+        leaf.withdraw(local);
+        leaf.apply(via_hops(100, "10.0.0.0/24", &[(U2, Some("fe80::52"))]));
         leaf
     };
     for (by, u1, u2) in [
@@ -192,44 +189,40 @@ fn rules_for_what_arrives_decide_where_it_is_delivered() {
         ),
     ] {
         let mut leaf = moved();
-        leaf.apply(Event::Rule(by.clone()));
+        leaf.apply(by.clone());
         assert_eq!((at(&leaf, U1), at(&leaf, U2)), (u1, u2), "{by}");
         assert!(!leaf.problems().contains("may apply"), "{by}: {}", leaf.problems());
     }
     let mut leaf = moved();
     let marked = vec!["fwmark 0x1".into()];
-    leaf.apply(Event::Rule(Rule { iif: Some("u1".into()), conditions: marked, ..catch() }));
+    leaf.apply(Rule { iif: Some("u1".into()), conditions: marked, ..catch() });
     assert_eq!(at(&leaf, U1), Arrivals::Nothing);
     let named =
         "port u1: the rule `fwmark 0x1 iif u1 lookup 100` (priority 0) may apply to some VXLAN";
-    assert!(leaf.problems().contains(named), "{}", leaf.problems());
+    leaf.assert_named(named);
 }
 
 #[test]
 fn without_its_local_address_a_tunnel_is_the_kernels() {
     let mut leaf = leaf();
     assert_eq!(leaf.place(2), Some(Target::Remote(VTEP)));
-    let gone = |event| match event {
-        Event::RouteAppended(route) => Event::RouteGone(route),
-        other => panic!("{other:?}"),
-    };
     for _ in 0..2 {
-        leaf.apply(gone(own_address(255, "10.0.0.1", 1)));
-        let structure = leaf.desired().structure;
+        leaf.withdraw(own_address(255, "10.0.0.1", 1));
+        let structure = leaf.structure();
         assert_eq!((structure.domains[&DOMAIN].vni, structure.vteps.len()), (None, 0));
         assert_eq!(leaf.place(2), None);
         assert!(matches!(leaf.place(1), Some(Target::Local(_))), "hosts are");
         let named = "bridge br10: vxlan device vx10 has the local address 10.0.0.1, which no interface \
                      outside VRFs has, left to the kernel";
-        assert!(leaf.problems().contains(named), "{}", leaf.problems());
+        leaf.assert_named(named);
         // An address of a VRF, or of another interface, or one around it, is not it.
         leaf.apply(own_address(1001, "10.0.0.1", 90));
         leaf.apply(own_address(255, "10.0.0.9", 1));
-        assert_eq!(leaf.desired().structure.domains[&DOMAIN].vni, None);
+        assert_eq!(leaf.structure().domains[&DOMAIN].vni, None);
         leaf.apply(own_address(255, "10.0.0.1", U1));
         assert_eq!(leaf.place(2), Some(Target::Remote(VTEP)));
         assert_eq!(leaf.problems(), "");
-        leaf.apply(gone(own_address(255, "10.0.0.1", U1)));
+        leaf.withdraw(own_address(255, "10.0.0.1", U1));
         leaf.apply(own_address(255, "10.0.0.1", 1));
     }
 }
@@ -238,9 +231,9 @@ fn without_its_local_address_a_tunnel_is_the_kernels() {
 fn caught(by: &Rule) -> (Option<Vec<u32>>, String) {
     let mut leaf = two_vteps();
     leaf.apply(forwarding(false, Some(ETH0), false));
-    leaf.apply(Event::Route(via_hops(100, "10.0.0.0/24", &[(U2, Some("fe80::52"))])));
-    leaf.apply(Event::Rule(by.clone()));
-    let structure = leaf.desired().structure;
+    leaf.apply(via_hops(100, "10.0.0.0/24", &[(U2, Some("fe80::52"))]));
+    leaf.apply(by.clone());
+    let structure = leaf.structure();
     let group = structure.vteps[&VTEP]
         .as_ref()
         .map(|group| structure.groups[group].members.iter().map(|(hop, _)| hop.ifindex).collect());
@@ -310,12 +303,12 @@ fn a_rule_of_which_it_is_not_certain_leaves_its_vtep_to_the_kernel() {
     }
     // Only the VTEP that the rule is about.
     let mut leaf = two_vteps();
-    leaf.apply(Event::Route(via_hops(100, "10.0.0.0/24", &[(U2, Some("fe80::52"))])));
+    leaf.apply(via_hops(100, "10.0.0.0/24", &[(U2, Some("fe80::52"))]));
     let to = Some(prefix("10.0.0.3/32"));
-    leaf.apply(Event::Rule(Rule { to, conditions: vec!["fwmark 0x1".into()], ..catch() }));
-    let vteps = leaf.desired().structure.vteps;
+    leaf.apply(Rule { to, conditions: vec!["fwmark 0x1".into()], ..catch() });
+    let vteps = leaf.structure().vteps;
     assert!(vteps[&VTEP].is_some() && vteps[&third()].is_none());
     // The table may change as well.
-    leaf.apply(Event::RouteGone(via_hops(100, "10.0.0.0/24", &[(U2, Some("fe80::52"))])));
-    assert!(leaf.desired().structure.vteps[&third()].is_some());
+    leaf.withdraw(via_hops(100, "10.0.0.0/24", &[(U2, Some("fe80::52"))]));
+    assert!(leaf.structure().vteps[&third()].is_some());
 }

@@ -1,10 +1,7 @@
 //! Bonds and their members.
 
 use super::{follower::Follower, world::*};
-use crate::{
-    model::{Pattern, Policy, Structure},
-    observe::{BondMember, Event, Link, LinkKind, XdpFeatures},
-};
+use crate::{model::*, observe::*};
 
 const BOND: u32 = 50;
 const FIRST: u32 = 51;
@@ -14,10 +11,10 @@ const SECOND: u32 = 52;
 fn bonded(policy: Policy) -> Follower {
     let mut leaf = leaf_with(Policy { native: true, ..policy });
     let bond = link(BOND, "bond0", LinkKind::Other("bond".into()));
-    leaf.apply(Event::Link(port_of(BR10, bond)));
+    leaf.apply(port_of(BR10, bond));
     for (ifindex, name) in [(FIRST, "swp1"), (SECOND, "swp2")] {
         let bond = Some(BondMember { active: true });
-        leaf.apply(Event::Link(Link { master: Some(BOND), bond, ..veth(ifindex, name) }));
+        leaf.apply(Link { master: Some(BOND), bond, ..veth(ifindex, name) });
     }
     leaf
 }
@@ -30,14 +27,14 @@ fn ports(structure: &Structure) -> [bool; 3] {
 #[test]
 fn active_members_are_what_their_bond_is() {
     let mut leaf = bonded(Policy::default());
-    let structure = leaf.desired().structure;
+    let structure = leaf.structure();
     assert_eq!(ports(&structure), [true; 3]);
     let (bond, first) = (&structure.ports[&BOND], &structure.ports[&FIRST]);
     assert_eq!((first.member_of, &first.untagged), (Some(BOND), &bond.untagged));
     assert!(bond.untagged.is_some());
     let backup = Some(BondMember { active: false });
-    leaf.apply(Event::Link(Link { master: Some(BOND), bond: backup, ..veth(SECOND, "swp2") }));
-    assert_eq!(ports(&leaf.desired().structure), [true, true, false]);
+    leaf.apply(Link { master: Some(BOND), bond: backup, ..veth(SECOND, "swp2") });
+    assert_eq!(ports(&leaf.structure()), [true, true, false]);
 }
 
 #[test]
@@ -57,7 +54,7 @@ fn a_member_that_is_not_to_be_used_is_left_to_the_kernel() {
             unusable.as_str(),
         ),
     ] {
-        let structure = bonded(policy).desired().structure;
+        let structure = bonded(policy).structure();
         assert_eq!(ports(&structure), [true, false, true], "{why}");
         assert_eq!(structure.declined[&FIRST], why);
     }
@@ -67,7 +64,7 @@ fn a_member_that_is_not_to_be_used_is_left_to_the_kernel() {
 fn whether_members_are_allowed_is_decided_by_the_name_of_their_bond() {
     let allowed = |pattern: &str| {
         let policy = Policy { allowed: vec![Pattern::new(pattern)], ..Policy::default() };
-        ports(&bonded(policy).desired().structure)
+        ports(&bonded(policy).structure())
     };
     assert_eq!(allowed("bond*"), [true; 3]);
     assert_eq!(allowed("swp*"), [false; 3]);
@@ -86,23 +83,23 @@ fn a_member_without_a_carrier_does_not_keep_others_from_sending() {
         leaf.apply(Event::XdpFeatures { ifindex, features });
         leaf.apply(Event::VethPeer { ifindex, receives: Some(true) });
     }
-    assert!(leaf.desired().structure.ports[&BOND].is_target);
+    assert!(leaf.structure().ports[&BOND].is_target);
     leaf.apply(Event::VethPeer { ifindex: SECOND, receives: None });
-    assert!(!leaf.desired().structure.ports[&BOND].is_target, "it could take what is sent");
+    assert!(!leaf.structure().ports[&BOND].is_target, "it could take what is sent");
     let bond = Some(BondMember { active: true });
     let member = Link { master: Some(BOND), bond, carrier: false, ..veth(SECOND, "swp2") };
-    leaf.apply(Event::Link(member));
-    assert!(leaf.desired().structure.ports[&BOND].is_target);
+    leaf.apply(member);
+    assert!(leaf.structure().ports[&BOND].is_target);
 }
 
 #[test]
 fn a_member_with_vlan_devices_of_its_own_is_left_to_the_kernel() {
     let mut leaf = bonded(Policy::default());
-    leaf.apply(Event::Link(vlan_of(FIRST, 100, 0x8100, veth(60, "swp1.100"))));
-    let structure = leaf.desired().structure;
+    leaf.apply(vlan_of(FIRST, 100, 0x8100, veth(60, "swp1.100")));
+    let structure = leaf.structure();
     assert_eq!(ports(&structure), [true, false, true]);
     let reason = structure.why_not(FIRST).next().expect("it is named");
     assert!(reason.contains("VLAN devices of its own"), "{reason}");
     leaf.apply(Event::LinkGone { ifindex: 60 });
-    assert_eq!(ports(&leaf.desired().structure), [true; 3]);
+    assert_eq!(ports(&leaf.structure()), [true; 3]);
 }

@@ -1,15 +1,12 @@
 //! Ports, domains and circuits of plain bridges.
 
 use super::world::*;
-use crate::{
-    model::{Circuit, Domain, Pattern, Policy, Role},
-    observe::{Bridge, Df, Event, Link, LinkKind, Mac, PortState, Vxlan},
-};
+use crate::{model::*, observe::*};
 
 #[test]
 fn a_leaf_has_access_and_underlay_ports_a_domain_and_circuits() {
     let leaf = leaf();
-    let desired = leaf.desired().structure;
+    let desired = leaf.structure();
     let roles: Vec<_> =
         desired.ports.values().map(|port| (port.name.as_str(), port.role, port.mtu)).collect();
     assert_eq!(
@@ -56,23 +53,16 @@ fn a_leaf_has_access_and_underlay_ports_a_domain_and_circuits() {
 #[test]
 fn the_tunnels_outer_header_follows_the_vxlan_device() {
     let mut leaf = leaf();
-    let mut device = vx10(Vxlan {
-        ttl: 7,
-        tos: 0xb9,
-        df: Df::Inherit,
-        port: 8472,
-        learning: true,
-        ..vxlan(10_010)
-    });
-    device.port.as_mut().unwrap().isolated = true;
-    leaf.apply(Event::Link(device));
-    let domain = &leaf.desired().structure.domains[&DOMAIN];
+    let (df, port) = (Df::Inherit, 8472);
+    let options = Vxlan { ttl: 7, tos: 0xb9, df, port, learning: true, ..vxlan(10_010) };
+    leaf.apply(with_port(vx10(options), |port| port.isolated = true));
+    let domain = &leaf.structure().domains[&DOMAIN];
     assert_eq!((domain.ttl, domain.tos, domain.df, domain.udp_port), (7, 0xb8, Df::Inherit, 8472));
     assert!(domain.overlay_learning && domain.overlay_isolated);
 
     let inherit = Vxlan { ttl_inherit: true, tos: 1, tos_inherit: true, ..vxlan(10_010) };
-    leaf.apply(Event::Link(vx10(inherit)));
-    let domain = &leaf.desired().structure.domains[&DOMAIN];
+    leaf.apply(vx10(inherit));
+    let domain = &leaf.structure().domains[&DOMAIN];
     assert!(domain.ttl_inherit && domain.tos_inherit);
     assert_eq!((domain.ttl, domain.tos), (64, 0), "TTL of frames that are not IP");
 }
@@ -95,9 +85,9 @@ fn a_tunnel_that_cannot_be_expressed_is_left_to_the_kernel_with_a_sentence() {
     ];
     for (options, sentence) in cases {
         let mut leaf = leaf();
-        leaf.apply(Event::Link(vx10(options)));
-        assert!(leaf.problems().contains(sentence), "{sentence}: {}", leaf.problems());
-        let desired = leaf.desired().structure;
+        leaf.apply(vx10(options));
+        leaf.assert_named(sentence);
+        let desired = leaf.structure();
         assert_eq!(desired.domains[&DOMAIN].vni, None);
         assert!(desired.vteps.is_empty());
         assert_eq!(desired.why_not(VX10).count(), 1);
@@ -110,27 +100,25 @@ fn a_tunnel_that_cannot_be_expressed_is_left_to_the_kernel_with_a_sentence() {
 fn source_ports_set_by_hand_that_include_ours_are_no_obstacle() {
     let mut leaf = leaf();
     let options = Vxlan { source_ports: Some((32_768, 65_535)), ..vxlan(10_010) };
-    leaf.apply(Event::Link(vx10(options)));
+    leaf.apply(vx10(options));
     assert_eq!(leaf.problems(), "");
 }
 
 #[test]
 fn a_tunnel_that_is_down_or_blocked_is_left_to_the_kernel() {
     let mut leaf = leaf();
-    leaf.apply(Event::Link(Link { up: false, carrier: false, ..vx10(vxlan(10_010)) }));
-    assert!(leaf.problems().contains("vx10 is down"), "{}", leaf.problems());
-    let mut blocked = vx10(vxlan(10_010));
-    blocked.port.as_mut().unwrap().state = PortState::Blocking;
-    leaf.apply(Event::Link(blocked));
-    assert!(leaf.problems().contains("does not forward"), "{}", leaf.problems());
+    leaf.apply(Link { up: false, carrier: false, ..vx10(vxlan(10_010)) });
+    leaf.assert_named("vx10 is down");
+    leaf.apply(with_port(vx10(vxlan(10_010)), |port| port.state = PortState::Blocking));
+    leaf.assert_named("does not forward");
     assert_eq!(leaf.place(2), None);
 }
 
 #[test]
 fn two_tunnels_in_a_plain_bridge_are_left_to_the_kernel() {
     let mut leaf = leaf();
-    leaf.apply(Event::Link(port_of(BR10, link(12, "vx20", LinkKind::Vxlan(vxlan(20))))));
-    assert!(leaf.problems().contains("several vxlan devices (vx10, vx20)"), "{}", leaf.problems());
+    leaf.apply(port_of(BR10, link(12, "vx20", LinkKind::Vxlan(vxlan(20)))));
+    leaf.assert_named("several vxlan devices (vx10, vx20)");
     assert_eq!(leaf.place(2), None);
     assert!(leaf.place(1).is_some());
 }
@@ -148,36 +136,30 @@ fn a_bridge_without_a_tunnel_is_none_of_our_business() {
 #[test]
 fn a_bridge_that_is_down_forwards_nothing_and_keeps_its_ports() {
     let mut leaf = leaf();
-    leaf.apply(Event::Link(Link { up: false, ..link(BR10, "br10", bridge(false)) }));
+    leaf.apply(Link { up: false, ..link(BR10, "br10", bridge(false)) });
     let desired = leaf.desired();
     assert!(desired.structure.domains.is_empty() && desired.fdb.is_empty());
     assert_eq!(desired.structure.ports[&H1].untagged, None);
-    assert!(leaf.problems().contains("bridge br10 is down"), "{}", leaf.problems());
+    leaf.assert_named("bridge br10 is down");
 }
 
 #[test]
 fn a_port_that_does_not_forward_keeps_its_program_and_loses_its_macs() {
-    let mut states = vec![
-        Link { carrier: false, ..port_of(BR10, veth(H1, "h1")) },
-        Link { up: false, carrier: false, ..port_of(BR10, veth(H1, "h1")) },
-    ];
-    for state in
-        [PortState::Blocking, PortState::Listening, PortState::Learning, PortState::Disabled]
-    {
-        let mut blocked = port_of(BR10, veth(H1, "h1"));
-        blocked.port.as_mut().unwrap().state = state;
-        states.push(blocked);
-    }
-    for state in states {
+    use PortState::{Blocking, Disabled, Learning, Listening};
+    let port = || port_of(BR10, veth(H1, "h1"));
+    let blocked = [Blocking, Listening, Learning, Disabled]
+        .map(|state| with_port(port(), |port| port.state = state));
+    let down = [Link { carrier: false, ..port() }, Link { up: false, carrier: false, ..port() }];
+    for state in blocked.into_iter().chain(down) {
         let mut leaf = leaf();
         assert!(leaf.place(1).is_some());
-        leaf.apply(Event::Link(state));
+        leaf.apply(state);
         assert_eq!(leaf.place(1), None);
-        let desired = leaf.desired().structure;
+        let desired = leaf.structure();
         assert_eq!(desired.ports[&H1].role, Role::Access);
         assert_eq!(desired.ports[&H1].untagged, None);
         assert!(!desired.circuits.contains_key(&circuit(H1)));
-        leaf.apply(Event::Link(port_of(BR10, veth(H1, "h1"))));
+        leaf.apply(port());
         assert!(leaf.place(1).is_some(), "back again");
     }
 }
@@ -186,7 +168,7 @@ fn a_port_that_does_not_forward_keeps_its_program_and_loses_its_macs() {
 fn a_port_that_leaves_the_bridge_is_no_port_any_more() {
     let mut leaf = leaf();
     leaf.apply(Event::BridgePortGone { ifindex: H1 });
-    assert!(!leaf.desired().structure.ports.contains_key(&H1));
+    assert!(!leaf.structure().ports.contains_key(&H1));
     assert_eq!(leaf.place(1), None);
 }
 
@@ -196,7 +178,7 @@ fn patterns_limit_which_ports_may_be_touched() {
         Policy { allowed: vec![Pattern::new("h2"), Pattern::new("u*")], ..Policy::default() };
     let denied = Policy { denied: vec![Pattern::new("?1")], ..Policy::default() };
     let leaf = leaf_with(allowed);
-    let desired = leaf.desired().structure;
+    let desired = leaf.structure();
     assert_eq!(desired.ports.keys().copied().collect::<Vec<_>>(), [H2, U1, U2]);
     assert_eq!(
         desired.why_not(H1).next(),
@@ -205,17 +187,13 @@ fn patterns_limit_which_ports_may_be_touched() {
     assert_eq!(leaf.place(1), None, "its MACs are left to the kernel");
 
     let leaf = leaf_with(denied);
-    let desired = leaf.desired().structure;
+    let desired = leaf.structure();
     assert_eq!(desired.ports.keys().copied().collect::<Vec<_>>(), [H2]);
     assert_eq!(
         desired.vteps[&VTEP], None,
         "half of a group would shift all traffic to the other half"
     );
-    assert!(
-        leaf.problems().contains("port u1 is denied by the pattern `?1`"),
-        "{}",
-        leaf.problems()
-    );
+    leaf.assert_named("port u1 is denied by the pattern `?1`");
 }
 
 #[test]
@@ -223,7 +201,7 @@ fn a_port_that_another_program_holds_is_declined_with_the_reason() {
     let reason = String::from("another XDP program holds h1");
     let policy = Policy { unusable: [(H1, reason.clone())].into(), ..Policy::default() };
     let leaf = leaf_with(policy);
-    assert_eq!(leaf.desired().structure.declined, [(H1, reason)].into());
+    assert_eq!(leaf.structure().declined, [(H1, reason)].into());
     assert_eq!(leaf.place(1), None);
 }
 
@@ -247,16 +225,14 @@ fn patterns_match_as_shells_do() {
 #[test]
 fn a_tunnel_that_learns_is_used_and_named() {
     let mut leaf = leaf();
-    leaf.apply(Event::Link(vx10(Vxlan { learning: true, ..vxlan(10_010) })));
-    let desired = leaf.desired().structure;
+    leaf.apply(vx10(Vxlan { learning: true, ..vxlan(10_010) }));
+    let desired = leaf.structure();
     assert!(desired.domains[&DOMAIN].overlay_learning);
     assert_eq!(desired.domains[&DOMAIN].vni, Some(10_010));
-    assert!(leaf.problems().contains("vx10 learns MAC addresses, so"), "{}", leaf.problems());
-    let mut learning_port = vx10(vxlan(10_010));
-    learning_port.port.as_mut().unwrap().learning = true;
-    leaf.apply(Event::Link(learning_port));
-    assert!(leaf.desired().structure.domains[&DOMAIN].overlay_learning);
-    assert!(leaf.problems().contains("learns MAC addresses as a bridge port"));
+    leaf.assert_named("vx10 learns MAC addresses, so");
+    leaf.apply(with_port(vx10(vxlan(10_010)), |port| port.learning = true));
+    assert!(leaf.structure().domains[&DOMAIN].overlay_learning);
+    leaf.assert_named("learns MAC addresses as a bridge port");
 }
 
 #[test]
@@ -276,8 +252,8 @@ fn the_desired_state_can_be_written_as_json() {
 fn with_a_spanning_tree_macs_are_shown_as_often_as_a_change_of_topology_wants() {
     let ageing = |options: Bridge| {
         let mut leaf = leaf();
-        leaf.apply(Event::Link(link(BR10, "br10", LinkKind::Bridge(options))));
-        leaf.desired().structure.domains[&DOMAIN].ageing_ms
+        leaf.apply(link(BR10, "br10", LinkKind::Bridge(options)));
+        leaf.structure().domains[&DOMAIN].ageing_ms
     };
     let plain = bridge_options(false);
     assert_eq!(ageing(plain.clone()), 300_000);
@@ -290,25 +266,21 @@ fn with_a_spanning_tree_macs_are_shown_as_often_as_a_change_of_topology_wants() 
 #[test]
 fn a_locked_tunnel_is_used_by_hosts_and_named() {
     let mut leaf = leaf();
-    let mut locked = vx10(vxlan(10_010));
-    locked.port.as_mut().unwrap().locked = true;
-    leaf.apply(Event::Link(locked));
-    let desired = leaf.desired().structure;
+    leaf.apply(with_port(vx10(vxlan(10_010)), |port| port.locked = true));
+    let desired = leaf.structure();
     assert!(desired.domains[&DOMAIN].overlay_locked);
     assert_eq!(desired.domains[&DOMAIN].vni, Some(10_010));
-    assert!(leaf.problems().contains("vx10 is locked as a bridge port, so"), "{}", leaf.problems());
-    leaf.apply(Event::Link(vx10(vxlan(10_010))));
-    assert!(!leaf.desired().structure.domains[&DOMAIN].overlay_locked);
+    leaf.assert_named("vx10 is locked as a bridge port, so");
+    leaf.apply(vx10(vxlan(10_010)));
+    assert!(!leaf.structure().domains[&DOMAIN].overlay_locked);
     assert_eq!(leaf.problems(), "");
 }
 
 #[test]
 fn a_port_that_maps_vlans_to_tunnels_is_left_to_the_kernel_and_named() {
     let mut leaf = leaf();
-    let mut mapped = port_of(BR10, veth(H1, "h1"));
-    mapped.port.as_mut().unwrap().vlan_tunnel = true;
-    leaf.apply(Event::Link(mapped));
-    let desired = leaf.desired().structure;
+    leaf.apply(with_port(port_of(BR10, veth(H1, "h1")), |port| port.vlan_tunnel = true));
+    let desired = leaf.structure();
     assert!(!desired.ports.contains_key(&H1));
     assert!(desired.declined[&H1].contains("h1 maps VLANs to tunnel IDs"));
     assert_eq!(leaf.place(1), None);

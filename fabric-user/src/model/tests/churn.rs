@@ -3,11 +3,8 @@
 
 use super::{follower::Follower, world::*};
 use crate::{
-    model::Policy,
-    observe::{
-        BridgeMac, Event, Link, Mac, PortState, Route, RouteKind, TunnelMac, TunnelTarget,
-        tests::random::Random,
-    },
+    model::*,
+    observe::{tests::random::Random, *},
 };
 
 const REMOTES: [&str; 4] = ["10.0.0.2", "10.0.0.3", "10.0.0.1", "2001:db8::2"];
@@ -18,7 +15,7 @@ fn random_link(random: &mut Random) -> Link {
     let link = match random.below(9) {
         0 | 1 => link(BR10, "br10", bridge(random.below(3) == 0)),
         2 => vx10(vxlan(10_010)),
-        3 => vx10(crate::observe::Vxlan { local: None, ..vxlan(10_010) }),
+        3 => vx10(Vxlan { local: None, ..vxlan(10_010) }),
         4 => port_of(BR10, veth(H1, "h1")),
         5 => port_of(BR10, veth(H2, "h2")),
         6 => veth(H2, "h2"),
@@ -29,7 +26,7 @@ fn random_link(random: &mut Random) -> Link {
         (0, _) => Link { carrier: false, ..link },
         (1, _) => Link { up: false, carrier: false, ..link },
         (2, Some(port)) => {
-            let port = Some(crate::observe::PortOptions { state: PortState::Blocking, ..port });
+            let port = Some(PortOptions { state: PortState::Blocking, ..port });
             Link { port, ..link }
         }
         _ => link,
@@ -56,13 +53,7 @@ fn random_route(random: &mut Random) -> Route {
         0 => Route { kind: RouteKind::Blackhole, nexthop: None, ..route },
         1 => {
             let gateway = Some(ip("192.0.2.0"));
-            let hop = crate::observe::Hop {
-                ifindex: U1,
-                gateway,
-                weight: 1,
-                encapsulated: false,
-                dead: false,
-            };
+            let hop = Hop { ifindex: U1, gateway, weight: 1, encapsulated: false, dead: false };
             Route { nexthop: None, hops: vec![hop], ..route }
         }
         _ => route,
@@ -111,12 +102,8 @@ fn step_by_step_is_always_what_a_full_compilation_gives() {
             // Compares, see Follower::desired.
             let desired = leaf.desired();
             with_vteps += usize::from(desired.structure.vteps.values().any(Option::is_some));
-            with_remote_macs += usize::from(
-                desired
-                    .fdb
-                    .values()
-                    .any(|target| matches!(target, crate::model::Target::Remote(_))),
-            );
+            with_remote_macs +=
+                usize::from(desired.fdb.values().any(|target| matches!(target, Target::Remote(_))));
         }
     }
     assert!(with_vteps > 1_000 && with_remote_macs > 1_000, "the world did not just fall apart");

@@ -1,13 +1,7 @@
 //! Does what the daemon does with each event: compiles only what it must.
 
-use crate::{
-    hashed::HashMap,
-    model::{
-        Desired, Dirty, FdbKey, LeftMacs, Network, Policy, RoutePlace, Structure, Target, Way,
-        compile, compile_route, compile_routes, compile_structure,
-    },
-    observe::{Event, Scope, Snapshot},
-};
+use super::world::gone;
+use crate::{hashed::HashMap, model::*, observe::*};
 
 pub(super) struct Follower {
     pub(super) network: Network,
@@ -42,10 +36,15 @@ impl Follower {
         }
     }
 
-    pub(super) fn apply(&mut self, event: Event) -> Dirty {
-        let dirty = self.network.apply(event);
+    pub(super) fn apply(&mut self, event: impl Into<Event>) -> Dirty {
+        let dirty = self.network.apply(event.into());
         self.update(&dirty);
         dirty
+    }
+
+    /// Takes back what a message said.
+    pub(super) fn withdraw(&mut self, said: impl Into<Event>) -> Dirty {
+        self.apply(gone(said))
     }
 
     pub(super) fn replace(&mut self, snapshot: Snapshot) -> Dirty {
@@ -123,5 +122,10 @@ impl Follower {
         let _places = left.compile_fdb(&self.network, &self.structure);
         assert_eq!(self.left.problems(&self.network), left.problems(&self.network));
         desired
+    }
+
+    /// All of that but MACs and routes.
+    pub(super) fn structure(&self) -> Structure {
+        self.desired().structure
     }
 }

@@ -5,10 +5,7 @@ use super::{
     router::own_address,
     world::{DOMAIN, REMOTE, U1, U2, VTEP, ip, leaf, leaf_with, route, tunnel_mac, vx10, vxlan},
 };
-use crate::{
-    model::{GroupKey, Policy, VtepKey},
-    observe::{Event, Mac, Route, Vxlan},
-};
+use crate::{model::*, observe::*};
 
 const LOCAL6: &str = "2001:db8::1";
 const REMOTE6: &str = "2001:db8::2";
@@ -20,21 +17,21 @@ fn with(hop_limit: u8, address: &str, length: u8) -> Event {
 }
 
 fn ttl(leaf: &Follower) -> u8 {
-    leaf.desired().structure.domains[&DOMAIN].ttl
+    leaf.structure().domains[&DOMAIN].ttl
 }
 
 fn way(leaf: &Follower, remote: &str) -> Option<GroupKey> {
     let key = VtepKey { remote: ip(remote), ..VTEP };
-    leaf.desired().structure.vteps[&key].clone()
+    leaf.structure().vteps[&key].clone()
 }
 
 /// The leaf with two more VTEPs.
 fn three_vteps(options: Vxlan) -> Follower {
     let mut leaf = leaf_with(Policy { default_ttl: 61, ..Policy::default() });
-    leaf.apply(Event::Link(vx10(options)));
+    leaf.apply(vx10(options));
     for other in OTHERS {
-        leaf.apply(Event::Route(route(other, 32, Some(20))));
-        leaf.apply(Event::TunnelMac(tunnel_mac(Mac::ZERO, ip(other))));
+        leaf.apply(route(other, 32, Some(20)));
+        leaf.apply(tunnel_mac(Mac::ZERO, ip(other)));
     }
     leaf
 }
@@ -45,7 +42,7 @@ fn a_tunnel_has_the_hop_limit_of_the_route_to_its_vteps() {
     assert_eq!(ttl(&leaf), 64);
     leaf.apply(with(10, "10.0.0.2", 32));
     assert_eq!((ttl(&leaf), leaf.problems()), (10, String::new()));
-    leaf.apply(Event::Route(route("10.0.0.2", 32, Some(20))));
+    leaf.apply(route("10.0.0.2", 32, Some(20)));
     assert_eq!(ttl(&leaf), 64);
 }
 
@@ -64,8 +61,8 @@ fn vteps_to_which_the_kernel_sends_with_another_ttl_than_to_most_are_left_to_it(
         leaf.apply(with(10, "10.0.0.3", 32));
         assert_eq!(ttl(&leaf), 10);
         assert_eq!((way(&leaf, "10.0.0.2"), way(&leaf, "10.0.0.4")), (GROUP, None));
-        leaf.apply(Event::Route(route("10.0.0.2", 32, Some(20))));
-        leaf.apply(Event::Route(route("10.0.0.3", 32, Some(20))));
+        leaf.apply(route("10.0.0.2", 32, Some(20)));
+        leaf.apply(route("10.0.0.3", 32, Some(20)));
         assert_eq!((ttl(&leaf), leaf.problems()), (61, String::new()));
     }
 }
@@ -83,17 +80,17 @@ fn leaf6(hop_limits: [u8; 2]) -> Follower {
     let hop_limit6 = [U1, U2].into_iter().zip(hop_limits).collect();
     let mut leaf = leaf_with(Policy { hop_limit6, ..Policy::default() });
     leaf.apply(own_address(255, LOCAL6, 1));
-    leaf.apply(Event::TunnelMacGone(tunnel_mac(Mac::ZERO, REMOTE)));
+    leaf.withdraw(tunnel_mac(Mac::ZERO, REMOTE));
     let options = Vxlan { local: Some(ip(LOCAL6)), ..vxlan(10_010) };
-    leaf.apply(Event::Link(vx10(options)));
-    leaf.apply(Event::TunnelMac(tunnel_mac(Mac::ZERO, ip(REMOTE6))));
-    leaf.apply(Event::Route(route("2001:db8::", 64, Some(20))));
+    leaf.apply(vx10(options));
+    leaf.apply(tunnel_mac(Mac::ZERO, ip(REMOTE6)));
+    leaf.apply(route("2001:db8::", 64, Some(20)));
     leaf
 }
 
 fn way6(leaf: &Follower) -> Option<GroupKey> {
     let key = VtepKey { local: ip(LOCAL6), remote: ip(REMOTE6) };
-    leaf.desired().structure.vteps[&key].clone()
+    leaf.structure().vteps[&key].clone()
 }
 
 #[test]
@@ -107,10 +104,10 @@ fn over_ipv6_the_ports_say_the_hop_limit_if_they_agree_and_the_route_does_not() 
     assert_eq!(way6(&leaf), None);
     let named = "VTEP 2001:db8::2: its next hops are on interfaces with different hop limits \
                  (net.ipv6.conf.u1.hop_limit is 33, net.ipv6.conf.u2.hop_limit is 64)";
-    assert!(leaf.problems().contains(named), "{}", leaf.problems());
+    leaf.assert_named(named);
     leaf.apply(with(10, "2001:db8::", 64));
     assert_eq!((ttl(&leaf), way6(&leaf), leaf.problems()), (10, GROUP, String::new()));
-    leaf.apply(Event::Route(route("2001:db8::", 64, Some(12))));
+    leaf.apply(route("2001:db8::", 64, Some(12)));
     let second = Some(GroupKey::Object(12));
     assert_eq!((ttl(&leaf), way6(&leaf), leaf.problems()), (64, second, String::new()));
 }

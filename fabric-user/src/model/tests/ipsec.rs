@@ -1,10 +1,7 @@
 //! What IPsec policies may match is the kernel's.
 
 use super::{follower::Follower, router::*, world::*};
-use crate::{
-    model::{GroupKey, VtepKey, Way},
-    observe::{Event, IpsecDefaults, IpsecDirection, IpsecPolicy},
-};
+use crate::{model::*, observe::*};
 
 /// A policy that wants packets encrypted.
 fn policy(index: u32, direction: IpsecDirection, source: &str, destination: &str) -> IpsecPolicy {
@@ -35,7 +32,7 @@ fn inward(index: u32, source: &str, destination: &str) -> IpsecPolicy {
 
 /// Whether Fabric sends to the leaf's VTEP, and opens what comes from it.
 fn both_ways(leaf: &Follower) -> (bool, bool) {
-    let structure = leaf.desired().structure;
+    let structure = leaf.structure();
     (structure.vteps[&VTEP].is_some(), !structure.unheard.contains(&VTEP))
 }
 
@@ -43,7 +40,7 @@ fn both_ways(leaf: &Follower) -> (bool, bool) {
 fn with(policies: impl IntoIterator<Item = IpsecPolicy>) -> (bool, bool) {
     let mut leaf = leaf();
     for policy in policies {
-        leaf.apply(Event::IpsecPolicy(policy));
+        leaf.apply(policy);
     }
     both_ways(&leaf)
 }
@@ -51,23 +48,23 @@ fn with(policies: impl IntoIterator<Item = IpsecPolicy>) -> (bool, bool) {
 #[test]
 fn a_policy_between_vteps_leaves_the_tunnel_to_the_kernel_and_says_so() {
     let mut leaf = leaf();
-    leaf.apply(Event::IpsecPolicy(IpsecPolicy {
+    leaf.apply(IpsecPolicy {
         protocol: 17,
         destination_port: (4789, 0xffff),
         ..out(9, "10.0.0.1/32", "10.0.0.2/32")
-    }));
+    });
     assert_eq!(both_ways(&leaf), (false, true));
     assert_eq!(
         leaf.problems(),
         "VTEP 10.0.0.2: the IPsec policy `src 10.0.0.1/32 dst 10.0.0.2/32 proto 17 dport 4789 dir \
          out` may match VXLAN packets to it, left to the kernel\n"
     );
-    leaf.apply(Event::IpsecPolicy(inward(16, "10.0.0.0/24", "0.0.0.0/0")));
+    leaf.apply(inward(16, "10.0.0.0/24", "0.0.0.0/0"));
     assert_eq!(both_ways(&leaf), (false, false));
-    assert!(leaf.problems().contains(
+    leaf.assert_named(
         "`src 10.0.0.0/24 dst 0.0.0.0/0 dir in` may match VXLAN packets \
-                                      from it"
-    ));
+                                      from it",
+    );
     leaf.apply(Event::IpsecPolicyGone { index: 9 });
     assert_eq!(both_ways(&leaf), (true, false));
     leaf.apply(Event::IpsecPoliciesGone { sub: true });
@@ -145,13 +142,11 @@ fn what_no_policy_matches_may_be_refused_by_default() {
     };
     leaf.apply(block(false, true));
     assert_eq!(both_ways(&leaf), (false, true));
-    assert!(
-        leaf.problems().contains("VTEP 10.0.0.2: IPsec's default policy may match VXLAN packets")
-    );
+    leaf.assert_named("VTEP 10.0.0.2: IPsec's default policy may match VXLAN packets");
     leaf.apply(block(true, true));
     assert_eq!(both_ways(&leaf), (false, false));
     let passes = IpsecPolicy { passes: true, ..out(1, "10.0.0.0/8", "10.0.0.0/8") };
-    leaf.apply(Event::IpsecPolicy(passes));
+    leaf.apply(passes);
     assert_eq!(both_ways(&leaf), (true, false));
     leaf.apply(block(false, false));
     assert_eq!(both_ways(&leaf), (true, true));
@@ -161,17 +156,14 @@ fn what_no_policy_matches_may_be_refused_by_default() {
 fn a_policy_for_many_vteps_is_one_sentence() {
     let mut leaf = leaf();
     for number in 3..40 {
-        leaf.apply(Event::TunnelMac(tunnel_mac(
-            crate::observe::Mac::ZERO,
-            ip(&format!("10.0.0.{number}")),
-        )));
+        leaf.apply(tunnel_mac(Mac::ZERO, ip(&format!("10.0.0.{number}"))));
     }
-    leaf.apply(Event::IpsecPolicy(out(9, "0.0.0.0/0", "10.0.0.0/27")));
+    leaf.apply(out(9, "0.0.0.0/0", "10.0.0.0/27"));
     let problems = leaf.problems();
     let about: Vec<_> = problems.lines().filter(|line| line.contains("IPsec")).collect();
     assert_eq!(about.len(), 1, "{problems}");
     assert!(about[0].starts_with("VTEP 10.0.0.2 and 29 others: the IPsec policy"), "{problems}");
-    let structure = leaf.desired().structure;
+    let structure = leaf.structure();
     let beyond = VtepKey { local: LOCAL, remote: ip("10.0.0.33") };
     assert!(structure.vteps.contains_key(&beyond));
 }
@@ -185,7 +177,7 @@ fn destinations_that_a_policy_may_match_are_left_to_the_kernel_and_no_others() {
         for (index, destination) in [(1, "10.9.1.0/24"), (2, "10.1.0.0/16"), (3, "2001:db8:9::/48")]
         {
             let source = if destination.contains(':') { "::/0" } else { "172.16.0.0/16" };
-            router.apply(Event::IpsecPolicy(policy(index, direction, source, destination)));
+            router.apply(policy(index, direction, source, destination));
         }
         assert_eq!(router.way("10.9.0.0/16"), group);
         assert_eq!(router.way("10.9.1.0/24"), Some(Way::Kernel));
@@ -198,13 +190,13 @@ fn destinations_that_a_policy_may_match_are_left_to_the_kernel_and_no_others() {
             "the box's own stays the box's own"
         );
         assert_eq!(router.way("2001:db8:9::/48"), Some(Way::Kernel));
-        assert!(router.problems().contains("routed packets to 10.9.1.0/24: the IPsec policy `src"));
+        router.assert_named("routed packets to 10.9.1.0/24: the IPsec policy `src");
         // What comes later is left alone as well.
-        router.apply(Event::Route(via_object(254, "10.9.1.128/25", GROUP)));
+        router.apply(via_object(254, "10.9.1.128/25", GROUP));
         router.apply(neighbour(SWP3, "10.1.0.8", Some(mac(8))));
         assert_eq!(router.way("10.9.1.128/25"), Some(Way::Kernel));
         assert_eq!(router.way("10.1.0.8/32"), None);
-        router.apply(Event::RouteGone(via_object(254, "10.9.1.128/25", GROUP)));
+        router.withdraw(via_object(254, "10.9.1.128/25", GROUP));
         assert_eq!(router.way("10.9.1.128/25"), None);
         let before = router.all_routes;
         for index in 1..4 {
@@ -222,23 +214,18 @@ fn destinations_that_a_policy_may_match_are_left_to_the_kernel_and_no_others() {
 #[test]
 fn policies_for_the_boxs_own_packets_leave_routed_ones_alone() {
     let mut router = router();
-    router.apply(Event::IpsecPolicy(out(1, "10.0.0.9/32", "0.0.0.0/0")));
-    router.apply(Event::IpsecPolicy(policy(
-        2,
-        IpsecDirection::Forward,
-        "0.0.0.0/0",
-        "10.0.0.9/32",
-    )));
-    router.apply(Event::IpsecPolicy(inward(3, "0.0.0.0/0", "0.0.0.0/0")));
+    router.apply(out(1, "10.0.0.9/32", "0.0.0.0/0"));
+    router.apply(policy(2, IpsecDirection::Forward, "0.0.0.0/0", "10.0.0.9/32"));
+    router.apply(inward(3, "0.0.0.0/0", "0.0.0.0/0"));
     let passes = IpsecPolicy { passes: true, ..out(4, "0.0.0.0/0", "0.0.0.0/0") };
-    router.apply(Event::IpsecPolicy(passes));
+    router.apply(passes);
     assert_eq!(router.way("10.9.0.0/16"), Some(Way::Group(GroupKey::Object(GROUP))));
     assert_eq!(router.problems(), "");
     // They are not the box's own any more.
     let mut gone = via_hops(255, "10.0.0.9/32", &[(1, None)]);
-    gone.kind = crate::observe::RouteKind::Local;
+    gone.kind = RouteKind::Local;
     gone.key.priority = 0;
-    router.apply(Event::RouteGone(gone));
+    router.withdraw(gone);
     assert_eq!(router.way("10.9.0.0/16"), Some(Way::Kernel));
 }
 
@@ -247,11 +234,11 @@ fn the_default_policy_leaves_all_routed_packets_to_the_kernel() {
     for (block_forward, block_out) in [(true, false), (false, true)] {
         let mut router = router();
         let defaults = IpsecDefaults { block_in: false, block_forward, block_out };
-        router.apply(Event::IpsecDefaults(defaults));
+        router.apply(defaults);
         for destination in ["0.0.0.0/0", "::/0", "10.9.0.0/16", "2001:db8:9::/48"] {
             assert_eq!(router.way(destination), Some(Way::Kernel), "{destination}");
         }
-        router.apply(Event::IpsecDefaults(IpsecDefaults::default()));
+        router.apply(IpsecDefaults::default());
         assert_eq!(router.way("10.9.0.0/16"), Some(Way::Group(GroupKey::Object(GROUP))));
         assert_eq!(router.way("0.0.0.0/0"), None);
     }
@@ -261,7 +248,7 @@ fn the_default_policy_leaves_all_routed_packets_to_the_kernel() {
 fn many_policies_are_a_few_sentences() {
     let mut router = router();
     for index in 0..100 {
-        router.apply(Event::IpsecPolicy(out(index, "0.0.0.0/0", &format!("10.20.{index}.0/24"))));
+        router.apply(out(index, "0.0.0.0/0", &format!("10.20.{index}.0/24")));
     }
     let problems = router.problems();
     assert_eq!(problems.lines().count(), 9, "{problems}");

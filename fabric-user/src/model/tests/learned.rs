@@ -1,10 +1,7 @@
 //! What the kernel has learned by ICMP about the way to a VTEP.
 
 use super::{follower::Follower, router::*, world::*};
-use crate::{
-    model::{GroupKey, Policy, Way},
-    observe::{Event, Learned, Path, Scope, Snapshot},
-};
+use crate::{model::*, observe::*};
 
 /// The leaf of the others, whose ports carry 9000 bytes.
 fn leaf_that_learned(path: Path) -> Follower {
@@ -12,7 +9,7 @@ fn leaf_that_learned(path: Path) -> Follower {
 }
 
 fn group(leaf: &Follower) -> Option<GroupKey> {
-    leaf.desired().structure.vteps[&VTEP].clone()
+    leaf.structure().vteps[&VTEP].clone()
 }
 
 const PATH: Path = Path { mtu: None, learned: false, ifindex: U1, gateway: None };
@@ -40,7 +37,7 @@ fn a_vtep_that_the_kernel_reaches_over_another_router_is_the_kernels() {
     for (ifindex, gateway) in [(U1, "192.0.2.9"), (U2, "192.0.2.0"), (U1, "fe80::52")] {
         let leaf = learned(ifindex, gateway);
         assert_eq!(group(&leaf), None, "{gateway}");
-        assert!(leaf.problems().contains(&format!("to send over {gateway} on ")));
+        leaf.assert_named(format!("to send over {gateway} on "));
     }
 }
 
@@ -49,7 +46,7 @@ fn a_port_with_a_smaller_mtu_for_ipv6_leaves_longer_packets_to_the_kernel() {
     let policy =
         Policy { mtu6: [(U1, 1_400), (U2, 9_500), (H1, 1_300)].into(), ..Policy::default() };
     let leaf = leaf_with(policy);
-    let structure = leaf.desired().structure;
+    let structure = leaf.structure();
     let mtu = |ifindex| {
         let mut ours = structure.nexthops.iter().filter(|(key, _)| key.ifindex == ifindex);
         ours.next().expect("a next hop").1.mtu

@@ -1,10 +1,7 @@
 //! Where MACs are.
 
 use super::world::*;
-use crate::{
-    model::Target,
-    observe::{BridgeMac, Event, Mac, TunnelMac, TunnelTarget},
-};
+use crate::{model::*, observe::*};
 
 #[test]
 fn the_bridge_says_where_a_mac_is_and_the_vxlan_device_which_vtep() {
@@ -12,16 +9,16 @@ fn the_bridge_says_where_a_mac_is_and_the_vxlan_device_which_vtep() {
     assert_eq!(leaf.place(1), Some(Target::Local(circuit(H1))));
     assert_eq!(leaf.place(2), Some(Target::Remote(VTEP)));
     // It moves to a local port; the vxlan device's entry stays behind.
-    leaf.apply(Event::BridgeMac(bridge_mac(H2, host(2))));
+    leaf.apply(bridge_mac(H2, host(2)));
     assert_eq!(leaf.place(2), Some(Target::Local(circuit(H2))));
     // The local entry ages out: what is left means nothing.
     leaf.apply(Event::BridgeMacGone { bridge: BR10, vlan: 0, mac: host(2) });
     assert_eq!(leaf.place(2), None);
     // It appears behind the tunnel again, and the old entry counts again.
-    leaf.apply(Event::BridgeMac(bridge_mac(VX10, host(2))));
+    leaf.apply(bridge_mac(VX10, host(2)));
     assert_eq!(leaf.place(2), Some(Target::Remote(VTEP)));
     // Without the vxlan device's entry nobody knows which VTEP.
-    leaf.apply(Event::TunnelMacGone(tunnel_mac(host(2), REMOTE)));
+    leaf.withdraw(tunnel_mac(host(2), REMOTE));
     assert_eq!(leaf.place(2), None);
     assert!(report(&leaf).contains("vx10: the vxlan device knows no VTEP for 1 MAC addresses"));
 }
@@ -37,14 +34,14 @@ fn a_mac_event_costs_one_mac_and_no_compilation_of_the_rest() {
     let mut leaf = leaf();
     let before = leaf.full_compilations;
     for number in 3..200 {
-        let dirty = leaf.apply(Event::BridgeMac(bridge_mac(H1, host(number))));
+        let dirty = leaf.apply(bridge_mac(H1, host(number)));
         assert_eq!(dirty.macs.len(), 1);
         assert!(!dirty.bridging && !dirty.underlay);
-        let dirty = leaf.apply(Event::TunnelMac(tunnel_mac(host(number), REMOTE)));
+        let dirty = leaf.apply(tunnel_mac(host(number), REMOTE));
         assert!(!dirty.bridging && !dirty.underlay, "the VTEP is known");
     }
     assert_eq!(leaf.full_compilations, before);
-    assert!(leaf.apply(Event::BridgeMac(bridge_mac(H1, host(3)))).is_clean(), "nothing new");
+    assert!(leaf.apply(bridge_mac(H1, host(3))).is_clean(), "nothing new");
     leaf.desired();
 }
 
@@ -53,7 +50,7 @@ fn own_addresses_are_own_wherever_the_bridge_says_they_are() {
     let mut leaf = leaf();
     for port in [BR10, H1, VX10] {
         let entry = BridgeMac { permanent: true, fixed: true, ..bridge_mac(port, host(9)) };
-        leaf.apply(Event::BridgeMac(entry));
+        leaf.apply(entry);
         assert_eq!(leaf.place(9), Some(Target::Own));
     }
 }
@@ -62,13 +59,13 @@ fn own_addresses_are_own_wherever_the_bridge_says_they_are() {
 fn locked_zero_multicast_and_broadcast_addresses_are_never_installed() {
     let mut leaf = leaf();
     let count = leaf.desired().fdb.len();
-    leaf.apply(Event::BridgeMac(BridgeMac { locked: true, ..bridge_mac(H1, host(9)) }));
+    leaf.apply(BridgeMac { locked: true, ..bridge_mac(H1, host(9)) });
     for mac in [Mac::ZERO, Mac([1, 0, 0x5e, 0, 0, 1]), Mac([0xff; 6])] {
         let entry = BridgeMac { permanent: true, ..bridge_mac(H1, mac) };
-        leaf.apply(Event::BridgeMac(entry));
+        leaf.apply(entry);
     }
     assert_eq!(leaf.desired().fdb.len(), count);
-    leaf.apply(Event::BridgeMac(bridge_mac(H1, host(9))));
+    leaf.apply(bridge_mac(H1, host(9)));
     assert_eq!(leaf.place(9), Some(Target::Local(circuit(H1))), "unlocked");
 }
 
@@ -77,7 +74,7 @@ fn static_sticky_and_external_entries_are_installed_like_learnt_ones() {
     let mut leaf = leaf();
     let entry =
         BridgeMac { extern_learn: true, sticky: true, fixed: true, ..bridge_mac(H2, host(9)) };
-    leaf.apply(Event::BridgeMac(entry));
+    leaf.apply(entry);
     assert_eq!(leaf.place(9), Some(Target::Local(circuit(H2))));
 }
 
@@ -96,12 +93,7 @@ fn entries_behind_something_else_than_a_vtep_of_this_vni_are_reported() {
         (at("10.0.0.1"), "no remote station's"),
     ] {
         let mut leaf = leaf();
-        leaf.apply(Event::TunnelMac(TunnelMac {
-            vxlan: VX10,
-            mac: host(2),
-            source_vni: None,
-            target,
-        }));
+        leaf.apply(TunnelMac { vxlan: VX10, mac: host(2), source_vni: None, target });
         assert_eq!(leaf.place(2), None, "{target:?}");
         let report = report(&leaf);
         assert!(report.contains(sentence) && report.contains("02:aa:00:00:00:02"), "{report}");
@@ -111,7 +103,7 @@ fn entries_behind_something_else_than_a_vtep_of_this_vni_are_reported() {
         target: vtep(Some(4789), Some(10_010), None),
         ..tunnel_mac(host(2), ip("10.0.0.2"))
     };
-    leaf.apply(Event::TunnelMac(same));
+    leaf.apply(same);
     assert_eq!(leaf.place(2), Some(Target::Remote(VTEP)), "what the device has anyway");
 }
 
@@ -119,11 +111,11 @@ fn entries_behind_something_else_than_a_vtep_of_this_vni_are_reported() {
 fn an_interface_index_that_is_used_again_inherits_nothing() {
     let mut leaf = leaf();
     leaf.apply(Event::LinkGone { ifindex: VX10 });
-    leaf.apply(Event::Link(vx10(vxlan(10_010))));
-    assert!(leaf.desired().structure.vteps.is_empty(), "no VTEP of the old device");
-    leaf.apply(Event::BridgeMac(bridge_mac(VX10, host(2))));
+    leaf.apply(vx10(vxlan(10_010)));
+    assert!(leaf.structure().vteps.is_empty(), "no VTEP of the old device");
+    leaf.apply(bridge_mac(VX10, host(2)));
     assert_eq!(leaf.place(2), None, "no entry of the old device");
     leaf.apply(Event::LinkGone { ifindex: H1 });
-    leaf.apply(Event::Link(port_of(BR10, veth(H1, "tap7"))));
+    leaf.apply(port_of(BR10, veth(H1, "tap7")));
     assert_eq!(leaf.place(1), None, "no MAC of the old port");
 }

@@ -1,10 +1,7 @@
 //! What netfilter would see of a packet is left to the kernel.
 
 use super::{follower::Follower, router::*, world::*};
-use crate::{
-    model::{Pattern, Policy},
-    observe::{Bridge, Chain, ChainFamily, ChainKind, Event, Hook, Link, LinkKind, Tool},
-};
+use crate::{model::*, observe::*};
 
 fn chain(family: ChainFamily, hook: Hook) -> Chain {
     Chain {
@@ -25,7 +22,7 @@ fn at(device: &str, hook: Hook) -> Event {
 
 /// Whether packets are routed, over IPv4 and over IPv6; which agrees with what is said.
 fn routed(router: &Follower) -> [bool; 2] {
-    let structure = router.desired().structure;
+    let structure = router.structure();
     let ports: Vec<_> = structure.ports.values().map(|port| [port.route4, port.route6]).collect();
     assert_eq!(ports.len(), 3, "programs stay where they are");
     assert!(ports.iter().all(|routes| *routes == ports[0]), "{ports:?}");
@@ -49,12 +46,12 @@ fn a_chain_on_the_way_of_routed_packets_takes_those_of_its_family() {
     ] {
         for hook in [Hook::Prerouting, Hook::Forward, Hook::Postrouting] {
             let mut router = router();
-            router.apply(Event::Chain(chain(family, hook)));
+            router.apply(chain(family, hook));
             assert_eq!(routed(&router), routes, "{family:?} {hook:?}");
         }
         for hook in [Hook::Input, Hook::Output] {
             let mut router = router();
-            router.apply(Event::Chain(chain(family, hook)));
+            router.apply(chain(family, hook));
             assert_eq!(routed(&router), [true, true], "{family:?} {hook:?}");
         }
     }
@@ -64,9 +61,9 @@ fn a_chain_on_the_way_of_routed_packets_takes_those_of_its_family() {
 fn a_chain_that_does_nothing_or_does_not_matter_takes_nothing() {
     let forward = chain(ChainFamily::Inet, Hook::Forward);
     let mut router = router();
-    router.apply(Event::Chain(Chain { acts: false, ..forward.clone() }));
+    router.apply(Chain { acts: false, ..forward.clone() });
     assert_eq!(routed(&router), [true, true]);
-    router.apply(Event::Chain(forward.clone()));
+    router.apply(forward.clone());
     router.apply(Event::DormantTable { family: ChainFamily::Ip, name: "t".into() });
     assert_eq!(routed(&router), [false, false], "another table of this name");
     router.apply(Event::DormantTable { family: ChainFamily::Inet, name: "t".into() });
@@ -74,9 +71,9 @@ fn a_chain_that_does_nothing_or_does_not_matter_takes_nothing() {
 
     let ignored_chains = vec![Pattern::new("inet t *")];
     let mut router = router_with(Policy { ignored_chains, ..Policy::default() });
-    router.apply(Event::Chain(forward.clone()));
+    router.apply(forward.clone());
     assert_eq!(routed(&router), [true, true]);
-    router.apply(Event::Chain(Chain { table: "u".into(), ..forward }));
+    router.apply(Chain { table: "u".into(), ..forward });
     assert_eq!(routed(&router), [false, false]);
 }
 
@@ -85,16 +82,16 @@ fn chains_that_tell_nobody_of_themselves_and_virtual_services_count_as_well() {
     let chains = vec![Chain { tool: Tool::Iptables, ..chain(ChainFamily::Ip, Hook::Forward) }];
     let router = router_with(Policy { chains, ..Policy::default() });
     assert_eq!(routed(&router), [false, true]);
-    assert!(router.problems().contains("iptables-legacy"), "{}", router.problems());
+    router.assert_named("iptables-legacy");
     let router = router_with(Policy { virtual_servers: [false, true], ..Policy::default() });
     assert_eq!(routed(&router), [true, false]);
-    assert!(router.problems().contains("IPVS"), "{}", router.problems());
+    router.assert_named("IPVS");
     for (bridge_nf, is_bridged) in [([true, false], true), ([false, true], false)] {
         let virtual_servers = [false, true];
         let bridge_nf = Some(bridge_nf);
         let leaf = leaf_with(Policy { virtual_servers, bridge_nf, ..Policy::default() });
         assert_eq!(leaf.problems().contains("IPVS sees frames by br_netfilter"), !is_bridged);
-        assert_eq!(!leaf.desired().structure.domains.is_empty(), is_bridged);
+        assert_eq!(!leaf.structure().domains.is_empty(), is_bridged);
     }
 }
 
@@ -118,7 +115,7 @@ fn an_interface_at_which_a_chain_is_is_left_to_the_kernel() {
         for (name, ifindex) in [("h1", H1), ("u1", U1), ("u1*", U1)] {
             let mut leaf = leaf();
             leaf.apply(at(name, hook));
-            let structure = leaf.desired().structure;
+            let structure = leaf.structure();
             assert!(!structure.ports.contains_key(&ifindex), "{name}");
             assert!(structure.ports.contains_key(&H2), "{name}");
             assert!(structure.declined[&ifindex].contains("`netdev t c`"), "{name}");
@@ -128,8 +125,8 @@ fn an_interface_at_which_a_chain_is_is_left_to_the_kernel() {
     let mut leaf = leaf();
     leaf.apply(at("h1", Hook::Ingress));
     let renamed = Link { name: "h9".into(), ..port_of(BR10, veth(H1, "h1")) };
-    assert!(leaf.apply(Event::Link(renamed.clone())).netfilter_stale);
-    assert!(!leaf.apply(Event::Link(Link { mtu: 1400, ..renamed })).netfilter_stale);
+    assert!(leaf.apply(renamed.clone()).netfilter_stale);
+    assert!(!leaf.apply(Link { mtu: 1400, ..renamed }).netfilter_stale);
     assert!(leaf.apply(Event::LinkGone { ifindex: H1 }).netfilter_stale);
 }
 
@@ -137,15 +134,15 @@ fn an_interface_at_which_a_chain_is_is_left_to_the_kernel() {
 fn a_chain_at_a_vxlan_device_takes_its_tunnel_and_leaves_the_ports() {
     let mut leaf = leaf();
     leaf.apply(at("vx10", Hook::Egress));
-    let structure = leaf.desired().structure;
+    let structure = leaf.structure();
     assert_eq!(structure.domains[&DOMAIN].vni, None);
     assert_eq!(structure.circuits.len(), 2);
-    assert!(leaf.problems().contains("`netdev t c` sees what vx10 receives or sends"));
+    leaf.assert_named("`netdev t c` sees what vx10 receives or sends");
 }
 
 /// Whether frames are bridged, which agrees with what is said.
 fn bridged(leaf: &Follower) -> bool {
-    let structure = leaf.desired().structure;
+    let structure = leaf.structure();
     assert!(structure.ports.contains_key(&H1), "programs stay where they are");
     let is_bridged = !structure.domains.is_empty();
     assert_ne!(leaf.problems().contains("bridge br10: the nftables chain"), is_bridged);
@@ -162,7 +159,7 @@ fn a_chain_on_the_way_of_bridged_frames_takes_those_of_all_bridges() {
         (Hook::Postrouting, false),
     ] {
         let mut leaf = leaf();
-        leaf.apply(Event::Chain(chain(ChainFamily::Bridge, hook)));
+        leaf.apply(chain(ChainFamily::Bridge, hook));
         assert_eq!(bridged(&leaf), is_bridged, "{hook:?}");
     }
 }
@@ -188,9 +185,9 @@ fn br_netfilter_shows_bridged_frames_to_chains_of_ip_if_it_is_told_to() {
         let mut leaf = leaf_with(Policy { bridge_nf, ..Policy::default() });
         leaf.apply(options.clone());
         assert!(bridged(&leaf), "without chains");
-        leaf.apply(Event::Chain(chain(family, Hook::Input)));
+        leaf.apply(chain(family, Hook::Input));
         assert!(bridged(&leaf), "frames that are bridged are not for the box");
-        leaf.apply(Event::Chain(chain(family, Hook::Forward)));
+        leaf.apply(chain(family, Hook::Forward));
         assert_eq!(bridged(&leaf), is_bridged, "{family:?} {bridge_nf:?} {options:?}");
     }
 }
@@ -208,8 +205,8 @@ fn what_may_lead_a_tunnels_packets_elsewhere_takes_them_in_its_direction() {
         (ChainFamily::Ip6, Hook::Output, Nat, true, true),
     ] {
         let mut leaf = leaf();
-        leaf.apply(Event::Chain(Chain { kind, ..chain(family, hook) }));
-        let structure = leaf.desired().structure;
+        leaf.apply(Chain { kind, ..chain(family, hook) });
+        let structure = leaf.structure();
         let found = (structure.vteps[&VTEP].is_some(), !structure.unheard.contains(&VTEP));
         assert_eq!(found, (sends, receives), "{family:?} {hook:?} {kind:?}");
         let problems = leaf.problems();
@@ -222,9 +219,9 @@ fn what_may_lead_a_tunnels_packets_elsewhere_takes_them_in_its_direction() {
 fn a_firewall_of_the_box_itself_is_named_and_takes_no_tunnel() {
     let mut leaf = leaf();
     let input = chain(ChainFamily::Inet, Hook::Input);
-    leaf.apply(Event::Chain(input.clone()));
-    leaf.apply(Event::Chain(Chain { name: "d".into(), hook: Hook::Output, ..input }));
-    let structure = leaf.desired().structure;
+    leaf.apply(input.clone());
+    leaf.apply(Chain { name: "d".into(), hook: Hook::Output, ..input });
+    let structure = leaf.structure();
     assert!(structure.vteps[&VTEP].is_some() && structure.unheard.is_empty());
     assert_eq!(leaf.problems(), "");
     let note = "tunnels over IPv4: the nftables chain `inet t c` and 1 more see nothing of what XDP forwards";

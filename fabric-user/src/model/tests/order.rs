@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::{follower::Follower, recorded, world};
 use crate::{
-    model::{Desired, Policy, compile},
-    observe::{Event, IpsecPolicy, Mac, Netconf, Scope, recording::Line, tests::random::Random},
+    model::*,
+    observe::{recording::Line, tests::random::Random, *},
 };
 
 /// The messages about each object that still count.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::follower::Follower;
 use crate::{
-    model::{Desired, FdbKey, GroupKey, NexthopKey, Policy, Role, Target},
+    model::*,
     observe::recording::{Line, read},
 };
 

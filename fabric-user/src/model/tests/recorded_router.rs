@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{follower::Follower, recorded::lines};
-use crate::{
-    model::{Desired, GroupKey, NexthopKey, Policy, RoutePlace, Way},
-    observe::recording::Line,
-};
+use crate::{model::*, observe::recording::Line};
 
 const ROUTER: &str = include_str!("../recorded/router.jsonl");
 

@@ -6,10 +6,7 @@ use super::{
     follower::Follower,
     world::{H1, H2, U1, VTEP, leaf_with, link},
 };
-use crate::{
-    model::{Policy, Role},
-    observe::{Event, Link, LinkKind, XdpFeatures},
-};
+use crate::{model::*, observe::*};
 
 /// `NETDEV_XDP_ACT_BASIC` and `REDIRECT`.
 const RECEIVES: u64 = 0b11;
@@ -38,7 +35,7 @@ fn able() -> Follower {
 
 /// Whether frames can be sent to a port's hosts, which agrees with what is said about it.
 fn is_target(leaf: &Follower, ifindex: u32) -> bool {
-    let structure = leaf.desired().structure;
+    let structure = leaf.structure();
     let port = &structure.ports[&ifindex];
     let circuits = structure.circuits.values().filter(|circuit| circuit.port == ifindex);
     let open: Vec<bool> = circuits.map(|circuit| circuit.max_frame != NOT_A_TARGET).collect();
@@ -76,18 +73,18 @@ fn a_veth_whose_other_end_cannot_be_looked_into_is_none_whatever_it_announces() 
     let mut leaf = able();
     let port = super::world::port_of(10, super::world::veth(H1, "h1"));
     let elsewhere = Link { lower: Some(2), lower_elsewhere: true, ..port };
-    leaf.apply(Event::Link(elsewhere.clone()));
+    leaf.apply(elsewhere.clone());
     assert!(!is_target(&leaf, H1), "it announces more than is true");
     leaf.apply(Event::VethPeer { ifindex: H1, receives: Some(true) });
     assert!(is_target(&leaf, H1));
     leaf.apply(Event::VethPeer { ifindex: H1, receives: None });
     assert!(!is_target(&leaf, H1));
     // Nobody looks at the other end then, and nothing is sent.
-    leaf.apply(Event::Link(Link { carrier: false, ..elsewhere.clone() }));
-    assert!(leaf.desired().structure.ports[&H1].is_target);
-    leaf.apply(Event::Link(elsewhere));
+    leaf.apply(Link { carrier: false, ..elsewhere.clone() });
+    assert!(leaf.structure().ports[&H1].is_target);
+    leaf.apply(elsewhere);
     assert!(!is_target(&leaf, H1));
-    leaf.policy.redirect_targets = vec![crate::model::Pattern::new("h?")];
+    leaf.policy.redirect_targets = vec![Pattern::new("h?")];
     leaf.replace_all();
     assert!(is_target(&leaf, H1));
 }
@@ -96,7 +93,7 @@ fn a_veth_whose_other_end_cannot_be_looked_into_is_none_whatever_it_announces() 
 fn a_port_whose_programs_cannot_redirect_is_left_to_the_kernel() {
     let mut leaf = able();
     leaf.apply(announce(H1, XdpFeatures::BASIC));
-    let structure = leaf.desired().structure;
+    let structure = leaf.structure();
     assert!(!structure.ports.contains_key(&H1));
     assert!(structure.declined[&H1].contains("cannot send frames elsewhere"));
 }
@@ -104,16 +101,16 @@ fn a_port_whose_programs_cannot_redirect_is_left_to_the_kernel() {
 #[test]
 fn a_way_over_an_uplink_that_is_no_target_is_left_to_the_kernel_whole() {
     let mut leaf = able();
-    assert!(leaf.desired().structure.vteps[&VTEP].is_some());
+    assert!(leaf.structure().vteps[&VTEP].is_some());
     leaf.apply(announce(U1, RECEIVES));
-    let structure = leaf.desired().structure;
+    let structure = leaf.structure();
     // A part of the next hops would get all of the traffic.
     assert_eq!(structure.vteps[&VTEP], None);
     let said = |text: &str| structure.problems.iter().any(|problem| problem.text.contains(text));
     assert!(said("the way leads over u1, which"), "{:?}", structure.problems);
     assert!(structure.ports.contains_key(&U1), "what arrives there is for Fabric all the same");
     leaf.apply(announce(U1, ALL));
-    assert!(leaf.desired().structure.vteps[&VTEP].is_some());
+    assert!(leaf.structure().vteps[&VTEP].is_some());
 }
 
 #[test]
@@ -136,7 +133,7 @@ fn without_announcements_only_known_drivers_are_targets() {
 
 #[test]
 fn the_operator_may_know_more_than_an_old_kernel_but_not_than_a_new_one() {
-    let targets = vec![crate::model::Pattern::new("h?")];
+    let targets = vec![Pattern::new("h?")];
     let mut leaf = leaf_with(Policy { redirect_targets: targets, ..native() });
     leaf.apply(driver(H1, "veth"));
     assert!(is_target(&leaf, H1));

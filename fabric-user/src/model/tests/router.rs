@@ -2,13 +2,7 @@
 //! `swp3`, all of them routed.
 
 use super::{follower::Follower, world::*};
-use crate::{
-    model::{NexthopKey, Policy, RoutePlace, Way},
-    observe::{
-        Event, Hop, Link, LinkKind, Mac, Netconf, Prefix, Route, RouteKey, RouteKind, Rule,
-        RuleAction,
-    },
-};
+use crate::{model::*, observe::*};
 
 pub(super) const SWP1: u32 = 51;
 pub(super) const SWP2: u32 = 52;
@@ -81,8 +75,7 @@ pub(super) fn rule(v6: bool, priority: u32, action: RuleAction) -> Rule {
 }
 
 pub(super) fn forwarding(v6: bool, ifindex: Option<u32>, on: bool) -> Event {
-    let rp_filter = (!v6).then_some(0);
-    Event::Netconf(Netconf { v6, ifindex, forwarding: Some(on), rp_filter })
+    Netconf { v6, ifindex, forwarding: Some(on), rp_filter: (!v6).then_some(0) }.into()
 }
 
 pub(super) fn host_key(ifindex: u32, address: &str) -> NexthopKey {

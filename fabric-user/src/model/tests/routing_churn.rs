@@ -3,11 +3,8 @@
 
 use super::{follower::Follower, order::Objects, router::*, world::*};
 use crate::{
-    model::{Policy, Way, compile},
-    observe::{
-        Event, Link, LinkKind, Netconf, NexthopKind, Route, RouteKey, RouteKind, Rule, RuleAction,
-        Scope, Snapshot, tests::random::Random,
-    },
+    model::*,
+    observe::{tests::random::Random, *},
 };
 
 const DESTINATIONS: [&str; 14] = [
@@ -45,20 +42,11 @@ fn random_route(random: &mut Random) -> Route {
         false => ["192.0.2.0", "10.1.0.7"],
     };
     let route = match random.below(10) {
-        0 => route_of(
-            table,
-            destination,
-            any(
-                random,
-                &[
-                    RouteKind::Local,
-                    RouteKind::Blackhole,
-                    RouteKind::Unreachable,
-                    RouteKind::Throw,
-                    RouteKind::Broadcast,
-                ],
-            ),
-        ),
+        0 => {
+            use RouteKind::{Blackhole, Broadcast, Local, Throw, Unreachable};
+            let kinds = [Local, Blackhole, Unreachable, Throw, Broadcast];
+            route_of(table, destination, any(random, &kinds))
+        }
         1..4 => via_hops(table, destination, &[(port, None)]),
         4 => via_hops(table, destination, &[(port, Some(gateways[0])), (SWP1, Some(gateways[1]))]),
         5 => via_hops(table, destination, &[(port, Some(gateways[random.below(2)]))]),
@@ -104,11 +92,7 @@ fn random_nexthop(random: &mut Random) -> Event {
         2 => single(104, SWP3, (random.below(3) > 0).then_some("10.1.0.7")),
         3 => single(104, SWP3, None),
         4 => group(111, &[(101, 1), (130, 1)]),
-        5 => Event::Nexthop(crate::observe::Nexthop {
-            id: any(random, &[101, 130]),
-            fdb: false,
-            kind: NexthopKind::Blackhole,
-        }),
+        5 => nexthop(any(random, &[101, 130]), NexthopKind::Blackhole),
         6 => group(GROUP, &[(101, 1)]),
         _ => group(GROUP, &[(101, 1), (102, 1 + random.below(3) as u16)]),
     }

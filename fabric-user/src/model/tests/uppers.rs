@@ -1,10 +1,7 @@
 //! Interfaces on top of a bridge that listen to MAC addresses of their own.
 
 use super::{follower::Follower, world::*};
-use crate::{
-    model::{DomainKey, FdbKey, Target},
-    observe::{Bridge, BridgeMac, Event, Link, LinkKind},
-};
+use crate::{model::*, observe::*};
 
 const UPPER: u32 = 51;
 const VIRTUAL: u8 = 0x77;
@@ -29,8 +26,8 @@ fn promiscuous(promiscuity: u32) -> Event {
 /// The leaf whose FDB has the virtual router's address at the other leaf, and here behind a port.
 fn leaf_with_virtual_router(port: u32) -> Follower {
     let mut leaf = leaf();
-    leaf.apply(Event::BridgeMac(bridge_mac(port, host(VIRTUAL))));
-    leaf.apply(Event::TunnelMac(tunnel_mac(host(VIRTUAL), REMOTE)));
+    leaf.apply(bridge_mac(port, host(VIRTUAL)));
+    leaf.apply(tunnel_mac(host(VIRTUAL), REMOTE));
     leaf
 }
 
@@ -41,7 +38,7 @@ fn a_mac_address_that_is_listened_to_on_top_of_a_bridge_is_the_boxs_own() {
             let mut leaf = leaf_with_virtual_router(port);
             let before = leaf.place(VIRTUAL);
             assert!(before.is_some() && before != Some(Target::Own));
-            leaf.apply(Event::Link(upper(BR10, kind)));
+            leaf.apply(upper(BR10, kind));
             leaf.apply(promiscuous(1));
             assert_eq!(leaf.place(VIRTUAL), Some(Target::Own));
             assert!(leaf.place(1).is_some() && leaf.place(2).is_some(), "all others stay");
@@ -57,7 +54,7 @@ fn a_mac_address_that_is_listened_to_on_top_of_a_bridge_is_the_boxs_own() {
 fn an_address_of_an_interface_in_another_namespace_is_known_by_the_bridges_own_list() {
     let mut leaf = leaf_with_virtual_router(VX10);
     leaf.apply(promiscuous(1));
-    assert!(leaf.problems().contains("br10 is promiscuous"), "{}", leaf.problems());
+    leaf.assert_named("br10 is promiscuous");
     assert_eq!(leaf.place(1), None, "nobody knows who listens to what");
     leaf.apply(Event::OwnMac { ifindex: BR10, mac: host(VIRTUAL) });
     assert_eq!(leaf.place(VIRTUAL), Some(Target::Own));
@@ -81,7 +78,7 @@ fn a_bridge_all_of_whose_frames_somebody_wants_is_left_to_the_kernel_and_named()
         events.into_iter().for_each(|event| drop(leaf.apply(event)));
         let desired = leaf.desired();
         assert!(desired.structure.domains.is_empty() && desired.fdb.is_empty());
-        assert!(leaf.problems().contains("br10 is promiscuous"), "{}", leaf.problems());
+        leaf.assert_named("br10 is promiscuous");
     }
 }
 
@@ -90,29 +87,29 @@ fn an_interface_with_the_bridges_own_address_changes_nothing() {
     let mut leaf = leaf();
     let whole = leaf.desired();
     let own = link(BR10, "br10", bridge(false)).mac;
-    leaf.apply(Event::Link(Link { mac: own, ..upper(BR10, "macvlan") }));
-    leaf.apply(Event::Link(vlan_of(BR10, 5, 0x8100, Link { mac: own, ..veth(52, "br10.5") })));
+    leaf.apply(Link { mac: own, ..upper(BR10, "macvlan") });
+    leaf.apply(vlan_of(BR10, 5, 0x8100, Link { mac: own, ..veth(52, "br10.5") }));
     assert_eq!(leaf.desired(), whole);
 }
 
 #[test]
 fn a_mac_address_behind_a_vlan_device_is_the_boxs_own_in_that_vlan() {
     let mut leaf = leaf();
-    leaf.apply(Event::Link(link(BR10, "br10", bridge(true))));
+    leaf.apply(link(BR10, "br10", bridge(true)));
     let at = |vlan| DomainKey { bridge: BR10, vlan };
     for vlan in [200, 300] {
-        leaf.apply(Event::BridgeMac(BridgeMac { vlan, ..bridge_mac(H2, host(VIRTUAL)) }));
+        leaf.apply(BridgeMac { vlan, ..bridge_mac(H2, host(VIRTUAL)) });
     }
     leaf.apply(vlans(H2, BR10, &[(200, false, false), (300, false, false)]));
     leaf.apply(vlans(VX10, BR10, &[(200, true, true)]));
     let device = Link { mac: link(BR10, "br10", bridge(true)).mac, ..veth(52, "vlan200") };
-    leaf.apply(Event::Link(vlan_of(BR10, 200, 0x8100, device)));
-    leaf.apply(Event::Link(upper(52, "macvlan")));
+    leaf.apply(vlan_of(BR10, 200, 0x8100, device));
+    leaf.apply(upper(52, "macvlan"));
     let place = |leaf: &Follower, vlan| {
         leaf.desired().fdb.get(&FdbKey { domain: at(vlan), mac: host(VIRTUAL) }).copied()
     };
     assert_eq!(place(&leaf, 200), Some(Target::Own));
     assert!(matches!(place(&leaf, 300), Some(Target::Local(_))));
-    leaf.apply(Event::Link(upper(BR10, "macvlan")));
+    leaf.apply(upper(BR10, "macvlan"));
     assert_eq!(place(&leaf, 300), Some(Target::Own), "without one it gets the frames of all");
 }

@@ -1,20 +1,17 @@
 //! VLAN devices as bridge ports, and VLAN-aware bridges.
 
 use super::{follower::Follower, world::*};
-use crate::{
-    model::{Circuit, CircuitKey, DomainKey, FdbKey, Pattern, Policy, Target},
-    observe::{BridgeMac, Event, Link, LinkKind, PortState, Vlan, VlanRange, VlanStates},
-};
+use crate::{model::*, observe::*};
 
 const H1_100: u32 = 41;
 
 #[test]
 fn a_vlan_device_as_bridge_port_is_a_tagged_circuit_of_its_lower_interface() {
     let mut leaf = leaf();
-    leaf.apply(Event::Link(veth(23, "h3")));
+    leaf.apply(veth(23, "h3"));
     let device = Link { mtu: 1400, ..port_of(BR10, veth(H1_100, "h3.100")) };
-    leaf.apply(Event::Link(vlan_of(23, 100, 0x8100, device)));
-    let desired = leaf.desired().structure;
+    leaf.apply(vlan_of(23, 100, 0x8100, device));
+    let desired = leaf.structure();
     let port = &desired.ports[&23];
     assert_eq!((port.name.as_str(), port.mtu, port.untagged), ("h3", 1500, None));
     assert_eq!(port.tagged, [(100, circuit(H1_100))].into());
@@ -23,10 +20,10 @@ fn a_vlan_device_as_bridge_port_is_a_tagged_circuit_of_its_lower_interface() {
         desired.circuits[&circuit(H1_100)],
         Circuit { port: 23, vlan: 100, isolated: false, max_frame: 1414 }
     );
-    leaf.apply(Event::BridgeMac(bridge_mac(H1_100, host(3))));
+    leaf.apply(bridge_mac(H1_100, host(3)));
     assert_eq!(leaf.place(3), Some(Target::Local(circuit(H1_100))));
     // The VLAN device itself stays up for a moment when its lower interface goes down.
-    leaf.apply(Event::Link(Link { carrier: false, ..veth(23, "h3") }));
+    leaf.apply(Link { carrier: false, ..veth(23, "h3") });
     assert_eq!(leaf.place(3), None);
 }
 
@@ -34,10 +31,10 @@ fn a_vlan_device_as_bridge_port_is_a_tagged_circuit_of_its_lower_interface() {
 fn a_port_can_be_untagged_in_one_bridge_and_tagged_in_another() {
     let mut leaf = leaf();
     let other = DomainKey { bridge: 50, vlan: 0 };
-    leaf.apply(Event::Link(link(50, "br20", bridge(false))));
-    leaf.apply(Event::Link(port_of(50, link(51, "vx20", LinkKind::Vxlan(vxlan(20))))));
-    leaf.apply(Event::Link(vlan_of(H1, 20, 0x8100, port_of(50, veth(H1_100, "h1.20")))));
-    let port = &leaf.desired().structure.ports[&H1];
+    leaf.apply(link(50, "br20", bridge(false)));
+    leaf.apply(port_of(50, link(51, "vx20", LinkKind::Vxlan(vxlan(20)))));
+    leaf.apply(vlan_of(H1, 20, 0x8100, port_of(50, veth(H1_100, "h1.20"))));
+    let port = &leaf.structure().ports[&H1];
     assert_eq!(port.untagged, Some(circuit(H1)));
     assert_eq!(port.tagged, [(20, CircuitKey { bridge_port: H1_100, domain: other })].into());
 }
@@ -79,9 +76,9 @@ fn vlan_devices_that_cannot_be_expressed_are_declined_with_a_sentence() {
     ];
     for (lower, device, sentence) in cases {
         let mut leaf = leaf();
-        leaf.apply(Event::Link(lower));
-        leaf.apply(Event::Link(device));
-        let desired = leaf.desired().structure;
+        leaf.apply(lower);
+        leaf.apply(device);
+        let desired = leaf.structure();
         let reason = desired.why_not(H1_100).next().expect(sentence);
         assert!(reason.contains(sentence), "{reason}");
         assert!(!desired.circuits.contains_key(&circuit(H1_100)));
@@ -102,7 +99,7 @@ fn in_vlan(bridge_port: u32, vlan: u16) -> CircuitKey {
 /// VNI 10010 in VLAN 200.
 fn vlan_aware_leaf() -> Follower {
     let mut leaf = leaf();
-    leaf.apply(Event::Link(link(BR10, "br10", bridge(true))));
+    leaf.apply(link(BR10, "br10", bridge(true)));
     leaf.apply(vlans(VX10, BR10, &[(VLAN, true, true)]));
     leaf.apply(vlans(H1, BR10, &[(VLAN, true, true)]));
     leaf.apply(vlans(H2, BR10, &[(VLAN, false, false), (300, false, false)]));
@@ -112,7 +109,7 @@ fn vlan_aware_leaf() -> Follower {
 #[test]
 fn each_vlan_of_a_vlan_aware_bridge_is_a_domain_and_a_ports_vlans_are_its_circuits() {
     let leaf = vlan_aware_leaf();
-    let desired = leaf.desired().structure;
+    let desired = leaf.structure();
     let vnis: Vec<_> = desired
         .domains
         .iter()
@@ -142,14 +139,14 @@ fn macs_of_a_vlan_aware_bridge_are_those_with_a_vlan() {
     assert_eq!(fdb[&at(1)], Target::Local(in_vlan(H2, VLAN)));
     assert_eq!(fdb[&at(2)], Target::Remote(VTEP));
     // The vxlan device's entry changes: the VLAN is that of the device's PVID.
-    leaf.apply(Event::TunnelMacGone(tunnel_mac(host(2), REMOTE)));
+    leaf.withdraw(tunnel_mac(host(2), REMOTE));
     assert!(!leaf.desired().fdb.contains_key(&at(2)));
 }
 
 #[test]
 fn the_same_mac_with_a_vlan_is_ignored_in_a_plain_bridge() {
     let mut leaf = leaf();
-    leaf.apply(Event::BridgeMac(BridgeMac { vlan: 1, ..bridge_mac(H2, host(2)) }));
+    leaf.apply(BridgeMac { vlan: 1, ..bridge_mac(H2, host(2)) });
     assert_eq!(leaf.place(2), Some(Target::Remote(VTEP)));
     assert_eq!(leaf.desired().fdb.len(), 2);
 }
@@ -158,7 +155,7 @@ fn the_same_mac_with_a_vlan_is_ignored_in_a_plain_bridge() {
 fn untagged_frames_of_a_vlan_that_is_not_the_pvid_are_left_to_the_kernel() {
     let mut leaf = vlan_aware_leaf();
     leaf.apply(vlans(H1, BR10, &[(VLAN, true, false), (300, false, true), (400, false, false)]));
-    let desired = leaf.desired().structure;
+    let desired = leaf.structure();
     assert_eq!(desired.ports[&H1].untagged, None);
     assert_eq!(desired.ports[&H1].tagged, [(400, in_vlan(H1, 400))].into());
     let reasons: Vec<_> = desired.why_not(H1).collect();
@@ -176,39 +173,38 @@ fn untagged_frames_of_a_vlan_that_is_not_the_pvid_are_left_to_the_kernel() {
 #[test]
 fn a_vlan_device_takes_frames_before_the_bridge_that_its_lower_interface_is_in() {
     let mut leaf = vlan_aware_leaf();
-    leaf.apply(Event::Link(vlan_of(H2, 300, 0x8100, veth(H1_100, "h2.300"))));
-    let desired = leaf.desired().structure;
+    leaf.apply(vlan_of(H2, 300, 0x8100, veth(H1_100, "h2.300")));
+    let desired = leaf.structure();
     assert_eq!(desired.ports[&H2].tagged, [(VLAN, in_vlan(H2, VLAN))].into());
-    assert!(leaf.problems().contains("h2: a VLAN device takes the frames of VLAN 300"));
+    leaf.assert_named("h2: a VLAN device takes the frames of VLAN 300");
 }
 
 #[test]
 fn tagged_vlans_through_a_tunnel_and_two_tunnels_for_a_vlan_are_left_to_the_kernel() {
     let mut leaf = vlan_aware_leaf();
     leaf.apply(vlans(VX10, BR10, &[(VLAN, true, true), (300, false, false)]));
-    assert!(leaf.problems().contains("vx10 carries VLAN 300 with its tag"), "{}", leaf.problems());
-    leaf.apply(Event::Link(port_of(BR10, link(12, "vx20", LinkKind::Vxlan(vxlan(20))))));
+    leaf.assert_named("vx10 carries VLAN 300 with its tag");
+    leaf.apply(port_of(BR10, link(12, "vx20", LinkKind::Vxlan(vxlan(20)))));
     leaf.apply(vlans(12, BR10, &[(VLAN, true, true)]));
-    assert!(leaf.problems().contains("VLAN 200 has several vxlan devices"), "{}", leaf.problems());
-    assert_eq!(leaf.desired().structure.domains[&domain(VLAN)].vni, None);
+    leaf.assert_named("VLAN 200 has several vxlan devices");
+    assert_eq!(leaf.structure().domains[&domain(VLAN)].vni, None);
 }
 
 #[test]
 fn a_provider_bridge_is_left_to_the_kernel() {
     let mut leaf = leaf_with(Policy::default());
-    let LinkKind::Bridge(options) = bridge(true) else { unreachable!() };
-    let kind = LinkKind::Bridge(crate::observe::Bridge { vlan_protocol: 0x88a8, ..options });
-    leaf.apply(Event::Link(link(BR10, "br10", kind)));
-    assert!(leaf.problems().contains("provider bridge"), "{}", leaf.problems());
-    assert!(leaf.desired().structure.domains.is_empty());
+    let options = Bridge { vlan_protocol: 0x88a8, ..bridge_options(true) };
+    leaf.apply(link(BR10, "br10", LinkKind::Bridge(options)));
+    leaf.assert_named("provider bridge");
+    assert!(leaf.structure().domains.is_empty());
     assert!(leaf.desired().fdb.is_empty());
 }
 
 #[test]
 fn a_denied_vlan_device_leaves_the_rest_of_its_port_alone() {
     let mut leaf = leaf_with(Policy { denied: vec![Pattern::new("*.100")], ..Policy::default() });
-    leaf.apply(Event::Link(vlan_of(H1, 100, 0x8100, port_of(BR10, veth(H1_100, "h1.100")))));
-    let desired = leaf.desired().structure;
+    leaf.apply(vlan_of(H1, 100, 0x8100, port_of(BR10, veth(H1_100, "h1.100"))));
+    let desired = leaf.structure();
     assert_eq!(desired.ports[&H1].untagged, Some(circuit(H1)));
     assert!(desired.ports[&H1].tagged.is_empty());
     assert!(desired.declined[&H1_100].contains("denied by the pattern `*.100`"));
@@ -227,7 +223,7 @@ fn a_vlan_that_does_not_forward_on_a_port_has_no_circuit_there() {
         let mut leaf = vlan_aware_leaf();
         let whole = leaf.desired();
         assert!(leaf.apply(states(H2, VLAN, VLAN, state)).bridging);
-        let desired = leaf.desired().structure;
+        let desired = leaf.structure();
         assert_eq!(desired.ports[&H2].tagged, [(300, in_vlan(H2, 300))].into(), "{state:?}");
         assert!(!desired.circuits.contains_key(&in_vlan(H2, VLAN)));
         assert_eq!(desired.ports[&H1].untagged, Some(in_vlan(H1, VLAN)), "another port");
@@ -241,15 +237,15 @@ fn a_vlan_that_does_not_forward_on_a_port_has_no_circuit_there() {
 fn a_ports_untagged_vlan_may_be_the_one_that_is_blocked() {
     let mut leaf = vlan_aware_leaf();
     leaf.apply(states(H1, 2, 4094, PortState::Blocking));
-    assert_eq!(leaf.desired().structure.ports[&H1].untagged, None);
+    assert_eq!(leaf.structure().ports[&H1].untagged, None);
 }
 
 #[test]
 fn a_tunnels_vlan_that_is_blocked_is_left_to_the_kernel_and_named() {
     let mut leaf = vlan_aware_leaf();
     leaf.apply(states(VX10, VLAN, VLAN, PortState::Blocking));
-    assert_eq!(leaf.desired().structure.domains[&domain(VLAN)].vni, None);
-    assert!(leaf.problems().contains("vx10 does not forward in VLAN 200"), "{}", leaf.problems());
+    assert_eq!(leaf.structure().domains[&domain(VLAN)].vni, None);
+    leaf.assert_named("vx10 does not forward in VLAN 200");
 }
 
 #[test]
@@ -257,24 +253,24 @@ fn nothing_of_a_blocked_vlan_stays_when_its_port_leaves_the_bridge() {
     let mut leaf = vlan_aware_leaf();
     leaf.apply(states(H2, VLAN, VLAN, PortState::Blocking));
     leaf.apply(Event::BridgePortGone { ifindex: H2 });
-    leaf.apply(Event::Link(port_of(BR10, veth(H2, "h2"))));
+    leaf.apply(port_of(BR10, veth(H2, "h2")));
     leaf.apply(vlans(H2, BR10, &[(VLAN, false, false)]));
-    assert!(leaf.desired().structure.circuits.contains_key(&in_vlan(H2, VLAN)));
+    assert!(leaf.structure().circuits.contains_key(&in_vlan(H2, VLAN)));
 }
 
 #[test]
 fn states_that_a_change_of_instances_may_have_changed_are_read_anew() {
     let mut leaf = vlan_aware_leaf();
     let change = VlanStates { ifindex: BR10, ranges: Vec::new(), instances_changed: true };
-    assert!(leaf.apply(Event::VlanStates(change)).bridges_stale);
+    assert!(leaf.apply(change).bridges_stale);
 }
 
 #[test]
 fn a_bridge_with_instances_of_mstp_is_left_to_the_kernel_and_named() {
     let mut leaf = vlan_aware_leaf();
-    let options = crate::observe::Bridge { mst: true, ..bridge_options(true) };
-    leaf.apply(Event::Link(link(BR10, "br10", LinkKind::Bridge(options))));
-    assert!(leaf.desired().structure.domains.is_empty());
+    let options = Bridge { mst: true, ..bridge_options(true) };
+    leaf.apply(link(BR10, "br10", LinkKind::Bridge(options)));
+    assert!(leaf.structure().domains.is_empty());
     assert!(leaf.desired().fdb.is_empty());
-    assert!(leaf.problems().contains("br10 has the states of MSTP"), "{}", leaf.problems());
+    leaf.assert_named("br10 has the states of MSTP");
 }

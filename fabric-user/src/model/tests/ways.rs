@@ -2,16 +2,9 @@
 
 use super::{follower::Follower, router::*, world::*};
 use crate::{
-    model::{Group, GroupKey, Nexthop, NexthopKey, Way, is_host, stale_neighbours},
-    observe::{
-        Event, GroupMember, Link, LinkKind, Neighbour, NexthopKind, Resilient, Route, RouteKey,
-        RouteKind, Rule, RuleAction, Scope, Snapshot,
-    },
+    model::{Nexthop, *},
+    observe::*,
 };
-
-fn object(id: u32, kind: NexthopKind) -> Event {
-    Event::Nexthop(crate::observe::Nexthop { id, fdb: false, kind })
-}
 
 fn by_object(id: u32) -> Option<Way> {
     Some(Way::Group(GroupKey::Object(id)))
@@ -26,7 +19,7 @@ fn second() -> NexthopKey {
 }
 
 fn group_of(router: &Follower, key: &GroupKey) -> Group {
-    router.desired().structure.groups[key].clone()
+    router.structure().groups[key].clone()
 }
 
 fn members(router: &Follower, id: u32) -> Vec<(NexthopKey, u16)> {
@@ -84,9 +77,9 @@ fn every_kind_of_route_has_its_way() {
     ] {
         let mut router = router();
         for destination in ["10.8.0.0/16", "2001:db8:8::/48"] {
-            router.apply(Event::Route(route_of(254, destination, kind)));
+            router.apply(route_of(254, destination, kind));
             assert_eq!(router.way(destination), Some(way.clone()), "{kind:?}");
-            router.apply(Event::RouteGone(route_of(254, destination, kind)));
+            router.withdraw(route_of(254, destination, kind));
             assert_eq!(router.way(destination), None, "{kind:?}");
         }
     }
@@ -123,70 +116,68 @@ fn the_lowest_metric_counts_and_one_for_some_packets_only_leaves_the_prefix_to_t
     assert_eq!(router.way("10.8.0.0/16"), by_object(102));
     router.apply(with(40, 0x10, GROUP));
     assert_eq!(router.way("10.8.0.0/16"), Some(Way::Kernel));
-    let Event::RouteAppended(tos) = with(40, 0x10, GROUP) else { unreachable!() };
-    router.apply(Event::RouteGone(tos));
-    let Event::RouteAppended(best) = with(10, 0, 102) else { unreachable!() };
-    router.apply(Event::RouteGone(best));
+    router.withdraw(with(40, 0x10, GROUP));
+    router.withdraw(with(10, 0, 102));
     assert_eq!(router.way("10.8.0.0/16"), by_object(101));
 }
 
 #[test]
 fn what_an_earlier_table_covers_a_later_one_cannot_have() {
     let mut router = router();
-    router.apply(Event::Route(via_object(253, "10.9.7.0/24", 101)));
-    router.apply(Event::Route(via_object(253, "10.9.0.0/16", 101)));
-    router.apply(Event::Route(via_object(253, "10.0.0.0/8", 101)));
+    router.apply(via_object(253, "10.9.7.0/24", 101));
+    router.apply(via_object(253, "10.9.0.0/16", 101));
+    router.apply(via_object(253, "10.0.0.0/8", 101));
     assert_eq!(router.way("10.9.7.0/24"), None, "table 254 has 10.9.0.0/16");
     assert_eq!(router.way("10.9.0.0/16"), by_object(GROUP));
     assert_eq!(router.way("10.0.0.0/8"), by_object(101));
     // What covers goes and comes: the prefixes beneath come and go.
     let cover = via_object(254, "10.9.0.0/16", GROUP);
-    let dirty = router.apply(Event::RouteGone(cover.clone()));
+    let dirty = router.withdraw(cover.clone());
     assert_eq!(dirty.shadows.len(), 1);
     assert_eq!(router.way("10.9.7.0/24"), by_object(101));
     assert_eq!(router.way("10.9.0.0/16"), by_object(101));
-    router.apply(Event::Route(cover.clone()));
+    router.apply(cover.clone());
     assert_eq!(router.way("10.9.7.0/24"), None);
     // Another metric for the same prefix covers nothing new.
     let other = Route { key: RouteKey { priority: 5, ..cover.key }, ..cover };
     assert!(router.apply(Event::RouteAppended(other)).shadows.is_empty());
     let default = via_object(254, "0.0.0.0/0", GROUP);
-    router.apply(Event::Route(default.clone()));
+    router.apply(default.clone());
     assert_eq!(router.way("10.0.0.0/8"), None);
-    router.apply(Event::RouteGone(default));
+    router.withdraw(default);
     assert_eq!(router.way("10.0.0.0/8"), by_object(101));
 }
 
 #[test]
 fn a_vrf_sees_its_own_table_first_and_a_default_there_hides_the_main_one() {
     let mut router = router();
-    router.apply(Event::Link(link(90, "red", LinkKind::Vrf { table: 1001 })));
-    router.apply(Event::Link(Link { master: Some(90), ..swp(SWP3) }));
+    router.apply(link(90, "red", LinkKind::Vrf { table: 1001 }));
+    router.apply(Link { master: Some(90), ..swp(SWP3) });
     let l3mdev = Rule { l3mdev: true, ..rule(false, 1000, RuleAction::Lookup(0)) };
-    router.apply(Event::Rule(l3mdev));
+    router.apply(l3mdev);
     router.apply(connected(1001, "10.2.0.0/24", SWP3));
     router.apply(neighbour(SWP3, "10.2.0.7", Some(mac(7))));
-    let views = router.desired().structure.views;
+    let views = router.structure().views;
     let red = views.iter().position(|view| view.v4.contains(&1001)).unwrap() as u16;
     let main = 1 - red;
     assert_eq!(router.way_in(red, "10.2.0.0/24"), Some(Way::Connected));
     assert_eq!(router.way_in(red, "10.2.0.7/32"), to_host(SWP3, "10.2.0.7", 7));
     assert_eq!(router.way_in(main, "10.2.0.7/32"), None, "not in the main table");
     assert_eq!(router.way_in(red, "10.9.0.0/16"), by_object(GROUP), "the main table is next");
-    router.apply(Event::Route(route_of(1001, "0.0.0.0/0", RouteKind::Unreachable)));
+    router.apply(route_of(1001, "0.0.0.0/0", RouteKind::Unreachable));
     assert_eq!(router.way_in(red, "10.9.0.0/16"), None);
     assert_eq!(router.way_in(red, "0.0.0.0/0"), Some(Way::Unreachable));
     assert_eq!(router.way_in(red, "10.0.0.9/32"), Some(Way::Local), "the local table is first");
     assert_eq!(router.way_in(red, "10.1.0.7/32"), None, "hidden with the prefix that it is in");
     assert_eq!(router.way_in(main, "10.9.0.0/16"), by_object(GROUP));
-    router.apply(Event::RouteGone(route_of(1001, "0.0.0.0/0", RouteKind::Unreachable)));
+    router.withdraw(route_of(1001, "0.0.0.0/0", RouteKind::Unreachable));
     assert_eq!(router.way_in(red, "10.9.0.0/16"), by_object(GROUP));
 }
 
 #[test]
 fn a_connected_host_has_an_entry_while_it_is_resolved() {
     let mut router = router();
-    let structure = router.desired().structure;
+    let structure = router.structure();
     assert_eq!(router.way("10.1.0.8/32"), None);
     let dirty = router.apply(neighbour(SWP3, "10.1.0.8", Some(mac(8))));
     assert!(!dirty.needs_structure(&router.network, &structure), "hosts are no part of it");
@@ -208,21 +199,20 @@ fn only_a_neighbour_on_the_link_that_its_best_route_names_has_an_entry() {
     router.apply(neighbour(SWP1, "203.0.113.7", Some(mac(9))));
     assert_eq!(router.way("203.0.113.7/32"), None, "no route at all");
     // A longer prefix takes the host away, and gives it back.
-    router.apply(Event::Route(via_object(254, "10.1.0.0/28", GROUP)));
+    router.apply(via_object(254, "10.1.0.0/28", GROUP));
     assert_eq!(router.way("10.1.0.7/32"), None);
-    router.apply(Event::RouteGone(via_object(254, "10.1.0.0/28", GROUP)));
+    router.withdraw(via_object(254, "10.1.0.0/28", GROUP));
     assert_eq!(router.way("10.1.0.7/32"), to_host(SWP3, "10.1.0.7", 7));
     // A route for the host itself decides, also if it is on the link.
-    router.apply(Event::Route(via_object(254, "10.1.0.7/32", GROUP)));
+    router.apply(via_object(254, "10.1.0.7/32", GROUP));
     assert_eq!(router.way("10.1.0.7/32"), by_object(GROUP));
-    router.apply(Event::Route(via_hops(254, "10.1.0.7/32", &[(SWP3, None)])));
+    router.apply(via_hops(254, "10.1.0.7/32", &[(SWP3, None)]));
     assert_eq!(router.way("10.1.0.7/32"), to_host(SWP3, "10.1.0.7", 7));
     router.apply(neighbour(SWP3, "10.1.0.7", None));
     assert_eq!(router.way("10.1.0.7/32"), Some(Way::Connected));
     // The connected prefix moves to another port.
     router.apply(neighbour(SWP3, "10.1.0.8", Some(mac(8))));
-    let Event::RouteAppended(rack) = connected(254, "10.1.0.0/24", SWP3) else { unreachable!() };
-    router.apply(Event::RouteGone(rack));
+    router.withdraw(connected(254, "10.1.0.0/24", SWP3));
     router.apply(connected(254, "10.1.0.0/24", SWP1));
     assert_eq!(router.way("10.1.0.8/32"), None);
     router.apply(neighbour(SWP1, "10.1.0.8", Some(mac(8))));
@@ -240,20 +230,14 @@ fn an_own_address_is_local_even_if_a_neighbour_claims_it() {
 fn connected_hosts_that_grow_stale_are_to_be_confirmed() {
     let mut router = router();
     let stale = |router: &Follower| {
-        let structure = &router.desired().structure;
+        let structure = &router.structure();
         let stale = stale_neighbours(&router.network, structure);
         stale.filter(|key| is_host(&router.network, structure, *key)).collect::<Vec<_>>()
     };
     assert_eq!(stale(&router), []);
     for (ifindex, address) in [(SWP3, "10.1.0.7"), (SWP1, "203.0.113.7"), (SWP1, "192.0.2.0")] {
-        let neighbour = Neighbour {
-            ifindex,
-            address: ip(address),
-            mac: Some(mac(7)),
-            state: 4,
-            extern_learn: false,
-        };
-        router.apply(Event::Neighbour(neighbour));
+        let (address, mac) = (ip(address), Some(mac(7)));
+        router.apply(Neighbour { ifindex, address, mac, state: 4, extern_learn: false });
     }
     let expected = [host_key(SWP3, "10.1.0.7")];
     assert_eq!(stale(&router), expected, "203.0.113.7 is not reached, 192.0.2.0 is watched anyway");
@@ -263,22 +247,22 @@ fn connected_hosts_that_grow_stale_are_to_be_confirmed() {
 fn a_route_without_object_leads_to_a_group_of_its_hops() {
     let mut router = router();
     let hops = [(SWP1, Some("192.0.2.0")), (SWP2, Some("fe80::2"))];
-    router.apply(Event::Route(via_hops(254, "10.8.0.0/16", &hops)));
+    router.apply(via_hops(254, "10.8.0.0/16", &hops));
     let reversed = [hops[1], hops[0]];
-    router.apply(Event::Route(via_hops(254, "10.7.0.0/16", &reversed)));
+    router.apply(via_hops(254, "10.7.0.0/16", &reversed));
     let key = GroupKey::Hops([(first(), 1), (second(), 1)].into());
     assert_eq!(router.way("10.8.0.0/16"), Some(Way::Group(key.clone())));
     assert_eq!(router.way("10.7.0.0/16"), Some(Way::Group(key.clone())), "in any order");
     assert_eq!(group_of(&router, &key).members, [(first(), 1), (second(), 1)]);
-    router.apply(Event::RouteGone(via_hops(254, "10.8.0.0/16", &hops)));
-    router.apply(Event::RouteGone(via_hops(254, "10.7.0.0/16", &reversed)));
-    assert!(!router.desired().structure.groups.contains_key(&key));
+    router.withdraw(via_hops(254, "10.8.0.0/16", &hops));
+    router.withdraw(via_hops(254, "10.7.0.0/16", &reversed));
+    assert!(!router.structure().groups.contains_key(&key));
 }
 
 #[test]
 fn a_way_that_cannot_be_expressed_is_the_kernels_as_a_whole() {
     let mut router = router();
-    router.apply(Event::Link(link(BR10, "br10", bridge(false))));
+    router.apply(link(BR10, "br10", bridge(false)));
     router.apply(single(103, BR10, Some("10.3.0.7")));
     router.apply(single(104, SWP1, None));
     router.apply(group(111, &[(101, 1), (103, 1)]));
@@ -286,11 +270,11 @@ fn a_way_that_cannot_be_expressed_is_the_kernels_as_a_whole() {
     router.apply(group(113, &[(GROUP, 1)]));
     let labelled =
         NexthopKind::Single { ifindex: SWP1, gateway: Some(ip("192.0.2.0")), encapsulated: true };
-    router.apply(object(105, labelled));
+    router.apply(nexthop(105, labelled));
     router.apply(group(114, &[(101, 1), (105, 1)]));
     // Objects may change in place, so the routes lead to their groups, which have no members.
     for id in [103, 111, 112, 113, 105, 114, 999] {
-        router.apply(Event::Route(via_object(254, "10.8.0.0/16", id)));
+        router.apply(via_object(254, "10.8.0.0/16", id));
         assert_eq!(router.way("10.8.0.0/16"), by_object(id));
         assert_eq!(group_of(&router, &GroupKey::Object(id)), Group::default(), "{id}");
     }
@@ -301,16 +285,16 @@ fn a_way_that_cannot_be_expressed_is_the_kernels_as_a_whole() {
         &[(SWP1, Some("192.0.2.0")), (SWP2, None)],
         &[(77, None)],
     ] {
-        router.apply(Event::Route(via_hops(254, "10.8.0.0/16", hops)));
+        router.apply(via_hops(254, "10.8.0.0/16", hops));
         assert_eq!(router.way("10.8.0.0/16"), Some(Way::Kernel), "{hops:?}");
     }
     let mut labels = via_hops(254, "10.8.0.0/16", &[(SWP1, Some("192.0.2.0"))]);
     labels.hops[0].encapsulated = true;
-    router.apply(Event::Route(labels));
+    router.apply(labels);
     assert_eq!(router.way("10.8.0.0/16"), Some(Way::Kernel));
     // Over a bridge, the group of hops has no members either.
     let over_bridge = [(BR10, Some("10.3.0.7")), (SWP1, Some("192.0.2.0"))];
-    router.apply(Event::Route(via_hops(254, "10.8.0.0/16", &over_bridge)));
+    router.apply(via_hops(254, "10.8.0.0/16", &over_bridge));
     let Some(Way::Group(key)) = router.way("10.8.0.0/16") else { panic!("a group") };
     assert_eq!(group_of(&router, &key), Group::default());
 }
@@ -319,14 +303,14 @@ fn a_way_that_cannot_be_expressed_is_the_kernels_as_a_whole() {
 fn a_route_with_a_path_mtu_below_that_of_the_ports_is_the_kernels() {
     let mut router = router();
     let with = |mtu| Route { mtu: Some(mtu), ..via_object(254, "10.8.0.0/16", GROUP) };
-    router.apply(Event::Route(with(1400)));
+    router.apply(with(1400));
     assert_eq!(router.way("10.8.0.0/16"), Some(Way::Kernel));
-    router.apply(Event::Route(with(9000)));
+    router.apply(with(9000));
     assert_eq!(router.way("10.8.0.0/16"), by_object(GROUP));
     for ifindex in [SWP1, SWP2, SWP3] {
-        router.apply(Event::Link(Link { mtu: 1400, ..swp(ifindex) }));
+        router.apply(Link { mtu: 1400, ..swp(ifindex) });
     }
-    router.apply(Event::Route(with(1400)));
+    router.apply(with(1400));
     assert_eq!(router.way("10.8.0.0/16"), by_object(GROUP));
 }
 
@@ -334,7 +318,7 @@ fn a_route_with_a_path_mtu_below_that_of_the_ports_is_the_kernels() {
 fn a_nexthop_object_without_a_router_makes_a_connected_route() {
     let mut router = router();
     router.apply(single(104, SWP3, None));
-    router.apply(Event::Route(via_object(254, "10.4.0.0/24", 104)));
+    router.apply(via_object(254, "10.4.0.0/24", 104));
     router.apply(neighbour(SWP3, "10.4.0.7", Some(mac(7))));
     assert_eq!(router.way("10.4.0.0/24"), Some(Way::Connected));
     assert_eq!(router.way("10.4.0.7/32"), to_host(SWP3, "10.4.0.7", 7));
@@ -350,7 +334,7 @@ fn a_resilient_group_keeps_the_kernels_settings_and_weights_of_sixteen_bits() {
     let resilient = Some(Resilient { buckets: 512, idle_ms: 5_000, unbalanced_ms: 60_000 });
     let member = |id, weight| GroupMember { id, weight };
     let members = vec![member(101, 11_000), member(102, 45_000)];
-    router.apply(object(GROUP, NexthopKind::Group { members, resilient }));
+    router.apply(nexthop(GROUP, NexthopKind::Group { members, resilient }));
     let group = group_of(&router, &GroupKey::Object(GROUP));
     assert_eq!(group.members, [(first(), 11_000), (second(), 45_000)]);
     assert_eq!(group.resilient, resilient);
@@ -370,7 +354,7 @@ fn two_objects_with_the_same_router_are_one_member_with_both_weights() {
 fn a_nexthop_that_is_deleted_leaves_every_group_and_the_weights_of_the_others() {
     let mut router = router();
     router.apply(group(111, &[(102, 7), (101, 5)]));
-    router.apply(Event::Route(via_object(254, "10.8.0.0/16", 111)));
+    router.apply(via_object(254, "10.8.0.0/16", 111));
     let before = router.all_routes;
     router.apply(Event::NexthopGone { id: 101 });
     assert_eq!(members(&router, GROUP), [(second(), 3)]);
@@ -387,10 +371,10 @@ fn a_nexthop_that_is_deleted_leaves_every_group_and_the_weights_of_the_others() 
 fn an_interface_that_is_set_down_keeps_its_members_until_the_kernels_tables_are_read_again() {
     let mut router = sticky_router();
     let down = Link { up: false, carrier: false, ..swp(SWP1) };
-    let dirty = router.apply(Event::Link(down));
+    let dirty = router.apply(down);
     assert!(dirty.routing_stale);
     assert_eq!(members(&router, GROUP), [(first(), 1), (second(), 3)]);
-    assert!(router.desired().structure.ports.contains_key(&SWP1));
+    assert!(router.structure().ports.contains_key(&SWP1));
     assert_eq!(router.way("10.9.0.0/16"), by_object(GROUP));
     // What the kernel has left: the object of swp1 is gone, and the routes over swp1 alone.
     let alone = Event::Route(via_object(254, "10.8.0.0/16", 101));
@@ -417,14 +401,14 @@ fn an_interface_that_is_set_down_keeps_its_members_until_the_kernels_tables_are_
 #[test]
 fn a_nexthop_or_group_becomes_a_blackhole_in_place_and_back() {
     let mut router = sticky_router();
-    router.apply(Event::Route(via_object(254, "10.8.0.0/16", 101)));
+    router.apply(via_object(254, "10.8.0.0/16", 101));
     let (all_routes, places) = (router.all_routes, router.places);
-    router.apply(object(101, NexthopKind::Blackhole));
+    router.apply(nexthop(101, NexthopKind::Blackhole));
     let blackhole = Group { blackhole: true, ..Group::default() };
     assert_eq!(group_of(&router, &GroupKey::Object(101)), blackhole);
     router.apply(single(101, SWP1, Some("192.0.2.9")));
     assert_eq!(members(&router, 101), [(host_key(SWP1, "192.0.2.9"), 1)]);
-    router.apply(object(130, NexthopKind::Blackhole));
+    router.apply(nexthop(130, NexthopKind::Blackhole));
     router.apply(group(GROUP, &[(130, 1)]));
     assert_eq!(group_of(&router, &GroupKey::Object(GROUP)), blackhole);
     router.apply(group(GROUP, &[(102, 1)]));
@@ -437,26 +421,26 @@ fn a_nexthop_or_group_becomes_a_blackhole_in_place_and_back() {
 #[test]
 fn a_router_that_does_not_answer_stays_a_member_and_is_asked_for() {
     let mut router = router();
-    let structure = router.desired().structure;
+    let structure = router.structure();
     let dirty = router.apply(neighbour(SWP1, "192.0.2.0", None));
     assert!(dirty.needs_structure(&router.network, &structure));
-    let desired = router.desired().structure;
+    let desired = router.structure();
     assert_eq!(members(&router, GROUP), [(first(), 1), (second(), 3)]);
     assert_eq!(desired.nexthops[&first()].destination, None);
     assert_eq!(desired.unresolved, [first()].into());
-    router.apply(Event::Link(Link { carrier: false, ..swp(SWP1) }));
-    assert!(router.desired().structure.unresolved.is_empty(), "a dead link resolves nothing");
+    router.apply(Link { carrier: false, ..swp(SWP1) });
+    assert!(router.structure().unresolved.is_empty(), "a dead link resolves nothing");
 }
 
 #[test]
 fn vteps_and_routes_share_a_group() {
     let mut leaf = leaf();
     router_events().into_iter().for_each(|event| drop(leaf.apply(event)));
-    leaf.apply(Event::Route(via_object(254, "10.8.0.0/16", 20)));
+    leaf.apply(via_object(254, "10.8.0.0/16", 20));
     for ifindex in [U1, U2] {
         leaf.apply(forwarding(false, Some(ifindex), true));
     }
-    let desired = leaf.desired().structure;
+    let desired = leaf.structure();
     assert_eq!(desired.vteps[&VTEP], Some(GroupKey::Object(20)));
     assert_eq!(leaf.way("10.8.0.0/16"), by_object(20));
     assert_eq!(desired.groups[&GroupKey::Object(20)].members.len(), 2);
@@ -474,16 +458,16 @@ fn a_hundred_thousand_routes_make_a_change_of_one_no_more_work() {
     router.replace_all();
     assert_eq!(router.routes(), 100_012);
     let (structures, all_routes, places) = (router.structures, router.all_routes, router.places);
-    router.apply(Event::Route(via_object(254, "20.1.1.0/24", 101)));
+    router.apply(via_object(254, "20.1.1.0/24", 101));
     assert_eq!(router.structures, structures + 1, "object 101 comes into use");
     let mut expected = places + 1;
     for step in 0..200_u32 {
         let destination = format!("20.1.{step}.0/24");
-        router.apply(Event::Route(via_object(254, &destination, [GROUP, 101][step as usize % 2])));
+        router.apply(via_object(254, &destination, [GROUP, 101][step as usize % 2]));
         // What was there already is no change.
         expected += usize::from(step % 2 == 1 && step != 1);
-        router.apply(Event::RouteGone(via_object(254, &format!("21.0.{step}.0/24"), GROUP)));
-        router.apply(Event::Route(via_object(254, &format!("21.0.{step}.0/24"), GROUP)));
+        router.withdraw(via_object(254, &format!("21.0.{step}.0/24"), GROUP));
+        router.apply(via_object(254, &format!("21.0.{step}.0/24"), GROUP));
         expected += 2;
         router.apply(neighbour(SWP3, "10.1.0.99", Some(mac(step as u8))));
         expected += 1;

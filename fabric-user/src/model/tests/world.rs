@@ -5,16 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::{
     follower::Follower,
-    router::{default_rules, own_address},
+    router::{default_rules, own_address, route_of},
 };
-use crate::{
-    model::{CircuitKey, DomainKey, FdbKey, Policy, Target, VtepKey},
-    observe::{
-        Bridge, BridgeMac, BridgePort, Df, Event, GroupMember, Link, LinkKind, Mac, Neighbour,
-        Nexthop, NexthopKind, PortOptions, PortState, PortVlan, Prefix, Route, RouteKey, RouteKind,
-        TunnelMac, TunnelTarget, Vlan, Vxlan,
-    },
-};
+use crate::{model::*, observe::*};
 
 pub(super) const BR10: u32 = 10;
 pub(super) const VX10: u32 = 11;
@@ -37,30 +30,25 @@ pub(super) fn host(number: u8) -> Mac {
 
 /// An interface that is up.
 pub(super) fn link(ifindex: u32, name: &str, kind: LinkKind) -> Link {
-    Link {
-        ifindex,
-        name: name.into(),
-        mac: Some(Mac([2, 0, 0, 0, 1, ifindex as u8])),
-        mtu: 1500,
-        up: true,
-        carrier: true,
-        loopback: false,
-        master: None,
-        lower: None,
-        lower_elsewhere: false,
-        takes_more: false,
-        lower_namespace: None,
-        kind,
-        port: None,
-        bond: None,
-    }
+    let mac = Some(Mac([2, 0, 0, 0, 1, ifindex as u8]));
+    let name = name.into();
+    Link { ifindex, name, mac, mtu: 1500, up: true, carrier: true, kind, ..Link::default() }
+}
+
+/// A forwarding port of a bridge, as the kernel makes it.
+fn forwarding_port(learning: bool) -> PortOptions {
+    PortOptions { state: PortState::Forwarding, learning, ..PortOptions::default() }
 }
 
 /// The same as a forwarding port of a bridge.
 pub(super) fn port_of(bridge: u32, link: Link) -> Link {
-    let options =
-        PortOptions { state: PortState::Forwarding, learning: true, ..PortOptions::default() };
-    Link { master: Some(bridge), port: Some(options), ..link }
+    Link { master: Some(bridge), port: Some(forwarding_port(true)), ..link }
+}
+
+/// The same with other options as a bridge port.
+pub(super) fn with_port(mut link: Link, change: impl FnOnce(&mut PortOptions)) -> Link {
+    change(link.port.as_mut().expect("a bridge port"));
+    link
 }
 
 pub(super) fn bridge(vlan_filtering: bool) -> LinkKind {
@@ -68,17 +56,7 @@ pub(super) fn bridge(vlan_filtering: bool) -> LinkKind {
 }
 
 pub(super) fn bridge_options(vlan_filtering: bool) -> Bridge {
-    Bridge {
-        vlan_filtering,
-        vlan_protocol: 0x8100,
-        ageing_ms: 300_000,
-        stp: false,
-        forward_delay_ms: 15_000,
-        mst: false,
-        promiscuity: 0,
-        nf_call_ip: false,
-        nf_call_ip6: false,
-    }
+    Bridge { vlan_filtering, ..Bridge::default() }
 }
 
 pub(super) fn vlan_of(lower: u32, id: u16, protocol: u16, link: Link) -> Link {
@@ -87,34 +65,13 @@ pub(super) fn vlan_of(lower: u32, id: u16, protocol: u16, link: Link) -> Link {
 }
 
 pub(super) fn vxlan(vni: u32) -> Vxlan {
-    Vxlan {
-        vni,
-        local: Some(LOCAL),
-        group: None,
-        port: 4789,
-        source_ports: None,
-        bound_to: None,
-        ttl: 0,
-        ttl_inherit: false,
-        tos: 0,
-        tos_inherit: false,
-        df: Df::Unset,
-        learning: false,
-        external: false,
-        udp_checksum: false,
-        udp6_zero_checksum_tx: false,
-        udp6_zero_checksum_rx: false,
-        label: 0,
-        label_inherit: false,
-        unsupported: Vec::new(),
-    }
+    Vxlan { vni, local: Some(LOCAL), port: 4789, ..Vxlan::default() }
 }
 
 /// `vx10` as a port of `br10` that does not learn, as FRR wants it.
 pub(super) fn vx10(options: Vxlan) -> Link {
-    let mut link = port_of(BR10, link(VX10, "vx10", LinkKind::Vxlan(options)));
-    link.port.as_mut().unwrap().learning = false;
-    link
+    let link = port_of(BR10, link(VX10, "vx10", LinkKind::Vxlan(options)));
+    with_port(link, |port| port.learning = false)
 }
 
 pub(super) fn veth(ifindex: u32, name: &str) -> Link {
@@ -122,16 +79,8 @@ pub(super) fn veth(ifindex: u32, name: &str) -> Link {
 }
 
 pub(super) fn vlans(ifindex: u32, bridge: u32, vlans: &[(u16, bool, bool)]) -> Event {
-    Event::BridgePort(BridgePort {
-        ifindex,
-        bridge,
-        options: PortOptions {
-            state: PortState::Forwarding,
-            learning: ifindex != VX10,
-            ..PortOptions::default()
-        },
-        vlans: vlans.iter().map(|&(id, pvid, untagged)| PortVlan { id, pvid, untagged }).collect(),
-    })
+    let vlans = vlans.iter().map(|&(id, pvid, untagged)| PortVlan { id, pvid, untagged }).collect();
+    BridgePort { ifindex, bridge, options: forwarding_port(ifindex != VX10), vlans }.into()
 }
 
 pub(super) fn neighbour(ifindex: u32, address: &str, mac: Option<Mac>) -> Event {
@@ -139,38 +88,24 @@ pub(super) fn neighbour(ifindex: u32, address: &str, mac: Option<Mac>) -> Event 
     Event::Neighbour(Neighbour { ifindex, address: ip(address), mac, state, extern_learn: false })
 }
 
+pub(super) fn nexthop(id: u32, kind: NexthopKind) -> Event {
+    Event::Nexthop(crate::observe::Nexthop { id, fdb: false, kind })
+}
+
 pub(super) fn single(id: u32, ifindex: u32, gateway: Option<&str>) -> Event {
     let gateway = gateway.map(ip);
-    let kind = NexthopKind::Single { ifindex, gateway, encapsulated: false };
-    Event::Nexthop(Nexthop { id, fdb: false, kind })
+    nexthop(id, NexthopKind::Single { ifindex, gateway, encapsulated: false })
 }
 
 pub(super) fn group(id: u32, members: &[(u32, u16)]) -> Event {
     let members = members.iter().map(|&(id, weight)| GroupMember { id, weight }).collect();
-    Event::Nexthop(Nexthop {
-        id,
-        fdb: false,
-        kind: NexthopKind::Group { members, resilient: None },
-    })
+    nexthop(id, NexthopKind::Group { members, resilient: None })
 }
 
 /// A unicast route of the main table.
 pub(super) fn route(address: &str, length: u8, nexthop: Option<u32>) -> Route {
-    let prefix = Prefix { address: ip(address), length };
-    Route {
-        key: RouteKey { table: 254, prefix, source: None, tos: 0, priority: 20 },
-        kind: RouteKind::Unicast,
-        protocol: 186,
-        nexthop,
-        hops: Vec::new(),
-        mtu: None,
-        hop_limit: None,
-    }
-}
-
-/// A message that says only which route is gone.
-pub(super) fn route_gone(address: &str, length: u8) -> Event {
-    Event::RouteGone(route(address, length, None))
+    let destination = format!("{address}/{length}");
+    Route { nexthop, ..route_of(254, &destination, RouteKind::Unicast) }
 }
 
 pub(super) fn bridge_mac(port: u32, mac: Mac) -> BridgeMac {
@@ -235,6 +170,32 @@ pub(super) fn circuit(bridge_port: u32) -> CircuitKey {
     CircuitKey { bridge_port, domain: DOMAIN }
 }
 
+/// What a test says of an object of the kernel is a message about it.
+macro_rules! messages {
+    ($($object:ident)*) => {
+        $(impl From<crate::observe::$object> for Event {
+            fn from(object: crate::observe::$object) -> Self {
+                Self::$object(object)
+            }
+        })*
+    };
+}
+
+messages! {
+    BridgeMac BridgePort Chain IpsecDefaults IpsecPolicy Learned Link Neighbour Netconf Nexthop Route
+    Rule TunnelMac VlanStates
+}
+
+/// The message that takes back what another one said.
+pub(super) fn gone(event: impl Into<Event>) -> Event {
+    match event.into() {
+        Event::Route(route) | Event::RouteAppended(route) => Event::RouteGone(route),
+        Event::Rule(rule) => Event::RuleGone(rule),
+        Event::TunnelMac(entry) => Event::TunnelMacGone(entry),
+        other => panic!("{other:?}"),
+    }
+}
+
 impl Follower {
     /// Where a host of the leaf's domain is.
     pub(super) fn place(&self, number: u8) -> Option<Target> {
@@ -243,7 +204,14 @@ impl Follower {
 
     /// All problems as text, one per line.
     pub(super) fn problems(&self) -> String {
-        let problems = self.desired().structure.problems;
+        let problems = self.structure().problems;
         problems.iter().map(|problem| format!("{problem}\n")).collect()
+    }
+
+    /// One of the problems has this in its text.
+    #[track_caller]
+    pub(super) fn assert_named(&self, sentence: impl AsRef<str>) {
+        let (sentence, problems) = (sentence.as_ref(), self.problems());
+        assert!(problems.contains(sentence), "{sentence:?} is not in: {problems}");
     }
 }

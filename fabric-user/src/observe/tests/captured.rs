@@ -94,23 +94,11 @@ fn a_vxlan_device_says_all_that_shapes_the_outer_header() {
     let expected = Vxlan {
         vni: 10010,
         local: Some(ip("10.0.0.1")),
-        group: None,
         port: 4790,
-        source_ports: None,
-        bound_to: None,
         ttl: 9,
-        ttl_inherit: false,
         tos: 0x10,
-        tos_inherit: false,
         df: Df::Set,
-        learning: false,
-        external: false,
-        udp_checksum: false,
-        udp6_zero_checksum_tx: false,
-        udp6_zero_checksum_rx: false,
-        label: 0,
-        label_inherit: false,
-        unsupported: Vec::new(),
+        ..Vxlan::default()
     };
     assert_eq!(vxlan(command), expected);
 }
