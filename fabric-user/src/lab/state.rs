@@ -171,10 +171,12 @@ impl StateFolder {
 
     /// Copies the topology, so that a change of the user's files does not confuse a running lab.
     pub fn save_topology(&self, topology: &Topology) -> Result<(), LabError> {
-        for (extension, text) in
-            [("dot", &topology.picture_text), ("toml", &topology.inventory_text)]
-        {
-            let path = self.path.join(format!("{}.{extension}", topology.name));
+        let inventory = format!("{}.toml", topology.name);
+        for (file, text) in [
+            (&topology.picture_file, &topology.picture_text),
+            (&inventory, &topology.inventory_text),
+        ] {
+            let path = self.path.join(file);
             fs::write(&path, text).map_err(LabError::file("write", &path))?;
         }
         Ok(())
@@ -182,7 +184,7 @@ impl StateFolder {
 
     /// Reads the copy of the topology.
     pub fn load_topology(&self, state: &State) -> Result<Topology, LabError> {
-        Ok(Topology::load(&self.path.join(format!("{}.dot", state.topology)))?)
+        Ok(Topology::load(&self.path.join(&state.topology))?)
     }
 
     /// Removes the folder, and the folders above it when they are empty.

@@ -1,35 +1,44 @@
 //! The inventory: what cannot be drawn, in TOML. Unknown keys are errors, because a misspelt key
 //! would otherwise silently mean the default.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::address::{HostAddress, Prefixed};
-use super::error::TopologyError;
+use super::error::Complaint;
 use crate::mac::Mac;
 
 /// The file.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default)]
 pub struct Inventory {
     /// Values for the whole fabric.
-    #[serde(default)]
     pub fabric: FabricEntry,
     /// One entry per switch and per server, by name.
-    #[serde(default)]
     pub nodes: BTreeMap<String, NodeEntry>,
     /// One entry per stretched or local network, by name.
-    #[serde(default)]
     pub networks: BTreeMap<String, NetworkEntry>,
     /// One entry per host, by name.
-    #[serde(default)]
     pub hosts: BTreeMap<String, HostEntry>,
     /// One entry per anycast service, by name.
-    #[serde(default)]
     pub services: BTreeMap<String, ServiceEntry>,
+    /// Where things stand in the file.
+    pub lines: Lines,
+    /// Tables with something wrong in them, as in `nodes.leaf01`: a complaint about each is filed, and what
+    /// they would have said is not missing.
+    pub unread: BTreeSet<String>,
+    /// What is wrong.
+    pub complaints: Vec<Complaint>,
 }
+
+/// The lines of keys in a file, by their paths.
+#[derive(Debug, Clone, Default)]
+pub struct Lines(BTreeMap<Vec<String>, usize>);
 
 /// `[fabric]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -145,40 +154,205 @@ pub struct ServiceEntry {
     pub servers: Vec<String>,
 }
 
-/// Reads an inventory; `file` is the name used in messages.
-pub fn parse(text: &str, file: &str) -> Result<Inventory, TopologyError> {
-    toml::from_str(text).map_err(|error: toml::de::Error| {
-        let offset = error.span().map_or(0, |span| span.start);
-        let line = text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1;
-        TopologyError::InventorySyntax {
-            file: file.to_owned(),
-            line,
-            message: error.message().lines().collect::<Vec<_>>().join("; "),
+/// Keys that an entry must have, by its table.
+const REQUIRED: [(&str, &[&str]); 5] = [
+    ("fabric", &[]),
+    ("nodes", &["site", "as", "loopback"]),
+    ("networks", &["vlan", "vni", "gateway", "gateway_mac"]),
+    ("hosts", &["address"]),
+    ("services", &["addresses", "servers"]),
+];
+
+/// Reads an inventory; `file` is the name used in messages. A wrong entry costs itself only.
+pub fn parse(text: &str, file: &str) -> Inventory {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let mut reader = Reader { text, file, inventory: Inventory::default() };
+    for error in &errors {
+        reader.complain(error.span(), error.message().lines().collect::<Vec<_>>().join("; "));
+    }
+    if errors.is_empty() {
+        reader.index(&mut Vec::new(), table.get_ref());
+        reader.tables(table.into_inner());
+    } else {
+        // What seems to be missing need not be.
+        reader.inventory.unread.extend(REQUIRED.iter().map(|(table, _)| (*table).to_owned()));
+    }
+    reader.inventory.complaints.sort();
+    reader.inventory
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    file: &'a str,
+    inventory: Inventory,
+}
+
+impl Reader<'_> {
+    fn line(&self, offset: usize) -> usize {
+        self.text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
+    }
+
+    fn complain(&mut self, span: Option<Range<usize>>, message: String) {
+        let line = span.map(|span| self.line(span.start));
+        self.inventory.complaints.push(Complaint::at(self.file, line, message));
+    }
+
+    fn index(&mut self, path: &mut Vec<String>, table: &DeTable<'_>) {
+        for (key, value) in table {
+            path.push(key.get_ref().to_string());
+            let line = self.line(key.span().start);
+            self.inventory.lines.0.insert(path.clone(), line);
+            if let DeValue::Table(inner) = value.get_ref() {
+                self.index(path, inner);
+            }
+            path.pop();
         }
-    })
+    }
+
+    fn tables(&mut self, tables: DeTable<'_>) {
+        for (key, value) in tables {
+            let name = key.get_ref().to_string();
+            let value = match value.get_ref() {
+                DeValue::Table(_) if REQUIRED.iter().any(|(known, _)| *known == name) => value,
+                _ => {
+                    let known = REQUIRED.map(|(known, _)| format!("[{known}]")).join(", ");
+                    self.complain(
+                        Some(key.span()),
+                        format!("unknown key {name}; an inventory has the tables {known}"),
+                    );
+                    continue;
+                }
+            };
+            match name.as_str() {
+                "fabric" => {
+                    self.inventory.fabric = self.entry(&name, &[], value).unwrap_or_default();
+                }
+                "nodes" => self.inventory.nodes = self.entries(&name, value),
+                "networks" => self.inventory.networks = self.entries(&name, value),
+                "hosts" => self.inventory.hosts = self.entries(&name, value),
+                _ => self.inventory.services = self.entries(&name, value),
+            }
+        }
+    }
+
+    fn entries<T: DeserializeOwned>(
+        &mut self,
+        table: &str,
+        value: Spanned<DeValue<'_>>,
+    ) -> BTreeMap<String, T> {
+        let required = REQUIRED.iter().find(|(name, _)| *name == table).map_or(&[][..], |it| it.1);
+        let DeValue::Table(entries) = value.into_inner() else {
+            return BTreeMap::new();
+        };
+        let mut read = BTreeMap::new();
+        for (key, value) in entries {
+            let name = key.get_ref().to_string();
+            let path = format!("{table}.{name}");
+            match self.entry(&path, required, value) {
+                Some(entry) => drop(read.insert(name, entry)),
+                None => drop(self.inventory.unread.insert(path)),
+            }
+        }
+        read
+    }
+
+    /// Reads an entry without the keys that are wrong, with a complaint about each; none if it needs one of
+    /// them.
+    fn entry<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        required: &[&str],
+        mut value: Spanned<DeValue<'_>>,
+    ) -> Option<T> {
+        let keys: Vec<&str> = path.split('.').collect();
+        if let DeValue::Table(table) = value.get_ref() {
+            let lacks = |key: &&&str| table.keys().all(|it| it.get_ref() != **key);
+            let missing: Vec<&str> = required.iter().filter(lacks).copied().collect();
+            if !missing.is_empty() {
+                let line = self.inventory.lines.of(&keys);
+                let message = format!("[{path}] lacks {}; add it", missing.join(" and "));
+                self.inventory.complaints.push(Complaint::at(self.file, line, message));
+            }
+        }
+        loop {
+            let error = match T::deserialize(ValueDeserializer::from(value.clone())) {
+                Ok(entry) => return Some(entry),
+                Err(error) => error,
+            };
+            // Said above, or the consequence of what is said below.
+            if error.message().starts_with("missing field") {
+                return None;
+            }
+            let what = error.message().lines().collect::<Vec<_>>().join("; ");
+            self.complain(error.span(), format!("{what}, in [{path}]"));
+            // Without the key that is wrong, the next one shows.
+            let (Some(span), DeValue::Table(table)) = (error.span(), value.get_mut()) else {
+                return None;
+            };
+            let holds = |at: Range<usize>| at.contains(&span.start);
+            let wrong = table
+                .iter()
+                .find(|(key, value)| holds(key.span()) || holds(value.span()))
+                .map(|(key, _)| key.clone());
+            table.remove(&wrong?);
+        }
+    }
+}
+
+impl Inventory {
+    /// Whether the entry of that name could be there and not be read.
+    pub fn is_unread(&self, table: &str, name: &str) -> bool {
+        self.unread.contains(table) || self.unread.contains(&format!("{table}.{name}"))
+    }
+}
+
+impl Lines {
+    /// The line of a key, or of the innermost table around it that the file has.
+    pub fn of(&self, path: &[&str]) -> Option<usize> {
+        (1..=path.len()).rev().find_map(|length| {
+            let path: Vec<String> = path[..length].iter().map(|key| (*key).to_owned()).collect();
+            self.0.get(&path).copied()
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn complaints(text: &str) -> Vec<String> {
+        parse(text, "lab.toml").complaints.iter().map(ToString::to_string).collect()
+    }
+
     #[test]
     fn an_unknown_key_is_refused_with_its_line() {
         let text =
             "[nodes.leaf01]\nsite = \"a\"\nas = 1\nloopback = \"10.0.0.1\"\nloopbak = \"x\"\n";
-        let error = parse(text, "lab.toml").expect_err("unknown key").to_string();
-        assert!(error.starts_with("lab.toml line 5: unknown field `loopbak`"), "{error}");
+        let said = complaints(text);
+        assert!(said[0].starts_with("lab.toml line 5: unknown field `loopbak`"), "{said:?}");
+        assert!(complaints("[node.leaf01]\n")[0].starts_with("lab.toml line 1: unknown key node;"));
     }
 
     #[test]
     fn a_syntax_error_names_its_line() {
-        let error = parse("[nodes.leaf01\nsite=1", "lab.toml").expect_err("syntax").to_string();
-        assert!(error.starts_with("lab.toml line 1"), "{error}");
+        let said = complaints("[nodes.leaf01\nsite=1");
+        assert!(said[0].starts_with("lab.toml line 1"), "{said:?}");
     }
 
     #[test]
-    fn a_missing_key_is_named() {
-        let error = parse("[nodes.leaf01]\nsite = \"a\"\n", "lab.toml").expect_err("missing");
-        assert!(error.to_string().contains("missing field"), "{error}");
+    fn missing_keys_are_named_together() {
+        let said = complaints("\n[nodes.leaf01]\nsite = \"a\"\n");
+        assert_eq!(said, ["lab.toml line 2: [nodes.leaf01] lacks as and loopback; add it"]);
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once() {
+        let said = complaints(
+            "[fabric]\nmtu = 1\nhost_mtu = \"x\"\n[nodes.leaf01]\nsite = 1\nas = \"x\"\nloopback = \"10.0.0.1\"\ncolour = 1\n[hosts.vm1]\naddress = \"10.1\"\n",
+        );
+        let lines: Vec<&str> = said.iter().filter_map(|it| it.split(':').next()).collect();
+        let wanted = [2, 3, 5, 6, 8, 10].map(|line| format!("lab.toml line {line}"));
+        assert_eq!(lines, wanted, "{said:#?}");
+        assert!(said.iter().all(|it| it.contains("in [")), "{said:#?}");
     }
 }

@@ -2,10 +2,14 @@
 //! here touches the kernel.
 
 pub mod address;
+mod dot;
+mod drawing;
 pub mod error;
+pub mod files;
 mod fit;
 pub mod inventory;
 pub mod picture;
+mod role;
 mod validate;
 
 use std::collections::{HashMap, VecDeque};
@@ -15,7 +19,8 @@ use std::path::Path;
 use serde::Serialize;
 
 pub use self::address::Prefixed;
-pub use self::error::TopologyError;
+pub use self::error::{Complaint, TopologyError};
+pub use self::files::Files;
 pub use self::picture::Function;
 use crate::mac::Mac;
 
@@ -38,6 +43,8 @@ pub struct Topology {
     pub services: Vec<Service>,
     /// What was ignored or assumed, one sentence each.
     pub notes: Vec<String>,
+    /// Name of the picture's file, without folders.
+    pub picture_file: String,
     /// Text of the picture, kept so that a running lab knows what it was built from.
     pub picture_text: String,
     /// Text of the inventory.
@@ -175,33 +182,24 @@ pub struct Network {
 }
 
 impl Topology {
-    /// Reads `NAME.dot` and the `NAME.toml` beside it. `path` may name either file or neither
-    /// suffix.
+    /// Reads a picture and the `NAME.toml` beside it. `path` may name either file, or both without their
+    /// endings.
     pub fn load(path: &Path) -> Result<Self, TopologyError> {
-        let base = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("dot" | "toml") => path.with_extension(""),
-            _ => path.to_owned(),
-        };
-        let read = |extension: &str| {
-            // `with_extension` would cut a name such as `fabric.v2` short.
-            let mut file = base.clone().into_os_string();
-            file.push(extension);
-            std::fs::read_to_string(&file)
-                .map_err(|source| TopologyError::Read { path: file.into(), source })
-        };
-        let (picture, inventory) = (read(".dot")?, read(".toml")?);
-        let name = base.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
-        Self::parse(&name, &picture, &inventory)
+        let files = Files::of(path);
+        let (picture, inventory) = (files.read_picture()?, files.read_inventory()?);
+        Self::of(&files.name(), &files.picture_name(), &picture, &inventory)
     }
 
     /// Reads a topology from the text of its two files; `name` is the base name of the files.
     pub fn parse(name: &str, picture: &str, inventory: &str) -> Result<Self, TopologyError> {
-        let (dot, toml) = (format!("{name}.dot"), format!("{name}.toml"));
-        let mut topology = validate::combine(
-            name,
-            &picture::parse(picture, &dot)?,
-            &inventory::parse(inventory, &toml)?,
-        )?;
+        Self::of(name, &format!("{name}{}", picture::ENDINGS[0]), picture, inventory)
+    }
+
+    fn of(name: &str, file: &str, picture: &str, inventory: &str) -> Result<Self, TopologyError> {
+        let toml = format!("{name}.toml");
+        let read = inventory::parse(inventory, &toml);
+        let combined = validate::combine(name, [file, &toml], picture::parse(picture, file), &read);
+        let mut topology = combined.map_err(TopologyError::Wrong)?;
         picture.clone_into(&mut topology.picture_text);
         inventory.clone_into(&mut topology.inventory_text);
         Ok(topology)

@@ -142,14 +142,14 @@ fn a_vni_used_twice_or_out_of_range_is_refused() {
 
 #[test]
 fn a_vlan_used_twice_on_a_leaf_or_out_of_range_is_refused() {
-    assert!(inventory_error("vlan = 20", "vlan = 10").contains("VLAN 10 is used twice on leaf01"));
+    assert!(inventory_error("vlan = 20", "vlan = 10").contains("VLAN 10 on leaf01 is used twice"));
     assert!(inventory_error("vlan = 20", "vlan = 4095").contains("out of range"));
 }
 
 #[test]
 fn a_port_connected_twice_is_refused() {
     let message = picture_error("leaf01:swp10", "leaf01:swp1");
-    assert!(message.contains("port swp1 of leaf01 is connected twice"), "{message}");
+    assert!(message.contains("port swp1 of leaf01 is used twice"), "{message}");
 }
 
 #[test]
@@ -192,6 +192,55 @@ fn long_port_names_and_odd_node_names_are_refused() {
         picture_error("leaf01:swp10", "leaf01:ethernet1234567890")
             .contains("cannot name an interface")
     );
-    let message = check("graph t { \"a/b\" [function=leaf] }", "").expect_err("must be refused");
+    let long = "leaf01".repeat(6);
+    let message = check(&format!("graph t {{ {long} [function=leaf] }}"), "");
+    let message = message.expect_err("must be refused");
     assert!(message.contains("cannot name a network namespace"), "{message}");
+}
+
+/// Each fault is of another kind and in another line; none hides another one.
+#[test]
+fn all_that_is_wrong_in_both_files_is_said_at_once_with_lines() {
+    let picture = with(PICTURE, "leaf02:swp10 -- vm2", "leaf02:swp1 -- vm2");
+    let picture = with(&picture, "vm1 [function", "leaf03 [function=leaf]\n  vm1 [function");
+    let mut inventory = INVENTORY.to_owned();
+    for (from, to) in [
+        ("as = 65101", "as = 65100"),
+        ("10.0.0.12", "10.0.0.11"),
+        ("vlan = 10", "vlan = 5000"),
+        ("vni = 1020", "vni = 1010"),
+        ("leafs = [\"leaf01\"]", "leafs = [\"leaf01\", \"spine01\"]"),
+        ("address = \"10.1.0.12\"", "address = \"10.9.0.12\"\ncolour = \"red\""),
+    ] {
+        inventory = with(&inventory, from, to);
+    }
+    let message = check(&picture, &inventory).expect_err("must be refused");
+    let heads: Vec<String> =
+        message.lines().map(|line| line.chars().take_while(|it| *it != ':').collect()).collect();
+    let lines = [4, 13, 15, 16, 25, 31, 32].map(|line| format!("t.toml line {line}"));
+    let mut wanted = vec!["t.dot line 11".to_owned(), "t.toml".to_owned()];
+    wanted.extend(lines);
+    let mut sorted = heads.clone();
+    sorted.sort();
+    wanted.sort();
+    assert_eq!(sorted, wanted, "{message}");
+    assert!(
+        message.contains("[nodes.leaf03] is missing for the leaf in t.dot line 5"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_wrong_entry_is_not_missing_as_well() {
+    let message = inventory_error("as = 65101", "as = \"x\"");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(message.starts_with("t.toml line 8: invalid type"), "{message}");
+    let message = inventory_error("[networks.blue]", "[networks.blue");
+    assert_eq!(message.lines().count(), 1, "{message}");
+}
+
+#[test]
+fn a_picture_without_nodes_is_refused() {
+    let message = check("graph t { oob [function=fake] }", "").expect_err("must be refused");
+    assert!(message.contains("shows no node that a lab can have"), "{message}");
 }

@@ -1,6 +1,6 @@
 //! What is refused about routed ports, servers, services and BFD, and how it is said.
 
-use super::*;
+use super::super::*;
 
 const PICTURE: &str = r#"graph t {
   spine01 [function=spine]
@@ -157,7 +157,7 @@ fn subnets_loopbacks_and_services_keep_apart() {
 #[test]
 fn a_service_has_single_addresses_on_servers_that_are_drawn() {
     refused("10.99.0.1/32", "10.99.0.0/24", "is a subnet");
-    refused("\"srv1\", \"srv2\"", "\"srv1\", \"srv9\"", "unknown server srv9");
+    refused("\"srv1\", \"srv2\"", "\"srv1\", \"srv9\"", "unknown node srv9");
     refused("\"srv1\", \"srv2\"", "\"srv1\", \"leaf01\"", "leaf01, which is a leaf");
     refused("\"srv1\", \"srv2\"", "\"srv1\", \"srv1\"", "srv1 twice");
     refused("\"srv1\", \"srv2\"", "", "service dns is nowhere");
@@ -165,11 +165,22 @@ fn a_service_has_single_addresses_on_servers_that_are_drawn() {
 
 #[test]
 fn a_server_is_plugged_into_leafs_of_its_site() {
-    refused_picture("srv2:eth0 -- leaf02:swp12", "srv2:eth0 -- spine01:swp12", "which is a spine");
-    refused_picture("srv2:eth0 -- leaf02:swp12", "srv2:eth0 -- srv1:eth2", "which is a server");
-    refused_picture("srv2:eth0 -- leaf02:swp12", "", "server srv2 has no cable");
+    let srv2 = "srv2:eth0 -- leaf02:swp12";
+    refused_picture(srv2, "srv2:eth0 -- srv1:eth2", "[nodes.srv2] is a node that has no cable");
+    refused_picture(srv2, "", "[nodes.srv2] is a node that has no cable");
     refused("[nodes.srv2]\nsite = \"a\"", "[nodes.srv2]\nsite = \"b\"", "they stand in one site");
-    refused_picture("leaf02:swp21 -- pc2", "spine01:swp21 -- pc2", "which is a spine");
+}
+
+#[test]
+fn hosts_and_servers_may_be_plugged_into_spines_and_networks_do_not_live_there() {
+    let at_spine = with(PICTURE, "leaf02:swp21 -- pc2", "spine01:swp21 -- pc2");
+    let at_spine = with(&at_spine, "srv2:eth0 -- leaf02:swp12", "srv2:eth0 -- spine01:swp12");
+    let topology = check(&at_spine, INVENTORY).expect("valid");
+    assert_eq!(topology.host("pc2").expect("drawn").switch.node, "spine01");
+    let bridged = "network = \"blue\"\naddress = \"10.2.0.10\"";
+    let from = "address = \"10.1.12.10/24\"\ngateway = \"10.1.12.1\"";
+    let said = check(&at_spine, &with(INVENTORY, from, bridged)).expect_err("must be refused");
+    assert!(said.contains("give the host a subnet of its own"), "{said}");
 }
 
 #[test]

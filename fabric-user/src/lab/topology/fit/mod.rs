@@ -1,0 +1,333 @@
+//! What a drawing has that a lab has no use for is left out, and what it does not say is guessed: with a
+//! note each, so that files drawn for other tools load as they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::drawing::{Drawing, RawNode};
+use super::error::Complaint;
+use super::picture::{DrawnCable, DrawnNode, Function};
+use super::role::{self, Role};
+
+/// What the rest of the reading needs of a file: its name, and where notes and complaints go.
+pub(super) struct Remarks<'a> {
+    pub(super) file: &'a str,
+    pub(super) notes: Vec<String>,
+    pub(super) complaints: Vec<Complaint>,
+}
+
+impl Remarks<'_> {
+    pub(super) fn note(&mut self, line: usize, note: impl std::fmt::Display) {
+        self.notes.push(format!("{} line {line}: {note}", self.file));
+    }
+
+    pub(super) fn complain(&mut self, line: usize, message: impl Into<String>) {
+        self.complaints.push(Complaint::at(self.file, line, message));
+    }
+}
+
+/// A node with all that its statements say.
+struct Sketched {
+    node: RawNode,
+    role: Option<Role>,
+}
+
+/// The nodes of a drawing with their functions, and the names of those that are left out.
+pub(super) fn nodes(
+    drawing: &Drawing,
+    remarks: &mut Remarks<'_>,
+) -> (Vec<DrawnNode>, BTreeMap<String, String>) {
+    let mut sketched = merged(drawing, remarks);
+    for index in 0..sketched.len() {
+        sketched[index].role = by_words(&sketched[index], remarks);
+    }
+    by_neighbours(&mut sketched, drawing, remarks);
+    let mut left_out = BTreeMap::new();
+    let mut nodes = Vec::new();
+    for Sketched { node, role, .. } in sketched {
+        match role {
+            Some(Role::Node(function)) => {
+                nodes.push(DrawnNode { name: node.name, function, line: node.line });
+            }
+            Some(Role::LeftOut) => {
+                left_out.insert(node.name, "is not part of the fabric".to_owned());
+            }
+            // A complaint is filed.
+            None => {}
+        }
+    }
+    (nodes, left_out)
+}
+
+/// One entry a node: statements of the same node say more of it, and nodes that only cables name have none.
+fn merged(drawing: &Drawing, remarks: &mut Remarks<'_>) -> Vec<Sketched> {
+    let mut all: Vec<Sketched> = Vec::new();
+    for node in &drawing.nodes {
+        let Some(Sketched { node: first, .. }) =
+            all.iter_mut().find(|other| other.node.name == node.name)
+        else {
+            all.push(Sketched { node: node.clone(), role: None });
+            continue;
+        };
+        let functions = (first.attributes.get("function"), node.attributes.get("function"));
+        if let (Some(one), Some(other)) = functions
+            && one != other
+        {
+            remarks.complain(
+                node.line,
+                format!(
+                    "node {} is drawn twice, as {one} in line {} and as {other} here; give one of the two another name",
+                    node.name, first.line
+                ),
+            );
+        }
+        first.attributes.extend(node.attributes.clone());
+        first.is_declared |= node.is_declared;
+    }
+    let are_declared = all.iter().any(|it| it.node.attributes.contains_key("function"));
+    for edge in &drawing.edges {
+        for end in &edge.ends {
+            if all.iter().any(|it| it.node.name == end.node) {
+                continue;
+            }
+            if are_declared && role::of_name(&end.node).is_none() {
+                remarks.complain(
+                    edge.line,
+                    format!(
+                        "the cable names the unknown node {}; draw the node with its function or correct the name",
+                        end.node
+                    ),
+                );
+            }
+            let (name, line) = (end.node.clone(), edge.line);
+            let node = RawNode { name, attributes: BTreeMap::new(), is_declared: false, line };
+            all.push(Sketched { node, role: None });
+        }
+    }
+    all
+}
+
+/// The role of a node by its function, or by the words of its function, `role` or name.
+fn by_words(sketched: &Sketched, remarks: &mut Remarks<'_>) -> Option<Role> {
+    let RawNode { name, attributes, line, .. } = &sketched.node;
+    let function = attributes.get("function").filter(|function| !function.is_empty());
+    let told = function.and_then(|function| role::of_function(function));
+    if role::is_management(name) && told != Some(Role::LeftOut) {
+        remarks.note(*line, format!("node {name} with its cables is left out by its name"));
+        return Some(Role::LeftOut);
+    }
+    if let (Some(function), Some(told)) = (function, told) {
+        if told == Role::LeftOut {
+            remarks.note(
+                *line,
+                format!("node {name} with its cables is left out (function {function})"),
+            );
+        }
+        return Some(told);
+    }
+    let hints = [function, attributes.get("role"), attributes.get("group")];
+    let by_hint = hints.into_iter().flatten().find_map(|hint| role::of_name(hint));
+    let (guess, why) = match (by_hint, role::of_name(name)) {
+        (Some(role), _) if function.is_some() => (role, "the words of it"),
+        (Some(role), _) => (role, "its role"),
+        (None, Some(role)) => (role, "its name"),
+        (None, None) => return None,
+    };
+    say(sketched, guess, why, remarks);
+    Some(guess)
+}
+
+/// Notes what a node is taken for and why.
+fn say(sketched: &Sketched, role: Role, why: &str, remarks: &mut Remarks<'_>) {
+    let RawNode { name, attributes, line, .. } = &sketched.node;
+    let has = match attributes.get("function").filter(|function| !function.is_empty()) {
+        Some(function) => format!("has the function {function}, which the lab does not know,"),
+        None if sketched.node.is_declared => "has no function".to_owned(),
+        None => "is drawn by its cables only".to_owned(),
+    };
+    let taken = match role {
+        Role::Node(function) => format!("is taken for a {}", function.name()),
+        Role::LeftOut => "is left out with its cables".to_owned(),
+    };
+    remarks.note(*line, format!("node {name} {has} and {taken} by {why}"));
+}
+
+/// Gives nodes whose words say nothing a role by their image and by what they are connected to.
+fn by_neighbours(sketched: &mut [Sketched], drawing: &Drawing, remarks: &mut Remarks<'_>) {
+    let mut neighbours: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for edge in &drawing.edges {
+        let [left, right] = [&edge.ends[0].node, &edge.ends[1].node];
+        if left != right {
+            neighbours.entry(left).or_default().insert(right);
+            neighbours.entry(right).or_default().insert(left);
+        }
+    }
+    let mut roles: BTreeMap<String, Role> =
+        sketched.iter().filter_map(|it| it.role.map(|role| (it.node.name.clone(), role))).collect();
+    let none = BTreeSet::new();
+    let of = |name: &str| neighbours.get(name).unwrap_or(&none);
+    let count = |roles: &BTreeMap<String, Role>, name: &str, wanted: &[Function]| {
+        let is_wanted =
+            |role: &Role| matches!(role, Role::Node(function) if wanted.contains(function));
+        of(name).iter().filter(|peer| roles.get(**peer).is_some_and(is_wanted)).count()
+    };
+    let has_spines = roles.values().any(|role| *role == Role::Node(Function::Spine));
+    // Hosts first: who is connected to one is a leaf. Then spines, which are connected to leafs alone.
+    for pass in 0..3 {
+        let before = roles.clone();
+        for it in sketched.iter().filter(|it| !before.contains_key(&it.node.name)) {
+            let name = it.node.name.as_str();
+            let peers = of(name).len();
+            let leafs = count(&before, name, &[Function::Leaf, Function::Border]);
+            let hosts = count(&before, name, &[Function::Host, Function::Server]);
+            let image = ["image", "os"].iter().find_map(|key| it.node.attributes.get(*key));
+            let forwards = image.and_then(|image| role::forwards(image));
+            let is_single = peers == 1
+                && of(name).iter().all(|peer| of(peer).len() > 1 || before.contains_key(*peer));
+            let is_dual = has_spines && leafs == peers && peers <= 2;
+            let role = match pass {
+                _ if peers == 0 => Role::LeftOut,
+                0 if forwards == Some(false) => Role::Node(Function::Host),
+                0 if forwards.is_none() && hosts == 0 && (is_single || is_dual) => {
+                    Role::Node(Function::Host)
+                }
+                1 if hosts > 0 => Role::Node(Function::Leaf),
+                2 if leafs == peers && peers > 1 => Role::Node(Function::Spine),
+                2 => Role::Node(Function::Leaf),
+                _ => continue,
+            };
+            let why = if peers == 0 {
+                "its lack of cables"
+            } else if pass == 0 && forwards.is_some() {
+                "its image"
+            } else {
+                "its cables"
+            };
+            say(it, role, why, remarks);
+            roles.insert(name.to_owned(), role);
+        }
+    }
+    for it in sketched {
+        it.role = roles.get(&it.node.name).copied();
+    }
+}
+
+/// Leaves out the cables that a lab has no use for, and hosts and servers that have none left; the names of
+/// the latter with the reason.
+pub(super) fn leave_out(
+    nodes: &mut Vec<DrawnNode>,
+    cables: &mut Vec<DrawnCable>,
+    left_out: &mut BTreeMap<String, String>,
+    remarks: &mut Remarks<'_>,
+) {
+    drop_cables(nodes, cables, remarks);
+    mistaken_spines(nodes, cables, remarks);
+    let functions: BTreeMap<String, Function> =
+        nodes.iter().map(|node| (node.name.clone(), node.function)).collect();
+    let function = |name: &str| functions.get(name).copied();
+    let is_host = |name: &str| function(name) == Some(Function::Host);
+    // The cable that each host uses: the first one to a leaf, or else the first.
+    let mut used: BTreeMap<String, DrawnCable> = BTreeMap::new();
+    for to_leafs in [true, false] {
+        for cable in cables.iter() {
+            let Some((host, peer)) = cable.from(is_host) else {
+                continue;
+            };
+            let is_leaf = matches!(function(&peer.node), Some(Function::Leaf | Function::Border));
+            if is_leaf || !to_leafs {
+                used.entry(host.node.clone()).or_insert_with(|| cable.clone());
+            }
+        }
+    }
+    cables.retain(|cable| {
+        let Some((host, peer)) = cable.from(is_host) else {
+            return true;
+        };
+        let first = &used[&host.node];
+        if first == cable {
+            return true;
+        }
+        let leaf = first.from(is_host).map_or("", |(_, peer)| peer.node.as_str());
+        let why = if peer.node == leaf {
+            "both are a bond, and the lab makes none"
+        } else {
+            "a second leaf takes EVPN multihoming"
+        };
+        remarks.note(
+            cable.line,
+            format!(
+                "host {} has several cables, of which {} is used; {} is left out ({why})",
+                host.node,
+                first.describe(),
+                cable.describe()
+            ),
+        );
+        false
+    });
+    let connected: BTreeSet<&str> = cables
+        .iter()
+        .flat_map(|cable| [cable.left.node.as_str(), cable.right.node.as_str()])
+        .collect();
+    nodes.retain(|node| {
+        let is_end = matches!(node.function, Function::Host | Function::Server);
+        let stays = !is_end || connected.contains(node.name.as_str());
+        if !stays {
+            let what = node.function.name();
+            remarks.note(node.line, format!("{what} {} has no cable and is left out", node.name));
+            left_out.insert(node.name.clone(), "has no cable".to_owned());
+        }
+        stays
+    });
+}
+
+/// Cables that lead nowhere in a fabric: from a node to itself, between two hosts or servers, and the same
+/// one a second time.
+fn drop_cables(nodes: &[DrawnNode], cables: &mut Vec<DrawnCable>, remarks: &mut Remarks<'_>) {
+    let is_end = |name: &str| {
+        nodes.iter().any(|node| {
+            node.name == name && matches!(node.function, Function::Host | Function::Server)
+        })
+    };
+    let mut seen = BTreeSet::new();
+    cables.retain(|cable| {
+        let mut ends = [&cable.left, &cable.right].map(|end| (end.node.clone(), end.port.clone()));
+        ends.sort();
+        let why = if cable.left.node == cable.right.node {
+            "leads back to the same node"
+        } else if is_end(&cable.left.node) && is_end(&cable.right.node) {
+            "joins two hosts, which are plugged into leafs here,"
+        } else if !seen.insert(ends) {
+            "is drawn a second time"
+        } else {
+            return true;
+        };
+        remarks.note(cable.line, format!("the cable {} {why} and is left out", cable.describe()));
+        false
+    });
+}
+
+/// A spine into which hosts are plugged and whose name says leaf is one: files have such slips.
+fn mistaken_spines(nodes: &mut [DrawnNode], cables: &[DrawnCable], remarks: &mut Remarks<'_>) {
+    let hosts: BTreeSet<String> = nodes
+        .iter()
+        .filter(|node| matches!(node.function, Function::Host | Function::Server))
+        .map(|node| node.name.clone())
+        .collect();
+    for node in nodes.iter_mut().filter(|node| node.function == Function::Spine) {
+        let has_hosts = cables.iter().any(|cable| {
+            cable.from(|name| hosts.contains(name)).is_some_and(|(_, peer)| peer.node == node.name)
+        });
+        if has_hosts && role::of_name(&node.name) == Some(Role::Node(Function::Leaf)) {
+            remarks.note(
+                node.line,
+                format!(
+                    "node {} has the function spine and hosts, and is taken for a leaf by its name",
+                    node.name
+                ),
+            );
+            node.function = Function::Leaf;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

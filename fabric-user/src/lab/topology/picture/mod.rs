@@ -1,0 +1,289 @@
+//! The picture: which nodes there are, what each is for, and which cable leads from which port to which.
+//!
+//! It is drawn in DOT in the form that Cumulus users know: nodes carry the attribute `function`; an edge is
+//! a cable, `"leaf01":"swp1" -- "spine01":"swp1"`, with the optional attributes `left_mac`, `right_mac` and
+//! `label`. What means nothing here is ignored with a note, so that existing files load.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::dot;
+use super::drawing::{Drawing, RawEdge, RawEnd};
+use super::error::Complaint;
+use super::fit::{self, Remarks};
+use crate::mac::Mac;
+
+/// What a node is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Function {
+    /// Connects the leafs of a site.
+    Spine,
+    /// Hosts are connected here; it is a VTEP.
+    Leaf,
+    /// Connects a site to other sites.
+    Border,
+    /// A server that speaks BGP with its leafs.
+    Server,
+    /// A virtual machine, or a server that does not route.
+    Host,
+}
+
+impl Function {
+    /// The word for tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Spine => "spine",
+            Self::Leaf => "leaf",
+            Self::Border => "border",
+            Self::Server => "server",
+            Self::Host => "host",
+        }
+    }
+}
+
+/// A node as drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrawnNode {
+    /// Its name, unique in the picture.
+    pub name: String,
+    /// What it is for.
+    pub function: Function,
+    /// Line of the file that draws it, counted from 1.
+    pub line: usize,
+}
+
+/// One end of a drawn cable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrawnEnd {
+    /// The node's name.
+    pub node: String,
+    /// The port's name.
+    pub port: String,
+    /// The port's address when the edge has `left_mac` or `right_mac`.
+    pub mac: Option<Mac>,
+}
+
+/// A cable as drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrawnCable {
+    /// The end written first.
+    pub left: DrawnEnd,
+    /// The end written second.
+    pub right: DrawnEnd,
+    /// Text of the attribute `label`.
+    pub label: Option<String>,
+    /// Line of the file that draws it, counted from 1.
+    pub line: usize,
+}
+
+/// The whole picture.
+#[derive(Debug, Clone, Default)]
+pub struct Picture {
+    /// Nodes in the order of the file.
+    pub nodes: Vec<DrawnNode>,
+    /// Cables in the order of the file.
+    pub cables: Vec<DrawnCable>,
+    /// Nodes of the file that are not in the lab, with the reason as the end of a sentence.
+    pub left_out: BTreeMap<String, String>,
+    /// What was ignored or guessed, one sentence each.
+    pub notes: Vec<String>,
+    /// What is wrong.
+    pub complaints: Vec<Complaint>,
+    /// Not all of the file could be read: what seems to be missing need not be.
+    pub is_broken: bool,
+}
+
+/// Endings of pictures, the one that most have first.
+pub const ENDINGS: [&str; 2] = [".dot", ".gv"];
+/// Attributes of nodes that are used.
+const USED: [&str; 5] = ["function", "role", "group", "image", "kind"];
+/// Attributes of a cable that name the port of its left and of its right end.
+const PORTS: [[&str; 2]; 3] =
+    [["left_port", "right_port"], ["taillabel", "headlabel"], ["tailport", "headport"]];
+
+/// Reads a picture; `file` is the name used in messages.
+pub fn parse(text: &str, file: &str) -> Picture {
+    let mut drawing = dot::read(text, file);
+    let mut remarks = Remarks {
+        file,
+        notes: std::mem::take(&mut drawing.notes),
+        complaints: std::mem::take(&mut drawing.complaints),
+    };
+    rename(&mut drawing, &mut remarks);
+    let (mut nodes, mut left_out) = fit::nodes(&drawing, &mut remarks);
+    let mut cables = cables(&drawing, &left_out, &nodes, &mut remarks);
+    fit::leave_out(&mut nodes, &mut cables, &mut left_out, &mut remarks);
+    ignored(&drawing, &mut remarks);
+    let Remarks { notes, complaints, .. } = remarks;
+    Picture { nodes, cables, left_out, notes, complaints, is_broken: drawing.is_broken }
+}
+
+/// Gives nodes names that namespaces can have, and parts a port from a node in names like `leaf01:swp1`.
+fn rename(drawing: &mut Drawing, remarks: &mut Remarks<'_>) {
+    let declared: BTreeSet<String> = drawing.nodes.iter().map(|node| node.name.clone()).collect();
+    for end in drawing.edges.iter_mut().flat_map(|edge| &mut edge.ends) {
+        let parts = end.node.split_once(':').map(|(node, port)| (node.to_owned(), port.to_owned()));
+        if let (Some((node, port)), None, false) = (parts, &end.port, declared.contains(&end.node))
+        {
+            *end = RawEnd { node, port: Some(port) };
+        }
+    }
+    let named = drawing.nodes.iter_mut().map(|node| (&mut node.name, node.line));
+    let ends = drawing.edges.iter_mut().flat_map(|edge| {
+        let line = edge.line;
+        edge.ends.iter_mut().map(move |end| (&mut end.node, line))
+    });
+    let mut given: BTreeMap<String, String> = BTreeMap::new();
+    for (name, line) in named.chain(ends) {
+        let plain: String = name
+            .chars()
+            .map(|it| if it.is_ascii_alphanumeric() || "-_".contains(it) { it } else { '-' })
+            .collect();
+        match given.get(&plain) {
+            Some(first) if first != name => remarks.complain(
+                line,
+                format!("nodes {first} and {name} would both be called {plain} in the lab; give one of the two another name"),
+            ),
+            Some(_) => {}
+            None if *name != plain => {
+                remarks.note(line, format!("node {name} is called {plain} in the lab"));
+            }
+            None => {}
+        }
+        given.insert(plain.clone(), std::mem::replace(name, plain));
+    }
+}
+
+/// Cables between nodes that are in the lab.
+fn cables(
+    drawing: &Drawing,
+    left_out: &BTreeMap<String, String>,
+    nodes: &[DrawnNode],
+    remarks: &mut Remarks<'_>,
+) -> Vec<DrawnCable> {
+    let mut free = FreePorts::of(drawing, nodes);
+    let mut cables = Vec::new();
+    for edge in &drawing.edges {
+        if edge.ends.iter().any(|end| left_out.contains_key(&end.node)) {
+            continue;
+        }
+        let [left, right] = [0, 1].map(|side| {
+            let end = &edge.ends[side];
+            let by_attribute = || {
+                let port = PORTS.iter().find_map(|keys| edge.attributes.get(keys[side]));
+                port.filter(|port| !port.is_empty()).cloned()
+            };
+            let port = end.port.clone().filter(|port| !port.is_empty()).or_else(by_attribute);
+            let port = match port {
+                Some(port) => legal_port(&end.node, port, edge.line, remarks),
+                None => {
+                    let port = free.next(&end.node);
+                    remarks.note(
+                        edge.line,
+                        format!("a cable at {} names no port and gets {port}", end.node),
+                    );
+                    port
+                }
+            };
+            let mac = mac(edge, ["left_mac", "right_mac"][side], remarks);
+            DrawnEnd { node: end.node.clone(), port, mac }
+        });
+        let label = edge.attributes.get("label").cloned();
+        cables.push(DrawnCable { left, right, label, line: edge.line });
+    }
+    cables
+}
+
+/// The port's name with `-` where Linux takes no such character.
+fn legal_port(node: &str, port: String, line: usize, remarks: &mut Remarks<'_>) -> String {
+    let illegal = |it: char| it == '/' || it == ':' || it.is_whitespace();
+    if !port.contains(illegal) {
+        return port;
+    }
+    let plain = port.replace(illegal, "-");
+    remarks.note(line, format!("port {port} of {node} is called {plain} in the lab"));
+    plain
+}
+
+fn mac(edge: &RawEdge, key: &str, remarks: &mut Remarks<'_>) -> Option<Mac> {
+    let text = edge.attributes.get(key).filter(|text| !text.is_empty())?;
+    match text.parse() {
+        Ok(mac) => Some(mac),
+        Err(error) => {
+            let [left, right] = &edge.ends;
+            remarks.complain(
+                edge.line,
+                format!(
+                    "the cable {} -- {} has a wrong {key}: {error}; correct or remove it",
+                    left.node, right.node
+                ),
+            );
+            None
+        }
+    }
+}
+
+/// Numbers for ports that the picture does not name.
+struct FreePorts {
+    used: BTreeSet<(String, String)>,
+    hosts: BTreeSet<String>,
+}
+
+impl FreePorts {
+    fn of(drawing: &Drawing, nodes: &[DrawnNode]) -> Self {
+        let ends = drawing.edges.iter().flat_map(|edge| &edge.ends);
+        let used = ends.filter_map(|end| Some((end.node.clone(), end.port.clone()?))).collect();
+        let is_host =
+            |node: &&DrawnNode| matches!(node.function, Function::Host | Function::Server);
+        let hosts = nodes.iter().filter(is_host).map(|node| node.name.clone()).collect();
+        Self { used, hosts }
+    }
+
+    fn next(&mut self, node: &str) -> String {
+        let prefix = if self.hosts.contains(node) { "eth" } else { "swp" };
+        let mut number = 1;
+        while !self.used.insert((node.to_owned(), format!("{prefix}{number}"))) {
+            number += 1;
+        }
+        format!("{prefix}{number}")
+    }
+}
+
+/// Notes the attributes that mean nothing here.
+fn ignored(drawing: &Drawing, remarks: &mut Remarks<'_>) {
+    let of_nodes = drawing.nodes.iter().flat_map(|node| node.attributes.keys());
+    let of_nodes = of_nodes.filter(|key| !USED.contains(&key.as_str()));
+    let of_cables = drawing.edges.iter().flat_map(|edge| edge.attributes.keys());
+    let of_cables = of_cables.filter(|key| {
+        !matches!(key.as_str(), "left_mac" | "right_mac" | "label")
+            && !PORTS.as_flattened().contains(&key.as_str())
+    });
+    let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
+    for key in of_nodes.chain(of_cables) {
+        *counts.entry(key).or_default() += 1;
+    }
+    for (key, count) in counts {
+        let file = remarks.file;
+        let note = format!("{file}: attribute {key} means nothing here, ignored ({count} times)");
+        remarks.notes.push(note);
+    }
+}
+
+impl DrawnCable {
+    /// The cable as the picture writes it.
+    pub fn describe(&self) -> String {
+        format!("{}:{} -- {}:{}", self.left.node, self.left.port, self.right.node, self.right.port)
+    }
+
+    /// Its ends, the one at a node that `wanted` holds for first; none if it holds for neither.
+    pub(super) fn from(&self, wanted: impl Fn(&str) -> bool) -> Option<(&DrawnEnd, &DrawnEnd)> {
+        if wanted(&self.left.node) {
+            Some((&self.left, &self.right))
+        } else {
+            wanted(&self.right.node).then_some((&self.right, &self.left))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! What the port of a host belongs to: a network, or subnets of its own.
+
+use super::super::inventory::HostEntry;
+use super::super::{Attachment, Host, Network, Prefixed, Subnet, Switch};
+use super::{Check, Function, end};
+
+impl Check<'_> {
+    /// Hosts that are drawn with a cable to a switch, and have an entry.
+    pub(super) fn hosts(&mut self, networks: &[Network], switches: &[Switch]) -> Vec<Host> {
+        let inventory = self.inventory;
+        let nodes = &self.picture.nodes;
+        let is_host = |name: &str| {
+            nodes.iter().any(|node| node.name == name && node.function == Function::Host)
+        };
+        let mut hosts = Vec::new();
+        for cable in &self.picture.cables {
+            let Some((own, leaf)) = cable.from(is_host) else {
+                continue;
+            };
+            let Some(entry) = inventory.hosts.get(&own.node) else {
+                continue;
+            };
+            let switch = switches.iter().find(|switch| switch.name == leaf.node);
+            let Some(attachment) = self.attachment(&own.node, entry, networks, switch) else {
+                continue;
+            };
+            let mut own = end(own);
+            // The inventory's address wins over the picture's: that is where hosts are described.
+            own.mac = entry.mac.unwrap_or(own.mac);
+            hosts.push(Host {
+                name: own.node.clone(),
+                attachment,
+                address: entry.address.address,
+                end: own,
+                switch: end(leaf),
+            });
+        }
+        hosts
+    }
+
+    fn attachment(
+        &mut self,
+        name: &str,
+        entry: &HostEntry,
+        networks: &[Network],
+        switch: Option<&Switch>,
+    ) -> Option<Attachment> {
+        let Some(wanted) = &entry.network else {
+            return self.routed(name, entry).map(Attachment::Routed);
+        };
+        let path = |key| ["hosts", name, key];
+        for (key, is_given) in [
+            ("gateway", entry.gateway.is_some()),
+            ("address6", entry.address6.is_some()),
+            ("gateway6", entry.gateway6.is_some()),
+        ] {
+            if is_given {
+                self.toml(
+                    &path(key),
+                    format!(
+                        "host {name} is in network {wanted} and has a {key} of its own; remove the {key}, or the network if its port is routed"
+                    ),
+                );
+            }
+        }
+        let address = entry.address.address;
+        if let Some(length) = entry.address.length {
+            self.toml(
+                &path("address"),
+                format!(
+                    "address {address}/{length} of host {name} has a prefix; write it without, network {wanted} has one"
+                ),
+            );
+        }
+        let Some(network) = networks.iter().find(|network| network.name == *wanted) else {
+            let is_known = self.inventory.networks.contains_key(wanted);
+            if !is_known && !self.inventory.is_unread("networks", wanted) {
+                self.toml(
+                    &path("network"),
+                    format!(
+                        "host {name} is in the unknown network {wanted}; define [networks.{wanted}] or correct the name"
+                    ),
+                );
+            }
+            return None;
+        };
+        if let Some(Switch { name: leaf, function, networks, .. }) = switch
+            && !networks.contains(wanted)
+        {
+            let remedy = match function {
+                Function::Spine => {
+                    "as a spine has none; move the cable, or give the host a subnet of its own: remove the network and write address = \"10.1.11.10/24\" and gateway = \"10.1.11.1\"".to_owned()
+                }
+                _ => format!("move the cable or add {leaf} to the network's leafs"),
+            };
+            self.toml(
+                &path("network"),
+                format!(
+                    "host {name} is in network {wanted} but is plugged into {leaf}, where that network does not live; {remedy}"
+                ),
+            );
+        }
+        if !network.contains(address) {
+            self.toml(
+                &path("address"),
+                format!(
+                    "address {address} of host {name} is outside its network {wanted} ({}/{}); write one inside",
+                    network.gateway, network.prefix_len
+                ),
+            );
+        }
+        Some(Attachment::Network(wanted.clone()))
+    }
+
+    /// The subnets of a routed port.
+    fn routed(&mut self, name: &str, entry: &HostEntry) -> Option<Vec<Subnet>> {
+        let path = |key| ["hosts", name, key];
+        let (Some(length), Some(gateway)) = (entry.address.length, entry.gateway) else {
+            self.toml(
+                &["hosts", name],
+                format!(
+                    "host {name} has no network, so its port is routed; add network = \"...\", or write address = \"10.1.11.10/24\" and gateway = \"10.1.11.1\""
+                ),
+            );
+            return None;
+        };
+        let host = Prefixed::new(entry.address.address.into(), length);
+        let mut subnets = vec![Subnet { host, gateway: gateway.into() }];
+        match (entry.address6, entry.gateway6) {
+            (None, None) => {}
+            (Some(host), _) if host.address.is_ipv4() => self.toml(
+                &path("address6"),
+                format!(
+                    "address6 {host} of host {name} is an IPv4 address; write it as fd00:1:11::10/64"
+                ),
+            ),
+            (Some(host), Some(gateway)) => subnets.push(Subnet { host, gateway: gateway.into() }),
+            _ => self.toml(
+                &["hosts", name],
+                format!(
+                    "host {name} has only one of address6 and gateway6; IPv6 on a routed port needs both"
+                ),
+            ),
+        }
+        for (Subnet { host, gateway }, key) in subnets.iter().zip(["gateway", "gateway6"]) {
+            if !host.contains(*gateway) {
+                self.toml(
+                    &path(key),
+                    format!(
+                        "gateway {gateway} of host {name} is outside its subnet {}; write one inside",
+                        host.subnet()
+                    ),
+                );
+            }
+        }
+        Some(subnets)
+    }
+}

@@ -1,0 +1,219 @@
+//! What may be used only once, addresses that can be used at all, and subnets that keep apart.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use super::super::{Prefixed, Topology};
+use super::{Check, Place, cable_at};
+use crate::mac::Mac;
+
+/// Something that has one owner.
+struct Claim {
+    /// What it is, as in `VNI 100`.
+    what: String,
+    /// Who has it.
+    owner: String,
+    /// Where that is written.
+    place: Place,
+}
+
+/// An address that a person wrote, with what it belongs to.
+struct Written {
+    address: IpAddr,
+    owner: String,
+    place: Place,
+}
+
+impl Check<'_> {
+    /// Two owners of one thing.
+    pub(super) fn single_use(&mut self, topology: &Topology) {
+        let mut claims = Vec::new();
+        let mut claim = |what: String, owner: String, place: Place| {
+            claims.push(Claim { what, owner, place });
+        };
+        for network in &topology.networks {
+            let owner = format!("network {}", network.name);
+            claim(format!("VNI {}", network.vni), owner, network_key(&network.name, "vni"));
+        }
+        for switch in &topology.switches {
+            for network in switch.networks.iter().filter_map(|name| topology.network(name)) {
+                let what = format!("VLAN {} on {}", network.vlan, switch.name);
+                let owner = format!("network {}", network.name);
+                claim(what, owner, network_key(&network.name, "vlan"));
+            }
+        }
+        for cable in &self.picture.cables {
+            for end in [&cable.left, &cable.right] {
+                let what = format!("port {} of {}", end.port, end.node);
+                let owner = format!("the cable {}", cable.describe());
+                claim(what, owner, Place::Picture(cable.line));
+            }
+        }
+        for Written { address, owner, place } in addresses(topology) {
+            claim(format!("address {address}"), owner, place);
+        }
+        let mut gateways: Vec<Mac> = Vec::new();
+        for network in &topology.networks {
+            // Several networks may share one gateway MAC: each has a bridge of its own.
+            if !gateways.contains(&network.gateway_mac) {
+                gateways.push(network.gateway_mac);
+                let owner = format!("the gateway of network {}", network.name);
+                let what = format!("MAC address {}", network.gateway_mac);
+                claim(what, owner, network_key(&network.name, "gateway_mac"));
+            }
+        }
+        let mut foul = Vec::new();
+        let link_ends = topology.links.iter().flat_map(|link| [&link.a, &link.b]);
+        let host_ends = topology.hosts.iter().flat_map(|host| [&host.end, &host.switch]);
+        for end in link_ends.chain(host_ends) {
+            let owner = format!("port {} of {}", end.port, end.node);
+            let is_in_inventory =
+                self.inventory.hosts.get(&end.node).is_some_and(|host| host.mac.is_some());
+            let place = if is_in_inventory {
+                Place::key(&["hosts", &end.node, "mac"])
+            } else {
+                Place::Picture(cable_at(self.picture, end).map_or(1, |cable| cable.line))
+            };
+            if !end.mac.is_unicast() {
+                let message = format!(
+                    "{owner} cannot have the address {}; use a unicast MAC address",
+                    end.mac
+                );
+                foul.push((place.clone(), message));
+            }
+            claim(format!("MAC address {}", end.mac), owner, place);
+        }
+        for (place, message) in foul {
+            self.complain(&place, message);
+        }
+        let mut owners: HashMap<String, String> = HashMap::new();
+        for Claim { what, owner, place } in claims {
+            match owners.get(&what) {
+                None => drop(owners.insert(what, owner)),
+                // A port that is used twice has one address.
+                Some(first) if *first == owner => {}
+                Some(first) => {
+                    let used = format!("{what} is used twice, by {first} and by {owner}");
+                    self.complain(&place, format!("{used}; change one of them"));
+                }
+            }
+        }
+    }
+
+    /// Addresses that no interface can have.
+    pub(super) fn addresses(&mut self, topology: &Topology) {
+        for Written { address, owner, place } in addresses(topology) {
+            let is_usable = match address {
+                IpAddr::V4(address) => !address.is_broadcast(),
+                IpAddr::V6(address) => !address.is_unicast_link_local(),
+            };
+            let is_special =
+                address.is_unspecified() || address.is_multicast() || address.is_loopback();
+            if is_special || !is_usable {
+                self.complain(
+                    &place,
+                    format!("{owner} cannot have the address {address}; use a unicast address"),
+                );
+            }
+        }
+    }
+
+    /// Subnets are apart from each other, and from what is announced by itself.
+    pub(super) fn subnets(&mut self, topology: &Topology) {
+        let subnets = subnets(topology);
+        let single = single_addresses(topology);
+        for (index, (subnet, owner, place)) in subnets.iter().enumerate() {
+            let before = subnets[..index].iter().find(|(it, ..)| it.overlaps(subnet));
+            if let Some((_, other, _)) = before {
+                self.complain(
+                    place,
+                    format!(
+                        "{other} and {owner} have overlapping subnets; give every network and every routed port one of its own"
+                    ),
+                );
+            }
+            for it in single.iter().filter(|it| subnet.contains(it.address)) {
+                self.complain(
+                    &it.place,
+                    format!(
+                        "{} has the address {}, which lies in the subnet {} of {owner}; loopbacks and services need addresses of their own",
+                        it.owner,
+                        it.address,
+                        subnet.subnet()
+                    ),
+                );
+            }
+        }
+    }
+}
+
+fn network_key(name: &str, key: &str) -> Place {
+    Place::key(&["networks", name, key])
+}
+
+/// Loopbacks and addresses of services.
+fn single_addresses(topology: &Topology) -> Vec<Written> {
+    let loopbacks = topology.switches.iter().flat_map(|switch| {
+        let both = [
+            ("loopback", Some(IpAddr::V4(switch.loopback))),
+            ("loopback6", switch.loopback6.map(IpAddr::V6)),
+        ];
+        both.into_iter().filter_map(move |(key, address)| {
+            let owner = format!("the loopback of {}", switch.name);
+            Some(Written {
+                address: address?,
+                owner,
+                place: Place::key(&["nodes", &switch.name, key]),
+            })
+        })
+    });
+    let services = topology.services.iter().flat_map(|service| {
+        service.addresses.iter().map(|&address| Written {
+            address,
+            owner: format!("service {}", service.name),
+            place: Place::key(&["services", &service.name, "addresses"]),
+        })
+    });
+    loopbacks.chain(services).collect()
+}
+
+/// Every address of the inventory.
+fn addresses(topology: &Topology) -> Vec<Written> {
+    let gateways = topology.networks.iter().map(|network| Written {
+        address: network.gateway.into(),
+        owner: format!("the gateway of network {}", network.name),
+        place: network_key(&network.name, "gateway"),
+    });
+    let hosts = topology.hosts.iter().flat_map(|host| {
+        let written = |address, whose: &str, key: &str| Written {
+            address,
+            owner: format!("{whose}host {}", host.name),
+            place: Place::key(&["hosts", &host.name, key]),
+        };
+        let mut all = vec![written(host.address.into(), "", "address")];
+        for subnet in host.subnets() {
+            let is_ipv6 = subnet.host.address.is_ipv6();
+            let key = if is_ipv6 { "gateway6" } else { "gateway" };
+            all.push(written(subnet.gateway, "the gateway of ", key));
+            all.extend(is_ipv6.then(|| written(subnet.host.address, "", "address6")));
+        }
+        all
+    });
+    gateways.chain(single_addresses(topology)).chain(hosts).collect()
+}
+
+/// A subnet with what it belongs to and where it is written.
+fn subnets(topology: &Topology) -> Vec<(Prefixed, String, Place)> {
+    let networks = topology.networks.iter().map(|network| {
+        let subnet = Prefixed::new(network.gateway.into(), network.prefix_len);
+        (subnet, format!("network {}", network.name), network_key(&network.name, "gateway"))
+    });
+    let routed = topology.hosts.iter().flat_map(|host| {
+        host.subnets().iter().map(|subnet| {
+            let key = if subnet.host.address.is_ipv6() { "address6" } else { "address" };
+            let place = Place::key(&["hosts", &host.name, key]);
+            (subnet.host, format!("host {}", host.name), place)
+        })
+    });
+    networks.chain(routed).collect()
+}
