@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -12,9 +11,7 @@ use serde::Deserialize;
 use super::daemons;
 use super::error::LabError;
 use super::running::Lab;
-use super::tools::{self, Setting};
 use super::topology::{Function, Prefixed, Switch, Topology};
-use super::vty;
 
 /// How often the fabric is looked at while waiting.
 const POLL: Duration = Duration::from_millis(100);
@@ -73,8 +70,7 @@ pub(super) fn bfd_up(peers: &[BfdPeer]) -> usize {
 }
 
 /// Number of BGP sessions that a switch has by the topology.
-pub(super) fn sessions_of(lab: &Lab, switch: &Switch) -> usize {
-    let topology = lab.topology();
+pub(super) fn sessions_of(topology: &Topology, switch: &Switch) -> usize {
     topology.links_of(&switch.name).count() + topology.evpn_peers(switch).count()
 }
 
@@ -127,33 +123,13 @@ fn routed_destinations(topology: &Topology) -> Vec<Destination<'_>> {
 }
 
 impl Lab {
-    /// What is still missing, one sentence each; empty when the lab has converged.
-    pub fn missing(&self) -> Result<Vec<String>, LabError> {
+    /// What routes, tunnels and sessions are still missing, one sentence each.
+    pub(super) fn missing(&self) -> Result<Vec<String>, LabError> {
         let mut missing = Vec::new();
-        for (node, fabric_xdpd) in self.state()?.fabric_xdpd {
-            if !fabric_xdpd.is_alive() {
-                let log = self.folder().join(format!("{node}.fabric-xdpd.log"));
-                missing.push(format!("fabric-xdpd on {node} ended, {}", daemons::last_words(&log)));
-            } else if !daemons::is_in_sync(&self.instance(&node), &fabric_xdpd) {
-                missing.push(format!("fabric-xdpd on {node} is not in sync with its kernel"));
-            }
-        }
-        let stop = self.cancel();
         for switch in &self.topology().switches {
-            let node = self.node(&switch.name)?;
-            let summary: BgpSummary = vty::show_json(&node, "bgpd", "show bgp summary json", stop)?;
-            let (up, all) = (established(&summary), sessions_of(self, switch));
-            if up < all {
-                missing.push(format!("{} has {up} of {all} BGP sessions", switch.name));
-            }
-            let all = bfd_sessions_of(self.topology(), switch);
-            if all > 0 {
-                let peers: Vec<BfdPeer> =
-                    vty::show_json(&node, "bfdd", "show bfd peers json", stop)?;
-                let up = bfd_up(&peers);
-                if up < all {
-                    missing.push(format!("{} has {up} of {all} BFD sessions", switch.name));
-                }
+            match self.missing_sessions(switch, &mut missing) {
+                Err(error @ LabError::Vty { .. }) => missing.push(error.with_causes()),
+                result => result?,
             }
         }
         // Without its sessions the rest cannot be there.
@@ -169,22 +145,40 @@ impl Lab {
         Ok(missing)
     }
 
-    /// Whether the lab has converged.
-    pub fn converged(&self) -> Result<bool, LabError> {
-        Ok(self.missing()?.is_empty())
+    fn missing_sessions(&self, switch: &Switch, missing: &mut Vec<String>) -> Result<(), LabError> {
+        let node = switch.name.as_str();
+        let summary: BgpSummary = self.ask(node, "bgpd", "show bgp summary json")?;
+        let (up, all) = (established(&summary), sessions_of(self.topology(), switch));
+        if up < all {
+            missing.push(format!("{node} has {up} of {all} BGP sessions"));
+        }
+        let all = bfd_sessions_of(self.topology(), switch);
+        if all > 0 {
+            let peers: Vec<BfdPeer> = self.ask(node, "bfdd", "show bfd peers json")?;
+            let up = bfd_up(&peers);
+            if up < all {
+                missing.push(format!("{node} has {up} of {all} BFD sessions"));
+            }
+        }
+        Ok(())
     }
 
     /// Waits until the lab has converged; how long that took.
     pub fn wait_converged(&self, limit: Duration) -> Result<Duration, LabError> {
         let start = Instant::now();
         loop {
-            let missing = self.missing()?;
+            let mut missing = self.missing()?;
+            for (node, process) in self.state()?.fabric_xdpd {
+                if !daemons::state_of(&self.instance(&node), &process).is_some_and(|it| it.synced) {
+                    missing.push(format!("fabric-xdpd on {node} is not in sync with its kernel"));
+                }
+            }
             self.go_on()?;
             if missing.is_empty() {
                 return Ok(start.elapsed());
             }
             if start.elapsed() > limit {
-                return Err(LabError::NotConverged {
+                return Err(LabError::NotReady {
                     lab: self.name().to_owned(),
                     seconds: limit.as_secs(),
                     missing: missing.join(", "),
@@ -196,7 +190,7 @@ impl Lab {
 
     fn missing_at_vtep(&self, switch: &Switch, missing: &mut Vec<String>) -> Result<(), LabError> {
         let topology = self.topology();
-        let flood: Vec<FloodEntry> = self.json(switch, "bridge", &["fdb", "show"])?;
+        let flood: Vec<FloodEntry> = self.json(&switch.name, "bridge", &["fdb", "show"])?;
         for network in switch.networks.iter().filter_map(|name| topology.network(name)) {
             for other in topology.other_vteps(&switch.name, &network.name) {
                 let floods = flood.iter().any(|entry| {
@@ -241,7 +235,8 @@ impl Lab {
             if wanted.is_empty() {
                 continue;
             }
-            let routes: Vec<KernelRoute> = self.json(switch, "ip", &[family, "route", "show"])?;
+            let routes: Vec<KernelRoute> =
+                self.json(&switch.name, "ip", &[family, "route", "show"])?;
             for to in wanted {
                 let want = self.width_of(switch, to);
                 let has = routes
@@ -271,28 +266,6 @@ impl Lab {
         } else {
             topology.ecmp_width(&switch.name, &to.at)
         }
-    }
-
-    /// Runs `ip -j` or `bridge -j` on a switch.
-    fn json<T: serde::de::DeserializeOwned>(
-        &self,
-        switch: &Switch,
-        program: &str,
-        arguments: &[&str],
-    ) -> Result<Vec<T>, LabError> {
-        let path = tools::require(program, "iproute2")?;
-        let mut command = Command::new(path);
-        let node = self.node(&switch.name)?;
-        let setting = Setting::within(Some(node.netns()), self.cancel());
-        let text = tools::run(command.arg("-j").args(arguments), setting)?;
-        if text.trim().is_empty() {
-            return Ok(Vec::new());
-        }
-        serde_json::from_str(&text).map_err(|error| LabError::Command {
-            command: format!("`{program} -j {}`", arguments.join(" ")),
-            place: format!("node {}", switch.name),
-            message: format!("its answer cannot be read: {error}"),
-        })
     }
 }
 

@@ -125,6 +125,20 @@ pub fn vty_socket(namespace: &str, daemon: &str) -> PathBuf {
     Path::new(FRR_RUNTIME).join(namespace).join(format!("{daemon}.vty"))
 }
 
+/// Names of FRR's daemons that run on every switch and server of a topology.
+pub(super) fn frr_daemons(topology: &Topology) -> Vec<String> {
+    let mgmtd = tools::find("mgmtd").map(|_| "mgmtd");
+    let bfdd = topology.fabric.bfd.map(|_| "bfdd");
+    mgmtd.into_iter().chain(["zebra", "bgpd"]).chain(bfdd).map(str::to_owned).collect()
+}
+
+/// The living process of a daemon of FRR.
+pub(super) fn frr_process(namespace: &str, daemon: &str) -> Option<Process> {
+    let file = Path::new(FRR_RUNTIME).join(namespace).join(format!("{daemon}.pid"));
+    let process = Process::of(fs::read_to_string(file).ok()?.trim().parse().ok()?)?;
+    process.has_argument(namespace).then_some(process)
+}
+
 /// FRR's living daemons of a namespace, found by their pid files: they outlive a namespace that
 /// somebody deleted under them.
 pub fn frr_processes(namespace: &str) -> Vec<Process> {
@@ -157,12 +171,12 @@ pub fn frr_folder_of(namespace: &str) -> Option<PathBuf> {
         .find(|path| path.exists())
 }
 
-/// Whether this fabric-xdpd says that its maps hold what its kernel has.
-pub fn is_in_sync(instance: &str, fabric_xdpd: &Process) -> bool {
+/// What a living fabric-xdpd says of itself; nothing before its first word.
+pub fn state_of(instance: &str, fabric_xdpd: &Process) -> Option<State> {
     let state = Path::new(RUNTIME).join(format!("{instance}.json"));
     // One that cannot be read has not been written by it yet.
     let state = State::read(&state).ok().flatten();
-    state.is_some_and(|state| state.pid == fabric_xdpd.pid.cast_unsigned() && state.synced)
+    state.filter(|state| state.pid == fabric_xdpd.pid.cast_unsigned() && fabric_xdpd.is_alive())
 }
 
 /// Starts fabric-xdpd in a namespace. It goes on when this process ends; its log is a file.
@@ -183,11 +197,12 @@ pub fn start_fabric_xdpd(
         // A group of its own: Ctrl-C at the terminal is for fabricctl, not for the daemon.
         .process_group(0);
     let child = namespace.enter(|| command.spawn())?.map_err(LabError::file("start", program))?;
-    Process::of(child.id().cast_signed()).ok_or_else(|| LabError::Daemon {
-        daemon: "fabric-xdpd",
-        node: namespace.name().to_owned(),
-        log: last_words(log),
-    })
+    Process::of(child.id().cast_signed()).ok_or_else(|| has_ended(namespace.name(), log))
+}
+
+/// That a fabric-xdpd, which nobody starts again, has ended.
+pub(super) fn has_ended(node: &str, log: &Path) -> LabError {
+    LabError::Daemon { daemon: "fabric-xdpd", node: node.to_owned(), log: last_words(log) }
 }
 
 /// The last line that a daemon wrote, for an error message.

@@ -150,7 +150,7 @@ pub enum LabError {
     #[error(transparent)]
     Pins(#[from] PinError),
     /// A daemon did not start.
-    #[error("{daemon} on {node} ended right after its start; {log}")]
+    #[error("{daemon} on {node} has ended; {log}")]
     Daemon {
         /// The daemon.
         daemon: &'static str,
@@ -171,9 +171,9 @@ pub enum LabError {
         /// What was wrong.
         message: String,
     },
-    /// The lab did not converge in time.
-    #[error("lab {lab} did not converge within {seconds} s: {missing}")]
-    NotConverged {
+    /// The lab was not ready in time.
+    #[error("lab {lab} was not ready within {seconds} s: {missing}")]
+    NotReady {
         /// The lab.
         lab: String,
         /// The time given.

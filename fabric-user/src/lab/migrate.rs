@@ -225,13 +225,8 @@ impl Move<'_> {
     fn known_neighbours(&self, stop: &AtomicBool) -> Result<Vec<String>, LabError> {
         let mut command = Command::new(tools::require("ip", "iproute2")?);
         command.args(["-j", "-4", "neigh", "show", "dev", &self.old_interface]);
-        let text = tools::run(&mut command, Setting::within(Some(&self.netns), stop))?;
         let neighbours: Vec<Neighbour> =
-            serde_json::from_str(&text).map_err(|error| LabError::Command {
-                command: "`ip -j neigh show`".to_owned(),
-                place: format!("namespace {}", self.netns.name()),
-                message: format!("its answer cannot be read: {error}"),
-            })?;
+            tools::json(&mut command, Setting::within(Some(&self.netns), stop))?;
         let known = neighbours.iter().filter_map(|neighbour| {
             let (address, mac) = (neighbour.dst, neighbour.lladdr?);
             Some(format!("neigh replace {address} lladdr {mac} dev {ARRIVING} nud stale"))

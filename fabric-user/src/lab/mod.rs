@@ -4,18 +4,22 @@
 //! [`topology`] and [`render`] are pure: a picture becomes configurations of devices. [`Lab`]
 //! applies them to namespaces, and the same text configures real devices.
 
+mod acceleration;
 mod announce;
 mod build;
 mod convergence;
 pub mod daemons;
 pub mod error;
+mod facts;
 mod fault;
 mod foreground;
 pub mod graph;
 pub mod interrupt;
 mod migrate;
 pub mod netns;
+pub mod ping;
 pub mod process;
+mod ready;
 pub mod render;
 mod running;
 mod services;
@@ -25,7 +29,9 @@ mod tools;
 pub mod topology;
 mod vty;
 
+pub use self::acceleration::{DaemonState, Unaccelerated};
 pub use self::error::LabError;
+pub use self::facts::PortState;
 pub use self::fault::{CarrierWatch, Fault};
 pub use self::foreground::Foreground;
 pub use self::migrate::Migration;

@@ -39,6 +39,11 @@ impl Process {
         matches!(stat(self.pid), Some((state, started)) if state != 'Z' && started == self.started)
     }
 
+    /// Whether somebody stopped it for a while, as by SIGSTOP.
+    pub fn is_suspended(&self) -> bool {
+        matches!(stat(self.pid), Some(('T' | 't', started)) if started == self.started)
+    }
+
     /// Whether it was started with this argument.
     pub fn has_argument(&self, argument: &str) -> bool {
         let line = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();

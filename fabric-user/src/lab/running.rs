@@ -205,6 +205,11 @@ impl Lab {
         instance_name(&self.name, node)
     }
 
+    /// The file to which fabric-xdpd of a node writes.
+    pub fn log_of(&self, node: &str) -> PathBuf {
+        log_of(&self.folder, node)
+    }
+
     /// Runs a program in a node and waits for it; its standard output. A failing program is an
     /// error.
     pub fn exec(&self, node: &str, command: &mut Command) -> Result<String, LabError> {
@@ -264,6 +269,16 @@ fn namespace_name(lab: &str, node: &str) -> String {
 
 fn instance_name(lab: &str, node: &str) -> String {
     format!("{lab}-{node}")
+}
+
+fn log_of(folder: &Path, node: &str) -> PathBuf {
+    folder.join(format!("{node}.fabric-xdpd.log"))
+}
+
+/// A node whose fabric-xdpd was started and has ended.
+pub(super) fn ended(state: &State) -> Option<&str> {
+    let mut all = state.fabric_xdpd.iter();
+    all.find(|(_, process)| !process.is_alive()).map(|(node, _)| node.as_str())
 }
 
 /// Everything that will be made, recorded before the first thing is.
@@ -344,21 +359,14 @@ fn build(
         progress(&format!("starting fabric-xdpd on {} switches", state.instances.len()));
         for (node, instance) in state.instances.clone() {
             go_on()?;
-            let log = folder.path().join(format!("{node}.fabric-xdpd.log"));
+            let log = log_of(folder.path(), &node);
             let netns = Netns::named(name(&node));
             let process = daemons::start_fabric_xdpd(program, &instance, &netns, &log)?;
             state.fabric_xdpd.insert(node, process);
             folder.save(&state)?;
         }
-        for (node, process) in &state.fabric_xdpd {
-            if !process.is_alive() {
-                let log = folder.path().join(format!("{node}.fabric-xdpd.log"));
-                return Err(LabError::Daemon {
-                    daemon: "fabric-xdpd",
-                    node: node.clone(),
-                    log: daemons::last_words(&log),
-                });
-            }
+        if let Some(node) = ended(&state) {
+            return Err(daemons::has_ended(node, &log_of(folder.path(), node)));
         }
     }
     go_on()?;

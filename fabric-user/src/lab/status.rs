@@ -1,32 +1,48 @@
-//! The state of a lab, node by node.
+//! What there is of a lab, and what is not as it should be: namespaces, daemons, cables, bridges,
+//! addresses, sessions, acceleration, and on request pings.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::Serialize;
-use std::collections::HashMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::acceleration::{Acceleration, DaemonState};
 use super::convergence::{self, BfdPeer, BgpSummary};
+use super::daemons;
 use super::error::LabError;
+use super::facts::{Interfaces, PortState};
+use super::ping::Ping;
 use super::running::Lab;
-use super::topology::Function;
-use super::vty;
+use super::state::State;
+use super::topology::{End, Function, Host, Switch, Topology};
+
+/// Number of the layout of what `fabricctl lab status --json` prints: it changes when a field changes its
+/// meaning or goes.
+pub const SCHEMA: u32 = 1;
 
 /// A whole lab.
 #[derive(Debug, Serialize)]
 pub struct Status {
+    /// [`SCHEMA`].
+    pub schema: u32,
     /// Its name.
     pub lab: String,
     /// Base name of its topology's files.
     pub topology: String,
     /// False while `up` works, or after it crashed: take such a lab down.
     pub complete: bool,
-    /// Whether everything that should be there is there.
-    pub converged: bool,
-    /// What is missing when it has not converged.
-    pub missing: Vec<String>,
+    /// Whether everything is as it should be.
+    pub healthy: bool,
+    /// What is not, one sentence each.
+    pub faults: Vec<String>,
     /// Switches and servers in the order of the picture.
     pub switches: Vec<SwitchStatus>,
     /// Hosts in the order of the picture.
     pub hosts: Vec<HostStatus>,
+    /// Cables in the order of the picture, those of hosts last, where they are plugged in now.
+    pub links: Vec<LinkStatus>,
+    /// Answers to pings; absent unless they were asked for.
+    pub pings: Option<Vec<Ping>>,
 }
 
 /// A switch or a server.
@@ -45,15 +61,17 @@ pub struct SwitchStatus {
     pub vtep: Ipv4Addr,
     /// IPv6 loopback.
     pub loopback6: Option<Ipv6Addr>,
-    /// Names of the services that a server announces.
+    /// Names of the services whose addresses it has.
     pub services: Vec<String>,
     /// Its network namespace.
     pub namespace: String,
+    /// FRR's daemons that should run here.
+    pub daemons: Vec<FrrDaemon>,
     /// BGP sessions that are up; absent when bgpd does not answer.
     pub bgp_established: Option<usize>,
     /// BGP sessions that should be up.
     pub bgp_sessions: usize,
-    /// BFD sessions that are up; absent when bfdd does not answer, or does not run.
+    /// BFD sessions that are up; absent when bfdd does not answer, or should not run.
     pub bfd_up: Option<usize>,
     /// BFD sessions that should be up.
     pub bfd_sessions: usize,
@@ -65,29 +83,21 @@ pub struct SwitchStatus {
     pub macs: u64,
     /// State of fabric-xdpd.
     pub fabric_xdpd: DaemonState,
+    /// Ports that carry frames and that Fabric accelerates.
+    pub accelerated: usize,
+    /// Ports that carry frames and that it should accelerate.
+    pub accelerable: usize,
 }
 
-/// What fabric-xdpd does on a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DaemonState {
-    /// Not wanted here.
-    None,
-    /// Its process is alive.
-    Running,
-    /// It was started and has ended.
-    Stopped,
-}
-
-impl DaemonState {
-    /// The word for tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "-",
-            Self::Running => "running",
-            Self::Stopped => "stopped",
-        }
-    }
+/// A daemon of FRR.
+#[derive(Debug, Serialize)]
+pub struct FrrDaemon {
+    /// The daemon.
+    pub name: String,
+    /// Its process; absent when it does not run.
+    pub pid: Option<i32>,
+    /// Whether somebody stopped it, as by SIGSTOP.
+    pub suspended: bool,
 }
 
 /// A host.
@@ -113,6 +123,54 @@ pub struct HostStatus {
     pub port: String,
 }
 
+/// A cable.
+#[derive(Debug, Serialize)]
+pub struct LinkStatus {
+    /// One end.
+    pub a: EndStatus,
+    /// The other end.
+    pub b: EndStatus,
+    /// Whether it was silenced: it has a carrier, and nothing arrives.
+    pub silent: bool,
+}
+
+/// One end of a cable.
+#[derive(Debug, Serialize)]
+pub struct EndStatus {
+    /// The node.
+    pub node: String,
+    /// Its port.
+    pub port: String,
+    /// What there is of it.
+    pub state: PortState,
+}
+
+impl LinkStatus {
+    /// What is wrong with it.
+    pub fn complaint(&self) -> Option<String> {
+        let end =
+            |end: &EndStatus| Some(format!("{} {} {}", end.node, end.port, end.state.complaint()?));
+        let ends: Vec<String> = [&self.a, &self.b].into_iter().filter_map(end).collect();
+        match (self.silent, ends.as_slice()) {
+            (false, []) => None,
+            (true, []) => Some("it is silent".to_owned()),
+            _ => Some(ends.join(", ")),
+        }
+    }
+
+    fn fault(&self) -> Option<String> {
+        let complaint = self.complaint()?;
+        let (a, b) = (&self.a, &self.b);
+        // What is gone cannot be switched on.
+        let remedy = match [a.state, b.state].contains(&PortState::Gone) {
+            true => String::new(),
+            false => format!("; `fabricctl lab mend {} {}` mends it", a.node, a.port),
+        };
+        let (left, right) = (format!("{} {}", a.node, a.port), format!("{} {}", b.node, b.port));
+        Some(format!("the link {left} -- {right} is broken: {complaint}{remedy}"))
+    }
+}
+
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct VniSummary {
@@ -120,82 +178,247 @@ struct VniSummary {
     num_macs: u64,
 }
 
+/// What is looked at, and what was found wrong so far.
+struct Survey<'a> {
+    lab: &'a Lab,
+    topology: Topology,
+    state: State,
+    interfaces: BTreeMap<String, Interfaces>,
+    faults: Vec<String>,
+}
+
 impl Lab {
-    /// Asks every node.
-    pub fn status(&self) -> Result<Status, LabError> {
-        let state = self.state()?;
-        let missing = self.missing().unwrap_or_else(|error| vec![error.with_causes()]);
-        let stop = self.cancel();
+    /// Looks at everything; sends pings between hosts if `with_pings`.
+    ///
+    /// # Errors
+    /// If the lab's record cannot be read, or somebody interrupts.
+    pub fn status(&self, with_pings: bool) -> Result<Status, LabError> {
+        let (state, topology) = (self.state()?, self.current_topology()?);
+        let mut survey =
+            Survey { lab: self, topology, state, interfaces: BTreeMap::new(), faults: Vec::new() };
+        survey.run(with_pings)
+    }
+}
+
+impl Survey<'_> {
+    fn run(&mut self, with_pings: bool) -> Result<Status, LabError> {
+        let topology = self.topology.clone();
+        if !self.state.complete {
+            self.faults.push(
+                "it is being built, or was interrupted; `fabricctl lab down` removes it".to_owned(),
+            );
+        }
+        for node in topology.node_names() {
+            self.lab.go_on()?;
+            let netns = self.lab.node(node)?.netns().clone();
+            if !netns.exists() {
+                self.faults.push(format!("the namespace {} of {node} is gone", netns.name()));
+            }
+            self.interfaces.insert(node.to_owned(), self.lab.interfaces(node)?);
+        }
+        let links = topology.links.iter().map(|link| (&link.a, &link.b));
+        let cables = topology.hosts.iter().map(|host| (&host.switch, &host.end));
+        let links: Vec<LinkStatus> = links.chain(cables).map(|(a, b)| self.link(a, b)).collect();
+        self.faults.extend(links.iter().filter_map(LinkStatus::fault));
         let mut switches = Vec::new();
-        for switch in &self.topology().switches {
-            self.go_on()?;
-            let node = self.node(&switch.name)?;
-            // A daemon that does not answer is part of the status, not the end of it.
-            let summary: Option<BgpSummary> =
-                vty::show_json(&node, "bgpd", "show bgp summary json", stop).ok();
-            let vnis: HashMap<String, VniSummary> =
-                vty::show_json(&node, "zebra", "show evpn vni json", stop).unwrap_or_default();
-            let bfd_sessions = convergence::bfd_sessions_of(self.topology(), switch);
-            let bfd: Option<Vec<BfdPeer>> = match bfd_sessions {
-                0 => None,
-                _ => vty::show_json(&node, "bfdd", "show bfd peers json", stop).ok(),
-            };
-            let evpn = summary.as_ref().and_then(|summary| summary.get("l2VpnEvpn"));
-            let mut numbers: Vec<u32> = vnis.values().map(|vni| vni.vni).collect();
-            numbers.sort_unstable();
-            switches.push(SwitchStatus {
-                node: switch.name.clone(),
-                function: switch.function,
-                site: switch.site.clone(),
-                asn: switch.asn,
-                vtep: switch.loopback,
-                loopback6: switch.loopback6,
-                services: self
-                    .topology()
-                    .services_of(&switch.name)
-                    .map(|service| service.name.clone())
-                    .collect(),
-                namespace: node.netns().name().to_owned(),
-                bgp_established: summary.as_ref().map(convergence::established),
-                bgp_sessions: convergence::sessions_of(self, switch),
-                bfd_up: bfd.as_deref().map(convergence::bfd_up),
-                bfd_sessions,
-                evpn_routes: evpn
-                    .map_or(0, |evpn| evpn.peers.values().map(|peer| peer.pfx_rcd).sum()),
-                vnis: numbers,
-                macs: vnis.values().map(|vni| vni.num_macs).sum(),
-                fabric_xdpd: match state.fabric_xdpd.get(&switch.name) {
-                    None => DaemonState::None,
-                    Some(process) if process.is_alive() => DaemonState::Running,
-                    Some(_) => DaemonState::Stopped,
-                },
-            });
+        for switch in &topology.switches {
+            self.lab.go_on()?;
+            self.check_switch(&topology, switch);
+            switches.push(self.switch(&topology, switch)?);
         }
         let mut hosts = Vec::new();
-        for host in &self.topology().hosts {
-            let Some(place) = state.places.get(&host.name) else {
-                continue;
-            };
-            hosts.push(HostStatus {
-                node: host.name.clone(),
-                network: host.network().map(str::to_owned),
-                address: host.address,
-                address6: host.address6(),
-                subnets: host.subnets().iter().map(|it| it.host.subnet().to_string()).collect(),
-                mac: host.end.mac,
-                namespace: self.node(&host.name)?.netns().name().to_owned(),
-                switch: place.switch.clone(),
-                port: place.port.clone(),
-            });
+        for host in &topology.hosts {
+            self.check_host(host);
+            hosts.push(self.host(host)?);
         }
+        let missing = match self.lab.missing() {
+            Err(LabError::Interrupted) => return Err(LabError::Interrupted),
+            missing => missing.unwrap_or_else(|error| vec![error.with_causes()]),
+        };
+        self.faults.extend(missing);
+        let pings = if with_pings { Some(self.lab.ping_all(&topology)?) } else { None };
+        self.faults.extend(pings.iter().flatten().filter_map(Ping::fault));
+        // A daemon that does not answer is missed by several who look.
+        let mut said = std::collections::HashSet::new();
+        self.faults.retain(|fault| said.insert(fault.clone()));
+        let faults = std::mem::take(&mut self.faults);
         Ok(Status {
-            lab: self.name().to_owned(),
-            topology: state.topology,
-            complete: state.complete,
-            converged: state.complete && missing.is_empty(),
-            missing,
+            schema: SCHEMA,
+            lab: self.lab.name().to_owned(),
+            topology: self.state.topology.clone(),
+            complete: self.state.complete,
+            healthy: faults.is_empty(),
+            faults,
             switches,
             hosts,
+            links,
+            pings,
+        })
+    }
+
+    fn interfaces(&self, node: &str) -> &Interfaces {
+        // Every node of the topology was looked at.
+        &self.interfaces[node]
+    }
+
+    fn link(&self, a: &End, b: &End) -> LinkStatus {
+        let end = |end: &End| EndStatus {
+            node: end.node.clone(),
+            port: end.port.clone(),
+            state: self.interfaces(&end.node).state(&end.port),
+        };
+        let is_silent = |end: &End| {
+            let interface = self.interfaces(&end.node).get(&end.port);
+            interface.is_some_and(|it| self.lab.is_silent(&end.node, it.ifindex))
+        };
+        LinkStatus { a: end(a), b: end(b), silent: is_silent(a) || is_silent(b) }
+    }
+
+    /// Bridges, tunnels and addresses.
+    fn check_switch(&mut self, topology: &Topology, switch: &Switch) {
+        let node = switch.name.as_str();
+        let interfaces = &self.interfaces[node];
+        let mut faults = Vec::new();
+        let loopbacks = [Some(IpAddr::V4(switch.loopback)), switch.loopback6.map(IpAddr::V6)];
+        for address in loopbacks.into_iter().flatten() {
+            if !interfaces.has_address("lo", address) {
+                faults.push(format!("{node} has lost its loopback address {address}"));
+            }
+        }
+        for service in topology.services_of(node) {
+            if !service.addresses.iter().all(|&address| interfaces.has_address("lo", address)) {
+                let name = &service.name;
+                faults.push(format!(
+                    "{node} has left service {name}; `fabricctl lab announce {name} {node}` undoes that"
+                ));
+            }
+        }
+        for network in switch.networks.iter().filter_map(|name| topology.network(name)) {
+            let (bridge, vxlan) = (network.bridge(), network.vxlan());
+            for name in [&bridge, &vxlan] {
+                let complaint = match interfaces.state(name) {
+                    // A bridge has no carrier while its ports have none.
+                    PortState::NoCarrier => None,
+                    state => state.complaint(),
+                };
+                faults.extend(complaint.map(|complaint| format!("{node} {name} {complaint}")));
+            }
+            let ports = topology.hosts.iter().filter(|host| {
+                host.switch.node == node && host.network() == Some(network.name.as_str())
+            });
+            let ports = ports.map(|host| &host.switch.port);
+            for port in ports.chain([&vxlan]) {
+                let interface = interfaces.get(port);
+                if interface.is_some_and(|it| it.master.as_ref() != Some(&bridge)) {
+                    faults.push(format!("{node} {port} is no port of {bridge}"));
+                }
+            }
+            if interfaces.get(&bridge).is_some()
+                && !interfaces.has_address(&bridge, network.gateway.into())
+            {
+                faults.push(format!("{node} {bridge} has lost its address {}", network.gateway));
+            }
+        }
+        self.faults.extend(faults);
+    }
+
+    fn check_host(&mut self, host: &Host) {
+        let interfaces = &self.interfaces[&host.name];
+        let port = &host.end.port;
+        let here = interfaces.get(port).is_some();
+        if here && !interfaces.has_address(port, host.address.into()) {
+            self.faults.push(format!("{} {port} has lost its address {}", host.name, host.address));
+        }
+    }
+
+    fn switch(&mut self, topology: &Topology, switch: &Switch) -> Result<SwitchStatus, LabError> {
+        let node = self.lab.node(&switch.name)?;
+        let daemons = self.frr_daemons(topology, switch, node.netns().name());
+        // A daemon that does not answer is part of the status, not the end of it.
+        let summary: Option<BgpSummary> =
+            self.lab.ask(&switch.name, "bgpd", "show bgp summary json").ok();
+        let vnis: HashMap<String, VniSummary> =
+            self.lab.ask(&switch.name, "zebra", "show evpn vni json").unwrap_or_default();
+        let bfd_sessions = convergence::bfd_sessions_of(topology, switch);
+        let bfd: Option<Vec<BfdPeer>> = match bfd_sessions {
+            0 => None,
+            _ => self.lab.ask(&switch.name, "bfdd", "show bfd peers json").ok(),
+        };
+        let evpn = summary.as_ref().and_then(|summary| summary.get("l2VpnEvpn"));
+        let mut numbers: Vec<u32> = vnis.values().map(|vni| vni.vni).collect();
+        numbers.sort_unstable();
+        let process = self.state.fabric_xdpd.get(&switch.name);
+        let acceleration = self.lab.acceleration(topology, switch, process)?;
+        let Acceleration { daemon, ports, missing } = &acceleration;
+        self.faults.extend(missing.iter().map(ToString::to_string));
+        let interfaces = self.interfaces(&switch.name);
+        let has_all = |addresses: &[IpAddr]| {
+            addresses.iter().all(|&address| interfaces.has_address("lo", address))
+        };
+        let services = topology.services_of(&switch.name);
+        Ok(SwitchStatus {
+            node: switch.name.clone(),
+            function: switch.function,
+            site: switch.site.clone(),
+            asn: switch.asn,
+            vtep: switch.loopback,
+            loopback6: switch.loopback6,
+            services: services
+                .filter(|service| has_all(&service.addresses))
+                .map(|service| service.name.clone())
+                .collect(),
+            namespace: node.netns().name().to_owned(),
+            daemons,
+            bgp_established: summary.as_ref().map(convergence::established),
+            bgp_sessions: convergence::sessions_of(topology, switch),
+            bfd_up: bfd.as_deref().map(convergence::bfd_up),
+            bfd_sessions,
+            evpn_routes: evpn.map_or(0, |evpn| evpn.peers.values().map(|peer| peer.pfx_rcd).sum()),
+            vnis: numbers,
+            macs: vnis.values().map(|vni| vni.num_macs).sum(),
+            fabric_xdpd: *daemon,
+            accelerated: acceleration.accelerated(),
+            accelerable: *ports,
+        })
+    }
+
+    fn frr_daemons(
+        &mut self,
+        topology: &Topology,
+        switch: &Switch,
+        namespace: &str,
+    ) -> Vec<FrrDaemon> {
+        let names = daemons::frr_daemons(topology);
+        let all = names.into_iter().map(|name| {
+            let process = daemons::frr_process(namespace, &name);
+            let suspended = process.as_ref().is_some_and(super::process::Process::is_suspended);
+            FrrDaemon { name, pid: process.map(|it| it.pid), suspended }
+        });
+        let all: Vec<FrrDaemon> = all.collect();
+        for FrrDaemon { name, pid, suspended } in &all {
+            match pid {
+                None => self.faults.push(format!("{name} on {} does not run", switch.name)),
+                Some(pid) if *suspended => self.faults.push(format!(
+                    "{name} on {} is suspended; `kill -CONT {pid}` wakes it",
+                    switch.name
+                )),
+                Some(_) => {}
+            }
+        }
+        all
+    }
+
+    fn host(&self, host: &Host) -> Result<HostStatus, LabError> {
+        Ok(HostStatus {
+            node: host.name.clone(),
+            network: host.network().map(str::to_owned),
+            address: host.address,
+            address6: host.address6(),
+            subnets: host.subnets().iter().map(|it| it.host.subnet().to_string()).collect(),
+            mac: host.end.mac,
+            namespace: self.lab.node(&host.name)?.netns().name().to_owned(),
+            switch: host.switch.node.clone(),
+            port: host.switch.port.clone(),
         })
     }
 }

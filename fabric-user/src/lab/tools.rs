@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use serde::de::DeserializeOwned;
 
 use super::error::LabError;
 use super::netns::Netns;
@@ -108,6 +109,22 @@ pub(super) fn run(command: &mut Command, setting: Setting<'_>) -> Result<String,
         command: describe(command),
         place: place(setting.namespace),
         message: if said.is_empty() { output.status.to_string() } else { said },
+    })
+}
+
+/// Runs a program that answers in JSON. An empty answer is an empty list.
+pub(super) fn json<T: DeserializeOwned>(
+    command: &mut Command,
+    setting: Setting<'_>,
+) -> Result<Vec<T>, LabError> {
+    let text = run(command, setting)?;
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    serde_json::from_str(&text).map_err(|error| LabError::Command {
+        command: describe(command),
+        place: place(setting.namespace),
+        message: format!("its answer cannot be read: {error}"),
     })
 }
 

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use super::daemons;
 use super::error::LabError;
-use super::running::Node;
+use super::running::Lab;
 
 /// A daemon that takes longer is stuck; on a busy machine it takes seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,29 +25,39 @@ const POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 /// Every answer ends with three zero bytes and a status byte (`lib/vty.c`, `vtysh_read`).
 const TRAILER: usize = 4;
 
-/// Runs a `show ... json` command. An empty answer, which FRR gives for a feature that is off, is
-/// the type's default.
-pub(super) fn show_json<T: DeserializeOwned + Default>(
-    node: &Node,
-    daemon: &'static str,
-    command: &str,
-    stop: &AtomicBool,
-) -> Result<T, LabError> {
-    let failed = |message: String| LabError::Vty {
-        daemon,
-        node: node.name().to_owned(),
-        command: command.to_owned(),
-        message,
-    };
-    let path = daemons::vty_socket(node.netns().name(), daemon);
-    let text = match ask(&path, command, stop) {
-        Err(_) if stop.load(Ordering::Relaxed) => return Err(LabError::Interrupted),
-        text => text.map_err(|error| failed(error.to_string()))?,
-    };
-    if text.trim().is_empty() {
-        return Ok(T::default());
+impl Lab {
+    /// Runs a `show ... json` command. An empty answer, which FRR gives for a feature that is off, is
+    /// the type's default. A daemon that cannot answer is not asked.
+    pub(super) fn ask<T: DeserializeOwned + Default>(
+        &self,
+        node: &str,
+        daemon: &'static str,
+        command: &str,
+    ) -> Result<T, LabError> {
+        let netns = self.node(node)?.netns().clone();
+        let failed = |message: String| LabError::Vty {
+            daemon,
+            node: node.to_owned(),
+            command: command.to_owned(),
+            message,
+        };
+        match daemons::frr_process(netns.name(), daemon) {
+            None => return Err(failed("it does not run".to_owned())),
+            Some(process) if process.is_suspended() => {
+                return Err(failed("it is suspended".to_owned()));
+            }
+            Some(_) => {}
+        }
+        let path = daemons::vty_socket(netns.name(), daemon);
+        let text = match ask(&path, command, self.cancel()) {
+            Err(_) if self.cancel().load(Ordering::Relaxed) => return Err(LabError::Interrupted),
+            text => text.map_err(|error| failed(error.to_string()))?,
+        };
+        if text.trim().is_empty() {
+            return Ok(T::default());
+        }
+        serde_json::from_str(&text).map_err(|error| failed(error.to_string()))
     }
-    serde_json::from_str(&text).map_err(|error| failed(error.to_string()))
 }
 
 fn ask(path: &Path, command: &str, stop: &AtomicBool) -> io::Result<String> {

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use fabric_user::lab::{Lab, Options, Topology};
 
 use crate::stage::{NAME, Stage, program, say};
@@ -27,6 +27,10 @@ pub(crate) fn show(
     say(start, "waiting for BGP and EVPN to converge");
     lab.wait_converged(LIMIT).context("the fabric does not converge")?;
     let converged = start.elapsed();
+    let left = lab.wait_ready(LIMIT, &mut |line| say(start, line))?;
+    if let Some(thing) = left.first() {
+        bail!("Fabric does not forward everything: {thing}");
+    }
     let stage = Stage::new(lab, start, cancel.clone());
     stage.say(&format!("converged {:.1} s after the first link was made", converged.as_secs_f64()));
     Ok((stage, converged))

@@ -24,7 +24,7 @@ fn a_cut_link_has_no_carrier_a_silent_one_has_and_both_can_be_mended() {
     lab.wait_converged(PATIENCE).expect("the lab converges");
     pings(&lab, "rack11", "10.1.12.10").expect("the far host answers");
     let sessions = |node: &str| {
-        let status = lab.status().expect("the lab answers");
+        let status = lab.status(false).expect("the lab answers");
         let node = status.switches.into_iter().find(|it| it.node == node).expect("drawn");
         (node.bgp_established, node.bfd_up, node.bgp_sessions, node.bfd_sessions)
     };

@@ -1,7 +1,8 @@
-//! The lab itself, on the kernel's own forwarding: fabric-xdpd does not run here.
+//! The lab itself, mostly on the kernel's own forwarding, without fabric-xdpd.
 
 mod faults;
 mod fixture;
 mod interrupt;
 mod life;
 mod migration;
+mod ready;

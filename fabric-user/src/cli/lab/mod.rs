@@ -20,6 +20,8 @@ use crate::lab::{Lab, LabError, Topology, interrupt};
 
 /// What a shell adds to the number of a signal that ended a program.
 const ENDED_BY_SIGNAL: i32 = 128;
+/// The exit status of commands that tell a lab that is not as it should be (1) from none at all.
+const NO_LAB: u8 = 2;
 
 /// Arguments of `fabricctl lab`.
 #[derive(Debug, clap::Args)]
@@ -34,7 +36,7 @@ enum Command {
     Up(up::Args),
     /// Take a lab down and remove everything it made.
     Down(Which),
-    /// Show nodes, BGP and BFD sessions, EVPN and fabric-xdpd of a lab.
+    /// Show what there is of a lab, and what is not as it should be.
     Status(status::Args),
     /// Draw a topology, or a lab as it is now, as SVG.
     Graph(graph::Args),
@@ -91,7 +93,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let result = match args.command {
         Command::Up(args) => up::run(args, &cancel),
         Command::Down(args) => down::run(args),
-        Command::Status(args) => status::run(args),
+        Command::Status(args) => status::run(&args),
         Command::Graph(args) => graph::run(args),
         Command::Exec(args) => exec::run(args, cancel),
         Command::Migrate(args) => migrate::run(args, cancel),

@@ -1,60 +1,94 @@
-//! `fabricctl lab status`: what there is of a lab.
+//! `fabricctl lab status`: what there is of a lab, and what is not as it should be.
 
-use std::io::Write as _;
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use super::Which;
+use super::{NO_LAB, Which};
+use crate::cli::print;
 use crate::lab::Lab;
+use crate::lab::status::{LinkStatus, Status, SwitchStatus};
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit status:
+  0  everything is as it should be
+  1  something is not, and is named
+  2  no such lab is up")]
 pub(super) struct Args {
     #[command(flatten)]
     which: Which,
+    /// Have every host ping its gateway and the other hosts of its network.
+    #[arg(long)]
+    ping: bool,
     /// Print JSON instead of tables.
     #[arg(long)]
     json: bool,
 }
 
-pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let names = Lab::names();
-    if args.which.name.is_none() && names.len() != 1 {
-        match names.as_slice() {
-            [] => println!("no lab is up; start one with `fabricctl lab up TOPOLOGY`"),
-            _ => println!("labs that are up: {}", names.join(", ")),
+    if args.which.name.is_none() && names.len() > 1 {
+        print::text(&format!("labs that are up: {}\n", names.join(", ")))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let lab = match args.which.open() {
+        Ok(lab) => lab,
+        Err(error) => {
+            eprintln!("fabricctl: {error:#}");
+            return Ok(ExitCode::from(NO_LAB));
         }
-        return Ok(ExitCode::SUCCESS);
+    };
+    let status = lab.status(args.ping)?;
+    print::text(&match args.json {
+        true => serde_json::to_string_pretty(&status)? + "\n",
+        false => text(&status),
+    })?;
+    Ok(ExitCode::from(u8::from(!status.healthy)))
+}
+
+fn text(status: &Status) -> String {
+    let verdict = match status.faults.len() {
+        0 => "everything is as it should be".to_owned(),
+        1 => "one thing is not as it should be".to_owned(),
+        n => format!("{n} things are not as they should be"),
+    };
+    let mut text = format!("lab {} (topology {}): {verdict}\n", status.lab, status.topology);
+    for fault in &status.faults {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {fault}");
     }
-    let status = args.which.open()?.status()?;
-    // Unlike println!, this is an error and no panic when the reader closes the pipe.
-    let mut out = std::io::stdout().lock();
-    if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&status)?)?;
-        return Ok(ExitCode::SUCCESS);
+    let broken = status.links.iter().filter(|link| link.complaint().is_some()).count();
+    let _ = writeln!(text, "links: {} of {} up", status.links.len() - broken, status.links.len());
+    if let Some(pings) = &status.pings {
+        let answered = pings.iter().filter(|ping| ping.answered).count();
+        let _ = writeln!(text, "pings: {answered} of {} answered", pings.len());
     }
-    writeln!(out, "lab {} (topology {})", status.lab, status.topology)?;
-    match (status.complete, status.missing.as_slice()) {
-        (false, _) => writeln!(out, "not complete: it is being built, or was interrupted"),
-        (true, []) => writeln!(out, "converged"),
-        (true, missing) => writeln!(out, "not converged: {}", missing.join(", ")),
-    }?;
+    let _ = write!(text, "\n{}\n\n{}\n", switches(&status.switches), hosts(status));
+    text
+}
+
+fn switches(all: &[SwitchStatus]) -> comfy_table::Table {
     // A column for everything would not fit on a line.
-    let with_bfd = status.switches.iter().any(|node| node.bfd_sessions > 0);
-    let with_services = status.switches.iter().any(|node| !node.services.is_empty());
-    let mut header = vec!["NODE", "FUNCTION", "SITE", "AS", "LOOPBACK", "BGP"];
+    let with_bfd = all.iter().any(|node| node.bfd_sessions > 0);
+    let with_services = all.iter().any(|node| !node.services.is_empty());
+    let mut header = vec!["NODE", "FUNCTION", "SITE", "AS", "LOOPBACK", "FRR", "BGP"];
     header.extend(with_bfd.then_some("BFD"));
-    header.extend(["EVPN ROUTES", "VNIS", "MACS", "FABRIC-XDPD"]);
+    header.extend(["EVPN ROUTES", "VNIS", "MACS", "FABRIC-XDPD", "ACCELERATED"]);
     header.extend(with_services.then_some("SERVICES"));
-    let mut switches = table(&header);
-    for node in &status.switches {
+    let mut table = table(&header);
+    for node in all {
         let known = |count: Option<usize>| count.map_or_else(|| "?".to_owned(), |n| n.to_string());
         let vnis: Vec<String> = node.vnis.iter().map(ToString::to_string).collect();
         let or_none = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+        let runs =
+            |daemon: &&crate::lab::status::FrrDaemon| daemon.pid.is_some() && !daemon.suspended;
         let mut row = vec![
             node.node.clone(),
             node.function.name().to_owned(),
             node.site.clone(),
             node.asn.to_string(),
             node.vtep.to_string(),
+            format!("{}/{}", node.daemons.iter().filter(runs).count(), node.daemons.len()),
             format!("{}/{}", known(node.bgp_established), node.bgp_sessions),
         ];
         row.extend(with_bfd.then(|| format!("{}/{}", known(node.bfd_up), node.bfd_sessions)));
@@ -63,24 +97,30 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
             or_none(vnis.join(" ")),
             node.macs.to_string(),
             node.fabric_xdpd.name().to_owned(),
+            format!("{}/{}", node.accelerated, node.accelerable),
         ]);
         row.extend(with_services.then(|| or_none(node.services.join(" "))));
-        switches.add_row(row);
+        table.add_row(row);
     }
-    writeln!(out, "\n{switches}")?;
-    let mut hosts = table(&["HOST", "NETWORK", "ADDRESS", "MAC", "LEAF", "PORT"]);
+    table
+}
+
+fn hosts(status: &Status) -> comfy_table::Table {
+    let mut table = table(&["HOST", "NETWORK", "ADDRESS", "MAC", "LEAF", "PORT", "LINK"]);
     for host in &status.hosts {
-        hosts.add_row([
+        let link = status.links.iter().find(|link| link.b.node == host.node);
+        let complaint = link.and_then(LinkStatus::complaint);
+        table.add_row([
             host.node.clone(),
             host.network.clone().unwrap_or_else(|| format!("routed, {}", host.subnets.join(" "))),
             host.address.to_string(),
             host.mac.to_string(),
             host.switch.clone(),
             host.port.clone(),
+            complaint.unwrap_or_else(|| "up".to_owned()),
         ]);
     }
-    writeln!(out, "\n{hosts}")?;
-    Ok(ExitCode::SUCCESS)
+    table
 }
 
 fn table(header: &[&str]) -> comfy_table::Table {

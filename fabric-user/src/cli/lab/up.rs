@@ -1,5 +1,6 @@
 //! `fabricctl lab up`: builds a lab and waits until it is ready.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,13 +9,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
-use super::load;
-use crate::lab::{Lab, LabError, Options};
-
-/// A fabric converges in seconds, and within minutes on a machine that has much else to do.
-const CONVERGENCE_LIMIT: Duration = Duration::from_secs(300);
+use super::{NO_LAB, load};
+use crate::lab::{Lab, LabError, Options, Unaccelerated};
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit status:
+  0  the lab is up, has converged, and Fabric forwards at every port of its nodes
+  1  the lab is up, and what is named has not converged or is left to the kernel
+  2  no lab was made")]
 pub(super) struct Args {
     /// The picture (TOPOLOGY.dot); the inventory (TOPOLOGY.toml) lies beside it.
     topology: PathBuf,
@@ -27,12 +30,71 @@ pub(super) struct Args {
     /// Run no fabric-xdpd: the kernel forwards everything.
     #[arg(long)]
     no_fabric_xdpd: bool,
-    /// Return when everything runs, without waiting until BGP has converged.
+    /// Return when everything runs, without waiting until BGP has converged and Fabric forwards.
     #[arg(long)]
     no_wait: bool,
+    /// Wait so many seconds at most: a fabric is ready within seconds, and within minutes on a machine that
+    /// has much else to do.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    timeout: u64,
 }
 
 pub(super) fn run(args: Args, cancel: &Arc<AtomicBool>) -> anyhow::Result<ExitCode> {
+    let start = Instant::now();
+    let mut progress = |line: &str| eprintln!("{:6.2} s  {line}", start.elapsed().as_secs_f64());
+    let (wait, limit) = (!args.no_wait, Duration::from_secs(args.timeout));
+    let mut lab = match build(args, cancel, &mut progress) {
+        Err(error) if !matches!(error.downcast_ref(), Some(LabError::Interrupted)) => {
+            eprintln!("fabricctl: {error:#}");
+            return Ok(ExitCode::from(NO_LAB));
+        }
+        lab => lab?,
+    };
+    if !wait {
+        lab.go_on()?;
+        lab.keep();
+        progress(&format!("lab {} is up; BGP converges in the background", lab.name()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    progress("waiting for routes and tunnels");
+    let waited = lab.wait_ready(limit, &mut progress);
+    if let Err(LabError::Interrupted) = waited {
+        progress("taking down what was made");
+        lab.down(&mut |_| {})?;
+        return Err(LabError::Interrupted.into());
+    }
+    lab.keep();
+    let left = waited.context(
+        "the lab stays up for you to look at, by `fabricctl lab status`; `fabricctl lab down` removes it",
+    )?;
+    let name = lab.name();
+    if left.is_empty() {
+        let forwards = if lab.state()?.fabric_xdpd.is_empty() { "the kernel" } else { "Fabric" };
+        progress(&format!("lab {name} is up and has converged; {forwards} forwards"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    progress(&format!("lab {name} is up and has converged; to the kernel is left:"));
+    for (why, places) in by_reason(&left) {
+        eprintln!("          {}: {why}", places.join(", "));
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+/// What is not accelerated by the reason: many ports share one.
+fn by_reason(left: &[Unaccelerated]) -> BTreeMap<&str, Vec<String>> {
+    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for Unaccelerated { node, port, why, .. } in left {
+        let place = port.as_ref().map_or_else(|| node.clone(), |port| format!("{node} {port}"));
+        reasons.entry(why).or_default().push(place);
+    }
+    reasons
+}
+
+fn build(
+    args: Args,
+    cancel: &Arc<AtomicBool>,
+    progress: &mut dyn FnMut(&str),
+) -> anyhow::Result<Lab> {
     let topology = load(&args.topology)?;
     let fabric_xdpd = match (args.no_fabric_xdpd, args.fabric_xdpd) {
         (true, _) => None,
@@ -46,30 +108,7 @@ pub(super) fn run(args: Args, cancel: &Arc<AtomicBool>) -> anyhow::Result<ExitCo
         );
     }
     let options = Options { name: args.name, fabric_xdpd, cancel: Arc::clone(cancel) };
-    let start = Instant::now();
-    let mut progress = |line: &str| eprintln!("{:6.2} s  {line}", start.elapsed().as_secs_f64());
-    let mut lab = Lab::up(&topology, &options, &mut progress)?;
-    if args.no_wait {
-        lab.go_on()?;
-        lab.keep();
-        progress(&format!("lab {} is up; BGP converges in the background", lab.name()));
-        return Ok(ExitCode::SUCCESS);
-    }
-    progress("waiting for BGP and EVPN to converge");
-    match lab.wait_converged(CONVERGENCE_LIMIT) {
-        Err(LabError::Interrupted) => {
-            progress("taking down what was made");
-            lab.down(&mut |_| {})?;
-            Err(LabError::Interrupted.into())
-        }
-        waited => {
-            lab.keep();
-            waited
-                .context("the lab stays up for you to look at; `fabricctl lab down` removes it")?;
-            progress(&format!("lab {} is up and has converged", lab.name()));
-            Ok(ExitCode::SUCCESS)
-        }
-    }
+    Ok(Lab::up(&topology, &options, progress)?)
 }
 
 fn sibling(program: &str) -> anyhow::Result<PathBuf> {

@@ -155,6 +155,12 @@ impl Lab {
         Ok(())
     }
 
+    /// Whether the port of a node that has this index was silenced.
+    pub(super) fn is_silent(&self, node: &str, ifindex: u32) -> bool {
+        let (program, link) = own_pins(self.name(), node, ifindex);
+        program.exists() || link.exists()
+    }
+
     /// Both ends of a link, the one that is named first.
     fn ends(&self, node: &str, port: &str) -> Result<[Place; 2], LabError> {
         self.node(node)?;
@@ -192,6 +198,12 @@ pub(super) fn forget(lab: &str) -> Result<(), LabError> {
             Ok(())
         }
     }
+}
+
+/// Where the program of fabric-xdpd and our own link of a silent port are.
+fn own_pins(lab: &str, node: &str, ifindex: u32) -> (PathBuf, PathBuf) {
+    let pin = |what: &str| folder(lab).join(format!("{node}-{ifindex}-{what}"));
+    (pin("program"), pin("link"))
 }
 
 fn folder(lab: &str) -> PathBuf {
@@ -232,13 +244,9 @@ impl Pins {
             .netns
             .enter(|| interface::index(&place.port))?
             .map_err(LabError::file("find interface", named))?;
-        let folder = folder(lab.name());
-        Ok(Self {
-            ifindex,
-            fabric_xdpd: Instance::new(&lab.instance(&place.node))?.link(ifindex),
-            program: folder.join(format!("{}-{ifindex}-program", place.node)),
-            link: folder.join(format!("{}-{ifindex}-link", place.node)),
-        })
+        let fabric_xdpd = Instance::new(&lab.instance(&place.node))?.link(ifindex);
+        let (program, link) = own_pins(lab.name(), &place.node, ifindex);
+        Ok(Self { ifindex, fabric_xdpd, program, link })
     }
 
     /// Sees to it that a link is there whose program can be replaced.

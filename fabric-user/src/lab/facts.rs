@@ -1,0 +1,151 @@
+//! What there is in the namespace of a node, as `ip` and `bridge` tell it.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::process::Command;
+
+use serde::de::DeserializeOwned;
+
+use super::error::LabError;
+use super::running::Lab;
+use super::tools::{self, Setting};
+
+/// An interface, of `ip -j address show`.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct Interface {
+    ifname: String,
+    pub(super) ifindex: u32,
+    flags: Vec<String>,
+    /// Name of its bridge.
+    pub(super) master: Option<String>,
+    xdp: Option<Xdp>,
+    addr_info: Vec<Address>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct Xdp {
+    prog: Program,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct Program {
+    name: String,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct Address {
+    local: Option<IpAddr>,
+}
+
+/// Whether an interface carries frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PortState {
+    /// It does.
+    Up,
+    /// It is switched on, and its other end is not.
+    NoCarrier,
+    /// It is switched off.
+    Off,
+    /// There is none of that name.
+    Gone,
+}
+
+impl PortState {
+    /// What is wrong, as the end of a sentence about the interface.
+    pub fn complaint(self) -> Option<&'static str> {
+        match self {
+            Self::Up => None,
+            Self::NoCarrier => Some("has no carrier"),
+            Self::Off => Some("is switched off"),
+            Self::Gone => Some("is gone"),
+        }
+    }
+}
+
+impl Interface {
+    fn has(&self, flag: &str) -> bool {
+        self.flags.iter().any(|it| it == flag)
+    }
+
+    /// Name of the XDP program on it, which may be empty.
+    pub(super) fn program(&self) -> Option<&str> {
+        self.xdp.as_ref().map(|xdp| xdp.prog.name.as_str())
+    }
+}
+
+/// The interfaces of a node by name.
+#[derive(Debug, Default)]
+pub(super) struct Interfaces(HashMap<String, Interface>);
+
+impl Interfaces {
+    pub(super) fn get(&self, name: &str) -> Option<&Interface> {
+        self.0.get(name)
+    }
+
+    pub(super) fn state(&self, name: &str) -> PortState {
+        match self.get(name) {
+            None => PortState::Gone,
+            Some(it) if !it.has("UP") => PortState::Off,
+            Some(it) if !it.has("LOWER_UP") => PortState::NoCarrier,
+            Some(_) => PortState::Up,
+        }
+    }
+
+    /// Whether the interface has this address.
+    pub(super) fn has_address(&self, name: &str, address: IpAddr) -> bool {
+        let addresses = self.get(name).into_iter().flat_map(|it| &it.addr_info);
+        addresses.into_iter().any(|it| it.local == Some(address))
+    }
+}
+
+impl Lab {
+    /// The interfaces of a node; none when its namespace has gone.
+    pub(super) fn interfaces(&self, node: &str) -> Result<Interfaces, LabError> {
+        if !self.node(node)?.netns().exists() {
+            return Ok(Interfaces::default());
+        }
+        let all: Vec<Interface> = self.json(node, "ip", &["address", "show"])?;
+        Ok(Interfaces(all.into_iter().map(|it| (it.ifname.clone(), it)).collect()))
+    }
+
+    /// What `ip -j` or `bridge -j` says in a node.
+    pub(super) fn json<T: DeserializeOwned>(
+        &self,
+        node: &str,
+        program: &str,
+        arguments: &[&str],
+    ) -> Result<Vec<T>, LabError> {
+        let node = self.node(node)?;
+        let mut command = Command::new(tools::require(program, "iproute2")?);
+        command.arg("-j").args(arguments);
+        tools::json(&mut command, Setting::within(Some(node.netns()), self.cancel()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_is_up_only_with_a_carrier() {
+        let text = r#"[
+            {"ifname": "swp1", "flags": ["UP", "LOWER_UP"], "addr_info": [{"local": "10.0.0.1"}],
+             "xdp": {"mode": 1, "prog": {"id": 7, "name": "fabric_routed"}}, "master": "br1"},
+            {"ifname": "swp2", "flags": ["NO-CARRIER", "UP"], "addr_info": []},
+            {"ifname": "swp3", "flags": [], "addr_info": [{"family": "inet6"}]}
+        ]"#;
+        let all: Vec<Interface> = serde_json::from_str(text).expect("as ip prints it");
+        let all = Interfaces(all.into_iter().map(|it| (it.ifname.clone(), it)).collect());
+        let states = ["swp1", "swp2", "swp3", "swp4"].map(|name| all.state(name));
+        use PortState::{Gone, NoCarrier, Off, Up};
+        assert_eq!(states, [Up, NoCarrier, Off, Gone]);
+        assert!(all.has_address("swp1", IpAddr::from([10, 0, 0, 1])));
+        assert!(!all.has_address("swp2", IpAddr::from([10, 0, 0, 1])));
+        assert_eq!(all.get("swp1").and_then(Interface::program), Some("fabric_routed"));
+    }
+}

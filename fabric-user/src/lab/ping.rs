@@ -1,0 +1,104 @@
+//! Pings between the hosts of a lab, and from them to their gateways.
+
+use std::net::IpAddr;
+use std::process::Command;
+use std::sync::Mutex;
+
+use serde::Serialize;
+
+use super::build;
+use super::error::LabError;
+use super::running::Lab;
+use super::tools;
+use super::topology::{Host, Topology};
+
+/// A ping, and whether it was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ping {
+    /// The host that asks.
+    pub from: String,
+    /// The host that should answer, or `gateway`.
+    pub to: String,
+    /// The address that is asked.
+    pub address: IpAddr,
+    /// Whether an answer came within a second, at the second attempt at the latest: the first may be lost
+    /// while addresses are being resolved.
+    pub answered: bool,
+}
+
+impl Ping {
+    /// What is wrong.
+    pub(super) fn fault(&self) -> Option<String> {
+        let Self { from, to, address, answered } = self;
+        (!answered).then(|| format!("{from} gets no answer from {to} ({address})"))
+    }
+}
+
+/// Every host asks its gateway, and of two hosts in one network, or on routed ports, the first the second.
+fn pings(topology: &Topology) -> Vec<Ping> {
+    let gateway = |host: &Host| match host.network().and_then(|name| topology.network(name)) {
+        Some(network) => Some(IpAddr::V4(network.gateway)),
+        None => host.subnets().first().map(|subnet| subnet.gateway),
+    };
+    let ping = |from: &Host, to: &str, address: IpAddr| Ping {
+        from: from.name.clone(),
+        to: to.to_owned(),
+        address,
+        answered: false,
+    };
+    let mut all = Vec::new();
+    for (number, host) in topology.hosts.iter().enumerate() {
+        all.extend(gateway(host).map(|address| ping(host, "gateway", address)));
+        let others = topology.hosts.iter().skip(number + 1);
+        let peers = others.filter(|other| other.network() == host.network());
+        all.extend(peers.map(|other| ping(host, &other.name, other.address.into())));
+    }
+    all
+}
+
+impl Lab {
+    /// Sends them all, a few at once.
+    pub(super) fn ping_all(&self, topology: &Topology) -> Result<Vec<Ping>, LabError> {
+        let program = tools::require("ping", "iputils-ping")?;
+        let all: Vec<Mutex<Ping>> = pings(topology).into_iter().map(Mutex::new).collect();
+        build::in_parallel(&all, self.cancel(), |ping| {
+            let Ok(mut ping) = ping.lock() else { return Ok(()) };
+            let mut command = Command::new(&program);
+            command.args(["-n", "-q", "-c", "1", "-W", "1", &ping.address.to_string()]);
+            for _ in 0..2 {
+                ping.answered = match self.exec(&ping.from, &mut command) {
+                    Err(LabError::Interrupted) => return Err(LabError::Interrupted),
+                    answer => answer.is_ok(),
+                };
+                if ping.answered {
+                    break;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(all.into_iter().filter_map(|ping| ping.into_inner().ok()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_ask_their_gateway_and_each_pair_of_a_network_asks_once() {
+        let picture = include_str!("../../../topologies/one-site.dot");
+        let inventory = include_str!("../../../topologies/one-site.toml");
+        let topology = Topology::parse("one-site", picture, inventory).expect("valid");
+        let all = pings(&topology);
+        let said: Vec<String> = all.iter().map(|it| format!("{} {}", it.from, it.to)).collect();
+        let expected = [
+            "vm01 gateway",
+            "vm01 vm03",
+            "vm02 gateway",
+            "vm02 vm04",
+            "vm03 gateway",
+            "vm04 gateway",
+        ];
+        assert_eq!(said, expected);
+    }
+}
