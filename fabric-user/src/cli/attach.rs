@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use serde_json::json;
+use serde::Serialize;
 
 use super::{
     instance::{Choice, Chosen},
-    print,
+    print::{self, SCHEMA},
 };
 use crate::daemon::{Request, Response, ask};
 
@@ -21,6 +21,14 @@ pub(super) struct Args {
     json: bool,
     #[command(flatten)]
     choice: Choice,
+}
+
+/// What is printed as JSON, by `detach` as well.
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    instance: &'a str,
+    done: &'a str,
 }
 
 /// Runs `fabricctl attach`.
@@ -51,7 +59,7 @@ pub(super) fn request(chosen: &Chosen, request: &Request) -> anyhow::Result<Opti
 /// Says what was done.
 pub(super) fn say(chosen: &Chosen, done: &str, as_json: bool) -> std::io::Result<()> {
     if as_json {
-        return print::json(&json!({ "instance": chosen.name(), "done": done }), false);
+        return print::json(&Document { schema: SCHEMA, instance: chosen.name(), done });
     }
     print::text(&format!("{done}\n"))
 }

@@ -8,9 +8,12 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use aya::maps::MapData;
 use fabric_common::schema::settings::Settings;
-use serde_json::json;
+use serde::Serialize;
 
-use super::{instance::Choice, print};
+use super::{
+    instance::Choice,
+    print::{self, SCHEMA},
+};
 use crate::kernel::memory::MappedArray;
 
 /// Arguments of `fabricctl bypass`.
@@ -36,6 +39,15 @@ enum Switch {
     Show,
 }
 
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    instance: &'a str,
+    bypass: bool,
+    changed: bool,
+}
+
 /// Runs `fabricctl bypass`.
 ///
 /// # Errors
@@ -58,10 +70,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         settings.update(0, |value| value.bypass = is.into());
     }
     if args.json {
-        print::json(
-            &json!({ "instance": chosen.name(), "bypass": is, "changed": is != was }),
-            false,
-        )?;
+        let (instance, changed) = (chosen.name(), is != was);
+        print::json(&Document { schema: SCHEMA, instance, bypass: is, changed })?;
     } else {
         print::text(&format!("{}\n", sentence(is, is != was || !writable)))?;
     }

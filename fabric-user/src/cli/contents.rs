@@ -12,7 +12,6 @@ use fabric_common::schema::{
     ports::Port,
     reverse_paths::ReversePath,
     settings::Settings,
-    vnis::split_key as split_vni,
     vteps::Vtep,
 };
 
@@ -56,10 +55,6 @@ pub(super) struct Contents {
     pub(super) vteps: BTreeMap<u32, Vtep>,
     /// Ports that accept a VTEP's packets, by the same index.
     pub(super) reverse_paths: BTreeMap<u32, ReversePath>,
-    /// VTEP by the key of its tunnel.
-    pub(super) peers: BTreeMap<u64, u32>,
-    /// Domain by VNI, UDP port in host byte order, and whether the underlay is IPv6.
-    pub(super) vnis: BTreeMap<(u32, u16, bool), u32>,
     pub(super) groups: BTreeMap<u32, GroupEntry>,
     pub(super) nexthops: BTreeMap<u32, Nexthop>,
 }
@@ -87,8 +82,6 @@ impl Contents {
             fdb: maps.fdb_table().iter().map(fdb_entry).collect(),
             vteps: maps.vteps.iter().filter(|(_, v)| v.in_use()).collect(),
             reverse_paths: maps.reverse_paths.iter().filter(|(_, path)| path.ports != 0).collect(),
-            peers: maps.peers.table().iter().map(peer).collect(),
-            vnis: maps.vnis.table().iter().map(vni).collect(),
             groups: groups.collect(),
             nexthops: maps.nexthops.iter().filter(|(_, n)| n.port != 0).collect(),
             ports,
@@ -102,18 +95,9 @@ fn fdb_entry((key, target, shown): (u64, u32, u32)) -> FdbEntry {
     FdbEntry { domain: domain.into(), mac: Mac(mac), kind, index, shown }
 }
 
-fn peer((key, target, _): (u64, u32, u32)) -> (u64, u32) {
-    (key, target)
-}
-
-fn vni((key, target, _): (u64, u32, u32)) -> ((u32, u16, bool), u32) {
-    let (port_be, vni, ipv6) = split_vni(key);
-    ((vni, u16::from_be(port_be), ipv6), target)
-}
-
 #[cfg(test)]
 mod tests {
-    use fabric_common::schema::{fdb, peers, vnis};
+    use fabric_common::schema::fdb;
 
     use super::*;
 
@@ -125,10 +109,5 @@ mod tests {
         let expected =
             FdbEntry { domain: 9, mac: Mac(mac), kind: fdb::KIND_REMOTE, index: 4, shown: 5 };
         assert_eq!(entry, expected);
-        assert_eq!(peer((peers::key(1, 2), 3, 0)), (peers::key(1, 2), 3));
-        for ipv6 in [false, true] {
-            let key = vnis::key(4789_u16.to_be(), 10_200, ipv6);
-            assert_eq!(vni((key, 3, 0)), ((10_200, 4789, ipv6), 3));
-        }
     }
 }

@@ -1,12 +1,11 @@
 //! fabricctl's commands, one file each: an `Args` that clap reads and a `run` that does it.
 //!
 //! Commands that show something read the pinned maps ([`contents`]), put names to indexes
-//! ([`view`]) and fill a [`sheet`], which prints as a table or as JSON. Only `attach` and `detach`
-//! talk to the daemon.
+//! ([`view`]) and make rows of it ([`row`]), which print as a [`table`] or as JSON. Only `attach` and
+//! `detach` talk to the daemon.
 
 mod attach;
 mod bypass;
-mod cell;
 mod clock;
 mod contents;
 mod counters;
@@ -20,8 +19,9 @@ mod maps;
 mod namespace;
 mod print;
 mod routes;
-mod sheet;
+mod row;
 mod status;
+mod table;
 mod uses;
 mod view;
 mod ways;

@@ -6,10 +6,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use serde_json::Value;
+use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::sheet::Look;
+use super::table::{Line, Look, Table, Widths};
 
 /// How output looks; the same flags on every command that shows something.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -45,12 +45,114 @@ pub(super) fn text(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Writes a JSON document: indented, or on one line if more will follow.
+/// Number of what `docs/json.md` says. It changes with what would break programs that read it, not with
+/// fields that are new.
+pub(super) const SCHEMA: u32 = 1;
+
+/// Writes a JSON document, indented.
 ///
 /// # Errors
 /// As [`text`].
-pub(super) fn json(value: &Value, one_of_many: bool) -> io::Result<()> {
-    text(&if one_of_many { format!("{value}\n") } else { format!("{value:#}\n") })
+pub(super) fn json(document: &impl Serialize) -> io::Result<()> {
+    text(&format!("{}\n", serde_json::to_string_pretty(document)?))
+}
+
+/// Writes one of many JSON documents on a line of its own.
+///
+/// # Errors
+/// As [`text`].
+pub(super) fn json_line(document: &impl Serialize) -> io::Result<()> {
+    text(&format!("{}\n", serde_json::to_string(document)?))
+}
+
+/// Writes what is wanted: the document, or the text for people.
+///
+/// # Errors
+/// As [`text`].
+pub(super) fn shown(
+    style: Style,
+    document: &impl Serialize,
+    people: impl FnOnce() -> String,
+) -> io::Result<()> {
+    if style.json { json(document) } else { text(&people()) }
+}
+
+/// Rows of a page.
+const PAGE: usize = 10_000;
+
+/// Prints a table that can have a million rows, page by page.
+pub(super) struct Printer<D> {
+    /// The rows of the present page.
+    page: Table,
+    style: Style,
+    /// The document without its rows.
+    head: D,
+    /// The field of the document that the rows are.
+    field: &'static str,
+    widths: Widths,
+    /// Rows so far.
+    rows: usize,
+}
+
+impl<D: Serialize> Printer<D> {
+    /// `table` has no rows yet.
+    pub(super) fn new(table: Table, style: Style, head: D, field: &'static str) -> Self {
+        Self { page: table, style, head, field, widths: Widths::default(), rows: 0 }
+    }
+
+    /// Rows so far.
+    pub(super) const fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Prints a row, now or later.
+    ///
+    /// # Errors
+    /// As [`text`].
+    pub(super) fn row(&mut self, row: Line) -> anyhow::Result<()> {
+        if self.page.rows().len() == PAGE {
+            self.print()?;
+        }
+        self.page.push(row);
+        self.rows += 1;
+        Ok(())
+    }
+
+    fn print(&mut self) -> io::Result<()> {
+        let page = &self.page;
+        if self.style.json {
+            let before = self.rows - page.rows().len();
+            let mut out = String::new();
+            if before == 0 {
+                // The document stays open for its last field.
+                let head = serde_json::to_string_pretty(&self.head)?;
+                out = format!("{},\n  \"{}\": [", head.trim_end_matches("\n}"), self.field);
+            }
+            for (number, row) in page.rows().iter().enumerate() {
+                out.push_str(if before + number == 0 { "\n    " } else { ",\n    " });
+                out.push_str(row.json().get());
+            }
+            text(&out)?;
+        } else if self.rows == 0 {
+            text(&page.text(self.style.look()))?;
+        } else {
+            text(&page.page(self.style.look(), &mut self.widths))?;
+        }
+        self.page.clear();
+        Ok(())
+    }
+
+    /// Prints what is left.
+    ///
+    /// # Errors
+    /// As [`text`].
+    pub(super) fn end(mut self) -> io::Result<()> {
+        self.print()?;
+        if !self.style.json {
+            return Ok(());
+        }
+        text(if self.rows == 0 { "]\n}\n" } else { "\n  ]\n}\n" })
+    }
 }
 
 /// True if the error is that nobody reads standard output any more.

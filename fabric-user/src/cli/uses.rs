@@ -4,11 +4,7 @@ use std::{collections::BTreeMap, convert::Infallible};
 
 use fabric_common::schema::routes::{KIND_GROUP, KIND_NEXTHOP, split_target};
 
-use super::{
-    format::count,
-    routes::{self, Part},
-    view::View,
-};
+use super::{format::count, routes, view::View};
 use crate::kernel::maps::Maps;
 
 /// Number of users.
@@ -18,7 +14,7 @@ pub(super) struct Users {
     /// Of nexthops only.
     pub(super) groups: usize,
     pub(super) hosts: usize,
-    pub(super) prefixes: usize,
+    pub(super) ranges: usize,
 }
 
 /// The users of everything that has any.
@@ -29,10 +25,10 @@ pub(super) struct Uses {
 }
 
 impl Uses {
-    /// Counts VTEPs, groups and routes.
+    /// Counts VTEPs, groups and routes: hosts, and ranges of addresses.
     pub(super) fn of(view: &View, maps: &Maps) -> Self {
         let mut uses = Self::without_routes(view);
-        let Ok(()) = routes::each(maps, Part::All, |route| {
+        let Ok(()) = routes::each(maps, |route| {
             let (kind, index) = split_target(route.target);
             let users = match kind {
                 KIND_GROUP => uses.groups.entry(index).or_default(),
@@ -42,7 +38,7 @@ impl Uses {
             if route.exact {
                 users.hosts += 1;
             } else {
-                users.prefixes += 1;
+                users.ranges += 1;
             }
             Ok::<(), Infallible>(())
         });
@@ -71,21 +67,18 @@ impl Uses {
 }
 
 impl Users {
-    /// `2 VTEPs, 1 prefix`; `-` for nobody.
+    /// `2 VTEPs, 1 range`; `-` for nobody.
     pub(super) fn text(self) -> String {
         let parts = [
             (self.vteps, "VTEP"),
             (self.groups, "group"),
             (self.hosts, "host"),
-            (self.prefixes, "prefix"),
+            (self.ranges, "range"),
         ];
         let parts: Vec<String> = parts
             .into_iter()
             .filter(|(number, _)| *number > 0)
-            .map(|(number, noun)| match noun {
-                "prefix" if number > 1 => format!("{number} prefixes"),
-                _ => count(number, noun),
-            })
+            .map(|(number, noun)| count(number, noun))
             .collect();
         if parts.is_empty() { "-".into() } else { parts.join(", ") }
     }
@@ -102,7 +95,7 @@ mod tests {
         assert_eq!(uses.group(1).text(), "1 VTEP");
         assert_eq!(uses.nexthop(2).text(), "1 group");
         assert_eq!(uses.group(7).text(), "-");
-        let users = Users { vteps: 2, hosts: 1, prefixes: 3, groups: 0 };
-        assert_eq!(users.text(), "2 VTEPs, 1 host, 3 prefixes");
+        let users = Users { vteps: 2, hosts: 1, ranges: 3, groups: 0 };
+        assert_eq!(users.text(), "2 VTEPs, 1 host, 3 ranges");
     }
 }

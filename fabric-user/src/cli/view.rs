@@ -8,14 +8,16 @@ use std::{
 use fabric_common::{
     bfd::Watch,
     schema::{
+        buckets::CHUNK,
         domains::Domain,
+        groups::Choice,
         nexthops::{FLAG_DOWN, Nexthop},
         ports::Port,
         vteps::Vtep,
     },
 };
 
-use super::{clock, contents::Contents, interfaces::Interfaces, sheet::Cell};
+use super::{clock, contents::Contents, interfaces::Interfaces};
 
 /// The contents of the maps with the interfaces and the time that they refer to.
 #[derive(Clone, Debug)]
@@ -40,9 +42,14 @@ impl View {
         }
     }
 
+    /// The slot of a port by its name.
+    pub(super) fn slot(&self, name: &str) -> Option<u32> {
+        self.contents.ports.keys().copied().find(|slot| self.port(*slot) == name)
+    }
+
     /// A bridge by the index of its domain.
-    pub(super) fn bridge(&self, domain: u32) -> Cell {
-        self.contents.domains.get(&domain).map(|d| self.bridge_name(d)).into()
+    pub(super) fn bridge(&self, domain: u32) -> Option<String> {
+        self.contents.domains.get(&domain).map(|d| self.bridge_name(d))
     }
 
     /// The name of a domain: the bridge, and the VLAN if it is VLAN-aware.
@@ -55,8 +62,8 @@ impl View {
     }
 
     /// A VNI by the index of its domain.
-    pub(super) fn vni(&self, domain: u32) -> Cell {
-        self.contents.domains.get(&domain).map(|d| d.vni).filter(|vni| *vni != 0).into()
+    pub(super) fn vni(&self, domain: u32) -> Option<u32> {
+        self.contents.domains.get(&domain).map(|d| d.vni).filter(|vni| *vni != 0)
     }
 
     /// The address of a VTEP.
@@ -85,6 +92,15 @@ impl View {
             .filter_map(|nexthop| self.contents.nexthops.get(nexthop))
             .map(|nexthop| (self.port(nexthop.port.into()), self.death(nexthop)))
             .collect()
+    }
+
+    /// Chunks of buckets of all groups.
+    pub(super) fn chunks(&self) -> usize {
+        let chunks = self.contents.groups.values().map(|group| match group.choice {
+            Choice::Spread { count, .. } => count.div_ceil(CHUNK) as usize,
+            _ => 0,
+        });
+        chunks.sum()
     }
 
     /// Why nothing is sent to a next hop at this moment; nothing for one that lives.
@@ -120,6 +136,24 @@ impl View {
             Err(clock::time(now - deadline, settings.hz))
         })
     }
+
+    /// The same in milliseconds, negative if it has passed.
+    pub(super) fn heartbeat_ms(&self) -> Option<i64> {
+        self.heartbeat().map(|beat| match beat {
+            Ok(left) => left.as_millis() as i64,
+            Err(over) => -(over.as_millis() as i64),
+        })
+    }
+
+    /// Why the programs hand everything to the kernel, if they do.
+    pub(super) fn idle(&self) -> Option<&'static str> {
+        match self.heartbeat() {
+            _ if self.contents.settings.bypass != 0 => Some("bypass is on"),
+            None => Some("there is no heartbeat yet"),
+            Some(Err(_)) => Some("the heartbeat has expired"),
+            Some(Ok(_)) => None,
+        }
+    }
 }
 
 /// The address of a next hop.
@@ -137,7 +171,6 @@ pub(super) mod tests {
         circuits::Circuit,
         domains::FLAG_IN_USE,
         fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE},
-        groups::Choice,
         ports::{Port, ROLE_ACCESS, ROLE_UNDERLAY},
         settings::Settings,
     };

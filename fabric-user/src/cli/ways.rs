@@ -10,10 +10,10 @@ use fabric_common::schema::{
         KIND_UNREACHABLE, split_target,
     },
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::{
-    sheet::Cell,
+    row::Said,
     view::{View, gateway},
 };
 
@@ -40,10 +40,21 @@ pub(super) fn index(target: u32) -> Option<u32> {
     matches!(kind, KIND_GROUP | KIND_NEXTHOP).then_some(index)
 }
 
+/// A next hop of a route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Member {
+    port: String,
+    gateway: IpAddr,
+    alive: bool,
+}
+
+/// The next hops of a route; null for what has none.
+pub(super) type Way = Said<Option<Vec<Member>>>;
+
 /// The ways of many routes, of which few are different.
 pub(super) struct Ways<'a> {
     view: &'a View,
-    known: HashMap<u32, Cell>,
+    known: HashMap<u32, Way>,
 }
 
 impl<'a> Ways<'a> {
@@ -52,73 +63,56 @@ impl<'a> Ways<'a> {
     }
 
     /// Ports and gateways of a target, or what happens instead.
-    pub(super) fn cell(&mut self, target: u32) -> Cell {
+    pub(super) fn of(&mut self, target: u32) -> Way {
         self.known.entry(target).or_insert_with(|| way(self.view, target)).clone()
     }
 }
 
-fn way(view: &View, target: u32) -> Cell {
+fn way(view: &View, target: u32) -> Way {
     let (kind, index) = split_target(target);
-    match kind {
-        KIND_GROUP => {
-            let Some(group) = view.contents.groups.get(&index) else {
-                return Cell::new("no nexthop: left to the kernel", json!([]));
-            };
-            if group.choice == Choice::Blackhole {
-                return Cell::new("dropped", Value::Null);
-            }
-            let members: Vec<Cell> = group.shares.keys().map(|n| member(view, *n)).collect();
-            let mut text: Vec<&str> = members.iter().take(MEMBERS).map(Cell::text).collect();
-            let more = format!("{} more", members.len().saturating_sub(MEMBERS));
-            if members.len() > MEMBERS {
-                text.push(&more);
-            }
-            let values: Value = members.iter().map(|member| member.value().clone()).collect();
-            Cell::new(text.join(", "), values)
-        }
-        KIND_NEXTHOP => {
-            let member = member(view, index);
-            Cell::new(member.text(), json!([member.value()]))
-        }
-        KIND_LOCAL => Cell::new("this box", Value::Null),
-        KIND_KERNEL => Cell::new("left to the kernel", Value::Null),
-        KIND_BLACKHOLE => Cell::new("dropped", Value::Null),
-        KIND_UNREACHABLE => Cell::new("the kernel answers that it is unreachable", Value::Null),
-        KIND_CONNECTED => Cell::new("on link, resolved by the kernel", Value::Null),
-        _ => Cell::none(),
-    }
+    let text = match kind {
+        KIND_GROUP => match view.contents.groups.get(&index) {
+            Some(group) if group.choice == Choice::Blackhole => "dropped",
+            Some(group) => return members(view, group.shares.keys().copied()),
+            None => return Said::new("no nexthop: left to the kernel", Some(Vec::new())),
+        },
+        KIND_NEXTHOP => return members(view, [index]),
+        KIND_LOCAL => "this box",
+        KIND_KERNEL => "left to the kernel",
+        KIND_BLACKHOLE => "dropped",
+        KIND_UNREACHABLE => "the kernel answers that it is unreachable",
+        KIND_CONNECTED => "on link, resolved by the kernel",
+        _ => "-",
+    };
+    Said::new(text, None)
 }
 
-/// A next hop as `swp1 192.0.2.1`, with the reason if nothing is sent there.
-fn member(view: &View, index: u32) -> Cell {
-    let Some(nexthop) = view.contents.nexthops.get(&index) else {
-        return Cell::new("nothing", Value::Null);
-    };
-    let port = view.port(nexthop.port.into());
-    let gateway = gateway(nexthop);
-    let death = view.death(nexthop);
-    let dead = if death.is_empty() { "" } else { " (dead)" };
-    let value = json!({ "port": port, "gateway": gateway.to_string(), "alive": death.is_empty() });
-    Cell::new(format!("{port} {gateway}{dead}"), value)
+/// Next hops as `swp1 192.0.2.1`, with a word if nothing is sent there.
+fn members(view: &View, indexes: impl IntoIterator<Item = u32>) -> Way {
+    let (mut texts, mut members) = (Vec::new(), Vec::new());
+    for index in indexes {
+        let Some(nexthop) = view.contents.nexthops.get(&index) else {
+            texts.push("nothing".to_owned());
+            continue;
+        };
+        let (port, gateway) = (view.port(nexthop.port.into()), gateway(nexthop));
+        let alive = view.death(nexthop).is_empty();
+        texts.push(format!("{port} {gateway}{}", if alive { "" } else { " (dead)" }));
+        members.push(Member { port, gateway, alive });
+    }
+    if let Some(more) = texts.len().checked_sub(MEMBERS).filter(|more| *more > 0) {
+        texts.truncate(MEMBERS);
+        texts.push(format!("{more} more"));
+    }
+    Said::new(texts.join(", "), Some(members))
 }
 
 /// `yes`, or why nothing is sent to a next hop.
-pub(super) fn alive(view: &View, nexthop: &Nexthop) -> Cell {
-    let death = view.death(nexthop);
-    match death[..] {
-        [] => Cell::new("yes", json!(true)),
-        _ => Cell::new(format!("no: {}", death.join(", ")), json!(false)),
+pub(super) fn alive(view: &View, nexthop: &Nexthop) -> Said<bool> {
+    match &view.death(nexthop)[..] {
+        [] => Said::new("yes", true),
+        death => Said::new(format!("no: {}", death.join(", ")), false),
     }
-}
-
-/// Why nothing is sent to a next hop, for programs.
-pub(super) fn why_not(view: &View, nexthop: &Nexthop) -> Cell {
-    Cell::new("", json!(view.death(nexthop)))
-}
-
-/// An address with its length, as `10.0.0.0/24`.
-pub(super) fn prefix(address: IpAddr, length: u8) -> String {
-    format!("{address}/{length}")
 }
 
 #[cfg(test)]
@@ -126,18 +120,18 @@ mod tests {
     use fabric_common::schema::routes::target;
 
     use super::*;
-    use crate::cli::view::tests::leaf;
+    use crate::cli::{row::Shown as _, view::tests::leaf};
 
     #[test]
     fn a_way_names_ports_and_gateways_and_the_dead() {
         let mut view = leaf();
         view.contents.ports.get_mut(&2).unwrap().down = 1;
         let mut ways = Ways::new(&view);
-        let group = ways.cell(target(KIND_GROUP, 1));
-        assert_eq!(group.text(), "swp1 192.0.2.1, swp2 fe80::1 (dead)");
-        assert_eq!(group.value()[1]["alive"], json!(false));
-        assert_eq!(ways.cell(target(KIND_NEXTHOP, 1)).text(), "swp1 192.0.2.1");
-        assert_eq!(ways.cell(target(KIND_LOCAL, 0)).text(), "this box");
+        let group = ways.of(target(KIND_GROUP, 1));
+        assert_eq!(group.shown(), "swp1 192.0.2.1, swp2 fe80::1 (dead)");
+        assert!(group.value.is_some_and(|members| members[0].alive && !members[1].alive));
+        assert_eq!(ways.of(target(KIND_NEXTHOP, 1)).shown(), "swp1 192.0.2.1");
+        assert_eq!(ways.of(target(KIND_LOCAL, 0)).shown(), "this box");
     }
 
     #[test]
@@ -147,8 +141,8 @@ mod tests {
         view.contents.nexthops = (1..=9).map(|index| (index, one)).collect();
         let shares = (1..=9).map(|index| (index, 28)).collect();
         view.contents.groups.get_mut(&1).unwrap().shares = shares;
-        let group = Ways::new(&view).cell(target(KIND_GROUP, 1));
-        assert!(group.text().ends_with(", 5 more"), "{}", group.text());
-        assert_eq!(group.value().as_array().map(Vec::len), Some(9));
+        let group = Ways::new(&view).of(target(KIND_GROUP, 1));
+        assert!(group.shown().ends_with(", 5 more"), "{}", group.shown());
+        assert_eq!(group.value.map(|members| members.len()), Some(9));
     }
 }

@@ -1,10 +1,50 @@
 //! The counters of all CPUs in our own memory.
 
-use std::{io, os::fd::AsFd};
+use std::{fmt, io, os::fd::AsFd};
 
 use aya::Pod;
+use fabric_common::schema::counters::{Counter, Traffic};
 
 use super::memory::MappedArray;
+
+/// Counters that add up.
+pub trait Count: Pod + Default + PartialEq + fmt::Debug {
+    /// The sum.
+    #[must_use]
+    fn plus(self, other: Self) -> Self;
+
+    /// What came since `before`: all if the counter began anew meanwhile.
+    #[must_use]
+    fn since(self, before: Self) -> Self;
+}
+
+impl Count for Counter {
+    fn plus(self, other: Self) -> Self {
+        Self { packets: self.packets + other.packets, bytes: self.bytes + other.bytes }
+    }
+
+    fn since(self, before: Self) -> Self {
+        // Fewer than before: the counter belongs to another object.
+        let Some(packets) = self.packets.checked_sub(before.packets) else { return self };
+        Self { packets, bytes: self.bytes.saturating_sub(before.bytes) }
+    }
+}
+
+impl Count for Traffic {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            encapsulated: self.encapsulated.plus(other.encapsulated),
+            decapsulated: self.decapsulated.plus(other.decapsulated),
+        }
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            encapsulated: self.encapsulated.since(before.encapsulated),
+            decapsulated: self.decapsulated.since(before.decapsulated),
+        }
+    }
+}
 
 /// All entries of a map that has them once for each CPU.
 #[derive(Debug)]
@@ -45,6 +85,18 @@ impl<T: Pod + Default> PerCpu<T> {
     /// If there is no such index.
     pub fn get(&self, index: u32) -> impl Iterator<Item = T> + '_ {
         self.places(index).map(|place| self.all.get(place))
+    }
+
+    /// What all CPUs together have counted at `index`.
+    ///
+    /// # Panics
+    /// If there is no such index.
+    #[must_use]
+    pub fn sum(&self, index: u32) -> T
+    where
+        T: Count,
+    {
+        self.get(index).fold(T::default(), T::plus)
     }
 
     /// Goes on at `to` where `from` is. What is counted at this moment may get lost.

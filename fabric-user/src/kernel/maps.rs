@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    io,
+    fmt, io,
     os::fd::{AsFd as _, OwnedFd},
 };
 
@@ -22,7 +22,11 @@ use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use thiserror::Error;
 
 use super::{
-    blocks, counters::PerCpu, memory::MappedArray, pins::Instance, programs::LoadError,
+    blocks,
+    counters::{Count, PerCpu},
+    memory::MappedArray,
+    pins::Instance,
+    programs::LoadError,
     sizes::Sizes,
 };
 
@@ -67,9 +71,12 @@ trait Entries: Sized {
 
     /// Stores that were made through the mapping, if they are worth counting.
     fn counted(&self) -> u64;
+
+    /// Gives what is not zero to `each`, with its index.
+    fn each(&self, each: &mut dyn FnMut(u32, &dyn fmt::Debug));
 }
 
-impl<T: aya::Pod> Entries for MappedArray<T> {
+impl<T: aya::Pod + fmt::Debug> Entries for MappedArray<T> {
     fn map(Backing { memory, bytes }: Backing, _: u32, writable: bool) -> io::Result<Self> {
         Self::new(memory, bytes / size_of::<T>() as u32, writable)
     }
@@ -77,15 +84,28 @@ impl<T: aya::Pod> Entries for MappedArray<T> {
     fn counted(&self) -> u64 {
         self.stores()
     }
+
+    fn each(&self, each: &mut dyn FnMut(u32, &dyn fmt::Debug)) {
+        for index in (0..self.len()).filter(|index| !self.is_zero(*index)) {
+            each(index, &self.get(index));
+        }
+    }
 }
 
-impl<T: aya::Pod + Default> Entries for PerCpu<T> {
+impl<T: Count> Entries for PerCpu<T> {
     fn map(Backing { memory, bytes }: Backing, cpus: u32, writable: bool) -> io::Result<Self> {
         Self::new(memory, bytes / size_of::<T>() as u32 / cpus, cpus, writable)
     }
 
     fn counted(&self) -> u64 {
         0
+    }
+
+    fn each(&self, each: &mut dyn FnMut(u32, &dyn fmt::Debug)) {
+        let sums = (0..self.len()).map(|index| (index, self.sum(index)));
+        for (index, sum) in sums.filter(|(_, sum)| *sum != T::default()) {
+            each(index, &sum);
+        }
     }
 }
 
@@ -114,6 +134,15 @@ macro_rules! maps {
             #[must_use]
             pub fn stores(&self) -> u64 {
                 [$(self.$name.counted(),)+].iter().sum()
+            }
+
+            /// Gives each entry of a map that is not zero to `each`, with its index; of counters the sum
+            /// over all CPUs. Nothing for the device map, or if there is no such map.
+            pub fn each_entry(&self, map: &str, each: &mut dyn FnMut(u32, &dyn fmt::Debug)) {
+                match map {
+                    $(stringify!($name) => self.$name.each(each),)+
+                    _ => {}
+                }
             }
         }
     };
@@ -250,7 +279,7 @@ fn pinned(instance: &Instance, name: &'static str) -> Result<Backing, OpenError>
 ///
 /// # Errors
 /// If it is missing or cannot be mapped.
-pub fn mapped<T: aya::Pod>(
+pub fn mapped<T: aya::Pod + fmt::Debug>(
     instance: &Instance,
     name: &'static str,
     writable: bool,

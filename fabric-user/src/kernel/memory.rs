@@ -88,6 +88,12 @@ impl<T: Pod> MappedArray<T> {
         }
     }
 
+    /// True if all of an element's words are 0.
+    #[must_use]
+    pub fn is_zero(&self, index: u32) -> bool {
+        self.words(index).iter().all(|word| word.load(Ordering::Relaxed) == 0)
+    }
+
     /// A copy of an element, word by word.
     #[must_use]
     pub fn get(&self, index: u32) -> T {

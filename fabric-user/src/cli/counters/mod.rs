@@ -1,31 +1,24 @@
 //! `fabricctl counters`: packets and bytes by port, VNI, VTEP and reason.
 
-mod ports;
-mod reasons;
 mod sums;
-mod vnis;
-mod vteps;
+mod tables;
 
 use std::{
     process::ExitCode,
     time::{Duration, Instant},
 };
 
-use anyhow::bail;
-use fabric_common::{
-    reason::{Reason, Verdict},
-    schema::counters::Counter,
-};
-use serde_json::{Value, json};
+use anyhow::{Context as _, bail};
+use serde::Serialize;
 
 use super::{
-    format::{bytes, rate},
     instance::Choice,
-    print::{self, Style},
-    sheet::{Cell, Sheet},
+    print::{self, SCHEMA, Style},
+    table::Table,
     view::View,
 };
-pub(super) use sums::Sums;
+use sums::Sums;
+use tables::Scene;
 
 /// Arguments of `fabricctl counters`.
 #[derive(Debug, clap::Args)]
@@ -64,67 +57,41 @@ enum By {
     Reasons,
 }
 
-impl By {
-    const ALL: [Self; 4] = [Self::Ports, Self::Vnis, Self::Vteps, Self::Reasons];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Ports => "ports",
-            Self::Vnis => "vnis",
-            Self::Vteps => "vteps",
-            Self::Reasons => "reasons",
-        }
-    }
+/// What is printed as JSON: the tables that were asked for.
+#[derive(Default, Serialize)]
+struct Document<'a> {
+    schema: u32,
+    instance: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ports: Option<Table>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vnis: Option<Table>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vteps: Option<Table>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons: Option<Table>,
 }
 
-/// What the tables show.
-struct Scene<'a> {
-    view: &'a View,
-    sums: Sums,
-    /// The slot of the only port to show.
-    port: Option<u32>,
-    /// With what is zero.
-    all: bool,
-    unit: Unit,
-}
-
-/// Totals, or rates over a time.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Unit {
-    Total,
-    Rate(Duration),
-}
-
-impl Unit {
-    /// Packets, exact as a total.
-    fn packets(self, counter: Counter) -> Cell {
-        match self {
-            Self::Total => counter.packets.into(),
-            Self::Rate(over) => {
-                let rate_ = counter.packets as f64 / over.as_secs_f64();
-                Cell::new(rate(rate_, ""), json!(rate_))
-            }
+impl<'a> Document<'a> {
+    fn of(args: &Args, instance: &'a str, scene: &Scene<'_>) -> Self {
+        // VNIs and VTEPs are not counted by port.
+        let tunnels = args.by.is_none() && args.port.is_none();
+        let wanted = |by| args.by == Some(by) || args.by.is_none();
+        let tunnels = |by| args.by == Some(by) || tunnels;
+        Self {
+            schema: SCHEMA,
+            instance,
+            ports: wanted(By::Ports).then(|| Table::of(scene.ports())),
+            vnis: tunnels(By::Vnis).then(|| Table::of(scene.vnis())),
+            vteps: tunnels(By::Vteps).then(|| Table::of(scene.vteps())),
+            reasons: wanted(By::Reasons).then(|| Table::of(scene.reasons())),
         }
     }
 
-    /// Bytes, as a rate in bits.
-    fn bytes(self, counter: Counter) -> Cell {
-        match self {
-            Self::Total => Cell::new(bytes(counter.bytes), counter.bytes),
-            Self::Rate(over) => {
-                let rate_ = counter.bytes as f64 * 8.0 / over.as_secs_f64();
-                Cell::new(rate(rate_, "bit"), json!(rate_))
-            }
-        }
-    }
-}
-
-/// What becomes of a packet, as a word.
-pub(super) const fn verdict(reason: Reason) -> &'static str {
-    match reason.verdict() {
-        Verdict::Redirect => "redirect",
-        Verdict::Pass => "pass",
-        Verdict::Drop => "drop",
+    /// The tables for people.
+    fn text(&self, style: Style) -> String {
+        let tables = [&self.ports, &self.vnis, &self.vteps, &self.reasons].into_iter().flatten();
+        tables.map(|table| table.text(style.look())).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -137,6 +104,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         bail!("VNIs and VTEPs are not counted by port; use --port with ports or reasons");
     }
     let chosen = args.choice.resolve()?;
+    let instance = chosen.name();
     let read = || {
         let maps = chosen.maps(false)?;
         let view = chosen.view(&maps)?;
@@ -145,7 +113,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let Some(seconds) = args.watch else {
         let (view, sums) = read()?;
-        show(args, &scene(args, &view, sums, Unit::Total)?)?;
+        let document = Document::of(args, instance, &scene(args, &view, sums, None)?);
+        print::shown(args.style, &document, || document.text(args.style))?;
         return Ok(ExitCode::SUCCESS);
     };
     let mut before: Option<(Sums, Instant)> = None;
@@ -153,10 +122,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let (view, sums) = read()?;
         let now = Instant::now();
         if let Some((former, then)) = &before {
-            let unit = Unit::Rate(now - *then);
-            show(args, &scene(args, &view, sums.since(former), unit)?)?;
+            let scene = scene(args, &view, sums.since(former), Some(now - *then))?;
+            let document = Document::of(args, instance, &scene);
+            if args.style.json {
+                print::json_line(&document)?;
+            } else {
+                let title = format!("packets and bits per second at {}", print::time_of_day());
+                print::repaint(&format!("{title}\n\n{}", document.text(args.style)))?;
+            }
         } else if !args.style.json {
-            scene(args, &view, sums.clone(), Unit::Total)?;
+            scene(args, &view, sums.clone(), None)?;
             print::repaint("measuring\n")?;
         }
         before = Some((sums, now));
@@ -165,84 +140,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn scene<'a>(args: &Args, view: &'a View, sums: Sums, unit: Unit) -> anyhow::Result<Scene<'a>> {
+fn scene<'a>(
+    args: &Args,
+    view: &'a View,
+    sums: Sums,
+    over: Option<Duration>,
+) -> anyhow::Result<Scene<'a>> {
     let port = args.port.as_deref().map(|name| {
-        let slots: Vec<u32> = view.contents.ports.keys().copied().collect();
-        slots.into_iter().find(|slot| view.port(*slot) == name).ok_or_else(|| {
-            anyhow::anyhow!(
-                "no program counts packets on port {name}; `fabricctl status` lists the ports"
-            )
+        view.slot(name).with_context(|| {
+            format!("no program counts packets on port {name}; `fabricctl status` lists the ports")
         })
     });
-    Ok(Scene { view, sums, port: port.transpose()?, all: args.all, unit })
-}
-
-fn show(args: &Args, scene: &Scene<'_>) -> anyhow::Result<()> {
-    let sheet = |by| -> Sheet {
-        match by {
-            By::Ports => ports::sheet(scene),
-            By::Vnis => vnis::sheet(scene),
-            By::Vteps => vteps::sheet(scene),
-            By::Reasons => reasons::sheet(scene),
-        }
-    };
-    let wanted: Vec<By> = match args.by {
-        Some(by) => vec![by],
-        None if args.port.is_some() => vec![By::Ports, By::Reasons],
-        None => By::ALL.to_vec(),
-    };
-    let watching = args.watch.is_some();
-    if args.style.json {
-        let rows = |by| {
-            if watching { per_second(sheet(by).json()) } else { sheet(by).json() }
-        };
-        let value: Value = match args.by {
-            Some(by) => rows(by),
-            None => wanted.iter().map(|by| (by.name().to_owned(), rows(*by))).collect(),
-        };
-        print::json(&value, watching)?;
-        return Ok(());
-    }
-    let tables: Vec<String> = wanted.iter().map(|by| sheet(*by).text(args.style.look())).collect();
-    let text = tables.join("\n");
-    if watching {
-        let title = format!("packets and bits per second at {}", print::time_of_day());
-        print::repaint(&format!("{title}\n\n{text}"))?;
-    } else {
-        print::text(&text)?;
-    }
-    Ok(())
-}
-
-/// Names the fields of rows after what they are as rates.
-fn per_second(mut rows: Value) -> Value {
-    for row in rows.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
-        let fields = std::mem::take(row);
-        row.extend(fields.into_iter().map(|(key, value)| {
-            (key.replace("packets", "packets_per_s").replace("bytes", "bits_per_s"), value)
-        }));
-    }
-    rows
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn totals_are_exact_and_rates_are_per_second_and_in_bits() {
-        let counter = Counter { packets: 3_000_000, bytes: 384_000_000 };
-        assert_eq!(Unit::Total.packets(counter).text(), "3000000");
-        assert_eq!(Unit::Total.bytes(counter).text(), "366 MiB");
-        let rate = Unit::Rate(Duration::from_secs(2));
-        assert_eq!(rate.packets(counter).text(), "1.50 M");
-        assert_eq!(rate.bytes(counter).text(), "1.54 Gbit");
-        assert_eq!(rate.bytes(counter).value(), &json!(1_536_000_000.0));
-    }
-
-    #[test]
-    fn rates_have_other_names_in_json_than_totals() {
-        let rows = per_second(json!([{ "vni": 10, "sent_packets": 1.5, "bytes": 8.0 }]));
-        assert_eq!(rows, json!([{ "vni": 10, "sent_packets_per_s": 1.5, "bits_per_s": 8.0 }]));
-    }
+    Ok(Scene { view, sums, port: port.transpose()?, all: args.all, over })
 }

@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         (None, Payload::Other { .. }) => bail!("only IP packets are routed; name a MAC by --mac"),
     };
     if args.json {
-        print::json(&answer.json(), false)?;
+        print::json(answer.document())?;
     } else {
         print::text(&answer.text())?;
     }
@@ -43,8 +43,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn slot(view: &View, name: &str) -> anyhow::Result<u32> {
-    let slot = view.contents.ports.keys().copied().find(|slot| view.port(*slot) == name);
-    slot.with_context(|| {
+    view.slot(name).with_context(|| {
         format!("{name} is not an accelerated port; `fabricctl maps ports` lists those that are")
     })
 }
@@ -62,25 +61,14 @@ fn to_address<'a>(
             "such packets go by their inner headers here; give the inner packet by --inner \"SRC DST PROTOCOL SPORT DPORT\""
         );
     }
-    let views: Vec<u16> = match port {
-        Some(slot) => view
-            .contents
-            .ports
-            .get(&slot)
-            .map(|port| ports::view(port.mac_and_view))
-            .into_iter()
-            .collect(),
-        None => {
-            let ports = view.contents.ports.values();
-            let mut views: Vec<u16> = ports
-                .map(|port| ports::view(port.mac_and_view))
-                .filter(|view| *view != 0)
-                .collect();
-            views.sort_unstable();
-            views.dedup();
-            views
-        }
-    };
+    let arriving =
+        view.contents.ports.iter().filter(|(slot, _)| port.is_none_or(|port| port == **slot));
+    let mut views: Vec<u16> = arriving.map(|(_, port)| ports::view(port.mac_and_view)).collect();
+    if port.is_none() {
+        views.retain(|view| *view != 0);
+    }
+    views.sort_unstable();
+    views.dedup();
     let [routing] = views[..] else {
         if views.is_empty() {
             bail!("no port routes packets; the kernel does (`fabricctl maps ports`)");

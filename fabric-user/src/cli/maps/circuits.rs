@@ -2,39 +2,45 @@
 
 use fabric_common::schema::circuits::FLAG_ISOLATED;
 
-use super::{vlan, yes};
-use crate::cli::{
-    sheet::{Column, Sheet},
-    view::View,
-};
+use crate::cli::{row::rows, view::View};
 
-const COLUMNS: &[Column] = &[
-    Column::text("port", "PORT"),
-    Column::number("vlan", "VLAN"),
-    Column::text("bridge", "BRIDGE"),
-    Column::number("vni", "VNI"),
-    Column::text("bridge_port", "BRIDGE PORT"),
-    Column::number("max_frame", "MAX FRAME"),
-    Column::text("isolated", "ISOLATED"),
-    Column::number("index", "INDEX").detail(),
-    Column::number("domain", "DOMAIN").detail(),
-];
-
-pub(super) fn sheet(view: &View) -> Sheet {
-    let mut sheet = Sheet::new(COLUMNS, "no port is a member of an accelerated bridge");
-    for (index, circuit) in &view.contents.circuits {
-        let domain = u32::from(circuit.domain);
-        sheet.row([
-            view.port(circuit.port.into()).into(),
-            vlan(circuit.vlan),
-            view.bridge(domain),
-            view.vni(domain),
-            view.interfaces.name(circuit.bridge_port).into(),
-            circuit.max_frame.into(),
-            yes(circuit.flags & FLAG_ISOLATED != 0),
-            (*index).into(),
-            domain.into(),
-        ]);
+rows! {
+    /// An attachment circuit: a port's membership in a bridge domain.
+    pub(super) struct CircuitRow, "no port is a member of an accelerated bridge" {
+        /// The port to which frames go.
+        "PORT" port: String,
+        /// VLAN ID on the wire; null for untagged.
+        "VLAN" vlan: Option<u16>,
+        /// Name of the bridge, with the VLAN if it is VLAN-aware.
+        "BRIDGE" bridge: Option<String>,
+        /// The bridge's VNI.
+        "VNI" vni: Option<u32>,
+        /// The bridge's member: the port, or a bond or VLAN device of it.
+        "BRIDGE PORT" bridge_port: String,
+        /// The longest frame that it takes, in bytes.
+        "MAX FRAME" max_frame: u32,
+        /// It is an isolated bridge port.
+        "ISOLATED" isolated: bool,
+        /// Its place in the map.
+        "INDEX" [detail] index: u32,
+        /// Index of the bridge domain.
+        "DOMAIN" [detail] domain: u32,
     }
-    sheet
+}
+
+pub(super) fn rows(view: &View) -> impl Iterator<Item = CircuitRow> {
+    view.contents.circuits.iter().map(|(index, circuit)| {
+        let domain = u32::from(circuit.domain);
+        CircuitRow {
+            port: view.port(circuit.port.into()),
+            vlan: Some(circuit.vlan).filter(|vlan| *vlan != 0),
+            bridge: view.bridge(domain),
+            vni: view.vni(domain),
+            bridge_port: view.interfaces.name(circuit.bridge_port),
+            max_frame: circuit.max_frame,
+            isolated: circuit.flags & FLAG_ISOLATED != 0,
+            index: *index,
+            domain,
+        }
+    })
 }

@@ -1,81 +1,74 @@
-//! `maps fdb`.
+//! `maps fdb`, with the times of `fdb_times`.
 
 use fabric_common::schema::fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE};
-use serde_json::json;
 
-use super::vlan;
-use crate::cli::{
-    contents::FdbEntry,
-    format::duration,
-    sheet::{Cell, Column, Sheet},
-    view::View,
+use crate::{
+    cli::{
+        contents::FdbEntry,
+        row::{Said, ago, rows},
+        view::View,
+    },
+    observe::Mac,
 };
 
-const COLUMNS: &[Column] = &[
-    Column::text("bridge", "BRIDGE"),
-    Column::number("vni", "VNI"),
-    Column::text("mac", "MAC"),
-    Column::text("type", "TYPE"),
-    Column::text("where", "WHERE"),
-    Column::number("vlan", "VLAN"),
-    Column::text("shown_s", "LAST SHOWN").moving(),
-    Column::number("domain", "DOMAIN").detail(),
-    Column::number("index", "INDEX").detail(),
-];
+rows! {
+    /// A MAC address in a bridge domain.
+    pub(super) struct MacRow, "no MAC address is known" {
+        /// Name of the bridge, with the VLAN if it is VLAN-aware.
+        "BRIDGE" bridge: Option<String>,
+        /// The bridge's VNI.
+        "VNI" vni: Option<u32>,
+        /// The address.
+        "MAC" mac: Mac,
+        /// `local`, `remote` or `own`.
+        "TYPE" r#type: &'static str,
+        /// Port of a local address, VTEP of a remote one, `this box` for an own one.
+        "WHERE" r#where: Option<String>,
+        /// VLAN ID on the wire of a local address; null for untagged.
+        "VLAN" vlan: Option<u16>,
+        /// Of a local address: seconds since the kernel last saw a frame of it; null for never.
+        "LAST SHOWN" [moving] shown_s: Option<Said<Option<f64>>>,
+        /// Index of the bridge domain.
+        "DOMAIN" [detail] domain: u32,
+        /// Index of the circuit or VTEP.
+        "INDEX" [detail] index: u32,
+    }
+}
 
-/// Sorted by VNI, bridge and MAC. `LAST SHOWN` is when the kernel last saw a frame of the MAC.
-pub(super) fn sheet(view: &View) -> Sheet {
-    let mut sheet = Sheet::new(COLUMNS, "no MAC address is known");
+/// Sorted by VNI, bridge and MAC.
+pub(super) fn rows(view: &View) -> impl Iterator<Item = MacRow> {
     let mut entries: Vec<&FdbEntry> = view.contents.fdb.iter().collect();
-    let vni = |domain: u32| view.contents.domains.get(&domain).map(|d| d.vni);
-    entries.sort_by_key(|entry| (vni(entry.domain), entry.domain, entry.mac));
-    for entry in entries {
-        let (kind, place, tag) = place(view, entry);
-        let shown = if entry.kind == KIND_LOCAL { shown(view, entry) } else { Cell::none() };
-        sheet.row([
-            view.bridge(entry.domain),
-            view.vni(entry.domain),
-            entry.mac.to_string().into(),
-            kind.into(),
-            place,
-            tag,
-            shown,
-            entry.domain.into(),
-            entry.index.into(),
-        ]);
-    }
-    sheet
-}
-
-/// When the kernel last saw a frame of the MAC.
-pub(super) fn shown(view: &View, entry: &FdbEntry) -> Cell {
-    match view.since(entry.shown) {
-        None => Cell::new("never", json!(null)),
-        Some(age) => Cell::new(format!("{} ago", duration(age)), json!(age.as_secs_f64())),
-    }
-}
-
-/// Kind, place and VLAN of an entry.
-fn place(view: &View, entry: &FdbEntry) -> (&'static str, Cell, Cell) {
-    match entry.kind {
-        KIND_LOCAL => match view.contents.circuits.get(&entry.index) {
-            Some(circuit) => ("local", view.port(circuit.port.into()).into(), vlan(circuit.vlan)),
-            None => ("local", Cell::none(), Cell::none()),
-        },
-        KIND_REMOTE => (
-            "remote",
-            view.vtep(entry.index).map(|address| address.to_string()).into(),
-            Cell::none(),
-        ),
-        KIND_OWN => ("own", "this box".into(), Cell::none()),
-        _ => ("unknown", Cell::none(), Cell::none()),
-    }
+    entries.sort_by_key(|entry| (view.vni(entry.domain), entry.domain, entry.mac));
+    entries.into_iter().map(|entry| {
+        let circuit = view.contents.circuits.get(&entry.index);
+        let circuit = circuit.filter(|_| entry.kind == KIND_LOCAL);
+        let (kind, place) = match entry.kind {
+            KIND_LOCAL => ("local", circuit.map(|circuit| view.port(circuit.port.into()))),
+            KIND_REMOTE => ("remote", view.vtep(entry.index).map(|vtep| vtep.to_string())),
+            KIND_OWN => ("own", Some("this box".into())),
+            _ => ("unknown", None),
+        };
+        MacRow {
+            bridge: view.bridge(entry.domain),
+            vni: view.vni(entry.domain),
+            mac: entry.mac,
+            r#type: kind,
+            r#where: place,
+            vlan: circuit.map(|circuit| circuit.vlan).filter(|vlan| *vlan != 0),
+            shown_s: (entry.kind == KIND_LOCAL).then(|| ago(view.since(entry.shown))),
+            domain: entry.domain,
+            index: entry.index,
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{sheet::Look, view::tests::leaf};
+    use crate::cli::{
+        table::{Look, Table},
+        view::tests::leaf,
+    };
 
     #[test]
     fn macs_are_shown_with_names_and_the_time_since_the_kernel_saw_them() {
@@ -86,7 +79,7 @@ br200   10200  02:00:00:00:00:02  local   h2          20  2.0 s ago
 br200   10200  02:00:00:00:00:03  remote  10.0.0.2     -  -
 br200   10200  02:00:00:00:00:04  own     this box     -  -
 ";
-        assert_eq!(sheet(&leaf()).text(Look::default()), expected);
+        assert_eq!(Table::of(rows(&leaf())).text(Look::default()), expected);
     }
 
     #[test]
@@ -94,7 +87,7 @@ br200   10200  02:00:00:00:00:04  own     this box     -  -
         let mut view = leaf();
         view.contents.circuits.clear();
         view.contents.vteps.clear();
-        let text = sheet(&view).text(Look::default());
+        let text = Table::of(rows(&view)).text(Look::default());
         assert!(text.contains("02:00:00:00:00:03  remote  -"), "{text}");
     }
 }

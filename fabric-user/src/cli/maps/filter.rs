@@ -3,15 +3,11 @@
 use std::net::IpAddr;
 
 use anyhow::bail;
-use serde_json::Value;
 
-use super::{Args, Dump};
+use super::{Args, View};
 use crate::{
-    cli::{
-        routes::holds,
-        sheet::{Cell, Sheet},
-    },
-    observe::{Mac, Prefix},
+    cli::{routes::Span, table::Line},
+    observe::Mac,
 };
 
 /// What the key of a lookup is.
@@ -20,8 +16,8 @@ pub(super) enum Key {
     Mac,
     /// An address of either family.
     Host,
-    /// A prefix: the rows inside it. An address: the rows that hold it.
-    Prefix,
+    /// A prefix or a range: the rows inside it. An address: the rows that hold it.
+    Span,
     Number,
     Name,
 }
@@ -30,57 +26,51 @@ pub(super) enum Key {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     Text(String),
-    Holding(IpAddr),
-    Inside(Prefix),
+    Holding(Span),
+    Inside(Span),
 }
 
-/// What rows must be like.
+/// What rows must be like: one of the columns by their place, for each of these.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Filter {
-    /// Values of columns.
-    values: Vec<(usize, Value)>,
-    /// The columns of which one has to fit the key.
-    key: Option<(Vec<usize>, Wanted)>,
-}
+pub(super) struct Filter(Vec<(Vec<usize>, Wanted)>);
 
 impl Filter {
-    /// The filter for what was asked for; `sheet` tells the columns.
+    /// The filter for what was asked for.
     ///
     /// # Errors
     /// If the map has no such column, or the key is not what its keys are like.
-    pub(super) fn new(args: &Args, dump: &Dump, sheet: &Sheet) -> anyhow::Result<Self> {
-        let mut filter = Self::default();
+    pub(super) fn new(args: &Args, view: &View) -> anyhow::Result<Self> {
+        let mut filter = Vec::new();
         let narrowed =
-            [("vni", args.vni.map(Value::from)), ("bridge", args.bridge.clone().map(Value::from))];
-        for (column, value) in narrowed {
-            let Some(value) = value else { continue };
-            let Some(place) = sheet.column(column) else {
+            [("vni", args.vni.map(|vni| vni.to_string())), ("bridge", args.bridge.clone())];
+        for (column, text) in narrowed {
+            let Some(text) = text else { continue };
+            let Some(place) = view.column(column) else {
                 bail!(
                     "{} cannot be narrowed by --{column}; its entries do not have one",
-                    dump.name
+                    view.name
                 );
             };
-            filter.values.push((place, value));
+            filter.push((vec![place], Wanted::Text(text)));
         }
         if let Some(key) = &args.key {
-            let places = dump.lookup.iter().filter_map(|column| sheet.column(column)).collect();
-            filter.key = Some((places, dump.key.parse(key)?));
+            let places = view.lookup.iter().filter_map(|column| view.column(column)).collect();
+            filter.push((places, view.key.parse(key)?));
         }
-        Ok(filter)
+        Ok(Self(filter))
     }
 
     /// True if every row fits.
     pub(super) const fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.key.is_none()
+        self.0.is_empty()
     }
 
     /// True if the row is wanted.
-    pub(super) fn fits(&self, row: &[Cell]) -> bool {
-        let values = self.values.iter().all(|(place, value)| row[*place].value() == value);
-        let key = self.key.as_ref().is_none_or(|(places, wanted)| {
-            places.iter().any(|place| wanted.fits(row[*place].text()))
-        });
-        values && key
+    pub(super) fn fits(&self, row: &Line) -> bool {
+        let fits = |(places, wanted): &(Vec<usize>, Wanted)| {
+            places.iter().any(|place| wanted.fits(row.cell(*place)))
+        };
+        self.0.iter().all(fits)
     }
 }
 
@@ -88,9 +78,8 @@ impl Wanted {
     fn fits(&self, text: &str) -> bool {
         match self {
             Self::Text(wanted) => text == wanted,
-            Self::Holding(address) => prefix(text).is_some_and(|row| holds(row, *address)),
-            Self::Inside(wanted) => prefix(text)
-                .is_some_and(|row| row.length >= wanted.length && holds(*wanted, row.address)),
+            Self::Holding(wanted) => text.parse::<Span>().is_ok_and(|row| row.holds(wanted)),
+            Self::Inside(wanted) => text.parse().is_ok_and(|row| wanted.holds(&row)),
         }
     }
 }
@@ -104,13 +93,13 @@ impl Key {
                 Ok(address) => address.to_string(),
                 Err(_) => bail!("{key} is not an IP address, by which this map is looked up"),
             },
-            Self::Prefix => {
+            Self::Span => {
                 if let Ok(address) = key.parse() {
-                    return Ok(Wanted::Holding(address));
+                    return Ok(Wanted::Holding(Span::of(address)));
                 }
-                match prefix(key) {
-                    Some(prefix) => return Ok(Wanted::Inside(prefix)),
-                    None => bail!("{key} is neither an address nor a prefix such as 10.0.0.0/8"),
+                match key.parse() {
+                    Ok(span) => return Ok(Wanted::Inside(span)),
+                    Err(_) => bail!("{key} is neither an address nor a prefix such as 10.0.0.0/8"),
                 }
             }
             Self::Number => match key.parse::<u32>() {
@@ -121,15 +110,6 @@ impl Key {
         };
         Ok(Wanted::Text(text))
     }
-}
-
-/// An address and its length.
-fn prefix(text: &str) -> Option<Prefix> {
-    let (address, length) = text.split_once('/')?;
-    let address: IpAddr = address.parse().ok()?;
-    let length: u8 = length.parse().ok()?;
-    let most = if address.is_ipv4() { 32 } else { 128 };
-    (length <= most).then_some(Prefix { address, length })
 }
 
 #[cfg(test)]
@@ -145,15 +125,15 @@ mod tests {
         let error = Key::Host.parse("leaf01").unwrap_err().to_string();
         assert_eq!(error, "leaf01 is not an IP address, by which this map is looked up");
         assert!(Key::Mac.parse("nonsense").unwrap_err().to_string().contains("02:00:5e:00:00:01"));
-        assert!(Key::Prefix.parse("10.0.0.0/33").is_err());
+        assert!(Key::Span.parse("10.0.0.0/33").is_err());
     }
 
     #[test]
     fn an_address_finds_what_holds_it_and_a_prefix_what_is_inside() {
-        let address = Key::Prefix.parse("10.1.2.3").unwrap();
+        let address = Key::Span.parse("10.1.2.3").unwrap();
         assert!(address.fits("10.0.0.0/8") && address.fits("10.1.2.3/32"));
         assert!(!address.fits("10.1.2.4/32") && !address.fits("::/0"));
-        let prefix = Key::Prefix.parse("10.1.0.0/16").unwrap();
+        let prefix = Key::Span.parse("10.1.0.0/16").unwrap();
         assert!(prefix.fits("10.1.0.0/16") && prefix.fits("10.1.9.0/24"));
         assert!(!prefix.fits("10.0.0.0/8") && !prefix.fits("10.2.0.0/24"));
     }

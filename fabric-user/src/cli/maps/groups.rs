@@ -1,73 +1,88 @@
 //! `maps groups`: one row per member.
 
+use std::net::IpAddr;
+
 use fabric_common::schema::groups::Choice;
-use serde_json::json;
 
 use crate::{
     cli::{
-        format::share,
-        sheet::{Cell, Column, Sheet},
+        row::{Said, percent, rows},
         uses::Uses,
         view::{View, gateway},
-        ways::{alive, why_not},
+        ways::alive,
         weights::weights,
     },
     observe::Mac,
 };
 
-const COLUMNS: &[Column] = &[
-    Column::number("group", "GROUP"),
-    Column::text("kind", "KIND"),
-    Column::text("port", "PORT"),
-    Column::text("gateway", "GATEWAY"),
-    Column::text("mac", "MAC"),
-    Column::number("weight", "WEIGHT"),
-    Column::number("buckets", "BUCKETS"),
-    Column::number("share_percent", "SHARE"),
-    Column::text("alive", "ALIVE"),
-    Column::text("used_by", "USED BY"),
-    Column::number("nexthop", "NEXTHOP").detail(),
-    Column::number("chunk", "CHUNK").detail(),
-    Column::json_only("why_not"),
-    Column::json_only("vteps"),
-    Column::json_only("hosts"),
-    Column::json_only("prefixes"),
-];
+rows! {
+    /// A member of a group. What belongs to its next hop is null for a group without.
+    pub(super) struct GroupRow, "no group is known" {
+        /// Index of the group.
+        "GROUP" group: u32,
+        /// `single`, `spread`, `resilient`, `blackhole` or `none`.
+        "KIND" kind: &'static str,
+        /// The port towards the next hop.
+        "PORT" port: Option<String>,
+        /// The next hop's address.
+        "GATEWAY" gateway: Option<IpAddr>,
+        /// The next hop's MAC address; null if it is not resolved.
+        "MAC" mac: Option<Mac>,
+        /// The smallest whole number that explains its share of the buckets; null if none does.
+        "WEIGHT" weight: Option<u32>,
+        /// Number of buckets that lead to it.
+        "BUCKETS" buckets: Option<u32>,
+        /// Its part of the group's buckets, in percent.
+        "SHARE" [right] share_percent: Said<Option<f64>>,
+        /// Packets are sent there.
+        "ALIVE" alive: Option<Said<bool>>,
+        /// Who uses the group, in words.
+        "USED BY" used_by: String,
+        /// Index of the next hop.
+        "NEXTHOP" [detail] nexthop: Option<u32>,
+        /// The first of the group's chunks of buckets.
+        "CHUNK" [detail] chunk: Option<u32>,
+        /// Why nothing is sent there: `neighbour`, `port`, `BFD`.
+        "" [hidden] why_not: Vec<&'static str>,
+        /// Number of VTEPs that the group leads to.
+        "" [hidden] vteps: usize,
+        /// Number of hosts that are routed by it.
+        "" [hidden] hosts: usize,
+        /// Number of ranges of addresses that are routed by it.
+        "" [hidden] ranges: usize,
+    }
+}
 
 /// Weights are not in the maps: they are what explains the shares.
-pub(super) fn sheet(view: &View, uses: &Uses) -> Sheet {
-    let mut sheet = Sheet::new(COLUMNS, "no group is known");
+pub(super) fn rows(view: &View, uses: &Uses) -> Vec<GroupRow> {
+    let mut rows = Vec::new();
     for (index, group) in &view.contents.groups {
         let (kind, chunk) = kind(group.choice);
         let users = uses.group(*index);
         let counts: Vec<u32> = group.shares.values().copied().collect();
         let all: u32 = counts.iter().sum();
         let weights = weights(&counts);
-        let mut row = |nexthop: Option<u32>, weight: Option<u32>, buckets: Option<u32>| {
+        let mut row = |nexthop: Option<u32>, weight, buckets: Option<u32>| {
             let hop = nexthop.and_then(|nexthop| view.contents.nexthops.get(&nexthop));
-            let mac = hop.and_then(|hop| hop.macs.first_chunk().copied());
-            let percent = buckets.map(|buckets| f64::from(buckets) * 100.0 / f64::from(all));
-            sheet.row([
-                (*index).into(),
-                kind.into(),
-                hop.map(|hop| view.port(hop.port.into())).into(),
-                hop.map(|hop| gateway(hop).to_string()).into(),
-                mac.filter(|mac| *mac != [0; 6]).map(|mac| Mac(mac).to_string()).into(),
-                weight.into(),
-                buckets.into(),
-                Cell::new(
-                    buckets.map_or_else(|| "-".into(), |n| share(n.into(), all.into())),
-                    json!(percent),
-                ),
-                hop.map_or_else(Cell::none, |hop| alive(view, hop)),
-                users.text().into(),
-                nexthop.into(),
-                chunk.into(),
-                hop.map_or_else(Cell::none, |hop| why_not(view, hop)),
-                users.vteps.into(),
-                users.hosts.into(),
-                users.prefixes.into(),
-            ]);
+            let mac = hop.and_then(|hop| hop.macs.first_chunk().copied()).map(Mac);
+            rows.push(GroupRow {
+                group: *index,
+                kind,
+                port: hop.map(|hop| view.port(hop.port.into())),
+                gateway: hop.map(gateway),
+                mac: mac.filter(|mac| !mac.is_zero()),
+                weight,
+                buckets,
+                share_percent: percent(buckets.unwrap_or(0).into(), all.into()),
+                alive: hop.map(|hop| alive(view, hop)),
+                used_by: users.text(),
+                nexthop,
+                chunk,
+                why_not: hop.map(|hop| view.death(hop)).unwrap_or_default(),
+                vteps: users.vteps,
+                hosts: users.hosts,
+                ranges: users.ranges,
+            });
         };
         if group.shares.is_empty() {
             row(None, None, None);
@@ -78,7 +93,7 @@ pub(super) fn sheet(view: &View, uses: &Uses) -> Sheet {
             row(Some(*nexthop).filter(|nexthop| *nexthop != 0), weight, Some(*buckets));
         }
     }
-    sheet
+    rows
 }
 
 /// What a group is called, and where its buckets begin.
@@ -95,7 +110,11 @@ const fn kind(choice: Choice) -> (&'static str, Option<u32>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{contents::GroupEntry, sheet::Look, view::tests::leaf};
+    use crate::cli::{
+        contents::GroupEntry,
+        table::{Look, Table},
+        view::tests::leaf,
+    };
 
     #[test]
     fn a_group_is_shown_with_each_member_its_weight_and_its_share_of_the_buckets() {
@@ -112,7 +131,7 @@ GROUP  KIND       PORT  GATEWAY    MAC                WEIGHT  BUCKETS   SHARE  A
     2  blackhole  -     -          -                       -        -       -  -         -
     3  single     swp1  192.0.2.1  02:00:00:00:00:51       1        1  100.0%  yes       -
 ";
-        let sheet = sheet(&view, &Uses::without_routes(&view));
-        assert_eq!(sheet.text(Look::default()), expected);
+        let rows = rows(&view, &Uses::without_routes(&view));
+        assert_eq!(Table::of(rows).text(Look::default()), expected);
     }
 }

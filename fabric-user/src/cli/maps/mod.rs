@@ -1,52 +1,44 @@
 //! `fabricctl maps`: the list of maps, what is in one, and one entry.
+//!
+//! What people operate by has a view of its own, which puts names to indexes and shows several maps
+//! together where they belong together. All others are shown entry by entry ([`dump`]).
 
 mod buckets;
 mod circuits;
-mod domain_traffic;
 mod domains;
-mod domains6;
+mod dump;
 mod fdb;
-mod fdb_times;
 mod filter;
 mod groups;
 mod hosts;
 mod list;
-mod local_addresses;
-mod long;
 mod nexthops;
-mod peers;
-mod port_tx;
 mod ports;
-mod reasons;
-mod reverse_paths;
 mod routes;
 mod settings;
-mod tx_ports;
 mod views;
-mod vlans;
-mod vnis;
-mod vtep_traffic;
 mod vteps;
 mod watch;
 
 use std::{process::ExitCode, time::Duration};
 
-use anyhow::bail;
-use serde_json::json;
+use anyhow::{Context as _, bail};
+use aya::maps::{DevMap, Map, MapData, MapError};
+use fabric_common::schema::MAPS;
+use serde::Serialize;
 
 use super::{
     instance::{Choice, Chosen},
-    print::{self, Style},
-    sheet::{Cell, Column, Sheet},
+    print::{self, Printer, SCHEMA, Style},
+    row::Row,
+    table::{Column, Line, Table, place},
     uses::Uses,
-    view::View,
+    view,
 };
 use crate::kernel::maps::Maps;
 use filter::{Filter, Key};
-use long::Long;
 pub(super) use ports::{families, role};
-pub(super) use tx_ports::targets as redirect_targets;
-pub(super) use vteps::sheet as vtep_sheet;
+pub(super) use vteps::rows as vteps;
 
 /// Arguments of `fabricctl maps`.
 #[derive(Debug, clap::Args)]
@@ -55,8 +47,8 @@ pub(super) struct Args {
     /// The map to show, such as fdb or vteps, or routes [default: a list of all maps]
     #[arg(value_name = "MAP")]
     map: Option<String>,
-    /// Look up one entry: a MAC address, VTEP address, VNI, port or bridge, as the map has it. In
-    /// routes: an address shows what holds it, a prefix what is inside
+    /// Look up one entry: a MAC address, VTEP address, port or bridge, as the map has it. In routes:
+    /// an address shows what holds it, a prefix what is inside
     #[arg(requires = "map")]
     key: Option<String>,
     /// Only entries of this VNI
@@ -77,25 +69,22 @@ pub(super) struct Args {
     style: Style,
 }
 
-/// Everything that a dump may need.
-struct Source<'a> {
-    chosen: &'a Chosen,
-    maps: Maps,
-    view: View,
-}
-
 /// What is said below the options.
 const AFTER_HELP: &str = "\
-`maps routes` shows hosts and prefixes together. Prefixes stand in the trie as ranges of addresses
-with one answer, not as the routes that made them; they are shown as the shortest list of prefixes
-that gives every address the same answer by longest match. A route that leads where the one around
-it leads, or that another hides, is not in that list.
+`maps routes` shows hosts and ranges of addresses together. The trie holds answers and not the routes
+that made them; they are shown as ranges of addresses with one answer, as prefixes where they are
+some. Where every address has an answer, that of the default route is shown once, for all addresses
+that no other range holds.
 
 The weights in `maps groups` are the smallest whole numbers that explain the shares of the buckets.
 `fabricctl lookup` says which member a flow takes.";
 
-/// Takes the rows of a table, one by one.
-type Each<'a> = &'a mut dyn FnMut(Vec<Cell>) -> anyhow::Result<()>;
+/// Everything that a view may need.
+struct Source<'a> {
+    chosen: &'a Chosen,
+    maps: Maps,
+    view: view::View,
+}
 
 impl<'a> Source<'a> {
     fn new(chosen: &'a Chosen) -> anyhow::Result<Self> {
@@ -103,95 +92,164 @@ impl<'a> Source<'a> {
         let view = chosen.view(&maps)?;
         Ok(Self { chosen, maps, view })
     }
+
+    fn uses(&self) -> Uses {
+        Uses::of(&self.view, &self.maps)
+    }
+}
+
+/// Takes the rows of a view, of which there can be a million, one by one.
+struct Rows<'a>(&'a mut dyn FnMut(Line) -> anyhow::Result<()>);
+
+impl Rows<'_> {
+    fn add(&mut self, row: &impl Row) -> anyhow::Result<()> {
+        (self.0)(Line::of(row))
+    }
+
+    fn all<R: Row>(&mut self, rows: impl IntoIterator<Item = R>) -> anyhow::Result<()> {
+        rows.into_iter().try_for_each(|row| self.add(&row))
+    }
 }
 
 /// How to show a map.
-struct Dump {
+#[derive(Clone, Copy)]
+struct View {
     /// Name of the map.
     name: &'static str,
-    table: Table,
+    columns: &'static [Column],
+    /// Said if there is no row.
+    empty: &'static str,
     /// The first columns that identify a row.
     keys: usize,
     /// The columns in which a key is looked up.
     lookup: &'static [&'static str],
     /// What a key looks like.
     key: Key,
+    rows: Take,
 }
 
-/// Where the rows come from.
 #[derive(Clone, Copy)]
-enum Table {
-    Short(fn(&Source<'_>) -> anyhow::Result<Sheet>),
-    Long(Long),
+enum Take {
+    Named(fn(&Source<'_>, &mut Rows<'_>) -> anyhow::Result<()>),
+    Raw,
 }
 
-const fn dump(
+const fn view<R: Row>(
     name: &'static str,
-    sheet: fn(&Source<'_>) -> anyhow::Result<Sheet>,
     keys: usize,
     lookup: &'static [&'static str],
     key: Key,
-) -> Dump {
-    Dump { name, table: Table::Short(sheet), keys, lookup, key }
+    rows: fn(&Source<'_>, &mut Rows<'_>) -> anyhow::Result<()>,
+) -> View {
+    View { name, columns: R::COLUMNS, empty: R::EMPTY, keys, lookup, key, rows: Take::Named(rows) }
 }
 
-const fn long(
-    name: &'static str,
-    (columns, empty): (&'static [Column], &'static str),
-    rows: fn(&Source<'_>, Each<'_>) -> anyhow::Result<()>,
-    keys: usize,
-    lookup: &'static [&'static str],
-    key: Key,
-) -> Dump {
-    Dump { name, table: Table::Long(Long { columns, empty, rows }), keys, lookup, key }
-}
-
-const NO_HOST: (&[Column], &str) = (hosts::COLUMNS, "no host is known");
-const NO_ROUTE: (&[Column], &str) = (routes::COLUMNS, "no route is known");
-const NO_BUCKET: (&[Column], &str) = (buckets::COLUMNS, "no group has buckets");
-const NO_USE: (&[Column], &str) = (buckets::USE_COLUMNS, "no group is resilient");
-
-/// One for each map, in the order of the schema, and one for what several of them hold together.
-const DUMPS: &[Dump] = &[
-    dump("settings", |s| Ok(settings::sheet(&s.view)), 1, &["setting"], Key::Name),
-    dump("ports", |s| Ok(ports::sheet(&s.view)), 1, &["port"], Key::Name),
-    dump("vlans", |s| Ok(vlans::sheet(&s.view)), 2, &["port"], Key::Name),
-    dump("circuits", |s| Ok(circuits::sheet(&s.view)), 3, &["port", "bridge_port"], Key::Name),
-    dump("domains", |s| Ok(domains::sheet(&s.view)), 1, &["bridge", "vni"], Key::Name),
-    dump("domains6", |s| Ok(domains6::sheet(&s.view)), 1, &["bridge", "vni"], Key::Name),
-    dump("fdb", |s| Ok(fdb::sheet(&s.view)), 3, &["mac"], Key::Mac),
-    dump("fdb_times", |s| Ok(fdb_times::sheet(&s.view)), 2, &["mac"], Key::Mac),
-    dump("vteps", |s| Ok(vteps::sheet(&s.view)), 2, &["vtep"], Key::Host),
-    dump("reverse_paths", |s| Ok(reverse_paths::sheet(&s.view)), 2, &["vtep"], Key::Host),
-    dump("peers", |s| Ok(peers::sheet(&s.view)), 2, &["peer"], Key::Host),
-    dump("vnis", |s| Ok(vnis::sheet(&s.view)), 2, &["vni"], Key::Number),
-    dump("local_addresses", |s| Ok(local_addresses::sheet(s)), 1, &[], Key::Name),
-    dump("views", |s| Ok(views::sheet(s)), 1, &["view"], Key::Number),
-    long("hosts", NO_HOST, hosts::ipv4, 2, &["address"], Key::Host),
-    long("hosts6", NO_HOST, hosts::ipv6, 2, &["address"], Key::Host),
-    long("addresses6", NO_HOST, hosts::addresses6, 2, &["address"], Key::Host),
-    long("trie", NO_ROUTE, routes::prefixes, 2, &["prefix"], Key::Prefix),
-    dump("groups", groups, 4, &["group", "port", "gateway"], Key::Name),
-    long("buckets", NO_BUCKET, buckets::rows, 2, &["group", "port", "gateway"], Key::Name),
-    long("bucket_use", NO_USE, buckets::uses, 2, &["group", "port", "gateway"], Key::Name),
-    dump("nexthops", nexthops, 2, &["gateway", "port"], Key::Name),
-    dump("tx_ports", tx_ports::sheet, 1, &["port"], Key::Name),
-    dump("reasons", reasons::sheet, 2, &["port", "reason"], Key::Name),
-    dump("port_tx", port_tx::sheet, 1, &["port"], Key::Name),
-    dump("domain_traffic", domain_traffic::sheet, 2, &["vni", "bridge"], Key::Name),
-    dump("vtep_traffic", vtep_traffic::sheet, 2, &["vtep"], Key::Host),
-    long(ROUTES, NO_ROUTE, routes::all, 3, &["prefix"], Key::Prefix),
+/// What people operate by.
+const VIEWS: &[View] = &[
+    view::<settings::Setting>("settings", 1, &["setting"], Key::Name, |s, rows| {
+        rows.all(settings::rows(&s.view))
+    }),
+    view::<ports::PortRow>("ports", 1, &["port"], Key::Name, |s, rows| {
+        rows.all(ports::rows(&s.view))
+    }),
+    view::<circuits::CircuitRow>("circuits", 3, &["port", "bridge_port"], Key::Name, |s, rows| {
+        rows.all(circuits::rows(&s.view))
+    }),
+    view::<domains::DomainRow>("domains", 1, &["bridge", "vni"], Key::Name, |s, rows| {
+        rows.all(domains::rows(&s.view))
+    }),
+    view::<fdb::MacRow>("fdb", 3, &["mac"], Key::Mac, |s, rows| rows.all(fdb::rows(&s.view))),
+    view::<vteps::VtepRow>("vteps", 2, &["vtep"], Key::Host, |s, rows| {
+        rows.all(vteps::rows(&s.view))
+    }),
+    view::<views::ViewRow>("views", 1, &["view"], Key::Number, |s, rows| rows.all(views::rows(s))),
+    view::<hosts::HostRow>("hosts", 2, &["address"], Key::Host, hosts::rows),
+    view::<groups::GroupRow>("groups", 4, &["group", "port", "gateway"], Key::Name, |s, rows| {
+        rows.all(groups::rows(&s.view, &s.uses()))
+    }),
+    view::<buckets::BucketRow>(
+        "buckets",
+        2,
+        &["group", "port", "gateway"],
+        Key::Name,
+        buckets::rows,
+    ),
+    view::<nexthops::NexthopRow>("nexthops", 2, &["gateway", "port"], Key::Name, |s, rows| {
+        rows.all(nexthops::rows(&s.view, &s.uses()))
+    }),
+    // Of several maps together.
+    view::<routes::RouteRow>("routes", 3, &["addresses"], Key::Span, routes::rows),
 ];
 
-/// The table that is not a map of its own.
-const ROUTES: &str = "routes";
+impl View {
+    /// The view of this name, or the entries of the map.
+    fn named(name: &str) -> anyhow::Result<Self> {
+        if let Some(view) = VIEWS.iter().find(|view| view.name == name) {
+            return Ok(*view);
+        }
+        if let Some(map) = MAPS.iter().find(|map| map.name == name) {
+            let (columns, empty) = (dump::EntryRow::COLUMNS, dump::EntryRow::EMPTY);
+            let (lookup, key) = (&["index"], Key::Number);
+            return Ok(Self {
+                name: map.name,
+                columns,
+                empty,
+                keys: 1,
+                lookup,
+                key,
+                rows: Take::Raw,
+            });
+        }
+        let views = VIEWS.iter().map(|view| view.name);
+        let raw = MAPS.iter().map(|map| map.name);
+        let raw: Vec<&str> = raw.filter(|map| views.clone().all(|view| view != *map)).collect();
+        let views = views.collect::<Vec<_>>().join(", ");
+        bail!("there is no map {name}; there are {views}, and {}", raw.join(", "))
+    }
 
-fn groups(source: &Source<'_>) -> anyhow::Result<Sheet> {
-    Ok(groups::sheet(&source.view, &Uses::of(&source.view, &source.maps)))
+    /// The place of a column by its JSON key.
+    fn column(&self, key: &str) -> Option<usize> {
+        place(self.columns, key)
+    }
+
+    /// Gives the rows that fit to `each`.
+    fn each(
+        &self,
+        source: &Source<'_>,
+        filter: &Filter,
+        mut each: impl FnMut(Line) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut rows = |row: Line| if filter.fits(&row) { each(row) } else { Ok(()) };
+        let mut rows = Rows(&mut rows);
+        match self.rows {
+            Take::Named(take) => take(source, &mut rows),
+            Take::Raw => dump::rows(self.name, source, &mut rows),
+        }
+    }
+
+    /// A table without rows.
+    const fn head(&self, filter: &Filter) -> Table {
+        let empty = if filter.is_empty() { self.empty } else { "no entry matches" };
+        Table::new(self.columns, empty)
+    }
 }
 
-fn nexthops(source: &Source<'_>) -> anyhow::Result<Sheet> {
-    Ok(nexthops::sheet(&source.view, &Uses::of(&source.view, &source.maps)))
+/// `fabricctl maps MAP --json` in front of its `entries`.
+#[derive(Clone, Copy, Serialize)]
+struct Head<'a> {
+    schema: u32,
+    instance: &'a str,
+    map: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entries: Option<&'a Table>,
+}
+
+/// `fabricctl maps --json`.
+#[derive(Serialize)]
+struct List<'a> {
+    schema: u32,
+    instance: &'a str,
+    maps: &'a Table,
 }
 
 /// Runs `fabricctl maps`.
@@ -200,117 +258,116 @@ fn nexthops(source: &Source<'_>) -> anyhow::Result<Sheet> {
 /// If there are no maps, or not the map or entry that was asked for.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let chosen = args.choice.resolve()?;
-    let dump = args.map.as_deref().map(named).transpose()?;
-    let take = || take(args, dump, &chosen);
-    match args.watch {
-        Some(seconds) => {
-            let keys = dump.map_or(1, |dump| dump.keys);
-            let every = Duration::from_secs_f64(seconds);
-            if dump.is_some_and(|dump| dump.name == "fdb") {
-                watch::print_changes(args.style, every, keys, take)?;
-            } else {
-                let title =
-                    format!("{} of {}", args.map.as_deref().unwrap_or("maps"), chosen.name());
-                watch::repaint(args.style, every, keys, &title, take)?;
-            }
+    let instance = chosen.name();
+    let Some(name) = &args.map else {
+        list(args, &chosen)?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let view = View::named(name)?;
+    let filter = Filter::new(args, &view)?;
+    let head = Head { schema: SCHEMA, instance, map: view.name, entries: None };
+    let Some(seconds) = args.watch else {
+        let source = Source::new(&chosen)?;
+        let mut printer = Printer::new(view.head(&filter), args.style, head, "entries");
+        view.each(&source, &filter, |row| printer.row(row))?;
+        if let (Some(key), 0) = (&args.key, printer.rows()) {
+            bail!("{key} is not in {name} of instance {instance}{}", meaning(name));
         }
-        None => print(args, dump, &chosen)?,
+        printer.end()?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let every = Duration::from_secs_f64(seconds);
+    let take = || {
+        let source = Source::new(&chosen)?;
+        let mut table = view.head(&filter);
+        view.each(&source, &filter, |row| {
+            table.push(row);
+            Ok(())
+        })?;
+        Ok(table)
+    };
+    if view.name == "fdb" {
+        watch::print_changes(args.style, every, view.keys, take)?;
+    } else {
+        let title = format!("{name} of {instance}");
+        watch::repaint(args.style, every, view.keys, &title, take, |table| {
+            print::json_line(&Head { entries: Some(table), ..head })
+        })?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(args: &Args, dump: Option<&Dump>, chosen: &Chosen) -> anyhow::Result<()> {
-    if let Some(Dump { table: Table::Long(long), .. }) = dump {
-        let source = Source::new(chosen)?;
-        let filter = filter(args, dump, &long.head())?;
-        if long.print(&source, &filter, args.style)? {
-            return Ok(());
-        }
+/// The list of all maps.
+fn list(args: &Args, chosen: &Chosen) -> anyhow::Result<()> {
+    if args.vni.is_some() || args.bridge.is_some() {
+        bail!("the list of maps cannot be narrowed; name a map");
     }
-    let sheet = take(args, dump, chosen)?;
-    if let (Some(key), Some(dump)) = (&args.key, dump) {
-        require(&sheet, key, dump, chosen)?;
+    let take = || Ok(Table::of(list::rows(&Source::new(chosen)?)?));
+    let instance = chosen.name();
+    let document = |maps: &Table| print::json_line(&List { schema: SCHEMA, instance, maps });
+    if let Some(seconds) = args.watch {
+        let title = format!("maps of {instance}");
+        return watch::repaint(
+            args.style,
+            Duration::from_secs_f64(seconds),
+            1,
+            &title,
+            take,
+            document,
+        );
     }
-    if args.style.json {
-        print::json(&sheet.json(), false)?;
-    } else {
-        print::text(&sheet.text(args.style.look()))?;
-    }
+    let maps = take()?;
+    print::shown(args.style, &List { schema: SCHEMA, instance, maps: &maps }, || {
+        maps.text(args.style.look())
+    })?;
     Ok(())
 }
 
-fn named(name: &str) -> anyhow::Result<&'static Dump> {
-    let Some(dump) = DUMPS.iter().find(|dump| dump.name == name) else {
-        let names: Vec<&str> = DUMPS.iter().map(|dump| dump.name).collect();
-        bail!("there is no map {name}; there are {}", names.join(", "));
-    };
-    Ok(dump)
-}
-
-/// The rows that were asked for.
-fn take(args: &Args, dump: Option<&Dump>, chosen: &Chosen) -> anyhow::Result<Sheet> {
-    let source = Source::new(chosen)?;
-    let (mut sheet, filter) = match dump.map(|dump| dump.table) {
-        None => return list::sheet(&source),
-        Some(Table::Short(sheet)) => {
-            let mut sheet = sheet(&source)?;
-            let filter = filter(args, dump, &sheet)?;
-            sheet.retain(|row| filter.fits(row));
-            (sheet, filter)
-        }
-        Some(Table::Long(long)) => {
-            let filter = filter(args, dump, &long.head())?;
-            (long.whole(&source, &filter)?, filter)
-        }
-    };
-    if !filter.is_empty() {
-        sheet.says_if_empty("no entry matches");
-    }
-    Ok(sheet)
-}
-
-fn filter(args: &Args, dump: Option<&Dump>, sheet: &Sheet) -> anyhow::Result<Filter> {
-    dump.map_or_else(|| Ok(Filter::default()), |dump| Filter::new(args, dump, sheet))
-}
-
-/// Says that a lookup found nothing, and what that means.
-fn require(sheet: &Sheet, key: &str, dump: &Dump, chosen: &Chosen) -> anyhow::Result<()> {
-    if !sheet.rows().is_empty() {
-        return Ok(());
-    }
-    let meaning = match dump.name {
+/// What it means that a lookup found nothing.
+fn meaning(map: &str) -> &'static str {
+    match map {
         "fdb" => "; frames to it go to the kernel",
-        "vteps" | "peers" => "; traffic to and from it goes through the kernel",
-        "vnis" | "domains" | "domains6" => "; the kernel forwards its traffic",
+        "vteps" => "; traffic to and from it goes through the kernel",
+        "domains" => "; the kernel forwards its traffic",
         "ports" => "; the kernel forwards its traffic (`fabricctl status` says why)",
-        ROUTES | "trie" => "; the kernel routes what is sent there",
-        "hosts" | "hosts6" | "addresses6" => "; a prefix may lead there (`fabricctl maps routes`)",
+        "routes" => "; the kernel routes what is sent there",
+        "hosts" => "; a range may hold it (`fabricctl maps routes`)",
         _ => "",
-    };
-    let map = if dump.name == ROUTES { "" } else { "the map " };
-    bail!("{key} is not in {map}{} of instance {}{meaning}", dump.name, chosen.name());
+    }
 }
 
-/// A VLAN ID on the wire: `-` for untagged.
-fn vlan(vlan: u16) -> Cell {
-    Some(vlan).filter(|vlan| *vlan != 0).into()
-}
-
-/// `yes` or `-`.
-fn yes(condition: bool) -> Cell {
-    Cell::new(if condition { "yes" } else { "-" }, json!(condition))
+/// The redirect targets: interface index by slot.
+pub(super) fn redirect_targets(chosen: &Chosen) -> anyhow::Result<Vec<(u32, u32)>> {
+    let context = "cannot read the map tx_ports";
+    let data = MapData::from_pin(chosen.instance.map("tx_ports")).context(context)?;
+    let map = DevMap::try_from(Map::DevMap(data)).context(context)?;
+    let mut targets = Vec::new();
+    for slot in 0..map.len() {
+        match map.get(slot, 0) {
+            Ok(target) => targets.push((slot, target.if_index)),
+            Err(MapError::KeyNotFound) => {}
+            Err(error) => return Err(error).context(context),
+        }
+    }
+    Ok(targets)
 }
 
 #[cfg(test)]
 mod tests {
-    use fabric_common::schema::MAPS;
-
     use super::*;
 
     #[test]
-    fn every_map_of_the_schema_can_be_dumped() {
-        let dumps: Vec<_> = DUMPS.iter().map(|dump| dump.name).collect();
-        let maps: Vec<_> = MAPS.iter().map(|map| map.name).chain([ROUTES]).collect();
-        assert_eq!(dumps, maps);
+    fn every_map_of_the_schema_can_be_shown_and_every_view_is_of_one() {
+        let maps: Vec<_> = MAPS.iter().map(|map| map.name).collect();
+        assert!(maps.iter().all(|map| View::named(map).is_ok()));
+        let others = VIEWS.iter().map(|view| view.name).filter(|name| !maps.contains(name));
+        assert_eq!(others.collect::<Vec<_>>(), ["routes"]);
+    }
+
+    #[test]
+    fn keys_are_looked_up_in_columns_that_there_are() {
+        for view in VIEWS {
+            assert!(view.lookup.iter().all(|key| view.column(key).is_some()), "{}", view.name);
+        }
     }
 }

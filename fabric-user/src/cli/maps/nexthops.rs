@@ -1,53 +1,67 @@
 //! `maps nexthops`.
 
+use std::net::IpAddr;
+
 use crate::{
     cli::{
-        sheet::{Cell, Column, Sheet},
+        row::{Said, rows},
         uses::Uses,
         view::{View, gateway},
-        ways::{alive, why_not},
+        ways::alive,
     },
     observe::Mac,
 };
 
-const COLUMNS: &[Column] = &[
-    Column::text("port", "PORT"),
-    Column::text("gateway", "GATEWAY"),
-    Column::text("mac", "MAC"),
-    Column::text("source", "SOURCE MAC"),
-    Column::number("mtu", "MTU"),
-    Column::text("alive", "ALIVE"),
-    Column::text("used_by", "USED BY"),
-    Column::number("index", "INDEX").detail(),
-    Column::json_only("why_not"),
-    Column::json_only("groups"),
-    Column::json_only("hosts"),
-];
+rows! {
+    /// A next hop.
+    pub(super) struct NexthopRow, "no next hop is known" {
+        /// The port towards it.
+        "PORT" port: String,
+        /// Its address.
+        "GATEWAY" gateway: IpAddr,
+        /// Its MAC address; null if it is not resolved.
+        "MAC" mac: Option<Mac>,
+        /// The port's MAC address.
+        "SOURCE MAC" source: Option<Mac>,
+        /// The longest packet towards it, in bytes.
+        "MTU" mtu: u32,
+        /// Packets are sent there.
+        "ALIVE" alive: Said<bool>,
+        /// Who uses it, in words.
+        "USED BY" used_by: String,
+        /// Its place in the map.
+        "INDEX" [detail] index: u32,
+        /// Why nothing is sent there: `neighbour`, `port`, `BFD`.
+        "" [hidden] why_not: Vec<&'static str>,
+        /// Number of groups that it is a member of.
+        "" [hidden] groups: usize,
+        /// Number of hosts that are routed to it alone.
+        "" [hidden] hosts: usize,
+    }
+}
 
-pub(super) fn sheet(view: &View, uses: &Uses) -> Sheet {
-    let mut sheet = Sheet::new(COLUMNS, "no next hop is known");
-    for (index, nexthop) in &view.contents.nexthops {
-        let mac = |at: usize| -> Cell {
+pub(super) fn rows(view: &View, uses: &Uses) -> impl Iterator<Item = NexthopRow> {
+    view.contents.nexthops.iter().map(|(index, nexthop)| {
+        let mac = |at: usize| {
             let bytes = nexthop.macs.get(at..).and_then(|rest| rest.first_chunk().copied());
             // Not resolved: there is no address to show.
-            bytes.filter(|bytes| *bytes != [0; 6]).map(|bytes| Mac(bytes).to_string()).into()
+            bytes.map(Mac).filter(|mac| !mac.is_zero())
         };
         let users = uses.nexthop(*index);
-        sheet.row([
-            view.port(nexthop.port.into()).into(),
-            gateway(nexthop).to_string().into(),
-            mac(0),
-            mac(6),
-            nexthop.mtu.into(),
-            alive(view, nexthop),
-            users.text().into(),
-            (*index).into(),
-            why_not(view, nexthop),
-            users.groups.into(),
-            users.hosts.into(),
-        ]);
-    }
-    sheet
+        NexthopRow {
+            port: view.port(nexthop.port.into()),
+            gateway: gateway(nexthop),
+            mac: mac(0),
+            source: mac(6),
+            mtu: nexthop.mtu,
+            alive: alive(view, nexthop),
+            used_by: users.text(),
+            index: *index,
+            why_not: view.death(nexthop),
+            groups: users.groups,
+            hosts: users.hosts,
+        }
+    })
 }
 
 #[cfg(test)]
@@ -55,7 +69,10 @@ mod tests {
     use fabric_common::schema::nexthops::FLAG_DOWN;
 
     use super::*;
-    use crate::cli::{sheet::Look, view::tests::leaf};
+    use crate::cli::{
+        table::{Look, Table},
+        view::tests::leaf,
+    };
 
     #[test]
     fn a_nexthop_is_shown_with_its_users_and_why_it_is_dead() {
@@ -68,8 +85,8 @@ PORT  GATEWAY    MAC                SOURCE MAC  MTU  ALIVE          USED BY
 swp1  192.0.2.1  02:00:00:00:00:51  -             0  yes            1 group
 swp2  fe80::1    -                  -             0  no: neighbour  1 group
 ";
-        let sheet = sheet(&view, &Uses::without_routes(&view));
-        assert_eq!(sheet.text(Look::default()), expected);
-        assert_eq!(sheet.json()[1]["why_not"][0], "neighbour");
+        let rows: Vec<_> = rows(&view, &Uses::without_routes(&view)).collect();
+        assert_eq!(rows[1].why_not, ["neighbour"]);
+        assert_eq!(Table::of(rows).text(Look::default()), expected);
     }
 }

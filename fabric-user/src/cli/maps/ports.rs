@@ -2,80 +2,78 @@
 
 use fabric_common::schema::ports::{
     DECAPSULATES_ALL, DECAPSULATES_NONE, FLAG_ROUTE4, FLAG_ROUTE6, ROLE_ACCESS, ROLE_ROUTED,
-    ROLE_UNDERLAY,
+    ROLE_UNDERLAY, view as view_of,
 };
-use serde_json::json;
 
-use super::yes;
 use crate::{
-    cli::{
-        sheet::{Cell, Column, Sheet},
-        view::View,
-    },
+    cli::{row::rows, view::View},
     observe::Mac,
 };
 
-const COLUMNS: &[Column] = &[
-    Column::text("port", "PORT"),
-    Column::text("role", "ROLE"),
-    Column::number("mtu", "MTU"),
-    Column::text("mac", "MAC"),
-    Column::text("untagged_bridge", "UNTAGGED TO"),
-    Column::number("tagged_vlans", "TAGGED VLANS"),
-    Column::text("routes", "ROUTES"),
-    Column::text("decapsulates", "TUNNELS END"),
-    Column::number("view", "VIEW"),
-    Column::text("down", "DOWN"),
-    Column::number("slot", "SLOT").detail(),
-    Column::number("ifindex", "IFINDEX").detail(),
-    Column::number("untagged_circuit", "CIRCUIT").detail(),
-];
+rows! {
+    /// A port with a program.
+    pub(super) struct PortRow, "no port is accelerated" {
+        /// Name of the interface.
+        "PORT" port: String,
+        /// `access`, `routed`, `underlay` or `none`.
+        "ROLE" role: &'static str,
+        /// The longest packet that it takes, in bytes.
+        "MTU" mtu: u32,
+        /// Its address.
+        "MAC" mac: Mac,
+        /// The bridge of untagged frames, with the VLAN if it is VLAN-aware.
+        "UNTAGGED TO" untagged_bridge: Option<String>,
+        /// Number of VLANs whose tagged frames are bridged.
+        "TAGGED VLANS" tagged_vlans: Option<usize>,
+        /// Families whose packets are routed: `IPv4`, `IPv6`.
+        "ROUTES" routes: Vec<&'static str>,
+        /// Of which VTEPs tunnels end here: `all`, `some` or null.
+        "TUNNELS END" decapsulates: Option<&'static str>,
+        /// Index of the routing view.
+        "VIEW" view: Option<u16>,
+        /// It is taken for dead.
+        "DOWN" down: bool,
+        /// Its place in the map.
+        "SLOT" [detail] slot: u32,
+        /// Interface index.
+        "IFINDEX" [detail] ifindex: u32,
+        /// Index of the circuit of untagged frames.
+        "CIRCUIT" [detail] untagged_circuit: Option<u32>,
+    }
+}
 
-pub(super) fn sheet(view: &View) -> Sheet {
-    let mut sheet = Sheet::new(COLUMNS, "no port is accelerated");
-    for (slot, port) in &view.contents.ports {
+pub(super) fn rows(view: &View) -> impl Iterator<Item = PortRow> {
+    view.contents.ports.iter().map(|(slot, port)| {
         let circuit = u32::from(port.untagged_circuit);
         let untagged = view.contents.circuits.get(&circuit);
         let tagged = view.contents.vlans.range((*slot, 0)..=(*slot, u16::MAX)).count();
         let [a, b, c, d, e, f, ..] = port.mac_and_view.to_le_bytes();
-        sheet.row([
-            view.port(*slot).into(),
-            role(port.role).into(),
-            port.mtu.into(),
-            Mac([a, b, c, d, e, f]).to_string().into(),
-            untagged.map_or_else(Cell::none, |circuit| view.bridge(circuit.domain.into())),
-            Some(tagged).filter(|tagged| *tagged > 0).into(),
-            families(port.flags),
-            decapsulates(port.decapsulates),
-            Some(u32::from(fabric_common::schema::ports::view(port.mac_and_view)))
-                .filter(|view| *view != 0)
-                .into(),
-            yes(port.down != 0),
-            (*slot).into(),
-            port.ifindex.into(),
-            Some(circuit).filter(|circuit| *circuit != 0).into(),
-        ]);
-    }
-    sheet
+        PortRow {
+            port: view.port(*slot),
+            role: role(port.role),
+            mtu: port.mtu.into(),
+            mac: Mac([a, b, c, d, e, f]),
+            untagged_bridge: untagged.and_then(|circuit| view.bridge(circuit.domain.into())),
+            tagged_vlans: Some(tagged).filter(|tagged| *tagged > 0),
+            routes: families(port.flags),
+            decapsulates: match port.decapsulates {
+                DECAPSULATES_NONE => None,
+                DECAPSULATES_ALL => Some("all"),
+                _ => Some("some"),
+            },
+            view: Some(view_of(port.mac_and_view)).filter(|view| *view != 0),
+            down: port.down != 0,
+            slot: *slot,
+            ifindex: port.ifindex,
+            untagged_circuit: Some(circuit).filter(|circuit| *circuit != 0),
+        }
+    })
 }
 
 /// The families of packets that are routed when they arrive on a port with these flags.
-pub(in crate::cli) fn families(flags: u8) -> Cell {
+pub(in crate::cli) fn families(flags: u8) -> Vec<&'static str> {
     let all = [(FLAG_ROUTE4, "IPv4"), (FLAG_ROUTE6, "IPv6")];
-    let routed: Vec<&str> =
-        all.into_iter().filter_map(|(flag, name)| (flags & flag != 0).then_some(name)).collect();
-    let text = if routed.is_empty() { "-".into() } else { routed.join(", ") };
-    Cell::new(text, json!(routed))
-}
-
-/// Of which VTEPs tunnels end at a port.
-fn decapsulates(number: u8) -> Cell {
-    let text = match number {
-        DECAPSULATES_NONE => "-",
-        DECAPSULATES_ALL => "all",
-        _ => "some",
-    };
-    Cell::new(text, json!(text))
+    all.into_iter().filter_map(|(flag, name)| (flags & flag != 0).then_some(name)).collect()
 }
 
 /// A `ROLE_` constant by name.

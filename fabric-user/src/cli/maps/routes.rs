@@ -1,41 +1,42 @@
-//! `maps routes`, `maps trie`: hosts and prefixes of all views.
+//! `maps routes`: hosts and ranges of addresses of all views, from `hosts`, `hosts6`, `addresses6` and
+//! `trie`.
 
-use super::{Each, Source};
+use super::{Rows, Source};
 use crate::cli::{
-    routes::{self, Part, Route},
-    sheet::Column,
-    ways::{self, Ways, prefix},
+    routes::{self, Route, Span},
+    row::rows,
+    ways::{self, Way, Ways},
 };
 
-pub(super) const COLUMNS: &[Column] = &[
-    Column::number("view", "VIEW"),
-    Column::text("prefix", "PREFIX"),
-    Column::text("entry", "ENTRY"),
-    Column::text("kind", "KIND"),
-    Column::number("index", "INDEX"),
-    Column::text("via", "VIA"),
-];
-
-/// Hosts and prefixes.
-pub(super) fn all(source: &Source<'_>, each: Each<'_>) -> anyhow::Result<()> {
-    rows(source, Part::All, each)
+rows! {
+    /// Addresses that are routed alike.
+    pub(super) struct RouteRow, "no route is known" {
+        /// Index of the routing view.
+        "VIEW" view: u32,
+        /// The addresses: a prefix, or the first and the last one with `-` between them. What is inside
+        /// others goes before them.
+        "ADDRESSES" addresses: Span,
+        /// `host`, or `range` for what is looked up by longest match.
+        "ENTRY" entry: &'static str,
+        /// What they lead to, as in `maps hosts`.
+        "KIND" kind: &'static str,
+        /// Index of the group or next hop.
+        "INDEX" index: Option<u32>,
+        /// The next hops with port, gateway and whether they live; null for what has none.
+        "VIA" via: Way,
+    }
 }
 
-/// What the trie holds.
-pub(super) fn prefixes(source: &Source<'_>, each: Each<'_>) -> anyhow::Result<()> {
-    rows(source, Part::Prefixes, each)
-}
-
-fn rows(source: &Source<'_>, part: Part, each: Each<'_>) -> anyhow::Result<()> {
+pub(super) fn rows(source: &Source<'_>, rows: &mut Rows<'_>) -> anyhow::Result<()> {
     let mut ways = Ways::new(&source.view);
-    routes::each(&source.maps, part, |Route { view, prefix: range, exact, target }| {
-        each(vec![
-            view.into(),
-            prefix(range.address, range.length).into(),
-            if exact { "host" } else { "prefix" }.into(),
-            ways::kind(target).into(),
-            ways::index(target).into(),
-            ways.cell(target),
-        ])
+    routes::each(&source.maps, |Route { view, span, exact, target }| {
+        rows.add(&RouteRow {
+            view,
+            addresses: span,
+            entry: if exact { "host" } else { "range" },
+            kind: ways::kind(target),
+            index: ways::index(target),
+            via: ways.of(target),
+        })
     })
 }

@@ -4,76 +4,100 @@ use fabric_common::schema::settings::{
     HASH_FLOW_LABEL, HASH_INNER, HASH_OMIT4, HASH_OMIT6, HASH_SYMMETRIC, HASH_TUNNEL4,
     HASH_TUNNEL6, OMIT_ALL,
 };
-use serde_json::json;
+use serde::Serialize;
 
 use crate::cli::{
     clock,
     format::duration,
-    sheet::{Cell, Column, Sheet},
+    row::{Said, rows},
     view::View,
 };
 
-const COLUMNS: &[Column] = &[
-    Column::text("setting", "SETTING"),
-    Column::text("value", "VALUE"),
-    Column::text("about", "WHAT").wrapped(),
-];
+rows! {
+    /// A setting of the programs.
+    pub(super) struct Setting, "" {
+        /// Its name.
+        "SETTING" setting: &'static str,
+        /// What it is: of `deadline` and `timeout` milliseconds (`deadline`: from now on, null for
+        /// none), of `bypass` true or false, of `flow_hash` what counts, of `vxlan_ports` the ports, of
+        /// the others a number.
+        "VALUE" value: Said<Value>,
+        /// What it is for.
+        "WHAT" [wrapped] about: &'static str,
+    }
+}
 
-pub(super) fn sheet(view: &View) -> Sheet {
+/// The value of a setting.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Value {
+    Flag(bool),
+    Number(u64),
+    Milliseconds(Option<i64>),
+    Ports(Vec<u16>),
+    Fields(Vec<&'static str>),
+}
+
+pub(super) fn rows(view: &View) -> Vec<Setting> {
     let settings = &view.contents.settings;
-    let mut sheet = Sheet::new(COLUMNS, "");
+    let number = |text: String, number: u64| Said::new(text, Value::Number(number));
+    let left = view.heartbeat_ms();
     let deadline = match view.heartbeat() {
-        None => Cell::new("none", json!(null)),
-        Some(Ok(left)) => {
-            Cell::new(format!("in {} ms", left.as_millis()), json!(left.as_millis() as i64))
-        }
-        Some(Err(over)) => {
-            Cell::new(format!("{} ago", duration(over)), json!(-(over.as_millis() as i64)))
-        }
+        None => "none".into(),
+        Some(Ok(left)) => format!("in {} ms", left.as_millis()),
+        Some(Err(over)) => format!("{} ago", duration(over)),
     };
     let timeout = clock::time(settings.timeout_jiffies.into(), settings.hz).as_millis() as u64;
+    let buckets = u64::from(settings.fdb_mask) + 1;
     let ports = settings.vxlan_ports_be.map(u16::from_be);
     let ports: Vec<u16> = ports.into_iter().filter(|port| *port != 0).collect();
     let listed: Vec<String> = ports.iter().map(u16::to_string).collect();
+    let listed = if listed.is_empty() { "-".into() } else { listed.join(", ") };
     let bypass = settings.bypass != 0;
-    let rows: [(&str, Cell, &str); 8] = [
-        ("deadline", deadline, "without a heartbeat until then, the kernel carries all traffic"),
+    [
+        (
+            "deadline",
+            Said::new(deadline, Value::Milliseconds(left)),
+            "without a heartbeat until then, the kernel carries all traffic",
+        ),
         (
             "bypass",
-            Cell::new(if bypass { "on" } else { "off" }, bypass),
+            Said::new(if bypass { "on" } else { "off" }, Value::Flag(bypass)),
             "on hands all traffic to the kernel",
         ),
         (
             "timeout",
-            Cell::new(format!("{timeout} ms"), timeout),
+            number(format!("{timeout} ms"), timeout),
             "what each heartbeat adds to the present",
         ),
         (
             "seed",
-            Cell::new(format!("{:#010x}", settings.seed), settings.seed),
+            number(format!("{:#010x}", settings.seed), settings.seed.into()),
             "of the flow hash, differs per box",
         ),
         ("flow_hash", hash(settings.hash_flags), "what the flow hash takes into account"),
-        ("hz", settings.hz.into(), "the kernel's timer frequency: jiffies per second"),
+        (
+            "hz",
+            number(settings.hz.to_string(), settings.hz.into()),
+            "the kernel's timer frequency: jiffies per second",
+        ),
         (
             "fdb_buckets",
-            settings.fdb_mask.saturating_add(1).into(),
+            number(buckets.to_string(), buckets),
             "part of the map fdb that is in use; doubles when it is three quarters full",
         ),
         (
             "vxlan_ports",
-            Cell::new(if listed.is_empty() { "-".into() } else { listed.join(", ") }, json!(ports)),
+            Said::new(listed, Value::Ports(ports)),
             "UDP destination ports of the vxlan devices",
         ),
-    ];
-    for (name, value, about) in rows {
-        sheet.row([name.into(), value, about.into()]);
-    }
-    sheet
+    ]
+    .map(|(setting, value, about)| Setting { setting, value, about })
+    .into()
 }
 
 /// What counts in the flow hash, and the options.
-fn hash(flags: u32) -> Cell {
+fn hash(flags: u32) -> Said<Value> {
     let options = [
         (HASH_FLOW_LABEL, "flow label", "flow_label"),
         (HASH_INNER, "inner headers of VXLAN", "inner"),
@@ -84,9 +108,9 @@ fn hash(flags: u32) -> Cell {
         (HASH_TUNNEL6, "of tunnels over IPv6 their addresses", "tunnels_ipv6_by_addresses"),
     ];
     let set = options.into_iter().filter(|(flag, ..)| flags & flag != 0);
-    let (texts, values): (Vec<&str>, Vec<&str>) =
+    let (texts, keys): (Vec<&str>, Vec<&str>) =
         [("5-tuple", "5-tuple")].into_iter().chain(set.map(|(_, text, key)| (text, key))).unzip();
-    Cell::new(texts.join(", "), json!(values))
+    Said::new(texts.join(", "), Value::Fields(keys))
 }
 
 const HASH_OMIT_ANY4: u32 = OMIT_ALL << HASH_OMIT4;

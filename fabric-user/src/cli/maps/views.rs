@@ -6,30 +6,39 @@ use std::{
     net::IpAddr,
 };
 
-use serde_json::json;
+use fabric_common::schema::ports::view as view_of;
 
 use super::Source;
-use crate::cli::{
-    routes::{self, Part, Width, words_used},
-    sheet::{Cell, Column, Sheet},
-};
+use crate::cli::{routes, row::rows};
 
-const COLUMNS: &[Column] = &[
-    Column::number("view", "VIEW"),
-    Column::number("hosts4", "IPV4 HOSTS"),
-    Column::number("prefixes4", "IPV4 PREFIXES"),
-    Column::number("hosts6", "IPV6 HOSTS"),
-    Column::number("prefixes6", "IPV6 PREFIXES"),
-    Column::number("words", "TRIE WORDS"),
-    Column::text("ports", "PORTS").wrapped(),
-    Column::number("root4", "ROOT4").detail(),
-    Column::number("root6", "ROOT6").detail(),
-];
+rows! {
+    /// A routing view.
+    pub(super) struct ViewRow, "no port routes packets" {
+        /// Its index.
+        "VIEW" view: u32,
+        /// Number of IPv4 hosts.
+        "IPV4 HOSTS" hosts4: usize,
+        /// Number of ranges of IPv4 addresses.
+        "IPV4 RANGES" ranges4: usize,
+        /// Number of IPv6 hosts.
+        "IPV6 HOSTS" hosts6: usize,
+        /// Number of ranges of IPv6 addresses.
+        "IPV6 RANGES" ranges6: usize,
+        /// Number of 64-bit words of `trie` that its ranges take.
+        "TRIE WORDS" words: u64,
+        /// The ports that route by it.
+        "PORTS" [wrapped] ports: Vec<String>,
+        /// Where its IPv4 ranges begin in `trie`.
+        "ROOT4" [detail] root4: u32,
+        /// Where its IPv6 ranges begin in `trie`.
+        "ROOT6" [detail] root6: u32,
+    }
+}
 
-pub(super) fn sheet(source: &Source<'_>) -> Sheet {
+pub(super) fn rows(source: &Source<'_>) -> Vec<ViewRow> {
     let mut counts: BTreeMap<u32, [usize; 4]> = BTreeMap::new();
-    let Ok(()) = routes::each(&source.maps, Part::All, |route| {
-        let place = match (route.prefix.address, route.exact) {
+    let Ok(()) = routes::each(&source.maps, |route| {
+        let place = match (route.span.first, route.exact) {
             (IpAddr::V4(_), true) => 0,
             (IpAddr::V4(_), false) => 1,
             (IpAddr::V6(_), true) => 2,
@@ -40,32 +49,27 @@ pub(super) fn sheet(source: &Source<'_>) -> Sheet {
     });
     let mut ports: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
     for (slot, port) in &source.view.contents.ports {
-        let view = u32::from(fabric_common::schema::ports::view(port.mac_and_view));
+        let view = u32::from(view_of(port.mac_and_view));
         ports.entry(view).or_default().insert(source.view.port(*slot));
     }
-    let mut sheet = Sheet::new(COLUMNS, "no port routes packets");
+    let mut rows = Vec::new();
     for (index, view) in source.maps.views.iter().skip(1) {
         let (counts, ports) = (counts.get(&index), ports.remove(&index));
         if counts.is_none() && ports.is_none() && view.root4 == 0 && view.root6 == 0 {
             continue;
         }
-        let [hosts4, prefixes4, hosts6, prefixes6] = counts.copied().unwrap_or_default();
-        let words = &source.maps.trie;
-        let used =
-            words_used(words, view.root4, Width::V4) + words_used(words, view.root6, Width::V6);
-        let ports: Vec<String> = ports.unwrap_or_default().into_iter().collect();
-        let listed = if ports.is_empty() { "-".into() } else { ports.join(", ") };
-        sheet.row([
-            index.into(),
-            hosts4.into(),
-            prefixes4.into(),
-            hosts6.into(),
-            prefixes6.into(),
-            used.into(),
-            Cell::new(listed, json!(ports)),
-            view.root4.into(),
-            view.root6.into(),
-        ]);
+        let [hosts4, ranges4, hosts6, ranges6] = counts.copied().unwrap_or_default();
+        rows.push(ViewRow {
+            view: index,
+            hosts4,
+            ranges4,
+            hosts6,
+            ranges6,
+            words: routes::words_used(&source.maps, view),
+            ports: ports.unwrap_or_default().into_iter().collect(),
+            root4: view.root4,
+            root6: view.root6,
+        });
     }
-    sheet
+    rows
 }

@@ -1,68 +1,93 @@
-//! `maps vteps`.
+//! `maps vteps`, with the ports of `reverse_paths`. Also a part of `fabricctl status`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
-use fabric_common::schema::fdb::KIND_REMOTE;
-use serde_json::json;
+use fabric_common::schema::{fdb::KIND_REMOTE, ports::DECAPSULATES_ALL, reverse_paths};
 
 use crate::cli::{
-    sheet::{Cell, Column, Sheet},
+    row::{Said, rows},
     view::View,
 };
 
-const COLUMNS: &[Column] = &[
-    Column::text("vtep", "VTEP"),
-    Column::text("local", "LOCAL"),
-    Column::number("macs", "MACS"),
-    Column::text("via", "REACHABLE VIA").wrapped(),
-    Column::number("group", "GROUP").detail(),
-    Column::number("index", "INDEX").detail(),
-];
+rows! {
+    /// A remote VTEP.
+    pub(in crate::cli) struct VtepRow, "no remote VTEP is known" {
+        /// Its address.
+        "VTEP" vtep: IpAddr,
+        /// The local address of tunnels to it.
+        "LOCAL" local: IpAddr,
+        /// Number of MAC addresses behind it.
+        "MACS" macs: usize,
+        /// Ports of next hops that live.
+        "REACHABLE VIA" [wrapped] via: Said<Vec<String>>,
+        /// Of the ports that take only some VTEPs' packets those that take this one's; null if there is
+        /// no such port.
+        "ACCEPTED FROM" [detail] accepted_from: Option<Vec<String>>,
+        /// Index of its group.
+        "GROUP" [detail] group: Option<u32>,
+        /// Its place in the map.
+        "INDEX" [detail] index: u32,
+    }
+}
 
-/// Also a part of `fabricctl status`.
-pub(in crate::cli) fn sheet(view: &View) -> Sheet {
-    let mut sheet = Sheet::new(COLUMNS, "no remote VTEP is known");
+/// Sorted by address.
+pub(in crate::cli) fn rows(view: &View) -> impl Iterator<Item = VtepRow> {
     let mut vteps: Vec<_> = view.contents.vteps.iter().collect();
     vteps.sort_by_key(|(_, vtep)| (vtep.remote(), vtep.local()));
     let mut macs: BTreeMap<u32, usize> = BTreeMap::new();
     for entry in view.contents.fdb.iter().filter(|entry| entry.kind == KIND_REMOTE) {
         *macs.entry(entry.index).or_default() += 1;
     }
-    for (index, vtep) in vteps {
-        let members = view.group_members(vtep.group);
-        let alive: BTreeSet<&String> =
-            members.iter().filter(|(_, death)| death.is_empty()).map(|(port, _)| port).collect();
-        let via = if alive.is_empty() {
-            let dead = members.iter().map(|(port, death)| format!("{port}: {}", death.join(", ")));
-            let dead: BTreeSet<String> = dead.collect();
-            let why = if dead.is_empty() {
-                String::new()
-            } else {
-                format!(" ({})", dead.into_iter().collect::<Vec<_>>().join("; "))
-            };
-            Cell::new(format!("not reachable{why}"), json!([]))
-        } else {
-            let list: Vec<String> = alive.into_iter().cloned().collect();
-            Cell::new(list.join(", "), json!(list))
-        };
-        sheet.row([
-            vtep.remote().to_string().into(),
-            vtep.local().to_string().into(),
-            macs.get(index).copied().unwrap_or(0).into(),
-            via,
-            Some(vtep.group).filter(|group| *group != 0).into(),
-            (*index).into(),
-        ]);
+    vteps.into_iter().map(move |(index, vtep)| VtepRow {
+        vtep: vtep.remote(),
+        local: vtep.local(),
+        macs: macs.get(index).copied().unwrap_or(0),
+        via: via(view, vtep.group),
+        accepted_from: accepted_from(view, *index),
+        group: Some(vtep.group).filter(|group| *group != 0),
+        index: *index,
+    })
+}
+
+fn via(view: &View, group: u32) -> Said<Vec<String>> {
+    let members = view.group_members(group);
+    let alive = members.iter().filter(|(_, death)| death.is_empty());
+    let alive: BTreeSet<&String> = alive.map(|(port, _)| port).collect();
+    if alive.is_empty() {
+        let dead = members.iter().map(|(port, death)| format!("{port}: {}", death.join(", ")));
+        let dead: Vec<String> = dead.collect::<BTreeSet<_>>().into_iter().collect();
+        let why = if dead.is_empty() { String::new() } else { format!(" ({})", dead.join("; ")) };
+        return Said::new(format!("not reachable{why}"), Vec::new());
     }
-    sheet
+    let alive: Vec<String> = alive.into_iter().cloned().collect();
+    Said::new(alive.join(", "), alive)
+}
+
+fn accepted_from(view: &View, vtep: u32) -> Option<Vec<String>> {
+    let checked = view
+        .contents
+        .ports
+        .iter()
+        .filter(|(_, port)| !matches!(port.decapsulates, 0 | DECAPSULATES_ALL));
+    let mut checked = checked.peekable();
+    checked.peek()?;
+    let accepts = view.contents.reverse_paths.get(&vtep).map_or(0, |path| path.ports);
+    let from = checked.filter(|(_, port)| accepts & reverse_paths::bit(port.decapsulates) != 0);
+    Some(from.map(|(slot, _)| view.port(*slot)).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use fabric_common::schema::nexthops::FLAG_DOWN;
+    use fabric_common::schema::{nexthops::FLAG_DOWN, reverse_paths::ReversePath};
 
     use super::*;
-    use crate::cli::{sheet::Look, view::tests::leaf};
+    use crate::cli::{
+        table::{Look, Table},
+        view::tests::leaf,
+    };
 
     #[test]
     fn a_vtep_is_shown_with_the_ports_towards_it_or_as_not_reachable() {
@@ -71,18 +96,32 @@ VTEP      LOCAL     MACS  REACHABLE VIA
 10.0.0.2  10.0.0.1     1  swp1, swp2
 10.0.0.9  10.0.0.1     0  not reachable
 ";
-        assert_eq!(sheet(&leaf()).text(Look::default()), expected);
+        assert_eq!(Table::of(rows(&leaf())).text(Look::default()), expected);
     }
 
     #[test]
     fn a_vtep_is_reachable_only_via_next_hops_that_live() {
         let mut view = leaf();
+        let first = |view: &View| rows(view).next().expect("there is a VTEP").via;
         view.contents.nexthops.get_mut(&1).unwrap().flags = FLAG_DOWN;
-        assert_eq!(sheet(&view).json()[0]["via"], json!(["swp2"]));
+        assert_eq!(first(&view).value, ["swp2"]);
         view.contents.ports.get_mut(&2).unwrap().down = 1;
-        let vteps = sheet(&view);
-        assert_eq!(vteps.json()[0]["via"], json!([]));
-        let text = vteps.text(Look::default());
-        assert!(text.contains("not reachable (swp1: neighbour; swp2: port)"), "{text}");
+        let none = Said::new("not reachable (swp1: neighbour; swp2: port)", Vec::new());
+        assert_eq!(first(&view), none);
+    }
+
+    #[test]
+    fn each_vtep_has_the_ports_that_accept_it_among_those_that_do_not_accept_all() {
+        let mut view = leaf();
+        let all = |view: &View| rows(view).map(|row| row.accepted_from).collect::<Vec<_>>();
+        assert_eq!(all(&view), [None, None]);
+        let slots: Vec<u32> = view.contents.ports.keys().copied().collect();
+        for (slot, number) in slots.into_iter().zip([1, 64]) {
+            view.contents.ports.get_mut(&slot).unwrap().decapsulates = number;
+        }
+        let first = *view.contents.vteps.keys().next().unwrap();
+        let both = ReversePath { ports: 1 << 63 | 1 };
+        view.contents.reverse_paths.insert(first, both);
+        assert_eq!(all(&view), [Some(vec!["swp1".into(), "swp2".into()]), Some(Vec::new())]);
     }
 }

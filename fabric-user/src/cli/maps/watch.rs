@@ -1,84 +1,83 @@
 //! `--watch`: a map again and again.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::cli::{
     print::{self, Style, time_of_day},
-    sheet::{Cell, Change, Difference, Sheet},
+    table::{Change, Difference, Line, Table},
 };
 
-/// Repaints a table with a mark in front of what changed. As JSON, one list per line.
+/// Repaints a table with a mark in front of what changed. As JSON, a document per line.
 pub(super) fn repaint(
     style: Style,
     every: Duration,
     keys: usize,
     title: &str,
-    mut take: impl FnMut() -> anyhow::Result<Sheet>,
+    mut take: impl FnMut() -> anyhow::Result<Table>,
+    print_json: impl Fn(&Table) -> io::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut before: Option<Sheet> = None;
+    let mut before: Option<Table> = None;
     print::repeat(every, |_| {
-        let sheet = take()?;
+        let table = take()?;
         if style.json {
-            print::json(&sheet.json(), true)?;
+            print_json(&table)?;
         } else {
-            let table = sheet.text_since(style.look(), before.as_ref().unwrap_or(&sheet), keys);
-            print::repaint(&format!("{title} at {}\n\n{table}", time_of_day()))?;
+            let text = table.text_since(style.look(), before.as_ref().unwrap_or(&table), keys);
+            print::repaint(&format!("{title} at {}\n\n{text}", time_of_day()))?;
         }
-        before = Some(sheet);
+        before = Some(table);
         Ok(())
     })
 }
 
+/// A change of the FDB.
+#[derive(Serialize)]
+struct Moved<'a> {
+    schema: u32,
+    change: Change,
+    entry: &'a RawValue,
+}
+
 /// Prints a line for each entry that comes, goes or changes, after a first line with their number.
-/// As JSON, one object per line.
+/// As JSON, a document per line.
 pub(super) fn print_changes(
     style: Style,
     every: Duration,
     keys: usize,
-    mut take: impl FnMut() -> anyhow::Result<Sheet>,
+    mut take: impl FnMut() -> anyhow::Result<Table>,
 ) -> anyhow::Result<()> {
-    let mut before: Option<Sheet> = None;
+    let mut before: Option<Table> = None;
     print::repeat(every, |_| {
-        let sheet = take()?;
+        let table = take()?;
         let Some(former) = &before else {
             if !style.json {
-                let entries = sheet.rows().len();
+                let entries = table.rows().len();
                 print::text(&format!("{} watching, {entries} entries now\n", time_of_day()))?;
             }
-            before = Some(sheet);
+            before = Some(table);
             return Ok(());
         };
-        for Difference { change, row, old, .. } in sheet.differences(former, keys) {
+        for Difference { change, row, old, .. } in table.differences(former, keys) {
             if style.json {
-                print::json(&object(&sheet, change, row), true)?;
+                print::json_line(&Moved { schema: print::SCHEMA, change, entry: row.json() })?;
             } else {
-                print::text(&format!("{} {}\n", time_of_day(), line(&sheet, change, row, old)))?;
+                print::text(&format!("{} {}\n", time_of_day(), line(&table, change, row, old)))?;
             }
         }
-        before = Some(sheet);
+        before = Some(table);
         Ok(())
     })
 }
 
-fn object(sheet: &Sheet, change: Change, row: &[Cell]) -> Value {
-    let mut object = sheet.object(row);
-    object["change"] = match change {
-        Change::Added => "added",
-        Change::Removed => "removed",
-        Change::Changed => "moved",
-    }
-    .into();
-    object
-}
-
 /// `+ 52:54:00:00:00:01 br200 at swp1`.
-fn line(sheet: &Sheet, change: Change, row: &[Cell], old: Option<&Vec<Cell>>) -> String {
-    let cell = |row: &[Cell], key| {
-        sheet.column(key).and_then(|place| row.get(place)).map_or("-", Cell::text).to_owned()
+fn line(table: &Table, change: Change, row: &Line, old: Option<&Line>) -> String {
+    let cell = |row: &Line, key| {
+        table.column(key).map_or_else(|| "-".into(), |place| row.cell(place).to_owned())
     };
-    let place = |row: &[Cell]| match cell(row, "vlan").as_str() {
+    let place = |row: &Line| match cell(row, "vlan").as_str() {
         "-" => cell(row, "where"),
         vlan => format!("{} VLAN {vlan}", cell(row, "where")),
     };

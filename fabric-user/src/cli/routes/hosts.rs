@@ -14,8 +14,6 @@ pub(in crate::cli) struct Host {
     pub(in crate::cli) address: IpAddr,
     /// See `fabric_common::schema::routes`.
     pub(in crate::cli) target: u32,
-    /// Index in `addresses6`, 0 for IPv4.
-    pub(in crate::cli) index: u32,
 }
 
 /// All IPv4 hosts, in no order.
@@ -23,7 +21,7 @@ pub(in crate::cli) fn hosts4(maps: &Maps) -> Vec<Host> {
     let host = |(key, target, _): (u64, u32, u32)| {
         let (view, address_be) = hosts::split_key(key);
         let address = Ipv4Addr::from_bits(u32::from_be(address_be)).into();
-        Host { view: view.into(), address, target, index: 0 }
+        Host { view: view.into(), address, target }
     };
     maps.hosts.table().iter().map(host).collect()
 }
@@ -38,14 +36,13 @@ pub(in crate::cli) fn hosts6(maps: &Maps) -> Vec<Host> {
             view: entry.view,
             address: address6(&entry).into(),
             target: entry.target,
-            index,
         })
     };
     maps.hosts6.table().iter().filter_map(host).collect()
 }
 
 /// The address of an entry of `addresses6`.
-pub(in crate::cli) fn address6(entry: &Address6) -> Ipv6Addr {
+fn address6(entry: &Address6) -> Ipv6Addr {
     let [high, low] = entry.address.map(u64::from_be);
     Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low))
 }

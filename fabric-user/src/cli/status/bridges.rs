@@ -1,24 +1,35 @@
 //! Bridge domains: their VNI, members and MAC addresses.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use fabric_common::schema::fdb::{KIND_LOCAL, KIND_REMOTE};
 
-use crate::cli::{
-    sheet::{Column, Sheet},
-    view::View,
-};
+use crate::cli::{row::rows, view::View};
 
-const COLUMNS: &[Column] = &[
-    Column::text("bridge", "BRIDGE"),
-    Column::number("vni", "VNI"),
-    Column::text("local", "LOCAL VTEP"),
-    Column::number("ports", "PORTS"),
-    Column::number("local_macs", "LOCAL MACS"),
-    Column::number("remote_macs", "REMOTE MACS"),
-    Column::number("vteps", "VTEPS"),
-    Column::number("index", "INDEX").detail(),
-];
+rows! {
+    /// An accelerated bridge.
+    pub(super) struct BridgeRow, "no bridge is accelerated" {
+        /// Its name, with the VLAN if it is VLAN-aware.
+        "BRIDGE" bridge: String,
+        /// Its VNI.
+        "VNI" vni: Option<u32>,
+        /// The local VTEP address.
+        "LOCAL VTEP" local: Option<IpAddr>,
+        /// Number of ports.
+        "PORTS" ports: usize,
+        /// Number of MAC addresses behind ports.
+        "LOCAL MACS" local_macs: usize,
+        /// Number of MAC addresses behind VTEPs.
+        "REMOTE MACS" remote_macs: usize,
+        /// Number of VTEPs with such addresses.
+        "VTEPS" vteps: usize,
+        /// Index of the bridge domain.
+        "INDEX" [detail] index: u32,
+    }
+}
 
 /// What is counted of a domain.
 #[derive(Default)]
@@ -29,7 +40,7 @@ struct Members {
     vteps: BTreeSet<u32>,
 }
 
-pub(super) fn sheet(view: &View) -> Sheet {
+pub(super) fn rows(view: &View) -> impl Iterator<Item = BridgeRow> {
     let mut members: BTreeMap<u32, Members> = BTreeMap::new();
     for circuit in view.contents.circuits.values() {
         members.entry(circuit.domain.into()).or_default().ports += 1;
@@ -45,28 +56,28 @@ pub(super) fn sheet(view: &View) -> Sheet {
             _ => {}
         }
     }
-    let mut sheet = Sheet::new(COLUMNS, "no bridge is accelerated");
-    for (index, domain) in &view.contents.domains {
+    view.contents.domains.iter().map(move |(index, domain)| {
         let members = members.remove(index).unwrap_or_default();
-        let local = view.local(*index).map(|local| local.to_string());
-        sheet.row([
-            view.bridge_name(domain).into(),
-            view.vni(*index),
-            local.into(),
-            members.ports.into(),
-            members.local_macs.into(),
-            members.remote_macs.into(),
-            members.vteps.len().into(),
-            (*index).into(),
-        ]);
-    }
-    sheet
+        BridgeRow {
+            bridge: view.bridge_name(domain),
+            vni: view.vni(*index),
+            local: view.local(*index),
+            ports: members.ports,
+            local_macs: members.local_macs,
+            remote_macs: members.remote_macs,
+            vteps: members.vteps.len(),
+            index: *index,
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{sheet::Look, view::tests::leaf};
+    use crate::cli::{
+        table::{Look, Table},
+        view::tests::leaf,
+    };
 
     #[test]
     fn a_bridge_is_shown_with_its_members_macs_and_vteps() {
@@ -75,6 +86,6 @@ BRIDGE    VNI  LOCAL VTEP  PORTS  LOCAL MACS  REMOTE MACS  VTEPS
 br200   10200  10.0.0.1        2           2            1      1
 br7         -  -               0           0            0      0
 ";
-        assert_eq!(sheet(&leaf()).text(Look::default()), expected);
+        assert_eq!(Table::of(rows(&leaf())).text(Look::default()), expected);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::{
     cli::{
@@ -23,6 +23,34 @@ pub(super) struct Daemon {
     pub(super) state: Option<State>,
     /// How long ago that was written.
     written: Option<Duration>,
+}
+
+/// What is known of the daemon, for programs.
+#[derive(Debug, Serialize)]
+pub(super) struct DaemonDocument {
+    running: bool,
+    process: Option<u32>,
+    synced: Option<bool>,
+    audits: Option<u64>,
+    audit_corrections: Option<u64>,
+    resyncs: Option<u64>,
+    trouble: Option<String>,
+    written: Option<u64>,
+}
+
+/// The heartbeat, for programs.
+#[derive(Debug, Serialize)]
+pub(super) struct Heartbeat {
+    left_ms: Option<i64>,
+    timeout_ms: u64,
+}
+
+impl Heartbeat {
+    pub(super) fn of(view: &View) -> Self {
+        let settings = &view.contents.settings;
+        let timeout = clock::time(settings.timeout_jiffies.into(), settings.hz);
+        Self { left_ms: view.heartbeat_ms(), timeout_ms: timeout.as_millis() as u64 }
+    }
 }
 
 /// The whole.
@@ -67,18 +95,18 @@ impl Daemon {
         format!("runs (process {process}), {sync}; {audits}, {corrected}{resyncs}")
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(super) fn document(&self) -> DaemonDocument {
         let state = self.state.as_ref();
-        json!({
-            "running": self.process.is_some(),
-            "process": self.process,
-            "synced": state.map(|s| s.synced && Some(s.pid) == self.process),
-            "audits": state.map(|s| s.audits),
-            "audit_corrections": state.map(|s| s.audit_corrections),
-            "resyncs": state.map(|s| s.resyncs),
-            "trouble": self.trouble(),
-            "written": state.map(|s| s.written),
-        })
+        DaemonDocument {
+            running: self.process.is_some(),
+            process: self.process,
+            synced: state.map(|state| state.synced && Some(state.pid) == self.process),
+            audits: state.map(|state| state.audits),
+            audit_corrections: state.map(|state| state.audit_corrections),
+            resyncs: state.map(|state| state.resyncs),
+            trouble: self.trouble(),
+            written: state.map(|state| state.written),
+        }
     }
 
     /// What keeps the present daemon from doing its work.
@@ -141,16 +169,6 @@ impl Health {
         why
     }
 
-    /// Why the programs hand everything to the kernel, if they do.
-    pub(super) const fn idle(&self) -> Option<&'static str> {
-        match self.heartbeat {
-            _ if self.bypass => Some("bypass is on"),
-            None => Some("there is no heartbeat yet"),
-            Some(Err(_)) => Some("the heartbeat has expired"),
-            Some(Ok(_)) => None,
-        }
-    }
-
     /// Three lines.
     pub(super) fn text(&self) -> String {
         const KERNEL: &str = "the kernel carries the traffic";
@@ -166,40 +184,27 @@ impl Health {
         };
         format!("daemon     {}\nheartbeat  {heartbeat}\nbypass     {bypass}\n", self.daemon.text())
     }
-
-    pub(super) fn json(&self) -> Value {
-        let left = self.heartbeat.map(|beat| match beat {
-            Ok(left) => left.as_millis() as i64,
-            Err(over) => -(over.as_millis() as i64),
-        });
-        json!({
-            "daemon": self.daemon.json(),
-            "heartbeat": { "left_ms": left, "timeout_ms": self.timeout.as_millis() as u64 },
-            "bypass": self.bypass,
-            "forwarding": self.idle().is_none(),
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn health(heartbeat: Option<Result<Duration, Duration>>, bypass: bool) -> Health {
-        let timeout = Duration::from_secs(10);
-        Health { daemon: Daemon::default(), heartbeat, timeout, bypass }
-    }
+    use crate::cli::view::tests::leaf;
 
     #[test]
     fn an_expired_heartbeat_and_the_bypass_both_mean_that_the_kernel_forwards() {
-        let alive = Some(Ok(Duration::from_secs(9)));
-        assert_eq!(health(alive, false).idle(), None);
-        assert_eq!(health(alive, true).idle(), Some("bypass is on"));
-        let expired = health(Some(Err(Duration::from_secs(75))), false);
-        assert_eq!(expired.idle(), Some("the heartbeat has expired"));
+        let mut view = leaf();
+        assert_eq!(view.idle(), None);
+        view.contents.settings.bypass = 1;
+        assert_eq!(view.idle(), Some("bypass is on"));
+        view.contents.settings.bypass = 0;
+        view.contents.settings.deadline -= 76 * 250;
+        assert_eq!(view.idle(), Some("the heartbeat has expired"));
+        let expired = Health::of(&view, Daemon::default());
         assert!(expired.text().contains("expired 1 m 15 s ago: the kernel carries the traffic"));
-        assert_eq!(expired.json()["heartbeat"]["left_ms"], json!(-75_000));
-        assert_eq!(health(None, false).json()["forwarding"], json!(false));
+        assert_eq!(Heartbeat::of(&view).left_ms, Some(-75_000));
+        view.contents.settings.deadline = 0;
+        assert_eq!(view.idle(), Some("there is no heartbeat yet"));
     }
 
     #[test]
@@ -209,7 +214,7 @@ mod tests {
         assert_eq!(daemon.text(), "runs (process 7), in sync; 1 audit, nothing corrected");
         daemon.process = Some(8);
         assert_eq!(daemon.text(), "runs (process 8), starting");
-        assert_eq!(daemon.json()["synced"], json!(false));
+        assert_eq!(daemon.document().synced, Some(false));
         daemon = Daemon { process: None, written: Some(Duration::from_secs(30)), ..daemon };
         assert_eq!(daemon.text(), "does not run; its last word is 30 s old");
     }

@@ -8,14 +8,16 @@ mod verdict;
 
 use std::{collections::BTreeSet, process::ExitCode};
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::{
     instance::Choice,
-    maps::{redirect_targets, vtep_sheet},
-    print::{self, Style},
+    maps::{redirect_targets, vteps},
+    print::{self, SCHEMA, Style},
+    table::Table,
 };
-use health::{Daemon, Health};
+use crate::daemon::Liveness;
+use health::{Daemon, DaemonDocument, Health, Heartbeat};
 use ports::Known;
 use underlay::{Underlay, failover};
 use verdict::Verdict;
@@ -30,6 +32,43 @@ pub(super) struct Args {
     style: Style,
 }
 
+/// What is printed as JSON. What is not known is left out.
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    instance: &'a str,
+    health: &'a str,
+    why: &'a [String],
+    forwarding: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    daemon: Option<DaemonDocument>,
+    #[serde(flatten)]
+    rest: Option<Rest<'a>>,
+}
+
+/// What is known of an instance with maps.
+#[derive(Serialize)]
+struct Rest<'a> {
+    namespace: Option<&'a str>,
+    heartbeat: Heartbeat,
+    bypass: bool,
+    underlay: Underlay,
+    failover: Option<Liveness>,
+    ports: &'a Table,
+    bridges: &'a Table,
+    vteps: &'a Table,
+    problems: &'a [String],
+    unresolved: &'a [String],
+    notes: &'a [String],
+}
+
+impl<'a> Document<'a> {
+    const fn new(instance: &'a str, verdict: &'a Verdict) -> Self {
+        let (health, why) = (verdict.name(), verdict.why());
+        Self { schema: SCHEMA, instance, health, why, forwarding: false, daemon: None, rest: None }
+    }
+}
+
 /// Runs `fabricctl status`.
 ///
 /// # Errors
@@ -41,9 +80,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let down = Verdict::Down(vec![format!("{error:#}")]);
     if args.style.json {
-        let mut value = json!({ "instance": args.choice.name(), "forwarding": false });
-        down.add_to(&mut value);
-        print::json(&value, false)?;
+        print::json(&Document::new(args.choice.name(), &down))?;
     }
     eprintln!("fabricctl: {error:#}");
     Ok(down.exit())
@@ -62,11 +99,12 @@ fn look(args: &Args) -> anyhow::Result<ExitCode> {
         programs: &ports::fabric_programs(&chosen),
         targets: &redirect_targets(&chosen)?.into_iter().collect(),
         state: health.daemon.state.as_ref(),
-        idle: health.idle(),
+        idle: view.idle(),
     };
-    let (ports, faults) = ports::sheet(&view, known);
-    let bridges = bridges::sheet(&view);
-    let vteps = vtep_sheet(&view);
+    let (ports, faults) = ports::rows(&view, known);
+    let ports = Table::of(ports);
+    let bridges = Table::of(bridges::rows(&view));
+    let vteps = Table::of(vteps(&view));
     let underlay = Underlay::of(&view, &maps);
     let (problems, unresolved) = health.daemon.complaints();
     let notes = health.daemon.state.as_ref().map(|state| state.notes.clone()).unwrap_or_default();
@@ -82,24 +120,28 @@ fn look(args: &Args) -> anyhow::Result<ExitCode> {
     let follows = |problem: &str| choices.iter().any(|choice| problem.contains(choice.as_str()));
     let left = problems.iter().filter(|each| !said.contains(each) && !follows(each)).count();
     let verdict = Verdict::of(&health, &faults, left);
+    let namespace = view.interfaces.namespace.as_deref();
     if args.style.json {
-        let mut value = health.json();
-        verdict.add_to(&mut value);
-        value["instance"] = json!(chosen.name());
-        value["namespace"] = json!(view.interfaces.namespace);
-        value["underlay"] = underlay.json();
-        let liveness = health.daemon.state.as_ref().map(|state| state.liveness);
-        value["failover"] = json!(liveness);
-        value["ports"] = ports.json();
-        value["bridges"] = bridges.json();
-        value["vteps"] = vteps.json();
-        value["problems"] = json!(problems);
-        value["unresolved"] = json!(unresolved);
-        value["notes"] = json!(notes);
-        print::json(&value, false)?;
+        print::json(&Document {
+            forwarding: view.idle().is_none(),
+            daemon: Some(health.daemon.document()),
+            rest: Some(Rest {
+                namespace,
+                heartbeat: Heartbeat::of(&view),
+                bypass: view.contents.settings.bypass != 0,
+                underlay,
+                failover: health.daemon.state.as_ref().map(|state| state.liveness),
+                ports: &ports,
+                bridges: &bridges,
+                vteps: &vteps,
+                problems: &problems,
+                unresolved: &unresolved,
+                notes: &notes,
+            }),
+            ..Document::new(chosen.name(), &verdict)
+        })?;
         return Ok(verdict.exit());
     }
-    let namespace = view.interfaces.namespace.as_deref();
     let place = namespace.map(|name| format!(", network namespace {name}")).unwrap_or_default();
     let mut text = format!("instance   {}{place}\n{}", chosen.name(), verdict.text());
     text.push_str(&health.text());
@@ -107,9 +149,9 @@ fn look(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(state) = &health.daemon.state {
         text.push_str(&failover(&view, &state.liveness));
     }
-    for sheet in [&ports, &bridges, &vteps] {
+    for table in [&ports, &bridges, &vteps] {
         text.push('\n');
-        text.push_str(&sheet.text(args.style.look()));
+        text.push_str(&table.text(args.style.look()));
     }
     let old = if health.daemon.process.is_some() { "" } else { ", as fabric-xdpd last saw it" };
     for (title, list) in [
@@ -135,9 +177,8 @@ fn without_maps(args: &Args, name: &str, daemon: &Daemon) -> anyhow::Result<Exit
         _ => Verdict::Down(vec!["there are no maps yet, the kernel carries the traffic".into()]),
     };
     if args.style.json {
-        let mut value = json!({ "instance": name, "daemon": daemon.json(), "forwarding": false });
-        verdict.add_to(&mut value);
-        print::json(&value, false)?;
+        let daemon = Some(daemon.document());
+        print::json(&Document { daemon, ..Document::new(name, &verdict) })?;
     } else {
         let daemon = daemon.text();
         let text = format!("instance   {name}\n{}daemon     {daemon}\n", verdict.text());

@@ -5,6 +5,17 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
+use crate::{
+    cli::{
+        instance::Chosen,
+        interfaces::Interface,
+        maps::{families, role},
+        row::{Said, rows},
+        view::View,
+    },
+    daemon::state::State,
+    kernel::programs::{ACCESS, ROUTED},
+};
 use aya::{
     maps::MapInfo,
     programs::{ProgramInfo, loaded_programs},
@@ -13,31 +24,30 @@ use fabric_common::schema::ports::{
     FLAG_MEMBER, FLAG_NOT_A_TARGET, FLAG_ROUTE4, FLAG_ROUTE6, Port, ROLE_ROUTED, ROLE_UNDERLAY,
     is_routed,
 };
-use serde_json::json;
 
-use crate::{
-    cli::{
-        instance::Chosen,
-        interfaces::Interface,
-        maps::{families, role},
-        sheet::{Cell, Column, Sheet},
-        view::View,
-    },
-    daemon::state::State,
-    kernel::programs::{ACCESS, ROUTED},
-};
-
-const COLUMNS: &[Column] = &[
-    Column::text("port", "PORT"),
-    Column::text("role", "ROLE"),
-    Column::text("link", "LINK"),
-    Column::text("mode", "MODE"),
-    Column::text("routes", "ROUTES"),
-    Column::text("accelerated", "ACCELERATED").wrapped(),
-    Column::json_only("why_not"),
-    Column::number("ifindex", "IFINDEX").detail(),
-    Column::number("program", "PROGRAM").detail(),
-];
+rows! {
+    /// A port that is accelerated, or could be.
+    pub(super) struct PortRow, "no port of a bridge with a VNI, and no routed port, is here" {
+        /// Name of the interface.
+        "PORT" port: String,
+        /// `access`, `routed` or `underlay`; null if it has no program.
+        "ROLE" role: Option<&'static str>,
+        /// `up`, `down` or `no carrier`.
+        "LINK" link: Option<&'static str>,
+        /// How XDP is attached: `native`, `generic`, `offloaded` or `several`.
+        "MODE" mode: Option<&'static str>,
+        /// Families whose packets are routed: `IPv4`, `IPv6`.
+        "ROUTES" routes: Vec<&'static str>,
+        /// Frames that arrive and frames that leave are forwarded.
+        "ACCELERATED" [wrapped] accelerated: Said<bool>,
+        /// Why not all of them are.
+        "" [hidden] why_not: Option<String>,
+        /// Interface index.
+        "IFINDEX" [detail] ifindex: Option<u32>,
+        /// The kernel's number of the program.
+        "PROGRAM" [detail] program: Option<u32>,
+    }
+}
 
 /// What there is to know of ports beside the maps that are in memory.
 #[derive(Clone, Copy, Debug)]
@@ -86,9 +96,8 @@ fn is_name(name: &str, whole: &str) -> bool {
 
 /// Underlay ports, other routed ports, access ports, then what is not accelerated. Beside it what is
 /// not as it should be.
-pub(super) fn sheet(view: &View, known: Known<'_>) -> (Sheet, Vec<String>) {
-    let mut sheet =
-        Sheet::new(COLUMNS, "no port of a bridge with a VNI, and no routed port, is here");
+pub(super) fn rows(view: &View, known: Known<'_>) -> (Vec<PortRow>, Vec<String>) {
+    let mut rows = Vec::new();
     let mut faults = Vec::new();
     let mut ports: Vec<_> = view.contents.ports.iter().collect();
     ports.sort_by_key(|(_, port)| (Reverse(port.role), port.ifindex));
@@ -108,7 +117,7 @@ pub(super) fn sheet(view: &View, known: Known<'_>) -> (Sheet, Vec<String>) {
         if let Extent::Part(why) | Extent::Nothing(why) = &extent {
             faults.push(format!("port {name}: {why}"));
         }
-        sheet.row(row(name, role(port.role).into(), families(port.flags), interface, &extent));
+        rows.push(row(name, Some(role(port.role)), families(port.flags), interface, extent));
     }
     let mut declined = known.state.map(|state| state.declined.clone()).unwrap_or_default();
     for interface in view.interfaces.stretched_bridge_ports() {
@@ -130,37 +139,37 @@ pub(super) fn sheet(view: &View, known: Known<'_>) -> (Sheet, Vec<String>) {
             faults.push(format!("port {name}: {why}"));
             Extent::Nothing(why)
         };
-        sheet.row(row(name, Cell::none(), Cell::none(), Some(interface), &extent));
+        rows.push(row(name, None, Vec::new(), Some(interface), extent));
     }
-    (sheet, faults)
+    (rows, faults)
 }
 
 fn row(
-    name: String,
-    role: Cell,
-    routes: Cell,
+    port: String,
+    role: Option<&'static str>,
+    routes: Vec<&'static str>,
     interface: Option<&Interface>,
-    extent: &Extent,
-) -> [Cell; 9] {
+    extent: Extent,
+) -> PortRow {
     let xdp = interface.and_then(|interface| interface.xdp);
-    let (accelerated, why) = match extent {
-        Extent::Whole => (Cell::new("yes", json!(true)), None),
-        Extent::Part(text) => (Cell::new(text.clone(), json!(false)), Some(text.clone())),
+    let (accelerated, why_not) = match extent {
+        Extent::Whole => (Said::new("yes", true), None),
+        Extent::Part(why) => (Said::new(why.clone(), false), Some(why)),
         Extent::Idle(why) | Extent::Nothing(why) => {
-            (Cell::new(format!("no: {why}"), json!(false)), Some(why.clone()))
+            (Said::new(format!("no: {why}"), false), Some(why))
         }
     };
-    [
-        name.into(),
+    PortRow {
+        port,
         role,
-        interface.map(link).into(),
-        xdp.map(|xdp| xdp.mode.name()).into(),
+        link: interface.map(link),
+        mode: xdp.map(|xdp| xdp.mode.name()),
         routes,
         accelerated,
-        why.into(),
-        interface.map(|interface| interface.link.ifindex).into(),
-        xdp.map(|xdp| xdp.program).into(),
-    ]
+        why_not,
+        ifindex: interface.map(|interface| interface.link.ifindex),
+        program: xdp.map(|xdp| xdp.program),
+    }
 }
 
 /// What [`link`] says of one that carries frames.
@@ -235,7 +244,7 @@ mod tests {
     use crate::cli::{
         contents::Contents,
         interfaces::{Interfaces, tests::interface},
-        sheet::Look,
+        table::{Look, Table},
     };
 
     const ACCESS_ID: u32 = 60;
@@ -264,9 +273,9 @@ mod tests {
     }
 
     impl World {
-        fn sheet(&self, idle: Option<&str>) -> (Sheet, Vec<String>) {
+        fn rows(&self, idle: Option<&str>) -> (Vec<PortRow>, Vec<String>) {
             let Self { view, state, programs, targets } = self;
-            sheet(view, Known { programs, targets, state: Some(state), idle })
+            rows(view, Known { programs, targets, state: Some(state), idle })
         }
     }
 
@@ -297,12 +306,12 @@ mod tests {
         .map(|(name, why)| (name.to_owned(), why.to_owned()))
         .into();
         world.state.chosen = ["h4".to_owned()].into();
-        let (ports, faults) = world.sheet(None);
-        assert_eq!(ports.json()[0]["accelerated"], json!(true));
-        assert_eq!(ports.json()[3]["why_not"], json!("its driver has no native XDP"));
-        let (idle, _) = world.sheet(Some("bypass is on"));
-        assert_eq!(idle.json()[0]["why_not"], json!("bypass is on"));
-        let text = ports.text(Look::default());
+        let (ports, faults) = world.rows(None);
+        assert!(ports[0].accelerated.value);
+        assert_eq!(ports[3].why_not.as_deref(), Some("its driver has no native XDP"));
+        let (idle, _) = world.rows(Some("bypass is on"));
+        assert_eq!(idle[0].why_not.as_deref(), Some("bypass is on"));
+        let text = Table::of(ports).text(Look::default());
         let expected = "\
 PORT  ROLE      LINK  MODE    ROUTES      ACCELERATED
 swp1  underlay  up    native  IPv4, IPv6  yes
@@ -347,16 +356,10 @@ h4    -         up    -       -           no: port h4 is denied by the pattern `
             let problem = format!("port {name}: rp_filter 1");
             world.state.partly.insert(name.into(), vec![problem]);
         }
-        let (ports, faults) = world.sheet(None);
+        let (ports, faults) = world.rows(None);
         let said: BTreeMap<String, String> = ports
-            .json()
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|row| {
-                let text = |key: &str| row[key].as_str().unwrap_or("yes").to_owned();
-                (text("port"), text("why_not"))
-            })
+            .into_iter()
+            .map(|row| (row.port, row.why_not.unwrap_or_else(|| "yes".into())))
             .collect();
         let expected = [
             ("swp1", "yes"),

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
-
 use super::health::Health;
 
 /// What is said below the options.
@@ -52,7 +50,8 @@ impl Verdict {
         })
     }
 
-    const fn name(&self) -> &'static str {
+    /// What is `health` in JSON.
+    pub(super) const fn name(&self) -> &'static str {
         match self {
             Self::Good => "good",
             Self::Degraded(_) => "degraded",
@@ -60,7 +59,8 @@ impl Verdict {
         }
     }
 
-    const fn why(&self) -> &[String] {
+    /// One sentence each.
+    pub(super) const fn why(&self) -> &[String] {
         match self {
             Self::Good => &[],
             Self::Degraded(why) | Self::Down(why) => why.as_slice(),
@@ -73,11 +73,5 @@ impl Verdict {
             [] => format!("health     {}\n", self.name()),
             why => format!("health     {}: {}\n", self.name(), why.join("\n           ")),
         }
-    }
-
-    /// Adds it to what is printed as JSON.
-    pub(super) fn add_to(&self, value: &mut Value) {
-        value["health"] = json!(self.name());
-        value["why"] = json!(self.why());
     }
 }

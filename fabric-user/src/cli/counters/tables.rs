@@ -1,0 +1,312 @@
+//! What is counted by port, VNI, VTEP and reason.
+
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+
+use fabric_common::{
+    reason::{Reason, Verdict},
+    schema::counters::{Counter, Traffic},
+};
+use serde::{Serialize, Serializer};
+
+use super::sums::Sums;
+use crate::cli::{
+    format::{bytes, rate},
+    maps::role,
+    row::{Said, Shown, percent, rows},
+    view::View,
+};
+use crate::kernel::counters::Count as _;
+
+/// What the tables show.
+pub(super) struct Scene<'a> {
+    pub(super) view: &'a View,
+    pub(super) sums: Sums,
+    /// The slot of the only port to show.
+    pub(super) port: Option<u32>,
+    /// With what is zero.
+    pub(super) all: bool,
+    /// The time of which the counters are; `None` for all.
+    pub(super) over: Option<Duration>,
+}
+
+/// Packets and bytes, as totals or rates.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Amount {
+    Total { packets: u64, bytes: u64 },
+    Rate { packets_per_s: f64, bits_per_s: f64 },
+}
+
+impl Amount {
+    fn packets(&self) -> String {
+        match self {
+            Self::Total { packets, .. } => packets.to_string(),
+            Self::Rate { packets_per_s, .. } => rate(*packets_per_s, ""),
+        }
+    }
+}
+
+impl Shown for Amount {
+    const RIGHT: bool = true;
+
+    /// Packets, and behind them bytes under each other.
+    fn shown(&self) -> String {
+        let packets = self.packets();
+        match self {
+            Self::Total { bytes: all, .. } => format!("{packets}  {:>8}", bytes(*all)),
+            Self::Rate { bits_per_s, .. } => format!("{packets}  {:>9}", rate(*bits_per_s, "bit")),
+        }
+    }
+}
+
+/// An amount of which people see the packets alone.
+#[derive(Clone, Debug)]
+pub(super) struct Packets(Amount);
+
+impl Serialize for Packets {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl Shown for Packets {
+    const RIGHT: bool = true;
+
+    fn shown(&self) -> String {
+        self.0.packets()
+    }
+}
+
+rows! {
+    /// What a port received and sent.
+    pub(super) struct PortRow, "no port is accelerated" {
+        /// Name of the interface.
+        "PORT" port: String,
+        /// `access`, `routed`, `underlay` or `none`.
+        "ROLE" role: &'static str,
+        /// Received.
+        "RECEIVED" received: Amount,
+        /// Of these, what Fabric forwarded.
+        "FORWARDED" forwarded: Packets,
+        /// Of these, what the kernel got.
+        "KERNEL" passed: Packets,
+        /// Of these, what was dropped.
+        "DROPPED" dropped: Packets,
+        /// Sent.
+        "SENT" sent: Amount,
+        /// Its place in the map `ports`.
+        "SLOT" [detail] slot: u32,
+    }
+}
+
+rows! {
+    /// Inner frames into and out of the tunnels of a VNI.
+    pub(super) struct VniRow, "no frame has gone through a tunnel of any VNI" {
+        /// The VNI.
+        "VNI" vni: Option<u32>,
+        /// Name of the bridge, with the VLAN if it is VLAN-aware.
+        "BRIDGE" bridge: Option<String>,
+        /// Into tunnels.
+        "ENCAPSULATED" encapsulated: Amount,
+        /// Out of tunnels.
+        "DECAPSULATED" decapsulated: Amount,
+        /// Index of the bridge domain.
+        "INDEX" [detail] index: u32,
+    }
+}
+
+rows! {
+    /// Inner frames to and from a remote VTEP.
+    pub(super) struct VtepRow, "no frame has gone to or come from any VTEP" {
+        /// Its address.
+        "VTEP" vtep: Option<IpAddr>,
+        /// The local address of tunnels to it.
+        "LOCAL" [detail] local: Option<IpAddr>,
+        /// Into tunnels.
+        "ENCAPSULATED" encapsulated: Amount,
+        /// Out of tunnels.
+        "DECAPSULATED" decapsulated: Amount,
+        /// Index of the VTEP.
+        "INDEX" [detail] index: u32,
+    }
+}
+
+rows! {
+    /// Received packets with one end, over all ports.
+    pub(super) struct ReasonRow, "no packet has been received" {
+        /// The reason, which names the stage.
+        "REASON" reason: &'static str,
+        /// `redirect`, `pass` or `drop`.
+        "VERDICT" verdict: &'static str,
+        /// How many.
+        "PACKETS" received: Amount,
+        /// Part of all received packets, in percent.
+        "SHARE" [right] share_percent: Said<Option<f64>>,
+        /// What it means.
+        "WHAT" [detail, wrapped] about: &'static str,
+    }
+}
+
+/// What becomes of a packet, as a word.
+const fn verdict(reason: Reason) -> &'static str {
+    match reason.verdict() {
+        Verdict::Redirect => "redirect",
+        Verdict::Pass => "pass",
+        Verdict::Drop => "drop",
+    }
+}
+
+impl Scene<'_> {
+    fn amount(&self, Counter { packets, bytes }: Counter) -> Amount {
+        match self.over.map(|over| over.as_secs_f64()) {
+            None => Amount::Total { packets, bytes },
+            Some(seconds) => Amount::Rate {
+                packets_per_s: packets as f64 / seconds,
+                bits_per_s: bytes as f64 * 8.0 / seconds,
+            },
+        }
+    }
+
+    /// All ports: there are few, and one that is silent is news.
+    pub(super) fn ports(&self) -> impl Iterator<Item = PortRow> {
+        let ports = self.view.contents.ports.iter();
+        let ports = ports.filter(|(slot, _)| self.port.is_none_or(|port| port == **slot));
+        ports.map(|(slot, port)| {
+            let of = |verdict: Option<Verdict>| {
+                let reasons = self.sums.reasons.iter().filter(|((owner, reason), _)| {
+                    owner == slot && verdict.is_none_or(|v| v == reason.verdict())
+                });
+                self.amount(reasons.fold(Counter::default(), |all, (_, one)| all.plus(*one)))
+            };
+            PortRow {
+                port: self.view.port(*slot),
+                role: role(port.role),
+                received: of(None),
+                forwarded: Packets(of(Some(Verdict::Redirect))),
+                passed: Packets(of(Some(Verdict::Pass))),
+                dropped: Packets(of(Some(Verdict::Drop))),
+                sent: self.amount(self.sums.sent.get(slot).copied().unwrap_or_default()),
+                slot: *slot,
+            }
+        })
+    }
+
+    fn tunnels(&self, of: &BTreeMap<u32, Traffic>) -> impl Iterator<Item = (u32, [Amount; 2])> {
+        let silent = |t: &Traffic| t.encapsulated.packets + t.decapsulated.packets == 0;
+        let wanted = of.iter().filter(move |(_, traffic)| self.all || !silent(traffic));
+        wanted.map(|(index, t)| (*index, [t.encapsulated, t.decapsulated].map(|c| self.amount(c))))
+    }
+
+    pub(super) fn vnis(&self) -> impl Iterator<Item = VniRow> {
+        let rows = self.tunnels(&self.sums.domains);
+        rows.map(|(index, [encapsulated, decapsulated])| VniRow {
+            vni: self.view.vni(index),
+            bridge: self.view.bridge(index),
+            encapsulated,
+            decapsulated,
+            index,
+        })
+    }
+
+    pub(super) fn vteps(&self) -> impl Iterator<Item = VtepRow> {
+        let rows = self.tunnels(&self.sums.vteps);
+        rows.map(|(index, [encapsulated, decapsulated])| {
+            let vtep = self.view.contents.vteps.get(&index);
+            let (vtep, local) = (vtep.map(|v| v.remote()), vtep.map(|v| v.local()));
+            VtepRow { vtep, local, encapsulated, decapsulated, index }
+        })
+    }
+
+    pub(super) fn reasons(&self) -> impl Iterator<Item = ReasonRow> {
+        let mut sums: BTreeMap<Reason, Counter> = BTreeMap::new();
+        if self.all {
+            sums.extend(Reason::ALL.iter().map(|reason| (*reason, Counter::default())));
+        }
+        for ((slot, reason), counter) in &self.sums.reasons {
+            if self.port.is_none_or(|port| port == *slot) {
+                let sum = sums.entry(*reason).or_default();
+                *sum = sum.plus(*counter);
+            }
+        }
+        let total: u64 = sums.values().map(|counter| counter.packets).sum();
+        let seen = sums.into_iter().filter(|(_, counter)| self.all || counter.packets > 0);
+        seen.map(move |(reason, counter)| ReasonRow {
+            reason: reason.name(),
+            verdict: verdict(reason),
+            received: self.amount(counter),
+            share_percent: percent(counter.packets, total),
+            about: reason.describe().trim(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{
+        table::{Look, Table},
+        view::tests::leaf,
+    };
+
+    fn sums() -> Sums {
+        let counter = |packets| Counter { packets, bytes: packets * 100 };
+        Sums {
+            reasons: [
+                ((3, Reason::Encapsulated), counter(990)),
+                ((4, Reason::Encapsulated), counter(6)),
+                ((4, Reason::FrameGuardSourceZero), counter(4)),
+            ]
+            .into(),
+            sent: [(1, counter(996))].into(),
+            ..Sums::default()
+        }
+    }
+
+    #[test]
+    fn reasons_of_all_ports_are_added_up_and_zeros_left_out_unless_asked_for() {
+        let view = leaf();
+        let mut scene = Scene { view: &view, sums: sums(), port: None, all: false, over: None };
+        let expected = "\
+REASON                   VERDICT         PACKETS  SHARE
+encapsulated             redirect  996  97.3 KiB  99.6%
+frame_guard_source_zero  drop        4     400 B   0.4%
+";
+        assert_eq!(Table::of(scene.reasons()).text(Look::default()), expected);
+        scene.all = true;
+        assert_eq!(scene.reasons().count(), Reason::ALL.len());
+        scene = Scene { port: Some(3), all: false, ..scene };
+        assert_eq!(scene.reasons().count(), 1);
+    }
+
+    #[test]
+    fn what_a_port_received_is_split_by_verdict() {
+        let view = leaf();
+        let over = Some(Duration::from_secs(2));
+        let scene = Scene { view: &view, sums: sums(), port: None, all: false, over };
+        let expected = "\
+PORT  ROLE            RECEIVED  FORWARDED  KERNEL  DROPPED            SENT
+swp1  underlay    0      0 bit          0       0        0  498   398 kbit
+swp2  underlay    0      0 bit          0       0        0    0      0 bit
+h1    access    495   396 kbit        495       0        0    0      0 bit
+h2    access      5  4.00 kbit          3       0        2    0      0 bit
+";
+        assert_eq!(Table::of(scene.ports()).text(Look::default()), expected);
+    }
+
+    #[test]
+    fn totals_are_exact_and_rates_are_per_second_and_in_bits() {
+        let view = leaf();
+        let mut scene =
+            Scene { view: &view, sums: Sums::default(), port: None, all: false, over: None };
+        let counter = Counter { packets: 3_000_000, bytes: 384_000_000 };
+        let said = |scene: &Scene<'_>| {
+            let amount = scene.amount(counter);
+            (amount.shown(), serde_json::to_value(amount).unwrap())
+        };
+        let total = serde_json::json!({ "packets": 3_000_000, "bytes": 384_000_000 });
+        assert_eq!(said(&scene), ("3000000   366 MiB".into(), total));
+        scene.over = Some(Duration::from_secs(2));
+        let rate = serde_json::json!({ "packets_per_s": 1.5e6, "bits_per_s": 1.536e9 });
+        assert_eq!(said(&scene), ("1.50 M  1.54 Gbit".into(), rate));
+    }
+}
