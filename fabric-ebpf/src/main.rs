@@ -10,6 +10,7 @@ mod access;
 mod account;
 mod block;
 mod ending;
+mod heartbeat;
 mod journey;
 mod maps;
 mod nexthop;
@@ -21,7 +22,7 @@ mod port_output;
 mod table;
 mod transit;
 
-use aya_ebpf::{bindings::xdp_action, helpers::bpf_jiffies64, macros::xdp, programs::XdpContext};
+use aya_ebpf::{macros::xdp, programs::XdpContext};
 use fabric_common::{
     reason::Reason,
     schema::ports::{ROLE_ACCESS, is_routed},
@@ -35,10 +36,12 @@ use crate::{
     },
     journey::{CircuitRef, Destination, Journey, NexthopRef},
     overlay::{
-        bridge_deliver::bridge_deliver, ecn_decap::ecn_decap, inner_guard::inner_guard,
-        underlay_input, vxlan_input,
+        bridge_deliver::bridge_deliver,
+        dispatch::{Arrival, dispatch, what_says_more},
+        ecn_decap::ecn_decap,
+        inner_guard::inner_guard,
     },
-    packet::{Packet, network::ether_type},
+    packet::Packet,
     port_input::{find_port, port_input},
     transit::{
         bfd_watch::bfd_watch,
@@ -111,46 +114,12 @@ fn from_fabric(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Rea
 #[inline(always)]
 fn from_outside(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
     // The way out of the tunnel is compiled for each family, so that all offsets are constants.
-    let tunnel = if packet.read(12) == Some(ether_type::IPV6) {
-        match tunnel6(packet, journey) {
-            Ok(class) => return from_tunnel(packet, journey, class),
-            Err(otherwise) => otherwise,
-        }
-    } else {
-        match tunnel4(packet, journey) {
-            Ok(tos) => return from_tunnel(packet, journey, tos),
-            Err(otherwise) => otherwise,
-        }
-    };
-    match tunnel {
-        // For an address of this box, but of nobody's, or damaged.
-        Reason::VxlanInputUnknownVtep | Reason::VxlanInputBadChecksum => Err(tunnel),
-        otherwise => from_router(packet, journey, otherwise).map_err(|reason| match reason {
-            // What the tunnel's stages found out says more.
-            Reason::TransitRouteLocal | Reason::TransitInputNotForwarding
-                if otherwise != Reason::UnderlayInputNotVxlan =>
-            {
-                otherwise
-            }
-            reason => reason,
-        }),
+    match dispatch(packet, journey)? {
+        Arrival::Tunnel4(tos) => from_tunnel(packet, journey, tos),
+        Arrival::Tunnel6(class) => from_tunnel(packet, journey, class),
+        Arrival::Other(otherwise) => from_router(packet, journey, otherwise)
+            .map_err(|reason| what_says_more(reason, otherwise)),
     }
-}
-
-/// The tunnel over IPv4 that a packet came by, and its outer TOS.
-#[inline(always)]
-fn tunnel4(packet: &Packet, journey: &mut Journey) -> Result<u8, Reason> {
-    let outer = underlay_input::ipv4(packet, journey)?;
-    vxlan_input::ipv4(packet, journey, &outer)?;
-    Ok(outer.tos)
-}
-
-/// The tunnel over IPv6 that a packet came by, and its outer traffic class.
-#[inline(always)]
-fn tunnel6(packet: &Packet, journey: &mut Journey) -> Result<u8, Reason> {
-    let outer = underlay_input::ipv6(packet, journey)?;
-    vxlan_input::ipv6(packet, journey, &outer)?;
-    Ok(outer.tos)
 }
 
 /// From the fabric, inside a tunnel that ends here.
@@ -212,18 +181,6 @@ pub fn fabric_access(context: XdpContext) -> u32 {
 #[xdp]
 pub fn fabric_routed(context: XdpContext) -> u32 {
     run(context, from_fabric)
-}
-
-/// The daemon runs this as its sign of life: it extends the time until which the maps may be used.
-#[xdp]
-pub fn fabric_heartbeat(_context: XdpContext) -> u32 {
-    let settings = maps::SETTINGS.get_ptr_mut(0);
-    // SAFETY: both fields are aligned words.
-    unsafe {
-        let timeout = (&raw const (*settings).timeout_jiffies).read_volatile();
-        (&raw mut (*settings).deadline).write_volatile(bpf_jiffies64() + u64::from(timeout));
-    }
-    xdp_action::XDP_PASS
 }
 
 #[inline(always)]

@@ -1,6 +1,7 @@
 //! A packet enters from the fabric.
 
 pub mod bridge_deliver;
+pub mod dispatch;
 pub mod ecn_decap;
 pub mod inner_guard;
 pub mod underlay_input;
