@@ -25,6 +25,6 @@ fn main() {
         compile::run("fabric", &[feature], &format!("{feature}.o"), &[]);
     }
     compile::run("fabric", &FEATURES, "without-any.o", &[]);
-    compile::run("stages", &[], "stages.o", &shared);
+    compile::run("fabric", &["stages"], "stages.o", &shared);
     compile::run("lpm", &[], "lpm.o", &["benches/src/lookups.rs"]);
 }

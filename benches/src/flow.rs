@@ -3,8 +3,8 @@
 
 use fabric_common::{checksum, flow_hash};
 
-pub use crate::tunnel::{OUTER, OUTER6, Outer};
-use crate::tunnel::{write_outer, write_outer6};
+pub use super::tunnel::{OUTER, OUTER6, Outer};
+use super::tunnel::{write_outer, write_outer6};
 
 /// Bytes of the shortest Ethernet frame, 64 with its checksum.
 pub const LENGTH: usize = 60;

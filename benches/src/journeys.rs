@@ -14,7 +14,7 @@ use crate::{
     traffic::{Offer, Traffic},
 };
 
-/// A stage, and the program of `fabric-ebpf/src/bin/stages` that ends after it.
+/// A stage, and the program of `fabric-ebpf/src/stages` that ends after it.
 #[derive(Clone, Copy, Debug)]
 pub struct Stage {
     /// Name of the stage, as in the packet path.

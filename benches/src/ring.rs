@@ -7,14 +7,12 @@
 //! at once and used up from the last one to the first: what a frame's headers are read from is then
 //! no longer in the processor's store buffer, as with frames from a wire.
 
-use crate::flow::Generator;
+use super::flow::Generator;
 
 /// Frames in the buffer.
 pub const PLACES: u32 = 16;
 /// Bytes from one frame to the next: the longest frame, with room for outer headers in front.
 pub const STRIDE: usize = 128;
-/// Words that a journey leaves.
-pub const MADE: usize = 10;
 
 /// The state of the generator.
 #[repr(C)]
@@ -46,6 +44,4 @@ pub struct Ring {
 pub struct Left {
     /// How often one came to where it was to end.
     pub reached: u64,
-    /// What the last one had found out by then. Nobody reads it.
-    pub made: [u64; MADE],
 }

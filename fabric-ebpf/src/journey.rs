@@ -50,6 +50,7 @@ pub struct VtepRef {
 }
 
 /// Where the bridge sends a frame.
+#[derive(Clone, Copy)]
 pub enum Destination {
     Local(CircuitRef),
     Vtep(VtepRef),
@@ -68,6 +69,7 @@ pub enum Way {
 pub type NexthopRef = &'static Nexthop;
 
 /// The MAC addresses and the network header of the host's frame.
+#[derive(Clone, Copy)]
 pub struct Frame {
     /// Destination address, see `fdb::mac_number`, and above its 48 bits what follows it in the packet.
     pub destination: u64,

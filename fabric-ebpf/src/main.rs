@@ -1,5 +1,7 @@
 //! The XDP programs of Fabric. Each is a journey: a list of stages, each in a file of its own.
 //!
+//! What stands between the stages is nothing in these programs, see [`checkpoint`].
+//!
 //! A stage returns `Err(reason)` when the packet's journey ends there. Nothing in the packet is
 //! changed before the last stage that can still hand it to the kernel.
 #![no_std]
@@ -9,6 +11,7 @@
 mod access;
 mod account;
 mod block;
+mod checkpoint;
 mod ending;
 mod heartbeat;
 mod journey;
@@ -19,6 +22,8 @@ mod overlay;
 mod packet;
 mod port_input;
 mod port_output;
+#[cfg(feature = "stages")]
+mod stages;
 mod table;
 mod transit;
 
@@ -34,6 +39,7 @@ use crate::{
         frame_guard::frame_guard, nexthop_select::nexthop_select, source_check::source_check,
         underlay_output::underlay_output, vlan_classify, vxlan_output,
     },
+    checkpoint::{Checkpoint, Open, Stage},
     journey::{CircuitRef, Destination, Journey, NexthopRef},
     overlay::{
         bridge_deliver::bridge_deliver,
@@ -53,44 +59,56 @@ use crate::{
 
 /// From a host: to another local port, or into the tunnel to a VTEP.
 #[inline(always)]
-fn from_host(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
+fn from_host<C: Checkpoint>(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
     port_input(journey, |role| role == ROLE_ACCESS)?;
+    C::after(Stage::PortInput, journey, ());
     // The rest is compiled twice, so that the tag's length and with it all offsets are constants.
     match vlan_classify::tag(packet)? {
         None => {
             let circuit = vlan_classify::untagged(journey)?;
-            from_circuit(packet, journey, circuit)
+            from_circuit::<C>(packet, journey, circuit)
         }
         Some(tci) => {
             let circuit = vlan_classify::tagged(journey, tci)?;
-            from_circuit(packet, journey, circuit)
+            from_circuit::<C>(packet, journey, circuit)
         }
     }
 }
 
 /// From a host, when the circuit is known.
 #[inline(always)]
-fn from_circuit(
+fn from_circuit<C: Checkpoint>(
     packet: &mut Packet,
     journey: &mut Journey,
     circuit: CircuitRef,
 ) -> Result<Reason, Reason> {
+    C::after(Stage::VlanClassify, journey, circuit);
     let frame = frame_guard(packet, journey)?;
+    C::after(Stage::FrameGuard, journey, (circuit, frame));
     let destination = bridge_lookup(journey, circuit, &frame)?;
+    C::after(Stage::BridgeLookup, journey, (circuit, frame, destination));
     source_check(journey, circuit, &frame)?;
+    C::after(Stage::SourceCheck, journey, (frame, destination));
     match destination {
         Destination::Local(circuit) => {
             access_fit(journey, circuit)?;
-            access_output(packet, journey, circuit, Reason::Bridged)
+            C::after(Stage::AccessFit, journey, circuit);
+            access_output(packet, journey, circuit, Reason::Bridged)?;
+            C::after(Stage::AccessOutput, journey, ());
+            Ok(Reason::Bridged)
         }
         Destination::Vtep(vtep) => {
             let selection = nexthop_select(packet, journey, vtep, &frame)?;
+            C::after(Stage::NexthopSelect, journey, (frame, vtep, selection));
             let length = if vtep.vtep.is_ipv6() {
                 vxlan_output::ipv6(packet, journey, vtep, &selection, &frame)?
             } else {
                 vxlan_output::ipv4(packet, journey, vtep, &selection, &frame)?
             };
-            underlay_output(journey, selection.nexthop, length, Reason::Encapsulated)
+            C::after(Stage::VxlanOutput, journey, (selection.nexthop, length));
+            underlay_output(journey, selection.nexthop, length, Reason::Encapsulated)?;
+            C::after(Stage::UnderlayOutput, journey, ());
+            Ok(Reason::Encapsulated)
         }
     }
 }
@@ -98,9 +116,12 @@ fn from_circuit(
 /// From the fabric: out of the tunnel to a local port, or from router to router; and whatever its fate is,
 /// BFD packets are noted, and ICMP messages that change the kernel's ways.
 #[inline(always)]
-fn from_fabric(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
+fn from_fabric<C: Checkpoint>(
+    packet: &mut Packet,
+    journey: &mut Journey,
+) -> Result<Reason, Reason> {
     let arrived = match port_input(journey, is_routed) {
-        Ok(()) => from_outside(packet, journey),
+        Ok(()) => from_outside::<C>(packet, journey),
         Err(reason) => Err(reason),
     };
     if let Err(reason) = arrived {
@@ -112,61 +133,90 @@ fn from_fabric(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Rea
 
 /// From the fabric, on a port that is in use.
 #[inline(always)]
-fn from_outside(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
+fn from_outside<C: Checkpoint>(
+    packet: &mut Packet,
+    journey: &mut Journey,
+) -> Result<Reason, Reason> {
+    C::after(Stage::PortInput, journey, ());
     // The way out of the tunnel is compiled for each family, so that all offsets are constants.
-    match dispatch(packet, journey)? {
-        Arrival::Tunnel4(tos) => from_tunnel(packet, journey, tos),
-        Arrival::Tunnel6(class) => from_tunnel(packet, journey, class),
-        Arrival::Other(otherwise) => from_router(packet, journey, otherwise)
-            .map_err(|reason| what_says_more(reason, otherwise)),
+    match dispatch::<C>(packet, journey)? {
+        Arrival::Tunnel4(tos) => from_tunnel::<C>(packet, journey, tos),
+        Arrival::Tunnel6(class) => from_tunnel::<C>(packet, journey, class),
+        Arrival::Other(otherwise) => {
+            C::after(Stage::Dispatch, journey, otherwise);
+            from_router::<C>(packet, journey, otherwise)
+                .map_err(|reason| what_says_more(reason, otherwise))
+        }
     }
 }
 
 /// From the fabric, inside a tunnel that ends here.
 #[inline(always)]
-fn from_tunnel(
+fn from_tunnel<C: Checkpoint>(
     packet: &mut Packet,
     journey: &mut Journey,
     outer_tos: u8,
 ) -> Result<Reason, Reason> {
+    C::after(Stage::VxlanInput, journey, outer_tos);
     let frame = inner_guard(packet, journey)?;
+    C::after(Stage::InnerGuard, journey, (outer_tos, frame));
     let ecn = ecn_decap(packet, outer_tos, &frame)?;
+    C::after(Stage::EcnDecap, journey, (frame, ecn.change()));
     let circuit = bridge_deliver(journey, &frame)?;
+    C::after(Stage::BridgeDeliver, journey, (circuit, ecn.change()));
     access_fit(journey, circuit)?;
+    C::after(Stage::AccessFit, journey, (circuit, ecn.change()));
     ecn.apply(packet)?;
-    access_output(packet, journey, circuit, Reason::Decapsulated)
+    access_output(packet, journey, circuit, Reason::Decapsulated)?;
+    C::after(Stage::AccessOutput, journey, ());
+    Ok(Reason::Decapsulated)
 }
 
 /// From the fabric, to be routed on.
 #[inline(always)]
-fn from_router(
+fn from_router<C: Checkpoint>(
     packet: &mut Packet,
     journey: &Journey,
     otherwise: Reason,
 ) -> Result<Reason, Reason> {
     let (nexthop, length) = match transit_input(packet, journey, otherwise)? {
-        Family::Ipv4 => route4(packet, journey)?,
-        Family::Ipv6 => route6(packet, journey)?,
+        Family::Ipv4 => route4::<C>(packet, journey)?,
+        Family::Ipv6 => route6::<C>(packet, journey)?,
     };
-    underlay_output(journey, nexthop, length, Reason::Routed)
+    C::after(Stage::TransitOutput, journey, (nexthop, length));
+    underlay_output(journey, nexthop, length, Reason::Routed)?;
+    C::after(Stage::UnderlayOutput, journey, ());
+    Ok(Reason::Routed)
 }
 
 /// An IPv4 packet, to be routed on.
 #[inline(always)]
-fn route4(packet: &mut Packet, journey: &Journey) -> Result<(NexthopRef, u32), Reason> {
+fn route4<C: Checkpoint>(
+    packet: &mut Packet,
+    journey: &Journey,
+) -> Result<(NexthopRef, u32), Reason> {
     let header = transit_input::ipv4(packet, journey)?;
+    C::after(Stage::TransitInput, journey, header);
     let way = transit_route::ipv4(journey, header.flow.destination())?;
+    C::after(Stage::TransitRoute, journey, (header, way));
     let nexthop = nexthop::follow(journey, way, || header.hash(packet, journey))?;
+    C::after(Stage::Nexthop, journey, (header, nexthop));
     let length = transit_output::ipv4(packet, journey, &header, nexthop)?;
     Ok((nexthop, length))
 }
 
 /// An IPv6 packet, to be routed on.
 #[inline(always)]
-fn route6(packet: &mut Packet, journey: &Journey) -> Result<(NexthopRef, u32), Reason> {
+fn route6<C: Checkpoint>(
+    packet: &mut Packet,
+    journey: &Journey,
+) -> Result<(NexthopRef, u32), Reason> {
     let header = transit_input::ipv6(packet, journey)?;
+    C::after(Stage::TransitInput, journey, header);
     let way = transit_route::ipv6(journey, header.flow.destination)?;
+    C::after(Stage::TransitRoute, journey, (header, way));
     let nexthop = nexthop::follow(journey, way, || header.hash(packet, journey))?;
+    C::after(Stage::Nexthop, journey, (header, nexthop));
     let length = transit_output::ipv6(packet, journey, &header, nexthop)?;
     Ok((nexthop, length))
 }
@@ -174,17 +224,17 @@ fn route6(packet: &mut Packet, journey: &Journey) -> Result<(NexthopRef, u32), R
 /// For ports with hosts of bridges behind them.
 #[xdp]
 pub fn fabric_access(context: XdpContext) -> u32 {
-    run(context, from_host)
+    run::<Open>(context, from_host::<Open>)
 }
 
 /// For routed ports, the underlay's among them.
 #[xdp]
 pub fn fabric_routed(context: XdpContext) -> u32 {
-    run(context, from_fabric)
+    run::<Open>(context, from_fabric::<Open>)
 }
 
 #[inline(always)]
-fn run(
+fn run<C: Checkpoint>(
     context: XdpContext,
     journey: fn(&mut Packet, &mut Journey) -> Result<Reason, Reason>,
 ) -> u32 {
@@ -195,7 +245,11 @@ fn run(
     };
     let mut state = Journey::new(length, port);
     match journey(&mut packet, &mut state) {
-        Ok(reason) => account::redirected(&context, &state, reason),
+        Ok(reason) => {
+            let action = account::redirected(&context, &state, reason);
+            C::after(Stage::Verdict, &state, (reason, action));
+            action
+        }
         Err(reason) => account::verdict(&context, &state, reason),
     }
 }

@@ -20,6 +20,7 @@ use crate::{
 };
 
 /// What the tunnel's outer header takes from the flow.
+#[derive(Clone, Copy)]
 pub struct Selection {
     pub nexthop: NexthopRef,
     pub network: Network,

@@ -5,6 +5,7 @@ use fabric_common::reason::Reason;
 
 use super::{underlay_input, vxlan_input};
 use crate::{
+    checkpoint::{Checkpoint, Stage},
     journey::Journey,
     packet::{Packet, network::ether_type},
 };
@@ -20,14 +21,14 @@ pub enum Arrival {
 }
 
 #[inline(always)]
-pub fn dispatch(packet: &Packet, journey: &mut Journey) -> Result<Arrival, Reason> {
+pub fn dispatch<C: Checkpoint>(packet: &Packet, journey: &mut Journey) -> Result<Arrival, Reason> {
     let tunnel = if packet.read(12) == Some(ether_type::IPV6) {
-        match tunnel6(packet, journey) {
+        match tunnel6::<C>(packet, journey) {
             Ok(class) => return Ok(Arrival::Tunnel6(class)),
             Err(otherwise) => otherwise,
         }
     } else {
-        match tunnel4(packet, journey) {
+        match tunnel4::<C>(packet, journey) {
             Ok(tos) => return Ok(Arrival::Tunnel4(tos)),
             Err(otherwise) => otherwise,
         }
@@ -41,16 +42,18 @@ pub fn dispatch(packet: &Packet, journey: &mut Journey) -> Result<Arrival, Reaso
 
 /// The tunnel over IPv4 that a packet came by: its outer TOS.
 #[inline(always)]
-fn tunnel4(packet: &Packet, journey: &mut Journey) -> Result<u8, Reason> {
+fn tunnel4<C: Checkpoint>(packet: &Packet, journey: &mut Journey) -> Result<u8, Reason> {
     let outer = underlay_input::ipv4(packet, journey)?;
+    C::after(Stage::UnderlayInput, journey, outer);
     vxlan_input::ipv4(packet, journey, &outer)?;
     Ok(outer.tos)
 }
 
 /// The tunnel over IPv6 that a packet came by: its outer traffic class.
 #[inline(always)]
-fn tunnel6(packet: &Packet, journey: &mut Journey) -> Result<u8, Reason> {
+fn tunnel6<C: Checkpoint>(packet: &Packet, journey: &mut Journey) -> Result<u8, Reason> {
     let outer = underlay_input::ipv6(packet, journey)?;
+    C::after(Stage::UnderlayInput, journey, outer);
     vxlan_input::ipv6(packet, journey, &outer)?;
     Ok(outer.tos)
 }

@@ -32,11 +32,17 @@ pub fn ecn_decap(packet: &Packet, outer_tos: u8, frame: &Frame) -> Result<Ecn, R
 pub struct Ecn {
     network: usize,
     ipv6: bool,
-    pub old: u8,
-    pub new: u8,
+    old: u8,
+    new: u8,
 }
 
 impl Ecn {
+    /// The bits that change.
+    #[inline(always)]
+    pub fn change(&self) -> u64 {
+        u64::from(self.old ^ self.new)
+    }
+
     /// Writes the new bits and corrects the IPv4 header checksum.
     #[inline(always)]
     pub fn apply(&self, packet: &mut Packet) -> Result<(), Reason> {

@@ -18,6 +18,7 @@ use crate::{
 };
 
 /// What decapsulation needs of an outer IPv6 header.
+#[derive(Clone, Copy)]
 pub struct Outer6 {
     /// Halves of the addresses as they stand in the packet.
     pub source: [u64; 2],
@@ -32,6 +33,7 @@ pub struct Outer6 {
 }
 
 /// What decapsulation needs of an outer IPv4 header.
+#[derive(Clone, Copy)]
 pub struct Outer4 {
     pub source_be: u32,
     pub destination_be: u32,

@@ -30,6 +30,7 @@ pub mod ip_protocol {
 }
 
 /// The fields that the outer header depends on.
+#[derive(Clone, Copy)]
 pub struct Network {
     /// Type of service or traffic class, 0 if the frame is not IP.
     pub tos: u8,

@@ -41,6 +41,7 @@ pub enum Family {
 }
 
 /// What routing needs of an IPv4 header.
+#[derive(Clone, Copy)]
 pub struct Ipv4 {
     pub flow: Flow4,
     /// TTL, protocol and header checksum as they stand in the packet.
@@ -50,6 +51,7 @@ pub struct Ipv4 {
 }
 
 /// What routing needs of an IPv6 header.
+#[derive(Clone, Copy)]
 pub struct Ipv6 {
     pub flow: Flow6,
     pub hop_limit: u8,

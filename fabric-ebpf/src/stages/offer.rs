@@ -11,7 +11,7 @@ use aya_ebpf::{
 };
 use fabric_common::schema::MMAPABLE;
 
-use crate::{
+use super::{
     flow::{Draw, LENGTH},
     ring::{PLACES, Ring, STRIDE},
     routed::{self, LENGTH4, LENGTH6},
