@@ -273,16 +273,21 @@ impl Fabric {
     fn add_stations(&self, plan: &Plan, lane: Lane) -> Result<()> {
         let held = self.maps.fdb_table().iter().count();
         self.maps.fit_fdb(held + plan.stations().count());
+        let settings = self.maps.settings.get(0);
+        let now = (settings.deadline - u64::from(settings.timeout_jiffies)) as u32;
         for (mac, site, vtep) in plan.stations() {
             let target = match site {
                 Site::Remote => fdb::target(fdb::KIND_REMOTE, lane.vtep(vtep)),
                 local => fdb::target(fdb::KIND_LOCAL, lane.circuit(local).into()),
             };
+            let key = fdb::key(lane.domain(), fdb::mac_number(mac));
             ensure!(
-                self.maps.insert_mac(fdb::key(lane.domain(), fdb::mac_number(mac)), target),
+                self.maps.insert_mac(key, target),
                 "the FDB has no room for all of {} stations",
                 plan.destinations
             );
+            // Else the first frame of each would be the kernel's.
+            self.maps.fdb_table().show(key, now);
         }
         Ok(())
     }
