@@ -208,8 +208,7 @@ impl Applier {
             self.room.given_back(now);
         }
         if self.broken.is_none() && self.state.synced && self.room.is_due(now) {
-            // What it says about it is kept.
-            let _broken = self.apply_all();
+            self.apply_all();
             self.write_state();
         }
     }
@@ -220,9 +219,7 @@ impl Applier {
             return;
         };
         match reconciler.rebalance() {
-            Ok(outcome) => {
-                tracing::debug!(changes = outcome.changes, "buckets of resilient groups moved");
-            }
+            Ok(changes) => tracing::debug!(changes, "buckets of resilient groups moved"),
             Err(error) => self.break_off(&error.into()),
         }
     }
@@ -264,8 +261,7 @@ impl Applier {
             changed |= before != path;
         }
         if changed && self.state.synced {
-            // What it says about it is kept.
-            let _broken = self.apply(Some(&Dirty { underlay: true, ..Dirty::default() }));
+            self.apply(Some(&Dirty { underlay: true, ..Dirty::default() }));
             self.write_state();
         }
     }
@@ -321,8 +317,7 @@ impl Applier {
         for ifindex in due {
             self.policy.unusable.remove(&ifindex);
         }
-        // What it says about it is kept.
-        let _broken = self.apply(Some(&Dirty::default()));
+        self.apply(Some(&Dirty::default()));
         self.write_state();
     }
 
@@ -340,8 +335,7 @@ impl Applier {
                 events.extend(since);
                 let dirty = self.network.replace_routing(events);
                 if self.broken.is_none() {
-                    // What it says about it is kept.
-                    let _broken = self.apply(Some(&dirty));
+                    self.apply(Some(&dirty));
                 }
             }
             Found::Bridges(mut events) => {
@@ -354,8 +348,7 @@ impl Applier {
                 // have changed once more.
                 let dirty = self.network.replace_netfilter(events);
                 if self.broken.is_none() && dirty.chains {
-                    // What it says about it is kept.
-                    let _broken = self.apply(Some(&dirty));
+                    self.apply(Some(&dirty));
                 }
             }
             Found::All(mut network) => {
@@ -380,7 +373,7 @@ impl Applier {
         }
         // What could not be attached may be free by now.
         self.policy.unusable.clear();
-        let corrections = self.apply_all()?.changes as u64;
+        let corrections = self.apply_all().changes as u64;
         self.broken = None;
         let was_synced = std::mem::replace(&mut self.state.synced, true);
         if purpose == Purpose::Audit && was_synced {
@@ -417,8 +410,7 @@ impl Applier {
 
     fn update(&mut self, dirty: &Dirty) {
         if dirty.needs_structure(&self.network, &self.structure) {
-            // What it says about it is kept.
-            let _broken = self.apply(Some(dirty));
+            self.apply(Some(dirty));
             self.write_state();
             return;
         }
@@ -453,15 +445,15 @@ impl Applier {
     }
 
     /// Compiles and applies everything.
-    fn apply_all(&mut self) -> anyhow::Result<Outcome> {
+    fn apply_all(&mut self) -> Outcome {
         self.apply(None)
     }
 
     /// Compiles and applies the structure, and of MACs and routes what `changed`, or all of them.
     /// Ports that turn out to be unusable are left out.
-    fn apply(&mut self, changed: Option<&Dirty>) -> anyhow::Result<Outcome> {
+    fn apply(&mut self, changed: Option<&Dirty>) -> Outcome {
         if self.reconciler.is_none() {
-            return Ok(Outcome::default());
+            return Outcome::default();
         }
         let start = Instant::now();
         self.follow_detached();
@@ -481,16 +473,9 @@ impl Applier {
                 _ => Macs::All(self.left.compile_fdb(&self.network, &self.structure)),
             };
             self.policy.sticky_routed = self.structure.routed();
-            let Some(reconciler) = &mut self.reconciler else { return Ok(Outcome::default()) };
+            let Some(reconciler) = &mut self.reconciler else { return Outcome::default() };
             let compiled = start.elapsed();
-            let outcome = match reconciler.apply(&self.structure, macs, &routes) {
-                Ok(outcome) => outcome,
-                Err(error) => {
-                    let error = error.into();
-                    self.break_off(&error);
-                    return Err(error);
-                }
-            };
+            let outcome = reconciler.apply(&self.structure, macs, &routes);
             for ifindex in &outcome.new_ports {
                 if let Some(watcher) = &self.watcher {
                     watcher.added(*ifindex);
@@ -509,7 +494,7 @@ impl Applier {
                 let all = matches!(routes, Routes::All(_));
                 let elapsed = start.elapsed();
                 tracing::debug!(changes = outcome.changes, all, ?compiled, ?elapsed, "applied");
-                return Ok(outcome);
+                return outcome;
             }
             for (ifindex, text) in &outcome.unusable {
                 self.retries.failed(*ifindex, outcome.waiting.contains(ifindex), start);

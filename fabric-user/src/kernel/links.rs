@@ -10,11 +10,15 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
-use aya::programs::{ProgramError, Xdp, XdpMode};
+use aya::{
+    maps::xdp::XdpMapError,
+    programs::{ProgramError, Xdp, XdpMode},
+};
 use thiserror::Error;
 
 use super::{
     pins::Instance,
+    programs::LoadError,
     running::{Interfaces, Mode, Running},
     xdp_link::XdpLink,
 };
@@ -44,6 +48,12 @@ pub enum AttachError {
     /// The program is not loaded.
     #[error("the program cannot be used: {0}")]
     Program(#[from] ProgramError),
+    /// The program is not there.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// It cannot be redirected to.
+    #[error("it cannot be written into the map tx_ports: {0}")]
+    Target(XdpMapError),
     /// The pin cannot be handled.
     #[error("cannot pin the link: {0}")]
     Pin(String),

@@ -18,5 +18,6 @@ pub mod running;
 pub mod schema_check;
 mod selection;
 pub mod sizes;
+pub mod system;
 pub mod tcx;
 pub mod xdp_link;

@@ -5,9 +5,10 @@ use fabric_common::{
     table::{Bucket as _, Narrow},
 };
 
-use super::{Outcome, Reconciler};
+use super::{circuits::Circuits, domains::Domains, pass::Pass, vteps::Vteps};
 use crate::{
     hashed::HashMap,
+    kernel::maps::Maps,
     model::{FdbKey, Target},
 };
 
@@ -20,25 +21,58 @@ pub enum Macs {
     Some(Vec<(FdbKey, Option<Target>)>),
 }
 
-impl Reconciler {
-    pub(super) fn write_macs(&mut self, macs: Macs, outcome: &mut Outcome) {
+/// The map `fdb`.
+pub(super) struct Fdb {
+    /// MAC addresses for which there is room in the part of the map that is in use.
+    macs: usize,
+}
+
+/// What entries refer to.
+#[derive(Clone, Copy)]
+pub(super) struct Places<'a> {
+    pub(super) domains: &'a Domains,
+    pub(super) circuits: &'a Circuits,
+    pub(super) vteps: &'a Vteps,
+}
+
+impl Places<'_> {
+    fn key(self, mac: &FdbKey) -> Option<u64> {
+        Some(key(self.domains.get(&mac.domain)? as u16, mac_number(mac.mac.0)))
+    }
+
+    fn target(self, place: &Target) -> Option<u32> {
+        Some(match place {
+            Target::Local(circuit) => target(KIND_LOCAL, self.circuits.get(circuit)?),
+            Target::Remote(vtep) => target(KIND_REMOTE, self.vteps.get(vtep)?),
+            Target::Own => target(KIND_OWN, 0),
+        })
+    }
+}
+
+impl Fdb {
+    /// Takes over the entries of an earlier daemon.
+    pub(super) fn recover(maps: &Maps) -> Self {
+        Self { macs: maps.recover_fdb() }
+    }
+
+    pub(super) fn write(&mut self, pass: &mut Pass<'_>, macs: Macs, places: Places<'_>) {
         match macs {
-            Macs::All(all) => self.sync_fdb(all, outcome),
-            Macs::Some(some) => self.change_macs(some, outcome),
+            Macs::All(all) => self.sync(pass, all, places),
+            Macs::Some(some) => self.change(pass, some, places),
         }
     }
 
     /// Makes the FDB hold exactly `fdb`.
-    fn sync_fdb(&mut self, fdb: Vec<(FdbKey, Target)>, outcome: &mut Outcome) {
+    fn sync(&mut self, pass: &mut Pass<'_>, fdb: Vec<(FdbKey, Target)>, places: Places<'_>) {
         let mut wanted = HashMap::with_capacity_and_hasher(fdb.len(), Default::default());
         for (mac, place) in fdb {
-            if let Some((key, target)) = self.entry(&mac, &place) {
+            if let (Some(key), Some(target)) = (places.key(&mac), places.target(&place)) {
                 wanted.insert(key, target);
             }
         }
-        self.maps.fit_fdb(wanted.len());
+        pass.maps.fit_fdb(wanted.len());
         self.macs = wanted.len();
-        let table = self.maps.fdb_table();
+        let table = pass.maps.fdb_table();
         let mut stale = Vec::new();
         for (key, target, _) in table.iter() {
             match wanted.get(&key) {
@@ -50,61 +84,49 @@ impl Reconciler {
             }
         }
         for key in stale {
-            outcome.changes += usize::from(table.remove(key));
+            pass.changed(table.remove(key));
         }
         for (key, target) in wanted {
-            if self.maps.insert_mac(key, target) {
-                outcome.changes += 1;
-            } else {
-                self.fdb_full(outcome);
+            insert(pass, key, target);
+        }
+    }
+
+    /// Room is looked for and the table found once for all of them.
+    fn change(
+        &mut self,
+        pass: &mut Pass<'_>,
+        changes: Vec<(FdbKey, Option<Target>)>,
+        places: Places<'_>,
+    ) {
+        let mut table = pass.maps.fdb_table();
+        for (mac, place) in changes {
+            let Some(key) = places.key(&mac) else { continue };
+            let Some(target) = place.and_then(|place| places.target(&place)) else {
+                let removed = table.remove(key);
+                self.macs -= usize::from(removed);
+                pass.changed(removed);
+                continue;
+            };
+            match table.get(key) {
+                Some(old) if old == target => {}
+                Some(_) => pass.changed(table.insert(key, target)),
+                None => {
+                    pass.maps.fit_fdb(self.macs + 1);
+                    self.macs += usize::from(insert(pass, key, target));
+                    table = pass.maps.fdb_table();
+                }
             }
         }
     }
+}
 
-    fn change_macs(&mut self, changes: Vec<(FdbKey, Option<Target>)>, outcome: &mut Outcome) {
-        for (mac, place) in changes {
-            let Some(domain) = self.domains.get(&mac.domain) else {
-                continue;
-            };
-            let table = self.maps.fdb_table();
-            let changed = match place.as_ref().and_then(|place| self.entry(&mac, place)) {
-                None => {
-                    let removed = table.remove(key(domain as u16, mac_number(mac.mac.0)));
-                    self.macs -= usize::from(removed);
-                    removed
-                }
-                Some((key, target)) => match table.get(key) {
-                    Some(old) if old == target => false,
-                    Some(_) => table.insert(key, target),
-                    None => self.add_mac(key, target, outcome),
-                },
-            };
-            outcome.changes += usize::from(changed);
-        }
+/// Adds an entry or changes its target; false if there is no room.
+fn insert(pass: &mut Pass<'_>, key: u64, target: u32) -> bool {
+    let stored = pass.maps.insert_mac(key, target);
+    pass.changed(stored);
+    if !stored {
+        let slots = pass.maps.fdb.len() as usize * Narrow::SLOTS as usize;
+        pass.full("fdb", slots, "; raise `fdb_entries` in the settings");
     }
-
-    fn add_mac(&mut self, key: u64, target: u32, outcome: &mut Outcome) -> bool {
-        self.maps.fit_fdb(self.macs + 1);
-        let stored = self.maps.insert_mac(key, target);
-        self.macs += usize::from(stored);
-        if !stored {
-            self.fdb_full(outcome);
-        }
-        stored
-    }
-
-    fn fdb_full(&self, outcome: &mut Outcome) {
-        let slots = self.maps.fdb.len() as usize * Narrow::SLOTS as usize;
-        outcome.full("fdb", slots, "; raise `fdb_entries` in the settings");
-    }
-
-    fn entry(&self, mac: &FdbKey, place: &Target) -> Option<(u64, u32)> {
-        let domain = self.domains.get(&mac.domain)?;
-        let target = match place {
-            Target::Local(circuit) => target(KIND_LOCAL, self.circuits.get(circuit)?),
-            Target::Remote(vtep) => target(KIND_REMOTE, self.vteps.get(vtep)?),
-            Target::Own => target(KIND_OWN, 0),
-        };
-        Some((key(domain as u16, mac_number(mac.mac.0)), target))
-    }
+    stored
 }

@@ -4,20 +4,23 @@
 //! the maps and stores what differs, so a pass is idempotent, a restarted daemon takes over what
 //! it finds, and a full pass is an audit.
 //!
-//! Order: whatever is referred to is written before what refers to it (ports, domains, circuits,
-//! nexthops, groups, VTEPs, routes, views, VNIs, FDB), and deletes go the other way round. What
-//! nothing refers to any more rests before it is emptied or given out again ([`rest`]).
+//! Each map, with those that belong to it, is one file, which knows how to take over what is there, to
+//! write what is wanted and to remove what is not. [`Reconciler::apply`] has their order: whatever is
+//! referred to is written before what refers to it, and removed after it. What nothing refers to any more
+//! rests before it is emptied or given out again ([`rest`]).
 //!
 //! Groups are what many things refer to, so most changes of the network are changes of a group or
 //! of a next hop: a few stores, whatever hangs on them.
 
 mod arrivals;
-mod bridges;
+mod circuits;
+mod domains;
 mod fdb;
 mod groups;
 mod hosts;
 mod indexes;
 mod nexthops;
+mod pass;
 mod pool;
 mod ports;
 mod rest;
@@ -26,167 +29,61 @@ mod routes;
 mod tests;
 pub mod trie;
 mod views;
+mod vnis;
 mod vteps;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Instant,
-};
-
-use fabric_common::schema::{
-    self, buckets, circuits, domains, groups as group_map, reverse_paths, views as view_map,
-    vteps as vtep_map,
-};
-use thiserror::Error;
+use std::{collections::BTreeSet, time::Instant};
 
 use crate::{
-    hashed::HashMap,
     kernel::{
-        detach, heartbeat,
-        links::Links,
-        maps::{Maps, OpenError, mapped},
-        netns,
+        heartbeat,
+        maps::Maps,
         pins::{Instance, PinError},
-        programs::{HEARTBEAT, LoadError, Programs},
+        system::{BeatError, Loaded, StartError, System},
     },
-    model::{CircuitKey, DomainKey, GroupKey, Structure, VtepKey},
+    model::Structure,
     settings::Settings,
 };
+use arrivals::Numbers;
+use circuits::Circuits;
+use domains::Domains;
 pub use fdb::Macs;
-use groups::{Installed, ResilientGroup};
-use hosts::Hosts;
-use indexes::Indexes;
+use fdb::{Fdb, Places};
+use groups::Groups;
 use nexthops::Nexthops;
-use pool::Pool;
-use rest::Resting;
+pub use pass::Outcome;
+use pass::Pass;
+use ports::Ports;
+use rest::{Freed, Resting};
 pub use routes::Routes;
-use trie::{Recovery, Tries};
-use views::{Tables, ViewKey};
-
-/// Why the maps cannot be brought up to date.
-#[derive(Debug, Error)]
-pub enum ReconcileError {
-    /// Programs or maps cannot be loaded.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// Maps cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// Pins cannot be changed.
-    #[error(transparent)]
-    Pin(#[from] PinError),
-    /// Which network namespace this is is not known.
-    #[error("the kernel does not tell network namespaces apart (SO_NETNS_COOKIE): {0}")]
-    Network(#[source] std::io::Error),
-    /// A system call on a map failed.
-    #[error("cannot write the map {map}: {source}")]
-    Map {
-        /// The map.
-        map: &'static str,
-        /// The system's answer.
-        source: aya::maps::MapError,
-    },
-    /// The heartbeat program does not run.
-    #[error("cannot run the heartbeat program: {0}")]
-    Heartbeat(#[from] aya::programs::ProgramError),
-}
-
-/// What one pass changed, and what it could not do.
-#[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    /// Entries written or removed.
-    pub changes: usize,
-    /// Interfaces on which no program could be attached: they have to be left out.
-    pub unusable: BTreeMap<u32, String>,
-    /// Those of them that lack nothing but a free slot.
-    pub waiting: BTreeSet<u32>,
-    /// Slots of ports were freed.
-    pub freed: bool,
-    /// Entries that found no room, as sentences.
-    pub full: BTreeSet<String>,
-    /// Interfaces that became ports or redirect targets in this pass: whether they live has to be found
-    /// out.
-    pub new_ports: BTreeSet<u32>,
-}
-
-impl Outcome {
-    fn full(&mut self, map: &str, capacity: usize, setting: &str) {
-        self.full.insert(format!(
-            "the map {map} is full ({capacity} entries), the rest is left to the kernel{setting}"
-        ));
-    }
-}
-
-/// Removes what is pinned if it belongs to another network namespace than this one, as after a node
-/// that was made anew: its interfaces are others, whatever their indexes are.
-fn remove_strangers(instance: &Instance, network: u64) -> Result<(), ReconcileError> {
-    if !instance.exists() {
-        return Ok(());
-    }
-    // What cannot be read is of another layout, and named as such afterwards.
-    let Ok(theirs) = mapped::<schema::settings::Settings>(instance, "settings", false) else {
-        return Ok(());
-    };
-    let of = theirs.get(0).network;
-    if of != network {
-        tracing::warn!(
-            "the pinned maps and programs are of another network namespace (cookie {of}, this one \
-             has {network}): they are removed, and everything begins anew"
-        );
-        instance.remove()?;
-    }
-    Ok(())
-}
+use routes::Routing;
+use vteps::Vteps;
 
 /// The writer of an instance's maps.
 #[expect(missing_debug_implementations, reason = "programs and per-CPU maps have no Debug")]
 pub struct Reconciler {
-    instance: Instance,
-    programs: Programs,
+    system: Box<dyn System>,
     /// The maps, for whoever wants to look.
     pub maps: Maps,
-    links: Links,
-    mode: aya::programs::XdpMode,
+    /// The kernel's timer frequency.
     hz: u32,
     /// Options of the flow hash that the settings chose.
     hash_options: u32,
-    ports: BTreeMap<u32, u32>,
-    /// Ports of which the kernel has to say whether their interface is the one that it was.
-    doubted: BTreeSet<u32>,
+    ports: Ports,
+    domains: Domains,
+    circuits: Circuits,
+    nexthops: Nexthops,
+    groups: Groups,
+    vteps: Vteps,
+    numbers: Numbers,
+    routing: Routing,
+    fdb: Fdb,
     /// What was freed and may not be used yet.
     resting: Resting,
-    /// Slots of ports among that.
-    resting_slots: BTreeSet<u32>,
     /// Something was given back since [`Self::wake`] was last called.
     given_back: bool,
     /// Stores that emptied what had rested.
     emptied: u64,
-    /// Rows of `reasons` by interface index.
-    rows: Indexes<u32>,
-    /// Tables of `vlans` by interface index.
-    vlan_tables: Indexes<u32>,
-    domains: Indexes<DomainKey>,
-    circuits: Indexes<CircuitKey>,
-    vteps: Indexes<VtepKey>,
-    /// Interfaces that accept the packets of some VTEPs only; see `reverse_paths`.
-    checked: Indexes<u32>,
-    nexthops: Nexthops,
-    groups: Indexes<GroupKey>,
-    /// Ranges of `buckets`.
-    pool: Pool,
-    installed: HashMap<u32, Installed>,
-    resilient: BTreeMap<u32, ResilientGroup>,
-    inherited: HashMap<GroupKey, Vec<u16>>,
-    views: Indexes<ViewKey>,
-    /// Indexes of the views of the last structure, by position there.
-    view_indexes: Vec<Option<u16>>,
-    tables: BTreeMap<u16, Tables>,
-    tries: Tries,
-    hosts: Hosts,
-    /// MAC addresses for which there is room in the part of `fdb` that is in use.
-    macs: usize,
-    /// The present pass looks at what has not changed, too.
-    audit: bool,
 }
 
 impl Reconciler {
@@ -194,67 +91,37 @@ impl Reconciler {
     ///
     /// # Errors
     /// If programs or maps cannot be used; what runs goes on running then.
-    pub fn new(instance: Instance, settings: &Settings) -> Result<Self, ReconcileError> {
-        let network = netns::cookie().map_err(ReconcileError::Network)?;
-        remove_strangers(&instance, network)?;
-        let mut programs = Programs::load(&instance, &settings.sizes())?;
-        let maps = Maps::open(&instance, true)?;
-        let hz = match maps.settings.get(0).hz {
-            0 => heartbeat::measure_frequency(programs.get(HEARTBEAT)?, &maps)?,
-            known => known,
-        };
-        let mut links = Links::default();
-        // Frames of an interface that is in another network namespace by now are nothing of ours.
-        if let Err(error) = links.let_go_of_strays(&instance) {
-            tracing::warn!(%error, "cannot see where the programs are that run");
-        }
-        let ports = ports::recover(&maps);
+    pub fn new(instance: Instance, settings: &Settings) -> Result<Self, StartError> {
+        let (system, maps, hz) = Loaded::open(instance, settings)?;
+        Ok(Self::take_over(Box::new(system), maps, settings, hz))
+    }
+
+    /// Takes over what is in the maps.
+    fn take_over(system: Box<dyn System>, maps: Maps, settings: &Settings, hz: u32) -> Self {
+        let mut resting = Resting::default();
+        let mut nexthops = Nexthops::recover(&maps);
         let mut this = Self {
-            doubted: ports.keys().copied().collect(),
-            resting: Resting::default(),
+            ports: Ports::recover(&maps, &mut resting),
+            domains: Domains::recover(&maps),
+            circuits: Circuits::recover(&maps, &mut resting),
+            vteps: Vteps::recover(&maps, &mut resting),
+            numbers: Numbers::recover(&maps, &mut resting),
+            routing: Routing::recover(&maps, &mut nexthops, &mut resting),
+            groups: Groups::recover(&maps, routes::referenced_groups(&maps), &mut resting),
+            fdb: Fdb::recover(&maps),
+            nexthops,
+            system,
+            maps,
+            hz,
+            hash_options: 0,
+            resting,
             given_back: false,
             emptied: 0,
-            resting_slots: BTreeSet::new(),
-            ports,
-            rows: Indexes::new(maps.rows()),
-            vlan_tables: Indexes::new(maps.vlans.len()),
-            domains: Indexes::new(domains::MAX),
-            circuits: Indexes::new(circuits::MAX),
-            vteps: Indexes::new(vtep_map::MAX),
-            checked: Indexes::new(u32::from(reverse_paths::PORTS) + 1),
-            nexthops: Nexthops::new(),
-            groups: Indexes::new(group_map::MAX),
-            pool: Pool::new(buckets::MAX),
-            installed: HashMap::default(),
-            resilient: BTreeMap::new(),
-            inherited: HashMap::default(),
-            views: Indexes::new(view_map::MAX),
-            view_indexes: Vec::new(),
-            tables: BTreeMap::new(),
-            tries: Recovery::new(&maps.trie).finish(),
-            hosts: Hosts::new(maps.addresses6.len()),
-            macs: maps.recover_fdb(),
-            audit: true,
-            instance,
-            programs,
-            maps,
-            links,
-            mode: settings.xdp_mode.into(),
-            hash_options: settings.hash.flags(),
-            hz,
         };
-        this.recover_rows();
-        this.recover_bridges();
-        this.recover_nexthops();
-        this.recover_hosts();
-        this.recover_vteps();
-        this.recover_arrivals();
-        this.recover_groups(this.referenced_groups());
-        this.recover_views();
-        this.rest_gaps();
+        // What nobody has may have rested when the last daemon ended, and rests from now on.
+        this.wake_at(Instant::now());
         this.configure(settings);
-        this.maps.settings.update(0, |value| value.network = network);
-        Ok(this)
+        this
     }
 
     /// Takes over what settings say to the packet path.
@@ -276,8 +143,8 @@ impl Reconciler {
     ///
     /// # Errors
     /// If the kernel does not run the program.
-    pub fn beat(&mut self) -> Result<(), ReconcileError> {
-        Ok(heartbeat::beat(self.programs.get(HEARTBEAT)?)?)
+    pub fn beat(&mut self) -> Result<(), BeatError> {
+        self.system.beat()
     }
 
     /// Whether the packet path has seen an ICMP message by which the kernel may have learned something
@@ -295,62 +162,133 @@ impl Reconciler {
         self.maps.stores() - self.emptied
     }
 
-    /// Brings everything up to date.
-    ///
-    /// # Errors
-    /// If a map cannot be written at all. What is in the maps then is consistent, but old.
-    pub fn apply(
-        &mut self,
-        structure: &Structure,
-        macs: Macs,
-        routes: &Routes,
-    ) -> Result<Outcome, ReconcileError> {
-        let mut outcome = Outcome::default();
+    /// Interface indexes of the routed ports in the maps: at the start, those of an earlier daemon.
+    #[must_use]
+    pub fn routed(&self) -> BTreeSet<u32> {
+        self.ports.routed(&self.maps)
+    }
+
+    /// An interface has gone, so that one of the same index is another one, or was elsewhere meanwhile:
+    /// what the kernel holds of the port is asked for in the next pass, even if nothing else changes.
+    pub fn doubt(&mut self, ifindex: u32) {
+        self.ports.doubt(ifindex);
+    }
+
+    /// Brings everything up to date. Where ports turn out to be unusable it ends after them: what else is
+    /// in the maps is consistent then, but old.
+    pub fn apply(&mut self, structure: &Structure, macs: Macs, routes: &Routes) -> Outcome {
         self.wake_at(Instant::now());
-        self.audit = matches!(routes, Routes::All(_));
         self.resting.begin();
-        self.add_ports(structure, &mut outcome);
-        if !outcome.unusable.is_empty() {
-            return Ok(outcome);
+        let audit = matches!(routes, Routes::All(_));
+        let pass = &mut Pass::new(&self.maps, structure, &mut self.resting, self.hz, audit);
+
+        self.ports.write(pass, &mut *self.system);
+        if !pass.outcome.unusable.is_empty() {
+            return std::mem::take(&mut pass.outcome);
         }
-        self.add_domains(structure, &mut outcome);
-        self.add_circuits(structure, &mut outcome);
-        self.add_views(structure, &mut outcome);
-        let inheritance = self.inheritance(structure, routes);
-        self.inherit_groups(structure, inheritance);
-        self.add_groups(structure, &mut outcome);
-        self.restrict_arrivals(structure, &mut outcome);
-        self.add_vteps(structure, &mut outcome);
-        self.write_own(structure, &mut outcome);
-        self.write_hash(structure, &mut outcome);
-        self.write_routes(structure, routes, &mut outcome);
-        self.route_ports(structure, &mut outcome);
-        self.add_vnis(structure, &mut outcome);
-        self.classify(structure, &mut outcome);
-        self.write_macs(macs, &mut outcome);
-        self.remove_vnis(structure, &mut outcome);
-        self.remove_views(structure, &mut outcome);
-        self.remove_vteps(structure, &mut outcome);
-        self.allow_arrivals(structure, &mut outcome);
-        self.remove_groups(structure, &mut outcome);
-        self.remove_nexthops(structure, &mut outcome);
-        self.remove_circuits(structure, &mut outcome);
-        self.remove_domains(structure, &mut outcome);
-        self.remove_ports(structure, &mut outcome);
-        self.rest_superseded();
+        self.domains.write(pass);
+        self.circuits.write(pass, &self.ports, &self.domains);
+        let members = self.nexthops.write(pass, &self.ports);
+        self.routing.views.number(pass, &self.ports);
+        self.groups.inherit(pass, routes, &self.vteps, &self.routing);
+        self.groups.write(pass, &members, &self.nexthops);
+        self.numbers.restrict(pass, &self.ports, &self.vteps);
+        self.vteps.write(pass, &self.groups, &self.numbers);
+        routes::write_own_addresses(pass);
+        groups::write_hash(pass, self.hash_options);
+        self.routing.write(pass, routes, &self.ports, &self.groups, &mut self.nexthops);
+        self.ports.route(pass, &self.routing.views);
+        vnis::write(pass, &self.domains);
+        self.ports.classify(pass, &self.circuits);
+
+        let places =
+            Places { domains: &self.domains, circuits: &self.circuits, vteps: &self.vteps };
+        self.fdb.write(pass, macs, places);
+
+        vnis::remove(pass, &self.domains);
+        self.routing.remove(pass, &mut self.nexthops);
+        self.vteps.remove(pass);
+        self.numbers.allow(pass, &self.ports);
+        self.groups.remove(pass);
+        self.nexthops.remove(pass);
+        self.circuits.remove(pass);
+        self.domains.remove(pass);
+        self.ports.remove(pass, &mut *self.system);
+        let outcome = std::mem::take(&mut pass.outcome);
         self.resting.complete();
-        if let Err(error) = self.instance.remove_other_versions() {
+        if let Err(error) = self.system.remove_other_versions() {
             tracing::warn!(%error, "maps of another version stay");
         }
-        Ok(outcome)
+        outcome
+    }
+
+    /// Changes routes and MACs alone. The structure is that of the last [`Self::apply`].
+    pub fn apply_entries(&mut self, structure: &Structure, macs: Macs, routes: &Routes) -> Outcome {
+        self.wake_at(Instant::now());
+        let mut pass = Pass::new(&self.maps, structure, &mut self.resting, self.hz, false);
+        self.routing.write(&mut pass, routes, &self.ports, &self.groups, &mut self.nexthops);
+        let places =
+            Places { domains: &self.domains, circuits: &self.circuits, vteps: &self.vteps };
+        self.fdb.write(&mut pass, macs, places);
+        pass.outcome
+    }
+
+    /// True if a resilient group waits for buckets to become idle.
+    #[must_use]
+    pub fn is_unbalanced(&self) -> bool {
+        self.groups.is_unbalanced()
+    }
+
+    /// Moves the buckets of resilient groups that may move by now; number of changes.
+    ///
+    /// # Errors
+    /// If the kernel does not tell the time.
+    pub fn rebalance(&mut self) -> Result<usize, BeatError> {
+        // Jiffies as they are now.
+        self.beat()?;
+        Ok(self.groups.rebalance(&self.maps, self.hz))
+    }
+
+    /// Empties what no packet can refer to any more, and gives it free; looks whether ports are lost that
+    /// circuits lead to. To be called now and then.
+    ///
+    /// # Returns
+    /// Whether there is more room since the last call: what found none may find some in a full pass.
+    pub fn wake(&mut self) -> bool {
+        self.wake_at(Instant::now());
+        std::mem::take(&mut self.given_back)
+    }
+
+    fn wake_at(&mut self, now: Instant) {
+        let maps = &self.maps;
+        let before = maps.stores();
+        circuits::look_for_lost_ports(maps);
+        let woken = self.resting.wake(now);
+        self.given_back |= !woken.is_empty();
+        for freed in woken {
+            match freed {
+                Freed::Slot(slot) => self.ports.give_back(maps, slot),
+                Freed::Row(row) => self.ports.give_back_row(row),
+                Freed::VlanTable(table) => self.ports.give_back_vlans(maps, table),
+                Freed::Domain(index) => self.domains.give_back(maps, index),
+                Freed::Circuit(index) => self.circuits.give_back(maps, index),
+                Freed::Vtep(index) => self.vteps.give_back(maps, index),
+                Freed::Number(number) => self.numbers.give_back(number),
+                Freed::Nexthop(index) => self.nexthops.give_back(maps, index),
+                Freed::Group(index) => self.groups.give_back(index),
+                Freed::Buckets { chunk, chunks } => self.groups.give_back_buckets(chunk, chunks),
+                Freed::View(index) => self.routing.views.give_back(index),
+                Freed::Address6(index) => self.routing.hosts.give_back(maps, index),
+            }
+        }
+        self.emptied += maps.stores() - before;
     }
 
     /// Removes programs, links and maps: the kernel forwards everything again.
     ///
     /// # Errors
     /// If a pin cannot be removed.
-    pub fn detach_all(mut self) -> Result<(), ReconcileError> {
-        self.links.release();
-        Ok(detach::detach_all(&self.instance)?)
+    pub fn detach_all(mut self) -> Result<(), PinError> {
+        self.system.detach_all()
     }
 }

@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use fabric_common::schema::nexthops::{self, FLAG_DOWN, Nexthop};
 
-use super::{Outcome, Reconciler, pool::Pool, rest::Freed};
+use super::{pass::Pass, pool::Pool, ports::Ports, rest::Freed};
 use crate::{
     hashed::HashMap,
+    kernel::maps::Maps,
     model::{self, NexthopKey, Structure},
 };
 
@@ -28,8 +29,8 @@ struct Entry {
     hosts: u32,
 }
 
-/// Which index belongs to which next hop. An entry that another one has replaced stays until nothing
-/// refers to it.
+/// The map `nexthops`: which index belongs to which next hop. An entry that another one has replaced stays
+/// until nothing refers to it.
 #[derive(Debug)]
 pub(super) struct Nexthops {
     current: HashMap<NexthopKey, u32>,
@@ -38,12 +39,23 @@ pub(super) struct Nexthops {
 }
 
 impl Nexthops {
-    pub(super) fn new() -> Self {
-        Self {
+    /// Reads from the map which index belongs to which next hop.
+    pub(super) fn recover(maps: &Maps) -> Self {
+        let mut this = Self {
             current: HashMap::default(),
             entries: BTreeMap::new(),
             indexes: Pool::new(nexthops::MAX),
+        };
+        for (index, n) in maps.nexthops.iter().filter(|(_, n)| n.port != 0) {
+            let ifindex = maps.ports.get(n.port.into()).ifindex;
+            let key = NexthopKey { ifindex, gateway: address(&n) };
+            let content = Content { macs: n.macs, port: n.port, mtu: n.mtu };
+            if this.indexes.adopt(index, 1) {
+                this.entries.insert(index, Entry { key, content, hosts: 0 });
+                this.current.insert(key, index);
+            }
         }
+        this
     }
 
     /// The entry that stands for what an index stood for: itself, or the one that replaced it.
@@ -58,25 +70,95 @@ impl Nexthops {
         }
     }
 
-    /// Notes that one host less refers to an entry; true if it can go.
-    fn let_go(&mut self, index: u32, wanted: impl Fn(&NexthopKey) -> bool) -> bool {
-        let Some(entry) = self.entries.get_mut(&index) else { return false };
-        entry.hosts = entry.hosts.saturating_sub(1);
-        let superseded = self.current.get(&entry.key) != Some(&index);
-        entry.hosts == 0 && (superseded || !wanted(&entry.key))
+    /// Writes the members of groups; which index each has that found room.
+    pub(super) fn write(&mut self, pass: &mut Pass<'_>, ports: &Ports) -> HashMap<NexthopKey, u32> {
+        let members = pass.structure.nexthops.iter();
+        members.filter_map(|(key, hop)| Some((*key, self.add(pass, ports, key, hop)?))).collect()
     }
 
-    /// Frees an index that has rested.
-    pub(super) fn give_back(&mut self, index: u32) {
-        self.indexes.give_back(index, 1);
+    /// The index of a next hop whose entry says what `wanted` says. A neighbour that does not answer
+    /// any more is one store, and so is one that answers again as before. Anything else is a new
+    /// entry, and whoever referred to the old one has to be written. `None` if its port is not one
+    /// of ours, or the map is full.
+    pub(super) fn add(
+        &mut self,
+        pass: &mut Pass<'_>,
+        ports: &Ports,
+        key: &NexthopKey,
+        wanted: &model::Nexthop,
+    ) -> Option<u32> {
+        let port = ports.slot(key.ifindex)? as u16;
+        let known = self.current.get(key).copied();
+        let old = known.and_then(|index| self.entries.get(&index)).map(|e| e.content);
+        let mut macs = [0; 12];
+        match (wanted.destination, old) {
+            (Some(mac), _) => macs[..6].copy_from_slice(&mac.0),
+            // Nobody answers: what was known about it stays for when somebody does.
+            (None, Some(old)) => macs = old.macs,
+            (None, None) => {}
+        }
+        macs[6..].copy_from_slice(&wanted.source.0);
+        let content = Content { macs, port, mtu: wanted.mtu };
+        let flags = if wanted.destination.is_some() { 0 } else { FLAG_DOWN };
+        if let (Some(index), true) = (known, old == Some(content)) {
+            pass.changed(pass.maps.nexthops.update(index, |entry| entry.flags = flags));
+            return Some(index);
+        }
+        let Some(index) = self.indexes.allocate(1) else {
+            pass.full("nexthops", nexthops::MAX as usize - 1, "");
+            return None;
+        };
+        let (family, gateway) = gateway(key);
+        let Content { macs, port, mtu } = content;
+        let entry = Nexthop { macs, port, flags, mtu, family, gateway };
+        pass.maps.nexthops.set(index, &entry);
+        pass.changed(true);
+        self.entries.insert(index, Entry { key: *key, content, hosts: 0 });
+        self.current.insert(*key, index);
+        Some(index)
     }
 
-    fn forget(&mut self, index: u32) {
+    /// Says that a host does not refer to an entry any more.
+    pub(super) fn release(&mut self, pass: &mut Pass<'_>, index: u32) {
+        if let Some(entry) = self.entries.get_mut(&index) {
+            entry.hosts = entry.hosts.saturating_sub(1);
+            if self.is_idle(index, pass.structure) {
+                self.forget(pass, index);
+            }
+        }
+    }
+
+    /// Frees all entries that neither groups nor hosts refer to.
+    pub(super) fn remove(&mut self, pass: &mut Pass<'_>) {
+        let indexes = self.entries.keys().copied();
+        let gone: Vec<u32> = indexes.filter(|index| self.is_idle(*index, pass.structure)).collect();
+        pass.outcome.changes += gone.len();
+        for index in gone {
+            self.forget(pass, index);
+        }
+    }
+
+    /// No host refers to an entry, nor do groups when this pass has ended.
+    fn is_idle(&self, index: u32, structure: &Structure) -> bool {
+        self.entries.get(&index).is_some_and(|entry| {
+            let is_superseded = self.current.get(&entry.key) != Some(&index);
+            entry.hosts == 0 && (is_superseded || !structure.nexthops.contains_key(&entry.key))
+        })
+    }
+
+    fn forget(&mut self, pass: &mut Pass<'_>, index: u32) {
         if let Some(entry) = self.entries.remove(&index)
             && self.current.get(&entry.key) == Some(&index)
         {
             self.current.remove(&entry.key);
         }
+        pass.rest(Freed::Nexthop(index));
+    }
+
+    /// Empties and frees an index that has rested.
+    pub(super) fn give_back(&mut self, maps: &Maps, index: u32) {
+        maps.nexthops.set(index, &Nexthop::default());
+        self.indexes.give_back(index, 1);
     }
 }
 
@@ -96,85 +178,5 @@ fn address(nexthop: &Nexthop) -> IpAddr {
     match nexthop.family {
         4 => IpAddr::from([a, b, c, d]),
         _ => IpAddr::from(nexthop.gateway),
-    }
-}
-
-impl Reconciler {
-    /// Reads from the map which index belongs to which next hop.
-    pub(super) fn recover_nexthops(&mut self) {
-        for (index, n) in self.maps.nexthops.iter().filter(|(_, n)| n.port != 0) {
-            let ifindex = self.maps.ports.get(n.port.into()).ifindex;
-            let key = NexthopKey { ifindex, gateway: address(&n) };
-            let content = Content { macs: n.macs, port: n.port, mtu: n.mtu };
-            if self.nexthops.indexes.adopt(index, 1) {
-                self.nexthops.entries.insert(index, Entry { key, content, hosts: 0 });
-                self.nexthops.current.insert(key, index);
-            }
-        }
-    }
-
-    /// The index of a next hop whose entry says what `wanted` says. A neighbour that does not answer
-    /// any more is one store, and so is one that answers again as before. Anything else is a new
-    /// entry, and whoever referred to the old one has to be written. `None` if its port is not one
-    /// of ours, or the map is full.
-    pub(super) fn add_nexthop(
-        &mut self,
-        key: &NexthopKey,
-        wanted: &model::Nexthop,
-        outcome: &mut Outcome,
-    ) -> Option<u32> {
-        let port = *self.ports.get(&key.ifindex)? as u16;
-        let known = self.nexthops.current.get(key).copied();
-        let old = known.and_then(|index| self.nexthops.entries.get(&index)).map(|e| e.content);
-        let mut macs = [0; 12];
-        match (wanted.destination, old) {
-            (Some(mac), _) => macs[..6].copy_from_slice(&mac.0),
-            // Nobody answers: what was known about it stays for when somebody does.
-            (None, Some(old)) => macs = old.macs,
-            (None, None) => {}
-        }
-        macs[6..].copy_from_slice(&wanted.source.0);
-        let content = Content { macs, port, mtu: wanted.mtu };
-        let flags = if wanted.destination.is_some() { 0 } else { FLAG_DOWN };
-        if let (Some(index), true) = (known, old == Some(content)) {
-            let stored = self.maps.nexthops.update(index, |entry| entry.flags = flags);
-            outcome.changes += usize::from(stored);
-            return Some(index);
-        }
-        let Some(index) = self.nexthops.indexes.allocate(1) else {
-            outcome.full("nexthops", nexthops::MAX as usize - 1, "");
-            return None;
-        };
-        let (family, gateway) = gateway(key);
-        let Content { macs, port, mtu } = content;
-        self.maps.nexthops.set(index, &Nexthop { macs, port, flags, mtu, family, gateway });
-        outcome.changes += 1;
-        self.nexthops.entries.insert(index, Entry { key: *key, content, hosts: 0 });
-        self.nexthops.current.insert(*key, index);
-        Some(index)
-    }
-
-    /// Says that a host does not refer to an entry any more.
-    pub(super) fn release_nexthop(&mut self, index: u32, structure: &Structure) {
-        if self.nexthops.let_go(index, |key| structure.nexthops.contains_key(key)) {
-            self.nexthops.forget(index);
-            self.resting.add(Freed::Nexthop(index));
-        }
-    }
-
-    /// Frees all entries that neither groups nor hosts refer to.
-    pub(super) fn remove_nexthops(&mut self, structure: &Structure, outcome: &mut Outcome) {
-        let Nexthops { current, entries, .. } = &self.nexthops;
-        let idle = |(index, entry): (&u32, &Entry)| {
-            let superseded = current.get(&entry.key) != Some(index);
-            let wanted = structure.nexthops.contains_key(&entry.key);
-            (entry.hosts == 0 && (superseded || !wanted)).then_some(*index)
-        };
-        let gone: Vec<u32> = entries.iter().filter_map(idle).collect();
-        for index in gone {
-            self.nexthops.forget(index);
-            self.resting.add(Freed::Nexthop(index));
-            outcome.changes += 1;
-        }
     }
 }

@@ -48,7 +48,7 @@ impl Applier {
             self.load()?;
         }
         self.detached.clear();
-        self.after_change("all ports are in use again")
+        Ok(self.after_change("all ports are in use again"))
     }
 
     /// Detaches or attaches all of `names`, or none if one of them cannot be meant.
@@ -75,11 +75,11 @@ impl Applier {
             self.detached.retain(|ifindex, _| !interfaces.contains_key(ifindex));
         }
         let list = names.join(", ");
-        self.after_change(&if detach {
+        Ok(self.after_change(&if detach {
             format!("left to the kernel: {list}")
         } else {
             format!("in use again: {list}")
-        })
+        }))
     }
 
     /// A request is about an interface, whatever it is called by now; when it has gone, about the next
@@ -97,11 +97,11 @@ impl Applier {
         self.policy.detached = self.detached.keys().copied().collect();
     }
 
-    fn after_change(&mut self, text: &str) -> anyhow::Result<String> {
+    fn after_change(&mut self, text: &str) -> String {
         self.policy.unusable = BTreeMap::new();
-        self.apply_all()?;
+        self.apply_all();
         self.beat();
-        Ok(text.into())
+        text.into()
     }
 
     /// Goes on with other settings.
@@ -122,11 +122,8 @@ impl Applier {
             reconciler.configure(&self.settings);
         }
         // Before everything was read once the network looks empty: the first comparison applies them.
-        if self.broken.is_none()
-            && self.state.synced
-            && let Err(error) = self.after_change("")
-        {
-            tracing::warn!("the settings take effect later: {}", sentence(&error));
+        if self.broken.is_none() && self.state.synced {
+            self.after_change("");
         }
         self.write_state();
     }

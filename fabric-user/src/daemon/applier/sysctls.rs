@@ -13,8 +13,7 @@ impl Applier {
     pub(super) fn look_at_sysctls(&mut self) {
         // Until something was read there is nothing that they could change.
         if self.read_sysctls() && self.state.synced {
-            // What it says about it is kept.
-            let _broken = self.apply(Some(&Dirty { underlay: true, ..Dirty::default() }));
+            self.apply(Some(&Dirty { underlay: true, ..Dirty::default() }));
             self.write_state();
         }
     }
