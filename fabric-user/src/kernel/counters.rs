@@ -109,6 +109,12 @@ impl<T: Pod + Default> PerCpu<T> {
         }
     }
 
+    /// Counts on the first CPU, as a program does.
+    #[cfg(test)]
+    pub(crate) fn count(&self, index: u32, change: impl FnOnce(&mut T)) {
+        self.all.update(index, change);
+    }
+
     /// Begins anew at `index`. A CPU that counts at this moment may undo it.
     ///
     /// # Panics

@@ -1,7 +1,8 @@
 //! The pinned maps of an instance, typed.
 
 use std::{
-    collections::BTreeSet,
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     fmt, io,
     os::fd::{AsFd as _, OwnedFd},
 };
@@ -220,15 +221,35 @@ impl Maps {
     /// # Errors
     /// If there is not so much memory.
     pub fn in_memory(sizes: &Sizes) -> Result<Self, OpenError> {
+        Self::over(sizes, &RefCell::default())
+    }
+
+    /// The same maps twice, for a writer and for who looks at what it writes.
+    #[cfg(test)]
+    pub(crate) fn in_memory_twice(sizes: &Sizes) -> Result<(Self, Self), OpenError> {
+        let files = RefCell::default();
+        Ok((Self::over(sizes, &files)?, Self::over(sizes, &files)?))
+    }
+
+    fn over(
+        sizes: &Sizes,
+        files: &RefCell<BTreeMap<&'static str, OwnedFd>>,
+    ) -> Result<Self, OpenError> {
         let cpus = 1;
         Self::by(cpus, true, |name| {
-            let error =
-                |source: rustix::io::Errno| OpenError::Memory { name, source: source.into() };
+            let error = |source: io::Error| OpenError::Memory { name, source };
             let spec = MAPS.iter().find(|spec| spec.name == name);
             let bytes = spec.map_or(0, |spec| spec.shape(sizes.entries(spec, cpus), cpus).0);
-            let memory = memfd_create(name, MemfdFlags::CLOEXEC).map_err(error)?;
-            ftruncate(&memory, bytes.into()).map_err(error)?;
-            Ok(Backing { memory, bytes })
+            let mut files = files.borrow_mut();
+            let file = match files.entry(name) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => {
+                    let file = memfd_create(name, MemfdFlags::CLOEXEC);
+                    entry.insert(file.map_err(|errno| error(errno.into()))?)
+                }
+            };
+            ftruncate(&*file, bytes.into()).map_err(|errno| error(errno.into()))?;
+            Ok(Backing { memory: file.try_clone().map_err(error)?, bytes })
         })
     }
 

@@ -127,6 +127,8 @@ impl<T: Pod> MappedArray<T> {
             if old(i, shared.load(Ordering::Acquire)) != new {
                 shared.store(new, Ordering::Release);
                 stores += 1;
+                #[cfg(test)]
+                watch::stored();
             }
         }
         if stores > 0 {
@@ -199,5 +201,42 @@ impl<T> Drop for MappedArray<T> {
             (self.entries as usize * size_of::<T>()).next_multiple_of(rustix::param::page_size());
         // SAFETY: the mapping of `new`, which nothing borrows any more.
         let _gone = unsafe { munmap(self.start.as_ptr().cast(), length) };
+    }
+}
+
+#[cfg(test)]
+pub(crate) use watch::after_each_store;
+
+/// Lets a test look at what readers see between two stores.
+#[cfg(test)]
+mod watch {
+    use std::cell::RefCell;
+
+    thread_local! {
+        static LOOK: RefCell<Option<Box<dyn FnMut()>>> = const { RefCell::new(None) };
+    }
+
+    /// Ends with this.
+    pub(crate) struct Watch;
+
+    impl Drop for Watch {
+        fn drop(&mut self) {
+            LOOK.set(None);
+        }
+    }
+
+    /// Calls `look` after each store of this thread that is not one of a table.
+    #[must_use]
+    pub(crate) fn after_each_store(look: impl FnMut() + 'static) -> Watch {
+        LOOK.set(Some(Box::new(look)));
+        Watch
+    }
+
+    pub(super) fn stored() {
+        LOOK.with_borrow_mut(|look| {
+            if let Some(look) = look {
+                look();
+            }
+        });
     }
 }

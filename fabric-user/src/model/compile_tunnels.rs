@@ -1,13 +1,13 @@
 //! Bridge domains and the tunnel that each may have.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use super::{
     Domain, DomainKey,
     compile::Compiler,
     routes::{LOCAL, host},
 };
-use crate::observe::{Bridge, Classifiers, Df, Link, Mac, RouteKind, Vxlan};
+use crate::observe::{Bridge, Classifiers, Link, RouteKind, Vxlan};
 
 /// UDP source ports that Fabric writes (RFC 7348 §5 recommends the dynamic ports).
 const SOURCE_PORTS: (u16, u16) = (49_152, 65_535);
@@ -28,29 +28,7 @@ impl Compiler<'_> {
             0 => bridge.name.clone(),
             vlan => format!("{} vlan {vlan}", bridge.name),
         };
-        let mut domain = Domain {
-            name,
-            vni: None,
-            vxlan: 0,
-            local: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            udp_port: 0,
-            ttl: 0,
-            ttl_inherit: false,
-            tos: 0,
-            tos_inherit: false,
-            df: Df::Unset,
-            label: 0,
-            label_inherit: false,
-            zero_checksum_tx: false,
-            zero_checksum_rx: false,
-            max_frame: 0,
-            ageing_ms: ageing_ms(options),
-            overlay_learning: false,
-            overlay_isolated: false,
-            overlay_locked: false,
-            overlay_hairpin: false,
-            vxlan_mac: Mac::ZERO,
-        };
+        let mut domain = Domain { name, ageing_ms: ageing_ms(options), ..Domain::default() };
         if let Some((link, vxlan)) = tunnel {
             let forwards = self.network.vlan_forwards(link.ifindex, key.vlan);
             let local = self

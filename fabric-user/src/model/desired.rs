@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
 
@@ -80,7 +80,7 @@ pub struct Structure {
 }
 
 /// An interface on which a program runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Port {
     /// Interface name.
     pub name: String,
@@ -128,10 +128,11 @@ pub enum Arrivals {
 }
 
 /// What is behind a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Hosts of bridges.
+    #[default]
     Access,
     /// Hosts or routers: packets that arrive are routed.
     Routed,
@@ -204,6 +205,35 @@ pub struct Domain {
     pub vxlan_mac: Mac,
 }
 
+/// A domain without a tunnel, whose bridge forgets MACs at once.
+impl Default for Domain {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            vni: None,
+            vxlan: 0,
+            local: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            udp_port: 0,
+            ttl: 0,
+            ttl_inherit: false,
+            tos: 0,
+            tos_inherit: false,
+            df: Df::default(),
+            label: 0,
+            label_inherit: false,
+            zero_checksum_tx: false,
+            zero_checksum_rx: false,
+            max_frame: 0,
+            ageing_ms: 0,
+            overlay_learning: false,
+            overlay_isolated: false,
+            overlay_locked: false,
+            overlay_hairpin: false,
+            vxlan_mac: Mac::default(),
+        }
+    }
+}
+
 /// Identity of an attachment circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct CircuitKey {
@@ -214,7 +244,7 @@ pub struct CircuitKey {
 }
 
 /// A bridge port's membership in a domain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Circuit {
     /// Interface index of the port where frames enter and leave: the lower interface if the bridge
     /// port is a VLAN device.
@@ -272,7 +302,7 @@ pub struct NexthopKey {
 }
 
 /// A next hop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct Nexthop {
     /// MAC address of the port.
     pub source: Mac,

@@ -296,3 +296,13 @@ fn free_buckets(pass: &mut Pass<'_>, choice: Choice) {
         pass.rest(Freed::Buckets { chunk, chunks: count.div_ceil(CHUNK) });
     }
 }
+
+#[cfg(test)]
+impl Groups {
+    /// Takes all buckets of a map of this size that are free.
+    pub(super) fn occupy(&mut self, capacity: u32) {
+        for chunks in (0..capacity.ilog2()).rev() {
+            while self.pool.allocate(1 << chunks).is_some() {}
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Views, prefixes and hosts.
+
+use fabric_common::{
+    schema::{
+        ports::{FLAG_NOT_A_TARGET, FLAG_ROUTE4, FLAG_ROUTE6, view},
+        routes::{KIND_BLACKHOLE, KIND_KERNEL, KIND_NEXTHOP, split_target, target},
+        views,
+    },
+    trie::lookup6,
+};
+
+use super::*;
+
+fn prefix(net: u16, length: u8) -> RoutePlace {
+    let address = ip(&format!("2001:db8:{net:x}::"));
+    RoutePlace { view: 0, prefix: Prefix { address, length } }
+}
+
+fn view_of(bench: &Bench, ifindex: u32) -> u16 {
+    view(bench.maps().ports.get(bench.reconciler.ports.slot(ifindex).unwrap()).mac_and_view)
+}
+
+/// Where a packet goes by the trie.
+fn look_up(bench: &Bench, address: &str) -> Option<(u32, u32)> {
+    let root = bench.maps().views.get(view_of(bench, PORT).into()).root6;
+    let IpAddr::V6(v6) = ip(address) else { panic!("{address}") };
+    let bits = v6.to_bits();
+    let found =
+        (root != 0).then(|| lookup6(&bench.maps().trie, root, [(bits >> 64) as u64, bits as u64]));
+    found.flatten().map(split_target)
+}
+
+fn change(bench: &mut Bench, wanted: &Wanted, routes: &[(RoutePlace, Option<Way>)]) -> Outcome {
+    let routes = Routes::Some(routes.to_vec());
+    bench.reconciler.apply_entries(&wanted.structure, Macs::Some(Vec::new()), &routes)
+}
+
+#[test]
+fn single_routes_change_without_a_look_at_the_others() {
+    let mut bench = Bench::filled();
+    let wanted = network();
+    change(
+        &mut bench,
+        &wanted,
+        &[(prefix(1, 48), Some(Way::Blackhole)), (prefix(1, 64), Some(Way::Kernel))],
+    );
+    assert_eq!(look_up(&bench, "2001:db8:1:1::1"), Some((KIND_BLACKHOLE, 0)));
+    assert_eq!(look_up(&bench, "2001:db8:1::1"), Some((KIND_KERNEL, 0)));
+    let outcome = change(&mut bench, &wanted, &[(prefix(1, 64), Some(Way::Kernel))]);
+    assert_eq!(outcome.changes, 0);
+    change(&mut bench, &wanted, &[(prefix(1, 64), None)]);
+    assert_eq!(look_up(&bench, "2001:db8:1::1"), Some((KIND_BLACKHOLE, 0)));
+    // What is compared with all of them is the same.
+    let mut all = network();
+    all.routes.insert(prefix(1, 48), Way::Blackhole);
+    assert_eq!(bench.apply(&all).changes, 0);
+}
+
+#[test]
+fn a_host_whose_neighbour_has_another_mac_address_leads_to_another_next_hop_and_the_old_one_rests()
+{
+    let mut bench = Bench::filled();
+    let (place, way) = host(3);
+    let find = |bench: &Bench| bench.reconciler.routing.present(bench.maps(), &place).unwrap();
+    let (KIND_NEXTHOP, index) = split_target(find(&bench)) else { panic!("a neighbour") };
+    let Way::Nexthop { key, mut nexthop } = way else { panic!("a neighbour") };
+    nexthop.destination = Some(Mac([2, 0, 0, 0, 1, 99]));
+    change(&mut bench, &network(), &[(place, Some(Way::Nexthop { key, nexthop }))]);
+    let (KIND_NEXTHOP, other) = split_target(find(&bench)) else { panic!("a neighbour") };
+    assert_ne!(index, other);
+    assert_eq!(bench.maps().nexthops.get(index).macs[5], 3, "packets may be on their way to it");
+    bench.rest();
+    assert_eq!(bench.maps().nexthops.get(index).port, 0);
+    change(&mut bench, &network(), &[(place, None)]);
+    assert_eq!(bench.reconciler.routing.present(bench.maps(), &place), None);
+}
+
+#[test]
+fn a_view_keeps_its_index_wherever_it_stands_and_after_a_restart() {
+    let mut bench = Bench::filled();
+    let index = view_of(&bench, PORT);
+    let mut wanted = network();
+    wanted.structure.views.insert(0, View { v4: vec![7], v6: Vec::new() });
+    wanted.structure.ports.get_mut(&PORT).unwrap().view = Some(1);
+    let routes = wanted.routes.drain().map(|(place, way)| (RoutePlace { view: 1, ..place }, way));
+    wanted.routes = routes.collect();
+    bench.apply(&wanted);
+    assert_eq!(view_of(&bench, PORT), index);
+    let mut next = bench.restart();
+    let outcome = next.apply(&wanted);
+    assert_eq!(view_of(&next, PORT), index);
+    assert_eq!(next.maps().hosts6.table().iter().count(), 1, "{outcome:?}");
+}
+
+#[test]
+fn a_view_that_no_port_has_goes_with_its_prefixes_and_hosts() {
+    let mut bench = Bench::filled();
+    let mut wanted = network();
+    wanted.routes.insert(prefix(1, 48), Way::Blackhole);
+    bench.apply(&wanted);
+    let index = view_of(&bench, PORT);
+    assert_ne!(bench.maps().views.get(index.into()).root6, 0);
+    wanted.structure.views.clear();
+    wanted.structure.ports.get_mut(&PORT).unwrap().view = None;
+    wanted.routes.clear();
+    bench.apply(&wanted);
+    assert_eq!(
+        (view_of(&bench, PORT), bench.maps().views.get(index.into())),
+        (0, views::View::default())
+    );
+    assert_eq!(bench.maps().hosts6.table().iter().count(), 0);
+    assert_eq!(bench.reconciler.routing.views.prefixes(), 0);
+}
+
+#[test]
+fn what_routes_a_port_may_use_and_whether_it_can_be_sent_to_are_flags_of_its_own() {
+    let mut bench = Bench::new();
+    let mut wanted = network();
+    for (route4, route6, is_target) in
+        [(false, true, true), (true, false, false), (true, true, true)]
+    {
+        let port = wanted.structure.ports.get_mut(&PORT).unwrap();
+        (port.route4, port.route6, port.is_target) = (route4, route6, is_target);
+        bench.apply(&wanted);
+        let flags = bench.maps().ports.get(bench.reconciler.ports.slot(PORT).unwrap()).flags;
+        let set = [FLAG_ROUTE4, FLAG_ROUTE6, FLAG_NOT_A_TARGET].map(|flag| flags & flag != 0);
+        assert_eq!(set, [route4, route6, !is_target]);
+    }
+}
+
+#[test]
+fn a_family_whose_prefixes_find_no_room_is_the_kernels_until_all_do() {
+    let mut bench = Bench::filled();
+    let words = bench.maps().trie.len();
+    let mut wanted = network();
+    // Each fills a root of its own; there is room for fewer.
+    for number in 0..20 {
+        let table = 1_000 + number;
+        wanted.structure.views.push(View { v4: Vec::new(), v6: vec![table] });
+        let place = RoutePlace { view: 1 + number as u16, ..prefix(1, 48) };
+        wanted.routes.insert(place, Way::Blackhole);
+    }
+    let outcome = bench.apply(&wanted);
+    assert!(outcome.full.iter().any(|text| text.contains("the map trie is full")), "{outcome:?}");
+    let shown =
+        |bench: &Bench| bench.maps().views.iter().filter(|(_, view)| view.root6 != 0).count();
+    let few = shown(&bench);
+    assert!(few > 0 && few < 20, "{few} of 20 views with {words} words");
+    assert_eq!(bench.apply(&wanted).changes, 0, "what lacks is not shown half");
+    for _ in 0..14 {
+        wanted.structure.views.pop();
+    }
+    wanted.routes.retain(|place, _| usize::from(place.view) < wanted.structure.views.len());
+    bench.apply(&wanted);
+    std::thread::sleep(std::time::Duration::from_millis(150));
+    assert!(bench.apply(&wanted).full.is_empty(), "blocks have rested");
+    assert_eq!(shown(&bench), 6);
+}
+
+#[test]
+fn hosts_that_find_no_room_in_the_table_are_in_the_trie_one_by_one_as_well() {
+    let mut bench = Bench::filled();
+    let wanted = network();
+    let hosts: Vec<_> = (10..=250).map(|number| host(number)).collect();
+    let changes: Vec<_> = hosts.iter().map(|(place, way)| (*place, Some(way.clone()))).collect();
+    let outcome = change(&mut bench, &wanted, &changes);
+    assert!(outcome.full.iter().any(|text| text.contains("raise `host_entries`")), "{outcome:?}");
+    for (place, _) in &hosts {
+        let target = bench.reconciler.routing.present(bench.maps(), place);
+        assert_eq!(target.map(split_target).map(|(kind, _)| kind), Some(KIND_NEXTHOP));
+    }
+    let in_trie = bench.reconciler.routing.hosts.in_trie().next().expect("not all found room");
+    assert_eq!(look_up(&bench, &in_trie.0.1.to_string()), Some(split_target(in_trie.1)));
+    let gone: Vec<_> = changes.iter().map(|(place, _)| (*place, None)).collect();
+    change(&mut bench, &wanted, &gone);
+    assert_eq!(bench.reconciler.routing.hosts.in_trie().count(), 0);
+    assert_eq!(bench.reconciler.routing.views.prefixes(), 0);
+}
+
+#[test]
+fn a_host_whose_next_hop_finds_no_room_is_the_kernels() {
+    let mut bench = Bench::filled();
+    let (place, _) = host(9);
+    let key = NexthopKey { ifindex: 55, ..hop(9) };
+    change(&mut bench, &network(), &[(place, Some(Way::Nexthop { key, nexthop: nexthop(9) }))]);
+    let found = bench.reconciler.routing.present(bench.maps(), &place);
+    assert_eq!(found, Some(target(KIND_KERNEL, 0)), "there is no such port");
+}
