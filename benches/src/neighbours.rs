@@ -4,11 +4,13 @@ use std::net::IpAddr;
 
 use anyhow::Result;
 
-use crate::netlink::{NLM_F_CREATE, NLM_F_REPLACE, Requests};
+use fabric_user::netlink::{
+    NLM_F_CREATE, NLM_F_REPLACE, Request,
+    rtnetlink::{BRIDGE, RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH},
+};
 
-const RTM_NEWNEIGH: u16 = 28;
-const RTM_DELNEIGH: u16 = 29;
-const RTM_GETNEIGH: u16 = 30;
+use crate::netlink::{Requests, count};
+
 const NDA_DST: u16 = 1;
 const NDA_LLADDR: u16 = 2;
 /// The device's own table, and the bridge's that it is a port of.
@@ -17,7 +19,6 @@ const NTF_MASTER: u8 = 4;
 const NTF_EXT_LEARNED: u8 = 0x10;
 const NUD_REACHABLE: u16 = 2;
 const NUD_NOARP: u16 = 0x40;
-const AF_BRIDGE: u8 = 7;
 
 /// Where a MAC address is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +67,9 @@ impl Neighbours {
     ///
     /// # Errors
     /// If the socket fails.
-    pub fn count(&mut self) -> Result<usize> {
-        self.0.count(RTM_GETNEIGH, &[AF_BRIDGE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], RTM_NEWNEIGH)
+    pub fn count() -> Result<usize> {
+        let list = Request::dump(RTM_GETNEIGH, &[BRIDGE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        count(list, RTM_NEWNEIGH)
     }
 
     fn queue(&mut self, kind: u16, flags: u16, mac: [u8; 6], place: Place) -> Result<()> {
@@ -80,14 +82,13 @@ impl Neighbours {
         };
         let [a, b, c, d] = ifindex.to_ne_bytes();
         let [e, f] = state.to_ne_bytes();
-        self.0.begin(kind, flags, &[AF_BRIDGE, 0, 0, 0, a, b, c, d, e, f, entry_flags, 0]);
-        self.0.attribute(NDA_LLADDR, &mac);
-        match place {
-            Place::Vtep { address: IpAddr::V4(v4), .. } => self.0.attribute(NDA_DST, &v4.octets()),
-            Place::Vtep { address: IpAddr::V6(v6), .. } => self.0.attribute(NDA_DST, &v6.octets()),
-            Place::Port(_) => {}
-        }
-        self.0.end()
+        let head = [BRIDGE, 0, 0, 0, a, b, c, d, e, f, entry_flags, 0];
+        let request = Request::new(kind, flags, &head).attribute(NDA_LLADDR, &mac);
+        self.0.add(match place {
+            Place::Vtep { address: IpAddr::V4(v4), .. } => request.attribute(NDA_DST, &v4.octets()),
+            Place::Vtep { address: IpAddr::V6(v6), .. } => request.attribute(NDA_DST, &v6.octets()),
+            Place::Port(_) => request,
+        })
     }
 
     /// Hands everything to the kernel and makes sure that it took it.

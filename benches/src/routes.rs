@@ -4,11 +4,13 @@ use std::net::IpAddr;
 
 use anyhow::Result;
 
-use crate::netlink::{NLM_F_CREATE, NLM_F_REPLACE, Requests};
+use fabric_user::netlink::{
+    NLM_F_CREATE, NLM_F_REPLACE, Request,
+    rtnetlink::{INET, INET6, RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE},
+};
 
-const RTM_NEWROUTE: u16 = 24;
-const RTM_DELROUTE: u16 = 25;
-const RTM_GETROUTE: u16 = 26;
+use crate::netlink::{Requests, count};
+
 const RTA_DST: u16 = 1;
 const RTA_PRIORITY: u16 = 6;
 const RTA_NH_ID: u16 = 30;
@@ -17,8 +19,6 @@ const RTPROT_BGP: u8 = 186;
 const RTN_UNICAST: u8 = 1;
 /// Metric that zebra gives its routes.
 const PRIORITY: u32 = 20;
-const AF_INET: u8 = 2;
-const AF_INET6: u8 = 10;
 
 /// A writer of routes.
 #[derive(Debug)]
@@ -38,9 +38,8 @@ impl Routes {
     /// # Errors
     /// If the kernel does not take what was written so far.
     pub fn replace(&mut self, prefix: (IpAddr, u8), nexthop: u32) -> Result<()> {
-        self.begin(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, prefix);
-        self.0.attribute(RTA_NH_ID, &nexthop.to_ne_bytes());
-        self.0.end()
+        let request = about(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, prefix);
+        self.0.add(request.attribute(RTA_NH_ID, &nexthop.to_ne_bytes()))
     }
 
     /// Removes the route to a prefix.
@@ -48,33 +47,16 @@ impl Routes {
     /// # Errors
     /// As [`Self::replace`].
     pub fn remove(&mut self, prefix: (IpAddr, u8)) -> Result<()> {
-        self.begin(RTM_DELROUTE, 0, prefix);
-        self.0.end()
+        self.0.add(about(RTM_DELROUTE, 0, prefix))
     }
 
     /// Reads all routes as fabric-xdpd does, and throws them away: how many there are.
     ///
     /// # Errors
     /// If the socket fails.
-    pub fn count(&mut self) -> Result<usize> {
-        let mut count = 0;
-        for family in [AF_INET, AF_INET6] {
-            let body = [family, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-            count += self.0.count(RTM_GETROUTE, &body, RTM_NEWROUTE)?;
-        }
-        Ok(count)
-    }
-
-    fn begin(&mut self, kind: u16, flags: u16, (address, length): (IpAddr, u8)) {
-        let family = if address.is_ipv6() { AF_INET6 } else { AF_INET };
-        let [table, protocol, scope] = [RT_TABLE_MAIN, RTPROT_BGP, 0];
-        let body = [family, length, 0, 0, table, protocol, scope, RTN_UNICAST, 0, 0, 0, 0];
-        self.0.begin(kind, flags, &body);
-        match address {
-            IpAddr::V4(v4) => self.0.attribute(RTA_DST, &v4.octets()),
-            IpAddr::V6(v6) => self.0.attribute(RTA_DST, &v6.octets()),
-        }
-        self.0.attribute(RTA_PRIORITY, &PRIORITY.to_ne_bytes());
+    pub fn count() -> Result<usize> {
+        let list = |family| Request::dump(RTM_GETROUTE, &[family, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        Ok(count(list(INET), RTM_NEWROUTE)? + count(list(INET6), RTM_NEWROUTE)?)
     }
 
     /// Hands everything to the kernel and makes sure that it took it.
@@ -101,4 +83,16 @@ impl Routes {
     pub fn acknowledged(&self) -> Result<()> {
         self.0.acknowledged()
     }
+}
+
+fn about(kind: u16, flags: u16, (address, length): (IpAddr, u8)) -> Request {
+    let family = if address.is_ipv6() { INET6 } else { INET };
+    let [table, protocol, scope] = [RT_TABLE_MAIN, RTPROT_BGP, 0];
+    let head = [family, length, 0, 0, table, protocol, scope, RTN_UNICAST, 0, 0, 0, 0];
+    let request = Request::new(kind, flags, &head);
+    let request = match address {
+        IpAddr::V4(v4) => request.attribute(RTA_DST, &v4.octets()),
+        IpAddr::V6(v6) => request.attribute(RTA_DST, &v6.octets()),
+    };
+    request.attribute(RTA_PRIORITY, &PRIORITY.to_ne_bytes())
 }

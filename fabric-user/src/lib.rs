@@ -7,6 +7,7 @@ pub mod kernel;
 pub mod lab;
 pub mod mac;
 pub mod model;
+pub mod netlink;
 pub mod observe;
 pub mod reconcile;
 pub mod settings;

@@ -255,8 +255,8 @@ fn replace_next_hop(fabric_xdpd: &Path, changes: u32) -> Result<Found> {
              neigh replace {two} lladdr {second} dev out0 nud permanent\n"
         ),
     )?;
-    let objects = NexthopObjects::open()?;
-    let request = |next: usize| objects.replace(OBJECT, NEXT[next], spine.outward);
+    let objects = RefCell::new(NexthopObjects::open()?);
+    let request = |next: usize| objects.borrow_mut().replace(OBJECT, NEXT[next], spine.outward);
     request(0)?;
     let flow = Flow { destination: 1, source: 1, port: 40_000 };
     let destination = Ipv4Addr::from(routed::destination4(flow.destination));

@@ -165,7 +165,7 @@ impl Load for Macs {
     }
 
     fn held(&mut self) -> Result<usize> {
-        self.neighbours.count()
+        Neighbours::count()
     }
 
     fn names(&self, maps: &Maps) -> Result<Names> {

@@ -287,7 +287,7 @@ impl Load for Prefixes {
     }
 
     fn held(&mut self) -> Result<usize> {
-        self.routes.count()
+        crate::routes::Routes::count()
     }
 
     fn names(&self, maps: &Maps) -> Result<Names> {

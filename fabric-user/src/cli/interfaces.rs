@@ -1,29 +1,17 @@
 //! The network interfaces of a namespace, with the XDP programs on them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io,
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context as _;
+
+use crate::{
+    kernel::running::XdpState,
+    netlink::{Client, Family, NetlinkError, rtnetlink},
+    observe::{Event, Link, LinkKind, decode},
 };
 
-use anyhow::{Context as _, bail};
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
-
-use crate::observe::{
-    Event, Link, LinkKind,
-    attributes::{Attributes, header, u8_, u32_},
-    decode,
-};
-
-const RTM_NEWLINK: u16 = 16;
-const RTM_GETLINK: u16 = 18;
-const NLM_F_REQUEST: u16 = 1;
-const NLM_F_DUMP: u16 = 0x300;
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
-/// Length of `nlmsghdr`.
-const HEADER: usize = 16;
-/// The kernel never sends more than 32 KiB at once.
-const BUFFER: usize = 64 << 10;
+/// How often a list is asked for that changes meanwhile.
+const ATTEMPTS: u32 = 16;
 
 /// How a program is attached (`XDP_ATTACHED_*` of `linux/if_link.h`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,70 +101,38 @@ impl FromIterator<Interface> for Interfaces {
     }
 }
 
-fn dump() -> anyhow::Result<BTreeMap<u32, Interface>> {
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    socket.bind_auto()?;
-    let mut request = [0_u8; HEADER + 16];
-    request[..4].copy_from_slice(&((HEADER + 16) as u32).to_ne_bytes());
-    request[4..6].copy_from_slice(&RTM_GETLINK.to_ne_bytes());
-    request[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
-    socket.send_to(&request, &SocketAddr::new(0, 0), 0)?;
+/// Of a list that never stays as it is, what any attempt has told: the kernel passes over an interface only if
+/// another one goes.
+fn dump() -> Result<BTreeMap<u32, Interface>, NetlinkError> {
+    let mut client = Client::open(Family::Route)?;
     let mut interfaces = BTreeMap::new();
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        let length = socket.recv(&mut &mut buffer[..], libc::MSG_TRUNC)?;
-        let Some(mut datagram) = buffer.get(..length) else { bail!("the answer is cut off") };
-        while let Some((kind, body, rest)) = message(datagram) {
-            match kind {
-                NLMSG_DONE => return Ok(interfaces),
-                NLMSG_ERROR => {
-                    let code = u32_(body).unwrap_or_default().cast_signed();
-                    return Err(io::Error::from_raw_os_error(code.saturating_neg()).into());
-                }
-                RTM_NEWLINK => {
-                    if let Ok(Some(Event::Link(link))) = decode(kind, 0, body) {
-                        interfaces.insert(link.ifindex, Interface { xdp: attached(body), link });
-                    }
-                }
-                _ => {}
+    for _ in 0..ATTEMPTS {
+        let mut found = BTreeMap::new();
+        let consistent = client.ask(rtnetlink::all_links(), |message| {
+            if let Ok(Some(Event::Link(link))) = decode(message.kind, 0, message.body) {
+                let xdp = attached(message.body);
+                found.insert(link.ifindex, Interface { xdp, link });
             }
-            datagram = rest;
+        })?;
+        if consistent {
+            return Ok(found);
         }
+        interfaces.append(&mut found);
     }
+    Ok(interfaces)
 }
 
-/// Type and body of the first message, and what follows it.
-fn message(datagram: &[u8]) -> Option<(u16, &[u8], &[u8])> {
-    let length = u32_(datagram)? as usize;
-    let kind = u16::from_ne_bytes([*datagram.get(4)?, *datagram.get(5)?]);
-    let rest = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
-    Some((kind, datagram.get(HEADER..length)?, rest))
-}
-
-/// `IFLA_XDP` of a link message.
+/// The program of a link message.
 fn attached(message: &[u8]) -> Option<Attached> {
-    const IFLA_XDP: u16 = 43;
-    const IFLA_XDP_ATTACHED: u16 = 2;
-    const IFLA_XDP_PROG_ID: u16 = 4;
-    let (_, mut attributes) = header::<16>(message)?;
-    let (_, xdp) = attributes.find(|(kind, _)| *kind == IFLA_XDP)?;
-    let (mut mode, mut program) = (None, 0);
-    for (kind, payload) in Attributes(xdp) {
-        match kind {
-            IFLA_XDP_ATTACHED => {
-                mode = match u8_(payload)? {
-                    1 => Some(Mode::Native),
-                    2 => Some(Mode::Generic),
-                    3 => Some(Mode::Offloaded),
-                    4 => Some(Mode::Several),
-                    _ => None,
-                }
-            }
-            IFLA_XDP_PROG_ID => program = u32_(payload)?,
-            _ => {}
-        }
-    }
-    Some(Attached { mode: mode?, program })
+    let xdp = XdpState::read(message);
+    let mode = match xdp.attached? {
+        1 => Mode::Native,
+        2 => Mode::Generic,
+        3 => Mode::Offloaded,
+        4 => Mode::Several,
+        _ => return None,
+    };
+    Some(Attached { mode, program: xdp.program.unwrap_or_default() })
 }
 
 #[cfg(test)]

@@ -8,14 +8,13 @@
 use std::{
     collections::HashSet,
     io,
-    os::fd::{AsFd as _, BorrowedFd},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering, fence},
         mpsc::{self, Receiver, Sender},
     },
     thread::JoinHandle,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
@@ -24,28 +23,22 @@ use fabric_common::schema::{
     ports::{Port, find, is_routed},
     settings::Settings,
 };
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use rustix::{
     event::{EventfdFlags, PollFd, PollFlags, eventfd, poll},
     fd::OwnedFd,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::{maps::mapped, memory::MappedArray, pins::Instance, programs::tx_ports};
+use crate::{
+    kernel::{maps::mapped, memory::MappedArray, pins::Instance, programs::tx_ports},
+    netlink::{
+        Family, Listener, Messages, Received, Request,
+        rtnetlink::{self, LINKS},
+    },
+};
 
-/// `RTNLGRP_LINK`
-const LINKS: u32 = 1;
 /// Bytes that the kernel may queue: thousands of link events.
 const QUEUE: usize = 8 << 20;
-const BUFFER: usize = 64 << 10;
-
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
-const RTM_NEWLINK: u16 = 16;
-const RTM_DELLINK: u16 = 17;
-const RTM_GETLINK: u16 = 18;
-const NLM_F_REQUEST: u16 = 1;
-const NLM_F_DUMP: u16 = 0x300;
 const IFF_UP: u32 = 1;
 const IFF_RUNNING: u32 = 1 << 6;
 const IFF_LOWER_UP: u32 = 1 << 16;
@@ -89,22 +82,25 @@ impl Watcher {
     /// are there.
     pub(super) fn start(instance: &Instance) -> anyhow::Result<Self> {
         let ports: MappedArray<Port> = mapped(instance, "ports", true)?;
-        let socket = listen().context("cannot listen to the kernel's link events")?;
+        let listener = Listener::open(Family::Route, QUEUE)
+            .and_then(|listener| listener.join(LINKS).map(|()| listener))
+            .context("cannot listen to the kernel's link events")?;
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let bell = Arc::new(eventfd(0, flags).context("cannot make an event descriptor")?);
         let (added, new_ports) = mpsc::channel();
         let shared = Arc::new(Shared::default());
         let mut links = Links {
-            ports,
-            settings: mapped(instance, "settings", true)?,
-            targets: tx_ports(instance)?,
-            socket,
+            listener,
+            sequence: 0,
             bell: Arc::clone(&bell),
             new_ports,
-            shared: Arc::clone(&shared),
-            sequence: 0,
-            dump: None,
-            buffer: vec![0; BUFFER],
+            watched: Watched {
+                ports,
+                settings: mapped(instance, "settings", true)?,
+                targets: tx_ports(instance)?,
+                shared: Arc::clone(&shared),
+                dump: None,
+            },
         };
         // What happens from now on is queued, so that nothing falls between the two.
         links.ask_all().context("cannot list the kernel's links")?;
@@ -163,17 +159,22 @@ impl Drop for Watcher {
 
 /// What the thread has.
 struct Links {
+    listener: Listener,
+    /// Number of the last question.
+    sequence: u32,
+    bell: Arc<OwnedFd>,
+    new_ports: Receiver<u32>,
+    watched: Watched,
+}
+
+/// What events are about.
+struct Watched {
     ports: MappedArray<Port>,
     settings: MappedArray<Settings>,
     /// Redirect targets by port slot.
     targets: DevMap<MapData>,
-    socket: Socket,
-    bell: Arc<OwnedFd>,
-    new_ports: Receiver<u32>,
     shared: Arc<Shared>,
-    sequence: u32,
     dump: Option<RunningDump>,
-    buffer: Vec<u8>,
 }
 
 /// A dump whose answer has not come to its end.
@@ -189,9 +190,8 @@ impl Links {
     /// Until the daemon ends.
     fn run(&mut self) -> io::Result<()> {
         loop {
-            let socket = borrow(&self.socket);
             let mut waiting = [
-                PollFd::from_borrowed_fd(socket, PollFlags::IN),
+                PollFd::new(&self.listener, PollFlags::IN),
                 PollFd::new(&self.bell, PollFlags::IN),
             ];
             match poll(&mut waiting, None) {
@@ -217,61 +217,71 @@ impl Links {
 
     /// Takes in what is queued.
     fn receive(&mut self) -> io::Result<()> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let mut lost = false;
-        let ended = loop {
-            let received = self.socket.recv(&mut &mut buffer[..], libc::MSG_TRUNC);
+        let (mut lost, mut again) = (false, false);
+        loop {
+            let received = self.listener.receive(Duration::ZERO)?;
             let at = Instant::now();
             match received {
-                Ok(length) => match buffer.get(..length) {
-                    Some(datagram) => self.datagram(datagram, at),
-                    None => lost = true,
-                },
-                // From here to an empty queue the kernel drops events without another word
-                // (`NETLINK_S_CONGESTED` of af_netlink.c), so the dump must not begin before.
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => lost = true,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => break Err(error),
+                Received::Datagram(messages) => again |= self.watched.datagram(messages, at),
+                Received::Lost | Received::TooLong => lost = true,
+                Received::Nothing => break,
             }
-        };
-        self.buffer = buffer;
+        }
         if lost {
             tracing::warn!("the kernel dropped link events, reading all links anew");
-            self.ask_all()?;
         }
-        ended
+        if lost || again { self.ask_all() } else { Ok(()) }
     }
 
-    /// Takes in all messages of a datagram, which was read at a time.
-    fn datagram(&mut self, mut rest: &[u8], at: Instant) {
-        while let Some(message) = Message::first(rest) {
-            let of_dump = self.dump.as_ref().is_some_and(|d| d.sequence == message.sequence);
-            match (message.kind, message.link()) {
-                (RTM_NEWLINK | RTM_DELLINK, Some((ifindex, flags))) => {
-                    let alive = message.kind == RTM_NEWLINK && is_alive(flags);
-                    let outdated = match &mut self.dump {
-                        Some(dump) if of_dump => dump.told.contains(&ifindex),
-                        Some(dump) => {
-                            dump.told.insert(ifindex);
-                            false
-                        }
-                        None => false,
-                    };
-                    if !outdated {
-                        self.set(ifindex, alive, at);
-                    }
-                }
-                (NLMSG_DONE | NLMSG_ERROR, _) if of_dump => {
-                    let again = self.dump.take().is_some_and(|dump| dump.again);
-                    if again && let Err(error) = self.ask_all() {
-                        tracing::warn!(%error, "cannot list the kernel's links");
-                    }
-                }
-                _ => {}
-            }
-            rest = rest.get(message.length.next_multiple_of(4)..).unwrap_or_default();
+    /// Asks for all links.
+    fn ask_all(&mut self) -> io::Result<()> {
+        if let Some(dump) = &mut self.watched.dump {
+            // Messages were lost: events of the running one may be among them.
+            dump.again = true;
+            return Ok(());
         }
+        self.send(rtnetlink::all_links())?;
+        let told = HashSet::new();
+        self.watched.dump = Some(RunningDump { sequence: self.sequence, told, again: false });
+        Ok(())
+    }
+
+    /// Asks for one link. Its answer is as good as an event: the kernel reads the link and queues
+    /// the answer under the lock under which links change.
+    fn ask(&mut self, ifindex: u32) -> io::Result<()> {
+        self.send(rtnetlink::one_link(ifindex))
+    }
+
+    fn send(&mut self, request: Request) -> io::Result<()> {
+        self.sequence = self.sequence.wrapping_add(1).max(1);
+        self.listener.socket().send(&request.numbered(self.sequence))
+    }
+}
+
+impl Watched {
+    /// Takes in all messages of a datagram, which was read at a time. True if all links have to be asked for
+    /// anew.
+    fn datagram(&mut self, messages: Messages<'_>, at: Instant) -> bool {
+        let mut again = false;
+        for message in messages {
+            let of_dump = self.dump.as_ref().is_some_and(|d| d.sequence == message.sequence);
+            if let Some(link) = rtnetlink::link_of(&message) {
+                let outdated = match &mut self.dump {
+                    Some(dump) if of_dump => dump.told.contains(&link.ifindex),
+                    Some(dump) => {
+                        dump.told.insert(link.ifindex);
+                        false
+                    }
+                    None => false,
+                };
+                if !outdated {
+                    self.set(link.ifindex, !link.is_gone && is_alive(link.flags), at);
+                }
+            } else if of_dump && message.end().is_some() {
+                again |= self.dump.take().is_some_and(|dump| dump.again);
+            }
+        }
+        again
     }
 
     /// Says whether an interface lives, if it is a port.
@@ -313,58 +323,11 @@ impl Links {
     fn is_target(&self, slot: u32, ifindex: u32) -> bool {
         self.targets.get(slot, 0).is_ok_and(|target| target.if_index == ifindex)
     }
-
-    /// Asks for all links.
-    fn ask_all(&mut self) -> io::Result<()> {
-        if let Some(dump) = &mut self.dump {
-            // Messages were lost: events of the running one may be among them.
-            dump.again = true;
-            return Ok(());
-        }
-        self.send(0, NLM_F_REQUEST | NLM_F_DUMP)?;
-        let told = HashSet::new();
-        self.dump = Some(RunningDump { sequence: self.sequence, told, again: false });
-        Ok(())
-    }
-
-    /// Asks for one link. Its answer is as good as an event: the kernel reads the link and queues
-    /// the answer under the lock under which links change.
-    fn ask(&mut self, ifindex: u32) -> io::Result<()> {
-        self.send(ifindex, NLM_F_REQUEST)
-    }
-
-    fn send(&mut self, ifindex: u32, flags: u16) -> io::Result<()> {
-        self.sequence = self.sequence.wrapping_add(1).max(1);
-        // `nlmsghdr`, then `ifinfomsg` with the index in its second word.
-        let mut request = [0; 32];
-        request[..4].copy_from_slice(&32_u32.to_ne_bytes());
-        request[4..6].copy_from_slice(&RTM_GETLINK.to_ne_bytes());
-        request[6..8].copy_from_slice(&flags.to_ne_bytes());
-        request[8..12].copy_from_slice(&self.sequence.to_ne_bytes());
-        request[20..24].copy_from_slice(&ifindex.to_ne_bytes());
-        self.socket.send_to(&request, &SocketAddr::new(0, 0), 0).map(drop)
-    }
 }
 
 const fn is_alive(flags: u32) -> bool {
     const ALL: u32 = IFF_UP | IFF_RUNNING | IFF_LOWER_UP;
     flags & ALL == ALL
-}
-
-fn listen() -> io::Result<Socket> {
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    let forced = rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, QUEUE);
-    if forced.is_err() {
-        rustix::net::sockopt::set_socket_recv_buffer_size(&socket, QUEUE)?;
-    }
-    socket.bind(&SocketAddr::new(0, 0))?;
-    socket.add_membership(LINKS)?;
-    socket.set_non_blocking(true)?;
-    Ok(socket)
-}
-
-fn borrow(socket: &Socket) -> BorrowedFd<'_> {
-    socket.as_fd()
 }
 
 /// Puts this thread before all of the daemon's and most of the machine's others. Without it a busy
@@ -382,71 +345,15 @@ fn urgent() {
     }
 }
 
-/// A netlink message.
-struct Message<'a> {
-    length: usize,
-    kind: u16,
-    sequence: u32,
-    body: &'a [u8],
-}
-
-impl<'a> Message<'a> {
-    fn first(bytes: &'a [u8]) -> Option<Self> {
-        let header = bytes.first_chunk::<16>()?;
-        let &[a, b, c, d, kind_low, kind_high, _, _, e, f, g, h, ..] = header;
-        let length = u32::from_ne_bytes([a, b, c, d]) as usize;
-        Some(Self {
-            length,
-            kind: u16::from_ne_bytes([kind_low, kind_high]),
-            sequence: u32::from_ne_bytes([e, f, g, h]),
-            body: bytes.get(16..length)?,
-        })
-    }
-
-    /// Index and flags of the link that it is about. Messages of bridges about their ports have
-    /// another family and say less.
-    fn link(&self) -> Option<(u32, u32)> {
-        let &[family, _, _, _, a, b, c, d, e, f, g, h, ..] = self.body.first_chunk::<16>()?;
-        let number = |bytes| u32::from_ne_bytes(bytes);
-        (family == 0).then_some((number([a, b, c, d]), number([e, f, g, h])))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn message(kind: u16, family: u8, ifindex: u32, flags: u32) -> Vec<u8> {
-        let mut bytes = vec![0; 32];
-        bytes[..4].copy_from_slice(&32_u32.to_ne_bytes());
-        bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
-        bytes[16] = family;
-        bytes[20..24].copy_from_slice(&ifindex.to_ne_bytes());
-        bytes[24..28].copy_from_slice(&flags.to_ne_bytes());
-        bytes
-    }
 
     #[test]
     fn a_link_lives_if_it_is_up_with_a_carrier() {
         assert!(is_alive(IFF_UP | IFF_RUNNING | IFF_LOWER_UP | 2));
         for missing in [IFF_UP, IFF_RUNNING, IFF_LOWER_UP] {
             assert!(!is_alive((IFF_UP | IFF_RUNNING | IFF_LOWER_UP) & !missing));
-        }
-    }
-
-    #[test]
-    fn a_bridges_message_about_its_port_says_nothing_about_the_link() {
-        let of_bridge = message(RTM_DELLINK, 7, 4, 0);
-        assert_eq!(Message::first(&of_bridge).and_then(|m| m.link()), None);
-        let own = message(RTM_NEWLINK, 0, 4, IFF_UP);
-        assert_eq!(Message::first(&own).and_then(|m| m.link()), Some((4, IFF_UP)));
-    }
-
-    #[test]
-    fn a_cut_off_message_is_no_message() {
-        let whole = message(RTM_NEWLINK, 0, 4, IFF_UP);
-        for length in 0..whole.len() {
-            assert!(Message::first(&whole[..length]).is_none(), "of {length} bytes");
         }
     }
 }

@@ -196,7 +196,7 @@ impl Links {
             Some(interfaces) => interfaces,
             none => none.insert(Interfaces::open()?),
         };
-        interfaces.running(ifindex)
+        Ok(interfaces.running(ifindex)?)
     }
 
     fn explain(&mut self, error: io::Error, ifindex: u32, name: &str) -> AttachError {

@@ -18,6 +18,7 @@ pub mod running;
 pub mod schema_check;
 mod selection;
 pub mod sizes;
+pub mod socket_options;
 pub mod system;
 pub mod tcx;
 pub mod xdp_link;

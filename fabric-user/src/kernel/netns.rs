@@ -1,9 +1,8 @@
 //! Which network namespace this is.
 
-use std::{io, os::fd::AsRawFd as _};
+use std::io;
 
-/// `SO_NETNS_COOKIE` of `asm-generic/socket.h`, since Linux 5.14.
-const NETNS_COOKIE: libc::c_int = 71;
+use super::socket_options::netns_cookie;
 
 /// The number of this thread's network namespace, which no other one has or will have until the next
 /// boot; never 0.
@@ -17,19 +16,7 @@ pub fn cookie() -> io::Result<u64> {
         rustix::net::SocketFlags::CLOEXEC,
         None,
     )?;
-    let mut cookie = 0_u64;
-    let mut length = size_of::<u64>() as libc::socklen_t;
-    // SAFETY: the kernel writes at most `length` bytes to the number, which lives until after the call.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            NETNS_COOKIE,
-            (&raw mut cookie).cast(),
-            &raw mut length,
-        )
-    };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(cookie) }
+    netns_cookie(&socket)
 }
 
 #[cfg(test)]

@@ -2,12 +2,7 @@
 
 use std::net::IpAddr;
 
-/// `AF_INET`
-pub(super) const INET: u8 = libc::AF_INET as u8;
-/// `AF_INET6`
-pub(super) const INET6: u8 = libc::AF_INET6 as u8;
-/// `AF_BRIDGE`
-pub(super) const BRIDGE: u8 = libc::AF_BRIDGE as u8;
+pub(super) use crate::netlink::rtnetlink::{BRIDGE, INET, INET6};
 
 /// An address of 4 or 16 bytes.
 pub(super) fn ip(payload: &[u8]) -> Option<IpAddr> {

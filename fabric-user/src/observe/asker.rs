@@ -1,22 +1,19 @@
 //! The sockets that ask.
 
-use std::{collections::BTreeMap, io, net::IpAddr, time::Duration};
-
-use netlink_sys::{Socket, SocketAddr};
-use rustix::net::sockopt::Timeout;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{
     Chain, Classifiers, Event, Netconf, ObserveError, Path, Scope, Snapshot,
-    attributes::{header, u32_},
     classifiers::{ARRIVING, Discipline, LEAVING, is_filter},
-    datagram::{Message, Messages, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP},
     devices::Devices,
-    message::RTM_NEWTFILTER,
     neighbour::{Marks, marks_to_use},
     protocol::Protocol,
     request::{self, Dump},
 };
-use crate::kernel::tcx::{self, Place};
+use crate::{
+    kernel::tcx::{self, Place},
+    netlink::{Client, Message, Request, rtnetlink},
+};
 
 /// Asks about the network namespace in which it was opened, also after the thread has left it.
 ///
@@ -24,20 +21,12 @@ use crate::kernel::tcx::{self, Place};
 /// for microseconds where one object is meant, for seconds where a bridge has hundreds of thousands of
 /// MAC addresses.
 pub struct Asker {
-    sockets: Vec<(Protocol, Socket)>,
+    clients: Vec<(Protocol, Client)>,
     devices: Devices,
-    sequence: u32,
-    buffer: Vec<u8>,
 }
 
-/// The kernel never sends more than 32 KiB at once.
-const BUFFER: usize = 64 << 10;
 /// How often an interrupted dump is repeated.
 const ATTEMPTS: u32 = 16;
-/// Answers are made inside the calls that read them, so who waits waits for one that was lost.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-const NLM_F_DUMP_INTR: u16 = 0x10;
 
 impl Asker {
     /// Opens the sockets. Open an [`Observer`](super::Observer) before, or changes may go unnoticed
@@ -46,16 +35,16 @@ impl Asker {
     /// # Errors
     /// If there is no socket.
     pub fn open() -> Result<Self, ObserveError> {
-        let mut sockets = Vec::new();
+        let mut clients = Vec::new();
         for protocol in Protocol::ALL {
-            if let Some(mut socket) = protocol.open()? {
-                socket.bind(&SocketAddr::new(0, 0)).map_err(ObserveError::socket("bind"))?;
-                rustix::net::sockopt::set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))
-                    .map_err(ObserveError::socket("configure"))?;
-                sockets.push((protocol, socket));
-            }
+            let client = match protocol {
+                Protocol::Route => Client::open(protocol.family()).map(Some),
+                _ => Client::open_if_known(protocol.family()),
+            };
+            let client = client.map_err(ObserveError::asked(|| "listen".into()))?;
+            clients.extend(client.map(|client| (protocol, client)));
         }
-        Ok(Self { sockets, devices: Devices::open()?, sequence: 0, buffer: vec![0; BUFFER] })
+        Ok(Self { clients, devices: Devices::open()? })
     }
 
     /// Reads everything that `scope` covers. What changes meanwhile is in it or not: only the events
@@ -115,10 +104,9 @@ impl Asker {
     /// not as a transaction under way, or one that is only tried (`nft --check`), would leave them. Returns
     /// whether the answer is consistent.
     fn look_for_rules(&mut self, chain: &mut Chain) -> Result<bool, ObserveError> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let request = request::rules(self.sequence, chain);
+        let request = request::rules(chain);
         let what = || "list the rules of a chain".into();
-        self.ask(Protocol::Netfilter, &request, what, |_| chain.acts = true)
+        self.ask(Protocol::Netfilter, request, what, |_| chain.acts = true)
     }
 
     /// Makes the kernel resolve a neighbour, or confirm a stale one, as a packet to it would.
@@ -136,11 +124,12 @@ impl Asker {
         address: IpAddr,
     ) -> Result<(), ObserveError> {
         let what = || format!("resolve {address} on interface {ifindex}");
-        let failed = |asked: &Result<bool, ObserveError>, code: i32| matches!(asked, Err(ObserveError::Refused { error, .. }) if error.raw_os_error() == Some(code));
-        self.sequence = self.sequence.wrapping_add(1);
-        let request = request::neighbour(self.sequence, ifindex, address);
+        let failed = |asked: &Result<bool, ObserveError>, code| {
+            asked.as_ref().is_err_and(|error| error.refused() == Some(code))
+        };
+        let request = request::neighbour(ifindex, address);
         let mut marks = Some(Marks::default());
-        let found = self.ask(Protocol::Route, &request, what, |message| {
+        let found = self.ask(Protocol::Route, request, what, |message| {
             marks = marks_to_use(message.body);
         });
         let new = failed(&found, libc::ENOENT);
@@ -150,9 +139,8 @@ impl Asker {
         let Some(marks) = marks else {
             return Ok(());
         };
-        self.sequence = self.sequence.wrapping_add(1);
-        let request = request::resolve(self.sequence, ifindex, address, new, marks);
-        let asked = self.ask(Protocol::Route, &request, what, |_| {});
+        let request = request::resolve(ifindex, address, new, marks);
+        let asked = self.ask(Protocol::Route, request, what, |_| {});
         if new && failed(&asked, libc::EEXIST) {
             return Ok(());
         }
@@ -165,11 +153,10 @@ impl Asker {
     /// # Errors
     /// If the socket fails.
     pub fn path(&mut self, local: IpAddr, remote: IpAddr) -> Result<Option<Path>, ObserveError> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let request = request::path(self.sequence, local, remote);
+        let request = request::path(local, remote);
         let what = || format!("say how it sends packets from {local} to {remote}");
         let mut found = None;
-        let asked = self.ask(Protocol::Route, &request, what, |message| {
+        let asked = self.ask(Protocol::Route, request, what, |message| {
             found = found.or_else(|| Path::decode(message.body));
         });
         match asked {
@@ -208,11 +195,10 @@ impl Asker {
 
     fn disciplines(&mut self) -> Result<Vec<Discipline>, ObserveError> {
         let mut found = Vec::new();
-        self.sequence = self.sequence.wrapping_add(1);
-        let request = request::disciplines(self.sequence);
+        let request = request::disciplines();
         let asked = self.ask(
             Protocol::Route,
-            &request,
+            request,
             || "list queueing disciplines".into(),
             |it| {
                 found.extend(Discipline::read(it.body).ok().flatten());
@@ -226,11 +212,10 @@ impl Asker {
     /// cannot list them there are some.
     fn has_filters(&mut self, ifindex: u32, place: u32) -> Result<bool, ObserveError> {
         let mut found = false;
-        self.sequence = self.sequence.wrapping_add(1);
-        let request = request::filters(self.sequence, ifindex, place);
+        let request = request::filters(ifindex, place);
         let what = || format!("list the filters of interface {ifindex}");
-        let asked = self.ask(Protocol::Route, &request, what, |message| {
-            found |= message.kind == RTM_NEWTFILTER && is_filter(message.body);
+        let asked = self.ask(Protocol::Route, request, what, |message| {
+            found |= message.kind == rtnetlink::RTM_NEWTFILTER && is_filter(message.body);
         });
         match unless_gone(asked) {
             Err(error @ ObserveError::Refused { .. }) => {
@@ -243,16 +228,10 @@ impl Asker {
 
     fn interfaces(&mut self) -> Result<Vec<u32>, ObserveError> {
         let mut found = Vec::new();
-        self.sequence = self.sequence.wrapping_add(1);
-        let request = Dump::Links.request(self.sequence);
-        self.ask(
-            Protocol::Route,
-            &request,
-            || "list interfaces".into(),
-            |message| {
-                found.extend(header::<16>(message.body).and_then(|(head, _)| u32_(&head[4..])));
-            },
-        )?;
+        let what = || "list interfaces".into();
+        self.ask(Protocol::Route, rtnetlink::all_links(), what, |message| {
+            found.extend(rtnetlink::link_of(message).map(|link| link.ifindex));
+        })?;
         Ok(found)
     }
 
@@ -291,14 +270,13 @@ impl Asker {
 
     /// Dumps once. Returns whether the answer is consistent.
     fn attempt(&mut self, dump: Dump, take: &mut dyn FnMut(Event)) -> Result<bool, ObserveError> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let request = dump.request(self.sequence);
+        let request = dump.request();
         let what = || format!("list {dump:?}");
         let protocol = dump.protocol();
         let event =
             |message: &Message<'_>| protocol.event(message).into_iter().for_each(&mut *take);
-        match self.ask(protocol, &request, what, event) {
-            Err(ObserveError::Refused { error, .. }) if dump.is_missing(&error) => Ok(true),
+        match self.ask(protocol, request, what, event) {
+            Err(ObserveError::Refused { error, .. }) if dump.is_missing(error.code) => Ok(true),
             asked => asked,
         }
     }
@@ -308,41 +286,13 @@ impl Asker {
     fn ask(
         &mut self,
         protocol: Protocol,
-        request: &[u8],
+        request: Request,
         what: impl Fn() -> String,
-        mut take: impl FnMut(&Message<'_>),
+        take: impl FnMut(&Message<'_>),
     ) -> Result<bool, ObserveError> {
-        let Some((_, socket)) = self.sockets.iter().find(|(each, _)| *each == protocol) else {
-            return Ok(true);
-        };
-        let kernel = SocketAddr::new(0, 0);
-        socket.send_to(request, &kernel, 0).map_err(ObserveError::socket("write to"))?;
-        let mut consistent = true;
-        loop {
-            let length = match socket.recv(&mut &mut self.buffer[..], libc::MSG_TRUNC) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                received => received.map_err(ObserveError::socket("read"))?,
-            };
-            let cut_off = || ObserveError::CutOff { what: what(), limit: BUFFER };
-            let datagram = self.buffer.get(..length).ok_or_else(cut_off)?;
-            for message in Messages(datagram) {
-                // The rest of an answer that was given up.
-                if message.sequence != self.sequence {
-                    continue;
-                }
-                consistent &= message.flags & NLM_F_DUMP_INTR == 0;
-                match message.kind {
-                    NLMSG_DONE | NLMSG_ERROR => match message.errno().ok_or_else(cut_off)? {
-                        0 => return Ok(consistent),
-                        code => {
-                            let error = io::Error::from_raw_os_error(code);
-                            return Err(ObserveError::Refused { what: what(), error });
-                        }
-                    },
-                    NLMSG_NOOP => {}
-                    _ => take(&message),
-                }
-            }
+        match self.clients.iter_mut().find(|(each, _)| *each == protocol) {
+            Some((_, client)) => client.ask(request, take).map_err(ObserveError::asked(what)),
+            None => Ok(true),
         }
     }
 }
@@ -351,11 +301,7 @@ impl Asker {
 fn unless_gone(asked: Result<bool, ObserveError>) -> Result<(), ObserveError> {
     const GONE: [i32; 4] = [libc::ENODEV, libc::EINVAL, libc::ENOENT, libc::EOPNOTSUPP];
     match asked {
-        Err(ObserveError::Refused { error, .. })
-            if error.raw_os_error().is_some_and(|code| GONE.contains(&code)) =>
-        {
-            Ok(())
-        }
+        Err(ObserveError::Refused { error, .. }) if GONE.contains(&error.code) => Ok(()),
         asked => asked.map(drop),
     }
 }

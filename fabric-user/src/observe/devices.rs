@@ -19,7 +19,7 @@ impl Devices {
     /// # Errors
     /// If there are no sockets.
     pub(super) fn open() -> Result<Self, ObserveError> {
-        let veths = Veths::open().map_err(ObserveError::socket("open"))?;
+        let veths = Veths::open().map_err(ObserveError::asked(|| "tell of devices".into()))?;
         Ok(Self { family: Family::find()?, veths })
     }
 
@@ -28,7 +28,7 @@ impl Devices {
     /// # Errors
     /// If there is no socket.
     pub(super) fn listen(&self) -> Result<Option<Listener>, ObserveError> {
-        self.family.map_or(Ok(None), Listener::open)
+        self.family.map(Listener::open).transpose()
     }
 
     /// What else there is to know after an event.

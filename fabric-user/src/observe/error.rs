@@ -2,11 +2,13 @@
 
 use std::io;
 
+use crate::netlink::{NetlinkError, Refusal};
+
 /// Why the kernel cannot be observed.
 #[derive(Debug, thiserror::Error)]
 pub enum ObserveError {
     /// A system call on a netlink socket failed.
-    #[error("cannot {what} the kernel's route netlink socket: {error}")]
+    #[error("cannot {what} a netlink socket: {error}")]
     Socket {
         /// What was tried.
         what: &'static str,
@@ -19,7 +21,7 @@ pub enum ObserveError {
         /// What was asked.
         what: String,
         /// What the kernel said.
-        error: io::Error,
+        error: Refusal,
     },
     /// The tables changed during each of several dumps.
     #[error(
@@ -32,13 +34,13 @@ pub enum ObserveError {
         /// How often.
         attempts: u32,
     },
-    /// A dump was cut off.
-    #[error("the kernel's answer about {what} is longer than {limit} bytes or cut off")]
-    CutOff {
-        /// What was dumped.
+    /// There is no whole answer.
+    #[error("cannot have the kernel {what}: {error}")]
+    Unanswered {
+        /// What was asked.
         what: String,
-        /// Size of the receive buffer.
-        limit: usize,
+        /// What there is instead.
+        error: NetlinkError,
     },
 }
 
@@ -46,5 +48,22 @@ impl ObserveError {
     /// For a system call of this purpose.
     pub(super) fn socket<E: Into<io::Error>>(what: &'static str) -> impl Fn(E) -> Self {
         move |error| Self::Socket { what, error: error.into() }
+    }
+
+    /// For a question: what the kernel was to do.
+    pub(super) fn asked(what: impl FnOnce() -> String) -> impl FnOnce(NetlinkError) -> Self {
+        move |error| match error {
+            NetlinkError::Socket { what, error } => Self::Socket { what, error },
+            NetlinkError::Refused(error) => Self::Refused { what: what(), error },
+            error => Self::Unanswered { what: what(), error },
+        }
+    }
+
+    /// `errno`, if the kernel refused.
+    pub(super) const fn refused(&self) -> Option<i32> {
+        match self {
+            Self::Refused { error, .. } => Some(error.code),
+            _ => None,
+        }
     }
 }

@@ -1,39 +1,15 @@
-//! From a datagram's messages to events.
+//! From messages of rtnetlink to events.
 
 use super::{
     Event, address::BRIDGE, bridge_port, classifiers, fdb, ifaddr, link, neighbour, netconf,
     nexthop, route, rule, vlan_state,
 };
-
-pub(super) const RTM_NEWLINK: u16 = 16;
-pub(super) const RTM_DELLINK: u16 = 17;
-pub(super) const RTM_GETLINK: u16 = 18;
-pub(super) const RTM_NEWADDR: u16 = 20;
-pub(super) const RTM_DELADDR: u16 = 21;
-pub(super) const RTM_NEWROUTE: u16 = 24;
-pub(super) const RTM_DELROUTE: u16 = 25;
-pub(super) const RTM_GETROUTE: u16 = 26;
-pub(super) const RTM_NEWNEIGH: u16 = 28;
-pub(super) const RTM_DELNEIGH: u16 = 29;
-pub(super) const RTM_GETNEIGH: u16 = 30;
-pub(super) const RTM_NEWRULE: u16 = 32;
-pub(super) const RTM_DELRULE: u16 = 33;
-pub(super) const RTM_GETRULE: u16 = 34;
-pub(super) const RTM_NEWQDISC: u16 = 36;
-pub(super) const RTM_DELQDISC: u16 = 37;
-pub(super) const RTM_GETQDISC: u16 = 38;
-pub(super) const RTM_NEWTFILTER: u16 = 44;
-pub(super) const RTM_DELTFILTER: u16 = 45;
-pub(super) const RTM_GETTFILTER: u16 = 46;
-pub(super) const RTM_NEWNETCONF: u16 = 80;
-pub(super) const RTM_DELNETCONF: u16 = 81;
-pub(super) const RTM_GETNETCONF: u16 = 82;
-pub(super) const RTM_NEWNEXTHOP: u16 = 104;
-pub(super) const RTM_DELNEXTHOP: u16 = 105;
-pub(super) const RTM_GETNEXTHOP: u16 = 106;
-pub(super) const RTM_NEWVLAN: u16 = 112;
-pub(super) const RTM_DELVLAN: u16 = 113;
-pub(super) const RTM_GETVLAN: u16 = 114;
+use crate::netlink::rtnetlink::{
+    RTM_DELADDR, RTM_DELLINK, RTM_DELNEIGH, RTM_DELNETCONF, RTM_DELNEXTHOP, RTM_DELQDISC,
+    RTM_DELROUTE, RTM_DELRULE, RTM_DELTFILTER, RTM_DELVLAN, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWNEIGH,
+    RTM_NEWNETCONF, RTM_NEWNEXTHOP, RTM_NEWQDISC, RTM_NEWROUTE, RTM_NEWRULE, RTM_NEWTFILTER,
+    RTM_NEWVLAN,
+};
 
 /// A message that does not say what its kind must say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

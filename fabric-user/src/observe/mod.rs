@@ -11,15 +11,13 @@
 
 mod address;
 mod asker;
-pub(crate) mod attributes;
 mod bridge_port;
 mod classifiers;
-mod datagram;
 mod devices;
 mod error;
 mod event;
 mod fdb;
-mod filter;
+mod generations;
 mod ifaddr;
 mod learned;
 mod link;
@@ -43,6 +41,7 @@ mod xdp_features;
 mod xfrm;
 
 pub use crate::mac::{Mac, MacError};
+use crate::netlink::attributes;
 pub use asker::Asker;
 pub use bridge_port::{BridgePort, PortOptions, PortState, PortVlan};
 pub use classifiers::Classifiers;

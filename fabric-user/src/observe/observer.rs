@@ -2,17 +2,10 @@
 
 use std::{collections::VecDeque, io};
 
-use netlink_sys::{Socket, SocketAddr};
-use tokio::io::{Interest, unix::AsyncFd};
-
 use super::{
-    Event, ObserveError,
-    datagram::{Messages, NLMSG_ERROR, NLMSG_OVERRUN},
-    devices::Devices,
-    filter,
-    protocol::Protocol,
-    request, xdp_features,
+    Event, ObserveError, devices::Devices, generations, protocol::Protocol, request, xdp_features,
 };
+use crate::netlink::{self, AsyncListener, NLMSG_ERROR, Received};
 
 /// What happened since the last call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +27,6 @@ pub struct Observer {
     devices: Devices,
     /// None if the kernel does not announce what XDP programs may do.
     features: Option<xdp_features::Listener>,
-    buffer: Vec<u8>,
     /// What was read and not handed on yet.
     ahead: VecDeque<Event>,
     /// The kernel has dropped messages that nobody was told about yet.
@@ -51,8 +43,6 @@ enum Mark {
 
 /// Bytes that the kernel may queue for us: about 200,000 FDB changes.
 const QUEUE: usize = 64 << 20;
-/// An event is a page at most, a link with all its attributes some pages.
-const BUFFER: usize = 64 << 10;
 /// Events in a batch, after which the caller gets its turn.
 const BATCH: usize = 4_096;
 /// Events that are read before the caller asks for them, at most: 90 MB, in a storm that lasts for
@@ -77,7 +67,6 @@ impl Observer {
             netfilter: Listener::open(Protocol::Netfilter)?,
             features: devices.listen()?,
             devices,
-            buffer: vec![0; BUFFER],
             ahead: VecDeque::new(),
             lost: false,
         })
@@ -137,7 +126,7 @@ impl Observer {
     #[cfg(test)]
     pub(super) fn shrink_queues_for_test(&mut self) {
         for listener in self.listeners() {
-            rustix::net::sockopt::set_socket_recv_buffer_size(listener.socket.get_ref(), 4_096)
+            rustix::net::sockopt::set_socket_recv_buffer_size(listener.socket.socket(), 4_096)
                 .unwrap();
         }
     }
@@ -197,10 +186,10 @@ impl Observer {
     /// the memory that it takes here, and a queue that is full drops the next one. If the kernel dropped
     /// any, that queue is empty afterwards.
     fn read_ahead(&mut self) -> Result<(), ObserveError> {
-        let Self { route, xfrm, netfilter, devices, features, buffer, ahead, lost } = self;
+        let Self { route, xfrm, netfilter, devices, features, ahead, lost } = self;
         let fresh = ahead.len();
         for listener in [Some(route), xfrm.as_mut(), netfilter.as_mut()].into_iter().flatten() {
-            let dropped = listener.read(buffer, ahead)?;
+            let dropped = listener.read(ahead)?;
             if dropped && listener.protocol == Protocol::Netfilter {
                 // Its messages only ever say that there is something to ask for.
                 ahead.push_back(Event::NetfilterChanged);
@@ -225,7 +214,7 @@ impl Observer {
 /// A socket that listens.
 struct Listener {
     protocol: Protocol,
-    socket: AsyncFd<Socket>,
+    socket: AsyncListener,
     mark: Mark,
     /// Number of the last mark.
     sequence: u32,
@@ -234,41 +223,29 @@ struct Listener {
 impl Listener {
     /// Subscribes; none if the kernel was built without the family.
     fn open(protocol: Protocol) -> Result<Option<Self>, ObserveError> {
-        let Some(mut socket) = protocol.open()? else {
+        let socket = netlink::Listener::open_if_known(protocol.family(), QUEUE);
+        let Some(socket) = socket.map_err(ObserveError::socket("open"))? else {
             return Ok(None);
         };
-        // Without CAP_NET_ADMIN in the first user namespace the system's limit applies.
-        if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, QUEUE).is_err() {
-            rustix::net::sockopt::set_socket_recv_buffer_size(&socket, QUEUE)
-                .map_err(ObserveError::socket("size the buffer of"))?;
-        }
-        socket.bind(&SocketAddr::new(0, 0)).map_err(ObserveError::socket("bind"))?;
         if protocol == Protocol::Netfilter {
-            filter::only_generations(&socket).map_err(ObserveError::socket("filter"))?;
+            socket.filter(&generations::FILTER).map_err(ObserveError::socket("filter"))?;
         }
         for group in protocol.groups() {
-            socket
-                .add_membership(*group)
-                .map_err(ObserveError::socket("subscribe to a group of"))?;
+            socket.join(*group).map_err(ObserveError::socket("subscribe to a group of"))?;
         }
-        socket.set_non_blocking(true).map_err(ObserveError::socket("configure"))?;
-        // SAFETY: a Socket owns its descriptor, returns always the same and closes it when dropped.
-        let socket = unsafe { AsyncFd::register(socket) };
-        let socket = socket.map_err(io::Error::from).map_err(ObserveError::socket("watch"))?;
+        let socket = AsyncListener::watch(socket).map_err(ObserveError::socket("watch"))?;
         Ok(Some(Self { protocol, socket, mark: Mark::Behind(0), sequence: 0 }))
     }
 
     async fn readable(&self) -> Result<(), ObserveError> {
-        self.socket.readable().await.map_err(ObserveError::socket("wait for"))?.retain_ready();
-        Ok(())
+        self.socket.readable().await.map_err(ObserveError::socket("wait for"))
     }
 
     fn mark(&mut self) -> Result<(), ObserveError> {
         self.sequence = self.sequence.wrapping_add(1);
-        let kernel = SocketAddr::new(0, 0);
         self.socket
-            .get_ref()
-            .send_to(&request::mark(self.sequence), &kernel, 0)
+            .socket()
+            .send(&request::mark().numbered(self.sequence))
             .map_err(ObserveError::socket("write to"))?;
         self.mark = Mark::Asked;
         Ok(())
@@ -282,44 +259,27 @@ impl Listener {
         }
     }
 
-    /// Appends what is there to `ahead`, some thousands at most; true if the kernel dropped messages.
-    fn read(
-        &mut self,
-        buffer: &mut [u8],
-        ahead: &mut VecDeque<Event>,
-    ) -> Result<bool, ObserveError> {
+    /// Appends what is there to `ahead`, some thousands at most; true if the kernel dropped messages, and
+    /// then nothing is left.
+    fn read(&mut self, ahead: &mut VecDeque<Event>) -> Result<bool, ObserveError> {
         let most = (AHEAD - ahead.len().min(AHEAD)).min(4 * BATCH);
         let (mut read, mut lost) = (0, false);
         while lost || read < most {
-            match receive(&self.socket, buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // From here to an empty queue the kernel drops everything without another word
-                // (`NETLINK_S_CONGESTED` of af_netlink.c), so a dump must not begin before.
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => lost = true,
-                Err(error) => return Err(ObserveError::socket("read")(error)),
-                Ok(_) if lost => {}
-                Ok(length) => match buffer.get(..length) {
-                    None => lost = true,
-                    Some(datagram) => {
-                        read += 1;
-                        for message in Messages(datagram) {
-                            lost |= message.kind == NLMSG_OVERRUN;
-                            if message.kind == NLMSG_ERROR && message.sequence == self.sequence {
-                                self.mark = Mark::Behind(ahead.len());
-                            }
-                            ahead.extend(self.protocol.event(&message));
+            match self.socket.receive().map_err(ObserveError::socket("read"))? {
+                Received::Nothing => break,
+                Received::Lost | Received::TooLong => lost = true,
+                Received::Datagram(_) if lost => {}
+                Received::Datagram(messages) => {
+                    read += 1;
+                    for message in messages {
+                        if message.kind == NLMSG_ERROR && message.sequence == self.sequence {
+                            self.mark = Mark::Behind(ahead.len());
                         }
+                        ahead.extend(self.protocol.event(&message));
                     }
-                },
+                }
             }
         }
         Ok(lost)
     }
-}
-
-/// The next datagram's length, which may be more than the buffer's. Tells the runtime to wait if there is
-/// nothing.
-fn receive(listener: &AsyncFd<Socket>, mut buffer: &mut [u8]) -> io::Result<usize> {
-    listener.try_io(Interest::READABLE, |socket| socket.recv(&mut buffer, libc::MSG_TRUNC))
 }

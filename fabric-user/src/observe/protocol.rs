@@ -1,11 +1,7 @@
 //! What a netlink socket is for: each family of messages has its own.
 
-use netlink_sys::{
-    Socket,
-    protocols::{NETLINK_NETFILTER, NETLINK_ROUTE, NETLINK_XFRM},
-};
-
-use super::{Event, ObserveError, datagram::Message, decode, decode_netfilter, decode_xfrm};
+use super::{Event, decode, decode_netfilter, decode_xfrm};
+use crate::netlink::{Family, Message};
 
 /// A netlink family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,21 +17,12 @@ pub(super) enum Protocol {
 impl Protocol {
     pub(super) const ALL: [Self; 3] = [Self::Route, Self::Xfrm, Self::Netfilter];
 
-    /// A socket; none if the kernel was built without the family.
-    pub(super) fn open(self) -> Result<Option<Socket>, ObserveError> {
-        let number = match self {
-            Self::Route => NETLINK_ROUTE,
-            Self::Xfrm => NETLINK_XFRM,
-            Self::Netfilter => NETLINK_NETFILTER,
-        };
-        match Socket::new(number) {
-            Ok(socket) => Ok(Some(socket)),
-            Err(error)
-                if self != Self::Route && error.raw_os_error() == Some(libc::EPROTONOSUPPORT) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(ObserveError::socket("open")(error)),
+    /// Who is talked to.
+    pub(super) const fn family(self) -> Family {
+        match self {
+            Self::Route => Family::Route,
+            Self::Xfrm => Family::Xfrm,
+            Self::Netfilter => Family::Netfilter,
         }
     }
 

@@ -7,7 +7,6 @@
 
 use std::{
     fs::{self, File},
-    io,
     os::{
         fd::{AsFd as _, AsRawFd as _, OwnedFd},
         unix::fs::MetadataExt as _,
@@ -16,27 +15,28 @@ use std::{
     thread,
 };
 
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::{
     Event, Link,
-    attributes::{Attributes, header, u8_, u32_},
-    datagram::Messages,
-    decode,
-    message::RTM_NEWLINK,
-    request,
+    attributes::{header, u32_},
+    decode, request,
 };
-use crate::{hashed::HashMap, kernel::driver};
+use crate::{
+    hashed::HashMap,
+    kernel::{driver, running::XdpState},
+    netlink::{
+        Client, Family, NetlinkError,
+        rtnetlink::{self, RTM_NEWLINK, RTM_NEWNSID},
+    },
+};
 
-const RTM_NEWNSID: u16 = 88;
-const BUFFER: usize = 64 << 10;
 /// Where `ip netns` keeps the namespaces that have names.
 const NAMED: &str = "/run/netns";
 
 /// What asks about devices of one network namespace.
 struct View {
-    route: Socket,
+    route: Client,
     control: OwnedFd,
 }
 
@@ -52,7 +52,7 @@ impl Veths {
     ///
     /// # Errors
     /// If a socket cannot be made.
-    pub(super) fn open() -> io::Result<Self> {
+    pub(super) fn open() -> Result<Self, NetlinkError> {
         Ok(Self { here: View::open()?, found: HashMap::default() })
     }
 
@@ -62,7 +62,7 @@ impl Veths {
     }
 
     /// An interface as it is now.
-    pub(super) fn link(&self, ifindex: u32) -> Option<Link> {
+    pub(super) fn link(&mut self, ifindex: u32) -> Option<Link> {
         self.here.link(ifindex).map(|(link, _)| link)
     }
 
@@ -106,7 +106,7 @@ impl Veths {
     }
 
     /// Finds the namespace with a number: among those with names, else among those of processes.
-    fn search(&self, id: i32) -> Option<(File, PathBuf)> {
+    fn search(&mut self, id: i32) -> Option<(File, PathBuf)> {
         let entries = |folder: &str| fs::read_dir(folder).into_iter().flatten().flatten();
         let named = entries(NAMED).map(|entry| entry.path());
         let of_processes = entries("/proc")
@@ -120,7 +120,7 @@ impl Veths {
     }
 
     /// The namespace at a path, if it has this number.
-    fn open_if(&self, path: &Path, id: i32) -> Option<File> {
+    fn open_if(&mut self, path: &Path, id: i32) -> Option<File> {
         let namespace = File::open(path).ok()?;
         (self.here.number_of(&namespace) == Some(id)).then_some(namespace)
     }
@@ -128,14 +128,13 @@ impl Veths {
 
 impl View {
     /// Of this thread's network namespace.
-    fn open() -> io::Result<Self> {
-        let mut route = Socket::new(NETLINK_ROUTE)?;
-        route.bind(&SocketAddr::new(0, 0))?;
-        Ok(Self { route, control: driver::control_socket()? })
+    fn open() -> Result<Self, NetlinkError> {
+        let control = driver::control_socket().map_err(NetlinkError::socket("open"))?;
+        Ok(Self { route: Client::open(Family::Route)?, control })
     }
 
     /// Whether an end of a veth pair takes what programs send to it; none if there is no such interface.
-    fn receives(&self, ifindex: u32) -> Option<bool> {
+    fn receives(&mut self, ifindex: u32) -> Option<bool> {
         if driver::gro(&self.control, ifindex).ok()? {
             return Some(true);
         }
@@ -144,46 +143,21 @@ impl View {
     }
 
     /// An interface, and whether an XDP program runs in its driver.
-    fn link(&self, ifindex: u32) -> Option<(Link, bool)> {
-        const IFLA_XDP: u16 = 43;
-        const IFLA_XDP_ATTACHED: u16 = 2;
-        /// `XDP_ATTACHED_DRV` and `XDP_ATTACHED_MULTI`.
-        const IN_DRIVER: [u8; 2] = [1, 4];
-        let body = self.ask(&request::link(ifindex), RTM_NEWLINK)?;
-        let (_, mut attributes) = header::<16>(&body)?;
-        let xdp = attributes.find(|(kind, _)| *kind == IFLA_XDP).and_then(|(_, xdp)| {
-            let mut xdp = Attributes(xdp);
-            xdp.find(|(kind, _)| *kind == IFLA_XDP_ATTACHED).and_then(|(_, how)| u8_(how))
-        });
+    fn link(&mut self, ifindex: u32) -> Option<(Link, bool)> {
+        let body = self.route.ask_one(rtnetlink::one_link(ifindex), RTM_NEWLINK).ok()??;
         match decode(RTM_NEWLINK, 0, &body) {
-            Ok(Some(Event::Link(link))) => {
-                Some((link, xdp.is_some_and(|how| IN_DRIVER.contains(&how))))
-            }
+            Ok(Some(Event::Link(link))) => Some((link, XdpState::read(&body).is_in_driver())),
             _ => None,
         }
     }
 
     /// The number that a namespace has here.
-    fn number_of(&self, namespace: &File) -> Option<i32> {
+    fn number_of(&mut self, namespace: &File) -> Option<i32> {
         const NETNSA_NSID: u16 = 1;
         let request = request::namespace_number(namespace.as_raw_fd());
-        let body = self.ask(&request, RTM_NEWNSID)?;
+        let body = self.route.ask_one(request, RTM_NEWNSID).ok()??;
         let (_, mut attributes) = header::<4>(&body)?;
         let (_, number) = attributes.find(|(kind, _)| *kind == NETNSA_NSID)?;
         u32_(number).map(u32::cast_signed)
-    }
-
-    /// The answer of this kind to a request; none if it is another one.
-    fn ask(&self, request: &[u8], kind: u16) -> Option<Vec<u8>> {
-        self.route.send_to(request, &SocketAddr::new(0, 0), 0).ok()?;
-        let mut buffer = vec![0; BUFFER];
-        let length = loop {
-            match self.route.recv(&mut &mut buffer[..], libc::MSG_TRUNC) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                received => break received.ok()?,
-            }
-        };
-        let message = Messages(buffer.get(..length)?).next()?;
-        (message.kind == kind).then(|| message.body.to_vec())
     }
 }

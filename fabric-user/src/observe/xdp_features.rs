@@ -1,18 +1,16 @@
 //! What XDP programs may do with a device: the generic netlink family `netdev`
 //! (`linux/netdev.h`, Linux 6.3 and later), and without it the driver's name.
 
-use std::{collections::VecDeque, io};
+use std::collections::VecDeque;
 
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_GENERIC};
 use serde::{Deserialize, Serialize};
-use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
     Event, ObserveError,
     attributes::{Attributes, header, text, u16_, u32_, u64_},
-    datagram::{Messages, NLMSG_DONE, NLMSG_ERROR, NLMSG_OVERRUN},
     request,
 };
+use crate::netlink::{self, AsyncListener, Client, NetlinkError, Received};
 
 /// What is known about a device and XDP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +37,6 @@ const NETDEV_CMD_DEV_DEL_NTF: u8 = 3;
 const NETDEV_CMD_DEV_CHANGE_NTF: u8 = 4;
 /// Bytes that the kernel may queue: thousands of devices.
 const QUEUE: usize = 8 << 20;
-const BUFFER: usize = 64 << 10;
 
 /// The family's numbers, which the kernel gives out when it starts.
 #[derive(Clone, Copy, Debug)]
@@ -58,10 +55,14 @@ impl Family {
         const NAME: &[u8] = b"netdev\0";
         const CTRL_ATTR_FAMILY_ID: u16 = 1;
         const CTRL_ATTR_MCAST_GROUPS: u16 = 7;
-        let Some(socket) = open()? else { return Ok(None) };
+        let what = || "tell of the netlink family of devices".to_owned();
+        let client = Client::open_if_known(netlink::Family::Generic);
+        let Some(mut client) = client.map_err(ObserveError::asked(what))? else {
+            return Ok(None);
+        };
         let (mut id, mut group) = (None, None);
-        let answer = ask(&socket, &request::generic_family(NAME), &mut |_, body| {
-            let Some((_, attributes)) = header::<4>(body) else { return };
+        let answer = client.ask(request::generic_family(NAME), |message| {
+            let Some((_, attributes)) = header::<4>(message.body) else { return };
             for (kind, payload) in attributes {
                 match kind {
                     CTRL_ATTR_FAMILY_ID => id = u16_(payload),
@@ -69,8 +70,12 @@ impl Family {
                     _ => {}
                 }
             }
-        })?;
-        Ok(answer.ok().and_then(|()| Some(Self { id: id?, group: group? })))
+        });
+        match answer {
+            Ok(_) => Ok(id.zip(group).map(|(id, group)| Self { id, group })),
+            Err(NetlinkError::Refused(_)) => Ok(None),
+            Err(error) => Err(ObserveError::asked(what)(error)),
+        }
     }
 
     /// Reads the features of all devices.
@@ -78,17 +83,16 @@ impl Family {
     /// # Errors
     /// If the socket fails, or the kernel refuses.
     pub(super) fn dump(self, take: &mut dyn FnMut(Event)) -> Result<(), ObserveError> {
-        let Some(socket) = open()? else { return Ok(()) };
+        let what = || "list the XDP features of devices".to_owned();
+        let mut client =
+            Client::open(netlink::Family::Generic).map_err(ObserveError::asked(what))?;
         let request = request::generic_dump(self.id, NETDEV_CMD_DEV_GET);
-        let mut devices = |kind, body: &[u8]| {
-            if kind == self.id {
-                decode(body).into_iter().for_each(&mut *take);
+        let asked = client.ask(request, |message| {
+            if message.kind == self.id {
+                decode(message.body).into_iter().for_each(&mut *take);
             }
-        };
-        ask(&socket, &request, &mut devices)?.map_err(|error| ObserveError::Refused {
-            what: "list the XDP features of devices".into(),
-            error,
-        })
+        });
+        asked.map(drop).map_err(ObserveError::asked(what))
     }
 }
 
@@ -130,50 +134,10 @@ fn decode(body: &[u8]) -> Option<Event> {
     }
 }
 
-/// A socket; none if the kernel has no generic netlink.
-fn open() -> Result<Option<Socket>, ObserveError> {
-    let mut socket = match Socket::new(NETLINK_GENERIC) {
-        Err(error) if error.raw_os_error() == Some(libc::EPROTONOSUPPORT) => return Ok(None),
-        socket => socket.map_err(ObserveError::socket("open"))?,
-    };
-    socket.bind(&SocketAddr::new(0, 0)).map_err(ObserveError::socket("bind"))?;
-    Ok(Some(socket))
-}
-
-/// Sends a request on a socket that serves nothing else and reads the answer to its end: what the
-/// kernel says to it.
-fn ask(
-    socket: &Socket,
-    request: &[u8],
-    take: &mut dyn FnMut(u16, &[u8]),
-) -> Result<io::Result<()>, ObserveError> {
-    let kernel = SocketAddr::new(0, 0);
-    socket.send_to(request, &kernel, 0).map_err(ObserveError::socket("write to"))?;
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        let length = match socket.recv(&mut &mut buffer[..], libc::MSG_TRUNC) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            received => received.map_err(ObserveError::socket("read"))?,
-        };
-        for message in Messages(buffer.get(..length).unwrap_or_default()) {
-            match message.kind {
-                NLMSG_DONE | NLMSG_ERROR => {
-                    return Ok(match message.errno().unwrap_or_default() {
-                        0 => Ok(()),
-                        code => Err(io::Error::from_raw_os_error(code)),
-                    });
-                }
-                kind => take(kind, message.body),
-            }
-        }
-    }
-}
-
 /// Listens to changes.
 pub(super) struct Listener {
-    socket: AsyncFd<Socket>,
+    socket: AsyncListener,
     family: Family,
-    buffer: Vec<u8>,
 }
 
 impl Listener {
@@ -181,20 +145,12 @@ impl Listener {
     ///
     /// # Errors
     /// If the socket fails.
-    pub(super) fn open(family: Family) -> Result<Option<Self>, ObserveError> {
-        let Some(socket) = open()? else { return Ok(None) };
-        if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, QUEUE).is_err() {
-            rustix::net::sockopt::set_socket_recv_buffer_size(&socket, QUEUE)
-                .map_err(ObserveError::socket("size the buffer of"))?;
-        }
-        socket
-            .add_membership(family.group)
-            .map_err(ObserveError::socket("subscribe to a group of"))?;
-        socket.set_non_blocking(true).map_err(ObserveError::socket("configure"))?;
-        // SAFETY: a Socket owns its descriptor, returns always the same and closes it when dropped.
-        let socket = unsafe { AsyncFd::register(socket) };
-        let socket = socket.map_err(io::Error::from).map_err(ObserveError::socket("watch"))?;
-        Ok(Some(Self { socket, family, buffer: vec![0; BUFFER] }))
+    pub(super) fn open(family: Family) -> Result<Self, ObserveError> {
+        let socket = netlink::Listener::open(netlink::Family::Generic, QUEUE);
+        let socket = socket.map_err(ObserveError::socket("open"))?;
+        socket.join(family.group).map_err(ObserveError::socket("subscribe to a group of"))?;
+        let socket = AsyncListener::watch(socket).map_err(ObserveError::socket("watch"))?;
+        Ok(Self { socket, family })
     }
 
     /// Waits until there is something to read.
@@ -202,8 +158,7 @@ impl Listener {
     /// # Errors
     /// If the socket fails.
     pub(super) async fn readable(&self) -> Result<(), ObserveError> {
-        self.socket.readable().await.map_err(ObserveError::socket("wait for"))?.retain_ready();
-        Ok(())
+        self.socket.readable().await.map_err(ObserveError::socket("wait for"))
     }
 
     /// Takes what is there; true if the kernel has dropped messages.
@@ -213,32 +168,13 @@ impl Listener {
     pub(super) fn read(&mut self, into: &mut VecDeque<Event>) -> Result<bool, ObserveError> {
         let mut lost = false;
         loop {
-            let Self { socket, family, buffer } = self;
-            let mut receive = |socket: &Socket| socket.recv(&mut &mut buffer[..], libc::MSG_TRUNC);
-            // The runtime may not have heard yet that there is something, and then nothing tells it to
-            // wait.
-            let received = match socket.try_io(Interest::READABLE, &mut receive) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    receive(socket.get_ref())
+            match self.socket.receive().map_err(ObserveError::socket("read"))? {
+                Received::Nothing => return Ok(lost),
+                Received::Lost | Received::TooLong => lost = true,
+                Received::Datagram(messages) => {
+                    let own = messages.filter(|message| message.kind == self.family.id);
+                    into.extend(own.filter_map(|message| decode(message.body)));
                 }
-                received => received,
-            };
-            match received {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(lost),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => lost = true,
-                Err(error) => return Err(ObserveError::socket("read")(error)),
-                Ok(length) => match buffer.get(..length) {
-                    None => lost = true,
-                    Some(datagram) => {
-                        for message in Messages(datagram) {
-                            lost |= message.kind == NLMSG_OVERRUN;
-                            if message.kind == family.id {
-                                into.extend(decode(message.body));
-                            }
-                        }
-                    }
-                },
             }
         }
     }

@@ -5,21 +5,18 @@ use std::io;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
-
 use crate::kernel::interface;
 use crate::lab::error::LabError;
 use crate::lab::netns::Netns;
+use crate::netlink::{
+    Family, Listener, Messages, Received,
+    rtnetlink::{self, LINKS},
+};
 
-/// `RTMGRP_LINK`, `RTM_NEWLINK`, and `IFF_LOWER_UP` of linux/if.h.
-const GROUP_LINK: u32 = 1;
-const NEW_LINK: u16 = 16;
+/// `IFF_LOWER_UP` of linux/if.h.
 const LOWER_UP: u32 = 1 << 16;
-/// `struct nlmsghdr` and `struct ifinfomsg`.
-const HEADER: usize = 16;
-const MESSAGE: usize = 32;
-/// How often the watcher looks whether its time is over.
-const POLL: Duration = Duration::from_millis(50);
+/// Bytes that the kernel may queue.
+const QUEUE: usize = 1 << 20;
 
 /// A watch over one port's carrier.
 #[derive(Debug)]
@@ -33,20 +30,15 @@ impl CarrierWatch {
     /// # Errors
     /// If there is no such port.
     pub fn start(netns: &Netns, port: &str, limit: Duration) -> Result<Self, LabError> {
-        let open = || -> io::Result<(Socket, u32)> {
-            let mut socket = Socket::new(NETLINK_ROUTE)?;
-            socket.bind(&SocketAddr::new(0, GROUP_LINK))?;
-            rustix::net::sockopt::set_socket_timeout(
-                borrow(&socket),
-                rustix::net::sockopt::Timeout::Recv,
-                Some(POLL),
-            )?;
-            Ok((socket, interface::index(port)?))
+        let open = || -> io::Result<(Listener, u32)> {
+            let listener = Listener::open(Family::Route, QUEUE)?;
+            listener.join(LINKS)?;
+            Ok((listener, interface::index(port)?))
         };
-        let (socket, ifindex) =
+        let (listener, ifindex) =
             netns.enter(open)?.map_err(LabError::file("watch interface", port))?;
         let deadline = Instant::now() + limit;
-        Ok(Self { watcher: thread::spawn(move || watch(&socket, ifindex, deadline)) })
+        Ok(Self { watcher: thread::spawn(move || watch(listener, ifindex, deadline)) })
     }
 
     /// When the event arrived; nothing if the carrier stayed until the limit.
@@ -58,71 +50,54 @@ impl CarrierWatch {
     }
 }
 
-fn borrow(socket: &Socket) -> std::os::fd::BorrowedFd<'_> {
-    // SAFETY: the socket is open for as long as the borrow lasts.
-    unsafe { std::os::fd::BorrowedFd::borrow_raw(std::os::fd::AsRawFd::as_raw_fd(socket)) }
-}
-
-fn watch(socket: &Socket, ifindex: u32, deadline: Instant) -> io::Result<Option<Instant>> {
-    while Instant::now() < deadline {
-        let (bytes, _) = match socket.recv_from_full() {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) =>
-            {
-                continue;
-            }
-            result => result?,
-        };
+fn watch(mut listener: Listener, ifindex: u32, deadline: Instant) -> io::Result<Option<Instant>> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let received = listener.receive(left)?;
         let now = Instant::now();
-        if lost_carrier(&bytes, ifindex) {
-            return Ok(Some(now));
+        match received {
+            Received::Datagram(messages) if lost_carrier(messages, ifindex) => {
+                return Ok(Some(now));
+            }
+            Received::Datagram(_) => {}
+            Received::Lost | Received::TooLong => {
+                return Err(io::Error::other("the kernel dropped link events"));
+            }
+            Received::Nothing => return Ok(None),
         }
     }
-    Ok(None)
 }
 
 /// Whether one of the messages says that the interface has no carrier.
-fn lost_carrier(mut bytes: &[u8], ifindex: u32) -> bool {
-    while let Some(message) = bytes.get(..MESSAGE) {
-        let word = |at: usize| {
-            let bytes = message.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-            u32::from_ne_bytes(bytes.unwrap_or_default())
-        };
-        let (length, kind) = (word(0) as usize, word(4) as u16);
-        if kind == NEW_LINK && word(HEADER + 4) == ifindex && word(HEADER + 8) & LOWER_UP == 0 {
-            return true;
-        }
-        // Messages begin at multiples of four bytes.
-        let next = length.max(HEADER).next_multiple_of(4);
-        bytes = bytes.get(next..).unwrap_or_default();
-    }
-    false
+fn lost_carrier(messages: Messages<'_>, ifindex: u32) -> bool {
+    let mut links = messages.filter_map(|message| rtnetlink::link_of(&message));
+    links.any(|link| link.ifindex == ifindex && !link.is_gone && link.flags & LOWER_UP == 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::netlink::{
+        Request,
+        rtnetlink::{RTM_DELLINK, RTM_NEWLINK},
+    };
 
     fn message(kind: u16, ifindex: u32, flags: u32) -> Vec<u8> {
-        let mut bytes = vec![0; 40];
-        bytes[0..4].copy_from_slice(&40_u32.to_ne_bytes());
-        bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
-        bytes[20..24].copy_from_slice(&ifindex.to_ne_bytes());
-        bytes[24..28].copy_from_slice(&flags.to_ne_bytes());
-        bytes
+        let mut body = [0; 24];
+        body[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+        body[8..12].copy_from_slice(&flags.to_ne_bytes());
+        Request::new(kind, 0, &body).numbered(0)
     }
 
     #[test]
     fn only_the_loss_of_the_ports_own_carrier_counts() {
-        assert!(lost_carrier(&message(NEW_LINK, 7, 3), 7));
-        assert!(!lost_carrier(&message(NEW_LINK, 8, 3), 7));
-        assert!(!lost_carrier(&message(NEW_LINK, 7, 3 | LOWER_UP), 7));
-        assert!(!lost_carrier(&message(NEW_LINK + 1, 7, 3), 7));
-        let second = [message(NEW_LINK, 8, 3), message(NEW_LINK, 7, 3)].concat();
-        assert!(lost_carrier(&second, 7));
-        assert!(!lost_carrier(&second[..50], 7), "the second message is cut off");
+        let lost = |bytes: &[u8]| lost_carrier(Messages::of(bytes), 7);
+        assert!(lost(&message(RTM_NEWLINK, 7, 3)));
+        assert!(!lost(&message(RTM_NEWLINK, 8, 3)));
+        assert!(!lost(&message(RTM_NEWLINK, 7, 3 | LOWER_UP)));
+        assert!(!lost(&message(RTM_DELLINK, 7, 3)));
+        let second = [message(RTM_NEWLINK, 8, 3), message(RTM_NEWLINK, 7, 3)].concat();
+        assert!(lost(&second));
+        assert!(!lost(&second[..50]), "the second message is cut off");
     }
 }
