@@ -5,6 +5,7 @@ mod down;
 mod exec;
 mod graph;
 mod migrate;
+mod new;
 mod render;
 mod status;
 mod up;
@@ -32,7 +33,9 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Build and start a lab from TOPOLOGY.dot and TOPOLOGY.toml.
+    /// Write a first inventory for a picture, PICTURE.toml, with which the lab comes up.
+    New(new::Args),
+    /// Build and start a lab from TOPOLOGY.dot (or .clab.yml) and TOPOLOGY.toml.
     Up(up::Args),
     /// Take a lab down and remove everything it made.
     Down(Which),
@@ -84,13 +87,14 @@ impl Which {
 /// once, the others when they have undone or done what they were at.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let cancel = match args.command {
-        Command::Status(_) | Command::Graph(_) | Command::Render(_) => {
+        Command::New(_) | Command::Status(_) | Command::Graph(_) | Command::Render(_) => {
             interrupt::end_at_once().map(|()| Arc::default())
         }
         _ => interrupt::watch(),
     };
     let cancel = cancel.context("cannot watch for Ctrl-C")?;
     let result = match args.command {
+        Command::New(args) => new::run(&args),
         Command::Up(args) => up::run(args, &cancel),
         Command::Down(args) => down::run(args),
         Command::Status(args) => status::run(&args),

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 
 use super::{Which, topology_of};
+use crate::lab::topology::Files;
 use crate::lab::{Lab, render};
 
 #[derive(Debug, clap::Args)]
@@ -27,7 +28,7 @@ impl Args {
     fn parts(self) -> anyhow::Result<(Option<PathBuf>, Option<String>, Which)> {
         let Self { which, topology, node } = self;
         let Some(first) = topology else { return Ok((None, None, which)) };
-        let is_picture = |path: &Path| path.is_file() || path.with_extension("dot").is_file();
+        let is_picture = |path: &Path| Files::of(path).picture.is_file();
         match (node, &which.name) {
             (Some(_), Some(lab)) => {
                 bail!("give either a picture or --name {lab}, and one node at most")

@@ -15,6 +15,8 @@ pub(super) struct Drawing {
     pub(super) notes: Vec<String>,
     /// What is wrong.
     pub(super) complaints: Vec<Complaint>,
+    /// Every node has a statement of its own, and is not drawn by its cables only.
+    pub(super) is_strict: bool,
     /// Not all of the file could be read: what seems to be missing need not be.
     pub(super) is_broken: bool,
 }

@@ -2,14 +2,18 @@
 //! here touches the kernel.
 
 pub mod address;
+mod clab;
 mod dot;
 mod drawing;
 pub mod error;
 pub mod files;
+pub mod first;
 mod fit;
 pub mod inventory;
 pub mod picture;
 mod role;
+#[cfg(test)]
+mod shapes;
 mod validate;
 
 use std::collections::{HashMap, VecDeque};

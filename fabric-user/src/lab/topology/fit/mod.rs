@@ -89,7 +89,7 @@ fn merged(drawing: &Drawing, remarks: &mut Remarks<'_>) -> Vec<Sketched> {
             if all.iter().any(|it| it.node.name == end.node) {
                 continue;
             }
-            if are_declared && role::of_name(&end.node).is_none() {
+            if drawing.is_strict || are_declared && role::of_name(&end.node).is_none() {
                 remarks.complain(
                     edge.line,
                     format!(

@@ -2,14 +2,15 @@
 //!
 //! It is drawn in DOT in the form that Cumulus users know: nodes carry the attribute `function`; an edge is
 //! a cable, `"leaf01":"swp1" -- "spine01":"swp1"`, with the optional attributes `left_mac`, `right_mac` and
-//! `label`. What means nothing here is ignored with a note, so that existing files load.
+//! `label`. Or it is a containerlab file. What means nothing here is ignored with a note, so that existing
+//! files load.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::dot;
 use super::drawing::{Drawing, RawEdge, RawEnd};
 use super::error::Complaint;
 use super::fit::{self, Remarks};
+use super::{clab, dot};
 use crate::mac::Mac;
 
 /// What a node is for.
@@ -94,7 +95,7 @@ pub struct Picture {
 }
 
 /// Endings of pictures, the one that most have first.
-pub const ENDINGS: [&str; 2] = [".dot", ".gv"];
+pub const ENDINGS: [&str; 6] = [".dot", ".gv", ".clab.yml", ".clab.yaml", ".yml", ".yaml"];
 /// Attributes of nodes that are used.
 const USED: [&str; 5] = ["function", "role", "group", "image", "kind"];
 /// Attributes of a cable that name the port of its left and of its right end.
@@ -103,7 +104,8 @@ const PORTS: [[&str; 2]; 3] =
 
 /// Reads a picture; `file` is the name used in messages.
 pub fn parse(text: &str, file: &str) -> Picture {
-    let mut drawing = dot::read(text, file);
+    let is_yaml = [".yml", ".yaml"].iter().any(|ending| file.ends_with(ending));
+    let mut drawing = if is_yaml { clab::read(text, file) } else { dot::read(text, file) };
     let mut remarks = Remarks {
         file,
         notes: std::mem::take(&mut drawing.notes),
