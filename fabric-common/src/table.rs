@@ -41,7 +41,7 @@
 
 /// A bucket with small targets. A key of 0 marks a free slot.
 #[repr(C, align(64))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Narrow {
     /// The keys, in no order, never 0 in use.
     pub keys: [u64; 6],
@@ -53,7 +53,7 @@ pub struct Narrow {
 
 /// A bucket with large targets, see [`Narrow`].
 #[repr(C, align(64))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wide {
     /// The keys.
     pub keys: [u64; 5],
@@ -62,6 +62,19 @@ pub struct Wide {
     /// Zero.
     pub reserved: u32,
 }
+
+macro_rules! debug_slots {
+    ($($bucket:ty),+) => {
+        $(impl core::fmt::Debug for $bucket {
+            /// The slots in use: target by key.
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                let slots = self.keys.iter().zip(&self.targets).filter(|(key, _)| **key != 0);
+                f.debug_map().entries(slots).finish()
+            }
+        })+
+    };
+}
+debug_slots!(Narrow, Wide);
 
 /// Places of a bucket, of which the first ones are slots: a place is as far from the next one as their
 /// keys are, so the number of a place in the table leads to its key by a shift.

@@ -74,3 +74,12 @@ fn every_command_of_the_lab_names_a_lab_in_the_same_way() {
     let message = refused(&["lab", "graph", "--name", "no-such-lab"]);
     assert!(message.contains("no lab no-such-lab is up"), "{message}");
 }
+
+#[test]
+fn a_command_without_json_says_so() {
+    for arguments in [&["lab", "render", "--json"][..], &["lab", "down", "--json"]] {
+        let message = refused(arguments);
+        assert_eq!(message.lines().count(), 1, "{message}");
+        assert!(message.contains("has no --json"), "{message}");
+    }
+}

@@ -8,7 +8,7 @@ pub const WORDS: usize = 64;
 
 /// The filter.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct LocalAddresses {
     /// Bit `b` of the filter is bit `b % 64` of word `b / 64`.
     pub words: [u64; WORDS],
@@ -21,6 +21,14 @@ impl Default for LocalAddresses {
 }
 
 super::map_value!(LocalAddresses, 512);
+
+impl core::fmt::Debug for LocalAddresses {
+    /// How full it is, which says how many strangers are taken for the box itself.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let set: u32 = self.words.iter().map(|word| word.count_ones()).sum();
+        write!(f, "{set} of {} bits set", 64 * WORDS)
+    }
+}
 
 /// Word and bit of an address, given as it stands in a packet: an IPv4 address widened, or both
 /// halves of an IPv6 address joined by exclusive or.

@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use fabric_user::cli::{self, Cli};
 
 fn main() -> ExitCode {
-    match Cli::parse().run() {
+    match Cli::read().run() {
         Ok(code) => code,
         // `fabricctl … | head` has what it wanted.
         Err(error) if cli::is_broken_pipe(&error) => ExitCode::SUCCESS,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     instance::{Choice, Chosen},
-    print::{self, SCHEMA},
+    print::{self, Of},
 };
 use crate::daemon::{Request, Response, ask};
 
@@ -25,10 +25,8 @@ pub(super) struct Args {
 
 /// What is printed as JSON, by `detach` as well.
 #[derive(Serialize)]
-struct Document<'a> {
-    schema: u32,
-    instance: &'a str,
-    done: &'a str,
+pub(super) struct Document<'a> {
+    pub(super) done: &'a str,
 }
 
 /// Runs `fabricctl attach`.
@@ -59,7 +57,18 @@ pub(super) fn request(chosen: &Chosen, request: &Request) -> anyhow::Result<Opti
 /// Says what was done.
 pub(super) fn say(chosen: &Chosen, done: &str, as_json: bool) -> std::io::Result<()> {
     if as_json {
-        return print::json(&Document { schema: SCHEMA, instance: chosen.name(), done });
+        return print::json(&Of::new(chosen.name(), Document { done }));
     }
     print::text(&format!("{done}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_as_json_is_written_down() {
+        let document = Document { done: "accelerated again: swp1" };
+        crate::cli::golden::golden("attach", &Of::new("golden", document));
+    }
 }

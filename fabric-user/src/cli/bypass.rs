@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{
     instance::Choice,
-    print::{self, SCHEMA},
+    print::{self, Of},
 };
 use crate::kernel::memory::MappedArray;
 
@@ -41,9 +41,7 @@ enum Switch {
 
 /// What is printed as JSON.
 #[derive(Serialize)]
-struct Document<'a> {
-    schema: u32,
-    instance: &'a str,
+struct Document {
     bypass: bool,
     changed: bool,
 }
@@ -70,8 +68,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         settings.update(0, |value| value.bypass = is.into());
     }
     if args.json {
-        let (instance, changed) = (chosen.name(), is != was);
-        print::json(&Document { schema: SCHEMA, instance, bypass: is, changed })?;
+        let document = Document { bypass: is, changed: is != was };
+        print::json(&Of::new(chosen.name(), document))?;
     } else {
         print::text(&format!("{}\n", sentence(is, is != was || !writable)))?;
     }
@@ -95,5 +93,10 @@ mod tests {
     fn the_answer_says_what_the_switch_means_and_whether_it_moved() {
         assert_eq!(sentence(true, true), "bypass is on: the kernel carries all traffic");
         assert_eq!(sentence(false, false), "bypass is off already: Fabric forwards");
+    }
+    #[test]
+    fn what_is_printed_as_json_is_written_down() {
+        let document = Document { bypass: true, changed: false };
+        crate::cli::golden::golden("bypass", &Of::new("golden", document));
     }
 }

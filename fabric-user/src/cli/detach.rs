@@ -8,10 +8,11 @@ use std::{fs, io, process::ExitCode};
 use anyhow::{Context as _, bail};
 
 use super::{
-    attach::{request, say},
+    attach::{Document, request, say},
     contents::Contents,
     format::count,
     instance::{Choice, Chosen},
+    print::{self, Of},
 };
 use crate::daemon::Request;
 
@@ -42,7 +43,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.every_instance {
         for chosen in args.choice.every()? {
             let done = format!("{}: {}", chosen.name(), everything(&chosen)?);
-            say(&chosen, &done, args.json)?;
+            if args.json {
+                print::json_line(&Of::new(chosen.name(), Document { done: &done }))?;
+            } else {
+                print::text(&format!("{done}\n"))?;
+            }
         }
         return Ok(ExitCode::SUCCESS);
     }

@@ -72,6 +72,12 @@ impl Choice {
 }
 
 impl Chosen {
+    /// One that has neither maps nor a daemon.
+    #[cfg(test)]
+    pub(super) fn named(name: &str) -> Self {
+        Self { instance: Instance::new(name).unwrap(), run_folder: PathBuf::new() }
+    }
+
     /// The instance's name.
     pub(super) fn name(&self) -> &str {
         self.instance.name()

@@ -11,6 +11,8 @@ mod contents;
 mod counters;
 mod detach;
 mod format;
+#[cfg(test)]
+mod golden;
 mod instance;
 mod interfaces;
 pub mod lab;
@@ -29,7 +31,7 @@ mod weights;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ContextKind};
 
 pub use print::is_broken_pipe;
 
@@ -67,6 +69,21 @@ enum Command {
 }
 
 impl Cli {
+    /// Reads the command line. Ends the process if it asks for help, or says what is wrong with it.
+    #[must_use]
+    pub fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|error| {
+            let unknown = error.get(ContextKind::InvalidArg);
+            if unknown.is_some_and(|argument| argument.to_string() == "--json") {
+                eprintln!(
+                    "fabricctl: this command has no --json; docs/json.md lists those that do"
+                );
+                std::process::exit(2);
+            }
+            error.exit()
+        })
+    }
+
     /// Does what the command line asks for; the exit status of the process.
     ///
     /// # Errors

@@ -49,6 +49,21 @@ pub(super) fn text(text: &str) -> io::Result<()> {
 /// fields that are new.
 pub(super) const SCHEMA: u32 = 1;
 
+/// A document about an instance.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Of<'a, D> {
+    schema: u32,
+    instance: &'a str,
+    #[serde(flatten)]
+    document: D,
+}
+
+impl<'a, D> Of<'a, D> {
+    pub(super) const fn new(instance: &'a str, document: D) -> Self {
+        Self { schema: SCHEMA, instance, document }
+    }
+}
+
 /// Writes a JSON document, indented.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! A table that prints for people or as JSON, from one description: [`super::row`].
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
@@ -17,6 +17,7 @@ const GAP: usize = 2;
 pub(super) struct Column {
     key: &'static str,
     title: &'static str,
+    #[cfg_attr(not(test), expect(dead_code, reason = "docs/json.md is compared with it"))]
     #[cfg_attr(not(test), expect(dead_code, reason = "docs/json.md is compared with it"))]
     about: &'static str,
     right: bool,
@@ -157,7 +158,7 @@ pub(super) struct Widths(Vec<usize>);
 /// Rows under columns. As JSON a list of objects.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
-    columns: &'static [Column],
+    columns: Cow<'static, [Column]>,
     rows: Vec<Line>,
     empty: &'static str,
 }
@@ -171,7 +172,7 @@ impl Serialize for Table {
 impl Table {
     /// A table without rows. `empty` is said if it stays so.
     pub(super) const fn new(columns: &'static [Column], empty: &'static str) -> Self {
-        Self { columns, rows: Vec::new(), empty }
+        Self { columns: Cow::Borrowed(columns), rows: Vec::new(), empty }
     }
 
     /// A table of these rows.
@@ -180,13 +181,23 @@ impl Table {
         Self { rows, ..Self::new(R::COLUMNS, R::EMPTY) }
     }
 
+    /// A table of texts for people alone.
+    pub(super) fn plain(
+        titles: &[&'static str],
+        rows: impl IntoIterator<Item = Vec<String>>,
+    ) -> Self {
+        let columns = titles.iter().map(|title| Column::new("", title, "", false)).collect();
+        let rows = rows.into_iter().map(|cells| Line { cells, json: Box::default() }).collect();
+        Self { columns: Cow::Owned(columns), rows, empty: "-" }
+    }
+
     pub(super) fn push(&mut self, row: Line) {
         self.rows.push(row);
     }
 
     /// The place of a column by its key.
     pub(super) fn column(&self, key: &str) -> Option<usize> {
-        place(self.columns, key)
+        place(&self.columns, key)
     }
 
     /// Removes all rows.

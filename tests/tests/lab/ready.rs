@@ -31,10 +31,10 @@ fn redirected(lab: &Lab, leaf: &str) -> u64 {
         .args(["counters", "reasons", "--json", "--instance", &lab.instance(leaf)])
         .output()
         .expect("fabricctl starts");
-    let rows: serde_json::Value = serde_json::from_slice(&json.stdout).expect("it is JSON");
-    let rows = rows.as_array().cloned().unwrap_or_default();
+    let document: serde_json::Value = serde_json::from_slice(&json.stdout).expect("it is JSON");
+    let rows = document["reasons"].as_array().expect("reasons are counted");
     let sum = |row: &serde_json::Value| {
-        (row["verdict"] == "redirect").then(|| row["packets"].as_u64().unwrap_or(0))
+        (row["verdict"] == "redirect").then(|| row["received"]["packets"].as_u64().unwrap_or(0))
     };
     rows.iter().filter_map(sum).sum()
 }

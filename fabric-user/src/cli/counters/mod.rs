@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{
     instance::Choice,
-    print::{self, SCHEMA, Style},
+    print::{self, Of, Style},
     table::Table,
     view::View,
 };
@@ -58,10 +58,8 @@ enum By {
 }
 
 /// What is printed as JSON: the tables that were asked for.
-#[derive(Default, Serialize)]
-struct Document<'a> {
-    schema: u32,
-    instance: &'a str,
+#[derive(Serialize)]
+struct Document {
     #[serde(skip_serializing_if = "Option::is_none")]
     ports: Option<Table>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,15 +70,12 @@ struct Document<'a> {
     reasons: Option<Table>,
 }
 
-impl<'a> Document<'a> {
-    fn of(args: &Args, instance: &'a str, scene: &Scene<'_>) -> Self {
+impl Document {
+    fn of(by: Option<By>, by_port: bool, scene: &Scene<'_>) -> Self {
+        let wanted = |one| by.is_none_or(|by| by == one);
         // VNIs and VTEPs are not counted by port.
-        let tunnels = args.by.is_none() && args.port.is_none();
-        let wanted = |by| args.by == Some(by) || args.by.is_none();
-        let tunnels = |by| args.by == Some(by) || tunnels;
+        let tunnels = |one| wanted(one) && !by_port;
         Self {
-            schema: SCHEMA,
-            instance,
             ports: wanted(By::Ports).then(|| Table::of(scene.ports())),
             vnis: tunnels(By::Vnis).then(|| Table::of(scene.vnis())),
             vteps: tunnels(By::Vteps).then(|| Table::of(scene.vteps())),
@@ -113,8 +108,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let Some(seconds) = args.watch else {
         let (view, sums) = read()?;
-        let document = Document::of(args, instance, &scene(args, &view, sums, None)?);
-        print::shown(args.style, &document, || document.text(args.style))?;
+        let document = Document::of(args.by, args.port.is_some(), &scene(args, &view, sums, None)?);
+        print::shown(args.style, &Of::new(instance, &document), || document.text(args.style))?;
         return Ok(ExitCode::SUCCESS);
     };
     let mut before: Option<(Sums, Instant)> = None;
@@ -123,9 +118,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let now = Instant::now();
         if let Some((former, then)) = &before {
             let scene = scene(args, &view, sums.since(former), Some(now - *then))?;
-            let document = Document::of(args, instance, &scene);
+            let document = Document::of(args.by, args.port.is_some(), &scene);
             if args.style.json {
-                print::json_line(&document)?;
+                print::json_line(&Of::new(instance, &document))?;
             } else {
                 let title = format!("packets and bits per second at {}", print::time_of_day());
                 print::repaint(&format!("{title}\n\n{}", document.text(args.style)))?;

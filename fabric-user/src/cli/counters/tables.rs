@@ -244,6 +244,10 @@ impl Scene<'_> {
 mod tests {
     use super::*;
     use crate::cli::{
+        counters::Document,
+        golden,
+        print::Of,
+        row::Row as _,
         table::{Look, Table},
         view::tests::leaf,
     };
@@ -308,5 +312,33 @@ h2    access      5  4.00 kbit          3       0        2    0      0 bit
         scene.over = Some(Duration::from_secs(2));
         let rate = serde_json::json!({ "packets_per_s": 1.5e6, "bits_per_s": 1.536e9 });
         assert_eq!(said(&scene), ("1.50 M  1.54 Gbit".into(), rate));
+    }
+    #[test]
+    fn what_is_printed_as_json_is_written_down() {
+        let view = leaf();
+        let traffic = |packets| Traffic {
+            encapsulated: Counter { packets, bytes: packets * 100 },
+            decapsulated: Counter { packets: 1, bytes: 64 },
+        };
+        let sums = Sums {
+            domains: [(1, traffic(996))].into(),
+            vteps: [(1, traffic(996))].into(),
+            ..sums()
+        };
+        let mut scene = Scene { view: &view, sums, port: None, all: false, over: None };
+        let document = |scene: &Scene<'_>| Document::of(None, false, scene);
+        golden::golden("counters", &Of::new("golden", document(&scene)));
+        scene.over = Some(Duration::from_secs(2));
+        golden::golden("counters-rates", &Of::new("golden", document(&scene)));
+    }
+
+    #[test]
+    fn every_field_is_documented() {
+        golden::documented([
+            ("`ports` of `counters`", PortRow::COLUMNS),
+            ("`vnis` of `counters`", VniRow::COLUMNS),
+            ("`vteps` of `counters`", VtepRow::COLUMNS),
+            ("`reasons` of `counters`", ReasonRow::COLUMNS),
+        ]);
     }
 }

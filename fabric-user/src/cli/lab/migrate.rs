@@ -6,6 +6,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::Which;
+use crate::cli::print::{self, SCHEMA};
+use crate::lab::Migration;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -20,10 +22,18 @@ pub(super) struct Args {
     json: bool,
 }
 
+/// What is printed as JSON.
+#[derive(serde::Serialize)]
+struct Document<'a> {
+    schema: u32,
+    #[serde(flatten)]
+    migration: &'a Migration,
+}
+
 pub(super) fn run(args: Args, cancel: Arc<AtomicBool>) -> anyhow::Result<ExitCode> {
     let report = args.which.open()?.heeding(cancel).migrate(&args.vm, &args.node)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        print::json(&Document { schema: SCHEMA, migration: &report })?;
     } else {
         println!(
             "{} moved from {} {} to {} {}: changed links in {:.1} ms, announced after {:.1} ms",

@@ -4,9 +4,12 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use super::{NO_LAB, Which};
-use crate::cli::print;
+use crate::cli::{
+    print,
+    table::{Look, Table},
+};
 use crate::lab::Lab;
-use crate::lab::status::{LinkStatus, Status, SwitchStatus};
+use crate::lab::status::{HostStatus, LinkStatus, Status, SwitchStatus};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -63,11 +66,14 @@ fn text(status: &Status) -> String {
         let answered = pings.iter().filter(|ping| ping.answered).count();
         let _ = writeln!(text, "pings: {answered} of {} answered", pings.len());
     }
-    let _ = write!(text, "\n{}\n\n{}\n", switches(&status.switches), hosts(status));
+    for table in [switches(&status.switches), hosts(status)] {
+        text.push('\n');
+        text.push_str(&table.text(Look::default()));
+    }
     text
 }
 
-fn switches(all: &[SwitchStatus]) -> comfy_table::Table {
+fn switches(all: &[SwitchStatus]) -> Table {
     // A column for everything would not fit on a line.
     let with_bfd = all.iter().any(|node| node.bfd_sessions > 0);
     let with_services = all.iter().any(|node| !node.services.is_empty());
@@ -75,8 +81,7 @@ fn switches(all: &[SwitchStatus]) -> comfy_table::Table {
     header.extend(with_bfd.then_some("BFD"));
     header.extend(["EVPN ROUTES", "VNIS", "MACS", "FABRIC-XDPD", "ACCELERATED"]);
     header.extend(with_services.then_some("SERVICES"));
-    let mut table = table(&header);
-    for node in all {
+    let row = |node: &SwitchStatus| {
         let known = |count: Option<usize>| count.map_or_else(|| "?".to_owned(), |n| n.to_string());
         let vnis: Vec<String> = node.vnis.iter().map(ToString::to_string).collect();
         let or_none = |text: String| if text.is_empty() { "-".to_owned() } else { text };
@@ -100,17 +105,17 @@ fn switches(all: &[SwitchStatus]) -> comfy_table::Table {
             format!("{}/{}", node.accelerated, node.accelerable),
         ]);
         row.extend(with_services.then(|| or_none(node.services.join(" "))));
-        table.add_row(row);
-    }
-    table
+        row
+    };
+    Table::plain(&header, all.iter().map(row))
 }
 
-fn hosts(status: &Status) -> comfy_table::Table {
-    let mut table = table(&["HOST", "NETWORK", "ADDRESS", "MAC", "LEAF", "PORT", "LINK"]);
-    for host in &status.hosts {
+fn hosts(status: &Status) -> Table {
+    let header = ["HOST", "NETWORK", "ADDRESS", "MAC", "LEAF", "PORT", "LINK"];
+    let row = |host: &HostStatus| {
         let link = status.links.iter().find(|link| link.b.node == host.node);
         let complaint = link.and_then(LinkStatus::complaint);
-        table.add_row([
+        vec![
             host.node.clone(),
             host.network.clone().unwrap_or_else(|| format!("routed, {}", host.subnets.join(" "))),
             host.address.to_string(),
@@ -118,13 +123,7 @@ fn hosts(status: &Status) -> comfy_table::Table {
             host.switch.clone(),
             host.port.clone(),
             complaint.unwrap_or_else(|| "up".to_owned()),
-        ]);
-    }
-    table
-}
-
-fn table(header: &[&str]) -> comfy_table::Table {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_header(header.iter().copied());
-    table
+        ]
+    };
+    Table::plain(&header, status.hosts.iter().map(row))
 }

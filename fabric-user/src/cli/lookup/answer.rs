@@ -17,7 +17,6 @@ use super::{Bridged, Flow, Look, Payload, Routed, Selection, arguments::protocol
 use crate::{
     cli::{
         format::count,
-        print::SCHEMA,
         routes::Span,
         view::{View, gateway},
         ways,
@@ -36,7 +35,6 @@ pub(super) struct Answer<'a> {
 /// What is printed as JSON. What does not apply is left out.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Document {
-    schema: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     r#in: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,7 +106,7 @@ struct Nexthop {
 impl<'a> Answer<'a> {
     fn new(view: &'a View, port: Option<u32>, reason: Reason) -> Self {
         let r#in = port.map(|slot| view.port(slot));
-        let document = Document { schema: SCHEMA, r#in, ..Document::default() };
+        let document = Document { r#in, ..Document::default() };
         Self { view, lines: Vec::new(), document, reason }
     }
 
@@ -359,10 +357,10 @@ fn packet(flow: &Flow) -> String {
 
 #[cfg(test)]
 mod tests {
-    use fabric_common::schema::{nexthops::FLAG_DOWN, routes};
+    use fabric_common::schema::{fdb, nexthops::FLAG_DOWN, routes};
 
     use super::*;
-    use crate::cli::view::tests::leaf;
+    use crate::cli::{golden, print::Of, view::tests::leaf};
 
     fn flow() -> Flow {
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
@@ -416,6 +414,7 @@ nexthop  fe80::1 on swp2, MAC 02:00:00:00:00:52, MTU 0, alive
 answer   forwarded (routed): Routed from one port to another.
 ";
         assert_eq!(answer.text(), expected);
+        golden::golden("lookup-routed", &Of::new("golden", answer.document()));
         let json = serde_json::to_value(answer.document()).unwrap();
         let group = &json["group"];
         assert_eq!(group["passed_over"][1]["nexthop"]["why_not"][0], "neighbour");
@@ -439,5 +438,36 @@ answer   forwarded (routed): Routed from one port to another.
         assert!(answer.text().contains("route   none\n"), "{}", answer.text());
         assert!(answer.text().contains("but     bypass is on, so that"), "{}", answer.text());
         assert!(!answer.document().forwarded);
+    }
+    #[test]
+    fn a_bridged_frame_is_told_with_its_tunnel() {
+        let view = leaf();
+        let selection = Selection {
+            group: 1,
+            hash: 0x1234,
+            buckets: 256,
+            looks: vec![look(5, 1)],
+            nexthop: Some(1),
+            blackhole: false,
+        };
+        let found = Bridged {
+            target: Some(fdb::target(KIND_REMOTE, 1)),
+            source_port: Some(50_000),
+            selection: Some(selection),
+            reason: Reason::Encapsulated,
+        };
+        let (mac, payload) = (Mac([2, 0, 0, 0, 0, 3]), Payload::Ip(flow()));
+        let answer = Answer::bridged(&view, Some(3), 1, mac, payload, found);
+        let expected = "\
+frame    tcp 10.9.0.1:40000 to 10.9.0.2:443, to 02:00:00:00:00:03, arriving on h1
+bridge   br200, VNI 10200
+vtep     10.0.0.2 from 10.0.0.1, UDP 50000 to 0
+group    1, 2 members
+hash     0x00001234, bucket 5 of 256
+nexthop  192.0.2.1 on swp1, MAC 02:00:00:00:00:51, MTU 0, alive
+answer   forwarded (encapsulated): Forwarded into a VXLAN tunnel.
+";
+        assert_eq!(answer.text(), expected);
+        golden::golden("lookup-bridged", &Of::new("golden", answer.document()));
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         (None, Payload::Other { .. }) => bail!("only IP packets are routed; name a MAC by --mac"),
     };
     if args.json {
-        print::json(answer.document())?;
+        print::json(&print::Of::new(chosen.name(), answer.document()))?;
     } else {
         print::text(&answer.text())?;
     }

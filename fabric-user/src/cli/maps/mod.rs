@@ -29,7 +29,7 @@ use serde::Serialize;
 
 use super::{
     instance::{Choice, Chosen},
-    print::{self, Printer, SCHEMA, Style},
+    print::{self, Of, Printer, Style},
     row::Row,
     table::{Column, Line, Table, place},
     uses::Uses,
@@ -234,21 +234,17 @@ impl View {
     }
 }
 
-/// `fabricctl maps MAP --json` in front of its `entries`.
+/// What `fabricctl maps MAP --json` prints; without entries if they follow one by one.
 #[derive(Clone, Copy, Serialize)]
-struct Head<'a> {
-    schema: u32,
-    instance: &'a str,
+struct Document<'a> {
     map: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     entries: Option<&'a Table>,
 }
 
-/// `fabricctl maps --json`.
+/// What `fabricctl maps --json` prints.
 #[derive(Serialize)]
 struct List<'a> {
-    schema: u32,
-    instance: &'a str,
     maps: &'a Table,
 }
 
@@ -265,7 +261,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let view = View::named(name)?;
     let filter = Filter::new(args, &view)?;
-    let head = Head { schema: SCHEMA, instance, map: view.name, entries: None };
+    let head = Of::new(instance, Document { map: view.name, entries: None });
     let Some(seconds) = args.watch else {
         let source = Source::new(&chosen)?;
         let mut printer = Printer::new(view.head(&filter), args.style, head, "entries");
@@ -287,11 +283,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(table)
     };
     if view.name == "fdb" {
-        watch::print_changes(args.style, every, view.keys, take)?;
+        watch::print_changes(args.style, every, view.keys, instance, take)?;
     } else {
         let title = format!("{name} of {instance}");
         watch::repaint(args.style, every, view.keys, &title, take, |table| {
-            print::json_line(&Head { entries: Some(table), ..head })
+            print::json_line(&Of::new(instance, Document { map: view.name, entries: Some(table) }))
         })?;
     }
     Ok(ExitCode::SUCCESS)
@@ -304,7 +300,7 @@ fn list(args: &Args, chosen: &Chosen) -> anyhow::Result<()> {
     }
     let take = || Ok(Table::of(list::rows(&Source::new(chosen)?)?));
     let instance = chosen.name();
-    let document = |maps: &Table| print::json_line(&List { schema: SCHEMA, instance, maps });
+    let document = |maps: &Table| print::json_line(&Of::new(instance, List { maps }));
     if let Some(seconds) = args.watch {
         let title = format!("maps of {instance}");
         return watch::repaint(
@@ -317,7 +313,7 @@ fn list(args: &Args, chosen: &Chosen) -> anyhow::Result<()> {
         );
     }
     let maps = take()?;
-    print::shown(args.style, &List { schema: SCHEMA, instance, maps: &maps }, || {
+    print::shown(args.style, &Of::new(instance, List { maps: &maps }), || {
         maps.text(args.style.look())
     })?;
     Ok(())
@@ -355,6 +351,7 @@ pub(super) fn redirect_targets(chosen: &Chosen) -> anyhow::Result<Vec<(u32, u32)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::golden;
 
     #[test]
     fn every_map_of_the_schema_can_be_shown_and_every_view_is_of_one() {
@@ -369,5 +366,31 @@ mod tests {
         for view in VIEWS {
             assert!(view.lookup.iter().all(|key| view.column(key).is_some()), "{}", view.name);
         }
+    }
+    #[test]
+    fn what_each_view_prints_as_json_is_written_down() {
+        let chosen = Chosen::named("golden");
+        let (maps, view) = golden::maps();
+        let source = Source { chosen: &chosen, maps, view };
+        let raw = ["domain_traffic", "hosts6", "vlans"].map(|map| View::named(map).unwrap());
+        for view in VIEWS.iter().chain(&raw) {
+            let mut table = view.head(&Filter::default());
+            let keep = |row| {
+                table.push(row);
+                Ok(())
+            };
+            view.each(&source, &Filter::default(), keep).unwrap();
+            let document = Document { map: view.name, entries: Some(&table) };
+            golden::golden(&format!("maps-{}", view.name), &Of::new("golden", document));
+        }
+    }
+
+    #[test]
+    fn every_field_is_documented() {
+        let headings: Vec<String> =
+            VIEWS.iter().map(|view| format!("`maps {}`", view.name)).collect();
+        let views = VIEWS.iter().zip(&headings).map(|(view, name)| (&name[..], view.columns));
+        let raw = ("`maps MAP`, all others", dump::EntryRow::COLUMNS);
+        golden::documented(views.chain([("`maps`", list::MapRow::COLUMNS), raw]));
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::cli::{
-    print::{self, Style, time_of_day},
+    print::{self, Of, Style, time_of_day},
     table::{Change, Difference, Line, Table},
 };
 
@@ -36,7 +36,6 @@ pub(super) fn repaint(
 /// A change of the FDB.
 #[derive(Serialize)]
 struct Moved<'a> {
-    schema: u32,
     change: Change,
     entry: &'a RawValue,
 }
@@ -47,6 +46,7 @@ pub(super) fn print_changes(
     style: Style,
     every: Duration,
     keys: usize,
+    instance: &str,
     mut take: impl FnMut() -> anyhow::Result<Table>,
 ) -> anyhow::Result<()> {
     let mut before: Option<Table> = None;
@@ -62,7 +62,7 @@ pub(super) fn print_changes(
         };
         for Difference { change, row, old, .. } in table.differences(former, keys) {
             if style.json {
-                print::json_line(&Moved { schema: print::SCHEMA, change, entry: row.json() })?;
+                print::json_line(&Of::new(instance, Moved { change, entry: row.json() }))?;
             } else {
                 print::text(&format!("{} {}\n", time_of_day(), line(&table, change, row, old)))?;
             }

@@ -22,7 +22,7 @@ pub(super) struct Daemon {
     /// Its last word, or that of the one before.
     pub(super) state: Option<State>,
     /// How long ago that was written.
-    written: Option<Duration>,
+    pub(super) written: Option<Duration>,
 }
 
 /// What is known of the daemon, for programs.
@@ -113,12 +113,6 @@ impl Daemon {
     pub(super) fn trouble(&self) -> Option<String> {
         let state = self.state.as_ref().filter(|state| Some(state.pid) == self.process)?;
         state.trouble.as_ref().map(|trouble| format!("fabric-xdpd tries again: {trouble}"))
-    }
-
-    /// What is left to the kernel, and the neighbours that are not resolved.
-    pub(super) fn complaints(&self) -> (Vec<String>, Vec<String>) {
-        let state = self.state.clone().unwrap_or_default();
-        (state.problems, state.unresolved)
     }
 }
 

@@ -13,10 +13,14 @@ use serde::Serialize;
 use super::{
     instance::Choice,
     maps::{redirect_targets, vteps},
-    print::{self, SCHEMA, Style},
+    print::{self, Of, Style},
     table::Table,
+    view::View,
 };
-use crate::daemon::Liveness;
+use crate::{
+    daemon::{Liveness, state::State},
+    kernel::maps::Maps,
+};
 use health::{Daemon, DaemonDocument, Health, Heartbeat};
 use ports::Known;
 use underlay::{Underlay, failover};
@@ -35,8 +39,6 @@ pub(super) struct Args {
 /// What is printed as JSON. What is not known is left out.
 #[derive(Serialize)]
 struct Document<'a> {
-    schema: u32,
-    instance: &'a str,
     health: &'a str,
     why: &'a [String],
     forwarding: bool,
@@ -62,10 +64,85 @@ struct Rest<'a> {
     notes: &'a [String],
 }
 
+/// What there is to show.
+struct Scene<'a> {
+    view: &'a View,
+    health: &'a Health,
+    underlay: Underlay,
+    ports: Table,
+    bridges: Table,
+    vteps: Table,
+}
+
+impl<'a> Scene<'a> {
+    fn new(view: &'a View, maps: &Maps, health: &'a Health, ports: Vec<ports::PortRow>) -> Self {
+        Self {
+            view,
+            health,
+            underlay: Underlay::of(view, maps),
+            ports: Table::of(ports),
+            bridges: Table::of(bridges::rows(view)),
+            vteps: Table::of(vteps(view)),
+        }
+    }
+
+    fn text(&self, instance: &str, verdict: &Verdict, style: Style) -> String {
+        let namespace = self.view.interfaces.namespace.as_deref();
+        let place = namespace.map(|name| format!(", network namespace {name}")).unwrap_or_default();
+        let mut text = format!("instance   {instance}{place}\n{}", verdict.text());
+        text.push_str(&self.health.text());
+        text.push_str(&self.underlay.text());
+        let daemon = &self.health.daemon;
+        if let Some(state) = &daemon.state {
+            text.push_str(&failover(self.view, &state.liveness));
+        }
+        for table in [&self.ports, &self.bridges, &self.vteps] {
+            text.push('\n');
+            text.push_str(&table.text(style.look()));
+        }
+        let old = if daemon.process.is_some() { "" } else { ", as fabric-xdpd last saw it" };
+        let lists = daemon.state.iter().flat_map(|state| {
+            [
+                ("not accelerated", &state.problems),
+                ("neighbours not resolved", &state.unresolved),
+                ("to be known", &state.notes),
+            ]
+        });
+        for (title, list) in lists.filter(|(_, list)| !list.is_empty()) {
+            text.push_str(&format!("\n{title}{old}:\n  {}\n", list.join("\n  ")));
+        }
+        text
+    }
+}
+
 impl<'a> Document<'a> {
-    const fn new(instance: &'a str, verdict: &'a Verdict) -> Self {
+    fn of(scene: &'a Scene<'a>, verdict: &'a Verdict) -> Self {
+        let Scene { view, health, underlay, ports, bridges, vteps } = scene;
+        let state = health.daemon.state.as_ref();
+        let list = |list: fn(&State) -> &[String]| state.map_or(&[][..], list);
+        Self {
+            forwarding: view.idle().is_none(),
+            daemon: Some(health.daemon.document()),
+            rest: Some(Rest {
+                namespace: view.interfaces.namespace.as_deref(),
+                heartbeat: Heartbeat::of(view),
+                bypass: view.contents.settings.bypass != 0,
+                underlay: *underlay,
+                failover: state.map(|state| state.liveness),
+                ports,
+                bridges,
+                vteps,
+                problems: list(|state| &state.problems),
+                unresolved: list(|state| &state.unresolved),
+                notes: list(|state| &state.notes),
+            }),
+            ..Self::new(verdict)
+        }
+    }
+
+    const fn new(verdict: &'a Verdict) -> Self {
         let (health, why) = (verdict.name(), verdict.why());
-        Self { schema: SCHEMA, instance, health, why, forwarding: false, daemon: None, rest: None }
+        Self { health, why, forwarding: false, daemon: None, rest: None }
     }
 }
 
@@ -80,7 +157,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let down = Verdict::Down(vec![format!("{error:#}")]);
     if args.style.json {
-        print::json(&Document::new(args.choice.name(), &down))?;
+        print::json(&Of::new(args.choice.name(), Document::new(&down)))?;
     }
     eprintln!("fabricctl: {error:#}");
     Ok(down.exit())
@@ -102,69 +179,25 @@ fn look(args: &Args) -> anyhow::Result<ExitCode> {
         idle: view.idle(),
     };
     let (ports, faults) = ports::rows(&view, known);
-    let ports = Table::of(ports);
-    let bridges = Table::of(bridges::rows(&view));
-    let vteps = Table::of(vteps(&view));
-    let underlay = Underlay::of(&view, &maps);
-    let (problems, unresolved) = health.daemon.complaints();
-    let notes = health.daemon.state.as_ref().map(|state| state.notes.clone()).unwrap_or_default();
-    // Sentences about ports are among the faults already.
-    let said = known.state.iter().flat_map(|state| state.partly.values().flatten());
-    let said: BTreeSet<&String> = said.collect();
-    // What follows from a choice of the operator's is one, too.
-    let choices: Vec<&String> = known
-        .state
-        .iter()
-        .flat_map(|state| state.chosen.iter().filter_map(|name| state.declined.get(name)))
-        .collect();
-    let follows = |problem: &str| choices.iter().any(|choice| problem.contains(choice.as_str()));
-    let left = problems.iter().filter(|each| !said.contains(each) && !follows(each)).count();
-    let verdict = Verdict::of(&health, &faults, left);
-    let namespace = view.interfaces.namespace.as_deref();
+    let verdict = Verdict::of(&health, &faults, known.state.map_or(0, faults_left));
+    let scene = Scene::new(&view, &maps, &health, ports);
     if args.style.json {
-        print::json(&Document {
-            forwarding: view.idle().is_none(),
-            daemon: Some(health.daemon.document()),
-            rest: Some(Rest {
-                namespace,
-                heartbeat: Heartbeat::of(&view),
-                bypass: view.contents.settings.bypass != 0,
-                underlay,
-                failover: health.daemon.state.as_ref().map(|state| state.liveness),
-                ports: &ports,
-                bridges: &bridges,
-                vteps: &vteps,
-                problems: &problems,
-                unresolved: &unresolved,
-                notes: &notes,
-            }),
-            ..Document::new(chosen.name(), &verdict)
-        })?;
-        return Ok(verdict.exit());
+        print::json(&Of::new(chosen.name(), Document::of(&scene, &verdict)))?;
+    } else {
+        print::text(&scene.text(chosen.name(), &verdict, args.style))?;
     }
-    let place = namespace.map(|name| format!(", network namespace {name}")).unwrap_or_default();
-    let mut text = format!("instance   {}{place}\n{}", chosen.name(), verdict.text());
-    text.push_str(&health.text());
-    text.push_str(&underlay.text());
-    if let Some(state) = &health.daemon.state {
-        text.push_str(&failover(&view, &state.liveness));
-    }
-    for table in [&ports, &bridges, &vteps] {
-        text.push('\n');
-        text.push_str(&table.text(args.style.look()));
-    }
-    let old = if health.daemon.process.is_some() { "" } else { ", as fabric-xdpd last saw it" };
-    for (title, list) in [
-        ("not accelerated", problems),
-        ("neighbours not resolved", unresolved),
-        ("to be known", notes),
-    ] {
-        if !list.is_empty() {
-            text.push_str(&format!("\n{title}{old}:\n  {}\n", list.join("\n  ")));
-        }
-    }
-    print::text(&text)?;
     Ok(verdict.exit())
+}
+
+/// How many sentences about what is left to the kernel are about a fault that is not a port's.
+fn faults_left(state: &State) -> usize {
+    // Sentences about ports are among the faults already.
+    let said: BTreeSet<&String> = state.partly.values().flatten().collect();
+    // What follows from a choice of the operator's is one, too.
+    let chosen = state.chosen.iter().filter_map(|name| state.declined.get(name));
+    let chosen: Vec<&String> = chosen.collect();
+    let follows = |problem: &String| chosen.iter().any(|choice| problem.contains(choice.as_str()));
+    state.problems.iter().filter(|problem| !said.contains(problem) && !follows(problem)).count()
 }
 
 /// The daemon runs and there are no maps: everything was taken off by request, or will be made anew.
@@ -178,11 +211,51 @@ fn without_maps(args: &Args, name: &str, daemon: &Daemon) -> anyhow::Result<Exit
     };
     if args.style.json {
         let daemon = Some(daemon.document());
-        print::json(&Document { daemon, ..Document::new(name, &verdict) })?;
+        print::json(&Of::new(name, Document { daemon, ..Document::new(&verdict) }))?;
     } else {
         let daemon = daemon.text();
         let text = format!("instance   {name}\n{}daemon     {daemon}\n", verdict.text());
         print::text(&text)?;
     }
     Ok(verdict.exit())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::cli::{golden, row::Row as _};
+
+    #[test]
+    fn what_is_printed_as_json_is_written_down() {
+        let (maps, view) = golden::maps();
+        let state = State {
+            pid: 7,
+            written: 1_700_000_000,
+            synced: true,
+            audits: 3,
+            problems: vec!["VTEP 10.0.0.9 has no route".into()],
+            ..State::default()
+        };
+        let daemon = Daemon { process: Some(7), state: Some(state), ..Daemon::default() };
+        let health = Health::of(&view, daemon);
+        let state = health.daemon.state.as_ref();
+        let (programs, targets) = (BTreeMap::new(), BTreeMap::new());
+        let known = Known { programs: &programs, targets: &targets, state, idle: view.idle() };
+        let (rows, faults) = ports::rows(&view, known);
+        let scene = Scene::new(&view, &maps, &health, rows);
+        let verdict = Verdict::of(&health, &faults, state.map_or(0, faults_left));
+        golden::golden("status", &Of::new("golden", Document::of(&scene, &verdict)));
+        let down = Verdict::Down(vec!["instance golden has no maps; start fabric-xdpd".into()]);
+        golden::golden("status-down", &Of::new("golden", Document::new(&down)));
+    }
+
+    #[test]
+    fn every_field_is_documented() {
+        golden::documented([
+            ("`ports` of `status`", ports::PortRow::COLUMNS),
+            ("`bridges` of `status`", bridges::BridgeRow::COLUMNS),
+        ]);
+    }
 }
