@@ -13,7 +13,7 @@ use super::netns::Netns;
 use super::process::Process;
 use super::render;
 use super::tools::{self, Setting};
-use super::topology::{Switch, Topology};
+use super::topology::{ControlPlane, Switch, Topology};
 use crate::daemon::state::State;
 use crate::kernel::pins::Instance;
 
@@ -125,8 +125,11 @@ pub fn vty_socket(namespace: &str, daemon: &str) -> PathBuf {
     Path::new(FRR_RUNTIME).join(namespace).join(format!("{daemon}.vty"))
 }
 
-/// Names of FRR's daemons that run on every switch and server of a topology.
+/// Names of FRR's daemons that run on every switch and server of a topology; none without BGP.
 pub(super) fn frr_daemons(topology: &Topology) -> Vec<String> {
+    if topology.fabric.control_plane == ControlPlane::Static {
+        return Vec::new();
+    }
     let mgmtd = tools::find("mgmtd").map(|_| "mgmtd");
     let bfdd = topology.fabric.bfd.map(|_| "bfdd");
     mgmtd.into_iter().chain(["zebra", "bgpd"]).chain(bfdd).map(str::to_owned).collect()

@@ -76,6 +76,11 @@ pub enum LabError {
         /// Names that would have worked, as a clause.
         known: String,
     },
+    /// Nobody would notice.
+    #[error(
+        "nobody announces services in lab {0}, which has no control plane; change the routes of its nodes by `fabricctl lab exec NODE -- ip route`"
+    )]
+    NothingAnnounces(String),
     /// A host cannot go there.
     #[error("{host} cannot move to {target}: {reason}")]
     Migrate {

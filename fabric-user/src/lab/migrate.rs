@@ -18,7 +18,7 @@ use super::render;
 use super::running::Lab;
 use super::state::{Place, State, StateFolder};
 use super::tools::{self, Setting};
-use super::topology::{End, Host, Network};
+use super::topology::{ControlPlane, End, Host, Network};
 use crate::kernel::interface;
 use crate::mac::Mac;
 
@@ -96,6 +96,7 @@ impl Lab {
         let (link_down, announced) = parts.switch_over(&sender)?;
         state.places.insert(host.name.clone(), to.clone());
         folder.save(&state)?;
+        self.move_entries(host, network, &from, &to)?;
         parts.finish()?;
         for pause in announce::PAUSES {
             if !self.pause(pause) {
@@ -104,6 +105,31 @@ impl Lab {
             parts.send(&sender, &announce::reverse_arp(host.end.mac))?;
         }
         Ok(Migration { from, to, link_down_us: micros(link_down), announced_us: micros(announced) })
+    }
+
+    /// Does by `bridge` what BGP would do: every leaf of the network has the host at its new place.
+    fn move_entries(
+        &self,
+        host: &Host,
+        network: &Network,
+        from: &Place,
+        to: &Place,
+    ) -> Result<(), LabError> {
+        let topology = self.topology();
+        let leafs = [&from.switch, &to.switch].map(|name| topology.switch(name));
+        let (ControlPlane::Static, [Some(before), Some(after)]) =
+            (topology.fabric.control_plane, leafs)
+        else {
+            return Ok(());
+        };
+        let mac = host.end.mac;
+        let arrived = render::arrived(network, mac, before, &to.port);
+        tools::batch("bridge", &arrived, Some(self.node(&after.name)?.netns()), &NEVER)?;
+        let behind = [render::behind(network, mac, after)];
+        for leaf in topology.other_vteps(&after.name, &network.name) {
+            tools::batch("bridge", &behind, Some(self.node(&leaf.name)?.netns()), &NEVER)?;
+        }
+        Ok(())
     }
 
     /// Sleeps; false when it is time to stop.

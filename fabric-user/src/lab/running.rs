@@ -15,7 +15,7 @@ use super::netns::Netns;
 use super::process::{self, Process};
 use super::state::{self, Place, State, StateFolder};
 use super::tools::{self, Setting};
-use super::topology::{Function, Switch, Topology};
+use super::topology::{ControlPlane, Function, Switch, Topology};
 use crate::kernel::pins;
 
 /// How a lab is built.
@@ -70,7 +70,10 @@ impl Lab {
         progress: &mut dyn FnMut(&str),
     ) -> Result<Self, LabError> {
         require_root()?;
-        let frr = Frr::find()?;
+        let frr = match topology.fabric.control_plane {
+            ControlPlane::Bgp => Some(Frr::find()?),
+            ControlPlane::Static => None,
+        };
         tools::require("ip", "iproute2")?;
         tools::require("bridge", "iproute2")?;
         let name = options.name.clone().unwrap_or_else(|| topology.name.clone());
@@ -80,7 +83,7 @@ impl Lab {
             folder.remove()?;
             return Err(taken);
         }
-        let built = build(topology, options, &folder, state, &frr, progress);
+        let built = build(topology, options, &folder, state, frr.as_ref(), progress);
         if let Err(failure) = built {
             progress("taking down what was made");
             let state = folder.load();
@@ -329,7 +332,7 @@ fn build(
     options: &Options,
     folder: &StateFolder,
     mut state: State,
-    frr: &Frr,
+    frr: Option<&Frr>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<(), LabError> {
     let go_on = || {
@@ -347,10 +350,12 @@ fn build(
     build::lay_cables(topology, name, stop)?;
     build::in_parallel(&devices, stop, build::set_offloads)?;
     build::in_parallel(&devices, stop, |device| build::configure(device, stop))?;
-    progress("starting FRR on every node that speaks BGP");
-    build::in_parallel(&topology.switches, stop, |switch| {
-        frr.start_unless(stop, topology, switch, &Netns::named(name(&switch.name)))
-    })?;
+    if let Some(frr) = frr {
+        progress("starting FRR on every node that speaks BGP");
+        build::in_parallel(&topology.switches, stop, |switch| {
+            frr.start_unless(stop, topology, switch, &Netns::named(name(&switch.name)))
+        })?;
+    }
     go_on()?;
     if let Some(program) = &options.fabric_xdpd {
         if pins::mount_bpf_fs()? {

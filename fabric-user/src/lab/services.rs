@@ -7,7 +7,7 @@ use super::interrupt::NEVER;
 use super::render;
 use super::running::Lab;
 use super::tools;
-use super::topology::Service;
+use super::topology::{ControlPlane, Service};
 
 impl Lab {
     /// Takes the addresses of a service from a server, as when the service ends there: FRR withdraws
@@ -42,6 +42,9 @@ impl Lab {
 
     fn change(&self, service: &str, server: &str, wanted: bool) -> Result<(), LabError> {
         let node = self.node(server)?;
+        if self.topology().fabric.control_plane == ControlPlane::Static {
+            return Err(LabError::NothingAnnounces(self.name().to_owned()));
+        }
         let mut known = self.topology().services_of(server);
         let Some(Service { addresses, .. }) = known.find(|it| it.name == service) else {
             return Err(LabError::UnknownService {

@@ -14,7 +14,7 @@ use super::facts::{Interfaces, PortState};
 use super::ping::Ping;
 use super::running::Lab;
 use super::state::State;
-use super::topology::{End, Function, Host, Switch, Topology};
+use super::topology::{ControlPlane, End, Function, Host, Switch, Topology};
 
 /// Number of the layout of what `fabricctl lab status --json` prints: it changes when a field changes its
 /// meaning or goes.
@@ -29,6 +29,8 @@ pub struct Status {
     pub lab: String,
     /// Base name of its topology's files.
     pub topology: String,
+    /// Who writes what the kernels forward by.
+    pub control_plane: ControlPlane,
     /// False while `up` works, or after it crashed: take such a lab down.
     pub complete: bool,
     /// Whether everything is as it should be.
@@ -54,7 +56,7 @@ pub struct SwitchStatus {
     pub function: Function,
     /// Its site.
     pub site: String,
-    /// Its AS number.
+    /// Its AS number; 0 where nobody speaks BGP.
     #[serde(rename = "as")]
     pub asn: u32,
     /// Loopback and VTEP address.
@@ -77,7 +79,7 @@ pub struct SwitchStatus {
     pub bfd_sessions: usize,
     /// EVPN routes received from all neighbours together.
     pub evpn_routes: u64,
-    /// VNIs that zebra knows.
+    /// VNIs that zebra knows, or those of the tunnels that are there where nobody speaks BGP.
     pub vnis: Vec<u32>,
     /// MAC addresses that zebra knows, local and remote.
     pub macs: u64,
@@ -246,6 +248,7 @@ impl Survey<'_> {
             schema: SCHEMA,
             lab: self.lab.name().to_owned(),
             topology: self.state.topology.clone(),
+            control_plane: topology.fabric.control_plane,
             complete: self.state.complete,
             healthy: faults.is_empty(),
             faults,
@@ -345,7 +348,10 @@ impl Survey<'_> {
             _ => self.lab.ask(&switch.name, "bfdd", "show bfd peers json").ok(),
         };
         let evpn = summary.as_ref().and_then(|summary| summary.get("l2VpnEvpn"));
-        let mut numbers: Vec<u32> = vnis.values().map(|vni| vni.vni).collect();
+        let mut numbers: Vec<u32> = match topology.fabric.control_plane {
+            ControlPlane::Bgp => vnis.values().map(|vni| vni.vni).collect(),
+            ControlPlane::Static => self.tunnels(topology, switch),
+        };
         numbers.sort_unstable();
         let process = self.state.fabric_xdpd.get(&switch.name);
         let acceleration = self.lab.acceleration(topology, switch, process)?;
@@ -380,6 +386,14 @@ impl Survey<'_> {
             accelerated: acceleration.accelerated(),
             accelerable: *ports,
         })
+    }
+
+    /// VNIs of the tunnels that are there.
+    fn tunnels(&self, topology: &Topology, switch: &Switch) -> Vec<u32> {
+        let interfaces = self.interfaces(&switch.name);
+        let networks = switch.networks.iter().filter_map(|name| topology.network(name));
+        let here = networks.filter(|it| interfaces.state(&it.vxlan()) == PortState::Up);
+        here.map(|network| network.vni).collect()
     }
 
     fn frr_daemons(

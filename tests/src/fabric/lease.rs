@@ -103,6 +103,13 @@ impl Fabric {
         Self::up(&load("anycast"), share())
     }
 
+    /// A fabric whose routes, flood lists and MACs were written by `ip` and `bridge`:
+    /// `topologies/static`.
+    #[must_use]
+    pub fn without_control_plane() -> Self {
+        Self::up(&load("static"), share())
+    }
+
     fn up(topology: &Topology, share: Share) -> Self {
         remove_leftovers();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);

@@ -9,6 +9,7 @@ mod frr_restart;
 mod learning;
 mod link_failure;
 mod migration;
+mod no_control_plane;
 mod oversize;
 mod port_added;
 mod port_recreated;

@@ -75,11 +75,14 @@ fn text(status: &Status) -> String {
 
 fn switches(all: &[SwitchStatus]) -> Table {
     // A column for everything would not fit on a line.
+    let with_bgp = all.iter().any(|node| node.bgp_sessions > 0);
     let with_bfd = all.iter().any(|node| node.bfd_sessions > 0);
     let with_services = all.iter().any(|node| !node.services.is_empty());
-    let mut header = vec!["NODE", "FUNCTION", "SITE", "AS", "LOOPBACK", "FRR", "BGP"];
+    let mut header = vec!["NODE", "FUNCTION", "SITE", "LOOPBACK"];
+    header.extend(with_bgp.then_some(["AS", "FRR", "BGP"]).into_iter().flatten());
     header.extend(with_bfd.then_some("BFD"));
-    header.extend(["EVPN ROUTES", "VNIS", "MACS", "FABRIC-XDPD", "ACCELERATED"]);
+    header.extend(with_bgp.then_some(["EVPN ROUTES", "MACS"]).into_iter().flatten());
+    header.extend(["VNIS", "FABRIC-XDPD", "ACCELERATED"]);
     header.extend(with_services.then_some("SERVICES"));
     let row = |node: &SwitchStatus| {
         let known = |count: Option<usize>| count.map_or_else(|| "?".to_owned(), |n| n.to_string());
@@ -91,16 +94,22 @@ fn switches(all: &[SwitchStatus]) -> Table {
             node.node.clone(),
             node.function.name().to_owned(),
             node.site.clone(),
-            node.asn.to_string(),
             node.vtep.to_string(),
-            format!("{}/{}", node.daemons.iter().filter(runs).count(), node.daemons.len()),
-            format!("{}/{}", known(node.bgp_established), node.bgp_sessions),
         ];
+        let running = node.daemons.iter().filter(runs).count();
+        let bgp = || {
+            [
+                node.asn.to_string(),
+                format!("{running}/{}", node.daemons.len()),
+                format!("{}/{}", known(node.bgp_established), node.bgp_sessions),
+            ]
+        };
+        row.extend(with_bgp.then(bgp).into_iter().flatten());
         row.extend(with_bfd.then(|| format!("{}/{}", known(node.bfd_up), node.bfd_sessions)));
+        let evpn = || [node.evpn_routes.to_string(), node.macs.to_string()];
+        row.extend(with_bgp.then(evpn).into_iter().flatten());
         row.extend([
-            node.evpn_routes.to_string(),
             or_none(vnis.join(" ")),
-            node.macs.to_string(),
             node.fabric_xdpd.name().to_owned(),
             format!("{}/{}", node.accelerated, node.accelerable),
         ]);

@@ -141,7 +141,9 @@ fn switch_card(out: &mut String, topology: &Topology, switch: &Switch, card: &Re
     text(out, left, card.y + 24.0, 15.0, INK, "font-weight=\"700\"", &switch.name)?;
     let function = "text-anchor=\"end\" font-weight=\"600\"";
     text(out, card.x + card.w - 14.0, card.y + 23.0, 10.5, edge, function, switch.function.name())?;
-    text(out, left, card.y + 42.0, 11.5, FAINT, "", &format!("AS {}", switch.asn))?;
+    if switch.asn != 0 {
+        text(out, left, card.y + 42.0, 11.5, FAINT, "", &format!("AS {}", switch.asn))?;
+    }
     let address = switch.loopback.to_string();
     text(out, card.x + card.w - 14.0, card.y + 42.0, 11.5, FAINT, "text-anchor=\"end\"", &address)?;
     let services: Vec<&str> =

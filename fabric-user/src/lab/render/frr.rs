@@ -12,9 +12,8 @@
 //! route has no longer way round to come back by.
 
 use std::fmt::{self, Write as _};
-use std::net::IpAddr;
 
-use crate::lab::topology::{Bfd, Function, Prefixed, Switch, Topology};
+use crate::lab::topology::{Bfd, Function, Switch, Topology};
 
 /// Peer group of the links inside a site.
 const FABRIC: &str = "FABRIC";
@@ -132,7 +131,7 @@ router bgp {asn}
             continue;
         }
         writeln!(text, " address-family {family} unicast")?;
-        for prefix in announced(topology, node).filter(|it| it.address.is_ipv6() == is_ipv6) {
+        for prefix in topology.announced(node).filter(|it| it.address.is_ipv6() == is_ipv6) {
             writeln!(text, "  network {prefix}")?;
         }
         activate(text, &underlay, shared)?;
@@ -172,21 +171,6 @@ exit
         transmit = timers.transmit_ms,
         receive = timers.receive_ms,
     )
-}
-
-/// What a node announces by itself: its loopbacks, its services, the subnets of its routed ports.
-fn announced<'a>(
-    topology: &'a Topology,
-    node: &'a Switch,
-) -> impl Iterator<Item = Prefixed> + use<'a> {
-    let single = |address: IpAddr| Prefixed::new(address, if address.is_ipv4() { 32 } else { 128 });
-    let loopbacks =
-        [Some(IpAddr::V4(node.loopback)), node.loopback6.map(IpAddr::V6)].into_iter().flatten();
-    let services =
-        topology.services_of(&node.name).flat_map(|service| service.addresses.iter().copied());
-    let hosts = topology.hosts.iter().filter(|host| host.switch.node == node.name);
-    let subnets = hosts.flat_map(|host| host.subnets().iter().map(|subnet| subnet.host.subnet()));
-    loopbacks.chain(services).map(single).chain(subnets)
 }
 
 fn peer_group(text: &mut String, group: &str) -> fmt::Result {

@@ -3,7 +3,10 @@
 
 use std::net::IpAddr;
 
-use crate::lab::topology::{Attachment, Function, Host, Network, Subnet, Switch, Topology};
+use super::entries;
+use crate::lab::topology::{
+    Attachment, ControlPlane, Function, Host, Network, Subnet, Switch, Topology,
+};
 
 /// Commands and settings of one device, in the order in which they are applied.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -88,6 +91,9 @@ pub fn switch(topology: &Topology, node: &Switch) -> Configuration {
             }
         }
     }
+    if topology.fabric.control_plane == ControlPlane::Static {
+        entries::add(topology, node, &mut configuration);
+    }
     configuration
 }
 
@@ -148,11 +154,13 @@ fn bridge_domain(
             "link add {vxlan} type vxlan id {} local {} dstport 4789 nolearning noudpcsum",
             network.vni, node.loopback
         ),
-        format!("link set {vxlan} mtu {mtu} master {bridge} addrgenmode none up"),
+        format!("link set {vxlan} mtu {mtu} master {bridge} addrgenmode none"),
+        // Before it is up: a MAC that the bridge learns here would stay until it ages.
+        format!("link set {vxlan} type bridge_slave learning off neigh_suppress on"),
+        format!("link set {vxlan} up"),
         format!("address add {}/{} dev {bridge}", network.gateway, network.prefix_len),
         format!("link set {bridge} mtu {mtu} up"),
     ]);
-    configuration.bridge.push(format!("link set dev {vxlan} learning off neigh_suppress on"));
     // A gratuitous ARP of a host that just arrived makes a neighbour, which FRR advertises.
     configuration
         .sysctls_after

@@ -1,23 +1,26 @@
 //! What a device of the topology is configured with: `frr.conf`, interface commands and sysctls.
 //! The lab applies these, and a real device takes the same text.
 
+mod entries;
 mod frr;
 mod interfaces;
 
 use std::fmt::Write as _;
 
+pub use self::entries::{arrived, behind};
 pub use self::frr::frr_conf;
 pub use self::interfaces::{Configuration, access_port, host, service_address, switch};
 
-use super::topology::{Attachment, Switch, Topology};
+use super::topology::{Attachment, ControlPlane, Switch, Topology};
 
 /// The configuration of a switch as a person reads it: commands, then `frr.conf`.
 pub fn switch_text(topology: &Topology, node: &Switch) -> String {
+    let speaks_bgp = topology.fabric.control_plane == ControlPlane::Bgp;
+    let asn = if speaks_bgp { format!("AS {}, ", node.asn) } else { String::new() };
     let mut text = format!(
-        "# {} ({}, AS {}, {})\n\n# Interfaces: run as root, in this order.\n",
+        "# {} ({}, {asn}{})\n\n# Interfaces: run as root, in this order.\n",
         node.name,
         node.function.name(),
-        node.asn,
         node.site
     );
     push_commands(&mut text, &switch(topology, node));
@@ -27,8 +30,10 @@ pub fn switch_text(topology: &Topology, node: &Switch) -> String {
             let _ = writeln!(text, "ethtool -K {port} rxvlan off txvlan off");
         }
     }
-    text.push_str("\n# /etc/frr/frr.conf\n");
-    text.push_str(&frr_conf(topology, node));
+    if speaks_bgp {
+        text.push_str("\n# /etc/frr/frr.conf\n");
+        text.push_str(&frr_conf(topology, node));
+    }
     text
 }
 

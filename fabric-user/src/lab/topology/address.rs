@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 /// An IPv4 or IPv6 address with the length of its subnet's prefix, as in `10.1.11.10/24`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Prefixed {
     /// The address.
@@ -27,6 +27,11 @@ pub struct HostAddress {
 }
 
 impl Prefixed {
+    /// A single address.
+    pub fn single(address: IpAddr) -> Self {
+        Self::new(address, if address.is_ipv4() { 32 } else { 128 })
+    }
+
     /// An address with a prefix.
     pub fn new(address: IpAddr, length: u8) -> Self {
         Self { address, length }

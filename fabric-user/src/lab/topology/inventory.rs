@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use super::ControlPlane;
 use super::address::{HostAddress, Prefixed};
 use super::error::Complaint;
 use crate::mac::Mac;
@@ -53,6 +54,9 @@ pub struct FabricEntry {
     /// Let the spines of different sites exchange EVPN routes directly, over their loopbacks,
     /// instead of through the borders: fewer hops for a MAC that moves; default true.
     pub evpn_between_spines: bool,
+    /// Who writes routes, flood lists and MACs of other leafs: BGP, or the lab itself by `ip` and
+    /// `bridge`; default `bgp`.
+    pub control_plane: ControlPlane,
     /// BFD on all links between nodes that speak BGP; default: none.
     pub bfd: Option<BfdEntry>,
 }
@@ -82,6 +86,7 @@ impl Default for FabricEntry {
             host_mtu: 1500,
             route_target_as: 65000,
             evpn_between_spines: true,
+            control_plane: ControlPlane::Bgp,
             bfd: None,
         }
     }
@@ -93,9 +98,10 @@ impl Default for FabricEntry {
 pub struct NodeEntry {
     /// The site it stands in.
     pub site: String,
-    /// Its AS number: one per rack, one for all spines of a site, one per server.
+    /// Its AS number: one per rack, one for all spines of a site, one per server; not needed if nobody
+    /// speaks BGP.
     #[serde(rename = "as")]
-    pub asn: u32,
+    pub asn: Option<u32>,
     /// Loopback, router id and VTEP address.
     pub loopback: Ipv4Addr,
     /// IPv6 loopback, announced beside the other one; default: none.
@@ -210,6 +216,9 @@ impl Reader<'_> {
     }
 
     fn tables(&mut self, tables: DeTable<'_>) {
+        let mut tables: Vec<_> = tables.into_iter().collect();
+        // It says what the others need.
+        tables.sort_by_key(|(key, _)| key.get_ref() != "fabric");
         for (key, value) in tables {
             let name = key.get_ref().to_string();
             let value = match value.get_ref() {
@@ -241,6 +250,9 @@ impl Reader<'_> {
         value: Spanned<DeValue<'_>>,
     ) -> BTreeMap<String, T> {
         let required = REQUIRED.iter().find(|(name, _)| *name == table).map_or(&[][..], |it| it.1);
+        let is_static = self.inventory.fabric.control_plane == ControlPlane::Static;
+        let is_needed = |key: &&str| !(is_static && *key == "as");
+        let required: Vec<&str> = required.iter().copied().filter(is_needed).collect();
         let DeValue::Table(entries) = value.into_inner() else {
             return BTreeMap::new();
         };
@@ -248,7 +260,7 @@ impl Reader<'_> {
         for (key, value) in entries {
             let name = key.get_ref().to_string();
             let path = format!("{table}.{name}");
-            match self.entry(&path, required, value) {
+            match self.entry(&path, &required, value) {
                 Some(entry) => drop(read.insert(name, entry)),
                 None => drop(self.inventory.unread.insert(path)),
             }

@@ -16,7 +16,7 @@ mod role;
 mod shapes;
 mod validate;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
@@ -66,8 +66,20 @@ pub struct Fabric {
     pub route_target_as: u16,
     /// Spines of different sites exchange EVPN routes over their loopbacks.
     pub evpn_between_spines: bool,
+    /// Who writes what the kernel forwards by.
+    pub control_plane: ControlPlane,
     /// Timers of BFD, when it runs.
     pub bfd: Option<Bfd>,
+}
+
+/// Who writes what the kernels of a fabric forward by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ControlPlane {
+    /// FRR: BGP and EVPN.
+    Bgp,
+    /// Nobody but a person: `ip` and `bridge` write routes, flood lists and MACs once.
+    Static,
 }
 
 /// Timers of BFD (RFC 5880).
@@ -90,7 +102,7 @@ pub struct Switch {
     pub function: Function,
     /// The site it stands in.
     pub site: String,
-    /// Its AS number.
+    /// Its AS number; 0 if it has none, where nobody speaks BGP.
     pub asn: u32,
     /// Loopback, router id and VTEP address.
     pub loopback: Ipv4Addr,
@@ -298,10 +310,35 @@ impl Topology {
         })
     }
 
+    /// Everything that nodes announce, with those that do.
+    pub fn destinations(&self) -> BTreeMap<Prefixed, Vec<&str>> {
+        let mut all: BTreeMap<Prefixed, Vec<&str>> = BTreeMap::new();
+        for node in &self.switches {
+            for prefix in self.announced(node) {
+                all.entry(prefix).or_default().push(&node.name);
+            }
+        }
+        all
+    }
+
+    /// What a node announces by itself: its loopbacks, its services, the subnets of its routed ports.
+    pub fn announced<'a>(&'a self, node: &'a Switch) -> impl Iterator<Item = Prefixed> + use<'a> {
+        let loopbacks = [Some(IpAddr::V4(node.loopback)), node.loopback6.map(IpAddr::V6)];
+        let services = self.services_of(&node.name).flat_map(|it| it.addresses.iter().copied());
+        let hosts = self.hosts.iter().filter(|host| host.switch.node == node.name);
+        let subnets = hosts.flat_map(|host| host.subnets().iter().map(|it| it.host.subnet()));
+        loopbacks.into_iter().flatten().chain(services).map(Prefixed::single).chain(subnets)
+    }
+
     /// How many links lead out of `from` on a shortest way to the nearest of `to`: the width of
-    /// the ECMP route that BGP must find, zero when there is no way. Servers are no way to
-    /// anything but themselves.
-    pub fn ecmp_width<'a>(&'a self, from: &str, to: &[&'a str]) -> usize {
+    /// the ECMP route that BGP must find, zero when there is no way.
+    pub fn ecmp_width(&self, from: &str, to: &[&str]) -> usize {
+        self.shortest_ways(from, to).len()
+    }
+
+    /// The links that lead out of `from` on a shortest way to the nearest of `to`, by their ends: its own
+    /// and the neighbour's. Servers are no way to anything but themselves.
+    pub fn shortest_ways<'a>(&'a self, from: &'a str, to: &[&'a str]) -> Vec<(&'a End, &'a End)> {
         let mut distance: HashMap<&str, usize> = to.iter().map(|&node| (node, 0)).collect();
         let mut queue: VecDeque<&str> = to.iter().copied().collect();
         while let Some(node) = queue.pop_front() {
@@ -318,14 +355,14 @@ impl Topology {
             }
         }
         let Some(&own) = distance.get(from) else {
-            return 0;
+            return Vec::new();
         };
         let is_nearer = |peer: &End| {
             let server = self.switch(&peer.node).is_some_and(|it| it.function == Function::Server);
             let near = distance.get(peer.node.as_str()).is_some_and(|&d| d + 1 == own);
             near && (own == 1 || !server)
         };
-        self.links_of(from).filter(|(_, peer)| is_nearer(peer)).count()
+        self.links_of(from).filter(|(_, peer)| is_nearer(peer)).collect()
     }
 }
 

@@ -13,7 +13,7 @@ use std::ops::RangeInclusive;
 use super::error::Complaint;
 use super::inventory::{Inventory, NetworkEntry};
 use super::picture::{DrawnCable, DrawnEnd, Function, Picture};
-use super::{Bfd, End, Fabric, Link, Network, Switch, Topology};
+use super::{Bfd, ControlPlane, End, Fabric, Link, Network, Switch, Topology};
 use crate::mac::Mac;
 
 /// Linux allows 15 characters in the name of an interface.
@@ -255,6 +255,12 @@ impl Check<'_> {
                 ),
             );
         }
+        if entry.bfd.is_some() && entry.control_plane == ControlPlane::Static {
+            self.toml(
+                &["fabric", "bfd"],
+                "[fabric] bfd belongs to FRR, which does not run with control_plane = \"static\"; remove it",
+            );
+        }
         let bfd = entry.bfd.as_ref().map(|bfd| Bfd {
             transmit_ms: bfd.transmit_ms,
             receive_ms: bfd.receive_ms,
@@ -273,6 +279,7 @@ impl Check<'_> {
             host_mtu: entry.host_mtu,
             route_target_as: entry.route_target_as,
             evpn_between_spines: entry.evpn_between_spines,
+            control_plane: entry.control_plane,
             bfd,
         }
     }
@@ -352,12 +359,11 @@ impl Check<'_> {
                 continue;
             };
             // 0, 23456 and the last number of each size are reserved (RFC 7607, 6793, 7300).
-            if matches!(entry.asn, 0 | 23456 | 65535 | u32::MAX) {
+            if let Some(asn @ (0 | 23456 | 65535 | u32::MAX)) = entry.asn {
                 self.toml(
                     &["nodes", name, "as"],
                     format!(
-                        "AS {} of {name} is reserved; use a private one such as 64512 to 65534",
-                        entry.asn
+                        "AS {asn} of {name} is reserved; use a private one such as 64512 to 65534"
                     ),
                 );
             }
@@ -376,7 +382,7 @@ impl Check<'_> {
                 name: node.name.clone(),
                 function: node.function,
                 site: entry.site.clone(),
-                asn: entry.asn,
+                asn: entry.asn.unwrap_or(0),
                 loopback: entry.loopback,
                 loopback6: entry.loopback6,
                 fabric_xdpd: entry.fabric_xdpd.unwrap_or(node.function != Function::Server),
@@ -384,6 +390,10 @@ impl Check<'_> {
             });
         }
         switches
+    }
+
+    fn speaks_bgp(&self) -> bool {
+        self.inventory.fabric.control_plane == ControlPlane::Bgp
     }
 
     /// Links between nodes that speak BGP.
@@ -394,7 +404,7 @@ impl Check<'_> {
             let (Some(left), Some(right)) = (switch(&cable.left), switch(&cable.right)) else {
                 continue;
             };
-            if left.asn == right.asn {
+            if left.asn == right.asn && left.asn != 0 && self.speaks_bgp() {
                 self.toml(
                     &["nodes", &right.name, "as"],
                     format!(

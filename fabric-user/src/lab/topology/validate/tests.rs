@@ -244,3 +244,17 @@ fn a_picture_without_nodes_is_refused() {
     let message = check("graph t { oob [function=fake] }", "").expect_err("must be refused");
     assert!(message.contains("shows no node that a lab can have"), "{message}");
 }
+
+#[test]
+fn a_fabric_without_a_control_plane_needs_no_as_numbers_and_has_no_bfd() {
+    let picture = include_str!("../../../../../topologies/static.dot");
+    let inventory = include_str!("../../../../../topologies/static.toml");
+    let topology = Topology::parse("static", picture, inventory).expect("valid");
+    assert!(topology.switches.iter().all(|switch| switch.asn == 0));
+    let with_bfd = inventory.replace("[fabric]\n", "[fabric]\nbfd = {}\n");
+    let error = Topology::parse("static", picture, &with_bfd).expect_err("BFD is FRR's");
+    assert!(error.to_string().contains("bfd belongs to FRR"), "{error}");
+    let speaking = inventory.replace("\"static\"", "\"bgp\"");
+    let error = Topology::parse("static", picture, &speaking).expect_err("BGP needs them");
+    assert!(error.to_string().contains("[nodes.leaf01] lacks as"), "{error}");
+}
