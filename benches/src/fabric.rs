@@ -272,7 +272,7 @@ impl Fabric {
 
     fn add_stations(&self, plan: &Plan, lane: Lane) -> Result<()> {
         let held = self.maps.fdb_table().iter().count();
-        self.maps.fit_fdb(held + plan.stations().count());
+        self.maps.fdb_table().fit(held + plan.stations().count());
         let settings = self.maps.settings.get(0);
         let now = (settings.deadline - u64::from(settings.timeout_jiffies)) as u32;
         for (mac, site, vtep) in plan.stations() {
@@ -282,12 +282,12 @@ impl Fabric {
             };
             let key = fdb::key(lane.domain(), fdb::mac_number(mac));
             ensure!(
-                self.maps.insert_mac(key, target),
+                self.maps.fdb_table().insert(key, target),
                 "the FDB has no room for all of {} stations",
                 plan.destinations
             );
             // Else the first frame of each would be the kernel's.
-            self.maps.fdb_table().show(key, now);
+            self.maps.fdb_table().table().show(key, now);
         }
         Ok(())
     }
@@ -376,7 +376,9 @@ impl Fabric {
         let table = self.maps.fdb_table();
         let key = fdb::key(1, fdb::mac_number(mac));
         match target {
-            Some(target) => ensure!(self.maps.insert_mac(key, target), "the FDB has no room"),
+            Some(target) => {
+                ensure!(self.maps.fdb_table().insert(key, target), "the FDB has no room")
+            }
             None => {
                 table.remove(key);
             }

@@ -110,15 +110,17 @@ impl Router {
     fn add_hosts(&self, destinations: u32) -> Result<()> {
         let maps = &self.maps;
         let target = target(KIND_GROUP, GROUP);
+        maps.hosts_table().fit(destinations as usize);
+        maps.hosts6_table().fit(destinations as usize);
         for destination in 0..destinations {
             let address = u32::from_ne_bytes(destination4(destination));
-            let placed = maps.hosts.table().insert(hosts::key(VIEW, address), target);
+            let placed = maps.hosts_table().insert(hosts::key(VIEW, address), target);
             let v6 = destination6(destination);
             let half = |at: usize| u64::from_ne_bytes(std::array::from_fn(|i| v6[at + i]));
             let address = [half(0), half(8)];
             let index = destination + 1;
             maps.addresses6.set(index, &Address6 { address, view: VIEW.into(), target });
-            let placed6 = maps.hosts6.table().insert(hosts6::key(VIEW, address), index);
+            let placed6 = maps.hosts6_table().insert(hosts6::key(VIEW, address), index);
             ensure!(placed && placed6, "the tables have no room for destination {destination}");
         }
         Ok(())

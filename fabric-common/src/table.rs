@@ -13,6 +13,11 @@
 //! elsewhere ([`Table::unfold`]), publishes the new size, and takes away what is left behind
 //! ([`Table::settle`]). Each bucket becomes two, so there is room for all in any case.
 //!
+//! A bucket's last word is a filter: of each key whose first bucket this is, wherever it stands, one bit
+//! ([`Hash::mark`]), and [`AWAY`] if one of them may stand in its other bucket. So who looks for a key that
+//! is not there mostly knows it from the one cache line. Bits may be left over from keys that have gone
+//! until the table doubles or a daemon takes it over.
+//!
 //! # Concurrency
 //!
 //! A writer changes a slot in the order *key = 0, target, key*, and a reader looks at the key, at the
@@ -47,8 +52,8 @@ pub struct Narrow {
     pub keys: [u64; 6],
     /// What each key leads to; its meaning belongs to the map.
     pub targets: [u16; 6],
-    /// Zero.
-    pub reserved: u32,
+    /// Which keys may have this bucket as their first one.
+    pub filter: u32,
 }
 
 /// A bucket with large targets, see [`Narrow`].
@@ -59,8 +64,8 @@ pub struct Wide {
     pub keys: [u64; 5],
     /// What each key leads to.
     pub targets: [u32; 5],
-    /// Zero.
-    pub reserved: u32,
+    /// Which keys may have this bucket as their first one.
+    pub filter: u32,
 }
 
 macro_rules! debug_slots {
@@ -102,8 +107,17 @@ impl Bucket for Wide {
     type Target = u32;
 }
 
-const _: () = assert!(size_of::<Narrow>() == 8 * PLACES as usize);
-const _: () = assert!(size_of::<Wide>() == 8 * PLACES as usize);
+const _: () = {
+    assert!(size_of::<Narrow>() == 8 * PLACES as usize);
+    assert!(size_of::<Wide>() == 8 * PLACES as usize);
+    assert!(core::mem::offset_of!(Narrow, filter) == FILTER);
+    assert!(core::mem::offset_of!(Wide, filter) == FILTER);
+};
+
+/// Bytes in front of the filter of a bucket.
+pub const FILTER: usize = 60;
+/// The bit of a filter that says that a key may stand in its other bucket; some keys have it as their own.
+pub const AWAY: u32 = 1 << 31;
 
 /// Where a key may be: in one of two buckets, at best in the slot of the first one that is looked at
 /// first.
@@ -139,6 +153,13 @@ impl Hash {
         ((self.0 ^ self.0 >> 32).wrapping_mul(Self::FACTOR) >> 32) as u32
     }
 
+    /// The bit of the key in the filter of its first bucket, by bits that decide nothing else.
+    #[inline(always)]
+    #[must_use]
+    pub const fn mark(self) -> u32 {
+        1 << (self.0 as u32 >> 27)
+    }
+
     /// The slot to look at first, by the bits that decide least about the bucket.
     #[inline(always)]
     #[must_use]
@@ -163,9 +184,11 @@ pub const fn buckets_for<B: Bucket>(entries: u32) -> u32 {
 
 #[cfg(any(test, feature = "user"))]
 mod writer {
+    extern crate std;
     use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
+    use std::vec;
 
-    use super::{Bucket, Hash, Narrow, Wide};
+    use super::{AWAY, Bucket, Hash, Narrow, Wide};
 
     /// A bucket in memory that the packet path reads at the same time.
     pub trait Shared: 'static {
@@ -173,6 +196,8 @@ mod writer {
         type Plain: Bucket;
         /// The keys.
         fn keys(&self) -> &[AtomicU64];
+        /// The filter.
+        fn filter(&self) -> &AtomicU32;
         /// The target of a slot.
         fn target(&self, slot: usize) -> u32;
         /// Changes the target of a slot.
@@ -193,6 +218,7 @@ mod writer {
             pub struct $shared {
                 keys: [AtomicU64; $slots],
                 targets: [$atomic; $slots],
+                filter: AtomicU32,
             }
 
             impl Share for $plain {
@@ -204,6 +230,10 @@ mod writer {
 
                 fn keys(&self) -> &[AtomicU64] {
                     &self.keys
+                }
+
+                fn filter(&self) -> &AtomicU32 {
+                    &self.filter
                 }
 
                 fn target(&self, slot: usize) -> u32 {
@@ -308,8 +338,58 @@ mod writer {
             self.shown.map(|shown| &shown[bucket][slot])
         }
 
+        /// The bucket in whose filter a key that stands in `bucket` is noted, and the bits there.
+        fn marks(&self, key: u64, bucket: usize) -> (usize, u32) {
+            let home = self.homes(key).0[0];
+            let away = if bucket == home { 0 } else { AWAY };
+            (home, Hash::of(key).mark() | away)
+        }
+
+        fn set_filter(&self, bucket: usize, filter: u32) {
+            let shared = self.buckets[bucket].filter();
+            if shared.load(Ordering::Acquire) != filter {
+                shared.store(filter, Ordering::Release);
+                self.count(1);
+            }
+        }
+
+        fn mark(&self, key: u64, bucket: usize) {
+            let (home, marks) = self.marks(key, bucket);
+            self.set_filter(home, self.buckets[home].filter().load(Ordering::Acquire) | marks);
+        }
+
+        /// Takes a key that has gone out of the filter of its first bucket, if no other key may need what
+        /// stands there.
+        fn unmark(&self, key: u64) {
+            let home = self.homes(key).0[0];
+            let bucket = &self.buckets[home];
+            if bucket.filter().load(Ordering::Acquire) & AWAY != 0 {
+                return;
+            }
+            let keys = bucket.keys().iter().map(|key| key.load(Ordering::Acquire));
+            let own = keys.filter(|key| *key != 0).map(|key| self.marks(key, home));
+            let filter = own.filter(|(of, _)| *of == home).fold(0, |all, (_, marks)| all | marks);
+            self.set_filter(home, filter);
+        }
+
+        /// Makes all filters exact.
+        fn refine(&self) {
+            let mut filters = vec![0; self.buckets.len()];
+            for spot in self.all(self.buckets.len()) {
+                let key = self.key(spot);
+                if key != 0 {
+                    let (home, marks) = self.marks(key, spot.bucket);
+                    filters[home] |= marks;
+                }
+            }
+            for (bucket, filter) in filters.into_iter().enumerate() {
+                self.set_filter(bucket, filter);
+            }
+        }
+
         fn fill(&self, spot: Spot, entry: &Entry) {
             let bucket = &self.buckets[spot.bucket];
+            self.mark(entry.key, spot.bucket);
             bucket.keys()[spot.slot].store(0, Ordering::Release);
             bucket.set_target(spot.slot, entry.target);
             if let Some(time) = self.time(spot) {
@@ -421,6 +501,7 @@ mod writer {
             let spot = self.find(key);
             if let Some(spot) = spot {
                 self.clear(spot);
+                self.unmark(key);
             }
             spot.is_some()
         }
@@ -436,16 +517,26 @@ mod writer {
         /// half yet, and nothing leaves the lower one.
         pub fn unfold(&self) {
             let half = self.buckets.len() / 2;
+            for bucket in 0..half {
+                // More than is needed, until the table has settled.
+                let filter = self.buckets[bucket].filter().load(Ordering::Acquire);
+                self.set_filter(bucket + half, filter);
+            }
             for old in self.all(half) {
                 let new = Spot { bucket: old.bucket + half, ..old };
                 let entry = self.entry(old);
+                let stays = entry.key != 0 && self.is_place(entry.key, old.bucket);
                 // The larger table has this bucket's other half in the same place of the upper
                 // half, so a copy is all that is needed.
-                if entry.key != 0 && !self.is_place(entry.key, old.bucket) {
+                if entry.key != 0 && !stays {
                     self.fill(new, &entry);
                 } else if self.key(new) != 0 {
                     // Of a daemon that ended before it was done.
                     self.clear(new);
+                }
+                if stays {
+                    // It may be the bucket that readers look into second by now.
+                    self.mark(entry.key, old.bucket);
                 }
             }
         }
@@ -459,6 +550,7 @@ mod writer {
                     self.clear(spot);
                 }
             }
+            self.refine();
         }
 
         /// All entries as (key, target, shown), in no order.
@@ -589,6 +681,47 @@ mod tests {
             assert_eq!(large.get(key(i)), expected);
         }
         assert_eq!(large.iter().count(), 50);
+    }
+
+    /// As the packet path does it: no key, if the filter does not know it.
+    fn may_hold(table: &[SharedNarrow], key: u64) -> bool {
+        let hash = Hash::of(key);
+        let home = &table[(hash.home() & (table.len() as u32 - 1)) as usize];
+        let filter = home.filter().load(Ordering::Relaxed);
+        let is_away = home.keys().iter().all(|k| k.load(Ordering::Relaxed) != key);
+        filter & hash.mark() != 0 && (!is_away || filter & AWAY != 0)
+    }
+
+    #[test]
+    fn filters_know_all_keys_and_few_others_while_keys_come_and_go_and_the_table_doubles() {
+        let memory = memory(8_192);
+        let mut buckets = 16;
+        for i in 0..6_000 {
+            while !part(&memory, buckets).insert(key(i), i) {
+                let large = part(&memory, 2 * buckets);
+                large.unfold();
+                assert!(
+                    (0..i).filter(|i| i % 3 != 1).all(|i| may_hold(&memory[..buckets], key(i)))
+                );
+                buckets *= 2;
+                assert!(
+                    (0..i).filter(|i| i % 3 != 1).all(|i| may_hold(&memory[..buckets], key(i)))
+                );
+                large.settle();
+            }
+            if i % 3 == 2 {
+                assert!(part(&memory, buckets).remove(key(i - 1)));
+            }
+        }
+        let table = &memory[..buckets];
+        assert!((0..6_000).filter(|i| i % 3 != 1).all(|i| may_hold(table, key(i))));
+        let strangers = (10_000..20_000).filter(|i| may_hold(table, key(*i))).count();
+        assert!(strangers < 2_000, "{strangers} of 10000 unknown keys are looked for");
+        (0..6_000)
+            .filter(|i| i % 3 != 1)
+            .for_each(|i| assert!(part(table, buckets).remove(key(i))));
+        part(table, buckets).settle();
+        assert!(table.iter().all(|bucket| bucket.filter().load(Ordering::Relaxed) == 0));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Lookup in a [`fabric_common::table`].
 
-use core::arch::asm;
+use core::{arch::asm, hint::cold_path};
 
-use fabric_common::table::{Bucket, Hash, PLACES};
+use fabric_common::table::{AWAY, Bucket, FILTER, Hash, PLACES};
 
 use crate::block::Block;
 
@@ -41,6 +41,8 @@ fn after<T>(at: *mut T, loaded: u64) -> *mut T {
 
 /// The entry of `key`, or `None`. `mask` is the number of buckets less one.
 ///
+/// A key that the filter of its first bucket does not know is not looked for.
+///
 /// The key is read again after the target: the daemon clears it before it reuses a slot. Why that is
 /// enough on every processor is in [`fabric_common::table`].
 #[inline(always)]
@@ -78,11 +80,15 @@ fn search<B: Bucket, const N: usize>(
         if seen == key {
             return entry(after(buckets, seen), bucket, slot, key, twice);
         }
+        if read_filter(buckets, bucket) & hash.mark() == 0 {
+            return None;
+        }
         let next = if slot + 1 == B::SLOTS { 0 } else { slot + 1 };
         let seen = read_key(buckets, bucket, next);
         if seen == key {
             return entry(after(buckets, seen), bucket, next, key, twice);
         }
+        cold_path();
         let place = elsewhere(buckets, mask, key);
         if place == NOWHERE {
             return None;
@@ -127,15 +133,32 @@ const NOWHERE: u32 = u32::MAX;
 #[inline(never)]
 fn elsewhere<B: Bucket>(buckets: *mut B, mask: u32, key: u64) -> u32 {
     let hash = Hash::of(key);
-    for bucket in [hash.home() & mask, hash.other() & mask] {
-        for slot in 0..B::SLOTS {
-            // SAFETY: as in `find`.
-            if unsafe { read_key(buckets, bucket, slot) } == key {
-                return bucket * PLACES + slot;
-            }
+    let place = place_in(buckets, hash.home() & mask, key);
+    // SAFETY: as in `find`.
+    if place != NOWHERE || unsafe { read_filter(buckets, hash.home() & mask) } & AWAY == 0 {
+        return place;
+    }
+    place_in(buckets, hash.other() & mask, key)
+}
+
+/// The place of a key in a bucket, or [`NOWHERE`].
+#[inline(always)]
+fn place_in<B: Bucket>(buckets: *mut B, bucket: u32, key: u64) -> u32 {
+    for slot in 0..B::SLOTS {
+        // SAFETY: as in `find`.
+        if unsafe { read_key(buckets, bucket, slot) } == key {
+            return bucket * PLACES + slot;
         }
     }
     NOWHERE
+}
+
+/// # Safety
+/// The bucket must be in the table.
+#[inline(always)]
+unsafe fn read_filter<B: Bucket>(buckets: *mut B, bucket: u32) -> u32 {
+    // SAFETY: the caller's promise.
+    unsafe { buckets.add(bucket as usize).cast::<u8>().add(FILTER).cast::<u32>().read_volatile() }
 }
 
 /// # Safety

@@ -34,7 +34,7 @@ impl Routing {
         match prefix {
             (IpAddr::V4(address), 32) => {
                 let key = hosts::key(view, u32::from_ne_bytes(address.octets()));
-                assert!(maps.hosts.table().insert(key, target), "the table of hosts is full");
+                assert!(maps.hosts_table().insert(key, target), "the table of hosts is full");
             }
             (IpAddr::V6(address), 128) => self.add_host6(maps, view, address, target, known),
             (IpAddr::V4(address), length) => self.add_prefix4(maps, view, address, length, target),
@@ -46,13 +46,13 @@ impl Routing {
         let address = halves(address);
         let key = hosts6::key(view, address);
         let index = if known {
-            maps.hosts6.table().get(key).expect("a known host is in the table")
+            maps.hosts6_table().get(key).expect("a known host is in the table")
         } else {
             self.addresses6 += 1;
             self.addresses6
         };
         maps.addresses6.set(index, &Address6 { address, view: view.into(), target });
-        assert!(maps.hosts6.table().insert(key, index), "the table of hosts is full");
+        assert!(maps.hosts6_table().insert(key, index), "the table of hosts is full");
     }
 
     fn add_prefix4(&mut self, maps: &Maps, view: u16, address: Ipv4Addr, length: u8, target: u32) {

@@ -376,7 +376,7 @@ impl World {
     /// If there is no such entry.
     pub fn set_shown(&self, domain: DomainId, mac: Mac, jiffies: u32) {
         let key = fdb::key(domain.0, fdb::mac_number(mac));
-        assert!(self.maps.fdb_table().show(key, jiffies), "{mac:?} is not in the FDB");
+        assert!(self.maps.fdb_table().table().show(key, jiffies), "{mac:?} is not in the FDB");
     }
 
     /// Enters a MAC address behind a VTEP.

@@ -136,12 +136,12 @@ impl Prefixes {
         match address {
             IpAddr::V4(v4) => {
                 let key = hosts::key(names.view, v4.to_bits().to_be());
-                let host = maps.hosts.table().get(key);
+                let host = maps.hosts_table().get(key);
                 host.or_else(|| lookup4(&maps.trie, names.roots.root4, v4.to_bits()))
             }
             IpAddr::V6(v6) => {
                 let key = hosts6::key(names.view, halves::of(v6));
-                let host = maps.hosts6.table().get(key);
+                let host = maps.hosts6_table().get(key);
                 let host = host.map(|index| maps.addresses6.get(index).target);
                 let [high, low] = [(v6.to_bits() >> 64) as u64, v6.to_bits() as u64];
                 host.or_else(|| lookup6(&maps.trie, names.roots.root6, [high, low]))

@@ -1,7 +1,8 @@
 //! `hosts`: a [`crate::table`] from (view, IPv4 address) to a route's target
 //! ([`super::routes`]). Host routes and neighbours stand here and not in the trie.
 
-/// Buckets for 65,536 addresses at half load, 2 MiB.
+/// Buckets if the settings do not say otherwise: room for 65,536 addresses, 2 MiB. Those in use are fewer
+/// as long as fewer suffice.
 pub const BUCKETS: u32 = crate::table::buckets_for::<crate::table::Wide>(65_536);
 
 const _: () = assert!(super::fits(super::views::MAX, u16::BITS));

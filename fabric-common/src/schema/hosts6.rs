@@ -6,7 +6,7 @@
 
 use crate::flow_hash::mix;
 
-/// Buckets for 65,536 addresses at half load, 2 MiB.
+/// As [`super::hosts::BUCKETS`].
 pub const BUCKETS: u32 = crate::table::buckets_for::<crate::table::Wide>(ADDRESSES);
 /// Number of entries of `addresses6`; index 0 is never used.
 pub const ADDRESSES: u32 = 65_536;

@@ -30,7 +30,7 @@ pub mod vnis;
 pub mod vteps;
 
 /// Version of all layouts below. It is part of the pin path: another version is another folder.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// `BPF_F_MMAPABLE` of `linux/bpf.h`: the array can be mapped into user memory.
 pub const MMAPABLE: u32 = 1 << 10;

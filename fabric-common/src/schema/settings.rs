@@ -75,14 +75,16 @@ pub struct Settings {
     pub vxlan_ports_be: [u16; 4],
     /// Number of buckets of `fdb` that are in use, less one: a power of two less one.
     pub fdb_mask: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// The same of `hosts`.
+    pub hosts_mask: u32,
     /// Not 0: a circuit's port may be down, so that a look at the port is worth its cache line. Set by the
     /// daemon's thread that watches links, cleared by the main one when no circuit leads to such a port;
     /// a word of its own.
     pub lost_ports: u64,
+    /// Number of buckets of `hosts6` that are in use, less one.
+    pub hosts6_mask: u32,
     /// Always 0: what the packet path reads of every packet is one cache line.
-    pub unused: u64,
+    pub unused: u32,
     /// The number of the network namespace (`SO_NETNS_COOKIE`) to whose interfaces everything here
     /// refers.
     pub network: u64,

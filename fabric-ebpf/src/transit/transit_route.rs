@@ -59,7 +59,8 @@ pub fn is_local4(view: u32, address: u32) -> bool {
 #[inline(always)]
 fn target4(view: u32, address: u32) -> u32 {
     let key = hosts::key(view as u16, address);
-    if let Some(found) = table::find(&maps::HOSTS, limits::hosts_mask(), key) {
+    let mask = maps::SETTINGS.get(0).hosts_mask & limits::hosts_mask();
+    if let Some(found) = table::find(&maps::HOSTS, mask, key) {
         return found.target;
     }
     let view = maps::VIEWS.get(view);
@@ -70,7 +71,8 @@ fn target4(view: u32, address: u32) -> u32 {
 #[inline(always)]
 fn target6(view: u32, address: [u64; 2]) -> u32 {
     let key = hosts6::key(view as u16, address);
-    if let Some(found) = table::find(&maps::HOSTS6, limits::hosts6_mask(), key) {
+    let mask = maps::SETTINGS.get(0).hosts6_mask & limits::hosts6_mask();
+    if let Some(found) = table::find(&maps::HOSTS6, mask, key) {
         // SAFETY: inside the map's value.
         let host = unsafe { &*maps::ADDRESSES6.masked(found.target, limits::addresses6_mask()) };
         if host.address == address && host.view == view {

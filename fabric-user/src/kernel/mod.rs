@@ -4,7 +4,7 @@ pub mod blocks;
 pub mod counters;
 pub mod detach;
 pub mod driver;
-pub mod fdb;
+pub mod growing;
 pub mod heartbeat;
 pub mod interface;
 pub mod links;

@@ -52,7 +52,7 @@ impl Places<'_> {
 impl Fdb {
     /// Takes over the entries of an earlier daemon.
     pub(super) fn recover(maps: &Maps) -> Self {
-        Self { macs: maps.recover_fdb() }
+        Self { macs: maps.fdb_table().recover() }
     }
 
     pub(super) fn write(&mut self, pass: &mut Pass<'_>, macs: Macs, places: Places<'_>) {
@@ -70,9 +70,10 @@ impl Fdb {
                 wanted.insert(key, target);
             }
         }
-        pass.maps.fit_fdb(wanted.len());
         self.macs = wanted.len();
-        let table = pass.maps.fdb_table();
+        let growing = pass.maps.fdb_table();
+        growing.fit(self.macs);
+        let table = growing.table();
         let mut stale = Vec::new();
         for (key, target, _) in table.iter() {
             match wanted.get(&key) {
@@ -98,7 +99,8 @@ impl Fdb {
         changes: Vec<(FdbKey, Option<Target>)>,
         places: Places<'_>,
     ) {
-        let mut table = pass.maps.fdb_table();
+        let growing = pass.maps.fdb_table();
+        let mut table = growing.table();
         for (mac, place) in changes {
             let Some(key) = places.key(&mac) else { continue };
             let Some(target) = place.and_then(|place| places.target(&place)) else {
@@ -111,9 +113,9 @@ impl Fdb {
                 Some(old) if old == target => {}
                 Some(_) => pass.changed(table.insert(key, target)),
                 None => {
-                    pass.maps.fit_fdb(self.macs + 1);
+                    growing.fit(self.macs + 1);
                     self.macs += usize::from(insert(pass, key, target));
-                    table = pass.maps.fdb_table();
+                    table = growing.table();
                 }
             }
         }
@@ -122,7 +124,7 @@ impl Fdb {
 
 /// Adds an entry or changes its target; false if there is no room.
 fn insert(pass: &mut Pass<'_>, key: u64, target: u32) -> bool {
-    let stored = pass.maps.insert_mac(key, target);
+    let stored = pass.maps.fdb_table().insert(key, target);
     pass.changed(stored);
     if !stored {
         let slots = pass.maps.fdb.len() as usize * Narrow::SLOTS as usize;

@@ -23,6 +23,10 @@ pub(super) type Host = (u16, IpAddr);
 #[derive(Debug)]
 pub(super) struct Hosts {
     addresses: Pool,
+    /// How many are in `hosts`.
+    v4: usize,
+    /// How many are in `hosts6`.
+    v6: usize,
     /// Those for which there was no room, with their targets.
     in_trie: HashMap<Host, u32>,
 }
@@ -36,10 +40,11 @@ impl Hosts {
     /// Takes over the addresses of an earlier daemon, and the next hops that they lead to.
     pub(super) fn recover(maps: &Maps, nexthops: &mut Nexthops) -> Self {
         let mut addresses = Pool::new(maps.addresses6.len());
-        let mut targets: Vec<u32> =
-            maps.hosts.table().iter().map(|(_, target, _)| target).collect();
+        let (hosts, hosts6) = (maps.hosts_table(), maps.hosts6_table());
+        let (v4, mut v6) = (hosts.recover(), hosts6.recover());
+        let mut targets: Vec<u32> = hosts.iter().map(|(_, target, _)| target).collect();
         let mut unusable = Vec::new();
-        for (key, index, _) in maps.hosts6.table().iter() {
+        for (key, index, _) in hosts6.iter() {
             let known = index < maps.addresses6.len();
             let entry = if known { maps.addresses6.get(index) } else { Address6::default() };
             let right = known && hosts6::key(entry.view as u16, entry.address) == key;
@@ -50,12 +55,12 @@ impl Hosts {
             }
         }
         for key in unusable {
-            maps.hosts6.table().remove(key);
+            v6 -= usize::from(hosts6.remove(key));
         }
         for target in targets {
             hold(nexthops, target);
         }
-        Self { addresses, in_trie: HashMap::default() }
+        Self { addresses, v4, v6, in_trie: HashMap::default() }
     }
 
     /// Where packets to a host go, if something is known about it alone.
@@ -95,7 +100,7 @@ impl Hosts {
         } else if self.in_trie.remove(&host).is_some() {
             said = Some(None);
         } else {
-            displace(pass, host);
+            self.displace(pass, host);
         }
         if let Some(old) = old {
             release(pass, nexthops, old);
@@ -155,7 +160,14 @@ impl Hosts {
     /// Gives a host a target in the tables; false if it has to go to the trie.
     fn place(&mut self, maps: &Maps, (view, address): Host, target: u32) -> bool {
         match address {
-            IpAddr::V4(v4) => maps.hosts.table().insert(hosts::key(view, be(v4)), target),
+            IpAddr::V4(v4) => {
+                let (table, key) = (maps.hosts_table(), hosts::key(view, be(v4)));
+                let new = usize::from(table.get(key).is_none());
+                table.fit(self.v4 + new);
+                let placed = table.insert(key, target);
+                self.v4 += if placed { new } else { 0 };
+                placed
+            }
             IpAddr::V6(v6) => {
                 if let Some(index) = address6(maps, view, v6) {
                     // View and target are one word.
@@ -164,7 +176,7 @@ impl Hosts {
                 }
                 let address = halves::of(v6);
                 let key = hosts6::key(view, address);
-                let table = maps.hosts6.table();
+                let table = maps.hosts6_table();
                 if table.get(key).is_some() {
                     // Another address has the same fingerprint.
                     return false;
@@ -172,7 +184,9 @@ impl Hosts {
                 let Some(index) = self.addresses.allocate(1) else { return false };
                 let entry = Address6 { address, view: view.into(), target };
                 maps.addresses6.set(index, &entry);
+                table.fit(self.v6 + 1);
                 let placed = table.insert(key, index);
+                self.v6 += usize::from(placed);
                 if !placed {
                     // Nothing has referred to it.
                     self.give_back(maps, index);
@@ -181,15 +195,31 @@ impl Hosts {
             }
         }
     }
+
+    fn displace(&mut self, pass: &mut Pass<'_>, (view, address): Host) {
+        match address {
+            IpAddr::V4(v4) => {
+                let removed = pass.maps.hosts_table().remove(hosts::key(view, be(v4)));
+                self.v4 -= usize::from(removed);
+            }
+            IpAddr::V6(v6) => {
+                if let Some(index) = address6(pass.maps, view, v6) {
+                    let key = hosts6::key(view, halves::of(v6));
+                    self.v6 -= usize::from(pass.maps.hosts6_table().remove(key));
+                    pass.rest(Freed::Address6(index));
+                }
+            }
+        }
+    }
 }
 
 /// All hosts of the tables with their targets.
 fn all(maps: &Maps) -> impl Iterator<Item = (Host, u32)> {
-    let v4 = maps.hosts.table().iter().map(|(key, target, _)| {
+    let v4 = maps.hosts_table().iter().map(|(key, target, _)| {
         let (view, address) = hosts::split_key(key);
         ((view, IpAddr::from(address.to_ne_bytes())), target)
     });
-    let v6 = maps.hosts6.table().iter().map(|(_, index, _)| {
+    let v6 = maps.hosts6_table().iter().map(|(_, index, _)| {
         let entry = maps.addresses6.get(index);
         ((entry.view as u16, IpAddr::from(halves::address(entry.address))), entry.target)
     });
@@ -203,30 +233,16 @@ pub(super) fn targets(maps: &Maps) -> impl Iterator<Item = u32> {
 
 fn in_table(maps: &Maps, (view, address): Host) -> Option<u32> {
     match address {
-        IpAddr::V4(v4) => maps.hosts.table().get(hosts::key(view, be(v4))),
+        IpAddr::V4(v4) => maps.hosts_table().get(hosts::key(view, be(v4))),
         IpAddr::V6(v6) => Some(maps.addresses6.get(address6(maps, view, v6)?).target),
     }
 }
 
 /// Index in `addresses6` of an address, if it is there.
 fn address6(maps: &Maps, view: u16, address: Ipv6Addr) -> Option<u32> {
-    let index = maps.hosts6.table().get(hosts6::key(view, halves::of(address)))?;
+    let index = maps.hosts6_table().get(hosts6::key(view, halves::of(address)))?;
     let entry = maps.addresses6.get(index);
     (entry.view == u32::from(view) && entry.address == halves::of(address)).then_some(index)
-}
-
-fn displace(pass: &mut Pass<'_>, (view, address): Host) {
-    match address {
-        IpAddr::V4(v4) => {
-            pass.maps.hosts.table().remove(hosts::key(view, be(v4)));
-        }
-        IpAddr::V6(v6) => {
-            if let Some(index) = address6(pass.maps, view, v6) {
-                pass.maps.hosts6.table().remove(hosts6::key(view, halves::of(v6)));
-                pass.rest(Freed::Address6(index));
-            }
-        }
-    }
 }
 
 fn hold(nexthops: &mut Nexthops, target: u32) {

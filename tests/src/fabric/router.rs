@@ -449,14 +449,14 @@ impl Router {
         match address.parse().expect("an address") {
             IpAddr::V4(v4) => {
                 let key = hosts::key(view, u32::from_ne_bytes(v4.octets()));
-                let host = maps.hosts.table().get(key);
+                let host = maps.hosts_table().get(key);
                 host.or_else(|| trie::lookup4(&maps.trie, roots.root4, v4.to_bits()))
             }
             IpAddr::V6(v6) => {
                 let octets = v6.octets();
                 let half = |at: usize| u64::from_ne_bytes(octets.as_chunks::<8>().0[at]);
                 let halves = [half(0), half(1)];
-                let index = maps.hosts6.table().get(hosts6::key(view, halves));
+                let index = maps.hosts6_table().get(hosts6::key(view, halves));
                 let host = index
                     .map(|index| maps.addresses6.get(index))
                     .filter(|entry| entry.address == halves && entry.view == u32::from(view));

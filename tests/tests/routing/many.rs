@@ -55,7 +55,7 @@ fn crowded() -> Router {
 /// Number of hosts in the maps with a target of this kind.
 fn hosts(router: &Router, wanted: u32) -> usize {
     let maps = router.maps();
-    let kinds = maps.hosts.table().iter().map(|(_, target, _)| split_target(target).0);
+    let kinds = maps.hosts_table().iter().map(|(_, target, _)| split_target(target).0);
     kinds.filter(|kind| *kind == wanted).count()
 }
 

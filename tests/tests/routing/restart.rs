@@ -41,8 +41,8 @@ fn content(router: &Router) -> Vec<u64> {
         words.extend(chunk.nexthops.iter().map(|nexthop| u64::from(*nexthop)));
     }
     let mut hosts: Vec<_> =
-        maps.hosts.table().iter().map(|(key, target, _)| (key, target)).collect();
-    hosts.extend(maps.hosts6.table().iter().map(|(key, target, _)| (key, target)));
+        maps.hosts_table().iter().map(|(key, target, _)| (key, target)).collect();
+    hosts.extend(maps.hosts6_table().iter().map(|(key, target, _)| (key, target)));
     hosts.sort_unstable();
     words.extend(hosts.iter().flat_map(|(key, target)| [*key, (*target).into()]));
     words

@@ -132,7 +132,7 @@ pub fn target(maps: &Maps, view: u16, address: IpAddr) -> (Option<u32>, bool) {
     match address {
         IpAddr::V4(address) => {
             let bits = address.to_bits();
-            match maps.hosts.table().get(hosts::key(view, bits.to_be())) {
+            match maps.hosts_table().get(hosts::key(view, bits.to_be())) {
                 Some(target) => (Some(target), true),
                 None => (trie::lookup4(&maps.trie, roots.root4, bits), false),
             }
@@ -141,8 +141,7 @@ pub fn target(maps: &Maps, view: u16, address: IpAddr) -> (Option<u32>, bool) {
             let bits = halves(address.to_bits());
             let in_packet = bits.map(u64::to_be);
             let host = maps
-                .hosts6
-                .table()
+                .hosts6_table()
                 .get(hosts6::key(view, in_packet))
                 .filter(|index| *index < maps.addresses6.len())
                 .map(|index| maps.addresses6.get(index))

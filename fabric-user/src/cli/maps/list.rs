@@ -85,8 +85,8 @@ fn used(map: &str, source: &Source<'_>) -> anyhow::Result<(u64, u64)> {
         "fdb" => (view.contents.fdb.len(), narrow),
         "peers" => (maps.peers.table().iter().count(), narrow),
         "vnis" => (maps.vnis.table().iter().count(), narrow),
-        "hosts" => (maps.hosts.table().iter().count(), wide),
-        "hosts6" => (maps.hosts6.table().iter().count(), wide),
+        "hosts" => (maps.hosts_table().iter().count(), wide),
+        "hosts6" => (maps.hosts6_table().iter().count(), wide),
         // What was given back is not zero.
         "trie" => (maps.views.iter().map(|(_, view)| words_used(maps, view) as usize).sum(), 1),
         "buckets" => (view.chunks(), 1),

@@ -48,7 +48,7 @@ pub(super) fn rows(view: &View) -> Vec<Setting> {
         Some(Err(over)) => format!("{} ago", duration(over)),
     };
     let timeout = clock::time(settings.timeout_jiffies.into(), settings.hz).as_millis() as u64;
-    let buckets = u64::from(settings.fdb_mask) + 1;
+    let buckets = |mask: u32| number((u64::from(mask) + 1).to_string(), u64::from(mask) + 1);
     let ports = settings.vxlan_ports_be.map(u16::from_be);
     let ports: Vec<u16> = ports.into_iter().filter(|port| *port != 0).collect();
     let listed: Vec<String> = ports.iter().map(u16::to_string).collect();
@@ -83,9 +83,11 @@ pub(super) fn rows(view: &View) -> Vec<Setting> {
         ),
         (
             "fdb_buckets",
-            number(buckets.to_string(), buckets),
+            buckets(settings.fdb_mask),
             "part of the map fdb that is in use; doubles when it is three quarters full",
         ),
+        ("hosts_buckets", buckets(settings.hosts_mask), "the same of the map hosts"),
+        ("hosts6_buckets", buckets(settings.hosts6_mask), "the same of the map hosts6"),
         (
             "vxlan_ports",
             Said::new(listed, Value::Ports(ports)),

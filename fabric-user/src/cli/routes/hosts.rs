@@ -23,7 +23,7 @@ pub(in crate::cli) fn hosts4(maps: &Maps) -> Vec<Host> {
         let address = Ipv4Addr::from_bits(u32::from_be(address_be)).into();
         Host { view: view.into(), address, target }
     };
-    maps.hosts.table().iter().map(host).collect()
+    maps.hosts_table().iter().map(host).collect()
 }
 
 /// All IPv6 hosts that a fingerprint leads to, in no order.
@@ -38,7 +38,7 @@ pub(in crate::cli) fn hosts6(maps: &Maps) -> Vec<Host> {
             target: entry.target,
         })
     };
-    maps.hosts6.table().iter().filter_map(host).collect()
+    maps.hosts6_table().iter().filter_map(host).collect()
 }
 
 /// The address of an entry of `addresses6`.

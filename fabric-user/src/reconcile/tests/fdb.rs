@@ -64,7 +64,7 @@ fn the_table_grows_with_its_entries_and_what_finds_no_room_is_named() {
     let roomy = Settings { fdb_entries: 4_096, ..settings() };
     let mut bench = Bench::with(&roomy);
     bench.fill();
-    let small = bench.maps().fdb_table().len();
+    let small = bench.maps().fdb_table().table().len();
     let many = |count: u32| -> Vec<(FdbKey, Option<Target>)> {
         let mac = |number: u32| {
             let [_, _, a, b] = number.to_be_bytes();
@@ -73,7 +73,7 @@ fn the_table_grows_with_its_entries_and_what_finds_no_room_is_named() {
         (0..count).map(|number| (mac(number), Some(Target::Own))).collect()
     };
     assert!(change(&mut bench, &many(4_000)).full.is_empty());
-    assert!(bench.maps().fdb_table().len() > small);
+    assert!(bench.maps().fdb_table().table().len() > small);
     assert_eq!(bench.maps().fdb_table().iter().count(), 4_002);
     let outcome = change(&mut bench, &many(20_000));
     assert_eq!(outcome.full.len(), 1, "said once: {outcome:?}");

@@ -36,7 +36,7 @@ impl Held {
         let port = bench.reconciler.ports.slot(PORT).unwrap();
         let vlans = maps.ports.get(port).vlans.into();
         let circuit = maps.vlans.get(vlans).circuits[10];
-        let table = maps.hosts6.table();
+        let table = maps.hosts6_table();
         let held = Self {
             port: (port, maps.ports.get(port)),
             vlans: (vlans, circuit),
@@ -187,7 +187,7 @@ fn hosts_of_the_trie_move_to_the_table_when_there_is_room() {
     bench.rest();
     assert!(apply(&mut bench, 2).full.is_empty());
     assert_eq!(bench.reconciler.routing.hosts.in_trie().count(), 0);
-    assert_eq!(bench.maps().hosts6.table().iter().count(), count as usize);
+    assert_eq!(bench.maps().hosts6_table().iter().count(), count as usize);
     assert_eq!(bench.reconciler.routing.views.prefixes(), 0);
     assert_eq!(apply(&mut bench, 2).changes, 0);
 }

@@ -89,7 +89,7 @@ fn a_view_keeps_its_index_wherever_it_stands_and_after_a_restart() {
     let mut next = bench.restart();
     let outcome = next.apply(&wanted);
     assert_eq!(view_of(&next, PORT), index);
-    assert_eq!(next.maps().hosts6.table().iter().count(), 1, "{outcome:?}");
+    assert_eq!(next.maps().hosts6_table().iter().count(), 1, "{outcome:?}");
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_view_that_no_port_has_goes_with_its_prefixes_and_hosts() {
         (view_of(&bench, PORT), bench.maps().views.get(index.into())),
         (0, views::View::default())
     );
-    assert_eq!(bench.maps().hosts6.table().iter().count(), 0);
+    assert_eq!(bench.maps().hosts6_table().iter().count(), 0);
     assert_eq!(bench.reconciler.routing.views.prefixes(), 0);
 }
 

@@ -164,7 +164,7 @@ fn an_ipv6_host_with_the_same_fingerprint_is_another_one() {
         let host = server(server::NEIGHBOUR).ipv6;
         let halves = [0, 8].map(|at| u64::from_ne_bytes(host[at..at + 8].try_into().unwrap()));
         let maps = &router.world.maps;
-        let index = maps.hosts6.table().get(hosts6::key(VIEW, halves)).expect("the host is there");
+        let index = maps.hosts6_table().get(hosts6::key(VIEW, halves)).expect("the host is there");
         let entry = maps.addresses6.get(index);
         let [_, frame] = frames(server::NEIGHBOUR);
         for other in [
