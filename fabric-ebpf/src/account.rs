@@ -30,7 +30,7 @@ pub fn cpu() -> Cpu {
             "if {0} < {1} goto +1",
             "{0} = 0",
             inout(reg) cpu,
-            in(reg) limits::cpus() as usize,
+            in(reg) limits::cpus(),
             options(pure, nomem, nostack),
         );
     }
@@ -69,29 +69,34 @@ static ACTIONS: [u8; REASONS as usize] = {
 /// the other one shall not have to ask where to count.
 #[inline(never)]
 pub fn unknown_port(length: u32) -> u32 {
-    let index = reason_index(0, Reason::PortInputUnknownPort as u8);
-    add(maps::REASONS_OF_PORTS.masked(cpu(), index, limits::reasons_mask()), length);
+    add(counter(cpu(), 0, Reason::PortInputUnknownPort), length);
     xdp_action::XDP_PASS
 }
 
 /// Counts the packet's reason at the port that it came from and returns the XDP action.
 #[inline(always)]
 pub fn verdict(context: &XdpContext, journey: &Journey, reason: Reason) -> u32 {
-    count(context, journey, reason);
+    count(context, journey, cpu(), reason);
     ACTIONS[reason as usize % REASONS as usize].into()
 }
 
 /// As [`verdict`] for a packet that goes on its way: what the journey's last stage has done.
 #[inline(always)]
 pub fn redirected(context: &XdpContext, journey: &Journey, reason: Reason) -> u32 {
-    count(context, journey, reason);
+    count(context, journey, journey.cpu, reason);
     xdp_action::XDP_REDIRECT
 }
 
+/// The counter of a reason in a row.
 #[inline(always)]
-fn count(_context: &XdpContext, journey: &Journey, reason: Reason) {
-    let index = reason_index(journey.entry.row.into(), reason as u8);
-    add(maps::REASONS_OF_PORTS.masked(journey.cpu, index, limits::reasons_mask()), journey.length);
+fn counter(cpu: Cpu, row: u32, reason: Reason) -> *mut Counter {
+    let index = reason_index(row, reason as u8);
+    maps::REASONS_OF_PORTS.masked(cpu, index, limits::reasons_mask(), limits::reasons())
+}
+
+#[inline(always)]
+fn count(_context: &XdpContext, journey: &Journey, cpu: Cpu, reason: Reason) {
+    add(counter(cpu, journey.entry.row.into(), reason), journey.length);
     #[cfg(feature = "log")]
     aya_log_ebpf::debug!(_context, "interface {} {}", journey.entry.ifindex, reason.name());
 }

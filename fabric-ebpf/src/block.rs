@@ -79,9 +79,9 @@ impl<T, const N: usize> PerCpuBlock<T, N> {
         unsafe { self.0.get().cast::<T>().add(cpu.0 * N + index) }
     }
 
-    /// The same for a block of another size than it is declared with, see [`Block::masked`].
+    /// The same for a block of another number of `entries` than it is declared with, see [`Block::masked`].
     #[inline(always)]
-    pub fn masked(&'static self, cpu: Cpu, index: u32, mask: u32) -> *mut T {
+    pub fn masked(&'static self, cpu: Cpu, index: u32, mask: u32, entries: usize) -> *mut T {
         let mut first = cpu.0;
         // Spelt out: to Linux 6.1 a product is anything unless its second factor is a constant.
         // SAFETY: a product of two registers.
@@ -89,7 +89,7 @@ impl<T, const N: usize> PerCpuBlock<T, N> {
             asm!(
                 "{0} *= {1}",
                 inout(reg) first,
-                in(reg) mask as usize + 1,
+                in(reg) entries,
                 options(pure, nomem, nostack),
             );
         }

@@ -1,6 +1,6 @@
 //! Where a packet's journey ends before its last stage.
 
-use core::arch::asm;
+use core::{arch::asm, hint::cold_path};
 
 use fabric_common::reason::Reason;
 
@@ -10,6 +10,7 @@ use fabric_common::reason::Reason;
 /// number of every reason that a packet might end for before it knows.
 #[inline(always)]
 pub fn stop<T>(reason: Reason) -> Result<T, Reason> {
+    cold_path();
     // SAFETY: no instruction at all.
     unsafe { asm!("", options(nomem, nostack)) };
     Err(reason)

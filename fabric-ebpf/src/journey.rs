@@ -5,7 +5,7 @@ use fabric_common::schema::{
     vteps::Vtep,
 };
 
-use crate::{account, block::Cpu, maps};
+use crate::{block::Cpu, maps};
 
 /// The packet's way so far.
 pub struct Journey {
@@ -31,15 +31,22 @@ pub struct Journey {
     pub peer: u32,
     /// Number of buckets of the FDB that are in use, less one.
     pub fdb_mask: u32,
-    /// Whose counters count.
+    /// Whose counters count, when the first one has counted.
     pub cpu: Cpu,
 }
 
-/// A circuit and its index.
+/// A circuit, by its index.
 #[derive(Clone, Copy)]
 pub struct CircuitRef {
     pub index: u32,
-    pub circuit: &'static Circuit,
+}
+
+impl CircuitRef {
+    /// Its entry. Not kept: of the circuit that a frame came from hardly any frame needs it.
+    #[inline(always)]
+    pub fn circuit(self) -> &'static Circuit {
+        maps::CIRCUITS.get(self.index)
+    }
 }
 
 /// A VTEP and its index.
@@ -118,7 +125,7 @@ impl Journey {
             settings: maps::SETTINGS.get(0),
             peer: 0,
             fdb_mask: 0,
-            cpu: account::cpu(),
+            cpu: Cpu(0),
         }
     }
 }

@@ -27,6 +27,8 @@ mod stages;
 mod table;
 mod transit;
 
+use core::hint::cold_path;
+
 use aya_ebpf::{macros::xdp, programs::XdpContext};
 use fabric_common::{
     reason::Reason,
@@ -176,7 +178,7 @@ fn from_tunnel<C: Checkpoint>(
 #[inline(always)]
 fn from_router<C: Checkpoint>(
     packet: &mut Packet,
-    journey: &Journey,
+    journey: &mut Journey,
     otherwise: Reason,
 ) -> Result<Reason, Reason> {
     let (nexthop, length) = match transit_input(packet, journey, otherwise)? {
@@ -184,6 +186,7 @@ fn from_router<C: Checkpoint>(
         Family::Ipv6 => route6::<C>(packet, journey)?,
     };
     C::after(Stage::TransitOutput, journey, (nexthop, length));
+    journey.cpu = account::cpu();
     underlay_output(journey, nexthop, length, Reason::Routed)?;
     C::after(Stage::UnderlayOutput, journey, ());
     Ok(Reason::Routed)
@@ -241,6 +244,7 @@ fn run<C: Checkpoint>(
     let mut packet = Packet::new(&context);
     let length = packet.length();
     let Some(port) = find_port(packet.ingress_ifindex()) else {
+        cold_path();
         return account::unknown_port(length);
     };
     let mut state = Journey::new(length, port);

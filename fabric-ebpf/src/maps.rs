@@ -60,16 +60,16 @@ pub fn port(slot: u32) -> &'static Port {
 /// (`fabric-user/src/kernel/blocks.rs`). So it is a constant to the processor and to the verifier, and
 /// none to the compiler.
 macro_rules! limits {
-    ($($name:ident)+) => {
+    ($type:ty: $($name:ident)+) => {
         $(
             #[doc = concat!("The loader's number `", stringify!($name), "`.")]
             #[inline(always)]
-            pub fn $name() -> u32 {
+            pub fn $name() -> $type {
                 unsafe extern "C" {
                     #[link_name = concat!(stringify!($name), ".limit")]
                     safe static LIMIT: u8;
                 }
-                (&raw const LIMIT) as usize as u32
+                (&raw const LIMIT) as usize as $type
             }
         )+
     };
@@ -77,6 +77,6 @@ macro_rules! limits {
 
 /// The sizes of blocks, see `Sizes::limit` in `fabric-user/src/kernel/sizes.rs`.
 pub mod limits {
-    limits!(fdb_mask hosts_mask hosts6_mask addresses6_mask trie_mask ports_mask vlans_mask reasons_mask);
-    limits!(cpus);
+    limits!(u32: fdb_mask hosts_mask hosts6_mask addresses6_mask trie_mask ports_mask vlans_mask reasons_mask);
+    limits!(usize: cpus ports reasons);
 }

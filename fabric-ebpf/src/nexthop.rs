@@ -1,5 +1,7 @@
 //! From a group and a flow to a living nexthop.
 
+use core::hint::cold_path;
+
 use fabric_common::{
     bfd::Watch,
     bucket,
@@ -44,6 +46,7 @@ pub fn choose(
     let mut nexthop = of_bucket(at);
     // No loop around a call: Linux 6.1 takes it for one that never ends.
     if !lives(nexthop, journey.now) {
+        cold_path();
         at = walk(first, count, hash, journey.now);
         nexthop = of_bucket(at);
         if !lives(nexthop, journey.now) {
@@ -75,8 +78,11 @@ fn lives(nexthop: NexthopRef, now: u64) -> bool {
     let Some(port) = nexthop.usable_port() else { return false };
     let port = maps::port(port);
     let bfd = if BFD_SILENCE { port.bfd } else { 0 };
-    // Neither is the rule: one branch.
-    port.down | bfd == 0 || port.down == 0 && !Watch(bfd).is_silent(now, maps::SETTINGS.get(0).hz)
+    if port.down | bfd == 0 {
+        return true;
+    }
+    cold_path();
+    port.down == 0 && !Watch(bfd).is_silent(now, maps::SETTINGS.get(0).hz)
 }
 
 /// A nexthop, if it can be used at this moment.

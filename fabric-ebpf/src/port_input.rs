@@ -3,6 +3,8 @@
 //! Passes everything while the bypass is on, when the daemon's heartbeat is too old (the maps may
 //! be stale, the kernel is not), and from ports that the maps do not know in this role.
 
+use core::hint::cold_path;
+
 use aya_ebpf::helpers::bpf_jiffies64;
 use fabric_common::{
     reason::Reason,
@@ -42,6 +44,7 @@ pub fn find_port(ifindex: u32) -> Option<&'static Port> {
     if port.ifindex == ifindex {
         return Some(port);
     }
+    cold_path();
     match find_elsewhere(ifindex) {
         0 => None,
         slot => Some(maps::port(slot)),

@@ -18,6 +18,7 @@ pub fn port_output(journey: &Journey, slot: u32, length: u32) -> Option<()> {
     if action != xdp_action::XDP_REDIRECT.into() {
         return None;
     }
-    account::add(maps::PORT_TX.masked(journey.cpu, slot, limits::ports_mask()), length);
+    let counter = maps::PORT_TX.masked(journey.cpu, slot, limits::ports_mask(), limits::ports());
+    account::add(counter, length);
     Some(())
 }

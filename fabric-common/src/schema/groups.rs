@@ -16,24 +16,26 @@ pub const MAX: u32 = 65_536;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Group {
-    /// Low 30 bits: index of the nexthop, or number of the first bucket; bits 32 to 47: number of
-    /// buckets; and the `IS_` bits.
+    /// Low 28 bits: index of the nexthop, or number of the first bucket; the `IS_` bits; upper half: number
+    /// of buckets.
     pub word: u64,
 }
 
 super::map_value!(Group, 8);
 
-// Where one instruction tests each: most packets meet a spread group, and the sign.
-const IS_SPREAD: u64 = 1 << 63;
-const IS_SINGLE: u64 = 1 << 62;
-const IS_BLACKHOLE: u64 = 1 << 61;
+// Where one instruction tests it: most packets meet a spread group, and the sign of the lower half.
+const IS_SPREAD: u32 = 1 << 31;
+const IS_SINGLE: u32 = 1 << 29;
+const IS_BLACKHOLE: u32 = 1 << 28;
+/// The index of a nexthop.
+const INDEX: u32 = (1 << 28) - 1;
 /// A spread group whose buckets have times.
 const IS_TIMED: u32 = 1 << 30;
 /// The number of a bucket among all.
 const BUCKET: u32 = MAX_CHUNKS * CHUNK - 1;
 
 const _: () = {
-    assert!(fits(nexthops::MAX, 30) && fits(MAX_CHUNKS * CHUNK, 30));
+    assert!(fits(nexthops::MAX, 28) && fits(MAX_CHUNKS * CHUNK, 28));
     assert!((MAX_CHUNKS * CHUNK).is_power_of_two());
     // The kernel counts the buckets of its resilient groups in as many.
     assert!(fits(crate::bucket::MAX + 1, u16::BITS));
@@ -69,13 +71,13 @@ impl Group {
     pub const fn new(choice: Choice) -> Self {
         let word = match choice {
             Choice::Nothing => 0,
-            Choice::Single { nexthop } => IS_SINGLE | nexthop as u64,
+            Choice::Single { nexthop } => (IS_SINGLE | nexthop) as u64,
             Choice::Spread { chunk, count, timed } => {
                 let timed = if timed { IS_TIMED } else { 0 };
-                let first = (chunk.wrapping_mul(CHUNK) & BUCKET) as u64;
-                IS_SPREAD | timed as u64 | (count as u64 & 0xffff) << 32 | first
+                let first = chunk.wrapping_mul(CHUNK) & BUCKET;
+                (count as u64 & 0xffff) << 32 | (IS_SPREAD | timed | first) as u64
             }
-            Choice::Blackhole => IS_BLACKHOLE,
+            Choice::Blackhole => IS_BLACKHOLE as u64,
         };
         Self { word }
     }
@@ -85,10 +87,10 @@ impl Group {
     #[inline(always)]
     #[must_use]
     pub const fn spread(self) -> Option<(u32, u32)> {
-        if self.word & IS_SPREAD == 0 {
+        if self.word as u32 & IS_SPREAD == 0 {
             return None;
         }
-        Some((self.word as u32, (self.word >> 32) as u32 & 0xffff))
+        Some((self.word as u32, (self.word >> 32) as u32))
     }
 
     /// Whether the time of each bucket's last use is kept.
@@ -104,9 +106,9 @@ impl Group {
     pub const fn choice(self) -> Choice {
         if let Some((first, count)) = self.spread() {
             Choice::Spread { chunk: (first & BUCKET) / CHUNK, count, timed: self.is_timed() }
-        } else if self.word & IS_SINGLE != 0 {
-            Choice::Single { nexthop: self.word as u32 }
-        } else if self.word & IS_BLACKHOLE != 0 {
+        } else if self.word as u32 & IS_SINGLE != 0 {
+            Choice::Single { nexthop: self.word as u32 & INDEX }
+        } else if self.word as u32 & IS_BLACKHOLE != 0 {
             Choice::Blackhole
         } else {
             Choice::Nothing

@@ -16,7 +16,7 @@ use crate::{
 
 #[inline(always)]
 pub fn access_fit(journey: &Journey, to: CircuitRef) -> Result<(), Reason> {
-    let circuit = to.circuit;
+    let circuit = to.circuit();
     let inner_length = journey.length - (journey.outer + journey.tag) as u32;
     if inner_length > circuit.max_frame {
         return if circuit.max_frame == NOT_A_TARGET {

@@ -15,12 +15,13 @@ use crate::{
 #[inline(always)]
 pub fn access_output(
     packet: &mut Packet,
-    journey: &Journey,
+    journey: &mut Journey,
     to: CircuitRef,
     reason: Reason,
 ) -> Result<Reason, Reason> {
-    let circuit = to.circuit;
+    let circuit = to.circuit();
     let length = retag(packet, journey, circuit.vlan)?;
+    journey.cpu = account::cpu();
     let port = u32::from(circuit.port);
     port_output(journey, port, length).or_stop(Reason::AccessOutputNoPort)?;
     if reason as u8 == Reason::Decapsulated as u8 {

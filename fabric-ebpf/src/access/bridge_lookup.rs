@@ -31,7 +31,7 @@ pub fn bridge_lookup(
     let found =
         table::find(&maps::FDB, journey.fdb_mask, key).or_stop(Reason::BridgeLookupUnknown)?;
     // Asked last: the entry of the circuit that a frame came from is needed for nothing else.
-    let isolated = || from.circuit.flags & FLAG_ISOLATED != 0;
+    let isolated = || from.circuit().flags & FLAG_ISOLATED != 0;
     let (kind, index) = split_target(found.target);
     match kind {
         KIND_REMOTE => {
@@ -45,11 +45,11 @@ pub fn bridge_lookup(
             if index == from.index {
                 return stop(Reason::BridgeLookupSamePort);
             }
-            let circuit = maps::CIRCUITS.get(index);
-            if ISOLATED_PORTS && circuit.flags & FLAG_ISOLATED != 0 && isolated() {
+            let to = CircuitRef { index };
+            if ISOLATED_PORTS && to.circuit().flags & FLAG_ISOLATED != 0 && isolated() {
                 return stop(Reason::BridgeLookupIsolated);
             }
-            Ok(Destination::Local(CircuitRef { index, circuit }))
+            Ok(Destination::Local(to))
         }
         _ => stop(Reason::BridgeLookupOwnMac),
     }

@@ -63,8 +63,8 @@ fn classify(
         return stop(Reason::VlanClassifyNotMember);
     }
     let index = u32::from(index);
-    let circuit = maps::CIRCUITS.get(index);
-    journey.domain_index = u32::from(domain(circuit)) % domains::MAX;
+    let circuit = CircuitRef { index };
+    journey.domain_index = u32::from(domain(circuit.circuit())) % domains::MAX;
     journey.domain = maps::DOMAINS.get(journey.domain_index);
-    Ok(CircuitRef { index, circuit })
+    Ok(circuit)
 }

@@ -7,6 +7,8 @@
 //! (RFC 6935, 6936). Passes frames that do not fit (RFC 7348 §4.3: a VTEP must not fragment), so
 //! that the kernel treats them as ever.
 
+use core::hint::cold_path;
+
 use aya_ebpf::bindings::xdp_md;
 use fabric_common::{
     checksum, ecn, flow_hash,
@@ -55,7 +57,7 @@ pub const VXLAN_FLAGS_BE: u32 = 0x0800_0000_u32.to_be();
 #[inline(always)]
 pub fn ipv4(
     packet: &mut Packet,
-    journey: &Journey,
+    journey: &mut Journey,
     to: VtepRef,
     selection: &Selection,
     frame: &Frame,
@@ -82,7 +84,7 @@ pub fn ipv4(
 #[inline(always)]
 pub fn ipv6(
     packet: &mut Packet,
-    journey: &Journey,
+    journey: &mut Journey,
     to: VtepRef,
     selection: &Selection,
     frame: &Frame,
@@ -117,7 +119,8 @@ pub fn ipv6(
 
 /// Counts the frame and returns how many were sent to the VTEP before.
 #[inline(always)]
-fn count(journey: &Journey, to: VtepRef, inner_length: u32) -> u64 {
+fn count(journey: &mut Journey, to: VtepRef, inner_length: u32) -> u64 {
+    journey.cpu = account::cpu();
     let domain = maps::DOMAIN_TRAFFIC.get(journey.cpu, journey.domain_index);
     let vtep = maps::VTEP_TRAFFIC.get(journey.cpu, to.index);
     // SAFETY: fields of this CPU's entries.
@@ -145,6 +148,7 @@ impl OuterFields {
         let fields = if !INHERITED_FIELDS || domain.flags & ANY == 0 {
             u32::from_ne_bytes([domain.ttl, domain.tos, 0, 0])
         } else {
+            cold_path();
             inherit(packet.context(), domain, inner_tos, at.0 as u32, at.1)
         };
         let [ttl, tos, a, b] = fields.to_ne_bytes();

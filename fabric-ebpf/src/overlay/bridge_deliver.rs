@@ -34,9 +34,10 @@ pub fn bridge_deliver(journey: &Journey, frame: &Frame) -> Result<CircuitRef, Re
         KIND_REMOTE => return stop(Reason::SplitHorizonOverlayToOverlay),
         _ => return stop(Reason::BridgeDeliverOwnMac),
     }
-    let circuit = maps::CIRCUITS.get(index);
-    if circuit.flags & FLAG_ISOLATED != 0 && journey.domain.flags & FLAG_OVERLAY_ISOLATED != 0 {
+    let to = CircuitRef { index };
+    if to.circuit().flags & FLAG_ISOLATED != 0 && journey.domain.flags & FLAG_OVERLAY_ISOLATED != 0
+    {
         return stop(Reason::BridgeDeliverIsolated);
     }
-    Ok(CircuitRef { index, circuit })
+    Ok(to)
 }

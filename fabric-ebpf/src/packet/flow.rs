@@ -1,6 +1,8 @@
 //! The hash of the flow that a packet belongs to: the one place that decides it, for tunnels and for
 //! routes.
 
+use core::hint::cold_path;
+
 use aya_ebpf::bindings::xdp_md;
 use fabric_common::{
     flow_hash,
@@ -61,8 +63,15 @@ impl Scope {
 #[inline(always)]
 pub fn ipv4(packet: &Packet, settings: &Settings, at: usize, flow: &Flow4, scope: Scope) -> u64 {
     if HASH_OPTIONS && scope.options(settings) != 0 {
+        cold_path();
         return by_options(packet.context(), settings, at, ether_type::IPV4, scope);
     }
+    plain4(packet, settings, at, flow)
+}
+
+/// As [`ipv4`], where no option counts.
+#[inline(always)]
+pub fn plain4(packet: &Packet, settings: &Settings, at: usize, flow: &Flow4) -> u64 {
     let ports = ports(packet, at + 20, flow.odd == 0 && has_ports(flow.protocol));
     flow_hash::ipv4_of(settings.seed, flow.addresses, flow.protocol, ports)
 }
@@ -71,8 +80,15 @@ pub fn ipv4(packet: &Packet, settings: &Settings, at: usize, flow: &Flow4, scope
 #[inline(always)]
 pub fn ipv6(packet: &Packet, settings: &Settings, at: usize, flow: &Flow6, scope: Scope) -> u64 {
     if HASH_OPTIONS && scope.options(settings) != 0 {
+        cold_path();
         return by_options(packet.context(), settings, at, ether_type::IPV6, scope);
     }
+    plain6(packet, settings, at, flow)
+}
+
+/// As [`ipv6`], where no option counts.
+#[inline(always)]
+pub fn plain6(packet: &Packet, settings: &Settings, at: usize, flow: &Flow6) -> u64 {
     let ports = ports(packet, at + 40, has_ports(flow.next_header));
     flow_hash::ipv6(settings.seed, flow.source, flow.destination, flow.next_header, ports)
 }

@@ -1,12 +1,21 @@
 //! What tunnels need to know of the host's network header.
 
-use fabric_common::schema::{ports::mac, settings::Settings};
+use core::hint::cold_path;
+
+use fabric_common::{
+    flow_hash,
+    schema::{
+        ports::mac,
+        settings::{HASH_OF_FRAMES, HASH_TUNNEL4, HASH_TUNNEL6, Settings},
+        vteps::Vtep,
+    },
+};
 
 use super::{
     Packet,
     flow::{self, Flow4, Flow6, Scope},
 };
-use crate::journey::Frame;
+use crate::{journey::Frame, optional::HASH_OPTIONS};
 
 /// EtherTypes (IEEE 802) in network byte order, as they are compared with packet memory.
 pub mod ether_type {
@@ -36,34 +45,62 @@ pub struct Network {
     pub tos: u8,
     /// The flow's hash, see `flow_hash`.
     pub hash: u64,
+    /// What chooses a bucket: of the flow, or of its tunnel where the kernel's policy counts nothing else.
+    pub bucket: u32,
 }
+
+/// What of the settings changes the hashes of frames.
+const OPTIONS: u32 = if HASH_OPTIONS { HASH_OF_FRAMES | HASH_TUNNEL4 | HASH_TUNNEL6 } else { 0 };
 
 impl Network {
     /// Reads the header behind `frame`'s EtherType; `None` if the packet ends inside it.
     #[inline(always)]
-    pub fn parse(packet: &Packet, frame: &Frame, settings: &Settings) -> Option<Self> {
-        match frame.ether_type_be {
-            ether_type::IPV4 => ipv4(packet, frame.network, settings),
-            ether_type::IPV6 => ipv6(packet, frame.network, settings),
-            other => Some(Self {
-                tos: 0,
-                hash: flow::ethernet(settings, mac(frame.source), mac(frame.destination), other),
-            }),
-        }
+    pub fn parse(packet: &Packet, frame: &Frame, settings: &Settings, vtep: &Vtep) -> Option<Self> {
+        let (tos, hash) = match frame.ether_type_be {
+            ether_type::IPV4 => {
+                let flow = Flow4::read(packet, frame.network)?;
+                let tos = packet.read(frame.network + 1)?;
+                if settings.hash_flags & OPTIONS == 0 {
+                    return Some(Self::of_flow(
+                        tos,
+                        flow::plain4(packet, settings, frame.network, &flow),
+                    ));
+                }
+                (tos, flow::ipv4(packet, settings, frame.network, &flow, Scope::Frame))
+            }
+            ether_type::IPV6 => {
+                let flow = Flow6::read(packet, frame.network)?;
+                let [high, low]: [u8; 2] = packet.read(frame.network)?;
+                let tos = high << 4 | low >> 4;
+                if settings.hash_flags & OPTIONS == 0 {
+                    return Some(Self::of_flow(
+                        tos,
+                        flow::plain6(packet, settings, frame.network, &flow),
+                    ));
+                }
+                (tos, flow::ipv6(packet, settings, frame.network, &flow, Scope::Frame))
+            }
+            other => {
+                (0, flow::ethernet(settings, mac(frame.source), mac(frame.destination), other))
+            }
+        };
+        cold_path();
+        Some(Self { tos, hash, bucket: by_addresses(settings, vtep, hash) })
+    }
+
+    #[inline(always)]
+    fn of_flow(tos: u8, hash: u64) -> Self {
+        Self { tos, hash, bucket: flow_hash::bucket(hash) }
     }
 }
 
-#[inline(always)]
-fn ipv4(packet: &Packet, at: usize, settings: &Settings) -> Option<Network> {
-    let flow = Flow4::read(packet, at)?;
-    let tos = packet.read(at + 1)?;
-    Some(Network { tos, hash: flow::ipv4(packet, settings, at, &flow, Scope::Frame) })
-}
-
-#[inline(always)]
-fn ipv6(packet: &Packet, at: usize, settings: &Settings) -> Option<Network> {
-    let flow = Flow6::read(packet, at)?;
-    let [high, low]: [u8; 2] = packet.read(at)?;
-    let hash = flow::ipv6(packet, settings, at, &flow, Scope::Frame);
-    Some(Network { tos: high << 4 | low >> 4, hash })
+/// [`Network::bucket`] by the settings. A subprogram: a fabric that spreads nothing over its spines is none
+/// that counts nanoseconds.
+#[inline(never)]
+fn by_addresses(settings: &Settings, vtep: &Vtep, flow: u64) -> u32 {
+    let policy = if vtep.is_ipv6() { HASH_TUNNEL6 } else { HASH_TUNNEL4 };
+    match settings.hash_flags & policy {
+        0 => flow_hash::bucket(flow),
+        _ => flow_hash::tunnel(settings.seed, vtep.peer()),
+    }
 }

@@ -88,6 +88,8 @@ impl Sizes {
     pub fn limit(&self, name: &str, cpus: u32) -> Option<u32> {
         let size = match name {
             "cpus" => return Some(cpus),
+            "ports" => return Some(self.ports),
+            "reasons" => return Some(self.rows(cpus) * REASONS),
             "fdb_mask" => self.fdb,
             "hosts_mask" => self.hosts,
             "hosts6_mask" => self.hosts6,
