@@ -5,40 +5,29 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
-    process::ExitCode,
+    path::PathBuf,
 };
 
 use anyhow::{Context as _, Result, ensure};
-use aya::programs::ProgramFd;
 use clap::Parser;
+use fabric_common::reason::Reason;
+use serde_json::Value;
 
 use crate::{
     answer::{DISCARD, FABRIC, KERNEL, REDIRECT, is_other_build, progress},
-    arena,
-    environment::Environment,
     flow::{CAPTURES, Captured, Flow, SOURCES},
-    processor,
+    ground::{self, Ground},
     race::{BATCH, Contender, Race},
-    report,
+    run::Rounds,
     traffic::Size,
-    wanted::{When, wanted},
 };
 
 /// What a question about a way of frames is asked with.
 #[derive(Debug, Parser)]
 pub struct Arguments {
-    /// Only this entry, for instance encap-64k-macs.
-    pub entry: Option<String>,
-    /// All entries, also those that a usual run leaves out.
-    #[arg(long, conflicts_with = "quick")]
-    pub all: bool,
-    /// Fewer entries, rounds and frames: to see that everything works, not to compare.
-    #[arg(long)]
-    pub quick: bool,
-    /// Rounds in which every contender takes one turn [default: 120, or 4 with --quick].
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    pub rounds: Option<u32>,
+    /// Which entries, in how many rounds.
+    #[command(flatten)]
+    pub rounds: Rounds,
     /// An object of another build of fabric-ebpf with the same maps, as one more contender.
     #[arg(long, value_name = "OBJECT")]
     pub against: Vec<PathBuf>,
@@ -60,107 +49,57 @@ pub struct Effort {
 impl Effort {
     /// What the arguments ask for.
     #[must_use]
-    pub fn of(arguments: &Arguments) -> Self {
-        let usual = if arguments.quick {
-            Self { rounds: 4, frames: 125_000, kernel_frames: 25_000, compared: 6 }
-        } else {
-            // Some 10 to 80 ms for each turn: a round that is over in a fifth of a second meets one state
-            // of a machine whose host has other tenants.
-            Self { rounds: 120, frames: 125_000, kernel_frames: 31_250, compared: 64 }
-        };
-        Self { rounds: arguments.rounds.unwrap_or(usual.rounds), ..usual }
+    pub fn of(Arguments { rounds, .. }: &Arguments) -> Self {
+        // Some 10 to 80 ms for each turn: a round that is over in a fifth of a second meets one state
+        // of a machine whose host has other tenants.
+        let (kernel_frames, compared) = if rounds.asked.quick { (25_000, 6) } else { (31_250, 64) };
+        Self { rounds: rounds.number(120, 4), frames: 125_000, kernel_frames, compared }
+    }
+
+    /// What the report says about it.
+    #[must_use]
+    pub fn settings(&self) -> [(&'static str, Value); 4] {
+        let Self { rounds, frames, kernel_frames, .. } = *self;
+        [
+            ("rounds", rounds.into()),
+            ("frames_per_turn", frames.into()),
+            ("frames_per_turn_kernel", kernel_frames.into()),
+            ("batch", BATCH.into()),
+        ]
     }
 }
 
-/// Fabric, ready to forward.
-pub trait Forwarder {
-    /// The daemon's sign of life; lasts for a minute.
-    ///
-    /// # Errors
-    /// If the heartbeat program cannot run.
-    fn beat(&mut self) -> Result<()>;
-
+/// How Fabric forwards.
+pub struct Subject<'a> {
+    /// Fabric, ready to forward.
+    pub ground: &'a mut dyn Ground,
     /// The program under test.
-    ///
-    /// # Errors
-    /// If its descriptor cannot be duplicated.
-    fn program(&mut self) -> Result<ProgramFd>;
-
-    /// The program under test of another build, on the same maps.
-    ///
-    /// # Errors
-    /// If the object cannot be loaded.
-    fn program_of(&mut self, object: &Path) -> Result<ProgramFd>;
-
-    /// Frames that were forwarded so far.
-    ///
-    /// # Errors
-    /// If the counters cannot be read.
-    fn forwarded(&self) -> Result<u64>;
-}
-
-/// Ends a question's binary.
-#[must_use]
-pub fn end(result: Result<()>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Measures the entries that are asked for, and writes the report. `about` is an entry's name and
-/// when it is measured.
-///
-/// # Errors
-/// If something cannot be set up, or a frame does not arrive as it must.
-pub fn run<E>(
-    entries: &[E],
-    arguments: &Arguments,
-    about: impl Fn(&E) -> (&'static str, When),
-    measure: impl Fn(&E, Environment) -> Result<report::Entry>,
-) -> Result<Vec<report::Entry>> {
-    let Arguments { quick, all, .. } = *arguments;
-    let wanted = wanted(entries, arguments.entry.as_deref(), When::until(quick, all), about)?;
-    let environment = Environment::read(processor::pin()?);
-    let mut found = Vec::new();
-    for entry in wanted {
-        // A fresh network for each entry: nothing of the one before is in the kernel's tables.
-        arena::enter()?;
-        let one = measure(entry, environment.clone())?;
-        report::write(&report::path(), std::slice::from_ref(&one))?;
-        found.push(one);
-    }
-    println!("written to target/bench/report.json");
-    Ok(found)
+    pub program: &'static str,
+    /// How it counts a frame that it forwarded.
+    pub reason: Reason,
+    /// How many bytes longer frames leave than they came.
+    pub grows: i64,
 }
 
 /// A race and those who take part.
-pub struct Contest<'a, F> {
-    /// Generator and sink, with the traffic set.
-    pub race: Race,
-    /// Fabric.
-    pub forwarder: &'a mut F,
-    /// Stations that frames go to, a power of two.
-    pub destinations: u32,
-    /// How much is measured.
-    pub effort: Effort,
+pub struct Contest<'a> {
+    race: Race,
+    subject: Subject<'a>,
+    destinations: u32,
+    effort: Effort,
     contenders: Vec<Contender>,
 }
 
-impl<'a, F: Forwarder> Contest<'a, F> {
-    /// Fabric, the kernel, the baselines and Fabric's other builds. Forwarded frames leave `grows`
-    /// bytes longer than they came.
+impl<'a> Contest<'a> {
+    /// Fabric, the kernel, the baselines and Fabric's other builds, with the race's traffic to
+    /// `destinations` stations, a power of two.
     ///
     /// # Errors
     /// If a program cannot be loaded.
     pub fn line_up(
         mut race: Race,
-        forwarder: &'a mut F,
+        mut subject: Subject<'a>,
         destinations: u32,
-        grows: i64,
         arguments: &Arguments,
     ) -> Result<Self> {
         let effort = Effort::of(arguments);
@@ -171,18 +110,24 @@ impl<'a, F: Forwarder> Contest<'a, F> {
             frames,
             grows,
         };
-        let grows = Some(grows);
+        let Subject { ground, program, grows, .. } = &mut subject;
+        let grows = Some(*grows);
         let mut contenders = vec![
-            contender(FABRIC, forwarder.program()?, frames, grows),
+            contender(FABRIC, ground.xdp(program)?.fd()?.try_clone()?, frames, grows),
             contender(KERNEL, race.baseline("kernel")?, kernel_frames, grows),
             contender(REDIRECT, race.baseline("redirect")?, frames, Some(0)),
             contender(DISCARD, race.baseline("discard")?, frames, None),
         ];
         for object in &arguments.against {
             let name = object.file_stem().unwrap_or(object.as_os_str()).to_string_lossy();
-            contenders.push(contender(&name, forwarder.program_of(object)?, frames, grows));
+            contenders.push(contender(
+                &name,
+                ground::program_of(*ground, object, program)?,
+                frames,
+                grows,
+            ));
         }
-        Ok(Self { race, forwarder, destinations, effort, contenders })
+        Ok(Self { race, subject, destinations, effort, contenders })
     }
 
     /// Lets everyone reach almost every station: learns all routes, shows all sources to a bridge.
@@ -284,17 +229,18 @@ impl<'a, F: Forwarder> Contest<'a, F> {
     /// # Errors
     /// If a frame does not arrive as it must, or goes another way.
     pub fn rounds(&mut self, name: &str) -> Result<BTreeMap<String, Vec<f64>>> {
-        let Self { race, forwarder, contenders, destinations, effort } = self;
+        let Self { race, subject, contenders, destinations, effort } = self;
+        let Subject { ground, reason, .. } = subject;
         let mut times = vec![Vec::new(); contenders.len()];
         for round in 1..=effort.rounds {
-            forwarder.beat()?;
+            ground.beat()?;
             // Everybody starts as often as the others.
             for turn in 0..contenders.len() {
                 let turn = (turn + round as usize) % contenders.len();
                 let (contender, times) = (&contenders[turn], &mut times[turn]);
-                let before = forwarder.forwarded()?;
+                let before = ground.ended(*reason)?;
                 times.push(race.turn(contender, *destinations)?);
-                let forwarded = forwarder.forwarded()? - before;
+                let forwarded = ground.ended(*reason)? - before;
                 let expected = if is_fabric(contender) { contender.frames } else { 0 };
                 ensure!(
                     forwarded == u64::from(expected),

@@ -11,15 +11,40 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use clap::Parser;
 use fabric_user::{
     daemon::state::State,
     kernel::{maps::Maps, pins::Instance},
 };
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::run;
+
 const INSTANCE: &str = "bench";
 /// With a million MAC addresses on a busy machine.
 const START: Duration = Duration::from_secs(300);
+
+/// What a question about the daemon is asked with.
+#[derive(Clone, Debug, Parser)]
+pub struct Arguments {
+    /// Which entries.
+    #[command(flatten)]
+    pub asked: run::Arguments,
+    /// The daemon to measure; `cargo xtask bench` gives the optimized one.
+    #[arg(long, value_name = "PROGRAM")]
+    fabric_xdpd: PathBuf,
+}
+
+impl Arguments {
+    /// The daemon to measure.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn program(&self) -> Result<PathBuf> {
+        let path = &self.fabric_xdpd;
+        path.canonicalize().with_context(|| format!("there is no {}", path.display()))
+    }
+}
 
 /// A running fabric-xdpd, which ends with this value.
 #[derive(Debug)]
@@ -52,28 +77,12 @@ pub struct Memory {
     pub maps: u64,
 }
 
-/// The program at a path that somebody gave.
-///
-/// # Errors
-/// If there is none.
-pub fn program(path: &Path) -> Result<PathBuf> {
-    path.canonicalize().with_context(|| format!("there is no {}", path.display()))
-}
-
 impl Daemon {
-    /// Starts the `program` with room for `macs` MAC addresses and waits until it is in sync.
-    ///
-    /// # Errors
-    /// If it does not start, or is not in sync within five minutes.
-    pub fn start(program: &Path, macs: u32) -> Result<Self> {
-        Self::start_for(program, Room { macs, ..Room::default() })
-    }
-
     /// Starts the `program` and waits until it is in sync.
     ///
     /// # Errors
-    /// As [`Self::start`].
-    pub fn start_for(program: &Path, room: Room) -> Result<Self> {
+    /// If it does not start, or is not in sync within five minutes.
+    pub fn start(program: &Path, room: Room) -> Result<Self> {
         let Room { macs, prefixes } = room;
         let folder = std::env::temp_dir().join(format!("fabric-bench-{}", std::process::id()));
         let _left = fs::remove_dir_all(&folder);

@@ -2,13 +2,12 @@
 
 use std::{
     net::IpAddr,
-    path::Path,
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
-use aya::programs::{ProgramFd, Xdp, XdpMode, xdp::XdpLink};
+use aya::programs::{Xdp, XdpMode, xdp::XdpLink};
 use fabric_common::{
     halves,
     reason::Reason,
@@ -37,7 +36,7 @@ use fabric_user::kernel::{
 };
 
 use crate::{
-    ground::{self, Ground},
+    ground::Ground,
     leaf::{
         ACCESS_MTU, Leaf, Plan, SPINE_MAC, Site, TTL, UDP_PORT, UNDERLAY_MAC, UNDERLAY_MTU, VNI,
     },
@@ -85,22 +84,13 @@ pub struct Fabric {
     pub maps: Maps,
     slots: Vec<u32>,
     lanes: u32,
-    // Keeps the programs of another build loaded.
 }
 
 impl Fabric {
-    /// Loads, attaches and fills everything for the `leaf` with `destinations`.
-    ///
-    /// # Errors
-    /// If the kernel refuses a program, or the table an entry.
-    pub fn start(leaf: &Leaf, destinations: u32) -> Result<Self> {
-        Self::start_for(leaf, &Plan::outward(destinations))
-    }
-
     /// Loads, attaches and fills everything for the `leaf` with the stations of a plan.
     ///
     /// # Errors
-    /// As [`Self::start`].
+    /// If the kernel refuses a program, or the table an entry.
     pub fn start_for(leaf: &Leaf, plan: &Plan) -> Result<Self> {
         let instance = Instance::new("bench")?;
         let buckets = buckets_for::<Narrow>(plan.destinations + plan.destinations / 16);
@@ -338,30 +328,6 @@ impl Fabric {
         Ok(heartbeat::beat(self.programs.get(HEARTBEAT)?)?)
     }
 
-    /// The program for access ports.
-    ///
-    /// # Errors
-    /// If its descriptor cannot be duplicated.
-    pub fn access(&mut self) -> Result<ProgramFd> {
-        self.program(ACCESS)
-    }
-
-    /// A program by name.
-    ///
-    /// # Errors
-    /// If its descriptor cannot be duplicated.
-    pub fn program(&mut self, name: &'static str) -> Result<ProgramFd> {
-        Ok(self.programs.get(name)?.fd()?.try_clone()?)
-    }
-
-    /// A program of another build, on the same maps.
-    ///
-    /// # Errors
-    /// If the object cannot be loaded.
-    pub fn program_of(&mut self, object: &Path, name: &str) -> Result<ProgramFd> {
-        ground::program_of(object, name, &self.instance, &self.sizes)
-    }
-
     /// Frames that ended with `reason` so far, on any port.
     #[must_use]
     pub fn counted(&self, reason: Reason) -> u64 {
@@ -384,12 +350,6 @@ impl Fabric {
             }
         }
         Ok(())
-    }
-
-    /// Interfaces with one of our programs.
-    #[must_use]
-    pub fn attached(&self) -> usize {
-        self.links.attached().count()
     }
 }
 

@@ -5,11 +5,7 @@ use std::{fs, path::Path};
 use anyhow::{Context as _, Result};
 use aya::programs::{ProgramFd, Xdp};
 use fabric_common::reason::Reason;
-use fabric_user::kernel::{
-    blocks::{self, Object},
-    pins::Instance,
-    sizes::Sizes,
-};
+use fabric_user::kernel::blocks::Object;
 
 /// A running Fabric.
 pub trait Ground {
@@ -45,18 +41,14 @@ pub trait Ground {
     fn forget(&mut self) -> Result<()>;
 }
 
-/// A program of another build, on the maps of an `instance` with these `sizes`.
+/// A program of another build, on the maps of a running Fabric.
 ///
 /// # Errors
 /// If the object does not fit them.
-pub fn program_of(
-    object: &Path,
-    name: &str,
-    instance: &Instance,
-    sizes: &Sizes,
-) -> Result<ProgramFd> {
+pub fn program_of(ground: &dyn Ground, object: &Path, name: &str) -> Result<ProgramFd> {
     let bytes = fs::read(object).with_context(|| format!("cannot read {}", object.display()))?;
-    let mut opened = blocks::open(&bytes, instance, sizes)
+    let mut opened = ground
+        .open(&bytes)
         .with_context(|| format!("cannot open the object {}", object.display()))?;
     let program: &mut Xdp = opened
         .ebpf

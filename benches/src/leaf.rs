@@ -74,18 +74,6 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Frames from hosts to `destinations` stations behind [`VTEPS`] VTEPs.
-    #[must_use]
-    pub const fn outward(destinations: u32) -> Self {
-        Self {
-            destinations,
-            destinations_at: Site::Remote,
-            sources_at: Site::Access,
-            vteps: VTEPS,
-            underlay: Underlay::Ipv4,
-        }
-    }
-
     /// All stations: MAC address, where, and number of the VTEP if it is remote.
     pub fn stations(&self) -> impl Iterator<Item = ([u8; 6], Site, u32)> {
         let plan = *self;
@@ -109,14 +97,6 @@ pub fn mac_text(mac: [u8; 6]) -> String {
 }
 
 impl Leaf {
-    /// Builds the leaf in the present network namespace, with `destinations` stations behind VTEPs.
-    ///
-    /// # Errors
-    /// As [`Self::build_for`].
-    pub fn build(destinations: u32) -> Result<Self> {
-        Self::build_for(&Plan::outward(destinations))
-    }
-
     /// Builds the leaf in the present network namespace, with all stations of a plan.
     ///
     /// # Errors
@@ -180,7 +160,7 @@ impl Leaf {
         for (mac, site, vtep) in plan.stations() {
             neighbours.replace(mac, self.place(site, vtep))?;
         }
-        neighbours.flush()
+        neighbours.requests.flush()
     }
 
     /// Where a station is, in the kernel's terms.

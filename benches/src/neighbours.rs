@@ -36,7 +36,10 @@ pub enum Place {
 
 /// A writer of FDB entries.
 #[derive(Debug)]
-pub struct Neighbours(Requests);
+pub struct Neighbours {
+    /// What is to be sent.
+    pub requests: Requests,
+}
 
 impl Neighbours {
     /// Opens a socket in the present network namespace.
@@ -44,7 +47,7 @@ impl Neighbours {
     /// # Errors
     /// If the system has none.
     pub fn open() -> Result<Self> {
-        Requests::open("FDB entries").map(Self)
+        Requests::open("FDB entries").map(|requests| Self { requests })
     }
 
     /// Adds a MAC address that does not age, or moves it.
@@ -84,35 +87,10 @@ impl Neighbours {
         let [e, f] = state.to_ne_bytes();
         let head = [BRIDGE, 0, 0, 0, a, b, c, d, e, f, entry_flags, 0];
         let request = Request::new(kind, flags, &head).attribute(NDA_LLADDR, &mac);
-        self.0.add(match place {
+        self.requests.add(match place {
             Place::Vtep { address: IpAddr::V4(v4), .. } => request.attribute(NDA_DST, &v4.octets()),
             Place::Vtep { address: IpAddr::V6(v6), .. } => request.attribute(NDA_DST, &v6.octets()),
             Place::Port(_) => request,
         })
-    }
-
-    /// Hands everything to the kernel and makes sure that it took it.
-    ///
-    /// # Errors
-    /// With what the kernel refused first.
-    pub fn flush(&mut self) -> Result<()> {
-        self.0.flush()
-    }
-
-    /// Hands everything to the kernel, which has done it when this returns. [`Self::acknowledged`]
-    /// has to follow.
-    ///
-    /// # Errors
-    /// If the socket fails.
-    pub fn send(&mut self) -> Result<()> {
-        self.0.send()
-    }
-
-    /// Reads what the kernel says about everything that was sent.
-    ///
-    /// # Errors
-    /// With what the kernel refused first.
-    pub fn acknowledged(&self) -> Result<()> {
-        self.0.acknowledged()
     }
 }

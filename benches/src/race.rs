@@ -20,7 +20,6 @@ use fabric_user::kernel::memory::MappedArray;
 
 use crate::{
     flow::{Arrived, CAPTURE, CAPTURES, Captured, Draw, Flow, Generator, SLICE, SLICES, Slices},
-    leaf::Leaf,
     object::OBJECT,
     samples,
     traffic::Traffic,
@@ -104,16 +103,6 @@ pub struct Race {
 }
 
 impl Race {
-    /// From hosts to the spine: loads generator, baselines and sink, and puts the sink behind the
-    /// underlay port.
-    ///
-    /// # Errors
-    /// As [`Self::along`].
-    pub fn prepare(leaf: &Leaf) -> Result<Self> {
-        let Leaf { access, routed, sink, .. } = *leaf;
-        Self::along(Way { ingress: access, egress: routed, sink, end: End::Driver })
-    }
-
     /// Loads generator, baselines and sink, and puts the sink where the way ends.
     ///
     /// # Errors

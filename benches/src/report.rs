@@ -11,7 +11,10 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{environment::Environment, plot};
+use crate::{
+    environment::Environment,
+    plot::{self, Timeline},
+};
 
 /// What one entry of a benchmark found.
 #[derive(Clone, Debug, Serialize)]
@@ -53,6 +56,64 @@ pub struct Figures {
     pub settings: BTreeMap<String, Value>,
     /// Where it was measured.
     pub environment: Environment,
+    /// What is drawn of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<Timeline>,
+}
+
+/// A figure and what is asked of it.
+#[derive(Clone, Debug)]
+pub struct Bar {
+    figure: String,
+    limit: f64,
+    at_least: bool,
+}
+
+impl Bar {
+    /// This or less.
+    pub fn at_most(figure: impl Into<String>, limit: f64) -> Self {
+        Self { figure: figure.into(), limit, at_least: false }
+    }
+
+    /// This or more.
+    pub fn at_least(figure: impl Into<String>, limit: f64) -> Self {
+        Self { figure: figure.into(), limit, at_least: true }
+    }
+}
+
+impl Figures {
+    /// Says of every bar whether its figure is within it.
+    #[must_use]
+    pub fn judged(
+        name: impl Into<String>,
+        figures: BTreeMap<String, f64>,
+        bars: impl IntoIterator<Item = Bar>,
+        settings: BTreeMap<String, Value>,
+        environment: Environment,
+    ) -> Self {
+        let name = name.into();
+        let mut meets_bar = true;
+        for Bar { figure, limit, at_least } in bars {
+            let value = figures.get(&figure).copied().unwrap_or(f64::NAN);
+            let met = if at_least { value >= limit } else { value <= limit };
+            meets_bar &= met;
+            let side = if at_least { "at least" } else { "at most" };
+            println!("{name}: {figure}: {value:.2}; the bar is {side} {limit}: {}", word(met));
+        }
+        Self { name, figures, meets_bar, settings, environment, timeline: None }
+    }
+}
+
+/// Whether a bar is met, in words.
+#[must_use]
+pub const fn word(met: bool) -> &'static str {
+    if met { "met" } else { "NOT met" }
+}
+
+/// Settings under their names.
+#[must_use]
+pub fn settings<const N: usize>(all: [(&str, Value); N]) -> BTreeMap<String, Value> {
+    all.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 /// Where the report is.

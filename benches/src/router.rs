@@ -1,9 +1,9 @@
 //! Fabric on the spine: programs loaded and maps written as fabric-xdpd would.
 
-use std::{net::Ipv4Addr, net::Ipv6Addr, path::Path, time::Instant};
+use std::{net::Ipv4Addr, net::Ipv6Addr, time::Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use aya::programs::{ProgramFd, Xdp, XdpMode};
+use aya::programs::{Xdp, XdpMode};
 use fabric_common::{
     reason::Reason,
     schema::{
@@ -32,8 +32,7 @@ use fabric_user::{
 };
 
 use crate::{
-    contest::Forwarder,
-    ground::{self, Ground},
+    ground::Ground,
     routed::{PREFIX, ROUTER_MAC, destination4, destination6},
     spine::{MTU, NEXT_MAC, OUT_MAC, Routes, Spine},
 };
@@ -50,7 +49,6 @@ pub struct Router {
     links: Links,
     maps: Maps,
     inward: u32,
-    // Keeps the programs of another build loaded.
 }
 
 impl Router {
@@ -75,7 +73,7 @@ impl Router {
         }
         let mut router = Self { instance, sizes, programs, links, maps, inward: 0 };
         router.fill(spine, destinations, routes)?;
-        Forwarder::beat(&mut router)?;
+        router.beat()?;
         Ok(router)
     }
 
@@ -160,35 +158,11 @@ impl Router {
         self.maps.ports.set(slot, &port);
         Ok(slot)
     }
-
-    /// Interfaces with one of our programs.
-    #[must_use]
-    pub fn attached(&self) -> usize {
-        self.links.attached().count()
-    }
-}
-
-impl Forwarder for Router {
-    fn beat(&mut self) -> Result<()> {
-        Ok(heartbeat::beat(self.programs.get(HEARTBEAT)?)?)
-    }
-
-    fn program(&mut self) -> Result<ProgramFd> {
-        Ok(self.programs.get(ROUTED)?.fd()?.try_clone()?)
-    }
-
-    fn program_of(&mut self, object: &Path) -> Result<ProgramFd> {
-        ground::program_of(object, ROUTED, &self.instance, &self.sizes)
-    }
-
-    fn forwarded(&self) -> Result<u64> {
-        self.ended(Reason::Routed)
-    }
 }
 
 impl Ground for Router {
     fn beat(&mut self) -> Result<()> {
-        Forwarder::beat(self)
+        Ok(heartbeat::beat(self.programs.get(HEARTBEAT)?)?)
     }
 
     fn xdp(&mut self, name: &'static str) -> Result<&mut Xdp> {

@@ -22,7 +22,10 @@ const PRIORITY: u32 = 20;
 
 /// A writer of routes.
 #[derive(Debug)]
-pub struct Routes(Requests);
+pub struct Routes {
+    /// What is to be sent.
+    pub requests: Requests,
+}
 
 impl Routes {
     /// Opens a socket in the present network namespace.
@@ -30,7 +33,7 @@ impl Routes {
     /// # Errors
     /// If the system has none.
     pub fn open() -> Result<Self> {
-        Requests::open("routes").map(Self)
+        Requests::open("routes").map(|requests| Self { requests })
     }
 
     /// Adds a route to a prefix, or lets it lead elsewhere.
@@ -39,7 +42,7 @@ impl Routes {
     /// If the kernel does not take what was written so far.
     pub fn replace(&mut self, prefix: (IpAddr, u8), nexthop: u32) -> Result<()> {
         let request = about(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, prefix);
-        self.0.add(request.attribute(RTA_NH_ID, &nexthop.to_ne_bytes()))
+        self.requests.add(request.attribute(RTA_NH_ID, &nexthop.to_ne_bytes()))
     }
 
     /// Removes the route to a prefix.
@@ -47,7 +50,7 @@ impl Routes {
     /// # Errors
     /// As [`Self::replace`].
     pub fn remove(&mut self, prefix: (IpAddr, u8)) -> Result<()> {
-        self.0.add(about(RTM_DELROUTE, 0, prefix))
+        self.requests.add(about(RTM_DELROUTE, 0, prefix))
     }
 
     /// Reads all routes as fabric-xdpd does, and throws them away: how many there are.
@@ -58,33 +61,7 @@ impl Routes {
         let list = |family| Request::dump(RTM_GETROUTE, &[family, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         Ok(count(list(INET), RTM_NEWROUTE)? + count(list(INET6), RTM_NEWROUTE)?)
     }
-
-    /// Hands everything to the kernel and makes sure that it took it.
-    ///
-    /// # Errors
-    /// With what the kernel refused first.
-    pub fn flush(&mut self) -> Result<()> {
-        self.0.flush()
-    }
-
-    /// Hands everything to the kernel, which has done it when this returns. [`Self::acknowledged`]
-    /// has to follow.
-    ///
-    /// # Errors
-    /// If the socket fails.
-    pub fn send(&mut self) -> Result<()> {
-        self.0.send()
-    }
-
-    /// Reads what the kernel says about everything that was sent.
-    ///
-    /// # Errors
-    /// With what the kernel refused first.
-    pub fn acknowledged(&self) -> Result<()> {
-        self.0.acknowledged()
-    }
 }
-
 fn about(kind: u16, flags: u16, (address, length): (IpAddr, u8)) -> Request {
     let family = if address.is_ipv6() { INET6 } else { INET };
     let [table, protocol, scope] = [RT_TABLE_MAIN, RTPROT_BGP, 0];

@@ -8,20 +8,24 @@ use std::process::ExitCode;
 
 use fabric_benches::{
     direction::Direction,
-    overlay::{self, Entry},
+    forwarding::{self, Entry, Through},
+    run::When,
     traffic::Size,
-    wanted::When,
 };
 
 const K: u32 = 1 << 10;
 
+const fn entry(name: &'static str, when: When, destinations: u32) -> Entry {
+    Entry::new(name, when, Through::Leaf(Direction::Bridge), destinations)
+}
+
 const ENTRIES: [Entry; 4] = [
-    Entry::new("bridge-1k-macs", When::Quick, K).kernel(3.0),
-    Entry::new("bridge-64k-macs", When::Usual, 64 * K).kernel(3.0),
-    Entry::new("bridge-1518-bytes", When::Usual, K).size(Size::Fixed(1_518)),
-    Entry::new("bridge-imix", When::All, K).size(Size::Imix),
+    entry("bridge-1k-macs", When::Quick, K).kernel(3.0),
+    entry("bridge-64k-macs", When::Usual, 64 * K).kernel(3.0),
+    entry("bridge-1518-bytes", When::Usual, K).size(Size::Fixed(1_518)),
+    entry("bridge-imix", When::All, K).size(Size::Imix),
 ];
 
 fn main() -> ExitCode {
-    overlay::main(Direction::Bridge, &ENTRIES)
+    forwarding::main(&ENTRIES)
 }

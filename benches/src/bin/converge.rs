@@ -5,21 +5,16 @@
 //! follows and XDP forwards, and the kernel is alone.
 
 use std::{
-    cell::RefCell,
-    collections::BTreeMap,
-    net::Ipv4Addr,
-    path::{Path, PathBuf},
-    process::ExitCode,
+    cell::RefCell, collections::BTreeMap, net::Ipv4Addr, path::Path, process::ExitCode,
     time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Parser;
+use clap::Parser as _;
 use comfy_table::Table;
 use fabric_benches::{
     answer::{FABRIC, KERNEL},
-    arena, contest,
-    daemon::{self, Daemon},
+    daemon::{Arguments, Daemon, Room},
     environment::{self, Environment},
     flow::{Flow, LENGTH, OUTER, destination_mac, source_mac},
     leaf::{Leaf, index, mac_text, vtep_address},
@@ -28,33 +23,19 @@ use fabric_benches::{
     plot::Timeline,
     probe::{Change, PACE, Probe},
     processor,
-    report::{self, Figures},
-    routed, samples,
+    report::{self, Bar, Figures},
+    routed,
+    run::{self, When},
+    samples,
     spine::{Routes, Spine},
     tool,
-    wanted::{When, wanted},
 };
 use fabric_common::{
     reason::Reason,
     schema::{fdb, groups::Choice},
 };
 use fabric_user::kernel::maps::Maps;
-use serde::Serialize;
 use serde_json::Value;
-
-/// How soon does a single change reach the traffic?
-#[derive(Parser)]
-#[command(name = "converge")]
-struct Arguments {
-    /// Only this entry, for instance converge-mac-move.
-    entry: Option<String>,
-    /// Fewer changes: to see that everything works, not to compare.
-    #[arg(long)]
-    quick: bool,
-    /// The daemon to measure; `cargo xtask bench` gives the optimized one.
-    #[arg(long, value_name = "PROGRAM")]
-    fabric_xdpd: PathBuf,
-}
 
 const MAC_MOVE: &str = "converge-mac-move";
 const NEXT_HOP: &str = "converge-next-hop";
@@ -77,36 +58,28 @@ const NEXT: [Ipv4Addr; 2] = [Ipv4Addr::new(172, 31, 0, 1), Ipv4Addr::new(172, 31
 const OBJECT: u32 = 1;
 
 fn main() -> ExitCode {
-    contest::end(run(&Arguments::parse()))
+    run::end(run(&Arguments::parse()))
 }
 
-fn run(arguments: &Arguments) -> Result<()> {
-    let about = |name: &&'static str| (*name, When::Quick);
-    let wanted = wanted(&[MAC_MOVE, NEXT_HOP], arguments.entry.as_deref(), When::Quick, about)?;
-    let fabric_xdpd = daemon::program(&arguments.fabric_xdpd)?;
+fn run(arguments: &Arguments) -> Result<Vec<Figures>> {
+    let fabric_xdpd = arguments.program()?;
+    let quick = arguments.asked.quick;
+    let changes = if quick { QUICK } else { CHANGES };
     // Traffic and daemon have a CPU each, if there are two.
-    let environment = Environment::read(processor::shared()?);
-    let changes = if arguments.quick { QUICK } else { CHANGES };
-    for name in wanted.into_iter().copied() {
-        arena::enter()?;
-        let series = match name {
+    let about = |name: &&'static str| (*name, When::Quick);
+    arguments.asked.each(&[MAC_MOVE, NEXT_HOP], about, processor::shared, |name, environment| {
+        let series = match *name {
             MAC_MOVE => move_mac(&fabric_xdpd, changes)?,
             _ => replace_next_hop(&fabric_xdpd, changes)?,
         };
-        let settings = [
+        let settings = report::settings([
             ("changes", changes.into()),
             ("packets_per_second", (1.0 / PACE.as_secs_f64()).into()),
-            ("quick", arguments.quick.into()),
-        ]
-        .map(|(name, value): (&str, Value)| (name.to_owned(), value))
-        .into();
-        let environment =
-            Environment { bridge_nf: environment::bridge_nf(), ..environment.clone() };
-        let found = evaluate(name, &series, settings, environment)?;
-        report::write(&report::path(), &[found])?;
-    }
-    println!("written to target/bench/report.json");
-    Ok(())
+            ("quick", quick.into()),
+        ]);
+        let environment = Environment { bridge_nf: environment::bridge_nf(), ..environment };
+        evaluate(name, &series, settings, environment)
+    })
 }
 
 /// All changes of a contender.
@@ -141,10 +114,11 @@ impl World<'_> {
     fn measure(&mut self, fabric_xdpd: &Path, changes: u32) -> Result<Found> {
         let mut found = Found::new();
         let mut way = 0;
+        let room = Room { macs: 1_000, ..Room::default() };
         for _ in 0..TURNS {
             for name in [FABRIC, KERNEL] {
                 let daemon =
-                    (name == FABRIC).then(|| Daemon::start(fabric_xdpd, 1_000)).transpose()?;
+                    (name == FABRIC).then(|| Daemon::start(fabric_xdpd, room)).transpose()?;
                 let maps = daemon.as_ref().map(Daemon::maps).transpose()?;
                 let series = found.entry(name).or_default();
                 self.turn(maps.as_ref(), &mut way, changes / TURNS, series)?;
@@ -208,7 +182,7 @@ fn move_mac(fabric_xdpd: &Path, changes: u32) -> Result<Found> {
     let request = |vtep: usize| {
         let mut neighbours = neighbours.borrow_mut();
         neighbours.replace(mac, place(vtep))?;
-        neighbours.flush()
+        neighbours.requests.flush()
     };
     request(0)?;
     let watch = |maps: &Maps| -> Result<Watch> {
@@ -292,20 +266,12 @@ fn replace_next_hop(fabric_xdpd: &Path, changes: u32) -> Result<Found> {
     .measure(fabric_xdpd, changes)
 }
 
-/// An entry of the report.
-#[derive(Serialize)]
-struct Entry {
-    #[serde(flatten)]
-    figures: Figures,
-    timeline: Timeline,
-}
-
 fn evaluate(
     name: &str,
     found: &Found,
     settings: BTreeMap<String, Value>,
     environment: Environment,
-) -> Result<Entry> {
+) -> Result<Figures> {
     let us = |time: Duration| time.as_secs_f64() * 1e6;
     let mut figures = BTreeMap::new();
     let mut lines = BTreeMap::new();
@@ -344,18 +310,6 @@ fn evaluate(
         figures.insert(format!("{contender}: packets lost"), series.lost as f64);
         figures.insert(format!("{contender}: packets that went the old way, mean"), late);
     }
-    let mut meets_bar = true;
-    for (figure, limit) in [
-        ("fabric: map, median, us", MEDIAN_US),
-        ("fabric: map, p99, us", P99_US),
-        ("fabric: packets lost", 0.0),
-    ] {
-        let value = figures.get(figure).copied().unwrap_or(f64::NAN);
-        let met = value <= limit;
-        meets_bar &= met;
-        let word = if met { "met" } else { "NOT met" };
-        println!("{name}: {figure}: {value:.1}; the bar is at most {limit}: {word}");
-    }
     let what = if name == MAC_MOVE { "A MAC address moves" } else { "A next hop is replaced" };
     let timeline = Timeline {
         title: format!("{what}: from the request to the first packet"),
@@ -363,6 +317,11 @@ fn evaluate(
         y: "microseconds".into(),
         lines,
     };
-    let figures = Figures { name: name.into(), figures, meets_bar, settings, environment };
-    Ok(Entry { figures, timeline })
+    let bars = [
+        Bar::at_most("fabric: map, median, us", MEDIAN_US),
+        Bar::at_most("fabric: map, p99, us", P99_US),
+        Bar::at_most("fabric: packets lost", 0.0),
+    ];
+    let found = Figures::judged(name, figures, bars, settings, environment);
+    Ok(Figures { timeline: Some(timeline), ..found })
 }

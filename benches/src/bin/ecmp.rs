@@ -9,7 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use comfy_table::Table;
-use fabric_benches::{environment::Environment, processor, report};
+use fabric_benches::{
+    environment::Environment,
+    processor,
+    report::{self, Figures},
+};
 use fabric_common::bucket::Member;
 use fabric_tests::{
     ecmp::{
@@ -21,7 +25,6 @@ use fabric_tests::{
     leaf::leaf,
     world::SEED,
 };
-use serde::Serialize;
 
 /// How evenly flows are shared among the members of a group.
 #[derive(Parser)]
@@ -41,16 +44,6 @@ struct Arguments {
 struct Seen {
     input: &'static str,
     taken: Vec<Taken>,
-}
-
-/// An entry of the report.
-#[derive(Serialize)]
-struct Entry {
-    name: &'static str,
-    /// Name of a figure → value.
-    figures: BTreeMap<&'static str, f64>,
-    meets_bar: bool,
-    environment: Environment,
 }
 
 /// A figure and whether it is within its bar.
@@ -87,15 +80,13 @@ fn main() -> Result<()> {
             continue;
         }
         for Figure { name: figure, value, bar, met } in &figures {
-            let word = if *met { "met" } else { "NOT met" };
-            table.add_row([name, figure, &format!("{value:.4}"), bar, word]);
+            table.add_row([name, figure, &format!("{value:.4}"), bar, report::word(*met)]);
         }
-        entries.push(Entry {
-            name,
-            meets_bar: figures.iter().all(|figure| figure.met),
-            figures: figures.into_iter().map(|figure| (figure.name, figure.value)).collect(),
-            environment: environment.clone(),
-        });
+        let meets_bar = figures.iter().all(|figure| figure.met);
+        let figures =
+            figures.into_iter().map(|figure| (figure.name.into(), figure.value)).collect();
+        let found = Figures::judged(name, figures, [], BTreeMap::new(), environment.clone());
+        entries.push(Figures { meets_bar, ..found });
     }
     println!("{table}");
     report::write(&report::path(), &entries).context("the report cannot be written")

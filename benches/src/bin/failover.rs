@@ -4,41 +4,26 @@
 //! underlay ports, of which one fails: it loses its carrier, or nothing arrives any more and BFD has to
 //! notice. In turns Fabric forwards, and the kernel alone: then every node has its bypass on.
 
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, time::Duration};
+use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Parser;
+use clap::Parser as _;
 use comfy_table::Table;
 use fabric_benches::{
     answer::{FABRIC, KERNEL, progress},
-    contest, daemon,
+    daemon::Arguments,
     environment::Environment,
     plot::Timeline,
     processor,
-    report::{self, Figures},
+    report::{self, Bar, Figures},
+    run::{self, When},
     samples,
-    wanted::{When, wanted},
 };
 use fabric_common::reason::Reason;
 use fabric_tests::fabric::{
     FLOWS, Fabric, Failure, Kind, Scene, Seen, lose_carrier, router_with, use_fabric_xdpd,
 };
-use serde::Serialize;
 use serde_json::Value;
-
-/// How long are flows interrupted when a link fails?
-#[derive(Parser)]
-#[command(name = "failover")]
-struct Arguments {
-    /// Only this entry, for instance failover-cut-routed.
-    entry: Option<String>,
-    /// Fewer entries and repetitions: to see that everything works, not to compare.
-    #[arg(long)]
-    quick: bool,
-    /// The daemon to measure; `cargo xtask bench` gives the optimized one.
-    #[arg(long, value_name = "PROGRAM")]
-    fabric_xdpd: PathBuf,
-}
 
 /// A failure under traffic, routed or in tunnels.
 #[derive(Clone, Copy)]
@@ -74,32 +59,30 @@ const SHOWN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 const STEP: Duration = Duration::from_millis(5);
 
 fn main() -> ExitCode {
-    contest::end(run(&Arguments::parse()))
+    run::end(run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    let until = When::until(arguments.quick, false);
-    let wanted = wanted(&ENTRIES, arguments.entry.as_deref(), until, |entry| (entry.0, entry.1))?;
+    let quick = arguments.asked.quick;
+    let wanted = arguments.asked.wanted(&ENTRIES, |entry| (entry.0, entry.1))?;
     let failures: Vec<_> = (wanted.iter())
         .filter_map(|(name, _, what)| what.map(|(kind, routed)| Entry { name, kind, routed }))
         .collect();
-    use_fabric_xdpd(daemon::program(&arguments.fabric_xdpd)?);
+    use_fabric_xdpd(arguments.program()?);
     let environment = Environment::read(processor::shared()?);
-    let repetitions = if arguments.quick { 1 } else { 5 };
-    let mut settings: BTreeMap<String, Value> =
-        [("repetitions", repetitions.into()), ("quick", arguments.quick.into())]
-            .map(|(name, value): (&str, Value)| (name.to_owned(), value))
-            .into();
+    let repetitions = if quick { 1 } else { 5 };
+    let mut settings =
+        report::settings([("repetitions", repetitions.into()), ("quick", quick.into())]);
     if failures.len() < wanted.len() {
         let found = count_stores(repetitions, settings.clone(), environment.clone())?;
         report::write(&report::path(), &[found])?;
     }
     if !failures.is_empty() {
-        settings.extend([
-            ("topology".to_owned(), "underlay".into()),
-            ("flows".to_owned(), FLOWS.flows.into()),
-            ("bfd_detection_ms".to_owned(), ms(Fabric::DETECTION).into()),
-        ]);
+        settings.extend(report::settings([
+            ("topology", "underlay".into()),
+            ("flows", FLOWS.flows.into()),
+            ("bfd_detection_ms", ms(Fabric::DETECTION).into()),
+        ]));
         let fabric = Fabric::underlay_alone();
         fabric.acquaint("vm11", "vm21");
         for entry in &failures {
@@ -177,20 +160,12 @@ fn timeline(failure: &Failure) -> Vec<(f64, f64)> {
     times.zip(arrivals.unwrap_or_default().into_iter().map(|count| count as f64)).collect()
 }
 
-/// An entry of the report.
-#[derive(Serialize)]
-struct Found {
-    #[serde(flatten)]
-    figures: Figures,
-    timeline: Timeline,
-}
-
 fn evaluate(
     entry: &Entry,
     rounds: &Rounds,
     settings: BTreeMap<String, Value>,
     environment: Environment,
-) -> Result<Found> {
+) -> Result<Figures> {
     let mut figures = BTreeMap::new();
     let mut lines = BTreeMap::new();
     let mut table = Table::new();
@@ -247,17 +222,14 @@ fn evaluate(
         Kind::Cut => CUT_MS,
         Kind::Silent => SILENT * ms(Fabric::DETECTION),
     };
-    let meets_bar = bars(
-        entry.name,
-        &figures,
-        &[
-            ("fabric: outage, worst, ms", limit, false),
-            ("fabric: packets lost of flows on other ways", 0.0, false),
-            ("fabric: flows on other ways that moved, worst", 0.0, false),
-            ("fabric: packets lost on return, all rounds", 0.0, false),
-            ("fabric: rate, least, packets/s", RATE, true),
-        ],
-    );
+    let bars = [
+        Bar::at_most("fabric: outage, worst, ms", limit),
+        Bar::at_most("fabric: packets lost of flows on other ways", 0.0),
+        Bar::at_most("fabric: flows on other ways that moved, worst", 0.0),
+        Bar::at_most("fabric: packets lost on return, all rounds", 0.0),
+        Bar::at_least("fabric: rate, least, packets/s", RATE),
+    ];
+    let figures = Figures::judged(entry.name, figures, bars, settings, environment);
     let (what, zero) = match entry.kind {
         Kind::Cut => ("loses its carrier", "link event"),
         Kind::Silent => ("falls silent", "failure"),
@@ -269,8 +241,7 @@ fn evaluate(
         y: "packets in 5 ms".into(),
         lines,
     };
-    let name = entry.name.into();
-    Ok(Found { figures: Figures { name, figures, meets_bar, settings, environment }, timeline })
+    Ok(Figures { timeline: Some(timeline), ..figures })
 }
 
 /// What the loss of a carrier costs with few and with many routes and VTEPs.
@@ -321,34 +292,15 @@ fn count_stores(
     let [few, many] = SIZES.map(|(routes, _)| routes);
     let same = ["stores, worst", "stores afterwards, worst"].map(|it| of(few, it) == of(many, it));
     let same = same == [true, true];
-    let word = if same { "met" } else { "NOT met" };
+    let word = report::word(same);
     println!("{STORES}: as many stores with {few} routes as with {many}: {word}");
-    let meets_bar = bars(
-        STORES,
-        &figures,
-        &[
-            (&format!("{many} routes: stores, worst"), 1.0, false),
-            (&format!("{many} routes: event to store, worst, us"), CUT_MS * 1e3, false),
-        ],
-    );
+    let bars = [
+        Bar::at_most(format!("{many} routes: stores, worst"), 1.0),
+        Bar::at_most(format!("{many} routes: event to store, worst, us"), CUT_MS * 1e3),
+    ];
     settings.insert("vteps".into(), SIZES.map(|(_, vteps)| vteps).to_vec().into());
-    let meets_bar = meets_bar && same;
-    Ok(Figures { name: STORES.into(), figures, meets_bar, settings, environment })
-}
-
-/// Prints which figures are within their bars (name, limit, whether it is the least); whether all
-/// are.
-fn bars(entry: &str, figures: &BTreeMap<String, f64>, bars: &[(&str, f64, bool)]) -> bool {
-    let mut all = true;
-    for (figure, limit, at_least) in bars {
-        let value = figures.get(*figure).copied().unwrap_or(f64::NAN);
-        let met = if *at_least { value >= *limit } else { value <= *limit };
-        all &= met;
-        let side = if *at_least { "at least" } else { "at most" };
-        let word = if met { "met" } else { "NOT met" };
-        println!("{entry}: {figure}: {value:.2}; the bar is {side} {limit}: {word}");
-    }
-    all
+    let found = Figures::judged(STORES, figures, bars, settings, environment);
+    Ok(Figures { meets_bar: found.meets_bar && same, ..found })
 }
 
 fn ms(time: Duration) -> f64 {

@@ -8,12 +8,12 @@ use std::{fs, iter, process::ExitCode};
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use fabric_benches::{
-    contest::{self, Arguments},
+    contest::Arguments,
     direction::Direction,
+    forwarding::{self, Entry, Through},
     object::WITHOUT,
-    overlay::{self, Entry},
     report,
-    wanted::When,
+    run::{self, When},
 };
 use fabric_user::kernel::object::OBJECT;
 
@@ -24,7 +24,7 @@ const SAME: &str = "the-same-again";
 const ALL: &str = "without-any";
 
 fn main() -> ExitCode {
-    contest::end(run(Arguments::parse()))
+    run::end(run(Arguments::parse()))
 }
 
 fn run(mut arguments: Arguments) -> Result<()> {
@@ -36,8 +36,9 @@ fn run(mut arguments: Arguments) -> Result<()> {
         fs::write(&path, object).with_context(|| format!("cannot write {}", path.display()))?;
         arguments.against.push(path);
     }
-    let entry = [Entry::new("features-encap", When::Quick, 1 << 10)];
-    for one in overlay::run(Direction::Encapsulate, &entry, &arguments)? {
+    let through = Through::Leaf(Direction::Encapsulate);
+    let entry = [Entry::new("features-encap", When::Quick, through, 1 << 10)];
+    for one in forwarding::run(&entry, &arguments)? {
         let time = |name| one.median_ns / one.ratios[name];
         let (here, there) = (one.median_ns, time(SAME));
         let apart = (here - there).abs() / 2.0;

@@ -10,6 +10,7 @@ use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, Ipv6Addr},
     os::fd::{AsFd as _, AsRawFd as _},
+    process::ExitCode,
     time::Instant,
 };
 
@@ -19,15 +20,16 @@ use aya::{
     maps::{Array, LpmTrie, Map, MapData, lpm_trie::Key},
     programs::{TestRun as _, TestRunOptions, Xdp},
 };
-use clap::Parser;
-use comfy_table::Table;
+use clap::Parser as _;
 use fabric_benches::{
     dir24,
     environment::Environment,
     lookups::{ADDRESSES, BATCH, SECOND_8, State, VIEW, WORDS},
     object::LOOKUPS,
     prefixes::{self, Chance, Family, Prefix, Reference},
-    processor, report,
+    processor,
+    report::{self, Figures},
+    run::{self, Rounds, When},
     samples::{self, Summary},
 };
 use fabric_common::{
@@ -43,36 +45,24 @@ use fabric_user::{
     },
     reconcile::trie::{self, Recovery, Tries},
 };
-use serde::Serialize;
 
-/// How fast is the longest-prefix match?
-#[derive(Parser)]
-#[command(name = "lpm")]
-struct Arguments {
-    /// Only this entry, for instance lpm-ipv4-1m.
-    entry: Option<String>,
-    /// Rounds in which every contender takes one turn [default: 15, or 3 with --quick].
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: Option<u32>,
-    /// Fewer rounds and no large tables: to see that everything works, not to compare.
-    #[arg(long)]
-    quick: bool,
+/// What addresses are looked up in.
+enum Table {
+    Hosts,
+    /// So many prefixes.
+    Ipv4(u32),
+    Ipv6(u32),
 }
 
-/// An entry of the report.
-#[derive(Serialize)]
-struct Entry {
-    name: String,
-    /// Name of a figure → value. `*_ns` are medians of the rounds; `kernel_*` are how many times
-    /// longer the kernel's map takes than Fabric's, and their spread.
-    figures: BTreeMap<String, f64>,
-    /// True if lookups are faster than with the kernel's map, and changes take at most [`CHANGE_BAR`].
-    meets_bar: bool,
-    environment: Environment,
-}
-
-/// Name in reports and number of prefixes.
-const SIZES: [(&str, u32); 3] = [("16", 16), ("16k", 1 << 14), ("1m", 1 << 20)];
+const ENTRIES: [(&str, When, Table); 7] = [
+    ("lpm-hosts", When::Quick, Table::Hosts),
+    ("lpm-ipv4-16", When::Quick, Table::Ipv4(16)),
+    ("lpm-ipv6-16", When::Quick, Table::Ipv6(16)),
+    ("lpm-ipv4-16k", When::Quick, Table::Ipv4(1 << 14)),
+    ("lpm-ipv6-16k", When::Quick, Table::Ipv6(1 << 14)),
+    ("lpm-ipv4-1m", When::Usual, Table::Ipv4(1 << 20)),
+    ("lpm-ipv6-1m", When::Usual, Table::Ipv6(1 << 20)),
+];
 /// A change in nanoseconds, on average: 100,000 a second, more than routing daemons send.
 const CHANGE_BAR: f64 = 10_000.0;
 /// Runs that read every address once.
@@ -80,33 +70,24 @@ const ALL: u32 = ADDRESSES / BATCH;
 /// Prefixes that are changed in a round, each by several changes.
 const CHANGED: usize = 500;
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    let environment = Environment::read(processor::pin()?);
-    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 3 } else { 15 });
-    let wanted = |name: &str| arguments.entry.as_ref().is_none_or(|entry| entry == name);
-    // An entry that is asked for by name is measured in any case.
-    let small = arguments.quick && arguments.entry.is_none();
-    let mut entries = Vec::new();
-    if wanted("lpm-hosts") {
-        entries.push(hosts(rounds, &environment)?);
-    }
-    for (size, count) in SIZES.into_iter().filter(|(_, count)| !small || *count <= 1 << 14) {
-        if wanted(&format!("lpm-ipv4-{size}")) {
-            entries.push(prefixes_of::<Ipv4Addr>(size, count, rounds, &environment)?);
-        }
-        if wanted(&format!("lpm-ipv6-{size}")) {
-            entries.push(prefixes_of::<Ipv6Addr>(size, count, rounds, &environment)?);
-        }
-    }
-    if entries.is_empty() {
-        bail!(
-            "there is no such entry; take lpm-hosts, or lpm-ipv4 or lpm-ipv6 with -16, -16k or -1m"
-        );
-    }
+fn main() -> ExitCode {
+    run::end(run(&Rounds::parse()))
+}
+
+fn run(arguments: &Rounds) -> Result<()> {
+    let rounds = arguments.number(15, 3);
+    let about = |entry: &(_, When, Table)| (entry.0, entry.1);
+    let entries = arguments.asked.each(
+        &ENTRIES,
+        about,
+        processor::pin,
+        |(name, _, table), environment| match *table {
+            Table::Hosts => hosts(name, rounds, environment),
+            Table::Ipv4(count) => prefixes_of::<Ipv4Addr>(name, count, rounds, environment),
+            Table::Ipv6(count) => prefixes_of::<Ipv6Addr>(name, count, rounds, environment),
+        },
+    )?;
     show(&entries);
-    report::write(&report::path(), &entries)?;
-    println!("written to target/bench/report.json");
     Ok(())
 }
 
@@ -248,12 +229,11 @@ fn key<A: Kernel>(prefix: &Prefix) -> Key<A::Data> {
 }
 
 fn prefixes_of<A: Kernel>(
-    size: &str,
+    name: &str,
     count: u32,
     rounds: u32,
-    environment: &Environment,
-) -> Result<Entry> {
-    let name = format!("lpm-{}-{size}", A::NAME);
+    environment: Environment,
+) -> Result<Figures> {
     println!("{name}: filling tables with {count} prefixes");
     let [kernel_map, kernel_program, our_program] = A::NAMES;
     let direct = A::BITS == 32;
@@ -351,7 +331,8 @@ fn prefixes_of<A: Kernel>(
             _ => median(&ours) <= CHANGE_BAR,
         };
     }
-    Ok(Entry { name, figures, meets_bar, environment: environment.clone() })
+    let found = Figures::judged(name, figures, [], BTreeMap::new(), environment);
+    Ok(Figures { meets_bar, ..found })
 }
 
 /// Times of changes: `retarget` gives a prefix another target, `replace` removes or adds it.
@@ -415,8 +396,8 @@ fn each(chosen: &[Prefix], mut act: impl FnMut(&Prefix) -> Result<()>) -> Result
     Ok(start.elapsed().as_nanos() as f64 / chosen.len() as f64)
 }
 
-fn hosts(rounds: u32, environment: &Environment) -> Result<Entry> {
-    println!("lpm-hosts: filling the tables with {ADDRESSES} hosts");
+fn hosts(name: &str, rounds: u32, environment: Environment) -> Result<Figures> {
+    println!("{name}: filling the tables with {ADDRESSES} hosts");
     let contenders = ["host4", "host6"];
     let mut stage = Stage::new(&["nothing", "host4", "host6"])?;
     let mut figures = BTreeMap::new();
@@ -454,12 +435,7 @@ fn hosts(rounds: u32, environment: &Environment) -> Result<Entry> {
         figures.insert(format!("{contender}_lookup_ns"), time.median);
         figures.insert(format!("{contender}_lookup_spread"), time.iqr);
     }
-    Ok(Entry {
-        name: "lpm-hosts".into(),
-        figures,
-        meets_bar: true,
-        environment: environment.clone(),
-    })
+    Ok(Figures::judged(name, figures, [], BTreeMap::new(), environment))
 }
 
 fn milliseconds(since: Instant) -> f64 {
@@ -474,8 +450,8 @@ fn memory_of(descriptor: i32) -> Result<f64> {
     bytes.with_context(|| format!("{path} does not say how much memory the map takes"))
 }
 
-fn show(entries: &[Entry]) {
-    let mut table = Table::new();
+fn show(entries: &[Figures]) {
+    let mut table = comfy_table::Table::new();
     table.set_header([
         "entry",
         "lookup ns",
@@ -519,7 +495,7 @@ fn show(entries: &[Entry]) {
             value("kernel_build_ms", 1),
             mebibytes("bytes"),
             mebibytes("kernel_bytes"),
-            if entry.meets_bar { "met" } else { "NOT met" }.to_owned(),
+            report::word(entry.meets_bar).to_owned(),
         ]);
     }
     println!("{table}");

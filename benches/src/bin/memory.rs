@@ -11,11 +11,10 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use comfy_table::Table;
 use fabric_benches::{
-    contest,
     environment::Environment,
     processor,
     report::{self, Figures},
-    samples,
+    run, samples,
 };
 use fabric_common::flow_hash::mix;
 
@@ -38,7 +37,7 @@ const WORDS: usize = LINE / size_of::<u64>();
 const PAGE: usize = 4_096;
 
 fn main() -> ExitCode {
-    contest::end(run(&Arguments::parse()))
+    run::end(run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
@@ -63,11 +62,8 @@ fn run(arguments: &Arguments) -> Result<()> {
         figures.insert(format!("load_{kib}_kib_spread_ns"), of.iqr);
     }
     println!("{table}");
-    let settings = [("rounds", rounds.into()), ("steps", steps.into())]
-        .map(|(name, value): (&str, serde_json::Value)| (name.to_owned(), value))
-        .into();
-    let name = "memory".to_owned();
-    let found = Figures { name, figures, meets_bar: true, settings, environment };
+    let settings = report::settings([("rounds", rounds.into()), ("steps", steps.into())]);
+    let found = Figures::judged("memory", figures, [], settings, environment);
     report::write(&report::path(), &[found])?;
     println!("written to target/bench/report.json");
     Ok(())

@@ -8,11 +8,10 @@
 use std::{collections::BTreeMap, process::ExitCode};
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Parser;
+use clap::Parser as _;
 use comfy_table::Table;
 use fabric_benches::{
     answer::progress,
-    arena, contest,
     direction::Direction,
     environment::{self, Environment},
     fabric::Fabric,
@@ -21,26 +20,12 @@ use fabric_benches::{
     processor,
     race::{BATCH, Contender, End, Race, Way},
     report,
+    run::{self, Rounds, When},
     samples::{self, Summary},
     tool,
-    wanted::{When, wanted},
 };
 use fabric_common::{reason::Reason, schema::fdb};
 use serde::Serialize;
-
-/// What does a packet pay that is left to the kernel?
-#[derive(Parser)]
-#[command(name = "pass")]
-struct Arguments {
-    /// Only this entry, for instance pass-own-mac.
-    entry: Option<String>,
-    /// Fewer cases, rounds and frames: to see that everything works, not to compare.
-    #[arg(long)]
-    quick: bool,
-    /// Rounds in which every port takes one turn [default: 120, or 8 with --quick].
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: Option<u32>,
-}
 
 /// Why a packet is left to the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,20 +88,18 @@ struct Entry {
 }
 
 fn main() -> ExitCode {
-    contest::end(run(&Arguments::parse()))
+    run::end(run(&Rounds::parse()))
 }
 
-fn run(arguments: &Arguments) -> Result<()> {
-    let until = When::until(arguments.quick, false);
-    let wanted = wanted(&ENTRIES, arguments.entry.as_deref(), until, |entry| (entry.0, entry.1))?;
-    let environment = Environment::read(processor::pin()?);
-    for (name, _, case, reason) in wanted {
-        arena::enter()?;
-        let found = measure(name, *case, *reason, arguments, environment.clone())?;
-        report::write(&report::path(), std::slice::from_ref(&found))?;
-    }
-    println!("written to target/bench/report.json");
-    Ok(())
+fn run(arguments: &Rounds) -> Result<Vec<Entry>> {
+    arguments.asked.each(
+        &ENTRIES,
+        |entry| (entry.0, entry.1),
+        processor::pin,
+        |(name, _, case, reason), environment| {
+            measure(name, *case, *reason, arguments, environment)
+        },
+    )
 }
 
 /// A port, with what is attached to it.
@@ -153,12 +136,13 @@ fn measure(
     name: &str,
     case: Case,
     reason: Option<Reason>,
-    arguments: &Arguments,
+    arguments: &Rounds,
     mut environment: Environment,
 ) -> Result<Entry> {
     println!("{name}: building a leaf");
-    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 8 } else { 120 });
-    let frames = if arguments.quick { 15_625 } else { 62_500 };
+    let quick = arguments.asked.quick;
+    let rounds = arguments.number(120, 8);
+    let frames = if quick { 15_625 } else { 62_500 };
     let destinations = case.destinations();
     let plan = Direction::Encapsulate.plan(destinations, 64);
     let leaf = Leaf::build_for(&plan)?;
@@ -203,7 +187,7 @@ fn measure(
         }
         progress(name, round, rounds);
     }
-    evaluate(name, case, &times, arguments.quick, environment)
+    evaluate(name, case, &times, quick, environment)
 }
 
 /// Makes the maps say what the case is about.
@@ -308,10 +292,10 @@ fn evaluate(
     println!(
         "{name}: {tax:.1} ns more than with a program that does nothing, {whole:.1} more than without \
          any; the bar for the first is at most {BAR_NS}: {}",
-        if meets_bar { "met" } else { "NOT met" }
+        report::word(meets_bar)
     );
     let time = samples::summarize(ours).context("no rounds")?;
-    let settings = [
+    let settings = report::settings([
         ("case", format!("{case:?}").into()),
         ("frame_bytes", (LENGTH as u64 + 4).into()),
         ("destinations", case.destinations().into()),
@@ -319,9 +303,7 @@ fn evaluate(
         ("quick", quick.into()),
         ("rounds", ours.len().into()),
         ("batch", BATCH.into()),
-    ]
-    .map(|(name, value): (&str, serde_json::Value)| (name.to_owned(), value))
-    .into();
+    ]);
     Ok(Entry {
         entry: report::Entry {
             name: name.into(),

@@ -20,7 +20,7 @@ use aya::programs::xdp::XdpLink;
 use clap::Parser;
 use fabric_benches::{
     answer::{FABRIC, KERNEL, Question, REDIRECT, answer, progress},
-    arena, contest,
+    arena,
     direction::Direction,
     environment::{self, Environment},
     fabric::Fabric,
@@ -29,9 +29,10 @@ use fabric_benches::{
     pktgen::{self, Order, Outcome, Pktgen, Stream},
     processor,
     race::{Arrivals, Race},
-    report, samples,
+    report,
+    run::{self, Rounds, When},
+    samples,
     underlay::Underlay,
-    wanted::{When, wanted},
 };
 use serde_json::Value;
 
@@ -39,17 +40,8 @@ use serde_json::Value;
 #[derive(Parser)]
 #[command(name = "pktgen")]
 struct Arguments {
-    /// Only this entry, for instance pktgen-encap.
-    entry: Option<String>,
-    /// All entries, also those that a usual run leaves out.
-    #[arg(long, conflicts_with = "quick")]
-    all: bool,
-    /// Fewer rounds: to see that everything works, not to compare.
-    #[arg(long)]
-    quick: bool,
-    /// Rounds in which every contender takes one turn [default: 10, or 4 with --quick].
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: Option<u32>,
+    #[command(flatten)]
+    rounds: Rounds,
     /// The report to write to, instead of target/bench/report.json.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -77,7 +69,7 @@ const FLOOR: &str = "discard";
 const CONTENDERS: [&str; 4] = [FABRIC, KERNEL, REDIRECT, FLOOR];
 
 fn main() -> ExitCode {
-    contest::end(run(&Arguments::parse()))
+    run::end(run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
@@ -87,8 +79,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         println!("{} written to {}", names.join(", "), report.display());
         return Ok(());
     }
-    let until = When::until(arguments.quick, arguments.all);
-    let wanted = wanted(&ENTRIES, arguments.entry.as_deref(), until, |entry| (entry.0, entry.1))?;
+    let wanted = arguments.rounds.asked.wanted(&ENTRIES, |entry| (entry.0, entry.1))?;
     pktgen::load()?;
     let environment = Environment::read(processor::pin()?);
     for (name, _, direction) in wanted {
@@ -107,7 +98,7 @@ fn measure(
     mut environment: Environment,
 ) -> Result<report::Entry> {
     println!("{name}: building a leaf with {DESTINATIONS} MACs and {VTEPS} VTEPs");
-    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 4 } else { 10 });
+    let rounds = arguments.rounds.number(10, 4);
     let mut bench = Bench::set_up(direction, environment.pinned_cpu)?;
     environment.bridge_nf = environment::bridge_nf();
     bench.compare_bytes()?;
@@ -116,7 +107,7 @@ fn measure(
     let times = bench.rounds(name, rounds, &frames)?;
 
     let question = Question { name, kernel_bar: None, redirect_bar: None };
-    let settings = bench.settings(rounds, &frames, arguments.quick);
+    let settings = bench.settings(rounds, &frames, arguments.rounds.asked.quick);
     let lost = bench.lost.values().sum::<u64>();
     let is_emulated = environment.emulated;
     let mut entry = answer(&question, settings, environment, &times)?;
@@ -391,7 +382,7 @@ impl Bench {
             true => "pktgen, one frame at a time, each given away (!SHARED)",
             false => "pktgen, one frame at a time, each held until it is freed",
         };
-        [
+        report::settings([
             ("generator", generator.into()),
             // Not `direction`: these figures are in no series with those of live frames.
             ("way", format!("{:?}", self.direction).to_lowercase().into()),
@@ -405,8 +396,6 @@ impl Bench {
             ("rounds", rounds.into()),
             ("frames_per_turn", serde_json::json!(frames)),
             ("frames_lost", serde_json::json!(self.lost)),
-        ]
-        .map(|(name, value): (&str, Value)| (name.to_owned(), value))
-        .into()
+        ])
     }
 }

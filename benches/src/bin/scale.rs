@@ -1,38 +1,21 @@
 //! How long does fabric-xdpd take to learn what the kernel knows, how many changes can it follow, how
 //! soon does a change arrive in the maps, and how big does it get?
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Parser;
+use clap::Parser as _;
 use fabric_benches::{
-    arena, contest, daemon,
-    environment::Environment,
-    processor, report,
+    daemon::Arguments,
+    processor,
+    report::Figures,
+    run::{self, When},
     scale::{
         self, Effort,
         macs::{self, Macs},
         prefixes::{self, Prefixes},
     },
-    wanted::{When, wanted},
 };
-
-/// How fast and how big is the control plane?
-#[derive(Parser)]
-#[command(name = "scale")]
-struct Arguments {
-    /// Only this entry, for instance scale-100k-macs.
-    entry: Option<String>,
-    /// All entries, also the largest ones.
-    #[arg(long, conflicts_with = "quick")]
-    all: bool,
-    /// Fewer entries and repetitions: to see that everything works, not to compare.
-    #[arg(long)]
-    quick: bool,
-    /// The daemon to measure; `cargo xtask bench` gives the optimized one.
-    #[arg(long, value_name = "PROGRAM")]
-    fabric_xdpd: PathBuf,
-}
 
 #[derive(Clone, Copy)]
 enum Entry {
@@ -72,28 +55,24 @@ impl Entry {
 }
 
 fn main() -> ExitCode {
-    contest::end(run(&Arguments::parse()))
+    run::end(run(&Arguments::parse()))
 }
 
-fn run(arguments: &Arguments) -> Result<()> {
-    let until = When::until(arguments.quick, arguments.all);
-    let wanted = wanted(&ENTRIES, arguments.entry.as_deref(), until, Entry::about)?;
-    let fabric_xdpd = daemon::program(&arguments.fabric_xdpd)?;
+fn run(arguments: &Arguments) -> Result<Vec<Figures>> {
+    let program = arguments.program()?;
+    let effort = Effort::new(arguments.asked.quick);
     // Sender and daemon have a CPU each, if there are two.
-    let environment = Environment::read(processor::shared()?);
-    for entry in wanted {
-        arena::enter()?;
-        let (effort, environment) = (Effort::new(arguments.quick), environment.clone());
-        let found = match entry {
+    arguments.asked.each(
+        &ENTRIES,
+        Entry::about,
+        processor::shared,
+        |entry, environment| match entry {
             Entry::Macs(_, size) => {
-                scale::measure(&mut Macs::build(*size)?, &fabric_xdpd, effort, environment)?
+                scale::measure(&mut Macs::build(*size)?, &program, effort, environment)
             }
             Entry::Prefixes(_, size) => {
-                scale::measure(&mut Prefixes::build(*size)?, &fabric_xdpd, effort, environment)?
+                scale::measure(&mut Prefixes::build(*size)?, &program, effort, environment)
             }
-        };
-        report::write(&report::path(), &[found])?;
-    }
-    println!("written to target/bench/report.json");
-    Ok(())
+        },
+    )
 }

@@ -22,11 +22,12 @@ use clap::Parser;
 use comfy_table::{CellAlignment, Table};
 use fabric_benches::{
     answer::progress,
-    arena, contest,
+    arena,
     environment::Environment,
     journeys::{JOURNEYS, Journey},
     processor,
     report::{self, Figures},
+    run,
     samples::{self, Summary},
     staged::{Staged, Turn},
 };
@@ -66,7 +67,7 @@ const PROGRAMS: &str = "stages-programs";
 const BEFORE: usize = 3;
 
 fn main() -> ExitCode {
-    contest::end(run(&Arguments::parse()))
+    run::end(run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
@@ -121,13 +122,7 @@ fn programs(environment: &Environment) -> Result<Figures> {
         figure("load, ms", load_ms);
     }
     println!("{table}");
-    Ok(Figures {
-        name: PROGRAMS.into(),
-        figures,
-        meets_bar: true,
-        settings: BTreeMap::new(),
-        environment: environment.clone(),
-    })
+    Ok(Figures::judged(PROGRAMS, figures, [], BTreeMap::new(), environment.clone()))
 }
 
 fn measure(
@@ -189,7 +184,7 @@ fn measure(
         _ => None,
     };
     if let Some(bar) = bar {
-        let word = if whole <= bar { "met" } else { "NOT met" };
+        let word = report::word(whole <= bar);
         println!("{name}: {whole:.1} ns; the bar is at most {bar}: {word}");
     }
     let stages: Vec<_> = journey.stages.iter().map(|stage| stage.name).collect();
@@ -197,8 +192,8 @@ fn measure(
         name,
         figures,
         meets_bar: bar.is_none_or(|bar| whole <= bar),
-        settings: [
-            ("journey", serde_json::Value::from(journey.name)),
+        settings: report::settings([
+            ("journey", journey.name.into()),
             ("title", journey.title.into()),
             ("load", load.name.into()),
             ("stages", stages.into()),
@@ -208,10 +203,9 @@ fn measure(
             ("rounds", rounds.into()),
             ("frames_per_turn", timed.into()),
             ("quick", arguments.quick.into()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into(),
+        ]),
         environment: environment.clone(),
+        timeline: None,
     })
 }
 

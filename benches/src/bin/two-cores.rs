@@ -7,39 +7,27 @@
 
 use std::{collections::BTreeMap, process::ExitCode, thread, time::Duration};
 
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use clap::Parser;
+use anyhow::{Context as _, Result, anyhow, bail};
+use clap::Parser as _;
 use comfy_table::Table;
 use fabric_benches::{
     answer::progress,
-    arena, contest,
+    arena,
     direction::Direction,
     environment::{self, Environment},
     fabric::Fabric,
     flow::{LENGTH, OUTER},
+    ground::Ground as _,
     leaf::{ACCESS_MTU, Leaf, UNDERLAY_MTU, index},
     processor,
     race::{BATCH, Contender, Race},
     report,
+    run::{self, Rounds, When},
     samples::{self, Summary},
     tool,
 };
 use fabric_user::kernel::programs::{ACCESS, ROUTED};
 use serde::Serialize;
-
-/// How much do two CPUs carry, next to one?
-#[derive(Parser)]
-#[command(name = "two-cores")]
-struct Arguments {
-    /// Only this entry: two-cores-encap.
-    entry: Option<String>,
-    /// Fewer rounds: to see that everything works, not to compare.
-    #[arg(long)]
-    quick: bool,
-    /// Rounds in which every lane is timed alone and in company [default: 20, or 2 with --quick].
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: Option<u32>,
-}
 
 const NAME: &str = "two-cores-encap";
 const DESTINATIONS: u32 = 1 << 10;
@@ -75,7 +63,7 @@ struct Lane {
 
 impl Lane {
     fn new(cpu: usize, frames: u32, leaf: &Leaf, fabric: &mut Fabric) -> Result<Self> {
-        let mut race = Race::prepare(leaf)?;
+        let mut race = Race::along(Direction::Encapsulate.way(leaf))?;
         let contender = |name: &str, program, grows| Contender {
             name: name.into(),
             program,
@@ -84,7 +72,7 @@ impl Lane {
         };
         let redirect = race.baseline("redirect")?;
         let contenders = [
-            (FABRIC, contender(FABRIC, fabric.access()?, OUTER as i64)),
+            (FABRIC, contender(FABRIC, fabric.xdp(ACCESS)?.fd()?.try_clone()?, OUTER as i64)),
             (REDIRECT, contender(REDIRECT, redirect, 0)),
         ];
         Ok(Self { cpu, frames, race, contenders })
@@ -100,13 +88,11 @@ impl Lane {
 }
 
 fn main() -> ExitCode {
-    contest::end(run(&Arguments::parse()))
+    run::end(run(&Rounds::parse()))
 }
 
-fn run(arguments: &Arguments) -> Result<()> {
-    if let Some(entry) = &arguments.entry {
-        ensure!(entry == NAME, "there is no such entry; take {NAME}");
-    }
+fn run(arguments: &Rounds) -> Result<()> {
+    arguments.asked.wanted(&[NAME], |name| (name, When::Quick))?;
     let cpus = processor::allowed()?;
     let [.., other, cpu] = cpus[..] else {
         println!("{NAME}: left out, as it needs two CPUs and there is one");
@@ -122,13 +108,14 @@ fn run(arguments: &Arguments) -> Result<()> {
     fabric.attach(second.access, "access2", ACCESS)?;
     fabric.attach(second.routed, "underlay1", ROUTED)?;
     fabric.add_lane(&second, &plan)?;
-    let frames = if arguments.quick { QUICK_FRAMES } else { FRAMES };
+    let quick = arguments.asked.quick;
+    let frames = if quick { QUICK_FRAMES } else { FRAMES };
     let mut lanes = [
         Lane::new(cpu, frames, &leaf, &mut fabric)?,
         Lane::new(other, frames, &second, &mut fabric)?,
     ];
 
-    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 2 } else { 20 });
+    let rounds = arguments.number(20, 2);
     let mut times: BTreeMap<&str, [Vec<f64>; 4]> = BTreeMap::new();
     for round in 0..=rounds {
         fabric.beat()?;
@@ -148,7 +135,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         }
         progress(NAME, round, rounds);
     }
-    let entry = evaluate(&times, arguments.quick, environment)?;
+    let entry = evaluate(&times, quick, environment)?;
     report::write(&report::path(), &[entry])?;
     println!("written to target/bench/report.json");
     Ok(())
@@ -268,9 +255,9 @@ fn evaluate(
     let meets_bar = factor >= BAR;
     println!(
         "{NAME}: two CPUs carry {factor:.2} times as much as one; the bar is at least {BAR}: {}",
-        if meets_bar { "met" } else { "NOT met" }
+        report::word(meets_bar)
     );
-    let settings = [
+    let settings = report::settings([
         ("frame_bytes", (LENGTH as u64 + 4).into()),
         ("destinations", DESTINATIONS.into()),
         ("median_ns", "of both lanes together".into()),
@@ -278,9 +265,7 @@ fn evaluate(
         ("rounds", times.values().next().map_or(0, |series| series[0].len()).into()),
         ("frames_per_turn", if quick { QUICK_FRAMES } else { FRAMES }.into()),
         ("batch", BATCH.into()),
-    ]
-    .map(|(name, value): (&str, serde_json::Value)| (name.to_owned(), value))
-    .into();
+    ]);
     Ok(Entry {
         entry: report::Entry {
             name: NAME.into(),

@@ -7,13 +7,15 @@ use fabric_common::{reason::Reason, schema::fdb};
 use fabric_user::kernel::maps::Maps;
 use serde_json::Value;
 
-use super::{Bar, Load, Words, forwarded};
+use super::{Load, Words, forwarded};
 use crate::{
     daemon::Room,
     flow::{OUTER, SOURCES, destination_mac, source_mac},
     leaf::{LOCAL, Leaf, UDP_PORT, VNI, index, vtep_address},
     neighbours::{Neighbours, Place},
+    netlink::Requests,
     race::{Contender, End, Race, Way},
+    report::Bar,
     tool,
 };
 
@@ -137,7 +139,7 @@ impl Load for Macs {
             let place = self.place(number);
             self.neighbours.replace(destination_mac(number), place)?;
         }
-        self.flush()
+        self.neighbours.requests.flush()
     }
 
     fn change(&mut self, number: u32) -> Result<()> {
@@ -152,16 +154,8 @@ impl Load for Macs {
         self.neighbours.remove(destination_mac(number), place)
     }
 
-    fn send(&mut self) -> Result<()> {
-        self.neighbours.send()
-    }
-
-    fn acknowledged(&mut self) -> Result<()> {
-        self.neighbours.acknowledged()
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.neighbours.flush()
+    fn requests(&mut self) -> &mut Requests {
+        &mut self.neighbours.requests
     }
 
     fn held(&mut self) -> Result<usize> {

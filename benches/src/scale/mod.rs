@@ -22,8 +22,9 @@ use serde_json::Value;
 use crate::{
     daemon::{Daemon, Room},
     environment::{self, Environment},
+    netlink::Requests,
     race::{Contender, Race},
-    report::Figures,
+    report::{self, Bar, Figures},
     samples,
 };
 
@@ -48,31 +49,6 @@ impl Effort {
             true => Self { starts: 1, churn: Duration::from_millis(500), changes: 200, quick },
             false => Self { starts: 3, churn: Duration::from_secs(5), changes: 2_000, quick },
         }
-    }
-}
-
-/// A figure and what is asked of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Bar {
-    /// Name of the figure.
-    pub figure: &'static str,
-    /// What it is compared with.
-    pub limit: f64,
-    /// It has to be this or more, instead of this or less.
-    pub at_least: bool,
-}
-
-impl Bar {
-    /// This or less.
-    #[must_use]
-    pub const fn at_most(figure: &'static str, limit: f64) -> Self {
-        Self { figure, limit, at_least: false }
-    }
-
-    /// This or more.
-    #[must_use]
-    pub const fn at_least(figure: &'static str, limit: f64) -> Self {
-        Self { figure, limit, at_least: true }
     }
 }
 
@@ -112,7 +88,8 @@ pub trait Load {
     /// # Errors
     /// If the kernel refuses.
     fn teach(&mut self) -> Result<()>;
-    /// Lets one lead elsewhere. This and the next are sent with [`Self::flush`] at the latest.
+    /// Lets one lead elsewhere. This and the next are sent with [`Requests::flush`] at the
+    /// latest.
     ///
     /// # Errors
     /// If the kernel refuses what was written so far.
@@ -122,22 +99,8 @@ pub trait Load {
     /// # Errors
     /// As [`Self::change`].
     fn withdraw(&mut self, number: u32) -> Result<()>;
-    /// Hands all changes to the kernel, which has made them when this returns.
-    /// [`Self::acknowledged`] has to follow.
-    ///
-    /// # Errors
-    /// If the socket fails.
-    fn send(&mut self) -> Result<()>;
-    /// Reads what the kernel says about all changes.
-    ///
-    /// # Errors
-    /// With what the kernel refused first.
-    fn acknowledged(&mut self) -> Result<()>;
-    /// Hands all changes to the kernel and makes sure that it took them.
-    ///
-    /// # Errors
-    /// With what the kernel refused first.
-    fn flush(&mut self) -> Result<()>;
+    /// The requests that tell the kernel of changes.
+    fn requests(&mut self) -> &mut Requests;
     /// Reads all that the kernel has of the kind, as the daemon does: how many there are.
     ///
     /// # Errors
@@ -201,7 +164,7 @@ pub fn measure<L: Load>(
     let mut daemon = None;
     for _ in 0..effort.starts {
         drop(daemon.take());
-        let started = Daemon::start_for(fabric_xdpd, load.room())?;
+        let started = Daemon::start(fabric_xdpd, load.room())?;
         loads.push(ms(started.loaded));
         // It begins to read what the kernel knows before it loads its programs.
         syncs.push(ms(started.ready));
@@ -248,7 +211,7 @@ pub fn measure<L: Load>(
     // As fast as the kernel can, so that messages may be lost, whereupon all is read anew.
     let begin = Instant::now();
     (0..load.count()).try_for_each(|number| load.withdraw(number))?;
-    load.flush()?;
+    load.requests().flush()?;
     await_maps(load, &maps, L::is_out)?;
     note("all withdrawn, ms", ms(begin.elapsed()));
     note("all withdrawn, resyncs", (daemon.resyncs()? - lost) as f64);
@@ -274,7 +237,7 @@ fn change_all<L: Load>(load: &mut L, time: Duration) -> Result<u64> {
         (0..load.count()).try_for_each(|number| load.change(number))?;
         changes += u64::from(load.count());
     }
-    load.flush()?;
+    load.requests().flush()?;
     Ok(changes)
 }
 
@@ -290,7 +253,7 @@ fn renew_all<L: Load>(load: &mut L, time: Duration) -> Result<u64> {
             changes += 2 * some.len() as u64;
         }
     }
-    load.flush()?;
+    load.requests().flush()?;
     Ok(changes)
 }
 
@@ -302,13 +265,13 @@ fn time_changes<L: Load>(load: &mut L, maps: &Maps, changes: u32) -> Result<Vec<
         let number = turn.wrapping_mul(7_919) % load.count();
         load.change(number)?;
         let begin = Instant::now();
-        load.send()?;
+        load.requests().send()?;
         while !load.is_in(maps, &names, number) {
             ensure!(begin.elapsed() < PATIENCE, "number {number} does not change in the maps");
             std::hint::spin_loop();
         }
         latencies.push(begin.elapsed().as_secs_f64() * 1e6);
-        load.acknowledged()?;
+        load.requests().acknowledged()?;
         // Lets the daemon fall asleep, at no fixed distance from the last change.
         thread::sleep(Duration::from_micros(500 + u64::from(turn % 7) * 100));
     }
@@ -357,27 +320,18 @@ fn evaluate<L: Load>(
     effort: Effort,
     environment: Environment,
 ) -> Figures {
-    let name = load.name();
-    let mut meets_bar = true;
     let no_loss = Bar::at_most("lost messages, resyncs", 0.0);
-    for Bar { figure, limit, at_least } in load.bars().into_iter().chain([no_loss]) {
-        let value = figures.get(figure).copied().unwrap_or(f64::NAN);
-        let met = if at_least { value >= limit } else { value <= limit };
-        meets_bar &= met;
-        let side = if at_least { "at least" } else { "at most" };
-        let word = if met { "met" } else { "NOT met" };
-        println!("{name}: {figure}: {value:.1}; the bar is {side} {limit}: {word}");
-    }
-    let effort = [
+    let bars = load.bars().into_iter().chain([no_loss]);
+    let effort = report::settings([
         ("starts", effort.starts.into()),
         ("churn_ms", (effort.churn.as_millis() as u64).into()),
         ("timed_changes", effort.changes.into()),
         ("quick", effort.quick.into()),
-    ];
-    let settings = load.settings().into_iter().chain(effort);
-    let settings = settings.map(|(name, value)| (name.to_owned(), value)).collect();
+    ]);
+    let settings = load.settings().into_iter().map(|(name, value)| (name.to_owned(), value));
+    let settings = settings.chain(effort).collect();
     let environment = Environment { bridge_nf: environment::bridge_nf(), ..environment };
-    Figures { name: name.into(), figures, meets_bar, settings, environment }
+    Figures::judged(load.name(), figures, bars, settings, environment)
 }
 
 fn ms(time: Duration) -> f64 {

@@ -23,12 +23,14 @@ use fabric_common::{
 use fabric_user::kernel::maps::Maps;
 use serde_json::Value;
 
-use super::{Bar, Load, Words, forwarded};
+use super::{Load, Words, forwarded};
 use crate::{
     daemon::Room,
     leaf::index,
+    netlink::Requests,
     prefixes::{Chance, Prefix, masked, table},
     race::{Contender, End, Race, Way},
+    report::Bar,
     routes,
     spine::{self, Spine},
     tool,
@@ -261,7 +263,7 @@ impl Load for Prefixes {
         for Route { prefix, to, .. } in &self.list {
             self.routes.replace(*prefix, object(prefix.0.is_ipv6(), *to))?;
         }
-        self.flush()
+        self.routes.requests.flush()
     }
 
     fn change(&mut self, number: u32) -> Result<()> {
@@ -274,16 +276,8 @@ impl Load for Prefixes {
         self.routes.remove(self.list[number as usize].prefix)
     }
 
-    fn send(&mut self) -> Result<()> {
-        self.routes.send()
-    }
-
-    fn acknowledged(&mut self) -> Result<()> {
-        self.routes.acknowledged()
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.routes.flush()
+    fn requests(&mut self) -> &mut Requests {
+        &mut self.routes.requests
     }
 
     fn held(&mut self) -> Result<usize> {
