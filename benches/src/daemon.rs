@@ -18,7 +18,7 @@ use fabric_user::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::run;
+use crate::run::Asked;
 
 const INSTANCE: &str = "bench";
 /// With a million MAC addresses on a busy machine.
@@ -29,7 +29,7 @@ const START: Duration = Duration::from_secs(300);
 pub struct Arguments {
     /// Which entries.
     #[command(flatten)]
-    pub asked: run::Arguments,
+    pub asked: Asked,
     /// The daemon to measure; `cargo xtask bench` gives the optimized one.
     #[arg(long, value_name = "PROGRAM")]
     fabric_xdpd: PathBuf,

@@ -11,7 +11,7 @@ use crate::{arena, environment::Environment, processor::Processor, report};
 
 /// What every question is asked with.
 #[derive(Clone, Debug, Parser)]
-pub struct Arguments {
+pub struct Asked {
     /// Only this entry of the report.
     pub entry: Option<String>,
     /// All entries, also those that a usual run leaves out.
@@ -27,7 +27,7 @@ pub struct Arguments {
 pub struct Rounds {
     /// Which entries.
     #[command(flatten)]
-    pub asked: Arguments,
+    pub asked: Asked,
     /// Rounds in which every contender takes one turn; by default few with --quick.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: Option<u32>,
@@ -52,7 +52,7 @@ impl Rounds {
     }
 }
 
-impl Arguments {
+impl Asked {
     /// The entry that was named, or without one all of those whose time it is. `about` is an entry's
     /// name and when it is measured.
     ///
@@ -120,12 +120,15 @@ pub fn end<T>(result: Result<T>) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
+    use crate::{contest, daemon};
 
     const ENTRIES: [(&str, When); 3] = [("a", When::Quick), ("b", When::Usual), ("c", When::All)];
 
     fn names(name: Option<&str>, quick: bool, all: bool) -> Result<String> {
-        let asked = Arguments { entry: name.map(str::to_owned), quick, all };
+        let asked = Asked { entry: name.map(str::to_owned), quick, all };
         let wanted = asked.wanted(&ENTRIES, |entry| *entry)?;
         Ok(wanted.iter().map(|entry| entry.0).collect())
     }
@@ -138,5 +141,12 @@ mod tests {
         assert_eq!(names(Some("c"), true, false).unwrap(), "c", "also if the run is shorter");
         let error = names(Some("d"), false, true).unwrap_err().to_string();
         assert_eq!(error, "there is no such entry; take one of a, b, c");
+    }
+
+    #[test]
+    fn what_questions_are_asked_with_fits_together() {
+        let commands =
+            [Rounds::command(), contest::Arguments::command(), daemon::Arguments::command()];
+        commands.into_iter().for_each(clap::Command::debug_assert);
     }
 }

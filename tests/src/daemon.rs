@@ -1,11 +1,13 @@
 //! fabric-xdpd in a network namespace of a test's own, beside none of a lab's.
 
 use std::{
+    ffi::OsString,
     fs::{self, OpenOptions},
     path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
+use fabric_common::reason::Reason;
 use fabric_user::{
     daemon::state::State,
     kernel::{maps::Maps, pins::Instance},
@@ -13,7 +15,10 @@ use fabric_user::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::fabric::{PATIENCE, fabric_xdpd, until};
+use crate::fabric::{PATIENCE, fabric_xdpd, fabricctl, until};
+
+/// Name of the settings' file.
+const SETTINGS: &str = "fabric-xdpd.toml";
 
 /// One instance of fabric-xdpd with its folder. It, its pins and the folder go with this value.
 #[derive(Debug)]
@@ -23,6 +28,7 @@ pub struct Daemon {
     flags: Vec<String>,
     settings: String,
     is_verbose: bool,
+    audits: bool,
     child: Option<Child>,
     /// Length of the log at the last start.
     said_before: usize,
@@ -44,6 +50,7 @@ impl Daemon {
             flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
             settings: String::new(),
             is_verbose: false,
+            audits: false,
             child: None,
             said_before: 0,
         }
@@ -56,9 +63,24 @@ impl Daemon {
         self
     }
 
+    /// The same, with audits as its settings have them.
+    #[must_use]
+    pub fn auditing(mut self) -> Self {
+        self.audits = true;
+        self
+    }
+
     /// Changes the settings of the next start, in their file's syntax.
     pub fn set(&mut self, settings: &str) {
         settings.clone_into(&mut self.settings);
+    }
+
+    /// Writes settings into the file that fabric-xdpd has read.
+    ///
+    /// # Panics
+    /// If that cannot be done.
+    pub fn write_settings(&self, settings: &str) {
+        fs::write(self.folder.join(SETTINGS), settings).expect("the folder can be written");
     }
 
     /// Starts fabric-xdpd and waits until it is in sync.
@@ -66,14 +88,25 @@ impl Daemon {
     /// # Panics
     /// If it ends, or does not come into sync.
     pub fn start(&mut self, netns: &Netns) {
+        self.start_by(netns, &[]);
+    }
+
+    /// As [`Self::start`] by a command that runs what follows it, and becomes it.
+    ///
+    /// # Panics
+    /// As that.
+    pub fn start_by(&mut self, netns: &Netns, by: &[String]) {
         self.said_before = self.whole_log().len();
-        let settings = self.folder.join("fabric-xdpd.toml");
-        fs::write(&settings, &self.settings).expect("the folder can be written");
+        self.write_settings(&self.settings);
         let log = OpenOptions::new().create(true).append(true).open(self.folder.join("log"));
-        let mut command = Command::new(fabric_xdpd());
-        command.args(["--instance", self.instance.name(), "--audit-interval-s", "100000"]);
-        command.args(&self.flags);
-        command.arg("--settings").arg(&settings).arg("--run-folder").arg(&self.folder);
+        let mut words = by.iter().map(OsString::from).chain([fabric_xdpd().into()]);
+        let mut command = Command::new(words.next().expect("fabric-xdpd is one"));
+        command.args(words).args(["--instance", self.instance.name()]).args(&self.flags);
+        if !self.audits {
+            command.args(["--audit-interval-s", "100000"]);
+        }
+        command.arg("--settings").arg(self.folder.join(SETTINGS));
+        command.arg("--run-folder").arg(&self.folder);
         if self.is_verbose {
             command.env("RUST_LOG", "debug");
         }
@@ -132,8 +165,7 @@ impl Daemon {
     /// If it cannot be read.
     #[must_use]
     pub fn state(&self) -> State {
-        let path = self.folder.join(format!("{}.json", self.instance.name()));
-        State::read(&path).expect("the state file can be read").unwrap_or_default()
+        State::read(&self.run_file("json")).expect("the state file can be read").unwrap_or_default()
     }
 
     /// The maps, to look at and change.
@@ -143,6 +175,61 @@ impl Daemon {
     #[must_use]
     pub fn maps(&self) -> Maps {
         Maps::open(&self.instance, true).expect("fabric-xdpd has pinned its maps")
+    }
+
+    /// How many packets met a reason, on all ports.
+    ///
+    /// # Panics
+    /// As [`Self::maps`].
+    #[must_use]
+    pub fn met(&self, reason: Reason) -> u64 {
+        self.maps().ended_anywhere(reason)
+    }
+
+    /// Whether a sentence of `fabricctl status` says all of this.
+    #[must_use]
+    pub fn names(&self, words: &[&str]) -> bool {
+        let problems = self.state().problems;
+        problems.iter().any(|problem| words.iter().all(|word| problem.contains(word)))
+    }
+
+    /// The process of fabric-xdpd.
+    ///
+    /// # Panics
+    /// If it was not started.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(self.child.as_ref().expect("fabric-xdpd was started"))
+    }
+
+    /// Whether fabric-xdpd runs.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.child.as_ref().is_some_and(|child| {
+            let path = format!("/proc/{}/stat", child.id());
+            // A zombie has ended.
+            fs::read_to_string(path).is_ok_and(|stat| !stat.contains(") Z "))
+        })
+    }
+
+    /// A file of fabric-xdpd in its run folder.
+    #[must_use]
+    pub fn run_file(&self, extension: &str) -> PathBuf {
+        self.folder.join(format!("{}.{extension}", self.instance.name()))
+    }
+
+    /// Runs fabricctl for this instance; its exit status, and what it prints.
+    ///
+    /// # Panics
+    /// If it cannot be run.
+    #[must_use]
+    pub fn fabricctl(&self, arguments: &[&str]) -> (i32, String) {
+        let mut command = Command::new(fabricctl());
+        command.args(arguments).args(["--instance", self.instance.name(), "--run-folder"]);
+        let output = command.arg(&self.folder).output().expect("fabricctl can be run");
+        let text = [output.stdout, output.stderr].concat();
+        let code = output.status.code().expect("fabricctl ends by itself");
+        (code, String::from_utf8_lossy(&text).into_owned())
     }
 
     /// The instance.

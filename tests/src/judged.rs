@@ -9,27 +9,20 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    process::{Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
 use fabric_common::reason::Reason;
-use fabric_user::{
-    daemon::state::State,
-    kernel::{interface::make_wirelike, maps::Maps},
-    lab::netns::Netns,
-};
+use fabric_user::{daemon::state::State, kernel::maps::Maps};
 
 use crate::{
     addresses::{HOST_A, HOST_B, HOST_R, LEAF1_VTEP, LEAF2_VTEP, Mac, SPINE1_MAC, VNI, VXLAN_PORT},
     daemon::Daemon,
-    device::{self, address_text, mac_text},
+    device::{address_text, mac_text},
     fabric::{PATIENCE, quiet, until},
     packet::{Frame, Vxlan, ether_type},
+    space::{Space, unique},
     wire::Wire,
 };
 
@@ -44,17 +37,15 @@ pub const UNDERLAY_MAC: Mac = [2, 0, 0, 0x0b, 0, 0];
 const PORTS: [(&str, Mac); 3] =
     [("acc0", [2, 0, 0, 0xac, 0, 0]), ("acc1", [2, 0, 0, 0xac, 0, 1]), ("up0", UNDERLAY_MAC)];
 
-static NUMBER: AtomicU32 = AtomicU32::new(0);
-
 /// How many frames came out, by the place where.
 pub type Fate = BTreeMap<String, usize>;
 
 /// The leaf, what is around it, and fabric-xdpd.
 #[derive(Debug)]
 pub struct Judged {
-    netns: Netns,
-    outside: Netns,
     daemon: Daemon,
+    netns: Space,
+    outside: Space,
     wires: BTreeMap<String, Wire>,
     sent: u64,
 }
@@ -92,33 +83,27 @@ impl Judged {
     }
 
     fn build(options: &str, lines: &str) -> Self {
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("judged-{}-{number}", std::process::id());
-        // Made first, so that what is left of a leaf that could not be built goes as well.
+        let name = unique("judged");
+        let outside = Space::new(format!("{name}-outside"));
         let mut this = Self {
-            netns: Netns::named(&name),
-            outside: Netns::named(format!("{name}-outside")),
             daemon: Daemon::new(&name, &["--heartbeat-timeout-ms", "10000"]),
+            netns: Space::new(name),
+            outside,
             wires: BTreeMap::new(),
             sent: 0,
         };
-        for netns in [&this.netns, &this.outside] {
-            device::run("ip", &format!("netns add {}", netns.name())).expect("this is root");
-            for (key, value) in [
+        for space in [&this.netns, &this.outside] {
+            space.sysctls(&[
                 ("ipv6/conf/all/disable_ipv6", "1"),
                 ("ipv6/conf/default/disable_ipv6", "1"),
                 ("ipv4/conf/all/rp_filter", "0"),
                 ("ipv4/conf/default/rp_filter", "0"),
-            ] {
-                let set = || fs::write(format!("/proc/sys/net/{key}"), value);
-                netns.enter(set).expect("it exists").expect("the kernel has it");
-            }
+            ]);
         }
         this.devices(options);
         this.bridge(if lines.is_empty() { PLAIN.as_str() } else { lines });
         for (port, _) in PORTS {
-            let wire = this.outside.enter(|| Wire::open(&format!("{port}p")));
-            this.wires.insert(port.into(), wire.expect("it exists").expect("the wire is there"));
+            this.wires.insert(port.into(), this.outside.wire(&format!("{port}p")));
         }
         this.daemon.start(&this.netns);
         this
@@ -153,10 +138,10 @@ impl Judged {
         self.ip(&lines);
         let outer: String =
             PORTS.map(|(port, _)| format!("link set {port}p mtu 1600 arp off up\n")).concat();
-        self.within(&self.outside, || device::ip(&outer));
+        self.outside.ip(&outer);
         for (port, _) in PORTS {
-            self.within(&self.netns, || Ok(make_wirelike(port)?));
-            self.within(&self.outside, || Ok(make_wirelike(&format!("{port}p"))?));
+            self.netns.wirelike(port);
+            self.outside.wirelike(&format!("{port}p"));
         }
         self.bridge(&format!(
             "link set dev vx100 learning off\n\
@@ -175,61 +160,48 @@ impl Judged {
 
     /// The leaf's namespace.
     #[must_use]
-    pub const fn netns(&self) -> &Netns {
+    pub const fn netns(&self) -> &Space {
         &self.netns
     }
 
     /// The namespace of the other ends.
     #[must_use]
-    pub const fn outside(&self) -> &Netns {
+    pub const fn outside(&self) -> &Space {
         &self.outside
     }
 
     /// Runs lines of `ip` on the leaf.
-    ///
-    /// # Panics
-    /// If it refuses one.
+    #[track_caller]
     pub fn ip(&self, lines: &str) {
-        self.within(&self.netns, || device::ip(lines));
-    }
-
-    /// Runs lines of `bridge` on the leaf.
-    ///
-    /// # Panics
-    /// If it refuses one.
-    pub fn bridge(&self, lines: &str) {
-        self.within(&self.netns, || device::bridge(lines));
+        self.netns.ip(lines);
     }
 
     /// Runs lines of `nft` on the leaf.
-    ///
-    /// # Panics
-    /// If it refuses one.
+    #[track_caller]
     pub fn nft(&self, lines: &str) {
-        self.within(&self.netns, || device::nft(lines));
+        self.netns.nft(lines);
     }
 
     /// Writes a file of the leaf below `/proc/sys/net`.
-    ///
-    /// # Panics
-    /// If the kernel has none such.
+    #[track_caller]
     pub fn sysctl(&self, key: &str, value: &str) {
-        let path = format!("/proc/sys/net/{key}");
-        self.within(&self.netns, || Ok(fs::write(path, value)?));
+        self.netns.sysctl(key, value);
     }
 
-    fn within(&self, netns: &Netns, work: impl FnOnce() -> Result<()> + Send) {
-        let done = netns.enter(work).expect("the namespace exists");
-        done.unwrap_or_else(|error| panic!("{error:#}"));
+    /// Runs lines of `bridge` on the leaf.
+    #[track_caller]
+    pub fn bridge(&self, lines: &str) {
+        self.netns.bridge(lines);
     }
 
-    /// From now on what this device in a namespace gets counts as well.
-    ///
-    /// # Panics
-    /// If there is no such device.
-    pub fn listen(&mut self, netns: &Netns, name: &str) {
-        let wire = netns.enter(|| Wire::open(name)).expect("the namespace exists");
-        self.wires.insert(name.into(), wire.expect("the device is there"));
+    /// From now on what this device of the leaf gets counts as well.
+    pub fn listen(&mut self, name: &str) {
+        self.wires.insert(name.into(), self.netns.wire(name));
+    }
+
+    /// The same for one outside.
+    pub fn listen_outside(&mut self, name: &str) {
+        self.wires.insert(name.into(), self.outside.wire(name));
     }
 
     /// No longer.
@@ -243,7 +215,7 @@ impl Judged {
     /// If the maps are not there.
     #[must_use]
     pub fn met(&self, reason: Reason) -> u64 {
-        self.maps().ended_anywhere(reason)
+        self.daemon.met(reason)
     }
 
     /// The maps.
@@ -260,9 +232,7 @@ impl Judged {
     /// # Panics
     /// If it does not.
     pub fn wait_problem(&self, words: &str) {
-        until(PATIENCE, &format!("fabric-xdpd says {words:?}"), || {
-            self.state().problems.iter().any(|problem| problem.contains(words))
-        });
+        until(PATIENCE, &format!("fabric-xdpd says {words:?}"), || self.daemon.names(&[words]));
     }
 
     /// Waits until fabric-xdpd says that nothing is left to the kernel.
@@ -395,14 +365,5 @@ fn from_leaf2() -> Vxlan {
         destination_mac: UNDERLAY_MAC,
         source_mac: SPINE1_MAC,
         ..Vxlan::new(LEAF2_VTEP, LEAF1_VTEP, VNI)
-    }
-}
-
-impl Drop for Judged {
-    fn drop(&mut self) {
-        for netns in [&self.netns, &self.outside] {
-            let mut command = Command::new("ip");
-            let _gone = command.args(["netns", "del", netns.name()]).stderr(Stdio::null()).status();
-        }
     }
 }

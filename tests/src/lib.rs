@@ -23,6 +23,7 @@ pub mod refusals;
 pub mod router;
 mod routing;
 pub mod run;
+pub mod space;
 pub mod traffic;
 pub mod twins;
 mod unpinned;

@@ -5,11 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     net::IpAddr,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -26,31 +22,28 @@ use fabric_common::{
 };
 use fabric_user::{
     daemon::state::State,
-    kernel::{maps::Maps, pins::Instance},
-    lab::netns::Netns,
+    kernel::{interface::mac_address, maps::Maps},
 };
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 use serde_json::Value;
 
-use super::{PATIENCE, fabric_xdpd, fabricctl, until};
+use super::{PATIENCE, until};
+use crate::{
+    daemon::Daemon,
+    space::{Space, unique},
+};
 
-const PREFIX: &str = "router";
 /// Ports of a router.
 const PORTS: u32 = 4;
 /// What the daemon needs for a change on a busy machine.
 pub const SOON: Duration = PATIENCE;
 
-static NUMBER: AtomicU32 = AtomicU32::new(0);
-
 /// A router with its neighbours.
 #[derive(Debug)]
 pub struct Router {
-    netns: Netns,
-    peers: Netns,
-    instance: Instance,
-    folder: PathBuf,
-    daemon: Option<Child>,
-    settings: String,
+    daemon: Daemon,
+    netns: Space,
+    peers: Space,
 }
 
 impl Router {
@@ -77,32 +70,24 @@ impl Router {
     /// If this is not root.
     #[must_use]
     pub fn without_daemon(settings: &str) -> Self {
-        remove_leftovers();
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{PREFIX}-{}-{number}", std::process::id());
-        let folder = std::env::temp_dir().join(&name);
-        fs::create_dir_all(&folder).expect("a folder can be made");
-        let this = Self {
-            netns: Netns::named(&name),
-            peers: Netns::named(format!("{name}-peers")),
-            instance: Instance::new(&name).expect("the name can name an instance"),
-            folder,
-            daemon: None,
-            settings: settings.into(),
-        };
-        for netns in [&this.netns, &this.peers] {
-            run("ip", &format!("netns add {}", netns.name()));
-            let sysctls = [
-                ("net.ipv6.conf.all.accept_dad", "0"),
-                ("net.ipv6.conf.default.accept_dad", "0"),
-                ("net.ipv4.ip_forward", "1"),
-                ("net.ipv6.conf.all.forwarding", "1"),
-                ("net.ipv4.conf.all.rp_filter", "0"),
-                ("net.ipv4.conf.default.rp_filter", "0"),
-                ("net.ipv4.fib_multipath_hash_policy", "1"),
-                ("net.ipv6.fib_multipath_hash_policy", "1"),
-            ];
-            netns.enter(|| sysctls.map(|(key, value)| sysctl(key, value))).expect("it exists");
+        let name = unique("router");
+        let has_timeout = settings.contains("heartbeat_timeout_ms");
+        let flags: &[&str] = if has_timeout { &[] } else { &["--heartbeat-timeout-ms", "2000"] };
+        let mut daemon = Daemon::new(&name, flags).auditing();
+        daemon.set(settings);
+        let peers = Space::new(format!("{name}-peers"));
+        let this = Self { daemon, netns: Space::new(name), peers };
+        for space in [&this.netns, &this.peers] {
+            space.sysctls(&[
+                ("ipv6/conf/all/accept_dad", "0"),
+                ("ipv6/conf/default/accept_dad", "0"),
+                ("ipv4/ip_forward", "1"),
+                ("ipv6/conf/all/forwarding", "1"),
+                ("ipv4/conf/all/rp_filter", "0"),
+                ("ipv4/conf/default/rp_filter", "0"),
+                ("ipv4/fib_multipath_hash_policy", "1"),
+                ("ipv6/fib_multipath_hash_policy", "1"),
+            ]);
         }
         let peers = this.peers.name();
         let mut own = "link set lo up\n".to_owned();
@@ -119,11 +104,7 @@ impl Router {
         }
         this.ip(&own);
         this.peers_ip(&other);
-        let wirelike = || {
-            (1..=PORTS)
-                .try_for_each(|i| fabric_user::kernel::interface::make_wirelike(&format!("p{i}")))
-        };
-        this.peers.enter(wirelike).expect("it exists").expect("veths take all frames");
+        (1..=PORTS).for_each(|i| this.peers.wirelike(&format!("p{i}")));
         until(SOON, "all links are up", || {
             let up = |link: &Value| link["operstate"] == "UP";
             this.query("link show type veth").iter().all(up)
@@ -146,8 +127,7 @@ impl Router {
     /// If there is none of that name.
     #[must_use]
     pub fn mac(&self, name: &str) -> [u8; 6] {
-        let found = self.netns.enter(|| fabric_user::kernel::interface::mac_address(name));
-        found.expect("the namespace exists").expect("the interface exists")
+        self.netns.inside(|| mac_address(name)).expect("the interface exists")
     }
 
     /// Sets a sysctl of the router, by its dotted name.
@@ -155,7 +135,7 @@ impl Router {
     /// # Panics
     /// If the kernel does not have it or refuses the value.
     pub fn sysctl(&self, key: &str, value: &str) {
-        self.netns.enter(|| sysctl(key, value)).expect("the namespace exists");
+        self.netns.sysctl(&key.replace('.', "/"), value);
     }
 
     /// Runs `ethtool` where the neighbours are. With GRO, a neighbour takes what XDP programs send.
@@ -163,64 +143,28 @@ impl Router {
     /// # Panics
     /// If it fails.
     pub fn peers_ethtool(&self, arguments: &str) {
-        run("ip", &format!("netns exec {} ethtool {arguments}", self.peers.name()));
+        self.peers.run("ethtool", arguments);
     }
 
     /// Starts fabric-xdpd and waits until it is in sync.
-    ///
-    /// # Panics
-    /// If it does not come into sync.
     pub fn start(&mut self) {
-        self.start_by(&[]);
+        self.daemon.start(&self.netns);
     }
 
     /// As [`Self::start`] by a command that runs what follows it, and becomes it.
-    ///
-    /// # Panics
-    /// If fabric-xdpd does not come into sync.
     pub fn start_by(&mut self, by: &[String]) {
-        self.write_settings(&self.settings);
-        let log = fs::File::create(self.folder.join("log")).expect("the folder can be written");
-        let fabric_xdpd = fabric_xdpd().display().to_string();
-        let words: Vec<&str> =
-            by.iter().map(String::as_str).chain([fabric_xdpd.as_str()]).collect();
-        let mut command = Command::new(words[0]);
-        command.args(&words[1..]);
-        command.args(["--instance", self.netns.name()]);
-        if !self.settings.contains("heartbeat_timeout_ms") {
-            command.args(["--heartbeat-timeout-ms", "2000"]);
-        }
-        command.arg("--settings").arg(self.folder.join("fabric-xdpd.toml"));
-        command.arg("--run-folder").arg(&self.folder);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let child = self.netns.enter(|| command.spawn()).expect("the namespace exists");
-        let child = self.daemon.insert(child.expect("fabric-xdpd can be started"));
-        let pid = child.id();
-        until(PATIENCE, "fabric-xdpd is in sync", || {
-            let ended = self.daemon.as_mut().and_then(|child| child.try_wait().ok()).flatten();
-            assert_eq!(ended, None, "fabric-xdpd ended: {}", self.log());
-            let state = self.state();
-            state.pid == pid && state.synced
-        });
+        self.daemon.start_by(&self.netns, by);
     }
 
     /// Ends fabric-xdpd at once.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.daemon.take() {
-            // One that has ended is what is wanted.
-            let _ended = child.kill();
-            let _reaped = child.wait();
-        }
+        self.daemon.end(Signal::KILL);
     }
 
-    /// Whether fabric-xdpd still runs.
+    /// fabric-xdpd, and what belongs to it.
     #[must_use]
-    pub fn is_alive(&self) -> bool {
-        self.daemon.as_ref().is_some_and(|child| {
-            let path = format!("/proc/{}/stat", child.id());
-            // A zombie has ended.
-            fs::read_to_string(path).is_ok_and(|stat| !stat.contains(") Z "))
-        })
+    pub const fn daemon(&self) -> &Daemon {
+        &self.daemon
     }
 
     /// Waits until a link has lost its carrier, or has it.
@@ -235,90 +179,14 @@ impl Router {
     }
 
     /// Asserts that fabric-xdpd still runs.
-    ///
-    /// # Panics
-    /// If it does not.
     pub fn assert_runs(&mut self) {
-        let child = self.daemon.as_mut().expect("fabric-xdpd was started");
-        let ended = child.try_wait().expect("it is our child");
-        assert_eq!(ended, None, "fabric-xdpd ended: {}", self.log());
-    }
-
-    /// Has the neighbours' devices take frames that a program redirects to them: veths do with GRO.
-    ///
-    /// # Panics
-    /// If `ethtool` cannot be run.
-    pub fn peers_take_frames(&self) {
-        for i in 1..=PORTS {
-            let set =
-                || Command::new("ethtool").args(["-K", &format!("p{i}"), "gro", "on"]).status();
-            let set = self.peers.enter(set).expect("the namespace exists");
-            assert!(set.is_ok_and(|status| status.success()), "GRO of p{i} cannot be switched on");
-        }
-    }
-
-    /// Sends fabric-xdpd a signal.
-    ///
-    /// # Panics
-    /// If it does not run.
-    pub fn signal(&self, signal: Signal) {
-        rustix::process::kill_process(self.pid(), signal).expect("fabric-xdpd runs");
-    }
-
-    /// The process of fabric-xdpd.
-    ///
-    /// # Panics
-    /// If it was not started.
-    #[must_use]
-    pub fn pid(&self) -> Pid {
-        Pid::from_child(self.daemon.as_ref().expect("fabric-xdpd was started"))
-    }
-
-    /// Writes other settings into the file that fabric-xdpd has read.
-    ///
-    /// # Panics
-    /// If that cannot be done.
-    pub fn write_settings(&self, settings: &str) {
-        fs::write(self.folder.join("fabric-xdpd.toml"), settings)
-            .expect("the folder can be written");
-    }
-
-    /// A file of fabric-xdpd in its run folder.
-    #[must_use]
-    pub fn run_file(&self, extension: &str) -> PathBuf {
-        self.folder.join(format!("{}.{extension}", self.netns.name()))
-    }
-
-    /// Its pins.
-    #[must_use]
-    pub const fn instance(&self) -> &Instance {
-        &self.instance
-    }
-
-    /// Runs fabricctl for this router; its exit status, and what it prints.
-    ///
-    /// # Panics
-    /// If it cannot be run.
-    #[must_use]
-    pub fn fabricctl(&self, arguments: &[&str]) -> (i32, String) {
-        let mut command = Command::new(fabricctl());
-        command.args(arguments).args(["--instance", self.netns.name(), "--run-folder"]);
-        let output = command.arg(&self.folder).output().expect("fabricctl can be run");
-        let text = [output.stdout, output.stderr].concat();
-        let code = output.status.code().expect("fabricctl ends by itself");
-        (code, String::from_utf8_lossy(&text).into_owned())
-    }
-
-    /// What fabric-xdpd wrote to standard error since it was started.
-    #[must_use]
-    pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+        self.daemon.assert_runs();
     }
 
     /// fabric-xdpd's state file.
     #[must_use]
     pub fn state(&self) -> State {
-        State::read(&self.run_file("json")).expect("the state file can be read").unwrap_or_default()
+        self.daemon.state()
     }
 
     /// The maps, to look at.
@@ -327,18 +195,18 @@ impl Router {
     /// If they are not there.
     #[must_use]
     pub fn maps(&self) -> Maps {
-        Maps::open(&self.instance, true).expect("fabric-xdpd has pinned its maps")
+        self.daemon.maps()
     }
 
     /// Its network namespace.
     #[must_use]
-    pub const fn netns(&self) -> &Netns {
+    pub const fn netns(&self) -> &Space {
         &self.netns
     }
 
     /// The network namespace of its neighbours, where port `swp<i>` ends as `p<i>`.
     #[must_use]
-    pub const fn peers(&self) -> &Netns {
+    pub const fn peers(&self) -> &Space {
         &self.peers
     }
 
@@ -347,7 +215,7 @@ impl Router {
     /// # Panics
     /// If it refuses one.
     pub fn ip(&self, lines: &str) {
-        batch(&self.netns, lines);
+        self.netns.ip(lines);
     }
 
     /// Runs lines of `bridge`.
@@ -355,10 +223,7 @@ impl Router {
     /// # Panics
     /// If it refuses one.
     pub fn bridge(&self, lines: &str) {
-        self.netns
-            .enter(|| crate::device::bridge(lines))
-            .expect("the namespace exists")
-            .unwrap_or_else(|error| panic!("{error:#}"));
+        self.netns.bridge(lines);
     }
 
     /// Runs lines of `ip`, of which the kernel may refuse some.
@@ -375,12 +240,7 @@ impl Router {
     /// If `ip` cannot be run.
     #[must_use]
     pub fn ask_ip(&self, lines: &str) -> String {
-        let file = self.folder.join("lines");
-        fs::write(&file, lines).expect("the folder can be written");
-        let mut command = Command::new("ip");
-        command.args(["-n", self.netns.name(), "-j", "-force", "-batch"]).arg(file);
-        let output = command.stderr(Stdio::null()).output().expect("ip can be run");
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        self.netns.force("ip", &["-j"], lines)
     }
 
     /// Runs lines of `ip` where the neighbours are.
@@ -388,7 +248,7 @@ impl Router {
     /// # Panics
     /// If it refuses one.
     pub fn peers_ip(&self, lines: &str) {
-        batch(&self.peers, lines);
+        self.peers.ip(lines);
     }
 
     /// What `ip -j` prints.
@@ -397,11 +257,7 @@ impl Router {
     /// If it fails.
     #[must_use]
     pub fn query(&self, arguments: &str) -> Vec<Value> {
-        let text = run("ip", &format!("-n {} -j {arguments}", self.netns.name()));
-        if text.trim().is_empty() {
-            return Vec::new();
-        }
-        serde_json::from_str(&text).expect("ip prints JSON")
+        self.netns.query(arguments)
     }
 
     /// Makes the neighbours of all ports known to the kernel for good.
@@ -422,8 +278,7 @@ impl Router {
     /// If there is none of this name.
     #[must_use]
     pub fn ifindex(&self, name: &str) -> u32 {
-        let link = self.query(&format!("link show dev {name}"));
-        link[0]["ifindex"].as_u64().and_then(|n| u32::try_from(n).ok()).expect("it has an index")
+        self.netns.index(name)
     }
 
     /// Slot of a port.
@@ -544,16 +399,6 @@ impl Default for Router {
     }
 }
 
-impl Drop for Router {
-    fn drop(&mut self) {
-        self.kill();
-        if std::thread::panicking() {
-            eprintln!("{}", self.log());
-        }
-        remove(self.netns.name());
-    }
-}
-
 fn gateway(maps: &Maps, nexthop: u32) -> String {
     let entry = maps.nexthops.get(nexthop);
     let [a, b, c, d, ..] = entry.gateway;
@@ -593,47 +438,4 @@ fn weights(shares: &[u32]) -> Vec<u32> {
     let is_whole = |n: &u32| scaled(*n).all(|w| (w - w.round()).abs() < 0.1);
     let n = (1..12).find(is_whole).unwrap_or(12);
     scaled(n).map(|weight| weight.round() as u32).collect()
-}
-
-fn sysctl(key: &str, value: &str) {
-    let path = Path::new("/proc/sys").join(key.replace('.', "/"));
-    fs::write(&path, value).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-}
-
-fn batch(netns: &Netns, lines: &str) {
-    netns
-        .enter(|| crate::device::ip(lines))
-        .expect("the namespace exists")
-        .unwrap_or_else(|error| panic!("{error:#}"));
-}
-
-fn run(program: &str, arguments: &str) -> String {
-    crate::device::run(program, arguments).unwrap_or_else(|error| panic!("{error:#}"))
-}
-
-/// Removes what a router of this name has left.
-fn remove(name: &str) {
-    if let Ok(instance) = Instance::new(name) {
-        let _gone = instance.remove();
-    }
-    for netns in [name.to_owned(), format!("{name}-peers")] {
-        let _gone =
-            Command::new("ip").args(["netns", "del", &netns]).stderr(Stdio::null()).status();
-    }
-    let _gone = fs::remove_dir_all(std::env::temp_dir().join(name));
-}
-
-/// Removes routers of test runs that were killed.
-fn remove_leftovers() {
-    let Ok(names) = fs::read_dir("/run/netns") else { return };
-    for name in names.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
-        let mut parts = name.split('-');
-        if parts.next() != Some(PREFIX) || name.ends_with("-peers") {
-            continue;
-        }
-        let process = parts.next().unwrap_or_default();
-        if process.parse::<u32>().is_ok() && !Path::new("/proc").join(process).exists() {
-            remove(&name);
-        }
-    }
 }

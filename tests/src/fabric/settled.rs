@@ -15,7 +15,7 @@ use super::{PATIENCE, Router, until};
 pub fn settled(router: &Router) -> State {
     for _ in 0..2 {
         let audits = router.state().audits;
-        router.signal(Signal::USR1);
+        router.daemon().signal(Signal::USR1);
         until(PATIENCE, "an audit ends", || router.state().audits > audits);
     }
     router.state()

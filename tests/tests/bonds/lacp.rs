@@ -88,9 +88,8 @@ fn a_bond_with_lacp_as_access_port_follows_its_members_and_its_partner() {
     // The partner goes and leaves two links without LACP, of which the bond uses one.
     site.judged.forget("bond1");
     site.far_ip("link del bond1\nlink set m0p up\nlink set m1p up\n");
-    let outside = site.outside.clone();
     for wire in ["m0p", "m1p"] {
-        site.judged.listen(&outside, wire);
+        site.judged.listen_outside(wire);
     }
     let judged = &mut site.judged;
     until(SOON, "the bond uses one of its members", || {

@@ -154,29 +154,29 @@ fn routed_ports_that_join_a_bond_while_the_daemon_sleeps_lose_their_programs_to_
     until(SOON, "the routed ports live", || {
         ["swp1", "swp2"].iter().all(|name| slot(&router, name).is_some_and(|(_, down)| !down))
     });
-    router.signal(Signal::STOP);
+    router.daemon().signal(Signal::STOP);
     build(&router, "balance-rr");
-    router.signal(Signal::CONT);
+    router.daemon().signal(Signal::CONT);
     until(SOON, "the bond lives", || slot(&router, "bond0").is_some_and(|(_, down)| !down));
     until(SOON, "members are there", || {
         ["swp1", "swp2"].iter().all(|name| is_member(&router, name))
     });
     let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
     assert_eq!(send(&router, "p1", &["p3"], &frame), BURST);
-    assert!(!router.log().contains("no native XDP"), "{}", router.log());
+    assert!(!router.daemon().log().contains("no native XDP"), "{}", router.daemon().log());
 }
 
 #[test]
 fn a_member_that_is_detached_is_the_kernels() {
     let router = leaf("balance-rr");
     until(SOON, "the member is there", || is_member(&router, "swp1"));
-    assert_eq!(router.fabricctl(&["detach", "swp1"]).0, 0);
+    assert_eq!(router.daemon().fabricctl(&["detach", "swp1"]).0, 0);
     until(SOON, "the member has gone", || slot(&router, "swp1").is_none());
     let before = bridged(&router, "bond0");
     let frame = Frame::ipv4(&HOST_A, &HOST_B).bytes();
     assert_eq!(send(&router, "p1", &["p3"], &frame), BURST);
     assert_eq!(bridged(&router, "bond0"), before);
-    assert_eq!(router.fabricctl(&["attach", "swp1"]).0, 0);
+    assert_eq!(router.daemon().fabricctl(&["attach", "swp1"]).0, 0);
     until(SOON, "the member is there again", || is_member(&router, "swp1"));
 }
 

@@ -7,11 +7,10 @@
 use fabric_common::schema::ports::FLAG_MEMBER;
 use fabric_tests::{
     addresses::{LEAF2_VTEP, SPINE1_MAC, STRANGER, Station},
-    device::{self, address_text, mac_text},
+    device::{address_text, mac_text},
     fabric::until,
     judged::{Judged, UNDERLAY_MAC},
 };
-use fabric_user::{kernel::interface::make_wirelike, lab::netns::Netns};
 
 use crate::SOON;
 
@@ -21,7 +20,6 @@ pub(crate) const HOST_C: Station = STRANGER;
 /// A leaf with a bond that has another one as partner.
 pub(crate) struct Site {
     pub(crate) judged: Judged,
-    pub(crate) outside: Netns,
 }
 
 impl Site {
@@ -32,21 +30,19 @@ impl Site {
 
     /// Bonds with options of their own.
     pub(crate) fn facing(options: &str, far_options: &str) -> Self {
-        let judged = Judged::new();
-        let outside = judged.outside().clone();
-        let mut site = Self { judged, outside };
-        let far = site.outside.name().to_owned();
+        let mut site = Self { judged: Judged::new() };
+        let outside = site.judged.outside();
         for member in ["m0", "m1"] {
             site.judged.ip(&format!(
-                "link add {member} mtu 1600 type veth peer name {member}p mtu 1600 netns {far}\n"
+                "link add {member} mtu 1600 type veth peer name {member}p mtu 1600 netns {}\n",
+                outside.name()
             ));
-            site.at(&site.judged.netns().clone(), || make_wirelike(member).expect("it is there"));
-            let peer = format!("{member}p");
-            site.at(&site.outside, || make_wirelike(&peer).expect("it is there"));
+            site.judged.netns().wirelike(member);
+            outside.wirelike(&format!("{member}p"));
         }
         site.judged.ip(&bond("bond0", UNDERLAY_MAC, ["m0", "m1"], options));
         site.far_ip(&bond("bond1", SPINE1_MAC, ["m0p", "m1p"], far_options));
-        site.judged.listen(&site.outside.clone(), "bond1");
+        site.judged.listen_outside("bond1");
         site
     }
 
@@ -76,14 +72,9 @@ impl Site {
         site
     }
 
-    fn at(&self, netns: &Netns, work: impl FnOnce() + Send) {
-        netns.enter(work).expect("the namespace exists");
-    }
-
     /// Runs lines of `ip` at the other end.
     pub(crate) fn far_ip(&self, lines: &str) {
-        let done = self.outside.enter(|| device::ip(lines)).expect("the namespace exists");
-        done.unwrap_or_else(|error| panic!("{error:#}"));
+        self.judged.outside().ip(lines);
     }
 
     /// Waits until exactly these members of the bond forward what arrives there.
@@ -91,8 +82,7 @@ impl Site {
         until(SOON, &format!("{members:?} forward for the bond"), || {
             let maps = self.judged.maps();
             ["m0", "m1"].iter().all(|name| {
-                let index = self.judged.netns().enter(|| device::index(name));
-                let index = index.expect("the namespace exists").expect("the member is there");
+                let index = self.judged.netns().index(name);
                 let port = maps.ports.iter().find(|(_, port)| port.ifindex == index);
                 let forwards =
                     port.is_some_and(|(_, port)| port.flags & FLAG_MEMBER != 0 && port.down == 0);

@@ -18,8 +18,8 @@ const OTHER: u16 = 200;
 const PORT_MACS: [Mac; 2] = [[2, 0, 0, 0xac, 0, 0], [2, 0, 0, 0xac, 0, 1]];
 
 fn set_fdb_local_vlan_0(site: &Judged, on: bool) {
-    let set = site.netns().enter(|| link_option::set_fdb_local_vlan_0("br0", on));
-    set.expect("the namespace exists").unwrap_or_else(|error| panic!("{error:#}"));
+    let set = site.netns().inside(|| link_option::set_fdb_local_vlan_0("br0", on));
+    set.unwrap_or_else(|error| panic!("{error:#}"));
 }
 
 /// Where a frame from each side to an address goes in the tunnel's VLAN.
@@ -47,8 +47,7 @@ fn by_xdp(site: &mut Judged, reason: Reason, ask: impl Fn(&mut Judged)) {
 fn own_addresses_in_vlan_0_alone_are_the_boxs_in_all_vlans_unless_one_has_them_elsewhere() {
     let mut site = Judged::with_vlans(&[VLAN, OTHER]);
     site.bridge(&format!("vlan add vid {VLAN} dev br0 self\n"));
-    let netns = site.netns().clone();
-    site.listen(&netns, "br0");
+    site.listen("br0");
     let own = [BRIDGE_MAC, VXLAN_MAC, PORT_MACS[0], PORT_MACS[1]];
     let boxs = || [(); 3].map(|()| all_at("br0"));
     for on in [false, true, false, true] {
@@ -104,8 +103,8 @@ fn own_addresses_in_vlan_0_alone_are_the_boxs_in_all_vlans_unless_one_has_them_e
 fn gratuitous_arp_goes_where_neigh_suppress_and_neigh_forward_grat_let_it() {
     let mut site = Judged::new();
     let set = |site: &Judged, on: bool| {
-        let set = site.netns().enter(|| link_option::set_neigh_forward_grat("vx100", on));
-        set.expect("the namespace exists").unwrap_or_else(|error| panic!("{error:#}"));
+        let set = site.netns().inside(|| link_option::set_neigh_forward_grat("vx100", on));
+        set.unwrap_or_else(|error| panic!("{error:#}"));
     };
     let arp = Frame::arp(&HOST_A, &HOST_A);
     let advertisement = Frame::icmpv6(&HOST_A, &HOST_A, 136).to([0x33, 0x33, 0, 0, 0, 1]);

@@ -3,7 +3,7 @@
 use fabric_common::reason::Reason;
 use fabric_tests::{
     addresses::{HOST_A, HOST_B, HOST_R, STRANGER},
-    device::{self, mac_text},
+    device::mac_text,
     judged::{Fate, Judged, all_at, all_at_each, frame},
 };
 
@@ -44,16 +44,11 @@ fn a_port_without_a_carrier_is_stood_in_for_by_its_backup() {
     site.bridge("link set dev acc0 backup_port acc1\n");
     assert_eq!(site.as_by_the_kernel_from_leaf2(&arriving), all_at("acc0"));
     assert!(site.met(Reason::Decapsulated) > 0);
-    let outside = site.outside().clone();
-    let set = |state: &str| {
-        let set = outside.enter(|| device::ip(&format!("link set acc0p {state}\n")));
-        set.expect("the namespace exists").expect("a link can be set so");
-    };
-    set("down");
+    site.outside().ip("link set acc0p down\n");
     assert_eq!(site.as_by_the_kernel_from_leaf2(&arriving), all_at("acc1"));
     // Not even a backup is sent what it has brought.
     assert_eq!(site.as_by_the_kernel("acc1", &local), Fate::new());
-    set("up");
+    site.outside().ip("link set acc0p up\n");
     let decapsulated = site.met(Reason::Decapsulated);
     assert_eq!(site.as_by_the_kernel_from_leaf2(&arriving), all_at("acc0"));
     assert!(site.met(Reason::Decapsulated) > decapsulated);

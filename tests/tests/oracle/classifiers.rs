@@ -8,7 +8,6 @@ use std::{
 use fabric_common::reason::Reason;
 use fabric_tests::{
     addresses::{HOST_A, HOST_B, HOST_R},
-    device,
     fabric::{PATIENCE, until},
     judged::{Fate, Judged, all_at, frame},
 };
@@ -16,8 +15,7 @@ use fabric_tests::{
 /// Runs `tc` on the leaf.
 #[track_caller]
 fn tc(site: &Judged, line: &str) {
-    let ran = site.netns().enter(|| device::run("tc", line)).expect("the namespace exists");
-    ran.expect("the kernel takes it");
+    site.netns().run("tc", line);
 }
 
 /// Sends everything at a place of an interface out of another one.
@@ -114,9 +112,8 @@ fn filters_in_a_block_that_ports_share_are_followed() {
 fn programs_of_tc_that_hang_on_a_port_without_a_discipline_are_asked_for() {
     let mut site = Judged::new();
     let to_remote = frame(HOST_A.mac, HOST_R.mac);
-    let index = site.netns().enter(|| device::index("acc0")).expect("it exists");
-    let index = index.expect("the port is there");
-    let link = match site.netns().enter(|| dropping(index)).expect("it exists") {
+    let index = site.netns().index("acc0");
+    let link = match site.netns().inside(|| dropping(index)) {
         // Before Linux 6.6 there is no such place, and that fabric-xdpd asks about it changes nothing.
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
             tc(&site, "qdisc add dev acc1 clsact");

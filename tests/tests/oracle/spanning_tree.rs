@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use fabric_common::reason::Reason;
 use fabric_tests::{
     addresses::{HOST_R, STRANGER},
-    device::{self, mac_text},
+    device::mac_text,
     fabric::until,
     judged::{Judged, all_at, frame},
 };
@@ -20,14 +20,13 @@ fn a_busy_host_is_known_throughout_a_change_of_topology() {
     let mut site = Judged::new();
     let host = STRANGER.mac;
     site.ip("link set br0 type bridge stp_state 1 forward_delay 200 max_age 600 hello_time 100\n");
-    let netns = site.netns().clone();
-    let forwards = |port: &str| {
-        let shown = || device::run("bridge", &format!("-d link show dev {port}"));
-        let shown = netns.enter(shown).expect("the namespace exists").expect("it is a port");
+    let forwards = |site: &Judged, port: &str| {
+        let shown = site.netns().run("bridge", &format!("-d link show dev {port}"));
         shown.contains("state forwarding")
     };
     let limit = Duration::from_secs(120);
-    until(limit, "the ports forward", || ["acc0", "acc1", "vx100"].iter().all(|p| forwards(p)));
+    let ports = ["acc0", "acc1", "vx100"];
+    until(limit, "the ports forward", || ports.iter().all(|port| forwards(&site, port)));
     let second = u64::from(site.maps().settings.get(0).hz);
     until(limit, "MACs are shown as often as such a change wants", || {
         let maps = site.maps();
@@ -43,15 +42,12 @@ fn a_busy_host_is_known_throughout_a_change_of_topology() {
     });
     // A port that begins to forward changes the topology.
     site.ip("link set acc1 down\nlink set acc1 up\n");
-    until(limit, "the port forwards again", || forwards("acc1"));
-    let known = || {
-        let shown = || device::run("bridge", "fdb show br br0 brport acc0");
-        let shown = netns.enter(shown).expect("the namespace exists").expect("it is a bridge");
-        shown.contains(&mac_text(host))
-    };
+    until(limit, "the port forwards again", || forwards(&site, "acc1"));
     let start = Instant::now();
     while start.elapsed() < CHANGE.max(FORWARD_DELAY * 3) {
         site.send("acc0", &busy);
-        assert!(known(), "after {:?} the bridge has forgotten the host", start.elapsed());
+        let shown = site.netns().run("bridge", "fdb show br br0 brport acc0");
+        let is_known = shown.contains(&mac_text(host));
+        assert!(is_known, "after {:?} the bridge has forgotten the host", start.elapsed());
     }
 }

@@ -31,8 +31,7 @@ fn a_macvlan_on_the_bridge_gets_what_the_fdb_has_elsewhere() {
     site.ip(&format!(
         "link add link br0 name vrr0 address {mac} type macvlan mode private\nlink set vrr0 up\n"
     ));
-    let netns = site.netns().clone();
-    site.listen(&netns, "vrr0");
+    site.listen("vrr0");
     assert_eq!(site.as_by_the_kernel("acc0", &to_router), all_at_each(&["up0", "vrr0"]));
     let from_fabric = frame(HOST_R.mac, VIRTUAL);
     assert_eq!(site.as_by_the_kernel_from_leaf2(&from_fabric), all_at("vrr0"));
@@ -45,14 +44,12 @@ fn a_macvlan_on_the_bridge_gets_what_the_fdb_has_elsewhere() {
 #[test]
 fn a_macvlan_in_another_namespace_gets_its_frames_as_well() {
     let mut site = with_virtual_router_at_the_other_leaf();
-    let (mac, outside) = (mac_text(VIRTUAL), site.outside().clone());
+    let (mac, outside) = (mac_text(VIRTUAL), site.outside().name());
     site.ip(&format!(
-        "link add link br0 name vrr1 netns {} address {mac} type macvlan mode bridge\n",
-        outside.name()
+        "link add link br0 name vrr1 netns {outside} address {mac} type macvlan mode bridge\n"
     ));
-    let up = outside.enter(|| fabric_tests::device::ip("link set vrr1 up\n"));
-    up.expect("the namespace exists").expect("it can be up");
-    site.listen(&outside, "vrr1");
+    site.outside().ip("link set vrr1 up\n");
+    site.listen_outside("vrr1");
     let to_router = frame(HOST_A.mac, VIRTUAL);
     assert_eq!(site.as_by_the_kernel("acc0", &to_router), all_at_each(&["up0", "vrr1"]));
 }
@@ -60,10 +57,9 @@ fn a_macvlan_in_another_namespace_gets_its_frames_as_well() {
 #[test]
 fn who_wants_all_frames_of_a_bridge_gets_them() {
     let mut site = Judged::new();
-    let netns = site.netns().clone();
     let to_remote = frame(HOST_A.mac, HOST_R.mac);
     assert_eq!(site.as_by_the_kernel("acc0", &to_remote), all_at("up0"));
-    site.listen(&netns, "br0");
+    site.listen("br0");
     site.ip("link set br0 promisc on\n");
     site.wait_problem("br0 is promiscuous");
     assert_eq!(site.as_by_the_kernel("acc0", &to_remote), all_at_each(&["br0", "up0"]));
@@ -71,7 +67,7 @@ fn who_wants_all_frames_of_a_bridge_gets_them() {
     site.wait_no_problem();
     site.forget("br0");
     site.ip("link add link br0 name all0 type macvlan mode passthru\nlink set all0 up\n");
-    site.listen(&netns, "all0");
+    site.listen("all0");
     site.wait_problem("br0 is promiscuous");
     assert_eq!(site.as_by_the_kernel("acc0", &to_remote), all_at_each(&["all0", "up0"]));
     let local = frame(HOST_A.mac, HOST_B.mac);
@@ -81,12 +77,11 @@ fn who_wants_all_frames_of_a_bridge_gets_them() {
 #[test]
 fn a_macvlan_that_takes_everything_gets_what_the_underlay_brings() {
     let mut site = Judged::new();
-    let netns = site.netns().clone();
     let from_fabric = frame(HOST_R.mac, HOST_A.mac);
     assert_eq!(site.as_by_the_kernel_from_leaf2(&from_fabric), all_at("acc0"));
     assert!(site.met(Reason::Decapsulated) > 0);
     site.ip("link add link up0 name taker type macvlan mode passthru\nlink set taker up\n");
-    site.listen(&netns, "taker");
+    site.listen("taker");
     site.wait_problem("taker on top of it takes packets");
     // The tunnel ends all the same: its packets come to the box by the macvlan.
     assert_eq!(site.as_by_the_kernel_from_leaf2(&from_fabric), all_at_each(&["acc0", "taker"]));

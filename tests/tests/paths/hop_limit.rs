@@ -23,7 +23,7 @@ const fn places(v6: bool) -> [usize; 3] {
 
 /// The TTLs of packets to the VTEP of HOST2 while HOST1 pings that: what is flooded goes to others too.
 fn ttls(net: &Net, v6: bool) -> BTreeSet<u8> {
-    let wire = net.inside("router", || Wire::open("d1")).expect("the port is there");
+    let wire = net.at("router").inside(|| Wire::open("d1")).expect("the port is there");
     net.ping("host1", HOST2);
     let [ttl, vtep, port] = places(v6);
     let (mut found, deadline) = (BTreeSet::new(), Instant::now() + Duration::from_millis(100));
@@ -57,18 +57,16 @@ fn fast(v6: bool, options: &str) -> Net {
 fn over_ipv4_the_ttl_is_that_of_the_route_or_of_the_box() {
     let net = fast(false, "");
     until_the_kernels(&net, false, 64);
-    net.ip("leaf", "route change default via 10.1.0.2 hoplimit 10\n");
+    net.at("leaf").ip("route change default via 10.1.0.2 hoplimit 10\n");
     until_the_kernels(&net, false, 10);
-    net.sysctl("leaf", "ipv4/ip_default_ttl", "77");
+    net.at("leaf").sysctl("ipv4/ip_default_ttl", "77");
     until_the_kernels(&net, false, 10);
-    net.ip("leaf", "route change default via 10.1.0.2\n");
+    net.at("leaf").ip("route change default via 10.1.0.2\n");
     until_the_kernels(&net, false, 77);
-    net.ip(
-        "leaf",
-        "nexthop add id 7 via 10.1.0.2 dev up0\nroute add 10.0.0.2/32 nhid 7 hoplimit 11\n",
-    );
+    net.at("leaf")
+        .ip("nexthop add id 7 via 10.1.0.2 dev up0\nroute add 10.0.0.2/32 nhid 7 hoplimit 11\n");
     until_the_kernels(&net, false, 11);
-    net.ip("leaf", "route del 10.0.0.2/32\n");
+    net.at("leaf").ip("route del 10.0.0.2/32\n");
     until_the_kernels(&net, false, 77);
 }
 
@@ -76,17 +74,17 @@ fn over_ipv4_the_ttl_is_that_of_the_route_or_of_the_box() {
 fn over_ipv6_the_hop_limit_is_that_of_the_route_or_of_the_port() {
     let net = fast(true, "");
     until_the_kernels(&net, true, 64);
-    net.sysctl("leaf", "ipv6/conf/up0/hop_limit", "33");
+    net.at("leaf").sysctl("ipv6/conf/up0/hop_limit", "33");
     until_the_kernels(&net, true, 33);
     // What new interfaces start with is nothing to those that are there, nor is what holds for none.
-    net.sysctl("leaf", "ipv6/conf/default/hop_limit", "99");
-    net.sysctl("leaf", "ipv6/conf/all/hop_limit", "98");
+    net.at("leaf").sysctl("ipv6/conf/default/hop_limit", "99");
+    net.at("leaf").sysctl("ipv6/conf/all/hop_limit", "98");
     until_the_kernels(&net, true, 33);
-    net.ip("leaf", "route change default via 2001:db8:1::2 hoplimit 10\n");
+    net.at("leaf").ip("route change default via 2001:db8:1::2 hoplimit 10\n");
     until_the_kernels(&net, true, 10);
-    net.ip("leaf", "route change default via 2001:db8:1::2\n");
+    net.at("leaf").ip("route change default via 2001:db8:1::2\n");
     until_the_kernels(&net, true, 33);
-    net.sysctl("leaf", "ipv6/conf/up0/hop_limit", "64");
+    net.at("leaf").sysctl("ipv6/conf/up0/hop_limit", "64");
     until_the_kernels(&net, true, 64);
 }
 
@@ -99,12 +97,11 @@ fn another_way_is_the_kernels(v6: bool, options: &str, is_named: bool) {
         false => ("-4", "10.0.0.", "10.1.0.2", 32),
     };
     for other in [3, 4] {
-        net.bridge(
-            "leaf",
-            &format!("fdb append 00:00:00:00:00:00 dev vx100 dst {vtep}{other} self permanent\n"),
-        );
+        net.at("leaf").bridge(&format!(
+            "fdb append 00:00:00:00:00:00 dev vx100 dst {vtep}{other} self permanent\n"
+        ));
     }
-    net.ip("leaf", &format!("route add {vtep}2/{length} via {via} hoplimit 10\n"));
+    net.at("leaf").ip(&format!("route add {vtep}2/{length} via {via} hoplimit 10\n"));
     let words = [&format!("VTEP {vtep}2"), "hop limit 10", "left to the kernel"];
     if is_named {
         net.until_named(&words);
@@ -116,7 +113,7 @@ fn another_way_is_the_kernels(v6: bool, options: &str, is_named: bool) {
         assert!(!net.names(&words));
     }
     let remove = || device::run("ip", &format!("{family} route del {vtep}2/{length}"));
-    net.inside("leaf", remove).expect("the route is there");
+    net.at("leaf").inside(remove).expect("the route is there");
     net.until_unnamed(&words);
     until_the_kernels(&net, v6, if is_named { 64 } else { 7 });
 }

@@ -38,18 +38,16 @@ fn policies_between_vteps(v6: bool) {
         (&to, template(local, remote), Reason::Encapsulated),
         (&from, template(remote, local), Reason::Decapsulated),
     ] {
-        net.ip("leaf", &format!("xfrm policy add {selector} {template}\n"));
+        net.at("leaf").ip(&format!("xfrm policy add {selector} {template}\n"));
         let named = ["IPsec policy", &format!("VTEP {remote}"), "left to the kernel"];
         net.until_named(&named);
         judge(&net, "host1", "192.168.0.2", reason);
-        net.ip("leaf", &format!("xfrm policy del {selector}\n"));
+        net.at("leaf").ip(&format!("xfrm policy del {selector}\n"));
         net.until_unnamed(&["IPsec"]);
         until_fast(&net, "host1", "192.168.0.2", &BOTH);
     }
     // Others are no obstacle, nor is one that a policy before it makes an exception from.
-    net.ip(
-        "leaf",
-        &format!(
+    net.at("leaf").ip(&format!(
             "xfrm policy add src {local}/{length} dst {remote}/{length} proto tcp dir out action block\n\
              xfrm policy add {to} priority 10\n\
              xfrm policy add src {local}/{length} dst {remote}/{length} dir out action block priority 20\n"
@@ -57,10 +55,10 @@ fn policies_between_vteps(v6: bool) {
     );
     until_fast(&net, "host1", "192.168.0.2", &BOTH);
     assert!(!net.names(&["IPsec"]));
-    net.ip("leaf", &format!("xfrm policy del {to}\n"));
+    net.at("leaf").ip(&format!("xfrm policy del {to}\n"));
     net.until_named(&["IPsec"]);
     left_to_the_kernel(&net, "host1", "192.168.0.2", Reason::Encapsulated);
-    net.ip("leaf", "xfrm policy flush\n");
+    net.at("leaf").ip("xfrm policy flush\n");
     net.until_unnamed(&["IPsec"]);
     until_fast(&net, "host1", "192.168.0.2", &BOTH);
 }
@@ -79,11 +77,11 @@ fn policies_between_vteps_over_ipv6_are_the_kernels() {
 fn a_policy_that_was_there_before_the_daemon_is_followed() {
     let mut net = tunnel(false, "");
     assert_eq!(net.ping("host1", "192.168.0.2"), 10, "the kernel alone forwards");
-    net.ip("leaf", "xfrm policy add src 0.0.0.0/0 dst 10.0.0.0/24 dir out action block\n");
+    net.at("leaf").ip("xfrm policy add src 0.0.0.0/0 dst 10.0.0.0/24 dir out action block\n");
     net.start();
     assert!(net.names(&["IPsec policy", "src 0.0.0.0/0 dst 10.0.0.0/24 dir out"]));
     refused(&net, "host1", "192.168.0.2", Reason::Encapsulated);
-    net.ip("leaf", "xfrm policy flush\n");
+    net.at("leaf").ip("xfrm policy flush\n");
     until_fast(&net, "host1", "192.168.0.2", &BOTH);
 }
 
@@ -91,8 +89,7 @@ fn a_policy_that_was_there_before_the_daemon_is_followed() {
 fn a_policy_whose_time_is_up_is_none_any_more() {
     let mut net = tunnel(false, "");
     net.start();
-    net.ip(
-        "leaf",
+    net.at("leaf").ip(
         "xfrm policy add src 0.0.0.0/0 dst 10.0.0.2/32 dir out action block limit time-hard 3\n",
     );
     net.until_named(&["IPsec"]);
@@ -106,10 +103,10 @@ fn packets_that_the_default_policy_refuses_are_the_kernels() {
     net.start();
     until_fast(&net, "host1", "192.168.0.2", &BOTH);
     for (direction, reason) in [("out", Reason::Encapsulated), ("in", Reason::Decapsulated)] {
-        net.ip("leaf", &format!("xfrm policy setdefault {direction} block\n"));
+        net.at("leaf").ip(&format!("xfrm policy setdefault {direction} block\n"));
         net.until_named(&["IPsec's default policy"]);
         refused(&net, "host1", "192.168.0.2", reason);
-        net.ip("leaf", &format!("xfrm policy setdefault {direction} accept\n"));
+        net.at("leaf").ip(&format!("xfrm policy setdefault {direction} accept\n"));
         net.until_unnamed(&["IPsec"]);
         until_fast(&net, "host1", "192.168.0.2", &BOTH);
     }
@@ -118,7 +115,7 @@ fn packets_that_the_default_policy_refuses_are_the_kernels() {
 #[test]
 fn routed_packets_that_a_policy_may_match_are_the_kernels_and_others_are_not() {
     let mut net = routed();
-    net.ip("host2", "addr add 172.16.2.99/24 dev eth0\n");
+    net.at("host2").ip("addr add 172.16.2.99/24 dev eth0\n");
     net.start();
     let routed = [Reason::Routed];
     let destinations = ["172.16.2.10", "2001:db8:a2::10"];
@@ -140,7 +137,7 @@ fn routed_packets_that_a_policy_may_match_are_the_kernels_and_others_are_not() {
             (_, 4) => "tmpl src 10.1.0.1 dst 192.0.2.9 proto esp mode tunnel",
             _ => "tmpl src 2001:db8:1::1 dst 2001:db8:9::9 proto esp mode tunnel",
         };
-        net.ip("leaf", &format!("xfrm policy add {selector} dir {direction} {template}\n"));
+        net.at("leaf").ip(&format!("xfrm policy add {selector} dir {direction} {template}\n"));
         net.until_named(&["IPsec policy", selector]);
         refused_one_way(&net, to);
         until_fast(&net, "host1", other, &routed);
@@ -148,7 +145,7 @@ fn routed_packets_that_a_policy_may_match_are_the_kernels_and_others_are_not() {
             // Beside the policy's destinations.
             until_fast(&net, "host1", "172.16.2.99", &routed);
         }
-        net.ip("leaf", &format!("xfrm policy del {selector} dir {direction}\n"));
+        net.at("leaf").ip(&format!("xfrm policy del {selector} dir {direction}\n"));
         net.until_unnamed(&["IPsec"]);
         until_fast(&net, "host1", to, &routed);
     }
@@ -170,12 +167,12 @@ fn forwarded_packets_that_the_default_policy_refuses_are_the_kernels() {
         for to in ["172.16.2.10", "2001:db8:a2::10"] {
             until_fast(&net, "host1", to, &[Reason::Routed]);
         }
-        net.ip("leaf", &format!("xfrm policy setdefault {direction} block\n"));
+        net.at("leaf").ip(&format!("xfrm policy setdefault {direction} block\n"));
         net.until_named(&["IPsec's default policy"]);
         for to in ["172.16.2.10", "2001:db8:a2::10"] {
             refused_one_way(&net, to);
         }
-        net.ip("leaf", &format!("xfrm policy setdefault {direction} accept\n"));
+        net.at("leaf").ip(&format!("xfrm policy setdefault {direction} accept\n"));
         net.until_unnamed(&["IPsec"]);
     }
 }

@@ -27,13 +27,13 @@ fn a_firewall_for_forwarded_packets_is_followed_while_it_changes() {
         ("ip", "postrouting", &[v4], &[v6]),
     ] {
         // A chain without rules does nothing.
-        net.nft(&format!(
+        net.at("leaf").nft(&format!(
             "add table {family} t\nadd chain {family} t c {{ type filter hook {hook} priority 0; }}\n"
         ));
         for to in DESTINATIONS {
             until_fast(&net, "host1", to, &ROUTED);
         }
-        net.nft(&format!(
+        net.at("leaf").nft(&format!(
             "add rule {family} t c meta l4proto {{ icmp, icmpv6 }} iifname p1 drop\n"
         ));
         net.until_named(&["routed ", &format!("`{family} t c`")]);
@@ -43,22 +43,22 @@ fn a_firewall_for_forwarded_packets_is_followed_while_it_changes() {
         for to in others {
             until_fast(&net, "host1", to, &ROUTED);
         }
-        net.nft(&format!("flush chain {family} t c\n"));
+        net.at("leaf").nft(&format!("flush chain {family} t c\n"));
         for to in DESTINATIONS {
             until_fast(&net, "host1", to, &ROUTED);
         }
-        net.nft(&format!("add chain {family} t c {{ policy drop; }}\n"));
+        net.at("leaf").nft(&format!("add chain {family} t c {{ policy drop; }}\n"));
         for to in refused {
             // Neighbours do not resolve each other any more where the policy is for what arrives.
             if hook == "forward" {
                 until_the_kernels(&net, to, 0);
             }
         }
-        net.nft(&format!("add table {family} t {{ flags dormant; }}\n"));
+        net.at("leaf").nft(&format!("add table {family} t {{ flags dormant; }}\n"));
         for to in DESTINATIONS {
             until_fast(&net, "host1", to, &ROUTED);
         }
-        net.nft(&format!("delete table {family} t\n"));
+        net.at("leaf").nft(&format!("delete table {family} t\n"));
     }
     assert!(!net.names(&["nftables"]));
 }
@@ -66,14 +66,14 @@ fn a_firewall_for_forwarded_packets_is_followed_while_it_changes() {
 #[test]
 fn a_firewall_that_was_there_before_the_daemon_is_followed() {
     let mut net = routed();
-    net.nft(
+    net.at("leaf").nft(
         "add table inet t\nadd chain inet t c { type filter hook forward priority 0; policy drop; }\n",
     );
     net.start();
     for to in DESTINATIONS {
         until_the_kernels(&net, to, 0);
     }
-    net.nft("delete table inet t\n");
+    net.at("leaf").nft("delete table inet t\n");
     for to in DESTINATIONS {
         until_fast(&net, "host1", to, &ROUTED);
     }
@@ -87,7 +87,7 @@ fn addresses_are_translated_by_the_kernel_also_after_the_rule_has_gone() {
     let flow = format!("-e 77 {TRANSLATED}");
     let ping = |net: &Net| net.ping("host1", &flow);
     assert_eq!(ping(&net), 0);
-    net.nft(&format!(
+    net.at("leaf").nft(&format!(
         "add table ip t\nadd chain ip t c {{ type nat hook prerouting priority -100; }}\n\
          add rule ip t c ip daddr {TRANSLATED} dnat to {}\n\
          add chain ip t i {{ type filter hook input priority 0; }}\n\
@@ -98,12 +98,12 @@ fn addresses_are_translated_by_the_kernel_also_after_the_rule_has_gone() {
     // connections as long as some rule is about them.
     until(PATIENCE, "the address is translated", || net.ping("host1", TRANSLATED) == 10);
     until(PATIENCE, "the flow is translated", || ping(&net) == 10);
-    net.nft("flush chain ip t c\n");
+    net.at("leaf").nft("flush chain ip t c\n");
     for turn in 0..3 {
         assert_eq!(ping(&net), 10, "what has begun goes on ({turn})");
     }
     assert!(net.names(&["routed IPv4 packets: the nftables chain `ip t c` sees them"]));
-    net.nft("delete table ip t\n");
+    net.at("leaf").nft("delete table ip t\n");
     until_fast(&net, "host1", DESTINATIONS[0], &ROUTED);
 }
 
@@ -113,7 +113,7 @@ fn rules_of_iptables_legacy_are_followed() {
     net.start();
     for (tool, to) in [("iptables-legacy", DESTINATIONS[0]), ("ip6tables-legacy", DESTINATIONS[1])]
     {
-        net.run(tool, "-w -L -n");
+        net.at("leaf").run(tool, "-w -L -n");
         for (change, back) in [
             ("-w -A FORWARD -i p1 -j DROP", "-w -D FORWARD -i p1 -j DROP"),
             ("-w -P FORWARD DROP", "-w -P FORWARD ACCEPT"),
@@ -124,10 +124,10 @@ fn rules_of_iptables_legacy_are_followed() {
                 _ => change.to_owned(),
             };
             until_fast(&net, "host1", to, &ROUTED);
-            net.run(tool, &change);
+            net.at("leaf").run(tool, &change);
             net.until_named(&["iptables-legacy", "left to the kernel"]);
             until_the_kernels(&net, to, 0);
-            net.run(tool, back);
+            net.at("leaf").run(tool, back);
             net.until_unnamed(&["iptables-legacy"]);
         }
         until_fast(&net, "host1", to, &ROUTED);
@@ -137,7 +137,7 @@ fn rules_of_iptables_legacy_are_followed() {
 #[test]
 fn a_firewall_of_the_box_itself_is_named_and_leaves_tunnels_fast() {
     let mut net = tunnel(false, "");
-    net.nft(
+    net.at("leaf").nft(
         "add table inet t\nadd chain inet t c { type filter hook input priority 0; policy drop; }\n\
          add rule inet t c udp dport 4789 accept\n",
     );
@@ -154,7 +154,7 @@ fn chains_that_lead_tunnels_elsewhere(v6: bool) {
     // Or the chains would see the frames of the hosts as well, where br_netfilter is loaded.
     for file in ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"] {
         let path = format!("/proc/sys/net/bridge/{file}");
-        let _absent = net.inside("leaf", || std::fs::write(path, "0"));
+        let _absent = net.at("leaf").inside(|| std::fs::write(path, "0"));
     }
     net.start();
     // The router, and the leaf by another address: neither has a tunnel there.
@@ -167,7 +167,7 @@ fn chains_that_lead_tunnels_elsewhere(v6: bool) {
         ("prerouting", -100, leaf, Reason::Decapsulated),
     ] {
         until_fast(&net, "host1", "192.168.0.2", &BOTH);
-        net.nft(&format!(
+        net.at("leaf").nft(&format!(
             "add table {family} t\n\
              add chain {family} t c {{ type nat hook {hook} priority {priority}; }}\n\
              add rule {family} t c udp dport 4789 dnat to {to}:9\n"
@@ -177,7 +177,7 @@ fn chains_that_lead_tunnels_elsewhere(v6: bool) {
         let before = net.met(reason);
         assert_eq!(net.ping("host1", "192.168.0.2"), 0, "{hook}");
         assert_eq!(net.met(reason), before, "{hook}");
-        net.nft(&format!("delete table {family} t\n"));
+        net.at("leaf").nft(&format!("delete table {family} t\n"));
         net.until_unnamed(&["elsewhere"]);
     }
     until_fast(&net, "host1", "192.168.0.2", &BOTH);

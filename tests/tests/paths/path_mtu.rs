@@ -23,7 +23,7 @@ const BYTES: usize = 500_000;
 
 /// Sends from host1 to host2 over one connection; how many bytes arrived.
 fn transfer(net: &Net) -> usize {
-    let listener = net.inside("host2", || TcpListener::bind("192.168.0.2:7777"));
+    let listener = net.at("host2").inside(|| TcpListener::bind("192.168.0.2:7777"));
     let listener = listener.expect("the address is there");
     thread::scope(|scope| {
         let received = scope.spawn(|| {
@@ -34,7 +34,7 @@ fn transfer(net: &Net) -> usize {
             let _whole = stream.read_to_end(&mut bytes);
             bytes.len()
         });
-        let stream = net.inside("host1", || TcpStream::connect("192.168.0.2:7777"));
+        let stream = net.at("host1").inside(|| TcpStream::connect("192.168.0.2:7777"));
         let mut stream = stream.expect("the host is reached");
         stream.set_write_timeout(Some(Duration::from_secs(20))).expect("it is not zero");
         // If nothing gets through, what arrived says so.
@@ -55,8 +55,8 @@ fn until_fast(net: &Net) {
 /// The link behind the router carries less than the one before it.
 fn narrow(v6: bool, options: &str) -> Net {
     let mut net = tunnel(v6, options);
-    net.ip("router", "link set d2 mtu 1500\n");
-    net.ip("far", "link set up0 mtu 1500\n");
+    net.at("router").ip("link set d2 mtu 1500\n");
+    net.at("far").ip("link set up0 mtu 1500\n");
     net.start();
     until_fast(&net);
     net
@@ -70,11 +70,11 @@ fn connections_are_not_stuck(v6: bool, options: &str) {
     net.until_named(&NAMED);
     assert_eq!(transfer(&net), BYTES);
     // What was learned is forgotten after ten minutes, or by request.
-    net.ip("router", "link set d2 mtu 1600\n");
-    net.ip("far", "link set up0 mtu 1600\n");
+    net.at("router").ip("link set d2 mtu 1600\n");
+    net.at("far").ip("link set up0 mtu 1600\n");
     let family = if v6 { "-6" } else { "-4" };
     let flush = || device::run("ip", &format!("{family} route flush cache"));
-    net.inside("leaf", flush).expect("ip can do that");
+    net.at("leaf").inside(flush).expect("ip can do that");
     net.until_unnamed(&["path MTU"]);
     until_fast(&net);
     assert_eq!(transfer(&net), BYTES);
@@ -108,8 +108,8 @@ fn a_way_that_carries_less_is_no_obstacle_for_packets_that_may_be_fragmented() {
 #[test]
 fn what_the_kernel_learned_before_the_daemon_came_is_known() {
     let mut net = tunnel(false, "df set");
-    net.ip("router", "link set d2 mtu 1500\n");
-    net.ip("far", "link set up0 mtu 1500\n");
+    net.at("router").ip("link set d2 mtu 1500\n");
+    net.at("far").ip("link set up0 mtu 1500\n");
     assert_eq!(transfer(&net), BYTES, "the kernel alone");
     net.start();
     net.until_named(&NAMED);
@@ -144,19 +144,19 @@ fn a_way_that_an_icmp_redirect_changed_is_the_kernels() {
     let mut net = tunnel(false, "");
     let [leaf, router] = [[2, 0, 0, 0xaa, 0, 1], [2, 0, 0, 0xaa, 0, 2]];
     let address = |port, mac| format!("link set {port} address {}\n", device::mac_text(mac));
-    net.ip("leaf", &(address("up0", leaf) + "addr add 10.9.0.1/24 dev up0\n"));
-    net.ip("router", &(address("d1", router) + "addr add 10.9.0.9/24 dev d1\n"));
+    net.at("leaf").ip(&(address("up0", leaf) + "addr add 10.9.0.1/24 dev up0\n"));
+    net.at("router").ip(&(address("d1", router) + "addr add 10.9.0.9/24 dev d1\n"));
     net.start();
     until_fast(&net);
     assert_eq!(net.ping("leaf", "10.9.0.9"), 10, "the other router is known");
     let frame = redirect(leaf, router, [10, 9, 0, 9]);
-    let sent = net.inside("router", || Wire::open("d1").and_then(|wire| wire.send(&frame)));
+    let sent = net.at("router").inside(|| Wire::open("d1").and_then(|wire| wire.send(&frame)));
     sent.expect("the frame can be sent");
     net.until_named(&["VTEP 10.0.0.2", "ICMP redirect", "10.9.0.9 on up0"]);
     let before = net.met(Reason::Encapsulated);
     assert_eq!(net.ping("host1", "192.168.0.2"), 10);
     assert_eq!(net.met(Reason::Encapsulated), before);
-    net.ip("leaf", "route flush cache\n");
+    net.at("leaf").ip("route flush cache\n");
     net.until_unnamed(&["redirect"]);
     until_fast(&net);
 }
@@ -169,26 +169,26 @@ fn a_smaller_mtu_for_ipv6_is_that_of_the_port() {
     until_fast(&net);
     let long = |net: &Net| {
         let ping = || device::run("ping", "-c 3 -i 0.1 -W 1 -s 1472 -M do 192.168.0.2");
-        let answered = net.inside("host1", ping).is_ok();
+        let answered = net.at("host1").inside(ping).is_ok();
         // It was told that its packets are too long.
         let forget = || device::run("ip", "route flush cache");
-        net.inside("host1", forget).expect("ip can do that");
+        net.at("host1").inside(forget).expect("ip can do that");
         answered
     };
     assert!(long(&net), "all links carry 1600 bytes");
-    net.sysctl("leaf", "ipv6/conf/up0/mtu", "1500");
+    net.at("leaf").sysctl("ipv6/conf/up0/mtu", "1500");
     net.until_named(&["port up0", "MTU for IPv6 is 1500 bytes"]);
     let before = net.met(Reason::VxlanOutputTooBig);
     assert!(!long(&net));
     assert!(net.met(Reason::VxlanOutputTooBig) > before);
     assert!(!net.kernel_alone(|| long(&net)), "the kernel is right");
     until_fast(&net);
-    net.sysctl("leaf", "ipv6/conf/up0/mtu", "1600");
+    net.at("leaf").sysctl("ipv6/conf/up0/mtu", "1600");
     net.until_unnamed(&["MTU for IPv6"]);
     assert!(long(&net));
     // Also if it is news of the port by which that is noticed.
-    net.sysctl("leaf", "ipv6/conf/up0/mtu", "1500");
-    net.ip("leaf", "link set up0 alias uplink\n");
+    net.at("leaf").sysctl("ipv6/conf/up0/mtu", "1500");
+    net.at("leaf").ip("link set up0 alias uplink\n");
     net.until_named(&["port up0", "MTU for IPv6 is 1500 bytes"]);
 }
 
@@ -197,8 +197,8 @@ fn a_smaller_mtu_for_ipv6_is_that_of_the_port() {
 fn routed_packets_to_where_the_kernel_knows_a_path_mtu_are_its_own_if_it_goes_by_that() {
     let mut net = routed();
     // The host does not know, or TCP would send nothing that is too long.
-    net.ip("router", "link set d2 mtu 1400\n");
-    net.sysctl("leaf", "ipv4/ip_forward_use_pmtu", "1");
+    net.at("router").ip("link set d2 mtu 1400\n");
+    net.at("leaf").sysctl("ipv4/ip_forward_use_pmtu", "1");
     net.start();
     let counts = [Reason::Routed, Reason::TransitRouteNotAccelerated];
     let ping = || {
@@ -208,14 +208,14 @@ fn routed_packets_to_where_the_kernel_knows_a_path_mtu_are_its_own_if_it_goes_by
         (fast >= 18, left >= 10)
     };
     until(PATIENCE, "both directions are fast", || ping() == (true, false));
-    let listener = net.inside("host2", || TcpListener::bind("172.16.2.10:7777"));
+    let listener = net.at("host2").inside(|| TcpListener::bind("172.16.2.10:7777"));
     let _listener = listener.expect("the address is there");
-    let stream = net.inside("leaf", || TcpStream::connect("172.16.2.10:7777"));
+    let stream = net.at("leaf").inside(|| TcpStream::connect("172.16.2.10:7777"));
     // Nobody reads it, and it fits into the receiver's buffer.
     stream.expect("the host is reached").write_all(&[b'x'; 20_000]).expect("it can be sent");
     net.until_named(&["routed packets to 172.16.2.10: the kernel has learned a path MTU"]);
     assert_eq!(ping(), (false, true));
-    net.sysctl("leaf", "ipv4/ip_forward_use_pmtu", "0");
+    net.at("leaf").sysctl("ipv4/ip_forward_use_pmtu", "0");
     net.until_unnamed(&["routed packets"]);
     until(PATIENCE, "both directions are fast again", || ping() == (true, false));
 }

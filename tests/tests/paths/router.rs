@@ -21,9 +21,9 @@ fn arriving(net: &Net) -> u64 {
         let (_, value) = pairs.find(|(name, _)| *name == "InEchos").expect("it counts requests");
         value.parse::<u64>().expect("a number")
     };
-    let before = net.inside("host2", count);
+    let before = net.at("host2").inside(count);
     net.ping("host1", DESTINATIONS[0]);
-    net.inside("host2", count) - before
+    net.at("host2").inside(count) - before
 }
 
 /// Fabric forwards none of the requests any more, and as many pings are answered as by the kernel alone.
@@ -46,9 +46,9 @@ fn a_router_that_is_told_not_to_forward_does_not() {
         ("ipv6/conf/all/forwarding", DESTINATIONS[1]),
     ] {
         until_fast(&net, "host1", to, &[Reason::Routed]);
-        net.sysctl("leaf", key, "0");
+        net.at("leaf").sysctl(key, "0");
         until_the_kernels(&net, to, 0);
-        net.sysctl("leaf", key, "1");
+        net.at("leaf").sysctl(key, "1");
         until_fast(&net, "host1", to, &[Reason::Routed]);
     }
 }
@@ -68,7 +68,7 @@ fn rules_that_take_some_packets_away_are_followed_by_all_of_their_family() {
                 let line = format!("{family} rule {action} {selector} pref 100 blackhole");
                 fabric_tests::device::run("ip", &line)
             };
-            net.inside("leaf", change).expect("it takes the rule");
+            net.at("leaf").inside(change).expect("it takes the rule");
         };
         rule("add");
         until_the_kernels(&net, to, 0);
@@ -82,17 +82,17 @@ fn a_routed_port_with_a_reverse_path_filter_is_the_kernels() {
     let mut net = routed();
     net.start();
     until_fast(&net, "host1", DESTINATIONS[0], &[Reason::Routed]);
-    net.ip("host1", &format!("addr add {SPOOFED}/32 dev lo\n"));
+    net.at("host1").ip(&format!("addr add {SPOOFED}/32 dev lo\n"));
     // Strict, loose: a default route is a way back for the loose one.
     for (filter, arrives) in [("1", 0), ("2", 10)] {
-        net.sysctl("leaf", "ipv4/conf/p1/rp_filter", filter);
+        net.at("leaf").sysctl("ipv4/conf/p1/rp_filter", filter);
         net.until_named(&["p1", "rp_filter"]);
         until_the_kernels(&net, DESTINATIONS[0], 10);
-        net.ip("host1", &format!("route replace default via 172.16.1.1 src {SPOOFED}\n"));
+        net.at("host1").ip(&format!("route replace default via 172.16.1.1 src {SPOOFED}\n"));
         assert_eq!(net.kernel_alone(|| arriving(&net)), arrives, "rp_filter {filter}");
         assert_eq!(arriving(&net), arrives, "rp_filter {filter}");
-        net.ip("host1", "route replace default via 172.16.1.1 src 172.16.1.10\n");
-        net.sysctl("leaf", "ipv4/conf/p1/rp_filter", "0");
+        net.at("host1").ip("route replace default via 172.16.1.1 src 172.16.1.10\n");
+        net.at("leaf").sysctl("ipv4/conf/p1/rp_filter", "0");
         until_fast(&net, "host1", DESTINATIONS[0], &[Reason::Routed]);
     }
 }

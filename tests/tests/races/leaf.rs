@@ -1,34 +1,29 @@
 //! The leaf: its namespaces, pairs of veth devices, and fabric-xdpd.
 
-use std::{
-    fs,
-    process::{Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::fs;
 
 use fabric_common::reason::Reason;
-use fabric_tests::{daemon::Daemon, device};
-use fabric_user::{
-    kernel::{interface::make_wirelike, maps::Maps},
-    lab::netns::Netns,
+use fabric_tests::{
+    daemon::Daemon,
+    device,
+    space::{Space, unique},
 };
+use fabric_user::kernel::{interface::make_wirelike, maps::Maps};
 
 use crate::shape::Shape;
 
 /// Ports of leafs; the other end of each has a `p` in front.
 pub(crate) const PORTS: [&str; 8] = ["a1", "a2", "a3", "u1", "u2", "r1", "b1", "b2"];
 
-static NUMBER: AtomicU32 = AtomicU32::new(0);
-
 /// The leaf and what is around it.
 #[derive(Debug)]
 pub(crate) struct Leaf {
     pub(crate) shape: Shape,
-    pub(crate) netns: Netns,
-    pub(crate) peers: Netns,
-    /// Where interfaces are that were moved away.
-    pub(crate) away: Netns,
     pub(crate) daemon: Daemon,
+    pub(crate) netns: Space,
+    pub(crate) peers: Space,
+    /// Where interfaces are that were moved away.
+    pub(crate) away: Space,
 }
 
 /// MAC address of a port of the leaf, or of its other end.
@@ -47,20 +42,15 @@ pub(crate) fn stranger(port: &str) -> [u8; 6] {
 impl Leaf {
     /// A leaf as [`Leaf::restore`] makes it, and fabric-xdpd in sync.
     pub(crate) fn new(shape: Shape) -> Self {
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("races-{}-{number}", std::process::id());
-        let netns = |what: &str| Netns::named(format!("{name}{what}"));
-        // Made first, so that what is left of a leaf that could not be built goes as well.
+        let name = unique("races");
+        let space = |what: &str| Space::new(format!("{name}{what}"));
         let mut this = Self {
             shape,
-            netns: netns(""),
-            peers: netns("-peers"),
-            away: netns("-away"),
             daemon: Daemon::new(&name, &["--heartbeat-timeout-ms", "1000"]).verbose(),
+            netns: space(""),
+            peers: space("-peers"),
+            away: space("-away"),
         };
-        for netns in [&this.netns, &this.peers, &this.away] {
-            device::run("ip", &format!("netns add {}", netns.name())).expect("this is root");
-        }
         for (key, value) in [
             ("ipv4/ip_forward", "1"),
             ("ipv4/conf/all/rp_filter", "0"),
@@ -79,8 +69,7 @@ impl Leaf {
             this.sysctl(key, value);
         }
         // What the other ends say by themselves would be taken for something that the leaf sent.
-        let quiet = || fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
-        this.peers.enter(quiet).expect("it exists").expect("the kernel has IPv6");
+        this.peers.sysctl("ipv6/conf/default/disable_ipv6", "1");
         this.restore();
         this.start();
         this
@@ -93,12 +82,12 @@ impl Leaf {
 
     /// Runs lines of `ip` in the leaf, of which the kernel may refuse any.
     pub(crate) fn ip(&self, lines: &str) {
-        force(&self.netns, "ip", lines);
+        self.netns.force("ip", &[], lines);
     }
 
     /// Runs lines of `bridge` in the leaf, of which the kernel may refuse any.
     pub(crate) fn bridge(&self, lines: &str) {
-        force(&self.netns, "bridge", lines);
+        self.netns.force("bridge", &[], lines);
     }
 
     /// Makes what is missing and sets what was changed, so that every episode has something to lose.
@@ -127,7 +116,7 @@ impl Leaf {
              address {peer} netns {}\nlink set {port} up\n",
             self.peers.name()
         ));
-        force(&self.peers, "ip", &format!("link set p{port} up\n"));
+        self.peers.force("ip", &[], &format!("link set p{port} up\n"));
         let name = format!("p{port}");
         let _gone = self.peers.enter(|| make_wirelike(&name));
         let _gone = self.netns.enter(|| make_wirelike(port));
@@ -150,31 +139,5 @@ impl Leaf {
         let Ok(maps) = Maps::open(self.daemon.instance(), false) else { return 0 };
         let reasons = [Reason::Bridged, Reason::Encapsulated, Reason::Decapsulated, Reason::Routed];
         reasons.into_iter().map(|reason| maps.ended_anywhere(reason)).sum()
-    }
-}
-
-/// Runs lines of a program in a namespace, of which the kernel may refuse any.
-pub(crate) fn force(netns: &Netns, program: &str, lines: &str) {
-    use std::io::Write as _;
-    let run = || -> std::io::Result<()> {
-        let mut child = Command::new(program)
-            .args(["-force", "-batch", "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(lines.as_bytes())?;
-        }
-        child.wait().map(drop)
-    };
-    netns.enter(run).expect("the namespace exists").expect("iproute2 is installed");
-}
-
-impl Drop for Leaf {
-    fn drop(&mut self) {
-        for netns in [&self.netns, &self.peers, &self.away] {
-            let _never_made = device::run("ip", &format!("netns del {}", netns.name()));
-        }
     }
 }

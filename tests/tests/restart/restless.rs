@@ -71,10 +71,10 @@ fn fabric_xdpd_lives_while_next_hops_change_during_every_dump() {
             router.wait_link("swp2", false);
             // Everything is read anew, again and again.
             for _ in 0..4 {
-                router.signal(rustix::process::Signal::USR1);
+                router.daemon().signal(rustix::process::Signal::USR1);
                 let audits = router.state().audits;
                 until(SOON, "an audit ends while the kernel changes", || {
-                    assert!(router.is_alive(), "turn {turn}: {}", router.log());
+                    assert!(router.daemon().is_alive(), "turn {turn}: {}", router.daemon().log());
                     router.state().audits > audits
                 });
             }

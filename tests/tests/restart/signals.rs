@@ -12,7 +12,7 @@ use rustix::process::Signal;
 #[test]
 fn signals_that_mean_nothing_to_fabric_xdpd_do_not_end_it() {
     let mut router = Router::new();
-    let pid = router.pid().as_raw_nonzero().to_string();
+    let pid = router.daemon().pid().as_raw_nonzero().to_string();
     for name in
         ["HUP", "USR1", "USR2", "PIPE", "ALRM", "VTALRM", "PROF", "IO", "PWR", "RTMIN", "64"]
     {
@@ -28,7 +28,7 @@ fn signals_that_mean_nothing_to_fabric_xdpd_do_not_end_it() {
 fn sigusr1_asks_for_an_audit() {
     let router = Router::with_settings("audit_interval_s = 3600");
     assert_eq!(router.state().audits, 0);
-    router.signal(Signal::USR1);
+    router.daemon().signal(Signal::USR1);
     until(SOON, "an audit is made", || router.state().audits == 1);
 }
 
@@ -41,9 +41,9 @@ fn sigterm_ends_fabric_xdpd_in_the_middle_of_changes_and_snapshots() {
     let ended = thread::scope(|scope| {
         let changes = scope.spawn(|| router.force_ip(&all.repeat(4)));
         until(SOON, "changes arrive", || router.way("10.100.0.1") != "none");
-        router.signal(Signal::USR1);
-        router.signal(Signal::TERM);
-        let ended = until(SOON, "fabric-xdpd ends", || !router.is_alive());
+        router.daemon().signal(Signal::USR1);
+        router.daemon().signal(Signal::TERM);
+        let ended = until(SOON, "fabric-xdpd ends", || !router.daemon().is_alive());
         changes.join().expect("ip can be run");
         ended
     });

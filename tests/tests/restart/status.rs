@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// The exit status, and the document.
 fn status(router: &Router) -> (i32, Value) {
-    let (code, text) = router.fabricctl(&["status", "--json"]);
+    let (code, text) = router.daemon().fabricctl(&["status", "--json"]);
     let document = text.split("\nfabricctl: ").next().unwrap_or_default();
     let document: Value = serde_json::from_str(document).unwrap_or_else(|_| panic!("{text}"));
     let names = ["good", "degraded", "down"];
@@ -40,7 +40,6 @@ fn accelerated(document: &Value, port: &str) -> String {
 #[test]
 fn the_exit_status_tells_good_from_degraded_and_down() {
     let mut router = Router::without_daemon("");
-    router.peers_take_frames();
     assert_eq!(status(&router).0, 2, "nothing is there");
     router.know_neighbours();
     router.ip("route add 10.9.0.0/16 via 10.1.1.2\n");
@@ -49,26 +48,26 @@ fn the_exit_status_tells_good_from_degraded_and_down() {
     assert_eq!(accelerated(&document, "swp1"), "yes");
 
     // What somebody wants is in order, and what follows from it.
-    assert_eq!(router.fabricctl(&["detach", "swp4"]).0, 0);
+    assert_eq!(router.daemon().fabricctl(&["detach", "swp4"]).0, 0);
     wait(&router, 0, "a port that was detached is in order");
     router.ip("link set swp3 down\n");
     wait(&router, 0, "a link that was switched off is in order");
     router.ip("link set swp3 up\n");
 
-    let (code, text) = router.fabricctl(&["bypass", "on"]);
+    let (code, text) = router.daemon().fabricctl(&["bypass", "on"]);
     assert_eq!(code, 0, "{text}");
     let document = wait(&router, 1, "a bypass degrades");
     assert_eq!(accelerated(&document, "swp1"), "bypass is on");
-    assert_eq!(router.fabricctl(&["bypass", "off"]).0, 0);
-    assert_eq!(router.fabricctl(&["detach", "--all"]).0, 0);
+    assert_eq!(router.daemon().fabricctl(&["bypass", "off"]).0, 0);
+    assert_eq!(router.daemon().fabricctl(&["detach", "--all"]).0, 0);
     wait(&router, 1, "a box without programs is degraded");
-    assert_eq!(router.fabricctl(&["attach"]).0, 0);
+    assert_eq!(router.daemon().fabricctl(&["attach"]).0, 0);
     router.wait_way("10.9.1.1", "10.1.1.2");
 
-    router.signal(Signal::STOP);
+    router.daemon().signal(Signal::STOP);
     let document = wait(&router, 2, "a daemon that does not beat is down");
     assert!(document["why"].to_string().contains("heartbeat expired"), "{document}");
-    router.signal(Signal::CONT);
+    router.daemon().signal(Signal::CONT);
     until(SOON, "it is up again", || status(&router).0 < 2);
     router.kill();
     assert_eq!(status(&router).0, 2, "a dead daemon is down at once");

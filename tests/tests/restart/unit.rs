@@ -62,8 +62,10 @@ fn priority(fabric_xdpd: Pid) -> Option<i32> {
 fn the_units_rights_are_enough_for_everything() {
     let mut router = Router::without_daemon("");
     router.start_by(&unit());
-    until(SOON, "the thread for link events is urgent", || priority(router.pid()) == Some(-20));
-    let log = router.log();
+    until(SOON, "the thread for link events is urgent", || {
+        priority(router.daemon().pid()) == Some(-20)
+    });
+    let log = router.daemon().log();
     assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
     router.assert_runs();
 }
@@ -83,7 +85,7 @@ fn the_units_rights_are_enough_to_know_what_filters() {
     {
         assert!(problems.iter().any(|text| text.contains(words)), "{words}: {problems:?}");
     }
-    let log = router.log();
+    let log = router.daemon().log();
     assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
 }
 
@@ -91,7 +93,7 @@ fn the_units_rights_are_enough_to_know_what_filters() {
 fn without_the_right_to_priority_the_log_says_what_is_missing() {
     let mut router = Router::without_daemon("");
     router.start_by(&bounded(""));
-    until(SOON, "the log says so", || router.log().contains("LimitNICE=-20"));
+    until(SOON, "the log says so", || router.daemon().log().contains("LimitNICE=-20"));
     let own = getpriority_process(None).expect("a process has a priority");
-    assert_eq!(priority(router.pid()), Some(own), "not what it was started with");
+    assert_eq!(priority(router.daemon().pid()), Some(own), "not what it was started with");
 }

@@ -3,32 +3,24 @@
 //!   host1 -------- leaf1   up1 === up1   leaf2 -------- host2      VNI 10100
 //! ```
 
-use std::{
-    fs,
-    process::{Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
-};
-
 use fabric_common::reason::Reason;
 use fabric_tests::{
     daemon::Daemon,
-    device,
     fabric::{PATIENCE, until},
+    space::{Space, unique},
 };
-use fabric_user::{daemon::state::State, lab::netns::Netns};
-
-static NUMBER: AtomicU32 = AtomicU32::new(0);
+use fabric_user::daemon::state::State;
 
 /// Both leafs and both hosts.
 pub(crate) struct Site {
     pub(crate) leafs: [Leaf; 2],
-    pub(crate) hosts: [Netns; 2],
+    pub(crate) hosts: [Space; 2],
 }
 
 /// A leaf with its fabric-xdpd.
 pub(crate) struct Leaf {
-    netns: Netns,
     daemon: Daemon,
+    netns: Space,
 }
 
 /// The MAC address of a host.
@@ -40,93 +32,58 @@ fn vtep(side: usize) -> String {
     format!("2001:db8:ff::{}", side + 1)
 }
 
-fn ip(netns: &Netns, lines: &str) {
-    let done = netns.enter(|| device::ip(lines)).expect("the namespace exists");
-    done.unwrap_or_else(|error| panic!("{error:#}"));
-}
-
-fn bridge(netns: &Netns, lines: &str) {
-    let done = netns.enter(|| device::bridge(lines)).expect("the namespace exists");
-    done.unwrap_or_else(|error| panic!("{error:#}"));
-}
-
-fn quiet(netns: &Netns) {
-    let settings = [
-        ("ipv6/conf/all/accept_dad", "0"),
-        ("ipv6/conf/default/accept_dad", "0"),
-        // Flows of the same two hosts are told apart, in frames of both families.
-        ("ipv4/fib_multipath_hash_policy", "1"),
-        ("ipv6/fib_multipath_hash_policy", "1"),
-    ];
-    let set = || settings.map(|(k, v)| fs::write(format!("/proc/sys/net/{k}"), v));
-    for done in netns.enter(set).expect("the namespace exists") {
-        done.expect("the kernel has both families");
-    }
-}
-
 impl Site {
     /// Both leafs in sync; `options` are those of the vxlan devices in the words of `ip link`.
     pub(crate) fn new(options: &str) -> Self {
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = |what: &str| format!("under6-{}-{number}-{what}", std::process::id());
+        let name = unique("under6");
         let leaf = |what| {
-            let name = name(what);
+            let name = format!("{name}-{what}");
             let daemon = Daemon::new(&name, &["--heartbeat-timeout-ms", "5000"]);
-            Leaf { netns: Netns::named(name), daemon }
+            Leaf { daemon, netns: Space::new(name) }
         };
-        // Made first, so that what is left of a site that could not be built goes as well.
         let mut site = Self {
             leafs: [leaf("leaf1"), leaf("leaf2")],
-            hosts: ["host1", "host2"].map(|what| Netns::named(name(what))),
+            hosts: ["host1", "host2"].map(|what| Space::new(format!("{name}-{what}"))),
         };
         let leafs = site.leafs.each_ref().map(|leaf| &leaf.netns);
-        for netns in leafs.into_iter().chain(&site.hosts) {
-            device::run("ip", &format!("netns add {}", netns.name())).expect("this is root");
-            quiet(netns);
+        for space in leafs.into_iter().chain(&site.hosts) {
+            space.sysctls(&[
+                ("ipv6/conf/all/accept_dad", "0"),
+                ("ipv6/conf/default/accept_dad", "0"),
+                // Flows of the same two hosts are told apart, in frames of both families.
+                ("ipv4/fib_multipath_hash_policy", "1"),
+                ("ipv6/fib_multipath_hash_policy", "1"),
+            ]);
         }
         for (side, netns) in leafs.into_iter().enumerate() {
             let host = &site.hosts[side];
-            ip(
-                netns,
-                &format!(
-                    "link set lo up\naddr add {}/128 dev lo\n\
+            netns.ip(&format!(
+                "link set lo up\naddr add {}/128 dev lo\n\
                  link add br100 type bridge mcast_snooping 0\nlink set br100 up\n\
                  link add swp1 type veth peer name eth0 netns {}\nlink set swp1 master br100 up\n",
-                    vtep(side),
-                    host.name()
-                ),
-            );
-            ip(
-                host,
-                &format!(
-                    "link set eth0 address {} up\naddr add 198.51.100.{}/24 dev eth0\n\
+                vtep(side),
+                host.name()
+            ));
+            host.ip(&format!(
+                "link set eth0 address {} up\naddr add 198.51.100.{}/24 dev eth0\n\
                  addr add 2001:db8:100::{}/64 dev eth0 nodad\n",
-                    mac(side),
-                    side + 1,
-                    side + 1
-                ),
-            );
-            // Checksums of the hosts' own packets would be left to a device that is not there; what
-            // programs redirect is received by NAPI, which needs GRO.
-            let off = || device::run("ethtool", "-K eth0 tx off gro on");
-            host.enter(off).expect("the namespace exists").expect("veth devices can do that");
+                mac(side),
+                side + 1,
+                side + 1
+            ));
+            host.wirelike("eth0");
         }
         let [one, two] = leafs;
         for link in 0..2 {
-            ip(
-                one,
-                &format!(
-                    "link add up{link} mtu 1700 type veth peer name up{link} mtu 1700 netns {}",
-                    two.name()
-                ),
-            );
+            one.ip(&format!(
+                "link add up{link} mtu 1700 type veth peer name up{link} mtu 1700 netns {}",
+                two.name()
+            ));
         }
         for (side, netns) in leafs.into_iter().enumerate() {
             let hop = |link: usize| {
                 let (own, other) = (side, 1 - side);
-                ip(
-                    netns,
-                    &format!(
+                netns.ip(&format!(
                         "link set up{link} up\naddr add 2001:db8:fe:{link}::{own}/127 dev up{link} nodad\n"
                     ),
                 );
@@ -134,34 +91,27 @@ impl Site {
             };
             let hops = [hop(0), hop(1)].join(" ");
             let other = vtep(1 - side);
-            ip(
-                netns,
-                &format!(
+            netns.ip(&format!(
                     "route add {other}/128 {hops}\n\
                  link add vx100 mtu 1500 type vxlan id 10100 local {} dstport 4789 nolearning {options}\n\
                  link set vx100 master br100\n",
                     vtep(side)
                 ),
             );
-            bridge(
-                netns,
-                &format!(
-                    "link set dev vx100 learning off\n\
+            netns.bridge(&format!(
+                "link set dev vx100 learning off\n\
                  fdb add 00:00:00:00:00:00 dev vx100 dst {other} self permanent\n\
                  fdb add {0} dev vx100 dst {other} self static\n\
                  fdb add {0} dev vx100 master static\n",
-                    mac(1 - side)
-                ),
-            );
+                mac(1 - side)
+            ));
             // Not before learning is off.
-            ip(netns, "link set vx100 up\n");
+            netns.ip("link set vx100 up\n");
         }
         // The first leaf's programs send to the second one's ports before that has programs of its own.
         for netns in leafs {
-            let on = || [0, 1].map(|i| device::run("ethtool", &format!("-K up{i} gro on")));
-            for done in netns.enter(on).expect("the namespace exists") {
-                done.expect("veth devices can do that");
-            }
+            netns.wirelike("up0");
+            netns.wirelike("up1");
         }
         for leaf in &mut site.leafs {
             leaf.start();
@@ -194,31 +144,17 @@ impl Leaf {
 
     /// How many packets met a reason, on all ports.
     pub(crate) fn met(&self, reason: Reason) -> u64 {
-        self.daemon.maps().ended_anywhere(reason)
+        self.daemon.met(reason)
     }
 
     /// How many packets Fabric has sent out of each underlay port.
     pub(crate) fn sent(&self) -> Vec<u64> {
         let maps = self.daemon.maps();
-        let index = |name: &'static str| {
-            self.netns.enter(|| device::index(name)).expect("the namespace exists").expect("a link")
-        };
         let of = |ifindex: u32| {
             let port = maps.ports.iter().find(|(_, port)| port.ifindex == ifindex);
             let (slot, _) = port.expect("the underlay port is known");
             maps.port_tx.get(slot).map(|counter| counter.packets).sum()
         };
-        ["up0", "up1"].into_iter().map(|name| of(index(name))).collect()
-    }
-}
-
-impl Drop for Site {
-    fn drop(&mut self) {
-        let leafs = self.leafs.iter().map(|leaf| &leaf.netns);
-        for netns in leafs.chain(&self.hosts) {
-            let mut command = Command::new("ip");
-            command.args(["netns", "del", netns.name()]).stderr(Stdio::null());
-            let _gone = command.status();
-        }
+        ["up0", "up1"].into_iter().map(|name| of(self.netns.index(name))).collect()
     }
 }

@@ -9,7 +9,6 @@ use fabric_tests::{
     fabric::{PATIENCE, until},
     judged::{Fate, Judged, all_at, frame},
     packet::Frame,
-    wire::Wire,
 };
 
 const VLAN: u16 = 100;
@@ -27,8 +26,7 @@ fn with_device(name: &str, options: &str) -> Judged {
 
 /// The tags that frames for HOST_B have where acc1 ends; 0 for none.
 fn tags(site: &mut Judged) -> Vec<u32> {
-    let wire = site.outside().enter(|| Wire::open("acc1p"));
-    let wire = wire.expect("the namespace exists").expect("the wire is there");
+    let wire = site.outside().wire("acc1p");
     site.send("acc0", &frame(HOST_A.mac, HOST_B.mac));
     let mut tags = Vec::new();
     let deadline = Instant::now() + Duration::from_millis(100);

@@ -93,7 +93,6 @@ fn lead(router: &Router, port: u32, table: &str) {
 #[test]
 fn packets_are_routed_by_the_table_of_the_vrf_that_their_port_is_in_at_this_moment() {
     let router = Router::new();
-    router.peers_take_frames();
     router.ip("link add red type vrf table 10\nlink set red up\nlink add blue type vrf table 20\n\
          link set blue up\n");
     arrange(&router, 2, "master red");

@@ -8,7 +8,7 @@ use fabric_tests::random::Random;
 use rustix::process::Signal;
 
 use crate::{
-    leaf::{Leaf, PORTS, force, mac, stranger},
+    leaf::{Leaf, PORTS, mac, stranger},
     shape::Shape,
 };
 
@@ -113,7 +113,7 @@ fn port(leaf: &Leaf, random: &mut Random) -> String {
             let away = leaf.away.name();
             leaf.ip(&format!("link set {port} netns {away}\n"));
             let back = format!("link set {port} netns {}\n", leaf.netns.name());
-            force(&leaf.away, "ip", &back);
+            leaf.away.force("ip", &[], &back);
             leaf.ip(&format!("link set {port} up\n"));
             settle(leaf);
             format!("{port} moved to another namespace and back, in its place: {again}")
@@ -123,14 +123,14 @@ fn port(leaf: &Leaf, random: &mut Random) -> String {
             let away = leaf.away.name();
             leaf.ip(&format!("link set {port} netns {away}\n"));
             leaf.remake(port, Some(100 + number as u32));
-            force(&leaf.away, "ip", &format!("link del {port}\n"));
+            leaf.away.force("ip", &[], &format!("link del {port}\n"));
             leaf.remake(port, None);
             settle(leaf);
             format!("{port} moved away for good, another one in its place: {again}")
         }
         4 => {
             let peer = format!("link set p{port} {}\n", random.choose(&["down", "up"]));
-            force(&leaf.peers, "ip", &peer);
+            leaf.peers.force("ip", &[], &peer);
             format!("at the other end: {}", peer.trim())
         }
         _ => {
@@ -274,7 +274,7 @@ fn ip(random: &mut Random, first: usize) -> String {
 /// A device goes to another namespace and comes back.
 fn away(leaf: &Leaf, device: &str, random: &mut Random) -> String {
     leaf.ip(&format!("link set {device} netns {}\n", leaf.away.name()));
-    force(&leaf.away, "ip", &format!("link set {device} netns {}\n", leaf.netns.name()));
+    leaf.away.force("ip", &[], &format!("link set {device} netns {}\n", leaf.netns.name()));
     let again = random.below(2) == 0;
     if again {
         let [ip, bridge] = leaf.shape.settle(device);

@@ -8,28 +8,22 @@
 //!
 //! Interfaces of the leaf have the indexes of [`index`], always.
 
-use std::{
-    fs,
-    process::{Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
-};
+use std::{mem, time::Duration};
 
 use aya::maps::{DevMap, MapData};
 use fabric_common::reason::Reason;
-use fabric_tests::{daemon::Daemon, device};
+use fabric_tests::{
+    daemon::Daemon,
+    space::{Space, unique},
+};
 use fabric_user::{
     daemon::state::State,
     kernel::{maps::Maps, programs::tx_ports},
-    lab::netns::Netns,
 };
 use rustix::process::Signal;
-use serde_json::Value;
 
 /// What the daemon needs for a change on a very busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
-
-static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// How a port forwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,33 +78,18 @@ pub(crate) fn index(name: &str) -> u32 {
 
 /// The leaf and what is around it.
 pub(crate) struct Leaf {
-    pub(crate) netns: Netns,
-    /// Where ports go that go away.
-    pub(crate) away: Netns,
-    pub(crate) hosts: [Netns; 2],
-    /// Namespaces of before that live on.
-    old: Vec<Netns>,
     daemon: Daemon,
-}
-
-pub(crate) fn ip(netns: &Netns, lines: &str) {
-    let done = netns.enter(|| device::ip(lines)).expect("the namespace exists");
-    done.unwrap_or_else(|error| panic!("{error:#}"));
-}
-
-/// What `ip -j` prints.
-pub(crate) fn query(netns: &Netns, arguments: &str) -> Vec<Value> {
-    let text = device::run("ip", &format!("-n {} -j {arguments}", netns.name()));
-    let text = text.unwrap_or_else(|error| panic!("{error:#}"));
-    if text.trim().is_empty() {
-        return Vec::new();
-    }
-    serde_json::from_str(&text).expect("ip prints JSON")
+    pub(crate) netns: Space,
+    /// Where ports go that go away.
+    pub(crate) away: Space,
+    pub(crate) hosts: [Space; 2],
+    /// Namespaces of before that live on.
+    old: Vec<Space>,
 }
 
 /// Name and mode (1 is native, 2 generic) of the XDP program on an interface.
-pub(crate) fn program(netns: &Netns, interface: &str) -> Option<(String, u64)> {
-    let link = query(netns, &format!("-d link show dev {interface}"));
+pub(crate) fn program(space: &Space, interface: &str) -> Option<(String, u64)> {
+    let link = space.query(&format!("-d link show dev {interface}"));
     let xdp = &link[0]["xdp"];
     Some((xdp["prog"]["name"].as_str()?.to_owned(), xdp["mode"].as_u64()?))
 }
@@ -123,15 +102,14 @@ impl Leaf {
 
     /// The same with settings, in their file's syntax.
     pub(crate) fn with_settings(settings: &str) -> Self {
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = |what: &str| format!("ports-{}-{number}{what}", std::process::id());
-        let netns = |what| Netns::named(name(what));
+        let name = unique("ports");
+        let space = |what| Space::named(format!("{name}{what}"));
         let mut this = Self {
-            netns: netns(""),
-            away: netns("-away"),
-            hosts: [netns("-host1"), netns("-host3")],
+            daemon: Daemon::new(&name, &["--heartbeat-timeout-ms", "4000"]),
+            netns: space(""),
+            away: space("-away"),
+            hosts: [space("-host1"), space("-host3")],
             old: Vec::new(),
-            daemon: Daemon::new(&name(""), &["--heartbeat-timeout-ms", "4000"]),
         };
         this.set(settings);
         this.make();
@@ -139,26 +117,22 @@ impl Leaf {
         this
     }
 
-    fn namespaces(&self) -> impl Iterator<Item = &Netns> {
-        [&self.netns, &self.away].into_iter().chain(&self.hosts)
+    fn spaces(&self) -> [&Space; 4] {
+        let [host1, host3] = &self.hosts;
+        [&self.netns, &self.away, host1, host3]
     }
 
     /// Makes namespaces and devices.
     pub(crate) fn make(&self) {
-        for netns in self.namespaces() {
-            device::run("ip", &format!("netns add {}", netns.name())).expect("this is root");
-            let settings = [
+        for space in self.spaces() {
+            space.make();
+            space.sysctls(&[
                 ("ipv6/conf/all/disable_ipv6", "1"),
                 ("ipv6/conf/default/disable_ipv6", "1"),
                 ("ipv4/conf/all/rp_filter", "0"),
                 ("ipv4/conf/default/rp_filter", "0"),
                 ("ipv4/ip_forward", "1"),
-            ];
-            let set =
-                || settings.map(|(key, value)| fs::write(format!("/proc/sys/net/{key}"), value));
-            for done in netns.enter(set).expect("the namespace exists") {
-                done.expect("the kernel has this setting");
-            }
+            ]);
         }
         let mut lines = "link set lo up\naddr add 10.0.0.1/32 dev lo\n\
              link add br100 index 5 type bridge mcast_snooping 0\nlink set br100 up\n\
@@ -175,44 +149,36 @@ impl Leaf {
                  link set r{number} up\naddr add 10.1.{number}.1/24 dev r{number}\n"
             );
         }
-        ip(&self.netns, &lines);
+        self.netns.ip(&lines);
         for (host, number) in self.hosts.iter().zip([1, 3]) {
-            ip(
-                host,
-                &format!(
-                    "link set e up\naddr add 192.168.0.{number}/24 dev e\n\
-                     link set r up\naddr add 10.1.{number}.2/24 dev r\n\
-                     route add 10.1.0.0/16 via 10.1.{number}.1\n"
-                ),
-            );
+            host.ip(&format!(
+                "link set e up\naddr add 192.168.0.{number}/24 dev e\n\
+                 link set r up\naddr add 10.1.{number}.2/24 dev r\n\
+                 route add 10.1.0.0/16 via 10.1.{number}.1\n"
+            ));
             for port in ["e", "r"] {
-                wirelike(host, port);
+                host.wirelike(port);
             }
         }
     }
 
     /// Takes all namespaces away, with all interfaces in them.
     pub(crate) fn take_away(&self) {
-        for netns in self.namespaces().chain(&self.old) {
-            // One that is gone is what is wanted.
-            let mut command = Command::new("ip");
-            command.args(["netns", "del", netns.name()]).stderr(Stdio::null());
-            let _gone = command.status();
+        self.spaces().into_iter().chain(&self.old).for_each(Space::take_away);
+    }
+
+    /// Leaves all namespaces as they are, and goes on with others that [`Self::make`] has to make.
+    pub(crate) fn leave(&mut self) {
+        let [host1, host3] = &mut self.hosts;
+        for space in [&mut self.netns, &mut self.away, host1, host3] {
+            let next = Space::named(format!("{}b", space.name()));
+            self.old.push(mem::replace(space, next));
         }
     }
 
-    /// Leaves all namespaces as they are, and goes on with others that [`Self::make`] has to make; the
-    /// leaf's of before.
-    pub(crate) fn leave(&mut self) -> Netns {
-        let again = |netns: &Netns| Netns::named(format!("{}b", netns.name()));
-        let old: Vec<Netns> = self.namespaces().cloned().collect();
-        let [netns, away, host1, host3] = &old[..] else { unreachable!("there are four") };
-        self.netns = again(netns);
-        self.away = again(away);
-        self.hosts = [again(host1), again(host3)];
-        let leaf = netns.clone();
-        self.old.extend(old);
-        leaf
+    /// The leaf's namespace of before.
+    pub(crate) fn left(&self) -> &Space {
+        &self.old[0]
     }
 
     /// Changes the settings of the next start.
@@ -261,29 +227,16 @@ impl Leaf {
         tx_ports(self.daemon.instance()).expect("fabric-xdpd has pinned its maps")
     }
 
-    /// How many of `count` pings from host1 to host3 are answered.
-    fn ping(&self, way: Way, count: u32) -> u32 {
-        let address = way.address();
-        let mut command = Command::new("ping");
-        command.args(["-c", &count.to_string(), "-i", "0.02", "-W", "1", "-q", address]);
-        let output = self.hosts[0].enter(|| command.output()).expect("the namespace exists");
-        let output = output.expect("ping can be run");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let at = words.iter().position(|word| word.starts_with("received"));
-        at.and_then(|at| words[at - 1].parse().ok()).unwrap_or_else(|| panic!("ping says {text:?}"))
-    }
-
     /// Waits until every ping is answered, and most of both directions goes by XDP.
     pub(crate) fn forwards(&mut self, way: Way) {
         const PINGS: u32 = 20;
         let mut seen = (0, 0);
         let start = std::time::Instant::now();
         loop {
-            let before = self.maps().ended_anywhere(way.reason());
-            let answered = self.ping(way, PINGS);
+            let before = self.daemon.met(way.reason());
+            let answered = self.hosts[0].ping(PINGS, way.address());
             // A port that comes back counts from zero.
-            let fast = self.maps().ended_anywhere(way.reason()).saturating_sub(before);
+            let fast = self.daemon.met(way.reason()).saturating_sub(before);
             self.assert_runs();
             if answered == PINGS && fast + 6 >= u64::from(2 * PINGS) {
                 return;
@@ -302,19 +255,5 @@ impl Leaf {
         for way in [Way::Bridged, Way::Routed] {
             self.forwards(way);
         }
-    }
-}
-
-/// What programs redirect to a veth device is received by NAPI at its peer, which needs GRO, and nobody
-/// completes checksums there.
-pub(crate) fn wirelike(netns: &Netns, interface: &str) {
-    let off = || device::run("ethtool", &format!("-K {interface} tx off gro on"));
-    netns.enter(off).expect("the namespace exists").expect("veth devices can do that");
-}
-
-impl Drop for Leaf {
-    fn drop(&mut self) {
-        self.kill();
-        self.take_away();
     }
 }

@@ -2,7 +2,7 @@
 
 use fabric_tests::fabric::until;
 
-use super::leaf::{Leaf, SOON, Way, index, ip, program, wirelike};
+use super::leaf::{Leaf, SOON, Way, index, program};
 
 /// What fabric-xdpd does during a change.
 #[derive(Clone, Copy, Debug)]
@@ -33,9 +33,9 @@ fn was_away(way: Way, daemon: Daemon) {
     leaf.forwards_all();
     change(&mut leaf, daemon, |leaf| {
         let (port, here, away) = (way.port(), leaf.netns.name(), leaf.away.name());
-        ip(&leaf.netns, &format!("link set {port} netns {away}\n"));
-        ip(&leaf.away, &format!("link set {port} netns {here}\n"));
-        ip(&leaf.netns, &way.set_up(port));
+        leaf.netns.ip(&format!("link set {port} netns {away}\n"));
+        leaf.away.ip(&format!("link set {port} netns {here}\n"));
+        leaf.netns.ip(&way.set_up(port));
     });
     leaf.forwards_all();
 }
@@ -81,24 +81,21 @@ fn replace(leaf: &Leaf, way: Way, how: &str) {
         Way::Routed => ("r", "addr add 10.1.3.2/24 dev r\nroute add 10.1.0.0/16 via 10.1.3.1\n"),
     };
     match how {
-        "del" => ip(&leaf.netns, &format!("link del {port}\n")),
+        "del" => leaf.netns.ip(&format!("link del {port}\n")),
         _ => {
-            ip(&leaf.netns, &format!("link set {port} netns {}\n", leaf.away.name()));
+            leaf.netns.ip(&format!("link set {port} netns {}\n", leaf.away.name()));
             // The host's end of the one that went away.
-            ip(host, &format!("link set {end} down\nlink set {end} name old\n"));
+            host.ip(&format!("link set {end} down\nlink set {end} name old\n"));
         }
     }
-    ip(
-        &leaf.netns,
-        &format!(
-            "link add {port} index {} type veth peer name {end} netns {}\n",
-            index(port),
-            host.name()
-        ),
-    );
-    ip(host, &format!("link set {end} up\n{addresses}"));
-    wirelike(host, end);
-    ip(&leaf.netns, &way.set_up(port));
+    leaf.netns.ip(&format!(
+        "link add {port} index {} type veth peer name {end} netns {}\n",
+        index(port),
+        host.name()
+    ));
+    host.ip(&format!("link set {end} up\n{addresses}"));
+    host.wirelike(end);
+    leaf.netns.ip(&way.set_up(port));
 }
 
 #[test]
@@ -156,13 +153,11 @@ fn came_back_with_another_index(way: Way, daemon: Daemon) {
     leaf.forwards_all();
     change(&mut leaf, daemon, |leaf| {
         let (port, here, away) = (way.port(), leaf.netns.name(), leaf.away.name());
-        ip(&leaf.netns, &format!("link set {port} netns {away}\n"));
-        ip(
-            &leaf.netns,
-            &format!("link add squatter index {} type veth peer name other\n", index(port)),
-        );
-        ip(&leaf.away, &format!("link set {port} netns {here}\n"));
-        ip(&leaf.netns, &way.set_up(port));
+        leaf.netns.ip(&format!("link set {port} netns {away}\n"));
+        leaf.netns
+            .ip(&format!("link add squatter index {} type veth peer name other\n", index(port)));
+        leaf.away.ip(&format!("link set {port} netns {here}\n"));
+        leaf.netns.ip(&way.set_up(port));
     });
     leaf.forwards_all();
     until(SOON, "the port is not declined", || !leaf.state().declined.contains_key(way.port()));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use fabric_tests::fabric::until;
 
-use super::leaf::{Leaf, SOON, Way, ip, query};
+use super::leaf::{Leaf, SOON, Way};
 
 /// Far more than 512 slots with four neighbouring places had room for if indexes are spread.
 const MANY: u32 = 400;
@@ -20,7 +20,7 @@ fn hundreds_of_interfaces_whose_indexes_are_spread_are_all_ports() {
             "link add x{n} index {index} type veth peer name y{n}\nlink set x{n} master br100 up\n"
         )
     });
-    ip(&leaf.netns, &lines.collect::<String>());
+    leaf.netns.ip(&lines.collect::<String>());
     leaf.start();
     let declined = leaf.state().declined;
     assert!(declined.is_empty(), "{} are left to the kernel: {declined:?}", declined.len());
@@ -35,7 +35,7 @@ fn crowd(leaf: &Leaf) -> usize {
     let lines = (0..40).map(|n| {
         format!("link add x{n} type veth peer name y{n}\nlink set x{n} master br100 up\n")
     });
-    ip(&leaf.netns, &lines.collect::<String>());
+    leaf.netns.ip(&lines.collect::<String>());
     let waiting = |leaf: &Leaf| {
         let declined = leaf.state().declined;
         declined.values().filter(|why| why.contains("has no free slot")).count()
@@ -59,7 +59,7 @@ fn a_freed_slot_is_given_to_a_port_that_waits_for_one() {
     });
     // So many go that the rest can stand in half of the slots.
     let used: BTreeSet<u32> = leaf.maps().ports.iter().map(|(_, port)| port.ifindex).collect();
-    let links = query(&leaf.netns, "link show type veth");
+    let links = leaf.netns.query("link show type veth");
     let crowd = links.iter().filter(|link| {
         let index = link["ifindex"].as_u64().and_then(|index| u32::try_from(index).ok());
         link["ifname"].as_str().is_some_and(|name| name.starts_with('x'))
@@ -67,7 +67,7 @@ fn a_freed_slot_is_given_to_a_port_that_waits_for_one() {
     });
     let names = crowd.map(|link| link["ifname"].as_str().unwrap_or_default().to_owned());
     let lines: String = names.map(|name| format!("link del {name}\n")).collect();
-    ip(&leaf.netns, &lines);
+    leaf.netns.ip(&lines);
     until(SOON, "those that waited have slots", || {
         leaf.assert_runs();
         leaf.state().declined.is_empty()

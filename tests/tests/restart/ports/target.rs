@@ -3,7 +3,7 @@
 
 use fabric_tests::fabric::until;
 
-use super::leaf::{Leaf, SOON, index, ip};
+use super::leaf::{Leaf, SOON, index};
 
 #[test]
 fn a_port_whose_redirect_target_has_gone_counts_as_dead_until_it_is_there_again() {
@@ -13,9 +13,9 @@ fn a_port_whose_redirect_target_has_gone_counts_as_dead_until_it_is_there_again(
     let slot = leaf.maps().ports.iter().find(|(_, entry)| entry.ifindex == port);
     let (slot, _) = slot.expect("it is a port");
     let aim = || leaf.targets().set(slot, index("p1"), None, 0);
-    leaf.netns.enter(aim).expect("the namespace exists").expect("the map can be written");
+    leaf.netns.inside(aim).expect("the map can be written");
     // The link is up, and its message says so.
-    ip(&leaf.netns, "link set p3 alias other\n");
+    leaf.netns.ip("link set p3 alias other\n");
     until(SOON, "nothing is sent there any more", || leaf.maps().ports.get(slot).down != 0);
     leaf.kill();
     leaf.start();
