@@ -37,9 +37,6 @@ pub struct Daemon {
 impl Daemon {
     /// An instance of this name that does not run yet. Audits are far away: what they would repair has to
     /// be right without them.
-    ///
-    /// # Panics
-    /// If the name cannot name an instance, or its folder cannot be made.
     #[must_use]
     pub fn new(name: &str, flags: &[&str]) -> Self {
         let folder = std::env::temp_dir().join(name);
@@ -76,25 +73,16 @@ impl Daemon {
     }
 
     /// Writes settings into the file that fabric-xdpd has read.
-    ///
-    /// # Panics
-    /// If that cannot be done.
     pub fn write_settings(&self, settings: &str) {
         fs::write(self.folder.join(SETTINGS), settings).expect("the folder can be written");
     }
 
     /// Starts fabric-xdpd and waits until it is in sync.
-    ///
-    /// # Panics
-    /// If it ends, or does not come into sync.
     pub fn start(&mut self, netns: &Netns) {
         self.start_by(netns, &[]);
     }
 
     /// As [`Self::start`] by a command that runs what follows it, and becomes it.
-    ///
-    /// # Panics
-    /// As that.
     pub fn start_by(&mut self, netns: &Netns, by: &[String]) {
         self.said_before = self.whole_log().len();
         self.write_settings(&self.settings);
@@ -137,9 +125,6 @@ impl Daemon {
     }
 
     /// Asserts that the fabric-xdpd that was started still runs.
-    ///
-    /// # Panics
-    /// If it has ended.
     pub fn assert_runs(&mut self) {
         if let Some(child) = &mut self.child {
             let ended = child.try_wait().expect("it is our child");
@@ -160,27 +145,18 @@ impl Daemon {
     }
 
     /// fabric-xdpd's state file.
-    ///
-    /// # Panics
-    /// If it cannot be read.
     #[must_use]
     pub fn state(&self) -> State {
         State::read(&self.run_file("json")).expect("the state file can be read").unwrap_or_default()
     }
 
     /// The maps, to look at and change.
-    ///
-    /// # Panics
-    /// If they are not there.
     #[must_use]
     pub fn maps(&self) -> Maps {
         Maps::open(&self.instance, true).expect("fabric-xdpd has pinned its maps")
     }
 
     /// How many packets met a reason, on all ports.
-    ///
-    /// # Panics
-    /// As [`Self::maps`].
     #[must_use]
     pub fn met(&self, reason: Reason) -> u64 {
         self.maps().ended_anywhere(reason)
@@ -194,9 +170,6 @@ impl Daemon {
     }
 
     /// The process of fabric-xdpd.
-    ///
-    /// # Panics
-    /// If it was not started.
     #[must_use]
     pub fn pid(&self) -> Pid {
         Pid::from_child(self.child.as_ref().expect("fabric-xdpd was started"))
@@ -219,9 +192,6 @@ impl Daemon {
     }
 
     /// Runs fabricctl for this instance; its exit status, and what it prints.
-    ///
-    /// # Panics
-    /// If it cannot be run.
     #[must_use]
     pub fn fabricctl(&self, arguments: &[&str]) -> (i32, String) {
         let mut command = Command::new(fabricctl());
@@ -239,9 +209,6 @@ impl Daemon {
     }
 
     /// Hands all traffic to the kernel, or not.
-    ///
-    /// # Panics
-    /// If the maps are not there.
     pub fn bypass(&self, on: bool) {
         self.maps().settings.update(0, |settings| settings.bypass = on.into());
     }

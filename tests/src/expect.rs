@@ -38,9 +38,6 @@ enum Tunnel {
 
 impl Outcome {
     /// The kernel gets the packet as it came.
-    ///
-    /// # Panics
-    /// If not.
     #[track_caller]
     pub fn passes(self, reason: Reason) {
         let bytes = self.input.clone();
@@ -48,9 +45,6 @@ impl Outcome {
     }
 
     /// The packet is dropped.
-    ///
-    /// # Panics
-    /// If not.
     #[track_caller]
     pub fn is_dropped(self, reason: Reason) {
         let bytes = self.input.clone();
@@ -59,9 +53,6 @@ impl Outcome {
 
     /// The packet is dropped at the last moment, when it already looked like `bytes`; `tunnel` says
     /// which one it had entered by then.
-    ///
-    /// # Panics
-    /// If not.
     #[track_caller]
     pub fn is_dropped_as(self, reason: Reason, bytes: &[u8], tunnel: Option<(DomainId, VtepId)>) {
         let tunnel = tunnel.map(|(domain, vtep)| Tunnel::Entered(domain, vtep));
@@ -69,18 +60,12 @@ impl Outcome {
     }
 
     /// The frame leaves through another local port as `bytes`.
-    ///
-    /// # Panics
-    /// If not.
     #[track_caller]
     pub fn is_bridged(self, to: &Port, bytes: &[u8]) {
         self.check(Reason::Bridged, Verdict::Redirect, bytes, Some(to.slot), None);
     }
 
     /// The frame leaves through an underlay port inside the VXLAN packet `bytes`.
-    ///
-    /// # Panics
-    /// If not.
     #[track_caller]
     pub fn is_encapsulated(self, to: &Port, domain: DomainId, vtep: VtepId, bytes: &[u8]) {
         let tunnel = Some(Tunnel::Entered(domain, vtep));
@@ -88,9 +73,6 @@ impl Outcome {
     }
 
     /// The inner frame leaves through a local port as `bytes`.
-    ///
-    /// # Panics
-    /// If not.
     #[track_caller]
     pub fn is_decapsulated(self, to: &Port, domain: DomainId, vtep: VtepId, bytes: &[u8]) {
         let tunnel = Some(Tunnel::Left(domain, vtep));
@@ -98,9 +80,6 @@ impl Outcome {
     }
 
     /// The packet is routed: it leaves through another port as `bytes`.
-    ///
-    /// # Panics
-    /// If not.
     #[track_caller]
     pub fn is_routed(self, to: &Port, bytes: &[u8]) {
         self.check(Reason::Routed, Verdict::Redirect, bytes, Some(to.slot), None);
@@ -128,9 +107,6 @@ impl Outcome {
 
 impl Forecast {
     /// Compares action and bytes with the model's.
-    ///
-    /// # Panics
-    /// If they differ.
     #[track_caller]
     pub fn assert_run(&self, packet: &[u8], run: &Run) {
         let bytes = self.sent.as_ref().map_or(packet, |sent| &sent.bytes);

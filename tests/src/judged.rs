@@ -52,9 +52,6 @@ pub struct Judged {
 
 impl Judged {
     /// A leaf with a plain bridge.
-    ///
-    /// # Panics
-    /// If this is not root, or fabric-xdpd does not start.
     #[must_use]
     pub fn new() -> Self {
         Self::build("", "")
@@ -62,9 +59,6 @@ impl Judged {
 
     /// A leaf whose bridge has each of these VLANs on both access ports, tagged, and the first of them
     /// on the vxlan device; on kernels whose bridge has VLAN filtering.
-    ///
-    /// # Panics
-    /// As [`new`](Self::new).
     #[must_use]
     pub fn with_vlans(vlans: &[u16]) -> Self {
         let mut lines = format!("vlan add vid {} dev vx100 pvid untagged\n", vlans[0]);
@@ -210,61 +204,40 @@ impl Judged {
     }
 
     /// How many packets met a reason, on all ports.
-    ///
-    /// # Panics
-    /// If the maps are not there.
     #[must_use]
     pub fn met(&self, reason: Reason) -> u64 {
         self.daemon.met(reason)
     }
 
     /// The maps.
-    ///
-    /// # Panics
-    /// If they are not there.
     #[must_use]
     pub fn maps(&self) -> Maps {
         self.daemon.maps()
     }
 
     /// Waits until fabric-xdpd names something that is left to the kernel.
-    ///
-    /// # Panics
-    /// If it does not.
     pub fn wait_problem(&self, words: &str) {
         until(PATIENCE, &format!("fabric-xdpd says {words:?}"), || self.daemon.names(&[words]));
     }
 
     /// Waits until fabric-xdpd says that nothing is left to the kernel.
-    ///
-    /// # Panics
-    /// If it does not.
     pub fn wait_no_problem(&self) {
         until(PATIENCE, "nothing is left to the kernel", || self.state().problems.is_empty());
     }
 
     /// Sends frames into a port until they have the fate that the kernel alone gives them; that fate.
-    ///
-    /// # Panics
-    /// If they never have.
     #[track_caller]
     pub fn as_by_the_kernel(&mut self, port: &str, frame: &Frame) -> Fate {
         self.same(port, |payload| with_payload(frame, payload))
     }
 
     /// As [`as_by_the_kernel`](Self::as_by_the_kernel), in a packet of LEAF2's.
-    ///
-    /// # Panics
-    /// As that.
     #[track_caller]
     pub fn as_by_the_kernel_from_leaf2(&mut self, frame: &Frame) -> Fate {
         self.as_by_the_kernel_over("up0", frame)
     }
 
     /// The same over another port, which has up0's MAC address.
-    ///
-    /// # Panics
-    /// As that.
     #[track_caller]
     pub fn as_by_the_kernel_over(&mut self, port: &str, frame: &Frame) -> Fate {
         self.same(port, |payload| from_leaf2().around(&with_payload(frame, payload)))

@@ -46,17 +46,11 @@ pub struct Leaf {
 }
 
 /// Runs a test on a fresh leaf, in a namespace and on a thread of its own.
-///
-/// # Panics
-/// If the test does.
 pub fn leaf(test: impl FnOnce(&mut Leaf) + Send) {
     on(false, test);
 }
 
 /// As [`leaf`], with an IPv6 underlay.
-///
-/// # Panics
-/// If the test does.
 pub fn leaf6(test: impl FnOnce(&mut Leaf) + Send) {
     on(true, test);
 }
@@ -135,9 +129,6 @@ impl Leaf {
 
     /// The underlay port that the flow of an inner frame takes: its bucket in the group, whose buckets
     /// `fabric_common::bucket::fill` gave to the two spines.
-    ///
-    /// # Panics
-    /// If the bucket belongs to neither.
     #[must_use]
     pub fn underlay_of(&self, inner: &[u8]) -> Port {
         let group = self.world.maps.groups.get(self.leaf2.0);
@@ -150,9 +141,6 @@ impl Leaf {
     }
 
     /// The port of a host, by its MAC address.
-    ///
-    /// # Panics
-    /// If no host of this leaf has it.
     #[must_use]
     pub fn port_of(&self, mac: Mac) -> Port {
         let hosts = [(HOST_A, &self.a), (HOST_B, &self.b), (HOST_T, &self.trunk)];
@@ -162,9 +150,6 @@ impl Leaf {
 
     /// Sends a frame of a host of this leaf and expects it on the right underlay port inside the outer
     /// headers that `change` makes of [`Leaf::to_leaf2`].
-    ///
-    /// # Panics
-    /// If anything else happens.
     #[track_caller]
     pub fn encapsulates(&mut self, frame: &Frame, change: impl FnOnce(Vxlan) -> Vxlan) {
         let inner = frame.clone().untagged().bytes();
@@ -177,9 +162,6 @@ impl Leaf {
 
     /// Sends a VXLAN packet of leaf2 into the first underlay port and expects `expected` on the port of
     /// the host that it is for.
-    ///
-    /// # Panics
-    /// If anything else happens.
     #[track_caller]
     pub fn decapsulates(&mut self, outer: &Vxlan, inner: &Frame, expected: &Frame) {
         let to = self.port_of(inner.destination());

@@ -37,9 +37,6 @@ impl Leaf {
     }
 
     /// As [`Leaf::encapsulates`].
-    ///
-    /// # Panics
-    /// If anything else happens.
     #[track_caller]
     pub fn encapsulates_over_ipv6(&mut self, frame: &Frame, change: impl FnOnce(Vxlan6) -> Vxlan6) {
         let inner = frame.clone().untagged().bytes();
@@ -51,9 +48,6 @@ impl Leaf {
     }
 
     /// As [`Leaf::decapsulates`].
-    ///
-    /// # Panics
-    /// If anything else happens.
     #[track_caller]
     pub fn decapsulates_over_ipv6(&mut self, outer: &Vxlan6, inner: &Frame, expected: &Frame) {
         let to = self.port_of(inner.destination());

@@ -1,7 +1,9 @@
 //! What the tests of the packet path share: a world to run packets in, packets, expectations.
 //!
-//! Everything here needs root. A test that fails must not leave anything behind: devices live in a
-//! network namespace that dies with the test's thread, and pins are removed before the test starts.
+//! Everything here needs root. What cannot be done, or is not as a function says, ends the test with a
+//! panic; `# Panics` says what else does. A test that fails must not leave anything behind: devices
+//! live in a network namespace that dies with the test's thread, and pins are removed before the test
+//! starts.
 
 pub mod addresses;
 pub mod counters;

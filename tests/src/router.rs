@@ -92,9 +92,6 @@ pub struct Router {
 }
 
 /// Runs a test on a fresh router, in a namespace and on a thread of its own.
-///
-/// # Panics
-/// If the test does.
 pub fn router(test: impl FnOnce(&mut Router) + Send) {
     let provoked = in_own_namespace(|| {
         provoked_by(|| {
@@ -151,9 +148,6 @@ impl Router {
     }
 
     /// Where a nexthop is: its port and MAC addresses.
-    ///
-    /// # Panics
-    /// If it is none of this router's.
     #[must_use]
     pub fn behind(&self, nexthop: NexthopId) -> (Port, [Mac; 2]) {
         let (port, mac) = match nexthop {
@@ -166,9 +160,6 @@ impl Router {
     }
 
     /// The nexthop of the group of both that the flow of a frame takes.
-    ///
-    /// # Panics
-    /// If none lives.
     #[must_use]
     pub fn choice(&self, frame: &[u8]) -> NexthopId {
         let hash = model::flow_hash_by(frame, &self.world.maps.settings.get(0), true);
@@ -178,9 +169,6 @@ impl Router {
     }
 
     /// Sends a frame of the client and expects the kernel to get it.
-    ///
-    /// # Panics
-    /// If anything else happens.
     #[track_caller]
     pub fn passes(&mut self, frame: &[u8], reason: fabric_common::reason::Reason) {
         self.world.send(&self.in0, frame).passes(reason);
@@ -188,9 +176,6 @@ impl Router {
 
     /// Sends a frame of the client and expects it behind `nexthop` with other MAC addresses and a
     /// TTL or hop limit one less, which the test writes down as another frame.
-    ///
-    /// # Panics
-    /// If anything else happens.
     #[track_caller]
     pub fn routes(&mut self, frame: &Frame, nexthop: NexthopId, ttl: u8) {
         let (port, [to, from]) = self.behind(nexthop);

@@ -10,7 +10,7 @@ use crate::{
     addresses::{LEAF1_VTEP, LEAF1_VTEP6, VXLAN_PORT},
     counters::Counters,
     expect::dump,
-    namespace::Namespace,
+    namespace::{Namespace, in_own_namespace},
     packet::{OUTER, OUTER6, internet_checksum, protocol, udp_checksum},
     refusals::{self, Refusals},
     router::server,
@@ -147,10 +147,7 @@ fn broadcast(magic: &[u8]) -> Vec<u8> {
 impl Twins {
     /// Builds both: `build` makes the devices of either, with a wire at each of `ports`, and
     /// `accelerate` loads our programs and fills their maps for one of them.
-    ///
-    /// # Errors
-    /// If the kernel refuses anything.
-    pub fn new(
+    fn new(
         ports: &[&'static str],
         markers: Vec<Marker>,
         build: impl Fn() -> Result<()>,
@@ -160,6 +157,20 @@ impl Twins {
         let mut fabric = Twin::new(ports, &build).context("the leaf with our programs")?;
         fabric.fabric = Some(accelerate().context("the maps of the leaf with our programs")?);
         Ok(Self { kernel, fabric, markers, sent: 0 })
+    }
+
+    /// Runs a test on twins, in a namespace and on a thread of its own; see [`Self::new`].
+    pub fn run(
+        ports: &[&'static str],
+        markers: Vec<Marker>,
+        build: impl Fn() -> Result<()> + Send,
+        accelerate: impl FnOnce() -> Result<Fabric> + Send,
+        test: impl FnOnce(&mut Self) + Send,
+    ) {
+        in_own_namespace(|| {
+            let twins = Self::new(ports, markers, build, accelerate);
+            test(&mut twins.unwrap_or_else(|error| panic!("no twins: {error:#}")));
+        });
     }
 
     /// Changes the devices of both.
@@ -191,9 +202,6 @@ impl Twins {
 
     /// Sends a frame into both and expects our programs to treat it with `reason`. Returns what came
     /// out of the kernel's and of ours.
-    ///
-    /// # Panics
-    /// If our programs treat it otherwise.
     #[track_caller]
     pub fn both(&mut self, port: &str, frame: &[u8], reason: Reason) -> [Output; 2] {
         self.sent += 1;
@@ -212,9 +220,6 @@ impl Twins {
     }
 
     /// As [`Self::both`], and the same has to come out of both. Returns what did.
-    ///
-    /// # Panics
-    /// If anything differs.
     #[track_caller]
     pub fn same(&mut self, port: &str, frame: &[u8], reason: Reason) -> Output {
         let [kernel, fabric] = self.both(port, frame, reason);
@@ -244,9 +249,6 @@ impl Twins {
     }
 
     /// As [`Self::same`], and the kernel has to count the same refusals on both. Returns these.
-    ///
-    /// # Panics
-    /// If anything differs.
     #[track_caller]
     pub fn refused_alike(&mut self, port: &str, frame: &[u8], reason: Reason) -> Refusals {
         let read = |twins: &Self| {

@@ -371,9 +371,6 @@ impl World {
 
     /// Sets when an entry was last shown to the kernel, in jiffies, which the table leaves to the packet path;
     /// 0 for never.
-    ///
-    /// # Panics
-    /// If there is no such entry.
     pub fn set_shown(&self, domain: DomainId, mac: Mac, jiffies: u32) {
         let key = fdb::key(domain.0, fdb::mac_number(mac));
         assert!(self.maps.fdb_table().table().show(key, jiffies), "{mac:?} is not in the FDB");
@@ -468,17 +465,11 @@ impl World {
     }
 
     /// Sends a packet into a port; what became of it is still to be compared.
-    ///
-    /// # Panics
-    /// If the program cannot run.
     pub fn send(&mut self, port: &Port, packet: &[u8]) -> Outcome {
         self.send_behind(port, packet, 0)
     }
 
     /// As [`World::send`], from a driver that leaves no room in front of the packet.
-    ///
-    /// # Panics
-    /// If the program cannot run.
     pub fn send_without_headroom(&mut self, port: &Port, packet: &[u8]) -> Outcome {
         self.send_behind(port, packet, run::NO_HEADROOM)
     }
@@ -497,9 +488,6 @@ impl World {
 
     /// Sends packets that `next` makes and compares their ends with the model, action and bytes one
     /// by one, all counters after every few hundred. Returns how often each reason was met.
-    ///
-    /// # Panics
-    /// If a packet meets another end.
     pub fn compare(
         &mut self,
         packets: impl IntoIterator<Item = (Port, Vec<u8>)>,

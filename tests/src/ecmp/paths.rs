@@ -52,9 +52,6 @@ impl<'a> Paths<'a> {
     }
 
     /// Sends the first frame of each flow and reads what it looks like outside.
-    ///
-    /// # Panics
-    /// If one is not encapsulated.
     pub fn take(&mut self, frames: &[Vec<u8>]) -> Vec<Taken> {
         let mut one = |frame: &Vec<u8>| {
             let run = self.leaf.world.run(&self.from, frame, 0).expect("the program runs");

@@ -26,9 +26,6 @@ pub struct CarrierLoss {
 }
 
 /// A router with so many routes and VTEPs behind an ECMP group of two, by nexthop objects.
-///
-/// # Panics
-/// If a step is not possible.
 #[must_use]
 pub fn router_with(routes: u32, vteps: u32) -> Router {
     let mut router = Router::without_daemon("");
@@ -61,9 +58,6 @@ pub fn router_with(routes: u32, vteps: u32) -> Router {
 }
 
 /// Cuts the link of a router's first port, of [`router_with`], and mends it.
-///
-/// # Panics
-/// If a flow takes the dead port afterwards.
 #[must_use]
 pub fn lose_carrier(router: &Router) -> CarrierLoss {
     let before = settled(router);

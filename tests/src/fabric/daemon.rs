@@ -56,27 +56,18 @@ pub fn use_fabric_xdpd(path: PathBuf) {
 }
 
 /// fabric-xdpd of this build, unless [`use_fabric_xdpd`] has named another one.
-///
-/// # Panics
-/// If it was not built.
 #[must_use]
 pub fn fabric_xdpd() -> PathBuf {
     GIVEN.get().cloned().unwrap_or_else(|| program("fabric-xdpd"))
 }
 
 /// fabricctl of this build.
-///
-/// # Panics
-/// If it was not built.
 #[must_use]
 pub fn fabricctl() -> PathBuf {
     program("fabricctl")
 }
 
 /// A folder of this name for one test, which everybody may read, empty at first.
-///
-/// # Panics
-/// If it cannot be made.
 #[must_use]
 pub fn own_folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("fabric-{name}-{}", std::process::id()));
@@ -109,9 +100,6 @@ pub fn refused(child: std::process::Child) -> String {
 
 impl Fabric {
     /// The state file of fabric-xdpd on a leaf.
-    ///
-    /// # Panics
-    /// If it cannot be read.
     #[must_use]
     pub fn state(&self, leaf: &str) -> State {
         State::read(&self.run_file(leaf, "json"))
@@ -128,9 +116,6 @@ impl Fabric {
     }
 
     /// fabric-xdpd on a leaf, as its state file names it.
-    ///
-    /// # Panics
-    /// If it does not run.
     #[must_use]
     pub fn daemon(&self, leaf: &str) -> Process {
         let pid = self.state(leaf).pid;
@@ -138,17 +123,11 @@ impl Fabric {
     }
 
     /// Ends fabric-xdpd on a leaf with a signal and waits until it is gone.
-    ///
-    /// # Panics
-    /// If it does not run.
     pub fn end_daemon(&self, leaf: &str, signal: Signal) {
         self.daemon(leaf).stop(signal);
     }
 
     /// Starts a fabric-xdpd on a leaf, with flags of its own.
-    ///
-    /// # Panics
-    /// If it cannot be started.
     pub fn spawn_daemon(&self, leaf: &str, flags: &[&str], errors: Stdio) -> std::process::Child {
         let mut command = Command::new(fabric_xdpd());
         command.args(["--instance", &self.lab().instance(leaf)]).args(flags);
@@ -158,9 +137,6 @@ impl Fabric {
 
     /// Starts a fabric-xdpd on a leaf, with flags of its own, and waits until it is in sync. It ends
     /// with the lab.
-    ///
-    /// # Panics
-    /// If it does not come into sync.
     pub fn start_daemon(&self, leaf: &str, flags: &[&str]) -> Process {
         let path = self.file(&format!("{leaf}.test.log"));
         let log = File::create(&path).expect("the lab's folder can be written");
@@ -178,9 +154,6 @@ impl Fabric {
     }
 
     /// Asks fabric-xdpd on a leaf for something that it has to refuse; what it says.
-    ///
-    /// # Panics
-    /// If it does it.
     pub fn ask_in_vain(&self, leaf: &str, request: &Request) -> String {
         match ask(&self.run_file(leaf, "sock"), request) {
             Ok(Some(Response::Failed(text))) => text,
@@ -189,9 +162,6 @@ impl Fabric {
     }
 
     /// Asks fabric-xdpd on a leaf for something.
-    ///
-    /// # Panics
-    /// If it does not do it.
     pub fn ask(&self, leaf: &str, request: &Request) -> String {
         match ask(&self.run_file(leaf, "sock"), request) {
             Ok(Some(Response::Done(text))) => text,

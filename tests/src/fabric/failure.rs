@@ -125,9 +125,6 @@ impl Failure {
 
 impl Fabric {
     /// The port of each flow of a scene at this moment; nothing else may send meanwhile.
-    ///
-    /// # Panics
-    /// If packets cannot be sent.
     #[must_use]
     pub fn paths(&self, scene: Scene<'_>) -> Vec<Option<usize>> {
         let (from, to, at) = (self.netns(scene.from), self.netns(scene.to), self.netns(scene.node));
@@ -142,9 +139,6 @@ impl Fabric {
     }
 
     /// Starts the many flows of a scene and waits until they arrive.
-    ///
-    /// # Panics
-    /// If they do not.
     #[must_use]
     pub fn flows(&self, scene: Scene<'_>) -> FlowStream {
         let (from, to) = (self.netns(scene.from), self.netns(scene.to));
@@ -158,9 +152,6 @@ impl Fabric {
     /// Breaks the link of a scene's first port under traffic and mends it under traffic: the second
     /// report is of flows that began while the link was broken and ended after the fabric had
     /// converged.
-    ///
-    /// # Panics
-    /// If a step is not possible.
     #[must_use]
     pub fn fail_and_return(&self, scene: Scene<'_>, kind: Kind) -> (Failure, FlowReport) {
         let (failure, fault) = self.break_link(scene, kind);

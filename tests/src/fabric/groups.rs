@@ -8,9 +8,6 @@ use super::{Fabric, PATIENCE, until};
 
 impl Fabric {
     /// IDs of the groups of a node that have a next hop on `port` among others.
-    ///
-    /// # Panics
-    /// If `ip` fails.
     #[must_use]
     pub fn groups_over(&self, node: &str, port: &str) -> BTreeSet<String> {
         let objects = self.ip(node, "nexthop show");
@@ -36,9 +33,6 @@ impl Fabric {
     /// meanwhile for installed, although the kernel has taken the next hop of a link without carrier
     /// out of it. A link must not be mended sooner, or it carries nothing for ever. FRR 10 goes on
     /// with the same group and puts the next hop back into it.
-    ///
-    /// # Panics
-    /// If a group stays.
     pub fn wait_forgotten(&self, node: &str, groups: &BTreeSet<String>) {
         assert!(!groups.is_empty(), "{node} has no group over the link");
         let frr = Frr::find().expect("FRR is installed");

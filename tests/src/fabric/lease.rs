@@ -128,9 +128,6 @@ impl Fabric {
     }
 
     /// Waits until BGP has converged and the maps of all leafs agree with the kernel.
-    ///
-    /// # Panics
-    /// If that does not happen.
     pub fn wait_converged(&self) {
         self.lab.wait_converged(PATIENCE).expect("the lab converges");
         self.assert_agreement();
@@ -206,9 +203,6 @@ impl Fabric {
     }
 
     /// Runs a program in a node; its standard output.
-    ///
-    /// # Panics
-    /// If it fails.
     pub fn run(&self, node: &str, program: &str, arguments: &str) -> String {
         let mut command = Command::new(program);
         command.args(arguments.split_whitespace());
@@ -216,9 +210,6 @@ impl Fabric {
     }
 
     /// Runs one line of `ip` in a node.
-    ///
-    /// # Panics
-    /// If it fails.
     pub fn ip(&self, node: &str, line: &str) -> String {
         self.run(node, "ip", line)
     }
@@ -232,9 +223,6 @@ impl Fabric {
 
     /// As [`Self::greet`], and waits until every leaf of the hosts' network has both MACs in its
     /// maps: from then on their frames go by XDP.
-    ///
-    /// # Panics
-    /// If that does not happen.
     pub fn acquaint(&self, a: &str, b: &str) {
         self.greet(a, b);
         for host in [a, b] {
@@ -247,9 +235,6 @@ impl Fabric {
     /// Waits until FRR of a leaf takes an interface for a port of a bridge, or not for one. FRR 10 reads links and MACs in
     /// two threads, and ignores for good the MAC of a port that it does not know yet
     /// (`netlink_macfdb_change`): a new port's host has to be silent until then.
-    ///
-    /// # Panics
-    /// If that does not happen.
     pub fn wait_bridge_port(&self, leaf: &str, port: &str, is_one: bool) {
         let shows = format!("show interface {port}");
         until(PATIENCE, &format!("FRR of {leaf} takes {port} for a bridge port: {is_one}"), || {
@@ -261,9 +246,6 @@ impl Fabric {
     }
 
     /// Waits until the maps of every leaf that has a bridge have a MAC in it.
-    ///
-    /// # Panics
-    /// If that does not happen.
     pub fn wait_known(&self, mac: Mac, bridge: &str) {
         let (domain, known) = (format!(" is {bridge} at "), format!("{mac} in {bridge} is at "));
         until(PATIENCE, &format!("every leaf has {mac} in {bridge}"), || {
@@ -276,9 +258,6 @@ impl Fabric {
     }
 
     /// Sends a ping from one host to another and waits for the answer.
-    ///
-    /// # Panics
-    /// If no answer comes.
     pub fn greet(&self, from: &str, to: &str) {
         let address = self.address(to);
         let answered = || {

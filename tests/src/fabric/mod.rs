@@ -17,6 +17,7 @@ mod seen;
 mod settled;
 mod traffic;
 mod wait;
+mod ways;
 mod wire;
 
 pub use agreement::{assert_agreement, differences};

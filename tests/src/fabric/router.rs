@@ -3,23 +3,8 @@
 //!
 //! Port `swp<i>` has 10.1.i.1/24 and 2001:db8:i::1/64; its neighbour has the 2 at the end.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
-use fabric_common::{
-    schema::{
-        groups::Choice,
-        hosts, hosts6, ports,
-        routes::{
-            KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_KERNEL, KIND_LOCAL, KIND_NEXTHOP,
-            KIND_UNREACHABLE, split_target,
-        },
-    },
-    trie,
-};
 use fabric_user::{
     daemon::state::State,
     kernel::{interface::mac_address, maps::Maps},
@@ -54,9 +39,6 @@ impl Router {
     }
 
     /// The same with settings, in their file's syntax.
-    ///
-    /// # Panics
-    /// If this is not root, or fabric-xdpd does not start.
     #[must_use]
     pub fn with_settings(settings: &str) -> Self {
         let mut this = Self::without_daemon(settings);
@@ -65,9 +47,6 @@ impl Router {
     }
 
     /// A router on which fabric-xdpd does not run yet.
-    ///
-    /// # Panics
-    /// If this is not root.
     #[must_use]
     pub fn without_daemon(settings: &str) -> Self {
         let name = unique("router");
@@ -122,26 +101,18 @@ impl Router {
     }
 
     /// The MAC address of an interface of the router.
-    ///
-    /// # Panics
-    /// If there is none of that name.
     #[must_use]
     pub fn mac(&self, name: &str) -> [u8; 6] {
         self.netns.inside(|| mac_address(name)).expect("the interface exists")
     }
 
     /// Sets a sysctl of the router, by its dotted name.
-    ///
-    /// # Panics
-    /// If the kernel does not have it or refuses the value.
     pub fn sysctl(&self, key: &str, value: &str) {
+        let key = key.strip_prefix("net.").expect("a name that begins with net.");
         self.netns.sysctl(&key.replace('.', "/"), value);
     }
 
     /// Runs `ethtool` where the neighbours are. With GRO, a neighbour takes what XDP programs send.
-    ///
-    /// # Panics
-    /// If it fails.
     pub fn peers_ethtool(&self, arguments: &str) {
         self.peers.run("ethtool", arguments);
     }
@@ -168,9 +139,6 @@ impl Router {
     }
 
     /// Waits until a link has lost its carrier, or has it.
-    ///
-    /// # Panics
-    /// If that does not happen.
     pub fn wait_link(&self, name: &str, up: bool) {
         until(SOON, "the link is as it was set", || {
             let link = self.query(&format!("link show dev {name}"));
@@ -190,9 +158,6 @@ impl Router {
     }
 
     /// The maps, to look at.
-    ///
-    /// # Panics
-    /// If they are not there.
     #[must_use]
     pub fn maps(&self) -> Maps {
         self.daemon.maps()
@@ -211,50 +176,32 @@ impl Router {
     }
 
     /// Runs lines of `ip`.
-    ///
-    /// # Panics
-    /// If it refuses one.
     pub fn ip(&self, lines: &str) {
         self.netns.ip(lines);
     }
 
     /// Runs lines of `bridge`.
-    ///
-    /// # Panics
-    /// If it refuses one.
     pub fn bridge(&self, lines: &str) {
         self.netns.bridge(lines);
     }
 
     /// Runs lines of `ip`, of which the kernel may refuse some.
-    ///
-    /// # Panics
-    /// If `ip` cannot be run.
     pub fn force_ip(&self, lines: &str) {
         drop(self.ask_ip(lines));
     }
 
     /// What `ip -j` prints for some lines, of which the kernel may refuse some.
-    ///
-    /// # Panics
-    /// If `ip` cannot be run.
     #[must_use]
     pub fn ask_ip(&self, lines: &str) -> String {
         self.netns.force("ip", &["-j"], lines)
     }
 
     /// Runs lines of `ip` where the neighbours are.
-    ///
-    /// # Panics
-    /// If it refuses one.
     pub fn peers_ip(&self, lines: &str) {
         self.peers.ip(lines);
     }
 
     /// What `ip -j` prints.
-    ///
-    /// # Panics
-    /// If it fails.
     #[must_use]
     pub fn query(&self, arguments: &str) -> Vec<Value> {
         self.netns.query(arguments)
@@ -273,123 +220,17 @@ impl Router {
     }
 
     /// Index of an interface.
-    ///
-    /// # Panics
-    /// If there is none of this name.
     #[must_use]
     pub fn ifindex(&self, name: &str) -> u32 {
         self.netns.index(name)
     }
 
     /// Slot of a port.
-    ///
-    /// # Panics
-    /// If it is no port.
     #[must_use]
     pub fn slot(&self, maps: &Maps, name: &str) -> u32 {
         let ifindex = self.ifindex(name);
         let mut slots = maps.ports.iter().filter(|(_, port)| port.ifindex == ifindex);
         slots.next().unwrap_or_else(|| panic!("{name} is no port")).0
-    }
-
-    /// The target of a packet to `address` that arrives on swp1, found as the packet path finds it.
-    #[must_use]
-    pub fn target(&self, maps: &Maps, address: &str) -> Option<u32> {
-        let view = ports::view(maps.ports.get(self.slot(maps, "swp1")).mac_and_view);
-        Self::target_in(maps, view, address)
-    }
-
-    fn target_in(maps: &Maps, view: u16, address: &str) -> Option<u32> {
-        let roots = maps.views.get(view.into());
-        match address.parse().expect("an address") {
-            IpAddr::V4(v4) => {
-                let key = hosts::key(view, u32::from_ne_bytes(v4.octets()));
-                let host = maps.hosts_table().get(key);
-                host.or_else(|| trie::lookup4(&maps.trie, roots.root4, v4.to_bits()))
-            }
-            IpAddr::V6(v6) => {
-                let octets = v6.octets();
-                let half = |at: usize| u64::from_ne_bytes(octets.as_chunks::<8>().0[at]);
-                let halves = [half(0), half(1)];
-                let index = maps.hosts6_table().get(hosts6::key(view, halves));
-                let host = index
-                    .map(|index| maps.addresses6.get(index))
-                    .filter(|entry| entry.address == halves && entry.view == u32::from(view));
-                let bits = v6.to_bits();
-                host.map(|entry| entry.target).or_else(|| {
-                    trie::lookup6(&maps.trie, roots.root6, [(bits >> 64) as u64, bits as u64])
-                })
-            }
-        }
-    }
-
-    /// Where packets to `address` go: what kind of thing, or the members of a group with their
-    /// weights, such as `10.1.1.2 and 10.1.2.2*3`, or the neighbour after `host`.
-    #[must_use]
-    pub fn way(&self, address: &str) -> String {
-        self.ways([address]).concat()
-    }
-
-    /// As [`Self::way`] for many addresses.
-    #[must_use]
-    pub fn ways<'a>(&self, addresses: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-        let maps = self.maps();
-        let view = ports::view(maps.ports.get(self.slot(&maps, "swp1")).mac_and_view);
-        let way = |address| match Self::target_in(&maps, view, address).map(split_target) {
-            None => "none".into(),
-            Some((KIND_GROUP, index)) => members(&maps, index),
-            Some((KIND_NEXTHOP, index)) => format!("host {}", gateway(&maps, index)),
-            Some((KIND_LOCAL, _)) => "local".into(),
-            Some((KIND_KERNEL, _)) => "kernel".into(),
-            Some((KIND_BLACKHOLE, _)) => "blackhole".into(),
-            Some((KIND_UNREACHABLE, _)) => "unreachable".into(),
-            Some((KIND_CONNECTED, _)) => "connected".into(),
-            Some(other) => format!("{other:?}"),
-        };
-        addresses.into_iter().map(way).collect()
-    }
-
-    /// Index of the group that packets to `address` go to.
-    ///
-    /// # Panics
-    /// If they go to none.
-    #[must_use]
-    pub fn group(&self, address: &str) -> u32 {
-        let target = self.target(&self.maps(), address).expect("there is a way");
-        let (kind, index) = split_target(target);
-        assert_eq!(kind, KIND_GROUP, "{address} goes {}", self.way(address));
-        index
-    }
-
-    /// Waits until packets to `address` go a way.
-    ///
-    /// # Panics
-    /// If that does not happen.
-    pub fn wait_way(&self, address: &str, way: &str) {
-        let start = std::time::Instant::now();
-        loop {
-            let now = self.way(address);
-            if now == way {
-                return;
-            }
-            assert!(start.elapsed() < SOON, "{address} goes {now:?} and not {way:?}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// The buckets of the group that packets to `address` go to.
-    ///
-    /// # Panics
-    /// If it has none.
-    #[must_use]
-    pub fn buckets(&self, address: &str) -> Vec<u32> {
-        let maps = self.maps();
-        match maps.groups.get(self.group(address)).choice() {
-            Choice::Spread { chunk, count, .. } => {
-                (0..count).map(|at| maps.bucket(chunk, at)).collect()
-            }
-            other => panic!("the group of {address} is {other:?}"),
-        }
     }
 }
 
@@ -397,45 +238,4 @@ impl Default for Router {
     fn default() -> Self {
         Self::new()
     }
-}
-
-fn gateway(maps: &Maps, nexthop: u32) -> String {
-    let entry = maps.nexthops.get(nexthop);
-    let [a, b, c, d, ..] = entry.gateway;
-    let address = match entry.family {
-        4 => IpAddr::from([a, b, c, d]),
-        _ => IpAddr::from(entry.gateway),
-    };
-    // Link-local addresses need their link.
-    let link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
-    let slot = if link_local { format!("%{}", entry.port) } else { String::new() };
-    format!("{address}{slot}")
-}
-
-/// What a group does, and the weights of its members by their shares of the buckets.
-fn members(maps: &Maps, group: u32) -> String {
-    let group = maps.groups.get(group);
-    match group.choice() {
-        Choice::Nothing => return "nothing".into(),
-        Choice::Blackhole => return "blackhole".into(),
-        Choice::Single { .. } | Choice::Spread { .. } => {}
-    }
-    let shares = maps.shares(group);
-    let weights = weights(&shares.values().copied().collect::<Vec<_>>());
-    let text = |(nexthop, weight): (&u32, u32)| match weight {
-        1 => gateway(maps, *nexthop),
-        weight => format!("{}*{weight}", gateway(maps, *nexthop)),
-    };
-    let all: BTreeSet<String> = shares.keys().zip(weights).map(text).collect();
-    all.into_iter().collect::<Vec<_>>().join(" and ")
-}
-
-/// The smallest numbers that stand to each other as these shares do, to within what rounding to
-/// whole buckets makes of them.
-fn weights(shares: &[u32]) -> Vec<u32> {
-    let least = f64::from(shares.iter().copied().min().unwrap_or(1).max(1));
-    let scaled = |n: u32| shares.iter().map(move |s| f64::from(*s) * f64::from(n) / least);
-    let is_whole = |n: &u32| scaled(*n).all(|w| (w - w.round()).abs() < 0.1);
-    let n = (1..12).find(is_whole).unwrap_or(12);
-    scaled(n).map(|weight| weight.round() as u32).collect()
 }

@@ -17,18 +17,12 @@ pub struct Seen {
 
 impl Seen {
     /// Reads the counters.
-    ///
-    /// # Panics
-    /// If the maps cannot be read.
     #[must_use]
     pub fn at(fabric: &Fabric, leaf: &str) -> Self {
         Self::of(&fabric.maps(leaf), fabric, leaf)
     }
 
     /// Reads the counters of maps that are open already.
-    ///
-    /// # Panics
-    /// If the maps cannot be read.
     #[must_use]
     pub fn of(maps: &Maps, fabric: &Fabric, leaf: &str) -> Self {
         let links = kernel::links(fabric, leaf);
@@ -52,9 +46,6 @@ impl Seen {
     }
 
     /// Packets that came in on `port` and left with `reason`.
-    ///
-    /// # Panics
-    /// If there is no such port.
     #[must_use]
     pub fn on(&self, port: &str, reason: Reason) -> u64 {
         let slot = self.slots.get(port).unwrap_or_else(|| panic!("{port} is no port"));
@@ -68,9 +59,6 @@ impl Seen {
     }
 
     /// Packets sent on `port` by the fast path.
-    ///
-    /// # Panics
-    /// If there is no such port.
     #[must_use]
     pub fn sent(&self, port: &str) -> u64 {
         let slot = self.slots.get(port).unwrap_or_else(|| panic!("{port} is no port"));

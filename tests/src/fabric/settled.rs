@@ -8,9 +8,6 @@ use super::{PATIENCE, Router, until};
 /// fabric-xdpd's state when everything that the kernel has told so far is in the maps: an audit that begins
 /// after this was asked for ends behind all changes that it saw. One may have been under way, so the second
 /// one counts.
-///
-/// # Panics
-/// If there is no audit.
 #[must_use]
 pub fn settled(router: &Router) -> State {
     for _ in 0..2 {

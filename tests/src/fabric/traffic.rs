@@ -11,9 +11,6 @@ const SIZES: [usize; 9] = [16, 18, 64, 100, 512, 1_000, 1_400, 1_471, 1_472];
 
 impl Fabric {
     /// Starts a UDP stream of mixed sizes up to the MTU from one host to another.
-    ///
-    /// # Panics
-    /// If a host has no socket for it.
     #[must_use]
     pub fn stream(&self, from: &str, to: &str, interval: Duration, port: u16) -> Stream {
         let options = StreamOptions { interval, sizes: SIZES.to_vec(), port };
@@ -22,9 +19,6 @@ impl Fabric {
     }
 
     /// As [`Self::stream`], and waits until it arrives.
-    ///
-    /// # Panics
-    /// If it does not arrive.
     #[must_use]
     pub fn running_stream(&self, from: &str, to: &str, interval: Duration, port: u16) -> Stream {
         self.greet(from, to);
@@ -34,9 +28,6 @@ impl Fabric {
     }
 
     /// Sends a stream of `count` datagrams or a few more and reports.
-    ///
-    /// # Panics
-    /// If it does not arrive.
     #[must_use]
     pub fn send(&self, from: &str, to: &str, count: u64) -> StreamReport {
         let stream = self.stream(from, to, Duration::from_millis(1), 7_000);

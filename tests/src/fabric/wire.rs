@@ -60,18 +60,12 @@ pub struct Wire(OwnedFd);
 
 impl Wire {
     /// Opens an interface of a namespace.
-    ///
-    /// # Panics
-    /// If there is none of that name.
     #[must_use]
     pub fn open(netns: &Netns, interface: &str) -> Self {
         Self(open(netns, interface, false))
     }
 
     /// Sends a frame.
-    ///
-    /// # Panics
-    /// If the interface does not take it.
     pub fn send(&self, frame: &[u8]) {
         match rustix::net::send(&self.0, frame, rustix::net::SendFlags::empty()) {
             // The other end of a veth does not take a frame of this length: lost on the wire.
@@ -87,9 +81,6 @@ pub struct Sniffer(OwnedFd);
 
 impl Sniffer {
     /// Opens an interface of a namespace; frames from now on are seen.
-    ///
-    /// # Panics
-    /// If there is none of that name.
     #[must_use]
     pub fn open(netns: &Netns, interface: &str) -> Self {
         let socket = open(netns, interface, true);
@@ -109,9 +100,6 @@ impl Sniffer {
     }
 
     /// The next frame, if one comes before `deadline`.
-    ///
-    /// # Panics
-    /// If the socket fails.
     #[must_use]
     pub fn next(&self, deadline: Instant) -> Option<Vec<u8>> {
         let mut frame = vec![0; 65_536];

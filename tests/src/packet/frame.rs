@@ -136,9 +136,6 @@ impl Frame {
     }
 
     /// With another IPv4 packet.
-    ///
-    /// # Panics
-    /// If it carries something else.
     #[must_use]
     pub fn change_ipv4(mut self, change: impl FnOnce(&mut Ipv4)) -> Self {
         let Content::Ipv4(ip) = &mut self.content else { panic!("the frame is not IPv4") };
@@ -147,9 +144,6 @@ impl Frame {
     }
 
     /// With another IPv6 packet.
-    ///
-    /// # Panics
-    /// If it carries something else.
     #[must_use]
     pub fn change_ipv6(mut self, change: impl FnOnce(&mut Ipv6)) -> Self {
         let Content::Ipv6(ip) = &mut self.content else { panic!("the frame is not IPv6") };
@@ -191,9 +185,6 @@ impl Frame {
     }
 
     /// With a payload that makes the whole frame `length` bytes long.
-    ///
-    /// # Panics
-    /// If its headers are longer than that.
     #[must_use]
     pub fn length(mut self, length: usize) -> Self {
         let now = self.bytes().len();

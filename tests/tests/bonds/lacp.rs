@@ -46,12 +46,11 @@ fn met(judged: &Judged) -> Vec<(Reason, u64)> {
 #[track_caller]
 fn host_is_reached(judged: &mut Judged) {
     let (there, back) = (frame(HOST_C.mac, HOST_B.mac), frame(HOST_B.mac, HOST_C.mac));
-    by_xdp(judged, Reason::Bridged, &all_at("acc1"), |judged| {
-        judged.as_by_the_kernel("bond1", &there)
-    });
-    by_xdp(judged, Reason::Bridged, &all_at("bond1"), |judged| {
-        judged.as_by_the_kernel("acc1", &back)
-    });
+    for (from, to, frame) in [("bond1", "acc1", there), ("acc1", "bond1", back)] {
+        by_xdp(judged, Reason::Bridged, &all_at(to), |judged| {
+            judged.as_by_the_kernel(from, &frame)
+        });
+    }
 }
 
 /// The same for the tunnel.
@@ -69,21 +68,21 @@ fn tunnel_goes_both_ways(judged: &mut Judged) {
 #[test]
 fn a_bond_with_lacp_as_access_port_follows_its_members_and_its_partner() {
     let mut site = Site::with_host(LACP);
-    site.wait_members(&["m0", "m1"]);
-    host_is_reached(&mut site.judged);
+    let both: &[&str] = &["m0", "m1"];
+    let reached_by = |site: &mut Site, members: &[&str]| {
+        site.wait_members(members);
+        host_is_reached(&mut site.judged);
+    };
+    reached_by(&mut site, both);
     // A member loses its carrier; another one leaves and comes back.
     site.far_ip("link set m0p down\n");
-    site.wait_members(&["m1"]);
-    host_is_reached(&mut site.judged);
+    reached_by(&mut site, &["m1"]);
     site.far_ip("link set m0p up\n");
-    site.wait_members(&["m0", "m1"]);
-    host_is_reached(&mut site.judged);
+    reached_by(&mut site, both);
     site.judged.ip("link set m1 nomaster\n");
-    site.wait_members(&["m0"]);
-    host_is_reached(&mut site.judged);
+    reached_by(&mut site, &["m0"]);
     site.judged.ip("link set m1 down\nlink set m1 master bond0\n");
-    site.wait_members(&["m0", "m1"]);
-    host_is_reached(&mut site.judged);
+    reached_by(&mut site, both);
 
     // The partner goes and leaves two links without LACP, of which the bond uses one.
     site.judged.forget("bond1");

@@ -22,7 +22,6 @@ use fabric_common::{
 use fabric_tests::{
     addresses::{LEAF1_VTEP, Mac, SPINE1_MAC},
     device::{self, address_text, mac_text},
-    namespace::in_own_namespace,
     packet::Frame,
     router::{CLIENT, IN0_MAC, VIEW, server},
     twins::{Fabric, Marker, Twins},
@@ -178,11 +177,7 @@ fn accelerate() -> Result<Fabric> {
 
 /// Runs a test on two fresh routers.
 pub(crate) fn routers(test: impl FnOnce(&mut Twins) + Send) {
-    in_own_namespace(|| {
-        let twins = Twins::new(&PORTS, markers(), build, accelerate);
-        let mut twins = twins.unwrap_or_else(|error| panic!("no routers: {error:#}"));
-        test(&mut twins);
-    });
+    Twins::run(&PORTS, markers(), build, accelerate, test);
 }
 
 /// One each way, which the kernel forwards on both routers: it has options.

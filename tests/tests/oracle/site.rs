@@ -6,7 +6,7 @@
 //!   HOST_B --- acc1 /                                      and, behind it, HOST_R on LEAF2
 //! ```
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use anyhow::Result;
 use fabric_common::{
@@ -26,7 +26,6 @@ use fabric_tests::{
         VNI, VXLAN_PORT,
     },
     device::{self, address_text, mac_text},
-    namespace::in_own_namespace,
     packet::{Vxlan, Vxlan6},
     twins::{Fabric, Marker, Twins},
     world::{CircuitId, DomainId, VtepId, World, be},
@@ -259,21 +258,18 @@ pub(crate) fn twins_with(
     settings: Settings,
     test: impl FnOnce(&mut Twins, Site) + Send,
 ) {
-    in_own_namespace(|| {
-        let mut site = None;
-        let twins = Twins::new(
-            &PORTS,
-            markers(settings.ipv6.is_some()),
-            || build(underlay_mtu, settings),
-            || {
-                let (fabric, parts) = accelerate(underlay_mtu, settings)?;
-                site = Some(parts);
-                Ok(fabric)
-            },
-        );
-        let mut twins = twins.unwrap_or_else(|error| panic!("no leafs: {error:#}"));
-        test(&mut twins, site.expect("set with the maps"));
-    });
+    let site = OnceLock::new();
+    Twins::run(
+        &PORTS,
+        markers(settings.ipv6.is_some()),
+        || build(underlay_mtu, settings),
+        || {
+            let (fabric, parts) = accelerate(underlay_mtu, settings)?;
+            site.get_or_init(|| parts);
+            Ok(fabric)
+        },
+        |twins| test(twins, *site.get().expect("set with the maps")),
+    );
 }
 
 /// One from each side: the kernel floods them to all ports but the one that they came from.

@@ -80,6 +80,25 @@ pub(crate) fn mangle(random: &mut Random, packet: &mut Vec<u8>) {
     }
 }
 
+/// A mangled frame in what `around` makes of it, a third of them mangled once more, and half of these
+/// repaired.
+pub(crate) fn mangled(
+    random: &mut Random,
+    around: impl FnOnce(&[u8]) -> Vec<u8>,
+    repair: impl FnOnce(&mut Vec<u8>, &mut Random),
+) -> Vec<u8> {
+    let mut inner = frame(random).bytes();
+    mangle(random, &mut inner);
+    let mut packet = around(&inner);
+    if random.below(3) == 0 {
+        mangle(random, &mut packet);
+        if random.below(2) == 0 {
+            repair(&mut packet, random);
+        }
+    }
+    packet
+}
+
 pub(crate) fn assert_seen(seen: &BTreeMap<Reason, usize>, reasons: &[Reason]) {
     println!("{seen:?}");
     let missing: Vec<_> = reasons.iter().filter(|reason| !seen.contains_key(reason)).collect();
@@ -128,15 +147,11 @@ fn mangled_vxlan_packets_meet_the_fate_that_the_model_forecasts() {
         let valid = leaf.from_leaf2();
         let seen = leaf.world.compare((0..PACKETS).map(|_| {
             let outer = Vxlan { tos: random.bits() as u8, ..valid.clone() };
-            let mut inner = frame(&mut random).bytes();
-            mangle(&mut random, &mut inner);
-            let mut packet = outer.around(&inner);
-            if random.below(3) == 0 {
-                mangle(&mut random, &mut packet);
-                if random.below(2) == 0 {
-                    repair_outer(&mut packet, &up0, VXLAN_PORT);
-                }
-            }
+            let packet = mangled(
+                &mut random,
+                |inner| outer.around(inner),
+                |packet, _| repair_outer(packet, &up0, VXLAN_PORT),
+            );
             (up0.clone(), packet)
         }));
         assert_seen(
@@ -256,15 +271,11 @@ fn mangled_vxlan_packets_on_a_leaf_that_routes_meet_the_fate_that_the_model_fore
         let seen = leaf.world.compare((0..PACKETS).map(|_| {
             let destination = *random.choose(&[LEAF1_VTEP, LEAF1_VTEP, OTHER_VTEP]);
             let outer = Vxlan { tos: random.bits() as u8, destination, ..leaf_packet(&up0) };
-            let mut inner = frame(&mut random).bytes();
-            mangle(&mut random, &mut inner);
-            let mut packet = outer.around(&inner);
-            if random.below(3) == 0 {
-                mangle(&mut random, &mut packet);
-                if random.below(2) == 0 {
-                    repair_outer(&mut packet, &up0, VXLAN_PORT);
-                }
-            }
+            let packet = mangled(
+                &mut random,
+                |inner| outer.around(inner),
+                |packet, _| repair_outer(packet, &up0, VXLAN_PORT),
+            );
             (up0.clone(), packet)
         }));
         assert_seen(

@@ -11,7 +11,6 @@ use fabric_common::reason::Reason;
 use fabric_tests::{
     addresses::{BROADCAST, HOST_A, HOST_B, HOST_R, HOST_T, STRANGER, VLAN, VNI},
     device::{self, mac_text},
-    namespace::in_own_namespace,
     packet::{Frame, ether_type},
     twins::{Fabric, Twins},
 };
@@ -74,10 +73,7 @@ fn accelerate() -> Result<Fabric> {
 }
 
 fn twins(test: impl FnOnce(&mut Twins) + Send) {
-    in_own_namespace(|| {
-        let twins = Twins::new(&PORTS, markers(), build, accelerate);
-        test(&mut twins.unwrap_or_else(|error| panic!("no leafs: {error:#}")));
-    });
+    Twins::run(&PORTS, markers(), build, accelerate, test);
 }
 
 /// Tags with every priority, and with the drop eligible bit.

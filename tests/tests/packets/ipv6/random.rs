@@ -12,7 +12,7 @@ use fabric_tests::{
     run::SHORTEST,
 };
 
-use crate::fuzz::{PACKETS, assert_seen, frame, mangle, seed};
+use crate::fuzz::{PACKETS, assert_seen, frame, mangle, mangled, seed};
 
 #[test]
 fn every_prefix_of_a_packet_is_treated_as_the_model_says() {
@@ -96,15 +96,11 @@ fn mangled_vxlan_packets_meet_the_fate_that_the_model_forecasts() {
                 1 => (outer.source, outer.destination) = (LEAF1_VTEP6, OTHER_VTEP6),
                 _ => {}
             }
-            let mut inner = frame(&mut random).bytes();
-            mangle(&mut random, &mut inner);
-            let mut packet = outer.around(&inner);
-            if random.below(3) == 0 {
-                mangle(&mut random, &mut packet);
-                if random.below(2) == 0 {
-                    repair(&mut packet, up0.mac, &mut random);
-                }
-            }
+            let packet = mangled(
+                &mut random,
+                |inner| outer.around(inner),
+                |packet, random| repair(packet, up0.mac, random),
+            );
             (up0.clone(), packet)
         }));
         assert_seen(
