@@ -96,11 +96,11 @@ pub(super) fn maps() -> (Maps, View) {
     used.jiffies[0] = 500;
     maps.bucket_use.set(2, &used);
     let host = hosts::key(1, u32::from_ne_bytes([10, 0, 0, 2]));
-    assert!(maps.hosts.table().insert(host, routes::target(routes::KIND_GROUP, 1)));
+    assert!(maps.hosts_table().insert(host, routes::target(routes::KIND_GROUP, 1)));
     let address = [0x2001_0db8_0000_0000_u64.to_be(), 7_u64.to_be()];
     let target = routes::target(routes::KIND_NEXTHOP, 2);
     maps.addresses6.set(1, &Address6 { address, view: 1, target });
-    assert!(maps.hosts6.table().insert(hosts6::key(1, address), 1));
+    assert!(maps.hosts6_table().insert(hosts6::key(1, address), 1));
     let mut prefixes = Prefixes::<Ipv4Addr>::default();
     let route = |kind, index| routes::target(kind, index);
     let given = [

@@ -17,8 +17,8 @@ const GAP: usize = 2;
 pub(super) struct Column {
     key: &'static str,
     title: &'static str,
-    #[cfg_attr(not(test), expect(dead_code, reason = "docs/json.md is compared with it"))]
-    #[cfg_attr(not(test), expect(dead_code, reason = "docs/json.md is compared with it"))]
+    /// What the field is; `docs/json.md` is compared with it.
+    #[cfg(test)]
     about: &'static str,
     right: bool,
     detail: bool,
@@ -32,11 +32,22 @@ impl Column {
     pub(super) const fn new(
         key: &'static str,
         title: &'static str,
-        about: &'static str,
+        _about: &'static str,
         right: bool,
     ) -> Self {
         let (detail, moving, wrapped, cut, hidden) = (false, false, false, false, false);
-        Self { key, title, about, right, detail, moving, wrapped, cut, hidden }
+        Self {
+            key,
+            title,
+            #[cfg(test)]
+            about: _about,
+            right,
+            detail,
+            moving,
+            wrapped,
+            cut,
+            hidden,
+        }
     }
 
     /// Stands at the right edge.

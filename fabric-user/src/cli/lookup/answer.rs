@@ -32,28 +32,18 @@ pub(super) struct Answer<'a> {
     reason: Reason,
 }
 
-/// What is printed as JSON. What does not apply is left out.
+/// What is printed as JSON.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Document {
-    #[serde(skip_serializing_if = "Option::is_none")]
     r#in: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     view: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     route: Option<Route>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     bridge: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     vni: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     vlan: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     vtep: Option<Vtep>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<Group>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     nexthop: Option<Nexthop>,
     reason: &'static str,
     verdict: &'static str,

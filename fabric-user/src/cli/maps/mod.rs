@@ -10,7 +10,6 @@ mod dump;
 mod fdb;
 mod filter;
 mod groups;
-mod hosts;
 mod list;
 mod nexthops;
 mod ports;
@@ -163,7 +162,7 @@ const VIEWS: &[View] = &[
         rows.all(vteps::rows(&s.view))
     }),
     view::<views::ViewRow>("views", 1, &["view"], Key::Number, |s, rows| rows.all(views::rows(s))),
-    view::<hosts::HostRow>("hosts", 2, &["address"], Key::Host, hosts::rows),
+    view::<routes::RouteRow>("hosts", 3, &["addresses"], Key::Span, routes::hosts),
     view::<groups::GroupRow>("groups", 4, &["group", "port", "gateway"], Key::Name, |s, rows| {
         rows.all(groups::rows(&s.view, &s.uses()))
     }),

@@ -1,5 +1,5 @@
 //! `maps routes`: hosts and ranges of addresses of all views, from `hosts`, `hosts6`, `addresses6` and
-//! `trie`.
+//! `trie`. `maps hosts`: the hosts among them.
 
 use super::{Rows, Source};
 use crate::cli::{
@@ -18,7 +18,8 @@ rows! {
         "ADDRESSES" addresses: Span,
         /// `host`, or `range` for what is looked up by longest match.
         "ENTRY" entry: &'static str,
-        /// What they lead to, as in `maps hosts`.
+        /// What they lead to: `group`, `nexthop`, `local`, `kernel`, `blackhole`, `unreachable`,
+        /// `connected` or `none`.
         "KIND" kind: &'static str,
         /// Index of the group or next hop.
         "INDEX" index: Option<u32>,
@@ -27,16 +28,26 @@ rows! {
     }
 }
 
+/// Hosts and ranges.
 pub(super) fn rows(source: &Source<'_>, rows: &mut Rows<'_>) -> anyhow::Result<()> {
     let mut ways = Ways::new(&source.view);
-    routes::each(&source.maps, |Route { view, span, exact, target }| {
-        rows.add(&RouteRow {
-            view,
-            addresses: span,
-            entry: if exact { "host" } else { "range" },
-            kind: ways::kind(target),
-            index: ways::index(target),
-            via: ways.of(target),
-        })
-    })
+    routes::each(&source.maps, |route| rows.add(&row(route, &mut ways)))
+}
+
+/// Hosts alone.
+pub(super) fn hosts(source: &Source<'_>, rows: &mut Rows<'_>) -> anyhow::Result<()> {
+    let mut ways = Ways::new(&source.view);
+    let hosts = routes::hosts(&source.maps).into_iter();
+    rows.all(hosts.map(|host| row(host, &mut ways)))
+}
+
+fn row(Route { view, span, exact, target }: Route, ways: &mut Ways<'_>) -> RouteRow {
+    RouteRow {
+        view,
+        addresses: span,
+        entry: if exact { "host" } else { "range" },
+        kind: ways::kind(target),
+        index: ways::index(target),
+        via: ways.of(target),
+    }
 }

@@ -1,44 +1,29 @@
 //! Exact hosts: `hosts`, and `hosts6` with `addresses6`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use fabric_common::schema::{hosts, hosts6::Address6};
 
+use super::{Route, Span};
 use crate::kernel::maps::Maps;
 
-/// An address that is found without longest match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) struct Host {
-    /// Index of the view.
-    pub(in crate::cli) view: u32,
-    pub(in crate::cli) address: IpAddr,
-    /// See `fabric_common::schema::routes`.
-    pub(in crate::cli) target: u32,
-}
-
-/// All IPv4 hosts, in no order.
-pub(in crate::cli) fn hosts4(maps: &Maps) -> Vec<Host> {
-    let host = |(key, target, _): (u64, u32, u32)| {
+/// All hosts by view and address: those of IPv6 to which a fingerprint leads.
+pub(in crate::cli) fn hosts(maps: &Maps) -> Vec<Route> {
+    let host = |view, address, target| Route { view, span: Span::of(address), exact: true, target };
+    let v4 = |(key, target, _): (u64, u32, u32)| {
         let (view, address_be) = hosts::split_key(key);
-        let address = Ipv4Addr::from_bits(u32::from_be(address_be)).into();
-        Host { view: view.into(), address, target }
+        host(view.into(), Ipv4Addr::from_bits(u32::from_be(address_be)).into(), target)
     };
-    maps.hosts_table().iter().map(host).collect()
-}
-
-/// All IPv6 hosts that a fingerprint leads to, in no order.
-pub(in crate::cli) fn hosts6(maps: &Maps) -> Vec<Host> {
     let entries = maps.addresses6.len();
-    let host = |(_, index, _): (u64, u32, u32)| {
+    let v6 = |(_, index, _): (u64, u32, u32)| {
         let entry = (index < entries).then(|| maps.addresses6.get(index))?;
         // The writer may be at work: an entry without view is none.
-        (entry.view != 0).then(|| Host {
-            view: entry.view,
-            address: address6(&entry).into(),
-            target: entry.target,
-        })
+        (entry.view != 0).then(|| host(entry.view, address6(&entry).into(), entry.target))
     };
-    maps.hosts6_table().iter().filter_map(host).collect()
+    let mut all: Vec<Route> = maps.hosts_table().iter().map(v4).collect();
+    all.extend(maps.hosts6_table().iter().filter_map(v6));
+    all.sort_by_key(|host| (host.view, host.span.first));
+    all
 }
 
 /// The address of an entry of `addresses6`.

@@ -14,7 +14,7 @@ use std::{convert::Infallible, net::IpAddr};
 use fabric_common::schema::views::View;
 
 use crate::kernel::maps::Maps;
-pub(super) use hosts::{Host, hosts4, hosts6};
+pub(super) use hosts::hosts;
 pub(super) use span::{Span, Width};
 
 /// A route of a view.
@@ -35,36 +35,29 @@ pub(super) struct Route {
 /// # Errors
 /// What `each` says; it is called no more then.
 pub(super) fn each<E>(maps: &Maps, mut each: impl FnMut(Route) -> Result<(), E>) -> Result<(), E> {
-    let mut hosts: Vec<Host> = hosts4(maps).into_iter().chain(hosts6(maps)).collect();
-    hosts.sort_by_key(|host| (host.view, host.address));
+    let hosts = hosts(maps);
     let mut views: Vec<(u32, View)> =
         maps.views.iter().filter(|(_, view)| view.root4 != 0 || view.root6 != 0).collect();
-    for view in hosts.iter().map(|host| host.view) {
-        if !views.iter().any(|(index, _)| *index == view) {
-            views.push((view, View::default()));
+    for host in &hosts {
+        if !views.iter().any(|(index, _)| *index == host.view) {
+            views.push((host.view, View::default()));
         }
     }
     views.sort_by_key(|(index, _)| *index);
     let mut hosts = hosts.into_iter().peekable();
     for (view, roots) in views {
-        let host = |Host { address, target, .. }| Route {
-            view,
-            span: Span::of(address),
-            exact: true,
-            target,
-        };
         for (width, root) in [(Width::V4, roots.root4), (Width::V6, roots.root6)] {
+            // Addresses of IPv4 are below all others.
+            let here = |host: &Route, last: IpAddr| host.view == view && host.span.first <= last;
             listed(maps, root, width, |span, target| {
-                let before = |host: &Host| host.view == view && host.address <= span.first;
-                while let Some(found) = hosts.next_if(before) {
-                    each(host(found))?;
+                while let Some(host) = hosts.next_if(|host| here(host, span.first)) {
+                    each(host)?;
                 }
                 each(Route { view, span, exact: false, target })
             })?;
-            let same =
-                |host: &Host| host.view == view && host.address.is_ipv4() == (width == Width::V4);
-            while let Some(found) = hosts.next_if(same) {
-                each(host(found))?;
+            let last = width.address(u128::MAX);
+            while let Some(host) = hosts.next_if(|host| here(host, last)) {
+                each(host)?;
             }
         }
     }
