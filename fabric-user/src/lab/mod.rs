@@ -1,5 +1,5 @@
 //! The lab: a whole fabric in network namespaces, with real FRR, the kernel's bridges and fabric-xdpd,
-//! built from a DOT picture and a TOML inventory.
+//! built from a picture, in DOT or of containerlab, and a TOML inventory.
 //!
 //! [`topology`] and [`render`] are pure: a picture becomes configurations of devices. [`Lab`]
 //! applies them to namespaces, and the same text configures real devices.

@@ -5,4 +5,5 @@ mod fixture;
 mod interrupt;
 mod life;
 mod migration;
+mod new;
 mod ready;

@@ -11,7 +11,7 @@ use crate::lab::graph;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The picture (TOPOLOGY.dot) [default: the lab that is up, as it is now].
+    /// The picture (TOPOLOGY.dot or .clab.yml) [default: the lab that is up, as it is now].
     #[arg(conflicts_with = "name")]
     topology: Option<PathBuf>,
     #[command(flatten)]

@@ -146,8 +146,13 @@ fn topology_of(picture: Option<&Path>, which: &Which) -> anyhow::Result<Topology
 /// The topology of a file; says what in it was left out or guessed.
 fn load(path: &Path) -> anyhow::Result<Topology> {
     let topology = Topology::load(path)?;
+    say_notes(&topology);
+    Ok(topology)
+}
+
+/// Says what in a topology was left out or guessed.
+fn say_notes(topology: &Topology) {
     for note in &topology.notes {
         eprintln!("note: {note}");
     }
-    Ok(topology)
 }

@@ -17,7 +17,7 @@ use crate::lab::{Lab, render};
 pub(super) struct Args {
     #[command(flatten)]
     which: Which,
-    /// The picture (TOPOLOGY.dot) [default: the lab that is up, as it is now].
+    /// The picture (TOPOLOGY.dot or .clab.yml) [default: the lab that is up, as it is now].
     topology: Option<PathBuf>,
     /// The node [default: all].
     node: Option<String>,

@@ -19,7 +19,7 @@ Exit status:
   1  the lab is up, and what is named has not converged or is left to the kernel
   2  no lab was made")]
 pub(super) struct Args {
-    /// The picture (TOPOLOGY.dot); the inventory (TOPOLOGY.toml) lies beside it.
+    /// The picture (TOPOLOGY.dot or .clab.yml); the inventory (TOPOLOGY.toml) lies beside it.
     topology: PathBuf,
     /// Name of the lab [default: the file's name].
     #[arg(long, value_name = "LAB")]

@@ -52,6 +52,7 @@ enum Scalar {
 #[derive(Deserialize)]
 struct Link {
     r#type: Option<String>,
+    mtu: Option<IgnoredAny>,
     endpoints: Option<Vec<Endpoint>>,
     endpoint: Option<IgnoredAny>,
 }
@@ -64,7 +65,7 @@ enum Endpoint {
 }
 
 /// Kinds that stand for something outside the topology.
-const OUTSIDE: [&str; 6] = ["bridge", "ovs-bridge", "host", "ext-container", "k8s-kind", "rare"];
+const OUTSIDE: [&str; 5] = ["bridge", "ovs-bridge", "host", "ext-container", "k8s-kind"];
 /// Kinds whose image says what they are.
 const LINUX: [&str; 4] = ["linux", "frr", "generic_vm", "vr-linux"];
 /// Names that stand for something outside the topology where a link names a node.
@@ -171,7 +172,8 @@ fn ends(link: Link) -> Result<Option<([RawEnd; 2], BTreeMap<String, String>)>, S
     if !is_veth || link.endpoint.is_some() && link.endpoints.is_none() {
         return Ok(None);
     }
-    let mut attributes = BTreeMap::new();
+    let mtu = link.mtu.map(|_| ("mtu".to_owned(), String::new()));
+    let mut attributes: BTreeMap<String, String> = mtu.into_iter().collect();
     let mut ends = Vec::new();
     let form = "write it as endpoints: [\"leaf1:eth1\", \"spine1:eth1\"]";
     for (endpoint, key) in link.endpoints.into_iter().flatten().zip(["left_mac", "right_mac", ""]) {

@@ -45,7 +45,7 @@ pub(super) fn read(text: &str, file: &str) -> Drawing {
             break;
         }
     }
-    let mut parser = Parser { tokens, at: 0, file, text, drawing: Drawing::default() };
+    let mut parser = Parser { tokens, at: 0, depth: 0, file, text, drawing: Drawing::default() };
     parser.graph();
     parser.drawing
 }
@@ -205,6 +205,8 @@ struct Broken;
 struct Parser<'a> {
     tokens: Vec<Token>,
     at: usize,
+    /// Number of groups around the next token.
+    depth: usize,
     file: &'a str,
     text: &'a str,
     drawing: Drawing,
@@ -381,9 +383,15 @@ impl Parser<'_> {
             self.name()?;
         }
         if is_subgraph || self.here().is('{') {
+            if self.depth == DEEPEST {
+                return Err(self.complain());
+            }
             self.expect('{')?;
+            self.depth += 1;
+            let members = self.statements(&mut defaults.clone());
+            self.depth -= 1;
             let mut ends: Vec<RawEnd> = Vec::new();
-            for RawEnd { node, .. } in self.statements(&mut defaults.clone()) {
+            for RawEnd { node, .. } in members {
                 if ends.iter().all(|end| end.node != node) {
                     ends.push(RawEnd { node, port: None });
                 }
@@ -420,5 +428,7 @@ struct Vertices {
     is_group: bool,
 }
 
+/// So many groups may be within each other: reading one takes room on the stack.
+const DEEPEST: usize = 64;
 /// After so many complaints about one file the rest would only follow from them.
 const MOST_COMPLAINTS: usize = 20;

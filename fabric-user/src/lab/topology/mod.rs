@@ -211,7 +211,13 @@ impl Topology {
         Self::of(name, &format!("{name}{}", picture::ENDINGS[0]), picture, inventory)
     }
 
-    fn of(name: &str, file: &str, picture: &str, inventory: &str) -> Result<Self, TopologyError> {
+    /// As [`Self::parse`], of a picture whose file is called `file`: its ending says in which form it is.
+    pub fn of(
+        name: &str,
+        file: &str,
+        picture: &str,
+        inventory: &str,
+    ) -> Result<Self, TopologyError> {
         let toml = format!("{name}.toml");
         let read = inventory::parse(inventory, &toml);
         let combined = validate::combine(name, [file, &toml], picture::parse(picture, file), &read);

@@ -16,7 +16,11 @@ macro_rules! shape {
 }
 
 const SHAPES: [Shape; 13] = [
-    shape!("bonds.dot", [5, 3, 9], &["a second leaf takes EVPN", "both are a bond"]),
+    shape!(
+        "bonds.dot",
+        [5, 3, 9],
+        &["a second leaf takes EVPN", "both are a bond", "2 cables join leafs"]
+    ),
     shape!(
         "air.dot",
         [4, 3, 4],
@@ -68,10 +72,40 @@ fn the_topologies_that_come_with_fabric_load_with_a_first_inventory_too() {
         ("two-sites.dot", include_str!("../../../../topologies/two-sites.dot")),
         ("underlay.dot", include_str!("../../../../topologies/underlay.dot")),
         ("anycast.dot", include_str!("../../../../topologies/anycast.dot")),
+        ("static.dot", include_str!("../../../../topologies/static.dot")),
         ("reference.dot", include_str!("../../../../topologies/reference.dot")),
     ] {
         let inventory = first::inventory(&picture::parse(text, file), file);
         Topology::of(file, file, text, &inventory)
             .unwrap_or_else(|error| panic!("{file}: {error}"));
+    }
+}
+
+/// Cut short, with a character too few, and with one too many: there is a complaint or a topology.
+#[test]
+fn broken_pictures_and_inventories_are_answered_and_not_fallen_over() {
+    let try_out = |file: &str, text: &str, inventory: &str| {
+        let _ = Topology::of(file, file, text, inventory);
+    };
+    for (file, text, ..) in SHAPES {
+        let inventory = first::inventory(&picture::parse(text, file), file);
+        for (which, whole) in [text, &inventory].into_iter().enumerate() {
+            let places: Vec<usize> = whole.char_indices().map(|(at, _)| at).collect();
+            for at in places.iter().step_by(places.len() / 4 + 1) {
+                let (head, tail) = whole.split_at(*at);
+                let shorter: String = head.chars().chain(tail.chars().skip(1)).collect();
+                let marks = ["\"", "{", "}", "[", "<", ":", "\\", "\u{0}", "--", "é"];
+                let longer = marks.map(|mark| format!("{head}{mark}{tail}"));
+                for broken in [head.to_owned(), shorter].iter().chain(&longer) {
+                    match which {
+                        0 => try_out(file, broken, &inventory),
+                        _ => try_out(file, text, broken),
+                    }
+                }
+            }
+        }
+    }
+    for deep in ["{", "a -- {", "[", "subgraph x {"] {
+        try_out("x.dot", &format!("graph x {{ {}", deep.repeat(10_000)), "");
     }
 }

@@ -263,6 +263,7 @@ pub(super) fn leave_out(
         );
         false
     });
+    note_peerlinks(nodes, cables, remarks);
     let connected: BTreeSet<&str> = cables
         .iter()
         .flat_map(|cable| [cable.left.node.as_str(), cable.right.node.as_str()])
@@ -277,6 +278,24 @@ pub(super) fn leave_out(
         }
         stays
     });
+}
+
+/// Says what a cable between two leafs is, which people call a peerlink.
+fn note_peerlinks(nodes: &[DrawnNode], cables: &[DrawnCable], remarks: &mut Remarks<'_>) {
+    let is_leaf =
+        |name: &str| nodes.iter().any(|node| node.name == name && node.function == Function::Leaf);
+    let joins = |cable: &&DrawnCable| is_leaf(&cable.left.node) && is_leaf(&cable.right.node);
+    let mut found = cables.iter().filter(joins);
+    if let Some(first) = found.next() {
+        let count = 1 + found.count();
+        remarks.note(
+            first.line,
+            format!(
+                "{count} cables join leafs, as {}: they are links with BGP, and there is no MLAG",
+                first.describe()
+            ),
+        );
+    }
 }
 
 /// Cables that lead nowhere in a fabric: from a node to itself, between two hosts or servers, and the same

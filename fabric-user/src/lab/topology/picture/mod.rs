@@ -96,6 +96,8 @@ pub struct Picture {
 
 /// Endings of pictures, the one that most have first.
 pub const ENDINGS: [&str; 6] = [".dot", ".gv", ".clab.yml", ".clab.yaml", ".yml", ".yaml"];
+/// Linux allows 15 characters in the name of an interface.
+pub(super) const INTERFACE_NAME_MAX: usize = 15;
 /// Attributes of nodes that are used.
 const USED: [&str; 5] = ["function", "role", "group", "image", "kind"];
 /// Attributes of a cable that name the port of its left and of its right end.
@@ -196,14 +198,20 @@ fn cables(
     cables
 }
 
-/// The port's name with `-` where Linux takes no such character.
+/// The port's name with `-` where Linux takes no such character, and with its first two letters for its word
+/// where it would be too long, as in `Gi0-0-1` for `GigabitEthernet0/0/1`.
 fn legal_port(node: &str, port: String, line: usize, remarks: &mut Remarks<'_>) -> String {
-    let illegal = |it: char| it == '/' || it == ':' || it.is_whitespace();
-    if !port.contains(illegal) {
-        return port;
+    let mut plain = port.replace(|it: char| it == '/' || it == ':' || it.is_whitespace(), "-");
+    if plain.len() > INTERFACE_NAME_MAX {
+        let number = plain.trim_start_matches(|it: char| it.is_ascii_alphabetic());
+        let word = &plain[..plain.len() - number.len()];
+        if word.len() > 2 && !number.is_empty() {
+            plain = format!("{}{number}", &word[..2]);
+        }
     }
-    let plain = port.replace(illegal, "-");
-    remarks.note(line, format!("port {port} of {node} is called {plain} in the lab"));
+    if plain != port {
+        remarks.note(line, format!("port {port} of {node} is called {plain} in the lab"));
+    }
     plain
 }
 

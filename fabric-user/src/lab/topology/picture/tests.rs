@@ -117,9 +117,17 @@ fn ports_may_be_attributes_or_part_of_the_name() {
            leaf02 -- spine01 [taillabel="swp51", headlabel="swp2"]
            "leaf03:swp51" -- "spine01:swp3"
            leaf04:swp51:s -- spine01:swp4:n
-           leaf05:eth-1.10 -- "spine01":"Ethernet1/5" }"#,
+           leaf05:eth-1.10 -- "spine01":"Ethernet1/5"
+           leaf06:"GigabitEthernet0/0/1" -- spine01:"TenGigE0/0/0/17" }"#,
     );
-    let ends = ["swp51 swp1", "swp51 swp2", "swp51 swp3", "swp51 swp4", "eth-1.10 Ethernet1-5"];
+    let ends = [
+        "swp51 swp1",
+        "swp51 swp2",
+        "swp51 swp3",
+        "swp51 swp4",
+        "eth-1.10 Ethernet1-5",
+        "Gi0-0-1 TenGigE0-0-0-17",
+    ];
     let found: Vec<String> = picture
         .cables
         .iter()

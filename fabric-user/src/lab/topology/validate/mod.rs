@@ -12,12 +12,10 @@ use std::ops::RangeInclusive;
 
 use super::error::Complaint;
 use super::inventory::{Inventory, NetworkEntry};
-use super::picture::{DrawnCable, DrawnEnd, Function, Picture};
+use super::picture::{DrawnCable, DrawnEnd, Function, INTERFACE_NAME_MAX, Picture};
 use super::{Bfd, ControlPlane, End, Fabric, Link, Network, Switch, Topology};
 use crate::mac::Mac;
 
-/// Linux allows 15 characters in the name of an interface.
-const INTERFACE_NAME_MAX: usize = 15;
 /// Keeps the names of namespaces and the paths of FRR's sockets within their limits.
 const NODE_NAME_MAX: usize = 32;
 const VNI: RangeInclusive<u32> = 1..=(1 << 24) - 1;

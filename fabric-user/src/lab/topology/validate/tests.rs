@@ -189,7 +189,7 @@ fn an_underlay_too_small_for_vxlan_is_refused() {
 #[test]
 fn long_port_names_and_odd_node_names_are_refused() {
     assert!(
-        picture_error("leaf01:swp10", "leaf01:ethernet1234567890")
+        picture_error("leaf01:swp10", "leaf01:p1234567890123456")
             .contains("cannot name an interface")
     );
     let long = "leaf01".repeat(6);
