@@ -1,7 +1,9 @@
 //! The tables against what the kernel was seen to do, and against a list that is searched.
 
+use std::collections::BTreeSet;
+
 use super::*;
-use crate::observe::{RouteKey, tests::random::Random};
+use crate::observe::{Route, RouteKey, RouteKind, tests::random::Random};
 
 /// `RT_TABLE_MAIN`
 const MAIN: u32 = 254;
