@@ -38,13 +38,13 @@ async fn main() -> Result<()> {
     let mut recorder = Recorder::new(BufWriter::new(output));
     let mut observer = Observer::open()?;
     let mut asker = Asker::open()?;
-    recorder.write(&Line::Snapshot(asker.dump(Scope::All)?))?;
+    recorder.write(&Line::Listing(asker.dump(Scope::All)?))?;
 
     for line in scenario.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if line == "#dump" {
-            recorder.write(&Line::Snapshot(asker.dump(Scope::All)?))?;
+            recorder.write(&Line::Listing(asker.dump(Scope::All)?))?;
         } else if line == "#dump routing" {
-            recorder.write(&Line::Snapshot(asker.dump(Scope::Routing)?))?;
+            recorder.write(&Line::Listing(asker.dump(Scope::Routing)?))?;
         } else if let Some(command) = line.strip_prefix("#lose ") {
             run(command)?;
             while follow(&mut observer).await?.is_some() {}

@@ -1,18 +1,13 @@
 //! Keeps the model what the kernel says: by its messages, and by snapshots where those do not suffice.
 
-use std::{collections::BTreeMap, time::Duration};
-
-use tokio::time::{Instant, sleep_until};
+use std::time::Duration;
 
 use super::{
-    backoff::Backoff,
+    agenda::Agenda,
     snapshot::{Failed, Found, Purpose, Snapshot, Snapshots},
 };
 use crate::observe::{Batch, Event, ObserveError, Observer};
 
-/// After some events the kernel changes more without a message, as nexthops and routes after one of a
-/// link; this much later they are read anew.
-const SETTLES: Duration = Duration::from_millis(50);
 /// What the kernel changed all the time while it was read is read again after this.
 const QUIETER: Duration = Duration::from_secs(1);
 
@@ -26,9 +21,8 @@ pub(super) struct Follower {
     netfilter: Snapshots,
     /// A snapshot that waits for the messages of everything that it has seen.
     ended: Option<Snapshot>,
-    /// What is to be read, and when.
-    due: BTreeMap<Purpose, Instant>,
-    backoff: Backoff,
+    /// What is to be read.
+    agenda: Agenda,
     /// Everything was read at least once, so that changes have something that they change.
     is_started: bool,
 }
@@ -39,20 +33,20 @@ pub(super) enum News {
     Batch(Batch),
     /// A snapshot has ended.
     Snapshot(Snapshot),
-    /// Something cannot be known now. It is tried again by itself.
-    Failed(Failed),
+    /// Something cannot be known now. It is tried again after a time.
+    Failed(Failed, Duration),
 }
 
 impl Follower {
     /// Begins with a snapshot of everything.
-    pub(super) fn begin(observer: Observer) -> Self {
+    pub(super) fn begin(observer: Observer, agenda: Agenda) -> Self {
+        agenda.now(Purpose::Sync);
         Self {
             observer: Some(observer),
             snapshots: Snapshots::new(),
             netfilter: Snapshots::new(),
             ended: None,
-            due: [(Purpose::Sync, Instant::now())].into(),
-            backoff: Backoff::default(),
+            agenda,
             is_started: false,
         }
     }
@@ -67,38 +61,16 @@ impl Follower {
         self.is_started = true;
     }
 
-    /// Begins to read everything, to compare it with the maps.
-    pub(super) fn audit(&mut self) {
-        self.begin_at(Instant::now(), Purpose::Audit);
-    }
-
-    /// Begins to read what bridges change without a message.
-    pub(super) fn look_at_bridges(&mut self) {
-        self.begin_at(Instant::now(), Purpose::Bridges);
-    }
-
-    /// Reads something anew a moment later.
-    pub(super) fn is_stale(&mut self, purpose: Purpose) {
-        self.begin_at(Instant::now() + SETTLES, purpose);
-    }
-
-    /// Something failed that a snapshot makes good: makes one, later with each failure. Returns how much
-    /// later.
-    pub(super) fn retry(&mut self, purpose: Purpose) -> Duration {
-        let now = Instant::now();
-        let wait = self.backoff.after_failure(now);
-        self.begin_at(now + wait, purpose);
-        wait
-    }
-
-    fn begin_at(&mut self, at: Instant, purpose: Purpose) {
-        let due = self.due.entry(purpose).or_insert(at);
-        *due = at.min(*due);
-    }
-
     /// Waits for news. Cancel-safe.
     pub(super) async fn news(&mut self) -> News {
-        self.try_news().await.unwrap_or_else(News::Failed)
+        self.try_news().await.unwrap_or_else(|failed| {
+            // Only an audit finds out nothing that has to be known.
+            let purpose = match failed.purpose {
+                Purpose::Audit => Purpose::Audit,
+                _ => Purpose::Sync,
+            };
+            News::Failed(failed, self.agenda.retry(purpose))
+        })
     }
 
     async fn try_news(&mut self) -> Result<News, Failed> {
@@ -115,10 +87,7 @@ impl Follower {
                     return Ok(News::Snapshot(snapshot));
                 }
                 snapshot = self.snapshots.ended(), if self.ended.is_none() => self.hold(snapshot?)?,
-                purpose = due(&self.due) => {
-                    self.due.remove(&purpose);
-                    self.begin_snapshot(purpose)?;
-                }
+                purpose = self.agenda.next() => self.begin_snapshot(purpose)?,
                 batch = listen(self.observer.as_mut(), self.is_started) => {
                     match batch {
                         Ok(batch) => {
@@ -172,7 +141,7 @@ impl Follower {
         if snapshot.restless {
             tracing::debug!(purpose = ?snapshot.purpose, "the kernel changed while it was read");
             let purpose = snapshot.purpose.min(Purpose::Audit);
-            self.begin_at(Instant::now() + QUIETER, purpose);
+            self.agenda.after(QUIETER, purpose);
         }
     }
 
@@ -184,7 +153,7 @@ impl Follower {
         if matches!(snapshot.found, Found::All(_))
             && snapshot.since.contains(&Event::NetfilterChanged)
         {
-            self.begin_at(Instant::now(), Purpose::Netfilter);
+            self.agenda.now(Purpose::Netfilter);
         }
         Some(snapshot)
     }
@@ -216,19 +185,10 @@ async fn listen(observer: Option<&mut Observer>, is_started: bool) -> Result<Bat
     }
 }
 
-/// Waits until something is to be read; for ever if nothing is.
-async fn due(due: &BTreeMap<Purpose, Instant>) -> Purpose {
-    match due.iter().min_by_key(|(_, time)| **time) {
-        Some((purpose, time)) => {
-            sleep_until(*time).await;
-            *purpose
-        }
-        None => std::future::pending().await,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
     use crate::observe::tests::live::{PATIENCE, in_namespace, sh};
 
@@ -248,7 +208,7 @@ mod tests {
     /// One that has read [`MACS`] once.
     async fn after_the_first_snapshot() -> Follower {
         sh(MACS);
-        let mut follower = Follower::begin(Observer::open().unwrap());
+        let mut follower = Follower::begin(Observer::open().unwrap(), Agenda::default());
         next(&mut follower).await;
         follower
     }
@@ -265,7 +225,7 @@ mod tests {
     fn changes_are_told_during_an_audit_and_are_kept_for_its_end() {
         in_namespace(|| async {
             sh(MACS);
-            let mut follower = Follower::begin(Observer::open().unwrap());
+            let mut follower = Follower::begin(Observer::open().unwrap(), Agenda::default());
             let News::Snapshot(first) = next(&mut follower).await else {
                 panic!("nothing can be changed before everything was read once");
             };
@@ -281,7 +241,7 @@ mod tests {
                     match next(&mut follower).await {
                         News::Snapshot(snapshot) => break snapshot,
                         News::Batch(Batch::Events(events)) => told |= has_mac(&events, 0xaa),
-                        News::Batch(Batch::Lost) | News::Failed(_) => {
+                        News::Batch(Batch::Lost) | News::Failed(..) => {
                             panic!("nothing is lost in this test")
                         }
                     }
@@ -321,13 +281,13 @@ mod tests {
                 _ => panic!("everything is to be read"),
             };
             sh(MACS);
-            let mut follower = Follower::begin(Observer::open().unwrap());
+            let mut follower = Follower::begin(Observer::open().unwrap(), Agenda::default());
             let News::Snapshot(first) = next(&mut follower).await else {
                 panic!("it is the first")
             };
             let before = count(first);
             follower.started();
-            follower.audit();
+            follower.agenda.now(Purpose::Audit);
             // In several batches, between which the daemon looks at its signals.
             sh("for j in $(seq 0 255); do for i in $(seq 0 39); do \
                 printf 'fdb add 02:aa:00:%02x:%02x:01 dev p1 master dynamic\\n' $i $j; done; done \
@@ -340,7 +300,7 @@ mod tests {
                         told += events.iter().filter(|event| is_mac(event, 0xaa)).count();
                         batches += 1;
                     }
-                    News::Batch(Batch::Lost) | News::Failed(_) => {
+                    News::Batch(Batch::Lost) | News::Failed(..) => {
                         panic!("nothing is lost in this test")
                     }
                 }
@@ -358,7 +318,7 @@ mod tests {
             // The machine may be so busy that the audit has ended before.
             for _ in 0..100 {
                 follower.snapshots.begin(Purpose::Audit).ok().expect("the snapshot begins");
-                follower.begin_at(Instant::now(), Purpose::Netfilter);
+                follower.agenda.now(Purpose::Netfilter);
                 let mut ended = Vec::new();
                 while ended.len() < 2 {
                     if let News::Snapshot(snapshot) = next(&mut follower).await {
@@ -376,7 +336,7 @@ mod tests {
     #[test]
     fn chains_that_have_changed_during_an_audit_are_read_again_after_it() {
         in_namespace(|| async {
-            let mut follower = Follower::begin(Observer::open().unwrap());
+            let mut follower = Follower::begin(Observer::open().unwrap(), Agenda::default());
             let News::Snapshot(snapshot) = next(&mut follower).await else {
                 panic!("it is the first")
             };
@@ -395,11 +355,11 @@ mod tests {
     #[test]
     fn a_socket_that_fails_is_opened_anew_and_everything_is_read() {
         in_namespace(|| async {
-            let mut follower = Follower::begin(Observer::open().unwrap());
+            let mut follower = Follower::begin(Observer::open().unwrap(), Agenda::default());
             next(&mut follower).await;
             follower.started();
             follower.observer = None;
-            follower.retry(Purpose::Sync);
+            follower.agenda.retry(Purpose::Sync);
             let snapshot = loop {
                 if let News::Snapshot(snapshot) = next(&mut follower).await {
                     break snapshot;

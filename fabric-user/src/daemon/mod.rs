@@ -5,16 +5,20 @@
 //! | what | what follows |
 //! |---|---|
 //! | the kernel drops messages, refuses or interrupts a dump, a netlink socket fails, a thread cannot be started or panics | [`Follower`] opens what failed anew and reads everything, after a while that doubles |
-//! | a map, a pin or a program cannot be written | [`Applier`] says so in the state, applies nothing more, and everything is read and compared anew |
+//! | somebody removed pins, or programs and maps cannot be made anew | [`Applier`] says so in the state, applies nothing more, and everything is read and compared anew, with new maps where pins have gone |
+//! | an entry of a map finds no room, a port takes no program | it is left to the kernel, named, and tried again |
 //! | the thread that watches links ends | [`Applier::beat`] starts it again |
 //! | the heartbeat program does not run | the next beat tries again |
-//! | somebody removed the pins | the next full pass makes everything anew |
 //! | the state file cannot be written, systemd or a client does not listen, a neighbour cannot be asked for, settings are not valid | it is logged |
 //!
-//! In the first three rows the heart does not beat until it is made good, so that the kernel forwards
-//! if that takes longer than the timeout. Before the loop a failure ends the daemon with a sentence:
-//! nothing of what runs has been touched by then, and systemd starts the next one.
+//! In the first two rows, and without the thread, the heart does not beat until it is made good, so that
+//! the kernel forwards if that takes longer than the timeout. Before the loop a failure ends the daemon with
+//! a sentence: nothing of what runs has been touched by then, and systemd starts the next one.
+//!
+//! News goes one way, from the follower to the applier and on into the maps; what then has to be read
+//! anew stands in the [`Agenda`], which the follower goes by.
 
+mod agenda;
 mod applier;
 mod backoff;
 mod control;
@@ -40,19 +44,20 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     kernel::pins::Instance,
-    observe::{Asker, Batch, ObserveError, Observer},
+    observe::{Asker, ObserveError, Observer},
     settings::Settings,
 };
+use agenda::Agenda;
 use applier::Applier;
 use control::{Control, Pending};
 pub use control::{Request, Response, ask};
-use follower::{Follower, News};
+use follower::Follower;
 pub use liveness::Liveness;
 use lock::Lock;
 use paths::Paths;
 pub use sentence::sentence;
 use signals::{Signals, Wish};
-use snapshot::{Failed, Purpose};
+use snapshot::Purpose;
 
 /// How often it is looked at whether something has become free, or is to be asked.
 const TICK: Duration = Duration::from_millis(100);
@@ -78,9 +83,10 @@ pub async fn run(
     let instance = Instance::new(&settings.instance)?;
     let _lock = Lock::take(&settings)?;
     let mut control = Control::listen(&settings)?;
-    let mut follower = Follower::begin(Observer::open()?);
+    let agenda = Agenda::default();
+    let mut follower = Follower::begin(Observer::open()?, agenda.clone());
     let mut asker = None;
-    let mut applier = Applier::new(instance, settings)?;
+    let mut applier = Applier::new(instance, settings, agenda.clone())?;
 
     let mut beat = beats(&applier.settings);
     let mut audit = audits(&applier.settings);
@@ -94,7 +100,7 @@ pub async fn run(
             biased;
             wish = signals.next() => match wish {
                 Wish::End => break,
-                Wish::Audit => follower.audit(),
+                Wish::Audit => agenda.now(Purpose::Audit),
                 Wish::Reload => {
                     reload(&read, &mut applier);
                     (beat, audit) = (beats(&applier.settings), audits(&applier.settings));
@@ -103,9 +109,6 @@ pub async fn run(
             _ = beat.tick() => {
                 applier.beat();
                 notify(&[sd_notify::NotifyState::Watchdog]);
-                if applier.has_bridges() {
-                    follower.look_at_bridges();
-                }
             }
             Some(pending) = control.next(), if is_started => {
                 let Pending { request, reply } = pending;
@@ -113,19 +116,16 @@ pub async fn run(
                 // Whoever asked may have left without waiting for the answer.
                 let _left = reply.send(response);
             }
-            _ = audit.tick() => follower.audit(),
+            _ = audit.tick() => agenda.now(Purpose::Audit),
             _ = rebalance.tick(), if applier.is_unbalanced() => applier.rebalance(),
             _ = tick.tick(), if is_started => {
                 applier.wake();
                 resolve(&mut asker, &mut applier);
                 if paths.tick(&mut applier, &mut asker) {
-                    follower.is_stale(Purpose::Routing);
+                    agenda.is_stale(Purpose::Routing);
                 }
             }
-            news = follower.news() => take_news(news, &mut follower, &mut applier),
-        }
-        if applier.take_failure() {
-            follower.retry(Purpose::Sync);
+            news = follower.news() => applier.take(news),
         }
         if !is_started && applier.is_synced() {
             follower.started();
@@ -136,29 +136,6 @@ pub async fn run(
     }
     notify(&[sd_notify::NotifyState::Stopping]);
     applier.finish()
-}
-
-fn take_news(news: News, follower: &mut Follower, applier: &mut Applier) {
-    match news {
-        News::Batch(Batch::Events(events)) => {
-            for purpose in applier.events(events) {
-                follower.is_stale(purpose);
-            }
-        }
-        News::Batch(Batch::Lost) => {
-            tracing::warn!("the kernel dropped messages, reading everything anew");
-            applier.lost();
-        }
-        News::Snapshot(snapshot) => applier.take(snapshot),
-        News::Failed(Failed { purpose: Purpose::Audit, error }) => {
-            let wait = follower.retry(Purpose::Audit);
-            tracing::warn!("no audit now, the next one comes in {wait:?}: {}", sentence(&error));
-        }
-        News::Failed(Failed { error, .. }) => {
-            follower.retry(Purpose::Sync);
-            applier.fail(&error);
-        }
-    }
 }
 
 /// Asks the kernel for neighbours.

@@ -11,12 +11,12 @@ use crate::observe::{Chain, Link};
 #[must_use]
 pub fn compile(network: &Network, policy: &Policy) -> Desired {
     let structure = compile_structure(network, policy);
-    let fdb = compile_fdb(network, &structure);
     let routes = compile_routes(network, &structure).collect();
-    Desired { structure, fdb, routes }
+    let fdb = compile_fdb(network, &structure);
+    Desired { structure, routes, fdb }
 }
 
-/// Compiles everything but the MACs and the routes.
+/// Compiles everything but the routes and the MACs.
 #[must_use]
 pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
     let mut compiler = Compiler {

@@ -12,14 +12,7 @@ use crate::{hashed::HashMap, observe::TunnelTarget};
 /// Where every known MAC is.
 #[must_use]
 pub fn compile_fdb(network: &Network, structure: &Structure) -> HashMap<FdbKey, Target> {
-    let target = |(key, entry)| Some((key, place(network, structure, key, entry).ok()?));
-    network.bridge_macs().filter_map(target).collect()
-}
-
-/// Where one MAC is; `None` leaves it to the kernel.
-#[must_use]
-pub fn compile_mac(network: &Network, structure: &Structure, key: FdbKey) -> Option<Target> {
-    place(network, structure, key, network.bridge_mac(key)?).ok()
+    LeftMacs::default().compile_fdb(network, structure).into_iter().collect()
 }
 
 /// Why a MAC is left to the kernel.
@@ -81,7 +74,7 @@ pub struct LeftMacs {
 }
 
 impl LeftMacs {
-    /// As [`compile_fdb`].
+    /// Where every known MAC is. Costs one lookup for each.
     #[must_use]
     pub fn compile_fdb(
         &mut self,
@@ -89,14 +82,12 @@ impl LeftMacs {
         structure: &Structure,
     ) -> Vec<(FdbKey, Target)> {
         *self = Self::default();
-        let target = |(key, entry): (FdbKey, &Station)| {
-            let place = place(network, structure, key, entry);
-            self.note_place(key, entry, place).map(|target| (key, target))
-        };
-        network.bridge_macs().filter_map(target).collect()
+        let entries = network.bridge_macs();
+        let place = |(key, entry)| Some((key, self.place(network, structure, key, Some(entry))?));
+        entries.filter_map(place).collect()
     }
 
-    /// As [`compile_mac`].
+    /// Where one MAC is; `None` leaves it to the kernel. Costs one lookup.
     #[must_use]
     pub fn compile_mac(
         &mut self,
@@ -104,22 +95,23 @@ impl LeftMacs {
         structure: &Structure,
         key: FdbKey,
     ) -> Option<Target> {
-        let Some(entry) = network.bridge_mac(key) else {
-            self.note(key, None);
-            return None;
-        };
-        self.note_place(key, entry, place(network, structure, key, entry))
+        self.place(network, structure, key, network.bridge_mac(key))
     }
 
-    fn note_place(
+    fn place(
         &mut self,
+        network: &Network,
+        structure: &Structure,
         key: FdbKey,
-        entry: &Station,
-        place: Result<Target, Why>,
+        entry: Option<&Station>,
     ) -> Option<Target> {
-        let why = place.err().filter(|why| *why != Why::Nothing);
-        self.note(key, why.map(|why| (entry.port, why)));
-        place.ok()
+        let place = entry.map(|entry| (entry, place(network, structure, key, entry)));
+        let why = match place {
+            Some((entry, Err(why))) if why != Why::Nothing => Some((entry.port, why)),
+            _ => None,
+        };
+        self.note(key, why);
+        place?.1.ok()
     }
 
     fn note(&mut self, key: FdbKey, reason: Option<(u32, Why)>) {

@@ -130,6 +130,9 @@ pub(super) fn changed_places(
 ) -> BTreeSet<RoutePlace> {
     let routing = network.routing();
     let mut places = BTreeSet::new();
+    if std::ptr::eq(structure, before) && dirty.routes.is_empty() && dirty.neighbours.is_empty() {
+        return places;
+    }
     let guarded: Vec<Prefix> = match std::ptr::eq(structure, before) {
         true => Vec::new(),
         false => structure.guarded.differences(&before.guarded).collect(),

@@ -18,17 +18,17 @@ use crate::{
 /// Everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Desired {
-    /// All but the MAC addresses and the routes.
+    /// All but the routes and the MAC addresses.
     pub structure: Structure,
-    /// Where each MAC is. MACs that are left to the kernel are not in it.
-    #[serde(with = "pairs")]
-    pub fdb: HashMap<FdbKey, Target>,
     /// Where packets to each prefix go: routes, and connected hosts as prefixes of full length.
     #[serde(with = "pairs")]
     pub routes: HashMap<RoutePlace, Way>,
+    /// Where each MAC is. MACs that are left to the kernel are not in it.
+    #[serde(with = "pairs")]
+    pub fdb: HashMap<FdbKey, Target>,
 }
 
-/// Ports, domains, views and groups of next hops: what MAC addresses and routes refer to.
+/// Ports, domains, views and groups of next hops: what routes and MAC addresses refer to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Structure {
     /// Interfaces on which a program runs, by interface index. A port stays while it is down.

@@ -40,9 +40,15 @@ pub struct Dirty {
 
 impl Dirty {
     /// Everything.
-    #[cfg(test)]
-    pub(super) fn everything() -> Self {
+    #[must_use]
+    pub fn everything() -> Self {
         Self { bridging: true, underlay: true, all_routes: true, ..Self::default() }
+    }
+
+    /// What the policy says of ports and of ways has changed: the structure.
+    #[must_use]
+    pub fn policy() -> Self {
+        Self { underlay: true, ..Self::default() }
     }
 
     /// Nothing at all.

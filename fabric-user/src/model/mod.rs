@@ -2,20 +2,15 @@
 //!
 //! [`Network`] keeps every observed object, [`compile`] turns it into [`Desired`]: pure functions
 //! without kernel or BPF types, keyed by what things are called in the network and never by map
-//! indexes. The usual pass of the daemon:
+//! indexes. The usual way of a batch of events:
 //!
-//! 1. `network.apply_to(event, &mut dirty)` for each event of a batch. A dump of everything makes a new
-//!    network in the same way, and everything is compiled.
-//! 2. If [`Dirty::needs_structure`]: [`compile_structure`] anew. Its cost grows with links, VTEPs
-//!    and groups of next hops, not with MACs and routes.
-//! 3. If [`Dirty::all_macs`]: [`compile_fdb`], which costs one lookup per known MAC. Otherwise
-//!    [`compile_mac`] for each of [`Dirty::macs`], which costs one lookup. [`LeftMacs`] does the
-//!    same and remembers which MACs are left to the kernel.
-//! 4. If [`Dirty::all_routes`], or a new structure is not [`Structure::routes_like`] the last one:
-//!    [`compile_routes`], which costs a lookup or two per known route. Otherwise [`compile_route`]
-//!    for each of [`Dirty::places`].
-//! 5. If [`Dirty::routing_stale`]: `asker.dump(Scope::Routing)` a moment later, and with its events
-//!    `dirty = network.replace_routing(events)`: only what differs is dirty.
+//! 1. `network.apply_to(event, &mut dirty)` for each. A dump of everything makes a new network in the same
+//!    way, and everything is compiled.
+//! 2. [`Compiled::update`] compiles what is dirty: first the [`Structure`], if it has to be anew, whose cost
+//!    grows with links, VTEPs and groups of next hops; then routes and MACs that have changed, or all of
+//!    them where the structure is another one for them. Each costs a lookup or two.
+//! 3. If [`Dirty::routing_stale`]: a dump of [`Scope::Routing`](crate::observe::Scope::Routing) a moment
+//!    later, and with its events `dirty = network.replace_routing(events)`: only what differs is dirty.
 //!
 //! What cannot be expressed is left out, so that the kernel forwards it, and named in
 //! [`Structure::problems`].
@@ -36,6 +31,7 @@ mod compile_tunnels;
 mod compile_underlay;
 mod compile_uppers;
 mod compile_views;
+mod compiled;
 mod desired;
 mod dirty;
 mod guarded;
@@ -54,8 +50,9 @@ mod rules;
 mod tests;
 
 pub use compile::{compile, compile_structure};
-pub use compile_fdb::{LeftMacs, compile_fdb, compile_mac};
+pub use compile_fdb::{LeftMacs, compile_fdb};
 pub use compile_routes::{compile_route, compile_routes, is_host, stale_neighbours};
+pub use compiled::{Changes, Compiled, Macs, Routes};
 pub use desired::{
     Arrivals, Circuit, CircuitKey, Desired, Domain, DomainKey, FdbKey, Group, GroupKey, Nexthop,
     NexthopKey, Port, Problem, Role, RoutePlace, Structure, Target, View, VtepKey, Way,

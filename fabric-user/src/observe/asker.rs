@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{
-    Chain, Classifiers, Event, Netconf, ObserveError, Path, Scope, Snapshot,
+    Chain, Classifiers, Event, Listing, Netconf, ObserveError, Path, Scope,
     classifiers::{ARRIVING, Discipline, LEAVING, is_filter},
     devices::Devices,
     neighbour::{Marks, marks_to_use},
@@ -53,10 +53,10 @@ impl Asker {
     ///
     /// # Errors
     /// If the kernel refuses, or changes faster than it can be read.
-    pub fn dump(&mut self, scope: Scope) -> Result<Snapshot, ObserveError> {
+    pub fn dump(&mut self, scope: Scope) -> Result<Listing, ObserveError> {
         let mut events = Vec::new();
         self.dump_to(scope, &mut |event| events.push(event))?;
-        Ok(Snapshot { scope, events })
+        Ok(Listing { scope, events })
     }
 
     /// As [`dump`](Self::dump), one object at a time. MAC addresses may come more than once, and such

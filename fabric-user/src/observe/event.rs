@@ -155,7 +155,7 @@ pub enum Event {
     NetfilterChanged,
 }
 
-/// What a [`Snapshot`] covers.
+/// What a [`Listing`] covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
@@ -173,7 +173,7 @@ pub enum Scope {
 
 /// The result of a complete dump: objects of its scope that are not in it do not exist.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Snapshot {
+pub struct Listing {
     /// Which kinds of objects it covers.
     pub scope: Scope,
     /// The objects, links first.

@@ -2,7 +2,7 @@
 //! namespace, turned into plain values.
 //!
 //! An [`Observer`] subscribes first and an [`Asker`] dumps afterwards, so that nothing falls between the
-//! two: a [`Snapshot`] replaces all that was known, the [`Batch`]es since before the dump change it. The values
+//! two: a [`Listing`] replaces all that was known, the [`Batch`]es since before the dump change it. The values
 //! ([`Event`] and its parts) hold no kernel or library types and can be written to a file as JSON
 //! lines, which is what the model's tests are made of ([`recording`]).
 //!
@@ -46,7 +46,7 @@ pub use asker::Asker;
 pub use bridge_port::{BridgePort, PortOptions, PortState, PortVlan};
 pub use classifiers::Classifiers;
 pub use error::ObserveError;
-pub use event::{Event, Scope, Snapshot};
+pub use event::{Event, Listing, Scope};
 pub use fdb::{BridgeMac, TunnelMac, TunnelTarget};
 pub use learned::Learned;
 pub use link::{BondMember, Bridge, Df, Link, LinkKind, Vlan, Vxlan};

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, Event, Snapshot};
+use super::{Batch, Event, Listing};
 
 /// A line of a recording.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,7 +13,7 @@ pub enum Line {
     /// What follows was caused by this, in the recorder's words.
     Step(String),
     /// A complete dump.
-    Snapshot(Snapshot),
+    Listing(Listing),
     /// One change.
     Event(Event),
     /// Messages were lost.

@@ -9,17 +9,8 @@ use super::{circuits::Circuits, domains::Domains, pass::Pass, vteps::Vteps};
 use crate::{
     hashed::HashMap,
     kernel::maps::Maps,
-    model::{FdbKey, Target},
+    model::{FdbKey, Macs, Target},
 };
-
-/// What of the MAC addresses is to be written.
-#[derive(Clone, Debug)]
-pub enum Macs {
-    /// These are all.
-    All(Vec<(FdbKey, Target)>),
-    /// These have changed; `None` has gone.
-    Some(Vec<(FdbKey, Option<Target>)>),
-}
 
 /// The map `fdb`.
 pub(super) struct Fdb {

@@ -41,13 +41,12 @@ use crate::{
         pins::{Instance, PinError},
         system::{BeatError, Loaded, StartError, System},
     },
-    model::Structure,
+    model::{Macs, Routes, Structure},
     settings::Settings,
 };
 use arrivals::Numbers;
 use circuits::Circuits;
 use domains::Domains;
-pub use fdb::Macs;
 use fdb::{Fdb, Places};
 use groups::Groups;
 use nexthops::Nexthops;
@@ -55,7 +54,6 @@ pub use pass::Outcome;
 use pass::Pass;
 use ports::Ports;
 use rest::{Freed, Resting};
-pub use routes::Routes;
 use routes::Routing;
 use vteps::Vteps;
 
@@ -176,7 +174,7 @@ impl Reconciler {
 
     /// Brings everything up to date. Where ports turn out to be unusable it ends after them: what else is
     /// in the maps is consistent then, but old.
-    pub fn apply(&mut self, structure: &Structure, macs: Macs, routes: &Routes) -> Outcome {
+    pub fn apply(&mut self, structure: &Structure, routes: &Routes, macs: Macs) -> Outcome {
         self.wake_at(Instant::now());
         self.resting.begin();
         let audit = matches!(routes, Routes::All(_));
@@ -223,7 +221,7 @@ impl Reconciler {
     }
 
     /// Changes routes and MACs alone. The structure is that of the last [`Self::apply`].
-    pub fn apply_entries(&mut self, structure: &Structure, macs: Macs, routes: &Routes) -> Outcome {
+    pub fn apply_entries(&mut self, structure: &Structure, routes: &Routes, macs: Macs) -> Outcome {
         self.wake_at(Instant::now());
         let mut pass = Pass::new(&self.maps, structure, &mut self.resting, self.hz, false);
         self.routing.write(&mut pass, routes, &self.ports, &self.groups, &mut self.nexthops);

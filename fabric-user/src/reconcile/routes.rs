@@ -25,28 +25,18 @@ use super::{
 use crate::{
     hashed::HashMap,
     kernel::maps::Maps,
-    model::{GroupKey, RoutePlace, Way},
+    model::{GroupKey, RoutePlace, Routes, Way},
     observe::Prefix,
 };
 
-/// What of the routes is to be written.
-#[derive(Clone, Debug)]
-pub enum Routes {
-    /// These are all.
-    All(HashMap<RoutePlace, Way>),
-    /// These have changed; `None` has gone.
-    Some(Vec<(RoutePlace, Option<Way>)>),
-}
-
-impl Routes {
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&RoutePlace, Option<&Way>)> {
-        let (all, some) = match self {
-            Self::All(all) => (Some(all), None),
-            Self::Some(some) => (None, Some(some)),
-        };
-        let all = all.into_iter().flatten().map(|(place, way)| (place, Some(way)));
-        all.chain(some.into_iter().flatten().map(|(place, way)| (place, way.as_ref())))
-    }
+/// The places that are to be written, with where they lead.
+pub(super) fn places(routes: &Routes) -> impl Iterator<Item = (&RoutePlace, Option<&Way>)> {
+    let (all, some) = match routes {
+        Routes::All(all) => (Some(all), None),
+        Routes::Some(some) => (None, Some(some)),
+    };
+    let all = all.into_iter().flatten().map(|(place, way)| (place, Some(way)));
+    all.chain(some.into_iter().flatten().map(|(place, way)| (place, way.as_ref())))
 }
 
 /// A host has a prefix of full length.

@@ -28,13 +28,14 @@ impl Applier {
     }
 
     pub(super) fn write_state(&mut self) {
+        let structure = self.compiled.structure();
         let name = |ifindex: &u32| self.network.name(*ifindex);
-        let declined = self.structure.declined.iter();
+        let declined = structure.declined.iter();
         self.state.declined = declined.map(|(index, why)| (name(index), why.clone())).collect();
-        let chosen = self.structure.declined.keys().filter(|ifindex| self.is_chosen(**ifindex));
+        let chosen = structure.declined.keys().filter(|ifindex| self.is_chosen(**ifindex));
         self.state.chosen = chosen.map(name).collect();
-        let ports = self.structure.ports.keys().map(|ifindex| {
-            let problems = self.structure.problems.iter();
+        let ports = structure.ports.keys().map(|ifindex| {
+            let problems = structure.problems.iter();
             let problems = problems.filter(|problem| problem.ifindex == Some(*ifindex));
             (name(ifindex), problems.map(|problem| problem.text.clone()).collect())
         });
@@ -42,13 +43,12 @@ impl Applier {
         self.state.partly = partly.collect();
         self.state.detached = self.idle;
         self.state.trouble = self.broken.clone().or_else(|| self.heart.clone());
-        let problems = self.structure.problems.iter().map(|p| p.text.clone());
-        let macs = self.left.problems(&self.network).into_iter().map(|p| p.text);
+        let problems = structure.problems.iter().map(|p| p.text.clone());
+        let macs = self.compiled.problems(&self.network).into_iter().map(|p| p.text);
         self.state.problems = problems.chain(macs).chain(self.full.iter().cloned()).collect();
-        self.state.notes = self.structure.notes.iter().cloned().collect();
+        self.state.notes = structure.notes.iter().cloned().collect();
         (self.state.writes, self.state.liveness) = self.counts();
-        self.state.unresolved = self
-            .structure
+        self.state.unresolved = structure
             .unresolved
             .iter()
             .map(|hop| format!("{} on {}", hop.gateway, name(&hop.ifindex)))
@@ -86,7 +86,7 @@ impl Applier {
 
     /// What is accelerated, in one line.
     pub(in super::super) fn summary(&self) -> String {
-        let s = &self.structure;
+        let s = self.structure();
         format!(
             "in sync: {} ports, {} bridge domains, {} VTEPs, {} MACs known",
             s.ports.len(),

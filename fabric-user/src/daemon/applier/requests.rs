@@ -9,7 +9,7 @@ use super::{
     Applier,
 };
 use crate::{
-    model::Structure,
+    model::{Compiled, Dirty},
     settings::{Settings, XdpMode},
 };
 
@@ -31,7 +31,7 @@ impl Applier {
         if let Some(reconciler) = self.reconciler.take() {
             reconciler.detach_all()?;
         }
-        self.structure = Structure::default();
+        self.compiled = Compiled::default();
         Ok("all programs and maps are off; `fabricctl attach` puts them back".into())
     }
 
@@ -99,7 +99,7 @@ impl Applier {
 
     fn after_change(&mut self, text: &str) -> String {
         self.policy.unusable = BTreeMap::new();
-        self.apply_all();
+        self.pass(&Dirty::everything());
         self.beat();
         text.into()
     }

@@ -13,8 +13,7 @@ impl Applier {
     pub(super) fn look_at_sysctls(&mut self) {
         // Until something was read there is nothing that they could change.
         if self.read_sysctls() && self.state.synced {
-            self.apply(Some(&Dirty { underlay: true, ..Dirty::default() }));
-            self.write_state();
+            self.apply(&Dirty::policy());
         }
     }
 
@@ -22,7 +21,7 @@ impl Applier {
     pub(super) fn read_sysctls(&mut self) -> bool {
         let policy = &mut self.policy;
         let mut changed = false;
-        let ports = self.structure.ports.iter();
+        let ports = self.compiled.structure().ports.iter();
         for (ifindex, port) in ports.filter(|(_, port)| port.role != Role::Access) {
             changed |= read_ipv6(policy, *ifindex, &port.name);
         }

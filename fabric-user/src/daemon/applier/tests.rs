@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     hashed::HashMap,
-    model::View,
+    model::{Macs, Routes, View},
     observe::tests::live::{PATIENCE, in_namespace},
 };
 
@@ -19,13 +19,13 @@ fn a_full_pass_follows_when_something_is_given_back_while_something_found_no_roo
     let own = instance.clone();
     let done = std::panic::catch_unwind(|| {
         in_namespace(|| async move {
-            let mut applier = Applier::new(own, settings).unwrap();
+            let mut applier = Applier::new(own, settings, Agenda::default()).unwrap();
             let view = View { v4: Vec::new(), v6: vec![254] };
             for views in [vec![view], Vec::new()] {
                 let structure = Structure { views, ..Structure::default() };
                 let routes = Routes::All(HashMap::default());
                 let reconciler = applier.reconciler.as_mut().unwrap();
-                reconciler.apply(&structure, Macs::All(Vec::new()), &routes);
+                reconciler.apply(&structure, &routes, Macs::All(Vec::new()));
             }
             applier.full.insert("the map views is full".into());
             applier.state.synced = true;

@@ -1,7 +1,7 @@
 //! At which ports tunnels end, and for whom.
 
 use super::{
-    follower::Follower,
+    incremental::Incremental,
     router::{connected, forwarding, own_address, prefix, rule, via_hops},
     world::*,
 };
@@ -11,7 +11,7 @@ use crate::{model::*, observe::*};
 const ETH0: u32 = 60;
 
 /// The leaf with a second VTEP, 10.0.0.3 behind `u1` only, and a routed port `eth0`.
-fn two_vteps() -> Follower {
+fn two_vteps() -> Incremental {
     let mut leaf = leaf();
     leaf.apply(link(ETH0, "eth0", LinkKind::Device));
     leaf.apply(forwarding(false, Some(ETH0), true));
@@ -30,7 +30,7 @@ fn rp_filter(ifindex: Option<u32>, mode: u8) -> Event {
     Event::Netconf(Netconf { v6: false, ifindex, forwarding: None, rp_filter })
 }
 
-fn at(leaf: &Follower, ifindex: u32) -> Arrivals {
+fn at(leaf: &Incremental, ifindex: u32) -> Arrivals {
     leaf.structure().ports[&ifindex].arrivals.clone()
 }
 

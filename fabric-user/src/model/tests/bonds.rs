@@ -1,6 +1,6 @@
 //! Bonds and their members.
 
-use super::{follower::Follower, world::*};
+use super::{incremental::Incremental, world::*};
 use crate::{model::*, observe::*};
 
 const BOND: u32 = 50;
@@ -8,7 +8,7 @@ const FIRST: u32 = 51;
 const SECOND: u32 = 52;
 
 /// The leaf with a bond of two active members on its bridge.
-fn bonded(policy: Policy) -> Follower {
+fn bonded(policy: Policy) -> Incremental {
     let mut leaf = leaf_with(Policy { native: true, ..policy });
     let bond = link(BOND, "bond0", LinkKind::Other("bond".into()));
     leaf.apply(port_of(BR10, bond));

@@ -1,7 +1,7 @@
 //! Random changes in any number: what is compiled step by step is always what a full compilation
 //! gives, and a dump of the same objects changes nothing.
 
-use super::{follower::Follower, world::*};
+use super::{incremental::Incremental, world::*};
 use crate::{
     model::*,
     observe::{tests::random::Random, *},
@@ -99,7 +99,7 @@ fn step_by_step_is_always_what_a_full_compilation_gives() {
         let mut leaf = leaf_with(Policy::default());
         for _ in 0..100 {
             leaf.apply(random_event(&mut random));
-            // Compares, see Follower::desired.
+            // Compares, see Incremental::desired.
             let desired = leaf.desired();
             with_vteps += usize::from(desired.structure.vteps.values().any(Option::is_some));
             with_remote_macs +=
@@ -112,7 +112,7 @@ fn step_by_step_is_always_what_a_full_compilation_gives() {
 #[test]
 fn entries_that_come_and_go_leave_no_vtep_behind() {
     let mut random = Random(0xaba);
-    let mut leaf: Follower = leaf_with(Policy::default());
+    let mut leaf: Incremental = leaf_with(Policy::default());
     for _ in 0..20_000 {
         let entry = random_tunnel_mac(&mut random);
         match random.below(2) {

@@ -1,7 +1,7 @@
 //! The TTL of tunnels whose vxlan device sets none.
 
 use super::{
-    follower::Follower,
+    incremental::Incremental,
     router::own_address,
     world::{DOMAIN, REMOTE, U1, U2, VTEP, ip, leaf, leaf_with, route, tunnel_mac, vx10, vxlan},
 };
@@ -16,17 +16,17 @@ fn with(hop_limit: u8, address: &str, length: u8) -> Event {
     Event::Route(Route { hop_limit: Some(hop_limit), ..route(address, length, Some(20)) })
 }
 
-fn ttl(leaf: &Follower) -> u8 {
+fn ttl(leaf: &Incremental) -> u8 {
     leaf.structure().domains[&DOMAIN].ttl
 }
 
-fn way(leaf: &Follower, remote: &str) -> Option<GroupKey> {
+fn way(leaf: &Incremental, remote: &str) -> Option<GroupKey> {
     let key = VtepKey { remote: ip(remote), ..VTEP };
     leaf.structure().vteps[&key].clone()
 }
 
 /// The leaf with two more VTEPs.
-fn three_vteps(options: Vxlan) -> Follower {
+fn three_vteps(options: Vxlan) -> Incremental {
     let mut leaf = leaf_with(Policy { default_ttl: 61, ..Policy::default() });
     leaf.apply(vx10(options));
     for other in OTHERS {
@@ -76,7 +76,7 @@ fn a_vxlan_device_with_a_ttl_of_its_own_does_not_care() {
 }
 
 /// The leaf over IPv6, whose ports have these hop limits.
-fn leaf6(hop_limits: [u8; 2]) -> Follower {
+fn leaf6(hop_limits: [u8; 2]) -> Incremental {
     let hop_limit6 = [U1, U2].into_iter().zip(hop_limits).collect();
     let mut leaf = leaf_with(Policy { hop_limit6, ..Policy::default() });
     leaf.apply(own_address(255, LOCAL6, 1));
@@ -88,7 +88,7 @@ fn leaf6(hop_limits: [u8; 2]) -> Follower {
     leaf
 }
 
-fn way6(leaf: &Follower) -> Option<GroupKey> {
+fn way6(leaf: &Incremental) -> Option<GroupKey> {
     let key = VtepKey { local: ip(LOCAL6), remote: ip(REMOTE6) };
     leaf.structure().vteps[&key].clone()
 }

@@ -3,12 +3,11 @@
 use super::world::gone;
 use crate::{hashed::HashMap, model::*, observe::*};
 
-pub(super) struct Follower {
+pub(super) struct Incremental {
     pub(super) network: Network,
     pub(super) policy: Policy,
-    structure: Structure,
+    compiled: Compiled,
     fdb: HashMap<FdbKey, Target>,
-    pub(super) left: LeftMacs,
     routes: HashMap<RoutePlace, Way>,
     /// How often all MACs were compiled.
     pub(super) full_compilations: usize,
@@ -20,14 +19,13 @@ pub(super) struct Follower {
     pub(super) places: usize,
 }
 
-impl Follower {
+impl Incremental {
     pub(super) fn new(policy: Policy) -> Self {
         Self {
             network: Network::new(),
             policy,
-            structure: Structure::default(),
+            compiled: Compiled::default(),
             fdb: HashMap::default(),
-            left: LeftMacs::default(),
             routes: HashMap::default(),
             full_compilations: 0,
             structures: 0,
@@ -47,9 +45,9 @@ impl Follower {
         self.apply(gone(said))
     }
 
-    pub(super) fn replace(&mut self, snapshot: Snapshot) -> Dirty {
-        let Snapshot { scope: Scope::All, events } = snapshot else {
-            let dirty = self.network.replace_routing(snapshot.events);
+    pub(super) fn replace(&mut self, listing: Listing) -> Dirty {
+        let Listing { scope: Scope::All, events } = listing else {
+            let dirty = self.network.replace_routing(listing.events);
             self.update(&dirty);
             return dirty;
         };
@@ -73,39 +71,28 @@ impl Follower {
     }
 
     fn update(&mut self, dirty: &Dirty) {
-        let mut all_routes = dirty.all_routes;
-        let before = self.structure.clone();
-        if dirty.needs_structure(&self.network, &self.structure) {
-            let structure = compile_structure(&self.network, &self.policy);
-            all_routes |= !structure.routes_like(&self.structure);
-            self.structure = structure;
-            self.structures += 1;
-        }
-        if all_routes {
-            let mut count = 0;
-            let counted = compile_routes(&self.network, &self.structure).inspect(|_| count += 1);
-            self.routes = counted.collect();
-            assert_eq!(count, self.routes.len(), "each place once");
-            self.all_routes += 1;
-        } else {
-            let places = dirty.places(&self.network, &self.structure, &before);
-            self.places += places.len();
-            for place in places {
-                match compile_route(&self.network, &self.structure, place) {
-                    Some(way) => self.routes.insert(place, way),
-                    None => self.routes.remove(&place),
-                };
+        let Changes { before, routes, macs } =
+            self.compiled.update(&self.network, &self.policy, dirty);
+        self.structures += usize::from(before.is_some());
+        match routes {
+            Routes::All(all) => {
+                let count = compile_routes(&self.network, self.compiled.structure()).count();
+                assert_eq!(count, all.len(), "each place once");
+                self.routes = all;
+                self.all_routes += 1;
+            }
+            Routes::Some(some) => {
+                self.places += some.len();
+                some.into_iter().for_each(|(place, way)| change(&mut self.routes, place, way));
             }
         }
-        if dirty.all_macs() || dirty.chains && !self.structure.macs_like(&before) {
-            self.fdb = self.left.compile_fdb(&self.network, &self.structure).into_iter().collect();
-            self.full_compilations += 1;
-        } else {
-            for key in &dirty.macs {
-                match self.left.compile_mac(&self.network, &self.structure, *key) {
-                    Some(target) => self.fdb.insert(*key, target),
-                    None => self.fdb.remove(key),
-                };
+        match macs {
+            Macs::All(all) => {
+                self.fdb = all.into_iter().collect();
+                self.full_compilations += 1;
+            }
+            Macs::Some(some) => {
+                some.into_iter().for_each(|(key, place)| change(&mut self.fdb, key, place));
             }
         }
     }
@@ -113,19 +100,31 @@ impl Follower {
     /// What was compiled step by step, which must be what a full compilation gives.
     pub(super) fn desired(&self) -> Desired {
         let desired = Desired {
-            structure: self.structure.clone(),
+            structure: self.compiled.structure().clone(),
             fdb: self.fdb.clone(),
             routes: self.routes.clone(),
         };
         assert_eq!(desired, compile(&self.network, &self.policy), "no change may be overlooked");
-        let mut left = LeftMacs::default();
-        let _places = left.compile_fdb(&self.network, &self.structure);
-        assert_eq!(self.left.problems(&self.network), left.problems(&self.network));
+        let mut anew = Compiled::default();
+        anew.update(&self.network, &self.policy, &Dirty::everything());
+        assert_eq!(self.left_macs(), anew.problems(&self.network));
         desired
+    }
+
+    /// MACs that are left to the kernel.
+    pub(super) fn left_macs(&self) -> Vec<Problem> {
+        self.compiled.problems(&self.network)
     }
 
     /// All of that but MACs and routes.
     pub(super) fn structure(&self) -> Structure {
         self.desired().structure
     }
+}
+
+fn change<K: Eq + std::hash::Hash, V>(all: &mut HashMap<K, V>, key: K, value: Option<V>) {
+    match value {
+        Some(value) => all.insert(key, value),
+        None => all.remove(&key),
+    };
 }

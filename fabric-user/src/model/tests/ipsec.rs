@@ -1,6 +1,6 @@
 //! What IPsec policies may match is the kernel's.
 
-use super::{follower::Follower, router::*, world::*};
+use super::{incremental::Incremental, router::*, world::*};
 use crate::{model::*, observe::*};
 
 /// A policy that wants packets encrypted.
@@ -31,7 +31,7 @@ fn inward(index: u32, source: &str, destination: &str) -> IpsecPolicy {
 }
 
 /// Whether Fabric sends to the leaf's VTEP, and opens what comes from it.
-fn both_ways(leaf: &Follower) -> (bool, bool) {
+fn both_ways(leaf: &Incremental) -> (bool, bool) {
     let structure = leaf.structure();
     (structure.vteps[&VTEP].is_some(), !structure.unheard.contains(&VTEP))
 }

@@ -1,14 +1,14 @@
 //! What the kernel has learned by ICMP about the way to a VTEP.
 
-use super::{follower::Follower, router::*, world::*};
+use super::{incremental::Incremental, router::*, world::*};
 use crate::{model::*, observe::*};
 
 /// The leaf of the others, whose ports carry 9000 bytes.
-fn leaf_that_learned(path: Path) -> Follower {
+fn leaf_that_learned(path: Path) -> Incremental {
     leaf_with(Policy { learned: [(REMOTE, path)].into(), ..Policy::default() })
 }
 
-fn group(leaf: &Follower) -> Option<GroupKey> {
+fn group(leaf: &Incremental) -> Option<GroupKey> {
     leaf.structure().vteps[&VTEP].clone()
 }
 
@@ -86,7 +86,7 @@ fn routed_packets_to_an_address_with_an_exception_that_counts_are_the_kernels() 
                 Event::Neighbour(_) | Event::Route(_) | Event::RouteAppended(_) | Event::Nexthop(_)
             )
         });
-        router.replace(Snapshot { scope: Scope::Routing, events });
+        router.replace(Listing { scope: Scope::Routing, events });
         assert_eq!((router.way("10.9.0.7/32"), router.problems()), (None, String::new()));
     }
 }

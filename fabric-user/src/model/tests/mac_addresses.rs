@@ -23,10 +23,10 @@ fn the_bridge_says_where_a_mac_is_and_the_vxlan_device_which_vtep() {
     assert!(report(&leaf).contains("vx10: the vxlan device knows no VTEP for 1 MAC addresses"));
 }
 
-fn report(leaf: &super::follower::Follower) -> String {
+fn report(leaf: &super::incremental::Incremental) -> String {
     // Both what is said step by step and what is said after a full compilation.
     leaf.desired();
-    leaf.left.problems(&leaf.network).iter().map(|problem| format!("{problem}\n")).collect()
+    leaf.left_macs().iter().map(|problem| format!("{problem}\n")).collect()
 }
 
 #[test]

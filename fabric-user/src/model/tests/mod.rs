@@ -2,8 +2,9 @@ mod arrivals;
 mod bonds;
 mod bridges;
 mod churn;
-mod follower;
+
 mod hop_limits;
+mod incremental;
 mod ipsec;
 mod learned;
 mod mac_addresses;

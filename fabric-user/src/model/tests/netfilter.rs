@@ -1,6 +1,6 @@
 //! What netfilter would see of a packet is left to the kernel.
 
-use super::{follower::Follower, router::*, world::*};
+use super::{incremental::Incremental, router::*, world::*};
 use crate::{model::*, observe::*};
 
 fn chain(family: ChainFamily, hook: Hook) -> Chain {
@@ -21,7 +21,7 @@ fn at(device: &str, hook: Hook) -> Event {
 }
 
 /// Whether packets are routed, over IPv4 and over IPv6; which agrees with what is said.
-fn routed(router: &Follower) -> [bool; 2] {
+fn routed(router: &Incremental) -> [bool; 2] {
     let structure = router.structure();
     let ports: Vec<_> = structure.ports.values().map(|port| [port.route4, port.route6]).collect();
     assert_eq!(ports.len(), 3, "programs stay where they are");
@@ -141,7 +141,7 @@ fn a_chain_at_a_vxlan_device_takes_its_tunnel_and_leaves_the_ports() {
 }
 
 /// Whether frames are bridged, which agrees with what is said.
-fn bridged(leaf: &Follower) -> bool {
+fn bridged(leaf: &Incremental) -> bool {
     let structure = leaf.structure();
     assert!(structure.ports.contains_key(&H1), "programs stay where they are");
     let is_bridged = !structure.domains.is_empty();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{follower::Follower, recorded, world};
+use super::{incremental::Incremental, recorded, world};
 use crate::{
     model::*,
     observe::{recording::Line, tests::random::Random, *},
@@ -94,11 +94,11 @@ impl Objects {
     fn read(&mut self, line: Line) {
         match line {
             Line::Event(event) => self.add(event),
-            Line::Snapshot(snapshot) => {
+            Line::Listing(listing) => {
                 self.0.retain(|name, _| {
-                    snapshot.scope == Scope::Routing && !name.starts_with("routing")
+                    listing.scope == Scope::Routing && !name.starts_with("routing")
                 });
-                snapshot.events.into_iter().for_each(|event| self.add(event));
+                listing.events.into_iter().for_each(|event| self.add(event));
             }
             Line::Step(_) | Line::Lost => {}
         }
@@ -107,7 +107,7 @@ impl Objects {
     /// One of the possible orders, applied event by event.
     pub(super) fn shuffled(&self, random: &mut Random) -> Desired {
         let mut queues: Vec<_> = self.0.values().cloned().collect();
-        let mut follower = Follower::new(Policy::default());
+        let mut follower = Incremental::new(Policy::default());
         while !queues.is_empty() {
             let at = random.below(queues.len());
             match queues[at].pop_front() {
@@ -141,7 +141,7 @@ fn any_order_of_recorded_messages_gives_what_their_own_order_gave() {
     let mut random = Random(0xfab2);
     for recording in [recorded::LEAF, recorded::VLAN_AWARE] {
         let mut objects = Objects::default();
-        let mut follower = Follower::new(Policy::default());
+        let mut follower = Incremental::new(Policy::default());
         let mut steps = 0;
         for line in recorded::lines(recording) {
             if let Line::Step(name) = &line {
@@ -152,7 +152,7 @@ fn any_order_of_recorded_messages_gives_what_their_own_order_gave() {
             }
             match line.clone() {
                 Line::Event(event) => drop(follower.apply(event)),
-                Line::Snapshot(snapshot) => drop(follower.replace(snapshot)),
+                Line::Listing(listing) => drop(follower.replace(listing)),
                 Line::Step(_) | Line::Lost => {}
             }
             objects.read(line);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::follower::Follower;
+use super::incremental::Incremental;
 use crate::{
     model::*,
     observe::recording::{Line, read},
@@ -19,10 +19,10 @@ pub(super) fn lines(recording: &str) -> Vec<Line> {
 
 /// The desired state at the end of each step, and the names of interfaces then.
 fn steps(recording: &str) -> BTreeMap<String, (Desired, BTreeMap<u32, String>)> {
-    let mut follower = Follower::new(Policy::default());
+    let mut follower = Incremental::new(Policy::default());
     let mut step = String::from("start");
     let mut steps = BTreeMap::new();
-    let mut end = |step: &str, follower: &Follower| {
+    let mut end = |step: &str, follower: &Incremental| {
         let names =
             follower.network.links().map(|link| (link.ifindex, link.name.clone())).collect();
         steps.insert(step.to_owned(), (follower.desired(), names));
@@ -33,7 +33,7 @@ fn steps(recording: &str) -> BTreeMap<String, (Desired, BTreeMap<u32, String>)> 
                 end(&step, &follower);
                 step = name;
             }
-            Line::Snapshot(snapshot) => drop(follower.replace(snapshot)),
+            Line::Listing(listing) => drop(follower.replace(listing)),
             Line::Event(event) => {
                 follower.apply(event);
                 follower.desired();

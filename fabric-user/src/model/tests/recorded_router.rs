@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{follower::Follower, recorded::lines};
+use super::{incremental::Incremental, recorded::lines};
 use crate::{model::*, observe::recording::Line};
 
 const ROUTER: &str = include_str!("../recorded/router.jsonl");
@@ -16,7 +16,7 @@ struct Step {
 }
 
 impl Step {
-    fn at_end(follower: &Follower, stale: bool) -> Self {
+    fn at_end(follower: &Incremental, stale: bool) -> Self {
         let names = follower.network.links().map(|link| (link.ifindex, link.name.clone()));
         Self { desired: follower.desired(), names: names.collect(), stale }
     }
@@ -62,7 +62,7 @@ impl Step {
 }
 
 fn steps() -> BTreeMap<String, Step> {
-    let mut follower = Follower::new(Policy::default());
+    let mut follower = Incremental::new(Policy::default());
     let (mut name, mut stale) = (String::from("start"), false);
     let mut steps = BTreeMap::new();
     for line in lines(ROUTER) {
@@ -71,7 +71,7 @@ fn steps() -> BTreeMap<String, Step> {
                 steps.insert(name, Step::at_end(&follower, stale));
                 (name, stale) = (next, false);
             }
-            Line::Snapshot(snapshot) => drop(follower.replace(snapshot)),
+            Line::Listing(listing) => drop(follower.replace(listing)),
             Line::Event(event) => {
                 stale |= follower.apply(event).routing_stale;
                 follower.desired();

@@ -3,7 +3,7 @@
 use fabric_common::schema::circuits::NOT_A_TARGET;
 
 use super::{
-    follower::Follower,
+    incremental::Incremental,
     world::{H1, H2, U1, VTEP, leaf_with, link},
 };
 use crate::{model::*, observe::*};
@@ -25,7 +25,7 @@ fn driver(ifindex: u32, name: &str) -> Event {
 }
 
 /// A leaf on whose ports everything is possible.
-fn able() -> Follower {
+fn able() -> Incremental {
     let mut leaf = leaf_with(native());
     for ifindex in [H1, H2, super::world::U1, super::world::U2] {
         leaf.apply(announce(ifindex, ALL));
@@ -34,7 +34,7 @@ fn able() -> Follower {
 }
 
 /// Whether frames can be sent to a port's hosts, which agrees with what is said about it.
-fn is_target(leaf: &Follower, ifindex: u32) -> bool {
+fn is_target(leaf: &Incremental, ifindex: u32) -> bool {
     let structure = leaf.structure();
     let port = &structure.ports[&ifindex];
     let circuits = structure.circuits.values().filter(|circuit| circuit.port == ifindex);

@@ -1,6 +1,6 @@
 //! Which ports are routed, and in which tables their packets are looked up.
 
-use super::{follower::Follower, router::*, world::*};
+use super::{incremental::Incremental, router::*, world::*};
 use crate::{model::*, observe::*};
 
 fn default_view() -> View {
@@ -159,7 +159,7 @@ fn without_rules_nothing_is_routed() {
 }
 
 /// The router with `swp3` in the VRF `red` (table 1001), set up as the kernel's documentation says.
-fn with_vrf() -> super::follower::Follower {
+fn with_vrf() -> super::incremental::Incremental {
     let mut router = router();
     router.apply(link(90, "red", LinkKind::Vrf { table: 1001 }));
     router.apply(Link { master: Some(90), ..swp(SWP3) });
@@ -317,7 +317,7 @@ fn a_next_hop_that_is_dead_on_a_living_link_is_not_used() {
     let mut route = via_hops(254, "10.77.0.0/16", &hops);
     route.hops[1].dead = true;
     router.apply(Event::RouteAppended(route.clone()));
-    let members = |router: &Follower| {
+    let members = |router: &Incremental| {
         let groups = router.structure().groups;
         let via = |port: u32, gateway: &str| {
             let is_it = |key: &NexthopKey| key.ifindex == port && key.gateway == ip(gateway);

@@ -1,7 +1,7 @@
 //! A router to start from: two underlay ports `swp1` and `swp2` with a group of both, and a rack behind
 //! `swp3`, all of them routed.
 
-use super::{follower::Follower, world::*};
+use super::{incremental::Incremental, world::*};
 use crate::{model::*, observe::*};
 
 pub(super) const SWP1: u32 = 51;
@@ -123,24 +123,24 @@ pub(super) fn router_events() -> Vec<Event> {
     events
 }
 
-pub(super) fn router() -> Follower {
+pub(super) fn router() -> Incremental {
     router_with(Policy::default())
 }
 
 /// The router as the daemon sees it after a pass: its ports stay ports.
-pub(super) fn sticky_router() -> Follower {
+pub(super) fn sticky_router() -> Incremental {
     router_with(Policy { sticky_routed: [SWP1, SWP2, SWP3].into(), ..Policy::default() })
 }
 
-pub(super) fn router_with(policy: Policy) -> Follower {
-    let mut follower = Follower::new(policy);
+pub(super) fn router_with(policy: Policy) -> Incremental {
+    let mut follower = Incremental::new(policy);
     for event in router_events() {
         follower.apply(event);
     }
     follower
 }
 
-impl Follower {
+impl Incremental {
     /// The way of a prefix in the first view.
     pub(super) fn way(&self, destination: &str) -> Option<Way> {
         self.way_in(0, destination)

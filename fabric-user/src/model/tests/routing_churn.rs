@@ -1,7 +1,7 @@
 //! Random changes of routing in any number: what is compiled step by step is always what a full
 //! compilation gives, and the order in which objects became known makes no difference.
 
-use super::{follower::Follower, order::Objects, router::*, world::*};
+use super::{incremental::Incremental, order::Objects, router::*, world::*};
 use crate::{
     model::*,
     observe::{tests::random::Random, *},
@@ -138,8 +138,8 @@ struct Seen {
 }
 
 impl Seen {
-    fn look(&mut self, router: &Follower) {
-        // Compares, see Follower::desired.
+    fn look(&mut self, router: &Incremental) {
+        // Compares, see Incremental::desired.
         let desired = router.desired();
         let ways = || desired.routes.values();
         self.groups += usize::from(ways().any(|way| matches!(way, Way::Group(_))));
@@ -165,7 +165,7 @@ fn step_by_step_is_always_what_a_full_compilation_gives_for_routes_too() {
                     )
                 };
                 let events = router_events().into_iter().chain(changed).filter(routing).collect();
-                router.replace(Snapshot { scope: Scope::Routing, events });
+                router.replace(Listing { scope: Scope::Routing, events });
                 seen.dumps += 1;
             } else {
                 router.apply(random_event(&mut random));

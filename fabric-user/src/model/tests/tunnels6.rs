@@ -4,7 +4,7 @@ use super::world::{
     DOMAIN, U1, U2, VX10, host, ip, leaf, leaf_with, neighbour, route, tunnel_mac, vx10, vxlan,
 };
 use super::{
-    follower::Follower,
+    incremental::Incremental,
     router::{own_address, rule},
     world::LOCAL,
 };
@@ -18,7 +18,7 @@ fn vtep() -> VtepKey {
 }
 
 /// The leaf after its vxlan device was made anew over IPv6.
-fn leaf6(policy: Policy, options: Vxlan) -> Follower {
+fn leaf6(policy: Policy, options: Vxlan) -> Incremental {
     let mut leaf = leaf_with(policy);
     leaf.apply(own_address(255, LOCAL6, 1));
     let old = tunnel_mac(host(2), super::world::REMOTE);

@@ -1,6 +1,6 @@
 //! The way to the VTEPs.
 
-use super::{follower::Follower, router::own_address, world::*};
+use super::{incremental::Incremental, router::own_address, world::*};
 use crate::{
     model::{Nexthop, *},
     observe::*,
@@ -140,7 +140,7 @@ fn next_hops_of_a_dead_link_stay_members_until_a_dump_says_that_they_are_gone() 
         assert!(desired.unresolved.is_empty(), "a dead link resolves nothing");
         assert_eq!(leaf.problems(), "", "the other member is alive");
         assert!(!leaf.apply(dead).routing_stale, "asked only once");
-        leaf.replace(Snapshot {
+        leaf.replace(Listing {
             scope: Scope::Routing,
             events: vec![
                 own_address(255, "10.0.0.1", 1),
@@ -177,7 +177,7 @@ fn members_of_an_interface_that_is_gone_are_gone_with_it() {
 #[test]
 fn a_dump_of_the_routing_leaves_nothing_stale() {
     let mut leaf = leaf();
-    leaf.replace(Snapshot {
+    leaf.replace(Listing {
         scope: Scope::Routing,
         events: vec![
             own_address(255, "10.0.0.1", 1),
@@ -276,7 +276,7 @@ fn a_routed_port_stays_one_while_it_exists_and_is_no_bridge_port() {
     leaf.withdraw(route("10.0.0.2", 32, None));
     leaf.apply(Link { up: false, carrier: false, ..veth(U1, "u1") });
     assert_eq!(leaf.structure().routed(), [U1, U2].into());
-    let idle = |leaf: &Follower| [U1, U2].map(|port| leaf.structure().ports[&port].idle);
+    let idle = |leaf: &Incremental| [U1, U2].map(|port| leaf.structure().ports[&port].idle);
     assert_eq!(idle(&leaf), [true, false], "without a program it may join a bond");
     leaf.apply(Link { carrier: false, ..veth(U1, "u1") });
     assert_eq!(idle(&leaf), [false, false], "a link without carrier keeps its program");

@@ -1,6 +1,6 @@
 //! Interfaces on top of a bridge that listen to MAC addresses of their own.
 
-use super::{follower::Follower, world::*};
+use super::{incremental::Incremental, world::*};
 use crate::{model::*, observe::*};
 
 const UPPER: u32 = 51;
@@ -24,7 +24,7 @@ fn promiscuous(promiscuity: u32) -> Event {
 }
 
 /// The leaf whose FDB has the virtual router's address at the other leaf, and here behind a port.
-fn leaf_with_virtual_router(port: u32) -> Follower {
+fn leaf_with_virtual_router(port: u32) -> Incremental {
     let mut leaf = leaf();
     leaf.apply(bridge_mac(port, host(VIRTUAL)));
     leaf.apply(tunnel_mac(host(VIRTUAL), REMOTE));
@@ -105,7 +105,7 @@ fn a_mac_address_behind_a_vlan_device_is_the_boxs_own_in_that_vlan() {
     let device = Link { mac: link(BR10, "br10", bridge(true)).mac, ..veth(52, "vlan200") };
     leaf.apply(vlan_of(BR10, 200, 0x8100, device));
     leaf.apply(upper(52, "macvlan"));
-    let place = |leaf: &Follower, vlan| {
+    let place = |leaf: &Incremental, vlan| {
         leaf.desired().fdb.get(&FdbKey { domain: at(vlan), mac: host(VIRTUAL) }).copied()
     };
     assert_eq!(place(&leaf, 200), Some(Target::Own));

@@ -1,6 +1,6 @@
 //! VLAN devices as bridge ports, and VLAN-aware bridges.
 
-use super::{follower::Follower, world::*};
+use super::{incremental::Incremental, world::*};
 use crate::{model::*, observe::*};
 
 const H1_100: u32 = 41;
@@ -97,7 +97,7 @@ fn in_vlan(bridge_port: u32, vlan: u16) -> CircuitKey {
 
 /// The leaf with a VLAN-aware bridge: `h1` untagged in VLAN 200, `h2` a trunk with 200 and 300,
 /// VNI 10010 in VLAN 200.
-fn vlan_aware_leaf() -> Follower {
+fn vlan_aware_leaf() -> Incremental {
     let mut leaf = leaf();
     leaf.apply(link(BR10, "br10", bridge(true)));
     leaf.apply(vlans(VX10, BR10, &[(VLAN, true, true)]));

@@ -1,6 +1,6 @@
 //! Where packets to each prefix go.
 
-use super::{follower::Follower, router::*, world::*};
+use super::{incremental::Incremental, router::*, world::*};
 use crate::{
     model::{Nexthop, *},
     observe::*,
@@ -18,11 +18,11 @@ fn second() -> NexthopKey {
     host_key(SWP2, "fe80::2")
 }
 
-fn group_of(router: &Follower, key: &GroupKey) -> Group {
+fn group_of(router: &Incremental, key: &GroupKey) -> Group {
     router.structure().groups[key].clone()
 }
 
-fn members(router: &Follower, id: u32) -> Vec<(NexthopKey, u16)> {
+fn members(router: &Incremental, id: u32) -> Vec<(NexthopKey, u16)> {
     group_of(router, &GroupKey::Object(id)).members
 }
 
@@ -229,7 +229,7 @@ fn an_own_address_is_local_even_if_a_neighbour_claims_it() {
 #[test]
 fn connected_hosts_that_grow_stale_are_to_be_confirmed() {
     let mut router = router();
-    let stale = |router: &Follower| {
+    let stale = |router: &Incremental| {
         let structure = &router.structure();
         let stale = stale_neighbours(&router.network, structure);
         stale.filter(|key| is_host(&router.network, structure, *key)).collect::<Vec<_>>()
@@ -388,7 +388,7 @@ fn an_interface_that_is_set_down_keeps_its_members_until_the_kernels_tables_are_
     });
     let events: Vec<Event> = events.chain([group(GROUP, &[(102, 3)])]).collect();
     let all_routes = router.all_routes;
-    let dirty = router.replace(Snapshot { scope: Scope::Routing, events });
+    let dirty = router.replace(Listing { scope: Scope::Routing, events });
     let gone: Vec<String> = dirty.routes.iter().map(|(_, prefix)| prefix.to_string()).collect();
     assert_eq!(gone, ["10.8.0.0/16", "192.0.2.0/31", "192.0.2.1/32"]);
     assert_eq!(router.all_routes, all_routes, "only what differs is compiled");

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{
-    follower::Follower,
+    incremental::Incremental,
     router::{default_rules, own_address, route_of},
 };
 use crate::{model::*, observe::*};
@@ -154,12 +154,12 @@ pub(super) fn leaf_events() -> Vec<Event> {
     events
 }
 
-pub(super) fn leaf() -> Follower {
+pub(super) fn leaf() -> Incremental {
     leaf_with(Policy::default())
 }
 
-pub(super) fn leaf_with(policy: Policy) -> Follower {
-    let mut follower = Follower::new(policy);
+pub(super) fn leaf_with(policy: Policy) -> Incremental {
+    let mut follower = Incremental::new(policy);
     for event in leaf_events() {
         follower.apply(event);
     }
@@ -196,7 +196,7 @@ pub(super) fn gone(event: impl Into<Event>) -> Event {
     }
 }
 
-impl Follower {
+impl Incremental {
     /// Where a host of the leaf's domain is.
     pub(super) fn place(&self, number: u8) -> Option<Target> {
         self.desired().fdb.get(&FdbKey { domain: DOMAIN, mac: host(number) }).copied()

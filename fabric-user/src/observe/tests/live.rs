@@ -8,7 +8,7 @@ use std::{
 
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
-use crate::observe::{Asker, Batch, Event, Observer, Route, RouteKind, Scope, Snapshot};
+use crate::observe::{Asker, Batch, Event, Listing, Observer, Route, RouteKind, Scope};
 
 /// How long the kernel may take to tell: it is only reached when something is wrong, however busy the
 /// machine is.
@@ -36,7 +36,7 @@ pub(crate) fn sh(script: &str) {
 }
 
 /// What the kernel has at this moment.
-fn dump(scope: Scope) -> Snapshot {
+fn dump(scope: Scope) -> Listing {
     Asker::open().unwrap().dump(scope).unwrap()
 }
 

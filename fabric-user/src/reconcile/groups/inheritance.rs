@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Groups, is_left_over};
 use crate::{
     hashed::HashMap,
-    model::GroupKey,
+    model::{GroupKey, Routes},
     reconcile::{
         pass::Pass,
-        routes::{Routes, Routing, group_of},
+        routes::{Routing, group_of, places},
         vteps::Vteps,
     },
 };
@@ -52,7 +52,7 @@ impl Groups {
                 inheritance.moves(self, maps.vteps.get(index).group, group.as_ref());
             }
         }
-        for (place, way) in routes.iter() {
+        for (place, way) in places(routes) {
             if let Some((KIND_GROUP, old)) = routing.present(maps, place).map(split_target) {
                 inheritance.moves(self, old, way.and_then(group_of));
             }

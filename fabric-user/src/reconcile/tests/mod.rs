@@ -12,13 +12,13 @@ mod vteps;
 
 use std::{net::IpAddr, time::Instant};
 
-use super::{Macs, Outcome, Reconciler, Routes, rest::GRACE};
+use super::{Outcome, Reconciler, rest::GRACE};
 use crate::{
     hashed::HashMap,
     kernel::maps::Maps,
     model::{
-        self, Arrivals, CircuitKey, DomainKey, FdbKey, Group, GroupKey, NexthopKey, Role,
-        RoutePlace, Structure, Target, View, VtepKey, Way,
+        self, Arrivals, CircuitKey, DomainKey, FdbKey, Group, GroupKey, Macs, NexthopKey, Role,
+        RoutePlace, Routes, Structure, Target, View, VtepKey, Way,
     },
     observe::{Mac, Prefix},
     settings::Settings,
@@ -188,13 +188,13 @@ impl Bench {
     /// Compares everything.
     fn apply(&mut self, wanted: &Wanted) -> Outcome {
         let Wanted { structure, macs, routes } = wanted.clone();
-        self.reconciler.apply(&structure, Macs::All(macs), &Routes::All(routes))
+        self.reconciler.apply(&structure, &Routes::All(routes), Macs::All(macs))
     }
 
     /// Changes the structure alone.
     fn change(&mut self, wanted: &Wanted) -> Outcome {
         let nothing = Routes::Some(Vec::new());
-        self.reconciler.apply(&wanted.structure, Macs::Some(Vec::new()), &nothing)
+        self.reconciler.apply(&wanted.structure, &nothing, Macs::Some(Vec::new()))
     }
 
     fn fill(&mut self) -> Outcome {
@@ -204,8 +204,8 @@ impl Bench {
     }
 
     fn empty(&mut self) -> Outcome {
-        let (macs, routes) = (Macs::All(Vec::new()), Routes::All(HashMap::default()));
-        self.reconciler.apply(&Structure::default(), macs, &routes)
+        let (routes, macs) = (Routes::All(HashMap::default()), Macs::All(Vec::new()));
+        self.reconciler.apply(&Structure::default(), &routes, macs)
     }
 
     /// Until nothing rests any more.

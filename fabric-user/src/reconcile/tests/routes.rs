@@ -32,7 +32,7 @@ fn look_up(bench: &Bench, address: &str) -> Option<(u32, u32)> {
 
 fn change(bench: &mut Bench, wanted: &Wanted, routes: &[(RoutePlace, Option<Way>)]) -> Outcome {
     let routes = Routes::Some(routes.to_vec());
-    bench.reconciler.apply_entries(&wanted.structure, Macs::Some(Vec::new()), &routes)
+    bench.reconciler.apply_entries(&wanted.structure, &routes, Macs::Some(Vec::new()))
 }
 
 #[test]
