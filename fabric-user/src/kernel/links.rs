@@ -111,7 +111,8 @@ impl Links {
             }
             result => result,
         };
-        let link = link.map_err(|error| self.explain(error, ifindex, name))?;
+        let link = link
+            .map_err(|error| explain(error, name, || matches!(self.running(ifindex), Ok(None))))?;
         link.pin(&pin).map_err(|e| AttachError::Pin(e.to_string()))?;
         self.held.insert(ifindex, link);
         Ok(Attached::Anew)
@@ -198,17 +199,18 @@ impl Links {
         };
         Ok(interfaces.running(ifindex)?)
     }
+}
 
-    fn explain(&mut self, error: io::Error, ifindex: u32, name: &str) -> AttachError {
-        match error.raw_os_error() {
-            _ if is_taken(&error) => AttachError::Foreign(name.into()),
-            Some(libc::EOPNOTSUPP) => AttachError::NoNativeXdp,
-            Some(libc::ENODEV) => AttachError::Gone,
-            Some(libc::ERANGE | libc::EMSGSIZE) => AttachError::Mtu(error),
-            // What the kernel says of an interface that is not there (`bpf_xdp_link_attach`).
-            Some(libc::EINVAL) if matches!(self.running(ifindex), Ok(None)) => AttachError::Gone,
-            _ => AttachError::Refused(error),
-        }
+/// Why the kernel does not attach to the interface `name`, by its answer.
+fn explain(error: io::Error, name: &str, is_gone: impl FnOnce() -> bool) -> AttachError {
+    match error.raw_os_error() {
+        _ if is_taken(&error) => AttachError::Foreign(name.into()),
+        Some(libc::EOPNOTSUPP) => AttachError::NoNativeXdp,
+        Some(libc::ENODEV) => AttachError::Gone,
+        Some(libc::ERANGE | libc::EMSGSIZE) => AttachError::Mtu(error),
+        // What the kernel says of an interface that is not there (`bpf_xdp_link_attach`).
+        Some(libc::EINVAL) if is_gone() => AttachError::Gone,
+        _ => AttachError::Refused(error),
     }
 }
 
@@ -229,5 +231,29 @@ fn remove(pin: &Path) -> Result<(), AttachError> {
     match fs::remove_file(pin) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(AttachError::Pin(e.to_string())),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_answers_to_an_attachment_becomes_what_an_operator_can_do_about_it() {
+        let say = |errno, is_gone: bool| {
+            explain(io::Error::from_raw_os_error(errno), "swp1", || is_gone).to_string()
+        };
+        for taken in [libc::EBUSY, libc::EEXIST] {
+            assert!(say(taken, false).contains("ip link set dev swp1 xdp off"));
+        }
+        assert!(say(libc::EOPNOTSUPP, false).contains("no native XDP"));
+        for large in [libc::ERANGE, libc::EMSGSIZE] {
+            assert!(say(large, false).contains("MTU is too large"));
+        }
+        assert_eq!(say(libc::ENODEV, false), AttachError::Gone.to_string());
+        assert_eq!(say(libc::EINVAL, true), AttachError::Gone.to_string());
+        for refused in [libc::EINVAL, libc::ENOENT, libc::EPERM, libc::ENOMEM] {
+            assert!(say(refused, false).contains("the kernel refuses to attach"));
+        }
     }
 }
