@@ -32,7 +32,7 @@ mod vty;
 pub use self::acceleration::{DaemonState, Unaccelerated};
 pub use self::error::LabError;
 pub use self::facts::PortState;
-pub use self::fault::{CarrierWatch, Fault};
+pub use self::fault::Fault;
 pub use self::foreground::Foreground;
 pub use self::migrate::Migration;
 pub use self::netns::Netns;

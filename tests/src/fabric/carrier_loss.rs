@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use fabric_user::lab::CarrierWatch;
-
-use super::{PATIENCE, Router, SOON, settled, until};
+use super::{PATIENCE, Router, SOON, carrier_watch::CarrierWatch, settled, until};
 
 /// The objects that everything refers to; the kernel removes the first with its link.
 const GROUP: &str = "nexthop replace id 1 via 10.1.1.2 dev swp1\n\
@@ -64,7 +62,7 @@ pub fn lose_carrier(router: &Router) -> CarrierLoss {
     let maps = router.maps();
     let slot = router.slot(&maps, "swp1");
     let group = maps.groups.get(router.group("10.100.0.1"));
-    let watch = CarrierWatch::start(router.netns(), "swp1", PATIENCE).expect("it can be watched");
+    let watch = CarrierWatch::start(router.netns(), "swp1", PATIENCE);
     router.peers_ip("link set p1 down\n");
     // The kernel may take a second to tell; whoever sleeps meanwhile sees the store too late.
     let begin = Instant::now();

@@ -5,9 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fabric_user::lab::{CarrierWatch, Fault};
+use fabric_user::lab::Fault;
 
-use super::{Fabric, PATIENCE, until};
+use super::{Fabric, PATIENCE, carrier_watch::CarrierWatch, until};
 use crate::traffic::{FlowOptions, FlowReport, FlowStream, Outage, flow_paths};
 
 /// The flows of a failure: 1,000 with 20,000 packets a second together; a few more are sent, so that
@@ -171,8 +171,7 @@ impl Fabric {
             Kind::Cut => (Fault::cut, PATIENCE),
             Kind::Silent => (Fault::silence, WATCH),
         };
-        let watch = CarrierWatch::start(&self.netns(scene.node), port, limit)
-            .expect("the port can be watched");
+        let watch = CarrierWatch::start(&self.netns(scene.node), port, limit);
         let fault = break_it(self.lab(), scene.node, port).expect("the link can be broken");
         go_on(&stream, FLOWS.rate * 3 / 2);
         let event = watch.lost().expect("the kernel tells of links");

@@ -6,6 +6,7 @@
 
 mod agreement;
 mod carrier_loss;
+mod carrier_watch;
 mod content;
 mod daemon;
 mod failure;

@@ -31,7 +31,6 @@ pub(super) const LAB: &[Program] = &[
     program("ethtool", "ethtool"),
     program("bpftool", "bpftool"),
     program("tcpdump", "tcpdump"),
-    program("dot", "graphviz"),
     program("ping", "iputils-ping"),
     program("nsenter", "util-linux"),
 ];

@@ -1,14 +1,12 @@
 //! Broken links: one that loses its carrier, and one on which nothing arrives though the carrier
 //! stays. Both can be undone, and the second one goes with the lab.
 
-mod carrier;
 mod drop_program;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-pub use self::carrier::CarrierWatch;
 use self::drop_program::{Link, Program};
 use super::error::LabError;
 use super::netns::Netns;

@@ -19,6 +19,8 @@ const SPINE_HEIGHT: f64 = 78.0;
 const LEAF_HEIGHT: f64 = 92.0;
 const SERVER_HEIGHT: f64 = 72.0;
 const CARD_GAP: f64 = 30.0;
+/// The same where a cable joins the two, with room for the names of its ports.
+const CABLE_GAP: f64 = 110.0;
 /// Room for the links between the tiers.
 const TIER_GAP: f64 = 150.0;
 /// Room for the links between leafs, or the last of their hosts, and servers.
@@ -121,16 +123,16 @@ fn place(topology: &Topology) -> (Vec<Rect>, Vec<Rect>, Vec<(String, Rect)>) {
         let Rows { spines, lower, servers } = rows(topology, site, number * 2 < names.len());
         let row_width = |row: &[usize]| {
             row.iter().map(|&index| card_width(topology, &topology.switches[index])).sum::<f64>()
-                + CARD_GAP * f64::from(u32::try_from(row.len().max(1) - 1).unwrap_or(0))
+                + row.windows(2).map(|pair| gap(topology, pair)).sum::<f64>()
         };
         let inner = [&spines, &lower, &servers].map(|row| row_width(row));
         let inner = inner.into_iter().fold(CARD_WIDTH, f64::max);
         let mut put = |row: &[usize], y: f64, h: f64| {
             let mut at = x + SITE_PADDING + (inner - row_width(row)) / 2.0;
-            for &index in row {
+            for (place, &index) in row.iter().enumerate() {
                 let w = card_width(topology, &topology.switches[index]);
                 cards[index] = Rect { x: at, y, w, h };
-                at += w + CARD_GAP;
+                at += w + row.get(place..place + 2).map_or(0.0, |pair| gap(topology, pair));
             }
         };
         let spine_y = top + SITE_HEAD;
@@ -160,6 +162,15 @@ fn place(topology: &Topology) -> (Vec<Rect>, Vec<Rect>, Vec<(String, Rect)>) {
         site.h = bottom + SITE_PADDING - site.y;
     }
     (cards, hosts, sites)
+}
+
+/// The row of a switch, from top to bottom.
+fn row_of(switch: &Switch) -> u8 {
+    match switch.function {
+        Function::Spine => 0,
+        Function::Leaf | Function::Border | Function::Host => 1,
+        Function::Server => 2,
+    }
 }
 
 /// The rows of a site from top to bottom, as indexes in the topology.
@@ -203,10 +214,22 @@ fn hosts_of(topology: &Topology, leaf: usize) -> usize {
     topology.hosts.iter().filter(|host| host.switch.node == *name).count()
 }
 
+/// Room between two cards that stand side by side.
+fn gap(topology: &Topology, pair: &[usize]) -> f64 {
+    let names: Vec<&str> =
+        pair.iter().map(|&index| topology.switches[index].name.as_str()).collect();
+    let is_joined = topology
+        .links_of(names[0])
+        .any(|(_, peer)| names.last().is_some_and(|name| *name == peer.node));
+    if is_joined { CABLE_GAP } else { CARD_GAP }
+}
+
 fn card_width(topology: &Topology, switch: &Switch) -> f64 {
-    // Links to other sites leave at the side and need no room here.
+    // Links to other sites and in the row leave at the side and need no room here.
     let inside = topology.links_of(&switch.name).filter(|(_, peer)| {
-        topology.switch(&peer.node).is_some_and(|peer| peer.site == switch.site)
+        topology
+            .switch(&peer.node)
+            .is_some_and(|peer| peer.site == switch.site && row_of(peer) != row_of(switch))
     });
     let links = u32::try_from(inside.count()).unwrap_or(u32::MAX - 1);
     CARD_WIDTH.max(PORT_PITCH * f64::from(links + 1))
@@ -226,7 +249,11 @@ fn wires(topology: &Topology, cards: &[Rect]) -> Vec<Wire> {
         .collect();
     let sides: Vec<[Side; 2]> = ends
         .iter()
-        .map(|&[a, b]| [side(&cards[a], &cards[b]), side(&cards[b], &cards[a])])
+        .map(|&[a, b]| match is_hidden(cards, &cards[a], &cards[b]) {
+            // Around what stands between, where there are no uplinks.
+            true => [Side::Bottom, Side::Bottom],
+            false => [side(&cards[a], &cards[b]), side(&cards[b], &cards[a])],
+        })
         .collect();
     let anchor = |link: usize, end: usize| {
         let (own, own_side) = (ends[link][end], sides[link][end]);
@@ -264,6 +291,13 @@ fn wires(topology: &Topology, cards: &[Rect]) -> Vec<Wire> {
             b_side: sides[link][1],
         })
         .collect()
+}
+
+/// Whether other cards of their row stand between two.
+fn is_hidden(cards: &[Rect], a: &Rect, b: &Rect) -> bool {
+    let (left, right) = (a.x.min(b.x), a.x.max(b.x));
+    let same_row = |y: f64| (y - a.y).abs() < 1.0;
+    same_row(b.y) && cards.iter().any(|it| same_row(it.y) && left < it.x && it.x < right)
 }
 
 /// The side of `own` that faces `peer`.

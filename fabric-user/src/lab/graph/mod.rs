@@ -16,21 +16,27 @@ pub fn svg(topology: &Topology) -> String {
 mod tests {
     use super::*;
 
-    fn two_sites() -> Topology {
-        let picture = include_str!("../../../../topologies/two-sites.dot");
-        let inventory = include_str!("../../../../topologies/two-sites.toml");
-        Topology::parse("two-sites", picture, inventory).expect("valid")
+    fn topology(name: &str, picture: &str, inventory: &str) -> Topology {
+        Topology::parse(name, picture, inventory).expect("valid")
     }
 
-    fn anycast() -> Topology {
-        let picture = include_str!("../../../../topologies/anycast.dot");
-        let inventory = include_str!("../../../../topologies/anycast.toml");
-        Topology::parse("anycast", picture, inventory).expect("valid")
+    macro_rules! topology {
+        ($name:literal) => {
+            topology(
+                $name,
+                include_str!(concat!("../../../../topologies/", $name, ".dot")),
+                include_str!(concat!("../../../../topologies/", $name, ".toml")),
+            )
+        };
+    }
+
+    fn two_sites() -> Topology {
+        topology!("two-sites")
     }
 
     #[test]
     fn servers_are_drawn_with_their_services() {
-        let text = svg(&anycast());
+        let text = svg(&topology!("anycast"));
         for word in ["srv08", "8 servers", ">dns<", "AS 65214"] {
             assert!(text.contains(word), "{word}");
         }
@@ -59,9 +65,37 @@ mod tests {
 
     #[test]
     fn nothing_overlaps_and_everything_is_inside() {
-        for topology in [two_sites(), anycast()] {
+        for topology in [two_sites(), topology!("anycast"), topology!("reference")] {
             nothing_overlaps(&topology);
         }
+    }
+
+    #[test]
+    fn a_cable_within_a_row_passes_no_card_and_has_room_for_the_names_of_its_ports() {
+        let layout = Layout::of(&topology!("reference"));
+        let level = layout.wires.iter().filter(|wire| wire.a_side == layout::Side::Right);
+        let mut number = 0;
+        for layout::Wire { a, b, .. } in level {
+            assert!(b.x - a.x > 80.0, "{a:?} {b:?}");
+            let between = |card: &&layout::Rect| {
+                card.y < a.y && a.y < card.y + card.h && a.x < card.x && card.x + card.w < b.x
+            };
+            assert_eq!(layout.cards.iter().find(between), None, "{a:?} {b:?}");
+            number += 1;
+        }
+        assert!(
+            number >= 8,
+            "two between leafs, twice, between spines and between exits: {number}"
+        );
+    }
+
+    #[test]
+    fn the_legend_names_leafs_where_a_network_is_not_in_a_whole_site() {
+        let text = svg(&topology!("static"));
+        for words in ["on every leaf of Site-01<", "on leaf01 and leaf02<"] {
+            assert!(text.contains(words), "{words}");
+        }
+        assert!(!text.contains("AS "), "nobody has a number");
     }
 
     fn nothing_overlaps(topology: &Topology) {

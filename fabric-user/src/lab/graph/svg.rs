@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::layout::{HOST_INDENT, LEGEND_LINE, Layout, MARGIN, Point, Rect, Side, Wire};
-use crate::lab::topology::{Function, Host, Network, Switch, Topology};
+use crate::lab::topology::{End, Function, Host, Link, Network, Switch, Topology};
 
 const INK: &str = "#1f2937";
 const FAINT: &str = "#6b7280";
@@ -12,6 +12,8 @@ const DCI: &str = "#b45309";
 /// Colours of networks, told apart also with impaired colour vision (after Okabe and Ito).
 const NETWORKS: [&str; 7] =
     ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6d31"];
+/// How far a wire between two cards of a row goes below them.
+const BEND: f64 = 64.0;
 /// Width of an average character in units of the font size.
 const CHARACTER: f64 = 0.56;
 
@@ -36,11 +38,12 @@ fn write_all(out: &mut String, topology: &Topology, layout: &Layout) -> fmt::Res
         site(out, name, area)?;
     }
     for (link, wire) in topology.links.iter().zip(&layout.wires) {
-        draw_wire(out, wire)?;
+        let is_long = is_between_sites(topology, link);
+        draw_wire(out, wire, is_long)?;
         port_name(out, &wire.a, wire.a_side, &link.a.port)?;
         port_name(out, &wire.b, wire.b_side, &link.b.port)?;
         if let Some(label) = &link.label {
-            wire_label(out, wire, label)?;
+            wire_label(out, wire, label, is_long)?;
         }
     }
     for (switch, card) in topology.switches.iter().zip(&layout.cards) {
@@ -92,18 +95,35 @@ fn site(out: &mut String, name: &str, area: &Rect) -> fmt::Result {
     )
 }
 
-fn is_between_sites(wire: &Wire) -> bool {
-    matches!(wire.a_side, Side::Left | Side::Right)
+fn is_between_sites(topology: &Topology, link: &Link) -> bool {
+    let site = |end: &End| topology.switch(&end.node).map(|switch| switch.site.as_str());
+    site(&link.a) != site(&link.b)
 }
 
-fn draw_wire(out: &mut String, wire: &Wire) -> fmt::Result {
-    let (colour, width) = if is_between_sites(wire) { (DCI, 2.4) } else { (WIRE, 1.6) };
-    line(out, wire.a, wire.b, colour, width)
+fn draw_wire(out: &mut String, wire: &Wire, is_long: bool) -> fmt::Result {
+    let (colour, width) = if is_long { (DCI, 2.4) } else { (WIRE, 1.6) };
+    let Wire { a, b, .. } = wire;
+    let Some(depth) = depth(wire) else {
+        return line(out, *a, *b, colour, width);
+    };
+    writeln!(
+        out,
+        r#"<path d="M {:.1} {:.1} C {:.1} {depth:.1}, {:.1} {depth:.1}, {:.1} {:.1}" fill="none" stroke="{colour}" stroke-width="{width}"/>"#,
+        a.x, a.y, a.x, b.x, b.x, b.y
+    )
 }
 
-fn wire_label(out: &mut String, wire: &Wire, label: &str) -> fmt::Result {
-    let middle = Point { x: (wire.a.x + wire.b.x) / 2.0, y: (wire.a.y + wire.b.y) / 2.0 };
-    pill(out, middle, label, if is_between_sites(wire) { DCI } else { FAINT })
+/// Where the curve of a wire aims at whose ends are at the same side, around what stands between.
+fn depth(wire: &Wire) -> Option<f64> {
+    (wire.a_side == wire.b_side).then_some(wire.a.y.max(wire.b.y) + BEND)
+}
+
+fn wire_label(out: &mut String, wire: &Wire, label: &str, is_long: bool) -> fmt::Result {
+    let straight = (wire.a.y + wire.b.y) / 2.0;
+    // The middle of a Bézier curve with both inner points at the depth.
+    let y = depth(wire).map_or(straight, |depth| straight / 4.0 + depth * 3.0 / 4.0);
+    let middle = Point { x: (wire.a.x + wire.b.x) / 2.0, y };
+    pill(out, middle, label, if is_long { DCI } else { FAINT })
 }
 
 /// Text on a white pill with a border, centred on a point.
@@ -229,7 +249,7 @@ fn legend(out: &mut String, topology: &Topology, layout: &Layout) -> fmt::Result
         text(out, area.x + area.w / 2.0, y + 13.0, 10.5, "#ffffff", white, &vlan)?;
         text(out, area.x + 90.0, y + 13.5, 12.0, INK, "font-weight=\"600\"", &network.name)?;
         let facts = format!(
-            "VNI {} · gateway {}/{} on every leaf of {}",
+            "VNI {} · gateway {}/{} on {}",
             network.vni,
             network.gateway,
             network.prefix_len,
@@ -241,15 +261,24 @@ fn legend(out: &mut String, topology: &Topology, layout: &Layout) -> fmt::Result
     Ok(())
 }
 
-/// Sites with this network.
+/// Where this network lives: whole sites, then single switches.
 fn places(topology: &Topology, network: &Network) -> String {
-    let here = |site: &str| {
-        topology
-            .switches
-            .iter()
-            .any(|switch| switch.site == site && switch.networks.contains(&network.name))
+    let here = |switch: &&Switch| switch.networks.contains(&network.name);
+    let is_whole = |site: &str| {
+        let mut leafs = topology.switches.iter().filter(|it| it.site == site);
+        leafs.all(|it| it.function != Function::Leaf || here(&it))
     };
-    topology.sites().into_iter().filter(|site| here(site)).collect::<Vec<_>>().join(" and ")
+    let mut places = Vec::new();
+    for site in topology.sites() {
+        let switches = topology.switches.iter().filter(|it| it.site == site).filter(here);
+        match is_whole(site) {
+            true if switches.clone().next().is_some() => {
+                places.push(format!("every leaf of {site}"))
+            }
+            _ => places.extend(switches.map(|switch| switch.name.clone())),
+        }
+    }
+    places.join(" and ")
 }
 
 /// The colour of a host's network; on a routed port it has none.

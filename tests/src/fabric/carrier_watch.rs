@@ -5,12 +5,13 @@ use std::io;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::kernel::interface;
-use crate::lab::error::LabError;
-use crate::lab::netns::Netns;
-use crate::netlink::{
-    Family, Listener, Messages, Received,
-    rtnetlink::{self, LINKS},
+use fabric_user::{
+    kernel::interface,
+    lab::Netns,
+    netlink::{
+        Family, Listener, Messages, Received,
+        rtnetlink::{self, LINKS},
+    },
 };
 
 /// `IFF_LOWER_UP` of linux/if.h.
@@ -20,32 +21,32 @@ const QUEUE: usize = 1 << 20;
 
 /// A watch over one port's carrier.
 #[derive(Debug)]
-pub struct CarrierWatch {
+pub(super) struct CarrierWatch {
     watcher: JoinHandle<io::Result<Option<Instant>>>,
 }
 
 impl CarrierWatch {
     /// Starts to watch a port that has a carrier, for at most `limit`.
     ///
-    /// # Errors
+    /// # Panics
     /// If there is no such port.
-    pub fn start(netns: &Netns, port: &str, limit: Duration) -> Result<Self, LabError> {
+    pub(super) fn start(netns: &Netns, port: &str, limit: Duration) -> Self {
         let open = || -> io::Result<(Listener, u32)> {
             let listener = Listener::open(Family::Route, QUEUE)?;
             listener.join(LINKS)?;
             Ok((listener, interface::index(port)?))
         };
-        let (listener, ifindex) =
-            netns.enter(open)?.map_err(LabError::file("watch interface", port))?;
+        let opened = netns.enter(open).expect("the namespace can be entered");
+        let (listener, ifindex) = opened.expect("the port can be watched");
         let deadline = Instant::now() + limit;
-        Ok(Self { watcher: thread::spawn(move || watch(listener, ifindex, deadline)) })
+        Self { watcher: thread::spawn(move || watch(listener, ifindex, deadline)) }
     }
 
     /// When the event arrived; nothing if the carrier stayed until the limit.
     ///
     /// # Errors
     /// If events were lost.
-    pub fn lost(self) -> io::Result<Option<Instant>> {
+    pub(super) fn lost(self) -> io::Result<Option<Instant>> {
         self.watcher.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
     }
 }
@@ -77,7 +78,7 @@ fn lost_carrier(messages: Messages<'_>, ifindex: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::netlink::{
+    use fabric_user::netlink::{
         Request,
         rtnetlink::{RTM_DELLINK, RTM_NEWLINK},
     };
