@@ -2,10 +2,8 @@
 //! interfaces, routes, pins and mounts, is gone with the process however it ends.
 
 use anyhow::{Context as _, Result, ensure};
-use rustix::{
-    mount::{MountFlags, MountPropagationFlags, mount, mount_change},
-    thread::UnshareFlags,
-};
+use fabric_user::kernel::netns::{Own, enter_new};
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 
 /// Moves this process into a new network and a new mount namespace with an empty BPF file system.
 /// To be called before any thread is started.
@@ -17,9 +15,7 @@ pub fn enter() -> Result<()> {
         rustix::process::geteuid().is_root(),
         "benchmarks load BPF programs and make network interfaces: run them as root"
     );
-    // SAFETY: the process has one thread, whose file descriptors stay as they are.
-    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET | UnshareFlags::NEWNS) }
-        .context("cannot make namespaces for the benchmark")?;
+    enter_new(Own::NetworkAndMounts).context("cannot make namespaces for the benchmark")?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).context("cannot make the mounts of the benchmark private")?;
     mount("bpf", fabric_user::kernel::pins::BPF_FS, "bpf", MountFlags::empty(), None)

@@ -232,8 +232,6 @@ impl Leaf {
 /// # Errors
 /// If there is none of that name.
 pub fn index(name: &str) -> Result<u32> {
-    let name_c = std::ffi::CString::new(name)?;
-    // SAFETY: a zero-terminated name.
-    let index = unsafe { libc::if_nametoindex(name_c.as_ptr()) };
-    (index != 0).then_some(index).with_context(|| format!("the interface {name} is not there"))
+    fabric_user::kernel::interface::index(name)
+        .with_context(|| format!("the interface {name} is not there"))
 }

@@ -5,13 +5,10 @@
 //! call returns: interfaces of a pair hand frames over on the same processor. The times are
 //! therefore those of one clock, and as fine as the stream.
 
-use std::{
-    io,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use fabric_user::kernel::packet_socket::PacketSocket;
 
 /// Time between two frames: 100,000 a second.
 pub const PACE: Duration = Duration::from_micros(10);
@@ -28,8 +25,8 @@ pub type Way<'a> = &'a dyn Fn(&[u8]) -> bool;
 /// A stream from one interface to another one.
 #[derive(Debug)]
 pub struct Probe {
-    sender: OwnedFd,
-    sink: OwnedFd,
+    sender: PacketSocket,
+    sink: PacketSocket,
     frame: Vec<u8>,
     /// Bytes of headers that the box puts in front.
     outer: usize,
@@ -61,10 +58,9 @@ impl Probe {
     pub fn open(from: u32, to: u32, frame: &[u8], outer: usize) -> Result<Self> {
         ensure!(frame.len() >= NUMBER + 8, "a frame of {} bytes has no room", frame.len());
         let socket = |interface, protocol| {
-            packet_socket(interface, protocol).context("cannot open a packet socket")
+            PacketSocket::of_index(interface, protocol).context("cannot open a packet socket")
         };
-        let sink = socket(to, libc::ETH_P_IP as u16)?;
-        rustix::net::sockopt::set_socket_recv_buffer_size_force(&sink, 4 << 20)?;
+        let sink = socket(to, libc::ETH_P_IP as u16)?.with_queue(4 << 20)?;
         Ok(Self {
             // It receives nothing.
             sender: socket(from, 0)?,
@@ -153,7 +149,7 @@ impl Probe {
         // Frames that were due while the thread did not run are left out.
         self.next = (self.next + PACE).max(now);
         self.frame[NUMBER..NUMBER + 8].copy_from_slice(&self.sent.to_be_bytes());
-        rustix::io::write(&self.sender, &self.frame).context("a frame cannot be sent")?;
+        self.sender.send(&self.frame).context("a frame cannot be sent")?;
         self.sent += 1;
         Ok(())
     }
@@ -162,12 +158,9 @@ impl Probe {
     fn receive(&mut self, mut look: impl FnMut(u64, &[u8])) -> Result<()> {
         let mut buffer = [0; 256];
         loop {
-            let flags = rustix::net::RecvFlags::DONTWAIT;
-            let length = match rustix::net::recv(&self.sink, &mut buffer, flags) {
-                Ok((length, _)) => length,
-                Err(rustix::io::Errno::AGAIN) => return Ok(()),
-                Err(rustix::io::Errno::INTR) => continue,
-                Err(error) => return Err(error).context("frames cannot be received"),
+            let received = self.sink.receive_now(&mut buffer);
+            let Some((length, _)) = received.context("frames cannot be received")? else {
+                return Ok(());
             };
             let at = self.outer + NUMBER;
             // What else arrives, IGMP for instance, is shorter or longer.
@@ -180,28 +173,5 @@ impl Probe {
                 look(u64::from_be_bytes(number), frame);
             }
         }
-    }
-}
-
-/// A raw socket on an interface, which receives frames of one protocol (`ETH_P_`), or none for 0.
-fn packet_socket(interface: u32, protocol: u16) -> io::Result<OwnedFd> {
-    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
-    // SAFETY: a plain system call.
-    let fd = unsafe { libc::socket(libc::AF_PACKET, kind, protocol.to_be().into()) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel has just made it, and nobody else knows it.
-    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    // SAFETY: all zero bytes are an address of this kind.
-    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-    address.sll_family = libc::AF_PACKET as u16;
-    address.sll_protocol = protocol.to_be();
-    address.sll_ifindex = interface.cast_signed();
-    let length = size_of_val(&address) as libc::socklen_t;
-    // SAFETY: the address lives until after the call, with the length given.
-    match unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) } {
-        0 => Ok(socket),
-        _ => Err(io::Error::last_os_error()),
     }
 }

@@ -375,11 +375,6 @@ fn classifier<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut SchedClassif
 }
 
 fn interface_name(index: u32) -> Result<String> {
-    let mut name = [0; libc::IF_NAMESIZE];
-    // SAFETY: the buffer has the size that the call asks for.
-    let found = unsafe { libc::if_indextoname(index, name.as_mut_ptr()) };
-    ensure!(!found.is_null(), "there is no interface {index}");
-    let bytes: Vec<u8> =
-        name.iter().take_while(|byte| **byte != 0).map(|byte| byte.cast_unsigned()).collect();
-    String::from_utf8(bytes).context("the name of an interface is not valid text")
+    fabric_user::kernel::interface::name(index)
+        .with_context(|| format!("there is no interface {index}"))
 }

@@ -8,9 +8,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use fabric_user::kernel::netns::{Own, enter_new};
 use rustix::thread::{
-    CpuSet, LinkNameSpaceType, UnshareFlags, move_into_link_name_space, sched_getcpu,
-    sched_setaffinity, unshare_unsafe,
+    CpuSet, LinkNameSpaceType, move_into_link_name_space, sched_getcpu, sched_setaffinity,
 };
 
 /// Runs `body` on a thread of its own in a new network namespace, on one CPU.
@@ -47,8 +47,7 @@ impl Namespace {
     /// # Errors
     /// If this is not root.
     pub fn create() -> Result<Self> {
-        // SAFETY: only the network namespace of this thread changes, no file descriptors.
-        unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.context("cannot make a namespace")?;
+        enter_new(Own::Network).context("cannot make a namespace")?;
         for (name, value) in QUIET {
             match fs::write(format!("/proc/sys/net/{name}"), value) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}

@@ -6,7 +6,10 @@ use fabric_common::{
     table::{Narrow, Share, Table, Wide},
 };
 
-use super::{maps::Maps, memory::MappedArray};
+use super::{
+    maps::Maps,
+    memory::{Atomics, MappedArray},
+};
 
 /// A smaller table would gain nothing: this one fits into any cache.
 const SMALLEST: u32 = 64;
@@ -43,7 +46,7 @@ impl Maps {
     }
 }
 
-impl<'a, B: aya::Pod + Share> Growing<'a, B> {
+impl<'a, B: aya::Pod + Share<Shared: Atomics>> Growing<'a, B> {
     const fn new(
         array: &'a MappedArray<B>,
         times: Option<&'a MappedArray<Times>>,

@@ -1,4 +1,4 @@
-//! Changes to an interface of the current namespace, through ioctls.
+//! Changes to an interface of the current namespace.
 //!
 //! Features that stand between XDP and the frame:
 //! - Checksum offload: a veth has no hardware that would complete a partial checksum after XDP
@@ -7,36 +7,28 @@
 //! - GRO: frames redirected into a veth are lost unless the receiving end has NAPI, which it gets
 //!   from an XDP program or from GRO.
 
-use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::{io, os::fd::OwnedFd};
 
-/// `ETHTOOL_STXCSUM`, `ETHTOOL_SGRO`, `ETHTOOL_GFLAGS`, `ETHTOOL_SFLAGS` of linux/ethtool.h.
-const SET_TX_CHECKSUM: u32 = 0x17;
-const SET_GRO: u32 = 0x2c;
-const GET_FLAGS: u32 = 0x25;
-const SET_FLAGS: u32 = 0x26;
-/// `ETH_FLAG_TXVLAN` and `ETH_FLAG_RXVLAN`.
+use super::ethtool::Ethtool;
+use crate::{
+    netlink::{Client, Family, NetlinkError, rtnetlink},
+    observe::{Event, Link, decode},
+};
+
+/// `ETH_FLAG_TXVLAN` and `ETH_FLAG_RXVLAN` of `linux/ethtool.h`.
 const TX_VLAN: u32 = 1 << 7;
 const RX_VLAN: u32 = 1 << 8;
-
-/// `struct ethtool_value`.
-#[repr(C)]
-struct EthtoolValue {
-    command: u32,
-    data: u32,
-}
 
 /// Makes an interface behave like a port with a wire: no transmit checksum and VLAN offload, GRO on.
 ///
 /// # Errors
 /// If there is no such interface or it refuses.
 pub fn make_wirelike(interface: &str) -> io::Result<()> {
-    let socket = control_socket()?;
-    ethtool(&socket, interface, SET_TX_CHECKSUM, 0)?;
-    ethtool(&socket, interface, SET_GRO, 1)?;
-    let flags = ethtool(&socket, interface, GET_FLAGS, 0)?;
-    ethtool(&socket, interface, SET_FLAGS, flags & !(TX_VLAN | RX_VLAN))?;
-    Ok(())
+    let (ethtool, ifindex) = (Ethtool::open()?, index(interface)?);
+    ethtool.set_tx_checksum(ifindex, false)?;
+    ethtool.set_gro(ifindex, true)?;
+    let flags = ethtool.flags(ifindex)?;
+    ethtool.set_flags(ifindex, flags & !(TX_VLAN | RX_VLAN))
 }
 
 /// Leaves VLAN tags in the frames that an interface receives, instead of hiding them from XDP. True
@@ -45,22 +37,21 @@ pub fn make_wirelike(interface: &str) -> io::Result<()> {
 /// # Errors
 /// If the driver cannot, or there is no such interface.
 pub fn show_received_tags(ifindex: u32) -> io::Result<bool> {
-    by_index(ifindex, |socket, interface| {
-        let flags = match ethtool(socket, interface, GET_FLAGS, 0) {
-            Ok(flags) => flags,
-            // A driver that knows no flags has no offload.
-            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        if flags & RX_VLAN == 0 {
-            return Ok(false);
-        }
-        ethtool(socket, interface, SET_FLAGS, flags & !RX_VLAN)?;
-        if ethtool(socket, interface, GET_FLAGS, 0)? & RX_VLAN != 0 {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        Ok(true)
-    })
+    let ethtool = Ethtool::open()?;
+    let flags = match ethtool.flags(ifindex) {
+        Ok(flags) => flags,
+        // A driver that knows no flags has no offload.
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if flags & RX_VLAN == 0 {
+        return Ok(false);
+    }
+    ethtool.set_flags(ifindex, flags & !RX_VLAN)?;
+    if ethtool.flags(ifindex)? & RX_VLAN != 0 {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    Ok(true)
 }
 
 /// Undoes [`show_received_tags`] on the interface with this index, if it has this MAC address: an index
@@ -69,28 +60,11 @@ pub fn show_received_tags(ifindex: u32) -> io::Result<bool> {
 /// # Errors
 /// If it refuses.
 pub fn hide_received_tags(ifindex: u32, mac: [u8; 6]) -> io::Result<()> {
-    by_index(ifindex, |socket, interface| {
-        if mac_address(interface)? != mac {
-            return Ok(());
-        }
-        let flags = ethtool(socket, interface, GET_FLAGS, 0)?;
-        ethtool(socket, interface, SET_FLAGS, flags | RX_VLAN).map(|_| ())
-    })
-}
-
-/// Does something under the name that an index has at this moment, because ioctls know nothing else,
-/// and again if the name has changed hands meanwhile.
-fn by_index<T>(ifindex: u32, act: impl Fn(&OwnedFd, &str) -> io::Result<T>) -> io::Result<T> {
-    const TRIES: u32 = 4;
-    let socket = control_socket()?;
-    for _ in 0..TRIES {
-        let name = rustix::net::netdevice::index_to_name(&socket, ifindex)?;
-        let done = act(&socket, &name);
-        if rustix::net::netdevice::name_to_index(&socket, &name) == Ok(ifindex) {
-            return done;
-        }
+    if link(ifindex)?.mac.map(|own| own.0) != Some(mac) {
+        return Ok(());
     }
-    Err(io::ErrorKind::ResourceBusy.into())
+    let ethtool = Ethtool::open()?;
+    ethtool.set_flags(ifindex, ethtool.flags(ifindex)? | RX_VLAN)
 }
 
 /// The index of an interface.
@@ -101,25 +75,21 @@ pub fn index(interface: &str) -> io::Result<u32> {
     Ok(rustix::net::netdevice::name_to_index(&control_socket()?, interface)?)
 }
 
-/// The MAC address of an interface.
+/// The name of an interface.
 ///
 /// # Errors
 /// If there is no such interface.
+pub fn name(ifindex: u32) -> io::Result<String> {
+    Ok(rustix::net::netdevice::index_to_name(&control_socket()?, ifindex)?)
+}
+
+/// The MAC address of an interface.
+///
+/// # Errors
+/// If there is no such interface, or it has none.
 pub fn mac_address(interface: &str) -> io::Result<[u8; 6]> {
-    let socket = control_socket()?;
-    let mut request = request_for(interface)?;
-    // SAFETY: SIOCGIFHWADDR reads the name and writes the address of the request.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFHWADDR, &raw mut request) };
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel has just written this member of the union.
-    let bytes = unsafe { request.ifr_ifru.ifru_hwaddr.sa_data };
-    let mut mac = [0; 6];
-    for (to, from) in mac.iter_mut().zip(bytes) {
-        *to = from.cast_unsigned();
-    }
-    Ok(mac)
+    let mac = link(index(interface)?)?.mac.ok_or(io::ErrorKind::Unsupported)?;
+    Ok(mac.0)
 }
 
 /// Switches an interface on or off.
@@ -127,15 +97,9 @@ pub fn mac_address(interface: &str) -> io::Result<[u8; 6]> {
 /// # Errors
 /// If there is no such interface or it refuses.
 pub fn set_up(interface: &str, up: bool) -> io::Result<()> {
-    let socket = control_socket()?;
-    let mut request = request_for(interface)?;
-    let flags = flags(&socket, &mut request)?;
-    let wanted = if up { flags | libc::IFF_UP } else { flags & !libc::IFF_UP };
-    // The kernel's own field has 16 bits; IFF_UP is among them.
-    request.ifr_ifru.ifru_flags = wanted as libc::c_short;
-    // SAFETY: SIOCSIFFLAGS reads the name and the flags of the request.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw mut request) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    let request = rtnetlink::switch_link(index(interface)?, up);
+    Client::open(Family::Route)?.ask(request, |_| {})?;
+    Ok(())
 }
 
 /// Whether an interface is up and its other end as well.
@@ -143,18 +107,17 @@ pub fn set_up(interface: &str, up: bool) -> io::Result<()> {
 /// # Errors
 /// If there is no such interface.
 pub fn has_carrier(interface: &str) -> io::Result<bool> {
-    let flags = flags(&control_socket()?, &mut request_for(interface)?)?;
-    Ok(flags & libc::IFF_RUNNING != 0)
+    let link = link(index(interface)?)?;
+    Ok(link.up && link.carrier)
 }
 
-fn flags(socket: &impl AsRawFd, request: &mut libc::ifreq) -> io::Result<libc::c_int> {
-    // SAFETY: SIOCGIFFLAGS reads the name and writes the flags of the request.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS, request as *mut _) };
-    if result < 0 {
-        return Err(io::Error::last_os_error());
+fn link(ifindex: u32) -> io::Result<Link> {
+    let mut client = Client::open(Family::Route)?;
+    let answer = client.ask_one(rtnetlink::one_link(ifindex), rtnetlink::RTM_NEWLINK)?;
+    match answer.map(|body| decode(rtnetlink::RTM_NEWLINK, 0, &body)) {
+        Some(Ok(Some(Event::Link(link)))) => Ok(link),
+        _ => Err(NetlinkError::CutOff.into()),
     }
-    // SAFETY: the kernel has just written this member of the union.
-    Ok(libc::c_int::from(unsafe { request.ifr_ifru.ifru_flags }))
 }
 
 pub(super) fn control_socket() -> io::Result<OwnedFd> {
@@ -166,26 +129,42 @@ pub(super) fn control_socket() -> io::Result<OwnedFd> {
     )?)
 }
 
-pub(super) fn request_for(interface: &str) -> io::Result<libc::ifreq> {
-    // SAFETY: ifreq is plain data for which all zero bytes are a value.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    // The last byte stays zero.
-    let room = request.ifr_name.len() - 1;
-    if interface.len() > room {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    for (to, from) in request.ifr_name.iter_mut().zip(interface.bytes()) {
-        *to = from.cast_signed();
-    }
-    Ok(request)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::tests::live::{in_namespace, sh};
 
-fn ethtool(socket: &impl AsRawFd, interface: &str, command: u32, data: u32) -> io::Result<u32> {
-    let mut value = EthtoolValue { command, data };
-    let mut request = request_for(interface)?;
-    request.ifr_ifru.ifru_data = (&raw mut value).cast();
-    // SAFETY: SIOCETHTOOL reads and writes the ethtool_value that ifru_data points to, which
-    // lives until after the call.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(value.data) }
+    #[test]
+    fn an_interface_is_switched_on_and_off_and_has_a_carrier_with_its_other_end() {
+        in_namespace(|| async {
+            sh("ip link add p1 address 02:00:00:00:00:01 type veth peer p2");
+            assert_eq!(mac_address("p1").unwrap(), [2, 0, 0, 0, 0, 1]);
+            set_up("p1", true).unwrap();
+            assert!(!has_carrier("p1").unwrap());
+            set_up("p2", true).unwrap();
+            assert!(has_carrier("p1").unwrap());
+            set_up("p1", false).unwrap();
+            assert!(!has_carrier("p1").unwrap());
+            for missing in [set_up("p3", true).err(), has_carrier("p3").err()] {
+                assert_eq!(missing.unwrap().raw_os_error(), Some(libc::ENODEV));
+            }
+        });
+    }
+
+    #[test]
+    fn offloads_come_back_to_the_interface_that_had_them_and_to_no_other() {
+        in_namespace(|| async {
+            sh("ip link add p1 address 02:00:00:00:00:01 type veth peer p2");
+            let (ethtool, ifindex) = (Ethtool::open().unwrap(), index("p1").unwrap());
+            let hidden = || ethtool.flags(ifindex).unwrap() & RX_VLAN != 0;
+            assert!(hidden() && show_received_tags(ifindex).unwrap());
+            assert!(!hidden() && !show_received_tags(ifindex).unwrap());
+            hide_received_tags(ifindex, [2, 0, 0, 0, 0, 2]).unwrap();
+            assert!(!hidden());
+            hide_received_tags(ifindex, [2, 0, 0, 0, 0, 1]).unwrap();
+            assert!(hidden());
+            make_wirelike("p1").unwrap();
+            assert!(!hidden() && ethtool.gro(ifindex).unwrap());
+        });
+    }
 }

@@ -6,8 +6,9 @@
 use std::{
     io,
     marker::PhantomData,
+    mem::MaybeUninit,
     os::fd::AsFd,
-    ptr::NonNull,
+    ptr::{self, NonNull},
     slice,
     sync::atomic::{AtomicU32, AtomicU64, Ordering},
 };
@@ -15,7 +16,7 @@ use std::{
 use aya::Pod;
 use fabric_common::{
     schema::fdb::Times,
-    table::{PLACES, Share, Table},
+    table::{PLACES, Share, SharedNarrow, SharedWide, Table},
 };
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
@@ -33,6 +34,21 @@ unsafe impl<T> Send for MappedArray<T> {}
 // SAFETY: as above.
 unsafe impl<T> Sync for MappedArray<T> {}
 
+/// What the memory may be looked at as.
+///
+/// # Safety
+/// It is made of atomics, for which all bytes are a value.
+pub unsafe trait Atomics {}
+
+// SAFETY: it is one.
+unsafe impl Atomics for AtomicU64 {}
+// SAFETY: an array of them.
+unsafe impl Atomics for [AtomicU32; PLACES as usize] {}
+// SAFETY: eight words of keys and targets.
+unsafe impl Atomics for SharedNarrow {}
+// SAFETY: as above.
+unsafe impl Atomics for SharedWide {}
+
 impl<T: Pod> MappedArray<T> {
     /// 64-bit words of an element. The kernel rounds elements up to 8 bytes; ours are exact.
     const WORDS: usize = {
@@ -49,8 +65,7 @@ impl<T: Pod> MappedArray<T> {
             if writable { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
         let length = Self::bytes(entries);
         // SAFETY: a fresh mapping at an address of the kernel's choice.
-        let start =
-            unsafe { mmap(std::ptr::null_mut(), length, protection, MapFlags::SHARED, fd, 0)? };
+        let start = unsafe { mmap(ptr::null_mut(), length, protection, MapFlags::SHARED, fd, 0)? };
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::InvalidData)?;
         Ok(Self { start, entries, stores: AtomicU64::new(0), _elements: PhantomData })
     }
@@ -79,13 +94,16 @@ impl<T: Pod> MappedArray<T> {
 
     fn words(&self, index: u32) -> &[AtomicU64] {
         assert!(index < self.entries, "index {index} of a map with {} entries", self.entries);
-        // SAFETY: inside the mapping by the check above; it lives as long as `self`.
-        unsafe {
-            slice::from_raw_parts(
-                self.start.as_ptr().add(index as usize * Self::WORDS),
-                Self::WORDS,
-            )
-        }
+        let start = index as usize * Self::WORDS;
+        &self.all::<AtomicU64>()[start..start + Self::WORDS]
+    }
+
+    /// The whole memory, as atomics of a kind.
+    fn all<A: Atomics>(&self) -> &[A] {
+        const { assert!(size_of::<T>().is_multiple_of(size_of::<A>()) && align_of::<A>() <= 64) };
+        let length = self.entries as usize * (size_of::<T>() / size_of::<A>());
+        // SAFETY: inside the mapping, which begins with a page and lives as long as `self`.
+        unsafe { slice::from_raw_parts(self.start.as_ptr().cast(), length) }
     }
 
     /// True if all of an element's words are 0.
@@ -97,20 +115,15 @@ impl<T: Pod> MappedArray<T> {
     /// A copy of an element, word by word.
     #[must_use]
     pub fn get(&self, index: u32) -> T {
-        let mut value = std::mem::MaybeUninit::<T>::uninit();
-        for (i, word) in self.words(index).iter().enumerate() {
-            let bytes = word.load(Ordering::Acquire).to_ne_bytes();
-            // SAFETY: byte-wise copy into the value, which has WORDS * 8 bytes.
-            unsafe {
-                value
-                    .as_mut_ptr()
-                    .cast::<u8>()
-                    .add(i * 8)
-                    .copy_from_nonoverlapping(bytes.as_ptr(), 8);
+        let mut value = MaybeUninit::<T>::uninit();
+        let start = value.as_mut_ptr().cast::<u64>();
+        // SAFETY: the value has as many words as are written, and `T` is plain old data.
+        unsafe {
+            for (i, word) in self.words(index).iter().enumerate() {
+                start.add(i).write_unaligned(word.load(Ordering::Acquire));
             }
+            value.assume_init()
         }
-        // SAFETY: all bytes were written, and `T` is plain old data.
-        unsafe { value.assume_init() }
     }
 
     /// Stores the words of `value` that differ; false if none did.
@@ -154,17 +167,12 @@ impl<T: Pod> MappedArray<T> {
 
 /// Word `i` of a value, as it stands in memory.
 fn word<T: Pod>(value: &T, i: usize) -> u64 {
-    let mut bytes = [0; 8];
     // SAFETY: plain old data without padding, and `MappedArray::words` gives only numbers of words
     // inside the value.
-    unsafe {
-        let start = std::ptr::from_ref(value).cast::<u8>().add(i * 8);
-        bytes.as_mut_ptr().copy_from_nonoverlapping(start, 8);
-    }
-    u64::from_ne_bytes(bytes)
+    unsafe { ptr::from_ref(value).cast::<u64>().add(i).read_unaligned() }
 }
 
-impl<B: Pod + Share> MappedArray<B> {
+impl<B: Pod + Share<Shared: Atomics>> MappedArray<B> {
     /// The array as the hash table that it holds.
     #[must_use]
     pub fn table(&self) -> Table<'_, B::Shared> {
@@ -178,11 +186,7 @@ impl<B: Pod + Share> MappedArray<B> {
     #[must_use]
     pub fn first_buckets(&self, buckets: u32) -> Table<'_, B::Shared> {
         assert!(buckets <= self.entries, "{buckets} of {} buckets", self.entries);
-        // SAFETY: the shared bucket has the layout of the plain one, made of atomics.
-        let table = Table::new(unsafe {
-            slice::from_raw_parts(self.start.as_ptr().cast::<B::Shared>(), buckets as usize)
-        });
-        table.counted(&self.stores)
+        Table::new(&self.all::<B::Shared>()[..buckets as usize]).counted(&self.stores)
     }
 }
 
@@ -190,8 +194,7 @@ impl MappedArray<Times> {
     /// The times, to be read and written.
     #[must_use]
     pub fn times(&self) -> &[[AtomicU32; PLACES as usize]] {
-        // SAFETY: an entry is as many words, and all accesses are atomic.
-        unsafe { slice::from_raw_parts(self.start.as_ptr().cast(), self.entries as usize) }
+        self.all()
     }
 }
 

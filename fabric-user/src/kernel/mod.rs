@@ -1,9 +1,10 @@
 //! What Fabric owns in the kernel: programs, links, maps and their pins.
 
 pub mod blocks;
+mod bpf_call;
 pub mod counters;
 pub mod detach;
-pub mod driver;
+pub mod ethtool;
 pub mod growing;
 pub mod heartbeat;
 pub mod interface;
@@ -12,6 +13,7 @@ pub mod maps;
 pub mod memory;
 pub mod netns;
 pub mod object;
+pub mod packet_socket;
 pub mod pins;
 pub mod programs;
 pub mod running;

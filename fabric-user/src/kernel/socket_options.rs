@@ -68,13 +68,27 @@ pub fn compute_checksum(socket: impl AsFd, offset: u8) -> io::Result<()> {
 /// # Errors
 /// Before Linux 5.14.
 pub fn netns_cookie(socket: impl AsFd) -> io::Result<u64> {
-    let mut cookie = 0_u64;
-    let mut length = size_of::<u64>() as libc::socklen_t;
-    let (fd, value) = (socket.as_fd().as_raw_fd(), (&raw mut cookie).cast());
-    // SAFETY: the kernel writes at most `length` bytes to the number, which lives until after the call.
-    let result =
-        unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, NETNS_COOKIE, value, &raw mut length) };
-    check(result).map(|()| cookie)
+    let mut cookie = [0; 8];
+    read(socket, libc::SOL_SOCKET, NETNS_COOKIE, &mut cookie)?;
+    Ok(u64::from_ne_bytes(cookie))
+}
+
+/// Has an option written into `value`, in whose beginning the kernel looks for which one is meant where there
+/// are several; how many bytes there are.
+///
+/// # Errors
+/// What the kernel says.
+pub(crate) fn read(
+    socket: impl AsFd,
+    level: c_int,
+    option: c_int,
+    value: &mut [u8],
+) -> io::Result<usize> {
+    let mut length = libc::socklen_t::try_from(value.len()).unwrap_or(libc::socklen_t::MAX);
+    let (fd, address) = (socket.as_fd().as_raw_fd(), value.as_mut_ptr().cast());
+    // SAFETY: the kernel writes at most `length` bytes, which `value` has.
+    let result = unsafe { libc::getsockopt(fd, level, option, address, &raw mut length) };
+    check(result).map(|()| length as usize)
 }
 
 /// Has a socket receive only what a classic BPF program lets through.

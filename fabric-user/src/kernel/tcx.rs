@@ -3,7 +3,7 @@
 
 use std::io;
 
-const PROG_QUERY: libc::c_int = 16;
+use super::bpf_call::{Command, call};
 
 /// Where such programs run: `enum bpf_attach_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,12 @@ struct Query {
     revision: u64,
 }
 
+// SAFETY: the attributes of BPF_PROG_QUERY. With no room for numbers of programs and links nothing is written
+// but how many there are.
+unsafe impl Command for Query {
+    const NUMBER: std::ffi::c_int = 16;
+}
+
 /// Whether this kernel knows such places.
 #[must_use]
 pub fn is_known() -> bool {
@@ -54,10 +60,6 @@ pub fn is_used(ifindex: u32, place: Place) -> io::Result<bool> {
 
 fn count(ifindex: u32, place: Place) -> io::Result<u32> {
     let mut query = Query { ifindex, attach_type: place as u32, ..Query::default() };
-    let length = size_of::<Query>() as libc::c_uint;
-    // SAFETY: the kernel reads and writes `length` bytes, and with no room for numbers of programs
-    // nothing but their count.
-    let result =
-        unsafe { libc::syscall(libc::SYS_bpf, PROG_QUERY, std::ptr::from_mut(&mut query), length) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(query.count) }
+    call(&mut query)?;
+    Ok(query.count)
 }

@@ -4,23 +4,27 @@
 //! without: then nobody could tell whose it is.
 
 use std::{
-    ffi::CString,
+    ffi::{CStr, CString, c_int},
     io,
+    marker::PhantomData,
     os::{
-        fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd},
+        fd::{AsFd, AsRawFd as _, OwnedFd},
         unix::ffi::OsStrExt as _,
     },
     path::Path,
 };
 
-use super::running::Mode;
+use super::{
+    bpf_call::{Command, Maker, call, make},
+    running::Mode,
+};
 
-const OBJ_PIN: libc::c_int = 6;
-const OBJ_GET: libc::c_int = 7;
-const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
-const LINK_CREATE: libc::c_int = 28;
-const LINK_UPDATE: libc::c_int = 29;
-const LINK_DETACH: libc::c_int = 34;
+const OBJ_PIN: c_int = 6;
+const OBJ_GET: c_int = 7;
+const OBJ_GET_INFO_BY_FD: c_int = 15;
+const LINK_CREATE: c_int = 28;
+const LINK_UPDATE: c_int = 29;
+const LINK_DETACH: c_int = 34;
 /// `BPF_XDP` of `enum bpf_attach_type`.
 const XDP: u32 = 37;
 /// `BPF_LINK_TYPE_XDP`
@@ -42,21 +46,73 @@ pub struct LinkInfo {
     pub ifindex: u32,
 }
 
+/// Descriptor of the program, interface index, place and flags; or descriptors of the link and the program.
 #[repr(C)]
-struct Four([u32; 4]);
+struct Link<const COMMAND: c_int>([u32; 4]);
+
+/// Descriptor of the link.
+#[repr(C)]
+struct Detach(u32);
 
 #[repr(C)]
-struct Pin {
+struct Pin<'a, const COMMAND: c_int> {
     path: u64,
     fd: u32,
     flags: u32,
+    lives: PhantomData<&'a CStr>,
 }
 
+/// `struct bpf_link_info`: type, number of the link, of the program; after a gap what belongs to the type.
+type LinkInfoWords = [u64; 16];
+
 #[repr(C)]
-struct Info {
+struct Info<'a> {
     fd: u32,
     length: u32,
     address: u64,
+    lives: PhantomData<&'a mut LinkInfoWords>,
+}
+
+impl<'a, const COMMAND: c_int> Pin<'a, COMMAND> {
+    fn new(path: &'a CStr, fd: u32) -> Self {
+        Self { path: path.as_ptr() as u64, fd, flags: 0, lives: PhantomData }
+    }
+}
+
+impl<'a> Info<'a> {
+    fn new(fd: u32, info: &'a mut LinkInfoWords) -> Self {
+        let (length, address) = (size_of_val(info) as u32, info.as_mut_ptr() as u64);
+        Self { fd, length, address, lives: PhantomData }
+    }
+}
+
+// SAFETY: the attributes of BPF_LINK_CREATE, without addresses.
+unsafe impl Command for Link<LINK_CREATE> {
+    const NUMBER: c_int = LINK_CREATE;
+}
+// SAFETY: it returns the link's descriptor.
+unsafe impl Maker for Link<LINK_CREATE> {}
+// SAFETY: the attributes of BPF_LINK_UPDATE, without addresses.
+unsafe impl Command for Link<LINK_UPDATE> {
+    const NUMBER: c_int = LINK_UPDATE;
+}
+// SAFETY: the attributes of BPF_LINK_DETACH, without addresses.
+unsafe impl Command for Detach {
+    const NUMBER: c_int = LINK_DETACH;
+}
+// SAFETY: the attributes of BPF_OBJ_PIN; the path ends with a zero and outlives the value.
+unsafe impl Command for Pin<'_, OBJ_PIN> {
+    const NUMBER: c_int = OBJ_PIN;
+}
+// SAFETY: the attributes of BPF_OBJ_GET; the path ends with a zero and outlives the value.
+unsafe impl Command for Pin<'_, OBJ_GET> {
+    const NUMBER: c_int = OBJ_GET;
+}
+// SAFETY: it returns the object's descriptor.
+unsafe impl Maker for Pin<'_, OBJ_GET> {}
+// SAFETY: the attributes of BPF_OBJ_GET_INFO_BY_FD; the room has the length given and is borrowed.
+unsafe impl Command for Info<'_> {
+    const NUMBER: c_int = OBJ_GET_INFO_BY_FD;
 }
 
 impl XdpLink {
@@ -70,9 +126,7 @@ impl XdpLink {
             Mode::Native => NATIVE,
             Mode::Generic => GENERIC,
         };
-        let program = raw(&program);
-        let link = bpf(LINK_CREATE, &mut Four([program, ifindex, XDP, flags]))?;
-        Ok(Self(owned(link)))
+        make(&mut Link::<LINK_CREATE>([raw(&program), ifindex, XDP, flags])).map(Self)
     }
 
     /// The link that is pinned at a path.
@@ -81,8 +135,7 @@ impl XdpLink {
     /// If there is none.
     pub fn from_pin(path: &Path) -> io::Result<Self> {
         let path = CString::new(path.as_os_str().as_bytes())?;
-        let link = bpf(OBJ_GET, &mut Pin { path: path.as_ptr() as u64, fd: 0, flags: 0 })?;
-        Ok(Self(owned(link)))
+        make(&mut Pin::<OBJ_GET>::new(&path, 0)).map(Self)
     }
 
     /// Pins it.
@@ -91,7 +144,7 @@ impl XdpLink {
     /// If the path cannot be made, or something is there.
     pub fn pin(&self, path: &Path) -> io::Result<()> {
         let path = CString::new(path.as_os_str().as_bytes())?;
-        bpf(OBJ_PIN, &mut Pin { path: path.as_ptr() as u64, fd: raw(&self.0), flags: 0 }).map(drop)
+        call(&mut Pin::<OBJ_PIN>::new(&path, raw(&self.0))).map(drop)
     }
 
     /// Puts another program in the present one's place, between two packets.
@@ -99,7 +152,7 @@ impl XdpLink {
     /// # Errors
     /// `ENOLINK` if the interface is gone.
     pub fn update(&self, program: impl AsFd) -> io::Result<()> {
-        bpf(LINK_UPDATE, &mut Four([raw(&self.0), raw(&program), 0, 0])).map(drop)
+        call(&mut Link::<LINK_UPDATE>([raw(&self.0), raw(&program), 0, 0])).map(drop)
     }
 
     /// Takes the program off its interface, wherever that is, before this returns.
@@ -107,7 +160,7 @@ impl XdpLink {
     /// # Errors
     /// What the kernel says.
     pub fn detach(&self) -> io::Result<()> {
-        bpf(LINK_DETACH, &mut raw(&self.0)).map(drop)
+        call(&mut Detach(raw(&self.0))).map(drop)
     }
 
     /// Which program it runs, and where.
@@ -115,11 +168,8 @@ impl XdpLink {
     /// # Errors
     /// If it is no link of an XDP program.
     pub fn info(&self) -> io::Result<LinkInfo> {
-        // `struct bpf_link_info`: type, id, program; after a gap what belongs to the type.
-        let mut info = [0_u64; 16];
-        let length = size_of_val(&info) as u32;
-        let address = info.as_mut_ptr() as u64;
-        bpf(OBJ_GET_INFO_BY_FD, &mut Info { fd: raw(&self.0), length, address })?;
+        let mut info = LinkInfoWords::default();
+        call(&mut Info::new(raw(&self.0), &mut info))?;
         let word = |at: usize| {
             let bytes = info[at / 2].to_ne_bytes();
             let half = at % 2 * 4;
@@ -135,19 +185,4 @@ impl XdpLink {
 fn raw(fd: &impl AsFd) -> u32 {
     // A descriptor is never negative.
     fd.as_fd().as_raw_fd().cast_unsigned()
-}
-
-fn owned(fd: libc::c_int) -> OwnedFd {
-    // SAFETY: the kernel has just given it to this caller alone.
-    unsafe { OwnedFd::from_raw_fd(fd) }
-}
-
-fn bpf<T>(command: libc::c_int, attributes: &mut T) -> io::Result<libc::c_int> {
-    let length = size_of::<T>() as libc::c_uint;
-    // SAFETY: the kernel reads and writes `length` bytes of the attributes, and what they point to
-    // lives longer than the call. Each command is called with attributes of its own layout, whose rest
-    // counts as zero.
-    let result =
-        unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attributes), length) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result as libc::c_int) }
 }

@@ -1,8 +1,6 @@
 //! Announcing a virtual machine that has just arrived, as a hypervisor and its guest do.
 
-use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::Duration;
 
 use crate::mac::Mac;
@@ -55,47 +53,6 @@ fn arp_frame(
     frame.extend(target_address.octets());
     frame.resize(FRAME_MIN, 0);
     frame
-}
-
-/// A socket that sends whole frames out of one interface of the namespace it was opened in.
-pub(super) struct FrameSender {
-    socket: OwnedFd,
-    address: libc::sockaddr_ll,
-}
-
-impl FrameSender {
-    /// Opens a sender on an interface of the current namespace.
-    pub(super) fn open(interface: &str) -> io::Result<Self> {
-        // No protocol: the socket receives nothing.
-        let socket = rustix::net::socket_with(
-            rustix::net::AddressFamily::PACKET,
-            rustix::net::SocketType::RAW,
-            rustix::net::SocketFlags::CLOEXEC,
-            None,
-        )?;
-        let index = rustix::net::netdevice::name_to_index(&socket, interface)?;
-        // SAFETY: sockaddr_ll is plain data for which all zero bytes are a value.
-        let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-        address.sll_family = libc::AF_PACKET as libc::c_ushort;
-        address.sll_ifindex = index.cast_signed();
-        Ok(Self { socket, address })
-    }
-
-    /// Sends one frame.
-    pub(super) fn send(&self, frame: &[u8]) -> io::Result<()> {
-        // SAFETY: both pointers are valid for the lengths given and only read.
-        let sent = unsafe {
-            libc::sendto(
-                self.socket.as_raw_fd(),
-                frame.as_ptr().cast(),
-                frame.len(),
-                0,
-                (&raw const self.address).cast(),
-                size_of::<libc::sockaddr_ll>() as libc::socklen_t,
-            )
-        };
-        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-    }
 }
 
 #[cfg(test)]

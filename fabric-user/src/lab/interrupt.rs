@@ -73,20 +73,26 @@ extern "C" fn note(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc
 
 fn set_actions(action: usize, flags: libc::c_int) -> io::Result<()> {
     for signal in SIGNALS {
-        // SAFETY: sigaction is plain data for which all zero bytes are a value.
-        let (mut new, mut old): (libc::sigaction, libc::sigaction) = unsafe { mem::zeroed() };
-        // SAFETY: both pointers are valid; without a new action only the present one is read.
-        check(unsafe { libc::sigaction(signal, ptr::null(), &raw mut old) })?;
+        let old = exchange(signal, None)?;
         // `nohup` wants a command to outlive its terminal.
         if signal == libc::SIGHUP && old.sa_sigaction == libc::SIG_IGN {
             continue;
         }
-        new.sa_sigaction = action;
-        new.sa_flags = flags;
-        // SAFETY: the action is SIG_DFL, or a handler that does nothing but atomic stores.
-        check(unsafe { libc::sigaction(signal, &raw const new, ptr::null_mut()) })?;
+        exchange(signal, Some(libc::sigaction { sa_sigaction: action, sa_flags: flags, ..old }))?;
     }
     Ok(())
+}
+
+/// The present action of a signal, and another one in its place, which is `SIG_DFL`, or a handler that does
+/// nothing but atomic stores.
+fn exchange(signal: libc::c_int, new: Option<libc::sigaction>) -> io::Result<libc::sigaction> {
+    let new = new.as_ref().map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: sigaction is plain data for which all zero bytes are a value, and both pointers are valid, or
+    // null for no new action.
+    unsafe {
+        let mut old: libc::sigaction = mem::zeroed();
+        check(libc::sigaction(signal, new, &raw mut old)).map(|()| old)
+    }
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {

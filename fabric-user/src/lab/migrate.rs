@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::announce::{self, FrameSender};
+use super::announce;
 use super::build;
 use super::error::LabError;
 use super::interrupt::NEVER;
@@ -19,7 +19,7 @@ use super::running::Lab;
 use super::state::{Place, State, StateFolder};
 use super::tools::{self, Setting};
 use super::topology::{ControlPlane, End, Host, Network};
-use crate::kernel::interface;
+use crate::kernel::{interface, packet_socket::PacketSocket};
 use crate::mac::Mac;
 
 /// The new interface's name until the old one is gone.
@@ -261,11 +261,12 @@ impl Move<'_> {
     }
 
     /// Switches the new link on; a sender over it.
-    fn connect(&self, stop: &AtomicBool) -> Result<FrameSender, LabError> {
+    fn connect(&self, stop: &AtomicBool) -> Result<PacketSocket, LabError> {
         let device = |interface: &str| {
             LabError::file("switch over interface", format!("{interface} of {}", self.host.name))
         };
-        let sender = self.netns.enter(|| FrameSender::open(ARRIVING))?.map_err(device(ARRIVING))?;
+        let sender =
+            self.netns.enter(|| PacketSocket::sender(ARRIVING))?.map_err(device(ARRIVING))?;
         self.target
             .enter(|| interface::set_up(&self.target_port, true))?
             .map_err(device(&self.target_port))?;
@@ -274,7 +275,7 @@ impl Move<'_> {
     }
 
     /// The move itself: time without a link, and time until announced.
-    fn switch_over(&self, sender: &FrameSender) -> Result<(Duration, Duration), LabError> {
+    fn switch_over(&self, sender: &PacketSocket) -> Result<(Duration, Duration), LabError> {
         // Without its routes the old link is not used any more, and nothing waits for the kernel
         // to switch an interface off, which takes many milliseconds.
         let lines = [
@@ -315,7 +316,7 @@ impl Move<'_> {
         let _ = tools::batch("ip", &[format!("link delete {ARRIVING}")], Some(&self.netns), &NEVER);
     }
 
-    fn send(&self, sender: &FrameSender, frame: &[u8]) -> Result<(), LabError> {
+    fn send(&self, sender: &PacketSocket, frame: &[u8]) -> Result<(), LabError> {
         sender.send(frame).map_err(LabError::file("announce", &self.host.name))
     }
 }

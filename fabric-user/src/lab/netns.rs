@@ -10,9 +10,10 @@ use std::path::PathBuf;
 
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::system::sethostname;
-use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::error::LabError;
+use crate::kernel::netns::{Own, enter_new};
 
 /// Where `ip netns` keeps its names.
 const FOLDER: &str = "/run/netns";
@@ -74,17 +75,15 @@ impl Netns {
         work: impl FnOnce() -> T + Send,
     ) -> Result<T, LabError> {
         let name_machine = || {
-            // SAFETY: a new UTS namespace takes no file descriptors or memory from anyone, and
-            // the thread ends before anybody else could use it.
-            unsafe { unshare_unsafe(UnshareFlags::NEWUTS) }?;
-            sethostname(hostname.as_bytes())
+            enter_new(Own::HostName)?;
+            Ok(sethostname(hostname.as_bytes())?)
         };
         self.enter_with(name_machine, work)
     }
 
     fn enter_with<T: Send>(
         &self,
-        prepare: impl FnOnce() -> rustix::io::Result<()> + Send,
+        prepare: impl FnOnce() -> std::io::Result<()> + Send,
         work: impl FnOnce() -> T + Send,
     ) -> Result<T, LabError> {
         let failed =
@@ -93,11 +92,12 @@ impl Netns {
         std::thread::scope(|scope| {
             let inside = scope.spawn(|| {
                 move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
+                    .map_err(Into::into)
                     .and_then(|()| prepare())
                     .map(|()| work())
             });
             match inside.join() {
-                Ok(result) => result.map_err(|errno| failed(errno.into())),
+                Ok(result) => result.map_err(failed),
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         })

@@ -71,6 +71,18 @@ pub fn all_links() -> Request {
     Request::dump(RTM_GETLINK, &[0; 16])
 }
 
+/// Switches a link on or off.
+#[must_use]
+pub fn switch_link(ifindex: u32, up: bool) -> Request {
+    const IFF_UP: u32 = 1;
+    let mut head = [0; 16];
+    head[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+    head[8..12].copy_from_slice(&u32::from(up).to_ne_bytes());
+    // Which of the flags are meant.
+    head[12..16].copy_from_slice(&IFF_UP.to_ne_bytes());
+    Request::new(RTM_NEWLINK, 0, &head)
+}
+
 /// What the fixed header of a message about a link says (`struct ifinfomsg`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkHead {

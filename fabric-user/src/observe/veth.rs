@@ -8,7 +8,7 @@
 use std::{
     fs::{self, File},
     os::{
-        fd::{AsFd as _, AsRawFd as _, OwnedFd},
+        fd::{AsFd as _, AsRawFd as _},
         unix::fs::MetadataExt as _,
     },
     path::{Path, PathBuf},
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     hashed::HashMap,
-    kernel::{driver, running::XdpState},
+    kernel::{ethtool::Ethtool, running::XdpState},
     netlink::{
         Client, Family, NetlinkError,
         rtnetlink::{self, RTM_NEWLINK, RTM_NEWNSID},
@@ -37,7 +37,7 @@ const NAMED: &str = "/run/netns";
 /// What asks about devices of one network namespace.
 struct View {
     route: Client,
-    control: OwnedFd,
+    ethtool: Ethtool,
 }
 
 /// Looks at veths and their other ends.
@@ -58,7 +58,7 @@ impl Veths {
 
     /// The name of an interface's driver, empty if it does not tell.
     pub(super) fn driver(&self, ifindex: u32) -> String {
-        driver::name(&self.here.control, ifindex).unwrap_or_default()
+        self.here.ethtool.driver(ifindex).unwrap_or_default()
     }
 
     /// An interface as it is now.
@@ -129,13 +129,13 @@ impl Veths {
 impl View {
     /// Of this thread's network namespace.
     fn open() -> Result<Self, NetlinkError> {
-        let control = driver::control_socket().map_err(NetlinkError::socket("open"))?;
-        Ok(Self { route: Client::open(Family::Route)?, control })
+        let ethtool = Ethtool::open().map_err(NetlinkError::socket("open"))?;
+        Ok(Self { route: Client::open(Family::Route)?, ethtool })
     }
 
     /// Whether an end of a veth pair takes what programs send to it; none if there is no such interface.
     fn receives(&mut self, ifindex: u32) -> Option<bool> {
-        if driver::gro(&self.control, ifindex).ok()? {
+        if self.ethtool.gro(ifindex).ok()? {
             return Some(true);
         }
         let (_, native) = self.link(ifindex)?;

@@ -2,42 +2,22 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd as _, OwnedFd},
     time::{Duration, Instant},
 };
 
-use fabric_user::lab::{Mac, Netns};
-use rustix::net::{
-    AddressFamily, RecvFlags, SocketFlags, SocketType, netdevice::name_to_index, recv, socket_with,
-    sockopt,
+use fabric_user::{
+    kernel::packet_socket::{ALL, PacketSocket},
+    lab::{Mac, Netns},
 };
 
 /// Room for bursts: the receiver shares two processors with everything else.
 const BUFFER: usize = 64 << 20;
-const ETH_P_ALL: u16 = 3;
 
-fn open(netns: &Netns, interface: &str, receives: bool) -> OwnedFd {
-    let open = || -> io::Result<OwnedFd> {
-        let flags = SocketFlags::CLOEXEC;
-        let socket = socket_with(AddressFamily::PACKET, SocketType::RAW, flags, None)?;
-        // SAFETY: sockaddr_ll is plain data for which all zero bytes are a value.
-        let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-        address.sll_family = libc::AF_PACKET as libc::c_ushort;
-        address.sll_ifindex = name_to_index(&socket, interface)?.cast_signed();
-        address.sll_protocol = if receives { ETH_P_ALL.to_be() } else { 0 };
-        if receives {
-            sockopt::set_socket_recv_buffer_size_force(&socket, BUFFER)?;
-        }
-        // SAFETY: the address is valid for the length given and only read.
-        let bound = unsafe {
-            libc::bind(
-                socket.as_raw_fd(),
-                (&raw const address).cast(),
-                size_of::<libc::sockaddr_ll>() as libc::socklen_t,
-            )
-        };
-        if bound < 0 { Err(io::Error::last_os_error()) } else { Ok(socket) }
-    };
+fn inside(
+    netns: &Netns,
+    interface: &str,
+    open: impl FnOnce() -> io::Result<PacketSocket> + Send,
+) -> PacketSocket {
     netns
         .enter(open)
         .expect("the namespace exists")
@@ -56,69 +36,44 @@ pub fn broadcast(source: Mac) -> Vec<u8> {
 
 /// Sends whole frames out of an interface.
 #[derive(Debug)]
-pub struct Wire(OwnedFd);
+pub struct Wire(PacketSocket);
 
 impl Wire {
     /// Opens an interface of a namespace.
     #[must_use]
     pub fn open(netns: &Netns, interface: &str) -> Self {
-        Self(open(netns, interface, false))
+        Self(inside(netns, interface, || PacketSocket::sender(interface)))
     }
 
     /// Sends a frame.
     pub fn send(&self, frame: &[u8]) {
-        match rustix::net::send(&self.0, frame, rustix::net::SendFlags::empty()) {
+        match self.0.send(frame) {
             // The other end of a veth does not take a frame of this length: lost on the wire.
-            Ok(_) | Err(rustix::io::Errno::NOBUFS) => {}
-            Err(error) => panic!("a frame of {} bytes is not sent: {error}", frame.len()),
+            Err(error) if error.raw_os_error() != Some(libc::ENOBUFS) => {
+                panic!("a frame of {} bytes is not sent: {error}", frame.len())
+            }
+            _ => {}
         }
     }
 }
 
 /// Sees every frame that an interface receives.
 #[derive(Debug)]
-pub struct Sniffer(OwnedFd);
+pub struct Sniffer(PacketSocket);
 
 impl Sniffer {
     /// Opens an interface of a namespace; frames from now on are seen.
     #[must_use]
     pub fn open(netns: &Netns, interface: &str) -> Self {
-        let socket = open(netns, interface, true);
-        let one: libc::c_int = 1;
-        // SAFETY: the option's value is valid for the length given and only read.
-        let set = unsafe {
-            libc::setsockopt(
-                socket.as_raw_fd(),
-                libc::SOL_PACKET,
-                libc::PACKET_IGNORE_OUTGOING,
-                (&raw const one).cast(),
-                size_of::<libc::c_int>() as libc::socklen_t,
-            )
-        };
-        assert_eq!(set, 0, "outgoing frames can be left out: {}", io::Error::last_os_error());
-        Self(socket)
+        Self(inside(netns, interface, || {
+            PacketSocket::open(interface, ALL)?.with_queue(BUFFER)?.ignore_outgoing()
+        }))
     }
 
     /// The next frame, if one comes before `deadline`.
     #[must_use]
     pub fn next(&self, deadline: Instant) -> Option<Vec<u8>> {
-        let mut frame = vec![0; 65_536];
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            // Zero would mean to wait without limit.
-            let wait = left.max(Duration::from_millis(1));
-            sockopt::set_socket_timeout(&self.0, sockopt::Timeout::Recv, Some(wait))
-                .expect("a packet socket has a timeout");
-            match recv(&self.0, &mut frame, RecvFlags::empty()) {
-                Ok((length, _)) => {
-                    frame.truncate(length);
-                    return Some(frame);
-                }
-                Err(rustix::io::Errno::AGAIN) if left.is_zero() => return None,
-                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
-                Err(error) => panic!("the packet socket fails: {error}"),
-            }
-        }
+        self.0.receive(deadline).expect("the packet socket works")
     }
 
     /// The first frame that `wanted` accepts, if one comes within `limit`.

@@ -4,14 +4,14 @@
 mod ebtables;
 mod iptables;
 
-use std::{
-    io,
-    os::fd::{AsRawFd as _, OwnedFd},
-};
+use std::{io, os::fd::OwnedFd};
 
 use rustix::net::{AddressFamily, SocketType, socket};
 
-use crate::observe::{Chain, Tool};
+use crate::{
+    kernel::socket_options,
+    observe::{Chain, Tool},
+};
 
 /// Bytes that a table may have at most: millions of rules.
 const MOST: usize = 256 << 20;
@@ -45,18 +45,7 @@ fn open(family: AddressFamily) -> io::Result<OwnedFd> {
 
 /// Has an option written into `value`, at whose beginning stands which one is meant.
 fn get(socket: &OwnedFd, level: i32, option: i32, value: &mut [u8]) -> io::Result<()> {
-    let mut length = libc::socklen_t::try_from(value.len()).unwrap_or(libc::socklen_t::MAX);
-    // SAFETY: the kernel writes at most `length` bytes, which `value` has.
-    let done = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            level,
-            option,
-            value.as_mut_ptr().cast(),
-            &raw mut length,
-        )
-    };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    socket_options::read(socket, level, option, value).map(drop)
 }
 
 /// A number in host order; 0 behind the end.

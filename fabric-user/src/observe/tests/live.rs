@@ -6,8 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::thread::{UnshareFlags, unshare_unsafe};
-
+use crate::kernel::netns::{Own, enter_new};
 use crate::observe::{Asker, Batch, Event, Listing, Observer, Route, RouteKind, Scope};
 
 /// How long the kernel may take to tell: it is only reached when something is wrong, however busy the
@@ -17,8 +16,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 /// Runs a test in a new network namespace, which goes with its thread and the sockets.
 pub(crate) fn in_namespace<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
     std::thread::spawn(move || {
-        // SAFETY: only this thread's network namespace changes; no memory or file is affected.
-        if let Err(error) = unsafe { unshare_unsafe(UnshareFlags::NEWNET) } {
+        if let Err(error) = enter_new(Own::Network) {
             eprintln!("SKIP: cannot make a network namespace: {error}");
             return;
         }
