@@ -47,8 +47,5 @@ pub fn pin_to(cpu: usize) -> Result<Processor> {
     let mut one = CpuSet::new();
     one.set(cpu);
     sched_setaffinity(None, &one).with_context(|| format!("cannot pin to CPU {cpu}"))?;
-    let priority = libc::sched_param { sched_priority: 1 };
-    // SAFETY: a plain system call on this thread with a valid argument.
-    let real_time = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const priority) };
-    Ok(Processor { cpu, real_time: real_time == 0 })
+    Ok(Processor { cpu, real_time: fabric_tests::precedence::take() })
 }

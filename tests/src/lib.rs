@@ -20,6 +20,7 @@ pub mod loaded;
 pub mod model;
 pub mod namespace;
 pub mod packet;
+pub mod precedence;
 pub mod random;
 pub mod refusals;
 pub mod router;

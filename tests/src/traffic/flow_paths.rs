@@ -11,7 +11,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::flow_stream::{FlowOptions, open_receiver, open_sender, send_datagram};
+use super::datagram::{PAYLOAD, Sender, inside};
+use super::flow_stream::{self, FlowOptions};
 use fabric_user::lab::{LabError, Netns};
 
 /// Packets of a flow. Protocols send one now and then as well, and single packets of a flow may go
@@ -38,20 +39,15 @@ pub fn flow_paths(
     ports: &[&str],
     options: FlowOptions,
 ) -> Result<Vec<Option<usize>>, LabError> {
-    let failed = |netns: &Netns| {
-        let namespace = netns.name().to_owned();
-        move |source| LabError::Namespace { namespace, source }
-    };
     let (receiver, address) = to;
     // It takes what arrives: nobody answers that the port is closed.
-    let _sink = receiver
-        .enter(|| open_receiver(SocketAddr::new(address, options.port)))?
-        .map_err(failed(receiver))?;
-    let socket = from.enter(|| open_sender(address))?.map_err(failed(from))?;
-    let measure = || -> io::Result<Vec<Option<usize>>> {
+    let _sink =
+        inside(receiver, || flow_stream::open_receiver(SocketAddr::new(address, options.port)))?;
+    let sender = inside(from, || Sender::open(address))?;
+    inside(at, || {
         let send = |flow: u16| {
-            let ports = (options.first_port + flow, options.port);
-            (0..PACKETS).try_for_each(|_| send_datagram(&socket, address, ports, &[0; 16]))
+            let ports = [options.first_port + flow, options.port];
+            (0..PACKETS).try_for_each(|_| sender.send(ports, &[0; PAYLOAD]).map(drop))
         };
         (0..options.flows)
             .map(|flow| {
@@ -63,8 +59,7 @@ pub fn flow_paths(
                 Ok(None)
             })
             .collect()
-    };
-    at.enter(measure)?.map_err(failed(at))
+    })
 }
 
 /// The port by which the packets of `send` leave.

@@ -8,14 +8,13 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rustix::net::{AddressFamily, SendFlags, SocketType, ipproto, sendto, socket};
-
+use super::datagram::{PAYLOAD, Sender, inside};
+use crate::precedence;
 use fabric_user::lab::{LabError, Netns};
 
 /// After the last packet, stragglers have this long.
@@ -27,13 +26,6 @@ const BEAT: Duration = Duration::from_micros(200);
 /// So much may be made up for at once. More in one burst would overflow the queue of a veth, and
 /// look like a lossy network.
 const BACKLOG: u64 = 100;
-const UDP_HEADER: usize = 8;
-/// Number of the packet and time of sending.
-const PAYLOAD: usize = 16;
-/// `IPV6_CHECKSUM` of linux/in6.h: the kernel computes the checksum of a raw socket's packets.
-const IPV6_CHECKSUM: libc::c_int = 7;
-/// Where the checksum is in a UDP header.
-const CHECKSUM_OFFSET: libc::c_int = 6;
 
 /// What to send.
 #[derive(Clone, Copy, Debug)]
@@ -119,26 +111,20 @@ impl FlowStream {
         receivers: &[Netns],
         options: FlowOptions,
     ) -> Result<Self, LabError> {
-        let failed = |netns: &Netns| {
-            let namespace = netns.name().to_owned();
-            move |source| LabError::Namespace { namespace, source }
-        };
         let start = Instant::now();
         let stop = Arc::new(AtomicBool::new(false));
         let over = Arc::new(AtomicBool::new(false));
         let received = Arc::new(AtomicU64::new(0));
         let mut threads = Vec::new();
         for netns in receivers {
-            let socket = netns
-                .enter(|| open_receiver(SocketAddr::new(to, options.port)))?
-                .map_err(failed(netns))?;
+            let socket = inside(netns, || open_receiver(SocketAddr::new(to, options.port)))?;
             let (over, received) = (over.clone(), received.clone());
             threads.push(thread::spawn(move || receive(&socket, start, &over, &received)));
         }
-        let socket = from.enter(|| open_sender(to))?.map_err(failed(from))?;
+        let socket = inside(from, || Sender::open(to))?;
         let sender = {
             let stop = stop.clone();
-            thread::spawn(move || send(&socket, to, options, start, &stop))
+            thread::spawn(move || send(&socket, options, start, &stop))
         };
         Ok(Self { options, start, stop, over, received, sender, receivers: threads })
     }
@@ -300,55 +286,6 @@ impl FlowReport {
     }
 }
 
-/// A raw socket for UDP towards addresses of one family.
-pub(super) fn open_sender(to: IpAddr) -> io::Result<OwnedFd> {
-    let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let socket = socket(family, SocketType::RAW, Some(ipproto::UDP))?;
-    if to.is_ipv6() {
-        let offset = CHECKSUM_OFFSET;
-        // SAFETY: the option is an integer, which lives until after the call.
-        let result = unsafe {
-            libc::setsockopt(
-                socket.as_raw_fd(),
-                libc::IPPROTO_IPV6,
-                IPV6_CHECKSUM,
-                (&raw const offset).cast(),
-                size_of_val(&offset) as libc::socklen_t,
-            )
-        };
-        if result < 0 {
-            return Err(io::Error::last_os_error());
-        }
-    }
-    Ok(socket)
-}
-
-/// Sends one datagram; what cannot be delivered is lost.
-pub(super) fn send_datagram(
-    socket: &OwnedFd,
-    to: IpAddr,
-    ports: (u16, u16),
-    payload: &[u8; PAYLOAD],
-) -> io::Result<()> {
-    let mut bytes = [0; UDP_HEADER + PAYLOAD];
-    bytes[..2].copy_from_slice(&ports.0.to_be_bytes());
-    bytes[2..4].copy_from_slice(&ports.1.to_be_bytes());
-    bytes[4..6].copy_from_slice(&((UDP_HEADER + PAYLOAD) as u16).to_be_bytes());
-    bytes[UDP_HEADER..].copy_from_slice(payload);
-    // A raw socket takes no port.
-    match sendto(socket, &bytes, SendFlags::empty(), &SocketAddr::new(to, 0)) {
-        Ok(_)
-        | Err(
-            rustix::io::Errno::NETUNREACH
-            | rustix::io::Errno::HOSTUNREACH
-            | rustix::io::Errno::NETDOWN
-            | rustix::io::Errno::CONNREFUSED
-            | rustix::io::Errno::NOBUFS,
-        ) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
 pub(super) fn open_receiver(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(address)?;
     socket.set_read_timeout(Some(Duration::from_millis(50)))?;
@@ -356,26 +293,19 @@ pub(super) fn open_receiver(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-/// Gives a thread precedence: hosts are machines of their own in reality, and what the lab's switches
-/// do does not slow them down. Without the right to it, a busy machine sends fewer packets.
-fn take_precedence() {
-    let parameters = libc::sched_param { sched_priority: 1 };
-    // SAFETY: the parameters live until after the call, which only reads them.
-    let _refused = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) };
-}
-
 fn nanos_since(start: Instant) -> u64 {
     start.elapsed().as_nanos() as u64
 }
 
 fn send(
-    socket: &OwnedFd,
-    to: IpAddr,
+    sender: &Sender,
     options: FlowOptions,
     start: Instant,
     stop: &AtomicBool,
 ) -> io::Result<Vec<u64>> {
-    take_precedence();
+    // Hosts are machines of their own in reality, and what the lab's switches do does not slow them down. Without
+    // the right to it, a busy machine sends fewer packets.
+    let _refused = precedence::take();
     let mut sent = Vec::new();
     // Packets that would have been sent by now but were left out.
     let mut skipped = 0;
@@ -387,11 +317,13 @@ fn send(
         for _ in 0..waiting.min(BACKLOG) {
             let number = sent.len() as u64;
             let now = nanos_since(start);
+            // Number of the packet and time of sending.
             let mut payload = [0; PAYLOAD];
             payload[..8].copy_from_slice(&number.to_be_bytes());
             payload[8..].copy_from_slice(&now.to_be_bytes());
             let flow = (number % u64::from(options.flows)) as u16;
-            send_datagram(socket, to, (options.first_port + flow, options.port), &payload)?;
+            // What cannot be delivered is lost.
+            sender.send([options.first_port + flow, options.port], &payload)?;
             sent.push(now);
         }
         thread::sleep(BEAT);
@@ -405,7 +337,7 @@ fn receive(
     over: &AtomicBool,
     received: &AtomicU64,
 ) -> Vec<Arrival> {
-    take_precedence();
+    let _refused = precedence::take();
     let mut arrivals = Vec::new();
     let mut buffer = [0; 64];
     while !over.load(Ordering::Relaxed) {

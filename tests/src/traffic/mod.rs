@@ -3,6 +3,7 @@
 //! Sockets are opened inside the hosts' namespaces; nothing can leave the lab.
 
 mod clock;
+mod datagram;
 mod flow_paths;
 mod flow_stream;
 mod flows;

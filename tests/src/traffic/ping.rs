@@ -15,7 +15,7 @@ use std::{
 
 use rustix::net::{AddressFamily, SocketType, ipproto, recv, sendto, socket, sockopt};
 
-use super::clock::Clock;
+use super::{clock::Clock, datagram::inside};
 use fabric_user::lab::{LabError, Netns};
 
 /// A reply that comes later than this counts as lost.
@@ -47,8 +47,7 @@ impl Ping {
     /// # Errors
     /// If the host's namespace cannot be entered or gives no raw socket.
     pub fn start(host: &Netns, target: Ipv4Addr, interval: Duration) -> Result<Self, LabError> {
-        let failed = |source| LabError::Namespace { namespace: host.name().into(), source };
-        let socket = Arc::new(host.enter(open)?.map_err(failed)?);
+        let socket = Arc::new(inside(host, open)?);
         // The namespace has no other pinger of ours with the same number: it is the socket's own.
         let identifier = std::os::fd::AsRawFd::as_raw_fd(&*socket) as u16 ^ 0xfab0;
         let stop = Arc::new(AtomicBool::new(false));

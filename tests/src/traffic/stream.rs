@@ -11,8 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::clock::Clock;
 use fabric_user::lab::{LabError, Netns};
+use rustix::net::sockopt;
+
+use super::{clock::Clock, datagram::inside};
 
 /// After the last datagram, stragglers have this long.
 const STRAGGLERS: Duration = Duration::from_millis(500);
@@ -77,18 +79,18 @@ impl Stream {
         address: Ipv4Addr,
         options: StreamOptions,
     ) -> Result<Self, LabError> {
-        let failed = |ns: &Netns| {
-            let namespace = ns.name().to_owned();
-            move |source| LabError::Namespace { namespace, source }
-        };
         let port = options.port;
-        let receiver = to.enter(|| UdpSocket::bind((address, port)))?.map_err(failed(to))?;
-        receiver.set_read_timeout(Some(Duration::from_millis(50))).map_err(failed(to))?;
-        rustix::net::sockopt::set_socket_recv_buffer_size_force(&receiver, RECEIVE_BUFFER)
-            .map_err(|errno| failed(to)(errno.into()))?;
-        let sender =
-            from.enter(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)))?.map_err(failed(from))?;
-        sender.connect((address, port)).map_err(failed(from))?;
+        let receiver = inside(to, || {
+            let socket = UdpSocket::bind((address, port))?;
+            socket.set_read_timeout(Some(Duration::from_millis(50)))?;
+            sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER)?;
+            Ok(socket)
+        })?;
+        let sender = inside(from, || {
+            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+            socket.connect((address, port))?;
+            Ok(socket)
+        })?;
         let stop = Arc::new(AtomicBool::new(false));
         let received = Arc::new(AtomicU64::new(0));
         let receiver = {

@@ -9,6 +9,8 @@ use std::{
 
 use fabric_user::lab::{LabError, Netns};
 
+use super::datagram::inside;
+
 /// Without a byte for so long a transfer has failed: a busy machine takes seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -31,18 +33,17 @@ pub fn transfer(
     address: Ipv4Addr,
     bytes: u64,
 ) -> Result<Transfer, LabError> {
-    let failed = |ns: &Netns| {
-        let namespace = ns.name().to_owned();
-        move |source| LabError::Namespace { namespace, source }
-    };
-    let listener = to.enter(|| TcpListener::bind((address, 0)))?.map_err(failed(to))?;
-    let port = listener.local_addr().map_err(failed(to))?.port();
+    let (listener, port) = inside(to, || {
+        let listener = TcpListener::bind((address, 0))?;
+        let port = listener.local_addr()?.port();
+        Ok((listener, port))
+    })?;
     let start = Instant::now();
     let receiver = thread::spawn(move || receive(&listener));
-    let sent = from.enter(|| send(address, port, bytes))?;
-    sent.map_err(failed(from))?;
-    let intact =
-        receiver.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())).map_err(failed(to))?;
+    inside(from, || send(address, port, bytes))?;
+    let received = receiver.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
+    let failed = |source| LabError::Namespace { namespace: to.name().to_owned(), source };
+    let intact = received.map_err(failed)?;
     Ok(Transfer { intact, time: start.elapsed() })
 }
 
