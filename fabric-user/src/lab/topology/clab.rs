@@ -96,8 +96,8 @@ pub(super) fn read(text: &str, file: &str) -> Drawing {
     nodes(&body, file, &mut drawing);
     for link in body.links.into_iter().flatten() {
         let line = line(&link);
-        match ends(link.value) {
-            Ok(Some((ends, attributes))) => drawing.edges.push(RawEdge { ends, attributes, line }),
+        match edge(link.value, line) {
+            Ok(Some(edge)) => drawing.edges.push(edge),
             Ok(None) => drawing.notes.push(format!(
                 "{file} line {line}: the link leads out of the topology and is left out"
             )),
@@ -166,8 +166,8 @@ fn nodes(body: &Body, file: &str, drawing: &mut Drawing) {
     }
 }
 
-/// The ends of a link with its attributes; none if it leads out of the topology.
-fn ends(link: Link) -> Result<Option<([RawEnd; 2], BTreeMap<String, String>)>, String> {
+/// The cable that a link is; none if it leads out of the topology.
+fn edge(link: Link, line: usize) -> Result<Option<RawEdge>, String> {
     let is_veth = link.r#type.as_deref().is_none_or(|it| it == "veth");
     if !is_veth || link.endpoint.is_some() && link.endpoints.is_none() {
         return Ok(None);
@@ -196,7 +196,7 @@ fn ends(link: Link) -> Result<Option<([RawEnd; 2], BTreeMap<String, String>)>, S
         ends.push(RawEnd { node, port });
     }
     let ends = <[RawEnd; 2]>::try_from(ends);
-    ends.map(|ends| Some((ends, attributes))).map_err(|ends| {
+    ends.map(|ends| Some(RawEdge { ends, attributes, line })).map_err(|ends| {
         format!("a link has two endpoints, and this one has {}; {form}", ends.len())
     })
 }

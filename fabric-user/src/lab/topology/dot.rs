@@ -100,7 +100,8 @@ impl<'a> Lexer<'a> {
                 if self.rest.is_empty() {
                     return Some("*/");
                 }
-                (self.bump(), self.bump());
+                self.bump();
+                self.bump();
             } else {
                 return None;
             }
@@ -116,7 +117,8 @@ impl<'a> Lexer<'a> {
             (None, Some('"')) => self.quoted(),
             (None, Some('<')) => self.html(),
             (None, Some(_)) if self.rest.starts_with("--") || self.rest.starts_with("->") => {
-                (self.bump(), self.bump());
+                self.bump();
+                self.bump();
                 Kind::Edge
             }
             (None, Some(first)) => match self.take_while(is_name) {

@@ -19,7 +19,7 @@ const SHAPES: [Shape; 13] = [
     shape!(
         "bonds.dot",
         [5, 3, 9],
-        &["a second leaf takes EVPN", "both are a bond", "2 cables join leafs"]
+        &["a second leaf takes EVPN", "both are a bond", "cables between leafs (2)"]
     ),
     shape!(
         "air.dot",

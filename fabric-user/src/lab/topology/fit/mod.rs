@@ -37,8 +37,8 @@ pub(super) fn nodes(
     remarks: &mut Remarks<'_>,
 ) -> (Vec<DrawnNode>, BTreeMap<String, String>) {
     let mut sketched = merged(drawing, remarks);
-    for index in 0..sketched.len() {
-        sketched[index].role = by_words(&sketched[index], remarks);
+    for node in &mut sketched {
+        node.role = by_words(node, remarks);
     }
     by_neighbours(&mut sketched, drawing, remarks);
     let mut left_out = BTreeMap::new();
@@ -291,7 +291,7 @@ fn note_peerlinks(nodes: &[DrawnNode], cables: &[DrawnCable], remarks: &mut Rema
         remarks.note(
             first.line,
             format!(
-                "{count} cables join leafs, as {}: they are links with BGP, and there is no MLAG",
+                "cables between leafs ({count}), as {}, are links with BGP here, and there is no MLAG",
                 first.describe()
             ),
         );
