@@ -1,5 +1,5 @@
-//! Compiles the BPF programs of `fabric-ebpf` and leaves the object in `OUT_DIR`, from where
-//! `src/kernel/object.rs` embeds it.
+//! Compiles the BPF programs of `fabric-ebpf` and leaves the objects in `OUT_DIR`, from where
+//! `src/kernel/object.rs` and, of a lab, `src/lab/fault/programs.rs` embed them.
 
 #[path = "../fabric-ebpf/compile.rs"]
 mod compile;
@@ -17,4 +17,5 @@ fn main() {
         features.push("ordered-loads");
     }
     compile::run("fabric", &features, "fabric-ebpf.o", &[]);
+    compile::run("lab", &[], "lab.o", &[]);
 }

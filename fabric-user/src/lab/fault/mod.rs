@@ -1,18 +1,20 @@
 //! Broken links: one that loses its carrier, and one on which nothing arrives though the carrier
 //! stays. Both can be undone, and the second one goes with the lab.
 
-mod drop_program;
+mod programs;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use self::drop_program::{Link, Program};
 use super::error::LabError;
 use super::netns::Netns;
 use super::running::Lab;
 use crate::kernel::interface;
 use crate::kernel::pins::{self, Instance};
+use crate::kernel::running::Mode;
+use crate::kernel::xdp_link::XdpLink;
+use aya::programs::ProgramFd;
 
 /// Below the BPF file system: what keeps links silent, by lab.
 const FOLDER: &str = "fabric-lab";
@@ -129,13 +131,13 @@ impl Lab {
         for end in self.ends(node, port)? {
             let pins = Pins::of(self, &end)?;
             end.within("silence interface", || pins.prepare())?;
-            let drop_all = Program::drop_all().map_err(LabError::file("load", "a program"))?;
-            ready.push((end, pins, drop_all));
+            let silence = programs::silence().map_err(LabError::file("load", "a program"))?;
+            ready.push((end, pins, silence));
         }
         // What takes its time is done: both ends fall silent as one.
         let began = Instant::now();
-        for (end, pins, drop_all) in &ready {
-            end.within("silence interface", || pins.silence(drop_all))?;
+        for (end, pins, silence) in &ready {
+            end.within("silence interface", || pins.silence(silence))?;
         }
         Ok(began)
     }
@@ -253,25 +255,26 @@ impl Pins {
             return Ok(());
         }
         if self.fabric_xdpd.exists() {
-            Link::pinned(&self.fabric_xdpd)?.program()?.pin(&self.program)
+            programs::pin(XdpLink::from_pin(&self.fabric_xdpd)?.info()?.program, &self.program)
         } else {
-            Link::attach(&Program::pass_all()?, self.ifindex)?.pin(&self.link)
+            // Behind the allocation of a socket buffer, redirected frames would pass.
+            XdpLink::create(programs::placeholder()?, self.ifindex, Mode::Native)?.pin(&self.link)
         }
     }
 
-    fn silence(&self, drop_all: &Program) -> std::io::Result<()> {
+    fn silence(&self, silence: &ProgramFd) -> std::io::Result<()> {
         let link = if self.program.exists() { &self.fabric_xdpd } else { &self.link };
-        Link::pinned(link)?.replace_program(drop_all)
+        XdpLink::from_pin(link)?.update(silence)
     }
 
     fn mend(&self) -> std::io::Result<()> {
         if self.program.exists() {
             // Without the link, fabric-xdpd has taken its program off, or is gone. With another program
             // in it, a new fabric-xdpd has put its own there.
-            if let Ok(link) = Link::pinned(&self.fabric_xdpd)
-                && link.program()?.drops_all()?
+            if let Ok(link) = XdpLink::from_pin(&self.fabric_xdpd)
+                && programs::is_silence(link.info()?.program)?
             {
-                link.replace_program(&Program::pinned(&self.program)?)?;
+                link.update(programs::pinned(&self.program)?)?;
             }
             fs::remove_file(&self.program)?;
         }
