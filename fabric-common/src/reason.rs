@@ -98,9 +98,9 @@ reasons! {
     /// Both ports are isolated from each other.
     BridgeLookupIsolated = 22, "bridge_lookup_isolated", Pass;
 
-    /// The underlay group has no usable nexthop.
+    /// The group that the VTEP or the route leads to has no usable nexthop.
     NexthopSelectEmptyGroup = 23, "nexthop_select_empty_group", Pass;
-    /// The frame does not fit the vxlan device or the underlay.
+    /// The frame does not fit the vxlan device or the underlay, or is too long for a UDP checksum here.
     VxlanOutputTooBig = 24, "vxlan_output_too_big", Pass;
     /// The driver leaves too little room in front of the frame for the outer headers.
     VxlanOutputNoHeadroom = 25, "vxlan_output_no_headroom", Pass;
@@ -113,7 +113,7 @@ reasons! {
     UnderlayInputNotVxlan = 28, "underlay_input_not_vxlan", Pass;
     /// The outer packet is a fragment.
     UnderlayInputFragment = 29, "underlay_input_fragment", Pass;
-    /// The outer packet has IP options.
+    /// The outer packet has IP options, or a header that says that it is too short.
     UnderlayInputIpOptions = 30, "underlay_input_ip_options", Pass;
     /// The checksum of the outer IP header is wrong (RFC 1812 §5.2.2); the kernel drops and counts it.
     UnderlayInputBadChecksum = 31, "underlay_input_bad_checksum", Pass;
@@ -148,7 +148,7 @@ reasons! {
     InnerGuardControlProtocol = 44, "inner_guard_control_protocol", Pass;
     /// The kernel learns from this tunnel and has to see the inner source MAC.
     InnerGuardLearning = 45, "inner_guard_learning", Pass;
-    /// The inner frame is shorter than an Ethernet header.
+    /// The inner frame is shorter than the headers that it announces.
     InnerGuardTruncated = 46, "inner_guard_truncated", Pass;
 
     /// What came from a VTEP would go back to a VTEP of the same VNI (RFC 7432 §12).
@@ -219,6 +219,11 @@ reasons! {
     VxlanInputReversePath = 76, "vxlan_input_reverse_path", Pass;
     /// What came from a VTEP goes back into the overlay, because the tunnel's bridge port is in hairpin mode.
     BridgeDeliverHairpin = 77, "bridge_deliver_hairpin", Pass;
+    // What was counted with reasons of other names.
+    /// The Ethernet destination of what came by no tunnel is not this port's address.
+    TransitInputOtherHost = 78, "transit_input_other_host", Pass;
+    /// The packet became shorter than its headers before they could be written, which no driver does.
+    OutputTruncated = 79, "output_truncated", Drop;
 }
 
 impl Reason {

@@ -13,6 +13,7 @@ mod account;
 mod block;
 mod checkpoint;
 mod ending;
+mod fdb;
 mod heartbeat;
 mod journey;
 mod maps;

@@ -17,6 +17,7 @@ use crate::{
     journey::{Journey, NexthopRef, Way},
     maps,
     optional::{BFD_SILENCE, BUCKET_TIMERS},
+    packet::Start,
 };
 
 /// The nexthop that a flow takes; `hash` gives [`fabric_common::flow_hash::bucket`], and is asked
@@ -69,6 +70,17 @@ pub fn follow(
     match way {
         Way::Group(group) => choose(journey, group, Reason::TransitRouteBlackhole, hash),
         Way::Neighbour(nexthop) => living(nexthop, journey).or_stop(Reason::TransitRouteUnresolved),
+    }
+}
+
+/// Writes both MAC addresses in two stores; the EtherType stays.
+#[inline(always)]
+pub fn put_macs<const N: usize>(start: &mut Start<N>, nexthop: NexthopRef) {
+    let macs = nexthop.macs.as_ptr();
+    // SAFETY: the bytes 0 to 7 and 8 to 11 of the 12 of both addresses.
+    unsafe {
+        start.put::<0, _>(macs.cast::<u64>().read_unaligned());
+        start.put::<8, _>(macs.add(8).cast::<u32>().read_unaligned());
     }
 }
 

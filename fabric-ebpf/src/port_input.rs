@@ -15,6 +15,7 @@ use crate::{
     ending::stop,
     journey::Journey,
     maps::{self, limits},
+    packet::Packet,
 };
 
 #[inline(always)]
@@ -35,6 +36,14 @@ pub fn port_input(journey: &mut Journey, is_role: impl Fn(u8) -> bool) -> Result
     journey.settings = settings;
     journey.fdb_mask = settings.fdb_mask & limits::fdb_mask();
     Ok(())
+}
+
+/// Whether a frame is for this port's own MAC address, and not for another station's or for a group of
+/// stations, whose packets are not for a router (RFC 1812 §5.3.4).
+#[inline(always)]
+pub fn is_for_port(packet: &Packet, journey: &Journey) -> bool {
+    let destination = packet.read::<u64>(0).unwrap_or(0);
+    ports::mac(destination) == ports::mac(journey.entry.mac_and_view)
 }
 
 /// The entry of an interface, if the maps know it.

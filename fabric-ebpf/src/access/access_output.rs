@@ -65,10 +65,10 @@ fn retag(packet: &mut Packet, journey: &Journey, vlan: u16) -> Result<u32, Reaso
     let first: u64 = packet.read(journey.outer).or_stop(Reason::PortInputTruncated)?;
     let last: u32 = packet.read(journey.outer + 8).or_stop(Reason::PortInputTruncated)?;
     packet.move_start(delta).or_stop(Reason::AccessOutputNoHeadroom)?;
-    packet.write(0, first).or_stop(Reason::AccessOutputNoPort)?;
-    packet.write(8, last).or_stop(Reason::AccessOutputNoPort)?;
+    packet.write(0, first).or_stop(Reason::OutputTruncated)?;
+    packet.write(8, last).or_stop(Reason::OutputTruncated)?;
     if new_tag != 0 {
-        packet.write(12, tag.to_be()).or_stop(Reason::AccessOutputNoPort)?;
+        packet.write(12, tag.to_be()).or_stop(Reason::OutputTruncated)?;
     }
     Ok(length)
 }

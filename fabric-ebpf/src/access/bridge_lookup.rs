@@ -6,19 +6,15 @@
 
 use fabric_common::{
     reason::Reason,
-    schema::{
-        circuits::FLAG_ISOLATED,
-        domains::FLAG_OVERLAY_ISOLATED,
-        fdb::{KIND_LOCAL, KIND_REMOTE, key, split_target},
-    },
+    schema::{circuits::FLAG_ISOLATED, domains::FLAG_OVERLAY_ISOLATED},
 };
 
 use crate::{
     ending::{OrStop, stop},
+    fdb::{self, Place},
     journey::{CircuitRef, Destination, Frame, Journey, VtepRef},
     maps,
     optional::ISOLATED_PORTS,
-    table,
 };
 
 #[inline(always)]
@@ -27,21 +23,17 @@ pub fn bridge_lookup(
     from: CircuitRef,
     frame: &Frame,
 ) -> Result<Destination, Reason> {
-    let key = key(journey.domain_index as u16, frame.destination);
-    let found =
-        table::find(&maps::FDB, journey.fdb_mask, key).or_stop(Reason::BridgeLookupUnknown)?;
     // Asked last: the entry of the circuit that a frame came from is needed for nothing else.
     let isolated = || from.circuit().flags & FLAG_ISOLATED != 0;
-    let (kind, index) = split_target(found.target);
-    match kind {
-        KIND_REMOTE => {
+    match fdb::destination(journey, frame).or_stop(Reason::BridgeLookupUnknown)? {
+        Place::Vtep(index) => {
             if ISOLATED_PORTS && journey.domain.flags & FLAG_OVERLAY_ISOLATED != 0 && isolated() {
                 return stop(Reason::BridgeLookupIsolated);
             }
             let vtep = maps::VTEPS.get(index);
             Ok(Destination::Vtep(VtepRef { index, vtep }))
         }
-        KIND_LOCAL => {
+        Place::Circuit(index) => {
             if index == from.index {
                 return stop(Reason::BridgeLookupSamePort);
             }
@@ -51,6 +43,6 @@ pub fn bridge_lookup(
             }
             Ok(Destination::Local(to))
         }
-        _ => stop(Reason::BridgeLookupOwnMac),
+        Place::Own => stop(Reason::BridgeLookupOwnMac),
     }
 }

@@ -10,30 +10,25 @@ use fabric_common::{
     schema::{
         circuits::FLAG_ISOLATED,
         domains::{FLAG_OVERLAY_HAIRPIN, FLAG_OVERLAY_ISOLATED},
-        fdb::{KIND_LOCAL, KIND_REMOTE, key, split_target},
     },
 };
 
 use crate::{
     ending::{OrStop, stop},
+    fdb::{self, Place},
     journey::{CircuitRef, Frame, Journey},
-    maps, table,
 };
 
 #[inline(always)]
 pub fn bridge_deliver(journey: &Journey, frame: &Frame) -> Result<CircuitRef, Reason> {
-    let key = key(journey.domain_index as u16, frame.destination);
-    let found =
-        table::find(&maps::FDB, journey.fdb_mask, key).or_stop(Reason::BridgeDeliverUnknown)?;
-    let (kind, index) = split_target(found.target);
-    match kind {
-        KIND_LOCAL => {}
-        KIND_REMOTE if journey.domain.flags & FLAG_OVERLAY_HAIRPIN != 0 => {
+    let index = match fdb::destination(journey, frame).or_stop(Reason::BridgeDeliverUnknown)? {
+        Place::Circuit(index) => index,
+        Place::Vtep(_) if journey.domain.flags & FLAG_OVERLAY_HAIRPIN != 0 => {
             return stop(Reason::BridgeDeliverHairpin);
         }
-        KIND_REMOTE => return stop(Reason::SplitHorizonOverlayToOverlay),
-        _ => return stop(Reason::BridgeDeliverOwnMac),
-    }
+        Place::Vtep(_) => return stop(Reason::SplitHorizonOverlayToOverlay),
+        Place::Own => return stop(Reason::BridgeDeliverOwnMac),
+    };
     let to = CircuitRef { index };
     if to.circuit().flags & FLAG_ISOLATED != 0 && journey.domain.flags & FLAG_OVERLAY_ISOLATED != 0
     {

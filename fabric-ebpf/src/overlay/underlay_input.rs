@@ -5,16 +5,18 @@
 //! contradictory lengths. A wrong IP header checksum as well, which the kernel drops and counts
 //! (RFC 1812 §5.2.2; `ip_rcv_core`).
 
-use fabric_common::{checksum, reason::Reason, schema::ports};
+use fabric_common::reason::Reason;
 
 use crate::{
-    access::vxlan_output::{OUTER4, OUTER6},
     ending::{OrStop, stop},
     journey::Journey,
     packet::{
         Packet,
+        ipv4::{Form, Header},
         network::{ether_type, ip_protocol},
+        vxlan::{OUTER4, OUTER6},
     },
+    port_input::is_for_port,
 };
 
 /// What decapsulation needs of an outer IPv6 header.
@@ -62,48 +64,41 @@ pub fn ipv6(packet: &Packet, journey: &mut Journey) -> Result<Outer6, Reason> {
     Ok(outer)
 }
 
-/// The IPv4 header without options, word by word: an array would be copied.
-#[inline(always)]
-pub fn header_words(packet: &Packet) -> Option<[u32; 5]> {
-    Some([packet.read(14)?, packet.read(18)?, packet.read(22)?, packet.read(26)?, packet.read(30)?])
-}
-
 #[inline(always)]
 fn parse4(packet: &Packet, journey: &Journey) -> Option<Result<Outer4, Reason>> {
     if packet.read::<u16>(12)? != ether_type::IPV4 {
         return None;
     }
-    let [version_and_length, tos]: [u8; 2] = packet.read(14)?;
-    let protocol: u8 = packet.read(23)?;
-    if version_and_length >> 4 != 4 || protocol != ip_protocol::UDP {
+    let header = Header::read(packet)?;
+    if header.form() == Form::Other || header.protocol() != ip_protocol::UDP {
         return None;
     }
-    if version_and_length != 0x45 {
+    if header.form() != Form::Plain {
         return Some(stop(Reason::UnderlayInputIpOptions));
     }
-    if u16::from_be(packet.read(20)?) & 0x3fff != 0 {
+    if header.fragment_be() != 0 {
         return Some(stop(Reason::UnderlayInputFragment));
     }
     let udp_port_be: u16 = packet.read(36)?;
     if !journey.settings.has_vxlan_port(udp_port_be) {
         return None;
     }
-    if packet.read::<u64>(0)? & 0xffff_ffff_ffff != ports::mac(journey.entry.mac_and_view) {
+    if !is_for_port(packet, journey) {
         return Some(stop(Reason::UnderlayInputOtherHost));
     }
-    if checksum::ipv4_words(&header_words(packet)?) != 0 {
+    if !header.is_intact() {
         return Some(stop(Reason::UnderlayInputBadChecksum));
     }
-    let total_length = u32::from(u16::from_be(packet.read(16)?));
+    let total_length = header.total_length();
     let udp_length = u32::from(u16::from_be(packet.read(38)?));
     if total_length + 14 != journey.length || udp_length + 20 != total_length {
         return Some(stop(Reason::UnderlayInputTruncated));
     }
     Some(Ok(Outer4 {
-        source_be: packet.read(26)?,
-        destination_be: packet.read(30)?,
+        source_be: header.source_be(),
+        destination_be: header.destination_be(),
         udp_port_be,
-        tos,
+        tos: header.tos(),
     }))
 }
 
@@ -118,7 +113,7 @@ fn parse6(packet: &Packet, journey: &Journey) -> Option<Result<Outer6, Reason>> 
     if !journey.settings.has_vxlan_port(udp_port_be) {
         return None;
     }
-    if packet.read::<u64>(0)? & 0xffff_ffff_ffff != ports::mac(journey.entry.mac_and_view) {
+    if !is_for_port(packet, journey) {
         return Some(stop(Reason::UnderlayInputOtherHost));
     }
     let payload_length = u32::from(u16::from_be(packet.read(18)?));

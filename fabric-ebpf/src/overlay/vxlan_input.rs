@@ -16,11 +16,14 @@ use fabric_common::{
 
 use super::underlay_input::{Outer4, Outer6};
 use crate::{
-    access::vxlan_output::{VXLAN_FLAGS_BE, pseudo_header},
     ending::{OrStop, stop},
     journey::Journey,
     maps,
-    packet::{Packet, sum},
+    packet::{
+        Packet,
+        sum::{self, pseudo_header},
+        vxlan::FLAGS_BE,
+    },
     table,
 };
 
@@ -76,7 +79,7 @@ fn domain<const AT: usize>(
 ) -> Result<(u32, &'static Domain), Reason> {
     let flags: u32 = packet.read(AT).or_stop(Reason::UnderlayInputTruncated)?;
     let vni = u32::from_be(packet.read(AT + 4).or_stop(Reason::UnderlayInputTruncated)?);
-    if flags != VXLAN_FLAGS_BE || vni & 0xff != 0 {
+    if flags != FLAGS_BE || vni & 0xff != 0 {
         return stop(Reason::VxlanInputInvalidHeader);
     }
     let key = vnis::key(udp_port_be, vni >> 8, ipv6);

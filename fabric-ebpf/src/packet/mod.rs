@@ -1,8 +1,10 @@
 //! Access to the packet's bytes: the only bounds checks, and the only changes of its length.
 
 pub mod flow;
+pub mod ipv4;
 pub mod network;
 pub mod sum;
+pub mod vxlan;
 
 use core::arch::asm;
 

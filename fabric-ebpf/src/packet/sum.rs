@@ -1,6 +1,7 @@
 //! The Internet checksum's sum over the rest of a packet (RFC 1071), which UDP over IPv6 needs.
 
 use aya_ebpf::{bindings::xdp_md, helpers::generated::bpf_csum_diff};
+use fabric_common::schema::vteps::Vtep;
 
 use super::Packet;
 
@@ -16,12 +17,31 @@ const IMPOSSIBLE: u32 = 1 << 16;
 
 /// Where UDP starts: behind Ethernet and IPv6.
 const FROM: usize = 54;
+/// Where its checksum is.
+const CHECKSUM: usize = FROM + 6;
 
 /// The folded sum of the `length` bytes of the UDP packet in an IPv6 packet and of `seed`; `None` if
 /// they are not there or more than [`MAX`].
 #[inline(always)]
 pub fn udp6(packet: &Packet, length: u32, seed: u32) -> Option<u16> {
     u16::try_from(whole(packet.context(), length, seed)).ok()
+}
+
+/// Writes the checksum of the UDP packet in an IPv6 packet, which has 0 there; arguments and result as of
+/// [`udp6`].
+#[inline(always)]
+#[must_use]
+pub fn write_udp6(packet: &mut Packet, length: u32, seed: u32) -> Option<()> {
+    let sum = udp6(packet, length, seed)?;
+    // 0 says that there is none (RFC 8200 §8.1).
+    packet.write(CHECKSUM, if sum == 0xffff { 0xffff } else { !sum })
+}
+
+/// The sum of the pseudo header of a UDP packet of `length` bytes between the addresses of a VTEP over
+/// IPv6 (RFC 8200 §8.1).
+#[inline(always)]
+pub fn pseudo_header(vtep: &Vtep, length: u32) -> u32 {
+    vtep.checksum_base + u32::from((length as u16).to_be())
 }
 
 /// A subprogram, as it is long.

@@ -5,7 +5,7 @@
 //! what needs an answer or has options, and wrong header checksums, which the kernel drops and counts.
 
 use fabric_common::{
-    checksum, flow_hash,
+    flow_hash,
     reason::Reason,
     schema::{local_addresses, ports},
 };
@@ -16,19 +16,18 @@ use crate::{
     ending::{OrStop, stop},
     journey::Journey,
     maps,
-    overlay::underlay_input::header_words,
     packet::{
         Packet,
-        flow::{self, FRAGMENT_BE, Flow4, Flow6, Scope},
+        flow::{self, Flow4, Flow6, Scope},
+        ipv4::{self, Form, Header},
         network::{ether_type, ip_protocol},
         pair,
     },
+    port_input::is_for_port,
 };
 
 /// Where the IP header starts.
 pub const NETWORK: usize = 14;
-/// Length of an IPv4 header without options.
-const HEADER_4: usize = 20;
 /// Length of the fixed IPv6 header.
 const HEADER_6: usize = 40;
 /// The next header that every node on the way has to look at (RFC 8200 §4.3).
@@ -100,50 +99,40 @@ pub fn transit_input(
     Ok(family)
 }
 
-/// Frames for all stations or for a group of them are not forwarded (RFC 1812 §5.3.4).
-#[inline(always)]
-fn is_for_port(packet: &Packet, journey: &Journey) -> bool {
-    let destination = packet.read::<u64>(0).unwrap_or(0);
-    ports::mac(destination) == ports::mac(journey.entry.mac_and_view)
-}
-
 #[inline(always)]
 pub fn ipv4(packet: &Packet, journey: &Journey) -> Result<Ipv4, Reason> {
-    if !packet.has(NETWORK + HEADER_4) {
+    if !packet.has(NETWORK + ipv4::LENGTH) {
         return stop(Reason::TransitInputBadHeader);
     }
     if !is_for_port(packet, journey) {
-        return stop(Reason::UnderlayInputOtherHost);
+        return stop(Reason::TransitInputOtherHost);
     }
-    let words = header_words(packet).or_stop(Reason::TransitInputBadHeader)?;
-    let [version_and_length, _, high, low] = words[0].to_ne_bytes();
-    if version_and_length != 0x45 {
-        let options = version_and_length >> 4 == 4 && version_and_length & 0xf > 5;
-        return Err(if options {
-            Reason::TransitInputOptions
-        } else {
-            Reason::TransitInputBadHeader
-        });
+    let header = Header::read(packet).or_stop(Reason::TransitInputBadHeader)?;
+    match header.form() {
+        Form::Plain => {}
+        Form::Options => return stop(Reason::TransitInputOptions),
+        Form::Short | Form::Other => return stop(Reason::TransitInputBadHeader),
     }
-    let length = u32::from(u16::from_be_bytes([high, low]));
-    if length < HEADER_4 as u32 || length + NETWORK as u32 > journey.length {
+    let length = header.total_length();
+    if length < ipv4::LENGTH as u32 || length + NETWORK as u32 > journey.length {
         return stop(Reason::TransitInputBadHeader);
     }
-    if checksum::ipv4_words(&words) != 0 {
+    if !header.is_intact() {
         return stop(Reason::TransitInputBadChecksum);
     }
-    let [ttl, protocol, _, _] = words[2].to_ne_bytes();
-    if ttl <= 1 {
+    if header.ttl() <= 1 {
         return stop(Reason::TransitInputTtl);
     }
-    let [_, _, a, b] = words[1].to_ne_bytes();
-    let odd = u64::from(u16::from_ne_bytes([a, b]) & FRAGMENT_BE);
-    let [source, destination] = [words[3], words[4]];
-    let flow = Flow4 { addresses: pair(source, destination), protocol, odd };
+    let [source, destination] = [header.source_be(), header.destination_be()];
     if is_martian4(source) || is_martian4(destination) || is_own(journey, source) {
         return stop(Reason::TransitInputMartian);
     }
-    Ok(Ipv4 { flow, ttl_and_checksum: words[2], length })
+    let flow = Flow4 {
+        addresses: pair(source, destination),
+        protocol: header.protocol(),
+        odd: header.fragment_be().into(),
+    };
+    Ok(Ipv4 { flow, ttl_and_checksum: header.ttl_and_checksum(), length })
 }
 
 /// This network, loopback, multicast and limited broadcast (RFC 1812 §5.3.7). The rest of class E
@@ -169,7 +158,7 @@ pub fn ipv6(packet: &Packet, journey: &Journey) -> Result<Ipv6, Reason> {
         return stop(Reason::TransitInputBadHeader);
     }
     if !is_for_port(packet, journey) {
-        return stop(Reason::UnderlayInputOtherHost);
+        return stop(Reason::TransitInputOtherHost);
     }
     read6(packet, journey.length).or_stop(Reason::TransitInputBadHeader)?
 }

@@ -11,6 +11,7 @@ use super::transit_input::{Ipv4, Ipv6, NETWORK};
 use crate::{
     ending::{OrStop, stop},
     journey::{Journey, NexthopRef},
+    nexthop::put_macs,
     packet::{Packet, Start},
 };
 
@@ -22,7 +23,7 @@ pub fn ipv4(
     nexthop: NexthopRef,
 ) -> Result<u32, Reason> {
     let mut start = open::<34>(packet, journey, header.length, nexthop)?;
-    put_addresses(&mut start, nexthop);
+    put_macs(&mut start, nexthop);
     let [ttl, protocol, a, b] = header.ttl_and_checksum.to_ne_bytes();
     let [a, b] = checksum::decrement_ttl(u16::from_ne_bytes([a, b])).to_ne_bytes();
     start.put::<{ NETWORK + 8 }, _>(u32::from_ne_bytes([ttl.wrapping_sub(1), protocol, a, b]));
@@ -37,7 +38,7 @@ pub fn ipv6(
     nexthop: NexthopRef,
 ) -> Result<u32, Reason> {
     let mut start = open::<54>(packet, journey, header.length, nexthop)?;
-    put_addresses(&mut start, nexthop);
+    put_macs(&mut start, nexthop);
     start.put::<{ NETWORK + 7 }, _>(header.hop_limit.wrapping_sub(1));
     Ok(NETWORK as u32 + header.length)
 }
@@ -61,16 +62,5 @@ fn open<const HEADERS: usize>(
         packet.cut_end(padding).or_stop(Reason::TransitInputBadHeader)?;
     }
     // The headers were read before, so they are still there.
-    packet.start_of().or_stop(Reason::UnderlayOutputNoPort)
-}
-
-/// Both addresses in two stores; the EtherType stays.
-#[inline(always)]
-fn put_addresses<const N: usize>(start: &mut Start<N>, nexthop: NexthopRef) {
-    let macs = nexthop.macs.as_ptr();
-    // SAFETY: the bytes 0 to 7 and 8 to 11 of the 12 of both addresses.
-    unsafe {
-        start.put::<0, _>(macs.cast::<u64>().read_unaligned());
-        start.put::<8, _>(macs.add(8).cast::<u32>().read_unaligned());
-    }
+    packet.start_of().or_stop(Reason::OutputTruncated)
 }

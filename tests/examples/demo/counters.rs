@@ -23,7 +23,7 @@ impl Unicast {
 
 /// Not a frame from host to host: what the kernel floods, answers or terminates by design. BGP on a
 /// link has TTL 1 or link-local addresses, between loopbacks it ends at the box.
-const OTHER: [Reason; 15] = [
+const OTHER: [Reason; 16] = [
     Reason::FrameGuardMulticast,
     Reason::FrameGuardArp,
     Reason::FrameGuardNeighbourDiscovery,
@@ -36,6 +36,7 @@ const OTHER: [Reason; 15] = [
     Reason::InnerGuardControlProtocol,
     Reason::BridgeDeliverOwnMac,
     Reason::UnderlayInputOtherHost,
+    Reason::TransitInputOtherHost,
     Reason::TransitInputTtl,
     Reason::TransitInputMartian,
     Reason::TransitRouteLocal,

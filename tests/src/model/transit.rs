@@ -63,7 +63,7 @@ fn forward(
         return Err(Reason::TransitInputBadHeader);
     }
     if packet[..6] != port.mac {
-        return Err(Reason::UnderlayInputOtherHost);
+        return Err(Reason::TransitInputOtherHost);
     }
     let ip = &packet[NETWORK..];
     let (length, source, destination) = if headers == 20 { ipv4(ip)? } else { ipv6(ip)? };

@@ -15,9 +15,11 @@ use crate::{
     transit::{transit_input, transit_output, transit_route},
 };
 
-/// The test that provokes a reason.
-fn test_of(reason: Reason) -> fn() {
-    match reason {
+/// The test that provokes a reason; `None` if nothing that the kernel does can.
+fn test_of(reason: Reason) -> Option<fn()> {
+    let test: fn() = match reason {
+        // The verifier asks for a comparison that all packets pass.
+        Reason::OutputTruncated => return None,
         Reason::VxlanInputBadChecksum => ipv6::a_wrong_checksum_is_left_to_the_kernel,
         Reason::Bridged => bridge_lookup::a_known_destination_gets_the_frame_as_it_was_sent,
         Reason::Encapsulated => nexthop_select::fragments_of_a_packet_stay_on_one_path,
@@ -140,6 +142,7 @@ fn test_of(reason: Reason) -> fn() {
         }
         Reason::TransitInputTtl => transit_input::a_ttl_that_ends_here_is_left_to_the_kernel,
         Reason::TransitInputMartian => transit_input::martian_addresses_pass,
+        Reason::TransitInputOtherHost => transit_input::frames_for_others_and_for_groups_pass,
         Reason::TransitInputNeighbourDiscovery => {
             transit_input::unicast_neighbour_discovery_is_left_to_the_kernel
         }
@@ -157,14 +160,15 @@ fn test_of(reason: Reason) -> fn() {
         }
         Reason::TransitOutputSamePort => transit_output::what_would_leave_where_it_came_from_passes,
         Reason::TransitOutputTooBig => transit_output::a_packet_one_byte_longer_than_the_mtu_passes,
-    }
+    };
+    Some(test)
 }
 
 #[test]
 fn every_reason_is_provoked_by_the_test_that_is_named_for_it() {
     let missing: Vec<_> = Reason::ALL
         .iter()
-        .filter(|reason| !provoked_by(test_of(**reason)).contains(reason))
+        .filter(|reason| test_of(**reason).is_some_and(|test| !provoked_by(test).contains(reason)))
         .collect();
     assert!(missing.is_empty(), "not seen in the test that should provoke it: {missing:?}");
 }

@@ -235,7 +235,7 @@ fn mangled_packets_through_a_router_meet_the_fate_that_the_model_forecasts() {
                 &[
                     Reason::Routed,
                     Reason::UnderlayInputNotVxlan,
-                    Reason::UnderlayInputOtherHost,
+                    Reason::TransitInputOtherHost,
                     Reason::NexthopSelectEmptyGroup,
                     Reason::TransitInputBadHeader,
                     Reason::TransitInputOptions,

@@ -68,12 +68,12 @@ fn what_is_not_ip_passes() {
 /// RFC 1812 §5.3.4: what comes as a link-layer broadcast or multicast is not forwarded; nor is
 /// what is for another station.
 #[test]
-fn frames_for_others_and_for_groups_pass() {
+pub(crate) fn frames_for_others_and_for_groups_pass() {
     router(|router| {
         for frame in frames() {
             for mac in [BROADCAST, MULTICAST, STRANGER.mac, router.out0.mac] {
                 let frame = frame.clone().to(mac).bytes();
-                router.passes(&frame, Reason::UnderlayInputOtherHost);
+                router.passes(&frame, Reason::TransitInputOtherHost);
             }
         }
     });

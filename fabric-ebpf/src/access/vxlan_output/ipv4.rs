@@ -1,0 +1,85 @@
+//! Over IPv4: with the UDP checksum 0 that RFC 7348 §5 recommends.
+
+use fabric_common::{checksum, flow_hash, reason::Reason};
+
+use super::{OuterFields, UDP_AND_VXLAN, count, write_addresses};
+use crate::{
+    access::nexthop_select::Selection,
+    ending::{OrStop, stop},
+    journey::{Frame, Journey, VtepRef},
+    nexthop::put_macs,
+    packet::{
+        Packet, halves,
+        network::{ether_type, ip_protocol},
+        pair, pair_and_word,
+        vxlan::{FLAGS_BE, OUTER4},
+        word_and_pair,
+    },
+};
+
+/// Bytes of the outer IPv4 packet in front of the inner frame.
+const OUTER_IP4: u32 = 36;
+
+#[inline(always)]
+pub fn ipv4(
+    packet: &mut Packet,
+    journey: &mut Journey,
+    to: VtepRef,
+    selection: &Selection,
+    frame: &Frame,
+) -> Result<u32, Reason> {
+    let domain = journey.domain;
+    let nexthop = selection.nexthop;
+    let inner_length = journey.length - journey.tag as u32;
+    if inner_length > domain.max_frame || inner_length + OUTER_IP4 > nexthop.mtu {
+        return stop(Reason::VxlanOutputTooBig);
+    }
+    packet.move_start(journey.tag as i32 - OUTER4 as i32).or_stop(Reason::VxlanOutputNoHeadroom)?;
+    let sent_before = count(journey, to, inner_length);
+    // Past this point nothing may fail: the packet is not what the kernel would expect any more.
+    let fields =
+        OuterFields::of(packet, domain, selection.network.tos, frame.shifted(OUTER4 - journey.tag));
+    write_outer4(packet, journey, to, selection, &fields, inner_length, sent_before)
+        .and_then(|()| {
+            write_addresses::<OUTER4, { OUTER4 + 8 }, { OUTER4 + 12 }>(packet, journey, frame)
+        })
+        .or_stop(Reason::OutputTruncated)?;
+    Ok(inner_length + OUTER4 as u32)
+}
+
+#[inline(always)]
+fn write_outer4(
+    packet: &mut Packet,
+    journey: &Journey,
+    to: VtepRef,
+    selection: &Selection,
+    fields: &OuterFields,
+    inner_length: u32,
+    sent_before: u64,
+) -> Option<()> {
+    let domain = journey.domain;
+    let network = &selection.network;
+    let OuterFields { tos, ttl, df_be: fragment_be } = *fields;
+
+    // Outer packets may be fragmented on their way, so consecutive ones of a pair of VTEPs need
+    // distinct identifications (RFC 6864 §4.3); the flow's hash keeps CPUs apart.
+    let identification = (sent_before as u16) ^ (network.hash >> 32) as u16;
+    let total_length_be = ((inner_length + OUTER_IP4) as u16).to_be();
+    let first = halves(u16::from_ne_bytes([0x45, tos]), total_length_be);
+    let second = halves(identification, fragment_be);
+    let third = halves(u16::from_ne_bytes([ttl, ip_protocol::UDP]), 0);
+    let checksum = !checksum::fold_words([first, second, third, to.vtep.checksum_base]);
+
+    let mut outer = packet.start_of::<OUTER4>()?;
+    // Few wide stores.
+    put_macs(&mut outer, selection.nexthop);
+    outer.put::<12, _>(ether_type::IPV4);
+    outer.put::<14, _>(pair(first, second));
+    outer.put::<22, _>(pair(third | halves(0, checksum), to.vtep.local_be));
+    let source_port_be = flow_hash::source_port_be(network.hash);
+    outer.put::<30, _>(word_and_pair(to.vtep.remote_be, source_port_be, domain.udp_port_be));
+    let udp_length_be = ((inner_length + UDP_AND_VXLAN) as u16).to_be();
+    outer.put::<38, _>(pair_and_word(udp_length_be, 0, FLAGS_BE));
+    outer.put::<46, _>((domain.vni << 8).to_be());
+    Some(())
+}
