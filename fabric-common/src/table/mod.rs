@@ -1,0 +1,189 @@
+//! A hash table inside a BPF array: 64-bit keys, five or six to a bucket, one cache line each.
+//!
+//! Why not the kernel's hash map: a lookup there costs 12 ns with 1k entries and 28 ns with 64k
+//! (jhash, a bucket list, an element elsewhere), and every change is a system call. Here a lookup is
+//! one multiplication and one cache line, and the daemon, the only writer, changes an entry with
+//! single stores through a memory mapping (`BPF_F_MMAPABLE`).
+//!
+//! Every key may stand in one of two buckets. At the load of two thirds for which [`buckets_for`]
+//! sizes a table, an insertion practically never fails; when it does, the entry stays with the kernel.
+//!
+//! A table may begin in a part of its array and double while it is read: what is dense stays in the
+//! processor's caches. The daemon copies every entry that a table of twice the size looks for
+//! elsewhere ([`Table::unfold`]), publishes the new size, and takes away what is left behind
+//! ([`Table::settle`]). Each bucket becomes two, so there is room for all in any case.
+//!
+//! A bucket's last word is a filter: of each key whose first bucket this is, wherever it stands, one bit
+//! ([`Hash::mark`]), and [`AWAY`] if one of them may stand in its other bucket. So who looks for a key that
+//! is not there mostly knows it from the one cache line. Bits may be left over from keys that have gone
+//! until the table doubles or a daemon takes it over.
+//!
+//! # Concurrency
+//!
+//! A writer changes a slot in the order *key = 0, target, key*, and a reader looks at the key, at the
+//! target, and at the key again, so it never pairs one key with the target of another. On every
+//! processor: the writer's stores release, that is, nobody sees one before those in front of it. The
+//! reader's loads have to keep their order too, which x86 sees to and others only if the address of
+//! each depends on what the one before has loaded; `fabric-ebpf/src/table.rs` makes it depend. A slot
+//! that goes from K with target T to L with U, and who reads it:
+//!
+//! ```text
+//!   writer                      reader of L                 reader of K
+//!   (1) key = 0                 (a) key: L                  (a) key: K
+//!   (2) target = U  [release]   (b) target    [after a]     (b) target    [after a]
+//!   (3) key = L     [release]                               (c) key again [after b]
+//! ```
+//!
+//! - A reader of L has read (3) at (a). (3) released (2), and (b) is after (a), so (b) is U: the pattern
+//!   MP+rel+addr, which no memory model that Linux runs on allows to end otherwise.
+//! - A reader of K who gets U at (b) has read (2), which released (1), and (c) is after (b), so (c) is 0
+//!   or newer and not K: a miss.
+//!
+//! Other readers follow an index that they have loaded into another map, which is an address dependency
+//! by itself (table → circuit, VTEP, domain or address; port → view → trie; group → bucket → nexthop →
+//! port), to entries that were written before anything referred to them, and that stay as they are for
+//! a second after nothing does.
+
+#[cfg(any(test, feature = "user"))]
+mod writer;
+
+#[cfg(any(test, feature = "user"))]
+pub use self::writer::{Share, Shared, SharedNarrow, SharedWide, Table};
+
+/// A bucket with small targets. A key of 0 marks a free slot.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Narrow {
+    /// The keys, in no order, never 0 in use.
+    pub keys: [u64; 6],
+    /// What each key leads to; its meaning belongs to the map.
+    pub targets: [u16; 6],
+    /// Which keys may have this bucket as their first one.
+    pub filter: u32,
+}
+
+/// A bucket with large targets, see [`Narrow`].
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wide {
+    /// The keys.
+    pub keys: [u64; 5],
+    /// What each key leads to.
+    pub targets: [u32; 5],
+    /// Which keys may have this bucket as their first one.
+    pub filter: u32,
+}
+
+macro_rules! debug_slots {
+    ($($bucket:ty),+) => {
+        $(impl core::fmt::Debug for $bucket {
+            /// The slots in use: target by key.
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                let slots = self.keys.iter().zip(&self.targets).filter(|(key, _)| **key != 0);
+                f.debug_map().entries(slots).finish()
+            }
+        })+
+    };
+}
+debug_slots!(Narrow, Wide);
+
+/// Places of a bucket, of which the first ones are slots: a place is as far from the next one as their
+/// keys are, so the number of a place in the table leads to its key by a shift.
+pub const PLACES: u32 = 8;
+
+/// Two kinds of buckets of one cache line, both with their keys foremost.
+pub trait Bucket: Copy {
+    /// Slots of a bucket.
+    const SLOTS: u32;
+    /// Bytes in front of the targets.
+    const TARGETS: usize;
+    /// What a target is in memory.
+    type Target: Copy + Into<u32>;
+}
+
+impl Bucket for Narrow {
+    const SLOTS: u32 = 6;
+    const TARGETS: usize = core::mem::offset_of!(Self, targets);
+    type Target = u16;
+}
+
+impl Bucket for Wide {
+    const SLOTS: u32 = 5;
+    const TARGETS: usize = core::mem::offset_of!(Self, targets);
+    type Target = u32;
+}
+
+const _: () = {
+    assert!(size_of::<Narrow>() == 8 * PLACES as usize);
+    assert!(size_of::<Wide>() == 8 * PLACES as usize);
+    assert!(core::mem::offset_of!(Narrow, filter) == FILTER);
+    assert!(core::mem::offset_of!(Wide, filter) == FILTER);
+};
+
+/// Bytes in front of the filter of a bucket.
+pub const FILTER: usize = 60;
+/// The bit of a filter that says that a key may stand in its other bucket; some keys have it as their own.
+pub const AWAY: u32 = 1 << 31;
+
+/// Where a key may be: in one of two buckets, at best in the slot of the first one that is looked at
+/// first.
+///
+/// The slot is a matter of speed only: a reader that finds its key where it looks first has no
+/// branch to mispredict, and so goes on with its work while memory is slow. Readers compute the other
+/// bucket only if they need it.
+#[derive(Clone, Copy, Debug)]
+pub struct Hash(u64);
+
+impl Hash {
+    const FACTOR: u64 = 0xd6e8_feb8_6659_fd93;
+
+    /// The hash of a key. One multiplication: its upper half depends on all of the key, which is
+    /// folded first.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of(key: u64) -> Self {
+        Self((key ^ key >> 32).wrapping_mul(Self::FACTOR))
+    }
+
+    /// The bucket to look into first, before it is masked.
+    #[inline(always)]
+    #[must_use]
+    pub const fn home(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// The other bucket, before it is masked.
+    #[inline(always)]
+    #[must_use]
+    pub const fn other(self) -> u32 {
+        ((self.0 ^ self.0 >> 32).wrapping_mul(Self::FACTOR) >> 32) as u32
+    }
+
+    /// The bit of the key in the filter of its first bucket, by bits that decide nothing else.
+    #[inline(always)]
+    #[must_use]
+    pub const fn mark(self) -> u32 {
+        1 << (self.0 as u32 >> 27)
+    }
+
+    /// The slot to look at first, by the bits that decide least about the bucket.
+    #[inline(always)]
+    #[must_use]
+    pub const fn first<B: Bucket>(self) -> u32 {
+        ((self.0 >> 48) as u32).wrapping_mul(B::SLOTS) >> 16
+    }
+}
+
+/// The number of buckets for a table that is to hold `entries`: at most two thirds full, a power of
+/// two.
+#[must_use]
+pub const fn buckets_for<B: Bucket>(entries: u32) -> u32 {
+    let buckets = (entries as u64 * 3).div_ceil(2 * B::SLOTS as u64).next_power_of_two();
+    if buckets < 16 {
+        16
+    } else if buckets > 1 << 28 {
+        1 << 28
+    } else {
+        buckets as u32
+    }
+}
