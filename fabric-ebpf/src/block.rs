@@ -1,4 +1,21 @@
-//! Maps that are read without a lookup.
+//! Maps that are read without a lookup: how, from the source to the kernel.
+//!
+//! ```text
+//! source     FDB.get(7)                    limits::fdb_mask()
+//! compiler   r1 = "fdb.values" ll          r2 = "fdb_mask.limit" ll    symbols that nothing defines
+//! loader     r1 = value of map 12, + 0     r2 = 1023                   the instructions are completed
+//! kernel     r1 = 0xffffc90001190000       r2 = 1023                   the address of the map's memory
+//!
+//! the map "fdb", an array with one element:    | entry 0 | entry 1 | entry 2 | ...            |
+//! one with a part for each CPU:                | entries of CPU 0   | entries of CPU 1   | ... |
+//! ```
+//!
+//! The loader is `fabric-user/src/kernel/blocks.rs`. aya knows such addresses only of its own global
+//! variables, whose content it overwrites whenever an object is opened; these maps outlive the daemon. So
+//! the descriptor of the pinned map is written into the instruction (`BPF_PSEUDO_MAP_VALUE` of
+//! `linux/bpf.h`) before aya sees the object, and the number of entries that the settings ask for into the
+//! type information, from which aya makes the map. A limit is a constant to the processor and to the
+//! verifier, and none to the compiler.
 
 use core::{arch::asm, cell::UnsafeCell};
 

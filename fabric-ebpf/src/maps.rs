@@ -55,10 +55,7 @@ pub fn port(slot: u32) -> &'static Port {
     unsafe { &*PORTS.masked(slot, limits::ports_mask()) }
 }
 
-/// Declares the sizes of blocks that the settings or the machine decide, each a symbol without a
-/// definition whose address is the number: the loader writes it into the instruction
-/// (`fabric-user/src/kernel/blocks.rs`). So it is a constant to the processor and to the verifier, and
-/// none to the compiler.
+/// Declares the sizes of blocks that the settings or the machine decide, see [`crate::block`].
 macro_rules! limits {
     ($type:ty: $($name:ident)+) => {
         $(

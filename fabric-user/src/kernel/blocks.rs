@@ -1,12 +1,5 @@
-//! Objects whose programs address blocks ([`Kind::Block`]) without a lookup.
-//!
-//! The compiler leaves a load of an unknown address, named `MAP.values`, where a program takes the
-//! address of a block. aya knows such addresses only of its own global variables, whose content it
-//! overwrites whenever an object is opened; these maps outlive the daemon. So the instructions are
-//! completed here (`BPF_PSEUDO_MAP_VALUE` of `linux/bpf.h`), before aya sees them, and the sizes of
-//! blocks are written into the type information, from which aya makes the maps. The programs need these
-//! sizes as well, and take them for the addresses of symbols named `SIZE.limit`: the instruction that
-//! would load the address gets the number.
+//! Completes objects whose programs address blocks ([`Kind::Block`]) without a lookup: what is done to
+//! which instruction, and why, is drawn in `fabric-ebpf/src/block.rs`.
 
 use std::{
     collections::BTreeMap,
