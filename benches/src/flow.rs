@@ -41,7 +41,7 @@ pub const SLICES: usize = 4_096;
 
 /// When the slices of a turn began, in nanoseconds of the kernel's monotonic clock.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Slices {
     /// The first frame of each.
     pub began: [u64; SLICES],
@@ -49,7 +49,7 @@ pub struct Slices {
 
 /// The generator's state.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Generator {
     /// Counts in steps of an odd constant, so that its hash is a new number each time.
     pub counter: u64,

@@ -18,7 +18,7 @@ pub const SECOND_8: u32 = 1 << 24;
 
 /// Where the programs are, and what compilers may not know.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct State {
     /// The next address.
     pub next: u32,

@@ -16,7 +16,7 @@ pub const STRIDE: usize = 128;
 
 /// The state of the generator.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Ring {
     /// What is drawn.
     pub generator: Generator,
@@ -40,7 +40,7 @@ pub struct Ring {
 
 /// What journeys leave.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Left {
     /// How often one came to where it was to end.
     pub reached: u64,

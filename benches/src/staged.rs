@@ -2,10 +2,11 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use aya::{
-    Ebpf, Pod,
+    Ebpf,
     maps::{Map, MapData, ProgramArray},
     programs::{ProgramFd, TestRun as _, TestRunOptions, Xdp},
 };
+use bytemuck::Pod;
 use fabric_tests::run::{self, action};
 use fabric_user::kernel::{blocks::Object, memory::MappedArray};
 

@@ -59,7 +59,7 @@ const fn word(first: u8, second: u8) -> u32 {
 
 /// What a packet has in front of its frame.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Outer {
     /// Bytes of outer headers: 0, [`OUTER`] or [`OUTER6`].
     pub bytes: u16,

@@ -16,10 +16,11 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use aya::{
-    Ebpf, EbpfLoader, Pod,
+    Ebpf, EbpfLoader,
     maps::{Array, LpmTrie, Map, MapData, lpm_trie::Key},
     programs::{TestRun as _, TestRunOptions, Xdp},
 };
+use bytemuck::Pod;
 use clap::Parser as _;
 use fabric_benches::{
     dir24,
@@ -200,7 +201,7 @@ fn mapped<T: Pod>(ebpf: &mut Ebpf, name: &str, entries: u32) -> Result<MappedArr
 /// The kernel's trie for a family.
 trait Kernel: Family {
     /// An address as the map has it.
-    type Data: Pod;
+    type Data: aya::Pod;
     /// Name of the map, of the program that asks it, and of the one that asks Fabric's trie.
     const NAMES: [&'static str; 3];
     fn data(bits: u128) -> Self::Data;

@@ -1,5 +1,7 @@
 //! `buckets`: the buckets of all groups, in chunks of one cache line.
 
+use bytemuck::{Pod, Zeroable};
+
 use super::{fits, nexthops};
 
 /// Number of chunks: two million buckets.
@@ -11,7 +13,7 @@ const _: () = assert!(fits(nexthops::MAX, u16::BITS));
 
 /// Some buckets of a group.
 #[repr(C, align(64))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Chunk {
     /// Index in `nexthops` for each bucket, 0 for none.
     pub nexthops: [u16; CHUNK as usize],

@@ -1,5 +1,7 @@
 //! `circuits`: attachment circuits (RFC 7432 §2 "AC"), a port's membership in a bridge domain.
 
+use bytemuck::{Pod, Zeroable};
+
 use super::{domains, fits, ports};
 
 /// Number of entries; index 0 is never used.
@@ -16,7 +18,7 @@ pub const NOT_A_TARGET: u32 = 0;
 
 /// A member of a domain.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Circuit {
     /// Slot of the port to send on; 0 marks a free entry.
     pub port: u16,

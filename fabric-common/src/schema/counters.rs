@@ -1,8 +1,10 @@
 //! The per-CPU counters.
 
+use bytemuck::{Pod, Zeroable};
+
 /// Packets and bytes. Bytes are whole frames as they are on the port.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Counter {
     /// Number of packets.
     pub packets: u64,
@@ -12,7 +14,7 @@ pub struct Counter {
 
 /// Both directions of a VNI or VTEP. Bytes are inner frames.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Traffic {
     /// Into the tunnel.
     pub encapsulated: Counter,

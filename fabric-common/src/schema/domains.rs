@@ -1,5 +1,7 @@
 //! `domains`: bridge domains, each a bridge or one VLAN of a VLAN-aware bridge.
 
+use bytemuck::{Pod, Zeroable};
+
 /// Number of entries; index 0 is never used. Indexes fit 16 bits, see [`super::fdb::key`].
 pub const MAX: u32 = 8_192;
 
@@ -40,7 +42,7 @@ pub const fn mac_end(mac: u64) -> u32 {
 
 /// A bridge domain and how its frames travel.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Domain {
     /// VXLAN network identifier, 24 bits; 0 for a domain that is not stretched.
     pub vni: u32,

@@ -3,12 +3,14 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 
+use bytemuck::{Pod, Zeroable};
+
 use super::domains::{Domain, FLAG_IPV6};
 use crate::halves;
 
 /// What has no place in [`super::domains::Domain`], which stays small.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Domain6 {
     /// Local VTEP address: its halves as they stand in a packet; zero over IPv4.
     pub local: [u64; 2],

@@ -1,5 +1,7 @@
 //! `fdb`: a [`crate::table`] from (domain, MAC) to where the MAC is.
 
+use bytemuck::{Pod, Zeroable};
+
 use super::{circuits, domains, fits, vteps};
 use crate::table::{Narrow, PLACES, buckets_for};
 
@@ -9,7 +11,7 @@ pub const BUCKETS: u32 = buckets_for::<Narrow>(131_072);
 /// When the owners of a bucket's keys were last shown to the kernel, in jiffies (low 32 bits). A map of
 /// its own, `fdb_times`, with as many entries: only frames' sources need it.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Times {
     /// For each place; there are more than slots.
     pub shown: [u32; PLACES as usize],

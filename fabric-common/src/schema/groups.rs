@@ -4,6 +4,8 @@
 //! and VTEPs refer to the index and never to members, so that a change of the object touches
 //! nothing else.
 
+use bytemuck::{Pod, Zeroable};
+
 use super::{
     buckets::{CHUNK, MAX as MAX_CHUNKS},
     fits, nexthops,
@@ -14,7 +16,7 @@ pub const MAX: u32 = 65_536;
 
 /// A group in its packed form.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Group {
     /// Low 28 bits: index of the nexthop, or number of the first bucket; the `IS_` bits; upper half: number
     /// of buckets.

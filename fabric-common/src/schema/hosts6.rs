@@ -4,6 +4,8 @@
 //! The table's keys have 64 bits. Two addresses with one fingerprint are found by the writer, which
 //! puts the second into the trie; the packet path compares the whole address.
 
+use bytemuck::{Pod, Zeroable};
+
 use crate::flow_hash::mix;
 
 /// As [`super::hosts::BUCKETS`].
@@ -15,7 +17,7 @@ const _: () = assert!(super::fits(super::views::MAX, u16::BITS));
 
 /// An IPv6 host.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Address6 {
     /// The address's halves as they stand in a packet.
     pub address: [u64; 2],

@@ -3,12 +3,14 @@
 //! The kernel does not forward packets that claim to come from itself (`fib_validate_source` in
 //! `net/ipv4/fib_frontend.c`). A hit in the filter sends the packet to the kernel, which knows.
 
+use bytemuck::{Pod, Zeroable};
+
 /// Words of the filter; 4,096 bits.
 pub const WORDS: usize = 64;
 
 /// The filter.
 #[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 pub struct LocalAddresses {
     /// Bit `b` of the filter is bit `b % 64` of word `b / 64`.
     pub words: [u64; WORDS],

@@ -1,6 +1,6 @@
 //! The maps: one file each, and the list of all of them.
 //!
-//! Rules: `repr(C)`, explicit padding, no bool or enum in a value. Addresses and ports are in
+//! Rules: `repr(C)`, explicit padding, no bool or enum in a value: each derives [`bytemuck::Pod`]. Addresses and ports are in
 //! network byte order where the name says `_be`, everything else in host order. Every map but the
 //! device map can be mapped into the daemon's memory (`BPF_F_MMAPABLE`), which
 //! changes single aligned words; whatever needs more than one word is written to a free index
@@ -139,13 +139,11 @@ pub(crate) const fn fits(entries: u32, bits: u32) -> bool {
     (entries as u64) <= 1 << bits
 }
 
-/// Marks a map value as plain bytes for aya; every type here is `repr(C)` without padding.
+/// Says how many bytes a map's value has. That these are all that it is, without padding, is what
+/// deriving [`bytemuck::Pod`] proves.
 macro_rules! map_value {
     ($type:ty, $size:literal) => {
         const _: () = assert!(size_of::<$type>() == $size);
-        #[cfg(feature = "user")]
-        // SAFETY: repr(C), integers only, and the size equals the sum of the fields.
-        unsafe impl aya::Pod for $type {}
     };
 }
 pub(crate) use map_value;

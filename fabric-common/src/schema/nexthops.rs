@@ -1,5 +1,7 @@
 //! `nexthops`: next hops, ready to be written into a packet.
 
+use bytemuck::{Pod, Zeroable};
+
 /// Number of entries; index 0 is never used. Indexes fit the 16 bits of a bucket.
 pub const MAX: u32 = 65_536;
 
@@ -11,7 +13,7 @@ pub const FLAG_DOWN: u16 = 1 << 0;
 /// A next hop. While something refers to it only its flags change, which share a word with nothing
 /// else that changes.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Nexthop {
     /// Destination and source of the Ethernet header.
     pub macs: [u8; 12],

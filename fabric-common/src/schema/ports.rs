@@ -5,6 +5,8 @@
 //! stand all of them. The others are spread over all slots, so that interfaces of any indexes find one
 //! as long as half of the slots are free.
 
+use bytemuck::{Pod, Zeroable};
+
 use super::{circuits, domains, fits, views};
 
 /// Ports for which there is room if the settings do not say otherwise; a power of two.
@@ -48,7 +50,7 @@ pub const DECAPSULATES_ALL: u8 = 255;
 
 /// An interface on which a program runs.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Port {
     /// Interface index in the kernel; 0 marks a free slot.
     pub ifindex: u32,

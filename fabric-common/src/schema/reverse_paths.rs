@@ -4,12 +4,14 @@
 //! The kernel's reverse path filter, and rules that look at sources, are judged by the daemon: what is
 //! left of them for the packet path is a bit.
 
+use bytemuck::{Pod, Zeroable};
+
 /// How many ports can have a bit.
 pub const PORTS: u8 = 64;
 
 /// Ports that accept the packets of a VTEP.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct ReversePath {
     /// The [`bit`] of each port's [`super::ports::Port::decapsulates`].
     pub ports: u64,

@@ -1,5 +1,7 @@
 //! `settings`: one entry that every packet reads.
 
+use bytemuck::{Pod, Zeroable};
+
 /// The flow label of IPv6 packets counts as well (RFC 6438 §3).
 pub const HASH_FLOW_LABEL: u32 = 1 << 0;
 /// VXLAN packets on their way through, on the ports of [`Settings::vxlan_ports_be`] and on
@@ -55,7 +57,7 @@ pub const VXLAN_PORT: u16 = 4789;
 
 /// What holds for the whole instance.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Settings {
     /// Kernel time in jiffies after which nothing is forwarded any more. Written by the heartbeat
     /// program, which adds `timeout_jiffies` to the present.

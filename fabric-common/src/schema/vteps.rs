@@ -2,6 +2,8 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 
+use bytemuck::{Pod, Zeroable};
+
 use super::peers;
 use crate::halves;
 
@@ -13,7 +15,7 @@ pub const MAX: u32 = 16_384;
 /// What the packet path needs over IPv4 stands in the first 16 bytes, which never straddle two cache
 /// lines.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Vtep {
     /// Remote address, 0 over IPv6.
     pub remote_be: u32,

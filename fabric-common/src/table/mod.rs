@@ -50,9 +50,11 @@ mod writer;
 #[cfg(any(test, feature = "user"))]
 pub use self::writer::{Share, Shared, SharedNarrow, SharedWide, Table};
 
+use bytemuck::{Pod, Zeroable};
+
 /// A bucket with small targets. A key of 0 marks a free slot.
 #[repr(C, align(64))]
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Narrow {
     /// The keys, in no order, never 0 in use.
     pub keys: [u64; 6],
@@ -64,7 +66,7 @@ pub struct Narrow {
 
 /// A bucket with large targets, see [`Narrow`].
 #[repr(C, align(64))]
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Wide {
     /// The keys.
     pub keys: [u64; 5],

@@ -13,6 +13,7 @@ use aya_ebpf::{
     helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, generated::bpf_xdp_load_bytes},
     programs::XdpContext,
 };
+use bytemuck::{AnyBitPattern, NoUninit};
 
 /// The packet of an XDP context.
 pub struct Packet {
@@ -73,11 +74,11 @@ impl Packet {
 
     /// The value at `offset`, in memory byte order, or `None` behind the end.
     #[inline(always)]
-    pub fn read<T: Copy>(&self, offset: usize) -> Option<T> {
+    pub fn read<T: AnyBitPattern>(&self, offset: usize) -> Option<T> {
         if !self.has(offset + size_of::<T>()) {
             return None;
         }
-        // SAFETY: in bounds by the check above; any alignment is allowed.
+        // SAFETY: in bounds by the check above; any bytes are a value of the type, and any alignment is allowed.
         Some(unsafe { ((self.start() + offset) as *const T).read_unaligned() })
     }
 
@@ -98,7 +99,7 @@ impl Packet {
     /// Writes `value` at `offset`; `None` behind the end.
     #[inline(always)]
     #[must_use]
-    pub fn write<T: Copy>(&mut self, offset: usize, value: T) -> Option<()> {
+    pub fn write<T: NoUninit>(&mut self, offset: usize, value: T) -> Option<()> {
         if !self.has(offset + size_of::<T>()) {
             return None;
         }
@@ -142,7 +143,7 @@ pub struct Start<const N: usize> {
 impl<const N: usize> Start<N> {
     /// Writes `value` at the offset `AT`.
     #[inline(always)]
-    pub fn put<const AT: usize, T: Copy>(&mut self, value: T) {
+    pub fn put<const AT: usize, T: NoUninit>(&mut self, value: T) {
         const { assert!(AT + size_of::<T>() <= N, "behind the bytes that were checked") };
         // SAFETY: inside the checked bytes; any alignment is allowed.
         unsafe { ((self.at + AT) as *mut T).write_unaligned(value) };

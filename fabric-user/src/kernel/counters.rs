@@ -2,7 +2,7 @@
 
 use std::{fmt, io, os::fd::AsFd};
 
-use aya::Pod;
+use bytemuck::Pod;
 use fabric_common::schema::counters::{Counter, Traffic};
 
 use super::memory::MappedArray;

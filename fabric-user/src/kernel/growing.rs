@@ -46,7 +46,7 @@ impl Maps {
     }
 }
 
-impl<'a, B: aya::Pod + Share<Shared: Atomics>> Growing<'a, B> {
+impl<'a, B: bytemuck::Pod + Share<Shared: Atomics>> Growing<'a, B> {
     const fn new(
         array: &'a MappedArray<B>,
         times: Option<&'a MappedArray<Times>>,

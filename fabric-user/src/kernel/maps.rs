@@ -77,7 +77,7 @@ trait Entries: Sized {
     fn each(&self, each: &mut dyn FnMut(u32, &dyn fmt::Debug));
 }
 
-impl<T: aya::Pod + fmt::Debug> Entries for MappedArray<T> {
+impl<T: bytemuck::Pod + fmt::Debug> Entries for MappedArray<T> {
     fn map(Backing { memory, bytes }: Backing, _: u32, writable: bool) -> io::Result<Self> {
         Self::new(memory, bytes / size_of::<T>() as u32, writable)
     }
@@ -300,7 +300,7 @@ fn pinned(instance: &Instance, name: &'static str) -> Result<Backing, OpenError>
 ///
 /// # Errors
 /// If it is missing or cannot be mapped.
-pub fn mapped<T: aya::Pod + fmt::Debug>(
+pub fn mapped<T: bytemuck::Pod + fmt::Debug>(
     instance: &Instance,
     name: &'static str,
     writable: bool,

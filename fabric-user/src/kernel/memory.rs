@@ -6,14 +6,13 @@
 use std::{
     io,
     marker::PhantomData,
-    mem::MaybeUninit,
     os::fd::AsFd,
     ptr::{self, NonNull},
     slice,
     sync::atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
-use aya::Pod;
+use bytemuck::Pod;
 use fabric_common::{
     schema::fdb::Times,
     table::{PLACES, Share, SharedNarrow, SharedWide, Table},
@@ -115,15 +114,12 @@ impl<T: Pod> MappedArray<T> {
     /// A copy of an element, word by word.
     #[must_use]
     pub fn get(&self, index: u32) -> T {
-        let mut value = MaybeUninit::<T>::uninit();
-        let start = value.as_mut_ptr().cast::<u64>();
-        // SAFETY: the value has as many words as are written, and `T` is plain old data.
-        unsafe {
-            for (i, word) in self.words(index).iter().enumerate() {
-                start.add(i).write_unaligned(word.load(Ordering::Acquire));
-            }
-            value.assume_init()
+        let mut value = T::zeroed();
+        let bytes = bytemuck::bytes_of_mut(&mut value).chunks_exact_mut(8);
+        for (bytes, word) in bytes.zip(self.words(index)) {
+            bytes.copy_from_slice(&word.load(Ordering::Acquire).to_ne_bytes());
         }
+        value
     }
 
     /// Stores the words of `value` that differ; false if none did.
@@ -167,9 +163,9 @@ impl<T: Pod> MappedArray<T> {
 
 /// Word `i` of a value, as it stands in memory.
 fn word<T: Pod>(value: &T, i: usize) -> u64 {
-    // SAFETY: plain old data without padding, and `MappedArray::words` gives only numbers of words
-    // inside the value.
-    unsafe { ptr::from_ref(value).cast::<u64>().add(i).read_unaligned() }
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&bytemuck::bytes_of(value)[8 * i..][..8]);
+    u64::from_ne_bytes(bytes)
 }
 
 impl<B: Pod + Share<Shared: Atomics>> MappedArray<B> {
