@@ -96,6 +96,8 @@ mod tests {
             assert!(text.contains(words), "{words}");
         }
         assert!(!text.contains("AS "), "nobody has a number");
+        let whole = svg(&two_sites());
+        assert!(whole.contains("on every leaf of Site-01 and Site-02<"), "{whole}");
     }
 
     fn nothing_overlaps(topology: &Topology) {

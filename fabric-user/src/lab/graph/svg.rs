@@ -264,21 +264,21 @@ fn legend(out: &mut String, topology: &Topology, layout: &Layout) -> fmt::Result
 /// Where this network lives: whole sites, then single switches.
 fn places(topology: &Topology, network: &Network) -> String {
     let here = |switch: &&Switch| switch.networks.contains(&network.name);
-    let is_whole = |site: &str| {
-        let mut leafs = topology.switches.iter().filter(|it| it.site == site);
-        leafs.all(|it| it.function != Function::Leaf || here(&it))
-    };
-    let mut places = Vec::new();
+    let (mut sites, mut names) = (Vec::new(), Vec::new());
     for site in topology.sites() {
-        let switches = topology.switches.iter().filter(|it| it.site == site).filter(here);
-        match is_whole(site) {
-            true if switches.clone().next().is_some() => {
-                places.push(format!("every leaf of {site}"))
-            }
-            _ => places.extend(switches.map(|switch| switch.name.clone())),
+        let leafs = topology.switches.iter().filter(|it| it.site == site);
+        let mut leafs = leafs.filter(|it| it.function == Function::Leaf).peekable();
+        if leafs.peek().is_some() && leafs.all(|leaf| here(&leaf)) {
+            sites.push(site);
+        } else {
+            let switches = topology.switches.iter().filter(|it| it.site == site);
+            names.extend(switches.filter(here).map(|switch| switch.name.clone()));
         }
     }
-    places.join(" and ")
+    if !sites.is_empty() {
+        names.insert(0, format!("every leaf of {}", sites.join(" and ")));
+    }
+    names.join(" and ")
 }
 
 /// The colour of a host's network; on a routed port it has none.
