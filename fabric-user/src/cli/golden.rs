@@ -111,7 +111,7 @@ pub(super) fn maps() -> (Maps, View) {
     let given = given.map(|(address, length, target)| (address.into(), length, target));
     Recovery::new(&maps.trie)
         .finish()
-        .sync(&maps.trie, &mut prefixes, given.into_iter(), std::time::Instant::now())
+        .sync(&maps.trie, &mut prefixes, given, std::time::Instant::now())
         .expect("there is room");
     maps.views.set(1, &Roots { root4: prefixes.root(), root6: 0 });
     let contents = Contents::read(&maps);

@@ -413,7 +413,7 @@ mod tests {
             port: (*port).into(),
             mtu: *mtu,
             slot: 7,
-            age: *age,
+            age,
             why: WHY,
         };
         Table::of(rows.iter().map(row))

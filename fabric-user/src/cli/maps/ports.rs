@@ -51,7 +51,7 @@ pub(super) fn rows(view: &View) -> impl Iterator<Item = PortRow> {
         PortRow {
             port: view.port(*slot),
             role: role(port.role),
-            mtu: port.mtu.into(),
+            mtu: port.mtu,
             mac: Mac([a, b, c, d, e, f]),
             untagged_bridge: untagged.and_then(|circuit| view.bridge(circuit.domain.into())),
             tagged_vlans: Some(tagged).filter(|tagged| *tagged > 0),
