@@ -2,7 +2,7 @@
 
 use fabric_common::schema::ports::{FLAG_HID_TAGS, FLAG_MEMBER, Port, ROLE_ACCESS};
 
-use super::*;
+use super::{system::Refusal, *};
 use crate::kernel::{
     links::AttachError,
     programs::{ACCESS, ROUTED},
@@ -15,7 +15,7 @@ fn entry(bench: &Bench, ifindex: u32) -> Option<Port> {
 
 #[test]
 fn a_port_whose_program_is_refused_is_named_and_nothing_that_needs_ports_is_written() {
-    let reasons: [(fn() -> AttachError, &str); 4] = [
+    let reasons: [(Refusal, &str); 4] = [
         (|| AttachError::Foreign("port".into()), "another XDP program holds it"),
         (|| AttachError::Gone, "does not exist any more"),
         (|| AttachError::NoNativeXdp, "no native XDP"),

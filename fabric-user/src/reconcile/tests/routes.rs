@@ -161,7 +161,7 @@ fn a_family_whose_prefixes_find_no_room_is_the_kernels_until_all_do() {
 fn hosts_that_find_no_room_in_the_table_are_in_the_trie_one_by_one_as_well() {
     let mut bench = Bench::filled();
     let wanted = network();
-    let hosts: Vec<_> = (10..=250).map(|number| host(number)).collect();
+    let hosts: Vec<_> = (10..=250).map(host).collect();
     let changes: Vec<_> = hosts.iter().map(|(place, way)| (*place, Some(way.clone()))).collect();
     let outcome = change(&mut bench, &wanted, &changes);
     assert!(outcome.full.iter().any(|text| text.contains("raise `host_entries`")), "{outcome:?}");

@@ -15,6 +15,9 @@ use crate::kernel::{
     system::{BeatError, System},
 };
 
+/// Makes the answer to an attachment.
+pub(super) type Refusal = fn() -> AttachError;
+
 /// What the kernel holds, and what it was asked for.
 #[derive(Default)]
 pub(super) struct State {
@@ -25,7 +28,7 @@ pub(super) struct State {
     /// Redirect targets by slot.
     pub(super) targets: BTreeMap<u32, u32>,
     /// Why no program runs on an interface.
-    pub(super) refused: BTreeMap<u32, fn() -> AttachError>,
+    pub(super) refused: BTreeMap<u32, Refusal>,
     /// Interfaces that cannot be redirected to.
     pub(super) no_targets: BTreeSet<u32>,
     /// Interfaces that hide VLAN tags.
