@@ -20,6 +20,7 @@ pub mod netlink;
 pub mod nexthop_object;
 pub mod object;
 pub mod outer;
+pub mod parts;
 pub mod pktgen;
 pub mod plot;
 pub mod prefixes;

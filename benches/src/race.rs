@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use aya::{
     Ebpf,
-    maps::{Array, DevMap, Map, MapData, PerCpuArray, ProgramArray},
+    maps::{Array, DevMap, MapData, PerCpuArray, ProgramArray},
     programs::{
         ProgramFd, SchedClassifier, TcAttachType, TestRun as _, TestRunAttrs, TestRunOptions, Xdp,
         XdpMode, tc::SchedClassifierLink, xdp::XdpLink,
@@ -21,6 +21,7 @@ use fabric_user::kernel::memory::MappedArray;
 use crate::{
     flow::{Arrived, CAPTURE, CAPTURES, Captured, Draw, Flow, Generator, SLICE, SLICES, Slices},
     object::OBJECT,
+    parts::{load, map, mapped, program},
     samples,
     traffic::Traffic,
 };
@@ -112,19 +113,16 @@ impl Race {
         for name in
             ["offer", "offer4", "offer6", "redirect", "kernel", "discard", "sink", "capture"]
         {
-            program(&mut ebpf, name)?.load().with_context(|| format!("cannot load {name}"))?;
+            load(&mut ebpf, name)?;
         }
         for name in ["reached", "reached_capture"] {
-            classifier(&mut ebpf, name)?.load().with_context(|| format!("cannot load {name}"))?;
+            let program: &mut SchedClassifier = program(&mut ebpf, name)?;
+            program.load().with_context(|| format!("cannot load {name}"))?;
         }
-        let mut egress = DevMap::try_from(ebpf.take_map("egress").context("no map egress")?)?;
+        let mut egress = DevMap::try_from(map(&mut ebpf, "egress")?)?;
         egress.set(0, way.egress, None, 0)?;
-        let map = |ebpf: &mut Ebpf, name: &str| {
-            ebpf.take_map(name).with_context(|| format!("no map {name}"))
-        };
         let generator = Array::try_from(map(&mut ebpf, "generator")?)?;
-        let Map::Array(slices) = map(&mut ebpf, "slices")? else { bail!("slices is no array") };
-        let slices = MappedArray::new(slices.fd(), 1, true).context("cannot map the slices")?;
+        let slices = mapped(&mut ebpf, "slices", 1)?;
         let contender = ProgramArray::try_from(map(&mut ebpf, "contender")?)?;
         let arrived = Arrivals(Arc::new(PerCpuArray::try_from(map(&mut ebpf, "arrived")?)?));
         let captured = Array::try_from(map(&mut ebpf, "captured")?)?;
@@ -141,7 +139,8 @@ impl Race {
     /// # Errors
     /// If there is none of that name.
     pub fn baseline(&mut self, name: &str) -> Result<ProgramFd> {
-        Ok(program(&mut self.ebpf, name)?.fd()?.try_clone()?)
+        let program: &mut Xdp = program(&mut self.ebpf, name)?;
+        Ok(program.fd()?.try_clone()?)
     }
 
     /// Attaches one of the baselines to an interface until the link is dropped.
@@ -149,7 +148,7 @@ impl Race {
     /// # Errors
     /// As [`Self::baseline`], and if the interface takes no program.
     pub fn attach_baseline(&mut self, name: &str, index: u32) -> Result<XdpLink> {
-        let program = program(&mut self.ebpf, name)?;
+        let program: &mut Xdp = program(&mut self.ebpf, name)?;
         let link = program.attach_to_if_index(index, XdpMode::Driver)?;
         Ok(program.take_link(link)?)
     }
@@ -197,13 +196,13 @@ impl Race {
         self.sink.1 = None;
         let link = match end {
             End::Driver => {
-                let program = program(&mut self.ebpf, name)?;
+                let program: &mut Xdp = program(&mut self.ebpf, name)?;
                 let link = program.attach_to_if_index(sink, XdpMode::Driver)?;
                 SinkLink::Xdp(program.take_link(link)?)
             }
             End::Kernel => {
                 let interface = interface_name(sink)?;
-                let program = classifier(&mut self.ebpf, name)?;
+                let program: &mut SchedClassifier = program(&mut self.ebpf, name)?;
                 let link = program.attach(&interface, TcAttachType::Ingress)?;
                 SinkLink::Classifier(program.take_link(link)?)
             }
@@ -300,7 +299,7 @@ impl Race {
             attrs: TestRunAttrs::new().xdp_live_frames(BATCH),
             ..TestRunOptions::new()
         };
-        let offer = program(&mut self.ebpf, self.traffic.offer.program())?;
+        let offer: &mut Xdp = program(&mut self.ebpf, self.traffic.offer.program())?;
         offer.test_run(options).context("the kernel refuses to send frames")?;
         self.await_arrival(contender, before, frames)
     }
@@ -362,16 +361,6 @@ impl Race {
     pub fn arrivals(&self) -> Arrivals {
         self.arrived.clone()
     }
-}
-
-fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
-    let program = ebpf.program_mut(name).with_context(|| format!("no program {name}"))?;
-    Ok(program.try_into()?)
-}
-
-fn classifier<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut SchedClassifier> {
-    let program = ebpf.program_mut(name).with_context(|| format!("no program {name}"))?;
-    Ok(program.try_into()?)
 }
 
 fn interface_name(index: u32) -> Result<String> {

@@ -1,12 +1,10 @@
 //! Times a journey as far as each of its stages.
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use aya::{
-    Ebpf,
-    maps::{Map, MapData, ProgramArray},
+    maps::{MapData, ProgramArray},
     programs::{ProgramFd, TestRun as _, TestRunOptions, Xdp},
 };
-use bytemuck::Pod;
 use fabric_tests::run::{self, action};
 use fabric_user::kernel::{blocks::Object, memory::MappedArray};
 
@@ -14,6 +12,7 @@ use crate::{
     ground::Ground,
     journeys::Journey,
     object::STAGES,
+    parts::{self, load, map, mapped},
     ring::{Left, PLACES, Ring},
     traffic::Traffic,
 };
@@ -92,8 +91,8 @@ impl<'a> Staged<'a> {
             journey,
             ground,
             ingress,
-            ring: mapped(ebpf, "ring")?,
-            left: mapped(ebpf, "left")?,
+            ring: mapped(ebpf, "ring", 1)?,
+            left: mapped(ebpf, "left", 1)?,
             slot: ProgramArray::try_from(map(ebpf, "contender")?)?,
             object,
             traffic,
@@ -126,7 +125,7 @@ impl<'a> Staged<'a> {
         );
         let whole = self.journey.stages.last().context("no stages")?.program;
         self.ground.forget()?;
-        let theirs = all(xdp(&mut self.object.ebpf, whole)?)?;
+        let theirs = all(parts::program(&mut self.object.ebpf, whole)?)?;
         for (number, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
             ensure!(
                 ours == theirs,
@@ -208,9 +207,9 @@ impl<'a> Staged<'a> {
             repeat: runs,
             ..TestRunOptions::new()
         };
-        let result = xdp(&mut self.object.ebpf, self.journey.offer())?
-            .test_run(options)
-            .with_context(|| format!("the kernel refuses to run {name}"))?;
+        let offer: &mut Xdp = parts::program(&mut self.object.ebpf, self.journey.offer())?;
+        let result =
+            offer.test_run(options).with_context(|| format!("the kernel refuses to run {name}"))?;
         ensure!(
             result.return_value == action::REDIRECT,
             "{name} ended with the action {}",
@@ -235,24 +234,4 @@ impl<'a> Staged<'a> {
 
 fn contender(name: &'static str, program: &Xdp, ends: Ends) -> Result<Contender> {
     Ok(Contender { name, program: program.fd()?.try_clone()?, ends })
-}
-
-fn load<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
-    let program = xdp(ebpf, name)?;
-    program.load().with_context(|| format!("cannot load {name}"))?;
-    Ok(program)
-}
-
-fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
-    let program = ebpf.program_mut(name).with_context(|| format!("no program {name}"))?;
-    Ok(program.try_into()?)
-}
-
-fn map(ebpf: &mut Ebpf, name: &str) -> Result<Map> {
-    ebpf.take_map(name).with_context(|| format!("no map {name}"))
-}
-
-fn mapped<T: Pod>(ebpf: &mut Ebpf, name: &str) -> Result<MappedArray<T>> {
-    let Map::Array(data) = map(ebpf, name)? else { bail!("{name} is no array") };
-    MappedArray::new(data.fd(), 1, true).with_context(|| format!("cannot map {name}"))
 }

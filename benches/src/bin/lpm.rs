@@ -16,17 +16,17 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use aya::{
-    Ebpf, EbpfLoader,
+    EbpfLoader,
     maps::{Array, LpmTrie, Map, MapData, lpm_trie::Key},
     programs::{TestRun as _, TestRunOptions, Xdp},
 };
-use bytemuck::Pod;
 use clap::Parser as _;
 use fabric_benches::{
     dir24,
     environment::Environment,
     lookups::{ADDRESSES, BATCH, SECOND_8, State, VIEW, WORDS},
     object::LOOKUPS,
+    parts::{load, map, mapped, program},
     prefixes::{self, Chance, Family, Prefix, Reference},
     processor,
     report::{self, Figures},
@@ -118,7 +118,7 @@ impl Stage {
         let mut object = opened.context("cannot load the programs that look up")?;
         let ebpf = &mut object.ebpf;
         for name in programs {
-            program(ebpf, name)?.load().with_context(|| format!("cannot load {name}"))?;
+            load(ebpf, name)?;
         }
         Ok(Self {
             state: mapped(ebpf, "state", 1)?,
@@ -139,7 +139,8 @@ impl Stage {
     fn run(&mut self, name: &str, runs: u32) -> Result<f64> {
         let packet = [0; 64];
         let options = TestRunOptions { data_in: Some(&packet), repeat: runs, ..Default::default() };
-        let result = program(&mut self.object.ebpf, name)?.test_run(options)?;
+        let program: &mut Xdp = program(&mut self.object.ebpf, name)?;
+        let result = program.test_run(options)?;
         ensure!(result.return_value == PASS, "{name} ended with {}", result.return_value);
         Ok(result.duration.as_nanos() as f64 / f64::from(BATCH))
     }
@@ -183,20 +184,6 @@ type Times = BTreeMap<&'static str, Vec<f64>>;
 
 /// `XDP_PASS` of `linux/bpf.h`.
 const PASS: u32 = 2;
-
-fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
-    let program = ebpf.program_mut(name).with_context(|| format!("no program {name}"))?;
-    Ok(program.try_into()?)
-}
-
-fn map(ebpf: &mut Ebpf, name: &str) -> Result<Map> {
-    ebpf.take_map(name).with_context(|| format!("no map {name}"))
-}
-
-fn mapped<T: Pod>(ebpf: &mut Ebpf, name: &str, entries: u32) -> Result<MappedArray<T>> {
-    let Map::Array(data) = map(ebpf, name)? else { bail!("{name} is no array") };
-    MappedArray::new(data.fd(), entries, true).with_context(|| format!("cannot map {name}"))
-}
 
 /// The kernel's trie for a family.
 trait Kernel: Family {
