@@ -38,11 +38,12 @@ pub mod ip_protocol {
     pub const SCTP: u8 = 132;
 }
 
-/// The fields that the outer header depends on.
+/// The fields that the outer header depends on. Without padding, which the compiler would fill by stores
+/// that are not aligned where a checkpoint looks at it.
 #[derive(Clone, Copy)]
 pub struct Network {
-    /// Type of service or traffic class, 0 if the frame is not IP.
-    pub tos: u8,
+    /// Type of service or traffic class, 0 if the frame is not IP; a byte.
+    pub tos: u32,
     /// The flow's hash, see `flow_hash`.
     pub hash: u64,
     /// What chooses a bucket: of the flow, or of its tunnel where the kernel's policy counts nothing else.
@@ -85,12 +86,12 @@ impl Network {
             }
         };
         cold_path();
-        Some(Self { tos, hash, bucket: by_addresses(settings, vtep, hash) })
+        Some(Self { tos: u32::from(tos), hash, bucket: by_addresses(settings, vtep, hash) })
     }
 
     #[inline(always)]
     fn of_flow(tos: u8, hash: u64) -> Self {
-        Self { tos, hash, bucket: flow_hash::bucket(hash) }
+        Self { tos: u32::from(tos), hash, bucket: flow_hash::bucket(hash) }
     }
 }
 

@@ -37,8 +37,12 @@ pub fn ipv4(
     packet.move_start(journey.tag as i32 - OUTER4 as i32).or_stop(Reason::VxlanOutputNoHeadroom)?;
     let sent_before = count(journey, to, inner_length);
     // Past this point nothing may fail: the packet is not what the kernel would expect any more.
-    let fields =
-        OuterFields::of(packet, domain, selection.network.tos, frame.shifted(OUTER4 - journey.tag));
+    let fields = OuterFields::of(
+        packet,
+        domain,
+        selection.network.tos as u8,
+        frame.shifted(OUTER4 - journey.tag),
+    );
     write_outer4(packet, journey, to, selection, &fields, inner_length, sent_before)
         .and_then(|()| {
             write_addresses::<OUTER4, { OUTER4 + 8 }, { OUTER4 + 12 }>(packet, journey, frame)

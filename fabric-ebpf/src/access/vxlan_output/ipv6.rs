@@ -51,8 +51,12 @@ pub fn ipv6(
     packet.move_start(journey.tag as i32 - OUTER6 as i32).or_stop(Reason::VxlanOutputNoHeadroom)?;
     count(journey, to, inner_length);
     // Past this point nothing may fail: the packet is not what the kernel would expect any more.
-    let fields =
-        OuterFields::of(packet, domain, selection.network.tos, frame.shifted(OUTER6 - journey.tag));
+    let fields = OuterFields::of(
+        packet,
+        domain,
+        selection.network.tos as u8,
+        frame.shifted(OUTER6 - journey.tag),
+    );
     write_outer6(packet, journey, to, selection, &fields, udp_length, label_be)
         .and_then(|()| {
             write_addresses::<OUTER6, { OUTER6 + 8 }, { OUTER6 + 12 }>(packet, journey, frame)
