@@ -209,10 +209,20 @@ mod tests {
         frame
     }
 
+    /// A cable between p1 and p2 that carries frames: until the kernel has seen that both ends are up, it
+    /// drops what is sent.
+    fn cable() {
+        sh("ip link add p1 up type veth peer p2; ip link set p2 up");
+        for end in ["p1", "p2"] {
+            let up = format!("until ip link show {end} | grep -q 'state UP'; do sleep 0.01; done");
+            sh(&format!("timeout {} sh -c \"{up}\"", PATIENCE.as_secs()));
+        }
+    }
+
     #[test]
     fn frames_go_from_one_end_to_the_other_and_a_deadline_ends_the_wait() {
         in_namespace(|| async {
-            sh("ip link add p1 up type veth peer p2; ip link set p2 up");
+            cable();
             let [one, two] = ["p1", "p2"].map(|end| PacketSocket::open(end, 0x88b5).unwrap());
             let one = one.ignore_outgoing().unwrap();
             for length in [60, 1_514] {
@@ -229,7 +239,7 @@ mod tests {
     #[test]
     fn a_tag_that_the_kernel_took_out_is_in_its_place_again() {
         in_namespace(|| async {
-            sh("ip link add p1 up type veth peer p2; ip link set p2 up");
+            cable();
             let all = PacketSocket::open("p2", ALL).unwrap().with_vlan_tags().unwrap();
             let mut tagged = frame(60);
             tagged.splice(12..12, [0x81, 0, 0, 77]);
