@@ -16,23 +16,28 @@ pub(super) enum Key {
     Mac,
     /// An address of either family.
     Host,
-    /// A prefix or a range: the rows inside it. An address: the rows that hold it.
+    /// An address, a prefix or a range: the rows of any of its addresses.
     Span,
     Number,
     Name,
 }
 
-/// A key as rows are compared with it.
+/// A key as it is looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
+    /// A column says so.
     Text(String),
-    Holding(Span),
-    Inside(Span),
+    /// Addresses, by which a view chooses its rows itself: a row need not be as the key is.
+    Span(Span),
 }
 
-/// What rows must be like: one of the columns by their place, for each of these.
+/// What rows must be like.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Filter(Vec<(Vec<usize>, Wanted)>);
+pub(super) struct Filter {
+    /// One of the columns by their place says this, for each of these.
+    texts: Vec<(Vec<usize>, String)>,
+    span: Option<Span>,
+}
 
 impl Filter {
     /// The filter for what was asked for.
@@ -40,7 +45,7 @@ impl Filter {
     /// # Errors
     /// If the map has no such column, or the key is not what its keys are like.
     pub(super) fn new(args: &Args, view: &View) -> anyhow::Result<Self> {
-        let mut filter = Vec::new();
+        let mut filter = Self::default();
         let narrowed =
             [("vni", args.vni.map(|vni| vni.to_string())), ("bridge", args.bridge.clone())];
         for (column, text) in narrowed {
@@ -51,36 +56,49 @@ impl Filter {
                     view.name
                 );
             };
-            filter.push((vec![place], Wanted::Text(text)));
+            filter.texts.push((vec![place], text));
         }
         if let Some(key) = &args.key {
-            let places = view.lookup.iter().filter_map(|column| view.column(column)).collect();
-            filter.push((places, view.key.parse(key)?));
+            filter.narrow(view, key)?;
         }
-        Ok(Self(filter))
+        Ok(filter)
+    }
+
+    /// The filter for a key alone.
+    #[cfg(test)]
+    pub(super) fn of_key(view: &View, key: &str) -> anyhow::Result<Self> {
+        let mut filter = Self::default();
+        filter.narrow(view, key)?;
+        Ok(filter)
+    }
+
+    fn narrow(&mut self, view: &View, key: &str) -> anyhow::Result<()> {
+        match view.key.parse(key)? {
+            Wanted::Span(span) => self.span = Some(span),
+            Wanted::Text(text) => {
+                let places = view.lookup.iter().filter_map(|column| view.column(column));
+                self.texts.push((places.collect(), text));
+            }
+        }
+        Ok(())
+    }
+
+    /// The addresses whose rows are wanted.
+    pub(super) const fn span(&self) -> Option<Span> {
+        self.span
     }
 
     /// True if every row fits.
     pub(super) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.texts.is_empty() && self.span.is_none()
     }
 
-    /// True if the row is wanted.
+    /// True if the columns of the row say what they should.
     pub(super) fn fits(&self, row: &Line) -> bool {
-        let fits = |(places, wanted): &(Vec<usize>, Wanted)| {
-            places.iter().any(|place| wanted.fits(row.cell(*place)))
+        let fits = |(places, wanted): &(Vec<usize>, String)| {
+            places.iter().any(|place| row.cell(*place) == wanted)
         };
-        self.0.iter().all(fits)
-    }
-}
-
-impl Wanted {
-    fn fits(&self, text: &str) -> bool {
-        match self {
-            Self::Text(wanted) => text == wanted,
-            Self::Holding(wanted) => text.parse::<Span>().is_ok_and(|row| row.holds(wanted)),
-            Self::Inside(wanted) => text.parse().is_ok_and(|row| wanted.holds(&row)),
-        }
+        self.texts.iter().all(fits)
     }
 }
 
@@ -95,11 +113,11 @@ impl Key {
             },
             Self::Span => {
                 if let Ok(address) = key.parse() {
-                    return Ok(Wanted::Holding(Span::of(address)));
+                    return Ok(Wanted::Span(Span::of(address)));
                 }
-                match key.parse() {
-                    Ok(span) => return Ok(Wanted::Inside(span)),
-                    Err(_) => bail!("{key} is neither an address nor a prefix such as 10.0.0.0/8"),
+                match key.parse::<Span>() {
+                    Ok(span) => return Ok(Wanted::Span(span)),
+                    Err(error) => bail!("{key} {error}"),
                 }
             }
             Self::Number => match key.parse::<u32>() {
@@ -125,16 +143,22 @@ mod tests {
         let error = Key::Host.parse("leaf01").unwrap_err().to_string();
         assert_eq!(error, "leaf01 is not an IP address, by which this map is looked up");
         assert!(Key::Mac.parse("nonsense").unwrap_err().to_string().contains("02:00:5e:00:00:01"));
-        assert!(Key::Span.parse("10.0.0.0/33").is_err());
     }
 
     #[test]
-    fn an_address_finds_what_holds_it_and_a_prefix_what_is_inside() {
-        let address = Key::Span.parse("10.1.2.3").unwrap();
-        assert!(address.fits("10.0.0.0/8") && address.fits("10.1.2.3/32"));
-        assert!(!address.fits("10.1.2.4/32") && !address.fits("::/0"));
-        let prefix = Key::Span.parse("10.1.0.0/16").unwrap();
-        assert!(prefix.fits("10.1.0.0/16") && prefix.fits("10.1.9.0/24"));
-        assert!(!prefix.fits("10.0.0.0/8") && !prefix.fits("10.2.0.0/24"));
+    fn addresses_are_a_span_or_refused_in_one_sentence() {
+        let wanted = |text: &str| Wanted::Span(text.parse().unwrap());
+        assert_eq!(Key::Span.parse("10.1.2.3").unwrap(), wanted("10.1.2.3/32"));
+        assert_eq!(Key::Span.parse("10.1.2.3/16").unwrap(), wanted("10.1.0.0/16"));
+        for (key, error) in [
+            ("10.0.0.0/33", "10.0.0.0/33 is neither an address nor a prefix such as 10.0.0.0/8"),
+            (
+                "10.0.0.9-10.0.0.1",
+                "10.0.0.9-10.0.0.1 ends before it begins; write the lower address first",
+            ),
+            ("10.0.0.1-::1", "10.0.0.1-::1 has addresses of two families; write two of one family"),
+        ] {
+            assert_eq!(Key::Span.parse(key).unwrap_err().to_string(), error);
+        }
     }
 }

@@ -47,7 +47,7 @@ pub(super) struct Args {
     #[arg(value_name = "MAP")]
     map: Option<String>,
     /// Look up one entry: a MAC address, VTEP address, port or bridge, as the map has it. In routes:
-    /// an address shows what holds it, a prefix what is inside
+    /// an address, a prefix or a range shows what routes any of its addresses
     #[arg(requires = "map")]
     key: Option<String>,
     /// Only entries of this VNI
@@ -73,7 +73,7 @@ const AFTER_HELP: &str = "\
 `maps routes` shows hosts and ranges of addresses together. The trie holds answers and not the routes
 that made them; they are shown as ranges of addresses with one answer, as prefixes where they are
 some. Where every address has an answer, that of the default route is shown once, for all addresses
-that no other range holds.
+that no other range holds; for a key, only if nothing more exact routes any of its addresses.
 
 The weights in `maps groups` are the smallest whole numbers that explain the shares of the buckets.
 `fabricctl lookup` says which member a flow takes.";
@@ -98,11 +98,16 @@ impl<'a> Source<'a> {
 }
 
 /// Takes the rows of a view, of which there can be a million, one by one.
-struct Rows<'a>(&'a mut dyn FnMut(Line) -> anyhow::Result<()>);
+struct Rows<'a> {
+    filter: &'a Filter,
+    /// Takes the rows that fit.
+    each: &'a mut dyn FnMut(Line) -> anyhow::Result<()>,
+}
 
 impl Rows<'_> {
     fn add(&mut self, row: &impl Row) -> anyhow::Result<()> {
-        (self.0)(Line::of(row))
+        let row = Line::of(row);
+        if self.filter.fits(&row) { (self.each)(row) } else { Ok(()) }
     }
 
     fn all<R: Row>(&mut self, rows: impl IntoIterator<Item = R>) -> anyhow::Result<()> {
@@ -218,8 +223,7 @@ impl View {
         filter: &Filter,
         mut each: impl FnMut(Line) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let mut rows = |row: Line| if filter.fits(&row) { each(row) } else { Ok(()) };
-        let mut rows = Rows(&mut rows);
+        let mut rows = Rows { filter, each: &mut each };
         match self.rows {
             Take::Named(take) => take(source, &mut rows),
             Take::Raw => dump::rows(self.name, source, &mut rows),
@@ -382,6 +386,29 @@ mod tests {
             let document = Document { map: view.name, entries: Some(&table) };
             golden::golden(&format!("maps-{}", view.name), &Of::new("golden", document));
         }
+    }
+
+    #[test]
+    fn routes_are_found_by_any_address_of_the_key() {
+        let chosen = Chosen::named("golden");
+        let (maps, view) = golden::maps();
+        let source = Source { chosen: &chosen, maps, view };
+        let found = |map: &str, key: &str| {
+            let (view, mut found) = (View::named(map).unwrap(), Vec::new());
+            let filter = Filter::of_key(&view, key).unwrap();
+            let addresses = view.column("addresses").unwrap();
+            let keep = |row: Line| {
+                found.push(row.cell(addresses).to_owned());
+                Ok(())
+            };
+            view.each(&source, &filter, keep).unwrap();
+            found
+        };
+        assert_eq!(found("routes", "10.9.4.0/24"), ["10.9.2.0-10.9.255.255"]);
+        assert_eq!(found("routes", "192.0.2.0/24"), ["0.0.0.0/0"]);
+        assert_eq!(found("routes", "10.0.0.2"), ["10.0.0.2/32"]);
+        assert_eq!(found("hosts", "10.0.0.0/30"), ["10.0.0.2/32"]);
+        assert!(found("routes", "2001:db8::8").is_empty());
     }
 
     #[test]

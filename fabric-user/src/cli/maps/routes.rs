@@ -31,13 +31,20 @@ rows! {
 /// Hosts and ranges.
 pub(super) fn rows(source: &Source<'_>, rows: &mut Rows<'_>) -> anyhow::Result<()> {
     let mut ways = Ways::new(&source.view);
-    routes::each(&source.maps, |route| rows.add(&row(route, &mut ways)))
+    let span = rows.filter.span();
+    let add = |route| rows.add(&row(route, &mut ways));
+    match span {
+        Some(wanted) => routes::overlapping(&source.maps, &wanted, add),
+        None => routes::each(&source.maps, add),
+    }
 }
 
 /// Hosts alone.
 pub(super) fn hosts(source: &Source<'_>, rows: &mut Rows<'_>) -> anyhow::Result<()> {
     let mut ways = Ways::new(&source.view);
+    let wanted = rows.filter.span();
     let hosts = routes::hosts(&source.maps).into_iter();
+    let hosts = hosts.filter(|host| wanted.is_none_or(|wanted| host.span.overlaps(&wanted)));
     rows.all(hosts.map(|host| row(host, &mut ways)))
 }
 

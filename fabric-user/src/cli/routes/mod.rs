@@ -64,6 +64,34 @@ pub(super) fn each<E>(maps: &Maps, mut each: impl FnMut(Route) -> Result<(), E>)
     Ok(())
 }
 
+/// As [`each`], for the routes of any address of `wanted`. That of all addresses that no other range
+/// holds is left out where another route is more exact, unless `wanted` is all addresses.
+///
+/// # Errors
+/// As [`each`].
+pub(super) fn overlapping<E>(
+    maps: &Maps,
+    wanted: &Span,
+    mut found: impl FnMut(Route) -> Result<(), E>,
+) -> Result<(), E> {
+    // It comes first of its view and family.
+    let mut rest: Option<Route> = None;
+    each(maps, |route| {
+        if !route.span.overlaps(wanted) {
+            return Ok(());
+        }
+        if let Some(rest) = rest.take().filter(|rest| rest.view != route.view) {
+            found(rest)?;
+        }
+        if route.span.is_all() && !wanted.is_all() {
+            rest = Some(route);
+            return Ok(());
+        }
+        found(route)
+    })?;
+    rest.map_or(Ok(()), found)
+}
+
 /// The ranges below a root as they are listed.
 fn listed<E>(
     maps: &Maps,
@@ -121,4 +149,34 @@ pub(super) fn words_used(maps: &Maps, view: View) -> u64 {
             words
         })
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::golden;
+
+    #[test]
+    fn a_prefix_finds_what_holds_it_what_is_inside_and_what_it_cuts() {
+        let (maps, _) = golden::maps();
+        let found = |wanted: &str| {
+            let wanted: Span = wanted.parse().unwrap();
+            let mut found = Vec::new();
+            let Ok(()) = overlapping(&maps, &wanted, |route| {
+                found.push(route.span.to_string());
+                Ok::<(), Infallible>(())
+            });
+            found
+        };
+        // 10.9.0.0/16 without 10.9.1.0/24, which leads elsewhere.
+        assert_eq!(found("10.9.4.0/24"), ["10.9.2.0-10.9.255.255"]);
+        assert_eq!(found("10.9.0.0/16"), ["10.9.0.0/24", "10.9.1.0/24", "10.9.2.0-10.9.255.255"]);
+        assert_eq!(found("10.9.1.0-10.9.2.0"), ["10.9.1.0/24", "10.9.2.0-10.9.255.255"]);
+        assert_eq!(found("10.0.0.0/24"), ["10.0.0.2/32"]);
+        assert_eq!(found("192.0.2.0/24"), ["0.0.0.0/0"]);
+        assert_eq!(found("192.0.2.1/32"), ["0.0.0.0/0"]);
+        assert_eq!(found("0.0.0.0/0").len(), 5);
+        assert_eq!(found("2001:db8::/32"), ["2001:db8::7/128"]);
+        assert!(found("2001:db8:1::/48").is_empty());
+    }
 }

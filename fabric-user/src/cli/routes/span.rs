@@ -61,6 +61,16 @@ impl Span {
         self.first <= other.first && other.last <= self.last
     }
 
+    /// True if an address is in both.
+    pub(in crate::cli) fn overlaps(&self, other: &Self) -> bool {
+        self.first <= other.last && other.first <= self.last
+    }
+
+    /// True if it is a whole family.
+    pub(in crate::cli) fn is_all(&self) -> bool {
+        self.length() == Some(0)
+    }
+
     /// The length of the prefix that it is.
     fn length(&self) -> Option<u32> {
         let ((width, first), (_, last)) = (Width::of(self.first), Width::of(self.last));
@@ -80,21 +90,34 @@ impl fmt::Display for Span {
     }
 }
 
-/// What is neither a prefix nor a range of addresses.
-pub(in crate::cli) struct NoSpan;
+/// Why a text is no [`Span`], to be said after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(in crate::cli) enum NoSpan {
+    #[error("is neither an address nor a prefix such as 10.0.0.0/8")]
+    Form,
+    #[error("has addresses of two families; write two of one family")]
+    Families,
+    #[error("ends before it begins; write the lower address first")]
+    Backwards,
+}
 
 impl FromStr for Span {
     type Err = NoSpan;
 
     fn from_str(text: &str) -> Result<Self, NoSpan> {
-        let address = |text: &str| text.parse::<IpAddr>().map_err(|_| NoSpan);
+        let address = |text: &str| text.parse::<IpAddr>().map_err(|_| NoSpan::Form);
         if let Some((first, last)) = text.split_once('-') {
-            return Ok(Self { first: address(first)?, last: address(last)? });
+            let (first, last) = (address(first)?, address(last)?);
+            return match first.is_ipv4() == last.is_ipv4() {
+                false => Err(NoSpan::Families),
+                true if last < first => Err(NoSpan::Backwards),
+                true => Ok(Self { first, last }),
+            };
         }
-        let (first, length) = text.split_once('/').ok_or(NoSpan)?;
-        let length: u32 = length.parse().map_err(|_| NoSpan)?;
+        let (first, length) = text.split_once('/').ok_or(NoSpan::Form)?;
+        let length: u32 = length.parse().map_err(|_| NoSpan::Form)?;
         let (width, bits) = Width::of(address(first)?);
-        let free = width.bits().checked_sub(length).ok_or(NoSpan)?;
+        let free = width.bits().checked_sub(length).ok_or(NoSpan::Form)?;
         let free = u128::MAX.checked_shr(128 - free).unwrap_or(0);
         Ok(Self { first: width.address(bits & !free), last: width.address(bits | free) })
     }
@@ -117,7 +140,7 @@ mod tests {
     use super::*;
 
     fn span(text: &str) -> Span {
-        text.parse().unwrap_or_else(|NoSpan| panic!("{text}"))
+        text.parse().unwrap_or_else(|error| panic!("{text} {error}"))
     }
 
     #[test]
@@ -132,8 +155,31 @@ mod tests {
         assert_eq!(span("10.0.0.0-10.0.1.255").to_string(), "10.0.0.0/23");
         assert_eq!(span("10.1.2.3/16").to_string(), "10.1.0.0/16");
         for text in ["10.0.0.0/33", "10.0.0.1", "::/129", "-", "10.0.0.0-", "leaf01"] {
-            assert!(text.parse::<Span>().is_err(), "{text}");
+            assert_eq!(text.parse::<Span>(), Err(NoSpan::Form), "{text}");
         }
+    }
+
+    #[test]
+    fn a_range_has_an_order_and_one_family() {
+        assert_eq!("10.0.0.9-10.0.0.1".parse::<Span>(), Err(NoSpan::Backwards));
+        for text in ["10.0.0.1-::1", "::1-10.0.0.1"] {
+            assert_eq!(text.parse::<Span>(), Err(NoSpan::Families), "{text}");
+        }
+        assert_eq!(span("::1-::1").to_string(), "::1/128");
+    }
+
+    #[test]
+    fn spans_with_an_address_in_common_overlap() {
+        let overlap = |a: &str, b: &str| {
+            let (a, b) = (span(a), span(b));
+            assert_eq!(a.overlaps(&b), b.overlaps(&a));
+            a.overlaps(&b)
+        };
+        assert!(overlap("10.0.0.0/23", "10.0.1.0/24"));
+        assert!(overlap("10.0.0.0-10.0.2.0", "10.0.2.0/24"));
+        assert!(!overlap("10.0.0.0/24", "10.0.1.0/24"));
+        assert!(!overlap("0.0.0.0/0", "::/0"));
+        assert!(span("::/0").is_all() && !span("::/1").is_all());
     }
 
     #[test]
