@@ -1,7 +1,11 @@
 //! What fabricctl answers to its arguments, before it looks at anything in the kernel: these tests
 //! need no root.
 
-use std::process::{Command, Output};
+use std::{
+    fs,
+    io::pipe,
+    process::{Command, Output},
+};
 
 fn fabricctl(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_fabricctl"))
@@ -82,4 +86,34 @@ fn a_command_without_json_says_so() {
         assert_eq!(message.lines().count(), 1, "{message}");
         assert!(message.contains("has no --json"), "{message}");
     }
+}
+
+#[test]
+fn a_json_that_is_given_a_value_is_not_said_to_be_missing() {
+    let message = refused(&["status", "--json=yes"]);
+    assert!(!message.contains("has no --json"), "{message}");
+    assert!(message.contains("unexpected value 'yes' for '--json'"), "{message}");
+}
+
+#[test]
+fn what_nobody_reads_any_more_is_no_failure() {
+    let topology = concat!(env!("CARGO_MANIFEST_DIR"), "/../topologies/one-site.dot");
+    let file = std::env::temp_dir().join(format!("closed-pipe-{}.svg", std::process::id()));
+    let file = file.to_str().expect("the path is text");
+    for arguments in [
+        &["lab", "graph", topology, "--output", "-"][..],
+        &["lab", "graph", topology, "--output", file],
+        &["lab", "render", topology],
+    ] {
+        let (reader, writer) = pipe().expect("there are pipes");
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_fabricctl"))
+            .args(arguments)
+            .stdout(writer)
+            .output()
+            .expect("fabricctl starts");
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {message}");
+    }
+    fs::remove_file(file).expect("the picture was written");
 }

@@ -31,7 +31,10 @@ mod weights;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, error::ContextKind};
+use clap::{
+    Parser, Subcommand,
+    error::{ContextKind, ErrorKind},
+};
 
 pub use print::is_broken_pipe;
 
@@ -73,8 +76,10 @@ impl Cli {
     #[must_use]
     pub fn read() -> Self {
         Self::try_parse().unwrap_or_else(|error| {
-            let unknown = error.get(ContextKind::InvalidArg);
-            if unknown.is_some_and(|argument| argument.to_string() == "--json") {
+            let argument = error.get(ContextKind::InvalidArg);
+            if error.kind() == ErrorKind::UnknownArgument
+                && argument.is_some_and(|argument| argument.to_string() == "--json")
+            {
                 eprintln!(
                     "fabricctl: this command has no --json; docs/json.md lists those that do"
                 );

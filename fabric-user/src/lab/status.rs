@@ -16,15 +16,9 @@ use super::running::Lab;
 use super::state::State;
 use super::topology::{ControlPlane, End, Function, Host, Switch, Topology};
 
-/// Number of the layout of what `fabricctl lab status --json` prints: it changes when a field changes its
-/// meaning or goes.
-pub const SCHEMA: u32 = 1;
-
 /// A whole lab.
 #[derive(Debug, Serialize)]
 pub struct Status {
-    /// [`SCHEMA`].
-    pub schema: u32,
     /// Its name.
     pub lab: String,
     /// Base name of its topology's files.
@@ -245,7 +239,6 @@ impl Survey<'_> {
         self.faults.retain(|fault| said.insert(fault.clone()));
         let faults = std::mem::take(&mut self.faults);
         Ok(Status {
-            schema: SCHEMA,
             lab: self.lab.name().to_owned(),
             topology: self.state.topology.clone(),
             control_plane: topology.fabric.control_plane,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::Which;
+use crate::cli::print;
 use crate::lab::{Lab, LabError};
 
 /// What does it to the lab.
@@ -41,7 +42,7 @@ pub(super) fn link(
 ) -> anyhow::Result<ExitCode> {
     let lab = args.which.open()?.heeding(cancel);
     work(&lab, &args.node, &args.port)?;
-    println!("the link at {} {} is {done}", args.node, args.port);
+    print::text(&format!("the link at {} {} is {done}\n", args.node, args.port))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -53,6 +54,6 @@ pub(super) fn part(
 ) -> anyhow::Result<ExitCode> {
     let lab = args.which.open()?.heeding(cancel);
     work(&lab, &args.service, &args.server)?;
-    println!("{} {does} service {}", args.server, args.service);
+    print::text(&format!("{} {does} service {}\n", args.server, args.service))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,24 +2,26 @@
 
 use std::process::ExitCode;
 
-use super::{Which, the_only_lab};
+use super::{Which, the_only};
+use crate::cli::print;
 use crate::lab::Lab;
 
 pub(super) fn run(which: Which) -> anyhow::Result<ExitCode> {
     let name = match which.name {
         Some(name) => name,
-        None => match Lab::names().as_slice() {
-            [] => {
-                println!("no lab is up");
+        None => match Lab::names() {
+            names if names.is_empty() => {
+                print::text("no lab is up\n")?;
                 return Ok(ExitCode::SUCCESS);
             }
-            _ => the_only_lab()?,
+            names => the_only(&names)?.to_owned(),
         },
     };
-    if Lab::take_down(&name, &mut |line| eprintln!("{line}"))? {
-        println!("lab {name} is down");
+    let found = if Lab::take_down(&name, &mut |line| eprintln!("{line}"))? {
+        "down"
     } else {
-        println!("lab {name} is not up; nothing to do");
-    }
+        "not up; nothing to do"
+    };
+    print::text(&format!("lab {name} is {found}\n"))?;
     Ok(ExitCode::SUCCESS)
 }

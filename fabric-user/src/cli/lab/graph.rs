@@ -1,12 +1,12 @@
 //! `fabricctl lab graph`: draws a topology.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 
 use super::{Which, topology_of};
+use crate::cli::print;
 use crate::lab::graph;
 
 #[derive(Debug, clap::Args)]
@@ -26,11 +26,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let picture = graph::svg(&topology);
     let path = args.output.unwrap_or_else(|| format!("{}.svg", topology.name).into());
     if path.as_os_str() == "-" {
-        std::io::stdout().write_all(picture.as_bytes())?;
+        print::text(&picture)?;
     } else {
         std::fs::write(&path, picture)
             .with_context(|| format!("cannot write {}", path.display()))?;
-        println!("wrote {}", path.display());
+        print::text(&format!("wrote {}\n", path.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

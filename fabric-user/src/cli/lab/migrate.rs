@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::Which;
-use crate::cli::print::{self, SCHEMA};
-use crate::lab::Migration;
+use super::{Document, Which};
+use crate::cli::print;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -22,21 +21,13 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// What is printed as JSON.
-#[derive(serde::Serialize)]
-struct Document<'a> {
-    schema: u32,
-    #[serde(flatten)]
-    migration: &'a Migration,
-}
-
 pub(super) fn run(args: Args, cancel: Arc<AtomicBool>) -> anyhow::Result<ExitCode> {
     let report = args.which.open()?.heeding(cancel).migrate(&args.vm, &args.node)?;
     if args.json {
-        print::json(&Document { schema: SCHEMA, migration: &report })?;
+        print::json(&Document::new(&report))?;
     } else {
-        println!(
-            "{} moved from {} {} to {} {}: changed links in {:.1} ms, announced after {:.1} ms",
+        print::text(&format!(
+            "{} moved from {} {} to {} {}: changed links in {:.1} ms, announced after {:.1} ms\n",
             args.vm,
             report.from.switch,
             report.from.port,
@@ -44,7 +35,7 @@ pub(super) fn run(args: Args, cancel: Arc<AtomicBool>) -> anyhow::Result<ExitCod
             report.to.port,
             Duration::from_micros(report.link_down_us).as_secs_f64() * 1e3,
             Duration::from_micros(report.announced_us).as_secs_f64() * 1e3,
-        );
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }

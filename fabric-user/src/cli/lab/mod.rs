@@ -17,6 +17,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
+use crate::cli::print::SCHEMA;
 use crate::lab::{Lab, LabError, Topology, interrupt};
 
 /// What a shell adds to the number of a signal that ended a program.
@@ -77,9 +78,23 @@ impl Which {
     fn open(&self) -> anyhow::Result<Lab> {
         let name = match &self.name {
             Some(name) => name.clone(),
-            None => the_only_lab()?,
+            None => the_only(&Lab::names())?.to_owned(),
         };
         Ok(Lab::open(&name)?)
+    }
+}
+
+/// What is printed as JSON.
+#[derive(serde::Serialize)]
+struct Document<'a, T> {
+    schema: u32,
+    #[serde(flatten)]
+    what: &'a T,
+}
+
+impl<'a, T> Document<'a, T> {
+    const fn new(what: &'a T) -> Self {
+        Self { schema: SCHEMA, what }
     }
 }
 
@@ -121,11 +136,11 @@ fn exit_code(code: i32) -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
 }
 
-fn the_only_lab() -> anyhow::Result<String> {
-    let mut names = Lab::names();
-    match names.len() {
-        0 => bail!("no lab is up; start one with `fabricctl lab up TOPOLOGY`"),
-        1 => Ok(names.remove(0)),
+/// The lab that is meant if none is named and these are up.
+fn the_only(names: &[String]) -> anyhow::Result<&str> {
+    match names {
+        [] => bail!("no lab is up; start one with `fabricctl lab up TOPOLOGY`"),
+        [name] => Ok(name),
         _ => bail!("several labs are up ({}); say by --name which one is meant", names.join(", ")),
     }
 }
@@ -154,5 +169,22 @@ fn load(path: &Path) -> anyhow::Result<Topology> {
 fn say_notes(topology: &Topology) {
     for note in &topology.notes {
         eprintln!("note: {note}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lab_that_is_not_named_is_the_only_one_or_none() {
+        let names = ["one".to_owned(), "two".to_owned()];
+        assert_eq!(the_only(&names[..1]).unwrap(), "one");
+        let error = |names: &[String]| the_only(names).unwrap_err().to_string();
+        assert!(error(&[]).contains("no lab is up"));
+        assert_eq!(
+            error(&names),
+            "several labs are up (one, two); say by --name which one is meant"
+        );
     }
 }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 
 use super::say_notes;
+use crate::cli::print;
 use crate::lab::topology::{Files, Topology, first, picture};
 
 #[derive(Debug, clap::Args)]
@@ -33,6 +34,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         written => written.with_context(|| format!("cannot write {}", path.display()))?,
     }
     let picture = files.picture.display();
-    println!("wrote {}; `fabricctl lab up {picture}` builds the lab", path.display());
+    print::text(&format!(
+        "wrote {}; `fabricctl lab up {picture}` builds the lab\n",
+        path.display()
+    ))?;
     Ok(ExitCode::SUCCESS)
 }

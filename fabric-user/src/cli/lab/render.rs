@@ -1,12 +1,12 @@
 //! `fabricctl lab render`: prints what devices are configured with.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
 
 use super::{Which, topology_of};
+use crate::cli::print;
 use crate::lab::topology::Files;
 use crate::lab::{Lab, render};
 
@@ -58,6 +58,6 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         .map(|switch| render::switch_text(&topology, switch))
         .chain(hosts.map(|host| render::host_text(&topology, host)))
         .collect();
-    std::io::stdout().write_all(texts.join("\n").as_bytes())?;
+    print::text(&texts.join("\n"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,12 +3,11 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use super::{NO_LAB, Which};
+use super::{Document, NO_LAB, Which};
 use crate::cli::{
     print,
     table::{Look, Table},
 };
-use crate::lab::Lab;
 use crate::lab::status::{HostStatus, LinkStatus, Status, SwitchStatus};
 
 #[derive(Debug, clap::Args)]
@@ -16,7 +15,7 @@ use crate::lab::status::{HostStatus, LinkStatus, Status, SwitchStatus};
 Exit status:
   0  everything is as it should be
   1  something is not, and is named
-  2  no such lab is up")]
+  2  no such lab is up, or several and none is named")]
 pub(super) struct Args {
     #[command(flatten)]
     which: Which,
@@ -29,11 +28,6 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let names = Lab::names();
-    if args.which.name.is_none() && names.len() > 1 {
-        print::text(&format!("labs that are up: {}\n", names.join(", ")))?;
-        return Ok(ExitCode::SUCCESS);
-    }
     let lab = match args.which.open() {
         Ok(lab) => lab,
         Err(error) => {
@@ -42,10 +36,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     };
     let status = lab.status(args.ping)?;
-    print::text(&match args.json {
-        true => serde_json::to_string_pretty(&status)? + "\n",
-        false => text(&status),
-    })?;
+    if args.json {
+        print::json(&Document::new(&status))?;
+    } else {
+        print::text(&text(&status))?;
+    }
     Ok(ExitCode::from(u8::from(!status.healthy)))
 }
 
