@@ -221,13 +221,9 @@ impl Applier {
         }
     }
 
-    /// Applies changes.
+    /// Applies changes of which the kernel has told, after some of which others follow untold.
     fn events(&mut self, events: Vec<Event>) {
-        let mut dirty = Dirty::default();
-        for event in events {
-            self.look_at_link(&event, &mut dirty);
-            self.network.apply_to(event, &mut dirty);
-        }
+        let dirty = self.observe(events);
         for (is_stale, what) in [
             (dirty.routing_stale, Purpose::Routing),
             (dirty.bridges_stale, Purpose::Bridges),
@@ -238,6 +234,16 @@ impl Applier {
             }
         }
         self.apply(&dirty);
+    }
+
+    /// Takes events into the model, and says what they affect.
+    fn observe(&mut self, events: Vec<Event>) -> Dirty {
+        let mut dirty = Dirty::default();
+        for event in events {
+            self.look_at_link(&event, &mut dirty);
+            self.network.apply_to(event, &mut dirty);
+        }
+        dirty
     }
 
     /// What an event says of a port, as of an interface.
@@ -287,7 +293,10 @@ impl Applier {
             }
             Found::Bridges(mut events) => {
                 events.extend(since);
-                self.events(events);
+                // What has happened since has put on the agenda what follows when it was told, and the
+                // links of a dump, which are no news, are not read for their own sake.
+                let dirty = self.observe(events);
+                self.apply(&dirty);
             }
             Found::Netfilter(events) => {
                 // Of what happened since, all was applied when it did: another dump follows where chains
