@@ -24,12 +24,14 @@ const VNI: usize = 10_000;
 ///
 /// Every switch and server has an AS of its own, except for spines with the same neighbours: no way leads
 /// through two of those. What is connected is one site, with one network on all its leafs and on borders with
-/// hosts; hosts on spines have routed ports.
+/// hosts; hosts on spines have routed ports. Where only servers connect the switches of a site, each part has
+/// a network of its own, because servers are no way from one to the other.
 pub fn inventory(picture: &Picture, file: &str) -> String {
     let mut text = format!(
         "# A first inventory for {file}, written by `fabricctl lab new`: change what you know better.
-# Assumed: all that is connected is one site, with one network for its hosts. Every node has an AS of its
-# own; spines with the same neighbours share one. Addresses and numbers are made up.
+# Assumed: all that is connected is one site, with one network for the hosts of switches with a way to each
+# other. Every node has an AS of its own; spines with the same neighbours share one. Addresses and numbers are
+# made up.
 "
     );
     // Writing to a String cannot fail.
@@ -38,7 +40,7 @@ pub fn inventory(picture: &Picture, file: &str) -> String {
 }
 
 fn write_all(text: &mut String, picture: &Picture) -> std::fmt::Result {
-    let sites = sites(picture);
+    let sites = picture.parts(|_| true);
     let count = sites.values().max().map_or(0, |last| last + 1);
     let site = |node: &str| format!("site{}", sites.get(node).map_or(1, |index| index + 1));
     if count > 1 {
@@ -71,8 +73,11 @@ loopback = \"{loopback}\"
         )?;
     }
     let plugged = plugged(picture);
-    for index in 0..count {
-        network(text, picture, &sites, &plugged, index)?;
+    // A network needs a way between its VTEPs, and servers are none.
+    let parts = picture.parts(|function| function != Function::Server);
+    let networks = parts.values().max().map_or(0, |last| last + 1);
+    for index in 0..networks {
+        network(text, picture, [&sites, &parts], &plugged, index)?;
     }
     let mut routed = 0;
     let mut members: BTreeMap<usize, usize> = BTreeMap::new();
@@ -85,9 +90,9 @@ loopback = \"{loopback}\"
             writeln!(text, "address = \"{}/24\"", plus(subnet, 10))?;
             writeln!(text, "gateway = \"{}\"", plus(subnet, 1))?;
         } else {
-            let index = sites.get(*switch).copied().unwrap_or_default();
+            let index = parts.get(*switch).copied().unwrap_or_default();
             let member = members.entry(index).or_default();
-            writeln!(text, "network = \"{}\"", network_name(count, index))?;
+            writeln!(text, "network = \"{}\"", network_name(networks, index))?;
             // 11 to 210, and the same in the next 256.
             let offset = *member / 200 * 256 + 11 + *member % 200;
             writeln!(text, "address = \"{}\"", plus(subnet_of(index), offset))?;
@@ -97,28 +102,28 @@ loopback = \"{loopback}\"
     Ok(())
 }
 
+/// The network of the part `index`, on the nodes that can have it.
 fn network(
     text: &mut String,
     picture: &Picture,
-    sites: &BTreeMap<&str, usize>,
+    [sites, parts]: [&BTreeMap<&str, usize>; 2],
     plugged: &[(&str, &str)],
     index: usize,
 ) -> std::fmt::Result {
-    let here = |node: &&DrawnNode| sites.get(node.name.as_str()) == Some(&index);
-    let has_leafs = picture.nodes.iter().filter(here).any(|it| it.function == Function::Leaf);
+    let here = |node: &&DrawnNode| parts.get(node.name.as_str()) == Some(&index);
+    let of = |function: Function| {
+        picture.nodes.iter().filter(here).filter(move |node| node.function == function)
+    };
+    let names = |node: &DrawnNode| format!("\"{}\"", node.name);
     let has_host = |node: &&DrawnNode| plugged.iter().any(|(_, switch)| *switch == node.name);
-    let borders: Vec<String> = picture
-        .nodes
-        .iter()
-        .filter(here)
-        .filter(|node| node.function == Function::Border)
-        .filter(has_host)
-        .map(|node| format!("\"{}\"", node.name))
-        .collect();
-    if !has_leafs && borders.is_empty() {
+    let leafs: Vec<String> = of(Function::Leaf).map(names).collect();
+    let borders: Vec<String> = of(Function::Border).filter(has_host).map(names).collect();
+    if leafs.is_empty() && borders.is_empty() {
         return Ok(());
     }
-    let count = sites.values().max().map_or(0, |last| last + 1);
+    let site = picture.nodes.iter().find(here).and_then(|node| sites.get(node.name.as_str()));
+    let is_whole = parts.iter().all(|(node, part)| sites.get(node) != site || *part == index);
+    let count = parts.values().max().map_or(0, |last| last + 1);
     let vlan = VLAN + index;
     write!(
         text,
@@ -135,11 +140,12 @@ gateway_mac = \"02:00:5e:00:{high:02x}:{low:02x}\"
         high = vlan >> 8,
         low = vlan & 255,
     )?;
-    if has_leafs {
-        writeln!(text, "sites = [\"site{}\"]", index + 1)?;
+    let single = if is_whole { borders } else { [leafs.clone(), borders].concat() };
+    if let Some(site) = site.filter(|_| is_whole && !leafs.is_empty()) {
+        writeln!(text, "sites = [\"site{}\"]", site + 1)?;
     }
-    if !borders.is_empty() {
-        writeln!(text, "leafs = [{}]", borders.join(", "))?;
+    if !single.is_empty() {
+        writeln!(text, "leafs = [{}]", single.join(", "))?;
     }
     Ok(())
 }
@@ -165,25 +171,6 @@ fn plugged(picture: &Picture) -> Vec<(&str, &str)> {
     let is_host = |name: &str| function(picture, name) == Some(Function::Host);
     let cables = picture.cables.iter().filter_map(|cable| cable.from(is_host));
     cables.map(|(host, switch)| (host.node.as_str(), switch.node.as_str())).collect()
-}
-
-/// The number of the site of every node: what is connected is one.
-fn sites(picture: &Picture) -> BTreeMap<&str, usize> {
-    let mut sites: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut count = 0;
-    for node in &picture.nodes {
-        let mut open = vec![node.name.as_str()];
-        let is_new = !sites.contains_key(node.name.as_str());
-        while let Some(name) = open.pop() {
-            if sites.contains_key(name) {
-                continue;
-            }
-            sites.insert(name, count);
-            open.extend(neighbours(picture, name));
-        }
-        count += usize::from(is_new);
-    }
-    sites
 }
 
 fn neighbours<'a>(picture: &'a Picture, name: &str) -> BTreeSet<&'a str> {
@@ -245,15 +232,30 @@ mod tests {
     #[test]
     fn hosts_are_in_the_network_of_their_site_and_on_routed_ports_of_spines() {
         let topology = first(
-            "graph { spine1 -- { leaf1 exit1 } h1 -- leaf1 h2 -- exit1 h3 -- spine1
-                     leaf8 -- leaf9 h8 -- leaf8 leaf7 }",
+            "graph { spine1 -- { leaf1 exit1 } vm1 -- leaf1 vm2 -- exit1 vm3 -- spine1
+                     leaf8 -- leaf9 vm8 -- leaf8 leaf7 [function=leaf] }",
         );
         assert_eq!(topology.sites(), ["site1", "site2", "site3"]);
         assert!(!topology.fabric.evpn_between_spines);
         let network = |host: &str| topology.host(host).expect("drawn").network().map(str::to_owned);
-        assert_eq!(network("h1"), network("h2"));
-        assert_ne!(network("h1"), network("h8"));
-        assert_eq!(network("h3"), None);
+        assert_eq!(network("vm1"), network("vm2"));
+        assert_ne!(network("vm1"), network("vm8"));
+        assert_eq!(network("vm3"), None);
+    }
+
+    /// Two racks that share servers alone: no way leads from one to the other.
+    #[test]
+    fn switches_that_only_servers_connect_have_networks_of_their_own() {
+        let topology = first(
+            "graph { spine1 -- { leaf1 leaf2 } spine2 -- { leaf3 exit4 } s [function=server]
+                     s -- leaf1 s -- leaf3 vm1 -- leaf1 vm2 -- leaf2 vm3 -- leaf3 vm4 -- exit4 }",
+        );
+        assert_eq!(topology.sites(), ["site1"]);
+        let networks = |name: &str| topology.switch(name).expect("drawn").networks.clone();
+        assert_eq!(networks("leaf1"), ["lan1"]);
+        assert_eq!(networks("leaf2"), ["lan1"]);
+        assert_eq!(networks("leaf3"), ["lan2"]);
+        assert_eq!(networks("exit4"), ["lan2"]);
     }
 
     #[test]

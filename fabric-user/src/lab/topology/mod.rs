@@ -10,6 +10,7 @@ pub mod files;
 pub mod first;
 mod fit;
 pub mod inventory;
+mod parts;
 pub mod picture;
 mod role;
 #[cfg(test)]

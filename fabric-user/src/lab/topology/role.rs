@@ -38,38 +38,44 @@ const FUNCTIONS: [(&str, Role); 16] = [
     ("mgmt", Role::LeftOut),
 ];
 
-/// Words in names, from the ones that tell most to the ones that tell least.
-const WORDS: [&[(Role, &[&str])]; 3] = [
-    &[(Role::LeftOut, &["oob", "mgmt", "management", "netq", "internet", "ztp", "fake"])],
-    &[
-        (SPINE, &["spine", "superspine", "core", "spn", "agg", "aggregation", "distribution"]),
-        (LEAF, &["leaf", "tor", "lf", "access", "vtep"]),
-        (BORDER, &["border", "exit", "edge", "fw", "firewall", "gw", "gateway", "wan", "dci"]),
-        (
-            HOST,
-            &[
-                "server",
-                "srv",
-                "svr",
-                "host",
-                "vm",
-                "client",
-                "pc",
-                "compute",
-                "hgx",
-                "dgx",
-                "gpu",
-                "storage",
-                "worker",
-                "workstation",
-                "ubuntu",
-                "debian",
-                "centos",
-            ],
-        ),
-    ],
-    &[(LEAF, &["switch", "sw"]), (BORDER, &["router", "rtr", "isp", "provider"])],
+/// Words, by the role that they tell.
+type Words = &'static [(Role, &'static [&'static str])];
+
+/// Words that put a node outside the fabric, whatever else its name says.
+const OUTSIDE: Words =
+    &[(Role::LeftOut, &["oob", "mgmt", "management", "netq", "internet", "ztp", "fake"])];
+/// Words that say where a switch stands.
+const PLACES: Words = &[
+    (SPINE, &["spine", "superspine", "core", "spn", "agg", "aggregation", "distribution"]),
+    (LEAF, &["leaf", "tor", "lf", "access", "vtep"]),
+    (BORDER, &["border", "exit", "edge", "fw", "firewall", "gw", "gateway", "wan", "dci"]),
 ];
+/// Words for what forwards, wherever it stands.
+const SWITCHES: Words = &[(LEAF, &["switch", "sw"]), (BORDER, &["router", "rtr"])];
+const HOSTS: Words = &[(
+    HOST,
+    &[
+        "server",
+        "srv",
+        "svr",
+        "host",
+        "vm",
+        "client",
+        "pc",
+        "compute",
+        "hgx",
+        "dgx",
+        "gpu",
+        "storage",
+        "worker",
+        "workstation",
+        "ubuntu",
+        "debian",
+        "centos",
+    ],
+)];
+/// Words that count where there are no others.
+const PROVIDERS: Words = &[(BORDER, &["isp", "provider"])];
 
 /// Words of images and systems that forward.
 const SWITCH_IMAGES: [&str; 7] = ["cumulus", "frr", "sonic", "vyos", "dent", "bird", "gobgp"];
@@ -98,16 +104,32 @@ pub(super) fn of_function(function: &str) -> Option<Role> {
     FUNCTIONS.iter().find(|(word, _)| *word == function).map(|(_, role)| *role)
 }
 
-/// The role that the words of a name tell: `leaf01`, `rack2-tor1`, `hostA`. Of several equally good words
-/// the last one counts, as in `border-leaf1`.
+/// The role that the words of a name tell: `leaf01`, `rack2-tor1`, `hostA`. Of several the last one counts,
+/// as in `border-leaf1` and `server-switch`, but `switch` and `router` say less than where it stands, as in
+/// `spine-switch`.
 pub(super) fn of_name(name: &str) -> Option<Role> {
     let parts = words(name);
-    WORDS.into_iter().find_map(|roles| {
-        parts.iter().rev().find_map(|part| {
-            let is_here = |word: &&str| part == word || word.len() >= 4 && part.contains(*word);
-            roles.iter().find(|(_, words)| words.iter().any(is_here)).map(|(role, _)| *role)
-        })
-    })
+    let last = |groups: &[Words]| parts.iter().rev().find_map(|part| last_word(part, groups));
+    let role = |groups: &[Words]| last(groups).map(|(_, role)| role);
+    let in_fabric = || {
+        let (word, told) = last(&[PLACES, SWITCHES, HOSTS])?;
+        let is_any = SWITCHES.iter().any(|(_, words)| words.contains(&word));
+        Some(if is_any { role(&[PLACES]).unwrap_or(told) } else { told })
+    };
+    role(&[OUTSIDE]).or_else(in_fabric).or_else(|| role(&[PROVIDERS]))
+}
+
+/// The word that a part of a name ends with, or else has last, and its role. Short words are whole parts.
+fn last_word(part: &str, groups: &[Words]) -> Option<(&'static str, Role)> {
+    let all = groups.iter().flat_map(|group| group.iter());
+    let all = all.flat_map(|(role, words)| words.iter().map(|word| (*word, *role)));
+    let end = |word: &str| {
+        let at = if word.len() >= 4 { part.rfind(word) } else { (part == word).then_some(0) };
+        at.map(|at| at + word.len())
+    };
+    all.filter_map(|(word, role)| Some((end(word)?, (word, role))))
+        .max_by_key(|(end, _)| *end)
+        .map(|(_, found)| found)
 }
 
 /// Whether the name is that of a management node, whatever the function says.
@@ -160,6 +182,14 @@ mod tests {
             ("core-router", Some(SPINE)),
             ("router2", Some(BORDER)),
             ("access-sw3", Some(LEAF)),
+            ("spine-switch-2", Some(SPINE)),
+            ("client_switch", Some(LEAF)),
+            ("storage-sw1", Some(LEAF)),
+            ("server-switch", Some(LEAF)),
+            ("serverswitch3", Some(LEAF)),
+            ("host-router", Some(BORDER)),
+            ("sw1-host2", Some(HOST)),
+            ("provider-2", Some(BORDER)),
             ("sw1", Some(LEAF)),
             ("server04", Some(HOST)),
             ("vm7", Some(HOST)),

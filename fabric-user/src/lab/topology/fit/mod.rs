@@ -31,19 +31,29 @@ struct Sketched {
     role: Option<Role>,
 }
 
-/// The nodes of a drawing with their functions, and the names of those that are left out.
-pub(super) fn nodes(
-    drawing: &Drawing,
-    remarks: &mut Remarks<'_>,
-) -> (Vec<DrawnNode>, BTreeMap<String, String>) {
+/// What becomes of the nodes of a drawing.
+pub(super) struct Sorted {
+    /// Those with a function, in the order of the file.
+    pub(super) nodes: Vec<DrawnNode>,
+    /// Names of those that are left out, with the reason as the end of a sentence.
+    pub(super) left_out: BTreeMap<String, String>,
+    /// Names of those whose function is a guess.
+    guessed: BTreeSet<String>,
+}
+
+/// Gives the nodes of a drawing their functions.
+pub(super) fn sort(drawing: &Drawing, remarks: &mut Remarks<'_>) -> Sorted {
     let mut sketched = merged(drawing, remarks);
     for node in &mut sketched {
         node.role = by_words(node, remarks);
     }
     by_neighbours(&mut sketched, drawing, remarks);
-    let mut left_out = BTreeMap::new();
-    let mut nodes = Vec::new();
+    let (mut nodes, mut left_out, mut guessed) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
     for Sketched { node, role, .. } in sketched {
+        let function = node.attributes.get("function");
+        if function.and_then(|function| role::of_function(function)).is_none() {
+            guessed.insert(node.name.clone());
+        }
         match role {
             Some(Role::Node(function)) => {
                 nodes.push(DrawnNode { name: node.name, function, line: node.line });
@@ -55,7 +65,7 @@ pub(super) fn nodes(
             None => {}
         }
     }
-    (nodes, left_out)
+    Sorted { nodes, left_out, guessed }
 }
 
 /// One entry a node: statements of the same node say more of it, and nodes that only cables name have none.
@@ -153,16 +163,18 @@ fn say(sketched: &Sketched, role: Role, why: &str, remarks: &mut Remarks<'_>) {
 
 /// Gives nodes whose words say nothing a role by their image and by what they are connected to.
 fn by_neighbours(sketched: &mut [Sketched], drawing: &Drawing, remarks: &mut Remarks<'_>) {
+    let mut roles: BTreeMap<String, Role> =
+        sketched.iter().filter_map(|it| it.role.map(|role| (it.node.name.clone(), role))).collect();
+    // Who is left out tells nothing: the lab does not have its cables.
+    let is_here = |name: &String| roles.get(name) != Some(&Role::LeftOut);
     let mut neighbours: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for edge in &drawing.edges {
         let [left, right] = [&edge.ends[0].node, &edge.ends[1].node];
-        if left != right {
+        if left != right && is_here(left) && is_here(right) {
             neighbours.entry(left).or_default().insert(right);
             neighbours.entry(right).or_default().insert(left);
         }
     }
-    let mut roles: BTreeMap<String, Role> =
-        sketched.iter().filter_map(|it| it.role.map(|role| (it.node.name.clone(), role))).collect();
     let none = BTreeSet::new();
     let of = |name: &str| neighbours.get(name).unwrap_or(&none);
     let count = |roles: &BTreeMap<String, Role>, name: &str, wanted: &[Function]| {
@@ -211,12 +223,11 @@ fn by_neighbours(sketched: &mut [Sketched], drawing: &Drawing, remarks: &mut Rem
     }
 }
 
-/// Leaves out the cables that a lab has no use for, and hosts and servers that have none left; the names of
-/// the latter with the reason.
+/// Leaves out the cables that a lab has no use for, and hosts, servers and guessed switches that have none
+/// left. A switch that the file calls one stays without cables.
 pub(super) fn leave_out(
-    nodes: &mut Vec<DrawnNode>,
+    Sorted { nodes, left_out, guessed }: &mut Sorted,
     cables: &mut Vec<DrawnCable>,
-    left_out: &mut BTreeMap<String, String>,
     remarks: &mut Remarks<'_>,
 ) {
     drop_cables(nodes, cables, remarks);
@@ -270,7 +281,8 @@ pub(super) fn leave_out(
         .collect();
     nodes.retain(|node| {
         let is_end = matches!(node.function, Function::Host | Function::Server);
-        let stays = !is_end || connected.contains(node.name.as_str());
+        let may_go = is_end || guessed.contains(&node.name);
+        let stays = !may_go || connected.contains(node.name.as_str());
         if !stays {
             let what = node.function.name();
             remarks.note(node.line, format!("{what} {} has no cable and is left out", node.name));

@@ -107,6 +107,31 @@ fn a_node_without_function_and_cables_is_left_out() {
     assert!(noted(&picture, "node a has no function and is left out with its cables by its lack"));
 }
 
+/// A cable to a node that is left out makes neither a host with two cables nor a spine that is none.
+#[test]
+fn cables_to_what_is_left_out_tell_nothing() {
+    use Function::{Host, Leaf, Spine};
+    let picture = read(
+        "graph x { leaf1 [function=leaf] leaf2 [function=leaf] oob [function=\"oob-switch\"] db1 x
+         db1:eth0 -- oob:swp1 db1:eth1 -- leaf1:swp1 x:eth0 -- oob:swp2
+         x:swp1 -- leaf1:swp2 x:swp2 -- leaf2:swp2 }",
+    );
+    assert_eq!(functions(&picture), [Leaf, Leaf, Host, Spine]);
+}
+
+#[test]
+fn a_switch_that_is_a_guess_and_has_no_cable_left_is_left_out() {
+    let picture = read(
+        "graph x { leaf1 [function=leaf] spare [function=leaf] oob [function=\"oob-switch\"] sw9 r1
+         leaf1:swp1 -- spine1:swp1 sw9:eth0 -- oob:swp9 r1:eth0 -- oob:swp8 }",
+    );
+    assert_eq!(functions(&picture), [Function::Leaf, Function::Leaf, Function::Spine]);
+    assert!(noted(&picture, "leaf sw9 has no cable and is left out"));
+    assert!(noted(&picture, "node r1 has no function and is left out with its cables by its lack"));
+    let parts = "line 1: no cables lead from leaf1 to spare: the switches are 2 fabrics";
+    assert!(noted(&picture, parts), "{:?}", picture.notes);
+}
+
 #[test]
 fn a_leaf_that_is_marked_as_a_spine_is_a_leaf_if_hosts_are_plugged_in() {
     let picture = read(

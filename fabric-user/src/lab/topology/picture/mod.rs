@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::drawing::{Drawing, RawEdge, RawEnd};
 use super::error::Complaint;
-use super::fit::{self, Remarks};
+use super::fit::{self, Remarks, Sorted};
 use super::{clab, dot};
 use crate::mac::Mac;
 
@@ -114,12 +114,31 @@ pub fn parse(text: &str, file: &str) -> Picture {
         complaints: std::mem::take(&mut drawing.complaints),
     };
     rename(&mut drawing, &mut remarks);
-    let (mut nodes, mut left_out) = fit::nodes(&drawing, &mut remarks);
-    let mut cables = cables(&drawing, &left_out, &nodes, &mut remarks);
-    fit::leave_out(&mut nodes, &mut cables, &mut left_out, &mut remarks);
+    let mut sorted = fit::sort(&drawing, &mut remarks);
+    let mut cables = cables(&drawing, &sorted, &mut remarks);
+    fit::leave_out(&mut sorted, &mut cables, &mut remarks);
     ignored(&drawing, &mut remarks);
+    let Sorted { nodes, left_out, .. } = sorted;
     let Remarks { notes, complaints, .. } = remarks;
-    Picture { nodes, cables, left_out, notes, complaints, is_broken: drawing.is_broken }
+    let is_broken = drawing.is_broken;
+    let mut picture = Picture { nodes, cables, left_out, notes, complaints, is_broken };
+    picture.notes.extend(note_parts(&picture, file));
+    picture
+}
+
+/// Says that a picture shows several fabrics, which may be a cable that is missing.
+fn note_parts(picture: &Picture, file: &str) -> Option<String> {
+    let is_way = |function| !matches!(function, Function::Server | Function::Host);
+    let parts = picture.parts(is_way);
+    let count = parts.values().max().map_or(0, |last| last + 1);
+    let first = |part: usize| {
+        picture.nodes.iter().find(|node| parts.get(node.name.as_str()) == Some(&part))
+    };
+    let (one, other) = (first(0)?, first(1)?);
+    Some(format!(
+        "{file} line {}: no cables lead from {} to {}: the switches are {count} fabrics, which have nothing to do with each other",
+        other.line, one.name, other.name
+    ))
 }
 
 /// Gives nodes names that namespaces can have, and parts a port from a node in names like `leaf01:swp1`.
@@ -161,8 +180,7 @@ fn rename(drawing: &mut Drawing, remarks: &mut Remarks<'_>) {
 /// Cables between nodes that are in the lab.
 fn cables(
     drawing: &Drawing,
-    left_out: &BTreeMap<String, String>,
-    nodes: &[DrawnNode],
+    Sorted { nodes, left_out, .. }: &Sorted,
     remarks: &mut Remarks<'_>,
 ) -> Vec<DrawnCable> {
     let mut free = FreePorts::of(drawing, nodes);

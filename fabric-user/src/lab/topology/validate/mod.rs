@@ -155,7 +155,41 @@ impl Check<'_> {
         self.single_use(&topology);
         self.addresses(&topology);
         self.subnets(&topology);
+        self.ways(&topology);
         topology
+    }
+
+    /// Ways between nodes that exchange what belongs to EVPN: without one the fabric never converges.
+    fn ways(&mut self, topology: &Topology) {
+        let parts = topology.parts();
+        let part = |it: &Switch| parts.get(it.name.as_str());
+        let apart = |nodes: Vec<&Switch>| {
+            let (first, rest) = nodes.split_first()?;
+            let other = rest.iter().find(|it| part(it) != part(first))?;
+            Some((first.name.clone(), other.name.clone()))
+        };
+        let dot = self.dot;
+        for network in &topology.networks {
+            let name = &network.name;
+            let vteps = topology.switches.iter().filter(|it| it.networks.contains(name));
+            if let Some((first, other)) = apart(vteps.collect()) {
+                self.toml(
+                    &["networks", name],
+                    format!(
+                        "network {name} lives on {first} and {other}, and no cables lead from one to the other (servers are no way); draw some in {dot}, or make two networks of it by their lists of leafs"
+                    ),
+                );
+            }
+        }
+        let spines = topology.switches.iter().filter(|it| topology.evpn_peers(it).next().is_some());
+        if let Some((first, other)) = apart(spines.collect()) {
+            self.toml(
+                &["fabric", "evpn_between_spines"],
+                format!(
+                    "spines {first} and {other} exchange EVPN routes, and no cables lead from one to the other; draw some in {dot}, or write evpn_between_spines = false in [fabric]"
+                ),
+            );
+        }
     }
 
     /// Names that the kernel takes, and entries for what is drawn and nothing else.

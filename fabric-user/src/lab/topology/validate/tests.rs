@@ -239,6 +239,38 @@ fn a_wrong_entry_is_not_missing_as_well() {
     assert_eq!(message.lines().count(), 1, "{message}");
 }
 
+/// Neither no cable nor a server is a way.
+#[test]
+fn a_network_on_vteps_without_a_way_between_them_is_refused() {
+    let cable = "leaf02:swp1 -- spine01:swp2";
+    let message = picture_error(cable, "");
+    assert_eq!(
+        message,
+        "t.toml line 14: network blue lives on leaf01 and leaf02, and no cables lead from one to the other (servers are no way); draw some in t.dot, or make two networks of it by their lists of leafs"
+    );
+    let server = "s [function=server] s:1 -- leaf01:swp3 s:2 -- leaf02:swp3";
+    let entry = "[nodes.s]\nsite = \"a\"\nas = 65200\nloopback = \"10.0.0.50\"\n";
+    let inventory = format!("{INVENTORY}{entry}");
+    let message = check(&with(PICTURE, cable, server), &inventory).expect_err("must be refused");
+    assert!(message.contains("network blue lives on leaf01 and leaf02"), "{message}");
+    let both = with(PICTURE, cable, &format!("{cable} {server}"));
+    assert!(check(&both, &inventory).is_ok());
+}
+
+#[test]
+fn spines_of_sites_without_a_way_between_them_exchange_no_evpn() {
+    let picture = with(PICTURE, "leaf02:swp1 -- spine01:swp2", "spine02 [function=spine]");
+    let spine02 = "[nodes.spine02]\nsite = \"b\"\nas = 65200\nloopback = \"10.0.0.2\"\n";
+    let inventory = with(INVENTORY, "sites = [\"a\"]", "leafs = [\"leaf02\"]");
+    let inventory = with(&inventory, "network = \"blue\"", "network = \"red\"");
+    let inventory = with(&inventory, "10.1.0.11", "10.2.0.11") + spine02;
+    let message = check(&picture, &inventory).expect_err("must be refused");
+    assert!(message.contains("spines spine01 and spine02 exchange EVPN routes"), "{message}");
+    assert!(
+        check(&picture, &format!("[fabric]\nevpn_between_spines = false\n{inventory}")).is_ok()
+    );
+}
+
 #[test]
 fn a_picture_without_nodes_is_refused() {
     let message = check("graph t { oob [function=fake] }", "").expect_err("must be refused");
