@@ -78,3 +78,48 @@ fn a_lab_with_a_silent_link_leaves_nothing_behind() {
     drop(lab);
     assert!(!pins.exists());
 }
+
+/// Without a control plane nobody but `mend` gives back what the kernel forgets with a port: its IPv6
+/// addresses and the routes over it. Hosts have no control plane anywhere.
+#[test]
+fn links_and_cables_of_hosts_that_were_cut_are_whole_again_when_they_are_mended() {
+    let lab = up_from("static", "whole");
+    lab.wait_converged(PATIENCE).expect("all is written");
+    let state = |node: &str| {
+        let show = |what: &[&str]| lab.exec(node, Command::new("ip").args(what)).expect("ip");
+        let mut lines = Vec::new();
+        for what in [["-4", "route"], ["-6", "route"], ["-4", "address"], ["-6", "address"]] {
+            let text = show(&[&["-o"], &what[..]].concat());
+            // Counters of preferred lifetimes and link-local routes, which come and go with the carrier.
+            lines
+                .extend(text.lines().filter(|line| !line.contains("fe80::/64")).map(str::to_owned));
+        }
+        lines.sort();
+        lines
+    };
+    let nodes = ["spine01", "leaf01", "rack11", "vm01"];
+    let before = nodes.map(state);
+    let ways = [
+        ("leaf01", "swp1"),
+        ("spine01", "swp1"),
+        ("spine01", "swp2"),
+        ("rack11", "eth0"),
+        ("leaf01", "swp13"),
+        ("vm01", "eth0"),
+        ("leaf01", "swp11"),
+    ];
+    // All at once: while one is mended, others are still cut.
+    for (node, port) in ways {
+        lab.cut(node, port).expect("it can be cut");
+    }
+    for (node, port) in ways {
+        lab.mend(node, port).expect("it can be mended");
+    }
+    wait_until("all is as it was", || nodes.map(state) == before);
+    for address in ["10.1.31.10", "fd00:1:31::10"] {
+        wait_until("the other rack answers", || pings(&lab, "rack11", address).is_ok());
+    }
+    wait_until("the other host answers", || pings(&lab, "vm01", "10.100.0.13").is_ok());
+    let status = lab.status(true).expect("it can be looked at");
+    assert!(status.healthy, "{:#?}", status.faults);
+}

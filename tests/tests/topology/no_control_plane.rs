@@ -1,6 +1,7 @@
 //! A fabric in which nobody speaks BGP: what the kernels forward by was written with `ip` and `bridge`.
 //!
 //! - Bridged, encapsulated, decapsulated and routed packets are forwarded by XDP all the same.
+//! - Links and cables that were cut and mended carry the same packets by XDP again.
 //! - A machine that moves reaches its gateway and its peers at the new place, by entries that `bridge`
 //!   changes, and its packets are forwarded by XDP there.
 //!
@@ -44,6 +45,15 @@ fn what_ip_and_bridge_have_written_is_forwarded_by_xdp_and_a_move_by_bridge_is_f
     assert_fast(&fabric, "vm05", "vm01", &spread("leaf03", "leaf01"));
     let routed = [("leaf01", Reason::Routed), ("leaf03", Reason::Routed)];
     assert_fast(&fabric, "rack11", "rack31", &routed);
+
+    for (node, port) in
+        [("leaf01", "swp1"), ("spine01", "swp1"), ("rack11", "eth0"), ("leaf01", "swp13")]
+    {
+        fabric.lab().cut(node, port).expect("it can be cut");
+        fabric.lab().mend(node, port).expect("it can be mended");
+    }
+    assert_fast(&fabric, "vm03", "vm01", &spread("leaf02", "leaf01"));
+    assert_fast(&fabric, "rack31", "rack11", &routed);
 
     fabric.lab().migrate("vm01", "leaf03").expect("it moves");
     fabric.run("vm01", "ping", &format!("-n -c1 -W5 {gateway}"));

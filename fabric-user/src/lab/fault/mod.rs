@@ -8,8 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::error::LabError;
+use super::facts::PortState;
+use super::interrupt::NEVER;
 use super::netns::Netns;
+use super::render;
 use super::running::Lab;
+use super::tools;
 use crate::kernel::interface;
 use crate::kernel::pins::{self, Instance};
 use crate::kernel::running::Mode;
@@ -142,17 +146,34 @@ impl Lab {
         Ok(began)
     }
 
-    /// Undoes [`Lab::cut`] and [`Lab::silence`]; nothing happens to a link that is whole.
+    /// Undoes [`Lab::cut`] and [`Lab::silence`], with the addresses and routes that the kernel forgot when
+    /// a port was switched off and that no routing daemon brings back; nothing happens to a link that is whole.
     ///
     /// # Errors
     /// If there is no such port or an end cannot be mended.
     pub fn mend(&self, node: &str, port: &str) -> Result<(), LabError> {
-        for end in self.ends(node, port)? {
-            let pins = Pins::of(self, &end)?;
+        let ends = self.ends(node, port)?;
+        for end in &ends {
+            let pins = Pins::of(self, end)?;
             end.within("mend interface", || pins.mend())?;
             end.switch(true)?;
         }
-        Ok(())
+        ends.iter().try_for_each(|end| self.configure_anew(end))
+    }
+
+    /// Gives a port that is switched on what it is configured with beyond what it has.
+    fn configure_anew(&self, end: &Place) -> Result<(), LabError> {
+        let topology = self.current_topology()?;
+        let (configuration, lone) = match (topology.switch(&end.node), topology.host(&end.node)) {
+            (Some(switch), _) => (render::switch(&topology, switch), false),
+            (None, Some(host)) => (render::host(&topology, host), true),
+            (None, None) => return Ok(()),
+        };
+        let interfaces = self.interfaces(&end.node)?;
+        let is_on =
+            |port: &str| !matches!(interfaces.state(port), PortState::Off | PortState::Gone);
+        let lines = render::anew(&configuration, &end.port, lone, is_on);
+        tools::batch("ip", &lines, Some(&end.netns), &NEVER)
     }
 
     /// Whether the port of a node that has this index was silenced.

@@ -4,12 +4,14 @@
 mod entries;
 mod frr;
 mod interfaces;
+mod port;
 
 use std::fmt::Write as _;
 
 pub use self::entries::{arrived, behind};
 pub use self::frr::frr_conf;
 pub use self::interfaces::{Configuration, access_port, host, service_address, switch};
+pub use self::port::anew;
 
 use super::topology::{Attachment, ControlPlane, Switch, Topology};
 
