@@ -391,7 +391,8 @@ fn what_is_made(topology: &Topology) -> String {
 }
 
 /// Removes everything that a record names. Things that are not there (any more) are no error, so
-/// this also works half-way through `up` and after a crash.
+/// this also works half-way through `up` and after a crash. What cannot be removed keeps nothing else from
+/// going, but the record stays, so that the lab can be taken down again.
 fn tear_down(
     folder: StateFolder,
     state: &State,
@@ -412,15 +413,15 @@ fn tear_down(
     })?;
     state.fabric_xdpd.values().for_each(Process::reap);
     progress(&format!("removing {} network namespaces", namespaces.len()));
-    for instance in state.instances.values() {
-        daemons::detach_instance(instance)?;
-    }
-    fault::forget(folder.lab())?;
-    for namespace in &namespaces {
-        namespace.delete().map_err(LabError::file("remove", namespace.path()))?;
-    }
-    for name in state.namespaces.values() {
-        daemons::remove_frr_folders(name)?;
-    }
+    let mut results: Vec<Result<(), LabError>> = Vec::new();
+    results.extend(state.instances.values().map(|name| daemons::detach_instance(name)));
+    results.push(fault::forget(folder.lab()));
+    results.extend(
+        namespaces.iter().map(|namespace| {
+            namespace.delete().map_err(LabError::file("remove", namespace.path()))
+        }),
+    );
+    results.extend(state.namespaces.values().map(|name| daemons::remove_frr_folders(name)));
+    results.into_iter().collect::<Result<(), LabError>>()?;
     folder.remove()
 }

@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 
 use fabric_user::lab::{Lab, LabError, Netns};
 
-use crate::fixture::{converged, converged_from, one_site, options, pings, processes, traces, up};
+use crate::fixture::{
+    converged, converged_from, one_site, options, pings, processes, traces, up, up_from,
+};
 
 #[test]
 fn a_lab_that_is_dropped_leaves_nothing_behind() {
@@ -96,4 +98,21 @@ fn what_is_gone_already_does_not_keep_a_lab_from_going_down() {
     // FRR outlives the name of its namespace.
     assert_eq!(processes(&name), Vec::<String>::new());
     assert!(!Lab::take_down(&name, &mut |_| {}).expect("a second time is no error"));
+}
+
+#[test]
+fn what_cannot_be_removed_keeps_nothing_else_from_going() {
+    let mut lab = up_from("static", "stays");
+    let (name, record) = (lab.name().to_owned(), lab.folder().join("state.json"));
+    lab.keep();
+    let text = std::fs::read_to_string(&record).expect("it has a record");
+    let mut state: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+    state["instances"]["leaf01"] = "no/name".into();
+    std::fs::write(&record, state.to_string()).expect("it can be written");
+    let result = Lab::take_down(&name, &mut |_| {});
+    std::fs::write(&record, text).expect("it can be written");
+    let left = traces(&name);
+    assert!(Lab::take_down(&name, &mut |_| {}).expect("it goes down"));
+    assert!(result.is_err_and(|error| error.to_string().contains("no/name")));
+    assert_eq!(left, [record.parent().expect("it has a folder")]);
 }

@@ -16,8 +16,9 @@ use super::picture::{DrawnCable, DrawnEnd, Function, INTERFACE_NAME_MAX, Picture
 use super::{Bfd, ControlPlane, End, Fabric, Link, Network, Switch, Topology};
 use crate::mac::Mac;
 
-/// Keeps the names of namespaces and the paths of FRR's sockets within their limits.
-const NODE_NAME_MAX: usize = 32;
+/// Keeps the names of namespaces, the paths of FRR's sockets and, behind a lab's name of 32 and a hyphen, the
+/// names of fabric-xdpd's instances within their limits.
+const NODE_NAME_MAX: usize = 31;
 const VNI: RangeInclusive<u32> = 1..=(1 << 24) - 1;
 const VLAN: RangeInclusive<u16> = 1..=4094;
 /// From the smallest MTU that IPv6, and with it BGP unnumbered, works with to the largest of a veth device.
