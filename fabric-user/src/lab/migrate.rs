@@ -28,7 +28,11 @@ const ARRIVING: &str = "arriving";
 const WAITING_METRIC: u32 = 1000;
 /// Carrier comes within milliseconds, and on a busy machine within seconds.
 const CARRIER_PATIENCE: Duration = Duration::from_secs(60);
+/// The bridge follows the carrier within a second, unless the machine is busy.
+const FORWARDING_PATIENCE: Duration = Duration::from_secs(10);
 const CARRIER_POLL: Duration = Duration::from_micros(200);
+/// What `bridge` says when an entry is not there.
+const NO_ENTRY: &str = "No such file or directory";
 /// How often somebody who sleeps looks whether to stop.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -52,6 +56,8 @@ struct Move<'a> {
     network: &'a Network,
     netns: Netns,
     old_interface: String,
+    /// Name of the switch to which it moves.
+    to: String,
     target: Netns,
     target_port: String,
 }
@@ -78,6 +84,7 @@ impl Lab {
             network,
             netns: self.node(&host.name)?.netns().clone(),
             old_interface: from.interface.clone(),
+            to: target.to_owned(),
             target: self.node(target)?.netns().clone(),
             target_port: to.port.clone(),
         };
@@ -85,29 +92,38 @@ impl Lab {
         // Also after a failure: a number is not used twice.
         state.next_index += 2;
         folder.save(&state)?;
-        let ready = self.prepare(&parts, index).and_then(|()| parts.connect(self.cancel()));
-        let sender = match ready.and_then(|sender| self.go_on().map(|()| sender)) {
-            Ok(sender) => sender,
+        self.lay_new_link(&parts, index)?;
+        let ready = self.prepare(&parts).and_then(|()| parts.connect(self.cancel()));
+        let ready = ready.and_then(|sender| self.go_on().map(|()| sender));
+        let moved = ready.and_then(|sender| {
+            let times = parts.switch_over(&sender)?;
+            Ok((sender, times))
+        });
+        let (sender, (link_down, announced)) = match moved {
+            Ok(moved) => moved,
             Err(failure) => {
                 parts.remove_new_link();
                 return Err(failure);
             }
         };
-        let (link_down, announced) = parts.switch_over(&sender)?;
         state.places.insert(host.name.clone(), to.clone());
-        folder.save(&state)?;
-        self.move_entries(host, network, &from, &to)?;
+        let saved = folder.save(&state);
+        let entries = self.move_entries(host, network, &from, &to);
+        // Whatever failed so far: the host is at its new place, and whole there.
         parts.finish()?;
+        saved?;
         for pause in announce::PAUSES {
             if !self.pause(pause) {
                 break;
             }
             parts.send(&sender, &announce::reverse_arp(host.end.mac))?;
         }
+        entries?;
         Ok(Migration { from, to, link_down_us: micros(link_down), announced_us: micros(announced) })
     }
 
-    /// Does by `bridge` what BGP would do: every leaf of the network has the host at its new place.
+    /// Does by `bridge` what BGP would do: every leaf of the network has the host at its new place. Tries all
+    /// of them before it reports the first that failed.
     fn move_entries(
         &self,
         host: &Host,
@@ -123,13 +139,37 @@ impl Lab {
             return Ok(());
         };
         let mac = host.end.mac;
-        let arrived = render::arrived(network, mac, before, &to.port);
-        tools::batch("bridge", &arrived, Some(self.node(&after.name)?.netns()), &NEVER)?;
-        let behind = [render::behind(network, mac, after)];
-        for leaf in topology.other_vteps(&after.name, &network.name) {
-            tools::batch("bridge", &behind, Some(self.node(&leaf.name)?.netns()), &NEVER)?;
+        let bridge = |leaf: &str, line: String| {
+            tools::batch("bridge", &[line], Some(self.node(leaf)?.netns()), &NEVER)
+        };
+        let [here, elsewhere] = render::arrived(network, mac, before, &to.port);
+        let arrived = self.wait_for_forwarding(&after.name, &to.port);
+        let mut results = vec![arrived.and_then(|()| bridge(&after.name, here))];
+        results.push(match bridge(&after.name, elsewhere) {
+            // Somebody has deleted it before.
+            Err(LabError::Command { message, .. }) if message.contains(NO_ENTRY) => Ok(()),
+            result => result,
+        });
+        let others = topology.other_vteps(&after.name, &network.name);
+        results.extend(others.map(|leaf| bridge(&leaf.name, render::behind(network, mac, after))));
+        results.into_iter().collect()
+    }
+
+    /// Waits until the bridge of a switch forwards at a port: before, it takes no MACs that are there.
+    fn wait_for_forwarding(&self, switch: &str, port: &str) -> Result<(), LabError> {
+        let netns = self.node(switch)?.netns().clone();
+        let deadline = Instant::now() + FORWARDING_PATIENCE;
+        loop {
+            let mut command = Command::new(tools::require("bridge", "iproute2")?);
+            command.args(["-j", "link", "show", "dev", port]);
+            let ports: Vec<BridgePort> =
+                tools::json(&mut command, Setting::within(Some(&netns), &NEVER))?;
+            if ports.iter().any(|it| it.state == "forwarding") || Instant::now() > deadline {
+                // What is still wrong after that, the bridge itself says.
+                return Ok(());
+            }
+            std::thread::sleep(PAUSE);
         }
-        Ok(())
     }
 
     /// Sleeps; false when it is time to stop.
@@ -202,21 +242,34 @@ impl Lab {
         (1_u32..).map(|number| format!("swp{number}")).find(|port| !taken(port)).unwrap_or_default()
     }
 
-    /// Makes the new link, ready but without carrier. The machine notices nothing.
-    fn prepare(&self, parts: &Move<'_>, index: u32) -> Result<(), LabError> {
-        let topology = self.topology();
-        let Move { host, network, netns, target, target_port, .. } = parts;
+    /// Makes the new link.
+    fn lay_new_link(&self, parts: &Move<'_>, index: u32) -> Result<(), LabError> {
+        let Move { host, netns, target, target_port, .. } = parts;
+        if self.interfaces(&host.name)?.get(ARRIVING).is_some() {
+            let reason = format!(
+                "it has an interface {ARRIVING}, left by a move that failed; if it also has {}, remove the other by `fabricctl lab exec {} -- ip link delete {ARRIVING}`",
+                host.end.port, host.name
+            );
+            return Err(refused(host, &parts.to, &reason));
+        }
         let switch_end = End {
             node: String::new(),
             port: target_port.clone(),
             mac: Mac::derived_from(&format!("{}:{target_port}", target.name())),
         };
         let host_end = End { port: ARRIVING.to_owned(), ..host.end.clone() };
-        let mtu = topology.fabric.host_mtu;
+        let mtu = self.topology().fabric.host_mtu;
         let cable =
             build::cable_line([&switch_end, &host_end], [target.name(), netns.name()], mtu, index);
+        // An interruption could not say whether it was made.
+        tools::batch("ip", &[cable], None, &NEVER)
+    }
+
+    /// Makes the new link ready but without carrier. The machine notices nothing.
+    fn prepare(&self, parts: &Move<'_>) -> Result<(), LabError> {
+        let topology = self.topology();
+        let Move { host, network, netns, target, target_port, .. } = parts;
         let stop = self.cancel();
-        tools::batch("ip", &[cable], None, stop)?;
         target.enter(|| build::wirelike(target_port))??;
         netns.enter(|| build::wirelike(ARRIVING))??;
         // As a port of the bridge, but down: without carrier at both ends.
@@ -236,6 +289,13 @@ impl Lab {
         tools::batch("ip", &waiting, Some(netns), stop)?;
         tools::batch("ip", &parts.known_neighbours(stop)?, Some(netns), stop)
     }
+}
+
+/// A port of a bridge, of `bridge -j link show`.
+#[derive(Debug, serde::Deserialize)]
+struct BridgePort {
+    #[serde(default)]
+    state: String,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -278,13 +338,11 @@ impl Move<'_> {
     fn switch_over(&self, sender: &PacketSocket) -> Result<(Duration, Duration), LabError> {
         // Without its routes the old link is not used any more, and nothing waits for the kernel
         // to switch an interface off, which takes many milliseconds.
+        // Routes that are gone, as after its cable was cut, are no reason to stay.
+        let (old, address) = (&self.old_interface, self.host.address);
         let lines = [
-            format!("route delete default via {} dev {}", self.network.gateway, self.old_interface),
-            format!(
-                "address delete {} dev {}",
-                self.network.host_address(self.host),
-                self.old_interface
-            ),
+            format!("route flush exact default dev {old}"),
+            format!("address flush dev {old} to {address}/32"),
         ];
         let start = Instant::now();
         tools::batch("ip", &lines, Some(&self.netns), &NEVER)?;
@@ -301,7 +359,7 @@ impl Move<'_> {
         let lines = [
             format!("link delete {old}"),
             format!("link set {ARRIVING} name {name}"),
-            format!("route add default via {gateway} dev {name}"),
+            format!("route replace default via {gateway} dev {name}"),
             format!("route delete default via {gateway} dev {name} metric {WAITING_METRIC}"),
         ];
         tools::batch("ip", &lines, Some(&self.netns), &NEVER)?;
@@ -311,7 +369,7 @@ impl Move<'_> {
         self.netns.enter(|| build::write_sysctl(&key, "0"))?
     }
 
-    /// After a failed preparation; what is not there need not be removed.
+    /// After a failed preparation.
     fn remove_new_link(&self) {
         let _ = tools::batch("ip", &[format!("link delete {ARRIVING}")], Some(&self.netns), &NEVER);
     }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use fabric_user::lab::{Lab, LabError};
 
-use crate::fixture::{converged, pings, wait_until};
+use crate::fixture::{PATIENCE, converged, pings, up_from, wait_until};
 
 /// Whether `leaf` has the MAC behind the VTEP `address`.
 fn has_behind(lab: &Lab, leaf: &str, mac: &str, address: &str) -> bool {
@@ -57,4 +57,37 @@ fn a_host_cannot_move_where_its_network_does_not_live() {
     assert!(message("vm02", "leaf09").contains("no node leaf09"));
     assert!(message("vm09", "leaf02").contains("no node vm09"));
     pings(&lab, "vm02", "10.200.0.1").expect("nothing has changed");
+}
+
+/// Without a control plane a move changes entries with `bridge`.
+#[test]
+fn a_host_is_whole_at_its_new_place_whatever_became_of_the_entries() {
+    let lab = up_from("static", "entries");
+    lab.wait_converged(PATIENCE).expect("all is written");
+    let run = |node: &str, program: &str, line: &str| {
+        lab.exec(node, Command::new(program).args(line.split_whitespace())).expect(line)
+    };
+    let mac = lab.topology().host("vm01").expect("drawn").end.mac;
+    run("leaf03", "bridge", &format!("fdb delete {mac} dev vxlan10100 dst 10.0.1.11 self"));
+    lab.migrate("vm01", "leaf03").expect("somebody has deleted what would be deleted");
+    let links = || run("vm01", "ip", "-o link show");
+    assert!(links().contains("eth0") && !links().contains("arriving"), "{}", links());
+    let status = lab.status(true).expect("it can be looked at");
+    assert!(status.healthy, "{:#?}", status.faults);
+
+    run("leaf02", "ip", "link delete vxlan10100");
+    lab.cut("leaf03", &lab.place("vm01").expect("drawn").port).expect("it can be cut");
+    let error = lab.migrate("vm01", "leaf01").expect_err("leaf02 has nowhere to write it");
+    assert!(error.to_string().contains("leaf02"), "{error}");
+    assert!(links().contains("eth0") && !links().contains("arriving"), "{}", links());
+    assert_eq!(lab.place("vm01").expect("drawn").switch, "leaf01");
+    for address in ["10.100.0.1", "10.100.0.15"] {
+        wait_until("it is reached there", || pings(&lab, "vm01", address).is_ok());
+    }
+
+    run("vm01", "ip", "link add arriving type bridge");
+    let error = lab.migrate("vm01", "leaf03").expect_err("it cannot tell whose that is");
+    assert!(matches!(error, LabError::Migrate { .. }), "{error}");
+    assert!(links().contains("arriving"), "it was not made by the move: {}", links());
+    pings(&lab, "vm01", "10.100.0.1").expect("nothing has changed");
 }
