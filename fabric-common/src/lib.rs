@@ -14,3 +14,4 @@ pub mod reason;
 pub mod schema;
 pub mod table;
 pub mod trie;
+pub mod tunnel;

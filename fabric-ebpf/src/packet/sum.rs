@@ -1,16 +1,14 @@
 //! The Internet checksum's sum over the rest of a packet (RFC 1071), which UDP over IPv6 needs.
 
 use aya_ebpf::{bindings::xdp_md, helpers::generated::bpf_csum_diff};
-use fabric_common::schema::vteps::Vtep;
+use fabric_common::{schema::vteps::Vtep, tunnel::LONGEST_SUM};
 
 use super::Packet;
 
 /// The most that the helper took at once before Linux 6.13 (`MAX_BPF_STACK`).
 const CHUNK: usize = 512;
-/// How many of these: more than a jumbo frame has.
-const CHUNKS: usize = 24;
-/// The longest rest of a packet that can be summed, in bytes.
-pub const MAX: u32 = (CHUNK * CHUNKS) as u32;
+/// How many of these.
+const CHUNKS: usize = LONGEST_SUM as usize / CHUNK;
 
 /// What [`whole`] returns if the packet is not as long as was said; no sum is that large.
 const IMPOSSIBLE: u32 = 1 << 16;
@@ -21,7 +19,7 @@ const FROM: usize = 54;
 const CHECKSUM: usize = FROM + 6;
 
 /// The folded sum of the `length` bytes of the UDP packet in an IPv6 packet and of `seed`; `None` if
-/// they are not there or more than [`MAX`].
+/// they are not there or more than [`LONGEST_SUM`].
 #[inline(always)]
 pub fn udp6(packet: &Packet, length: u32, seed: u32) -> Option<u16> {
     u16::try_from(whole(packet.context(), length, seed)).ok()
@@ -124,7 +122,7 @@ fn black_box(value: usize) -> usize {
     unsafe { (&raw const value).read_volatile() }
 }
 
-const _: () = assert!(MAX < 0x3fff);
+const _: () = assert!(LONGEST_SUM < 0x3fff);
 
 /// Adds the `SIZE` bytes at `at`, a multiple of four.
 #[inline(always)]

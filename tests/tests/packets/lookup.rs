@@ -15,7 +15,7 @@ use fabric_common::{
 use fabric_tests::{
     addresses::{HOST_A, HOST_B, HOST_R, Mac, STRANGER, Station, VNI},
     expect::Outcome,
-    leaf::leaf,
+    leaf::{Leaf, leaf, leaf6},
     packet::{Frame, Vxlan, ether_type, protocol},
     random::Random,
     router::{CLIENT, IN0_MAC, VIEW, router, server},
@@ -95,58 +95,70 @@ fn assert_seen(seen: &BTreeMap<Reason, usize>, reasons: &[Reason]) {
 
 #[test]
 fn frames_go_where_lookup_says() {
-    leaf(|leaf| {
-        let mut random = Random::new(SEED);
-        let mut seen = BTreeMap::new();
-        let (a, domain, circuit) = (leaf.a.clone(), leaf.domain.0, u32::from(leaf.circuit_a.0));
-        for_all_states(&mut leaf.world, [leaf.spine1, leaf.spine2], |world| {
-            for _ in 0..FLOWS {
-                let to = *random.choose(&[HOST_R, HOST_R, HOST_R, HOST_B, HOST_A, STRANGER]);
-                let (frame, payload) = if random.below(6) == 0 {
-                    let number = ether_type::EXPERIMENTAL + 0x100 * random.below(16) as u16;
-                    let payload =
-                        Payload::Other { source: mac::Mac(HOST_A.mac), ether_type: number };
-                    (Frame::other(&HOST_A, &to, number), payload)
-                } else {
-                    let (frame, flow) = flow(&mut random, &HOST_A, &to);
-                    (frame, Payload::Ip(flow))
-                };
-                let frame = if random.below(12) == 0 { frame.length(1_515) } else { frame };
-                let bytes = frame.bytes();
-                let arrival = Arrival {
-                    port: Some(a.slot),
-                    length: Some(bytes.len() as u32 - 14),
-                    inner: None,
-                };
-                let destination = mac::Mac(to.mac);
-                let answer =
-                    bridged(&world.maps, domain, Some(circuit), &arrival, destination, &payload);
-                let (reason, port, sent) = end(world.send(&a, &bytes));
-                assert_eq!(answer.reason, reason, "seed {SEED}: {payload:?} to {destination}");
-                *seen.entry(reason).or_insert(0) += 1;
-                if reason == Reason::Encapsulated {
-                    let nexthop = answer.selection.and_then(|selection| selection.nexthop);
-                    let nexthop = world.maps.nexthops.get(nexthop.expect("one was chosen"));
-                    assert_eq!(Some(u32::from(nexthop.port)), port, "{payload:?}");
-                    assert_eq!(nexthop.macs, sent[..12], "{payload:?}");
-                    let source_port = u16::from_be_bytes([sent[34], sent[35]]);
-                    assert_eq!(answer.source_port, Some(source_port), "{payload:?}");
-                }
+    leaf(compare_frames);
+}
+
+#[test]
+fn frames_go_where_lookup_says_over_ipv6() {
+    leaf6(compare_frames);
+}
+
+fn compare_frames(leaf: &mut Leaf) {
+    let mut random = Random::new(SEED);
+    let mut seen = BTreeMap::new();
+    let (a, domain, circuit) = (leaf.a.clone(), leaf.domain.0, u32::from(leaf.circuit_a.0));
+    for nexthop in [leaf.spine1, leaf.spine2] {
+        leaf.world.maps.nexthops.update(nexthop.0.into(), |entry| entry.mtu = 1_470);
+    }
+    for_all_states(&mut leaf.world, [leaf.spine1, leaf.spine2], |world| {
+        for _ in 0..FLOWS {
+            let to = *random.choose(&[HOST_R, HOST_R, HOST_R, HOST_B, HOST_A, STRANGER]);
+            let (frame, payload) = if random.below(6) == 0 {
+                let number = ether_type::EXPERIMENTAL + 0x100 * random.below(16) as u16;
+                let payload = Payload::Other { source: mac::Mac(HOST_A.mac), ether_type: number };
+                (Frame::other(&HOST_A, &to, number), payload)
+            } else {
+                let (frame, flow) = flow(&mut random, &HOST_A, &to);
+                (frame, Payload::Ip(flow))
+            };
+            // About as long as the domain's longest, and as the next hops' MTU leaves room for.
+            let frame = match random.below(16) {
+                0 => frame.length(1_515),
+                1 => frame.length(1_400 + random.below(40) as usize),
+                _ => frame,
+            };
+            let bytes = frame.bytes();
+            let arrival =
+                Arrival { port: Some(a.slot), length: Some(bytes.len() as u32 - 14), inner: None };
+            let destination = mac::Mac(to.mac);
+            let answer =
+                bridged(&world.maps, domain, Some(circuit), &arrival, destination, &payload);
+            let (reason, port, sent) = end(world.send(&a, &bytes));
+            assert_eq!(answer.reason, reason, "seed {SEED}: {payload:?} to {destination}");
+            *seen.entry(reason).or_insert(0) += 1;
+            if reason == Reason::Encapsulated {
+                let nexthop = answer.selection.and_then(|selection| selection.nexthop);
+                let nexthop = world.maps.nexthops.get(nexthop.expect("one was chosen"));
+                assert_eq!(Some(u32::from(nexthop.port)), port, "{payload:?}");
+                assert_eq!(nexthop.macs, sent[..12], "{payload:?}");
+                let udp = if sent[12..14] == [0x08, 0] { 34 } else { 54 };
+                let source_port = u16::from_be_bytes([sent[udp], sent[udp + 1]]);
+                assert_eq!(answer.source_port, Some(source_port), "{payload:?}");
             }
-        });
-        assert_seen(
-            &seen,
-            &[
-                Reason::Encapsulated,
-                Reason::Bridged,
-                Reason::BridgeLookupUnknown,
-                Reason::BridgeLookupSamePort,
-                Reason::NexthopSelectEmptyGroup,
-                Reason::VxlanOutputTooBig,
-                Reason::AccessFitTooBig,
-            ],
-        );
+        }
     });
+    assert_seen(
+        &seen,
+        &[
+            Reason::Encapsulated,
+            Reason::Bridged,
+            Reason::BridgeLookupUnknown,
+            Reason::BridgeLookupSamePort,
+            Reason::NexthopSelectEmptyGroup,
+            Reason::VxlanOutputTooBig,
+            Reason::AccessFitTooBig,
+        ],
+    );
 }
 
 /// A server behind any kind of route, or an address that nothing leads to.
@@ -283,5 +295,24 @@ fn a_port_that_does_not_route_is_named_before_any_route() {
         router.world.route_on(&in0, VIEW, 0);
         let reason = compare(&mut router.world, &in0, &frame.bytes(), &flow, None);
         assert_eq!(reason, Reason::UnderlayInputNotVxlan);
+    });
+}
+
+#[test]
+fn a_packet_from_a_member_of_a_bond_is_not_sent_back_by_the_bond() {
+    router(|router| {
+        let (bond, _) = router.behind(router.west);
+        let in0 = router.in0.clone();
+        router.world.maps.ports.update(in0.slot, |entry| entry.as_port = bond.slot as u16);
+        let mut random = Random::new(SEED);
+        for (last, expected) in [
+            (server::WEST, Reason::TransitOutputSamePort),
+            (server::NEIGHBOUR, Reason::Routed),
+            (server::BACK, Reason::Routed),
+        ] {
+            let (frame, flow) = flow(&mut random, &CLIENT, &server(last));
+            let reason = compare(&mut router.world, &in0, &frame.bytes(), &flow, None);
+            assert_eq!(reason, expected);
+        }
     });
 }

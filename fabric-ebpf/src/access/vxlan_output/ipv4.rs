@@ -1,8 +1,12 @@
 //! Over IPv4: with the UDP checksum 0 that RFC 7348 §5 recommends.
 
-use fabric_common::{checksum, flow_hash, reason::Reason};
+use fabric_common::{
+    checksum, flow_hash,
+    reason::Reason,
+    tunnel::{OUTER_IP4, UDP_AND_VXLAN},
+};
 
-use super::{OuterFields, UDP_AND_VXLAN, count, write_addresses};
+use super::{OuterFields, count, write_addresses};
 use crate::{
     access::nexthop_select::Selection,
     ending::{OrStop, stop},
@@ -16,9 +20,6 @@ use crate::{
         word_and_pair,
     },
 };
-
-/// Bytes of the outer IPv4 packet in front of the inner frame.
-const OUTER_IP4: u32 = 36;
 
 #[inline(always)]
 pub fn ipv4(

@@ -5,9 +5,10 @@ use fabric_common::{
     flow_hash,
     reason::Reason,
     schema::domains::{FLAG_LABEL_INHERIT, FLAG_ZERO_CHECKSUM_TX},
+    tunnel::{LONGEST_SUM, OUTER_IP6, UDP_AND_VXLAN},
 };
 
-use super::{OuterFields, UDP_AND_VXLAN, count, write_addresses};
+use super::{OuterFields, count, write_addresses};
 use crate::{
     access::nexthop_select::Selection,
     ending::{OrStop, stop},
@@ -24,8 +25,6 @@ use crate::{
     },
 };
 
-/// Bytes of the outer IPv6 packet in front of the inner frame.
-const OUTER_IP6: u32 = 56;
 /// The bits of the flow label in the first word of an IPv6 header.
 const LABEL_BE: u32 = 0xf_ffff_u32.to_be();
 
@@ -44,7 +43,7 @@ pub fn ipv6(
     }
     let with_checksum = domain.flags & FLAG_ZERO_CHECKSUM_TX == 0;
     let udp_length = inner_length + UDP_AND_VXLAN;
-    if with_checksum && udp_length > sum::MAX {
+    if with_checksum && udp_length > LONGEST_SUM {
         return stop(Reason::VxlanOutputTooBig);
     }
     let label_be = label(packet, journey, selection, frame)?;

@@ -28,8 +28,6 @@ use crate::{
     packet::{Packet, network::ether_type},
 };
 
-/// UDP and VXLAN header.
-const UDP_AND_VXLAN: u32 = 16;
 /// The DF bit of an IPv4 header, in network byte order.
 const DF_BE: u16 = 0x4000_u16.to_be();
 

@@ -30,6 +30,8 @@ pub(super) struct Answer<'a> {
     lines: Vec<(&'static str, String)>,
     document: Document,
     reason: Reason,
+    /// Something in the maps matched.
+    found: bool,
 }
 
 /// What is printed as JSON.
@@ -45,9 +47,9 @@ pub(super) struct Document {
     vtep: Option<Vtep>,
     group: Option<Group>,
     nexthop: Option<Nexthop>,
-    reason: &'static str,
+    reason: Option<&'static str>,
     verdict: &'static str,
-    forwarded: bool,
+    forwarded: Option<bool>,
     idle: Option<&'static str>,
 }
 
@@ -87,17 +89,17 @@ struct Nexthop {
     index: u32,
     port: String,
     gateway: IpAddr,
-    mac: Mac,
+    mac: Option<Mac>,
     mtu: u32,
     alive: bool,
     why_not: Vec<&'static str>,
 }
 
 impl<'a> Answer<'a> {
-    fn new(view: &'a View, port: Option<u32>, reason: Reason) -> Self {
+    fn new(view: &'a View, port: Option<u32>, target: Option<u32>, reason: Reason) -> Self {
         let r#in = port.map(|slot| view.port(slot));
         let document = Document { r#in, ..Document::default() };
-        Self { view, lines: Vec::new(), document, reason }
+        Self { view, lines: Vec::new(), document, reason, found: target.is_some() }
     }
 
     /// The answer for a packet that is routed.
@@ -109,7 +111,7 @@ impl<'a> Answer<'a> {
         found: Routed,
         range: Option<Span>,
     ) -> Self {
-        let mut answer = Self::new(view, port, found.reason);
+        let mut answer = Self::new(view, port, found.target, found.reason);
         answer.line("packet", format!("{}{}", packet(&flow), answer.arriving()));
         let ports = view.contents.ports.iter();
         let of_ports = ports.filter(|(_, port)| ports::view(port.mac_and_view) == routing);
@@ -138,8 +140,9 @@ impl<'a> Answer<'a> {
         let to_tunnel = flow.protocol == UDP
             && port_be.is_some_and(|port_be| view.contents.settings.has_vxlan_port(port_be));
         if found.reason == Reason::TransitRouteLocal && to_tunnel {
-            return answer
-                .end_as("for a tunnel of this box: decapsulated if VNI and VTEP are known".into());
+            // What becomes of it is up to the VXLAN header.
+            let text = format!("{TO_TUNNEL}: decapsulated if VNI and VTEP are known");
+            return answer.end_as(TO_TUNNEL, None, text);
         }
         answer.end()
     }
@@ -153,7 +156,7 @@ impl<'a> Answer<'a> {
         payload: Payload,
         found: Bridged,
     ) -> Self {
-        let mut answer = Self::new(view, port, found.reason);
+        let mut answer = Self::new(view, port, found.target, found.reason);
         let what = match payload {
             Payload::Ip(flow) => packet(&flow),
             Payload::Other { source, ether_type } => format!("{ether_type:#06x} from {source}"),
@@ -268,6 +271,7 @@ impl<'a> Answer<'a> {
             Some(Nexthop { port, gateway, mac, mtu, alive, why_not, .. }) => {
                 let alive =
                     if *alive { "alive".into() } else { format!("dead: {}", why_not.join(", ")) };
+                let mac = mac.map_or_else(|| "not resolved".into(), |mac| mac.to_string());
                 format!("{gateway} on {port}, MAC {mac}, MTU {mtu}, {alive}")
             }
         };
@@ -282,7 +286,7 @@ impl<'a> Answer<'a> {
             index,
             port: self.view.port(nexthop.port.into()),
             gateway: gateway(nexthop),
-            mac: nexthop.macs.first_chunk().copied().map(Mac).unwrap_or_default(),
+            mac: nexthop.macs.first_chunk().copied().map(Mac).filter(|mac| !mac.is_zero()),
             mtu: nexthop.mtu,
             alive: why_not.is_empty(),
             why_not,
@@ -292,25 +296,27 @@ impl<'a> Answer<'a> {
     fn end(self) -> Self {
         let (reason, about) = (self.reason.name(), self.reason.describe().trim());
         let verdict = verdict(self.reason);
-        self.end_as(format!("{verdict} ({reason}): {about}"))
+        let known = Some(self.reason);
+        self.end_as(verdict, known, format!("{verdict} ({reason}): {about}"))
     }
 
-    fn end_as(mut self, text: String) -> Self {
+    /// `reason` is `None` if it is not known.
+    fn end_as(mut self, verdict: &'static str, reason: Option<Reason>, text: String) -> Self {
         self.line("answer", text);
         let idle = self.view.idle();
         if let Some(idle) = idle {
             self.line("but", format!("{idle}, so that the kernel carries all traffic now"));
         }
-        self.document.reason = self.reason.name();
-        self.document.verdict = verdict(self.reason);
-        self.document.forwarded = self.reason.verdict() == Verdict::Redirect;
+        self.document.reason = reason.map(|reason| reason.name());
+        self.document.verdict = verdict;
+        self.document.forwarded = reason.map(|reason| reason.verdict() == Verdict::Redirect);
         self.document.idle = idle;
         self
     }
 
     /// True if something in the maps matched.
-    pub(super) fn found(&self) -> bool {
-        !matches!(self.reason, Reason::TransitRouteNone | Reason::BridgeLookupUnknown)
+    pub(super) const fn found(&self) -> bool {
+        self.found
     }
 
     pub(super) const fn document(&self) -> &Document {
@@ -323,6 +329,9 @@ impl<'a> Answer<'a> {
         self.lines.iter().map(|(name, text)| format!("{name:<width$}  {text}\n")).collect()
     }
 }
+
+/// Said of packets for a tunnel that ends here.
+const TO_TUNNEL: &str = "for a tunnel of this box";
 
 const fn verdict(reason: Reason) -> &'static str {
     match reason.verdict() {
@@ -427,8 +436,60 @@ answer   forwarded (routed): Routed from one port to another.
         assert!(!answer.found());
         assert!(answer.text().contains("route   none\n"), "{}", answer.text());
         assert!(answer.text().contains("but     bypass is on, so that"), "{}", answer.text());
-        assert!(!answer.document().forwarded);
+        assert_eq!(answer.document().forwarded, Some(false));
     }
+    #[test]
+    fn nothing_matches_where_no_route_is_whatever_else_is_wrong_with_the_packet() {
+        let view = leaf();
+        let found = |target| Routed {
+            exact: false,
+            target,
+            selection: None,
+            nexthop: None,
+            reason: Reason::TransitInputMartian,
+        };
+        let answer = |target| Answer::routed(&view, None, 1, flow(), found(target), None);
+        assert!(!answer(None).found());
+        assert!(answer(Some(routes::target(routes::KIND_LOCAL, 0))).found());
+    }
+
+    #[test]
+    fn a_packet_for_a_tunnel_of_the_box_is_no_packet_for_the_kernel() {
+        let mut view = leaf();
+        view.contents.settings.vxlan_ports_be[0] = 4789_u16.to_be();
+        let to_tunnel = Flow { protocol: UDP, ports: Some([50_000, 4789]), ..flow() };
+        let found = Routed {
+            exact: true,
+            target: Some(routes::target(routes::KIND_LOCAL, 0)),
+            selection: None,
+            nexthop: None,
+            reason: Reason::TransitRouteLocal,
+        };
+        let answer = Answer::routed(&view, None, 1, to_tunnel, found.clone(), None);
+        assert!(answer.text().contains("answer  for a tunnel of this box: decapsulated if"));
+        let json = serde_json::to_value(answer.document()).unwrap();
+        assert_eq!(json["verdict"], "for a tunnel of this box");
+        assert!(json["reason"].is_null() && json["forwarded"].is_null());
+        let answer = Answer::routed(&view, None, 1, flow(), found, None);
+        assert_eq!(answer.document().reason, Some("transit_route_local"));
+    }
+
+    #[test]
+    fn a_next_hop_that_is_not_resolved_has_no_mac() {
+        let mut view = leaf();
+        view.contents.nexthops.get_mut(&1).unwrap().macs = [0; 12];
+        let found = Routed {
+            exact: false,
+            target: Some(routes::target(KIND_NEXTHOP, 1)),
+            selection: None,
+            nexthop: None,
+            reason: Reason::TransitRouteUnresolved,
+        };
+        let answer = Answer::routed(&view, None, 1, flow(), found, None);
+        assert!(answer.text().contains("MAC not resolved"), "{}", answer.text());
+        assert!(serde_json::to_value(answer.document()).unwrap()["nexthop"]["mac"].is_null());
+    }
+
     #[test]
     fn a_bridged_frame_is_told_with_its_tunnel() {
         let view = leaf();

@@ -29,7 +29,7 @@ Examples:
   fabricctl lookup --mac 02:00:5e:00:00:01 --bridge br200 10.2.0.1 10.2.0.2 tcp 40000 443
 
 The maps and the code of the packet path give the answer; no packet is sent and no daemon is asked.
-The exit status is 0 if something in the maps matches, 1 if nothing does.";
+The exit status is 0 if something in the maps matches, 1 if nothing does: no route, or no MAC.";
 
 /// Arguments of `fabricctl lookup`.
 #[derive(Debug, clap::Args)]

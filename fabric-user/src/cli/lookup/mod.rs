@@ -56,6 +56,11 @@ fn to_address<'a>(
     flow: Flow,
 ) -> anyhow::Result<Answer<'a>> {
     let port = arrival.port;
+    let entry = port.and_then(|slot| Some((slot, view.contents.ports.get(&slot)?)));
+    if let Some((slot, _)) = entry.filter(|(_, entry)| entry.role == ports::ROLE_ACCESS) {
+        let name = view.port(slot);
+        bail!("frames that arrive on {name} are bridged; give the one they are for by --mac");
+    }
     if arrival.inner.is_none() && flow.is_told_apart_by_inner(&view.contents.settings) {
         bail!(
             "such packets go by their inner headers here; give the inner packet by --inner \"SRC DST PROTOCOL SPORT DPORT\""
@@ -128,4 +133,28 @@ fn to_mac<'a>(
     };
     let found = bridged(maps, domain as u16, circuit, arrival, mac, &payload);
     Ok(Answer::bridged(view, port, domain, mac, payload, found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::golden;
+
+    #[test]
+    fn a_packet_that_arrives_where_frames_are_bridged_needs_a_mac() {
+        let (maps, view) = golden::maps();
+        let address = |text: &str| text.parse().unwrap();
+        let (source, destination) = (address("10.9.0.1"), address("10.9.0.2"));
+        let flow = Flow { source, destination, protocol: 1, ports: None, flow_label: 0 };
+        let on = |port| {
+            let arrival = Arrival { port: Some(port), ..Arrival::default() };
+            to_address(&maps, &view, &arrival, flow)
+        };
+        assert!(on(1).is_ok());
+        let error = on(3).map(|_| ()).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "frames that arrive on h1 are bridged; give the one they are for by --mac"
+        );
+    }
 }

@@ -8,7 +8,7 @@ use fabric_common::{
     reason::Reason,
     schema::{
         circuits,
-        domains::FLAG_OVERLAY_ISOLATED,
+        domains::{Domain, FLAG_OVERLAY_ISOLATED, FLAG_ZERO_CHECKSUM_TX},
         fdb,
         groups::Choice,
         hosts, hosts6, local_addresses,
@@ -21,6 +21,7 @@ use fabric_common::{
         vteps::Vtep,
     },
     trie,
+    tunnel::{LONGEST_SUM, OUTER_IP4, OUTER_IP6, UDP_AND_VXLAN},
 };
 
 use super::flow::{Flow, Payload, UDP, halves};
@@ -175,7 +176,7 @@ pub fn routed(maps: &Maps, view: u16, arrival: &Arrival, flow: &Flow) -> Routed 
 /// A fragment that could belong to a tunnel of this box; shorter ones than all outer headers are
 /// taken for something else.
 fn is_tunnel_fragment(arrival: &Arrival, flow: &Flow) -> bool {
-    let long = arrival.length.is_none_or(|length| length >= OUTER_IP);
+    let long = arrival.length.is_none_or(|length| length >= OUTER_IP4);
     flow.destination.is_ipv4() && flow.protocol == UDP && flow.ports.is_none() && long
 }
 
@@ -224,7 +225,8 @@ fn follow(
     };
     routed.nexthop = Some(nexthop);
     let nexthop = maps.nexthops.get(nexthop);
-    if Some(u32::from(nexthop.port)) == arrival.port {
+    // What arrives at a member of a bond counts as the bond's.
+    if arrival.port.is_some_and(|port| maps.ports.get(port).as_port == nexthop.port) {
         return Err(Reason::TransitOutputSamePort);
     }
     if arrival.length.is_some_and(|length| length > nexthop.mtu) {
@@ -265,8 +267,6 @@ fn is_silent(maps: &Maps, nexthop: u32) -> bool {
     watch != Watch::default() && clock::jiffies(hz).is_some_and(|now| watch.is_silent(now, hz))
 }
 
-/// Bytes of the outer IP packet in front of the inner frame: IPv4, UDP and VXLAN header.
-const OUTER_IP: u32 = 36;
 /// Length of an Ethernet header.
 const ETHERNET: u32 = 14;
 
@@ -318,7 +318,7 @@ pub fn bridged(
                 None => Reason::NexthopSelectEmptyGroup,
                 Some(nexthop) => {
                     let mtu = maps.nexthops.get(nexthop).mtu;
-                    if longer(domain.max_frame) || longer(mtu.saturating_sub(OUTER_IP)) {
+                    if longer(domain.max_frame) || longer(longest_inner(&vtep, &domain, mtu)) {
                         Reason::VxlanOutputTooBig
                     } else {
                         Reason::Encapsulated
@@ -334,11 +334,42 @@ pub fn bridged(
     bridged
 }
 
+/// The longest frame that a tunnel takes over a next hop with this IP MTU.
+fn longest_inner(vtep: &Vtep, domain: &Domain, mtu: u32) -> u32 {
+    if !vtep.is_ipv6() {
+        return mtu.saturating_sub(OUTER_IP4);
+    }
+    let longest = mtu.saturating_sub(OUTER_IP6);
+    match domain.flags & FLAG_ZERO_CHECKSUM_TX {
+        0 => longest.min(LONGEST_SUM - UDP_AND_VXLAN),
+        _ => longest,
+    }
+}
+
 /// What chooses a bucket for a frame of a flow with this hash.
 fn of_tunnel(settings: &Settings, vtep: &Vtep, flow: u64) -> u32 {
     let policy = if vtep.is_ipv6() { HASH_TUNNEL6 } else { HASH_TUNNEL4 };
     match settings.hash_flags & policy {
         0 => flow_hash::bucket(flow),
         _ => flow_hash::tunnel(settings.seed, vtep.peer()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_tunnel_takes_depends_on_its_family_and_its_checksum() {
+        let (tunnel4, tunnel6) = (Vtep::new(1, 2, 0), Vtep::new6([1; 2], [2; 2], 0));
+        let plain = Domain::default();
+        let without = Domain { flags: FLAG_ZERO_CHECKSUM_TX, ..plain };
+        for (mtu, of4, of6, of6_without) in
+            [(1_600, 1_564, 1_544, 1_544), (16_000, 15_964, 12_272, 15_944), (20, 0, 0, 0)]
+        {
+            assert_eq!(longest_inner(&tunnel4, &plain, mtu), of4);
+            assert_eq!(longest_inner(&tunnel6, &plain, mtu), of6);
+            assert_eq!(longest_inner(&tunnel6, &without, mtu), of6_without);
+        }
     }
 }
