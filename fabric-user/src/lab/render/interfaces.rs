@@ -73,7 +73,7 @@ pub fn switch(topology: &Topology, node: &Switch) -> Configuration {
     }
     for link in &topology.links {
         for end in [&link.a, &link.b].into_iter().filter(|end| end.node == node.name) {
-            ip.push(format!("link set {} mtu {} up", end.port, topology.mtu_of(link)));
+            ip.push(format!("link set dev {} mtu {} up", end.port, topology.mtu_of(link)));
         }
     }
     for network in networks(topology, node) {
@@ -120,7 +120,7 @@ pub fn service_address(address: IpAddr) -> String {
 
 /// The `ip` lines that make a port a routed one.
 fn routed_port(topology: &Topology, port: &str, subnets: &[Subnet]) -> Vec<String> {
-    let mut lines = vec![format!("link set {port} mtu {} up", topology.fabric.host_mtu)];
+    let mut lines = vec![format!("link set dev {port} mtu {} up", topology.fabric.host_mtu)];
     lines.extend(subnets.iter().map(|Subnet { host, gateway }| {
         format!("address add {gateway}/{} dev {port}", host.length)
     }));
@@ -130,7 +130,7 @@ fn routed_port(topology: &Topology, port: &str, subnets: &[Subnet]) -> Vec<Strin
 /// The `ip` line that makes a port an access port of a network.
 pub fn access_port(topology: &Topology, port: &str, network: &Network) -> String {
     format!(
-        "link set {port} mtu {} master {} addrgenmode none up",
+        "link set dev {port} mtu {} master {} addrgenmode none up",
         topology.fabric.host_mtu,
         network.bridge()
     )
@@ -173,7 +173,7 @@ pub fn host(topology: &Topology, node: &Host) -> Configuration {
     configuration.ip.push("link set lo up".to_owned());
     let port = &node.end.port;
     configuration.ip.push(format!(
-        "link set {port} address {} mtu {} up",
+        "link set dev {port} address {} mtu {} up",
         node.end.mac, topology.fabric.host_mtu
     ));
     match &node.attachment {

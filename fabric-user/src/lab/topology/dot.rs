@@ -4,10 +4,11 @@
 //!
 //! It is our own because a complaint needs the line of a node or cable, which parsers of DOT do not keep.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::drawing::{Drawing, RawEdge, RawEnd, RawNode};
 use super::error::Complaint;
+use super::picture::is_compass;
 
 /// A token and where it begins.
 #[derive(Debug, Clone)]
@@ -45,7 +46,8 @@ pub(super) fn read(text: &str, file: &str) -> Drawing {
             break;
         }
     }
-    let mut parser = Parser { tokens, at: 0, depth: 0, file, text, drawing: Drawing::default() };
+    let (drawing, seen) = (Drawing::default(), BTreeSet::new());
+    let mut parser = Parser { tokens, at: 0, depth: 0, file, text, drawing, seen };
     parser.graph();
     parser.drawing
 }
@@ -212,6 +214,8 @@ struct Parser<'a> {
     file: &'a str,
     text: &'a str,
     drawing: Drawing,
+    /// Names of all nodes so far, whether or not anything is said of them.
+    seen: BTreeSet<String>,
 }
 
 impl Parser<'_> {
@@ -269,6 +273,7 @@ impl Parser<'_> {
 
     fn graph(&mut self) {
         self.accept_word(&["strict"]);
+        self.drawing.is_directed = self.here().is_word("digraph");
         if !self.accept_word(&["graph", "digraph"]) {
             let line = self.here().line;
             self.drawing.is_broken = true;
@@ -355,7 +360,7 @@ impl Parser<'_> {
         for end in groups.iter().filter(|it| !it.is_group).flat_map(|it| &it.ends) {
             let name = end.node.clone();
             // Defaults are for nodes that are new.
-            let is_new = self.drawing.nodes.iter().all(|node| node.name != name);
+            let is_new = self.seen.insert(name.clone());
             let mut all = if is_new { defaults.clone() } else { BTreeMap::new() };
             if is_node {
                 all.extend(attributes.clone());
@@ -402,6 +407,7 @@ impl Parser<'_> {
         }
         let node = self.name()?;
         let port = if self.accept(':') { Some(self.name()?) } else { None };
+        let port = port.filter(|port| !is_compass(port));
         if self.accept(':') {
             // A compass point behind the port.
             self.name()?;

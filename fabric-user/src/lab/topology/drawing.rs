@@ -17,6 +17,8 @@ pub(super) struct Drawing {
     pub(super) complaints: Vec<Complaint>,
     /// Every node has a statement of its own, and is not drawn by its cables only.
     pub(super) is_strict: bool,
+    /// Cables have a direction, and one may be drawn in both.
+    pub(super) is_directed: bool,
     /// Not all of the file could be read: what seems to be missing need not be.
     pub(super) is_broken: bool,
 }

@@ -46,6 +46,14 @@ impl Files {
         self.base.file_name().map_or_else(String::new, |name| name.to_string_lossy().into())
     }
 
+    /// A name that a lab of them can have: their own with `-` for what cannot be in one.
+    pub fn lab_name(&self) -> String {
+        let is_legal = |it: char| it.is_ascii_alphanumeric() || it == '_';
+        let name = self.name().replace(|it| !is_legal(it), "-");
+        let name: String = name.trim_start_matches('-').chars().take(32).collect();
+        if name.is_empty() { "lab".to_owned() } else { name }
+    }
+
     /// Name of the picture's file.
     pub fn picture_name(&self) -> String {
         self.picture.file_name().map_or_else(String::new, |name| name.to_string_lossy().into())

@@ -137,6 +137,24 @@ pub(super) fn is_management(name: &str) -> bool {
     words(name).iter().any(|part| part == "oob" || part == "netq")
 }
 
+/// Whether a name is another one with a slip: in its blanks, capitals, zeros or one letter. What has another
+/// number or another role is another node.
+pub(super) fn is_slip(name: &str, other: &str) -> bool {
+    let (letters, numbers) = spelling(name);
+    let (others, other_numbers) = spelling(other);
+    numbers == other_numbers
+        && of_name(name) == of_name(other)
+        && strsim::osa_distance(&letters, &others) <= 1
+}
+
+/// The letters of a name, and all that counts: its numbers and single letters.
+fn spelling(name: &str) -> (String, Vec<String>) {
+    let (single, words): (Vec<_>, Vec<_>) = words(name).into_iter().partition(|it| it.len() < 2);
+    let numbers = name.split(|it: char| !it.is_ascii_digit()).filter(|it| !it.is_empty());
+    let numbers = numbers.map(|it| it.trim_start_matches('0').to_owned());
+    (words.concat(), numbers.chain(single).collect())
+}
+
 /// Whether an image or operating system forwards; none if its name says nothing.
 pub(super) fn forwards(image: &str) -> Option<bool> {
     let image = image.to_ascii_lowercase();

@@ -93,18 +93,27 @@ fn merged(drawing: &Drawing, remarks: &mut Remarks<'_>) -> Vec<Sketched> {
         first.attributes.extend(node.attributes.clone());
         first.is_declared |= node.is_declared;
     }
-    let are_declared = all.iter().any(|it| it.node.attributes.contains_key("function"));
+    let has_function = |it: &Sketched| it.node.attributes.contains_key("function");
+    let some_have = all.iter().any(has_function);
+    let all_have = all.iter().filter(|it| it.node.is_declared).all(has_function);
+    let declared: Vec<String> = all.iter().map(|it| it.node.name.clone()).collect();
     for edge in &drawing.edges {
         for end in &edge.ends {
             if all.iter().any(|it| it.node.name == end.node) {
                 continue;
             }
-            if drawing.is_strict || are_declared && role::of_name(&end.node).is_none() {
+            let is_slip = || declared.iter().any(|it| role::is_slip(&end.node, it));
+            let is_wordless = some_have && role::of_name(&end.node).is_none();
+            if drawing.is_strict || is_wordless || some_have && all_have && is_slip() {
+                let distance = |name: &&String| strsim::osa_distance(name, &end.node);
+                let nearest = declared.iter().min_by_key(distance);
+                let nearest = nearest.map(|it| format!(" to {it}, the nearest one"));
                 remarks.complain(
                     edge.line,
                     format!(
-                        "the cable names the unknown node {}; draw the node with its function or correct the name",
-                        end.node
+                        "the cable names the unknown node {}; draw the node with its function or correct the name{}",
+                        end.node,
+                        nearest.unwrap_or_default()
                     ),
                 );
             }

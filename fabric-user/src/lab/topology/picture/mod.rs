@@ -5,8 +5,12 @@
 //! `label`. Or it is a containerlab file. What means nothing here is ignored with a note, so that existing
 //! files load.
 
+mod ports;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::ports::Ports;
+pub(super) use self::ports::is_compass;
 use super::drawing::{Drawing, RawEdge, RawEnd};
 use super::error::Complaint;
 use super::fit::{self, Remarks, Sorted};
@@ -100,10 +104,6 @@ pub const ENDINGS: [&str; 6] = [".dot", ".gv", ".clab.yml", ".clab.yaml", ".yml"
 pub(super) const INTERFACE_NAME_MAX: usize = 15;
 /// Attributes of nodes that are used.
 const USED: [&str; 5] = ["function", "role", "group", "image", "kind"];
-/// Attributes of a cable that name the port of its left and of its right end.
-const PORTS: [[&str; 2]; 3] =
-    [["left_port", "right_port"], ["taillabel", "headlabel"], ["tailport", "headport"]];
-
 /// Reads a picture; `file` is the name used in messages.
 pub fn parse(text: &str, file: &str) -> Picture {
     let is_yaml = [".yml", ".yaml"].iter().any(|ending| file.ends_with(ending));
@@ -178,59 +178,34 @@ fn rename(drawing: &mut Drawing, remarks: &mut Remarks<'_>) {
 }
 
 /// Cables between nodes that are in the lab.
-fn cables(
-    drawing: &Drawing,
-    Sorted { nodes, left_out, .. }: &Sorted,
-    remarks: &mut Remarks<'_>,
-) -> Vec<DrawnCable> {
-    let mut free = FreePorts::of(drawing, nodes);
+fn cables(drawing: &Drawing, sorted: &Sorted, remarks: &mut Remarks<'_>) -> Vec<DrawnCable> {
+    let mut ports = Ports::of(drawing, sorted, remarks);
+    // In a digraph, how many cables are drawn from one node to another and not yet back, without ports.
+    let mut there: BTreeMap<[&str; 2], usize> = BTreeMap::new();
     let mut cables = Vec::new();
     for edge in &drawing.edges {
-        if edge.ends.iter().any(|end| left_out.contains_key(&end.node)) {
+        if edge.ends.iter().any(|end| sorted.left_out.contains_key(&end.node)) {
             continue;
         }
+        let [from, to] = [0, 1].map(|side| edge.ends[side].node.as_str());
+        if drawing.is_directed && from != to && ports::names_none(edge) {
+            if let Some(count) = there.get_mut(&[to, from]).filter(|count| **count > 0) {
+                *count -= 1;
+                let note = "is the way back of the one that is drawn already";
+                remarks.note(edge.line, format!("the cable {from} -> {to} {note}"));
+                continue;
+            }
+            *there.entry([from, to]).or_default() += 1;
+        }
         let [left, right] = [0, 1].map(|side| {
-            let end = &edge.ends[side];
-            let by_attribute = || {
-                let port = PORTS.iter().find_map(|keys| edge.attributes.get(keys[side]));
-                port.filter(|port| !port.is_empty()).cloned()
-            };
-            let port = end.port.clone().filter(|port| !port.is_empty()).or_else(by_attribute);
-            let port = match port {
-                Some(port) => legal_port(&end.node, port, edge.line, remarks),
-                None => {
-                    let port = free.next(&end.node);
-                    remarks.note(
-                        edge.line,
-                        format!("a cable at {} names no port and gets {port}", end.node),
-                    );
-                    port
-                }
-            };
+            let port = ports.at(edge, side, remarks);
             let mac = mac(edge, ["left_mac", "right_mac"][side], remarks);
-            DrawnEnd { node: end.node.clone(), port, mac }
+            DrawnEnd { node: edge.ends[side].node.clone(), port, mac }
         });
         let label = edge.attributes.get("label").cloned();
         cables.push(DrawnCable { left, right, label, line: edge.line });
     }
     cables
-}
-
-/// The port's name with `-` where Linux takes no such character, and with its first two letters for its word
-/// where it would be too long, as in `Gi0-0-1` for `GigabitEthernet0/0/1`.
-fn legal_port(node: &str, port: String, line: usize, remarks: &mut Remarks<'_>) -> String {
-    let mut plain = port.replace(|it: char| it == '/' || it == ':' || it.is_whitespace(), "-");
-    if plain.len() > INTERFACE_NAME_MAX {
-        let number = plain.trim_start_matches(|it: char| it.is_ascii_alphabetic());
-        let word = &plain[..plain.len() - number.len()];
-        if word.len() > 2 && !number.is_empty() {
-            plain = format!("{}{number}", &word[..2]);
-        }
-    }
-    if plain != port {
-        remarks.note(line, format!("port {port} of {node} is called {plain} in the lab"));
-    }
-    plain
 }
 
 fn mac(edge: &RawEdge, key: &str, remarks: &mut Remarks<'_>) -> Option<Mac> {
@@ -251,32 +226,6 @@ fn mac(edge: &RawEdge, key: &str, remarks: &mut Remarks<'_>) -> Option<Mac> {
     }
 }
 
-/// Numbers for ports that the picture does not name.
-struct FreePorts {
-    used: BTreeSet<(String, String)>,
-    hosts: BTreeSet<String>,
-}
-
-impl FreePorts {
-    fn of(drawing: &Drawing, nodes: &[DrawnNode]) -> Self {
-        let ends = drawing.edges.iter().flat_map(|edge| &edge.ends);
-        let used = ends.filter_map(|end| Some((end.node.clone(), end.port.clone()?))).collect();
-        let is_host =
-            |node: &&DrawnNode| matches!(node.function, Function::Host | Function::Server);
-        let hosts = nodes.iter().filter(is_host).map(|node| node.name.clone()).collect();
-        Self { used, hosts }
-    }
-
-    fn next(&mut self, node: &str) -> String {
-        let prefix = if self.hosts.contains(node) { "eth" } else { "swp" };
-        let mut number = 1;
-        while !self.used.insert((node.to_owned(), format!("{prefix}{number}"))) {
-            number += 1;
-        }
-        format!("{prefix}{number}")
-    }
-}
-
 /// Notes the attributes that mean nothing here.
 fn ignored(drawing: &Drawing, remarks: &mut Remarks<'_>) {
     let of_nodes = drawing.nodes.iter().flat_map(|node| node.attributes.keys());
@@ -284,7 +233,7 @@ fn ignored(drawing: &Drawing, remarks: &mut Remarks<'_>) {
     let of_cables = drawing.edges.iter().flat_map(|edge| edge.attributes.keys());
     let of_cables = of_cables.filter(|key| {
         !matches!(key.as_str(), "left_mac" | "right_mac" | "label")
-            && !PORTS.as_flattened().contains(&key.as_str())
+            && !ports::PORTS.as_flattened().contains(&key.as_str())
     });
     let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
     for key in of_nodes.chain(of_cables) {

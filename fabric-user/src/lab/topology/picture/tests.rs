@@ -62,6 +62,16 @@ fn a_cable_to_a_node_that_is_not_drawn_is_refused_unless_its_name_says_what_it_i
     let said = complaints("graph x { leaf01 [function=leaf]\n leaf01:swp1 -- spnie09:swp1 }");
     assert_eq!(said.len(), 1);
     assert!(said[0].starts_with("lab.dot line 2: the cable names the unknown node spnie09"));
+    assert!(said[0].ends_with("or correct the name to leaf01, the nearest one"), "{said:?}");
+    for slip in ["leaf1", "Leaf01", "leaf-01", "leafs01", "laef01", "leaf001"] {
+        let text = format!("graph x {{ leaf01 [function=leaf]\n leaf01:swp1 -- {slip}:swp1 }}");
+        let said = complaints(&text);
+        assert!(said[0].contains("correct the name to leaf01"), "{slip}: {said:?}");
+    }
+    for other in ["leaf02", "leaf10", "dc2-leaf01", "vm01"] {
+        read(&format!("graph x {{ leaf01 [function=leaf]\n leaf01:swp1 -- {other}:swp1 }}"));
+    }
+    read("graph x { leaf01 leaf01:swp1 -- leaf1:swp1 }");
     let picture = read("graph x { leaf01 [function=leaf] leaf01:swp1 -- spine09:swp1 }");
     assert!(noted(&picture, "node spine09 is drawn by its cables only and is taken for a spine"));
 }
@@ -135,6 +145,107 @@ fn ports_may_be_attributes_or_part_of_the_name() {
         .collect();
     assert_eq!(found, ends);
     assert!(noted(&picture, "port Ethernet1/5 of spine01 is called Ethernet1-5"));
+}
+
+/// Points of the compass, addresses, speeds and remarks stand where ports may stand.
+#[test]
+fn what_is_no_port_gives_a_free_one() {
+    let picture = read(
+        r#"graph x { leaf01 -- spine01 [tailport=s headport=n]
+           leaf02:s -- spine01:n [tailport="swp7:e"]
+           leaf03 -- spine01 [taillabel="10.0.0.1/31" headlabel="100G"]
+           leaf04 -- spine01 [taillabel="Ethernet1/1" headlabel="uplink"]
+           leaf05 -- spine01 [taillabel="swp1" headlabel="fd00::1/64"] }"#,
+    );
+    let found = [
+        "leaf01:swp1 -- spine01:swp1",
+        "leaf02:swp7 -- spine01:swp2",
+        "leaf03:swp1 -- spine01:swp3",
+        "leaf04:Ethernet1-1 -- spine01:swp4",
+        "leaf05:swp1 -- spine01:swp5",
+    ];
+    assert_eq!(cables(&picture), found);
+    assert!(noted(&picture, "a cable at leaf03 says 10.0.0.1/31, which is no port, and gets swp1"));
+}
+
+#[test]
+fn free_ports_are_apart_from_those_that_later_attributes_name() {
+    let picture = read(
+        "graph x { leaf01 -- spine01 leaf02 -- spine01 [left_port=swp1 right_port=swp1]
+         leaf03 -- spine01 [headlabel=swp2] }",
+    );
+    let of_spine: Vec<&str> = picture.cables.iter().map(|it| it.right.port.as_str()).collect();
+    assert_eq!(of_spine, ["swp3", "swp1", "swp2"]);
+}
+
+#[test]
+fn ports_that_linux_or_the_lab_cannot_have_get_others_with_a_note() {
+    for (drawn, name) in [
+        ("po#1", "po-1"),
+        ("eth%d", "eth-d"),
+        ("up", "p-up"),
+        ("all", "p-all"),
+        ("default", "p-default"),
+        ("lo", "p-lo"),
+        ("br10", "p-br10"),
+        ("vxlan10010", "p-vxlan10010"),
+        ("ünit1", "p-nit1"),
+        ("10.0.0.1", "10-0-0-1"),
+        ("br-lan", "br-lan"),
+    ] {
+        let text = format!("graph x {{ leaf01:\"{drawn}\" -- spine01:swp1 }}");
+        let picture = read(&text);
+        assert_eq!(cables(&picture), [format!("leaf01:{name} -- spine01:swp1")]);
+        let note = format!("port {drawn} of leaf01 is called {name} in the lab");
+        assert_eq!(noted(&picture, &note), drawn != name, "{:?}", picture.notes);
+    }
+}
+
+#[test]
+fn ports_that_would_have_the_same_name_get_two() {
+    let picture = read(
+        r#"graph x { leaf01:"TwoGigabitEthernet1/0/1" -- spine01:"p 1"
+           leaf01:"TwentyFiveGigE1/0/1" -- spine01:"p#1" leaf02:a -- spine01:"p-1"
+           leaf02:b -- spine01:"p%1" }"#,
+    );
+    let found = [
+        "leaf01:Tw1-0-1 -- spine01:p-1-2",
+        "leaf01:Twe1-0-1 -- spine01:p-1-3",
+        "leaf02:a -- spine01:p-1",
+        "leaf02:b -- spine01:p-1-4",
+    ];
+    assert_eq!(cables(&picture), found);
+}
+
+#[test]
+fn both_directions_of_a_digraph_are_one_cable() {
+    let picture = read(
+        "digraph { leaf01 -> spine01 spine01 -> leaf01 leaf02 -> spine01 leaf02 -> spine01
+         spine01 -> leaf02 spine01:swp9 -> leaf01:swp9 }",
+    );
+    let found = [
+        "leaf01:swp1 -- spine01:swp1",
+        "leaf02:swp1 -- spine01:swp2",
+        "leaf02:swp2 -- spine01:swp3",
+        "spine01:swp9 -- leaf01:swp9",
+    ];
+    assert_eq!(cables(&picture), found);
+    assert!(noted(&picture, "the cable spine01 -> leaf01 is the way back of the one"));
+    let picture = read("graph { leaf01 -- spine01 spine01 -- leaf01 }");
+    assert_eq!(picture.cables.len(), 2);
+}
+
+#[test]
+fn defaults_are_for_nodes_that_no_cable_has_shown_before() {
+    let picture = read(
+        "graph x { spine01 -- leaf01 node [function=border] spine01 -- leaf02 leaf01 [os=frr] }",
+    );
+    let found: Vec<_> =
+        picture.nodes.iter().map(|node| (node.name.as_str(), node.function)).collect();
+    use Function::{Border, Leaf, Spine};
+    for node in [("spine01", Spine), ("leaf01", Leaf), ("leaf02", Border)] {
+        assert!(found.contains(&node), "{found:?}");
+    }
 }
 
 #[test]
