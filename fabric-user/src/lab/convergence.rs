@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::daemons;
 use super::error::LabError;
 use super::running::Lab;
-use super::topology::{ControlPlane, Function, Prefixed, Switch, Topology};
+use super::topology::{ControlPlane, Function, Host, Prefixed, Switch, Topology};
 
 /// How often the fabric is looked at while waiting.
 const POLL: Duration = Duration::from_millis(100);
@@ -37,11 +37,23 @@ pub(super) struct PeerSummary {
     pub(super) pfx_rcd: u64,
 }
 
+/// An entry of a bridge or of a vxlan device, of `bridge -j fdb show`.
 #[derive(Debug, Deserialize)]
 struct FloodEntry {
     mac: String,
     ifname: String,
+    /// The VTEP, in an entry of the vxlan device.
     dst: Option<Ipv4Addr>,
+    /// The bridge, in an entry of it.
+    master: Option<String>,
+}
+
+/// `ip -j neigh show`, one neighbour.
+#[derive(Debug, Deserialize)]
+struct Neighbour {
+    dst: IpAddr,
+    dev: String,
+    lladdr: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -103,8 +115,13 @@ impl Destination<'_> {
     }
 }
 
-/// What the underlay carries besides the way to VTEPs.
+/// What the underlay carries besides the way to VTEPs. Without a control plane everything is written
+/// everywhere.
 fn routed_destinations(topology: &Topology) -> Vec<Destination<'_>> {
+    if topology.fabric.control_plane == ControlPlane::Static {
+        let all = topology.destinations().into_iter();
+        return all.map(|(prefix, at)| Destination { prefix, at }).collect();
+    }
     let nodes = topology.switches.iter().flat_map(|node| {
         let server = (node.function == Function::Server).then_some(IpAddr::V4(node.loopback));
         let loopbacks = server.into_iter().chain(node.loopback6.map(IpAddr::V6));
@@ -126,28 +143,44 @@ fn routed_destinations(topology: &Topology) -> Vec<Destination<'_>> {
     nodes.chain(services).chain(subnets).collect()
 }
 
-/// MACs of other leafs' hosts that somebody should have written and that are not there. BGP brings those of
-/// hosts that have spoken.
-fn missing_macs(topology: &Topology, switch: &Switch, fdb: &[FloodEntry]) -> Vec<String> {
-    if topology.fabric.control_plane == ControlPlane::Bgp {
-        return Vec::new();
+/// MACs and neighbours of hosts that somebody should have written and that are not there: the leaf's bridge
+/// has the MACs of other leafs' hosts at its tunnel, and the tunnel has them behind their leafs.
+fn missing_entries(
+    topology: &Topology,
+    switch: &Switch,
+    fdb: &[FloodEntry],
+    neighbours: &[Neighbour],
+) -> Vec<String> {
+    let node = switch.name.as_str();
+    let mut missing = Vec::new();
+    for network in switch.networks.iter().filter_map(|name| topology.network(name)) {
+        let (bridge, vxlan) = (network.bridge(), network.vxlan());
+        let here = |host: &&Host| host.network() == Some(&network.name);
+        for host in topology.hosts.iter().filter(here) {
+            let (name, at, mac) = (&host.name, &host.switch.node, host.end.mac.to_string());
+            let is_neighbour = |it: &Neighbour| {
+                it.dst == host.address && it.dev == bridge && it.lladdr.as_ref() == Some(&mac)
+            };
+            if !neighbours.iter().any(is_neighbour) {
+                let address = host.address;
+                missing.push(format!(
+                    "{node} does not have {address} of {name} as neighbour at {bridge}"
+                ));
+            }
+            if at == node {
+                continue;
+            }
+            let leaf = topology.switch(at).map(|leaf| leaf.loopback);
+            let at_tunnel = || fdb.iter().filter(|it| it.mac == mac && it.ifname == vxlan);
+            if !at_tunnel().any(|it| it.dst == leaf) {
+                missing.push(format!("{node} does not have {name} behind {at}"));
+            }
+            if !at_tunnel().any(|it| it.master.as_ref() == Some(&bridge)) {
+                missing.push(format!("{node} does not have {name} at {vxlan} in {bridge}"));
+            }
+        }
     }
-    let networks = switch.networks.iter().filter_map(|name| topology.network(name));
-    let hosts = networks.flat_map(|network| {
-        let hosts = topology.hosts.iter();
-        hosts.filter(|host| host.network() == Some(&network.name)).map(move |host| (network, host))
-    });
-    let remote = hosts.filter(|(_, host)| host.switch.node != switch.name);
-    let lacks = remote.filter(|(network, host)| {
-        let leaf = topology.switch(&host.switch.node).map(|leaf| leaf.loopback);
-        let mac = host.end.mac.to_string();
-        !fdb.iter().any(|it| it.mac == mac && it.ifname == network.vxlan() && it.dst == leaf)
-    });
-    lacks
-        .map(|(_, host)| {
-            format!("{} does not have {} behind {}", switch.name, host.name, host.switch.node)
-        })
-        .collect()
+    missing
 }
 
 impl Lab {
@@ -237,7 +270,11 @@ impl Lab {
                 }
             }
         }
-        missing.extend(missing_macs(topology, switch, &flood));
+        // BGP brings the MACs and neighbours of hosts that have spoken.
+        if topology.fabric.control_plane == ControlPlane::Static {
+            let neighbours = self.json(&switch.name, "ip", &["-4", "neigh", "show"])?;
+            missing.extend(missing_entries(topology, switch, &flood, &neighbours));
+        }
         let vteps: BTreeSet<&str> = switch
             .networks
             .iter()

@@ -1,7 +1,7 @@
 //! What there is in the namespace of a node, as `ip` and `bridge` tell it.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
 
 use serde::de::DeserializeOwned;
@@ -19,8 +19,20 @@ pub(super) struct Interface {
     flags: Vec<String>,
     /// Name of its bridge.
     pub(super) master: Option<String>,
+    /// Its MAC, or whatever address its kind has.
+    pub(super) address: String,
     xdp: Option<Xdp>,
+    linkinfo: LinkInfo,
     addr_info: Vec<Address>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct LinkInfo {
+    /// What its kind has, of whatever kind it is.
+    info_data: serde_json::Value,
+    /// What it has as port of a bridge.
+    info_slave_data: serde_json::Value,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -72,6 +84,26 @@ impl Interface {
         self.flags.iter().any(|it| it == flag)
     }
 
+    /// What is wrong with it as the tunnel of this VNI with this local address, as ends of sentences about it.
+    pub(super) fn tunnel_complaints(&self, vni: u32, local: Ipv4Addr) -> Vec<String> {
+        let LinkInfo { info_data: tunnel, info_slave_data: port } = &self.linkinfo;
+        let mut complaints = Vec::new();
+        if tunnel["id"] != vni {
+            complaints.push(format!("has VNI {} and not {vni}", tunnel["id"]));
+        }
+        if tunnel["local"] != local.to_string() {
+            complaints.push(format!("has local address {} and not {local}", tunnel["local"]));
+        }
+        if tunnel["learning"] == true {
+            complaints.push("learns MACs from packets, which `nolearning` forbids".to_owned());
+        }
+        if port["learning"] == true {
+            complaints
+                .push("learns MACs as port of its bridge, which `learning off` forbids".to_owned());
+        }
+        complaints
+    }
+
     /// Name of the XDP program on it, which may be empty.
     pub(super) fn program(&self) -> Option<&str> {
         self.xdp.as_ref().map(|xdp| xdp.prog.name.as_str())
@@ -109,7 +141,7 @@ impl Lab {
         if !self.node(node)?.netns().exists() {
             return Ok(Interfaces::default());
         }
-        let all: Vec<Interface> = self.json(node, "ip", &["address", "show"])?;
+        let all: Vec<Interface> = self.json(node, "ip", &["-d", "address", "show"])?;
         Ok(Interfaces(all.into_iter().map(|it| (it.ifname.clone(), it)).collect()))
     }
 

@@ -174,6 +174,29 @@ struct VniSummary {
     num_macs: u64,
 }
 
+/// A default route, of `ip -j route show default`.
+#[derive(Debug, serde::Deserialize)]
+struct DefaultRoute {
+    gateway: Option<IpAddr>,
+}
+
+/// What gives a port its addresses and routes back.
+fn anew(end: &End) -> String {
+    format!("`fabricctl lab mend {} {}` writes it anew", end.node, end.port)
+}
+
+/// Which of these addresses a port does not have; none if there is no such port.
+fn lost_addresses(
+    interfaces: &Interfaces,
+    end: &End,
+    addresses: impl Iterator<Item = IpAddr>,
+) -> Vec<String> {
+    let End { node, port, .. } = end;
+    let lost =
+        addresses.filter(|&it| interfaces.get(port).is_some() && !interfaces.has_address(port, it));
+    lost.map(|it| format!("{node} {port} has lost its address {it}; {}", anew(end))).collect()
+}
+
 /// What is looked at, and what was found wrong so far.
 struct Survey<'a> {
     lab: &'a Lab,
@@ -224,7 +247,8 @@ impl Survey<'_> {
         }
         let mut hosts = Vec::new();
         for host in &topology.hosts {
-            self.check_host(host);
+            self.lab.go_on()?;
+            self.check_host(&topology, host)?;
             hosts.push(self.host(host)?);
         }
         let missing = match self.lab.missing() {
@@ -299,6 +323,10 @@ impl Survey<'_> {
                 };
                 faults.extend(complaint.map(|complaint| format!("{node} {name} {complaint}")));
             }
+            if let Some(tunnel) = interfaces.get(&vxlan) {
+                let complaints = tunnel.tunnel_complaints(network.vni, switch.loopback);
+                faults.extend(complaints.iter().map(|it| format!("{node} {vxlan} {it}")));
+            }
             let ports = topology.hosts.iter().filter(|host| {
                 host.switch.node == node && host.network() == Some(network.name.as_str())
             });
@@ -315,16 +343,40 @@ impl Survey<'_> {
                 faults.push(format!("{node} {bridge} has lost its address {}", network.gateway));
             }
         }
+        for host in topology.hosts.iter().filter(|host| host.switch.node == node) {
+            let gateways = host.subnets().iter().map(|subnet| subnet.gateway);
+            faults.extend(lost_addresses(interfaces, &host.switch, gateways));
+        }
         self.faults.extend(faults);
     }
 
-    fn check_host(&mut self, host: &Host) {
-        let interfaces = &self.interfaces[&host.name];
-        let port = &host.end.port;
-        let here = interfaces.get(port).is_some();
-        if here && !interfaces.has_address(port, host.address.into()) {
-            self.faults.push(format!("{} {port} has lost its address {}", host.name, host.address));
+    /// The address, MAC and default routes of a host.
+    fn check_host(&mut self, topology: &Topology, host: &Host) -> Result<(), LabError> {
+        let Host { name, end, .. } = host;
+        let interfaces = &self.interfaces[name];
+        let Some(interface) = interfaces.get(&end.port) else { return Ok(()) };
+        let addresses = [IpAddr::V4(host.address)].into_iter();
+        let addresses = addresses.chain(host.address6().map(IpAddr::V6));
+        let mut faults = lost_addresses(interfaces, end, addresses);
+        if interface.address != end.mac.to_string() {
+            let (port, has) = (&end.port, &interface.address);
+            faults.push(format!("{name} {port} has MAC {has} and not {}", end.mac));
         }
+        let network = host.network().and_then(|name| topology.network(name));
+        let gateways = network.map(|network| IpAddr::V4(network.gateway));
+        for gateway in gateways.into_iter().chain(host.subnets().iter().map(|it| it.gateway)) {
+            let family = if gateway.is_ipv4() { "-4" } else { "-6" };
+            let routes: Vec<DefaultRoute> =
+                self.lab.json(name, "ip", &[family, "route", "show", "default"])?;
+            if !routes.iter().any(|it| it.gateway == Some(gateway)) {
+                faults.push(format!(
+                    "{name} has lost its default route via {gateway}; {}",
+                    anew(end)
+                ));
+            }
+        }
+        self.faults.extend(faults);
+        Ok(())
     }
 
     fn switch(&mut self, topology: &Topology, switch: &Switch) -> Result<SwitchStatus, LabError> {

@@ -143,6 +143,102 @@ fn status_says_what_is_and_not_what_the_inventory_says() {
     assert_eq!(lab_command(&["status", "--name", "no-such-lab"]).status.code(), Some(2));
 }
 
+/// Somebody changes one thing after the other with `ip` and `bridge`, all of which `status` compares with what
+/// the lab has written; `mend` gives a port its own back.
+#[test]
+fn status_misses_every_single_thing_that_was_written() {
+    let lab = fixture::up_from("static", "single");
+    lab.wait_converged(PATIENCE).expect("all is written");
+    let faults = || lab.status(false).expect("it can be looked at").faults;
+    assert_eq!(faults(), Vec::<String>::new());
+    let run = |node: &str, line: &str| {
+        let mut words = line.split_whitespace();
+        let mut command = Command::new(words.next().expect("a program"));
+        lab.exec(node, command.args(words)).unwrap_or_else(|error| panic!("{line}: {error}"))
+    };
+    let mac = lab.topology().host("vm03").expect("drawn").end.mac;
+    for (node, line, expected) in [
+        ("spine01", "ip route delete 10.0.1.13", "spine01 has 0 of 1 ways to 10.0.1.13"),
+        ("spine01", "ip route delete 10.1.11.0/24", "spine01 has 0 of 1 ways to 10.1.11.0/24"),
+        ("leaf01", "ip -6 route delete fd00:1:31::/64", "leaf01 has 0 of 2 ways to fd00:1:31::"),
+        (
+            "leaf01",
+            "ip neigh delete 10.100.0.13 dev br100",
+            "leaf01 does not have 10.100.0.13 of vm03",
+        ),
+        (
+            "leaf01",
+            "ip neigh delete 10.100.0.11 dev br100",
+            "leaf01 does not have 10.100.0.11 of vm01",
+        ),
+        (
+            "leaf03",
+            "bridge fdb delete MAC dev vxlan10100 master",
+            "leaf03 does not have vm03 at vxlan10100",
+        ),
+        (
+            "leaf03",
+            "bridge fdb delete MAC dev vxlan10100 self",
+            "leaf03 does not have vm03 behind leaf02",
+        ),
+        ("vm01", "ip route delete default", "vm01 has lost its default route via 10.100.0.1"),
+        (
+            "rack11",
+            "ip -6 route delete default",
+            "rack11 has lost its default route via fd00:1:11::1",
+        ),
+        (
+            "rack11",
+            "ip address delete fd00:1:11::10/64 dev eth0",
+            "rack11 eth0 has lost its address fd00:1:11::10",
+        ),
+        (
+            "vm05",
+            "ip link set eth0 address 02:00:00:00:99:99",
+            "vm05 eth0 has MAC 02:00:00:00:99:99",
+        ),
+        (
+            "leaf01",
+            "ip address delete 10.1.11.1/24 dev swp13",
+            "leaf01 swp13 has lost its address 10.1.11.1",
+        ),
+        (
+            "leaf01",
+            "ip address delete fd00:1:11::1/64 dev swp13",
+            "leaf01 swp13 has lost its address fd00:1:11::1",
+        ),
+        (
+            "leaf02",
+            "ip link set vxlan10200 type vxlan id 10200 local 10.0.1.99",
+            "has local address \"10.0.1.99\"",
+        ),
+        (
+            "leaf02",
+            "ip link set vxlan10100 type vxlan id 10100 learning",
+            "leaf02 vxlan10100 learns MACs from packets",
+        ),
+        (
+            "leaf01",
+            "bridge link set dev vxlan10200 learning on",
+            "leaf01 vxlan10200 learns MACs as port",
+        ),
+    ] {
+        run(node, &line.replace("MAC", &mac.to_string()));
+        let faults = faults();
+        assert!(faults.iter().any(|it| it.contains(expected)), "{line}: {faults:#?}");
+    }
+    run("leaf02", "ip link delete vxlan10100");
+    run("leaf02", "ip link add vxlan10100 type vxlan id 7 local 10.0.1.12 dstport 4789 nolearning");
+    assert!(faults().iter().any(|it| it.contains("leaf02 vxlan10100 has VNI 7 and not 10100")));
+
+    for (node, port) in [("vm01", "eth0"), ("rack11", "eth0")] {
+        lab.mend(node, port).expect("it can be mended");
+    }
+    let mended = ["vm01 has lost", "rack11 has lost", "rack11 eth0", "leaf01 swp13"];
+    let faults = faults();
+    assert!(!faults.iter().any(|it| mended.iter().any(|what| it.contains(what))), "{faults:#?}");
+}
+
 /// Whether a process runs this program.
 fn runs(pid: i32, program: &str) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == program)
