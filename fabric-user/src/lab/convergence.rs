@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::daemons;
 use super::error::LabError;
+use super::ready::{asking_ends, some_of};
 use super::running::Lab;
 use super::topology::{ControlPlane, Function, Host, Prefixed, Switch, Topology};
 
@@ -185,10 +186,11 @@ fn missing_entries(
 
 impl Lab {
     /// What routes, tunnels and sessions are still missing, one sentence each.
-    pub(super) fn missing(&self) -> Result<Vec<String>, LabError> {
+    /// No daemon is asked later than `deadline`.
+    pub(super) fn missing(&self, deadline: Instant) -> Result<Vec<String>, LabError> {
         let mut missing = Vec::new();
         for switch in &self.topology().switches {
-            match self.missing_sessions(switch, &mut missing) {
+            match self.missing_sessions(switch, deadline, &mut missing) {
                 Err(error @ LabError::Vty { .. }) => missing.push(error.with_causes()),
                 result => result?,
             }
@@ -206,19 +208,24 @@ impl Lab {
         Ok(missing)
     }
 
-    fn missing_sessions(&self, switch: &Switch, missing: &mut Vec<String>) -> Result<(), LabError> {
+    fn missing_sessions(
+        &self,
+        switch: &Switch,
+        deadline: Instant,
+        missing: &mut Vec<String>,
+    ) -> Result<(), LabError> {
         let node = switch.name.as_str();
         if sessions_of(self.topology(), switch) == 0 {
             return Ok(());
         }
-        let summary: BgpSummary = self.ask(node, "bgpd", "show bgp summary json")?;
+        let summary: BgpSummary = self.ask(node, "bgpd", "show bgp summary json", deadline)?;
         let (up, all) = (established(&summary), sessions_of(self.topology(), switch));
         if up < all {
             missing.push(format!("{node} has {up} of {all} BGP sessions"));
         }
         let all = bfd_sessions_of(self.topology(), switch);
         if all > 0 {
-            let peers: Vec<BfdPeer> = self.ask(node, "bfdd", "show bfd peers json")?;
+            let peers: Vec<BfdPeer> = self.ask(node, "bfdd", "show bfd peers json", deadline)?;
             let up = bfd_up(&peers);
             if up < all {
                 missing.push(format!("{node} has {up} of {all} BFD sessions"));
@@ -228,11 +235,16 @@ impl Lab {
     }
 
     /// Waits until the lab has converged; how long that took.
+    ///
+    /// # Errors
+    /// As [`Lab::wait_ready`].
     pub fn wait_converged(&self, limit: Duration) -> Result<Duration, LabError> {
         let start = Instant::now();
         loop {
-            let mut missing = self.missing()?;
-            for (node, process) in self.state()?.fabric_xdpd {
+            let state = self.state()?;
+            self.check_daemons(&state)?;
+            let mut missing = self.missing(asking_ends(limit.saturating_sub(start.elapsed())))?;
+            for (node, process) in state.fabric_xdpd {
                 if !daemons::state_of(&self.instance(&node), &process).is_some_and(|it| it.synced) {
                     missing.push(format!("fabric-xdpd on {node} is not in sync with its kernel"));
                 }
@@ -245,7 +257,7 @@ impl Lab {
                 return Err(LabError::NotReady {
                     lab: self.name().to_owned(),
                     seconds: limit.as_secs(),
-                    missing: missing.join(", "),
+                    missing: some_of(&missing),
                 });
             }
             std::thread::sleep(POLL);

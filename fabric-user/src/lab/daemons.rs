@@ -93,7 +93,7 @@ impl Frr {
         }
         for daemon in &daemons {
             let name = daemon.file_name().unwrap_or_default().to_string_lossy();
-            let log = format!("file:{FRR_RUNTIME}/{}/{name}.log", namespace.name());
+            let log = format!("file:{}", frr_log(namespace.name(), &name).display());
             // `-d` returns once the daemon is ready. Without `-P 0` it would listen on TCP.
             let mut command = Command::new(daemon);
             command.args(["-N", namespace.name(), "-d", "-P", "0", "--log", &log]);
@@ -126,13 +126,26 @@ pub fn vty_socket(namespace: &str, daemon: &str) -> PathBuf {
 }
 
 /// Names of FRR's daemons that run on every switch and server of a topology; none without BGP.
-pub(super) fn frr_daemons(topology: &Topology) -> Vec<String> {
+pub(super) fn frr_daemons(topology: &Topology) -> Vec<&'static str> {
     if topology.fabric.control_plane == ControlPlane::Static {
         return Vec::new();
     }
     let mgmtd = tools::find("mgmtd").map(|_| "mgmtd");
     let bfdd = topology.fabric.bfd.map(|_| "bfdd");
-    mgmtd.into_iter().chain(["zebra", "bgpd"]).chain(bfdd).map(str::to_owned).collect()
+    mgmtd.into_iter().chain(["zebra", "bgpd"]).chain(bfdd).collect()
+}
+
+/// A daemon of FRR that should run in a namespace and does not, as an error that names its node.
+pub(super) fn frr_has_ended(topology: &Topology, node: &str, namespace: &str) -> Option<LabError> {
+    let mut names = frr_daemons(topology).into_iter();
+    let daemon = names.find(|name| frr_process(namespace, name).is_none())?;
+    let log = frr_log(namespace, daemon);
+    Some(LabError::Daemon { daemon, node: node.to_owned(), log: last_words(&log) })
+}
+
+/// The file to which a daemon of FRR writes.
+fn frr_log(namespace: &str, daemon: &str) -> PathBuf {
+    Path::new(FRR_RUNTIME).join(namespace).join(format!("{daemon}.log"))
 }
 
 /// The living process of a daemon of FRR.

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::acceleration::Unaccelerated;
-use super::daemons;
 use super::error::LabError;
-use super::running::{self, Lab};
+use super::running::Lab;
+use super::vty::patience;
 
 /// How often the fabric is looked at while waiting.
 const POLL: Duration = Duration::from_millis(100);
@@ -13,6 +13,9 @@ const POLL: Duration = Duration::from_millis(100);
 const SETTLED: Duration = Duration::from_secs(2);
 /// How often somebody who waits is told for what.
 const REPORT: Duration = Duration::from_secs(10);
+/// How long the last round of asking may go on behind the limit: it takes milliseconds, and seconds on a busy
+/// machine.
+const LAST_ROUND: Duration = Duration::from_secs(2);
 /// So many things are named then.
 const NAMED: usize = 3;
 
@@ -22,8 +25,8 @@ impl Lab {
     /// `progress` with one sentence per step, and every ten seconds with what is waited for.
     ///
     /// # Errors
-    /// [`LabError::NotReady`] at the end of `limit`, [`LabError::Daemon`] as soon as a fabric-xdpd has ended,
-    /// and [`LabError::Interrupted`].
+    /// [`LabError::NotReady`] at the end of `limit`, [`LabError::Daemon`] as soon as a fabric-xdpd or a
+    /// daemon of FRR has ended, and [`LabError::Interrupted`].
     pub fn wait_ready(
         &self,
         limit: Duration,
@@ -34,12 +37,10 @@ impl Lab {
         let mut has_converged = false;
         let mut settled: Option<(Instant, Vec<Unaccelerated>)> = None;
         loop {
-            let mut missing = self.missing()?;
-            self.go_on()?;
             let state = self.state()?;
-            if let Some(node) = running::ended(&state) {
-                return Err(daemons::has_ended(node, &self.log_of(node)));
-            }
+            self.check_daemons(&state)?;
+            let mut missing = self.missing(asking_ends(limit.saturating_sub(start.elapsed())))?;
+            self.go_on()?;
             if missing.is_empty() {
                 if !has_converged && !state.fabric_xdpd.is_empty() {
                     progress("converged; waiting until Fabric forwards");
@@ -67,7 +68,7 @@ impl Lab {
                 return Err(LabError::NotReady {
                     lab: self.name().to_owned(),
                     seconds: limit.as_secs(),
-                    missing: missing.join(", "),
+                    missing: some_of(&missing),
                 });
             }
             if reported.elapsed() > REPORT {
@@ -79,8 +80,14 @@ impl Lab {
     }
 }
 
+/// Until when daemons are asked in one round of waiting, if `left` is left of the time to wait: a short time
+/// also when that is over, so that who waited is told what is missing and not that nobody was asked.
+pub(super) fn asking_ends(left: Duration) -> Instant {
+    Instant::now().checked_add(left.max(LAST_ROUND)).unwrap_or_else(patience)
+}
+
 /// The first few things, and how many there are beyond.
-fn some_of(things: &[String]) -> String {
+pub(super) fn some_of(things: &[String]) -> String {
     let named = things.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     match things.len().saturating_sub(NAMED) {
         0 => named,

@@ -245,6 +245,19 @@ impl Lab {
         })
     }
 
+    /// An error as soon as a daemon that nobody starts again has ended: waiting for what it should do would
+    /// last to the end.
+    pub(super) fn check_daemons(&self, state: &State) -> Result<(), LabError> {
+        if let Some(node) = ended(state) {
+            return Err(daemons::has_ended(node, &self.log_of(node)));
+        }
+        let topology = &self.topology;
+        let mut nodes = topology.switches.iter().map(|switch| &switch.name);
+        let ended = nodes
+            .find_map(|node| daemons::frr_has_ended(topology, node, self.namespaces.get(node)?));
+        ended.map_or(Ok(()), Err)
+    }
+
     /// The record as it is now.
     pub fn state(&self) -> Result<State, LabError> {
         StateFolder::read_only(&self.name)?.load()
@@ -279,7 +292,7 @@ fn log_of(folder: &Path, node: &str) -> PathBuf {
 }
 
 /// A node whose fabric-xdpd was started and has ended.
-pub(super) fn ended(state: &State) -> Option<&str> {
+fn ended(state: &State) -> Option<&str> {
     let mut all = state.fabric_xdpd.iter();
     all.find(|(_, process)| !process.is_alive()).map(|(node, _)| node.as_str())
 }

@@ -15,6 +15,7 @@ use super::ping::Ping;
 use super::running::Lab;
 use super::state::State;
 use super::topology::{ControlPlane, End, Function, Host, Switch, Topology};
+use super::vty::patience;
 
 /// A whole lab.
 #[derive(Debug, Serialize)]
@@ -251,7 +252,7 @@ impl Survey<'_> {
             self.check_host(&topology, host)?;
             hosts.push(self.host(host)?);
         }
-        let missing = match self.lab.missing() {
+        let missing = match self.lab.missing(patience()) {
             Err(LabError::Interrupted) => return Err(LabError::Interrupted),
             missing => missing.unwrap_or_else(|error| vec![error.with_causes()]),
         };
@@ -384,13 +385,15 @@ impl Survey<'_> {
         let daemons = self.frr_daemons(topology, switch, node.netns().name());
         // A daemon that does not answer is part of the status, not the end of it.
         let summary: Option<BgpSummary> =
-            self.lab.ask(&switch.name, "bgpd", "show bgp summary json").ok();
-        let vnis: HashMap<String, VniSummary> =
-            self.lab.ask(&switch.name, "zebra", "show evpn vni json").unwrap_or_default();
+            self.lab.ask(&switch.name, "bgpd", "show bgp summary json", patience()).ok();
+        let vnis: HashMap<String, VniSummary> = self
+            .lab
+            .ask(&switch.name, "zebra", "show evpn vni json", patience())
+            .unwrap_or_default();
         let bfd_sessions = convergence::bfd_sessions_of(topology, switch);
         let bfd: Option<Vec<BfdPeer>> = match bfd_sessions {
             0 => None,
-            _ => self.lab.ask(&switch.name, "bfdd", "show bfd peers json").ok(),
+            _ => self.lab.ask(&switch.name, "bfdd", "show bfd peers json", patience()).ok(),
         };
         let evpn = summary.as_ref().and_then(|summary| summary.get("l2VpnEvpn"));
         let mut numbers: Vec<u32> = match topology.fabric.control_plane {
@@ -449,9 +452,9 @@ impl Survey<'_> {
     ) -> Vec<FrrDaemon> {
         let names = daemons::frr_daemons(topology);
         let all = names.into_iter().map(|name| {
-            let process = daemons::frr_process(namespace, &name);
+            let process = daemons::frr_process(namespace, name);
             let suspended = process.as_ref().is_some_and(super::process::Process::is_suspended);
-            FrrDaemon { name, pid: process.map(|it| it.pid), suspended }
+            FrrDaemon { name: name.to_owned(), pid: process.map(|it| it.pid), suspended }
         });
         let all: Vec<FrrDaemon> = all.collect();
         for FrrDaemon { name, pid, suspended } in &all {

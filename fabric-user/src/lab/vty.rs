@@ -20,6 +20,12 @@ use super::running::Lab;
 
 /// A daemon that takes longer is stuck; on a busy machine it takes seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// When to stop asking, for somebody who has no time limit of their own.
+pub(super) fn patience() -> Instant {
+    Instant::now() + PATIENCE
+}
+
 /// How often somebody who waits for an answer looks whether to stop.
 const POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 /// Every answer ends with three zero bytes and a status byte (`lib/vty.c`, `vtysh_read`).
@@ -27,12 +33,13 @@ const TRAILER: usize = 4;
 
 impl Lab {
     /// Runs a `show ... json` command. An empty answer, which FRR gives for a feature that is off, is
-    /// the type's default. A daemon that cannot answer is not asked.
+    /// the type's default. A daemon that cannot answer is not asked, and none later than `deadline`.
     pub(super) fn ask<T: DeserializeOwned + Default>(
         &self,
         node: &str,
         daemon: &'static str,
         command: &str,
+        deadline: Instant,
     ) -> Result<T, LabError> {
         let netns = self.node(node)?.netns().clone();
         let failed = |message: String| LabError::Vty {
@@ -49,7 +56,7 @@ impl Lab {
             Some(_) => {}
         }
         let path = daemons::vty_socket(netns.name(), daemon);
-        let text = match ask(&path, command, self.cancel()) {
+        let text = match ask(&path, command, deadline.min(patience()), self.cancel()) {
             Err(_) if self.cancel().load(Ordering::Relaxed) => return Err(LabError::Interrupted),
             text => text.map_err(|error| failed(error.to_string()))?,
         };
@@ -60,8 +67,8 @@ impl Lab {
     }
 }
 
-fn ask(path: &Path, command: &str, stop: &AtomicBool) -> io::Result<String> {
-    let mut conversation = Conversation::begin(path, stop)?;
+fn ask(path: &Path, command: &str, deadline: Instant, stop: &AtomicBool) -> io::Result<String> {
+    let mut conversation = Conversation::begin(path, deadline, stop)?;
     conversation.exchange("enable")?;
     conversation.exchange(command)
 }
@@ -69,15 +76,16 @@ fn ask(path: &Path, command: &str, stop: &AtomicBool) -> io::Result<String> {
 /// A connection on which nothing waits longer than it should.
 struct Conversation<'a> {
     socket: OwnedFd,
+    began: Instant,
     deadline: Instant,
     stop: &'a AtomicBool,
 }
 
 impl<'a> Conversation<'a> {
-    fn begin(path: &Path, stop: &'a AtomicBool) -> io::Result<Self> {
+    fn begin(path: &Path, deadline: Instant, stop: &'a AtomicBool) -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-        let this = Self { socket, deadline: Instant::now() + PATIENCE, stop };
+        let this = Self { socket, began: Instant::now(), deadline, stop };
         let address = SocketAddrUnix::new(path)?;
         loop {
             match connect(&this.socket, &address) {
@@ -97,7 +105,10 @@ impl<'a> Conversation<'a> {
             return Err(io::ErrorKind::Interrupted.into());
         }
         if Instant::now() > self.deadline {
-            return Err(io::Error::other(format!("no answer within {} s", PATIENCE.as_secs())));
+            return Err(io::Error::other(format!(
+                "no answer within {} s",
+                self.began.elapsed().as_secs()
+            )));
         }
         Ok(())
     }
@@ -165,11 +176,14 @@ mod tests {
         // It is never accepted, and neither is any of the others.
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let asked = scope.spawn(|| ask(&path, "show bgp summary json", &stop));
+            let asked = scope.spawn(|| ask(&path, "show bgp summary json", patience(), &stop));
             stop.store(true, Ordering::Relaxed);
             let error = asked.join().expect("no panic").expect_err("nobody answers");
             assert_eq!(error.kind(), io::ErrorKind::Interrupted);
         });
+        let (never, limit) = (AtomicBool::new(false), Duration::from_millis(50));
+        let error = ask(&path, "show bgp summary json", Instant::now() + limit, &never);
+        assert_eq!(error.expect_err("nobody answers").to_string(), "no answer within 0 s");
         drop(listener);
         let _ = std::fs::remove_file(&path);
     }

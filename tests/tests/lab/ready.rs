@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use fabric_tests::fabric::{fabric_xdpd, fabricctl};
-use fabric_user::lab::{Lab, Options, Topology, daemons};
+use fabric_user::lab::{Lab, LabError, Options, Topology, daemons};
 use rustix::process::Signal;
 
 use crate::fixture::{self, PATIENCE, options, pings, wait_until};
@@ -85,6 +85,29 @@ fn an_up_that_gives_up_leaves_the_lab_and_says_what_is_missing() {
     assert!(said.contains("BGP sessions") && said.contains("stays up"), "{said}");
     assert!(there);
     assert_eq!(again.status.code(), Some(2), "it is up already, and none was made");
+}
+
+#[test]
+fn who_waits_is_told_at_once_that_a_daemon_has_ended_and_in_time_that_one_hangs() {
+    let lab = fixture::converged("wait");
+    let netns = lab.node("leaf01").expect("drawn").netns().name().to_owned();
+    let frr = daemons::frr_processes(&netns);
+    let bgpd = frr.iter().find(|it| runs(it.pid, "bgpd")).expect("bgpd runs");
+    // It takes calls and never answers, without being stopped.
+    let socket = daemons::vty_socket(&netns, "bgpd");
+    std::fs::remove_file(&socket).expect("it has a socket");
+    let _deaf = std::os::unix::net::UnixListener::bind(&socket).expect("it can be made anew");
+    let start = std::time::Instant::now();
+    let limit = std::time::Duration::from_secs(1);
+    let error = lab.wait_ready(limit, &mut |_| {}).expect_err("bgpd does not answer");
+    assert!(error.to_string().contains("bgpd on leaf01 does not answer"), "{error}");
+    assert!(start.elapsed() < std::time::Duration::from_secs(30), "{:?}", start.elapsed());
+
+    bgpd.stop(Signal::KILL);
+    for ended in [lab.wait_ready(PATIENCE, &mut |_| {}).err(), lab.wait_converged(PATIENCE).err()] {
+        let error = ended.expect("it will never be ready");
+        assert!(matches!(error, LabError::Daemon { daemon: "bgpd", .. }), "{error}");
+    }
 }
 
 #[test]
