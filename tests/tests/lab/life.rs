@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::Ordering;
 
+use fabric_tests::fabric::{fabricctl, own_folder};
 use fabric_user::lab::{Lab, LabError, Netns};
 
 use crate::fixture::{
-    converged, converged_from, one_site, options, pings, processes, traces, up, up_from,
+    converged, converged_from, one_site, options, path, pings, processes, traces, up, up_from,
 };
 
 #[test]
@@ -98,6 +99,35 @@ fn what_is_gone_already_does_not_keep_a_lab_from_going_down() {
     // FRR outlives the name of its namespace.
     assert_eq!(processes(&name), Vec::<String>::new());
     assert!(!Lab::take_down(&name, &mut |_| {}).expect("a second time is no error"));
+}
+
+/// The lab that was made of a picture has its name; with the picture there, the name means the picture.
+#[test]
+fn a_picture_is_drawn_and_rendered_by_its_name_although_a_lab_is_called_so() {
+    let lab = up_from("static", "called");
+    let folder = own_folder("called");
+    let command = |what: &str| {
+        let mut command = Command::new(fabricctl());
+        command.current_dir(&folder).args(["lab", what, lab.name()]);
+        if what == "graph" {
+            command.args(["--output", "-"]);
+        }
+        command.output().expect("fabricctl starts")
+    };
+    for what in ["graph", "render"] {
+        let said = command(what);
+        assert!(!said.status.success(), "{what} finds no picture: {said:?}");
+    }
+    for ending in ["dot", "toml"] {
+        let file = folder.join(format!("{}.{ending}", lab.name()));
+        std::fs::copy(path("pair").with_extension(ending), file).expect("it can be copied");
+    }
+    let outputs = ["graph", "render"].map(command);
+    std::fs::remove_dir_all(&folder).expect("it can be removed");
+    for output in outputs {
+        assert!(output.status.success(), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("spine02"), "{output:?}");
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
 use crate::cli::print::SCHEMA;
+use crate::lab::topology::Files;
 use crate::lab::{Lab, LabError, Topology, interrupt};
 
 /// What a shell adds to the number of a signal that ended a program.
@@ -149,7 +150,10 @@ fn the_only(names: &[String]) -> anyhow::Result<&str> {
 fn topology_of(picture: Option<&Path>, which: &Which) -> anyhow::Result<Topology> {
     match picture {
         Some(picture) => match picture.to_str() {
-            Some(name) if !picture.exists() && Lab::names().iter().any(|lab| lab == name) => {
+            Some(name)
+                if !Files::of(picture).picture.is_file()
+                    && Lab::names().iter().any(|lab| lab == name) =>
+            {
                 bail!("{name} is a lab and no picture; write --name {name}")
             }
             _ => load(picture),
