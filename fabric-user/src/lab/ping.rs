@@ -34,7 +34,8 @@ impl Ping {
     }
 }
 
-/// Every host asks its gateway, and of two hosts in one network, or on routed ports, the first the second.
+/// Every host asks its gateway, and of two hosts in one network, or on routed ports, the first the second if
+/// there is a way between their switches.
 fn pings(topology: &Topology) -> Vec<Ping> {
     let gateway = |host: &Host| match host.network().and_then(|name| topology.network(name)) {
         Some(network) => Some(IpAddr::V4(network.gateway)),
@@ -51,9 +52,15 @@ fn pings(topology: &Topology) -> Vec<Ping> {
         all.extend(gateway(host).map(|address| ping(host, "gateway", address)));
         let others = topology.hosts.iter().skip(number + 1);
         let peers = others.filter(|other| other.network() == host.network());
+        let peers = peers.filter(|other| has_way(topology, host, other));
         all.extend(peers.map(|other| ping(host, &other.name, other.address.into())));
     }
     all
+}
+
+fn has_way(topology: &Topology, from: &Host, to: &Host) -> bool {
+    let (from, to) = (from.switch.node.as_str(), to.switch.node.as_str());
+    from == to || topology.ecmp_width(from, &[to]) > 0
 }
 
 impl Lab {
@@ -100,5 +107,26 @@ mod tests {
             "vm04 gateway",
         ];
         assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn hosts_without_a_way_between_them_do_not_ask_each_other() {
+        let picture = "graph islands {
+            leaf01 [function=leaf]; leaf02 [function=leaf]
+            vm01 [function=host]; vm02 [function=host]; vm03 [function=host]
+            leaf01:swp1 -- vm01:eth0; leaf01:swp2 -- vm02:eth0; leaf02:swp1 -- vm03:eth0
+        }";
+        let inventory = r#"
+            fabric.control_plane = "static"
+            nodes.leaf01 = { site = "a", loopback = "10.0.0.1" }
+            nodes.leaf02 = { site = "a", loopback = "10.0.0.2" }
+            hosts.vm01 = { address = "10.1.1.10/24", gateway = "10.1.1.1" }
+            hosts.vm02 = { address = "10.1.2.10/24", gateway = "10.1.2.1" }
+            hosts.vm03 = { address = "10.1.3.10/24", gateway = "10.1.3.1" }
+        "#;
+        let topology = Topology::parse("islands", picture, inventory).expect("valid");
+        let all = pings(&topology);
+        let said: Vec<String> = all.iter().map(|it| format!("{} {}", it.from, it.to)).collect();
+        assert_eq!(said, ["vm01 gateway", "vm01 vm02", "vm02 gateway", "vm03 gateway"]);
     }
 }
