@@ -26,6 +26,15 @@ pub(crate) fn options(test: &str) -> Options {
     Options { name: Some(format!("{test}-{}", std::process::id())), ..Options::default() }
 }
 
+/// A lab of this name goes when the test ends, however it ends.
+pub(crate) struct Leftover(pub(crate) String);
+
+impl Drop for Leftover {
+    fn drop(&mut self) {
+        let _ = Lab::take_down(&self.0, &mut |_| {});
+    }
+}
+
 /// A lab that is up; it goes away when it is dropped, also when the test fails.
 pub(crate) fn up(test: &str) -> Lab {
     up_from("one-site", test)

@@ -1,6 +1,8 @@
 //! Commands that are interrupted, by the signals that Ctrl-C and service managers send: they end, and
 //! nothing half-done stays.
 
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -10,7 +12,7 @@ use fabric_user::lab::Lab;
 use fabric_user::lab::process::Process;
 use rustix::process::Signal;
 
-use crate::fixture::{self, converged, one_site, pings, processes, traces, wait_until};
+use crate::fixture::{self, Leftover, converged, one_site, pings, processes, traces, wait_until};
 
 /// What every command promises on a machine that has nothing else to do.
 const PROMISE: Duration = Duration::from_secs(2);
@@ -69,15 +71,6 @@ fn moments(time: Duration, count: u32) -> impl Iterator<Item = (u32, Duration)> 
         let jitter = seed.wrapping_add(attempt).wrapping_mul(2_654_435_761) >> 24;
         (attempt, time * (attempt * 256 + jitter) / (count * 256))
     })
-}
-
-/// A lab of this name goes when the test ends, however it ends.
-struct Leftover(String);
-
-impl Drop for Leftover {
-    fn drop(&mut self) {
-        let _ = Lab::take_down(&self.0, &mut |_| {});
-    }
 }
 
 fn assert_nothing_is_left(name: &str, when: Duration) {
@@ -252,13 +245,31 @@ fn a_daemon_of_frr_that_hangs_keeps_nobody() {
     let netns = lab.node("leaf01").expect("drawn").netns().name().to_owned();
     let daemons = fabric_user::lab::daemons::frr_processes(&netns);
     assert!(daemons.len() >= 2, "zebra and bgpd: {daemons:?}");
+    // Those that somebody has stopped are not asked.
     daemons.iter().for_each(|process| process.signal(Signal::STOP));
+    let start = Instant::now();
+    let status = Command::new(fabricctl()).args(["lab", "status", "--name", lab.name()]).output();
+    let (status, took) = (status.expect("fabricctl starts"), start.elapsed());
+    daemons.iter().for_each(|process| process.signal(Signal::CONT));
+    assert_eq!(status.status.code(), Some(1), "{status:?}");
+    assert!(String::from_utf8_lossy(&status.stdout).contains("is suspended"), "{status:?}");
+    assert!(took < BUSY_PROMISE, "{took:?}");
+
+    // One that takes calls and never answers keeps nobody who wants to end.
+    let socket = fabric_user::lab::daemons::vty_socket(&netns, "bgpd");
+    std::fs::remove_file(&socket).expect("bgpd has a socket");
+    let deaf = UnixListener::bind(&socket).expect("it can be made anew");
+    deaf.set_nonblocking(true).expect("it can be");
     for attempt in 0..2 {
         let mut running = Running::start(&["status", "--name", lab.name()]);
-        std::thread::sleep(Duration::from_millis(500));
+        let mut call = None;
+        wait_until("bgpd is asked", || {
+            call = deaf.accept().ok();
+            call.is_some()
+        });
         running.signal(signal_of(attempt));
         let (status, took) = running.wait();
-        assert!(!status.success(), "it did not wait for the daemon");
+        assert_eq!(status.signal(), Some(signal_of(attempt).as_raw()), "it waited: {status}");
         assert!(took < BUSY_PROMISE, "{took:?}");
     }
 }
