@@ -91,7 +91,10 @@ impl Lab {
                 Ok(()) => return Err(failure),
                 // The first failure explains more; the second is still worth knowing.
                 Err(second) => {
-                    progress(&format!("could not take everything down: {}", second.with_causes()));
+                    progress(&format!(
+                        "could not take everything down: {}; `fabricctl lab down --name {name}` tries again",
+                        second.with_causes()
+                    ));
                     return Err(failure);
                 }
             }

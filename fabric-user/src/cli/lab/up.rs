@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 
 use super::{NO_LAB, load};
+use crate::lab::topology::ControlPlane;
 use crate::lab::{Lab, LabError, Options, Unaccelerated};
 
 #[derive(Debug, clap::Args)]
@@ -17,7 +18,7 @@ use crate::lab::{Lab, LabError, Options, Unaccelerated};
 Exit status:
   0  the lab is up, has converged, and Fabric forwards at every port of its nodes
   1  the lab is up, and what is named has not converged or is left to the kernel
-  2  no lab was made")]
+  2  no lab was made, and what could not be taken down again is named")]
 pub(super) struct Args {
     /// The picture (TOPOLOGY.dot or .clab.yml); the inventory (TOPOLOGY.toml) lies beside it.
     topology: PathBuf,
@@ -30,7 +31,7 @@ pub(super) struct Args {
     /// Run no fabric-xdpd: the kernel forwards everything.
     #[arg(long)]
     no_fabric_xdpd: bool,
-    /// Return when everything runs, without waiting until BGP has converged and Fabric forwards.
+    /// Return when everything runs, without waiting until routes and tunnels are there and Fabric forwards.
     #[arg(long)]
     no_wait: bool,
     /// Wait so many seconds at most: a fabric is ready within seconds, and within minutes on a machine that
@@ -53,7 +54,11 @@ pub(super) fn run(args: Args, cancel: &Arc<AtomicBool>) -> anyhow::Result<ExitCo
     if !wait {
         lab.go_on()?;
         lab.keep();
-        progress(&format!("lab {} is up; BGP converges in the background", lab.name()));
+        let rest = match lab.topology().fabric.control_plane {
+            ControlPlane::Bgp => "; BGP converges in the background",
+            ControlPlane::Static => "",
+        };
+        progress(&format!("lab {} is up{rest}", lab.name()));
         return Ok(ExitCode::SUCCESS);
     }
     progress("waiting for routes and tunnels");
