@@ -4,7 +4,7 @@
 //! whatever changes meanwhile is both applied to the model in use and kept: with it the new model takes
 //! the old one's place.
 
-use std::{collections::BTreeSet, thread, time::Instant};
+use std::{collections::BTreeSet, mem, thread, time::Instant};
 
 use anyhow::Context as _;
 use tokio::sync::oneshot;
@@ -27,6 +27,18 @@ pub(super) enum Purpose {
     Audit,
     /// Nothing is known, or messages were lost.
     Sync,
+}
+
+impl Purpose {
+    /// Whether the maps may be wrong until this is done. The next audit comes by itself.
+    const fn is_needed(self) -> bool {
+        !matches!(self, Self::Audit)
+    }
+
+    /// Everything is read for it.
+    const fn covers_all(self) -> bool {
+        matches!(self, Self::Audit | Self::Sync)
+    }
 }
 
 /// What a thread has read.
@@ -71,6 +83,8 @@ pub(super) struct Snapshots {
 
 struct UnderWay {
     purpose: Purpose,
+    /// What it is made in place of: if it comes to nothing, these do.
+    covers: BTreeSet<Purpose>,
     answer: oneshot::Receiver<(Asker, Answer)>,
     since: Vec<Event>,
     /// Changes have happened that are not among those.
@@ -92,10 +106,10 @@ impl Snapshots {
             self.waiting.insert(purpose);
             return Ok(());
         }
-        self.start(purpose).map_err(|error| Failed { purpose, error })
+        self.start(purpose, BTreeSet::new()).map_err(|error| Failed { purpose, error })
     }
 
-    fn start(&mut self, purpose: Purpose) -> anyhow::Result<()> {
+    fn start(&mut self, purpose: Purpose, covers: BTreeSet<Purpose>) -> anyhow::Result<()> {
         let mut asker = match self.asker.take() {
             Some(asker) => asker,
             None => Asker::open()?,
@@ -109,7 +123,8 @@ impl Snapshots {
             drop(send.send((asker, found)));
         });
         thread.context("cannot start the thread that reads the kernel's tables")?;
-        self.under_way = Some(UnderWay { purpose, answer, since: Vec::new(), is_void: false });
+        let since = Vec::new();
+        self.under_way = Some(UnderWay { purpose, covers, answer, since, is_void: false });
         Ok(())
     }
 
@@ -148,7 +163,8 @@ impl Snapshots {
                 return std::future::pending().await;
             };
             let answer = (&mut snapshot.answer).await;
-            let Some(UnderWay { purpose, since, is_void, .. }) = self.under_way.take() else {
+            let Some(UnderWay { purpose, covers, since, is_void, .. }) = self.under_way.take()
+            else {
                 continue;
             };
             let found = match answer {
@@ -161,24 +177,36 @@ impl Snapshots {
                     Err(anyhow::anyhow!("the thread that reads the kernel's tables has panicked"))
                 }
             };
-            // The next audit comes by itself.
-            self.waiting.extend((is_void && purpose != Purpose::Audit).then_some(purpose));
+            let need = greatest_need(purpose, &covers);
+            if is_void {
+                self.waiting.extend(covers);
+                self.waiting.extend(purpose.is_needed().then_some(purpose));
+            }
             if let Some(next) = self.waiting.pop_last() {
-                if matches!(next, Purpose::Audit | Purpose::Sync) {
-                    // It covers all others.
-                    self.waiting.clear();
-                }
-                // If that fails, whoever tries again makes up for this one too.
-                self.begin(next)
-                    .map_err(|failed| Failed { purpose: failed.purpose.max(purpose), ..failed })?;
+                let covers = match next.covers_all() {
+                    true => mem::take(&mut self.waiting),
+                    false => BTreeSet::new(),
+                };
+                // Whoever tries again makes up for all of them, and for the one that has ended.
+                let next_need = greatest_need(next, &covers);
+                self.start(next, covers).map_err(|error| {
+                    let purpose = greatest_need(need, &BTreeSet::from([next_need]));
+                    Failed { purpose, error }
+                })?;
             }
             match found {
                 _ if is_void => tracing::debug!(?purpose, "void: changes were lost or too many"),
                 Ok((found, restless)) => return Ok(Snapshot { purpose, found, since, restless }),
-                Err(error) => return Err(Failed { purpose, error }),
+                Err(error) => return Err(Failed { purpose: need, error }),
             }
         }
     }
+}
+
+/// Of a snapshot and what it covers, that which has to be made good if it fails.
+fn greatest_need(purpose: Purpose, covers: &BTreeSet<Purpose>) -> Purpose {
+    let all = covers.iter().copied().chain([purpose]);
+    all.filter(|each| each.is_needed()).max().unwrap_or(purpose)
 }
 
 fn read(asker: &mut Asker, purpose: Purpose) -> Answer {
@@ -210,4 +238,61 @@ fn list(asker: &mut Asker, scope: Scope) -> Result<(Vec<Event>, bool), ObserveEr
     let mut events = Vec::new();
     let consistent = asker.dump_to(scope, &mut |event| events.push(event))?;
     Ok((events, !consistent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::tests::live::{PATIENCE, in_namespace};
+
+    async fn ended(snapshots: &mut Snapshots) -> Result<Purpose, Purpose> {
+        let ended = tokio::time::timeout(PATIENCE, snapshots.ended()).await.expect("it ends");
+        ended.map(|snapshot| snapshot.purpose).map_err(|failed| failed.purpose)
+    }
+
+    /// An audit is under way in place of what has waited for the end of another snapshot.
+    async fn audit_in_place_of(covered: &[Purpose]) -> Snapshots {
+        let mut snapshots = Snapshots::new();
+        for purpose in [&[Purpose::Bridges], covered, &[Purpose::Audit]].concat() {
+            snapshots.begin(purpose).ok().expect("it begins or waits");
+        }
+        assert_eq!(ended(&mut snapshots).await, Ok(Purpose::Bridges));
+        snapshots
+    }
+
+    #[test]
+    fn an_audit_that_fails_is_made_good_if_something_else_was_to_be_read_by_it() {
+        in_namespace(|| async {
+            for (covered, need) in [
+                (&[][..], Purpose::Audit),
+                (&[Purpose::Bridges], Purpose::Bridges),
+                (&[Purpose::Bridges, Purpose::Routing], Purpose::Routing),
+            ] {
+                let mut snapshots = audit_in_place_of(covered).await;
+                // Its thread has gone without an answer.
+                snapshots.under_way.as_mut().expect("the audit").answer = oneshot::channel().1;
+                assert_eq!(ended(&mut snapshots).await, Err(need));
+            }
+        });
+    }
+
+    #[test]
+    fn what_an_audit_was_to_read_too_is_read_after_it_if_it_is_void() {
+        in_namespace(|| async {
+            let covered = [Purpose::Bridges, Purpose::Routing];
+            let mut snapshots = audit_in_place_of(&covered).await;
+            snapshots.void();
+            assert_eq!(ended(&mut snapshots).await, Ok(Purpose::Routing));
+            assert_eq!(ended(&mut snapshots).await, Ok(Purpose::Bridges));
+            assert!(snapshots.under_way.is_none());
+        });
+    }
+
+    #[test]
+    fn nothing_is_needed_less_than_an_audit() {
+        for other in [Purpose::Bridges, Purpose::Netfilter, Purpose::Routing, Purpose::Sync] {
+            assert_eq!(greatest_need(Purpose::Audit, &[other].into()), other);
+            assert_eq!(greatest_need(other, &[Purpose::Audit].into()), other);
+        }
+    }
 }
