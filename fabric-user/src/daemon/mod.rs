@@ -36,11 +36,11 @@ mod signals;
 mod snapshot;
 pub mod state;
 mod sysctl;
+mod ticks;
 
 use std::time::Duration;
 
 use anyhow::bail;
-use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     kernel::pins::Instance,
@@ -58,6 +58,7 @@ use paths::Paths;
 pub use sentence::sentence;
 use signals::{Signals, Wish};
 use snapshot::Purpose;
+use ticks::Ticks;
 
 /// How often it is looked at whether something has become free, or is to be asked.
 const TICK: Duration = Duration::from_millis(100);
@@ -90,12 +91,13 @@ pub async fn run(
 
     let mut beat = beats(&applier.settings);
     let mut audit = audits(&applier.settings);
-    let mut rebalance = ticks(REBALANCE);
-    let mut tick = ticks(TICK);
+    let mut rebalance = Ticks::now(REBALANCE);
+    let mut tick = Ticks::now(TICK);
     let mut paths = Paths::new();
     loop {
         let is_started = follower.is_started();
-        // In this order: a stream of changes that never pauses must not hold up all else.
+        // In this order: a stream of changes that never pauses must not hold up all else. What holds up the
+        // changes in turn leaves them at least a period of its ticks.
         tokio::select! {
             biased;
             wish = signals.next() => match wish {
@@ -106,7 +108,7 @@ pub async fn run(
                     (beat, audit) = (beats(&applier.settings), audits(&applier.settings));
                 }
             },
-            _ = beat.tick() => {
+            _ = beat.next() => {
                 applier.beat();
                 notify(&[sd_notify::NotifyState::Watchdog]);
             }
@@ -116,9 +118,9 @@ pub async fn run(
                 // Whoever asked may have left without waiting for the answer.
                 let _left = reply.send(response);
             }
-            _ = audit.tick() => agenda.now(Purpose::Audit),
-            _ = rebalance.tick(), if applier.is_unbalanced() => applier.rebalance(),
-            _ = tick.tick(), if is_started => {
+            _ = audit.next() => agenda.now(Purpose::Audit),
+            _ = rebalance.next(), if applier.is_unbalanced() => applier.rebalance(),
+            _ = tick.next(), if is_started => {
                 applier.wake();
                 resolve(&mut asker, &mut applier);
                 if paths.tick(&mut applier, &mut asker) {
@@ -173,20 +175,12 @@ fn reload(read: impl Fn() -> anyhow::Result<Settings>, applier: &mut Applier) {
     notify(&[sd_notify::NotifyState::Status("")]);
 }
 
-fn beats(settings: &Settings) -> tokio::time::Interval {
-    ticks(settings.heartbeat_timeout() / 4)
+fn beats(settings: &Settings) -> Ticks {
+    Ticks::now(settings.heartbeat_timeout() / 4)
 }
 
-fn audits(settings: &Settings) -> tokio::time::Interval {
-    let mut audits = ticks(Duration::from_secs(settings.audit_interval_s));
-    audits.reset();
-    audits
-}
-
-fn ticks(period: Duration) -> tokio::time::Interval {
-    let mut ticks = interval(period.max(Duration::from_millis(1)));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
+fn audits(settings: &Settings) -> Ticks {
+    Ticks::later(Duration::from_secs(settings.audit_interval_s))
 }
 
 /// Tells systemd; without it nobody listens.
