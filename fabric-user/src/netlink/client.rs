@@ -10,8 +10,9 @@ use super::{
 
 /// The kernel never sends more than 32 KiB at once.
 const BUFFER: usize = 64 << 10;
-/// The kernel answers inside the calls that ask and read, so who waits waits for an answer that was lost.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The kernel answers inside the calls that ask and read, so who waits waits for an answer that was lost: in
+/// the daemon's main loop too, whose heart goes on beating after it.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +60,8 @@ impl From<NetlinkError> for io::Error {
         match error {
             NetlinkError::Socket { error, .. } => error,
             NetlinkError::Refused(refusal) => Self::from_raw_os_error(refusal.code),
+            // What the socket said.
+            NetlinkError::Lost => Self::from_raw_os_error(libc::ENOBUFS),
             error => Self::other(error),
         }
     }
@@ -299,6 +302,18 @@ mod tests {
             client.buffer = vec![0; BUFFER];
             assert_eq!(links(&mut client).unwrap(), whole);
         });
+    }
+
+    #[test]
+    fn want_of_room_for_an_answer_is_told_by_its_number() {
+        let lost = io::Error::from(NetlinkError::Lost);
+        assert_eq!(lost.raw_os_error(), Some(libc::ENOBUFS));
+    }
+
+    #[test]
+    fn an_answer_that_was_lost_costs_less_than_a_beat_of_the_heart() {
+        let beat = crate::settings::Settings::default().heartbeat_timeout() / 4;
+        assert!(Client::open(Family::Route).unwrap().patience < beat);
     }
 
     #[test]
