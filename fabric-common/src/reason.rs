@@ -160,7 +160,7 @@ reasons! {
     /// The destination port is isolated and so is the tunnel.
     BridgeDeliverIsolated = 50, "bridge_deliver_isolated", Pass;
 
-    /// The outer Ethernet destination is not this port's address.
+    /// The outer Ethernet destination of VXLAN is not this port's address.
     UnderlayInputOtherHost = 51, "underlay_input_other_host", Pass;
     /// The underlay port that was chosen is not in the device map any more.
     UnderlayOutputNoPort = 52, "underlay_output_no_port", Drop;
@@ -191,7 +191,7 @@ reasons! {
     TransitRouteBlackhole = 64, "transit_route_blackhole", Drop;
     /// The destination is on a link, but its neighbour entry cannot be used now; the kernel resolves it.
     TransitRouteUnresolved = 65, "transit_route_unresolved", Pass;
-    /// The route is one that the maps cannot express.
+    /// The route is one that the maps cannot express, or the maps are changing in the moment of the lookup.
     TransitRouteNotAccelerated = 66, "transit_route_not_accelerated", Pass;
     /// The packet would leave where it came from; the kernel may send a redirect.
     TransitOutputSamePort = 67, "transit_output_same_port", Pass;
@@ -220,7 +220,7 @@ reasons! {
     /// What came from a VTEP goes back into the overlay, because the tunnel's bridge port is in hairpin mode.
     BridgeDeliverHairpin = 77, "bridge_deliver_hairpin", Pass;
     // What was counted with reasons of other names.
-    /// The Ethernet destination of what came by no tunnel is not this port's address.
+    /// The Ethernet destination of what is to be routed, VXLAN aside, is not this port's address.
     TransitInputOtherHost = 78, "transit_input_other_host", Pass;
     /// The packet became shorter than its headers before they could be written, which no driver does.
     OutputTruncated = 79, "output_truncated", Drop;

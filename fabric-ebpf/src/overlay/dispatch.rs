@@ -58,7 +58,8 @@ fn tunnel6<C: Checkpoint>(packet: &Packet, journey: &mut Journey) -> Result<u8, 
     Ok(outer.tos)
 }
 
-/// Where routing ends only because the packet is the box's own, what the tunnel's stages found out.
+/// Where routing ends only because the packet is the box's own, or is VXLAN for another station, what the
+/// tunnel's stages found out.
 #[inline(always)]
 pub fn what_says_more(routing: Reason, tunnel: Reason) -> Reason {
     match routing {
@@ -67,6 +68,7 @@ pub fn what_says_more(routing: Reason, tunnel: Reason) -> Reason {
         {
             tunnel
         }
+        Reason::TransitInputOtherHost if tunnel == Reason::UnderlayInputOtherHost => tunnel,
         reason => reason,
     }
 }

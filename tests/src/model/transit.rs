@@ -36,6 +36,7 @@ pub(super) fn from_router(
         {
             otherwise
         }
+        Reason::TransitInputOtherHost if otherwise == Reason::UnderlayInputOtherHost => otherwise,
         reason => reason,
     })
 }

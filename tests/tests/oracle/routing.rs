@@ -316,8 +316,14 @@ fn frames_for_others_and_for_groups() {
         for frame in frames() {
             for mac in [BROADCAST, MULTICAST, STRANGER.mac, OUT0_MAC] {
                 let frame = frame.clone().to(mac).bytes();
-                twins.same("in0", &frame, Reason::UnderlayInputOtherHost);
+                twins.same("in0", &frame, Reason::TransitInputOtherHost);
             }
+        }
+        let inner = Frame::ipv4(&HOST_R, &CLIENT).bytes();
+        for destination_mac in [BROADCAST, MULTICAST, STRANGER.mac, OUT0_MAC] {
+            let vxlan = Vxlan::new(CLIENT.ipv4, server(200).ipv4, VNI);
+            let frame = Vxlan { destination_mac, source_mac: CLIENT.mac, ..vxlan }.around(&inner);
+            twins.same("in0", &frame, Reason::UnderlayInputOtherHost);
         }
     });
 }

@@ -5,8 +5,8 @@ use fabric_common::{
     schema::ports::{FLAG_ROUTE4, FLAG_ROUTE6},
 };
 use fabric_tests::{
-    addresses::{BROADCAST, HOST_R, MULTICAST, STRANGER, Station},
-    packet::{Frame, ether_type, fix_ipv4_checksum, protocol},
+    addresses::{BROADCAST, HOST_R, MULTICAST, STRANGER, Station, VNI},
+    packet::{Frame, Vxlan, ether_type, fix_ipv4_checksum, protocol},
     router::{CLIENT, VIEW, router, server},
 };
 
@@ -75,6 +75,11 @@ pub(crate) fn frames_for_others_and_for_groups_pass() {
                 let frame = frame.clone().to(mac).bytes();
                 router.passes(&frame, Reason::TransitInputOtherHost);
             }
+        }
+        for destination_mac in [BROADCAST, MULTICAST, STRANGER.mac, router.out0.mac] {
+            let vxlan = Vxlan::new(CLIENT.ipv4, server(server::WEST).ipv4, VNI);
+            let frame = Vxlan { destination_mac, ..vxlan }.around(&ipv4());
+            router.passes(&frame, Reason::UnderlayInputOtherHost);
         }
     });
 }
