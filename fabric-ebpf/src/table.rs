@@ -29,7 +29,7 @@ const OVERTAKES: bool = !cfg!(bpf_target_arch = "x86_64") || cfg!(feature = "ord
 /// dependency as well), and a number that is always 0 counts: the dependency is one of registers, not
 /// of values. The compiler knows nothing about the instruction, and to the verifier the sum is `at`.
 #[inline(always)]
-fn after<T>(at: *mut T, loaded: u64) -> *mut T {
+pub fn after<T>(at: *mut T, loaded: u64) -> *mut T {
     if !OVERTAKES {
         return at;
     }
@@ -37,6 +37,20 @@ fn after<T>(at: *mut T, loaded: u64) -> *mut T {
     // SAFETY: one register.
     unsafe { asm!("{0} &= 0", inout(reg) zero, options(nomem, nostack)) };
     at.wrapping_byte_add(zero as usize)
+}
+
+/// Why a search has found nothing.
+pub enum Miss {
+    /// There is no such key. What is read [`after`] this number is newer than all that decided so.
+    Absent(u64),
+    /// It was there and had gone before its target was known.
+    Gone,
+}
+
+/// `loaded`, where it matters.
+#[inline(always)]
+const fn noted(loaded: u64) -> u64 {
+    if OVERTAKES { loaded } else { 0 }
 }
 
 /// The entry of `key`, or `None`. `mask` is the number of buckets less one.
@@ -51,6 +65,16 @@ pub fn find<B: Bucket, const N: usize>(
     mask: u32,
     key: u64,
 ) -> Option<Found> {
+    search(table, mask, key, true).ok()
+}
+
+/// As [`find`], for who has to know more about a miss.
+#[inline(always)]
+pub fn find_or_miss<B: Bucket, const N: usize>(
+    table: &'static Block<B, N>,
+    mask: u32,
+    key: u64,
+) -> Result<Found, Miss> {
     search(table, mask, key, true)
 }
 
@@ -61,7 +85,7 @@ pub fn find_relaxed<B: Bucket, const N: usize>(
     mask: u32,
     key: u64,
 ) -> Option<Found> {
-    search(table, mask, key, false)
+    search(table, mask, key, false).ok()
 }
 
 #[inline(always)]
@@ -70,7 +94,7 @@ fn search<B: Bucket, const N: usize>(
     mask: u32,
     key: u64,
     twice: bool,
-) -> Option<Found> {
+) -> Result<Found, Miss> {
     let buckets = table.masked(0, mask);
     let hash = Hash::of(key);
     let (bucket, slot) = (hash.home() & mask, hash.first::<B>());
@@ -80,8 +104,9 @@ fn search<B: Bucket, const N: usize>(
         if seen == key {
             return entry(after(buckets, seen), bucket, slot, key, twice);
         }
-        if read_filter(buckets, bucket) & hash.mark() == 0 {
-            return None;
+        let filter = read_filter(buckets, bucket);
+        if filter & hash.mark() == 0 {
+            return Err(Miss::Absent(noted(filter.into())));
         }
         let next = if slot + 1 == B::SLOTS { 0 } else { slot + 1 };
         let seen = read_key(buckets, bucket, next);
@@ -90,15 +115,16 @@ fn search<B: Bucket, const N: usize>(
         }
         cold_path();
         let place = elsewhere(buckets, mask, key);
-        if place == NOWHERE {
-            return None;
+        if place & NOWHERE != 0 {
+            return Err(Miss::Absent(place));
         }
+        let place = place as u32;
         // No others than they were, but the verifier has to see that.
         let (bucket, slot) = (place / PLACES & mask, (place % PLACES).min(B::SLOTS - 1));
         // What the subprogram has loaded is not there any more.
         let seen = if OVERTAKES { read_key(buckets, bucket, slot) } else { key };
         if seen != key {
-            return None;
+            return Err(Miss::Gone);
         }
         entry(after(buckets, seen), bucket, slot, key, twice)
     }
@@ -113,44 +139,53 @@ unsafe fn entry<B: Bucket>(
     slot: u32,
     key: u64,
     twice: bool,
-) -> Option<Found> {
+) -> Result<Found, Miss> {
     // SAFETY: the caller's promise.
-    let (target, is_same) = unsafe {
+    unsafe {
         let target = read_target(buckets, bucket, slot);
-        let buckets = after(buckets, target.into());
-        (target, !twice || read_key(buckets, bucket, slot) == key)
-    };
-    is_same.then_some(Found { bucket, slot, target })
+        if twice && read_key(after(buckets, target.into()), bucket, slot) != key {
+            return Err(Miss::Gone);
+        }
+        Ok(Found { bucket, slot, target })
+    }
 }
 
-/// The place of no key.
-const NOWHERE: u32 = u32::MAX;
+/// The bit of what is no place; the others depend on what was loaded.
+const NOWHERE: u64 = 1 << 63;
 
-/// The place of a key that is not where readers look first, or [`NOWHERE`].
+/// The place of a key that is not where readers look first, or [`NOWHERE`] and what was loaded.
 ///
 /// A subprogram that gets little and begins anew: what it needed otherwise, every lookup would keep for
 /// it on the stack.
 #[inline(never)]
-fn elsewhere<B: Bucket>(buckets: *mut B, mask: u32, key: u64) -> u32 {
+fn elsewhere<B: Bucket>(buckets: *mut B, mask: u32, key: u64) -> u64 {
     let hash = Hash::of(key);
-    let place = place_in(buckets, hash.home() & mask, key);
-    // SAFETY: as in `find`.
-    if place != NOWHERE || unsafe { read_filter(buckets, hash.home() & mask) } & AWAY == 0 {
+    let place = place_in(buckets, hash.home() & mask, key, 0);
+    if place & NOWHERE == 0 {
         return place;
     }
-    place_in(buckets, hash.other() & mask, key)
+    // SAFETY: as in `find`.
+    let filter = unsafe { read_filter(buckets, hash.home() & mask) };
+    let loaded = place | noted(filter.into());
+    if filter & AWAY == 0 {
+        return loaded;
+    }
+    place_in(buckets, hash.other() & mask, key, loaded)
 }
 
-/// The place of a key in a bucket, or [`NOWHERE`].
+/// The place of a key in a bucket, or [`NOWHERE`] and what was loaded, also before.
 #[inline(always)]
-fn place_in<B: Bucket>(buckets: *mut B, bucket: u32, key: u64) -> u32 {
+fn place_in<B: Bucket>(buckets: *mut B, bucket: u32, key: u64, before: u64) -> u64 {
+    let mut loaded = before;
     for slot in 0..B::SLOTS {
         // SAFETY: as in `find`.
-        if unsafe { read_key(buckets, bucket, slot) } == key {
-            return bucket * PLACES + slot;
+        let seen = unsafe { read_key(buckets, bucket, slot) };
+        if seen == key {
+            return (bucket * PLACES + slot).into();
         }
+        loaded |= noted(seen);
     }
-    NOWHERE
+    loaded | NOWHERE
 }
 
 /// # Safety

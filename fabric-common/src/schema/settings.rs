@@ -85,16 +85,17 @@ pub struct Settings {
     pub lost_ports: u64,
     /// Number of buckets of `hosts6` that are in use, less one.
     pub hosts6_mask: u32,
-    /// Always 0: what the packet path reads of every packet is one cache line.
-    pub unused: u32,
+    /// Grows when hosts are about to leave their old places in `hosts` or `hosts6`: who has missed one
+    /// meanwhile does not know that there is none. See [`crate::table`].
+    pub moves: u32,
     /// The number of the network namespace (`SO_NETNS_COOKIE`) to whose interfaces everything here
     /// refers.
     pub network: u64,
     /// Not 0: an ICMP message came by which the kernel may have learned something about the way to a VTEP.
     /// Written by the packet path, cleared by the daemon, a word of its own.
     pub path_news: u64,
-    /// Always 0.
-    pub unused2: [u64; 6],
+    /// Always 0. What the packet path reads of every packet is in the first cache line.
+    pub unused: [u64; 6],
 }
 
 super::map_value!(Settings, 128);

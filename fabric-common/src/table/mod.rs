@@ -16,7 +16,8 @@
 //! A bucket's last word is a filter: of each key whose first bucket this is, wherever it stands, one bit
 //! ([`Hash::mark`]), and [`AWAY`] if one of them may stand in its other bucket. So who looks for a key that
 //! is not there mostly knows it from the one cache line. Bits may be left over from keys that have gone
-//! until the table doubles or a daemon takes it over.
+//! until the table settles: when it doubles, when a daemon takes it over, and of those that grow in each
+//! full pass as well.
 //!
 //! # Concurrency
 //!
@@ -39,16 +40,51 @@
 //! - A reader of K who gets U at (b) has read (2), which released (1), and (c) is after (b), so (c) is 0
 //!   or newer and not K: a miss.
 //!
+//! # Keys that move
+//!
+//! A key that stays in the table can be missed by a reader that has looked at its new place before the key
+//! was there, or that knows the old size, and at the old place when the key had left. In the FDB, in `peers`
+//! and in `vnis` a miss hands the packet to the kernel. Where no host is found, however, a shorter prefix
+//! decides. So the tables of hosts have a number ([`Moves`], `moves` in the settings), which the reader
+//! loads in front of the size and, if it does not meet the key, again; if the two differ the kernel gets the
+//! packet. It also does if the key is met but gone when it is read again.
+//!
+//! ```text
+//!   writer                                              reader
+//!   (1) keys, targets and marks at the new places,      (a) number
+//!       then the size if it grows                       (b) size                       [after a]
+//!   (2) number + 1                         [release]    (c) keys, filters              [after b]
+//!   (3) keys leave the old places,         [release]    (d) number again    [after c]
+//!       filters become exact
+//! ```
+//!
+//! - If a load of (c) has read (3), then (d), which is after it, reads (2) or newer: MP+rel+addr.
+//! - If (a) has read (2), then (b) and (c), which are after it, read (1) or newer: the same.
+//! - So if (a) and (d) are equal, the new places of each move were there for all of (b) and (c), or the old
+//!   ones were. They have met a key that stays, and its mark, at the new place in the first case, unless they
+//!   met it at the old one before; at the old one, or by the new size at the new one, in the second. Nothing
+//!   else that the writer does takes away a key that stays, or its mark.
+//!
+//! The buckets' addresses depend on the size and that of the size on the number. That of the number depends,
+//! the second time, on all that was loaded of what decided: the first bucket's filter, if the key has no mark
+//! there; else all slots that were searched, and the filter that may have made the other bucket needless.
+//! These need no order among themselves, nor does the filter that is read once more in front of the other
+//! bucket: they all lie between (a) and (d).
+//!
+//! # Indexes
+//!
 //! Other readers follow an index that they have loaded into another map, which is an address dependency
 //! by itself (table → circuit, VTEP, domain or address; port → view → trie; group → bucket → nexthop →
 //! port), to entries that were written before anything referred to them, and that stay as they are for
 //! a second after nothing does.
 
+#[cfg(test)]
+mod moving;
 #[cfg(any(test, feature = "user"))]
 mod writer;
 
 #[cfg(any(test, feature = "user"))]
-pub use self::writer::{Share, Shared, SharedNarrow, SharedWide, Table};
+pub use self::writer::{Moves, Share, Shared, SharedNarrow, SharedWide, Table};
 
 use bytemuck::{Pod, Zeroable};
 

@@ -2,9 +2,16 @@
 
 extern crate std;
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
-use std::vec;
+use std::{vec, vec::Vec};
 
 use super::{AWAY, Bucket, Hash, Narrow, Wide};
+
+/// What tells readers that keys change their places: a number that they read in front of a search and
+/// behind one that has found nothing.
+pub trait Moves: core::fmt::Debug {
+    /// Keys stand at their new places and are about to leave the old ones: the number grows.
+    fn moved(&self);
+}
 
 /// A bucket in memory that the packet path reads at the same time.
 pub trait Shared: 'static {
@@ -89,6 +96,7 @@ pub struct Table<'a, S> {
     buckets: &'a [S],
     shown: Option<&'a [[AtomicU32; 8]]>,
     stores: Option<&'a AtomicU64>,
+    moves: Option<&'a dyn Moves>,
 }
 
 impl<S> Clone for Table<'_, S> {
@@ -104,7 +112,7 @@ impl<'a, S: Shared> Table<'a, S> {
     #[must_use]
     pub const fn new(buckets: &'a [S]) -> Self {
         assert!(buckets.len().is_power_of_two());
-        Self { buckets, shown: None, stores: None }
+        Self { buckets, shown: None, stores: None, moves: None }
     }
 
     /// The same table, which counts its stores in `stores`.
@@ -118,6 +126,12 @@ impl<'a, S: Shared> Table<'a, S> {
     pub const fn with_times(self, shown: &'a [[AtomicU32; 8]]) -> Self {
         assert!(shown.len() >= self.buckets.len());
         Self { shown: Some(shown), ..self }
+    }
+
+    /// The same table, whose readers take a miss for an answer unless keys move meanwhile.
+    #[must_use]
+    pub const fn telling(self, moves: &'a dyn Moves) -> Self {
+        Self { moves: Some(moves), ..self }
     }
 
     /// Number of buckets.
@@ -135,6 +149,13 @@ impl<'a, S: Shared> Table<'a, S> {
     fn count(&self, stores: u64) {
         if let Some(total) = self.stores {
             total.fetch_add(stores, Ordering::Relaxed);
+        }
+    }
+
+    /// Between the arrival of keys at new places and their departure from the old ones.
+    fn moved(&self) {
+        if let Some(moves) = self.moves {
+            moves.moved();
         }
     }
 
@@ -186,21 +207,6 @@ impl<'a, S: Shared> Table<'a, S> {
         let own = keys.filter(|key| *key != 0).map(|key| self.marks(key, home));
         let filter = own.filter(|(of, _)| *of == home).fold(0, |all, (_, marks)| all | marks);
         self.set_filter(home, filter);
-    }
-
-    /// Makes all filters exact.
-    fn refine(&self) {
-        let mut filters = vec![0; self.buckets.len()];
-        for spot in self.all(self.buckets.len()) {
-            let key = self.key(spot);
-            if key != 0 {
-                let (home, marks) = self.marks(key, spot.bucket);
-                filters[home] |= marks;
-            }
-        }
-        for (bucket, filter) in filters.into_iter().enumerate() {
-            self.set_filter(bucket, filter);
-        }
     }
 
     fn fill(&self, spot: Spot, entry: &Entry) {
@@ -302,12 +308,13 @@ impl<'a, S: Shared> Table<'a, S> {
     }
 
     /// Copies a slot to the soonest place of its key that has room, and frees it. A reader
-    /// in between finds the entry twice or, if it has passed the new place already, not at all,
-    /// and a miss only means that the kernel gets the packet.
+    /// in between finds the entry twice or, if it has passed the new place already, not at all: then the
+    /// kernel gets the packet, because a miss means that anyway or because of what [`Moves`] tells.
     fn move_away(&self, spot: Spot) -> bool {
         let entry = self.entry(spot);
         let Some(free) = self.free(entry.key) else { return false };
         self.fill(free, &entry);
+        self.moved();
         self.clear(spot);
         true
     }
@@ -357,16 +364,38 @@ impl<'a, S: Shared> Table<'a, S> {
         }
     }
 
-    /// Takes away entries that readers do not look for where they are: what [`Self::unfold`] has
-    /// copied, when all readers know the new size.
+    /// Takes away entries that are not where their keys are looked for, and makes all filters exact. To be
+    /// called when the new size is published after [`Self::unfold`]: what that has copied leaves its old
+    /// places. Also for what a daemon left that ended while it doubled the table or moved an entry, which
+    /// is then there twice. Stores nothing where nothing is to be done.
     pub fn settle(&self) {
+        let mut filters = vec![0; self.buckets.len()];
+        let mut left = Vec::new();
         for spot in self.all(self.buckets.len()) {
             let key = self.key(spot);
-            if key != 0 && !self.is_place(key, spot.bucket) {
-                self.clear(spot);
+            if key == 0 {
+                continue;
+            }
+            if self.find(key) == Some(spot) {
+                let (home, marks) = self.marks(key, spot.bucket);
+                filters[home] |= marks;
+            } else {
+                left.push(spot);
             }
         }
-        self.refine();
+        let is_exact =
+            |(bucket, filter): (&S, &u32)| bucket.filter().load(Ordering::Acquire) == *filter;
+        if left.is_empty() && self.buckets.iter().zip(&filters).all(is_exact) {
+            return;
+        }
+        // Readers of the old size miss what stands in the upper half only, by its key or by its mark.
+        self.moved();
+        for spot in left {
+            self.clear(spot);
+        }
+        for (bucket, filter) in filters.into_iter().enumerate() {
+            self.set_filter(bucket, filter);
+        }
     }
 
     /// All entries as (key, target, shown), in no order.
@@ -383,8 +412,6 @@ impl<'a, S: Shared> Table<'a, S> {
 mod tests {
     use super::*;
     use crate::table::buckets_for;
-    extern crate std;
-    use std::vec::Vec;
 
     fn memory(entries: u32) -> Vec<SharedNarrow> {
         (0..buckets_for::<Narrow>(entries)).map(|_| SharedNarrow::default()).collect()
@@ -494,6 +521,34 @@ mod tests {
             assert_eq!(large.get(key(i)), expected);
         }
         assert_eq!(large.iter().count(), 50);
+    }
+
+    #[test]
+    fn what_an_interrupted_move_left_is_there_once_and_where_writers_look() {
+        let memory = memory(1_000);
+        let table = Table::new(&memory);
+        let mut twice = Vec::new();
+        for i in 0..400 {
+            assert!(table.insert(key(i), i));
+            // The daemon ends in front of the last step.
+            let (spot, free) = (table.find(key(i)).unwrap(), table.free(key(i)));
+            if let Some(free) = free.filter(|_| i % 4 == 0) {
+                table.fill(free, &table.entry(spot));
+                twice.push(i);
+            }
+        }
+        assert!(table.iter().count() > 450, "{}", table.iter().count());
+        table.settle();
+        assert_eq!(table.iter().count(), 400);
+        for i in twice {
+            assert!(table.insert(key(i), 7) && may_hold(&memory, key(i)));
+            assert_eq!(table.iter().filter(|(k, ..)| *k == key(i)).count(), 1);
+            assert!(table.remove(key(i)) && table.get(key(i)).is_none());
+        }
+        let stores = AtomicU64::new(0);
+        table.settle();
+        table.counted(&stores).settle();
+        assert_eq!(stores.into_inner(), 0, "a table that is settled stays as it is");
     }
 
     /// As the packet path does it: no key, if the filter does not know it.

@@ -9,17 +9,18 @@ use fabric_common::{
     schema::{
         hosts, hosts6, ports,
         routes::{
-            KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_KERNEL, KIND_LOCAL, KIND_NEXTHOP,
-            KIND_NONE, KIND_UNREACHABLE, split_target,
+            self, KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_KERNEL, KIND_LOCAL,
+            KIND_NEXTHOP, KIND_NONE, KIND_UNREACHABLE, split_target,
         },
+        settings::Settings,
     },
     trie,
 };
 
+use super::host::{self, Miss};
 use crate::{
     journey::{Journey, Way},
     maps::{self, limits},
-    table,
 };
 
 #[inline(always)]
@@ -49,35 +50,50 @@ fn way(target: u32) -> Result<Way, Reason> {
     }
 }
 
-/// Whether the address is one of the box's own in this view. A subprogram: hardly ever asked.
+/// Whether the address is one of the box's own in this view, or may be while hosts move. A subprogram:
+/// hardly ever asked.
 #[inline(never)]
 pub fn is_local4(view: u32, address: u32) -> bool {
-    split_target(target4(view, address)).0 == KIND_LOCAL
+    let target = target4(view, address);
+    split_target(target).0 == KIND_LOCAL || target == UNSURE
 }
 
-/// The target of an address as it stands in the packet.
+/// The target while hosts move, so that only the kernel knows. No option around the target: the compiler would
+/// look at what is not there, which the verifier refuses.
+const UNSURE: u32 = routes::target(KIND_KERNEL, 0xff_ffff);
+
+/// The target of an address as it stands in the packet, or [`UNSURE`].
 #[inline(always)]
 fn target4(view: u32, address: u32) -> u32 {
     let key = hosts::key(view as u16, address);
-    let mask = maps::SETTINGS.get(0).hosts_mask & limits::hosts_mask();
-    if let Some(found) = table::find(&maps::HOSTS, mask, key) {
-        return found.target;
+    // SAFETY: no more than an address.
+    let mask = |settings: *mut Settings| unsafe { &raw mut (*settings).hosts_mask };
+    match host::find(&maps::HOSTS, mask, limits::hosts_mask(), key) {
+        Ok(found) => return found.target,
+        Err(Miss::Unsure) => return UNSURE,
+        Err(Miss::Absent) => {}
     }
     let view = maps::VIEWS.get(view);
     trie::lookup4(&Trie, view.root4, u32::from_be(address)).unwrap_or(0)
 }
 
-/// The target of an address whose halves are as they stand in the packet.
+/// The target of an address whose halves are as they stand in the packet, see [`target4`].
 #[inline(always)]
 fn target6(view: u32, address: [u64; 2]) -> u32 {
     let key = hosts6::key(view as u16, address);
-    let mask = maps::SETTINGS.get(0).hosts6_mask & limits::hosts6_mask();
-    if let Some(found) = table::find(&maps::HOSTS6, mask, key) {
-        // SAFETY: inside the map's value.
-        let host = unsafe { &*maps::ADDRESSES6.masked(found.target, limits::addresses6_mask()) };
-        if host.address == address && host.view == view {
-            return host.target;
+    // SAFETY: no more than an address.
+    let mask = |settings: *mut Settings| unsafe { &raw mut (*settings).hosts6_mask };
+    match host::find(&maps::HOSTS6, mask, limits::hosts6_mask(), key) {
+        Ok(found) => {
+            let at = maps::ADDRESSES6.masked(found.target, limits::addresses6_mask());
+            // SAFETY: inside the map's value.
+            let host = unsafe { &*at };
+            if host.address == address && host.view == view {
+                return host.target;
+            }
         }
+        Err(Miss::Unsure) => return UNSURE,
+        Err(Miss::Absent) => {}
     }
     let view = maps::VIEWS.get(view);
     trie::lookup6(&Trie, view.root6, address.map(u64::from_be)).unwrap_or(0)

@@ -3,7 +3,7 @@
 
 use fabric_common::{
     schema::{fdb::Times, settings::Settings},
-    table::{Narrow, Share, Table, Wide},
+    table::{Moves, Narrow, Share, Table, Wide},
 };
 
 use super::{
@@ -23,39 +23,53 @@ pub struct Growing<'a, B> {
     times: Option<&'a MappedArray<Times>>,
     settings: &'a MappedArray<Settings>,
     mask: fn(&mut Settings) -> &mut u32,
+    /// What a miss means depends on it.
+    moves: Option<&'a MappedArray<Settings>>,
+}
+
+impl Moves for MappedArray<Settings> {
+    fn moved(&self) {
+        self.update(0, |settings| settings.moves = settings.moves.wrapping_add(1));
+    }
 }
 
 impl Maps {
     /// The MAC addresses.
     #[must_use]
     pub fn fdb_table(&self) -> Growing<'_, Narrow> {
-        let times = Some(&self.fdb_times);
-        Growing::new(&self.fdb, times, &self.settings, |settings| &mut settings.fdb_mask)
+        Growing {
+            array: &self.fdb,
+            times: Some(&self.fdb_times),
+            settings: &self.settings,
+            mask: |settings| &mut settings.fdb_mask,
+            moves: None,
+        }
     }
 
     /// The IPv4 hosts.
     #[must_use]
     pub fn hosts_table(&self) -> Growing<'_, Wide> {
-        Growing::new(&self.hosts, None, &self.settings, |settings| &mut settings.hosts_mask)
+        self.table_of_hosts(&self.hosts, |settings| &mut settings.hosts_mask)
     }
 
     /// The fingerprints of the IPv6 hosts.
     #[must_use]
     pub fn hosts6_table(&self) -> Growing<'_, Wide> {
-        Growing::new(&self.hosts6, None, &self.settings, |settings| &mut settings.hosts6_mask)
+        self.table_of_hosts(&self.hosts6, |settings| &mut settings.hosts6_mask)
+    }
+
+    /// Where no host is found a prefix decides, so readers are told when hosts move.
+    const fn table_of_hosts<'a>(
+        &'a self,
+        array: &'a MappedArray<Wide>,
+        mask: fn(&mut Settings) -> &mut u32,
+    ) -> Growing<'a, Wide> {
+        let settings = &self.settings;
+        Growing { array, times: None, settings, mask, moves: Some(settings) }
     }
 }
 
 impl<'a, B: bytemuck::Pod + Share<Shared: Atomics>> Growing<'a, B> {
-    const fn new(
-        array: &'a MappedArray<B>,
-        times: Option<&'a MappedArray<Times>>,
-        settings: &'a MappedArray<Settings>,
-        mask: fn(&mut Settings) -> &mut u32,
-    ) -> Self {
-        Self { array, times, settings, mask }
-    }
-
     /// The part that is in use, as it is at this moment.
     #[must_use]
     pub fn table(&self) -> Table<'a, B::Shared> {
@@ -64,11 +78,14 @@ impl<'a, B: bytemuck::Pod + Share<Shared: Atomics>> Growing<'a, B> {
     }
 
     fn part(&self, buckets: u32) -> Table<'a, B::Shared> {
-        let table = self.array.first_buckets(buckets);
-        match self.times {
-            Some(times) => table.with_times(times.times()),
-            None => table,
+        let mut table = self.array.first_buckets(buckets);
+        if let Some(times) = self.times {
+            table = table.with_times(times.times());
         }
+        if let Some(moves) = self.moves {
+            table = table.telling(moves);
+        }
+        table
     }
 
     /// The target of `key`.
@@ -87,7 +104,8 @@ impl<'a, B: bytemuck::Pod + Share<Shared: Atomics>> Growing<'a, B> {
         self.table().remove(key)
     }
 
-    /// Takes away what an earlier daemon, which ended while the table doubled, left in its old places.
+    /// Takes away what an earlier daemon, which ended while the table doubled or an entry moved, left in
+    /// old places.
     /// Returns the number of entries.
     #[must_use]
     pub fn recover(&self) -> usize {
@@ -120,8 +138,9 @@ impl<'a, B: bytemuck::Pod + Share<Shared: Atomics>> Growing<'a, B> {
     }
 
     /// False if there is no more of the array. The packet path finds every entry meanwhile, but for
-    /// packets on their way in the moment in which the old places of moved entries are freed; these go
-    /// to the kernel.
+    /// packets on their way in the moment in which the old places of moved entries are freed. These go
+    /// to the kernel: with the FDB because every miss does, with hosts because [`Settings::moves`] says
+    /// that a miss may not be one.
     fn double(&self) -> bool {
         let buckets = self.table().len() * 2;
         if buckets > self.array.len() {

@@ -78,6 +78,8 @@ impl Fdb {
         for key in stale {
             pass.changed(table.remove(key));
         }
+        // Filters without the marks of all those that have gone since the last time.
+        table.settle();
         for (key, target) in wanted {
             insert(pass, key, target);
         }

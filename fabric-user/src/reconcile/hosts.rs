@@ -130,6 +130,9 @@ impl Hosts {
             self.set(pass, nexthops, *host, Some(*target));
         }
         wanted.values().for_each(|target| release(pass, nexthops, *target));
+        // Filters without the marks of all those that have gone since the last time.
+        pass.maps.hosts_table().table().settle();
+        pass.maps.hosts6_table().table().settle();
     }
 
     /// Removes the hosts of views that are gone.

@@ -97,6 +97,8 @@ impl Reconciler {
     /// Takes over what is in the maps.
     fn take_over(system: Box<dyn System>, maps: Maps, settings: &Settings, hz: u32) -> Self {
         let mut resting = Resting::default();
+        // The one table without an owner that takes it over.
+        maps.vnis.table().settle();
         let mut nexthops = Nexthops::recover(&maps);
         let mut this = Self {
             ports: Ports::recover(&maps, &mut resting),

@@ -23,6 +23,7 @@ impl Vteps {
     /// Reads from the map which index belongs to which VTEP.
     pub(super) fn recover(maps: &Maps, resting: &mut Resting) -> Self {
         let peers = maps.peers.table();
+        peers.settle();
         let used = maps.vteps.iter().filter(|(_, vtep)| vtep.in_use());
         // Of two for the same VTEP one rested, to which this does not lead: the other one comes later.
         let (found, others): (Vec<_>, Vec<_>) =
