@@ -81,10 +81,15 @@
 #[cfg(test)]
 mod moving;
 #[cfg(any(test, feature = "user"))]
+mod shared;
+#[cfg(any(test, feature = "user"))]
 mod writer;
 
 #[cfg(any(test, feature = "user"))]
-pub use self::writer::{Moves, Share, Shared, SharedNarrow, SharedWide, Table};
+pub use self::{
+    shared::{Share, Shared, SharedNarrow, SharedWide},
+    writer::{Moves, Table},
+};
 
 use bytemuck::{Pod, Zeroable};
 

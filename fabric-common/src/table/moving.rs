@@ -7,10 +7,7 @@ use core::{
 };
 use std::{boxed::Box, rc::Rc, vec::Vec};
 
-use super::{
-    AWAY, Bucket as _, Hash, Narrow,
-    writer::{Moves, Shared, SharedNarrow, Table},
-};
+use super::{AWAY, Bucket as _, Hash, Moves, Narrow, Shared, SharedNarrow, Table};
 
 /// A bucket that notes what readers see, whenever it is looked at. Nobody stores without a look.
 #[derive(Default)]
