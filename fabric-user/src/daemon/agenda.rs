@@ -17,7 +17,8 @@ pub(super) struct Agenda(Rc<RefCell<Entries>>);
 #[derive(Debug, Default)]
 struct Entries {
     due: BTreeMap<Purpose, Instant>,
-    backoff: Backoff,
+    /// One each: what fails again and again makes nothing else wait.
+    backoffs: BTreeMap<Purpose, Backoff>,
 }
 
 impl Agenda {
@@ -41,7 +42,9 @@ impl Agenda {
 
     /// Something failed that reading makes good: reads it, later with each failure. Returns how much later.
     pub(super) fn retry(&self, purpose: Purpose) -> Duration {
-        let wait = self.0.borrow_mut().backoff.after_failure(Instant::now());
+        let mut entries = self.0.borrow_mut();
+        let wait = entries.backoffs.entry(purpose).or_default().after_failure(Instant::now());
+        drop(entries);
         self.after(wait, purpose);
         wait
     }
@@ -77,5 +80,13 @@ mod tests {
         assert_eq!(agenda.next().await, Purpose::Audit);
         let more = tokio::time::timeout(SETTLES, agenda.next()).await;
         assert!(more.is_err(), "{more:?}");
+    }
+
+    #[test]
+    fn audits_that_fail_again_and_again_make_nothing_else_wait() {
+        let agenda = Agenda::default();
+        let waits: Vec<_> = (0..5).map(|_| agenda.retry(Purpose::Audit)).collect();
+        assert!(waits.is_sorted_by(|a, b| a < b), "{waits:?}");
+        assert_eq!(agenda.retry(Purpose::Sync), waits[0]);
     }
 }

@@ -93,9 +93,7 @@ impl Applier {
                     watcher.added(*ifindex);
                 }
             }
-            if outcome.freed {
-                self.retries.freed(Instant::now());
-            }
+            self.leave_out(&outcome, start);
             if outcome.unusable.is_empty() {
                 if is_all {
                     // What is said already is not said again.
@@ -108,20 +106,23 @@ impl Applier {
                 self.write_state();
                 return outcome.changes;
             }
-            self.leave_out(outcome, start);
             // Nothing but ports was written: what is in the maps is what was there before.
             self.compiled.restore(before);
         }
     }
 
-    /// Ports that cannot be used are the kernel's until they are tried again.
-    fn leave_out(&mut self, outcome: Outcome, since: Instant) {
+    /// Ports that cannot be used are the kernel's until they are tried again. Those that wait for a slot also
+    /// have what the same pass has freed.
+    pub(super) fn leave_out(&mut self, outcome: &Outcome, since: Instant) {
         for (ifindex, text) in &outcome.unusable {
             self.retries.failed(*ifindex, outcome.waiting.contains(ifindex), since);
             if self.warned.insert(*ifindex, text.clone()).as_ref() != Some(text) {
                 tracing::warn!("{text}");
             }
         }
-        self.policy.unusable.extend(outcome.unusable);
+        self.policy.unusable.extend(outcome.unusable.clone());
+        if outcome.freed {
+            self.retries.freed(Instant::now());
+        }
     }
 }

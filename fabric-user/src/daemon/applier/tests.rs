@@ -11,6 +11,7 @@ use crate::{
         Observer,
         tests::live::{PATIENCE, in_namespace, sh},
     },
+    reconcile::Outcome,
 };
 
 /// Runs a test in a new network namespace with an applier whose programs and maps go with it.
@@ -93,5 +94,19 @@ fn bridges_are_read_once_for_what_the_kernel_tells_of_them_and_not_for_what_was_
         }
         assert!(told > 0 && read > 0);
         assert_eq!(applier.network.links().filter(|link| link.mtu == 1400).count(), 1);
+    });
+}
+
+#[test]
+fn a_port_that_waits_for_a_slot_has_one_that_the_same_pass_has_freed() {
+    with_applier("freed", |mut applier, _| async move {
+        let mut outcome = Outcome { freed: true, ..Outcome::default() };
+        outcome.unusable.insert(7, "port 7 has no slot".into());
+        outcome.waiting.insert(7);
+        let now = Instant::now();
+        // The second failure in a row waits for two seconds.
+        applier.retries.failed(7, true, now);
+        applier.leave_out(&outcome, now);
+        assert_eq!(applier.retries.due(now + Duration::from_millis(1_900)), [7]);
     });
 }
