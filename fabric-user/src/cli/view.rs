@@ -187,7 +187,8 @@ pub(super) mod tests {
     /// A leaf with two underlay ports, two hosts in VNI 10200, and a VTEP that can be reached and
     /// one that cannot.
     pub(in crate::cli) fn leaf() -> View {
-        let port = |ifindex, role| Port { ifindex, role, ..Port::default() };
+        let port =
+            |ifindex: u32, role| Port { ifindex, role, row: ifindex as u16, ..Port::default() };
         let be = |last| u32::from(Ipv4Addr::new(10, 0, 0, last)).to_be();
         let domain = |vni, bridge| Domain {
             vni,

@@ -124,7 +124,7 @@ fn compare_frames(leaf: &mut Leaf) {
             // About as long as the domain's longest, and as the next hops' MTU leaves room for.
             let frame = match random.below(16) {
                 0 => frame.length(1_515),
-                1 => frame.length(1_400 + random.below(40) as usize),
+                1 => frame.length(1_400 + random.below(40)),
                 _ => frame,
             };
             let bytes = frame.bytes();

@@ -1,6 +1,6 @@
 //! The counters of everything that exists, summed over the CPUs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fabric_common::{
     reason::Reason,
@@ -12,11 +12,12 @@ use crate::{
     kernel::{counters::Count, maps::Maps},
 };
 
-/// Sums by slot or index.
+/// Sums by row, slot or index.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sums {
-    /// Received packets by port slot and reason; what is zero is left out.
-    pub(super) reasons: BTreeMap<(u32, Reason), Counter>,
+    /// Received packets by the port's row and reason; what is zero is left out. Ports that found no row of
+    /// their own share one.
+    pub(super) reasons: BTreeMap<(u16, Reason), Counter>,
     /// Sent packets by port slot.
     pub(super) sent: BTreeMap<u32, Counter>,
     /// By domain index, domains with a VNI only.
@@ -32,13 +33,16 @@ impl Sums {
     /// What the kernel says.
     pub(super) fn read(maps: &Maps, contents: &Contents) -> anyhow::Result<Self> {
         let mut sums = Self::default();
-        for (slot, port) in &contents.ports {
+        let rows: BTreeSet<u16> = contents.ports.values().map(|port| port.row).collect();
+        for row in rows {
             for reason in Reason::ALL {
-                let counter = maps.reasons.sum(reason_index(port.row.into(), *reason as u8));
+                let counter = maps.reasons.sum(reason_index(row.into(), *reason as u8));
                 if counter != Counter::default() {
-                    sums.reasons.insert((*slot, *reason), counter);
+                    sums.reasons.insert((row, *reason), counter);
                 }
             }
+        }
+        for slot in contents.ports.keys() {
             sums.sent.insert(*slot, maps.port_tx.sum(*slot));
         }
         for (index, _) in contents.domains.iter().filter(|(_, domain)| domain.vni != 0) {

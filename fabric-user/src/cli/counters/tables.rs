@@ -173,8 +173,8 @@ impl Scene<'_> {
         let ports = ports.filter(|(slot, _)| self.port.is_none_or(|port| port == **slot));
         ports.map(|(slot, port)| {
             let of = |verdict: Option<Verdict>| {
-                let reasons = self.sums.reasons.iter().filter(|((owner, reason), _)| {
-                    owner == slot && verdict.is_none_or(|v| v == reason.verdict())
+                let reasons = self.sums.reasons.iter().filter(|((row, reason), _)| {
+                    *row == port.row && verdict.is_none_or(|v| v == reason.verdict())
                 });
                 self.amount(reasons.fold(Counter::default(), |all, (_, one)| all.plus(*one)))
             };
@@ -222,8 +222,9 @@ impl Scene<'_> {
         if self.all {
             sums.extend(Reason::ALL.iter().map(|reason| (*reason, Counter::default())));
         }
-        for ((slot, reason), counter) in &self.sums.reasons {
-            if self.port.is_none_or(|port| port == *slot) {
+        let wanted = self.port.map(|slot| self.view.contents.ports.get(&slot).map(|port| port.row));
+        for ((row, reason), counter) in &self.sums.reasons {
+            if wanted.is_none_or(|wanted| wanted == Some(*row)) {
                 let sum = sums.entry(*reason).or_default();
                 *sum = sum.plus(*counter);
             }
@@ -242,23 +243,29 @@ impl Scene<'_> {
 
 #[cfg(test)]
 mod tests {
+    use fabric_common::schema::counters::reason_index;
+
     use super::*;
-    use crate::cli::{
-        counters::Document,
-        golden,
-        print::Of,
-        row::Row as _,
-        table::{Look, Table},
-        view::tests::leaf,
+    use crate::{
+        cli::{
+            counters::Document,
+            golden,
+            print::Of,
+            row::Row as _,
+            table::{Look, Table},
+            view::tests::leaf,
+        },
+        kernel::maps::Maps,
+        settings::Settings,
     };
 
     fn sums() -> Sums {
         let counter = |packets| Counter { packets, bytes: packets * 100 };
         Sums {
             reasons: [
-                ((3, Reason::Encapsulated), counter(990)),
-                ((4, Reason::Encapsulated), counter(6)),
-                ((4, Reason::FrameGuardSourceZero), counter(4)),
+                ((13, Reason::Encapsulated), counter(990)),
+                ((14, Reason::Encapsulated), counter(6)),
+                ((14, Reason::FrameGuardSourceZero), counter(4)),
             ]
             .into(),
             sent: [(1, counter(996))].into(),
@@ -280,6 +287,21 @@ frame_guard_source_zero  drop        4     400 B   0.4%
         assert_eq!(scene.reasons().count(), Reason::ALL.len());
         scene = Scene { port: Some(3), all: false, ..scene };
         assert_eq!(scene.reasons().count(), 1);
+    }
+
+    #[test]
+    fn what_ports_without_a_row_of_their_own_received_is_counted_once() {
+        let mut view = leaf();
+        for slot in [3, 4] {
+            view.contents.ports.get_mut(&slot).unwrap().row = 0;
+        }
+        let maps = Maps::in_memory(&Settings::default().sizes()).unwrap();
+        let shared = reason_index(0, Reason::Encapsulated as u8);
+        maps.reasons.count(shared, |counter| *counter = Counter { packets: 7, bytes: 700 });
+        let sums = Sums::read(&maps, &view.contents).unwrap();
+        let scene = Scene { view: &view, sums, port: None, all: false, over: None };
+        let packets: Vec<_> = scene.reasons().map(|row| row.received.shown()).collect();
+        assert_eq!(packets, ["7     700 B"]);
     }
 
     #[test]
