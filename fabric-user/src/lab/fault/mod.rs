@@ -5,7 +5,7 @@ mod programs;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::error::LabError;
 use super::facts::PortState;
@@ -22,6 +22,10 @@ use aya::programs::ProgramFd;
 
 /// Below the BPF file system: what keeps links silent, by lab.
 const FOLDER: &str = "fabric-lab";
+
+/// How often a port is looked at that gets its carrier back, and for how long.
+const CARRIER_POLL: Duration = Duration::from_millis(10);
+const CARRIER_LIMIT: Duration = Duration::from_secs(10);
 
 /// A port, with what is needed to reach it.
 struct Place {
@@ -148,6 +152,7 @@ impl Lab {
 
     /// Undoes [`Lab::cut`] and [`Lab::silence`], with the addresses and routes that the kernel forgot when
     /// a port was switched off and that no routing daemon brings back; nothing happens to a link that is whole.
+    /// Both ends carry frames when it returns.
     ///
     /// # Errors
     /// If there is no such port or an end cannot be mended.
@@ -158,6 +163,7 @@ impl Lab {
             end.within("mend interface", || pins.mend())?;
             end.switch(true)?;
         }
+        ends.iter().try_for_each(|end| end.wait_for_carrier())?;
         ends.iter().try_for_each(|end| self.configure_anew(end))
     }
 
@@ -235,6 +241,22 @@ impl Place {
     fn switch(&self, up: bool) -> Result<(), LabError> {
         let action = if up { "switch on interface" } else { "switch off interface" };
         self.within(action, || interface::set_up(&self.port, up))
+    }
+
+    /// Waits until the kernel sends through the port. It comes up to a second after the other end is switched
+    /// on (`linkwatch_schedule_work` of `net/core/link_watch.c`); until then the port has a queue that drops
+    /// everything, neighbour solicitations too.
+    fn wait_for_carrier(&self) -> Result<(), LabError> {
+        let start = Instant::now();
+        self.within("wait for the carrier of", || {
+            while !interface::has_carrier(&self.port)? {
+                if start.elapsed() > CARRIER_LIMIT {
+                    return Err(std::io::ErrorKind::TimedOut.into());
+                }
+                std::thread::sleep(CARRIER_POLL);
+            }
+            Ok(())
+        })
     }
 
     fn within(
