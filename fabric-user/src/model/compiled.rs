@@ -29,12 +29,21 @@ pub enum Macs {
 /// What is to be written.
 #[derive(Clone, Debug)]
 pub struct Changes {
-    /// The structure was compiled again; this is the one before.
-    pub before: Option<Structure>,
+    /// The structure was compiled again; this is what was before.
+    pub before: Option<Before>,
     /// Routes, under the present structure.
     pub routes: Routes,
     /// MAC addresses, under the present structure.
     pub macs: Macs,
+}
+
+/// What was compiled before the structure was.
+#[derive(Clone, Debug)]
+pub struct Before {
+    /// The structure.
+    pub structure: Structure,
+    /// What was left out of all MAC addresses, if these were compiled as well.
+    left: Option<LeftMacs>,
 }
 
 impl Changes {
@@ -83,20 +92,28 @@ impl Compiled {
                 Routes::Some(places.map(compile).collect())
             }
         };
-        let left = &mut self.left;
+        let (mut left, current) = (None, &mut self.left);
         let macs = match dirty.all_macs() || !structure.macs_like(old) {
-            true => Macs::All(left.compile_fdb(network, structure)),
+            true => {
+                left = Some(mem::take(current));
+                Macs::All(current.compile_fdb(network, structure))
+            }
             false => {
-                let compile = |key: &FdbKey| (*key, left.compile_mac(network, structure, *key));
+                let compile = |key: &FdbKey| (*key, current.compile_mac(network, structure, *key));
                 Macs::Some(dirty.macs.iter().map(compile).collect())
             }
         };
+        let before = before.map(|structure| Before { structure, left });
         Changes { before, routes, macs }
     }
 
-    /// The maps are still as `structure` says.
-    pub fn restore(&mut self, structure: Structure) {
-        self.structure = structure;
+    /// The maps are still as they were before. What has changed is to be compiled once more.
+    pub fn restore(&mut self, before: Before) {
+        self.structure = before.structure;
+        // Of single MAC addresses the next compilation says anew what is left out.
+        if let Some(left) = before.left {
+            self.left = left;
+        }
     }
 
     /// What of the MAC addresses is left to the kernel though a bridge knows them.

@@ -52,7 +52,7 @@ mod tests;
 pub use compile::{compile, compile_structure};
 pub use compile_fdb::{LeftMacs, compile_fdb};
 pub use compile_routes::{compile_route, compile_routes, is_host, stale_neighbours};
-pub use compiled::{Changes, Compiled, Macs, Routes};
+pub use compiled::{Before, Changes, Compiled, Macs, Routes};
 pub use desired::{
     Arrivals, Circuit, CircuitKey, Desired, Domain, DomainKey, FdbKey, Group, GroupKey, Nexthop,
     NexthopKey, Port, Problem, Role, RoutePlace, Structure, Target, View, VtepKey, Way,

@@ -119,3 +119,22 @@ fn an_interface_index_that_is_used_again_inherits_nothing() {
     leaf.apply(port_of(BR10, veth(H1, "tap7")));
     assert_eq!(leaf.place(1), None, "no MAC of the old port");
 }
+
+#[test]
+fn what_was_left_out_before_a_change_that_comes_to_nothing_is_left_out_after_it() {
+    let mut leaf = leaf();
+    leaf.withdraw(tunnel_mac(host(2), REMOTE));
+    let left = leaf.left_macs();
+    assert_eq!(left.len(), 1);
+    // Without its vxlan device the bridge has nothing to leave out.
+    let mut other = leaf_with(Policy::default());
+    other.apply(Event::LinkGone { ifindex: VX10 });
+    let (mut compiled, policy) = (Compiled::default(), Policy::default());
+    compiled.update(&leaf.network, &policy, &Dirty::everything());
+    let before = compiled.update(&other.network, &policy, &Dirty::policy()).before.unwrap();
+    assert_eq!(compiled.problems(&other.network), []);
+    compiled.restore(before);
+    let again = compiled.update(&leaf.network, &policy, &Dirty::policy());
+    assert!(matches!(&again.macs, Macs::Some(macs) if macs.is_empty()), "{again:?}");
+    assert_eq!(compiled.problems(&leaf.network), left);
+}
