@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::ports::Ports;
 pub(super) use self::ports::is_compass;
-use super::drawing::{Drawing, RawEdge, RawEnd};
+use super::drawing::{Drawing, RawEdge};
 use super::error::Complaint;
 use super::fit::{self, Remarks, Sorted};
 use super::{clab, dot};
@@ -143,14 +143,26 @@ fn note_parts(picture: &Picture, file: &str) -> Option<String> {
 
 /// Gives nodes names that namespaces can have, and parts a port from a node in names like `leaf01:swp1`.
 fn rename(drawing: &mut Drawing, remarks: &mut Remarks<'_>) {
-    let declared: BTreeSet<String> = drawing.nodes.iter().map(|node| node.name.clone()).collect();
+    let declared = drawing.nodes.iter().filter(|node| node.is_declared);
+    let declared: BTreeSet<String> = declared.map(|node| node.name.clone()).collect();
+    let mut parted: BTreeMap<String, String> = BTreeMap::new();
     for end in drawing.edges.iter_mut().flat_map(|edge| &mut edge.ends) {
         let parts = end.node.split_once(':').map(|(node, port)| (node.to_owned(), port.to_owned()));
         if let (Some((node, port)), None, false) = (parts, &end.port, declared.contains(&end.node))
         {
-            *end = RawEnd { node, port: Some(port) };
+            parted.insert(std::mem::replace(&mut end.node, node.clone()), node);
+            end.port = Some(port);
         }
     }
+    // What the file's defaults say of such a name is said of the node, if that is new.
+    let mut known = BTreeSet::new();
+    drawing.nodes.retain_mut(|it| {
+        let node = parted.get(&it.name);
+        if let Some(node) = node {
+            it.name.clone_from(node);
+        }
+        known.insert(it.name.clone()) || node.is_none()
+    });
     let named = drawing.nodes.iter_mut().map(|node| (&mut node.name, node.line));
     let ends = drawing.edges.iter_mut().flat_map(|edge| {
         let line = edge.line;

@@ -147,6 +147,17 @@ fn ports_may_be_attributes_or_part_of_the_name() {
     assert!(noted(&picture, "port Ethernet1/5 of spine01 is called Ethernet1-5"));
 }
 
+#[test]
+fn ports_in_names_are_parted_from_them_though_nodes_have_defaults() {
+    let picture = read(
+        r#"graph x { spine01 [function=spine] node [function=leaf]
+           "leaf01:swp1" -- "spine01:swp1" "leaf01:swp2" -- "spine01:swp2" }"#,
+    );
+    assert_eq!(cables(&picture), ["leaf01:swp1 -- spine01:swp1", "leaf01:swp2 -- spine01:swp2"]);
+    let nodes: Vec<_> = picture.nodes.iter().map(|it| (&*it.name, it.function)).collect();
+    assert_eq!(nodes, [("spine01", Function::Spine), ("leaf01", Function::Leaf)]);
+}
+
 /// Points of the compass, addresses, speeds and remarks stand where ports may stand.
 #[test]
 fn what_is_no_port_gives_a_free_one() {
