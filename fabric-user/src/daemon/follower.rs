@@ -137,11 +137,14 @@ impl Follower {
         Ok(())
     }
 
-    fn repeat_if_restless(&mut self, snapshot: &Snapshot) {
+    fn repeat_if_restless(&self, snapshot: &Snapshot) {
         if snapshot.restless {
             tracing::debug!(purpose = ?snapshot.purpose, "the kernel changed while it was read");
+            // What it was made in place of is not good yet, and is needed more than an audit is.
             let purpose = snapshot.purpose.min(Purpose::Audit);
-            self.agenda.after(QUIETER, purpose);
+            for purpose in snapshot.covers.iter().copied().chain([purpose]) {
+                self.agenda.after(QUIETER, purpose);
+            }
         }
     }
 
@@ -349,6 +352,24 @@ mod tests {
                 }
             }
             assert_eq!(purposes, [Purpose::Sync, Purpose::Netfilter]);
+        });
+    }
+
+    #[test]
+    fn what_a_restless_audit_was_to_read_too_is_read_again_as_well_as_the_audit() {
+        in_namespace(|| async {
+            let agenda = Agenda::default();
+            let follower = Follower::begin(Observer::open().unwrap(), agenda.clone());
+            assert_eq!(agenda.next().await, Purpose::Sync);
+            follower.repeat_if_restless(&Snapshot {
+                purpose: Purpose::Audit,
+                covers: [Purpose::Routing].into(),
+                found: Found::Routing(Vec::new()),
+                since: Vec::new(),
+                restless: true,
+            });
+            let repeated = [agenda.next().await, agenda.next().await];
+            assert_eq!(repeated, [Purpose::Routing, Purpose::Audit]);
         });
     }
 

@@ -56,6 +56,8 @@ pub(super) enum Found {
 /// What a snapshot has brought.
 pub(super) struct Snapshot {
     pub(super) purpose: Purpose,
+    /// What it was made in place of.
+    pub(super) covers: BTreeSet<Purpose>,
     pub(super) found: Found,
     /// What has changed since before it began.
     pub(super) since: Vec<Event>,
@@ -179,7 +181,7 @@ impl Snapshots {
             };
             let need = greatest_need(purpose, &covers);
             if is_void {
-                self.waiting.extend(covers);
+                self.waiting.extend(&covers);
                 self.waiting.extend(purpose.is_needed().then_some(purpose));
             }
             if let Some(next) = self.waiting.pop_last() {
@@ -196,7 +198,9 @@ impl Snapshots {
             }
             match found {
                 _ if is_void => tracing::debug!(?purpose, "void: changes were lost or too many"),
-                Ok((found, restless)) => return Ok(Snapshot { purpose, found, since, restless }),
+                Ok((found, restless)) => {
+                    return Ok(Snapshot { purpose, covers, found, since, restless });
+                }
                 Err(error) => return Err(Failed { purpose: need, error }),
             }
         }
