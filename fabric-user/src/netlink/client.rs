@@ -54,7 +54,7 @@ impl NetlinkError {
     }
 }
 
-/// Keeps the error number, by which callers tell apart what went wrong.
+/// Keeps the error number or kind, by which callers tell apart what went wrong.
 impl From<NetlinkError> for io::Error {
     fn from(error: NetlinkError) -> Self {
         match error {
@@ -62,7 +62,9 @@ impl From<NetlinkError> for io::Error {
             NetlinkError::Refused(refusal) => Self::from_raw_os_error(refusal.code),
             // What the socket said.
             NetlinkError::Lost => Self::from_raw_os_error(libc::ENOBUFS),
-            error => Self::other(error),
+            // Of the kind of ETIMEDOUT, whose text speaks of a connection.
+            NetlinkError::Silent(_) => Self::new(io::ErrorKind::TimedOut, error),
+            NetlinkError::CutOff => Self::other(error),
         }
     }
 }
@@ -320,6 +322,10 @@ mod tests {
     fn who_gets_no_answer_does_not_wait_for_ever() {
         let mut client = Client::open(Family::Route).unwrap();
         client.patience = Duration::from_millis(1);
-        assert!(matches!(client.read(&mut |_| {}), Err(NetlinkError::Silent(_))));
+        let silent = client.read(&mut |_| {}).unwrap_err();
+        assert!(matches!(silent, NetlinkError::Silent(_)));
+        let told = io::Error::from(silent);
+        assert_eq!(told.kind(), io::ErrorKind::TimedOut);
+        assert!(told.to_string().contains("does not answer"), "{told}");
     }
 }

@@ -56,7 +56,7 @@ impl Ports {
             && !doubted
             && !other_program
             // By the kernel's word, where every word is asked for.
-            && (!pass.audit || system.is_in_place(ifindex).unwrap_or_else(|error| is_shortage(&error)));
+            && (!pass.audit || system.is_in_place(ifindex).unwrap_or_else(|error| is_unsaid(&error)));
         if in_place {
             return Ok(());
         }
@@ -132,6 +132,12 @@ fn show_tags(
         tracing::info!(port = port.name, "VLAN tags stay in received frames (rxvlan off)");
     }
     Ok(changed)
+}
+
+/// There is no answer, be it that the kernel was not asked or that it was silent: that says nothing of what
+/// was asked about. Not of drivers, for which waiting in vain is an answer.
+fn is_unsaid(error: &std::io::Error) -> bool {
+    is_shortage(error) || error.kind() == std::io::ErrorKind::TimedOut
 }
 
 /// The daemon could not even ask, for want of descriptors or memory: that says nothing of what it asked

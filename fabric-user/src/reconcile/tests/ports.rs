@@ -81,11 +81,11 @@ fn a_port_without_a_free_slot_waits_for_one_and_gets_that_of_a_port_that_has_res
 }
 
 #[test]
-fn a_program_stays_in_use_when_the_kernel_cannot_be_asked_about_it_for_want_of_descriptors() {
+fn a_program_stays_in_use_when_the_kernel_cannot_be_asked_about_it_or_does_not_answer() {
     let mut bench = Bench::filled();
     bench.kernel.asked();
-    for shortage in [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS] {
-        bench.kernel.state().errno = Some(shortage);
+    for unsaid in [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS, libc::ETIMEDOUT] {
+        bench.kernel.state().errno = Some(unsaid);
         assert_eq!(bench.fill().changes, 0);
     }
     assert_eq!(bench.kernel.asked(), []);
