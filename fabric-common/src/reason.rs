@@ -100,7 +100,7 @@ reasons! {
 
     /// The group that the VTEP or the route leads to has no usable nexthop.
     NexthopSelectEmptyGroup = 23, "nexthop_select_empty_group", Pass;
-    /// The frame does not fit the vxlan device or the underlay, or is too long for a UDP checksum here.
+    /// The frame does not fit the vxlan device, or is too long for a UDP checksum here.
     VxlanOutputTooBig = 24, "vxlan_output_too_big", Pass;
     /// The driver leaves too little room in front of the frame for the outer headers.
     VxlanOutputNoHeadroom = 25, "vxlan_output_no_headroom", Pass;
@@ -224,6 +224,8 @@ reasons! {
     TransitInputOtherHost = 78, "transit_input_other_host", Pass;
     /// The packet became shorter than its headers before they could be written, which no driver does.
     OutputTruncated = 79, "output_truncated", Drop;
+    /// The frame fits the vxlan device, but the packet around it is longer than the underlay carries.
+    VxlanOutputUnderlayTooSmall = 80, "vxlan_output_underlay_too_small", Pass;
 }
 
 impl Reason {

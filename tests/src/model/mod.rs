@@ -245,8 +245,11 @@ fn encapsulate(
     let nexthop = nexthop.ok_or(Reason::NexthopSelectEmptyGroup)?;
     let nexthop = world.maps.nexthops.get(nexthop);
     let outer = if target.is_ipv6() { 56 } else { 36 };
-    if inner.len() > domain.max_frame.min(nexthop.mtu - outer) as usize {
+    if inner.len() > domain.max_frame as usize {
         return Err(Reason::VxlanOutputTooBig);
+    }
+    if inner.len() > (nexthop.mtu - outer) as usize {
+        return Err(Reason::VxlanOutputUnderlayTooSmall);
     }
     let has = |flag: u16| domain.flags & flag != 0;
     let sent = world.sent_to(VtepId(vtep));

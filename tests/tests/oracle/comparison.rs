@@ -92,7 +92,7 @@ fn rows_of_hosts() -> Vec<Row> {
         sent(
             "frame too long for the underlay",
             &long,
-            Reason::VxlanOutputTooBig,
+            Reason::VxlanOutputUnderlayTooSmall,
             &["up0", "up0"],
             any,
         ),

@@ -62,7 +62,10 @@ fn frames_around_the_mtu_of_the_underlay() {
             configure(twins, site, Settings { df, ..DEFAULT });
             for length in 1_462..=1_467 {
                 let fits = length <= 1_464;
-                let reason = if fits { Reason::Encapsulated } else { Reason::VxlanOutputTooBig };
+                let reason = match fits {
+                    true => Reason::Encapsulated,
+                    false => Reason::VxlanOutputUnderlayTooSmall,
+                };
                 for frame in frames(&HOST_A, &HOST_R, length) {
                     println!("df {df}, {length} bytes");
                     twins.same("acc0", &frame.bytes(), reason);

@@ -63,6 +63,9 @@ fn test_of(reason: Reason) -> Option<fn()> {
         Reason::VxlanOutputTooBig => {
             vxlan_output::a_frame_one_byte_longer_than_the_vxlan_device_carries_passes
         }
+        Reason::VxlanOutputUnderlayTooSmall => {
+            vxlan_output::a_frame_one_byte_longer_than_the_underlay_carries_passes
+        }
         Reason::VxlanOutputNoHeadroom => {
             vxlan_output::without_room_for_the_outer_headers_the_frame_passes
         }

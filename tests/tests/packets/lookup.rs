@@ -156,6 +156,7 @@ fn compare_frames(leaf: &mut Leaf) {
             Reason::BridgeLookupSamePort,
             Reason::NexthopSelectEmptyGroup,
             Reason::VxlanOutputTooBig,
+            Reason::VxlanOutputUnderlayTooSmall,
             Reason::AccessFitTooBig,
         ],
     );

@@ -178,9 +178,9 @@ fn a_smaller_mtu_for_ipv6_is_that_of_the_port() {
     assert!(long(&net), "all links carry 1600 bytes");
     net.at("leaf").sysctl("ipv6/conf/up0/mtu", "1500");
     net.until_named(&["port up0", "MTU for IPv6 is 1500 bytes"]);
-    let before = net.met(Reason::VxlanOutputTooBig);
+    let before = net.met(Reason::VxlanOutputUnderlayTooSmall);
     assert!(!long(&net));
-    assert!(net.met(Reason::VxlanOutputTooBig) > before);
+    assert!(net.met(Reason::VxlanOutputUnderlayTooSmall) > before);
     assert!(!net.kernel_alone(|| long(&net)), "the kernel is right");
     until_fast(&net);
     net.at("leaf").sysctl("ipv6/conf/up0/mtu", "1600");

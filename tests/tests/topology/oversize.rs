@@ -150,7 +150,7 @@ fn frames_longer_than_the_underlay_carries_have_the_same_fate_as_with_the_kernel
     for df in [false, true] {
         assert_eq!(fast[&(LARGEST, df)], Fate { arrived: 1, complaints: Vec::new() }, "DF {df}");
     }
-    assert_eq!(seen.on("swp11", Reason::VxlanOutputTooBig), 6, "{seen:?}");
+    assert_eq!(seen.on("swp11", Reason::VxlanOutputUnderlayTooSmall), 6, "{seen:?}");
     assert!(seen.on("swp11", Reason::Encapsulated) >= 4, "{seen:?}");
 }
 

@@ -32,8 +32,11 @@ pub fn ipv4(
     let domain = journey.domain;
     let nexthop = selection.nexthop;
     let inner_length = journey.length - journey.tag as u32;
-    if inner_length > domain.max_frame || inner_length + OUTER_IP4 > nexthop.mtu {
+    if inner_length > domain.max_frame {
         return stop(Reason::VxlanOutputTooBig);
+    }
+    if inner_length + OUTER_IP4 > nexthop.mtu {
+        return stop(Reason::VxlanOutputUnderlayTooSmall);
     }
     packet.move_start(journey.tag as i32 - OUTER4 as i32).or_stop(Reason::VxlanOutputNoHeadroom)?;
     let sent_before = count(journey, to, inner_length);

@@ -38,13 +38,13 @@ pub fn ipv6(
 ) -> Result<u32, Reason> {
     let domain = journey.domain;
     let inner_length = journey.length - journey.tag as u32;
-    if inner_length > domain.max_frame || inner_length + OUTER_IP6 > selection.nexthop.mtu {
-        return stop(Reason::VxlanOutputTooBig);
-    }
     let with_checksum = domain.flags & FLAG_ZERO_CHECKSUM_TX == 0;
     let udp_length = inner_length + UDP_AND_VXLAN;
-    if with_checksum && udp_length > LONGEST_SUM {
+    if inner_length > domain.max_frame || with_checksum && udp_length > LONGEST_SUM {
         return stop(Reason::VxlanOutputTooBig);
+    }
+    if inner_length + OUTER_IP6 > selection.nexthop.mtu {
+        return stop(Reason::VxlanOutputUnderlayTooSmall);
     }
     let label_be = label(packet, journey, selection, frame)?;
     packet.move_start(journey.tag as i32 - OUTER6 as i32).or_stop(Reason::VxlanOutputNoHeadroom)?;

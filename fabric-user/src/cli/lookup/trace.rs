@@ -317,9 +317,11 @@ pub fn bridged(
             let reason = match selection.nexthop {
                 None => Reason::NexthopSelectEmptyGroup,
                 Some(nexthop) => {
-                    let mtu = maps.nexthops.get(nexthop).mtu;
-                    if longer(domain.max_frame) || longer(longest_inner(&vtep, &domain, mtu)) {
+                    let carried = carried_by(maps.nexthops.get(nexthop).mtu, &vtep);
+                    if longer(taken_by(&domain, &vtep)) {
                         Reason::VxlanOutputTooBig
+                    } else if longer(carried) {
+                        Reason::VxlanOutputUnderlayTooSmall
                     } else {
                         Reason::Encapsulated
                     }
@@ -334,16 +336,17 @@ pub fn bridged(
     bridged
 }
 
-/// The longest frame that a tunnel takes over a next hop with this IP MTU.
-fn longest_inner(vtep: &Vtep, domain: &Domain, mtu: u32) -> u32 {
-    if !vtep.is_ipv6() {
-        return mtu.saturating_sub(OUTER_IP4);
+/// The longest frame that a tunnel to this VTEP takes, wherever it leads.
+fn taken_by(domain: &Domain, vtep: &Vtep) -> u32 {
+    match vtep.is_ipv6() && domain.flags & FLAG_ZERO_CHECKSUM_TX == 0 {
+        true => domain.max_frame.min(LONGEST_SUM - UDP_AND_VXLAN),
+        false => domain.max_frame,
     }
-    let longest = mtu.saturating_sub(OUTER_IP6);
-    match domain.flags & FLAG_ZERO_CHECKSUM_TX {
-        0 => longest.min(LONGEST_SUM - UDP_AND_VXLAN),
-        _ => longest,
-    }
+}
+
+/// The longest frame that a next hop with this IP MTU carries to a VTEP.
+fn carried_by(mtu: u32, vtep: &Vtep) -> u32 {
+    mtu.saturating_sub(if vtep.is_ipv6() { OUTER_IP6 } else { OUTER_IP4 })
 }
 
 /// What chooses a bucket for a frame of a flow with this hash.
@@ -362,14 +365,13 @@ mod tests {
     #[test]
     fn what_a_tunnel_takes_depends_on_its_family_and_its_checksum() {
         let (tunnel4, tunnel6) = (Vtep::new(1, 2, 0), Vtep::new6([1; 2], [2; 2], 0));
-        let plain = Domain::default();
+        let plain = Domain { max_frame: 16_014, ..Domain::default() };
         let without = Domain { flags: FLAG_ZERO_CHECKSUM_TX, ..plain };
-        for (mtu, of4, of6, of6_without) in
-            [(1_600, 1_564, 1_544, 1_544), (16_000, 15_964, 12_272, 15_944), (20, 0, 0, 0)]
-        {
-            assert_eq!(longest_inner(&tunnel4, &plain, mtu), of4);
-            assert_eq!(longest_inner(&tunnel6, &plain, mtu), of6);
-            assert_eq!(longest_inner(&tunnel6, &without, mtu), of6_without);
+        for (domain, of4, of6) in [(plain, 16_014, 12_272), (without, 16_014, 16_014)] {
+            assert_eq!([taken_by(&domain, &tunnel4), taken_by(&domain, &tunnel6)], [of4, of6]);
+        }
+        for (mtu, of4, of6) in [(1_600, 1_564, 1_544), (16_000, 15_964, 15_944), (20, 0, 0)] {
+            assert_eq!([carried_by(mtu, &tunnel4), carried_by(mtu, &tunnel6)], [of4, of6]);
         }
     }
 }

@@ -144,7 +144,7 @@ pub(crate) fn a_frame_one_byte_longer_than_the_vxlan_device_carries_passes() {
 }
 
 #[test]
-fn a_frame_one_byte_longer_than_the_underlay_carries_passes() {
+pub(crate) fn a_frame_one_byte_longer_than_the_underlay_carries_passes() {
     leaf(|leaf| {
         for nexthop in [leaf.spine1, leaf.spine2] {
             let mut entry = leaf.world.maps.nexthops.get(nexthop.0.into());
@@ -153,7 +153,7 @@ fn a_frame_one_byte_longer_than_the_underlay_carries_passes() {
         }
         leaf.encapsulates(&ipv6().length(1464), |outer| outer);
         let longer = ipv6().length(1465).bytes();
-        leaf.world.send(&leaf.a, &longer).passes(Reason::VxlanOutputTooBig);
+        leaf.world.send(&leaf.a, &longer).passes(Reason::VxlanOutputUnderlayTooSmall);
     });
 }
 

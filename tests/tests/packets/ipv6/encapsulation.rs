@@ -127,7 +127,7 @@ fn a_frame_that_the_underlay_cannot_carry_passes() {
         let fits = Frame::other(&HOST_A, &HOST_R, ether_type::EXPERIMENTAL).length(1_600 - 56);
         leaf.encapsulates_over_ipv6(&fits, |outer| outer);
         let long = fits.length(1_600 - 55);
-        leaf.world.send(&leaf.a, &long.bytes()).passes(Reason::VxlanOutputTooBig);
+        leaf.world.send(&leaf.a, &long.bytes()).passes(Reason::VxlanOutputUnderlayTooSmall);
         leaf.world.change_domain(leaf.domain, |d| d.max_frame = 1_514);
         let fits = long.length(1_514);
         leaf.encapsulates_over_ipv6(&fits, |outer| outer);
