@@ -15,8 +15,8 @@ use serde_json::Value;
 
 use crate::{
     answer::{DISCARD, FABRIC, KERNEL, REDIRECT, is_other_build, progress},
+    fabric::Fabric,
     flow::{CAPTURES, Captured, Flow, SOURCES},
-    ground::{self, Ground},
     race::{BATCH, Contender, Race},
     run::Rounds,
     traffic::Size,
@@ -72,7 +72,7 @@ impl Effort {
 /// How Fabric forwards.
 pub struct Subject<'a> {
     /// Fabric, ready to forward.
-    pub ground: &'a mut dyn Ground,
+    pub fabric: &'a mut Fabric,
     /// The program under test.
     pub program: &'static str,
     /// How it counts a frame that it forwarded.
@@ -110,22 +110,17 @@ impl<'a> Contest<'a> {
             frames,
             grows,
         };
-        let Subject { ground, program, grows, .. } = &mut subject;
+        let Subject { fabric, program, grows, .. } = &mut subject;
         let grows = Some(*grows);
         let mut contenders = vec![
-            contender(FABRIC, ground.xdp(program)?.fd()?.try_clone()?, frames, grows),
+            contender(FABRIC, fabric.xdp(program)?.fd()?.try_clone()?, frames, grows),
             contender(KERNEL, race.baseline("kernel")?, kernel_frames, grows),
             contender(REDIRECT, race.baseline("redirect")?, frames, Some(0)),
             contender(DISCARD, race.baseline("discard")?, frames, None),
         ];
         for object in &arguments.against {
             let name = object.file_stem().unwrap_or(object.as_os_str()).to_string_lossy();
-            contenders.push(contender(
-                &name,
-                ground::program_of(*ground, object, program)?,
-                frames,
-                grows,
-            ));
+            contenders.push(contender(&name, fabric.program_of(object, program)?, frames, grows));
         }
         Ok(Self { race, subject, destinations, effort, contenders })
     }
@@ -230,17 +225,17 @@ impl<'a> Contest<'a> {
     /// If a frame does not arrive as it must, or goes another way.
     pub fn rounds(&mut self, name: &str) -> Result<BTreeMap<String, Vec<f64>>> {
         let Self { race, subject, contenders, destinations, effort } = self;
-        let Subject { ground, reason, .. } = subject;
+        let Subject { fabric, reason, .. } = subject;
         let mut times = vec![Vec::new(); contenders.len()];
         for round in 1..=effort.rounds {
-            ground.beat()?;
+            fabric.beat()?;
             // Everybody starts as often as the others.
             for turn in 0..contenders.len() {
                 let turn = (turn + round as usize) % contenders.len();
                 let (contender, times) = (&contenders[turn], &mut times[turn]);
-                let before = ground.ended(*reason)?;
+                let before = fabric.ended(*reason);
                 times.push(race.turn(contender, *destinations)?);
-                let forwarded = ground.ended(*reason)? - before;
+                let forwarded = fabric.ended(*reason) - before;
                 let expected = if is_fabric(contender) { contender.frames } else { 0 };
                 ensure!(
                     forwarded == u64::from(expected),

@@ -16,12 +16,10 @@ use crate::{
     environment::{self, Environment},
     fabric::Fabric,
     flow::{Captured, SOURCES},
-    ground::Ground,
     leaf::{self, Leaf, Plan},
     processor,
     race::Race,
     report,
-    router::Router,
     run::{self, When},
     spine::{Routes, Spine},
     traffic::{Offer, Size, Traffic},
@@ -131,35 +129,34 @@ fn measure(
 ) -> Result<report::Entry> {
     let Entry { question, through, destinations, size, flows, vteps, underlay, .. } = *entry;
     let name = question.name;
-    let (mut ground, mut race): (Box<dyn Ground>, _) = match through {
+    let (mut fabric, mut race) = match through {
         Through::Leaf(direction) => {
             println!("{name}: building a leaf with {destinations} MACs and {vteps} VTEPs");
             let plan = Plan { underlay, ..direction.plan(destinations, vteps) };
             let leaf = Leaf::build_for(&plan)?;
             environment.bridge_nf = environment::bridge_nf();
-            let fabric = Fabric::start_for(&leaf, &plan)?;
-            (Box::new(fabric), Race::along(direction.way(&leaf))?)
+            (Fabric::start(leaf.desired(&plan))?, Race::along(direction.way(&leaf))?)
         }
         Through::Spine(_, routes) => {
             println!("{name}: building a spine with {destinations} destinations");
             let spine = Spine::build(destinations, routes)?;
-            let router = Router::start(&spine, destinations, routes)?;
-            (Box::new(router), Race::along(spine.way())?)
+            let fabric = Fabric::start(spine.desired(destinations, routes))?;
+            (fabric, Race::along(spine.way())?)
         }
     };
-    let ground = &mut *ground;
+    let fabric = &mut fabric;
     let subject = match through {
         Through::Leaf(direction) => {
             let tunnelled = direction == Direction::Decapsulate;
             let vteps = tunnelled.then_some(vteps);
             race.traffic = Traffic { size, flows, vteps, underlay, ..race.traffic };
             let (program, reason) = (direction.program(), direction.reason());
-            Subject { ground, program, reason, grows: direction.grows(underlay) }
+            Subject { fabric, program, reason, grows: direction.grows(underlay) }
         }
         Through::Spine(offer, _) => {
             race.traffic = Traffic { size, flows, ..Traffic::of(offer) };
             race.await_quiet()?;
-            Subject { ground, program: ROUTED, reason: Reason::Routed, grows: 0 }
+            Subject { fabric, program: ROUTED, reason: Reason::Routed, grows: 0 }
         }
     };
     let mut contest = Contest::line_up(race, subject, destinations, arguments)?;

@@ -7,9 +7,7 @@ use fabric_user::kernel::programs::{ACCESS, ROUTED};
 use crate::{
     direction::Direction,
     fabric::Fabric,
-    ground::Ground,
     leaf::{Leaf, VTEPS},
-    router::Router,
     spine::{Routes, Spine},
     traffic::{Offer, Traffic},
 };
@@ -154,18 +152,18 @@ impl Journey {
     ///
     /// # Errors
     /// If the kernel lacks something, or a table has no room.
-    pub fn build(&self, destinations: u32) -> Result<(Box<dyn Ground>, u32)> {
+    pub fn build(&self, destinations: u32) -> Result<(Fabric, u32)> {
         match self.place {
             Place::Leaf(direction) => {
                 // The kernel does not see these packets, so it need not know the stations.
                 let leaf = Leaf::build_empty()?;
-                let fabric = Fabric::start_for(&leaf, &direction.plan(destinations, VTEPS))?;
-                Ok((Box::new(fabric), direction.way(&leaf).ingress))
+                let fabric = Fabric::start(leaf.desired(&direction.plan(destinations, VTEPS)))?;
+                Ok((fabric, direction.way(&leaf).ingress))
             }
             Place::Spine(_) => {
                 let spine = Spine::build(1, Routes::Hosts)?;
-                let router = Router::start(&spine, destinations, Routes::Hosts)?;
-                Ok((Box::new(router), spine.inward))
+                let fabric = Fabric::start(spine.desired(destinations, Routes::Hosts))?;
+                Ok((fabric, spine.inward))
             }
         }
     }

@@ -9,7 +9,7 @@ use fabric_tests::run::{self, action};
 use fabric_user::kernel::{blocks::Object, memory::MappedArray};
 
 use crate::{
-    ground::Ground,
+    fabric::Fabric,
     journeys::Journey,
     object::STAGES,
     parts::{self, load, map, mapped},
@@ -50,7 +50,7 @@ enum Ends {
 /// A journey's generator and contenders.
 pub struct Staged<'a> {
     journey: &'a Journey,
-    ground: Box<dyn Ground>,
+    fabric: Fabric,
     ingress: u32,
     object: Object,
     ring: MappedArray<Ring>,
@@ -72,11 +72,11 @@ impl<'a> Staged<'a> {
     /// # Errors
     /// If something cannot be built, or the kernel refuses a program.
     pub fn prepare(journey: &'a Journey, destinations: u32, flows: Option<u64>) -> Result<Self> {
-        let (mut ground, ingress) = journey.build(destinations)?;
-        let mut object = ground.open(STAGES)?;
+        let (mut fabric, ingress) = journey.build(destinations)?;
+        let mut object = fabric.open(STAGES)?;
         let ebpf = &mut object.ebpf;
         load(ebpf, journey.offer())?;
-        let real = ground.xdp(journey.program)?;
+        let real = fabric.xdp(journey.program)?;
         let mut contenders = vec![
             contender("nothing", load(ebpf, "nothing")?, Ends::Silently)?,
             contender(journey.program, real, Ends::Counted)?,
@@ -89,7 +89,7 @@ impl<'a> Staged<'a> {
         let traffic = Traffic { flows, ..journey.traffic() };
         Ok(Self {
             journey,
-            ground,
+            fabric,
             ingress,
             ring: mapped(ebpf, "ring", 1)?,
             left: mapped(ebpf, "left", 1)?,
@@ -115,16 +115,16 @@ impl<'a> Staged<'a> {
         let all = |program: &Xdp| {
             frames.iter().map(|f| run::run(program, ingress, f, 0)).collect::<Result<Vec<_>>>()
         };
-        self.ground.beat()?;
-        self.ground.forget()?;
-        let ours = all(self.ground.xdp(self.journey.program)?)?;
+        self.fabric.beat()?;
+        self.fabric.forget();
+        let ours = all(self.fabric.xdp(self.journey.program)?)?;
         ensure!(
             ours.iter().zip(&frames).all(|(run, _)| run.action == action::REDIRECT),
             "{} does not forward every frame",
             self.journey.program
         );
         let whole = self.journey.stages.last().context("no stages")?.program;
-        self.ground.forget()?;
+        self.fabric.forget();
         let theirs = all(parts::program(&mut self.object.ebpf, whole)?)?;
         for (number, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
             ensure!(
@@ -149,7 +149,7 @@ impl<'a> Staged<'a> {
 
     /// The last of the first `number` packets, behind a contender.
     fn last_of(&mut self, name: &str, number: u32) -> Result<Vec<u8>> {
-        self.ground.forget()?;
+        self.fabric.forget();
         let at = self.contenders.iter().position(|contender| contender.name == name);
         let at = at.context("no contender of that name")?;
         let counter_at_0 = self.traffic.generator(self.destinations, 0);
@@ -180,7 +180,7 @@ impl<'a> Staged<'a> {
     /// # Errors
     /// If the heartbeat program cannot run.
     pub fn beat(&mut self) -> Result<()> {
-        self.ground.beat()
+        self.fabric.beat()
     }
 
     fn run(&mut self, contender: usize, turn: Turn, output: Option<&mut [u8]>) -> Result<usize> {
@@ -226,7 +226,7 @@ impl<'a> Staged<'a> {
     fn ended(&self, contender: usize) -> Result<u64> {
         match self.contenders[contender].ends {
             Ends::Leaves => Ok(self.left.get(0).reached),
-            Ends::Counted => self.ground.ended(self.journey.reason),
+            Ends::Counted => Ok(self.fabric.ended(self.journey.reason)),
             Ends::Silently => Ok(0),
         }
     }

@@ -5,7 +5,10 @@
 //! all XDP programs. So the time holds the cable, the program, and the making of a socket buffer,
 //! which is the same for all; what follows in the kernel would only add noise.
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::{
+    collections::{BTreeMap, HashSet},
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser as _;
@@ -15,7 +18,7 @@ use fabric_benches::{
     direction::Direction,
     environment::{self, Environment},
     fabric::Fabric,
-    flow::{Flow, LENGTH, SOURCES, destination_mac, source_mac},
+    flow::{Flow, LENGTH, destination_mac},
     leaf::{ACCESS_MTU, Leaf, index},
     processor,
     race::{BATCH, Contender, End, Race, Way},
@@ -24,7 +27,11 @@ use fabric_benches::{
     samples::{self, Summary},
     tool,
 };
-use fabric_common::{reason::Reason, schema::fdb};
+use fabric_common::reason::Reason;
+use fabric_user::{
+    hashed::HashMap,
+    model::{FdbKey, Target},
+};
 use serde::Serialize;
 
 /// Why a packet is left to the kernel.
@@ -147,8 +154,12 @@ fn measure(
     let plan = Direction::Encapsulate.plan(destinations, 64);
     let leaf = Leaf::build_for(&plan)?;
     environment.bridge_nf = environment::bridge_nf();
-    let mut fabric = Fabric::start_for(&leaf, &plan)?;
-    arrange(&fabric, case)?;
+    let mut desired = leaf.desired(&plan);
+    arrange(&mut desired.fdb, case);
+    let mut fabric = Fabric::start(desired)?;
+    if case == Case::Bypass {
+        fabric.maps().settings.update(0, |settings| settings.bypass = 1);
+    }
     add_ports()?;
 
     let (far, port) = match case {
@@ -174,7 +185,7 @@ fn measure(
         for turn in 0..lanes.len() {
             let turn = (turn + round as usize) % lanes.len();
             let lane = &mut lanes[turn];
-            let counted = |fabric: &Fabric| reason.map_or(0, |reason| fabric.counted(reason));
+            let counted = |fabric: &Fabric| reason.map_or(0, |reason| fabric.ended(reason));
             let before = counted(&fabric);
             times.entry(lane.name).or_default().push(lane.two_turns()?);
             let passed = counted(&fabric) - before;
@@ -190,31 +201,18 @@ fn measure(
     evaluate(name, case, &times, quick, environment)
 }
 
-/// Makes the maps say what the case is about.
-fn arrange(fabric: &Fabric, case: Case) -> Result<()> {
-    let destinations = (0..case.destinations()).map(destination_mac);
+/// Makes the FDB say what the case is about.
+fn arrange(fdb: &mut HashMap<FdbKey, Target>, case: Case) {
+    let destinations: HashSet<_> = (0..case.destinations()).map(destination_mac).collect();
     match case {
-        Case::Underlay => {}
-        Case::Bypass => {
-            fabric.maps.settings.update(0, |settings| settings.bypass = 1);
-        }
-        Case::UnknownSource => {
-            for source in 0..SOURCES {
-                fabric.set_mac(source_mac(source), None)?;
-            }
-        }
-        Case::UnknownDestination => {
-            for mac in destinations {
-                fabric.set_mac(mac, None)?;
-            }
-        }
+        Case::Underlay | Case::Bypass => {}
+        Case::UnknownSource => fdb.retain(|key, _| destinations.contains(&key.mac.0)),
+        Case::UnknownDestination => fdb.retain(|key, _| !destinations.contains(&key.mac.0)),
         Case::OwnMac => {
-            for mac in destinations {
-                fabric.set_mac(mac, Some(fdb::target(fdb::KIND_OWN, 0)))?;
-            }
+            let owned = fdb.iter_mut().filter(|(key, _)| destinations.contains(&key.mac.0));
+            owned.for_each(|(_, target)| *target = Target::Own);
         }
     }
-    Ok(())
 }
 
 /// Two more ports like the first, and on all of them what makes veth poll as a network card does,

@@ -219,8 +219,10 @@ impl Bench {
     fn set_up(direction: Direction, cpu: usize) -> Result<Self> {
         let plan = direction.plan(DESTINATIONS, VTEPS);
         let leaf = Leaf::build_for(&plan)?;
-        let mut fabric = Fabric::start_for(&leaf, &plan)?;
-        fabric.detach(leaf.access, "access0")?;
+        let mut desired = leaf.desired(&plan);
+        // What runs on the access port is a matter of turns.
+        desired.structure.ports.entry(leaf.access).and_modify(|port| port.idle = true);
+        let fabric = Fabric::start(desired)?;
         let race = Race::along(direction.way(&leaf))?;
         let line =
             Line { pktgen: Pktgen::open(cpu, "host0")?, arrivals: race.arrivals(), direction };
@@ -349,9 +351,9 @@ impl Bench {
     /// One turn. What does not arrive counts as time that was wasted on it.
     fn turn(&mut self, contender: &'static str, frames: u64) -> Result<f64> {
         self.put_on(contender)?;
-        let forwarded = self.fabric.counted(self.direction.reason());
+        let forwarded = self.fabric.ended(self.direction.reason());
         let (outcome, arrived) = self.line.send(contender, &Self::stream(frames))?;
-        let forwarded = self.fabric.counted(self.direction.reason()) - forwarded;
+        let forwarded = self.fabric.ended(self.direction.reason()) - forwarded;
         let may_be = match contender {
             FABRIC => arrived..=frames,
             _ => 0..=0,

@@ -17,7 +17,6 @@ use fabric_benches::{
     environment::{self, Environment},
     fabric::Fabric,
     flow::{LENGTH, OUTER},
-    ground::Ground as _,
     leaf::{ACCESS_MTU, Leaf, UNDERLAY_MTU, index},
     processor,
     race::{BATCH, Contender, Race},
@@ -26,7 +25,7 @@ use fabric_benches::{
     samples::{self, Summary},
     tool,
 };
-use fabric_user::kernel::programs::{ACCESS, ROUTED};
+use fabric_user::kernel::programs::ACCESS;
 use serde::Serialize;
 
 const NAME: &str = "two-cores-encap";
@@ -103,11 +102,10 @@ fn run(arguments: &Rounds) -> Result<()> {
     let plan = Direction::Encapsulate.plan(DESTINATIONS, 64);
     let leaf = Leaf::build_for(&plan)?;
     environment.bridge_nf = environment::bridge_nf();
-    let mut fabric = Fabric::start_for(&leaf, &plan)?;
     let second = add_ports(&leaf)?;
-    fabric.attach(second.access, "access2", ACCESS)?;
-    fabric.attach(second.routed, "underlay1", ROUTED)?;
-    fabric.add_lane(&second, &plan)?;
+    let mut desired = leaf.desired(&plan);
+    second.add_to(&mut desired, &plan);
+    let mut fabric = Fabric::start(desired)?;
     let quick = arguments.asked.quick;
     let frames = if quick { QUICK_FRAMES } else { FRAMES };
     let mut lanes = [
