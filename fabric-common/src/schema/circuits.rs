@@ -11,6 +11,8 @@ const _: () = assert!(fits(ports::MAX, u16::BITS) && fits(domains::MAX, u16::BIT
 
 /// The port is isolated from other isolated ports (`bridge link set dev … isolated on`).
 pub const FLAG_ISOLATED: u16 = 1 << 0;
+/// Frames may leave by the port that they came from (`bridge link set dev … hairpin on`).
+pub const FLAG_HAIRPIN: u16 = 1 << 1;
 
 /// [`Circuit::max_frame`] of a circuit whose port's device takes no frames from XDP programs: all
 /// that is sent to it is longer. What arrives from it is forwarded as from any other.

@@ -1,12 +1,13 @@
 //! Arrives: a frame of a known circuit. Leaves: the circuit or VTEP behind which its destination is.
 //!
-//! Passes unknown destinations (the kernel floods), the box's own MACs, and what the bridge would
-//! not send: back to the port that it came from, or between isolated ports. The kernel learns from
+//! Passes unknown destinations (the kernel floods), the box's own MACs, and what the bridge would not
+//! send (`should_deliver` of `net/bridge/br_forward.c`): back to the port that it came from, unless that
+//! is in hairpin mode, or between isolated ports. The kernel learns from
 //! all of these, so nobody has to look for their source: what a gateway gets pays for one lookup.
 
 use fabric_common::{
     reason::Reason,
-    schema::{circuits::FLAG_ISOLATED, domains::FLAG_OVERLAY_ISOLATED},
+    schema::{circuits::{FLAG_HAIRPIN, FLAG_ISOLATED}, domains::FLAG_OVERLAY_ISOLATED},
 };
 
 use crate::{
@@ -34,10 +35,10 @@ pub fn bridge_lookup(
             Ok(Destination::Vtep(VtepRef { index, vtep }))
         }
         Place::Circuit(index) => {
-            if index == from.index {
+            let to = CircuitRef { index };
+            if index == from.index && to.circuit().flags & FLAG_HAIRPIN == 0 {
                 return stop(Reason::BridgeLookupSamePort);
             }
-            let to = CircuitRef { index };
             if ISOLATED_PORTS && to.circuit().flags & FLAG_ISOLATED != 0 && isolated() {
                 return stop(Reason::BridgeLookupIsolated);
             }

@@ -377,10 +377,12 @@ impl<'a> Compiler<'a> {
                 port.tagged.insert(vlan, key);
             }
         }
+        let options = member.port.unwrap_or_default();
         let circuit = Circuit {
             port: attachment.device,
             vlan: on_wire,
-            isolated: member.port.is_some_and(|port| port.isolated),
+            isolated: options.isolated,
+            hairpin: options.hairpin,
             max_frame: if port.is_target { member.mtu + 14 } else { NOT_A_TARGET },
         };
         self.out.circuits.insert(key, circuit);

@@ -253,6 +253,8 @@ pub struct Circuit {
     pub vlan: u16,
     /// Exchanges no frames with other isolated circuits.
     pub isolated: bool,
+    /// Frames may leave by the port that they came from.
+    pub hairpin: bool,
     /// Largest frame in bytes without the tag: the bridge port's MTU plus 14, or
     /// [`NOT_A_TARGET`](fabric_common::schema::circuits::NOT_A_TARGET).
     pub max_frame: u32,

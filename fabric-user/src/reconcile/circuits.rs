@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     kernel::maps::Maps,
-    model::{CircuitKey, DomainKey},
+    model::{self, CircuitKey, DomainKey},
 };
 
 /// The map `circuits`.
@@ -51,7 +51,7 @@ impl Circuits {
                 port: port as u16,
                 domain: domain as u16,
                 vlan: circuit.vlan,
-                flags: if circuit.isolated { circuits::FLAG_ISOLATED } else { 0 },
+                flags: flags(circuit),
                 max_frame: circuit.max_frame,
                 bridge_port: key.bridge_port,
             };
@@ -100,6 +100,11 @@ pub(super) fn look_for_lost_ports(maps: &Maps) {
     if circuits.any(|(_, circuit)| maps.ports.get(circuit.port.into()).down != 0) {
         set(1);
     }
+}
+
+fn flags(circuit: &model::Circuit) -> u16 {
+    let flag = |is_set, flag| if is_set { flag } else { 0 };
+    flag(circuit.isolated, circuits::FLAG_ISOLATED) | flag(circuit.hairpin, circuits::FLAG_HAIRPIN)
 }
 
 /// In how many fields two circuits differ. A reader takes each by itself: a frame must not get the tag of

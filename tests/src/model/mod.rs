@@ -12,7 +12,7 @@ use fabric_common::{
     ecn, flow_hash as hash,
     reason::Reason,
     schema::{
-        circuits::{Circuit, FLAG_ISOLATED, NOT_A_TARGET},
+        circuits::{Circuit, FLAG_HAIRPIN, FLAG_ISOLATED, NOT_A_TARGET},
         domains::{
             Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_IPV6, FLAG_OVERLAY_HAIRPIN,
             FLAG_OVERLAY_ISOLATED, FLAG_OVERLAY_LEARNING, FLAG_OVERLAY_LOCKED, FLAG_TOS_INHERIT,
@@ -161,7 +161,7 @@ fn from_host(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Reas
     let isolated = circuit.flags & FLAG_ISOLATED != 0;
     let destination = match lookup(world, circuit.domain, frame.destination) {
         None => return Err(Reason::BridgeLookupUnknown),
-        Some((KIND_LOCAL, to)) if to == u32::from(index) => {
+        Some((KIND_LOCAL, to)) if to == u32::from(index) && circuit.flags & FLAG_HAIRPIN == 0 => {
             return Err(Reason::BridgeLookupSamePort);
         }
         Some((KIND_LOCAL, to))

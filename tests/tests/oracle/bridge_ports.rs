@@ -1,10 +1,14 @@
 //! States and options of bridge ports that decide where a frame goes, through fabric-xdpd.
 
+use std::time::Instant;
+
 use fabric_common::reason::Reason;
 use fabric_tests::{
     addresses::{HOST_A, HOST_B, HOST_R, STRANGER},
     device::mac_text,
+    fabric::PATIENCE,
     judged::{Fate, Judged, all_at, all_at_each, frame},
+    packet::Frame,
 };
 
 #[test]
@@ -32,8 +36,30 @@ fn a_hairpin_port_sends_frames_back_to_its_other_hosts() {
     let neighbour = frame(HOST_A.mac, STRANGER.mac);
     assert_eq!(site.as_by_the_kernel("acc0", &frame(STRANGER.mac, HOST_B.mac)), all_at("acc1"));
     assert_eq!(site.as_by_the_kernel("acc0", &neighbour), Fate::new());
-    site.bridge("link set dev acc0 hairpin on\n");
-    assert_eq!(site.as_by_the_kernel("acc0", &neighbour), all_at("acc0"));
+    for _ in 0..2 {
+        site.bridge("link set dev acc0 hairpin on\n");
+        by_xdp(&mut site, "acc0", &neighbour, "acc0");
+        // An isolated port does not reach itself.
+        site.bridge("link set dev acc0 isolated on\n");
+        assert_eq!(site.as_by_the_kernel("acc0", &neighbour), Fate::new());
+        assert_eq!(site.as_by_the_kernel("acc0", &frame(HOST_A.mac, HOST_R.mac)), all_at("up0"));
+        site.bridge("link set dev acc0 isolated off\n");
+        by_xdp(&mut site, "acc0", &neighbour, "acc0");
+        by_xdp(&mut site, "acc0", &frame(HOST_A.mac, HOST_B.mac), "acc1");
+        site.bridge("link set dev acc0 hairpin off\n");
+        assert_eq!(site.as_by_the_kernel("acc0", &neighbour), Fate::new());
+    }
+    site.wait_no_problem();
+}
+
+/// Asks until the fast path forwards as well.
+#[track_caller]
+fn by_xdp(site: &mut Judged, port: &str, frame: &Frame, to: &str) {
+    let (start, before) = (Instant::now(), site.met(Reason::Bridged));
+    while site.met(Reason::Bridged) == before {
+        assert_eq!(site.as_by_the_kernel(port, frame), all_at(to));
+        assert!(start.elapsed() < PATIENCE, "nothing is bridged: {:?}", site.state().problems);
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 use fabric_common::{
     reason::{Reason, Verdict},
     schema::{
-        circuits::FLAG_ISOLATED,
+        circuits::{FLAG_HAIRPIN, FLAG_ISOLATED},
         ports::{FLAG_ROUTE4, FLAG_ROUTE6},
         routes::{KIND_GROUP, target},
     },
@@ -112,6 +112,7 @@ fn mangled_frames_of_hosts_meet_the_fate_that_the_model_forecasts() {
         let ports = [leaf.a.clone(), leaf.b.clone(), leaf.trunk.clone()];
         leaf.world.change_circuit(leaf.circuit_b, |c| c.flags |= FLAG_ISOLATED);
         leaf.world.change_circuit(leaf.circuit_t, |c| c.flags |= FLAG_ISOLATED);
+        leaf.world.change_circuit(leaf.circuit_a, |c| c.flags |= FLAG_HAIRPIN);
         let seen = leaf.world.compare((0..PACKETS).map(|_| {
             let mut packet = frame(&mut random).bytes();
             mangle(&mut random, &mut packet);

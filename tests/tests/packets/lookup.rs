@@ -8,6 +8,7 @@ use std::{
 use fabric_common::{
     reason::Reason,
     schema::{
+        circuits::{FLAG_HAIRPIN, FLAG_ISOLATED},
         nexthops::FLAG_DOWN,
         settings::{HASH_FLOW_LABEL, HASH_INNER, HASH_SYMMETRIC},
     },
@@ -160,6 +161,29 @@ fn compare_frames(leaf: &mut Leaf) {
             Reason::AccessFitTooBig,
         ],
     );
+}
+
+#[test]
+fn a_frame_goes_back_by_a_hairpin_if_lookup_says_so() {
+    leaf(|leaf| {
+        let (circuit, domain) = (u32::from(leaf.circuit_a.0), leaf.domain.0);
+        let (frame, flow) = flow(&mut Random::new(SEED), &HOST_A, &HOST_A);
+        for (flags, expected) in [
+            (0, Reason::BridgeLookupSamePort),
+            (FLAG_ISOLATED, Reason::BridgeLookupSamePort),
+            (FLAG_HAIRPIN, Reason::Bridged),
+            (FLAG_HAIRPIN | FLAG_ISOLATED, Reason::BridgeLookupIsolated),
+        ] {
+            leaf.world.change_circuit(leaf.circuit_a, |c| c.flags = flags);
+            let arrival = Arrival { port: Some(leaf.a.slot), length: None, inner: None };
+            let destination = mac::Mac(HOST_A.mac);
+            let payload = Payload::Ip(flow);
+            let maps = &leaf.world.maps;
+            let answer = bridged(maps, domain, Some(circuit), &arrival, destination, &payload);
+            let (reason, ..) = end(leaf.world.send(&leaf.a, &frame.bytes()));
+            assert_eq!([answer.reason, reason], [expected; 2]);
+        }
+    });
 }
 
 /// A server behind any kind of route, or an address that nothing leads to.

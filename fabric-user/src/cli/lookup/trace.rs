@@ -285,11 +285,14 @@ pub fn bridged(
     let mut bridged =
         Bridged { target, source_port: None, selection: None, reason: Reason::BridgeLookupUnknown };
     let Some((kind, index)) = target.map(fdb::split_target) else { return bridged };
-    let isolated = |circuit: u32| maps.circuits.get(circuit).flags & circuits::FLAG_ISOLATED != 0;
+    let flag = |circuit: u32, flag: u16| maps.circuits.get(circuit).flags & flag != 0;
+    let isolated = |circuit| flag(circuit, circuits::FLAG_ISOLATED);
     let from_isolated = circuit.is_some_and(isolated);
     let longer = |limit: u32| arrival.length.is_some_and(|length| length + ETHERNET > limit);
     bridged.reason = match kind {
-        fdb::KIND_LOCAL if Some(index) == circuit => Reason::BridgeLookupSamePort,
+        fdb::KIND_LOCAL if Some(index) == circuit && !flag(index, circuits::FLAG_HAIRPIN) => {
+            Reason::BridgeLookupSamePort
+        }
         fdb::KIND_LOCAL if from_isolated && isolated(index) => Reason::BridgeLookupIsolated,
         fdb::KIND_LOCAL => {
             let to = maps.circuits.get(index);

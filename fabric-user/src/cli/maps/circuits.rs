@@ -1,6 +1,6 @@
 //! `maps circuits`.
 
-use fabric_common::schema::circuits::FLAG_ISOLATED;
+use fabric_common::schema::circuits::{FLAG_HAIRPIN, FLAG_ISOLATED};
 
 use crate::cli::{row::rows, view::View};
 
@@ -21,6 +21,8 @@ rows! {
         "MAX FRAME" max_frame: u32,
         /// It is an isolated bridge port.
         "ISOLATED" isolated: bool,
+        /// It is a bridge port in hairpin mode.
+        "HAIRPIN" [detail] hairpin: bool,
         /// Its place in the map.
         "INDEX" [detail] index: u32,
         /// Index of the bridge domain.
@@ -39,6 +41,7 @@ pub(super) fn rows(view: &View) -> impl Iterator<Item = CircuitRow> {
             bridge_port: view.interfaces.name(circuit.bridge_port),
             max_frame: circuit.max_frame,
             isolated: circuit.flags & FLAG_ISOLATED != 0,
+            hairpin: circuit.flags & FLAG_HAIRPIN != 0,
             index: *index,
             domain,
         }

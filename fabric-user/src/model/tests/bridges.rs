@@ -44,7 +44,7 @@ fn a_leaf_has_access_and_underlay_ports_a_domain_and_circuits() {
         vxlan_mac: Mac([2, 0, 0, 0, 1, VX10 as u8]),
     };
     assert_eq!(desired.domains, [(DOMAIN, domain)].into());
-    let expected = |port| Circuit { port, vlan: 0, isolated: false, max_frame: 1514 };
+    let expected = |port| Circuit { port, max_frame: 1514, ..Circuit::default() };
     assert_eq!(desired.circuits, [(circuit(H1), expected(H1)), (circuit(H2), expected(H2))].into());
     assert_eq!(desired.problems, []);
     assert!(desired.declined.is_empty());
@@ -161,6 +161,19 @@ fn a_port_that_does_not_forward_keeps_its_program_and_loses_its_macs() {
         assert!(!desired.circuits.contains_key(&circuit(H1)));
         leaf.apply(port());
         assert!(leaf.place(1).is_some(), "back again");
+    }
+}
+
+#[test]
+fn a_circuit_is_isolated_or_in_hairpin_mode_as_its_bridge_port_is() {
+    let mut leaf = leaf();
+    for (isolated, hairpin) in [(true, false), (true, true), (false, true), (false, false)] {
+        leaf.apply(with_port(port_of(BR10, veth(H1, "h1")), |port| {
+            (port.isolated, port.hairpin) = (isolated, hairpin);
+        }));
+        let circuits = &leaf.structure().circuits;
+        let options = |port| [circuits[&circuit(port)].isolated, circuits[&circuit(port)].hairpin];
+        assert_eq!((options(H1), options(H2)), ([isolated, hairpin], [false; 2]));
     }
 }
 

@@ -18,7 +18,7 @@ fn a_vlan_device_as_bridge_port_is_a_tagged_circuit_of_its_lower_interface() {
     assert!(!desired.ports.contains_key(&H1_100), "the program runs on h3");
     assert_eq!(
         desired.circuits[&circuit(H1_100)],
-        Circuit { port: 23, vlan: 100, isolated: false, max_frame: 1414 }
+        Circuit { port: 23, vlan: 100, max_frame: 1414, ..Circuit::default() }
     );
     leaf.apply(bridge_mac(H1_100, host(3)));
     assert_eq!(leaf.place(3), Some(Target::Local(circuit(H1_100))));

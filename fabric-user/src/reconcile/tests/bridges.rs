@@ -1,6 +1,6 @@
 //! Domains, circuits and VNIs: what changes in place, and what under another index.
 
-use fabric_common::schema::{domains, vnis};
+use fabric_common::schema::{circuits, domains, vnis};
 
 use super::*;
 
@@ -66,9 +66,18 @@ fn one_field_of_a_circuit_changes_in_place_and_two_under_another_index() {
     let mut bench = Bench::filled();
     let index = bench.reconciler.circuits.get(&CIRCUIT).unwrap();
     let mut wanted = network();
-    wanted.structure.circuits.get_mut(&CIRCUIT).unwrap().isolated = true;
-    bench.apply(&wanted);
-    assert_eq!(bench.reconciler.circuits.get(&CIRCUIT), Some(index));
+    let flags = [
+        (true, false, circuits::FLAG_ISOLATED),
+        (true, true, circuits::FLAG_ISOLATED | circuits::FLAG_HAIRPIN),
+        (false, true, circuits::FLAG_HAIRPIN),
+    ];
+    for (isolated, hairpin, flags) in flags {
+        let circuit = wanted.structure.circuits.get_mut(&CIRCUIT).unwrap();
+        (circuit.isolated, circuit.hairpin) = (isolated, hairpin);
+        bench.apply(&wanted);
+        assert_eq!(bench.reconciler.circuits.get(&CIRCUIT), Some(index));
+        assert_eq!(bench.maps().circuits.get(index).flags, flags);
+    }
     wanted.access_port(2).tagged.insert(20, CIRCUIT);
     wanted.structure.ports.get_mut(&PORT).unwrap().tagged.clear();
     let circuit = wanted.structure.circuits.get_mut(&CIRCUIT).unwrap();

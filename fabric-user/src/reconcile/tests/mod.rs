@@ -94,7 +94,7 @@ fn network() -> Wanted {
         vxlan_mac: Mac([2, 0, 0, 0, 0, 2]),
         ..model::Domain::default()
     };
-    let circuit = model::Circuit { port: PORT, vlan: 10, isolated: false, max_frame: 1_514 };
+    let circuit = model::Circuit { port: PORT, vlan: 10, max_frame: 1_514, ..Default::default() };
     let group = GroupKey::Object(20);
     let mut wanted = Wanted {
         structure: Structure {

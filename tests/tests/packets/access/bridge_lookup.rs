@@ -2,7 +2,10 @@
 
 use fabric_common::{
     reason::Reason,
-    schema::{circuits::FLAG_ISOLATED, domains::FLAG_OVERLAY_ISOLATED},
+    schema::{
+        circuits::{FLAG_HAIRPIN, FLAG_ISOLATED},
+        domains::FLAG_OVERLAY_ISOLATED,
+    },
 };
 use fabric_tests::{
     addresses::{HOST_A, HOST_B, HOST_R, HOST_T, MULTICAST, STRANGER, VLAN, ZERO},
@@ -67,6 +70,25 @@ pub(crate) fn a_frame_is_not_sent_back_to_the_port_that_it_came_from() {
         leaf.world.send(&leaf.a, &frame).passes(Reason::BridgeLookupSamePort);
         let frame = Frame::ipv4(&HOST_T, &HOST_T).tag(VLAN).bytes();
         leaf.world.send(&leaf.trunk, &frame).passes(Reason::BridgeLookupSamePort);
+    });
+}
+
+#[test]
+fn a_hairpin_port_gets_back_what_is_for_its_other_hosts_if_that_fits_and_it_is_not_isolated() {
+    leaf(|leaf| {
+        for (circuit, port, frame, longest) in [
+            (leaf.circuit_a, leaf.a.clone(), Frame::ipv4(&HOST_A, &STRANGER), 1_514),
+            (leaf.circuit_t, leaf.trunk.clone(), Frame::ipv6(&HOST_T, &STRANGER).tag(VLAN), 1_518),
+        ] {
+            leaf.world.learn(leaf.domain, STRANGER.mac, circuit);
+            leaf.world.change_circuit(circuit, |c| c.flags |= FLAG_HAIRPIN);
+            let bytes = frame.clone().length(longest).bytes();
+            leaf.world.send(&port, &bytes).is_bridged(&port, &bytes);
+            let longer = frame.length(longest + 1).bytes();
+            leaf.world.send(&port, &longer).passes(Reason::AccessFitTooBig);
+            leaf.world.change_circuit(circuit, |c| c.flags |= FLAG_ISOLATED);
+            leaf.world.send(&port, &bytes).passes(Reason::BridgeLookupIsolated);
+        }
     });
 }
 
