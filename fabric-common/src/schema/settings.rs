@@ -85,8 +85,8 @@ pub struct Settings {
     pub lost_ports: u64,
     /// Number of buckets of `hosts6` that are in use, less one.
     pub hosts6_mask: u32,
-    /// Grows when hosts are about to leave their old places in `hosts` or `hosts6`: who has missed one
-    /// meanwhile does not know that there is none. See [`crate::table`].
+    /// Grows when hosts are about to leave their old places in `hosts` or `hosts6`, or the trie for one of
+    /// them: who has missed one meanwhile does not know that there is none. See [`crate::table`].
     pub moves: u32,
     /// The number of the network namespace (`SO_NETNS_COOKIE`) to whose interfaces everything here
     /// refers.

@@ -46,16 +46,18 @@
 //! was there, or that knows the old size, and at the old place when the key had left. In the FDB, in `peers`
 //! and in `vnis` a miss hands the packet to the kernel. Where no host is found, however, a shorter prefix
 //! decides. So the tables of hosts have a number ([`Moves`], `moves` in the settings), which the reader
-//! loads in front of the size and, if it does not meet the key, again; if the two differ the kernel gets the
-//! packet. It also does if the key is met but gone when it is read again.
+//! loads in front of the size and, if it does not meet the key, again when it knows what the trie of prefixes
+//! says; if the two differ the kernel gets the packet. It also does if the key is met but gone when it is read
+//! again. A host that finds no room in the table is in the trie, and may move from there into the table: for
+//! it the trie is the old place.
 //!
 //! ```text
 //!   writer                                              reader
 //!   (1) keys, targets and marks at the new places,      (a) number
 //!       then the size if it grows                       (b) size                       [after a]
 //!   (2) number + 1                         [release]    (c) keys, filters              [after b]
-//!   (3) keys leave the old places,         [release]    (d) number again    [after c]
-//!       filters become exact
+//!   (3) keys leave the old places,         [release]        the trie's words
+//!       filters become exact                            (d) number again           [after c]
 //! ```
 //!
 //! - If a load of (c) has read (3), then (d), which is after it, reads (2) or newer: MP+rel+addr.
@@ -67,9 +69,9 @@
 //!
 //! The buckets' addresses depend on the size and that of the size on the number. That of the number depends,
 //! the second time, on all that was loaded of what decided: the first bucket's filter, if the key has no mark
-//! there; else all slots that were searched, and the filter that may have made the other bucket needless.
-//! These need no order among themselves, nor does the filter that is read once more in front of the other
-//! bucket: they all lie between (a) and (d).
+//! there; else all slots that were searched, and the filter that may have made the other bucket needless; and
+//! the last of the trie's words, on which those before it led. These need no order among themselves, nor does
+//! the filter that is read once more in front of the other bucket: they all lie between (a) and (d).
 //!
 //! # Indexes
 //!

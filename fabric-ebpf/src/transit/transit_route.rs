@@ -4,6 +4,8 @@
 //! Host routes and neighbours are looked up first, prefixes afterwards. Passes what is for the box
 //! itself and what the kernel has to answer; drops what a blackhole route discards.
 
+use core::cell::Cell;
+
 use fabric_common::{
     reason::Reason,
     schema::{
@@ -17,10 +19,11 @@ use fabric_common::{
     trie,
 };
 
-use super::host::{self, Miss};
+use super::host::Moment;
 use crate::{
     journey::{Journey, Way},
     maps::{self, limits},
+    table::Miss,
 };
 
 #[inline(always)]
@@ -68,13 +71,15 @@ fn target4(view: u32, address: u32) -> u32 {
     let key = hosts::key(view as u16, address);
     // SAFETY: no more than an address.
     let mask = |settings: *mut Settings| unsafe { &raw mut (*settings).hosts_mask };
-    match host::find(&maps::HOSTS, mask, limits::hosts_mask(), key) {
+    let moment = Moment::now();
+    let loaded = match moment.find(&maps::HOSTS, mask, limits::hosts_mask(), key) {
         Ok(found) => return found.target,
-        Err(Miss::Unsure) => return UNSURE,
-        Err(Miss::Absent) => {}
-    }
-    let view = maps::VIEWS.get(view);
-    trie::lookup4(&Trie, view.root4, u32::from_be(address)).unwrap_or(0)
+        Err(Miss::Gone) => return UNSURE,
+        Err(Miss::Absent(loaded)) => loaded,
+    };
+    let (trie, view) = (Trie::default(), maps::VIEWS.get(view));
+    let target = trie::lookup4(&trie, view.root4, u32::from_be(address));
+    if moment.holds(loaded | trie.loaded.get()) { target.unwrap_or(0) } else { UNSURE }
 }
 
 /// The target of an address whose halves are as they stand in the packet, see [`target4`].
@@ -83,7 +88,8 @@ fn target6(view: u32, address: [u64; 2]) -> u32 {
     let key = hosts6::key(view as u16, address);
     // SAFETY: no more than an address.
     let mask = |settings: *mut Settings| unsafe { &raw mut (*settings).hosts6_mask };
-    match host::find(&maps::HOSTS6, mask, limits::hosts6_mask(), key) {
+    let moment = Moment::now();
+    let loaded = match moment.find(&maps::HOSTS6, mask, limits::hosts6_mask(), key) {
         Ok(found) => {
             let at = maps::ADDRESSES6.masked(found.target, limits::addresses6_mask());
             // SAFETY: inside the map's value.
@@ -91,22 +97,30 @@ fn target6(view: u32, address: [u64; 2]) -> u32 {
             if host.address == address && host.view == view {
                 return host.target;
             }
+            host.address[0] | host.address[1] | u64::from(host.view)
         }
-        Err(Miss::Unsure) => return UNSURE,
-        Err(Miss::Absent) => {}
-    }
-    let view = maps::VIEWS.get(view);
-    trie::lookup6(&Trie, view.root6, address.map(u64::from_be)).unwrap_or(0)
+        Err(Miss::Gone) => return UNSURE,
+        Err(Miss::Absent(loaded)) => loaded,
+    };
+    let (trie, view) = (Trie::default(), maps::VIEWS.get(view));
+    let target = trie::lookup6(&trie, view.root6, address.map(u64::from_be));
+    if moment.holds(loaded | trie.loaded.get()) { target.unwrap_or(0) } else { UNSURE }
 }
 
 /// The words of the map.
-struct Trie;
+#[derive(Default)]
+struct Trie {
+    /// The last one that was loaded, from an address that depends on those before.
+    loaded: Cell<u64>,
+}
 
 impl trie::Words for Trie {
     #[inline(always)]
     fn word(&self, index: u32) -> Option<u64> {
         let word = maps::TRIE.masked(index, limits::trie_mask());
         // SAFETY: an aligned word of the map, which the daemon may store to at this moment.
-        Some(unsafe { (&raw const (*word).word).read_volatile() })
+        let word = unsafe { (&raw const (*word).word).read_volatile() };
+        self.loaded.set(word);
+        Some(word)
     }
 }

@@ -149,7 +149,7 @@ impl Hosts {
     }
 
     /// Gives hosts of the trie the room in the tables that there is by now. The tables are asked first, and
-    /// the trie loses the hosts when it is written after this.
+    /// the trie loses the hosts when it is written after this and after readers were told that hosts move.
     fn move_from_trie(&mut self, pass: &mut Pass<'_>, chosen: impl Fn(u16) -> bool) {
         let hosts: Vec<(Host, u32)> = self.in_trie().collect();
         for (host, target) in hosts {
@@ -234,7 +234,8 @@ pub(super) fn targets(maps: &Maps) -> impl Iterator<Item = u32> {
     all(maps).map(|(_, target)| target)
 }
 
-fn in_table(maps: &Maps, (view, address): Host) -> Option<u32> {
+/// Where packets to a host go by the tables alone.
+pub(super) fn in_table(maps: &Maps, (view, address): Host) -> Option<u32> {
     match address {
         IpAddr::V4(v4) => maps.hosts_table().get(hosts::key(view, be(v4))),
         IpAddr::V6(v6) => Some(maps.addresses6.get(address6(maps, view, v6)?).target),

@@ -11,6 +11,7 @@ use fabric_common::{
             KIND_UNREACHABLE, split_target, target,
         },
     },
+    table::Moves as _,
 };
 
 use super::{
@@ -155,8 +156,13 @@ impl Routing {
                 prefixes.push(view, place.prefix, target);
             }
         }
-        let views = self.views.known();
+        let (views, before) = (self.views.known(), pass.maps.stores());
         self.hosts.sync(pass, nexthops, &hosts, |view| views.contains(&view));
+        if pass.maps.stores() != before {
+            // Some may have come from the trie, which loses them below. Of those that an earlier daemon had
+            // to leave to it nobody knows.
+            pass.maps.settings.moved();
+        }
         for ((view, address), target) in self.hosts.in_trie() {
             hosts_full(pass);
             let length = if address.is_ipv4() { 32 } else { 128 };

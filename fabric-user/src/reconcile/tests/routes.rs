@@ -1,6 +1,9 @@
 //! Views, prefixes and hosts.
 
+use std::{cell::RefCell, rc::Rc};
+
 use fabric_common::{
+    halves,
     schema::{
         ports::{FLAG_NOT_A_TARGET, FLAG_ROUTE4, FLAG_ROUTE6, view},
         routes::{KIND_BLACKHOLE, KIND_KERNEL, KIND_NEXTHOP, split_target, target},
@@ -9,7 +12,8 @@ use fabric_common::{
     trie::lookup6,
 };
 
-use super::*;
+use super::{super::hosts, *};
+use crate::kernel::memory::after_each_store;
 
 fn prefix(net: u16, length: u8) -> RoutePlace {
     let address = ip(&format!("2001:db8:{net:x}::"));
@@ -22,12 +26,13 @@ fn view_of(bench: &Bench, ifindex: u32) -> u16 {
 
 /// Where a packet goes by the trie.
 fn look_up(bench: &Bench, address: &str) -> Option<(u32, u32)> {
-    let root = bench.maps().views.get(view_of(bench, PORT).into()).root6;
-    let IpAddr::V6(v6) = ip(address) else { panic!("{address}") };
-    let bits = v6.to_bits();
-    let found =
-        (root != 0).then(|| lookup6(&bench.maps().trie, root, [(bits >> 64) as u64, bits as u64]));
-    found.flatten().map(split_target)
+    by_trie(bench.maps(), (view_of(bench, PORT), ip(address))).map(split_target)
+}
+
+fn by_trie(maps: &Maps, (view, address): (u16, IpAddr)) -> Option<u32> {
+    let root = maps.views.get(view.into()).root6;
+    let IpAddr::V6(v6) = address else { panic!("{address}") };
+    lookup6(&maps.trie, root, halves::of(v6).map(u64::from_be))
 }
 
 fn change(bench: &mut Bench, wanted: &Wanted, routes: &[(RoutePlace, Option<Way>)]) -> Outcome {
@@ -175,6 +180,45 @@ fn hosts_that_find_no_room_in_the_table_are_in_the_trie_one_by_one_as_well() {
     change(&mut bench, &wanted, &gone);
     assert_eq!(bench.reconciler.routing.hosts.in_trie().count(), 0);
     assert_eq!(bench.reconciler.routing.views.prefixes(), 0);
+}
+
+/// Also one that an earlier daemon had to leave to the trie. The packet path looks into the table, then into
+/// the trie, and knows nothing if the number of moves has grown meanwhile.
+#[test]
+fn a_host_that_moves_from_the_trie_into_the_table_is_missed_at_no_moment() {
+    for is_restarted in [false, true] {
+        let settings = settings();
+        let (maps, same) = Maps::in_memory_twice(&settings.sizes()).unwrap();
+        let mut bench = Bench::over(maps, Fake::default(), &settings);
+        let mut wanted = network();
+        wanted.routes.extend((10..=250).map(host));
+        bench.apply(&wanted);
+        let (host, target) = bench.reconciler.routing.hosts.in_trie().next().unwrap();
+        wanted.routes.retain(|place, _| place.prefix.address == host.1);
+        bench.apply(&wanted);
+        bench.rest();
+        if is_restarted {
+            bench = bench.restart();
+        }
+        let moments = Rc::new(RefCell::new(Vec::new()));
+        let seen = moments.clone();
+        let watch = after_each_store(move || {
+            let moves = same.settings.get(0).moves;
+            let in_trie = by_trie(&same, host);
+            seen.borrow_mut().push((moves, hosts::in_table(&same, host), in_trie));
+        });
+        bench.apply(&wanted);
+        drop(watch);
+        let moments = moments.borrow();
+        let (_, last_in_table, last_in_trie) = moments.last().unwrap();
+        assert_eq!((*last_in_table, *last_in_trie), (Some(target), None), "it has moved");
+        for (at, (moves, in_table, _)) in moments.iter().enumerate() {
+            for (later, _, in_trie) in &moments[at..] {
+                let found = in_table.or(*in_trie);
+                assert!(found == Some(target) || later != moves, "{moments:?}");
+            }
+        }
+    }
 }
 
 #[test]
