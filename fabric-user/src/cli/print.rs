@@ -1,7 +1,7 @@
 //! Standard output: its width, a closed pipe, and looking again and again.
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, BufWriter, IsTerminal as _, Write as _},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -208,21 +208,32 @@ async fn ended([interrupt, terminate]: &mut [Signal; 2], interval: Duration) -> 
     }
 }
 
-/// Replaces what is on the terminal. Into a file or pipe, writes one text after the other.
+/// Replaces what is on the terminal by a title and what it is about. Into a file or pipe, writes one after
+/// the other. Neither is copied: there may be a million lines.
 ///
 /// # Errors
 /// As [`text`].
-pub(super) fn repaint(content: &str) -> io::Result<()> {
+pub(super) fn repaint(title: &str, content: &str) -> io::Result<()> {
     /// Cursor home, clear to the end: without flicker, unlike clearing first.
     const HOME: &str = "\x1b[H";
-    const CLEAR_LINE: &str = "\x1b[K\n";
+    const CLEAR_LINE: &str = "\x1b[K";
     const CLEAR_BELOW: &str = "\x1b[J";
-    if io::stdout().is_terminal() {
-        text(&format!("{HOME}{}{CLEAR_BELOW}", content.replace('\n', CLEAR_LINE)))
-    } else {
-        text(&format!("{content}\n"))
+    let stdout = io::stdout().lock();
+    let [home, clear_line, end] = match stdout.is_terminal() {
+        true => [HOME, CLEAR_LINE, CLEAR_BELOW],
+        false => ["", "", "\n"],
+    };
+    let mut out = BufWriter::with_capacity(SCREEN, stdout);
+    write!(out, "{home}{title}{clear_line}\n{clear_line}\n")?;
+    for line in content.lines() {
+        writeln!(out, "{line}{clear_line}")?;
     }
+    write!(out, "{end}")?;
+    out.flush()
 }
+
+/// More bytes than a terminal shows at once, which so come at once.
+const SCREEN: usize = 1 << 16;
 
 /// Interval of `--watch`.
 pub(super) fn seconds(text: &str) -> Result<f64, String> {

@@ -222,28 +222,31 @@ impl Table {
 
     /// The table, ending with a line feed.
     pub(super) fn text(&self, look: Look) -> String {
-        self.text_with(look, None)
+        self.text_with(look, &self.all(), None)
+    }
+
+    fn all(&self) -> Vec<&Line> {
+        self.rows.iter().collect()
     }
 
     /// The table with a mark in front of every row that differs from `before`. Rows are the same if
     /// their first `keys` cells are; what has gone is shown once more at the end.
     pub(super) fn text_since(&self, look: Look, before: &Self, keys: usize) -> String {
-        let mut all = self.clone();
-        let mut marks = BTreeMap::new();
+        let (mut rows, mut marks) = (self.all(), BTreeMap::new());
         for Difference { change, row, place, .. } in self.differences(before, keys) {
             if change == Change::Removed {
-                all.rows.push(row.clone());
+                rows.push(row);
             }
-            marks.insert(place.unwrap_or(all.rows.len() - 1), change);
+            marks.insert(place.unwrap_or(rows.len() - 1), change);
         }
-        all.text_with(look, Some(&marks))
+        self.text_with(look, &rows, Some(&marks))
     }
 
     /// What differs from `before`, in the order of the rows, what has gone last. Columns that move
     /// all the time do not count.
     pub(super) fn differences<'a>(&'a self, before: &'a Self, keys: usize) -> Vec<Difference<'a>> {
-        let identity = |row: &'a Line| row.cells.iter().take(keys).collect::<Vec<_>>();
-        let mut former: BTreeMap<_, _> =
+        let identity = |row: &'a Line| &row.cells[..keys.min(row.cells.len())];
+        let mut former: BTreeMap<&[String], &Line> =
             before.rows.iter().map(|row| (identity(row), row)).collect();
         let same = |a: &Line, b: &Line| {
             let mut cells = self.columns.iter().zip(a.cells.iter().zip(&b.cells));
@@ -251,7 +254,7 @@ impl Table {
         };
         let mut differences = Vec::new();
         for (place, row) in self.rows.iter().enumerate() {
-            let old = former.remove(&identity(row));
+            let old = former.remove(identity(row));
             let change = match old {
                 None => Change::Added,
                 Some(old) if !same(row, old) => Change::Changed,
@@ -259,29 +262,35 @@ impl Table {
             };
             differences.push(Difference { change, row, old, place: Some(place) });
         }
-        let gone = before.rows.iter().filter(|row| former.contains_key(&identity(row)));
+        let gone = before.rows.iter().filter(|row| former.contains_key(identity(row)));
         let removed =
             |row| Difference { change: Change::Removed, row, old: Some(row), place: None };
         differences.extend(gone.map(removed));
         differences
     }
 
-    fn text_with(&self, look: Look, marks: Option<&BTreeMap<usize, Change>>) -> String {
-        if self.rows.is_empty() {
+    fn text_with(
+        &self,
+        look: Look,
+        rows: &[&Line],
+        marks: Option<&BTreeMap<usize, Change>>,
+    ) -> String {
+        if rows.is_empty() {
             return format!("{}\n", self.empty);
         }
-        self.lines(look, marks, &mut Widths::default())
+        self.lines(look, rows, marks, &mut Widths::default())
     }
 
     /// One of several pages of a long table: the titles stand on the first one only, and no column
     /// becomes narrower.
     pub(super) fn page(&self, look: Look, widths: &mut Widths) -> String {
-        self.lines(look, None, widths)
+        self.lines(look, &self.all(), None, widths)
     }
 
     fn lines(
         &self,
         look: Look,
+        rows: &[&Line],
         marks: Option<&BTreeMap<usize, Change>>,
         Widths(widths): &mut Widths,
     ) -> String {
@@ -293,7 +302,7 @@ impl Table {
             widths.extend(shown.iter().map(|place| self.columns[*place].title.chars().count()));
         }
         for (width, place) in widths.iter_mut().zip(&shown) {
-            let cells = self.rows.iter().map(|row| row.cell(*place).chars().count());
+            let cells = rows.iter().map(|row| row.cell(*place).chars().count());
             *width = cells.max().unwrap_or(0).max(*width);
         }
         let columns: Vec<(&Column, usize)> = shown
@@ -306,7 +315,7 @@ impl Table {
             let titles: Vec<&str> = columns.iter().map(|(column, _)| column.title).collect();
             line(&mut text, marks.map(|_| ""), &columns, &titles);
         }
-        for (number, row) in self.rows.iter().enumerate() {
+        for (number, row) in rows.iter().enumerate() {
             let mark = marks.map(|marks| marks.get(&number).map_or("", |change| change.mark()));
             let cells: Vec<&str> = shown.iter().map(|place| row.cell(*place)).collect();
             line(&mut text, mark, &columns, &cells);

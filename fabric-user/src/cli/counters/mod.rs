@@ -123,11 +123,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 print::json_line(&Of::new(instance, &document))?;
             } else {
                 let title = format!("packets and bits per second at {}", print::time_of_day());
-                print::repaint(&format!("{title}\n\n{}", document.text(args.style)))?;
+                print::repaint(&title, &document.text(args.style))?;
             }
         } else if !args.style.json {
             scene(args, &view, sums.clone(), None)?;
-            print::repaint("measuring\n")?;
+            print::repaint("measuring", "")?;
         }
         before = Some((sums, now));
         Ok(())

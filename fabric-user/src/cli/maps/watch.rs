@@ -26,7 +26,7 @@ pub(super) fn repaint(
             print_json(&table)?;
         } else {
             let text = table.text_since(style.look(), before.as_ref().unwrap_or(&table), keys);
-            print::repaint(&format!("{title} at {}\n\n{text}", time_of_day()))?;
+            print::repaint(&format!("{title} at {}", time_of_day()), &text)?;
         }
         before = Some(table);
         Ok(())
