@@ -213,10 +213,25 @@ impl Lab {
     /// # Errors
     /// If the lab's record cannot be read, or somebody interrupts.
     pub fn status(&self, with_pings: bool) -> Result<Status, LabError> {
+        self.survey()?.run(with_pings)
+    }
+
+    /// Looks at the cables alone, see [`Status::links`].
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    pub fn links(&self) -> Result<Vec<LinkStatus>, LabError> {
+        Ok(self.survey()?.links())
+    }
+
+    fn survey(&self) -> Result<Survey<'_>, LabError> {
         let (state, topology) = (self.state()?, self.current_topology()?);
-        let mut survey =
-            Survey { lab: self, topology, state, interfaces: BTreeMap::new(), faults: Vec::new() };
-        survey.run(with_pings)
+        let mut interfaces = BTreeMap::new();
+        for node in topology.node_names() {
+            self.go_on()?;
+            interfaces.insert(node.to_owned(), self.interfaces(node)?);
+        }
+        Ok(Survey { lab: self, topology, state, interfaces, faults: Vec::new() })
     }
 }
 
@@ -229,16 +244,12 @@ impl Survey<'_> {
             );
         }
         for node in topology.node_names() {
-            self.lab.go_on()?;
             let netns = self.lab.node(node)?.netns().clone();
             if !netns.exists() {
                 self.faults.push(format!("the namespace {} of {node} is gone", netns.name()));
             }
-            self.interfaces.insert(node.to_owned(), self.lab.interfaces(node)?);
         }
-        let links = topology.links.iter().map(|link| (&link.a, &link.b));
-        let cables = topology.hosts.iter().map(|host| (&host.switch, &host.end));
-        let links: Vec<LinkStatus> = links.chain(cables).map(|(a, b)| self.link(a, b)).collect();
+        let links = self.links();
         self.faults.extend(links.iter().filter_map(LinkStatus::fault));
         let mut switches = Vec::new();
         for switch in &topology.switches {
@@ -280,6 +291,12 @@ impl Survey<'_> {
     fn interfaces(&self, node: &str) -> &Interfaces {
         // Every node of the topology was looked at.
         &self.interfaces[node]
+    }
+
+    fn links(&self) -> Vec<LinkStatus> {
+        let links = self.topology.links.iter().map(|link| (&link.a, &link.b));
+        let cables = self.topology.hosts.iter().map(|host| (&host.switch, &host.end));
+        links.chain(cables).map(|(a, b)| self.link(a, b)).collect()
     }
 
     fn link(&self, a: &End, b: &End) -> LinkStatus {

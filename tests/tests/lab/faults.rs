@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use fabric_tests::fabric::fabricctl;
 use fabric_user::lab::daemons::Frr;
 use fabric_user::lab::{Fault, Lab, LabError};
 
@@ -75,6 +76,10 @@ fn a_lab_with_a_silent_link_leaves_nothing_behind() {
     lab.silence("leaf01", "swp2").expect("a second time changes nothing");
     let pins = std::path::PathBuf::from(format!("/sys/fs/bpf/fabric-lab/{}", lab.name()));
     assert_eq!(std::fs::read_dir(&pins).expect("the pins are there").count(), 2);
+    let mut graph = Command::new(fabricctl());
+    let drawn = graph.args(["lab", "graph", "--output", "-", "--name", lab.name()]).output();
+    let drawn = String::from_utf8(drawn.expect("fabricctl starts").stdout).expect("it is text");
+    assert_eq!(drawn.matches("stroke-dasharray").count(), 2, "the link and the legend: {drawn}");
     drop(lab);
     assert!(!pins.exists());
 }

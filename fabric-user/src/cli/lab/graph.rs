@@ -23,7 +23,12 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let topology = topology_of(args.topology.as_deref(), &args.which)?;
-    let picture = graph::svg(&topology);
+    // A picture says what was planned, a lab also what has become of it.
+    let links = match &args.topology {
+        Some(_) => Vec::new(),
+        None => args.which.open()?.links()?,
+    };
+    let picture = graph::svg(&topology, &links);
     let path = args.output.unwrap_or_else(|| format!("{}.svg", topology.name).into());
     if path.as_os_str() == "-" {
         print::text(&picture)?;

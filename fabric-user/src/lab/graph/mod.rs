@@ -5,16 +5,22 @@ mod layout;
 mod svg;
 
 use self::layout::Layout;
+use self::svg::Broken;
+use super::status::LinkStatus;
 use super::topology::Topology;
 
-/// Draws a topology; the text of an SVG file.
-pub fn svg(topology: &Topology) -> String {
-    svg::draw(topology, &Layout::of(topology))
+/// Draws a topology; the text of an SVG file. Of the cables of a lab that is up, those that are broken are
+/// marked.
+pub fn svg(topology: &Topology, links: &[LinkStatus]) -> String {
+    svg::draw(topology, &Layout::of(topology), &Broken::of(links))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lab::facts::PortState;
+    use crate::lab::status::EndStatus;
+    use crate::lab::topology::End;
 
     fn topology(name: &str, picture: &str, inventory: &str) -> Topology {
         Topology::parse(name, picture, inventory).expect("valid")
@@ -36,7 +42,7 @@ mod tests {
 
     #[test]
     fn servers_are_drawn_with_their_services() {
-        let text = svg(&topology!("anycast"));
+        let text = svg(&topology!("anycast"), &[]);
         for word in ["srv08", "8 servers", ">dns<", "AS 65214"] {
             assert!(text.contains(word), "{word}");
         }
@@ -45,7 +51,7 @@ mod tests {
     #[test]
     fn every_node_port_and_label_is_in_the_picture() {
         let topology = two_sites();
-        let text = svg(&topology);
+        let text = svg(&topology, &[]);
         for node in topology.node_names() {
             assert!(text.contains(&format!(">{node}<")), "{node}");
         }
@@ -55,10 +61,36 @@ mod tests {
     }
 
     #[test]
+    fn broken_cables_of_a_lab_are_dashed_and_the_legend_says_why() {
+        let topology = two_sites();
+        let end =
+            |end: &End, state| EndStatus { node: end.node.clone(), port: end.port.clone(), state };
+        let link = |a: &End, b: &End, state, silent| LinkStatus {
+            a: end(a, state),
+            b: end(b, PortState::Up),
+            silent,
+        };
+        let [one, two, three, ..] = &topology.links[..] else { panic!("there are more") };
+        let host = &topology.hosts[0];
+        let mut links = vec![
+            link(&one.a, &one.b, PortState::NoCarrier, false),
+            link(&two.a, &two.b, PortState::Up, true),
+            link(&host.switch, &host.end, PortState::Off, false),
+            link(&three.a, &three.b, PortState::Up, false),
+        ];
+        let dashes = |links: &[LinkStatus]| svg(&topology, links).matches("dasharray").count();
+        assert_eq!(dashes(&links), 3 + 1, "and one in the legend");
+        assert!(svg(&topology, &links).contains("cut, silent or without a carrier"));
+        links.drain(..3);
+        assert_eq!(dashes(&links), 0);
+        assert_eq!(svg(&topology, &links), svg(&topology, &[]));
+    }
+
+    #[test]
     fn names_are_escaped() {
         let mut topology = two_sites();
         topology.switches[0].site = "a<b>&\"c\"".to_owned();
-        let text = svg(&topology);
+        let text = svg(&topology, &[]);
         assert!(text.contains("a&lt;b&gt;&amp;&quot;c&quot;"));
         assert!(!text.contains("a<b>"));
     }
@@ -91,12 +123,12 @@ mod tests {
 
     #[test]
     fn the_legend_names_leafs_where_a_network_is_not_in_a_whole_site() {
-        let text = svg(&topology!("static"));
+        let text = svg(&topology!("static"), &[]);
         for words in ["on every leaf of Site-01<", "on leaf01 and leaf02<"] {
             assert!(text.contains(words), "{words}");
         }
         assert!(!text.contains("AS "), "nobody has a number");
-        let whole = svg(&two_sites());
+        let whole = svg(&two_sites(), &[]);
         assert!(whole.contains("on every leaf of Site-01 and Site-02<"), "{whole}");
     }
 

@@ -1,8 +1,10 @@
 //! Drawing a layout.
 
+use std::collections::HashSet;
 use std::fmt::{self, Write as _};
 
 use super::layout::{HOST_INDENT, LEGEND_LINE, Layout, MARGIN, Point, Rect, Side, Wire};
+use crate::lab::status::LinkStatus;
 use crate::lab::topology::{End, Function, Host, Link, Network, Switch, Topology};
 
 const INK: &str = "#1f2937";
@@ -17,21 +19,65 @@ const BEND: f64 = 64.0;
 /// Width of an average character in units of the font size.
 const CHARACTER: f64 = 0.56;
 
+/// The ends of cables that carry no frames now, by node and port.
+pub(super) struct Broken<'a>(HashSet<(&'a str, &'a str)>);
+
+impl<'a> Broken<'a> {
+    pub(super) fn of(links: &'a [LinkStatus]) -> Self {
+        let broken = links.iter().filter(|link| link.complaint().is_some());
+        let ends = broken.flat_map(|link| [&link.a, &link.b]);
+        Self(ends.map(|end| (&*end.node, &*end.port)).collect())
+    }
+
+    fn has(&self, end: &End) -> bool {
+        self.0.contains(&(&*end.node, &*end.port))
+    }
+}
+
+/// How a wire is drawn.
+#[derive(Clone, Copy)]
+struct Stroke {
+    colour: &'static str,
+    width: f64,
+    /// Dashes and what is between them; none for a whole line.
+    dashes: Option<&'static str>,
+}
+
+const BROKEN: Stroke = Stroke { colour: "#dc2626", width: 2.0, dashes: Some("7 5") };
+
+impl Stroke {
+    const fn whole(colour: &'static str, width: f64) -> Self {
+        Self { colour, width, dashes: None }
+    }
+}
+
+impl fmt::Display for Stroke {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, r#"stroke="{}" stroke-width="{}""#, self.colour, self.width)?;
+        self.dashes.map_or(Ok(()), |dashes| write!(f, r#" stroke-dasharray="{dashes}""#))
+    }
+}
+
 /// The text of the SVG file.
-pub(super) fn draw(topology: &Topology, layout: &Layout) -> String {
+pub(super) fn draw(topology: &Topology, layout: &Layout, broken: &Broken<'_>) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let _ = write_all(&mut text, topology, layout);
+    let _ = write_all(&mut text, topology, layout, broken);
     text
 }
 
-fn write_all(out: &mut String, topology: &Topology, layout: &Layout) -> fmt::Result {
+fn write_all(
+    out: &mut String,
+    topology: &Topology,
+    layout: &Layout,
+    broken: &Broken<'_>,
+) -> fmt::Result {
     writeln!(
         out,
         r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w:.0} {h:.0}" width="{w:.0}" height="{h:.0}" font-family="Inter, 'Segoe UI', 'DejaVu Sans', Helvetica, Arial, sans-serif">
 <rect width="100%" height="100%" fill="#ffffff"/>"##,
         w = layout.width,
-        h = layout.height,
+        h = layout.height + if broken.0.is_empty() { 0.0 } else { LEGEND_LINE },
     )?;
     title(out, topology)?;
     for (name, area) in &layout.sites {
@@ -39,7 +85,7 @@ fn write_all(out: &mut String, topology: &Topology, layout: &Layout) -> fmt::Res
     }
     for (link, wire) in topology.links.iter().zip(&layout.wires) {
         let is_long = is_between_sites(topology, link);
-        draw_wire(out, wire, is_long)?;
+        draw_wire(out, wire, is_long, broken.has(&link.a))?;
         port_name(out, &wire.a, wire.a_side, &link.a.port)?;
         port_name(out, &wire.b, wire.b_side, &link.b.port)?;
         if let Some(label) = &link.label {
@@ -47,13 +93,13 @@ fn write_all(out: &mut String, topology: &Topology, layout: &Layout) -> fmt::Res
         }
     }
     for (switch, card) in topology.switches.iter().zip(&layout.cards) {
-        host_trunk(out, topology, layout, switch, card)?;
+        host_trunk(out, topology, layout, broken, switch, card)?;
         switch_card(out, topology, switch, card)?;
     }
     for (host, card) in topology.hosts.iter().zip(&layout.hosts) {
         host_card(out, topology, host, card)?;
     }
-    legend(out, topology, layout)?;
+    legend(out, topology, layout, broken)?;
     out.write_str("</svg>\n")
 }
 
@@ -100,15 +146,19 @@ fn is_between_sites(topology: &Topology, link: &Link) -> bool {
     site(&link.a) != site(&link.b)
 }
 
-fn draw_wire(out: &mut String, wire: &Wire, is_long: bool) -> fmt::Result {
-    let (colour, width) = if is_long { (DCI, 2.4) } else { (WIRE, 1.6) };
+fn draw_wire(out: &mut String, wire: &Wire, is_long: bool, is_broken: bool) -> fmt::Result {
+    let stroke = match (is_broken, is_long) {
+        (true, _) => BROKEN,
+        (false, true) => Stroke::whole(DCI, 2.4),
+        (false, false) => Stroke::whole(WIRE, 1.6),
+    };
     let Wire { a, b, .. } = wire;
     let Some(depth) = depth(wire) else {
-        return line(out, *a, *b, colour, width);
+        return line(out, *a, *b, stroke);
     };
     writeln!(
         out,
-        r#"<path d="M {:.1} {:.1} C {:.1} {depth:.1}, {:.1} {depth:.1}, {:.1} {:.1}" fill="none" stroke="{colour}" stroke-width="{width}"/>"#,
+        r#"<path d="M {:.1} {:.1} C {:.1} {depth:.1}, {:.1} {depth:.1}, {:.1} {:.1}" fill="none" {stroke}/>"#,
         a.x, a.y, a.x, b.x, b.x, b.y
     )
 }
@@ -213,6 +263,7 @@ fn host_trunk(
     out: &mut String,
     topology: &Topology,
     layout: &Layout,
+    broken: &Broken<'_>,
     switch: &Switch,
     card: &Rect,
 ) -> fmt::Result {
@@ -222,8 +273,12 @@ fn host_trunk(
             continue;
         }
         let y = area.y + area.h / 2.0;
-        line(out, Point { x, y: card.y + card.h }, Point { x, y }, WIRE, 1.6)?;
-        line(out, Point { x, y }, Point { x: area.x, y }, tint(topology, host), 1.6)?;
+        let stroke = match broken.has(&host.switch) {
+            true => BROKEN,
+            false => Stroke::whole(tint(topology, host), 1.6),
+        };
+        line(out, Point { x, y: card.y + card.h }, Point { x, y }, Stroke::whole(WIRE, 1.6))?;
+        line(out, Point { x, y }, Point { x: area.x, y }, stroke)?;
         let middle = card.x + 12.0 + (HOST_INDENT - 12.0) / 2.0;
         text(out, middle, y - 4.0, 9.5, FAINT, "text-anchor=\"middle\"", &host.switch.port)?;
     }
@@ -237,7 +292,12 @@ fn host_card(out: &mut String, topology: &Topology, host: &Host, card: &Rect) ->
     text(out, card.x + 10.0, card.y + 30.0, 10.5, tint, "", &host.address.to_string())
 }
 
-fn legend(out: &mut String, topology: &Topology, layout: &Layout) -> fmt::Result {
+fn legend(
+    out: &mut String,
+    topology: &Topology,
+    layout: &Layout,
+    broken: &Broken<'_>,
+) -> fmt::Result {
     let mut y = layout.legend_y;
     let names = topology.networks.iter().map(|network| width_of(&network.name, 13.0));
     let facts_x = MARGIN + 106.0 + names.fold(0.0, f64::max);
@@ -257,6 +317,11 @@ fn legend(out: &mut String, topology: &Topology, layout: &Layout) -> fmt::Result
         );
         text(out, facts_x, y + 13.5, 12.0, FAINT, "", &facts)?;
         y += LEGEND_LINE;
+    }
+    if !broken.0.is_empty() {
+        let at = |x| Point { x, y: y + 9.0 };
+        line(out, at(MARGIN), at(MARGIN + 76.0), BROKEN)?;
+        text(out, MARGIN + 90.0, y + 13.5, 12.0, FAINT, "", "cut, silent or without a carrier")?;
     }
     Ok(())
 }
@@ -311,10 +376,10 @@ fn rect(
     )
 }
 
-fn line(out: &mut String, a: Point, b: Point, colour: &str, width: f64) -> fmt::Result {
+fn line(out: &mut String, a: Point, b: Point, stroke: Stroke) -> fmt::Result {
     writeln!(
         out,
-        r#"<line x1="{:.1}" y1="{:.1}" x2="{:.1}" y2="{:.1}" stroke="{colour}" stroke-width="{width}"/>"#,
+        r#"<line x1="{:.1}" y1="{:.1}" x2="{:.1}" y2="{:.1}" {stroke}/>"#,
         a.x, a.y, b.x, b.y
     )
 }
