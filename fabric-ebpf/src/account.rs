@@ -91,7 +91,7 @@ pub fn redirected(context: &XdpContext, journey: &Journey, reason: Reason) -> u3
 #[inline(always)]
 fn counter(cpu: Cpu, row: u32, reason: Reason) -> *mut Counter {
     let index = reason_index(row, reason as u8);
-    maps::REASONS_OF_PORTS.masked(cpu, index, limits::reasons_mask(), limits::reasons())
+    maps::REASONS.masked(cpu, index, limits::reasons_mask(), limits::reasons())
 }
 
 #[inline(always)]

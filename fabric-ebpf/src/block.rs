@@ -118,7 +118,7 @@ impl<T, const N: usize> PerCpuBlock<T, N> {
 /// Declares blocks: for aya as what they are, an array with one element, and for the packet path as
 /// that element itself, under a symbol that the loader resolves (`NAME.values`).
 macro_rules! blocks {
-    ($($kind:ident $name:literal $static:ident: [$value:ty; $entries:expr];)+) => {
+    ($($name:ident $static:ident: $kind:ident<$value:ty>, $entries:expr, $about:literal;)+) => {
         mod declared {
             use aya_ebpf::{btf_maps::Array, macros::btf_map};
             use fabric_common::schema::MMAPABLE;
@@ -131,8 +131,9 @@ macro_rules! blocks {
                     #[allow(dead_code, reason = "only the type is needed")]
                     entry: $value,
                 }
-                #[btf_map(name = $name)]
-                static $static: Array<
+                #[allow(non_upper_case_globals, reason = "called as the map is")]
+                #[btf_map]
+                static $name: Array<
                     <$kind<$static, { ($entries) as usize }> as $crate::block::Element>::Value,
                     1,
                     { MMAPABLE as usize },
@@ -141,7 +142,8 @@ macro_rules! blocks {
         }
         unsafe extern "C" {
             $(
-                #[link_name = concat!($name, ".values")]
+                #[doc = $about]
+                #[link_name = concat!(stringify!($name), ".values")]
                 pub safe static $static: $kind<$value, { ($entries) as usize }>;
             )+
         }

@@ -1,4 +1,4 @@
-//! The maps: one file each, and the list of all of them.
+//! The maps: one file each, and the list of all of them ([`all_blocks!`](crate::all_blocks)).
 //!
 //! Rules: `repr(C)`, explicit padding, no bool or enum in a value: each derives [`bytemuck::Pod`]. Addresses and ports are in
 //! network byte order where the name says `_be`, everything else in host order. Every map but the
@@ -28,6 +28,8 @@ pub mod views;
 pub mod vlans;
 pub mod vnis;
 pub mod vteps;
+
+use crate::{reason, table};
 
 /// Version of all layouts below. It is part of the pin path: another version is another folder.
 pub const VERSION: u32 = 8;
@@ -88,50 +90,72 @@ impl MapSpec {
     }
 }
 
-macro_rules! specs {
-    ($($name:literal $kind:ident $value:ty, $entries:expr, $flags:expr, $about:literal;)+) => {
-        /// All maps, in the order in which a packet meets them.
-        pub const MAPS: &[MapSpec] = &[$(MapSpec {
-            name: $name,
-            kind: Kind::$kind,
-            value_size: size_of::<$value>() as u32,
-            max_entries: $entries,
-            flags: $flags,
-            about: $about,
-        },)+];
+/// The list of all maps but the device map, in the order in which a packet meets them, for the macro `$with`:
+/// the map's name, that of its static in the programs, kind, type and number of entries, and one sentence
+/// for people. What the types and numbers begin with has to be in scope where it is called: the modules
+/// [`crate::schema`] has, [`crate::reason`] and [`crate::table`].
+///
+/// From this list come [`MAPS`], the statics of `fabric-ebpf/src/maps.rs` and the fields of `Maps` in
+/// `fabric-user/src/kernel/maps.rs`.
+#[macro_export]
+macro_rules! all_blocks {
+    ($with:ident) => {
+        $with! {
+            settings SETTINGS: Block<settings::Settings>, 1, "heartbeat, bypass switch, hash seed";
+            ports PORTS: Block<ports::Port>, ports::MAX, "network interfaces and their role";
+            vlans VLANS: Block<vlans::PortVlans>, vlans::TABLES, "tagged VLANs of the ports that have any";
+            circuits CIRCUITS: Block<circuits::Circuit>, circuits::MAX, "attachment circuits: a port's membership in a domain";
+            domains DOMAINS: Block<domains::Domain>, domains::MAX, "bridge domains and their VNI";
+            domains6 DOMAINS6: Block<domains6::Domain6>, domains::MAX, "bridge domains: vxlan device, and over IPv6 local address and flow label";
+            fdb FDB: Block<table::Narrow>, fdb::BUCKETS, "MAC addresses: behind which circuit or VTEP";
+            fdb_times FDB_TIMES: Block<fdb::Times>, fdb::BUCKETS, "when the owner of each local MAC was last shown to the kernel";
+            vteps VTEPS: Block<vteps::Vtep>, vteps::MAX, "remote VTEPs: addresses and underlay group";
+            reverse_paths REVERSE_PATHS: Block<reverse_paths::ReversePath>, vteps::MAX, "ports that accept the packets of each VTEP";
+            peers PEERS: Block<table::Narrow>, peers::BUCKETS, "addresses of tunnels to VTEP";
+            vnis VNIS: Block<table::Narrow>, vnis::BUCKETS, "VNI, UDP port and family to bridge domain";
+            local_addresses LOCAL_ADDRESSES: Block<local_addresses::LocalAddresses>, 1, "filter of this box's own addresses";
+            views VIEWS: Block<views::View>, views::MAX, "routing views: which prefixes hold for a port";
+            hosts HOSTS: Block<table::Wide>, hosts::BUCKETS, "IPv4 host routes and neighbours";
+            hosts6 HOSTS6: Block<table::Wide>, hosts6::BUCKETS, "IPv6 host routes and neighbours";
+            addresses6 ADDRESSES6: Block<hosts6::Address6>, hosts6::ADDRESSES, "addresses and targets of IPv6 hosts";
+            trie TRIE: Block<trie::Word>, trie::WORDS, "prefixes: longest match";
+            groups GROUPS: Block<groups::Group>, groups::MAX, "ECMP groups";
+            buckets BUCKETS: Block<buckets::Chunk>, buckets::MAX, "which nexthop each bucket of a group has";
+            bucket_use BUCKET_USE: Block<bucket_use::ChunkUse>, buckets::MAX, "when each bucket was last used";
+            nexthops NEXTHOPS: Block<nexthops::Nexthop>, nexthops::MAX, "next hops: port and MAC addresses";
+            reasons REASONS: PerCpuBlock<counters::Counter>, counters::ROWS * reason::REASONS, "received packets per port and reason";
+            port_tx PORT_TX: PerCpuBlock<counters::Counter>, ports::MAX, "packets sent per port";
+            domain_traffic DOMAIN_TRAFFIC: PerCpuBlock<counters::Traffic>, domains::MAX, "packets per VNI";
+            vtep_traffic VTEP_TRAFFIC: PerCpuBlock<counters::Traffic>, vteps::MAX, "packets per VTEP";
+        }
     };
 }
 
-specs! {
-    "settings" Block settings::Settings, 1, MMAPABLE, "heartbeat, bypass switch, hash seed";
-    "ports" Block ports::Port, ports::MAX, MMAPABLE, "network interfaces and their role";
-    "vlans" Block vlans::PortVlans, vlans::TABLES, MMAPABLE, "tagged VLANs of the ports that have any";
-    "circuits" Block circuits::Circuit, circuits::MAX, MMAPABLE, "attachment circuits: a port's membership in a domain";
-    "domains" Block domains::Domain, domains::MAX, MMAPABLE, "bridge domains and their VNI";
-    "domains6" Block domains6::Domain6, domains::MAX, MMAPABLE, "bridge domains: vxlan device, and over IPv6 local address and flow label";
-    "fdb" Block crate::table::Narrow, fdb::BUCKETS, MMAPABLE, "MAC addresses: behind which circuit or VTEP";
-    "fdb_times" Block fdb::Times, fdb::BUCKETS, MMAPABLE, "when the owner of each local MAC was last shown to the kernel";
-    "vteps" Block vteps::Vtep, vteps::MAX, MMAPABLE, "remote VTEPs: addresses and underlay group";
-    "reverse_paths" Block reverse_paths::ReversePath, vteps::MAX, MMAPABLE, "ports that accept the packets of each VTEP";
-    "peers" Block crate::table::Narrow, peers::BUCKETS, MMAPABLE, "addresses of tunnels to VTEP";
-    "vnis" Block crate::table::Narrow, vnis::BUCKETS, MMAPABLE, "VNI, UDP port and family to bridge domain";
-    "local_addresses" Block local_addresses::LocalAddresses, 1, MMAPABLE, "filter of this box's own addresses";
-    "views" Block views::View, views::MAX, MMAPABLE, "routing views: which prefixes hold for a port";
-    "hosts" Block crate::table::Wide, hosts::BUCKETS, MMAPABLE, "IPv4 host routes and neighbours";
-    "hosts6" Block crate::table::Wide, hosts6::BUCKETS, MMAPABLE, "IPv6 host routes and neighbours";
-    "addresses6" Block hosts6::Address6, hosts6::ADDRESSES, MMAPABLE, "addresses and targets of IPv6 hosts";
-    "trie" Block trie::Word, trie::WORDS, MMAPABLE, "prefixes: longest match";
-    "groups" Block groups::Group, groups::MAX, MMAPABLE, "ECMP groups";
-    "buckets" Block buckets::Chunk, buckets::MAX, MMAPABLE, "which nexthop each bucket of a group has";
-    "bucket_use" Block bucket_use::ChunkUse, buckets::MAX, MMAPABLE, "when each bucket was last used";
-    "nexthops" Block nexthops::Nexthop, nexthops::MAX, MMAPABLE, "next hops: port and MAC addresses";
-    // `bpf_devmap_val`: interface index and program.
-    "tx_ports" DevMap [u32; 2], ports::MAX, 0, "redirect targets by port slot";
-    "reasons" PerCpuBlock counters::Counter, counters::ROWS * crate::reason::REASONS, MMAPABLE, "received packets per port and reason";
-    "port_tx" PerCpuBlock counters::Counter, ports::MAX, MMAPABLE, "packets sent per port";
-    "domain_traffic" PerCpuBlock counters::Traffic, domains::MAX, MMAPABLE, "packets per VNI";
-    "vtep_traffic" PerCpuBlock counters::Traffic, vteps::MAX, MMAPABLE, "packets per VTEP";
+macro_rules! specs {
+    ($($name:ident $static:ident: $kind:ident<$value:ty>, $entries:expr, $about:literal;)+) => {
+        /// All maps: those of [`all_blocks!`], and the device map.
+        pub const MAPS: &[MapSpec] = &[
+            $(MapSpec {
+                name: stringify!($name),
+                kind: Kind::$kind,
+                value_size: size_of::<$value>() as u32,
+                max_entries: $entries,
+                flags: MMAPABLE,
+                about: $about,
+            },)+
+            MapSpec {
+                name: "tx_ports",
+                kind: Kind::DevMap,
+                // `bpf_devmap_val`: interface index and program.
+                value_size: 8,
+                max_entries: ports::MAX,
+                flags: 0,
+                about: "redirect targets by port slot",
+            },
+        ];
+    };
 }
+all_blocks!(specs);
 
 /// Whether every index of a map with `entries` entries fits into so many bits. Wherever an index is
 /// packed, a constant assertion asks this, so that no map outgrows what refers to it.
@@ -139,14 +163,15 @@ pub(crate) const fn fits(entries: u32, bits: u32) -> bool {
     (entries as u64) <= 1 << bits
 }
 
-/// Says how many bytes a map's value has. That these are all that it is, without padding, is what
-/// deriving [`bytemuck::Pod`] proves.
+/// Says how many bytes a map's value has, which are whole words of 64 bits: what the daemon stores. That
+/// these are all that it is, without padding, is what deriving [`bytemuck::Pod`] proves.
 macro_rules! map_value {
     ($type:ty, $size:literal) => {
         const _: () = assert!(size_of::<$type>() == $size);
+        const _: () = assert!($size % 8 == 0, "a map's value is whole words of 64 bits");
     };
 }
 pub(crate) use map_value;
 
-map_value!(crate::table::Narrow, 64);
-map_value!(crate::table::Wide, 64);
+map_value!(table::Narrow, 64);
+map_value!(table::Wide, 64);

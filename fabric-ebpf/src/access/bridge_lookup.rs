@@ -7,7 +7,10 @@
 
 use fabric_common::{
     reason::Reason,
-    schema::{circuits::{FLAG_HAIRPIN, FLAG_ISOLATED}, domains::FLAG_OVERLAY_ISOLATED},
+    schema::{
+        circuits::{FLAG_HAIRPIN, FLAG_ISOLATED},
+        domains::FLAG_OVERLAY_ISOLATED,
+    },
 };
 
 use crate::{

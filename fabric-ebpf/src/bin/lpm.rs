@@ -44,12 +44,12 @@ static KERNEL4: LpmTrie<[u8; 4], u32, { PREFIXES as usize }> = LpmTrie::new();
 static KERNEL6: LpmTrie<[u8; 16], u32, { PREFIXES as usize }> = LpmTrie::new();
 
 blocks! {
-    Block "trie" TRIE: [Word; lookups::WORDS];
-    Block "hosts" HOSTS: [Wide; hosts::BUCKETS];
-    Block "hosts6" HOSTS6: [Wide; hosts6::BUCKETS];
-    Block "addresses6" ADDRESSES6: [Address6; hosts6::ADDRESSES];
-    Block "first24" FIRST24: [u32; 1 << 24];
-    Block "second8" SECOND8: [u32; SECOND_8];
+    trie TRIE: Block<Word>, lookups::WORDS, "Fabric's prefixes";
+    hosts HOSTS: Block<Wide>, hosts::BUCKETS, "Fabric's IPv4 hosts";
+    hosts6 HOSTS6: Block<Wide>, hosts6::BUCKETS, "Fabric's IPv6 hosts";
+    addresses6 ADDRESSES6: Block<Address6>, hosts6::ADDRESSES, "their addresses";
+    first24 FIRST24: Block<u32>, 1 << 24, "DIR-24-8: answers by the first 24 bits";
+    second8 SECOND8: Block<u32>, SECOND_8, "DIR-24-8: answers by the last 8 bits";
 }
 
 struct Trie;

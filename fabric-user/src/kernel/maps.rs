@@ -9,15 +9,10 @@ use std::{
 
 use aya::maps::{MapData, MapError};
 use fabric_common::{
+    all_blocks,
     reason::{REASONS, Reason},
-    schema::{
-        MAPS, bucket_use::ChunkUse, buckets::Chunk, circuits::Circuit, counters::Counter,
-        counters::Traffic, counters::reason_index, domains::Domain, domains6::Domain6, fdb::Times,
-        groups::Group, hosts6::Address6, local_addresses::LocalAddresses, nexthops::Nexthop,
-        ports::Port, reverse_paths::ReversePath, settings::Settings, trie::Word, views::View,
-        vlans::PortVlans, vteps::Vtep,
-    },
-    table::{Narrow, Wide},
+    schema::{counters::reason_index, *},
+    table,
 };
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use thiserror::Error;
@@ -111,10 +106,10 @@ impl<T: Count> Entries for PerCpu<T> {
 }
 
 macro_rules! maps {
-    ($(#[doc = $about:literal] $name:ident: $entries:ident<$value:ty>,)+) => {
+    ($($name:ident $static:ident: $kind:ident<$value:ty>, $entries:expr, $about:literal;)+) => {
         /// All maps but the device map, which can only be written by system calls.
         pub struct Maps {
-            $(#[doc = $about] pub $name: $entries<$value>,)+
+            $(#[doc = $about] pub $name: $kind<$value>,)+
         }
 
         impl Maps {
@@ -149,60 +144,11 @@ macro_rules! maps {
     };
 }
 
-maps! {
-    /// Heartbeat, bypass switch, seed.
-    settings: MappedArray<Settings>,
-    /// Interfaces by slot.
-    ports: MappedArray<Port>,
-    /// Tagged VLANs by port slot.
-    vlans: MappedArray<PortVlans>,
-    /// Attachment circuits.
-    circuits: MappedArray<Circuit>,
-    /// Bridge domains.
-    domains: MappedArray<Domain>,
-    /// Bridge domains over IPv6: what they have beside.
-    domains6: MappedArray<Domain6>,
-    /// MAC addresses.
-    fdb: MappedArray<Narrow>,
-    /// When the owners of MAC addresses were last shown to the kernel.
-    fdb_times: MappedArray<Times>,
-    /// Remote VTEPs.
-    vteps: MappedArray<Vtep>,
-    /// Ports that accept the packets of VTEPs.
-    reverse_paths: MappedArray<ReversePath>,
-    /// Addresses of tunnels to VTEP.
-    peers: MappedArray<Narrow>,
-    /// VNI to domain.
-    vnis: MappedArray<Narrow>,
-    /// Filter of the box's own addresses.
-    local_addresses: MappedArray<LocalAddresses>,
-    /// Routing views.
-    views: MappedArray<View>,
-    /// IPv4 hosts.
-    hosts: MappedArray<Wide>,
-    /// IPv6 hosts by fingerprint.
-    hosts6: MappedArray<Wide>,
-    /// IPv6 hosts in full.
-    addresses6: MappedArray<Address6>,
-    /// Prefixes.
-    trie: MappedArray<Word>,
-    /// ECMP groups.
-    groups: MappedArray<Group>,
-    /// Buckets of the groups.
-    buckets: MappedArray<Chunk>,
-    /// Last use of the buckets.
-    bucket_use: MappedArray<ChunkUse>,
-    /// Underlay nexthops.
-    nexthops: MappedArray<Nexthop>,
-    /// Received packets per port and reason.
-    reasons: PerCpu<Counter>,
-    /// Sent packets per port.
-    port_tx: PerCpu<Counter>,
-    /// Packets per domain.
-    domain_traffic: PerCpu<Traffic>,
-    /// Packets per VTEP.
-    vtep_traffic: PerCpu<Traffic>,
-}
+/// What the maps of each kind are in memory.
+type Block<T> = MappedArray<T>;
+type PerCpuBlock<T> = PerCpu<T>;
+
+all_blocks!(maps);
 
 impl Maps {
     /// Opens the pinned maps of an instance; `writable` for the daemon and for `bypass`.
