@@ -114,6 +114,8 @@ impl Prefixes {
     pub fn build(size: Size) -> Result<Self> {
         println!("{}: building a spine with {} prefixes", size.name, size.prefixes);
         let spine = Spine::build(0, spine::Routes::Prefixes)?;
+        // Nothing leads to a port whose other end takes no frames from XDP programs.
+        tool::output("ethtool", &["-K", "next0", "gro", "on"])?;
         tool::batch("ip", &routers_and_objects())?;
         let mut chance = Chance::new(7);
         let six = size.prefixes / 5;
