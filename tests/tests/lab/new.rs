@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use fabric_tests::fabric::{fabricctl, own_folder};
-use fabric_user::lab::{Lab, Topology};
+use fabric_tests::fabric::{fabric_xdpd, fabricctl, own_folder};
+use fabric_user::lab::{Lab, Options, Topology};
 
 use crate::fixture::{self, PATIENCE, options, pings};
 
@@ -56,14 +56,21 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Brings a picture up with its first inventory, and has every host ping all others.
+/// Brings a picture up with its first inventory and fabric-xdpd, which accelerates all ports, and has every
+/// host ping all others.
 fn comes_up(test: &str, file: &str, text: &str) {
     let picture = Picture::new(test, file, text);
     let output = new(&picture.0);
     assert!(output.status.success(), "{output:?}");
     let topology = Topology::load(&picture.0).expect("what was written is valid");
-    let lab = Lab::up(&topology, &options(test), &mut |_| {}).expect("it comes up");
-    lab.wait_converged(PATIENCE).expect("it converges");
+    let options = Options { fabric_xdpd: Some(fabric_xdpd()), ..options(test) };
+    let lab = Lab::up(&topology, &options, &mut |_| {}).expect("it comes up");
+    let left = lab.wait_ready(PATIENCE, &mut |_| {}).expect("it is ready");
+    assert!(left.is_empty(), "{left:?}");
+    for switch in lab.status(false).expect("it can be looked at").switches {
+        let all = switch.accelerable;
+        assert!(all > 0 && switch.accelerated == all, "{}: {switch:?}", switch.node);
+    }
     for from in &topology.hosts {
         for to in topology.hosts.iter().filter(|to| to.name != from.name) {
             pings(&lab, &from.name, &to.address.to_string())

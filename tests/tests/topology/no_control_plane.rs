@@ -1,6 +1,7 @@
 //! A fabric in which nobody speaks BGP: what the kernels forward by was written with `ip` and `bridge`.
 //!
 //! - Bridged, encapsulated, decapsulated and routed packets are forwarded by XDP all the same.
+//! - IPv6 is routed by XDP, too, and what has to be flooded goes through the kernel by its flood lists.
 //! - Links and cables that were cut and mended carry the same packets by XDP again.
 //! - A machine that moves reaches its gateway and its peers at the new place, by entries that `bridge`
 //!   changes, and its packets are forwarded by XDP there.
@@ -11,12 +12,19 @@
 //!            └──────── spine01, spine02 ────────┘
 //! ```
 
+use std::time::Duration;
+
 use fabric_common::reason::Reason;
-use fabric_tests::fabric::{Fabric, Seen};
+use fabric_tests::fabric::{Fabric, PATIENCE, Seen, Sniffer, Wire, broadcast};
+use fabric_user::lab::Mac;
 
 const FRAMES: u64 = 500;
 /// Frames that go to the kernel though all is known: one per MAC and quarter of the ageing time.
 const SAMPLED: u64 = 2;
+/// Nobody has these MACs.
+const STRANGERS: [Mac; 2] = [Mac([0x02, 0xaa, 0, 0, 0, 2]), Mac([0x02, 0xaa, 0, 0, 0, 3])];
+/// A duplicate would come together with the first one.
+const DUPLICATES: Duration = Duration::from_millis(300);
 
 /// Sends frames, and asserts that XDP forwarded them at these switches for these reasons.
 fn assert_fast(fabric: &Fabric, from: &str, to: &str, at: &[(&str, Reason)]) {
@@ -67,4 +75,46 @@ fn what_ip_and_bridge_have_written_is_forwarded_by_xdp_and_a_move_by_bridge_is_f
     assert_fast(&fabric, "vm01", "vm03", &spread("leaf01", "leaf02"));
     let status = fabric.lab().status(true).expect("it can be looked at");
     assert!(status.healthy, "{:?}", status.faults);
+}
+
+#[test]
+fn ipv6_is_routed_by_xdp_and_floods_take_the_lists_that_bridge_has_written() {
+    let fabric = Fabric::without_control_plane();
+    let host = fabric.lab().topology().host("rack31").expect("drawn");
+    let address = host.address6().expect("it has one").to_string();
+    // The first one waits for neighbours.
+    fabric.run("rack11", "ping", &format!("-6 -n -c1 -W5 {address}"));
+    fabric.assert_agreement();
+    let leafs = ["leaf01", "leaf03"];
+    let before = leafs.map(|leaf| Seen::at(&fabric, leaf));
+    fabric.run("rack11", "ping", &format!("-6 -n -q -c100 -i0.01 -W5 {address}"));
+    for (leaf, before) in leafs.iter().zip(&before) {
+        let routed = Seen::at(&fabric, leaf).since(before).all(Reason::Routed);
+        assert!(routed >= 200, "{leaf}: {routed} of 100 packets and as many answers");
+    }
+
+    let others = ["vm03", "vm05", "vm02", "vm04"];
+    let to_nobody = [&STRANGERS[1].0[..], &broadcast(STRANGERS[0])[6..]].concat();
+    for (frame, reason) in [
+        (broadcast(STRANGERS[0]), Reason::FrameGuardMulticast),
+        (to_nobody, Reason::BridgeLookupUnknown),
+    ] {
+        let sniffers = others.map(|host| Sniffer::open(&fabric.netns(host), "eth0"));
+        let before = Seen::at(&fabric, "leaf01");
+        Wire::open(&fabric.netns("vm01"), "eth0").send(&frame);
+        // Those of the network first: afterwards copies have had time to come.
+        for (host, sniffer) in others.into_iter().zip(&sniffers).take(2) {
+            let found = sniffer.find(PATIENCE, |seen| seen == frame);
+            assert!(found.is_some(), "{host} did not receive the frame ({reason:?})");
+        }
+        for (host, sniffer) in others.into_iter().zip(&sniffers) {
+            let again = sniffer.find(DUPLICATES, |seen| seen == frame);
+            assert!(
+                again.is_none(),
+                "{host} received a frame that it should not have ({reason:?})"
+            );
+        }
+        let seen = Seen::at(&fabric, "leaf01").since(&before);
+        assert!(seen.on("swp11", reason) >= 1, "{seen:?}");
+    }
 }
