@@ -27,16 +27,23 @@ const OVERTAKES: bool = !cfg!(bpf_target_arch = "x86_64") || cfg!(feature = "ord
 /// processor that Linux runs on loads from an address before it has that address (the kernel's
 /// `Documentation/memory-barriers.txt` calls this an address dependency, arm64's architecture an address
 /// dependency as well), and a number that is always 0 counts: the dependency is one of registers, not
-/// of values. The compiler knows nothing about the instruction, and to the verifier the sum is `at`.
+/// of values.
 #[inline(always)]
 pub fn after<T>(at: *mut T, loaded: u64) -> *mut T {
+    at.wrapping_byte_add(zero(loaded) as usize)
+}
+
+/// 0, which cannot be known before `loaded` is, see [`after`]; no more than that on processors that keep
+/// loads in order. The compiler knows nothing about the instruction, and to the verifier it is 0.
+#[inline(always)]
+pub fn zero(loaded: u64) -> u64 {
     if !OVERTAKES {
-        return at;
+        return 0;
     }
     let mut zero = loaded;
     // SAFETY: one register.
     unsafe { asm!("{0} &= 0", inout(reg) zero, options(nomem, nostack)) };
-    at.wrapping_byte_add(zero as usize)
+    zero
 }
 
 /// Why a search has found nothing.

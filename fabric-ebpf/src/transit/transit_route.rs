@@ -23,7 +23,7 @@ use super::host::Moment;
 use crate::{
     journey::{Journey, Way},
     maps::{self, limits},
-    table::Miss,
+    table::{self, Miss},
 };
 
 #[inline(always)]
@@ -77,9 +77,8 @@ fn target4(view: u32, address: u32) -> u32 {
         Err(Miss::Gone) => return UNSURE,
         Err(Miss::Absent(loaded)) => loaded,
     };
-    let (trie, view) = (Trie::default(), maps::VIEWS.get(view));
-    let target = trie::lookup4(&trie, view.root4, u32::from_be(address));
-    if moment.holds(loaded | trie.loaded.get()) { target.unwrap_or(0) } else { UNSURE }
+    let target = prefix4(view, address);
+    if moment.holds(loaded | target) { target as u32 } else { UNSURE }
 }
 
 /// The target of an address whose halves are as they stand in the packet, see [`target4`].
@@ -102,9 +101,30 @@ fn target6(view: u32, address: [u64; 2]) -> u32 {
         Err(Miss::Gone) => return UNSURE,
         Err(Miss::Absent(loaded)) => loaded,
     };
+    let target = prefix6(view, address[0], address[1]);
+    if moment.holds(loaded | target) { target as u32 } else { UNSURE }
+}
+
+/// The target of the longest prefix of an address as it stands in the packet, 0 if there is none; a number
+/// that depends on all that was loaded for it, see [`table::after`].
+///
+/// A global function (`BTF_FUNC_GLOBAL` of `Documentation/bpf/btf.rst`): the verifier follows it once, for
+/// any arguments, and not again from each place that routes. So it takes and gives nothing but numbers.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn prefix4(view: u32, address: u32) -> u64 {
     let (trie, view) = (Trie::default(), maps::VIEWS.get(view));
-    let target = trie::lookup6(&trie, view.root6, address.map(u64::from_be));
-    if moment.holds(loaded | trie.loaded.get()) { target.unwrap_or(0) } else { UNSURE }
+    let target = trie::lookup4(&trie, view.root4, u32::from_be(address));
+    trie.answer(target)
+}
+
+/// As [`prefix4`], for an address whose halves are as they stand in the packet.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn prefix6(view: u32, upper: u64, lower: u64) -> u64 {
+    let (trie, view) = (Trie::default(), maps::VIEWS.get(view));
+    let target = trie::lookup6(&trie, view.root6, [u64::from_be(upper), u64::from_be(lower)]);
+    trie.answer(target)
 }
 
 /// The words of the map.
@@ -112,6 +132,13 @@ fn target6(view: u32, address: [u64; 2]) -> u32 {
 struct Trie {
     /// The last one that was loaded, from an address that depends on those before.
     loaded: Cell<u64>,
+}
+
+impl Trie {
+    #[inline(always)]
+    fn answer(self, target: Option<u32>) -> u64 {
+        u64::from(target.unwrap_or(0)) + table::zero(self.loaded.get())
+    }
 }
 
 impl trie::Words for Trie {
