@@ -370,6 +370,7 @@ mod tests {
             assert!(view.lookup.iter().all(|key| view.column(key).is_some()), "{}", view.name);
         }
     }
+
     #[test]
     fn what_each_view_prints_as_json_is_written_down() {
         let chosen = Chosen::named("golden");
@@ -409,6 +410,18 @@ mod tests {
         assert_eq!(found("routes", "10.0.0.2"), ["10.0.0.2/32"]);
         assert_eq!(found("hosts", "10.0.0.0/30"), ["10.0.0.2/32"]);
         assert!(found("routes", "2001:db8::8").is_empty());
+    }
+
+    #[test]
+    fn every_map_is_in_the_architecture() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../ARCHITECTURE.md");
+        let page = std::fs::read_to_string(path).expect("the page is there");
+        let maps = page.split("\n## ").find(|part| part.starts_with("Maps\n")).unwrap();
+        // The first column may name several.
+        let rows = maps.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+        let named: Vec<&str> = rows.flat_map(|(first, _)| first.split('`')).collect();
+        let missing = MAPS.iter().map(|map| map.name).filter(|map| !named.contains(map));
+        assert_eq!(missing.collect::<Vec<_>>(), [""; 0], "{path} lacks these maps");
     }
 
     #[test]
