@@ -10,7 +10,6 @@ use fabric_user::{
         blocks::{self, Object},
         maps::Maps,
         pins::Instance,
-        programs::Programs,
         sizes::Sizes,
     },
     model::{Desired, Macs, Routes},
@@ -23,8 +22,6 @@ pub struct Fabric {
     instance: Instance,
     sizes: Sizes,
     reconciler: Reconciler,
-    /// The same programs once more, on the same maps: the reconciler keeps those that it attaches.
-    programs: Programs,
 }
 
 impl Fabric {
@@ -46,7 +43,6 @@ impl Fabric {
         let instance = Instance::new(&settings.instance)?;
         let sizes = settings.sizes();
         let mut reconciler = Reconciler::new(instance.clone(), &settings)?;
-        let programs = Programs::load(&instance, &sizes)?;
         let macs = Macs::All(fdb.into_iter().collect());
         let Outcome { full, unusable, .. } =
             reconciler.apply(&structure, &Routes::All(routes), macs);
@@ -54,7 +50,7 @@ impl Fabric {
             full.is_empty() && unusable.is_empty(),
             "not all has found room: {full:?} {unusable:?}"
         );
-        let mut fabric = Self { instance, sizes, reconciler, programs };
+        let mut fabric = Self { instance, sizes, reconciler };
         fabric.liven()?;
         Ok(fabric)
     }
@@ -97,7 +93,7 @@ impl Fabric {
     /// # Errors
     /// If there is none of that name.
     pub fn xdp(&mut self, name: &'static str) -> Result<&mut Xdp> {
-        Ok(self.programs.get(name)?)
+        Ok(self.reconciler.system.programs.get(name)?)
     }
 
     /// Runs one of Fabric's programs on an interface until the link is dropped.

@@ -124,7 +124,8 @@ pub trait System {
 /// The loaded programs of an instance and their links.
 pub struct Loaded {
     instance: Instance,
-    programs: Programs,
+    /// The programs.
+    pub programs: Programs,
     links: Links,
     mode: XdpMode,
 }

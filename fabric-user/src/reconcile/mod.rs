@@ -59,8 +59,9 @@ use vteps::Vteps;
 
 /// The writer of an instance's maps.
 #[expect(missing_debug_implementations, reason = "programs and per-CPU maps have no Debug")]
-pub struct Reconciler {
-    system: Box<dyn System>,
+pub struct Reconciler<S = Loaded> {
+    /// The kernel, and the programs in it.
+    pub system: S,
     /// The maps, for whoever wants to look.
     pub maps: Maps,
     /// The kernel's timer frequency.
@@ -91,11 +92,13 @@ impl Reconciler {
     /// If programs or maps cannot be used; what runs goes on running then.
     pub fn new(instance: Instance, settings: &Settings) -> Result<Self, StartError> {
         let (system, maps, hz) = Loaded::open(instance, settings)?;
-        Ok(Self::take_over(Box::new(system), maps, settings, hz))
+        Ok(Self::take_over(system, maps, settings, hz))
     }
+}
 
+impl<S: System> Reconciler<S> {
     /// Takes over what is in the maps.
-    fn take_over(system: Box<dyn System>, maps: Maps, settings: &Settings, hz: u32) -> Self {
+    fn take_over(system: S, maps: Maps, settings: &Settings, hz: u32) -> Self {
         let mut resting = Resting::default();
         // The one table without an owner that takes it over.
         maps.vnis.table().settle();
@@ -182,7 +185,7 @@ impl Reconciler {
         let audit = matches!(routes, Routes::All(_));
         let pass = &mut Pass::new(&self.maps, structure, &mut self.resting, self.hz, audit);
 
-        self.ports.write(pass, &mut *self.system);
+        self.ports.write(pass, &mut self.system);
         if !pass.outcome.unusable.is_empty() {
             return std::mem::take(&mut pass.outcome);
         }
@@ -213,7 +216,7 @@ impl Reconciler {
         self.nexthops.remove(pass);
         self.circuits.remove(pass);
         self.domains.remove(pass);
-        self.ports.remove(pass, &mut *self.system);
+        self.ports.remove(pass, &mut self.system);
         let outcome = std::mem::take(&mut pass.outcome);
         self.resting.complete();
         if let Err(error) = self.system.remove_other_versions() {

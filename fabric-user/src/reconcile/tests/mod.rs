@@ -153,7 +153,7 @@ fn settings() -> Settings {
 
 /// A reconciler in plain memory.
 struct Bench {
-    reconciler: Reconciler,
+    reconciler: Reconciler<Fake>,
     kernel: Fake,
 }
 
@@ -168,7 +168,7 @@ impl Bench {
     }
 
     fn over(maps: Maps, kernel: Fake, settings: &Settings) -> Self {
-        let reconciler = Reconciler::take_over(Box::new(kernel.clone()), maps, settings, HZ);
+        let reconciler = Reconciler::take_over(kernel.clone(), maps, settings, HZ);
         Self { reconciler, kernel }
     }
 
