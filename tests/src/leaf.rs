@@ -6,25 +6,24 @@
 //!   HOST_T --- trunk (VLAN 100)/                      \ up1 --- SPINE2 /
 //! ```
 
+use std::net::IpAddr;
+
 use anyhow::Result;
 use fabric_common::{
     flow_hash,
-    schema::{
-        domains::Domain,
-        ports::{ROLE_ACCESS, ROLE_UNDERLAY},
-    },
+    schema::ports::{ROLE_ACCESS, ROLE_UNDERLAY},
 };
 
 use crate::{
     addresses::{
         HOST_A, HOST_B, HOST_R, HOST_T, LEAF1_VTEP, LEAF1_VTEP6, LEAF2_VTEP, LEAF2_VTEP6, Mac,
-        SPINE1_MAC, SPINE2_MAC, VLAN, VNI, VXLAN_PORT,
+        SPINE1_MAC, SPINE2_MAC, VLAN, VNI,
     },
     expect::{self, provoked_by},
     model,
     namespace::in_own_namespace,
     packet::{Frame, Vxlan},
-    world::{CircuitId, DomainId, NexthopId, Port, SEED, VtepId, World, be},
+    world::{CircuitId, DomainId, NexthopId, Port, SEED, VtepId, World, tunnel},
 };
 
 /// The leaf's parts. Hosts are settled: their frames are forwarded.
@@ -73,28 +72,17 @@ impl Leaf {
         let trunk = world.port("trunk", ROLE_ACCESS, [2, 0, 0, 0xac, 0, 2])?;
         let up0 = world.port("up0", ROLE_UNDERLAY, [2, 0, 0, 0x0b, 0, 0])?;
         let up1 = world.port("up1", ROLE_UNDERLAY, [2, 0, 0, 0x0b, 0, 1])?;
-        let settings = Domain {
-            vni: VNI,
-            local_be: be(LEAF1_VTEP),
-            udp_port_be: VXLAN_PORT.to_be(),
-            ttl: 64,
-            max_frame: 1514,
-            refresh_jiffies: 3600 * world.hz,
-            ..Domain::default()
+        let [local, remote]: [IpAddr; 2] = match ipv6 {
+            true => [LEAF1_VTEP6, LEAF2_VTEP6].map(IpAddr::from),
+            false => [LEAF1_VTEP, LEAF2_VTEP].map(IpAddr::from),
         };
-        let domain = match ipv6 {
-            true => world.domain6(settings, LEAF1_VTEP6, 0),
-            false => world.domain(settings),
-        };
+        let domain = world.domain(0, tunnel(VNI, local));
         let circuit_a = world.circuit(&a, domain, 0);
         let circuit_b = world.circuit(&b, domain, 0);
         let circuit_t = world.circuit(&trunk, domain, VLAN);
         let spine1 = world.nexthop(&up0, SPINE1_MAC, 1600);
         let spine2 = world.nexthop(&up1, SPINE2_MAC, 1600);
-        let leaf2 = match ipv6 {
-            true => world.vtep6(LEAF1_VTEP6, LEAF2_VTEP6, &[spine1, spine2]),
-            false => world.vtep(LEAF1_VTEP, LEAF2_VTEP, &[spine1, spine2]),
-        };
+        let leaf2 = world.vtep(local, remote, &[spine1, spine2]);
         world.settle(circuit_a, &HOST_A);
         world.settle(circuit_b, &HOST_B);
         world.settle(circuit_t, &HOST_T);
@@ -131,7 +119,7 @@ impl Leaf {
     /// `fabric_common::bucket::fill` gave to the two spines.
     #[must_use]
     pub fn underlay_of(&self, inner: &[u8]) -> Port {
-        let group = self.world.maps.groups.get(self.leaf2.0);
+        let group = self.world.maps.groups.get(self.world.group_of(self.leaf2));
         let hash = flow_hash::bucket(model::flow_hash(inner, SEED));
         match self.world.maps.choose(group, hash) {
             Some(nexthop) if nexthop == u32::from(self.spine1.0) => self.up0.clone(),

@@ -2,8 +2,7 @@
 //!
 //! Everything here needs root. What cannot be done, or is not as a function says, ends the test with a
 //! panic; `# Panics` says what else does. A test that fails must not leave anything behind: devices
-//! live in a network namespace that dies with the test's thread, and pins are removed before the test
-//! starts.
+//! and pins live in namespaces that die with the test's thread.
 
 pub mod addresses;
 pub mod counters;
@@ -24,11 +23,9 @@ pub mod precedence;
 pub mod random;
 pub mod refusals;
 pub mod router;
-mod routing;
 pub mod run;
 pub mod space;
 pub mod traffic;
 pub mod twins;
-mod unpinned;
 pub mod wire;
 pub mod world;

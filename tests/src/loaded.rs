@@ -7,11 +7,12 @@ use aya::{Ebpf, programs::Xdp};
 use fabric_user::kernel::{
     blocks::{self, Object},
     object::OBJECT,
+    pins::Instance,
     programs::{ACCESS, HEARTBEAT, ROUTED},
     sizes::Sizes,
 };
 
-use crate::unpinned;
+use crate::namespace::in_own_namespace;
 
 /// A loaded program.
 #[derive(Clone, Copy, Debug)]
@@ -43,8 +44,8 @@ pub fn all() -> Result<Vec<Loaded>> {
 /// # Errors
 /// If the kernel refuses a map.
 pub fn object() -> Result<Object> {
-    unpinned::open(|instance| {
-        blocks::open(OBJECT, instance, &Sizes::default())
+    in_own_namespace(|| {
+        blocks::open(OBJECT, &Instance::new("test")?, &Sizes::default())
             .context("cannot open the object of the packet path")
     })
 }

@@ -8,9 +8,15 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use fabric_user::kernel::netns::{Own, enter_new};
-use rustix::thread::{
-    CpuSet, LinkNameSpaceType, move_into_link_name_space, sched_getcpu, sched_setaffinity,
+use fabric_user::kernel::{
+    netns::{Own, enter_new},
+    pins::BPF_FS,
+};
+use rustix::{
+    mount::{MountFlags, MountPropagationFlags, mount, mount_change},
+    thread::{
+        CpuSet, LinkNameSpaceType, move_into_link_name_space, sched_getcpu, sched_setaffinity,
+    },
 };
 
 /// Runs `body` on a thread of its own in a new network namespace, on one CPU.
@@ -28,12 +34,26 @@ pub fn in_own_namespace<T: Send>(body: impl FnOnce() -> T + Send) -> T {
                 let mut cpu = CpuSet::new();
                 cpu.set(sched_getcpu());
                 sched_setaffinity(None, &cpu).expect("a thread can stay on its own CPU");
-                Namespace::create().expect("the tests need root to make network namespaces");
+                enter_with_pins().expect("the tests need root to make namespaces");
+                Namespace::create().expect("a network namespace can be made once more");
                 body()
             })
             .join()
     });
     result.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Moves this thread into new network and mount namespaces with an empty BPF file system. They have no
+/// name and no file, so that everything in them, interfaces, routes, pins and mounts, is gone with the
+/// last thread in them, however that ends.
+///
+/// # Errors
+/// If this is not root.
+pub fn enter_with_pins() -> Result<()> {
+    enter_new(Own::NetworkAndMounts).context("cannot make namespaces")?;
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    mount_change("/", private).context("cannot make mounts private")?;
+    mount("bpf", BPF_FS, "bpf", MountFlags::empty(), None).context("cannot mount a BPF file system")
 }
 
 /// A network namespace that this thread made; it lives at least as long as this value.

@@ -12,7 +12,6 @@ use anyhow::Result;
 use fabric_common::{
     flow_hash,
     schema::{
-        groups::Choice,
         ports::{FLAG_ROUTE4, FLAG_ROUTE6, ROLE_ROUTED},
         routes::{
             KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_KERNEL, KIND_LOCAL, KIND_NEXTHOP,
@@ -20,6 +19,8 @@ use fabric_common::{
         },
     },
 };
+
+use fabric_user::model::Group;
 
 use crate::{
     addresses::{HOST_A, Mac, SPINE1_MAC, SPINE2_MAC, STRANGER, Station},
@@ -114,10 +115,10 @@ impl Router {
         let west = world.nexthop(&out0, SPINE1_MAC, MTU);
         let east = world.nexthop(&out1, SPINE2_MAC, MTU + 100);
         let back = world.nexthop(&in0, CLIENT.mac, MTU);
-        let both = world.route_group(&[(west, 1), (east, 1)]);
-        let west_only = world.route_group_of(Choice::Single { nexthop: west.0.into() });
-        let blackhole = world.route_group_of(Choice::Blackhole);
-        let empty = world.route_group_of(Choice::Nothing);
+        let both = world.group(&[(west, 1), (east, 1)]);
+        let west_only = world.group(&[(west, 1)]);
+        let blackhole = world.any_group(Group { blackhole: true, ..Group::default() });
+        let empty = world.group(&[]);
 
         let neighbour = |nexthop: NexthopId| target(KIND_NEXTHOP, nexthop.0.into());
         for (last, target) in [

@@ -31,19 +31,17 @@ impl<'a> Paths<'a> {
     /// Adds the nexthops.
     pub fn new(leaf: &'a mut Leaf) -> Self {
         let (from, up0) = (leaf.a.clone(), leaf.up0.clone());
-        let mut first = None;
-        for number in 0..NEXTHOPS {
-            let [high, low] = number.to_be_bytes();
-            let NexthopId(index) = leaf.world.nexthop(&up0, [2, 0, 0x0e, high, low, 0], 1600);
-            first.get_or_insert(index);
-        }
-        Self { leaf, from, first: first.unwrap_or_default() }
+        let macs =
+            (0..NEXTHOPS).map(u16::to_be_bytes).map(|[high, low]| [2, 0, 0x0e, high, low, 0]);
+        let NexthopId(first) = leaf.world.nexthops(&up0, macs, 1600);
+        Self { leaf, from, first }
     }
 
     /// Gives the group these buckets of nexthop numbers.
     pub fn set(&mut self, buckets: &[u16]) {
         let indexes: Vec<u16> = buckets.iter().map(|number| self.first + number).collect();
-        self.leaf.world.buckets(self.leaf.leaf2.0, &indexes, false);
+        let group = self.leaf.world.group_of(self.leaf.leaf2);
+        self.leaf.world.set_buckets(group, &indexes);
     }
 
     /// Sets the seed of the flow hash.

@@ -14,7 +14,6 @@ use anyhow::{Context as _, Result};
 use fabric_common::{
     reason::Reason,
     schema::{
-        groups::Choice,
         ports::{FLAG_ROUTE4, FLAG_ROUTE6, ROLE_ROUTED},
         routes::{KIND_BLACKHOLE, KIND_GROUP, KIND_NEXTHOP, KIND_UNREACHABLE, target},
     },
@@ -142,19 +141,20 @@ fn accelerate() -> Result<Fabric> {
     let mut world = World::new()?;
     let mut ports = BTreeMap::new();
     for (name, (mac, mtu)) in PORTS.into_iter().zip([IN0_MAC, OUT0_MAC].into_iter().zip(MTUS)) {
-        let port = world.adopt(name, ROLE_ROUTED, mac)?;
-        let port = world.enter(&port, mtu)?;
+        let port = world.enter(name, ROLE_ROUTED, mac, mtu)?;
         world.route_on(&port, VIEW, FLAG_ROUTE4 | FLAG_ROUTE6);
         ports.insert(name, port);
     }
     let spine = world.nexthop(&ports["out0"], SPINE1_MAC, MTUS[1]);
     let client = world.nexthop(&ports["in0"], CLIENT.mac, MTUS[0]);
-    let group = world.route_group_of(Choice::Single { nexthop: spine.0.into() });
-    let spread = world.route_group(&[(spine, 1)]);
+    let single = world.group(&[(spine, 1)]);
+    // As one, and with buckets.
+    let other = world.nexthop(&ports["out0"], SPINE1_MAC, MTUS[1]);
+    let spread = world.group(&[(spine, 1), (other, 1)]);
     let neighbour = target(KIND_NEXTHOP, client.0.into());
     let ip4 = |last| IpAddr::from(Ipv4Addr::from(server(last).ipv4));
     let ip6 = |last| IpAddr::from(Ipv6Addr::from(server(last).ipv6));
-    world.route(VIEW, (ip4(0), 25), target(KIND_GROUP, group));
+    world.route(VIEW, (ip4(0), 25), target(KIND_GROUP, single));
     world.route(VIEW, (ip4(128), 25), target(KIND_GROUP, spread));
     world.route(VIEW, (ip6(0), 64), target(KIND_GROUP, spread));
     for (last, target) in [

@@ -6,7 +6,7 @@
 //!   HOST_B --- acc1 /                                      and, behind it, HOST_R on LEAF2
 //! ```
 
-use std::{collections::BTreeMap, sync::OnceLock};
+use std::{collections::BTreeMap, net::IpAddr, sync::OnceLock};
 
 use anyhow::Result;
 use fabric_common::{
@@ -16,7 +16,6 @@ use fabric_common::{
             Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_IPV6, FLAG_LABEL_INHERIT, FLAG_TOS_INHERIT,
             FLAG_TTL_INHERIT, FLAG_ZERO_CHECKSUM_RX, FLAG_ZERO_CHECKSUM_TX,
         },
-        domains6::Domain6,
         ports::{ROLE_ACCESS, ROLE_UNDERLAY},
     },
 };
@@ -28,7 +27,7 @@ use fabric_tests::{
     device::{self, address_text, mac_text},
     packet::{Vxlan, Vxlan6},
     twins::{Fabric, Marker, Twins},
-    world::{CircuitId, DomainId, VtepId, World, be},
+    world::{CircuitId, DomainId, VtepId, World, tunnel},
 };
 
 pub(crate) const PORTS: [&str; 3] = ["acc0", "acc1", "up0"];
@@ -208,33 +207,23 @@ fn accelerate(underlay_mtu: u32, settings: Settings) -> Result<(Fabric, Site)> {
     let mut ports = BTreeMap::new();
     let macs = [(ACC0_MAC, ROLE_ACCESS), (ACC1_MAC, ROLE_ACCESS), (UP0_MAC, ROLE_UNDERLAY)];
     for (name, (mac, role)) in PORTS.into_iter().zip(macs) {
-        let port = world.adopt(name, role, mac)?;
         let mtu = if role == ROLE_UNDERLAY { underlay_mtu } else { 1_500 };
-        ports.insert(name, world.enter(&port, mtu)?);
+        ports.insert(name, world.enter(name, role, mac, mtu)?);
     }
-    let mut entry = Domain {
-        vni: VNI,
-        local_be: be(LEAF1_VTEP),
-        udp_port_be: VXLAN_PORT.to_be(),
-        refresh_jiffies: 3_600 * world.hz,
-        ..Domain::default()
+    let [local, remote] = match settings.ipv6 {
+        None => [LEAF1_VTEP, LEAF2_VTEP].map(IpAddr::from),
+        Some(_) => [LEAF1_VTEP6, LEAF2_VTEP6].map(IpAddr::from),
     };
-    settings.domain(&mut entry);
-    let domain = match settings.ipv6 {
-        None => world.domain(entry),
-        Some(_) => world.domain6(entry, LEAF1_VTEP6, settings.label()),
-    };
+    let domain = world.domain(0, tunnel(VNI, local));
     let acc0 = world.circuit(&ports["acc0"], domain, 0);
     let acc1 = world.circuit(&ports["acc1"], domain, 0);
     let nexthop = world.nexthop(&ports["up0"], SPINE1_MAC, underlay_mtu);
-    let vtep = match settings.ipv6 {
-        None => world.vtep(LEAF1_VTEP, LEAF2_VTEP, &[nexthop]),
-        Some(_) => world.vtep6(LEAF1_VTEP6, LEAF2_VTEP6, &[nexthop]),
-    };
+    let vtep = world.vtep(local, remote, &[nexthop]);
     world.settle(acc0, &HOST_A);
     world.settle(acc1, &HOST_B);
     world.learn_remote(domain, HOST_R.mac, vtep);
     world.learn_own(domain, BRIDGE_MAC);
+    set_domain(&mut world, domain, settings);
     Ok((Fabric { world, ports }, Site { domain, acc0, acc1, vtep }))
 }
 
@@ -317,10 +306,11 @@ pub(crate) fn from_leaf2_over_ipv6() -> Vxlan6 {
 /// Gives both leafs other settings of the vxlan device.
 pub(crate) fn configure(twins: &mut Twins, site: Site, settings: Settings) {
     twins.change(|| settings.vxlan()).unwrap_or_else(|error| panic!("{settings:?}: {error:#}"));
-    let world = &mut twins.fabric().world;
-    world.change_domain(site.domain, |domain| settings.domain(domain));
-    let index = site.domain.0.into();
-    let entry = world.maps.domains6.get(index);
+    set_domain(&mut twins.fabric().world, site.domain, settings);
+}
+
+fn set_domain(world: &mut World, domain: DomainId, settings: Settings) {
+    world.change_domain(domain, |domain| settings.domain(domain));
     let label_be = settings.label().to_be();
-    world.maps.domains6.set(index, &Domain6 { label_be, ..entry });
+    world.maps.domains6.update(domain.0.into(), |entry| entry.label_be = label_be);
 }

@@ -265,7 +265,7 @@ fn mangled_vxlan_packets_on_a_leaf_that_routes_meet_the_fate_that_the_model_fore
         let mut random = Random::new(seed());
         let up0 = leaf.up0.clone();
         leaf.world.route_on(&up0, 1, FLAG_ROUTE4 | FLAG_ROUTE6);
-        let group = target(KIND_GROUP, leaf.leaf2.0);
+        let group = target(KIND_GROUP, leaf.world.group_of(leaf.leaf2));
         leaf.world.route(1, (Ipv4Addr::UNSPECIFIED.into(), 0), group);
         leaf.world.route(1, (Ipv6Addr::UNSPECIFIED.into(), 0), group);
         leaf.world.own(1, Ipv4Addr::from(LEAF1_VTEP).into());

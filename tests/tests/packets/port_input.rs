@@ -119,8 +119,7 @@ fn ports_whose_interface_indexes_collide_are_all_found() {
             let name = format!("far{number}");
             let mac = [2, 0, 0, 0xfa, 0, number as u8];
             device::veth(&name, mac, PORT_MTU, Some(index)).expect("a device can be made");
-            let port = leaf.world.adopt(&name, ROLE_ACCESS, mac).expect("the program attaches");
-            let port = leaf.world.enter(&port, PORT_MTU).expect("a slot is free");
+            let port = leaf.world.enter(&name, ROLE_ACCESS, mac, PORT_MTU).expect("a slot is free");
             assert_eq!(port.slot == 100, number == 0, "all of them have the first slot in common");
             let circuit = leaf.world.circuit(&port, leaf.domain, 0);
             leaf.world.settle(circuit, &STRANGER);

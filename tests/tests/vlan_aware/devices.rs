@@ -9,14 +9,15 @@
 use anyhow::{Result, anyhow};
 use fabric_common::reason::Reason;
 use fabric_tests::{
-    addresses::{HOST_A, HOST_B, HOST_R, HOST_T, STRANGER, VLAN, VNI},
+    addresses::{HOST_A, HOST_B, HOST_R, HOST_T, LEAF1_VTEP, STRANGER, VLAN, VNI},
     device::{self, mac_text},
     packet::{Frame, ether_type},
     twins::{Fabric, Twins},
+    world::tunnel,
 };
 
 use crate::site::{
-    PORTS, accelerate_ports, build_bridge, build_ports, build_vxlan, domain, from_leaf2, markers,
+    PORTS, accelerate_ports, build_bridge, build_ports, build_vxlan, from_leaf2, markers,
 };
 
 const OTHER_VLAN: u16 = 7;
@@ -44,7 +45,7 @@ fn build() -> Result<()> {
 fn accelerate() -> Result<Fabric> {
     let (mut fabric, leaf2) = accelerate_ports()?;
     let Fabric { world, ports } = &mut fabric;
-    let domain = world.domain(domain(world, VNI, 0));
+    let domain = world.domain(0, tunnel(VNI, LEAF1_VTEP));
     for (port, vlan, host) in
         [("acc0", 0, HOST_A), ("trunk0", VLAN, HOST_T), ("trunk1", OTHER_VLAN, HOST_B)]
     {

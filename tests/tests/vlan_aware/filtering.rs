@@ -9,14 +9,15 @@
 use anyhow::Result;
 use fabric_common::reason::Reason;
 use fabric_tests::{
-    addresses::{BROADCAST, HOST_A, HOST_B, HOST_R, HOST_T, STRANGER, VLAN, VNI},
+    addresses::{BROADCAST, HOST_A, HOST_B, HOST_R, HOST_T, LEAF1_VTEP, STRANGER, VLAN, VNI},
     device::{self, mac_text},
     packet::{Frame, ether_type},
     twins::{Fabric, Twins},
+    world::tunnel,
 };
 
 use crate::site::{
-    PORTS, accelerate_ports, build_bridge, build_ports, build_vxlan, domain, from_leaf2, markers,
+    PORTS, accelerate_ports, build_bridge, build_ports, build_vxlan, from_leaf2, markers,
 };
 
 const OTHER_VLAN: u16 = 200;
@@ -49,8 +50,8 @@ fn build() -> Result<()> {
 fn accelerate() -> Result<Fabric> {
     let (mut fabric, leaf2) = accelerate_ports()?;
     let Fabric { world, ports } = &mut fabric;
-    let first = world.domain(domain(world, VNI, VLAN));
-    let second = world.domain(domain(world, OTHER_VNI, OTHER_VLAN));
+    let first = world.domain(VLAN, tunnel(VNI, LEAF1_VTEP));
+    let second = world.domain(OTHER_VLAN, tunnel(OTHER_VNI, LEAF1_VTEP));
     let acc0 = world.circuit(&ports["acc0"], first, 0);
     let trunk0 = world.circuit(&ports["trunk0"], first, VLAN);
     let trunk0_second = world.circuit(&ports["trunk0"], second, OTHER_VLAN);

@@ -3,17 +3,14 @@
 use anyhow::{Result, anyhow};
 use fabric_common::{
     reason::Reason,
-    schema::{
-        domains::Domain,
-        ports::{ROLE_ACCESS, ROLE_UNDERLAY},
-    },
+    schema::ports::{ROLE_ACCESS, ROLE_UNDERLAY},
 };
 use fabric_tests::{
     addresses::{LEAF1_VTEP, LEAF2_VTEP, Mac, SPINE1_MAC, VLAN, VNI, VXLAN_PORT},
     device::{self, address_text, mac_text},
     packet::Vxlan,
     twins::{Fabric, Marker},
-    world::{VtepId, World, be},
+    world::{VtepId, World},
 };
 
 pub(crate) const PORTS: [&str; 4] = ["acc0", "trunk0", "trunk1", "up0"];
@@ -72,27 +69,12 @@ pub(crate) fn accelerate_ports() -> Result<(Fabric, VtepId)> {
     for (name, mac) in PORTS.into_iter().zip(MACS) {
         let underlay = name == "up0";
         let role = if underlay { ROLE_UNDERLAY } else { ROLE_ACCESS };
-        let port = world.adopt(name, role, mac)?;
         let mtu = if underlay { UNDERLAY_MTU } else { ACCESS_MTU };
-        ports.insert(name, world.enter(&port, mtu)?);
+        ports.insert(name, world.enter(name, role, mac, mtu)?);
     }
     let nexthop = world.nexthop(&ports["up0"], SPINE1_MAC, UNDERLAY_MTU);
     let vtep = world.vtep(LEAF1_VTEP, LEAF2_VTEP, &[nexthop]);
     Ok((Fabric { world, ports }, vtep))
-}
-
-/// A domain; `vlan` is 0 in a plain bridge.
-pub(crate) fn domain(world: &World, vni: u32, vlan: u16) -> Domain {
-    Domain {
-        vni,
-        vlan,
-        local_be: be(LEAF1_VTEP),
-        udp_port_be: VXLAN_PORT.to_be(),
-        ttl: 64,
-        max_frame: 1_514,
-        refresh_jiffies: 3_600 * world.hz,
-        ..Domain::default()
-    }
 }
 
 /// A VXLAN packet of LEAF2 as it arrives on the underlay port.

@@ -69,8 +69,8 @@ fn tagged_to_tagged_exchanges_the_tag_and_resets_its_priority() {
 #[test]
 fn a_vlan_aware_bridge_keeps_the_priority_of_the_tag() {
     leaf(|leaf| {
-        leaf.world.change_domain(leaf.domain, |domain| domain.vlan = VLAN);
         second_trunk(leaf, VLAN);
+        leaf.world.change_domain(leaf.domain, |domain| domain.vlan = VLAN);
         for tci in [VLAN, VLAN | 0xa000, VLAN | 0x1000, VLAN | 0xf000] {
             for frame in all_kinds(&HOST_T, &STRANGER) {
                 let tagged = frame.tag(tci).bytes();

@@ -115,7 +115,7 @@ fn another_seed_sends_flows_another_way() {
             (0..64).map(|i| Frame::ipv4(&HOST_A, &HOST_R).ports([40_000 + i, 53])).collect();
         let seed = SEED ^ 1;
         leaf.world.change_settings(|settings| settings.seed = seed);
-        let group = leaf.world.maps.groups.get(leaf.leaf2.0);
+        let group = leaf.world.maps.groups.get(leaf.world.group_of(leaf.leaf2));
         let mut moved = 0;
         for frame in frames {
             let hash = model::flow_hash(&frame.bytes(), seed);
@@ -154,7 +154,7 @@ fn a_tunnel_takes_one_path_if_the_kernel_counts_addresses_alone() {
 #[test]
 fn a_vtep_behind_a_blackhole_is_left_to_the_kernel() {
     leaf(|leaf| {
-        leaf.world.maps.groups.set(leaf.leaf2.0, &Group::new(Choice::Blackhole));
+        leaf.world.maps.groups.set(leaf.world.group_of(leaf.leaf2), &Group::new(Choice::Blackhole));
         for frame in [Frame::ipv4(&HOST_A, &HOST_R), Frame::ipv6(&HOST_A, &HOST_R)] {
             let outcome = leaf.world.send(&leaf.a, &frame.bytes());
             outcome.passes(Reason::NexthopSelectEmptyGroup);

@@ -10,6 +10,7 @@ use fabric_tests::{
     packet::Frame,
     run::action,
 };
+use fabric_user::model::Domain;
 
 #[test]
 pub(crate) fn an_unknown_source_passes() {
@@ -130,10 +131,7 @@ fn a_domain_without_refresh_interval_hands_every_frame_to_the_kernel() {
 #[test]
 fn a_source_of_another_domain_is_unknown() {
     leaf(|leaf| {
-        let other = leaf.world.domain(fabric_common::schema::domains::Domain {
-            refresh_jiffies: 75 * leaf.world.hz,
-            ..Default::default()
-        });
+        let other = leaf.world.domain(0, Domain { ageing_ms: 300_000, ..Domain::default() });
         leaf.world.circuit(&leaf.a, other, 7);
         let destination = leaf.world.circuit(&leaf.b, other, 7);
         leaf.world.learn(other, HOST_B.mac, destination);

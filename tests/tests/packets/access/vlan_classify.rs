@@ -6,6 +6,7 @@ use fabric_tests::{
     leaf::leaf,
     packet::{Frame, ether_type},
 };
+use fabric_user::model::Domain;
 
 #[test]
 pub(crate) fn a_vlan_without_a_circuit_passes() {
@@ -67,10 +68,7 @@ pub(crate) fn a_second_tag_or_a_service_tag_passes() {
 #[test]
 fn a_port_carries_untagged_and_tagged_circuits_of_different_domains() {
     leaf(|leaf| {
-        let other = leaf.world.domain(fabric_common::schema::domains::Domain {
-            refresh_jiffies: 75 * leaf.world.hz,
-            ..Default::default()
-        });
+        let other = leaf.world.domain(0, Domain { ageing_ms: 300_000, ..Domain::default() });
         let untagged = leaf.world.circuit(&leaf.trunk, other, 0);
         let circuit_b = leaf.world.circuit(&leaf.b, other, 7);
         leaf.world.settle(untagged, &HOST_T);

@@ -13,7 +13,7 @@ use fabric_tests::{
     addresses::{HOST_A, HOST_R, LEAF1_VTEP, LEAF2_VTEP, OTHER_VTEP, VNI},
     leaf::{Leaf, leaf, leaf6},
     packet::{Frame, Vxlan},
-    world::be,
+    world::tunnel,
 };
 
 fn inner() -> Vec<u8> {
@@ -89,10 +89,9 @@ pub(crate) fn a_packet_for_another_address_of_the_box_passes() {
 #[test]
 fn a_domain_that_is_not_in_use_passes() {
     leaf(|leaf| {
-        leaf.world
-            .maps
-            .domains
-            .set(leaf.domain.0.into(), &Domain { local_be: be(LEAF1_VTEP), ..Domain::default() });
+        leaf.world.change_domain(leaf.domain, |domain| {
+            *domain = Domain { local_be: domain.local_be, ..Domain::default() };
+        });
         let packet = leaf.from_leaf2().around(&inner());
         leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputNotLocal);
     });
@@ -126,12 +125,7 @@ fn traffic_is_counted_with_the_vtep_that_sent_it() {
 #[test]
 fn the_same_mac_address_is_another_one_in_another_vni() {
     leaf(|leaf| {
-        let other = leaf.world.domain(Domain {
-            vni: 0xff_ffff,
-            local_be: be(LEAF1_VTEP),
-            udp_port_be: 4789_u16.to_be(),
-            ..Domain::default()
-        });
+        let other = leaf.world.domain(0, tunnel(0xff_ffff, LEAF1_VTEP));
         let circuit = leaf.world.circuit(&leaf.trunk, other, 7);
         leaf.world.learn(other, HOST_A.mac, circuit);
         let outer = Vxlan { vni: 0xff_ffff, ..leaf.from_leaf2() };

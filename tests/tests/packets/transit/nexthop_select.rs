@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use fabric_common::{
-    bucket::Member,
     flow_hash,
     reason::Reason,
     schema::{
@@ -18,6 +17,7 @@ use fabric_tests::{
     router::{CLIENT, Router, router, server},
     world::NexthopId,
 };
+use fabric_user::observe::Resilient;
 
 /// Frames of many flows to the group of both.
 fn flows() -> Vec<Frame> {
@@ -99,9 +99,8 @@ fn with_three_members_the_flows_of_a_dead_one_are_shared_by_both_others() {
     router(|router| {
         // Behind the client's port, from where nothing may go back: one more port.
         let third = router.world.nexthop(&router.out1.clone(), [2, 0, 0, 0, 3, 3], 1_400);
-        let members = [router.west, router.east, third];
-        let all = members.map(|n| Member { nexthop: n.0, weight: 1 });
-        router.world.group(router.both, &all);
+        let all = [router.west, router.east, third].map(|nexthop| (nexthop, 1));
+        router.world.change_group(router.both, &all, None);
         let count = |router: &mut Router| {
             let mut macs = Vec::new();
             for frame in flows() {
@@ -184,9 +183,10 @@ fn groups_without_nexthops_are_left_to_the_kernel() {
 #[test]
 fn the_use_of_buckets_is_noted_for_groups_that_ask_for_it() {
     router(|router| {
-        let members = [router.west, router.east].map(|n| Member { nexthop: n.0, weight: 1 });
+        let members = [router.west, router.east].map(|nexthop| (nexthop, 1));
         for timed in [false, true] {
-            router.world.spread(router.both, &members, timed);
+            let resilient = Resilient { buckets: 256, idle_ms: 0, unbalanced_ms: 0 };
+            router.world.change_group(router.both, &members, timed.then_some(resilient));
             let group = router.world.maps.groups.get(router.both);
             let Choice::Spread { chunk, count, .. } = group.choice() else { panic!("a spread") };
             let used = |router: &Router, at: u32| {

@@ -33,9 +33,7 @@ fn flows_are_shared_by_weight() {
         for weights in [[1, 1], [2, 1], [1, 2], [11, 45]] {
             let members: [(NexthopId, u16); 2] =
                 [(router.west, weights[0]), (router.east, weights[1])];
-            let group = router.world.route_group(&members);
-            let entry = router.world.maps.groups.get(group);
-            router.world.maps.groups.set(router.both, &entry);
+            router.world.change_group(router.both, &members, None);
             let to = server(server::BOTH);
             let random_ports = |frame: Frame| {
                 move |random: &mut Random, _| {

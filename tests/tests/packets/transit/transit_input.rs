@@ -2,7 +2,10 @@
 
 use fabric_common::{
     reason::Reason,
-    schema::ports::{FLAG_ROUTE4, FLAG_ROUTE6},
+    schema::{
+        fdb::mac_number,
+        ports::{FLAG_ROUTE4, FLAG_ROUTE6, mac_and_view},
+    },
 };
 use fabric_tests::{
     addresses::{BROADCAST, HOST_R, MULTICAST, STRANGER, Station, VNI},
@@ -42,7 +45,10 @@ fn a_port_that_routes_nothing_is_as_it_was() {
     router(|router| {
         let in0 = router.in0.clone();
         for (view, flags) in [(0, FLAG_ROUTE4 | FLAG_ROUTE6), (VIEW, 0), (0, 0)] {
-            router.world.route_on(&in0, view, flags);
+            router.world.maps.ports.update(in0.slot, |port| {
+                port.flags = flags;
+                port.mac_and_view = mac_and_view(mac_number(in0.mac), view);
+            });
             router.passes(&ipv4(), Reason::UnderlayInputNotVxlan);
             router.passes(&ipv6(), Reason::UnderlayInputNotVxlan);
         }

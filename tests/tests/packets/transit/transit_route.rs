@@ -3,14 +3,18 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use fabric_common::{
+    halves,
     reason::Reason,
     schema::{
+        fdb::mac_number,
+        hosts,
         hosts6::{self, Address6},
-        ports::{FLAG_ROUTE4, FLAG_ROUTE6},
+        ports::{FLAG_ROUTE4, FLAG_ROUTE6, mac_and_view},
         routes::{KIND_GROUP, KIND_LOCAL, KIND_NEXTHOP, KIND_NONE, target},
     },
 };
 use fabric_tests::{
+    addresses::Station,
     packet::{Frame, fix_ipv4_checksum},
     router::{CLIENT, Router, VIEW, addresses, router, server},
 };
@@ -73,11 +77,14 @@ pub(crate) fn blackhole_routes_and_groups_drop() {
 fn a_target_of_an_unknown_kind_is_left_to_the_kernel() {
     router(|router| {
         for kind in [8, 9, 255] {
-            for address in addresses(&server(1)) {
-                let length = if address.is_ipv4() { 32 } else { 128 };
-                router.world.route(VIEW, (address, length), target(kind, 1));
-            }
-            for frame in frames(1) {
+            let Station { ipv4, ipv6, .. } = server(server::KERNEL);
+            let (maps, target) = (&router.world.maps, target(kind, 1));
+            let key = hosts::key(VIEW, u32::from_ne_bytes(ipv4));
+            assert!(maps.hosts_table().insert(key, target));
+            let key = hosts6::key(VIEW, halves::of(ipv6.into()));
+            let index = maps.hosts6_table().get(key).expect("the host is there");
+            maps.addresses6.update(index, |entry| entry.target = target);
+            for frame in frames(server::KERNEL) {
                 router.passes(&frame.bytes(), Reason::TransitRouteNotAccelerated);
             }
         }
@@ -150,7 +157,9 @@ fn views_are_worlds_of_their_own() {
             router.routes(&frame, router.east, 64);
         }
         // A view that the map does not have.
-        router.world.route_on(&in0, u16::MAX, FLAG_ROUTE4 | FLAG_ROUTE6);
+        router.world.maps.ports.update(in0.slot, |port| {
+            port.mac_and_view = mac_and_view(mac_number(in0.mac), u16::MAX);
+        });
         for frame in frames(server::WEST) {
             router.passes(&frame.bytes(), Reason::TransitRouteNone);
         }
