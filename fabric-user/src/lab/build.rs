@@ -9,7 +9,7 @@ use super::error::LabError;
 use super::netns::Netns;
 use super::render::{self, Configuration};
 use super::tools;
-use super::topology::{End, Topology};
+use super::topology::{End, Host, Topology};
 use crate::kernel::interface;
 
 /// Sysctls that only a lab wants, set in every namespace before it has interfaces.
@@ -39,18 +39,14 @@ pub(super) fn devices<'a>(
     topology: &'a Topology,
     name: impl Fn(&str) -> String,
 ) -> Vec<Device<'a>> {
-    let switches = topology.switches.iter().map(|switch| {
-        let links = topology.links_of(&switch.name).map(|(own, _)| own);
-        let hosts = topology.hosts.iter().filter(|host| host.switch.node == switch.name);
-        Device {
-            namespace: Netns::named(name(&switch.name)),
-            ports: links.chain(hosts.map(|host| &host.switch)).collect(),
-            configuration: render::switch(topology, switch),
-        }
+    let switches = topology.switches.iter().map(|switch| Device {
+        namespace: Netns::named(name(&switch.name)),
+        ports: topology.ports_of(&switch.name).collect(),
+        configuration: render::switch(topology, switch),
     });
     let hosts = topology.hosts.iter().map(|host| Device {
         namespace: Netns::named(name(&host.name)),
-        ports: vec![&host.end],
+        ports: topology.ports_of(&host.name).collect(),
         configuration: render::host(topology, host),
     });
     switches.chain(hosts).collect()
@@ -79,7 +75,7 @@ pub(super) fn prepare(device: &Device<'_>) -> Result<(), LabError> {
 
 /// Number of cables that [`lay_cables`] lays.
 pub(super) fn cables(topology: &Topology) -> u32 {
-    u32::try_from(topology.links.len() + topology.hosts.len()).unwrap_or(u32::MAX / 4)
+    u32::try_from(topology.cables().count()).unwrap_or(u32::MAX / 4)
 }
 
 /// Lays the cables: veth pairs made directly in the namespaces of their two ends.
@@ -90,7 +86,8 @@ pub(super) fn lay_cables(
 ) -> Result<(), LabError> {
     let links = topology.links.iter().map(|link| (&link.a, &link.b, topology.mtu_of(link)));
     let host_mtu = topology.fabric.host_mtu;
-    let hosts = topology.hosts.iter().map(|host| (&host.switch, &host.end, host_mtu));
+    let hosts = topology.hosts.iter().flat_map(Host::cables);
+    let hosts = hosts.map(|[own, switch]| (switch, own, host_mtu));
     let lines: Vec<String> = links
         .chain(hosts)
         .zip((FIRST_INDEX..).step_by(2))

@@ -185,7 +185,7 @@ fn missing_entries(
 }
 
 impl Lab {
-    /// What routes, tunnels and sessions are still missing, one sentence each.
+    /// What routes, tunnels, sessions and ports of bonds are still missing, one sentence each.
     /// No daemon is asked later than `deadline`.
     pub(super) fn missing(&self, deadline: Instant) -> Result<Vec<String>, LabError> {
         let mut missing = Vec::new();
@@ -205,6 +205,7 @@ impl Lab {
                 self.missing_routes(switch, &routed, &mut missing)?;
             }
         }
+        self.missing_in_bonds(self.topology(), &mut missing)?;
         Ok(missing)
     }
 

@@ -17,7 +17,7 @@ pub(super) struct Interface {
     ifname: String,
     pub(super) ifindex: u32,
     flags: Vec<String>,
-    /// Name of its bridge.
+    /// Name of its bridge or bond.
     pub(super) master: Option<String>,
     /// Its MAC, or whatever address its kind has.
     pub(super) address: String,
@@ -31,7 +31,7 @@ pub(super) struct Interface {
 struct LinkInfo {
     /// What its kind has, of whatever kind it is.
     info_data: serde_json::Value,
-    /// What it has as port of a bridge.
+    /// What it has as port of a bridge or bond.
     info_slave_data: serde_json::Value,
 }
 
@@ -104,6 +104,11 @@ impl Interface {
         complaints
     }
 
+    /// Whether it is a port of a bond that sends and takes frames by it.
+    pub(super) fn is_active_member(&self) -> bool {
+        self.linkinfo.info_slave_data["state"] == "ACTIVE"
+    }
+
     /// Name of the XDP program on it, which may be empty.
     pub(super) fn program(&self) -> Option<&str> {
         self.xdp.as_ref().map(|xdp| xdp.prog.name.as_str())
@@ -115,6 +120,16 @@ impl Interface {
 pub(super) struct Interfaces(HashMap<String, Interface>);
 
 impl Interfaces {
+    fn of(all: Vec<Interface>) -> Self {
+        Self(all.into_iter().map(|it| (it.ifname.clone(), it)).collect())
+    }
+
+    /// Those that a text says, as `ip -j` prints it.
+    #[cfg(test)]
+    pub(super) fn read(text: &str) -> Self {
+        Self::of(serde_json::from_str(text).expect("as ip prints it"))
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&Interface> {
         self.0.get(name)
     }
@@ -143,8 +158,7 @@ impl Lab {
         if !self.node(node)?.netns().exists() {
             return Ok(Interfaces::default());
         }
-        let all: Vec<Interface> = self.json(node, "ip", &["-d", "address", "show"])?;
-        Ok(Interfaces(all.into_iter().map(|it| (it.ifname.clone(), it)).collect()))
+        Ok(Interfaces::of(self.json(node, "ip", &["-d", "address", "show"])?))
     }
 
     /// What `ip -j` or `bridge -j` says in a node.
@@ -174,8 +188,7 @@ mod tests {
             {"ifname": "swp4", "flags": ["NO-CARRIER", "UP", "LOWER_UP"], "addr_info": []},
             {"ifname": "swp3", "flags": [], "addr_info": [{"family": "inet6"}]}
         ]"#;
-        let all: Vec<Interface> = serde_json::from_str(text).expect("as ip prints it");
-        let all = Interfaces(all.into_iter().map(|it| (it.ifname.clone(), it)).collect());
+        let all = Interfaces::read(text);
         let states = ["swp1", "swp2", "swp4", "swp3", "swp5"].map(|name| all.state(name));
         use PortState::{Gone, NoCarrier, Off, Up};
         assert_eq!(states, [Up, NoCarrier, NoCarrier, Off, Gone]);

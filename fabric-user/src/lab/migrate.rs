@@ -203,6 +203,13 @@ impl Lab {
                 "its port is routed, and its subnet exists on one leaf only; only hosts in a network move",
             ));
         };
+        if !host.members.is_empty() {
+            let reason = format!(
+                "its {} cables are a bond, and a machine that moves leaves its cables behind; only hosts with one cable move",
+                host.members.len()
+            );
+            return Err(refused(host, target, &reason));
+        }
         let places: Vec<&str> = topology
             .switches
             .iter()
@@ -229,15 +236,13 @@ impl Lab {
     /// A port of the target that nothing is plugged into: the host's own when it comes home.
     fn free_port(&self, state: &State, host: &Host, target: &str) -> String {
         let topology = self.topology();
-        let links = topology.links_of(target).map(|(own, _)| own.port.as_str());
         let places = state.places.values().filter(|place| place.switch == target);
-        let used: Vec<&str> = links.chain(places.map(|place| place.port.as_str())).collect();
+        let used: Vec<&str> = places.map(|place| place.port.as_str()).collect();
         if host.switch.node == target && !used.contains(&host.switch.port.as_str()) {
             return host.switch.port.clone();
         }
         // A drawn port of a host that has left stays free for its return.
-        let drawn = topology.hosts.iter().filter(|other| other.switch.node == target);
-        let reserved: Vec<&str> = drawn.map(|other| other.switch.port.as_str()).collect();
+        let reserved: Vec<&str> = topology.ports_of(target).map(|it| it.port.as_str()).collect();
         let taken = |port: &str| used.contains(&port) || reserved.contains(&port);
         (1_u32..).map(|number| format!("swp{number}")).find(|port| !taken(port)).unwrap_or_default()
     }

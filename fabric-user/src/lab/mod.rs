@@ -6,6 +6,7 @@
 
 mod acceleration;
 mod announce;
+mod bonds;
 mod build;
 mod convergence;
 pub mod daemons;

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::bonds;
 use super::build;
 use super::daemons::{self, Frr};
 use super::error::LabError;
@@ -63,7 +64,8 @@ impl Node {
 impl Lab {
     /// Builds a lab: namespaces, links, FRR, fabric-xdpd. Calls `progress` with one sentence per
     /// step. Returns before BGP has converged; see [`Lab::wait_converged`]. When a step fails,
-    /// everything made so far is removed again.
+    /// everything made so far is removed again. Where the kernel makes no bonds, `progress` is told, and hosts
+    /// use their first cable.
     pub fn up(
         topology: &Topology,
         options: &Options,
@@ -76,9 +78,16 @@ impl Lab {
         };
         tools::require("ip", "iproute2")?;
         tools::require("bridge", "iproute2")?;
+        let has_bonds = topology.bonded().next().is_some();
+        let no_bonds = if has_bonds { bonds::refusal(&options.cancel)? } else { None };
+        let possible = no_bonds.as_ref().map(|why| topology.clone().without_bonds(why));
+        if let Some(note) = possible.as_ref().and_then(|it| it.notes.last()) {
+            progress(note);
+        }
+        let topology = possible.as_ref().unwrap_or(topology);
         let name = options.name.clone().unwrap_or_else(|| topology.name.clone());
         let folder = StateFolder::create(&name)?;
-        let state = plan(topology, options, &name);
+        let state = State { no_bonds, ..plan(topology, options, &name) };
         if let Err(taken) = check_free(&state) {
             folder.remove()?;
             return Err(taken);
@@ -326,6 +335,7 @@ fn plan(topology: &Topology, options: &Options, lab: &str) -> State {
         fabric_xdpd: BTreeMap::new(),
         places: places.collect(),
         next_index: build::FIRST_INDEX + 2 * build::cables(topology),
+        no_bonds: None,
     }
 }
 
@@ -402,7 +412,7 @@ fn what_is_made(topology: &Topology) -> String {
     if servers > 0 {
         things.push(format!("{servers} servers"));
     }
-    let links = topology.links.len() + topology.hosts.len();
+    let links = build::cables(topology);
     format!("making {}, {} hosts and {links} links", things.join(", "), topology.hosts.len())
 }
 

@@ -36,6 +36,8 @@ pub struct State {
     pub places: BTreeMap<String, Place>,
     /// Index of the next port to make: no two ports of a lab have the same.
     pub next_index: u32,
+    /// Why the kernel makes no bonds, if there should have been some.
+    pub no_bonds: Option<String>,
 }
 
 /// Where a host is plugged in.
@@ -182,9 +184,13 @@ impl StateFolder {
         Ok(())
     }
 
-    /// Reads the copy of the topology.
+    /// Reads the copy of the topology, as far as it was made.
     pub fn load_topology(&self, state: &State) -> Result<Topology, LabError> {
-        Ok(Topology::load(&self.path.join(&state.topology))?)
+        let topology = Topology::load(&self.path.join(&state.topology))?;
+        Ok(match &state.no_bonds {
+            Some(why) => topology.without_bonds(why),
+            None => topology,
+        })
     }
 
     /// Removes the folder, and the folders above it when they are empty.

@@ -116,7 +116,7 @@ pub struct HostStatus {
     pub namespace: String,
     /// The switch where it is plugged in now.
     pub switch: String,
-    /// The switch's port.
+    /// The switch's port, or its bond of several.
     pub port: String,
 }
 
@@ -294,9 +294,7 @@ impl Survey<'_> {
     }
 
     fn links(&self) -> Vec<LinkStatus> {
-        let links = self.topology.links.iter().map(|link| (&link.a, &link.b));
-        let cables = self.topology.hosts.iter().map(|host| (&host.switch, &host.end));
-        links.chain(cables).map(|(a, b)| self.link(a, b)).collect()
+        self.topology.cables().map(|[a, b]| self.link(a, b)).collect()
     }
 
     fn link(&self, a: &End, b: &End) -> LinkStatus {

@@ -8,10 +8,11 @@
 //!   p3 --- swp3 -------/
 //! ```
 //!
-//! In `lacp` there is another bond at the other end, with the kernel as judge.
+//! In `lacp` there is another bond at the other end, with the kernel as judge. `lab` has bonds in a lab.
 //!
 //! Needs the kernel's bonds; `cargo xtask vm` boots one that has them.
 
+mod lab;
 mod lacp;
 mod site;
 

@@ -1,5 +1,6 @@
 //! The lab itself, mostly on the kernel's own forwarding, without fabric-xdpd.
 
+mod bonds;
 mod faults;
 mod fixture;
 mod interrupt;

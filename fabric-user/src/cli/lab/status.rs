@@ -117,8 +117,8 @@ fn switches(all: &[SwitchStatus]) -> Table {
 fn hosts(status: &Status) -> Table {
     let header = ["HOST", "NETWORK", "ADDRESS", "MAC", "LEAF", "PORT", "LINK"];
     let row = |host: &HostStatus| {
-        let link = status.links.iter().find(|link| link.b.node == host.node);
-        let complaint = link.and_then(LinkStatus::complaint);
+        let links = status.links.iter().filter(|link| link.b.node == host.node);
+        let complaints: Vec<String> = links.filter_map(LinkStatus::complaint).collect();
         vec![
             host.node.clone(),
             host.network.clone().unwrap_or_else(|| format!("routed, {}", host.subnets.join(" "))),
@@ -126,7 +126,7 @@ fn hosts(status: &Status) -> Table {
             host.mac.to_string(),
             host.switch.clone(),
             host.port.clone(),
-            complaint.unwrap_or_else(|| "up".to_owned()),
+            if complaints.is_empty() { "up".to_owned() } else { complaints.join(", ") },
         ]
     };
     Table::plain(&header, status.hosts.iter().map(row))

@@ -1,16 +1,17 @@
 //! Broken links: one that loses its carrier, and one on which nothing arrives though the carrier
-//! stays. Both can be undone, and the second one goes with the lab.
+//! stays. Both can be undone, and the second one goes with the lab. A bond is all its cables.
 
+mod cables;
 mod programs;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use self::cables::{Cable, Named, Place};
 use super::error::LabError;
 use super::facts::PortState;
 use super::interrupt::NEVER;
-use super::netns::Netns;
 use super::render;
 use super::running::Lab;
 use super::tools;
@@ -22,17 +23,6 @@ use aya::programs::ProgramFd;
 
 /// Below the BPF file system: what keeps links silent, by lab.
 const FOLDER: &str = "fabric-lab";
-
-/// How often a port is looked at that gets its carrier back, and for how long.
-const CARRIER_POLL: Duration = Duration::from_millis(10);
-const CARRIER_LIMIT: Duration = Duration::from_secs(10);
-
-/// A port, with what is needed to reach it.
-struct Place {
-    node: String,
-    port: String,
-    netns: Netns,
-}
 
 /// A fault that is undone when this is dropped.
 #[derive(Debug)]
@@ -115,9 +105,9 @@ impl Lab {
     }
 
     fn cut_at(&self, node: &str, port: &str) -> Result<Instant, LabError> {
-        let [_, far] = self.ends(node, port)?;
+        let Named { cables, .. } = self.named(node, port)?;
         let began = Instant::now();
-        far.switch(false)?;
+        cables.iter().try_for_each(|cable| cable.ends[1].switch(false))?;
         Ok(began)
     }
 
@@ -136,14 +126,16 @@ impl Lab {
         let folder = folder(self.name());
         fs::create_dir_all(&folder).map_err(LabError::file("create", &folder))?;
         let mut ready = Vec::new();
-        for end in self.ends(node, port)? {
-            let pins = Pins::of(self, &end)?;
+        let Named { cables, .. } = self.named(node, port)?;
+        for end in cables.iter().flat_map(Cable::deaf) {
+            let pins = Pins::of(self, end)?;
             end.within("silence interface", || pins.prepare())?;
             let silence = programs::silence().map_err(LabError::file("load", "a program"))?;
             ready.push((end, pins, silence));
         }
         // What takes its time is done: both ends fall silent as one.
         let began = Instant::now();
+        cables.iter().filter_map(Cable::mute).try_for_each(|end| end.mute(true))?;
         for (end, pins, silence) in &ready {
             end.within("silence interface", || pins.silence(silence))?;
         }
@@ -157,13 +149,19 @@ impl Lab {
     /// # Errors
     /// If there is no such port or an end cannot be mended.
     pub fn mend(&self, node: &str, port: &str) -> Result<(), LabError> {
-        let ends = self.ends(node, port)?;
-        for end in &ends {
-            let pins = Pins::of(self, end)?;
-            end.within("mend interface", || pins.mend())?;
-            end.switch(true)?;
+        let Named { ends, cables } = self.named(node, port)?;
+        for cable in &cables {
+            for end in &cable.ends {
+                let pins = Pins::of(self, end)?;
+                end.within("mend interface", || pins.mend())?;
+                end.switch(true)?;
+            }
+            cable.mute().map_or(Ok(()), |end| end.mute(false))?;
         }
-        ends.iter().try_for_each(|end| end.wait_for_carrier())?;
+        // Those of a bond, if that is named.
+        ends.iter().try_for_each(|end| end.switch(true))?;
+        let mut all = cables.iter().flat_map(|cable| &cable.ends).chain(&ends);
+        all.try_for_each(Place::wait_for_carrier)?;
         ends.iter().try_for_each(|end| self.configure_anew(end))
     }
 
@@ -172,7 +170,7 @@ impl Lab {
         let topology = self.current_topology()?;
         let (configuration, lone) = match (topology.switch(&end.node), topology.host(&end.node)) {
             (Some(switch), _) => (render::switch(&topology, switch), false),
-            (None, Some(host)) => (render::host(&topology, host), true),
+            (None, Some(host)) => (render::host(&topology, host), host.end.port == end.port),
             (None, None) => return Ok(()),
         };
         let interfaces = self.interfaces(&end.node)?;
@@ -186,28 +184,6 @@ impl Lab {
     pub(super) fn is_silent(&self, node: &str, ifindex: u32) -> bool {
         let (program, link) = own_pins(self.name(), node, ifindex);
         program.exists() || link.exists()
-    }
-
-    /// Both ends of a link, the one that is named first.
-    fn ends(&self, node: &str, port: &str) -> Result<[Place; 2], LabError> {
-        self.node(node)?;
-        let topology = self.current_topology()?;
-        let links = topology.links.iter().map(|link| (&link.a, &link.b));
-        let hosts = topology.hosts.iter().map(|host| (&host.end, &host.switch));
-        let cables: Vec<_> = links.chain(hosts).flat_map(|(a, b)| [(a, b), (b, a)]).collect();
-        let here = || cables.iter().filter(|(own, _)| own.node == node);
-        let Some((own, far)) = here().find(|(own, _)| own.port == port) else {
-            return Err(LabError::UnknownPort {
-                node: node.to_owned(),
-                port: port.to_owned(),
-                known: here().map(|(own, _)| own.port.as_str()).collect::<Vec<_>>().join(", "),
-            });
-        };
-        let place = |end: &super::topology::End| -> Result<Place, LabError> {
-            let netns = self.node(&end.node)?.netns().clone();
-            Ok(Place { node: end.node.clone(), port: end.port.clone(), netns })
-        };
-        Ok([place(own)?, place(far)?])
     }
 }
 
@@ -235,38 +211,6 @@ fn own_pins(lab: &str, node: &str, ifindex: u32) -> (PathBuf, PathBuf) {
 
 fn folder(lab: &str) -> PathBuf {
     Path::new(pins::BPF_FS).join(FOLDER).join(lab)
-}
-
-impl Place {
-    fn switch(&self, up: bool) -> Result<(), LabError> {
-        let action = if up { "switch on interface" } else { "switch off interface" };
-        self.within(action, || interface::set_up(&self.port, up))
-    }
-
-    /// Waits until the kernel sends through the port. It comes up to a second after the other end is switched
-    /// on (`linkwatch_schedule_work` of `net/core/link_watch.c`); until then the port has a queue that drops
-    /// everything, neighbour solicitations too.
-    fn wait_for_carrier(&self) -> Result<(), LabError> {
-        let start = Instant::now();
-        self.within("wait for the carrier of", || {
-            while !interface::has_carrier(&self.port)? {
-                if start.elapsed() > CARRIER_LIMIT {
-                    return Err(std::io::ErrorKind::TimedOut.into());
-                }
-                std::thread::sleep(CARRIER_POLL);
-            }
-            Ok(())
-        })
-    }
-
-    fn within(
-        &self,
-        action: &'static str,
-        work: impl FnOnce() -> std::io::Result<()> + Send,
-    ) -> Result<(), LabError> {
-        let named = format!("{} of {}", self.port, self.node);
-        self.netns.enter(work)?.map_err(LabError::file(action, named))
-    }
 }
 
 /// What keeps an interface silent, and what was there before.

@@ -96,6 +96,20 @@ mod tests {
     }
 
     #[test]
+    fn a_bond_is_drawn_with_a_line_for_each_of_its_cables() {
+        let lines = |end: &str| {
+            let picture = format!("graph {{ leaf1 -- spine1 db -- leaf1 {end} }}");
+            let read = super::super::topology::picture::parse(&picture, "t.dot");
+            let inventory = super::super::topology::first::inventory(&read, "t.dot");
+            let text = svg(&topology("t", &picture, &inventory), &[]);
+            (text.matches("<line").count(), text.contains(">bond1<"))
+        };
+        let (single, named) = lines("");
+        assert!(!named);
+        assert_eq!(lines("db -- leaf1 db -- leaf1"), (single + 2, true));
+    }
+
+    #[test]
     fn nothing_overlaps_and_everything_is_inside() {
         for topology in [two_sites(), topology!("anycast"), topology!("reference")] {
             nothing_overlaps(&topology);

@@ -16,6 +16,8 @@ const NETWORKS: [&str; 7] =
     ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6d31"];
 /// How far a wire between two cards of a row goes below them.
 const BEND: f64 = 64.0;
+/// Room between the cables of a bond.
+const CABLE_PITCH: f64 = 4.0;
 /// Width of an average character in units of the font size.
 const CHARACTER: f64 = 0.56;
 
@@ -258,7 +260,7 @@ fn switch_card(out: &mut String, topology: &Topology, switch: &Switch, card: &Re
     Ok(())
 }
 
-/// The wire from a switch down to its hosts, with the names of the ports.
+/// The wire from a switch down to its hosts, with the names of the ports; the cables of a bond are apart.
 fn host_trunk(
     out: &mut String,
     topology: &Topology,
@@ -272,15 +274,22 @@ fn host_trunk(
         if host.switch.node != switch.name {
             continue;
         }
-        let y = area.y + area.h / 2.0;
-        let stroke = match broken.has(&host.switch) {
-            true => BROKEN,
-            false => Stroke::whole(tint(topology, host), 1.6),
-        };
-        line(out, Point { x, y: card.y + card.h }, Point { x, y }, Stroke::whole(WIRE, 1.6))?;
-        line(out, Point { x, y }, Point { x: area.x, y }, stroke)?;
+        let cables: Vec<_> = host.cables().collect();
+        let others = u32::try_from(cables.len()).unwrap_or(1) - 1;
+        let last = area.y + area.h / 2.0 + CABLE_PITCH * f64::from(others) / 2.0;
+        let mut y = last - CABLE_PITCH * f64::from(others);
+        let (top, bottom) = (Point { x, y: card.y + card.h }, Point { x, y: last });
+        line(out, top, bottom, Stroke::whole(WIRE, 1.6))?;
         let middle = card.x + 12.0 + (HOST_INDENT - 12.0) / 2.0;
         text(out, middle, y - 4.0, 9.5, FAINT, "text-anchor=\"middle\"", &host.switch.port)?;
+        for [_, end] in cables {
+            let stroke = match broken.has(end) {
+                true => BROKEN,
+                false => Stroke::whole(tint(topology, host), 1.6),
+            };
+            line(out, Point { x, y }, Point { x: area.x, y }, stroke)?;
+            y += CABLE_PITCH;
+        }
     }
     Ok(())
 }

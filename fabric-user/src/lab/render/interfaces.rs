@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::entries;
 use crate::lab::topology::{
-    Attachment, ControlPlane, Function, Host, Network, Subnet, Switch, Topology,
+    Attachment, ControlPlane, End, Function, Host, Network, Subnet, Switch, Topology,
 };
 
 /// Commands and settings of one device, in the order in which they are applied.
@@ -50,6 +50,10 @@ const SWITCH_SYSCTLS: [(&str, &str); 5] = [
 const SERVER_SYSCTLS: [(&str, &str); 2] =
     [("net.ipv6.conf.all.accept_ra", "0"), ("net.ipv6.conf.default.accept_ra", "0")];
 
+/// What the bonds of hosts are at both ends, as in data centres: what becomes of a cable is noticed within
+/// 100 ms by its carrier, and within three seconds by messages that do not come.
+const LACP: &str = "mode 802.3ad miimon 100 lacp_rate fast xmit_hash_policy layer3+4";
+
 /// Configuration of a switch or server. Ports are expected to be there and down.
 pub fn switch(topology: &Topology, node: &Switch) -> Configuration {
     let of_function: &[(&str, &str)] = match node.function {
@@ -80,6 +84,8 @@ pub fn switch(topology: &Topology, node: &Switch) -> Configuration {
         bridge_domain(topology, node, network, &mut configuration);
     }
     for host in topology.hosts.iter().filter(|host| host.switch.node == node.name) {
+        let members = host.members.iter().map(|[_, switch]| switch);
+        configuration.ip.extend(bond(topology, &host.switch, members));
         match &host.attachment {
             Attachment::Network(name) => configuration.ip.extend(
                 topology
@@ -116,6 +122,23 @@ pub fn service_address(address: IpAddr) -> String {
         IpAddr::V4(address) => format!("address add {address}/32 dev lo"),
         IpAddr::V6(address) => format!("address add {address}/128 dev lo preferred_lft 0"),
     }
+}
+
+/// The `ip` lines that make a bond of ports that are down; none if there are no ports.
+fn bond<'a>(
+    topology: &Topology,
+    bond: &End,
+    members: impl Iterator<Item = &'a End>,
+) -> Vec<String> {
+    let End { port: name, mac, .. } = bond;
+    let mtu = topology.fabric.host_mtu;
+    let mut lines: Vec<String> =
+        members.map(|member| format!("link set dev {} master {name}", member.port)).collect();
+    if !lines.is_empty() {
+        let made = format!("link add {name} address {mac} mtu {mtu} type bond {LACP}");
+        lines.insert(0, made);
+    }
+    lines
 }
 
 /// The `ip` lines that make a port a routed one.
@@ -171,6 +194,8 @@ fn bridge_domain(
 pub fn host(topology: &Topology, node: &Host) -> Configuration {
     let mut configuration = Configuration::default();
     configuration.ip.push("link set lo up".to_owned());
+    let members = node.members.iter().map(|[own, _]| own);
+    configuration.ip.extend(bond(topology, &node.end, members));
     let port = &node.end.port;
     configuration.ip.push(format!(
         "link set dev {port} address {} mtu {} up",
@@ -199,13 +224,62 @@ fn networks<'a>(topology: &'a Topology, node: &'a Switch) -> impl Iterator<Item 
     node.networks.iter().filter_map(|name| topology.network(name))
 }
 
-/// Ports of a switch: links first, then hosts.
-pub(super) fn ports<'a>(topology: &'a Topology, node: &'a Switch) -> impl Iterator<Item = &'a str> {
-    let links = topology.links_of(&node.name).map(|(own, _)| own.port.as_str());
-    let hosts = topology.hosts.iter().filter(|host| host.switch.node == node.name);
-    links.chain(hosts.map(|host| host.switch.port.as_str()))
-}
-
 fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::render;
+    use crate::lab::topology::{first, picture};
+
+    fn topology() -> Topology {
+        let (file, text) = ("bonds.dot", include_str!("../topology/shapes/bonds.dot"));
+        let inventory = first::inventory(&picture::parse(text, file), file);
+        Topology::of("bonds", file, text, &inventory).expect("valid")
+    }
+
+    /// That a configuration has these lines, one behind the other.
+    fn has(lines: &[String], expected: &[String]) {
+        assert!(
+            lines.windows(expected.len()).any(|it| it == expected),
+            "{expected:#?}: {lines:#?}"
+        );
+    }
+
+    #[test]
+    fn a_bond_has_its_ports_before_it_is_an_access_port_or_has_an_address() {
+        let topology = topology();
+        let host = topology.host("db2").expect("drawn");
+        let (own, leaf) = (host.end.mac, host.switch.mac);
+        let made =
+            |name: &str, mac| format!("link add {name} address {mac} mtu 1500 type bond {LACP}");
+        let expected = [
+            made("bond1", leaf),
+            "link set dev swp1 master bond1".to_owned(),
+            "link set dev swp2 master bond1".to_owned(),
+            "link set dev bond1 mtu 1500 master br10 addrgenmode none up".to_owned(),
+        ];
+        has(&switch(&topology, topology.switch("leaf3").expect("drawn")).ip, &expected);
+        let expected = [
+            made("bond0", own),
+            "link set dev eth1 master bond0".to_owned(),
+            "link set dev eth2 master bond0".to_owned(),
+            format!("link set dev bond0 address {own} mtu 1500 up"),
+            format!("address add {}/16 dev bond0", host.address),
+        ];
+        has(&super::host(&topology, host).ip, &expected);
+    }
+
+    #[test]
+    fn what_is_rendered_for_a_device_names_the_ports_of_a_bond() {
+        let topology = topology();
+        let leaf = render::switch_text(&topology, topology.switch("leaf3").expect("drawn"));
+        for port in ["swp1", "swp2", "swp51"] {
+            assert!(leaf.contains(&format!("ethtool -K {port} rxvlan off txvlan off\n")), "{leaf}");
+        }
+        let host = render::host_text(&topology, topology.host("db2").expect("drawn"));
+        assert!(host.contains(", behind leaf3 swp1 swp2)"), "{host}");
+    }
 }

@@ -28,8 +28,8 @@ pub fn switch_text(topology: &Topology, node: &Switch) -> String {
     push_commands(&mut text, &switch(topology, node));
     if node.fabric_xdpd {
         text.push_str("\n# fabric-xdpd must see VLAN tags in the frame.\n");
-        for port in interfaces::ports(topology, node) {
-            let _ = writeln!(text, "ethtool -K {port} rxvlan off txvlan off");
+        for port in topology.ports_of(&node.name) {
+            let _ = writeln!(text, "ethtool -K {} rxvlan off txvlan off", port.port);
         }
     }
     if speaks_bgp {
@@ -45,8 +45,9 @@ pub fn host_text(topology: &Topology, node: &super::topology::Host) -> String {
         Attachment::Network(name) => format!("host in network {name}"),
         Attachment::Routed(_) => "host on a routed port".to_owned(),
     };
-    let mut text =
-        format!("# {} ({place}, behind {} {})\n\n", node.name, node.switch.node, node.switch.port);
+    let ports: Vec<&str> = node.cables().map(|[_, switch]| switch.port.as_str()).collect();
+    let leaf = &node.switch.node;
+    let mut text = format!("# {} ({place}, behind {leaf} {})\n\n", node.name, ports.join(" "));
     push_commands(&mut text, &host(topology, node));
     text
 }

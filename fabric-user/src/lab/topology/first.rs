@@ -166,11 +166,13 @@ fn function(picture: &Picture, name: &str) -> Option<Function> {
     picture.nodes.iter().find(|node| node.name == name).map(|node| node.function)
 }
 
-/// Hosts with the switches that they are plugged into.
+/// Hosts with the switches that they are plugged into, by one cable or more.
 fn plugged(picture: &Picture) -> Vec<(&str, &str)> {
     let is_host = |name: &str| function(picture, name) == Some(Function::Host);
     let cables = picture.cables.iter().filter_map(|cable| cable.from(is_host));
-    cables.map(|(host, switch)| (host.node.as_str(), switch.node.as_str())).collect()
+    let mut seen = BTreeSet::new();
+    let first = cables.filter(|(host, _)| seen.insert(&host.node));
+    first.map(|(host, switch)| (host.node.as_str(), switch.node.as_str())).collect()
 }
 
 fn neighbours<'a>(picture: &'a Picture, name: &str) -> BTreeSet<&'a str> {

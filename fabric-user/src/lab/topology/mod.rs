@@ -146,10 +146,13 @@ pub struct Host {
     pub attachment: Attachment,
     /// Its address.
     pub address: Ipv4Addr,
-    /// Its own interface.
+    /// Its own interface: the port of its cable, or the bond of its cables' ports.
     pub end: End,
-    /// The switch's port.
+    /// The same at the switch.
     pub switch: End,
+    /// The cables of the bond, each by its ends at the host and at the switch; none if there is only one,
+    /// between `end` and `switch`.
+    pub members: Vec<[End; 2]>,
 }
 
 /// What the port of a host belongs to.
@@ -264,6 +267,42 @@ impl Topology {
             true => self.fabric.host_mtu,
             false => self.fabric.underlay_mtu,
         }
+    }
+
+    /// The ends of all cables: of links, then of hosts with the switch's end first.
+    pub fn cables(&self) -> impl Iterator<Item = [&End; 2]> {
+        let links = self.links.iter().map(|link| [&link.a, &link.b]);
+        let hosts = self.hosts.iter().flat_map(Host::cables);
+        links.chain(hosts.map(|[own, switch]| [switch, own]))
+    }
+
+    /// The ports of a node that have a cable: links first, then hosts.
+    pub fn ports_of<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a End> {
+        self.cables().flatten().filter(move |end| end.node == node)
+    }
+
+    /// Hosts whose cables are a bond.
+    pub fn bonded(&self) -> impl Iterator<Item = &Host> {
+        self.hosts.iter().filter(|host| !host.members.is_empty())
+    }
+
+    /// The same where the kernel makes no bonds: hosts use their first cable. `why` is in the note about it.
+    #[must_use]
+    pub fn without_bonds(mut self, why: &str) -> Self {
+        let hosts: Vec<&str> = self.bonded().map(|host| host.name.as_str()).collect();
+        if hosts.is_empty() {
+            return self;
+        }
+        self.notes.push(format!(
+            "the kernel makes no bonds ({why}), so only the first cable of {} is used; `modprobe bonding` before `lab up`, or a kernel with that module, brings them",
+            hosts.join(", ")
+        ));
+        for host in &mut self.hosts {
+            if let Some([own, switch]) = std::mem::take(&mut host.members).into_iter().next() {
+                (host.end, host.switch) = (own, switch);
+            }
+        }
+        self
     }
 
     /// Names of all nodes: switches and servers, then hosts.
@@ -398,6 +437,12 @@ impl Host {
             Attachment::Network(name) => Some(name),
             Attachment::Routed(_) => None,
         }
+    }
+
+    /// Its cables, each by its ends at the host and at the switch.
+    pub fn cables(&self) -> impl Iterator<Item = [&End; 2]> {
+        let single = self.members.is_empty().then_some([&self.end, &self.switch]);
+        single.into_iter().chain(self.members.iter().map(|[own, switch]| [own, switch]))
     }
 
     /// Subnets of the host's routed port; none in a network.

@@ -19,7 +19,7 @@ const SHAPES: [Shape; 13] = [
     shape!(
         "bonds.dot",
         [5, 3, 9],
-        &["a second leaf takes EVPN", "both are a bond", "cables between leafs (2)"]
+        &["of which leaf1 is used; db3:eth4", "cables between leafs (2)"]
     ),
     shape!(
         "air.dot",
@@ -27,7 +27,7 @@ const SHAPES: [Shape; 13] = [
         &["netq-ts", "oob-mgmt-server", "is taken for a host by its role"]
     ),
     shape!("lost.dot", [3, 1, 2], &["host jump has no cable", "server lonely", "node netq"]),
-    shape!("at-spines.dot", [4, 3, 4], &["web:eth2 -- leaf2:swp10 is used"]),
+    shape!("at-spines.dot", [4, 3, 4], &["of which leaf2 is used"]),
     shape!("wan.dot", [5, 1, 8], &["wan-1 has the function firewall", "function mgmt"]),
     shape!("lldp.dot", [4, 0, 4], &["oob-mgmt-switch with its cables is left out by its name"]),
     shape!("cables-only.dot", [5, 2, 6], &["spine2 is drawn by its cables only", "internet"]),

@@ -245,8 +245,9 @@ pub(super) fn leave_out(
         nodes.iter().map(|node| (node.name.clone(), node.function)).collect();
     let function = |name: &str| functions.get(name).copied();
     let is_host = |name: &str| function(name) == Some(Function::Host);
-    // The cable that each host uses: the first one to a leaf, or else the first.
-    let mut used: BTreeMap<String, DrawnCable> = BTreeMap::new();
+    // The switch that each host uses, by all its cables there: that of the first one to a leaf, or else of
+    // the first.
+    let mut used: BTreeMap<String, String> = BTreeMap::new();
     for to_leafs in [true, false] {
         for cable in cables.iter() {
             let Some((host, peer)) = cable.from(is_host) else {
@@ -254,7 +255,7 @@ pub(super) fn leave_out(
             };
             let is_leaf = matches!(function(&peer.node), Some(Function::Leaf | Function::Border));
             if is_leaf || !to_leafs {
-                used.entry(host.node.clone()).or_insert_with(|| cable.clone());
+                used.entry(host.node.clone()).or_insert_with(|| peer.node.clone());
             }
         }
     }
@@ -262,22 +263,15 @@ pub(super) fn leave_out(
         let Some((host, peer)) = cable.from(is_host) else {
             return true;
         };
-        let first = &used[&host.node];
-        if first == cable {
+        let switch = &used[&host.node];
+        if *switch == peer.node {
             return true;
         }
-        let leaf = first.from(is_host).map_or("", |(_, peer)| peer.node.as_str());
-        let why = if peer.node == leaf {
-            "both are a bond, and the lab makes none"
-        } else {
-            "a second leaf takes EVPN multihoming"
-        };
         remarks.note(
             cable.line,
             format!(
-                "host {} has several cables, of which {} is used; {} is left out ({why})",
+                "host {} has cables to several switches, of which {switch} is used; {} is left out (a second leaf takes EVPN multihoming)",
                 host.node,
-                first.describe(),
                 cable.describe()
             ),
         );

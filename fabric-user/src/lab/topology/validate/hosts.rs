@@ -1,8 +1,29 @@
-//! What the port of a host belongs to: a network, or subnets of its own.
+//! Where a host is plugged in, by a cable or a bond, and what its port belongs to: a network, or subnets of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::inventory::HostEntry;
-use super::super::{Attachment, Host, Network, Prefixed, Subnet, Switch};
-use super::{Check, Function, end};
+use super::super::{Attachment, End, Host, Network, Prefixed, Subnet, Switch};
+use super::{Check, Function, Picture, end};
+
+/// Bonds are counted from here on a host, and on a switch.
+const FIRST_BONDS: [u32; 2] = [0, 1];
+
+/// Names of bonds that nothing else at their nodes has.
+struct Bonds(BTreeSet<(String, String)>);
+
+impl Bonds {
+    fn of(picture: &Picture) -> Self {
+        let ends = picture.cables.iter().flat_map(|cable| [&cable.left, &cable.right]);
+        Self(ends.map(|end| (end.node.clone(), end.port.clone())).collect())
+    }
+
+    /// The first free one at a node.
+    fn name(&mut self, node: &str, first: u32) -> String {
+        let mut names = (first..).map(|number| format!("bond{number}"));
+        names.find(|name| self.0.insert((node.to_owned(), name.clone()))).unwrap_or_default()
+    }
+}
 
 impl Check<'_> {
     /// Hosts that are drawn with a cable to a switch, and have an entry.
@@ -12,27 +33,48 @@ impl Check<'_> {
         let is_host = |name: &str| {
             nodes.iter().any(|node| node.name == name && node.function == Function::Host)
         };
+        let cables: Vec<[End; 2]> = self
+            .picture
+            .cables
+            .iter()
+            .filter_map(|cable| cable.from(is_host))
+            .map(|(own, switch)| [end(own), end(switch)])
+            .collect();
+        let mut all: BTreeMap<&str, Vec<[End; 2]>> = BTreeMap::new();
+        for cable in &cables {
+            all.entry(&cable[0].node).or_default().push(cable.clone());
+        }
+        let mut bonds = Bonds::of(self.picture);
         let mut hosts = Vec::new();
-        for cable in &self.picture.cables {
-            let Some((own, leaf)) = cable.from(is_host) else {
+        for [own, _] in &cables {
+            let Some(mut members) = all.remove(own.node.as_str()) else {
                 continue;
             };
             let Some(entry) = inventory.hosts.get(&own.node) else {
                 continue;
             };
+            let [own, leaf] = &mut members[0];
             let switch = switches.iter().find(|switch| switch.name == leaf.node);
             let Some(attachment) = self.attachment(&own.node, entry, networks, switch) else {
                 continue;
             };
-            let mut own = end(own);
             // The inventory's address wins over the picture's: that is where hosts are described.
             own.mac = entry.mac.unwrap_or(own.mac);
+            let [mut own, mut switch] = [own.clone(), leaf.clone()];
+            if members.len() > 1 {
+                // A bond has the address of its first port.
+                own.port = bonds.name(&own.node, FIRST_BONDS[0]);
+                switch.port = bonds.name(&switch.node, FIRST_BONDS[1]);
+            } else {
+                members.clear();
+            }
             hosts.push(Host {
                 name: own.node.clone(),
                 attachment,
                 address: entry.address.address,
                 end: own,
-                switch: end(leaf),
+                switch,
+                members,
             });
         }
         hosts

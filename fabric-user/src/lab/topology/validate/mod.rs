@@ -479,6 +479,8 @@ fn cable_at<'a>(picture: &'a Picture, end: &End) -> Option<&'a DrawnCable> {
 }
 
 #[cfg(test)]
+mod bond_tests;
+#[cfg(test)]
 mod routed_tests;
 #[cfg(test)]
 mod tests;

@@ -63,12 +63,10 @@ impl Check<'_> {
             }
         }
         let mut foul = Vec::new();
-        let link_ends = topology.links.iter().flat_map(|link| [&link.a, &link.b]);
-        let host_ends = topology.hosts.iter().flat_map(|host| [&host.end, &host.switch]);
-        for end in link_ends.chain(host_ends) {
+        for end in topology.cables().flatten() {
             let owner = format!("port {} of {}", end.port, end.node);
             let is_in_inventory =
-                self.inventory.hosts.get(&end.node).is_some_and(|host| host.mac.is_some());
+                self.inventory.hosts.get(&end.node).is_some_and(|host| host.mac == Some(end.mac));
             let place = if is_in_inventory {
                 Place::key(&["hosts", &end.node, "mac"])
             } else {

@@ -1,0 +1,94 @@
+//! Hosts of a lab with several cables to one switch, with fabric-xdpd at the switches.
+
+use std::process::Command;
+
+use fabric_tests::fabric::{PATIENCE, fabric_xdpd, until};
+use fabric_user::lab::{Fault, Lab, LabError, Options, Topology, topology};
+
+const PICTURE: &str = r#"graph "bonded" {
+  leaf1:swp51 -- spine1:swp1
+  leaf2:swp51 -- spine1:swp2
+  db:eth1 -- leaf1:swp1
+  db:eth2 -- leaf1:swp2
+  vm:eth1 -- leaf2:swp1
+  store:eth1 -- spine1:swp11
+  store:eth2 -- spine1:swp12
+}"#;
+
+/// The lab of the picture with its first inventory, without a control plane.
+fn up() -> Lab {
+    let file = "bonded.dot";
+    let inventory = topology::first::inventory(&topology::picture::parse(PICTURE, file), file);
+    let inventory = format!("{inventory}\n[fabric]\ncontrol_plane = \"static\"\n");
+    let topology = Topology::of("bonded", file, PICTURE, &inventory).expect("valid");
+    let options = Options {
+        name: Some(format!("bonded-{}", std::process::id())),
+        fabric_xdpd: Some(fabric_xdpd()),
+        ..Options::default()
+    };
+    Lab::up(&topology, &options, &mut |_| {}).expect("the lab comes up")
+}
+
+fn pings(lab: &Lab, from: &str, to: &str) -> bool {
+    let address = lab.topology().host(to).expect("drawn").address.to_string();
+    lab.exec(from, Command::new("ping").args(["-n", "-c", "1", "-W", "1", &address])).is_ok()
+}
+
+/// Waits until all is as it should be, and every host answers.
+fn wait_whole(lab: &Lab) {
+    until(PATIENCE, "all is as it should be", || {
+        let status = lab.status(true).expect("it can be looked at");
+        println!("{:?}", status.faults);
+        status.healthy
+    });
+}
+
+/// Waits until a port of leaf1 is active in its bond, or not.
+fn wait_active(lab: &Lab, port: &str, wanted: bool) {
+    until(PATIENCE, &format!("{port} is active: {wanted}"), || {
+        let shown = lab.exec("leaf1", Command::new("ip").args(["-d", "link", "show", port]));
+        shown.expect("it is there").contains("state ACTIVE") == wanted
+    });
+}
+
+#[test]
+fn two_cables_of_a_host_to_one_switch_are_a_bond_that_outlives_each_of_them() {
+    let lab = up();
+    let left = lab.wait_ready(PATIENCE, &mut |said| println!("{said}")).expect("it is ready");
+    assert!(left.is_empty(), "{left:?}");
+    wait_whole(&lab);
+
+    for port in ["swp1", "swp2"] {
+        for work in [Fault::cut, Fault::silence] {
+            let fault = work(&lab, "leaf1", port).expect("the cable can be broken");
+            wait_active(&lab, port, false);
+            for (from, to) in [("db", "vm"), ("vm", "db")] {
+                until(PATIENCE, "the other cable serves", || pings(&lab, from, to));
+            }
+            let faults = lab.status(false).expect("it can be looked at").faults;
+            let named = format!("the link leaf1 {port} -- db eth");
+            assert!(faults.iter().any(|it| it.starts_with(&named)), "{faults:?}");
+            fault.mend().expect("it can be mended");
+            wait_active(&lab, port, true);
+            wait_whole(&lab);
+        }
+    }
+
+    for (host, other) in [("db", "vm"), ("store", "db")] {
+        let cut = Fault::cut(&lab, host, "bond0").expect("a bond can be cut");
+        until(PATIENCE, "nothing is left", || !pings(&lab, host, other));
+        cut.mend().expect("it can be mended");
+        wait_whole(&lab);
+    }
+
+    lab.exec("leaf1", Command::new("ip").args(["link", "set", "bond1", "down"])).expect("ip");
+    let faults = lab.status(false).expect("it can be looked at").faults;
+    let remedy = "leaf1 bond1 is switched off; `fabricctl lab mend leaf1 bond1` mends it";
+    assert!(faults.iter().any(|it| it == remedy), "{faults:?}");
+    lab.mend("leaf1", "bond1").expect("it can be mended");
+    wait_whole(&lab);
+
+    let error = lab.migrate("db", "leaf2").expect_err("its cables stay");
+    assert!(matches!(&error, LabError::Migrate { reason, .. } if reason.contains("are a bond")));
+    assert!(pings(&lab, "db", "vm"), "nothing has changed");
+}
