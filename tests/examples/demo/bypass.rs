@@ -12,7 +12,7 @@ const PHASE: Duration = Duration::from_secs(1);
 
 pub(crate) fn show(stage: &Stage) -> anyhow::Result<BypassReport> {
     let (from, to) = ("app03", "app06");
-    let options = StreamOptions { interval: INTERVAL, sizes: vec![100, 1400], port: 7_200 };
+    let options = StreamOptions { interval: INTERVAL, sizes: &[100, 1400], port: 7_200 };
     let stream =
         Stream::start(&stage.netns(from)?, &stage.netns(to)?, stage.address(to)?, options)?;
     for (on, what) in [(false, "off"), (true, "on"), (false, "off again")] {

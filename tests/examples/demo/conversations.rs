@@ -23,7 +23,7 @@ pub(crate) fn show(stage: &Stage) -> anyhow::Result<UnicastReport> {
     stage.say("hosts talk over UDP, sizes from 26 to 1472 bytes, every byte checked:");
     let mut streams = Vec::new();
     for (port, (from, to, what)) in (7_000..).zip(TALKS) {
-        let options = StreamOptions { interval: INTERVAL, sizes: vec![26, 512, 1024, 1472], port };
+        let options = StreamOptions { interval: INTERVAL, sizes: &[26, 512, 1024, 1472], port };
         let (from_ns, to_ns) = (stage.netns(from)?, stage.netns(to)?);
         streams.push((
             from,

@@ -26,7 +26,7 @@ pub(crate) fn show(stage: &Stage) -> anyhow::Result<MigrationReport> {
     let gateway = network.context("the VM's network is missing")?.gateway;
     let vm = stage.netns(VM)?;
     let ping = Ping::start(&vm, gateway, PING_INTERVAL)?;
-    let options = StreamOptions { interval: STREAM_INTERVAL, sizes: vec![200], port: 7_100 };
+    let options = StreamOptions { interval: STREAM_INTERVAL, sizes: &[200], port: 7_100 };
     let stream = Stream::start(&stage.netns(PEER)?, &vm, host.address, options)?;
     stage.say(&format!("{VM} pings its gateway {gateway}, {PEER} streams to it"));
     stage.wait(BEFORE)?;

@@ -13,7 +13,7 @@ use crate::traffic::{FlowOptions, FlowReport, FlowStream, Outage, flow_paths};
 /// The flows of a failure: 1,000 with 20,000 packets a second together; a few more are sent, so that
 /// a machine that hesitates still sends so many.
 pub const FLOWS: FlowOptions =
-    FlowOptions { flows: 1_000, rate: 21_000, first_port: 20_000, port: 7_900 };
+    FlowOptions { flows: 1_000, rate: 21_000, first_port: 20_000, port: 7_900, sizes: &[16] };
 /// If the kernel tells nothing of a silent link for so long, it tells nothing.
 const WATCH: Duration = Duration::from_millis(1_500);
 

@@ -13,7 +13,7 @@ impl Fabric {
     /// Starts a UDP stream of mixed sizes up to the MTU from one host to another.
     #[must_use]
     pub fn stream(&self, from: &str, to: &str, interval: Duration, port: u16) -> Stream {
-        let options = StreamOptions { interval, sizes: SIZES.to_vec(), port };
+        let options = StreamOptions { interval, sizes: &SIZES, port };
         Stream::start(&self.netns(from), &self.netns(to), self.address(to), options)
             .expect("a stream can be started")
     }

@@ -15,8 +15,6 @@ use rustix::{
     net::{AddressFamily, SendFlags, SocketType, ipproto, sendto, socket},
 };
 
-/// Bytes of payload.
-pub(super) const PAYLOAD: usize = 16;
 const HEADER: usize = 8;
 /// Where the checksum is in the header.
 const CHECKSUM_OFFSET: u8 = 6;
@@ -60,16 +58,10 @@ impl Sender {
     }
 
     /// Sends a datagram, over IPv4 with checksum 0, "none".
-    pub(super) fn send(
-        &self,
-        [source, destination]: [u16; 2],
-        payload: &[u8; PAYLOAD],
-    ) -> io::Result<Sent> {
-        let mut bytes = [0; HEADER + PAYLOAD];
-        bytes[..2].copy_from_slice(&source.to_be_bytes());
-        bytes[2..4].copy_from_slice(&destination.to_be_bytes());
-        bytes[4..6].copy_from_slice(&((HEADER + PAYLOAD) as u16).to_be_bytes());
-        bytes[HEADER..].copy_from_slice(payload);
+    pub(super) fn send(&self, [source, destination]: [u16; 2], payload: &[u8]) -> io::Result<Sent> {
+        let length = (HEADER + payload.len()) as u16;
+        let header = [source, destination, length, 0].map(u16::to_be_bytes);
+        let bytes = [header.as_flattened(), payload].concat();
         // A raw socket takes no port.
         match sendto(&self.socket, &bytes, SendFlags::empty(), &SocketAddr::new(self.to, 0)) {
             Ok(_) => Ok(Sent::Yes),

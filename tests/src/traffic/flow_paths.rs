@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::datagram::{PAYLOAD, Sender, inside};
+use super::datagram::{Sender, inside};
 use super::flow_stream::{self, FlowOptions};
 use fabric_user::lab::{LabError, Netns};
 
@@ -47,7 +47,7 @@ pub fn flow_paths(
     inside(at, || {
         let send = |flow: u16| {
             let ports = [options.first_port + flow, options.port];
-            (0..PACKETS).try_for_each(|_| sender.send(ports, &[0; PAYLOAD]).map(drop))
+            (0..PACKETS).try_for_each(|_| sender.send(ports, &[0; 16]).map(drop))
         };
         (0..options.flows)
             .map(|flow| {

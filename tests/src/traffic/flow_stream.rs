@@ -1,5 +1,5 @@
 //! Many UDP flows at a steady rate, and for each of their packets whether, when and where it
-//! arrived.
+//! arrived, with every byte of it.
 //!
 //! A flow is a UDP source port. Its packets take turns with those of all other flows, so a flow
 //! of a thousand sends every fiftieth millisecond if all together send 20,000 packets a second. How
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::datagram::{PAYLOAD, Sender, inside};
+use super::datagram::{Sender, inside};
 use crate::precedence;
 use fabric_user::lab::{LabError, Netns};
 
@@ -23,6 +23,8 @@ const STRAGGLERS: Duration = Duration::from_millis(500);
 const RECEIVE_BUFFER: usize = 32 << 20;
 /// Senders wake up so often and send what is due.
 const BEAT: Duration = Duration::from_micros(200);
+/// In front of the payload: the packet's number and when it was sent.
+const HEADER: usize = 16;
 /// So much may be made up for at once. More in one burst would overflow the queue of a veth, and
 /// look like a lossy network.
 const BACKLOG: u64 = 100;
@@ -38,6 +40,8 @@ pub struct FlowOptions {
     pub first_port: u16,
     /// UDP port at the receivers.
     pub port: u16,
+    /// Sizes of UDP payloads in bytes, which packets have in turn; at least 16 each.
+    pub sizes: &'static [usize],
 }
 
 /// A stream of many flows that runs until it is stopped.
@@ -50,7 +54,15 @@ pub struct FlowStream {
     over: Arc<AtomicBool>,
     received: Arc<AtomicU64>,
     sender: JoinHandle<io::Result<Vec<u64>>>,
-    receivers: Vec<JoinHandle<Vec<Arrival>>>,
+    receivers: Vec<JoinHandle<Arrivals>>,
+}
+
+/// What one receiver got.
+#[derive(Debug, Default)]
+struct Arrivals {
+    intact: Vec<Arrival>,
+    /// Packets whose bytes were not those that were sent.
+    damaged: u64,
 }
 
 /// A packet that arrived.
@@ -70,6 +82,8 @@ pub struct FlowReport {
     packets: Vec<Packet>,
     /// Packets received a second time.
     pub duplicates: u64,
+    /// Packets that arrived with other bytes than they were sent with.
+    pub damaged: u64,
 }
 
 /// One packet. Times are nanoseconds since the start.
@@ -119,7 +133,8 @@ impl FlowStream {
         for netns in receivers {
             let socket = inside(netns, || open_receiver(SocketAddr::new(to, options.port)))?;
             let (over, received) = (over.clone(), received.clone());
-            threads.push(thread::spawn(move || receive(&socket, start, &over, &received)));
+            let receive = move || receive(&socket, options.sizes, start, &over, &received);
+            threads.push(thread::spawn(receive));
         }
         let socket = inside(from, || Sender::open(to))?;
         let sender = {
@@ -151,16 +166,19 @@ impl FlowStream {
         self.over.store(true, Ordering::Relaxed);
         let mut packets: Vec<Packet> =
             sent?.into_iter().map(|sent| Packet { sent, arrived: None }).collect();
-        let mut duplicates = 0;
+        let (mut duplicates, mut damaged) = (0, 0);
         for (receiver, thread) in (0_u8..).zip(self.receivers) {
-            for Arrival { number, at } in thread.join().map_err(failed)? {
+            let arrivals = thread.join().map_err(failed)?;
+            damaged += arrivals.damaged;
+            for Arrival { number, at } in arrivals.intact {
                 let packet = usize::try_from(number).ok().and_then(|n| packets.get_mut(n));
                 if packet.is_some_and(|packet| packet.arrived.replace((at, receiver)).is_some()) {
                     duplicates += 1;
                 }
             }
         }
-        Ok(FlowReport { flows: self.options.flows.into(), start: self.start, packets, duplicates })
+        let (flows, start) = (self.options.flows.into(), self.start);
+        Ok(FlowReport { flows, start, packets, duplicates, damaged })
     }
 }
 
@@ -297,6 +315,15 @@ fn nanos_since(start: Instant) -> u64 {
     start.elapsed().as_nanos() as u64
 }
 
+/// The payload of a packet.
+fn payload(number: u64, sent: u64, sizes: &[usize]) -> Vec<u8> {
+    let size = sizes[number as usize % sizes.len()];
+    let header = [number, sent].into_iter().flat_map(u64::to_be_bytes);
+    let filling =
+        (HEADER..size).map(|at| (number as usize).wrapping_mul(31).wrapping_add(at) as u8);
+    header.chain(filling).collect()
+}
+
 fn send(
     sender: &Sender,
     options: FlowOptions,
@@ -310,6 +337,7 @@ fn send(
     // Packets that would have been sent by now but were left out.
     let mut skipped = 0;
     let began = Instant::now();
+    let beat = BEAT.max(Duration::from_secs(1) / options.rate);
     while !stop.load(Ordering::Relaxed) {
         let due = (began.elapsed().as_nanos() * u128::from(options.rate) / 1_000_000_000) as u64;
         let waiting = due.saturating_sub(skipped + sent.len() as u64);
@@ -317,34 +345,38 @@ fn send(
         for _ in 0..waiting.min(BACKLOG) {
             let number = sent.len() as u64;
             let now = nanos_since(start);
-            // Number of the packet and time of sending.
-            let mut payload = [0; PAYLOAD];
-            payload[..8].copy_from_slice(&number.to_be_bytes());
-            payload[8..].copy_from_slice(&now.to_be_bytes());
             let flow = (number % u64::from(options.flows)) as u16;
+            let ports = [options.first_port + flow, options.port];
             // What cannot be delivered is lost.
-            sender.send([options.first_port + flow, options.port], &payload)?;
+            sender.send(ports, &payload(number, now, options.sizes))?;
             sent.push(now);
         }
-        thread::sleep(BEAT);
+        thread::sleep(beat);
     }
     Ok(sent)
 }
 
 fn receive(
     socket: &UdpSocket,
+    sizes: &[usize],
     start: Instant,
     over: &AtomicBool,
     received: &AtomicU64,
-) -> Vec<Arrival> {
+) -> Arrivals {
     let _refused = precedence::take();
-    let mut arrivals = Vec::new();
-    let mut buffer = [0; 64];
+    let mut arrivals = Arrivals::default();
+    let mut buffer = [0; 1 << 16];
     while !over.load(Ordering::Relaxed) {
-        let Ok(PAYLOAD) = socket.recv(&mut buffer) else { continue };
-        let Some((number, _)) = buffer.split_first_chunk() else { continue };
-        arrivals.push(Arrival { number: u64::from_be_bytes(*number), at: nanos_since(start) });
-        received.fetch_add(1, Ordering::Relaxed);
+        let Ok(length) = socket.recv(&mut buffer) else { continue };
+        let (at, packet) = (nanos_since(start), &buffer[..length]);
+        let header = packet.as_chunks().0.first_chunk().map(|it| it.map(u64::from_be_bytes));
+        match header {
+            Some([number, sent]) if payload(number, sent, sizes) == packet => {
+                arrivals.intact.push(Arrival { number, at });
+                received.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => arrivals.damaged += 1,
+        }
     }
     arrivals
 }
@@ -360,7 +392,8 @@ mod tests {
             let sent = number * 1_000_000;
             Packet { sent, arrived: fate.to_digit(10).map(|it| (sent + 500, it as u8)) }
         });
-        FlowReport { flows: 2, start: Instant::now(), packets: packets.collect(), duplicates: 0 }
+        let (start, packets) = (Instant::now(), packets.collect());
+        FlowReport { flows: 2, start, packets, duplicates: 0, damaged: 0 }
     }
 
     fn millis(outage: Option<Outage>) -> Option<(u128, u64)> {

@@ -5,7 +5,7 @@ use std::{io, net::Ipv4Addr, thread};
 use fabric_user::lab::{LabError, Netns};
 use rustix::io::Errno;
 
-use super::datagram::{PAYLOAD, Sender, Sent, inside};
+use super::datagram::{Sender, Sent, inside};
 
 /// The discard service (RFC 863).
 const DISCARD: u16 = 9;
@@ -20,7 +20,7 @@ pub fn send_flows(from: &Netns, to: Ipv4Addr, flows: u16, packets: u32) -> Resul
         let sender = Sender::open(to.into())?;
         for flow in (0..packets).flat_map(|_| 0..flows) {
             loop {
-                match sender.send([1024 + flow, DISCARD], &[0; PAYLOAD])? {
+                match sender.send([1024 + flow, DISCARD], &[0; 16])? {
                     Sent::Yes => break,
                     // Wait for the link, as any sender has to.
                     Sent::NoRoom => thread::yield_now(),

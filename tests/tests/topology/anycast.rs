@@ -29,7 +29,7 @@ use fabric_user::lab::Netns;
 const SERVICE: &str = "dns";
 const SERVERS: [&str; 8] = ["srv01", "srv02", "srv03", "srv04", "srv05", "srv06", "srv07", "srv08"];
 const FLOWS: FlowOptions =
-    FlowOptions { flows: 1_000, rate: 20_000, first_port: 20_000, port: 7_953 };
+    FlowOptions { flows: 1_000, rate: 20_000, first_port: 20_000, port: 7_953, sizes: &[16] };
 
 /// The ports by which a node's route to an address leads.
 fn ports(fabric: &Fabric, node: &str, address: IpAddr) -> BTreeSet<String> {

@@ -71,10 +71,10 @@ fn a_port_that_is_added_and_removed_at_run_time_works_while_it_is_there() {
 fn forwards(fabric: &Fabric) {
     let before = Seen::at(fabric, "leaf01");
     let options =
-        StreamOptions { interval: Duration::from_millis(1), sizes: vec![64, 1_472], port: 7_400 };
+        StreamOptions { interval: Duration::from_millis(1), sizes: &[64, 1_472], port: 7_400 };
     let (new, old) = (fabric.netns("vm13"), fabric.netns("vm21"));
     let streams = [
-        Stream::start(&old, &new, ADDRESS, options.clone()),
+        Stream::start(&old, &new, ADDRESS, options),
         Stream::start(&new, &old, fabric.address("vm21"), options),
     ]
     .map(|stream| stream.expect("a stream starts"));
