@@ -9,16 +9,11 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use fabric_common::{
-    halves,
     reason::Reason,
     schema::{
-        buckets::CHUNK,
-        groups::Choice,
-        hosts, hosts6, ports,
+        ports,
         routes::{KIND_GROUP, split_target},
-        views::View,
     },
-    trie::{lookup4, lookup6},
 };
 use fabric_user::kernel::maps::Maps;
 use serde_json::Value;
@@ -82,7 +77,6 @@ struct Route {
 /// How the maps name views and groups.
 pub struct Names {
     view: u16,
-    roots: View,
     /// The nexthop object that each group stands for. A group without routes is not in the maps.
     objects: HashMap<u32, u32>,
 }
@@ -133,24 +127,6 @@ impl Prefixes {
         };
         let outside = gaps(&four, 32).map(v4).chain(gaps(&six, 128).map(v6)).filter(free).collect();
         Ok(Self { size, spine, routes: routes::Routes::open()?, list, outside })
-    }
-
-    /// Where packets to an address go.
-    fn target(maps: &Maps, names: &Names, address: IpAddr) -> Option<u32> {
-        match address {
-            IpAddr::V4(v4) => {
-                let key = hosts::key(names.view, v4.to_bits().to_be());
-                let host = maps.hosts_table().get(key);
-                host.or_else(|| lookup4(&maps.trie, names.roots.root4, v4.to_bits()))
-            }
-            IpAddr::V6(v6) => {
-                let key = hosts6::key(names.view, halves::of(v6));
-                let host = maps.hosts6_table().get(key);
-                let host = host.map(|index| maps.addresses6.get(index).target);
-                let [high, low] = [(v6.to_bits() >> 64) as u64, v6.to_bits() as u64];
-                host.or_else(|| lookup6(&maps.trie, names.roots.root6, [high, low]))
-            }
-        }
     }
 }
 
@@ -303,25 +279,18 @@ impl Load for Prefixes {
         };
         let mut objects = HashMap::new();
         for (index, group) in maps.groups.iter() {
-            let gateways: BTreeSet<_> = match group.choice() {
-                Choice::Single { nexthop } => [gateway(nexthop)].into(),
-                Choice::Spread { chunk, count, .. } => (0..count)
-                    .map(|n| maps.buckets.get(chunk + n / CHUNK).nexthops[(n % CHUNK) as usize])
-                    .map(|nexthop| gateway(nexthop.into()))
-                    .collect(),
-                Choice::Nothing | Choice::Blackhole => continue,
-            };
+            let gateways = maps.shares(group).into_keys().map(gateway).collect();
             if let Some(id) = known.get(&gateways) {
                 objects.insert(index, *id);
             }
         }
-        Ok(Names { view, roots: maps.views.get(view.into()), objects })
+        Ok(Names { view, objects })
     }
 
     fn is_in(&self, maps: &Maps, names: &Names, number: u32) -> bool {
         let Route { prefix, inside, to } = &self.list[number as usize];
         let Some(address) = inside else { return true };
-        let found = Self::target(maps, names, *address).map(split_target);
+        let found = maps.target(names.view, *address).map(split_target);
         found.is_some_and(|(kind, group)| {
             let wanted = object(prefix.0.is_ipv6(), *to);
             kind == KIND_GROUP && names.objects.get(&group) == Some(&wanted)
@@ -330,7 +299,7 @@ impl Load for Prefixes {
 
     fn is_out(&self, maps: &Maps, names: &Names, number: u32) -> bool {
         let address = self.list[number as usize].inside;
-        address.is_none_or(|address| Self::target(maps, names, address).is_none())
+        address.is_none_or(|address| maps.target(names.view, address).is_none())
     }
 
     fn check(&self, maps: &Maps, when: &str) -> Result<()> {
@@ -340,7 +309,7 @@ impl Load for Prefixes {
         for number in 0..self.count() {
             if !self.is_in(maps, &names, number) {
                 let Route { prefix: (net, length), inside, to } = &self.list[number as usize];
-                let found = inside.and_then(|address| Self::target(maps, &names, address));
+                let found = inside.and_then(|address| maps.target(names.view, address));
                 let wanted = object(net.is_ipv6(), *to);
                 anyhow::bail!(
                     "{when} {net}/{length} leads to {:?} instead of nexthop object {wanted}",
@@ -349,7 +318,7 @@ impl Load for Prefixes {
             }
         }
         for address in &self.outside {
-            let found = Self::target(maps, &names, *address);
+            let found = maps.target(names.view, *address);
             ensure!(found.is_none(), "{when} there is a way to {address}, which no prefix covers");
         }
         Ok(())

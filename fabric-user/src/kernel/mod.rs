@@ -16,6 +16,7 @@ pub mod object;
 pub mod packet_socket;
 pub mod pins;
 pub mod programs;
+mod routes;
 pub mod running;
 pub mod schema_check;
 mod selection;

@@ -2,7 +2,7 @@
 //!
 //! What finds no room there goes to the trie, as a prefix of full length.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use fabric_common::{
     halves,
@@ -65,7 +65,7 @@ impl Hosts {
 
     /// Where packets to a host go, if something is known about it alone.
     pub(super) fn present(&self, maps: &Maps, host: Host) -> Option<u32> {
-        in_table(maps, host).or_else(|| self.in_trie.get(&host).copied())
+        maps.host(host.0, host.1).or_else(|| self.in_trie.get(&host).copied())
     }
 
     /// Those that had to go to the trie.
@@ -85,7 +85,7 @@ impl Hosts {
         target: Option<u32>,
     ) -> Option<Option<u32>> {
         let in_trie = self.in_trie.get(&host).copied();
-        let old = in_table(pass.maps, host).or(in_trie);
+        let old = pass.maps.host(host.0, host.1).or(in_trie);
         if old == target {
             return None;
         }
@@ -172,7 +172,7 @@ impl Hosts {
                 placed
             }
             IpAddr::V6(v6) => {
-                if let Some(index) = address6(maps, view, v6) {
+                if let Some(index) = maps.address6(view, v6) {
                     // View and target are one word.
                     maps.addresses6.update(index, |entry| entry.target = target);
                     return true;
@@ -206,7 +206,7 @@ impl Hosts {
                 self.v4 -= usize::from(removed);
             }
             IpAddr::V6(v6) => {
-                if let Some(index) = address6(pass.maps, view, v6) {
+                if let Some(index) = pass.maps.address6(view, v6) {
                     let key = hosts6::key(view, halves::of(v6));
                     self.v6 -= usize::from(pass.maps.hosts6_table().remove(key));
                     pass.rest(Freed::Address6(index));
@@ -232,21 +232,6 @@ fn all(maps: &Maps) -> impl Iterator<Item = (Host, u32)> {
 /// Targets of all hosts in the tables.
 pub(super) fn targets(maps: &Maps) -> impl Iterator<Item = u32> {
     all(maps).map(|(_, target)| target)
-}
-
-/// Where packets to a host go by the tables alone.
-pub(super) fn in_table(maps: &Maps, (view, address): Host) -> Option<u32> {
-    match address {
-        IpAddr::V4(v4) => maps.hosts_table().get(hosts::key(view, be(v4))),
-        IpAddr::V6(v6) => Some(maps.addresses6.get(address6(maps, view, v6)?).target),
-    }
-}
-
-/// Index in `addresses6` of an address, if it is there.
-fn address6(maps: &Maps, view: u16, address: Ipv6Addr) -> Option<u32> {
-    let index = maps.hosts6_table().get(hosts6::key(view, halves::of(address)))?;
-    let entry = maps.addresses6.get(index);
-    (entry.view == u32::from(view) && entry.address == halves::of(address)).then_some(index)
 }
 
 fn hold(nexthops: &mut Nexthops, target: u32) {

@@ -7,17 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fabric_common::{
-    halves,
-    schema::{
-        groups::Choice,
-        hosts, hosts6, ports,
-        routes::{
-            KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_KERNEL, KIND_LOCAL, KIND_NEXTHOP,
-            KIND_UNREACHABLE, split_target,
-        },
+use fabric_common::schema::{
+    groups::Choice,
+    ports,
+    routes::{
+        KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_KERNEL, KIND_LOCAL, KIND_NEXTHOP,
+        KIND_UNREACHABLE, split_target,
     },
-    trie,
 };
 use fabric_user::kernel::maps::Maps;
 
@@ -32,25 +28,7 @@ impl Router {
     }
 
     fn target_in(maps: &Maps, view: u16, address: &str) -> Option<u32> {
-        let roots = maps.views.get(view.into());
-        match address.parse().expect("an address") {
-            IpAddr::V4(v4) => {
-                let key = hosts::key(view, u32::from_ne_bytes(v4.octets()));
-                let host = maps.hosts_table().get(key);
-                host.or_else(|| trie::lookup4(&maps.trie, roots.root4, v4.to_bits()))
-            }
-            IpAddr::V6(v6) => {
-                let halves = halves::of(v6);
-                let index = maps.hosts6_table().get(hosts6::key(view, halves));
-                let host = index
-                    .map(|index| maps.addresses6.get(index))
-                    .filter(|entry| entry.address == halves && entry.view == u32::from(view));
-                let bits = v6.to_bits();
-                host.map(|entry| entry.target).or_else(|| {
-                    trie::lookup6(&maps.trie, roots.root6, [(bits >> 64) as u64, bits as u64])
-                })
-            }
-        }
+        maps.target(view, address.parse().expect("an address"))
     }
 
     /// Where packets to `address` go: what kind of thing, or the members of a group with their

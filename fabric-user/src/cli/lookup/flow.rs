@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use fabric_common::{
-    flow_hash,
+    flow_hash, halves,
     schema::{
         fdb::mac_number,
         settings::{
@@ -90,8 +90,8 @@ impl Flow {
                 options,
                 seed,
                 self.flow_label & 0xf_ffff,
-                halves(source.to_bits()).map(u64::to_be),
-                halves(destination.to_bits()).map(u64::to_be),
+                halves::of(source),
+                halves::of(destination),
                 self.protocol,
                 ports,
             )),
@@ -145,9 +145,4 @@ impl Payload {
             )),
         }
     }
-}
-
-/// The upper and the lower half of an IPv6 address in host byte order.
-pub(super) const fn halves(address: u128) -> [u64; 2] {
-    [(address >> 64) as u64, address as u64]
 }

@@ -11,7 +11,7 @@ use fabric_common::{
         domains::{Domain, FLAG_OVERLAY_ISOLATED, FLAG_ZERO_CHECKSUM_TX},
         fdb,
         groups::Choice,
-        hosts, hosts6, local_addresses,
+        local_addresses,
         ports::{self, FLAG_ROUTE4, FLAG_ROUTE6},
         routes::{
             KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_LOCAL, KIND_NEXTHOP, KIND_NONE,
@@ -20,11 +20,10 @@ use fabric_common::{
         settings::{HASH_TUNNEL4, HASH_TUNNEL6, Settings},
         vteps::Vtep,
     },
-    trie,
     tunnel::{LONGEST_SUM, OUTER_IP4, OUTER_IP6, UDP_AND_VXLAN},
 };
 
-use super::flow::{Flow, Payload, UDP, halves};
+use super::flow::{Flow, Payload, UDP};
 use crate::{cli::clock, kernel::maps::Maps, mac::Mac};
 
 /// What is known of a packet besides its flow.
@@ -122,43 +121,12 @@ pub fn select(maps: &Maps, group: u32, hash: u32) -> Selection {
     selection
 }
 
-/// The target of an address in a view, and whether it stands among the hosts.
-#[must_use]
-pub fn target(maps: &Maps, view: u16, address: IpAddr) -> (Option<u32>, bool) {
-    let roots = if u32::from(view) < maps.views.len() {
-        maps.views.get(view.into())
-    } else {
-        return (None, false);
-    };
-    match address {
-        IpAddr::V4(address) => {
-            let bits = address.to_bits();
-            match maps.hosts_table().get(hosts::key(view, bits.to_be())) {
-                Some(target) => (Some(target), true),
-                None => (trie::lookup4(&maps.trie, roots.root4, bits), false),
-            }
-        }
-        IpAddr::V6(address) => {
-            let bits = halves(address.to_bits());
-            let in_packet = bits.map(u64::to_be);
-            let host = maps
-                .hosts6_table()
-                .get(hosts6::key(view, in_packet))
-                .filter(|index| *index < maps.addresses6.len())
-                .map(|index| maps.addresses6.get(index))
-                .filter(|host| host.view == u32::from(view) && host.address == in_packet);
-            match host {
-                Some(host) => (Some(host.target), true),
-                None => (trie::lookup6(&maps.trie, roots.root6, bits), false),
-            }
-        }
-    }
-}
-
 /// The way of an IP packet with a valid header in a view.
 #[must_use]
 pub fn routed(maps: &Maps, view: u16, arrival: &Arrival, flow: &Flow) -> Routed {
-    let (target, exact) = target(maps, view, flow.destination);
+    let host = maps.host(view, flow.destination);
+    let target = host.or_else(|| maps.by_prefix(view, flow.destination));
+    let exact = host.is_some();
     let mut routed =
         Routed { exact, target, selection: None, nexthop: None, reason: Reason::TransitRouteNone };
     routed.reason = match follow(maps, view, arrival, flow, &mut routed) {
@@ -242,8 +210,9 @@ fn is_martian(address: IpAddr) -> bool {
             matches!(address.octets()[0], 0 | 127 | 224..=239) || address.is_broadcast()
         }
         IpAddr::V6(address) => {
-            let [upper, _] = halves(address.to_bits());
-            upper == 0 || address.is_multicast() || address.is_unicast_link_local()
+            address.to_bits() >> 64 == 0
+                || address.is_multicast()
+                || address.is_unicast_link_local()
         }
     }
 }
@@ -253,7 +222,7 @@ fn is_own(maps: &Maps, view: u16, source: IpAddr) -> bool {
     let IpAddr::V4(address) = source else { return false };
     let (word, bit) = local_addresses::place(u64::from(address.to_bits().to_be()));
     maps.local_addresses.get(0).words[word % local_addresses::WORDS] >> bit & 1 != 0
-        && target(maps, view, source).0.is_some_and(|found| split_target(found).0 == KIND_LOCAL)
+        && maps.target(view, source).is_some_and(|found| split_target(found).0 == KIND_LOCAL)
 }
 
 fn lives(maps: &Maps, nexthop: u32) -> bool {

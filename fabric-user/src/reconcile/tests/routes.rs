@@ -2,17 +2,13 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use fabric_common::{
-    halves,
-    schema::{
-        ports::{FLAG_NOT_A_TARGET, FLAG_ROUTE4, FLAG_ROUTE6, view},
-        routes::{KIND_BLACKHOLE, KIND_KERNEL, KIND_NEXTHOP, split_target, target},
-        views,
-    },
-    trie::lookup6,
+use fabric_common::schema::{
+    ports::{FLAG_NOT_A_TARGET, FLAG_ROUTE4, FLAG_ROUTE6, view},
+    routes::{KIND_BLACKHOLE, KIND_KERNEL, KIND_NEXTHOP, split_target, target},
+    views,
 };
 
-use super::{super::hosts, *};
+use super::*;
 use crate::kernel::memory::after_each_store;
 
 fn prefix(net: u16, length: u8) -> RoutePlace {
@@ -26,13 +22,7 @@ fn view_of(bench: &Bench, ifindex: u32) -> u16 {
 
 /// Where a packet goes by the trie.
 fn look_up(bench: &Bench, address: &str) -> Option<(u32, u32)> {
-    by_trie(bench.maps(), (view_of(bench, PORT), ip(address))).map(split_target)
-}
-
-fn by_trie(maps: &Maps, (view, address): (u16, IpAddr)) -> Option<u32> {
-    let root = maps.views.get(view.into()).root6;
-    let IpAddr::V6(v6) = address else { panic!("{address}") };
-    lookup6(&maps.trie, root, halves::of(v6).map(u64::from_be))
+    bench.maps().by_prefix(view_of(bench, PORT), ip(address)).map(split_target)
 }
 
 fn change(bench: &mut Bench, wanted: &Wanted, routes: &[(RoutePlace, Option<Way>)]) -> Outcome {
@@ -204,8 +194,8 @@ fn a_host_that_moves_from_the_trie_into_the_table_is_missed_at_no_moment() {
         let seen = moments.clone();
         let watch = after_each_store(move || {
             let moves = same.settings.get(0).moves;
-            let in_trie = by_trie(&same, host);
-            seen.borrow_mut().push((moves, hosts::in_table(&same, host), in_trie));
+            let in_trie = same.by_prefix(host.0, host.1);
+            seen.borrow_mut().push((moves, same.host(host.0, host.1), in_trie));
         });
         bench.apply(&wanted);
         drop(watch);

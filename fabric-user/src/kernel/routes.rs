@@ -1,0 +1,51 @@
+//! Where packets to an address go, read from the maps as the packet path reads them.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use fabric_common::{
+    halves,
+    schema::{hosts, hosts6},
+    trie::{lookup4, lookup6},
+};
+
+use super::maps::Maps;
+
+impl Maps {
+    /// The target of an address in a view: that of its host, or of the longest prefix.
+    #[must_use]
+    pub fn target(&self, view: u16, address: IpAddr) -> Option<u32> {
+        self.host(view, address).or_else(|| self.by_prefix(view, address))
+    }
+
+    /// What the tables of hosts say of an address.
+    #[must_use]
+    pub fn host(&self, view: u16, address: IpAddr) -> Option<u32> {
+        match address {
+            IpAddr::V4(v4) => {
+                let address_be = u32::from_ne_bytes(v4.octets());
+                self.hosts_table().get(hosts::key(view, address_be))
+            }
+            IpAddr::V6(v6) => Some(self.addresses6.get(self.address6(view, v6)?).target),
+        }
+    }
+
+    /// Index in `addresses6` of an address, if it is there: another one may have its fingerprint.
+    #[must_use]
+    pub fn address6(&self, view: u16, address: Ipv6Addr) -> Option<u32> {
+        let address = halves::of(address);
+        let index = self.hosts6_table().get(hosts6::key(view, address))?;
+        let entry = (index < self.addresses6.len()).then(|| self.addresses6.get(index))?;
+        (entry.view == u32::from(view) && entry.address == address).then_some(index)
+    }
+
+    /// What the trie says of an address.
+    #[must_use]
+    pub fn by_prefix(&self, view: u16, address: IpAddr) -> Option<u32> {
+        let view = u32::from(view);
+        let roots = (view < self.views.len()).then(|| self.views.get(view))?;
+        match address {
+            IpAddr::V4(v4) => lookup4(&self.trie, roots.root4, v4.to_bits()),
+            IpAddr::V6(v6) => lookup6(&self.trie, roots.root6, halves::of(v6).map(u64::from_be)),
+        }
+    }
+}
