@@ -22,13 +22,16 @@ pub const KERNEL: &str = "kernel";
 /// Name of the bare redirect among the contenders.
 pub const REDIRECT: &str = "redirect";
 
+/// Name of the program that redirects behind as many bytes as a tunnel over IPv4 takes.
+pub const LENGTHEN: &str = "lengthen";
+
 /// Name of the program that drops, which is the generator alone.
 pub const DISCARD: &str = "discard";
 
 /// Whether a contender is another build of Fabric.
 #[must_use]
 pub fn is_other_build(name: &str) -> bool {
-    ![FABRIC, KERNEL, REDIRECT, DISCARD].contains(&name)
+    ![FABRIC, KERNEL, REDIRECT, LENGTHEN, DISCARD].contains(&name)
 }
 
 /// A question and the answer that is asked for.

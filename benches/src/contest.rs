@@ -14,9 +14,9 @@ use fabric_common::reason::Reason;
 use serde_json::Value;
 
 use crate::{
-    answer::{DISCARD, FABRIC, KERNEL, REDIRECT, is_other_build, progress},
+    answer::{DISCARD, FABRIC, KERNEL, LENGTHEN, REDIRECT, is_other_build, progress},
     fabric::Fabric,
-    flow::{CAPTURES, Captured, Flow, SOURCES},
+    flow::{CAPTURES, Captured, Flow, OUTER, SOURCES},
     race::{BATCH, Contender, Race},
     run::Rounds,
     traffic::Size,
@@ -118,6 +118,9 @@ impl<'a> Contest<'a> {
             contender(REDIRECT, race.baseline("redirect")?, frames, Some(0)),
             contender(DISCARD, race.baseline("discard")?, frames, None),
         ];
+        if grows == Some(OUTER as i64) {
+            contenders.push(contender(LENGTHEN, race.baseline("lengthen")?, frames, grows));
+        }
         for object in &arguments.against {
             let name = object.file_stem().unwrap_or(object.as_os_str()).to_string_lossy();
             contenders.push(contender(&name, fabric.program_of(object, program)?, frames, grows));

@@ -110,9 +110,11 @@ impl Race {
     /// If the kernel refuses a program.
     pub fn along(way: Way) -> Result<Self> {
         let mut ebpf = Ebpf::load(OBJECT).context("cannot load the benchmark's programs")?;
-        for name in
-            ["offer", "offer4", "offer6", "redirect", "kernel", "discard", "sink", "capture"]
-        {
+        const PROGRAMS: [&str; 9] = [
+            "offer", "offer4", "offer6", "redirect", "lengthen", "kernel", "discard", "sink",
+            "capture",
+        ];
+        for name in PROGRAMS {
             load(&mut ebpf, name)?;
         }
         for name in ["reached", "reached_capture"] {

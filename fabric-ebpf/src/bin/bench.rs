@@ -24,8 +24,8 @@ use aya_ebpf::{
 use fabric_common::schema::MMAPABLE;
 
 use flow::{
-    Arrived, CAPTURE, CAPTURES, Captured, Draw, Generator, HEADERS, LONG_PLACES, OUTER6, Outer,
-    PLACES, SLICE, SLICES, Slices,
+    Arrived, CAPTURE, CAPTURES, Captured, Draw, Generator, HEADERS, LONG_PLACES, OUTER, OUTER6,
+    Outer, PLACES, SLICE, SLICES, Slices,
 };
 
 #[btf_map(name = "generator")]
@@ -181,7 +181,35 @@ fn prepare<const FIRST: usize, const SECOND: usize>(
 /// Baseline: sends the frame to the port where it is to leave, as it is.
 #[xdp]
 pub fn redirect(_context: XdpContext) -> u32 {
+    to_egress()
+}
+
+#[inline(always)]
+fn to_egress() -> u32 {
     EGRESS.redirect(0, 0).unwrap_or(xdp_action::XDP_ABORTED)
+}
+
+/// Baseline: as [`redirect`], behind [`OUTER`] bytes that are always the same: what any program pays that
+/// puts a frame into a tunnel over IPv4.
+#[xdp]
+pub fn lengthen(context: XdpContext) -> u32 {
+    // SAFETY: the context is valid; pointers into the packet are derived anew.
+    if unsafe { bpf_xdp_adjust_head(context.ctx, -(OUTER as i32)) } != 0 {
+        return xdp_action::XDP_ABORTED;
+    }
+    let start = context.data();
+    if start + OUTER > context.data_end() {
+        return xdp_action::XDP_ABORTED;
+    }
+    // No byte twice, or the compiler would call a function that sets memory.
+    const WORD: u64 = 0x0123_4567_89ab_cdef;
+    for at in (0..OUTER).step_by(8) {
+        // The last one ends where the frame begins.
+        let at = at.min(OUTER - 8);
+        // SAFETY: inside the packet by the check above.
+        unsafe { ((start + at) as *mut u64).write_unaligned(WORD) };
+    }
+    to_egress()
 }
 
 /// Baseline: the kernel takes the frame.
