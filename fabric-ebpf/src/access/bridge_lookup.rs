@@ -19,6 +19,7 @@ use crate::{
     journey::{CircuitRef, Destination, Frame, Journey, VtepRef},
     maps,
     optional::ISOLATED_PORTS,
+    packet::unlikely,
 };
 
 #[inline(always)]
@@ -39,7 +40,10 @@ pub fn bridge_lookup(
         }
         Place::Circuit(index) => {
             let to = CircuitRef { index };
-            if index == from.index && to.circuit().flags & FLAG_HAIRPIN == 0 {
+            // Not the same number to the compiler: it would take that of `from` for it, whose limit the
+            // verifier of Linux 6.1 does not know.
+            let same = || CircuitRef { index: unlikely(index as u16).into() };
+            if index == from.index && same().circuit().flags & FLAG_HAIRPIN == 0 {
                 return stop(Reason::BridgeLookupSamePort);
             }
             if ISOLATED_PORTS && to.circuit().flags & FLAG_ISOLATED != 0 && isolated() {
