@@ -150,8 +150,9 @@ impl<const N: usize> Start<N> {
     }
 }
 
-/// The same number, but nothing that the compiler knows about: so tests of it stay behind the one in
-/// front, which most packets meet, and are not merged with it into one that treats all cases alike.
+/// The same number, but nothing that the compiler knows about. Tests of it stay behind the one in front, which
+/// most packets meet, and are not merged with it into one that treats all cases alike; and a number that is
+/// the same is not taken for it, of which the verifier of Linux 6.1 may know less.
 #[inline(always)]
 #[must_use]
 pub fn unlikely(number: u16) -> u16 {

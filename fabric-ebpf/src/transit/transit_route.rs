@@ -113,30 +113,35 @@ fn target6(view: u32, address: [u64; 2]) -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn prefix4(view: u32, address: u32) -> u64 {
-    let (trie, view) = (Trie::default(), maps::VIEWS.get(view));
-    let target = trie::lookup4(&trie, view.root4, u32::from_be(address));
-    trie.answer(target)
+    let root = maps::VIEWS.get(view).root4;
+    let trie = Trie::from(root);
+    trie.answer(trie::lookup4(&trie, root, u32::from_be(address)))
 }
 
 /// As [`prefix4`], for an address whose halves are as they stand in the packet.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn prefix6(view: u32, upper: u64, lower: u64) -> u64 {
-    let (trie, view) = (Trie::default(), maps::VIEWS.get(view));
-    let target = trie::lookup6(&trie, view.root6, [u64::from_be(upper), u64::from_be(lower)]);
-    trie.answer(target)
+    let root = maps::VIEWS.get(view).root6;
+    let trie = Trie::from(root);
+    trie.answer(trie::lookup6(&trie, root, [u64::from_be(upper), u64::from_be(lower)]))
 }
 
 /// The words of the map.
-#[derive(Default)]
 struct Trie {
     /// The last one that was loaded, from an address that depends on those before.
     loaded: Cell<u64>,
 }
 
 impl Trie {
+    /// The trie of a root, which was loaded, too.
     #[inline(always)]
-    fn answer(self, target: Option<u32>) -> u64 {
+    fn from(root: u32) -> Self {
+        Self { loaded: Cell::new(root.into()) }
+    }
+
+    #[inline(always)]
+    fn answer(&self, target: Option<u32>) -> u64 {
         u64::from(target.unwrap_or(0)) + table::zero(self.loaded.get())
     }
 }

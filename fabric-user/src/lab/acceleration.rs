@@ -86,7 +86,8 @@ impl Acceleration {
     }
 }
 
-/// The ports of a switch that have a cable, in the order of links and hosts.
+/// The ports of a switch that fabric-xdpd is to accelerate: of links, then of hosts, where a bond stands for its
+/// cables.
 pub(super) fn ports<'a>(
     topology: &'a Topology,
     switch: &'a Switch,

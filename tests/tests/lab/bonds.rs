@@ -8,7 +8,7 @@ use crate::fixture::{PATIENCE, options, wait_until};
 const PICTURE: &str = "graph { leaf1 -- spine1 -- leaf2 db -- leaf1 db -- leaf1 vm -- leaf2 db2 -- spine1 db2 -- spine1 }";
 
 #[test]
-fn a_host_with_two_cables_to_one_switch_uses_the_first_one_where_the_kernel_makes_no_bonds() {
+fn a_host_with_two_cables_to_one_switch_has_a_bond_or_uses_the_first_one_and_says_why() {
     let file = "twice.dot";
     let inventory = topology::first::inventory(&topology::picture::parse(PICTURE, file), file);
     let inventory = format!("{inventory}\n[fabric]\ncontrol_plane = \"static\"\n");

@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 use fabric_common::reason::Reason;
-use fabric_tests::fabric::{Fabric, PATIENCE, Seen, Sniffer, Wire, broadcast};
+use fabric_tests::fabric::{Fabric, PATIENCE, Seen, Sniffer, Wire, broadcast, until};
 use fabric_user::lab::Mac;
 
 const FRAMES: u64 = 500;
@@ -67,14 +67,12 @@ fn what_ip_and_bridge_have_written_is_forwarded_by_xdp_and_a_move_by_bridge_is_f
     fabric.run("vm01", "ping", &format!("-n -c1 -W5 {gateway}"));
     assert_fast(&fabric, "vm01", "vm05", &[("leaf03", Reason::Bridged)]);
     assert_fast(&fabric, "vm03", "vm01", &spread("leaf02", "leaf03"));
-    let status = fabric.lab().status(true).expect("it can be looked at");
-    assert!(status.healthy, "{:?}", status.faults);
+    until(PATIENCE, "all is well", || fabric.lab().status(true).expect("it answers").healthy);
 
     fabric.lab().migrate("vm01", "leaf01").expect("it moves back");
     fabric.run("vm01", "ping", &format!("-n -c1 -W5 {gateway}"));
     assert_fast(&fabric, "vm01", "vm03", &spread("leaf01", "leaf02"));
-    let status = fabric.lab().status(true).expect("it can be looked at");
-    assert!(status.healthy, "{:?}", status.faults);
+    until(PATIENCE, "all is well", || fabric.lab().status(true).expect("it answers").healthy);
 }
 
 #[test]
@@ -90,7 +88,7 @@ fn ipv6_is_routed_by_xdp_and_floods_take_the_lists_that_bridge_has_written() {
     fabric.run("rack11", "ping", &format!("-6 -n -q -c100 -i0.01 -W5 {address}"));
     for (leaf, before) in leafs.iter().zip(&before) {
         let routed = Seen::at(&fabric, leaf).since(before).all(Reason::Routed);
-        assert!(routed >= 200, "{leaf}: {routed} of 100 packets and as many answers");
+        assert!(routed + SAMPLED >= 200, "{leaf}: {routed} of 100 packets and as many answers");
     }
 
     let others = ["vm03", "vm05", "vm02", "vm04"];

@@ -12,7 +12,7 @@ use crate::lab::topology::End;
 
 /// How often a port is looked at that gets its carrier back, and for how long.
 const CARRIER_POLL: Duration = Duration::from_millis(10);
-const CARRIER_LIMIT: Duration = Duration::from_secs(10);
+const CARRIER_LIMIT: Duration = Duration::from_secs(60);
 
 /// A port, with what is needed to reach it.
 pub(super) struct Place {

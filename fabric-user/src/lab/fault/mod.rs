@@ -107,7 +107,7 @@ impl Lab {
     fn cut_at(&self, node: &str, port: &str) -> Result<Instant, LabError> {
         let Named { cables, .. } = self.named(node, port)?;
         let began = Instant::now();
-        cables.iter().try_for_each(|cable| cable.ends[1].switch(false))?;
+        all(cables.iter().map(|cable| cable.ends[1].switch(false)))?;
         Ok(began)
     }
 
@@ -150,19 +150,27 @@ impl Lab {
     /// If there is no such port or an end cannot be mended.
     pub fn mend(&self, node: &str, port: &str) -> Result<(), LabError> {
         let Named { ends, cables } = self.named(node, port)?;
-        for cable in &cables {
-            for end in &cable.ends {
-                let pins = Pins::of(self, end)?;
-                end.within("mend interface", || pins.mend())?;
-                end.switch(true)?;
-            }
-            cable.mute().map_or(Ok(()), |end| end.mute(false))?;
-        }
+        let mended = all(cables.iter().map(|cable| self.mend_cable(cable)));
         // Those of a bond, if that is named.
-        ends.iter().try_for_each(|end| end.switch(true))?;
-        let mut all = cables.iter().flat_map(|cable| &cable.ends).chain(&ends);
-        all.try_for_each(Place::wait_for_carrier)?;
-        ends.iter().try_for_each(|end| self.configure_anew(end))
+        all(ends.iter().map(|end| end.switch(true)))?;
+        all(ends.iter().map(|end| self.configure_anew(end)))?;
+        mended?;
+        let ports = cables.iter().flat_map(|cable| &cable.ends);
+        all(ports.chain(&ends).map(Place::wait_for_carrier))
+    }
+
+    fn mend_cable(&self, cable: &Cable) -> Result<(), LabError> {
+        let mut was_silent = false;
+        for end in &cable.ends {
+            let pins = Pins::of(self, end)?;
+            was_silent |= pins.is_silent();
+            end.within("mend interface", || pins.mend())?;
+            end.switch(true)?;
+        }
+        match cable.mute().filter(|_| was_silent) {
+            Some(end) => end.mute(false),
+            None => Ok(()),
+        }
     }
 
     /// Gives a port that is switched on what it is configured with beyond what it has.
@@ -185,6 +193,11 @@ impl Lab {
         let (program, link) = own_pins(self.name(), node, ifindex);
         program.exists() || link.exists()
     }
+}
+
+/// Whether all went well; otherwise the first failure, when everything has been tried.
+fn all(results: impl Iterator<Item = Result<(), LabError>>) -> Result<(), LabError> {
+    results.fold(Ok(()), Result::and)
 }
 
 /// Mends all links of a lab that were silenced, when it goes down. Those with fabric-xdpd's programs go
@@ -236,9 +249,13 @@ impl Pins {
         Ok(Self { ifindex, fabric_xdpd, program, link })
     }
 
+    fn is_silent(&self) -> bool {
+        self.program.exists() || self.link.exists()
+    }
+
     /// Sees to it that a link is there whose program can be replaced.
     fn prepare(&self) -> std::io::Result<()> {
-        if self.program.exists() || self.link.exists() {
+        if self.is_silent() {
             return Ok(());
         }
         if self.fabric_xdpd.exists() {
