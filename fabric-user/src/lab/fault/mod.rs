@@ -288,3 +288,20 @@ impl Pins {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_keeps_nothing_else_from_being_tried_and_the_first_failure_is_told() {
+        let mut tried = Vec::new();
+        let failure = |what: &str| LabError::Busy(what.to_owned());
+        let result = all(["swp1", "swp2", "swp3"].into_iter().map(|port| {
+            tried.push(port);
+            if port == "swp1" { Ok(()) } else { Err(failure(port)) }
+        }));
+        assert_eq!(result.expect_err("two failed").to_string(), failure("swp2").to_string());
+        assert_eq!(tried, ["swp1", "swp2", "swp3"]);
+    }
+}
