@@ -10,6 +10,7 @@ pub mod checksum;
 pub mod ecn;
 pub mod flow_hash;
 pub mod halves;
+pub mod martian;
 pub mod reason;
 pub mod schema;
 pub mod table;

@@ -119,9 +119,9 @@ impl Leaf {
     /// `fabric_common::bucket::fill` gave to the two spines.
     #[must_use]
     pub fn underlay_of(&self, inner: &[u8]) -> Port {
-        let group = self.world.maps.groups.get(self.world.group_of(self.leaf2));
+        let group = self.world.group_of(self.leaf2);
         let hash = flow_hash::bucket(model::flow_hash(inner, SEED));
-        match self.world.maps.choose(group, hash) {
+        match self.world.maps.select(group, hash).nexthop {
             Some(nexthop) if nexthop == u32::from(self.spine1.0) => self.up0.clone(),
             Some(nexthop) if nexthop == u32::from(self.spine2.0) => self.up1.clone(),
             other => panic!("the bucket of {hash} belongs to {other:?}"),

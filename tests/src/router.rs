@@ -164,9 +164,8 @@ impl Router {
     #[must_use]
     pub fn choice(&self, frame: &[u8]) -> NexthopId {
         let hash = model::flow_hash_by(frame, &self.world.maps.settings.get(0), true);
-        let group = self.world.maps.groups.get(self.both);
-        let nexthop = self.world.maps.choose(group, flow_hash::bucket(hash));
-        NexthopId(nexthop.expect("a nexthop of the group lives") as u16)
+        let selection = self.world.maps.select(self.both, flow_hash::bucket(hash));
+        NexthopId(selection.nexthop.expect("a nexthop of the group lives") as u16)
     }
 
     /// Sends a frame of the client and expects the kernel to get it.

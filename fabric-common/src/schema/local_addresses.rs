@@ -32,6 +32,16 @@ impl core::fmt::Debug for LocalAddresses {
     }
 }
 
+impl LocalAddresses {
+    /// Whether the box may have an address, given as [`place`] takes it. If not, it has not.
+    #[inline(always)]
+    #[must_use]
+    pub const fn may_have(&self, address: u64) -> bool {
+        let (word, bit) = place(address);
+        self.words[word % WORDS] >> bit & 1 != 0
+    }
+}
+
 /// Word and bit of an address, given as it stands in a packet: an IPv4 address widened, or both
 /// halves of an IPv6 address joined by exclusive or.
 #[inline(always)]

@@ -1,6 +1,7 @@
 //! What a route leads to: the 32-bit target in `hosts`, `addresses6` and the leaves of `trie`.
 
 use super::{fits, groups, nexthops};
+use crate::reason::Reason;
 
 /// No route: the kernel answers.
 pub const KIND_NONE: u32 = 0;
@@ -40,6 +41,20 @@ pub const fn target(kind: u32, index: u32) -> u32 {
 #[must_use]
 pub const fn split_target(target: u32) -> (u32, u32) {
     (target >> INDEX_BITS, target & ((1 << INDEX_BITS) - 1))
+}
+
+/// The end of a packet whose target is of a kind without next hops.
+#[inline(always)]
+#[must_use]
+pub const fn refusal(kind: u32) -> Reason {
+    match kind {
+        KIND_LOCAL => Reason::TransitRouteLocal,
+        KIND_NONE => Reason::TransitRouteNone,
+        KIND_BLACKHOLE => Reason::TransitRouteBlackhole,
+        KIND_UNREACHABLE => Reason::TransitRouteUnreachable,
+        KIND_CONNECTED => Reason::TransitRouteUnresolved,
+        _ => Reason::TransitRouteNotAccelerated,
+    }
 }
 
 #[cfg(test)]

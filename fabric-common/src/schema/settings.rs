@@ -2,6 +2,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::vteps::Vtep;
+use crate::flow_hash;
+
 /// The flow label of IPv6 packets counts as well (RFC 6438 §3).
 pub const HASH_FLOW_LABEL: u32 = 1 << 0;
 /// VXLAN packets on their way through, on the ports of [`Settings::vxlan_ports_be`] and on
@@ -111,6 +114,17 @@ impl Settings {
         // Four comparisons at once: a part that is zero borrows from its upper bit.
         let difference = ports ^ ONES.wrapping_mul(port_be as u64);
         port_be != 0 && difference.wrapping_sub(ONES) & !difference & ONES << 15 != 0
+    }
+
+    /// What chooses a bucket towards `vtep` for a frame whose flow has this hash.
+    #[inline(always)]
+    #[must_use]
+    pub fn tunnel_bucket(&self, vtep: &Vtep, flow: u64) -> u32 {
+        let policy = if vtep.is_ipv6() { HASH_TUNNEL6 } else { HASH_TUNNEL4 };
+        match self.hash_flags & policy {
+            0 => flow_hash::bucket(flow),
+            _ => flow_hash::tunnel(self.seed, vtep.peer()),
+        }
     }
 }
 

@@ -99,9 +99,5 @@ impl Network {
 /// that counts nanoseconds.
 #[inline(never)]
 fn by_addresses(settings: &Settings, vtep: &Vtep, flow: u64) -> u32 {
-    let policy = if vtep.is_ipv6() { HASH_TUNNEL6 } else { HASH_TUNNEL4 };
-    match settings.hash_flags & policy {
-        0 => flow_hash::bucket(flow),
-        _ => flow_hash::tunnel(settings.seed, vtep.peer()),
-    }
+    settings.tunnel_bucket(vtep, flow)
 }

@@ -6,8 +6,9 @@
 
 use fabric_common::{
     flow_hash,
+    martian::{is_martian4, is_martian6},
     reason::Reason,
-    schema::{local_addresses, ports},
+    schema::ports,
 };
 
 use super::transit_route::is_local4;
@@ -135,20 +136,10 @@ pub fn ipv4(packet: &Packet, journey: &Journey) -> Result<Ipv4, Reason> {
     Ok(Ipv4 { flow, ttl_and_checksum: header.ttl_and_checksum(), length })
 }
 
-/// This network, loopback, multicast and limited broadcast (RFC 1812 §5.3.7). The rest of class E
-/// is forwarded, as the kernel does.
-#[inline(always)]
-fn is_martian4(address: u32) -> bool {
-    let [first, ..] = address.to_ne_bytes();
-    matches!(first, 0 | 127 | 224..=239) || address == u32::MAX
-}
-
 /// The filter tells almost all addresses that are not our own.
 #[inline(always)]
 fn is_own(journey: &Journey, source: u32) -> bool {
-    let filter = maps::LOCAL_ADDRESSES.get(0);
-    let (word, bit) = local_addresses::place(u64::from(source));
-    filter.words[word % local_addresses::WORDS] >> bit & 1 != 0
+    maps::LOCAL_ADDRESSES.get(0).may_have(source.into())
         && is_local4(u32::from(ports::view(journey.entry.mac_and_view)), source)
 }
 
@@ -189,13 +180,4 @@ fn read6(packet: &Packet, frame_length: u32) -> Option<Result<Ipv6, Reason>> {
         return Some(stop(Reason::TransitInputMartian));
     }
     Some(Ok(Ipv6 { flow: Flow6 { source, destination, next_header }, hop_limit, length }))
-}
-
-/// By the upper half of an address as it stands in the packet: `::/64` has the unspecified address,
-/// loopback and the IPv4-mapped ones; link-local addresses (RFC 4291 §2.5.6) and multicast stay on
-/// their link or have a protocol of their own.
-#[inline(always)]
-fn is_martian6(upper_half: u64) -> bool {
-    let [first, second, ..] = upper_half.to_ne_bytes();
-    upper_half == 0 || first == 0xff || (first == 0xfe && second & 0xc0 == 0x80)
 }

@@ -10,10 +10,7 @@ use fabric_common::{
     reason::Reason,
     schema::{
         hosts, hosts6, ports,
-        routes::{
-            self, KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_KERNEL, KIND_LOCAL,
-            KIND_NEXTHOP, KIND_NONE, KIND_UNREACHABLE, split_target,
-        },
+        routes::{self, KIND_GROUP, KIND_KERNEL, KIND_LOCAL, KIND_NEXTHOP, split_target},
         settings::Settings,
     },
     trie,
@@ -44,12 +41,7 @@ fn way(target: u32) -> Result<Way, Reason> {
     match kind {
         KIND_GROUP => Ok(Way::Group(index)),
         KIND_NEXTHOP => Ok(Way::Neighbour(index)),
-        KIND_LOCAL => Err(Reason::TransitRouteLocal),
-        KIND_NONE => Err(Reason::TransitRouteNone),
-        KIND_BLACKHOLE => Err(Reason::TransitRouteBlackhole),
-        KIND_UNREACHABLE => Err(Reason::TransitRouteUnreachable),
-        KIND_CONNECTED => Err(Reason::TransitRouteUnresolved),
-        KIND_KERNEL | _ => Err(Reason::TransitRouteNotAccelerated),
+        other => Err(routes::refusal(other)),
     }
 }
 

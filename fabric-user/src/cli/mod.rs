@@ -6,7 +6,6 @@
 
 mod attach;
 mod bypass;
-mod clock;
 mod contents;
 mod counters;
 mod detach;

@@ -17,7 +17,8 @@ use fabric_common::{
     },
 };
 
-use super::{clock, contents::Contents, interfaces::Interfaces};
+use super::{contents::Contents, interfaces::Interfaces};
+use crate::kernel::clock;
 
 /// The contents of the maps with the interfaces and the time that they refer to.
 #[derive(Clone, Debug)]

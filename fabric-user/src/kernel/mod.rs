@@ -2,6 +2,7 @@
 
 pub mod blocks;
 mod bpf_call;
+pub(crate) mod clock;
 pub mod counters;
 pub mod detach;
 pub mod ethtool;
@@ -19,7 +20,7 @@ pub mod programs;
 mod routes;
 pub mod running;
 pub mod schema_check;
-mod selection;
+pub mod selection;
 pub mod sizes;
 pub mod socket_options;
 pub mod system;

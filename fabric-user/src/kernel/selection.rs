@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use fabric_common::{
+    bfd::Watch,
     bucket,
     schema::{
         buckets::CHUNK,
@@ -10,7 +11,31 @@ use fabric_common::{
     },
 };
 
-use super::maps::Maps;
+use super::{clock, maps::Maps};
+
+/// How a flow gets the nexthop of a group that it takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// Index of the group.
+    pub group: u32,
+    /// The part of the flow's hash that chooses a bucket.
+    pub hash: u32,
+    /// What the group does.
+    pub choice: Choice,
+    /// What was looked at, in this order; all but the last one was dead.
+    pub looks: Vec<Look>,
+    /// Index of the nexthop that the flow takes, if one lives.
+    pub nexthop: Option<u32>,
+}
+
+/// A look at a member of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Number of the bucket, `None` for a group without.
+    pub bucket: Option<u32>,
+    /// Index of the nexthop.
+    pub nexthop: u32,
+}
 
 impl Maps {
     /// Number of buckets of each nexthop of a group.
@@ -38,22 +63,45 @@ impl Maps {
         u32::from(chunk.nexthops[(at % CHUNK) as usize])
     }
 
-    /// The nexthop that a flow takes, if one lives; `hash` is [`fabric_common::flow_hash::bucket`].
+    /// What a flow meets in a group; `hash` is [`fabric_common::flow_hash::bucket`].
     #[must_use]
-    pub fn choose(&self, group: Group, hash: u32) -> Option<u32> {
-        match group.choice() {
-            Choice::Nothing | Choice::Blackhole => None,
-            Choice::Single { nexthop } => Some(nexthop).filter(|nexthop| self.lives(*nexthop)),
+    pub fn select(&self, group: u32, hash: u32) -> Selection {
+        let choice = if group < self.groups.len() {
+            self.groups.get(group).choice()
+        } else {
+            Choice::Nothing
+        };
+        let members: Vec<Look> = match choice {
+            Choice::Nothing | Choice::Blackhole => Vec::new(),
+            Choice::Single { nexthop } => vec![Look { bucket: None, nexthop }],
             Choice::Spread { chunk, count, .. } => (0..bucket::TRIES)
-                .map(|tries| self.bucket(chunk, bucket::index(hash, tries, count)))
-                .find(|nexthop| self.lives(*nexthop)),
+                .map(|tries| bucket::index(hash, tries, count))
+                .map(|at| Look { bucket: Some(at), nexthop: self.bucket(chunk, at) })
+                .collect(),
+        };
+        let mut selection = Selection { group, hash, choice, looks: Vec::new(), nexthop: None };
+        for look in members {
+            selection.looks.push(look);
+            if self.lives(look.nexthop) {
+                selection.nexthop = Some(look.nexthop);
+                break;
+            }
         }
+        selection
     }
 
-    /// Whether a nexthop and its port can be used at this moment.
+    /// Whether a nexthop can be used at this moment.
     #[must_use]
     pub fn lives(&self, nexthop: u32) -> bool {
-        let port = self.nexthops.get(nexthop).usable_port();
-        port.is_some_and(|port| self.ports.get(port).down == 0)
+        let is_there = nexthop < self.nexthops.len();
+        let port = is_there.then(|| self.nexthops.get(nexthop).usable_port()).flatten();
+        port.map(|port| self.ports.get(port))
+            .is_some_and(|port| port.down == 0 && !self.is_silent(Watch(port.bfd)))
+    }
+
+    /// Whether a watched neighbour has stopped to send BFD packets.
+    fn is_silent(&self, watch: Watch) -> bool {
+        let hz = self.settings.get(0).hz;
+        watch != Watch::default() && clock::jiffies(hz).is_some_and(|now| watch.is_silent(now, hz))
     }
 }

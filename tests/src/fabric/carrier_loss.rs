@@ -61,7 +61,7 @@ pub fn lose_carrier(router: &Router) -> CarrierLoss {
     let before = settled(router);
     let maps = router.maps();
     let slot = router.slot(&maps, "swp1");
-    let group = maps.groups.get(router.group("10.100.0.1"));
+    let group = router.group("10.100.0.1");
     let watch = CarrierWatch::start(router.netns(), "swp1", PATIENCE);
     router.peers_ip("link set p1 down\n");
     // The kernel may take a second to tell; whoever sleeps meanwhile sees the store too late.
@@ -74,7 +74,7 @@ pub fn lose_carrier(router: &Router) -> CarrierLoss {
     let event = watch.lost().expect("the kernel tells of links").expect("the carrier is lost");
     // The group may still be as it was: the packet path passes over the dead port.
     for hash in (0..1000_u32).map(|i| i.wrapping_mul(0x9e37_79b9)) {
-        let chosen = maps.choose(group, hash).expect("there is another way");
+        let chosen = maps.select(group, hash).nexthop.expect("there is another way");
         assert_ne!(u32::from(maps.nexthops.get(chosen).port), slot);
     }
     let after = settled(router);

@@ -240,9 +240,8 @@ fn encapsulate(
     let inner = frame.with_tag(None);
     let flow = flow_hash_by(&inner, &world.maps.settings.get(0), false);
     let target = world.maps.vteps.get(vtep);
-    let group = world.maps.groups.get(target.group);
-    let nexthop = world.maps.choose(group, hash::bucket(flow));
-    let nexthop = nexthop.ok_or(Reason::NexthopSelectEmptyGroup)?;
+    let selection = world.maps.select(target.group, hash::bucket(flow));
+    let nexthop = selection.nexthop.ok_or(Reason::NexthopSelectEmptyGroup)?;
     let nexthop = world.maps.nexthops.get(nexthop);
     let outer = if target.is_ipv6() { 56 } else { 36 };
     if inner.len() > domain.max_frame as usize {

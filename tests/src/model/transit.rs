@@ -75,13 +75,12 @@ fn forward(
     let (kind, index) = split_target(world.longest_match(view, destination));
     let nexthop = match kind {
         KIND_GROUP => {
-            let group = world.maps.groups.get(index);
-            if group.choice() == Choice::Blackhole {
+            let flow = flow_hash_by(packet, &world.maps.settings.get(0), true);
+            let selection = world.maps.select(index, bucket(flow));
+            if selection.choice == Choice::Blackhole {
                 return Err(Reason::TransitRouteBlackhole);
             }
-            let flow = flow_hash_by(packet, &world.maps.settings.get(0), true);
-            let nexthop = world.maps.choose(group, bucket(flow));
-            nexthop.ok_or(Reason::NexthopSelectEmptyGroup)?
+            selection.nexthop.ok_or(Reason::NexthopSelectEmptyGroup)?
         }
         KIND_NEXTHOP if world.maps.lives(index) => index,
         KIND_NEXTHOP | KIND_CONNECTED => return Err(Reason::TransitRouteUnresolved),

@@ -34,9 +34,9 @@ fn a_dead_neighbour_is_one_store_and_so_is_its_return() {
     router.ip("neigh replace 10.1.1.2 dev swp1 nud failed\n");
     until(SOON, "the next hop is marked", || dead(&router.maps()));
     let maps = router.maps();
-    let group = maps.groups.get(router.group("10.100.1.1"));
+    let group = router.group("10.100.1.1");
     for hash in (0..1000_u32).map(|i| i.wrapping_mul(0x9e37_79b9)) {
-        let chosen = maps.choose(group, hash).expect("there is another way");
+        let chosen = maps.select(group, hash).nexthop.expect("there is another way");
         assert_eq!(maps.nexthops.get(chosen).gateway[..4], [10, 1, 2, 2]);
     }
     let between = settled(&router).writes;

@@ -13,7 +13,7 @@ use fabric_common::{
 };
 use serde::Serialize;
 
-use super::{Bridged, Flow, Look, Payload, Routed, Selection, arguments::protocol_name, flow::UDP};
+use super::{Bridged, Flow, Payload, Routed, arguments::protocol_name, flow::UDP};
 use crate::{
     cli::{
         format::count,
@@ -21,6 +21,7 @@ use crate::{
         view::{View, gateway},
         ways,
     },
+    kernel::selection::{Look, Selection},
     mac::Mac,
 };
 
@@ -212,27 +213,23 @@ impl<'a> Answer<'a> {
     }
 
     fn selection(&mut self, selection: &Selection) {
-        let group = self.view.contents.groups.get(&selection.group);
-        let kind = match group.map(|group| (group.choice, group.shares.len())) {
-            Some((Choice::Single { .. }, _)) => "single nexthop".into(),
-            Some((Choice::Spread { timed: false, .. }, members)) => count(members, "member"),
-            Some((Choice::Spread { .. }, members)) => {
-                format!("resilient, {}", count(members, "member"))
-            }
-            Some((Choice::Blackhole, _)) => "blackhole".into(),
-            _ => "no nexthop".into(),
+        let Selection { group, hash, choice, looks, nexthop } = selection;
+        let shares = self.view.contents.groups.get(group).map_or(0, |group| group.shares.len());
+        let members = count(shares, "member");
+        let (kind, buckets) = match choice {
+            Choice::Nothing => ("no nexthop".into(), 0),
+            Choice::Blackhole => ("blackhole".into(), 0),
+            Choice::Single { .. } => ("single nexthop".into(), 0),
+            Choice::Spread { timed: false, count, .. } => (members, *count),
+            Choice::Spread { count, .. } => (format!("resilient, {members}"), *count),
         };
-        self.line("group", format!("{}, {kind}", selection.group));
-        if selection.buckets > 0 {
-            let bucket = selection.looks.first().and_then(|look| look.bucket).unwrap_or(0);
-            self.line(
-                "hash",
-                format!("{:#010x}, bucket {bucket} of {}", selection.hash, selection.buckets),
-            );
+        self.line("group", format!("{group}, {kind}"));
+        if let Some(bucket) = looks.first().and_then(|look| look.bucket) {
+            self.line("hash", format!("{hash:#010x}, bucket {bucket} of {buckets}"));
         }
-        let (chosen, dead) = match (selection.nexthop, selection.looks.split_last()) {
+        let (chosen, dead) = match (nexthop, looks.split_last()) {
             (Some(_), Some((chosen, dead))) => (Some(chosen), dead),
-            _ => (None, &selection.looks[..]),
+            _ => (None, &looks[..]),
         };
         let passed_over = dead.iter().map(|look| self.passed(look)).collect();
         if let Some(look) = chosen {
@@ -242,9 +239,9 @@ impl<'a> Answer<'a> {
             self.chosen(look.nexthop);
         }
         self.document.group = Some(Group {
-            index: selection.group,
-            hash: selection.hash,
-            buckets: selection.buckets,
+            index: *group,
+            hash: *hash,
+            buckets,
             bucket: chosen.and_then(|look| look.bucket),
             passed_over,
         });
@@ -372,8 +369,21 @@ mod tests {
         }
     }
 
-    fn look(bucket: u32, nexthop: u32) -> Look {
-        Look { bucket: Some(bucket), nexthop }
+    /// The end of a packet that no group had to do with.
+    fn ended(reason: Reason, target: Option<u32>) -> Routed {
+        Routed { exact: false, target, selection: None, nexthop: None, reason }
+    }
+
+    /// The nexthops of these buckets were looked at until the last one.
+    fn selected(looks: &[(u32, u32)]) -> Selection {
+        let look = |(bucket, nexthop)| Look { bucket: Some(bucket), nexthop };
+        Selection {
+            group: 1,
+            hash: 0x1234,
+            choice: Choice::Spread { chunk: 1, count: 256, timed: false },
+            looks: looks.iter().copied().map(look).collect(),
+            nexthop: looks.last().map(|(_, nexthop)| *nexthop),
+        }
     }
 
     #[test]
@@ -383,21 +393,9 @@ mod tests {
         for port in view.contents.ports.values_mut().take(2) {
             port.mac_and_view = ports::mac_and_view(0, 1);
         }
-        let selection = Selection {
-            group: 1,
-            hash: 0x1234,
-            buckets: 256,
-            looks: vec![look(5, 1), look(163, 1), look(200, 2)],
-            nexthop: Some(2),
-            blackhole: false,
-        };
-        let found = Routed {
-            exact: false,
-            target: Some(routes::target(routes::KIND_GROUP, 1)),
-            selection: Some(selection),
-            nexthop: Some(2),
-            reason: Reason::Routed,
-        };
+        let target = Some(routes::target(routes::KIND_GROUP, 1));
+        let selection = Some(selected(&[(5, 1), (163, 1), (200, 2)]));
+        let found = Routed { selection, nexthop: Some(2), ..ended(Reason::Routed, target) };
         let range = "10.9.0.0/24".parse().ok();
         let answer = Answer::routed(&view, Some(1), 1, flow(), found, range);
         let expected = "\
@@ -425,32 +423,22 @@ answer   forwarded (routed): Routed from one port to another.
     fn nothing_that_matches_and_a_bypass_are_said() {
         let mut view = leaf();
         view.contents.settings.bypass = 1;
-        let found = Routed {
-            exact: false,
-            target: None,
-            selection: None,
-            nexthop: None,
-            reason: Reason::TransitRouteNone,
-        };
+        let found = ended(Reason::TransitRouteNone, None);
         let answer = Answer::routed(&view, None, 1, flow(), found, None);
         assert!(!answer.found());
         assert!(answer.text().contains("route   none\n"), "{}", answer.text());
         assert!(answer.text().contains("but     bypass is on, so that"), "{}", answer.text());
         assert_eq!(answer.document().forwarded, Some(false));
     }
+
     #[test]
     fn nothing_matches_where_no_route_is_whatever_else_is_wrong_with_the_packet() {
         let view = leaf();
-        let found = |target| Routed {
-            exact: false,
-            target,
-            selection: None,
-            nexthop: None,
-            reason: Reason::TransitInputMartian,
-        };
-        let answer = |target| Answer::routed(&view, None, 1, flow(), found(target), None);
-        assert!(!answer(None).found());
-        assert!(answer(Some(routes::target(routes::KIND_LOCAL, 0))).found());
+        for target in [None, Some(routes::target(routes::KIND_LOCAL, 0))] {
+            let found = ended(Reason::TransitInputMartian, target);
+            let answer = Answer::routed(&view, None, 1, flow(), found, None);
+            assert_eq!(answer.found(), target.is_some());
+        }
     }
 
     #[test]
@@ -458,13 +446,8 @@ answer   forwarded (routed): Routed from one port to another.
         let mut view = leaf();
         view.contents.settings.vxlan_ports_be[0] = 4789_u16.to_be();
         let to_tunnel = Flow { protocol: UDP, ports: Some([50_000, 4789]), ..flow() };
-        let found = Routed {
-            exact: true,
-            target: Some(routes::target(routes::KIND_LOCAL, 0)),
-            selection: None,
-            nexthop: None,
-            reason: Reason::TransitRouteLocal,
-        };
+        let target = Some(routes::target(routes::KIND_LOCAL, 0));
+        let found = Routed { exact: true, ..ended(Reason::TransitRouteLocal, target) };
         let answer = Answer::routed(&view, None, 1, to_tunnel, found.clone(), None);
         assert!(answer.text().contains("answer  for a tunnel of this box: decapsulated if"));
         let json = serde_json::to_value(answer.document()).unwrap();
@@ -478,13 +461,7 @@ answer   forwarded (routed): Routed from one port to another.
     fn a_next_hop_that_is_not_resolved_has_no_mac() {
         let mut view = leaf();
         view.contents.nexthops.get_mut(&1).unwrap().macs = [0; 12];
-        let found = Routed {
-            exact: false,
-            target: Some(routes::target(KIND_NEXTHOP, 1)),
-            selection: None,
-            nexthop: None,
-            reason: Reason::TransitRouteUnresolved,
-        };
+        let found = ended(Reason::TransitRouteUnresolved, Some(routes::target(KIND_NEXTHOP, 1)));
         let answer = Answer::routed(&view, None, 1, flow(), found, None);
         assert!(answer.text().contains("MAC not resolved"), "{}", answer.text());
         assert!(serde_json::to_value(answer.document()).unwrap()["nexthop"]["mac"].is_null());
@@ -493,18 +470,10 @@ answer   forwarded (routed): Routed from one port to another.
     #[test]
     fn a_bridged_frame_is_told_with_its_tunnel() {
         let view = leaf();
-        let selection = Selection {
-            group: 1,
-            hash: 0x1234,
-            buckets: 256,
-            looks: vec![look(5, 1)],
-            nexthop: Some(1),
-            blackhole: false,
-        };
         let found = Bridged {
             target: Some(fdb::target(KIND_REMOTE, 1)),
             source_port: Some(50_000),
-            selection: Some(selection),
+            selection: Some(selected(&[(5, 1)])),
             reason: Reason::Encapsulated,
         };
         let (mac, payload) = (Mac([2, 0, 0, 0, 0, 3]), Payload::Ip(flow()));

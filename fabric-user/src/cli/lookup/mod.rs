@@ -16,7 +16,7 @@ use crate::{kernel::maps::Maps, mac::Mac};
 use answer::Answer;
 pub(super) use arguments::Args;
 pub use flow::{Flow, Payload, WITH_PORTS};
-pub use trace::{Arrival, Bridged, Look, Routed, Selection, bridged, routed, select};
+pub use trace::{Arrival, Bridged, Routed, bridged, routed};
 
 /// Runs `fabricctl lookup`: success if something in the maps matches.
 ///

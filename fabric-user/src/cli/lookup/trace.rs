@@ -3,28 +3,26 @@
 use std::net::IpAddr;
 
 use fabric_common::{
-    bfd::Watch,
-    bucket, flow_hash,
+    flow_hash, halves,
+    martian::{is_martian4, is_martian6},
     reason::Reason,
     schema::{
         circuits,
         domains::{Domain, FLAG_OVERLAY_ISOLATED, FLAG_ZERO_CHECKSUM_TX},
         fdb,
         groups::Choice,
-        local_addresses,
         ports::{self, FLAG_ROUTE4, FLAG_ROUTE6},
-        routes::{
-            KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_LOCAL, KIND_NEXTHOP, KIND_NONE,
-            KIND_UNREACHABLE, split_target,
-        },
-        settings::{HASH_TUNNEL4, HASH_TUNNEL6, Settings},
+        routes::{KIND_GROUP, KIND_LOCAL, KIND_NEXTHOP, refusal, split_target},
         vteps::Vtep,
     },
     tunnel::{LONGEST_SUM, OUTER_IP4, OUTER_IP6, UDP_AND_VXLAN},
 };
 
 use super::flow::{Flow, Payload, UDP};
-use crate::{cli::clock, kernel::maps::Maps, mac::Mac};
+use crate::{
+    kernel::{maps::Maps, selection::Selection},
+    mac::Mac,
+};
 
 /// What is known of a packet besides its flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,32 +33,6 @@ pub struct Arrival {
     pub length: Option<u32>,
     /// What it carries if it is VXLAN; see [`Flow::is_told_apart_by_inner`].
     pub inner: Option<Flow>,
-}
-
-/// How a member of a group was chosen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Selection {
-    /// Index of the group.
-    pub group: u32,
-    /// The part of the flow's hash that chooses a bucket.
-    pub hash: u32,
-    /// Number of buckets; 0 for a group without.
-    pub buckets: u32,
-    /// What was looked at, in this order; all but the last one was dead.
-    pub looks: Vec<Look>,
-    /// Index of the nexthop that the packet takes, if one lives.
-    pub nexthop: Option<u32>,
-    /// The group discards.
-    pub blackhole: bool,
-}
-
-/// A look at a member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
-    /// Number of the bucket, `None` for a group without.
-    pub bucket: Option<u32>,
-    /// Index of the nexthop.
-    pub nexthop: u32,
 }
 
 /// What becomes of an IP packet that is to be routed.
@@ -89,36 +61,6 @@ pub struct Bridged {
     pub selection: Option<Selection>,
     /// The frame's end.
     pub reason: Reason,
-}
-
-/// Chooses a member as the packet path does.
-#[must_use]
-pub fn select(maps: &Maps, group: u32, hash: u32) -> Selection {
-    let mut selection =
-        Selection { group, hash, buckets: 0, looks: Vec::new(), nexthop: None, blackhole: false };
-    let choice =
-        if group < maps.groups.len() { maps.groups.get(group).choice() } else { Choice::Nothing };
-    match choice {
-        Choice::Nothing => {}
-        Choice::Blackhole => selection.blackhole = true,
-        Choice::Single { nexthop } => {
-            selection.looks.push(Look { bucket: None, nexthop });
-            selection.nexthop = Some(nexthop).filter(|nexthop| lives(maps, *nexthop));
-        }
-        Choice::Spread { chunk, count, .. } => {
-            selection.buckets = count;
-            for tries in 0..bucket::TRIES {
-                let at = bucket::index(hash, tries, count);
-                let nexthop = maps.bucket(chunk, at);
-                selection.looks.push(Look { bucket: Some(at), nexthop });
-                if lives(maps, nexthop) {
-                    selection.nexthop = Some(nexthop);
-                    break;
-                }
-            }
-        }
-    }
-    selection
 }
 
 /// The way of an IP packet with a valid header in a view.
@@ -171,25 +113,17 @@ fn follow(
     let (kind, index) = split_target(routed.target.ok_or(Reason::TransitRouteNone)?);
     let nexthop = match kind {
         KIND_GROUP => {
-            let settings = maps.settings.get(0);
-            let inner = arrival.inner.filter(|_| flow.is_told_apart_by_inner(&settings));
-            let hash = flow.hash_routed(inner.as_ref(), &settings);
+            let hash = flow.hash_routed(arrival.inner.as_ref(), &maps.settings.get(0));
             let hash = hash.ok_or(Reason::TransitInputBadHeader)?;
-            let selection = select(maps, index, flow_hash::bucket(hash));
-            let (chosen, blackhole) = (selection.nexthop, selection.blackhole);
-            routed.selection = Some(selection);
-            if blackhole {
+            let selection = routed.selection.insert(maps.select(index, flow_hash::bucket(hash)));
+            if selection.choice == Choice::Blackhole {
                 return Err(Reason::TransitRouteBlackhole);
             }
-            chosen.ok_or(Reason::NexthopSelectEmptyGroup)?
+            selection.nexthop.ok_or(Reason::NexthopSelectEmptyGroup)?
         }
-        KIND_NEXTHOP if lives(maps, index) => index,
-        KIND_NEXTHOP | KIND_CONNECTED => return Err(Reason::TransitRouteUnresolved),
-        KIND_LOCAL => return Err(Reason::TransitRouteLocal),
-        KIND_NONE => return Err(Reason::TransitRouteNone),
-        KIND_BLACKHOLE => return Err(Reason::TransitRouteBlackhole),
-        KIND_UNREACHABLE => return Err(Reason::TransitRouteUnreachable),
-        _ => return Err(Reason::TransitRouteNotAccelerated),
+        KIND_NEXTHOP if maps.lives(index) => index,
+        KIND_NEXTHOP => return Err(Reason::TransitRouteUnresolved),
+        other => return Err(refusal(other)),
     };
     routed.nexthop = Some(nexthop);
     let nexthop = maps.nexthops.get(nexthop);
@@ -206,34 +140,16 @@ fn follow(
 /// Addresses that routers do not forward, as the packet path has them.
 fn is_martian(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(address) => {
-            matches!(address.octets()[0], 0 | 127 | 224..=239) || address.is_broadcast()
-        }
-        IpAddr::V6(address) => {
-            address.to_bits() >> 64 == 0
-                || address.is_multicast()
-                || address.is_unicast_link_local()
-        }
+        IpAddr::V4(address) => is_martian4(address.to_bits().to_be()),
+        IpAddr::V6(address) => is_martian6(halves::of(address)[0]),
     }
 }
 
 /// A source that the box itself has, of IPv4 only, as the kernel checks it.
 fn is_own(maps: &Maps, view: u16, source: IpAddr) -> bool {
     let IpAddr::V4(address) = source else { return false };
-    let (word, bit) = local_addresses::place(u64::from(address.to_bits().to_be()));
-    maps.local_addresses.get(0).words[word % local_addresses::WORDS] >> bit & 1 != 0
+    maps.local_addresses.get(0).may_have(address.to_bits().to_be().into())
         && maps.target(view, source).is_some_and(|found| split_target(found).0 == KIND_LOCAL)
-}
-
-fn lives(maps: &Maps, nexthop: u32) -> bool {
-    nexthop < maps.nexthops.len() && maps.lives(nexthop) && !is_silent(maps, nexthop)
-}
-
-/// The neighbour behind the nexthop's port has stopped to send BFD packets.
-fn is_silent(maps: &Maps, nexthop: u32) -> bool {
-    let watch = Watch(maps.ports.get(maps.nexthops.get(nexthop).port.into()).bfd);
-    let hz = maps.settings.get(0).hz;
-    watch != Watch::default() && clock::jiffies(hz).is_some_and(|now| watch.is_silent(now, hz))
 }
 
 /// Length of an Ethernet header.
@@ -258,6 +174,7 @@ pub fn bridged(
     let isolated = |circuit| flag(circuit, circuits::FLAG_ISOLATED);
     let from_isolated = circuit.is_some_and(isolated);
     let longer = |limit: u32| arrival.length.is_some_and(|length| length + ETHERNET > limit);
+    let domain = maps.domains.get(domain.into());
     bridged.reason = match kind {
         fdb::KIND_LOCAL if Some(index) == circuit && !flag(index, circuits::FLAG_HAIRPIN) => {
             Reason::BridgeLookupSamePort
@@ -265,43 +182,32 @@ pub fn bridged(
         fdb::KIND_LOCAL if from_isolated && isolated(index) => Reason::BridgeLookupIsolated,
         fdb::KIND_LOCAL => {
             let to = maps.circuits.get(index);
-            if to.max_frame == circuits::NOT_A_TARGET {
-                Reason::AccessFitNotATarget
-            } else if longer(to.max_frame) {
-                Reason::AccessFitTooBig
-            } else if maps.ports.get(to.port.into()).down != 0 {
-                Reason::AccessFitPortDown
-            } else {
-                Reason::Bridged
+            match to.max_frame {
+                circuits::NOT_A_TARGET => Reason::AccessFitNotATarget,
+                longest if longer(longest) => Reason::AccessFitTooBig,
+                _ if maps.ports.get(to.port.into()).down != 0 => Reason::AccessFitPortDown,
+                _ => Reason::Bridged,
             }
         }
+        fdb::KIND_REMOTE if from_isolated && domain.flags & FLAG_OVERLAY_ISOLATED != 0 => {
+            Reason::BridgeLookupIsolated
+        }
         fdb::KIND_REMOTE => {
-            let domain = maps.domains.get(domain.into());
-            if from_isolated && domain.flags & FLAG_OVERLAY_ISOLATED != 0 {
-                bridged.reason = Reason::BridgeLookupIsolated;
-                return bridged;
-            }
-            let Some(hash) = payload.hash(destination, &maps.settings.get(0)) else {
-                return bridged;
-            };
-            let vtep = maps.vteps.get(index);
-            let selection = select(maps, vtep.group, of_tunnel(&maps.settings.get(0), &vtep, hash));
-            let reason = match selection.nexthop {
-                None => Reason::NexthopSelectEmptyGroup,
-                Some(nexthop) => {
-                    let carried = carried_by(maps.nexthops.get(nexthop).mtu, &vtep);
-                    if longer(taken_by(&domain, &vtep)) {
-                        Reason::VxlanOutputTooBig
-                    } else if longer(carried) {
-                        Reason::VxlanOutputUnderlayTooSmall
-                    } else {
-                        Reason::Encapsulated
-                    }
-                }
-            };
+            let settings = maps.settings.get(0);
+            let Some(hash) = payload.hash(destination, &settings) else { return bridged };
             bridged.source_port = Some(flow_hash::source_port(hash));
+            let vtep = maps.vteps.get(index);
+            let selection = maps.select(vtep.group, settings.tunnel_bucket(&vtep, hash));
+            let nexthop = selection.nexthop.map(|nexthop| maps.nexthops.get(nexthop));
             bridged.selection = Some(selection);
-            reason
+            match nexthop {
+                None => Reason::NexthopSelectEmptyGroup,
+                Some(_) if longer(taken_by(&domain, &vtep)) => Reason::VxlanOutputTooBig,
+                Some(nexthop) if longer(carried_by(nexthop.mtu, &vtep)) => {
+                    Reason::VxlanOutputUnderlayTooSmall
+                }
+                Some(_) => Reason::Encapsulated,
+            }
         }
         _ => Reason::BridgeLookupOwnMac,
     };
@@ -319,15 +225,6 @@ fn taken_by(domain: &Domain, vtep: &Vtep) -> u32 {
 /// The longest frame that a next hop with this IP MTU carries to a VTEP.
 fn carried_by(mtu: u32, vtep: &Vtep) -> u32 {
     mtu.saturating_sub(if vtep.is_ipv6() { OUTER_IP6 } else { OUTER_IP4 })
-}
-
-/// What chooses a bucket for a frame of a flow with this hash.
-fn of_tunnel(settings: &Settings, vtep: &Vtep, flow: u64) -> u32 {
-    let policy = if vtep.is_ipv6() { HASH_TUNNEL6 } else { HASH_TUNNEL4 };
-    match settings.hash_flags & policy {
-        0 => flow_hash::bucket(flow),
-        _ => flow_hash::tunnel(settings.seed, vtep.peer()),
-    }
 }
 
 #[cfg(test)]

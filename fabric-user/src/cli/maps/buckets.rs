@@ -6,10 +6,12 @@ use std::net::IpAddr;
 use fabric_common::schema::{buckets::CHUNK, groups::Choice};
 
 use super::{Rows, Source};
-use crate::cli::{
-    clock,
-    row::{Said, ago, rows},
-    view::gateway,
+use crate::{
+    cli::{
+        row::{Said, ago, rows},
+        view::gateway,
+    },
+    kernel::clock,
 };
 
 rows! {

@@ -8,10 +8,12 @@ use fabric_common::schema::domains::{
     FLAG_ZERO_CHECKSUM_RX, FLAG_ZERO_CHECKSUM_TX,
 };
 
-use crate::cli::{
-    clock,
-    row::{OrWord, Said, lasting, rows},
-    view::View,
+use crate::{
+    cli::{
+        row::{OrWord, Said, lasting, rows},
+        view::View,
+    },
+    kernel::clock,
 };
 
 rows! {

@@ -6,11 +6,13 @@ use fabric_common::schema::settings::{
 };
 use serde::Serialize;
 
-use crate::cli::{
-    clock,
-    format::duration,
-    row::{Said, rows},
-    view::View,
+use crate::{
+    cli::{
+        format::duration,
+        row::{Said, rows},
+        view::View,
+    },
+    kernel::clock,
 };
 
 rows! {

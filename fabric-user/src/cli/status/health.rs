@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use crate::{
     cli::{
-        clock,
         format::{count, duration},
         instance::Chosen,
         view::View,
     },
     daemon::state::State,
+    kernel::clock,
 };
 
 /// What is known of the daemon.

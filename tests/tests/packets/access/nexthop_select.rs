@@ -115,12 +115,12 @@ fn another_seed_sends_flows_another_way() {
             (0..64).map(|i| Frame::ipv4(&HOST_A, &HOST_R).ports([40_000 + i, 53])).collect();
         let seed = SEED ^ 1;
         leaf.world.change_settings(|settings| settings.seed = seed);
-        let group = leaf.world.maps.groups.get(leaf.world.group_of(leaf.leaf2));
+        let group = leaf.world.group_of(leaf.leaf2);
         let mut moved = 0;
         for frame in frames {
             let hash = model::flow_hash(&frame.bytes(), seed);
-            let nexthop = leaf.world.maps.choose(group, flow_hash::bucket(hash));
-            let first = nexthop == Some(leaf.spine1.0.into());
+            let selection = leaf.world.maps.select(group, flow_hash::bucket(hash));
+            let first = selection.nexthop == Some(leaf.spine1.0.into());
             let expected = if first { &leaf.up0 } else { &leaf.up1 };
             let outcome = leaf.world.send(&leaf.a, &frame.bytes());
             assert_eq!(outcome.counted.port_tx.keys().collect::<Vec<_>>(), [&expected.slot]);

@@ -16,7 +16,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Jiffies now; `hz` is the kernel's timer frequency from the settings map. `None` if `hz` is 0,
 /// before the first daemon measured it.
-pub(super) fn jiffies(hz: u32) -> Option<u64> {
+pub(crate) fn jiffies(hz: u32) -> Option<u64> {
     if hz == 0 {
         return None;
     }
@@ -41,12 +41,12 @@ fn after_boot(uptime: Duration, hz: u32) -> u64 {
 }
 
 /// Jiffies as time.
-pub(super) fn time(jiffies: u64, hz: u32) -> Duration {
+pub(crate) fn time(jiffies: u64, hz: u32) -> Duration {
     Duration::from_millis((jiffies * 1000).checked_div(u64::from(hz)).unwrap_or(0))
 }
 
 /// Time since `shown`, the low 32 bits of jiffies. `None` for 0, which means never.
-pub(super) fn since(shown: u32, now: Option<u64>, hz: u32) -> Option<Duration> {
+pub(crate) fn since(shown: u32, now: Option<u64>, hz: u32) -> Option<Duration> {
     (shown != 0).then_some(())?;
     Some(time(u64::from((now? as u32).wrapping_sub(shown)), hz))
 }
