@@ -1,5 +1,7 @@
 //! `nexthops`: next hops, ready to be written into a packet.
 
+use core::net::IpAddr;
+
 use bytemuck::{Pod, Zeroable};
 
 /// Number of entries; index 0 is never used. Indexes fit the 16 bits of a bucket.
@@ -32,6 +34,16 @@ pub struct Nexthop {
 super::map_value!(Nexthop, 40);
 
 impl Nexthop {
+    /// Address of the next hop.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        let [a, b, c, d, ..] = self.gateway;
+        match self.family {
+            4 => IpAddr::from([a, b, c, d]),
+            _ => IpAddr::from(self.gateway),
+        }
+    }
+
     /// Slot of the port to send on, if there is one and the neighbour has not failed.
     #[inline(always)]
     #[must_use]

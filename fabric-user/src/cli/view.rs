@@ -1,9 +1,6 @@
 //! Names for what the maps hold as indexes.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    time::Duration,
-};
+use std::{net::IpAddr, time::Duration};
 
 use fabric_common::{
     bfd::Watch,
@@ -157,17 +154,10 @@ impl View {
     }
 }
 
-/// The address of a next hop.
-pub(super) fn gateway(nexthop: &Nexthop) -> IpAddr {
-    let [a, b, c, d, ..] = nexthop.gateway;
-    match nexthop.family {
-        4 => Ipv4Addr::new(a, b, c, d).into(),
-        _ => Ipv6Addr::from(nexthop.gateway).into(),
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
     use fabric_common::schema::{
         circuits::Circuit,
         domains::FLAG_IN_USE,

@@ -12,10 +12,7 @@ use fabric_common::schema::{
 };
 use serde::Serialize;
 
-use super::{
-    row::Said,
-    view::{View, gateway},
-};
+use super::{row::Said, view::View};
 
 /// Members of a group that stand in one cell.
 const MEMBERS: usize = 4;
@@ -95,7 +92,7 @@ fn members(view: &View, indexes: impl IntoIterator<Item = u32>) -> Way {
             texts.push("nothing".to_owned());
             continue;
         };
-        let (port, gateway) = (view.port(nexthop.port.into()), gateway(nexthop));
+        let (port, gateway) = (view.port(nexthop.port.into()), nexthop.address());
         let alive = view.death(nexthop).is_empty();
         texts.push(format!("{port} {gateway}{}", if alive { "" } else { " (dead)" }));
         members.push(Member { port, gateway, alive });

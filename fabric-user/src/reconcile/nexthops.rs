@@ -48,7 +48,7 @@ impl Nexthops {
         };
         for (index, n) in maps.nexthops.iter().filter(|(_, n)| n.port != 0) {
             let ifindex = maps.ports.get(n.port.into()).ifindex;
-            let key = NexthopKey { ifindex, gateway: address(&n) };
+            let key = NexthopKey { ifindex, gateway: n.address() };
             let content = Content { macs: n.macs, port: n.port, mtu: n.mtu };
             if this.indexes.adopt(index, 1) {
                 this.entries.insert(index, Entry { key, content, hosts: 0 });
@@ -170,13 +170,5 @@ fn gateway(key: &NexthopKey) -> (u32, [u8; 16]) {
             (4, bytes)
         }
         IpAddr::V6(v6) => (6, v6.octets()),
-    }
-}
-
-fn address(nexthop: &Nexthop) -> IpAddr {
-    let [a, b, c, d, ..] = nexthop.gateway;
-    match nexthop.family {
-        4 => IpAddr::from([a, b, c, d]),
-        _ => IpAddr::from(nexthop.gateway),
     }
 }

@@ -15,12 +15,7 @@ use serde::Serialize;
 
 use super::{Bridged, Flow, Payload, Routed, arguments::protocol_name, flow::UDP};
 use crate::{
-    cli::{
-        format::count,
-        routes::Span,
-        view::{View, gateway},
-        ways,
-    },
+    cli::{format::count, routes::Span, view::View, ways},
     kernel::selection::{Look, Selection},
     mac::Mac,
 };
@@ -282,7 +277,7 @@ impl<'a> Answer<'a> {
         Some(Nexthop {
             index,
             port: self.view.port(nexthop.port.into()),
-            gateway: gateway(nexthop),
+            gateway: nexthop.address(),
             mac: nexthop.macs.first_chunk().copied().map(Mac).filter(|mac| !mac.is_zero()),
             mtu: nexthop.mtu,
             alive: why_not.is_empty(),

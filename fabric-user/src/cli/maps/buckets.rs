@@ -3,14 +3,11 @@
 
 use std::net::IpAddr;
 
-use fabric_common::schema::{buckets::CHUNK, groups::Choice};
+use fabric_common::schema::{buckets::CHUNK, groups::Choice, nexthops::Nexthop};
 
 use super::{Rows, Source};
 use crate::{
-    cli::{
-        row::{Said, ago, rows},
-        view::gateway,
-    },
+    cli::row::{Said, ago, rows},
     kernel::clock,
 };
 
@@ -58,7 +55,7 @@ pub(super) fn rows(source: &Source<'_>, rows: &mut Rows<'_>) -> anyhow::Result<(
                 buckets: Said::new(text, [first, last]),
                 count: length,
                 port: hop.map(|hop| view.port(hop.port.into())),
-                gateway: hop.map(gateway),
+                gateway: hop.map(Nexthop::address),
                 used_s: used,
                 nexthop,
                 chunk,

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use fabric_common::schema::groups::Choice;
+use fabric_common::schema::{groups::Choice, nexthops::Nexthop};
 
 use crate::{
     cli::{
         row::{Said, percent, rows},
         uses::Uses,
-        view::{View, gateway},
+        view::View,
         ways::alive,
         weights::weights,
     },
@@ -69,7 +69,7 @@ pub(super) fn rows(view: &View, uses: &Uses) -> Vec<GroupRow> {
                 group: *index,
                 kind,
                 port: hop.map(|hop| view.port(hop.port.into())),
-                gateway: hop.map(gateway),
+                gateway: hop.map(Nexthop::address),
                 mac: mac.filter(|mac| !mac.is_zero()),
                 weight,
                 buckets,

@@ -6,7 +6,7 @@ use crate::{
     cli::{
         row::{Said, rows},
         uses::Uses,
-        view::{View, gateway},
+        view::View,
         ways::alive,
     },
     observe::Mac,
@@ -50,7 +50,7 @@ pub(super) fn rows(view: &View, uses: &Uses) -> impl Iterator<Item = NexthopRow>
         let users = uses.nexthop(*index);
         NexthopRow {
             port: view.port(nexthop.port.into()),
-            gateway: gateway(nexthop),
+            gateway: nexthop.address(),
             mac: mac(0),
             source: mac(6),
             mtu: nexthop.mtu,
