@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::daemons;
 use super::error::LabError;
-use super::ready::{asking_ends, some_of};
+use super::ready::asking_ends;
 use super::running::Lab;
 use super::topology::{ControlPlane, Function, Host, Prefixed, Switch, Topology};
 
@@ -255,11 +255,7 @@ impl Lab {
                 return Ok(start.elapsed());
             }
             if start.elapsed() > limit {
-                return Err(LabError::NotReady {
-                    lab: self.name().to_owned(),
-                    seconds: limit.as_secs(),
-                    missing: some_of(&missing),
-                });
+                return Err(self.not_ready(limit, &missing));
             }
             std::thread::sleep(POLL);
         }

@@ -65,11 +65,7 @@ impl Lab {
                 settled = None;
             }
             if start.elapsed() > limit {
-                return Err(LabError::NotReady {
-                    lab: self.name().to_owned(),
-                    seconds: limit.as_secs(),
-                    missing: some_of(&missing),
-                });
+                return Err(self.not_ready(limit, &missing));
             }
             if reported.elapsed() > REPORT {
                 reported = Instant::now();
@@ -77,6 +73,12 @@ impl Lab {
             }
             std::thread::sleep(POLL);
         }
+    }
+
+    /// What is said at the end of the limit.
+    pub(super) fn not_ready(&self, limit: Duration, missing: &[String]) -> LabError {
+        let (lab, missing) = (self.name().to_owned(), some_of(missing));
+        LabError::NotReady { lab, seconds: limit.as_secs(), missing }
     }
 }
 
@@ -87,7 +89,7 @@ pub(super) fn asking_ends(left: Duration) -> Instant {
 }
 
 /// The first few things, and how many there are beyond.
-pub(super) fn some_of(things: &[String]) -> String {
+fn some_of(things: &[String]) -> String {
     let named = things.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     match things.len().saturating_sub(NAMED) {
         0 => named,

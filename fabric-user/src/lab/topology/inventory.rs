@@ -10,16 +10,16 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::ControlPlane;
 use super::address::{HostAddress, Prefixed};
 use super::error::Complaint;
+use super::{ControlPlane, Fabric};
 use crate::mac::Mac;
 
 /// The file.
 #[derive(Debug, Clone, Default)]
 pub struct Inventory {
     /// Values for the whole fabric.
-    pub fabric: FabricEntry,
+    pub fabric: Fabric,
     /// One entry per switch and per server, by name.
     pub nodes: BTreeMap<String, NodeEntry>,
     /// One entry per stretched or local network, by name.
@@ -40,57 +40,6 @@ pub struct Inventory {
 /// The lines of keys in a file, by their paths.
 #[derive(Debug, Clone, Default)]
 pub struct Lines(BTreeMap<Vec<String>, usize>);
-
-/// `[fabric]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct FabricEntry {
-    /// MTU of the links between switches in bytes; default 1600.
-    pub underlay_mtu: u32,
-    /// MTU of hosts and their networks in bytes; default 1500.
-    pub host_mtu: u32,
-    /// First half of every route target (`AS:VNI`), one for the whole fabric; default 65000.
-    pub route_target_as: u16,
-    /// Let the spines of different sites exchange EVPN routes directly, over their loopbacks,
-    /// instead of through the borders: fewer hops for a MAC that moves; default true.
-    pub evpn_between_spines: bool,
-    /// Who writes routes, flood lists and MACs of other leafs: BGP, or the lab itself by `ip` and
-    /// `bridge`; default `bgp`.
-    pub control_plane: ControlPlane,
-    /// BFD on all links between nodes that speak BGP; default: none.
-    pub bfd: Option<BfdEntry>,
-}
-
-/// `bfd` of `[fabric]`: when a neighbour that is silent counts as dead.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BfdEntry {
-    /// Time between two control packets sent, in milliseconds; default 50.
-    pub transmit_ms: u32,
-    /// Shortest time between two control packets that can be received, in milliseconds; default 50.
-    pub receive_ms: u32,
-    /// So many packets in a row that do not come end the session; default 3.
-    pub multiplier: u8,
-}
-
-impl Default for BfdEntry {
-    fn default() -> Self {
-        Self { transmit_ms: 50, receive_ms: 50, multiplier: 3 }
-    }
-}
-
-impl Default for FabricEntry {
-    fn default() -> Self {
-        Self {
-            underlay_mtu: 1600,
-            host_mtu: 1500,
-            route_target_as: 65000,
-            evpn_between_spines: true,
-            control_plane: ControlPlane::Bgp,
-            bfd: None,
-        }
-    }
-}
 
 /// `[nodes.NAME]`: a switch, or a server that speaks BGP.
 #[derive(Debug, Clone, Deserialize)]

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::address::Prefixed;
 pub use self::error::{Complaint, TopologyError};
@@ -56,25 +56,41 @@ pub struct Topology {
     pub inventory_text: String,
 }
 
-/// Values for the whole fabric.
-#[derive(Debug, Clone, Copy)]
+/// Values for the whole fabric: `[fabric]` of the inventory.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Fabric {
-    /// MTU of links between switches, in bytes.
+    /// MTU of the links between switches in bytes; default 1600.
     pub underlay_mtu: u32,
-    /// MTU of hosts and networks, in bytes.
+    /// MTU of hosts and their networks in bytes; default 1500.
     pub host_mtu: u32,
-    /// AS half of the route targets.
+    /// First half of every route target (`AS:VNI`), one for the whole fabric; default 65000.
     pub route_target_as: u16,
-    /// Spines of different sites exchange EVPN routes over their loopbacks.
+    /// Let the spines of different sites exchange EVPN routes directly, over their loopbacks,
+    /// instead of through the borders: fewer hops for a MAC that moves; default true.
     pub evpn_between_spines: bool,
-    /// Who writes what the kernel forwards by.
+    /// Who writes routes, flood lists and MACs of other leafs: BGP, or the lab itself by `ip` and
+    /// `bridge`; default `bgp`.
     pub control_plane: ControlPlane,
-    /// Timers of BFD, when it runs.
+    /// BFD on all links between nodes that speak BGP; default: none.
     pub bfd: Option<Bfd>,
 }
 
+impl Default for Fabric {
+    fn default() -> Self {
+        Self {
+            underlay_mtu: 1600,
+            host_mtu: 1500,
+            route_target_as: 65000,
+            evpn_between_spines: true,
+            control_plane: ControlPlane::Bgp,
+            bfd: None,
+        }
+    }
+}
+
 /// Who writes what the kernels of a fabric forward by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ControlPlane {
     /// FRR: BGP and EVPN.
@@ -83,15 +99,22 @@ pub enum ControlPlane {
     Static,
 }
 
-/// Timers of BFD (RFC 5880).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// When a neighbour that is silent counts as dead: timers of BFD (RFC 5880).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Bfd {
-    /// Time between two control packets sent, in milliseconds.
+    /// Time between two control packets sent, in milliseconds; default 50.
     pub transmit_ms: u32,
-    /// Shortest time between two control packets that can be received, in milliseconds.
+    /// Shortest time between two control packets that can be received, in milliseconds; default 50.
     pub receive_ms: u32,
-    /// So many packets in a row that do not come end the session.
+    /// So many packets in a row that do not come end the session; default 3.
     pub multiplier: u8,
+}
+
+impl Default for Bfd {
+    fn default() -> Self {
+        Self { transmit_ms: 50, receive_ms: 50, multiplier: 3 }
+    }
 }
 
 /// A switch, or a server that speaks BGP as a switch does.

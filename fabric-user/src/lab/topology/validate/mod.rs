@@ -273,46 +273,33 @@ impl Check<'_> {
     }
 
     fn fabric(&mut self) -> Fabric {
-        let entry = &self.inventory.fabric;
-        for (key, mtu) in [("underlay_mtu", entry.underlay_mtu), ("host_mtu", entry.host_mtu)] {
+        let fabric = self.inventory.fabric;
+        let Fabric { underlay_mtu, host_mtu, .. } = fabric;
+        for (key, mtu) in [("underlay_mtu", underlay_mtu), ("host_mtu", host_mtu)] {
             self.in_range(&["fabric", key], &format!("[fabric] {key} = {mtu}"), mtu, &MTU);
         }
-        if entry.underlay_mtu < entry.host_mtu.saturating_add(VXLAN_OVERHEAD) {
+        if underlay_mtu < host_mtu.saturating_add(VXLAN_OVERHEAD) {
             self.toml(
                 &["fabric", "underlay_mtu"],
                 format!(
-                    "[fabric] underlay_mtu = {} is too small for host_mtu = {}; VXLAN over IPv4 adds {VXLAN_OVERHEAD} bytes",
-                    entry.underlay_mtu, entry.host_mtu
+                    "[fabric] underlay_mtu = {underlay_mtu} is too small for host_mtu = {host_mtu}; VXLAN over IPv4 adds {VXLAN_OVERHEAD} bytes"
                 ),
             );
         }
-        if entry.bfd.is_some() && entry.control_plane == ControlPlane::Static {
+        let Some(Bfd { transmit_ms, receive_ms, multiplier }) = fabric.bfd else { return fabric };
+        if fabric.control_plane == ControlPlane::Static {
             self.toml(
                 &["fabric", "bfd"],
                 "[fabric] bfd belongs to FRR, which does not run with control_plane = \"static\"; remove it",
             );
         }
-        let bfd = entry.bfd.as_ref().map(|bfd| Bfd {
-            transmit_ms: bfd.transmit_ms,
-            receive_ms: bfd.receive_ms,
-            multiplier: bfd.multiplier,
-        });
-        if let Some(bfd) = &bfd {
-            let path = |key| ["fabric", "bfd", key];
-            for (key, ms) in [("transmit_ms", bfd.transmit_ms), ("receive_ms", bfd.receive_ms)] {
-                self.in_range(&path(key), &format!("[fabric] bfd {key} = {ms}"), ms, &BFD_MS);
-            }
-            let what = format!("[fabric] bfd multiplier = {}", bfd.multiplier);
-            self.in_range(&path("multiplier"), &what, bfd.multiplier, &BFD_MULTIPLIER);
+        let path = |key| ["fabric", "bfd", key];
+        for (key, ms) in [("transmit_ms", transmit_ms), ("receive_ms", receive_ms)] {
+            self.in_range(&path(key), &format!("[fabric] bfd {key} = {ms}"), ms, &BFD_MS);
         }
-        Fabric {
-            underlay_mtu: entry.underlay_mtu,
-            host_mtu: entry.host_mtu,
-            route_target_as: entry.route_target_as,
-            evpn_between_spines: entry.evpn_between_spines,
-            control_plane: entry.control_plane,
-            bfd,
-        }
+        let what = format!("[fabric] bfd multiplier = {multiplier}");
+        self.in_range(&path("multiplier"), &what, multiplier, &BFD_MULTIPLIER);
+        fabric
     }
 
     fn networks(&mut self) -> Vec<Network> {

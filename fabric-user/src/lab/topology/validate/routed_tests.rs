@@ -1,6 +1,7 @@
 //! What is refused about routed ports, servers, services and BFD, and how it is said.
 
 use super::super::*;
+use super::tests::{check, files_refused, with};
 
 const PICTURE: &str = r#"graph t {
   spine01 [function=spine]
@@ -61,27 +62,15 @@ gateway_mac = "00:00:5e:00:01:0a"
 sites = ["a"]
 "#;
 
-fn check(picture: &str, inventory: &str) -> Result<Topology, String> {
-    Topology::parse("t", picture, inventory).map_err(|error| error.to_string())
-}
-
-/// Replaces a text that must be there, so that a case cannot pass by changing nothing.
-fn with(text: &str, from: &str, to: &str) -> String {
-    assert!(text.contains(from), "{from} is not in the text");
-    text.replacen(from, to, 1)
-}
-
-/// The message when one text of the inventory is replaced.
+/// What is said when one text of the inventory is replaced.
 #[track_caller]
 fn refused(from: &str, to: &str, message: &str) {
-    let said = check(PICTURE, &with(INVENTORY, from, to)).expect_err("must be refused");
-    assert!(said.contains(message), "{said}");
+    files_refused(PICTURE, &with(INVENTORY, from, to), message);
 }
 
 #[track_caller]
 fn refused_picture(from: &str, to: &str, message: &str) {
-    let said = check(&with(PICTURE, from, to), INVENTORY).expect_err("must be refused");
-    assert!(said.contains(message), "{said}");
+    files_refused(&with(PICTURE, from, to), INVENTORY, message);
 }
 
 #[test]
@@ -179,8 +168,7 @@ fn hosts_and_servers_may_be_plugged_into_spines_and_networks_do_not_live_there()
     assert_eq!(topology.host("pc2").expect("drawn").switch.node, "spine01");
     let bridged = "network = \"blue\"\naddress = \"10.2.0.10\"";
     let from = "address = \"10.1.12.10/24\"\ngateway = \"10.1.12.1\"";
-    let said = check(&at_spine, &with(INVENTORY, from, bridged)).expect_err("must be refused");
-    assert!(said.contains("give the host a subnet of its own"), "{said}");
+    files_refused(&at_spine, &with(INVENTORY, from, bridged), "give the host a subnet of its own");
 }
 
 #[test]

@@ -46,22 +46,31 @@ network = "blue"
 address = "10.1.0.12"
 "#;
 
-fn check(picture: &str, inventory: &str) -> Result<Topology, String> {
+pub(super) fn check(picture: &str, inventory: &str) -> Result<Topology, String> {
     Topology::parse("t", picture, inventory).map_err(|error| error.to_string())
 }
 
+#[track_caller]
+pub(super) fn files_refused(picture: &str, inventory: &str, message: &str) {
+    let said = check(picture, inventory).expect_err("must be refused");
+    assert!(said.contains(message), "{said}");
+}
+
 /// Replaces a text that must be there, so that a case cannot pass by changing nothing.
-fn with(text: &str, from: &str, to: &str) -> String {
+pub(super) fn with(text: &str, from: &str, to: &str) -> String {
     assert!(text.contains(from), "{from} is not in the text");
     text.replacen(from, to, 1)
 }
 
-fn inventory_error(from: &str, to: &str) -> String {
-    check(PICTURE, &with(INVENTORY, from, to)).expect_err("must be refused")
+/// What is said when one text of the inventory is replaced.
+#[track_caller]
+fn refused(from: &str, to: &str, message: &str) {
+    files_refused(PICTURE, &with(INVENTORY, from, to), message);
 }
 
-fn picture_error(from: &str, to: &str) -> String {
-    check(&with(PICTURE, from, to), INVENTORY).expect_err("must be refused")
+#[track_caller]
+fn refused_picture(from: &str, to: &str, message: &str) {
+    files_refused(&with(PICTURE, from, to), INVENTORY, message);
 }
 
 #[test]
@@ -95,108 +104,88 @@ fn the_width_of_a_route_counts_shortest_ways_only() {
 #[test]
 fn an_unknown_node_is_refused() {
     let extra = "[nodes.leaf09]\nsite=\"a\"\nas=1\nloopback=\"10.0.0.9\"\n[networks.blue]";
-    assert!(
-        inventory_error("[networks.blue]", extra).contains("[nodes.leaf09] is an unknown node")
-    );
-    assert!(
-        inventory_error("[hosts.vm2]", "[hosts.vm9]").contains("[hosts.vm9] is an unknown node")
-    );
-    assert!(
-        inventory_error("leafs = [\"leaf01\"]", "leafs = [\"leaf7\"]")
-            .contains("unknown node leaf7")
-    );
+    refused("[networks.blue]", extra, "[nodes.leaf09] is an unknown node");
+    refused("[hosts.vm2]", "[hosts.vm9]", "[hosts.vm9] is an unknown node");
+    refused("leafs = [\"leaf01\"]", "leafs = [\"leaf7\"]", "unknown node leaf7");
 }
 
 #[test]
 fn a_node_without_inventory_is_refused() {
-    assert!(
-        picture_error("vm1 [", "spine02 [function=spine]\n vm1 [")
-            .contains("[nodes.spine02] is missing")
-    );
+    let spine02 = "spine02 [function=spine]\n vm1 [";
+    refused_picture("vm1 [", spine02, "[nodes.spine02] is missing");
 }
 
 #[test]
 fn a_duplicate_address_is_refused() {
-    assert!(inventory_error("10.1.0.12", "10.1.0.11").contains("10.1.0.11 is used twice"));
-    assert!(inventory_error("10.0.0.12", "10.0.0.11").contains("10.0.0.11 is used twice"));
-    assert!(inventory_error("10.1.0.12", "10.1.0.1").contains("10.1.0.1 is used twice"));
+    refused("10.1.0.12", "10.1.0.11", "10.1.0.11 is used twice");
+    refused("10.0.0.12", "10.0.0.11", "10.0.0.11 is used twice");
+    refused("10.1.0.12", "10.1.0.1", "10.1.0.1 is used twice");
 }
 
 #[test]
 fn a_duplicate_mac_is_refused() {
-    let twice = picture_error("vm2:eth0", "vm2:eth0 [right_mac=\"02:00:00:00:01:01\"]");
-    assert!(twice.contains("02:00:00:00:01:01 is used twice"), "{twice}");
-    let group = picture_error("02:00:00:00:01:01", "03:00:00:00:01:01");
-    assert!(group.contains("unicast"), "{group}");
+    let twice = "vm2:eth0 [right_mac=\"02:00:00:00:01:01\"]";
+    refused_picture("vm2:eth0", twice, "02:00:00:00:01:01 is used twice");
+    refused_picture("02:00:00:00:01:01", "03:00:00:00:01:01", "unicast");
 }
 
 #[test]
 fn a_vni_used_twice_or_out_of_range_is_refused() {
-    assert!(inventory_error("vni = 1020", "vni = 1010").contains("VNI 1010 is used twice"));
-    for vni in ["0", "16777216"] {
-        let message = inventory_error("vni = 1020", &format!("vni = {vni}"));
-        assert!(message.contains("out of range"), "{message}");
-    }
+    refused("vni = 1020", "vni = 1010", "VNI 1010 is used twice");
+    refused("vni = 1020", "vni = 0", "out of range");
+    refused("vni = 1020", "vni = 16777216", "out of range");
     assert!(check(PICTURE, &with(INVENTORY, "vni = 1020", "vni = 16777215")).is_ok());
 }
 
 #[test]
 fn a_vlan_used_twice_on_a_leaf_or_out_of_range_is_refused() {
-    assert!(inventory_error("vlan = 20", "vlan = 10").contains("VLAN 10 on leaf01 is used twice"));
-    assert!(inventory_error("vlan = 20", "vlan = 4095").contains("out of range"));
+    refused("vlan = 20", "vlan = 10", "VLAN 10 on leaf01 is used twice");
+    refused("vlan = 20", "vlan = 4095", "out of range");
 }
 
 #[test]
 fn a_port_connected_twice_is_refused() {
-    let message = picture_error("leaf01:swp10", "leaf01:swp1");
-    assert!(message.contains("port swp1 of leaf01 is used twice"), "{message}");
+    refused_picture("leaf01:swp10", "leaf01:swp1", "port swp1 of leaf01 is used twice");
 }
 
 #[test]
 fn a_host_whose_leaf_lacks_the_network_is_refused() {
-    let moved = with(
-        INVENTORY,
+    refused(
         "network = \"blue\"\naddress = \"10.1.0.12\"",
         "network = \"red\"\naddress = \"10.2.0.12\"",
+        "does not live",
     );
-    let message = check(PICTURE, &moved).expect_err("must be refused");
-    assert!(message.contains("does not live"), "{message}");
 }
 
 #[test]
 fn neighbours_with_the_same_as_are_refused() {
-    assert!(inventory_error("as = 65101", "as = 65100").contains("same AS 65100"));
+    refused("as = 65101", "as = 65100", "same AS 65100");
 }
 
 #[test]
 fn a_host_outside_its_subnet_is_refused() {
-    assert!(inventory_error("10.1.0.12", "10.1.1.12").contains("outside its network"));
+    refused("10.1.0.12", "10.1.1.12", "outside its network");
 }
 
 #[test]
 fn overlapping_subnets_are_refused() {
-    assert!(inventory_error("10.2.0.1/24", "10.1.0.129/25").contains("overlapping"));
-    assert!(inventory_error("10.2.0.1/24", "10.9.0.1/8").contains("overlapping"));
+    refused("10.2.0.1/24", "10.1.0.129/25", "overlapping");
+    refused("10.2.0.1/24", "10.9.0.1/8", "overlapping");
 }
 
 #[test]
 fn an_underlay_too_small_for_vxlan_is_refused() {
-    let message =
-        inventory_error("[networks.blue]", "[fabric]\nunderlay_mtu = 1549\n[networks.blue]");
-    assert!(message.contains("too small"), "{message}");
+    let small = "[fabric]\nunderlay_mtu = 1549\n[networks.blue]";
+    refused("[networks.blue]", small, "too small");
 }
 
 #[test]
 fn long_port_names_and_odd_node_names_are_refused() {
-    assert!(
-        picture_error("leaf01:swp10", "leaf01:p1234567890123456")
-            .contains("cannot name an interface")
-    );
+    let port = "leaf01:p1234567890123456";
+    refused_picture("leaf01:swp10", port, "cannot name an interface");
     // With a lab's name of 32 and a hyphen it would make an instance's name of 65.
-    let long = "l".repeat(32);
-    let message = check(&format!("graph t {{ {long} [function=leaf] }}"), "");
-    let message = message.expect_err("must be refused");
-    assert!(message.contains("cannot name a network namespace"), "{message}");
+    let long = format!("graph t {{ {} [function=leaf] }}", "l".repeat(32));
+    files_refused(&long, "", "cannot name a network namespace");
 }
 
 /// Each fault is of another kind and in another line; none hides another one.
@@ -233,27 +222,30 @@ fn all_that_is_wrong_in_both_files_is_said_at_once_with_lines() {
 
 #[test]
 fn a_wrong_entry_is_not_missing_as_well() {
-    let message = inventory_error("as = 65101", "as = \"x\"");
-    assert_eq!(message.lines().count(), 1, "{message}");
-    assert!(message.starts_with("t.toml line 8: invalid type"), "{message}");
-    let message = inventory_error("[networks.blue]", "[networks.blue");
-    assert_eq!(message.lines().count(), 1, "{message}");
+    for (from, to, message) in [
+        ("as = 65101", "as = \"x\"", "t.toml line 8: invalid type"),
+        ("[networks.blue]", "[networks.blue", "t.toml line"),
+    ] {
+        let said = check(PICTURE, &with(INVENTORY, from, to)).expect_err("must be refused");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.starts_with(message), "{said}");
+    }
 }
 
 /// Neither no cable nor a server is a way.
 #[test]
 fn a_network_on_vteps_without_a_way_between_them_is_refused() {
     let cable = "leaf02:swp1 -- spine01:swp2";
-    let message = picture_error(cable, "");
+    let said = check(&with(PICTURE, cable, ""), INVENTORY).expect_err("must be refused");
     assert_eq!(
-        message,
+        said,
         "t.toml line 14: network blue lives on leaf01 and leaf02, and no cables lead from one to the other (servers are no way); draw some in t.dot, or make two networks of it by their lists of leafs"
     );
     let server = "s [function=server] s:1 -- leaf01:swp3 s:2 -- leaf02:swp3";
     let entry = "[nodes.s]\nsite = \"a\"\nas = 65200\nloopback = \"10.0.0.50\"\n";
     let inventory = format!("{INVENTORY}{entry}");
-    let message = check(&with(PICTURE, cable, server), &inventory).expect_err("must be refused");
-    assert!(message.contains("network blue lives on leaf01 and leaf02"), "{message}");
+    let lives = "network blue lives on leaf01 and leaf02";
+    files_refused(&with(PICTURE, cable, server), &inventory, lives);
     let both = with(PICTURE, cable, &format!("{cable} {server}"));
     assert!(check(&both, &inventory).is_ok());
 }
@@ -265,17 +257,14 @@ fn spines_of_sites_without_a_way_between_them_exchange_no_evpn() {
     let inventory = with(INVENTORY, "sites = [\"a\"]", "leafs = [\"leaf02\"]");
     let inventory = with(&inventory, "network = \"blue\"", "network = \"red\"");
     let inventory = with(&inventory, "10.1.0.11", "10.2.0.11") + spine02;
-    let message = check(&picture, &inventory).expect_err("must be refused");
-    assert!(message.contains("spines spine01 and spine02 exchange EVPN routes"), "{message}");
-    assert!(
-        check(&picture, &format!("[fabric]\nevpn_between_spines = false\n{inventory}")).is_ok()
-    );
+    files_refused(&picture, &inventory, "spines spine01 and spine02 exchange EVPN routes");
+    let apart = format!("[fabric]\nevpn_between_spines = false\n{inventory}");
+    assert!(check(&picture, &apart).is_ok());
 }
 
 #[test]
 fn a_picture_without_nodes_is_refused() {
-    let message = check("graph t { oob [function=fake] }", "").expect_err("must be refused");
-    assert!(message.contains("shows no node that a lab can have"), "{message}");
+    files_refused("graph t { oob [function=fake] }", "", "shows no node that a lab can have");
 }
 
 #[test]
