@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fabric_common::schema::circuits::NOT_A_TARGET;
 
-use super::{Arrivals, Circuit, CircuitKey, DomainKey, Port, Role, compile::Compiler};
+use super::{Circuit, CircuitKey, DomainKey, Port, Role, compile::Compiler};
 use crate::observe::{Bridge, Classifiers, Link, LinkKind, PortState, Vxlan};
 
 /// EtherType of IEEE 802.1Q tags, the only ones Fabric reads and writes.
@@ -125,14 +125,33 @@ impl<'a> Compiler<'a> {
                 return None;
             }
         };
-        if let Some(reason) = self.policy.why_not(device.ifindex, &device.name) {
-            self.out.declined.insert(member.ifindex, reason.clone());
-            self.out.declined.insert(device.ifindex, reason);
-            return None;
-        }
-        if let Some(reason) = self.policy.why_not_part(member.ifindex, &member.name) {
+        if let Some((reason, of_device)) = self.why_no_port(member, device) {
+            if of_device {
+                self.out.declined.insert(device.ifindex, reason.clone());
+            }
             self.out.declined.insert(member.ifindex, reason);
             return None;
+        }
+        let is_target = self.is_target(device);
+        self.out.ports.entry(device.ifindex).or_insert_with(|| Port {
+            name: device.name.clone(),
+            role: Role::Access,
+            mtu: device.mtu,
+            mac: device.mac.unwrap_or_default(),
+            is_target,
+            ..Port::default()
+        });
+        let forwards = member.forwards() && device.alive();
+        Some(Attachment { device: device.ifindex, vlan, forwards })
+    }
+
+    /// Why a bridge port is the kernel's, and whether all of its device is.
+    fn why_no_port(&self, member: &Link, device: &Link) -> Option<(String, bool)> {
+        if let Some(reason) = self.policy.why_not(device.ifindex, &device.name) {
+            return Some((reason, true));
+        }
+        if let Some(reason) = self.policy.why_not_part(member.ifindex, &member.name) {
+            return Some((reason, false));
         }
         if member.ifindex != device.ifindex
             && self.network.classifiers(member.ifindex) != Classifiers::default()
@@ -142,39 +161,14 @@ impl<'a> Compiler<'a> {
                  the kernel",
                 member.name
             );
-            self.out.declined.insert(member.ifindex, reason);
-            return None;
+            return Some((reason, false));
         }
-        if let Some(why) = self.hooked(member).or_else(|| self.hooked(device)) {
-            let reason = format!("port {}: {why}, left to the kernel", device.name);
-            self.out.declined.insert(member.ifindex, reason.clone());
-            self.out.declined.insert(device.ifindex, reason);
-            return None;
-        }
-        if let Some(why) = self.why_not_source(device) {
-            let reason = format!("port {} {why}, left to the kernel", device.name);
-            self.out.declined.insert(member.ifindex, reason.clone());
-            self.out.declined.insert(device.ifindex, reason);
-            return None;
-        }
-        let is_target = self.is_target(device);
-        self.out.ports.entry(device.ifindex).or_insert_with(|| Port {
-            name: device.name.clone(),
-            role: Role::Access,
-            mtu: device.mtu,
-            mac: device.mac.unwrap_or_default(),
-            member_of: None,
-            idle: false,
-            is_target,
-            untagged: None,
-            tagged: BTreeMap::new(),
-            view: None,
-            route4: false,
-            route6: false,
-            arrivals: Arrivals::Nothing,
-        });
-        let forwards = member.forwards() && device.alive();
-        Some(Attachment { device: device.ifindex, vlan, forwards })
+        let hooked = self.hooked(member).or_else(|| self.hooked(device));
+        let why = match hooked {
+            Some(why) => format!(": {why}"),
+            None => format!(" {}", self.why_not_source(device)?),
+        };
+        Some((format!("port {}{why}, left to the kernel", device.name), true))
     }
 
     fn device(&self, member: &'a Link) -> Result<(&'a Link, u16), String> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Arrivals, GroupKey, Network, NexthopKey, Port, Role, Structure, VtepKey,
+    GroupKey, Network, NexthopKey, Port, Role, Structure, VtepKey,
     compile::Compiler,
     compile_groups::NotExpressed,
     compile_hop_limits::HopLimit,
@@ -249,15 +249,9 @@ impl Compiler<'_> {
             role,
             mtu,
             mac,
-            member_of: None,
             idle: !link.up,
             is_target,
-            untagged: None,
-            tagged: BTreeMap::new(),
-            view: None,
-            route4: false,
-            route6: false,
-            arrivals: Arrivals::Nothing,
+            ..Port::default()
         });
         match port.role {
             Role::Routed | Role::Underlay => {

@@ -27,21 +27,10 @@ fn a_leaf_has_access_and_underlay_ports_a_domain_and_circuits() {
         local: LOCAL,
         udp_port: 4789,
         ttl: 64,
-        ttl_inherit: false,
-        tos: 0,
-        tos_inherit: false,
-        df: Df::Unset,
-        label: 0,
-        label_inherit: false,
-        zero_checksum_tx: false,
-        zero_checksum_rx: false,
         max_frame: 1514,
         ageing_ms: 300_000,
-        overlay_learning: false,
-        overlay_isolated: false,
-        overlay_locked: false,
-        overlay_hairpin: false,
         vxlan_mac: Mac([2, 0, 0, 0, 1, VX10 as u8]),
+        ..Domain::default()
     };
     assert_eq!(desired.domains, [(DOMAIN, domain)].into());
     let expected = |port| Circuit { port, max_frame: 1514, ..Circuit::default() };

@@ -66,7 +66,15 @@ fn object(event: &Event) -> String {
 }
 
 impl Objects {
-    pub(super) fn add(&mut self, event: Event) {
+    /// Those of events that are each about another one.
+    pub(super) fn of(events: Vec<Event>) -> Self {
+        let (mut objects, count) = (Self::default(), events.len());
+        events.into_iter().for_each(|event| objects.add(event));
+        assert_eq!(objects.0.len(), count, "each message is about another object");
+        objects
+    }
+
+    fn add(&mut self, event: Event) {
         let queue = self.0.entry(object(&event)).or_default();
         // A link and the bridge both describe a bridge port: the last word of each counts.
         let about_port = |event: &Event| matches!(event, Event::BridgePort(_));
@@ -84,11 +92,6 @@ impl Objects {
             queue.retain(|earlier| about_port(earlier) != about_port(&event));
         }
         queue.push_back(event);
-    }
-
-    /// Number of objects.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
     }
 
     fn read(&mut self, line: Line) {
@@ -123,11 +126,7 @@ impl Objects {
 
 #[test]
 fn any_order_of_a_leafs_messages_gives_the_same_result() {
-    let mut objects = Objects::default();
-    let events = world::leaf_events();
-    let count = events.len();
-    events.into_iter().for_each(|event| objects.add(event));
-    assert_eq!(objects.0.len(), count, "each message is about another object");
+    let objects = Objects::of(world::leaf_events());
     let expected = world::leaf().desired();
     assert_eq!(expected.fdb.len(), 2);
     let mut random = Random(0x0fab);

@@ -17,37 +17,47 @@ pub(super) fn lines(recording: &str) -> Vec<Line> {
     read(recording.as_bytes()).unwrap()
 }
 
-/// The desired state at the end of each step, and the names of interfaces then.
-fn steps(recording: &str) -> BTreeMap<String, (Desired, BTreeMap<u32, String>)> {
+/// What is known at the end of a step.
+pub(super) struct Step {
+    pub(super) desired: Desired,
+    /// Of interfaces.
+    pub(super) names: BTreeMap<u32, String>,
+    /// Routing had to be read again.
+    pub(super) stale: bool,
+}
+
+impl Step {
+    fn at_end(follower: &Incremental, stale: bool) -> Self {
+        let names = follower.network.links().map(|link| (link.ifindex, link.name.clone()));
+        Self { desired: follower.desired(), names: names.collect(), stale }
+    }
+}
+
+/// The steps of a recording by their names.
+pub(super) fn steps(recording: &str) -> BTreeMap<String, Step> {
     let mut follower = Incremental::new(Policy::default());
-    let mut step = String::from("start");
+    let (mut name, mut stale) = (String::from("start"), false);
     let mut steps = BTreeMap::new();
-    let mut end = |step: &str, follower: &Incremental| {
-        let names =
-            follower.network.links().map(|link| (link.ifindex, link.name.clone())).collect();
-        steps.insert(step.to_owned(), (follower.desired(), names));
-    };
     for line in lines(recording) {
         match line {
-            Line::Step(name) => {
-                end(&step, &follower);
-                step = name;
+            Line::Step(next) => {
+                steps.insert(name, Step::at_end(&follower, stale));
+                (name, stale) = (next, false);
             }
             Line::Listing(listing) => drop(follower.replace(listing)),
             Line::Event(event) => {
-                follower.apply(event);
+                stale |= follower.apply(event).routing_stale;
                 follower.desired();
             }
             Line::Lost => {}
         }
     }
-    end(&step, &follower);
+    steps.insert(name, Step::at_end(&follower, stale));
     steps
 }
 
 /// Where a host is, in words.
-fn place(step: &(Desired, BTreeMap<u32, String>), vlan: u16, host: &str) -> String {
-    let (desired, names) = step;
+fn place(Step { desired, names, .. }: &Step, vlan: u16, host: &str) -> String {
     let mac = host.parse().unwrap();
     let domain = desired.structure.domains.keys().find(|key| key.vlan == vlan).expect("a domain");
     match desired.fdb.get(&FdbKey { domain: *domain, mac }) {
@@ -62,8 +72,7 @@ const LOCAL: &str = "02:aa:00:00:00:01";
 const ROAMING: &str = "02:aa:00:00:00:02";
 
 /// Next hops towards a VTEP with their weights, in words; empty if unreachable.
-fn way(step: &(Desired, BTreeMap<u32, String>), remote: &str) -> Vec<(String, u16)> {
-    let (desired, names) = step;
+fn way(Step { desired, names, .. }: &Step, remote: &str) -> Vec<(String, u16)> {
     let remote: std::net::IpAddr = remote.parse().unwrap();
     let vtep = desired.structure.vteps.iter().find(|(key, _)| key.remote == remote);
     let Some(group) = vtep.and_then(|(_, group)| group.as_ref()) else {
@@ -82,7 +91,7 @@ fn a_recorded_leaf_is_followed_through_learning_moves_failures_and_losses() {
     let both = vec![(String::from("u1 192.0.2.0"), 1), (String::from("u2 fe80::52"), 3)];
     let only_u2 = |weight| vec![(String::from("u2 fe80::52"), weight)];
 
-    let (desired, names) = at("set up");
+    let Step { desired, names, .. } = at("set up");
     let roles: Vec<_> =
         desired.structure.ports.values().map(|port| (port.name.as_str(), port.role)).collect();
     assert_eq!(roles, [("h1", Role::Access), ("h2", Role::Access)]);
@@ -96,10 +105,10 @@ fn a_recorded_leaf_is_followed_through_learning_moves_failures_and_losses() {
     assert!(desired.fdb.values().all(|target| *target == Target::Own), "the bridge's addresses");
     assert!(!desired.fdb.is_empty());
 
-    assert!(at("underlay").0.structure.vteps.is_empty());
+    assert!(at("underlay").desired.structure.vteps.is_empty());
     assert_eq!(way(at("flood"), "10.0.0.2"), both);
     let underlay =
-        at("flood").0.structure.ports.values().filter(|port| port.role == Role::Underlay);
+        at("flood").desired.structure.ports.values().filter(|port| port.role == Role::Underlay);
     assert_eq!(underlay.map(|port| port.name.as_str()).collect::<Vec<_>>(), ["u1", "u2"]);
 
     assert_eq!(place(at("local"), 0, LOCAL), "h1");
@@ -110,14 +119,14 @@ fn a_recorded_leaf_is_followed_through_learning_moves_failures_and_losses() {
     let away = at("moves to another VTEP that has no route");
     assert_eq!(place(away, 0, ROAMING), "10.0.0.3");
     assert!(way(away, "10.0.0.3").is_empty());
-    let problems = &away.0.structure.problems;
+    let problems = &away.desired.structure.problems;
     assert_eq!(problems.len(), 1);
     assert_eq!(problems[0].text, "VTEP 10.0.0.3: no route, left to the kernel");
     assert_eq!(way(at("route to the other VTEP"), "10.0.0.3"), only_u2(1));
-    assert_eq!(at("route to the other VTEP").0.structure.problems, []);
+    assert_eq!(at("route to the other VTEP").desired.structure.problems, []);
 
     assert_eq!(place(at("access port down"), 0, LOCAL), "kernel");
-    assert!(at("access port down").0.structure.ports.values().any(|port| port.name == "h1"));
+    assert!(at("access port down").desired.structure.ports.values().any(|port| port.name == "h1"));
 
     assert_eq!(way(at("underlay port loses carrier"), "10.0.0.2"), both, "nobody told us");
     assert_eq!(way(at("routing is read again"), "10.0.0.2"), only_u2(3));
@@ -127,11 +136,11 @@ fn a_recorded_leaf_is_followed_through_learning_moves_failures_and_losses() {
     assert_eq!(place(at("everything is read again"), 0, ROAMING), "kernel");
     assert_eq!(way(at("everything is read again"), "10.0.0.2"), both);
 
-    let group = &at("next hop leaves the group").0.structure.groups[&GroupKey::Object(20)];
+    let group = &at("next hop leaves the group").desired.structure.groups[&GroupKey::Object(20)];
     assert_eq!(group.members.len(), 1);
     assert_eq!(way(at("next hop leaves the group"), "10.0.0.2"), only_u2(1));
 
-    let (desired, _) = at("VNI removed");
+    let desired = &at("VNI removed").desired;
     assert!(desired.structure.domains.is_empty() && desired.structure.vteps.is_empty());
     assert!(desired.fdb.is_empty());
 }
@@ -141,16 +150,16 @@ fn a_recorded_vlan_aware_leaf_has_a_domain_per_vlan_and_tagged_circuits() {
     let steps = steps(VLAN_AWARE);
     let at = |step: &str| &steps[step];
     let tagged = |step: &str, port: &str| -> Vec<u16> {
-        let ports = &at(step).0.structure.ports;
+        let ports = &at(step).desired.structure.ports;
         let port = ports.values().find(|each| each.name == port).expect("a port");
         port.tagged.keys().copied().collect()
     };
     let domains = |step: &str| -> Vec<(u16, Option<u32>)> {
-        let domains = &at(step).0.structure.domains;
+        let domains = &at(step).desired.structure.domains;
         domains.iter().map(|(key, domain)| (key.vlan, domain.vni)).collect()
     };
 
-    let (desired, _) = at("VLANs of the ports");
+    let desired = &at("VLANs of the ports").desired;
     assert_eq!(tagged("VLANs of the ports", "h2"), [200, 201, 202, 203, 300]);
     assert!(tagged("VLANs of the ports", "h1").is_empty());
     let h1 = desired.structure.ports.values().find(|port| port.name == "h1").unwrap();
@@ -166,7 +175,7 @@ fn a_recorded_vlan_aware_leaf_has_a_domain_per_vlan_and_tagged_circuits() {
     assert_eq!(way(at("MACs"), "10.0.0.2"), [(String::from("u1 192.0.2.0"), 1)]);
 
     assert_eq!(tagged("a VLAN leaves a port", "h2"), [200, 203, 300]);
-    assert_eq!(at("everything is read again").0, at("a VLAN leaves a port").0);
+    assert_eq!(at("everything is read again").desired, at("a VLAN leaves a port").desired);
 
     assert_eq!(tagged("a VLAN device becomes a port", "h3"), [200]);
     assert_eq!(place(at("a VLAN device becomes a port"), 200, "02:aa:00:00:00:03"), "h3.200");

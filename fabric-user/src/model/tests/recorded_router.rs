@@ -1,26 +1,11 @@
 //! A router's real messages on Linux 6.18, recorded as those of `recorded.rs`.
 
-use std::collections::BTreeMap;
-
-use super::{incremental::Incremental, recorded::lines};
-use crate::{model::*, observe::recording::Line};
+use super::recorded::{Step, steps};
+use crate::model::*;
 
 const ROUTER: &str = include_str!("../recorded/router.jsonl");
 
-/// The desired state at the end of a step.
-struct Step {
-    desired: Desired,
-    names: BTreeMap<u32, String>,
-    /// Routing had to be read again.
-    stale: bool,
-}
-
 impl Step {
-    fn at_end(follower: &Incremental, stale: bool) -> Self {
-        let names = follower.network.links().map(|link| (link.ifindex, link.name.clone()));
-        Self { desired: follower.desired(), names: names.collect(), stale }
-    }
-
     /// Where packets from a port to a prefix go, in words.
     fn way(&self, port: &str, prefix: &str) -> String {
         let port = self.desired.structure.ports.values().find(|each| each.name == port);
@@ -61,31 +46,9 @@ impl Step {
     }
 }
 
-fn steps() -> BTreeMap<String, Step> {
-    let mut follower = Incremental::new(Policy::default());
-    let (mut name, mut stale) = (String::from("start"), false);
-    let mut steps = BTreeMap::new();
-    for line in lines(ROUTER) {
-        match line {
-            Line::Step(next) => {
-                steps.insert(name, Step::at_end(&follower, stale));
-                (name, stale) = (next, false);
-            }
-            Line::Listing(listing) => drop(follower.replace(listing)),
-            Line::Event(event) => {
-                stale |= follower.apply(event).routing_stale;
-                follower.desired();
-            }
-            Line::Lost => {}
-        }
-    }
-    steps.insert(name, Step::at_end(&follower, stale));
-    steps
-}
-
 #[test]
 fn a_recorded_router_is_followed_through_routes_rules_and_failures() {
-    let steps = steps();
+    let steps = steps(ROUTER);
     let at = |step: &str| &steps[step];
     let way = |step: &str, prefix: &str| at(step).way("s1", prefix);
     let both = "s1 192.0.2.0 1, s2 fe80::52 3";

@@ -179,11 +179,7 @@ fn step_by_step_is_always_what_a_full_compilation_gives_for_routes_too() {
 
 #[test]
 fn any_order_of_a_routers_messages_gives_the_same_result() {
-    let mut objects = Objects::default();
-    let events = router_events();
-    let count = events.len();
-    events.into_iter().for_each(|event| objects.add(event));
-    assert_eq!(objects.len(), count, "each message is about another object");
+    let objects = Objects::of(router_events());
     let expected = router().desired();
     let mut random = Random(0x0fab);
     for _ in 0..200 {

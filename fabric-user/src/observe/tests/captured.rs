@@ -23,6 +23,20 @@ pub(super) fn all() -> Vec<(u16, u16, Vec<u8>)> {
     lines.filter(|line| !line.starts_with('#')).map(parse).collect()
 }
 
+/// Every message of another file, behind the command that it followed.
+pub(super) fn recorded(text: &'static str) -> Vec<(&'static str, u16, u16, Vec<u8>)> {
+    let (mut command, mut all) = ("", Vec::new());
+    for line in text.lines() {
+        if let Some(words) = line.strip_prefix("# ") {
+            command = words;
+        } else {
+            let (kind, flags, bytes) = parse(line);
+            all.push((command, kind, flags, bytes));
+        }
+    }
+    all
+}
+
 fn parse(line: &str) -> (u16, u16, Vec<u8>) {
     let (kind, rest) = line.split_once(' ').unwrap();
     let (flags, hex) = rest.split_once(' ').unwrap_or(("600", rest));

@@ -2,7 +2,7 @@
 //! stand before them in `captured_xfrm.txt`, damaged ones, and a live kernel.
 
 use super::{
-    captured::ip,
+    captured::{ip, recorded},
     live::{PATIENCE, in_namespace, sh},
     random::Random,
 };
@@ -11,25 +11,15 @@ use crate::observe::{
     decode_xfrm,
 };
 
-fn messages() -> Vec<(&'static str, u16, Vec<u8>)> {
-    let mut command = "";
-    let mut all = Vec::new();
-    for line in include_str!("captured_xfrm.txt").lines() {
-        if let Some(words) = line.strip_prefix("# ") {
-            command = words;
-            continue;
-        }
-        let (kind, hex) = line.split_once(' ').unwrap();
-        let bytes = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16));
-        all.push((command, kind.parse().unwrap(), bytes.collect::<Result<_, _>>().unwrap()));
-    }
-    all
+fn messages() -> Vec<(&'static str, u16, u16, Vec<u8>)> {
+    recorded(include_str!("captured_xfrm.txt"))
 }
 
 /// What followed a command, given by its first words.
 fn events(command: &str) -> Vec<Option<Event>> {
     let all = messages().into_iter().filter(|(words, ..)| words.starts_with(command));
-    let events: Vec<_> = all.map(|(_, kind, bytes)| decode_xfrm(kind, &bytes).unwrap()).collect();
+    let events: Vec<_> =
+        all.map(|(_, kind, _, bytes)| decode_xfrm(kind, &bytes).unwrap()).collect();
     assert!(!events.is_empty(), "{command} was recorded");
     events
 }
@@ -116,7 +106,7 @@ fn the_default_policies_say_what_is_refused() {
 
 #[test]
 fn a_sockets_own_policy_is_none_of_ours() {
-    let (_, kind, mut bytes) = messages().swap_remove(0);
+    let (_, kind, _, mut bytes) = messages().swap_remove(0);
     bytes[160] = 4;
     assert_eq!(decode_xfrm(kind, &bytes), Ok(None));
 }
@@ -124,7 +114,7 @@ fn a_sockets_own_policy_is_none_of_ours() {
 #[test]
 fn damaged_messages_are_errors_or_less_complete_but_never_panic() {
     let all = messages();
-    for (_, kind, bytes) in &all {
+    for (_, kind, _, bytes) in &all {
         for length in 0..bytes.len() {
             let _ = decode_xfrm(*kind, &bytes[..length]);
         }
@@ -135,12 +125,8 @@ fn damaged_messages_are_errors_or_less_complete_but_never_panic() {
     }
     let mut random = Random(0x1b5ec);
     for _ in 0..100_000 {
-        let (_, kind, mut bytes) = all[random.below(all.len())].clone();
-        for _ in 0..=random.below(8) {
-            let at = random.below(bytes.len());
-            bytes[at] = random.next() as u8;
-        }
-        bytes.truncate(random.below(bytes.len() + 1));
+        let (_, kind, _, mut bytes) = all[random.below(all.len())].clone();
+        random.damage(&mut bytes);
         let _ = decode_xfrm(kind, &bytes);
         let _ = decode_xfrm(random.below(48) as u16, &bytes);
     }

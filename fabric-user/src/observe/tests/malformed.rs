@@ -24,11 +24,7 @@ fn damaged_and_random_messages_never_panic() {
     let captured = all();
     for _ in 0..200_000 {
         let mut bytes = captured[random.below(captured.len())].2.clone();
-        for _ in 0..=random.below(8) {
-            let at = random.below(bytes.len());
-            bytes[at] = random.next() as u8;
-        }
-        bytes.truncate(random.below(bytes.len() + 1));
+        random.damage(&mut bytes);
         let _ = decode(KINDS[random.below(KINDS.len())], random.next() as u16, &bytes);
     }
     for _ in 0..100_000 {

@@ -4,6 +4,7 @@
 use std::{process::Command, time::Instant};
 
 use super::{
+    captured::recorded,
     live::{PATIENCE, in_namespace, sh},
     random::Random,
 };
@@ -13,19 +14,7 @@ use crate::observe::{
 };
 
 fn messages() -> Vec<(&'static str, u16, u16, Vec<u8>)> {
-    let mut command = "";
-    let mut all = Vec::new();
-    for line in include_str!("captured_netfilter.txt").lines() {
-        if let Some(words) = line.strip_prefix("# ") {
-            command = words;
-            continue;
-        }
-        let [kind, flags, hex] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
-        let bytes = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16));
-        let bytes = bytes.collect::<Result<_, _>>().unwrap();
-        all.push((command, kind.parse().unwrap(), flags.parse().unwrap(), bytes));
-    }
-    all
+    recorded(include_str!("captured_netfilter.txt"))
 }
 
 /// What followed a command, given by its first words.
@@ -128,11 +117,7 @@ fn damaged_messages_are_errors_or_less_complete_but_never_panic() {
     let mut random = Random(0x2f7ab1e5);
     for _ in 0..100_000 {
         let (_, kind, flags, mut bytes) = all[random.below(all.len())].clone();
-        for _ in 0..=random.below(8) {
-            let at = random.below(bytes.len());
-            bytes[at] = random.next() as u8;
-        }
-        bytes.truncate(random.below(bytes.len() + 1));
+        random.damage(&mut bytes);
         let _ = decode_netfilter(kind, flags, &bytes);
     }
 }

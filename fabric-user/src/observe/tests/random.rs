@@ -15,4 +15,13 @@ impl Random {
     pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.next() >> 11) as usize % end
     }
+
+    /// Overwrites some bytes of a message, and cuts it off somewhere.
+    pub(crate) fn damage(&mut self, message: &mut Vec<u8>) {
+        for _ in 0..=self.below(8) {
+            let at = self.below(message.len());
+            message[at] = self.next() as u8;
+        }
+        message.truncate(self.below(message.len() + 1));
+    }
 }
