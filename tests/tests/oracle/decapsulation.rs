@@ -4,30 +4,34 @@ use fabric_common::{ecn, reason::Reason};
 use fabric_tests::{
     addresses::{HOST_A, HOST_B, HOST_R, STRANGER},
     packet::{DF, Frame, Vxlan, ether_type},
+    twins::Twins,
 };
 
 use crate::site::{from_leaf2, twins};
 
-/// Case VX1D-07, all 16 pairs: dropped by the kernel if and only if dropped by us.
+/// Case VX1D-07, all 16 pairs of ECN bits: dropped by the kernel if and only if dropped by us. `around`
+/// puts an inner frame into a packet of LEAF2's with this TOS or traffic class.
+pub(crate) fn every_pair(twins: &mut Twins, around: impl Fn(u8, &[u8]) -> Vec<u8>) {
+    for pair in 0..16_u8 {
+        let (outer, inner) = (pair >> 2, pair & 3);
+        let dropped = ecn::decapsulate(outer, inner).is_none();
+        let reason = if dropped { Reason::EcnDecapNotEctCe } else { Reason::Decapsulated };
+        for (outer_dscp, inner_dscp) in [(0, 0), (0x28, 0xb8), (0xfc, 0x48)] {
+            for frame in [Frame::ipv4(&HOST_R, &HOST_A), Frame::ipv6(&HOST_R, &HOST_B)] {
+                let frame = frame.tos(inner_dscp | inner).bytes();
+                let output = twins.same("up0", &around(outer_dscp | outer, &frame), reason);
+                assert_eq!(output.is_empty(), dropped, "outer {outer:02b} inner {inner:02b}");
+            }
+        }
+        let other = Frame::other(&HOST_R, &HOST_A, ether_type::EXPERIMENTAL).bytes();
+        twins.same("up0", &around(outer, &other), Reason::Decapsulated);
+    }
+}
+
 #[test]
 fn every_pair_of_ecn_bits_and_dscp_comes_out_as_from_the_kernel() {
     twins(1_600, |twins, _| {
-        for pair in 0..16_u8 {
-            let (outer, inner) = (pair >> 2, pair & 3);
-            let dropped = ecn::decapsulate(outer, inner).is_none();
-            let reason = if dropped { Reason::EcnDecapNotEctCe } else { Reason::Decapsulated };
-            for (outer_dscp, inner_dscp) in [(0, 0), (0x28, 0xb8), (0xfc, 0x48)] {
-                let header = Vxlan { tos: outer_dscp | outer, ..from_leaf2() };
-                for frame in [Frame::ipv4(&HOST_R, &HOST_A), Frame::ipv6(&HOST_R, &HOST_B)] {
-                    let packet = header.around(&frame.tos(inner_dscp | inner).bytes());
-                    let output = twins.same("up0", &packet, reason);
-                    assert_eq!(output.is_empty(), dropped, "outer {outer:02b} inner {inner:02b}");
-                }
-            }
-            let other = Frame::other(&HOST_R, &HOST_A, ether_type::EXPERIMENTAL).bytes();
-            let header = Vxlan { tos: outer, ..from_leaf2() };
-            twins.same("up0", &header.around(&other), Reason::Decapsulated);
-        }
+        every_pair(twins, |tos, inner| Vxlan { tos, ..from_leaf2() }.around(inner));
     });
 }
 

@@ -9,7 +9,7 @@ use fabric_tests::{
 use crate::site::{DEFAULT, Settings, configure, twins};
 
 /// Frames of each kind, with all ECN bits and a DSCP.
-fn frames() -> Vec<Frame> {
+pub(crate) fn frames() -> Vec<Frame> {
     let ipv4 = Frame::ipv4(&HOST_A, &HOST_R);
     let ipv6 = Frame::ipv6(&HOST_A, &HOST_R);
     let mut frames = vec![

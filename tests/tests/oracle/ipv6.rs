@@ -1,36 +1,21 @@
 //! Tunnels over an IPv6 underlay.
 
-use fabric_common::{ecn, reason::Reason};
+use fabric_common::reason::Reason;
 use fabric_tests::{
     addresses::{BROADCAST, HOST_A, HOST_B, HOST_R, LEAF1_VTEP6, OTHER_VTEP6, VNI},
-    packet::{Frame, UdpChecksum, Vxlan6, ether_type, protocol},
+    packet::{Frame, UdpChecksum, Vxlan6, ether_type},
 };
 
-use crate::site::{Ipv6, OVER_IPV6, Settings, configure, from_leaf2_over_ipv6, twins_with};
+use crate::{
+    decapsulation::every_pair,
+    encapsulation::frames,
+    site::{Ipv6, OVER_IPV6, Settings, configure, from_leaf2_over_ipv6, twins_with},
+};
 
 const CHECKSUMS: [(bool, bool); 4] = [(true, true), (true, false), (false, true), (false, false)];
 
 fn settings(sends_checksum: bool, wants_checksum: bool, label: &'static str) -> Settings {
     Settings { ipv6: Some(Ipv6 { sends_checksum, wants_checksum, label }), ..OVER_IPV6 }
-}
-
-fn frames() -> Vec<Frame> {
-    let ipv4 = Frame::ipv4(&HOST_A, &HOST_R);
-    let ipv6 = Frame::ipv6(&HOST_A, &HOST_R);
-    let mut frames = vec![
-        Frame::other(&HOST_A, &HOST_R, ether_type::EXPERIMENTAL),
-        ipv4.clone().change_ipv4(|ip| ip.df = true),
-        ipv4.clone().change_ipv4(|ip| ip.protocol = protocol::TCP),
-        ipv4.clone().ttl(1),
-        ipv6.clone().ttl(255),
-    ];
-    for ecn in 0..4 {
-        for dscp in [0, 0x48] {
-            frames.push(ipv4.clone().tos(dscp | ecn));
-            frames.push(ipv6.clone().tos(dscp | ecn));
-        }
-    }
-    frames
 }
 
 /// The flow label of a packet over IPv6.
@@ -104,21 +89,9 @@ fn frames_around_the_mtu_of_the_underlay_and_of_the_device() {
 }
 
 #[test]
-fn every_pair_of_ecn_bits_comes_out_as_from_the_kernel() {
+fn every_pair_of_ecn_bits_and_dscp_comes_out_as_from_the_kernel() {
     twins_with(1_600, OVER_IPV6, |twins, _| {
-        for pair in 0..16_u8 {
-            let (outer, inner) = (pair >> 2, pair & 3);
-            let dropped = ecn::decapsulate(outer, inner).is_none();
-            let reason = if dropped { Reason::EcnDecapNotEctCe } else { Reason::Decapsulated };
-            for (outer_dscp, inner_dscp) in [(0, 0), (0x28, 0xb8), (0xfc, 0x48)] {
-                let header = Vxlan6 { class: outer_dscp | outer, ..from_leaf2_over_ipv6() };
-                for frame in [Frame::ipv4(&HOST_R, &HOST_A), Frame::ipv6(&HOST_R, &HOST_B)] {
-                    let packet = header.around(&frame.tos(inner_dscp | inner).bytes());
-                    let output = twins.same("up0", &packet, reason);
-                    assert_eq!(output.is_empty(), dropped, "outer {outer:02b} inner {inner:02b}");
-                }
-            }
-        }
+        every_pair(twins, |class, inner| Vxlan6 { class, ..from_leaf2_over_ipv6() }.around(inner));
     });
 }
 

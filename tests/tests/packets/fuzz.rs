@@ -18,7 +18,7 @@ use fabric_tests::{
         HOST_A, HOST_B, HOST_R, HOST_T, LEAF1_VTEP, LEAF2_VTEP, OTHER_VTEP, STRANGER, Station,
         VLAN, VNI, VXLAN_PORT,
     },
-    leaf::leaf,
+    leaf::{Leaf, leaf, leaf6},
     model::repair_outer,
     packet::{Frame, Vxlan, ether_type, fix_ipv4_checksum},
     random::Random,
@@ -42,7 +42,7 @@ fn station(random: &mut Random) -> Station {
     *random.choose(&[HOST_A, HOST_B, HOST_T, HOST_R, STRANGER])
 }
 
-pub(crate) fn frame(random: &mut Random) -> Frame {
+fn frame(random: &mut Random) -> Frame {
     let (from, to) = (station(random), station(random));
     let mut frame = match random.below(5) {
         0 | 1 => Frame::ipv4(&from, &to),
@@ -60,7 +60,7 @@ pub(crate) fn frame(random: &mut Random) -> Frame {
 }
 
 /// Flips bits, overwrites, cuts, extends; more than once with falling probability.
-pub(crate) fn mangle(random: &mut Random, packet: &mut Vec<u8>) {
+fn mangle(random: &mut Random, packet: &mut Vec<u8>) {
     const INTERESTING: [u16; 8] = [0x0800, 0x86dd, 0x8100, 0x88a8, 0x0806, 0xffff, 0x0000, 4789];
     while random.below(3) > 0 {
         let at = random.below(packet.len());
@@ -107,37 +107,44 @@ pub(crate) fn assert_seen(seen: &BTreeMap<Reason, usize>, reasons: &[Reason]) {
 
 #[test]
 fn mangled_frames_of_hosts_meet_the_fate_that_the_model_forecasts() {
-    leaf(|leaf| {
-        let mut random = Random::new(seed());
-        let ports = [leaf.a.clone(), leaf.b.clone(), leaf.trunk.clone()];
-        leaf.world.change_circuit(leaf.circuit_b, |c| c.flags |= FLAG_ISOLATED);
-        leaf.world.change_circuit(leaf.circuit_t, |c| c.flags |= FLAG_ISOLATED);
-        leaf.world.change_circuit(leaf.circuit_a, |c| c.flags |= FLAG_HAIRPIN);
-        let seen = leaf.world.compare((0..PACKETS).map(|_| {
-            let mut packet = frame(&mut random).bytes();
-            mangle(&mut random, &mut packet);
-            (random.choose(&ports).clone(), packet)
-        }));
-        assert_seen(
-            &seen,
-            &[
-                Reason::Bridged,
-                Reason::Encapsulated,
-                Reason::PortInputTruncated,
-                Reason::VlanClassifyNotMember,
-                Reason::VlanClassifyStackedTag,
-                Reason::FrameGuardMulticast,
-                Reason::FrameGuardArp,
-                Reason::SourceCheckUnknown,
-                Reason::SourceCheckMoved,
-                Reason::BridgeLookupUnknown,
-                Reason::BridgeLookupSamePort,
-                Reason::BridgeLookupIsolated,
-                Reason::VxlanOutputTooBig,
-                Reason::AccessFitTooBig,
-            ],
-        );
-    });
+    leaf(mangled_frames);
+}
+
+#[test]
+fn mangled_frames_of_hosts_meet_the_fate_that_the_model_forecasts_over_ipv6() {
+    leaf6(mangled_frames);
+}
+
+fn mangled_frames(leaf: &mut Leaf) {
+    let mut random = Random::new(seed());
+    let ports = [leaf.a.clone(), leaf.b.clone(), leaf.trunk.clone()];
+    leaf.world.change_circuit(leaf.circuit_b, |c| c.flags |= FLAG_ISOLATED);
+    leaf.world.change_circuit(leaf.circuit_t, |c| c.flags |= FLAG_ISOLATED);
+    leaf.world.change_circuit(leaf.circuit_a, |c| c.flags |= FLAG_HAIRPIN);
+    let seen = leaf.world.compare((0..PACKETS).map(|_| {
+        let mut packet = frame(&mut random).bytes();
+        mangle(&mut random, &mut packet);
+        (random.choose(&ports).clone(), packet)
+    }));
+    assert_seen(
+        &seen,
+        &[
+            Reason::Bridged,
+            Reason::Encapsulated,
+            Reason::PortInputTruncated,
+            Reason::VlanClassifyNotMember,
+            Reason::VlanClassifyStackedTag,
+            Reason::FrameGuardMulticast,
+            Reason::FrameGuardArp,
+            Reason::SourceCheckUnknown,
+            Reason::SourceCheckMoved,
+            Reason::BridgeLookupUnknown,
+            Reason::BridgeLookupSamePort,
+            Reason::BridgeLookupIsolated,
+            Reason::VxlanOutputTooBig,
+            Reason::AccessFitTooBig,
+        ],
+    );
 }
 
 #[test]

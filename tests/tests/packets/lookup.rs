@@ -27,6 +27,8 @@ use fabric_user::{
     mac,
 };
 
+use crate::fuzz::assert_seen;
+
 const SEED: u64 = 0xfab_0003;
 /// Flows for each state of the nexthops and options.
 const FLOWS: usize = 40;
@@ -86,12 +88,6 @@ fn end(outcome: Outcome) -> (Reason, Option<u32>, Vec<u8>) {
     let reason = reasons.next().flatten().expect("every packet has a reason");
     assert_eq!(reasons.next(), None, "a packet has one reason");
     (reason, outcome.counted.port_tx.keys().next().copied(), outcome.run.bytes)
-}
-
-fn assert_seen(seen: &BTreeMap<Reason, usize>, reasons: &[Reason]) {
-    println!("{seen:?}");
-    let missing: Vec<_> = reasons.iter().filter(|reason| !seen.contains_key(reason)).collect();
-    assert!(missing.is_empty(), "the packets were not varied enough to see {missing:?}");
 }
 
 #[test]
