@@ -101,6 +101,7 @@ pub const JOURNEYS: [Journey; 5] = [
             stage("underlay_input", "decap_underlay_input"),
             stage("vxlan_input", "decap_vxlan_input"),
             stage("inner_guard", "decap_inner_guard"),
+            stage("inner_source", "decap_inner_source"),
             stage("ecn_decap", "decap_ecn_decap"),
             stage("bridge_deliver", "decap_bridge_deliver"),
             stage("access_fit", "decap_access_fit"),

@@ -146,8 +146,8 @@ reasons! {
     InnerGuardNeighbourDiscovery = 43, "inner_guard_neighbour_discovery", Pass;
     /// The inner frame is a link-local control protocol.
     InnerGuardControlProtocol = 44, "inner_guard_control_protocol", Pass;
-    /// The kernel learns from this tunnel and has to see the inner source MAC.
-    InnerGuardLearning = 45, "inner_guard_learning", Pass;
+    /// The kernel learns from this tunnel and does not know the inner source MAC yet.
+    InnerSourceUnknown = 45, "inner_source_unknown", Pass;
     /// The inner frame is shorter than the headers that it announces.
     InnerGuardTruncated = 46, "inner_guard_truncated", Pass;
 
@@ -226,6 +226,11 @@ reasons! {
     OutputTruncated = 79, "output_truncated", Drop;
     /// The frame fits the vxlan device, but the packet around it is longer than the underlay carries.
     VxlanOutputUnderlayTooSmall = 80, "vxlan_output_underlay_too_small", Pass;
+    // Of a tunnel from which the kernel learns, beside what it does not know.
+    /// The kernel knows the inner source MAC at another place and has to move it, or to drop the frame.
+    InnerSourceMoved = 81, "inner_source_moved", Pass;
+    /// One frame per quarter of the ageing time, which keeps the kernel's entries for the inner source fresh.
+    InnerSourceRefresh = 82, "inner_source_refresh", Pass;
 }
 
 impl Reason {

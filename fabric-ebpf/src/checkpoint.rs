@@ -19,6 +19,7 @@ pub enum Stage {
     UnderlayInput,
     VxlanInput,
     InnerGuard,
+    InnerSource,
     EcnDecap,
     BridgeDeliver,
     /// The stages of tunnels have found out that the packet came by none.

@@ -49,6 +49,7 @@ use crate::{
         dispatch::{Arrival, dispatch, what_says_more},
         ecn_decap::ecn_decap,
         inner_guard::inner_guard,
+        inner_source::inner_source,
     },
     packet::Packet,
     port_input::{find_port, port_input},
@@ -163,6 +164,8 @@ fn from_tunnel<C: Checkpoint>(
     C::after(Stage::VxlanInput, journey, outer_tos);
     let frame = inner_guard(packet, journey)?;
     C::after(Stage::InnerGuard, journey, (outer_tos, frame));
+    inner_source(journey, &frame)?;
+    C::after(Stage::InnerSource, journey, (outer_tos, frame));
     let ecn = ecn_decap(packet, outer_tos, &frame)?;
     C::after(Stage::EcnDecap, journey, (frame, ecn.change()));
     let circuit = bridge_deliver(journey, &frame)?;

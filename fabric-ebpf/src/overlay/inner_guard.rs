@@ -1,12 +1,12 @@
 //! Arrives: a packet of a known tunnel. Leaves: the inner frame's addresses.
 //!
 //! As the access side's frame guard, and: frames with an inner tag pass (RFC 7348 §6.1), everything of a
-//! tunnel whose inner sources the kernel has to look at, and what the kernel takes for a loop
+//! tunnel whose bridge port is locked, and what the kernel takes for a loop
 //! (`vxlan_set_mac` in `drivers/net/vxlan/vxlan_core.c`).
 
 use fabric_common::{
     reason::Reason,
-    schema::domains::{FLAG_OVERLAY_LEARNING, FLAG_OVERLAY_LOCKED, mac_end},
+    schema::domains::{FLAG_OVERLAY_LOCKED, mac_end},
 };
 
 use crate::{
@@ -28,10 +28,8 @@ const REASONS: GuardReasons = GuardReasons {
 
 #[inline(always)]
 pub fn inner_guard(packet: &Packet, journey: &Journey) -> Result<Frame, Reason> {
-    match journey.domain.flags & (FLAG_OVERLAY_LEARNING | FLAG_OVERLAY_LOCKED) {
-        0 => {}
-        FLAG_OVERLAY_LOCKED => return stop(Reason::InnerGuardLocked),
-        _ => return stop(Reason::InnerGuardLearning),
+    if journey.domain.flags & FLAG_OVERLAY_LOCKED != 0 {
+        return stop(Reason::InnerGuardLocked);
     }
     let frame = guard(packet, journey.outer, 0, &REASONS)?;
     if matches!(frame.ether_type_be, ether_type::VLAN | ether_type::SERVICE_VLAN) {

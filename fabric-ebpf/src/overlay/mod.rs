@@ -4,5 +4,6 @@ pub mod bridge_deliver;
 pub mod dispatch;
 pub mod ecn_decap;
 pub mod inner_guard;
+pub mod inner_source;
 pub mod underlay_input;
 pub mod vxlan_input;

@@ -49,6 +49,7 @@ journeys! {
     decap_underlay_input: from_fabric up to UnderlayInput;
     decap_vxlan_input: from_fabric up to VxlanInput;
     decap_inner_guard: from_fabric up to InnerGuard;
+    decap_inner_source: from_fabric up to InnerSource;
     decap_ecn_decap: from_fabric up to EcnDecap;
     decap_bridge_deliver: from_fabric up to BridgeDeliver;
     decap_access_fit: from_fabric up to AccessFit;

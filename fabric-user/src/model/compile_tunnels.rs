@@ -63,6 +63,10 @@ impl Compiler<'_> {
                     domain.max_frame = link.mtu + ETHERNET;
                     let port = link.port.unwrap_or_default();
                     domain.overlay_learning = vxlan.learning || port.learning;
+                    if vxlan.learning && vxlan.ageing_s != 0 {
+                        domain.ageing_ms =
+                            domain.ageing_ms.min(u64::from(vxlan.ageing_s).saturating_mul(1000));
+                    }
                     domain.overlay_isolated = port.isolated;
                     domain.overlay_locked = port.locked;
                     domain.overlay_hairpin = port.hairpin;
@@ -73,17 +77,6 @@ impl Compiler<'_> {
                              arrive by it go through the kernel (`bridge link set dev {1} locked \
                              off`)",
                             bridge.name, link.name,
-                        );
-                        self.problem(Some(link.ifindex), text);
-                    }
-                    if domain.overlay_learning {
-                        let text = format!(
-                            "bridge {}: vxlan device {2} learns MAC addresses{1}, so frames that \
-                             arrive by it go through the kernel; with EVPN switch it off (`ip link \
-                             set {2} type vxlan nolearning`, `bridge link set dev {2} learning off`)",
-                            bridge.name,
-                            if vxlan.learning { "" } else { " as a bridge port" },
-                            link.name,
                         );
                         self.problem(Some(link.ifindex), text);
                     }

@@ -145,6 +145,9 @@ pub struct Vxlan {
     pub df: Df,
     /// The device learns MACs from what arrives.
     pub learning: bool,
+    /// Seconds after which the device forgets an address that it has learned; 0 for never (`ageing`).
+    #[serde(default)]
+    pub ageing_s: u32,
     /// Metadata mode (`external`): VNIs come from elsewhere, the single vxlan device model.
     pub external: bool,
     /// Writes UDP checksums over IPv4.
@@ -397,6 +400,7 @@ impl Vxlan {
         const IFLA_VXLAN_TTL: u16 = 5;
         const IFLA_VXLAN_TOS: u16 = 6;
         const IFLA_VXLAN_LEARNING: u16 = 7;
+        const IFLA_VXLAN_AGEING: u16 = 8;
         const IFLA_VXLAN_PORT_RANGE: u16 = 10;
         const IFLA_VXLAN_RSC: u16 = 12;
         const IFLA_VXLAN_PORT: u16 = 15;
@@ -446,6 +450,7 @@ impl Vxlan {
                 IFLA_VXLAN_TTL_INHERIT => vxlan.ttl_inherit = set(payload),
                 IFLA_VXLAN_TOS => vxlan.tos = u8_(payload).unwrap_or_default(),
                 IFLA_VXLAN_LEARNING => vxlan.learning = set(payload),
+                IFLA_VXLAN_AGEING => vxlan.ageing_s = u32_(payload).unwrap_or_default(),
                 IFLA_VXLAN_COLLECT_METADATA => vxlan.external = set(payload),
                 IFLA_VXLAN_UDP_CSUM => vxlan.udp_checksum = set(payload),
                 IFLA_VXLAN_UDP_ZERO_CSUM6_TX => vxlan.udp6_zero_checksum_tx = set(payload),

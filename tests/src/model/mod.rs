@@ -352,9 +352,6 @@ fn from_tunnel(
     vtep: u32,
 ) -> Result<Forecast, Reason> {
     let domain = world.maps.domains.get(domain_index);
-    if domain.flags & FLAG_OVERLAY_LEARNING != 0 {
-        return Err(Reason::InnerGuardLearning);
-    }
     if domain.flags & FLAG_OVERLAY_LOCKED != 0 {
         return Err(Reason::InnerGuardLocked);
     }
@@ -385,6 +382,15 @@ fn from_tunnel(
     }
     if inner[8..12] == domain.vxlan_mac_end.to_le_bytes() {
         return Err(Reason::InnerGuardLoop);
+    }
+    if domain.flags & FLAG_OVERLAY_LEARNING != 0 {
+        let source = Parsed::new(&inner).ok_or(Reason::InnerGuardTruncated)?.source;
+        match lookup(world, domain_index as u16, source) {
+            None => return Err(Reason::InnerSourceUnknown),
+            Some(found) if found != (KIND_REMOTE, vtep) => return Err(Reason::InnerSourceMoved),
+            // A source that the world has settled was shown to the kernel a moment ago.
+            Some(_) => {}
+        }
     }
 
     let marked = decapsulate_ecn(&mut inner, outer_tos)?;

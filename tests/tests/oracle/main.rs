@@ -9,6 +9,7 @@ mod comparison;
 mod decapsulation;
 mod encapsulation;
 mod ipv6;
+mod learning;
 mod local;
 mod mtu;
 mod netfilter;

@@ -10,7 +10,7 @@ use crate::{
         underlay_output, vlan_classify, vxlan_output,
     },
     ipv6,
-    overlay::{bridge_deliver, ecn_decap, inner_guard, underlay_input, vxlan_input},
+    overlay::{bridge_deliver, ecn_decap, inner_guard, inner_source, underlay_input, vxlan_input},
     port_input,
     transit::{transit_input, transit_output, transit_route},
 };
@@ -111,7 +111,15 @@ fn test_of(reason: Reason) -> Option<fn()> {
         Reason::InnerGuardControlProtocol => {
             inner_guard::inner_control_protocols_are_left_to_the_kernel
         }
-        Reason::InnerGuardLearning => inner_guard::a_tunnel_from_which_the_kernel_learns_passes,
+        Reason::InnerSourceUnknown => {
+            inner_source::an_inner_source_that_the_kernel_may_learn_passes
+        }
+        Reason::InnerSourceMoved => {
+            inner_source::an_inner_source_that_the_kernel_knows_elsewhere_passes
+        }
+        Reason::InnerSourceRefresh => {
+            inner_source::the_first_frame_of_a_remote_station_passes_and_the_second_is_forwarded
+        }
         Reason::InnerGuardLocked => inner_guard::a_tunnel_whose_bridge_port_is_locked_passes,
         Reason::InnerGuardLoop => inner_guard::what_seems_to_come_from_the_vxlan_device_passes,
         Reason::InnerGuardTruncated => {

@@ -225,16 +225,23 @@ fn patterns_match_as_shells_do() {
 }
 
 #[test]
-fn a_tunnel_that_learns_is_used_and_named() {
+fn a_tunnel_that_learns_is_used_and_shows_sources_before_either_table_forgets_them() {
     let mut leaf = leaf();
-    leaf.apply(vx10(Vxlan { learning: true, ..vxlan(10_010) }));
-    let desired = leaf.structure();
-    assert!(desired.domains[&DOMAIN].overlay_learning);
-    assert_eq!(desired.domains[&DOMAIN].vni, Some(10_010));
-    leaf.assert_named("vx10 learns MAC addresses, so");
+    let ageing = |leaf: &mut super::incremental::Incremental, ageing_s| {
+        leaf.apply(vx10(Vxlan { learning: true, ageing_s, ..vxlan(10_010) }));
+        let domain = leaf.structure().domains[&DOMAIN].clone();
+        assert!(domain.overlay_learning && domain.vni == Some(10_010));
+        domain.ageing_ms
+    };
+    let of_bridge = ageing(&mut leaf, 0);
+    assert_eq!(ageing(&mut leaf, 20), 20_000);
+    assert_eq!(ageing(&mut leaf, u32::MAX), of_bridge);
+    leaf.apply(vx10(Vxlan { ageing_s: 20, ..vxlan(10_010) }));
+    assert_eq!(leaf.structure().domains[&DOMAIN].ageing_ms, of_bridge);
     leaf.apply(with_port(vx10(vxlan(10_010)), |port| port.learning = true));
     assert!(leaf.structure().domains[&DOMAIN].overlay_learning);
-    leaf.assert_named("learns MAC addresses as a bridge port");
+    assert_eq!(leaf.structure().domains[&DOMAIN].ageing_ms, of_bridge);
+    assert_eq!(leaf.problems(), "");
 }
 
 #[test]

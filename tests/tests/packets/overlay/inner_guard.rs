@@ -96,23 +96,13 @@ pub(crate) fn inner_control_protocols_are_left_to_the_kernel() {
 }
 
 #[test]
-pub(crate) fn a_tunnel_from_which_the_kernel_learns_passes() {
-    leaf(|leaf| {
-        leaf.world.change_domain(leaf.domain, |domain| domain.flags |= FLAG_OVERLAY_LEARNING);
-        passes(leaf, &Frame::ipv4(&HOST_R, &HOST_A), Reason::InnerGuardLearning);
-        // Into the tunnel nothing changes.
-        leaf.encapsulates(&Frame::ipv4(&HOST_A, &HOST_R), |outer| outer);
-    });
-}
-
-#[test]
 pub(crate) fn a_tunnel_whose_bridge_port_is_locked_passes() {
     leaf(|leaf| {
         leaf.world.change_domain(leaf.domain, |domain| domain.flags |= FLAG_OVERLAY_LOCKED);
         passes(leaf, &Frame::ipv4(&HOST_R, &HOST_A), Reason::InnerGuardLocked);
         leaf.encapsulates(&Frame::ipv4(&HOST_A, &HOST_R), |outer| outer);
         leaf.world.change_domain(leaf.domain, |domain| domain.flags |= FLAG_OVERLAY_LEARNING);
-        passes(leaf, &Frame::ipv4(&HOST_R, &HOST_A), Reason::InnerGuardLearning);
+        passes(leaf, &Frame::ipv4(&HOST_R, &HOST_A), Reason::InnerGuardLocked);
     });
 }
 

@@ -1,0 +1,36 @@
+//! Arrives: an inner frame of a tunnel. Leaves: the same, if the kernel has nothing to learn from it.
+//!
+//! What a tunnel brings from which nobody learns goes on as it is. Where the bridge port or the vxlan device
+//! learns (`br_fdb_update` of `net/bridge/br_fdb.c`, `vxlan_snoop` of `drivers/net/vxlan/vxlan_core.c`),
+//! hosts' rule holds: both entries for the source lead to the very VTEP that the frame came from, and a
+//! frame of it was shown to the kernel within a quarter of the shorter ageing time. Before anything is
+//! dropped, because the kernel learns from that too.
+
+use fabric_common::{
+    reason::Reason,
+    schema::{
+        domains::FLAG_OVERLAY_LEARNING,
+        fdb::{KIND_REMOTE, target},
+    },
+};
+
+use crate::{
+    ending::{OrStop, stop},
+    fdb,
+    journey::{Frame, Journey},
+};
+
+#[inline(always)]
+pub fn inner_source(journey: &Journey, frame: &Frame) -> Result<(), Reason> {
+    if journey.domain.flags & FLAG_OVERLAY_LEARNING == 0 {
+        return Ok(());
+    }
+    let found = fdb::source(journey, frame).or_stop(Reason::InnerSourceUnknown)?;
+    if found.target != target(KIND_REMOTE, journey.peer) {
+        return stop(Reason::InnerSourceMoved);
+    }
+    if fdb::is_to_be_shown(journey, found) {
+        return stop(Reason::InnerSourceRefresh);
+    }
+    Ok(())
+}
