@@ -112,6 +112,7 @@ fn a_vxlan_device_says_all_that_shapes_the_outer_header() {
         ttl: 9,
         tos: 0x10,
         df: Df::Set,
+        ageing_s: 300,
         ..Vxlan::default()
     };
     assert_eq!(vxlan(command), expected);
