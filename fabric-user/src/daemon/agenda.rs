@@ -57,6 +57,12 @@ impl Agenda {
         self.0.borrow_mut().due.remove(&purpose);
         purpose
     }
+
+    /// What is to be read sooner or later, which is taken off.
+    #[cfg(test)]
+    pub(super) fn take(&self) -> Vec<Purpose> {
+        std::mem::take(&mut self.0.borrow_mut().due).into_keys().collect()
+    }
 }
 
 #[cfg(test)]

@@ -140,11 +140,13 @@ impl Follower {
     fn repeat_if_restless(&self, snapshot: &Snapshot) {
         if snapshot.restless {
             tracing::debug!(purpose = ?snapshot.purpose, "the kernel changed while it was read");
-            // What it was made in place of is not good yet, and is needed more than an audit is.
-            let purpose = snapshot.purpose.min(Purpose::Audit);
-            for purpose in snapshot.covers.iter().copied().chain([purpose]) {
-                self.agenda.after(QUIETER, purpose);
-            }
+            // What it was made in place of is not good yet, and is needed more than an audit is: the one
+            // that makes up for all of them must not fail as an audit may.
+            let purpose = match snapshot.covers.iter().any(|covered| covered.is_needed()) {
+                true => Purpose::Sync,
+                false => snapshot.purpose.min(Purpose::Audit),
+            };
+            self.agenda.after(QUIETER, purpose);
         }
     }
 
@@ -356,20 +358,29 @@ mod tests {
     }
 
     #[test]
-    fn what_a_restless_audit_was_to_read_too_is_read_again_as_well_as_the_audit() {
+    fn a_restless_snapshot_is_repeated_once_as_needed_as_all_that_it_was_made_in_place_of() {
+        use Purpose::{Audit, Bridges, Routing, Sync};
         in_namespace(|| async {
             let agenda = Agenda::default();
             let follower = Follower::begin(Observer::open().unwrap(), agenda.clone());
-            assert_eq!(agenda.next().await, Purpose::Sync);
-            follower.repeat_if_restless(&Snapshot {
-                purpose: Purpose::Audit,
-                covers: [Purpose::Routing].into(),
-                found: Found::Routing(Vec::new()),
-                since: Vec::new(),
-                restless: true,
-            });
-            let repeated = [agenda.next().await, agenda.next().await];
-            assert_eq!(repeated, [Purpose::Routing, Purpose::Audit]);
+            assert_eq!(agenda.take(), [Sync]);
+            for (purpose, covers, repeated) in [
+                (Routing, &[][..], Routing),
+                (Audit, &[], Audit),
+                (Audit, &[Bridges, Routing], Sync),
+                (Sync, &[], Audit),
+                (Sync, &[Audit], Audit),
+                (Sync, &[Routing, Audit], Sync),
+            ] {
+                follower.repeat_if_restless(&Snapshot {
+                    purpose,
+                    covers: covers.iter().copied().collect(),
+                    found: Found::Routing(Vec::new()),
+                    since: Vec::new(),
+                    restless: true,
+                });
+                assert_eq!(agenda.take(), [repeated], "{purpose:?} in place of {covers:?}");
+            }
         });
     }
 

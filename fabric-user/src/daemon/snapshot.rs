@@ -31,7 +31,7 @@ pub(super) enum Purpose {
 
 impl Purpose {
     /// Whether the maps may be wrong until this is done. The next audit comes by itself.
-    const fn is_needed(self) -> bool {
+    pub(super) const fn is_needed(self) -> bool {
         !matches!(self, Self::Audit)
     }
 
