@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
@@ -125,22 +125,98 @@ async fn answer(
     Ok(timeout(PATIENCE, writer.write_all(text.as_bytes())).await??)
 }
 
-/// Asks the daemon whose socket is at `path`; `None` if no daemon listens there.
+/// How often a daemon is asked that breaks connections, as one does that is ending: it takes them until the
+/// last of its threads is gone.
+const ATTEMPTS: u32 = 3;
+
+/// Asks the daemon whose socket is at `path`; `None` if no daemon listens there, or none any more.
 ///
 /// # Errors
 /// If the daemon does not answer.
 pub fn ask(path: &Path, request: &Request) -> anyhow::Result<Option<Response>> {
-    use std::io::{BufRead as _, Write as _};
-    let Ok(mut stream) = UnixStream::connect(path) else {
-        return Ok(None);
-    };
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let mut text = serde_json::to_string(request)?;
     text.push('\n');
-    stream.write_all(text.as_bytes())?;
+    for _ in 0..ATTEMPTS {
+        let Ok(stream) = UnixStream::connect(path) else {
+            return Ok(None);
+        };
+        let line = exchange(stream, &text)
+            .with_context(|| format!("fabric-xdpd does not answer on {}", path.display()))?;
+        if let Some(line) = line {
+            let response = serde_json::from_str(&line);
+            return Ok(Some(response.context("fabric-xdpd's answer is not understood")?));
+        }
+    }
+    bail!("fabric-xdpd ends every connection to {} without an answer", path.display())
+}
+
+/// Says one line, and reads one; `None` if the other end is closed without one.
+fn exchange(mut stream: UnixStream, text: &str) -> io::Result<Option<String>> {
+    use std::io::{BufRead as _, ErrorKind, Write as _};
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let mut line = String::new();
-    io::BufReader::new(stream)
-        .read_line(&mut line)
-        .with_context(|| format!("fabric-xdpd does not answer on {}", path.display()))?;
-    Ok(Some(serde_json::from_str(&line).context("fabric-xdpd's answer is not understood")?))
+    let said = stream.write_all(text.as_bytes());
+    match said.and_then(|()| io::BufReader::new(stream).read_line(&mut line)) {
+        Ok(0) => Ok(None),
+        Ok(_) => Ok(Some(line)),
+        Err(error)
+            if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead as _, BufReader},
+        os::unix::net::UnixListener,
+        path::PathBuf,
+        thread,
+    };
+
+    use super::*;
+
+    /// A socket at which somebody asks something while `daemon` has it; what comes of it.
+    fn asked(
+        name: &str,
+        daemon: impl FnOnce(UnixListener) + Send + 'static,
+    ) -> anyhow::Result<Option<Response>> {
+        let folder = std::env::temp_dir().join(format!("fabric-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        let path: PathBuf = folder.join("sock");
+        let listener = UnixListener::bind(&path)?;
+        let daemon = thread::spawn(move || daemon(listener));
+        let asked = ask(&path, &Request::Detach(Vec::new()));
+        daemon.join().expect("it does what it should");
+        fs::remove_dir_all(&folder)?;
+        asked
+    }
+
+    /// Lets one in and leaves it without an answer when it has asked.
+    fn leave_one(listener: &UnixListener) {
+        let (stream, _) = listener.accept().expect("somebody asks");
+        BufReader::new(stream).read_line(&mut String::new()).expect("it is a line");
+    }
+
+    #[test]
+    fn a_daemon_that_ends_before_it_answers_or_lets_anybody_in_is_none() {
+        let answer = asked("ends-asked", |listener| leave_one(&listener));
+        assert_eq!(answer.expect("it is no failure"), None);
+        let answer = asked("ends-waiting", |listener| {
+            use rustix::event::{PollFd, PollFlags, poll};
+            let somebody = poll(&mut [PollFd::new(&listener, PollFlags::IN)], None);
+            assert_eq!(somebody, Ok(1));
+        });
+        assert_eq!(answer.expect("it is no failure"), None);
+    }
+
+    #[test]
+    fn a_daemon_that_answers_nobody_is_no_daemon_that_has_ended() {
+        let answer = asked("mute", |listener| (0..ATTEMPTS).for_each(|_| leave_one(&listener)));
+        let error = answer.expect_err("it is there");
+        assert!(error.to_string().contains("without an answer"), "{error}");
+    }
 }

@@ -30,18 +30,22 @@ pub struct Process {
 impl Process {
     /// The living process of that id.
     pub fn of(pid: i32) -> Option<Self> {
-        let (state, started) = stat(pid)?;
-        (state != 'Z').then_some(Self { pid, started })
+        let stat = stat(pid)?;
+        (!stat.has_ended()).then_some(Self { pid, started: stat.started })
     }
 
-    /// Whether it still runs.
+    /// Whether it still runs, with one of its threads at least.
     pub fn is_alive(&self) -> bool {
-        matches!(stat(self.pid), Some((state, started)) if state != 'Z' && started == self.started)
+        self.stat().is_some_and(|stat| !stat.has_ended())
     }
 
     /// Whether somebody stopped it for a while, as by SIGSTOP.
     pub fn is_suspended(&self) -> bool {
-        matches!(stat(self.pid), Some(('T' | 't', started)) if started == self.started)
+        self.stat().is_some_and(|stat| matches!(stat.state, 'T' | 't'))
+    }
+
+    fn stat(&self) -> Option<Stat> {
+        stat(self.pid).filter(|stat| stat.started == self.started)
     }
 
     /// Whether it was started with this argument.
@@ -112,13 +116,37 @@ pub(super) fn end_all(find: impl Fn() -> Vec<Process>) -> Result<usize, LabError
     }
 }
 
-/// State letter and start time (fields 3 and 22 of proc(5) stat).
-fn stat(pid: i32) -> Option<(char, u64)> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+/// Of proc(5) stat.
+struct Stat {
+    /// Letter of the state of its first thread, field 3.
+    state: char,
+    /// Number of its threads, field 20.
+    threads: u64,
+    /// Its start in clock ticks since boot, field 22.
+    started: u64,
+}
+
+impl Stat {
+    /// The first thread of a process that is killed may have ended before the others, which hold its files
+    /// until they have, too: its sockets take connections, its locks are taken.
+    fn has_ended(&self) -> bool {
+        self.state == 'Z' && self.threads <= 1
+    }
+}
+
+fn stat(pid: i32) -> Option<Stat> {
+    parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+fn parse(text: &str) -> Option<Stat> {
     // The second field is the program's name in parentheses and may hold anything.
-    let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();
-    let state = fields.next()?.chars().next()?;
-    Some((state, fields.nth(18)?.parse().ok()?))
+    let fields: Vec<&str> = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace().collect();
+    let field = |number: usize| fields.get(number - 3);
+    Some(Stat {
+        state: field(3)?.chars().next()?,
+        threads: field(20)?.parse().ok()?,
+        started: field(22)?.parse().ok()?,
+    })
 }
 
 /// Processes whose network namespace is one of `namespaces`, given as device and inode.
@@ -149,6 +177,18 @@ mod tests {
         let me = Process::of(std::process::id().cast_signed()).expect("I run");
         assert!(me.is_alive());
         assert!(!Process { started: me.started + 1, ..me }.is_alive());
+    }
+
+    #[test]
+    fn a_process_whose_first_thread_has_ended_is_alive_until_its_last_one_has() {
+        let text = |state: char, threads: u32| {
+            let zeros = "0 ".repeat(16);
+            format!("42 (a) Z 1 (b) {state} {zeros}{threads} 0 77 0 0")
+        };
+        let ended =
+            |state, threads| parse(&text(state, threads)).expect("all is there").has_ended();
+        assert_eq!([ended('S', 1), ended('Z', 2), ended('Z', 1)], [false, false, true]);
+        assert_eq!(parse(&text('Z', 2)).expect("all is there").started, 77);
     }
 
     #[test]
