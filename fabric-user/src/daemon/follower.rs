@@ -171,7 +171,11 @@ impl Follower {
                     snapshot.since.extend_from_slice(events);
                 }
             }
-            Batch::Lost => self.ended = None,
+            Batch::Lost => {
+                self.ended = None;
+                // Else it may end behind the one of everything, with older chains.
+                self.netfilter.void();
+            }
         }
         self.snapshots.record(batch)
     }
@@ -354,6 +358,25 @@ mod tests {
                 }
             }
             assert_eq!(purposes, [Purpose::Sync, Purpose::Netfilter]);
+        });
+    }
+
+    #[test]
+    fn chains_that_were_being_read_when_messages_were_lost_are_read_again() {
+        in_namespace(|| async {
+            let mut follower = Follower::begin(Observer::open().unwrap(), Agenda::default());
+            let count = |snapshot: Result<Snapshot, Failed>| match snapshot.ok().map(|it| it.found)
+            {
+                Some(Found::Netfilter(chains)) => chains.len(),
+                _ => panic!("chains are to be read"),
+            };
+            follower.netfilter.begin(Purpose::Netfilter).ok().expect("it begins");
+            let before = count(follower.netfilter.ended().await);
+            follower.netfilter.begin(Purpose::Netfilter).ok().expect("it begins");
+            sh("nft add table ip t; \
+                nft 'add chain ip t c { type filter hook forward priority 0; policy drop; }'");
+            follower.record(&Batch::Lost).ok().expect("it is recorded");
+            assert_eq!(count(follower.netfilter.ended().await), before + 1);
         });
     }
 
