@@ -91,10 +91,11 @@ pub(super) fn batch(
         .and_then(|number| number.trim().parse::<usize>().ok())
         .and_then(|number| lines.get(number.checked_sub(1)?));
     let said = output.errors.lines().filter(|line| !line.starts_with("Command failed"));
+    let said = said.collect::<Vec<_>>().join("\n");
     Err(LabError::Command {
         command: format!("`{program} {}`", line.map_or("-batch", String::as_str)),
         place: place(namespace),
-        message: said.collect::<Vec<_>>().join("; "),
+        message: output.why(&said),
     })
 }
 
@@ -104,11 +105,10 @@ pub(super) fn run(command: &mut Command, setting: Setting<'_>) -> Result<String,
     if output.status.success() {
         return Ok(output.text);
     }
-    let said = one_line(&output.errors);
     Err(LabError::Command {
         command: describe(command),
         place: place(setting.namespace),
-        message: if said.is_empty() { output.status.to_string() } else { said },
+        message: output.why(&output.errors),
     })
 }
 
@@ -133,6 +133,16 @@ struct Output {
     status: ExitStatus,
     text: String,
     errors: String,
+}
+
+impl Output {
+    /// Why the program failed, on one line: what it said, or at least how it ended.
+    fn why(&self, said: &str) -> String {
+        match one_line(said) {
+            said if said.is_empty() => self.status.to_string(),
+            said => said,
+        }
+    }
 }
 
 fn finish(
@@ -310,6 +320,15 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn what_fails_without_a_word_is_told_by_how_it_ended() {
+        let setting = Setting::within(None, &NEVER);
+        let error = run(&mut shell("kill -TERM $$"), setting).expect_err("it fails");
+        assert!(error.to_string().contains("signal: 15"), "{error}");
+        let error = batch("false", &["link show".to_owned()], None, &NEVER).expect_err("it fails");
+        assert!(error.to_string().contains("exit status: 1"), "{error}");
     }
 
     #[test]
