@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::atomic::Ordering;
 
 use fabric_tests::fabric::{fabricctl, own_folder};
-use fabric_user::lab::{Lab, LabError, Netns};
+use fabric_user::lab::{Lab, LabError, Netns, graph};
 
 use crate::fixture::{
     converged, converged_from, one_site, options, path, pings, processes, traces, up, up_from,
@@ -128,6 +128,24 @@ fn a_picture_is_drawn_and_rendered_by_its_name_although_a_lab_is_called_so() {
         assert!(output.status.success(), "{output:?}");
         assert!(String::from_utf8_lossy(&output.stdout).contains("spine02"), "{output:?}");
     }
+}
+
+#[test]
+fn a_lab_is_drawn_as_it_was_planned_with_a_note_when_a_node_cannot_be_asked() {
+    let lab = up_from("static", "unasked");
+    lab.cut("leaf02", "swp1").expect("it can be cut");
+    let netns = lab.node("leaf01").expect("drawn").netns().clone();
+    netns.delete().expect("it can be removed");
+    std::fs::write(netns.path(), "").expect("a file that is no namespace can be there");
+    let mut command = Command::new(fabricctl());
+    command.args(["lab", "graph", "--output", "-", "--name", lab.name()]);
+    let drawn = command.output().expect("fabricctl starts");
+    let said = String::from_utf8_lossy(&drawn.stderr);
+    assert!(drawn.status.success(), "{drawn:?}");
+    let why = format!("because cannot enter the network namespace {}", netns.name());
+    assert!(said.starts_with("note: cables are drawn as they are planned") && said.contains(&why));
+    let topology = lab.current_topology().expect("it has a record");
+    assert_eq!(String::from_utf8_lossy(&drawn.stdout), graph::svg(&topology, &[]));
 }
 
 #[test]
