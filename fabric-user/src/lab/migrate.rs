@@ -33,6 +33,8 @@ const FORWARDING_PATIENCE: Duration = Duration::from_secs(10);
 const CARRIER_POLL: Duration = Duration::from_micros(200);
 /// What `bridge` says when an entry is not there.
 const NO_ENTRY: &str = "No such file or directory";
+/// What `ip` says of an interface that cannot be renamed while it is on.
+const BUSY: &str = "Device or resource busy";
 /// How often somebody who sleeps looks whether to stop.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -95,12 +97,9 @@ impl Lab {
         self.lay_new_link(&parts, index)?;
         let ready = self.prepare(&parts).and_then(|()| parts.connect(self.cancel()));
         let ready = ready.and_then(|sender| self.go_on().map(|()| sender));
-        let moved = ready.and_then(|sender| {
-            let times = parts.switch_over(&sender)?;
-            Ok((sender, times))
-        });
-        let (sender, (link_down, announced)) = match moved {
-            Ok(moved) => moved,
+        let moved = ready.and_then(|sender| parts.switch_over(&sender));
+        let (link_down, announced) = match moved {
+            Ok(times) => times,
             Err(failure) => {
                 parts.remove_new_link();
                 return Err(failure);
@@ -112,6 +111,8 @@ impl Lab {
         // Whatever failed so far: the host is at its new place, and whole there.
         parts.finish()?;
         saved?;
+        // The interface may have been off meanwhile, which ends what was opened before.
+        let sender = parts.sender(&host.end.port)?;
         for pause in announce::PAUSES {
             if !self.pause(pause) {
                 break;
@@ -292,7 +293,8 @@ impl Lab {
             ),
         ];
         tools::batch("ip", &waiting, Some(netns), stop)?;
-        tools::batch("ip", &parts.known_neighbours(stop)?, Some(netns), stop)
+        let known = parts.known_neighbours(&parts.old_interface, ARRIVING, stop)?;
+        tools::batch("ip", &known, Some(netns), stop)
     }
 }
 
@@ -310,33 +312,49 @@ struct Neighbour {
 }
 
 impl Move<'_> {
-    /// Lines for `ip` that give the new interface the ARP cache of the old one. A machine that
+    /// Lines for `ip` that give one interface the ARP cache of another. A machine that
     /// moves keeps its memory: without this it would first have to ask for its gateway, and a
     /// question lost before the link has carrier is repeated only a second later.
-    fn known_neighbours(&self, stop: &AtomicBool) -> Result<Vec<String>, LabError> {
+    fn known_neighbours(
+        &self,
+        from: &str,
+        to: &str,
+        stop: &AtomicBool,
+    ) -> Result<Vec<String>, LabError> {
         let mut command = Command::new(tools::require("ip", "iproute2")?);
-        command.args(["-j", "-4", "neigh", "show", "dev", &self.old_interface]);
+        command.args(["-j", "-4", "neigh", "show", "dev", from]);
         let neighbours: Vec<Neighbour> =
             tools::json(&mut command, Setting::within(Some(&self.netns), stop))?;
         let known = neighbours.iter().filter_map(|neighbour| {
             let (address, mac) = (neighbour.dst, neighbour.lladdr?);
-            Some(format!("neigh replace {address} lladdr {mac} dev {ARRIVING} nud stale"))
+            Some(format!("neigh replace {address} lladdr {mac} dev {to} nud stale"))
         });
         Ok(known.collect())
     }
 
     /// Switches the new link on; a sender over it.
     fn connect(&self, stop: &AtomicBool) -> Result<PacketSocket, LabError> {
-        let device = |interface: &str| {
-            LabError::file("switch over interface", format!("{interface} of {}", self.host.name))
-        };
-        let sender =
-            self.netns.enter(|| PacketSocket::sender(ARRIVING))?.map_err(device(ARRIVING))?;
+        let sender = self.sender(ARRIVING)?;
         self.target
             .enter(|| interface::set_up(&self.target_port, true))?
-            .map_err(device(&self.target_port))?;
-        self.netns.enter(|| wait_for_carrier(stop))?.map_err(device(ARRIVING))?;
+            .map_err(self.cannot_switch_over(&self.target_port))?;
+        self.wait_for_carrier(ARRIVING, stop)?;
         Ok(sender)
+    }
+
+    /// A sender over an interface of the machine.
+    fn sender(&self, interface: &str) -> Result<PacketSocket, LabError> {
+        let opened = self.netns.enter(|| PacketSocket::sender(interface))?;
+        opened.map_err(self.cannot_switch_over(interface))
+    }
+
+    fn wait_for_carrier(&self, interface: &str, stop: &AtomicBool) -> Result<(), LabError> {
+        let waited = self.netns.enter(|| wait_for_carrier(interface, stop))?;
+        waited.map_err(self.cannot_switch_over(interface))
+    }
+
+    fn cannot_switch_over(&self, interface: &str) -> impl FnOnce(std::io::Error) -> LabError {
+        LabError::file("switch over interface", format!("{interface} of {}", self.host.name))
     }
 
     /// The move itself: time without a link, and time until announced.
@@ -350,7 +368,7 @@ impl Move<'_> {
             format!("address flush dev {old} to {address}/32"),
         ];
         let start = Instant::now();
-        tools::batch("ip", &lines, Some(&self.netns), &NEVER)?;
+        self.ip(&lines)?;
         let link_down = start.elapsed();
         self.send(sender, &announce::reverse_arp(self.host.end.mac))?;
         let announced = start.elapsed();
@@ -361,22 +379,46 @@ impl Move<'_> {
     /// Removes the old link and gives the new interface its name.
     fn finish(&self) -> Result<(), LabError> {
         let (old, name, gateway) = (&self.old_interface, &self.host.end.port, self.network.gateway);
-        let lines = [
-            format!("link delete {old}"),
-            format!("link set {ARRIVING} name {name}"),
+        self.ip(&[format!("link delete {old}")])?;
+        match self.ip(&[format!("link set {ARRIVING} name {name}")]) {
+            Err(LabError::Command { message, .. }) if message.contains(BUSY) => {
+                self.rename_switched_off()?;
+            }
+            renamed => renamed?,
+        }
+        self.ip(&[
             format!("route replace default via {gateway} dev {name}"),
             format!("route delete default via {gateway} dev {name} metric {WAITING_METRIC}"),
-        ];
-        tools::batch("ip", &lines, Some(&self.netns), &NEVER)?;
+        ])?;
         // Written here, unlike over netlink, the mode takes effect at once: the machine gets back
         // its IPv6 link-local address.
         let key = format!("net/ipv6/conf/{name}/addr_gen_mode");
         self.netns.enter(|| build::write_sysctl(&key, "0"))?
     }
 
+    /// Gives the new interface its name while it is off, and what the kernel forgets with that: before Linux
+    /// 6.2 none is renamed that is on (`dev_change_name` of `net/core/dev.c`).
+    fn rename_switched_off(&self) -> Result<(), LabError> {
+        let (name, gateway) = (&self.host.end.port, self.network.gateway);
+        let known = self.known_neighbours(ARRIVING, name, &NEVER)?;
+        self.ip(&[
+            format!("link set {ARRIVING} down"),
+            format!("link set {ARRIVING} name {name}"),
+            format!("link set {name} up"),
+            format!("route add default via {gateway} dev {name} metric {WAITING_METRIC}"),
+        ])?;
+        self.ip(&known)?;
+        self.wait_for_carrier(name, &NEVER)
+    }
+
+    /// Has `ip` change the machine.
+    fn ip(&self, lines: &[String]) -> Result<(), LabError> {
+        tools::batch("ip", lines, Some(&self.netns), &NEVER)
+    }
+
     /// After a failed preparation.
     fn remove_new_link(&self) {
-        let _ = tools::batch("ip", &[format!("link delete {ARRIVING}")], Some(&self.netns), &NEVER);
+        let _ = self.ip(&[format!("link delete {ARRIVING}")]);
     }
 
     fn send(&self, sender: &PacketSocket, frame: &[u8]) -> Result<(), LabError> {
@@ -384,9 +426,9 @@ impl Move<'_> {
     }
 }
 
-fn wait_for_carrier(stop: &AtomicBool) -> std::io::Result<()> {
+fn wait_for_carrier(interface: &str, stop: &AtomicBool) -> std::io::Result<()> {
     let deadline = Instant::now() + CARRIER_PATIENCE;
-    while !interface::has_carrier(ARRIVING)? && !stop.load(Ordering::Relaxed) {
+    while !interface::has_carrier(interface)? && !stop.load(Ordering::Relaxed) {
         if Instant::now() > deadline {
             return Err(std::io::ErrorKind::TimedOut.into());
         }

@@ -1,6 +1,7 @@
-//! Hosts of a lab with several cables to one switch, with fabric-xdpd at the switches.
+//! Hosts of a lab with several cables to one switch, with fabric-xdpd at the switches; and a host that moves,
+//! which old kernels make harder.
 
-use std::process::Command;
+use std::{path::PathBuf, process::Command};
 
 use fabric_tests::fabric::{PATIENCE, fabric_xdpd, until};
 use fabric_user::lab::{Fault, Lab, LabError, Options, Topology, topology};
@@ -16,14 +17,14 @@ const PICTURE: &str = r#"graph "bonded" {
 }"#;
 
 /// The lab of the picture with its first inventory, without a control plane.
-fn up() -> Lab {
+fn up(fabric_xdpd: Option<PathBuf>) -> Lab {
     let file = "bonded.dot";
     let inventory = topology::first::inventory(&topology::picture::parse(PICTURE, file), file);
     let inventory = format!("{inventory}\n[fabric]\ncontrol_plane = \"static\"\n");
     let topology = Topology::of("bonded", file, PICTURE, &inventory).expect("valid");
     let options = Options {
         name: Some(format!("bonded-{}", std::process::id())),
-        fabric_xdpd: Some(fabric_xdpd()),
+        fabric_xdpd,
         ..Options::default()
     };
     Lab::up(&topology, &options, &mut |_| {}).expect("the lab comes up")
@@ -53,7 +54,7 @@ fn wait_active(lab: &Lab, port: &str, wanted: bool) {
 
 #[test]
 fn two_cables_of_a_host_to_one_switch_are_a_bond_that_outlives_each_of_them() {
-    let lab = up();
+    let lab = up(Some(fabric_xdpd()));
     let left = lab.wait_ready(PATIENCE, &mut |said| println!("{said}")).expect("it is ready");
     assert!(left.is_empty(), "{left:?}");
     wait_whole(&lab);
@@ -91,4 +92,34 @@ fn two_cables_of_a_host_to_one_switch_are_a_bond_that_outlives_each_of_them() {
     let error = lab.migrate("db", "leaf2").expect_err("its cables stay");
     assert!(matches!(&error, LabError::Migrate { reason, .. } if reason.contains("are a bond")));
     assert!(pings(&lab, "db", "vm"), "nothing has changed");
+
+    lab.exec("leaf1", Command::new("ip").args(["link", "delete", "swp2"])).expect("ip");
+    let names_it = |error: LabError| error.to_string().contains("swp2 of leaf1");
+    lab.exec("leaf1", Command::new("ip").args(["link", "set", "bond1", "down"])).expect("ip");
+    lab.cut("leaf1", "bond1").expect_err("one of its cables is gone");
+    until(PATIENCE, "nothing is left", || !pings(&lab, "db", "vm"));
+    assert!(names_it(lab.mend("leaf1", "bond1").expect_err("one of its cables is gone")));
+    until(PATIENCE, "the other cable serves", || pings(&lab, "db", "vm"));
+}
+
+/// Before Linux 6.2 an interface is renamed only while it is off, and the kernel forgets its routes and
+/// neighbours.
+#[test]
+fn a_host_that_moves_keeps_its_addresses_routes_and_neighbours() {
+    let lab = up(None);
+    lab.wait_converged(PATIENCE).expect("all is written");
+    until(PATIENCE, "its peer answers", || pings(&lab, "vm", "db"));
+    let state = || {
+        let lines = ["-br -4 address show dev eth1", "route show", "-br -4 neigh show dev eth1"];
+        lines.map(|line| {
+            let shown = lab.exec("vm", Command::new("ip").args(line.split(' '))).expect("ip");
+            let words = shown.split_whitespace();
+            // `eth1@if7`: the other end of its cable is another one.
+            words.filter(|word| !word.contains('@')).map(str::to_owned).collect::<Vec<_>>()
+        })
+    };
+    let before = state();
+    lab.migrate("vm", "leaf1").expect("it moves");
+    assert_eq!(state(), before);
+    until(PATIENCE, "its peer answers", || pings(&lab, "vm", "db"));
 }
