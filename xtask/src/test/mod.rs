@@ -5,14 +5,13 @@ mod debian13;
 #[cfg(test)]
 mod documents;
 mod long;
+mod other_kernels;
 mod section;
 mod tally;
 
 use std::{
     env,
     process::{Command, ExitCode},
-    sync::{Mutex, PoisonError},
-    thread,
     time::Instant,
 };
 
@@ -21,8 +20,9 @@ use anyhow::{Result, bail};
 use self::{section::Section, tally::Tally};
 use crate::{
     process,
-    setup::{self, Kernel, Scope},
-    vm, workspace,
+    setup::{self, Scope},
+    vm::races,
+    workspace,
 };
 
 /// Packages whose tests need no rights and no network.
@@ -70,15 +70,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         println!("{passed} passed, {failed} failed");
         return Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    let mut total = Tally::default();
-    total += cargo_test("unit tests", &UNIT, filter, |_| {})?;
-    total += cargo_test("tests on this kernel", &[ROOT], filter, |command| {
-        if env::var_os("RUST_TEST_THREADS").is_none() {
-            command.env("RUST_TEST_THREADS", ROOT_THREADS);
-        }
-    })?;
-    total += debian13::run(filter).unwrap_or_else(|error| failure(&error));
-    total += other_kernels(filter);
+    let mut total = cargo_test("unit tests", &UNIT, filter, |_| {})?;
+    total += other_kernels::beside(|| this_kernel(filter), filter)?;
 
     if total == Tally::default() {
         bail!("no test has {:?} in its name", filter.unwrap_or_default());
@@ -113,53 +106,16 @@ fn cargo_test(
     Ok(tally)
 }
 
-/// How many machines run side by side: each keeps one processor busy.
-const MACHINES: usize = 2;
-
-/// Runs the test binaries of [`vm::binaries`] on the other kernels.
-fn other_kernels(filter: Option<&str>) -> Tally {
-    let mut total = Tally::default();
-    let mut machines = Vec::new();
-    for kernel in Kernel::ALL {
-        match jobs(kernel, filter) {
-            Ok(jobs) if jobs.is_empty() => {}
-            Ok(jobs) => machines.push((kernel, jobs)),
-            Err(error) => total += failure(&error),
+/// Runs the tests that need root on this kernel, with this machine's FRR and Debian 13's.
+fn this_kernel(filter: Option<&str>) -> Result<Tally> {
+    let mut total = cargo_test("tests on this kernel", &[ROOT], filter, |command| {
+        if env::var_os("RUST_TEST_THREADS").is_none() {
+            command.env("RUST_TEST_THREADS", ROOT_THREADS);
         }
-    }
-    if machines.is_empty() {
-        return total;
-    }
-    let section = Section::begin("tests on other kernels, emulated");
-    // The one that takes longest begins: `pop` takes the last.
-    machines.sort_by_key(|(_, jobs)| jobs.len());
-    let (machines, tally) = (Mutex::new(machines), Mutex::new(total));
-    let next = || machines.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    let run_all = || {
-        while let Some((kernel, jobs)) = next() {
-            let one = match vm::boot(kernel, &jobs, vm::LIMIT, &format!("{kernel} | ")) {
-                Ok(outcome) => Tally::of_output(&outcome.output, outcome.failed.is_empty()),
-                // The other kernels still have something to say.
-                Err(error) => failure(&error),
-            };
-            *tally.lock().unwrap_or_else(PoisonError::into_inner) += one;
-        }
-    };
-    thread::scope(|scope| (0..MACHINES).for_each(|_| drop(scope.spawn(run_all))));
-    let total = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
-    section.end(Some(total));
-    total
-}
-
-/// The test binaries for a kernel that have a test with `filter` in its name.
-fn jobs(kernel: Kernel, filter: Option<&str>) -> Result<Vec<vm::Job>> {
-    let mut matching = Vec::new();
-    for binary in binary::build(vm::binaries(kernel))? {
-        if binary::has_tests(&binary, filter)? {
-            matching.push(binary);
-        }
-    }
-    Ok(vm::test_jobs(&matching, filter))
+        command.env("FABRIC_RACES_ALLOWANCE", races::ALLOWANCE.to_string());
+    })?;
+    total += debian13::run(filter).unwrap_or_else(|error| failure(&error));
+    Ok(total)
 }
 
 /// Something that kept tests from running counts as a failed test.
