@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Desired, Network, Policy, Problem, Structure, compile_fdb, compile_netfilter, compile_routes,
 };
-use crate::observe::{Chain, Link};
+use crate::observe::{Chain, Link, LinkKind, Vxlan};
 
 /// Compiles everything.
 #[must_use]
@@ -24,6 +24,7 @@ pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
         policy,
         taken: taken(network),
         members: members(network),
+        external: external(network),
         out: Structure::default(),
         leads: BTreeSet::new(),
         chains: compile_netfilter::chains(network, policy),
@@ -51,6 +52,14 @@ fn taken(network: &Network) -> BTreeMap<u32, &Link> {
     takers.filter_map(|link| Some((link.lower?, link))).collect()
 }
 
+fn external(network: &Network) -> Vec<(&Link, &Vxlan)> {
+    let devices = network.links().filter_map(|link| match &link.kind {
+        LinkKind::Vxlan(vxlan) if vxlan.external && link.up => Some((link, vxlan)),
+        _ => None,
+    });
+    devices.collect()
+}
+
 fn members(network: &Network) -> BTreeMap<u32, Vec<&Link>> {
     let mut members: BTreeMap<u32, Vec<&Link>> = BTreeMap::new();
     for link in network.links() {
@@ -69,6 +78,8 @@ pub(super) struct Compiler<'a> {
     pub(super) policy: &'a Policy,
     /// Interfaces that something takes packets from before the kernel routes them, with that.
     pub(super) taken: BTreeMap<u32, &'a Link>,
+    /// Vxlan devices in external mode that are up.
+    pub(super) external: Vec<(&'a Link, &'a Vxlan)>,
     /// Members of bonds, by the bond.
     pub(super) members: BTreeMap<u32, Vec<&'a Link>>,
     pub(super) out: Structure,

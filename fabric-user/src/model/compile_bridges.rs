@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fabric_common::schema::circuits::NOT_A_TARGET;
 
-use super::{Circuit, CircuitKey, DomainKey, Port, Role, compile::Compiler};
+use super::{
+    Circuit, CircuitKey, DomainKey, Port, Role, compile::Compiler, compile_tunnels::Tunnel,
+};
 use crate::observe::{Bridge, Classifiers, Link, LinkKind, PortState, Vxlan};
 
 /// EtherType of IEEE 802.1Q tags, the only ones Fabric reads and writes.
@@ -234,7 +236,19 @@ impl<'a> Compiler<'a> {
     ) {
         let key = DomainKey { bridge: bridge.ifindex, vlan: 0 };
         let tunnel = match tunnels {
-            [one] => Some(*one),
+            [(link, vxlan)] if vxlan.external => {
+                self.problem(
+                    Some(link.ifindex),
+                    format!(
+                        "bridge {0}: vxlan device {1} is in external mode and gets no VNI from a bridge \
+                         without VLANs, left to the kernel (`ip link set {0} type bridge \
+                         vlan_filtering 1`)",
+                        bridge.name, link.name
+                    ),
+                );
+                None
+            }
+            [(link, vxlan)] => Some(Tunnel { link, vxlan, vni: vxlan.vni }),
             several => {
                 let names: Vec<&str> = several.iter().map(|(link, _)| link.name.as_str()).collect();
                 self.problem(
@@ -264,22 +278,22 @@ impl<'a> Compiler<'a> {
         ports: &[(&Link, Attachment)],
         vlan_devices: &BTreeSet<(u32, u16)>,
     ) {
-        let mut tunnel_of: BTreeMap<u16, Option<(&Link, &Vxlan)>> = BTreeMap::new();
-        for tunnel in tunnels {
-            let Some(vlan) = self.tunnel_vlan(tunnel.0) else {
-                continue;
-            };
-            let first = tunnel_of.insert(vlan, Some(*tunnel)).flatten();
-            if let Some((other, _)) = first {
-                tunnel_of.insert(vlan, None);
-                self.problem(
-                    Some(bridge.ifindex),
-                    format!(
-                        "bridge {}: VLAN {vlan} has several vxlan devices ({}, {}): frames to and \
-                         from them are left to the kernel",
-                        bridge.name, other.name, tunnel.0.name
-                    ),
-                );
+        let mut tunnel_of: BTreeMap<u16, Option<Tunnel<'_>>> = BTreeMap::new();
+        for (link, vxlan) in tunnels {
+            for (vlan, vni) in self.tunnel_vlans(link, vxlan) {
+                let tunnel = Tunnel { link, vxlan, vni };
+                let first = tunnel_of.insert(vlan, Some(tunnel)).flatten();
+                if let Some(other) = first {
+                    tunnel_of.insert(vlan, None);
+                    self.problem(
+                        Some(bridge.ifindex),
+                        format!(
+                            "bridge {}: VLAN {vlan} has several vxlan devices ({}, {}): frames to and \
+                             from them are left to the kernel",
+                            bridge.name, other.link.name, link.name
+                        ),
+                    );
+                }
             }
         }
         for (vlan, tunnel) in &tunnel_of {
@@ -336,25 +350,6 @@ impl<'a> Compiler<'a> {
                 self.circuit(member, *attachment, key, on_wire);
             }
         }
-    }
-
-    /// The VLAN whose frames travel through a vxlan device: its PVID.
-    fn tunnel_vlan(&mut self, vxlan: &Link) -> Option<u16> {
-        let network = self.network;
-        let mut found = None;
-        for vlan in network.vlans(vxlan.ifindex) {
-            if vlan.pvid && vlan.untagged {
-                found = Some(vlan.id);
-            } else {
-                let text = format!(
-                    "vxlan device {} carries VLAN {} with its tag: only its PVID, sent untagged, is \
-                     supported, left to the kernel",
-                    vxlan.name, vlan.id
-                );
-                self.problem(Some(vxlan.ifindex), text);
-            }
-        }
-        found
     }
 
     fn circuit(&mut self, member: &Link, attachment: Attachment, domain: DomainKey, on_wire: u16) {

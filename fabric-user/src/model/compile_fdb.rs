@@ -46,7 +46,7 @@ fn place(
             false => Err(Why::Nothing),
         };
     }
-    let target = network.tunnel_mac(domain.vxlan, key.mac).ok_or(Why::NoVtep)?;
+    let target = network.tunnel_mac(domain.vxlan, domain.source_vni, key.mac).ok_or(Why::NoVtep)?;
     let (address, port, vni, via) = match *target {
         TunnelTarget::NexthopGroup(_) => return Err(Why::NexthopGroup),
         TunnelTarget::Vtep { address, port, vni, via } => (address, port, vni, via),

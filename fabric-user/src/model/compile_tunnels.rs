@@ -7,12 +7,21 @@ use super::{
     compile::Compiler,
     routes::{LOCAL, host},
 };
-use crate::observe::{Bridge, Classifiers, Link, RouteKind, Vxlan};
+use crate::observe::{Bridge, Classifiers, Df, Link, RouteKind, Vxlan};
 
 /// UDP source ports that Fabric writes (RFC 7348 §5 recommends the dynamic ports).
 const SOURCE_PORTS: (u16, u16) = (49_152, 65_535);
 /// Ethernet header without a tag.
 const ETHERNET: u32 = 14;
+
+/// A vxlan device as one bridge domain uses it.
+#[derive(Clone, Copy)]
+pub(super) struct Tunnel<'a> {
+    pub(super) link: &'a Link,
+    pub(super) vxlan: &'a Vxlan,
+    /// VNI of the domain's frames.
+    pub(super) vni: u32,
+}
 
 impl Compiler<'_> {
     /// Adds a domain. A tunnel that cannot be expressed is left out and reported, which leaves the
@@ -22,19 +31,20 @@ impl Compiler<'_> {
         key: DomainKey,
         bridge: &Link,
         options: &Bridge,
-        tunnel: Option<(&Link, &Vxlan)>,
+        tunnel: Option<Tunnel<'_>>,
     ) {
         let name = match key.vlan {
             0 => bridge.name.clone(),
             vlan => format!("{} vlan {vlan}", bridge.name),
         };
         let mut domain = Domain { name, ageing_ms: ageing_ms(options), ..Domain::default() };
-        if let Some((link, vxlan)) = tunnel {
+        if let Some(Tunnel { link, vxlan, vni }) = tunnel {
             let forwards = self.network.vlan_forwards(link.ifindex, key.vlan);
             let local = self
                 .unclassified(link)
                 .and_then(|()| self.hooked(link).map_or(Ok(()), Err))
                 .and_then(|()| local_address(link, vxlan))
+                .and_then(|local| self.hears_alone(link, vxlan, vni).map(|()| local))
                 .and_then(|local| self.own_address(link, local));
             match local.and_then(|local| match forwards {
                 true => Ok(local),
@@ -44,8 +54,9 @@ impl Compiler<'_> {
                 )),
             }) {
                 Ok(local) => {
-                    domain.vni = Some(vxlan.vni);
+                    domain.vni = Some(vni);
                     domain.vxlan = link.ifindex;
+                    domain.source_vni = if vxlan.external { vni } else { 0 };
                     domain.local = local;
                     domain.udp_port = vxlan.port;
                     // Otherwise the way to the VTEPs says, which is not known yet.
@@ -53,7 +64,9 @@ impl Compiler<'_> {
                     domain.ttl_inherit = vxlan.ttl_inherit;
                     domain.tos_inherit = vxlan.tos_inherit;
                     domain.tos = if vxlan.tos_inherit { 0 } else { vxlan.tos & 0xfc };
-                    domain.df = vxlan.df;
+                    // With the metadata that the bridge gives a frame the device's own does not count
+                    // (`vxlan_xmit_one`).
+                    domain.df = if vxlan.external { Df::Unset } else { vxlan.df };
                     if local.is_ipv6() {
                         domain.label = vxlan.label;
                         domain.label_inherit = vxlan.label_inherit;
@@ -101,6 +114,35 @@ impl Compiler<'_> {
         }
     }
 
+    /// Whether the kernel gives packets of a VNI that arrive to this vxlan device.
+    ///
+    /// It hears over IPv4 and IPv6 in external mode, whatever its local address (`vxlan_sock_add`), and
+    /// without a filter of all VNIs; of two such devices only one hears (`vxlan_vs_find_vni`).
+    fn hears_alone(&self, link: &Link, vxlan: &Vxlan, vni: u32) -> Result<(), String> {
+        if !vxlan.external {
+            return Ok(());
+        }
+        let hears = |link: &Link, vxlan: &Vxlan| {
+            !vxlan.vni_filter || self.network.hears_of(link.ifindex, vni)
+        };
+        let name = &link.name;
+        if !hears(link, vxlan) {
+            return Err(format!(
+                "vxlan device {name} does not hear of VNI {vni} (`bridge vni add vni {vni} dev {name}`)"
+            ));
+        }
+        let rival = self.external.iter().find(|(other, its)| {
+            other.ifindex != link.ifindex && its.port == vxlan.port && hears(other, its)
+        });
+        match rival {
+            None => Ok(()),
+            Some((other, _)) => Err(format!(
+                "vxlan device {} hears of VNI {vni} on the UDP port of {name} as well",
+                other.name
+            )),
+        }
+    }
+
     /// The local address of a tunnel, if it is one of this box. The kernel sends from no other over
     /// IPv4 (`ip_route_output_key_hash_rcu`) and hears what is for another one over neither family. An
     /// IPv6 address has its local route once it is known to be nobody else's.
@@ -134,16 +176,11 @@ fn ageing_ms(bridge: &Bridge) -> u64 {
 /// The local VTEP address of a vxlan device that can be expressed, or what cannot.
 fn local_address(link: &Link, vxlan: &Vxlan) -> Result<IpAddr, String> {
     let name = &link.name;
-    if vxlan.external {
-        return Err(format!(
-            "vxlan device {name} is in external mode (single vxlan device), which is not supported"
-        ));
-    }
     if !vxlan.unsupported.is_empty() {
         let options = vxlan.unsupported.join(", ");
         return Err(format!("vxlan device {name} uses {options}, which is not supported"));
     }
-    if vxlan.vni == 0 {
+    if vxlan.vni == 0 && !vxlan.external {
         return Err(format!("vxlan device {name} has VNI 0, which stands for no VNI"));
     }
     if link.lower_elsewhere {
@@ -171,10 +208,13 @@ fn local_address(link: &Link, vxlan: &Vxlan) -> Result<IpAddr, String> {
         }
         Some(local) => local,
         None => {
+            let mode = match vxlan.external {
+                true => "external".into(),
+                false => format!("id {}", vxlan.vni),
+            };
             return Err(format!(
-                "vxlan device {name} has no local address (`ip link set {name} type vxlan id {} \
-                 local ADDRESS`)",
-                vxlan.vni
+                "vxlan device {name} has no local address (`ip link set {name} type vxlan {mode} \
+                 local ADDRESS`)"
             ));
         }
     };

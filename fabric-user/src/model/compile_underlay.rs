@@ -29,9 +29,11 @@ pub(super) fn vteps_changed(
     tunnels: &BTreeSet<(u32, IpAddr)>,
 ) -> bool {
     let changed = |(vxlan, remote): &(u32, IpAddr)| {
-        let domain = network.tunnel_domain(*vxlan).and_then(|key| structure.domains.get(&key));
+        let domains = network.tunnel_domains(*vxlan).filter_map(|key| structure.domains.get(&key));
         // Without an accelerated domain it is nobody's VTEP; if that changes, all is compiled anew.
-        let domain = domain.filter(|domain| domain.vni.is_some() && domain.vxlan == *vxlan)?;
+        let mut domains = domains.filter(|domain| domain.vni.is_some() && domain.vxlan == *vxlan);
+        // All of them have the device's local address.
+        let domain = domains.next()?;
         let vtep = tunnel(domain.local, *remote)?;
         let known = structure.vteps.contains_key(&vtep);
         if network.names_remote(*vxlan, *remote) {
@@ -56,10 +58,13 @@ impl Compiler<'_> {
         }
         // Whether it is the way that gives some packets to a VTEP their TTL.
         let mut tunnels: BTreeMap<VtepKey, bool> = BTreeMap::new();
-        for domain in self.out.domains.values().filter(|domain| domain.vni.is_some()) {
-            for remote in network.remotes(domain.vxlan) {
-                if let Some(tunnel) = tunnel(domain.local, remote) {
-                    *tunnels.entry(tunnel).or_default() |= domain.ttl == 0;
+        let domains = self.out.domains.values().filter(|domain| domain.vni.is_some());
+        // A vxlan device of many domains is the same in all of them.
+        let devices = domains.map(|domain| (domain.vxlan, (domain.local, domain.ttl)));
+        for (vxlan, (local, ttl)) in devices.collect::<BTreeMap<_, _>>() {
+            for remote in network.remotes(vxlan) {
+                if let Some(tunnel) = tunnel(local, remote) {
+                    *tunnels.entry(tunnel).or_default() |= ttl == 0;
                 }
             }
         }

@@ -167,6 +167,9 @@ pub struct Domain {
     pub vni: Option<u32>,
     /// Interface index of the vxlan device.
     pub vxlan: u32,
+    /// VNI that the device's own entries name for the domain: [`vni`](Self::vni) in external mode, 0 for a
+    /// device of one VNI.
+    pub source_vni: u32,
     /// Local VTEP address, of the underlay's family.
     pub local: IpAddr,
     /// UDP destination port, host order.
@@ -212,6 +215,7 @@ impl Default for Domain {
             name: String::new(),
             vni: None,
             vxlan: 0,
+            source_vni: 0,
             local: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             udp_port: 0,
             ttl: 0,

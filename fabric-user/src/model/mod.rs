@@ -31,6 +31,7 @@ mod compile_tunnels;
 mod compile_underlay;
 mod compile_uppers;
 mod compile_views;
+mod compile_vnis;
 mod compiled;
 mod desired;
 mod dirty;

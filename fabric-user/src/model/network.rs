@@ -1,10 +1,13 @@
 //! All observed objects.
 
+mod tunnels;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
 };
 
+use self::tunnels::{TunnelKey, release};
 use super::{
     Dirty, DomainKey, FdbKey, NexthopKey, Station,
     ipsec::Ipsec,
@@ -17,7 +20,7 @@ use crate::{
     hashed::HashMap,
     observe::{
         BridgePort, Classifiers, Event, Link, LinkKind, Mac, Neighbour, Nexthop, PortState,
-        PortVlan, Prefix, Route, TunnelMac, TunnelTarget, VlanStates, XdpFeatures,
+        PortVlan, Prefix, Route, TunnelTarget, VlanStates, XdpFeatures,
     },
 };
 
@@ -29,15 +32,20 @@ use crate::{
 pub struct Network {
     links: BTreeMap<u32, Link>,
     port_vlans: BTreeMap<u32, Vec<PortVlan>>,
+    /// VLANs of bridge ports by their tunnel IDs.
+    tunnel_vlans: BTreeMap<(u32, u32), u16>,
+    /// VNIs of vxlan devices with a filter of them.
+    vni_filters: BTreeMap<u32, BTreeSet<u32>>,
     /// VLANs of bridge ports that do not forward.
     blocked_vlans: BTreeMap<u32, BTreeSet<u16>>,
     macs: HashMap<FdbKey, Station>,
     /// MAC addresses that interfaces listen to beside their own.
     own_macs: BTreeMap<u32, BTreeSet<Mac>>,
     /// Numbers of `targets`.
-    tunnel_macs: HashMap<(u32, Mac), u32>,
+    tunnel_macs: HashMap<TunnelKey, u32>,
     targets: Targets,
-    floods: BTreeMap<u32, BTreeSet<TunnelTarget>>,
+    /// By vxlan device and VNI.
+    floods: BTreeMap<(u32, u32), BTreeSet<TunnelTarget>>,
     /// Per vxlan device: VTEPs and how many entries name them.
     remotes: BTreeMap<u32, BTreeMap<IpAddr, u32>>,
     /// All VTEPs, to tell whether a route matters.
@@ -76,6 +84,8 @@ impl Network {
             Event::BridgePort(port) => self.set_bridge_port(port, dirty),
             Event::BridgePortGone { ifindex } => self.remove_bridge_port(ifindex, dirty),
             Event::VlanStates(states) => self.set_vlan_states(&states, dirty),
+            Event::VniFilter(filter) => self.add_vnis(&filter, dirty),
+            Event::VniFilterGone(filter) => self.remove_vnis(&filter, dirty),
             Event::BridgeMac(entry) => {
                 let key = FdbKey {
                     domain: DomainKey { bridge: entry.bridge, vlan: entry.vlan },
@@ -217,15 +227,11 @@ impl Network {
         self.macs.iter().map(|(key, entry)| (*key, entry))
     }
 
-    /// A vxlan device's entry for one station.
+    /// A vxlan device's entry for one station of the VNI, which is 0 for a device of one VNI.
     #[must_use]
-    pub fn tunnel_mac(&self, vxlan: u32, mac: Mac) -> Option<&TunnelTarget> {
-        self.tunnel_macs.get(&(vxlan, mac)).map(|number| self.targets.get(*number))
-    }
-
-    /// A vxlan device's flood list.
-    pub fn floods(&self, vxlan: u32) -> impl Iterator<Item = &TunnelTarget> {
-        self.floods.get(&vxlan).into_iter().flatten()
+    pub fn tunnel_mac(&self, vxlan: u32, source_vni: u32, mac: Mac) -> Option<&TunnelTarget> {
+        let key = TunnelKey { vxlan, source_vni, mac };
+        self.tunnel_macs.get(&key).map(|number| self.targets.get(*number))
     }
 
     /// VTEPs that a vxlan device's entries name, for stations or for flooding.
@@ -387,8 +393,9 @@ impl Network {
         match link.kind {
             LinkKind::Bridge(_) => self.macs.retain(|key, _| key.domain.bridge != ifindex),
             LinkKind::Vxlan(_) => {
-                self.tunnel_macs.retain(|(vxlan, _), _| *vxlan != ifindex);
-                self.floods.remove(&ifindex);
+                self.tunnel_macs.retain(|key, _| key.vxlan != ifindex);
+                self.vni_filters.remove(&ifindex);
+                self.floods.retain(|(vxlan, _), _| *vxlan != ifindex);
                 for (remote, _) in self.remotes.remove(&ifindex).unwrap_or_default() {
                     release(&mut self.vteps, remote);
                 }
@@ -406,6 +413,7 @@ impl Network {
 
     fn set_bridge_port(&mut self, port: BridgePort, dirty: &mut Dirty) {
         if self.vlans(port.ifindex) != port.vlans {
+            self.set_tunnel_vlans(port.ifindex, &port.vlans, dirty);
             self.port_vlans.insert(port.ifindex, port.vlans);
             dirty.bridging = true;
         }
@@ -420,7 +428,9 @@ impl Network {
     }
 
     fn forget_port(&mut self, ifindex: u32) {
-        self.port_vlans.remove(&ifindex);
+        if self.port_vlans.remove(&ifindex).is_some() {
+            self.forget_tunnel_vlans(ifindex);
+        }
         self.blocked_vlans.remove(&ifindex);
     }
 
@@ -454,83 +464,6 @@ impl Network {
         }
         dirty.bridging = true;
     }
-
-    fn set_tunnel_mac(&mut self, entry: TunnelMac, dirty: &mut Dirty) {
-        let TunnelMac { vxlan, mac, target, .. } = entry;
-        if mac.is_zero() {
-            if self.floods.entry(vxlan).or_default().insert(target) {
-                dirty.underlay |= vtep_of(target).is_none();
-                self.count_vtep(vxlan, target, dirty);
-            }
-            return;
-        }
-        let number = self.targets.number(target);
-        let before = self.tunnel_macs.insert((vxlan, mac), number);
-        if before == Some(number) {
-            return;
-        }
-        self.count_vtep(vxlan, target, dirty);
-        if let Some(before) = before {
-            self.release_vtep(vxlan, *self.targets.get(before), dirty);
-        }
-        dirty.macs.extend(self.tunnel_key(vxlan, mac));
-    }
-
-    fn remove_tunnel_mac(&mut self, entry: TunnelMac, dirty: &mut Dirty) {
-        let TunnelMac { vxlan, mac, target, .. } = entry;
-        if mac.is_zero() {
-            if self.floods.get_mut(&vxlan).is_some_and(|targets| targets.remove(&target)) {
-                dirty.underlay |= vtep_of(target).is_none();
-                self.release_vtep(vxlan, target, dirty);
-            }
-        } else if let Some(before) = self.tunnel_macs.remove(&(vxlan, mac)) {
-            self.release_vtep(vxlan, *self.targets.get(before), dirty);
-            dirty.macs.extend(self.tunnel_key(vxlan, mac));
-        }
-    }
-
-    /// The FDB key that a vxlan device's entry contributes to.
-    fn tunnel_key(&self, vxlan: u32, mac: Mac) -> Option<FdbKey> {
-        Some(FdbKey { domain: self.tunnel_domain(vxlan)?, mac })
-    }
-
-    /// The domain that a vxlan device belongs to.
-    pub(super) fn tunnel_domain(&self, vxlan: u32) -> Option<DomainKey> {
-        let bridge = self.link(vxlan)?.master?;
-        let LinkKind::Bridge(options) = &self.link(bridge)?.kind else {
-            return None;
-        };
-        let vlan = match options.vlan_filtering {
-            true => self.vlans(vxlan).iter().find(|vlan| vlan.pvid)?.id,
-            false => 0,
-        };
-        Some(DomainKey { bridge, vlan })
-    }
-
-    fn count_vtep(&mut self, vxlan: u32, target: TunnelTarget, dirty: &mut Dirty) {
-        let Some(remote) = vtep_of(target) else {
-            return;
-        };
-        let count = self.remotes.entry(vxlan).or_default().entry(remote).or_default();
-        *count += 1;
-        if *count == 1 {
-            *self.vteps.entry(remote).or_default() += 1;
-            dirty.tunnels.insert((vxlan, remote));
-        }
-    }
-
-    fn release_vtep(&mut self, vxlan: u32, target: TunnelTarget, dirty: &mut Dirty) {
-        let Some(remote) = vtep_of(target) else {
-            return;
-        };
-        let Some(remotes) = self.remotes.get_mut(&vxlan) else {
-            return;
-        };
-        if release(remotes, remote) {
-            release(&mut self.vteps, remote);
-            dirty.tunnels.insert((vxlan, remote));
-        }
-    }
 }
 
 /// The local address of a vxlan device.
@@ -539,27 +472,4 @@ const fn local_end(link: &Link) -> Option<IpAddr> {
         LinkKind::Vxlan(vxlan) => vxlan.local,
         _ => None,
     }
-}
-
-/// The VTEP that an entry names. What is none cannot be reached, but it may have to be reported.
-fn vtep_of(target: TunnelTarget) -> Option<IpAddr> {
-    match target {
-        TunnelTarget::Vtep { address, .. } => {
-            (!address.is_multicast() && !address.is_unspecified()).then_some(address)
-        }
-        TunnelTarget::NexthopGroup(_) => None,
-    }
-}
-
-/// Counts down; returns whether it was the last.
-fn release(counts: &mut BTreeMap<IpAddr, u32>, key: IpAddr) -> bool {
-    let Some(count) = counts.get_mut(&key) else {
-        return false;
-    };
-    *count -= 1;
-    let last = *count == 0;
-    if last {
-        counts.remove(&key);
-    }
-    last
 }

@@ -45,6 +45,9 @@ types! {
     RTM_NEWVLAN = 112,
     RTM_DELVLAN = 113,
     RTM_GETVLAN = 114,
+    RTM_NEWTUNNEL = 120,
+    RTM_DELTUNNEL = 121,
+    RTM_GETTUNNEL = 122,
 }
 
 /// `RTNLGRP_LINK`: the multicast group that is told of links.

@@ -1,6 +1,8 @@
 //! Bridge ports: their options, and the VLANs of a VLAN-aware bridge (`RTM_NEWLINK` of family
 //! `AF_BRIDGE`, `linux/if_bridge.h`).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -54,6 +56,10 @@ pub struct PortVlan {
     pub pvid: bool,
     /// Frames leave without a tag.
     pub untagged: bool,
+    /// Tunnel ID that frames get in place of the tag, and that brings them in (`tunnel_info`): a VNI if it
+    /// fits 24 bits. Only with [`PortOptions::vlan_tunnel`]; no two VLANs of a port have the same.
+    #[serde(default)]
+    pub tunnel: Option<u32>,
 }
 
 /// A bridge port, as the bridge describes it.
@@ -142,23 +148,29 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
     Ok(Some(Event::BridgePort(BridgePort { ifindex, bridge, options, vlans })))
 }
 
-/// `IFLA_AF_SPEC` of family `AF_BRIDGE`: single VLANs and ranges. `None` if a NIC's embedded switch
-/// is speaking (`BRIDGE_FLAGS_SELF`) and not the bridge.
+const BRIDGE_VLAN_INFO_RANGE_BEGIN: u16 = 1 << 3;
+const BRIDGE_VLAN_INFO_RANGE_END: u16 = 1 << 4;
+const MAX_VLAN: u16 = 4094;
+
+/// `IFLA_AF_SPEC` of family `AF_BRIDGE`: single VLANs and ranges, and behind them the tunnel IDs of some.
+/// `None` if a NIC's embedded switch is speaking (`BRIDGE_FLAGS_SELF`) and not the bridge.
 fn decode_vlans(attributes: Attributes<'_>) -> Option<Vec<PortVlan>> {
     const IFLA_BRIDGE_FLAGS: u16 = 0;
     const IFLA_BRIDGE_VLAN_INFO: u16 = 2;
+    const IFLA_BRIDGE_VLAN_TUNNEL_INFO: u16 = 3;
     const BRIDGE_FLAGS_SELF: u16 = 2;
     const BRIDGE_VLAN_INFO_PVID: u16 = 1 << 1;
     const BRIDGE_VLAN_INFO_UNTAGGED: u16 = 1 << 2;
-    const BRIDGE_VLAN_INFO_RANGE_BEGIN: u16 = 1 << 3;
-    const BRIDGE_VLAN_INFO_RANGE_END: u16 = 1 << 4;
-    const MAX_VLAN: u16 = 4094;
 
     let mut vlans = Vec::new();
-    let mut range_start = None;
+    let mut tunnels = BTreeMap::new();
+    let (mut range_start, mut tunnels_start) = (None, None);
     for (kind, payload) in attributes {
         if kind == IFLA_BRIDGE_FLAGS && u16_(payload).is_some_and(|f| f & BRIDGE_FLAGS_SELF != 0) {
             return None;
+        }
+        if kind == IFLA_BRIDGE_VLAN_TUNNEL_INFO {
+            decode_tunnels(Attributes(payload), &mut tunnels_start, &mut tunnels);
         }
         if kind != IFLA_BRIDGE_VLAN_INFO {
             continue;
@@ -178,9 +190,48 @@ fn decode_vlans(attributes: Attributes<'_>) -> Option<Vec<PortVlan>> {
             id,
             pvid: flags & BRIDGE_VLAN_INFO_PVID != 0,
             untagged: flags & BRIDGE_VLAN_INFO_UNTAGGED != 0,
+            tunnel: None,
         }));
     }
     vlans.sort_unstable_by_key(|vlan| vlan.id);
     vlans.dedup_by_key(|vlan| vlan.id);
+    for vlan in &mut vlans {
+        vlan.tunnel = tunnels.get(&vlan.id).copied();
+    }
     Some(vlans)
+}
+
+/// `IFLA_BRIDGE_VLAN_TUNNEL_INFO`: the tunnel ID of a VLAN, or of the first or the last one of a range in
+/// which both numbers count up (`br_fill_vlan_tunnel_info`).
+fn decode_tunnels(
+    attributes: Attributes<'_>,
+    start: &mut Option<(u16, u32)>,
+    tunnels: &mut BTreeMap<u16, u32>,
+) {
+    const IFLA_BRIDGE_VLAN_TUNNEL_ID: u16 = 1;
+    const IFLA_BRIDGE_VLAN_TUNNEL_VID: u16 = 2;
+    const IFLA_BRIDGE_VLAN_TUNNEL_FLAGS: u16 = 3;
+
+    let (mut tunnel, mut vlan, mut flags) = (None, None, 0);
+    for (kind, payload) in attributes {
+        match kind {
+            IFLA_BRIDGE_VLAN_TUNNEL_ID => tunnel = u32_(payload),
+            IFLA_BRIDGE_VLAN_TUNNEL_VID => vlan = u16_(payload),
+            IFLA_BRIDGE_VLAN_TUNNEL_FLAGS => flags = u16_(payload).unwrap_or_default(),
+            _ => {}
+        }
+    }
+    let (Some(vlan), Some(tunnel)) = (vlan, tunnel) else {
+        return;
+    };
+    if flags & BRIDGE_VLAN_INFO_RANGE_BEGIN != 0 {
+        *start = Some((vlan, tunnel));
+        return;
+    }
+    let (first, base) = match start.take() {
+        Some(start) if flags & BRIDGE_VLAN_INFO_RANGE_END != 0 => start,
+        _ => (vlan, tunnel),
+    };
+    let ids = first..=vlan.min(MAX_VLAN);
+    tunnels.extend(ids.map(|id| (id, base.wrapping_add(u32::from(id - first)))));
 }

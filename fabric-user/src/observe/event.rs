@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BridgeMac, BridgePort, Chain, ChainFamily, Classifiers, IpsecDefaults, IpsecPolicy, Learned,
-    Link, Mac, Neighbour, Netconf, Nexthop, Route, Rule, TunnelMac, VlanStates, XdpFeatures,
+    Link, Mac, Neighbour, Netconf, Nexthop, Route, Rule, TunnelMac, VlanStates, VniFilter,
+    XdpFeatures,
 };
 
 /// One change. A message always carries the whole object, never a difference ([`Netconf`] excepted).
@@ -29,6 +30,10 @@ pub enum Event {
     },
     /// States of VLANs of a bridge port.
     VlanStates(VlanStates),
+    /// A vxlan device hears of these VNIs as well.
+    VniFilter(VniFilter),
+    /// A vxlan device does not hear of these VNIs any more.
+    VniFilterGone(VniFilter),
     /// A bridge knows behind which port a MAC is.
     BridgeMac(BridgeMac),
     /// A bridge forgot a MAC.
@@ -164,8 +169,8 @@ pub enum Scope {
     /// Neighbours, routes and nexthops: what the kernel removes without a word when a link goes
     /// down.
     Routing,
-    /// Bridges, the states of VLANs and what `tc` classifies, which the kernel sometimes changes without a
-    /// word that says how.
+    /// Bridges, the states of VLANs, the VNIs of vxlan devices and what `tc` classifies, which the kernel
+    /// sometimes changes without a word that says how.
     Bridges,
     /// Tables and chains of nftables, whose messages are not followed one by one.
     Netfilter,

@@ -150,6 +150,9 @@ pub struct Vxlan {
     pub ageing_s: u32,
     /// Metadata mode (`external`): VNIs come from elsewhere, the single vxlan device model.
     pub external: bool,
+    /// In that mode it hears only of VNIs that it was given ([`VniFilter`](super::VniFilter)).
+    #[serde(default)]
+    pub vni_filter: bool,
     /// Writes UDP checksums over IPv4.
     pub udp_checksum: bool,
     /// Writes the UDP checksum 0 over IPv6 (`udp6zerocsumtx`, RFC 6935).
@@ -433,7 +436,6 @@ impl Vxlan {
                 IFLA_VXLAN_RSC if set(payload) => "rsc",
                 IFLA_VXLAN_REMCSUM_TX if set(payload) => "remcsumtx",
                 IFLA_VXLAN_REMCSUM_RX if set(payload) => "remcsumrx",
-                IFLA_VXLAN_VNIFILTER if set(payload) => "vnifilter",
                 IFLA_VXLAN_GBP => "gbp",
                 IFLA_VXLAN_GPE => "gpe",
                 _ => "",
@@ -452,6 +454,7 @@ impl Vxlan {
                 IFLA_VXLAN_LEARNING => vxlan.learning = set(payload),
                 IFLA_VXLAN_AGEING => vxlan.ageing_s = u32_(payload).unwrap_or_default(),
                 IFLA_VXLAN_COLLECT_METADATA => vxlan.external = set(payload),
+                IFLA_VXLAN_VNIFILTER => vxlan.vni_filter = set(payload),
                 IFLA_VXLAN_UDP_CSUM => vxlan.udp_checksum = set(payload),
                 IFLA_VXLAN_UDP_ZERO_CSUM6_TX => vxlan.udp6_zero_checksum_tx = set(payload),
                 IFLA_VXLAN_UDP_ZERO_CSUM6_RX => vxlan.udp6_zero_checksum_rx = set(payload),

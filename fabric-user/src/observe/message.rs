@@ -2,13 +2,13 @@
 
 use super::{
     Event, address::BRIDGE, bridge_port, classifiers, fdb, ifaddr, link, neighbour, netconf,
-    nexthop, route, rule, vlan_state,
+    nexthop, route, rule, vlan_state, vni_filter,
 };
 use crate::netlink::rtnetlink::{
     RTM_DELADDR, RTM_DELLINK, RTM_DELNEIGH, RTM_DELNETCONF, RTM_DELNEXTHOP, RTM_DELQDISC,
-    RTM_DELROUTE, RTM_DELRULE, RTM_DELTFILTER, RTM_DELVLAN, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWNEIGH,
-    RTM_NEWNETCONF, RTM_NEWNEXTHOP, RTM_NEWQDISC, RTM_NEWROUTE, RTM_NEWRULE, RTM_NEWTFILTER,
-    RTM_NEWVLAN,
+    RTM_DELROUTE, RTM_DELRULE, RTM_DELTFILTER, RTM_DELTUNNEL, RTM_DELVLAN, RTM_NEWADDR,
+    RTM_NEWLINK, RTM_NEWNEIGH, RTM_NEWNETCONF, RTM_NEWNEXTHOP, RTM_NEWQDISC, RTM_NEWROUTE,
+    RTM_NEWRULE, RTM_NEWTFILTER, RTM_NEWTUNNEL, RTM_NEWVLAN,
 };
 
 /// A message that does not say what its kind must say.
@@ -43,6 +43,7 @@ pub fn decode(kind: u16, flags: u16, message: &[u8]) -> Result<Option<Event>, De
         RTM_NEWTFILTER | RTM_DELTFILTER => classifiers::decode_filter(message),
         RTM_NEWNETCONF | RTM_DELNETCONF => netconf::decode(kind == RTM_NEWNETCONF, message),
         RTM_NEWVLAN | RTM_DELVLAN => vlan_state::decode(kind == RTM_NEWVLAN, message),
+        RTM_NEWTUNNEL | RTM_DELTUNNEL => vni_filter::decode(kind == RTM_NEWTUNNEL, message),
         _ => Ok(None),
     };
     decoded.map_err(|what| DecodeError { kind, what: what.0 })

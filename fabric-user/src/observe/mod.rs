@@ -37,6 +37,7 @@ mod rule;
 pub(crate) mod tests;
 mod veth;
 mod vlan_state;
+mod vni_filter;
 mod xdp_features;
 mod xfrm;
 
@@ -61,5 +62,6 @@ pub use path::Path;
 pub use route::{Hop, Prefix, Route, RouteKey, RouteKind};
 pub use rule::{Rule, RuleAction};
 pub use vlan_state::{VlanRange, VlanStates};
+pub use vni_filter::VniFilter;
 pub use xdp_features::XdpFeatures;
 pub use xfrm::{IpsecDefaults, IpsecDirection, IpsecPolicy, decode_xfrm};

@@ -30,8 +30,9 @@ impl Protocol {
     pub(super) const fn groups(self) -> &'static [u32] {
         match self {
             // `RTNLGRP_*` of `linux/rtnetlink.h`: link, neighbour, IPv4 route, IPv4 rule, IPv6 route,
-            // IPv6 rule, IPv4 netconf, IPv6 netconf, nexthop, bridge VLAN; traffic control, IPv4 and IPv6 addresses.
-            Self::Route => &[1, 3, 7, 8, 11, 19, 24, 25, 32, 33, 4, 5, 9],
+            // IPv6 rule, IPv4 netconf, IPv6 netconf, nexthop, bridge VLAN, tunnel; traffic control, IPv4 and
+            // IPv6 addresses.
+            Self::Route => &[1, 3, 7, 8, 11, 19, 24, 25, 32, 33, 35, 4, 5, 9],
             // `XFRMNLGRP_*` of `linux/xfrm.h`: expire, policy. A policy whose time is up is only in the
             // first.
             Self::Xfrm => &[2, 4],

@@ -14,7 +14,7 @@ use crate::netlink::{
     NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLMSG_NOOP, Request,
     rtnetlink::{
         RTM_GETLINK, RTM_GETNEIGH, RTM_GETNETCONF, RTM_GETNEXTHOP, RTM_GETNSID, RTM_GETQDISC,
-        RTM_GETROUTE, RTM_GETRULE, RTM_GETTFILTER, RTM_GETVLAN, RTM_NEWNEIGH,
+        RTM_GETROUTE, RTM_GETRULE, RTM_GETTFILTER, RTM_GETTUNNEL, RTM_GETVLAN, RTM_NEWNEIGH,
     },
 };
 
@@ -25,6 +25,7 @@ pub(super) enum Dump {
     Bridges,
     BridgePorts,
     VlanStates,
+    VniFilters,
     Nexthops,
     RoutesV4,
     RoutesV6,
@@ -47,6 +48,7 @@ impl Dump {
         Self::Links,
         Self::BridgePorts,
         Self::VlanStates,
+        Self::VniFilters,
         Self::NetconfV4,
         Self::NetconfV6,
         Self::RulesV4,
@@ -70,7 +72,7 @@ impl Dump {
         match scope {
             Scope::All => Self::ALL,
             Scope::Routing => Self::ROUTING,
-            Scope::Bridges => &[Self::Bridges, Self::VlanStates],
+            Scope::Bridges => &[Self::Bridges, Self::VlanStates, Self::VniFilters],
             Scope::Netfilter => &[Self::NftTables, Self::NftChains],
         }
     }
@@ -99,6 +101,7 @@ impl Dump {
                 | Self::NetconfV4
                 | Self::NetconfV6
                 | Self::VlanStates
+                | Self::VniFilters
                 | Self::NftTables
                 | Self::NftChains
         );
@@ -135,6 +138,7 @@ impl Dump {
             Self::Links | Self::Bridges => (RTM_GETLINK, 0, 16),
             Self::BridgePorts => (RTM_GETLINK, BRIDGE, 16),
             Self::VlanStates => (RTM_GETVLAN, BRIDGE, 8),
+            Self::VniFilters => (RTM_GETTUNNEL, BRIDGE, 8),
             Self::Nexthops => (RTM_GETNEXTHOP, 0, 8),
             Self::RoutesV4 => (RTM_GETROUTE, INET, 12),
             Self::RoutesV6 => (RTM_GETROUTE, INET6, 12),

@@ -24,6 +24,7 @@ fn a_leaf_has_access_and_underlay_ports_a_domain_and_circuits() {
         name: "br10".into(),
         vni: Some(10_010),
         vxlan: VX10,
+        source_vni: 0,
         local: LOCAL,
         udp_port: 4789,
         ttl: 64,
@@ -64,7 +65,7 @@ fn a_tunnel_that_cannot_be_expressed_is_left_to_the_kernel_with_a_sentence() {
             "bridge br10: vxlan device vx10 has no local address (`ip link set vx10 type vxlan id 10010 local ADDRESS`), left to the kernel",
         ),
         (Vxlan { local: Some(ip("fe80::1")), ..vxlan(10_010) }, "link-local address fe80::1"),
-        (Vxlan { external: true, ..vxlan(0) }, "external mode (single vxlan device)"),
+        (Vxlan { external: true, ..vxlan(0) }, "no VNI from a bridge without VLANs"),
         (Vxlan { unsupported: vec!["gbp".into(), "rsc".into()], ..vxlan(10_010) }, "uses gbp, rsc"),
         (Vxlan { bound_to: Some(U1), ..vxlan(10_010) }, "bound to an interface"),
         (

@@ -109,6 +109,55 @@ fn step_by_step_is_always_what_a_full_compilation_gives() {
     assert!(with_vteps > 1_000 && with_remote_macs > 1_000, "the world did not just fall apart");
 }
 
+/// What happens to a single vxlan device, whose VLAN 200 may have the VNI 10010.
+fn random_single_device(random: &mut Random) -> Event {
+    let vni = [10_010, 10_020][random.below(2)];
+    match random.below(10) {
+        0 => {
+            let options = Vxlan { external: true, vni_filter: random.below(2) == 0, ..vxlan(0) };
+            vx10(if random.below(4) == 0 { vxlan(10_010) } else { options }).into()
+        }
+        1 => {
+            let tunnel = (random.below(4) > 0).then_some(vni);
+            let vlan = PortVlan { id: 200, pvid: false, untagged: random.below(8) == 0, tunnel };
+            let state = PortState::Forwarding;
+            let options = PortOptions { state, vlan_tunnel: true, ..PortOptions::default() };
+            BridgePort { ifindex: VX10, bridge: BR10, options, vlans: vec![vlan] }.into()
+        }
+        2 => {
+            let filter = VniFilter { vxlan: VX10, ranges: vec![(10_000, vni)] };
+            if random.below(3) == 0 { Event::VniFilterGone(filter) } else { filter.into() }
+        }
+        3 => link(BR10, "br10", bridge(true)).into(),
+        4..7 => {
+            let mac = host(random.below(5) as u8);
+            BridgeMac { vlan: 200, ..bridge_mac(VX10, mac) }.into()
+        }
+        7 => Event::TunnelMacGone(TunnelMac { source_vni: Some(vni), ..random_tunnel_mac(random) }),
+        _ => TunnelMac { source_vni: Some(vni), ..random_tunnel_mac(random) }.into(),
+    }
+}
+
+#[test]
+fn step_by_step_is_what_a_full_compilation_gives_with_a_single_vxlan_device_too() {
+    let mut random = Random(0x51d);
+    let mut with_remote_macs = 0;
+    for _ in 0..200 {
+        let mut leaf = leaf_with(Policy::default());
+        for _ in 0..100 {
+            leaf.apply(match random.below(4) {
+                0 => random_event(&mut random),
+                _ => random_single_device(&mut random),
+            });
+            let desired = leaf.desired();
+            with_remote_macs += usize::from(desired.fdb.iter().any(|(key, target)| {
+                key.domain.vlan == 200 && matches!(target, Target::Remote(_))
+            }));
+        }
+    }
+    assert!(with_remote_macs > 300, "the world did not just fall apart: {with_remote_macs}");
+}
+
 #[test]
 fn entries_that_come_and_go_leave_no_vtep_behind() {
     let mut random = Random(0xaba);

@@ -16,6 +16,7 @@ mod redirect;
 mod routed_ports;
 mod router;
 mod routing_churn;
+mod single_device;
 mod tunnels6;
 mod underlay;
 mod uppers;

@@ -21,13 +21,14 @@ fn object(event: &Event) -> String {
         }
         Event::BridgePort(port) => format!("link {}", port.ifindex),
         Event::VlanStates(states) => format!("vlans {}", states.ifindex),
+        Event::VniFilter(filter) | Event::VniFilterGone(filter) => format!("vnis {}", filter.vxlan),
         Event::BridgeMac(entry) => {
             format!("mac {} {} {}", entry.bridge, entry.vlan, entry.mac)
         }
         Event::BridgeMacGone { bridge, vlan, mac } => format!("mac {bridge} {vlan} {mac}"),
         Event::TunnelMac(entry) | Event::TunnelMacGone(entry) => match entry.mac == Mac::ZERO {
-            true => format!("flood {} {:?}", entry.vxlan, entry.target),
-            false => format!("tunnel {} {}", entry.vxlan, entry.mac),
+            true => format!("flood {} {:?} {:?}", entry.vxlan, entry.source_vni, entry.target),
+            false => format!("tunnel {} {:?} {}", entry.vxlan, entry.source_vni, entry.mac),
         },
         Event::OwnMac { ifindex, mac } | Event::OwnMacGone { ifindex, mac } => {
             format!("own mac {ifindex} {mac}")
@@ -87,6 +88,8 @@ impl Objects {
                 | Event::Rule(_)
                 | Event::RuleGone(_)
                 | Event::Netconf(_)
+                | Event::VniFilter(_)
+                | Event::VniFilterGone(_)
         );
         if !partial {
             queue.retain(|earlier| about_port(earlier) != about_port(&event));

@@ -79,7 +79,9 @@ pub(super) fn veth(ifindex: u32, name: &str) -> Link {
 }
 
 pub(super) fn vlans(ifindex: u32, bridge: u32, vlans: &[(u16, bool, bool)]) -> Event {
-    let vlans = vlans.iter().map(|&(id, pvid, untagged)| PortVlan { id, pvid, untagged }).collect();
+    let vlans =
+        vlans.iter().map(|&(id, pvid, untagged)| PortVlan { id, pvid, untagged, tunnel: None });
+    let vlans = vlans.collect();
     BridgePort { ifindex, bridge, options: forwarding_port(ifindex != VX10), vlans }.into()
 }
 
@@ -183,7 +185,7 @@ macro_rules! messages {
 
 messages! {
     BridgeMac BridgePort Chain IpsecDefaults IpsecPolicy Learned Link Neighbour Netconf Nexthop Route
-    Rule TunnelMac VlanStates
+    Rule TunnelMac VlanStates VniFilter
 }
 
 /// The message that takes back what another one said.

@@ -96,6 +96,30 @@ fn a_dump_has_what_was_there_and_events_bring_what_follows() {
 }
 
 #[test]
+fn a_vxlan_devices_filter_of_vnis_is_listed_by_ranges_and_followed() {
+    in_namespace(|| async {
+        sh("ip link add vx0 type vxlan external vnifilter local 10.0.0.1 dstport 4789; \
+            bridge vni add vni 10010-10012 dev vx0; bridge vni add vni 10020 dev vx0");
+        let mut observer = Observer::open().unwrap();
+        let listed = || {
+            let ranges = dump(Scope::Bridges).events.into_iter().filter_map(|event| match event {
+                Event::VniFilter(filter) => Some(filter.ranges),
+                _ => None,
+            });
+            ranges.flatten().collect::<Vec<_>>()
+        };
+        assert_eq!(listed(), [(10_010, 10_012), (10_020, 10_020)]);
+        sh("bridge vni delete vni 10011 dev vx0");
+        wait_for(
+            &mut observer,
+            |event| matches!(event, Event::VniFilterGone(gone) if gone.ranges == [(10_011, 10_011)]),
+        )
+        .await;
+        assert_eq!(listed(), [(10_010, 10_010), (10_012, 10_012), (10_020, 10_020)]);
+    });
+}
+
+#[test]
 fn rules_forwarding_and_routes_of_every_table_are_dumped_and_followed() {
     in_namespace(|| async {
         sh("ip link set lo up; ip link add p1 type veth peer p2; ip link set p1 up; \

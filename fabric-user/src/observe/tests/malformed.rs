@@ -3,7 +3,7 @@
 use super::{captured::all, random::Random};
 use crate::observe::{Event, LinkKind, PortVlan, decode};
 
-const KINDS: [u16; 12] = [16, 17, 24, 25, 28, 29, 32, 33, 80, 81, 104, 105];
+const KINDS: [u16; 14] = [16, 17, 24, 25, 28, 29, 32, 33, 80, 81, 104, 105, 120, 121];
 
 #[test]
 fn messages_cut_off_anywhere_are_errors_or_less_complete_but_never_panic() {
@@ -66,17 +66,54 @@ const END: u16 = 16;
 
 #[test]
 fn vlan_ranges_are_spelt_out_and_keep_their_flags() {
-    let tagged = |id| PortVlan { id, pvid: false, untagged: false };
+    let tagged = |id| PortVlan { id, pvid: false, untagged: false, tunnel: None };
     assert_eq!(
         vlans(&[(PVID_UNTAGGED, 10), (BEGIN, 100), (END, 102), (0, 200)]),
         [
-            PortVlan { id: 10, pvid: true, untagged: true },
+            PortVlan { id: 10, pvid: true, untagged: true, tunnel: None },
             tagged(100),
             tagged(101),
             tagged(102),
             tagged(200)
         ]
     );
+}
+
+/// `IFLA_BRIDGE_VLAN_TUNNEL_INFO` of flags, VLAN and tunnel ID, as `br_fill_vlan_tinfo` of
+/// `net/bridge/br_netlink_tunnel.c` writes it.
+fn tunnel((flags, vlan, tunnel): (u16, u16, u32)) -> Vec<u8> {
+    let mut attribute = vec![28, 0, 3, 0, 8, 0, 1, 0];
+    attribute.extend(tunnel.to_ne_bytes());
+    for (kind, value) in [(2, vlan), (3, flags)] {
+        attribute.extend([6, 0, kind, 0]);
+        attribute.extend(value.to_ne_bytes());
+        attribute.extend([0; 2]);
+    }
+    attribute
+}
+
+/// The tunnel IDs of the VLANs 10 to 14.
+fn tunnels(entries: &[(u16, u16, u32)]) -> Vec<Option<u32>> {
+    let mut message = bridge_port(&[(BEGIN, 10), (END, 14)]);
+    let length = 4 + 16 + 28 * entries.len() as u16;
+    let at = message.len() - 20;
+    message[at..at + 2].copy_from_slice(&length.to_ne_bytes());
+    entries.iter().for_each(|entry| message.extend(tunnel(*entry)));
+    match decode(16, 0, &message) {
+        Ok(Some(Event::BridgePort(port))) => port.vlans.iter().map(|vlan| vlan.tunnel).collect(),
+        other => panic!("no bridge port: {other:?}"),
+    }
+}
+
+#[test]
+fn tunnel_ids_are_those_of_their_vlans_one_by_one_and_by_ranges() {
+    assert_eq!(
+        tunnels(&[(0, 10, 500), (BEGIN, 12, 700), (END, 13, 701), (0, 99, 1)]),
+        [Some(500), None, Some(700), Some(701), None]
+    );
+    assert_eq!(tunnels(&[(BEGIN, 12, 7), (END, 11, 6)]), [None; 5]);
+    let (first, last) = ((BEGIN, 1, u32::MAX), (END, u16::MAX, 0));
+    assert_eq!(tunnels(&[first, last])[0], Some(8));
 }
 
 #[test]
