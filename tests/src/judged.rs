@@ -28,6 +28,8 @@ use crate::{
 
 /// Frames that are sent at once. The first of a host may be shown to the kernel.
 const FRAMES: usize = 20;
+/// Options of a VLAN-aware bridge.
+const VLAN_AWARE: &str = "vlan_filtering 1 vlan_default_pvid 0";
 /// MAC address of the bridge.
 pub const BRIDGE_MAC: Mac = [2, 0, 0, 0xb0, 0, 0];
 /// MAC address of the vxlan device.
@@ -54,7 +56,7 @@ impl Judged {
     /// A leaf with a plain bridge.
     #[must_use]
     pub fn new() -> Self {
-        Self::build("", "")
+        Self::build("", &format!("id {VNI}"), &[], "")
     }
 
     /// A leaf whose bridge has each of these VLANs on both access ports, tagged, and the first of them
@@ -73,10 +75,34 @@ impl Judged {
                 lines += &format!("fdb add {host} dev {port} master static vlan {vlan}\n");
             }
         }
-        Self::build("vlan_filtering 1 vlan_default_pvid 0", &lines)
+        Self::build(VLAN_AWARE, &format!("id {VNI}"), &[], &lines)
     }
 
-    fn build(options: &str, lines: &str) -> Self {
+    /// A leaf whose vxlan device is in external mode, with more options of `ip link`: the bridge has each of
+    /// these VLANs, with its VNI, on both access ports and on the vxlan device; on kernels whose bridge has
+    /// VLAN filtering. A filter of VNIs gets them all.
+    #[must_use]
+    pub fn with_single_device(options: &str, tunnels: &[(u16, u32)]) -> Self {
+        let mut lines = String::from("link set dev vx100 vlan_tunnel on\n");
+        for (vlan, vni) in tunnels {
+            for (port, host) in [("acc0", HOST_A), ("acc1", HOST_B), ("vx100", HOST_R)] {
+                let host = mac_text(host.mac);
+                lines += &format!(
+                    "vlan add vid {vlan} dev {port}\n\
+                     fdb add {host} dev {port} master static vlan {vlan}\n"
+                );
+            }
+            lines += &format!("vlan add vid {vlan} dev vx100 tunnel_info id {vni}\n");
+            if options.contains("vnifilter") {
+                lines += &format!("vni add vni {vni} dev vx100\n");
+            }
+        }
+        let vnis: Vec<u32> = tunnels.iter().map(|(_, vni)| *vni).collect();
+        Self::build(VLAN_AWARE, &format!("external {options}"), &vnis, &lines)
+    }
+
+    /// The vxlan device's entries name these VNIs, or none.
+    fn build(options: &str, vxlan: &str, vnis: &[u32], lines: &str) -> Self {
         let name = unique("judged");
         let outside = Space::new(format!("{name}-outside"));
         let mut this = Self {
@@ -94,7 +120,7 @@ impl Judged {
                 ("ipv4/conf/default/rp_filter", "0"),
             ]);
         }
-        this.devices(options);
+        this.devices(options, vxlan, vnis);
         this.bridge(if lines.is_empty() { PLAIN.as_str() } else { lines });
         for (port, _) in PORTS {
             this.wires.insert(port.into(), this.outside.wire(&format!("{port}p")));
@@ -103,7 +129,7 @@ impl Judged {
         this
     }
 
-    fn devices(&self, options: &str) {
+    fn devices(&self, options: &str, vxlan: &str, vnis: &[u32]) {
         let outside = self.outside.name();
         let [local, remote] = [LEAF1_VTEP, LEAF2_VTEP].map(address_text);
         let mut lines = format!(
@@ -124,7 +150,7 @@ impl Judged {
              addr add 203.0.113.0/31 dev up0\n\
              neigh add 203.0.113.1 lladdr {} dev up0 nud permanent\n\
              route add {remote}/32 via 203.0.113.1 dev up0\n\
-             link add vx100 address {} mtu 1500 type vxlan id {VNI} local {local} \
+             link add vx100 address {} mtu 1500 type vxlan {vxlan} local {local} \
              dstport {VXLAN_PORT} nolearning noudpcsum\nlink set vx100 master br0\n",
             mac_text(SPINE1_MAC),
             mac_text(VXLAN_MAC)
@@ -137,12 +163,18 @@ impl Judged {
             self.netns.wirelike(port);
             self.outside.wirelike(&format!("{port}p"));
         }
-        self.bridge(&format!(
-            "link set dev vx100 learning off\n\
-             fdb add 00:00:00:00:00:00 dev vx100 dst {remote} self permanent\n\
-             fdb add {} dev vx100 dst {remote} self static\n",
-            mac_text(HOST_R.mac)
-        ));
+        self.bridge("link set dev vx100 learning off\n");
+        let mut suffixes: Vec<_> = vnis.iter().map(|vni| format!("src_vni {vni}")).collect();
+        if vnis.is_empty() {
+            suffixes.push(String::new());
+        }
+        for suffix in suffixes {
+            self.bridge(&format!(
+                "fdb add 00:00:00:00:00:00 dev vx100 dst {remote} {suffix} self permanent\n\
+                 fdb add {} dev vx100 dst {remote} {suffix} self static\n",
+                mac_text(HOST_R.mac)
+            ));
+        }
         self.ip("link set vx100 up\n");
     }
 
@@ -241,6 +273,15 @@ impl Judged {
     #[track_caller]
     pub fn as_by_the_kernel_over(&mut self, port: &str, frame: &Frame) -> Fate {
         self.same(port, |payload| from_leaf2().around(&with_payload(frame, payload)))
+    }
+
+    /// As [`as_by_the_kernel_from_leaf2`](Self::as_by_the_kernel_from_leaf2), with another VNI, and to
+    /// another UDP port if one is given.
+    #[track_caller]
+    pub fn as_by_the_kernel_in(&mut self, vni: u32, port: Option<u16>, frame: &Frame) -> Fate {
+        let mut outer = Vxlan { vni, ..from_leaf2() };
+        outer.destination_port = port.unwrap_or(outer.destination_port);
+        self.same("up0", |payload| outer.around(&with_payload(frame, payload)))
     }
 
     /// Sends some frames into a port, wherever they go.

@@ -6,5 +6,6 @@
 mod devices;
 mod filtering;
 mod members;
+mod single_device;
 mod site;
 mod states;
