@@ -231,6 +231,9 @@ reasons! {
     InnerSourceMoved = 81, "inner_source_moved", Pass;
     /// One frame per quarter of the ageing time, which keeps the kernel's entries for the inner source fresh.
     InnerSourceRefresh = 82, "inner_source_refresh", Pass;
+    // Routing to a network of a bridge.
+    /// The bridge behind which the next hop is does not know its MAC address and floods, or it is its own.
+    StationLookupUnknown = 83, "station_lookup_unknown", Pass;
 }
 
 impl Reason {

@@ -14,8 +14,8 @@ pub enum Place {
     Circuit(u32),
     /// A VTEP, by its index.
     Vtep(u32),
-    /// Nothing: it is the box's own.
-    Own,
+    /// Nothing: it is the box's own. The slot of the gateway whose address it is, 0 for the kernel's.
+    Own(u32),
 }
 
 /// The place of a frame's destination, if the bridge knows it.
@@ -26,7 +26,7 @@ pub fn destination(journey: &Journey, frame: &Frame) -> Option<Place> {
     Some(match split_target(found.target) {
         (KIND_REMOTE, index) => Place::Vtep(index),
         (KIND_LOCAL, index) => Place::Circuit(index),
-        _ => Place::Own,
+        (_, gateway) => Place::Own(gateway),
     })
 }
 

@@ -11,6 +11,8 @@ use crate::{block::Cpu, maps};
 pub struct Journey {
     /// What the maps say of the port that it came from.
     pub entry: &'static Port,
+    /// The port whose packets this one is routed as: the same, or a gateway of a bridge.
+    pub router: &'static Port,
     /// Length of the packet as it arrived, in bytes.
     pub length: u32,
     /// Bytes in front of the frame that the host sent or will receive: 0, or the outer headers.
@@ -61,6 +63,8 @@ pub struct VtepRef {
 pub enum Destination {
     Local(CircuitRef),
     Vtep(VtepRef),
+    /// To a gateway of the bridge, by the slot of its port.
+    Gateway(u32),
 }
 
 /// Where a route leads.
@@ -88,14 +92,6 @@ pub struct Frame {
     pub network: usize,
 }
 
-impl Frame {
-    /// Where the network header is when the packet has grown by so many bytes in front, and its EtherType.
-    #[inline(always)]
-    pub const fn shifted(&self, bytes: usize) -> (usize, u16) {
-        (self.network + bytes, self.ether_type_be)
-    }
-}
-
 static NO_DOMAIN: Domain = Domain {
     vni: 0,
     local_be: 0,
@@ -115,6 +111,7 @@ impl Journey {
     pub fn new(length: u32, entry: &'static Port) -> Self {
         Self {
             entry,
+            router: entry,
             length,
             outer: 0,
             tag: 0,

@@ -14,6 +14,7 @@ mod block;
 mod checkpoint;
 mod ending;
 mod fdb;
+mod gateway;
 mod heartbeat;
 mod journey;
 mod maps;
@@ -38,9 +39,15 @@ use fabric_common::{
 
 use crate::{
     access::{
-        access_fit::access_fit, access_output::access_output, bridge_lookup::bridge_lookup,
-        frame_guard::frame_guard, nexthop_select::nexthop_select, source_check::source_check,
-        underlay_output::underlay_output, vlan_classify, vxlan_output,
+        access_fit::access_fit,
+        access_output::access_output,
+        bridge_lookup::bridge_lookup,
+        frame_guard::frame_guard,
+        nexthop_select::nexthop_select,
+        source_check::source_check,
+        underlay_output::underlay_output,
+        vlan_classify,
+        vxlan_output::{self, Bridged},
     },
     checkpoint::{Checkpoint, Open, Stage},
     journey::{CircuitRef, Destination, Journey, NexthopRef},
@@ -51,12 +58,15 @@ use crate::{
         inner_guard::inner_guard,
         inner_source::inner_source,
     },
-    packet::Packet,
-    port_input::{find_port, port_input},
+    packet::{
+        Packet,
+        vxlan::{OUTER4, OUTER6},
+    },
+    port_input::{find_port, is_for_port, port_input},
     transit::{
         bfd_watch::bfd_watch,
         path_watch::path_watch,
-        transit_input::{self, Family, transit_input},
+        transit_input::{self, Family, NETWORK, transit_input},
         transit_output, transit_route,
     },
 };
@@ -70,18 +80,18 @@ fn from_host<C: Checkpoint>(packet: &mut Packet, journey: &mut Journey) -> Resul
     match vlan_classify::tag(packet)? {
         None => {
             let circuit = vlan_classify::untagged(journey)?;
-            from_circuit::<C>(packet, journey, circuit)
+            from_circuit::<C, 14>(packet, journey, circuit)
         }
         Some(tci) => {
             let circuit = vlan_classify::tagged(journey, tci)?;
-            from_circuit::<C>(packet, journey, circuit)
+            from_circuit::<C, 18>(packet, journey, circuit)
         }
     }
 }
 
-/// From a host, when the circuit is known.
+/// From a host, when the circuit is known; the network header starts at `AT`.
 #[inline(always)]
-fn from_circuit<C: Checkpoint>(
+fn from_circuit<C: Checkpoint, const AT: usize>(
     packet: &mut Packet,
     journey: &mut Journey,
     circuit: CircuitRef,
@@ -95,7 +105,7 @@ fn from_circuit<C: Checkpoint>(
     C::after(Stage::SourceCheck, journey, (frame, destination));
     match destination {
         Destination::Local(circuit) => {
-            access_fit(journey, circuit)?;
+            access_fit(journey, circuit, journey.length - journey.tag as u32)?;
             C::after(Stage::AccessFit, journey, circuit);
             access_output(packet, journey, circuit, Reason::Bridged)?;
             C::after(Stage::AccessOutput, journey, ());
@@ -104,16 +114,18 @@ fn from_circuit<C: Checkpoint>(
         Destination::Vtep(vtep) => {
             let selection = nexthop_select(packet, journey, vtep, &frame)?;
             C::after(Stage::NexthopSelect, journey, (frame, vtep, selection));
+            let inner = Bridged { frame: &frame, length: journey.length, tag: journey.tag };
             let length = if vtep.vtep.is_ipv6() {
-                vxlan_output::ipv6(packet, journey, vtep, &selection, &frame)?
+                vxlan_output::ipv6(packet, journey, vtep, &selection, &inner)?
             } else {
-                vxlan_output::ipv4(packet, journey, vtep, &selection, &frame)?
+                vxlan_output::ipv4(packet, journey, vtep, &selection, &inner)?
             };
             C::after(Stage::VxlanOutput, journey, (selection.nexthop, length));
             underlay_output(journey, selection.nexthop, length, Reason::Encapsulated)?;
             C::after(Stage::UnderlayOutput, journey, ());
             Ok(Reason::Encapsulated)
         }
+        Destination::Gateway(gateway) => gateway::route::<AT>(packet, journey, gateway),
     }
 }
 
@@ -144,8 +156,8 @@ fn from_outside<C: Checkpoint>(
     C::after(Stage::PortInput, journey, ());
     // The way out of the tunnel is compiled for each family, so that all offsets are constants.
     match dispatch::<C>(packet, journey)? {
-        Arrival::Tunnel4(tos) => from_tunnel::<C>(packet, journey, tos),
-        Arrival::Tunnel6(class) => from_tunnel::<C>(packet, journey, class),
+        Arrival::Tunnel4(tos) => from_tunnel::<C, { OUTER4 + 14 }>(packet, journey, tos),
+        Arrival::Tunnel6(class) => from_tunnel::<C, { OUTER6 + 14 }>(packet, journey, class),
         Arrival::Other(otherwise) => {
             C::after(Stage::Dispatch, journey, otherwise);
             from_router::<C>(packet, journey, otherwise)
@@ -154,9 +166,9 @@ fn from_outside<C: Checkpoint>(
     }
 }
 
-/// From the fabric, inside a tunnel that ends here.
+/// From the fabric, inside a tunnel that ends here; the inner network header starts at `AT`.
 #[inline(always)]
-fn from_tunnel<C: Checkpoint>(
+fn from_tunnel<C: Checkpoint, const AT: usize>(
     packet: &mut Packet,
     journey: &mut Journey,
     outer_tos: u8,
@@ -168,9 +180,17 @@ fn from_tunnel<C: Checkpoint>(
     C::after(Stage::InnerSource, journey, (outer_tos, frame));
     let ecn = ecn_decap(packet, outer_tos, &frame)?;
     C::after(Stage::EcnDecap, journey, (frame, ecn.change()));
-    let circuit = bridge_deliver(journey, &frame)?;
+    let circuit = match bridge_deliver(journey, &frame)? {
+        Destination::Local(circuit) => circuit,
+        Destination::Gateway(gateway) => {
+            // Though the kernel may get the packet yet: it would write the same.
+            ecn.apply(packet)?;
+            return gateway::route::<AT>(packet, journey, gateway);
+        }
+        Destination::Vtep(_) => return Err(Reason::SplitHorizonOverlayToOverlay),
+    };
     C::after(Stage::BridgeDeliver, journey, (circuit, ecn.change()));
-    access_fit(journey, circuit)?;
+    access_fit(journey, circuit, journey.length - journey.outer as u32)?;
     C::after(Stage::AccessFit, journey, (circuit, ecn.change()));
     ecn.apply(packet)?;
     access_output(packet, journey, circuit, Reason::Decapsulated)?;
@@ -185,10 +205,55 @@ fn from_router<C: Checkpoint>(
     journey: &mut Journey,
     otherwise: Reason,
 ) -> Result<Reason, Reason> {
-    let (nexthop, length) = match transit_input(packet, journey, otherwise)? {
-        Family::Ipv4 => route4::<C>(packet, journey)?,
-        Family::Ipv6 => route6::<C>(packet, journey)?,
-    };
+    let family = transit_input::<NETWORK>(packet, journey, otherwise)?;
+    if !is_for_port(packet, journey) {
+        return Err(Reason::TransitInputOtherHost);
+    }
+    match family {
+        Family::Ipv4 => route4::<C>(packet, journey),
+        Family::Ipv6 => route6::<C>(packet, journey),
+    }
+}
+
+/// An IPv4 packet, to be routed on.
+#[inline(always)]
+fn route4<C: Checkpoint>(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
+    let header = transit_input::ipv4::<NETWORK>(packet, journey)?;
+    C::after(Stage::TransitInput, journey, header);
+    let way = transit_route::ipv4(journey, header.flow.destination())?;
+    C::after(Stage::TransitRoute, journey, (header, way));
+    let nexthop = nexthop::follow(journey, way, || header.hash::<NETWORK>(packet, journey))?;
+    C::after(Stage::Nexthop, journey, (header, nexthop));
+    if gateway::is_behind_bridge(nexthop) {
+        return to_bridge(packet, journey);
+    }
+    let length = transit_output::ipv4(packet, journey, &header, nexthop)?;
+    to_router::<C>(journey, nexthop, length)
+}
+
+/// An IPv6 packet, to be routed on.
+#[inline(always)]
+fn route6<C: Checkpoint>(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
+    let header = transit_input::ipv6::<NETWORK>(packet, journey)?;
+    C::after(Stage::TransitInput, journey, header);
+    let way = transit_route::ipv6(journey, header.flow.destination)?;
+    C::after(Stage::TransitRoute, journey, (header, way));
+    let nexthop = nexthop::follow(journey, way, || header.hash::<NETWORK>(packet, journey))?;
+    C::after(Stage::Nexthop, journey, (header, nexthop));
+    if gateway::is_behind_bridge(nexthop) {
+        return to_bridge(packet, journey);
+    }
+    let length = transit_output::ipv6(packet, journey, &header, nexthop)?;
+    to_router::<C>(journey, nexthop, length)
+}
+
+/// To a host or router on a routed port.
+#[inline(always)]
+fn to_router<C: Checkpoint>(
+    journey: &mut Journey,
+    nexthop: NexthopRef,
+    length: u32,
+) -> Result<Reason, Reason> {
     C::after(Stage::TransitOutput, journey, (nexthop, length));
     journey.cpu = account::cpu();
     underlay_output(journey, nexthop, length, Reason::Routed)?;
@@ -196,36 +261,15 @@ fn from_router<C: Checkpoint>(
     Ok(Reason::Routed)
 }
 
-/// An IPv4 packet, to be routed on.
+/// To a host of a bridge, or by its tunnel to a router: the route is looked up once more there, so that
+/// nobody else keeps for it what is known by now.
 #[inline(always)]
-fn route4<C: Checkpoint>(
-    packet: &mut Packet,
-    journey: &Journey,
-) -> Result<(NexthopRef, u32), Reason> {
-    let header = transit_input::ipv4(packet, journey)?;
-    C::after(Stage::TransitInput, journey, header);
-    let way = transit_route::ipv4(journey, header.flow.destination())?;
-    C::after(Stage::TransitRoute, journey, (header, way));
-    let nexthop = nexthop::follow(journey, way, || header.hash(packet, journey))?;
-    C::after(Stage::Nexthop, journey, (header, nexthop));
-    let length = transit_output::ipv4(packet, journey, &header, nexthop)?;
-    Ok((nexthop, length))
-}
-
-/// An IPv6 packet, to be routed on.
-#[inline(always)]
-fn route6<C: Checkpoint>(
-    packet: &mut Packet,
-    journey: &Journey,
-) -> Result<(NexthopRef, u32), Reason> {
-    let header = transit_input::ipv6(packet, journey)?;
-    C::after(Stage::TransitInput, journey, header);
-    let way = transit_route::ipv6(journey, header.flow.destination)?;
-    C::after(Stage::TransitRoute, journey, (header, way));
-    let nexthop = nexthop::follow(journey, way, || header.hash(packet, journey))?;
-    C::after(Stage::Nexthop, journey, (header, nexthop));
-    let length = transit_output::ipv6(packet, journey, &header, nexthop)?;
-    Ok((nexthop, length))
+fn to_bridge(packet: &Packet, journey: &mut Journey) -> Result<Reason, Reason> {
+    cold_path();
+    // Of a tunnel that the packet was not taken out of.
+    journey.peer = 0;
+    let port = journey.entry.as_port.into();
+    gateway::route::<NETWORK>(packet, journey, port)
 }
 
 /// For ports with hosts of bridges behind them.

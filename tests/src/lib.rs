@@ -11,6 +11,7 @@ pub mod device;
 pub mod ecmp;
 pub mod expect;
 pub mod fabric;
+pub mod gateway;
 pub mod judged;
 pub mod leaf;
 mod leaf6;

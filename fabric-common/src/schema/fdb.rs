@@ -23,11 +23,14 @@ super::map_value!(Times, 32);
 pub const KIND_LOCAL: u32 = 1;
 /// The MAC is behind a remote VTEP; the index is the VTEP's.
 pub const KIND_REMOTE: u32 = 2;
-/// The MAC is this box's own, so the kernel gets the frame.
+/// The MAC is this box's own, so the kernel gets the frame; or a gateway routes it whose port is in the slot of
+/// the index, if that is not 0.
 pub const KIND_OWN: u32 = 3;
 
 /// Bits of the index in a target of 16 bits; the kind stands above it.
 const INDEX_BITS: u32 = 14;
+/// Number of indexes that a target can have.
+pub const INDEXES: u32 = 1 << INDEX_BITS;
 
 const _: () = {
     assert!(fits(circuits::MAX, INDEX_BITS) && fits(vteps::MAX, INDEX_BITS));

@@ -30,6 +30,9 @@ pub const ROLE_ACCESS: u8 = 1;
 pub const ROLE_ROUTED: u8 = 2;
 /// As [`ROLE_ROUTED`], and the underlay leads over this port: only here tunnels end.
 pub const ROLE_UNDERLAY: u8 = 3;
+/// A gateway: the address of a bridge, or an interface on top of one. No program runs here; packets come by the
+/// FDB of [`Port::untagged_domain`], and what is sent here goes by it.
+pub const ROLE_GATEWAY: u8 = 4;
 
 /// Hiding received VLAN tags from XDP was switched off and is to be switched on again at the end.
 pub const FLAG_HID_TAGS: u8 = 1 << 0;

@@ -1,4 +1,4 @@
-//! Arrives: a frame for a local circuit. Leaves: the same, if the circuit's port can send it.
+//! Arrives: a frame for a local circuit and its length without tag and outer headers, in bytes. Leaves: the same, if the circuit's port can send it.
 //!
 //! Passes, before anything is changed in them, longer frames (the kernel drops and counts them), frames to
 //! a port whose device takes none from XDP programs, and those to a port that is down: the kernel
@@ -15,10 +15,9 @@ use crate::{
 };
 
 #[inline(always)]
-pub fn access_fit(journey: &Journey, to: CircuitRef) -> Result<(), Reason> {
+pub fn access_fit(journey: &Journey, to: CircuitRef, length: u32) -> Result<(), Reason> {
     let circuit = to.circuit();
-    let inner_length = journey.length - (journey.outer + journey.tag) as u32;
-    if inner_length > circuit.max_frame {
+    if length > circuit.max_frame {
         return if circuit.max_frame == NOT_A_TARGET {
             stop(Reason::AccessFitNotATarget)
         } else {

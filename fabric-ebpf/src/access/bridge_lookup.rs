@@ -1,6 +1,7 @@
-//! Arrives: a frame of a known circuit. Leaves: the circuit or VTEP behind which its destination is.
+//! Arrives: a frame of a known circuit. Leaves: the circuit or VTEP behind which its destination is,
+//! or the gateway that it is for.
 //!
-//! Passes unknown destinations (the kernel floods), the box's own MACs, and what the bridge would not
+//! Passes unknown destinations (the kernel floods), other MACs of the box's own, and what the bridge would not
 //! send (`should_deliver` of `net/bridge/br_forward.c`): back to the port that it came from, unless that
 //! is in hairpin mode, or between isolated ports. The kernel learns from
 //! all of these, so nobody has to look for their source: what a gateway gets pays for one lookup.
@@ -51,6 +52,7 @@ pub fn bridge_lookup(
             }
             Ok(Destination::Local(to))
         }
-        Place::Own => stop(Reason::BridgeLookupOwnMac),
+        Place::Own(0) => stop(Reason::BridgeLookupOwnMac),
+        Place::Own(gateway) => Ok(Destination::Gateway(gateway)),
     }
 }

@@ -1,9 +1,10 @@
-//! Arrives: an inner frame. Leaves: the local circuit behind which its destination is.
+//! Arrives: an inner frame. Leaves: the local circuit behind which its destination is, or the gateway that
+//! it is for.
 //!
 //! Split horizon: what came from a VTEP never goes back to a VTEP of the same VNI (RFC 7432 §12);
 //! the kernel's bridge does not send a frame back to its vxlan port either, unless that is in hairpin
 //! mode, of which the kernel takes care. Passes unknown
-//! destinations, the box's own MACs and isolated ports.
+//! destinations, other MACs of the box's own and isolated ports.
 
 use fabric_common::{
     reason::Reason,
@@ -16,23 +17,24 @@ use fabric_common::{
 use crate::{
     ending::{OrStop, stop},
     fdb::{self, Place},
-    journey::{CircuitRef, Frame, Journey},
+    journey::{CircuitRef, Destination, Frame, Journey},
 };
 
 #[inline(always)]
-pub fn bridge_deliver(journey: &Journey, frame: &Frame) -> Result<CircuitRef, Reason> {
+pub fn bridge_deliver(journey: &Journey, frame: &Frame) -> Result<Destination, Reason> {
     let index = match fdb::destination(journey, frame).or_stop(Reason::BridgeDeliverUnknown)? {
         Place::Circuit(index) => index,
         Place::Vtep(_) if journey.domain.flags & FLAG_OVERLAY_HAIRPIN != 0 => {
             return stop(Reason::BridgeDeliverHairpin);
         }
         Place::Vtep(_) => return stop(Reason::SplitHorizonOverlayToOverlay),
-        Place::Own => return stop(Reason::BridgeDeliverOwnMac),
+        Place::Own(0) => return stop(Reason::BridgeDeliverOwnMac),
+        Place::Own(gateway) => return Ok(Destination::Gateway(gateway)),
     };
     let to = CircuitRef { index };
     if to.circuit().flags & FLAG_ISOLATED != 0 && journey.domain.flags & FLAG_OVERLAY_ISOLATED != 0
     {
         return stop(Reason::BridgeDeliverIsolated);
     }
-    Ok(to)
+    Ok(Destination::Local(to))
 }

@@ -69,7 +69,7 @@ fn parse4(packet: &Packet, journey: &Journey) -> Option<Result<Outer4, Reason>> 
     if packet.read::<u16>(12)? != ether_type::IPV4 {
         return None;
     }
-    let header = Header::read(packet)?;
+    let header = Header::read(packet, 14)?;
     if header.form() == Form::Other || header.protocol() != ip_protocol::UDP {
         return None;
     }

@@ -27,15 +27,16 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads the header; `None` if the packet ends inside of it. Word by word: an array would be copied.
+    /// Reads the header at `at`; `None` if the packet ends inside of it. Word by word: an array would be
+    /// copied.
     #[inline(always)]
-    pub fn read(packet: &Packet) -> Option<Self> {
+    pub fn read(packet: &Packet, at: usize) -> Option<Self> {
         let words = [
-            packet.read(14)?,
-            packet.read(18)?,
-            packet.read(22)?,
-            packet.read(26)?,
-            packet.read(30)?,
+            packet.read(at)?,
+            packet.read(at + 4)?,
+            packet.read(at + 8)?,
+            packet.read(at + 12)?,
+            packet.read(at + 16)?,
         ];
         Some(Self { words })
     }

@@ -5,7 +5,7 @@
 //! what needs an answer or has options, and wrong header checksums, which the kernel drops and counts.
 
 use fabric_common::{
-    flow_hash,
+    checksum, flow_hash,
     martian::{is_martian4, is_martian6},
     reason::Reason,
     schema::ports,
@@ -24,10 +24,9 @@ use crate::{
         network::{ether_type, ip_protocol},
         pair,
     },
-    port_input::is_for_port,
 };
 
-/// Where the IP header starts.
+/// Where the IP header of a packet from a router starts.
 pub const NETWORK: usize = 14;
 /// Length of the fixed IPv6 header.
 const HEADER_6: usize = 40;
@@ -60,36 +59,50 @@ pub struct Ipv6 {
 }
 
 impl Ipv4 {
+    /// TTL, protocol and header checksum when it has been forwarded (`ip_decrease_ttl`).
+    #[inline(always)]
+    pub fn forwarded(&self) -> u32 {
+        let [ttl, protocol, a, b] = self.ttl_and_checksum.to_ne_bytes();
+        let [a, b] = checksum::decrement_ttl(u16::from_ne_bytes([a, b])).to_ne_bytes();
+        u32::from_ne_bytes([ttl.wrapping_sub(1), protocol, a, b])
+    }
+
     /// What chooses among the nexthops of a group.
     #[inline(always)]
-    pub fn hash(&self, packet: &Packet, journey: &Journey) -> u32 {
-        let hash = flow::ipv4(packet, journey.settings, NETWORK, &self.flow, Scope::Transit);
+    pub fn hash<const AT: usize>(&self, packet: &Packet, journey: &Journey) -> u32 {
+        let hash = flow::ipv4(packet, journey.settings, AT, &self.flow, Scope::Transit);
         flow_hash::bucket(hash)
     }
 }
 
 impl Ipv6 {
+    /// The hop limit when it has been forwarded.
+    #[inline(always)]
+    pub fn forwarded(&self) -> u8 {
+        self.hop_limit.wrapping_sub(1)
+    }
+
     /// What chooses among the nexthops of a group.
     #[inline(always)]
-    pub fn hash(&self, packet: &Packet, journey: &Journey) -> u32 {
-        let hash = flow::ipv6(packet, journey.settings, NETWORK, &self.flow, Scope::Transit);
+    pub fn hash<const AT: usize>(&self, packet: &Packet, journey: &Journey) -> u32 {
+        let hash = flow::ipv6(packet, journey.settings, AT, &self.flow, Scope::Transit);
         flow_hash::bucket(hash)
     }
 }
 
-/// The family of a packet that may be routed, or `otherwise`: the port does not route, or the
-/// packet is neither.
+/// The family of a packet that may be routed, whose IP header would start at `AT`, or `otherwise`: the
+/// port does not route, or the packet is neither.
 #[inline(always)]
-pub fn transit_input(
+pub fn transit_input<const AT: usize>(
     packet: &Packet,
     journey: &Journey,
     otherwise: Reason,
 ) -> Result<Family, Reason> {
-    let (flags, view) = (journey.entry.flags, ports::view(journey.entry.mac_and_view));
+    let (flags, view) = (journey.router.flags, ports::view(journey.router.mac_and_view));
     if flags & (ports::FLAG_ROUTE4 | ports::FLAG_ROUTE6) == 0 || view == 0 {
         return Err(otherwise);
     }
-    let (family, flag) = match packet.read(NETWORK - 2).or_stop(otherwise)? {
+    let (family, flag) = match packet.read(AT - 2).or_stop(otherwise)? {
         ether_type::IPV4 => (Family::Ipv4, ports::FLAG_ROUTE4),
         ether_type::IPV6 => (Family::Ipv6, ports::FLAG_ROUTE6),
         _ => return Err(otherwise),
@@ -101,21 +114,18 @@ pub fn transit_input(
 }
 
 #[inline(always)]
-pub fn ipv4(packet: &Packet, journey: &Journey) -> Result<Ipv4, Reason> {
-    if !packet.has(NETWORK + ipv4::LENGTH) {
+pub fn ipv4<const AT: usize>(packet: &Packet, journey: &Journey) -> Result<Ipv4, Reason> {
+    if !packet.has(AT + ipv4::LENGTH) {
         return stop(Reason::TransitInputBadHeader);
     }
-    if !is_for_port(packet, journey) {
-        return stop(Reason::TransitInputOtherHost);
-    }
-    let header = Header::read(packet).or_stop(Reason::TransitInputBadHeader)?;
+    let header = Header::read(packet, AT).or_stop(Reason::TransitInputBadHeader)?;
     match header.form() {
         Form::Plain => {}
         Form::Options => return stop(Reason::TransitInputOptions),
         Form::Short | Form::Other => return stop(Reason::TransitInputBadHeader),
     }
     let length = header.total_length();
-    if length < ipv4::LENGTH as u32 || length + NETWORK as u32 > journey.length {
+    if length < ipv4::LENGTH as u32 || length + AT as u32 > journey.length {
         return stop(Reason::TransitInputBadHeader);
     }
     if !header.is_intact() {
@@ -140,27 +150,24 @@ pub fn ipv4(packet: &Packet, journey: &Journey) -> Result<Ipv4, Reason> {
 #[inline(always)]
 fn is_own(journey: &Journey, source: u32) -> bool {
     maps::LOCAL_ADDRESSES.get(0).may_have(source.into())
-        && is_local4(u32::from(ports::view(journey.entry.mac_and_view)), source)
+        && is_local4(u32::from(ports::view(journey.router.mac_and_view)), source)
 }
 
 #[inline(always)]
-pub fn ipv6(packet: &Packet, journey: &Journey) -> Result<Ipv6, Reason> {
-    if !packet.has(NETWORK + HEADER_6) {
+pub fn ipv6<const AT: usize>(packet: &Packet, journey: &Journey) -> Result<Ipv6, Reason> {
+    if !packet.has(AT + HEADER_6) {
         return stop(Reason::TransitInputBadHeader);
     }
-    if !is_for_port(packet, journey) {
-        return stop(Reason::TransitInputOtherHost);
-    }
-    read6(packet, journey.length).or_stop(Reason::TransitInputBadHeader)?
+    read6::<AT>(packet, journey.length).or_stop(Reason::TransitInputBadHeader)?
 }
 
 /// `None` never: the caller has looked at the length.
 #[inline(always)]
-fn read6(packet: &Packet, frame_length: u32) -> Option<Result<Ipv6, Reason>> {
-    let [version, ..]: [u8; 4] = packet.read::<u32>(NETWORK)?.to_ne_bytes();
-    let [high, low, next_header, hop_limit] = packet.read::<u32>(NETWORK + 4)?.to_ne_bytes();
+fn read6<const AT: usize>(packet: &Packet, frame_length: u32) -> Option<Result<Ipv6, Reason>> {
+    let [version, ..]: [u8; 4] = packet.read::<u32>(AT)?.to_ne_bytes();
+    let [high, low, next_header, hop_limit] = packet.read::<u32>(AT + 4)?.to_ne_bytes();
     let length = HEADER_6 as u32 + u32::from(u16::from_be_bytes([high, low]));
-    if version >> 4 != 6 || length + NETWORK as u32 > frame_length {
+    if version >> 4 != 6 || length + AT as u32 > frame_length {
         return Some(stop(Reason::TransitInputBadHeader));
     }
     // Jumbograms (RFC 2675), whose payload length is 0, are among them.
@@ -171,11 +178,11 @@ fn read6(packet: &Packet, frame_length: u32) -> Option<Result<Ipv6, Reason>> {
         return Some(stop(Reason::TransitInputTtl));
     }
     // To a host that the kernel is a proxy for, it answers itself (`ip6_forward_proxy_check`).
-    if next_header == ip_protocol::ICMPV6 && is_discovery_message(packet, NETWORK) {
+    if next_header == ip_protocol::ICMPV6 && is_discovery_message(packet, AT) {
         return Some(stop(Reason::TransitInputNeighbourDiscovery));
     }
-    let source = [packet.read(NETWORK + 8)?, packet.read(NETWORK + 16)?];
-    let destination = [packet.read(NETWORK + 24)?, packet.read(NETWORK + 32)?];
+    let source = [packet.read(AT + 8)?, packet.read(AT + 16)?];
+    let destination = [packet.read(AT + 24)?, packet.read(AT + 32)?];
     if is_martian6(source[0]) || is_martian6(destination[0]) {
         return Some(stop(Reason::TransitInputMartian));
     }

@@ -5,7 +5,7 @@
 //! fit (the kernel fragments or answers). Then, as the kernel does: nothing behind the IP packet is
 //! kept, TTL or hop limit are one less, and the header checksum is corrected (`ip_decrease_ttl`).
 
-use fabric_common::{checksum, reason::Reason};
+use fabric_common::reason::Reason;
 
 use super::transit_input::{Ipv4, Ipv6, NETWORK};
 use crate::{
@@ -24,9 +24,7 @@ pub fn ipv4(
 ) -> Result<u32, Reason> {
     let mut start = open::<34>(packet, journey, header.length, nexthop)?;
     put_macs(&mut start, nexthop);
-    let [ttl, protocol, a, b] = header.ttl_and_checksum.to_ne_bytes();
-    let [a, b] = checksum::decrement_ttl(u16::from_ne_bytes([a, b])).to_ne_bytes();
-    start.put::<{ NETWORK + 8 }, _>(u32::from_ne_bytes([ttl.wrapping_sub(1), protocol, a, b]));
+    start.put::<{ NETWORK + 8 }, _>(header.forwarded());
     Ok(NETWORK as u32 + header.length)
 }
 
@@ -39,7 +37,7 @@ pub fn ipv6(
 ) -> Result<u32, Reason> {
     let mut start = open::<54>(packet, journey, header.length, nexthop)?;
     put_macs(&mut start, nexthop);
-    start.put::<{ NETWORK + 7 }, _>(header.hop_limit.wrapping_sub(1));
+    start.put::<{ NETWORK + 7 }, _>(header.forwarded());
     Ok(NETWORK as u32 + header.length)
 }
 
@@ -51,16 +49,29 @@ fn open<const HEADERS: usize>(
     length: u32,
     nexthop: NexthopRef,
 ) -> Result<Start<HEADERS>, Reason> {
-    if nexthop.port == journey.entry.as_port {
+    fits(journey, length, nexthop)?;
+    cut_padding(packet, journey.length - NETWORK as u32 - length)?;
+    // The headers were read before, so they are still there.
+    packet.start_of().or_stop(Reason::OutputTruncated)
+}
+
+/// Whether an IP packet of `length` bytes may be sent to a nexthop.
+#[inline(always)]
+pub fn fits(journey: &Journey, length: u32, nexthop: NexthopRef) -> Result<(), Reason> {
+    if nexthop.port == journey.router.as_port {
         return stop(Reason::TransitOutputSamePort);
     }
     if length > nexthop.mtu {
         return stop(Reason::TransitOutputTooBig);
     }
-    let padding = journey.length - NETWORK as u32 - length;
-    if padding != 0 {
-        packet.cut_end(padding).or_stop(Reason::TransitInputBadHeader)?;
+    Ok(())
+}
+
+/// Takes away what stands behind the IP packet, as the kernel does before it looks at one (`ip_rcv_core`).
+#[inline(always)]
+pub fn cut_padding(packet: &mut Packet, bytes: u32) -> Result<(), Reason> {
+    if bytes != 0 {
+        packet.cut_end(bytes).or_stop(Reason::TransitInputBadHeader)?;
     }
-    // The headers were read before, so they are still there.
-    packet.start_of().or_stop(Reason::OutputTruncated)
+    Ok(())
 }

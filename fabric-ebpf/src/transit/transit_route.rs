@@ -25,13 +25,13 @@ use crate::{
 
 #[inline(always)]
 pub fn ipv4(journey: &Journey, destination: u32) -> Result<Way, Reason> {
-    let view = u32::from(ports::view(journey.entry.mac_and_view));
+    let view = u32::from(ports::view(journey.router.mac_and_view));
     way(target4(view, destination))
 }
 
 #[inline(always)]
 pub fn ipv6(journey: &Journey, destination: [u64; 2]) -> Result<Way, Reason> {
-    let view = u32::from(ports::view(journey.entry.mac_and_view));
+    let view = u32::from(ports::view(journey.router.mac_and_view));
     way(target6(view, destination))
 }
 

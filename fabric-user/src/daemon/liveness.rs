@@ -20,7 +20,7 @@ use std::{
 use anyhow::Context as _;
 use aya::maps::{DevMap, MapData};
 use fabric_common::schema::{
-    ports::{Port, find, is_routed},
+    ports::{Port, ROLE_ACCESS, ROLE_GATEWAY, find},
     settings::Settings,
 };
 use rustix::{
@@ -294,13 +294,14 @@ impl Watched {
         // The kernel empties the slot in the device map when the interface leaves the namespace, also
         // if it is back by now. Until the main loop has filled it again, and has told, whatever is sent
         // there is lost.
-        let alive = alive && self.is_target(slot, ifindex);
+        let role = self.ports.get(slot).role;
+        let alive = alive && (role == ROLE_GATEWAY || self.is_target(slot, ifindex));
         let before = self.ports.stores();
         if !self.ports.update(slot, |port| port.down = u64::from(!alive)) {
             return;
         }
         let mut stores = self.ports.stores() - before;
-        if !alive && !is_routed(self.ports.get(slot).role) {
+        if !alive && role == ROLE_ACCESS {
             // Against `Reconciler::look_for_lost_ports`, which clears this word and then reads the other.
             fence(Ordering::SeqCst);
             stores += u64::from(self.settings.update(0, |settings| settings.lost_ports = 1));

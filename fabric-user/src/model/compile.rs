@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Desired, Network, Policy, Problem, Structure, compile_fdb, compile_netfilter, compile_routes,
+    Desired, DomainKey, Network, Policy, Problem, Structure, compile_fdb, compile_netfilter,
+    compile_routes,
 };
 use crate::observe::{Chain, Link, LinkKind, Vxlan};
 
@@ -23,6 +24,7 @@ pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
         network,
         policy,
         taken: taken(network),
+        gateways: BTreeMap::new(),
         members: members(network),
         external: external(network),
         out: Structure::default(),
@@ -32,6 +34,7 @@ pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
     };
     compiler.bridges();
     compiler.underlay();
+    compiler.gateways();
     compiler.routed_ports();
     compiler.ipsec();
     compiler.netfilter();
@@ -83,6 +86,8 @@ pub(super) struct Compiler<'a> {
     /// Members of bonds, by the bond.
     pub(super) members: BTreeMap<u32, Vec<&'a Link>>,
     pub(super) out: Structure,
+    /// Interfaces that may be gateways, with the domains that they route for.
+    pub(super) gateways: BTreeMap<u32, DomainKey>,
     /// Interfaces that the ways to VTEPs over IPv6, or over IPv4, lead over.
     pub(super) leads: BTreeSet<(bool, u32)>,
     /// Chains of netfilter that may do something to packets.

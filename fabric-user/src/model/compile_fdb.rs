@@ -36,7 +36,12 @@ fn place(
     if !key.mac.is_unicast() || entry.locked {
         return Err(Why::Nothing);
     }
-    if entry.permanent || structure.hears(key) {
+    if entry.permanent {
+        let gateway = structure.gateways.get(&key).copied();
+        return Ok(gateway.map_or(Target::Own, Target::Gateway));
+    }
+    // The kernel passes it up, and floods it where the FDB does not know better.
+    if structure.hears(key) {
         return Ok(Target::Own);
     }
     if domain.vni.is_none() || entry.port != domain.vxlan {

@@ -197,7 +197,7 @@ impl Compiler<'_> {
         let members = candidates.members(IpAddr::from([0; 4]));
         let expressed = members.iter().all(|(key, _)| {
             let port = self.out.ports.get(&key.ifindex);
-            port.is_some_and(|port| port.role.is_routed() && port.is_target)
+            port.is_some_and(|port| port.role.routes() && port.is_target)
                 || self.network.link(key.ifindex).is_none()
         });
         match expressed {

@@ -33,10 +33,15 @@ impl<'a> Compiler<'a> {
             if !leads_out.contains(&ifindex) && !self.policy.sticky_routed.contains(&ifindex) {
                 continue;
             }
-            if let Err(reason) = self.routed_port(link, Role::Routed) {
+            let gateway = self.gateways.get(&ifindex).copied();
+            let added = match gateway {
+                Some(domain) => self.gateway(link, domain),
+                None => self.routed_port(link, Role::Routed),
+            };
+            if let Err(reason) = added {
                 let is_access =
                     self.out.ports.get(&ifindex).is_some_and(|port| port.role == Role::Access);
-                if is_access {
+                if is_access || gateway.is_some() {
                     let text = format!("port {}: {reason}; routed by the kernel", link.name);
                     self.problem(Some(ifindex), text);
                 }
@@ -71,14 +76,11 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// An interface that could be a routed port, as far as it alone is concerned.
+    /// An interface that could be a routed port or is a gateway, as far as it alone is concerned.
     fn candidate(&self, link: &'a Link) -> Option<Candidate<'a>> {
         let routing = self.network.routing();
         let ifindex = link.ifindex;
         let (v4, v6) = (routing.forwards(false, ifindex), routing.forwards(true, ifindex));
-        let in_vrf = link.master.is_some_and(|master| {
-            self.network.link(master).is_some_and(|link| matches!(link.kind, LinkKind::Vrf { .. }))
-        });
         // Switched virtual interfaces and tunnels are the kernel's, and nothing to complain about. Nor is
         // what nothing ever arrives at.
         let is_port = match &link.kind {
@@ -86,8 +88,8 @@ impl<'a> Compiler<'a> {
             LinkKind::Other(kind) if kind == "dummy" => false,
             _ => !self.is_on_bridge(link),
         };
-        let alone = link.master.is_none() || in_vrf;
-        if !(v4 || v6) || !is_port || !alone || link.loopback || link.mac.is_none() {
+        let is_port = is_port || self.gateways.contains_key(&ifindex);
+        if !(v4 || v6) || !is_port || !self.is_alone(link) || link.loopback || link.mac.is_none() {
             return None;
         }
         let (mut view, mut problems) = (View::default(), Vec::new());
@@ -111,6 +113,13 @@ impl<'a> Compiler<'a> {
             }
         }
         Some(Candidate { link, view, problems })
+    }
+
+    /// Whether an interface is no part of another one, a VRF aside.
+    pub(super) fn is_alone(&self, link: &Link) -> bool {
+        link.master.is_none_or(|master| {
+            self.network.link(master).is_some_and(|link| matches!(link.kind, LinkKind::Vrf { .. }))
+        })
     }
 
     /// Whether an interface stands on a bridge, as VLAN devices and the macvlans of virtual routers do.

@@ -234,14 +234,14 @@ fn connected<'a>(
 }
 
 fn routed(structure: &Structure) -> impl Iterator<Item = (u32, u32)> {
-    let routed = structure.ports.iter().filter(|(_, port)| port.role.is_routed());
+    let routed = structure.ports.iter().filter(|(_, port)| port.role.routes());
     routed.map(|(ifindex, port)| (*ifindex, port.mtu))
 }
 
 /// Packets can be sent out of a port.
 fn is_target(structure: &Structure, ifindex: u32) -> bool {
     let port = structure.ports.get(&ifindex);
-    port.is_some_and(|port| port.role.is_routed() && port.is_target)
+    port.is_some_and(|port| port.role.routes() && port.is_target)
 }
 
 fn views(structure: &Structure) -> impl Iterator<Item = (u16, &View)> {

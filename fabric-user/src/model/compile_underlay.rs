@@ -271,6 +271,7 @@ impl Compiler<'_> {
                 }
                 Ok(())
             }
+            Role::Gateway => Err(format!("the way leads over {name}, the gateway of a bridge")),
             Role::Access => Err(format!(
                 "the way leads over {name}, which has hosts behind it; use separate ports for hosts \
                  and fabric"

@@ -13,12 +13,12 @@ use crate::observe::{Bridge, Link, LinkKind, Mac};
 pub(super) const DEPTH: usize = 8;
 
 /// An interface on top of a bridge.
-struct Upper<'a> {
-    link: &'a Link,
+pub(super) struct Upper<'a> {
+    pub(super) link: &'a Link,
     /// The VLAN of the bridge whose frames it gets, 0 for all.
-    vlan: u16,
+    pub(super) vlan: u16,
     /// It and all beneath it are up.
-    up: bool,
+    pub(super) up: bool,
 }
 
 impl Link {
@@ -59,7 +59,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Interfaces with a MAC address of their own that get frames of a bridge.
-    fn uppers(&self, bridge: u32) -> impl Iterator<Item = Upper<'a>> {
+    pub(super) fn uppers(&self, bridge: u32) -> impl Iterator<Item = Upper<'a>> {
         let network = self.network;
         network.links().filter(|link| link.listens_on_its_lower()).filter_map(move |link| {
             let mut upper = Upper { link, vlan: 0, up: true };

@@ -49,6 +49,9 @@ pub struct Structure {
     /// be expressed.
     #[serde(with = "pairs")]
     pub vteps: BTreeMap<VtepKey, Option<GroupKey>>,
+    /// Gateways' MAC addresses, with the interface index of the port of each.
+    #[serde(with = "pairs")]
+    pub gateways: BTreeMap<FdbKey, u32>,
     /// Those of [`vteps`](Self::vteps) whose packets are left to the kernel when they arrive.
     pub unheard: BTreeSet<VtepKey>,
     /// What ports look destinations up in; [`RoutePlace::view`] and [`Port::view`] are positions
@@ -111,6 +114,8 @@ pub struct Port {
     pub route6: bool,
     /// Which VTEPs' packets are taken out of their tunnels here.
     pub arrivals: Arrivals,
+    /// Of a gateway, the domain whose hosts it routes for.
+    pub domain: Option<DomainKey>,
 }
 
 /// VTEPs whose packets are taken out of their tunnels at a port.
@@ -138,13 +143,22 @@ pub enum Role {
     Routed,
     /// As [`Routed`](Self::Routed), and the underlay leads over it: only here tunnels end.
     Underlay,
+    /// A bridge, or an interface on top of one, that the kernel routes from and to: packets come and go by the
+    /// bridge's FDB, and no program runs here.
+    Gateway,
 }
 
 impl Role {
-    /// Whether packets may be routed here. The program is the same.
+    /// Whether the program of routed ports runs here.
     #[must_use]
     pub const fn is_routed(self) -> bool {
         matches!(self, Self::Routed | Self::Underlay)
+    }
+
+    /// Whether packets are routed from and to here.
+    #[must_use]
+    pub const fn routes(self) -> bool {
+        !matches!(self, Self::Access)
     }
 }
 
@@ -381,6 +395,8 @@ pub enum Target {
     Remote(VtepKey),
     /// It is this box's own.
     Own,
+    /// It is a gateway's, by the interface index of its port.
+    Gateway(u32),
 }
 
 /// Something that is left to the kernel.
@@ -424,7 +440,7 @@ impl Structure {
     #[must_use]
     pub fn routes_like(&self, other: &Self) -> bool {
         let routed = |structure: &Self| -> Vec<(u32, u32, Mac, bool)> {
-            let ports = structure.ports.iter().filter(|(_, port)| port.role.is_routed());
+            let ports = structure.ports.iter().filter(|(_, port)| port.role.routes());
             let used = ports.map(|(index, port)| (*index, port.mtu, port.mac, port.is_target));
             used.collect()
         };
@@ -437,6 +453,7 @@ impl Structure {
         self.domains == other.domains
             && self.circuits == other.circuits
             && self.vteps.keys().eq(other.vteps.keys())
+            && self.gateways == other.gateways
     }
 
     /// Interface indexes of the routed ports, those of the underlay among them, for

@@ -20,6 +20,7 @@ mod compile_arrivals;
 mod compile_bonds;
 mod compile_bridges;
 mod compile_fdb;
+mod compile_gateways;
 mod compile_groups;
 mod compile_hop_limits;
 mod compile_ipsec;

@@ -82,6 +82,7 @@ impl Network {
             Event::Link(link) => self.set_link(link, dirty),
             Event::LinkGone { ifindex } => self.remove_link(ifindex, dirty),
             Event::BridgePort(port) => self.set_bridge_port(port, dirty),
+            Event::BridgeVlans { ifindex, vlans } => self.set_vlans(ifindex, vlans, dirty),
             Event::BridgePortGone { ifindex } => self.remove_bridge_port(ifindex, dirty),
             Event::VlanStates(states) => self.set_vlan_states(&states, dirty),
             Event::VniFilter(filter) => self.add_vnis(&filter, dirty),
@@ -244,7 +245,7 @@ impl Network {
         self.remotes.get(&vxlan).is_some_and(|remotes| remotes.contains_key(&remote))
     }
 
-    /// VLANs of a bridge port.
+    /// VLANs of a bridge port, or of a bridge itself.
     pub(super) fn vlans(&self, ifindex: u32) -> &[PortVlan] {
         self.port_vlans.get(&ifindex).map_or(&[], Vec::as_slice)
     }
@@ -339,7 +340,8 @@ impl Network {
 
     fn set_link(&mut self, link: Link, dirty: &mut Dirty) {
         let ifindex = link.ifindex;
-        if link.port.is_none() {
+        // A bridge has VLANs of its own.
+        if link.port.is_none() && !matches!(link.kind, LinkKind::Bridge(_)) {
             self.forget_port(ifindex);
         }
         // What happens on top of a bridge makes it promiscuous or not, without a message of that.
@@ -412,17 +414,21 @@ impl Network {
     }
 
     fn set_bridge_port(&mut self, port: BridgePort, dirty: &mut Dirty) {
-        if self.vlans(port.ifindex) != port.vlans {
-            self.set_tunnel_vlans(port.ifindex, &port.vlans, dirty);
-            self.port_vlans.insert(port.ifindex, port.vlans);
-            dirty.bridging = true;
-        }
+        self.set_vlans(port.ifindex, port.vlans, dirty);
         let Some(link) = self.links.get_mut(&port.ifindex) else {
             return;
         };
         if link.port != Some(port.options) || link.master != Some(port.bridge) {
             link.port = Some(port.options);
             link.master = Some(port.bridge);
+            dirty.bridging = true;
+        }
+    }
+
+    fn set_vlans(&mut self, ifindex: u32, vlans: Vec<PortVlan>, dirty: &mut Dirty) {
+        if self.vlans(ifindex) != vlans {
+            self.set_tunnel_vlans(ifindex, &vlans, dirty);
+            self.port_vlans.insert(ifindex, vlans);
             dirty.bridging = true;
         }
     }

@@ -311,6 +311,7 @@ const fn number(event: &Event) -> Option<u32> {
     match event {
         Event::Link(link) => Some(link.ifindex),
         Event::BridgePort(port) => Some(port.ifindex),
+        Event::BridgeVlans { ifindex, .. } => Some(*ifindex),
         Event::Nexthop(nexthop) => Some(nexthop.id),
         // 0 is no interface's index.
         Event::Netconf(Netconf { ifindex: None, .. }) => Some(0),

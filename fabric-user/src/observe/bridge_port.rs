@@ -141,11 +141,13 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
             _ => {}
         }
     }
-    // Without options it is the bridge's own list of VLANs, which makes no circuit.
-    let (Some(bridge), Some(options)) = (bridge, options) else {
-        return Ok(None);
-    };
-    Ok(Some(Event::BridgePort(BridgePort { ifindex, bridge, options, vlans })))
+    Ok(match (bridge, options) {
+        (Some(bridge), Some(options)) => {
+            Some(Event::BridgePort(BridgePort { ifindex, bridge, options, vlans }))
+        }
+        (Some(bridge), None) if bridge == ifindex => Some(Event::BridgeVlans { ifindex, vlans }),
+        _ => None,
+    })
 }
 
 const BRIDGE_VLAN_INFO_RANGE_BEGIN: u16 = 1 << 3;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BridgeMac, BridgePort, Chain, ChainFamily, Classifiers, IpsecDefaults, IpsecPolicy, Learned,
-    Link, Mac, Neighbour, Netconf, Nexthop, Route, Rule, TunnelMac, VlanStates, VniFilter,
-    XdpFeatures,
+    Link, Mac, Neighbour, Netconf, Nexthop, PortVlan, Route, Rule, TunnelMac, VlanStates,
+    VniFilter, XdpFeatures,
 };
 
 /// One change. A message always carries the whole object, never a difference ([`Netconf`] excepted).
@@ -23,6 +23,13 @@ pub enum Event {
     },
     /// A bridge port's options or VLANs.
     BridgePort(BridgePort),
+    /// A bridge's own VLANs: those of frames for the bridge itself and for interfaces on top of it.
+    BridgeVlans {
+        /// Interface index of the bridge.
+        ifindex: u32,
+        /// The VLANs in ascending order.
+        vlans: Vec<PortVlan>,
+    },
     /// An interface is no bridge port any more.
     BridgePortGone {
         /// Its interface index.

@@ -1,11 +1,11 @@
 //! MAC addresses.
 
 use fabric_common::{
-    schema::fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE, key, mac_number, target},
+    schema::fdb::{INDEXES, KIND_LOCAL, KIND_OWN, KIND_REMOTE, key, mac_number, target},
     table::{Bucket as _, Narrow},
 };
 
-use super::{circuits::Circuits, domains::Domains, pass::Pass, vteps::Vteps};
+use super::{circuits::Circuits, domains::Domains, pass::Pass, ports::Ports, vteps::Vteps};
 use crate::{
     hashed::HashMap,
     kernel::maps::Maps,
@@ -24,6 +24,7 @@ pub(super) struct Places<'a> {
     pub(super) domains: &'a Domains,
     pub(super) circuits: &'a Circuits,
     pub(super) vteps: &'a Vteps,
+    pub(super) ports: &'a Ports,
 }
 
 impl Places<'_> {
@@ -36,6 +37,11 @@ impl Places<'_> {
             Target::Local(circuit) => target(KIND_LOCAL, self.circuits.get(circuit)?),
             Target::Remote(vtep) => target(KIND_REMOTE, self.vteps.get(vtep)?),
             Target::Own => target(KIND_OWN, 0),
+            // One whose slot has no room in an entry is the kernel's.
+            Target::Gateway(ifindex) => {
+                let slot = self.ports.slot(*ifindex).filter(|slot| *slot < INDEXES);
+                target(KIND_OWN, slot.unwrap_or(0))
+            }
         })
     }
 }

@@ -202,10 +202,10 @@ impl<S: System> Reconciler<S> {
         self.routing.write(pass, routes, &self.ports, &self.groups, &mut self.nexthops);
         self.ports.route(pass, &self.routing.views);
         vnis::write(pass, &self.domains);
-        self.ports.classify(pass, &self.circuits);
+        self.ports.classify(pass, &self.circuits, &self.domains);
 
-        let places =
-            Places { domains: &self.domains, circuits: &self.circuits, vteps: &self.vteps };
+        let Self { domains, circuits, vteps, ports, .. } = self;
+        let places = Places { domains, circuits, vteps, ports };
         self.fdb.write(pass, macs, places);
 
         vnis::remove(pass, &self.domains);
@@ -230,8 +230,8 @@ impl<S: System> Reconciler<S> {
         self.wake_at(Instant::now());
         let mut pass = Pass::new(&self.maps, structure, &mut self.resting, self.hz, false);
         self.routing.write(&mut pass, routes, &self.ports, &self.groups, &mut self.nexthops);
-        let places =
-            Places { domains: &self.domains, circuits: &self.circuits, vteps: &self.vteps };
+        let Self { domains, circuits, vteps, ports, .. } = self;
+        let places = Places { domains, circuits, vteps, ports };
         self.fdb.write(&mut pass, macs, places);
         pass.outcome
     }

@@ -6,7 +6,7 @@ use aya::maps::{DevMap, Map, MapData};
 use fabric_common::schema::{
     domains,
     fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE, split_key, split_target},
-    ports::{ROLE_ACCESS, ROLE_ROUTED, ROLE_UNDERLAY},
+    ports::{ROLE_ACCESS, ROLE_GATEWAY, ROLE_ROUTED, ROLE_UNDERLAY},
     vnis,
 };
 use fabric_user::{kernel::maps::Maps, lab::Mac};
@@ -58,6 +58,10 @@ impl Content {
                 ROLE_UNDERLAY => "underlay",
                 _ => "of no role",
             };
+            if port.role == ROLE_GATEWAY {
+                facts.insert(format!("port {name} is a gateway, MTU {}", port.mtu));
+                continue;
+            }
             let program = self.programs.get(&name).map_or("nothing", |(name, _)| name);
             facts.insert(format!("port {name} is {role}, MTU {}, runs {program}", port.mtu));
             let target = self.tx_ports.get(slot, 0).map(|target| target.if_index);

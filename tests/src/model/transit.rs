@@ -60,11 +60,11 @@ fn forward(
     if entry.flags & flag == 0 {
         return Err(Reason::TransitInputNotForwarding);
     }
-    if packet.len() < NETWORK + headers {
-        return Err(Reason::TransitInputBadHeader);
-    }
     if packet[..6] != port.mac {
         return Err(Reason::TransitInputOtherHost);
+    }
+    if packet.len() < NETWORK + headers {
+        return Err(Reason::TransitInputBadHeader);
     }
     let ip = &packet[NETWORK..];
     let (length, source, destination) = if headers == 20 { ipv4(ip)? } else { ipv6(ip)? };

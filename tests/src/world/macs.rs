@@ -54,7 +54,7 @@ impl World {
         self.set_mac(domain, mac, None);
     }
 
-    fn set_mac(&mut self, domain: DomainId, mac: Mac, target: Option<Target>) {
+    pub(super) fn set_mac(&mut self, domain: DomainId, mac: Mac, target: Option<Target>) {
         let key = FdbKey { domain: self.domain_key(domain), mac: observe::Mac(mac) };
         self.apply_entries(Vec::new(), Macs::Some(vec![(key, target)]));
     }

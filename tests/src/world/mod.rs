@@ -18,7 +18,7 @@ use fabric_user::{
     },
     model::{
         self, Arrivals, CircuitKey, DomainKey, Macs, NexthopKey, Role, RoutePlace, Routes,
-        Structure, Way,
+        Structure, Target, Way,
     },
     observe,
     reconcile::{self, Reconciler},
@@ -199,6 +199,29 @@ impl World {
         let slot = self.slot(ifindex).context("no slot is free for the port")?;
         self.scope.slots.push(slot);
         Ok(Port { name: name.into(), slot, ifindex, role, mac })
+    }
+
+    /// Makes the bridge of a domain a gateway with this MAC address, which stands in the FDB.
+    ///
+    /// # Errors
+    /// If no slot is free.
+    pub fn gateway(&mut self, domain: DomainId, mac: Mac) -> Result<Port> {
+        let key = self.domain_key(domain);
+        let (ifindex, name) = (key.bridge, format!("gateway {}", domain.0));
+        let port = model::Port {
+            name: name.clone(),
+            role: Role::Gateway,
+            mtu: PORT_MTU,
+            mac: observe::Mac(mac),
+            is_target: true,
+            domain: Some(key),
+            ..model::Port::default()
+        };
+        self.desired.ports.insert(ifindex, port);
+        self.apply();
+        self.set_mac(domain, mac, Some(Target::Gateway(ifindex)));
+        let slot = self.slot(ifindex).context("no slot is free for the gateway")?;
+        Ok(Port { name, slot, ifindex, role: ports::ROLE_GATEWAY, mac })
     }
 
     /// Runs the program of `role` on a device that is there, without entering it in the maps.

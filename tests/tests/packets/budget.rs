@@ -7,9 +7,9 @@ use fabric_tests::loaded;
 use fabric_user::kernel::programs::{ACCESS, ROUTED};
 
 /// The kernel gives up at a million.
-const VERIFIED: u32 = 200_000;
+const VERIFIED: u32 = 400_000;
 /// Instructions of the programs that every packet runs through.
-const TRANSLATED: u32 = 8_000;
+const TRANSLATED: u32 = 16_000;
 
 #[test]
 fn the_verifier_is_far_from_giving_up() {

@@ -9,7 +9,7 @@ use crate::{
         access_fit, access_output, bridge_lookup, frame_guard, nexthop_select, source_check,
         underlay_output, vlan_classify, vxlan_output,
     },
-    ipv6,
+    gateway, ipv6,
     overlay::{bridge_deliver, ecn_decap, inner_guard, inner_source, underlay_input, vxlan_input},
     port_input,
     transit::{transit_input, transit_output, transit_route},
@@ -170,6 +170,9 @@ fn test_of(reason: Reason) -> Option<fn()> {
             transit_route::a_route_that_the_maps_cannot_express_is_left_to_the_kernel
         }
         Reason::TransitOutputSamePort => transit_output::what_would_leave_where_it_came_from_passes,
+        Reason::StationLookupUnknown => {
+            gateway::a_next_hop_that_its_bridge_does_not_know_is_the_kernels
+        }
         Reason::TransitOutputTooBig => transit_output::a_packet_one_byte_longer_than_the_mtu_passes,
     };
     Some(test)

@@ -8,6 +8,7 @@ mod ecmp;
 mod every_reason;
 mod expectations;
 mod fuzz;
+mod gateway;
 mod heartbeat;
 mod ipv6;
 mod lookup;

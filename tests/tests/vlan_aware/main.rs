@@ -5,6 +5,7 @@
 
 mod devices;
 mod filtering;
+mod gateways;
 mod members;
 mod single_device;
 mod site;

@@ -2,6 +2,7 @@
 //!
 //! Needs a kernel with VRF devices; `cargo xtask vm` boots one.
 
+mod gateways;
 mod routing;
 #[path = "../arrivals/site.rs"]
 mod site;

@@ -6,11 +6,11 @@ use fabric_common::{
     tunnel::{OUTER_IP4, UDP_AND_VXLAN},
 };
 
-use super::{OuterFields, count, write_addresses};
+use super::{Inner, OuterFields, count};
 use crate::{
     access::nexthop_select::Selection,
     ending::{OrStop, stop},
-    journey::{Frame, Journey, VtepRef},
+    journey::{Journey, VtepRef},
     nexthop::put_macs,
     packet::{
         Packet, halves,
@@ -27,30 +27,27 @@ pub fn ipv4(
     journey: &mut Journey,
     to: VtepRef,
     selection: &Selection,
-    frame: &Frame,
+    inner: &impl Inner,
 ) -> Result<u32, Reason> {
     let domain = journey.domain;
     let nexthop = selection.nexthop;
-    let inner_length = journey.length - journey.tag as u32;
+    let inner_length = inner.length();
     if inner_length > domain.max_frame {
         return stop(Reason::VxlanOutputTooBig);
     }
     if inner_length + OUTER_IP4 > nexthop.mtu {
         return stop(Reason::VxlanOutputUnderlayTooSmall);
     }
-    packet.move_start(journey.tag as i32 - OUTER4 as i32).or_stop(Reason::VxlanOutputNoHeadroom)?;
+    let cut = inner.cut() as i32 - OUTER4 as i32;
+    packet.move_start(cut).or_stop(Reason::VxlanOutputNoHeadroom)?;
     let sent_before = count(journey, to, inner_length);
     // Past this point nothing may fail: the packet is not what the kernel would expect any more.
-    let fields = OuterFields::of(
-        packet,
-        domain,
-        selection.network.tos as u8,
-        frame.shifted(OUTER4 - journey.tag),
-    );
+    inner
+        .write::<OUTER4, { OUTER4 + 8 }, { OUTER4 + 12 }>(packet)
+        .or_stop(Reason::OutputTruncated)?;
+    let at = (OUTER4 + 14, inner.ether_type_be());
+    let fields = OuterFields::of(packet, domain, selection.network.tos as u8, at);
     write_outer4(packet, journey, to, selection, &fields, inner_length, sent_before)
-        .and_then(|()| {
-            write_addresses::<OUTER4, { OUTER4 + 8 }, { OUTER4 + 12 }>(packet, journey, frame)
-        })
         .or_stop(Reason::OutputTruncated)?;
     Ok(inner_length + OUTER4 as u32)
 }

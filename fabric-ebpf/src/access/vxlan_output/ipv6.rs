@@ -8,11 +8,11 @@ use fabric_common::{
     tunnel::{LONGEST_SUM, OUTER_IP6, UDP_AND_VXLAN},
 };
 
-use super::{OuterFields, count, write_addresses};
+use super::{Inner, OuterFields, count};
 use crate::{
     access::nexthop_select::Selection,
     ending::{OrStop, stop},
-    journey::{Frame, Journey, VtepRef},
+    journey::{Journey, VtepRef},
     maps,
     nexthop::put_macs,
     packet::{
@@ -34,10 +34,10 @@ pub fn ipv6(
     journey: &mut Journey,
     to: VtepRef,
     selection: &Selection,
-    frame: &Frame,
+    inner: &impl Inner,
 ) -> Result<u32, Reason> {
     let domain = journey.domain;
-    let inner_length = journey.length - journey.tag as u32;
+    let inner_length = inner.length();
     let with_checksum = domain.flags & FLAG_ZERO_CHECKSUM_TX == 0;
     let udp_length = inner_length + UDP_AND_VXLAN;
     if inner_length > domain.max_frame || with_checksum && udp_length > LONGEST_SUM {
@@ -46,20 +46,17 @@ pub fn ipv6(
     if inner_length + OUTER_IP6 > selection.nexthop.mtu {
         return stop(Reason::VxlanOutputUnderlayTooSmall);
     }
-    let label_be = label(packet, journey, selection, frame)?;
-    packet.move_start(journey.tag as i32 - OUTER6 as i32).or_stop(Reason::VxlanOutputNoHeadroom)?;
+    let label_be = label(packet, journey, selection, inner)?;
+    let cut = inner.cut() as i32 - OUTER6 as i32;
+    packet.move_start(cut).or_stop(Reason::VxlanOutputNoHeadroom)?;
     count(journey, to, inner_length);
     // Past this point nothing may fail: the packet is not what the kernel would expect any more.
-    let fields = OuterFields::of(
-        packet,
-        domain,
-        selection.network.tos as u8,
-        frame.shifted(OUTER6 - journey.tag),
-    );
+    inner
+        .write::<OUTER6, { OUTER6 + 8 }, { OUTER6 + 12 }>(packet)
+        .or_stop(Reason::OutputTruncated)?;
+    let at = (OUTER6 + 14, inner.ether_type_be());
+    let fields = OuterFields::of(packet, domain, selection.network.tos as u8, at);
     write_outer6(packet, journey, to, selection, &fields, udp_length, label_be)
-        .and_then(|()| {
-            write_addresses::<OUTER6, { OUTER6 + 8 }, { OUTER6 + 12 }>(packet, journey, frame)
-        })
         .and_then(|()| match with_checksum {
             // Over the finished packet, so that it is right for whatever the host sent.
             true => sum::write_udp6(packet, udp_length, pseudo_header(to.vtep, udp_length)),
@@ -75,12 +72,13 @@ fn label(
     packet: &Packet,
     journey: &Journey,
     selection: &Selection,
-    frame: &Frame,
+    inner: &impl Inner,
 ) -> Result<u32, Reason> {
     if journey.domain.flags & FLAG_LABEL_INHERIT != 0 {
-        return match frame.ether_type_be {
+        return match inner.ether_type_be() {
             ether_type::IPV6 => {
-                let first: u32 = packet.read(frame.network).or_stop(Reason::PortInputTruncated)?;
+                let first: u32 =
+                    packet.read(inner.cut() + 14).or_stop(Reason::PortInputTruncated)?;
                 Ok(first & LABEL_BE)
             }
             _ => Ok(0),

@@ -102,18 +102,62 @@ fn inherit(
     u32::from_ne_bytes([ttl, tos, a, b])
 }
 
-/// The tag stood behind the addresses, so without it they start four bytes later.
-#[inline(always)]
-fn write_addresses<const FIRST: usize, const SECOND: usize, const END: usize>(
-    packet: &mut Packet,
-    journey: &Journey,
-    frame: &Frame,
-) -> Option<()> {
-    if journey.tag == 0 {
-        return Some(());
+/// What is put into a tunnel.
+pub trait Inner {
+    /// Bytes that stand in front of it and are cut, so that its network header is so many bytes and 14 more
+    /// from the start of the packet.
+    fn cut(&self) -> usize;
+    /// Its length in bytes.
+    fn length(&self) -> u32;
+    /// Its EtherType, in network byte order.
+    fn ether_type_be(&self) -> u16;
+    /// Writes what of it changes, when its first byte has come to stand at `FIRST`; `SECOND` and `END` are 8
+    /// and 12 bytes further.
+    fn write<const FIRST: usize, const SECOND: usize, const END: usize>(
+        &self,
+        packet: &mut Packet,
+    ) -> Option<()>;
+}
+
+/// A host's frame, of which the tag is cut.
+pub struct Bridged<'a> {
+    /// The frame.
+    pub frame: &'a Frame,
+    /// Its length with the tag, in bytes.
+    pub length: u32,
+    /// The tag's length: 0 or 4 bytes.
+    pub tag: usize,
+}
+
+impl Inner for Bridged<'_> {
+    #[inline(always)]
+    fn cut(&self) -> usize {
+        self.tag
     }
-    let mut start = packet.start_of::<END>()?;
-    start.put::<FIRST, _>(ports::mac(frame.destination) | frame.source << 48);
-    start.put::<SECOND, _>((frame.source >> 16) as u32);
-    Some(())
+
+    #[inline(always)]
+    fn length(&self) -> u32 {
+        self.length - self.tag as u32
+    }
+
+    #[inline(always)]
+    fn ether_type_be(&self) -> u16 {
+        self.frame.ether_type_be
+    }
+
+    /// The tag stood behind the addresses, so without it they start four bytes later.
+    #[inline(always)]
+    fn write<const FIRST: usize, const SECOND: usize, const END: usize>(
+        &self,
+        packet: &mut Packet,
+    ) -> Option<()> {
+        if self.tag == 0 {
+            return Some(());
+        }
+        let Frame { destination, source, .. } = *self.frame;
+        let mut start = packet.start_of::<END>()?;
+        start.put::<FIRST, _>(ports::mac(destination) | source << 48);
+        start.put::<SECOND, _>((source >> 16) as u32);
+        Some(())
+    }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use fabric_common::{
     reason::{Reason, Verdict},
     schema::{
-        fdb::{KIND_LOCAL, KIND_REMOTE, split_target},
+        fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE, split_target},
         groups::Choice,
         ports,
         routes::{KIND_NEXTHOP, split_target as split_route},
@@ -168,6 +168,9 @@ impl<'a> Answer<'a> {
             None => answer.line("mac", "not known".into()),
             Some((KIND_LOCAL, circuit)) => answer.circuit(circuit),
             Some((KIND_REMOTE, vtep)) => answer.vtep(vtep, &found, entry.map(|d| d.udp_port_be)),
+            Some((KIND_OWN, gateway)) if gateway != 0 => {
+                answer.line("mac", format!("gateway {}", view.port(gateway)));
+            }
             Some(_) => answer.line("mac", "this box".into()),
         }
         if let Some(selection) = &found.selection {

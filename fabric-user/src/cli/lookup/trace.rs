@@ -134,6 +134,15 @@ fn follow(
     if arrival.length.is_some_and(|length| length > nexthop.mtu) {
         return Err(Reason::TransitOutputTooBig);
     }
+    let port = maps.ports.get(nexthop.port.into());
+    if port.role == ports::ROLE_GATEWAY {
+        let [a, b, c, d, e, f, ..] = nexthop.macs;
+        let key = fdb::key(port.untagged_domain, fdb::mac_number([a, b, c, d, e, f]));
+        let kind = maps.fdb_table().get(key).map(|target| fdb::split_target(target).0);
+        if !matches!(kind, Some(fdb::KIND_LOCAL | fdb::KIND_REMOTE)) {
+            return Err(Reason::StationLookupUnknown);
+        }
+    }
     Ok(Reason::Routed)
 }
 
@@ -209,9 +218,22 @@ pub fn bridged(
                 Some(_) => Reason::Encapsulated,
             }
         }
+        fdb::KIND_OWN if index != 0 => by_gateway(maps, index, arrival, payload),
         _ => Reason::BridgeLookupOwnMac,
     };
     bridged
+}
+
+/// The end of a frame for the gateway in a slot.
+fn by_gateway(maps: &Maps, slot: u32, arrival: &Arrival, payload: &Payload) -> Reason {
+    let Payload::Ip(flow) = payload else { return Reason::BridgeLookupOwnMac };
+    let arrival = Arrival { port: Some(slot), ..*arrival };
+    let view = ports::view(maps.ports.get(slot).mac_and_view);
+    match routed(maps, view, &arrival, flow).reason {
+        // It routes neither family.
+        Reason::UnderlayInputNotVxlan => Reason::BridgeLookupOwnMac,
+        reason => reason,
+    }
 }
 
 /// The longest frame that a tunnel to this VTEP takes, wherever it leads.

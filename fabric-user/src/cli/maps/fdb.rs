@@ -45,6 +45,7 @@ pub(super) fn rows(view: &View) -> impl Iterator<Item = MacRow> {
         let (kind, place) = match entry.kind {
             KIND_LOCAL => ("local", circuit.map(|circuit| view.port(circuit.port.into()))),
             KIND_REMOTE => ("remote", view.vtep(entry.index).map(|vtep| vtep.to_string())),
+            KIND_OWN if entry.index != 0 => ("gateway", Some(view.port(entry.index))),
             KIND_OWN => ("own", Some("this box".into())),
             _ => ("unknown", None),
         };

@@ -1,8 +1,8 @@
 //! `maps ports`.
 
 use fabric_common::schema::ports::{
-    DECAPSULATES_ALL, DECAPSULATES_NONE, FLAG_ROUTE4, FLAG_ROUTE6, ROLE_ACCESS, ROLE_ROUTED,
-    ROLE_UNDERLAY, view as view_of,
+    DECAPSULATES_ALL, DECAPSULATES_NONE, FLAG_ROUTE4, FLAG_ROUTE6, ROLE_ACCESS, ROLE_GATEWAY,
+    ROLE_ROUTED, ROLE_UNDERLAY, view as view_of,
 };
 
 use crate::{
@@ -82,6 +82,7 @@ pub(in crate::cli) const fn role(role: u8) -> &'static str {
         ROLE_ACCESS => "access",
         ROLE_ROUTED => "routed",
         ROLE_UNDERLAY => "underlay",
+        ROLE_GATEWAY => "gateway",
         _ => "none",
     }
 }

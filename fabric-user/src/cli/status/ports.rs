@@ -21,8 +21,8 @@ use aya::{
     programs::{ProgramInfo, loaded_programs},
 };
 use fabric_common::schema::ports::{
-    FLAG_MEMBER, FLAG_NOT_A_TARGET, FLAG_ROUTE4, FLAG_ROUTE6, Port, ROLE_ROUTED, ROLE_UNDERLAY,
-    is_routed,
+    FLAG_MEMBER, FLAG_NOT_A_TARGET, FLAG_ROUTE4, FLAG_ROUTE6, Port, ROLE_GATEWAY, ROLE_ROUTED,
+    ROLE_UNDERLAY, is_routed,
 };
 
 rows! {
@@ -188,8 +188,8 @@ fn extent(slot: u32, port: &Port, interface: &Interface, known: Known<'_>) -> Ex
     let program = if is_routed(port.role) { ROUTED } else { ACCESS };
     let is_member = port.flags & FLAG_MEMBER != 0;
     match interface.xdp.map(|xdp| known.programs.get(&xdp.program)) {
-        // The kernel shows the program of a bond at the bond only.
-        _ if is_member => {}
+        // The kernel shows the program of a bond at the bond only, and a gateway needs none.
+        _ if is_member || port.role == ROLE_GATEWAY => {}
         // A routed port that is switched off has none, so that it can join a bond.
         None if !interface.link.up => return Extent::Idle("the link is down".into()),
         None => return Extent::Nothing("no program is attached".into()),
@@ -212,7 +212,7 @@ fn extent(slot: u32, port: &Port, interface: &Interface, known: Known<'_>) -> Ex
         let why = "receives only: its device takes no frames from XDP programs";
         return Extent::Part(why.into());
     }
-    if known.targets.get(&slot) != Some(&port.ifindex) {
+    if port.role != ROLE_GATEWAY && known.targets.get(&slot) != Some(&port.ifindex) {
         return Extent::Part("receives only: it is no redirect target".into());
     }
     let name = &interface.link.name;
@@ -227,9 +227,9 @@ fn extent(slot: u32, port: &Port, interface: &Interface, known: Known<'_>) -> Ex
         (Some(why), (true, false), _) => Extent::Part(format!("IPv4 only: {why}")),
         (Some(why), (false, true), _) => Extent::Part(format!("IPv6 only: {why}")),
         (Some(why), (false, false), ROLE_UNDERLAY) => Extent::Part(format!("tunnels only: {why}")),
-        (Some(why), (false, false), ROLE_ROUTED) => Extent::Nothing(why),
+        (Some(why), (false, false), ROLE_ROUTED | ROLE_GATEWAY) => Extent::Nothing(why),
         (Some(why), ..) => Extent::Part(format!("in part: {why}")),
-        (None, (false, false), ROLE_ROUTED) => {
+        (None, (false, false), ROLE_ROUTED | ROLE_GATEWAY) => {
             Extent::Idle("the kernel does not route what arrives here".into())
         }
         (None, ..) => Extent::Whole,

@@ -2,6 +2,7 @@ mod arrivals;
 mod bonds;
 mod bridges;
 mod churn;
+mod gateways;
 
 mod hop_limits;
 mod incremental;

@@ -20,6 +20,7 @@ fn object(event: &Event) -> String {
             format!("link {ifindex}")
         }
         Event::BridgePort(port) => format!("link {}", port.ifindex),
+        Event::BridgeVlans { ifindex, .. } => format!("link {ifindex}"),
         Event::VlanStates(states) => format!("vlans {}", states.ifindex),
         Event::VniFilter(filter) | Event::VniFilterGone(filter) => format!("vnis {}", filter.vxlan),
         Event::BridgeMac(entry) => {

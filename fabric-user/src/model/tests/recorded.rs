@@ -63,7 +63,7 @@ fn place(Step { desired, names, .. }: &Step, vlan: u16, host: &str) -> String {
     match desired.fdb.get(&FdbKey { domain: *domain, mac }) {
         Some(Target::Local(circuit)) => names[&circuit.bridge_port].clone(),
         Some(Target::Remote(vtep)) => vtep.remote.to_string(),
-        Some(Target::Own) => "own".into(),
+        Some(Target::Own | Target::Gateway(_)) => "own".into(),
         None => "kernel".into(),
     }
 }

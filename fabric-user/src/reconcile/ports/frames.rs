@@ -7,19 +7,27 @@ use fabric_common::schema::{
 };
 
 use super::Ports;
-use crate::reconcile::{circuits::Circuits, pass::Pass, rest::Freed, views::Views};
+use crate::reconcile::{
+    circuits::Circuits, domains::Domains, pass::Pass, rest::Freed, views::Views,
+};
 
 impl Ports {
     /// Says to which circuit the frames of each port belong.
-    pub(in super::super) fn classify(&mut self, pass: &mut Pass<'_>, circuits: &Circuits) {
+    pub(in super::super) fn classify(
+        &mut self,
+        pass: &mut Pass<'_>,
+        circuits: &Circuits,
+        domains: &Domains,
+    ) {
         let maps = pass.maps;
         for (ifindex, port) in &pass.structure.ports {
             let Some(slot) = self.slot(*ifindex) else { continue };
             let index = |key| circuits.get(key).unwrap_or(0) as u16;
             let untagged = port.untagged.as_ref().map_or(0, index);
-            let domain = match untagged {
-                0 => 0,
-                circuit => maps.circuits.get(circuit.into()).domain,
+            let domain = match (untagged, &port.domain) {
+                (0, None) => 0,
+                (0, Some(gateways)) => domains.get(gateways).unwrap_or(0) as u16,
+                (circuit, _) => maps.circuits.get(circuit.into()).domain,
             };
             pass.changed(maps.ports.update(slot, |entry| {
                 (entry.untagged_circuit, entry.untagged_domain) = (untagged, domain);

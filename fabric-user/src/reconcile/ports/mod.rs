@@ -11,8 +11,8 @@ use fabric_common::{
         counters::reason_index,
         fdb::mac_number,
         ports::{
-            self, DECAPSULATES_NONE, FLAG_MEMBER, Port, ROLE_ACCESS, ROLE_ROUTED, ROLE_UNDERLAY,
-            is_routed, mac_and_view, view,
+            self, DECAPSULATES_NONE, FLAG_MEMBER, Port, ROLE_ACCESS, ROLE_GATEWAY, ROLE_ROUTED,
+            ROLE_UNDERLAY, is_routed, mac_and_view, view,
         },
         vlans::PortVlans,
     },
@@ -47,6 +47,7 @@ const fn role(role: Role) -> u8 {
         Role::Access => ROLE_ACCESS,
         Role::Routed => ROLE_ROUTED,
         Role::Underlay => ROLE_UNDERLAY,
+        Role::Gateway => ROLE_GATEWAY,
     }
 }
 
@@ -163,7 +164,9 @@ impl Ports {
     ) -> Result<(), String> {
         let Wanted { ifindex, port, slot, .. } = wanted;
         let maps = pass.maps;
-        aim(pass, system, wanted)?;
+        if port.role != Role::Gateway {
+            aim(pass, system, wanted)?;
+        }
         let old = maps.ports.get(slot);
         let role = role(port.role);
         if fresh {
@@ -182,7 +185,7 @@ impl Ports {
             self.clear_vlans(pass, ifindex);
         }
         // In every pass: one that had none gets the row of a port that is gone.
-        let row = self.row(pass, ifindex);
+        let row = if port.role == Role::Gateway { 0 } else { self.row(pass, ifindex) };
         // In place, though these are several words: what a packet asks of one of them does not depend on
         // the others, and the circuits and programs of another role were taken away above.
         pass.changed(maps.ports.update(slot, |entry| {
@@ -197,7 +200,10 @@ impl Ports {
             entry.flags = entry.flags & !FLAG_MEMBER | member;
             entry.mac_and_view = mac_and_view(mac_number(port.mac.0), view(entry.mac_and_view));
         }));
-        self.run_program(pass, system, wanted, &old, other_program)
+        match port.role {
+            Role::Gateway => Ok(()),
+            _ => self.run_program(pass, system, wanted, &old, other_program),
+        }
     }
 
     /// The slot of an interface, and whether it is a new one because it had none. `None` if there is no

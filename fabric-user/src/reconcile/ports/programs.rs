@@ -85,10 +85,7 @@ fn attach(
 ) -> Result<(), String> {
     let Wanted { ifindex, port, slot, .. } = wanted;
     let hid_tags = show_tags(system, ifindex, port, false)?;
-    let program = match port.role {
-        Role::Access => ACCESS,
-        Role::Routed | Role::Underlay => ROUTED,
-    };
+    let program = if port.role == Role::Access { ACCESS } else { ROUTED };
     let attached =
         system.attach(ifindex, &port.name, program).map_err(|error| error.to_string())?;
     tracing::info!(port = port.name, role = ?port.role, ?attached, "program attached");

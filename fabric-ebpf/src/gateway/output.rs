@@ -1,0 +1,208 @@
+//! Arrives: a packet and its nexthop. Leaves: through a port, a circuit or a tunnel, as a router sends it on.
+
+use fabric_common::{
+    reason::Reason,
+    schema::ports::{Port, ROLE_GATEWAY},
+};
+
+use super::station_lookup::station_lookup;
+use crate::{
+    access::{
+        access_fit::access_fit, nexthop_select::nexthop_select, underlay_output::underlay_output,
+        vxlan_output,
+    },
+    account,
+    ending::OrStop,
+    journey::{CircuitRef, Destination, Frame, Journey, NexthopRef, VtepRef},
+    maps,
+    packet::{Packet, network::ether_type},
+    port_output::port_output,
+    transit::{
+        transit_input::{Ipv4, Ipv6},
+        transit_output::{cut_padding, fits},
+    },
+};
+
+/// Length of the Ethernet header that packets leave with.
+const ETHERNET: usize = 14;
+
+/// What routing changes of an IP header, and needs to know.
+#[derive(Clone, Copy)]
+pub struct Header {
+    /// EtherType, in network byte order.
+    ether_type_be: u16,
+    /// Length of the IP packet in bytes.
+    length: u32,
+    /// What is written: TTL, protocol and checksum over IPv4, the hop limit over IPv6.
+    forwarded: u32,
+}
+
+impl From<Ipv4> for Header {
+    #[inline(always)]
+    fn from(header: Ipv4) -> Self {
+        Self {
+            ether_type_be: ether_type::IPV4,
+            length: header.length,
+            forwarded: header.forwarded(),
+        }
+    }
+}
+
+impl From<Ipv6> for Header {
+    #[inline(always)]
+    fn from(header: Ipv6) -> Self {
+        Self {
+            ether_type_be: ether_type::IPV6,
+            length: header.length,
+            forwarded: header.forwarded().into(),
+        }
+    }
+}
+
+/// A routed packet whose IP header starts at `AT` as long as nothing is cut.
+struct Routed<const AT: usize> {
+    header: Header,
+    nexthop: NexthopRef,
+}
+
+impl<const AT: usize> Routed<AT> {
+    /// Writes the addresses, which start at `addresses` by now, and the IP header, which starts at `network`. The
+    /// EtherType stands where it belongs: in front of the IP header.
+    #[inline(always)]
+    fn write_at(&self, packet: &mut Packet, addresses: usize, network: usize) -> Option<()> {
+        let macs = self.nexthop.macs.as_ptr();
+        // SAFETY: the bytes 0 to 7 and 8 to 11 of the 12 of both addresses.
+        let (first, last) = unsafe {
+            (macs.cast::<u64>().read_unaligned(), macs.add(8).cast::<u32>().read_unaligned())
+        };
+        packet.write(addresses, first)?;
+        packet.write(addresses + 8, last)?;
+        match self.header.ether_type_be {
+            ether_type::IPV4 => packet.write(network + 8, self.header.forwarded),
+            _ => packet.write(network + 7, self.header.forwarded as u8),
+        }
+    }
+}
+
+impl<const AT: usize> vxlan_output::Inner for Routed<AT> {
+    #[inline(always)]
+    fn cut(&self) -> usize {
+        AT - ETHERNET
+    }
+
+    #[inline(always)]
+    fn length(&self) -> u32 {
+        ETHERNET as u32 + self.header.length
+    }
+
+    #[inline(always)]
+    fn ether_type_be(&self) -> u16 {
+        self.header.ether_type_be
+    }
+
+    #[inline(always)]
+    fn write<const FIRST: usize, const SECOND: usize, const END: usize>(
+        &self,
+        packet: &mut Packet,
+    ) -> Option<()> {
+        self.write_at(packet, FIRST, FIRST + ETHERNET)
+    }
+}
+
+/// Passes what would leave where it came from, what does not fit, and what a bridge floods.
+#[inline(always)]
+pub fn output<const AT: usize>(
+    packet: &mut Packet,
+    journey: &mut Journey,
+    header: Header,
+    nexthop: NexthopRef,
+) -> Result<Reason, Reason> {
+    fits(journey, header.length, nexthop)?;
+    let port: &'static Port = maps::port(nexthop.port.into());
+    let routed = Routed::<AT> { header, nexthop };
+    let padding = journey.length - AT as u32 - header.length;
+    if port.role != ROLE_GATEWAY {
+        cut_padding(packet, padding)?;
+        return to_port(packet, journey, &routed);
+    }
+    match station_lookup(journey, port, nexthop)? {
+        Destination::Local(circuit) => {
+            access_fit(journey, circuit, ETHERNET as u32 + header.length)?;
+            cut_padding(packet, padding)?;
+            to_circuit(packet, journey, &routed, circuit)
+        }
+        Destination::Vtep(vtep) => {
+            cut_padding(packet, padding)?;
+            to_vtep(packet, journey, &routed, vtep)
+        }
+        Destination::Gateway(_) => Err(Reason::StationLookupUnknown),
+    }
+}
+
+/// Out of a routed port.
+#[inline(always)]
+fn to_port<const AT: usize>(
+    packet: &mut Packet,
+    journey: &mut Journey,
+    routed: &Routed<AT>,
+) -> Result<Reason, Reason> {
+    if AT != ETHERNET {
+        packet.move_start((AT - ETHERNET) as i32).or_stop(Reason::TransitInputBadHeader)?;
+    }
+    routed.write_at(packet, 0, ETHERNET).or_stop(Reason::OutputTruncated)?;
+    journey.cpu = account::cpu();
+    let length = ETHERNET as u32 + routed.header.length;
+    underlay_output(journey, routed.nexthop, length, Reason::Routed)
+}
+
+/// To a host, with the tag that it has.
+#[inline(always)]
+fn to_circuit<const AT: usize>(
+    packet: &mut Packet,
+    journey: &mut Journey,
+    routed: &Routed<AT>,
+    to: CircuitRef,
+) -> Result<Reason, Reason> {
+    const TAG: usize = 4;
+    let circuit = to.circuit();
+    let mut length = ETHERNET as u32 + routed.header.length;
+    if circuit.vlan == 0 {
+        packet.move_start((AT - ETHERNET) as i32).or_stop(Reason::AccessOutputNoHeadroom)?;
+        routed.write_at(packet, 0, ETHERNET).or_stop(Reason::OutputTruncated)?;
+    } else {
+        let delta = AT as i32 - (ETHERNET + TAG) as i32;
+        packet.move_start(delta).or_stop(Reason::AccessOutputNoHeadroom)?;
+        let tag = u32::from(ether_type::VLAN.to_be()) << 16 | u32::from(circuit.vlan);
+        routed
+            .write_at(packet, 0, ETHERNET + TAG)
+            .and_then(|()| packet.write(ETHERNET - 2, tag.to_be()))
+            .or_stop(Reason::OutputTruncated)?;
+        length += TAG as u32;
+    }
+    journey.cpu = account::cpu();
+    port_output(journey, circuit.port.into(), length).or_stop(Reason::AccessOutputNoPort)?;
+    Ok(Reason::Routed)
+}
+
+/// Into a tunnel.
+#[inline(always)]
+fn to_vtep<const AT: usize>(
+    packet: &mut Packet,
+    journey: &mut Journey,
+    routed: &Routed<AT>,
+    to: VtepRef,
+) -> Result<Reason, Reason> {
+    let frame = Frame {
+        destination: 0,
+        source: 0,
+        ether_type_be: routed.header.ether_type_be,
+        network: AT,
+    };
+    let selection = nexthop_select(packet, journey, to, &frame)?;
+    let length = if to.vtep.is_ipv6() {
+        vxlan_output::ipv6(packet, journey, to, &selection, routed)?
+    } else {
+        vxlan_output::ipv4(packet, journey, to, &selection, routed)?
+    };
+    underlay_output(journey, selection.nexthop, length, Reason::Routed)
+}

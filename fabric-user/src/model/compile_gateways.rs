@@ -1,0 +1,135 @@
+//! Gateways: where the kernel routes for the hosts of a bridge (integrated routing and bridging, RFC 9135).
+//!
+//! A gateway is the bridge itself, a VLAN device on a VLAN-aware one (SVI), or a macvlan on either (VRRP, anycast
+//! gateways). What decides about a packet for its MAC address, beside what decides about any routed packet:
+//!
+//! - The bridge passes up only what is for an address that its FDB has as its own
+//!   (`br_handle_frame_finish`); anything else it floods as well.
+//! - Of these the kernel routes what is for the address of the interface itself: the bridge marks what is for
+//!   its own as for this host (`br_handle_frame`), a VLAN device and a macvlan what is for theirs
+//!   (`vlan_do_receive`, `macvlan_handle_frame`).
+//! - In a VLAN-aware bridge, the bridge itself has to be in the VLAN (`br_pass_frame_up`): tagged for a VLAN
+//!   device, untagged and as its PVID for itself.
+//! - Filters of tc and chains of netfilter see it at each interface on its way.
+//! - What is sent out goes by the FDB as the bridge's own (`br_dev_xmit`), with the address of the interface.
+
+use std::collections::BTreeMap;
+
+use super::{Arrivals, DomainKey, FdbKey, Port, Role, compile::Compiler, compile_uppers::Upper};
+use crate::observe::{Bridge, Classifiers, Link, LinkKind};
+
+/// EtherType of IEEE 802.1Q tags.
+const DOT1Q: u16 = 0x8100;
+
+impl<'a> Compiler<'a> {
+    /// Notes the interfaces that may be gateways.
+    pub(super) fn gateways(&mut self) {
+        let network = self.network;
+        let mut found = BTreeMap::new();
+        let bridges = self.out.domains.keys().map(|domain| domain.bridge);
+        for bridge in bridges.collect::<std::collections::BTreeSet<_>>() {
+            let Some(link) = network.link(bridge) else { continue };
+            let LinkKind::Bridge(options) = &link.kind else { continue };
+            if let Some(vlan) = self.own_vlan(link, options) {
+                found.insert(bridge, DomainKey { bridge, vlan });
+            }
+            for upper in self.uppers(bridge).filter(|upper| upper.up) {
+                if self.is_gateway(link, options, &upper) {
+                    found.insert(upper.link.ifindex, DomainKey { bridge, vlan: upper.vlan });
+                }
+            }
+        }
+        found.retain(|_, domain| self.out.domains.contains_key(domain));
+        self.gateways = found;
+    }
+
+    /// The VLAN whose frames the bridge itself receives; 0 of one without VLAN filtering.
+    fn own_vlan(&self, bridge: &Link, options: &Bridge) -> Option<u16> {
+        if !options.vlan_filtering {
+            return Some(0);
+        }
+        let mut vlans = self.network.vlans(bridge.ifindex).iter();
+        vlans.find(|vlan| vlan.pvid && vlan.untagged).map(|vlan| vlan.id)
+    }
+
+    /// Whether an interface on top of a bridge may be a gateway, by what it is.
+    fn is_gateway(&self, bridge: &Link, options: &Bridge, upper: &Upper<'_>) -> bool {
+        let vlan_device = |link: &'a Link| match &link.kind {
+            LinkKind::Vlan(vlan) => {
+                let mut vlans = self.network.vlans(bridge.ifindex).iter();
+                options.vlan_filtering
+                    && vlan.protocol == DOT1Q
+                    && !vlan.maps_priorities
+                    && link.lower == Some(bridge.ifindex)
+                    && vlans.any(|own| own.id == vlan.id && !own.untagged)
+            }
+            _ => false,
+        };
+        let Some(link) = self.network.link(upper.link.ifindex) else { return false };
+        match &link.kind {
+            LinkKind::Vlan(_) => vlan_device(link),
+            LinkKind::Other(kind) if kind == "macvlan" && !link.takes_more => {
+                let lower = link.lower.and_then(|lower| self.network.link(lower));
+                match upper.vlan {
+                    0 => link.lower == Some(bridge.ifindex) && !options.vlan_filtering,
+                    _ => lower.is_some_and(vlan_device),
+                }
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether something at an interface, or at one beneath it down to the bridge, sees or takes packets.
+    fn why_not_gateway(&self, link: &Link, bridge: u32) -> Option<String> {
+        if let Some(why) =
+            self.policy.why_not(link.ifindex, &link.name).or_else(|| self.hooked(link))
+        {
+            return Some(why);
+        }
+        let name = &link.name;
+        if self.network.classifiers(link.ifindex) != Classifiers::default() {
+            return Some(format!(
+                "{name} has filters of `tc` (`tc filter show dev {name} ingress`, and `egress`)"
+            ));
+        }
+        if let Some(taker) = self.taken.get(&link.ifindex) {
+            return Some(format!(
+                "{} takes packets from {name} before they are routed",
+                taker.name
+            ));
+        }
+        if link.ifindex == bridge {
+            return None;
+        }
+        let lower = link.lower.and_then(|lower| self.network.link(lower))?;
+        self.why_not_gateway(lower, bridge)
+    }
+
+    /// Makes an interface the gateway of a domain, if nothing but routing decides about what comes to it.
+    pub(super) fn gateway(&mut self, link: &Link, domain: DomainKey) -> Result<(), String> {
+        let name = &link.name;
+        let mac = link.mac.ok_or("it has no MAC address")?;
+        if let Some(why) = self.why_not_gateway(link, domain.bridge) {
+            return Err(why);
+        }
+        let port = Port {
+            name: name.clone(),
+            role: Role::Gateway,
+            mtu: self.policy.mtu(link),
+            mac,
+            member_of: None,
+            idle: false,
+            is_target: true,
+            untagged: None,
+            tagged: BTreeMap::new(),
+            view: None,
+            route4: false,
+            route6: false,
+            arrivals: Arrivals::Nothing,
+            domain: Some(domain),
+        };
+        self.out.ports.insert(link.ifindex, port);
+        self.out.gateways.insert(FdbKey { domain, mac }, link.ifindex);
+        Ok(())
+    }
+}

@@ -1,0 +1,387 @@
+//! ```text
+//!   host1 ── acc1 ─ br1 (10.0.1.1, fd00:1::1) ─ vx101 ┐
+//!   host2 ── acc2 ─ br2 (10.0.2.1, fd00:2::1) ─ vx102 ├─ up0 ── spine, the way to LEAF2
+//!                   br9 (no address)          ─ vx109 ┘
+//!   router ─ out0 (10.0.8.0/31, fd00:8::/127)
+//! ```
+//!
+//! Behind LEAF2 are a host of the first network, one of the second, and, by the router MAC of LEAF2 in the
+//! third VNI, the network 10.0.3.0/24, fd00:3::/64.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    addresses::{LEAF1_VTEP, LEAF2_VTEP, Mac, SPINE1_MAC, Station},
+    daemon::Daemon,
+    device::mac_text,
+    fabric::{PATIENCE, until},
+    packet::{Frame, Vxlan},
+    space::{Space, unique},
+    wire::Wire,
+};
+use fabric_common::reason::Reason;
+
+const fn station(network: u8, host: u8) -> Station {
+    let mut ipv6 = [0; 16];
+    (ipv6[0], ipv6[3], ipv6[15]) = (0xfd, network, host);
+    Station { mac: [2, 0, 0, 1, network, host], ipv4: [10, 0, network, host], ipv6 }
+}
+
+/// In the first network.
+pub(super) const HOST1: Station = station(1, 10);
+/// In the second network.
+pub(super) const HOST2: Station = station(2, 10);
+/// Behind LEAF2, in the first network.
+pub(super) const REMOTE1: Station = station(1, 20);
+/// Behind LEAF2, in the second network.
+pub(super) const REMOTE2: Station = station(2, 20);
+/// In a network that LEAF2 routes for.
+pub(super) const REMOTE3: Station = station(3, 20);
+/// Behind the router.
+pub(super) const OUTSIDE: Station = station(9, 9);
+/// MAC addresses of the gateways of the three networks.
+const GATEWAYS: [Mac; 3] = [[2, 0, 0, 9, 0, 1], [2, 0, 0, 9, 0, 2], [2, 0, 0, 9, 0, 9]];
+/// The networks' VNIs.
+pub(super) const VNIS: [u32; 3] = [101, 102, 109];
+/// LEAF2 in the third VNI.
+const ROUTER_MAC: Mac = [2, 0, 0, 9, 2, 9];
+/// MAC address of the port towards the router.
+pub(super) const OUT0: Mac = [2, 0, 0, 9, 8, 0];
+const OUTER_ROUTER: Mac = [2, 0, 0, 9, 8, 1];
+const UP0: Mac = [2, 0, 0, 0x0b, 0, 0];
+const PORTS: [&str; 4] = ["acc1", "acc2", "out0", "up0"];
+const NETWORKS: [u8; 3] = [1, 2, 9];
+/// Outer headers of a tunnel over IPv4.
+const OUTER: usize = 50;
+
+/// What came out, by the port where: each frame as it was sent, without the outer headers whose source port
+/// and identification are Fabric's own, but with the VNI.
+pub type Seen = Vec<(&'static str, Option<u32>, Vec<u8>)>;
+
+/// What the gateways are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A bridge for each network, with its address.
+    Bridges,
+    /// The same in a VRF, with the port towards the router.
+    BridgesInVrf,
+    /// VLAN devices on one VLAN-aware bridge.
+    Vlans,
+}
+
+/// The leaf, fabric-xdpd in it, and the other ends of its ports.
+#[derive(Debug)]
+pub struct Site {
+    daemon: Daemon,
+    leaf: Space,
+    _outside: Space,
+    wires: Vec<(&'static str, Wire)>,
+    shape: Shape,
+}
+
+impl Site {
+    /// A leaf whose gateways are of this shape.
+    #[must_use]
+    pub fn new(shape: Shape) -> Self {
+        let name = unique("gateway");
+        let leaf = Space::new(name.clone());
+        let outside = Space::new(format!("{name}-o"));
+        build(&leaf, &outside, shape);
+        let wires = PORTS.map(|port| (port, outside.wire(&format!("{port}p")))).into();
+        let daemon = Daemon::new(&name, &["--heartbeat-timeout-ms", "20000"]);
+        let mut site = Self { daemon, leaf, _outside: outside, wires, shape };
+        site.daemon.start(&site.leaf);
+        site
+    }
+
+    /// What is left to the kernel, one sentence a line.
+    #[must_use]
+    pub fn problems(&self) -> String {
+        self.daemon.state().problems.join("\n")
+    }
+
+    /// MAC address of the gateway of a network.
+    #[must_use]
+    pub fn gateway_mac(&self, network: u8) -> Mac {
+        let links = self.leaf.query(&format!("link show dev {}", self.shape.gateway(network)));
+        let text = links[0]["address"].as_str().expect("a MAC address");
+        let bytes = text.split(':').map(|byte| u8::from_str_radix(byte, 16).expect("hexadecimal"));
+        bytes.collect::<Vec<_>>().try_into().expect("six bytes")
+    }
+
+    /// Gives the gateway of a network another MTU.
+    pub fn shorten(&self, network: u8, mtu: u32) {
+        self.leaf.ip(&format!("link set {} mtu {mtu}\n", self.shape.gateway(network)));
+    }
+
+    /// The kernel's fate of a packet; Fabric's is the same, and by XDP for one of `reason`.
+    #[track_caller]
+    pub fn judged(&self, port: &str, packet: &[u8], reason: Reason) -> Seen {
+        self.daemon.bypass(true);
+        let kernel = self.send(port, packet);
+        self.daemon.bypass(false);
+        let start = Instant::now();
+        loop {
+            let before = self.met();
+            let ours = self.send(port, packet);
+            let after = self.met();
+            let gained = |reason: &&Reason| after.get(*reason) != before.get(*reason);
+            let met: Vec<&Reason> = Reason::ALL.iter().filter(gained).collect();
+            if ours == kernel && met.contains(&&reason) {
+                return kernel;
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "the kernel: {kernel:02x?}\nours: {ours:02x?}\nwanted {reason:?}, met {met:?}\n{}",
+                self.problems()
+            );
+        }
+    }
+
+    /// As [`judged`](Self::judged) of a packet that is routed by XDP; the one frame that it becomes.
+    #[track_caller]
+    pub fn routed(&self, port: &str, packet: &[u8]) -> (&'static str, Option<u32>, Vec<u8>) {
+        let mut seen = self.judged(port, packet, Reason::Routed);
+        assert_eq!(seen.len(), 1, "one frame: {seen:02x?}");
+        seen.remove(0)
+    }
+
+    /// How many packets met each reason.
+    fn met(&self) -> BTreeMap<Reason, u64> {
+        Reason::ALL.iter().map(|reason| (*reason, self.daemon.met(*reason))).collect()
+    }
+
+    fn send(&self, port: &str, packet: &[u8]) -> Seen {
+        let into = &self.wires.iter().find(|(name, _)| *name == port).expect("a port").1;
+        into.send(packet).expect("the wire takes it");
+        let (mut seen, mut last) = (Seen::new(), Instant::now());
+        while last.elapsed() < Duration::from_millis(150) {
+            for (name, wire) in &self.wires {
+                while let Ok(Some(frame)) = wire.receive(Instant::now()) {
+                    if let Some(wanted) = told_apart(&frame) {
+                        seen.push((name, wanted.0, wanted.1));
+                        last = Instant::now();
+                    }
+                }
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        seen.sort();
+        seen
+    }
+}
+
+/// The VNI, if it is in a tunnel, and the frame; nothing for what the leaf says on its own.
+fn told_apart(frame: &[u8]) -> Option<(Option<u32>, Vec<u8>)> {
+    let is_tunnelled =
+        frame.get(12..14) == Some(&[8, 0]) && frame.get(36..38) == Some(&[0x12, 0xb5]);
+    let (vni, inner) = match is_tunnelled {
+        true => {
+            let vni = u32::from_be_bytes(frame.get(46..50)?.try_into().ok()?) >> 8;
+            (Some(vni), frame.get(OUTER..)?)
+        }
+        false => (None, frame),
+    };
+    let is_ip = matches!(inner.get(12..14)?, [8, 0] | [0x86, 0xdd]);
+    let is_group = inner[0] & 1 != 0;
+    if !is_ip || is_group {
+        return None;
+    }
+    let mut inner = inner.to_vec();
+    if inner[12..14] == [8, 0] && inner.get(23) == Some(&1) {
+        // Of its own messages the kernel chooses the identification.
+        inner[18..20].fill(0);
+        inner[24..26].fill(0);
+    }
+    Some((vni, inner))
+}
+
+/// A packet of LEAF2 with this frame.
+#[must_use]
+pub(super) fn from_leaf2(vni: u32, inner: &Frame) -> Vec<u8> {
+    let outer = Vxlan {
+        destination_mac: UP0,
+        source_mac: SPINE1_MAC,
+        ttl: 62,
+        ..Vxlan::new(LEAF2_VTEP, LEAF1_VTEP, vni)
+    };
+    outer.around(&inner.bytes())
+}
+
+/// A UDP packet of both families from one station to another, with this destination MAC address.
+#[must_use]
+pub(super) fn packets(from: &Station, to: &Station, destination: Mac) -> [Frame; 2] {
+    [Frame::ipv4(from, to), Frame::ipv6(from, to)].map(|frame| frame.to(destination).ttl(17))
+}
+
+impl Shape {
+    /// The gateway of a network.
+    fn gateway(self, network: u8) -> String {
+        match self {
+            Self::Vlans => format!("vlan{network}"),
+            Self::Bridges | Self::BridgesInVrf => format!("br{network}"),
+        }
+    }
+
+    /// The bridge of a network.
+    fn bridge(self, network: u8) -> String {
+        match self {
+            Self::Vlans => "br0".into(),
+            Self::Bridges | Self::BridgesInVrf => format!("br{network}"),
+        }
+    }
+
+    /// Words behind lines of `bridge fdb` about what is in a network.
+    fn vlan(self, network: u8) -> String {
+        match self {
+            Self::Vlans => format!(" vlan {network}"),
+            Self::Bridges | Self::BridgesInVrf => String::new(),
+        }
+    }
+}
+
+fn build(leaf: &Space, outside: &Space, shape: Shape) {
+    leaf.sysctls(&[
+        ("ipv4/conf/all/rp_filter", "0"),
+        ("ipv4/conf/default/rp_filter", "0"),
+        ("ipv4/conf/all/forwarding", "1"),
+        ("ipv6/conf/all/forwarding", "1"),
+        ("ipv6/conf/all/accept_dad", "0"),
+        ("ipv6/conf/default/accept_dad", "0"),
+    ]);
+    let in_vrf = shape == Shape::BridgesInVrf;
+    let mut lines = String::from("link set lo up\naddr add 192.0.2.1/32 dev lo\n");
+    if in_vrf {
+        lines += "link add red up type vrf table 100\n";
+    }
+    for (port, mac) in PORTS.iter().zip([[2, 0, 0, 0xac, 0, 1], [2, 0, 0, 0xac, 0, 2], OUT0, UP0]) {
+        lines += &format!(
+            "link add {port} address {} mtu 1600 type veth peer name {port}p mtu 1600 netns {}\n\
+             link set {port} addrgenmode none up\n",
+            mac_text(mac),
+            outside.name()
+        );
+    }
+    lines += "link set acc1 mtu 1500\nlink set acc2 mtu 1500\nlink set out0 mtu 1500\n";
+    if in_vrf {
+        lines += "link set out0 master red\n";
+    }
+    if shape == Shape::Vlans {
+        lines += "link add br0 mtu 1500 type bridge mcast_snooping 0 vlan_filtering 1 \
+                  vlan_default_pvid 0\nlink set br0 addrgenmode none up\n";
+    }
+    for (network, vni) in NETWORKS.into_iter().zip(VNIS) {
+        let bridge = shape.bridge(network);
+        if shape != Shape::Vlans {
+            lines += &format!(
+                "link add {bridge} mtu 1500 type bridge mcast_snooping 0\n\
+                 link set {bridge} addrgenmode none\n"
+            );
+        }
+        lines += &format!(
+            "link add vx{vni} mtu 1500 type vxlan id {vni} local 192.0.2.1 dstport 4789 nolearning \
+             noudpcsum\nlink set vx{vni} addrgenmode none master {bridge}\n"
+        );
+    }
+    lines += &format!(
+        "link set acc1 master {}\nlink set acc2 master {}\n",
+        shape.bridge(1),
+        shape.bridge(2)
+    );
+    leaf.ip(&lines);
+    if shape == Shape::Vlans {
+        let mut vlans = String::new();
+        for (network, vni) in NETWORKS.into_iter().zip(VNIS) {
+            vlans += &format!(
+                "vlan add vid {network} dev br0 self\n\
+                 vlan add vid {network} dev vx{vni} pvid untagged\n"
+            );
+        }
+        vlans += "vlan add vid 1 dev acc1 pvid untagged\nvlan add vid 2 dev acc2 pvid untagged\n";
+        leaf.bridge(&vlans);
+    }
+    let mut lines = String::new();
+    for (network, mac) in NETWORKS.into_iter().zip(GATEWAYS) {
+        let (gateway, mac) = (shape.gateway(network), mac_text(mac));
+        if shape == Shape::Vlans {
+            // The bridge's own address is that of the VLAN devices, as by default.
+            lines += &format!("link add link br0 name {gateway} type vlan id {network}\n");
+            lines += &format!("link set {gateway} addrgenmode none up\n");
+        } else {
+            lines += &format!("link set {gateway} address {mac} up\n");
+        }
+        if in_vrf {
+            lines += &format!("link set {gateway} master red\n");
+        }
+    }
+    leaf.ip(&lines);
+    let mut fdb = String::new();
+    for ((network, vni), mac) in
+        NETWORKS.into_iter().zip(VNIS).zip([REMOTE1.mac, REMOTE2.mac, ROUTER_MAC])
+    {
+        let (mac, vlan) = (mac_text(mac), shape.vlan(network));
+        fdb += &format!(
+            "link set dev vx{vni} learning off\n\
+             fdb add 00:00:00:00:00:00 dev vx{vni} dst 192.0.2.2 self permanent\n\
+             fdb add {mac} dev vx{vni} dst 192.0.2.2 self static\n\
+             fdb add {mac} dev vx{vni} master static{vlan}\n"
+        );
+    }
+    for (network, port, host) in [(1, "acc1", HOST1), (2, "acc2", HOST2)] {
+        let (mac, vlan) = (mac_text(host.mac), shape.vlan(network));
+        fdb += &format!("fdb add {mac} dev {port} master static{vlan}\n");
+    }
+    leaf.bridge(&fdb);
+    let vrf = if in_vrf { " vrf red" } else { "" };
+    let mut lines = String::new();
+    for vni in VNIS {
+        lines += &format!("link set vx{vni} up\n");
+    }
+    lines += &format!(
+        "addr add 203.0.113.0/31 dev up0\n\
+         neigh replace 203.0.113.1 lladdr {} dev up0 nud permanent\n\
+         route add 192.0.2.2/32 via 203.0.113.1 dev up0\n\
+         addr add 10.0.8.0/31 dev out0\naddr add fd00:8::/127 dev out0\n\
+         neigh replace 10.0.8.1 lladdr {router} dev out0 nud permanent\n\
+         neigh replace fd00:8::1 lladdr {router} dev out0 nud permanent\n\
+         route add 10.0.9.0/24 via 10.0.8.1 dev out0{vrf}\n\
+         route add fd00:9::/32 via fd00:8::1 dev out0{vrf}\n",
+        mac_text(SPINE1_MAC),
+        router = mac_text(OUTER_ROUTER),
+    );
+    for network in [1, 2] {
+        let gateway = shape.gateway(network);
+        lines += &format!(
+            "addr add 10.0.{network}.1/24 dev {gateway}\n\
+             addr add fd00:{network}::1/32 dev {gateway} nodad\n"
+        );
+    }
+    for (network, host) in [(1, HOST1), (1, REMOTE1), (2, HOST2), (2, REMOTE2)] {
+        let (mac, gateway) = (mac_text(host.mac), shape.gateway(network));
+        lines += &format!(
+            "neigh replace {} lladdr {mac} dev {gateway} nud permanent\n\
+             neigh replace {} lladdr {mac} dev {gateway} nud permanent\n",
+            std::net::Ipv4Addr::from(host.ipv4),
+            std::net::Ipv6Addr::from(host.ipv6),
+        );
+    }
+    let (router, third) = (mac_text(ROUTER_MAC), shape.gateway(9));
+    lines += &format!(
+        "neigh replace 192.0.2.2 lladdr {router} dev {third} nud permanent\n\
+         neigh replace fe80::2 lladdr {router} dev {third} nud permanent\n\
+         route add 10.0.3.0/24 via 192.0.2.2 dev {third} onlink{vrf}\n\
+         route add fd00:3::/32 via fe80::2 dev {third}{vrf}\n"
+    );
+    leaf.ip(&lines);
+    for port in PORTS {
+        outside.ip(&format!("link set {port}p addrgenmode none arp off up\n"));
+        leaf.wirelike(port);
+        outside.wirelike(&format!("{port}p"));
+    }
+    until(PATIENCE, "the ports are up", || {
+        leaf.query("link show dev up0").iter().any(|link| link["operstate"] == "UP")
+    });
+}

@@ -1,0 +1,27 @@
+//! Where a bridge has an address, the kernel routes for its hosts: between the networks of a leaf, to the hosts
+//! of another, by a router MAC, in and out.
+
+use fabric_tests::gateway::{
+    Shape, Site, hosts_reach_every_network, outsiders_reach_every_network,
+    the_kernel_gets_what_it_answers, tunnels_reach_every_network,
+};
+
+#[test]
+fn a_host_reaches_every_network_by_its_gateway() {
+    hosts_reach_every_network(&Site::new(Shape::Bridges));
+}
+
+#[test]
+fn what_comes_from_outside_reaches_every_network() {
+    outsiders_reach_every_network(&Site::new(Shape::Bridges));
+}
+
+#[test]
+fn what_a_tunnel_brings_to_a_gateway_is_routed_on() {
+    tunnels_reach_every_network(&Site::new(Shape::Bridges));
+}
+
+#[test]
+fn what_the_kernel_answers_or_decides_goes_to_it() {
+    the_kernel_gets_what_it_answers(&Site::new(Shape::Bridges));
+}

@@ -1,0 +1,15 @@
+//! VLAN devices on a VLAN-aware bridge as gateways.
+
+use fabric_tests::gateway::{
+    Shape, Site, hosts_reach_every_network, outsiders_reach_every_network,
+    the_kernel_gets_what_it_answers, tunnels_reach_every_network,
+};
+
+#[test]
+fn vlan_devices_route_as_by_the_kernel() {
+    let site = Site::new(Shape::Vlans);
+    hosts_reach_every_network(&site);
+    outsiders_reach_every_network(&site);
+    tunnels_reach_every_network(&site);
+    the_kernel_gets_what_it_answers(&site);
+}
