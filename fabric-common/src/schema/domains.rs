@@ -46,7 +46,8 @@ pub const fn mac_end(mac: u64) -> u32 {
 pub struct Domain {
     /// VXLAN network identifier, 24 bits; 0 for a domain that is not stretched.
     pub vni: u32,
-    /// Local VTEP address, 0 over IPv6.
+    /// Local VTEP address, 0 over IPv6; over IPv4 0 if each VTEP has its own, and packets for any address
+    /// of this box are taken that [`super::peers`] has.
     pub local_be: u32,
     /// UDP destination port of the tunnel.
     pub udp_port_be: u16,

@@ -12,7 +12,8 @@ use crate::halves;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Domain6 {
-    /// Local VTEP address: its halves as they stand in a packet; zero over IPv4.
+    /// Local VTEP address: its halves as they stand in a packet; zero over IPv4, and over IPv6 if each VTEP
+    /// has its own.
     pub local: [u64; 2],
     /// Flow label of the outer header, 20 bits in network byte order; 0 lets the flow choose one
     /// (RFC 6438), unless [`super::domains::FLAG_LABEL_INHERIT`].

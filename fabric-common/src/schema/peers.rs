@@ -3,6 +3,9 @@
 //! Over IPv6 the 64 bits of a key are a fingerprint, and the packet path compares the whole
 //! addresses with the VTEP's entry. The writer finds two tunnels with one fingerprint; what arrives
 //! by the second is left to the kernel.
+//!
+//! A vxlan device without a local address takes what is for any address of this box: a VTEP of such a
+//! device has an entry for each, of which only the remote address is compared.
 
 use core::net::Ipv4Addr;
 

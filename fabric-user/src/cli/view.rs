@@ -69,11 +69,11 @@ impl View {
         self.contents.vteps.get(&index).map(Vtep::remote)
     }
 
-    /// The local VTEP address of a domain, if it is stretched.
+    /// The local VTEP address of a domain, if it is stretched and has one for all VTEPs.
     pub(super) fn local(&self, domain: u32) -> Option<IpAddr> {
         let entry = self.contents.domains.get(&domain).filter(|entry| entry.vni != 0)?;
         let beside = self.contents.domains6.get(&domain).copied().unwrap_or_default();
-        Some(beside.local(entry))
+        Some(beside.local(entry)).filter(|local| !local.is_unspecified())
     }
 
     /// Interface index of a domain's vxlan device, 0 for none.

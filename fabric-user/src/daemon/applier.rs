@@ -24,12 +24,13 @@ use super::{
     room::Room,
     sentence,
     snapshot::{Failed, Found, Purpose, Snapshot},
+    sources::Sources,
     state::State,
 };
 use crate::{
     kernel::pins::Instance,
     model::{Compiled, Dirty, Network, NexthopKey, Policy, Structure, VtepKey},
-    observe::{Batch, Event, Path},
+    observe::{Batch, Event, Path, Source, SourceQuestion},
     reconcile::Reconciler,
     settings::{Settings, XdpMode},
 };
@@ -56,6 +57,7 @@ pub(super) struct Applier {
     /// Interfaces that are left to the kernel by request, with their last names.
     detached: BTreeMap<u32, String>,
     resolution: Resolution,
+    sources: Sources,
     /// Why nothing can be applied before everything was read and compared anew.
     broken: Option<String>,
     /// Why the heart does not beat although nothing is broken.
@@ -103,6 +105,7 @@ impl Applier {
             retries: Retries::default(),
             detached: BTreeMap::new(),
             resolution: Resolution::default(),
+            sources: Sources::default(),
             broken: None,
             heart: None,
             is_mute: false,
@@ -221,9 +224,35 @@ impl Applier {
         }
     }
 
+    /// What to ask the kernel at this moment about the addresses from which it sends.
+    pub(super) fn next_sources(&mut self) -> Vec<SourceQuestion> {
+        self.sources.next(self.compiled.structure())
+    }
+
+    /// The answers.
+    pub(super) fn take_sources(&mut self, answers: Vec<(SourceQuestion, Option<Source>)>) {
+        let sources = &mut self.policy.sources;
+        let mut changed = false;
+        for (question, source) in answers {
+            let before = match source {
+                Some(source) => sources.insert(question, source),
+                None => sources.remove(&question),
+            };
+            changed |= before != source;
+        }
+        let asked = &self.compiled.structure().questions;
+        sources.retain(|question, _| asked.contains(question));
+        if changed && self.state.synced {
+            self.apply(&Dirty::policy());
+        }
+    }
+
     /// Applies changes of which the kernel has told, after some of which others follow untold.
     fn events(&mut self, events: Vec<Event>) {
         let dirty = self.observe(events);
+        if dirty.sources {
+            self.sources.changed();
+        }
         for (is_stale, what) in [
             (dirty.routing_stale, Purpose::Routing),
             (dirty.bridges_stale, Purpose::Bridges),

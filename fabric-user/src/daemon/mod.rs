@@ -34,6 +34,7 @@ mod room;
 mod sentence;
 mod signals;
 mod snapshot;
+mod sources;
 pub mod state;
 mod sysctl;
 mod ticks;
@@ -123,6 +124,7 @@ pub async fn run(
             _ = tick.next(), if is_started => {
                 applier.wake();
                 resolve(&mut asker, &mut applier);
+                ask_sources(&mut asker, &mut applier);
                 if paths.tick(&mut applier, &mut asker) {
                     agenda.is_stale(Purpose::Routing);
                 }
@@ -159,6 +161,27 @@ fn resolve(asker: &mut Option<Asker>, applier: &mut Applier) {
             return;
         }
     }
+}
+
+/// Asks the kernel from which addresses it sends.
+fn ask_sources(asker: &mut Option<Asker>, applier: &mut Applier) {
+    let mut answers = Vec::new();
+    for question in applier.next_sources() {
+        let opened = match asker.take() {
+            Some(asker) => Ok(asker),
+            None => Asker::open(),
+        };
+        match opened.and_then(|opened| asker.insert(opened).source(question)) {
+            Ok(source) => answers.push((question, source)),
+            Err(error) => {
+                tracing::debug!(%error, "no answer about the way to {}", question.remote);
+                // What the socket still has to say is of no use. The next turn asks for the rest.
+                *asker = None;
+                break;
+            }
+        }
+    }
+    applier.take_sources(answers);
 }
 
 /// Takes over settings as far as a running daemon can.

@@ -40,6 +40,7 @@ pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
     compiler.netfilter();
     compiler.learned();
     compiler.arrivals();
+    compiler.aliases();
     compiler.routed_groups();
     compiler.multipath();
     compiler.bonds();

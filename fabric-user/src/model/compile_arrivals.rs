@@ -39,7 +39,11 @@ enum Back<'a> {
 impl<'a> Compiler<'a> {
     /// Looks at the VTEPs and ports that are compiled by now.
     pub(super) fn arrivals(&mut self) {
-        let origins = self.origins();
+        let tunnels: BTreeSet<VtepKey> =
+            self.out.vteps.keys().filter(|key| !self.out.unheard.contains(key)).copied().collect();
+        let origins = self.origins(tunnels.iter().copied());
+        let accepted = origins.iter().map(|origin| origin.tunnel).collect();
+        self.out.unheard.extend(tunnels.difference(&accepted));
         let ports: Vec<u32> = self.out.ports.keys().copied().collect();
         for ifindex in ports {
             let arrivals = self.arrivals_at(ifindex, &origins);
@@ -49,25 +53,39 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// The UDP port of the tunnels from an address, if it is one for all of them.
+    /// Keeps those of the tunnels on the left whose packets are taken from the same ports as those of the
+    /// VTEPs on the right, which stand for them.
+    pub(super) fn arrive_alike(&mut self, tunnels: &mut BTreeMap<VtepKey, VtepKey>) {
+        let origins = self.origins(tunnels.keys().copied());
+        let accepted: BTreeSet<VtepKey> = origins.iter().map(|origin| origin.tunnel).collect();
+        tunnels.retain(|tunnel, _| accepted.contains(tunnel));
+        let ports: Vec<u32> = self.out.ports.keys().copied().collect();
+        for ifindex in ports {
+            let arrivals = self.arrivals_at(ifindex, &origins);
+            let of_vteps = &self.out.ports[&ifindex].arrivals;
+            tunnels.retain(|tunnel, vtep| arrivals.accept(tunnel) == of_vteps.accept(vtep));
+        }
+    }
+
+    /// The UDP port of the tunnels that may be from an address, if it is one for all of them.
     pub(super) fn udp_port(&self, local: IpAddr) -> Option<u16> {
+        let may_be = |from: IpAddr| {
+            from == local || from.is_unspecified() && from.is_ipv6() == local.is_ipv6()
+        };
         let tunnels = self.out.domains.values().filter(|domain| domain.vni.is_some());
-        let mut ports = tunnels.filter(|domain| domain.local == local).map(|each| each.udp_port);
+        let mut ports = tunnels.filter(|domain| may_be(domain.local)).map(|each| each.udp_port);
         let first = ports.next()?;
         ports.all(|port| port == first).then_some(first)
     }
 
-    /// The VTEPs whose packets may be accepted at all. The others are unheard from now on.
-    fn origins(&mut self) -> Vec<Origin<'a>> {
+    /// Those of some tunnels whose packets may be accepted at all.
+    fn origins(&mut self, tunnels: impl Iterator<Item = VtepKey>) -> Vec<Origin<'a>> {
         let mut origins = Vec::new();
         let mut ports = BTreeMap::new();
-        let tunnels: Vec<VtepKey> =
-            self.out.vteps.keys().filter(|key| !self.out.unheard.contains(key)).copied().collect();
         for tunnel in tunnels {
             let port = *ports.entry(tunnel.local).or_insert_with(|| self.udp_port(tunnel.local));
-            match self.back(tunnel, port) {
-                Some(back) => origins.push(Origin { tunnel, back }),
-                None => drop(self.out.unheard.insert(tunnel)),
+            if let Some(back) = self.back(tunnel, port) {
+                origins.push(Origin { tunnel, back });
             }
         }
         origins
@@ -122,7 +140,7 @@ impl<'a> Compiler<'a> {
         };
         let leads = [false, true].map(|v6| self.leads.contains(&(v6, ifindex)));
         let filter = network.routing().rp_filter(ifindex);
-        let has_address = filter > 1 && self.has_address(ifindex);
+        let has_address = filter > 1 && self.addresses(ifindex).next().is_some();
         let mut delivered: BTreeMap<IpAddr, Option<bool>> = BTreeMap::new();
         let mut over: BTreeMap<Via, bool> = BTreeMap::new();
         let mut refused = BTreeSet::new();
@@ -224,15 +242,23 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// Whether an interface has an IPv4 address: the kernel writes each into the local table.
-    fn has_address(&self, ifindex: u32) -> bool {
+    /// The IPv4 addresses of an interface: the kernel writes each into the local table.
+    pub(super) fn addresses(&self, ifindex: u32) -> impl Iterator<Item = IpAddr> {
+        let prefixes = self.network.routing().routes.prefixes(LOCAL, false);
+        let addresses = prefixes.filter(|prefix| prefix.length == 32).map(|prefix| prefix.address);
+        addresses.filter(move |address| self.interfaces_of(*address).any(|on| on == ifindex))
+    }
+
+    /// The interfaces that have an address of this box.
+    pub(super) fn interfaces_of(&self, address: IpAddr) -> impl Iterator<Item = u32> {
         let routes = &self.network.routing().routes;
-        routes.prefixes(LOCAL, false).filter(|prefix| prefix.length == 32).any(|prefix| {
-            let route = routes.find(&[LOCAL], prefix).and_then(|found| found.route);
-            route.is_some_and(|route| {
-                route.kind == RouteKind::Local && self.via_uses(route.via, ifindex)
-            })
-        })
+        let found = routes.find(&[LOCAL], host(address)).and_then(|found| found.route);
+        let hops = found.filter(|route| route.kind == RouteKind::Local).map(|route| route.via);
+        let hops = match hops {
+            Some(Via::Hops(id)) => routes.hops(id),
+            _ => &[],
+        };
+        hops.iter().map(|hop| hop.ifindex)
     }
 }
 

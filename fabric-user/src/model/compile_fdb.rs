@@ -62,11 +62,15 @@ fn place(
     {
         return Err(Why::Override);
     }
-    let vtep = VtepKey { local: domain.local, remote: address };
-    // Missing for a multicast group, for our own address and for one of another family.
-    match structure.vteps.contains_key(&vtep) {
-        true => Ok(Target::Remote(vtep)),
-        false => Err(Why::OddAddress),
+    let vtep = structure.vtep(VtepKey { local: domain.local, remote: address });
+    match vtep.filter(|vtep| structure.vteps.contains_key(vtep)) {
+        Some(vtep) => Ok(Target::Remote(vtep)),
+        // Of the VTEP itself it is said why.
+        None if domain.local.is_unspecified() && structure.sources.contains_key(&address) => {
+            Err(Why::Nothing)
+        }
+        // A multicast group, our own address, or one of another family.
+        None => Err(Why::OddAddress),
     }
 }
 

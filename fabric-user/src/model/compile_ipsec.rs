@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use super::{Guarded, VtepKey, compile::Compiler, ipsec::Guard};
+use super::{Domain, Guarded, VtepKey, compile::Compiler, ipsec::Guard};
 
 /// So many sentences about routed packets, at most.
 const SENTENCES: usize = 8;
@@ -41,11 +41,32 @@ impl Compiler<'_> {
         self.out.guarded = Guarded::new(routed.into_keys());
     }
 
+    /// Leaves out tunnels whose packets a policy may match when they arrive.
+    pub(super) fn without_ipsec<T>(&self, tunnels: &mut BTreeMap<VtepKey, T>) {
+        let ipsec = self.network.ipsec();
+        if ipsec.is_empty() {
+            return;
+        }
+        let inward = ipsec.sent_by_vteps();
+        let is_such = |domain: &&Domain| domain.vni.is_some() && domain.local.is_unspecified();
+        let domains = self.out.domains.values().filter(is_such);
+        let ports: BTreeSet<u16> = domains.map(|domain| domain.udp_port).collect();
+        let is_guarded = |key: &VtepKey, port| inward.of(key.local, key.remote, port).is_some();
+        tunnels.retain(|key, _| !ports.iter().any(|port| is_guarded(key, *port)));
+    }
+
     fn ipsec_tunnels(&mut self) {
         let ipsec = self.network.ipsec();
         let mut ports: BTreeMap<IpAddr, BTreeSet<u16>> = BTreeMap::new();
         for domain in self.out.domains.values().filter(|domain| domain.vni.is_some()) {
-            ports.entry(domain.local).or_default().insert(domain.udp_port);
+            match domain.local.is_unspecified() {
+                false => drop(ports.entry(domain.local).or_default().insert(domain.udp_port)),
+                true => {
+                    for vtep in self.out.sourceless_vteps() {
+                        ports.entry(vtep.local).or_default().insert(domain.udp_port);
+                    }
+                }
+            }
         }
         let (outward, inward) = (ipsec.to_vteps(), ipsec.sent_by_vteps());
         // By what they are about: a policy for all VTEPs is one sentence.

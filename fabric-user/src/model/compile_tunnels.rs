@@ -1,13 +1,13 @@
 //! Bridge domains and the tunnel that each may have.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{
     Domain, DomainKey,
     compile::Compiler,
     routes::{LOCAL, host},
 };
-use crate::observe::{Bridge, Classifiers, Df, Link, RouteKind, Vxlan};
+use crate::observe::{Bridge, Classifiers, Df, Link, LinkKind, RouteKind, Vxlan};
 
 /// UDP source ports that Fabric writes (RFC 7348 §5 recommends the dynamic ports).
 const SOURCE_PORTS: (u16, u16) = (49_152, 65_535);
@@ -43,7 +43,9 @@ impl Compiler<'_> {
             let local = self
                 .unclassified(link)
                 .and_then(|()| self.hooked(link).map_or(Ok(()), Err))
+                .and_then(|()| self.bound(link, vxlan))
                 .and_then(|()| local_address(link, vxlan))
+                .map(|local| local.unwrap_or_else(|| self.no_address(link, vxlan)))
                 .and_then(|local| self.hears_alone(link, vxlan, vni).map(|()| local))
                 .and_then(|local| self.own_address(link, local));
             match local.and_then(|local| match forwards {
@@ -143,21 +145,60 @@ impl Compiler<'_> {
         }
     }
 
-    /// The local address of a tunnel, if it is one of this box. The kernel sends from no other over
+    /// Whether the interface that a vxlan device is bound to (`dev`) makes no difference.
+    ///
+    /// Known stations are sent to by routes as ever: the kernel looks for one over that interface only
+    /// where an entry says so (`via`), as that of the device's own `remote` or `group` does
+    /// (`vxlan_xmit_one`). And what arrives is taken from everywhere, unless the local address is
+    /// link-local (`vxlan_vs_find_vni`). Below a VRF, however, the socket is the VRF's
+    /// (`__vxlan_sock_add`).
+    fn bound(&self, link: &Link, vxlan: &Vxlan) -> Result<(), String> {
+        let Some(bound_to) = vxlan.bound_to else { return Ok(()) };
+        let mut next = Some(bound_to);
+        while let Some(link_of) = next.and_then(|ifindex| self.network.link(ifindex)) {
+            if matches!(link_of.kind, LinkKind::Vrf { .. }) {
+                return Err(format!(
+                    "vxlan device {} has its underlay in the VRF {} (`dev {}`), which is not supported",
+                    link.name,
+                    link_of.name,
+                    self.network.name(bound_to)
+                ));
+            }
+            next = link_of.master;
+        }
+        Ok(())
+    }
+
+    /// The local address of a tunnel, if it is one of this box or none in particular. The kernel sends from no other over
     /// IPv4 (`ip_route_output_key_hash_rcu`) and hears what is for another one over neither family. An
     /// IPv6 address has its local route once it is known to be nobody else's.
     fn own_address(&self, link: &Link, local: IpAddr) -> Result<IpAddr, String> {
-        let found = self.network.routing().routes.find(&[LOCAL], host(local));
-        let is_own = found.is_some_and(|found| {
-            found.prefix == host(local)
-                && found.route.is_some_and(|route| route.kind == RouteKind::Local)
-        });
-        is_own.then_some(local).ok_or_else(|| {
+        (local.is_unspecified() || self.is_here(local)).then_some(local).ok_or_else(|| {
             format!(
                 "vxlan device {} has the local address {local}, which no interface outside VRFs has",
                 link.name
             )
         })
+    }
+
+    /// Whether an interface outside VRFs has an address.
+    pub(super) fn is_here(&self, address: IpAddr) -> bool {
+        let found = self.network.routing().routes.find(&[LOCAL], host(address));
+        found.is_some_and(|found| {
+            found.prefix == host(address)
+                && found.route.is_some_and(|route| route.kind == RouteKind::Local)
+        })
+    }
+
+    /// The address that stands for none, of the family that a vxlan device without a local one sends over:
+    /// that of its group, else of the VTEPs that it knows, which the kernel has seen to
+    /// (`vxlan_fdb_parse`).
+    fn no_address(&self, link: &Link, vxlan: &Vxlan) -> IpAddr {
+        let mut remotes = self.network.remotes(link.ifindex);
+        match vxlan.group.or_else(|| remotes.next()) {
+            Some(IpAddr::V6(_)) => Ipv6Addr::UNSPECIFIED.into(),
+            _ => Ipv4Addr::UNSPECIFIED.into(),
+        }
     }
 }
 
@@ -173,8 +214,8 @@ fn ageing_ms(bridge: &Bridge) -> u64 {
     }
 }
 
-/// The local VTEP address of a vxlan device that can be expressed, or what cannot.
-fn local_address(link: &Link, vxlan: &Vxlan) -> Result<IpAddr, String> {
+/// The local VTEP address of a vxlan device that can be expressed, if it has one; or what cannot.
+fn local_address(link: &Link, vxlan: &Vxlan) -> Result<Option<IpAddr>, String> {
     let name = &link.name;
     if !vxlan.unsupported.is_empty() {
         let options = vxlan.unsupported.join(", ");
@@ -186,12 +227,6 @@ fn local_address(link: &Link, vxlan: &Vxlan) -> Result<IpAddr, String> {
     if link.lower_elsewhere {
         return Err(format!("vxlan device {name} has its underlay in another network namespace"));
     }
-    if vxlan.bound_to.is_some() {
-        return Err(format!(
-            "vxlan device {name} is bound to an interface (`dev`); create it without, so that routes \
-             decide"
-        ));
-    }
     if let Some((low, high)) = vxlan.source_ports
         && (low > SOURCE_PORTS.0 || high < SOURCE_PORTS.1)
     {
@@ -199,25 +234,20 @@ fn local_address(link: &Link, vxlan: &Vxlan) -> Result<IpAddr, String> {
             "vxlan device {name} limits its UDP source ports to {low}–{high} (`srcport`)"
         ));
     }
-    let local = match vxlan.local {
-        Some(IpAddr::V6(local)) if local.is_unicast_link_local() => {
-            return Err(format!(
-                "vxlan device {name} has the link-local address {local}; create it with an address \
-                 that is routed"
-            ));
-        }
-        Some(local) => local,
-        None => {
-            let mode = match vxlan.external {
-                true => "external".into(),
-                false => format!("id {}", vxlan.vni),
-            };
-            return Err(format!(
-                "vxlan device {name} has no local address (`ip link set {name} type vxlan {mode} \
-                 local ADDRESS`)"
-            ));
-        }
-    };
+    if let Some(IpAddr::V6(local)) = vxlan.local
+        && local.is_unicast_link_local()
+    {
+        return Err(format!(
+            "vxlan device {name} has the link-local address {local}; create it with an address that is \
+             routed"
+        ));
+    }
+    if vxlan.external && vxlan.local.is_none() {
+        return Err(format!(
+            "vxlan device {name} has no local address (`ip link set {name} type vxlan external local \
+             ADDRESS`)"
+        ));
+    }
     if !link.up {
         return Err(format!("vxlan device {name} is down (`ip link set {name} up`)"));
     }
@@ -227,5 +257,5 @@ fn local_address(link: &Link, vxlan: &Vxlan) -> Result<IpAddr, String> {
              dev {name}`)"
         ));
     }
-    Ok(local)
+    Ok(vxlan.local)
 }

@@ -34,10 +34,18 @@ pub(super) fn vteps_changed(
         let mut domains = domains.filter(|domain| domain.vni.is_some() && domain.vxlan == *vxlan);
         // All of them have the device's local address.
         let domain = domains.next()?;
-        let vtep = tunnel(domain.local, *remote)?;
-        let known = structure.vteps.contains_key(&vtep);
+        let Some(vtep) = tunnel(domain.local, *remote) else {
+            // Of a device without a local address the first VTEP tells the family.
+            return Some(domain.local.is_unspecified());
+        };
+        let known = match domain.local.is_unspecified() {
+            true => structure.sources.contains_key(remote),
+            false => structure.vteps.contains_key(&vtep),
+        };
+        // Of one that has both kinds of devices the ways are compared.
+        let is_shared = structure.sources.get(remote) == Some(&Some(domain.local));
         if network.names_remote(*vxlan, *remote) {
-            return Some(!known);
+            return Some(!known || is_shared);
         }
         let mut others = structure.domains.values().filter(|other| other.local == vtep.local);
         let named =
@@ -72,11 +80,25 @@ impl Compiler<'_> {
         let mut limits = BTreeMap::new();
         for (tunnel, limited) in tunnels {
             let port = *ports.entry(tunnel.local).or_insert_with(|| self.udp_port(tunnel.local));
+            if tunnel.local.is_unspecified() {
+                self.out.sources.insert(tunnel.remote, None);
+            }
             let way = self.way(tunnel, port).map_err(|reason| self.decline(tunnel, &reason)).ok();
             if let Some((_, limit)) = way.as_ref().filter(|_| limited) {
                 limits.insert(tunnel, limit.clone());
             }
-            self.out.vteps.insert(tunnel, way.map(|(group, _)| group));
+            let Some(vtep) = self.out.vtep(tunnel) else { continue };
+            let group = way.map(|(group, _)| group);
+            match self.out.vteps.insert(vtep, group.clone()) {
+                Some(other) if other != group => {
+                    self.decline(tunnel, &format!(
+                        "the kernel sends to it from {} another way where that is the local address of \
+                         the vxlan device than where it has none",
+                        vtep.local
+                    ));
+                }
+                _ => {}
+            }
         }
         self.hop_limits(&limits);
     }
@@ -85,7 +107,9 @@ impl Compiler<'_> {
     pub(super) fn decline(&mut self, tunnel: VtepKey, reason: &str) {
         const LEFT: &str = "left to the kernel";
         let remote = tunnel.remote;
-        self.out.vteps.insert(tunnel, None);
+        if let Some(vtep) = self.out.vtep(tunnel) {
+            self.out.vteps.insert(vtep, None);
+        }
         let text = match reason.contains(LEFT) {
             true => format!("VTEP {remote}: {reason}"),
             false => format!("VTEP {remote}: {reason}, {LEFT}"),
@@ -94,7 +118,8 @@ impl Compiler<'_> {
     }
 
     /// The group of next hops towards a VTEP and the TTL of the way, or why it is left to the kernel. The
-    /// UDP port is the destination, if all packets to it have the same.
+    /// UDP port is the destination, if all packets to it have the same. Without a local address it is
+    /// looked for without one, which it then says.
     fn way(
         &mut self,
         tunnel: VtepKey,
@@ -144,6 +169,16 @@ impl Compiler<'_> {
             }
         })?;
         let members = candidates.members(remote);
+        let source = match local.is_unspecified() {
+            true => {
+                let is_object = matches!(route.via, Via::Object(_));
+                self.source(remote, udp_port, &members, is_object).map(Some)
+            }
+            false => Ok(None),
+        };
+        if let Ok(Some(source)) = source {
+            self.out.sources.insert(remote, Some(source));
+        }
         for (nexthop, _) in &members {
             let Some(link) = network.link(nexthop.ifindex) else {
                 continue;
@@ -160,6 +195,7 @@ impl Compiler<'_> {
         if let Some(path) = self.policy.learned.get(&remote) {
             self.fits(path, remote, &members)?;
         }
+        source?;
         let limit = self.hop_limit(route.hop_limit, remote, &members);
         // The object is the identity unless its members depend on the VTEP.
         let (key, resilient) = match route.via {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{Guarded, Multipath, pairs};
 use crate::{
     hashed::HashMap,
-    observe::{Df, Mac, Prefix, Resilient},
+    observe::{Df, Mac, Prefix, Resilient, SourceQuestion},
 };
 
 /// Everything.
@@ -54,6 +54,15 @@ pub struct Structure {
     pub gateways: BTreeMap<FdbKey, u32>,
     /// Those of [`vteps`](Self::vteps) whose packets are left to the kernel when they arrive.
     pub unheard: BTreeSet<VtepKey>,
+    /// Remote addresses that vxlan devices without a local address send to, with the one from which the
+    /// kernel does, which is the local one of the VTEP in [`vteps`](Self::vteps); `None` if that is not
+    /// known, or depends on the flow.
+    pub sources: BTreeMap<IpAddr, Option<IpAddr>>,
+    /// What the kernel is to be asked to know these, see [`super::Policy::sources`].
+    pub questions: BTreeSet<SourceQuestion>,
+    /// Other addresses of this box to which VTEPs with such a source may send, with the VTEP that this is.
+    #[serde(with = "pairs")]
+    pub aliases: BTreeMap<VtepKey, VtepKey>,
     /// What ports look destinations up in; [`RoutePlace::view`] and [`Port::view`] are positions
     /// in this list, which change when a view comes or goes (all routes are compiled again then).
     pub views: Vec<View>,
@@ -132,6 +141,18 @@ pub enum Arrivals {
     AllBut(BTreeSet<VtepKey>),
 }
 
+impl Arrivals {
+    /// Whether the packets of a VTEP that is heard are among them.
+    #[must_use]
+    pub fn accept(&self, vtep: &VtepKey) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::All => true,
+            Self::AllBut(refused) => !refused.contains(vtep),
+        }
+    }
+}
+
 /// What is behind a port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -184,7 +205,8 @@ pub struct Domain {
     /// VNI that the device's own entries name for the domain: [`vni`](Self::vni) in external mode, 0 for a
     /// device of one VNI.
     pub source_vni: u32,
-    /// Local VTEP address, of the underlay's family.
+    /// Local VTEP address, of the underlay's family; unspecified if each VTEP has its own, see
+    /// [`Structure::sources`], and packets for any address of this box are taken.
     pub local: IpAddr,
     /// UDP destination port, host order.
     pub udp_port: u16,
@@ -426,6 +448,24 @@ impl Structure {
             .chain(problems.map(|problem| problem.text.as_str()))
     }
 
+    /// The VTEP at the remote end of a tunnel from the local address of a domain, if its own one is known.
+    #[must_use]
+    pub fn vtep(&self, tunnel: VtepKey) -> Option<VtepKey> {
+        match tunnel.local.is_unspecified() {
+            true => {
+                let local = self.sources.get(&tunnel.remote).copied().flatten()?;
+                Some(VtepKey { local, ..tunnel })
+            }
+            false => Some(tunnel),
+        }
+    }
+
+    /// The VTEPs that vxlan devices without a local address send to.
+    pub fn sourceless_vteps(&self) -> impl Iterator<Item = VtepKey> {
+        let known = self.sources.iter();
+        known.filter_map(|(remote, local)| Some(VtepKey { local: (*local)?, remote: *remote }))
+    }
+
     /// Whether an interface on top of a bridge listens to a MAC address.
     #[must_use]
     pub fn hears(&self, key: FdbKey) -> bool {
@@ -454,6 +494,7 @@ impl Structure {
             && self.circuits == other.circuits
             && self.vteps.keys().eq(other.vteps.keys())
             && self.gateways == other.gateways
+            && self.sources == other.sources
     }
 
     /// Interface indexes of the routed ports, those of the underlay among them, for

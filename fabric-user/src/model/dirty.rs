@@ -18,6 +18,8 @@ pub struct Dirty {
     /// VTEPs that a vxlan device, given by its index, began or ceased to name. It matters if no
     /// other one names them.
     pub tunnels: BTreeSet<(u32, IpAddr)>,
+    /// The kernel may send to VTEPs from other addresses than before: it is to be asked once more.
+    pub sources: bool,
     /// Neighbours that changed; they matter if the structure watches them.
     pub neighbours: BTreeSet<NexthopKey>,
     /// MACs whose place changed.

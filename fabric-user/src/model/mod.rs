@@ -28,6 +28,7 @@ mod compile_learned;
 mod compile_netfilter;
 mod compile_ports;
 mod compile_routes;
+mod compile_sources;
 mod compile_tunnels;
 mod compile_underlay;
 mod compile_uppers;

@@ -52,6 +52,8 @@ pub struct Network {
     vteps: BTreeMap<IpAddr, u32>,
     /// Local addresses of vxlan devices, likewise.
     locals: BTreeMap<IpAddr, u32>,
+    /// Number of vxlan devices that have none.
+    sourceless: usize,
     routing: Routing,
     /// Interfaces of which `tc` classifies packets.
     classifiers: BTreeMap<u32, Classifiers>,
@@ -144,7 +146,10 @@ impl Network {
             Event::Rule(rule) => dirty.underlay |= self.routing.add_rule(rule),
             Event::RuleGone(rule) => dirty.underlay |= self.routing.remove_rule(&rule),
             // Only the messages of routes that the kernel does not send would say more.
-            Event::AddressChanged { .. } => dirty.routing_stale = true,
+            Event::AddressChanged { .. } => {
+                dirty.routing_stale = true;
+                dirty.sources = true;
+            }
             Event::ClassifiersChanged => dirty.bridges_stale = true,
             Event::Classifiers(classifiers) => {
                 dirty.bridging |= self.classifiers != classifiers;
@@ -318,9 +323,10 @@ impl Network {
             return;
         };
         dirty.underlay |= change.uses || change.own;
+        // Of a route's source address the model knows nothing, and so not whether it has changed.
+        dirty.sources |= self.sourceless > 0 && self.leads_tunnel(table, prefix);
         if change.routes {
-            dirty.underlay |= self.reaches_tunnel(prefix)
-                && self.routing.looks_into(prefix.address.is_ipv6(), table);
+            dirty.underlay |= self.leads_tunnel(table, prefix);
             // Without its own address a tunnel is the kernel's, and with it every MAC behind it.
             dirty.bridging |= table == LOCAL
                 && prefix == routes::host(prefix.address)
@@ -332,10 +338,11 @@ impl Network {
         }
     }
 
-    /// Whether a prefix covers a known VTEP, or the local end of a tunnel.
-    fn reaches_tunnel(&self, prefix: Prefix) -> bool {
+    /// Whether a prefix of a table covers a known VTEP, or the local end of a tunnel.
+    fn leads_tunnel(&self, table: u32, prefix: Prefix) -> bool {
         let mut ends = [&self.vteps, &self.locals].into_iter();
         ends.any(|ends| ends.range(prefix.address..=routes::last(prefix)).next().is_some())
+            && self.routing.looks_into(prefix.address.is_ipv6(), table)
     }
 
     fn set_link(&mut self, link: Link, dirty: &mut Dirty) {
@@ -356,6 +363,7 @@ impl Network {
             if let Some(local) = local_end(&link) {
                 *self.locals.entry(local).or_default() += 1;
             }
+            self.sourceless += usize::from(is_sourceless(&link));
             let name = link.name.clone();
             let old = self.links.insert(ifindex, link);
             // A chain goes with its interface, and so does its name, without a message.
@@ -364,6 +372,7 @@ impl Network {
             if let Some(local) = old.as_ref().and_then(local_end) {
                 release(&mut self.locals, local);
             }
+            self.sourceless -= usize::from(old.as_ref().is_some_and(is_sourceless));
             let before = old.map(|old| old.alive());
             let was_alive = before == Some(true);
             // One that is new here was read together with its routes.
@@ -386,6 +395,7 @@ impl Network {
         if let Some(local) = local_end(&link) {
             release(&mut self.locals, local);
         }
+        self.sourceless -= usize::from(is_sourceless(&link));
         // Interface indexes are used again: nothing of the old interface may stay.
         self.forget_port(ifindex);
         self.own_macs.remove(&ifindex);
@@ -478,4 +488,9 @@ const fn local_end(link: &Link) -> Option<IpAddr> {
         LinkKind::Vxlan(vxlan) => vxlan.local,
         _ => None,
     }
+}
+
+/// Whether it is a vxlan device without a local address.
+const fn is_sourceless(link: &Link) -> bool {
+    matches!(&link.kind, LinkKind::Vxlan(vxlan) if vxlan.local.is_none())
 }

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Multipath;
-use crate::observe::{Chain, Link, Path};
+use crate::observe::{Chain, Link, Path, Source, SourceQuestion};
 
 /// Which interfaces may be touched, and facts that are not in netlink.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct Policy {
     pub forwards_by_path_mtu: bool,
     /// What the kernel has learned about the ways to VTEPs.
     pub learned: BTreeMap<IpAddr, Path>,
+    /// From which addresses the kernel sends to the VTEPs of vxlan devices without a local address.
+    pub sources: BTreeMap<SourceQuestion, Source>,
     /// What the kernel tells flows apart by.
     pub multipath: Multipath,
     /// Chains of netfilter that tell nobody of themselves: those of iptables-legacy and ebtables-legacy.
@@ -73,6 +75,7 @@ impl Default for Policy {
             mtu6: BTreeMap::new(),
             forwards_by_path_mtu: false,
             learned: BTreeMap::new(),
+            sources: BTreeMap::new(),
             multipath: Multipath::default(),
             chains: Vec::new(),
             ignored_chains: Vec::new(),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{
-    Chain, Classifiers, Event, Listing, Netconf, ObserveError, Path, Scope,
+    Chain, Classifiers, Event, Listing, Netconf, ObserveError, Path, Scope, Source, SourceQuestion,
     classifiers::{ARRIVING, Discipline, LEAVING, is_filter},
     devices::Devices,
     neighbour::{Marks, marks_to_use},
@@ -158,6 +158,23 @@ impl Asker {
         let mut found = None;
         let asked = self.ask(Protocol::Route, request, what, |message| {
             found = found.or_else(|| Path::decode(message.body));
+        });
+        match asked {
+            Ok(_) => Ok(found),
+            Err(ObserveError::Refused { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// From which address the kernel would send; none if there is no way, or no address.
+    ///
+    /// # Errors
+    /// If the socket fails.
+    pub fn source(&mut self, question: SourceQuestion) -> Result<Option<Source>, ObserveError> {
+        let what = || format!("say from which address it sends packets to {}", question.remote);
+        let mut found = None;
+        let asked = self.ask(Protocol::Route, request::source(question), what, |message| {
+            found = found.or_else(|| Source::decode(message.body));
         });
         match asked {
             Ok(_) => Ok(found),

@@ -58,7 +58,7 @@ pub(crate) use netfilter::numbered;
 pub use netfilter::{Chain, ChainFamily, ChainKind, Hook, Tool, decode_netfilter};
 pub use nexthop::{GroupMember, Nexthop, NexthopKind, Resilient};
 pub use observer::{Batch, Observer};
-pub use path::Path;
+pub use path::{Path, Source, SourceQuestion};
 pub use route::{Hop, Prefix, Route, RouteKey, RouteKind};
 pub use rule::{Rule, RuleAction};
 pub use vlan_state::{VlanRange, VlanStates};

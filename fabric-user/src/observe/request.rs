@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{
-    Scope,
+    Scope, SourceQuestion,
     address::{BRIDGE, INET, INET6},
     neighbour::{Marks, NDA_FLAGS_EXT},
     netfilter::{self, Chain, NFT_MSG_GETCHAIN, NFT_MSG_GETRULE, NFT_MSG_GETTABLE},
@@ -224,17 +224,36 @@ fn with_address(request: Request, kind: u16, address: IpAddr) -> Request {
 
 /// Asks how the kernel would send VXLAN packets from one address to another, which are of one family.
 pub(super) fn path(local: IpAddr, remote: IpAddr) -> Request {
-    const RTA_DST: u16 = 1;
     const RTA_SRC: u16 = 2;
+    // Without ports, as the kernel itself looks for the way that an ICMP message is about: with several
+    // next hops it finds the same one then.
+    with_address(way(remote, true), RTA_SRC, local)
+}
+
+/// Asks from which address the kernel would send VXLAN packets.
+pub(super) fn source(question: SourceQuestion) -> Request {
+    const RTA_OIF: u16 = 4;
+    const RTA_DPORT: u16 = 29;
+    let mut request = way(question.remote, false);
+    if let Some(over) = question.over {
+        request = request.attribute(RTA_OIF, &over.to_ne_bytes());
+    }
+    if let Some(port) = question.port {
+        request = request.attribute(RTA_DPORT, &port.to_be_bytes());
+    }
+    request
+}
+
+/// Asks for the way of UDP packets to an address, from another one or from any.
+fn way(remote: IpAddr, from_another: bool) -> Request {
+    const RTA_DST: u16 = 1;
     const RTA_IP_PROTO: u16 = 27;
     const UDP: u8 = 17;
     let (family, length) = if remote.is_ipv4() { (INET, 32) } else { (INET6, 128) };
-    let request =
-        Request::new(RTM_GETROUTE, 0, &[family, length, length, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    let request = with_address(with_address(request, RTA_DST, remote), RTA_SRC, local);
-    // Without ports, as the kernel itself looks for the way that an ICMP message is about: with several
-    // next hops it finds the same one then.
-    request.attribute(RTA_IP_PROTO, &[UDP])
+    let source_length = if from_another { length } else { 0 };
+    let head = [family, length, source_length, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    with_address(Request::new(RTM_GETROUTE, 0, &head), RTA_DST, remote)
+        .attribute(RTA_IP_PROTO, &[UDP])
 }
 
 /// Lists the filters of `tc` at one place of an interface (`TC_H_*` of `linux/pkt_sched.h`). In full: some

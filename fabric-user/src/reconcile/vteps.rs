@@ -1,5 +1,7 @@
 //! VTEPs and the peers table.
 
+use std::collections::BTreeSet;
+
 use fabric_common::schema::{
     reverse_paths::ReversePath,
     vteps::{self, Vtep},
@@ -63,6 +65,12 @@ impl Vteps {
             pass.changed(maps.reverse_paths.set(index, &checked.accept(key)));
             write_peer(pass, key, &value, index);
         }
+        for (alias, key) in &structure.aliases {
+            let Some(index) = self.indexes.get(key) else { continue };
+            if let Some(value) = Vtep::between(alias.local, alias.remote, 0) {
+                write_peer(pass, alias, &value, index);
+            }
+        }
     }
 
     pub(super) fn remove(&mut self, pass: &mut Pass<'_>) {
@@ -70,9 +78,16 @@ impl Vteps {
         pass.outcome.changes += gone.len();
         pass.rest_all(gone, Freed::Vtep);
         pass.rest_all(self.indexes.take_superseded(), Freed::Vtep);
+        let aliases = pass.structure.aliases.iter().filter_map(|(alias, key)| {
+            let peer = Vtep::between(alias.local, alias.remote, 0)?.peer();
+            Some((peer, self.indexes.get(key)?))
+        });
+        let aliases: BTreeSet<(u64, u32)> = aliases.collect();
         let table = pass.maps.peers.table();
         for (key, value, _) in table.iter() {
-            if self.indexes.key_of(value).is_none() || pass.maps.vteps.get(value).peer() != key {
+            let is_wanted = self.indexes.key_of(value).is_some()
+                && (pass.maps.vteps.get(value).peer() == key || aliases.contains(&(key, value)));
+            if !is_wanted {
                 pass.changed(table.remove(key));
             }
         }

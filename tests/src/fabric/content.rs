@@ -6,6 +6,7 @@ use aya::maps::{DevMap, Map, MapData};
 use fabric_common::schema::{
     domains,
     fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE, split_key, split_target},
+    peers,
     ports::{ROLE_ACCESS, ROLE_GATEWAY, ROLE_ROUTED, ROLE_UNDERLAY},
     vnis,
 };
@@ -91,7 +92,9 @@ impl Content {
         for (key, target, _) in self.maps.peers.table().iter() {
             let vtep = self.maps.vteps.get(target);
             if key != vtep.peer() {
-                facts.insert(format!("the peer {key:x} is the VTEP {vtep:?}"));
+                let to = peers::addresses(key).map_or_else(|| "?".into(), |(to, _)| to.to_string());
+                facts.insert(format!("VTEP {} may send to {to} as well", vtep.remote()));
+                continue;
             }
             let group = self.maps.groups.get(vtep.group);
             let hops: BTreeSet<u32> = self.maps.shares(group).into_keys().collect();

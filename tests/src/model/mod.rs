@@ -323,11 +323,13 @@ fn tunnel(world: &World, port: &Port, packet: &[u8]) -> Result<(u32, u32), Reaso
     })?;
     let domain = world.maps.domains.get(domain_index);
     let [source, destination] = [address(packet, 26), address(packet, 30)].map(u32::from_ne_bytes);
-    if domain.local_be != destination || domain.flags & FLAG_IPV6 != 0 {
+    let is_any = domain.local_be == 0;
+    if (domain.local_be != destination && !is_any) || domain.flags & FLAG_IPV6 != 0 {
         return Err(Reason::VxlanInputNotLocal);
     }
     let key = peers::key(destination, source);
-    let vtep = world.maps.peers.table().get(key).ok_or(Reason::VxlanInputUnknownVtep)?;
+    let unknown = if is_any { Reason::VxlanInputNotLocal } else { Reason::VxlanInputUnknownVtep };
+    let vtep = world.maps.peers.table().get(key).ok_or(unknown)?;
     may_arrive(world, port, vtep)?;
     Ok((domain_index, vtep))
 }

@@ -5,7 +5,7 @@ use fabric_common::{
     reason::Reason,
     schema::{
         domains::{FLAG_IPV6, FLAG_LABEL_INHERIT, FLAG_ZERO_CHECKSUM_RX, FLAG_ZERO_CHECKSUM_TX},
-        vnis,
+        peers, vnis,
     },
 };
 
@@ -45,17 +45,24 @@ pub(super) fn tunnel(world: &World, port: &Port, packet: &[u8]) -> Result<(u32, 
     let domain = world.maps.domains.get(domain_index);
     let [source, destination] = [22, 38].map(|at| address(packet, at));
     let local = halves::address(world.maps.domains6.get(domain_index).local);
-    if domain.flags & FLAG_IPV6 == 0 || local.octets() != destination {
+    let is_any = local.is_unspecified();
+    if domain.flags & FLAG_IPV6 == 0 || (local.octets() != destination && !is_any) {
         return Err(Reason::VxlanInputNotLocal);
     }
     // Not by fingerprint, but by all addresses that are in the table.
-    let vtep = world.maps.peers.table().iter().find(|(_, index, _)| {
+    let vtep = world.maps.peers.table().iter().find(|(key, index, _)| {
         let vtep = world.maps.vteps.get(*index);
-        vtep.is_ipv6()
-            && vtep.local() == std::net::IpAddr::from(destination)
-            && vtep.remote() == std::net::IpAddr::from(source)
+        let is_to = match is_any {
+            false => vtep.local() == std::net::IpAddr::from(destination),
+            true => {
+                let [local, remote] = [destination, source].map(|each| halves::of(each.into()));
+                *key == peers::key6(local, remote)
+            }
+        };
+        vtep.is_ipv6() && is_to && vtep.remote() == std::net::IpAddr::from(source)
     });
-    let (_, vtep, _) = vtep.ok_or(Reason::VxlanInputUnknownVtep)?;
+    let unknown = if is_any { Reason::VxlanInputNotLocal } else { Reason::VxlanInputUnknownVtep };
+    let (_, vtep, _) = vtep.ok_or(unknown)?;
     super::may_arrive(world, port, vtep)?;
     let mut udp = packet[54..].to_vec();
     let found = udp[6..8].to_vec();

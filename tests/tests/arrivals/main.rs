@@ -2,7 +2,9 @@
 //! judge is the kernel of the same leaf: each question is asked with the bypass on, and again with it
 //! off.
 
+mod bound;
 mod site;
+mod sourceless;
 
 use fabric_common::reason::Reason;
 use site::{REPEATS, Site};

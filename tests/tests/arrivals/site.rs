@@ -3,7 +3,11 @@
 //!                     leaf                 up1 ── SPINE2
 //! ```
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use fabric_common::{reason::Reason, schema::ports};
 use fabric_tests::{
@@ -11,7 +15,7 @@ use fabric_tests::{
     daemon::Daemon,
     device::mac_text,
     fabric::{PATIENCE, until},
-    packet::{Frame, Vxlan},
+    packet::{Frame, Vxlan, Vxlan6},
     space::{Space, unique},
     wire::Wire,
 };
@@ -108,16 +112,42 @@ impl Site {
         }
     }
 
+    /// Makes the vxlan device anew, with these options, and the station behind a VTEP.
+    pub(crate) fn vxlan(&self, options: &str, vtep: &str) {
+        self.ip("link del vx100");
+        self.ip(&format!(
+            "link add vx100 mtu 1500 type vxlan id {VNI} dstport 4789 nolearning {options}\n\
+             link set vx100 addrgenmode none master br100"
+        ));
+        let remote = mac_text(HOST_R.mac);
+        self.bridge(&format!(
+            "link set dev vx100 learning off\n\
+             fdb add {remote} dev vx100 dst {vtep} self static\n\
+             fdb add {remote} dev vx100 master static"
+        ));
+        self.ip("link set vx100 up");
+    }
+
     /// How many of the packets of LEAF2 that arrive at a port reach the host.
     pub(crate) fn arrive(&self, port: usize) -> usize {
+        self.arrive_for(port, LEAF2_VTEP.into(), LEAF1_VTEP.into())
+    }
+
+    /// The same with other addresses of the outer header.
+    pub(crate) fn arrive_for(&self, port: usize, from: IpAddr, to: IpAddr) -> usize {
         let frame = Frame::ipv4(&HOST_R, &HOST_A).bytes();
-        let outer = Vxlan {
-            destination_mac: UP_MACS[port],
-            source_mac: [SPINE1_MAC, SPINE2_MAC][port],
-            ttl: 62,
-            ..Vxlan::new(LEAF2_VTEP, LEAF1_VTEP, VNI)
+        let (destination_mac, source_mac) = (UP_MACS[port], [SPINE1_MAC, SPINE2_MAC][port]);
+        let packet = match (from, to) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => {
+                let outer = Vxlan::new(from.octets(), to.octets(), VNI);
+                Vxlan { destination_mac, source_mac, ttl: 62, ..outer }.around(&frame)
+            }
+            (IpAddr::V6(from), IpAddr::V6(to)) => {
+                let outer = Vxlan6::new(from.octets(), to.octets(), VNI);
+                Vxlan6 { destination_mac, source_mac, hop_limit: 62, ..outer }.around(&frame)
+            }
+            _ => panic!("{from} and {to} are of two families"),
         };
-        let packet = outer.around(&frame);
         for _ in 0..REPEATS {
             self.spines[port].send(&packet).expect("the wire takes it");
         }
@@ -126,12 +156,34 @@ impl Site {
 
     /// How many of the host's frames for the station behind LEAF2 leave by each spine.
     pub(crate) fn leave(&self) -> [usize; 2] {
+        self.sources().map(|sources| sources.values().sum())
+    }
+
+    /// The same, by the outer source address.
+    pub(crate) fn sources(&self) -> [BTreeMap<IpAddr, usize>; 2] {
         let frame = Frame::ipv4(&HOST_A, &HOST_R).bytes();
         for _ in 0..REPEATS {
             self.host.send(&frame).expect("the wire takes it");
         }
-        let tunnelled = |received: &[u8]| received.len() > 50 && received.ends_with(&frame);
-        [0, 1].map(|spine: usize| count(&self.spines[spine], tunnelled))
+        [0, 1].map(|spine: usize| {
+            let mut sources = BTreeMap::new();
+            count(&self.spines[spine], |received| {
+                let is_tunnelled = received.len() > 50 && received.ends_with(&frame);
+                if is_tunnelled {
+                    *sources.entry(outer_source(received)).or_default() += 1;
+                }
+                is_tunnelled
+            });
+            sources
+        })
+    }
+}
+
+/// The source address of an IP packet without a tag.
+fn outer_source(packet: &[u8]) -> IpAddr {
+    match packet[12..14] {
+        [0x86, 0xdd] => <[u8; 16]>::try_from(&packet[22..38]).expect("16 bytes").into(),
+        _ => <[u8; 4]>::try_from(&packet[26..30]).expect("4 bytes").into(),
     }
 }
 
@@ -177,7 +229,7 @@ fn build(leaf: &Space, wires: &Space) {
 }
 
 /// Counts what arrives until all are there or nothing has come for a while.
-fn count(wire: &Wire, wanted: impl Fn(&[u8]) -> bool) -> usize {
+fn count(wire: &Wire, mut wanted: impl FnMut(&[u8]) -> bool) -> usize {
     let mut found = 0;
     while found < REPEATS {
         let deadline = Instant::now() + Duration::from_millis(700);

@@ -115,7 +115,7 @@ fn a_vxlan_device_in_a_vrf_is_left_to_the_kernel_and_named() {
         }
         site.bridge(&format!("fdb add {host} dev vx100 master static"));
         site.ip("link set vx100 up");
-        site.settled(|site| site.problems().contains("vx100 is bound to an interface (`dev`)"));
+        site.settled(|site| site.problems().contains("vx100 has its underlay in the VRF blue"));
         let encapsulated = site.met(Reason::Encapsulated);
         assert_eq!(site.judged(Site::leave), [REPEATS, 0], "{bound_to}");
         assert_eq!(arrive(&site, 0, REPEATS), 0, "{bound_to}");

@@ -86,6 +86,7 @@ impl Applier {
                 return outcome.changes;
             };
             self.resolution.follow(&before.structure, structure);
+            self.sources.changed();
             self.policy.sticky_routed = structure.routed();
             let outcome = reconciler.apply(structure, &routes, macs);
             for ifindex in &outcome.new_ports {

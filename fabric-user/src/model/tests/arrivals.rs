@@ -25,7 +25,7 @@ fn third() -> VtepKey {
     VtepKey { local: LOCAL, remote: ip("10.0.0.3") }
 }
 
-fn rp_filter(ifindex: Option<u32>, mode: u8) -> Event {
+pub(super) fn rp_filter(ifindex: Option<u32>, mode: u8) -> Event {
     let rp_filter = Some(mode);
     Event::Netconf(Netconf { v6: false, ifindex, forwarding: None, rp_filter })
 }

@@ -61,13 +61,11 @@ fn the_tunnels_outer_header_follows_the_vxlan_device() {
 fn a_tunnel_that_cannot_be_expressed_is_left_to_the_kernel_with_a_sentence() {
     let cases = [
         (
-            Vxlan { local: None, ..vxlan(10_010) },
-            "bridge br10: vxlan device vx10 has no local address (`ip link set vx10 type vxlan id 10010 local ADDRESS`), left to the kernel",
+            Vxlan { local: Some(ip("fe80::1")), ..vxlan(10_010) },
+            "bridge br10: vxlan device vx10 has the link-local address fe80::1; create it with an address that is routed, left to the kernel",
         ),
-        (Vxlan { local: Some(ip("fe80::1")), ..vxlan(10_010) }, "link-local address fe80::1"),
         (Vxlan { external: true, ..vxlan(0) }, "no VNI from a bridge without VLANs"),
         (Vxlan { unsupported: vec!["gbp".into(), "rsc".into()], ..vxlan(10_010) }, "uses gbp, rsc"),
-        (Vxlan { bound_to: Some(U1), ..vxlan(10_010) }, "bound to an interface"),
         (
             Vxlan { source_ports: Some((50_000, 50_010)), ..vxlan(10_010) },
             "limits its UDP source ports to 50000–50010",
@@ -84,6 +82,25 @@ fn a_tunnel_that_cannot_be_expressed_is_left_to_the_kernel_with_a_sentence() {
         assert_eq!(leaf.place(2), None, "behind the tunnel");
         assert!(leaf.place(1).is_some(), "behind a local port");
     }
+}
+
+#[test]
+fn a_tunnel_may_be_bound_to_an_interface_outside_vrfs() {
+    let mut leaf = leaf();
+    leaf.apply(vx10(Vxlan { bound_to: Some(U1), group: Some(ip("239.1.1.1")), ..vxlan(10_010) }));
+    assert_eq!(leaf.structure().domains[&DOMAIN].vni, Some(10_010));
+    assert_eq!(leaf.problems(), "");
+    assert!(leaf.place(2).is_some());
+    leaf.apply(link(90, "red", LinkKind::Vrf { table: 1001 }));
+    leaf.apply(link(91, "bond0", LinkKind::Other("bond".into())));
+    leaf.apply(Link { master: Some(91), ..veth(U1, "u1") });
+    assert_eq!(leaf.structure().domains[&DOMAIN].vni, Some(10_010));
+    let bond = link(91, "bond0", LinkKind::Other("bond".into()));
+    leaf.apply(Link { master: Some(90), ..bond });
+    leaf.assert_named("vx10 has its underlay in the VRF red (`dev u1`)");
+    assert_eq!(leaf.structure().domains[&DOMAIN].vni, None);
+    leaf.apply(vx10(Vxlan { bound_to: Some(90), ..vxlan(10_010) }));
+    leaf.assert_named("vx10 has its underlay in the VRF red (`dev red`)");
 }
 
 #[test]

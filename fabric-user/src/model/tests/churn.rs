@@ -91,12 +91,25 @@ fn random_event(random: &mut Random) -> Event {
     }
 }
 
+/// From where the kernel sends if the vxlan device has no local address, as long as the routes are these.
+fn sources() -> impl Iterator<Item = (SourceQuestion, Source)> {
+    REMOTES[..2].iter().flat_map(|remote| {
+        let ways =
+            [(None, U1, "192.0.2.0"), (Some(U1), U1, "192.0.2.0"), (Some(U2), U2, "fe80::52")];
+        ways.map(|(over, ifindex, gateway)| {
+            let question = SourceQuestion { remote: ip(remote), port: Some(4789), over };
+            (question, Source { address: LOCAL, ifindex, gateway: Some(ip(gateway)) })
+        })
+    })
+}
+
 #[test]
 fn step_by_step_is_always_what_a_full_compilation_gives() {
     let mut random = Random(0xc0ffee);
     let (mut with_vteps, mut with_remote_macs) = (0, 0);
     for _ in 0..200 {
-        let mut leaf = leaf_with(Policy::default());
+        let sources = sources().collect();
+        let mut leaf = leaf_with(Policy { sources, ..Policy::default() });
         for _ in 0..100 {
             leaf.apply(random_event(&mut random));
             // Compares, see Incremental::desired.

@@ -70,7 +70,7 @@ impl Incremental {
         self.routes.len()
     }
 
-    fn update(&mut self, dirty: &Dirty) {
+    pub(super) fn update(&mut self, dirty: &Dirty) {
         let Changes { before, routes, macs } =
             self.compiled.update(&self.network, &self.policy, dirty);
         self.structures += usize::from(before.is_some());

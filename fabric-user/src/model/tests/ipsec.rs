@@ -26,7 +26,7 @@ fn out(index: u32, source: &str, destination: &str) -> IpsecPolicy {
     policy(index, IpsecDirection::Out, source, destination)
 }
 
-fn inward(index: u32, source: &str, destination: &str) -> IpsecPolicy {
+pub(super) fn inward(index: u32, source: &str, destination: &str) -> IpsecPolicy {
     policy(index, IpsecDirection::In, source, destination)
 }
 

@@ -18,6 +18,7 @@ mod routed_ports;
 mod router;
 mod routing_churn;
 mod single_device;
+mod sources;
 mod tunnels6;
 mod underlay;
 mod uppers;

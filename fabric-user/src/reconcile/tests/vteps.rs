@@ -94,3 +94,27 @@ fn of_more_ports_than_there_are_numbers_the_rest_takes_no_tunnels() {
     let taking = bench.maps().ports.iter().filter(|(_, port)| port.ifindex != 0);
     assert_eq!(taking.filter(|(_, port)| port.decapsulates == DECAPSULATES_NONE).count(), 1);
 }
+
+#[test]
+fn a_vtep_may_send_to_other_addresses_of_the_box_as_long_as_they_lead_to_it() {
+    let mut bench = Bench::filled();
+    let at = index(&bench);
+    let alias = VtepKey { local: ip("2001:db8:ff::77"), ..vtep() };
+    let of = |bench: &Bench| {
+        let value = fabric_common::schema::vteps::Vtep::between(alias.local, alias.remote, 0);
+        bench.maps().peers.table().get(value.unwrap().peer())
+    };
+    let mut wanted = network();
+    wanted.structure.aliases.insert(alias, vtep());
+    bench.change(&wanted);
+    assert_eq!((index(&bench), peer(&bench, at), of(&bench)), (at, Some(at), Some(at)));
+    assert_eq!(bench.change(&wanted).changes, 0);
+    // It becomes a VTEP of its own, with another entry.
+    wanted.structure.aliases.clear();
+    wanted.structure.vteps.insert(alias, None);
+    bench.change(&wanted);
+    assert!(of(&bench).is_some_and(|own| own != at));
+    wanted.structure.vteps.remove(&alias);
+    bench.change(&wanted);
+    assert_eq!((of(&bench), peer(&bench, at)), (None, Some(at)));
+}

@@ -134,3 +134,23 @@ fn another_vtep_with_the_same_fingerprint_is_not_taken_for_a_known_one() {
         leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputUnknownVtep);
     });
 }
+
+#[test]
+fn without_a_local_address_what_is_for_any_known_address_of_the_box_is_taken() {
+    leaf6(|leaf| {
+        let outer = Vxlan6 { destination: OTHER_VTEP6, ..leaf.from_leaf2_over_ipv6() };
+        let [local, remote] = [OTHER_VTEP6, LEAF2_VTEP6].map(|a| halves::of(a.into()));
+        let vtep = leaf.leaf2.0;
+        assert!(leaf.world.maps.peers.table().insert(peers::key6(local, remote), vtep));
+        let packet = outer.around(&inner());
+        leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputNotLocal);
+        let index = leaf.domain.0.into();
+        leaf.world.maps.domains6.update(index, |entry| entry.local = [0; 2]);
+        let frame = Frame::ipv4(&HOST_R, &HOST_A);
+        leaf.decapsulates_over_ipv6(&outer, &frame, &frame);
+        let outer = leaf.from_leaf2_over_ipv6();
+        leaf.decapsulates_over_ipv6(&outer, &frame, &frame);
+        let packet = Vxlan6 { destination: LEAF2_VTEP6, ..outer }.around(&inner());
+        leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputNotLocal);
+    });
+}

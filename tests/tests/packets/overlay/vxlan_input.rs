@@ -4,6 +4,7 @@ use fabric_common::{
     reason::Reason,
     schema::{
         domains::Domain,
+        peers,
         ports::{DECAPSULATES_NONE, ROLE_ROUTED, ROLE_UNDERLAY},
         reverse_paths::{self, ReversePath},
         vnis,
@@ -80,6 +81,28 @@ pub(crate) fn a_packet_for_another_address_of_the_box_passes() {
         for destination in [OTHER_VTEP, LEAF2_VTEP, [192, 0, 2, 0]] {
             let outer = Vxlan { destination, ..leaf.from_leaf2() };
             let packet = outer.around(&inner());
+            leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputNotLocal);
+        }
+    });
+}
+
+/// The source address of what is sent differs by VTEP there.
+#[test]
+fn without_a_local_address_what_is_for_any_known_address_of_the_box_is_taken() {
+    leaf(|leaf| {
+        let outer = Vxlan { destination: OTHER_VTEP, ..leaf.from_leaf2() };
+        let [local, remote] = [OTHER_VTEP, LEAF2_VTEP].map(u32::from_ne_bytes);
+        let vtep = leaf.leaf2.0;
+        assert!(leaf.world.maps.peers.table().insert(peers::key(local, remote), vtep));
+        let packet = outer.around(&inner());
+        leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputNotLocal);
+        leaf.world.change_domain(leaf.domain, |domain| domain.local_be = 0);
+        let frame = Frame::ipv4(&HOST_R, &HOST_A);
+        leaf.decapsulates(&outer, &frame, &frame);
+        let outer = leaf.from_leaf2();
+        leaf.decapsulates(&outer, &frame, &frame);
+        for destination in [LEAF2_VTEP, [192, 0, 2, 0]] {
+            let packet = Vxlan { destination, ..leaf.from_leaf2() }.around(&inner());
             leaf.world.send(&leaf.up0, &packet).passes(Reason::VxlanInputNotLocal);
         }
     });
