@@ -10,8 +10,7 @@ use fabric_common::{
     reason::Reason,
     schema::{
         domains::{self, Domain},
-        peers, ports, reverse_paths,
-        vnis,
+        peers, ports, reverse_paths, vnis,
         vteps::Vtep,
     },
 };

@@ -82,7 +82,7 @@ rows! {
     pub(super) struct PortRow, "no port is accelerated" {
         /// Name of the interface.
         "PORT" port: String,
-        /// `access`, `routed`, `underlay` or `none`.
+        /// `access`, `routed`, `underlay`, `gateway` or `none`.
         "ROLE" role: &'static str,
         /// Received.
         "RECEIVED" received: Amount,

@@ -25,7 +25,7 @@ rows! {
         "VNI" vni: Option<u32>,
         /// Name of the vxlan device.
         "VXLAN" vxlan: Option<String>,
-        /// The local VTEP address.
+        /// The local VTEP address; null where each VTEP has its own.
         "LOCAL" local: Option<IpAddr>,
         /// UDP destination port.
         "PORT" udp_port: Option<u16>,

@@ -20,9 +20,9 @@ rows! {
         "VNI" vni: Option<u32>,
         /// The address.
         "MAC" mac: Mac,
-        /// `local`, `remote` or `own`.
+        /// `local`, `remote`, `gateway` or `own`.
         "TYPE" r#type: &'static str,
-        /// Port of a local address, VTEP of a remote one, `this box` for an own one.
+        /// Port of a local address, VTEP of a remote one, the gateway, `this box` for any other own one.
         "WHERE" r#where: Option<String>,
         /// VLAN ID on the wire of a local address; null for untagged.
         "VLAN" vlan: Option<u16>,

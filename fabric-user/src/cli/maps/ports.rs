@@ -15,7 +15,7 @@ rows! {
     pub(super) struct PortRow, "no port is accelerated" {
         /// Name of the interface.
         "PORT" port: String,
-        /// `access`, `routed`, `underlay` or `none`.
+        /// `access`, `routed`, `underlay`, `gateway` or `none`.
         "ROLE" role: &'static str,
         /// The longest packet that it takes, in bytes.
         "MTU" mtu: u32,

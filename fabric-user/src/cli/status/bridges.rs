@@ -16,7 +16,7 @@ rows! {
         "BRIDGE" bridge: String,
         /// Its VNI.
         "VNI" vni: Option<u32>,
-        /// The local VTEP address.
+        /// The local VTEP address; null where each VTEP has its own.
         "LOCAL VTEP" local: Option<IpAddr>,
         /// Number of ports.
         "PORTS" ports: usize,

@@ -30,7 +30,7 @@ rows! {
     pub(super) struct PortRow, "no port of a bridge with a VNI, and no routed port, is here" {
         /// Name of the interface.
         "PORT" port: String,
-        /// `access`, `routed` or `underlay`; null if it has no program.
+        /// `access`, `routed`, `underlay` or `gateway`; null if it is no port.
         "ROLE" role: Option<&'static str>,
         /// `up`, `down` or `no carrier`.
         "LINK" link: Option<&'static str>,
