@@ -85,6 +85,20 @@ impl Outcome {
         self.check(Reason::Routed, Verdict::Redirect, bytes, Some(to.slot), None);
     }
 
+    /// The packet is routed into a tunnel: it leaves through an underlay port inside the VXLAN packet `bytes`.
+    #[track_caller]
+    pub fn is_routed_into(self, to: &Port, domain: DomainId, vtep: VtepId, bytes: &[u8]) {
+        let tunnel = Some(Tunnel::Entered(domain, vtep));
+        self.check(Reason::Routed, Verdict::Redirect, bytes, Some(to.slot), tunnel);
+    }
+
+    /// The inner packet is routed: it leaves through another port as `bytes`.
+    #[track_caller]
+    pub fn is_routed_out_of(self, to: &Port, domain: DomainId, vtep: VtepId, bytes: &[u8]) {
+        let tunnel = Some(Tunnel::Left(domain, vtep));
+        self.check(Reason::Routed, Verdict::Redirect, bytes, Some(to.slot), tunnel);
+    }
+
     #[track_caller]
     fn check(
         self,

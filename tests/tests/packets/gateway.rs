@@ -1,28 +1,33 @@
-//! Routing to a network of a bridge: what no device has to be there for.
+//! Routing from and to the networks of bridges: tags, both families of tunnels, what the counters say, and
+//! what no device has to be there for.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use fabric_common::{
     reason::Reason,
     schema::{
-        ports::ROLE_ACCESS,
+        domains::FLAG_TTL_INHERIT,
+        ports::{FLAG_ROUTE4, FLAG_ROUTE6, ROLE_ACCESS},
         routes::{KIND_NEXTHOP, target},
     },
 };
 use fabric_tests::{
-    addresses::HOST_B,
-    packet::Frame,
-    router::{CLIENT, router},
-    world::PORT_MTU,
+    addresses::{HOST_A, HOST_B, HOST_R, HOST_T, Mac, STRANGER, Station, VLAN},
+    leaf::{Leaf, leaf, leaf6},
+    packet::{Frame, Vxlan},
+    router::{CLIENT, VIEW, router},
+    world::{PORT_MTU, Port},
 };
 use fabric_user::model::Domain;
 
-const GATEWAY: [u8; 6] = [2, 0, 0, 9, 0, 1];
+const GATEWAY: Mac = [2, 0, 0, 9, 0, 1];
+const OTHER_GATEWAY: Mac = [2, 0, 0, 9, 0, 2];
+/// The tag of the only host of the other network.
+const TAG: u16 = 7;
 
 #[test]
 pub(crate) fn a_next_hop_that_its_bridge_does_not_know_is_the_kernels() {
     router(|router| {
-        let view = fabric_tests::router::VIEW;
         let world = &mut router.world;
         let access = world.port("acc0", ROLE_ACCESS, [2, 0, 0, 0xac, 0, 0]).expect("a port");
         let domain = world.domain(0, Domain { ageing_ms: 4 * 3_600_000, ..Domain::default() });
@@ -30,8 +35,8 @@ pub(crate) fn a_next_hop_that_its_bridge_does_not_know_is_the_kernels() {
         let gateway = world.gateway(domain, GATEWAY).expect("a gateway");
         let host = world.nexthop(&gateway, HOST_B.mac, PORT_MTU);
         let way = target(KIND_NEXTHOP, host.0.into());
-        world.route(view, (Ipv4Addr::from(HOST_B.ipv4).into(), 32), way);
-        world.route(view, (Ipv6Addr::from(HOST_B.ipv6).into(), 128), way);
+        world.route(VIEW, (Ipv4Addr::from(HOST_B.ipv4).into(), 32), way);
+        world.route(VIEW, (Ipv6Addr::from(HOST_B.ipv6).into(), 128), way);
         for frame in [Frame::ipv4(&CLIENT, &HOST_B), Frame::ipv6(&CLIENT, &HOST_B)] {
             let frame = frame.to(router.in0.mac).ttl(9);
             router.passes(&frame.bytes(), Reason::StationLookupUnknown);
@@ -43,6 +48,128 @@ pub(crate) fn a_next_hop_that_its_bridge_does_not_know_is_the_kernels() {
             let outcome = router.world.send(&router.in0, &frame.bytes());
             outcome.is_routed(&access, &sent.bytes());
             router.world.forget(domain, HOST_B.mac);
+        }
+    });
+}
+
+/// The leaf, with a gateway of its hosts' network and one of another, in which STRANGER is behind a tag on a port of
+/// its own.
+struct Gateways<'a> {
+    leaf: &'a mut Leaf,
+    other: Port,
+}
+
+fn gateways(leaf: &mut Leaf) -> Gateways<'_> {
+    let world = &mut leaf.world;
+    let other = world.port("other", ROLE_ACCESS, [2, 0, 0, 0xac, 0, 9]).expect("a port");
+    let network = world.domain(0, Domain { ageing_ms: 4 * 3_600_000, ..Domain::default() });
+    let circuit = world.circuit(&other, network, TAG);
+    let ours = world.gateway(leaf.domain, GATEWAY).expect("a gateway");
+    let theirs = world.gateway(network, OTHER_GATEWAY).expect("a gateway");
+    for gateway in [&ours, &theirs] {
+        world.route_on(gateway, VIEW, FLAG_ROUTE4 | FLAG_ROUTE6);
+    }
+    for (host, gateway) in [(HOST_A, &ours), (HOST_T, &ours), (HOST_R, &ours), (STRANGER, &theirs)]
+    {
+        let nexthop = world.nexthop(gateway, host.mac, PORT_MTU);
+        let way = target(KIND_NEXTHOP, nexthop.0.into());
+        world.route(VIEW, (Ipv4Addr::from(host.ipv4).into(), 32), way);
+        world.route(VIEW, (Ipv6Addr::from(host.ipv6).into(), 128), way);
+    }
+    world.settle(circuit, &STRANGER);
+    Gateways { leaf, other }
+}
+
+/// What a host sends to its gateway for another one, and what that gets.
+fn both(from: Station, gateway: Mac, to: Station, source: Mac) -> [(Frame, Frame); 2] {
+    [Frame::ipv4(&from, &to), Frame::ipv6(&from, &to)].map(|frame| {
+        let frame = frame.ttl(33);
+        (frame.clone().to(gateway), frame.to(to.mac).from(source).ttl(32))
+    })
+}
+
+#[test]
+fn packets_get_the_tag_of_the_host_that_they_are_routed_to() {
+    leaf(|leaf| {
+        let Gateways { leaf, other } = gateways(leaf);
+        for (sent, received) in both(HOST_A, GATEWAY, STRANGER, OTHER_GATEWAY) {
+            let outcome = leaf.world.send(&leaf.a, &sent.bytes());
+            outcome.is_routed(&other, &received.tag(TAG).bytes());
+        }
+        for (sent, received) in both(HOST_T, GATEWAY, STRANGER, OTHER_GATEWAY) {
+            let outcome = leaf.world.send(&leaf.trunk, &sent.tag(VLAN).bytes());
+            outcome.is_routed(&other, &received.tag(TAG).bytes());
+        }
+        for (sent, received) in both(STRANGER, OTHER_GATEWAY, HOST_A, GATEWAY) {
+            let outcome = leaf.world.send(&other, &sent.tag(TAG).bytes());
+            outcome.is_routed(&leaf.a, &received.bytes());
+        }
+        for (sent, received) in both(STRANGER, OTHER_GATEWAY, HOST_T, GATEWAY) {
+            let outcome = leaf.world.send(&other, &sent.tag(TAG).bytes());
+            outcome.is_routed(&leaf.trunk, &received.tag(VLAN).bytes());
+        }
+    });
+}
+
+#[test]
+fn packets_are_routed_into_and_out_of_a_tunnel_over_ipv4() {
+    leaf(|leaf| {
+        let Gateways { leaf, other } = gateways(leaf);
+        for (sent, received) in both(STRANGER, OTHER_GATEWAY, HOST_R, GATEWAY) {
+            let inner = received.bytes();
+            let (underlay, expected) =
+                (leaf.underlay_of(&inner), leaf.to_leaf2(&inner).around(&inner));
+            let outcome = leaf.world.send(&other, &sent.tag(TAG).bytes());
+            outcome.is_routed_into(&underlay, leaf.domain, leaf.leaf2, &expected);
+        }
+        for (sent, received) in both(HOST_R, GATEWAY, STRANGER, OTHER_GATEWAY) {
+            let packet = leaf.from_leaf2().around(&sent.bytes());
+            let outcome = leaf.world.send(&leaf.up0, &packet);
+            let received = received.tag(TAG).bytes();
+            outcome.is_routed_out_of(&other, leaf.domain, leaf.leaf2, &received);
+        }
+    });
+}
+
+#[test]
+fn packets_are_routed_into_and_out_of_a_tunnel_over_ipv6() {
+    leaf6(|leaf| {
+        let Gateways { leaf, other } = gateways(leaf);
+        for (sent, received) in both(STRANGER, OTHER_GATEWAY, HOST_R, GATEWAY) {
+            let inner = received.bytes();
+            let expected = leaf.to_leaf2_over_ipv6(&inner).around(&inner);
+            let underlay = leaf.underlay_of(&inner);
+            let outcome = leaf.world.send(&other, &sent.tag(TAG).bytes());
+            outcome.is_routed_into(&underlay, leaf.domain, leaf.leaf2, &expected);
+        }
+        for (sent, received) in both(HOST_R, GATEWAY, STRANGER, OTHER_GATEWAY) {
+            let packet = leaf.from_leaf2_over_ipv6().around(&sent.bytes());
+            let outcome = leaf.world.send(&leaf.up0, &packet);
+            let received = received.tag(TAG).bytes();
+            outcome.is_routed_out_of(&other, leaf.domain, leaf.leaf2, &received);
+        }
+    });
+}
+
+/// The outer header inherits what the router has written, and congestion goes on with the packet (RFC 6040).
+#[test]
+fn the_outer_ttl_is_that_of_the_forwarded_packet_and_an_outer_mark_stays() {
+    leaf(|leaf| {
+        let Gateways { leaf, other } = gateways(leaf);
+        leaf.world.change_domain(leaf.domain, |domain| domain.flags |= FLAG_TTL_INHERIT);
+        for (sent, received) in both(STRANGER, OTHER_GATEWAY, HOST_R, GATEWAY) {
+            let inner = received.bytes();
+            let header = Vxlan { ttl: 32, ..leaf.to_leaf2(&inner) };
+            let underlay = leaf.underlay_of(&inner);
+            let outcome = leaf.world.send(&other, &sent.tag(TAG).bytes());
+            let expected = header.around(&inner);
+            outcome.is_routed_into(&underlay, leaf.domain, leaf.leaf2, &expected);
+        }
+        for (sent, received) in both(HOST_R, GATEWAY, STRANGER, OTHER_GATEWAY) {
+            let header = Vxlan { tos: 0b11, ..leaf.from_leaf2() };
+            let outcome = leaf.world.send(&leaf.up0, &header.around(&sent.tos(0b10).bytes()));
+            let received = received.tos(0b11).tag(TAG).bytes();
+            outcome.is_routed_out_of(&other, leaf.domain, leaf.leaf2, &received);
         }
     });
 }
