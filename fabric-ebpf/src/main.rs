@@ -183,9 +183,12 @@ fn from_tunnel<C: Checkpoint, const AT: usize>(
     let circuit = match bridge_deliver(journey, &frame)? {
         Destination::Local(circuit) => circuit,
         Destination::Gateway(gateway) => {
-            // Though the kernel may get the packet yet: it would write the same.
             ecn.apply(packet)?;
-            return gateway::route::<AT>(packet, journey, gateway);
+            let routed = gateway::route::<AT>(packet, journey, gateway);
+            if routed.is_err() {
+                ecn.take_back(packet);
+            }
+            return routed;
         }
         Destination::Vtep(_) => return Err(Reason::SplitHorizonOverlayToOverlay),
     };

@@ -4,7 +4,7 @@
 //! Passes unknown destinations (the kernel floods), other MACs of the box's own, and what the bridge would not
 //! send (`should_deliver` of `net/bridge/br_forward.c`): back to the port that it came from, unless that
 //! is in hairpin mode, or between isolated ports. The kernel learns from
-//! all of these, so nobody has to look for their source: what a gateway gets pays for one lookup.
+//! all of these, so nobody has to look for their source: what the box itself gets pays for one lookup.
 
 use fabric_common::{
     reason::Reason,

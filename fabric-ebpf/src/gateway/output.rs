@@ -63,13 +63,17 @@ impl From<Ipv6> for Header {
 struct Routed<const AT: usize> {
     header: Header,
     nexthop: NexthopRef,
+    /// Bytes behind the IP packet.
+    padding: u32,
 }
 
 impl<const AT: usize> Routed<AT> {
-    /// Writes the addresses, which start at `addresses` by now, and the IP header, which starts at `network`. The
+    /// Cuts what stands behind the IP packet, which nothing may do before the last look at the packet: the kernel
+    /// takes one that is shorter than its outer headers say for damaged. Writes the addresses, which start at `addresses` by now, and the IP header, which starts at `network`. The
     /// EtherType stands where it belongs: in front of the IP header.
     #[inline(always)]
     fn write_at(&self, packet: &mut Packet, addresses: usize, network: usize) -> Option<()> {
+        cut_padding(packet, self.padding).ok()?;
         let macs = self.nexthop.macs.as_ptr();
         // SAFETY: the bytes 0 to 7 and 8 to 11 of the 12 of both addresses.
         let (first, last) = unsafe {
@@ -119,22 +123,17 @@ pub fn output<const AT: usize>(
 ) -> Result<Reason, Reason> {
     fits(journey, header.length, nexthop)?;
     let port: &'static Port = maps::port(nexthop.port.into());
-    let routed = Routed::<AT> { header, nexthop };
     let padding = journey.length - AT as u32 - header.length;
+    let routed = Routed::<AT> { header, nexthop, padding };
     if port.role != ROLE_GATEWAY {
-        cut_padding(packet, padding)?;
         return to_port(packet, journey, &routed);
     }
     match station_lookup(journey, port, nexthop)? {
         Destination::Local(circuit) => {
             access_fit(journey, circuit, ETHERNET as u32 + header.length)?;
-            cut_padding(packet, padding)?;
             to_circuit(packet, journey, &routed, circuit)
         }
-        Destination::Vtep(vtep) => {
-            cut_padding(packet, padding)?;
-            to_vtep(packet, journey, &routed, vtep)
-        }
+        Destination::Vtep(vtep) => to_vtep(packet, journey, &routed, vtep),
         Destination::Gateway(_) => Err(Reason::StationLookupUnknown),
     }
 }

@@ -52,6 +52,17 @@ impl Ecn {
         self.rewrite(packet).or_stop(Reason::InnerGuardTruncated)
     }
 
+    /// Takes back what [`Self::apply`] has written into a packet that the kernel gets after all. Of IPv6 only, where the
+    /// outer UDP checksum would be wrong: over an IPv4 header, whose own checksum changed with it, that is right, and
+    /// the kernel writes the same bits.
+    #[inline(always)]
+    pub fn take_back(&self, packet: &mut Packet) {
+        if self.ipv6 && self.old != self.new {
+            // One that has been changed further does not go to the kernel.
+            let _gone = self.rewrite(packet);
+        }
+    }
+
     #[inline(always)]
     fn rewrite(&self, packet: &mut Packet) -> Option<()> {
         let difference = self.old ^ self.new;

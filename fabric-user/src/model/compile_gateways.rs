@@ -8,9 +8,10 @@
 //! - Of these the kernel routes what is for the address of the interface itself: the bridge marks what is for
 //!   its own as for this host (`br_handle_frame`), a VLAN device and a macvlan what is for theirs
 //!   (`vlan_do_receive`, `macvlan_handle_frame`).
-//! - In a VLAN-aware bridge, the bridge itself has to be in the VLAN (`br_pass_frame_up`): tagged for a VLAN
-//!   device, untagged and as its PVID for itself.
-//! - Filters of tc and chains of netfilter see it at each interface on its way.
+//! - In a VLAN-aware bridge, the bridge itself has to be in the VLAN and forward there (`br_pass_frame_up`): tagged
+//!   for a VLAN device, untagged and as its PVID for itself.
+//! - Filters of tc, chains of netfilter and XDP programs see it at each interface on its way, and chains of bridges
+//!   at their hooks for what is for the bridge itself and comes from it.
 //! - What is sent out goes by the FDB as the bridge's own (`br_dev_xmit`), with the address of the interface.
 
 use std::collections::BTreeMap;
@@ -49,7 +50,8 @@ impl<'a> Compiler<'a> {
             return Some(0);
         }
         let mut vlans = self.network.vlans(bridge.ifindex).iter();
-        vlans.find(|vlan| vlan.pvid && vlan.untagged).map(|vlan| vlan.id)
+        let own = vlans.find(|vlan| vlan.pvid && vlan.untagged).map(|vlan| vlan.id);
+        own.filter(|vlan| self.network.vlan_forwards(bridge.ifindex, *vlan))
     }
 
     /// Whether an interface on top of a bridge may be a gateway, by what it is.
@@ -62,6 +64,7 @@ impl<'a> Compiler<'a> {
                     && !vlan.maps_priorities
                     && link.lower == Some(bridge.ifindex)
                     && vlans.any(|own| own.id == vlan.id && !own.untagged)
+                    && self.network.vlan_forwards(bridge.ifindex, vlan.id)
             }
             _ => false,
         };
@@ -81,12 +84,15 @@ impl<'a> Compiler<'a> {
 
     /// Whether something at an interface, or at one beneath it down to the bridge, sees or takes packets.
     fn why_not_gateway(&self, link: &Link, bridge: u32) -> Option<String> {
-        if let Some(why) =
-            self.policy.why_not(link.ifindex, &link.name).or_else(|| self.hooked(link))
-        {
+        if let Some(why) = self.hooked(link) {
             return Some(why);
         }
         let name = &link.name;
+        if link.runs_xdp {
+            return Some(format!(
+                "an XDP program runs on {name} (`ip link set dev {name} xdp off`)"
+            ));
+        }
         if self.network.classifiers(link.ifindex) != Classifiers::default() {
             return Some(format!(
                 "{name} has filters of `tc` (`tc filter show dev {name} ingress`, and `egress`)"
@@ -109,8 +115,18 @@ impl<'a> Compiler<'a> {
     pub(super) fn gateway(&mut self, link: &Link, domain: DomainKey) -> Result<(), String> {
         let name = &link.name;
         let mac = link.mac.ok_or("it has no MAC address")?;
+        if let Some(chain) = self.chains.iter().find(|chain| chain.sees_gateways()) {
+            return Err(format!("{chain} sees what it receives or sends"));
+        }
         if let Some(why) = self.why_not_gateway(link, domain.bridge) {
             return Err(why);
+        }
+        if self.out.ports.contains_key(&link.ifindex) {
+            return Err("it has hosts behind it".into());
+        }
+        let key = FdbKey { domain, mac };
+        if let Some(other) = self.out.gateways.remove(&key) {
+            return Err(format!("{} has the same MAC address", self.network.name(other)));
         }
         let port = Port {
             name: name.clone(),
@@ -129,7 +145,7 @@ impl<'a> Compiler<'a> {
             domain: Some(domain),
         };
         self.out.ports.insert(link.ifindex, port);
-        self.out.gateways.insert(FdbKey { domain, mac }, link.ifindex);
+        self.out.gateways.insert(key, link.ifindex);
         Ok(())
     }
 }

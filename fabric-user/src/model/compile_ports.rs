@@ -34,6 +34,10 @@ impl<'a> Compiler<'a> {
                 continue;
             }
             let gateway = self.gateways.get(&ifindex).copied();
+            if let (Some(_), Some(why)) = (gateway, self.policy.why_not(ifindex, &link.name)) {
+                self.out.declined.insert(ifindex, why);
+                continue;
+            }
             let added = match gateway {
                 Some(domain) => self.gateway(link, domain),
                 None => self.routed_port(link, Role::Routed),
@@ -81,7 +85,7 @@ impl<'a> Compiler<'a> {
         let routing = self.network.routing();
         let ifindex = link.ifindex;
         let (v4, v6) = (routing.forwards(false, ifindex), routing.forwards(true, ifindex));
-        // Switched virtual interfaces and tunnels are the kernel's, and nothing to complain about. Nor is
+        // Switched virtual interfaces that are no gateways, and tunnels, are the kernel's, and nothing to complain about. Nor is
         // what nothing ever arrives at.
         let is_port = match &link.kind {
             LinkKind::Bridge(_) | LinkKind::Vxlan(_) | LinkKind::Vrf { .. } => false,

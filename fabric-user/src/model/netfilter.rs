@@ -8,6 +8,7 @@
 //! | all | ingress of the interfaces that receive them, egress of those that send them |
 //! | routed | prerouting, forward, postrouting of their family (`ip_rcv`, `ip_forward`, `ip_output`) |
 //! | bridged | the same of the family bridge (`br_handle_frame`, `__br_forward`); with br_netfilter also of IPv4 and IPv6 (`br_nf_pre_routing` and its siblings) |
+//! | for a gateway of a bridge, and from it | input and output of the family bridge as well (`br_pass_frame_up`, `__br_forward`) |
 //! | of tunnels, sent | output, postrouting (`ip_local_out`, `ip_output`) |
 //! | of tunnels, received | prerouting, input (`ip_rcv`, `ip_local_deliver`) |
 
@@ -70,6 +71,11 @@ impl Chain {
     /// It sees frames that are bridged.
     pub(super) fn sees_bridged(&self) -> bool {
         self.family == ChainFamily::Bridge && self.is_on_the_way()
+    }
+
+    /// It sees frames that are for a bridge itself or come from it: a gateway's.
+    pub(super) fn sees_gateways(&self) -> bool {
+        self.family == ChainFamily::Bridge && matches!(self.hook, Hook::Input | Hook::Output)
     }
 
     /// It is at an interface of this name.

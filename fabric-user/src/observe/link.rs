@@ -38,6 +38,10 @@ pub struct Link {
     /// IP address (ipvlan), by source (macvlan in that mode), everything (macvlan in mode passthru).
     #[serde(default)]
     pub takes_more: bool,
+    /// A program for XDP runs on it, looked at where it may be a gateway (a bridge, or what stands on one), on
+    /// which Fabric runs none.
+    #[serde(default)]
+    pub runs_xdp: bool,
     /// The number that this namespace has here (`IFLA_LINK_NETNSID`).
     #[serde(default)]
     pub lower_namespace: Option<i32>,
@@ -210,6 +214,7 @@ const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_PROMISCUITY: u16 = 30;
+const IFLA_XDP: u16 = 43;
 const IFLA_LINK_NETNSID: u16 = 37;
 
 const IFLA_INFO_KIND: u16 = 1;
@@ -233,7 +238,7 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
         loopback: flags & IFF_LOOPBACK != 0,
         ..Link::default()
     };
-    let mut promiscuity = 0;
+    let (mut promiscuity, mut xdp) = (0, false);
     for (kind, payload) in attributes {
         match kind {
             IFLA_ADDRESS => link.mac = mac_bytes(payload),
@@ -245,6 +250,7 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
                 link.lower_elsewhere = true;
                 link.lower_namespace = u32_(payload).map(u32::cast_signed);
             }
+            IFLA_XDP => xdp = runs_xdp(Attributes(payload)),
             IFLA_PROMISCUITY => promiscuity = u32_(payload).unwrap_or_default(),
             IFLA_LINKINFO => info(Attributes(payload), &mut link),
             _ => {}
@@ -253,11 +259,30 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
     if let LinkKind::Bridge(bridge) = &mut link.kind {
         bridge.promiscuity = promiscuity;
     }
+    link.runs_xdp = xdp && link.may_be_gateway();
     if link.name.is_empty() {
         // Wireless extensions send link messages without a name; they say nothing about the link.
         return Ok(None);
     }
     Ok(Some(Event::Link(link)))
+}
+
+/// `IFLA_XDP`: whether a program is attached in any mode.
+fn runs_xdp(attributes: Attributes<'_>) -> bool {
+    const IFLA_XDP_ATTACHED: u16 = 2;
+    let mut attributes = attributes.into_iter();
+    attributes.any(|(kind, payload)| kind == IFLA_XDP_ATTACHED && u8_(payload).unwrap_or(0) != 0)
+}
+
+impl Link {
+    /// A bridge, or what stands on one: Fabric runs no program of its own there.
+    fn may_be_gateway(&self) -> bool {
+        match &self.kind {
+            LinkKind::Bridge(_) | LinkKind::Vlan(_) => true,
+            LinkKind::Other(kind) => kind == "macvlan",
+            _ => false,
+        }
+    }
 }
 
 /// `IFLA_LINKINFO`: the kind, and the options if the master is a bridge.

@@ -12,11 +12,13 @@ use fabric_common::{
     },
 };
 use fabric_tests::{
-    addresses::{HOST_A, HOST_B, HOST_R, HOST_T, Mac, STRANGER, Station, VLAN},
+    addresses::{HOST_A, HOST_B, HOST_R, HOST_T, LEAF1_VTEP, Mac, STRANGER, Station, VLAN},
+    expect::assert_bytes,
     leaf::{Leaf, leaf, leaf6},
-    packet::{Frame, Vxlan},
+    packet::{Frame, Vxlan, Vxlan6},
     router::{CLIENT, VIEW, router},
-    world::{PORT_MTU, Port},
+    run::action,
+    world::{DomainId, PORT_MTU, Port},
 };
 use fabric_user::model::Domain;
 
@@ -170,6 +172,42 @@ fn the_outer_ttl_is_that_of_the_forwarded_packet_and_an_outer_mark_stays() {
             let outcome = leaf.world.send(&leaf.up0, &header.around(&sent.tos(0b10).bytes()));
             let received = received.tos(0b11).tag(TAG).bytes();
             outcome.is_routed_out_of(&other, leaf.domain, leaf.leaf2, &received);
+        }
+    });
+}
+
+/// What the kernel gets out of a tunnel is as it came: as long as its outer headers say, and with the bits that the
+/// outer checksum covers.
+#[test]
+fn what_is_not_routed_out_of_a_tunnel_goes_to_the_kernel_as_it_came() {
+    leaf6(|leaf| {
+        let Gateways { leaf, .. } = gateways(leaf);
+        let up0 = leaf.up0.clone();
+        for frame in [Frame::ipv4(&HOST_R, &STRANGER), Frame::ipv6(&HOST_R, &STRANGER)] {
+            let frame = frame.to(GATEWAY).tos(0b10).ttl(1);
+            let header = Vxlan6 { class: 0b11, ..leaf.from_leaf2_over_ipv6() };
+            let packet = header.around(&frame.bytes());
+            let run = leaf.world.run(&up0, &packet, 0).expect("the program runs");
+            assert_eq!(run.action, action::PASS);
+            if frame.bytes()[12..14] == [0x86, 0xdd] {
+                assert_bytes(&run.bytes, &packet);
+            }
+        }
+    });
+    leaf(|leaf| {
+        let Gateways { leaf, .. } = gateways(leaf);
+        // A border, whose way to the other VTEP is not known yet.
+        let leaf3 = leaf.world.vtep(LEAF1_VTEP, [192, 0, 2, 3], &[]);
+        for gateway in [GATEWAY, OTHER_GATEWAY] {
+            let of = if gateway == GATEWAY { leaf.domain } else { DomainId(leaf.domain.0 + 1) };
+            leaf.world.learn_remote(of, STRANGER.mac, leaf3);
+        }
+        let up0 = leaf.up0.clone();
+        for frame in [Frame::ipv4(&HOST_R, &STRANGER), Frame::ipv6(&HOST_R, &STRANGER)] {
+            let mut padded = frame.to(GATEWAY).ttl(9).bytes();
+            padded.extend([0; 18]);
+            let packet = leaf.from_leaf2().around(&padded);
+            leaf.world.send(&up0, &packet).passes(Reason::NexthopSelectEmptyGroup);
         }
     });
 }

@@ -105,6 +105,78 @@ fn what_looks_at_packets_for_a_gateway_leaves_it_to_the_kernel_and_is_named() {
 }
 
 #[test]
+fn a_chain_for_what_a_bridge_itself_gets_or_sends_leaves_gateways_to_the_kernel_and_bridging_to_xdp()
+ {
+    for hook in [Hook::Input, Hook::Output] {
+        let mut leaf = leaf_with_gateway();
+        leaf.apply(Chain {
+            tool: Tool::Nftables,
+            family: ChainFamily::Bridge,
+            table: "t".into(),
+            name: "c".into(),
+            hook,
+            kind: ChainKind::Filter,
+            devices: Vec::new(),
+            acts: true,
+        });
+        assert_eq!(place(&leaf, DOMAIN, mac_of(BR10)), Some(Target::Own), "{hook:?}");
+        assert!(leaf.place(1).is_some(), "hosts are bridged");
+        leaf.assert_named(
+            "port br10: the nftables chain `bridge t c` sees what it receives or sends",
+        );
+    }
+}
+
+#[test]
+fn an_xdp_program_on_a_gateway_leaves_it_to_the_kernel_and_is_named() {
+    let mut leaf = leaf_with_gateway();
+    leaf.apply(Link { runs_xdp: true, ..link(BR10, "br10", bridge(false)) });
+    assert_eq!(place(&leaf, DOMAIN, mac_of(BR10)), Some(Target::Own));
+    leaf.assert_named("an XDP program runs on br10");
+}
+
+#[test]
+fn a_gateway_that_the_operator_left_out_is_no_problem() {
+    let policy = Policy { allowed: ["h*", "u*"].map(Pattern::new).into(), ..Policy::default() };
+    let mut leaf = leaf_with(policy);
+    for v6 in [false, true] {
+        leaf.apply(forwarding(v6, None, true));
+        leaf.apply(forwarding(v6, Some(BR10), true));
+    }
+    leaf.apply(own(0, mac_of(BR10)));
+    leaf.apply(connected(254, "10.1.0.0/24", BR10));
+    assert_eq!(place(&leaf, DOMAIN, mac_of(BR10)), Some(Target::Own));
+    assert_eq!(leaf.problems(), "");
+}
+
+#[test]
+fn a_bridge_whose_own_vlan_does_not_forward_has_no_gateway_there() {
+    let mut leaf = leaf_with_svi();
+    let range = |state| VlanRange { first: VLAN, last: VLAN, state };
+    for (state, place_of) in
+        [(PortState::Blocking, Target::Own), (PortState::Forwarding, Target::Gateway(SVI))]
+    {
+        let ranges = vec![range(state)];
+        leaf.apply(Event::VlanStates(VlanStates {
+            ifindex: BR10,
+            ranges,
+            instances_changed: false,
+        }));
+        assert_eq!(place(&leaf, AWARE, mac_of(BR10)), Some(place_of), "{state:?}");
+    }
+}
+
+#[test]
+fn two_interfaces_with_one_address_are_the_kernels() {
+    let mut leaf = leaf_with_svi();
+    let kind = LinkKind::Other("macvlan".into());
+    let mac = Some(mac_of(BR10));
+    leaf.apply(Link { lower: Some(SVI), mac, ..link(VRR, "vlan10-v0", kind) });
+    leaf.apply(connected(254, "10.1.1.0/24", VRR));
+    assert_eq!(place(&leaf, AWARE, mac_of(BR10)), Some(Target::Own));
+}
+
+#[test]
 fn a_check_of_sources_leaves_ipv4_of_a_gateway_to_the_kernel() {
     let mut leaf = leaf_with_gateway();
     leaf.apply(Netconf { v6: false, ifindex: Some(BR10), forwarding: None, rp_filter: Some(1) });
