@@ -1,4 +1,5 @@
-//! Arrives: a frame for a local circuit and its length without tag and outer headers, in bytes. Leaves: the same, if the circuit's port can send it.
+//! Arrives: a frame for a local circuit, and its length without tag and outer headers, in bytes. Leaves: the
+//! same, if the circuit's port can send it.
 //!
 //! Passes, before anything is changed in them, longer frames (the kernel drops and counts them), frames to
 //! a port whose device takes none from XDP programs, and those to a port that is down: the kernel
