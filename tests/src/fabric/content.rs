@@ -59,8 +59,8 @@ impl Content {
                 ROLE_UNDERLAY => "underlay",
                 _ => "of no role",
             };
+            // No program runs there, and what is routed the kernel judges packet by packet (`crate::gateway`).
             if port.role == ROLE_GATEWAY {
-                facts.insert(format!("port {name} is a gateway, MTU {}", port.mtu));
                 continue;
             }
             let program = self.programs.get(&name).map_or("nothing", |(name, _)| name);
