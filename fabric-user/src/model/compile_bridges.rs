@@ -10,7 +10,7 @@ use super::{
 use crate::observe::{Bridge, Classifiers, Link, LinkKind, PortState, Vxlan};
 
 /// EtherType of IEEE 802.1Q tags, the only ones Fabric reads and writes.
-const DOT1Q: u16 = 0x8100;
+pub(super) const DOT1Q: u16 = 0x8100;
 
 /// Where a bridge port's frames are on the wire.
 #[derive(Clone, Copy)]

@@ -16,11 +16,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Arrivals, DomainKey, FdbKey, Port, Role, compile::Compiler, compile_uppers::Upper};
+use super::{
+    DomainKey, FdbKey, Port, Role, compile::Compiler, compile_bridges::DOT1Q, compile_uppers::Upper,
+};
 use crate::observe::{Bridge, Classifiers, Link, LinkKind};
-
-/// EtherType of IEEE 802.1Q tags.
-const DOT1Q: u16 = 0x8100;
 
 impl<'a> Compiler<'a> {
     /// Notes the interfaces that may be gateways.
@@ -133,16 +132,9 @@ impl<'a> Compiler<'a> {
             role: Role::Gateway,
             mtu: self.policy.mtu(link),
             mac,
-            member_of: None,
-            idle: false,
             is_target: true,
-            untagged: None,
-            tagged: BTreeMap::new(),
-            view: None,
-            route4: false,
-            route6: false,
-            arrivals: Arrivals::Nothing,
             domain: Some(domain),
+            ..Port::default()
         };
         self.out.ports.insert(link.ifindex, port);
         self.out.gateways.insert(key, link.ifindex);

@@ -1,6 +1,6 @@
 //! Which interfaces are gateways of bridges.
 
-use super::{incremental::Incremental, router::*, world::*};
+use super::{incremental::Incremental, netfilter::chain, router::*, world::*};
 use crate::{model::*, observe::*};
 
 const SVI: u32 = 61;
@@ -109,16 +109,7 @@ fn a_chain_for_what_a_bridge_itself_gets_or_sends_leaves_gateways_to_the_kernel_
  {
     for hook in [Hook::Input, Hook::Output] {
         let mut leaf = leaf_with_gateway();
-        leaf.apply(Chain {
-            tool: Tool::Nftables,
-            family: ChainFamily::Bridge,
-            table: "t".into(),
-            name: "c".into(),
-            hook,
-            kind: ChainKind::Filter,
-            devices: Vec::new(),
-            acts: true,
-        });
+        leaf.apply(chain(ChainFamily::Bridge, hook));
         assert_eq!(place(&leaf, DOMAIN, mac_of(BR10)), Some(Target::Own), "{hook:?}");
         assert!(leaf.place(1).is_some(), "hosts are bridged");
         leaf.assert_named(

@@ -3,7 +3,7 @@
 use super::{incremental::Incremental, router::*, world::*};
 use crate::{model::*, observe::*};
 
-fn chain(family: ChainFamily, hook: Hook) -> Chain {
+pub(super) fn chain(family: ChainFamily, hook: Hook) -> Chain {
     Chain {
         tool: Tool::Nftables,
         family,
