@@ -48,7 +48,7 @@ pub fn choose(
     // No loop around a call: Linux 6.1 takes it for one that never ends.
     if !lives(nexthop, journey.now) {
         cold_path();
-        at = walk(first, count, hash, journey.now);
+        at = next_living_bucket(first, count, hash, journey.now);
         nexthop = of_bucket(at);
         if !lives(nexthop, journey.now) {
             return stop(Reason::NexthopSelectEmptyGroup);
@@ -116,9 +116,11 @@ fn of_bucket(at: u32) -> NexthopRef {
 /// The first of a group's buckets after the flow's own whose nexthop lives, or else the last one looked
 /// at, by its number among all.
 ///
-/// A subprogram: it is needed only as long as the daemon has not closed the gap of a dead nexthop.
+/// Needed only as long as the daemon has not closed the gap of a dead nexthop. A global function, as
+/// [`crate::packet::flow_options::flow_by_options`].
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn walk(first: u32, count: u32, hash: u32, now: u64) -> u32 {
+extern "C" fn next_living_bucket(first: u32, count: u32, hash: u32, now: u64) -> u32 {
     const { assert!(bucket::TRIES == 8, "one line below for each but the first") };
     let place = |tries| first.wrapping_add(bucket::index(hash, tries, count));
     let lives = |tries| lives(of_bucket(place(tries)), now);

@@ -1,6 +1,7 @@
 //! Access to the packet's bytes: the only bounds checks, and the only changes of its length.
 
 pub mod flow;
+pub mod flow_options;
 pub mod ipv4;
 pub mod network;
 pub mod sum;
@@ -94,6 +95,15 @@ impl Packet {
             bpf_xdp_load_bytes(self.context, offset as u32, words.as_mut_ptr().cast(), size)
         };
         (result == 0).then_some(words)
+    }
+
+    /// The four bytes at an offset of which the verifier knows nothing, and that follow others; in memory byte
+    /// order. `None` if the packet ends before.
+    #[inline(always)]
+    pub fn load_after(&self, offset: usize) -> Option<[u8; 4]> {
+        let [word] = self.load(offset - 4)?;
+        let [_, _, _, _, a, b, c, d] = word.to_ne_bytes();
+        Some([a, b, c, d])
     }
 
     /// Writes `value` at `offset`; `None` behind the end.

@@ -7,7 +7,7 @@ use fabric_tests::loaded;
 use fabric_user::kernel::programs::{ACCESS, ROUTED};
 
 /// The kernel gives up at a million.
-const VERIFIED: u32 = 400_000;
+const VERIFIED: u32 = 200_000;
 /// Instructions of the programs that every packet runs through.
 const TRANSLATED: u32 = 16_000;
 
