@@ -25,13 +25,16 @@ pub const REDIRECT: &str = "redirect";
 /// Name of the program that redirects behind as many bytes as a tunnel over IPv4 takes.
 pub const LENGTHEN: &str = "lengthen";
 
+/// Name of plain encapsulation on the same leaf, in entries that ask for it.
+pub const ENCAP: &str = "encap";
+
 /// Name of the program that drops, which is the generator alone.
 pub const DISCARD: &str = "discard";
 
 /// Whether a contender is another build of Fabric.
 #[must_use]
 pub fn is_other_build(name: &str) -> bool {
-    ![FABRIC, KERNEL, REDIRECT, LENGTHEN, DISCARD].contains(&name)
+    ![FABRIC, KERNEL, REDIRECT, LENGTHEN, ENCAP, DISCARD].contains(&name)
 }
 
 /// A question and the answer that is asked for.
@@ -43,6 +46,16 @@ pub struct Question {
     pub kernel_bar: Option<f64>,
     /// At most so many times the time of a bare redirect.
     pub redirect_bar: Option<f64>,
+    /// At most so many times the time of plain encapsulation.
+    pub encap_bar: Option<f64>,
+}
+
+impl Question {
+    /// A question of this name, without bars.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, kernel_bar: None, redirect_bar: None, encap_bar: None }
+    }
 }
 
 /// One line that counts the rounds, for people only.
@@ -73,6 +86,9 @@ pub fn answer(
     let redirect = samples::ratio(ours, of(REDIRECT)?).context("no rounds")?;
     let kernel_met = entry.kernel_bar.is_none_or(|bar| kernel.median >= bar);
     let redirect_met = entry.redirect_bar.is_none_or(|bar| redirect.median <= bar);
+    let encap = times.get(ENCAP).and_then(|encap| samples::ratio(ours, encap));
+    let encap_met =
+        entry.encap_bar.is_none_or(|bar| encap.as_ref().is_some_and(|encap| encap.median <= bar));
 
     let mut table = Table::new();
     table.set_header(["contender", "ns/frame", "spread", "Mpps", "fabric's time / its time"]);
@@ -110,7 +126,18 @@ pub fn answer(
         verdict(entry.redirect_bar, "most", redirect_met)
     );
 
+    if let Some(encap) = &encap {
+        println!(
+            "{}: {:.2} times the time of plain encapsulation (spread {:.2}){}",
+            entry.name,
+            encap.median,
+            encap.iqr,
+            verdict(entry.encap_bar, "most", encap_met)
+        );
+    }
+
     let mut ratios: BTreeMap<_, _> = [(KERNEL, kernel), (REDIRECT, redirect)].into();
+    ratios.extend(encap.map(|encap| (ENCAP, encap)));
     for (name, series) in times.iter().filter(|(name, _)| is_other_build(name)) {
         ratios.insert(name, samples::ratio(ours, series).context("no rounds")?);
     }
@@ -125,7 +152,7 @@ pub fn answer(
         spread: time.iqr,
         ratio_spread: ratio(|ratio| ratio.iqr),
         contenders_ns,
-        meets_bar: kernel_met && redirect_met,
+        meets_bar: kernel_met && redirect_met && encap_met,
         settings,
         environment,
     })

@@ -17,7 +17,7 @@ use crate::{
     answer::{DISCARD, FABRIC, KERNEL, LENGTHEN, REDIRECT, is_other_build, progress},
     fabric::Fabric,
     flow::{CAPTURES, Captured, Flow, OUTER, SOURCES},
-    race::{BATCH, Contender, Race},
+    race::{BATCH, Contender, Course, Race},
     run::Rounds,
     traffic::Size,
 };
@@ -81,9 +81,34 @@ pub struct Subject<'a> {
     pub grows: i64,
 }
 
+/// Another thing that Fabric does on the same box, for comparison.
+pub struct Yardstick {
+    /// Name in tables and reports.
+    pub name: &'static str,
+    /// Fabric's program for it.
+    pub program: &'static str,
+    /// How it counts a frame that it forwarded.
+    pub reason: Reason,
+    /// How many bytes longer frames leave than they came.
+    pub grows: i64,
+    /// What is offered, and where.
+    pub course: Course,
+    /// To how many stations, a power of two.
+    pub destinations: u32,
+}
+
+/// A [`Yardstick`], ready for its turn.
+struct Beside {
+    contender: Contender,
+    reason: Reason,
+    course: Course,
+    destinations: u32,
+}
+
 /// A race and those who take part.
 pub struct Contest<'a> {
     race: Race,
+    yardstick: Option<Beside>,
     subject: Subject<'a>,
     destinations: u32,
     effort: Effort,
@@ -125,7 +150,20 @@ impl<'a> Contest<'a> {
             let name = object.file_stem().unwrap_or(object.as_os_str()).to_string_lossy();
             contenders.push(contender(&name, fabric.program_of(object, program)?, frames, grows));
         }
-        Ok(Self { race, subject, destinations, effort, contenders })
+        Ok(Self { race, subject, destinations, effort, contenders, yardstick: None })
+    }
+
+    /// Adds another thing that Fabric does, which takes turns with the contenders.
+    ///
+    /// # Errors
+    /// If Fabric has no such program.
+    pub fn beside(mut self, yardstick: Yardstick) -> Result<Self> {
+        let Yardstick { name, program, reason, grows, course, destinations } = yardstick;
+        let program = self.subject.fabric.xdp(program)?.fd()?.try_clone()?;
+        let (frames, grows) = (self.effort.frames, Some(grows));
+        let contender = Contender { name: name.into(), program, frames, grows };
+        self.yardstick = Some(Beside { contender, reason, course, destinations });
+        Ok(self)
     }
 
     /// Lets everyone reach almost every station: learns all routes, shows all sources to a bridge.
@@ -139,6 +177,11 @@ impl<'a> Contest<'a> {
             let program = contender.program.try_clone()?;
             let grows = contender.grows;
             self.race.turn(&Contender { name, program, frames, grows }, self.destinations)?;
+        }
+        if let Some(Beside { contender, course, destinations, .. }) = &mut self.yardstick {
+            self.race.change(course)?;
+            self.race.turn(contender, *destinations)?;
+            self.race.change(course)?;
         }
         Ok(())
     }
@@ -227,29 +270,55 @@ impl<'a> Contest<'a> {
     /// # Errors
     /// If a frame does not arrive as it must, or goes another way.
     pub fn rounds(&mut self, name: &str) -> Result<BTreeMap<String, Vec<f64>>> {
-        let Self { race, subject, contenders, destinations, effort } = self;
+        let Self { race, subject, contenders, destinations, effort, yardstick } = self;
         let Subject { fabric, reason, .. } = subject;
-        let mut times = vec![Vec::new(); contenders.len()];
+        let number = contenders.len() + usize::from(yardstick.is_some());
+        let mut times = vec![Vec::new(); number];
         for round in 1..=effort.rounds {
             fabric.beat()?;
             // Everybody starts as often as the others.
-            for turn in 0..contenders.len() {
-                let turn = (turn + round as usize) % contenders.len();
-                let (contender, times) = (&contenders[turn], &mut times[turn]);
-                let before = fabric.ended(*reason);
-                times.push(race.turn(contender, *destinations)?);
-                let forwarded = fabric.ended(*reason) - before;
-                let expected = if is_fabric(contender) { contender.frames } else { 0 };
-                ensure!(
-                    forwarded == u64::from(expected),
-                    "{}: Fabric forwarded {forwarded} frames instead of {expected}",
-                    contender.name
-                );
+            for turn in 0..number {
+                let turn = (turn + round as usize) % number;
+                times[turn].push(match (contenders.get(turn), &mut *yardstick) {
+                    (Some(contender), _) => timed(
+                        race,
+                        contender,
+                        *destinations,
+                        (fabric, *reason, is_fabric(contender)),
+                    )?,
+                    (None, Some(Beside { contender, reason, course, destinations })) => {
+                        race.change(course)?;
+                        let time = timed(race, contender, *destinations, (fabric, *reason, true))?;
+                        race.change(course)?;
+                        time
+                    }
+                    (None, None) => continue,
+                });
             }
             progress(name, round, effort.rounds);
         }
-        Ok(contenders.iter().map(|contender| contender.name.clone()).zip(times).collect())
+        let names = contenders.iter().chain(yardstick.iter().map(|beside| &beside.contender));
+        Ok(names.map(|contender| contender.name.clone()).zip(times).collect())
     }
+}
+
+/// A turn, of which Fabric forwards and counts with the reason all frames or none.
+fn timed(
+    race: &mut Race,
+    contender: &Contender,
+    destinations: u32,
+    (fabric, reason, forwards): (&Fabric, Reason, bool),
+) -> Result<f64> {
+    let before = fabric.ended(reason);
+    let time = race.turn(contender, destinations)?;
+    let forwarded = fabric.ended(reason) - before;
+    let expected = if forwards { contender.frames } else { 0 };
+    ensure!(
+        forwarded == u64::from(expected),
+        "{}: Fabric forwarded {forwarded} frames instead of {expected}",
+        contender.name
+    );
+    Ok(time)
 }
 
 fn is_fabric(contender: &Contender) -> bool {

@@ -35,7 +35,8 @@ impl Fabric {
         let settings = Settings {
             instance: "bench".into(),
             fdb_entries: defaults.fdb_entries.max(fdb.len() as u32),
-            host_entries: defaults.host_entries.max(routes.len() as u32),
+            // The first entry of a map is never used.
+            host_entries: defaults.host_entries.max(routes.len() as u32 + 1),
             heartbeat_timeout_ms: 60_000,
             seed: Some(0x5eed),
             ..defaults

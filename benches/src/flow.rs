@@ -4,7 +4,7 @@
 use fabric_common::{checksum, flow_hash};
 
 pub use super::tunnel::{OUTER, OUTER6, Outer};
-use super::tunnel::{write_outer, write_outer6};
+use super::tunnel::{VNI, write_outer, write_outer6};
 
 /// Bytes of the shortest Ethernet frame, 64 with its checksum.
 pub const LENGTH: usize = 60;
@@ -119,7 +119,7 @@ impl Draw {
                     flow.write(at + OUTER6, length);
                 }
                 _ => {
-                    write_outer(at, vtep, flow.port, length);
+                    write_outer(at, VNI, vtep, flow.port, length);
                     flow.write(at + OUTER, length);
                 }
             }

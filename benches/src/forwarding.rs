@@ -57,7 +57,7 @@ impl Entry {
     /// IPv4.
     #[must_use]
     pub const fn new(name: &'static str, when: When, through: Through, destinations: u32) -> Self {
-        let question = Question { name, kernel_bar: None, redirect_bar: None };
+        let question = Question::new(name);
         let size = match through {
             Through::Leaf(_) => Size::Fixed(64),
             Through::Spine(offer, _) => Traffic::of(offer).size,
@@ -210,15 +210,11 @@ fn settings(entry: &Entry, arguments: &Arguments) -> Vec<(&'static str, Value)> 
             ]);
         }
         Through::Spine(_, routes) => {
-            let routes = match routes {
-                Routes::Hosts => "one to each destination",
-                Routes::Prefixes => "a /24 or /64 to each 256 destinations",
-            };
             let kernel_path = "ip_forward with static neighbours and routes; no netfilter, no \
                                reverse path filter";
             settings.extend([
                 ("frame_bytes", size.mean().into()),
-                ("routes", routes.into()),
+                ("routes", routes.text().into()),
                 ("kernel_path", kernel_path.into()),
             ]);
         }

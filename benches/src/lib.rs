@@ -12,6 +12,7 @@ pub mod environment;
 pub mod fabric;
 pub mod flow;
 pub mod forwarding;
+pub mod irb;
 pub mod journeys;
 pub mod leaf;
 pub mod lookups;

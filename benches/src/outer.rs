@@ -107,7 +107,9 @@ mod tests {
     use super::*;
     use crate::{
         flow::{CAPTURE, Draw, LENGTH, OUTER},
-        traffic::{Size, Traffic},
+        routed::{LENGTH4, LENGTH6},
+        traffic::{Offer, Size, Traffic},
+        tunnel::L3VNI,
     };
 
     fn draw() -> (Traffic, Draw) {
@@ -229,6 +231,24 @@ mod tests {
             assert!(!reached.contains(&false));
             let mean = bytes as f64 / 12_000.0;
             assert!((mean / Size::Imix.mean() - 1.0).abs() < 0.05, "the mean length is {mean}");
+        }
+    }
+
+    #[test]
+    fn routed_packets_in_a_tunnel_are_of_the_l3vni_and_name_their_vtep() {
+        for (offer, length) in [(Offer::Routed4, LENGTH4), (Offer::Routed6, LENGTH6)] {
+            let traffic = Traffic { vteps: Some(64), ..Traffic::of(offer) };
+            let mut generator = traffic.generator(1_024, 5);
+            for _ in 0..2_000 {
+                let draw = generator.draw();
+                let packet = traffic.packet(&draw);
+                assert_eq!(packet.len(), OUTER + length);
+                assert!(is_valid_ipv4(&packet[14..34]), "{draw:?}");
+                assert_eq!(packet[38..40], (length as u16 + 16).to_be_bytes());
+                assert_eq!(packet[46..50], (L3VNI << 8).to_be_bytes());
+                assert_eq!(traffic.underlay.sender(&packet), Some(draw.vtep));
+                assert_eq!(offer.flow(&packet[OUTER..]), Some(draw.flow));
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! Contenders take turns in sending frames to the sink.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
+    mem,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -51,6 +52,15 @@ pub enum End {
     Kernel,
 }
 
+/// What is offered, and from where to where it goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Course {
+    /// From where to where.
+    pub way: Way,
+    /// What is offered.
+    pub traffic: Traffic,
+}
+
 /// Someone who brings frames to the sink, or drops them on the way.
 pub struct Contender {
     /// Name in tables and reports.
@@ -96,8 +106,9 @@ pub struct Race {
     slices: MappedArray<Slices>,
     arrived: Arrivals,
     captured: Array<MapData, Captured>,
-    // Name of the program at the sink, and its link, which detaches when dropped.
-    sink: (&'static str, Option<SinkLink>),
+    egress: DevMap<MapData>,
+    // By interface, the name of the program at the sink, and its link, which detaches when dropped.
+    sinks: BTreeMap<u32, (&'static str, SinkLink)>,
     way: Way,
     /// What is offered.
     pub traffic: Traffic,
@@ -128,12 +139,32 @@ impl Race {
         let contender = ProgramArray::try_from(map(&mut ebpf, "contender")?)?;
         let arrived = Arrivals(Arc::new(PerCpuArray::try_from(map(&mut ebpf, "arrived")?)?));
         let captured = Array::try_from(map(&mut ebpf, "captured")?)?;
-        let sink = ("", None);
+        let sinks = BTreeMap::new();
         let traffic = Traffic::default();
-        let mut race =
-            Self { ebpf, generator, contender, slices, arrived, captured, sink, way, traffic };
+        let mut race = Self {
+            ebpf,
+            generator,
+            contender,
+            slices,
+            arrived,
+            captured,
+            egress,
+            sinks,
+            way,
+            traffic,
+        };
         race.use_sink(false)?;
         Ok(race)
+    }
+
+    /// Offers what another course says from now on, there; returns the present one in its place.
+    ///
+    /// # Errors
+    /// If a map cannot be written.
+    pub fn change(&mut self, course: &mut Course) -> Result<()> {
+        mem::swap(&mut self.way, &mut course.way);
+        mem::swap(&mut self.traffic, &mut course.traffic);
+        Ok(self.egress.set(0, self.way.egress, None, 0)?)
     }
 
     /// One of the baselines in the benchmark's own object.
@@ -192,10 +223,10 @@ impl Race {
             (End::Kernel, false) => "reached",
             (End::Kernel, true) => "reached_capture",
         };
-        if self.sink.0 == name {
+        if self.sinks.get(&sink).is_some_and(|(present, _)| *present == name) {
             return Ok(());
         }
-        self.sink.1 = None;
+        self.sinks.remove(&sink);
         let link = match end {
             End::Driver => {
                 let program: &mut Xdp = program(&mut self.ebpf, name)?;
@@ -209,7 +240,7 @@ impl Race {
                 SinkLink::Classifier(program.take_link(link)?)
             }
         };
-        self.sink = (name, Some(link));
+        self.sinks.insert(sink, (name, link));
         Ok(())
     }
 

@@ -26,8 +26,8 @@ pub struct Entry {
     /// Million frames per second at that time.
     pub mpps: f64,
     /// Baseline → median of the rounds' ratios. `kernel` is how many times faster than the kernel
-    /// Fabric is, `redirect` how many times the time of a bare redirect it takes, and the name of
-    /// another build how many times that one's time.
+    /// Fabric is, `redirect` how many times the time of a bare redirect it takes, `encap` how many times
+    /// that of plain encapsulation, and the name of another build how many times that one's time.
     pub ratios: BTreeMap<String, f64>,
     /// Interquartile range of the time of a frame, in nanoseconds.
     pub spread: f64,

@@ -1,7 +1,10 @@
 //! The packets that a benchmark offers to a router: UDP, as short as Ethernet and UDP allow. The BPF
 //! generator includes this file as well.
 
-use super::flow::Flow;
+use super::{
+    flow::{Draw, Flow},
+    tunnel::{L3VNI, OUTER, Outer, write_outer},
+};
 use fabric_common::checksum;
 
 /// Bytes of an IPv4 frame: 64 with its checksum.
@@ -150,6 +153,21 @@ const SOURCE6_START: [u8; 8] = [0x20, 1, 0x0d, 0xb8, 0, 2, 0, 0];
 const fn udp(port_be: u16, rest: [u8; 6]) -> u64 {
     let ([a, b], [c, d, e, f, g, h]) = (port_be.to_ne_bytes(), rest);
     u64::from_ne_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// Writes the outer headers of a routed packet of `length` bytes at `at`, if it is to have any, which are over
+/// IPv4 then. Returns where its frame starts.
+///
+/// # Safety
+/// [`OUTER`] bytes from `at` on must be writable.
+#[inline(always)]
+pub unsafe fn write_tunnel(at: usize, draw: &Draw, outer: Outer, length: usize) -> usize {
+    if outer.bytes == 0 {
+        return at;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { write_outer(at, L3VNI, draw.vtep, draw.flow.port, length as u16) };
+    at + OUTER
 }
 
 /// Writes the headers of a flow's IPv4 frame at `at`.

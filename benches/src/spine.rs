@@ -29,6 +29,17 @@ pub enum Routes {
     Prefixes,
 }
 
+impl Routes {
+    /// In words for the report.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Hosts => "one to each destination",
+            Self::Prefixes => "a /24 or /64 to each 256 destinations",
+        }
+    }
+}
+
 /// Interface indexes.
 #[derive(Clone, Copy, Debug)]
 pub struct Spine {

@@ -2,8 +2,8 @@
 
 use crate::{
     flow::{
-        Draw, Flow, Generator, HEADERS, LENGTH, LENGTHS, LONG_PLACES, LONGEST, OUTER6, Outer,
-        PLACES, SHORT,
+        Draw, Flow, Generator, HEADERS, LENGTH, LENGTHS, LONG_PLACES, LONGEST, OUTER, OUTER6,
+        Outer, PLACES, SHORT,
     },
     routed::{self, LENGTH4, LENGTH6},
     underlay::Underlay,
@@ -158,14 +158,27 @@ impl Traffic {
     pub fn packet(&self, draw: &Draw) -> Vec<u8> {
         match self.offer {
             Offer::Bridged => {}
-            Offer::Routed4 => return routed::frame4(&draw.flow).to_vec(),
-            Offer::Routed6 => return routed::frame6(&draw.flow).to_vec(),
+            Offer::Routed4 => return self.routed(draw, &routed::frame4(&draw.flow)),
+            Offer::Routed6 => return self.routed(draw, &routed::frame6(&draw.flow)),
         }
         let length = self.outer() + usize::from(draw.length);
         let mut packet = vec![0; length.max(OUTER6 + HEADERS)];
         // SAFETY: the packet is as long as is written at most.
         unsafe { draw.write(packet.as_mut_ptr() as usize, self.headers()) };
         packet.truncate(length);
+        packet
+    }
+
+    /// A packet for a router, in a tunnel over IPv4 if it comes out of one.
+    fn routed(&self, draw: &Draw, frame: &[u8]) -> Vec<u8> {
+        let mut packet = vec![0; OUTER];
+        // SAFETY: the packet has room for outer headers.
+        let start = unsafe {
+            let at = packet.as_mut_ptr() as usize;
+            routed::write_tunnel(at, draw, self.headers(), frame.len()) - at
+        };
+        packet.truncate(start);
+        packet.extend(frame);
         packet
     }
 

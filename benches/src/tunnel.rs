@@ -7,8 +7,10 @@ use fabric_common::checksum;
 pub const OUTER: usize = 50;
 /// The same over IPv6.
 pub const OUTER6: usize = 70;
-/// VXLAN network identifier.
+/// VXLAN network identifier of the hosts' network.
 pub const VNI: u32 = 100;
+/// That of routed packets.
+pub const L3VNI: u32 = 101;
 /// Outer TTL.
 pub const TTL: u8 = 64;
 /// UDP port of the tunnels (IANA).
@@ -74,13 +76,13 @@ pub const fn vtep_be(vtep: u32) -> u32 {
     u32::from_be_bytes(FIRST_VTEP).wrapping_add(vtep).to_be()
 }
 
-/// Writes the outer headers of a packet from a VTEP to this leaf at `at`, for an inner frame of
+/// Writes the outer headers of a packet from a VTEP to this leaf at `at`, of a VNI and for an inner frame of
 /// `length` bytes. `entropy` becomes the low 14 bits of the source port.
 ///
 /// # Safety
 /// [`OUTER`] bytes from `at` on must be writable.
 #[inline(always)]
-pub unsafe fn write_outer(at: usize, vtep: u32, entropy: u16, length: u16) {
+pub unsafe fn write_outer(at: usize, vni: u32, vtep: u32, entropy: u16, length: u16) {
     const MACS: [u64; 2] = {
         let [a, b, c, d, e, f] = UNDERLAY_MAC;
         let [g, h, i, j, k, l] = SPINE_MAC;
@@ -111,7 +113,7 @@ pub unsafe fn write_outer(at: usize, vtep: u32, entropy: u16, length: u16) {
         let ports = u64::from_ne_bytes([x, y, p, q, r, s, 0, 0]);
         ((at + 34) as *mut u64).write_unaligned(ports);
         ((at + 42) as *mut u32).write_unaligned(0x0800_0000_u32.to_be());
-        ((at + 46) as *mut u32).write_unaligned((VNI << 8).to_be());
+        ((at + 46) as *mut u32).write_unaligned((vni << 8).to_be());
     }
 }
 
@@ -122,7 +124,7 @@ const fn vtep6_end_be(vtep: u32) -> u32 {
     u32::from_be_bytes([a, b, c, d]).wrapping_add(vtep).to_be()
 }
 
-/// As [`write_outer`], over IPv6. With `frame_sum`, the sum of the 16-bit words of the inner frame
+/// As [`write_outer`], over IPv6 and of [`VNI`]. With `frame_sum`, the sum of the 16-bit words of the inner frame
 /// in memory order, there is a UDP checksum.
 ///
 /// # Safety

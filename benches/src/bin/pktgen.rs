@@ -106,7 +106,7 @@ fn measure(
     let frames = bench.frames_per_turn()?;
     let times = bench.rounds(name, rounds, &frames)?;
 
-    let question = Question { name, kernel_bar: None, redirect_bar: None };
+    let question = Question::new(name);
     let settings = bench.settings(rounds, &frames, arguments.rounds.asked.quick);
     let lost = bench.lost.values().sum::<u64>();
     let is_emulated = environment.emulated;

@@ -60,10 +60,11 @@ pub fn offer(context: XdpContext) -> u32 {
 #[xdp]
 pub fn offer4(context: XdpContext) -> u32 {
     go_on(&context, |generator| {
-        prepare::<{ PLACES[0] }, { PLACES[1] }>(&context, generator, |draw, at, _| {
+        prepare::<{ PLACES[0] }, { PLACES[1] }>(&context, generator, |draw, at, outer| {
             let fields = routed::Fields4::new(&draw.flow);
             // SAFETY: `prepare` has looked at the length.
             unsafe {
+                let at = routed::write_tunnel(at, draw, outer, routed::LENGTH4);
                 write_addresses(at);
                 ((at + routed::TTL4) as *mut u32).write_unaligned(fields.ttl);
                 ((at + routed::ADDRESSES4) as *mut u64).write_unaligned(fields.addresses);
@@ -77,11 +78,12 @@ pub fn offer4(context: XdpContext) -> u32 {
 #[xdp]
 pub fn offer6(context: XdpContext) -> u32 {
     go_on(&context, |generator| {
-        prepare::<{ PLACES[0] }, { PLACES[1] }>(&context, generator, |draw, at, _| {
+        prepare::<{ PLACES[0] }, { PLACES[1] }>(&context, generator, |draw, at, outer| {
             let fields = routed::Fields6::new(&draw.flow);
             let [upper, lower] = fields.destination;
             // SAFETY: as in `offer4`.
             unsafe {
+                let at = routed::write_tunnel(at, draw, outer, routed::LENGTH6);
                 write_addresses(at);
                 let lengths = (at + routed::LENGTH_AND_HOP_LIMIT6) as *mut u32;
                 lengths.write_unaligned(fields.length_and_hop_limit);

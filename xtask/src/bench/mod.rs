@@ -20,7 +20,7 @@ use crate::{
 /// Runs one benchmark or all of them, as root, and prints how fast Fabric is.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// A benchmark (encap, lpm) or one entry of its report (encap-64k-macs); all without one.
+    /// A benchmark (encap, irb, lpm) or one entry of its report (encap-64k-macs); all without one.
     name: Option<String>,
     /// Fewer entries, rounds and frames: all of it within two minutes, to see that it works.
     #[arg(long)]
