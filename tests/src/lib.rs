@@ -25,6 +25,7 @@ pub mod random;
 pub mod refusals;
 pub mod router;
 pub mod run;
+pub mod shape;
 pub mod space;
 pub mod traffic;
 pub mod twins;

@@ -18,7 +18,8 @@ use crate::{
 };
 
 /// Kernel modules that the tests need and that nothing may load by itself.
-const MODULES: [&str; 7] = ["8021q", "bonding", "bridge", "dummy", "veth", "vrf", "vxlan"];
+const MODULES: [&str; 8] =
+    ["8021q", "bonding", "bridge", "dummy", "macvlan", "veth", "vrf", "vxlan"];
 
 /// Where the guest sees the folder that it shares with us.
 const SHARED: &str = "/mnt";

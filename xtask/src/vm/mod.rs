@@ -24,7 +24,7 @@ use crate::{
 pub(crate) const fn binaries(kernel: Kernel) -> &'static [&'static str] {
     match kernel {
         Kernel::Linux6_1 => &["vlan_aware", "bonds"],
-        Kernel::Linux6_12 => &["vlan_aware", "vrf", races::BINARY],
+        Kernel::Linux6_12 => &["vlan_aware", "vrf", "leafs_with_vlans", races::BINARY],
         Kernel::Newest => &["newest"],
     }
 }

@@ -1,0 +1,95 @@
+//! Leafs of public configurations, by shape: what they carry of established unicast flows, with the kernel as judge.
+//! `docs/leafs.md` says how many configurations have which shape. Those with VLAN-aware bridges and VRFs are in
+//! `with_vlans.rs`.
+
+use fabric_tests::shape::{FAR, Flow, HOST1, HOST2, HOST3, OUTSIDE, REMOTE1, REMOTE2, Site};
+
+const UNDERLAY: &str = include_str!("shapes/underlay.sh");
+const UNDERLAY6: &str = include_str!("shapes/underlay6.sh");
+const UNNUMBERED: &str = include_str!("shapes/unnumbered.sh");
+
+#[test]
+fn a_plain_bridge_for_each_vni_is_carried() {
+    let leaf = Site::new(&[UNNUMBERED, include_str!("shapes/plain_bridges.sh")]);
+    leaf.carries(&[
+        Flow::new("swp1", HOST1, HOST3),
+        Flow::new("swp3", HOST3, HOST1),
+        Flow::new("swp1", HOST1, REMOTE1),
+        Flow::new("swp2", HOST2, REMOTE2),
+        Flow::new("up1", REMOTE1, HOST1).vni(1_010),
+        Flow::new("up1", REMOTE2, HOST2).vni(1_020),
+    ]);
+}
+
+#[test]
+fn plain_bridges_with_virtual_routers_are_carried() {
+    let leaf = Site::new(&[UNNUMBERED, include_str!("shapes/plain_virtual_router.sh")]);
+    leaf.carries(&[
+        Flow::new("swp1", HOST1, REMOTE1),
+        Flow::new("up1", REMOTE1, HOST1).vni(1_010),
+        Flow::new("swp1", HOST1, HOST2).by("br10-v0"),
+        Flow::new("swp2", HOST2, HOST1).by("br20-v0"),
+        Flow::new("swp1", HOST1, HOST2).by("br10"),
+        Flow::new("swp1", HOST1, REMOTE2).by("br10-v0"),
+        Flow::new("swp1", HOST1, FAR).by("br10-v0"),
+        Flow::new("up1", FAR, HOST1).vni(4_001).by("br4001"),
+        Flow::new("up1", FAR, HOST2).vni(4_001).by("br4001"),
+    ]);
+}
+
+#[test]
+fn bridges_that_learn_and_have_the_gateways_address_are_carried() {
+    let leaf = Site::new(&[UNDERLAY, include_str!("shapes/learning_bridges.sh")]);
+    leaf.carries(&[
+        Flow::new("swp1", HOST1, REMOTE1),
+        Flow::new("up1", REMOTE1, HOST1).vni(1_010),
+        Flow::new("swp2", HOST2, REMOTE2),
+        Flow::new("up1", REMOTE2, HOST2).vni(1_020),
+        Flow::new("swp1", HOST1, HOST2).by("br10"),
+        Flow::new("swp1", HOST1, REMOTE2).by("br10"),
+    ]);
+}
+
+#[test]
+fn a_vxlan_device_without_a_local_address_is_carried() {
+    let leaf = Site::new(&[UNDERLAY, include_str!("shapes/no_local_address.sh")]);
+    leaf.carries(&[
+        Flow::new("swp1", HOST1, HOST3),
+        Flow::new("swp3", HOST3, REMOTE1),
+        Flow::new("up1", REMOTE1, HOST1).vni(1_010),
+    ]);
+}
+
+#[test]
+fn a_border_with_an_l3vni_bound_to_an_uplink_is_carried() {
+    let leaf = Site::new(&[UNDERLAY, include_str!("shapes/bound_l3vni.sh")]);
+    leaf.carries(&[
+        Flow::new("up1", FAR, OUTSIDE).vni(4_001).by("br4001"),
+        Flow::new("out1", OUTSIDE, FAR).by("out1"),
+    ]);
+}
+
+#[test]
+fn the_one_gateway_of_a_fabric_is_carried() {
+    let leaf = Site::new(&[UNDERLAY, include_str!("shapes/centralised.sh")]);
+    leaf.carries(&[
+        Flow::new("up1", REMOTE1, REMOTE2).vni(1_010).by("br10"),
+        Flow::new("up1", REMOTE2, REMOTE1).vni(1_020).by("br20"),
+        Flow::new("up1", REMOTE1, OUTSIDE).vni(1_010).by("br10"),
+        Flow::new("out1", OUTSIDE, REMOTE1).by("out1"),
+    ]);
+}
+
+#[test]
+fn tunnels_over_ipv6_are_carried() {
+    let leaf = Site::new(&[UNDERLAY6, include_str!("shapes/over_ipv6.sh")]);
+    leaf.carries(&[
+        Flow::new("swp1", HOST1, REMOTE1),
+        Flow::new("up1", REMOTE1, HOST1).vni6(1_010),
+        Flow::new("swp1", HOST1, HOST2).by("br10"),
+        Flow::new("swp2", HOST2, HOST1).by("br20"),
+        Flow::new("up1", REMOTE1, HOST2).vni6(1_010).by("br10"),
+        Flow::new("swp2", HOST2, REMOTE1).by("br20"),
+        Flow::new("swp2", HOST2, REMOTE2),
+    ]);
+}

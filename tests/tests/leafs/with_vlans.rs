@@ -1,0 +1,74 @@
+//! Leafs of public configurations whose bridges are VLAN-aware, or that have VRFs. Needs a kernel with both, as
+//! distributions have them; `cargo xtask vm` boots one.
+
+use fabric_tests::shape::{FAR, Flow, HOST1, HOST2, OUTSIDE, REMOTE1, REMOTE2, Site};
+
+const UNDERLAY: &str = include_str!("shapes/underlay.sh");
+const UNNUMBERED: &str = include_str!("shapes/unnumbered.sh");
+
+#[test]
+fn a_vlan_aware_bridge_with_a_vxlan_device_for_each_vni_is_carried() {
+    let leaf = Site::new(&[UNNUMBERED, include_str!("shapes/vlan_aware.sh")]);
+    leaf.carries(&[
+        Flow::new("swp1", HOST1, REMOTE1),
+        Flow::new("swp2", HOST2, REMOTE2),
+        Flow::new("up1", REMOTE1, HOST1).vni(1_010),
+        Flow::new("up1", REMOTE2, HOST2).vni(1_020),
+    ]);
+}
+
+#[test]
+fn virtual_routers_in_a_vrf_with_an_l3vni_are_carried() {
+    let leaf = Site::new(&[UNNUMBERED, include_str!("shapes/virtual_routers_in_vrf.sh")]);
+    leaf.carries(&[
+        Flow::new("swp1", HOST1, REMOTE1),
+        Flow::new("up1", REMOTE1, HOST1).vni(1_010),
+        Flow::new("swp3", HOST2, REMOTE2).tag(20),
+        Flow::new("swp1", HOST1, HOST2).by("vlan10-v0"),
+        Flow::new("swp3", HOST2, HOST1).tag(20).by("vlan20-v0"),
+        Flow::new("swp1", HOST1, HOST2).by("vlan10"),
+        Flow::new("swp1", HOST1, REMOTE2).by("vlan10-v0"),
+        Flow::new("swp3", HOST2, FAR).tag(20).by("vlan20-v0"),
+        Flow::new("up1", FAR, HOST1).vni(4_001).by("vlan4001"),
+        Flow::new("up1", FAR, HOST2).vni(4_001).by("vlan4001"),
+    ]);
+}
+
+#[test]
+fn the_exit_of_a_centralised_fabric_is_carried() {
+    let leaf = Site::new(&[UNDERLAY, include_str!("shapes/central_exit.sh")]);
+    leaf.carries(&[
+        Flow::new("up1", REMOTE1, REMOTE2).vni(1_010).by("vlan10-v0"),
+        Flow::new("up1", REMOTE1, OUTSIDE).vni(1_010).by("vlan10-v0"),
+        Flow::new("out1", OUTSIDE, REMOTE2).by("out1"),
+    ]);
+}
+
+#[test]
+fn a_single_vxlan_device_with_an_l3vni_is_carried() {
+    let leaf = Site::new(&[UNDERLAY, include_str!("shapes/single_device.sh")]);
+    leaf.carries(&[
+        Flow::new("swp1", HOST1, REMOTE1),
+        Flow::new("up1", REMOTE2, HOST2).vni(1_020),
+        Flow::new("swp1", HOST1, HOST2).by("vlan10"),
+        Flow::new("swp1", HOST1, REMOTE2).by("vlan10"),
+        Flow::new("swp2", HOST2, FAR).by("vlan20"),
+        Flow::new("up1", FAR, HOST1).vni(4_001).by("vlan4001"),
+    ]);
+}
+
+#[test]
+fn bridges_in_a_zones_vrf_with_a_way_out_of_it_are_carried() {
+    let leaf = Site::new(&[UNDERLAY, include_str!("shapes/proxmox.sh")]);
+    leaf.carries(&[
+        Flow::new("swp1", HOST1, REMOTE1),
+        Flow::new("swp1", HOST1, HOST2).by("net1"),
+        Flow::new("swp1", HOST1, REMOTE2).by("net1"),
+        Flow::new("swp2", HOST2, FAR).by("net2"),
+        Flow::new("up1", FAR, HOST1).vni(4_001).by("vrfbr_zone"),
+        Flow::new("up1", FAR, OUTSIDE).vni(4_001).by("vrfbr_zone"),
+        Flow::new("swp1", HOST1, OUTSIDE).by("net1"),
+        Flow::new("out1", OUTSIDE, HOST1).by("out1"),
+        Flow::new("out1", OUTSIDE, FAR).by("out1"),
+    ]);
+}
