@@ -5,6 +5,7 @@ use std::{
     fs::{self, OpenOptions},
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::Arc,
 };
 
 use fabric_common::reason::Reason;
@@ -15,7 +16,10 @@ use fabric_user::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::fabric::{PATIENCE, fabric_xdpd, fabricctl, until};
+use crate::{
+    fabric::{PATIENCE, fabric_xdpd, fabricctl, until},
+    mapped::Mapped,
+};
 
 /// Name of the settings' file.
 const SETTINGS: &str = "fabric-xdpd.toml";
@@ -30,6 +34,7 @@ pub struct Daemon {
     is_verbose: bool,
     audits: bool,
     child: Option<Child>,
+    mapped: Mapped,
     /// Length of the log at the last start.
     said_before: usize,
 }
@@ -49,6 +54,7 @@ impl Daemon {
             is_verbose: false,
             audits: false,
             child: None,
+            mapped: Mapped::default(),
             said_before: 0,
         }
     }
@@ -152,8 +158,8 @@ impl Daemon {
 
     /// The maps, to look at and change.
     #[must_use]
-    pub fn maps(&self) -> Maps {
-        Maps::open(&self.instance, true).expect("fabric-xdpd has pinned its maps")
+    pub fn maps(&self) -> Arc<Maps> {
+        self.mapped.of(&self.instance)
     }
 
     /// How many packets met a reason, on all ports.

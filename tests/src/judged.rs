@@ -9,6 +9,7 @@
 
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -243,7 +244,7 @@ impl Judged {
 
     /// The maps.
     #[must_use]
-    pub fn maps(&self) -> Maps {
+    pub fn maps(&self) -> Arc<Maps> {
         self.daemon.maps()
     }
 

@@ -17,6 +17,7 @@ pub mod leaf;
 mod leaf6;
 pub mod link_option;
 pub mod loaded;
+mod mapped;
 pub mod model;
 pub mod namespace;
 pub mod packet;

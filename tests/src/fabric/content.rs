@@ -1,6 +1,9 @@
 //! What the maps hold, in the words of [`super::kernel`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use aya::maps::{DevMap, Map, MapData};
 use fabric_common::schema::{
@@ -35,7 +38,7 @@ pub fn facts(fabric: &Fabric, leaf: &str) -> BTreeSet<String> {
 }
 
 struct Content {
-    maps: Maps,
+    maps: Arc<Maps>,
     tx_ports: DevMap<MapData>,
     programs: BTreeMap<String, (String, u32)>,
     names: BTreeMap<u32, String>,

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::{
-        PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -17,6 +17,7 @@ use fabric_user::{
 };
 
 use super::{PATIENCE, agreement, daemon, until};
+use crate::mapped::Mapped;
 
 /// What the labs of tests are called: this, the process and a number.
 const PREFIX: &str = "test";
@@ -41,6 +42,7 @@ enum Share {
 pub struct Fabric {
     // Taken down before the machine is given to the next test.
     lab: Lab,
+    mapped: Mapped,
     _share: Share,
 }
 
@@ -119,7 +121,7 @@ impl Fabric {
             ..Options::default()
         };
         let lab = Lab::up(topology, &options, &mut |_| {}).expect("the lab comes up");
-        let this = Self { lab, _share: share };
+        let this = Self { lab, mapped: Mapped::default(), _share: share };
         for leaf in this.leafs() {
             until(PATIENCE, "fabric-xdpd is in sync", || this.state(&leaf).synced);
         }
@@ -190,16 +192,15 @@ impl Fabric {
         Instance::new(&self.lab.instance(leaf)).expect("names of labs can name instances")
     }
 
-    /// The maps of a leaf, to look at.
+    /// The maps of a leaf, to look at and change.
     #[must_use]
-    pub fn maps(&self, leaf: &str) -> Maps {
-        Maps::open(&self.instance(leaf), false).expect("fabric-xdpd has pinned its maps")
+    pub fn maps(&self, leaf: &str) -> Arc<Maps> {
+        self.mapped.of(&self.instance(leaf))
     }
 
     /// Hands all traffic of a leaf to the kernel, or back to the fast path.
     pub fn bypass(&self, leaf: &str, on: bool) {
-        let maps = Maps::open(&self.instance(leaf), true).expect("fabric-xdpd has pinned its maps");
-        maps.settings.update(0, |settings| settings.bypass = on.into());
+        self.maps(leaf).settings.update(0, |settings| settings.bypass = on.into());
     }
 
     /// Runs a program in a node; its standard output.

@@ -3,7 +3,7 @@
 //!
 //! Port `swp<i>` has 10.1.i.1/24 and 2001:db8:i::1/64; its neighbour has the 2 at the end.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fabric_user::{
     daemon::state::State,
@@ -159,7 +159,7 @@ impl Router {
 
     /// The maps, to look at.
     #[must_use]
-    pub fn maps(&self) -> Maps {
+    pub fn maps(&self) -> Arc<Maps> {
         self.daemon.maps()
     }
 

@@ -8,7 +8,7 @@ use fabric_tests::{
     device,
     space::{Space, unique},
 };
-use fabric_user::kernel::{interface::make_wirelike, maps::Maps};
+use fabric_user::kernel::interface::make_wirelike;
 
 use crate::shape::Shape;
 
@@ -136,7 +136,10 @@ impl Leaf {
 
     /// Packets that XDP has forwarded from the ports that are there now.
     pub(crate) fn forwarded(&self) -> u64 {
-        let Ok(maps) = Maps::open(self.daemon.instance(), false) else { return 0 };
+        if !self.daemon.instance().exists() {
+            return 0;
+        }
+        let maps = self.daemon.maps();
         let reasons = [Reason::Bridged, Reason::Encapsulated, Reason::Decapsulated, Reason::Routed];
         reasons.into_iter().map(|reason| maps.ended_anywhere(reason)).sum()
     }

@@ -8,7 +8,7 @@
 //!
 //! Interfaces of the leaf have the indexes of [`index`], always.
 
-use std::{mem, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use aya::maps::{DevMap, MapData};
 use fabric_common::reason::Reason;
@@ -218,7 +218,7 @@ impl Leaf {
     }
 
     /// The maps, to look at.
-    pub(crate) fn maps(&self) -> Maps {
+    pub(crate) fn maps(&self) -> Arc<Maps> {
         self.daemon.maps()
     }
 
