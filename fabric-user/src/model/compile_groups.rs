@@ -148,6 +148,7 @@ impl Compiler<'_> {
             views.flat_map(|view| view.v4.iter().chain(&view.v6)).copied().collect();
         let uses: BTreeSet<Via> =
             tables.into_iter().flat_map(|table| routing.routes.uses(table)).collect();
+        self.name_encapsulating(&uses);
         for via in uses {
             let key = match via {
                 Via::Nothing => continue,
@@ -164,6 +165,43 @@ impl Compiler<'_> {
                 let group = self.routed_group(via);
                 self.out.groups.insert(key, group);
             }
+        }
+    }
+
+    /// Says out of which interfaces routes lead whose next hops have an encapsulation of their own: the VNI and
+    /// VTEP of a downstream VNI (out of a vxlan device, past its bridge and FDB), labels, segments.
+    fn name_encapsulating(&mut self, uses: &BTreeSet<Via>) {
+        let interfaces: BTreeSet<u32> =
+            uses.iter().flat_map(|via| self.encapsulating(*via)).collect();
+        for ifindex in interfaces {
+            let name = self.network.name(ifindex);
+            let text = format!(
+                "routes out of {name} have an encapsulation of their own (`ip route show dev {name}`), \
+                 which is not supported, left to the kernel"
+            );
+            self.problem(Some(ifindex), text);
+        }
+    }
+
+    /// Interfaces of the next hops with an encapsulation of their own.
+    fn encapsulating(&self, via: Via) -> Vec<u32> {
+        let network = self.network;
+        let single = |id| match network.nexthop(id)?.kind {
+            NexthopKind::Single { ifindex, encapsulated: true, .. } => Some(ifindex),
+            _ => None,
+        };
+        match via {
+            Via::Nothing => Vec::new(),
+            Via::Hops(id) => {
+                let hops = network.routing().routes.hops(id).iter();
+                hops.filter(|hop| hop.encapsulated).map(|hop| hop.ifindex).collect()
+            }
+            Via::Object(id) => match network.nexthop(id).map(|object| &object.kind) {
+                Some(NexthopKind::Group { members, .. }) => {
+                    members.iter().filter_map(|member| single(member.id)).collect()
+                }
+                _ => single(id).into_iter().collect(),
+            },
         }
     }
 

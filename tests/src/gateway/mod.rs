@@ -6,7 +6,10 @@ mod site;
 use fabric_common::reason::Reason;
 
 use crate::addresses::Station;
-use site::{HOST1, HOST2, OUT0, OUTSIDE, REMOTE1, REMOTE2, REMOTE3, VNIS, from_leaf2, packets};
+use site::{
+    DOWNSTREAM_VNI, HOST1, HOST2, OUT0, OUTSIDE, REMOTE1, REMOTE2, REMOTE3, VNIS, from_leaf2,
+    packets,
+};
 pub use site::{Seen, Shape, Site};
 
 /// A host's packets for a host here (between two networks), one behind another leaf (asymmetric), one in a network
@@ -53,6 +56,24 @@ pub fn tunnels_reach_every_network(site: &Site) {
         let (at, vni, _) = site.routed("up0", &from_leaf2(VNIS[0], &packet));
         assert_eq!((at, vni), ("acc2", None));
     }
+}
+
+/// A route into a downstream VNI, whose VNI and VTEP come from the next hop, is the kernel's, and named.
+pub fn downstream_vnis_are_the_kernels(site: &Site) {
+    site.lead_downstream();
+    let [v4, v6] = packets(&HOST1, &REMOTE3, site.gateway_mac(1));
+    for (packet, reason) in
+        [(v4, Reason::TransitRouteNotAccelerated), (v6, Reason::NexthopSelectEmptyGroup)]
+    {
+        let seen = site.judged("acc1", &packet.bytes(), reason);
+        let places: Vec<_> = seen.iter().map(|(port, vni, _)| (*port, *vni)).collect();
+        assert_eq!(places, [("up0", Some(DOWNSTREAM_VNI))]);
+    }
+    let problems = site.problems();
+    assert!(
+        problems.contains("routes out of svd have an encapsulation of their own"),
+        "{problems}"
+    );
 }
 
 /// What the kernel answers, or is for itself, it gets.

@@ -14,7 +14,7 @@ use std::{
 };
 
 use crate::{
-    addresses::{LEAF1_VTEP, LEAF2_VTEP, Mac, SPINE1_MAC, Station},
+    addresses::{LEAF1_VTEP, LEAF2_VTEP, Mac, SPINE1_MAC, Station, VXLAN_PORT},
     daemon::Daemon,
     device::mac_text,
     fabric::{PATIENCE, until},
@@ -54,6 +54,10 @@ const OUTER_ROUTER: Mac = [2, 0, 0, 9, 8, 1];
 const UP0: Mac = [2, 0, 0, 0x0b, 0, 0];
 const PORTS: [&str; 4] = ["acc1", "acc2", "out0", "up0"];
 const NETWORKS: [u8; 3] = [1, 2, 9];
+/// The VNI in which LEAF2 wants what it routes for others, and the UDP port of the device for it: a port has one
+/// device of all VNIs, or others.
+pub(super) const DOWNSTREAM_VNI: u32 = 4_002;
+const DOWNSTREAM_PORT: u16 = 4_790;
 /// Outer headers of a tunnel over IPv4.
 const OUTER: usize = 50;
 
@@ -117,6 +121,22 @@ impl Site {
         self.leaf.ip(&format!("link set {} mtu {mtu}\n", self.shape.gateway(network)));
     }
 
+    /// Lets the routes to the network that LEAF2 routes for lead to a downstream VNI, as zebra does on a single vxlan
+    /// device: out of the device itself, with VNI and VTEP. By a nexthop object over IPv6, as zebra writes both.
+    pub fn lead_downstream(&self) {
+        let router = mac_text(ROUTER_MAC);
+        let encap = format!("encap ip id {DOWNSTREAM_VNI} dst 192.0.2.2 ttl 64");
+        self.leaf.ip(&format!(
+            "link add svd mtu 1500 type vxlan external local 192.0.2.1 dstport {DOWNSTREAM_PORT} nolearning\n\
+             link set svd addrgenmode none up\n\
+             neigh replace 192.0.2.2 lladdr {router} dev svd nud permanent\n\
+             neigh replace fe80::2 lladdr {router} dev svd nud permanent\n\
+             nexthop add id 7 {encap} via fe80::2 dev svd\n\
+             route replace 10.0.3.0/24 {encap} via 192.0.2.2 dev svd onlink\n\
+             route del fd00:3::/32\nroute add fd00:3::/32 nhid 7\n"
+        ));
+    }
+
     /// The kernel's fate of a packet; Fabric's is the same, and by XDP for one of `reason`.
     #[track_caller]
     pub fn judged(&self, port: &str, packet: &[u8], reason: Reason) -> Seen {
@@ -176,8 +196,9 @@ impl Site {
 
 /// The VNI, if it is in a tunnel, and the frame; nothing for what the leaf says on its own.
 fn told_apart(frame: &[u8]) -> Option<(Option<u32>, Vec<u8>)> {
+    let to_vxlan = |port: u16| frame.get(36..38) == Some(&port.to_be_bytes());
     let is_tunnelled =
-        frame.get(12..14) == Some(&[8, 0]) && frame.get(36..38) == Some(&[0x12, 0xb5]);
+        frame.get(12..14) == Some(&[8, 0]) && (to_vxlan(VXLAN_PORT) || to_vxlan(DOWNSTREAM_PORT));
     let (vni, inner) = match is_tunnelled {
         true => {
             let vni = u32::from_be_bytes(frame.get(46..50)?.try_into().ok()?) >> 8;

@@ -2,8 +2,8 @@
 //! of another, by a router MAC, in and out.
 
 use fabric_tests::gateway::{
-    Shape, Site, hosts_reach_every_network, outsiders_reach_every_network,
-    the_kernel_gets_what_it_answers, tunnels_reach_every_network,
+    Shape, Site, downstream_vnis_are_the_kernels, hosts_reach_every_network,
+    outsiders_reach_every_network, the_kernel_gets_what_it_answers, tunnels_reach_every_network,
 };
 
 #[test]
@@ -24,4 +24,9 @@ fn what_a_tunnel_brings_to_a_gateway_is_routed_on() {
 #[test]
 fn what_the_kernel_answers_or_decides_goes_to_it() {
     the_kernel_gets_what_it_answers(&Site::new(Shape::Bridges));
+}
+
+#[test]
+fn routes_into_downstream_vnis_are_the_kernels_and_named() {
+    downstream_vnis_are_the_kernels(&Site::new(Shape::Bridges));
 }

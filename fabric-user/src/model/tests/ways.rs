@@ -300,6 +300,31 @@ fn a_way_that_cannot_be_expressed_is_the_kernels_as_a_whole() {
 }
 
 #[test]
+fn routes_whose_next_hops_have_an_encapsulation_of_their_own_are_named() {
+    let mut router = router();
+    let named = |router: &Incremental| {
+        let problems = router.structure().problems;
+        let texts = problems.into_iter().filter(|problem| problem.text.contains("encapsulation"));
+        texts.map(|problem| problem.ifindex).collect::<Vec<_>>()
+    };
+    let mut labels = via_hops(254, "10.8.0.0/16", &[(SWP1, Some("192.0.2.0"))]);
+    labels.hops[0].encapsulated = true;
+    router.apply(labels.clone());
+    assert_eq!(named(&router), [Some(SWP1)]);
+    router.withdraw(labels);
+    assert_eq!(named(&router), []);
+    let tunnel =
+        NexthopKind::Single { ifindex: SWP2, gateway: Some(ip("fe80::2")), encapsulated: true };
+    router.apply(nexthop(105, tunnel));
+    router.apply(group(114, &[(101, 1), (105, 1)]));
+    assert_eq!(named(&router), [], "nothing leads there");
+    router.apply(via_object(254, "10.8.0.0/16", 114));
+    assert_eq!(named(&router), [Some(SWP2)]);
+    router.apply(via_object(254, "10.8.0.0/16", 105));
+    assert_eq!(named(&router), [Some(SWP2)]);
+}
+
+#[test]
 fn a_route_with_a_path_mtu_below_that_of_the_ports_is_the_kernels() {
     let mut router = router();
     let with = |mtu| Route { mtu: Some(mtu), ..via_object(254, "10.8.0.0/16", GROUP) };
