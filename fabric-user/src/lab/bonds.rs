@@ -5,34 +5,13 @@ use std::sync::atomic::AtomicBool;
 
 use super::error::LabError;
 use super::facts::{Interfaces, PortState};
+use super::needs;
 use super::running::Lab;
-use super::tools;
 use super::topology::{End, Topology};
-use crate::kernel::netns::{Own, enter_new};
 
-/// What a kernel says of a kind of devices that it does not make.
-const UNKNOWN: &str = "Unknown device type";
-
-/// Why the kernel makes no bonds, in its own words; none if it does. Tried in a namespace of its own, which
-/// goes at once.
+/// Why the kernel makes no bonds, in its own words; none if it does.
 pub(super) fn refusal(stop: &AtomicBool) -> Result<Option<String>, LabError> {
-    refusal_of("link add bond0 type bond", stop)
-}
-
-/// Why the kernel does not know the kind of devices that a line for `ip` makes; none if it makes it.
-fn refusal_of(line: &str, stop: &AtomicBool) -> Result<Option<String>, LabError> {
-    let attempt = || {
-        enter_new(Own::Network).map_err(LabError::file("make", "a network namespace"))?;
-        tools::batch("ip", &[line.to_owned()], None, stop)
-    };
-    let result = std::thread::scope(|scope| scope.spawn(attempt).join());
-    match result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
-        Ok(()) => Ok(None),
-        Err(LabError::Command { message, .. }) if message.contains(UNKNOWN) => {
-            Ok(Some(UNKNOWN.to_owned()))
-        }
-        Err(other) => Err(other),
-    }
+    needs::refusal(&["link add bond0 type bond"], stop)
 }
 
 /// What is wrong with a bond, one sentence each: that it is off or gone, or which ports with a carrier have no
@@ -86,25 +65,7 @@ impl Lab {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::interrupt::NEVER;
     use crate::mac::Mac;
-
-    #[test]
-    fn a_kernel_that_makes_no_bonds_says_why() {
-        let why = refusal(&NEVER).expect("the tests need root");
-        assert!(why.as_deref().is_none_or(|it| it == UNKNOWN), "{why:?}");
-    }
-
-    #[test]
-    fn what_ip_refuses_for_another_reason_than_the_kind_is_a_failure_with_its_words() {
-        let refused = |line: &str| refusal_of(line, &NEVER);
-        let unknown = refused("link add x0 type nonsense").expect("the tests need root");
-        assert_eq!(unknown.as_deref(), Some(UNKNOWN));
-        assert_eq!(refused("link add x0 type veth").expect("every kernel makes them"), None);
-        let error = refused("link add lo type veth").expect_err("there is one");
-        let said = error.to_string();
-        assert!(said.contains("link add lo type veth") && said.contains("File exists"), "{said}");
-    }
 
     #[test]
     fn a_port_with_a_carrier_is_active_in_its_bond_or_named() {

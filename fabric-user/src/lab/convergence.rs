@@ -1,6 +1,6 @@
 //! Whether a lab has converged: every fabric-xdpd in sync, every BGP and BFD session up, every VTEP in the
 //! flood lists that need it, and every route as wide as the picture says: between VTEPs, to IPv6
-//! loopbacks, to servers and services and to the subnets of routed ports.
+//! loopbacks, to servers and services, to the subnets of routed ports and to those of tenants.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
@@ -12,7 +12,7 @@ use super::daemons;
 use super::error::LabError;
 use super::ready::asking_ends;
 use super::running::Lab;
-use super::topology::{ControlPlane, Function, Host, Prefixed, Switch, Topology};
+use super::topology::{ControlPlane, Function, Host, Network, Prefixed, Switch, Topology};
 
 /// How often the fabric is looked at while waiting.
 const POLL: Duration = Duration::from_millis(100);
@@ -45,6 +45,8 @@ struct FloodEntry {
     ifname: String,
     /// The VTEP, in an entry of the vxlan device.
     dst: Option<Ipv4Addr>,
+    /// The VNI, in an entry of a single vxlan device.
+    src_vni: Option<u32>,
     /// The bridge, in an entry of it.
     master: Option<String>,
 }
@@ -155,7 +157,7 @@ fn missing_entries(
     let node = switch.name.as_str();
     let mut missing = Vec::new();
     for network in switch.networks.iter().filter_map(|name| topology.network(name)) {
-        let (bridge, vxlan) = (network.bridge(), network.vxlan());
+        let (bridge, vxlan) = (switch.svi(network.vlan), switch.vxlan(network.vni));
         let here = |host: &&Host| host.network() == Some(&network.name);
         for host in topology.hosts.iter().filter(here) {
             let (name, at, mac) = (&host.name, &host.switch.node, host.end.mac.to_string());
@@ -201,6 +203,7 @@ impl Lab {
             for switch in &self.topology().switches {
                 if !switch.networks.is_empty() {
                     self.missing_at_vtep(switch, &mut missing)?;
+                    self.missing_in_tenants(switch, &mut missing)?;
                 }
                 self.missing_routes(switch, &routed, &mut missing)?;
             }
@@ -268,7 +271,8 @@ impl Lab {
             for other in topology.other_vteps(&switch.name, &network.name) {
                 let floods = flood.iter().any(|entry| {
                     entry.mac == "00:00:00:00:00:00"
-                        && entry.ifname == network.vxlan()
+                        && entry.ifname == switch.vxlan(network.vni)
+                        && entry.src_vni.is_none_or(|vni| vni == network.vni)
                         && entry.dst == Some(other.loopback)
                 });
                 if !floods {
@@ -298,6 +302,36 @@ impl Lab {
             })
             .collect();
         self.missing_routes(switch, &routed, missing)
+    }
+
+    /// Subnets of a leaf's tenants that it has not heard of: those of networks at other leafs.
+    fn missing_in_tenants(
+        &self,
+        switch: &Switch,
+        missing: &mut Vec<String>,
+    ) -> Result<(), LabError> {
+        let topology = self.topology();
+        for tenant in topology.tenants_of(switch) {
+            let elsewhere = topology.networks.iter().filter(|network| {
+                network.tenant.as_ref() == Some(&tenant.name)
+                    && !switch.networks.contains(&network.name)
+                    && topology.other_vteps(&switch.name, &network.name).next().is_some()
+            });
+            let elsewhere: Vec<_> = elsewhere.flat_map(Network::gateways).collect();
+            let table = tenant.table().to_string();
+            for (family, is_ipv6) in [("-4", false), ("-6", true)] {
+                let arguments = [family, "route", "show", "table", &table];
+                let routes: Vec<KernelRoute> = self.json(&switch.name, "ip", &arguments)?;
+                let of_family = elsewhere.iter().filter(|it| it.address.is_ipv6() == is_ipv6);
+                let unheard = of_family
+                    .map(Prefixed::subnet)
+                    .filter(|subnet| routes.iter().all(|route| route.dst.parse() != Ok(*subnet)));
+                missing.extend(unheard.map(|subnet| {
+                    format!("{} has no way to {subnet} of tenant {}", switch.name, tenant.name)
+                }));
+            }
+        }
+        Ok(())
     }
 
     /// Routes of a node that are not there, or not as wide as the picture says.

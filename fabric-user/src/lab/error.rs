@@ -22,6 +22,30 @@ pub enum LabError {
         /// Debian's package that has it.
         package: &'static str,
     },
+    /// The kernel lacks what the topology is made of.
+    #[error(
+        "this kernel makes no {what} ({said}), and {why}; `modprobe {module}`, or a kernel with that module, brings them"
+    )]
+    Kernel {
+        /// Kind of devices.
+        what: &'static str,
+        /// What the kernel said.
+        said: String,
+        /// Why they are needed, as a clause.
+        why: String,
+        /// The kernel's module.
+        module: &'static str,
+    },
+    /// FRR is too old for what the topology is made of.
+    #[error(
+        "{node} has a single vxlan device, which FRR takes for its tunnels since version {since}, and an older one is installed; write bridges = \"vlan-aware\" for it, or install a newer FRR"
+    )]
+    OldFrr {
+        /// The node.
+        node: String,
+        /// The first version that serves.
+        since: u32,
+    },
     /// The name cannot be used.
     #[error(
         "\"{0}\" cannot name a lab; use 1 to 32 letters, digits, - and _, not beginning with -"

@@ -84,11 +84,14 @@ impl Interface {
         self.flags.iter().any(|it| it == flag)
     }
 
-    /// What is wrong with it as the tunnel of this VNI with this local address, as ends of sentences about it.
-    pub(super) fn tunnel_complaints(&self, vni: u32, local: Ipv4Addr) -> Vec<String> {
+    /// What is wrong with it as the tunnel of this VNI, or of all, with this local address, as ends of sentences
+    /// about it.
+    pub(super) fn tunnel_complaints(&self, vni: Option<u32>, local: Ipv4Addr) -> Vec<String> {
         let LinkInfo { info_data: tunnel, info_slave_data: port } = &self.linkinfo;
         let mut complaints = Vec::new();
-        if tunnel["id"] != vni {
+        if let Some(vni) = vni
+            && tunnel["id"] != vni
+        {
             complaints.push(format!("has VNI {} and not {vni}", tunnel["id"]));
         }
         if tunnel["local"] != local.to_string() {

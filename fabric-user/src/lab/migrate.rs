@@ -14,11 +14,11 @@ use super::build;
 use super::error::LabError;
 use super::interrupt::NEVER;
 use super::netns::Netns;
-use super::render;
+use super::render::{self, AccessPort};
 use super::running::Lab;
 use super::state::{Place, State, StateFolder};
 use super::tools::{self, Setting};
-use super::topology::{ControlPlane, End, Host, Network};
+use super::topology::{ControlPlane, End, Host, Network, Switch};
 use crate::kernel::{interface, packet_socket::PacketSocket};
 use crate::mac::Mac;
 
@@ -58,8 +58,8 @@ struct Move<'a> {
     network: &'a Network,
     netns: Netns,
     old_interface: String,
-    /// Name of the switch to which it moves.
-    to: String,
+    /// The switch to which it moves.
+    leaf: &'a Switch,
     target: Netns,
     target_port: String,
 }
@@ -71,7 +71,7 @@ impl Lab {
     pub fn migrate(&self, host: &str, target: &str) -> Result<Migration, LabError> {
         let folder = StateFolder::open(self.name())?;
         let mut state = folder.load()?;
-        let (host, network) = self.movable(host, target)?;
+        let (host, network, leaf) = self.movable(host, target)?;
         let from = self.place(&host.name)?;
         if from.switch == target {
             return Err(refused(host, target, "it is there already"));
@@ -86,7 +86,7 @@ impl Lab {
             network,
             netns: self.node(&host.name)?.netns().clone(),
             old_interface: from.interface.clone(),
-            to: target.to_owned(),
+            leaf,
             target: self.node(target)?.netns().clone(),
             target_port: to.port.clone(),
         };
@@ -143,7 +143,7 @@ impl Lab {
         let bridge = |leaf: &str, line: String| {
             tools::batch("bridge", &[line], Some(self.node(leaf)?.netns()), &NEVER)
         };
-        let [here, elsewhere] = render::arrived(network, mac, before, &to.port);
+        let [here, elsewhere] = render::arrived(after, network, mac, before, &to.port);
         let arrived = self.wait_for_forwarding(&after.name, &to.port);
         let mut results = vec![arrived.and_then(|()| bridge(&after.name, here))];
         results.push(match bridge(&after.name, elsewhere) {
@@ -152,7 +152,9 @@ impl Lab {
             result => result,
         });
         let others = topology.other_vteps(&after.name, &network.name);
-        results.extend(others.map(|leaf| bridge(&leaf.name, render::behind(network, mac, after))));
+        results.extend(
+            others.map(|leaf| bridge(&leaf.name, render::behind(leaf, network, mac, after))),
+        );
         results.into_iter().collect()
     }
 
@@ -186,7 +188,7 @@ impl Lab {
         false
     }
 
-    fn movable(&self, host: &str, target: &str) -> Result<(&Host, &Network), LabError> {
+    fn movable(&self, host: &str, target: &str) -> Result<(&Host, &Network, &Switch), LabError> {
         let topology = self.topology();
         let unknown = |node: &str, known: &[&str]| LabError::UnknownNode {
             lab: self.name().to_owned(),
@@ -231,7 +233,7 @@ impl Lab {
                 ),
             ));
         }
-        Ok((host, network))
+        Ok((host, network, switch))
     }
 
     /// A port of the target that nothing is plugged into: the host's own when it comes home.
@@ -256,7 +258,7 @@ impl Lab {
                 "it has an interface {ARRIVING}, left by a move that failed; if it also has {}, remove the other by `fabricctl lab exec {} -- ip link delete {ARRIVING}`",
                 host.end.port, host.name
             );
-            return Err(refused(host, &parts.to, &reason));
+            return Err(refused(host, &parts.leaf.name, &reason));
         }
         let switch_end = End {
             node: String::new(),
@@ -274,24 +276,25 @@ impl Lab {
     /// Makes the new link ready but without carrier. The machine notices nothing.
     fn prepare(&self, parts: &Move<'_>) -> Result<(), LabError> {
         let topology = self.topology();
-        let Move { host, network, netns, target, target_port, .. } = parts;
+        let Move { network, netns, leaf, target, target_port, .. } = parts;
         let stop = self.cancel();
         target.enter(|| build::wirelike(target_port))??;
         netns.enter(|| build::wirelike(ARRIVING))??;
         // As a port of the bridge, but down: without carrier at both ends.
-        let access = render::access_port(topology, target_port, network);
-        let down = access.strip_suffix(" up").unwrap_or(&access).to_owned();
+        let AccessPort { ip, bridge } = render::access_port(topology, leaf, target_port, network);
+        let down = ip.strip_suffix(" up").unwrap_or(&ip).to_owned();
         tools::batch("ip", &[down], Some(target), stop)?;
-        let waiting = [
-            // No IPv6 link-local address yet: probing for it would announce the machine too early.
-            format!("link set {ARRIVING} addrgenmode none"),
-            format!("address add {} dev {ARRIVING}", network.host_address(host)),
+        tools::batch("bridge", bridge.as_slice(), Some(target), stop)?;
+        // No IPv6 link-local address yet: probing for it would announce the machine too early.
+        let mut waiting = vec![format!("link set {ARRIVING} addrgenmode none")];
+        waiting.extend(parts.addresses(ARRIVING));
+        waiting.extend([
             format!("link set {ARRIVING} up"),
             format!(
                 "route add default via {} dev {ARRIVING} metric {WAITING_METRIC}",
                 network.gateway
             ),
-        ];
+        ]);
         tools::batch("ip", &waiting, Some(netns), stop)?;
         let known = parts.known_neighbours(&parts.old_interface, ARRIVING, stop)?;
         tools::batch("ip", &known, Some(netns), stop)
@@ -312,6 +315,18 @@ struct Neighbour {
 }
 
 impl Move<'_> {
+    /// Lines for `ip` that give an interface the machine's addresses.
+    fn addresses(&self, interface: &str) -> Vec<String> {
+        let addresses = self.network.host_addresses(self.host).into_iter();
+        addresses.map(|it| format!("address replace {it} dev {interface}")).collect()
+    }
+
+    /// The line for `ip` by which the machine's IPv6 packets leave by an interface, whatever they left by before.
+    fn default6(&self, interface: &str) -> Option<String> {
+        let gateway = self.host.address6.and(self.network.gateway6)?.address;
+        Some(format!("route replace default via {gateway} dev {interface}"))
+    }
+
     /// Lines for `ip` that give one interface the ARP cache of another. A machine that
     /// moves keeps its memory: without this it would first have to ask for its gateway, and a
     /// question lost before the link has carrier is repeated only a second later.
@@ -363,10 +378,12 @@ impl Move<'_> {
         // to switch an interface off, which takes many milliseconds.
         // Routes that are gone, as after its cable was cut, are no reason to stay.
         let (old, address) = (&self.old_interface, self.host.address);
-        let lines = [
+        let mut lines = vec![
             format!("route flush exact default dev {old}"),
             format!("address flush dev {old} to {address}/32"),
         ];
+        lines.extend(self.default6(ARRIVING));
+        lines.extend(self.host.address6.map(|it| format!("address flush dev {old} to {it}/128")));
         let start = Instant::now();
         self.ip(&lines)?;
         let link_down = start.elapsed();
@@ -407,6 +424,8 @@ impl Move<'_> {
             format!("link set {name} up"),
             format!("route add default via {gateway} dev {name} metric {WAITING_METRIC}"),
         ])?;
+        self.ip(&self.addresses(name))?;
+        self.ip(self.default6(name).as_slice())?;
         self.ip(&known)?;
         self.wait_for_carrier(name, &NEVER)
     }

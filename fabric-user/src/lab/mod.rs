@@ -17,6 +17,7 @@ mod foreground;
 pub mod graph;
 pub mod interrupt;
 mod migrate;
+mod needs;
 pub mod netns;
 pub mod ping;
 pub mod process;

@@ -34,12 +34,18 @@ impl Ping {
     }
 }
 
-/// Every host asks its gateway, and of two hosts in one network, or on routed ports, the first the second if
+/// Every host asks its gateway, and of two hosts in one network, of one tenant, or on routed ports, the first the second if
 /// there is a way between their switches.
 fn pings(topology: &Topology) -> Vec<Ping> {
-    let gateway = |host: &Host| match host.network().and_then(|name| topology.network(name)) {
+    let network = |host: &Host| host.network().and_then(|name| topology.network(name));
+    let gateway = |host: &Host| match network(host) {
         Some(network) => Some(IpAddr::V4(network.gateway)),
         None => host.subnets().first().map(|subnet| subnet.gateway),
+    };
+    let tenant = |host: &Host| network(host).and_then(|network| network.tenant.as_ref());
+    let is_peer = |host: &Host, other: &Host| {
+        host.network() == other.network()
+            || tenant(host).is_some_and(|it| tenant(other) == Some(it))
     };
     let ping = |from: &Host, to: &str, address: IpAddr| Ping {
         from: from.name.clone(),
@@ -51,7 +57,7 @@ fn pings(topology: &Topology) -> Vec<Ping> {
     for (number, host) in topology.hosts.iter().enumerate() {
         all.extend(gateway(host).map(|address| ping(host, "gateway", address)));
         let others = topology.hosts.iter().skip(number + 1);
-        let peers = others.filter(|other| other.network() == host.network());
+        let peers = others.filter(|other| is_peer(host, other));
         let peers = peers.filter(|other| has_way(topology, host, other));
         all.extend(peers.map(|other| ping(host, &other.name, other.address.into())));
     }

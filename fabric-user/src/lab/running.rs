@@ -12,6 +12,7 @@ use super::build;
 use super::daemons::{self, Frr};
 use super::error::LabError;
 use super::fault;
+use super::needs;
 use super::netns::Netns;
 use super::process::{self, Process};
 use super::state::{self, Place, State, StateFolder};
@@ -78,6 +79,7 @@ impl Lab {
         };
         tools::require("ip", "iproute2")?;
         tools::require("bridge", "iproute2")?;
+        needs::check(topology, frr.as_ref(), &options.cancel)?;
         let has_bonds = topology.bonded().next().is_some();
         let no_bonds = if has_bonds { bonds::refusal(&options.cancel)? } else { None };
         let possible = no_bonds.as_ref().map(|why| topology.clone().without_bonds(why));

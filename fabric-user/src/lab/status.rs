@@ -1,7 +1,7 @@
 //! What there is of a lab, and what is not as it should be: namespaces, daemons, cables, bridges,
 //! addresses, sessions, acceleration, and on request pings.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::Serialize;
@@ -14,7 +14,7 @@ use super::facts::{Interfaces, PortState};
 use super::ping::Ping;
 use super::running::Lab;
 use super::state::State;
-use super::topology::{ControlPlane, End, Function, Host, Switch, Topology};
+use super::topology::{Bridges, ControlPlane, End, Function, Host, Switch, Topology};
 use super::vty::patience;
 
 /// A whole lab.
@@ -330,8 +330,9 @@ impl Survey<'_> {
             }
         }
         for network in switch.networks.iter().filter_map(|name| topology.network(name)) {
-            let (bridge, vxlan) = (network.bridge(), network.vxlan());
-            for name in [&bridge, &vxlan] {
+            let (bridge, svi) = (switch.bridge(network.vlan), switch.svi(network.vlan));
+            let vxlan = switch.vxlan(network.vni);
+            for name in BTreeSet::from([&bridge, &svi, &vxlan]) {
                 let complaint = match interfaces.state(name) {
                     // A bridge has no carrier while its ports have none.
                     PortState::NoCarrier => None,
@@ -340,7 +341,9 @@ impl Survey<'_> {
                 faults.extend(complaint.map(|complaint| format!("{node} {name} {complaint}")));
             }
             if let Some(tunnel) = interfaces.get(&vxlan) {
-                let complaints = tunnel.tunnel_complaints(network.vni, switch.loopback);
+                let is_single = switch.bridges == Bridges::SingleVxlan;
+                let vni = (!is_single).then_some(network.vni);
+                let complaints = tunnel.tunnel_complaints(vni, switch.loopback);
                 faults.extend(complaints.iter().map(|it| format!("{node} {vxlan} {it}")));
             }
             let ports = topology.hosts.iter().filter(|host| {
@@ -353,10 +356,10 @@ impl Survey<'_> {
                     faults.push(format!("{node} {port} is no port of {bridge}"));
                 }
             }
-            if interfaces.get(&bridge).is_some()
-                && !interfaces.has_address(&bridge, network.gateway.into())
-            {
-                faults.push(format!("{node} {bridge} has lost its address {}", network.gateway));
+            let lost = network.gateways().map(|it| it.address);
+            let lost = lost.filter(|&it| !interfaces.has_address(&svi, it));
+            if interfaces.get(&svi).is_some() {
+                faults.extend(lost.map(|it| format!("{node} {svi} has lost its address {it}")));
             }
         }
         for host in topology.hosts.iter().filter(|host| host.switch.node == node) {
@@ -372,15 +375,18 @@ impl Survey<'_> {
         let interfaces = &self.interfaces[name];
         let Some(interface) = interfaces.get(&end.port) else { return Ok(()) };
         let addresses = [IpAddr::V4(host.address)].into_iter();
-        let addresses = addresses.chain(host.address6().map(IpAddr::V6));
+        let addresses = addresses.chain(host.address6.map(IpAddr::V6));
         let mut faults = lost_addresses(interfaces, end, addresses);
         if interface.address != end.mac.to_string() {
             let (port, has) = (&end.port, &interface.address);
             faults.push(format!("{name} {port} has MAC {has} and not {}", end.mac));
         }
         let network = host.network().and_then(|name| topology.network(name));
-        let gateways = network.map(|network| IpAddr::V4(network.gateway));
-        for gateway in gateways.into_iter().chain(host.subnets().iter().map(|it| it.gateway)) {
+        let gateways = network.into_iter().flat_map(|network| {
+            let has6 = host.address6.is_some();
+            network.gateways().map(|it| it.address).filter(move |it| has6 || it.is_ipv4())
+        });
+        for gateway in gateways.chain(host.subnets().iter().map(|it| it.gateway)) {
             let family = if gateway.is_ipv4() { "-4" } else { "-6" };
             let routes: Vec<DefaultRoute> =
                 self.lab.json(name, "ip", &[family, "route", "show", "default"])?;
@@ -455,7 +461,7 @@ impl Survey<'_> {
     fn tunnels(&self, topology: &Topology, switch: &Switch) -> Vec<u32> {
         let interfaces = self.interfaces(&switch.name);
         let networks = switch.networks.iter().filter_map(|name| topology.network(name));
-        let here = networks.filter(|it| interfaces.state(&it.vxlan()) == PortState::Up);
+        let here = networks.filter(|it| interfaces.state(&switch.vxlan(it.vni)) == PortState::Up);
         here.map(|network| network.vni).collect()
     }
 
@@ -490,7 +496,7 @@ impl Survey<'_> {
             node: host.name.clone(),
             network: host.network().map(str::to_owned),
             address: host.address,
-            address6: host.address6(),
+            address6: host.address6,
             subnets: host.subnets().iter().map(|it| it.host.subnet().to_string()).collect(),
             mac: host.end.mac,
             namespace: self.lab.node(&host.name)?.netns().name().to_owned(),

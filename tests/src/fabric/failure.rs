@@ -134,7 +134,7 @@ impl Fabric {
 
     fn target(&self, scene: Scene<'_>) -> IpAddr {
         let host = self.lab().topology().host(scene.to).expect("the host is in the topology");
-        let address6 = || host.address6().expect("the host has an IPv6 address").into();
+        let address6 = || host.address6.expect("the host has an IPv6 address").into();
         if scene.ipv6 { address6() } else { host.address.into() }
     }
 

@@ -79,7 +79,7 @@ fn what_ip_and_bridge_have_written_is_forwarded_by_xdp_and_a_move_by_bridge_is_f
 fn ipv6_is_routed_by_xdp_and_floods_take_the_lists_that_bridge_has_written() {
     let fabric = Fabric::without_control_plane();
     let host = fabric.lab().topology().host("rack31").expect("drawn");
-    let address = host.address6().expect("it has one").to_string();
+    let address = host.address6.expect("it has one").to_string();
     // The first one waits for neighbours.
     fabric.run("rack11", "ping", &format!("-6 -n -c1 -W5 {address}"));
     fabric.assert_agreement();

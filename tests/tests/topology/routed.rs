@@ -24,7 +24,7 @@ fn hosts_on_routed_ports_reach_each_other_and_all_loopbacks_over_all_spines() {
         [Some(IpAddr::V4(switch.loopback)), switch.loopback6.map(IpAddr::V6)].into_iter().flatten()
     });
     let far = topology.host("rack21").expect("it is drawn");
-    let hosts = [Some(IpAddr::V4(far.address)), far.address6().map(IpAddr::V6)];
+    let hosts = [Some(IpAddr::V4(far.address)), far.address6.map(IpAddr::V6)];
     for to in loopbacks.chain(hosts.into_iter().flatten()) {
         until(PATIENCE, &format!("{to} answers rack11"), || {
             let mut ping = std::process::Command::new("ping");

@@ -27,7 +27,7 @@ pub(super) fn add(topology: &Topology, node: &Switch, configuration: &mut Config
     }
     for network in node.networks.iter().filter_map(|name| topology.network(name)) {
         let others = topology.other_vteps(&node.name, &network.name);
-        let vxlan = network.vxlan();
+        let vxlan = node.vxlan(network.vni);
         configuration.bridge.extend(others.map(|other| {
             format!(
                 "fdb append 00:00:00:00:00:00 dev {vxlan} dst {} self permanent",
@@ -39,7 +39,7 @@ pub(super) fn add(topology: &Topology, node: &Switch, configuration: &mut Config
                 "neigh replace {} lladdr {} dev {} nud permanent",
                 host.address,
                 host.end.mac,
-                network.bridge()
+                node.svi(network.vlan)
             ));
             configuration.bridge.extend(remote_mac(topology, node, network, host));
         }
@@ -69,20 +69,28 @@ fn remote_mac(
     host: &Host,
 ) -> Option<String> {
     let leaf = topology.switch(&host.switch.node).filter(|leaf| leaf.name != node.name)?;
-    Some(behind(network, host.end.mac, leaf))
+    Some(behind(node, network, host.end.mac, leaf))
 }
 
-/// The `bridge` line by which a MAC is behind another leaf, wherever it was before.
-pub fn behind(network: &Network, mac: Mac, leaf: &Switch) -> String {
-    format!("fdb replace {mac} dev {} dst {} self master static", network.vxlan(), leaf.loopback)
+/// The `bridge` line by which a node has a MAC behind another leaf, wherever it was before.
+pub fn behind(node: &Switch, network: &Network, mac: Mac, leaf: &Switch) -> String {
+    let vxlan = node.vxlan(network.vni);
+    format!("fdb replace {mac} dev {vxlan} dst {} self master static", leaf.loopback)
 }
 
-/// The `bridge` lines by which a MAC that was behind `before` is at a port of this leaf, and ages there as
+/// The `bridge` lines by which a MAC that was behind `before` is at a port of `leaf`, and ages there as
 /// if it had been learned.
-pub fn arrived(network: &Network, mac: Mac, before: &Switch, port: &str) -> [String; 2] {
+pub fn arrived(
+    leaf: &Switch,
+    network: &Network,
+    mac: Mac,
+    before: &Switch,
+    port: &str,
+) -> [String; 2] {
+    let vxlan = leaf.vxlan(network.vni);
     [
         format!("fdb replace {mac} dev {port} master dynamic"),
-        format!("fdb delete {mac} dev {} dst {} self", network.vxlan(), before.loopback),
+        format!("fdb delete {mac} dev {vxlan} dst {} self", before.loopback),
     ]
 }
 

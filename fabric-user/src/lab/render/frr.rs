@@ -13,6 +13,7 @@
 
 use std::fmt::{self, Write as _};
 
+use super::vrf;
 use crate::lab::topology::{Bfd, Function, Switch, Topology};
 
 /// Peer group of the links inside a site.
@@ -87,6 +88,7 @@ zebra nexthop-group keep {KEEP_GROUPS}
     if is_server {
         writeln!(text, "bgp as-path access-list {OWN} seq 5 permit ^$\n!")?;
     }
+    vrf::l3vnis(text, topology, node)?;
     write!(
         text,
         "\
@@ -150,7 +152,8 @@ router bgp {asn}
         vnis(text, topology, node)?;
         writeln!(text, " exit-address-family")?;
     }
-    writeln!(text, "exit\n!")
+    writeln!(text, "exit\n!")?;
+    vrf::instances(text, topology, node)
 }
 
 fn bfd(text: &mut String, timers: &Bfd) -> fmt::Result {

@@ -1,11 +1,10 @@
-//! Interface commands: the underlay, and for each network one vxlan device on a plain bridge that
-//! is its own SVI.
+//! Interface commands: the underlay, ports of hosts, and hosts.
 
 use std::net::IpAddr;
 
-use super::entries;
+use super::{domain, entries};
 use crate::lab::topology::{
-    Attachment, ControlPlane, End, Function, Host, Network, Subnet, Switch, Topology,
+    Attachment, Bridges, ControlPlane, End, Function, Host, Network, Subnet, Switch, Topology,
 };
 
 /// Commands and settings of one device, in the order in which they are applied.
@@ -80,18 +79,18 @@ pub fn switch(topology: &Topology, node: &Switch) -> Configuration {
             ip.push(format!("link set dev {} mtu {} up", end.port, topology.mtu_of(link)));
         }
     }
-    for network in networks(topology, node) {
-        bridge_domain(topology, node, network, &mut configuration);
-    }
+    domain::add(topology, node, &mut configuration);
     for host in topology.hosts.iter().filter(|host| host.switch.node == node.name) {
         let members = host.members.iter().map(|[_, switch]| switch);
         configuration.ip.extend(bond(topology, &host.switch, members));
         match &host.attachment {
-            Attachment::Network(name) => configuration.ip.extend(
-                topology
-                    .network(name)
-                    .map(|network| access_port(topology, &host.switch.port, network)),
-            ),
+            Attachment::Network(name) => {
+                if let Some(network) = topology.network(name) {
+                    let port = access_port(topology, node, &host.switch.port, network);
+                    configuration.ip.push(port.ip);
+                    configuration.bridge.extend(port.bridge);
+                }
+            }
             Attachment::Routed(subnets) => {
                 configuration.ip.extend(routed_port(topology, &host.switch.port, subnets));
             }
@@ -150,44 +149,32 @@ fn routed_port(topology: &Topology, port: &str, subnets: &[Subnet]) -> Vec<Strin
     lines
 }
 
-/// The `ip` line that makes a port an access port of a network.
-pub fn access_port(topology: &Topology, port: &str, network: &Network) -> String {
-    format!(
-        "link set dev {port} mtu {} master {} addrgenmode none up",
-        topology.fabric.host_mtu,
-        network.bridge()
-    )
+/// What makes a port an access port of a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessPort {
+    /// The line for `ip`; its last word switches the port on.
+    pub ip: String,
+    /// The line for `bridge`, where the bridge is a VLAN-aware one.
+    pub bridge: Option<String>,
 }
 
-fn bridge_domain(
+/// What makes a port of a leaf an access port of a network.
+pub fn access_port(
     topology: &Topology,
-    node: &Switch,
+    leaf: &Switch,
+    port: &str,
     network: &Network,
-    configuration: &mut Configuration,
-) {
-    let (bridge, vxlan) = (network.bridge(), network.vxlan());
-    let mtu = topology.fabric.host_mtu;
-    configuration.ip.extend([
-        // The address is set by hand: it is the anycast gateway's, and a bridge without one would
-        // take the address of a port and change it when ports come and go.
-        format!("link add {bridge} address {} type bridge", network.gateway_mac),
-        // Every leaf has the same MAC here, so a link-local address would be a duplicate.
-        format!("link set {bridge} addrgenmode none"),
-        format!(
-            "link add {vxlan} type vxlan id {} local {} dstport 4789 nolearning noudpcsum",
-            network.vni, node.loopback
+) -> AccessPort {
+    let vlan = network.vlan;
+    AccessPort {
+        ip: format!(
+            "link set dev {port} mtu {} master {} addrgenmode none up",
+            topology.fabric.host_mtu,
+            leaf.bridge(vlan)
         ),
-        format!("link set {vxlan} mtu {mtu} master {bridge} addrgenmode none"),
-        // Before it is up: a MAC that the bridge learns here would stay until it ages.
-        format!("link set {vxlan} type bridge_slave learning off neigh_suppress on"),
-        format!("link set {vxlan} up"),
-        format!("address add {}/{} dev {bridge}", network.gateway, network.prefix_len),
-        format!("link set {bridge} mtu {mtu} up"),
-    ]);
-    // A gratuitous ARP of a host that just arrived makes a neighbour, which FRR advertises.
-    configuration
-        .sysctls_after
-        .push((format!("net.ipv4.conf.{bridge}.arp_accept"), "1".to_owned()));
+        bridge: (leaf.bridges != Bridges::Plain)
+            .then(|| format!("vlan add vid {vlan} dev {port} pvid untagged")),
+    }
 }
 
 /// Configuration of a host.
@@ -204,9 +191,12 @@ pub fn host(topology: &Topology, node: &Host) -> Configuration {
     match &node.attachment {
         Attachment::Network(name) => {
             if let Some(network) = topology.network(name) {
-                let address = network.host_address(node);
-                configuration.ip.push(format!("address add {address} dev {port}"));
-                configuration.ip.push(format!("route add default via {}", network.gateway));
+                for (address, gateway) in
+                    network.host_addresses(node).iter().zip(network.gateways())
+                {
+                    configuration.ip.push(format!("address add {address} dev {port}"));
+                    configuration.ip.push(format!("route add default via {}", gateway.address));
+                }
             }
         }
         Attachment::Routed(subnets) => {
@@ -217,11 +207,6 @@ pub fn host(topology: &Topology, node: &Host) -> Configuration {
         }
     }
     configuration
-}
-
-/// Networks of a switch, by VLAN.
-fn networks<'a>(topology: &'a Topology, node: &'a Switch) -> impl Iterator<Item = &'a Network> {
-    node.networks.iter().filter_map(|name| topology.network(name))
 }
 
 fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {

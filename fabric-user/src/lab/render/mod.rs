@@ -1,16 +1,18 @@
 //! What a device of the topology is configured with: `frr.conf`, interface commands and sysctls.
 //! The lab applies these, and a real device takes the same text.
 
+mod domain;
 mod entries;
 mod frr;
 mod interfaces;
 mod port;
+mod vrf;
 
 use std::fmt::Write as _;
 
 pub use self::entries::{arrived, behind};
 pub use self::frr::frr_conf;
-pub use self::interfaces::{Configuration, access_port, host, service_address, switch};
+pub use self::interfaces::{AccessPort, Configuration, access_port, host, service_address, switch};
 pub use self::port::anew;
 
 use super::topology::{Attachment, ControlPlane, Switch, Topology};

@@ -16,14 +16,32 @@ pub struct Prefixed {
     pub length: u8,
 }
 
-/// The address of a host: with a prefix on a routed port, without one in a network.
+/// The address of a host in one family: with a prefix on a routed port, without one in a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct HostAddress {
+#[serde(try_from = "String", bound = "A: Family")]
+pub struct HostAddress<A> {
     /// The address.
-    pub address: Ipv4Addr,
+    pub address: A,
     /// Length of the prefix in bits.
     pub length: Option<u8>,
+}
+
+/// A family of addresses.
+pub trait Family: FromStr {
+    /// Bits of an address.
+    const BITS: u8;
+    /// What an address of a host looks like, as the end of a sentence.
+    const LOOKS: &'static str;
+}
+
+impl Family for Ipv4Addr {
+    const BITS: u8 = 32;
+    const LOOKS: &'static str = "an IPv4 address; write it as 10.20.0.11 in a network and as 10.1.11.10/24 on a routed port";
+}
+
+impl Family for Ipv6Addr {
+    const BITS: u8 = 128;
+    const LOOKS: &'static str = "an IPv6 address; write it as fd00:20::11 in a network and as fd00:1:11::10/64 on a routed port";
 }
 
 impl Prefixed {
@@ -107,24 +125,21 @@ impl TryFrom<String> for Prefixed {
     }
 }
 
-impl TryFrom<String> for HostAddress {
+impl<A: Family> TryFrom<String> for HostAddress<A> {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let parsed = match text.split_once('/') {
-            None => text.parse().ok().map(|address| Self { address, length: None }),
-            Some(_) => match text.parse() {
-                Ok(Prefixed { address: IpAddr::V4(address), length }) => {
-                    Some(Self { address, length: Some(length) })
-                }
-                _ => None,
-            },
+        let (address, length) = match text.split_once('/') {
+            None => (text.as_str(), Some(None)),
+            Some((address, length)) => {
+                let length = length.parse().ok().filter(|it| (1..=A::BITS).contains(it));
+                (address, length.map(Some))
+            }
         };
-        parsed.ok_or_else(|| {
-            format!(
-                "\"{text}\" is not an IPv4 address; write it as 10.20.0.11 in a network and as 10.1.11.10/24 on a routed port"
-            )
-        })
+        match (address.parse(), length) {
+            (Ok(address), Some(length)) => Ok(Self { address, length }),
+            _ => Err(format!("\"{text}\" is not {}", A::LOOKS)),
+        }
     }
 }
 
@@ -164,6 +179,8 @@ mod tests {
         for text in ["10.1.11.10", "10.1.11.10/33", "10.1.11.10/0", "10.1.11/24", "fd00::1/129"] {
             assert!(text.parse::<Prefixed>().is_err(), "{text}");
         }
-        assert!(HostAddress::try_from("fd00::1/64".to_owned()).is_err());
+        assert!(HostAddress::<Ipv4Addr>::try_from("fd00::1/64".to_owned()).is_err());
+        assert!(HostAddress::<Ipv6Addr>::try_from("fd00::1/129".to_owned()).is_err());
+        assert!(HostAddress::<Ipv6Addr>::try_from("10.1.11.10".to_owned()).is_err());
     }
 }

@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::address::{HostAddress, Prefixed};
 use super::error::Complaint;
-use super::{ControlPlane, Fabric};
+use super::{Bridges, ControlPlane, Fabric};
 use crate::mac::Mac;
 
 /// The file.
@@ -24,6 +24,8 @@ pub struct Inventory {
     pub nodes: BTreeMap<String, NodeEntry>,
     /// One entry per stretched or local network, by name.
     pub networks: BTreeMap<String, NetworkEntry>,
+    /// One entry per tenant, by name.
+    pub tenants: BTreeMap<String, TenantEntry>,
     /// One entry per host, by name.
     pub hosts: BTreeMap<String, HostEntry>,
     /// One entry per anycast service, by name.
@@ -57,6 +59,9 @@ pub struct NodeEntry {
     pub loopback6: Option<Ipv6Addr>,
     /// Whether fabric-xdpd runs here; default: on every switch and on no server.
     pub fabric_xdpd: Option<bool>,
+    /// Which devices its networks are made of; default: `plain`.
+    #[serde(default)]
+    pub bridges: Bridges,
 }
 
 /// `[networks.NAME]`.
@@ -69,14 +74,28 @@ pub struct NetworkEntry {
     pub vni: u32,
     /// Anycast gateway address with the length of the prefix, as in `10.20.0.1/24`.
     pub gateway: String,
+    /// The same in IPv6, as in `fd00:20::1/64`; default: none.
+    pub gateway6: Option<Prefixed>,
     /// Anycast gateway MAC, the same on every leaf.
     pub gateway_mac: Mac,
+    /// Name of its tenant; default: none, and it is routed where the underlay is.
+    pub tenant: Option<String>,
     /// Sites where it lives: on all leafs there.
     #[serde(default)]
     pub sites: Vec<String>,
     /// Single leafs where it lives.
     #[serde(default)]
     pub leafs: Vec<String>,
+}
+
+/// `[tenants.NAME]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantEntry {
+    /// VLAN of its L3VNI, 1 to 4094.
+    pub vlan: u16,
+    /// Its L3VNI, 1 to 16777215.
+    pub vni: u32,
 }
 
 /// `[hosts.NAME]`: a virtual machine in a network, or a host with a subnet of its own on a routed
@@ -88,11 +107,12 @@ pub struct HostEntry {
     pub network: Option<String>,
     /// Its address. In a network, the gateway says how long the prefix is; on a routed port it is
     /// written here, as in `10.1.11.10/24`.
-    pub address: HostAddress,
+    pub address: HostAddress<Ipv4Addr>,
     /// On a routed port: the leaf's address there.
     pub gateway: Option<Ipv4Addr>,
-    /// On a routed port: its IPv6 address, as in `fd00:1:11::10/64`; default: none.
-    pub address6: Option<Prefixed>,
+    /// Its IPv6 address, as in `fd00:20::11`, or on a routed port with its prefix, as in `fd00:1:11::10/64`;
+    /// default: none.
+    pub address6: Option<HostAddress<Ipv6Addr>>,
     /// On a routed port: the leaf's IPv6 address there.
     pub gateway6: Option<Ipv6Addr>,
     /// Its MAC; default: `right_mac` or `left_mac` of its cable, else one derived from its name.
@@ -110,10 +130,11 @@ pub struct ServiceEntry {
 }
 
 /// Keys that an entry must have, by its table.
-const REQUIRED: [(&str, &[&str]); 5] = [
+const REQUIRED: [(&str, &[&str]); 6] = [
     ("fabric", &[]),
     ("nodes", &["site", "as", "loopback"]),
     ("networks", &["vlan", "vni", "gateway", "gateway_mac"]),
+    ("tenants", &["vlan", "vni"]),
     ("hosts", &["address"]),
     ("services", &["addresses", "servers"]),
 ];
@@ -187,6 +208,7 @@ impl Reader<'_> {
                 }
                 "nodes" => self.inventory.nodes = self.entries(&name, value),
                 "networks" => self.inventory.networks = self.entries(&name, value),
+                "tenants" => self.inventory.tenants = self.entries(&name, value),
                 "hosts" => self.inventory.hosts = self.entries(&name, value),
                 _ => self.inventory.services = self.entries(&name, value),
             }

@@ -15,6 +15,7 @@ pub mod picture;
 mod role;
 #[cfg(test)]
 mod shapes;
+pub mod tenant;
 mod validate;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -27,6 +28,7 @@ pub use self::address::Prefixed;
 pub use self::error::{Complaint, TopologyError};
 pub use self::files::Files;
 pub use self::picture::Function;
+pub use self::tenant::{Bridges, Tenant};
 use crate::mac::Mac;
 
 /// A checked topology: every name resolves, every address and port is used once.
@@ -42,8 +44,10 @@ pub struct Topology {
     pub hosts: Vec<Host>,
     /// Links between nodes that speak BGP in the order of the picture.
     pub links: Vec<Link>,
-    /// Networks by name.
+    /// Networks by VLAN.
     pub networks: Vec<Network>,
+    /// Tenants by name.
+    pub tenants: Vec<Tenant>,
     /// Anycast services by name.
     pub services: Vec<Service>,
     /// What was ignored or assumed, one sentence each.
@@ -134,6 +138,8 @@ pub struct Switch {
     pub loopback6: Option<Ipv6Addr>,
     /// Whether fabric-xdpd runs here.
     pub fabric_xdpd: bool,
+    /// Which devices its networks are made of.
+    pub bridges: Bridges,
     /// Names of the networks that live here, by VLAN.
     pub networks: Vec<String>,
 }
@@ -169,6 +175,8 @@ pub struct Host {
     pub attachment: Attachment,
     /// Its address.
     pub address: Ipv4Addr,
+    /// Its IPv6 address.
+    pub address6: Option<Ipv6Addr>,
     /// Its own interface: the port of its cable, or the bond of its cables' ports.
     pub end: End,
     /// The same at the switch.
@@ -216,10 +224,14 @@ pub struct Network {
     pub vlan: u16,
     /// VXLAN network identifier.
     pub vni: u32,
+    /// Name of the tenant in whose VRF its gateway is; without one that is the underlay's.
+    pub tenant: Option<String>,
     /// Anycast gateway address.
     pub gateway: Ipv4Addr,
     /// Length of the prefix.
     pub prefix_len: u8,
+    /// Anycast IPv6 gateway with the length of its prefix.
+    pub gateway6: Option<Prefixed>,
     /// Anycast gateway MAC.
     pub gateway_mac: Mac,
 }
@@ -436,16 +448,6 @@ impl Topology {
 }
 
 impl Network {
-    /// Name of the bridge that is the network's SVI.
-    pub fn bridge(&self) -> String {
-        format!("br{}", self.vlan)
-    }
-
-    /// Name of the network's vxlan device.
-    pub fn vxlan(&self) -> String {
-        format!("vxlan{}", self.vni)
-    }
-
     /// Whether `address` is in the network's subnet.
     pub fn contains(&self, address: Ipv4Addr) -> bool {
         let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix_len)).unwrap_or(0);
@@ -475,19 +477,20 @@ impl Host {
             Attachment::Routed(subnets) => subnets,
         }
     }
-
-    /// The host's IPv6 address.
-    pub fn address6(&self) -> Option<Ipv6Addr> {
-        self.subnets().iter().find_map(|subnet| match subnet.host.address {
-            IpAddr::V6(address) => Some(address),
-            IpAddr::V4(_) => None,
-        })
-    }
 }
 
 impl Network {
-    /// The address of one of its hosts with the length of the prefix.
-    pub fn host_address(&self, host: &Host) -> String {
-        format!("{}/{}", host.address, self.prefix_len)
+    /// The addresses of one of its hosts with the lengths of their prefixes, the IPv4 one first.
+    pub fn host_addresses(&self, host: &Host) -> Vec<Prefixed> {
+        let own = Prefixed::new(host.address.into(), self.prefix_len);
+        let own6 = host.address6.zip(self.gateway6);
+        let own6 = own6.map(|(address, it)| Prefixed::new(address.into(), it.length));
+        [Some(own), own6].into_iter().flatten().collect()
+    }
+
+    /// Its gateways with the lengths of their prefixes, the IPv4 one first.
+    pub fn gateways(&self) -> impl Iterator<Item = Prefixed> {
+        let gateway = Prefixed::new(self.gateway.into(), self.prefix_len);
+        [Some(gateway), self.gateway6].into_iter().flatten()
     }
 }

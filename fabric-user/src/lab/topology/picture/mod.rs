@@ -10,7 +10,7 @@ mod ports;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::ports::Ports;
-pub(super) use self::ports::is_compass;
+pub(super) use self::ports::{is_compass, is_free_name};
 use super::drawing::{Drawing, RawEdge};
 use super::error::Complaint;
 use super::fit::{self, Remarks, Sorted};

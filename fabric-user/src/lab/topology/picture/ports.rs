@@ -134,6 +134,11 @@ fn is_interface(text: &str) -> bool {
         && shorter(&plain(text)).next().is_some()
 }
 
+/// Whether an interface can have this name beside those of Linux and the lab.
+pub(in super::super) fn is_free_name(name: &str) -> bool {
+    !name.is_empty() && plain(name) == name
+}
+
 /// A name without what Linux, FRR or a batch of `ip` does not take in one: `-` is in its place.
 fn plain(port: &str) -> String {
     let is_legal = |it: char| it.is_ascii_alphanumeric() || "-_.".contains(it);
@@ -142,7 +147,7 @@ fn plain(port: &str) -> String {
         let number = plain.strip_prefix(kind).unwrap_or_default();
         !number.is_empty() && number.bytes().all(|it| it.is_ascii_digit())
     };
-    if TAKEN.contains(&plain.as_str()) || is_device("br") || is_device("vxlan") {
+    if TAKEN.contains(&plain.as_str()) || ["br", "vlan", "vxlan"].into_iter().any(is_device) {
         format!("p-{plain}")
     } else if plain.starts_with('-') {
         format!("p{plain}")

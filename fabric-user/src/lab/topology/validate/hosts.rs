@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::address::HostAddress;
 use super::super::inventory::HostEntry;
 use super::super::{Attachment, End, Host, Network, Prefixed, Subnet, Switch};
 use super::{Check, Function, Picture, end};
@@ -72,6 +73,7 @@ impl Check<'_> {
                 name: own.node.clone(),
                 attachment,
                 address: entry.address.address,
+                address6: entry.address6.map(|it| it.address),
                 end: own,
                 switch,
                 members,
@@ -91,11 +93,9 @@ impl Check<'_> {
             return self.routed(name, entry).map(Attachment::Routed);
         };
         let path = |key| ["hosts", name, key];
-        for (key, is_given) in [
-            ("gateway", entry.gateway.is_some()),
-            ("address6", entry.address6.is_some()),
-            ("gateway6", entry.gateway6.is_some()),
-        ] {
+        for (key, is_given) in
+            [("gateway", entry.gateway.is_some()), ("gateway6", entry.gateway6.is_some())]
+        {
             if is_given {
                 self.toml(
                     &path(key),
@@ -151,6 +151,7 @@ impl Check<'_> {
                 ),
             );
         }
+        self.host_address6(name, wanted, network.gateway6);
         Some(Attachment::Network(wanted.clone()))
     }
 
@@ -170,13 +171,16 @@ impl Check<'_> {
         let mut subnets = vec![Subnet { host, gateway: gateway.into() }];
         match (entry.address6, entry.gateway6) {
             (None, None) => {}
-            (Some(host), _) if host.address.is_ipv4() => self.toml(
+            (Some(HostAddress { address, length: None }), _) => self.toml(
                 &path("address6"),
                 format!(
-                    "address6 {host} of host {name} is an IPv4 address; write it as fd00:1:11::10/64"
+                    "address6 {address} of host {name} has no prefix, and its port is routed; write it as {address}/64"
                 ),
             ),
-            (Some(host), Some(gateway)) => subnets.push(Subnet { host, gateway: gateway.into() }),
+            (Some(HostAddress { address, length: Some(length) }), Some(gateway)) => {
+                let host = Prefixed::new(address.into(), length);
+                subnets.push(Subnet { host, gateway: gateway.into() });
+            }
             _ => self.toml(
                 &["hosts", name],
                 format!(

@@ -6,6 +6,7 @@
 mod hosts;
 mod once;
 mod services;
+mod tenants;
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -135,6 +136,7 @@ impl Check<'_> {
     fn topology(&mut self, name: &str) -> Topology {
         self.names();
         let fabric = self.fabric();
+        let tenants = self.tenants();
         let networks = self.networks();
         let switches = self.switches(&networks);
         let links = self.links(&switches);
@@ -147,6 +149,7 @@ impl Check<'_> {
             hosts,
             links,
             networks,
+            tenants,
             services,
             notes: self.picture.notes.clone(),
             picture_file: self.dot.to_owned(),
@@ -363,9 +366,18 @@ impl Check<'_> {
                 ),
             );
         }
+        self.network_of_tenant(name, entry);
         let (gateway, prefix_len) = gateway?;
-        let (vlan, vni, gateway_mac) = (entry.vlan, entry.vni, entry.gateway_mac);
-        Some(Network { name: name.to_owned(), vlan, vni, gateway, prefix_len, gateway_mac })
+        Some(Network {
+            name: name.to_owned(),
+            vlan: entry.vlan,
+            vni: entry.vni,
+            tenant: entry.tenant.clone(),
+            gateway,
+            prefix_len,
+            gateway6: entry.gateway6,
+            gateway_mac: entry.gateway_mac,
+        })
     }
 
     /// Switches and servers that are drawn and have an entry.
@@ -391,6 +403,7 @@ impl Check<'_> {
                     format!("[nodes.{name}] has an empty site; name it"),
                 );
             }
+            self.bridges(name, entry);
             let here = |network: &&Network| {
                 let place = &self.inventory.networks[&network.name];
                 node.function == Function::Leaf && place.sites.contains(&entry.site)
@@ -404,6 +417,7 @@ impl Check<'_> {
                 loopback: entry.loopback,
                 loopback6: entry.loopback6,
                 fabric_xdpd: entry.fabric_xdpd.unwrap_or(node.function != Function::Server),
+                bridges: entry.bridges,
                 networks: networks.iter().filter(here).map(|it| it.name.clone()).collect(),
             });
         }
@@ -469,5 +483,7 @@ fn cable_at<'a>(picture: &'a Picture, end: &End) -> Option<&'a DrawnCable> {
 mod bond_tests;
 #[cfg(test)]
 mod routed_tests;
+#[cfg(test)]
+mod tenant_tests;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::super::{Prefixed, Topology};
+use super::tenants::scope;
 use super::{Check, Place, cable_at};
 use crate::mac::Mac;
 
@@ -20,6 +21,8 @@ struct Claim {
 /// An address that a person wrote, with what it belongs to.
 struct Written {
     address: IpAddr,
+    /// The tenant whose it is: each has addresses of its own.
+    tenant: Option<String>,
     owner: String,
     place: Place,
 }
@@ -35,7 +38,18 @@ impl Check<'_> {
             let owner = format!("network {}", network.name);
             claim(format!("VNI {}", network.vni), owner, network_key(&network.name, "vni"));
         }
+        for tenant in &topology.tenants {
+            let (owner, name) = (format!("tenant {}", tenant.name), tenant.name.as_str());
+            claim(format!("VNI {}", tenant.vni), owner, Place::key(&["tenants", name, "vni"]));
+        }
         for switch in &topology.switches {
+            for tenant in topology.tenants_of(switch) {
+                let (owner, name) = (format!("tenant {}", tenant.name), tenant.name.as_str());
+                let what = format!("VLAN {} on {}", tenant.vlan, switch.name);
+                claim(what, owner.clone(), Place::key(&["tenants", name, "vlan"]));
+                let what = format!("port {name} of {}", switch.name);
+                claim(what, format!("the VRF of {owner}"), Place::key(&["tenants", name]));
+            }
             for network in switch.networks.iter().filter_map(|name| topology.network(name)) {
                 let what = format!("VLAN {} on {}", network.vlan, switch.name);
                 let owner = format!("network {}", network.name);
@@ -49,8 +63,9 @@ impl Check<'_> {
                 claim(what, owner, Place::Picture(cable.line));
             }
         }
-        for Written { address, owner, place } in addresses(topology) {
-            claim(format!("address {address}"), owner, place);
+        for Written { address, tenant, owner, place } in addresses(topology) {
+            let within = tenant.map(|tenant| format!(" of tenant {tenant}")).unwrap_or_default();
+            claim(format!("address {address}{within}"), owner, place);
         }
         let mut gateways: Vec<Mac> = Vec::new();
         for network in &topology.networks {
@@ -100,7 +115,7 @@ impl Check<'_> {
 
     /// Addresses that no interface can have.
     pub(super) fn addresses(&mut self, topology: &Topology) {
-        for Written { address, owner, place } in addresses(topology) {
+        for Written { address, owner, place, .. } in addresses(topology) {
             let is_usable = match address {
                 IpAddr::V4(address) => !address.is_broadcast(),
                 IpAddr::V6(address) => !address.is_unicast_link_local(),
@@ -120,9 +135,10 @@ impl Check<'_> {
     pub(super) fn subnets(&mut self, topology: &Topology) {
         let subnets = subnets(topology);
         let single = single_addresses(topology);
-        for (index, (subnet, owner, place)) in subnets.iter().enumerate() {
-            let before = subnets[..index].iter().find(|(it, ..)| it.overlaps(subnet));
-            if let Some((_, other, _)) = before {
+        for (index, (subnet, tenant, owner, place)) in subnets.iter().enumerate() {
+            let before = subnets[..index].iter();
+            let mut before = before.filter(|(it, of, ..)| of == tenant && it.overlaps(subnet));
+            if let Some((_, _, other, _)) = before.next() {
                 self.complain(
                     place,
                     format!(
@@ -130,7 +146,8 @@ impl Check<'_> {
                     ),
                 );
             }
-            for it in single.iter().filter(|it| subnet.contains(it.address)) {
+            let single = single.iter().filter(|_| tenant.is_none());
+            for it in single.filter(|it| subnet.contains(it.address)) {
                 self.complain(
                     &it.place,
                     format!(
@@ -149,6 +166,10 @@ fn network_key(name: &str, key: &str) -> Place {
     Place::key(&["networks", name, key])
 }
 
+fn gateway_key(name: &str, gateway: Prefixed) -> Place {
+    network_key(name, if gateway.address.is_ipv6() { "gateway6" } else { "gateway" })
+}
+
 /// Loopbacks and addresses of services.
 fn single_addresses(topology: &Topology) -> Vec<Written> {
     let loopbacks = topology.switches.iter().flat_map(|switch| {
@@ -160,6 +181,7 @@ fn single_addresses(topology: &Topology) -> Vec<Written> {
             let owner = format!("the loopback of {}", switch.name);
             Some(Written {
                 address: address?,
+                tenant: None,
                 owner,
                 place: Place::key(&["nodes", &switch.name, key]),
             })
@@ -168,6 +190,7 @@ fn single_addresses(topology: &Topology) -> Vec<Written> {
     let services = topology.services.iter().flat_map(|service| {
         service.addresses.iter().map(|&address| Written {
             address,
+            tenant: None,
             owner: format!("service {}", service.name),
             place: Place::key(&["services", &service.name, "addresses"]),
         })
@@ -177,40 +200,45 @@ fn single_addresses(topology: &Topology) -> Vec<Written> {
 
 /// Every address of the inventory.
 fn addresses(topology: &Topology) -> Vec<Written> {
-    let gateways = topology.networks.iter().map(|network| Written {
-        address: network.gateway.into(),
-        owner: format!("the gateway of network {}", network.name),
-        place: network_key(&network.name, "gateway"),
+    let gateways = topology.networks.iter().flat_map(|network| {
+        network.gateways().map(|gateway| Written {
+            address: gateway.address,
+            tenant: network.tenant.clone(),
+            owner: format!("the gateway of network {}", network.name),
+            place: gateway_key(&network.name, gateway),
+        })
     });
     let hosts = topology.hosts.iter().flat_map(|host| {
         let written = |address, whose: &str, key: &str| Written {
             address,
+            tenant: scope(topology, host.network()),
             owner: format!("{whose}host {}", host.name),
             place: Place::key(&["hosts", &host.name, key]),
         };
         let mut all = vec![written(host.address.into(), "", "address")];
+        all.extend(host.address6.map(|address| written(address.into(), "", "address6")));
         for subnet in host.subnets() {
-            let is_ipv6 = subnet.host.address.is_ipv6();
-            let key = if is_ipv6 { "gateway6" } else { "gateway" };
+            let key = if subnet.host.address.is_ipv6() { "gateway6" } else { "gateway" };
             all.push(written(subnet.gateway, "the gateway of ", key));
-            all.extend(is_ipv6.then(|| written(subnet.host.address, "", "address6")));
         }
         all
     });
     gateways.chain(single_addresses(topology)).chain(hosts).collect()
 }
 
-/// A subnet with what it belongs to and where it is written.
-fn subnets(topology: &Topology) -> Vec<(Prefixed, String, Place)> {
-    let networks = topology.networks.iter().map(|network| {
-        let subnet = Prefixed::new(network.gateway.into(), network.prefix_len);
-        (subnet, format!("network {}", network.name), network_key(&network.name, "gateway"))
+/// A subnet with the tenant whose it is, what it belongs to and where it is written.
+fn subnets(topology: &Topology) -> Vec<(Prefixed, Option<String>, String, Place)> {
+    let networks = topology.networks.iter().flat_map(|network| {
+        network.gateways().map(|gateway| {
+            let owner = format!("network {}", network.name);
+            (gateway, network.tenant.clone(), owner, gateway_key(&network.name, gateway))
+        })
     });
     let routed = topology.hosts.iter().flat_map(|host| {
         host.subnets().iter().map(|subnet| {
             let key = if subnet.host.address.is_ipv6() { "address6" } else { "address" };
             let place = Place::key(&["hosts", &host.name, key]);
-            (subnet.host, format!("host {}", host.name), place)
+            (subnet.host, None, format!("host {}", host.name), place)
         })
     });
     networks.chain(routed).collect()

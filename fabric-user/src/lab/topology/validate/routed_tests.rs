@@ -112,7 +112,7 @@ fn a_host_without_network_needs_a_prefix_and_a_gateway_of_its_own() {
     );
     refused("gateway6 = \"fd00:1:11::1\"", "gateway6 = \"fd00:1:12::1\"", "outside its subnet");
     refused("gateway6 = \"fd00:1:11::1\"\n", "", "only one of address6 and gateway6");
-    refused("\"fd00:1:11::10/64\"", "\"10.9.9.9/24\"", "is an IPv4 address");
+    refused("\"fd00:1:11::10/64\"", "\"10.9.9.9/24\"", "is not an IPv6 address");
     refused("10.1.12.10/24", "10.1.12/24", "is not an IPv4 address");
 }
 
