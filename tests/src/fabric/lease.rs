@@ -13,7 +13,7 @@ use std::{
 
 use fabric_user::{
     kernel::{maps::Maps, pins::Instance},
-    lab::{Lab, Mac, Netns, Options, Topology, topology::Bfd},
+    lab::{Lab, Mac, Netns, Options, Topology, daemons::Frr, topology::Bfd},
 };
 
 use super::{PATIENCE, agreement, daemon, until};
@@ -112,7 +112,37 @@ impl Fabric {
         Self::up(&load("static"), share())
     }
 
+    /// Three tenants, of which two have the same addresses, on a leaf with plain bridges and one with a
+    /// VLAN-aware one, which has a single vxlan device where FRR takes that: `topologies/tenants`. Needs a kernel
+    /// with VRF and VLAN devices. The spine is the kernel's: its programs take an emulated processor seconds.
+    #[must_use]
+    pub fn tenants() -> Self {
+        let Topology { name, picture_text, inventory_text, .. } = load("tenants");
+        let frr = Frr::find().and_then(|frr| frr.major_version()).expect("FRR says its version");
+        let spine = "[nodes.spine01]\n";
+        let mut inventory = inventory_text.replace(spine, &format!("{spine}fabric_xdpd = false\n"));
+        if frr >= 9 {
+            inventory = inventory.replace("\"vlan-aware\"", "\"single-vxlan\"");
+        }
+        let topology = Topology::parse(&name, &picture_text, &inventory);
+        let topology = topology.expect("the topology of the tests is valid");
+        let this = Self::made(&topology, share());
+        let left = this.lab.wait_ready(PATIENCE, &mut |_| {}).expect("the lab gets ready");
+        assert!(left.is_empty(), "all ports are accelerated: {left:?}");
+        this
+    }
+
     fn up(topology: &Topology, share: Share) -> Self {
+        let this = Self::made(topology, share);
+        for leaf in this.leafs() {
+            until(PATIENCE, "fabric-xdpd is in sync", || this.state(&leaf).synced);
+        }
+        this.wait_converged();
+        this
+    }
+
+    /// A fabric that may not have converged.
+    fn made(topology: &Topology, share: Share) -> Self {
         remove_leftovers();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let options = Options {
@@ -121,12 +151,7 @@ impl Fabric {
             ..Options::default()
         };
         let lab = Lab::up(topology, &options, &mut |_| {}).expect("the lab comes up");
-        let this = Self { lab, mapped: Mapped::default(), _share: share };
-        for leaf in this.leafs() {
-            until(PATIENCE, "fabric-xdpd is in sync", || this.state(&leaf).synced);
-        }
-        this.wait_converged();
-        this
+        Self { lab, mapped: Mapped::default(), _share: share }
     }
 
     /// Waits until BGP has converged and the maps of all leafs agree with the kernel.
@@ -227,8 +252,11 @@ impl Fabric {
     pub fn acquaint(&self, a: &str, b: &str) {
         self.greet(a, b);
         for host in [a, b] {
-            let network = self.host(host).network().and_then(|it| self.lab.topology().network(it));
-            self.wait_known(self.mac(host), &network.expect("the host is in a network").bridge());
+            let (topology, host) = (self.lab.topology(), self.host(host));
+            let network = host.network().and_then(|it| topology.network(it));
+            let network = network.expect("the host is in a network");
+            let leaf = topology.switch(&host.switch.node).expect("the leaf is in the topology");
+            self.wait_known(host.end.mac, &leaf.bridge(network.vlan));
         }
         self.assert_agreement();
     }

@@ -42,7 +42,6 @@ if [ -d "$frr" ]; then
     mount -t tmpfs -o "$(stat -c uid=%u,gid=%g "$frr"),mode=775" tmpfs "$frr"
 fi
 while [ "$1" != -- ]; do
-    mkdir -p "$tree$1"
     mount --rbind "$1" "$tree$1"
     shift
 done
@@ -74,14 +73,28 @@ fn is_complete(tree: &Path) -> bool {
 
 /// `command`, run in `folder` of the tree, which has `shared` folders as they are here. It sees no
 /// process, no namespace's name and no pin of this machine, and ends with us.
-pub(crate) fn within(tree: &Path, shared: &[&Path], folder: &Path, command: &Command) -> Command {
+///
+/// # Errors
+/// If the tree does not take those folders.
+pub(crate) fn within(
+    tree: &Path,
+    shared: &[&Path],
+    folder: &Path,
+    command: &Command,
+) -> Result<Command> {
+    for folder in shared {
+        // Here and not when it is entered: a virtual machine has it read-only.
+        let place = tree.join(folder.strip_prefix("/").unwrap_or(folder));
+        fs::create_dir_all(&place)
+            .with_context(|| format!("{} cannot be made", place.display()))?;
+    }
     let mut enter = Command::new("sh");
     enter.args(["-euc", ENTER, "sh"]).arg(tree).args(shared).arg("--");
     enter.args(["env", "-C"]).arg(folder);
     enter.args(["HOME=/root", "TMPDIR=/tmp", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"]);
     enter.arg("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     enter.arg(command.get_program()).args(command.get_args());
-    bound_to_us(&enter)
+    Ok(bound_to_us(&enter))
 }
 
 /// What the tree's marker holds; a tree with another text was made by another version of the set-up.
@@ -135,7 +148,7 @@ fn make(tree: &Path, report: &Report) -> Result<()> {
         let mut apt = Command::new("apt-get");
         apt.args(arguments).args(["-q", "-o", "Acquire::Retries=3"]);
         apt.args(["-o", "APT::Sandbox::User=root"]);
-        let mut inside = within(&partial, &[], Path::new("/"), &apt);
+        let mut inside = within(&partial, &[], Path::new("/"), &apt)?;
         inside.envs(debian::proxies()?);
         output(&mut inside)
     };

@@ -1,6 +1,6 @@
 //! The tests of whole fabrics once more, with the FRR of Debian 13.
 
-use std::{env, path::PathBuf, process::Command};
+use std::{env, path::Path, process::Command};
 
 use anyhow::Result;
 
@@ -31,20 +31,24 @@ pub(super) fn run(filter: Option<&str>) -> Result<Tally> {
     let section = Section::begin("tests on this kernel with Debian 13's FRR");
     let mut total = Tally::default();
     for binary in binaries {
-        total += tally::of_command(&mut command(&binary, filter)?)?;
+        let mut command = command(&binary, filter.as_slice())?;
+        if env::var_os("RUST_TEST_THREADS").is_none() {
+            command.env("RUST_TEST_THREADS", ROOT_THREADS);
+        }
+        total += tally::of_command(&mut command)?;
     }
     section.end(Some(total));
     Ok(total)
 }
 
-fn command(binary: &PathBuf, filter: Option<&str>) -> Result<Command> {
+/// The test binary, run in the tree.
+///
+/// # Errors
+/// If there is no tree.
+pub(crate) fn command(binary: &Path, arguments: &[&str]) -> Result<Command> {
     let mut test = Command::new(binary);
-    test.args(filter);
+    test.args(arguments);
     let (tree, target) = (debian13_tree()?, workspace::target_folder()?);
     let shared = [workspace::root(), &target];
-    let mut command = within_debian13(&tree, &shared, &workspace::root().join("tests"), &test);
-    if env::var_os("RUST_TEST_THREADS").is_none() {
-        command.env("RUST_TEST_THREADS", ROOT_THREADS);
-    }
-    Ok(command)
+    within_debian13(&tree, &shared, &workspace::root().join("tests"), &test)
 }

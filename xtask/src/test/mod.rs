@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test there is, from a fresh clone, with one line at the end.
 
 pub(crate) mod binary;
-mod debian13;
+pub(crate) mod debian13;
 #[cfg(test)]
 mod documents;
 mod long;

@@ -6,7 +6,7 @@
 mod guest;
 pub(crate) mod races;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Result, bail};
 
@@ -14,7 +14,7 @@ pub(crate) use self::guest::{Job, boot, in_guest, shared_folder};
 use crate::{
     process,
     setup::{self, Kernel, Scope},
-    test::binary,
+    test::{binary, debian13},
     workspace,
 };
 
@@ -24,10 +24,13 @@ use crate::{
 pub(crate) const fn binaries(kernel: Kernel) -> &'static [&'static str] {
     match kernel {
         Kernel::Linux6_1 => &["vlan_aware", "bonds"],
-        Kernel::Linux6_12 => &["vlan_aware", "vrf", "leafs_with_vlans", races::BINARY],
+        Kernel::Linux6_12 => &["vlan_aware", "vrf", "leafs_with_vlans", WITH_FRR, races::BINARY],
         Kernel::Newest => &["newest"],
     }
 }
+
+/// The test binary that runs twice, with this machine's FRR and with Debian 13's.
+const WITH_FRR: &str = "tenants";
 
 /// Runs tests, or a command, on other kernels in virtual machines.
 #[derive(clap::Args)]
@@ -61,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut failed = Vec::new();
     for kernel in kernels {
         let jobs = if arguments.command.is_empty() {
-            test_jobs(&binary::build(binaries(kernel))?, None)
+            test_jobs(&binary::build(binaries(kernel))?, None)?
         } else {
             vec![Job { name: arguments.command.join(" "), command: arguments.command.clone() }]
         };
@@ -76,15 +79,36 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// The jobs that run the test binaries at `paths`, as far as `filter` matches their tests.
-pub(crate) fn test_jobs(paths: &[PathBuf], filter: Option<&str>) -> Vec<Job> {
-    let job = |path: &PathBuf| {
-        if binary::name(path) == races::BINARY {
-            return races::job(path, races::SECONDS, None);
+///
+/// # Errors
+/// If there is no tree of Debian 13 for those that run in it.
+pub(crate) fn test_jobs(paths: &[PathBuf], filter: Option<&str>) -> Result<Vec<Job>> {
+    let mut jobs = Vec::new();
+    for path in paths {
+        let name = binary::name(path);
+        if name == races::BINARY {
+            jobs.push(races::job(path, races::SECONDS, None));
+            continue;
         }
         // Emulated processors are slow: tests side by side would only run into their deadlines.
-        let mut command = vec![path.display().to_string(), "--test-threads=1".to_owned()];
-        command.extend(filter.map(str::to_owned));
-        Job { name: binary::name(path), command }
-    };
-    paths.iter().map(job).collect()
+        let mut arguments = vec!["--test-threads=1"];
+        arguments.extend(filter);
+        if name == WITH_FRR {
+            let inside = debian13::command(path, &arguments)?;
+            jobs.push(Job {
+                name: format!("{name} with Debian 13's FRR"),
+                command: words(&inside),
+            });
+        }
+        let mut test = Command::new(path);
+        test.args(&arguments);
+        jobs.push(Job { name, command: words(&test) });
+    }
+    Ok(jobs)
+}
+
+/// The words of a command.
+fn words(command: &Command) -> Vec<String> {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect()
 }
