@@ -20,7 +20,7 @@ use serde::Serialize;
 use super::{
     contents::Contents,
     table::Column,
-    view::{View, tests::leaf},
+    view::{View, tests::tenants},
 };
 use crate::{
     kernel::{maps::Maps, sizes::Sizes},
@@ -55,9 +55,9 @@ pub(super) fn documented<'a>(tables: impl IntoIterator<Item = (&'a str, &'a [Col
     assert!(missing.is_empty(), "docs/json.md lacks, word by word:\n\n{missing}");
 }
 
-/// [`leaf`] as it stands in maps, with routes.
+/// [`tenants`] as they stand in maps, with routes.
 pub(super) fn maps() -> (Maps, View) {
-    let mut view = leaf();
+    let mut view = tenants();
     for port in view.contents.ports.values_mut().take(2) {
         port.mac_and_view = fabric_common::schema::ports::mac_and_view(0x5100_0000_0002, 1);
         port.mtu = 1600;

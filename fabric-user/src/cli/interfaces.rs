@@ -1,13 +1,16 @@
 //! The network interfaces of a namespace, with the XDP programs on them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use anyhow::Context as _;
 
 use crate::{
     kernel::running::XdpState,
     netlink::{Client, Family, NetlinkError, rtnetlink},
-    observe::{Event, Link, LinkKind, decode},
+    observe::{Event, Link, LinkKind, Prefix, decode, interface_address},
 };
 
 /// How often a list is asked for that changes meanwhile.
@@ -55,6 +58,8 @@ pub(super) struct Interfaces {
     /// Name of the namespace, if it is not the one that we are in.
     pub(super) namespace: Option<String>,
     by_index: BTreeMap<u32, Interface>,
+    /// Addresses by interface index, in the kernel's order.
+    addresses: Vec<(u32, Prefix)>,
 }
 
 impl Interfaces {
@@ -64,7 +69,30 @@ impl Interfaces {
     /// What the kernel says.
     pub(super) fn list() -> anyhow::Result<Self> {
         let by_index = dump().context("cannot list the network interfaces")?;
-        Ok(Self { namespace: None, by_index })
+        let addresses = addresses().context("cannot list the addresses of interfaces")?;
+        Ok(Self { namespace: None, by_index, addresses })
+    }
+
+    /// The addresses of an interface that are good beyond its link.
+    pub(super) fn addresses(&self, ifindex: u32) -> impl Iterator<Item = &Prefix> {
+        let here = move |(index, _): &&(u32, Prefix)| *index == ifindex;
+        let global = |prefix: &&Prefix| match prefix.address {
+            IpAddr::V4(address) => !address.is_link_local(),
+            IpAddr::V6(address) => !address.is_unicast_link_local(),
+        };
+        self.addresses.iter().filter(here).map(|(_, prefix)| prefix).filter(global)
+    }
+
+    /// The name of the VRF that an interface is in, by itself or with its bond; nothing for the default one.
+    pub(super) fn vrf(&self, ifindex: u32) -> Option<String> {
+        let mut interface = self.get(ifindex)?;
+        while let Some(master) = interface.link.master {
+            interface = self.get(master)?;
+            if let LinkKind::Vrf { .. } = interface.link.kind {
+                return Some(interface.link.name.clone());
+            }
+        }
+        None
     }
 
     pub(super) fn get(&self, ifindex: u32) -> Option<&Interface> {
@@ -94,10 +122,22 @@ impl Interfaces {
 }
 
 #[cfg(test)]
+impl Interfaces {
+    /// Gives an interface an address.
+    pub(super) fn address(&mut self, ifindex: u32, prefix: Prefix) {
+        self.addresses.push((ifindex, prefix));
+    }
+
+    pub(super) fn insert(&mut self, interface: Interface) {
+        self.by_index.insert(interface.link.ifindex, interface);
+    }
+}
+
+#[cfg(test)]
 impl FromIterator<Interface> for Interfaces {
     fn from_iter<T: IntoIterator<Item = Interface>>(interfaces: T) -> Self {
         let by_index = interfaces.into_iter().map(|i| (i.link.ifindex, i)).collect();
-        Self { namespace: None, by_index }
+        Self { namespace: None, by_index, addresses: Vec::new() }
     }
 }
 
@@ -120,6 +160,21 @@ fn dump() -> Result<BTreeMap<u32, Interface>, NetlinkError> {
         interfaces.append(&mut found);
     }
     Ok(interfaces)
+}
+
+fn addresses() -> Result<Vec<(u32, Prefix)>, NetlinkError> {
+    let mut client = Client::open(Family::Route)?;
+    let mut addresses = Vec::new();
+    for _ in 0..ATTEMPTS {
+        addresses.clear();
+        let consistent = client.ask(rtnetlink::all_addresses(), |message| {
+            addresses.extend(interface_address(message.body));
+        })?;
+        if consistent {
+            break;
+        }
+    }
+    Ok(addresses)
 }
 
 /// The program of a link message.
@@ -172,5 +227,16 @@ pub(super) mod tests {
     fn the_loopback_interface_is_listed() {
         let interfaces = Interfaces::list().unwrap();
         assert!(interfaces.named("lo").is_some_and(|lo| lo.link.ifindex == 1 && lo.xdp.is_none()));
+    }
+
+    #[test]
+    fn addresses_are_told_apart_by_interface_and_those_of_the_link_are_left_out() {
+        let prefix = |text: &str| Prefix { address: text.parse().unwrap(), length: 24 };
+        let given = [(3, "10.2.0.1"), (4, "10.3.0.1"), (3, "fe80::1"), (3, "2001:db8::1")];
+        let addresses = given.map(|(index, text)| (index, prefix(text))).into();
+        let interfaces = Interfaces { addresses, ..Interfaces::default() };
+        let found: Vec<String> = interfaces.addresses(3).map(|it| it.to_string()).collect();
+        assert_eq!(found, ["10.2.0.1/24", "2001:db8::1/24"]);
+        assert_eq!(interfaces.addresses(5).count(), 0);
     }
 }

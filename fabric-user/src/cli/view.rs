@@ -1,6 +1,6 @@
 //! Names for what the maps hold as indexes.
 
-use std::{net::IpAddr, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use fabric_common::{
     bfd::Watch,
@@ -9,12 +9,12 @@ use fabric_common::{
         domains::Domain,
         groups::Choice,
         nexthops::{FLAG_DOWN, Nexthop},
-        ports::Port,
+        ports::{self, Port, ROLE_GATEWAY},
         vteps::Vtep,
     },
 };
 
-use super::{contents::Contents, interfaces::Interfaces};
+use super::{contents::Contents, interfaces::Interfaces, row::Said};
 use crate::kernel::clock;
 
 /// The contents of the maps with the interfaces and the time that they refer to.
@@ -43,6 +43,31 @@ impl View {
     /// The slot of a port by its name.
     pub(super) fn slot(&self, name: &str) -> Option<u32> {
         self.contents.ports.keys().copied().find(|slot| self.port(*slot) == name)
+    }
+
+    /// The slots of the ports that route by a view.
+    pub(super) fn ports_of(&self, view: u16) -> Vec<u32> {
+        let ports = self.contents.ports.iter();
+        let of_view = ports.filter(|(_, port)| ports::view(port.mac_and_view) == view);
+        of_view.map(|(slot, _)| *slot).collect()
+    }
+
+    /// The gateways by their slots.
+    pub(super) fn gateways(&self) -> impl Iterator<Item = (u32, &Port)> {
+        let ports = self.contents.ports.iter().map(|(slot, port)| (*slot, port));
+        ports.filter(|(_, port)| port.role == ROLE_GATEWAY)
+    }
+
+    /// The VRF that a port is in; nothing for the default one.
+    pub(super) fn vrf(&self, slot: u32) -> Option<String> {
+        self.interfaces.vrf(self.contents.ports.get(&slot)?.ifindex)
+    }
+
+    /// The VRF in which hosts of a domain are routed; nothing for the default one.
+    pub(super) fn vrf_of_domain(&self, domain: u32) -> Option<String> {
+        let mut gateways = self.gateways();
+        let gateway = gateways.find(|(_, gateway)| u32::from(gateway.untagged_domain) == domain);
+        self.vrf(gateway?.0)
     }
 
     /// A bridge by the index of its domain.
@@ -90,6 +115,22 @@ impl View {
             .filter_map(|nexthop| self.contents.nexthops.get(nexthop))
             .map(|nexthop| (self.port(nexthop.port.into()), self.death(nexthop)))
             .collect()
+    }
+
+    /// The ports of a group's next hops that live; if none does, people read why.
+    pub(super) fn via(&self, group: u32) -> Said<Vec<String>> {
+        let members = self.group_members(group);
+        let alive = members.iter().filter(|(_, death)| death.is_empty());
+        let alive: BTreeSet<&String> = alive.map(|(port, _)| port).collect();
+        if alive.is_empty() {
+            let dead = members.iter().map(|(port, death)| format!("{port}: {}", death.join(", ")));
+            let dead: Vec<String> = dead.collect::<BTreeSet<_>>().into_iter().collect();
+            let why =
+                if dead.is_empty() { String::new() } else { format!(" ({})", dead.join("; ")) };
+            return Said::new(format!("not reachable{why}"), Vec::new());
+        }
+        let alive: Vec<String> = alive.into_iter().cloned().collect();
+        Said::new(alive.join(", "), alive)
     }
 
     /// Chunks of buckets of all groups.
@@ -161,8 +202,8 @@ pub(super) mod tests {
     use fabric_common::schema::{
         circuits::Circuit,
         domains::FLAG_IN_USE,
-        fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE},
-        ports::{Port, ROLE_ACCESS, ROLE_UNDERLAY},
+        fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE, mac_number},
+        ports::{FLAG_ROUTE4, FLAG_ROUTE6, Port, ROLE_ACCESS, ROLE_UNDERLAY},
         settings::Settings,
     };
 
@@ -172,7 +213,7 @@ pub(super) mod tests {
             contents::{FdbEntry, GroupEntry},
             interfaces::tests::interface,
         },
-        observe::Mac,
+        observe::{Bridge, LinkKind, Mac, Prefix},
     };
 
     /// A leaf with two underlay ports, two hosts in VNI 10200, and a VTEP that can be reached and
@@ -239,6 +280,65 @@ pub(super) mod tests {
         let interfaces =
             names.into_iter().map(|(index, name)| interface(index, name, None)).collect();
         View { contents, interfaces, now: Some(now) }
+    }
+
+    /// The leaf, whose bridges are gateways in a VRF: br200 with an address, br7 as an L3VNI to the VTEP that can
+    /// be reached.
+    pub(in crate::cli) fn tenants() -> View {
+        let mut view = leaf();
+        let bridge = LinkKind::Bridge(Bridge::default());
+        let mac = |last| Mac([2, 0, 0, 0, 1, last]);
+        for (ifindex, name, kind, master) in [
+            (20, "br200", bridge.clone(), Some(30)),
+            (21, "br7", bridge, Some(30)),
+            (30, "red", LinkKind::Vrf { table: 100 }, None),
+        ] {
+            let mut interface = interface(ifindex, name, None);
+            (interface.link.kind, interface.link.master) = (kind, master);
+            interface.link.mac = Some(mac(ifindex as u8));
+            view.interfaces.insert(interface);
+        }
+        let prefix = |text: &str| Prefix { address: text.parse().unwrap(), length: 24 };
+        view.interfaces.address(20, prefix("10.2.0.1"));
+        view.interfaces.address(21, prefix("fe80::7"));
+        let contents = &mut view.contents;
+        let beside = contents.domains[&1];
+        let l3vni = contents.domains.get_mut(&2).unwrap();
+        (l3vni.vni, l3vni.local_be) = (104_007, beside.local_be);
+        for (slot, ifindex, domain) in [(5, 20, 1), (6, 21, 2)] {
+            let number = mac_number(mac(ifindex as u8).0);
+            let gateway = Port {
+                ifindex,
+                role: ROLE_GATEWAY,
+                flags: FLAG_ROUTE4 | FLAG_ROUTE6,
+                mac_and_view: ports::mac_and_view(number, 2),
+                mtu: 1450,
+                row: slot as u16,
+                untagged_domain: domain,
+                ..Port::default()
+            };
+            contents.ports.insert(slot, gateway);
+            let domain = domain.into();
+            let mac = mac(ifindex as u8);
+            let own = FdbEntry { domain, mac, kind: KIND_OWN, index: slot, shown: 0 };
+            contents.fdb.push(own);
+        }
+        let mut router = contents.nexthops[&1];
+        (router.port, router.mtu) = (6, 1450);
+        router.macs[..6].copy_from_slice(&mac(9).0);
+        router.gateway[..4].copy_from_slice(&[10, 0, 0, 2]);
+        contents.nexthops.insert(3, router);
+        let remote = FdbEntry { domain: 2, mac: mac(9), kind: KIND_REMOTE, index: 1, shown: 0 };
+        contents.fdb.push(remote);
+        view
+    }
+
+    #[test]
+    fn a_port_is_in_the_vrf_of_its_interface_and_a_domain_in_that_of_its_gateway() {
+        let view = tenants();
+        assert_eq!((view.vrf(5), view.vrf(1)), (Some("red".into()), None));
+        assert_eq!((view.vrf_of_domain(2), view.vrf_of_domain(9)), (Some("red".into()), None));
+        assert_eq!(view.ports_of(2), [5, 6]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ types! {
     RTM_GETLINK = 18,
     RTM_NEWADDR = 20,
     RTM_DELADDR = 21,
+    RTM_GETADDR = 22,
     RTM_NEWROUTE = 24,
     RTM_DELROUTE = 25,
     RTM_GETROUTE = 26,
@@ -72,6 +73,12 @@ pub fn one_link(ifindex: u32) -> Request {
 #[must_use]
 pub fn all_links() -> Request {
     Request::dump(RTM_GETLINK, &[0; 16])
+}
+
+/// Lists the addresses of all interfaces, of both families.
+#[must_use]
+pub fn all_addresses() -> Request {
+    Request::dump(RTM_GETADDR, &[0; 8])
 }
 
 /// Switches a link on or off.

@@ -49,6 +49,7 @@ pub use classifiers::Classifiers;
 pub use error::ObserveError;
 pub use event::{Event, Listing, Scope};
 pub use fdb::{BridgeMac, TunnelMac, TunnelTarget};
+pub use ifaddr::interface_address;
 pub use learned::Learned;
 pub use link::{BondMember, Bridge, Df, Link, LinkKind, Vlan, Vxlan};
 pub use message::{DecodeError, decode};

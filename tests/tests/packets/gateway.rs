@@ -22,10 +22,10 @@ use fabric_tests::{
 };
 use fabric_user::model::Domain;
 
-const GATEWAY: Mac = [2, 0, 0, 9, 0, 1];
-const OTHER_GATEWAY: Mac = [2, 0, 0, 9, 0, 2];
+pub(crate) const GATEWAY: Mac = [2, 0, 0, 9, 0, 1];
+pub(crate) const OTHER_GATEWAY: Mac = [2, 0, 0, 9, 0, 2];
 /// The tag of the only host of the other network.
-const TAG: u16 = 7;
+pub(crate) const TAG: u16 = 7;
 
 #[test]
 pub(crate) fn a_next_hop_that_its_bridge_does_not_know_is_the_kernels() {
@@ -56,12 +56,12 @@ pub(crate) fn a_next_hop_that_its_bridge_does_not_know_is_the_kernels() {
 
 /// The leaf, with a gateway of its hosts' network and one of another, in which STRANGER is behind a tag on a port of
 /// its own.
-struct Gateways<'a> {
-    leaf: &'a mut Leaf,
-    other: Port,
+pub(crate) struct Gateways<'a> {
+    pub(crate) leaf: &'a mut Leaf,
+    pub(crate) other: Port,
 }
 
-fn gateways(leaf: &mut Leaf) -> Gateways<'_> {
+pub(crate) fn gateways(leaf: &mut Leaf) -> Gateways<'_> {
     let world = &mut leaf.world;
     let other = world.port("other", ROLE_ACCESS, [2, 0, 0, 0xac, 0, 9]).expect("a port");
     let network = world.domain(0, Domain { ageing_ms: 4 * 3_600_000, ..Domain::default() });

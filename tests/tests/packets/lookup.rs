@@ -1,5 +1,7 @@
 //! `fabricctl lookup` and the programs have to agree about every packet.
 
+mod gateways;
+
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -23,7 +25,7 @@ use fabric_tests::{
     world::{NexthopId, Port, World},
 };
 use fabric_user::{
-    cli::lookup::{Arrival, Flow, Payload, bridged, routed},
+    cli::lookup::{Arrival, Bridged, Flow, Origin, Payload, bridged, routed},
     mac,
 };
 
@@ -128,19 +130,19 @@ fn compare_frames(leaf: &mut Leaf) {
             let arrival =
                 Arrival { port: Some(a.slot), length: Some(bytes.len() as u32 - 14), inner: None };
             let destination = mac::Mac(to.mac);
-            let answer =
-                bridged(&world.maps, domain, Some(circuit), &arrival, destination, &payload);
+            let answer = bridged(
+                &world.maps,
+                domain,
+                Origin::Circuit(circuit),
+                &arrival,
+                destination,
+                &payload,
+            );
             let (reason, port, sent) = end(world.send(&a, &bytes));
             assert_eq!(answer.reason, reason, "seed {SEED}: {payload:?} to {destination}");
             *seen.entry(reason).or_insert(0) += 1;
             if reason == Reason::Encapsulated {
-                let nexthop = answer.selection.and_then(|selection| selection.nexthop);
-                let nexthop = world.maps.nexthops.get(nexthop.expect("one was chosen"));
-                assert_eq!(Some(u32::from(nexthop.port)), port, "{payload:?}");
-                assert_eq!(nexthop.macs, sent[..12], "{payload:?}");
-                let udp = if sent[12..14] == [0x08, 0] { 34 } else { 54 };
-                let source_port = u16::from_be_bytes([sent[udp], sent[udp + 1]]);
-                assert_eq!(answer.source_port, Some(source_port), "{payload:?}");
+                assert_tunnel(world, &answer, port, &sent);
             }
         }
     });
@@ -159,6 +161,18 @@ fn compare_frames(leaf: &mut Leaf) {
     );
 }
 
+/// That a frame has left into the tunnel that lookup has said.
+#[track_caller]
+fn assert_tunnel(world: &World, answer: &Bridged, port: Option<u32>, sent: &[u8]) {
+    let nexthop = answer.selection.as_ref().and_then(|selection| selection.nexthop);
+    let nexthop = world.maps.nexthops.get(nexthop.expect("one was chosen"));
+    assert_eq!(Some(u32::from(nexthop.port)), port, "{answer:?}");
+    assert_eq!(nexthop.macs, sent[..12], "{answer:?}");
+    let udp = if sent[12..14] == [0x08, 0] { 34 } else { 54 };
+    let source_port = u16::from_be_bytes([sent[udp], sent[udp + 1]]);
+    assert_eq!(answer.source_port, Some(source_port), "{answer:?}");
+}
+
 #[test]
 fn a_frame_goes_back_by_a_hairpin_if_lookup_says_so() {
     leaf(|leaf| {
@@ -175,7 +189,8 @@ fn a_frame_goes_back_by_a_hairpin_if_lookup_says_so() {
             let destination = mac::Mac(HOST_A.mac);
             let payload = Payload::Ip(flow);
             let maps = &leaf.world.maps;
-            let answer = bridged(maps, domain, Some(circuit), &arrival, destination, &payload);
+            let origin = Origin::Circuit(circuit);
+            let answer = bridged(maps, domain, origin, &arrival, destination, &payload);
             let (reason, ..) = end(leaf.world.send(&leaf.a, &frame.bytes()));
             assert_eq!([answer.reason, reason], [expected; 2]);
         }

@@ -106,6 +106,8 @@ rows! {
         "VNI" vni: Option<u32>,
         /// Name of the bridge, with the VLAN if it is VLAN-aware.
         "BRIDGE" bridge: Option<String>,
+        /// The VRF in which its hosts are routed; null for the default one or none.
+        "VRF" vrf: Option<String>,
         /// Into tunnels.
         "ENCAPSULATED" encapsulated: Amount,
         /// Out of tunnels.
@@ -202,6 +204,7 @@ impl Scene<'_> {
         rows.map(|(index, [encapsulated, decapsulated])| VniRow {
             vni: self.view.vni(index),
             bridge: self.view.bridge(index),
+            vrf: self.view.vrf_of_domain(index),
             encapsulated,
             decapsulated,
             index,

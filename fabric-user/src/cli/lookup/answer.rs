@@ -7,13 +7,18 @@ use fabric_common::{
     schema::{
         fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE, split_target},
         groups::Choice,
-        ports,
+        nexthops, ports,
         routes::{KIND_NEXTHOP, split_target as split_route},
     },
 };
-use serde::Serialize;
 
-use super::{Bridged, Flow, Payload, Routed, arguments::protocol_name, flow::UDP};
+use super::{
+    Bridged, Flow, Payload, Routed,
+    arguments::protocol_name,
+    document::{Document, Group, Nexthop, Passed, Route, Sent, Station, Vtep, Way},
+    flow::UDP,
+    trace::station,
+};
 use crate::{
     cli::{format::count, routes::Span, view::View, ways},
     kernel::selection::{Look, Selection},
@@ -30,108 +35,45 @@ pub(super) struct Answer<'a> {
     found: bool,
 }
 
-/// What is printed as JSON.
-#[derive(Debug, Default, Serialize)]
-pub(super) struct Document {
-    r#in: Option<String>,
-    view: Option<u16>,
-    route: Option<Route>,
-    bridge: Option<String>,
-    vni: Option<u32>,
-    port: Option<String>,
-    vlan: Option<u16>,
-    vtep: Option<Vtep>,
-    group: Option<Group>,
-    nexthop: Option<Nexthop>,
-    reason: Option<&'static str>,
-    verdict: &'static str,
-    forwarded: Option<bool>,
-    idle: Option<&'static str>,
+/// A packet that is routed.
+#[derive(Clone, Copy)]
+pub(super) struct Packet<'a> {
+    /// Index of the routing view.
+    pub(super) view: u16,
+    pub(super) flow: &'a Flow,
+    pub(super) found: &'a Routed,
+    /// Where it is not a host that matches: the addresses that are answered alike.
+    pub(super) range: Option<Span>,
 }
 
-#[derive(Debug, Serialize)]
-struct Route {
-    addresses: Option<Span>,
-    entry: &'static str,
-    kind: &'static str,
-    index: Option<u32>,
-}
-
-#[derive(Debug, Serialize)]
-struct Vtep {
-    remote: IpAddr,
-    local: IpAddr,
-    source_port: Option<u16>,
-    destination_port: u16,
-}
-
-#[derive(Debug, Serialize)]
-struct Group {
-    index: u32,
-    hash: u32,
-    buckets: u32,
-    bucket: Option<u32>,
-    passed_over: Vec<Passed>,
-}
-
-#[derive(Debug, Serialize)]
-struct Passed {
-    bucket: Option<u32>,
-    nexthop: Option<Nexthop>,
-}
-
-#[derive(Debug, Serialize)]
-struct Nexthop {
-    index: u32,
-    port: String,
-    gateway: IpAddr,
-    mac: Option<Mac>,
-    mtu: u32,
-    alive: bool,
-    why_not: Vec<&'static str>,
+/// Where a packet or frame comes from.
+#[derive(Clone, Copy)]
+pub(super) enum From {
+    /// Nobody has said.
+    Anywhere,
+    /// The port in this slot.
+    Port(u32),
+    /// A tunnel of this VTEP.
+    Vtep(IpAddr),
 }
 
 impl<'a> Answer<'a> {
-    fn new(view: &'a View, port: Option<u32>, target: Option<u32>, reason: Reason) -> Self {
-        let r#in = port.map(|slot| view.port(slot));
-        let document = Document { r#in, ..Document::default() };
+    fn new(view: &'a View, from: From, target: Option<u32>, reason: Reason) -> Self {
+        let mut document = Document::default();
+        match from {
+            From::Anywhere => {}
+            From::Port(slot) => document.r#in = Some(view.port(slot)),
+            From::Vtep(address) => document.from_vtep = Some(address),
+        }
         Self { view, lines: Vec::new(), document, reason, found: target.is_some() }
     }
 
     /// The answer for a packet that is routed.
-    pub(super) fn routed(
-        view: &'a View,
-        port: Option<u32>,
-        routing: u16,
-        flow: Flow,
-        found: Routed,
-        range: Option<Span>,
-    ) -> Self {
-        let mut answer = Self::new(view, port, found.target, found.reason);
-        answer.line("packet", format!("{}{}", packet(&flow), answer.arriving()));
-        let ports = view.contents.ports.iter();
-        let of_ports = ports.filter(|(_, port)| ports::view(port.mac_and_view) == routing);
-        let of_ports: Vec<String> = of_ports.map(|(slot, _)| view.port(*slot)).collect();
-        answer.line("view", format!("{routing}, of {}", of_ports.join(", ")));
-        answer.document.view = Some(routing);
-        let Some(target) = found.target else {
-            answer.line("route", "none".into());
-            return answer.end();
-        };
-        let (entry, addresses) = match found.exact {
-            true => ("host", Some(Span::of(flow.destination))),
-            false => ("range", range),
-        };
-        let name = addresses.map_or_else(|| "a range".into(), |span| span.to_string());
-        let (kind, index) = (ways::kind(target), ways::index(target));
-        let to = index.map_or_else(|| kind.into(), |index| format!("{kind} {index}"));
-        answer.line("route", format!("{name} ({entry}), {to}"));
-        answer.document.route = Some(Route { addresses, entry, kind, index });
-        if let Some(selection) = &found.selection {
-            answer.selection(selection);
-        } else if let (KIND_NEXTHOP, nexthop) = split_route(target) {
-            answer.chosen(nexthop);
-        }
+    pub(super) fn routed(view: &'a View, from: From, packet: Packet<'_>) -> Self {
+        let Packet { flow, found, .. } = packet;
+        let mut answer = Self::new(view, from, found.target, found.reason);
+        answer.line("packet", format!("{}{}", text_of(flow), answer.arriving()));
+        answer.document.way = answer.way(packet);
         let port_be = flow.ports.map(|[_, destination]| destination.to_be());
         let to_tunnel = flow.protocol == UDP
             && port_be.is_some_and(|port_be| view.contents.settings.has_vxlan_port(port_be));
@@ -143,74 +85,147 @@ impl<'a> Answer<'a> {
         answer.end()
     }
 
-    /// The answer for a frame in a bridge domain.
+    /// The answer for a frame in a bridge domain; `range` as in [`Packet`], of the packet that a gateway routes.
     pub(super) fn bridged(
         view: &'a View,
-        port: Option<u32>,
+        from: From,
         domain: u32,
         mac: Mac,
-        payload: Payload,
-        found: Bridged,
+        payload: &Payload,
+        found: &Bridged,
+        range: Option<Span>,
     ) -> Self {
-        let mut answer = Self::new(view, port, found.target, found.reason);
+        let mut answer = Self::new(view, from, found.target, found.reason);
         let what = match payload {
-            Payload::Ip(flow) => packet(&flow),
+            Payload::Ip(flow) => text_of(flow),
             Payload::Other { source, ether_type } => format!("{ether_type:#06x} from {source}"),
         };
         answer.line("frame", format!("{what}, to {mac}{}", answer.arriving()));
-        let entry = view.contents.domains.get(&domain);
-        let bridge = entry.map_or_else(|| format!("domain {domain}"), |d| view.bridge_name(d));
-        let vni = view.vni(domain);
-        let stretched = vni.map(|vni| format!(", VNI {vni}")).unwrap_or_default();
-        answer.line("bridge", format!("{bridge}{stretched}"));
-        (answer.document.bridge, answer.document.vni) = (Some(bridge), vni);
-        match found.target.map(split_target) {
-            None => answer.line("mac", "not known".into()),
-            Some((KIND_LOCAL, circuit)) => answer.circuit(circuit),
-            Some((KIND_REMOTE, vtep)) => answer.vtep(vtep, &found, entry.map(|d| d.udp_port_be)),
-            Some((KIND_OWN, gateway)) if gateway != 0 => {
-                answer.line("mac", format!("gateway {}", view.port(gateway)));
-            }
-            Some(_) => answer.line("mac", "this box".into()),
-        }
-        if let Some(selection) = &found.selection {
-            answer.selection(selection);
+        (answer.document.bridge, answer.document.vni) = answer.bridge(domain);
+        if let (Some(routed), Payload::Ip(flow)) = (&found.routed, payload) {
+            let (_, slot) = found.target.map(split_target).unwrap_or_default();
+            let gateway = view.port(slot);
+            answer.line("mac", format!("gateway {gateway}"));
+            answer.document.gateway = Some(gateway);
+            let routing = ports::view(view.contents.ports.get(&slot).map_or(0, |p| p.mac_and_view));
+            answer.document.way = answer.way(Packet { view: routing, flow, found: routed, range });
+            answer.found = routed.target.is_some();
+        } else {
+            answer.document.way.sent = answer.sent(domain, found);
         }
         answer.end()
     }
 
     fn arriving(&self) -> String {
-        let port = self.document.r#in.as_ref();
-        port.map(|port| format!(", arriving on {port}")).unwrap_or_default()
+        let port = self.document.r#in.as_ref().map(|port| format!(", arriving on {port}"));
+        let vtep = self.document.from_vtep.map(|vtep| format!(", out of a tunnel of {vtep}"));
+        port.or(vtep).unwrap_or_default()
     }
 
     fn line(&mut self, name: &'static str, text: String) {
         self.lines.push((name, text));
     }
 
-    fn circuit(&mut self, index: u32) {
+    /// From the view to the next hop, and behind a gateway to where the frame goes.
+    fn way(&mut self, packet: Packet<'_>) -> Way {
+        let Packet { view: index, flow, found, range } = packet;
+        let mut way = Way { view: Some(index), ..Way::default() };
+        let of_ports = self.view.ports_of(index);
+        way.vrf = of_ports.iter().find_map(|slot| self.view.vrf(*slot));
+        let names: Vec<String> = of_ports.iter().map(|slot| self.view.port(*slot)).collect();
+        let vrf = way.vrf.as_ref().map(|vrf| format!(" (VRF {vrf})")).unwrap_or_default();
+        self.line("view", format!("{index}{vrf}, of {}", names.join(", ")));
+        let Some(target) = found.target else {
+            self.line("route", "none".into());
+            return way;
+        };
+        let (entry, addresses) = match found.exact {
+            true => ("host", Some(Span::of(flow.destination))),
+            false => ("range", range),
+        };
+        let name = addresses.map_or_else(|| "a range".into(), |span| span.to_string());
+        let (kind, index) = (ways::kind(target), ways::index(target));
+        let to = index.map_or_else(|| kind.into(), |index| format!("{kind} {index}"));
+        self.line("route", format!("{name} ({entry}), {to}"));
+        way.route = Some(Route { addresses, entry, kind, index });
+        if let Some(selection) = &found.selection {
+            self.selection(selection, &mut way.sent);
+        } else if let (KIND_NEXTHOP, nexthop) = split_route(target) {
+            way.sent.nexthop = self.chosen(nexthop);
+        }
+        if let (Some(frame), Some(nexthop)) = (&found.frame, found.nexthop) {
+            way.station = self.station(nexthop, frame);
+        }
+        way
+    }
+
+    /// The frame to a next hop behind a bridge.
+    fn station(&mut self, nexthop: u32, frame: &Bridged) -> Option<Station> {
+        let nexthop: &nexthops::Nexthop = self.view.contents.nexthops.get(&nexthop)?;
+        let gateway = self.view.contents.ports.get(&nexthop.port.into())?;
+        let (bridge, vni) = self.bridge(gateway.untagged_domain.into());
+        let sent = self.sent(gateway.untagged_domain.into(), frame);
+        Some(Station { bridge, vni, mac: station(nexthop), sent })
+    }
+
+    /// Name and VNI of a bridge domain.
+    fn bridge(&mut self, domain: u32) -> (Option<String>, Option<u32>) {
+        let bridge = self.view.bridge(domain).unwrap_or_else(|| format!("domain {domain}"));
+        let vni = self.view.vni(domain);
+        let stretched = vni.map(|vni| format!(", VNI {vni}")).unwrap_or_default();
+        self.line("bridge", format!("{bridge}{stretched}"));
+        (Some(bridge), vni)
+    }
+
+    /// Where the bridge sends a frame.
+    fn sent(&mut self, domain: u32, found: &Bridged) -> Sent {
+        let mut sent = Sent::default();
+        match found.target.map(split_target) {
+            None => self.line("mac", "not known".into()),
+            Some((KIND_LOCAL, circuit)) => self.circuit(circuit, &mut sent),
+            Some((KIND_REMOTE, vtep)) => {
+                let udp_port_be = self.view.contents.domains.get(&domain).map(|d| d.udp_port_be);
+                sent.vtep = self.vtep(vtep, found.source_port, udp_port_be);
+            }
+            Some((KIND_OWN, gateway)) if gateway != 0 => {
+                self.line("mac", format!("gateway {}", self.view.port(gateway)));
+            }
+            Some(_) => self.line("mac", "this box".into()),
+        }
+        if let Some(selection) = &found.selection {
+            self.selection(selection, &mut sent);
+        }
+        sent
+    }
+
+    fn circuit(&mut self, index: u32, sent: &mut Sent) {
         let circuit = self.view.contents.circuits.get(&index);
         let port = circuit.map(|circuit| self.view.port(circuit.port.into()));
         let vlan = circuit.map(|circuit| circuit.vlan).filter(|vlan| *vlan != 0);
         let tag = vlan.map(|vlan| format!(", VLAN {vlan}")).unwrap_or_default();
         let name = port.clone().unwrap_or_else(|| format!("circuit {index}"));
         self.line("mac", format!("behind {name}{tag}"));
-        (self.document.port, self.document.vlan) = (port, vlan);
+        (sent.port, sent.vlan) = (port, vlan);
     }
 
-    fn vtep(&mut self, index: u32, found: &Bridged, udp_port_be: Option<u16>) {
+    fn vtep(
+        &mut self,
+        index: u32,
+        source_port: Option<u16>,
+        udp_port_be: Option<u16>,
+    ) -> Option<Vtep> {
         let Some(vtep) = self.view.contents.vteps.get(&index) else {
-            return self.line("vtep", format!("number {index}, which has just gone"));
+            self.line("vtep", format!("number {index}, which has just gone"));
+            return None;
         };
         let (remote, local) = (vtep.remote(), vtep.local());
-        let (source_port, destination_port) =
-            (found.source_port, u16::from_be(udp_port_be.unwrap_or_default()));
+        let destination_port = u16::from_be(udp_port_be.unwrap_or_default());
         let udp = source_port.map(|from| format!(", UDP {from} to {destination_port}"));
         self.line("vtep", format!("{remote} from {local}{}", udp.unwrap_or_default()));
-        self.document.vtep = Some(Vtep { remote, local, source_port, destination_port });
+        Some(Vtep { remote, local, source_port, destination_port })
     }
 
-    fn selection(&mut self, selection: &Selection) {
+    fn selection(&mut self, selection: &Selection, sent: &mut Sent) {
         let Selection { group, hash, choice, looks, nexthop } = selection;
         let shares = self.view.contents.groups.get(group).map_or(0, |group| group.shares.len());
         let members = count(shares, "member");
@@ -234,9 +249,9 @@ impl<'a> Answer<'a> {
             if let (Some(bucket), false) = (look.bucket, dead.is_empty()) {
                 self.line("instead", format!("bucket {bucket}"));
             }
-            self.chosen(look.nexthop);
+            sent.nexthop = self.chosen(look.nexthop);
         }
-        self.document.group = Some(Group {
+        sent.group = Some(Group {
             index: *group,
             hash: *hash,
             buckets,
@@ -259,7 +274,7 @@ impl<'a> Answer<'a> {
         Passed { bucket: look.bucket, nexthop }
     }
 
-    fn chosen(&mut self, index: u32) {
+    fn chosen(&mut self, index: u32) -> Option<Nexthop> {
         let nexthop = self.nexthop(index);
         let text = match &nexthop {
             None => format!("{index}, which has just gone"),
@@ -271,7 +286,7 @@ impl<'a> Answer<'a> {
             }
         };
         self.line("nexthop", text);
-        self.document.nexthop = nexthop;
+        nexthop
     }
 
     fn nexthop(&self, index: u32) -> Option<Nexthop> {
@@ -281,7 +296,7 @@ impl<'a> Answer<'a> {
             index,
             port: self.view.port(nexthop.port.into()),
             gateway: nexthop.address(),
-            mac: nexthop.macs.first_chunk().copied().map(Mac).filter(|mac| !mac.is_zero()),
+            mac: Some(station(nexthop)).filter(|mac| !mac.is_zero()),
             mtu: nexthop.mtu,
             alive: why_not.is_empty(),
             why_not,
@@ -337,7 +352,7 @@ const fn verdict(reason: Reason) -> &'static str {
 }
 
 /// `tcp 10.0.0.1:40000 to 10.0.0.2:443`.
-fn packet(flow: &Flow) -> String {
+fn text_of(flow: &Flow) -> String {
     let end = |address: IpAddr, port: Option<u16>| match (address, port) {
         (address, None) => address.to_string(),
         (IpAddr::V4(address), Some(port)) => format!("{address}:{port}"),
@@ -367,9 +382,13 @@ mod tests {
         }
     }
 
+    fn packet<'a>(flow: &'a Flow, found: &'a Routed, range: Option<Span>) -> Packet<'a> {
+        Packet { view: 1, flow, found, range }
+    }
+
     /// The end of a packet that no group had to do with.
     fn ended(reason: Reason, target: Option<u32>) -> Routed {
-        Routed { exact: false, target, selection: None, nexthop: None, reason }
+        Routed { exact: false, target, selection: None, nexthop: None, frame: None, reason }
     }
 
     /// The nexthops of these buckets were looked at until the last one.
@@ -395,7 +414,7 @@ mod tests {
         let selection = Some(selected(&[(5, 1), (163, 1), (200, 2)]));
         let found = Routed { selection, nexthop: Some(2), ..ended(Reason::Routed, target) };
         let range = "10.9.0.0/24".parse().ok();
-        let answer = Answer::routed(&view, Some(1), 1, flow(), found, range);
+        let answer = Answer::routed(&view, From::Port(1), packet(&flow(), &found, range));
         let expected = "\
 packet   tcp 10.9.0.1:40000 to 10.9.0.2:443, arriving on swp1
 view     1, of swp1, swp2
@@ -422,7 +441,7 @@ answer   forwarded (routed): Routed from one port to another.
         let mut view = leaf();
         view.contents.settings.bypass = 1;
         let found = ended(Reason::TransitRouteNone, None);
-        let answer = Answer::routed(&view, None, 1, flow(), found, None);
+        let answer = Answer::routed(&view, From::Anywhere, packet(&flow(), &found, None));
         assert!(!answer.found());
         assert!(answer.text().contains("route   none\n"), "{}", answer.text());
         assert!(answer.text().contains("but     bypass is on, so that"), "{}", answer.text());
@@ -434,7 +453,7 @@ answer   forwarded (routed): Routed from one port to another.
         let view = leaf();
         for target in [None, Some(routes::target(routes::KIND_LOCAL, 0))] {
             let found = ended(Reason::TransitInputMartian, target);
-            let answer = Answer::routed(&view, None, 1, flow(), found, None);
+            let answer = Answer::routed(&view, From::Anywhere, packet(&flow(), &found, None));
             assert_eq!(answer.found(), target.is_some());
         }
     }
@@ -446,12 +465,12 @@ answer   forwarded (routed): Routed from one port to another.
         let to_tunnel = Flow { protocol: UDP, ports: Some([50_000, 4789]), ..flow() };
         let target = Some(routes::target(routes::KIND_LOCAL, 0));
         let found = Routed { exact: true, ..ended(Reason::TransitRouteLocal, target) };
-        let answer = Answer::routed(&view, None, 1, to_tunnel, found.clone(), None);
+        let answer = Answer::routed(&view, From::Anywhere, packet(&to_tunnel, &found, None));
         assert!(answer.text().contains("answer  for a tunnel of this box: decapsulated if"));
         let json = serde_json::to_value(answer.document()).unwrap();
         assert_eq!(json["verdict"], "for a tunnel of this box");
         assert!(json["reason"].is_null() && json["forwarded"].is_null());
-        let answer = Answer::routed(&view, None, 1, flow(), found, None);
+        let answer = Answer::routed(&view, From::Anywhere, packet(&flow(), &found, None));
         assert_eq!(answer.document().reason, Some("transit_route_local"));
     }
 
@@ -460,7 +479,7 @@ answer   forwarded (routed): Routed from one port to another.
         let mut view = leaf();
         view.contents.nexthops.get_mut(&1).unwrap().macs = [0; 12];
         let found = ended(Reason::TransitRouteUnresolved, Some(routes::target(KIND_NEXTHOP, 1)));
-        let answer = Answer::routed(&view, None, 1, flow(), found, None);
+        let answer = Answer::routed(&view, From::Anywhere, packet(&flow(), &found, None));
         assert!(answer.text().contains("MAC not resolved"), "{}", answer.text());
         assert!(serde_json::to_value(answer.document()).unwrap()["nexthop"]["mac"].is_null());
     }
@@ -472,10 +491,11 @@ answer   forwarded (routed): Routed from one port to another.
             target: Some(fdb::target(KIND_REMOTE, 1)),
             source_port: Some(50_000),
             selection: Some(selected(&[(5, 1)])),
+            routed: None,
             reason: Reason::Encapsulated,
         };
         let (mac, payload) = (Mac([2, 0, 0, 0, 0, 3]), Payload::Ip(flow()));
-        let answer = Answer::bridged(&view, Some(3), 1, mac, payload, found);
+        let answer = Answer::bridged(&view, From::Port(3), 1, mac, &payload, &found, None);
         let expected = "\
 frame    tcp 10.9.0.1:40000 to 10.9.0.2:443, to 02:00:00:00:00:03, arriving on h1
 bridge   br200, VNI 10200
@@ -487,5 +507,59 @@ answer   forwarded (encapsulated): Forwarded into a VXLAN tunnel.
 ";
         assert_eq!(answer.text(), expected);
         golden::golden("lookup-bridged", &Of::new("golden", answer.document()));
+    }
+
+    #[test]
+    fn a_packet_for_a_gateway_is_told_with_its_route_and_the_frame_to_the_next_hop() {
+        let mut view = leaf();
+        // The gateway of br200, whose next hop is behind a VTEP of the same network.
+        let port = ports::Port {
+            ifindex: 20,
+            role: ports::ROLE_GATEWAY,
+            mac_and_view: ports::mac_and_view(0, 1),
+            untagged_domain: 1,
+            ..ports::Port::default()
+        };
+        view.contents.ports.insert(5, port);
+        let mut router = view.contents.nexthops[&1];
+        (router.port, router.macs[5], router.gateway[3]) = (5, 3, 9);
+        view.contents.nexthops.insert(3, router);
+        let frame = Bridged {
+            target: Some(fdb::target(KIND_REMOTE, 1)),
+            source_port: Some(50_000),
+            selection: Some(selected(&[(5, 1)])),
+            routed: None,
+            reason: Reason::Routed,
+        };
+        let target = Some(routes::target(KIND_NEXTHOP, 3));
+        let routed =
+            Routed { nexthop: Some(3), frame: Some(frame), ..ended(Reason::Routed, target) };
+        let found = Bridged {
+            target: Some(fdb::target(KIND_OWN, 5)),
+            source_port: None,
+            selection: None,
+            routed: Some(Box::new(routed)),
+            reason: Reason::Routed,
+        };
+        let (mac, payload) = (Mac([2, 0, 0, 0, 0, 4]), Payload::Ip(flow()));
+        let range = "10.9.0.0/24".parse().ok();
+        let from = From::Vtep("10.0.0.2".parse().unwrap());
+        let answer = Answer::bridged(&view, from, 1, mac, &payload, &found, range);
+        let expected = "\
+frame    tcp 10.9.0.1:40000 to 10.9.0.2:443, to 02:00:00:00:00:04, out of a tunnel of 10.0.0.2
+bridge   br200, VNI 10200
+mac      gateway br200
+view     1, of br200
+route    10.9.0.0/24 (range), nexthop 3
+nexthop  192.0.2.9 on br200, MAC 02:00:00:00:00:03, MTU 0, alive
+bridge   br200, VNI 10200
+vtep     10.0.0.2 from 10.0.0.1, UDP 50000 to 0
+group    1, 2 members
+hash     0x00001234, bucket 5 of 256
+nexthop  192.0.2.1 on swp1, MAC 02:00:00:00:00:51, MTU 0, alive
+answer   forwarded (routed): Routed from one port to another.
+";
+        assert_eq!(answer.text(), expected);
+        golden::golden("lookup-gateway", &Of::new("golden", answer.document()));
     }
 }

@@ -27,7 +27,10 @@ Examples:
   fabricctl lookup 10.0.0.1 10.0.0.2 tcp 40000 443 --in swp1
   fabricctl lookup 2001:db8::1 2001:db8:7::1 udp 40000 53
   fabricctl lookup --mac 02:00:5e:00:00:01 --bridge br200 10.2.0.1 10.2.0.2 tcp 40000 443
+  fabricctl lookup --mac GATEWAY --bridge br200 10.2.0.1 10.3.0.9 udp 40000 53
+  fabricctl lookup --mac ROUTER --vni 104001 --from-vtep 10.0.0.2 10.3.0.9 10.2.0.1
 
+A frame for the MAC address of a gateway is followed on through its route, to the frame to the next hop.
 The maps and the code of the packet path give the answer; no packet is sent and no daemon is asked.
 The exit status is 0 if something in the maps matches, 1 if nothing does: no route, or no MAC.";
 
@@ -83,6 +86,9 @@ pub(in crate::cli) struct Args {
     /// The VNI of the frame
     #[arg(long, requires = "mac", conflicts_with = "bridge")]
     pub(super) vni: Option<u32>,
+    /// The frame comes out of a tunnel of this VTEP
+    #[arg(long, value_name = "ADDRESS", requires = "mac", conflicts_with = "port")]
+    pub(super) from_vtep: Option<IpAddr>,
     /// The VLAN tag with which the frame arrives
     #[arg(long, value_name = "ID", requires_all = ["mac", "port"])]
     pub(super) vlan: Option<u16>,

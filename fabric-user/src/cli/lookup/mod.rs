@@ -2,21 +2,26 @@
 
 mod answer;
 mod arguments;
+mod document;
 mod flow;
 mod trace;
 
-use std::process::ExitCode;
+use std::{net::IpAddr, process::ExitCode};
 
 use anyhow::{Context as _, bail};
 
-use fabric_common::schema::ports;
+use fabric_common::schema::{fdb, ports};
 
-use super::{print, routes, view::View};
+use super::{
+    print,
+    routes::{self, Span},
+    view::View,
+};
 use crate::{kernel::maps::Maps, mac::Mac};
-use answer::Answer;
+use answer::{Answer, From, Packet};
 pub(super) use arguments::Args;
 pub use flow::{Flow, Payload, WITH_PORTS};
-pub use trace::{Arrival, Bridged, Routed, bridged, routed};
+pub use trace::{Arrival, Bridged, Origin, Routed, bridged, routed};
 
 /// Runs `fabricctl lookup`: success if something in the maps matches.
 ///
@@ -80,12 +85,16 @@ fn to_address<'a>(
         }
         bail!("ports route by different views; name the one where the packet arrives by --in");
     };
-    let found = routed(maps, routing, arrival, &flow);
-    let prefix = match found.target {
-        Some(_) if !found.exact => routes::around(maps, routing, flow.destination),
-        _ => None,
-    };
-    Ok(Answer::routed(view, port, routing, flow, found, prefix))
+    let found = &routed(maps, routing, arrival, &flow);
+    let range = range(maps, routing, &flow, found);
+    let from = port.map_or(From::Anywhere, From::Port);
+    Ok(Answer::routed(view, from, Packet { view: routing, flow: &flow, found, range }))
+}
+
+/// Addresses that are answered as that of the packet, if it is not a host that matches.
+fn range(maps: &Maps, view: u16, flow: &Flow, found: &Routed) -> Option<Span> {
+    let is_range = found.target.is_some() && !found.exact;
+    is_range.then(|| routes::around(maps, view, flow.destination)).flatten()
 }
 
 /// A frame in the bridge domain that is named, or of the port where it arrives.
@@ -131,8 +140,34 @@ fn to_mac<'a>(
         }
         _ => bail!("name the bridge of the MAC by --bridge, --vni or --in"),
     };
-    let found = bridged(maps, domain as u16, circuit, arrival, mac, &payload);
-    Ok(Answer::bridged(view, port, domain, mac, payload, found))
+    let vtep = args.from_vtep.map(|vtep| known(view, domain, vtep)).transpose()?;
+    let (from, origin) = match (vtep, port, circuit) {
+        (Some(vtep), ..) => (From::Vtep(vtep), Origin::Tunnel),
+        (_, Some(port), Some(circuit)) => (From::Port(port), Origin::Circuit(circuit)),
+        _ => (From::Anywhere, Origin::AnyPort),
+    };
+    let found = bridged(maps, domain as u16, origin, arrival, mac, &payload);
+    let range = match (&found.routed, &payload, found.target) {
+        (Some(routed), Payload::Ip(flow), Some(target)) => {
+            let (_, gateway) = fdb::split_target(target);
+            range(maps, ports::view(maps.ports.get(gateway).mac_and_view), flow, routed)
+        }
+        _ => None,
+    };
+    Ok(Answer::bridged(view, from, domain, mac, &payload, &found, range))
+}
+
+/// A VTEP out of whose tunnel frames of a domain may come.
+fn known(view: &View, domain: u32, vtep: IpAddr) -> anyhow::Result<IpAddr> {
+    if view.vni(domain).is_none() {
+        bail!("that bridge has no tunnel");
+    }
+    if !view.contents.vteps.values().any(|known| known.remote() == vtep) {
+        bail!(
+            "{vtep} is not a VTEP that is known; the kernel gets what it sends (`fabricctl maps vteps`)"
+        );
+    }
+    Ok(vtep)
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@ use fabric_common::{
     reason::Reason,
     schema::{
         circuits,
-        domains::{Domain, FLAG_OVERLAY_ISOLATED, FLAG_ZERO_CHECKSUM_TX},
+        domains::{Domain, FLAG_OVERLAY_HAIRPIN, FLAG_OVERLAY_ISOLATED, FLAG_ZERO_CHECKSUM_TX},
         fdb,
         groups::Choice,
+        nexthops::Nexthop,
         ports::{self, FLAG_ROUTE4, FLAG_ROUTE6},
         routes::{KIND_GROUP, KIND_LOCAL, KIND_NEXTHOP, refusal, split_target},
         vteps::Vtep,
@@ -46,6 +47,8 @@ pub struct Routed {
     pub selection: Option<Selection>,
     /// Index of the nexthop that the packet takes.
     pub nexthop: Option<u32>,
+    /// For a nexthop behind a bridge: the frame to its MAC address, whose end is the packet's.
+    pub frame: Option<Bridged>,
     /// The packet's end.
     pub reason: Reason,
 }
@@ -59,25 +62,48 @@ pub struct Bridged {
     pub source_port: Option<u16>,
     /// For frames into a tunnel.
     pub selection: Option<Selection>,
+    /// For frames to a gateway: the way of the packet inside.
+    pub routed: Option<Box<Routed>>,
     /// The frame's end.
     pub reason: Reason,
+}
+
+/// Where a frame inside a bridge domain comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// From any port of the bridge.
+    AnyPort,
+    /// From this circuit.
+    Circuit(u32),
+    /// Out of a tunnel of the domain.
+    Tunnel,
+    /// From the bridge itself, with a packet that it has routed.
+    Gateway,
 }
 
 /// The way of an IP packet with a valid header in a view.
 #[must_use]
 pub fn routed(maps: &Maps, view: u16, arrival: &Arrival, flow: &Flow) -> Routed {
+    let mut routed = route(maps, view, arrival, flow);
+    // What the tunnel's stages, which come first, found out says more.
+    if let Reason::TransitRouteLocal
+    | Reason::TransitInputNotForwarding
+    | Reason::UnderlayInputNotVxlan = routed.reason
+        && is_tunnel_fragment(arrival, flow)
+    {
+        routed.reason = Reason::UnderlayInputFragment;
+    }
+    routed
+}
+
+/// As [`routed`], of a packet that is no tunnel's.
+fn route(maps: &Maps, view: u16, arrival: &Arrival, flow: &Flow) -> Routed {
     let host = maps.host(view, flow.destination);
     let target = host.or_else(|| maps.by_prefix(view, flow.destination));
     let exact = host.is_some();
-    let mut routed =
-        Routed { exact, target, selection: None, nexthop: None, reason: Reason::TransitRouteNone };
+    let reason = Reason::TransitRouteNone;
+    let mut routed = Routed { exact, target, selection: None, nexthop: None, frame: None, reason };
     routed.reason = match follow(maps, view, arrival, flow, &mut routed) {
-        // What the tunnel's stages, which come first, found out says more.
-        Err(
-            Reason::TransitRouteLocal
-            | Reason::TransitInputNotForwarding
-            | Reason::UnderlayInputNotVxlan,
-        ) if is_tunnel_fragment(arrival, flow) => Reason::UnderlayInputFragment,
         Ok(reason) | Err(reason) => reason,
     };
     routed
@@ -136,14 +162,18 @@ fn follow(
     }
     let port = maps.ports.get(nexthop.port.into());
     if port.role == ports::ROLE_GATEWAY {
-        let [a, b, c, d, e, f, ..] = nexthop.macs;
-        let key = fdb::key(port.untagged_domain, fdb::mac_number([a, b, c, d, e, f]));
-        let kind = maps.fdb_table().get(key).map(|target| fdb::split_target(target).0);
-        if !matches!(kind, Some(fdb::KIND_LOCAL | fdb::KIND_REMOTE)) {
-            return Err(Reason::StationLookupUnknown);
-        }
+        let to = station(&nexthop);
+        let payload = Payload::Ip(*flow);
+        let frame = bridged(maps, port.untagged_domain, Origin::Gateway, arrival, to, &payload);
+        return Ok(routed.frame.insert(frame).reason);
     }
     Ok(Reason::Routed)
+}
+
+/// The MAC address of a nexthop.
+pub(super) const fn station(nexthop: &Nexthop) -> Mac {
+    let [a, b, c, d, e, f, ..] = nexthop.macs;
+    Mac([a, b, c, d, e, f])
 }
 
 /// Addresses that routers do not forward, as the packet path has them.
@@ -164,75 +194,160 @@ fn is_own(maps: &Maps, view: u16, source: IpAddr) -> bool {
 /// Length of an Ethernet header.
 const ETHERNET: u32 = 14;
 
-/// The way of a frame to `destination` in a bridge domain. `circuit` is where it came from, if that
-/// is known; the length in `arrival` is that of its payload.
+/// The way of a frame to `destination` in a bridge domain; the length in `arrival` is that of its payload.
 #[must_use]
 pub fn bridged(
     maps: &Maps,
     domain: u16,
-    circuit: Option<u32>,
+    origin: Origin,
     arrival: &Arrival,
     destination: Mac,
     payload: &Payload,
 ) -> Bridged {
     let target = maps.fdb_table().get(fdb::key(domain, fdb::mac_number(destination.0)));
-    let mut bridged =
-        Bridged { target, source_port: None, selection: None, reason: Reason::BridgeLookupUnknown };
-    let Some((kind, index)) = target.map(fdb::split_target) else { return bridged };
-    let flag = |circuit: u32, flag: u16| maps.circuits.get(circuit).flags & flag != 0;
-    let isolated = |circuit| flag(circuit, circuits::FLAG_ISOLATED);
-    let from_isolated = circuit.is_some_and(isolated);
-    let longer = |limit: u32| arrival.length.is_some_and(|length| length + ETHERNET > limit);
-    let domain = maps.domains.get(domain.into());
-    bridged.reason = match kind {
-        fdb::KIND_LOCAL if Some(index) == circuit && !flag(index, circuits::FLAG_HAIRPIN) => {
-            Reason::BridgeLookupSamePort
-        }
-        fdb::KIND_LOCAL if from_isolated && isolated(index) => Reason::BridgeLookupIsolated,
-        fdb::KIND_LOCAL => {
-            let to = maps.circuits.get(index);
-            match to.max_frame {
-                circuits::NOT_A_TARGET => Reason::AccessFitNotATarget,
-                longest if longer(longest) => Reason::AccessFitTooBig,
-                _ if maps.ports.get(to.port.into()).down != 0 => Reason::AccessFitPortDown,
-                _ => Reason::Bridged,
-            }
-        }
-        fdb::KIND_REMOTE if from_isolated && domain.flags & FLAG_OVERLAY_ISOLATED != 0 => {
-            Reason::BridgeLookupIsolated
-        }
-        fdb::KIND_REMOTE => {
-            let settings = maps.settings.get(0);
-            let Some(hash) = payload.hash(destination, &settings) else { return bridged };
-            bridged.source_port = Some(flow_hash::source_port(hash));
-            let vtep = maps.vteps.get(index);
-            let selection = maps.select(vtep.group, settings.tunnel_bucket(&vtep, hash));
-            let nexthop = selection.nexthop.map(|nexthop| maps.nexthops.get(nexthop));
-            bridged.selection = Some(selection);
-            match nexthop {
-                None => Reason::NexthopSelectEmptyGroup,
-                Some(_) if longer(taken_by(&domain, &vtep)) => Reason::VxlanOutputTooBig,
-                Some(nexthop) if longer(carried_by(nexthop.mtu, &vtep)) => {
-                    Reason::VxlanOutputUnderlayTooSmall
-                }
-                Some(_) => Reason::Encapsulated,
-            }
-        }
-        fdb::KIND_OWN if index != 0 => by_gateway(maps, index, arrival, payload),
-        _ => Reason::BridgeLookupOwnMac,
+    let reason = unknown(origin);
+    let mut bridged = Bridged { target, source_port: None, selection: None, routed: None, reason };
+    let frame = FrameTo { domain: maps.domains.get(domain.into()), origin, arrival, payload };
+    bridged.reason = match frame.follow(maps, destination, &mut bridged) {
+        Ok(reason) | Err(reason) => reason,
     };
     bridged
 }
 
-/// The end of a frame for the gateway in a slot.
-fn by_gateway(maps: &Maps, slot: u32, arrival: &Arrival, payload: &Payload) -> Reason {
-    let Payload::Ip(flow) = payload else { return Reason::BridgeLookupOwnMac };
-    let arrival = Arrival { port: Some(slot), ..*arrival };
-    let view = ports::view(maps.ports.get(slot).mac_and_view);
-    match routed(maps, view, &arrival, flow).reason {
-        // It routes neither family.
-        Reason::UnderlayInputNotVxlan => Reason::BridgeLookupOwnMac,
-        reason => reason,
+/// The end of a frame for a MAC address that the bridge does not know.
+const fn unknown(origin: Origin) -> Reason {
+    match origin {
+        Origin::AnyPort | Origin::Circuit(_) => Reason::BridgeLookupUnknown,
+        Origin::Tunnel => Reason::BridgeDeliverUnknown,
+        Origin::Gateway => Reason::StationLookupUnknown,
+    }
+}
+
+/// The end of a frame for a MAC address of the box itself.
+const fn own(origin: Origin) -> Reason {
+    match origin {
+        Origin::AnyPort | Origin::Circuit(_) => Reason::BridgeLookupOwnMac,
+        Origin::Tunnel => Reason::BridgeDeliverOwnMac,
+        Origin::Gateway => Reason::StationLookupUnknown,
+    }
+}
+
+/// A frame in a bridge domain.
+struct FrameTo<'a> {
+    domain: Domain,
+    origin: Origin,
+    arrival: &'a Arrival,
+    payload: &'a Payload,
+}
+
+impl FrameTo<'_> {
+    fn follow(
+        &self,
+        maps: &Maps,
+        destination: Mac,
+        bridged: &mut Bridged,
+    ) -> Result<Reason, Reason> {
+        let origin = self.origin;
+        let overlay = |flag| self.domain.flags & flag != 0;
+        let (kind, index) = fdb::split_target(bridged.target.ok_or(unknown(origin))?);
+        match (kind, origin) {
+            (fdb::KIND_LOCAL, _) => {
+                let flag = |circuit, flag| maps.circuits.get(circuit).flags & flag != 0;
+                let isolated = |circuit| flag(circuit, circuits::FLAG_ISOLATED);
+                match origin {
+                    Origin::Circuit(from)
+                        if from == index && !flag(index, circuits::FLAG_HAIRPIN) =>
+                    {
+                        return Err(Reason::BridgeLookupSamePort);
+                    }
+                    Origin::Circuit(from) if isolated(from) && isolated(index) => {
+                        return Err(Reason::BridgeLookupIsolated);
+                    }
+                    Origin::Tunnel if isolated(index) && overlay(FLAG_OVERLAY_ISOLATED) => {
+                        return Err(Reason::BridgeDeliverIsolated);
+                    }
+                    _ => {}
+                }
+                self.fits_port(maps, index)?;
+                Ok(match origin {
+                    Origin::AnyPort | Origin::Circuit(_) => Reason::Bridged,
+                    Origin::Tunnel => Reason::Decapsulated,
+                    Origin::Gateway => Reason::Routed,
+                })
+            }
+            (fdb::KIND_REMOTE, Origin::Tunnel) if overlay(FLAG_OVERLAY_HAIRPIN) => {
+                Err(Reason::BridgeDeliverHairpin)
+            }
+            (fdb::KIND_REMOTE, Origin::Tunnel) => Err(Reason::SplitHorizonOverlayToOverlay),
+            (fdb::KIND_REMOTE, Origin::Circuit(from))
+                if maps.circuits.get(from).flags & circuits::FLAG_ISOLATED != 0
+                    && overlay(FLAG_OVERLAY_ISOLATED) =>
+            {
+                Err(Reason::BridgeLookupIsolated)
+            }
+            (fdb::KIND_REMOTE, _) => {
+                self.to_vtep(maps, index, destination, bridged)?;
+                Ok(if origin == Origin::Gateway { Reason::Routed } else { Reason::Encapsulated })
+            }
+            (fdb::KIND_OWN, Origin::AnyPort | Origin::Circuit(_) | Origin::Tunnel)
+                if index != 0 =>
+            {
+                self.by_gateway(maps, index, bridged)
+            }
+            _ => Err(own(origin)),
+        }
+    }
+
+    fn is_longer(&self, limit: u32) -> bool {
+        self.arrival.length.is_some_and(|length| length + ETHERNET > limit)
+    }
+
+    /// Whether the port of a circuit can send it.
+    fn fits_port(&self, maps: &Maps, circuit: u32) -> Result<(), Reason> {
+        let to = maps.circuits.get(circuit);
+        match to.max_frame {
+            circuits::NOT_A_TARGET => Err(Reason::AccessFitNotATarget),
+            longest if self.is_longer(longest) => Err(Reason::AccessFitTooBig),
+            _ if maps.ports.get(to.port.into()).down != 0 => Err(Reason::AccessFitPortDown),
+            _ => Ok(()),
+        }
+    }
+
+    /// Chooses the underlay's nexthop, if the packet around it fits.
+    fn to_vtep(
+        &self,
+        maps: &Maps,
+        vtep: u32,
+        destination: Mac,
+        bridged: &mut Bridged,
+    ) -> Result<(), Reason> {
+        let settings = maps.settings.get(0);
+        let hash = self.payload.hash(destination, &settings).ok_or(unknown(self.origin))?;
+        bridged.source_port = Some(flow_hash::source_port(hash));
+        let vtep = maps.vteps.get(vtep);
+        let selection = maps.select(vtep.group, settings.tunnel_bucket(&vtep, hash));
+        let nexthop = bridged.selection.insert(selection).nexthop;
+        let mtu = maps.nexthops.get(nexthop.ok_or(Reason::NexthopSelectEmptyGroup)?).mtu;
+        if self.is_longer(taken_by(&self.domain, &vtep)) {
+            return Err(Reason::VxlanOutputTooBig);
+        }
+        if self.is_longer(carried_by(mtu, &vtep)) {
+            return Err(Reason::VxlanOutputUnderlayTooSmall);
+        }
+        Ok(())
+    }
+
+    /// The gateway in a slot routes the packet inside.
+    fn by_gateway(&self, maps: &Maps, slot: u32, bridged: &mut Bridged) -> Result<Reason, Reason> {
+        let Payload::Ip(flow) = self.payload else { return Err(own(self.origin)) };
+        let arrival = Arrival { port: Some(slot), ..*self.arrival };
+        let view = ports::view(maps.ports.get(slot).mac_and_view);
+        let routed = route(maps, view, &arrival, flow);
+        match bridged.routed.insert(Box::new(routed)).reason {
+            // It routes neither family.
+            Reason::UnderlayInputNotVxlan => Err(own(self.origin)),
+            reason => Ok(reason),
+        }
     }
 }
 

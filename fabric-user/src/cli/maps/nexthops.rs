@@ -1,9 +1,15 @@
 //! `maps nexthops`.
 
-use std::net::IpAddr;
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+};
+
+use fabric_common::schema::fdb::{KIND_LOCAL, KIND_REMOTE};
 
 use crate::{
     cli::{
+        contents::FdbEntry,
         row::{Said, rows},
         uses::Uses,
         view::View,
@@ -21,6 +27,8 @@ rows! {
         "GATEWAY" gateway: IpAddr,
         /// Its MAC address; null if it is not resolved.
         "MAC" mac: Option<Mac>,
+        /// Behind a gateway: the port or VTEP that the bridge has its MAC address at; null for none.
+        "BEHIND" behind: Option<String>,
         /// The port's MAC address.
         "SOURCE MAC" source: Option<Mac>,
         /// The longest packet towards it, in bytes.
@@ -41,7 +49,8 @@ rows! {
 }
 
 pub(super) fn rows(view: &View, uses: &Uses) -> impl Iterator<Item = NexthopRow> {
-    view.contents.nexthops.iter().map(|(index, nexthop)| {
+    let places = places(view);
+    view.contents.nexthops.iter().map(move |(index, nexthop)| {
         let mac = |at: usize| {
             let bytes = nexthop.macs.get(at..).and_then(|rest| rest.first_chunk().copied());
             // Not resolved: there is no address to show.
@@ -52,6 +61,10 @@ pub(super) fn rows(view: &View, uses: &Uses) -> impl Iterator<Item = NexthopRow>
             port: view.port(nexthop.port.into()),
             gateway: nexthop.address(),
             mac: mac(0),
+            behind: mac(0).and_then(|mac| {
+                let gateway = view.contents.ports.get(&nexthop.port.into())?;
+                places.get(&(gateway.untagged_domain.into(), mac)).cloned()
+            }),
             source: mac(6),
             mtu: nexthop.mtu,
             alive: alive(view, nexthop),
@@ -62,6 +75,22 @@ pub(super) fn rows(view: &View, uses: &Uses) -> impl Iterator<Item = NexthopRow>
             hosts: users.hosts,
         }
     })
+}
+
+/// Where the bridges of gateways have the MAC addresses of hosts, by domain.
+fn places(view: &View) -> HashMap<(u32, Mac), String> {
+    let domains: BTreeSet<u32> =
+        view.gateways().map(|(_, gateway)| gateway.untagged_domain.into()).collect();
+    let entries = view.contents.fdb.iter().filter(|entry| domains.contains(&entry.domain));
+    let place = |entry: &FdbEntry| match entry.kind {
+        KIND_LOCAL => {
+            let circuit = view.contents.circuits.get(&entry.index)?;
+            Some(view.port(circuit.port.into()))
+        }
+        KIND_REMOTE => view.vtep(entry.index).map(|vtep| vtep.to_string()),
+        _ => None,
+    };
+    entries.filter_map(|entry| Some(((entry.domain, entry.mac), place(entry)?))).collect()
 }
 
 #[cfg(test)]
@@ -81,9 +110,9 @@ mod tests {
         second.flags = FLAG_DOWN;
         second.macs[..6].fill(0);
         let expected = "\
-PORT  GATEWAY    MAC                SOURCE MAC  MTU  ALIVE          USED BY
-swp1  192.0.2.1  02:00:00:00:00:51  -             0  yes            1 group
-swp2  fe80::1    -                  -             0  no: neighbour  1 group
+PORT  GATEWAY    MAC                BEHIND  SOURCE MAC  MTU  ALIVE          USED BY
+swp1  192.0.2.1  02:00:00:00:00:51  -       -             0  yes            1 group
+swp2  fe80::1    -                  -       -             0  no: neighbour  1 group
 ";
         let rows: Vec<_> = rows(&view, &Uses::without_routes(&view)).collect();
         assert_eq!(rows[1].why_not, ["neighbour"]);

@@ -11,7 +11,7 @@ use crate::{
 };
 
 rows! {
-    /// A port with a program.
+    /// A port with a program, or a gateway.
     pub(super) struct PortRow, "no port is accelerated" {
         /// Name of the interface.
         "PORT" port: String,
@@ -21,7 +21,7 @@ rows! {
         "MTU" mtu: u32,
         /// Its address.
         "MAC" mac: Mac,
-        /// The bridge of untagged frames, with the VLAN if it is VLAN-aware.
+        /// The bridge of untagged frames, or whose gateway it is, with the VLAN if it is VLAN-aware.
         "UNTAGGED TO" untagged_bridge: Option<String>,
         /// Number of VLANs whose tagged frames are bridged.
         "TAGGED VLANS" tagged_vlans: Option<usize>,
@@ -53,7 +53,10 @@ pub(super) fn rows(view: &View) -> impl Iterator<Item = PortRow> {
             role: role(port.role),
             mtu: port.mtu,
             mac: Mac([a, b, c, d, e, f]),
-            untagged_bridge: untagged.and_then(|circuit| view.bridge(circuit.domain.into())),
+            untagged_bridge: match port.role {
+                ROLE_GATEWAY => view.bridge(port.untagged_domain.into()),
+                _ => untagged.and_then(|circuit| view.bridge(circuit.domain.into())),
+            },
             tagged_vlans: Some(tagged).filter(|tagged| *tagged > 0),
             routes: families(port.flags),
             decapsulates: match port.decapsulates {

@@ -16,6 +16,8 @@ rows! {
     pub(super) struct ViewRow, "no port routes packets" {
         /// Its index.
         "VIEW" view: u32,
+        /// The VRF of its ports; null for the default one.
+        "VRF" vrf: Option<String>,
         /// Number of IPv4 hosts.
         "IPV4 HOSTS" hosts4: usize,
         /// Number of ranges of IPv4 addresses.
@@ -48,8 +50,10 @@ pub(super) fn rows(source: &Source<'_>) -> Vec<ViewRow> {
         Ok::<(), Infallible>(())
     });
     let mut ports: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
+    let mut vrfs: BTreeMap<u32, String> = BTreeMap::new();
     for (slot, port) in &source.view.contents.ports {
         let view = u32::from(view_of(port.mac_and_view));
+        vrfs.extend(source.view.vrf(*slot).map(|vrf| (view, vrf)));
         ports.entry(view).or_default().insert(source.view.port(*slot));
     }
     let mut rows = Vec::new();
@@ -61,6 +65,7 @@ pub(super) fn rows(source: &Source<'_>) -> Vec<ViewRow> {
         let [hosts4, ranges4, hosts6, ranges6] = counts.copied().unwrap_or_default();
         rows.push(ViewRow {
             view: index,
+            vrf: vrfs.remove(&index),
             hosts4,
             ranges4,
             hosts6,

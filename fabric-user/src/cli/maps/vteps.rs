@@ -1,9 +1,6 @@
 //! `maps vteps`, with the ports of `reverse_paths`. Also a part of `fabricctl status`.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
+use std::{collections::BTreeMap, net::IpAddr};
 
 use fabric_common::schema::{fdb::KIND_REMOTE, ports::DECAPSULATES_ALL, reverse_paths};
 
@@ -45,25 +42,11 @@ pub(in crate::cli) fn rows(view: &View) -> impl Iterator<Item = VtepRow> {
         vtep: vtep.remote(),
         local: vtep.local(),
         macs: macs.get(index).copied().unwrap_or(0),
-        via: via(view, vtep.group),
+        via: view.via(vtep.group),
         accepted_from: accepted_from(view, *index),
         group: Some(vtep.group).filter(|group| *group != 0),
         index: *index,
     })
-}
-
-fn via(view: &View, group: u32) -> Said<Vec<String>> {
-    let members = view.group_members(group);
-    let alive = members.iter().filter(|(_, death)| death.is_empty());
-    let alive: BTreeSet<&String> = alive.map(|(port, _)| port).collect();
-    if alive.is_empty() {
-        let dead = members.iter().map(|(port, death)| format!("{port}: {}", death.join(", ")));
-        let dead: Vec<String> = dead.collect::<BTreeSet<_>>().into_iter().collect();
-        let why = if dead.is_empty() { String::new() } else { format!(" ({})", dead.join("; ")) };
-        return Said::new(format!("not reachable{why}"), Vec::new());
-    }
-    let alive: Vec<String> = alive.into_iter().cloned().collect();
-    Said::new(alive.join(", "), alive)
 }
 
 fn accepted_from(view: &View, vtep: u32) -> Option<Vec<String>> {

@@ -1,10 +1,13 @@
 //! `fabricctl status`: what is accelerated, what is not and why, and whether it is in order.
 
 mod bridges;
+mod gateways;
 mod health;
 mod ports;
+mod routers;
 mod underlay;
 mod verdict;
+mod vrfs;
 
 use std::{collections::BTreeSet, process::ExitCode};
 
@@ -57,7 +60,10 @@ struct Rest<'a> {
     underlay: Underlay,
     failover: Option<Liveness>,
     ports: &'a Table,
+    vrfs: &'a Table,
+    gateways: &'a Table,
     bridges: &'a Table,
+    routers: &'a Table,
     vteps: &'a Table,
     problems: &'a [String],
     unresolved: &'a [String],
@@ -70,17 +76,24 @@ struct Scene<'a> {
     health: &'a Health,
     underlay: Underlay,
     ports: Table,
+    vrfs: Table,
+    gateways: Table,
     bridges: Table,
+    routers: Table,
     vteps: Table,
 }
 
 impl<'a> Scene<'a> {
     fn new(view: &'a View, maps: &Maps, health: &'a Health, ports: Vec<ports::PortRow>) -> Self {
+        let routers = routers::rows(view);
         Self {
             view,
             health,
             underlay: Underlay::of(view, maps),
+            vrfs: Table::of(vrfs::rows(view, &routers)),
+            gateways: Table::of(gateways::rows(view, &ports, health.daemon.state.as_ref())),
             ports: Table::of(ports),
+            routers: Table::of(routers),
             bridges: Table::of(bridges::rows(view)),
             vteps: Table::of(vteps(view)),
         }
@@ -96,7 +109,13 @@ impl<'a> Scene<'a> {
         if let Some(state) = &daemon.state {
             text.push_str(&failover(self.view, &state.liveness));
         }
-        for table in [&self.ports, &self.bridges, &self.vteps] {
+        let Self { ports, vrfs, gateways, bridges, routers, vteps, .. } = self;
+        // What there is on few boxes is left out on the others.
+        let tenants = |table: &&Table| !table.rows().is_empty();
+        let tables = [Some(ports), Some(vrfs).filter(tenants), Some(gateways).filter(tenants)]
+            .into_iter()
+            .chain([Some(bridges), Some(routers).filter(tenants), Some(vteps)]);
+        for table in tables.flatten() {
             text.push('\n');
             text.push_str(&table.text(style.look()));
         }
@@ -117,7 +136,8 @@ impl<'a> Scene<'a> {
 
 impl<'a> Document<'a> {
     fn of(scene: &'a Scene<'a>, verdict: &'a Verdict) -> Self {
-        let Scene { view, health, underlay, ports, bridges, vteps } = scene;
+        let Scene { view, health, underlay, ports, vrfs, gateways, bridges, routers, vteps } =
+            scene;
         let state = health.daemon.state.as_ref();
         let list = |list: fn(&State) -> &[String]| state.map_or(&[][..], list);
         Self {
@@ -130,7 +150,10 @@ impl<'a> Document<'a> {
                 underlay: *underlay,
                 failover: state.map(|state| state.liveness),
                 ports,
+                vrfs,
+                gateways,
                 bridges,
+                routers,
                 vteps,
                 problems: list(|state| &state.problems),
                 unresolved: list(|state| &state.unresolved),
@@ -255,7 +278,10 @@ mod tests {
     fn every_field_is_documented() {
         golden::documented([
             ("`ports` of `status`", ports::PortRow::COLUMNS),
+            ("`vrfs` of `status`", vrfs::VrfRow::COLUMNS),
+            ("`gateways` of `status`", gateways::GatewayRow::COLUMNS),
             ("`bridges` of `status`", bridges::BridgeRow::COLUMNS),
+            ("`routers` of `status`", routers::RouterRow::COLUMNS),
         ]);
     }
 }

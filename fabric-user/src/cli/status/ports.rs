@@ -1,9 +1,6 @@
 //! Ports: which program runs how, or why none does.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     cli::{
@@ -94,13 +91,13 @@ fn is_name(name: &str, whole: &str) -> bool {
     !name.is_empty() && whole.starts_with(name)
 }
 
-/// Underlay ports, other routed ports, access ports, then what is not accelerated. Beside it what is
+/// Underlay ports, other routed ports, gateways, access ports, then what is not accelerated. Beside it what is
 /// not as it should be.
 pub(super) fn rows(view: &View, known: Known<'_>) -> (Vec<PortRow>, Vec<String>) {
     let mut rows = Vec::new();
     let mut faults = Vec::new();
     let mut ports: Vec<_> = view.contents.ports.iter().collect();
-    ports.sort_by_key(|(_, port)| (Reverse(port.role), port.ifindex));
+    ports.sort_by_key(|(_, port)| (order(port.role), port.ifindex));
     let mut shown = BTreeSet::new();
     for (slot, port) in ports {
         shown.insert(port.ifindex);
@@ -142,6 +139,16 @@ pub(super) fn rows(view: &View, known: Known<'_>) -> (Vec<PortRow>, Vec<String>)
         rows.push(row(name, None, Vec::new(), Some(interface), extent));
     }
     (rows, faults)
+}
+
+/// The place of a role among the others.
+const fn order(role: u8) -> u8 {
+    match role {
+        ROLE_UNDERLAY => 0,
+        ROLE_ROUTED => 1,
+        ROLE_GATEWAY => 2,
+        _ => 3,
+    }
 }
 
 fn row(
