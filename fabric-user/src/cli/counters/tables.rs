@@ -366,4 +366,17 @@ h2    access      5  4.00 kbit          3       0        2    0      0 bit
             ("`reasons` of `counters`", ReasonRow::COLUMNS),
         ]);
     }
+
+    #[test]
+    fn every_reason_is_in_the_operations_manual() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
+        let page = std::fs::read_to_string(path).expect("the page is there");
+        let part = page.split("\n## ").find(|part| part.starts_with("Where did my packet go?"));
+        let rows =
+            part.unwrap().lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+        let named: Vec<&str> = rows.flat_map(|(first, _)| first.split('`')).collect();
+        let missing = Reason::ALL.iter().map(|reason| reason.name());
+        let missing = missing.filter(|name| !named.contains(name)).collect::<Vec<_>>();
+        assert_eq!(missing, [""; 0], "{path} lacks these reasons");
+    }
 }

@@ -66,7 +66,7 @@ fn compare(leaf: &mut Leaf, around: impl Fn(&Leaf, &[u8]) -> Vec<u8>) {
             };
             let frame = frame.to(destination);
             let frame =
-                if random.below(4) == 0 { frame.length(1_400 + random.below(160)) } else { frame };
+                if random.below(4) == 0 { frame.length(1_400 + random.below(300)) } else { frame };
             let inner = frame.clone().bytes();
             let packet = if from == STRANGER { frame.tag(TAG).bytes() } else { inner.clone() };
             let packet = if from == HOST_R { around(leaf, &inner) } else { packet };
@@ -117,6 +117,7 @@ fn compare(leaf: &mut Leaf, around: impl Fn(&Leaf, &[u8]) -> Vec<u8>) {
             Reason::NexthopSelectEmptyGroup,
             Reason::VxlanOutputUnderlayTooSmall,
             Reason::TransitOutputTooBig,
+            Reason::AccessFitTooBig,
         ],
     );
 }
