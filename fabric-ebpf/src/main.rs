@@ -142,7 +142,7 @@ fn from_fabric<C: Checkpoint>(
     };
     if let Err(reason) = arrived {
         bfd_watch(packet, journey, reason);
-        path_watch(packet, reason);
+        path_watch::<NETWORK>(packet, reason);
     }
     arrived
 }

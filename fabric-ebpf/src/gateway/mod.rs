@@ -28,6 +28,7 @@ use crate::{
     },
     port_input::find_port,
     transit::{
+        path_watch::path_watch,
         transit_input::{self, Family, NETWORK, transit_input},
         transit_route,
     },
@@ -116,7 +117,10 @@ fn routed_at<const AT: usize>(context: *mut xdp_md, router: u32, tunnel: u64) ->
     journey.now = unsafe { bpf_jiffies64() };
     journey.fdb_mask = journey.settings.fdb_mask & limits::fdb_mask();
     match forward::<AT>(&mut packet, &mut journey) {
-        Err(reason) => reason as u32,
+        Err(reason) => {
+            path_watch::<AT>(&packet, reason);
+            reason as u32
+        }
         Ok(reason) => {
             count_tunnel(&journey, tunnel, length - (AT - NETWORK) as u32);
             reason as u32

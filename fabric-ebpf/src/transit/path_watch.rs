@@ -24,12 +24,13 @@ const TOO_BIG_6: u8 = 2;
 /// Redirect (RFC 4861 §4.5).
 const REDIRECT_6: u8 = 137;
 
-/// Looks at packets that end here for a reason that packets for the box end here for.
+/// Looks at packets, whose IP header starts at `AT`, that end here for a reason that packets for the box end here
+/// for.
 #[inline(always)]
-pub fn path_watch(packet: &Packet, reason: Reason) {
+pub fn path_watch<const AT: usize>(packet: &Packet, reason: Reason) {
     // Redirects are neighbour discovery over IPv6.
     let ends_here = is_heard(reason) || matches!(reason, Reason::TransitInputNeighbourDiscovery);
-    if ends_here && is_news(packet) == Some(true) {
+    if ends_here && is_news::<AT>(packet) == Some(true) {
         let settings = maps::SETTINGS.get_ptr_mut(0);
         // SAFETY: an aligned word; whoever stores, stores the same. Every packet reads the words beside
         // it, so that it is stored to only once until the daemon has seen it.
@@ -43,20 +44,20 @@ pub fn path_watch(packet: &Packet, reason: Reason) {
 }
 
 #[inline(always)]
-fn is_news(packet: &Packet) -> Option<bool> {
-    match packet.read(12)? {
-        ether_type::IPV4 if packet.read::<u8>(14)? == 0x45 => {
-            if packet.read::<u8>(23)? != ip_protocol::ICMP {
+fn is_news<const AT: usize>(packet: &Packet) -> Option<bool> {
+    match packet.read(AT - 2)? {
+        ether_type::IPV4 if packet.read::<u8>(AT)? == 0x45 => {
+            if packet.read::<u8>(AT + 9)? != ip_protocol::ICMP {
                 return None;
             }
-            let kind_and_code: u16 = packet.read(34)?;
+            let kind_and_code: u16 = packet.read(AT + 20)?;
             Some(kind_and_code == TOO_BIG_4 || kind_and_code.to_ne_bytes()[0] == REDIRECT_4)
         }
         ether_type::IPV6 => {
-            if packet.read::<u8>(20)? != ip_protocol::ICMPV6 {
+            if packet.read::<u8>(AT + 6)? != ip_protocol::ICMPV6 {
                 return None;
             }
-            let kind: u8 = packet.read(54)?;
+            let kind: u8 = packet.read(AT + 40)?;
             Some(kind == TOO_BIG_6 || kind == REDIRECT_6)
         }
         _ => None,

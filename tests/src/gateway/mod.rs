@@ -5,11 +5,8 @@ mod site;
 
 use fabric_common::reason::Reason;
 
-use crate::addresses::Station;
-use site::{
-    DOWNSTREAM_VNI, HOST1, HOST2, OUT0, OUTSIDE, REMOTE1, REMOTE2, REMOTE3, VNIS, from_leaf2,
-    packets,
-};
+use crate::{addresses::Station, packet::Frame};
+use site::{DOWNSTREAM_VNI, HOST1, HOST2, OUT0, OUTSIDE, REMOTE1, REMOTE2, REMOTE3, VNIS, packets};
 pub use site::{Seen, Shape, Site};
 
 /// A host's packets for a host here (between two networks), one behind another leaf (asymmetric), one in a network
@@ -22,8 +19,9 @@ pub fn hosts_reach_every_network(site: &Site) {
         (OUTSIDE, "out0", None),
     ] {
         for packet in packets(&HOST1, &to, site.gateway_mac(1)) {
-            let (at, tunnel, _) = site.routed("acc1", &packet.bytes());
+            let (at, tunnel, frame) = site.routed("acc1", &packet.bytes());
             assert_eq!((at, tunnel), (port, vni), "to {:?}", to.ipv4);
+            assert_eq!(ttl(&frame), TTL - 1, "routed once, to {:?}", to.ipv4);
         }
     }
 }
@@ -45,15 +43,16 @@ pub fn outsiders_reach_every_network(site: &Site) {
 pub fn tunnels_reach_every_network(site: &Site) {
     let in_third = |to: Station, port: &str, tunnel: Option<u32>| {
         for packet in packets(&REMOTE3, &to, site.gateway_mac(9)) {
-            let (at, vni, _) = site.routed("up0", &from_leaf2(VNIS[2], &packet));
+            let (at, vni, frame) = site.routed("up0", &site.from_leaf2(VNIS[2], &packet));
             assert_eq!((at, vni), (port, tunnel), "to {:?}", to.ipv4);
+            assert_eq!(ttl(&frame), TTL - 1, "and once more by this leaf, to {:?}", to.ipv4);
         }
     };
     in_third(HOST1, "acc1", None);
     in_third(OUTSIDE, "out0", None);
     in_third(REMOTE2, "up0", Some(VNIS[1]));
     for packet in packets(&REMOTE1, &HOST2, site.gateway_mac(1)) {
-        let (at, vni, _) = site.routed("up0", &from_leaf2(VNIS[0], &packet));
+        let (at, vni, _) = site.routed("up0", &site.from_leaf2(VNIS[0], &packet));
         assert_eq!((at, vni), ("acc2", None));
     }
 }
@@ -84,13 +83,96 @@ pub fn the_kernel_gets_what_it_answers(site: &Site) {
         site.judged("acc1", &packet.bytes(), Reason::TransitInputTtl);
     }
     // Back to its own network.
-    let [back, _] = packets(&HOST1, &REMOTE1, mac);
-    site.judged("acc1", &back.bytes(), Reason::TransitOutputSamePort);
+    for back in packets(&HOST1, &REMOTE1, mac) {
+        site.judged("acc1", &back.bytes(), Reason::TransitOutputSamePort);
+    }
     let own = Station { ipv4: [10, 0, 2, 1], ..HOST2 };
     let [own, _] = packets(&HOST1, &own, mac);
     site.judged("acc1", &own.bytes(), Reason::TransitRouteLocal);
-    site.shorten(2, 1_400);
-    let [long, _] = packets(&HOST1, &HOST2, mac);
-    site.judged("acc1", &long.length(1_450).bytes(), Reason::TransitOutputTooBig);
     assert_eq!(site.problems(), "");
+}
+
+/// What ends at the router, with the answers of the kernel: where a host has sent it, and where a tunnel has brought
+/// it.
+pub fn what_ends_here_is_answered(site: &Site) {
+    let (mac, third) = (site.gateway_mac(1), site.gateway_mac(9));
+    for packet in packets(&HOST1, &REMOTE3, mac) {
+        let seen = site.judged("acc1", &packet.ttl(1).bytes(), Reason::TransitInputTtl);
+        assert_answer(&seen, "acc1", None, [11, 3]);
+    }
+    for packet in packets(&REMOTE3, &HOST1, third) {
+        let packet = site.from_leaf2(VNIS[2], &packet.ttl(1));
+        let seen = site.judged("up0", &packet, Reason::TransitInputTtl);
+        assert_answer(&seen, "up0", Some(VNIS[2]), [11, 3]);
+    }
+}
+
+/// Packets around the MTU of a gateway and around that of the underlay: what does not fit is answered or fragmented by
+/// the kernel, with the right MTU, and what fits is routed.
+pub fn what_does_not_fit_is_answered(site: &Site) {
+    const MTU: usize = 1_400;
+    let (mac, third) = (site.gateway_mac(1), site.gateway_mac(9));
+    site.shorten(2, MTU as u32);
+    for packet in whole(packets(&HOST1, &HOST2, mac)) {
+        let fitting = packet.clone().length(14 + MTU);
+        assert_eq!(site.routed("acc1", &fitting.bytes()).0, "acc2");
+        let longer = packet.length(14 + MTU + 1).bytes();
+        let seen = site.judged("acc1", &longer, Reason::TransitOutputTooBig);
+        assert_answer(&seen, "acc1", None, [3, 2]);
+        assert_eq!(answered_mtu(&seen[0].2), MTU as u32);
+    }
+    for packet in whole(packets(&REMOTE3, &HOST2, third)) {
+        let longer = site.from_leaf2(VNIS[2], &packet.length(14 + MTU + 1));
+        let seen = site.judged("up0", &longer, Reason::TransitOutputTooBig);
+        assert_answer(&seen, "up0", Some(VNIS[2]), [3, 2]);
+        assert_eq!(answered_mtu(&seen[0].2), MTU as u32);
+    }
+    // May be fragmented.
+    let [longer, _] = packets(&HOST1, &HOST2, mac);
+    let longer = longer.length(14 + MTU + 1).bytes();
+    let seen = site.judged("acc1", &longer, Reason::TransitOutputTooBig);
+    assert_eq!(seen.iter().map(|seen| seen.0).collect::<Vec<_>>(), ["acc2"; 2]);
+    // Fits the gateway and the vxlan device, but with its outer headers not the underlay.
+    site.narrow(MTU as u32);
+    for packet in whole(packets(&HOST1, &REMOTE3, mac)) {
+        let fitting = packet.clone().length(14 + MTU).bytes();
+        assert_eq!(site.routed("acc1", &fitting).1, Some(VNIS[2]));
+        let longer = packet.length(14 + MTU + 1).bytes();
+        site.judged("acc1", &longer, Reason::VxlanOutputUnderlayTooSmall);
+        // Whatever the kernel has learned from that.
+        assert_eq!(site.routed("acc1", &fitting).1, Some(VNIS[2]));
+    }
+    assert_eq!(site.problems(), "");
+}
+
+/// Packets that may not be fragmented.
+fn whole([v4, v6]: [Frame; 2]) -> [Frame; 2] {
+    [v4.change_ipv4(|ip| ip.df = true), v6]
+}
+
+/// TTL of the packets that are sent.
+const TTL: u8 = 17;
+
+/// TTL or hop limit in a frame.
+fn ttl(frame: &[u8]) -> u8 {
+    frame[if frame[12..14] == [8, 0] { 22 } else { 21 }]
+}
+
+/// That all that came out is one ICMP message at this place, of this type over IPv4 or IPv6.
+#[track_caller]
+fn assert_answer(seen: &Seen, port: &str, vni: Option<u32>, [over4, over6]: [u8; 2]) {
+    let [(at, tunnel, frame)] = &seen[..] else { panic!("one message: {seen:02x?}") };
+    assert_eq!((*at, *tunnel), (port, vni));
+    let found =
+        if frame[12..14] == [8, 0] { [frame[23], frame[34]] } else { [frame[20], frame[54]] };
+    let expected = if frame[12..14] == [8, 0] { [1, over4] } else { [58, over6] };
+    assert_eq!(found, expected, "{frame:02x?}");
+}
+
+/// The MTU of a message that says fragmentation needed (RFC 1191) or packet too big (RFC 4443).
+fn answered_mtu(frame: &[u8]) -> u32 {
+    match frame[12..14] == [8, 0] {
+        true => u16::from_be_bytes([frame[40], frame[41]]).into(),
+        false => u32::from_be_bytes([frame[58], frame[59], frame[60], frame[61]]),
+    }
 }

@@ -10,15 +10,18 @@
 
 use std::{
     collections::BTreeMap,
+    net::{Ipv4Addr, Ipv6Addr},
     time::{Duration, Instant},
 };
 
 use crate::{
-    addresses::{LEAF1_VTEP, LEAF2_VTEP, Mac, SPINE1_MAC, Station, VXLAN_PORT},
+    addresses::{
+        LEAF1_VTEP, LEAF1_VTEP6, LEAF2_VTEP, LEAF2_VTEP6, Mac, SPINE1_MAC, Station, VXLAN_PORT,
+    },
     daemon::Daemon,
     device::mac_text,
     fabric::{PATIENCE, until},
-    packet::{Frame, Vxlan},
+    packet::{Frame, OUTER, OUTER6, Vxlan, Vxlan6},
     space::{Space, unique},
     wire::Wire,
 };
@@ -58,8 +61,6 @@ const NETWORKS: [u8; 3] = [1, 2, 9];
 /// device of all VNIs, or others.
 pub(super) const DOWNSTREAM_VNI: u32 = 4_002;
 const DOWNSTREAM_PORT: u16 = 4_790;
-/// Outer headers of a tunnel over IPv4.
-const OUTER: usize = 50;
 
 /// What came out, by the port where: each frame as it was sent, without the outer headers whose source port
 /// and identification are Fabric's own, but with the VNI.
@@ -84,19 +85,31 @@ pub struct Site {
     _outside: Space,
     wires: Vec<(&'static str, Wire)>,
     shape: Shape,
+    /// The underlay is IPv6.
+    over_ipv6: bool,
 }
 
 impl Site {
-    /// A leaf whose gateways are of this shape.
+    /// A leaf whose gateways are of this shape, over an IPv4 underlay.
     #[must_use]
     pub fn new(shape: Shape) -> Self {
+        Self::over(shape, false)
+    }
+
+    /// The same over an IPv6 underlay.
+    #[must_use]
+    pub fn over_ipv6(shape: Shape) -> Self {
+        Self::over(shape, true)
+    }
+
+    fn over(shape: Shape, over_ipv6: bool) -> Self {
         let name = unique("gateway");
         let leaf = Space::new(name.clone());
         let outside = Space::new(format!("{name}-o"));
-        build(&leaf, &outside, shape);
+        build(&leaf, &outside, shape, over_ipv6);
         let wires = PORTS.map(|port| (port, outside.wire(&format!("{port}p")))).into();
         let daemon = Daemon::new(&name, &["--heartbeat-timeout-ms", "20000"]);
-        let mut site = Self { daemon, leaf, _outside: outside, wires, shape };
+        let mut site = Self { daemon, leaf, _outside: outside, wires, shape, over_ipv6 };
         site.daemon.start(&site.leaf);
         site
     }
@@ -135,6 +148,24 @@ impl Site {
              route replace 10.0.3.0/24 {encap} via 192.0.2.2 dev svd onlink\n\
              route del fd00:3::/32\nroute add fd00:3::/32 nhid 7\n"
         ));
+    }
+
+    /// Gives the underlay an MTU with which the inner packets of tunnels may have so many bytes.
+    pub(super) fn narrow(&self, inner: u32) {
+        let outer = if self.over_ipv6 { OUTER6 } else { OUTER };
+        self.leaf.ip(&format!("link set up0 mtu {}\n", inner as usize + outer));
+    }
+
+    /// A packet of LEAF2 with this frame.
+    #[must_use]
+    pub(super) fn from_leaf2(&self, vni: u32, inner: &Frame) -> Vec<u8> {
+        let (destination_mac, source_mac) = (UP0, SPINE1_MAC);
+        if self.over_ipv6 {
+            let outer = Vxlan6::new(LEAF2_VTEP6, LEAF1_VTEP6, vni);
+            return Vxlan6 { destination_mac, source_mac, ..outer }.around(&inner.bytes());
+        }
+        let outer = Vxlan::new(LEAF2_VTEP, LEAF1_VTEP, vni);
+        Vxlan { destination_mac, source_mac, ttl: 62, ..outer }.around(&inner.bytes())
     }
 
     /// The kernel's fate of a packet; Fabric's is the same, and by XDP for one of `reason`.
@@ -196,15 +227,18 @@ impl Site {
 
 /// The VNI, if it is in a tunnel, and the frame; nothing for what the leaf says on its own.
 fn told_apart(frame: &[u8]) -> Option<(Option<u32>, Vec<u8>)> {
-    let to_vxlan = |port: u16| frame.get(36..38) == Some(&port.to_be_bytes());
-    let is_tunnelled =
-        frame.get(12..14) == Some(&[8, 0]) && (to_vxlan(VXLAN_PORT) || to_vxlan(DOWNSTREAM_PORT));
-    let (vni, inner) = match is_tunnelled {
-        true => {
-            let vni = u32::from_be_bytes(frame.get(46..50)?.try_into().ok()?) >> 8;
-            (Some(vni), frame.get(OUTER..)?)
+    let to_vxlan = |port: &[u8]| {
+        [VXLAN_PORT, DOWNSTREAM_PORT].map(u16::to_be_bytes).iter().any(|to| to == port)
+    };
+    let outer = [(OUTER, [8, 0]), (OUTER6, [0x86, 0xdd])].into_iter().find(|(outer, kind)| {
+        frame.get(12..14) == Some(kind) && frame.get(outer - 14..outer - 12).is_some_and(to_vxlan)
+    });
+    let (vni, inner) = match outer {
+        Some((outer, _)) => {
+            let vni = u32::from_be_bytes(frame.get(outer - 4..outer)?.try_into().ok()?) >> 8;
+            (Some(vni), frame.get(outer..)?)
         }
-        false => (None, frame),
+        None => (None, frame),
     };
     let is_ip = matches!(inner.get(12..14)?, [8, 0] | [0x86, 0xdd]);
     let is_group = inner[0] & 1 != 0;
@@ -212,30 +246,25 @@ fn told_apart(frame: &[u8]) -> Option<(Option<u32>, Vec<u8>)> {
         return None;
     }
     let mut inner = inner.to_vec();
-    if inner[12..14] == [8, 0] && inner.get(23) == Some(&1) {
-        // Of its own messages the kernel chooses the identification.
-        inner[18..20].fill(0);
-        inner[24..26].fill(0);
+    // Of its own messages, and where it makes fragments of tunnels' packets, the kernel chooses the identification.
+    match (&inner[12..14], inner.get(20..24)) {
+        ([8, 0], Some([high, low, _, protocol]))
+            if *protocol == 1 || [high & 0x1f, *low] != [0; 2] =>
+        {
+            inner[18..20].fill(0);
+            inner[24..26].fill(0);
+        }
+        ([0x86, 0xdd], Some([44, ..])) if inner.len() > 62 => inner[58..62].fill(0),
+        _ => {}
     }
     Some((vni, inner))
-}
-
-/// A packet of LEAF2 with this frame.
-#[must_use]
-pub(super) fn from_leaf2(vni: u32, inner: &Frame) -> Vec<u8> {
-    let outer = Vxlan {
-        destination_mac: UP0,
-        source_mac: SPINE1_MAC,
-        ttl: 62,
-        ..Vxlan::new(LEAF2_VTEP, LEAF1_VTEP, vni)
-    };
-    outer.around(&inner.bytes())
 }
 
 /// A UDP packet of both families from one station to another, with this destination MAC address.
 #[must_use]
 pub(super) fn packets(from: &Station, to: &Station, destination: Mac) -> [Frame; 2] {
-    [Frame::ipv4(from, to), Frame::ipv6(from, to)].map(|frame| frame.to(destination).ttl(17))
+    [Frame::ipv4(from, to), Frame::ipv6(from, to)]
+        .map(|frame| frame.to(destination).ttl(super::TTL))
 }
 
 impl Shape {
@@ -264,8 +293,23 @@ impl Shape {
     }
 }
 
-fn build(leaf: &Space, outside: &Space, shape: Shape) {
+fn build(leaf: &Space, outside: &Space, shape: Shape, over_ipv6: bool) {
+    let (local, remote, options) = match over_ipv6 {
+        true => (
+            Ipv6Addr::from(LEAF1_VTEP6).to_string(),
+            Ipv6Addr::from(LEAF2_VTEP6).to_string(),
+            "udp6zerocsumtx udp6zerocsumrx",
+        ),
+        false => (
+            Ipv4Addr::from(LEAF1_VTEP).to_string(),
+            Ipv4Addr::from(LEAF2_VTEP).to_string(),
+            "noudpcsum",
+        ),
+    };
     leaf.sysctls(&[
+        // Each message that is asked for is sent.
+        ("ipv4/icmp_ratelimit", "0"),
+        ("ipv6/icmp/ratelimit", "0"),
         ("ipv4/conf/all/rp_filter", "0"),
         ("ipv4/conf/default/rp_filter", "0"),
         ("ipv4/conf/all/forwarding", "1"),
@@ -274,7 +318,7 @@ fn build(leaf: &Space, outside: &Space, shape: Shape) {
         ("ipv6/conf/default/accept_dad", "0"),
     ]);
     let in_vrf = shape == Shape::BridgesInVrf;
-    let mut lines = String::from("link set lo up\naddr add 192.0.2.1/32 dev lo\n");
+    let mut lines = format!("link set lo up\naddr add {local} dev lo\n");
     if in_vrf {
         lines += "link add red up type vrf table 100\n";
     }
@@ -303,8 +347,8 @@ fn build(leaf: &Space, outside: &Space, shape: Shape) {
             );
         }
         lines += &format!(
-            "link add vx{vni} mtu 1500 type vxlan id {vni} local 192.0.2.1 dstport 4789 nolearning \
-             noudpcsum\nlink set vx{vni} addrgenmode none master {bridge}\n"
+            "link add vx{vni} mtu 1500 type vxlan id {vni} local {local} dstport 4789 nolearning \
+             {options}\nlink set vx{vni} addrgenmode none master {bridge}\n"
         );
     }
     lines += &format!(
@@ -346,8 +390,8 @@ fn build(leaf: &Space, outside: &Space, shape: Shape) {
         let (mac, vlan) = (mac_text(mac), shape.vlan(network));
         fdb += &format!(
             "link set dev vx{vni} learning off\n\
-             fdb add 00:00:00:00:00:00 dev vx{vni} dst 192.0.2.2 self permanent\n\
-             fdb add {mac} dev vx{vni} dst 192.0.2.2 self static\n\
+             fdb add 00:00:00:00:00:00 dev vx{vni} dst {remote} self permanent\n\
+             fdb add {mac} dev vx{vni} dst {remote} self static\n\
              fdb add {mac} dev vx{vni} master static{vlan}\n"
         );
     }
@@ -362,15 +406,17 @@ fn build(leaf: &Space, outside: &Space, shape: Shape) {
         lines += &format!("link set vx{vni} up\n");
     }
     lines += &format!(
-        "addr add 203.0.113.0/31 dev up0\n\
-         neigh replace 203.0.113.1 lladdr {} dev up0 nud permanent\n\
-         route add 192.0.2.2/32 via 203.0.113.1 dev up0\n\
+        "addr add 203.0.113.0/31 dev up0\naddr add fd00:fe::/127 dev up0\n\
+         neigh replace 203.0.113.1 lladdr {spine} dev up0 nud permanent\n\
+         neigh replace fd00:fe::1 lladdr {spine} dev up0 nud permanent\n\
+         route add {remote} via {} dev up0\n\
          addr add 10.0.8.0/31 dev out0\naddr add fd00:8::/127 dev out0\n\
          neigh replace 10.0.8.1 lladdr {router} dev out0 nud permanent\n\
          neigh replace fd00:8::1 lladdr {router} dev out0 nud permanent\n\
          route add 10.0.9.0/24 via 10.0.8.1 dev out0{vrf}\n\
          route add fd00:9::/32 via fd00:8::1 dev out0{vrf}\n",
-        mac_text(SPINE1_MAC),
+        if over_ipv6 { "fd00:fe::1" } else { "203.0.113.1" },
+        spine = mac_text(SPINE1_MAC),
         router = mac_text(OUTER_ROUTER),
     );
     for network in [1, 2] {
@@ -385,8 +431,8 @@ fn build(leaf: &Space, outside: &Space, shape: Shape) {
         lines += &format!(
             "neigh replace {} lladdr {mac} dev {gateway} nud permanent\n\
              neigh replace {} lladdr {mac} dev {gateway} nud permanent\n",
-            std::net::Ipv4Addr::from(host.ipv4),
-            std::net::Ipv6Addr::from(host.ipv6),
+            Ipv4Addr::from(host.ipv4),
+            Ipv6Addr::from(host.ipv6),
         );
     }
     let (router, third) = (mac_text(ROUTER_MAC), shape.gateway(9));

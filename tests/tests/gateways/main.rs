@@ -4,6 +4,7 @@
 use fabric_tests::gateway::{
     Shape, Site, downstream_vnis_are_the_kernels, hosts_reach_every_network,
     outsiders_reach_every_network, the_kernel_gets_what_it_answers, tunnels_reach_every_network,
+    what_does_not_fit_is_answered, what_ends_here_is_answered,
 };
 
 #[test]
@@ -29,4 +30,20 @@ fn what_the_kernel_answers_or_decides_goes_to_it() {
 #[test]
 fn routes_into_downstream_vnis_are_the_kernels_and_named() {
     downstream_vnis_are_the_kernels(&Site::new(Shape::Bridges));
+}
+
+#[test]
+fn times_exceeded_and_mtus_are_told_as_by_the_kernel() {
+    let site = Site::new(Shape::Bridges);
+    what_ends_here_is_answered(&site);
+    what_does_not_fit_is_answered(&site);
+}
+
+#[test]
+fn gateways_route_over_an_ipv6_underlay_and_what_does_not_fit_there_is_answered() {
+    let site = Site::over_ipv6(Shape::Bridges);
+    hosts_reach_every_network(&site);
+    tunnels_reach_every_network(&site);
+    what_ends_here_is_answered(&site);
+    what_does_not_fit_is_answered(&site);
 }

@@ -8,14 +8,14 @@ use fabric_common::{
     schema::{
         domains::FLAG_TTL_INHERIT,
         ports::{FLAG_ROUTE4, FLAG_ROUTE6, ROLE_ACCESS},
-        routes::{KIND_NEXTHOP, target},
+        routes::{KIND_LOCAL, KIND_NEXTHOP, target},
     },
 };
 use fabric_tests::{
     addresses::{HOST_A, HOST_B, HOST_R, HOST_T, LEAF1_VTEP, Mac, STRANGER, Station, VLAN},
     expect::assert_bytes,
     leaf::{Leaf, leaf, leaf6},
-    packet::{Frame, Vxlan, Vxlan6},
+    packet::{Frame, Vxlan, Vxlan6, protocol},
     router::{CLIENT, VIEW, router},
     run::action,
     world::{DomainId, PORT_MTU, Port},
@@ -172,6 +172,31 @@ fn the_outer_ttl_is_that_of_the_forwarded_packet_and_an_outer_mark_stays() {
             let outcome = leaf.world.send(&leaf.up0, &header.around(&sent.tos(0b10).bytes()));
             let received = received.tos(0b11).tag(TAG).bytes();
             outcome.is_routed_out_of(&other, leaf.domain, leaf.leaf2, &received);
+        }
+    });
+}
+
+/// What a host or another leaf says about a way to an address of the box, the daemon hears of.
+#[test]
+fn messages_about_ways_leave_a_note_wherever_they_come_from() {
+    leaf(|leaf| {
+        let Gateways { leaf, .. } = gateways(leaf);
+        let own = Station { ipv4: [10, 7, 7, 7], ..STRANGER };
+        leaf.world.route(VIEW, (Ipv4Addr::from(own.ipv4).into(), 32), target(KIND_LOCAL, 0));
+        for (from, code, expected) in
+            [(HOST_A, 4, 1), (HOST_R, 4, 1), (HOST_A, 1, 0), (HOST_R, 1, 0)]
+        {
+            let frame = Frame::ipv4(&from, &own).to(GATEWAY).change_ipv4(|ip| {
+                ip.protocol = protocol::ICMP;
+                (ip.payload[0], ip.payload[1]) = (3, code);
+            });
+            let (port, packet) = match from {
+                HOST_A => (leaf.a.clone(), frame.bytes()),
+                _ => (leaf.up0.clone(), leaf.from_leaf2().around(&frame.bytes())),
+            };
+            leaf.world.change_settings(|settings| settings.path_news = 0);
+            leaf.world.send(&port, &packet).passes(Reason::TransitRouteLocal);
+            assert_eq!(leaf.world.maps.settings.get(0).path_news, expected);
         }
     });
 }

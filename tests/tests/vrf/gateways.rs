@@ -2,7 +2,8 @@
 
 use fabric_tests::gateway::{
     Shape, Site, hosts_reach_every_network, outsiders_reach_every_network,
-    the_kernel_gets_what_it_answers, tunnels_reach_every_network,
+    the_kernel_gets_what_it_answers, tunnels_reach_every_network, what_does_not_fit_is_answered,
+    what_ends_here_is_answered,
 };
 
 #[test]
@@ -12,4 +13,6 @@ fn bridges_in_a_vrf_route_as_by_the_kernel() {
     outsiders_reach_every_network(&site);
     tunnels_reach_every_network(&site);
     the_kernel_gets_what_it_answers(&site);
+    what_ends_here_is_answered(&site);
+    what_does_not_fit_is_answered(&site);
 }
