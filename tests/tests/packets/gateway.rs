@@ -208,8 +208,13 @@ fn what_is_not_routed_out_of_a_tunnel_goes_to_the_kernel_as_it_came() {
     leaf6(|leaf| {
         let Gateways { leaf, .. } = gateways(leaf);
         let up0 = leaf.up0.clone();
-        for frame in [Frame::ipv4(&HOST_R, &STRANGER), Frame::ipv6(&HOST_R, &STRANGER)] {
-            let frame = frame.to(GATEWAY).tos(0b10).ttl(1);
+        // The hop limit ends, no route, back into the same network.
+        let ends = [(STRANGER, 1), (HOST_B, 9), (HOST_A, 9)];
+        let frames = ends.into_iter().flat_map(|(to, ttl)| {
+            [Frame::ipv4(&HOST_R, &to), Frame::ipv6(&HOST_R, &to)].map(|frame| frame.ttl(ttl))
+        });
+        for frame in frames {
+            let frame = frame.to(GATEWAY).tos(0b10);
             let header = Vxlan6 { class: 0b11, ..leaf.from_leaf2_over_ipv6() };
             let packet = header.around(&frame.bytes());
             let run = leaf.world.run(&up0, &packet, 0).expect("the program runs");

@@ -105,6 +105,24 @@ fn what_looks_at_packets_for_a_gateway_leaves_it_to_the_kernel_and_is_named() {
 }
 
 #[test]
+fn filters_of_tc_at_a_gateway_or_beneath_it_leave_it_to_the_kernel_while_they_are_there() {
+    let mut leaf = leaf_with_svi();
+    for (ifindex, name) in [(SVI, "vlan10"), (BR10, "br10")] {
+        for filters in [
+            Classifiers { arriving: true, leaving: false },
+            Classifiers { arriving: false, leaving: true },
+        ] {
+            leaf.apply(Event::Classifiers([(ifindex, filters)].into()));
+            assert_eq!(place(&leaf, AWARE, mac_of(BR10)), Some(Target::Own));
+            leaf.assert_named(format!("port vlan10: {name} has filters of `tc`"));
+            leaf.apply(Event::Classifiers([].into()));
+            assert_eq!(place(&leaf, AWARE, mac_of(BR10)), Some(Target::Gateway(SVI)));
+            assert_eq!(leaf.problems(), "");
+        }
+    }
+}
+
+#[test]
 fn a_chain_for_what_a_bridge_itself_gets_or_sends_leaves_gateways_to_the_kernel_and_bridging_to_xdp()
  {
     for hook in [Hook::Input, Hook::Output] {
