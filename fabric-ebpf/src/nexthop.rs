@@ -9,6 +9,7 @@ use fabric_common::{
     schema::{
         buckets::{self, CHUNK},
         groups::Choice,
+        nexthops,
     },
 };
 
@@ -70,6 +71,21 @@ pub fn follow(
     match way {
         Way::Group(group) => choose(journey, group, Reason::TransitRouteBlackhole, hash),
         Way::Neighbour(nexthop) => living(nexthop, journey).or_stop(Reason::TransitRouteUnresolved),
+    }
+}
+
+/// Notes that a gateway routes a packet to a neighbour, by its index, so that the daemon has the kernel confirm it. Once
+/// in an epoch: most packets only read.
+#[inline(always)]
+pub fn note_neighbour(journey: &Journey, index: u32) {
+    let epoch = nexthops::epoch(journey.now);
+    let nexthop = maps::NEXTHOPS.get_ptr_mut(index);
+    // SAFETY: a half word that nobody else writes while the entry is in use; whoever stores last is right.
+    unsafe {
+        let used = &raw mut (*nexthop).used;
+        if used.read_volatile() != epoch {
+            used.write_volatile(epoch);
+        }
     }
 }
 

@@ -26,12 +26,33 @@ pub struct Nexthop {
     /// IP MTU of the port in bytes.
     pub mtu: u32,
     /// 4 or 6: the family of `gateway`, which serves display only.
-    pub family: u32,
+    pub family: u8,
+    /// Always 0.
+    pub reserved: u8,
+    /// The [`epoch`] in which a gateway last routed a packet to it as to a host, without a group. Programs write it.
+    pub used: u16,
     /// Address of the next hop: the first 4 or all 16 bytes.
     pub gateway: [u8; 16],
 }
 
 super::map_value!(Nexthop, 40);
+
+/// The epoch of a time in jiffies: 256 of them, which are a quarter of a second to some seconds. The number comes again
+/// after hours.
+#[inline(always)]
+#[must_use]
+pub const fn epoch(jiffies: u64) -> u16 {
+    (jiffies >> EPOCH_BITS) as u16
+}
+
+const EPOCH_BITS: u32 = 8;
+
+/// Whether `used` is an epoch of the last two seconds, or the one in which they began. `hz` is CONFIG_HZ.
+#[must_use]
+pub const fn is_recent(used: u16, now: u64, hz: u32) -> bool {
+    let age = epoch(now).wrapping_sub(used);
+    age as u32 <= ((2 * hz) >> EPOCH_BITS) + 1
+}
 
 impl Nexthop {
     /// Address of the next hop.
@@ -52,5 +73,23 @@ impl Nexthop {
         // become so.
         let word = self.port as u32 | (self.flags as u32) << 16;
         if word.wrapping_sub(1) < 0xffff { Some(word) } else { None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_use_is_recent_for_two_seconds_whatever_the_tick() {
+        for hz in [100, 250, 1_000] {
+            for start in [0, 12_345, (1 << 24) - 10] {
+                let used = epoch(start);
+                assert!(
+                    is_recent(used, start, hz) && is_recent(used, start + 2 * u64::from(hz), hz)
+                );
+                assert!(!is_recent(used, start + 2 * u64::from(hz) + 2 * 256, hz));
+            }
+        }
     }
 }

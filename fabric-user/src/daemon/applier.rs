@@ -129,7 +129,8 @@ impl Applier {
 
     /// Neighbours to ask the kernel for at this moment.
     pub(super) fn next_to_resolve(&mut self) -> BTreeSet<NexthopKey> {
-        self.resolution.next(Instant::now(), &self.network, self.compiled.structure())
+        let is_used = |hop: &NexthopKey| self.reconciler.as_ref().is_some_and(|it| it.is_used(hop));
+        self.resolution.next(Instant::now(), &self.network, self.compiled.structure(), is_used)
     }
 
     /// These could not be asked for.

@@ -1,12 +1,13 @@
 //! Neighbours that the kernel has to be asked for, because XDP sends past it and so neither resolves nor
-//! confirms one: those that nothing has resolved yet, and those whose entry is stale.
+//! confirms one: those that nothing has resolved yet, and those whose entry is stale. Of the hosts behind gateways, which
+//! are many, those to which packets go: idle ones are the kernel's to forget, as it does without Fabric.
 
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant},
 };
 
-use crate::model::{Network, NexthopKey, Structure, is_host, stale_neighbours};
+use crate::model::{Network, NexthopKey, Role, Structure, is_host, stale_neighbours};
 
 /// How long the kernel has for an answer before it is asked again: RETRANS_TIMER of RFC 4861 §10, and
 /// what the kernel waits between its own probes, over IPv4 as well.
@@ -32,12 +33,13 @@ impl Resolution {
     }
 
     /// Neighbours to ask for at this moment. When there are too many for once, the next call goes on
-    /// behind the last one.
+    /// behind the last one. `is_used` says whether packets go to a host behind a gateway.
     pub(super) fn next(
         &mut self,
         now: Instant,
         network: &Network,
         structure: &Structure,
+        is_used: impl Fn(&NexthopKey) -> bool,
     ) -> BTreeSet<NexthopKey> {
         self.fresh.retain(|hop| structure.unresolved.contains(hop));
         let mut chosen: BTreeSet<_> = self.fresh.iter().take(PORTION).copied().collect();
@@ -46,7 +48,7 @@ impl Resolution {
         let room = PORTION - chosen.len();
         if is_due && room > 0 {
             self.asked = Some(now);
-            chosen.extend(self.portion(room, network, structure));
+            chosen.extend(self.portion(room, network, structure, is_used));
         }
         chosen
     }
@@ -62,18 +64,26 @@ impl Resolution {
         most: usize,
         network: &Network,
         structure: &Structure,
+        is_used: impl Fn(&NexthopKey) -> bool,
     ) -> Vec<NexthopKey> {
         let stale = |hop: &&NexthopKey| network.neighbour(**hop).is_some_and(|n| n.is_stale());
         let watched = structure.watched.iter().filter(stale);
         let hops: BTreeSet<NexthopKey> =
             structure.unresolved.iter().chain(watched).copied().collect();
         // Whether packets go to a neighbour takes longer to say than whether it is stale.
-        let is_used = |hop: &&NexthopKey| hops.contains(hop) || is_host(network, structure, **hop);
-        let all: BTreeSet<NexthopKey> =
-            hops.iter().copied().chain(stale_neighbours(network, structure)).collect();
+        let is_routed_to =
+            |hop: &&NexthopKey| hops.contains(hop) || is_host(network, structure, **hop);
+        let of_gateway = |hop: &NexthopKey| {
+            let port = structure.ports.get(&hop.ifindex);
+            port.is_some_and(|port| port.role == Role::Gateway)
+        };
+        let stale = stale_neighbours(network, structure);
+        let stale = stale.filter(|hop| !of_gateway(hop) || is_used(hop));
+        let all: BTreeSet<NexthopKey> = hops.iter().copied().chain(stale).collect();
         let later = all.iter().filter(|hop| Some(**hop) > self.last);
         let earlier = all.iter().filter(|hop| Some(**hop) <= self.last);
-        let chosen: Vec<_> = later.chain(earlier).filter(is_used).take(most).copied().collect();
+        let chosen: Vec<_> =
+            later.chain(earlier).filter(is_routed_to).take(most).copied().collect();
         self.last = chosen.last().copied();
         chosen
     }
@@ -84,6 +94,15 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
+
+    fn next(
+        resolution: &mut Resolution,
+        now: Instant,
+        network: &Network,
+        structure: &Structure,
+    ) -> BTreeSet<NexthopKey> {
+        resolution.next(now, network, structure, |_| false)
+    }
 
     fn hops(numbers: std::ops::Range<u32>) -> BTreeSet<NexthopKey> {
         let hop = |i| NexthopKey { ifindex: 7, gateway: IpAddr::V4(Ipv4Addr::from(i)) };
@@ -102,21 +121,21 @@ mod tests {
         let [few, more] = [0..2, 0..3].map(|numbers| unresolved(hops(numbers)));
         let nobody = BTreeSet::new();
         resolution.follow(&Structure::default(), &few);
-        assert_eq!(resolution.next(start, &network, &few), hops(0..2));
-        assert_eq!(resolution.next(start, &network, &few), nobody);
+        assert_eq!(next(&mut resolution, start, &network, &few), hops(0..2));
+        assert_eq!(next(&mut resolution, start, &network, &few), nobody);
 
         resolution.follow(&few, &more);
-        assert_eq!(resolution.next(start, &network, &more), hops(2..3));
-        assert_eq!(resolution.next(start, &network, &more), nobody);
+        assert_eq!(next(&mut resolution, start, &network, &more), hops(2..3));
+        assert_eq!(next(&mut resolution, start, &network, &more), nobody);
         // Resolved before anybody was asked.
         resolution.follow(&few, &more);
-        assert_eq!(resolution.next(start, &network, &few), nobody);
+        assert_eq!(next(&mut resolution, start, &network, &few), nobody);
         // It could not be asked for.
         resolution.give_back(hops(1..2));
-        assert_eq!(resolution.next(start, &network, &few), hops(1..2));
+        assert_eq!(next(&mut resolution, start, &network, &few), hops(1..2));
 
-        assert_eq!(resolution.next(start + AGAIN, &network, &more), hops(0..3));
-        assert_eq!(resolution.next(start + AGAIN, &network, &more), nobody);
+        assert_eq!(next(&mut resolution, start + AGAIN, &network, &more), hops(0..3));
+        assert_eq!(next(&mut resolution, start + AGAIN, &network, &more), nobody);
     }
 
     #[test]
@@ -127,12 +146,13 @@ mod tests {
         let all = hops(0..600);
         let structure = unresolved(all.clone());
         resolution.follow(&Structure::default(), &structure);
-        let turns = [(); 4].map(|()| resolution.next(start, &network, &structure));
+        let turns = [(); 4].map(|()| next(&mut resolution, start, &network, &structure));
         assert_eq!(turns.each_ref().map(BTreeSet::len), [256, 256, 88, 0]);
         assert_eq!(turns.into_iter().flatten().collect::<BTreeSet<_>>(), all);
 
         resolution = Resolution::default();
-        let turns = [0, 1, 2].map(|n| resolution.next(start + n * AGAIN, &network, &structure));
+        let turns =
+            [0, 1, 2].map(|n| next(&mut resolution, start + n * AGAIN, &network, &structure));
         assert_eq!(turns.each_ref().map(BTreeSet::len), [256, 256, 256]);
         assert_eq!(turns.into_iter().flatten().collect::<BTreeSet<_>>(), all);
     }

@@ -41,7 +41,7 @@ use crate::{
         pins::{Instance, PinError},
         system::{BeatError, Loaded, StartError, System},
     },
-    model::{Macs, Routes, Structure},
+    model::{Macs, NexthopKey, Routes, Structure},
     settings::Settings,
 };
 use arrivals::Numbers;
@@ -156,6 +156,12 @@ impl<S: System> Reconciler<S> {
     pub fn take_path_news(&self) -> bool {
         self.maps.settings.get(0).path_news != 0
             && self.maps.settings.update(0, |settings| settings.path_news = 0)
+    }
+
+    /// Whether packets were routed to a neighbour by a gateway within the last two seconds.
+    #[must_use]
+    pub fn is_used(&self, key: &NexthopKey) -> bool {
+        self.nexthops.is_used(&self.maps, key)
     }
 
     /// Number of 64-bit stores into the maps so far, without those that emptied what had rested: those

@@ -8,7 +8,7 @@ use fabric_common::schema::nexthops::{self, FLAG_DOWN, Nexthop};
 use super::{pass::Pass, pool::Pool, ports::Ports, rest::Freed};
 use crate::{
     hashed::HashMap,
-    kernel::maps::Maps,
+    kernel::{clock, maps::Maps},
     model::{self, NexthopKey, Structure},
 };
 
@@ -63,6 +63,15 @@ impl Nexthops {
         self.current.get(&self.entries.get(&index)?.key).copied()
     }
 
+    /// Whether packets were routed to a neighbour by a gateway within the last two seconds.
+    pub(super) fn is_used(&self, maps: &Maps, key: &NexthopKey) -> bool {
+        let hz = maps.settings.get(0).hz;
+        let used = self.current.get(key).map(|index| maps.nexthops.get(*index).used);
+        used.is_some_and(|used| {
+            clock::jiffies(hz).is_none_or(|now| nexthops::is_recent(used, now, hz))
+        })
+    }
+
     /// Notes that one host more refers to an entry.
     pub(super) fn hold(&mut self, index: u32) {
         if let Some(entry) = self.entries.get_mut(&index) {
@@ -110,7 +119,7 @@ impl Nexthops {
         };
         let (family, gateway) = gateway(key);
         let Content { macs, port, mtu } = content;
-        let entry = Nexthop { macs, port, flags, mtu, family, gateway };
+        let entry = Nexthop { macs, port, flags, mtu, family, gateway, ..Nexthop::default() };
         pass.maps.nexthops.set(index, &entry);
         pass.changed(true);
         self.entries.insert(index, Entry { key: *key, content, hosts: 0 });
@@ -162,7 +171,7 @@ impl Nexthops {
     }
 }
 
-fn gateway(key: &NexthopKey) -> (u32, [u8; 16]) {
+fn gateway(key: &NexthopKey) -> (u8, [u8; 16]) {
     match key.gateway {
         IpAddr::V4(v4) => {
             let mut bytes = [0; 16];

@@ -5,8 +5,16 @@ mod site;
 
 use fabric_common::reason::Reason;
 
-use crate::{addresses::Station, packet::Frame};
-use site::{DOWNSTREAM_VNI, HOST1, HOST2, OUT0, OUTSIDE, REMOTE1, REMOTE2, REMOTE3, VNIS, packets};
+use crate::{
+    addresses::Station,
+    device::mac_text,
+    fabric::{PATIENCE, until},
+    packet::Frame,
+};
+use site::{
+    DOWNSTREAM_VNI, HOST1, HOST2, OUT0, OUTSIDE, REMOTE1, REMOTE2, REMOTE3, ROUTER_MAC, VNIS,
+    packets, station,
+};
 pub use site::{Seen, Shape, Site};
 
 /// A host's packets for a host here (between two networks), one behind another leaf (asymmetric), one in a network
@@ -43,7 +51,7 @@ pub fn outsiders_reach_every_network(site: &Site) {
 pub fn tunnels_reach_every_network(site: &Site) {
     let in_third = |to: Station, port: &str, tunnel: Option<u32>| {
         for packet in packets(&REMOTE3, &to, site.gateway_mac(9)) {
-            let (at, vni, frame) = site.routed("up0", &site.from_leaf2(VNIS[2], &packet));
+            let (at, vni, frame) = site.routed("up0", &site.sent_by_leaf2(VNIS[2], &packet));
             assert_eq!((at, vni), (port, tunnel), "to {:?}", to.ipv4);
             assert_eq!(ttl(&frame), TTL - 1, "and once more by this leaf, to {:?}", to.ipv4);
         }
@@ -52,7 +60,7 @@ pub fn tunnels_reach_every_network(site: &Site) {
     in_third(OUTSIDE, "out0", None);
     in_third(REMOTE2, "up0", Some(VNIS[1]));
     for packet in packets(&REMOTE1, &HOST2, site.gateway_mac(1)) {
-        let (at, vni, _) = site.routed("up0", &site.from_leaf2(VNIS[0], &packet));
+        let (at, vni, _) = site.routed("up0", &site.sent_by_leaf2(VNIS[0], &packet));
         assert_eq!((at, vni), ("acc2", None));
     }
 }
@@ -101,7 +109,7 @@ pub fn what_ends_here_is_answered(site: &Site) {
         assert_answer(&seen, "acc1", None, [11, 3]);
     }
     for packet in packets(&REMOTE3, &HOST1, third) {
-        let packet = site.from_leaf2(VNIS[2], &packet.ttl(1));
+        let packet = site.sent_by_leaf2(VNIS[2], &packet.ttl(1));
         let seen = site.judged("up0", &packet, Reason::TransitInputTtl);
         assert_answer(&seen, "up0", Some(VNIS[2]), [11, 3]);
     }
@@ -122,7 +130,7 @@ pub fn what_does_not_fit_is_answered(site: &Site) {
         assert_eq!(answered_mtu(&seen[0].2), MTU as u32);
     }
     for packet in whole(packets(&REMOTE3, &HOST2, third)) {
-        let longer = site.from_leaf2(VNIS[2], &packet.length(14 + MTU + 1));
+        let longer = site.sent_by_leaf2(VNIS[2], &packet.length(14 + MTU + 1));
         let seen = site.judged("up0", &longer, Reason::TransitOutputTooBig);
         assert_answer(&seen, "up0", Some(VNIS[2]), [3, 2]);
         assert_eq!(answered_mtu(&seen[0].2), MTU as u32);
@@ -143,6 +151,38 @@ pub fn what_does_not_fit_is_answered(site: &Site) {
         assert_eq!(site.routed("acc1", &fitting).1, Some(VNIS[2]));
     }
     assert_eq!(site.problems(), "");
+}
+
+/// Of two hosts that the kernel has not heard of for a while, it is asked for the one to which packets go, and gives it
+/// up, because nobody answers here. The other it may forget or keep.
+pub fn hosts_in_use_are_asked_for(site: &Site) {
+    let idle = station(2, 11);
+    let [packet, _] = packets(&HOST1, &HOST2, site.gateway_mac(1));
+    site.routed("acc1", &packet.bytes());
+    site.make_stale(2, &[HOST2, idle]);
+    until(PATIENCE, "the host in use is asked for", || {
+        site.send("acc1", &packet.bytes());
+        matches!(&site.state(2, &HOST2)[..], "" | "FAILED" | "INCOMPLETE")
+    });
+    assert_eq!(site.state(2, &idle), "STALE");
+}
+
+/// What `fabricctl` says about gateways, and about a packet that goes to the other leaf's router.
+pub fn gateways_and_ways_through_them_are_shown(site: &Site) {
+    let gateway = mac_text(site.gateway_mac(1));
+    let wanted =
+        ["lookup", "--json", "--mac", &gateway, "--bridge", "br1", "10.0.1.10", "10.0.3.20"];
+    until(PATIENCE, "lookup follows the packet", || site.json(&wanted)["forwarded"] == true);
+    let way = site.json(&wanted);
+    assert_eq!((&way["gateway"], &way["station"]["vni"]), (&"br1".into(), &VNIS[2].into()));
+    assert_eq!(way["station"]["vtep"]["remote"], "192.0.2.2");
+    let status = site.json(&["status", "--json"]);
+    let gateways = status["gateways"].as_array().expect("a list");
+    let names: Vec<_> = gateways.iter().filter_map(|row| row["gateway"].as_str()).collect();
+    assert_eq!(names, ["br1", "br2", "br9"]);
+    assert_eq!(gateways[0]["addresses"][0], "10.0.1.1/24");
+    assert_eq!(status["routers"][0]["mac"], mac_text(ROUTER_MAC));
+    assert_eq!(status["vrfs"][0]["l3vnis"][0], VNIS[2]);
 }
 
 /// Packets that may not be fragmented.

@@ -26,8 +26,9 @@ use crate::{
     wire::Wire,
 };
 use fabric_common::reason::Reason;
+use serde_json::Value;
 
-const fn station(network: u8, host: u8) -> Station {
+pub(super) const fn station(network: u8, host: u8) -> Station {
     let mut ipv6 = [0; 16];
     (ipv6[0], ipv6[3], ipv6[15]) = (0xfd, network, host);
     Station { mac: [2, 0, 0, 1, network, host], ipv4: [10, 0, network, host], ipv6 }
@@ -50,7 +51,7 @@ const GATEWAYS: [Mac; 3] = [[2, 0, 0, 9, 0, 1], [2, 0, 0, 9, 0, 2], [2, 0, 0, 9,
 /// The networks' VNIs.
 pub(super) const VNIS: [u32; 3] = [101, 102, 109];
 /// LEAF2 in the third VNI.
-const ROUTER_MAC: Mac = [2, 0, 0, 9, 2, 9];
+pub(super) const ROUTER_MAC: Mac = [2, 0, 0, 9, 2, 9];
 /// MAC address of the port towards the router.
 pub(super) const OUT0: Mac = [2, 0, 0, 9, 8, 0];
 const OUTER_ROUTER: Mac = [2, 0, 0, 9, 8, 1];
@@ -150,6 +151,34 @@ impl Site {
         ));
     }
 
+    /// What `fabricctl` says in JSON.
+    pub(super) fn json(&self, arguments: &[&str]) -> Value {
+        let (_, text) = self.daemon.fabricctl(arguments);
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}"))
+    }
+
+    /// Makes the kernel's entries for these hosts of a network those of hosts that it has not heard of for a while.
+    pub(super) fn make_stale(&self, network: u8, hosts: &[Station]) {
+        let gateway = self.shape.gateway(network);
+        for (key, value) in [("delay_first_probe_time", "1"), ("ucast_solicit", "1")] {
+            self.leaf.sysctl(&format!("ipv4/neigh/{gateway}/{key}"), value);
+        }
+        let line = |host: &Station| {
+            let (address, mac) = (Ipv4Addr::from(host.ipv4), mac_text(host.mac));
+            format!("neigh replace {address} lladdr {mac} dev {gateway} nud stale\n")
+        };
+        self.leaf.ip(&hosts.iter().map(line).collect::<String>());
+    }
+
+    /// The kernel's word for the state of a neighbour; nothing of one that it has forgotten.
+    pub(super) fn state(&self, network: u8, host: &Station) -> String {
+        let address = Ipv4Addr::from(host.ipv4);
+        let gateway = self.shape.gateway(network);
+        let found = self.leaf.query(&format!("neigh show {address} dev {gateway}"));
+        let state = found.first().and_then(|entry| entry["state"][0].as_str());
+        state.unwrap_or_default().to_owned()
+    }
+
     /// Gives the underlay an MTU with which the inner packets of tunnels may have so many bytes.
     pub(super) fn narrow(&self, inner: u32) {
         let outer = if self.over_ipv6 { OUTER6 } else { OUTER };
@@ -158,7 +187,7 @@ impl Site {
 
     /// A packet of LEAF2 with this frame.
     #[must_use]
-    pub(super) fn from_leaf2(&self, vni: u32, inner: &Frame) -> Vec<u8> {
+    pub(super) fn sent_by_leaf2(&self, vni: u32, inner: &Frame) -> Vec<u8> {
         let (destination_mac, source_mac) = (UP0, SPINE1_MAC);
         if self.over_ipv6 {
             let outer = Vxlan6::new(LEAF2_VTEP6, LEAF1_VTEP6, vni);
@@ -205,7 +234,8 @@ impl Site {
         Reason::ALL.iter().map(|reason| (*reason, self.daemon.met(*reason))).collect()
     }
 
-    fn send(&self, port: &str, packet: &[u8]) -> Seen {
+    /// Sends a packet into a port and returns what comes out.
+    pub(super) fn send(&self, port: &str, packet: &[u8]) -> Seen {
         let into = &self.wires.iter().find(|(name, _)| *name == port).expect("a port").1;
         into.send(packet).expect("the wire takes it");
         let (mut seen, mut last) = (Seen::new(), Instant::now());

@@ -2,9 +2,10 @@
 //! of another, by a router MAC, in and out.
 
 use fabric_tests::gateway::{
-    Shape, Site, downstream_vnis_are_the_kernels, hosts_reach_every_network,
-    outsiders_reach_every_network, the_kernel_gets_what_it_answers, tunnels_reach_every_network,
-    what_does_not_fit_is_answered, what_ends_here_is_answered,
+    Shape, Site, downstream_vnis_are_the_kernels, gateways_and_ways_through_them_are_shown,
+    hosts_in_use_are_asked_for, hosts_reach_every_network, outsiders_reach_every_network,
+    the_kernel_gets_what_it_answers, tunnels_reach_every_network, what_does_not_fit_is_answered,
+    what_ends_here_is_answered,
 };
 
 #[test]
@@ -46,4 +47,11 @@ fn gateways_route_over_an_ipv6_underlay_and_what_does_not_fit_there_is_answered(
     tunnels_reach_every_network(&site);
     what_ends_here_is_answered(&site);
     what_does_not_fit_is_answered(&site);
+}
+
+#[test]
+fn a_host_behind_a_gateway_is_asked_for_while_packets_go_to_it_and_not_otherwise() {
+    let site = Site::new(Shape::Bridges);
+    gateways_and_ways_through_them_are_shown(&site);
+    hosts_in_use_are_asked_for(&site);
 }
