@@ -32,6 +32,7 @@ pub mod report;
 pub mod ring;
 pub mod routed;
 pub mod routes;
+pub mod routing_leaf;
 pub mod run;
 pub mod samples;
 pub mod scale;

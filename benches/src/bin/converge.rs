@@ -2,7 +2,8 @@
 //!
 //! A MAC address moves to another VTEP, or a nexthop object is replaced in place, by netlink as
 //! zebra does it, while a flow of 100,000 packets a second goes there. In turns the real fabric-xdpd
-//! follows and XDP forwards, and the kernel is alone.
+//! follows and XDP forwards, and the kernel is alone. The same with 10,000 host routes behind what changes: a router
+//! MAC address that moves, the route to a VTEP, the object that the routes refer to, and one of the routes.
 
 use std::{
     cell::RefCell, collections::BTreeMap, net::Ipv4Addr, path::Path, process::ExitCode,
@@ -24,7 +25,8 @@ use fabric_benches::{
     probe::{Change, PACE, Probe},
     processor,
     report::{self, Bar, Figures},
-    routed,
+    routed, routes,
+    routing_leaf::{self, OBJECTS, ROUTER_MACS, RoutingLeaf, SPINE_MACS, SPINES, UNDERLAY},
     run::{self, When},
     samples,
     spine::{Routes, Spine},
@@ -39,6 +41,11 @@ use serde_json::Value;
 
 const MAC_MOVE: &str = "converge-mac-move";
 const NEXT_HOP: &str = "converge-next-hop";
+const ROUTER_MAC: &str = "converge-router-mac";
+const VTEP_ROUTE: &str = "converge-vtep-route";
+const REMOTE_LEAF: &str = "converge-remote-leaf";
+const HOST_ROUTE: &str = "converge-host-route";
+const ALL: [&str; 6] = [MAC_MOVE, NEXT_HOP, ROUTER_MAC, VTEP_ROUTE, REMOTE_LEAF, HOST_ROUTE];
 
 /// Changes of one contender, and in how many turns.
 const CHANGES: u32 = 2_000;
@@ -47,6 +54,8 @@ const TURNS: u32 = 4;
 /// Bars of the time from the request to the map.
 const MEDIAN_US: f64 = 1_000.0;
 const P99_US: f64 = 5_000.0;
+/// Bar of the time from the request to the first packet, where routes are behind what changes.
+const PACKET_US: f64 = 10_000.0;
 /// Traffic before the first change: the first frames of a source are the kernel's.
 const WARM_UP: Duration = Duration::from_millis(20);
 
@@ -67,10 +76,11 @@ fn run(arguments: &Arguments) -> Result<Vec<Figures>> {
     let changes = if quick { QUICK } else { CHANGES };
     // Traffic and daemon have a CPU each, if there are two.
     let about = |name: &&'static str| (*name, When::Quick);
-    arguments.asked.each(&[MAC_MOVE, NEXT_HOP], about, processor::shared, |name, environment| {
+    arguments.asked.each(&ALL, about, processor::shared, |name, environment| {
         let series = match *name {
             MAC_MOVE => move_mac(&fabric_xdpd, changes)?,
-            _ => replace_next_hop(&fabric_xdpd, changes)?,
+            NEXT_HOP => replace_next_hop(&fabric_xdpd, changes)?,
+            routed => behind_routes(&fabric_xdpd, changes, routed)?,
         };
         let settings = report::settings([
             ("changes", changes.into()),
@@ -104,7 +114,7 @@ struct World<'a> {
     /// Whether a frame went a way.
     went: &'a dyn Fn(&[u8], usize) -> bool,
     /// What says, of a daemon's maps, whether they have a way.
-    watch: &'a dyn Fn(&Maps) -> Result<Watch>,
+    watch: Option<&'a dyn Fn(&Maps) -> Result<Watch>>,
     /// What Fabric says of a frame of the flow.
     reason: Reason,
 }
@@ -138,7 +148,8 @@ impl World<'_> {
         series: &mut Series,
     ) -> Result<()> {
         let (request, went) = (self.request, self.went);
-        let watched = maps.map(|maps| anyhow::Ok((maps, (self.watch)(maps)?))).transpose()?;
+        let watched = maps.zip(self.watch);
+        let watched = watched.map(|(maps, watch)| anyhow::Ok((maps, watch(maps)?))).transpose()?;
         self.probe.run(WARM_UP, |frame| went(frame, *way))?;
         let (sent, lost) = (self.probe.sent, self.probe.lost);
         let before = maps.map(|maps| maps.ended_anywhere(self.reason));
@@ -209,7 +220,7 @@ fn move_mac(fabric_xdpd: &Path, changes: u32) -> Result<Found> {
             arrived.get(30..34) == Some(&vtep_address(vtep as u32).octets()[..])
                 && arrived.get(OUTER..OUTER + 42) == frame.get(..42)
         },
-        watch: &watch,
+        watch: Some(&watch),
         reason: Reason::Encapsulated,
     }
     .measure(fabric_xdpd, changes)
@@ -260,7 +271,51 @@ fn replace_next_hop(fabric_xdpd: &Path, changes: u32) -> Result<Found> {
                 && arrived.get(22) == Some(&(frame[22] - 1))
                 && arrived.get(26..42) == frame.get(26..42)
         },
-        watch: &watch,
+        watch: Some(&watch),
+        reason: Reason::Routed,
+    }
+    .measure(fabric_xdpd, changes)
+}
+
+/// A change with very many host routes behind it.
+fn behind_routes(fabric_xdpd: &Path, changes: u32, name: &str) -> Result<Found> {
+    let site = RoutingLeaf::build()?;
+    tool::output("ethtool", &["-K", "spine0", "gro", "on"])?;
+    let destination = routing_leaf::host(0);
+    let neighbours = RefCell::new(Neighbours::open()?);
+    let objects = RefCell::new(NexthopObjects::open()?);
+    let routes = RefCell::new(routes::Routes::open()?);
+    let request = |way: usize| -> Result<()> {
+        match name {
+            ROUTER_MAC => {
+                let mut neighbours = neighbours.borrow_mut();
+                neighbours.replace(ROUTER_MACS[0], site.behind(way))?;
+                neighbours.requests.flush()
+            }
+            VTEP_ROUTE => objects.borrow_mut().replace(UNDERLAY, SPINES[way], site.leaf.routed),
+            REMOTE_LEAF => {
+                objects.borrow_mut().replace(OBJECTS[0], routing_leaf::ROUTERS[way], site.bridge)
+            }
+            _ => {
+                let mut routes = routes.borrow_mut();
+                routes.replace((destination.into(), 32), OBJECTS[way])?;
+                routes.requests.flush()
+            }
+        }
+    };
+    let frame = routing_leaf::frame(destination);
+    let went = |arrived: &[u8], way: usize| {
+        let is_way = match name {
+            VTEP_ROUTE => arrived.get(..6) == Some(&SPINE_MACS[way][..]),
+            _ => arrived.get(30..34) == Some(&vtep_address(way as u32).octets()[..]),
+        };
+        is_way && arrived.get(OUTER + 26..OUTER + 42) == frame.get(26..42)
+    };
+    World {
+        probe: Probe::open(site.leaf.host, site.leaf.sink, &frame, OUTER)?,
+        request: &request,
+        went: &went,
+        watch: None,
         reason: Reason::Routed,
     }
     .measure(fabric_xdpd, changes)
@@ -310,18 +365,28 @@ fn evaluate(
         figures.insert(format!("{contender}: packets lost"), series.lost as f64);
         figures.insert(format!("{contender}: packets that went the old way, mean"), late);
     }
-    let what = if name == MAC_MOVE { "A MAC address moves" } else { "A next hop is replaced" };
+    let what = match name {
+        MAC_MOVE => "A MAC address moves",
+        NEXT_HOP => "A next hop is replaced",
+        ROUTER_MAC => "A router MAC address moves",
+        VTEP_ROUTE => "The way to a VTEP changes",
+        REMOTE_LEAF => "The next hop of all routes changes",
+        _ => "One of the routes changes",
+    };
     let timeline = Timeline {
         title: format!("{what}: from the request to the first packet"),
         x: "share of changes that take no longer, percent".into(),
         y: "microseconds".into(),
         lines,
     };
-    let bars = [
-        Bar::at_most("fabric: map, median, us", MEDIAN_US),
-        Bar::at_most("fabric: map, p99, us", P99_US),
-        Bar::at_most("fabric: packets lost", 0.0),
-    ];
+    let mut bars = vec![Bar::at_most("fabric: packets lost", 0.0)];
+    match name {
+        MAC_MOVE | NEXT_HOP => bars.extend([
+            Bar::at_most("fabric: map, median, us", MEDIAN_US),
+            Bar::at_most("fabric: map, p99, us", P99_US),
+        ]),
+        _ => bars.push(Bar::at_most("fabric: first packet, p99, us", PACKET_US)),
+    }
     let found = Figures::judged(name, figures, bars, settings, environment);
     Ok(Figures { timeline: Some(timeline), ..found })
 }
