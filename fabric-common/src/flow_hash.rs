@@ -188,6 +188,14 @@ pub const fn bucket(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 
+/// What chooses the VTEP of an Ethernet segment: mixed from all bits, so that it says nothing about the next
+/// hop towards that VTEP ([`bucket`]) or about the choice of others ([`source_port_be`]).
+#[inline(always)]
+#[must_use]
+pub const fn segment(hash: u64) -> u32 {
+    bucket(mix(hash.wrapping_mul(K1)))
+}
+
 /// What chooses a bucket for all packets of a tunnel, where the kernel's policy counts addresses alone;
 /// `peer` is the tunnel's key in [`crate::schema::peers`], which stands for both addresses.
 #[inline(always)]

@@ -1,6 +1,6 @@
 //! Where the bridge sends a frame, whichever way that came.
 
-use fabric_common::schema::fdb::{KIND_LOCAL, KIND_REMOTE, key, split_target};
+use fabric_common::schema::fdb::{KIND_LOCAL, KIND_REMOTE, KIND_SEGMENT, key, split_target};
 
 use crate::{
     journey::{Frame, Journey},
@@ -14,6 +14,8 @@ pub enum Place {
     Circuit(u32),
     /// A VTEP, by its index.
     Vtep(u32),
+    /// An Ethernet segment, by its index.
+    Segment(u32),
     /// Nothing: it is the box's own. The slot of the gateway whose address it is, 0 for the kernel's.
     Own(u32),
 }
@@ -26,6 +28,7 @@ pub fn destination(journey: &Journey, frame: &Frame) -> Option<Place> {
     Some(match split_target(found.target) {
         (KIND_REMOTE, index) => Place::Vtep(index),
         (KIND_LOCAL, index) => Place::Circuit(index),
+        (KIND_SEGMENT, index) => Place::Segment(index),
         (_, gateway) => Place::Own(gateway),
     })
 }

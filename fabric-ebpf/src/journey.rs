@@ -63,6 +63,8 @@ pub struct VtepRef {
 pub enum Destination {
     Local(CircuitRef),
     Vtep(VtepRef),
+    /// To one of the VTEPs of an Ethernet segment, by the segment's index.
+    Segment(u32),
     /// To a gateway of the bridge, by the slot of its port.
     Gateway(u32),
 }

@@ -44,6 +44,7 @@ use crate::{
         bridge_lookup::bridge_lookup,
         frame_guard::frame_guard,
         nexthop_select::nexthop_select,
+        segment_select::segment_select,
         source_check::source_check,
         underlay_output::underlay_output,
         vlan_classify,
@@ -103,30 +104,32 @@ fn from_circuit<C: Checkpoint, const AT: usize>(
     C::after(Stage::BridgeLookup, journey, (circuit, frame, destination));
     source_check(journey, circuit, &frame)?;
     C::after(Stage::SourceCheck, journey, (frame, destination));
-    match destination {
+    let vtep = match destination {
+        Destination::Vtep(vtep) => vtep,
+        Destination::Segment(segment) => segment_select(packet, journey, segment, &frame),
         Destination::Local(circuit) => {
             access_fit(journey, circuit, journey.length - journey.tag as u32)?;
             C::after(Stage::AccessFit, journey, circuit);
             access_output(packet, journey, circuit, Reason::Bridged)?;
             C::after(Stage::AccessOutput, journey, ());
-            Ok(Reason::Bridged)
+            return Ok(Reason::Bridged);
         }
-        Destination::Vtep(vtep) => {
-            let selection = nexthop_select(packet, journey, vtep, &frame)?;
-            C::after(Stage::NexthopSelect, journey, (frame, vtep, selection));
-            let inner = Bridged { frame: &frame, length: journey.length, tag: journey.tag };
-            let length = if vtep.vtep.is_ipv6() {
-                vxlan_output::ipv6(packet, journey, vtep, &selection, &inner)?
-            } else {
-                vxlan_output::ipv4(packet, journey, vtep, &selection, &inner)?
-            };
-            C::after(Stage::VxlanOutput, journey, (selection.nexthop, length));
-            underlay_output(journey, selection.nexthop, length, Reason::Encapsulated)?;
-            C::after(Stage::UnderlayOutput, journey, ());
-            Ok(Reason::Encapsulated)
+        Destination::Gateway(gateway) => {
+            return gateway::route::<AT>(packet, journey, gateway);
         }
-        Destination::Gateway(gateway) => gateway::route::<AT>(packet, journey, gateway),
-    }
+    };
+    let selection = nexthop_select(packet, journey, vtep, &frame)?;
+    C::after(Stage::NexthopSelect, journey, (frame, vtep, selection));
+    let inner = Bridged { frame: &frame, length: journey.length, tag: journey.tag };
+    let length = if vtep.vtep.is_ipv6() {
+        vxlan_output::ipv6(packet, journey, vtep, &selection, &inner)?
+    } else {
+        vxlan_output::ipv4(packet, journey, vtep, &selection, &inner)?
+    };
+    C::after(Stage::VxlanOutput, journey, (selection.nexthop, length));
+    underlay_output(journey, selection.nexthop, length, Reason::Encapsulated)?;
+    C::after(Stage::UnderlayOutput, journey, ());
+    Ok(Reason::Encapsulated)
 }
 
 /// From the fabric: out of the tunnel to a local port, or from router to router; and whatever its fate is,
@@ -190,7 +193,9 @@ fn from_tunnel<C: Checkpoint, const AT: usize>(
             }
             return routed;
         }
-        Destination::Vtep(_) => return Err(Reason::SplitHorizonOverlayToOverlay),
+        Destination::Vtep(_) | Destination::Segment(_) => {
+            return Err(Reason::SplitHorizonOverlayToOverlay);
+        }
     };
     C::after(Stage::BridgeDeliver, journey, (circuit, ecn.change()));
     access_fit(journey, circuit, journey.length - journey.outer as u32)?;

@@ -56,7 +56,7 @@ pub fn choose(
         }
     }
     if BUCKET_TIMERS && group.is_timed() {
-        note_use(journey, at);
+        note_use(journey.now, at);
     }
     Ok(nexthop)
 }
@@ -123,10 +123,15 @@ fn living(index: u32, journey: &Journey) -> Option<NexthopRef> {
 /// The nexthop of a bucket, by the bucket's number among all.
 #[inline(always)]
 fn of_bucket(at: u32) -> NexthopRef {
+    maps::NEXTHOPS.get(in_bucket(at))
+}
+
+/// What is in a bucket, by the bucket's number among all.
+#[inline(always)]
+pub fn in_bucket(at: u32) -> u32 {
     let buckets = maps::BUCKETS.masked(0, 0).cast::<u16>();
     // SAFETY: chunks are nothing but buckets, and the mask keeps the number among them.
-    let nexthop = unsafe { *buckets.add((at & (buckets::MAX * CHUNK - 1)) as usize) };
-    maps::NEXTHOPS.get(nexthop.into())
+    unsafe { *buckets.add((at & (buckets::MAX * CHUNK - 1)) as usize) }.into()
 }
 
 /// The first of a group's buckets after the flow's own whose nexthop lives, or else the last one looked
@@ -162,10 +167,10 @@ extern "C" fn next_living_bucket(first: u32, count: u32, hash: u32, now: u64) ->
 
 /// Once per jiffy and bucket: most packets only read.
 #[inline(always)]
-fn note_use(journey: &Journey, at: u32) {
+pub fn note_use(now: u64, at: u32) {
     let uses = maps::BUCKET_USE.masked(0, 0).cast::<u32>();
-    let now = journey.now as u32;
-    // SAFETY: as in `of_bucket`; whoever stores last is right.
+    let now = now as u32;
+    // SAFETY: as in `in_bucket`; whoever stores last is right.
     unsafe {
         let used = uses.add((at & (buckets::MAX * CHUNK - 1)) as usize);
         if used.read_volatile() != now {

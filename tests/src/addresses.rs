@@ -33,6 +33,8 @@ pub const HOST_B: Station = station(0xb);
 pub const HOST_T: Station = station(0x1a);
 /// Behind another leaf.
 pub const HOST_R: Station = station(0x2a);
+/// Behind a segment, where a test makes one.
+pub const HOST_M: Station = station(0x3a);
 /// Known to nobody.
 pub const STRANGER: Station = station(0xee);
 

@@ -9,6 +9,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -22,7 +23,7 @@ use crate::{
     daemon::Daemon,
     device::{address_text, mac_text},
     fabric::{PATIENCE, quiet, until},
-    packet::{Frame, Vxlan, ether_type},
+    packet::{Frame, Vxlan, ether_type, outer_destination},
     space::{Space, unique},
     wire::Wire,
 };
@@ -283,6 +284,34 @@ impl Judged {
         let mut outer = Vxlan { vni, ..from_leaf2() };
         outer.destination_port = port.unwrap_or(outer.destination_port);
         self.same("up0", |payload| outer.around(&with_payload(frame, payload)))
+    }
+
+    /// Sends each of these frames once into a port, by the kernel alone or not; the VTEP that each goes to, none
+    /// where it does not leave by the underlay port.
+    #[must_use]
+    pub fn vteps(&mut self, bypass: bool, port: &str, frames: &[Frame]) -> Vec<Option<IpAddr>> {
+        self.daemon.bypass(bypass);
+        let first = 0x0bad_cafe_0000_0000 | (self.sent + 1);
+        self.sent += frames.len() as u64;
+        let mut vteps = vec![None; frames.len()];
+        let collect = |vteps: &mut Vec<Option<IpAddr>>, deadline| {
+            while vteps.contains(&None)
+                && let Ok(Some(packet)) = self.wires["up0"].receive(deadline)
+            {
+                let payload = packet.last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+                let place = payload.checked_sub(first);
+                if let Some(vtep) = place.and_then(|place| vteps.get_mut(place as usize)) {
+                    *vtep = Some(outer_destination(&packet));
+                }
+            }
+        };
+        for (payload, frame) in (first..).zip(frames) {
+            self.wires[port].send(&with_payload(frame, payload)).expect("the other end is up");
+            // The socket has no room for all of them.
+            collect(&mut vteps, Instant::now());
+        }
+        collect(&mut vteps, Instant::now() + quiet());
+        vteps
     }
 
     /// Sends some frames into a port, wherever they go.

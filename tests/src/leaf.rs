@@ -6,7 +6,7 @@
 //!   HOST_T --- trunk (VLAN 100)/                      \ up1 --- SPINE2 /
 //! ```
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use anyhow::Result;
 use fabric_common::{
@@ -23,7 +23,7 @@ use crate::{
     model,
     namespace::in_own_namespace,
     packet::{Frame, Vxlan},
-    world::{CircuitId, DomainId, NexthopId, Port, SEED, VtepId, World, tunnel},
+    world::{CircuitId, DomainId, NexthopId, Port, SEED, SegmentId, VtepId, World, tunnel},
 };
 
 /// The leaf's parts. Hosts are settled: their frames are forwarded.
@@ -102,6 +102,27 @@ impl Leaf {
             spine2,
             leaf2,
         })
+    }
+
+    /// Puts a station behind a segment of as many VTEPs as there are weights, leaf2 and others behind the
+    /// same spines.
+    pub fn multihome(&mut self, mac: Mac, weights: &[u16]) -> (SegmentId, Vec<VtepId>) {
+        let leaf2 = self.world.maps.vteps.get(self.leaf2.0);
+        let another = |number: u8| match leaf2.remote() {
+            IpAddr::V4(remote) => IpAddr::from([192, 0, 2, remote.octets()[3] + number]),
+            IpAddr::V6(remote) => {
+                IpAddr::from(Ipv6Addr::from_bits(remote.to_bits() + u128::from(number)))
+            }
+        };
+        let mut vteps = vec![self.leaf2];
+        for number in 1..weights.len() as u8 {
+            let spines = [self.spine1, self.spine2];
+            vteps.push(self.world.vtep(leaf2.local(), another(number), &spines));
+        }
+        let members: Vec<_> = vteps.iter().copied().zip(weights.iter().copied()).collect();
+        let segment = self.world.segment(&members, None);
+        self.world.learn_segment(self.domain, mac, segment);
+        (segment, vteps)
     }
 
     /// A VXLAN packet of leaf2 for this leaf, as it arrives on the first underlay port.

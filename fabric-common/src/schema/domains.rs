@@ -32,6 +32,8 @@ pub const FLAG_OVERLAY_LOCKED: u16 = 1 << 11;
 /// The vxlan device's bridge port is in hairpin mode: the bridge sends back into the overlay what is for
 /// a station behind it.
 pub const FLAG_OVERLAY_HAIRPIN: u16 = 1 << 12;
+/// The vxlan device itself learns, and drops what comes from a station behind an Ethernet segment.
+pub const FLAG_OVERLAY_SNOOPS: u16 = 1 << 13;
 
 /// The last four bytes of a MAC address, which is given as [`super::fdb::key`] takes it.
 #[inline(always)]

@@ -19,6 +19,8 @@ pub struct Times {
 
 super::map_value!(Times, 32);
 
+/// The MAC is behind an Ethernet segment; the index is the segment's.
+pub const KIND_SEGMENT: u32 = 0;
 /// The MAC is behind a circuit; the index is the circuit's.
 pub const KIND_LOCAL: u32 = 1;
 /// The MAC is behind a remote VTEP; the index is the VTEP's.
@@ -28,7 +30,7 @@ pub const KIND_REMOTE: u32 = 2;
 pub const KIND_OWN: u32 = 3;
 
 /// Bits of the index in a target of 16 bits; the kind stands above it.
-const INDEX_BITS: u32 = 14;
+pub(super) const INDEX_BITS: u32 = 14;
 /// Number of indexes that a target can have.
 pub const INDEXES: u32 = 1 << INDEX_BITS;
 
@@ -85,7 +87,7 @@ mod tests {
 
     #[test]
     fn every_circuit_and_vtep_survives_packing_with_every_kind() {
-        for kind in [KIND_LOCAL, KIND_REMOTE, KIND_OWN] {
+        for kind in [KIND_SEGMENT, KIND_LOCAL, KIND_REMOTE, KIND_OWN] {
             for index in 0..circuits::MAX.max(vteps::MAX) {
                 let packed = u16::try_from(target(kind, index)).expect("a target has 16 bits");
                 assert_eq!(split_target(packed.into()), (kind, index));

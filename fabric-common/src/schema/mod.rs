@@ -22,6 +22,7 @@ pub mod peers;
 pub mod ports;
 pub mod reverse_paths;
 pub mod routes;
+pub mod segments;
 pub mod settings;
 pub mod trie;
 pub mod views;
@@ -110,6 +111,7 @@ macro_rules! all_blocks {
             fdb FDB: Block<table::Narrow>, fdb::BUCKETS, "MAC addresses: behind which circuit or VTEP";
             fdb_times FDB_TIMES: Block<fdb::Times>, fdb::BUCKETS, "when the owner of each local MAC was last shown to the kernel";
             vteps VTEPS: Block<vteps::Vtep>, vteps::MAX, "remote VTEPs: addresses and underlay group";
+            segments SEGMENTS: Block<segments::Segment>, segments::MAX, "Ethernet segments: groups of VTEPs";
             reverse_paths REVERSE_PATHS: Block<reverse_paths::ReversePath>, vteps::MAX, "ports that accept the packets of each VTEP";
             peers PEERS: Block<table::Narrow>, peers::BUCKETS, "addresses of tunnels to VTEP";
             vnis VNIS: Block<table::Narrow>, vnis::BUCKETS, "VNI, UDP port and family to bridge domain";

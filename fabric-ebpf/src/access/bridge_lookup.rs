@@ -1,5 +1,5 @@
-//! Arrives: a frame of a known circuit. Leaves: the circuit or VTEP behind which its destination is,
-//! or the gateway that it is for.
+//! Arrives: a frame of a known circuit. Leaves: the circuit, VTEP or Ethernet segment behind
+//! which its destination is, or the gateway that it is for.
 //!
 //! Passes unknown destinations (the kernel floods), other MACs of the box's own, and what the bridge would not
 //! send (`should_deliver` of `net/bridge/br_forward.c`): back to the port that it came from, unless that
@@ -31,13 +31,21 @@ pub fn bridge_lookup(
 ) -> Result<Destination, Reason> {
     // Asked last: the entry of the circuit that a frame came from is needed for nothing else.
     let isolated = || from.circuit().flags & FLAG_ISOLATED != 0;
+    let may_leave = || {
+        if ISOLATED_PORTS && journey.domain.flags & FLAG_OVERLAY_ISOLATED != 0 && isolated() {
+            return stop(Reason::BridgeLookupIsolated);
+        }
+        Ok(())
+    };
     match fdb::destination(journey, frame).or_stop(Reason::BridgeLookupUnknown)? {
         Place::Vtep(index) => {
-            if ISOLATED_PORTS && journey.domain.flags & FLAG_OVERLAY_ISOLATED != 0 && isolated() {
-                return stop(Reason::BridgeLookupIsolated);
-            }
+            may_leave()?;
             let vtep = maps::VTEPS.get(index);
             Ok(Destination::Vtep(VtepRef { index, vtep }))
+        }
+        Place::Segment(index) => {
+            may_leave()?;
+            Ok(Destination::Segment(index))
         }
         Place::Circuit(index) => {
             let to = CircuitRef { index };

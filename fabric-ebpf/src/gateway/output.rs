@@ -8,12 +8,12 @@ use fabric_common::{
 use super::station_lookup::station_lookup;
 use crate::{
     access::{
-        access_fit::access_fit, nexthop_select::nexthop_select, underlay_output::underlay_output,
-        vxlan_output,
+        access_fit::access_fit, nexthop_select::nexthop_select, segment_select::segment_select,
+        underlay_output::underlay_output, vxlan_output,
     },
     account,
     ending::OrStop,
-    journey::{CircuitRef, Destination, Frame, Journey, NexthopRef, VtepRef},
+    journey::{CircuitRef, Destination, Frame, Journey, NexthopRef},
     maps,
     packet::{Packet, network::ether_type},
     port_output::port_output,
@@ -133,8 +133,8 @@ pub fn output<const AT: usize>(
             access_fit(journey, circuit, ETHERNET as u32 + header.length)?;
             to_circuit(packet, journey, &routed, circuit)
         }
-        Destination::Vtep(vtep) => to_vtep(packet, journey, &routed, vtep),
         Destination::Gateway(_) => Err(Reason::StationLookupUnknown),
+        remote => to_vtep(packet, journey, &routed, remote),
     }
 }
 
@@ -183,19 +183,24 @@ fn to_circuit<const AT: usize>(
     Ok(Reason::Routed)
 }
 
-/// Into a tunnel.
+/// Into a tunnel, to a VTEP or to one of a segment's.
 #[inline(always)]
 fn to_vtep<const AT: usize>(
     packet: &mut Packet,
     journey: &mut Journey,
     routed: &Routed<AT>,
-    to: VtepRef,
+    to: Destination,
 ) -> Result<Reason, Reason> {
     let frame = Frame {
         destination: 0,
         source: 0,
         ether_type_be: routed.header.ether_type_be,
         network: AT,
+    };
+    let to = match to {
+        Destination::Vtep(vtep) => vtep,
+        Destination::Segment(segment) => segment_select(packet, journey, segment, &frame),
+        _ => return Err(Reason::StationLookupUnknown),
     };
     let selection = nexthop_select(packet, journey, to, &frame)?;
     let length = if to.vtep.is_ipv6() {

@@ -1,4 +1,4 @@
-//! Arrives: a routed packet whose next hop is behind a bridge. Leaves: the circuit or VTEP where the bridge has
+//! Arrives: a routed packet whose next hop is behind a bridge. Leaves: the circuit, VTEP or Ethernet segment where the bridge has
 //! the next hop's MAC address.
 //!
 //! As the bridge sends what comes from itself (`br_dev_xmit` of `net/bridge/br_device.c`): no port is the one
@@ -32,6 +32,7 @@ pub fn station_lookup(
         Place::Vtep(index) => {
             Ok(Destination::Vtep(VtepRef { index, vtep: maps::VTEPS.get(index) }))
         }
+        Place::Segment(index) => Ok(Destination::Segment(index)),
         Place::Circuit(index) => Ok(Destination::Local(CircuitRef { index })),
         Place::Own(_) => stop(Reason::StationLookupUnknown),
     }

@@ -24,10 +24,10 @@ use crate::{
 pub fn bridge_deliver(journey: &Journey, frame: &Frame) -> Result<Destination, Reason> {
     let index = match fdb::destination(journey, frame).or_stop(Reason::BridgeDeliverUnknown)? {
         Place::Circuit(index) => index,
-        Place::Vtep(_) if journey.domain.flags & FLAG_OVERLAY_HAIRPIN != 0 => {
+        Place::Vtep(_) | Place::Segment(_) if journey.domain.flags & FLAG_OVERLAY_HAIRPIN != 0 => {
             return stop(Reason::BridgeDeliverHairpin);
         }
-        Place::Vtep(_) => return stop(Reason::SplitHorizonOverlayToOverlay),
+        Place::Vtep(_) | Place::Segment(_) => return stop(Reason::SplitHorizonOverlayToOverlay),
         Place::Own(0) => return stop(Reason::BridgeDeliverOwnMac),
         Place::Own(gateway) => return Ok(Destination::Gateway(gateway)),
     };

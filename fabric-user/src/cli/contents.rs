@@ -1,16 +1,17 @@
 //! What the maps hold, copied out of them as plain values. Free entries are left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fabric_common::schema::{
     circuits::Circuit,
     domains::{Domain, FLAG_IN_USE},
     domains6::Domain6,
     fdb::{split_key, split_target},
-    groups::Choice,
+    groups::{self, Choice, Group},
     nexthops::Nexthop,
     ports::Port,
     reverse_paths::ReversePath,
+    segments::Segment,
     settings::Settings,
     vteps::Vtep,
 };
@@ -25,7 +26,7 @@ pub(super) struct FdbEntry {
     pub(super) mac: Mac,
     /// `KIND_` constant of the schema.
     pub(super) kind: u32,
-    /// Index of the circuit or VTEP.
+    /// Index of the circuit, VTEP or segment.
     pub(super) index: u32,
     /// Low 32 bits of jiffies, 0 for never.
     pub(super) shown: u32,
@@ -37,6 +38,14 @@ pub(super) struct GroupEntry {
     pub(super) choice: Choice,
     /// Number of buckets by nexthop.
     pub(super) shares: BTreeMap<u32, u32>,
+}
+
+/// An Ethernet segment, with its group of VTEPs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SegmentEntry {
+    pub(super) segment: Segment,
+    /// The shares are those of VTEPs.
+    pub(super) group: GroupEntry,
 }
 
 /// All but the routes, which can be a million, the counters and the device map.
@@ -53,8 +62,10 @@ pub(super) struct Contents {
     pub(super) domains6: BTreeMap<u32, Domain6>,
     pub(super) fdb: Vec<FdbEntry>,
     pub(super) vteps: BTreeMap<u32, Vtep>,
+    pub(super) segments: BTreeMap<u32, SegmentEntry>,
     /// Ports that accept a VTEP's packets, by the same index.
     pub(super) reverse_paths: BTreeMap<u32, ReversePath>,
+    /// Those of next hops.
     pub(super) groups: BTreeMap<u32, GroupEntry>,
     pub(super) nexthops: BTreeMap<u32, Nexthop>,
 }
@@ -69,10 +80,20 @@ impl Contents {
             let used = (0_u16..).zip(circuits).filter(|(_, circuit)| *circuit != 0);
             vlans.extend(used.map(|(vlan, circuit)| ((*slot, vlan), u32::from(circuit))));
         }
-        let groups = maps.groups.iter().filter_map(|(index, group)| match group.choice() {
-            Choice::Nothing => None,
-            choice => Some((index, GroupEntry { choice, shares: maps.shares(group) })),
+        let entry =
+            |group: Group| GroupEntry { choice: group.choice(), shares: maps.shares(group) };
+        let segments = maps.segments.iter().filter(|(_, segment)| segment.id != 0);
+        let segments: BTreeMap<_, _> = segments
+            .map(|(index, segment)| {
+                let group = entry(maps.groups.get(segment.group & (groups::MAX - 1)));
+                (index, SegmentEntry { segment, group })
+            })
+            .collect();
+        let of_vteps: BTreeSet<u32> = segments.values().map(|entry| entry.segment.group).collect();
+        let groups = maps.groups.iter().filter(|(index, group)| {
+            group.choice() != Choice::Nothing && !of_vteps.contains(index)
         });
+        let groups = groups.map(|(index, group)| (index, entry(group)));
         Self {
             settings: maps.settings.get(0),
             vlans,
@@ -83,6 +104,7 @@ impl Contents {
             vteps: maps.vteps.iter().filter(|(_, v)| v.in_use()).collect(),
             reverse_paths: maps.reverse_paths.iter().filter(|(_, path)| path.ports != 0).collect(),
             groups: groups.collect(),
+            segments,
             nexthops: maps.nexthops.iter().filter(|(_, n)| n.port != 0).collect(),
             ports,
         }

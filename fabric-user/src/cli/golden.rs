@@ -11,6 +11,7 @@ use fabric_common::{
         hosts,
         hosts6::{self, Address6},
         routes,
+        segments::Segment,
         views::View as Roots,
     },
     trie::DIRECT,
@@ -78,6 +79,9 @@ pub(super) fn maps() -> (Maps, View) {
     for (index, vtep) in &contents.vteps {
         maps.vteps.set(*index, vtep);
     }
+    // Of two VTEPs, in the buckets of the groups below.
+    let local = Ipv4Addr::new(10, 0, 0, 1).into();
+    maps.segments.set(1, &Segment::new(local, 0x2000_0001, 3));
     for (index, nexthop) in &contents.nexthops {
         maps.nexthops.set(*index, nexthop);
     }
@@ -92,6 +96,9 @@ pub(super) fn maps() -> (Maps, View) {
         let nexthops = std::array::from_fn(|bucket| if bucket < 24 { 1 } else { 2 });
         maps.buckets.set(group, &Chunk { nexthops });
     }
+    maps.groups.set(3, &Group::new(Choice::Spread { chunk: 1, count: CHUNK, timed: false }));
+    let multihomed = fdb::key(1, fdb::mac_number([2, 0, 0, 0, 0, 5]));
+    assert!(maps.fdb_table().insert(multihomed, fdb::target(fdb::KIND_SEGMENT, 1)));
     let mut used = ChunkUse::default();
     used.jiffies[0] = 500;
     maps.bucket_use.set(2, &used);

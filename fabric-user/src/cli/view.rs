@@ -94,6 +94,15 @@ impl View {
         self.contents.vteps.get(&index).map(Vtep::remote)
     }
 
+    /// The addresses of a segment's VTEPs.
+    pub(super) fn segment(&self, index: u32) -> Vec<IpAddr> {
+        let entry = self.contents.segments.get(&index).into_iter();
+        entry
+            .flat_map(|entry| entry.group.shares.keys())
+            .filter_map(|vtep| self.vtep(*vtep))
+            .collect()
+    }
+
     /// The local VTEP address of a domain, if it is stretched and has one for all VTEPs.
     pub(super) fn local(&self, domain: u32) -> Option<IpAddr> {
         let entry = self.contents.domains.get(&domain).filter(|entry| entry.vni != 0)?;
@@ -135,10 +144,12 @@ impl View {
 
     /// Chunks of buckets of all groups.
     pub(super) fn chunks(&self) -> usize {
-        let chunks = self.contents.groups.values().map(|group| match group.choice {
-            Choice::Spread { count, .. } => count.div_ceil(CHUNK) as usize,
-            _ => 0,
-        });
+        let segments = self.contents.segments.values().map(|entry| &entry.group);
+        let chunks =
+            self.contents.groups.values().chain(segments).map(|group| match group.choice {
+                Choice::Spread { count, .. } => count.div_ceil(CHUNK) as usize,
+                _ => 0,
+            });
         chunks.sum()
     }
 

@@ -7,7 +7,7 @@ use fabric_common::{
     bucket,
     schema::{
         buckets::CHUNK,
-        groups::{Choice, Group},
+        groups::{self, Choice, Group},
     },
 };
 
@@ -88,6 +88,19 @@ impl Maps {
             }
         }
         selection
+    }
+
+    /// The VTEP of a segment that a flow takes, if it has any; `hash` is [`fabric_common::flow_hash::segment`].
+    #[must_use]
+    pub fn select_vtep(&self, segment: u32, hash: u32) -> Option<u32> {
+        let group = self.segments.get(segment).group;
+        match self.groups.get(group & (groups::MAX - 1)).choice() {
+            Choice::Nothing | Choice::Blackhole => None,
+            Choice::Single { nexthop: vtep } => Some(vtep),
+            Choice::Spread { chunk, count, .. } => {
+                Some(self.bucket(chunk, bucket::index(hash, 0, count)))
+            }
+        }
     }
 
     /// Whether a nexthop can be used at this moment.

@@ -34,6 +34,7 @@ pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
     };
     compiler.bridges();
     compiler.underlay();
+    compiler.segments();
     compiler.gateways();
     compiler.routed_ports();
     compiler.ipsec();

@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CircuitKey, FdbKey, Network, Problem, Station, Structure, Target, VtepKey};
+use super::{
+    CircuitKey, FdbKey, Network, Problem, SegmentKey, Station, Structure, Target, VtepKey,
+};
 use crate::{hashed::HashMap, observe::TunnelTarget};
 
 /// Where every known MAC is.
@@ -21,7 +23,6 @@ enum Why {
     /// Usual: no domain, a port that does not forward, not a station.
     Nothing,
     NoVtep,
-    NexthopGroup,
     Override,
     OddAddress,
 }
@@ -53,7 +54,11 @@ fn place(
     }
     let target = network.tunnel_mac(domain.vxlan, domain.source_vni, key.mac).ok_or(Why::NoVtep)?;
     let (address, port, vni, via) = match *target {
-        TunnelTarget::NexthopGroup(_) => return Err(Why::NexthopGroup),
+        TunnelTarget::NexthopGroup(group) => {
+            let segment = SegmentKey { local: domain.local, group };
+            let known = structure.segments.contains_key(&segment);
+            return if known { Ok(Target::Segment(segment)) } else { Err(Why::NoVtep) };
+        }
         TunnelTarget::Vtep { address, port, vni, via } => (address, port, vni, via),
     };
     if port.is_some_and(|port| port != domain.udp_port)
@@ -154,7 +159,6 @@ impl LeftMacs {
         let sentence = |((ifindex, why), macs): (&(u32, Why), &BTreeSet<FdbKey>)| {
             let what = match why {
                 Why::NoVtep => "the vxlan device knows no VTEP for",
-                Why::NexthopGroup => "an Ethernet segment (nexthop group) is not supported for",
                 Why::Override => "an own VNI, UDP port or interface is not supported for",
                 Why::OddAddress => "the VTEP's address is no remote station's for",
                 Why::Nothing => "unknown",

@@ -78,6 +78,7 @@ impl Compiler<'_> {
                     domain.max_frame = link.mtu + ETHERNET;
                     let port = link.port.unwrap_or_default();
                     domain.overlay_learning = vxlan.learning || port.learning;
+                    domain.overlay_snoops = vxlan.learning;
                     if vxlan.learning && vxlan.ageing_s != 0 {
                         domain.ageing_ms =
                             domain.ageing_ms.min(u64::from(vxlan.ageing_s).saturating_mul(1000));

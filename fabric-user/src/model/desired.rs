@@ -49,6 +49,9 @@ pub struct Structure {
     /// be expressed.
     #[serde(with = "pairs")]
     pub vteps: BTreeMap<VtepKey, Option<GroupKey>>,
+    /// Ethernet segments behind which there are stations.
+    #[serde(with = "pairs")]
+    pub segments: BTreeMap<SegmentKey, Segment>,
     /// Gateways' MAC addresses, with the interface index of the port of each.
     #[serde(with = "pairs")]
     pub gateways: BTreeMap<FdbKey, u32>,
@@ -234,6 +237,8 @@ pub struct Domain {
     pub ageing_ms: u64,
     /// The vxlan device or the bridge's port towards it learns.
     pub overlay_learning: bool,
+    /// The vxlan device learns.
+    pub overlay_snoops: bool,
     /// The bridge's port towards the vxlan device is isolated.
     pub overlay_isolated: bool,
     /// The bridge's port towards the vxlan device admits only known sources.
@@ -266,6 +271,7 @@ impl Default for Domain {
             max_frame: 0,
             ageing_ms: 0,
             overlay_learning: false,
+            overlay_snoops: false,
             overlay_isolated: false,
             overlay_locked: false,
             overlay_hairpin: false,
@@ -309,6 +315,25 @@ pub struct VtepKey {
     pub remote: IpAddr,
 }
 
+/// Identity of an Ethernet segment of other leafs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct SegmentKey {
+    /// Local VTEP address of the domains that use it; unspecified as in [`Domain::local`].
+    pub local: IpAddr,
+    /// ID of the kernel's nexthop group.
+    pub group: u32,
+}
+
+/// An Ethernet segment of other leafs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Segment {
+    /// VTEPs with their weights (from 1), all of them in [`Structure::vteps`]. Empty if there are none, or if
+    /// one of them cannot be expressed: then the kernel forwards what is for the segment.
+    pub members: Vec<(VtepKey, u16)>,
+    /// The kernel's own settings for a resilient group.
+    pub resilient: Option<Resilient>,
+}
+
 /// Identity of a group of next hops.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -318,6 +343,8 @@ pub enum GroupKey {
     /// The next hops of a route without nexthop object, or of one whose VTEPs are on the link,
     /// with their weights (from 1).
     Hops(Arc<[(NexthopKey, u16)]>),
+    /// The VTEPs of a segment, which is in [`Structure::segments`].
+    Segment(SegmentKey),
 }
 
 /// A group of next hops.
@@ -415,6 +442,8 @@ pub enum Target {
     Local(CircuitKey),
     /// Behind a VTEP, which is in [`Structure::vteps`].
     Remote(VtepKey),
+    /// Behind an Ethernet segment, which is in [`Structure::segments`].
+    Segment(SegmentKey),
     /// It is this box's own.
     Own,
     /// It is a gateway's, by the interface index of its port.
@@ -446,6 +475,15 @@ impl Structure {
             .into_iter()
             .map(String::as_str)
             .chain(problems.map(|problem| problem.text.as_str()))
+    }
+
+    /// The group of a key is wanted.
+    #[must_use]
+    pub fn has_group(&self, key: &GroupKey) -> bool {
+        match key {
+            GroupKey::Segment(segment) => self.segments.contains_key(segment),
+            hops => self.groups.contains_key(hops),
+        }
     }
 
     /// The VTEP at the remote end of a tunnel from the local address of a domain, if its own one is known.

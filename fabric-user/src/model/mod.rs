@@ -28,6 +28,7 @@ mod compile_learned;
 mod compile_netfilter;
 mod compile_ports;
 mod compile_routes;
+mod compile_segments;
 mod compile_sources;
 mod compile_tunnels;
 mod compile_underlay;
@@ -58,7 +59,8 @@ pub use compile_routes::{compile_route, compile_routes, is_host, stale_neighbour
 pub use compiled::{Before, Changes, Compiled, Macs, Routes};
 pub use desired::{
     Arrivals, Circuit, CircuitKey, Desired, Domain, DomainKey, FdbKey, Group, GroupKey, Nexthop,
-    NexthopKey, Port, Problem, Role, RoutePlace, Structure, Target, View, VtepKey, Way,
+    NexthopKey, Port, Problem, Role, RoutePlace, Segment, SegmentKey, Structure, Target, View,
+    VtepKey, Way,
 };
 pub use dirty::Dirty;
 pub use guarded::Guarded;

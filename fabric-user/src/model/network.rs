@@ -7,7 +7,8 @@ use std::{
     net::IpAddr,
 };
 
-use self::tunnels::{TunnelKey, release};
+use self::tunnels::TunnelKey;
+pub(super) use self::tunnels::release;
 use super::{
     Dirty, DomainKey, FdbKey, NexthopKey, Station,
     ipsec::Ipsec,
@@ -48,7 +49,9 @@ pub struct Network {
     floods: BTreeMap<(u32, u32), BTreeSet<TunnelTarget>>,
     /// Per vxlan device: VTEPs and how many entries name them.
     remotes: BTreeMap<u32, BTreeMap<IpAddr, u32>>,
-    /// All VTEPs, to tell whether a route matters.
+    /// Per vxlan device: nexthop groups (Ethernet segments) and how many entries name them.
+    segments: BTreeMap<u32, BTreeMap<u32, u32>>,
+    /// VTEPs that entries name, to tell whether a route matters.
     vteps: BTreeMap<IpAddr, u32>,
     /// Local addresses of vxlan devices, likewise.
     locals: BTreeMap<IpAddr, u32>,
@@ -128,7 +131,10 @@ impl Network {
             }
             Event::Learned(learned) => dirty.underlay |= self.routing.set_learned(learned),
             Event::Nexthop(nexthop) => self.routing.set_nexthop(nexthop, dirty),
-            Event::NexthopGone { id } => self.routing.remove_nexthop(id, dirty),
+            Event::NexthopGone { id } => {
+                self.routing.remove_nexthop(id, dirty);
+                self.forget_segment(id, dirty);
+            }
             Event::XdpFeatures { ifindex, features } => {
                 dirty.bridging |=
                     self.features.insert(ifindex, features.clone()).as_ref() != Some(&features);
@@ -240,16 +246,6 @@ impl Network {
         self.tunnel_macs.get(&key).map(|number| self.targets.get(*number))
     }
 
-    /// VTEPs that a vxlan device's entries name, for stations or for flooding.
-    pub(super) fn remotes(&self, vxlan: u32) -> impl Iterator<Item = IpAddr> {
-        self.remotes.get(&vxlan).into_iter().flat_map(|remotes| remotes.keys().copied())
-    }
-
-    /// Whether a vxlan device's entries name a VTEP.
-    pub(super) fn names_remote(&self, vxlan: u32, remote: IpAddr) -> bool {
-        self.remotes.get(&vxlan).is_some_and(|remotes| remotes.contains_key(&remote))
-    }
-
     /// VLANs of a bridge port, or of a bridge itself.
     pub(super) fn vlans(&self, ifindex: u32) -> &[PortVlan] {
         self.port_vlans.get(&ifindex).map_or(&[], Vec::as_slice)
@@ -340,7 +336,7 @@ impl Network {
 
     /// Whether a prefix of a table covers a known VTEP, or the local end of a tunnel.
     fn leads_tunnel(&self, table: u32, prefix: Prefix) -> bool {
-        let mut ends = [&self.vteps, &self.locals].into_iter();
+        let mut ends = [&self.vteps, &self.locals, self.routing.fdb_vteps()].into_iter();
         ends.any(|ends| ends.range(prefix.address..=routes::last(prefix)).next().is_some())
             && self.routing.looks_into(prefix.address.is_ipv6(), table)
     }
@@ -407,6 +403,7 @@ impl Network {
             LinkKind::Vxlan(_) => {
                 self.tunnel_macs.retain(|key, _| key.vxlan != ifindex);
                 self.vni_filters.remove(&ifindex);
+                self.segments.remove(&ifindex);
                 self.floods.retain(|(vxlan, _), _| *vxlan != ifindex);
                 for (remote, _) in self.remotes.remove(&ifindex).unwrap_or_default() {
                     release(&mut self.vteps, remote);

@@ -8,6 +8,8 @@ use std::{
 
 use super::{
     Dirty, NexthopKey,
+    compile_segments::vtep_of,
+    network::release,
     routes::{self, Routes},
 };
 use crate::{
@@ -24,6 +26,8 @@ pub(super) struct Routing {
     pub(super) learned: BTreeMap<IpAddr, Learned>,
     /// Those of them that are groups.
     groups: BTreeSet<u32>,
+    /// Addresses of those of them that are VTEPs, and how many have each.
+    fdb_vteps: BTreeMap<IpAddr, u32>,
     pub(super) neighbours: HashMap<NexthopKey, Neighbour>,
     /// Resolved neighbours by address.
     hosts: BTreeSet<(IpAddr, u32)>,
@@ -98,7 +102,13 @@ impl Routing {
             NexthopKind::Group { .. } => self.groups.insert(id),
             _ => self.groups.remove(&id),
         };
+        if let Some(vtep) = vtep_of(&nexthop) {
+            *self.fdb_vteps.entry(vtep).or_default() += 1;
+        }
         let before = self.nexthops.insert(id, nexthop);
+        if let Some(vtep) = before.as_ref().and_then(vtep_of) {
+            release(&mut self.fdb_vteps, vtep);
+        }
         if before.as_ref() != self.nexthops.get(&id) {
             dirty.underlay = true;
             // A route that becomes one on the link, or ceases to be one, leads another way.
@@ -111,6 +121,9 @@ impl Routing {
     pub(super) fn remove_nexthop(&mut self, id: u32, dirty: &mut Dirty) {
         if let Some(before) = self.nexthops.remove(&id) {
             dirty.underlay = true;
+            if let Some(vtep) = vtep_of(&before) {
+                release(&mut self.fdb_vteps, vtep);
+            }
             if self.routes.uses_object(id) {
                 dirty.all_routes |= on_link(&before).is_some();
                 // The kernel removes its IPv4 routes without a message (`__remove_nexthop_fib`).
@@ -125,6 +138,20 @@ impl Routing {
                 members.retain(|member| member.id != id);
             }
         }
+    }
+
+    /// VTEPs that nexthop objects stand for, whether or not somebody uses them, and how many do.
+    pub(super) const fn fdb_vteps(&self) -> &BTreeMap<IpAddr, u32> {
+        &self.fdb_vteps
+    }
+
+    /// The VTEPs of a nexthop group, as far as they are any.
+    pub(super) fn segment_vteps(&self, group: u32) -> impl Iterator<Item = IpAddr> {
+        let members = match self.nexthops.get(&group).map(|nexthop| &nexthop.kind) {
+            Some(NexthopKind::Group { members, .. }) => &members[..],
+            _ => &[],
+        };
+        members.iter().filter_map(|member| vtep_of(self.nexthops.get(&member.id)?))
     }
 
     /// The rules of a family in the order in which they are tried.
@@ -195,6 +222,7 @@ impl Routing {
         self.hosts.clear();
         self.learned.clear();
         self.groups.clear();
+        self.fdb_vteps.clear();
         self.revived.clear();
         Objects {
             routes: std::mem::take(&mut self.routes),

@@ -157,6 +157,7 @@ fn domain_value(key: &DomainKey, domain: &model::Domain, hz: u32) -> Domain {
     set(domain.df == Df::Set, domains::FLAG_DF);
     set(domain.df == Df::Inherit, domains::FLAG_DF_INHERIT);
     set(domain.overlay_learning, domains::FLAG_OVERLAY_LEARNING);
+    set(domain.overlay_snoops, domains::FLAG_OVERLAY_SNOOPS);
     set(domain.overlay_isolated, domains::FLAG_OVERLAY_ISOLATED);
     set(domain.overlay_locked, domains::FLAG_OVERLAY_LOCKED);
     set(domain.overlay_hairpin, domains::FLAG_OVERLAY_HAIRPIN);

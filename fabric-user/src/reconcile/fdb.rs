@@ -1,11 +1,16 @@
 //! MAC addresses.
 
 use fabric_common::{
-    schema::fdb::{INDEXES, KIND_LOCAL, KIND_OWN, KIND_REMOTE, key, mac_number, target},
+    schema::fdb::{
+        INDEXES, KIND_LOCAL, KIND_OWN, KIND_REMOTE, KIND_SEGMENT, key, mac_number, target,
+    },
     table::{Bucket as _, Narrow},
 };
 
-use super::{circuits::Circuits, domains::Domains, pass::Pass, ports::Ports, vteps::Vteps};
+use super::{
+    circuits::Circuits, domains::Domains, pass::Pass, ports::Ports, segments::Segments,
+    vteps::Vteps,
+};
 use crate::{
     hashed::HashMap,
     kernel::maps::Maps,
@@ -24,6 +29,7 @@ pub(super) struct Places<'a> {
     pub(super) domains: &'a Domains,
     pub(super) circuits: &'a Circuits,
     pub(super) vteps: &'a Vteps,
+    pub(super) segments: &'a Segments,
     pub(super) ports: &'a Ports,
 }
 
@@ -36,6 +42,7 @@ impl Places<'_> {
         Some(match place {
             Target::Local(circuit) => target(KIND_LOCAL, self.circuits.get(circuit)?),
             Target::Remote(vtep) => target(KIND_REMOTE, self.vteps.get(vtep)?),
+            Target::Segment(segment) => target(KIND_SEGMENT, self.segments.get(segment)?),
             Target::Own => target(KIND_OWN, 0),
             // One whose slot has no room in an entry is the kernel's.
             Target::Gateway(ifindex) => {

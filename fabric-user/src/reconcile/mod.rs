@@ -25,6 +25,7 @@ mod pool;
 mod ports;
 mod rest;
 mod routes;
+mod segments;
 #[cfg(test)]
 mod tests;
 pub mod trie;
@@ -55,6 +56,7 @@ use pass::Pass;
 use ports::Ports;
 use rest::{Freed, Resting};
 use routes::Routing;
+use segments::Segments;
 use vteps::Vteps;
 
 /// The writer of an instance's maps.
@@ -74,6 +76,7 @@ pub struct Reconciler<S = Loaded> {
     nexthops: Nexthops,
     groups: Groups,
     vteps: Vteps,
+    segments: Segments,
     numbers: Numbers,
     routing: Routing,
     fdb: Fdb,
@@ -108,6 +111,7 @@ impl<S: System> Reconciler<S> {
             domains: Domains::recover(&maps),
             circuits: Circuits::recover(&maps, &mut resting),
             vteps: Vteps::recover(&maps, &mut resting),
+            segments: Segments::recover(&maps, &mut resting),
             numbers: Numbers::recover(&maps, &mut resting),
             routing: Routing::recover(&maps, &mut nexthops, &mut resting),
             groups: Groups::recover(&maps, routes::referenced_groups(&maps), &mut resting),
@@ -199,10 +203,12 @@ impl<S: System> Reconciler<S> {
         self.circuits.write(pass, &self.ports, &self.domains);
         let members = self.nexthops.write(pass, &self.ports);
         self.routing.views.number(pass, &self.ports);
-        self.groups.inherit(pass, routes, &self.vteps, &self.routing);
+        self.groups.inherit(pass, routes, &self.vteps, &self.segments, &self.routing);
         self.groups.write(pass, &members, &self.nexthops);
         self.numbers.restrict(pass, &self.ports, &self.vteps);
         self.vteps.write(pass, &self.groups, &self.numbers);
+        self.groups.write_segments(pass, &self.vteps);
+        self.segments.write(pass, &self.groups);
         routes::write_own_addresses(pass);
         groups::write_hash(pass, self.hash_options);
         self.routing.write(pass, routes, &self.ports, &self.groups, &mut self.nexthops);
@@ -210,12 +216,13 @@ impl<S: System> Reconciler<S> {
         vnis::write(pass, &self.domains);
         self.ports.classify(pass, &self.circuits, &self.domains);
 
-        let Self { domains, circuits, vteps, ports, .. } = self;
-        let places = Places { domains, circuits, vteps, ports };
+        let Self { domains, circuits, vteps, segments, ports, .. } = self;
+        let places = Places { domains, circuits, vteps, segments, ports };
         self.fdb.write(pass, macs, places);
 
         vnis::remove(pass, &self.domains);
         self.routing.remove(pass, &mut self.nexthops);
+        self.segments.remove(pass);
         self.vteps.remove(pass);
         self.numbers.allow(pass, &self.ports);
         self.groups.remove(pass);
@@ -236,8 +243,8 @@ impl<S: System> Reconciler<S> {
         self.wake_at(Instant::now());
         let mut pass = Pass::new(&self.maps, structure, &mut self.resting, self.hz, false);
         self.routing.write(&mut pass, routes, &self.ports, &self.groups, &mut self.nexthops);
-        let Self { domains, circuits, vteps, ports, .. } = self;
-        let places = Places { domains, circuits, vteps, ports };
+        let Self { domains, circuits, vteps, segments, ports, .. } = self;
+        let places = Places { domains, circuits, vteps, segments, ports };
         self.fdb.write(&mut pass, macs, places);
         pass.outcome
     }
@@ -282,6 +289,7 @@ impl<S: System> Reconciler<S> {
                 Freed::Domain(index) => self.domains.give_back(maps, index),
                 Freed::Circuit(index) => self.circuits.give_back(maps, index),
                 Freed::Vtep(index) => self.vteps.give_back(maps, index),
+                Freed::Segment(index) => self.segments.give_back(maps, index),
                 Freed::Number(number) => self.numbers.give_back(number),
                 Freed::Nexthop(index) => self.nexthops.give_back(maps, index),
                 Freed::Group(index) => self.groups.give_back(index),

@@ -34,6 +34,7 @@ pub(super) enum Freed {
     Domain(u32),
     Circuit(u32),
     Vtep(u32),
+    Segment(u32),
     /// A port's number in `reverse_paths`.
     Number(u32),
     Nexthop(u32),

@@ -55,9 +55,10 @@ pub(super) const fn group_of(way: &Way) -> Option<&GroupKey> {
     }
 }
 
-/// Indexes of the groups that VTEPs and routes in the maps refer to.
+/// Indexes of the groups that VTEPs, segments and routes in the maps refer to.
 pub(super) fn referenced_groups(maps: &Maps) -> BTreeSet<u32> {
     let vteps = maps.vteps.iter().map(|(_, vtep)| vtep.group);
+    let segments = maps.segments.iter().map(|(_, segment)| segment.group);
     // A leaf's lower half is 0, and the upper half is its target.
     let leaves = maps.trie.iter().map(|(_, word)| match word.word as u32 {
         0 => (word.word >> 32) as u32,
@@ -65,7 +66,7 @@ pub(super) fn referenced_groups(maps: &Maps) -> BTreeSet<u32> {
     });
     let groups = hosts::targets(maps).chain(leaves).map(split_target);
     let groups = groups.filter(|(kind, _)| *kind == KIND_GROUP).map(|(_, index)| index);
-    vteps.chain(groups).filter(|index| *index < groups::MAX).collect()
+    vteps.chain(segments).chain(groups).filter(|index| *index < groups::MAX).collect()
 }
 
 /// Everything that destinations are looked up in.

@@ -15,10 +15,10 @@ use fabric_common::{
         circuits::{Circuit, FLAG_HAIRPIN, FLAG_ISOLATED, NOT_A_TARGET},
         domains::{
             Domain, FLAG_DF, FLAG_DF_INHERIT, FLAG_IPV6, FLAG_OVERLAY_HAIRPIN,
-            FLAG_OVERLAY_ISOLATED, FLAG_OVERLAY_LEARNING, FLAG_OVERLAY_LOCKED, FLAG_TOS_INHERIT,
-            FLAG_TTL_INHERIT,
+            FLAG_OVERLAY_ISOLATED, FLAG_OVERLAY_LEARNING, FLAG_OVERLAY_LOCKED, FLAG_OVERLAY_SNOOPS,
+            FLAG_TOS_INHERIT, FLAG_TTL_INHERIT,
         },
-        fdb::{self, KIND_LOCAL, KIND_REMOTE},
+        fdb::{self, KIND_LOCAL, KIND_REMOTE, KIND_SEGMENT},
         peers, ports, vnis,
     },
 };
@@ -169,10 +169,12 @@ fn from_host(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Reas
         {
             return Err(Reason::BridgeLookupIsolated);
         }
-        Some((KIND_REMOTE, _)) if isolated && domain.flags & FLAG_OVERLAY_ISOLATED != 0 => {
+        Some((KIND_REMOTE | KIND_SEGMENT, _))
+            if isolated && domain.flags & FLAG_OVERLAY_ISOLATED != 0 =>
+        {
             return Err(Reason::BridgeLookupIsolated);
         }
-        Some(destination @ (KIND_LOCAL | KIND_REMOTE, _)) => destination,
+        Some(destination @ (KIND_LOCAL | KIND_REMOTE | KIND_SEGMENT, _)) => destination,
         Some(_) => return Err(Reason::BridgeLookupOwnMac),
     };
 
@@ -188,6 +190,12 @@ fn from_host(world: &World, port: &Port, packet: &[u8]) -> Result<Forecast, Reas
     match destination {
         (KIND_LOCAL, to) => {
             deliver(world, &frame, &world.maps.circuits.get(to), &domain, Reason::Bridged)
+        }
+        (KIND_SEGMENT, segment) => {
+            let inner = frame.with_tag(None);
+            let flow = flow_hash_by(&inner, &world.maps.settings.get(0), false);
+            let vtep = world.maps.select_vtep(segment, hash::segment(flow)).unwrap_or(0);
+            encapsulate(world, &frame, DomainId(circuit.domain), vtep)
         }
         (_, vtep) => encapsulate(world, &frame, DomainId(circuit.domain), vtep),
     }
@@ -389,6 +397,8 @@ fn from_tunnel(
         let source = Parsed::new(&inner).ok_or(Reason::InnerGuardTruncated)?.source;
         match lookup(world, domain_index as u16, source) {
             None => return Err(Reason::InnerSourceUnknown),
+            // To the bridge all VTEPs are one port.
+            Some((KIND_SEGMENT, _)) if domain.flags & FLAG_OVERLAY_SNOOPS == 0 => {}
             Some(found) if found != (KIND_REMOTE, vtep) => return Err(Reason::InnerSourceMoved),
             // A source that the world has settled was shown to the kernel a moment ago.
             Some(_) => {}
@@ -400,10 +410,10 @@ fn from_tunnel(
     let circuit = match lookup(world, domain_index as u16, frame.destination) {
         None => return Err(Reason::BridgeDeliverUnknown),
         Some((KIND_LOCAL, circuit)) => world.maps.circuits.get(circuit),
-        Some((KIND_REMOTE, _)) if domain.flags & FLAG_OVERLAY_HAIRPIN != 0 => {
+        Some((KIND_REMOTE | KIND_SEGMENT, _)) if domain.flags & FLAG_OVERLAY_HAIRPIN != 0 => {
             return Err(Reason::BridgeDeliverHairpin);
         }
-        Some((KIND_REMOTE, _)) => return Err(Reason::SplitHorizonOverlayToOverlay),
+        Some((KIND_REMOTE | KIND_SEGMENT, _)) => return Err(Reason::SplitHorizonOverlayToOverlay),
         Some(_) => return Err(Reason::BridgeDeliverOwnMac),
     };
     if circuit.flags & FLAG_ISOLATED != 0 && domain.flags & FLAG_OVERLAY_ISOLATED != 0 {

@@ -2,6 +2,8 @@
 //!
 //! Nothing here comes from the code under test: two implementations have to agree.
 
+use std::net::IpAddr;
+
 mod frame;
 mod ip;
 mod vxlan;
@@ -11,6 +13,19 @@ pub use frame::Frame;
 pub use ip::{Ipv4, Ipv6, fix_ipv4_checksum, internet_checksum};
 pub use vxlan::{DF, OUTER, Vxlan};
 pub use vxlan6::{OUTER6, UdpChecksum, Vxlan6, udp_checksum};
+
+/// The destination of an IP packet's outermost header, behind an Ethernet header without a tag.
+///
+/// # Panics
+/// If it ends before, or is no IP packet.
+#[must_use]
+pub fn outer_destination(packet: &[u8]) -> IpAddr {
+    match u16::from_be_bytes([packet[12], packet[13]]) {
+        ether_type::IPV4 => IpAddr::from(*packet[30..].first_chunk::<4>().expect("a header")),
+        ether_type::IPV6 => IpAddr::from(*packet[38..].first_chunk::<16>().expect("a header")),
+        other => panic!("{other:#06x} is no IP packet"),
+    }
+}
 
 /// EtherTypes (IEEE 802).
 pub mod ether_type {

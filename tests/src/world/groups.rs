@@ -5,13 +5,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use fabric_common::schema::{
     buckets::{self, CHUNK, Chunk},
     groups::{Choice, Group},
+    segments::Segment,
 };
 use fabric_user::{
-    model::{self, GroupKey, NexthopKey, VtepKey},
+    model::{self, GroupKey, NexthopKey, SegmentKey, VtepKey},
     observe::{self, Resilient},
 };
 
-use super::{NexthopId, Port, VtepId, World};
+use super::{NexthopId, Port, SegmentId, VtepId, World};
 use crate::addresses::Mac;
 
 impl World {
@@ -65,6 +66,41 @@ impl World {
         VtepKey { local: entry.local(), remote: entry.remote() }
     }
 
+    /// Makes VTEPs, which all have one local address, with their weights an Ethernet segment.
+    pub fn segment(
+        &mut self,
+        members: &[(VtepId, u16)],
+        resilient: Option<Resilient>,
+    ) -> SegmentId {
+        let segment = SegmentId(100 + self.desired.segments.len() as u32);
+        let (first, _) = members.first().expect("a segment begins with a VTEP");
+        let key = SegmentKey { local: self.vtep_key(*first).local, group: segment.0 };
+        self.desired.segments.insert(key, model::Segment { resilient, ..Default::default() });
+        self.change_segment(segment, members);
+        segment
+    }
+
+    /// Gives a segment other VTEPs.
+    pub fn change_segment(&mut self, segment: SegmentId, members: &[(VtepId, u16)]) {
+        let members = members.iter().map(|(vtep, weight)| (self.vtep_key(*vtep), *weight));
+        let members = members.collect();
+        let key = self.segment_key(segment);
+        self.desired.segments.get_mut(&key).expect("there is the segment").members = members;
+        self.apply();
+    }
+
+    pub(super) fn segment_key(&self, segment: SegmentId) -> SegmentKey {
+        let mut keys = self.desired.segments.keys();
+        *keys.find(|key| key.group == segment.0).expect("there is the segment")
+    }
+
+    /// The entry of a segment in the maps.
+    #[must_use]
+    pub fn segment_entry(&self, segment: SegmentId) -> Segment {
+        let mut entries = self.maps.segments.iter();
+        entries.find(|(_, entry)| entry.id == segment.0).expect("it is in the maps").1
+    }
+
     /// The group of nexthops towards a VTEP.
     #[must_use]
     pub fn group_of(&self, vtep: VtepId) -> u32 {
@@ -79,7 +115,8 @@ impl World {
 
     /// Makes a new group of any kind.
     pub fn any_group(&mut self, group: model::Group) -> u32 {
-        let index = self.desired.groups.len() as u32 + 1;
+        // Segments have groups as well.
+        let index = (self.desired.groups.len() + self.desired.segments.len()) as u32 + 1;
         self.desired.groups.insert(GroupKey::Object(index), group);
         self.apply();
         index

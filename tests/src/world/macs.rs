@@ -6,7 +6,7 @@ use fabric_user::{
     observe,
 };
 
-use super::{CircuitId, DomainId, VtepId, World};
+use super::{CircuitId, DomainId, SegmentId, VtepId, World};
 use crate::addresses::{Mac, Station};
 
 impl World {
@@ -42,6 +42,11 @@ impl World {
     /// Enters a MAC address behind a VTEP.
     pub fn learn_remote(&mut self, domain: DomainId, mac: Mac, vtep: VtepId) {
         self.set_mac(domain, mac, Some(Target::Remote(self.vtep_key(vtep))));
+    }
+
+    /// Enters a MAC address behind an Ethernet segment.
+    pub fn learn_segment(&mut self, domain: DomainId, mac: Mac, segment: SegmentId) {
+        self.set_mac(domain, mac, Some(Target::Segment(self.segment_key(segment))));
     }
 
     /// Enters a MAC address of the box itself.

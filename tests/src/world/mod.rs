@@ -56,6 +56,9 @@ pub struct CircuitId(pub u16);
 /// Index of an underlay nexthop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NexthopId(pub u16);
+/// ID of the nexthop group that an Ethernet segment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentId(pub u32);
 /// Index of a VTEP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VtepId(pub u32);

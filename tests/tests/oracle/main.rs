@@ -17,6 +17,7 @@ mod passed;
 mod refused;
 mod router;
 mod routing;
+mod segments;
 mod site;
 mod spanning_tree;
 mod uppers;

@@ -15,8 +15,8 @@ use fabric_common::{
 };
 use fabric_tests::{
     addresses::{
-        HOST_A, HOST_B, HOST_R, HOST_T, LEAF1_VTEP, LEAF2_VTEP, OTHER_VTEP, STRANGER, Station,
-        VLAN, VNI, VXLAN_PORT,
+        HOST_A, HOST_B, HOST_M, HOST_R, HOST_T, LEAF1_VTEP, LEAF2_VTEP, OTHER_VTEP, STRANGER,
+        Station, VLAN, VNI, VXLAN_PORT,
     },
     leaf::{Leaf, leaf, leaf6},
     model::repair_outer,
@@ -39,7 +39,7 @@ pub(crate) fn seed() -> u64 {
 }
 
 fn station(random: &mut Random) -> Station {
-    *random.choose(&[HOST_A, HOST_B, HOST_T, HOST_R, STRANGER])
+    *random.choose(&[HOST_A, HOST_B, HOST_T, HOST_R, HOST_M, STRANGER])
 }
 
 fn frame(random: &mut Random) -> Frame {
@@ -118,6 +118,7 @@ fn mangled_frames_of_hosts_meet_the_fate_that_the_model_forecasts_over_ipv6() {
 fn mangled_frames(leaf: &mut Leaf) {
     let mut random = Random::new(seed());
     let ports = [leaf.a.clone(), leaf.b.clone(), leaf.trunk.clone()];
+    leaf.multihome(HOST_M.mac, &[3, 1, 1]);
     leaf.world.change_circuit(leaf.circuit_b, |c| c.flags |= FLAG_ISOLATED);
     leaf.world.change_circuit(leaf.circuit_t, |c| c.flags |= FLAG_ISOLATED);
     leaf.world.change_circuit(leaf.circuit_a, |c| c.flags |= FLAG_HAIRPIN);

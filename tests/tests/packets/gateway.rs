@@ -1,7 +1,10 @@
 //! Routing from and to the networks of bridges: tags, both families of tunnels, what the counters say, and
 //! what no device has to be there for.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use fabric_common::{
     reason::Reason,
@@ -15,7 +18,7 @@ use fabric_tests::{
     addresses::{HOST_A, HOST_B, HOST_R, HOST_T, LEAF1_VTEP, Mac, STRANGER, Station, VLAN},
     expect::assert_bytes,
     leaf::{Leaf, leaf, leaf6},
-    packet::{Frame, Vxlan, Vxlan6, protocol},
+    packet::{Frame, Vxlan, Vxlan6, outer_destination, protocol},
     router::{CLIENT, VIEW, router},
     run::action,
     world::{DomainId, PORT_MTU, Port},
@@ -151,6 +154,34 @@ fn packets_are_routed_into_and_out_of_a_tunnel_over_ipv6() {
             outcome.is_routed_out_of(&other, leaf.domain, leaf.leaf2, &received);
         }
     });
+}
+
+#[test]
+fn flows_to_a_next_hop_behind_a_segment_are_routed_to_all_of_its_vteps() {
+    leaf(routed_to_all_vteps);
+}
+
+#[test]
+fn flows_to_a_next_hop_behind_a_segment_are_routed_to_all_of_its_vteps_over_ipv6() {
+    leaf6(routed_to_all_vteps);
+}
+
+fn routed_to_all_vteps(leaf: &mut Leaf) {
+    let Gateways { leaf, other } = gateways(leaf);
+    leaf.multihome(HOST_R.mac, &[1, 1]);
+    let mut ways: BTreeMap<(u16, bool), IpAddr> = BTreeMap::new();
+    for port in (40_000..40_032).chain(40_000..40_032) {
+        for v6 in [false, true] {
+            let family = if v6 { Frame::ipv6 } else { Frame::ipv4 };
+            let flow = family(&STRANGER, &HOST_R).ports([port, 443]).to(OTHER_GATEWAY).tag(TAG);
+            let run = leaf.world.run(&other, &flow.bytes(), 0).expect("the program runs");
+            assert_eq!(run.action, action::REDIRECT);
+            let way = outer_destination(&run.bytes);
+            assert_eq!(*ways.entry((port, v6)).or_insert(way), way, "a flow has one VTEP");
+        }
+    }
+    let vteps: BTreeSet<IpAddr> = ways.into_values().collect();
+    assert_eq!(vteps.len(), 2, "{vteps:?}");
 }
 
 /// The outer header inherits what the router has written, and congestion goes on with the packet (RFC 6040).

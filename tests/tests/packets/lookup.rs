@@ -3,7 +3,7 @@
 mod gateways;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
@@ -16,10 +16,10 @@ use fabric_common::{
     },
 };
 use fabric_tests::{
-    addresses::{HOST_A, HOST_B, HOST_R, Mac, STRANGER, Station, VNI},
+    addresses::{HOST_A, HOST_B, HOST_M, HOST_R, Mac, STRANGER, Station, VNI},
     expect::Outcome,
     leaf::{Leaf, leaf, leaf6},
-    packet::{Frame, Vxlan, ether_type, protocol},
+    packet::{Frame, Vxlan, ether_type, outer_destination, protocol},
     random::Random,
     router::{CLIENT, IN0_MAC, VIEW, router, server},
     world::{NexthopId, Port, World},
@@ -109,9 +109,11 @@ fn compare_frames(leaf: &mut Leaf) {
     for nexthop in [leaf.spine1, leaf.spine2] {
         leaf.world.maps.nexthops.update(nexthop.0.into(), |entry| entry.mtu = 1_470);
     }
+    leaf.multihome(HOST_M.mac, &[1, 2]);
+    let mut vteps = BTreeSet::new();
     for_all_states(&mut leaf.world, [leaf.spine1, leaf.spine2], |world| {
         for _ in 0..FLOWS {
-            let to = *random.choose(&[HOST_R, HOST_R, HOST_R, HOST_B, HOST_A, STRANGER]);
+            let to = *random.choose(&[HOST_R, HOST_R, HOST_M, HOST_M, HOST_B, HOST_A, STRANGER]);
             let (frame, payload) = if random.below(6) == 0 {
                 let number = ether_type::EXPERIMENTAL + 0x100 * random.below(16) as u16;
                 let payload = Payload::Other { source: mac::Mac(HOST_A.mac), ether_type: number };
@@ -143,9 +145,11 @@ fn compare_frames(leaf: &mut Leaf) {
             *seen.entry(reason).or_insert(0) += 1;
             if reason == Reason::Encapsulated {
                 assert_tunnel(world, &answer, port, &sent);
+                vteps.extend(answer.vtep.filter(|_| to == HOST_M));
             }
         }
     });
+    assert_eq!(vteps.len(), 2, "a segment of two");
     assert_seen(
         &seen,
         &[
@@ -168,6 +172,8 @@ fn assert_tunnel(world: &World, answer: &Bridged, port: Option<u32>, sent: &[u8]
     let nexthop = world.maps.nexthops.get(nexthop.expect("one was chosen"));
     assert_eq!(Some(u32::from(nexthop.port)), port, "{answer:?}");
     assert_eq!(nexthop.macs, sent[..12], "{answer:?}");
+    let vtep = world.maps.vteps.get(answer.vtep.expect("one was chosen"));
+    assert_eq!(outer_destination(sent), vtep.remote(), "{answer:?}");
     let udp = if sent[12..14] == [0x08, 0] { 34 } else { 54 };
     let source_port = u16::from_be_bytes([sent[udp], sent[udp + 1]]);
     assert_eq!(answer.source_port, Some(source_port), "{answer:?}");

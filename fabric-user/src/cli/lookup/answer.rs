@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use fabric_common::{
     reason::{Reason, Verdict},
     schema::{
-        fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE, split_target},
+        fdb::{KIND_LOCAL, KIND_OWN, split_target},
         groups::Choice,
         nexthops, ports,
         routes::{KIND_NEXTHOP, split_target as split_route},
@@ -183,14 +183,11 @@ impl<'a> Answer<'a> {
         match found.target.map(split_target) {
             None => self.line("mac", "not known".into()),
             Some((KIND_LOCAL, circuit)) => self.circuit(circuit, &mut sent),
-            Some((KIND_REMOTE, vtep)) => {
-                let udp_port_be = self.view.contents.domains.get(&domain).map(|d| d.udp_port_be);
-                sent.vtep = self.vtep(vtep, found.source_port, udp_port_be);
-            }
             Some((KIND_OWN, gateway)) if gateway != 0 => {
                 self.line("mac", format!("gateway {}", self.view.port(gateway)));
             }
-            Some(_) => self.line("mac", "this box".into()),
+            Some((KIND_OWN, _)) => self.line("mac", "this box".into()),
+            Some(_) => self.tunnel(domain, found, &mut sent),
         }
         if let Some(selection) = &found.selection {
             self.selection(selection, &mut sent);
@@ -206,6 +203,27 @@ impl<'a> Answer<'a> {
         let name = port.clone().unwrap_or_else(|| format!("circuit {index}"));
         self.line("mac", format!("behind {name}{tag}"));
         (sent.port, sent.vlan) = (port, vlan);
+    }
+
+    fn tunnel(&mut self, domain: u32, found: &Bridged, sent: &mut Sent) {
+        if let Some(index) = found.segment {
+            let entry = self.view.contents.segments.get(&index);
+            sent.segment = entry.map(|entry| entry.segment.id);
+            let vteps = count(entry.map_or(0, |entry| entry.group.shares.len()), "VTEP");
+            self.line(
+                "segment",
+                match sent.segment {
+                    Some(id) => format!("nexthop group {id}, {vteps}"),
+                    None => format!("number {index}, which has just gone"),
+                },
+            );
+        }
+        // Index 0 is what a segment without VTEPs has.
+        let Some(vtep) = found.vtep.filter(|vtep| *vtep != 0) else {
+            return self.line("vtep", "none".into());
+        };
+        let udp_port_be = self.view.contents.domains.get(&domain).map(|d| d.udp_port_be);
+        sent.vtep = self.vtep(vtep, found.source_port, udp_port_be);
     }
 
     fn vtep(
@@ -488,7 +506,9 @@ answer   forwarded (routed): Routed from one port to another.
     fn a_bridged_frame_is_told_with_its_tunnel() {
         let view = leaf();
         let found = Bridged {
-            target: Some(fdb::target(KIND_REMOTE, 1)),
+            target: Some(fdb::target(fdb::KIND_REMOTE, 1)),
+            segment: None,
+            vtep: Some(1),
             source_port: Some(50_000),
             selection: Some(selected(&[(5, 1)])),
             routed: None,
@@ -525,7 +545,9 @@ answer   forwarded (encapsulated): Forwarded into a VXLAN tunnel.
         (router.port, router.macs[5], router.gateway[3]) = (5, 3, 9);
         view.contents.nexthops.insert(3, router);
         let frame = Bridged {
-            target: Some(fdb::target(KIND_REMOTE, 1)),
+            target: Some(fdb::target(fdb::KIND_REMOTE, 1)),
+            segment: None,
+            vtep: Some(1),
             source_port: Some(50_000),
             selection: Some(selected(&[(5, 1)])),
             routed: None,
@@ -536,6 +558,8 @@ answer   forwarded (encapsulated): Forwarded into a VXLAN tunnel.
             Routed { nexthop: Some(3), frame: Some(frame), ..ended(Reason::Routed, target) };
         let found = Bridged {
             target: Some(fdb::target(KIND_OWN, 5)),
+            segment: None,
+            vtep: None,
             source_port: None,
             selection: None,
             routed: Some(Box::new(routed)),

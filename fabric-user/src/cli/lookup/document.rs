@@ -38,6 +38,7 @@ pub(super) struct Way {
 pub(super) struct Sent {
     pub(super) port: Option<String>,
     pub(super) vlan: Option<u16>,
+    pub(super) segment: Option<u32>,
     pub(super) vtep: Option<Vtep>,
     pub(super) group: Option<Group>,
     pub(super) nexthop: Option<Nexthop>,

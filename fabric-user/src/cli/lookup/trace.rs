@@ -58,6 +58,10 @@ pub struct Routed {
 pub struct Bridged {
     /// See [`fabric_common::schema::fdb`]; `None` if the MAC address is not known.
     pub target: Option<u32>,
+    /// For frames to an Ethernet segment: its index.
+    pub segment: Option<u32>,
+    /// For frames into a tunnel: index of the VTEP; 0 if the segment has none.
+    pub vtep: Option<u32>,
     /// For frames into a tunnel: the outer UDP source port.
     pub source_port: Option<u16>,
     /// For frames into a tunnel.
@@ -206,7 +210,15 @@ pub fn bridged(
 ) -> Bridged {
     let target = maps.fdb_table().get(fdb::key(domain, fdb::mac_number(destination.0)));
     let reason = unknown(origin);
-    let mut bridged = Bridged { target, source_port: None, selection: None, routed: None, reason };
+    let mut bridged = Bridged {
+        target,
+        segment: None,
+        vtep: None,
+        source_port: None,
+        selection: None,
+        routed: None,
+        reason,
+    };
     let frame = FrameTo { domain: maps.domains.get(domain.into()), origin, arrival, payload };
     bridged.reason = match frame.follow(maps, destination, &mut bridged) {
         Ok(reason) | Err(reason) => reason,
@@ -275,18 +287,24 @@ impl FrameTo<'_> {
                     Origin::Gateway => Reason::Routed,
                 })
             }
-            (fdb::KIND_REMOTE, Origin::Tunnel) if overlay(FLAG_OVERLAY_HAIRPIN) => {
+            (fdb::KIND_REMOTE | fdb::KIND_SEGMENT, Origin::Tunnel)
+                if overlay(FLAG_OVERLAY_HAIRPIN) =>
+            {
                 Err(Reason::BridgeDeliverHairpin)
             }
-            (fdb::KIND_REMOTE, Origin::Tunnel) => Err(Reason::SplitHorizonOverlayToOverlay),
-            (fdb::KIND_REMOTE, Origin::Circuit(from))
+            (fdb::KIND_REMOTE | fdb::KIND_SEGMENT, Origin::Tunnel) => {
+                Err(Reason::SplitHorizonOverlayToOverlay)
+            }
+            (fdb::KIND_REMOTE | fdb::KIND_SEGMENT, Origin::Circuit(from))
                 if maps.circuits.get(from).flags & circuits::FLAG_ISOLATED != 0
                     && overlay(FLAG_OVERLAY_ISOLATED) =>
             {
                 Err(Reason::BridgeLookupIsolated)
             }
-            (fdb::KIND_REMOTE, _) => {
-                self.to_vtep(maps, index, destination, bridged)?;
+            (fdb::KIND_REMOTE | fdb::KIND_SEGMENT, _) => {
+                bridged.segment = (kind == fdb::KIND_SEGMENT).then_some(index);
+                bridged.vtep = (kind == fdb::KIND_REMOTE).then_some(index);
+                self.to_vtep(maps, destination, bridged)?;
                 Ok(if origin == Origin::Gateway { Reason::Routed } else { Reason::Encapsulated })
             }
             (fdb::KIND_OWN, Origin::AnyPort | Origin::Circuit(_) | Origin::Tunnel)
@@ -313,17 +331,14 @@ impl FrameTo<'_> {
         }
     }
 
-    /// Chooses the underlay's nexthop, if the packet around it fits.
-    fn to_vtep(
-        &self,
-        maps: &Maps,
-        vtep: u32,
-        destination: Mac,
-        bridged: &mut Bridged,
-    ) -> Result<(), Reason> {
+    /// Chooses the segment's VTEP and the underlay's nexthop, if the packet around it fits.
+    fn to_vtep(&self, maps: &Maps, destination: Mac, bridged: &mut Bridged) -> Result<(), Reason> {
         let settings = maps.settings.get(0);
         let hash = self.payload.hash(destination, &settings).ok_or(unknown(self.origin))?;
         bridged.source_port = Some(flow_hash::source_port(hash));
+        let member = |segment| maps.select_vtep(segment, flow_hash::segment(hash)).unwrap_or(0);
+        let vtep = bridged.vtep.or_else(|| bridged.segment.map(member)).unwrap_or(0);
+        bridged.vtep = Some(vtep);
         let vtep = maps.vteps.get(vtep);
         let selection = maps.select(vtep.group, settings.tunnel_bucket(&vtep, hash));
         let nexthop = bridged.selection.insert(selection).nexthop;

@@ -1,6 +1,6 @@
 //! `maps fdb`, with the times of `fdb_times`.
 
-use fabric_common::schema::fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE};
+use fabric_common::schema::fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE, KIND_SEGMENT};
 
 use crate::{
     cli::{
@@ -20,9 +20,9 @@ rows! {
         "VNI" vni: Option<u32>,
         /// The address.
         "MAC" mac: Mac,
-        /// `local`, `remote`, `gateway` or `own`.
+        /// `local`, `remote`, `segment`, `gateway` or `own`.
         "TYPE" r#type: &'static str,
-        /// Port of a local address, VTEP of a remote one, the gateway, `this box` for any other own one.
+        /// Port of a local address, VTEP of a remote one, VTEPs of one behind an Ethernet segment, the gateway, `this box` for any other own one.
         "WHERE" r#where: Option<String>,
         /// VLAN ID on the wire of a local address; null for untagged.
         "VLAN" vlan: Option<u16>,
@@ -30,7 +30,7 @@ rows! {
         "LAST SHOWN" [moving] shown_s: Option<Said<Option<f64>>>,
         /// Index of the bridge domain.
         "DOMAIN" [detail] domain: u32,
-        /// Index of the circuit or VTEP.
+        /// Index of the circuit, VTEP or segment.
         "INDEX" [detail] index: u32,
     }
 }
@@ -45,6 +45,10 @@ pub(super) fn rows(view: &View) -> impl Iterator<Item = MacRow> {
         let (kind, place) = match entry.kind {
             KIND_LOCAL => ("local", circuit.map(|circuit| view.port(circuit.port.into()))),
             KIND_REMOTE => ("remote", view.vtep(entry.index).map(|vtep| vtep.to_string())),
+            KIND_SEGMENT => {
+                let vteps = view.segment(entry.index).iter().map(ToString::to_string).collect();
+                ("segment", Some::<Vec<String>>(vteps).map(|vteps| vteps.join(", ")))
+            }
             KIND_OWN if entry.index != 0 => ("gateway", Some(view.port(entry.index))),
             KIND_OWN => ("own", Some("this box".into())),
             _ => ("unknown", None),

@@ -97,7 +97,7 @@ pub(super) fn rows(view: &View, uses: &Uses) -> Vec<GroupRow> {
 }
 
 /// What a group is called, and where its buckets begin.
-const fn kind(choice: Choice) -> (&'static str, Option<u32>) {
+pub(super) const fn kind(choice: Choice) -> (&'static str, Option<u32>) {
     match choice {
         Choice::Nothing => ("none", None),
         Choice::Single { .. } => ("single", None),

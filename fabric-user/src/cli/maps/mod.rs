@@ -14,6 +14,7 @@ mod list;
 mod nexthops;
 mod ports;
 mod routes;
+mod segments;
 mod settings;
 mod views;
 mod vteps;
@@ -166,6 +167,13 @@ const VIEWS: &[View] = &[
     view::<vteps::VtepRow>("vteps", 2, &["vtep"], Key::Host, |s, rows| {
         rows.all(vteps::rows(&s.view))
     }),
+    view::<segments::SegmentRow>(
+        "segments",
+        5,
+        &["nexthop_group", "vtep"],
+        Key::Name,
+        |s, rows| rows.all(segments::rows(&s.view)),
+    ),
     view::<views::ViewRow>("views", 1, &["view"], Key::Number, |s, rows| rows.all(views::rows(s))),
     view::<routes::RouteRow>("hosts", 3, &["addresses"], Key::Span, routes::hosts),
     view::<groups::GroupRow>("groups", 4, &["group", "port", "gateway"], Key::Name, |s, rows| {

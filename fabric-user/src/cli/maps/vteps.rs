@@ -16,7 +16,7 @@ rows! {
         "VTEP" vtep: IpAddr,
         /// The local address of tunnels to it.
         "LOCAL" local: IpAddr,
-        /// Number of MAC addresses behind it.
+        /// Number of MAC addresses behind it, without those behind segments.
         "MACS" macs: usize,
         /// Ports of next hops that live.
         "REACHABLE VIA" [wrapped] via: Said<Vec<String>>,

@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use fabric_common::schema::fdb::{KIND_LOCAL, KIND_REMOTE};
+use fabric_common::schema::fdb::{KIND_LOCAL, KIND_REMOTE, KIND_SEGMENT};
 
 use crate::cli::{row::rows, view::View};
 
@@ -22,7 +22,7 @@ rows! {
         "PORTS" ports: usize,
         /// Number of MAC addresses behind ports.
         "LOCAL MACS" local_macs: usize,
-        /// Number of MAC addresses behind VTEPs.
+        /// Number of MAC addresses behind VTEPs, those behind Ethernet segments among them.
         "REMOTE MACS" remote_macs: usize,
         /// Number of VTEPs with such addresses.
         "VTEPS" vteps: usize,
@@ -52,6 +52,11 @@ pub(super) fn rows(view: &View) -> impl Iterator<Item = BridgeRow> {
             KIND_REMOTE => {
                 domain.remote_macs += 1;
                 domain.vteps.insert(entry.index);
+            }
+            KIND_SEGMENT => {
+                domain.remote_macs += 1;
+                let segment = view.contents.segments.get(&entry.index);
+                domain.vteps.extend(segment.iter().flat_map(|entry| entry.group.shares.keys()));
             }
             _ => {}
         }

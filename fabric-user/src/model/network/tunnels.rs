@@ -156,8 +156,52 @@ impl Network {
             && !self.hears_of(vxlan, vni)
     }
 
+    /// VTEPs that a vxlan device's entries name, for stations or for flooding, and those of the Ethernet segments
+    /// that they name. One may come twice.
+    pub(in crate::model) fn remotes(&self, vxlan: u32) -> impl Iterator<Item = IpAddr> {
+        let named =
+            self.remotes.get(&vxlan).into_iter().flat_map(|remotes| remotes.keys().copied());
+        named.chain(self.segments(vxlan).flat_map(|group| self.routing.segment_vteps(group)))
+    }
+
+    /// Whether a VTEP is among [`Self::remotes`].
+    pub(in crate::model) fn names_remote(&self, vxlan: u32, remote: IpAddr) -> bool {
+        self.remotes.get(&vxlan).is_some_and(|remotes| remotes.contains_key(&remote))
+            || self
+                .segments(vxlan)
+                .any(|group| self.routing.segment_vteps(group).any(|vtep| vtep == remote))
+    }
+
+    /// Nexthop groups (Ethernet segments) that a vxlan device's entries name.
+    pub(in crate::model) fn segments(&self, vxlan: u32) -> impl Iterator<Item = u32> {
+        self.segments.get(&vxlan).into_iter().flat_map(|groups| groups.keys().copied())
+    }
+
+    /// A nexthop group has gone, and with it the entries that named it, without a message
+    /// (`vxlan_fdb_nh_flush` of `drivers/net/vxlan/vxlan_core.c`).
+    pub(super) fn forget_segment(&mut self, group: u32, dirty: &mut Dirty) {
+        let named = self.segments.values_mut().filter_map(|groups| groups.remove(&group)).count();
+        if named == 0 {
+            return;
+        }
+        dirty.underlay = true;
+        let target = TunnelTarget::NexthopGroup(group);
+        for targets in self.floods.values_mut() {
+            targets.remove(&target);
+        }
+        let number = self.targets.number(target);
+        let gone = self.tunnel_macs.extract_if(|_, target| *target == number);
+        let gone: Vec<TunnelKey> = gone.map(|(key, _)| key).collect();
+        dirty.macs.extend(gone.into_iter().filter_map(|key| self.tunnel_key(key)));
+    }
+
     fn count_vtep(&mut self, vxlan: u32, target: TunnelTarget, dirty: &mut Dirty) {
         let Some(remote) = vtep_of(target) else {
+            if let TunnelTarget::NexthopGroup(group) = target {
+                let count = self.segments.entry(vxlan).or_default().entry(group).or_default();
+                *count += 1;
+                dirty.underlay |= *count == 1;
+            }
             return;
         };
         let count = self.remotes.entry(vxlan).or_default().entry(remote).or_default();
@@ -170,6 +214,11 @@ impl Network {
 
     fn release_vtep(&mut self, vxlan: u32, target: TunnelTarget, dirty: &mut Dirty) {
         let Some(remote) = vtep_of(target) else {
+            if let TunnelTarget::NexthopGroup(group) = target
+                && let Some(groups) = self.segments.get_mut(&vxlan)
+            {
+                dirty.underlay |= release(groups, group);
+            }
             return;
         };
         let Some(remotes) = self.remotes.get_mut(&vxlan) else {
@@ -193,7 +242,7 @@ fn vtep_of(target: TunnelTarget) -> Option<IpAddr> {
 }
 
 /// Counts down; returns whether it was the last.
-pub(super) fn release(counts: &mut BTreeMap<IpAddr, u32>, key: IpAddr) -> bool {
+pub(in crate::model) fn release<K: Ord>(counts: &mut BTreeMap<K, u32>, key: K) -> bool {
     let Some(count) = counts.get_mut(&key) else {
         return false;
     };

@@ -60,11 +60,31 @@ fn random_route(random: &mut Random) -> Route {
     }
 }
 
+/// Nexthop objects that are VTEPs, and the segment of them that entries name.
+fn random_segment(random: &mut Random) -> Event {
+    let of = |id, kind| Event::Nexthop(crate::observe::Nexthop { id, fdb: true, kind });
+    let vtep = |id: u32, remote: &str| {
+        let gateway = Some(ip(remote));
+        of(id, NexthopKind::Single { ifindex: 0, gateway, encapsulated: false })
+    };
+    let id = 7 + random.below(2) as u32;
+    match random.below(6) {
+        0 => Event::NexthopGone { id: 9 },
+        1 => Event::NexthopGone { id },
+        2 => vtep(id, REMOTES[random.below(REMOTES.len())]),
+        _ => {
+            let weights = [7, 8].map(|id| GroupMember { id, weight: 1 + random.below(3) as u16 });
+            let members = weights[..1 + random.below(2)].to_vec();
+            of(9, NexthopKind::Group { members, resilient: None })
+        }
+    }
+}
+
 fn random_event(random: &mut Random) -> Event {
     let mac = host(random.below(5) as u8);
     let vlan = if random.below(4) == 0 { 200 } else { 0 };
     let (underlay, gateway) = [(U1, "192.0.2.0"), (U2, "fe80::52")][random.below(2)];
-    match random.below(16) {
+    match random.below(17) {
         0 => Event::Link(random_link(random)),
         1 if random.below(4) == 0 => Event::LinkGone { ifindex: LINKS[random.below(6)] },
         1 => vlans(LINKS[1 + random.below(3)], BR10, &[(200, random.below(2) == 0, true)]),
@@ -87,7 +107,8 @@ fn random_event(random: &mut Random) -> Event {
             1 => single(12, U2, Some("fe80::52")),
             _ => group(20, &[(11, 1), (12, 1 + random.below(3) as u16)]),
         },
-        _ => Event::NexthopGone { id: [11, 12, 20][random.below(3)] },
+        15 => Event::NexthopGone { id: [11, 12, 20][random.below(3)] },
+        _ => random_segment(random),
     }
 }
 

@@ -84,7 +84,6 @@ fn entries_behind_something_else_than_a_vtep_of_this_vni_are_reported() {
     let at =
         |address| TunnelTarget::Vtep { address: ip(address), port: None, vni: None, via: None };
     for (target, sentence) in [
-        (TunnelTarget::NexthopGroup(0x2000_0001), "an Ethernet segment (nexthop group)"),
         (vtep(Some(4799), None, None), "an own VNI, UDP port or interface"),
         (vtep(None, Some(7), None), "an own VNI, UDP port or interface"),
         (vtep(None, None, Some(U1)), "an own VNI, UDP port or interface"),

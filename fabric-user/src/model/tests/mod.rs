@@ -17,6 +17,7 @@ mod redirect;
 mod routed_ports;
 mod router;
 mod routing_churn;
+mod segments;
 mod single_device;
 mod sources;
 mod tunnels6;

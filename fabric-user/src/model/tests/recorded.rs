@@ -64,6 +64,7 @@ fn place(Step { desired, names, .. }: &Step, vlan: u16, host: &str) -> String {
         Some(Target::Local(circuit)) => names[&circuit.bridge_port].clone(),
         Some(Target::Remote(vtep)) => vtep.remote.to_string(),
         Some(Target::Own | Target::Gateway(_)) => "own".into(),
+        Some(Target::Segment(segment)) => format!("segment {}", segment.group),
         None => "kernel".into(),
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     reconcile::{
         pass::Pass,
         routes::{Routing, group_of, places},
+        segments::Segments,
         vteps::Vteps,
     },
 };
@@ -38,11 +39,14 @@ impl Groups {
         pass: &Pass<'_>,
         routes: &Routes,
         vteps: &Vteps,
+        segments: &Segments,
         routing: &Routing,
     ) {
         let (maps, structure) = (pass.maps, pass.structure);
-        let new: BTreeSet<&GroupKey> =
-            structure.groups.keys().filter(|key| self.get(key).is_none()).collect();
+        let of_segments: Vec<GroupKey> =
+            structure.segments.keys().map(|key| GroupKey::Segment(*key)).collect();
+        let wanted = structure.groups.keys().chain(&of_segments);
+        let new: BTreeSet<&GroupKey> = wanted.filter(|key| self.get(key).is_none()).collect();
         if new.is_empty() {
             return;
         }
@@ -50,6 +54,11 @@ impl Groups {
         for (vtep, group) in &structure.vteps {
             if let Some(index) = vteps.get(vtep) {
                 inheritance.moves(self, maps.vteps.get(index).group, group.as_ref());
+            }
+        }
+        for (segment, key) in structure.segments.keys().zip(&of_segments) {
+            if let Some(index) = segments.get(segment) {
+                inheritance.moves(self, maps.segments.get(index).group, Some(key));
             }
         }
         for (place, way) in places(routes) {
@@ -75,7 +84,7 @@ impl Groups {
             let Some(former) = self.indexes.key_of(old) else { continue };
             let votes: usize = inheritance.votes[&old].values().sum();
             let whole = count == votes || is_left_over(former) && 2 * count > votes;
-            if whole && !structure.groups.contains_key(former) {
+            if whole && !structure.has_group(former) {
                 let former = former.clone();
                 self.indexes.pass_on(&former, key.clone());
             }

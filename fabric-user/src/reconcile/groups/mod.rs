@@ -23,11 +23,12 @@ use super::{
     pass::Pass,
     pool::Pool,
     rest::{Freed, Resting},
+    vteps::Vteps,
 };
 use crate::{
     hashed::HashMap,
     kernel::maps::Maps,
-    model::{Group, GroupKey, NexthopKey},
+    model::{Group, GroupKey, NexthopKey, VtepKey},
     observe::Resilient,
 };
 use resilient::{ResilientGroup, movable};
@@ -47,8 +48,20 @@ pub(super) struct Groups {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Installed {
     members: Vec<Member>,
+    kind: Kind,
+}
+
+/// What a group is beside its members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kind {
     resilient: Option<Resilient>,
     blackhole: bool,
+}
+
+impl From<&Group> for Kind {
+    fn from(group: &Group) -> Self {
+        Self { resilient: group.resilient, blackhole: group.blackhole }
+    }
 }
 
 /// Stands for a group of an earlier daemon until the first pass knows whose it is. The kernel has
@@ -116,14 +129,33 @@ impl Groups {
                 );
                 Vec::new()
             });
-            let inherited = self.inherited.remove(key);
-            self.write_group(pass, index, group, members, inherited, nexthops);
+            // What stands for another one now.
+            let successor = |index: u16| nexthops.successor(index.into()).unwrap_or(0) as u16;
+            self.write_group(pass, (key, index), group.into(), members, successor);
+        }
+    }
+
+    /// Writes the groups of segments, whose members are VTEPs.
+    pub(super) fn write_segments(&mut self, pass: &mut Pass<'_>, vteps: &Vteps) {
+        for (segment, wanted) in &pass.structure.segments {
+            let key = &GroupKey::Segment(*segment);
+            let Some((index, _)) = self.indexes.allocate(key) else {
+                pass.full("groups", self.indexes.capacity(), "");
+                continue;
+            };
+            let member = |(vtep, weight): &(VtepKey, u16)| {
+                Some(Member { nexthop: vteps.get(vtep)? as u16, weight: *weight })
+            };
+            // As in `write`: VTEPs that find no room are named there.
+            let members = wanted.members.iter().map(member).collect::<Option<Vec<_>>>();
+            let kind = Kind { resilient: wanted.resilient, blackhole: false };
+            self.write_group(pass, (key, index), kind, members.unwrap_or_default(), |vtep| vtep);
         }
         self.inherited.clear();
     }
 
     pub(super) fn remove(&mut self, pass: &mut Pass<'_>) {
-        for index in self.indexes.retain(|key| pass.structure.groups.contains_key(key)) {
+        for index in self.indexes.retain(|key| pass.structure.has_group(key)) {
             let old = pass.maps.groups.get(index).choice();
             // One word, so that a packet has the old group or none.
             pass.maps.groups.set(index, &groups::Group::default());
@@ -151,28 +183,27 @@ impl Groups {
     fn write_group(
         &mut self,
         pass: &mut Pass<'_>,
-        index: u32,
-        group: &Group,
+        (key, index): (&GroupKey, u32),
+        kind: Kind,
         members: Vec<Member>,
-        inherited: Option<Vec<u16>>,
-        nexthops: &Nexthops,
+        successor: impl Fn(u16) -> u16,
     ) {
-        let installed =
-            Installed { members, resilient: group.resilient, blackhole: group.blackhole };
+        let inherited = self.inherited.remove(key);
+        let installed = Installed { members, kind };
         if !pass.audit && inherited.is_none() && self.installed.get(&index) == Some(&installed) {
             return;
         }
         let old = pass.maps.groups.get(index).choice();
         let new = match &installed.members[..] {
-            _ if group.blackhole => Choice::Blackhole,
+            _ if kind.blackhole => Choice::Blackhole,
             [] => Choice::Nothing,
-            [only] if group.resilient.is_none() => Choice::Single { nexthop: only.nexthop.into() },
+            [only] if kind.resilient.is_none() => Choice::Single { nexthop: only.nexthop.into() },
             members => {
                 let mut before = inherited.unwrap_or_else(|| read_buckets(pass.maps, old));
                 for each in &mut before {
-                    *each = nexthops.successor((*each).into()).unwrap_or(0) as u16;
+                    *each = successor(*each);
                 }
-                match self.spread(pass, index, old, &before, members, group.resilient) {
+                match self.spread(pass, index, old, &before, members, kind.resilient) {
                     Some(choice) => choice,
                     // What would be left there may lead to next hops that are gone.
                     None => Choice::Nothing,

@@ -7,6 +7,7 @@ mod order;
 mod ports;
 mod rest;
 mod routes;
+mod segments;
 mod system;
 mod vteps;
 

@@ -3,13 +3,16 @@
 use std::{cell::RefCell, rc::Rc};
 
 use fabric_common::schema::{
-    fdb::{KIND_LOCAL, KIND_REMOTE},
+    fdb::{KIND_LOCAL, KIND_REMOTE, KIND_SEGMENT},
     groups::Choice,
     routes::{KIND_GROUP, KIND_NEXTHOP, split_target},
 };
 
 use super::*;
-use crate::kernel::memory::after_each_store;
+use crate::{
+    kernel::memory::after_each_store,
+    model::{Segment, SegmentKey},
+};
 
 /// Follows everything that packets follow.
 fn look(maps: &Maps) {
@@ -41,8 +44,22 @@ fn look(maps: &Maps) {
                 assert!(is_circuit(circuit), "FDB: circuit {circuit}")
             }
             (KIND_REMOTE, vtep) => assert!(maps.vteps.get(vtep).in_use(), "FDB: VTEP {vtep}"),
+            (KIND_SEGMENT, segment) => {
+                assert_ne!(maps.segments.get(segment).id, 0, "FDB: segment {segment}");
+            }
             _ => {}
         }
+    }
+    for (index, segment) in maps.segments.iter().take(4).filter(|(_, segment)| segment.group != 0) {
+        let vteps: Vec<u32> = match maps.groups.get(segment.group).choice() {
+            Choice::Nothing | Choice::Blackhole => Vec::new(),
+            Choice::Single { nexthop: vtep } => vec![vtep],
+            Choice::Spread { chunk, count, .. } => {
+                (0..count).map(|at| maps.bucket(chunk, at)).collect()
+            }
+        };
+        let is_whole = |vtep: &u32| maps.vteps.get(*vtep).in_use();
+        assert!(vteps.iter().all(is_whole), "segment {index}: {vteps:?}");
     }
     for (peer, vtep, _) in maps.peers.table().iter() {
         assert_eq!(maps.vteps.get(vtep).peer(), peer, "peers: VTEP {vtep}");
@@ -86,6 +103,12 @@ fn whatever_changes_a_packet_finds_what_is_whole_and_never_what_has_gone() {
     let circuit = model::Circuit { vlan: 0, ..several.structure.circuits[&CIRCUIT].clone() };
     several.structure.circuits.insert(CircuitKey { bridge_port: PORT, domain: other }, circuit);
     several.spread(20, &[2, 4, 5, 6]);
+    let second = VtepKey { remote: ip("2001:db8:ff::3"), ..vtep() };
+    several.structure.vteps.insert(second, Some(GroupKey::Object(20)));
+    let key = SegmentKey { local: vtep().local, group: 5 };
+    let both = Segment { members: vec![(vtep(), 1), (second, 1)], resilient: None };
+    several.structure.segments.insert(key, both);
+    several.macs.push((mac(4), Target::Segment(key)));
     several.routes = [host(3), host(7), host(8)].into_iter().collect();
     let mut moved = network();
     moved
@@ -94,6 +117,9 @@ fn whatever_changes_a_packet_finds_what_is_whole_and_never_what_has_gone() {
         .insert(DOMAIN, model::Domain { vni: Some(200), udp_port: 8_472, ttl: 3, ..domain });
     moved.macs = vec![(mac(1), Target::Remote(vtep())), (mac(2), Target::Local(CIRCUIT))];
     moved.spread(20, &[9]);
+    let one = Segment { members: vec![(vtep(), 1)], resilient: None };
+    moved.structure.segments.insert(key, one);
+    moved.macs.push((mac(4), Target::Segment(key)));
     let nothing =
         Wanted { structure: Structure::default(), macs: Vec::new(), routes: HashMap::default() };
     let first = network();
