@@ -195,7 +195,7 @@ impl<S: System> Reconciler<S> {
         let audit = matches!(routes, Routes::All(_));
         let pass = &mut Pass::new(&self.maps, structure, &mut self.resting, self.hz, audit);
 
-        self.ports.write(pass, &mut self.system);
+        self.ports.write(pass, &mut self.system, &self.domains);
         if !pass.outcome.unusable.is_empty() {
             return std::mem::take(&mut pass.outcome);
         }

@@ -19,6 +19,7 @@ use fabric_common::{
 };
 
 use super::{
+    domains::Domains,
     indexes::Indexes,
     pass::Pass,
     rest::{Freed, Resting},
@@ -48,6 +49,15 @@ const fn role(role: Role) -> u8 {
         Role::Routed => ROLE_ROUTED,
         Role::Underlay => ROLE_UNDERLAY,
         Role::Gateway => ROLE_GATEWAY,
+    }
+}
+
+/// Takes a gateway out of a domain that is not the one with this index, as a VLAN device that was made anew for another
+/// VLAN: what is routed there is the kernel's until [`Ports::classify`] has the new one.
+fn leave_domain(pass: &mut Pass<'_>, slot: u32, domain: Option<u32>) {
+    let before = u32::from(pass.maps.ports.get(slot).untagged_domain);
+    if before != 0 && Some(before) != domain {
+        pass.changed(pass.maps.ports.update(slot, |entry| entry.untagged_domain = 0));
     }
 }
 
@@ -104,7 +114,13 @@ impl Ports {
         self.doubted.insert(ifindex);
     }
 
-    pub(super) fn write(&mut self, pass: &mut Pass<'_>, system: &mut dyn System) {
+    /// `domains` are those of the last pass.
+    pub(super) fn write(
+        &mut self,
+        pass: &mut Pass<'_>,
+        system: &mut dyn System,
+        domains: &Domains,
+    ) {
         self.free_members(pass, system);
         for (ifindex, port) in &pass.structure.ports {
             let Some((slot, fresh)) = self.find_slot(pass.maps, *ifindex) else {
@@ -118,6 +134,9 @@ impl Ports {
             };
             let doubted = self.doubted.remove(ifindex) || fresh;
             let wanted = Wanted { ifindex: *ifindex, port, slot, doubted };
+            if let Some(domain) = &port.domain {
+                leave_domain(pass, slot, domains.get(domain));
+            }
             if let Err(why) = self.add(pass, system, wanted, fresh) {
                 let text = format!("port {} is left to the kernel: {why}", port.name);
                 pass.outcome.unusable.insert(*ifindex, text);
@@ -200,10 +219,7 @@ impl Ports {
             entry.flags = entry.flags & !FLAG_MEMBER | member;
             entry.mac_and_view = mac_and_view(mac_number(port.mac.0), view(entry.mac_and_view));
         }));
-        match port.role {
-            Role::Gateway => Ok(()),
-            _ => self.run_program(pass, system, wanted, &old, other_program),
-        }
+        self.run_program(pass, system, wanted, &old, other_program)
     }
 
     /// The slot of an interface, and whether it is a new one because it had none. `None` if there is no

@@ -45,7 +45,8 @@ impl Ports {
         if port.member_of.is_some() {
             return join(pass, system, wanted);
         }
-        if port.idle {
+        // A gateway may have been another kind of port, as a macvlan that has left a bridge.
+        if port.idle || port.role == Role::Gateway {
             if system.has_link(ifindex) {
                 system.detach(ifindex).map_err(|error| error.to_string())?;
                 pass.changed(true);

@@ -1,10 +1,11 @@
 //! Ports: slots, programs, redirect targets.
 
-use fabric_common::schema::ports::{FLAG_HID_TAGS, FLAG_MEMBER, Port, ROLE_ACCESS};
+use fabric_common::schema::ports::{FLAG_HID_TAGS, FLAG_MEMBER, Port, ROLE_ACCESS, ROLE_GATEWAY};
 
 use super::{system::Refusal, *};
 use crate::kernel::{
     links::AttachError,
+    memory::after_each_store,
     programs::{ACCESS, ROUTED},
 };
 
@@ -166,6 +167,58 @@ fn an_idle_port_has_a_slot_and_no_program() {
     bench.apply(&wanted);
     assert_eq!(bench.kernel.asked(), [("detach", PORT)]);
     assert!(entry(&bench, PORT).is_some());
+    assert_eq!(bench.apply(&wanted).changes, 0);
+}
+
+/// The network with its port as gateway of a domain.
+fn with_gateway(domain: DomainKey) -> Wanted {
+    let mut wanted = network();
+    let port = wanted.structure.ports.get_mut(&PORT).unwrap();
+    *port = model::Port {
+        role: Role::Gateway,
+        domain: Some(domain),
+        tagged: [].into(),
+        arrivals: Arrivals::Nothing,
+        ..port.clone()
+    };
+    wanted.structure.circuits.clear();
+    wanted.macs.retain(|(_, target)| !matches!(target, Target::Local(_)));
+    wanted
+}
+
+#[test]
+fn a_port_that_becomes_a_gateway_loses_its_program() {
+    let mut bench = Bench::filled();
+    bench.kernel.asked();
+    bench.apply(&with_gateway(DOMAIN));
+    assert_eq!(bench.kernel.asked(), [("detach", PORT)]);
+    assert_eq!(entry(&bench, PORT).unwrap().role, ROLE_GATEWAY);
+    assert_eq!(bench.apply(&with_gateway(DOMAIN)).changes, 0);
+}
+
+#[test]
+fn a_gateway_that_was_made_anew_for_another_vlan_is_never_in_the_old_ones_domain() {
+    const ANEW: u32 = 1_400;
+    let settings = settings();
+    let (maps, same) = Maps::in_memory_twice(&settings.sizes()).unwrap();
+    let mut bench = Bench::over(maps, Fake::default(), &settings);
+    bench.apply(&with_gateway(DOMAIN));
+    let old = entry(&bench, PORT).unwrap().untagged_domain;
+    assert_ne!(old, 0);
+    let other = DomainKey { vlan: DOMAIN.vlan + 1, ..DOMAIN };
+    let mut wanted = with_gateway(other);
+    let domain = model::Domain { vni: None, ..wanted.structure.domains[&DOMAIN].clone() };
+    wanted.structure.domains.insert(other, domain);
+    wanted.structure.ports.get_mut(&PORT).unwrap().mtu = ANEW;
+    let slot = bench.reconciler.ports.slot(PORT).unwrap();
+    let watch = after_each_store(move || {
+        let port = same.ports.get(slot);
+        assert!(port.mtu != ANEW || port.untagged_domain != old);
+    });
+    bench.apply(&wanted);
+    drop(watch);
+    let new = entry(&bench, PORT).unwrap().untagged_domain;
+    assert!(new != 0 && new != old);
     assert_eq!(bench.apply(&wanted).changes, 0);
 }
 
