@@ -231,7 +231,8 @@ impl Site {
 
     /// How many packets met each reason.
     fn met(&self) -> BTreeMap<Reason, u64> {
-        Reason::ALL.iter().map(|reason| (*reason, self.daemon.met(*reason))).collect()
+        let maps = self.daemon.maps();
+        Reason::ALL.iter().map(|reason| (*reason, maps.ended_anywhere(*reason))).collect()
     }
 
     /// Sends a packet into a port and returns what comes out.

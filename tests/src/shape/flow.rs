@@ -22,8 +22,8 @@ pub const HOST3: Station = station(10, 13);
 pub const REMOTE1: Station = station(10, 21);
 /// Behind LEAF2, in the second network.
 pub const REMOTE2: Station = station(20, 22);
-/// In a network that LEAF2 routes for.
-pub const FAR: Station = station(30, 31);
+/// In a network that LEAF2 routes for. What comes from there has LEAF2's router MAC address.
+pub const FAR: Station = Station { mac: [2, 0, 0, 0, 0x99, 2], ..station(30, 31) };
 /// Behind the router at out1.
 pub const OUTSIDE: Station = station(90, 99);
 
@@ -60,6 +60,13 @@ impl Flow {
     #[must_use]
     pub const fn vni6(mut self, vni: u32) -> Self {
         self.tunnel = Some((vni, true));
+        self
+    }
+
+    /// From another MAC address.
+    #[must_use]
+    pub const fn from(mut self, mac: Mac) -> Self {
+        self.source.mac = mac;
         self
     }
 

@@ -2,7 +2,11 @@
 //! `docs/leafs.md` says how many configurations have which shape. Those with VLAN-aware bridges and VRFs are in
 //! `with_vlans.rs`.
 
-use fabric_tests::shape::{FAR, Flow, HOST1, HOST2, HOST3, OUTSIDE, REMOTE1, REMOTE2, Site};
+use fabric_tests::{
+    fabric::{PATIENCE, until},
+    shape::{FAR, Flow, HOST1, HOST2, HOST3, OUTSIDE, REMOTE1, REMOTE2, Site},
+    space::{Space, unique},
+};
 
 const UNDERLAY: &str = include_str!("shapes/underlay.sh");
 const UNDERLAY6: &str = include_str!("shapes/underlay6.sh");
@@ -37,6 +41,7 @@ fn plain_bridges_with_virtual_routers_are_carried() {
     ]);
 }
 
+/// Case VXAS-01.
 #[test]
 fn bridges_that_learn_and_have_the_gateways_address_are_carried() {
     let leaf = Site::new(&[UNDERLAY, include_str!("shapes/learning_bridges.sh")]);
@@ -92,4 +97,24 @@ fn tunnels_over_ipv6_are_carried() {
         Flow::new("swp2", HOST2, REMOTE1).by("br20"),
         Flow::new("swp2", HOST2, REMOTE2),
     ]);
+}
+
+/// As for FRR's VRFs by namespaces: the vxlan device is made beside the underlay and moved into the tenant's.
+#[test]
+fn a_tunnel_whose_underlay_is_in_another_namespace_is_the_kernels_and_named() {
+    let underlay = Space::new(unique("shapeunder"));
+    let tenant = Site::new(&[
+        "ip link add br10 type bridge",
+        "ip link set swp1 master br10 up",
+        "ip link set swp3 master br10 up",
+        "ip link set br10 up",
+    ]);
+    underlay.ip(&format!(
+        "link add vx10 type vxlan id 1010 local 192.0.2.1 dstport 4789 nolearning\n\
+         link set vx10 netns {}\n",
+        tenant.leaf().name()
+    ));
+    tenant.run("ip link set vx10 master br10 up");
+    let words = "vx10 has its underlay in another network namespace";
+    until(PATIENCE, "it is named", || tenant.problems().contains(words));
 }

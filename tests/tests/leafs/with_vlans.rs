@@ -4,6 +4,7 @@
 use fabric_tests::shape::{FAR, Flow, HOST1, HOST2, OUTSIDE, REMOTE1, REMOTE2, Site};
 
 const UNDERLAY: &str = include_str!("shapes/underlay.sh");
+const UNDERLAY6: &str = include_str!("shapes/underlay6.sh");
 const UNNUMBERED: &str = include_str!("shapes/unnumbered.sh");
 
 #[test]
@@ -17,6 +18,7 @@ fn a_vlan_aware_bridge_with_a_vxlan_device_for_each_vni_is_carried() {
     ]);
 }
 
+/// Case VXSY-01, and VXAS-01 for what is known of the other leaf's hosts.
 #[test]
 fn virtual_routers_in_a_vrf_with_an_l3vni_are_carried() {
     let leaf = Site::new(&[UNNUMBERED, include_str!("shapes/virtual_routers_in_vrf.sh")]);
@@ -70,5 +72,44 @@ fn bridges_in_a_zones_vrf_with_a_way_out_of_it_are_carried() {
         Flow::new("swp1", HOST1, OUTSIDE).by("net1"),
         Flow::new("out1", OUTSIDE, HOST1).by("out1"),
         Flow::new("out1", OUTSIDE, FAR).by("out1"),
+    ]);
+}
+
+#[test]
+fn two_single_vxlan_devices_with_virtual_routers_are_carried() {
+    let leaf = Site::new(&[UNDERLAY, include_str!("shapes/two_single_devices.sh")]);
+    leaf.carries(&[
+        Flow::new("swp1", HOST1, REMOTE1),
+        Flow::new("up1", REMOTE2, HOST2).vni(1_020),
+        Flow::new("swp1", HOST1, HOST2).by("vlan10-v0"),
+        Flow::new("swp1", HOST1, FAR).by("vlan10-v0"),
+        Flow::new("swp2", HOST2, FAR).by("vlan20"),
+        Flow::new("up1", FAR, HOST1).vni(4_001).by("vlan220_l3"),
+    ]);
+}
+
+#[test]
+fn tenants_whose_servers_are_behind_routed_ports_are_carried() {
+    let leaf = Site::new(&[UNDERLAY, include_str!("shapes/tenants_by_routes.sh")]);
+    leaf.carries(&[
+        Flow::new("swp1", HOST1, FAR).by("swp1"),
+        Flow::new("swp1", HOST1, OUTSIDE).by("swp1"),
+        Flow::new("up1", FAR, HOST1).vni(4_001).by("vlan4001"),
+        Flow::new("up1", FAR, OUTSIDE).vni(4_001).by("vlan4001"),
+        Flow::new("up1", OUTSIDE, FAR).from([2, 0, 0, 0, 0x99, 3]).vni(4_002).by("vlan4002"),
+    ]);
+}
+
+#[test]
+fn trunks_of_subinterfaces_on_plain_bridges_are_carried() {
+    let shape = include_str!("shapes/trunks_by_subinterfaces.sh");
+    let leaf = Site::new(&[UNDERLAY, UNDERLAY6, shape]);
+    leaf.carries(&[
+        Flow::new("swp3", HOST1, REMOTE1).tag(10),
+        Flow::new("up1", REMOTE2, HOST2).vni(1_020),
+        Flow::new("swp3", HOST1, HOST2).tag(10).by("br10"),
+        Flow::new("swp3", HOST1, REMOTE2).tag(10).by("br10"),
+        Flow::new("swp3", HOST2, FAR).tag(20).by("br20"),
+        Flow::new("up1", FAR, HOST1).vni6(4_001).by("br4001"),
     ]);
 }

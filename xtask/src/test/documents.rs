@@ -1,4 +1,4 @@
-//! The tables of `docs/decisions.md` name the test of each row, and tests are renamed.
+//! The tables of `docs/decisions.md` and `docs/leafs.md` name the test of each row, and tests are renamed.
 
 use std::{fs, path::Path};
 
@@ -25,22 +25,50 @@ fn no_document_has_both_sides_of_a_conflict() {
     }
 }
 
-#[test]
-fn every_test_that_the_decisions_name_exists() {
-    let root = workspace::root();
-    let decisions = fs::read_to_string(root.join("docs/decisions.md")).expect("it is there");
-    let mut text = String::new();
-    for folder in ["fabric-common", "fabric-user", "tests"] {
-        sources(&root.join(folder), &mut text);
-    }
+/// The text of a file of the workspace.
+fn text(path: &str) -> String {
+    fs::read_to_string(workspace::root().join(path)).expect("it is there")
+}
+
+/// What looks like a test's name between marks of code.
+fn named(document: &str) -> Vec<&str> {
     // Tests have names of at least four words, unlike all else that stands between such marks.
     let is_test = |name: &&str| {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         name.chars().all(plain) && name.matches('_').count() >= 4
     };
-    let named: Vec<&str> = decisions.split('`').filter(is_test).collect();
-    assert!(named.len() > 40, "the tables name only {} tests", named.len());
-    for name in named {
-        assert!(text.contains(&format!("fn {name}()")), "there is no test called {name}");
+    document.split('`').filter(is_test).collect()
+}
+
+#[test]
+fn every_test_that_the_tables_name_exists() {
+    let mut sources_of_all = String::new();
+    for folder in ["fabric-common", "fabric-user", "tests"] {
+        sources(&workspace::root().join(folder), &mut sources_of_all);
     }
+    for (document, least) in [("docs/decisions.md", 40), ("docs/leafs.md", 16)] {
+        let text = text(document);
+        let named = named(&text);
+        assert!(named.len() > least, "{document} names only {} tests", named.len());
+        for name in named {
+            let is_there = sources_of_all.contains(&format!("fn {name}()"));
+            assert!(is_there, "{document}: there is no test called {name}");
+        }
+    }
+}
+
+#[test]
+fn the_table_of_leafs_names_every_test_of_a_shape_and_counts_all_leafs() {
+    let table = text("docs/leafs.md");
+    let named = named(&table);
+    for path in ["tests/tests/leafs/main.rs", "tests/tests/leafs/with_vlans.rs"] {
+        let text = text(path);
+        let tests = text.split("#[test]\nfn ").skip(1).filter_map(|rest| rest.split_once("()"));
+        for (name, _) in tests {
+            assert!(named.contains(&name), "docs/leafs.md does not name {name}");
+        }
+    }
+    let counts = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").nth(1));
+    let total: u32 = counts.filter_map(|count| count.parse::<u32>().ok()).sum();
+    assert_eq!(total, 47);
 }

@@ -224,6 +224,15 @@ fn a_vlan_device_is_the_gateway_of_its_vlan_only_while_the_bridge_is_in_it() {
 }
 
 #[test]
+fn a_bridge_without_vlan_filtering_has_no_vlan_device_as_gateway() {
+    let mut leaf = leaf_with_svi();
+    leaf.apply(link(BR10, "br10", bridge(false)));
+    leaf.apply(own(0, mac_of(BR10)));
+    assert!(!leaf.structure().ports.contains_key(&SVI));
+    assert_eq!(place(&leaf, DOMAIN, mac_of(BR10)), Some(Target::Own));
+}
+
+#[test]
 fn a_macvlan_is_a_gateway_where_the_bridge_has_its_address_as_its_own() {
     let mut leaf = leaf_with_svi();
     let kind = LinkKind::Other("macvlan".into());

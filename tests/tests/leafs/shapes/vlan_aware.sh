@@ -1,5 +1,6 @@
 # ifupdown2's result, as on Cumulus Linux: one VLAN-aware bridge, a vxlan device for each VNI (`bridge-access`), access
-# ports and a trunk; VLAN interfaces without addresses, for ARP suppression.
+# ports and a trunk; VLAN interfaces without addresses, for ARP suppression. The second tunnel learns, as where
+# `bridge-learning off` was forgotten.
 ip link add bridge type bridge vlan_filtering 1 vlan_default_pvid 1
 ip link set bridge up
 ip link add vni10 type vxlan id 1010 local 192.0.2.1 dstport 4789 nolearning ageing 1800
@@ -10,7 +11,7 @@ ip link set swp1 master bridge up
 ip link set swp2 master bridge up
 ip link set swp3 master bridge up
 bridge link set dev vni10 learning off neigh_suppress on
-bridge link set dev vni20 learning off neigh_suppress on
+bridge link set dev vni20 neigh_suppress on
 bridge vlan del vid 1 dev vni10
 bridge vlan add vid 10 dev vni10 pvid untagged
 bridge vlan del vid 1 dev vni20
