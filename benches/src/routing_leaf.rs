@@ -101,8 +101,8 @@ impl RoutingLeaf {
         routes.requests.flush().context("the kernel takes no routes")?;
         let mut neighbours = Neighbours::open()?;
         neighbours.replace(source_mac(0), Place::Port(leaf.access))?;
-        for way in 0..2 {
-            neighbours.replace(ROUTER_MACS[way], this.behind(way))?;
+        for (way, mac) in ROUTER_MACS.into_iter().enumerate() {
+            neighbours.replace(mac, this.behind(way))?;
         }
         neighbours.requests.flush()?;
         Ok(this)
