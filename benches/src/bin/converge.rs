@@ -106,6 +106,9 @@ type Found = BTreeMap<&'static str, Series>;
 /// Whether maps have a way.
 type Watch = Box<dyn Fn(&Maps, usize) -> bool>;
 
+/// Finds in a daemon's maps what to watch.
+type Find<'a> = &'a dyn Fn(&Maps) -> Result<Watch>;
+
 /// A world with something to change.
 struct World<'a> {
     probe: Probe,
@@ -114,7 +117,7 @@ struct World<'a> {
     /// Whether a frame went a way.
     went: &'a dyn Fn(&[u8], usize) -> bool,
     /// What says, of a daemon's maps, whether they have a way.
-    watch: Option<&'a dyn Fn(&Maps) -> Result<Watch>>,
+    watch: Option<Find<'a>>,
     /// What Fabric says of a frame of the flow.
     reason: Reason,
 }
