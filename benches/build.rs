@@ -18,7 +18,8 @@ const FEATURES: [&str; 5] = [
 ];
 
 fn main() {
-    let shared = ["flow", "ring", "routed", "tunnel"].map(|name| format!("benches/src/{name}.rs"));
+    let shared =
+        ["arp", "flow", "ring", "routed", "tunnel"].map(|name| format!("benches/src/{name}.rs"));
     let shared = shared.each_ref().map(String::as_str);
     compile::run("bench", &[], "bench.o", &shared);
     for feature in FEATURES {

@@ -12,7 +12,7 @@ use fabric_user::{
         pins::Instance,
         sizes::Sizes,
     },
-    model::{Desired, Macs, Routes},
+    model::{Answers, Desired, Macs, Routes},
     reconcile::{Outcome, Reconciler},
     settings::Settings,
 };
@@ -30,7 +30,7 @@ impl Fabric {
     /// # Errors
     /// If the kernel refuses a program, or a map an entry.
     pub fn start(desired: Desired) -> Result<Self> {
-        let Desired { structure, routes, fdb } = desired;
+        let Desired { structure, routes, fdb, answers } = desired;
         let defaults = Settings::default();
         let settings = Settings {
             instance: "bench".into(),
@@ -46,7 +46,7 @@ impl Fabric {
         let mut reconciler = Reconciler::new(instance.clone(), &settings)?;
         let macs = Macs::All(fdb.into_iter().collect());
         let Outcome { full, unusable, .. } =
-            reconciler.apply(&structure, &Routes::All(routes), macs);
+            reconciler.apply(&structure, &Routes::All(routes), macs, &Answers::All(answers));
         ensure!(
             full.is_empty() && unusable.is_empty(),
             "not all has found room: {full:?} {unusable:?}"

@@ -186,7 +186,7 @@ impl Journey {
     pub const fn offer(&self) -> &'static str {
         match self.place {
             Place::Leaf(Direction::Decapsulate) => "offer_tunnelled",
-            Place::Leaf(_) | Place::Spine(Offer::Bridged) => "offer_frames",
+            Place::Leaf(_) | Place::Spine(Offer::Bridged | Offer::Arp) => "offer_frames",
             Place::Spine(Offer::Routed4) => "offer_routed4",
             Place::Spine(Offer::Routed6) => "offer_routed6",
         }

@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod arena;
+pub mod arp;
 pub mod contest;
 pub mod daemon;
 pub mod desired;

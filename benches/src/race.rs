@@ -121,8 +121,16 @@ impl Race {
     /// If the kernel refuses a program.
     pub fn along(way: Way) -> Result<Self> {
         let mut ebpf = Ebpf::load(OBJECT).context("cannot load the benchmark's programs")?;
-        const PROGRAMS: [&str; 9] = [
-            "offer", "offer4", "offer6", "redirect", "lengthen", "kernel", "discard", "sink",
+        const PROGRAMS: [&str; 10] = [
+            "offer",
+            "offer4",
+            "offer6",
+            "offer_arp",
+            "redirect",
+            "lengthen",
+            "kernel",
+            "discard",
+            "sink",
             "capture",
         ];
         for name in PROGRAMS {

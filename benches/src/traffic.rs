@@ -1,6 +1,7 @@
 //! What a benchmark's traffic consists of.
 
 use crate::{
+    arp,
     flow::{
         Draw, Flow, Generator, HEADERS, LENGTH, LENGTHS, LONG_PLACES, LONGEST, OUTER, OUTER6,
         Outer, PLACES, SHORT,
@@ -20,6 +21,8 @@ pub enum Offer {
     Routed4,
     /// A router: the shortest UDP packets of IPv6.
     Routed6,
+    /// All stations: ARP requests for one of them.
+    Arp,
 }
 
 impl Offer {
@@ -30,6 +33,7 @@ impl Offer {
             Self::Bridged => "offer",
             Self::Routed4 => "offer4",
             Self::Routed6 => "offer6",
+            Self::Arp => "offer_arp",
         }
     }
 
@@ -40,6 +44,8 @@ impl Offer {
             Self::Bridged => ([3, 4, 5], 11, 34),
             Self::Routed4 => ([31, 32, 33], 29, 34),
             Self::Routed6 => ([44, 45, 53], 37, 54),
+            // No port: what is there is 0.
+            Self::Arp => ([39, 40, 41], 11, 34),
         };
         let byte = |at: usize| frame.get(at).copied();
         let [a, b, c] = destination;
@@ -108,6 +114,7 @@ impl Traffic {
             Offer::Bridged => LENGTH,
             Offer::Routed4 => LENGTH4,
             Offer::Routed6 => LENGTH6,
+            Offer::Arp => arp::REQUEST,
         };
         Self {
             offer,
@@ -160,6 +167,7 @@ impl Traffic {
             Offer::Bridged => {}
             Offer::Routed4 => return self.routed(draw, &routed::frame4(&draw.flow)),
             Offer::Routed6 => return self.routed(draw, &routed::frame6(&draw.flow)),
+            Offer::Arp => return arp::request(&draw.flow).to_vec(),
         }
         let length = self.outer() + usize::from(draw.length);
         let mut packet = vec![0; length.max(OUTER6 + HEADERS)];

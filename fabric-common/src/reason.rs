@@ -12,6 +12,9 @@ pub enum Verdict {
     Pass,
     /// Dropped, as the kernel would have done.
     Drop,
+    /// Answered, as the kernel would have done: the packet has become the answer, and leaves by the port that it
+    /// came from.
+    Reply,
 }
 
 macro_rules! reasons {
@@ -234,6 +237,17 @@ reasons! {
     // Routing to a network of a bridge.
     /// The bridge behind which the next hop is does not know its MAC address and floods, or it is its own.
     StationLookupUnknown = 83, "station_lookup_unknown", Pass;
+    // ARP and neighbour discovery for hosts behind tunnels (RFC 9161).
+    /// An ARP request for a host behind a tunnel, answered for it.
+    ArpAnswered = 84, "arp_answered", Reply;
+    /// A neighbour solicitation for a host behind a tunnel, answered for it.
+    NdAnswered = 85, "nd_answered", Reply;
+    /// An ARP request or neighbour solicitation for an address that no neighbour entry has, or none of a MAC
+    /// address behind a tunnel; the kernel floods it, or answers itself.
+    NeighbourAnswerUnknown = 86, "neighbour_answer_unknown", Pass;
+    /// ARP or neighbour discovery that is not asking in the plain way: gratuitous, a probe, duplicate address
+    /// detection, with other options, or from whom the kernel has to learn; the kernel decides.
+    NeighbourAnswerNotPlain = 87, "neighbour_answer_not_plain", Pass;
 }
 
 impl Reason {

@@ -2,7 +2,7 @@
 
 use core::{arch::asm, hint::cold_path};
 
-use fabric_common::reason::Reason;
+use fabric_common::reason::{REASONS, Reason};
 
 /// Ends the journey.
 ///
@@ -14,6 +14,18 @@ pub fn stop<T>(reason: Reason) -> Result<T, Reason> {
     // SAFETY: no instruction at all.
     unsafe { asm!("", options(nomem, nostack)) };
     Err(reason)
+}
+
+/// The reason whose number a global function has returned, which to the verifier may be anything.
+#[inline(always)]
+pub fn reason_of(number: u32) -> Reason {
+    let mut number = u64::from(number);
+    // SAFETY: one register.
+    unsafe {
+        asm!("{0} &= {1}", inout(reg) number, const REASONS - 1, options(pure, nomem, nostack))
+    };
+    // SAFETY: the number of a reason, which the function has returned.
+    unsafe { core::mem::transmute::<u8, Reason>(number as u8) }
 }
 
 /// Ends the journey where something is missing.

@@ -43,6 +43,7 @@ use crate::{
         access_output::access_output,
         bridge_lookup::bridge_lookup,
         frame_guard::frame_guard,
+        neighbour_answer::neighbour_answer,
         nexthop_select::nexthop_select,
         segment_select::segment_select,
         source_check::source_check,
@@ -98,7 +99,12 @@ fn from_circuit<C: Checkpoint, const AT: usize>(
     circuit: CircuitRef,
 ) -> Result<Reason, Reason> {
     C::after(Stage::VlanClassify, journey, circuit);
-    let frame = frame_guard(packet, journey)?;
+    let frame = match frame_guard(packet, journey) {
+        Err(Reason::FrameGuardMulticast) => {
+            return Err(neighbour_answer::<AT>(packet, journey, circuit));
+        }
+        guarded => guarded?,
+    };
     C::after(Stage::FrameGuard, journey, (circuit, frame));
     let destination = bridge_lookup(journey, circuit, &frame)?;
     C::after(Stage::BridgeLookup, journey, (circuit, frame, destination));

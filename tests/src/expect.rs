@@ -99,6 +99,13 @@ impl Outcome {
         self.check(Reason::Routed, Verdict::Redirect, bytes, Some(to.slot), tunnel);
     }
 
+    /// The packet has become its answer, `bytes`, and goes back.
+    #[track_caller]
+    pub fn is_answered(self, reason: Reason, bytes: &[u8]) {
+        let slot = self.port.slot;
+        self.check(reason, Verdict::Reply, bytes, Some(slot), None);
+    }
+
     #[track_caller]
     fn check(
         self,
@@ -155,6 +162,7 @@ fn assert_run(run: &Run, reason: Reason, bytes: &[u8]) {
         Verdict::Redirect => action::REDIRECT,
         Verdict::Pass => action::PASS,
         Verdict::Drop => action::DROP,
+        Verdict::Reply => action::TX,
     };
     assert_eq!(run.action, action, "the XDP action does not fit {reason:?}");
     assert_bytes(&run.bytes, bytes);

@@ -222,6 +222,11 @@ impl Judged {
         self.netns.bridge(lines);
     }
 
+    /// Hands all traffic to the kernel, or not.
+    pub fn bypass(&self, on: bool) {
+        self.daemon.bypass(on);
+    }
+
     /// From now on what this device of the leaf gets counts as well.
     pub fn listen(&mut self, name: &str) {
         self.wires.insert(name.into(), self.netns.wire(name));

@@ -5,6 +5,7 @@
 //! and pins live in namespaces that die with the test's thread.
 
 pub mod addresses;
+pub mod asked;
 pub mod counters;
 pub mod daemon;
 pub mod device;

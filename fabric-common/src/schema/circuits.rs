@@ -13,6 +13,9 @@ const _: () = assert!(fits(ports::MAX, u16::BITS) && fits(domains::MAX, u16::BIT
 pub const FLAG_ISOLATED: u16 = 1 << 0;
 /// Frames may leave by the port that they came from (`bridge link set dev … hairpin on`).
 pub const FLAG_HAIRPIN: u16 = 1 << 1;
+/// ARP and neighbour discovery that arrive here are answered by nobody but their targets
+/// (`bridge link set dev … neigh_suppress on`).
+pub const FLAG_SUPPRESSES: u16 = 1 << 2;
 
 /// [`Circuit::max_frame`] of a circuit whose port's device takes no frames from XDP programs: all
 /// that is sent to it is longer. What arrives from it is forwarded as from any other.

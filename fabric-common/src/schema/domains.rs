@@ -34,6 +34,11 @@ pub const FLAG_OVERLAY_LOCKED: u16 = 1 << 11;
 pub const FLAG_OVERLAY_HAIRPIN: u16 = 1 << 12;
 /// The vxlan device itself learns, and drops what comes from a station behind an Ethernet segment.
 pub const FLAG_OVERLAY_SNOOPS: u16 = 1 << 13;
+/// ARP requests for hosts behind the tunnel are answered (`neigh_suppress` of its bridge port) by
+/// [`super::neighbours`].
+pub const FLAG_ANSWERS_ARP: u16 = 1 << 14;
+/// The same for neighbour solicitations.
+pub const FLAG_ANSWERS_ND: u16 = 1 << 15;
 
 /// The last four bytes of a MAC address, which is given as [`super::fdb::key`] takes it.
 #[inline(always)]

@@ -17,6 +17,7 @@ pub mod groups;
 pub mod hosts;
 pub mod hosts6;
 pub mod local_addresses;
+pub mod neighbours;
 pub mod nexthops;
 pub mod peers;
 pub mod ports;
@@ -110,6 +111,8 @@ macro_rules! all_blocks {
             domains6 DOMAINS6: Block<domains6::Domain6>, domains::MAX, "bridge domains: vxlan device, and over IPv6 local address and flow label";
             fdb FDB: Block<table::Narrow>, fdb::BUCKETS, "MAC addresses: behind which circuit or VTEP";
             fdb_times FDB_TIMES: Block<fdb::Times>, fdb::BUCKETS, "when the owner of each local MAC was last shown to the kernel";
+            answers ANSWERS: Block<table::Narrow>, neighbours::BUCKETS, "which neighbour of a bridge domain has an address";
+            neighbours NEIGHBOURS: Block<neighbours::Neighbour>, neighbours::MAX, "IP neighbours in bridge domains that ARP and ND are answered for";
             vteps VTEPS: Block<vteps::Vtep>, vteps::MAX, "remote VTEPs: addresses and underlay group";
             segments SEGMENTS: Block<segments::Segment>, segments::MAX, "Ethernet segments: groups of VTEPs";
             reverse_paths REVERSE_PATHS: Block<reverse_paths::ReversePath>, vteps::MAX, "ports that accept the packets of each VTEP";

@@ -3,6 +3,9 @@
 #![no_std]
 #![no_main]
 
+#[path = "../../../benches/src/arp.rs"]
+#[expect(dead_code, reason = "only user space makes whole frames")]
+mod arp;
 #[path = "../../../benches/src/flow.rs"]
 mod flow;
 #[path = "../../../benches/src/routed.rs"]
@@ -92,6 +95,17 @@ pub fn offer6(context: XdpContext) -> u32 {
                 ((at + routed::DESTINATION6 + 8) as *mut u64).write_unaligned(lower);
                 ((at + routed::PORT6) as *mut u16).write_unaligned(fields.port_be);
             }
+        })
+    })
+}
+
+/// As [`offer`], ARP requests.
+#[xdp]
+pub fn offer_arp(context: XdpContext) -> u32 {
+    go_on(&context, |generator| {
+        prepare::<{ PLACES[0] }, { PLACES[1] }>(&context, generator, |draw, at, _| {
+            // SAFETY: `prepare` has looked at the length.
+            unsafe { arp::write(&draw.flow, at) }
         })
     })
 }

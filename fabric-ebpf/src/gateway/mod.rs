@@ -8,17 +8,13 @@
 mod output;
 mod station_lookup;
 
-use core::arch::asm;
-
 use aya_ebpf::{bindings::xdp_md, helpers::bpf_jiffies64};
-use fabric_common::{
-    reason::{REASONS, Reason},
-    schema::ports::ROLE_GATEWAY,
-};
+use fabric_common::{reason::Reason, schema::ports::ROLE_GATEWAY};
 
 use self::output::output;
 use crate::{
     account,
+    ending::reason_of,
     journey::{Journey, NexthopRef, Way},
     maps::{self, limits},
     nexthop,
@@ -63,14 +59,7 @@ pub fn route<const AT: usize>(
     if number == Reason::Routed as u32 {
         return Ok(Reason::Routed);
     }
-    let mut number = u64::from(number);
-    // To the verifier a global function returns anything.
-    // SAFETY: one register.
-    unsafe {
-        asm!("{0} &= {1}", inout(reg) number, const REASONS - 1, options(pure, nomem, nostack))
-    };
-    // SAFETY: the number of a reason, which the function has returned.
-    Err(unsafe { core::mem::transmute::<u8, Reason>(number as u8) })
+    Err(reason_of(number))
 }
 
 /// Where the IP header starts behind a VLAN tag.

@@ -10,6 +10,7 @@ use fabric_common::{
         groups::{Choice, Group},
         hosts,
         hosts6::{self, Address6},
+        neighbours::{self, Neighbour},
         routes,
         segments::Segment,
         views::View as Roots,
@@ -108,6 +109,15 @@ pub(super) fn maps() -> (Maps, View) {
     let target = routes::target(routes::KIND_NEXTHOP, 2);
     maps.addresses6.set(1, &Address6 { address, view: 1, target });
     assert!(maps.hosts6_table().insert(hosts6::key(1, address), 1));
+    let given = [
+        (false, neighbours::ipv4(host as u32), 0x0200_0000_0002),
+        (true, address, neighbours::FLAG_ROUTER),
+    ];
+    for (index, (v6, address, mac_and_flags)) in (1..).zip(given) {
+        let network = neighbours::network(1, v6);
+        maps.neighbours.set(index, &Neighbour { address, mac_and_flags, network });
+        assert!(maps.answers.table().insert(neighbours::key(network, address), index));
+    }
     let mut prefixes = Prefixes::<Ipv4Addr>::default();
     let route = |kind, index| routes::target(kind, index);
     let given = [

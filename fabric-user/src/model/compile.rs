@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Desired, DomainKey, Network, Policy, Problem, Structure, compile_fdb, compile_netfilter,
-    compile_routes,
+    Desired, DomainKey, Network, Policy, Problem, Structure, compile_answers, compile_fdb,
+    compile_netfilter, compile_routes,
 };
 use crate::observe::{Chain, Link, LinkKind, Vxlan};
 
@@ -14,7 +14,8 @@ pub fn compile(network: &Network, policy: &Policy) -> Desired {
     let structure = compile_structure(network, policy);
     let routes = compile_routes(network, &structure).collect();
     let fdb = compile_fdb(network, &structure);
-    Desired { structure, routes, fdb }
+    let answers = compile_answers(network, &structure);
+    Desired { structure, routes, fdb, answers }
 }
 
 /// Compiles everything but the routes and the MACs.
@@ -33,6 +34,7 @@ pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
         filtered: Vec::new(),
     };
     compiler.bridges();
+    compiler.answering();
     compiler.underlay();
     compiler.segments();
     compiler.gateways();

@@ -372,6 +372,7 @@ impl<'a> Compiler<'a> {
             vlan: on_wire,
             isolated: options.isolated,
             hairpin: options.hairpin,
+            suppresses: self.network.suppresses(member, domain.vlan),
             max_frame: if port.is_target { member.mtu + 14 } else { NOT_A_TARGET },
         };
         self.out.circuits.insert(key, circuit);

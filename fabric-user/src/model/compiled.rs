@@ -3,8 +3,9 @@
 use std::mem;
 
 use super::{
-    Dirty, FdbKey, LeftMacs, Network, Policy, Problem, RoutePlace, Structure, Target, Way,
-    compile_route, compile_routes, compile_structure,
+    Answer, AnswerKey, Dirty, FdbKey, LeftMacs, Network, Policy, Problem, RoutePlace, Structure,
+    Target, Way, compile_answers, compile_answers::changed_answers, compile_route, compile_routes,
+    compile_structure,
 };
 use crate::hashed::HashMap;
 
@@ -26,6 +27,15 @@ pub enum Macs {
     Some(Vec<(FdbKey, Option<Target>)>),
 }
 
+/// What is to be written of the neighbours that ARP and neighbour discovery are answered by.
+#[derive(Clone, Debug)]
+pub enum Answers {
+    /// These are all.
+    All(HashMap<AnswerKey, Answer>),
+    /// These have changed; `None` has gone.
+    Some(Vec<(AnswerKey, Option<Answer>)>),
+}
+
 /// What is to be written.
 #[derive(Clone, Debug)]
 pub struct Changes {
@@ -35,6 +45,8 @@ pub struct Changes {
     pub routes: Routes,
     /// MAC addresses, under the present structure.
     pub macs: Macs,
+    /// Neighbours that are answered by, under the present structure.
+    pub answers: Answers,
 }
 
 /// What was compiled before the structure was.
@@ -53,6 +65,7 @@ impl Changes {
         self.before.is_none()
             && matches!(&self.routes, Routes::Some(routes) if routes.is_empty())
             && matches!(&self.macs, Macs::Some(macs) if macs.is_empty())
+            && matches!(&self.answers, Answers::Some(answers) if answers.is_empty())
     }
 
     /// Everything was compiled.
@@ -103,8 +116,12 @@ impl Compiled {
                 Macs::Some(dirty.macs.iter().map(compile).collect())
             }
         };
+        let answers = match dirty.all_macs() || !structure.answers_like(old) {
+            true => Answers::All(compile_answers(network, structure)),
+            false => Answers::Some(changed_answers(network, structure, dirty)),
+        };
         let before = before.map(|structure| Before { structure, left });
-        Changes { before, routes, macs }
+        Changes { before, routes, macs, answers }
     }
 
     /// The maps are still as they were before. What has changed is to be compiled once more.

@@ -26,6 +26,9 @@ pub struct Desired {
     /// Where each MAC is. MACs that are left to the kernel are not in it.
     #[serde(with = "pairs")]
     pub fdb: HashMap<FdbKey, Target>,
+    /// Neighbours that ARP and neighbour discovery are answered by.
+    #[serde(with = "pairs")]
+    pub answers: HashMap<AnswerKey, Answer>,
 }
 
 /// Ports, domains, views and groups of next hops: what routes and MAC addresses refer to.
@@ -52,6 +55,9 @@ pub struct Structure {
     /// Ethernet segments behind which there are stations.
     #[serde(with = "pairs")]
     pub segments: BTreeMap<SegmentKey, Segment>,
+    /// Interfaces whose neighbours ARP and neighbour discovery are answered by: bridges, and VLAN devices on
+    /// VLAN-aware ones.
+    pub answering: BTreeMap<u32, Answering>,
     /// Gateways' MAC addresses, with the interface index of the port of each.
     #[serde(with = "pairs")]
     pub gateways: BTreeMap<FdbKey, u32>,
@@ -247,6 +253,10 @@ pub struct Domain {
     pub overlay_hairpin: bool,
     /// The vxlan device's own MAC address.
     pub vxlan_mac: Mac,
+    /// ARP requests for hosts behind the tunnel are answered by [`Desired::answers`].
+    pub answers_arp: bool,
+    /// The same for neighbour solicitations.
+    pub answers_nd: bool,
 }
 
 /// A domain without a tunnel, whose bridge forgets MACs at once.
@@ -276,8 +286,37 @@ impl Default for Domain {
             overlay_locked: false,
             overlay_hairpin: false,
             vxlan_mac: Mac::default(),
+            answers_arp: false,
+            answers_nd: false,
         }
     }
+}
+
+/// An interface whose neighbours ARP and neighbour discovery are answered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Answering {
+    /// The domain whose hosts ask.
+    pub domain: DomainKey,
+    /// The routing table that the interface's own addresses stand in.
+    pub table: u32,
+}
+
+/// Identity of a neighbour that ARP or neighbour discovery is answered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct AnswerKey {
+    /// The domain whose hosts ask.
+    pub domain: DomainKey,
+    /// The address that they ask for.
+    pub address: IpAddr,
+}
+
+/// A neighbour that ARP or neighbour discovery is answered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    /// Its MAC address; none if the kernel would not send to it now.
+    pub mac: Option<Mac>,
+    /// It is a router.
+    pub router: bool,
 }
 
 /// Identity of an attachment circuit.
@@ -301,6 +340,8 @@ pub struct Circuit {
     pub isolated: bool,
     /// Frames may leave by the port that they came from.
     pub hairpin: bool,
+    /// ARP and neighbour discovery that arrive here are not answered for others.
+    pub suppresses: bool,
     /// Largest frame in bytes without the tag: the bridge port's MTU plus 14, or
     /// [`NOT_A_TARGET`](fabric_common::schema::circuits::NOT_A_TARGET).
     pub max_frame: u32,
@@ -533,6 +574,15 @@ impl Structure {
             && self.vteps.keys().eq(other.vteps.keys())
             && self.gateways == other.gateways
             && self.sources == other.sources
+    }
+
+    /// Whether the neighbours that ARP and neighbour discovery are answered by compile to the same under `other`,
+    /// as far as the network is the same.
+    #[must_use]
+    pub fn answers_like(&self, other: &Self) -> bool {
+        self.answering == other.answering
+            && self.own == other.own
+            && (self.answering.is_empty() || self.domains == other.domains)
     }
 
     /// Interface indexes of the routed ports, those of the underlay among them, for

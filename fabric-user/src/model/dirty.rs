@@ -22,6 +22,8 @@ pub struct Dirty {
     pub sources: bool,
     /// Neighbours that changed; they matter if the structure watches them.
     pub neighbours: BTreeSet<NexthopKey>,
+    /// Neighbours of which something changed that ARP or neighbour discovery is answered by.
+    pub answers: BTreeSet<NexthopKey>,
     /// MACs whose place changed.
     pub macs: HashSet<FdbKey>,
     /// Destinations in a routing table of which a route changed.

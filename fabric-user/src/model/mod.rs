@@ -16,6 +16,7 @@
 //! [`Structure::problems`].
 
 mod compile;
+mod compile_answers;
 mod compile_arrivals;
 mod compile_bonds;
 mod compile_bridges;
@@ -54,13 +55,14 @@ mod rules;
 mod tests;
 
 pub use compile::{compile, compile_structure};
+pub use compile_answers::compile_answers;
 pub use compile_fdb::{LeftMacs, compile_fdb};
 pub use compile_routes::{compile_route, compile_routes, is_host, stale_neighbours};
-pub use compiled::{Before, Changes, Compiled, Macs, Routes};
+pub use compiled::{Answers, Before, Changes, Compiled, Macs, Routes};
 pub use desired::{
-    Arrivals, Circuit, CircuitKey, Desired, Domain, DomainKey, FdbKey, Group, GroupKey, Nexthop,
-    NexthopKey, Port, Problem, Role, RoutePlace, Segment, SegmentKey, Structure, Target, View,
-    VtepKey, Way,
+    Answer, AnswerKey, Answering, Arrivals, Circuit, CircuitKey, Desired, Domain, DomainKey,
+    FdbKey, Group, GroupKey, Nexthop, NexthopKey, Port, Problem, Role, RoutePlace, Segment,
+    SegmentKey, Structure, Target, View, VtepKey, Way,
 };
 pub use dirty::Dirty;
 pub use guarded::Guarded;

@@ -9,6 +9,7 @@
 //! | routed | prerouting, forward, postrouting of their family (`ip_rcv`, `ip_forward`, `ip_output`) |
 //! | bridged | the same of the family bridge (`br_handle_frame`, `__br_forward`); with br_netfilter also of IPv4 and IPv6 (`br_nf_pre_routing` and its siblings) |
 //! | for a gateway of a bridge, and from it | input and output of the family bridge as well (`br_pass_frame_up`, `__br_forward`) |
+//! | answers to ARP | output of the family ARP (`arp_xmit`) |
 //! | of tunnels, sent | output, postrouting (`ip_local_out`, `ip_output`) |
 //! | of tunnels, received | prerouting, input (`ip_rcv`, `ip_local_deliver`) |
 
@@ -54,7 +55,7 @@ impl Chain {
             ChainFamily::Ip => !v6,
             ChainFamily::Ip6 => v6,
             ChainFamily::Inet => true,
-            ChainFamily::Bridge | ChainFamily::Netdev => false,
+            ChainFamily::Bridge | ChainFamily::Netdev | ChainFamily::Arp => false,
         }
     }
 
@@ -76,6 +77,11 @@ impl Chain {
     /// It sees frames that are for a bridge itself or come from it: a gateway's.
     pub(super) fn sees_gateways(&self) -> bool {
         self.family == ChainFamily::Bridge && matches!(self.hook, Hook::Input | Hook::Output)
+    }
+
+    /// It sees ARP that the kernel sends, answers for others among it (`arp_xmit`).
+    pub(super) fn sees_arp_sent(&self) -> bool {
+        self.family == ChainFamily::Arp && self.hook == Hook::Output
     }
 
     /// It is at an interface of this name.

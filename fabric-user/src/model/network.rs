@@ -21,7 +21,7 @@ use crate::{
     hashed::HashMap,
     observe::{
         BridgePort, Classifiers, Event, Link, LinkKind, Mac, Neighbour, Nexthop, PortState,
-        PortVlan, Prefix, Route, TunnelTarget, VlanStates, XdpFeatures,
+        PortVlan, Prefix, Route, TunnelTarget, VlanRange, VlanStates, XdpFeatures,
     },
 };
 
@@ -39,6 +39,8 @@ pub struct Network {
     vni_filters: BTreeMap<u32, BTreeSet<u32>>,
     /// VLANs of bridge ports that do not forward.
     blocked_vlans: BTreeMap<u32, BTreeSet<u16>>,
+    /// VLANs of bridge ports in which ARP and neighbour discovery are suppressed, where each VLAN says so.
+    suppressed_vlans: BTreeMap<u32, BTreeSet<u16>>,
     macs: HashMap<FdbKey, Station>,
     /// MAC addresses that interfaces listen to beside their own.
     own_macs: BTreeMap<u32, BTreeSet<Mac>>,
@@ -261,6 +263,18 @@ impl Network {
         self.blocked_vlans.get(&ifindex).is_none_or(|blocked| !blocked.contains(&vlan))
     }
 
+    /// Whether ARP and neighbour discovery are suppressed at a bridge port in a VLAN, which is 0 in a plain
+    /// bridge (`br_is_neigh_suppress_enabled`).
+    pub(super) fn suppresses(&self, link: &Link, vlan: u16) -> bool {
+        let port = link.port.unwrap_or_default();
+        match vlan != 0 && port.neigh_vlan_suppress {
+            true => {
+                self.suppressed_vlans.get(&link.ifindex).is_some_and(|vlans| vlans.contains(&vlan))
+            }
+            false => port.neigh_suppress,
+        }
+    }
+
     /// Which of an interface's packets `tc` classifies.
     pub(super) fn classifiers(&self, ifindex: u32) -> Classifiers {
         self.classifiers.get(&ifindex).copied().unwrap_or_default()
@@ -318,6 +332,10 @@ impl Network {
         let Some(prefix) = routes::normal(prefix) else {
             return;
         };
+        // Of addresses of link-local scope, which are no matter of routing, nothing else tells.
+        if !change.routes && prefix == routes::host(prefix.address) {
+            dirty.answers.extend(self.routing.hosts(prefix));
+        }
         dirty.underlay |= change.uses || change.own;
         // Of a route's source address the model knows nothing, and so not whether it has changed.
         dirty.sources |= self.sourceless > 0 && self.leads_tunnel(table, prefix);
@@ -445,11 +463,13 @@ impl Network {
             self.forget_tunnel_vlans(ifindex);
         }
         self.blocked_vlans.remove(&ifindex);
+        self.suppressed_vlans.remove(&ifindex);
     }
 
     fn set_vlan_states(&mut self, states: &VlanStates, dirty: &mut Dirty) {
         dirty.bridges_stale |= states.instances_changed;
         for range in &states.ranges {
+            self.set_suppressed(states.ifindex, *range, dirty);
             if range.state == PortState::Forwarding
                 && !self.blocked_vlans.contains_key(&states.ifindex)
             {
@@ -465,6 +485,23 @@ impl Network {
             if blocked.is_empty() {
                 self.blocked_vlans.remove(&states.ifindex);
             }
+        }
+    }
+
+    /// A range has what its first VLAN says, by which the kernel does not tell others apart
+    /// (`br_vlan_opts_eq_range`): of those it is asked when it matters.
+    fn set_suppressed(&mut self, ifindex: u32, range: VlanRange, dirty: &mut Dirty) {
+        let known = self.suppressed_vlans.get(&ifindex);
+        let differs =
+            |vlan| known.is_some_and(|vlans| vlans.contains(&vlan)) != range.neigh_suppress;
+        dirty.bridges_stale |= (range.first..=range.last).skip(1).any(differs);
+        if differs(range.first) {
+            dirty.bridging = true;
+            let vlans = self.suppressed_vlans.entry(ifindex).or_default();
+            match range.neigh_suppress {
+                true => vlans.insert(range.first),
+                false => vlans.remove(&range.first),
+            };
         }
     }
 

@@ -55,6 +55,9 @@ pub struct Policy {
     /// Whether chains for IPv4, and those for IPv6, see the frames of all bridges
     /// (`net.bridge.bridge-nf-call-*tables`); none if they cannot see those of any.
     pub bridge_nf: Option<[bool; 2]>,
+    /// Interfaces on which the kernel answers ARP for hosts of the same network
+    /// (`net.ipv4.conf.*.proxy_arp_pvlan`).
+    pub arp_pvlan: BTreeSet<u32>,
     /// IPVS has virtual services for IPv4, and for IPv6.
     pub virtual_servers: [bool; 2],
 }
@@ -80,6 +83,7 @@ impl Default for Policy {
             chains: Vec::new(),
             ignored_chains: Vec::new(),
             bridge_nf: None,
+            arp_pvlan: BTreeSet::new(),
             virtual_servers: [false; 2],
         }
     }

@@ -45,6 +45,8 @@ pub(super) struct Routing {
 struct Settings {
     forwarding: bool,
     rp_filter: u8,
+    /// `proxy_arp` or `proxy_ndp`.
+    proxy: bool,
 }
 
 /// What a dump of [`crate::observe::Scope::Routing`] replaces.
@@ -58,6 +60,9 @@ impl Routing {
     pub(super) fn set_neighbour(&mut self, neighbour: Neighbour, dirty: &mut Dirty) {
         let key = NexthopKey { ifindex: neighbour.ifindex, gateway: neighbour.address };
         let before = self.neighbours.insert(key, neighbour);
+        if said(before.as_ref()) != said(Some(&neighbour)) {
+            dirty.answers.insert(key);
+        }
         // Most messages only say that a neighbour became stale or was confirmed.
         if before.and_then(|before| before.mac) != neighbour.mac {
             dirty.neighbours.insert(key);
@@ -72,6 +77,7 @@ impl Routing {
         if self.neighbours.remove(&key).is_some() {
             self.hosts.remove(&(key.gateway, key.ifindex));
             dirty.neighbours.insert(key);
+            dirty.answers.insert(key);
         }
     }
 
@@ -193,13 +199,21 @@ impl Routing {
         of(None).max(of(Some(ifindex)))
     }
 
+    /// Whether the kernel may answer ARP, or neighbour discovery, on an interface for hosts that are elsewhere
+    /// (`IN_DEV_PROXY_ARP`, `ndisc_recv_ns`).
+    pub(super) fn is_proxy(&self, v6: bool, ifindex: u32) -> bool {
+        let of = |interface| self.netconf.get(&(v6, interface)).is_some_and(|each| each.proxy);
+        of(None) || of(Some(ifindex))
+    }
+
     pub(super) fn set_netconf(&mut self, netconf: Netconf) -> bool {
         let key = (netconf.v6, netconf.ifindex);
         let before = self.netconf.get(&key).copied();
-        let Settings { forwarding, rp_filter } = before.unwrap_or_default();
+        let Settings { forwarding, rp_filter, proxy } = before.unwrap_or_default();
         let now = Settings {
             forwarding: netconf.forwarding.unwrap_or(forwarding),
             rp_filter: netconf.rp_filter.unwrap_or(rp_filter),
+            proxy: netconf.proxy.unwrap_or(proxy),
         };
         self.netconf.insert(key, now);
         before != Some(now)
@@ -234,9 +248,13 @@ impl Routing {
     /// Says which neighbours and nexthop objects are not what they were.
     pub(super) fn compare_objects(&self, before: &Objects, dirty: &mut Dirty) {
         let mac = |neighbour: Option<&Neighbour>| neighbour.and_then(|each| each.mac);
-        let keys = self.neighbours.keys().chain(before.neighbours.keys());
+        let keys = || self.neighbours.keys().chain(before.neighbours.keys());
+        let spoken = |all: &HashMap<NexthopKey, Neighbour>, key| said(all.get(key));
+        dirty.answers.extend(
+            keys().filter(|key| spoken(&self.neighbours, key) != spoken(&before.neighbours, key)),
+        );
         let changed =
-            keys.filter(|key| mac(self.neighbours.get(key)) != mac(before.neighbours.get(key)));
+            keys().filter(|key| mac(self.neighbours.get(key)) != mac(before.neighbours.get(key)));
         dirty.neighbours.extend(changed);
         let link = |nexthop: Option<&Nexthop>| nexthop.and_then(on_link);
         dirty.all_routes |= self
@@ -253,6 +271,11 @@ pub(super) fn on_link(nexthop: &Nexthop) -> Option<u32> {
         NexthopKind::Single { ifindex, gateway: None, encapsulated: false } => Some(ifindex),
         _ => None,
     }
+}
+
+/// What of a neighbour ARP and neighbour discovery are answered by.
+fn said(neighbour: Option<&Neighbour>) -> Option<(Option<Mac>, bool)> {
+    neighbour.map(|neighbour| (neighbour.mac, neighbour.router))
 }
 
 fn unicast(neighbour: Neighbour) -> Option<Mac> {

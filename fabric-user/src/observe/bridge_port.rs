@@ -39,8 +39,12 @@ pub struct PortOptions {
     pub locked: bool,
     /// The bridge learns from this port.
     pub learning: bool,
-    /// The bridge answers ARP and ND for known neighbours.
+    /// The bridge answers ARP and ND for known neighbours behind this port, in all VLANs alike unless
+    /// [`neigh_vlan_suppress`](Self::neigh_vlan_suppress).
     pub neigh_suppress: bool,
+    /// It does so in the VLANs that say so ([`super::VlanRange`]).
+    #[serde(default)]
+    pub neigh_vlan_suppress: bool,
     /// Frames may leave by the port they came from.
     pub hairpin: bool,
     /// VLANs are mapped to tunnel IDs (single vxlan device).
@@ -98,6 +102,7 @@ impl PortOptions {
         const IFLA_BRPORT_NEIGH_SUPPRESS: u16 = 32;
         const IFLA_BRPORT_ISOLATED: u16 = 33;
         const IFLA_BRPORT_LOCKED: u16 = 39;
+        const IFLA_BRPORT_NEIGH_VLAN_SUPPRESS: u16 = 43;
 
         let mut options = Self { learning: true, ..Self::default() };
         for (kind, payload) in attributes {
@@ -108,6 +113,7 @@ impl PortOptions {
                 IFLA_BRPORT_LEARNING => options.learning = value != 0,
                 IFLA_BRPORT_VLAN_TUNNEL => options.vlan_tunnel = value != 0,
                 IFLA_BRPORT_NEIGH_SUPPRESS => options.neigh_suppress = value != 0,
+                IFLA_BRPORT_NEIGH_VLAN_SUPPRESS => options.neigh_vlan_suppress = value != 0,
                 IFLA_BRPORT_ISOLATED => options.isolated = value != 0,
                 IFLA_BRPORT_LOCKED => options.locked = value != 0,
                 _ => {}

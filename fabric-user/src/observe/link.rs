@@ -28,6 +28,9 @@ pub struct Link {
     pub carrier: bool,
     /// The loopback interface.
     pub loopback: bool,
+    /// Nothing is resolved on it by ARP (`IFF_NOARP`, `arp off`).
+    #[serde(default)]
+    pub no_arp: bool,
     /// Interface index of the bridge, bond, team or VRF it belongs to.
     pub master: Option<u32>,
     /// Interface index of the interface beneath: a VLAN device's port; a veth's peer.
@@ -205,6 +208,7 @@ pub struct Vlan {
 const IFF_UP: u32 = 1;
 const IFF_LOOPBACK: u32 = 1 << 3;
 const IFF_RUNNING: u32 = 1 << 6;
+const IFF_NOARP: u32 = 1 << 7;
 const IFF_LOWER_UP: u32 = 1 << 16;
 
 const IFLA_ADDRESS: u16 = 1;
@@ -236,6 +240,7 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
         up: flags & IFF_UP != 0,
         carrier: flags & IFF_LOWER_UP != 0 && flags & IFF_RUNNING != 0,
         loopback: flags & IFF_LOOPBACK != 0,
+        no_arp: flags & IFF_NOARP != 0,
         ..Link::default()
     };
     let (mut promiscuity, mut xdp) = (0, false);

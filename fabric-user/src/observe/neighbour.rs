@@ -24,6 +24,9 @@ pub struct Neighbour {
     pub state: u16,
     /// A control plane wrote it (`extern_learn`).
     pub extern_learn: bool,
+    /// It is a router, as it says itself or who wrote it (`NTF_ROUTER`).
+    #[serde(default)]
+    pub router: bool,
 }
 
 impl Neighbour {
@@ -41,6 +44,7 @@ const NUD_STALE: u16 = 0x04;
 const NUD_FAILED: u16 = 0x20;
 const NTF_PROXY: u8 = 1 << 3;
 const NTF_EXT_LEARNED: u8 = 1 << 4;
+const NTF_ROUTER: u8 = 1 << 7;
 pub(super) const NDA_FLAGS_EXT: u16 = 15;
 
 /// What a request to use a neighbour has to repeat of it, or the kernel forgets it
@@ -97,5 +101,6 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
         mac: mac.filter(|_| state & NUD_VALID != 0),
         state,
         extern_learn: flags & NTF_EXT_LEARNED != 0,
+        router: flags & NTF_ROUTER != 0,
     })))
 }

@@ -1,5 +1,5 @@
 //! Base chains of netfilter: where rules see packets that XDP comes before. Here those of nftables
-//! (`NETLINK_NETFILTER`, `linux/netfilter/nf_tables.h`); iptables-legacy and ebtables-legacy tell nobody, see
+//! (`NETLINK_NETFILTER`, `linux/netfilter/nf_tables.h`); iptables-legacy and its siblings tell nobody, see
 //! [`crate::daemon`].
 
 use std::fmt;
@@ -45,6 +45,8 @@ pub enum Tool {
     Iptables,
     /// `ebtables-legacy`.
     Ebtables,
+    /// `arptables-legacy`.
+    Arptables,
 }
 
 /// Packets that a chain is for (`NFPROTO_*`).
@@ -61,6 +63,8 @@ pub enum ChainFamily {
     Bridge,
     /// Whatever interfaces receive or send.
     Netdev,
+    /// ARP of the box itself.
+    Arp,
 }
 
 /// Where packets get into a chain.
@@ -109,6 +113,7 @@ const NLM_F_MULTI: u16 = 2;
 
 const NFPROTO_INET: u8 = 1;
 const NFPROTO_IPV4: u8 = 2;
+const NFPROTO_ARP: u8 = 3;
 const NFPROTO_NETDEV: u8 = 5;
 const NFPROTO_BRIDGE: u8 = 7;
 const NFPROTO_IPV6: u8 = 10;
@@ -146,6 +151,7 @@ pub(super) const fn protocol(family: ChainFamily) -> u8 {
         ChainFamily::Inet => NFPROTO_INET,
         ChainFamily::Bridge => NFPROTO_BRIDGE,
         ChainFamily::Netdev => NFPROTO_NETDEV,
+        ChainFamily::Arp => NFPROTO_ARP,
     }
 }
 
@@ -156,7 +162,7 @@ const fn family(number: u8) -> Option<ChainFamily> {
         NFPROTO_INET => Some(ChainFamily::Inet),
         NFPROTO_BRIDGE => Some(ChainFamily::Bridge),
         NFPROTO_NETDEV => Some(ChainFamily::Netdev),
-        // ARP is never forwarded by XDP.
+        NFPROTO_ARP => Some(ChainFamily::Arp),
         _ => None,
     }
 }
@@ -256,12 +262,14 @@ fn place(family: ChainFamily, payload: &[u8]) -> (Option<Hook>, Vec<String>) {
     (hook, devices)
 }
 
-/// `NF_NETDEV_*`, `NF_INET_*` and `NF_BR_*`, whose numbers are the same as far as they are here.
+/// `NF_NETDEV_*`, `NF_ARP_*`, and `NF_INET_*` and `NF_BR_*`, whose numbers are the same as far as they are here.
 pub(crate) const fn numbered(family: ChainFamily, number: u32) -> Option<Hook> {
     match (family, number) {
         (ChainFamily::Netdev, 0) | (ChainFamily::Inet, 5) => Some(Hook::Ingress),
         (ChainFamily::Netdev, 1) => Some(Hook::Egress),
-        (ChainFamily::Netdev, _) => None,
+        (ChainFamily::Arp, 0) => Some(Hook::Input),
+        (ChainFamily::Arp, 1) => Some(Hook::Output),
+        (ChainFamily::Netdev | ChainFamily::Arp, _) => None,
         (_, 0) => Some(Hook::Prerouting),
         (_, 1) => Some(Hook::Input),
         (_, 2) => Some(Hook::Forward),
@@ -281,6 +289,7 @@ impl Chain {
             ChainFamily::Inet => "inet",
             ChainFamily::Bridge => "bridge",
             ChainFamily::Netdev => "netdev",
+            ChainFamily::Arp => "arp",
         };
         format!("{family} {} {}", self.table, self.name)
     }
@@ -292,6 +301,7 @@ impl fmt::Display for Chain {
             Tool::Nftables => "nftables",
             Tool::Iptables => "iptables-legacy",
             Tool::Ebtables => "ebtables-legacy",
+            Tool::Arptables => "arptables-legacy",
         };
         write!(formatter, "the {tool} chain `{}`", self.path())
     }

@@ -162,6 +162,14 @@ impl Dump {
                 const RTEXT_FILTER_BRVLAN_COMPRESSED: u32 = 1 << 2;
                 request.attribute(IFLA_EXT_MASK, &RTEXT_FILTER_BRVLAN_COMPRESSED.to_ne_bytes())
             }
+            // With counters each VLAN is told by itself. Without, ranges have the `neigh_suppress` of their first
+            // VLAN, by which the kernel does not tell others apart (`br_vlan_opts_eq_range`).
+            Self::VlanStates => {
+                const BRIDGE_VLANDB_DUMP_FLAGS: u16 = 1;
+                const BRIDGE_VLANDB_DUMPF_STATS: u32 = 1;
+                request
+                    .attribute(BRIDGE_VLANDB_DUMP_FLAGS, &BRIDGE_VLANDB_DUMPF_STATS.to_ne_bytes())
+            }
             Self::Bridges => {
                 const IFLA_LINKINFO: u16 = 18;
                 /// `IFLA_INFO_KIND` with the string `bridge`.

@@ -1,4 +1,4 @@
-//! Spanning tree states of VLANs (`RTM_NEWVLAN`, `struct br_vlan_msg` and `BRIDGE_VLANDB_*` of
+//! Spanning tree states of VLANs, and whether ARP is suppressed there (`RTM_NEWVLAN`, `struct br_vlan_msg` and `BRIDGE_VLANDB_*` of
 //! `linux/if_bridge.h`). A bridge port that forwards does so only in VLANs that do.
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,10 @@ pub struct VlanRange {
     pub last: u16,
     /// Their state.
     pub state: PortState,
+    /// The bridge answers ARP and ND for neighbours behind the port there, if that is said for each VLAN
+    /// ([`super::PortOptions::neigh_vlan_suppress`]).
+    #[serde(default)]
+    pub neigh_suppress: bool,
 }
 
 const MAX_VLAN: u16 = 4094;
@@ -60,9 +64,11 @@ fn range(present: bool, attributes: Attributes<'_>) -> Option<VlanRange> {
     const BRIDGE_VLANDB_ENTRY_INFO: u16 = 1;
     const BRIDGE_VLANDB_ENTRY_RANGE: u16 = 2;
     const BRIDGE_VLANDB_ENTRY_STATE: u16 = 3;
+    const BRIDGE_VLANDB_ENTRY_NEIGH_SUPPRESS: u16 = 9;
 
     // `struct bridge_vlan_info`: flags and VLAN ID, 16 bits each.
     let (mut first, mut last, mut state) = (None, None, PortState::Forwarding);
+    let mut neigh_suppress = false;
     for (kind, payload) in attributes {
         match kind {
             BRIDGE_VLANDB_ENTRY_INFO => first = payload.get(2..).and_then(u16_),
@@ -70,10 +76,13 @@ fn range(present: bool, attributes: Attributes<'_>) -> Option<VlanRange> {
             BRIDGE_VLANDB_ENTRY_STATE if present => {
                 state = PortState::from_number(u8_(payload)?);
             }
+            BRIDGE_VLANDB_ENTRY_NEIGH_SUPPRESS if present => {
+                neigh_suppress = u8_(payload).is_some_and(|value| value != 0);
+            }
             _ => {}
         }
     }
     let first = first?;
     let last = last.unwrap_or(first).min(MAX_VLAN);
-    (first <= last).then_some(VlanRange { first, last, state })
+    (first <= last).then_some(VlanRange { first, last, state, neigh_suppress })
 }

@@ -104,7 +104,9 @@ pub(super) fn look_for_lost_ports(maps: &Maps) {
 
 fn flags(circuit: &model::Circuit) -> u16 {
     let flag = |is_set, flag| if is_set { flag } else { 0 };
-    flag(circuit.isolated, circuits::FLAG_ISOLATED) | flag(circuit.hairpin, circuits::FLAG_HAIRPIN)
+    flag(circuit.isolated, circuits::FLAG_ISOLATED)
+        | flag(circuit.hairpin, circuits::FLAG_HAIRPIN)
+        | flag(circuit.suppresses, circuits::FLAG_SUPPRESSES)
 }
 
 /// In how many fields two circuits differ. A reader takes each by itself: a frame must not get the tag of

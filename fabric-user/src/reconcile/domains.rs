@@ -161,6 +161,8 @@ fn domain_value(key: &DomainKey, domain: &model::Domain, hz: u32) -> Domain {
     set(domain.overlay_isolated, domains::FLAG_OVERLAY_ISOLATED);
     set(domain.overlay_locked, domains::FLAG_OVERLAY_LOCKED);
     set(domain.overlay_hairpin, domains::FLAG_OVERLAY_HAIRPIN);
+    set(domain.answers_arp, domains::FLAG_ANSWERS_ARP);
+    set(domain.answers_nd, domains::FLAG_ANSWERS_ND);
     set(domain.local.is_ipv6(), domains::FLAG_IPV6);
     set(domain.label_inherit, domains::FLAG_LABEL_INHERIT);
     set(domain.zero_checksum_tx, domains::FLAG_ZERO_CHECKSUM_TX);

@@ -12,6 +12,7 @@
 //! Groups are what many things refer to, so most changes of the network are changes of a group or
 //! of a next hop: a few stores, whatever hangs on them.
 
+mod answers;
 mod arrivals;
 mod circuits;
 mod domains;
@@ -42,9 +43,10 @@ use crate::{
         pins::{Instance, PinError},
         system::{BeatError, Loaded, StartError, System},
     },
-    model::{Macs, NexthopKey, Routes, Structure},
+    model::{self, Macs, NexthopKey, Routes, Structure},
     settings::Settings,
 };
+use answers::Answers;
 use arrivals::Numbers;
 use circuits::Circuits;
 use domains::Domains;
@@ -80,6 +82,7 @@ pub struct Reconciler<S = Loaded> {
     numbers: Numbers,
     routing: Routing,
     fdb: Fdb,
+    answers: Answers,
     /// What was freed and may not be used yet.
     resting: Resting,
     /// Something was given back since [`Self::wake`] was last called.
@@ -116,6 +119,7 @@ impl<S: System> Reconciler<S> {
             routing: Routing::recover(&maps, &mut nexthops, &mut resting),
             groups: Groups::recover(&maps, routes::referenced_groups(&maps), &mut resting),
             fdb: Fdb::recover(&maps),
+            answers: Answers::recover(&maps),
             nexthops,
             system,
             maps,
@@ -189,7 +193,13 @@ impl<S: System> Reconciler<S> {
 
     /// Brings everything up to date. Where ports turn out to be unusable it ends after them: what else is
     /// in the maps is consistent then, but old.
-    pub fn apply(&mut self, structure: &Structure, routes: &Routes, macs: Macs) -> Outcome {
+    pub fn apply(
+        &mut self,
+        structure: &Structure,
+        routes: &Routes,
+        macs: Macs,
+        answers: &model::Answers,
+    ) -> Outcome {
         self.wake_at(Instant::now());
         self.resting.begin();
         let audit = matches!(routes, Routes::All(_));
@@ -219,6 +229,7 @@ impl<S: System> Reconciler<S> {
         let Self { domains, circuits, vteps, segments, ports, .. } = self;
         let places = Places { domains, circuits, vteps, segments, ports };
         self.fdb.write(pass, macs, places);
+        self.answers.write(pass, answers, &self.domains);
 
         vnis::remove(pass, &self.domains);
         self.routing.remove(pass, &mut self.nexthops);
@@ -238,14 +249,21 @@ impl<S: System> Reconciler<S> {
         outcome
     }
 
-    /// Changes routes and MACs alone. The structure is that of the last [`Self::apply`].
-    pub fn apply_entries(&mut self, structure: &Structure, routes: &Routes, macs: Macs) -> Outcome {
+    /// Changes routes, MACs and neighbours alone. The structure is that of the last [`Self::apply`].
+    pub fn apply_entries(
+        &mut self,
+        structure: &Structure,
+        routes: &Routes,
+        macs: Macs,
+        answers: &model::Answers,
+    ) -> Outcome {
         self.wake_at(Instant::now());
         let mut pass = Pass::new(&self.maps, structure, &mut self.resting, self.hz, false);
         self.routing.write(&mut pass, routes, &self.ports, &self.groups, &mut self.nexthops);
         let Self { domains, circuits, vteps, segments, ports, .. } = self;
         let places = Places { domains, circuits, vteps, segments, ports };
         self.fdb.write(&mut pass, macs, places);
+        self.answers.write(&mut pass, answers, &self.domains);
         pass.outcome
     }
 
@@ -295,6 +313,7 @@ impl<S: System> Reconciler<S> {
                 Freed::Group(index) => self.groups.give_back(index),
                 Freed::Buckets { chunk, chunks } => self.groups.give_back_buckets(chunk, chunks),
                 Freed::View(index) => self.routing.views.give_back(index),
+                Freed::Neighbour(index) => self.answers.give_back(maps, index),
                 Freed::Address6(index) => self.routing.hosts.give_back(maps, index),
             }
         }

@@ -45,6 +45,7 @@ pub(super) enum Freed {
     },
     View(u32),
     Address6(u32),
+    Neighbour(u32),
 }
 
 /// What rests, in the order of waking.

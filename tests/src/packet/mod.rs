@@ -4,11 +4,13 @@
 
 use std::net::IpAddr;
 
+mod asking;
 mod frame;
 mod ip;
 mod vxlan;
 mod vxlan6;
 
+pub use asking::{Arp, Discovery};
 pub use frame::Frame;
 pub use ip::{Ipv4, Ipv6, fix_ipv4_checksum, internet_checksum};
 pub use vxlan::{DF, OUTER, Vxlan};

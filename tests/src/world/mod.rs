@@ -17,8 +17,8 @@ use fabric_user::{
         programs::{ACCESS, ROUTED},
     },
     model::{
-        self, Arrivals, CircuitKey, DomainKey, Macs, NexthopKey, Role, RoutePlace, Routes,
-        Structure, Target, Way,
+        self, Answer, AnswerKey, Answers, Arrivals, CircuitKey, DomainKey, Macs, NexthopKey, Role,
+        RoutePlace, Routes, Structure, Target, Way,
     },
     observe,
     reconcile::{self, Reconciler},
@@ -144,7 +144,8 @@ impl World {
     /// Brings the maps up to date with the structure.
     fn apply(&mut self) {
         let (routes, macs) = (Routes::Some(Vec::new()), Macs::Some(Vec::new()));
-        let outcome = self.reconciler.apply(&self.desired, &routes, macs);
+        let answers = Answers::Some(Vec::new());
+        let outcome = self.reconciler.apply(&self.desired, &routes, macs, &answers);
         assert_complete(&outcome);
         for ifindex in outcome.new_ports {
             // Here fabric-xdpd has its thread for link events.
@@ -159,8 +160,16 @@ impl World {
 
     /// Brings some entries up to date.
     fn apply_entries(&mut self, routes: Vec<(RoutePlace, Option<Way>)>, macs: Macs) {
-        let routes = Routes::Some(routes);
-        assert_complete(&self.reconciler.apply_entries(&self.desired, &routes, macs));
+        let (routes, answers) = (Routes::Some(routes), Answers::Some(Vec::new()));
+        assert_complete(&self.reconciler.apply_entries(&self.desired, &routes, macs, &answers));
+    }
+
+    /// Says by what ARP or neighbour discovery for an address is answered in a domain that answers.
+    pub fn answer(&mut self, domain: DomainId, address: IpAddr, answer: Option<Answer>) {
+        let key = AnswerKey { domain: self.domain_key(domain), address };
+        let (routes, macs) = (Routes::Some(Vec::new()), Macs::Some(Vec::new()));
+        let answers = Answers::Some(vec![(key, answer)]);
+        assert_complete(&self.reconciler.apply_entries(&self.desired, &routes, macs, &answers));
     }
 
     fn slot(&self, ifindex: u32) -> Option<u32> {

@@ -3,6 +3,7 @@
 //! the same packet through its router without exception.
 
 mod admission;
+mod answers;
 mod bridge_ports;
 mod classifiers;
 mod comparison;

@@ -6,8 +6,8 @@ use fabric_tests::expect::provoked_by;
 
 use crate::{
     access::{
-        access_fit, access_output, bridge_lookup, frame_guard, nexthop_select, source_check,
-        underlay_output, vlan_classify, vxlan_output,
+        access_fit, access_output, bridge_lookup, frame_guard, neighbour_answer, nexthop_select,
+        source_check, underlay_output, vlan_classify, vxlan_output,
     },
     gateway, ipv6,
     overlay::{bridge_deliver, ecn_decap, inner_guard, inner_source, underlay_input, vxlan_input},
@@ -172,6 +172,18 @@ fn test_of(reason: Reason) -> Option<fn()> {
         Reason::TransitOutputSamePort => transit_output::what_would_leave_where_it_came_from_passes,
         Reason::StationLookupUnknown => {
             gateway::a_next_hop_that_its_bridge_does_not_know_is_the_kernels
+        }
+        Reason::ArpAnswered => {
+            neighbour_answer::arp_for_a_host_behind_the_tunnel_is_answered_without_padding
+        }
+        Reason::NdAnswered => {
+            neighbour_answer::neighbour_discovery_for_a_host_behind_the_tunnel_is_answered
+        }
+        Reason::NeighbourAnswerUnknown => {
+            neighbour_answer::whom_the_bridge_does_not_know_behind_the_tunnel_nobody_is_answered_for
+        }
+        Reason::NeighbourAnswerNotPlain => {
+            neighbour_answer::what_says_something_of_its_sender_or_is_not_plain_passes
         }
         Reason::TransitOutputTooBig => transit_output::a_packet_one_byte_longer_than_the_mtu_passes,
     };

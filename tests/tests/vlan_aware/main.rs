@@ -3,6 +3,7 @@
 //! Needs a kernel with VLAN filtering and VLAN devices, as distributions have them; `cargo xtask vm`
 //! boots one.
 
+mod answers;
 mod devices;
 mod filtering;
 mod gateways;

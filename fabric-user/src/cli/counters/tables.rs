@@ -92,6 +92,8 @@ rows! {
         "KERNEL" passed: Packets,
         /// Of these, what was dropped.
         "DROPPED" dropped: Packets,
+        /// Of these, what was answered by itself.
+        "ANSWERED" [detail] answered: Packets,
         /// Sent.
         "SENT" sent: Amount,
         /// Its place in the map `ports`.
@@ -138,7 +140,7 @@ rows! {
     pub(super) struct ReasonRow, "no packet has been received" {
         /// The reason, which names the stage.
         "REASON" reason: &'static str,
-        /// `redirect`, `pass` or `drop`.
+        /// `redirect`, `pass`, `drop` or `reply`.
         "VERDICT" verdict: &'static str,
         /// How many.
         "PACKETS" received: Amount,
@@ -155,6 +157,7 @@ const fn verdict(reason: Reason) -> &'static str {
         Verdict::Redirect => "redirect",
         Verdict::Pass => "pass",
         Verdict::Drop => "drop",
+        Verdict::Reply => "reply",
     }
 }
 
@@ -187,6 +190,7 @@ impl Scene<'_> {
                 forwarded: Packets(of(Some(Verdict::Redirect))),
                 passed: Packets(of(Some(Verdict::Pass))),
                 dropped: Packets(of(Some(Verdict::Drop))),
+                answered: Packets(of(Some(Verdict::Reply))),
                 sent: self.amount(self.sums.sent.get(slot).copied().unwrap_or_default()),
                 slot: *slot,
             }

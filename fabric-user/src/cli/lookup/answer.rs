@@ -366,6 +366,7 @@ const fn verdict(reason: Reason) -> &'static str {
         Verdict::Redirect => "forwarded",
         Verdict::Pass => "left to the kernel",
         Verdict::Drop => "dropped",
+        Verdict::Reply => "answered",
     }
 }
 

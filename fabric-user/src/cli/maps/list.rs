@@ -83,6 +83,7 @@ fn used(map: &str, source: &Source<'_>) -> anyhow::Result<(u64, u64)> {
     let Source { maps, view, .. } = source;
     let (used, places) = match map {
         "fdb" => (view.contents.fdb.len(), narrow),
+        "answers" => (maps.answers.table().iter().count(), narrow),
         "peers" => (maps.peers.table().iter().count(), narrow),
         "vnis" => (maps.vnis.table().iter().count(), narrow),
         "hosts" => (maps.hosts_table().iter().count(), wide),

@@ -11,6 +11,7 @@ mod fdb;
 mod filter;
 mod groups;
 mod list;
+mod neighbours;
 mod nexthops;
 mod ports;
 mod routes;
@@ -164,6 +165,9 @@ const VIEWS: &[View] = &[
         rows.all(domains::rows(&s.view))
     }),
     view::<fdb::MacRow>("fdb", 3, &["mac"], Key::Mac, |s, rows| rows.all(fdb::rows(&s.view))),
+    view::<neighbours::NeighbourRow>("neighbours", 3, &["address", "mac"], Key::Host, |s, rows| {
+        rows.all(neighbours::rows(s))
+    }),
     view::<vteps::VtepRow>("vteps", 2, &["vtep"], Key::Host, |s, rows| {
         rows.all(vteps::rows(&s.view))
     }),

@@ -74,10 +74,10 @@ impl Applier {
                 return 0;
             };
             let (compiled, is_all) = (start.elapsed(), changes.is_all());
-            let Changes { before, routes, macs } = changes;
+            let Changes { before, routes, macs, answers } = changes;
             let structure = self.compiled.structure();
             let Some(before) = before else {
-                let outcome = reconciler.apply_entries(structure, &routes, macs);
+                let outcome = reconciler.apply_entries(structure, &routes, macs, &answers);
                 let elapsed = start.elapsed();
                 tracing::debug!(changes = outcome.changes, ?compiled, ?elapsed, "entries");
                 if self.record(&outcome) {
@@ -88,7 +88,7 @@ impl Applier {
             self.resolution.follow(&before.structure, structure);
             self.sources.changed();
             self.policy.sticky_routed = structure.routed();
-            let outcome = reconciler.apply(structure, &routes, macs);
+            let outcome = reconciler.apply(structure, &routes, macs, &answers);
             for ifindex in &outcome.new_ports {
                 if let Some(watcher) = &self.watcher {
                     watcher.added(*ifindex);

@@ -6,7 +6,7 @@ use super::{
     super::{ipvs, legacy::legacy_chains, sysctl},
     Applier,
 };
-use crate::model::{Dirty, Policy, Role};
+use crate::model::{Dirty, Network, Policy, Role};
 
 impl Applier {
     /// Looks whether settings of the kernel have changed of which it does not tell.
@@ -31,13 +31,15 @@ impl Applier {
             let multipath = policy.multipath;
             tracing::info!(?multipath, "the kernel chooses among next hops by other fields now");
         }
+        let answering = self.compiled.structure().answering.keys();
+        changed |= read_arp_pvlan(policy, &self.network, answering.copied());
         changed |= take(&mut policy.bridge_nf, sysctl::bridge_nf());
         changed |= take(&mut policy.virtual_servers, ipvs::virtual_servers());
         let (chains, unread) = legacy_chains(&policy.chains);
         let unread = unread.map(|error| error.to_string());
         if let Some(error) = unread.as_ref().filter(|_| self.unread != unread) {
             tracing::warn!(
-                "the chains of iptables-legacy and ebtables-legacy cannot be read: {error}"
+                "the chains of iptables-legacy, ebtables-legacy or arptables-legacy cannot be read: {error}"
             );
         }
         self.unread = unread;
@@ -54,6 +56,18 @@ pub(super) fn read_ipv6(policy: &mut Policy, ifindex: u32, name: &str) -> bool {
         (Ok(mtu), Ok(hop_limit)) => policy.set_ipv6(ifindex, mtu, hop_limit),
         _ => false,
     }
+}
+
+/// Reads on which of the interfaces that ARP is answered by the kernel may answer itself; true if it is new.
+fn read_arp_pvlan(
+    policy: &mut Policy,
+    network: &Network,
+    devices: impl Iterator<Item = u32>,
+) -> bool {
+    let devices = devices.filter_map(|ifindex| network.link(ifindex));
+    let on = devices.map(|link| sysctl::arp_pvlan(&link.name).map(|on| on.then_some(link.ifindex)));
+    let on: io::Result<Vec<Option<u32>>> = on.collect();
+    take(&mut policy.arp_pvlan, on.map(|on| on.into_iter().flatten().collect()))
 }
 
 /// Takes what was read, if it was; true if it is new.

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     daemon::follower::Follower,
     hashed::HashMap,
-    model::{Macs, Routes, View},
+    model::{Answers, Macs, Routes, View},
     observe::{
         Observer,
         tests::live::{PATIENCE, in_namespace, sh},
@@ -47,7 +47,8 @@ fn a_full_pass_follows_when_something_is_given_back_while_something_found_no_roo
             let structure = Structure { views, ..Structure::default() };
             let routes = Routes::All(HashMap::default());
             let reconciler = applier.reconciler.as_mut().unwrap();
-            reconciler.apply(&structure, &routes, Macs::All(Vec::new()));
+            let answers = Answers::All(HashMap::default());
+            reconciler.apply(&structure, &routes, Macs::All(Vec::new()), &answers);
         }
         applier.full.insert("the map views is full".into());
         applier.state.synced = true;

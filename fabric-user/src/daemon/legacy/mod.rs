@@ -1,6 +1,7 @@
-//! Chains of `iptables-legacy` and `ebtables-legacy`: the kernel tells nobody of their changes, so they are
+//! Chains of `iptables-legacy`, `ebtables-legacy` and `arptables-legacy`: the kernel tells nobody of their changes, so they are
 //! read again and again, by `getsockopt` on a UDP socket (`nf_getsockopt`), which needs CAP_NET_ADMIN alone.
 
+mod arptables;
 mod ebtables;
 mod iptables;
 
@@ -18,13 +19,17 @@ const MOST: usize = 256 << 20;
 
 /// All chains. What the kernel does not say of one tool's is as it was `known`; the error says why.
 pub(super) fn legacy_chains(known: &[Chain]) -> (Vec<Chain>, Option<io::Error>) {
-    let read = [(Tool::Iptables, iptables::chains()), (Tool::Ebtables, ebtables::chains())];
+    let read = [
+        (Tool::Iptables, iptables::chains()),
+        (Tool::Ebtables, ebtables::chains()),
+        (Tool::Arptables, arptables::chains()),
+    ];
     joined(known, read)
 }
 
-fn joined(
+fn joined<const N: usize>(
     known: &[Chain],
-    read: [(Tool, io::Result<Vec<Chain>>); 2],
+    read: [(Tool, io::Result<Vec<Chain>>); N],
 ) -> (Vec<Chain>, Option<io::Error>) {
     let (mut chains, mut failed) = (Vec::new(), None);
     for (tool, read) in read {

@@ -27,7 +27,7 @@ fn third() -> VtepKey {
 
 pub(super) fn rp_filter(ifindex: Option<u32>, mode: u8) -> Event {
     let rp_filter = Some(mode);
-    Event::Netconf(Netconf { v6: false, ifindex, forwarding: None, rp_filter })
+    Event::Netconf(Netconf { v6: false, ifindex, forwarding: None, rp_filter, proxy: None })
 }
 
 fn at(leaf: &Incremental, ifindex: u32) -> Arrivals {

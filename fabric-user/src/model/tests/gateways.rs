@@ -161,7 +161,7 @@ fn a_gateway_that_the_operator_left_out_is_no_problem() {
 #[test]
 fn a_bridge_whose_own_vlan_does_not_forward_has_no_gateway_there() {
     let mut leaf = leaf_with_svi();
-    let range = |state| VlanRange { first: VLAN, last: VLAN, state };
+    let range = |state| VlanRange { first: VLAN, last: VLAN, state, neigh_suppress: false };
     for (state, place_of) in
         [(PortState::Blocking, Target::Own), (PortState::Forwarding, Target::Gateway(SVI))]
     {
@@ -188,7 +188,13 @@ fn two_interfaces_with_one_address_are_the_kernels() {
 #[test]
 fn a_check_of_sources_leaves_ipv4_of_a_gateway_to_the_kernel() {
     let mut leaf = leaf_with_gateway();
-    leaf.apply(Netconf { v6: false, ifindex: Some(BR10), forwarding: None, rp_filter: Some(1) });
+    leaf.apply(Netconf {
+        v6: false,
+        ifindex: Some(BR10),
+        forwarding: None,
+        rp_filter: Some(1),
+        proxy: None,
+    });
     let port = leaf.structure().ports[&BR10].clone();
     assert!(!port.route4 && port.route6);
     leaf.assert_named("port br10: the kernel checks where the sources");

@@ -9,6 +9,7 @@ pub(super) struct Incremental {
     compiled: Compiled,
     fdb: HashMap<FdbKey, Target>,
     routes: HashMap<RoutePlace, Way>,
+    answers: HashMap<AnswerKey, Answer>,
     /// How often all MACs were compiled.
     pub(super) full_compilations: usize,
     /// How often the structure was compiled.
@@ -27,6 +28,7 @@ impl Incremental {
             compiled: Compiled::default(),
             fdb: HashMap::default(),
             routes: HashMap::default(),
+            answers: HashMap::default(),
             full_compilations: 0,
             structures: 0,
             all_routes: 0,
@@ -71,7 +73,7 @@ impl Incremental {
     }
 
     pub(super) fn update(&mut self, dirty: &Dirty) {
-        let Changes { before, routes, macs } =
+        let Changes { before, routes, macs, answers } =
             self.compiled.update(&self.network, &self.policy, dirty);
         self.structures += usize::from(before.is_some());
         match routes {
@@ -95,6 +97,12 @@ impl Incremental {
                 some.into_iter().for_each(|(key, place)| change(&mut self.fdb, key, place));
             }
         }
+        match answers {
+            Answers::All(all) => self.answers = all,
+            Answers::Some(some) => {
+                some.into_iter().for_each(|(key, answer)| change(&mut self.answers, key, answer));
+            }
+        }
     }
 
     /// What was compiled step by step, which must be what a full compilation gives.
@@ -103,6 +111,7 @@ impl Incremental {
             structure: self.compiled.structure().clone(),
             fdb: self.fdb.clone(),
             routes: self.routes.clone(),
+            answers: self.answers.clone(),
         };
         assert_eq!(desired, compile(&self.network, &self.policy), "no change may be overlooked");
         let mut anew = Compiled::default();

@@ -1,3 +1,4 @@
+mod answers;
 mod arrivals;
 mod bonds;
 mod bridges;

@@ -65,7 +65,13 @@ fn a_check_of_sources_leaves_ipv4_to_the_kernel_and_says_how_to_change_that() {
     for interface in [None, Some(SWP2)] {
         let mut router = router();
         let rp_filter = Some(2);
-        router.apply(Netconf { v6: false, ifindex: interface, forwarding: None, rp_filter });
+        router.apply(Netconf {
+            v6: false,
+            ifindex: interface,
+            forwarding: None,
+            rp_filter,
+            proxy: None,
+        });
         let desired = router.structure();
         let port = &desired.ports[&SWP2];
         assert!(!port.route4 && port.route6 && port.view.is_some());

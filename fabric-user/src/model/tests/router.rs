@@ -75,7 +75,7 @@ pub(super) fn rule(v6: bool, priority: u32, action: RuleAction) -> Rule {
 }
 
 pub(super) fn forwarding(v6: bool, ifindex: Option<u32>, on: bool) -> Event {
-    Netconf { v6, ifindex, forwarding: Some(on), rp_filter: (!v6).then_some(0) }.into()
+    Netconf { v6, ifindex, forwarding: Some(on), rp_filter: (!v6).then_some(0), proxy: None }.into()
 }
 
 pub(super) fn host_key(ifindex: u32, address: &str) -> NexthopKey {

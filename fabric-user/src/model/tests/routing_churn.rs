@@ -123,7 +123,7 @@ fn random_event(random: &mut Random) -> Event {
             let rp_filter = (random.below(4) == 0).then(|| random.below(2) as u8);
             let forwarding = Some(random.below(6) > 0);
             let v6 = random.below(2) == 0;
-            Event::Netconf(Netconf { v6, ifindex: interface, forwarding, rp_filter })
+            Event::Netconf(Netconf { v6, ifindex: interface, forwarding, rp_filter, proxy: None })
         }
     }
 }

@@ -53,7 +53,13 @@ fn a_vtep_is_reached_by_the_routes_of_its_family() {
 fn nobody_looks_for_the_way_back_over_ipv6() {
     let mut leaf = leaf6(Policy::default(), vxlan(10_010));
     leaf.apply(route("2001:db8::", 64, Some(20)));
-    leaf.apply(Netconf { v6: false, ifindex: None, forwarding: None, rp_filter: Some(1) });
+    leaf.apply(Netconf {
+        v6: false,
+        ifindex: None,
+        forwarding: None,
+        rp_filter: Some(1),
+        proxy: None,
+    });
     let mut other = route("::", 0, Some(12));
     other.key.table = 100;
     leaf.apply(other);

@@ -103,7 +103,8 @@ fn neighbours_that_no_vtep_needs_cause_no_work_and_stale_ones_neither() {
     let dirty = leaf.apply(neighbour(BR10, "198.51.100.7", Some(host(7))));
     assert!(!dirty.needs_structure(&leaf.network, &structure));
     let (address, mac) = (ip("192.0.2.0"), Some(Mac([2, 0, 0, 0, 0, 0x51])));
-    let stale = Neighbour { ifindex: U1, address, mac, state: 4, extern_learn: false };
+    let stale =
+        Neighbour { ifindex: U1, address, mac, state: 4, extern_learn: false, router: false };
     assert!(leaf.apply(stale).is_clean());
     assert!(
         leaf.apply(neighbour(U1, "192.0.2.0", Some(host(8))))

@@ -211,7 +211,7 @@ fn a_denied_vlan_device_leaves_the_rest_of_its_port_alone() {
 }
 
 fn states(ifindex: u32, first: u16, last: u16, state: PortState) -> Event {
-    let ranges = vec![VlanRange { first, last, state }];
+    let ranges = vec![VlanRange { first, last, state, neigh_suppress: false }];
     Event::VlanStates(VlanStates { ifindex, ranges, instances_changed: false })
 }
 

@@ -237,7 +237,14 @@ fn connected_hosts_that_grow_stale_are_to_be_confirmed() {
     assert_eq!(stale(&router), []);
     for (ifindex, address) in [(SWP3, "10.1.0.7"), (SWP1, "203.0.113.7"), (SWP1, "192.0.2.0")] {
         let (address, mac) = (ip(address), Some(mac(7)));
-        router.apply(Neighbour { ifindex, address, mac, state: 4, extern_learn: false });
+        router.apply(Neighbour {
+            ifindex,
+            address,
+            mac,
+            state: 4,
+            extern_learn: false,
+            router: false,
+        });
     }
     let expected = [host_key(SWP3, "10.1.0.7")];
     assert_eq!(stale(&router), expected, "203.0.113.7 is not reached, 192.0.2.0 is watched anyway");

@@ -87,7 +87,14 @@ pub(super) fn vlans(ifindex: u32, bridge: u32, vlans: &[(u16, bool, bool)]) -> E
 
 pub(super) fn neighbour(ifindex: u32, address: &str, mac: Option<Mac>) -> Event {
     let state = if mac.is_some() { 2 } else { 0x20 };
-    Event::Neighbour(Neighbour { ifindex, address: ip(address), mac, state, extern_learn: false })
+    Event::Neighbour(Neighbour {
+        ifindex,
+        address: ip(address),
+        mac,
+        state,
+        extern_learn: false,
+        router: false,
+    })
 }
 
 pub(super) fn nexthop(id: u32, kind: NexthopKind) -> Event {

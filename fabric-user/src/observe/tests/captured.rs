@@ -88,7 +88,7 @@ fn vlans_say_their_states_one_by_one_and_by_ranges() {
     };
     let of = |ifindex, first, last, state| VlanStates {
         ifindex,
-        ranges: vec![VlanRange { first, last, state }],
+        ranges: vec![VlanRange { first, last, state, neigh_suppress: false }],
         instances_changed: false,
     };
     let one = states("bridge vlan set dev p1 vid 10 state blocking");
@@ -237,6 +237,7 @@ fn neighbours_of_both_families_keep_their_mac_while_stale() {
             mac: Some(mac(mac_)),
             state,
             extern_learn: false,
+            router: false,
         })
     };
     assert_eq!(v6, expected("fe80::52", "02:00:00:00:00:52", 0x80));

@@ -31,6 +31,7 @@ fn chain(path: &str, hook: Hook, kind: ChainKind, devices: &[&str], acts: bool) 
         "ip6" => ChainFamily::Ip6,
         "inet" => ChainFamily::Inet,
         "bridge" => ChainFamily::Bridge,
+        "arp" => ChainFamily::Arp,
         _ => ChainFamily::Netdev,
     };
     let chain = Chain {
@@ -50,7 +51,7 @@ fn chain(path: &str, hook: Hook, kind: ChainKind, devices: &[&str], acts: bool) 
 #[test]
 fn a_base_chain_says_where_it_is_and_whether_it_does_anything() {
     use ChainKind::{Filter, Nat, Route};
-    // Not the one that is only jumped to, nor that of ARP.
+    // Not the one that is only jumped to.
     let expected = [
         chain("inet fw forward", Hook::Forward, Filter, &[], true),
         chain("inet fw input", Hook::Input, Filter, &[], true),
@@ -60,6 +61,7 @@ fn a_base_chain_says_where_it_is_and_whether_it_does_anything() {
         chain("bridge br pre", Hook::Prerouting, Filter, &[], false),
         chain("netdev nd in", Hook::Ingress, Filter, &["d0", "d1"], true),
         chain("netdev nd out", Hook::Egress, Filter, &["d1"], false),
+        chain("arp a in", Hook::Input, Filter, &[], true),
         chain("ip off forwarded", Hook::Forward, Filter, &[], true),
     ];
     assert_eq!(events("dump chains"), expected);

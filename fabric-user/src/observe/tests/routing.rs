@@ -169,7 +169,7 @@ fn a_condition_that_is_not_known_is_not_overlooked() {
 #[test]
 fn forwarding_settings_name_only_what_changed() {
     let of = |ifindex: Option<u32>, forwarding: Option<bool>, rp_filter: Option<u8>| {
-        Event::Netconf(Netconf { v6: false, ifindex, forwarding, rp_filter })
+        Event::Netconf(Netconf { v6: false, ifindex, forwarding, rp_filter, proxy: None })
     };
     assert_eq!(
         events("echo 1 > /proc/sys/net/ipv4/conf/p1/forwarding"),
@@ -179,7 +179,8 @@ fn forwarding_settings_name_only_what_changed() {
         events("echo 2 > /proc/sys/net/ipv4/conf/p1/rp_filter"),
         [of(Some(3), None, Some(2))]
     );
-    let all = Netconf { v6: true, ifindex: None, forwarding: Some(true), rp_filter: None };
+    let all =
+        Netconf { v6: true, ifindex: None, forwarding: Some(true), rp_filter: None, proxy: None };
     let changed = events("echo 1 > /proc/sys/net/ipv6/conf/all/forwarding");
     assert_eq!(changed.last(), Some(&Event::Netconf(all)));
     let interfaces = changed.iter().filter(|event| matches!(event, Event::Netconf(_)));
@@ -190,7 +191,13 @@ fn forwarding_settings_name_only_what_changed() {
 fn an_interface_says_all_its_settings_when_it_comes_and_nothing_when_it_goes() {
     let fresh = |v6: bool, ifindex: u32| {
         let rp_filter = (!v6).then_some(0);
-        Event::Netconf(Netconf { v6, ifindex: Some(ifindex), forwarding: Some(v6), rp_filter })
+        Event::Netconf(Netconf {
+            v6,
+            ifindex: Some(ifindex),
+            forwarding: Some(v6),
+            rp_filter,
+            proxy: Some(false),
+        })
     };
     assert_eq!(
         events("ip link add r1 type veth peer r2"),

@@ -13,7 +13,8 @@ fn find(bench: &Bench, mac: FdbKey) -> Option<(u32, u32)> {
 
 fn change(bench: &mut Bench, macs: &[(FdbKey, Option<Target>)]) -> Outcome {
     let (structure, nothing) = (network().structure, Routes::Some(Vec::new()));
-    bench.reconciler.apply_entries(&structure, &nothing, Macs::Some(macs.to_vec()))
+    let answers = Answers::Some(Vec::new());
+    bench.reconciler.apply_entries(&structure, &nothing, Macs::Some(macs.to_vec()), &answers)
 }
 
 #[test]

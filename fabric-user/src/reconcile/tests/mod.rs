@@ -1,5 +1,6 @@
 //! The maps in plain memory, as the packet path sees them, and a kernel that answers as the test wants.
 
+mod answers;
 mod bridges;
 mod fdb;
 mod groups;
@@ -18,8 +19,8 @@ use crate::{
     hashed::HashMap,
     kernel::maps::Maps,
     model::{
-        self, Arrivals, CircuitKey, DomainKey, FdbKey, Group, GroupKey, Macs, NexthopKey, Role,
-        RoutePlace, Routes, Structure, Target, View, VtepKey, Way,
+        self, Answer, AnswerKey, Answers, Arrivals, CircuitKey, DomainKey, FdbKey, Group, GroupKey,
+        Macs, NexthopKey, Role, RoutePlace, Routes, Structure, Target, View, VtepKey, Way,
     },
     observe::{Mac, Prefix},
     settings::Settings,
@@ -78,6 +79,7 @@ struct Wanted {
     structure: Structure,
     macs: Vec<(FdbKey, Target)>,
     routes: HashMap<RoutePlace, Way>,
+    answers: HashMap<AnswerKey, Answer>,
 }
 
 /// Something in every map: a tunnel over IPv6, hosts on both sides of it, and a routed neighbour.
@@ -108,9 +110,16 @@ fn network() -> Wanted {
         },
         macs: vec![(mac(1), Target::Local(CIRCUIT)), (mac(2), Target::Remote(vtep()))],
         routes: [host(3)].into_iter().collect(),
+        answers: [answer("10.0.0.2", 2), answer("fe80::2", 2)].into_iter().collect(),
     };
     wanted.spread(20, &[1, 2]);
     wanted
+}
+
+/// A neighbour that ARP or neighbour discovery is answered by.
+fn answer(address: &str, number: u8) -> (AnswerKey, Answer) {
+    let key = AnswerKey { domain: DOMAIN, address: address.parse().unwrap() };
+    (key, Answer { mac: Some(mac(number).mac), router: false })
 }
 
 /// A routed neighbour.
@@ -188,14 +197,16 @@ impl Bench {
 
     /// Compares everything.
     fn apply(&mut self, wanted: &Wanted) -> Outcome {
-        let Wanted { structure, macs, routes } = wanted.clone();
-        self.reconciler.apply(&structure, &Routes::All(routes), Macs::All(macs))
+        let Wanted { structure, macs, routes, answers } = wanted.clone();
+        let answers = Answers::All(answers);
+        self.reconciler.apply(&structure, &Routes::All(routes), Macs::All(macs), &answers)
     }
 
     /// Changes the structure alone.
     fn change(&mut self, wanted: &Wanted) -> Outcome {
         let nothing = Routes::Some(Vec::new());
-        self.reconciler.apply(&wanted.structure, &nothing, Macs::Some(Vec::new()))
+        let (macs, answers) = (Macs::Some(Vec::new()), Answers::Some(Vec::new()));
+        self.reconciler.apply(&wanted.structure, &nothing, macs, &answers)
     }
 
     fn fill(&mut self) -> Outcome {
@@ -206,7 +217,8 @@ impl Bench {
 
     fn empty(&mut self) -> Outcome {
         let (routes, macs) = (Routes::All(HashMap::default()), Macs::All(Vec::new()));
-        self.reconciler.apply(&Structure::default(), &routes, macs)
+        let answers = Answers::All(HashMap::default());
+        self.reconciler.apply(&Structure::default(), &routes, macs, &answers)
     }
 
     /// Until nothing rests any more.

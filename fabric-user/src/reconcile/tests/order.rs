@@ -120,8 +120,12 @@ fn whatever_changes_a_packet_finds_what_is_whole_and_never_what_has_gone() {
     let one = Segment { members: vec![(vtep(), 1)], resilient: None };
     moved.structure.segments.insert(key, one);
     moved.macs.push((mac(4), Target::Segment(key)));
-    let nothing =
-        Wanted { structure: Structure::default(), macs: Vec::new(), routes: HashMap::default() };
+    let nothing = Wanted {
+        structure: Structure::default(),
+        macs: Vec::new(),
+        routes: HashMap::default(),
+        answers: HashMap::default(),
+    };
     let first = network();
     let states = [&first, &several, &moved, &nothing, &several, &first, &nothing, &moved, &first];
     for state in states {

@@ -27,7 +27,12 @@ fn look_up(bench: &Bench, address: &str) -> Option<(u32, u32)> {
 
 fn change(bench: &mut Bench, wanted: &Wanted, routes: &[(RoutePlace, Option<Way>)]) -> Outcome {
     let routes = Routes::Some(routes.to_vec());
-    bench.reconciler.apply_entries(&wanted.structure, &routes, Macs::Some(Vec::new()))
+    bench.reconciler.apply_entries(
+        &wanted.structure,
+        &routes,
+        Macs::Some(Vec::new()),
+        &Answers::Some(Vec::new()),
+    )
 }
 
 #[test]
