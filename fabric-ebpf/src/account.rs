@@ -59,7 +59,7 @@ static ACTIONS: [u8; REASONS as usize] = {
             Verdict::Redirect => xdp_action::XDP_REDIRECT as u8,
             Verdict::Pass => xdp_action::XDP_PASS as u8,
             Verdict::Drop => xdp_action::XDP_DROP as u8,
-            Verdict::Reply => xdp_action::XDP_TX as u8,
+            Verdict::Reply => xdp_action::XDP_REDIRECT as u8,
         };
         number += 1;
     }

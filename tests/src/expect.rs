@@ -159,10 +159,9 @@ fn outer(packet: &[u8]) -> usize {
 #[track_caller]
 fn assert_run(run: &Run, reason: Reason, bytes: &[u8]) {
     let action = match reason.verdict() {
-        Verdict::Redirect => action::REDIRECT,
+        Verdict::Redirect | Verdict::Reply => action::REDIRECT,
         Verdict::Pass => action::PASS,
         Verdict::Drop => action::DROP,
-        Verdict::Reply => action::TX,
     };
     assert_eq!(run.action, action, "the XDP action does not fit {reason:?}");
     assert_bytes(&run.bytes, bytes);

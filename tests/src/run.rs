@@ -9,8 +9,6 @@ pub mod action {
     pub const DROP: u32 = 1;
     /// The kernel gets the packet.
     pub const PASS: u32 = 2;
-    /// The packet leaves by the device that it came from.
-    pub const TX: u32 = 3;
     /// The packet leaves through another device.
     pub const REDIRECT: u32 = 4;
 }

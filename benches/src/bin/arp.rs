@@ -151,9 +151,12 @@ fn suppress(desired: &mut Desired, ports: u32) -> Result<()> {
 
 /// Frames that the bridge has handed up to the box itself, whose ARP sees every broadcast.
 fn seen_by_kernel() -> Result<u64> {
-    let path = "/sys/class/net/bridge0/statistics/rx_packets";
+    let path = "/proc/thread-self/net/dev";
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
-    text.trim().parse().with_context(|| format!("{path} is no number"))
+    let bridge = text.lines().find_map(|line| line.trim_start().strip_prefix("bridge0:"));
+    // Bytes and packets that were received.
+    let packets = bridge.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+    packets.with_context(|| format!("{path} has no packets of the bridge"))
 }
 
 /// Every answer must be the right one.

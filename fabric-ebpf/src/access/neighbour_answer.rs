@@ -33,6 +33,7 @@ use crate::{
         network::{ether_type, ip_protocol},
     },
     port_input::find_port,
+    port_output::port_output,
     table,
 };
 
@@ -107,7 +108,7 @@ fn answered_at<const AT: usize>(context: *mut xdp_md, circuit: u32, domain: u32)
     // SAFETY: the helper only reads the kernel's clock.
     journey.now = unsafe { bpf_jiffies64() };
     journey.fdb_mask = journey.settings.fdb_mask & limits::fdb_mask();
-    match answer::<AT>(&mut packet, &journey, CircuitRef { index: circuit }) {
+    match answer::<AT>(&mut packet, &mut journey, CircuitRef { index: circuit }) {
         Ok(reason) | Err(reason) => reason as u32,
     }
 }
@@ -115,7 +116,7 @@ fn answered_at<const AT: usize>(context: *mut xdp_md, circuit: u32, domain: u32)
 #[inline(always)]
 fn answer<const AT: usize>(
     packet: &mut Packet,
-    journey: &Journey,
+    journey: &mut Journey,
     circuit: CircuitRef,
 ) -> Result<Reason, Reason> {
     match packet.read(AT - 2).or_stop(Reason::FrameGuardMulticast)? {
@@ -132,7 +133,7 @@ fn answer<const AT: usize>(
 #[inline(always)]
 fn arp<const AT: usize>(
     packet: &mut Packet,
-    journey: &Journey,
+    journey: &mut Journey,
     circuit: CircuitRef,
 ) -> Result<Reason, Reason> {
     const NO: Reason = Reason::NeighbourAnswerNotPlain;
@@ -175,14 +176,14 @@ fn arp<const AT: usize>(
         .and_then(|()| packet.write(AT + 16, u64::from(target >> 16) | source << 16))
         .and_then(|()| packet.write(AT + 24, sender))
         .or_stop(Reason::OutputTruncated)?;
-    count(circuit, AT + ARP);
+    send(journey, circuit, AT + ARP)?;
     Ok(Reason::ArpAnswered)
 }
 
 #[inline(always)]
 fn nd<const AT: usize>(
     packet: &mut Packet,
-    journey: &Journey,
+    journey: &mut Journey,
     circuit: CircuitRef,
 ) -> Result<Reason, Reason> {
     const NO: Reason = Reason::NeighbourAnswerNotPlain;
@@ -260,7 +261,7 @@ fn nd<const AT: usize>(
         .and_then(|()| packet.write(AT + 44, flags))
         .and_then(|()| packet.write(AT + 64, option))
         .or_stop(Reason::OutputTruncated)?;
-    count(circuit, AT + ND);
+    send(journey, circuit, AT + ND)?;
     Ok(Reason::NdAnswered)
 }
 
@@ -320,7 +321,7 @@ fn remote(journey: &Journey, neighbour: u64) -> Result<u64, Reason> {
     let frame = Frame { destination, source: 0, ether_type_be: 0, network: 0 };
     // No address is 0, and the FDB has no such entry.
     match fdb::destination(journey, &frame) {
-        Some(Place::Vtep(_)) => Ok(destination),
+        Some(Place::Vtep(_) | Place::Segment(_)) => Ok(destination),
         _ => Err(Reason::NeighbourAnswerUnknown),
     }
 }
@@ -341,11 +342,11 @@ fn put_macs(packet: &mut Packet, destination: u64, source: u64) -> Option<()> {
     packet.write(8, (source >> 16) as u32)
 }
 
-/// Counts the answer at the port that it leaves by.
+/// Sends the answer, of `length` bytes, by the port that the question came from. Not by `XDP_TX`: a veth wakes
+/// the other end for that only if a program runs there (`veth_xdp_flush` of `drivers/net/veth.c`).
 #[inline(always)]
-fn count(circuit: CircuitRef, length: usize) {
-    let slot = u32::from(circuit.circuit().port);
-    let ports = limits::ports();
-    let counter = maps::PORT_TX.masked(account::cpu(), slot, limits::ports_mask(), ports);
-    account::add(counter, length as u32);
+fn send(journey: &mut Journey, circuit: CircuitRef, length: usize) -> Result<(), Reason> {
+    journey.cpu = account::cpu();
+    let slot = circuit.circuit().port.into();
+    port_output(journey, slot, length as u32).or_stop(Reason::AccessOutputNoPort)
 }

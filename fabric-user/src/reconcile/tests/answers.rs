@@ -38,11 +38,14 @@ fn a_neighbour_whose_mac_address_changes_is_one_store_and_what_stays_none() {
     let (four, six) = (answer("10.0.0.2", 2), answer("fe80::2", 2));
     let before = bench.reconciler.writes();
     assert_eq!(change(&mut bench, four, Some(four.1)).changes, 0);
-    let mac = Some(mac(9).mac);
-    assert_eq!(change(&mut bench, four, Some(Answer { mac, router: false })).changes, 1);
+    let other = mac(9).mac;
+    assert_eq!(
+        change(&mut bench, four, Some(Answer { mac: Some(other), router: false })).changes,
+        1
+    );
     assert_eq!(change(&mut bench, six, Some(Answer { mac: None, router: true })).changes, 1);
     assert_eq!(bench.reconciler.writes() - before, 2);
-    assert_eq!(find(&bench, "10.0.0.2").unwrap().mac_and_flags, mac_number(mac.unwrap().0));
+    assert_eq!(find(&bench, "10.0.0.2").unwrap().mac_and_flags, mac_number(other.0));
     assert_eq!(find(&bench, "fe80::2").unwrap().mac_and_flags, FLAG_ROUTER, "it has none now");
 }
 
