@@ -48,7 +48,7 @@ pub(crate) struct Arguments {
 
 /// How long the tests may take on one kernel, with the time to boot it: some minutes on a machine
 /// that has nothing else to do, and this is only reached when a machine hangs.
-pub(crate) const LIMIT: Duration = Duration::from_secs(2_700);
+pub(crate) const LIMIT: Duration = Duration::from_secs(3_600);
 
 /// Runs the subcommand.
 ///
