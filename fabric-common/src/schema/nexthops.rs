@@ -38,11 +38,14 @@ pub struct Nexthop {
 super::map_value!(Nexthop, 40);
 
 /// The epoch of a time in jiffies: 256 of them, which are a quarter of a second to some seconds. The number comes again
-/// after hours.
+/// after hours; it is never 0, which stands for never.
 #[inline(always)]
 #[must_use]
 pub const fn epoch(jiffies: u64) -> u16 {
-    (jiffies >> EPOCH_BITS) as u16
+    match (jiffies >> EPOCH_BITS) as u16 {
+        0 => 1,
+        epoch => epoch,
+    }
 }
 
 const EPOCH_BITS: u32 = 8;
@@ -51,7 +54,7 @@ const EPOCH_BITS: u32 = 8;
 #[must_use]
 pub const fn is_recent(used: u16, now: u64, hz: u32) -> bool {
     let age = epoch(now).wrapping_sub(used);
-    age as u32 <= ((2 * hz) >> EPOCH_BITS) + 1
+    used != 0 && age as u32 <= ((2 * hz) >> EPOCH_BITS) + 1
 }
 
 impl Nexthop {

@@ -69,8 +69,9 @@ struct Routed<const AT: usize> {
 
 impl<const AT: usize> Routed<AT> {
     /// Cuts what stands behind the IP packet, which nothing may do before the last look at the packet: the kernel
-    /// takes one that is shorter than its outer headers say for damaged. Writes the addresses, which start at `addresses` by now, and the IP header, which starts at `network`. The
-    /// EtherType stands where it belongs: in front of the IP header.
+    /// takes one that is shorter than its outer headers say for damaged. Writes the addresses, which start at
+    /// `addresses` by now, and the IP header, which starts at `network`. The EtherType stands where it belongs: in
+    /// front of the IP header.
     #[inline(always)]
     fn write_at(&self, packet: &mut Packet, addresses: usize, network: usize) -> Option<()> {
         cut_padding(packet, self.padding).ok()?;

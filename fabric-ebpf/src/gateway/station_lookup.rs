@@ -1,5 +1,5 @@
-//! Arrives: a routed packet whose next hop is behind a bridge. Leaves: the circuit, VTEP or Ethernet segment where the bridge has
-//! the next hop's MAC address.
+//! Arrives: a routed packet whose next hop is behind a bridge. Leaves: the circuit, VTEP or Ethernet segment where
+//! the bridge has the next hop's MAC address.
 //!
 //! As the bridge sends what comes from itself (`br_dev_xmit` of `net/bridge/br_device.c`): no port is the one
 //! that it came from, and none is isolated from it. Passes what the bridge floods.

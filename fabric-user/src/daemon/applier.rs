@@ -14,7 +14,7 @@ use std::{
     time::Instant,
 };
 
-use self::sysctls::read_ipv6;
+use self::sysctls::{read_arp_pvlan_of, read_ipv6};
 use super::{
     agenda::Agenda,
     follower::News,
@@ -129,7 +129,8 @@ impl Applier {
 
     /// Neighbours to ask the kernel for at this moment.
     pub(super) fn next_to_resolve(&mut self) -> BTreeSet<NexthopKey> {
-        let is_used = |hop: &NexthopKey| self.reconciler.as_ref().is_some_and(|it| it.is_used(hop));
+        let uses = self.reconciler.as_ref().map(Reconciler::uses);
+        let is_used = |hop: &NexthopKey| uses.as_ref().is_some_and(|is_used| is_used(hop));
         self.resolution.next(Instant::now(), &self.network, self.compiled.structure(), is_used)
     }
 
@@ -256,7 +257,7 @@ impl Applier {
         }
         for (is_stale, what) in [
             (dirty.routing_stale, Purpose::Routing),
-            (dirty.bridges_stale, Purpose::Bridges),
+            (dirty.bridges_stale, Purpose::BridgesByVlan),
             (dirty.netfilter_stale, Purpose::Netfilter),
         ] {
             if is_stale {
@@ -291,6 +292,7 @@ impl Applier {
             }
             Event::Link(link) => {
                 self.retries.changed(link.ifindex);
+                read_arp_pvlan_of(&mut self.policy, link);
                 if link.port.is_none() {
                     dirty.underlay |= read_ipv6(&mut self.policy, link.ifindex, &link.name);
                 }

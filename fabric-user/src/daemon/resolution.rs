@@ -71,14 +71,15 @@ impl Resolution {
         let hops: BTreeSet<NexthopKey> =
             structure.unresolved.iter().chain(watched).copied().collect();
         // Whether packets go to a neighbour takes longer to say than whether it is stale.
-        let is_routed_to =
-            |hop: &&NexthopKey| hops.contains(hop) || is_host(network, structure, **hop);
         let of_gateway = |hop: &NexthopKey| {
             let port = structure.ports.get(&hop.ifindex);
             port.is_some_and(|port| port.role == Role::Gateway)
         };
+        let is_routed_to = |hop: &&NexthopKey| {
+            let is_in_use = || !of_gateway(hop) || is_used(hop);
+            hops.contains(hop) || is_in_use() && is_host(network, structure, **hop)
+        };
         let stale = stale_neighbours(network, structure);
-        let stale = stale.filter(|hop| !of_gateway(hop) || is_used(hop));
         let all: BTreeSet<NexthopKey> = hops.iter().copied().chain(stale).collect();
         let later = all.iter().filter(|hop| Some(**hop) > self.last);
         let earlier = all.iter().filter(|hop| Some(**hop) <= self.last);

@@ -19,6 +19,8 @@ use crate::{
 pub(super) enum Purpose {
     /// Bridges, or what `tc` classifies, may have changed in a way of which the kernel says nothing.
     Bridges,
+    /// The same, and which VLANs suppress questions.
+    BridgesByVlan,
     /// Chains of nftables have changed.
     Netfilter,
     /// A link went down, and with it nexthops and routes, of which the kernel says nothing.
@@ -221,6 +223,10 @@ fn read(asker: &mut Asker, purpose: Purpose) -> Answer {
         }
         Purpose::Bridges => {
             let (events, restless) = list(asker, Scope::Bridges)?;
+            Ok((Found::Bridges(events), restless))
+        }
+        Purpose::BridgesByVlan => {
+            let (events, restless) = list(asker, Scope::BridgesByVlan)?;
             Ok((Found::Bridges(events), restless))
         }
         Purpose::Netfilter => {

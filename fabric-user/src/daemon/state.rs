@@ -40,6 +40,9 @@ pub struct State {
     /// Why ports are accelerated in part only, by name.
     #[serde(default)]
     pub partly: BTreeMap<String, Vec<String>>,
+    /// Why interfaces that could be ports are none, as far as somebody would expect it of them, by name.
+    #[serde(default)]
+    pub left: BTreeMap<String, Vec<String>>,
     /// What is left to the kernel, as sentences.
     pub problems: Vec<String>,
     /// What an operator should know although nothing is left to the kernel for it, as sentences.

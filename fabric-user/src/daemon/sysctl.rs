@@ -41,10 +41,10 @@ pub(super) fn bridge_nf() -> io::Result<Option<[bool; 2]>> {
     Ok(v4.zip(v6).map(|(v4, v6)| [v4 != 0, v6 != 0]))
 }
 
-/// Whether the kernel answers ARP on an interface for hosts of the same network there.
+/// Whether the kernel answers ARP on an interface (`all`: on each) for hosts of the same network there.
 pub(super) fn arp_pvlan(interface: &str) -> io::Result<bool> {
-    let is_on = |name: &str| number(&format!("ipv4/conf/{name}/proxy_arp_pvlan"));
-    Ok([is_on("all")?, is_on(interface)?].into_iter().flatten().any(|value| value != 0))
+    let value = number(&format!("ipv4/conf/{interface}/proxy_arp_pvlan"))?;
+    Ok(value.is_some_and(|value| value != 0))
 }
 
 /// Whether learned path MTUs count for forwarded IPv4 packets.

@@ -443,6 +443,8 @@ impl Network {
         let Some(link) = self.links.get_mut(&port.ifindex) else {
             return;
         };
+        let by_vlan = |options: crate::observe::PortOptions| options.neigh_vlan_suppress;
+        dirty.bridges_stale |= by_vlan(port.options) && !link.port.is_some_and(by_vlan);
         if link.port != Some(port.options) || link.master != Some(port.bridge) {
             link.port = Some(port.options);
             link.master = Some(port.bridge);
@@ -494,7 +496,10 @@ impl Network {
         let known = self.suppressed_vlans.get(&ifindex);
         let differs =
             |vlan| known.is_some_and(|vlans| vlans.contains(&vlan)) != range.neigh_suppress;
-        dirty.bridges_stale |= (range.first..=range.last).skip(1).any(differs);
+        let options = self.links.get(&ifindex).and_then(|link| link.port);
+        if options.is_some_and(|options| options.neigh_vlan_suppress) {
+            dirty.bridges_stale |= (range.first..=range.last).skip(1).any(differs);
+        }
         if differs(range.first) {
             dirty.bridging = true;
             let vlans = self.suppressed_vlans.entry(ifindex).or_default();

@@ -179,6 +179,8 @@ pub enum Scope {
     /// Bridges, the states of VLANs, the VNIs of vxlan devices and what `tc` classifies, which the kernel
     /// sometimes changes without a word that says how.
     Bridges,
+    /// The same, and which VLANs of a port suppress questions, of which a range says only the first one's.
+    BridgesByVlan,
     /// Tables and chains of nftables, whose messages are not followed one by one.
     Netfilter,
 }

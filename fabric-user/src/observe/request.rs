@@ -24,7 +24,11 @@ pub(super) enum Dump {
     Links,
     Bridges,
     BridgePorts,
+    /// By ranges of VLANs that are alike but for their `neigh_suppress`, which is that of the first one: by it the
+    /// kernel does not tell others apart (`br_vlan_opts_eq_range`).
     VlanStates,
+    /// VLAN by VLAN, each with its counters, which takes the kernel longer.
+    EachVlan,
     VniFilters,
     Nexthops,
     RoutesV4,
@@ -47,7 +51,7 @@ impl Dump {
     const ALL: &[Self] = &[
         Self::Links,
         Self::BridgePorts,
-        Self::VlanStates,
+        Self::EachVlan,
         Self::VniFilters,
         Self::NetconfV4,
         Self::NetconfV6,
@@ -73,6 +77,7 @@ impl Dump {
             Scope::All => Self::ALL,
             Scope::Routing => Self::ROUTING,
             Scope::Bridges => &[Self::Bridges, Self::VlanStates, Self::VniFilters],
+            Scope::BridgesByVlan => &[Self::Bridges, Self::EachVlan, Self::VniFilters],
             Scope::Netfilter => &[Self::NftTables, Self::NftChains],
         }
     }
@@ -101,6 +106,7 @@ impl Dump {
                 | Self::NetconfV4
                 | Self::NetconfV6
                 | Self::VlanStates
+                | Self::EachVlan
                 | Self::VniFilters
                 | Self::NftTables
                 | Self::NftChains
@@ -137,7 +143,7 @@ impl Dump {
         let (kind, family, header) = match self {
             Self::Links | Self::Bridges => (RTM_GETLINK, 0, 16),
             Self::BridgePorts => (RTM_GETLINK, BRIDGE, 16),
-            Self::VlanStates => (RTM_GETVLAN, BRIDGE, 8),
+            Self::VlanStates | Self::EachVlan => (RTM_GETVLAN, BRIDGE, 8),
             Self::VniFilters => (RTM_GETTUNNEL, BRIDGE, 8),
             Self::Nexthops => (RTM_GETNEXTHOP, 0, 8),
             Self::RoutesV4 => (RTM_GETROUTE, INET, 12),
@@ -162,9 +168,7 @@ impl Dump {
                 const RTEXT_FILTER_BRVLAN_COMPRESSED: u32 = 1 << 2;
                 request.attribute(IFLA_EXT_MASK, &RTEXT_FILTER_BRVLAN_COMPRESSED.to_ne_bytes())
             }
-            // With counters each VLAN is told by itself. Without, ranges have the `neigh_suppress` of their first
-            // VLAN, by which the kernel does not tell others apart (`br_vlan_opts_eq_range`).
-            Self::VlanStates => {
+            Self::EachVlan => {
                 const BRIDGE_VLANDB_DUMP_FLAGS: u16 = 1;
                 const BRIDGE_VLANDB_DUMPF_STATS: u32 = 1;
                 request

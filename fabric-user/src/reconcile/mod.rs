@@ -166,10 +166,10 @@ impl<S: System> Reconciler<S> {
             && self.maps.settings.update(0, |settings| settings.path_news = 0)
     }
 
-    /// Whether packets were routed to a neighbour by a gateway within the last two seconds.
-    #[must_use]
-    pub fn is_used(&self, key: &NexthopKey) -> bool {
-        self.nexthops.is_used(&self.maps, key)
+    /// Whether packets were routed to neighbours by gateways within the last two seconds, as a question about many at
+    /// one moment.
+    pub fn uses(&self) -> impl Fn(&NexthopKey) -> bool + '_ {
+        self.nexthops.uses(&self.maps)
     }
 
     /// Number of 64-bit stores into the maps so far, without those that emptied what had rested: those

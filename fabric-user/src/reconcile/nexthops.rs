@@ -1,7 +1,7 @@
 //! Next hops: entries whose content never changes while something refers to them. Only whether they
 //! live does, with one store.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{cell::LazyCell, collections::BTreeMap, net::IpAddr};
 
 use fabric_common::schema::nexthops::{self, FLAG_DOWN, Nexthop};
 
@@ -63,13 +63,15 @@ impl Nexthops {
         self.current.get(&self.entries.get(&index)?.key).copied()
     }
 
-    /// Whether packets were routed to a neighbour by a gateway within the last two seconds.
-    pub(super) fn is_used(&self, maps: &Maps, key: &NexthopKey) -> bool {
+    /// Whether packets were routed to neighbours by gateways within the last two seconds. For many that are asked
+    /// about at one moment: to read the clock takes some 100 µs, which the first question does.
+    pub(super) fn uses<'a>(&'a self, maps: &'a Maps) -> impl Fn(&NexthopKey) -> bool + use<'a> {
         let hz = maps.settings.get(0).hz;
-        let used = self.current.get(key).map(|index| maps.nexthops.get(*index).used);
-        used.is_some_and(|used| {
-            clock::jiffies(hz).is_none_or(|now| nexthops::is_recent(used, now, hz))
-        })
+        let now = LazyCell::new(move || clock::jiffies(hz));
+        move |key| {
+            let used = self.current.get(key).map(|index| maps.nexthops.get(*index).used);
+            used.is_some_and(|used| now.is_none_or(|now| nexthops::is_recent(used, now, hz)))
+        }
     }
 
     /// Notes that one host more refers to an entry.

@@ -151,6 +151,14 @@ impl Site {
         ));
     }
 
+    /// Gives a gateway a filter of `tc` that lets everything by.
+    pub(super) fn filter(&self, network: u8) {
+        let gateway = self.shape.gateway(network);
+        self.leaf.run("tc", &format!("qdisc add dev {gateway} clsact"));
+        let all = "protocol all pref 1 u32 match u32 0 0 flowid 1:1";
+        self.leaf.run("tc", &format!("filter add dev {gateway} ingress {all}"));
+    }
+
     /// What `fabricctl` says in JSON.
     pub(super) fn json(&self, arguments: &[&str]) -> Value {
         let (_, text) = self.daemon.fabricctl(arguments);

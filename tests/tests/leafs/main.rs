@@ -41,7 +41,6 @@ fn plain_bridges_with_virtual_routers_are_carried() {
     ]);
 }
 
-/// Case VXAS-01.
 #[test]
 fn bridges_that_learn_and_have_the_gateways_address_are_carried() {
     let leaf = Site::new(&[UNDERLAY, include_str!("shapes/learning_bridges.sh")]);

@@ -18,7 +18,6 @@ fn a_vlan_aware_bridge_with_a_vxlan_device_for_each_vni_is_carried() {
     ]);
 }
 
-/// Case VXSY-01, and VXAS-01 for what is known of the other leaf's hosts.
 #[test]
 fn virtual_routers_in_a_vrf_with_an_l3vni_are_carried() {
     let leaf = Site::new(&[UNNUMBERED, include_str!("shapes/virtual_routers_in_vrf.sh")]);

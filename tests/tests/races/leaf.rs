@@ -136,7 +136,7 @@ impl Leaf {
 
     /// Packets that XDP has forwarded from the ports that are there now.
     pub(crate) fn forwarded(&self) -> u64 {
-        if !self.daemon.instance().exists() {
+        if !self.daemon.instance().is_whole() {
             return 0;
         }
         let maps = self.daemon.maps();

@@ -66,11 +66,7 @@ fn to_address<'a>(
         let name = view.port(slot);
         bail!("frames that arrive on {name} are bridged; give the one they are for by --mac");
     }
-    if arrival.inner.is_none() && flow.is_told_apart_by_inner(&view.contents.settings) {
-        bail!(
-            "such packets go by their inner headers here; give the inner packet by --inner \"SRC DST PROTOCOL SPORT DPORT\""
-        );
-    }
+    demand_inner(view, arrival, &flow)?;
     let arriving =
         view.contents.ports.iter().filter(|(slot, _)| port.is_none_or(|port| port == **slot));
     let mut views: Vec<u16> = arriving.map(|(_, port)| ports::view(port.mac_and_view)).collect();
@@ -89,6 +85,16 @@ fn to_address<'a>(
     let range = range(maps, routing, &flow, found);
     let from = port.map_or(From::Anywhere, From::Port);
     Ok(Answer::routed(view, from, Packet { view: routing, flow: &flow, found, range }))
+}
+
+/// Refuses a packet that is told apart by headers inside it which are not given.
+fn demand_inner(view: &View, arrival: &Arrival, flow: &Flow) -> anyhow::Result<()> {
+    if arrival.inner.is_none() && flow.is_told_apart_by_inner(&view.contents.settings) {
+        bail!(
+            "such packets go by their inner headers here; give the inner packet by --inner \"SRC DST PROTOCOL SPORT DPORT\""
+        );
+    }
+    Ok(())
 }
 
 /// Addresses that are answered as that of the packet, if it is not a host that matches.
@@ -147,6 +153,9 @@ fn to_mac<'a>(
         _ => (From::Anywhere, Origin::AnyPort),
     };
     let found = bridged(maps, domain as u16, origin, arrival, mac, &payload);
+    if let (Some(_), Payload::Ip(flow)) = (&found.routed, &payload) {
+        demand_inner(view, arrival, flow)?;
+    }
     let range = match (&found.routed, &payload, found.target) {
         (Some(routed), Payload::Ip(flow), Some(target)) => {
             let (_, gateway) = fdb::split_target(target);

@@ -57,13 +57,12 @@ pub(super) fn rows(view: &View, ports: &[PortRow], state: Option<&State>) -> Vec
         row(view, interface, slot, port.accelerated.clone(), port.why_not.clone())
     };
     let mut rows: Vec<GatewayRow> = ports.iter().filter_map(of_port).collect();
-    let said = state.into_iter().flat_map(|state| &state.partly);
-    let others = said.filter(|(name, _)| ports.iter().all(|port| port.port != **name));
-    rows.extend(others.filter_map(|(name, problems)| {
+    let left = state.into_iter().flat_map(|state| &state.left);
+    rows.extend(left.filter_map(|(name, problems)| {
         let prefix = format!("port {name}: ");
         let why: Vec<&str> =
-            problems.iter().map(|text| text.strip_prefix(&prefix).unwrap_or(text)).collect();
-        let why = why.join("; ");
+            problems.iter().filter_map(|text| text.strip_prefix(&prefix)).collect();
+        let why = Some(why.join("; ")).filter(|why| !why.is_empty())?;
         let accelerated = Said::new(format!("no: {why}"), false);
         row(view, view.interfaces.named(name)?, None, accelerated, Some(why))
     }));
@@ -146,7 +145,7 @@ br7      bridge  02:00:00:00:01:15  -            br7     104007  red  yes
         assert_eq!(shown(&view, &state), expected);
         view.contents.ports.remove(&6);
         let why = "port br7: br7 has filters of `tc`; routed by the kernel";
-        state.partly.insert("br7".into(), vec![why.into()]);
+        state.left.insert("br7".into(), vec![why.into()]);
         let expected = "\
 GATEWAY  FORM    MAC                ADDRESSES    BRIDGE    VNI  VRF  ACCELERATED
 br7      bridge  02:00:00:00:01:15  -            -           -  red  no: br7 has filters of `tc`; routed by the kernel

@@ -34,13 +34,15 @@ impl Applier {
         self.state.declined = declined.map(|(index, why)| (name(index), why.clone())).collect();
         let chosen = structure.declined.keys().filter(|ifindex| self.is_chosen(**ifindex));
         self.state.chosen = chosen.map(name).collect();
-        let ports = structure.ports.keys().map(|ifindex| {
-            let problems = structure.problems.iter();
-            let problems = problems.filter(|problem| problem.ifindex == Some(*ifindex));
-            (name(ifindex), problems.map(|problem| problem.text.clone()).collect())
-        });
-        let partly = ports.filter(|(_, problems): &(_, Vec<String>)| !problems.is_empty());
-        self.state.partly = partly.collect();
+        (self.state.partly, self.state.left) = Default::default();
+        for problem in &structure.problems {
+            let Some(ifindex) = problem.ifindex else { continue };
+            let of = match structure.ports.contains_key(&ifindex) {
+                true => &mut self.state.partly,
+                false => &mut self.state.left,
+            };
+            of.entry(name(&ifindex)).or_default().push(problem.text.clone());
+        }
         self.state.detached = self.idle;
         self.state.trouble = self.broken.clone().or_else(|| self.heart.clone());
         let problems = structure.problems.iter().map(|p| p.text.clone());

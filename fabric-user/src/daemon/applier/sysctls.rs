@@ -6,7 +6,10 @@ use super::{
     super::{ipvs, legacy::legacy_chains, sysctl},
     Applier,
 };
-use crate::model::{Dirty, Network, Policy, Role};
+use crate::{
+    model::{Dirty, Network, Policy, Role},
+    observe::{Link, LinkKind},
+};
 
 impl Applier {
     /// Looks whether settings of the kernel have changed of which it does not tell.
@@ -31,8 +34,7 @@ impl Applier {
             let multipath = policy.multipath;
             tracing::info!(?multipath, "the kernel chooses among next hops by other fields now");
         }
-        let answering = self.compiled.structure().answering.keys();
-        changed |= read_arp_pvlan(policy, &self.network, answering.copied());
+        changed |= read_arp_pvlan(policy, &self.network);
         changed |= take(&mut policy.bridge_nf, sysctl::bridge_nf());
         changed |= take(&mut policy.virtual_servers, ipvs::virtual_servers());
         let (chains, unread) = legacy_chains(&policy.chains);
@@ -58,16 +60,29 @@ pub(super) fn read_ipv6(policy: &mut Policy, ifindex: u32, name: &str) -> bool {
     }
 }
 
-/// Reads on which of the interfaces that ARP is answered by the kernel may answer itself; true if it is new.
-fn read_arp_pvlan(
-    policy: &mut Policy,
-    network: &Network,
-    devices: impl Iterator<Item = u32>,
-) -> bool {
-    let devices = devices.filter_map(|ifindex| network.link(ifindex));
-    let on = devices.map(|link| sysctl::arp_pvlan(&link.name).map(|on| on.then_some(link.ifindex)));
-    let on: io::Result<Vec<Option<u32>>> = on.collect();
-    take(&mut policy.arp_pvlan, on.map(|on| on.into_iter().flatten().collect()))
+/// Reads on which of the interfaces that ARP could be answered by the kernel may answer itself; true if it is new. Of
+/// all that could, not of those that do: what is found here takes some out of these.
+fn read_arp_pvlan(policy: &mut Policy, network: &Network) -> bool {
+    let on = sysctl::arp_pvlan("all").and_then(|on_all| {
+        let devices = network.links().filter(|link| may_answer(link));
+        let on = devices
+            .map(|link| Ok((on_all || sysctl::arp_pvlan(&link.name)?).then_some(link.ifindex)));
+        on.filter_map(Result::transpose).collect()
+    });
+    take(&mut policy.arp_pvlan, on)
+}
+
+/// Reads the same of a new or changed interface, which is compiled anyway.
+pub(super) fn read_arp_pvlan_of(policy: &mut Policy, link: &Link) {
+    let is_on = |name: &str| sysctl::arp_pvlan(name).unwrap_or(false);
+    if may_answer(link) && (is_on("all") || is_on(&link.name)) {
+        policy.arp_pvlan.insert(link.ifindex);
+    }
+}
+
+/// Whether neighbours of an interface may be answered for.
+const fn may_answer(link: &Link) -> bool {
+    matches!(link.kind, LinkKind::Bridge(_) | LinkKind::Vlan(_))
 }
 
 /// Takes what was read, if it was; true if it is new.

@@ -84,7 +84,7 @@ fn bridges_are_read_once_for_what_the_kernel_tells_of_them_and_not_for_what_was_
                         News::Batch(Batch::Events(events)) => {
                             told += usize::from(!events.is_empty())
                         }
-                        News::Snapshot(it) if it.purpose == Purpose::Bridges => read += 1,
+                        News::Snapshot(it) if it.purpose == Purpose::BridgesByVlan => read += 1,
                         _ => panic!("nothing else is read, and nothing is lost"),
                     }
                     applier.take(news);

@@ -49,8 +49,8 @@ impl<'a> Domain<'a> {
 pub(super) fn add(topology: &Topology, node: &Switch, configuration: &mut Configuration) {
     for tenant in topology.tenants_of(node) {
         let (name, table) = (&tenant.name, tenant.table());
-        configuration.ip.push(format!("link add {name} type vrf table {table}"));
-        configuration.ip.push(format!("link set {name} up"));
+        configuration.ip.push(format!("link add name {name} type vrf table {table}"));
+        configuration.ip.push(format!("link set dev {name} up"));
         configuration.ip.extend(
             ["0.0.0.0/0", "::/0"].map(|all| {
                 format!("route add unreachable {all} metric {LAST_METRIC} table {table}")
@@ -151,7 +151,7 @@ impl Leaf<'_> {
             format!("link set {name} mtu {} master {bridge} addrgenmode none", self.mtu),
             // Before it is up: a MAC that the bridge learns here would stay until it ages.
             format!("link set {name} type bridge_slave learning off neigh_suppress on{as_port}"),
-            format!("link set {name} up"),
+            format!("link set dev {name} up"),
         ]);
     }
 
@@ -211,7 +211,7 @@ mod tests {
         in_order(
             &leaf.ip,
             &[
-                "link add red type vrf table 14001",
+                "link add name red type vrf table 14001",
                 "route add unreachable 0.0.0.0/0 metric 4278198272 table 14001",
                 "link add br101 address 02:00:5e:00:01:01 type bridge",
                 "link add vxlan10101 type vxlan id 10101 local 10.0.1.11 dstport 4789 nolearning noudpcsum",

@@ -167,9 +167,10 @@ impl Network {
     /// Whether a VTEP is among [`Self::remotes`].
     pub(in crate::model) fn names_remote(&self, vxlan: u32, remote: IpAddr) -> bool {
         self.remotes.get(&vxlan).is_some_and(|remotes| remotes.contains_key(&remote))
-            || self
-                .segments(vxlan)
-                .any(|group| self.routing.segment_vteps(group).any(|vtep| vtep == remote))
+            || self.routing.fdb_vteps().contains_key(&remote)
+                && self
+                    .segments(vxlan)
+                    .any(|group| self.routing.segment_vteps(group).any(|vtep| vtep == remote))
     }
 
     /// Nexthop groups (Ethernet segments) that a vxlan device's entries name.

@@ -183,10 +183,12 @@ impl Ports {
     ) -> Result<(), String> {
         let Wanted { ifindex, port, slot, .. } = wanted;
         let maps = pass.maps;
-        if port.role != Role::Gateway {
-            aim(pass, system, wanted)?;
-        }
         let old = maps.ports.get(slot);
+        if port.role != Role::Gateway {
+            // Nothing was sent to it by its slot as long as it was a gateway.
+            let doubted = wanted.doubted || old.role == ROLE_GATEWAY;
+            aim(pass, system, Wanted { doubted, ..wanted })?;
+        }
         let role = role(port.role);
         if fresh {
             // Nothing is sent there before somebody has looked whether it lives. After that the

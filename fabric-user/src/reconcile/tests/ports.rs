@@ -197,6 +197,17 @@ fn a_port_that_becomes_a_gateway_loses_its_program() {
 }
 
 #[test]
+fn a_gateway_that_becomes_a_port_is_a_target_of_redirects_at_once() {
+    let mut bench = Bench::new();
+    bench.apply(&with_gateway(DOMAIN));
+    let slot = bench.reconciler.ports.slot(PORT).unwrap();
+    assert!(!bench.kernel.state().targets.contains_key(&slot));
+    bench.apply(&network());
+    assert_eq!(bench.reconciler.ports.slot(PORT), Some(slot));
+    assert_eq!(bench.kernel.state().targets[&slot], PORT);
+}
+
+#[test]
 fn a_gateway_that_was_made_anew_for_another_vlan_is_never_in_the_old_ones_domain() {
     const ANEW: u32 = 1_400;
     let settings = settings();
