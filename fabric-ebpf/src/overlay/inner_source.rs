@@ -2,8 +2,8 @@
 //!
 //! What a tunnel brings from which nobody learns goes on as it is. Where the bridge port or the vxlan device
 //! learns (`br_fdb_update` of `net/bridge/br_fdb.c`, `vxlan_snoop` of `drivers/net/vxlan/vxlan_core.c`),
-//! hosts' rule holds: both entries for the source lead to the very VTEP that the frame came from, and a
-//! frame of it was shown to the kernel within a quarter of the shorter ageing time. Before anything is
+//! hosts' rule holds: both entries for the source lead to the very VTEP that the frame came from, or, where the
+//! vxlan device does not learn, to an Ethernet segment, and a frame of it was shown to the kernel within a quarter of the shorter ageing time. Before anything is
 //! dropped, because the kernel learns from that too.
 
 use core::hint::cold_path;
