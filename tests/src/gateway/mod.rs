@@ -183,16 +183,18 @@ pub fn gateways_and_ways_through_them_are_shown(site: &Site) {
     assert_eq!(gateways[0]["addresses"][0], "10.0.1.1/24");
     assert_eq!(status["routers"][0]["mac"], mac_text(ROUTER_MAC));
     assert_eq!(status["vrfs"][0]["l3vnis"][0], VNIS[2]);
-    site.filter(2);
-    until(PATIENCE, "a gateway that is left to the kernel is shown, and why", || {
+    let shows = |wanted: bool| {
         let status = site.json(&["status", "--json"]);
-        let row =
-            status["gateways"].as_array().into_iter().flatten().find(|row| row["gateway"] == "br2");
-        row.is_some_and(|row| {
+        let mut rows = status["gateways"].as_array().into_iter().flatten();
+        rows.find(|row| row["gateway"] == "br2").is_some_and(|row| {
             let why = row["why_not"].as_str().unwrap_or_default();
-            row["accelerated"] == false && why.contains("tc")
+            row["accelerated"] == wanted && why.contains("filters of `tc`") != wanted
         })
+    };
+    site.with_filter(2, || {
+        until(PATIENCE, "one that is left to the kernel is shown", || shows(false));
     });
+    until(PATIENCE, "it is accelerated again", || shows(true));
 }
 
 /// Packets that may not be fragmented.

@@ -151,12 +151,14 @@ impl Site {
         ));
     }
 
-    /// Gives a gateway a filter of `tc` that lets everything by.
-    pub(super) fn filter(&self, network: u8) {
+    /// Does something while a gateway has a filter of `tc` that lets everything by.
+    pub(super) fn with_filter(&self, network: u8, work: impl FnOnce()) {
         let gateway = self.shape.gateway(network);
         self.leaf.run("tc", &format!("qdisc add dev {gateway} clsact"));
         let all = "protocol all pref 1 u32 match u32 0 0 flowid 1:1";
         self.leaf.run("tc", &format!("filter add dev {gateway} ingress {all}"));
+        work();
+        self.leaf.run("tc", &format!("qdisc del dev {gateway} clsact"));
     }
 
     /// What `fabricctl` says in JSON.
