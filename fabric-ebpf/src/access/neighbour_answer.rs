@@ -136,26 +136,26 @@ fn arp<const AT: usize>(
     journey: &mut Journey,
     circuit: CircuitRef,
 ) -> Result<Reason, Reason> {
-    const NO: Reason = Reason::NeighbourAnswerNotPlain;
+    const NOT_PLAIN: Reason = Reason::NeighbourAnswerNotPlain;
     if !packet.has(AT + ARP) {
         return Err(Reason::FrameGuardMulticast);
     }
-    let frame = frame::<AT>(packet).or_stop(NO)?;
+    let frame = frame::<AT>(packet).or_stop(NOT_PLAIN)?;
     // Groups of other kinds mean something else to the bridge (`br_handle_frame`).
     if frame.destination & MAC != MAC {
         return Err(Reason::FrameGuardMulticast);
     }
     let source = frame.source & MAC;
-    let sender: u32 = packet.read(AT + 14).or_stop(NO)?;
-    let target: u32 = packet.read(AT + 24).or_stop(NO)?;
+    let sender: u32 = packet.read(AT + 14).or_stop(NOT_PLAIN)?;
+    let target: u32 = packet.read(AT + 24).or_stop(NOT_PLAIN)?;
     if packet.read(AT) != Some(REQUEST)
-        || packet.read::<u64>(AT + 8).or_stop(NO)? & MAC != source
+        || packet.read::<u64>(AT + 8).or_stop(NOT_PLAIN)? & MAC != source
         || sender.to_ne_bytes()[0] == 0
         || sender == target
         || matches!(target.to_ne_bytes()[0], 127 | 224..)
         || !is_plain::<AT>(packet, journey, circuit)
     {
-        return Err(NO);
+        return Err(NOT_PLAIN);
     }
     let network = neighbours::network(journey.domain_index as u16, false);
     let neighbour =
@@ -165,11 +165,11 @@ fn arp<const AT: usize>(
     if let Some(known) = find(network, neighbours::ipv4(sender))
         && neighbours::mac(known) != source
     {
-        return Err(NO);
+        return Err(NOT_PLAIN);
     }
     source_check(journey, circuit, &frame)?;
     // The kernel's answer is as long as it has to be, whatever the network wants (`arp_create`).
-    cut_to(packet, journey, AT + ARP).or_stop(NO)?;
+    cut_to(packet, journey, AT + ARP).or_stop(NOT_PLAIN)?;
     put_macs(packet, source, mac)
         .and_then(|()| packet.write(AT + 6, REPLY))
         .and_then(|()| packet.write(AT + 8, mac | u64::from(target) << 48))
@@ -186,25 +186,26 @@ fn nd<const AT: usize>(
     journey: &mut Journey,
     circuit: CircuitRef,
 ) -> Result<Reason, Reason> {
-    const NO: Reason = Reason::NeighbourAnswerNotPlain;
-    const NOT: Reason = Reason::FrameGuardMulticast;
-    let protocol: u8 = packet.read(AT + 6).or_stop(NOT)?;
-    let message: u16 = packet.read(AT + 40).or_stop(NOT)?;
+    const NOT_PLAIN: Reason = Reason::NeighbourAnswerNotPlain;
+    const OTHER: Reason = Reason::FrameGuardMulticast;
+    let protocol: u8 = packet.read(AT + 6).or_stop(OTHER)?;
+    let message: u16 = packet.read(AT + 40).or_stop(OTHER)?;
     if protocol != ip_protocol::ICMPV6 || message.to_ne_bytes()[0] != SOLICITATION {
-        return Err(NOT);
+        return Err(OTHER);
     }
     // What was found in the fixed header: version and priority, what is one, and lengths.
     if !packet.has(AT + ND) {
-        return Err(NO);
+        return Err(NOT_PLAIN);
     }
-    let frame = frame::<AT>(packet).or_stop(NO)?;
+    let frame = frame::<AT>(packet).or_stop(NOT_PLAIN)?;
     let source = frame.source & MAC;
-    let [version, ..]: [u8; 4] = packet.read(AT).or_stop(NO)?;
-    let [length_high, length_low, _, hop_limit]: [u8; 4] = packet.read(AT + 4).or_stop(NO)?;
-    let option: u64 = packet.read(AT + 64).or_stop(NO)?;
-    let asking = address(packet, AT + 8).or_stop(NO)?;
-    let asked = address(packet, AT + 24).or_stop(NO)?;
-    let target = address(packet, AT + 48).or_stop(NO)?;
+    let [version, ..]: [u8; 4] = packet.read(AT).or_stop(NOT_PLAIN)?;
+    let [length_high, length_low, _, hop_limit]: [u8; 4] =
+        packet.read(AT + 4).or_stop(NOT_PLAIN)?;
+    let option: u64 = packet.read(AT + 64).or_stop(NOT_PLAIN)?;
+    let asking = address(packet, AT + 8).or_stop(NOT_PLAIN)?;
+    let asked = address(packet, AT + 24).or_stop(NOT_PLAIN)?;
+    let target = address(packet, AT + 48).or_stop(NOT_PLAIN)?;
     if frame.destination & 0xffff != 0x3333
         || version >> 4 != 6
         || hop_limit != 255
@@ -218,7 +219,7 @@ fn nd<const AT: usize>(
         || asking == asked
         || !is_plain::<AT>(packet, journey, circuit)
     {
-        return Err(NO);
+        return Err(NOT_PLAIN);
     }
     let network = neighbours::network(journey.domain_index as u16, true);
     let neighbour = find(network, target).or_stop(Reason::NeighbourAnswerUnknown)?;

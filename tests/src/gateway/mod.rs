@@ -154,7 +154,7 @@ pub fn what_does_not_fit_is_answered(site: &Site) {
 }
 
 /// Of two hosts that the kernel has not heard of for a while, it is asked for the one to which packets go, and gives it
-/// up, because nobody answers here. The other it may forget or keep.
+/// up, because nobody answers here. The other stays as it is.
 pub fn hosts_in_use_are_asked_for(site: &Site) {
     let idle = station(2, 11);
     let [packet, _] = packets(&HOST1, &HOST2, site.gateway_mac(1));

@@ -1,5 +1,6 @@
 //! Stations behind Ethernet segments (nexthop groups of VTEPs), through fabric-xdpd. Which of the VTEPs a flow
-//! takes is by the kernel's own secret; that they are the same ones, each with its share, is compared.
+//! takes is by the kernel's own secret; that they are the same ones is compared, and
+//! that each of ours has its share.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
