@@ -37,15 +37,13 @@ pub struct Nexthop {
 
 super::map_value!(Nexthop, 40);
 
-/// The epoch of a time in jiffies: 256 of them, which are a quarter of a second to some seconds. The number comes again
-/// after hours; it is never 0, which stands for never.
+/// The epoch of a time in jiffies: 256 of them, which are a quarter of a second to some seconds. Epochs are the odd
+/// numbers, so that none is 0, which stands for never, and each is two after the one before; they come again after
+/// hours.
 #[inline(always)]
 #[must_use]
 pub const fn epoch(jiffies: u64) -> u16 {
-    match (jiffies >> EPOCH_BITS) as u16 {
-        0 => 1,
-        epoch => epoch,
-    }
+    (jiffies >> (EPOCH_BITS - 1)) as u16 | 1
 }
 
 const EPOCH_BITS: u32 = 8;
@@ -53,7 +51,7 @@ const EPOCH_BITS: u32 = 8;
 /// Whether `used` is an epoch of the last two seconds, or the one in which they began. `hz` is CONFIG_HZ.
 #[must_use]
 pub const fn is_recent(used: u16, now: u64, hz: u32) -> bool {
-    let age = epoch(now).wrapping_sub(used);
+    let age = epoch(now).wrapping_sub(used) / 2;
     used != 0 && age as u32 <= ((2 * hz) >> EPOCH_BITS) + 1
 }
 
@@ -86,7 +84,7 @@ mod tests {
     #[test]
     fn a_use_is_recent_for_two_seconds_whatever_the_tick() {
         for hz in [100, 250, 1_000] {
-            for start in [0, 12_345, (1 << 24) - 10] {
+            for start in [0, 12_345, (1 << 23) - 10, (1 << 24) - 10] {
                 let used = epoch(start);
                 assert!(
                     is_recent(used, start, hz) && is_recent(used, start + 2 * u64::from(hz), hz)
