@@ -2,6 +2,7 @@
 //! for byte, and by XDP.
 
 mod site;
+mod traps;
 
 use fabric_common::reason::Reason;
 
@@ -16,8 +17,11 @@ use site::{
     packets, station,
 };
 pub use site::{Seen, Shape, Site};
+pub use traps::{
+    what_leads_nowhere_is_answered_as_by_the_kernel, what_no_router_forwards_goes_nowhere,
+};
 
-/// A host's packets for a host here (between two networks), one behind another leaf (asymmetric), one in a network
+/// Cases VXSY-01 and VXAS-01: a host's packets for a host here (between two networks), one behind another leaf (asymmetric), one in a network
 /// that the other leaf routes for (symmetric), and to the outside.
 pub fn hosts_reach_every_network(site: &Site) {
     for (to, port, vni) in [
@@ -46,7 +50,7 @@ pub fn outsiders_reach_every_network(site: &Site) {
     }
 }
 
-/// What the other leaf sends to the gateway of a network: to a host, to the outside, back into the fabric by another
+/// Case VXSY-01: what the other leaf sends to the gateway of a network: to a host, to the outside, back into the fabric by another
 /// VNI (a border), and from a host of its own that has its gateway here (centralised).
 pub fn tunnels_reach_every_network(site: &Site) {
     let in_third = |to: Station, port: &str, tunnel: Option<u32>| {
@@ -62,6 +66,25 @@ pub fn tunnels_reach_every_network(site: &Site) {
     for packet in packets(&REMOTE1, &HOST2, site.gateway_mac(1)) {
         let (at, vni, _) = site.routed("up0", &site.sent_by_leaf2(VNIS[0], &packet));
         assert_eq!((at, vni), ("acc2", None));
+    }
+}
+
+/// Cases VXSY-01 and VXAS-01: within a network there is no router: to the other leaf, from there, and from its gateway, which has the MAC address
+/// of this one (anycast).
+pub fn stations_of_one_network_reach_each_other(site: &Site) {
+    for (here, there, port, network) in [(HOST1, REMOTE1, "acc1", 1), (HOST2, REMOTE2, "acc2", 2)] {
+        let vni = VNIS[usize::from(network) - 1];
+        for packet in packets(&here, &there, there.mac) {
+            let seen = site.judged(port, &packet.bytes(), Reason::Encapsulated);
+            assert_eq!(seen, [("up0", Some(vni), packet.bytes())]);
+        }
+        for packet in packets(&there, &here, here.mac) {
+            for packet in [packet.clone(), packet.from(site.gateway_mac(network))] {
+                let arriving = site.sent_by_leaf2(vni, &packet);
+                let seen = site.judged("up0", &arriving, Reason::Decapsulated);
+                assert_eq!(seen, [(port, None, packet.bytes())]);
+            }
+        }
     }
 }
 
@@ -115,7 +138,7 @@ pub fn what_ends_here_is_answered(site: &Site) {
     }
 }
 
-/// Packets around the MTU of a gateway and around that of the underlay: what does not fit is answered or fragmented by
+/// Case VN-08: packets around the MTU of a gateway and around that of the underlay: what does not fit is answered or fragmented by
 /// the kernel, with the right MTU, and what fits is routed.
 pub fn what_does_not_fit_is_answered(site: &Site) {
     const MTU: usize = 1_400;
@@ -146,9 +169,21 @@ pub fn what_does_not_fit_is_answered(site: &Site) {
         let fitting = packet.clone().length(14 + MTU).bytes();
         assert_eq!(site.routed("acc1", &fitting).1, Some(VNIS[2]));
         let longer = packet.length(14 + MTU + 1).bytes();
-        site.judged("acc1", &longer, Reason::VxlanOutputUnderlayTooSmall);
+        let seen = site.judged("acc1", &longer, Reason::VxlanOutputUnderlayTooSmall);
+        assert_answer(&seen, "acc1", None, [3, 2]);
+        assert_eq!(answered_mtu(&seen[0].2), MTU as u32);
         // Whatever the kernel has learned from that.
         assert_eq!(site.routed("acc1", &fitting).1, Some(VNIS[2]));
+    }
+    // Not routed, but bridged: the vxlan device answers in the remote station's name (`skb_tunnel_check_pmtu`).
+    for packet in whole(packets(&HOST1, &REMOTE1, REMOTE1.mac)) {
+        let fitting = packet.clone().length(14 + MTU).bytes();
+        let seen = site.judged("acc1", &fitting, Reason::Encapsulated);
+        assert_eq!(seen, [("up0", Some(VNIS[0]), fitting)]);
+        let longer = packet.length(14 + MTU + 1).bytes();
+        let seen = site.judged("acc1", &longer, Reason::VxlanOutputUnderlayTooSmall);
+        assert_answer(&seen, "acc1", None, [3, 2]);
+        assert_eq!(answered_mtu(&seen[0].2), MTU as u32);
     }
     assert_eq!(site.problems(), "");
 }

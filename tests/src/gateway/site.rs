@@ -21,7 +21,7 @@ use crate::{
     daemon::Daemon,
     device::mac_text,
     fabric::{PATIENCE, until},
-    packet::{Frame, OUTER, OUTER6, Vxlan, Vxlan6},
+    packet::{Frame, OUTER, OUTER6, Vxlan, Vxlan6, ether_type, protocol},
     space::{Space, unique},
     wire::Wire,
 };
@@ -161,6 +161,36 @@ impl Site {
         self.leaf.run("tc", &format!("qdisc del dev {gateway} clsact"));
     }
 
+    /// Gives the kernel a route to a network that leads nowhere, of this type.
+    pub(super) fn lead_nowhere(&self, network: u8, kind: &str) {
+        let vrf = if self.shape == Shape::BridgesInVrf { " vrf red" } else { "" };
+        self.leaf.ip(&format!(
+            "route add {kind} 10.0.{network}.0/24{vrf}\nroute add {kind} fd00:{network}::/32{vrf}\n"
+        ));
+    }
+
+    /// Has the kernel ask for a neighbour of a network once, and not wait long for the answer.
+    pub(super) fn ask_briefly(&self, network: u8) {
+        let gateway = self.shape.gateway(network);
+        for family in ["ipv4", "ipv6"] {
+            for (key, value) in [("mcast_solicit", "1"), ("retrans_time_ms", "10")] {
+                self.leaf.sysctl(&format!("{family}/neigh/{gateway}/{key}"), value);
+            }
+        }
+    }
+
+    /// Makes a host of the first network a neighbour; those of others are behind routers.
+    pub(super) fn know(&self, host: &Station) {
+        if host.ipv4[2] == 1 {
+            let (v4, v6) = (Ipv4Addr::from(host.ipv4), Ipv6Addr::from(host.ipv6));
+            let (mac, gateway) = (mac_text(host.mac), self.shape.gateway(1));
+            self.leaf.ip(&format!(
+                "neigh replace {v4} lladdr {mac} dev {gateway} nud permanent\n\
+                 neigh replace {v6} lladdr {mac} dev {gateway} nud permanent\n"
+            ));
+        }
+    }
+
     /// What `fabricctl` says in JSON.
     pub(super) fn json(&self, arguments: &[&str]) -> Value {
         let (_, text) = self.daemon.fabricctl(arguments);
@@ -198,29 +228,43 @@ impl Site {
     /// A packet of LEAF2 with this frame.
     #[must_use]
     pub(super) fn sent_by_leaf2(&self, vni: u32, inner: &Frame) -> Vec<u8> {
+        self.around(vni, &inner.bytes())
+    }
+
+    /// A packet of LEAF2 with the bytes of a frame.
+    #[must_use]
+    pub(super) fn around(&self, vni: u32, inner: &[u8]) -> Vec<u8> {
         let (destination_mac, source_mac) = (UP0, SPINE1_MAC);
         if self.over_ipv6 {
             let outer = Vxlan6::new(LEAF2_VTEP6, LEAF1_VTEP6, vni);
-            return Vxlan6 { destination_mac, source_mac, ..outer }.around(&inner.bytes());
+            return Vxlan6 { destination_mac, source_mac, ..outer }.around(inner);
         }
         let outer = Vxlan::new(LEAF2_VTEP, LEAF1_VTEP, vni);
-        Vxlan { destination_mac, source_mac, ttl: 62, ..outer }.around(&inner.bytes())
+        Vxlan { destination_mac, source_mac, ttl: 62, ..outer }.around(inner)
     }
 
     /// The kernel's fate of a packet; Fabric's is the same, and by XDP for one of `reason`.
     #[track_caller]
     pub fn judged(&self, port: &str, packet: &[u8], reason: Reason) -> Seen {
+        self.all_judged(port, &[packet.to_vec()], reason)
+    }
+
+    /// The same of several packets that are sent one after the other, each of which meets the reason.
+    #[track_caller]
+    pub(super) fn all_judged(&self, port: &str, packets: &[Vec<u8>], reason: Reason) -> Seen {
         self.daemon.bypass(true);
-        let kernel = self.send(port, packet);
+        let kernel = self.send_all(port, packets);
         self.daemon.bypass(false);
         let start = Instant::now();
         loop {
             let before = self.met();
-            let ours = self.send(port, packet);
-            let after = self.met();
-            let gained = |reason: &&Reason| after.get(*reason) != before.get(*reason);
-            let met: Vec<&Reason> = Reason::ALL.iter().filter(gained).collect();
-            if ours == kernel && met.contains(&&reason) {
+            let ours = self.send_all(port, packets);
+            let mut met = self.met();
+            met.retain(|reason, count| {
+                *count -= before[reason];
+                *count > 0
+            });
+            if ours == kernel && met.get(&reason).is_some_and(|it| *it >= packets.len() as u64) {
                 return kernel;
             }
             assert!(
@@ -247,8 +291,12 @@ impl Site {
 
     /// Sends a packet into a port and returns what comes out.
     pub(super) fn send(&self, port: &str, packet: &[u8]) -> Seen {
+        self.send_all(port, &[packet.to_vec()])
+    }
+
+    fn send_all(&self, port: &str, packets: &[Vec<u8>]) -> Seen {
         let into = &self.wires.iter().find(|(name, _)| *name == port).expect("a port").1;
-        into.send(packet).expect("the wire takes it");
+        packets.iter().for_each(|packet| into.send(packet).expect("the wire takes it"));
         let (mut seen, mut last) = (Seen::new(), Instant::now());
         while last.elapsed() < Duration::from_millis(150) {
             for (name, wire) in &self.wires {
@@ -281,9 +329,13 @@ fn told_apart(frame: &[u8]) -> Option<(Option<u32>, Vec<u8>)> {
         }
         None => (None, frame),
     };
-    let is_ip = matches!(inner.get(12..14)?, [8, 0] | [0x86, 0xdd]);
-    let is_group = inner[0] & 1 != 0;
-    if !is_ip || is_group {
+    let is_own = match inner.get(12..14)? {
+        [8, 0] => false,
+        // To groups the leaf speaks of listeners and neighbours.
+        [0x86, 0xdd] => inner[0] & 1 != 0 && inner.get(20) != Some(&protocol::UDP),
+        other => *other != ether_type::EXPERIMENTAL.to_be_bytes(),
+    };
+    if is_own {
         return None;
     }
     let mut inner = inner.to_vec();

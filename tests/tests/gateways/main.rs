@@ -4,8 +4,9 @@
 use fabric_tests::gateway::{
     Shape, Site, downstream_vnis_are_the_kernels, gateways_and_ways_through_them_are_shown,
     hosts_in_use_are_asked_for, hosts_reach_every_network, outsiders_reach_every_network,
-    the_kernel_gets_what_it_answers, tunnels_reach_every_network, what_does_not_fit_is_answered,
-    what_ends_here_is_answered,
+    stations_of_one_network_reach_each_other, the_kernel_gets_what_it_answers,
+    tunnels_reach_every_network, what_does_not_fit_is_answered, what_ends_here_is_answered,
+    what_leads_nowhere_is_answered_as_by_the_kernel, what_no_router_forwards_goes_nowhere,
 };
 
 #[test]
@@ -47,6 +48,22 @@ fn gateways_route_over_an_ipv6_underlay_and_what_does_not_fit_there_is_answered(
     tunnels_reach_every_network(&site);
     what_ends_here_is_answered(&site);
     what_does_not_fit_is_answered(&site);
+}
+
+#[test]
+fn stations_of_one_network_are_bridged_beside_their_gateways() {
+    stations_of_one_network_reach_each_other(&Site::new(Shape::Bridges));
+    stations_of_one_network_reach_each_other(&Site::over_ipv6(Shape::Bridges));
+}
+
+#[test]
+fn what_no_router_forwards_vanishes_at_gateways_as_by_the_kernel() {
+    what_no_router_forwards_goes_nowhere(&Site::new(Shape::Bridges));
+}
+
+#[test]
+fn routes_that_lead_nowhere_are_answered_through_gateways_as_by_the_kernel() {
+    what_leads_nowhere_is_answered_as_by_the_kernel(&Site::new(Shape::Bridges));
 }
 
 #[test]
