@@ -9,7 +9,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -19,11 +19,14 @@ use fabric_common::reason::Reason;
 use fabric_user::{daemon::state::State, kernel::maps::Maps};
 
 use crate::{
-    addresses::{HOST_A, HOST_B, HOST_R, LEAF1_VTEP, LEAF2_VTEP, Mac, SPINE1_MAC, VNI, VXLAN_PORT},
+    addresses::{
+        HOST_A, HOST_B, HOST_R, LEAF1_VTEP, LEAF1_VTEP6, LEAF2_VTEP, LEAF2_VTEP6, Mac, SPINE1_MAC,
+        VNI, VXLAN_PORT,
+    },
     daemon::Daemon,
     device::{address_text, mac_text},
     fabric::{PATIENCE, quiet, until},
-    packet::{Frame, Vxlan, ether_type, outer_destination},
+    packet::{Frame, Vxlan, Vxlan6, ether_type, outer_destination},
     space::{Space, unique},
     wire::Wire,
 };
@@ -51,6 +54,7 @@ pub struct Judged {
     netns: Space,
     outside: Space,
     wires: BTreeMap<String, Wire>,
+    over_ipv6: bool,
     sent: u64,
 }
 
@@ -58,7 +62,13 @@ impl Judged {
     /// A leaf with a plain bridge.
     #[must_use]
     pub fn new() -> Self {
-        Self::build("", &format!("id {VNI}"), &[], "")
+        Self::build("", &format!("id {VNI}"), &[], "", false)
+    }
+
+    /// The same over an IPv6 underlay.
+    #[must_use]
+    pub fn over_ipv6() -> Self {
+        Self::build("", &format!("id {VNI}"), &[], "", true)
     }
 
     /// A leaf whose bridge has each of these VLANs on both access ports, tagged, and the first of them
@@ -77,7 +87,7 @@ impl Judged {
                 lines += &format!("fdb add {host} dev {port} master static vlan {vlan}\n");
             }
         }
-        Self::build(VLAN_AWARE, &format!("id {VNI}"), &[], &lines)
+        Self::build(VLAN_AWARE, &format!("id {VNI}"), &[], &lines, false)
     }
 
     /// A leaf whose vxlan device is in external mode, with more options of `ip link`: the bridge has each of
@@ -85,6 +95,16 @@ impl Judged {
     /// VLAN filtering. A filter of VNIs gets them all.
     #[must_use]
     pub fn with_single_device(options: &str, tunnels: &[(u16, u32)]) -> Self {
+        Self::single_device(options, tunnels, false)
+    }
+
+    /// The same over an IPv6 underlay.
+    #[must_use]
+    pub fn with_single_device_over_ipv6(options: &str, tunnels: &[(u16, u32)]) -> Self {
+        Self::single_device(options, tunnels, true)
+    }
+
+    fn single_device(options: &str, tunnels: &[(u16, u32)], over_ipv6: bool) -> Self {
         let mut lines = String::from("link set dev vx100 vlan_tunnel on\n");
         for (vlan, vni) in tunnels {
             for (port, host) in [("acc0", HOST_A), ("acc1", HOST_B), ("vx100", HOST_R)] {
@@ -100,11 +120,11 @@ impl Judged {
             }
         }
         let vnis: Vec<u32> = tunnels.iter().map(|(_, vni)| *vni).collect();
-        Self::build(VLAN_AWARE, &format!("external {options}"), &vnis, &lines)
+        Self::build(VLAN_AWARE, &format!("external {options}"), &vnis, &lines, over_ipv6)
     }
 
     /// The vxlan device's entries name these VNIs, or none.
-    fn build(options: &str, vxlan: &str, vnis: &[u32], lines: &str) -> Self {
+    fn build(options: &str, vxlan: &str, vnis: &[u32], lines: &str, over_ipv6: bool) -> Self {
         let name = unique("judged");
         let outside = Space::new(format!("{name}-outside"));
         let mut this = Self {
@@ -112,6 +132,7 @@ impl Judged {
             netns: Space::new(name),
             outside,
             wires: BTreeMap::new(),
+            over_ipv6,
             sent: 0,
         };
         for space in [&this.netns, &this.outside] {
@@ -133,9 +154,13 @@ impl Judged {
 
     fn devices(&self, options: &str, vxlan: &str, vnis: &[u32]) {
         let outside = self.outside.name();
-        let [local, remote] = [LEAF1_VTEP, LEAF2_VTEP].map(address_text);
+        let [local, remote] = self.vteps_of_the_leafs();
+        let (length, link, spine, udp) = match self.over_ipv6 {
+            true => (128, "2001:db8:fe::/127", "2001:db8:fe::1", "udp6zerocsumtx udp6zerocsumrx"),
+            false => (32, "203.0.113.0/31", "203.0.113.1", "noudpcsum"),
+        };
         let mut lines = format!(
-            "link set lo up\naddr add {local}/32 dev lo\n\
+            "link set lo up\n\
              link add br0 address {} type bridge mcast_snooping 0 {options}\nlink set br0 up\n",
             mac_text(BRIDGE_MAC)
         );
@@ -147,13 +172,23 @@ impl Judged {
                 mac_text(mac)
             );
         }
-        lines += &format!(
+        self.ip(&lines);
+        if self.over_ipv6 {
+            // On these alone: the others send nothing of their own then.
+            self.netns.sysctls(&[
+                ("ipv6/conf/lo/disable_ipv6", "0"),
+                ("ipv6/conf/up0/accept_dad", "0"),
+                ("ipv6/conf/up0/router_solicitations", "0"),
+                ("ipv6/conf/up0/disable_ipv6", "0"),
+            ]);
+        }
+        let lines = format!(
             "link set acc0 master br0\nlink set acc1 master br0\n\
-             addr add 203.0.113.0/31 dev up0\n\
-             neigh add 203.0.113.1 lladdr {} dev up0 nud permanent\n\
-             route add {remote}/32 via 203.0.113.1 dev up0\n\
+             addr add {local}/{length} dev lo\naddr add {link} dev up0\n\
+             neigh add {spine} lladdr {} dev up0 nud permanent\n\
+             route add {remote}/{length} via {spine} dev up0\n\
              link add vx100 address {} mtu 1500 type vxlan {vxlan} local {local} \
-             dstport {VXLAN_PORT} nolearning noudpcsum\nlink set vx100 master br0\n",
+             dstport {VXLAN_PORT} nolearning {udp}\nlink set vx100 master br0\n",
             mac_text(SPINE1_MAC),
             mac_text(VXLAN_MAC)
         );
@@ -178,6 +213,15 @@ impl Judged {
             ));
         }
         self.ip("link set vx100 up\n");
+    }
+
+    /// The addresses of this leaf and of LEAF2, as `ip` takes them.
+    #[must_use]
+    pub fn vteps_of_the_leafs(&self) -> [String; 2] {
+        match self.over_ipv6 {
+            true => [LEAF1_VTEP6, LEAF2_VTEP6].map(|it| Ipv6Addr::from(it).to_string()),
+            false => [LEAF1_VTEP, LEAF2_VTEP].map(address_text),
+        }
     }
 
     /// fabric-xdpd's state file.
@@ -279,16 +323,16 @@ impl Judged {
     /// The same over another port, which has up0's MAC address.
     #[track_caller]
     pub fn as_by_the_kernel_over(&mut self, port: &str, frame: &Frame) -> Fate {
-        self.same(port, |payload| from_leaf2().around(&with_payload(frame, payload)))
+        let outer = from_leaf2(self.over_ipv6, VNI, VXLAN_PORT);
+        self.same(port, |payload| outer(&with_payload(frame, payload)))
     }
 
     /// As [`as_by_the_kernel_from_leaf2`](Self::as_by_the_kernel_from_leaf2), with another VNI, and to
     /// another UDP port if one is given.
     #[track_caller]
     pub fn as_by_the_kernel_in(&mut self, vni: u32, port: Option<u16>, frame: &Frame) -> Fate {
-        let mut outer = Vxlan { vni, ..from_leaf2() };
-        outer.destination_port = port.unwrap_or(outer.destination_port);
-        self.same("up0", |payload| outer.around(&with_payload(frame, payload)))
+        let outer = from_leaf2(self.over_ipv6, vni, port.unwrap_or(VXLAN_PORT));
+        self.same("up0", |payload| outer(&with_payload(frame, payload)))
     }
 
     /// Sends each of these frames once into a port, by the kernel alone or not; the VTEP that each goes to, none
@@ -409,10 +453,17 @@ fn with_payload(frame: &Frame, payload: u64) -> Vec<u8> {
     bytes
 }
 
-fn from_leaf2() -> Vxlan {
-    Vxlan {
-        destination_mac: UNDERLAY_MAC,
-        source_mac: SPINE1_MAC,
-        ..Vxlan::new(LEAF2_VTEP, LEAF1_VTEP, VNI)
+/// Wraps frames in packets of LEAF2's with this VNI and UDP port.
+fn from_leaf2(over_ipv6: bool, vni: u32, destination_port: u16) -> impl Fn(&[u8]) -> Vec<u8> {
+    let (destination_mac, source_mac) = (UNDERLAY_MAC, SPINE1_MAC);
+    move |frame| match over_ipv6 {
+        true => {
+            let outer = Vxlan6::new(LEAF2_VTEP6, LEAF1_VTEP6, vni);
+            Vxlan6 { destination_mac, source_mac, destination_port, ..outer }.around(frame)
+        }
+        false => {
+            let outer = Vxlan::new(LEAF2_VTEP, LEAF1_VTEP, vni);
+            Vxlan { destination_mac, source_mac, destination_port, ..outer }.around(frame)
+        }
     }
 }

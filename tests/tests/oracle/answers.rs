@@ -1,5 +1,6 @@
 //! ARP and neighbour discovery for hosts behind a tunnel that suppresses: what the kernel's bridge answers,
-//! Fabric answers, byte for byte, and leaves the rest to it.
+//! Fabric answers, byte for byte, and leaves the rest to it. Case BR-12; that a VLAN overrides its port is with the
+//! VLAN-aware bridges.
 
 use fabric_common::reason::Reason;
 use fabric_tests::{

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use fabric_common::reason::Reason;
 use fabric_tests::{
-    addresses::{HOST_A, HOST_B, HOST_R, STRANGER},
+    addresses::{BROADCAST, HOST_A, HOST_B, HOST_R, MULTICAST, STRANGER},
     device::mac_text,
     fabric::PATIENCE,
     judged::{Fate, Judged, all_at, all_at_each, frame},
@@ -80,6 +80,7 @@ fn a_port_without_a_carrier_is_stood_in_for_by_its_backup() {
     assert!(site.met(Reason::Decapsulated) > decapsulated);
 }
 
+/// Case TR-03: ingress_spanning_tree_filter.
 #[test]
 fn ports_that_do_not_forward_let_nothing_in_or_out() {
     let mut site = Judged::new();
@@ -151,4 +152,27 @@ fn a_port_that_does_not_learn_has_its_hosts_flooded_to() {
     site.bridge("link set dev acc0 learning on\n");
     assert_eq!(site.as_by_the_kernel("acc0", &hello), all_at("acc1"));
     assert_eq!(site.as_by_the_kernel("acc1", &reply), all_at("acc0"));
+}
+
+/// Case TR-03: what may be flooded to no port goes nowhere, and to known stations goes by XDP as ever.
+#[test]
+fn what_may_be_flooded_to_no_port_goes_nowhere() {
+    let mut site = Judged::new();
+    let flooded = [STRANGER.mac, MULTICAST, BROADCAST];
+    let fates = |site: &mut Judged| {
+        flooded.map(|to| {
+            let [here, arriving] = [HOST_A, HOST_R].map(|from| frame(from.mac, to));
+            [site.as_by_the_kernel("acc0", &here), site.as_by_the_kernel_from_leaf2(&arriving)]
+        })
+    };
+    let everywhere = [all_at_each(&["acc1", "up0"]), all_at_each(&["acc0", "acc1"])];
+    assert_eq!(fates(&mut site), [(); 3].map(|()| everywhere.clone()));
+    for port in ["acc0", "acc1", "vx100"] {
+        site.bridge(&format!("link set dev {port} flood off mcast_flood off bcast_flood off\n"));
+    }
+    assert_eq!(fates(&mut site), [(); 3].map(|()| [Fate::new(), Fate::new()]));
+    let (bridged, encapsulated) = (site.met(Reason::Bridged), site.met(Reason::Encapsulated));
+    assert_eq!(site.as_by_the_kernel("acc0", &frame(HOST_A.mac, HOST_B.mac)), all_at("acc1"));
+    assert_eq!(site.as_by_the_kernel("acc0", &frame(HOST_A.mac, HOST_R.mac)), all_at("up0"));
+    assert!(site.met(Reason::Bridged) > bridged && site.met(Reason::Encapsulated) > encapsulated);
 }

@@ -5,7 +5,7 @@ use fabric_common::reason::{Reason, Verdict};
 use fabric_tests::{
     addresses::{BROADCAST, HOST_R, MULTICAST, STRANGER, Station, VNI},
     model,
-    packet::{Frame, Vxlan, fix_ipv4_checksum, protocol},
+    packet::{Frame, Vxlan, ether_type, fix_ipv4_checksum, protocol},
     random::Random,
     router::{CLIENT, IN0_MAC, server},
     twins::Twins,
@@ -54,6 +54,7 @@ fn every_tos_and_traffic_class() {
     });
 }
 
+/// Case TR-05.
 #[test]
 fn every_ttl_and_hop_limit() {
     routers(|twins| {
@@ -166,6 +167,7 @@ fn flags_and_fragments() {
     });
 }
 
+/// Case TR-04.
 #[test]
 fn versions_and_header_lengths() {
     routers(|twins| {
@@ -235,6 +237,7 @@ fn lengths_and_padding() {
     });
 }
 
+/// Case TR-05.
 #[test]
 fn sizes_around_the_mtu() {
     routers(|twins| {
@@ -259,6 +262,7 @@ fn every_bit_of_the_flow_label() {
     });
 }
 
+/// Case TR-04.
 #[test]
 fn addresses_of_every_kind() {
     routers(|twins| {
@@ -283,6 +287,7 @@ fn addresses_of_every_kind() {
     });
 }
 
+/// Case TR-04.
 #[test]
 fn ipv6_addresses_of_every_kind() {
     routers(|twins| {
@@ -310,6 +315,18 @@ fn ipv6_addresses_of_every_kind() {
     });
 }
 
+/// Case TR-04: what is not IP, at the router's MAC address.
+#[test]
+fn what_is_not_ip_is_forwarded_by_nobody() {
+    routers(|twins| {
+        for kind in [ether_type::EXPERIMENTAL, ether_type::LLDP, 0x8847] {
+            let frame = Frame::other(&CLIENT, &server(server::WEST), kind).to(IN0_MAC).bytes();
+            assert_eq!(twins.same("in0", &frame, Reason::UnderlayInputNotVxlan), []);
+        }
+    });
+}
+
+/// Case TR-04.
 #[test]
 fn frames_for_others_and_for_groups() {
     routers(|twins| {

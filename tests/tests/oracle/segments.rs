@@ -1,6 +1,6 @@
 //! Stations behind Ethernet segments (nexthop groups of VTEPs), through fabric-xdpd. Which of the VTEPs a flow
 //! takes is by the kernel's own secret; that they are the same ones is compared, and
-//! that each of ours has its share.
+//! that each of ours has its share. Cases VN-02, and of FRR-05 what stands in the kernel.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,18 +27,22 @@ fn vtep(number: u8) -> IpAddr {
     IpAddr::from([192, 0, 2, number])
 }
 
+fn vtep6(number: u8) -> IpAddr {
+    IpAddr::from([0x2001, 0xdb8, 0xff, 0, 0, 0, 0, number.into()])
+}
+
 /// A leaf with HOST_M behind the nexthop group 10 of the VTEPs 192.0.2.2 to 192.0.2.4, which are the nexthops 2
 /// to 4; `group` is as `ip nexthop` takes it.
 fn multihomed(group: &str) -> Judged {
-    let site = Judged::new();
-    let members: String = (2..5)
-        .map(|number| format!("nexthop add id {number} via 192.0.2.{number} fdb\n"))
-        .collect();
-    site.ip(&format!(
-        "route add 192.0.2.3/32 via 203.0.113.1 dev up0\n\
-         route add 192.0.2.4/32 via 203.0.113.1 dev up0\n\
-         {members}nexthop add id 10 group {group}\n"
-    ));
+    behind(Judged::new(), "203.0.113.1", vtep, group)
+}
+
+/// A leaf with HOST_M behind a group of VTEPs that this spine leads to.
+fn behind(site: Judged, spine: &str, vtep: fn(u8) -> IpAddr, group: &str) -> Judged {
+    let members = (2..5).map(|id| format!("nexthop add id {id} via {} fdb\n", vtep(id)));
+    let routes = (3..5).map(|id| format!("route add {} via {spine} dev up0\n", vtep(id)));
+    let lines: String = routes.chain(members).collect();
+    site.ip(&format!("{lines}nexthop add id 10 group {group}\n"));
     site.bridge(&format!(
         "{}fdb add {} dev vx100 master static\n",
         behind_group(),
@@ -54,8 +58,12 @@ fn behind_group() -> String {
 /// The VTEPs of all flows, once each is forwarded by XDP and they are those that the kernel takes.
 #[track_caller]
 fn ways(site: &mut Judged, expected: &[u8]) -> Vec<IpAddr> {
+    ways_to(site, expected.iter().map(|number| vtep(*number)).collect())
+}
+
+#[track_caller]
+fn ways_to(site: &mut Judged, expected: BTreeSet<IpAddr>) -> Vec<IpAddr> {
     let (flows, start) = (flows(), Instant::now());
-    let expected: BTreeSet<IpAddr> = expected.iter().map(|number| vtep(*number)).collect();
     loop {
         let kernel: BTreeSet<_> = site.vteps(true, "acc0", &flows).into_iter().collect();
         let before = site.met(Reason::Encapsulated);
@@ -97,6 +105,22 @@ fn flows_to_a_segment_are_spread_over_the_kernels_vteps_by_weight() {
     until(PATIENCE, "the weights are the other way round", || {
         shares(&ways(&mut site, &[2, 3]))[&vtep(2)].abs_diff(FLOWS * 3 / 4) < 40
     });
+}
+
+/// Case VN-02 over IPv6, with a member that leaves and comes back as another VTEP.
+#[test]
+fn segments_over_ipv6_lead_to_the_kernels_vteps() {
+    let to = |numbers: &[u8]| numbers.iter().map(|number| vtep6(*number)).collect();
+    let site = Judged::over_ipv6();
+    let mut site = behind(site, "2001:db8:fe::1", vtep6, "2/3,3 fdb");
+    let before = ways_to(&mut site, to(&[2, 3]));
+    let share = shares(&before)[&vtep6(3)];
+    assert!(share.abs_diff(FLOWS * 3 / 4) < 40, "{share} of {FLOWS} flows for three in four");
+    site.ip("nexthop del id 3\n");
+    ways_to(&mut site, to(&[2]));
+    site.ip("nexthop add id 3 via 2001:db8:ff::4 fdb\nnexthop replace id 10 group 2/3 fdb\n");
+    ways_to(&mut site, to(&[2, 4]));
+    site.wait_no_problem();
 }
 
 #[test]

@@ -126,8 +126,8 @@ fn mac(side: usize) -> String {
 ///        1500      1600        1600      1500
 /// ```
 ///
-/// `far` is a leaf by the kernel alone. The hosts are 192.168.0.1 and 192.168.0.2; `options` are those of
-/// the vxlan devices in the words of `ip link`. fabric-xdpd does not run yet.
+/// `far` is a leaf by the kernel alone. The hosts are 192.168.0.1 and 192.168.0.2, fd00::1 and fd00::2; `options` are
+/// those of the vxlan devices in the words of `ip link`. fabric-xdpd does not run yet.
 pub(crate) fn tunnel(v6: bool, options: &str) -> Net {
     let net = Net::new(&["host1", "leaf", "router", "far", "host2"]);
     net.at("router").sysctl("ipv4/ip_forward", "1");
@@ -168,7 +168,7 @@ pub(crate) fn tunnel(v6: bool, options: &str) -> Net {
         );
         net.at(leaf).ip("link set vx100 up\n");
         net.at(host).ip(&format!(
-            "link set eth0 address {}\naddr add 192.168.0.{own}/24 dev eth0\n",
+            "link set eth0 address {}\naddr add 192.168.0.{own}/24 dev eth0\naddr add fd00::{own}/64 dev eth0\n",
             mac(side)
         ));
     }

@@ -104,6 +104,35 @@ fn a_way_that_carries_less_is_no_obstacle_for_packets_that_may_be_fragmented() {
     assert!(!net.names(&["path MTU"]));
 }
 
+/// Case VN-08: a router says what the way between the VTEPs carries, and a host behind the bridge learns that without
+/// the outer headers, which are 50 bytes long over IPv4 and 70 over IPv6.
+#[test]
+fn hosts_learn_what_the_way_between_vteps_carries_as_from_the_kernel_alone() {
+    for (v6, options, mtu) in [(false, "df set", 1500 - 50), (true, "", 1500 - 70)] {
+        for alone in [true, false] {
+            let net = narrow(v6, options);
+            let learn = || {
+                for (address, headers) in [("192.168.0.2", 20 + 8), ("fd00::2", 40 + 8)] {
+                    let ping = |length: u32| format!("-M do -s {} {address}", length - headers);
+                    let what =
+                        format!("the host learns {mtu} to {address}, IPv6 {v6}, alone {alone}");
+                    until(PATIENCE, &what, || {
+                        assert_eq!(net.at("host1").ping(1, &ping(1500)), 0, "longer than the way");
+                        let learned = net.at("host1").run("ip", &format!("route get {address}"));
+                        learned.contains(&format!(" mtu {mtu} "))
+                    });
+                    assert_eq!(net.ping("host1", &ping(mtu)), 10, "what fits, to {address}");
+                }
+            };
+            if alone {
+                net.kernel_alone(learn);
+            } else {
+                learn();
+            }
+        }
+    }
+}
+
 /// An ICMP message may come by a port that is none of ours, or while the daemon is away.
 #[test]
 fn what_the_kernel_learned_before_the_daemon_came_is_known() {
