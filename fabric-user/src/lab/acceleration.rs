@@ -86,15 +86,17 @@ impl Acceleration {
     }
 }
 
-/// The ports of a switch that fabric-xdpd is to accelerate: of links, then of hosts, where a bond stands for its
+/// The ports of a switch that fabric-xdpd is to accelerate: of links, servers in networks, then of hosts, where a bond stands for its
 /// cables.
 pub(super) fn ports<'a>(
     topology: &'a Topology,
     switch: &'a Switch,
 ) -> impl Iterator<Item = &'a str> {
     let links = topology.links_of(&switch.name).map(|(own, _)| own.port.as_str());
+    let members = topology.members.iter().filter(|it| it.switch.node == switch.name);
+    let members = members.map(|it| it.switch.port.as_str());
     let hosts = topology.hosts.iter().filter(|host| host.switch.node == switch.name);
-    links.chain(hosts.map(|host| host.switch.port.as_str()))
+    links.chain(members).chain(hosts.map(|host| host.switch.port.as_str()))
 }
 
 impl Lab {

@@ -86,9 +86,11 @@ pub(super) fn lay_cables(
 ) -> Result<(), LabError> {
     let links = topology.links.iter().map(|link| (&link.a, &link.b, topology.mtu_of(link)));
     let host_mtu = topology.fabric.host_mtu;
+    let members = topology.members.iter().map(|it| (&it.switch, &it.end, host_mtu));
     let hosts = topology.hosts.iter().flat_map(Host::cables);
     let hosts = hosts.map(|[own, switch]| (switch, own, host_mtu));
     let lines: Vec<String> = links
+        .chain(members)
         .chain(hosts)
         .zip((FIRST_INDEX..).step_by(2))
         .map(|((a, b, mtu), index)| {

@@ -2,7 +2,7 @@
 //! flood lists that need it, and every route as wide as the picture says: between VTEPs, to IPv6
 //! loopbacks, to servers and services, to the subnets of routed ports and to those of tenants.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
@@ -74,9 +74,11 @@ pub(super) struct BfdPeer {
     status: String,
 }
 
-/// Number of BFD sessions that a switch has by the topology: one a link, when BFD runs.
+/// Number of BFD sessions that a switch has by the topology: one a link, and one for each BGP session inside a
+/// network, when BFD runs.
 pub(super) fn bfd_sessions_of(topology: &Topology, switch: &Switch) -> usize {
-    topology.fabric.bfd.map_or(0, |_| topology.links_of(&switch.name).count())
+    let all = || topology.links_of(&switch.name).count() + topology.sessions_inside(switch).len();
+    topology.fabric.bfd.map_or(0, |_| all())
 }
 
 /// Number of BFD sessions that are up.
@@ -89,7 +91,9 @@ pub(super) fn sessions_of(topology: &Topology, switch: &Switch) -> usize {
     if topology.fabric.control_plane == ControlPlane::Static {
         return 0;
     }
-    topology.links_of(&switch.name).count() + topology.evpn_peers(switch).count()
+    topology.links_of(&switch.name).count()
+        + topology.evpn_peers(switch).count()
+        + topology.sessions_inside(switch).len()
 }
 
 /// Number of sessions that are up in every address family that they carry.
@@ -111,21 +115,24 @@ struct Destination<'a> {
 impl Destination<'_> {
     /// Whether `ip` writes the destination like that: without the length if it is a single address.
     fn is_written(&self, dst: &str) -> bool {
-        match self.prefix.is_host() {
-            true => dst.parse() == Ok(self.prefix.address),
-            false => dst.parse() == Ok(self.prefix),
+        match self.prefix.length {
+            0 => dst == "default",
+            _ if self.prefix.is_host() => dst.parse() == Ok(self.prefix.address),
+            _ => dst.parse() == Ok(self.prefix),
         }
     }
 }
 
-/// What the underlay carries besides the way to VTEPs. Without a control plane everything is written
+/// What the underlay and providers carry besides the way to VTEPs. Without a control plane everything is written
 /// everywhere.
 fn routed_destinations(topology: &Topology) -> Vec<Destination<'_>> {
     if topology.fabric.control_plane == ControlPlane::Static {
         let all = topology.destinations().into_iter();
         return all.map(|(prefix, at)| Destination { prefix, at }).collect();
     }
-    let nodes = topology.switches.iter().flat_map(|node| {
+    // Of a server in a network nobody hears but of its services.
+    let nodes = topology.switches.iter().filter(|it| topology.member(&it.name).is_none());
+    let nodes = nodes.flat_map(|node| {
         let server = (node.function == Function::Server).then_some(IpAddr::V4(node.loopback));
         let loopbacks = server.into_iter().chain(node.loopback6.map(IpAddr::V6));
         let at = node.name.as_str();
@@ -143,7 +150,14 @@ fn routed_destinations(topology: &Topology) -> Vec<Destination<'_>> {
         let subnets = host.subnets().iter();
         subnets.map(move |it| Destination { prefix: it.host.subnet(), at: vec![at] })
     });
-    nodes.chain(services).chain(subnets).collect()
+    let mut announced: BTreeMap<Prefixed, Vec<&str>> = BTreeMap::new();
+    for node in &topology.switches {
+        for prefix in &node.announces {
+            announced.entry(*prefix).or_default().push(&node.name);
+        }
+    }
+    let announced = announced.into_iter().map(|(prefix, at)| Destination { prefix, at });
+    nodes.chain(services).chain(subnets).chain(announced).collect()
 }
 
 /// MACs and neighbours of hosts that somebody should have written and that are not there: the leaf's bridge
@@ -375,7 +389,13 @@ impl Lab {
             let same = other.is_some_and(|other| other.asn == switch.asn);
             speaks_bgp && same && switch.networks.is_empty()
         };
-        if to.at.iter().any(|name| is_loop(name)) {
+        let announces =
+            |name: &&str| topology.switch(name).is_some_and(|it| it.announces.contains(&to.prefix));
+        if to.at.iter().any(|name| topology.member(name).is_some()) {
+            topology.service_width(switch, &to.at)
+        } else if to.at.iter().any(announces) {
+            topology.announced_width(switch, to.prefix)
+        } else if to.at.iter().any(|name| is_loop(name)) {
             0
         } else {
             topology.ecmp_width(&switch.name, &to.at)

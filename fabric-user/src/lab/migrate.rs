@@ -18,7 +18,7 @@ use super::render::{self, AccessPort};
 use super::running::Lab;
 use super::state::{Place, State, StateFolder};
 use super::tools::{self, Setting};
-use super::topology::{ControlPlane, End, Host, Network, Switch};
+use super::topology::{ControlPlane, End, Gateway, Host, Network, Switch};
 use crate::kernel::{interface, packet_socket::PacketSocket};
 use crate::mac::Mac;
 
@@ -56,6 +56,7 @@ pub struct Migration {
 struct Move<'a> {
     host: &'a Host,
     network: &'a Network,
+    gateway: Gateway,
     netns: Netns,
     old_interface: String,
     /// The switch to which it moves.
@@ -72,6 +73,9 @@ impl Lab {
         let folder = StateFolder::open(self.name())?;
         let mut state = folder.load()?;
         let (host, network, leaf) = self.movable(host, target)?;
+        let Some(gateway) = network.gateway else {
+            return Err(refused(host, target, "its network has no gateway"));
+        };
         let from = self.place(&host.name)?;
         if from.switch == target {
             return Err(refused(host, target, "it is there already"));
@@ -84,6 +88,7 @@ impl Lab {
         let parts = Move {
             host,
             network,
+            gateway,
             netns: self.node(&host.name)?.netns().clone(),
             old_interface: from.interface.clone(),
             leaf,
@@ -292,7 +297,7 @@ impl Lab {
             format!("link set {ARRIVING} up"),
             format!(
                 "route add default via {} dev {ARRIVING} metric {WAITING_METRIC}",
-                network.gateway
+                parts.gateway.address
             ),
         ]);
         tools::batch("ip", &waiting, Some(netns), stop)?;
@@ -323,7 +328,7 @@ impl Move<'_> {
 
     /// The line for `ip` by which the machine's IPv6 packets leave by an interface, whatever they left by before.
     fn default6(&self, interface: &str) -> Option<String> {
-        let gateway = self.host.address6.and(self.network.gateway6)?.address;
+        let gateway = self.host.address6.and(self.gateway.address6)?.address;
         Some(format!("route replace default via {gateway} dev {interface}"))
     }
 
@@ -395,7 +400,7 @@ impl Move<'_> {
 
     /// Removes the old link and gives the new interface its name.
     fn finish(&self) -> Result<(), LabError> {
-        let (old, name, gateway) = (&self.old_interface, &self.host.end.port, self.network.gateway);
+        let (old, name, gateway) = (&self.old_interface, &self.host.end.port, self.gateway.address);
         self.ip(&[format!("link delete {old}")])?;
         match self.ip(&[format!("link set {ARRIVING} name {name}")]) {
             Err(LabError::Command { message, .. }) if message.contains(BUSY) => {
@@ -416,7 +421,7 @@ impl Move<'_> {
     /// Gives the new interface its name while it is off, and what the kernel forgets with that: before Linux
     /// 6.2 none is renamed that is on (`dev_change_name` of `net/core/dev.c`).
     fn rename_switched_off(&self) -> Result<(), LabError> {
-        let (name, gateway) = (&self.host.end.port, self.network.gateway);
+        let (name, gateway) = (&self.host.end.port, self.gateway.address);
         let known = self.known_neighbours(ARRIVING, name, &NEVER)?;
         self.ip(&[
             format!("link set {ARRIVING} down"),

@@ -1,4 +1,5 @@
-//! Pings between the hosts of a lab, and from them to their gateways.
+//! Pings between the hosts of a lab, from them to their gateways, from hosts outside to services, and from servers
+//! in networks to their exits.
 
 use std::net::IpAddr;
 use std::process::Command;
@@ -15,9 +16,9 @@ use super::topology::{Host, Topology};
 /// A ping, and whether it was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Ping {
-    /// The host that asks.
+    /// The host or server that asks.
     pub from: String,
-    /// The host that should answer, or `gateway`.
+    /// The host, service or exit that should answer, or `gateway`.
     pub to: String,
     /// The address that is asked.
     pub address: IpAddr,
@@ -34,12 +35,13 @@ impl Ping {
     }
 }
 
-/// Every host asks its gateway, and of two hosts in one network, of one tenant, or on routed ports, the first the second if
+/// Every host asks its gateway, a host at a provider all services that providers hear of, a server in a network the
+/// exits there, and of two hosts in one network, of one tenant, or on routed ports, the first the second if
 /// there is a way between their switches.
 fn pings(topology: &Topology) -> Vec<Ping> {
     let network = |host: &Host| host.network().and_then(|name| topology.network(name));
     let gateway = |host: &Host| match network(host) {
-        Some(network) => Some(IpAddr::V4(network.gateway)),
+        Some(network) => network.gateway.map(|it| IpAddr::V4(it.address)),
         None => host.subnets().first().map(|subnet| subnet.gateway),
     };
     let tenant = |host: &Host| network(host).and_then(|network| network.tenant.as_ref());
@@ -47,19 +49,34 @@ fn pings(topology: &Topology) -> Vec<Ping> {
         host.network() == other.network()
             || tenant(host).is_some_and(|it| tenant(other) == Some(it))
     };
-    let ping = |from: &Host, to: &str, address: IpAddr| Ping {
-        from: from.name.clone(),
+    let ping = |from: &str, to: &str, address: IpAddr| Ping {
+        from: from.to_owned(),
         to: to.to_owned(),
         address,
         answered: false,
     };
     let mut all = Vec::new();
     for (number, host) in topology.hosts.iter().enumerate() {
-        all.extend(gateway(host).map(|address| ping(host, "gateway", address)));
+        let name = &host.name;
+        all.extend(gateway(host).map(|address| ping(name, "gateway", address)));
         let others = topology.hosts.iter().skip(number + 1);
         let peers = others.filter(|other| is_peer(host, other));
         let peers = peers.filter(|other| has_way(topology, host, other));
-        all.extend(peers.map(|other| ping(host, &other.name, other.address.into())));
+        all.extend(peers.map(|other| ping(name, &other.name, other.address.into())));
+        if let Some(provider) = topology.provider(&host.switch.node) {
+            for service in &topology.services {
+                let at: Vec<&str> = service.servers.iter().map(String::as_str).collect();
+                let is_heard = topology.service_width(provider, &at) > 0;
+                let addresses = service.addresses.iter().filter(|_| is_heard);
+                let addresses = addresses.filter(|it| it.is_ipv4() || host.address6.is_some());
+                all.extend(addresses.map(|&address| ping(name, &service.name, address)));
+            }
+        }
+    }
+    for member in &topology.members {
+        let Some(server) = topology.switch(&member.end.node) else { continue };
+        let exits = topology.sessions_inside(server);
+        all.extend(exits.iter().map(|it| ping(&server.name, &it.peer.name, it.address)));
     }
     all
 }
@@ -113,6 +130,24 @@ mod tests {
             "vm04 gateway",
         ];
         assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn hosts_outside_ask_services_and_servers_in_a_network_ask_all_exits() {
+        let picture = include_str!("../../../topologies/exits.dot");
+        let inventory = include_str!("../../../topologies/exits.toml");
+        let topology = Topology::parse("exits", picture, inventory).expect("valid");
+        let all = pings(&topology);
+        let said = |from: &str| -> Vec<String> {
+            let own = all.iter().filter(|it| it.from == from);
+            own.map(|it| format!("{} {}", it.to, it.address)).collect()
+        };
+        let expected =
+            ["gateway 198.51.100.1", "client02 198.51.100.138", "web 10.99.0.1", "web fd00:99::1"];
+        assert_eq!(said("client01"), expected);
+        let exits = said("front06");
+        assert_eq!(exits.len(), 4 * 2, "{exits:?}");
+        assert!(exits.contains(&"exit01 fd00:50::1".to_owned()), "{exits:?}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::netns::Netns;
 use super::process::{self, Process};
 use super::state::{self, Place, State, StateFolder};
 use super::tools::{self, Setting};
-use super::topology::{ControlPlane, Function, Switch, Topology};
+use super::topology::{ControlPlane, Function, Topology};
 use crate::kernel::pins;
 
 /// How a lab is built.
@@ -408,11 +408,13 @@ fn build(
 }
 
 fn what_is_made(topology: &Topology) -> String {
-    let is_server = |node: &&Switch| node.function == Function::Server;
-    let servers = topology.switches.iter().filter(is_server).count();
-    let mut things = vec![format!("{} switches", topology.switches.len() - servers)];
-    if servers > 0 {
-        things.push(format!("{servers} servers"));
+    let count = |wanted| topology.switches.iter().filter(|it| it.function == wanted).count();
+    let (servers, providers) = (count(Function::Server), count(Function::Provider));
+    let mut things = vec![format!("{} switches", topology.switches.len() - servers - providers)];
+    for (number, name) in [(servers, "servers"), (providers, "providers")] {
+        if number > 0 {
+            things.push(format!("{number} {name}"));
+        }
     }
     let links = build::cables(topology);
     format!("making {}, {} hosts and {links} links", things.join(", "), topology.hosts.len())

@@ -346,17 +346,19 @@ impl Survey<'_> {
                 let complaints = tunnel.tunnel_complaints(vni, switch.loopback);
                 faults.extend(complaints.iter().map(|it| format!("{node} {vxlan} {it}")));
             }
-            let ports = topology.hosts.iter().filter(|host| {
-                host.switch.node == node && host.network() == Some(network.name.as_str())
-            });
-            let ports = ports.map(|host| &host.switch.port);
+            let members = topology.members.iter().filter(|it| it.network == network.name);
+            let members = members.map(|it| &it.switch);
+            let hosts = topology.hosts.iter();
+            let hosts = hosts.filter(|it| it.network() == Some(network.name.as_str()));
+            let ports = members.chain(hosts.map(|it| &it.switch));
+            let ports = ports.filter(|it| it.node == node).map(|it| &it.port);
             for port in ports.chain([&vxlan]) {
                 let interface = interfaces.get(port);
                 if interface.is_some_and(|it| it.master.as_ref() != Some(&bridge)) {
                     faults.push(format!("{node} {port} is no port of {bridge}"));
                 }
             }
-            let lost = network.gateways().map(|it| it.address);
+            let lost = network.addresses_at(node).into_iter().map(|it| it.address);
             let lost = lost.filter(|&it| !interfaces.has_address(&svi, it));
             if interfaces.get(&svi).is_some() {
                 faults.extend(lost.map(|it| format!("{node} {svi} has lost its address {it}")));
@@ -365,6 +367,12 @@ impl Survey<'_> {
         for host in topology.hosts.iter().filter(|host| host.switch.node == node) {
             let gateways = host.subnets().iter().map(|subnet| subnet.gateway);
             faults.extend(lost_addresses(interfaces, &host.switch, gateways));
+        }
+        if let Some(member) = topology.member(node)
+            && let Some(network) = topology.network(&member.network)
+        {
+            let addresses = network.addresses_at(node).into_iter().map(|it| it.address);
+            faults.extend(lost_addresses(interfaces, &member.end, addresses));
         }
         self.faults.extend(faults);
     }

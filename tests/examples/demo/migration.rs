@@ -24,6 +24,7 @@ pub(crate) fn show(stage: &Stage) -> anyhow::Result<MigrationReport> {
     let host = topology.hosts.iter().find(|h| h.name == VM).context("the VM is missing")?;
     let network = topology.networks.iter().find(|n| host.network() == Some(&n.name));
     let gateway = network.context("the VM's network is missing")?.gateway;
+    let gateway = gateway.context("the VM's network has no gateway")?.address;
     let vm = stage.netns(VM)?;
     let ping = Ping::start(&vm, gateway, PING_INTERVAL)?;
     let options = StreamOptions { interval: STREAM_INTERVAL, sizes: &[200], port: 7_100 };

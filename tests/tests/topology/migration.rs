@@ -29,7 +29,8 @@ const OUTAGE: Duration = Duration::from_secs(10);
 #[test]
 fn a_machine_that_moves_ten_times_keeps_its_gateway_and_its_peer() {
     let fabric = Fabric::two_sites_alone();
-    let gateway = fabric.lab().topology().network("app").expect("there is one").gateway;
+    let gateway = fabric.lab().topology().network("app").and_then(|it| it.gateway);
+    let gateway = gateway.expect("there is one").address;
     fabric.greet("app06", "app01");
     let mut worst = Duration::ZERO;
     let mut pings: Vec<[u64; 2]> = Vec::new();

@@ -47,7 +47,8 @@ fn what_ip_and_bridge_have_written_is_forwarded_by_xdp_and_a_move_by_bridge_is_f
     assert!(fabric.lab().unaccelerated().expect("it can be looked at").is_empty());
     let error = fabric.lab().withdraw("dns", "leaf01").expect_err("nobody would notice");
     assert!(error.to_string().contains("no control plane"), "{error}");
-    let gateway = fabric.lab().topology().network("web").expect("drawn").gateway.to_string();
+    let web = fabric.lab().topology().network("web").expect("drawn");
+    let gateway = web.gateway.expect("it has one").address.to_string();
     let spread = |near, far| [(near, Reason::Encapsulated), (far, Reason::Decapsulated)];
     assert_fast(&fabric, "vm01", "vm03", &spread("leaf01", "leaf02"));
     assert_fast(&fabric, "vm05", "vm01", &spread("leaf03", "leaf01"));

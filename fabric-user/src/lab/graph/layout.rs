@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::lab::topology::{Function, Switch, Topology};
+use crate::lab::topology::{End, Function, Switch, Topology};
 
 /// Outer margin of the picture.
 pub(super) const MARGIN: f64 = 32.0;
@@ -84,7 +84,7 @@ pub(super) struct Layout {
     pub(super) cards: Vec<Rect>,
     /// Hosts, by their index in the topology.
     pub(super) hosts: Vec<Rect>,
-    /// Links, by their index in the topology.
+    /// Cables as [`drawn`] has them.
     pub(super) wires: Vec<Wire>,
     /// Where the legend begins.
     pub(super) legend_y: f64,
@@ -169,7 +169,7 @@ fn row_of(switch: &Switch) -> u8 {
     match switch.function {
         Function::Spine => 0,
         Function::Leaf | Function::Border | Function::Host => 1,
-        Function::Server => 2,
+        Function::Server | Function::Provider => 2,
     }
 }
 
@@ -180,7 +180,7 @@ struct Rows {
     servers: Vec<usize>,
 }
 
-/// Spines, the row below, servers. Borders stand on the side where the other sites are.
+/// Spines, the row below, servers and providers. Borders stand on the side where the other sites are.
 fn rows(topology: &Topology, site: &str, borders_right: bool) -> Rows {
     let of = |function: Function| {
         let switches = topology.switches.iter().enumerate();
@@ -193,15 +193,31 @@ fn rows(topology: &Topology, site: &str, borders_right: bool) -> Rows {
     } else {
         of(Function::Border).chain(of(Function::Leaf)).collect()
     };
-    let mut servers: Vec<usize> = of(Function::Server).collect();
-    // Below their leafs.
+    let mut servers: Vec<usize> = of(Function::Server).chain(of(Function::Provider)).collect();
+    // Below their leafs and borders.
     let leaf_of = |&server: &usize| {
         let name = &topology.switches[server].name;
-        let leaf = topology.links_of(name).next().map(|(_, leaf)| leaf.node.clone());
-        lower_position(topology, &lower, leaf.as_deref())
+        let is_below = |end: &&End| lower_position(topology, &lower, Some(&end.node)) < lower.len();
+        let leaf = drawn_at(topology, name).map(|(_, leaf)| leaf).find(is_below);
+        lower_position(topology, &lower, leaf.map(|it| it.node.as_str()))
     };
     servers.sort_by_key(leaf_of);
     Rows { spines: of(Function::Spine).collect(), lower, servers }
+}
+
+/// The cables that are drawn from card to card: links, and those of servers in networks.
+pub(super) fn drawn(topology: &Topology) -> impl Iterator<Item = [&End; 2]> {
+    let links = topology.links.iter().map(|link| [&link.a, &link.b]);
+    links.chain(topology.members.iter().map(|it| [&it.switch, &it.end]))
+}
+
+/// Ends of those at a node: its own and the other one.
+fn drawn_at<'a>(topology: &'a Topology, node: &'a str) -> impl Iterator<Item = (&'a End, &'a End)> {
+    drawn(topology).filter_map(move |[a, b]| match () {
+        () if a.node == node => Some((a, b)),
+        () if b.node == node => Some((b, a)),
+        () => None,
+    })
 }
 
 fn lower_position(topology: &Topology, lower: &[usize], leaf: Option<&str>) -> usize {
@@ -218,15 +234,14 @@ fn hosts_of(topology: &Topology, leaf: usize) -> usize {
 fn gap(topology: &Topology, pair: &[usize]) -> f64 {
     let names: Vec<&str> =
         pair.iter().map(|&index| topology.switches[index].name.as_str()).collect();
-    let is_joined = topology
-        .links_of(names[0])
+    let is_joined = drawn_at(topology, names[0])
         .any(|(_, peer)| names.last().is_some_and(|name| *name == peer.node));
     if is_joined { CABLE_GAP } else { CARD_GAP }
 }
 
 fn card_width(topology: &Topology, switch: &Switch) -> f64 {
     // Links to other sites and in the row leave at the side and need no room here.
-    let inside = topology.links_of(&switch.name).filter(|(_, peer)| {
+    let inside = drawn_at(topology, &switch.name).filter(|(_, peer)| {
         topology
             .switch(&peer.node)
             .is_some_and(|peer| peer.site == switch.site && row_of(peer) != row_of(switch))
@@ -242,11 +257,8 @@ fn wires(topology: &Topology, cards: &[Rect]) -> Vec<Wire> {
         .enumerate()
         .map(|(index, switch)| (switch.name.as_str(), index))
         .collect();
-    let ends: Vec<[usize; 2]> = topology
-        .links
-        .iter()
-        .map(|link| [index_of[link.a.node.as_str()], index_of[link.b.node.as_str()]])
-        .collect();
+    let ends: Vec<[usize; 2]> =
+        drawn(topology).map(|ends| ends.map(|end| index_of[end.node.as_str()])).collect();
     let sides: Vec<[Side; 2]> = ends
         .iter()
         .map(|&[a, b]| match is_hidden(cards, &cards[a], &cards[b]) {

@@ -49,6 +49,19 @@ mod tests {
     }
 
     #[test]
+    fn servers_in_a_network_and_providers_have_cables_and_the_legend_names_the_exits() {
+        let topology = topology!("exits");
+        let text = svg(&topology, &[]);
+        for words in
+            ["2 providers", "6 servers", ">isp01<", "routed by exit01, exit02, exit03, exit04, on"]
+        {
+            assert!(text.contains(words), "{words}");
+        }
+        let layout = Layout::of(&topology);
+        assert_eq!(layout.wires.len(), topology.links.len() + topology.members.len());
+    }
+
+    #[test]
     fn every_node_port_and_label_is_in_the_picture() {
         let topology = two_sites();
         let text = svg(&topology, &[]);
@@ -111,7 +124,9 @@ mod tests {
 
     #[test]
     fn nothing_overlaps_and_everything_is_inside() {
-        for topology in [two_sites(), topology!("anycast"), topology!("reference")] {
+        for topology in
+            [two_sites(), topology!("anycast"), topology!("exits"), topology!("reference")]
+        {
             nothing_overlaps(&topology);
         }
     }

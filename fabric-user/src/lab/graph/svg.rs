@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::fmt::{self, Write as _};
 
-use super::layout::{HOST_INDENT, LEGEND_LINE, Layout, MARGIN, Point, Rect, Side, Wire};
+use super::layout::{HOST_INDENT, LEGEND_LINE, Layout, MARGIN, Point, Rect, Side, Wire, drawn};
 use crate::lab::status::LinkStatus;
-use crate::lab::topology::{End, Function, Host, Link, Network, Switch, Topology};
+use crate::lab::topology::{End, Function, Host, Network, Switch, Topology};
 
 const INK: &str = "#1f2937";
 const FAINT: &str = "#6b7280";
@@ -85,12 +85,14 @@ fn write_all(
     for (name, area) in &layout.sites {
         site(out, name, area)?;
     }
-    for (link, wire) in topology.links.iter().zip(&layout.wires) {
-        let is_long = is_between_sites(topology, link);
-        draw_wire(out, wire, is_long, broken.has(&link.a))?;
-        port_name(out, &wire.a, wire.a_side, &link.a.port)?;
-        port_name(out, &wire.b, wire.b_side, &link.b.port)?;
-        if let Some(label) = &link.label {
+    let labels = topology.links.iter().map(|link| link.label.as_ref());
+    let labels = labels.chain(std::iter::repeat(None));
+    for (([a, b], label), wire) in drawn(topology).zip(labels).zip(&layout.wires) {
+        let is_long = is_between_sites(topology, [a, b]);
+        draw_wire(out, wire, is_long, broken.has(a))?;
+        port_name(out, &wire.a, wire.a_side, &a.port)?;
+        port_name(out, &wire.b, wire.b_side, &b.port)?;
+        if let Some(label) = label {
             wire_label(out, wire, label, is_long)?;
         }
     }
@@ -109,12 +111,14 @@ fn title(out: &mut String, topology: &Topology) -> fmt::Result {
     let count = |number: usize, noun: &str| {
         format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
     };
-    let is_server = |node: &&Switch| node.function == Function::Server;
-    let servers = topology.switches.iter().filter(is_server).count();
+    let of = |wanted| topology.switches.iter().filter(|it| it.function == wanted).count();
+    let (servers, providers) = (of(Function::Server), of(Function::Provider));
     let facts = [
         count(topology.sites().len(), "site"),
-        count(topology.switches.len() - servers, "switch").replace("switchs", "switches"),
+        count(topology.switches.len() - servers - providers, "switch")
+            .replace("switchs", "switches"),
         count(servers, "server"),
+        count(providers, "provider"),
         count(topology.hosts.len(), "host"),
         count(topology.networks.len(), "network"),
     ];
@@ -126,7 +130,7 @@ fn title(out: &mut String, topology: &Topology) -> fmt::Result {
         13.0,
         FAINT,
         "",
-        &facts.join(" · ").replace(" · 0 servers", ""),
+        &facts.join(" · ").replace(" · 0 servers", "").replace(" · 0 providers", ""),
     )
 }
 
@@ -143,9 +147,9 @@ fn site(out: &mut String, name: &str, area: &Rect) -> fmt::Result {
     )
 }
 
-fn is_between_sites(topology: &Topology, link: &Link) -> bool {
+fn is_between_sites(topology: &Topology, [a, b]: [&End; 2]) -> bool {
     let site = |end: &End| topology.switch(&end.node).map(|switch| switch.site.as_str());
-    site(&link.a) != site(&link.b)
+    site(a) != site(b)
 }
 
 fn draw_wire(out: &mut String, wire: &Wire, is_long: bool, is_broken: bool) -> fmt::Result {
@@ -206,6 +210,7 @@ fn switch_card(out: &mut String, topology: &Topology, switch: &Switch, card: &Re
         Function::Spine => ("#eef2ff", "#6366f1"),
         Function::Border => ("#fff7ed", "#ea8c2d"),
         Function::Server => ("#fdf4ff", "#a855f7"),
+        Function::Provider => ("#f1f5f9", "#64748b"),
         Function::Leaf | Function::Host => ("#ecfdf5", "#10a37f"),
     };
     rect(out, card, 10.0, fill, edge, 1.6)?;
@@ -317,13 +322,12 @@ fn legend(
         let white = "text-anchor=\"middle\" font-weight=\"600\"";
         text(out, area.x + area.w / 2.0, y + 13.0, 10.5, "#ffffff", white, &vlan)?;
         text(out, area.x + 90.0, y + 13.5, 12.0, INK, "font-weight=\"600\"", &network.name)?;
-        let facts = format!(
-            "VNI {} · gateway {}/{} on {}",
-            network.vni,
-            network.gateway,
-            network.prefix_len,
-            places(topology, network)
-        );
+        let exits: Vec<&str> = topology.exits(&network.name).map(|it| it.name.as_str()).collect();
+        let routes = match network.gateway {
+            Some(gateway) => format!("gateway {} on", gateway.prefixed()),
+            None => format!("routed by {}, on", exits.join(", ")),
+        };
+        let facts = format!("VNI {} · {routes} {}", network.vni, places(topology, network));
         text(out, facts_x, y + 13.5, 12.0, FAINT, "", &facts)?;
         y += LEGEND_LINE;
     }

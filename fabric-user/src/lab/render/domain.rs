@@ -15,6 +15,8 @@ struct Domain<'a> {
     vni: u32,
     /// Address of the SVI.
     mac: Mac,
+    /// Whether other leafs have the same address.
+    is_anycast: bool,
     /// The VRF of the SVI.
     vrf: Option<&'a str>,
     /// Ends of `ip address add` lines for the SVI.
@@ -22,17 +24,20 @@ struct Domain<'a> {
 }
 
 impl<'a> Domain<'a> {
-    fn of_network(network: &'a Network) -> Self {
-        let mut addresses: Vec<String> = network.gateways().map(|it| it.to_string()).collect();
-        if network.gateway6.is_some() {
+    fn of_network(node: &Switch, network: &'a Network) -> Self {
+        let addresses = network.addresses_at(&node.name);
+        let mut addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        if network.has_gateway6() {
             // What asks for a host's MAC comes from a link-local address. It is the same on every leaf, as the
             // MAC is, and nobody has to look for a duplicate.
             addresses.push("fe80::1/64 nodad".to_owned());
         }
+        let own = || Mac::derived_from(&format!("{}:{}", node.name, network.name));
         Self {
             vlan: network.vlan,
             vni: network.vni,
-            mac: network.gateway_mac,
+            mac: network.gateway.map_or_else(own, |it| it.mac),
+            is_anycast: network.gateway.is_some(),
             vrf: network.tenant.as_deref(),
             addresses,
         }
@@ -41,7 +46,17 @@ impl<'a> Domain<'a> {
     fn of_tenant(node: &Switch, tenant: &'a Tenant) -> Self {
         let Tenant { vlan, vni, name } = tenant;
         let mac = node.router_mac(tenant);
-        Self { vlan: *vlan, vni: *vni, mac, vrf: Some(name), addresses: Vec::new() }
+        let (vrf, addresses) = (Some(name.as_str()), Vec::new());
+        Self { vlan: *vlan, vni: *vni, mac, is_anycast: false, vrf, addresses }
+    }
+}
+
+impl Domain<'_> {
+    /// The line by which its SVI makes no link-local address of its MAC: where other leafs have the same one that
+    /// would be a duplicate, and where it does not route nobody asks for it.
+    fn link_local(&self, svi: &str) -> Option<String> {
+        let is_own = !self.is_anycast && !self.addresses.is_empty();
+        (!is_own).then(|| format!("link set {svi} addrgenmode none"))
     }
 }
 
@@ -58,7 +73,7 @@ pub(super) fn add(topology: &Topology, node: &Switch, configuration: &mut Config
         );
     }
     let networks = node.networks.iter().filter_map(|name| topology.network(name));
-    let mut domains: Vec<Domain<'_>> = networks.map(Domain::of_network).collect();
+    let mut domains: Vec<Domain<'_>> = networks.map(|it| Domain::of_network(node, it)).collect();
     domains.extend(topology.tenants_of(node).map(|it| Domain::of_tenant(node, it)));
     let leaf = Leaf { node, mtu: topology.fabric.host_mtu };
     if node.bridges != Bridges::Plain && !domains.is_empty() {
@@ -92,9 +107,8 @@ impl Leaf<'_> {
             // The address is set by hand: a bridge without one would take the address of a port and change it
             // when ports come and go.
             format!("link add {bridge} address {} type bridge", domain.mac),
-            // Every leaf has the same MAC here, so a link-local address would be a duplicate.
-            format!("link set {bridge} addrgenmode none"),
         ]);
+        configuration.ip.extend(domain.link_local(&bridge));
         let options = format!("id {}", domain.vni);
         self.vxlan(&self.node.vxlan(domain.vni), &bridge, &options, "", configuration);
         self.route(&bridge, domain, configuration);
@@ -159,10 +173,10 @@ impl Leaf<'_> {
     fn vlan_device(&self, domain: &Domain<'_>, configuration: &mut Configuration) {
         let Domain { vlan, mac, .. } = domain;
         let (bridge, svi) = (self.node.bridge(*vlan), self.node.svi(*vlan));
-        configuration.ip.extend([
-            format!("link add link {bridge} name {svi} address {mac} type vlan id {vlan}"),
-            format!("link set {svi} addrgenmode none"),
-        ]);
+        configuration.ip.extend([format!(
+            "link add link {bridge} name {svi} address {mac} type vlan id {vlan}"
+        )]);
+        configuration.ip.extend(domain.link_local(&svi));
         self.route(&svi, domain, configuration);
         configuration.ip.push(format!("link set {svi} up"));
         configuration.bridge.extend([

@@ -13,7 +13,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::vrf;
+use super::{inside, vrf};
 use crate::lab::topology::{Bfd, Function, Switch, Topology};
 
 /// Peer group of the links inside a site.
@@ -27,8 +27,8 @@ const OVERLAY: &str = "OVERLAY";
 
 /// The profile of BFD sessions.
 const BFD_PROFILE: &str = "LINK";
-/// Routes that began here, by their empty AS path: a server with two leafs is no way between them.
-const OWN: &str = "OWN";
+/// Routes that began here, by their empty AS path: a server with two leafs or exits is no way between them.
+pub(super) const OWN: &str = "OWN";
 
 /// Seconds for which zebra keeps a nexthop group that no route uses. A group in use again is taken
 /// for installed, but the kernel has shrunk it if a link went down meanwhile, and with FRR's own 180
@@ -57,6 +57,10 @@ fn neighbours<'a>(topology: &'a Topology, node: &'a Switch) -> Neighbours<'a> {
     for (own, peer) in topology.links_of(&node.name) {
         let group = match topology.switch(&peer.node) {
             Some(peer) if peer.function == Function::Server => &mut neighbours.servers,
+            // Those have groups of their own.
+            Some(peer) if [peer, node].iter().any(|it| it.function == Function::Provider) => {
+                continue;
+            }
             Some(peer) if peer.site == node.site => &mut neighbours.fabric,
             _ => &mut neighbours.dci,
         };
@@ -88,6 +92,7 @@ zebra nexthop-group keep {KEEP_GROUPS}
     if is_server {
         writeln!(text, "bgp as-path access-list {OWN} seq 5 permit ^$\n!")?;
     }
+    inside::prefix_lists(text, topology, node)?;
     vrf::l3vnis(text, topology, node)?;
     write!(
         text,
@@ -101,18 +106,24 @@ router bgp {asn}
         asn = node.asn,
         loopback = node.loopback,
     )?;
+    if !node.announces.is_empty() {
+        // It has no routes to what it announces.
+        writeln!(text, " no bgp network import-check")?;
+    }
+    let with_bfd = topology.fabric.bfd.is_some();
     for (group, ports) in [(FABRIC, &fabric), (DCI, &dci), (SERVERS, &servers)] {
         if !ports.is_empty() {
-            peer_group(text, group)?;
-            if topology.fabric.bfd.is_some() {
-                writeln!(
-                    text,
-                    " neighbor {group} bfd\n neighbor {group} bfd profile {BFD_PROFILE}"
-                )?;
-            }
+            watched_group(text, group, with_bfd)?;
         }
         for port in ports {
             writeln!(text, " neighbor {port} interface peer-group {group}")?;
+        }
+    }
+    let beyond = inside::groups(topology, node);
+    for group in &beyond {
+        watched_group(text, group.name, with_bfd)?;
+        for neighbour in &group.neighbours {
+            writeln!(text, " neighbor {neighbour} peer-group {}", group.name)?;
         }
     }
     if !overlay.is_empty() {
@@ -137,13 +148,22 @@ router bgp {asn}
             writeln!(text, "  network {prefix}")?;
         }
         activate(text, &underlay, shared)?;
-        if is_server {
+        if is_server && !fabric.is_empty() {
             writeln!(text, "  neighbor {FABRIC} filter-list {OWN} out")?;
+        }
+        for (group, _) in underlay.iter().filter(|it| it.1 && inside::is_exit(topology, node)) {
+            writeln!(text, "  neighbor {group} prefix-list {} out", inside::UNDERLAY)?;
+        }
+        for group in beyond.iter().filter(|it| it.families.contains(&family)) {
+            writeln!(text, "  neighbor {} activate", group.name)?;
+            for filter in &group.filters {
+                writeln!(text, "  neighbor {} {filter}", group.name)?;
+            }
         }
         writeln!(text, "  maximum-paths 64\n exit-address-family\n !")?;
     }
 
-    if !is_server && !topology.networks.is_empty() {
+    if node.function.is_way() && !topology.networks.is_empty() {
         let dci_carries_evpn = !topology.fabric.evpn_between_spines && !dci.is_empty();
         let evpn =
             [(FABRIC, !fabric.is_empty()), (DCI, dci_carries_evpn), (OVERLAY, !overlay.is_empty())];
@@ -188,6 +208,15 @@ fn peer_group(text: &mut String, group: &str) -> fmt::Result {
     )
 }
 
+/// A peer group whose sessions BFD watches if it runs.
+fn watched_group(text: &mut String, group: &str, with_bfd: bool) -> fmt::Result {
+    peer_group(text, group)?;
+    if with_bfd {
+        writeln!(text, " neighbor {group} bfd\n neighbor {group} bfd profile {BFD_PROFILE}")?;
+    }
+    Ok(())
+}
+
 fn activate(text: &mut String, groups: &[(&str, bool)], shared_as: bool) -> fmt::Result {
     for (group, _) in groups.iter().filter(|(_, wanted)| *wanted) {
         writeln!(text, "  neighbor {group} activate")?;
@@ -209,8 +238,13 @@ fn vnis(text: &mut String, topology: &Topology, node: &Switch) -> fmt::Result {
             "  vni {vni}
    route-target import {rt}:{vni}
    route-target export {rt}:{vni}
-  exit-vni
+{svi}  exit-vni
 ",
+            // Its address is no other leaf's, who would ask for it and find no MAC.
+            svi = match network.addresses.contains_key(&node.name) {
+                true => "   advertise-svi-ip\n",
+                false => "",
+            },
             vni = network.vni,
             rt = topology.fabric.route_target_as,
         )?;

@@ -80,6 +80,20 @@ pub fn switch(topology: &Topology, node: &Switch) -> Configuration {
         }
     }
     domain::add(topology, node, &mut configuration);
+    for member in &topology.members {
+        let Some(network) = topology.network(&member.network) else { continue };
+        if member.switch.node == node.name {
+            let port = access_port(topology, node, &member.switch.port, network);
+            configuration.ip.push(port.ip);
+            configuration.bridge.extend(port.bridge);
+        }
+        if member.end.node == node.name {
+            let (port, mtu) = (&member.end.port, topology.fabric.host_mtu);
+            configuration.ip.push(format!("link set dev {port} mtu {mtu} up"));
+            let addresses = network.addresses_at(&node.name).into_iter();
+            configuration.ip.extend(addresses.map(|it| format!("address add {it} dev {port}")));
+        }
+    }
     for host in topology.hosts.iter().filter(|host| host.switch.node == node.name) {
         let members = host.members.iter().map(|[_, switch]| switch);
         configuration.ip.extend(bond(topology, &host.switch, members));

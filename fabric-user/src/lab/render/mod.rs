@@ -4,6 +4,7 @@
 mod domain;
 mod entries;
 mod frr;
+mod inside;
 mod interfaces;
 mod port;
 mod vrf;

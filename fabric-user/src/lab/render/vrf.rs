@@ -22,7 +22,7 @@ pub(super) fn instances(text: &mut String, topology: &Topology, node: &Switch) -
             node.asn, node.loopback
         )?;
         let of_tenant = |it: &&Network| it.tenant.as_ref() == Some(name);
-        let is_ipv6 = topology.networks.iter().filter(of_tenant).any(|it| it.gateway6.is_some());
+        let is_ipv6 = topology.networks.iter().filter(of_tenant).any(Network::has_gateway6);
         let families = [("ipv4", true), ("ipv6", is_ipv6)].into_iter().filter(|it| it.1);
         for (family, _) in families.clone() {
             write!(

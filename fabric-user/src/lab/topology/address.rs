@@ -16,6 +16,11 @@ pub struct Prefixed {
     pub length: u8,
 }
 
+/// What a provider announces: a prefix, of any length, with nothing behind it, as in `0.0.0.0/0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Announcement(pub Prefixed);
+
 /// The address of a host in one family: with a prefix on a routed port, without one in a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String", bound = "A: Family")]
@@ -125,6 +130,20 @@ impl TryFrom<String> for Prefixed {
     }
 }
 
+impl TryFrom<String> for Announcement {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let prefix = text.split_once('/').and_then(|(address, length)| {
+            let prefix = Prefixed::new(address.parse().ok()?, length.parse().ok()?);
+            (prefix.length <= prefix.bits() && prefix.subnet() == prefix).then_some(prefix)
+        });
+        prefix.map(Self).ok_or_else(|| {
+            format!("\"{text}\" is not a prefix; write it as 0.0.0.0/0, 203.0.113.0/24 or ::/0")
+        })
+    }
+}
+
 impl<A: Family> TryFrom<String> for HostAddress<A> {
     type Error = String;
 
@@ -172,6 +191,20 @@ mod tests {
         assert!(prefixed("10.1.11.10/24").overlaps(&wide));
         assert!(!wide.overlaps(&prefixed("10.2.0.0/16")));
         assert!(!wide.overlaps(&prefixed("fd00::1/1")));
+    }
+
+    #[test]
+    fn what_is_announced_is_a_prefix_of_any_length_without_bits_behind_it() {
+        for (text, is_one) in [
+            ("0.0.0.0/0", true),
+            ("::/0", true),
+            ("203.0.113.0/24", true),
+            ("203.0.113.1/24", false),
+            ("0.0.0.0/33", false),
+            ("0.0.0.0", false),
+        ] {
+            assert_eq!(Announcement::try_from(text.to_owned()).is_ok(), is_one, "{text}");
+        }
     }
 
     #[test]

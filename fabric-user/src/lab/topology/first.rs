@@ -64,17 +64,21 @@ evpn_between_spines = false
 site = \"{site}\"
 as = {asn}
 loopback = \"{loopback}\"
-",
+{announces}",
             function = node.function.name(),
             name = node.name,
             site = site(&node.name),
             asn = asns[node.name.as_str()],
             loopback = plus(LOOPBACKS, index),
+            announces = match node.function {
+                Function::Provider => "announces = [\"0.0.0.0/0\"]\n",
+                _ => "",
+            },
         )?;
     }
     let plugged = plugged(picture);
-    // A network needs a way between its VTEPs, and servers are none.
-    let parts = picture.parts(|function| function != Function::Server);
+    // A network needs a way between its VTEPs, and servers and providers are none.
+    let parts = picture.parts(Function::is_way);
     let networks = parts.values().max().map_or(0, |last| last + 1);
     for index in 0..networks {
         network(text, picture, [&sites, &parts], &plugged, index)?;
@@ -83,10 +87,15 @@ loopback = \"{loopback}\"
     let mut members: BTreeMap<usize, usize> = BTreeMap::new();
     for (host, switch) in &plugged {
         writeln!(text, "\n[hosts.{host}]")?;
-        if function(picture, switch) == Some(Function::Spine) {
+        let at = function(picture, switch);
+        if let Some(at @ (Function::Spine | Function::Provider)) = at {
             let subnet = plus(ROUTED, routed << 8);
             routed += 1;
-            writeln!(text, "# {switch} is a spine, where no network lives: its port is routed.")?;
+            writeln!(
+                text,
+                "# {switch} is a {}, where no network lives: its port is routed.",
+                at.name()
+            )?;
             writeln!(text, "address = \"{}/24\"", plus(subnet, 10))?;
             writeln!(text, "gateway = \"{}\"", plus(subnet, 1))?;
         } else {

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::address::{HostAddress, Prefixed};
+use super::address::{Announcement, HostAddress, Prefixed};
 use super::error::Complaint;
 use super::{Bridges, ControlPlane, Fabric};
 use crate::mac::Mac;
@@ -62,6 +62,9 @@ pub struct NodeEntry {
     /// Which devices its networks are made of; default: `plain`.
     #[serde(default)]
     pub bridges: Bridges,
+    /// What a provider announces to borders, as in `["0.0.0.0/0", "::/0"]`; only providers have it.
+    #[serde(default)]
+    pub announces: Vec<Announcement>,
 }
 
 /// `[networks.NAME]`.
@@ -72,12 +75,13 @@ pub struct NetworkEntry {
     pub vlan: u16,
     /// VXLAN network identifier, 1 to 16777215.
     pub vni: u32,
-    /// Anycast gateway address with the length of the prefix, as in `10.20.0.1/24`.
-    pub gateway: String,
+    /// Anycast gateway address with the length of the prefix, as in `10.20.0.1/24`; default: none, as where
+    /// nodes have addresses of their own.
+    pub gateway: Option<String>,
     /// The same in IPv6, as in `fd00:20::1/64`; default: none.
     pub gateway6: Option<Prefixed>,
-    /// Anycast gateway MAC, the same on every leaf.
-    pub gateway_mac: Mac,
+    /// Anycast gateway MAC, the same on every leaf; with a gateway.
+    pub gateway_mac: Option<Mac>,
     /// Name of its tenant; default: none, and it is routed where the underlay is.
     pub tenant: Option<String>,
     /// Sites where it lives: on all leafs there.
@@ -86,6 +90,10 @@ pub struct NetworkEntry {
     /// Single leafs where it lives.
     #[serde(default)]
     pub leafs: Vec<String>,
+    /// Addresses of single nodes in it, as in `["10.50.0.1/24", "fd00:50::1/64"]`: of leafs and borders in
+    /// place of the gateway, and of the servers that are in it and speak BGP with those.
+    #[serde(default)]
+    pub addresses: BTreeMap<String, Vec<Prefixed>>,
 }
 
 /// `[tenants.NAME]`.
@@ -133,7 +141,7 @@ pub struct ServiceEntry {
 const REQUIRED: [(&str, &[&str]); 6] = [
     ("fabric", &[]),
     ("nodes", &["site", "as", "loopback"]),
-    ("networks", &["vlan", "vni", "gateway", "gateway_mac"]),
+    ("networks", &["vlan", "vni"]),
     ("tenants", &["vlan", "vni"]),
     ("hosts", &["address"]),
     ("services", &["addresses", "servers"]),

@@ -9,6 +9,7 @@ pub mod error;
 pub mod files;
 pub mod first;
 mod fit;
+mod inside;
 pub mod inventory;
 mod parts;
 pub mod picture;
@@ -44,6 +45,8 @@ pub struct Topology {
     pub hosts: Vec<Host>,
     /// Links between nodes that speak BGP in the order of the picture.
     pub links: Vec<Link>,
+    /// Servers that are in a network, in the order of the picture.
+    pub members: Vec<Member>,
     /// Networks by VLAN.
     pub networks: Vec<Network>,
     /// Tenants by name.
@@ -126,7 +129,7 @@ impl Default for Bfd {
 pub struct Switch {
     /// Its name.
     pub name: String,
-    /// Spine, leaf, border or server.
+    /// Spine, leaf, border, provider or server.
     pub function: Function,
     /// The site it stands in.
     pub site: String,
@@ -142,6 +145,8 @@ pub struct Switch {
     pub bridges: Bridges,
     /// Names of the networks that live here, by VLAN.
     pub networks: Vec<String>,
+    /// What a provider announces to borders.
+    pub announces: Vec<Prefixed>,
 }
 
 /// One end of a link.
@@ -164,6 +169,18 @@ pub struct Link {
     pub b: End,
     /// What the picture writes beside it.
     pub label: Option<String>,
+}
+
+/// A server in a network: it is plugged into an access port, and speaks BGP with the leafs and borders that have
+/// an address in the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Name of the network.
+    pub network: String,
+    /// Its own port.
+    pub end: End,
+    /// The access port at the leaf.
+    pub switch: End,
 }
 
 /// A host and where it is plugged in.
@@ -226,14 +243,23 @@ pub struct Network {
     pub vni: u32,
     /// Name of the tenant in whose VRF its gateway is; without one that is the underlay's.
     pub tenant: Option<String>,
-    /// Anycast gateway address.
-    pub gateway: Ipv4Addr,
-    /// Length of the prefix.
+    /// The anycast gateway; none where nodes have addresses of their own.
+    pub gateway: Option<Gateway>,
+    /// Addresses of single nodes by name, the IPv4 one first.
+    pub addresses: BTreeMap<String, Vec<Prefixed>>,
+}
+
+/// The anycast gateway of a network: the same on every leaf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gateway {
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Length of the prefix in bits.
     pub prefix_len: u8,
-    /// Anycast IPv6 gateway with the length of its prefix.
-    pub gateway6: Option<Prefixed>,
-    /// Anycast gateway MAC.
-    pub gateway_mac: Mac,
+    /// Its IPv6 address with the length of the prefix.
+    pub address6: Option<Prefixed>,
+    /// Its MAC.
+    pub mac: Mac,
 }
 
 impl Topology {
@@ -291,27 +317,33 @@ impl Topology {
         self.switches.iter().any(|switch| switch.loopback6.is_some())
             || self.services.iter().flat_map(|service| &service.addresses).any(IpAddr::is_ipv6)
             || self.hosts.iter().flat_map(Host::subnets).any(|subnet| subnet.gateway.is_ipv6())
+            || self.switches.iter().flat_map(|it| &it.announces).any(|it| it.address.is_ipv6())
+            || self.members.iter().any(|it| {
+                let network = self.network(&it.network);
+                network.is_some_and(|it| {
+                    it.addresses.values().flatten().any(|it| it.address.is_ipv6())
+                })
+            })
     }
 
-    /// MTU of a link in bytes: servers have that of hosts.
+    /// MTU of a link in bytes: servers and providers have that of hosts.
     pub fn mtu_of(&self, link: &Link) -> u32 {
-        let is_server = |end: &End| {
-            self.switch(&end.node).is_some_and(|node| node.function == Function::Server)
-        };
-        match is_server(&link.a) || is_server(&link.b) {
+        let is_end = |end: &End| self.switch(&end.node).is_some_and(|node| !node.function.is_way());
+        match is_end(&link.a) || is_end(&link.b) {
             true => self.fabric.host_mtu,
             false => self.fabric.underlay_mtu,
         }
     }
 
-    /// The ends of all cables: of links, then of hosts with the switch's end first.
+    /// The ends of all cables: of links, then of servers in networks and of hosts, with the switch's end first.
     pub fn cables(&self) -> impl Iterator<Item = [&End; 2]> {
         let links = self.links.iter().map(|link| [&link.a, &link.b]);
+        let members = self.members.iter().map(|it| [&it.switch, &it.end]);
         let hosts = self.hosts.iter().flat_map(Host::cables);
-        links.chain(hosts.map(|[own, switch]| [switch, own]))
+        links.chain(members).chain(hosts.map(|[own, switch]| [switch, own]))
     }
 
-    /// The ports of a node that have a cable: links first, then hosts.
+    /// The ports of a node that have a cable: links first, then servers in networks and hosts.
     pub fn ports_of<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a End> {
         self.cables().flatten().filter(move |end| end.node == node)
     }
@@ -402,13 +434,16 @@ impl Topology {
         all
     }
 
-    /// What a node announces by itself: its loopbacks, its services, the subnets of its routed ports.
+    /// What a node announces by itself: its loopbacks, its services, the subnets of its routed ports, and what a
+    /// provider has beyond those. A server in a network announces its services only.
     pub fn announced<'a>(&'a self, node: &'a Switch) -> impl Iterator<Item = Prefixed> + use<'a> {
         let loopbacks = [Some(IpAddr::V4(node.loopback)), node.loopback6.map(IpAddr::V6)];
+        let loopbacks = loopbacks.map(|it| it.filter(|_| self.member(&node.name).is_none()));
         let services = self.services_of(&node.name).flat_map(|it| it.addresses.iter().copied());
         let hosts = self.hosts.iter().filter(|host| host.switch.node == node.name);
         let subnets = hosts.flat_map(|host| host.subnets().iter().map(|it| it.host.subnet()));
-        loopbacks.into_iter().flatten().chain(services).map(Prefixed::single).chain(subnets)
+        let single = loopbacks.into_iter().flatten().chain(services).map(Prefixed::single);
+        single.chain(subnets).chain(node.announces.iter().copied())
     }
 
     /// How many links lead out of `from` on a shortest way to the nearest of `to`: the width of
@@ -418,8 +453,11 @@ impl Topology {
     }
 
     /// The links that lead out of `from` on a shortest way to the nearest of `to`, by their ends: its own
-    /// and the neighbour's. Servers are no way to anything but themselves.
+    /// and the neighbour's. Servers are no way to anything but themselves, and no way leads from the fabric to
+    /// what providers have, or back.
     pub fn shortest_ways<'a>(&'a self, from: &'a str, to: &[&'a str]) -> Vec<(&'a End, &'a End)> {
+        let is_outside = |name: &str| self.provider(name).is_some();
+        let is_inside = |one: &str, other: &str| is_outside(one) == is_outside(other);
         let mut distance: HashMap<&str, usize> = to.iter().map(|&node| (node, 0)).collect();
         let mut queue: VecDeque<&str> = to.iter().copied().collect();
         while let Some(node) = queue.pop_front() {
@@ -428,7 +466,7 @@ impl Topology {
             if server && next > 1 {
                 continue;
             }
-            for (_, peer) in self.links_of(node) {
+            for (_, peer) in self.links_of(node).filter(|(_, peer)| is_inside(node, &peer.node)) {
                 if !distance.contains_key(peer.node.as_str()) {
                     distance.insert(&peer.node, next);
                     queue.push_back(&peer.node);
@@ -440,18 +478,25 @@ impl Topology {
         };
         let is_nearer = |peer: &End| {
             let server = self.switch(&peer.node).is_some_and(|it| it.function == Function::Server);
-            let near = distance.get(peer.node.as_str()).is_some_and(|&d| d + 1 == own);
+            let near = distance.get(peer.node.as_str()).is_some_and(|&d| d + 1 == own)
+                && is_inside(from, &peer.node);
             near && (own == 1 || !server)
         };
         self.links_of(from).filter(|(_, peer)| is_nearer(peer)).collect()
     }
 }
 
+impl Gateway {
+    /// Its IPv4 address with the length of the prefix.
+    pub fn prefixed(&self) -> Prefixed {
+        Prefixed::new(self.address.into(), self.prefix_len)
+    }
+}
+
 impl Network {
-    /// Whether `address` is in the network's subnet.
-    pub fn contains(&self, address: Ipv4Addr) -> bool {
-        let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix_len)).unwrap_or(0);
-        u32::from(address) & mask == u32::from(self.gateway) & mask
+    /// Whether it has an IPv6 gateway.
+    pub fn has_gateway6(&self) -> bool {
+        self.gateway.is_some_and(|it| it.address6.is_some())
     }
 }
 
@@ -482,15 +527,21 @@ impl Host {
 impl Network {
     /// The addresses of one of its hosts with the lengths of their prefixes, the IPv4 one first.
     pub fn host_addresses(&self, host: &Host) -> Vec<Prefixed> {
-        let own = Prefixed::new(host.address.into(), self.prefix_len);
-        let own6 = host.address6.zip(self.gateway6);
-        let own6 = own6.map(|(address, it)| Prefixed::new(address.into(), it.length));
-        [Some(own), own6].into_iter().flatten().collect()
+        let own = [Some(IpAddr::V4(host.address)), host.address6.map(IpAddr::V6)];
+        let gateway =
+            |own: &IpAddr| self.gateways().find(|it| it.address.is_ipv4() == own.is_ipv4());
+        let own = own.into_iter().flatten();
+        own.filter_map(|own| Some(Prefixed::new(own, gateway(&own)?.length))).collect()
     }
 
     /// Its gateways with the lengths of their prefixes, the IPv4 one first.
     pub fn gateways(&self) -> impl Iterator<Item = Prefixed> {
-        let gateway = Prefixed::new(self.gateway.into(), self.prefix_len);
-        [Some(gateway), self.gateway6].into_iter().flatten()
+        let all = self.gateway.map(|it| [Some(it.prefixed()), it.address6]);
+        all.into_iter().flatten().flatten()
+    }
+
+    /// The addresses of a leaf or border in it: the gateways, or its own; none where it is bridged only.
+    pub fn addresses_at(&self, node: &str) -> Vec<Prefixed> {
+        self.gateways().chain(self.addresses.get(node).into_iter().flatten().copied()).collect()
     }
 }

@@ -49,9 +49,10 @@ impl Picture {
 }
 
 impl Topology {
-    /// The parts of a fabric that carry traffic from each switch to the others: servers are no way.
+    /// The parts of a fabric that carry traffic from each switch to the others: servers and providers are no
+    /// way.
     pub(super) fn parts(&self) -> BTreeMap<&str, usize> {
-        let switches = self.switches.iter().filter(|it| it.function != Function::Server);
+        let switches = self.switches.iter().filter(|it| it.function.is_way());
         let links = self.links.iter().map(|link| [link.a.node.as_str(), link.b.node.as_str()]);
         parts(switches.map(|switch| switch.name.as_str()), links)
     }

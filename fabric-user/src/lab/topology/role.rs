@@ -15,17 +15,19 @@ pub(super) enum Role {
 const SPINE: Role = Role::Node(Function::Spine);
 const LEAF: Role = Role::Node(Function::Leaf);
 const BORDER: Role = Role::Node(Function::Border);
+const PROVIDER: Role = Role::Node(Function::Provider);
 const SERVER: Role = Role::Node(Function::Server);
 const HOST: Role = Role::Node(Function::Host);
 
 /// The functions of docs/lab.md.
-const FUNCTIONS: [(&str, Role); 16] = [
+const FUNCTIONS: [(&str, Role); 17] = [
     ("spine", SPINE),
     ("leaf", LEAF),
     ("tor", LEAF),
     ("border", BORDER),
     ("exit", BORDER),
     ("edge", BORDER),
+    ("provider", PROVIDER),
     ("server", SERVER),
     ("host", HOST),
     ("vm", HOST),

@@ -27,6 +27,8 @@ pub enum Function {
     Leaf,
     /// Connects a site to other sites.
     Border,
+    /// A router outside the fabric that speaks BGP with borders.
+    Provider,
     /// A server that speaks BGP with its leafs.
     Server,
     /// A virtual machine, or a server that does not route.
@@ -34,12 +36,19 @@ pub enum Function {
 }
 
 impl Function {
+    /// Whether it carries what others send through the fabric, or is a host, which does so for nobody.
+    /// Servers and providers do not.
+    pub fn is_way(self) -> bool {
+        !matches!(self, Self::Server | Self::Provider)
+    }
+
     /// The word for tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Spine => "spine",
             Self::Leaf => "leaf",
             Self::Border => "border",
+            Self::Provider => "provider",
             Self::Server => "server",
             Self::Host => "host",
         }
@@ -128,7 +137,7 @@ pub fn parse(text: &str, file: &str) -> Picture {
 
 /// Says that a picture shows several fabrics, which may be a cable that is missing.
 fn note_parts(picture: &Picture, file: &str) -> Option<String> {
-    let is_way = |function| !matches!(function, Function::Server | Function::Host);
+    let is_way = |function: Function| function.is_way() && function != Function::Host;
     let parts = picture.parts(is_way);
     let count = parts.values().max().map_or(0, |last| last + 1);
     let first = |part: usize| {

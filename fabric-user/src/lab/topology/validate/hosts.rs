@@ -130,8 +130,11 @@ impl Check<'_> {
             && !networks.contains(wanted)
         {
             let remedy = match function {
-                Function::Spine => {
-                    "as a spine has none; move the cable, or give the host a subnet of its own: remove the network and write address = \"10.1.11.10/24\" and gateway = \"10.1.11.1\"".to_owned()
+                Function::Spine | Function::Provider => {
+                    format!(
+                        "as a {} has none; move the cable, or give the host a subnet of its own: remove the network and write address = \"10.1.11.10/24\" and gateway = \"10.1.11.1\"",
+                        function.name()
+                    )
                 }
                 _ => format!("move the cable or add {leaf} to the network's leafs"),
             };
@@ -142,16 +145,25 @@ impl Check<'_> {
                 ),
             );
         }
-        if !network.contains(address) {
+        let Some(gateway) = network.gateway else {
+            self.toml(
+                &path("network"),
+                format!(
+                    "host {name} is in network {wanted}, which has no gateway; put it into another one, or make it a server with addresses in [networks.{wanted}.addresses]"
+                ),
+            );
+            return None;
+        };
+        if !gateway.prefixed().contains(address.into()) {
             self.toml(
                 &path("address"),
                 format!(
-                    "address {address} of host {name} is outside its network {wanted} ({}/{}); write one inside",
-                    network.gateway, network.prefix_len
+                    "address {address} of host {name} is outside its network {wanted} ({}); write one inside",
+                    gateway.prefixed()
                 ),
             );
         }
-        self.host_address6(name, wanted, network.gateway6);
+        self.host_address6(name, wanted, gateway.address6);
         Some(Attachment::Network(wanted.clone()))
     }
 

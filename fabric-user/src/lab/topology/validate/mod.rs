@@ -4,7 +4,9 @@
 //! does not, and a topology comes out only if there is none.
 
 mod hosts;
+mod inside;
 mod once;
+mod providers;
 mod services;
 mod tenants;
 
@@ -14,7 +16,7 @@ use std::ops::RangeInclusive;
 use super::error::Complaint;
 use super::inventory::{Inventory, NetworkEntry};
 use super::picture::{DrawnCable, DrawnEnd, Function, INTERFACE_NAME_MAX, Picture};
-use super::{Bfd, ControlPlane, End, Fabric, Link, Network, Switch, Topology};
+use super::{Bfd, ControlPlane, End, Fabric, Gateway, Link, Member, Network, Switch, Topology};
 use crate::mac::Mac;
 
 /// Keeps the names of namespaces, the paths of FRR's sockets and, behind a lab's name of 32 and a hyphen, the
@@ -139,7 +141,8 @@ impl Check<'_> {
         let tenants = self.tenants();
         let networks = self.networks();
         let switches = self.switches(&networks);
-        let links = self.links(&switches);
+        let members = self.members(&networks, &switches);
+        let links = self.links(&switches, &members);
         let services = self.services();
         let hosts = self.hosts(&networks, &switches);
         let topology = Topology {
@@ -148,6 +151,7 @@ impl Check<'_> {
             switches,
             hosts,
             links,
+            members,
             networks,
             tenants,
             services,
@@ -156,6 +160,7 @@ impl Check<'_> {
             picture_text: String::new(),
             inventory_text: String::new(),
         };
+        self.sessions_inside(&topology);
         self.single_use(&topology);
         self.addresses(&topology);
         self.subnets(&topology);
@@ -323,12 +328,11 @@ impl Check<'_> {
         );
         let vlan = entry.vlan;
         self.in_range(&path("vlan"), &format!("VLAN {vlan} of network {name}"), vlan, &VLAN);
-        if entry.gateway_mac.is_group() {
+        if let Some(mac) = entry.gateway_mac.filter(|mac| mac.is_group()) {
             self.toml(
                 &path("gateway_mac"),
                 format!(
-                    "gateway_mac {} of network {name} is a multicast address; the second digit must be even",
-                    entry.gateway_mac
+                    "gateway_mac {mac} of network {name} is a multicast address; the second digit must be even"
                 ),
             );
         }
@@ -353,31 +357,58 @@ impl Check<'_> {
             let rule = "networks live on leafs and borders";
             self.refers_to(&path("leafs"), &says, leaf, &WITH_NETWORKS, rule);
         }
-        let gateway = entry.gateway.split_once('/').and_then(|(address, length)| {
-            let length = length.parse().ok().filter(|length| (1..=30).contains(length))?;
-            Some((address.parse().ok()?, length))
-        });
-        if gateway.is_none() {
-            self.toml(
-                &path("gateway"),
-                format!(
-                    "gateway \"{}\" of network {name} is not an IPv4 address with a prefix of 1 to 30 bits; write it as 10.20.0.1/24",
-                    entry.gateway
-                ),
-            );
-        }
         self.network_of_tenant(name, entry);
-        let (gateway, prefix_len) = gateway?;
+        let gateway = if entry.addresses.is_empty() {
+            Some(self.gateway(name, entry)?)
+        } else {
+            self.addresses_inside(name, entry);
+            None
+        };
+        let addresses = entry.addresses.iter().map(|(node, addresses)| {
+            let mut addresses = addresses.clone();
+            addresses.sort_by_key(|it| it.address.is_ipv6());
+            (node.clone(), addresses)
+        });
         Some(Network {
             name: name.to_owned(),
             vlan: entry.vlan,
             vni: entry.vni,
             tenant: entry.tenant.clone(),
             gateway,
-            prefix_len,
-            gateway6: entry.gateway6,
-            gateway_mac: entry.gateway_mac,
+            addresses: addresses.collect(),
         })
+    }
+
+    /// The anycast gateway of a network in which no node has addresses of its own.
+    fn gateway(&mut self, name: &str, entry: &NetworkEntry) -> Option<Gateway> {
+        let (Some(text), Some(mac)) = (&entry.gateway, entry.gateway_mac) else {
+            let missing = match (&entry.gateway, entry.gateway_mac) {
+                (None, None) => "gateway and gateway_mac",
+                (None, _) => "gateway",
+                _ => "gateway_mac",
+            };
+            self.toml(
+                &["networks", name],
+                format!(
+                    "[networks.{name}] lacks {missing}; add it, or give nodes addresses of their own in [networks.{name}.addresses]"
+                ),
+            );
+            return None;
+        };
+        let gateway = text.split_once('/').and_then(|(address, length)| {
+            let prefix_len = length.parse().ok().filter(|length| (1..=30).contains(length))?;
+            let address = address.parse().ok()?;
+            Some(Gateway { address, prefix_len, address6: entry.gateway6, mac })
+        });
+        if gateway.is_none() {
+            self.toml(
+                &["networks", name, "gateway"],
+                format!(
+                    "gateway \"{text}\" of network {name} is not an IPv4 address with a prefix of 1 to 30 bits; write it as 10.20.0.1/24"
+                ),
+            );
+        }
+        gateway
     }
 
     /// Switches and servers that are drawn and have an entry.
@@ -404,6 +435,7 @@ impl Check<'_> {
                 );
             }
             self.bridges(name, entry);
+            self.announces(node, entry);
             let here = |network: &&Network| {
                 let place = &self.inventory.networks[&network.name];
                 node.function == Function::Leaf && place.sites.contains(&entry.site)
@@ -416,8 +448,9 @@ impl Check<'_> {
                 asn: entry.asn.unwrap_or(0),
                 loopback: entry.loopback,
                 loopback6: entry.loopback6,
-                fabric_xdpd: entry.fabric_xdpd.unwrap_or(node.function != Function::Server),
+                fabric_xdpd: entry.fabric_xdpd.unwrap_or(node.function.is_way()),
                 bridges: entry.bridges,
+                announces: entry.announces.iter().map(|it| it.0).collect(),
                 networks: networks.iter().filter(here).map(|it| it.name.clone()).collect(),
             });
         }
@@ -429,13 +462,20 @@ impl Check<'_> {
     }
 
     /// Links between nodes that speak BGP.
-    fn links(&mut self, switches: &[Switch]) -> Vec<Link> {
+    fn links(&mut self, switches: &[Switch], members: &[Member]) -> Vec<Link> {
         let switch = |end: &DrawnEnd| switches.iter().find(|switch| switch.name == end.node);
         let mut links = Vec::new();
         for cable in &self.picture.cables {
             let (Some(left), Some(right)) = (switch(&cable.left), switch(&cable.right)) else {
                 continue;
             };
+            let is_member = |end: &DrawnEnd| {
+                members.iter().any(|it| it.end.node == end.node && it.end.port == end.port)
+            };
+            if is_member(&cable.left) || is_member(&cable.right) {
+                continue;
+            }
+            self.cable_of_provider(cable, left, right);
             if left.asn == right.asn && left.asn != 0 && self.speaks_bgp() {
                 self.toml(
                     &["nodes", &right.name, "as"],
@@ -481,6 +521,8 @@ fn cable_at<'a>(picture: &'a Picture, end: &End) -> Option<&'a DrawnCable> {
 
 #[cfg(test)]
 mod bond_tests;
+#[cfg(test)]
+mod inside_tests;
 #[cfg(test)]
 mod routed_tests;
 #[cfg(test)]

@@ -70,10 +70,11 @@ impl Check<'_> {
         let mut gateways: Vec<Mac> = Vec::new();
         for network in &topology.networks {
             // Several networks may share one gateway MAC: each has a bridge of its own.
-            if !gateways.contains(&network.gateway_mac) {
-                gateways.push(network.gateway_mac);
+            if let Some(mac) = network.gateway.map(|it| it.mac).filter(|it| !gateways.contains(it))
+            {
+                gateways.push(mac);
                 let owner = format!("the gateway of network {}", network.name);
-                let what = format!("MAC address {}", network.gateway_mac);
+                let what = format!("MAC address {mac}");
                 claim(what, owner, network_key(&network.name, "gateway_mac"));
             }
         }
@@ -223,7 +224,17 @@ fn addresses(topology: &Topology) -> Vec<Written> {
         }
         all
     });
-    gateways.chain(single_addresses(topology)).chain(hosts).collect()
+    let inside = topology.networks.iter().flat_map(|network| {
+        network.addresses.iter().flat_map(move |(node, addresses)| {
+            addresses.iter().map(move |it| Written {
+                address: it.address,
+                tenant: None,
+                owner: format!("{node} in network {}", network.name),
+                place: Place::key(&["networks", &network.name, "addresses", node]),
+            })
+        })
+    });
+    gateways.chain(inside).chain(single_addresses(topology)).chain(hosts).collect()
 }
 
 /// A subnet with the tenant whose it is, what it belongs to and where it is written.
@@ -234,6 +245,16 @@ fn subnets(topology: &Topology) -> Vec<(Prefixed, Option<String>, String, Place)
             (gateway, network.tenant.clone(), owner, gateway_key(&network.name, gateway))
         })
     });
+    // The subnets of all nodes in a network are one.
+    let inside = topology.networks.iter().flat_map(|network| {
+        let first = network.addresses.iter().next();
+        first.into_iter().flat_map(|(node, addresses)| {
+            addresses.iter().map(|address| {
+                let place = Place::key(&["networks", &network.name, "addresses", node]);
+                (*address, None, format!("network {}", network.name), place)
+            })
+        })
+    });
     let routed = topology.hosts.iter().flat_map(|host| {
         host.subnets().iter().map(|subnet| {
             let key = if subnet.host.address.is_ipv6() { "address6" } else { "address" };
@@ -241,5 +262,5 @@ fn subnets(topology: &Topology) -> Vec<(Prefixed, Option<String>, String, Place)
             (subnet.host, None, format!("host {}", host.name), place)
         })
     });
-    networks.chain(routed).collect()
+    networks.chain(inside).chain(routed).collect()
 }

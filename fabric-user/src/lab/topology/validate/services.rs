@@ -35,6 +35,7 @@ impl Check<'_> {
                     );
                 }
             }
+            self.servers_inside(name, entry);
             services.push(Service {
                 name: name.clone(),
                 addresses: entry.addresses.iter().map(|address| address.address).collect(),
