@@ -105,6 +105,13 @@ impl Fabric {
         Self::up(&load("anycast"), share())
     }
 
+    /// Two sites with front servers and exits of both in one network, and providers outside: `topologies/exits`. No
+    /// other test of the binary runs meanwhile.
+    #[must_use]
+    pub fn exits() -> Self {
+        Self::up(&load("exits"), alone())
+    }
+
     /// A fabric whose routes, flood lists and MACs were written by `ip` and `bridge`:
     /// `topologies/static`.
     #[must_use]

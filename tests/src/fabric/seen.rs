@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fabric_common::reason::Reason;
+use fabric_common::reason::{Reason, Verdict};
 use fabric_user::kernel::maps::Maps;
 
 use super::{Fabric, kernel};
@@ -56,6 +56,14 @@ impl Seen {
     #[must_use]
     pub fn all(&self, reason: Reason) -> u64 {
         self.slots.values().map(|slot| self.counters.packets(*slot, reason)).sum()
+    }
+
+    /// What came in on `port` and went to the kernel, by reasons.
+    #[must_use]
+    pub fn passed_on(&self, port: &str) -> BTreeMap<&'static str, u64> {
+        let passed = Reason::ALL.iter().filter(|it| it.verdict() == Verdict::Pass);
+        let counted = passed.map(|reason| (reason.name(), self.on(port, *reason)));
+        counted.filter(|(_, count)| *count > 0).collect()
     }
 
     /// Packets sent on `port` by the fast path.

@@ -8,6 +8,7 @@ mod flow_paths;
 mod flow_stream;
 mod flows;
 mod ping;
+mod servers;
 mod stream;
 mod transfer;
 
@@ -15,5 +16,6 @@ pub use flow_paths::flow_paths;
 pub use flow_stream::{FlowOptions, FlowReport, FlowStream, Outage};
 pub use flows::send_flows;
 pub use ping::{Ping, PingReport};
+pub use servers::Servers;
 pub use stream::{Stream, StreamOptions, StreamReport};
 pub use transfer::{Transfer, transfer};

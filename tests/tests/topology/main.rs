@@ -4,6 +4,7 @@ mod ageing;
 mod anycast;
 mod broadcast;
 mod ecmp;
+mod exits;
 mod forwarding;
 mod frr_restart;
 mod learning;
