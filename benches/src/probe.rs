@@ -43,6 +43,8 @@ pub struct Probe {
 pub struct Change {
     /// From before the request until the maps had it, if they were looked at.
     pub map: Option<Duration>,
+    /// From before the request until the kernel answered it.
+    pub answer: Duration,
     /// From before the request until the first frame arrived the new way.
     pub packet: Duration,
     /// Frames that were sent after the kernel had answered and still went the old way.
@@ -113,6 +115,7 @@ impl Probe {
         let begin = Instant::now();
         self.next = begin;
         request()?;
+        let answer = begin.elapsed();
         let first = self.sent;
         let (mut map, mut packet, mut late, mut stray) = (None, None, 0, 0);
         loop {
@@ -133,7 +136,7 @@ impl Probe {
             if let Some(packet) = packet
                 && (map.is_some() || in_map.is_none())
             {
-                return Ok(Change { map, packet, late });
+                return Ok(Change { map, answer, packet, late });
             }
             let waited = begin.elapsed();
             ensure!(waited < PATIENCE, "the change does not come: {packet:?}, {map:?}");

@@ -8,7 +8,7 @@ use fabric_common::reason::Reason;
 use crate::{
     addresses::HOST_R,
     device::mac_text,
-    fabric::{PATIENCE, quiet},
+    fabric::{PATIENCE, all_has_come},
     judged::Judged,
     packet::{OUTER, ether_type, protocol},
     wire::Wire,
@@ -109,7 +109,7 @@ impl Asked {
         let into = &self.wires.iter().find(|(name, _)| *name == port).expect("a port").1;
         into.send(question).expect("the wire takes it");
         let (mut seen, mut last) = (Seen::new(), Instant::now());
-        while last.elapsed() < quiet() {
+        while !all_has_come(last) {
             for (name, wire) in &self.wires {
                 while let Ok(Some(frame)) = wire.receive(Instant::now()) {
                     let inner = if is_tunnelled(&frame) { &frame[OUTER..] } else { &frame[..] };

@@ -25,7 +25,7 @@ use crate::{
     },
     daemon::Daemon,
     device::{address_text, mac_text},
-    fabric::{PATIENCE, quiet, until},
+    fabric::{PATIENCE, all_has_come, until},
     packet::{Frame, Vxlan, Vxlan6, ether_type, outer_destination},
     space::{Space, unique},
     wire::Wire,
@@ -343,23 +343,27 @@ impl Judged {
         let first = 0x0bad_cafe_0000_0000 | (self.sent + 1);
         self.sent += frames.len() as u64;
         let mut vteps = vec![None; frames.len()];
-        let collect = |vteps: &mut Vec<Option<IpAddr>>, deadline| {
-            while vteps.contains(&None)
-                && let Ok(Some(packet)) = self.wires["up0"].receive(deadline)
-            {
+        let collect = |vteps: &mut Vec<Option<IpAddr>>| {
+            let mut last = None;
+            while let Ok(Some(packet)) = self.wires["up0"].receive(Instant::now()) {
+                last = Some(Instant::now());
                 let payload = packet.last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
                 let place = payload.checked_sub(first);
                 if let Some(vtep) = place.and_then(|place| vteps.get_mut(place as usize)) {
                     *vtep = Some(outer_destination(&packet));
                 }
             }
+            last
         };
         for (payload, frame) in (first..).zip(frames) {
             self.wires[port].send(&with_payload(frame, payload)).expect("the other end is up");
             // The socket has no room for all of them.
-            collect(&mut vteps, Instant::now());
+            collect(&mut vteps);
         }
-        collect(&mut vteps, Instant::now() + quiet());
+        let mut last = Instant::now();
+        while vteps.contains(&None) && !all_has_come(last) {
+            last = collect(&mut vteps).unwrap_or(last);
+        }
         vteps
     }
 
@@ -397,8 +401,7 @@ impl Judged {
             self.wires[port].send(&packet).expect("the other end is up");
         }
         let (mut fate, mut last) = (Fate::new(), Instant::now());
-        let quiet = quiet();
-        while last.elapsed() < quiet {
+        while !all_has_come(last) {
             for (name, wire) in &self.wires {
                 while let Ok(Some(frame)) = wire.receive(Instant::now()) {
                     if frame.windows(8).any(|bytes| bytes == payload.to_be_bytes()) {

@@ -56,6 +56,11 @@ const MEDIAN_US: f64 = 1_000.0;
 const P99_US: f64 = 5_000.0;
 /// Bar of the time from the request to the first packet, where routes are behind what changes.
 const PACKET_US: f64 = 10_000.0;
+/// Between two changes, after which the daemon sleeps.
+const PAUSE: Duration = Duration::from_micros(500);
+/// The same where the kernel tells of each of ten thousand routes after a change. One in ten of the usual number of
+/// changes is made.
+const LONG_PAUSE: Duration = Duration::from_millis(200);
 /// Traffic before the first change: the first frames of a source are the kernel's.
 const WARM_UP: Duration = Duration::from_millis(20);
 
@@ -120,6 +125,8 @@ struct World<'a> {
     watch: Option<Find<'a>>,
     /// What Fabric says of a frame of the flow.
     reason: Reason,
+    /// Between two changes, for the daemon to fall asleep.
+    pause: Duration,
 }
 
 impl World<'_> {
@@ -164,8 +171,8 @@ impl World<'_> {
             let change = self.probe.change(|| request(new), has, [&is_old, &is_new])?;
             series.changes.push(change);
             *way = new;
-            // Lets the daemon fall asleep, at no fixed distance from the last change.
-            let pause = Duration::from_micros(500 + u64::from(number % 7) * 100);
+            // At no fixed distance from the last change.
+            let pause = self.pause + Duration::from_micros(u64::from(number % 7) * 100);
             self.probe.run(pause, |frame| went(frame, new))?;
         }
         let sent = self.probe.sent - sent;
@@ -225,6 +232,7 @@ fn move_mac(fabric_xdpd: &Path, changes: u32) -> Result<Found> {
         },
         watch: Some(&watch),
         reason: Reason::Encapsulated,
+        pause: PAUSE,
     }
     .measure(fabric_xdpd, changes)
 }
@@ -276,6 +284,7 @@ fn replace_next_hop(fabric_xdpd: &Path, changes: u32) -> Result<Found> {
         },
         watch: Some(&watch),
         reason: Reason::Routed,
+        pause: PAUSE,
     }
     .measure(fabric_xdpd, changes)
 }
@@ -314,12 +323,17 @@ fn behind_routes(fabric_xdpd: &Path, changes: u32, name: &str) -> Result<Found> 
         };
         is_way && arrived.get(OUTER + 26..OUTER + 42) == frame.get(26..42)
     };
+    let (pause, changes) = match name {
+        REMOTE_LEAF => (LONG_PAUSE, changes / 10),
+        _ => (PAUSE, changes),
+    };
     World {
         probe: Probe::open(site.leaf.host, site.leaf.sink, &frame, OUTER)?,
         request: &request,
         went: &went,
         watch: None,
         reason: Reason::Routed,
+        pause,
     }
     .measure(fabric_xdpd, changes)
 }
@@ -351,6 +365,15 @@ fn evaluate(
     for (contender, series) in found {
         let packets: Vec<_> = series.changes.iter().map(|change| us(change.packet)).collect();
         note(format!("{contender}: first packet"), contender, &packets)?;
+        if name == REMOTE_LEAF {
+            let times = series.changes.iter().map(|change| us(change.packet - change.answer));
+            let times: Vec<_> = times.collect();
+            note(
+                format!("{contender}: first packet, from the answer"),
+                &format!("{contender} after its answer"),
+                &times,
+            )?;
+        }
         let maps: Vec<_> = series.changes.iter().filter_map(|it| it.map).map(us).collect();
         if !maps.is_empty() {
             note(format!("{contender}: map"), "Fabric's map", &maps)?;
@@ -388,6 +411,11 @@ fn evaluate(
             Bar::at_most("fabric: map, median, us", MEDIAN_US),
             Bar::at_most("fabric: map, p99, us", P99_US),
         ]),
+        // The kernel tells of the object, then of all routes, and then it answers, until which the probe's only
+        // thread sends nothing.
+        REMOTE_LEAF => {
+            bars.push(Bar::at_most("fabric: first packet, from the answer, p99, us", PACKET_US));
+        }
         _ => bars.push(Bar::at_most("fabric: first packet, p99, us", PACKET_US)),
     }
     let found = Figures::judged(name, figures, bars, settings, environment);

@@ -29,6 +29,8 @@ pub struct Observer {
     features: Option<xdp_features::Listener>,
     /// What was read and not handed on yet.
     ahead: VecDeque<Event>,
+    /// Events in the next batch, at most.
+    room: usize,
     /// The kernel has dropped messages that nobody was told about yet.
     lost: bool,
 }
@@ -43,8 +45,11 @@ enum Mark {
 
 /// Bytes that the kernel may queue for us: about 200,000 FDB changes.
 const QUEUE: usize = 64 << 20;
-/// Events in a batch, after which the caller gets its turn.
+/// Events in a batch, after which the caller gets its turn, as long as more wait.
 const BATCH: usize = 4_096;
+/// Events in the first batch of a burst; each further one may have twice as many. Where routes share an object,
+/// the kernel tells of the object first and then of ten thousands of routes, of which nothing has changed.
+const FIRST: usize = 64;
 /// Events that are read before the caller asks for them, at most: 90 MB, in a storm that lasts for
 /// seconds.
 const AHEAD: usize = 128 * BATCH;
@@ -68,12 +73,13 @@ impl Observer {
             features: devices.listen()?,
             devices,
             ahead: VecDeque::new(),
+            room: FIRST,
             lost: false,
         })
     }
 
-    /// Waits for changes and takes some thousands of those that are there. Cancel-safe: nothing is lost
-    /// when the future is dropped.
+    /// Waits for changes and takes some of those that are there, soon thousands if there are so many. Cancel-safe:
+    /// nothing is lost when the future is dropped.
     ///
     /// # Errors
     /// If a socket fails. Lost messages are no error but [`Batch::Lost`].
@@ -84,7 +90,7 @@ impl Observer {
             // The runtime's other tasks would not get their turn before everything is handed on.
             tokio::task::yield_now().await;
         }
-        self.read_ahead()?;
+        self.read_ahead(self.room)?;
         Ok(self.flush())
     }
 
@@ -113,7 +119,7 @@ impl Observer {
                 std::future::pending::<()>().await;
             }
             let read = match self.readable().await {
-                Ok(()) => self.read_ahead(),
+                Ok(()) => self.read_ahead(BATCH),
                 failed => failed,
             };
             if let Err(error) = read {
@@ -161,12 +167,15 @@ impl Observer {
             self.pass_marks(usize::MAX);
             return Batch::Lost;
         }
-        let count = self.ahead.len().min(BATCH);
+        let count = self.ahead.len().min(self.room);
         let events = self.ahead.drain(..count).collect();
         self.pass_marks(count);
         if self.ahead.is_empty() {
+            self.room = FIRST;
             // After a storm nothing keeps its memory.
             self.ahead.shrink_to(4 * BATCH);
+        } else {
+            self.room = (2 * self.room).min(BATCH);
         }
         Batch::Events(events)
     }
@@ -182,14 +191,14 @@ impl Observer {
         }
     }
 
-    /// Takes more off the kernel's queues than the caller gets at once: there a change takes eight times
-    /// the memory that it takes here, and a queue that is full drops the next one. If the kernel dropped
+    /// Takes more off the kernel's queues than the caller gets at once, which is `batch`: there a change takes eight
+    /// times the memory that it takes here, and a queue that is full drops the next one. If the kernel dropped
     /// any, that queue is empty afterwards.
-    fn read_ahead(&mut self) -> Result<(), ObserveError> {
-        let Self { route, xfrm, netfilter, devices, features, ahead, lost } = self;
+    fn read_ahead(&mut self, batch: usize) -> Result<(), ObserveError> {
+        let Self { route, xfrm, netfilter, devices, features, ahead, lost, .. } = self;
         let fresh = ahead.len();
         for listener in [Some(route), xfrm.as_mut(), netfilter.as_mut()].into_iter().flatten() {
-            let dropped = listener.read(ahead)?;
+            let dropped = listener.read(ahead, batch)?;
             if dropped && listener.protocol == Protocol::Netfilter {
                 // Its messages only ever say that there is something to ask for.
                 ahead.push_back(Event::NetfilterChanged);
@@ -259,10 +268,10 @@ impl Listener {
         }
     }
 
-    /// Appends what is there to `ahead`, some thousands at most; true if the kernel dropped messages, and
-    /// then nothing is left.
-    fn read(&mut self, ahead: &mut VecDeque<Event>) -> Result<bool, ObserveError> {
-        let most = (AHEAD - ahead.len().min(AHEAD)).min(4 * BATCH);
+    /// Appends what is there to `ahead`, four batches at most; true if the kernel dropped messages, and then nothing
+    /// is left.
+    fn read(&mut self, ahead: &mut VecDeque<Event>, batch: usize) -> Result<bool, ObserveError> {
+        let most = (AHEAD - ahead.len().min(AHEAD)).min(4 * batch);
         let (mut read, mut lost) = (0, false);
         while lost || read < most {
             match self.socket.receive().map_err(ObserveError::socket("read"))? {

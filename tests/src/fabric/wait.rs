@@ -12,14 +12,6 @@ pub const PATIENCE: Duration = Duration::from_secs(240);
 /// How often it is looked at.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Where nothing has come for so long, all has come. `cargo xtask vm` says in the environment that its
-/// machines are emulated: they may need longer for one frame.
-#[must_use]
-pub fn quiet() -> Duration {
-    let is_emulated = std::env::var_os("FABRIC_EMULATED").is_some();
-    Duration::from_millis(if is_emulated { 1_000 } else { 200 })
-}
-
 /// Waits until `condition` holds; how long that took.
 ///
 /// # Panics

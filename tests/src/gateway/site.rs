@@ -20,7 +20,7 @@ use crate::{
     },
     daemon::Daemon,
     device::mac_text,
-    fabric::{PATIENCE, until},
+    fabric::{PATIENCE, all_has_come, until},
     packet::{Frame, OUTER, OUTER6, Vxlan, Vxlan6, ether_type, protocol},
     space::{Space, unique},
     wire::Wire,
@@ -298,7 +298,7 @@ impl Site {
         let into = &self.wires.iter().find(|(name, _)| *name == port).expect("a port").1;
         packets.iter().for_each(|packet| into.send(packet).expect("the wire takes it"));
         let (mut seen, mut last) = (Seen::new(), Instant::now());
-        while last.elapsed() < Duration::from_millis(150) {
+        while !all_has_come(last) {
             for (name, wire) in &self.wires {
                 while let Ok(Some(frame)) = wire.receive(Instant::now()) {
                     if let Some(wanted) = told_apart(&frame) {

@@ -16,7 +16,7 @@ use crate::{
     addresses::Mac,
     daemon::Daemon,
     device::mac_text,
-    fabric::{PATIENCE, quiet},
+    fabric::{PATIENCE, all_has_come},
     packet::{OUTER, OUTER6},
     space::{Space, unique},
     wire::Wire,
@@ -164,17 +164,14 @@ impl Site {
             }
         }
         let mut fates = Fates::new();
-        let (mut missing, mut last) = (flows.len() * 2 * PACKETS, Instant::now());
-        // Behind the last one that has to come there may be copies.
-        let tail = quiet() / 5;
-        while last.elapsed() < if missing == 0 { tail } else { quiet() } {
+        let mut last = Instant::now();
+        while !all_has_come(last) {
             for (port, wire) in &self.wires {
                 while let Ok(Some(frame)) = wire.receive(Instant::now()) {
                     let Some(number) = self.number(&frame) else { continue };
                     let (is_ipv6, what) = self.as_compared(port, frame);
                     let fate = fates.entry((number, is_ipv6)).or_default();
                     *fate.entry(what).or_default() += 1;
-                    missing = missing.saturating_sub(1);
                     last = Instant::now();
                 }
             }

@@ -1,6 +1,6 @@
 //! In-place changes of nexthop objects, without any route event (MP-06, MP-07).
 
-use fabric_tests::fabric::Router;
+use fabric_tests::fabric::{Router, settled};
 
 /// A router with a route over the group 10 of the objects 1 to 3.
 fn router() -> Router {
@@ -71,4 +71,30 @@ fn a_port_that_is_switched_off_leaves_all_groups() {
     router.wait_way("10.9.0.1", "10.1.2.2 and 10.1.3.2");
     router.wait_way("10.6.0.1", "none");
     router.wait_way("10.1.1.77", "none");
+}
+
+#[test]
+fn an_object_that_changes_takes_as_many_stores_with_ten_thousand_routes_as_with_ten() {
+    let router = router();
+    let mut routed = 0;
+    let stores = [10, 10_000].map(|routes| {
+        let lines: String = (routed..routes)
+            .map(|number| {
+                format!("route add 10.{}.{}.7/32 nhid 10\n", 100 + number / 256, number % 256)
+            })
+            .collect();
+        routed = routes;
+        router.ip(&lines);
+        let last = format!("10.{}.{}.7", 100 + (routes - 1) / 256, (routes - 1) % 256);
+        router.wait_way(&last, "10.1.1.2 and 10.1.2.2 and 10.1.3.2");
+        let before = settled(&router).writes;
+        router.ip("nexthop replace id 10 group 1/2\n");
+        router.wait_way(&last, "10.1.1.2 and 10.1.2.2");
+        let between = settled(&router).writes;
+        router.ip("nexthop replace id 10 group 1/2/3\n");
+        router.wait_way(&last, "10.1.1.2 and 10.1.2.2 and 10.1.3.2");
+        [between - before, settled(&router).writes - between]
+    });
+    assert_eq!(stores[0], stores[1]);
+    assert!(stores[0].iter().all(|count| (1..=300).contains(count)), "{stores:?}");
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use fabric_common::reason::Reason;
 use fabric_tests::{
     addresses::Station,
-    fabric::{Router, SOON, quiet},
+    fabric::{Router, SOON, all_has_come},
     packet::Frame,
     wire::Wire,
 };
@@ -32,8 +32,7 @@ fn routed(router: &Router, v6: bool) -> [usize; 3] {
         from.send(&bytes).expect("the wire takes it");
     }
     let (mut counts, mut last) = ([0; 3], Instant::now());
-    let quiet = quiet();
-    while last.elapsed() < quiet {
+    while !all_has_come(last) {
         for (count, wire) in counts.iter_mut().zip(&to) {
             while let Some(got) = wire.receive(Instant::now()).expect("the wire can be read") {
                 // What a router changes is before the payload.

@@ -125,7 +125,6 @@ fn last_lines(console: &[u8]) -> String {
 fn script(jobs: &[Job]) -> String {
     let mut script = format!(
         "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
-         export FABRIC_EMULATED=1\n\
          cd {}\n\
          exec >{SHARED}/output 2>&1 </dev/null\n\
          uname -r\n\
