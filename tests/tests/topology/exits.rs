@@ -6,7 +6,7 @@
 //!   two percentage points of a sixth, and as even as chance makes it (chi-square). All of them go by XDP at the
 //!   exit and at the leafs.
 //! - Answers go out by all four exits, and by XDP.
-//! - A front server that dies moves its own flows only, at every exit.
+//! - A front server that dies moves its own flows only, at every exit; others lose nothing.
 //! - So does an exit: flows that other exits carry stay with their front servers, and lose nothing at an exit of the
 //!   same provider.
 //!
@@ -300,13 +300,9 @@ fn exits_spread_flows_over_the_front_servers_of_all_sites_and_what_dies_moves_it
         answers_go_out(&fabric, address, &mut servers);
     }
 
-    // A front server dies.
     let gone = 1;
-    fabric.lab().cut(FRONTS[gone], "eth0").expect("it can be cut off");
+    front_server_dies(&fabric, &addresses, gone);
     let living: Vec<&str> = FRONTS.iter().copied().filter(|it| *it != FRONTS[gone]).collect();
-    for &address in &addresses {
-        EXITS.iter().for_each(|exit| wait_next_hops(&fabric, exit, &address.to_string(), 5));
-    }
     for &address in &addresses {
         let mut servers = listen(&fabric, address, &living);
         for (exit, _, before) in flows.iter_mut().filter(|it| it.1 == address) {
@@ -335,6 +331,37 @@ fn exits_spread_flows_over_the_front_servers_of_all_sites_and_what_dies_moves_it
             ["client01", "client02"].iter().all(|client| answers(&fabric, client, address))
         });
     }
+}
+
+/// A front server dies while a client sends: until the exits hear of it, and when they do, flows of others lose
+/// nothing.
+fn front_server_dies(fabric: &Fabric, addresses: &[IpAddr], gone: usize) {
+    let fronts = FRONTS.map(|server| fabric.netns(server));
+    let stream = FlowStream::start(&fabric.netns("client01"), addresses[0], &fronts, STREAM)
+        .expect("a stream can be started");
+    let round = u64::from(STREAM.flows);
+    until(PATIENCE, "the flows arrive", || stream.received() > 4 * round);
+    let died = Instant::now();
+    fabric.lab().cut(FRONTS[gone], "eth0").expect("it can be cut off");
+    for &address in addresses {
+        EXITS.iter().for_each(|exit| wait_next_hops(fabric, exit, &address.to_string(), 5));
+    }
+    let enough = stream.received() + 4 * round;
+    until(PATIENCE, "the flows go on", || stream.received() > enough);
+    let report = stream.stop().expect("the flows can be sent");
+    let began = died.checked_sub(Duration::from_secs(60)).unwrap_or(died);
+    let orphans: BTreeSet<u16> = (0..STREAM.flows)
+        .filter(|&flow| report.receivers_within(flow, began, died).contains(&gone))
+        .collect();
+    let lost = report.lost(|flow| !orphans.contains(&flow));
+    let outage = report.span(|flow| orphans.contains(&flow)).map(|it| it.length());
+    println!(
+        "{} died: its {} flows were without a server for {outage:?}, others lost {lost} packets",
+        FRONTS[gone],
+        orphans.len()
+    );
+    assert!(!orphans.is_empty(), "it had flows");
+    assert_eq!(lost, 0, "flows of servers that live lose nothing");
 }
 
 /// An exit dies while a client sends. The client's flows that went by the other exit of its provider stay with

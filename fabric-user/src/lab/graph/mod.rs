@@ -52,9 +52,13 @@ mod tests {
     fn servers_in_a_network_and_providers_have_cables_and_the_legend_names_the_exits() {
         let topology = topology!("exits");
         let text = svg(&topology, &[]);
-        for words in
-            ["2 providers", "6 servers", ">isp01<", "routed by exit01, exit02, exit03, exit04, on"]
-        {
+        for words in [
+            "2 providers",
+            ">10.50.0.11<",
+            "6 servers",
+            ">isp01<",
+            "routed by exit01, exit02, exit03, exit04, on",
+        ] {
             assert!(text.contains(words), "{words}");
         }
         let layout = Layout::of(&topology);

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt::{self, Write as _};
+use std::net::IpAddr;
 
 use super::layout::{HOST_INDENT, LEGEND_LINE, Layout, MARGIN, Point, Rect, Side, Wire, drawn};
 use crate::lab::status::LinkStatus;
@@ -221,7 +222,10 @@ fn switch_card(out: &mut String, topology: &Topology, switch: &Switch, card: &Re
     if switch.asn != 0 {
         text(out, left, card.y + 42.0, 11.5, FAINT, "", &format!("AS {}", switch.asn))?;
     }
-    let address = switch.loopback.to_string();
+    // Nobody hears of the loopback of a server in a network.
+    let member = topology.member(&switch.name).and_then(|it| topology.network(&it.network));
+    let inside = member.and_then(|network| network.addresses_at(&switch.name).into_iter().next());
+    let address = inside.map_or(IpAddr::V4(switch.loopback), |it| it.address).to_string();
     text(out, card.x + card.w - 14.0, card.y + 42.0, 11.5, FAINT, "text-anchor=\"end\"", &address)?;
     let services: Vec<&str> =
         topology.services_of(&switch.name).map(|service| service.name.as_str()).collect();
@@ -230,10 +234,8 @@ fn switch_card(out: &mut String, topology: &Topology, switch: &Switch, card: &Re
     }
     let mut x = left;
     let y = card.y + card.h - 28.0;
-    for name in &switch.networks {
-        let Some(network) = topology.network(name) else {
-            continue;
-        };
+    let networks = switch.networks.iter().filter_map(|name| topology.network(name));
+    for network in networks {
         let label = network.vlan.to_string();
         let w = width_of(&label, 10.5) + 12.0;
         rect(out, &Rect { x, y, w, h: 18.0 }, 5.0, colour(topology, network), "none", 0.0)?;

@@ -78,7 +78,8 @@ loopback = \"{loopback}\"
     }
     let plugged = plugged(picture);
     // A network needs a way between its VTEPs, and servers and providers are none.
-    let parts = picture.parts(Function::is_way);
+    let is_way = |function: Function| function.is_way() && function != Function::Host;
+    let parts = picture.parts(is_way);
     let networks = parts.values().max().map_or(0, |last| last + 1);
     for index in 0..networks {
         network(text, picture, [&sites, &parts], &plugged, index)?;
@@ -252,6 +253,19 @@ mod tests {
         assert_eq!(network("vm1"), network("vm2"));
         assert_ne!(network("vm1"), network("vm8"));
         assert_eq!(network("vm3"), None);
+    }
+
+    #[test]
+    fn a_provider_announces_a_default_route_and_its_hosts_have_routed_ports() {
+        let topology = first(
+            "graph { spine1 -- { leaf1 exit1 } isp [function=provider] isp -- exit1
+                     client [function=host] client -- isp vm1 -- leaf1 }",
+        );
+        let isp = topology.switch("isp").expect("drawn");
+        let announced: Vec<String> = isp.announces.iter().map(ToString::to_string).collect();
+        assert_eq!(announced, ["0.0.0.0/0"]);
+        assert_eq!(topology.host("client").and_then(|it| it.network()), None);
+        assert_eq!(topology.host("vm1").and_then(|it| it.network()), Some("lan"));
     }
 
     /// Two racks that share servers alone: no way leads from one to the other.
