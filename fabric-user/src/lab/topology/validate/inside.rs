@@ -205,11 +205,16 @@ impl Check<'_> {
     /// The servers of a service are all in one network, or none is in any.
     pub(super) fn servers_inside(&mut self, name: &str, entry: &ServiceEntry) {
         let inventory = self.inventory;
-        let network = |server: &String| {
-            let mut networks = inventory.networks.iter();
-            let network = networks.find(|(_, network)| network.addresses.contains_key(server));
-            network.map(|(name, _)| name.as_str())
+        let networks = |server: &String| {
+            let networks = inventory.networks.iter();
+            let networks = networks.filter(|(_, network)| network.addresses.contains_key(server));
+            networks.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
         };
+        if entry.servers.iter().any(|server| networks(server).len() > 1) {
+            // Said of the networks.
+            return;
+        }
+        let network = |server: &String| networks(server).first().copied();
         let Some((first, rest)) = entry.servers.split_first() else { return };
         let place = |network: Option<&str>| {
             network.map_or("in no network".to_owned(), |it| format!("in network {it}"))
