@@ -22,6 +22,16 @@ const _: () = {
     assert!(fits(views::MAX, u16::BITS));
 };
 
+/// Interface indexes from here on are none of the kernel's, which are positive 32-bit numbers: each stands for a tunnel
+/// that next hops choose by themselves, a gateway without an interface.
+pub const TUNNELS: u32 = 1 << 31;
+
+/// Whether an interface index stands for a tunnel of next hops.
+#[must_use]
+pub const fn is_tunnel(ifindex: u32) -> bool {
+    ifindex >= TUNNELS
+}
+
 /// The slot is free.
 pub const ROLE_NONE: u8 = 0;
 /// Hosts of bridges are behind this port: a bridge port, a VM's tap, a bond.

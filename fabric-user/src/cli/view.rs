@@ -9,7 +9,7 @@ use fabric_common::{
         domains::Domain,
         groups::Choice,
         nexthops::{FLAG_DOWN, Nexthop},
-        ports::{self, Port, ROLE_GATEWAY},
+        ports::{self, Port, ROLE_GATEWAY, is_tunnel},
         vteps::Vtep,
     },
 };
@@ -35,6 +35,11 @@ impl View {
     /// A port by its slot.
     pub(super) fn port(&self, slot: u32) -> String {
         match self.contents.ports.get(&slot) {
+            Some(port) if is_tunnel(port.ifindex) => {
+                let domain = port.untagged_domain.into();
+                let vni = self.vni(domain).unwrap_or_default();
+                format!("{} VNI {vni}", self.interfaces.name(self.vxlan(domain)))
+            }
             Some(port) => self.interfaces.name(port.ifindex),
             None => format!("slot {slot}"),
         }
@@ -72,11 +77,14 @@ impl View {
 
     /// A bridge by the index of its domain.
     pub(super) fn bridge(&self, domain: u32) -> Option<String> {
-        self.contents.domains.get(&domain).map(|d| self.bridge_name(d))
+        self.contents.domains.get(&domain).map(|d| self.bridge_name(domain, d))
     }
 
-    /// The name of a domain: the bridge, and the VLAN if it is VLAN-aware.
-    pub(super) fn bridge_name(&self, domain: &Domain) -> String {
+    /// The name of a domain: the bridge, and the VLAN if it is VLAN-aware; of a tunnel of next hops, the vxlan device.
+    pub(super) fn bridge_name(&self, index: u32, domain: &Domain) -> String {
+        if is_tunnel(domain.bridge) {
+            return self.interfaces.name(self.vxlan(index));
+        }
         let bridge = self.interfaces.name(domain.bridge);
         match domain.vlan {
             0 => bridge,

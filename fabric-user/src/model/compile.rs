@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Desired, DomainKey, Network, Policy, Problem, Structure, compile_answers, compile_fdb,
-    compile_netfilter, compile_routes,
+    Desired, DomainKey, Network, Policy, Problem, Structure, compile_answers,
+    compile_downstream::Downstream, compile_fdb, compile_netfilter, compile_routes,
 };
 use crate::observe::{Chain, Link, LinkKind, Vxlan};
 
@@ -26,6 +26,7 @@ pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
         policy,
         taken: taken(network),
         gateways: BTreeMap::new(),
+        tunnels: BTreeMap::new(),
         members: members(network),
         external: external(network),
         out: Structure::default(),
@@ -38,6 +39,7 @@ pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
     compiler.underlay();
     compiler.segments();
     compiler.gateways();
+    compiler.downstream();
     compiler.routed_ports();
     compiler.ipsec();
     compiler.netfilter();
@@ -92,6 +94,8 @@ pub(super) struct Compiler<'a> {
     pub(super) out: Structure,
     /// Interfaces that may be gateways, with the domains that they route for.
     pub(super) gateways: BTreeMap<u32, DomainKey>,
+    /// Tunnels of next hops, by what stands for them in place of an interface index.
+    pub(super) tunnels: BTreeMap<u32, Downstream>,
     /// Interfaces that the ways to VTEPs over IPv6, or over IPv4, lead over.
     pub(super) leads: BTreeSet<(bool, u32)>,
     /// Chains of netfilter that may do something to packets.

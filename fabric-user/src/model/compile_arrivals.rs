@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    Arrivals, Role, VtepKey,
+    Arrivals, Domain, Role, VtepKey,
     compile::Compiler,
     routes::{LOCAL, Via, host, never_forwarded},
     rules::{Answer, OWN, Packets, UDP},
@@ -72,7 +72,8 @@ impl<'a> Compiler<'a> {
         let may_be = |from: IpAddr| {
             from == local || from.is_unspecified() && from.is_ipv6() == local.is_ipv6()
         };
-        let tunnels = self.out.domains.values().filter(|domain| domain.vni.is_some());
+        let hears = |domain: &&Domain| domain.vni.is_some() && !domain.only_sends;
+        let tunnels = self.out.domains.values().filter(hears);
         let mut ports = tunnels.filter(|domain| may_be(domain.local)).map(|each| each.udp_port);
         let first = ports.next()?;
         ports.all(|port| port == first).then_some(first)

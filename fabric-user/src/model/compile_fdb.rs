@@ -98,7 +98,8 @@ impl LeftMacs {
         *self = Self::default();
         let entries = network.bridge_macs();
         let place = |(key, entry)| Some((key, self.place(network, structure, key, Some(entry))?));
-        entries.filter_map(place).collect()
+        let routers = structure.routers.iter().map(|(key, vtep)| (*key, Target::Remote(*vtep)));
+        entries.filter_map(place).chain(routers).collect()
     }
 
     /// Where one MAC is; `None` leaves it to the kernel. Costs one lookup.

@@ -2,13 +2,16 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
+use fabric_common::schema::ports::is_tunnel;
+
 use super::{
-    Group, GroupKey, Nexthop, NexthopKey,
+    FdbKey, Group, GroupKey, Nexthop, NexthopKey,
     compile::Compiler,
+    compile_downstream::{domain_of, port_of},
     routes::{HopsKind, Via},
     routing::on_link,
 };
-use crate::observe::{Hop, NexthopKind, Resilient};
+use crate::observe::{Encap, Hop, NexthopKind, Resilient};
 
 /// Next hops before their links and neighbours were looked at.
 #[derive(Default)]
@@ -59,15 +62,15 @@ impl Compiler<'_> {
             Via::Nothing => return Ok(Candidates::default()),
             Via::Hops(id) => {
                 let hops = self.network.routing().routes.hops(id);
-                if hops.iter().any(|hop| hop.encapsulated) {
+                if hops.iter().any(|hop| hop.encap == Some(Encap::Other)) {
                     return Err(NotExpressed::Tunnelled);
                 }
-                let candidate = |hop: &Hop| Candidate {
-                    ifindex: hop.ifindex,
-                    gateway: hop.gateway,
-                    weight: hop.weight,
+                let candidate = |hop: &Hop| {
+                    let ifindex = port_of(hop.ifindex, hop.encap)?;
+                    Some(Candidate { ifindex, gateway: hop.gateway, weight: hop.weight })
                 };
-                let hops = hops.iter().filter(|hop| self.is_used(hop)).map(candidate).collect();
+                let used = hops.iter().filter(|hop| self.is_used(hop));
+                let hops = used.filter_map(candidate).collect();
                 return Ok(Candidates { hops, resilient: None });
             }
             Via::Object(id) => id,
@@ -77,9 +80,9 @@ impl Compiler<'_> {
             return Ok(Candidates::default());
         };
         let single = |kind: &NexthopKind, weight| match kind {
-            NexthopKind::Single { encapsulated: true, .. } => Err(NotExpressed::Tunnelled),
-            NexthopKind::Single { ifindex, gateway, .. } => {
-                Ok(Candidate { ifindex: *ifindex, gateway: *gateway, weight })
+            NexthopKind::Single { ifindex, gateway, encap } => {
+                let ifindex = port_of(*ifindex, *encap).ok_or(NotExpressed::Tunnelled)?;
+                Ok(Candidate { ifindex, gateway: *gateway, weight })
             }
             NexthopKind::Blackhole => Err(NotExpressed::Discards),
             NexthopKind::Group { .. } => Err(NotExpressed::Nested),
@@ -126,16 +129,25 @@ impl Compiler<'_> {
 
     /// Notes a member of a group, unless its interface is gone.
     fn member(&mut self, key: NexthopKey) -> bool {
-        let Some(link) = self.network.link(key.ifindex) else {
+        // The neighbour of one that chooses its tunnel is that of the vxlan device.
+        let tunnel = self.tunnels.get(&key.ifindex);
+        let neighbour =
+            NexthopKey { ifindex: tunnel.map_or(key.ifindex, |tunnel| tunnel.device), ..key };
+        let Some(link) = self.network.link(neighbour.ifindex) else {
             return false;
         };
-        let destination = self.network.routing().resolved(key);
+        let destination = self.network.routing().resolved(neighbour);
         let source = link.mac.unwrap_or_default();
         self.out.nexthops.insert(key, Nexthop { source, destination, mtu: self.policy.mtu(link) });
-        self.out.watched.insert(key);
-        // A dead link resolves nothing.
-        if destination.is_none() && link.alive() {
-            self.out.unresolved.insert(key);
+        self.out.watched.insert(neighbour);
+        // A dead link resolves nothing, nor does a device that only next hops tell whereto: the kernel's own question
+        // has none, unless a packet makes it ask (`arp_solicit`).
+        if destination.is_none() && link.alive() && tunnel.is_none() {
+            self.out.unresolved.insert(neighbour);
+        }
+        if let (Some(Ok(vtep)), Some(mac)) = (tunnel.map(|tunnel| &tunnel.vtep), destination) {
+            let domain = domain_of(key.ifindex);
+            self.out.routers.insert(FdbKey { domain, mac }, *vtep);
         }
         true
     }
@@ -165,43 +177,6 @@ impl Compiler<'_> {
                 let group = self.routed_group(via);
                 self.out.groups.insert(key, group);
             }
-        }
-    }
-
-    /// Says out of which interfaces routes lead whose next hops have an encapsulation of their own: the VNI and
-    /// VTEP of a downstream VNI (out of a vxlan device, past its bridge and FDB), labels, segments.
-    fn name_encapsulating(&mut self, uses: &BTreeSet<Via>) {
-        let interfaces: BTreeSet<u32> =
-            uses.iter().flat_map(|via| self.encapsulating(*via)).collect();
-        for ifindex in interfaces {
-            let name = self.network.name(ifindex);
-            let text = format!(
-                "routes out of {name} have an encapsulation of their own (`ip route show dev {name}`), \
-                 which is not supported, left to the kernel"
-            );
-            self.problem(Some(ifindex), text);
-        }
-    }
-
-    /// Interfaces of the next hops with an encapsulation of their own.
-    fn encapsulating(&self, via: Via) -> Vec<u32> {
-        let network = self.network;
-        let single = |id| match network.nexthop(id)?.kind {
-            NexthopKind::Single { ifindex, encapsulated: true, .. } => Some(ifindex),
-            _ => None,
-        };
-        match via {
-            Via::Nothing => Vec::new(),
-            Via::Hops(id) => {
-                let hops = network.routing().routes.hops(id).iter();
-                hops.filter(|hop| hop.encapsulated).map(|hop| hop.ifindex).collect()
-            }
-            Via::Object(id) => match network.nexthop(id).map(|object| &object.kind) {
-                Some(NexthopKind::Group { members, .. }) => {
-                    members.iter().filter_map(|member| single(member.id)).collect()
-                }
-                _ => single(id).into_iter().collect(),
-            },
         }
     }
 
@@ -236,7 +211,7 @@ impl Compiler<'_> {
         let expressed = members.iter().all(|(key, _)| {
             let port = self.out.ports.get(&key.ifindex);
             port.is_some_and(|port| port.role.routes() && port.is_target)
-                || self.network.link(key.ifindex).is_none()
+                || !is_tunnel(key.ifindex) && self.network.link(key.ifindex).is_none()
         });
         match expressed {
             true => self.group(members, candidates.resilient),

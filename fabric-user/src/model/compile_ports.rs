@@ -25,15 +25,25 @@ impl<'a> Compiler<'a> {
             .copied()
             .collect();
         let leads_out = self.leads_out(&tables);
+        let leads_down = self.leads_down(&tables);
         let seen = [false, true].map(|v6| self.why_not_routed(v6));
         let mut left = [false; 2];
         let mut views: BTreeMap<View, Vec<u32>> = BTreeMap::new();
         for Candidate { link, mut view, problems } in candidates {
             let ifindex = link.ifindex;
-            if !leads_out.contains(&ifindex) && !self.policy.sticky_routed.contains(&ifindex) {
+            let gateway = self.gateways.get(&ifindex).copied();
+            // What is sent into downstream VNIs comes back to the gateway of this leaf's own one, which no route needs to
+            // lead out of.
+            let comes_back = || {
+                let mut tables = view.v4.iter().chain(&view.v6);
+                gateway.is_some() && tables.any(|table| leads_down.contains(table))
+            };
+            if !leads_out.contains(&ifindex)
+                && !self.policy.sticky_routed.contains(&ifindex)
+                && !comes_back()
+            {
                 continue;
             }
-            let gateway = self.gateways.get(&ifindex).copied();
             if let (Some(_), Some(why)) = (gateway, self.policy.why_not(ifindex, &link.name)) {
                 self.out.declined.insert(ifindex, why);
                 continue;

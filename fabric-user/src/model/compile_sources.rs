@@ -115,7 +115,7 @@ impl Compiler<'_> {
         let mut wanted: BTreeMap<VtepKey, VtepKey> = BTreeMap::new();
         for v6 in [false, true] {
             let of_family = |key: &&VtepKey| key.remote.is_ipv6() == v6;
-            if !mains.iter().any(|key| of_family(&key)) {
+            if !self.takes_any(v6) || !mains.iter().any(|key| of_family(&key)) {
                 continue;
             }
             let others = self.others(v6);
@@ -138,6 +138,17 @@ impl Compiler<'_> {
         self.without_ipsec(&mut wanted);
         self.arrive_alike(&mut wanted);
         self.out.aliases = wanted;
+    }
+
+    /// Whether some vxlan device takes what arrives for any address of this box.
+    fn takes_any(&self, v6: bool) -> bool {
+        let mut domains = self.out.domains.values();
+        domains.any(|domain| {
+            domain.vni.is_some()
+                && !domain.only_sends
+                && domain.local.is_unspecified()
+                && domain.local.is_ipv6() == v6
+        })
     }
 
     /// The addresses of this box that others can reach, without those of bridges.

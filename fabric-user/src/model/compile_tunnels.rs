@@ -12,7 +12,7 @@ use crate::observe::{Bridge, Classifiers, Df, Link, LinkKind, RouteKind, Vxlan};
 /// UDP source ports that Fabric writes (RFC 7348 §5 recommends the dynamic ports).
 const SOURCE_PORTS: (u16, u16) = (49_152, 65_535);
 /// Ethernet header without a tag.
-const ETHERNET: u32 = 14;
+pub(super) const ETHERNET: u32 = 14;
 
 /// A vxlan device as one bridge domain uses it.
 #[derive(Clone, Copy)]
@@ -107,7 +107,7 @@ impl Compiler<'_> {
     }
 
     /// Whether nothing but the vxlan device sees what goes through it.
-    fn unclassified(&self, link: &Link) -> Result<(), String> {
+    pub(super) fn unclassified(&self, link: &Link) -> Result<(), String> {
         match self.network.classifiers(link.ifindex) == Classifiers::default() {
             true => Ok(()),
             false => Err(format!(
@@ -153,7 +153,7 @@ impl Compiler<'_> {
     /// (`vxlan_xmit_one`). And what arrives is taken from everywhere, unless the local address is
     /// link-local (`vxlan_vs_find_vni`). Below a VRF, however, the socket is the VRF's
     /// (`__vxlan_sock_add`).
-    fn bound(&self, link: &Link, vxlan: &Vxlan) -> Result<(), String> {
+    pub(super) fn bound(&self, link: &Link, vxlan: &Vxlan) -> Result<(), String> {
         let Some(bound_to) = vxlan.bound_to else { return Ok(()) };
         let mut next = Some(bound_to);
         while let Some(link_of) = next.and_then(|ifindex| self.network.link(ifindex)) {
@@ -215,15 +215,12 @@ fn ageing_ms(bridge: &Bridge) -> u64 {
     }
 }
 
-/// The local VTEP address of a vxlan device that can be expressed, if it has one; or what cannot.
-fn local_address(link: &Link, vxlan: &Vxlan) -> Result<Option<IpAddr>, String> {
+/// Whether the options of a vxlan device that change whatever it sends can be expressed.
+pub(super) fn plain_options(link: &Link, vxlan: &Vxlan) -> Result<(), String> {
     let name = &link.name;
     if !vxlan.unsupported.is_empty() {
         let options = vxlan.unsupported.join(", ");
         return Err(format!("vxlan device {name} uses {options}, which is not supported"));
-    }
-    if vxlan.vni == 0 && !vxlan.external {
-        return Err(format!("vxlan device {name} has VNI 0, which stands for no VNI"));
     }
     if link.lower_elsewhere {
         return Err(format!("vxlan device {name} has its underlay in another network namespace"));
@@ -234,6 +231,16 @@ fn local_address(link: &Link, vxlan: &Vxlan) -> Result<Option<IpAddr>, String> {
         return Err(format!(
             "vxlan device {name} limits its UDP source ports to {low}–{high} (`srcport`)"
         ));
+    }
+    Ok(())
+}
+
+/// The local VTEP address of a vxlan device that can be expressed, if it has one; or what cannot.
+fn local_address(link: &Link, vxlan: &Vxlan) -> Result<Option<IpAddr>, String> {
+    let name = &link.name;
+    plain_options(link, vxlan)?;
+    if vxlan.vni == 0 && !vxlan.external {
+        return Err(format!("vxlan device {name} has VNI 0, which stands for no VNI"));
     }
     if let Some(IpAddr::V6(local)) = vxlan.local
         && local.is_unicast_link_local()

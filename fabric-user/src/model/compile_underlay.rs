@@ -5,6 +5,8 @@ use std::{
     net::IpAddr,
 };
 
+use fabric_common::schema::ports::is_tunnel;
+
 use super::{
     GroupKey, Network, NexthopKey, Port, Role, Structure, VtepKey,
     compile::Compiler,
@@ -16,7 +18,7 @@ use super::{
 use crate::observe::{Link, LinkKind, Path, RouteKind};
 
 /// The tunnel between two addresses, if they can be its ends.
-fn tunnel(local: IpAddr, remote: IpAddr) -> Option<VtepKey> {
+pub(super) fn tunnel(local: IpAddr, remote: IpAddr) -> Option<VtepKey> {
     let valid = remote != local && remote.is_ipv4() == local.is_ipv4();
     valid.then_some(VtepKey { local, remote })
 }
@@ -120,7 +122,7 @@ impl Compiler<'_> {
     /// The group of next hops towards a VTEP and the TTL of the way, or why it is left to the kernel. The
     /// UDP port is the destination, if all packets to it have the same. Without a local address it is
     /// looked for without one, which it then says.
-    fn way(
+    pub(super) fn way(
         &mut self,
         tunnel: VtepKey,
         udp_port: Option<u16>,
@@ -159,16 +161,22 @@ impl Compiler<'_> {
             RouteKind::Blackhole => return Err(format!("the route {prefix} discards")),
             _ => return Err(format!("the route {prefix} does not forward")),
         }
+        let through_another = || {
+            format!(
+                "the route {prefix} leads through another tunnel or MPLS, which is not supported"
+            )
+        };
         let candidates = self.candidates(route.via).map_err(|why| match why {
             NotExpressed::Discards => format!("the route {prefix} discards"),
-            NotExpressed::Tunnelled => format!(
-                "the route {prefix} leads through another tunnel or MPLS, which is not supported"
-            ),
+            NotExpressed::Tunnelled => through_another(),
             NotExpressed::Nested => {
                 format!("the route {prefix} has a nexthop group inside a group")
             }
         })?;
         let members = candidates.members(remote);
+        if members.iter().any(|(key, _)| is_tunnel(key.ifindex)) {
+            return Err(through_another());
+        }
         let source = match local.is_unspecified() {
             true => {
                 let is_object = matches!(route.via, Via::Object(_));

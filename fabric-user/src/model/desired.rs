@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use fabric_common::schema::ports::{TUNNELS, is_tunnel};
 use serde::Serialize;
 
 use super::{Guarded, Multipath, pairs};
@@ -61,6 +62,10 @@ pub struct Structure {
     /// Gateways' MAC addresses, with the interface index of the port of each.
     #[serde(with = "pairs")]
     pub gateways: BTreeMap<FdbKey, u32>,
+    /// MAC addresses of routers in the domains of next hops' tunnels, each with the VTEP that it is behind, which is in
+    /// [`vteps`](Self::vteps).
+    #[serde(with = "pairs")]
+    pub routers: BTreeMap<FdbKey, VtepKey>,
     /// Those of [`vteps`](Self::vteps) whose packets are left to the kernel when they arrive.
     pub unheard: BTreeSet<VtepKey>,
     /// Remote addresses that vxlan devices without a local address send to, with the one from which the
@@ -253,6 +258,8 @@ pub struct Domain {
     pub overlay_hairpin: bool,
     /// The vxlan device's own MAC address.
     pub vxlan_mac: Mac,
+    /// It is a tunnel of next hops: nothing that arrives belongs to it.
+    pub only_sends: bool,
     /// ARP requests for hosts behind the tunnel are answered by [`Desired::answers`].
     pub answers_arp: bool,
     /// The same for neighbour solicitations.
@@ -286,6 +293,7 @@ impl Default for Domain {
             overlay_locked: false,
             overlay_hairpin: false,
             vxlan_mac: Mac::default(),
+            only_sends: false,
             answers_arp: false,
             answers_nd: false,
         }
@@ -558,9 +566,13 @@ impl Structure {
     /// compiled again.
     #[must_use]
     pub fn routes_like(&self, other: &Self) -> bool {
-        let routed = |structure: &Self| -> Vec<(u32, u32, Mac, bool)> {
+        // Of those that stand for tunnels, to which nothing is connected, only the MTUs matter.
+        let routed = |structure: &Self| -> BTreeSet<(u32, u32, Mac, bool)> {
             let ports = structure.ports.iter().filter(|(_, port)| port.role.routes());
-            let used = ports.map(|(index, port)| (*index, port.mtu, port.mac, port.is_target));
+            let used = ports.map(|(index, port)| match is_tunnel(*index) {
+                true => (TUNNELS, port.mtu, Mac::default(), false),
+                false => (*index, port.mtu, port.mac, port.is_target),
+            });
             used.collect()
         };
         self.views == other.views && routed(self) == routed(other)
@@ -573,6 +585,7 @@ impl Structure {
             && self.circuits == other.circuits
             && self.vteps.keys().eq(other.vteps.keys())
             && self.gateways == other.gateways
+            && self.routers == other.routers
             && self.sources == other.sources
     }
 

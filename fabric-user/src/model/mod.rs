@@ -20,6 +20,7 @@ mod compile_answers;
 mod compile_arrivals;
 mod compile_bonds;
 mod compile_bridges;
+mod compile_downstream;
 mod compile_fdb;
 mod compile_gateways;
 mod compile_groups;

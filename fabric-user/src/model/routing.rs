@@ -268,7 +268,7 @@ impl Routing {
 /// The interface of a nexthop object without a router.
 pub(super) fn on_link(nexthop: &Nexthop) -> Option<u32> {
     match nexthop.kind {
-        NexthopKind::Single { ifindex, gateway: None, encapsulated: false } => Some(ifindex),
+        NexthopKind::Single { ifindex, gateway: None, encap: None } => Some(ifindex),
         _ => None,
     }
 }

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Event,
+    Encap, Event,
     address::ip,
     attributes::{Attributes, USER_HZ, header, u16_, u32_},
+    encap,
     message::{Decoded, Lacks},
 };
 
@@ -32,8 +33,8 @@ pub enum NexthopKind {
         ifindex: u32,
         /// Address of the router; none if the destination is on the link.
         gateway: Option<IpAddr>,
-        /// Sent through a lightweight tunnel or with MPLS labels.
-        encapsulated: bool,
+        /// What packets are put into before they are sent there.
+        encap: Option<Encap>,
     },
     /// A group.
     Group {
@@ -73,6 +74,7 @@ const NHA_GROUP_TYPE: u16 = 3;
 const NHA_BLACKHOLE: u16 = 4;
 const NHA_OIF: u16 = 5;
 const NHA_GATEWAY: u16 = 6;
+const NHA_ENCAP_TYPE: u16 = 7;
 const NHA_ENCAP: u16 = 8;
 const NHA_FDB: u16 = 11;
 const NHA_RES_GROUP: u16 = 12;
@@ -84,7 +86,8 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
     let (_, attributes) = header::<8>(message).ok_or(Lacks("its header"))?;
     let (mut id, mut fdb, mut blackhole) = (None, false, false);
     let (mut is_resilient, mut resilient) = (false, Resilient::DEFAULT);
-    let (mut members, mut ifindex, mut gateway, mut encapsulated) = (None, 0, None, false);
+    let (mut members, mut ifindex, mut gateway) = (None, 0, None);
+    let (mut encap_type, mut encap) = (None, None);
     for (kind, payload) in attributes {
         match kind {
             NHA_ID => id = u32_(payload).filter(|id| *id != 0),
@@ -94,7 +97,8 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
             NHA_BLACKHOLE => blackhole = true,
             NHA_OIF => ifindex = u32_(payload).unwrap_or_default(),
             NHA_GATEWAY => gateway = ip(payload),
-            NHA_ENCAP => encapsulated = true,
+            NHA_ENCAP_TYPE => encap_type = u16_(payload),
+            NHA_ENCAP => encap = Some(payload),
             NHA_FDB => fdb = true,
             _ => {}
         }
@@ -108,7 +112,10 @@ pub(super) fn decode(present: bool, message: &[u8]) -> Decoded {
             NexthopKind::Group { members, resilient: is_resilient.then_some(resilient) }
         }
         None if blackhole => NexthopKind::Blackhole,
-        None => NexthopKind::Single { ifindex, gateway, encapsulated },
+        None => {
+            let encap = encap.map(|payload| encap::decode(encap_type, payload));
+            NexthopKind::Single { ifindex, gateway, encap }
+        }
     };
     Ok(Some(Event::Nexthop(Nexthop { id, fdb, kind })))
 }

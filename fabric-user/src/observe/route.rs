@@ -5,9 +5,10 @@ use std::{fmt, net::IpAddr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Event, Learned,
+    Encap, Event, Learned,
     address::{INET, INET6, ip, unspecified, via},
     attributes::{Attributes, header, u16_, u32_},
+    encap,
     message::{Decoded, Lacks},
 };
 
@@ -77,8 +78,9 @@ pub struct Hop {
     pub gateway: Option<IpAddr>,
     /// Share of the traffic, from 1.
     pub weight: u16,
-    /// Sent through a lightweight tunnel or with MPLS labels.
-    pub encapsulated: bool,
+    /// What packets are put into before they are sent there.
+    #[serde(default)]
+    pub encap: Option<Encap>,
     /// The kernel does not use it (`RTNH_F_DEAD`): its interface was down, or lost its last IPv4
     /// address, when this was said. The kernel never says when that ends.
     #[serde(default)]
@@ -142,6 +144,7 @@ const RTA_MULTIPATH: u16 = 9;
 const RTA_TABLE: u16 = 15;
 const RTA_VIA: u16 = 18;
 const RTA_NEWDST: u16 = 19;
+const RTA_ENCAP_TYPE: u16 = 21;
 const RTA_ENCAP: u16 = 22;
 const RTA_NH_ID: u16 = 30;
 
@@ -169,7 +172,8 @@ pub(super) fn decode(present: bool, message_flags: u16, message: &[u8]) -> Decod
     };
     let (mut nexthop, mut mtu, mut hop_limit) = (None, None, None);
     let dead = flags & RTNH_F_DEAD != 0;
-    let mut hop = Hop { ifindex: 0, gateway: None, weight: 1, encapsulated: false, dead };
+    let mut hop = Hop { ifindex: 0, gateway: None, weight: 1, encap: None, dead };
+    let mut encap = Encapsulation::default();
     let mut hops = Vec::new();
     for (attribute, payload) in attributes {
         match attribute {
@@ -186,9 +190,10 @@ pub(super) fn decode(present: bool, message_flags: u16, message: &[u8]) -> Decod
                 hop_limit = metric_hop_limit(Attributes(payload));
             }
             RTA_MULTIPATH => hops = decode_multipath(payload),
-            _ => hop.read(attribute, payload),
+            _ => hop.read(attribute, payload, &mut encap),
         }
     }
+    hop.encap = encap.decode();
     if hops.is_empty() && hop.ifindex != 0 {
         hops.push(hop);
     }
@@ -225,13 +230,33 @@ pub(super) fn decode(present: bool, message_flags: u16, message: &[u8]) -> Decod
     }))
 }
 
+/// What of a next hop's attributes is about its encapsulation.
+#[derive(Default)]
+struct Encapsulation<'a> {
+    kind: Option<u16>,
+    payload: Option<&'a [u8]>,
+    /// A label takes the destination's place (`RTA_NEWDST`).
+    relabelled: bool,
+}
+
+impl Encapsulation<'_> {
+    fn decode(self) -> Option<Encap> {
+        match self.payload {
+            _ if self.relabelled => Some(Encap::Other),
+            payload => payload.map(|payload| encap::decode(self.kind, payload)),
+        }
+    }
+}
+
 impl Hop {
-    fn read(&mut self, attribute: u16, payload: &[u8]) {
+    fn read<'a>(&mut self, attribute: u16, payload: &'a [u8], encap: &mut Encapsulation<'a>) {
         match attribute {
             RTA_OIF => self.ifindex = u32_(payload).unwrap_or_default(),
             RTA_GATEWAY => self.gateway = ip(payload),
             RTA_VIA => self.gateway = via(payload),
-            RTA_ENCAP | RTA_NEWDST => self.encapsulated = true,
+            RTA_ENCAP_TYPE => encap.kind = u16_(payload),
+            RTA_ENCAP => encap.payload = Some(payload),
+            RTA_NEWDST => encap.relabelled = true,
             _ => {}
         }
     }
@@ -266,12 +291,14 @@ fn decode_multipath(mut rest: &[u8]) -> Vec<Hop> {
             ifindex: u32_(&head[4..]).unwrap_or_default(),
             gateway: None,
             weight: u16::from(head[3]) + 1,
-            encapsulated: false,
+            encap: None,
             dead: u32::from(head[2]) & RTNH_F_DEAD != 0,
         };
+        let mut encap = Encapsulation::default();
         for (attribute, payload) in Attributes(attributes) {
-            hop.read(attribute, payload);
+            hop.read(attribute, payload, &mut encap);
         }
+        hop.encap = encap.decode();
         hops.push(hop);
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
     }

@@ -65,7 +65,8 @@ impl Domains {
             }
             pass.changed(maps.domains6.set(index, &beside));
             pass.changed(maps.domains.set(index, &value));
-            if domain.vni.is_some() && !ports_be.contains(&value.udp_port_be) {
+            let hears = domain.vni.is_some() && !domain.only_sends;
+            if hears && !ports_be.contains(&value.udp_port_be) {
                 match ports_be.get_mut(used) {
                     Some(free) => *free = value.udp_port_be,
                     None => pass.full("settings.vxlan_ports", 4, ""),

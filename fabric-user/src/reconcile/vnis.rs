@@ -37,5 +37,6 @@ pub(super) fn remove(pass: &mut Pass<'_>, domains: &Domains) {
 }
 
 fn key_of(domain: &model::Domain) -> Option<u64> {
+    (!domain.only_sends).then_some(())?;
     Some(vnis::key(domain.udp_port.to_be(), domain.vni?, domain.local.is_ipv6()))
 }

@@ -4,6 +4,8 @@
 mod site;
 mod traps;
 
+use std::collections::BTreeSet;
+
 use fabric_common::reason::Reason;
 
 use crate::{
@@ -13,8 +15,8 @@ use crate::{
     packet::Frame,
 };
 use site::{
-    DOWNSTREAM_VNI, HOST1, HOST2, OUT0, OUTSIDE, REMOTE1, REMOTE2, REMOTE3, ROUTER_MAC, VNIS,
-    packets, station,
+    DOWNSTREAM_VNI, HOST1, HOST2, OTHER_DOWNSTREAM_VNI, OUT0, OUTSIDE, REMOTE1, REMOTE2, REMOTE3,
+    ROUTER_MAC, VNIS, packets, station,
 };
 pub use site::{Seen, Shape, Site};
 pub use traps::{
@@ -88,21 +90,137 @@ pub fn stations_of_one_network_reach_each_other(site: &Site) {
     }
 }
 
-/// A route into a downstream VNI, whose VNI and VTEP come from the next hop, is the kernel's, and named.
-pub fn downstream_vnis_are_the_kernels(site: &Site) {
+/// Packets by routes into a downstream VNI, whose VNI and VTEP come from the next hop: from a host, from the router, out
+/// of a tunnel, with the outer headers that the kernel writes, also when the route changes them.
+pub fn downstream_vnis_are_carried(site: &Site) {
     site.lead_downstream();
-    let [v4, v6] = packets(&HOST1, &REMOTE3, site.gateway_mac(1));
-    for (packet, reason) in
-        [(v4, Reason::TransitRouteNotAccelerated), (v6, Reason::NexthopSelectEmptyGroup)]
-    {
-        let seen = site.judged("acc1", &packet.bytes(), reason);
-        let places: Vec<_> = seen.iter().map(|(port, vni, _)| (*port, *vni)).collect();
-        assert_eq!(places, [("up0", Some(DOWNSTREAM_VNI))]);
+    let from_host = packets(&HOST1, &REMOTE3, site.gateway_mac(1));
+    for packet in &from_host {
+        let (at, vni, frame) = site.routed("acc1", &packet.bytes());
+        assert_eq!((at, vni, ttl(&frame)), ("up0", Some(DOWNSTREAM_VNI), TTL - 1));
     }
-    let problems = site.problems();
+    for packet in packets(&OUTSIDE, &REMOTE3, OUT0) {
+        let (at, vni, _) = site.routed("out0", &packet.bytes());
+        assert_eq!((at, vni), ("up0", Some(DOWNSTREAM_VNI)));
+    }
+    for packet in packets(&REMOTE1, &REMOTE3, site.gateway_mac(1)) {
+        let (at, vni, _) = site.routed("up0", &site.sent_by_leaf2(VNIS[0], &packet));
+        assert_eq!((at, vni), ("up0", Some(DOWNSTREAM_VNI)));
+    }
+    assert_eq!(site.problems(), "");
+    same_outer_headers(site, &from_host);
+    // What comes back comes in this leaf's own VNI.
+    for packet in packets(&REMOTE3, &HOST1, site.gateway_mac(9)) {
+        let (at, vni, _) = site.routed("up0", &site.sent_by_leaf2(VNIS[2], &packet));
+        assert_eq!((at, vni), ("acc1", None));
+    }
+    site.lead_into(OTHER_DOWNSTREAM_VNI, site.other_words());
+    for packet in &from_host {
+        let (at, vni, _) = site.routed("acc1", &packet.bytes());
+        assert_eq!((at, vni), ("up0", Some(OTHER_DOWNSTREAM_VNI)));
+    }
+    same_outer_headers(site, &from_host);
+    assert_eq!(site.problems(), "");
+}
+
+fn same_outer_headers(site: &Site, packets: &[Frame]) {
+    for packet in packets {
+        for tos in [0, 0xb9] {
+            let packet = packet.clone().tos(tos).bytes();
+            let [kernel, ours] = [true, false].map(|it| site.outer("acc1", &packet, it));
+            assert_eq!(kernel, ours, "of {packet:02x?}");
+        }
+    }
+}
+
+/// What stands between a packet and a downstream VNI: TTL, MTUs, a router that is not known, a VTEP that cannot be
+/// reached, several VNIs, and routes that are gone.
+pub fn downstream_vnis_follow_what_next_hops_follow(site: &Site) {
+    const MTU: usize = 1_400;
+    site.lead_downstream();
+    let mac = site.gateway_mac(1);
+    let [v4, v6] = packets(&HOST1, &REMOTE3, mac);
+    for packet in [&v4, &v6] {
+        site.routed("acc1", &packet.bytes());
+        let seen = site.judged("acc1", &packet.clone().ttl(1).bytes(), Reason::TransitInputTtl);
+        assert_answer(&seen, "acc1", None, [11, 3]);
+    }
+    site.shorten_downstream(MTU as u32);
+    for packet in whole(packets(&HOST1, &REMOTE3, mac)) {
+        let fitting = packet.clone().length(14 + MTU);
+        assert_eq!(site.routed("acc1", &fitting.bytes()).0, "up0");
+        let longer = packet.length(14 + MTU + 1).bytes();
+        let seen = site.judged("acc1", &longer, Reason::TransitOutputTooBig);
+        assert_answer(&seen, "acc1", None, [3, 2]);
+        assert_eq!(answered_mtu(&seen[0].2), MTU as u32);
+    }
+    site.shorten_downstream(1_500);
+    site.narrow(MTU as u32);
+    for packet in whole(packets(&HOST1, &REMOTE3, mac)) {
+        let fitting = packet.clone().length(14 + MTU).bytes();
+        assert_eq!(site.routed("acc1", &fitting).1, Some(DOWNSTREAM_VNI));
+        let longer = packet.length(14 + MTU + 1).bytes();
+        site.judged("acc1", &longer, Reason::VxlanOutputUnderlayTooSmall);
+        assert_eq!(site.routed("acc1", &fitting).1, Some(DOWNSTREAM_VNI));
+    }
+    for packet in [&v4, &v6] {
+        let packet = packet.bytes();
+        site.know_router(false);
+        site.judged("acc1", &packet, Reason::NexthopSelectEmptyGroup);
+        site.know_router(true);
+        // With it the kernel sends what has waited for it.
+        site.send("acc1", &packet);
+        site.routed("acc1", &packet);
+        site.reach_leaf2(false);
+        site.judged("acc1", &packet, Reason::NexthopSelectEmptyGroup);
+        site.reach_leaf2(true);
+        site.routed("acc1", &packet);
+    }
+    assert_eq!(site.problems(), "");
+    downstream_vnis_are_shown(site);
+    let both = [DOWNSTREAM_VNI, OTHER_DOWNSTREAM_VNI];
+    site.lead_into_both(both);
+    let mut seen = BTreeSet::new();
+    until(PATIENCE, "flows go into both VNIs", || {
+        for flow in 0..16 {
+            let source = station(1, 10 + flow);
+            let [packet, _] = packets(&source, &REMOTE3, mac);
+            seen.extend(site.send("acc1", &packet.bytes()).into_iter().filter_map(|it| it.1));
+        }
+        both.iter().all(|vni| seen.contains(vni))
+    });
+    assert_eq!(site.problems(), "");
+}
+
+/// What `fabricctl` says about a next hop in a downstream VNI.
+fn downstream_vnis_are_shown(site: &Site) {
+    let gateway = mac_text(site.gateway_mac(1));
+    let wanted =
+        ["lookup", "--json", "--mac", &gateway, "--bridge", "br1", "10.0.1.10", "10.0.3.20"];
+    until(PATIENCE, "lookup follows the packet", || site.json(&wanted)["forwarded"] == true);
+    let way = site.json(&wanted);
+    assert_eq!(
+        (&way["station"]["bridge"], &way["station"]["vni"]),
+        (&"svd".into(), &DOWNSTREAM_VNI.into())
+    );
+    assert_eq!(way["station"]["vtep"]["remote"], "192.0.2.2");
+    let nexthops = site.json(&["maps", "nexthops", "--json"]);
+    let rows = nexthops["entries"].as_array().expect("a list");
+    let name = format!("svd VNI {DOWNSTREAM_VNI}");
+    let named: Vec<_> = rows.iter().filter(|row| row["port"] == name.as_str()).collect();
     assert!(
-        problems.contains("routes out of svd have an encapsulation of their own"),
-        "{problems}"
+        !named.is_empty() && named.iter().all(|row| row["behind"] == "192.0.2.2"),
+        "{nexthops}"
+    );
+    let status = site.json(&["status", "--json"]);
+    for list in ["bridges", "ports", "gateways"] {
+        let text = status[list].to_string();
+        assert!(!text.contains("svd"), "{list}: {text}");
+    }
+    let mut routers = status["routers"].as_array().into_iter().flatten();
+    assert!(
+        routers.any(|row| row["vni"] == DOWNSTREAM_VNI && row["vtep"] == "192.0.2.2"),
+        "{status}"
     );
 }
 

@@ -61,6 +61,8 @@ const NETWORKS: [u8; 3] = [1, 2, 9];
 /// The VNI in which LEAF2 wants what it routes for others, and the UDP port of the device for it: a port has one
 /// device of all VNIs, or others.
 pub(super) const DOWNSTREAM_VNI: u32 = 4_002;
+/// Another such VNI.
+pub(super) const OTHER_DOWNSTREAM_VNI: u32 = 4_003;
 const DOWNSTREAM_PORT: u16 = 4_790;
 
 /// What came out, by the port where: each frame as it was sent, without the outer headers whose source port
@@ -135,20 +137,133 @@ impl Site {
         self.leaf.ip(&format!("link set {} mtu {mtu}\n", self.shape.gateway(network)));
     }
 
-    /// Lets the routes to the network that LEAF2 routes for lead to a downstream VNI, as zebra does on a single vxlan
-    /// device: out of the device itself, with VNI and VTEP. By a nexthop object over IPv6, as zebra writes both.
-    pub fn lead_downstream(&self) {
+    /// Makes a single vxlan device, on the VLAN-aware bridge if there is one, and lets the routes to the network that LEAF2
+    /// routes for lead into a downstream VNI, as zebra does: out of the device itself, with VNI and VTEP. By a nexthop
+    /// object over IPv6, as zebra writes both.
+    pub(super) fn lead_downstream(&self) {
         let router = mac_text(ROUTER_MAC);
-        let encap = format!("encap ip id {DOWNSTREAM_VNI} dst 192.0.2.2 ttl 64");
+        let (local, remote) = self.ends();
         self.leaf.ip(&format!(
-            "link add svd mtu 1500 type vxlan external local 192.0.2.1 dstport {DOWNSTREAM_PORT} nolearning\n\
+            "link add svd mtu 1500 type vxlan external local {local} dstport {DOWNSTREAM_PORT} ttl 77 df set \
+             nolearning\n\
              link set svd addrgenmode none up\n\
-             neigh replace 192.0.2.2 lladdr {router} dev svd nud permanent\n\
-             neigh replace fe80::2 lladdr {router} dev svd nud permanent\n\
-             nexthop add id 7 {encap} via fe80::2 dev svd\n\
-             route replace 10.0.3.0/24 {encap} via 192.0.2.2 dev svd onlink\n\
-             route del fd00:3::/32\nroute add fd00:3::/32 nhid 7\n"
+             neigh replace {remote} lladdr {router} dev svd nud permanent\n\
+             neigh replace fe80::2 lladdr {router} dev svd nud permanent\n",
         ));
+        if self.shape == Shape::Vlans {
+            self.leaf.ip("link set svd master br0\n");
+            self.leaf.bridge(
+                "link set dev svd vlan_tunnel on learning off\n\
+                 vlan add vid 7 dev svd\nvlan add vid 7 dev svd tunnel_info id 4007\n",
+            );
+        }
+        self.lead_into(DOWNSTREAM_VNI, "");
+    }
+
+    /// Lets these routes lead into another downstream VNI, with other words about the tunnel.
+    pub(super) fn lead_into(&self, vni: u32, words: &str) {
+        let vrf = if self.shape == Shape::BridgesInVrf { " vrf red" } else { "" };
+        let (encap, (_, remote)) = (self.encap(vni, words), self.ends());
+        // The kernel refuses a global one that its routes have elsewhere (`ip6_route_check_nh_onlink`).
+        let via = if self.over_ipv6 { "inet6 fe80::2" } else { &remote };
+        self.leaf.ip(&format!(
+            "route replace 10.0.3.0/24 {encap} via {via} dev svd onlink{vrf}\n\
+             nexthop replace id 7 {encap} via fe80::2 dev svd\n\
+             route replace fd00:3::/32 nhid 7{vrf}\n"
+        ));
+    }
+
+    /// Lets the IPv4 route lead into two downstream VNIs at once.
+    pub(super) fn lead_into_both(&self, vnis: [u32; 2]) {
+        let vrf = if self.shape == Shape::BridgesInVrf { " vrf red" } else { "" };
+        let [one, other] = vnis.map(|vni| self.encap(vni, ""));
+        self.leaf.ip(&format!(
+            "nexthop add id 8 {one} via fe80::2 dev svd\nnexthop add id 9 {other} via fe80::2 dev svd\n\
+             nexthop add id 10 group 8/9\nroute replace 10.0.3.0/24 nhid 10{vrf}\n"
+        ));
+    }
+
+    /// Words about a tunnel that differ from those of the device.
+    pub(super) const fn other_words(&self) -> &'static str {
+        match self.over_ipv6 {
+            true => "hoplimit 9 tc 0x40",
+            false => "src 192.0.2.1 ttl 9 tos 0x40",
+        }
+    }
+
+    fn encap(&self, vni: u32, words: &str) -> String {
+        let kind = if self.over_ipv6 { "ip6" } else { "ip" };
+        format!("encap {kind} id {vni} dst {} {words}", self.ends().1)
+    }
+
+    /// The addresses of LEAF1 and LEAF2 in the underlay.
+    fn ends(&self) -> (String, String) {
+        match self.over_ipv6 {
+            true => {
+                (Ipv6Addr::from(LEAF1_VTEP6).to_string(), Ipv6Addr::from(LEAF2_VTEP6).to_string())
+            }
+            false => {
+                (Ipv4Addr::from(LEAF1_VTEP).to_string(), Ipv4Addr::from(LEAF2_VTEP).to_string())
+            }
+        }
+    }
+
+    /// Forgets the router of LEAF2 on the single vxlan device, or knows it again.
+    pub(super) fn know_router(&self, known: bool) {
+        let word = if known { "replace" } else { "del" };
+        let (router, remote) = (mac_text(ROUTER_MAC), self.ends().1);
+        let state = if known { format!("lladdr {router} nud permanent") } else { String::new() };
+        self.leaf.ip(&format!(
+            "neigh {word} {remote} {state} dev svd\nneigh {word} fe80::2 {state} dev svd\n"
+        ));
+    }
+
+    /// Takes the way to LEAF2 away, or gives it back.
+    pub(super) fn reach_leaf2(&self, reached: bool) {
+        let word = if reached { "add" } else { "del" };
+        let via = if self.over_ipv6 { "fd00:fe::1" } else { "203.0.113.1" };
+        self.leaf.ip(&format!("route {word} {} via {via} dev up0\n", self.ends().1));
+    }
+
+    /// Gives the single vxlan device another MTU.
+    pub(super) fn shorten_downstream(&self, mtu: u32) {
+        self.leaf.ip(&format!("link set svd mtu {mtu}\n"));
+    }
+
+    /// The outer headers in which a packet leaves into a downstream VNI, by the kernel or by XDP, without what differs
+    /// by packet and flow: identification, header checksum, flow label and UDP source port.
+    pub(super) fn outer(&self, port: &str, packet: &[u8], by_kernel: bool) -> Vec<u8> {
+        self.daemon.bypass(by_kernel);
+        let into = &self.wires.iter().find(|(name, _)| *name == port).expect("a port").1;
+        let out = &self.wires.iter().find(|(name, _)| *name == "up0").expect("a port").1;
+        let mut found = None;
+        until(PATIENCE, "the packet leaves", || {
+            let routed = self.daemon.maps().ended_anywhere(Reason::Routed);
+            into.send(packet).expect("the wire takes it");
+            let deadline = Instant::now() + Duration::from_millis(200);
+            while let Ok(Some(mut frame)) = out.receive(deadline) {
+                let (outer, varying): (usize, &[usize]) = match &frame[12..14] {
+                    [8, 0] => (OUTER, &[18, 19, 24, 25, 34, 35]),
+                    _ => (OUTER6, &[15, 16, 17, 54, 55]),
+                };
+                let to = DOWNSTREAM_PORT.to_be_bytes();
+                if frame.get(outer - 14..outer - 12) == Some(&to) {
+                    // The upper half of this byte is the traffic class's.
+                    let class = frame[15] & 0xf0;
+                    varying.iter().for_each(|at| frame[*at] = 0);
+                    if outer == OUTER6 {
+                        frame[15] = class;
+                    }
+                    frame.truncate(outer);
+                    found = Some(frame);
+                    break;
+                }
+            }
+            let by_xdp = self.daemon.maps().ended_anywhere(Reason::Routed) > routed;
+            found.is_some() && by_xdp != by_kernel
+        });
+        self.daemon.bypass(false);
+        found.expect("it has left")
     }
 
     /// Does something while a gateway has a filter of `tc` that lets everything by.

@@ -2,8 +2,9 @@
 //! of another, by a router MAC, in and out.
 
 use fabric_tests::gateway::{
-    Shape, Site, downstream_vnis_are_the_kernels, gateways_and_ways_through_them_are_shown,
-    hosts_in_use_are_asked_for, hosts_reach_every_network, outsiders_reach_every_network,
+    Shape, Site, downstream_vnis_are_carried, downstream_vnis_follow_what_next_hops_follow,
+    gateways_and_ways_through_them_are_shown, hosts_in_use_are_asked_for,
+    hosts_reach_every_network, outsiders_reach_every_network,
     stations_of_one_network_reach_each_other, the_kernel_gets_what_it_answers,
     tunnels_reach_every_network, what_does_not_fit_is_answered, what_ends_here_is_answered,
     what_leads_nowhere_is_answered_as_by_the_kernel, what_no_router_forwards_goes_nowhere,
@@ -30,8 +31,14 @@ fn what_the_kernel_answers_or_decides_goes_to_it() {
 }
 
 #[test]
-fn routes_into_downstream_vnis_are_the_kernels_and_named() {
-    downstream_vnis_are_the_kernels(&Site::new(Shape::Bridges));
+fn routes_into_downstream_vnis_are_carried_over_both_underlays() {
+    downstream_vnis_are_carried(&Site::new(Shape::Bridges));
+    downstream_vnis_are_carried(&Site::over_ipv6(Shape::Bridges));
+}
+
+#[test]
+fn routes_into_downstream_vnis_follow_what_next_hops_follow() {
+    downstream_vnis_follow_what_next_hops_follow(&Site::new(Shape::Bridges));
 }
 
 #[test]

@@ -129,8 +129,10 @@ fn to_mac<'a>(
     });
     let circuit = circuit.transpose()?;
     let of_circuit = circuit.and_then(|circuit| contents.circuits.get(&circuit));
-    let named = contents.domains.iter().find(|(_, domain)| {
-        args.bridge.as_ref().is_some_and(|name| *name == view.bridge_name(domain))
+    let mut bridges =
+        contents.domains.iter().filter(|(_, domain)| !ports::is_tunnel(domain.bridge));
+    let named = bridges.find(|(index, domain)| {
+        args.bridge.as_ref().is_some_and(|name| *name == view.bridge_name(**index, domain))
             || args.vni.is_some_and(|vni| vni == domain.vni)
     });
     let domain = match (named, of_circuit) {

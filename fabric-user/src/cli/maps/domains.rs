@@ -63,7 +63,7 @@ pub(super) fn rows(view: &View) -> impl Iterator<Item = DomainRow> {
         let over_ipv6 = stretched && set(FLAG_IPV6);
         let refresh = clock::time(domain.refresh_jiffies.into(), view.contents.settings.hz);
         DomainRow {
-            bridge: view.bridge_name(domain),
+            bridge: view.bridge_name(*index, domain),
             vni: view.vni(*index),
             vxlan: stretched.then(|| view.interfaces.name(view.vxlan(*index))),
             local: view.local(*index),

@@ -13,7 +13,7 @@ use crate::{
 rows! {
     /// A port with a program, or a gateway.
     pub(super) struct PortRow, "no port is accelerated" {
-        /// Name of the interface.
+        /// Name of the interface; of a tunnel that next hops choose, the vxlan device and the VNI.
         "PORT" port: String,
         /// `access`, `routed`, `underlay`, `gateway` or `none`.
         "ROLE" role: &'static str,

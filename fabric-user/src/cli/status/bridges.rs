@@ -5,7 +5,10 @@ use std::{
     net::IpAddr,
 };
 
-use fabric_common::schema::fdb::{KIND_LOCAL, KIND_REMOTE, KIND_SEGMENT};
+use fabric_common::schema::{
+    fdb::{KIND_LOCAL, KIND_REMOTE, KIND_SEGMENT},
+    ports::is_tunnel,
+};
 
 use crate::cli::{row::rows, view::View};
 
@@ -61,10 +64,11 @@ pub(super) fn rows(view: &View) -> impl Iterator<Item = BridgeRow> {
             _ => {}
         }
     }
-    view.contents.domains.iter().map(move |(index, domain)| {
+    let bridges = view.contents.domains.iter().filter(|(_, domain)| !is_tunnel(domain.bridge));
+    bridges.map(move |(index, domain)| {
         let members = members.remove(index).unwrap_or_default();
         BridgeRow {
-            bridge: view.bridge_name(domain),
+            bridge: view.bridge_name(*index, domain),
             vni: view.vni(*index),
             local: view.local(*index),
             ports: members.ports,

@@ -19,7 +19,7 @@ use aya::{
 };
 use fabric_common::schema::ports::{
     FLAG_MEMBER, FLAG_NOT_A_TARGET, FLAG_ROUTE4, FLAG_ROUTE6, Port, ROLE_GATEWAY, ROLE_ROUTED,
-    ROLE_UNDERLAY, is_routed,
+    ROLE_UNDERLAY, is_routed, is_tunnel,
 };
 
 rows! {
@@ -96,7 +96,8 @@ fn is_name(name: &str, whole: &str) -> bool {
 pub(super) fn rows(view: &View, known: Known<'_>) -> (Vec<PortRow>, Vec<String>) {
     let mut rows = Vec::new();
     let mut faults = Vec::new();
-    let mut ports: Vec<_> = view.contents.ports.iter().collect();
+    let ports = view.contents.ports.iter().filter(|(_, port)| !is_tunnel(port.ifindex));
+    let mut ports: Vec<_> = ports.collect();
     ports.sort_by_key(|(_, port)| (order(port.role), port.ifindex));
     let mut shown = BTreeSet::new();
     for (slot, port) in ports {

@@ -148,7 +148,9 @@ impl Routes {
     /// The rest of a list without some of its next hops, used once more until it is released.
     fn without(&mut self, id: HopsId, gone: &[Hop]) -> Via {
         let is_gone = |hop: &&Hop| {
-            gone.iter().any(|each| each.ifindex == hop.ifindex && each.gateway == hop.gateway)
+            gone.iter().any(|each| {
+                (each.ifindex, each.gateway, each.encap) == (hop.ifindex, hop.gateway, hop.encap)
+            })
         };
         let rest: Vec<Hop> = self.hops(id).iter().filter(|hop| !is_gone(hop)).copied().collect();
         if rest.is_empty() { Via::Nothing } else { Via::Hops(self.lists.take(&rest)) }

@@ -1,8 +1,12 @@
 //! Lists of spelt-out next hops, each kept once however many routes have it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use crate::{hashed::HashMap, model::NexthopKey, observe::Hop};
+use crate::{
+    hashed::HashMap,
+    model::{NexthopKey, compile_downstream::port_of},
+    observe::Hop,
+};
 
 /// A list of next hops in [`HopLists`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,25 +103,20 @@ impl HopLists {
 }
 
 fn kind(hops: &[Hop]) -> HopsKind {
-    if hops.iter().any(|hop| hop.encapsulated) {
-        return HopsKind::Other;
-    }
-    if let [Hop { ifindex, gateway: None, .. }] = hops {
+    if let [Hop { ifindex, gateway: None, encap: None, .. }] = hops {
         return HopsKind::OnLink(*ifindex);
     }
-    let mut routers: Vec<(NexthopKey, u16)> = Vec::with_capacity(hops.len());
+    // What stands for tunnels is in no order with their interfaces.
+    let mut routers: BTreeMap<NexthopKey, u16> = BTreeMap::new();
     for hop in hops {
-        let Some(gateway) = hop.gateway else {
+        let (Some(gateway), Some(ifindex)) = (hop.gateway, port_of(hop.ifindex, hop.encap)) else {
             return HopsKind::Other;
         };
-        let key = NexthopKey { ifindex: hop.ifindex, gateway };
-        match routers.last_mut().filter(|(last, _)| *last == key) {
-            Some((_, weight)) => *weight = weight.saturating_add(hop.weight),
-            None => routers.push((key, hop.weight)),
-        }
+        let weight = routers.entry(NexthopKey { ifindex, gateway }).or_default();
+        *weight = weight.saturating_add(hop.weight);
     }
     match routers.is_empty() {
         true => HopsKind::Other,
-        false => HopsKind::Routers(routers.into()),
+        false => HopsKind::Routers(routers.into_iter().collect()),
     }
 }

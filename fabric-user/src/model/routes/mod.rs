@@ -112,6 +112,11 @@ impl Routes {
         self.uses.get(&table).into_iter().flat_map(|uses| uses.keys().copied())
     }
 
+    /// The next hops that forwarding routes of any table use.
+    pub(super) fn all_uses(&self) -> impl Iterator<Item = Via> {
+        self.uses.values().flat_map(|uses| uses.keys().copied())
+    }
+
     /// Whether a forwarding route uses a nexthop object.
     pub(super) fn uses_object(&self, id: u32) -> bool {
         self.uses.values().any(|uses| uses.contains_key(&Via::Object(id)))

@@ -18,7 +18,7 @@ fn route(table: u32, destination: &str, priority: u32, gateways: &[&str]) -> Rou
         ifindex: 3,
         gateway: Some(gateway.parse().unwrap()),
         weight: 1,
-        encapsulated: false,
+        encap: None,
         dead: false,
     };
     Route {
@@ -33,7 +33,7 @@ fn route(table: u32, destination: &str, priority: u32, gateways: &[&str]) -> Rou
 }
 
 fn on_link(table: u32, destination: &str, priority: u32, ifindex: u32) -> Route {
-    let hop = Hop { ifindex, gateway: None, weight: 1, encapsulated: false, dead: false };
+    let hop = Hop { ifindex, gateway: None, weight: 1, encap: None, dead: false };
     Route { hops: vec![hop], ..route(table, destination, priority, &[]) }
 }
 

@@ -53,7 +53,7 @@ fn random_route(random: &mut Random) -> Route {
         0 => Route { kind: RouteKind::Blackhole, nexthop: None, ..route },
         1 => {
             let gateway = Some(ip("192.0.2.0"));
-            let hop = Hop { ifindex: U1, gateway, weight: 1, encapsulated: false, dead: false };
+            let hop = Hop { ifindex: U1, gateway, weight: 1, encap: None, dead: false };
             Route { nexthop: None, hops: vec![hop], ..route }
         }
         _ => route,
@@ -65,7 +65,7 @@ fn random_segment(random: &mut Random) -> Event {
     let of = |id, kind| Event::Nexthop(crate::observe::Nexthop { id, fdb: true, kind });
     let vtep = |id: u32, remote: &str| {
         let gateway = Some(ip(remote));
-        of(id, NexthopKind::Single { ifindex: 0, gateway, encapsulated: false })
+        of(id, NexthopKind::Single { ifindex: 0, gateway, encap: None })
     };
     let id = 7 + random.below(2) as u32;
     match random.below(6) {

@@ -3,6 +3,7 @@ mod arrivals;
 mod bonds;
 mod bridges;
 mod churn;
+mod downstream;
 mod gateways;
 
 mod hop_limits;

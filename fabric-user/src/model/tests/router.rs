@@ -45,7 +45,7 @@ pub(super) fn via_hops(table: u32, destination: &str, hops: &[(u32, Option<&str>
         ifindex,
         gateway: gateway.map(ip),
         weight: 1,
-        encapsulated: false,
+        encap: None,
         dead: false,
     };
     Route {

@@ -8,7 +8,7 @@ const KEY: SegmentKey = SegmentKey { local: LOCAL, group: GROUP };
 
 fn member(id: u32, address: &str) -> Event {
     let gateway = Some(ip(address));
-    let kind = NexthopKind::Single { ifindex: 0, gateway, encapsulated: false };
+    let kind = NexthopKind::Single { ifindex: 0, gateway, encap: None };
     Event::Nexthop(crate::observe::Nexthop { id, fdb: true, kind })
 }
 

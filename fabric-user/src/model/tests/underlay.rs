@@ -19,7 +19,7 @@ fn members(structure: &Structure, key: GroupKey) -> &[(NexthopKey, u16)] {
 }
 
 fn hop(ifindex: u32, gateway: Option<&str>, weight: u16) -> Hop {
-    Hop { ifindex, gateway: gateway.map(ip), weight, encapsulated: false, dead: false }
+    Hop { ifindex, gateway: gateway.map(ip), weight, encap: None, dead: false }
 }
 
 #[test]
@@ -224,8 +224,11 @@ fn routes_that_do_not_forward_make_a_vtep_unreachable() {
     ] {
         let mut leaf = leaf();
         leaf.apply(nexthop(30, NexthopKind::Blackhole));
-        let encapsulated =
-            NexthopKind::Single { ifindex: U1, gateway: Some(ip("192.0.2.0")), encapsulated: true };
+        let encapsulated = NexthopKind::Single {
+            ifindex: U1,
+            gateway: Some(ip("192.0.2.0")),
+            encap: Some(Encap::Other),
+        };
         leaf.apply(nexthop(31, encapsulated));
         leaf.apply(group(32, &[(20, 1)]));
         leaf.apply(route);

@@ -275,8 +275,11 @@ fn a_way_that_cannot_be_expressed_is_the_kernels_as_a_whole() {
     router.apply(group(111, &[(101, 1), (103, 1)]));
     router.apply(group(112, &[(101, 1), (104, 1)]));
     router.apply(group(113, &[(GROUP, 1)]));
-    let labelled =
-        NexthopKind::Single { ifindex: SWP1, gateway: Some(ip("192.0.2.0")), encapsulated: true };
+    let labelled = NexthopKind::Single {
+        ifindex: SWP1,
+        gateway: Some(ip("192.0.2.0")),
+        encap: Some(Encap::Other),
+    };
     router.apply(nexthop(105, labelled));
     router.apply(group(114, &[(101, 1), (105, 1)]));
     // Objects may change in place, so the routes lead to their groups, which have no members.
@@ -296,7 +299,7 @@ fn a_way_that_cannot_be_expressed_is_the_kernels_as_a_whole() {
         assert_eq!(router.way("10.8.0.0/16"), Some(Way::Kernel), "{hops:?}");
     }
     let mut labels = via_hops(254, "10.8.0.0/16", &[(SWP1, Some("192.0.2.0"))]);
-    labels.hops[0].encapsulated = true;
+    labels.hops[0].encap = Some(Encap::Other);
     router.apply(labels);
     assert_eq!(router.way("10.8.0.0/16"), Some(Way::Kernel));
     // Over a bridge, the group of hops has no members either.
@@ -315,13 +318,16 @@ fn routes_whose_next_hops_have_an_encapsulation_of_their_own_are_named() {
         texts.map(|problem| problem.ifindex).collect::<Vec<_>>()
     };
     let mut labels = via_hops(254, "10.8.0.0/16", &[(SWP1, Some("192.0.2.0"))]);
-    labels.hops[0].encapsulated = true;
+    labels.hops[0].encap = Some(Encap::Other);
     router.apply(labels.clone());
     assert_eq!(named(&router), [Some(SWP1)]);
     router.withdraw(labels);
     assert_eq!(named(&router), []);
-    let tunnel =
-        NexthopKind::Single { ifindex: SWP2, gateway: Some(ip("fe80::2")), encapsulated: true };
+    let tunnel = NexthopKind::Single {
+        ifindex: SWP2,
+        gateway: Some(ip("fe80::2")),
+        encap: Some(Encap::Other),
+    };
     router.apply(nexthop(105, tunnel));
     router.apply(group(114, &[(101, 1), (105, 1)]));
     assert_eq!(named(&router), [], "nothing leads there");

@@ -103,7 +103,7 @@ pub(super) fn nexthop(id: u32, kind: NexthopKind) -> Event {
 
 pub(super) fn single(id: u32, ifindex: u32, gateway: Option<&str>) -> Event {
     let gateway = gateway.map(ip);
-    nexthop(id, NexthopKind::Single { ifindex, gateway, encapsulated: false })
+    nexthop(id, NexthopKind::Single { ifindex, gateway, encap: None })
 }
 
 pub(super) fn group(id: u32, members: &[(u32, u16)]) -> Event {

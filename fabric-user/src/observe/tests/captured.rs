@@ -4,9 +4,9 @@
 use std::net::IpAddr;
 
 use crate::observe::{
-    BridgeMac, Df, Event, GroupMember, Hop, LinkKind, Mac, Neighbour, Nexthop, NexthopKind,
-    PortOptions, PortState, Prefix, Resilient, Route, RouteKey, RouteKind, TunnelMac, TunnelTarget,
-    VlanRange, VlanStates, Vxlan, decode,
+    BridgeMac, Df, Encap, Event, GroupMember, Hop, LinkKind, Mac, Neighbour, Nexthop, NexthopKind,
+    PortOptions, PortState, Prefix, Resilient, Route, RouteKey, RouteKind, TunnelEncap, TunnelMac,
+    TunnelTarget, VlanRange, VlanStates, Vxlan, decode,
 };
 
 /// Type, flags and bytes of each message that followed a command. The flags matter for routes
@@ -250,11 +250,8 @@ fn nexthop_objects_of_every_kind_are_decoded() {
         Event::Nexthop(nexthop) => nexthop,
         other => panic!("no nexthop: {other:?}"),
     };
-    let single = |ifindex, gateway| NexthopKind::Single {
-        ifindex,
-        gateway: Some(ip(gateway)),
-        encapsulated: false,
-    };
+    let single =
+        |ifindex, gateway| NexthopKind::Single { ifindex, gateway: Some(ip(gateway)), encap: None };
     let resilient = Some(Resilient { buckets: 8, idle_ms: 120_000, unbalanced_ms: 0 });
     let group = |second, resilient| NexthopKind::Group {
         members: vec![GroupMember { id: 11, weight: 1 }, GroupMember { id: 12, weight: second }],
@@ -298,7 +295,7 @@ fn key(address: &str, length: u8, priority: u32) -> RouteKey {
 }
 
 fn hop(gateway: &str, weight: u16) -> Hop {
-    Hop { ifindex: 7, gateway: Some(ip(gateway)), weight, encapsulated: false, dead: false }
+    Hop { ifindex: 7, gateway: Some(ip(gateway)), weight, encap: None, dead: false }
 }
 
 #[test]
@@ -342,4 +339,78 @@ fn ipv6_routes_are_decoded() {
     let Event::RouteAppended(route) = last(add) else { panic!("a route") };
     assert_eq!(route.key, key("2001:db8:5::", 48, 1024));
     assert_eq!(route.hops, [hop("fe80::52", 1)]);
+}
+
+fn downstream(vni: u64, vtep: &str) -> TunnelEncap {
+    TunnelEncap { id: vni, destination: ip(vtep), source: None, ttl: 0, tos: 0, flags: 0 }
+}
+
+#[test]
+fn next_hops_of_routes_say_into_which_tunnel_their_packets_go() {
+    let route = |command: &str| match last(command) {
+        Event::Route(route) => route.hops,
+        other => panic!("no route: {other:?}"),
+    };
+    let hop = |vni, vtep, weight| Hop {
+        ifindex: 2,
+        gateway: Some(ip(vtep)),
+        weight,
+        encap: Some(Encap::Tunnel(downstream(vni, vtep))),
+        dead: false,
+    };
+    let one =
+        "ip route add 10.0.3.0/24 encap ip id 4002 dst 192.0.2.2 via 192.0.2.2 dev svd onlink";
+    assert_eq!(route(one), [hop(4_002, "192.0.2.2", 1)]);
+    let two = "ip route add 10.0.4.0/24 nexthop encap ip id 4002 dst 192.0.2.2 via 192.0.2.2 dev svd \
+               onlink weight 2 nexthop encap ip id 4003 dst 192.0.2.3 via 192.0.2.3 dev svd onlink";
+    assert_eq!(route(two), [hop(4_002, "192.0.2.2", 2), hop(4_003, "192.0.2.3", 1)]);
+}
+
+#[test]
+fn nexthop_objects_say_into_which_tunnel_their_packets_go() {
+    let object = |command: &str| match last(command) {
+        Event::Nexthop(Nexthop { kind: NexthopKind::Single { encap, .. }, .. }) => encap,
+        other => panic!("no next hop: {other:?}"),
+    };
+    let over4 = TunnelEncap {
+        ttl: 9,
+        tos: 0x40,
+        flags: TunnelEncap::CHECKSUM,
+        ..downstream(4_002, "192.0.2.2")
+    };
+    let command = "ip nexthop add id 7 encap ip id 4002 dst 192.0.2.2 ttl 9 tos 0x40 csum via fe80::2 dev svd";
+    assert_eq!(object(command), Some(Encap::Tunnel(over4)));
+    let over6 = TunnelEncap {
+        source: Some(ip("2001:db8::1")),
+        ttl: 7,
+        tos: 0x40,
+        ..downstream(4_003, "2001:db8::2")
+    };
+    let command = "ip nexthop add id 8 encap ip6 id 4003 dst 2001:db8::2 src 2001:db8::1 hoplimit 7 tc 0x40 \
+                   via fe80::3 dev svd";
+    assert_eq!(object(command), Some(Encap::Tunnel(over6)));
+}
+
+#[test]
+fn an_encapsulation_with_options_or_of_another_kind_is_none_that_is_known() {
+    let (kind, flags, bytes) = messages(
+        "ip nexthop add id 7 encap ip id 4002 dst 192.0.2.2 ttl 9 tos 0x40 csum via fe80::2 dev svd",
+    )
+    .pop()
+    .unwrap();
+    let with = |at: usize, byte: u8| {
+        let mut bytes = bytes.clone();
+        bytes[at] = byte;
+        match decode(kind, flags, &bytes).unwrap() {
+            Some(Event::Nexthop(Nexthop { kind: NexthopKind::Single { encap, .. }, .. })) => encap,
+            other => panic!("no next hop: {other:?}"),
+        }
+    };
+    let last_type = bytes.len() - 4;
+    assert_eq!(bytes[last_type], 2, "LWTUNNEL_ENCAP_IP");
+    assert!(matches!(with(last_type, 2), Some(Encap::Tunnel(_))));
+    assert_eq!(with(last_type, 1), Some(Encap::Other), "MPLS");
+    // The flags' attribute becomes one of options.
+    let of_flags = bytes.windows(6).rposition(|six| six == [6, 0, 6, 0, 0, 1]).unwrap();
+    assert_eq!(with(of_flags + 2, 8), Some(Encap::Other));
 }

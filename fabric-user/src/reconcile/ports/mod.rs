@@ -12,7 +12,7 @@ use fabric_common::{
         fdb::mac_number,
         ports::{
             self, DECAPSULATES_NONE, FLAG_MEMBER, Port, ROLE_ACCESS, ROLE_GATEWAY, ROLE_ROUTED,
-            ROLE_UNDERLAY, is_routed, mac_and_view, view,
+            ROLE_UNDERLAY, is_routed, is_tunnel, mac_and_view, view,
         },
         vlans::PortVlans,
     },
@@ -192,9 +192,12 @@ impl Ports {
         let role = role(port.role);
         if fresh {
             // Nothing is sent there before somebody has looked whether it lives. After that the
-            // word has another writer.
-            maps.ports.set(slot, &Port { down: 1, ..Port::default() });
-            pass.outcome.new_ports.insert(ifindex);
+            // word has another writer. What stands for a tunnel is there only while its device lives.
+            let down = u64::from(!is_tunnel(ifindex));
+            maps.ports.set(slot, &Port { down, ..Port::default() });
+            if down != 0 {
+                pass.outcome.new_ports.insert(ifindex);
+            }
         }
         let other_program = is_routed(old.role) != is_routed(role);
         if other_program {
