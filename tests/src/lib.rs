@@ -29,6 +29,7 @@ pub mod router;
 pub mod run;
 pub mod shape;
 pub mod space;
+pub mod tap;
 pub mod traffic;
 pub mod twins;
 pub mod wire;

@@ -1,4 +1,4 @@
-//! Moving a virtual machine to another leaf, with its MAC and addresses.
+//! Moving a virtual machine to another leaf or server, with its MAC and addresses.
 //!
 //! The new link is made, configured and switched on while the machine still uses the old one; what
 //! remains for the moment of the move is to take the old one's routes. Then the machine is
@@ -18,7 +18,7 @@ use super::render::{self, AccessPort};
 use super::running::Lab;
 use super::state::{Place, State, StateFolder};
 use super::tools::{self, Setting};
-use super::topology::{ControlPlane, End, Gateway, Host, Network, Switch};
+use super::topology::{ControlPlane, End, Function, Gateway, Host, Network, Switch};
 use crate::kernel::{interface, packet_socket::PacketSocket};
 use crate::mac::Mac;
 
@@ -208,7 +208,7 @@ impl Lab {
             return Err(refused(
                 host,
                 target,
-                "its port is routed, and its subnet exists on one leaf only; only hosts in a network move",
+                "its port is routed, and its subnet exists on one switch only; only hosts in a network move",
             ));
         };
         if !host.members.is_empty() {
@@ -252,7 +252,10 @@ impl Lab {
         // A drawn port of a host that has left stays free for its return.
         let reserved: Vec<&str> = topology.ports_of(target).map(|it| it.port.as_str()).collect();
         let taken = |port: &str| used.contains(&port) || reserved.contains(&port);
-        (1_u32..).map(|number| format!("swp{number}")).find(|port| !taken(port)).unwrap_or_default()
+        // On a server a machine's port is called as libvirt calls it.
+        let is_server = topology.switch(target).is_some_and(|it| it.function == Function::Server);
+        let kind = if is_server { "vnet" } else { "swp" };
+        (1_u32..).map(|number| format!("{kind}{number}")).find(|it| !taken(it)).unwrap_or_default()
     }
 
     /// Makes the new link.

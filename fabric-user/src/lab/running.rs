@@ -389,7 +389,7 @@ fn build(
         if pins::mount_bpf_fs()? {
             progress("mounted the BPF file system at /sys/fs/bpf");
         }
-        progress(&format!("starting fabric-xdpd on {} switches", state.instances.len()));
+        progress(&format!("starting fabric-xdpd on {} nodes", state.instances.len()));
         for (node, instance) in state.instances.clone() {
             go_on()?;
             let log = log_of(folder.path(), &node);

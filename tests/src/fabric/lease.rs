@@ -105,6 +105,18 @@ impl Fabric {
         Self::up(&load("anycast"), share())
     }
 
+    /// Servers with VTEPs and virtual machines, two leafs and two spines: `topologies/evpn-on-host`.
+    #[must_use]
+    pub fn evpn_on_host() -> Self {
+        Self::up(&load("evpn-on-host"), share())
+    }
+
+    /// As [`Self::evpn_on_host`], for a test that measures: no other one of the binary runs meanwhile.
+    #[must_use]
+    pub fn evpn_on_host_alone() -> Self {
+        Self::up(&load("evpn-on-host"), alone())
+    }
+
     /// Two sites with front servers and exits of both in one network, and providers outside: `topologies/exits`. No
     /// other test of the binary runs meanwhile.
     #[must_use]

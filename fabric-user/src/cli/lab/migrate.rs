@@ -14,7 +14,7 @@ pub(super) struct Args {
     which: Which,
     /// The virtual machine.
     vm: String,
-    /// The leaf that it moves to.
+    /// The leaf or server that it moves to.
     node: String,
     /// Print JSON instead of a sentence.
     #[arg(long)]

@@ -47,7 +47,7 @@ enum Command {
     Graph(graph::Args),
     /// Run a command in a node of a lab; `vtysh` talks to the node's own FRR.
     Exec(exec::Args),
-    /// Move a virtual machine to another leaf, with its MAC and addresses.
+    /// Move a virtual machine to another leaf or server, with its MAC and addresses.
     Migrate(migrate::Args),
     /// Cut a link: the port loses its carrier.
     Cut(change::Link),

@@ -115,7 +115,7 @@ fn switches(all: &[SwitchStatus]) -> Table {
 }
 
 fn hosts(status: &Status) -> Table {
-    let header = ["HOST", "NETWORK", "ADDRESS", "MAC", "LEAF", "PORT", "LINK"];
+    let header = ["HOST", "NETWORK", "ADDRESS", "MAC", "AT", "PORT", "LINK"];
     let row = |host: &HostStatus| {
         let links = status.links.iter().filter(|link| link.b.node == host.node);
         let complaints: Vec<String> = links.filter_map(LinkStatus::complaint).collect();

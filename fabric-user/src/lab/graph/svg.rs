@@ -350,6 +350,9 @@ fn places(topology: &Topology, network: &Network) -> String {
         let mut leafs = leafs.filter(|it| it.function == Function::Leaf).peekable();
         if leafs.peek().is_some() && leafs.all(|leaf| here(&leaf)) {
             sites.push(site);
+            let servers = topology.switches.iter().filter(|it| it.site == site);
+            let servers = servers.filter(|it| it.function == Function::Server).filter(here);
+            names.extend(servers.map(|server| server.name.clone()));
         } else {
             let switches = topology.switches.iter().filter(|it| it.site == site);
             names.extend(switches.filter(here).map(|switch| switch.name.clone()));

@@ -2,7 +2,8 @@
 //! routed ports and services; EVPN; BFD.
 //!
 //! A server has an AS of its own, so that the paths to all servers of a service are equally long
-//! where they should be: its own rack is nearer than the site, and the site nearer than another one.
+//! where they should be: its own rack is nearer than the site, and the site nearer than another one. A server where
+//! networks live is a VTEP: its leafs pass EVPN routes on as spines do, and it passes none on between its leafs.
 //!
 //! How EVPN crosses from site to site is a choice of the fabric. Hop by hop, through the borders,
 //! every link carries EVPN. Each bgpd on the way keeps a route for 50 ms before it passes it on
@@ -27,7 +28,8 @@ const OVERLAY: &str = "OVERLAY";
 
 /// The profile of BFD sessions.
 const BFD_PROFILE: &str = "LINK";
-/// Routes that began here, by their empty AS path: a server with two leafs or exits is no way between them.
+/// Routes that began here, by their empty AS path: a server with two leafs or exits is no way between them. The name
+/// of a list, and of the route map by it.
 pub(super) const OWN: &str = "OWN";
 
 /// Seconds for which zebra keeps a nexthop group that no route uses. A group in use again is taken
@@ -91,6 +93,10 @@ zebra nexthop-group keep {KEEP_GROUPS}
     let is_server = node.function == Function::Server;
     if is_server {
         writeln!(text, "bgp as-path access-list {OWN} seq 5 permit ^$\n!")?;
+        if !node.networks.is_empty() {
+            // EVPN has no filter lists of its own.
+            writeln!(text, "route-map {OWN} permit 10\n match as-path {OWN}\nexit\n!")?;
+        }
     }
     inside::prefix_lists(text, topology, node)?;
     vrf::l3vnis(text, topology, node)?;
@@ -163,12 +169,27 @@ router bgp {asn}
         writeln!(text, "  maximum-paths 64\n exit-address-family\n !")?;
     }
 
-    if node.function.is_way() && !topology.networks.is_empty() {
+    let carries_evpn = match node.function.is_way() {
+        true => !topology.networks.is_empty(),
+        false => !node.networks.is_empty(),
+    };
+    if carries_evpn {
         let dci_carries_evpn = !topology.fabric.evpn_between_spines && !dci.is_empty();
-        let evpn =
-            [(FABRIC, !fabric.is_empty()), (DCI, dci_carries_evpn), (OVERLAY, !overlay.is_empty())];
+        let has_vteps = topology.links_of(&node.name).any(|(_, peer)| {
+            let peer = topology.switch(&peer.node);
+            peer.is_some_and(|it| it.function == Function::Server && !it.networks.is_empty())
+        });
+        let evpn = [
+            (FABRIC, !fabric.is_empty()),
+            (DCI, dci_carries_evpn),
+            (SERVERS, has_vteps),
+            (OVERLAY, !overlay.is_empty()),
+        ];
         writeln!(text, " address-family l2vpn evpn")?;
         activate(text, &evpn, shared)?;
+        if is_server {
+            writeln!(text, "  neighbor {FABRIC} route-map {OWN} out")?;
+        }
         vnis(text, topology, node)?;
         writeln!(text, " exit-address-family")?;
     }
@@ -325,6 +346,41 @@ mod tests {
         }
         assert!(server.contains("bgp as-path access-list OWN seq 5 permit ^$\n"));
         assert!(!server.contains("evpn"), "nothing is stretched");
+    }
+
+    fn on_host(node: &str) -> String {
+        let picture = include_str!("../../../../topologies/evpn-on-host.dot");
+        let inventory = include_str!("../../../../topologies/evpn-on-host.toml");
+        let topology = Topology::parse("evpn-on-host", picture, inventory).expect("valid");
+        frr_conf(&topology, topology.switch(node).expect("drawn"))
+    }
+
+    #[test]
+    fn a_server_with_networks_announces_its_vnis_and_passes_no_route_on() {
+        let server = on_host("srv03");
+        assert!(server.contains("route-map OWN permit 10\n match as-path OWN\nexit\n"), "{server}");
+        let evpn = family(&server, "l2vpn evpn");
+        for line in [
+            "neighbor FABRIC activate",
+            "neighbor FABRIC route-map OWN out",
+            "advertise-all-vni",
+            "vni 10300",
+            "route-target export 65000:10300",
+        ] {
+            assert!(evpn.contains(&line), "{line} is missing in {evpn:?}");
+        }
+        assert!(!evpn.contains(&"vni 10100"), "that network is on the other servers");
+        assert!(family(&server, "ipv4 unicast").contains(&"neighbor FABRIC filter-list OWN out"));
+    }
+
+    #[test]
+    fn a_leaf_passes_the_evpn_routes_of_its_servers_on_and_has_none_itself() {
+        let leaf = on_host("leaf01");
+        let evpn = family(&leaf, "l2vpn evpn");
+        let expected =
+            ["address-family l2vpn evpn", "neighbor FABRIC activate", "neighbor SERVERS activate"];
+        assert_eq!(evpn, expected);
+        assert!(family(&on_host("spine01"), "l2vpn evpn").contains(&"neighbor FABRIC activate"));
     }
 
     #[test]

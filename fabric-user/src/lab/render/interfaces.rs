@@ -34,7 +34,7 @@ const SPEAKER_SYSCTLS: [(&str, &str); 8] = [
     ("net.ipv4.conf.default.rp_filter", "0"),
 ];
 
-/// Sysctls of every switch beyond that.
+/// Sysctls of every switch beyond that, and of servers with virtual machines.
 const SWITCH_SYSCTLS: [(&str, &str); 5] = [
     ("net.ipv4.ip_forward", "1"),
     ("net.ipv6.conf.all.forwarding", "1"),
@@ -44,8 +44,8 @@ const SWITCH_SYSCTLS: [(&str, &str); 5] = [
     ("net.bridge.bridge-nf-call-arptables", "0"),
 ];
 
-/// Sysctls of every server beyond that: it does not route, and its routes come from BGP and not
-/// from the router advertisements by which BGP unnumbered finds its neighbours.
+/// Sysctls of every server beyond that: its routes come from BGP and not from the router advertisements by which
+/// BGP unnumbered finds its neighbours.
 const SERVER_SYSCTLS: [(&str, &str); 2] =
     [("net.ipv6.conf.all.accept_ra", "0"), ("net.ipv6.conf.default.accept_ra", "0")];
 
@@ -55,14 +55,15 @@ const LACP: &str = "mode 802.3ad miimon 100 lacp_rate fast xmit_hash_policy laye
 
 /// Configuration of a switch or server. Ports are expected to be there and down.
 pub fn switch(topology: &Topology, node: &Switch) -> Configuration {
-    let of_function: &[(&str, &str)] = match node.function {
-        Function::Server => &SERVER_SYSCTLS,
-        _ => &SWITCH_SYSCTLS,
-    };
-    let mut configuration = Configuration {
-        sysctls_before: owned(&[&SPEAKER_SYSCTLS, of_function].concat()),
-        ..Configuration::default()
-    };
+    let mut sysctls = SPEAKER_SYSCTLS.to_vec();
+    if node.function == Function::Server {
+        sysctls.extend(SERVER_SYSCTLS);
+    }
+    if topology.forwards(node) {
+        sysctls.extend(SWITCH_SYSCTLS);
+    }
+    let mut configuration =
+        Configuration { sysctls_before: owned(&sysctls), ..Configuration::default() };
     // With the same seed everywhere, a spine would send all flows of a leaf's one half the same way.
     let seed = ("net.ipv4.fib_multipath_hash_seed".to_owned(), hash_seed(&node.name).to_string());
     configuration.sysctls_before.push(seed);
@@ -172,7 +173,7 @@ pub struct AccessPort {
     pub bridge: Option<String>,
 }
 
-/// What makes a port of a leaf an access port of a network.
+/// What makes a port of a leaf or server an access port of a network.
 pub fn access_port(
     topology: &Topology,
     leaf: &Switch,
@@ -269,6 +270,35 @@ mod tests {
             format!("address add {}/16 dev bond0", host.address),
         ];
         has(&super::host(&topology, host).ip, &expected);
+    }
+
+    #[test]
+    fn a_server_forwards_if_it_has_virtual_machines_and_listens_to_no_router() {
+        let sysctls = |picture: &str, inventory: &str, node: &str| {
+            let topology = Topology::parse("t", picture, inventory).expect("valid");
+            switch(&topology, topology.switch(node).expect("drawn")).sysctls_before
+        };
+        let of_host = sysctls(
+            include_str!("../../../../topologies/evpn-on-host.dot"),
+            include_str!("../../../../topologies/evpn-on-host.toml"),
+            "srv01",
+        );
+        let of_service = sysctls(
+            include_str!("../../../../topologies/anycast.dot"),
+            include_str!("../../../../topologies/anycast.toml"),
+            "srv01",
+        );
+        let has = |all: &[(String, String)], key: &str, value: &str| {
+            all.iter().any(|it| *it == (key.to_owned(), value.to_owned()))
+        };
+        for key in ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"] {
+            assert_eq!(
+                [has(&of_host, key, "1"), has(&of_service, key, "1")],
+                [true, false],
+                "{key}"
+            );
+        }
+        assert!(has(&of_host, "net.ipv6.conf.all.accept_ra", "0"));
     }
 
     #[test]

@@ -24,7 +24,8 @@ const VNI: usize = 10_000;
 ///
 /// Every switch and server has an AS of its own, except for spines with the same neighbours: no way leads
 /// through two of those. What is connected is one site, with one network on all its leafs and on borders with
-/// hosts; hosts on spines have routed ports. Where only servers connect the switches of a site, each part has
+/// hosts; where hosts are on servers, on those, and on leafs only if any has hosts itself. Hosts on spines have
+/// routed ports. Where only servers connect the switches of a site, each part has
 /// a network of its own, because servers are no way from one to the other.
 pub fn inventory(picture: &Picture, file: &str) -> String {
     let mut text = format!(
@@ -100,7 +101,7 @@ loopback = \"{loopback}\"
             writeln!(text, "address = \"{}/24\"", plus(subnet, 10))?;
             writeln!(text, "gateway = \"{}\"", plus(subnet, 1))?;
         } else {
-            let index = parts.get(*switch).copied().unwrap_or_default();
+            let index = part_of(picture, &parts, switch).unwrap_or_default();
             let member = members.entry(index).or_default();
             writeln!(text, "network = \"{}\"", network_name(networks, index))?;
             // 11 to 210, and the same in the next 256.
@@ -120,15 +121,19 @@ fn network(
     plugged: &[(&str, &str)],
     index: usize,
 ) -> std::fmt::Result {
-    let here = |node: &&DrawnNode| parts.get(node.name.as_str()) == Some(&index);
+    let here = |node: &&DrawnNode| part_of(picture, parts, &node.name) == Some(index);
     let of = |function: Function| {
         picture.nodes.iter().filter(here).filter(move |node| node.function == function)
     };
     let names = |node: &DrawnNode| format!("\"{}\"", node.name);
     let has_host = |node: &&DrawnNode| plugged.iter().any(|(_, switch)| *switch == node.name);
-    let leafs: Vec<String> = of(Function::Leaf).map(names).collect();
+    let servers: Vec<String> = of(Function::Server).filter(has_host).map(names).collect();
     let borders: Vec<String> = of(Function::Border).filter(has_host).map(names).collect();
-    if leafs.is_empty() && borders.is_empty() {
+    let is_on_leafs =
+        servers.is_empty() || !borders.is_empty() || of(Function::Leaf).any(|it| has_host(&it));
+    let leafs = of(Function::Leaf).filter(|_| is_on_leafs).map(names);
+    let leafs: Vec<String> = leafs.collect();
+    if [&leafs, &borders, &servers].iter().all(|it| it.is_empty()) {
         return Ok(());
     }
     let site = picture.nodes.iter().find(here).and_then(|node| sites.get(node.name.as_str()));
@@ -157,7 +162,17 @@ gateway_mac = \"02:00:5e:00:{high:02x}:{low:02x}\"
     if !single.is_empty() {
         writeln!(text, "leafs = [{}]", single.join(", "))?;
     }
+    if !servers.is_empty() {
+        writeln!(text, "servers = [{}]", servers.join(", "))?;
+    }
     Ok(())
+}
+
+/// The part that a node is in; a server is in that of the first of its switches.
+fn part_of(picture: &Picture, parts: &BTreeMap<&str, usize>, name: &str) -> Option<usize> {
+    let cables = || picture.cables.iter().filter_map(|cable| cable.from(|node| node == name));
+    let first = || cables().find_map(|(_, peer)| parts.get(peer.node.as_str()));
+    parts.get(name).or_else(first).copied()
 }
 
 fn network_name(count: usize, index: usize) -> String {
@@ -281,6 +296,19 @@ mod tests {
         assert_eq!(networks("leaf2"), ["lan1"]);
         assert_eq!(networks("leaf3"), ["lan2"]);
         assert_eq!(networks("exit4"), ["lan2"]);
+    }
+
+    #[test]
+    fn hosts_on_servers_have_their_network_there_and_leafs_have_it_if_they_have_hosts() {
+        let text = "graph { a [function=server] b [function=server] c [function=server]
+                    spine1 -- { leaf1 leaf2 } leaf1 -- { a b c } leaf2 -- { a b } a -- vm1 b -- vm2";
+        let vteps = |more: &str| {
+            let topology = first(&format!("{text} {more} }}"));
+            let has_network = topology.switches.iter().filter(|it| !it.networks.is_empty());
+            has_network.map(|it| it.name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(vteps(""), ["a", "b"]);
+        assert_eq!(vteps("leaf2 -- vm3"), ["a", "b", "leaf1", "leaf2"]);
     }
 
     #[test]

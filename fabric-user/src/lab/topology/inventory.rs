@@ -57,7 +57,7 @@ pub struct NodeEntry {
     pub loopback: Ipv4Addr,
     /// IPv6 loopback, announced beside the other one; default: none.
     pub loopback6: Option<Ipv6Addr>,
-    /// Whether fabric-xdpd runs here; default: on every switch and on no server.
+    /// Whether fabric-xdpd runs here; default: on every switch, and on servers where networks live.
     pub fabric_xdpd: Option<bool>,
     /// Which devices its networks are made of; default: `plain`.
     #[serde(default)]
@@ -80,7 +80,7 @@ pub struct NetworkEntry {
     pub gateway: Option<String>,
     /// The same in IPv6, as in `fd00:20::1/64`; default: none.
     pub gateway6: Option<Prefixed>,
-    /// Anycast gateway MAC, the same on every leaf; with a gateway.
+    /// Anycast gateway MAC, the same on every leaf and server; with a gateway.
     pub gateway_mac: Option<Mac>,
     /// Name of its tenant; default: none, and it is routed where the underlay is.
     pub tenant: Option<String>,
@@ -90,6 +90,9 @@ pub struct NetworkEntry {
     /// Single leafs where it lives.
     #[serde(default)]
     pub leafs: Vec<String>,
+    /// Servers where it lives, for the virtual machines on them.
+    #[serde(default)]
+    pub servers: Vec<String>,
     /// Addresses of single nodes in it, as in `["10.50.0.1/24", "fd00:50::1/64"]`: of leafs and borders in
     /// place of the gateway, and of the servers that are in it and speak BGP with those.
     #[serde(default)]

@@ -326,9 +326,12 @@ impl Topology {
             })
     }
 
-    /// MTU of a link in bytes: servers and providers have that of hosts.
+    /// MTU of a link in bytes: servers and providers have that of hosts, unless networks live on them.
     pub fn mtu_of(&self, link: &Link) -> u32 {
-        let is_end = |end: &End| self.switch(&end.node).is_some_and(|node| !node.function.is_way());
+        let is_end = |end: &End| {
+            let node = self.switch(&end.node);
+            node.is_some_and(|node| !node.function.is_way() && node.networks.is_empty())
+        };
         match is_end(&link.a) || is_end(&link.b) {
             true => self.fabric.host_mtu,
             false => self.fabric.underlay_mtu,
@@ -370,6 +373,13 @@ impl Topology {
             }
         }
         self
+    }
+
+    /// Whether a node forwards packets of others: switches do, and servers that have virtual machines.
+    pub fn forwards(&self, node: &Switch) -> bool {
+        node.function != Function::Server
+            || !node.networks.is_empty()
+            || self.hosts.iter().any(|host| host.switch.node == node.name)
     }
 
     /// Names of all nodes: switches and servers, then hosts.

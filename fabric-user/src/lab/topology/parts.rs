@@ -1,9 +1,9 @@
 //! Which nodes cables connect with each other, over however many others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::Topology;
 use super::picture::{Function, Picture};
+use super::{Switch, Topology};
 
 /// The number of the part that each of the nodes is in, counted from 0 in their order. Cables to other nodes
 /// lead nowhere.
@@ -55,5 +55,16 @@ impl Topology {
         let switches = self.switches.iter().filter(|it| it.function.is_way());
         let links = self.links.iter().map(|link| [link.a.node.as_str(), link.b.node.as_str()]);
         parts(switches.map(|switch| switch.name.as_str()), links)
+    }
+
+    /// Those of [`Self::parts`] that a node is in: a switch in one, a server in those of its leafs.
+    pub(super) fn parts_of(&self, parts: &BTreeMap<&str, usize>, node: &Switch) -> BTreeSet<usize> {
+        match parts.get(node.name.as_str()) {
+            Some(part) => BTreeSet::from([*part]),
+            None => {
+                let leafs = self.links_of(&node.name).map(|(_, leaf)| leaf.node.as_str());
+                leafs.filter_map(|leaf| parts.get(leaf).copied()).collect()
+            }
+        }
     }
 }

@@ -74,6 +74,7 @@ fn the_topologies_that_come_with_fabric_load_with_a_first_inventory_too() {
         ("anycast.dot", include_str!("../../../../topologies/anycast.dot")),
         ("static.dot", include_str!("../../../../topologies/static.dot")),
         ("reference.dot", include_str!("../../../../topologies/reference.dot")),
+        ("evpn-on-host.dot", include_str!("../../../../topologies/evpn-on-host.dot")),
     ] {
         let inventory = first::inventory(&picture::parse(text, file), file);
         Topology::of(file, file, text, &inventory)

@@ -313,13 +313,12 @@ fn note_peerlinks(nodes: &[DrawnNode], cables: &[DrawnCable], remarks: &mut Rema
     }
 }
 
-/// Cables that lead nowhere in a fabric: from a node to itself, between two hosts or servers, and the same
+/// Cables that lead nowhere in a fabric: from a node to itself, between two hosts or two servers, and the same
 /// one a second time.
 fn drop_cables(nodes: &[DrawnNode], cables: &mut Vec<DrawnCable>, remarks: &mut Remarks<'_>) {
-    let is_end = |name: &str| {
-        nodes.iter().any(|node| {
-            node.name == name && matches!(node.function, Function::Host | Function::Server)
-        })
+    let end = |name: &str| {
+        let function = nodes.iter().find(|node| node.name == name).map(|node| node.function);
+        function.filter(|it| matches!(it, Function::Host | Function::Server))
     };
     let mut seen = BTreeSet::new();
     cables.retain(|cable| {
@@ -327,8 +326,13 @@ fn drop_cables(nodes: &[DrawnNode], cables: &mut Vec<DrawnCable>, remarks: &mut 
         ends.sort();
         let why = if cable.left.node == cable.right.node {
             "leads back to the same node"
-        } else if is_end(&cable.left.node) && is_end(&cable.right.node) {
-            "joins two hosts, which are plugged into leafs here,"
+        } else if let Some(kind) = end(&cable.left.node)
+            && end(&cable.right.node) == Some(kind)
+        {
+            match kind {
+                Function::Server => "joins two servers, which are plugged into leafs here,",
+                _ => "joins two hosts, which are plugged into leafs or servers here,",
+            }
         } else if !seen.insert(ends) {
             "is drawn a second time"
         } else {

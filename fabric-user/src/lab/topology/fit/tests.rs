@@ -40,6 +40,17 @@ fn cables_that_lead_nowhere_are_left_out() {
 }
 
 #[test]
+fn a_cable_from_a_server_to_a_virtual_machine_stays_and_one_to_another_server_does_not() {
+    let picture = read(
+        "graph x { leaf01 [function=leaf] srv01 [function=server] srv02 [function=server] vm01 [function=host]
+         srv01:eth0 -- leaf01:swp1 srv02:eth0 -- leaf01:swp2 srv01:vnet1 -- vm01:eth0 srv01:eth1 -- srv02:eth1 }",
+    );
+    assert_eq!(picture.cables.len(), 3);
+    assert!(cables(&picture).contains(&"srv01:vnet1 -- vm01:eth0".to_owned()));
+    assert!(noted(&picture, "srv01:eth1 -- srv02:eth1 joins two servers"), "{:?}", picture.notes);
+}
+
+#[test]
 fn a_host_with_cables_to_several_leafs_uses_those_to_the_first_one() {
     let picture = read(
         "graph x { leaf01 [function=leaf] leaf02 [function=leaf] server01 [function=host]

@@ -29,7 +29,7 @@ pub enum Function {
     Border,
     /// A router outside the fabric that speaks BGP with borders.
     Provider,
-    /// A server that speaks BGP with its leafs.
+    /// A server that speaks BGP with its leafs; a VTEP if networks of its virtual machines live there.
     Server,
     /// A virtual machine, or a server that does not route.
     Host,

@@ -133,6 +133,15 @@ impl Check<'_> {
                     }
                     continue;
                 }
+                if let Some(own) = switch.networks.first() {
+                    self.toml(
+                        &path(node),
+                        format!(
+                            "server {node} has addresses in network {name}, and network {own} lives on it; a server is in a network or has some, remove its addresses or take it from the servers of {own}"
+                        ),
+                    );
+                    continue;
+                }
                 if let Some(other) = members.iter().find(|it| it.end.node == node) {
                     let other = &other.network;
                     self.toml(

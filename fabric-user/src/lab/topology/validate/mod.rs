@@ -32,7 +32,7 @@ const VXLAN_OVERHEAD: u32 = 50;
 const BFD_MS: RangeInclusive<u32> = 10..=60_000;
 /// Limits of FRR's detection multiplier.
 const BFD_MULTIPLIER: RangeInclusive<u8> = 2..=255;
-/// Where networks live.
+/// Where networks live, beside servers.
 const WITH_NETWORKS: [Function; 2] = [Function::Leaf, Function::Border];
 
 /// Combines the two halves of a topology. `dot` and `toml` are the names of the files.
@@ -171,11 +171,16 @@ impl Check<'_> {
     /// Ways between nodes that exchange what belongs to EVPN: without one the fabric never converges.
     fn ways(&mut self, topology: &Topology) {
         let parts = topology.parts();
-        let part = |it: &Switch| parts.get(it.name.as_str());
+        // Two of them that are in no common part.
         let apart = |nodes: Vec<&Switch>| {
-            let (first, rest) = nodes.split_first()?;
-            let other = rest.iter().find(|it| part(it) != part(first))?;
-            Some((first.name.clone(), other.name.clone()))
+            let all = nodes.iter().map(|it| (&it.name, topology.parts_of(&parts, it)));
+            let all: Vec<_> = all.collect();
+            let pairs = all
+                .iter()
+                .enumerate()
+                .flat_map(|(index, one)| all[index + 1..].iter().map(move |other| (one, other)));
+            let mut apart = pairs.filter(|(one, other)| one.1.is_disjoint(&other.1));
+            apart.next().map(|(one, other)| (one.0.clone(), other.0.clone()))
         };
         let dot = self.dot;
         for network in &topology.networks {
@@ -185,7 +190,7 @@ impl Check<'_> {
                 self.toml(
                     &["networks", name],
                     format!(
-                        "network {name} lives on {first} and {other}, and no cables lead from one to the other (servers are no way); draw some in {dot}, or make two networks of it by their lists of leafs"
+                        "network {name} lives on {first} and {other}, and no cables lead from one to the other (servers are no way); draw some in {dot}, or make two networks of it by their lists of leafs and servers"
                     ),
                 );
             }
@@ -336,10 +341,12 @@ impl Check<'_> {
                 ),
             );
         }
-        if entry.sites.is_empty() && entry.leafs.is_empty() {
+        if entry.sites.is_empty() && entry.leafs.is_empty() && entry.servers.is_empty() {
             self.toml(
                 &["networks", name],
-                format!("network {name} lives nowhere; add sites = [\"...\"] or leafs = [\"...\"]"),
+                format!(
+                    "network {name} lives nowhere; add sites = [\"...\"], leafs = [\"...\"] or servers = [\"...\"]"
+                ),
             );
         }
         for site in &entry.sites {
@@ -352,10 +359,24 @@ impl Check<'_> {
                 );
             }
         }
-        for leaf in &entry.leafs {
-            let says = format!("network {name} lives on");
-            let rule = "networks live on leafs and borders";
-            self.refers_to(&path("leafs"), &says, leaf, &WITH_NETWORKS, rule);
+        let says = format!("network {name} lives on");
+        for (key, nodes, functions, rule) in [
+            (
+                "leafs",
+                &entry.leafs,
+                &WITH_NETWORKS[..],
+                "leafs names leafs and borders, and servers names servers",
+            ),
+            (
+                "servers",
+                &entry.servers,
+                &[Function::Server],
+                "servers names nodes with function=\"server\", and leafs names leafs and borders",
+            ),
+        ] {
+            for node in nodes {
+                self.refers_to(&path(key), &says, node, functions, rule);
+            }
         }
         self.network_of_tenant(name, entry);
         let gateway = if entry.addresses.is_empty() {
@@ -440,7 +461,11 @@ impl Check<'_> {
                 let place = &self.inventory.networks[&network.name];
                 node.function == Function::Leaf && place.sites.contains(&entry.site)
                     || WITH_NETWORKS.contains(&node.function) && place.leafs.contains(&node.name)
+                    || node.function == Function::Server && place.servers.contains(&node.name)
             };
+            let networks: Vec<String> =
+                networks.iter().filter(here).map(|it| it.name.clone()).collect();
+            let is_accelerated = node.function.is_way() || !networks.is_empty();
             switches.push(Switch {
                 name: node.name.clone(),
                 function: node.function,
@@ -448,10 +473,10 @@ impl Check<'_> {
                 asn: entry.asn.unwrap_or(0),
                 loopback: entry.loopback,
                 loopback6: entry.loopback6,
-                fabric_xdpd: entry.fabric_xdpd.unwrap_or(node.function.is_way()),
+                fabric_xdpd: entry.fabric_xdpd.unwrap_or(is_accelerated),
                 bridges: entry.bridges,
                 announces: entry.announces.iter().map(|it| it.0).collect(),
-                networks: networks.iter().filter(here).map(|it| it.name.clone()).collect(),
+                networks,
             });
         }
         switches

@@ -161,6 +161,41 @@ fn a_server_is_plugged_into_leafs_of_its_site() {
 }
 
 #[test]
+fn a_virtual_machine_on_a_server_is_in_a_network_that_lives_there() {
+    let picture = with(PICTURE, "leaf02:swp21 -- pc2:eth0", "srv1:vnet1 -- pc2:eth0");
+    let own = "address = \"10.1.12.10/24\"\ngateway = \"10.1.12.1\"";
+    let inventory = with(INVENTORY, own, "network = \"blue\"\naddress = \"10.2.0.10\"");
+    let remedy = "plugged into srv1, where that network does not live; move the cable or add srv1 to the network's servers";
+    files_refused(&picture, &inventory, remedy);
+
+    let on = |servers: &str| with(&inventory, "sites = [\"a\"]", &format!("servers = [{servers}]"));
+    let topology = check(&picture, &on("\"srv1\", \"srv2\"")).expect("valid");
+    let server = topology.switch("srv1").expect("drawn");
+    assert_eq!((&server.networks[..], server.fabric_xdpd), (&["blue".to_owned()][..], true));
+    assert_eq!(topology.switch("leaf01").expect("drawn").networks, [""; 0]);
+    let mtus: Vec<u32> = topology.links.iter().map(|link| topology.mtu_of(link)).collect();
+    assert_eq!(mtus, [1600; 5], "the servers' links carry VXLAN");
+    files_refused(
+        &picture,
+        &on("\"srv1\", \"leaf01\""),
+        "lives on leaf01, which is a leaf; servers names",
+    );
+    files_refused(&picture, &on("\"srv1\", \"srv9\""), "lives on the unknown node srv9");
+    let listed = with(&inventory, "sites = [\"a\"]", "leafs = [\"srv1\"]");
+    files_refused(&picture, &listed, "lives on srv1, which is a server; leafs names");
+    files_refused(&picture, &with(&inventory, "sites = [\"a\"]", ""), "lives nowhere");
+}
+
+#[test]
+fn servers_of_a_network_need_a_way_between_their_leafs_unless_they_share_one() {
+    let spineless = with(PICTURE, "leaf02:swp1 -- spine01:swp2", "");
+    let on = |servers: &str| with(INVENTORY, "sites = [\"a\"]", &format!("servers = [{servers}]"));
+    check(&spineless, &on("\"srv1\", \"srv2\"")).expect("both are at leaf02");
+    let apart = with(&spineless, "srv1:eth1 -- leaf02:swp11", "");
+    files_refused(&apart, &on("\"srv1\", \"srv2\""), "lives on srv1 and srv2, and no cables lead");
+}
+
+#[test]
 fn hosts_and_servers_may_be_plugged_into_spines_and_networks_do_not_live_there() {
     let at_spine = with(PICTURE, "leaf02:swp21 -- pc2", "spine01:swp21 -- pc2");
     let at_spine = with(&at_spine, "srv2:eth0 -- leaf02:swp12", "srv2:eth0 -- spine01:swp12");

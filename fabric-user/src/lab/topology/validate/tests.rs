@@ -239,7 +239,7 @@ fn a_network_on_vteps_without_a_way_between_them_is_refused() {
     let said = check(&with(PICTURE, cable, ""), INVENTORY).expect_err("must be refused");
     assert_eq!(
         said,
-        "t.toml line 14: network blue lives on leaf01 and leaf02, and no cables lead from one to the other (servers are no way); draw some in t.dot, or make two networks of it by their lists of leafs"
+        "t.toml line 14: network blue lives on leaf01 and leaf02, and no cables lead from one to the other (servers are no way); draw some in t.dot, or make two networks of it by their lists of leafs and servers"
     );
     let server = "s [function=server] s:1 -- leaf01:swp3 s:2 -- leaf02:swp3";
     let entry = "[nodes.s]\nsite = \"a\"\nas = 65200\nloopback = \"10.0.0.50\"\n";
