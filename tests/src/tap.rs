@@ -51,8 +51,9 @@ impl Tap {
 
     fn make_here(name: &str, access: Access) -> Result<Self> {
         let flags = if access == Access::NonBlocking { libc::O_NONBLOCK } else { 0 };
-        let file = OpenOptions::new().read(true).write(true).custom_flags(flags);
-        let file = file.open("/dev/net/tun").context("no /dev/net/tun")?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).custom_flags(flags);
+        let file = options.open("/dev/net/tun").context("no /dev/net/tun")?;
         ensure!(name.len() < libc::IFNAMSIZ, "{name} is no name of an interface");
         // SAFETY: all zeroes are a valid `ifreq`.
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };

@@ -182,7 +182,8 @@ fn wait_for_place(fabric: &Fabric, name: &str, target: &str, port: &str) {
 #[test]
 fn a_machine_that_moves_between_servers_keeps_its_gateway_and_a_cut_cable_moves_its_flows() {
     let fabric = Fabric::evpn_on_host_alone();
-    let gateway = fabric.lab().topology().network("app").expect("there is one").gateway;
+    let gateway = fabric.lab().topology().network("app").and_then(|it| it.gateway);
+    let gateway = gateway.expect("there is one").address;
     fabric.acquaint("app03", "app01");
     let mut lost = Vec::new();
     for (target, port) in [("srv03", "vnet3"), ("srv02", "vnet3"), ("srv01", "vnet3")] {

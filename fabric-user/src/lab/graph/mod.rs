@@ -128,10 +128,17 @@ mod tests {
 
     #[test]
     fn nothing_overlaps_and_everything_is_inside() {
-        for topology in
-            [two_sites(), topology!("anycast"), topology!("exits"), topology!("reference")]
-        {
+        let others = [topology!("anycast"), topology!("reference"), topology!("evpn-on-host")];
+        for topology in [two_sites(), topology!("exits")].into_iter().chain(others) {
             nothing_overlaps(&topology);
+        }
+    }
+
+    #[test]
+    fn servers_are_drawn_with_their_networks_and_machines() {
+        let text = svg(&topology!("evpn-on-host"), &[]);
+        for words in [">vnet3<", ">app01<", "on srv01 and srv02 and srv03<", "3 servers"] {
+            assert!(text.contains(words), "{words}");
         }
     }
 

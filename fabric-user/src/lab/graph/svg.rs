@@ -227,11 +227,6 @@ fn switch_card(out: &mut String, topology: &Topology, switch: &Switch, card: &Re
     let inside = member.and_then(|network| network.addresses_at(&switch.name).into_iter().next());
     let address = inside.map_or(IpAddr::V4(switch.loopback), |it| it.address).to_string();
     text(out, card.x + card.w - 14.0, card.y + 42.0, 11.5, FAINT, "text-anchor=\"end\"", &address)?;
-    let services: Vec<&str> =
-        topology.services_of(&switch.name).map(|service| service.name.as_str()).collect();
-    if !services.is_empty() {
-        text(out, left, card.y + card.h - 12.0, 11.5, edge, "", &services.join(", "))?;
-    }
     let mut x = left;
     let y = card.y + card.h - 28.0;
     let networks = switch.networks.iter().filter_map(|name| topology.network(name));
@@ -249,6 +244,11 @@ fn switch_card(out: &mut String, topology: &Topology, switch: &Switch, card: &Re
             &label,
         )?;
         x += w + 6.0;
+    }
+    let services: Vec<&str> =
+        topology.services_of(&switch.name).map(|service| service.name.as_str()).collect();
+    if !services.is_empty() {
+        text(out, x, card.y + card.h - 12.0, 11.5, edge, "", &services.join(", "))?;
     }
     if switch.fabric_xdpd {
         let w = width_of("XDP", 10.5) + 12.0;
