@@ -300,10 +300,11 @@ mod tests {
 
     #[test]
     fn hosts_on_servers_have_their_network_there_and_leafs_have_it_if_they_have_hosts() {
-        let text = "graph { a [function=server] b [function=server] c [function=server]
-                    spine1 -- { leaf1 leaf2 } leaf1 -- { a b c } leaf2 -- { a b } a -- vm1 b -- vm2";
+        let text = "graph { a [function=server] b [function=server] c [function=server] a -- vm1
+                    spine1 -- { leaf1 leaf2 } leaf1 -- { a b c } leaf2 -- { a b } b -- vm2";
         let vteps = |more: &str| {
             let topology = first(&format!("{text} {more} }}"));
+            assert_eq!(topology.networks.len(), 1);
             let has_network = topology.switches.iter().filter(|it| !it.networks.is_empty());
             has_network.map(|it| it.name.clone()).collect::<Vec<_>>()
         };

@@ -136,7 +136,9 @@ impl Check<'_> {
                         function.name()
                     )
                 }
-                Function::Server => format!("move the cable or add {leaf} to the network's servers"),
+                Function::Server => {
+                    format!("move the cable or add {leaf} to the network's servers")
+                }
                 _ => format!("move the cable or add {leaf} to the network's leafs"),
             };
             self.toml(
