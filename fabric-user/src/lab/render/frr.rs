@@ -187,7 +187,7 @@ router bgp {asn}
         ];
         writeln!(text, " address-family l2vpn evpn")?;
         activate(text, &evpn, shared)?;
-        if is_server {
+        if is_server && !fabric.is_empty() {
             writeln!(text, "  neighbor {FABRIC} route-map {OWN} out")?;
         }
         vnis(text, topology, node)?;
