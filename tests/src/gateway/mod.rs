@@ -1,6 +1,7 @@
 //! A leaf that routes for its networks, and what it has to make of their packets: as the kernel alone does, byte
 //! for byte, and by XDP.
 
+mod multipath;
 mod site;
 mod traps;
 
@@ -14,6 +15,7 @@ use crate::{
     fabric::{PATIENCE, until},
     packet::Frame,
 };
+pub use multipath::two_leafs_of_a_prefix_have_their_own_router_macs;
 use site::{
     DOWNSTREAM_VNI, HOST1, HOST2, OTHER_DOWNSTREAM_VNI, OUT0, OUTSIDE, REMOTE1, REMOTE2, REMOTE3,
     ROUTER_MAC, VNIS, packets, station,

@@ -10,7 +10,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     time::{Duration, Instant},
 };
 
@@ -21,7 +21,7 @@ use crate::{
     daemon::Daemon,
     device::mac_text,
     fabric::{PATIENCE, all_has_come, until},
-    packet::{Frame, OUTER, OUTER6, Vxlan, Vxlan6, ether_type, protocol},
+    packet::{Frame, OUTER, OUTER6, Vxlan, Vxlan6, ether_type, outer_destination, protocol},
     space::{Space, unique},
     wire::Wire,
 };
@@ -52,6 +52,8 @@ const GATEWAYS: [Mac; 3] = [[2, 0, 0, 9, 0, 1], [2, 0, 0, 9, 0, 2], [2, 0, 0, 9,
 pub(super) const VNIS: [u32; 3] = [101, 102, 109];
 /// LEAF2 in the third VNI.
 pub(super) const ROUTER_MAC: Mac = [2, 0, 0, 9, 2, 9];
+/// A third leaf in the third VNI, where a test needs one.
+pub(super) const LEAF3_ROUTER: Mac = [2, 0, 0, 9, 3, 9];
 /// MAC address of the port towards the router.
 pub(super) const OUT0: Mac = [2, 0, 0, 9, 8, 0];
 const OUTER_ROUTER: Mac = [2, 0, 0, 9, 8, 1];
@@ -282,6 +284,79 @@ impl Site {
         self.leaf.ip(&format!(
             "route add {kind} 10.0.{network}.0/24{vrf}\nroute add {kind} fd00:{network}::/32{vrf}\n"
         ));
+    }
+
+    /// Lets LEAF3 be the second that routes for the network of LEAF2.
+    pub(super) fn lead_to_two_leafs(&self) {
+        let third = self.shape.gateway(9);
+        // Or all flows of two stations would take one way.
+        self.leaf.sysctl("ipv4/fib_multipath_hash_policy", "1");
+        self.leaf.sysctl("ipv6/fib_multipath_hash_policy", "1");
+        self.leaf.ip("route add 192.0.2.3 via 203.0.113.1 dev up0\n");
+        self.know_router_of_leaf3(LEAF3_ROUTER);
+        self.leaf.ip(&format!(
+            "nexthop add id 31 via 192.0.2.2 dev {third} onlink\n\
+             nexthop add id 32 via 192.0.2.3 dev {third} onlink\n\
+             nexthop add id 41 via fe80::2 dev {third}\nnexthop add id 42 via fe80::3 dev {third}\n"
+        ));
+        self.lead_to_leafs("31/32", "41/42");
+        self.leaf.ip("route del 10.0.3.0/24\nroute add 10.0.3.0/24 nhid 33\n\
+             route del fd00:3::/32\nroute add fd00:3::/32 nhid 43\n");
+    }
+
+    /// Has these next hops in the groups of the network, over IPv4 and IPv6.
+    pub(super) fn lead_to_leafs(&self, v4: &str, v6: &str) {
+        let lines = format!("nexthop replace id 33 group {v4}\nnexthop replace id 43 group {v6}\n");
+        self.leaf.ip(&lines);
+    }
+
+    /// Gives LEAF3's router a MAC address.
+    pub(super) fn know_router_of_leaf3(&self, router: Mac) {
+        let (third, router) = (self.shape.gateway(9), mac_text(router));
+        self.leaf.bridge(&format!(
+            "fdb add {router} dev vx109 dst 192.0.2.3 self static\n\
+             fdb add {router} dev vx109 master static\n"
+        ));
+        self.leaf.ip(&format!(
+            "neigh replace 192.0.2.3 lladdr {router} dev {third} nud permanent\n\
+             neigh replace fe80::3 lladdr {router} dev {third} nud permanent\n"
+        ));
+    }
+
+    /// Hands all traffic to the kernel, or not.
+    pub(super) fn bypass(&self, on: bool) {
+        self.daemon.bypass(on);
+    }
+
+    /// How many packets met a reason.
+    pub(super) fn met_of(&self, reason: Reason) -> u64 {
+        self.daemon.met(reason)
+    }
+
+    /// Sends packets into a port; the VTEP and the inner destination MAC address of each that leaves in a tunnel.
+    pub(super) fn ways(&self, port: &str, packets: &[Vec<u8>]) -> Vec<(IpAddr, Mac)> {
+        let wire =
+            |wanted: &str| &self.wires.iter().find(|(name, _)| *name == wanted).expect("a port").1;
+        let (mut ways, mut last) = (Vec::new(), Instant::now());
+        let mut collect = |last: &mut Instant| {
+            while let Ok(Some(frame)) = wire("up0").receive(Instant::now()) {
+                if let Some((Some(_), inner)) = told_apart(&frame) {
+                    let to = *inner.first_chunk().expect("a frame begins with addresses");
+                    ways.push((outer_destination(&frame), to));
+                    *last = Instant::now();
+                }
+            }
+        };
+        for packet in packets {
+            wire(port).send(packet).expect("the wire takes it");
+            // The socket has no room for all of them.
+            collect(&mut last);
+        }
+        while !all_has_come(last) {
+            collect(&mut last);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        ways
     }
 
     /// Has the kernel ask for a neighbour of a network once, and not wait long for the answer.

@@ -6,7 +6,8 @@ use fabric_tests::gateway::{
     gateways_and_ways_through_them_are_shown, hosts_in_use_are_asked_for,
     hosts_reach_every_network, outsiders_reach_every_network,
     stations_of_one_network_reach_each_other, the_kernel_gets_what_it_answers,
-    tunnels_reach_every_network, what_does_not_fit_is_answered, what_ends_here_is_answered,
+    tunnels_reach_every_network, two_leafs_of_a_prefix_have_their_own_router_macs,
+    what_does_not_fit_is_answered, what_ends_here_is_answered,
     what_leads_nowhere_is_answered_as_by_the_kernel, what_no_router_forwards_goes_nowhere,
 };
 
@@ -61,6 +62,11 @@ fn gateways_route_over_an_ipv6_underlay_and_what_does_not_fit_there_is_answered(
 fn stations_of_one_network_are_bridged_beside_their_gateways() {
     stations_of_one_network_reach_each_other(&Site::new(Shape::Bridges));
     stations_of_one_network_reach_each_other(&Site::over_ipv6(Shape::Bridges));
+}
+
+#[test]
+fn flows_to_a_prefix_of_two_vteps_have_the_router_mac_of_each() {
+    two_leafs_of_a_prefix_have_their_own_router_macs(&Site::new(Shape::Bridges));
 }
 
 #[test]
