@@ -11,6 +11,7 @@ use fabric_tests::{
 
 use crate::site::{BRIDGE_MAC, from_leaf2, twins};
 
+/// Case TR-03.
 #[test]
 fn frames_of_hosts() {
     twins(1_600, |twins, _| {
@@ -37,6 +38,7 @@ fn frames_of_hosts() {
     });
 }
 
+/// Case TR-01: no L2 header; case TR-02.
 #[test]
 fn inner_frames() {
     twins(1_600, |twins, _| {
@@ -63,6 +65,7 @@ fn inner_frames() {
     });
 }
 
+/// Case TR-01: reserved bits.
 #[test]
 fn outer_packets() {
     twins(1_600, |twins, _| {

@@ -24,6 +24,7 @@ fn refused(twins: &mut Twins, port: &str, packet: &[u8], reason: Reason, counted
     }
 }
 
+/// Case TR-01: decap_error.
 #[test]
 fn congestion_that_the_inner_packet_cannot_carry_is_an_error_of_the_vxlan_device() {
     let counted = ["vx100 rx errs", "vx100 rx frame"];
@@ -68,6 +69,7 @@ fn wrong_udp_checksums_over_ipv6_are_errors_of_udp() {
     });
 }
 
+/// Cases TR-02 and TR-03: source_mac_is_multicast.
 #[test]
 fn sources_that_no_station_can_have_are_counted_alike() {
     twins(1_600, |twins, _| {

@@ -1,11 +1,13 @@
 //! ARP and neighbour discovery for hosts behind a tunnel, in a VLAN whose device on the bridge has the
 //! neighbours.
 
+use anyhow::Result;
 use fabric_common::reason::Reason;
 use fabric_tests::{
     addresses::{HOST_A, HOST_R, VLAN},
     asked::Asked,
     judged::Judged,
+    link_option,
     packet::{Arp, Discovery},
 };
 
@@ -27,6 +29,44 @@ fn in_a_vlan_answers_have_the_tag_of_the_question_as_by_the_kernel() {
         let answer = Arp::reply(&HOST_A, &HOST_R).tagged(&[tci]);
         assert!(fate.contains(&("acc0", answer)), "the kernel keeps priorities: {fate:02x?}");
     }
+    each_vlan_may_say_itself_whether_it_suppresses(&asked);
     asked.leaf.ip("link del vlan100\n");
     asked.passed("acc0", &arp.tagged(&[VLAN]), Reason::FrameGuardMulticast);
+}
+
+/// Case BR-12: with `neigh_vlan_suppress` the VLAN's word counts and not the port's, whatever that is.
+fn each_vlan_may_say_itself_whether_it_suppresses(asked: &Asked) {
+    let set = |work: &(dyn Fn() -> Result<()> + Sync)| {
+        asked.leaf.netns().inside(work).unwrap_or_else(|error| panic!("{error:#}"));
+    };
+    let has = asked.leaf.netns().inside(|| link_option::has_neigh_vlan_suppress("vx100"));
+    if !has.expect("there is the port") {
+        // Before Linux 6.4.
+        return;
+    }
+    let questions = [
+        (Arp::request(&HOST_A, &HOST_R).tagged(&[VLAN]), Reason::ArpAnswered),
+        (Discovery::solicitation(&HOST_A, &HOST_R).tagged(&[VLAN]), Reason::NdAnswered),
+    ];
+    let answered = |wanted: bool| {
+        for (question, reason) in &questions {
+            if wanted {
+                asked.answered("acc0", question, *reason);
+            } else {
+                let fate = asked.passed("acc0", question, Reason::FrameGuardMulticast);
+                assert!(fate.iter().any(|(port, _)| *port == "up0"), "flooded: {fate:02x?}");
+            }
+        }
+    };
+    set(&|| link_option::set_neigh_vlan_suppress("vx100", true));
+    answered(false);
+    for port in ["off", "on"] {
+        asked.leaf.bridge(&format!("link set dev vx100 neigh_suppress {port}\n"));
+        set(&|| link_option::set_vlan_neigh_suppress("vx100", VLAN, true));
+        answered(true);
+        set(&|| link_option::set_vlan_neigh_suppress("vx100", VLAN, false));
+        answered(false);
+    }
+    set(&|| link_option::set_neigh_vlan_suppress("vx100", false));
+    answered(true);
 }

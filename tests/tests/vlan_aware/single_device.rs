@@ -108,6 +108,7 @@ fn a_tunnel_id_that_changes_is_followed() {
     site.wait_problem("an own VNI, UDP port or interface");
 }
 
+/// Case VN-01.
 #[test]
 fn a_filter_of_vnis_is_followed() {
     let mut site = Judged::with_single_device("vnifilter", &TUNNELS);
@@ -127,6 +128,41 @@ fn a_filter_of_vnis_is_followed() {
     ));
     site.wait_no_problem();
     until_by_xdp(&mut site, OTHER, OTHER_VNI);
+}
+
+/// Case VN-01: a device of one VNI beside one with a filter, in one bridge.
+#[test]
+fn a_device_of_one_vni_shares_a_bridge_with_one_that_filters_vnis() {
+    const PORT: u16 = 4790;
+    let mut site = Judged::with_single_device("vnifilter", &[(VLAN, VNI)]);
+    let [local, remote] = site.vteps_of_the_leafs();
+    let [a, r] = [HOST_A, HOST_R].map(|host| mac_text(host.mac));
+    site.ip(&format!(
+        "link add vx200 mtu 1500 type vxlan id {OTHER_VNI} local {local} dstport {PORT} nolearning noudpcsum\n\
+         link set vx200 master br0\nlink set vx200 up\n"
+    ));
+    site.bridge(&format!(
+        "link set dev vx200 learning off\n\
+         vlan add vid {OTHER} dev acc0\nvlan add vid {OTHER} dev vx200 pvid untagged\n\
+         fdb add {a} dev acc0 master static vlan {OTHER}\n\
+         fdb add {r} dev vx200 master static vlan {OTHER}\n\
+         fdb add {r} dev vx200 dst {remote} self static\n"
+    ));
+    until_by_xdp(&mut site, VLAN, VNI);
+    let back = frame(HOST_R.mac, HOST_A.mac);
+    until(PATIENCE, "XDP forwards in the other one", || {
+        let met =
+            |site: &Judged| [Reason::Encapsulated, Reason::Decapsulated].map(|it| site.met(it));
+        let before = met(&site);
+        let to_remote = tagged(HOST_A.mac, HOST_R.mac, OTHER);
+        assert_eq!(site.as_by_the_kernel("acc0", &to_remote), all_at("up0"));
+        assert_eq!(site.as_by_the_kernel_in(OTHER_VNI, Some(PORT), &back), all_at("acc0"));
+        met(&site).iter().zip(before).all(|(now, before)| *now > before)
+    });
+    // Each hears of its own VNIs at its own port.
+    assert_eq!(site.as_by_the_kernel_in(OTHER_VNI, None, &back), Fate::new());
+    assert_eq!(site.as_by_the_kernel_in(VNI, Some(PORT), &back), Fate::new());
+    site.wait_no_problem();
 }
 
 #[test]
