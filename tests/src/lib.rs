@@ -17,7 +17,7 @@
 //! | TR-01, TR-02: what tunnels must not bring | `oracle/decapsulation.rs`, `refused.rs` and `passed.rs` |
 //! | TR-03: what bridges drop | `oracle/bridge_ports.rs` and `refused.rs`, `vlan_aware/filtering.rs` |
 //! | TR-04 to TR-06: what routers drop or answer | `oracle/routing.rs` on routed ports, [`gateway`] elsewhere |
-//! | FRR-01: a vxlan device for each VNI, and a single one | `tenants` |
+//! | FRR-01, FRR-07, FRR-09: devices for each VNI or all, wrong L3VNIs, leaked routes | `tenants` |
 //! | FRR-03: prefixes of several VTEPs | [`gateway`], without FRR |
 //! | FRR-05: segments | `oracle/segments.rs`, without FRR |
 

@@ -5,6 +5,9 @@
 //! - It reaches no host of another tenant.
 //! - What is routed between leafs goes by XDP, in both directions, at both leafs.
 //! - A host that moves has its gateway at its new place, and is reached there.
+//! - What the control plane takes back or gives anew is followed ([`control_plane`]).
+//!
+//! Case FRR-01: leaf01 has a vxlan device for each VNI, leaf02 a single one for all where FRR takes that.
 //!
 //! Needs a kernel with VRF and VLAN devices; `cargo xtask vm` boots one.
 //!
@@ -15,6 +18,8 @@
 //!                                             ├─ blue3 10.2.0.13
 //!                                             └─ green2 10.2.0.12
 //! ```
+
+mod control_plane;
 
 use std::{collections::BTreeSet, fs, net::IpAddr, process::Command};
 
@@ -122,4 +127,8 @@ fn hosts_reach_their_own_tenant_and_no_other_and_what_is_routed_goes_by_xdp() {
     for host in ["red1", "red3"].map(host) {
         reaches_the_own_tenant_and_no_other(&fabric, host);
     }
+
+    control_plane::a_wrong_l3vni_is_followed_until_it_is_right(&fabric);
+    control_plane::a_leaked_route_goes_with_the_one_that_it_comes_from(&fabric);
+    control_plane::a_restart_leaves_nothing_behind(&fabric);
 }
