@@ -1,14 +1,14 @@
 //! Who answers ARP and neighbour discovery on a leaf, and with which bytes: the kernel with the bypass on,
 //! Fabric without.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fabric_common::reason::Reason;
 
 use crate::{
     addresses::HOST_R,
     device::mac_text,
-    fabric::{PATIENCE, all_has_come},
+    fabric::{PATIENCE, read_all},
     judged::Judged,
     packet::{OUTER, ether_type, protocol},
     wire::Wire,
@@ -108,19 +108,20 @@ impl Asked {
     fn send(&self, port: &str, question: &[u8]) -> Seen {
         let into = &self.wires.iter().find(|(name, _)| *name == port).expect("a port").1;
         into.send(question).expect("the wire takes it");
-        let (mut seen, mut last) = (Seen::new(), Instant::now());
-        while !all_has_come(last) {
+        let mut seen = Seen::new();
+        read_all(|| {
+            let mut came = false;
             for (name, wire) in &self.wires {
                 while let Ok(Some(frame)) = wire.receive(Instant::now()) {
                     let inner = if is_tunnelled(&frame) { &frame[OUTER..] } else { &frame[..] };
                     if is_discovery(inner) {
                         seen.push((name, inner.to_vec()));
-                        last = Instant::now();
+                        came = true;
                     }
                 }
             }
-            std::thread::sleep(Duration::from_millis(1));
-        }
+            came
+        });
         seen.sort();
         seen
     }

@@ -11,8 +11,7 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv6Addr},
     sync::Arc,
-    thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use fabric_common::reason::Reason;
@@ -25,7 +24,7 @@ use crate::{
     },
     daemon::Daemon,
     device::{address_text, mac_text},
-    fabric::{PATIENCE, all_has_come, until},
+    fabric::{PATIENCE, read_all, until},
     packet::{Frame, Vxlan, Vxlan6, ether_type, outer_destination},
     space::{Space, unique},
     wire::Wire,
@@ -344,26 +343,23 @@ impl Judged {
         self.sent += frames.len() as u64;
         let mut vteps = vec![None; frames.len()];
         let collect = |vteps: &mut Vec<Option<IpAddr>>| {
-            let mut last = None;
+            let mut came = false;
             while let Ok(Some(packet)) = self.wires["up0"].receive(Instant::now()) {
-                last = Some(Instant::now());
+                came = true;
                 let payload = packet.last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
                 let place = payload.checked_sub(first);
                 if let Some(vtep) = place.and_then(|place| vteps.get_mut(place as usize)) {
                     *vtep = Some(outer_destination(&packet));
                 }
             }
-            last
+            came
         };
         for (payload, frame) in (first..).zip(frames) {
             self.wires[port].send(&with_payload(frame, payload)).expect("the other end is up");
             // The socket has no room for all of them.
             collect(&mut vteps);
         }
-        let mut last = Instant::now();
-        while vteps.contains(&None) && !all_has_come(last) {
-            last = collect(&mut vteps).unwrap_or(last);
-        }
+        read_all(|| collect(&mut vteps));
         vteps
     }
 
@@ -400,18 +396,19 @@ impl Judged {
         for _ in 0..FRAMES {
             self.wires[port].send(&packet).expect("the other end is up");
         }
-        let (mut fate, mut last) = (Fate::new(), Instant::now());
-        while !all_has_come(last) {
+        let mut fate = Fate::new();
+        read_all(|| {
+            let mut came = false;
             for (name, wire) in &self.wires {
                 while let Ok(Some(frame)) = wire.receive(Instant::now()) {
                     if frame.windows(8).any(|bytes| bytes == payload.to_be_bytes()) {
                         *fate.entry(name.clone()).or_default() += 1;
-                        last = Instant::now();
+                        came = true;
                     }
                 }
             }
-            thread::sleep(Duration::from_millis(2));
-        }
+            came
+        });
         fate
     }
 }

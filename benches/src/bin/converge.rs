@@ -54,7 +54,8 @@ const TURNS: u32 = 4;
 /// Bars of the time from the request to the map.
 const MEDIAN_US: f64 = 1_000.0;
 const P99_US: f64 = 5_000.0;
-/// Bar of the time from the request to the first packet, where routes are behind what changes.
+/// Bar of the time from the request to the first packet, or from the kernel's answer ([`REMOTE_LEAF`]), where routes
+/// are behind what changes.
 const PACKET_US: f64 = 10_000.0;
 /// Between two changes, after which the daemon sleeps.
 const PAUSE: Duration = Duration::from_micros(500);

@@ -50,6 +50,9 @@ const BATCH: usize = 4_096;
 /// Events in the first batch of a burst; each further one may have twice as many. Where routes share an object,
 /// the kernel tells of the object first and then of ten thousands of routes, of which nothing has changed.
 const FIRST: usize = 64;
+/// Messages that are read before a batch is handed on, or four times as many as it has: reading so few takes a
+/// millisecond or two.
+const READ: usize = 1_024;
 /// Events that are read before the caller asks for them, at most: 90 MB, in a storm that lasts for
 /// seconds.
 const AHEAD: usize = 128 * BATCH;
@@ -90,7 +93,7 @@ impl Observer {
             // The runtime's other tasks would not get their turn before everything is handed on.
             tokio::task::yield_now().await;
         }
-        self.read_ahead(self.room)?;
+        self.read_ahead((4 * self.room).max(READ))?;
         Ok(self.flush())
     }
 
@@ -119,7 +122,7 @@ impl Observer {
                 std::future::pending::<()>().await;
             }
             let read = match self.readable().await {
-                Ok(()) => self.read_ahead(BATCH),
+                Ok(()) => self.read_ahead(4 * BATCH),
                 failed => failed,
             };
             if let Err(error) = read {
@@ -164,6 +167,7 @@ impl Observer {
     fn flush(&mut self) -> Batch {
         if std::mem::take(&mut self.lost) {
             self.ahead.clear();
+            self.room = FIRST;
             self.pass_marks(usize::MAX);
             return Batch::Lost;
         }
@@ -191,14 +195,14 @@ impl Observer {
         }
     }
 
-    /// Takes more off the kernel's queues than the caller gets at once, which is `batch`: there a change takes eight
-    /// times the memory that it takes here, and a queue that is full drops the next one. If the kernel dropped
-    /// any, that queue is empty afterwards.
-    fn read_ahead(&mut self, batch: usize) -> Result<(), ObserveError> {
+    /// Takes so many messages off each of the kernel's queues, if there are, more than the caller gets at once: there
+    /// a change takes eight times the memory that it takes here, and a queue that is full drops the next one. If the
+    /// kernel dropped any, that queue is empty afterwards.
+    fn read_ahead(&mut self, most: usize) -> Result<(), ObserveError> {
         let Self { route, xfrm, netfilter, devices, features, ahead, lost, .. } = self;
         let fresh = ahead.len();
         for listener in [Some(route), xfrm.as_mut(), netfilter.as_mut()].into_iter().flatten() {
-            let dropped = listener.read(ahead, batch)?;
+            let dropped = listener.read(ahead, most)?;
             if dropped && listener.protocol == Protocol::Netfilter {
                 // Its messages only ever say that there is something to ask for.
                 ahead.push_back(Event::NetfilterChanged);
@@ -268,10 +272,9 @@ impl Listener {
         }
     }
 
-    /// Appends what is there to `ahead`, four batches at most; true if the kernel dropped messages, and then nothing
-    /// is left.
-    fn read(&mut self, ahead: &mut VecDeque<Event>, batch: usize) -> Result<bool, ObserveError> {
-        let most = (AHEAD - ahead.len().min(AHEAD)).min(4 * batch);
+    /// Appends so many messages to `ahead`, if there are; true if the kernel dropped any, and then nothing is left.
+    fn read(&mut self, ahead: &mut VecDeque<Event>, most: usize) -> Result<bool, ObserveError> {
+        let most = most.min(AHEAD - ahead.len().min(AHEAD));
         let (mut read, mut lost) = (0, false);
         while lost || read < most {
             match self.socket.receive().map_err(ObserveError::socket("read"))? {

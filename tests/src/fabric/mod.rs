@@ -29,7 +29,7 @@ pub use daemon::{fabric_xdpd, fabricctl, own_folder, refused, use_fabric_xdpd};
 pub use failure::{FLOWS, Failure, Kind, Scene};
 pub use kernel::{facts as kernel_facts, xdp_programs};
 pub use lease::Fabric;
-pub use rest::all_has_come;
+pub use rest::read_all;
 pub use router::{Router, SOON};
 pub use seen::Seen;
 pub use settled::settled;

@@ -20,7 +20,7 @@ use crate::{
     },
     daemon::Daemon,
     device::mac_text,
-    fabric::{PATIENCE, all_has_come, until},
+    fabric::{PATIENCE, read_all, until},
     packet::{Frame, OUTER, OUTER6, Vxlan, Vxlan6, ether_type, outer_destination, protocol},
     space::{Space, unique},
     wire::Wire,
@@ -337,25 +337,24 @@ impl Site {
     pub(super) fn ways(&self, port: &str, packets: &[Vec<u8>]) -> Vec<(IpAddr, Mac)> {
         let wire =
             |wanted: &str| &self.wires.iter().find(|(name, _)| *name == wanted).expect("a port").1;
-        let (mut ways, mut last) = (Vec::new(), Instant::now());
-        let mut collect = |last: &mut Instant| {
+        let mut ways = Vec::new();
+        let mut collect = || {
+            let mut came = false;
             while let Ok(Some(frame)) = wire("up0").receive(Instant::now()) {
                 if let Some((Some(_), inner)) = told_apart(&frame) {
                     let to = *inner.first_chunk().expect("a frame begins with addresses");
                     ways.push((outer_destination(&frame), to));
-                    *last = Instant::now();
+                    came = true;
                 }
             }
+            came
         };
         for packet in packets {
             wire(port).send(packet).expect("the wire takes it");
             // The socket has no room for all of them.
-            collect(&mut last);
+            collect();
         }
-        while !all_has_come(last) {
-            collect(&mut last);
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        read_all(collect);
         ways
     }
 
@@ -487,18 +486,19 @@ impl Site {
     fn send_all(&self, port: &str, packets: &[Vec<u8>]) -> Seen {
         let into = &self.wires.iter().find(|(name, _)| *name == port).expect("a port").1;
         packets.iter().for_each(|packet| into.send(packet).expect("the wire takes it"));
-        let (mut seen, mut last) = (Seen::new(), Instant::now());
-        while !all_has_come(last) {
+        let mut seen = Seen::new();
+        read_all(|| {
+            let mut came = false;
             for (name, wire) in &self.wires {
                 while let Ok(Some(frame)) = wire.receive(Instant::now()) {
                     if let Some(wanted) = told_apart(&frame) {
                         seen.push((name, wanted.0, wanted.1));
-                        last = Instant::now();
+                        came = true;
                     }
                 }
             }
-            std::thread::sleep(Duration::from_millis(1));
-        }
+            came
+        });
         seen.sort();
         seen
     }

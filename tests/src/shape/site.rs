@@ -1,10 +1,6 @@
 //! The leaf, fabric-xdpd in it, and the other ends of its ports.
 
-use std::{
-    cell::Cell,
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{cell::Cell, collections::BTreeMap, time::Instant};
 
 use fabric_common::reason::{Reason, Verdict};
 
@@ -16,7 +12,7 @@ use crate::{
     addresses::Mac,
     daemon::Daemon,
     device::mac_text,
-    fabric::{PATIENCE, all_has_come},
+    fabric::{PATIENCE, read_all},
     packet::{OUTER, OUTER6},
     space::{Space, unique},
     wire::Wire,
@@ -164,19 +160,19 @@ impl Site {
             }
         }
         let mut fates = Fates::new();
-        let mut last = Instant::now();
-        while !all_has_come(last) {
+        read_all(|| {
+            let mut came = false;
             for (port, wire) in &self.wires {
                 while let Ok(Some(frame)) = wire.receive(Instant::now()) {
                     let Some(number) = self.number(&frame) else { continue };
                     let (is_ipv6, what) = self.as_compared(port, frame);
                     let fate = fates.entry((number, is_ipv6)).or_default();
                     *fate.entry(what).or_default() += 1;
-                    last = Instant::now();
+                    came = true;
                 }
             }
-            std::thread::sleep(Duration::from_millis(1));
-        }
+            came
+        });
         fates
     }
 
