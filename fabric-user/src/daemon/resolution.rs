@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::model::{Network, NexthopKey, Role, Structure, is_host, stale_neighbours};
+use crate::{
+    model::{Network, NexthopKey, Role, Structure, is_host, stale_neighbours},
+    observe::LinkKind,
+};
 
 /// How long the kernel has for an answer before it is asked again: RETRANS_TIMER of RFC 4861 §10, and
 /// what the kernel waits between its own probes, over IPv4 as well.
@@ -66,7 +69,14 @@ impl Resolution {
         structure: &Structure,
         is_used: impl Fn(&NexthopKey) -> bool,
     ) -> Vec<NexthopKey> {
-        let stale = |hop: &&NexthopKey| network.neighbour(**hop).is_some_and(|n| n.is_stale());
+        // On a vxlan device the kernel's own question would name no VNI, and the neighbour would fail.
+        let is_asked = |hop: &NexthopKey| {
+            let link = network.link(hop.ifindex);
+            !link.is_some_and(|link| matches!(link.kind, LinkKind::Vxlan(_)))
+        };
+        let stale = |hop: &&NexthopKey| {
+            network.neighbour(**hop).is_some_and(|n| n.is_stale()) && is_asked(hop)
+        };
         let watched = structure.watched.iter().filter(stale);
         let hops: BTreeSet<NexthopKey> =
             structure.unresolved.iter().chain(watched).copied().collect();
@@ -95,6 +105,7 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
+    use crate::observe::{Event, Link, Mac, Neighbour, Vxlan};
 
     fn next(
         resolution: &mut Resolution,
@@ -137,6 +148,26 @@ mod tests {
 
         assert_eq!(next(&mut resolution, start + AGAIN, &network, &more), hops(0..3));
         assert_eq!(next(&mut resolution, start + AGAIN, &network, &more), nobody);
+    }
+
+    #[test]
+    fn stale_neighbours_of_next_hops_are_asked_for_but_not_on_a_vxlan_device() {
+        let hop = |ifindex| NexthopKey { ifindex, gateway: Ipv4Addr::new(10, 0, 0, 2).into() };
+        let mut network = Network::new();
+        for (ifindex, kind) in [(7, LinkKind::Device), (8, LinkKind::Vxlan(Vxlan::default()))] {
+            network.apply(Event::Link(Link { ifindex, kind, ..Link::default() }));
+            network.apply(Event::Neighbour(Neighbour {
+                ifindex,
+                address: hop(ifindex).gateway,
+                mac: Some(Mac([2, 0, 0, 0, 0, 9])),
+                state: 4,
+                extern_learn: false,
+                router: false,
+            }));
+        }
+        let structure = Structure { watched: [hop(7), hop(8)].into(), ..Structure::default() };
+        let asked = next(&mut Resolution::default(), Instant::now(), &network, &structure);
+        assert_eq!(asked, [hop(7)].into());
     }
 
     #[test]

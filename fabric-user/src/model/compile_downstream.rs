@@ -130,6 +130,7 @@ impl<'a> Compiler<'a> {
             IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
         let ends = tunnel(source.unwrap_or(unspecified), remote)
+            .filter(|_| !remote.is_multicast() && remote != IpAddr::V4(Ipv4Addr::BROADCAST))
             .ok_or_else(|| format!("{remote} cannot be its other end"))?;
         let name = format!("{} VNI {id} to {remote}", link.name);
         let domain = Domain {
@@ -194,7 +195,7 @@ impl<'a> Compiler<'a> {
             self.out.sources.entry(remote).or_insert(None);
         }
         let port = self.out.domains.get(&domain_of(number)).map(|domain| domain.udp_port);
-        let (group, limit) = self.way(tunnel, port)?;
+        let way = self.way(tunnel, port);
         if let (true, Some(known), Some(now)) =
             (tunnel.local.is_unspecified(), known, self.out.sources.get(&remote).copied().flatten())
             && known != now
@@ -202,6 +203,7 @@ impl<'a> Compiler<'a> {
             self.out.sources.insert(remote, Some(known));
             return Err(format!("the kernel sends to {remote} from {known} and {now}"));
         }
+        let (group, limit) = way?;
         let vtep = self.out.vtep(tunnel).ok_or("from which address it is sent is not known")?;
         let group = Some(group);
         match self.out.vteps.get(&vtep) {
@@ -228,7 +230,15 @@ impl<'a> Compiler<'a> {
             return BTreeSet::new();
         }
         let routes = &self.network.routing().routes;
-        let leads = |table: &u32| routes.uses(*table).any(|via| !self.encaps(via).is_empty());
+        let is_carried = |(device, encap): (u32, Encap)| match encap {
+            Encap::Tunnel(encap) => {
+                self.tunnels.get(&number(device, &encap)).is_some_and(|tunnel| tunnel.vtep.is_ok())
+            }
+            Encap::Other => false,
+        };
+        let leads = |table: &u32| {
+            routes.uses(*table).any(|via| self.encaps(via).into_iter().any(is_carried))
+        };
         tables.iter().copied().filter(leads).collect()
     }
 

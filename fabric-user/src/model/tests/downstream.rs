@@ -175,6 +175,10 @@ fn tunnels_that_cannot_be_expressed_are_the_kernels_and_named() {
         ),
         (elsewhere("10.77.0.1"), "no route"),
         (elsewhere("10.0.0.1"), "it is an address of this box"),
+        (
+            TunnelEncap { source: Some(LOCAL), ..elsewhere("239.1.1.1") },
+            "239.1.1.1 cannot be its other end",
+        ),
     ] {
         let mut leaf = routing_leaf();
         leaf.apply(Event::Route(route_into(said)));
@@ -248,5 +252,11 @@ fn what_comes_back_finds_the_gateway_of_an_own_vni_that_no_route_leads_out_of() 
     leaf.apply(Event::Route(route_into(encap(VNI))));
     assert_eq!(place(&leaf), Some(Target::Gateway(BR10)));
     leaf.withdraw(Event::Route(route_into(encap(VNI))));
+    assert_eq!(place(&leaf), Some(Target::Own));
+    // Of another table only what is the kernel's leads into a tunnel.
+    let mut elsewhere = route_into(encap(VNI));
+    elsewhere.key.table = 100;
+    leaf.apply(Event::Route(elsewhere));
+    leaf.apply(Event::Route(route_into(encap(0))));
     assert_eq!(place(&leaf), Some(Target::Own));
 }
