@@ -130,6 +130,47 @@ fn a_filter_of_vnis_is_followed() {
     until_by_xdp(&mut site, OTHER, OTHER_VNI);
 }
 
+/// Case VN-01: a VNI that has a remote of its own instead of entries, then a group, and VNIs that are not in the filter.
+fn vnis_have_remotes_of_their_own(mut site: Judged, group: &str) {
+    until_by_xdp(&mut site, VLAN, VNI);
+    let [_, remote] = site.vteps_of_the_leafs();
+    let host = mac_text(HOST_R.mac);
+    // The VTEP is known by the VNI's remote alone.
+    site.bridge(&format!(
+        "fdb del 00:00:00:00:00:00 dev vx100 dst {remote} src_vni {VNI} self\n\
+         fdb del {host} dev vx100 dst {remote} src_vni {VNI} self\n\
+         vni add vni {VNI} dev vx100 remote {remote}\n"
+    ));
+    let flood = tagged(HOST_A.mac, BROADCAST, VLAN);
+    assert_eq!(site.as_by_the_kernel("acc0", &flood), all_at_each(&["acc1", "up0"]));
+    until(PATIENCE, "XDP forwards what comes from the VNI's remote", || {
+        let before = site.met(Reason::Decapsulated);
+        assert_eq!(ways(&mut site, VLAN, VNI), both());
+        site.met(Reason::Decapsulated) > before
+    });
+    site.bridge(&format!(
+        "fdb add {host} dev vx100 dst {remote} src_vni {VNI} self static\n\
+         vni add vni {VNI} dev vx100 group {group}\n"
+    ));
+    until_by_xdp(&mut site, VLAN, VNI);
+    let flooded = site.as_by_the_kernel("acc0", &flood);
+    assert!(flooded.contains_key("up0"), "to the group: {flooded:?}");
+    for foreign in [OTHER_VNI, 0] {
+        let inner = frame(HOST_R.mac, HOST_A.mac);
+        assert_eq!(site.as_by_the_kernel_in(foreign, None, &inner), Fate::new());
+    }
+    site.wait_no_problem();
+}
+
+#[test]
+fn vnis_of_a_filter_have_remotes_and_groups_of_their_own() {
+    let tunnels = [(VLAN, VNI)];
+    let site = Judged::with_single_device("vnifilter dev up0", &tunnels);
+    vnis_have_remotes_of_their_own(site, "239.1.1.1");
+    let site = Judged::with_single_device_over_ipv6("vnifilter dev up0", &tunnels);
+    vnis_have_remotes_of_their_own(site, "ff0e::1");
+}
+
 /// Case VN-01: a device of one VNI beside one with a filter, in one bridge.
 #[test]
 fn a_device_of_one_vni_shares_a_bridge_with_one_that_filters_vnis() {
