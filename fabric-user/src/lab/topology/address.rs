@@ -75,6 +75,16 @@ impl Prefixed {
         Self { address, ..*self }
     }
 
+    /// Whether the address stands for the subnet and not for a node of it: all bits behind the prefix are 0, which
+    /// in IPv6 is every router's (RFC 4291, section 2.6.1), or 1, IPv4's broadcast.
+    pub fn is_of_all(&self) -> bool {
+        let is_broadcast = match self.address {
+            IpAddr::V4(address) => u32::from(address) | self.mask() as u32 == u32::MAX,
+            IpAddr::V6(_) => false,
+        };
+        !self.is_host() && (self.subnet() == *self || is_broadcast)
+    }
+
     /// Whether an address is in the subnet; one of the other family never is.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.address.is_ipv4() == address.is_ipv4()
@@ -181,6 +191,22 @@ mod tests {
             ("255.1.2.3/1", "128.0.0.0/1"),
         ] {
             assert_eq!(prefixed(address).subnet().to_string(), subnet);
+        }
+    }
+
+    #[test]
+    fn the_first_address_of_a_subnet_and_the_last_one_of_ipv4_are_no_nodes() {
+        for (address, is_of_all) in [
+            ("10.50.0.0/24", true),
+            ("10.50.0.255/24", true),
+            ("10.50.0.127/25", true),
+            ("10.50.0.255/23", false),
+            ("10.50.0.1/24", false),
+            ("10.50.0.4/32", false),
+            ("fd00:50::/64", true),
+            ("fd00:50::ffff:ffff:ffff:ffff/64", false),
+        ] {
+            assert_eq!(prefixed(address).is_of_all(), is_of_all, "{address}");
         }
     }
 

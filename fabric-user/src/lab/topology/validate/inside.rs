@@ -96,6 +96,13 @@ impl Check<'_> {
                     lengths.end()
                 ),
             );
+        } else if address.is_of_all() {
+            self.toml(
+                path,
+                format!(
+                    "address {address} of {node} in network {network} is that of the subnet or its broadcast; use one between them"
+                ),
+            );
         }
         let Some((other, all)) = first else { return };
         let theirs = all.iter().find(|it| it.address.is_ipv6() == is_ipv6);

@@ -201,3 +201,79 @@ fn providers_have_cables_to_borders_and_to_each_other() {
         "provider isp01 has a cable to spine01, which is a spine; providers",
     );
 }
+
+#[test]
+fn what_a_provider_announces_is_nothing_of_the_fabric_and_is_named_once() {
+    let announces = "announces = [\"0.0.0.0/0\", \"::/0\"]";
+    for (prefix, owner) in [
+        ("10.0.1.21/32", "exit01"),
+        ("10.0.2.11/32", "leaf02"),
+        ("10.50.0.0/24", "network front"),
+        ("fd00:50::/64", "network front"),
+        ("10.99.0.1/32", "front01"),
+        ("fd00:99::1/128", "front01"),
+    ] {
+        let message =
+            format!("provider isp01 announces {prefix}, which belongs to {owner}; borders");
+        refused(announces, &format!("announces = [\"0.0.0.0/0\", \"{prefix}\"]"), &message);
+    }
+    refused(
+        announces,
+        "announces = [\"::/0\", \"0.0.0.0/0\", \"::/0\"]",
+        "provider isp01 announces ::/0 twice; write it once",
+    );
+    for fine in ["198.51.100.0/25", "10.0.0.0/8", "10.50.0.0/25"] {
+        let inventory = with(INVENTORY, announces, &format!("announces = [\"{fine}\"]"));
+        Topology::parse("exits", PICTURE, &inventory).expect("it is its clients', or no node's");
+    }
+}
+
+#[test]
+fn a_routed_subnet_of_the_fabric_is_no_providers() {
+    let picture = with(PICTURE, "/* Site-02 */", "pc [function=host] pc:eth0 -- leaf01:swp21");
+    let host = "[hosts.pc]\naddress = \"10.1.11.10/24\"\ngateway = \"10.1.11.1\"\n";
+    let inventory = format!("{INVENTORY}\n{host}");
+    files_refused(
+        &picture,
+        &with(&inventory, "\"0.0.0.0/0\"", "\"10.1.11.0/24\""),
+        "provider isp01 announces 10.1.11.0/24, which belongs to leaf01; borders",
+    );
+}
+
+#[test]
+fn an_address_in_a_network_is_neither_the_subnets_nor_its_broadcast() {
+    for wrong in ["10.50.0.0/24", "10.50.0.255/24"] {
+        refused(
+            "10.50.0.4/24",
+            wrong,
+            &format!("address {wrong} of exit04 in network front is that of the subnet or its"),
+        );
+    }
+    refused("fd00:50::4/64", "fd00:50::/64", "address fd00:50::/64 of exit04 in network front is");
+}
+
+#[test]
+fn a_network_names_its_leafs_and_servers_once() {
+    refused(
+        "leafs = [\"exit01\", \"exit02\"",
+        "leafs = [\"exit01\", \"exit01\", \"exit02\"",
+        "network front names exit01 twice in its leafs; name it once",
+    );
+    let servers = include_str!("../../../../../topologies/evpn-on-host.toml");
+    let twice = with(servers, "[\"srv01\", \"srv02\"]", "[\"srv01\", \"srv02\", \"srv02\"]");
+    let picture = include_str!("../../../../../topologies/evpn-on-host.dot");
+    files_refused(picture, &twice, "network web names srv02 twice in its servers; name it once");
+}
+
+#[test]
+fn bridges_belong_to_nodes_on_which_networks_live() {
+    for (asn, node) in [("65100", "spine01"), ("65111", "front01"), ("64601", "isp01")] {
+        refused(
+            &format!("as = {asn}\n"),
+            &format!("as = {asn}\nbridges = \"vlan-aware\"\n"),
+            &format!("{node} has bridges, and no network that is made of them lives on it; remove"),
+        );
+    }
+    let aware = with(INVENTORY, "as = 65101\n", "as = 65101\nbridges = \"vlan-aware\"\n");
+    Topology::parse("exits", PICTURE, &aware).expect("a network lives on leaf01");
+}

@@ -5,6 +5,7 @@
 
 mod hosts;
 mod inside;
+mod loops;
 mod once;
 mod providers;
 mod services;
@@ -14,8 +15,8 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use super::error::Complaint;
-use super::inventory::{Inventory, NetworkEntry};
-use super::picture::{DrawnCable, DrawnEnd, Function, INTERFACE_NAME_MAX, Picture};
+use super::inventory::{Inventory, NetworkEntry, NodeEntry};
+use super::picture::{DrawnCable, DrawnEnd, DrawnNode, Function, INTERFACE_NAME_MAX, Picture};
 use super::{Bfd, ControlPlane, End, Fabric, Gateway, Link, Member, Network, Switch, Topology};
 use crate::mac::Mac;
 
@@ -164,7 +165,9 @@ impl Check<'_> {
         self.single_use(&topology);
         self.addresses(&topology);
         self.subnets(&topology);
+        self.announcements(&topology);
         self.ways(&topology);
+        self.loops(&topology);
         topology
     }
 
@@ -374,8 +377,14 @@ impl Check<'_> {
                 "servers names nodes with function=\"server\", and leafs names leafs and borders",
             ),
         ] {
-            for node in nodes {
+            for (index, node) in nodes.iter().enumerate() {
                 self.refers_to(&path(key), &says, node, functions, rule);
+                if nodes[..index].contains(node) {
+                    self.toml(
+                        &path(key),
+                        format!("network {name} names {node} twice in its {key}; name it once"),
+                    );
+                }
             }
         }
         self.network_of_tenant(name, entry);
@@ -455,14 +464,10 @@ impl Check<'_> {
                     format!("[nodes.{name}] has an empty site; name it"),
                 );
             }
-            self.bridges(name, entry);
+            self.bridges(node, entry);
             self.announces(node, entry);
-            let here = |network: &&Network| {
-                let place = &self.inventory.networks[&network.name];
-                node.function == Function::Leaf && place.sites.contains(&entry.site)
-                    || WITH_NETWORKS.contains(&node.function) && place.leafs.contains(&node.name)
-                    || node.function == Function::Server && place.servers.contains(&node.name)
-            };
+            let here =
+                |network: &&Network| lives_on(&self.inventory.networks[&network.name], node, entry);
             let networks: Vec<String> =
                 networks.iter().filter(here).map(|it| it.name.clone()).collect();
             let is_accelerated = node.function.is_way() || !networks.is_empty();
@@ -526,6 +531,13 @@ impl Check<'_> {
         }
         links
     }
+}
+
+/// Whether a network lives on a node.
+fn lives_on(network: &NetworkEntry, node: &DrawnNode, entry: &NodeEntry) -> bool {
+    node.function == Function::Leaf && network.sites.contains(&entry.site)
+        || WITH_NETWORKS.contains(&node.function) && network.leafs.contains(&node.name)
+        || node.function == Function::Server && network.servers.contains(&node.name)
 }
 
 /// An end with the address that the picture gives it, or one derived from its name.

@@ -2,7 +2,7 @@
 
 use super::super::inventory::NodeEntry;
 use super::super::picture::{DrawnCable, DrawnNode};
-use super::super::{ControlPlane, Switch};
+use super::super::{ControlPlane, Prefixed, Switch, Topology};
 use super::{Check, Function};
 
 impl Check<'_> {
@@ -34,6 +34,41 @@ impl Check<'_> {
                     "provider {name} needs BGP; remove control_plane = \"static\" from [fabric], or the provider"
                 ),
             );
+        }
+    }
+
+    /// Prefixes of providers that are no node's and no network's: borders keep them from the underlay.
+    pub(super) fn announcements(&mut self, topology: &Topology) {
+        let is_provider = |it: &&Switch| it.function == Function::Provider;
+        let inside = topology.switches.iter().filter(|it| !is_provider(it));
+        let of_nodes = inside.flat_map(|node| {
+            let own = topology.announced(node).filter(|it| !node.announces.contains(it));
+            own.map(|it| (it, node.name.clone()))
+        });
+        // Those of tenants are in VRFs.
+        let networks = topology.networks.iter().filter(|it| it.tenant.is_none());
+        let of_networks = networks.flat_map(|network| {
+            let addresses = network.gateways().chain(network.addresses.values().flatten().copied());
+            addresses.map(|it| (it.subnet(), format!("network {}", network.name)))
+        });
+        let taken: Vec<(Prefixed, String)> = of_nodes.chain(of_networks).collect();
+        for provider in topology.switches.iter().filter(is_provider) {
+            let name = provider.name.as_str();
+            let path = ["nodes", name, "announces"];
+            for (index, prefix) in provider.announces.iter().enumerate() {
+                if provider.announces[..index].contains(prefix) {
+                    let message =
+                        format!("provider {name} announces {prefix} twice; write it once");
+                    self.toml(&path, message);
+                } else if let Some((_, owner)) = taken.iter().find(|(it, _)| it == prefix) {
+                    self.toml(
+                        &path,
+                        format!(
+                            "provider {name} announces {prefix}, which belongs to {owner}; borders keep what providers announce from the fabric, remove it"
+                        ),
+                    );
+                }
+            }
         }
     }
 

@@ -212,3 +212,29 @@ fn timers_of_bfd_are_within_what_frr_takes() {
     refused("transmit_ms = 100", "multiplier = 1", "out of range; use 2 to 255");
     refused("transmit_ms", "transmitt_ms", "line 3");
 }
+
+#[test]
+fn servers_behind_leafs_of_one_as_are_refused_unless_they_have_a_leaf_in_common() {
+    let shared = with(INVENTORY, "as = 65102", "as = 65101");
+    let message = "leaf01 and srv2 never reach each other: every way leads through leaf01 and leaf02, which drop what comes through their own AS 65101; give each";
+    files_refused(PICTURE, &shared, message);
+    let apart = PICTURE.replace("srv1:eth1 -- leaf02:swp11\n", "\n");
+    check(&apart, INVENTORY).expect("two leafs of two ASes");
+    let both = with(PICTURE, "srv2:eth0 --", "srv2:eth1 -- leaf01:swp12\n  srv2:eth0 --");
+    check(&both, &shared).expect("the leafs of a rack may share an AS");
+}
+
+#[test]
+fn servers_with_networks_behind_leafs_of_one_as_are_refused() {
+    let picture = include_str!("../../../../../topologies/evpn-on-host.dot");
+    let inventory = include_str!("../../../../../topologies/evpn-on-host.toml");
+    let shared = with(inventory, "as = 65102", "as = 65101");
+    check(picture, &shared).expect("every server has a cable to both leafs");
+    let cables = [
+        "\"srv01\":\"eth1\" -- \"leaf02\":\"swp11\"",
+        "\"srv02\":\"eth0\" -- \"leaf01\":\"swp12\"",
+    ];
+    let single = cables.iter().fold(picture.to_owned(), |text, cable| with(&text, cable, ""));
+    files_refused(&single, &shared, "never reach each other: every way leads through leaf0");
+    check(&single, inventory).expect("two leafs of two ASes");
+}

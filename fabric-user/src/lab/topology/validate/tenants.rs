@@ -1,9 +1,9 @@
 //! Tenants: which there are, and what their networks need.
 
 use super::super::inventory::{NetworkEntry, NodeEntry};
-use super::super::picture::is_free_name;
+use super::super::picture::{DrawnNode, is_free_name};
 use super::super::{Bridges, ControlPlane, Prefixed, Tenant, Topology};
-use super::{Check, INTERFACE_NAME_MAX, VLAN, VNI};
+use super::{Check, INTERFACE_NAME_MAX, VLAN, VNI, lives_on};
 
 /// Prefixes that leave room for hosts.
 const GATEWAY6: std::ops::RangeInclusive<u8> = 1..=126;
@@ -75,10 +75,20 @@ impl Check<'_> {
     }
 
     /// Which devices a node's networks are made of.
-    pub(super) fn bridges(&mut self, name: &str, entry: &NodeEntry) {
-        if entry.bridges != Bridges::Plain
-            && self.inventory.fabric.control_plane == ControlPlane::Static
-        {
+    pub(super) fn bridges(&mut self, node: &DrawnNode, entry: &NodeEntry) {
+        let (name, inventory) = (node.name.as_str(), self.inventory);
+        if entry.bridges == Bridges::Plain {
+            return;
+        }
+        let is_unread = inventory.unread.iter().any(|it| it.starts_with("networks"));
+        if !is_unread && !inventory.networks.values().any(|it| lives_on(it, node, entry)) {
+            self.toml(
+                &["nodes", name, "bridges"],
+                format!(
+                    "{name} has bridges, and no network that is made of them lives on it; remove bridges, or let a network live there"
+                ),
+            );
+        } else if inventory.fabric.control_plane == ControlPlane::Static {
             self.toml(
                 &["nodes", name, "bridges"],
                 format!(
