@@ -17,7 +17,7 @@
 //! ```
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
     process::Command,
     time::{Duration, Instant},
@@ -217,30 +217,39 @@ fn spreads(fabric: &Fabric, exit: &str, address: IpAddr, servers: &mut Servers) 
     // Until the exit knows its next hops' MAC addresses, the kernel asks for them.
     servers_of(servers, &way, &format!("flows to {address} by {exit} arrive"));
     let look = |node: &str| Seen::at(fabric, node);
-    let (before, leafs) = (look(exit), LEAFS.map(look));
-    let sent = servers.of_flows(FLOWS, false, |flow, payload| way.send(flow, payload));
-    let found = sent.expect("the sockets work").expect("all flows arrive in steady state");
-    let seen = look(exit).since(&before);
-    let delivered = LEAFS
-        .iter()
-        .zip(&leafs)
-        .map(|(leaf, before)| look(leaf).since(before).all(Reason::Decapsulated));
-    let (routed, delivered) = (seen.on(OUTSIDE, Reason::Routed), delivered.sum::<u64>());
+    let mut found = Vec::new();
+    let (mut routed, mut delivered, mut passed) = (0, 0, BTreeMap::new());
+    // A busy machine loses a datagram now and then.
+    until(PATIENCE, &format!("all flows to {address} by {exit} arrive, and go by XDP"), || {
+        let (before, leafs) = (look(exit), LEAFS.map(look));
+        let sent = servers.of_flows(FLOWS, false, |flow, payload| way.send(flow, payload));
+        let Some(servers) = sent.expect("the sockets work") else { return false };
+        found = servers;
+        let seen = look(exit).since(&before);
+        (routed, passed) = (seen.on(OUTSIDE, Reason::Routed), seen.passed_on(OUTSIDE));
+        let leafs = LEAFS.iter().zip(&leafs);
+        let leafs = leafs.map(|(leaf, before)| look(leaf).since(before).all(Reason::Decapsulated));
+        delivered = leafs.sum::<u64>();
+        let is_all = routed == u64::from(FLOWS) && delivered >= u64::from(FLOWS);
+        if !is_all {
+            println!(
+                "{exit} to {address}: {routed} by XDP, to the kernel {passed:?}; {delivered} at the leafs"
+            );
+        }
+        is_all
+    });
     let counts = counts(&found);
     let percent = counts.map(|it| f64::from(it) * 100.0 / f64::from(FLOWS));
     let worst = percent.into_iter().map(|it| (it - 100.0 / 6.0).abs()).fold(0.0, f64::max);
     let chance = probability(chi_square(&counts, &[1.0; 6]), 5);
     println!(
         "{exit} to {address}: {counts:?} flows, at most {worst:.2} percentage points ({:.1} % of a share) off a \
-         sixth, chance is as uneven with p = {chance:.3}; {routed} by XDP, to the kernel {:?}; {delivered} by XDP \
-         at the leafs",
+         sixth, chance is as uneven with p = {chance:.3}; {routed} by XDP, to the kernel {passed:?}; {delivered} by \
+         XDP at the leafs",
         worst * 6.0,
-        seen.passed_on(OUTSIDE),
     );
     assert!(worst <= PERCENTAGE_POINTS, "{exit}: {counts:?}");
     assert!(chance > UNEVEN, "{exit}: {counts:?}");
-    assert_eq!(routed, u64::from(FLOWS), "what comes from outside goes by XDP at {exit}");
-    assert!(delivered >= u64::from(FLOWS), "{delivered} of {FLOWS} go by XDP at the leafs");
     found
 }
 
