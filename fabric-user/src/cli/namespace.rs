@@ -13,7 +13,10 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use fabric_common::schema::{fdb::mac_number, ports::Port};
+use fabric_common::schema::{
+    fdb::mac_number,
+    ports::{Port, is_tunnel},
+};
 use rustix::{
     fs::statfs,
     thread::{LinkNameSpaceType, move_into_link_name_space},
@@ -44,7 +47,8 @@ pub(super) fn interfaces(
     }
     let mut best = Interfaces::list()?;
     let mut most = known(&best, ports);
-    for path in named().filter(|_| most < ports.len()).collect::<Vec<_>>() {
+    let all = ports.values().filter(|port| !is_tunnel(port.ifindex)).count();
+    for path in named().filter(|_| most < all).collect::<Vec<_>>() {
         // A name whose namespace has gone, or one that goes at this moment.
         let Ok(candidate) = inside(&path) else {
             continue;

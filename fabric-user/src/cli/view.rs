@@ -45,9 +45,10 @@ impl View {
         }
     }
 
-    /// The slot of a port by its name.
+    /// The slot of a port by its name, if it has an interface.
     pub(super) fn slot(&self, name: &str) -> Option<u32> {
-        self.contents.ports.keys().copied().find(|slot| self.port(*slot) == name)
+        let ports = self.contents.ports.iter().filter(|(_, port)| !is_tunnel(port.ifindex));
+        ports.map(|(slot, _)| *slot).find(|slot| self.port(*slot) == name)
     }
 
     /// The slots of the ports that route by a view.

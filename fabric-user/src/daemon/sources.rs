@@ -1,5 +1,5 @@
-//! From which addresses the kernel sends to the VTEPs of vxlan devices without a local address: it tells only
-//! who asks.
+//! From which addresses the kernel sends to the VTEPs of vxlan devices without a local address, and of next hops that
+//! choose their tunnel: it tells only who asks.
 
 use std::time::{Duration, Instant};
 

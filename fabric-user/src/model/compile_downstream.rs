@@ -112,8 +112,12 @@ impl<'a> Compiler<'a> {
     ) -> Result<VtepKey, String> {
         let link = self.network.link(device).ok_or("its interface has gone")?;
         let vxlan = self.external_device(link)?;
-        if let Some(why) = self.policy.why_not(number, &link.name) {
+        if let Some(why) = self.policy.choice(device, &link.name) {
+            self.out.declined.insert(device, why.clone());
             return Err(why);
+        }
+        if let Some(why) = self.policy.unusable.get(&number) {
+            return Err(why.clone());
         }
         let TunnelEncap { id, destination: remote, source, ttl, tos, flags } = *encap;
         if id == 0 || id > MAX_VNI {
@@ -203,8 +207,13 @@ impl<'a> Compiler<'a> {
             self.out.sources.insert(remote, Some(known));
             return Err(format!("the kernel sends to {remote} from {known} and {now}"));
         }
+        let vtep = self.out.vtep(tunnel);
+        if let (Err(_), Some(vtep)) = (&way, vtep) {
+            // The kernel is asked about the way to it, which may be another one again.
+            self.out.vteps.entry(vtep).or_insert(None);
+        }
         let (group, limit) = way?;
-        let vtep = self.out.vtep(tunnel).ok_or("from which address it is sent is not known")?;
+        let vtep = vtep.ok_or("from which address it is sent is not known")?;
         let group = Some(group);
         match self.out.vteps.get(&vtep) {
             Some(None) => return Err(format!("what is sent to the VTEP {remote} is the kernel's")),

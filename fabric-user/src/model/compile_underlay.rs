@@ -45,7 +45,7 @@ pub(super) fn vteps_changed(
             false => structure.vteps.contains_key(&vtep),
         };
         // Of one that has both kinds of devices the ways are compared.
-        let of_next_hops = || structure.routers.values().any(|vtep| vtep.remote == *remote);
+        let of_next_hops = || network.routing().chooses_tunnel(*remote..=*remote);
         let is_shared =
             structure.sources.get(remote) == Some(&Some(domain.local)) || of_next_hops();
         if network.names_remote(*vxlan, *remote) {

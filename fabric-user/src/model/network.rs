@@ -338,7 +338,8 @@ impl Network {
         }
         dirty.underlay |= change.uses || change.own;
         // Of a route's source address the model knows nothing, and so not whether it has changed.
-        dirty.sources |= self.sourceless > 0 && self.leads_tunnel(table, prefix);
+        dirty.sources |= (self.sourceless > 0 || self.routing.chooses_tunnel(..))
+            && self.leads_tunnel(table, prefix);
         if change.routes {
             dirty.underlay |= self.leads_tunnel(table, prefix);
             // Without its own address a tunnel is the kernel's, and with it every MAC behind it.
@@ -354,8 +355,10 @@ impl Network {
 
     /// Whether a prefix of a table covers a known VTEP, or the local end of a tunnel.
     fn leads_tunnel(&self, table: u32, prefix: Prefix) -> bool {
+        let range = prefix.address..=routes::last(prefix);
         let mut ends = [&self.vteps, &self.locals, self.routing.fdb_vteps()].into_iter();
-        ends.any(|ends| ends.range(prefix.address..=routes::last(prefix)).next().is_some())
+        (ends.any(|ends| ends.range(range.clone()).next().is_some())
+            || self.routing.chooses_tunnel(range.clone()))
             && self.routing.looks_into(prefix.address.is_ipv6(), table)
     }
 

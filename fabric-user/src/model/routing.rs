@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    ops::RangeBounds,
 };
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     hashed::HashMap,
-    observe::{Learned, Mac, Neighbour, Netconf, Nexthop, NexthopKind, Prefix, Rule},
+    observe::{Encap, Learned, Mac, Neighbour, Netconf, Nexthop, NexthopKind, Prefix, Rule},
 };
 
 /// Objects as they were observed.
@@ -28,6 +29,8 @@ pub(super) struct Routing {
     groups: BTreeSet<u32>,
     /// Addresses of those of them that are VTEPs, and how many have each.
     fdb_vteps: BTreeMap<IpAddr, u32>,
+    /// Other ends of the tunnels that those of them choose that are next hops, and how many have each.
+    ends: BTreeMap<IpAddr, u32>,
     pub(super) neighbours: HashMap<NexthopKey, Neighbour>,
     /// Resolved neighbours by address.
     hosts: BTreeSet<(IpAddr, u32)>,
@@ -111,7 +114,13 @@ impl Routing {
         if let Some(vtep) = vtep_of(&nexthop) {
             *self.fdb_vteps.entry(vtep).or_default() += 1;
         }
+        if let Some(end) = end_of(&nexthop) {
+            *self.ends.entry(end).or_default() += 1;
+        }
         let before = self.nexthops.insert(id, nexthop);
+        if let Some(end) = before.as_ref().and_then(end_of) {
+            release(&mut self.ends, end);
+        }
         if let Some(vtep) = before.as_ref().and_then(vtep_of) {
             release(&mut self.fdb_vteps, vtep);
         }
@@ -127,6 +136,9 @@ impl Routing {
     pub(super) fn remove_nexthop(&mut self, id: u32, dirty: &mut Dirty) {
         if let Some(before) = self.nexthops.remove(&id) {
             dirty.underlay = true;
+            if let Some(end) = end_of(&before) {
+                release(&mut self.ends, end);
+            }
             if let Some(vtep) = vtep_of(&before) {
                 release(&mut self.fdb_vteps, vtep);
             }
@@ -149,6 +161,11 @@ impl Routing {
     /// VTEPs that nexthop objects stand for, whether or not somebody uses them, and how many do.
     pub(super) const fn fdb_vteps(&self) -> &BTreeMap<IpAddr, u32> {
         &self.fdb_vteps
+    }
+
+    /// Whether next hops choose a tunnel whose other end is in this range, or any tunnel.
+    pub(super) fn chooses_tunnel(&self, ends: impl RangeBounds<IpAddr> + Clone) -> bool {
+        [&self.ends, self.routes.ends()].iter().any(|all| all.range(ends.clone()).next().is_some())
     }
 
     /// The VTEPs of a nexthop group, as far as they are any.
@@ -237,6 +254,7 @@ impl Routing {
         self.learned.clear();
         self.groups.clear();
         self.fdb_vteps.clear();
+        self.ends.clear();
         self.revived.clear();
         Objects {
             routes: std::mem::take(&mut self.routes),
@@ -262,6 +280,14 @@ impl Routing {
             .keys()
             .chain(before.nexthops.keys())
             .any(|id| link(self.nexthops.get(id)) != link(before.nexthops.get(id)));
+    }
+}
+
+/// The other end of the tunnel that a next hop chooses.
+fn end_of(nexthop: &Nexthop) -> Option<IpAddr> {
+    match &nexthop.kind {
+        NexthopKind::Single { encap, .. } => encap.and_then(Encap::end),
+        _ => None,
     }
 }
 

@@ -19,6 +19,16 @@ pub enum Encap {
     Other,
 }
 
+impl Encap {
+    /// The other end of the tunnel, if it is one.
+    pub(crate) const fn end(self) -> Option<IpAddr> {
+        match self {
+            Self::Tunnel(tunnel) => Some(tunnel.destination),
+            Self::Other => None,
+        }
+    }
+}
+
 /// What a next hop tells a tunnel device in external mode (`LWTUNNEL_ENCAP_IP`, `LWTUNNEL_ENCAP_IP6`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TunnelEncap {

@@ -69,7 +69,8 @@ fn processors() -> Vec<&'static Processor> {
     THREADS.iter().collect()
 }
 
-/// Takes those out that handle no frame at this moment; frames do not change the processor.
+/// Takes those out that handle no frame at this moment, or never one of this process: those on which it must not run.
+/// Frames do not change the processor.
 fn rest(busy: &mut Vec<&Processor>) {
     if busy.is_empty() {
         return;
@@ -81,7 +82,7 @@ fn rest(busy: &mut Vec<&Processor>) {
         let is_here = sched_setaffinity(None, &only).is_ok();
         let stat = fs::read_to_string(stat).unwrap_or_default();
         let sleeps = stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('S'));
-        !(is_here && sleeps)
+        is_here && !sleeps
     });
     sched_setaffinity(None, &allowed).expect("it may run where it did");
 }

@@ -20,10 +20,12 @@ fn fabric_xdpd_that_is_not_run_by_root_says_so() {
     // The build folder may be where only its owner can read.
     let folder = own_folder("not-root");
     let program = folder.join("fabric-xdpd");
-    fs::copy(fabric_xdpd(), &program).expect("fabric-xdpd can be copied");
-    for path in [&folder, &program] {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
-    }
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    // By another process: a child that another test starts meanwhile would have the file open for writing until it
+    // runs its program, and so long the kernel executes the file for nobody (ETXTBSY).
+    let mut copy = Command::new("install");
+    let copied = copy.args(["-m", "755"]).arg(fabric_xdpd()).arg(&program).status();
+    assert!(copied.expect("coreutils are installed").success(), "fabric-xdpd can be copied");
     let mut command = Command::new("setpriv");
     command.args(["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]).arg(&program);
     command.args(["--instance", "not-root", "--run-folder"]).arg(folder.join("run"));

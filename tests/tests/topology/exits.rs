@@ -260,7 +260,10 @@ fn answers_go_out(fabric: &Fabric, address: IpAddr, servers: &mut Servers) {
     until(PATIENCE, "answers go out by XDP", || {
         let before = EXITS.map(|exit| Seen::at(fabric, exit));
         let sent = servers.of_flows(FLOWS, true, |flow, payload| way.send(flow, payload));
-        assert!(sent.expect("the sockets work").is_some(), "all flows arrive in steady state");
+        if sent.expect("the sockets work").is_none() {
+            // A busy machine has lost one.
+            return false;
+        }
         let sent = || {
             let pairs = EXITS.iter().zip(&before);
             pairs.map(|(exit, before)| Seen::at(fabric, exit).since(before).sent(OUTSIDE))
@@ -383,10 +386,15 @@ fn exit_dies(fabric: &Fabric, address: IpAddr, living: &[&str]) {
         let mut servers = listen(fabric, address, living);
         let way = Way::to(fabric, exit, address);
         let ports = |flow: u32| options.first_port + flow as u16;
-        let sent = servers.of_flows(options.flows.into(), false, |flow, payload| {
-            way.put(client, address, ports(flow), payload);
+        let mut found = None;
+        until(PATIENCE, "all flows arrive", || {
+            let sent = servers.of_flows(options.flows.into(), false, |flow, payload| {
+                way.put(client, address, ports(flow), payload);
+            });
+            found = sent.expect("the sockets work");
+            found.is_some()
         });
-        sent.expect("the sockets work").expect("all flows arrive in steady state")
+        found.expect("they have arrived")
     });
     let netns: Vec<Netns> = living.iter().map(|server| fabric.netns(server)).collect();
     let stream = FlowStream::start(&fabric.netns("client01"), address, &netns, options)

@@ -20,9 +20,9 @@ rows! {
     pub(super) struct RouterRow, "no router of another leaf is known" {
         /// The L3VNI.
         "L3VNI" vni: Option<u32>,
-        /// The bridge, with the VLAN if it is VLAN-aware.
+        /// The bridge, with the VLAN if it is VLAN-aware; of a downstream VNI, the vxlan device.
         "BRIDGE" bridge: Option<String>,
-        /// The VRF; null for the default one.
+        /// The VRF; null for the default one, and for a downstream VNI, which any VRF may lead into.
         "VRF" vrf: Option<String>,
         /// The VTEP.
         "VTEP" vtep: IpAddr,

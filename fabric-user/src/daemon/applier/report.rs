@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use fabric_common::schema::ports::is_tunnel;
+
 use super::{super::Liveness, Applier};
 use crate::{
     daemon::liveness::Watcher,
@@ -91,8 +93,8 @@ impl Applier {
         let s = self.structure();
         format!(
             "in sync: {} ports, {} bridge domains, {} VTEPs, {} MACs known",
-            s.ports.len(),
-            s.domains.len(),
+            s.ports.keys().filter(|number| !is_tunnel(**number)).count(),
+            s.domains.values().filter(|domain| !domain.only_sends).count(),
             s.vteps.len(),
             self.network.mac_count()
         )

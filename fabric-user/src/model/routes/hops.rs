@@ -1,10 +1,10 @@
 //! Lists of spelt-out next hops, each kept once however many routes have it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use crate::{
     hashed::HashMap,
-    model::{NexthopKey, compile_downstream::port_of},
+    model::{NexthopKey, compile_downstream::port_of, network::release},
     observe::Hop,
 };
 
@@ -36,6 +36,8 @@ pub(super) struct HopLists {
     ids: HashMap<Arc<[Hop]>, HopsId>,
     lists: Vec<Option<HopList>>,
     free: Vec<HopsId>,
+    /// Other ends of the tunnels that next hops choose, and how many lists have each.
+    ends: BTreeMap<IpAddr, u32>,
 }
 
 impl HopLists {
@@ -49,6 +51,9 @@ impl HopLists {
             return id;
         }
         let hops: Arc<[Hop]> = sorted.into();
+        for end in ends(&hops) {
+            *self.ends.entry(end).or_default() += 1;
+        }
         let list = HopList { kind: kind(&hops), hops: hops.clone(), uses: 1 };
         let id = match self.free.pop() {
             Some(HopsId(index)) => {
@@ -80,9 +85,17 @@ impl HopLists {
         if list.uses == 0 {
             let hops = list.hops.clone();
             self.ids.remove(&hops);
+            for end in ends(&hops) {
+                release(&mut self.ends, end);
+            }
             self.lists[id.0 as usize] = None;
             self.free.push(id);
         }
+    }
+
+    /// Other ends of the tunnels that next hops choose.
+    pub(super) const fn ends(&self) -> &BTreeMap<IpAddr, u32> {
+        &self.ends
     }
 
     pub(super) fn hops(&self, id: HopsId) -> &[Hop] {
@@ -100,6 +113,10 @@ impl HopLists {
     fn get_mut(&mut self, HopsId(index): HopsId) -> Option<&mut HopList> {
         self.lists.get_mut(index as usize)?.as_mut()
     }
+}
+
+fn ends(hops: &[Hop]) -> impl Iterator<Item = IpAddr> {
+    hops.iter().filter_map(|hop| hop.encap?.end())
 }
 
 fn kind(hops: &[Hop]) -> HopsKind {

@@ -117,6 +117,11 @@ impl Routes {
         self.uses.values().flat_map(|uses| uses.keys().copied())
     }
 
+    /// Other ends of the tunnels that spelt-out next hops choose.
+    pub(super) const fn ends(&self) -> &BTreeMap<IpAddr, u32> {
+        self.lists.ends()
+    }
+
     /// Whether a forwarding route uses a nexthop object.
     pub(super) fn uses_object(&self, id: u32) -> bool {
         self.uses.values().any(|uses| uses.contains_key(&Via::Object(id)))

@@ -229,6 +229,31 @@ fn interfaces_that_take_no_vni_from_next_hops_or_show_packets_to_others_leave_th
 }
 
 #[test]
+fn the_way_to_a_vtep_that_only_next_hops_name_is_followed() {
+    let mut leaf = routing_leaf();
+    let far = ip("10.9.0.3");
+    let said = TunnelEncap { source: Some(LOCAL), destination: far, ..encap(VNI) };
+    // Others use both next hops as well.
+    leaf.apply(route("10.8.1.0", 24, Some(11)));
+    leaf.apply(route("10.8.2.0", 24, Some(12)));
+    leaf.apply(Event::Route(route_into(said)));
+    leaf.assert_named("no route");
+    let mut way = |object, learned: Option<u32>| {
+        let path = |mtu| Path { mtu: Some(mtu), learned: true, ifindex: U1, gateway: None };
+        leaf.policy.learned = learned.map(|mtu| (far, path(mtu))).into_iter().collect();
+        leaf.apply(route("10.9.0.3", 32, Some(object)));
+        let found = leaf.desired().structure.vteps[&VtepKey { local: LOCAL, remote: far }].clone();
+        (found, tunnels(&leaf).len())
+    };
+    let ways = [11, 12].map(|object| way(object, None));
+    assert!(ways.iter().all(|(group, tunnels)| group.is_some() && *tunnels == 1), "{ways:?}");
+    assert_ne!(ways[0], ways[1]);
+    // As long as the kernel has learned something that stands in the way, it is asked about the VTEP.
+    assert_eq!(way(11, Some(600)), (None, 0));
+    assert_eq!(way(12, None), ways[1]);
+}
+
+#[test]
 fn the_way_to_a_vtep_through_another_tunnel_is_the_kernels() {
     let mut leaf = routing_leaf();
     leaf.apply(Event::Route(route_into(encap(VNI))));
