@@ -72,7 +72,13 @@ fn a_host_is_whole_at_its_new_place_whatever_became_of_the_entries() {
     lab.migrate("vm01", "leaf03").expect("somebody has deleted what would be deleted");
     let links = || run("vm01", "ip", "-o link show");
     assert!(links().contains("eth0") && !links().contains("arriving"), "{}", links());
-    wait_until("all is well", || lab.status(true).expect("it can be looked at").healthy);
+    wait_until("all is well", || {
+        let status = lab.status(true).expect("it can be looked at");
+        if !status.healthy {
+            println!("{:?}", status.faults);
+        }
+        status.healthy
+    });
 
     run("leaf02", "ip", "link delete vxlan10100");
     lab.cut("leaf03", &lab.place("vm01").expect("drawn").port).expect("it can be cut");
