@@ -130,5 +130,5 @@ fn hosts_reach_their_own_tenant_and_no_other_and_what_is_routed_goes_by_xdp() {
 
     control_plane::a_wrong_l3vni_is_followed_until_it_is_right(&fabric);
     control_plane::a_leaked_route_goes_with_the_one_that_it_comes_from(&fabric);
-    control_plane::a_restart_leaves_nothing_behind(&fabric);
+    control_plane::a_restart_leaves_nothing_behind_but_in_the_kernel(&fabric);
 }

@@ -23,8 +23,8 @@ use crate::{
 /// programs there as well. What 6.12 makes of bonds the races ask.
 pub(crate) const fn binaries(kernel: Kernel) -> &'static [&'static str] {
     match kernel {
-        Kernel::Linux6_1 => &["vlan_aware", "bonds"],
-        Kernel::Linux6_12 => &["vlan_aware", "vrf", "leafs_with_vlans", WITH_FRR, races::BINARY],
+        Kernel::Linux6_1 => &["bonds", "vrf", "leafs_with_vlans"],
+        Kernel::Linux6_12 => &["vlan_aware", WITH_FRR, races::BINARY],
         Kernel::Newest => &["newest"],
     }
 }
