@@ -222,8 +222,9 @@ pub(super) mod tests {
     use fabric_common::schema::{
         circuits::Circuit,
         domains::FLAG_IN_USE,
+        domains6::Domain6,
         fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE, mac_number},
-        ports::{FLAG_ROUTE4, FLAG_ROUTE6, Port, ROLE_ACCESS, ROLE_UNDERLAY},
+        ports::{FLAG_ROUTE4, FLAG_ROUTE6, Port, ROLE_ACCESS, ROLE_UNDERLAY, TUNNELS},
         settings::Settings,
     };
 
@@ -351,6 +352,34 @@ pub(super) mod tests {
         let remote = FdbEntry { domain: 2, mac: mac(9), kind: KIND_REMOTE, index: 1, shown: 0 };
         contents.fdb.push(remote);
         view
+    }
+
+    /// The same, with a tunnel that next hops choose: out of svd into VNI 4002, to the same VTEP, by next hop 4.
+    pub(in crate::cli) fn downstream() -> View {
+        let mut view = tenants();
+        let (number, router) = (TUNNELS | 77, Mac([2, 0, 0, 0, 1, 8]));
+        view.interfaces.insert(interface(22, "svd", None));
+        let contents = &mut view.contents;
+        let port = Port { ifindex: number, untagged_domain: 3, ..contents.ports[&5] };
+        contents.ports.insert(7, Port { mac_and_view: 0, ..port });
+        let domain = Domain { vni: 4_002, bridge: number, ..contents.domains[&1] };
+        contents.domains.insert(3, domain);
+        contents.domains6.insert(3, Domain6 { vxlan: 22, ..Domain6::default() });
+        let mut nexthop = contents.nexthops[&3];
+        nexthop.port = 7;
+        nexthop.macs[..6].copy_from_slice(&router.0);
+        contents.nexthops.insert(4, nexthop);
+        let remote = FdbEntry { domain: 3, mac: router, kind: KIND_REMOTE, index: 1, shown: 0 };
+        contents.fdb.push(remote);
+        view
+    }
+
+    #[test]
+    fn what_stands_for_a_tunnel_has_the_name_of_its_device_and_vni_and_is_no_ports() {
+        let view = downstream();
+        assert_eq!(view.port(7), "svd VNI 4002");
+        assert_eq!((view.slot("svd VNI 4002"), view.slot("br7")), (None, Some(6)));
+        assert_eq!((view.bridge(3), view.vrf_of_domain(3)), (Some("svd".into()), None));
     }
 
     #[test]

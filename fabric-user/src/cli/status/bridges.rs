@@ -85,8 +85,14 @@ mod tests {
     use super::*;
     use crate::cli::{
         table::{Look, Table},
-        view::tests::leaf,
+        view::tests::{downstream, leaf, tenants},
     };
+
+    #[test]
+    fn what_stands_for_a_tunnel_of_next_hops_is_no_bridge() {
+        let text = |view: &View| Table::of(rows(view)).text(Look::default());
+        assert_eq!(text(&downstream()), text(&tenants()));
+    }
 
     #[test]
     fn a_bridge_is_shown_with_its_members_macs_and_vteps() {

@@ -85,7 +85,7 @@ struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     fn new(view: &'a View, maps: &Maps, health: &'a Health, ports: Vec<ports::PortRow>) -> Self {
-        let routers = routers::rows(view);
+        let routers = routers::rows(view, &routers::leads(view, maps));
         Self {
             view,
             health,

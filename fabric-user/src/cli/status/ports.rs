@@ -253,6 +253,7 @@ mod tests {
         contents::Contents,
         interfaces::{Interfaces, tests::interface},
         table::{Look, Table},
+        view::tests::{downstream, tenants},
     };
 
     const ACCESS_ID: u32 = 60;
@@ -332,6 +333,17 @@ h4    -         up    -       -           no: port h4 is denied by the pattern `
         // What the operator has chosen is in order.
         let names: Vec<_> = faults.iter().filter_map(|fault| fault.split(':').next()).collect();
         assert_eq!(names, ["port h1", "port if5", "port h3"]);
+    }
+
+    #[test]
+    fn what_stands_for_a_tunnel_of_next_hops_is_neither_a_port_nor_a_fault() {
+        let (programs, targets) = (BTreeMap::new(), BTreeMap::new());
+        let known = Known { programs: &programs, targets: &targets, state: None, idle: None };
+        let shown = |view: &View| {
+            let (rows, faults) = rows(view, known);
+            (Table::of(rows).text(Look::default()), faults)
+        };
+        assert_eq!(shown(&downstream()), shown(&tenants()));
     }
 
     #[test]

@@ -85,7 +85,7 @@ mod tests {
     fn a_vrf_is_shown_with_its_gateways_l3vnis_and_routers() {
         let mut view = tenants();
         view.contents.ports.get_mut(&1).unwrap().mac_and_view = ports::mac_and_view(0, 1);
-        let routers = routers::rows(&view);
+        let routers = routers::rows(&view, &routers::Leads::new());
         let text = Table::of(rows(&view, &routers)).text(Look::default());
         let expected = "\
 VRF      VIEWS  PORTS  GATEWAYS    L3VNIS  ROUTERS
