@@ -29,8 +29,8 @@ use super::{
 };
 use crate::{
     kernel::pins::Instance,
-    model::{Compiled, Dirty, Network, NexthopKey, Policy, Structure, VtepKey},
-    observe::{Batch, Event, Path, Source, SourceQuestion},
+    model::{Compiled, Dirty, Network, NexthopKey, Policy, Structure, VtepKey, compile_structure},
+    observe::{Asker, Batch, Event, ObserveError, Path, Source, SourceQuestion},
     reconcile::Reconciler,
     settings::{Settings, XdpMode},
 };
@@ -223,6 +223,25 @@ impl Applier {
         }
         if changed && self.state.synced {
             self.apply(&Dirty::policy());
+        }
+    }
+
+    /// Asks the kernel from which addresses it sends, before anything is compared for the first time: else tunnels
+    /// that the daemon before has left in the maps would not be wanted until the answers have come.
+    fn ask_sources(&mut self) {
+        let questions = compile_structure(&self.network, &self.policy).questions;
+        let ask = || -> Result<_, ObserveError> {
+            let mut asker = Asker::open()?;
+            let mut sources = BTreeMap::new();
+            for question in questions {
+                sources.extend(asker.source(question)?.map(|source| (question, source)));
+            }
+            Ok(sources)
+        };
+        match ask() {
+            Ok(sources) => self.policy.sources = sources,
+            // As at any time, the next turn asks.
+            Err(error) => tracing::debug!(%error, "the kernel does not say from where it sends"),
         }
     }
 

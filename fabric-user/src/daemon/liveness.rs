@@ -3,10 +3,11 @@
 //! A thread of its own listens to the kernel's link events and does nothing else: a link that loses
 //! its carrier or is switched off is one store into `ports`, whatever hangs on it and whatever the
 //! rest of the daemon is busy with. It is the only writer of that word once a port is there. For a port
-//! with hosts of bridges it is two: the packet path looks at these only if `settings` say so.
+//! with hosts of bridges it is two: the packet path looks at these only if `settings` say so. What stands
+//! for tunnels lives as their vxlan device does: one store for each.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, BTreeSet, HashSet},
     io,
     sync::{
         Arc,
@@ -51,7 +52,7 @@ pub struct Liveness {
     pub losses: u64,
     /// Stores into the maps.
     pub stores: u64,
-    /// Interface index of the port that died last.
+    /// Interface index of the port that died last; of what stands for a tunnel, that of the vxlan device.
     pub last_ifindex: u32,
     /// Stores that its death took.
     pub last_stores: u64,
@@ -68,10 +69,18 @@ struct Shared {
     last_latency_ns: AtomicU64,
 }
 
+/// A port of which the thread is told.
+#[derive(Clone, Copy, Debug)]
+struct Added {
+    port: u32,
+    /// The interface that says whether it lives.
+    interface: u32,
+}
+
 /// The thread.
 #[derive(Debug)]
 pub(super) struct Watcher {
-    added: Option<Sender<u32>>,
+    added: Option<Sender<Added>>,
     bell: Arc<OwnedFd>,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -99,6 +108,7 @@ impl Watcher {
                 settings: mapped(instance, "settings", true)?,
                 targets: tx_ports(instance)?,
                 shared: Arc::clone(&shared),
+                tunnels: BTreeMap::new(),
                 dump: None,
             },
         };
@@ -114,11 +124,12 @@ impl Watcher {
         Ok(Self { added: Some(added), bell, shared, thread: Some(thread) })
     }
 
-    /// Has the state of an interface looked up that has become a port or is a redirect target again.
-    pub(super) fn added(&self, ifindex: u32) {
+    /// Has the state of an interface looked up that has become a port or is a redirect target again. What
+    /// stands for a tunnel has another interface, its vxlan device, and lives from now on as that does.
+    pub(super) fn added(&self, port: u32, interface: u32) {
         if let Some(added) = &self.added {
             // If the thread is gone, [`Self::is_alive`] says so.
-            let _gone = added.send(ifindex);
+            let _gone = added.send(Added { port, interface });
             self.ring();
         }
     }
@@ -163,7 +174,7 @@ struct Links {
     /// Number of the last question.
     sequence: u32,
     bell: Arc<OwnedFd>,
-    new_ports: Receiver<u32>,
+    new_ports: Receiver<Added>,
     watched: Watched,
 }
 
@@ -174,6 +185,8 @@ struct Watched {
     /// Redirect targets by port slot.
     targets: DevMap<MapData>,
     shared: Arc<Shared>,
+    /// What stands for tunnels, by the interface index of the vxlan device; some of it may have gone.
+    tunnels: BTreeMap<u32, BTreeSet<u32>>,
     dump: Option<RunningDump>,
 }
 
@@ -206,7 +219,10 @@ impl Links {
                 let _count = rustix::io::read(&self.bell, &mut [0; 8]);
                 loop {
                     match self.new_ports.try_recv() {
-                        Ok(ifindex) => self.ask(ifindex)?,
+                        Ok(added) => {
+                            self.watched.add(added);
+                            self.ask(added.interface)?;
+                        }
                         Err(mpsc::TryRecvError::Empty) => break,
                         Err(mpsc::TryRecvError::Disconnected) => return Ok(()),
                     }
@@ -284,12 +300,28 @@ impl Watched {
         again
     }
 
-    /// Says whether an interface lives, if it is a port.
-    fn set(&self, ifindex: u32, alive: bool, at: Instant) {
+    /// Takes in whose interface says whether it lives, if it is not its own.
+    fn add(&mut self, Added { port, interface }: Added) {
+        if port != interface {
+            self.tunnels.entry(interface).or_default().insert(port);
+        }
+    }
+
+    /// Says whether an interface lives, if it is a port, and tunnels with it.
+    fn set(&mut self, ifindex: u32, alive: bool, at: Instant) {
+        self.set_port(ifindex, ifindex, alive, at);
+        if let Some(mut tunnels) = self.tunnels.remove(&ifindex) {
+            tunnels.retain(|tunnel| self.set_port(*tunnel, ifindex, alive, at));
+            self.tunnels.insert(ifindex, tunnels);
+        }
+    }
+
+    /// Says whether a port lives, as its interface does. False if it is none.
+    fn set_port(&self, port: u32, ifindex: u32, alive: bool, at: Instant) -> bool {
         // As the packet path finds it.
         let mask = self.ports.len() - 1;
-        let Some(slot) = find(ifindex, mask, |slot| self.ports.get(slot).ifindex) else {
-            return;
+        let Some(slot) = find(port, mask, |slot| self.ports.get(slot).ifindex) else {
+            return false;
         };
         // The kernel empties the slot in the device map when the interface leaves the namespace, also
         // if it is back by now. Until the main loop has filled it again, and has told, whatever is sent
@@ -298,7 +330,7 @@ impl Watched {
         let alive = alive && (role == ROLE_GATEWAY || self.is_target(slot, ifindex));
         let before = self.ports.stores();
         if !self.ports.update(slot, |port| port.down = u64::from(!alive)) {
-            return;
+            return true;
         }
         let mut stores = self.ports.stores() - before;
         if !alive && role == ROLE_ACCESS {
@@ -310,7 +342,7 @@ impl Watched {
         self.shared.stores.fetch_add(stores, Ordering::Relaxed);
         if alive {
             tracing::info!(ifindex, "the link is up");
-            return;
+            return true;
         }
         self.shared.losses.fetch_add(1, Ordering::Relaxed);
         self.shared.last_ifindex.store(ifindex.into(), Ordering::Relaxed);
@@ -318,6 +350,7 @@ impl Watched {
         let latency = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
         self.shared.last_latency_ns.store(latency, Ordering::Relaxed);
         tracing::info!(ifindex, latency_ns = latency, "the link is down");
+        true
     }
 
     /// Whether what is redirected to a slot gets to an interface.

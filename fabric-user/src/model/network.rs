@@ -192,6 +192,7 @@ impl Network {
             self.route_changed(table, prefix, change, &mut dirty);
         }
         self.routing.compare_objects(&before, &mut dirty);
+        self.forget_lost_segments(&mut dirty);
         dirty
     }
 
@@ -338,8 +339,7 @@ impl Network {
         }
         dirty.underlay |= change.uses || change.own;
         // Of a route's source address the model knows nothing, and so not whether it has changed.
-        dirty.sources |= (self.sourceless > 0 || self.routing.chooses_tunnel(..))
-            && self.leads_tunnel(table, prefix);
+        dirty.sources |= self.has_sources_to_ask() && self.leads_tunnel(table, prefix);
         if change.routes {
             dirty.underlay |= self.leads_tunnel(table, prefix);
             // Without its own address a tunnel is the kernel's, and with it every MAC behind it.
@@ -351,6 +351,11 @@ impl Network {
                 dirty.shadows.insert((table, prefix));
             }
         }
+    }
+
+    /// Whether the kernel has to be asked from which addresses it sends to VTEPs.
+    pub(crate) fn has_sources_to_ask(&self) -> bool {
+        self.sourceless > 0 || self.routing.chooses_tunnel(..)
     }
 
     /// Whether a prefix of a table covers a known VTEP, or the local end of a tunnel.

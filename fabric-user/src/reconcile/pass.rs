@@ -19,8 +19,8 @@ pub struct Outcome {
     /// Entries that found no room, as sentences.
     pub full: BTreeSet<String>,
     /// Interfaces that became ports or redirect targets in this pass: whether they live has to be found
-    /// out.
-    pub new_ports: BTreeSet<u32>,
+    /// out. Each with the interface that says so: itself, or the vxlan device of what stands for a tunnel.
+    pub new_ports: BTreeMap<u32, u32>,
 }
 
 /// What each map is given to bring itself up to date.

@@ -1,6 +1,7 @@
 //! A leaf that routes for its networks, and what it has to make of their packets: as the kernel alone does, byte
 //! for byte, and by XDP.
 
+mod device;
 mod multipath;
 mod site;
 mod traps;
@@ -14,6 +15,11 @@ use crate::{
     device::mac_text,
     fabric::{PATIENCE, until},
     packet::Frame,
+};
+pub use device::{
+    downstream_vnis_are_taken_over, downstream_vnis_die_with_their_device,
+    downstream_vnis_go_from_the_address_that_the_kernel_sends_from,
+    the_device_of_downstream_vnis_is_chosen_as_a_port_is,
 };
 pub use multipath::two_leafs_of_a_prefix_have_their_own_router_macs;
 use site::{
@@ -214,16 +220,33 @@ fn downstream_vnis_are_shown(site: &Site) {
         !named.is_empty() && named.iter().all(|row| row["behind"] == "192.0.2.2"),
         "{nexthops}"
     );
+    // It has a name, but no frame arrives there, and no bridge is behind it.
+    for (question, answer) in [
+        (["--in", &name, "10.0.1.10", "10.0.3.20"], "is not an accelerated port"),
+        (
+            ["--vni", &DOWNSTREAM_VNI.to_string(), "10.0.1.10", "10.0.3.20"],
+            "no accelerated bridge has that",
+        ),
+    ] {
+        let (code, said) =
+            site.fabricctl(&[&["lookup", "--mac", &gateway], &question[..]].concat());
+        assert!(code != 0 && said.contains(answer), "{question:?}: {said}");
+    }
+    let ports = site.json(&["maps", "ports", "--json"]);
+    let mut rows = ports["entries"].as_array().into_iter().flatten();
+    let row = rows.find(|row| row["port"] == name.as_str()).expect("it is among the ports");
+    assert_eq!((&row["role"], &row["untagged_bridge"]), (&"gateway".into(), &"svd".into()));
     let status = site.json(&["status", "--json"]);
     for list in ["bridges", "ports", "gateways"] {
         let text = status[list].to_string();
         assert!(!text.contains("svd"), "{list}: {text}");
     }
-    let mut routers = status["routers"].as_array().into_iter().flatten();
-    assert!(
-        routers.any(|row| row["vni"] == DOWNSTREAM_VNI && row["vtep"] == "192.0.2.2"),
-        "{status}"
-    );
+    let routers = status["routers"].as_array().into_iter().flatten();
+    let routers: Vec<_> = routers.filter(|row| row["vni"] == DOWNSTREAM_VNI).collect();
+    assert!(!routers.is_empty(), "{status}");
+    for row in routers {
+        assert_eq!((&row["vtep"], &row["vrf"]), (&"192.0.2.2".into(), &site.vrf()), "{status}");
+    }
 }
 
 /// What the kernel answers, or is for itself, it gets.

@@ -9,6 +9,7 @@
 //! third VNI, the network 10.0.3.0/24, fd00:3::/64.
 
 mod devices;
+mod downstream;
 
 use std::{
     collections::BTreeMap,

@@ -147,7 +147,7 @@ impl World {
         let answers = Answers::Some(Vec::new());
         let outcome = self.reconciler.apply(&self.desired, &routes, macs, &answers);
         assert_complete(&outcome);
-        for ifindex in outcome.new_ports {
+        for ifindex in outcome.new_ports.into_keys() {
             // Here fabric-xdpd has its thread for link events.
             let slot = self.slot(ifindex).expect("a new port has a slot");
             self.maps.ports.update(slot, |port| port.down = 0);

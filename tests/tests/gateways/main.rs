@@ -2,13 +2,16 @@
 //! of another, by a router MAC, in and out.
 
 use fabric_tests::gateway::{
-    Shape, Site, downstream_vnis_are_carried, downstream_vnis_follow_what_next_hops_follow,
+    Shape, Site, downstream_vnis_are_carried, downstream_vnis_are_taken_over,
+    downstream_vnis_die_with_their_device, downstream_vnis_follow_what_next_hops_follow,
+    downstream_vnis_go_from_the_address_that_the_kernel_sends_from,
     gateways_and_ways_through_them_are_shown, hosts_in_use_are_asked_for,
     hosts_reach_every_network, outsiders_reach_every_network,
-    stations_of_one_network_reach_each_other, the_kernel_gets_what_it_answers,
-    tunnels_reach_every_network, two_leafs_of_a_prefix_have_their_own_router_macs,
-    what_does_not_fit_is_answered, what_ends_here_is_answered,
-    what_leads_nowhere_is_answered_as_by_the_kernel, what_no_router_forwards_goes_nowhere,
+    stations_of_one_network_reach_each_other, the_device_of_downstream_vnis_is_chosen_as_a_port_is,
+    the_kernel_gets_what_it_answers, tunnels_reach_every_network,
+    two_leafs_of_a_prefix_have_their_own_router_macs, what_does_not_fit_is_answered,
+    what_ends_here_is_answered, what_leads_nowhere_is_answered_as_by_the_kernel,
+    what_no_router_forwards_goes_nowhere,
 };
 
 #[test]
@@ -40,6 +43,26 @@ fn routes_into_downstream_vnis_are_carried_over_both_underlays() {
 #[test]
 fn routes_into_downstream_vnis_follow_what_next_hops_follow() {
     downstream_vnis_follow_what_next_hops_follow(&Site::new(Shape::Bridges));
+}
+
+#[test]
+fn the_single_vxlan_device_of_downstream_vnis_is_chosen_as_a_port_is() {
+    the_device_of_downstream_vnis_is_chosen_as_a_port_is(&Site::new(Shape::Bridges));
+}
+
+#[test]
+fn the_thread_that_watches_links_ends_downstream_vnis_with_their_device() {
+    downstream_vnis_die_with_their_device(&Site::new(Shape::Bridges));
+}
+
+#[test]
+fn a_source_address_that_changes_alone_is_that_of_downstream_vnis() {
+    downstream_vnis_go_from_the_address_that_the_kernel_sends_from(&Site::new(Shape::Bridges));
+}
+
+#[test]
+fn downstream_vnis_are_taken_over_by_the_next_daemon_as_they_are() {
+    downstream_vnis_are_taken_over(&mut Site::new(Shape::Bridges));
 }
 
 #[test]

@@ -18,6 +18,9 @@ impl Applier {
         }
         // What could not be attached may be free by now.
         self.policy.unusable.clear();
+        if self.policy.sources.is_empty() && self.network.has_sources_to_ask() {
+            self.ask_sources();
+        }
         let corrections = self.pass(&Dirty::everything()) as u64;
         self.broken = None;
         let was_synced = mem::replace(&mut self.state.synced, true);
@@ -89,9 +92,9 @@ impl Applier {
             self.sources.changed();
             self.policy.sticky_routed = structure.routed();
             let outcome = reconciler.apply(structure, &routes, macs, &answers);
-            for ifindex in &outcome.new_ports {
+            for (port, interface) in &outcome.new_ports {
                 if let Some(watcher) = &self.watcher {
-                    watcher.added(*ifindex);
+                    watcher.added(*port, *interface);
                 }
             }
             self.leave_out(&outcome, start);

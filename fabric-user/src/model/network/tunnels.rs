@@ -5,7 +5,10 @@
 //! (`br_handle_egress_vlan_tunnel` of `net/bridge/br_vlan_tunnel.c`), and looks a MAC up among the entries
 //! with this source VNI (`vxlan_find_mac` of `drivers/net/vxlan/vxlan_core.c`).
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use super::Network;
 use crate::{
@@ -194,6 +197,16 @@ impl Network {
         let gone = self.tunnel_macs.extract_if(|_, target| *target == number);
         let gone: Vec<TunnelKey> = gone.map(|(key, _)| key).collect();
         dirty.macs.extend(gone.into_iter().filter_map(|key| self.tunnel_key(key)));
+    }
+
+    /// The same of all groups that a dump did not bring. One that comes later with the ID of such a one is
+    /// another one, which no entry names.
+    pub(super) fn forget_lost_segments(&mut self, dirty: &mut Dirty) {
+        let named = self.segments.values().flat_map(|groups| groups.keys().copied());
+        let lost: BTreeSet<u32> = named.filter(|id| self.nexthop(*id).is_none()).collect();
+        for group in lost {
+            self.forget_segment(group, dirty);
+        }
     }
 
     fn count_vtep(&mut self, vxlan: u32, target: TunnelTarget, dirty: &mut Dirty) {

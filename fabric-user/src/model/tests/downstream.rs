@@ -4,7 +4,7 @@ use fabric_common::schema::ports::is_tunnel;
 
 use super::{
     incremental::Incremental,
-    router::{connected, forwarding, mac, prefix, via_hops, via_object},
+    router::{connected, forwarding, mac, own_address, prefix, rule, via_hops, via_object},
     world::*,
 };
 use crate::{model::*, observe::*};
@@ -251,6 +251,103 @@ fn the_way_to_a_vtep_that_only_next_hops_name_is_followed() {
     // As long as the kernel has learned something that stands in the way, it is asked about the VTEP.
     assert_eq!(way(11, Some(600)), (None, 0));
     assert_eq!(way(12, None), ways[1]);
+}
+
+#[test]
+fn a_way_that_looks_the_same_and_an_address_are_reasons_to_ask_for_the_source() {
+    let mut leaf = routing_leaf();
+    let far = TunnelEncap { destination: ip("10.9.0.3"), ..encap(VNI) };
+    let to_far = route("10.9.0.3", 32, Some(11));
+    assert!(!leaf.apply(to_far.clone()).sources, "nobody sends there");
+    leaf.apply(Event::Route(route_into(far)));
+    assert!(leaf.apply(to_far.clone()).sources, "it may have another source");
+    assert!(!leaf.apply(route("203.0.113.0", 24, Some(11))).sources, "it leads elsewhere");
+    assert!(leaf.apply(Event::AddressChanged { ifindex: U1 }).sources);
+    leaf.withdraw(Event::Route(route_into(far)));
+    assert!(!leaf.apply(to_far).sources);
+}
+
+#[test]
+fn a_tunnel_goes_from_the_source_that_the_kernel_says_at_this_moment() {
+    let mut leaf = routing_leaf();
+    leaf.apply(route("10.0.0.2", 32, Some(11)));
+    leaf.apply(own_address(255, "192.0.2.1", U1));
+    leaf.apply(Event::Route(route_into(TunnelEncap { ttl: 9, ..encap(VNI) })));
+    let question = SourceQuestion { remote: REMOTE, port: Some(PORT), over: None };
+    let mut ends = |source: &str| {
+        let answer = Source { address: ip(source), ifindex: U1, gateway: Some(ip("192.0.2.0")) };
+        leaf.policy.sources = [(question, answer)].into();
+        leaf.update(&Dirty::policy());
+        let desired = leaf.desired();
+        let of = |(key, place): (&FdbKey, &Target)| is_tunnel(key.domain.bridge).then_some(*place);
+        desired.fdb.iter().filter_map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(ends("10.0.0.1"), [Target::Remote(VTEP)]);
+    let other = VtepKey { local: ip("192.0.2.1"), ..VTEP };
+    assert_eq!(ends("192.0.2.1"), [Target::Remote(other)]);
+}
+
+#[test]
+fn a_bridge_that_comes_to_share_a_vtep_finds_the_way_of_next_hops_also_without_a_router() {
+    let mut leaf = routing_leaf();
+    let far = ip("10.9.0.3");
+    let vtep = VtepKey { local: LOCAL, remote: far };
+    let said = TunnelEncap { source: Some(LOCAL), destination: far, ..encap(VNI) };
+    leaf.apply(neighbour(SVD, "10.0.0.2", None));
+    leaf.apply(route("10.9.0.3", 32, Some(11)));
+    leaf.apply(via_hops(100, "10.9.0.3/32", &[(U2, Some("fe80::52"))]));
+    // What bridges send goes another way.
+    let bridged =
+        Rule { destination_ports: Some((4789, 4789)), ..rule(false, 99, RuleAction::Lookup(100)) };
+    leaf.apply(bridged);
+    leaf.apply(Event::Route(route_into(said)));
+    assert!(leaf.structure().routers.is_empty(), "it is not resolved");
+    assert!(leaf.structure().vteps[&vtep].is_some());
+    assert_eq!(tunnels(&leaf).len(), 1);
+    leaf.apply(tunnel_mac(host(3), far));
+    assert_eq!(tunnels(&leaf), [], "a VTEP has one way");
+    leaf.withdraw(tunnel_mac(host(3), far));
+    assert_eq!(tunnels(&leaf).len(), 1);
+}
+
+#[test]
+fn the_vxlan_device_is_chosen_by_its_name_and_index_as_a_port_is() {
+    let pattern = |text: &str| vec![Pattern::new(text)];
+    let [u, svd, h] = ["u?", "svd", "h?"].map(pattern);
+    let detached = Policy { detached: [SVD].into(), ..Policy::default() };
+    let denied = Policy { denied: svd.clone(), ..Policy::default() };
+    let not_allowed = Policy { allowed: [u.clone(), h.clone()].concat(), ..Policy::default() };
+    for (policy, why) in [
+        (detached, "port svd is detached by request; `fabricctl attach svd` ends that"),
+        (denied, "port svd is denied by the pattern `svd` in the settings"),
+        (not_allowed, "port svd matches no allowed pattern in the settings"),
+    ] {
+        let mut leaf = routing_leaf();
+        leaf.apply(Event::Route(route_into(encap(VNI))));
+        assert_eq!(tunnels(&leaf).len(), 1);
+        let before = leaf.policy.clone();
+        leaf.policy = Policy { sources: before.sources.clone(), ..policy };
+        leaf.replace_all();
+        assert_eq!((tunnels(&leaf), members(&leaf)), (vec![], vec![]), "{why}");
+        // So that what is said of its routes follows from the choice, and is no fault.
+        assert_eq!(leaf.structure().declined[&SVD], why);
+        leaf.assert_named(why);
+        leaf.policy = before;
+        leaf.replace_all();
+        assert_eq!(tunnels(&leaf).len(), 1);
+    }
+    // All that it needs is allowed.
+    let mut leaf = routing_leaf();
+    leaf.apply(Event::Route(route_into(encap(VNI))));
+    leaf.policy.allowed = [u, svd, h].concat();
+    leaf.replace_all();
+    let [(number, _)] = tunnels(&leaf)[..] else { panic!("one") };
+    // The tunnel itself may find no room.
+    leaf.policy.unusable = [(number, "the map ports has no free slot".into())].into();
+    leaf.replace_all();
+    leaf.assert_named("the map ports has no free slot");
+    assert_eq!(tunnels(&leaf), []);
+    assert!(!leaf.structure().declined.contains_key(&SVD), "its other tunnels may find some");
 }
 
 #[test]

@@ -159,7 +159,7 @@ fn a_resilient_group_keeps_its_settings() {
 }
 
 #[test]
-fn a_dump_without_the_group_leaves_its_stations_to_the_kernel() {
+fn a_group_that_a_dump_does_not_bring_has_taken_the_entries_along_for_good() {
     let mut leaf = multihomed();
     let is_routing = |event: &Event| {
         matches!(
@@ -167,7 +167,19 @@ fn a_dump_without_the_group_leaves_its_stations_to_the_kernel() {
             Event::Route(_) | Event::RouteAppended(_) | Event::Nexthop(_) | Event::Neighbour(_)
         )
     };
-    leaf.network.replace_routing(leaf_events().into_iter().filter(is_routing).collect());
-    let structure = compile_structure(&leaf.network, &Policy::default());
-    assert_eq!(structure.segments.get(&KEY), Some(&Segment::default()));
+    let rest = [member(101, "10.0.0.2"), member(102, "10.0.0.3")];
+    let with = |group: &[Event]| {
+        let all = leaf_events().into_iter().filter(is_routing).chain(rest.clone());
+        Listing { scope: Scope::Routing, events: all.chain(group.iter().cloned()).collect() }
+    };
+    let group = segment(GROUP, &[(101, 1), (102, 3)]);
+    leaf.replace(with(std::slice::from_ref(&group)));
+    assert_eq!(leaf.place(2), Some(Target::Segment(KEY)));
+    leaf.replace(with(&[]));
+    assert_eq!((leaf.place(2), leaf.place(3)), (None, None), "the kernel floods");
+    assert!(leaf.structure().segments.is_empty());
+    // Another one of its ID.
+    leaf.apply(group);
+    leaf.apply(behind(3, GROUP));
+    assert_eq!((leaf.place(2), leaf.place(3)), (None, Some(Target::Segment(KEY))));
 }

@@ -192,12 +192,14 @@ impl Ports {
         let role = role(port.role);
         if fresh {
             // Nothing is sent there before somebody has looked whether it lives. After that the
-            // word has another writer. What stands for a tunnel is there only while its device lives.
-            let down = u64::from(!is_tunnel(ifindex));
-            maps.ports.set(slot, &Port { down, ..Port::default() });
-            if down != 0 {
-                pass.outcome.new_ports.insert(ifindex);
-            }
+            // word has another writer.
+            maps.ports.set(slot, &Port { down: 1, ..Port::default() });
+        }
+        let domain = port.domain.as_ref().and_then(|key| pass.structure.domains.get(key));
+        let device = domain.filter(|_| is_tunnel(ifindex)).map(|domain| domain.vxlan);
+        // Whose device says whether a tunnel lives, the daemon that was there before has not told.
+        if fresh || pass.audit && device.is_some() {
+            pass.outcome.new_ports.insert(ifindex, device.unwrap_or(ifindex));
         }
         let other_program = is_routed(old.role) != is_routed(role);
         if other_program {
@@ -329,6 +331,6 @@ fn aim(pass: &mut Pass<'_>, system: &mut dyn System, wanted: Wanted<'_>) -> Resu
     system.set_target(slot, ifindex).map_err(|error| error.to_string())?;
     pass.changed(!right);
     // As long as it was none it did not count as alive.
-    pass.outcome.new_ports.insert(ifindex);
+    pass.outcome.new_ports.insert(ifindex, ifindex);
     Ok(())
 }

@@ -101,7 +101,7 @@ fn attach(
         }
         entry.flags |= if hid_tags { FLAG_HID_TAGS } else { 0 };
     });
-    pass.outcome.new_ports.insert(ifindex);
+    pass.outcome.new_ports.insert(ifindex, ifindex);
     Ok(())
 }
 

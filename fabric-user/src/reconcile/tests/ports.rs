@@ -1,6 +1,8 @@
 //! Ports: slots, programs, redirect targets.
 
-use fabric_common::schema::ports::{FLAG_HID_TAGS, FLAG_MEMBER, Port, ROLE_ACCESS, ROLE_GATEWAY};
+use fabric_common::schema::ports::{
+    FLAG_HID_TAGS, FLAG_MEMBER, Port, ROLE_ACCESS, ROLE_GATEWAY, TUNNELS,
+};
 
 use super::{system::Refusal, *};
 use crate::kernel::{
@@ -111,7 +113,7 @@ fn only_an_audit_and_doubt_ask_the_kernel_where_programs_are() {
     assert_eq!((bench.kernel.asked(), bench.kernel.state().targets.len()), (Vec::new(), 0));
     bench.reconciler.doubt(PORT);
     let outcome = bench.change(&network());
-    assert_eq!(outcome.new_ports, [PORT].into());
+    assert_eq!(outcome.new_ports, [(PORT, PORT)].into());
     assert_eq!(bench.kernel.state().targets[&slot], PORT);
     assert_eq!(bench.kernel.asked(), [(ROUTED, PORT)]);
     bench.kernel.state().targets.clear();
@@ -231,6 +233,54 @@ fn a_gateway_that_was_made_anew_for_another_vlan_is_never_in_the_old_ones_domain
     let new = entry(&bench, PORT).unwrap().untagged_domain;
     assert!(new != 0 && new != old);
     assert_eq!(bench.apply(&wanted).changes, 0);
+}
+
+const TUNNEL: u32 = TUNNELS | 5;
+
+/// The network with a tunnel that next hops choose.
+fn with_tunnel() -> Wanted {
+    let mut wanted = network();
+    let key = DomainKey { bridge: TUNNEL, vlan: 0 };
+    let of_bridge = wanted.structure.domains[&DOMAIN].clone();
+    let domain = model::Domain { vni: Some(4_002), vxlan: 9, only_sends: true, ..of_bridge };
+    wanted.structure.domains.insert(key, domain);
+    let port = model::Port {
+        name: "svd VNI 4002".into(),
+        role: Role::Gateway,
+        domain: Some(key),
+        tagged: [].into(),
+        view: None,
+        arrivals: Arrivals::Nothing,
+        ..port()
+    };
+    wanted.structure.ports.insert(TUNNEL, port);
+    wanted
+}
+
+#[test]
+fn what_stands_for_a_tunnel_is_dead_until_somebody_has_looked_whether_its_device_lives() {
+    let mut bench = Bench::filled();
+    bench.kernel.asked();
+    assert_eq!(bench.change(&with_tunnel()).new_ports, [(TUNNEL, 9)].into());
+    assert_eq!(entry(&bench, TUNNEL).unwrap().down, 1);
+    assert_eq!(bench.change(&with_tunnel()).new_ports, [].into());
+    // It has no interface of its own, of which the kernel could be asked anything.
+    assert_eq!((bench.kernel.asked(), bench.kernel.state().targets.len()), (vec![], 1));
+}
+
+#[test]
+fn the_next_daemon_takes_a_tunnel_over_and_learns_whose_device_it_has() {
+    let mut bench = Bench::new();
+    bench.apply(&with_tunnel());
+    let slot = bench.reconciler.ports.slot(TUNNEL).unwrap();
+    bench.maps().ports.update(slot, |port| port.down = 0);
+    let before = bench.maps().ports.get(slot);
+    let mut next = bench.restart();
+    let outcome = next.apply(&with_tunnel());
+    assert_eq!(outcome.changes, 1, "the program of the port is swapped");
+    assert_eq!(outcome.new_ports.get(&TUNNEL), Some(&9));
+    assert_eq!(entry(&next, TUNNEL), Some(before));
+    assert_eq!(next.reconciler.ports.slot(TUNNEL), Some(slot));
 }
 
 #[test]
