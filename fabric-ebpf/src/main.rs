@@ -67,7 +67,7 @@ use crate::{
     port_input::{find_port, is_for_port, port_input},
     transit::{
         bfd_watch::bfd_watch,
-        path_watch::path_watch,
+        path_watch::{note_news, path_watch},
         transit_input::{self, Family, NETWORK, transit_input},
         transit_output, transit_route,
     },
@@ -108,7 +108,12 @@ fn from_circuit<C: Checkpoint, const AT: usize>(
     C::after(Stage::FrameGuard, journey, (circuit, frame));
     let destination = bridge_lookup(journey, circuit, &frame)?;
     C::after(Stage::BridgeLookup, journey, (circuit, frame, destination));
-    source_check(journey, circuit, &frame)?;
+    if let Err(reason) = source_check(journey, circuit, &frame) {
+        if matches!(destination, Destination::Gateway(_)) {
+            note_news::<AT>(packet);
+        }
+        return Err(reason);
+    }
     C::after(Stage::SourceCheck, journey, (frame, destination));
     let vtep = match destination {
         Destination::Vtep(vtep) => vtep,
@@ -185,7 +190,11 @@ fn from_tunnel<C: Checkpoint, const AT: usize>(
     C::after(Stage::VxlanInput, journey, outer_tos);
     let frame = inner_guard(packet, journey)?;
     C::after(Stage::InnerGuard, journey, (outer_tos, frame));
-    inner_source(journey, &frame)?;
+    if let Err(reason) = inner_source(journey, &frame) {
+        // Where it goes is not known yet; the daemon only asks once more.
+        note_news::<AT>(packet);
+        return Err(reason);
+    }
     C::after(Stage::InnerSource, journey, (outer_tos, frame));
     let ecn = ecn_decap(packet, outer_tos, &frame)?;
     C::after(Stage::EcnDecap, journey, (frame, ecn.change()));

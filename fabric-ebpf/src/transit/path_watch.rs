@@ -30,7 +30,15 @@ const REDIRECT_6: u8 = 137;
 pub fn path_watch<const AT: usize>(packet: &Packet, reason: Reason) {
     // Redirects are neighbour discovery over IPv6.
     let ends_here = is_heard(reason) || matches!(reason, Reason::TransitInputNeighbourDiscovery);
-    if ends_here && is_news::<AT>(packet) == Some(true) {
+    if ends_here {
+        note_news::<AT>(packet);
+    }
+}
+
+/// Looks at a packet whatever it ends here for, as one whose frame alone was looked at so far.
+#[inline(always)]
+pub fn note_news<const AT: usize>(packet: &Packet) {
+    if is_news::<AT>(packet) == Some(true) {
         let settings = maps::SETTINGS.get_ptr_mut(0);
         // SAFETY: an aligned word; whoever stores, stores the same. Every packet reads the words beside
         // it, so that it is stored to only once until the daemon has seen it.

@@ -9,7 +9,7 @@ use std::{
 use fabric_common::{
     reason::Reason,
     schema::{
-        domains::FLAG_TTL_INHERIT,
+        domains::{FLAG_OVERLAY_LEARNING, FLAG_TTL_INHERIT},
         ports::{FLAG_ROUTE4, FLAG_ROUTE6, ROLE_ACCESS},
         routes::{KIND_LOCAL, KIND_NEXTHOP, target},
     },
@@ -207,27 +207,59 @@ fn the_outer_ttl_is_that_of_the_forwarded_packet_and_an_outer_mark_stays() {
     });
 }
 
+/// An address of the box that is no gateway's.
+const OWN: Station = Station { ipv4: [10, 7, 7, 7], ..STRANGER };
+
+/// A message that something cannot be reached, because of a packet that would have to be fragmented or for another
+/// reason.
+fn unreachable(from: &Station, code: u8) -> Frame {
+    Frame::ipv4(from, &OWN).to(GATEWAY).change_ipv4(|ip| {
+        ip.protocol = protocol::ICMP;
+        (ip.payload[0], ip.payload[1]) = (3, code);
+    })
+}
+
+/// Sends a packet that passes, and says whether it has left a note for the daemon.
+fn leaves_note(leaf: &mut Leaf, port: &Port, packet: &[u8], reason: Reason) -> bool {
+    leaf.world.change_settings(|settings| settings.path_news = 0);
+    leaf.world.send(port, packet).passes(reason);
+    leaf.world.maps.settings.get(0).path_news != 0
+}
+
 /// What a host or another leaf says about a way to an address of the box, the daemon hears of.
 #[test]
 fn messages_about_ways_leave_a_note_wherever_they_come_from() {
     leaf(|leaf| {
         let Gateways { leaf, .. } = gateways(leaf);
-        let own = Station { ipv4: [10, 7, 7, 7], ..STRANGER };
-        leaf.world.route(VIEW, (Ipv4Addr::from(own.ipv4).into(), 32), target(KIND_LOCAL, 0));
-        for (from, code, expected) in
-            [(HOST_A, 4, 1), (HOST_R, 4, 1), (HOST_A, 1, 0), (HOST_R, 1, 0)]
-        {
-            let frame = Frame::ipv4(&from, &own).to(GATEWAY).change_ipv4(|ip| {
-                ip.protocol = protocol::ICMP;
-                (ip.payload[0], ip.payload[1]) = (3, code);
-            });
-            let (port, packet) = match from {
-                HOST_A => (leaf.a.clone(), frame.bytes()),
-                _ => (leaf.up0.clone(), leaf.from_leaf2().around(&frame.bytes())),
-            };
-            leaf.world.change_settings(|settings| settings.path_news = 0);
-            leaf.world.send(&port, &packet).passes(Reason::TransitRouteLocal);
-            assert_eq!(leaf.world.maps.settings.get(0).path_news, expected);
+        leaf.world.route(VIEW, (Ipv4Addr::from(OWN.ipv4).into(), 32), target(KIND_LOCAL, 0));
+        let (a, up0) = (leaf.a.clone(), leaf.up0.clone());
+        for (code, noted) in [(4, true), (1, false)] {
+            let from_host = unreachable(&HOST_A, code).bytes();
+            assert_eq!(leaves_note(leaf, &a, &from_host, Reason::TransitRouteLocal), noted);
+            let arriving = leaf.from_leaf2().around(&unreachable(&HOST_R, code).bytes());
+            assert_eq!(leaves_note(leaf, &up0, &arriving, Reason::TransitRouteLocal), noted);
+        }
+    });
+}
+
+/// The same where the kernel gets the frame before anybody has looked at what is in it, because the bridge has to
+/// learn from it.
+#[test]
+fn messages_about_ways_from_stations_that_are_news_leave_a_note_too() {
+    leaf(|leaf| {
+        let Gateways { leaf, .. } = gateways(leaf);
+        leaf.world.change_domain(leaf.domain, |domain| domain.flags |= FLAG_OVERLAY_LEARNING);
+        let (a, t, up0) = (leaf.a.clone(), leaf.trunk.clone(), leaf.up0.clone());
+        for (code, noted) in [(4, true), (1, false)] {
+            let frame = unreachable(&HOST_A, code).from([2, 0, 0, 0, 0x77, 1]);
+            let unknown = Reason::SourceCheckUnknown;
+            assert_eq!(leaves_note(leaf, &a, &frame.clone().bytes(), unknown), noted);
+            assert_eq!(leaves_note(leaf, &t, &frame.clone().tag(VLAN).bytes(), unknown), noted);
+            // It is no matter of the box.
+            let bridged = frame.clone().to(HOST_B.mac).bytes();
+            assert!(!leaves_note(leaf, &a, &bridged, unknown));
+            let arriving = leaf.from_leaf2().around(&frame.bytes());
+            assert_eq!(leaves_note(leaf, &up0, &arriving, Reason::InnerSourceUnknown), noted);
         }
     });
 }
