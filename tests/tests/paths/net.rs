@@ -175,6 +175,39 @@ pub(crate) fn tunnel(v6: bool, options: &str) -> Net {
     net
 }
 
+/// As [`tunnel`], but `host1` is in a network of its own, 192.168.1.1 and fd01::1, and the leaf has a gateway in both.
+pub(crate) fn routed_into_tunnel(v6: bool, options: &str) -> Net {
+    const GATEWAY: &str = "02:00:00:00:09:01";
+    let net = tunnel(v6, options);
+    let (own, other) = match v6 {
+        true => ("2001:db8:ff::1", "2001:db8:ff::2"),
+        false => ("10.0.0.1", "10.0.0.2"),
+    };
+    net.at("leaf").sysctl("ipv4/ip_forward", "1");
+    net.at("leaf").sysctl("ipv6/conf/all/forwarding", "1");
+    net.at("leaf").ip(&format!(
+        "link set p1 nomaster\nlink add br1 type bridge mcast_snooping 0\n\
+         link add vx1 mtu 1500 type vxlan id 101 local {own} dstport 4789 nolearning {options}\n\
+         link set vx1 master br1\nlink set p1 master br1\nlink set vx1 up\nlink set br1 up\n\
+         addr add 192.168.1.254/24 dev br1\naddr add fd01::254/64 dev br1\n\
+         link set br100 address {GATEWAY}\n\
+         addr add 192.168.0.254/24 dev br100\naddr add fd00::254/64 dev br100\n"
+    ));
+    net.at("leaf").bridge(&format!(
+        "link set dev vx1 learning off\n\
+         fdb add 00:00:00:00:00:00 dev vx1 dst {other} self permanent\n"
+    ));
+    net.at("far").bridge(&format!(
+        "fdb add {GATEWAY} dev vx100 dst {own} self static\nfdb add {GATEWAY} dev vx100 master static\n"
+    ));
+    net.at("host1").ip(
+        "addr del 192.168.0.1/24 dev eth0\naddr del fd00::1/64 dev eth0\naddr add 192.168.1.1/24 dev eth0\naddr add fd01::1/64 dev eth0\n\
+         route add default via 192.168.1.254\nroute add default via fd01::254\n",
+    );
+    net.at("host2").ip("route add default via 192.168.0.254\nroute add default via fd00::254\n");
+    net
+}
+
 /// ```text
 ///   host1 ---- leaf ---- router ---- host2      172.16.1.0/24 and 172.16.2.0/24, 2001:db8:a1::/64, …
 /// ```

@@ -16,7 +16,7 @@ use fabric_tests::{
     wire::Wire,
 };
 
-use crate::net::{Net, routed, tunnel};
+use crate::net::{self, Net, routed, routed_into_tunnel, tunnel};
 
 /// Bytes that must arrive.
 const BYTES: usize = 500_000;
@@ -55,12 +55,30 @@ fn until_fast(net: &Net) {
 /// The link behind the router carries less than the one before it.
 fn narrow(v6: bool, options: &str) -> Net {
     let mut net = tunnel(v6, options);
-    net.at("router").ip("link set d2 mtu 1500\n");
-    net.at("far").ip("link set up0 mtu 1500\n");
+    cut(&net);
     net.start();
     until_fast(&net);
     net
 }
+
+/// The same, and the hosts are in two networks.
+fn narrow_and_routed(v6: bool, options: &str) -> Net {
+    let mut net = routed_into_tunnel(v6, options);
+    cut(&net);
+    net.start();
+    for address in OTHER_HOST {
+        net::until_fast(&net, "host1", address, &[Reason::Routed]);
+    }
+    net
+}
+
+fn cut(net: &Net) {
+    net.at("router").ip("link set d2 mtu 1500\n");
+    net.at("far").ip("link set up0 mtu 1500\n");
+}
+
+/// Addresses of the host behind the other leaf.
+const OTHER_HOST: [&str; 2] = ["192.168.0.2", "fd00::2"];
 
 const NAMED: [&str; 2] = ["path MTU of 1500 bytes", "left to the kernel"];
 
@@ -104,33 +122,70 @@ fn a_way_that_carries_less_is_no_obstacle_for_packets_that_may_be_fragmented() {
     assert!(!net.names(&["path MTU"]));
 }
 
+/// A host learns by both families what the way to the other host carries, and that much gets there.
+fn learns(net: &Net, mtu: u32) {
+    for (address, headers) in OTHER_HOST.into_iter().zip([20 + 8, 40 + 8]) {
+        let ping = |length: u32| format!("-M do -s {} {address}", length - headers);
+        until(PATIENCE, &format!("the host learns {mtu} to {address}"), || {
+            assert_eq!(net.at("host1").ping(1, &ping(1500)), 0, "longer than the way");
+            let learned = net.at("host1").run("ip", &format!("route get {address}"));
+            learned.contains(&format!(" mtu {mtu} "))
+        });
+        assert_eq!(net.ping("host1", &ping(mtu)), 10, "what fits, to {address}");
+    }
+}
+
 /// Case VN-08: a router says what the way between the VTEPs carries, and a host behind the bridge learns that without
 /// the outer headers, which are 50 bytes long over IPv4 and 70 over IPv6.
 #[test]
 fn hosts_learn_what_the_way_between_vteps_carries_as_from_the_kernel_alone() {
     for (v6, options, mtu) in [(false, "df set", 1500 - 50), (true, "", 1500 - 70)] {
-        for alone in [true, false] {
-            let net = narrow(v6, options);
-            let learn = || {
-                for (address, headers) in [("192.168.0.2", 20 + 8), ("fd00::2", 40 + 8)] {
-                    let ping = |length: u32| format!("-M do -s {} {address}", length - headers);
-                    let what =
-                        format!("the host learns {mtu} to {address}, IPv6 {v6}, alone {alone}");
-                    until(PATIENCE, &what, || {
-                        assert_eq!(net.at("host1").ping(1, &ping(1500)), 0, "longer than the way");
-                        let learned = net.at("host1").run("ip", &format!("route get {address}"));
-                        learned.contains(&format!(" mtu {mtu} "))
-                    });
-                    assert_eq!(net.ping("host1", &ping(mtu)), 10, "what fits, to {address}");
-                }
-            };
-            if alone {
-                net.kernel_alone(learn);
-            } else {
-                learn();
-            }
+        let net = narrow(v6, options);
+        net.kernel_alone(|| learns(&net, mtu));
+        learns(&narrow(v6, options), mtu);
+    }
+}
+
+/// Case VN-08: the same of a host whose packets a gateway routes into the tunnel.
+#[test]
+fn hosts_in_other_networks_learn_what_the_way_between_vteps_carries_as_from_the_kernel_alone() {
+    for (v6, options, mtu) in
+        [(false, "df set", 1500 - 50), (false, "df inherit", 1500 - 50), (true, "", 1500 - 70)]
+    {
+        let net = narrow_and_routed(v6, options);
+        net.kernel_alone(|| learns(&net, mtu));
+        let net = narrow_and_routed(v6, options);
+        learns(&net, mtu);
+        net.until_named(&NAMED);
+        // What the way carries is forgotten, and by then it carries more.
+        net.at("router").ip("link set d2 mtu 1600\n");
+        net.at("far").ip("link set up0 mtu 1600\n");
+        for family in ["-4", "-6"] {
+            net.at("leaf").run("ip", &format!("{family} route flush cache"));
+        }
+        net.until_unnamed(&["path MTU"]);
+        for address in OTHER_HOST {
+            net::until_fast(&net, "host1", address, &[Reason::Routed]);
         }
     }
+}
+
+/// Without the DF bit nobody learns anything, also where a gateway routes into the tunnel.
+#[test]
+fn routed_packets_that_may_be_fragmented_on_the_way_between_vteps_get_there() {
+    let net = narrow_and_routed(false, "df unset");
+    let longest = |who: &str| {
+        for (address, size) in [("192.168.0.2", 1500 - 28), ("fd00::2", 1500 - 48)] {
+            let ping = format!("-M do -s {size} {address}");
+            let what = format!("the longest packets reach {address} by {who}");
+            until(PATIENCE, &what, || net.ping("host1", &ping) == 10);
+        }
+    };
+    net.kernel_alone(|| longest("the kernel"));
+    let before = net.met(Reason::Routed);
+    longest("XDP");
+    assert!(net.met(Reason::Routed) > before);
+    assert!(!net.names(&["path MTU"]));
 }
 
 /// An ICMP message may come by a port that is none of ours, or while the daemon is away.
