@@ -6,6 +6,7 @@
 //! - What is routed between leafs goes by XDP, in both directions, at both leafs.
 //! - A host that moves has its gateway at its new place, and is reached there.
 //! - What the control plane takes back or gives anew is followed ([`control_plane`]).
+//! - Routes that another tenant imports go into the VNI that their leaf says ([`downstream`]).
 //!
 //! Case FRR-01: leaf01 has a vxlan device for each VNI, leaf02 a single one for all where FRR takes that.
 //!
@@ -20,8 +21,10 @@
 //! ```
 
 mod control_plane;
+mod downstream;
+mod flow;
 
-use std::{collections::BTreeSet, fs, net::IpAddr, process::Command};
+use std::{collections::BTreeSet, fs, net::IpAddr, process::Command, time::Instant};
 
 use fabric_common::reason::Reason;
 use fabric_tests::fabric::{Fabric, PATIENCE, Seen, until};
@@ -53,18 +56,27 @@ fn answers(fabric: &Fabric, from: &str, address: IpAddr) -> bool {
 /// How many pings a host has got.
 fn got(fabric: &Fabric, host: &str) -> u64 {
     let read = || {
-        let v4 = fs::read_to_string("/proc/thread-self/net/snmp").expect("proc is mounted");
         let v6 = fs::read_to_string("/proc/thread-self/net/snmp6").expect("proc is mounted");
-        let mut rows = v4.lines().filter(|line| line.starts_with("Icmp: "));
-        let [titles, values] = [rows.next(), rows.next()].map(|row| row.expect("two rows"));
-        let echos = titles.split_whitespace().zip(values.split_whitespace());
-        let echos = echos.into_iter().find(|(title, _)| *title == "InEchos");
         let echos6 = v6.lines().filter_map(|line| line.split_once(char::is_whitespace));
         let echos6 = echos6.into_iter().find(|(title, _)| *title == "Icmp6InEchos");
-        [echos, echos6]
-            .map(|it| it.expect("it is counted").1.trim().parse::<u64>().expect("a number"))
+        echos6.expect("it is counted").1.trim().parse::<u64>().expect("a number")
     };
-    fabric.netns(host).enter(read).expect("the host is there").into_iter().sum()
+    let echos6 = fabric.netns(host).enter(read).expect("the host is there");
+    counted(fabric, host, "Icmp", "InEchos") + echos6
+}
+
+/// What a node has counted of a protocol over IPv4 (`/proc/net/snmp`).
+fn counted(fabric: &Fabric, node: &str, protocol: &str, what: &str) -> u64 {
+    let read = || {
+        let text = fs::read_to_string("/proc/thread-self/net/snmp").expect("proc is mounted");
+        let mut rows = text.lines().filter_map(|line| line.split_once(": "));
+        let mut row = || rows.find(|(name, _)| *name == protocol).expect("two rows").1.to_owned();
+        let [titles, values] = [row(), row()];
+        let mut counted = titles.split_whitespace().zip(values.split_whitespace());
+        let (_, value) = counted.find(|(title, _)| *title == what).expect("it is counted");
+        value.parse().expect("a number")
+    };
+    fabric.netns(node).enter(read).expect("the node is there")
 }
 
 /// A host pings every address of the fabric: those of its tenant answer, no other ones do, and no host of another
@@ -109,26 +121,37 @@ fn xdp_routes(fabric: &Fabric, from: &str, address: IpAddr) {
     println!("{PINGS} pings of {from} to {address} and their answers: {routed:?} routed by XDP");
 }
 
-#[test]
-fn hosts_reach_their_own_tenant_and_no_other_and_what_is_routed_goes_by_xdp() {
-    let fabric = Fabric::tenants();
+/// Every host reaches its own tenant and no other, by XDP, also at another leaf.
+fn tenants_are_apart(fabric: &Fabric) {
     let hosts = &fabric.lab().topology().hosts;
     for host in hosts {
-        reaches_the_own_tenant_and_no_other(&fabric, host);
+        reaches_the_own_tenant_and_no_other(fabric, host);
     }
     let host = |name: &str| fabric.lab().topology().host(name).expect("drawn");
     for (from, to) in [("red1", "red3"), ("green1", "green2")] {
         for address in addresses(host(to)) {
-            xdp_routes(&fabric, from, address);
+            xdp_routes(fabric, from, address);
         }
     }
-
     fabric.lab().migrate("red1", "leaf02").expect("it can move");
     for host in ["red1", "red3"].map(host) {
-        reaches_the_own_tenant_and_no_other(&fabric, host);
+        reaches_the_own_tenant_and_no_other(fabric, host);
     }
+}
 
-    control_plane::a_wrong_l3vni_is_followed_until_it_is_right(&fabric);
-    control_plane::a_leaked_route_goes_with_the_one_that_it_comes_from(&fabric);
-    control_plane::a_restart_leaves_nothing_behind_but_in_the_kernel(&fabric);
+#[test]
+fn hosts_reach_their_own_tenant_and_no_other_and_what_is_routed_goes_by_xdp() {
+    let start = Instant::now();
+    let fabric = Fabric::tenants();
+    println!("The lab is ready after {:.0?}", start.elapsed());
+    let step = |what: &str, step: fn(&Fabric)| {
+        let start = Instant::now();
+        step(&fabric);
+        println!("{what}: {:.0?}", start.elapsed());
+    };
+    step("Tenants are apart, and XDP routes", tenants_are_apart);
+    step("Downstream VNIs", downstream::what_red_imports_of_green_goes_into_the_vni_of_green);
+    step("Wrong L3VNI", control_plane::a_wrong_l3vni_is_followed_until_it_is_right);
+    step("Leaked route", control_plane::a_leaked_route_goes_with_the_one_that_it_comes_from);
+    step("Restart", control_plane::a_restart_leaves_nothing_behind_but_in_the_kernel);
 }
