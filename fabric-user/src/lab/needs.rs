@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use super::daemons::Frr;
 use super::error::LabError;
 use super::tools;
-use super::topology::{Bridges, Topology};
+use super::topology::{Bridges, Gateways, Topology};
 use crate::kernel::netns::{Own, enter_new};
 
 /// What a kernel says of a kind of devices that it does not make.
@@ -25,7 +25,8 @@ struct Devices {
     lines: &'static [&'static str],
 }
 
-/// Refuses a topology whose VRFs, VLAN-aware bridges or single vxlan devices this machine does not have.
+/// Refuses a topology whose VRFs, VLAN-aware bridges, virtual routers or single vxlan devices this machine does not
+/// have.
 ///
 /// # Errors
 /// If it lacks one, with what to do, or if `ip` does not run.
@@ -61,8 +62,8 @@ fn devices(topology: &Topology) -> Vec<Devices> {
             lines: &["link add vrf1 type vrf table 10001"],
         });
     }
-    let mut nodes = topology.switches.iter();
-    if let Some(node) = nodes.find(|it| it.bridges != Bridges::Plain && !it.networks.is_empty()) {
+    let with_networks = || topology.switches.iter().filter(|it| !it.networks.is_empty());
+    if let Some(node) = with_networks().find(|it| it.bridges != Bridges::Plain) {
         devices.push(Devices {
             what: "VLAN devices",
             why: format!("{} routes by them for its VLAN-aware bridge", node.name),
@@ -70,6 +71,17 @@ fn devices(topology: &Topology) -> Vec<Devices> {
             lines: &[
                 "link add br0 type bridge vlan_filtering 1",
                 "link add link br0 name vlan1 type vlan id 1",
+            ],
+        });
+    }
+    if let Some(node) = with_networks().find(|it| it.gateways == Gateways::Vrr) {
+        devices.push(Devices {
+            what: "macvlan devices",
+            why: format!("the gateways on {} are some", node.name),
+            module: "macvlan",
+            lines: &[
+                "link add br1 type bridge",
+                "link add link br1 name br1-v0 type macvlan mode private",
             ],
         });
     }
@@ -140,6 +152,10 @@ mod tests {
         assert_eq!(
             said("bridges = \"vlan-aware\"", ""),
             "this kernel makes no VLAN devices (Unknown device type), and leaf01 routes by them for its VLAN-aware bridge; `modprobe 8021q`, or a kernel with that module, brings them"
+        );
+        assert_eq!(
+            said("gateways = \"vrr\"", "[networks.web.addresses]\nleaf01 = [\"10.1.0.9/24\"]\n"),
+            "this kernel makes no macvlan devices (Unknown device type), and the gateways on leaf01 are some; `modprobe macvlan`, or a kernel with that module, brings them"
         );
     }
 }

@@ -14,7 +14,7 @@ use super::facts::{Interfaces, PortState};
 use super::ping::Ping;
 use super::running::Lab;
 use super::state::State;
-use super::topology::{Bridges, ControlPlane, End, Function, Host, Switch, Topology};
+use super::topology::{Bridges, ControlPlane, End, Function, Host, Router, Switch, Topology};
 use super::vty::patience;
 
 /// A whole lab.
@@ -330,9 +330,10 @@ impl Survey<'_> {
             }
         }
         for network in switch.networks.iter().filter_map(|name| topology.network(name)) {
-            let (bridge, svi) = (switch.bridge(network.vlan), switch.svi(network.vlan));
-            let vxlan = switch.vxlan(network.vni);
-            for name in BTreeSet::from([&bridge, &svi, &vxlan]) {
+            let (bridge, vxlan) = (switch.bridge(network.vlan), switch.vxlan(network.vni));
+            let routers = switch.routers(network);
+            let devices = routers.iter().map(|it| &it.device).chain([&bridge, &vxlan]);
+            for name in devices.collect::<BTreeSet<_>>() {
                 let complaint = match interfaces.state(name) {
                     // A bridge has no carrier while its ports have none.
                     PortState::NoCarrier => None,
@@ -358,10 +359,13 @@ impl Survey<'_> {
                     faults.push(format!("{node} {port} is no port of {bridge}"));
                 }
             }
-            let lost = network.addresses_at(node).into_iter().map(|it| it.address);
-            let lost = lost.filter(|&it| !interfaces.has_address(&svi, it));
-            if interfaces.get(&svi).is_some() {
-                faults.extend(lost.map(|it| format!("{node} {svi} has lost its address {it}")));
+            for Router { device, addresses } in &routers {
+                let lost = addresses.iter().map(|it| it.address);
+                let lost = lost.filter(|&it| !interfaces.has_address(device, it));
+                if interfaces.get(device).is_some() {
+                    let complaint = |it| format!("{node} {device} has lost its address {it}");
+                    faults.extend(lost.map(complaint));
+                }
             }
         }
         for host in topology.hosts.iter().filter(|host| host.switch.node == node) {
@@ -371,7 +375,7 @@ impl Survey<'_> {
         if let Some(member) = topology.member(node)
             && let Some(network) = topology.network(&member.network)
         {
-            let addresses = network.addresses_at(node).into_iter().map(|it| it.address);
+            let addresses = network.own_addresses(node).iter().map(|it| it.address);
             faults.extend(lost_addresses(interfaces, &member.end, addresses));
         }
         self.faults.extend(faults);

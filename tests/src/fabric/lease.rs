@@ -151,6 +151,12 @@ impl Fabric {
         this
     }
 
+    /// A fabric of the test's own topology.
+    #[must_use]
+    pub fn of(topology: &Topology) -> Self {
+        Self::up(topology, share())
+    }
+
     fn up(topology: &Topology, share: Share) -> Self {
         let this = Self::made(topology, share);
         for leaf in this.leafs() {

@@ -8,3 +8,4 @@ mod life;
 mod migration;
 mod new;
 mod ready;
+mod virtual_routers;

@@ -224,7 +224,7 @@ fn switch_card(out: &mut String, topology: &Topology, switch: &Switch, card: &Re
     }
     // Nobody hears of the loopback of a server in a network.
     let member = topology.member(&switch.name).and_then(|it| topology.network(&it.network));
-    let inside = member.and_then(|network| network.addresses_at(&switch.name).into_iter().next());
+    let inside = member.and_then(|network| network.own_addresses(&switch.name).first());
     let address = inside.map_or(IpAddr::V4(switch.loopback), |it| it.address).to_string();
     text(out, card.x + card.w - 14.0, card.y + 42.0, 11.5, FAINT, "text-anchor=\"end\"", &address)?;
     let mut x = left;

@@ -2,12 +2,15 @@
 //! routed packets go to other leafs (L3VNI). What they are made of is the leaf's choice, see [`Bridges`].
 
 use super::interfaces::Configuration;
-use crate::lab::topology::{Bridges, Network, Switch, Tenant, Topology};
+use crate::lab::topology::{Bridges, Network, Prefixed, Router, Switch, Tenant, Topology};
 use crate::mac::Mac;
 
 /// The metric of a route that stands behind all others: what a VRF has no route for would otherwise be looked for
 /// in the main table (the last line of "VRF" in `Documentation/networking/vrf.rst`).
 const LAST_METRIC: u32 = 4_278_198_272;
+/// The metric of the subnet at a virtual router, as ifupdown2 has it. The SVI has the same subnet with a smaller one: by
+/// it hosts are asked for and reached, and only neighbours of an SVI are hosts to zebra (`netlink_ipneigh_change`).
+const VIRTUAL_METRIC: u32 = 1024;
 
 /// A VLAN with its VNI, and what routes for it.
 struct Domain<'a> {
@@ -21,25 +24,47 @@ struct Domain<'a> {
     vrf: Option<&'a str>,
     /// Ends of `ip address add` lines for the SVI.
     addresses: Vec<String>,
+    /// What stands on the SVI and has the gateway in its place.
+    virtual_router: Option<VirtualRouter>,
+}
+
+/// A macvlan on an SVI with the addresses and the MAC that other leafs have as well (VRR).
+struct VirtualRouter {
+    name: String,
+    mac: Mac,
+    /// Ends of `ip address add` lines.
+    addresses: Vec<String>,
 }
 
 impl<'a> Domain<'a> {
     fn of_network(node: &Switch, network: &'a Network) -> Self {
-        let addresses = network.addresses_at(&node.name);
-        let mut addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        if network.has_gateway6() {
-            // What asks for a host's MAC comes from a link-local address. It is the same on every leaf, as the
-            // MAC is, and nobody has to look for a duplicate.
-            addresses.push("fe80::1/64 nodad".to_owned());
-        }
+        let mut routers = node.routers(network).into_iter();
+        let addresses = |router: Option<Router>| router.map(|it| it.addresses).unwrap_or_default();
+        let mut svi: Vec<String> =
+            addresses(routers.next()).iter().map(ToString::to_string).collect();
+        // What asks for a host's MAC comes from a link-local address. That of the gateway is the same on every leaf,
+        // as the MAC is, and nobody has to look for a duplicate.
+        let link_local = network.has_gateway6().then(|| "fe80::1/64 nodad".to_owned());
+        let virtual_router = routers.next().zip(network.gateway).map(|(router, gateway)| {
+            // Each leaf has them, and finds no duplicate where it does not look.
+            let shared = |it: &Prefixed| match it.address.is_ipv6() {
+                true => format!("{it} metric {VIRTUAL_METRIC} nodad"),
+                false => format!("{it} metric {VIRTUAL_METRIC}"),
+            };
+            let addresses = router.addresses.iter().map(shared).chain(link_local.clone()).collect();
+            VirtualRouter { name: router.device, mac: gateway.mac, addresses }
+        });
+        let anycast = network.gateway.filter(|_| virtual_router.is_none());
+        svi.extend(link_local.filter(|_| anycast.is_some()));
         let own = || Mac::derived_from(&format!("{}:{}", node.name, network.name));
         Self {
             vlan: network.vlan,
             vni: network.vni,
-            mac: network.gateway.map_or_else(own, |it| it.mac),
-            is_anycast: network.gateway.is_some(),
+            mac: anycast.map_or_else(own, |it| it.mac),
+            is_anycast: anycast.is_some(),
             vrf: network.tenant.as_deref(),
-            addresses,
+            addresses: svi,
+            virtual_router,
         }
     }
 
@@ -47,7 +72,8 @@ impl<'a> Domain<'a> {
         let Tenant { vlan, vni, name } = tenant;
         let mac = node.router_mac(tenant);
         let (vrf, addresses) = (Some(name.as_str()), Vec::new());
-        Self { vlan: *vlan, vni: *vni, mac, is_anycast: false, vrf, addresses }
+        let virtual_router = None;
+        Self { vlan: *vlan, vni: *vni, mac, is_anycast: false, vrf, addresses, virtual_router }
     }
 }
 
@@ -90,6 +116,9 @@ pub(super) fn add(topology: &Topology, node: &Switch, configuration: &mut Config
             let key = format!("net.ipv4.conf.{}.arp_accept", node.svi(domain.vlan));
             configuration.sysctls_after.push((key, "1".to_owned()));
         }
+        if let Some(router) = &domain.virtual_router {
+            leaf.virtual_router(domain, router, configuration);
+        }
     }
 }
 
@@ -111,7 +140,7 @@ impl Leaf<'_> {
         configuration.ip.extend(domain.link_local(&bridge));
         let options = format!("id {}", domain.vni);
         self.vxlan(&self.node.vxlan(domain.vni), &bridge, &options, "", configuration);
-        self.route(&bridge, domain, configuration);
+        self.route(&bridge, domain.vrf, &domain.addresses, configuration);
         configuration.ip.push(format!("link set {bridge} mtu {mtu} up"));
     }
 
@@ -177,7 +206,7 @@ impl Leaf<'_> {
             "link add link {bridge} name {svi} address {mac} type vlan id {vlan}"
         )]);
         configuration.ip.extend(domain.link_local(&svi));
-        self.route(&svi, domain, configuration);
+        self.route(&svi, domain.vrf, &domain.addresses, configuration);
         configuration.ip.push(format!("link set {svi} up"));
         configuration.bridge.extend([
             format!("vlan add vid {vlan} dev {bridge} self"),
@@ -187,11 +216,47 @@ impl Leaf<'_> {
         ]);
     }
 
-    /// The VRF and addresses of an SVI. It forgets IPv6 addresses when it moves into a VRF.
-    fn route(&self, svi: &str, domain: &Domain<'_>, configuration: &mut Configuration) {
-        configuration.ip.extend(domain.vrf.map(|vrf| format!("link set {svi} master {vrf}")));
-        let addresses = domain.addresses.iter();
-        configuration.ip.extend(addresses.map(|it| format!("address add {it} dev {svi}")));
+    /// The virtual router on an SVI that is up and has its MTU, which the macvlan takes over.
+    fn virtual_router(
+        &self,
+        domain: &Domain<'_>,
+        router: &VirtualRouter,
+        configuration: &mut Configuration,
+    ) {
+        let VirtualRouter { name, mac, addresses } = router;
+        let (svi, bridge) = (self.node.svi(domain.vlan), self.node.bridge(domain.vlan));
+        configuration.ip.extend([
+            format!("link add link {svi} name {name} address {mac} type macvlan mode private"),
+            format!("link set {name} addrgenmode none"),
+        ]);
+        self.route(name, domain.vrf, addresses, configuration);
+        configuration.ip.push(format!("link set {name} up"));
+        let vlan = match self.node.bridges {
+            Bridges::Plain => String::new(),
+            Bridges::VlanAware | Bridges::SingleVxlan => format!(" vlan {}", domain.vlan),
+        };
+        configuration.bridge.push(format!("fdb add {mac} dev {bridge}{vlan} self permanent"));
+        // Each of the two answers for its own addresses only, or hosts would hear of two MACs for one; and what the
+        // leaf asks by the SVI has the SVI's address, or hosts would take its MAC for that of the gateway.
+        configuration.sysctls_after.extend(
+            [(&svi, "arp_ignore", "1"), (name, "arp_ignore", "1"), (&svi, "arp_announce", "2")]
+                .map(|(device, key, value)| {
+                    (format!("net.ipv4.conf.{device}.{key}"), value.to_owned())
+                }),
+        );
+    }
+
+    /// The VRF and addresses of a device that routes. It forgets IPv6 addresses when it moves into a VRF.
+    fn route(
+        &self,
+        device: &str,
+        vrf: Option<&str>,
+        addresses: &[String],
+        configuration: &mut Configuration,
+    ) {
+        configuration.ip.extend(vrf.map(|vrf| format!("link set {device} master {vrf}")));
+        let addresses = addresses.iter();
+        configuration.ip.extend(addresses.map(|it| format!("address add {it} dev {device}")));
     }
 }
 
@@ -199,14 +264,20 @@ impl Leaf<'_> {
 mod tests {
     use super::*;
     use crate::lab::render;
+    use crate::lab::topology::Gateways;
 
     /// The configuration of a leaf of `topologies/tenants`, with leaf02's bridges as given.
     fn leaf(name: &str, bridges: Bridges) -> Configuration {
+        with_gateways(name, bridges, Gateways::Svi)
+    }
+
+    /// The same with leaf02's gateways as given.
+    fn with_gateways(name: &str, bridges: Bridges, gateways: Gateways) -> Configuration {
         let picture = include_str!("../../../../topologies/tenants.dot");
         let inventory = include_str!("../../../../topologies/tenants.toml");
         let mut topology = Topology::parse("tenants", picture, inventory).expect("valid");
         for switch in topology.switches.iter_mut().filter(|it| it.bridges != Bridges::Plain) {
-            switch.bridges = bridges;
+            (switch.bridges, switch.gateways) = (bridges, gateways);
         }
         render::switch(&topology, topology.switch(name).expect("drawn"))
     }
@@ -283,5 +354,84 @@ mod tests {
                 "vlan add vid 4001 dev vxlan0 tunnel_info id 54001",
             ],
         );
+    }
+
+    /// That the SVI is a router of its own, and that a macvlan on it, which has its VRF before addresses, is the gateway.
+    fn has_virtual_router(leaf: &Configuration, svi: &str) {
+        let lines = [
+            "link set SVI master red",
+            "address add 10.1.0.2/24 dev SVI",
+            "address add fd00:1::2/64 dev SVI",
+            "link add link SVI name SVI-v0 address 02:00:5e:00:01:01 type macvlan mode private",
+            "link set SVI-v0 addrgenmode none",
+            "link set SVI-v0 master red",
+            "address add 10.1.0.1/24 metric 1024 dev SVI-v0",
+            "address add fd00:1::1/64 metric 1024 nodad dev SVI-v0",
+            "address add fe80::1/64 nodad dev SVI-v0",
+            "link set SVI-v0 up",
+        ]
+        .map(|line| line.replace("SVI", svi));
+        in_order(&leaf.ip, &lines.each_ref().map(String::as_str));
+        for line in [
+            "address add 10.1.0.1/24 dev SVI",
+            "address add fe80::1/64 nodad dev SVI",
+            "link set SVI addrgenmode none",
+        ] {
+            let line = line.replace("SVI", svi);
+            assert!(!leaf.ip.contains(&line), "{line} is another form's: {:#?}", leaf.ip);
+        }
+        for (key, value) in [
+            ("SVI.arp_accept", "1"),
+            ("SVI.arp_ignore", "1"),
+            ("SVI.arp_announce", "2"),
+            ("SVI-v0.arp_ignore", "1"),
+        ] {
+            let key = format!("net.ipv4.conf.{}", key.replace("SVI", svi));
+            let set = (key, value.to_owned());
+            assert!(leaf.sysctls_after.contains(&set), "{set:?}: {:#?}", leaf.sysctls_after);
+        }
+    }
+
+    #[test]
+    fn a_virtual_router_stands_on_an_svi_with_an_address_and_a_mac_of_its_own() {
+        for bridges in [Bridges::VlanAware, Bridges::SingleVxlan] {
+            let leaf = with_gateways("leaf02", bridges, Gateways::Vrr);
+            has_virtual_router(&leaf, "vlan101");
+            let own = Mac::derived_from("leaf02:red-web");
+            in_order(
+                &leaf.ip,
+                &[&format!("link add link br0 name vlan101 address {own} type vlan id 101")],
+            );
+            in_order(
+                &leaf.bridge,
+                &[
+                    &format!("fdb add {own} dev br0 vlan 101 self permanent"),
+                    "fdb add 02:00:5e:00:01:01 dev br0 vlan 101 self permanent",
+                ],
+            );
+        }
+    }
+
+    #[test]
+    fn a_virtual_router_on_a_plain_bridge_is_known_to_it_and_has_its_mtu() {
+        let leaf = with_gateways("leaf02", Bridges::Plain, Gateways::Vrr);
+        has_virtual_router(&leaf, "br101");
+        let own = Mac::derived_from("leaf02:red-web");
+        in_order(
+            &leaf.ip,
+            &[
+                &format!("link add br101 address {own} type bridge"),
+                "link set br101 mtu 1500 up",
+                "link add link br101 name br101-v0 address 02:00:5e:00:01:01 type macvlan mode private",
+            ],
+        );
+        in_order(&leaf.bridge, &["fdb add 02:00:5e:00:01:01 dev br101 self permanent"]);
+    }
+
+    #[test]
+    fn an_l3vni_has_no_virtual_router() {
+        let leaf = with_gateways("leaf02", Bridges::VlanAware, Gateways::Vrr);
+        assert!(leaf.ip.iter().any(|it| it.contains(" name vlan4001 ")), "{:#?}", leaf.ip);
+        assert!(!leaf.ip.iter().any(|it| it.contains("vlan4001-v0")), "{:#?}", leaf.ip);
     }
 }

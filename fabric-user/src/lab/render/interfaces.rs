@@ -91,7 +91,7 @@ pub fn switch(topology: &Topology, node: &Switch) -> Configuration {
         if member.end.node == node.name {
             let (port, mtu) = (&member.end.port, topology.fabric.host_mtu);
             configuration.ip.push(format!("link set dev {port} mtu {mtu} up"));
-            let addresses = network.addresses_at(&node.name).into_iter();
+            let addresses = network.own_addresses(&node.name).iter();
             configuration.ip.extend(addresses.map(|it| format!("address add {it} dev {port}")));
         }
     }

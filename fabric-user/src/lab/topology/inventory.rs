@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::address::{Announcement, HostAddress, Prefixed};
 use super::error::Complaint;
-use super::{Bridges, ControlPlane, Fabric};
+use super::{Bridges, ControlPlane, Fabric, Gateways};
 use crate::mac::Mac;
 
 /// The file.
@@ -62,6 +62,9 @@ pub struct NodeEntry {
     /// Which devices its networks are made of; default: `plain`.
     #[serde(default)]
     pub bridges: Bridges,
+    /// Which devices have the gateways of its networks; default: `svi`.
+    #[serde(default)]
+    pub gateways: Gateways,
     /// What a provider announces to borders, as in `["0.0.0.0/0", "::/0"]`; only providers have it.
     #[serde(default)]
     pub announces: Vec<Announcement>,
@@ -94,7 +97,8 @@ pub struct NetworkEntry {
     #[serde(default)]
     pub servers: Vec<String>,
     /// Addresses of single nodes in it, as in `["10.50.0.1/24", "fd00:50::1/64"]`: of leafs and borders in
-    /// place of the gateway, and of the servers that are in it and speak BGP with those.
+    /// place of the gateway, and of the servers that are in it and speak BGP with those; or beside the gateway, of
+    /// nodes where that is a virtual router's.
     #[serde(default)]
     pub addresses: BTreeMap<String, Vec<Prefixed>>,
 }

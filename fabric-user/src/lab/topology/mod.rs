@@ -29,7 +29,7 @@ pub use self::address::Prefixed;
 pub use self::error::{Complaint, TopologyError};
 pub use self::files::Files;
 pub use self::picture::Function;
-pub use self::tenant::{Bridges, Tenant};
+pub use self::tenant::{Bridges, Gateways, Router, Tenant};
 use crate::mac::Mac;
 
 /// A checked topology: every name resolves, every address and port is used once.
@@ -143,6 +143,8 @@ pub struct Switch {
     pub fabric_xdpd: bool,
     /// Which devices its networks are made of.
     pub bridges: Bridges,
+    /// Which devices have the gateways of its networks.
+    pub gateways: Gateways,
     /// Names of the networks that live here, by VLAN.
     pub networks: Vec<String>,
     /// What a provider announces to borders.
@@ -243,9 +245,9 @@ pub struct Network {
     pub vni: u32,
     /// Name of the tenant in whose VRF its gateway is; without one that is the underlay's.
     pub tenant: Option<String>,
-    /// The anycast gateway; none where nodes have addresses of their own.
+    /// The anycast gateway; none where only nodes have addresses of their own.
     pub gateway: Option<Gateway>,
-    /// Addresses of single nodes by name, the IPv4 one first.
+    /// Addresses of single nodes by name, the IPv4 one first: beside the gateway those of nodes with virtual routers.
     pub addresses: BTreeMap<String, Vec<Prefixed>>,
 }
 
@@ -550,8 +552,8 @@ impl Network {
         all.into_iter().flatten().flatten()
     }
 
-    /// The addresses of a leaf or border in it: the gateways, or its own; none where it is bridged only.
-    pub fn addresses_at(&self, node: &str) -> Vec<Prefixed> {
-        self.gateways().chain(self.addresses.get(node).into_iter().flatten().copied()).collect()
+    /// The addresses that are a node's own, the IPv4 one first.
+    pub fn own_addresses(&self, node: &str) -> &[Prefixed] {
+        self.addresses.get(node).map_or(&[], Vec::as_slice)
     }
 }

@@ -1,9 +1,9 @@
 //! Tenants: VRFs whose networks reach each other through an L3VNI (RFC 9136); and what the devices of a leaf's
-//! bridges are called.
+//! bridges and gateways are called.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Switch, Topology};
+use super::{Network, Prefixed, Switch, Topology};
 use crate::mac::Mac;
 
 /// The table of a tenant is this and its VLAN: behind 255, those of the kernel itself.
@@ -12,6 +12,8 @@ const TABLES: u32 = 10_000;
 const VLAN_AWARE: &str = "br0";
 /// The single vxlan device. Others have the numbers of VNIs, which begin with 1.
 const SINGLE_VXLAN: &str = "vxlan0";
+/// What the name of a virtual router has behind that of its SVI, as ifupdown2 calls it (`address-virtual`).
+pub const VIRTUAL_ROUTER: &str = "-v0";
 
 /// A tenant: a routing table of its own on every leaf where one of its networks lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +46,42 @@ pub enum Bridges {
     SingleVxlan,
 }
 
+/// Which device of a leaf has the gateways of its networks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gateways {
+    /// The SVI itself.
+    #[default]
+    Svi,
+    /// A macvlan on the SVI, which has an address and a MAC of its own: Virtual Router Redundancy, as Cumulus Linux
+    /// calls it.
+    Vrr,
+}
+
+/// A device that routes for a network, and its addresses there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Router {
+    /// Name of the device.
+    pub device: String,
+    /// Its addresses, the IPv4 one first.
+    pub addresses: Vec<Prefixed>,
+}
+
 impl Switch {
+    /// The devices that route for a network of this node: the SVI, and the virtual router on it where it has one.
+    pub fn routers(&self, network: &Network) -> Vec<Router> {
+        let svi = self.svi(network.vlan);
+        let own = network.own_addresses(&self.name).to_vec();
+        let gateways: Vec<Prefixed> = network.gateways().collect();
+        match self.gateways {
+            Gateways::Vrr if network.gateway.is_some() => {
+                let device = format!("{svi}{VIRTUAL_ROUTER}");
+                vec![Router { device: svi, addresses: own }, Router { device, addresses: gateways }]
+            }
+            _ => vec![Router { device: svi, addresses: [gateways, own].concat() }],
+        }
+    }
+
     /// Name of the bridge of a VLAN.
     pub fn bridge(&self, vlan: u16) -> String {
         match self.bridges {

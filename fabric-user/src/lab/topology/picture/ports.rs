@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::super::drawing::{Drawing, RawEdge};
 use super::super::fit::{Remarks, Sorted};
+use super::super::tenant::VIRTUAL_ROUTER;
 use super::{Function, INTERFACE_NAME_MAX};
 
 /// Attributes of a cable that name the port of its left and of its right end.
@@ -145,6 +146,7 @@ fn plain(port: &str) -> String {
     let plain: String = port.chars().map(|it| if is_legal(it) { it } else { '-' }).collect();
     let is_device = |kind| {
         let number = plain.strip_prefix(kind).unwrap_or_default();
+        let number = number.strip_suffix(VIRTUAL_ROUTER).unwrap_or(number);
         !number.is_empty() && number.bytes().all(|it| it.is_ascii_digit())
     };
     if TAKEN.contains(&plain.as_str()) || ["br", "vlan", "vxlan"].into_iter().any(is_device) {

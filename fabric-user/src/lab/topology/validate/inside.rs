@@ -24,7 +24,7 @@ impl Check<'_> {
             self.toml(
                 &["networks", name, key],
                 format!(
-                    "network {name} has {key} and addresses of single nodes, which take the gateway's place; remove one of them"
+                    "network {name} has {key} and addresses of single nodes, which take the gateway's place; remove one of them, or write gateways = \"vrr\" for nodes that have both"
                 ),
             );
         }
@@ -50,39 +50,50 @@ impl Check<'_> {
             let says = format!("network {name} has addresses of");
             let rule = "leafs, borders and servers have addresses in networks";
             self.refers_to(&path, &says, node, &WITH_ADDRESSES, rule);
-            let of =
-                |is_ipv6: bool| addresses.iter().filter(move |it| it.address.is_ipv6() == is_ipv6);
-            if of(false).count() != 1 || of(true).count() > 1 {
-                self.toml(
-                    &path,
-                    format!(
-                        "{node} has not one IPv4 address and at most one IPv6 address in network {name}; write them as {node} = [\"10.50.0.1/24\", \"fd00:50::1/64\"]"
-                    ),
-                );
-                continue;
-            }
-            for address in addresses {
-                self.address_inside(&path, address, first.map(|(node, all)| (node.as_str(), all)));
-            }
-            if let Some((other, all)) = first.filter(|(_, all)| all.len() != addresses.len()) {
-                let (with, without) =
-                    if all.len() > addresses.len() { (other, node) } else { (node, other) };
-                self.toml(
-                    &path,
-                    format!(
-                        "{with} has an IPv6 address in network {name} and {without} has none; give one to all nodes or to none"
-                    ),
-                );
-            }
+            let first = first.map(|(node, all)| (node.as_str(), all.as_slice()));
+            self.addresses_of(&path, addresses, first);
         }
     }
 
-    /// An address of a node, beside those of the first node of its network.
+    /// The addresses of a node in a network, beside those that somebody else has there.
+    pub(super) fn addresses_of(
+        &mut self,
+        path: &[&str; 4],
+        addresses: &[Prefixed],
+        beside: Option<(&str, &[Prefixed])>,
+    ) {
+        let [_, name, _, node] = *path;
+        let of = |is_ipv6: bool| addresses.iter().filter(move |it| it.address.is_ipv6() == is_ipv6);
+        if of(false).count() != 1 || of(true).count() > 1 {
+            self.toml(
+                path,
+                format!(
+                    "{node} has not one IPv4 address and at most one IPv6 address in network {name}; write them as {node} = [\"10.50.0.1/24\", \"fd00:50::1/64\"]"
+                ),
+            );
+            return;
+        }
+        for address in addresses {
+            self.address_inside(path, address, beside);
+        }
+        if let Some((other, all)) = beside.filter(|(_, all)| all.len() != addresses.len()) {
+            let (with, without) =
+                if all.len() > addresses.len() { (other, node) } else { (node, other) };
+            self.toml(
+                path,
+                format!(
+                    "{with} has an IPv6 address in network {name} and {without} has none; give one to all or to none"
+                ),
+            );
+        }
+    }
+
+    /// An address of a node, beside those that somebody else has in its network.
     fn address_inside(
         &mut self,
         path: &[&str; 4],
         address: &Prefixed,
-        first: Option<(&str, &Vec<Prefixed>)>,
+        beside: Option<(&str, &[Prefixed])>,
     ) {
         let [_, network, _, node] = path;
         let is_ipv6 = address.address.is_ipv6();
@@ -104,7 +115,7 @@ impl Check<'_> {
                 ),
             );
         }
-        let Some((other, all)) = first else { return };
+        let Some((other, all)) = beside else { return };
         let theirs = all.iter().find(|it| it.address.is_ipv6() == is_ipv6);
         if let Some(theirs) = theirs.filter(|it| it.subnet() != address.subnet()) {
             self.toml(
@@ -119,7 +130,8 @@ impl Check<'_> {
     /// Servers that have addresses in a network: the cable of each leads to an access port of it.
     pub(super) fn members(&mut self, networks: &[Network], switches: &[Switch]) -> Vec<Member> {
         let mut members: Vec<Member> = Vec::new();
-        for network in networks.iter().filter(|it| !it.addresses.is_empty()) {
+        let is_inside = |it: &&Network| !it.addresses.is_empty() && it.gateway.is_none();
+        for network in networks.iter().filter(is_inside) {
             let name = &network.name;
             let path = |node| ["networks", name, "addresses", node];
             let mut has_exit = false;

@@ -10,6 +10,7 @@ mod once;
 mod providers;
 mod services;
 mod tenants;
+mod virtual_routers;
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -388,8 +389,10 @@ impl Check<'_> {
             }
         }
         self.network_of_tenant(name, entry);
-        let gateway = if entry.addresses.is_empty() {
-            Some(self.gateway(name, entry)?)
+        let gateway = if entry.addresses.is_empty() || self.has_virtual_routers(entry) {
+            let gateway = self.gateway(name, entry)?;
+            self.virtual_routers(name, entry, &gateway);
+            Some(gateway)
         } else {
             self.addresses_inside(name, entry);
             None
@@ -465,6 +468,7 @@ impl Check<'_> {
                 );
             }
             self.bridges(node, entry);
+            self.gateways(node, entry);
             self.announces(node, entry);
             let here =
                 |network: &&Network| lives_on(&self.inventory.networks[&network.name], node, entry);
@@ -480,6 +484,7 @@ impl Check<'_> {
                 loopback6: entry.loopback6,
                 fabric_xdpd: entry.fabric_xdpd.unwrap_or(is_accelerated),
                 bridges: entry.bridges,
+                gateways: entry.gateways,
                 announces: entry.announces.iter().map(|it| it.0).collect(),
                 networks,
             });
@@ -566,3 +571,5 @@ mod routed_tests;
 mod tenant_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod virtual_router_tests;

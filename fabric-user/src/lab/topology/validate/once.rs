@@ -228,7 +228,7 @@ fn addresses(topology: &Topology) -> Vec<Written> {
         network.addresses.iter().flat_map(move |(node, addresses)| {
             addresses.iter().map(move |it| Written {
                 address: it.address,
-                tenant: None,
+                tenant: network.tenant.clone(),
                 owner: format!("{node} in network {}", network.name),
                 place: Place::key(&["networks", &network.name, "addresses", node]),
             })
@@ -245,8 +245,9 @@ fn subnets(topology: &Topology) -> Vec<(Prefixed, Option<String>, String, Place)
             (gateway, network.tenant.clone(), owner, gateway_key(&network.name, gateway))
         })
     });
-    // The subnets of all nodes in a network are one.
-    let inside = topology.networks.iter().flat_map(|network| {
+    // The subnets of all nodes in a network are one, and that of the gateway if it has one.
+    let inside = topology.networks.iter().filter(|it| it.gateway.is_none());
+    let inside = inside.flat_map(|network| {
         let first = network.addresses.iter().next();
         first.into_iter().flat_map(|(node, addresses)| {
             addresses.iter().map(|address| {
