@@ -12,7 +12,7 @@ use super::daemons;
 use super::error::LabError;
 use super::ready::asking_ends;
 use super::running::Lab;
-use super::topology::{ControlPlane, Function, Host, Network, Prefixed, Switch, Topology};
+use super::topology::{ControlPlane, Function, Network, Prefixed, Station, Switch, Topology};
 
 /// How often the fabric is looked at while waiting.
 const POLL: Duration = Duration::from_millis(100);
@@ -160,8 +160,8 @@ fn routed_destinations(topology: &Topology) -> Vec<Destination<'_>> {
     nodes.chain(services).chain(subnets).chain(announced).collect()
 }
 
-/// MACs and neighbours of hosts that somebody should have written and that are not there: the leaf's bridge
-/// has the MACs of other leafs' hosts at its tunnel, and the tunnel has them behind their leafs.
+/// MACs and neighbours of hosts and SVIs that somebody should have written and that are not there: the leaf's bridge
+/// has the MACs of what is at other leafs at its tunnel, and the tunnel has them behind their leafs.
 fn missing_entries(
     topology: &Topology,
     switch: &Switch,
@@ -172,14 +172,12 @@ fn missing_entries(
     let mut missing = Vec::new();
     for network in switch.networks.iter().filter_map(|name| topology.network(name)) {
         let (bridge, vxlan) = (switch.svi(network.vlan), switch.vxlan(network.vni));
-        let here = |host: &&Host| host.network() == Some(&network.name);
-        for host in topology.hosts.iter().filter(here) {
-            let (name, at, mac) = (&host.name, &host.switch.node, host.end.mac.to_string());
+        for Station { name, address, mac, at } in topology.stations(network, node) {
+            let mac = mac.to_string();
             let is_neighbour = |it: &Neighbour| {
-                it.dst == host.address && it.dev == bridge && it.lladdr.as_ref() == Some(&mac)
+                it.dst == address && it.dev == bridge && it.lladdr.as_ref() == Some(&mac)
             };
             if !neighbours.iter().any(is_neighbour) {
-                let address = host.address;
                 missing.push(format!(
                     "{node} does not have {address} of {name} as neighbour at {bridge}"
                 ));

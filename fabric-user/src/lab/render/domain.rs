@@ -56,11 +56,10 @@ impl<'a> Domain<'a> {
         });
         let anycast = network.gateway.filter(|_| virtual_router.is_none());
         svi.extend(link_local.filter(|_| anycast.is_some()));
-        let own = || Mac::derived_from(&format!("{}:{}", node.name, network.name));
         Self {
             vlan: network.vlan,
             vni: network.vni,
-            mac: anycast.map_or_else(own, |it| it.mac),
+            mac: node.svi_mac(network),
             is_anycast: anycast.is_some(),
             vrf: network.tenant.as_deref(),
             addresses: svi,

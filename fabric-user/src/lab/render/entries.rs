@@ -5,7 +5,7 @@
 //! typed, which are the next hops of both families.
 
 use super::interfaces::Configuration;
-use crate::lab::topology::{Host, Network, Prefixed, Switch, Topology};
+use crate::lab::topology::{Network, Prefixed, Station, Switch, Topology};
 use crate::mac::Mac;
 
 /// The link-local addresses of a link's ends, the one that the picture names first and the other one.
@@ -34,14 +34,14 @@ pub(super) fn add(topology: &Topology, node: &Switch, configuration: &mut Config
                 other.loopback
             )
         }));
-        for host in topology.hosts.iter().filter(|host| host.network() == Some(&network.name)) {
+        for station in topology.stations(network, &node.name) {
             configuration.ip.push(format!(
                 "neigh replace {} lladdr {} dev {} nud permanent",
-                host.address,
-                host.end.mac,
+                station.address,
+                station.mac,
                 node.svi(network.vlan)
             ));
-            configuration.bridge.extend(remote_mac(topology, node, network, host));
+            configuration.bridge.extend(remote_mac(topology, node, network, &station));
         }
     }
 }
@@ -61,15 +61,15 @@ fn route(topology: &Topology, node: &Switch, prefix: Prefixed, at: &[&str]) -> O
     (!hops.is_empty()).then(|| format!("route replace {prefix} proto static{hops}"))
 }
 
-/// The `bridge` line for the MAC of a host; none where it is plugged in, because the bridge learns it.
+/// The `bridge` line for the MAC of a station; none where that is plugged in, because the bridge learns it.
 fn remote_mac(
     topology: &Topology,
     node: &Switch,
     network: &Network,
-    host: &Host,
+    station: &Station<'_>,
 ) -> Option<String> {
-    let leaf = topology.switch(&host.switch.node).filter(|leaf| leaf.name != node.name)?;
-    Some(behind(node, network, host.end.mac, leaf))
+    let leaf = topology.switch(station.at).filter(|leaf| leaf.name != node.name)?;
+    Some(behind(node, network, station.mac, leaf))
 }
 
 /// The `bridge` line by which a node has a MAC behind another leaf, wherever it was before.
@@ -98,10 +98,16 @@ pub fn arrived(
 mod tests {
     use crate::lab::render;
     use crate::lab::topology::Topology;
+    use crate::mac::Mac;
+
+    const INVENTORY: &str = include_str!("../../../../topologies/static.toml");
 
     fn configuration(node: &str) -> render::Configuration {
+        with_inventory(INVENTORY, node)
+    }
+
+    fn with_inventory(inventory: &str, node: &str) -> render::Configuration {
         let picture = include_str!("../../../../topologies/static.dot");
-        let inventory = include_str!("../../../../topologies/static.toml");
         let topology = Topology::parse("static", picture, inventory).expect("valid");
         render::switch(&topology, topology.switch(node).expect("drawn"))
     }
@@ -123,6 +129,25 @@ mod tests {
         assert_eq!(flood.len(), 3, "two other leafs of one network, one of the other: {flood:?}");
         let macs = leaf.bridge.iter().filter(|it| it.contains("self master static"));
         assert_eq!(macs.count(), 3, "{:?}", leaf.bridge);
+    }
+
+    #[test]
+    fn a_leaf_has_the_svis_under_virtual_routers_of_others_behind_them() {
+        let leaf02 = "loopback = \"10.0.1.12\"\n";
+        let inventory = INVENTORY.replace(leaf02, &format!("{leaf02}gateways = \"vrr\"\n"));
+        let inventory = format!(
+            "{inventory}[networks.web.addresses]\nleaf02 = [\"10.100.0.2/24\"]\n\
+             [networks.app.addresses]\nleaf02 = [\"10.200.0.2/24\"]\n"
+        );
+        let mac = Mac::derived_from("leaf02:web");
+        let leaf = with_inventory(&inventory, "leaf01");
+        let line = format!("neigh replace 10.100.0.2 lladdr {mac} dev br100 nud permanent");
+        assert!(leaf.ip.contains(&line), "{line}: {:#?}", leaf.ip);
+        let line = format!("fdb replace {mac} dev vxlan10100 dst 10.0.1.12 self master static");
+        assert!(leaf.bridge.contains(&line), "{line}: {:#?}", leaf.bridge);
+        let itself = with_inventory(&inventory, "leaf02");
+        assert!(itself.ip.contains(&"address add 10.100.0.2/24 dev br100".to_owned()));
+        assert!(!itself.ip.iter().any(|it| it.starts_with("neigh replace 10.100.0.2 ")));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod picture;
 mod role;
 #[cfg(test)]
 mod shapes;
+mod stations;
 pub mod tenant;
 mod validate;
 
@@ -29,6 +30,7 @@ pub use self::address::Prefixed;
 pub use self::error::{Complaint, TopologyError};
 pub use self::files::Files;
 pub use self::picture::Function;
+pub use self::stations::Station;
 pub use self::tenant::{Bridges, Gateways, Router, Tenant};
 use crate::mac::Mac;
 
@@ -415,10 +417,10 @@ impl Topology {
     }
 
     /// Other switches where the network lives: the VTEPs that `switch` floods to.
-    pub fn other_vteps<'a>(
+    pub fn other_vteps<'a, 'b>(
         &'a self,
-        switch: &'a str,
-        network: &'a str,
+        switch: &'b str,
+        network: &'b str,
     ) -> impl Iterator<Item = &'a Switch> {
         self.switches.iter().filter(move |other| {
             other.name != switch && other.networks.iter().any(|name| name == network)

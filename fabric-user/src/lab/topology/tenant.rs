@@ -106,6 +106,13 @@ impl Switch {
         }
     }
 
+    /// The MAC address of its SVI in a network: the gateway's, or its own where that has a virtual router or is none.
+    pub fn svi_mac(&self, network: &Network) -> Mac {
+        let gateway = network.gateway.filter(|_| self.gateways == Gateways::Svi);
+        let own = || Mac::derived_from(&format!("{}:{}", self.name, network.name));
+        gateway.map_or_else(own, |it| it.mac)
+    }
+
     /// The MAC address of its interface in a tenant's L3VNI: other leafs send there what is routed (router MAC).
     pub fn router_mac(&self, tenant: &Tenant) -> Mac {
         Mac::derived_from(&format!("{}:{}", self.name, tenant.name))

@@ -235,7 +235,10 @@ impl Check<'_> {
         let inventory = self.inventory;
         let networks = |server: &String| {
             let networks = inventory.networks.iter();
-            let networks = networks.filter(|(_, network)| network.addresses.contains_key(server));
+            // Beside a gateway they are those of a virtual router's SVI.
+            let is_in =
+                |it: &NetworkEntry| it.gateway.is_none() && it.addresses.contains_key(server);
+            let networks = networks.filter(|(_, network)| is_in(network));
             networks.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
         };
         if entry.servers.iter().any(|server| networks(server).len() > 1) {
