@@ -8,8 +8,9 @@ use crate::mac::Mac;
 /// The metric of a route that stands behind all others: what a VRF has no route for would otherwise be looked for
 /// in the main table (the last line of "VRF" in `Documentation/networking/vrf.rst`).
 const LAST_METRIC: u32 = 4_278_198_272;
-/// The metric of the subnet at a virtual router, as ifupdown2 has it. The SVI has the same subnet with a smaller one: by
-/// it hosts are asked for and reached, and only neighbours of an SVI are hosts to zebra (`netlink_ipneigh_change`).
+/// The metric of the subnet at a virtual router, as ifupdown2 has it. The SVI has the same subnet with a smaller one:
+/// by it hosts are asked for and reached, and only neighbours of an SVI are hosts to zebra
+/// (`netlink_ipneigh_change`).
 const VIRTUAL_METRIC: u32 = 1024;
 
 /// A VLAN with its VNI, and what routes for it.
@@ -355,7 +356,7 @@ mod tests {
         );
     }
 
-    /// That the SVI is a router of its own, and that a macvlan on it, which has its VRF before addresses, is the gateway.
+    /// That the SVI is a router of its own, and a macvlan on it the gateway, in the VRF before it has addresses.
     fn has_virtual_router(leaf: &Configuration, svi: &str) {
         let lines = [
             "link set SVI master red",

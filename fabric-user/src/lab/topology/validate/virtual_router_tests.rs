@@ -106,6 +106,25 @@ fn an_own_address_beside_a_gateway_is_that_of_a_node_with_virtual_routers() {
 }
 
 #[test]
+fn an_exit_may_have_virtual_routers_in_its_networks_with_gateways() {
+    let picture = include_str!("../../../../../topologies/exits.dot");
+    let inventory = include_str!("../../../../../topologies/exits.toml");
+    let exit = "[nodes.exit01]\n";
+    let inventory = with(inventory, exit, &format!("{exit}gateways = \"vrr\"\n"));
+    let web = "[networks.web]\nvlan = 60\nvni = 10060\nleafs = [\"exit01\"]\ngateway = \"10.60.0.1/24\"\n\
+               gateway_mac = \"00:00:5e:00:01:3c\"\n[networks.web.addresses]\nexit01 = [\"10.60.0.2/24\"]\n";
+    let topology = check(picture, &format!("{inventory}\n{web}")).expect("valid");
+    let devices = |network: &str| {
+        let network = topology.network(network).expect("it is there");
+        let routers = topology.switch("exit01").expect("drawn").routers(network).into_iter();
+        routers.map(|it| it.device).collect::<Vec<_>>()
+    };
+    assert_eq!(devices("front"), ["br50"]);
+    assert_eq!(devices("web"), ["br60", "br60-v0"]);
+    files_refused(picture, &inventory, "and no network with a gateway lives on it");
+}
+
+#[test]
 fn virtual_routers_are_of_networks_with_a_gateway() {
     refused(
         "loopback = \"10.0.1.1\"\n",

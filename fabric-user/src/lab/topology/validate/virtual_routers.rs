@@ -8,7 +8,7 @@ use super::{Check, lives_on};
 impl Check<'_> {
     /// Whether the gateway of a network is a virtual router on some of its nodes.
     pub(super) fn has_virtual_routers(&self, entry: &NetworkEntry) -> bool {
-        !self.nodes_with_virtual_routers(entry).is_empty()
+        entry.gateway.is_some() && !self.nodes_with_virtual_routers(entry).is_empty()
     }
 
     /// Names of the nodes of a network on which its gateway is a virtual router.
