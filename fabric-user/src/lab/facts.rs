@@ -137,6 +137,11 @@ impl Interfaces {
         self.0.get(name)
     }
 
+    /// The highest index that one of them has.
+    pub(super) fn highest_index(&self) -> u32 {
+        self.0.values().map(|it| it.ifindex).max().unwrap_or(0)
+    }
+
     pub(super) fn state(&self, name: &str) -> PortState {
         match self.get(name) {
             None => PortState::Gone,

@@ -95,9 +95,9 @@ impl Lab {
             target: self.node(target)?.netns().clone(),
             target_port: to.port.clone(),
         };
-        let index = state.next_index;
+        let index = self.free_index(&state, [&host.name, target])?;
         // Also after a failure: a number is not used twice.
-        state.next_index += 2;
+        state.next_index = index + 2;
         folder.save(&state)?;
         self.lay_new_link(&parts, index)?;
         let ready = self.prepare(&parts).and_then(|()| parts.connect(self.cancel()));
@@ -256,6 +256,14 @@ impl Lab {
         let is_server = topology.switch(target).is_some_and(|it| it.function == Function::Server);
         let kind = if is_server { "vnet" } else { "swp" };
         (1_u32..).map(|number| format!("{kind}{number}")).find(|it| !taken(it)).unwrap_or_default()
+    }
+
+    /// The index of the next port, beyond all that these nodes have: a leaf's bridges, tunnels and gateways may have
+    /// come up to it.
+    fn free_index(&self, state: &State, nodes: [&str; 2]) -> Result<u32, LabError> {
+        nodes.into_iter().try_fold(state.next_index, |index, node| {
+            Ok(index.max(self.interfaces(node)?.highest_index() + 1))
+        })
     }
 
     /// Makes the new link.

@@ -29,6 +29,13 @@ fn a_host_that_moves_there_and_back_keeps_its_addresses_gateway_and_peers() {
     let routes = state(&["route", "show"]);
     pings(&lab, "vm02", "10.200.0.14").expect("the peer answers before the move");
 
+    // Another device of the leaf has the index behind those of all ports, the last of which is this one.
+    let last = lab.exec("vm04", Command::new("ip").args(["-o", "link", "show", "eth0"]));
+    let last = last.expect("ip").split(':').next().map(str::parse::<u32>);
+    let next = last.expect("a line").expect("its index") + 1;
+    let taken = format!("link add taken index {next} type bridge");
+    lab.exec("leaf02", Command::new("ip").args(taken.split(' '))).expect("it is free");
+
     let there = lab.migrate("vm02", "leaf02").expect("it moves");
     assert_eq!((there.from.switch.as_str(), there.to.switch.as_str()), ("leaf01", "leaf02"));
     pings(&lab, "vm02", "10.200.0.1").expect("the gateway answers at the new place");
