@@ -18,7 +18,7 @@
 //! | TR-03: what bridges drop | `oracle/bridge_ports.rs` and `refused.rs`, `vlan_aware/filtering.rs` |
 //! | TR-04 to TR-06: what routers drop or answer | `oracle/routing.rs` on routed ports, [`gateway`] elsewhere |
 //! | FRR-01, FRR-07, FRR-09: devices for each VNI or all, wrong L3VNIs, leaked routes | `tenants` |
-//! | FRR-03: prefixes of several VTEPs | [`gateway`], without FRR |
+//! | FRR-03: prefixes of several VTEPs | `tenants`; over both families without FRR [`gateway`] |
 //! | FRR-05: segments | `oracle/segments.rs`, without FRR |
 
 pub mod addresses;

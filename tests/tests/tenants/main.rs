@@ -6,7 +6,8 @@
 //! - What is routed between leafs goes by XDP, in both directions, at both leafs.
 //! - A host that moves has its gateway at its new place, and is reached there.
 //! - What the control plane takes back or gives anew is followed ([`control_plane`]).
-//! - Routes that another tenant imports go into the VNI that their leaf says ([`downstream`]).
+//! - Routes that another tenant imports go into the VNI that their leaf says ([`downstream`]), and those of two VTEPs
+//!   to both ([`several_vteps`]).
 //!
 //! Case FRR-01: leaf01 has a vxlan device for each VNI, leaf02 a single one for all where FRR takes that.
 //!
@@ -23,6 +24,7 @@
 mod control_plane;
 mod downstream;
 mod flow;
+mod several_vteps;
 
 use std::{collections::BTreeSet, fs, net::IpAddr, process::Command, time::Instant};
 
@@ -151,6 +153,7 @@ fn hosts_reach_their_own_tenant_and_no_other_and_what_is_routed_goes_by_xdp() {
     };
     step("Tenants are apart, and XDP routes", tenants_are_apart);
     step("Downstream VNIs", downstream::what_red_imports_of_green_goes_into_the_vni_of_green);
+    step("Several VTEPs", several_vteps::a_prefix_of_two_vteps_is_spread_over_both);
     step("Wrong L3VNI", control_plane::a_wrong_l3vni_is_followed_until_it_is_right);
     step("Leaked route", control_plane::a_leaked_route_goes_with_the_one_that_it_comes_from);
     step("Restart", control_plane::a_restart_leaves_nothing_behind_but_in_the_kernel);
