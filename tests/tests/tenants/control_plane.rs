@@ -60,7 +60,7 @@ pub(crate) fn a_leaked_route_goes_with_the_one_that_it_comes_from(fabric: &Fabri
 }
 
 /// Case FRR-07: FRR ends at once and begins again, with its first configuration: what the commands before have added
-/// is gone, or where zebra has not swept it, which happens with FRR 8.4, it is what the kernel goes by.
+/// is gone, or where zebra has not swept it, which happens, it is what the kernel goes by.
 pub(crate) fn a_restart_leaves_nothing_behind_but_in_the_kernel(fabric: &Fabric) {
     let netns = fabric.netns(LEAF);
     daemons::frr_processes(netns.name()).iter().for_each(|daemon| daemon.stop(Signal::KILL));
