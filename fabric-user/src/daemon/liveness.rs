@@ -190,6 +190,14 @@ struct Watched {
     dump: Option<RunningDump>,
 }
 
+/// What was said of a port.
+#[derive(Clone, Copy)]
+struct Stored {
+    alive: bool,
+    /// 0 if it was known.
+    stores: u64,
+}
+
 /// A dump whose answer has not come to its end.
 struct RunningDump {
     sequence: u32,
@@ -217,16 +225,19 @@ impl Links {
             }
             if bell {
                 let _count = rustix::io::read(&self.bell, &mut [0; 8]);
+                // Thousands of tunnels may have one device.
+                let mut interfaces = BTreeSet::new();
                 loop {
                     match self.new_ports.try_recv() {
                         Ok(added) => {
                             self.watched.add(added);
-                            self.ask(added.interface)?;
+                            interfaces.insert(added.interface);
                         }
                         Err(mpsc::TryRecvError::Empty) => break,
                         Err(mpsc::TryRecvError::Disconnected) => return Ok(()),
                     }
                 }
+                interfaces.into_iter().try_for_each(|interface| self.ask(interface))?;
             }
         }
     }
@@ -307,50 +318,53 @@ impl Watched {
         }
     }
 
-    /// Says whether an interface lives, if it is a port, and tunnels with it.
+    /// Says whether an interface lives, if it is a port, and tunnels with it, before it is counted and logged.
     fn set(&mut self, ifindex: u32, alive: bool, at: Instant) {
-        self.set_port(ifindex, ifindex, alive, at);
+        let mut stored: Vec<Stored> = self.set_port(ifindex, ifindex, alive).into_iter().collect();
         if let Some(mut tunnels) = self.tunnels.remove(&ifindex) {
-            tunnels.retain(|tunnel| self.set_port(*tunnel, ifindex, alive, at));
+            tunnels.retain(|tunnel| {
+                let port = self.set_port(*tunnel, ifindex, alive);
+                stored.extend(port);
+                port.is_some()
+            });
             self.tunnels.insert(ifindex, tunnels);
+        }
+        let elapsed = at.elapsed();
+        stored.retain(|port| port.stores > 0);
+        let stores = stored.iter().map(|port| port.stores).sum();
+        self.shared.stores.fetch_add(stores, Ordering::Relaxed);
+        let losses = stored.iter().filter(|port| !port.alive).count() as u64;
+        if losses > 0 {
+            self.shared.losses.fetch_add(losses, Ordering::Relaxed);
+            self.shared.last_ifindex.store(ifindex.into(), Ordering::Relaxed);
+            self.shared.last_stores.store(stores, Ordering::Relaxed);
+            let latency = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+            self.shared.last_latency_ns.store(latency, Ordering::Relaxed);
+            tracing::info!(ifindex, latency_ns = latency, "the link is down");
+        } else if !stored.is_empty() {
+            tracing::info!(ifindex, "the link is up");
         }
     }
 
-    /// Says whether a port lives, as its interface does. False if it is none.
-    fn set_port(&self, port: u32, ifindex: u32, alive: bool, at: Instant) -> bool {
+    /// Says whether a port lives, as its interface does; nothing if it is none.
+    fn set_port(&self, port: u32, ifindex: u32, alive: bool) -> Option<Stored> {
         // As the packet path finds it.
         let mask = self.ports.len() - 1;
-        let Some(slot) = find(port, mask, |slot| self.ports.get(slot).ifindex) else {
-            return false;
-        };
+        let slot = find(port, mask, |slot| self.ports.get(slot).ifindex)?;
         // The kernel empties the slot in the device map when the interface leaves the namespace, also
         // if it is back by now. Until the main loop has filled it again, and has told, whatever is sent
         // there is lost.
         let role = self.ports.get(slot).role;
         let alive = alive && (role == ROLE_GATEWAY || self.is_target(slot, ifindex));
         let before = self.ports.stores();
-        if !self.ports.update(slot, |port| port.down = u64::from(!alive)) {
-            return true;
-        }
+        let changed = self.ports.update(slot, |port| port.down = u64::from(!alive));
         let mut stores = self.ports.stores() - before;
-        if !alive && role == ROLE_ACCESS {
+        if changed && !alive && role == ROLE_ACCESS {
             // Against `Reconciler::look_for_lost_ports`, which clears this word and then reads the other.
             fence(Ordering::SeqCst);
             stores += u64::from(self.settings.update(0, |settings| settings.lost_ports = 1));
         }
-        let elapsed = at.elapsed();
-        self.shared.stores.fetch_add(stores, Ordering::Relaxed);
-        if alive {
-            tracing::info!(ifindex, "the link is up");
-            return true;
-        }
-        self.shared.losses.fetch_add(1, Ordering::Relaxed);
-        self.shared.last_ifindex.store(ifindex.into(), Ordering::Relaxed);
-        self.shared.last_stores.store(stores, Ordering::Relaxed);
-        let latency = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
-        self.shared.last_latency_ns.store(latency, Ordering::Relaxed);
-        tracing::info!(ifindex, latency_ns = latency, "the link is down");
-        true
+        Some(Stored { alive, stores })
     }
 
     /// Whether what is redirected to a slot gets to an interface.

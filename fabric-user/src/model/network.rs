@@ -135,7 +135,7 @@ impl Network {
             Event::Nexthop(nexthop) => self.routing.set_nexthop(nexthop, dirty),
             Event::NexthopGone { id } => {
                 self.routing.remove_nexthop(id, dirty);
-                self.forget_segment(id, dirty);
+                self.forget_segments(&[id].into(), dirty);
             }
             Event::XdpFeatures { ifindex, features } => {
                 dirty.bridging |=

@@ -59,23 +59,36 @@ pub(super) fn leads(view: &View, maps: &Maps) -> Leads {
     leads
 }
 
-/// The VRFs with routes that lead to a next hop.
-fn vrfs(view: &View, leads: &Leads, nexthop: u32) -> BTreeSet<Option<String>> {
-    let leads_here = |target| match split_target(target) {
-        (KIND_NEXTHOP, index) => index == nexthop,
-        (KIND_GROUP, index) => {
-            let group = view.contents.groups.get(&index);
-            group.is_some_and(|group| group.shares.contains_key(&nexthop))
+/// The VRFs with routes that lead to each next hop.
+fn vrfs(view: &View, leads: &Leads) -> BTreeMap<u32, BTreeSet<Option<String>>> {
+    let views: BTreeSet<u32> = leads.iter().map(|(_, of)| *of).collect();
+    let names = views.into_iter().map(|of| {
+        let names: BTreeSet<_> =
+            view.ports_of(of as u16).into_iter().map(|slot| view.vrf(slot)).collect();
+        (of, names)
+    });
+    let names: BTreeMap<u32, _> = names.collect();
+    let mut vrfs = BTreeMap::<u32, BTreeSet<_>>::new();
+    for (target, of) in leads {
+        let nexthops: Vec<u32> = match split_target(*target) {
+            (KIND_NEXTHOP, index) => vec![index],
+            (KIND_GROUP, index) => {
+                let group = view.contents.groups.get(&index);
+                group.into_iter().flat_map(|group| group.shares.keys().copied()).collect()
+            }
+            _ => continue,
+        };
+        for nexthop in nexthops {
+            vrfs.entry(nexthop).or_default().extend(names[of].iter().cloned());
         }
-        _ => false,
-    };
-    let views = leads.iter().filter(|(target, _)| leads_here(*target)).map(|(_, of)| *of as u16);
-    views.flat_map(|of| view.ports_of(of)).map(|slot| view.vrf(slot)).collect()
+    }
+    vrfs
 }
 
 /// Sorted by VRF, L3VNI and VTEP: next hops of gateways that have a VTEP's address and, in the FDB, its MAC addresses.
 pub(super) fn rows(view: &View, leads: &Leads) -> Vec<RouterRow> {
     let mut wanted: BTreeMap<(u32, Mac), Places> = BTreeMap::new();
+    let led = vrfs(view, leads);
     for (index, nexthop) in &view.contents.nexthops {
         let Some(gateway) = view.contents.ports.get(&nexthop.port.into()) else { continue };
         let Some(mac) = nexthop.macs.first_chunk().copied().map(Mac) else { continue };
@@ -83,7 +96,7 @@ pub(super) fn rows(view: &View, leads: &Leads) -> Vec<RouterRow> {
             let address = nexthop.address().to_canonical();
             let key = (gateway.untagged_domain.into(), mac);
             let vrfs = match is_tunnel(gateway.ifindex) {
-                true => vrfs(view, leads, *index),
+                true => led.get(index).cloned().unwrap_or_default(),
                 false => [view.interfaces.vrf(gateway.ifindex)].into(),
             };
             wanted.entry(key).or_default().extend(vrfs.into_iter().map(|vrf| (vrf, address)));

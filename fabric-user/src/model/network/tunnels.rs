@@ -181,20 +181,27 @@ impl Network {
         self.segments.get(&vxlan).into_iter().flat_map(|groups| groups.keys().copied())
     }
 
-    /// A nexthop group has gone, and with it the entries that named it, without a message
+    /// Nexthop groups have gone, and with them the entries that named them, without a message
     /// (`vxlan_fdb_nh_flush` of `drivers/net/vxlan/vxlan_core.c`).
-    pub(super) fn forget_segment(&mut self, group: u32, dirty: &mut Dirty) {
-        let named = self.segments.values_mut().filter_map(|groups| groups.remove(&group)).count();
-        if named == 0 {
+    pub(super) fn forget_segments(&mut self, groups: &BTreeSet<u32>, dirty: &mut Dirty) {
+        let mut named = false;
+        for segments in self.segments.values_mut() {
+            let before = segments.len();
+            segments.retain(|group, _| !groups.contains(group));
+            named |= segments.len() < before;
+        }
+        if !named {
             return;
         }
         dirty.underlay = true;
-        let target = TunnelTarget::NexthopGroup(group);
-        for targets in self.floods.values_mut() {
-            targets.remove(&target);
+        let targets = groups.iter().map(|group| TunnelTarget::NexthopGroup(*group));
+        for target in targets.clone() {
+            for floods in self.floods.values_mut() {
+                floods.remove(&target);
+            }
         }
-        let number = self.targets.number(target);
-        let gone = self.tunnel_macs.extract_if(|_, target| *target == number);
+        let numbers: BTreeSet<_> = targets.map(|target| self.targets.number(target)).collect();
+        let gone = self.tunnel_macs.extract_if(|_, target| numbers.contains(target));
         let gone: Vec<TunnelKey> = gone.map(|(key, _)| key).collect();
         dirty.macs.extend(gone.into_iter().filter_map(|key| self.tunnel_key(key)));
     }
@@ -204,9 +211,7 @@ impl Network {
     pub(super) fn forget_lost_segments(&mut self, dirty: &mut Dirty) {
         let named = self.segments.values().flat_map(|groups| groups.keys().copied());
         let lost: BTreeSet<u32> = named.filter(|id| self.nexthop(*id).is_none()).collect();
-        for group in lost {
-            self.forget_segment(group, dirty);
-        }
+        self.forget_segments(&lost, dirty);
     }
 
     fn count_vtep(&mut self, vxlan: u32, target: TunnelTarget, dirty: &mut Dirty) {
