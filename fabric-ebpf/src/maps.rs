@@ -40,6 +40,6 @@ macro_rules! limits {
 
 /// The sizes of blocks, see `Sizes::limit` in `fabric-user/src/kernel/sizes.rs`.
 pub mod limits {
-    limits!(u32: fdb_mask hosts_mask hosts6_mask addresses6_mask trie_mask ports_mask vlans_mask reasons_mask);
+    limits!(u32: fdb_mask hosts_mask hosts6_mask trie_mask ports_mask vlans_mask reasons_mask);
     limits!(usize: cpus ports reasons);
 }

@@ -67,32 +67,33 @@ const fn noted(loaded: u64) -> u64 {
 /// The key is read again after the target: the daemon clears it before it reuses a slot. Why that is
 /// enough on every processor is in [`fabric_common::table`].
 #[inline(always)]
-pub fn find<B: Bucket, const N: usize>(
+pub fn find<B: Bucket<Rest = ()>, const N: usize>(
     table: &'static Block<B, N>,
     mask: u32,
     key: u64,
 ) -> Option<Found> {
-    search(table, mask, key, true).ok()
+    search(table, mask, key, (), true).ok()
 }
 
-/// As [`find`], for who has to know more about a miss.
+/// As [`find`], for keys with a rest, and for who has to know more about a miss.
 #[inline(always)]
 pub fn find_or_miss<B: Bucket, const N: usize>(
     table: &'static Block<B, N>,
     mask: u32,
     key: u64,
+    rest: B::Rest,
 ) -> Result<Found, Miss> {
-    search(table, mask, key, true)
+    search(table, mask, key, rest, true)
 }
 
 /// As [`find`], for who can bear the target of a key that has just taken the place of this one.
 #[inline(always)]
-pub fn find_relaxed<B: Bucket, const N: usize>(
+pub fn find_relaxed<B: Bucket<Rest = ()>, const N: usize>(
     table: &'static Block<B, N>,
     mask: u32,
     key: u64,
 ) -> Option<Found> {
-    search(table, mask, key, false).ok()
+    search(table, mask, key, (), false).ok()
 }
 
 #[inline(always)]
@@ -100,6 +101,7 @@ fn search<B: Bucket, const N: usize>(
     table: &'static Block<B, N>,
     mask: u32,
     key: u64,
+    rest: B::Rest,
     twice: bool,
 ) -> Result<Found, Miss> {
     let buckets = table.masked(0, mask);
@@ -109,7 +111,7 @@ fn search<B: Bucket, const N: usize>(
     unsafe {
         let seen = read_key(buckets, bucket, slot);
         if seen == key {
-            return entry(after(buckets, seen), bucket, slot, key, twice);
+            return entry(after(buckets, seen), bucket, slot, key, rest, twice);
         }
         let filter = read_filter(buckets, bucket);
         if filter & hash.mark() == 0 {
@@ -118,7 +120,7 @@ fn search<B: Bucket, const N: usize>(
         let next = if slot + 1 == B::SLOTS { 0 } else { slot + 1 };
         let seen = read_key(buckets, bucket, next);
         if seen == key {
-            return entry(after(buckets, seen), bucket, next, key, twice);
+            return entry(after(buckets, seen), bucket, next, key, rest, twice);
         }
         cold_path();
         let place = elsewhere(buckets, mask, key);
@@ -133,7 +135,7 @@ fn search<B: Bucket, const N: usize>(
         if seen != key {
             return Err(Miss::Gone);
         }
-        entry(after(buckets, seen), bucket, slot, key, twice)
+        entry(after(buckets, seen), bucket, slot, key, rest, twice)
     }
 }
 
@@ -145,11 +147,17 @@ unsafe fn entry<B: Bucket>(
     bucket: u32,
     slot: u32,
     key: u64,
+    rest: B::Rest,
     twice: bool,
 ) -> Result<Found, Miss> {
     // SAFETY: the caller's promise.
     unsafe {
         let target = read_target(buckets, bucket, slot);
+        let seen = B::read_rest(after(buckets, target.into()).add(bucket as usize), slot);
+        if seen != rest {
+            // Of another key with this fingerprint, which stays as long as that one does.
+            return Err(Miss::Absent(noted(B::number_of(seen))));
+        }
         if twice && read_key(after(buckets, target.into()), bucket, slot) != key {
             return Err(Miss::Gone);
         }

@@ -34,8 +34,8 @@ use fabric_benches::{
     samples::{self, Summary},
 };
 use fabric_common::{
-    schema::{hosts, hosts6, hosts6::Address6, trie::Word},
-    table::Wide,
+    schema::{hosts, hosts6, trie::Word},
+    table::{Long, Wide},
 };
 use fabric_user::{
     kernel::{
@@ -93,7 +93,7 @@ fn run(arguments: &Rounds) -> Result<()> {
 }
 
 /// What programs look into without the kernel's help, as the packet path does.
-const BLOCKS: [&str; 6] = ["trie", "hosts", "hosts6", "addresses6", "first24", "second8"];
+const BLOCKS: [&str; 5] = ["trie", "hosts", "hosts6", "first24", "second8"];
 
 /// The loaded programs and what they look into.
 struct Stage {
@@ -400,14 +400,13 @@ fn hosts(name: &str, rounds: u32, environment: Environment) -> Result<Figures> {
         })
         .collect();
     let four: MappedArray<Wide> = mapped(&mut stage.object.ebpf, "hosts", hosts::BUCKETS)?;
-    let six: MappedArray<Wide> = mapped(&mut stage.object.ebpf, "hosts6", hosts6::BUCKETS)?;
-    let addresses6 = mapped::<Address6>(&mut stage.object.ebpf, "addresses6", hosts6::ADDRESSES)?;
-    for (index, (a, b, target)) in (1..).zip(&known) {
+    let six: MappedArray<Long> = mapped(&mut stage.object.ebpf, "hosts6", hosts6::BUCKETS)?;
+    for (host, (a, b, target)) in known.iter().enumerate() {
         let address = [(b >> 64) as u64, *b as u64].map(u64::to_be);
-        addresses6.set(index, &Address6 { address, view: VIEW.into(), target: *target });
+        let (key, rest) = (hosts6::key(VIEW, address), hosts6::rest(VIEW, address));
         let placed = four.table().insert(hosts::key(VIEW, ((a >> 96) as u32).to_be()), *target)
-            && six.table().insert(hosts6::key(VIEW, address), index);
-        ensure!(placed, "a table has no room for host {index} of {count}");
+            && six.table().insert_long(key, rest, *target);
+        ensure!(placed, "a table has no room for host {host} of {count}");
     }
     let drawn: Vec<_> =
         (0..ADDRESSES).map(|_| known[chance.below(u64::from(count)) as usize]).collect();

@@ -34,7 +34,7 @@ pub mod vteps;
 use crate::{reason, table};
 
 /// Version of all layouts below. It is part of the pin path: another version is another folder.
-pub const VERSION: u32 = 8;
+pub const VERSION: u32 = 9;
 
 /// `BPF_F_MMAPABLE` of `linux/bpf.h`: the array can be mapped into user memory.
 pub const MMAPABLE: u32 = 1 << 10;
@@ -121,8 +121,7 @@ macro_rules! all_blocks {
             local_addresses LOCAL_ADDRESSES: Block<local_addresses::LocalAddresses>, 1, "filter of this box's own addresses";
             views VIEWS: Block<views::View>, views::MAX, "routing views: which prefixes hold for a port";
             hosts HOSTS: Block<table::Wide>, hosts::BUCKETS, "IPv4 host routes and neighbours";
-            hosts6 HOSTS6: Block<table::Wide>, hosts6::BUCKETS, "IPv6 host routes and neighbours";
-            addresses6 ADDRESSES6: Block<hosts6::Address6>, hosts6::ADDRESSES, "addresses and targets of IPv6 hosts";
+            hosts6 HOSTS6: Block<table::Long>, hosts6::BUCKETS, "IPv6 host routes and neighbours";
             trie TRIE: Block<trie::Word>, trie::WORDS, "prefixes: longest match";
             groups GROUPS: Block<groups::Group>, groups::MAX, "ECMP groups";
             buckets BUCKETS: Block<buckets::Chunk>, buckets::MAX, "which nexthop each bucket of a group has";
@@ -180,3 +179,4 @@ pub(crate) use map_value;
 
 map_value!(table::Narrow, 64);
 map_value!(table::Wide, 64);
+map_value!(table::Long, 128);

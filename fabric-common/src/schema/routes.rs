@@ -1,4 +1,4 @@
-//! What a route leads to: the 32-bit target in `hosts`, `addresses6` and the leaves of `trie`.
+//! What a route leads to: the 32-bit target in `hosts`, `hosts6` and the leaves of `trie`.
 
 use super::{fits, groups, nexthops};
 use crate::reason::Reason;

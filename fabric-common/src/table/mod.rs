@@ -1,4 +1,5 @@
-//! A hash table inside a BPF array: 64-bit keys, five or six to a bucket, one cache line each.
+//! A hash table inside a BPF array: 64-bit keys, five or six to a bucket, one cache line each, or two where
+//! keys are longer.
 //!
 //! Why not the kernel's hash map: a lookup there costs 12 ns with 1k entries and 28 ns with 64k
 //! (jhash, a bucket list, an element elsewhere), and every change is a system call. Here a lookup is
@@ -40,6 +41,15 @@
 //! - A reader of K who gets U at (b) has read (2), which released (1), and (c) is after (b), so (c) is 0
 //!   or newer and not K: a miss.
 //!
+//! # Longer keys
+//!
+//! Of a longer key, 64 bits (a fingerprint) stand where others do, and the rest in a second line of the bucket
+//! ([`Long`]). Where that is follows from the slot, so a processor fetches both lines at a time: a second table
+//! behind an index would cost another access to memory. The rest is written where the target is, between the two
+//! stores of the key, and read between its two loads. For that, a fingerprint that leaves the table must
+//! not come back with another rest as long as a reader may be at work, which is the writer's to see to; and two
+//! keys with one fingerprint cannot be in the table at a time.
+//!
 //! # Keys that move
 //!
 //! A key that stays in the table can be missed by a reader that has looked at its new place before the key
@@ -76,7 +86,7 @@
 //! # Indexes
 //!
 //! Other readers follow an index that they have loaded into another map, which is an address dependency
-//! by itself (table → circuit, VTEP, domain or address; port → view → trie; group → bucket → nexthop →
+//! by itself (table → circuit, VTEP or domain; port → view → trie; group → bucket → nexthop →
 //! port), to entries that were written before anything referred to them, and that stay as they are for
 //! a second after nothing does.
 
@@ -89,8 +99,8 @@ mod writer;
 
 #[cfg(any(test, feature = "user"))]
 pub use self::{
-    shared::{Share, Shared, SharedNarrow, SharedWide},
-    writer::{Moves, Table},
+    shared::{Share, Shared, SharedLong, SharedNarrow, SharedWide},
+    writer::{Entry, Moves, Table},
 };
 
 use bytemuck::{Pod, Zeroable};
@@ -119,6 +129,33 @@ pub struct Wide {
     pub filter: u32,
 }
 
+/// A bucket with large targets, and a second line for the rest of keys that have more than 64 bits.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Long {
+    /// Fingerprints of the keys.
+    pub keys: [u64; 5],
+    /// What each key leads to.
+    pub targets: [u32; 5],
+    /// Which keys may have this bucket as their first one.
+    pub filter: u32,
+    /// Of each key's rest, [`Rest::word`].
+    pub words: [u64; 5],
+    /// Of each key's rest, [`Rest::tag`].
+    pub tags: [u32; 5],
+    /// 0.
+    pub unused: u32,
+}
+
+/// What a fingerprint leaves open of a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rest {
+    /// 64 bits of it.
+    pub word: u64,
+    /// The others.
+    pub tag: u32,
+}
+
 macro_rules! debug_slots {
     ($($bucket:ty),+) => {
         $(impl core::fmt::Debug for $bucket {
@@ -130,13 +167,13 @@ macro_rules! debug_slots {
         })+
     };
 }
-debug_slots!(Narrow, Wide);
+debug_slots!(Narrow, Wide, Long);
 
 /// Places of a bucket, of which the first ones are slots: a place is as far from the next one as their
 /// keys are, so the number of a place in the table leads to its key by a shift.
 pub const PLACES: u32 = 8;
 
-/// Two kinds of buckets of one cache line, both with their keys foremost.
+/// Kinds of buckets. All have in their first line, in this order, the keys, the targets and the filter.
 pub trait Bucket: Copy {
     /// Slots of a bucket.
     const SLOTS: u32;
@@ -144,25 +181,80 @@ pub trait Bucket: Copy {
     const TARGETS: usize;
     /// What a target is in memory.
     type Target: Copy + Into<u32>;
+    /// What a key in memory leaves open of a key; nothing if it is the key.
+    type Rest: Copy + Default + Eq;
+
+    /// The rest of the key in a slot.
+    ///
+    /// # Safety
+    /// `bucket` points to one, which others may store to, and has that slot.
+    unsafe fn read_rest(bucket: *const Self, slot: u32) -> Self::Rest;
+
+    /// A number that depends on all of it.
+    fn number_of(rest: Self::Rest) -> u64;
 }
 
 impl Bucket for Narrow {
     const SLOTS: u32 = 6;
     const TARGETS: usize = core::mem::offset_of!(Self, targets);
     type Target = u16;
+    type Rest = ();
+
+    #[inline(always)]
+    unsafe fn read_rest(_: *const Self, _: u32) {}
+
+    #[inline(always)]
+    fn number_of((): ()) -> u64 {
+        0
+    }
 }
 
 impl Bucket for Wide {
     const SLOTS: u32 = 5;
     const TARGETS: usize = core::mem::offset_of!(Self, targets);
     type Target = u32;
+    type Rest = ();
+
+    #[inline(always)]
+    unsafe fn read_rest(_: *const Self, _: u32) {}
+
+    #[inline(always)]
+    fn number_of((): ()) -> u64 {
+        0
+    }
+}
+
+impl Bucket for Long {
+    const SLOTS: u32 = 5;
+    const TARGETS: usize = core::mem::offset_of!(Self, targets);
+    type Target = u32;
+    type Rest = Rest;
+
+    #[inline(always)]
+    unsafe fn read_rest(bucket: *const Self, slot: u32) -> Rest {
+        let slot = slot as usize;
+        // SAFETY: aligned fields inside the bucket, by the caller's promise.
+        unsafe {
+            Rest {
+                word: (&raw const (*bucket).words).cast::<u64>().add(slot).read_volatile(),
+                tag: (&raw const (*bucket).tags).cast::<u32>().add(slot).read_volatile(),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn number_of(rest: Rest) -> u64 {
+        rest.word | u64::from(rest.tag)
+    }
 }
 
 const _: () = {
     assert!(size_of::<Narrow>() == 8 * PLACES as usize);
     assert!(size_of::<Wide>() == 8 * PLACES as usize);
     assert!(core::mem::offset_of!(Narrow, filter) == FILTER);
+    assert!(size_of::<Long>() == 2 * 8 * PLACES as usize);
     assert!(core::mem::offset_of!(Wide, filter) == FILTER);
+    assert!(core::mem::offset_of!(Long, filter) == FILTER);
 };
 
 /// Bytes in front of the filter of a bucket.

@@ -34,6 +34,10 @@ impl Shared for Watched {
         note();
         self.0.set_target(slot, target);
     }
+
+    fn rest(&self, _: usize) {}
+
+    fn set_rest(&self, _: usize, (): ()) {}
 }
 
 /// What readers see at a moment.

@@ -21,11 +21,21 @@ struct Spot {
 }
 
 /// What stands in a slot.
-struct Entry {
-    key: u64,
-    target: u32,
-    shown: u32,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<R> {
+    /// The key, or its fingerprint.
+    pub key: u64,
+    /// What that leaves open of the key.
+    pub rest: R,
+    /// What the key leads to.
+    pub target: u32,
+    /// When the packet path last showed the owner of the key to the kernel, in jiffies.
+    pub shown: u32,
 }
+
+/// What stands in a slot of a table of such buckets.
+type EntryOf<S> = Entry<RestOf<S>>;
+type RestOf<S> = <<S as Shared>::Plain as Bucket>::Rest;
 
 /// The whole table, seen by its only writer. Readers may use it as well.
 #[derive(Debug)]
@@ -100,9 +110,10 @@ impl<'a, S: Shared> Table<'a, S> {
         self.buckets[bucket].keys()[slot].load(Ordering::Acquire)
     }
 
-    fn entry(&self, spot: Spot) -> Entry {
+    fn entry(&self, spot: Spot) -> EntryOf<S> {
         Entry {
             key: self.key(spot),
+            rest: self.buckets[spot.bucket].rest(spot.slot),
             target: self.buckets[spot.bucket].target(spot.slot),
             shown: self.time(spot).map_or(0, |time| time.load(Ordering::Acquire)),
         }
@@ -146,11 +157,12 @@ impl<'a, S: Shared> Table<'a, S> {
         self.set_filter(home, filter);
     }
 
-    fn fill(&self, spot: Spot, entry: &Entry) {
+    fn fill(&self, spot: Spot, entry: &EntryOf<S>) {
         let bucket = &self.buckets[spot.bucket];
         self.mark(entry.key, spot.bucket);
         bucket.keys()[spot.slot].store(0, Ordering::Release);
         bucket.set_target(spot.slot, entry.target);
+        bucket.set_rest(spot.slot, entry.rest);
         if let Some(time) = self.time(spot) {
             time.store(entry.shown, Ordering::Release);
         }
@@ -214,12 +226,32 @@ impl<'a, S: Shared> Table<'a, S> {
         time.is_some()
     }
 
+    /// The target of the key with this fingerprint and rest.
+    #[must_use]
+    pub fn get_long(&self, key: u64, rest: RestOf<S>) -> Option<u32> {
+        let entry = self.entry(self.find(key)?);
+        (entry.rest == rest).then_some(entry.target)
+    }
+
     /// Adds `key` or changes its target with one store. False when both of its buckets are
     /// full and no entry of theirs can move: the table is then as it was.
     #[must_use]
-    pub fn insert(&self, key: u64, target: u32) -> bool {
+    pub fn insert(&self, key: u64, target: u32) -> bool
+    where
+        S::Plain: Bucket<Rest = ()>,
+    {
+        self.insert_long(key, (), target)
+    }
+
+    /// As [`Self::insert`], for a key with this fingerprint and rest. False also when another key with the
+    /// fingerprint is there.
+    #[must_use]
+    pub fn insert_long(&self, key: u64, rest: RestOf<S>, target: u32) -> bool {
         debug_assert_ne!(key, 0, "0 marks a free slot");
         if let Some(spot) = self.find(key) {
+            if self.entry(spot).rest != rest {
+                return false;
+            }
             self.buckets[spot.bucket].set_target(spot.slot, target);
             self.count(1);
             return true;
@@ -229,7 +261,7 @@ impl<'a, S: Shared> Table<'a, S> {
             .or_else(|| self.free(key))
             .or_else(|| self.spots(key).find(|spot| self.move_away(*spot)));
         if let Some(spot) = spot {
-            self.fill(spot, &Entry { key, target, shown: 0 });
+            self.fill(spot, &Entry { key, rest, target, shown: 0 });
         }
         spot.is_some()
     }
@@ -335,13 +367,15 @@ impl<'a, S: Shared> Table<'a, S> {
         }
     }
 
+    /// All entries, in no order.
+    pub fn entries(&self) -> impl Iterator<Item = EntryOf<S>> + use<'a, S> {
+        let table = *self;
+        self.all(self.buckets.len()).map(move |spot| table.entry(spot)).filter(|it| it.key != 0)
+    }
+
     /// All entries as (key, target, shown), in no order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, u32, u32)> + use<'a, S> {
-        let table = *self;
-        self.all(self.buckets.len()).filter_map(move |spot| {
-            let Entry { key, target, shown } = table.entry(spot);
-            (key != 0).then_some((key, target, shown))
-        })
+        self.entries().map(|Entry { key, target, shown, .. }| (key, target, shown))
     }
 }
 

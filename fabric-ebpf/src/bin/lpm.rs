@@ -22,8 +22,8 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use fabric_common::{
-    schema::{MMAPABLE, hosts, hosts6, hosts6::Address6, trie::Word},
-    table::Wide,
+    schema::{MMAPABLE, hosts, hosts6, trie::Word},
+    table::{Long, Wide},
     trie::{Words, lookup4, lookup6},
 };
 
@@ -46,8 +46,7 @@ static KERNEL6: LpmTrie<[u8; 16], u32, { PREFIXES as usize }> = LpmTrie::new();
 blocks! {
     trie TRIE: Block<Word>, lookups::WORDS, "Fabric's prefixes";
     hosts HOSTS: Block<Wide>, hosts::BUCKETS, "Fabric's IPv4 hosts";
-    hosts6 HOSTS6: Block<Wide>, hosts6::BUCKETS, "Fabric's IPv6 hosts";
-    addresses6 ADDRESSES6: Block<Address6>, hosts6::ADDRESSES, "their addresses";
+    hosts6 HOSTS6: Block<Long>, hosts6::BUCKETS, "Fabric's IPv6 hosts";
     first24 FIRST24: Block<u32>, 1 << 24, "DIR-24-8: answers by the first 24 bits";
     second8 SECOND8: Block<u32>, SECOND_8, "DIR-24-8: answers by the last 8 bits";
 }
@@ -121,10 +120,9 @@ pub fn host6(_context: XdpContext) -> u32 {
     run(|address, _| {
         let address = address.map(u64::to_be);
         let key = hosts6::key(VIEW, address);
-        let found = table::find(&HOSTS6, hosts6::BUCKETS - 1, key)?;
-        let entry = ADDRESSES6.get(found.target);
-        let same = entry.address == address && entry.view == u32::from(VIEW);
-        same.then_some(entry.target)
+        let rest = hosts6::rest(VIEW, address);
+        let found = table::find_or_miss(&HOSTS6, hosts6::BUCKETS - 1, key, rest);
+        found.ok().map(|found| found.target)
     })
 }
 

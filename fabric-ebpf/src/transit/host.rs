@@ -23,7 +23,7 @@ impl Moment {
         Self { settings, moves: moves(settings) }
     }
 
-    /// The entry of `key` in a table of which `mask` has the number of buckets less one, at most `limit`.
+    /// The entry of `key` and its `rest` in a table of which `mask` has the number of buckets less one, at most `limit`.
     #[inline(always)]
     pub fn find<B: Bucket, const N: usize>(
         self,
@@ -31,10 +31,11 @@ impl Moment {
         mask: impl FnOnce(*mut Settings) -> *mut u32,
         limit: u32,
         key: u64,
+        rest: B::Rest,
     ) -> Result<Found, Miss> {
         // SAFETY: inside the map's value.
         let mask = unsafe { mask(after(self.settings, self.moves.into())).read_volatile() } & limit;
-        table::find_or_miss(hosts, mask, key)
+        table::find_or_miss(hosts, mask, key, rest)
     }
 
     /// Whether no host has left a place, in a table or in the trie, for another one until after this was

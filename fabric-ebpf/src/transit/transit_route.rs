@@ -64,7 +64,7 @@ fn target4(view: u32, address: u32) -> u32 {
     // SAFETY: no more than an address.
     let mask = |settings: *mut Settings| unsafe { &raw mut (*settings).hosts_mask };
     let moment = Moment::now();
-    let loaded = match moment.find(&maps::HOSTS, mask, limits::hosts_mask(), key) {
+    let loaded = match moment.find(&maps::HOSTS, mask, limits::hosts_mask(), key, ()) {
         Ok(found) => return found.target,
         Err(Miss::Gone) => return UNSURE,
         Err(Miss::Absent(loaded)) => loaded,
@@ -76,20 +76,16 @@ fn target4(view: u32, address: u32) -> u32 {
 /// The target of an address whose halves are as they stand in the packet, see [`target4`].
 #[inline(always)]
 fn target6(view: u32, address: [u64; 2]) -> u32 {
-    let key = hosts6::key(view as u16, address);
+    let (key, rest) = (hosts6::key(view as u16, address), hosts6::rest(view as u16, address));
     // SAFETY: no more than an address.
     let mask = |settings: *mut Settings| unsafe { &raw mut (*settings).hosts6_mask };
     let moment = Moment::now();
-    let loaded = match moment.find(&maps::HOSTS6, mask, limits::hosts6_mask(), key) {
-        Ok(found) => {
-            let at = maps::ADDRESSES6.masked(found.target, limits::addresses6_mask());
-            // SAFETY: inside the map's value.
-            let host = unsafe { &*at };
-            if host.address == address && host.view == view {
-                return host.target;
-            }
-            host.address[0] | host.address[1] | u64::from(host.view)
-        }
+    let found = match key {
+        0 => Err(Miss::Absent(0)),
+        _ => moment.find(&maps::HOSTS6, mask, limits::hosts6_mask(), key, rest),
+    };
+    let loaded = match found {
+        Ok(found) => return found.target,
         Err(Miss::Gone) => return UNSURE,
         Err(Miss::Absent(loaded)) => loaded,
     };

@@ -8,8 +8,7 @@ use fabric_common::{
         buckets::{CHUNK, Chunk},
         fdb,
         groups::{Choice, Group},
-        hosts,
-        hosts6::{self, Address6},
+        hosts, hosts6,
         neighbours::{self, Neighbour},
         routes,
         segments::Segment,
@@ -107,8 +106,8 @@ pub(super) fn maps() -> (Maps, View) {
     assert!(maps.hosts_table().insert(host, routes::target(routes::KIND_GROUP, 1)));
     let address = [0x2001_0db8_0000_0000_u64.to_be(), 7_u64.to_be()];
     let target = routes::target(routes::KIND_NEXTHOP, 2);
-    maps.addresses6.set(1, &Address6 { address, view: 1, target });
-    assert!(maps.hosts6_table().insert(hosts6::key(1, address), 1));
+    let (key, rest) = (hosts6::key(1, address), hosts6::rest(1, address));
+    assert!(maps.hosts6_table().insert_long(key, rest, target));
     let given = [
         (false, neighbours::ipv4(host as u32), 0x0200_0000_0002),
         (true, address, neighbours::FLAG_ROUTER),

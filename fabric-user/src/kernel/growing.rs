@@ -3,7 +3,7 @@
 
 use fabric_common::{
     schema::{fdb::Times, settings::Settings},
-    table::{Moves, Narrow, Share, Table, Wide},
+    table::{Bucket, Entry, Long, Moves, Narrow, Share, Table, Wide},
 };
 
 use super::{
@@ -52,18 +52,18 @@ impl Maps {
         self.table_of_hosts(&self.hosts, |settings| &mut settings.hosts_mask)
     }
 
-    /// The fingerprints of the IPv6 hosts.
+    /// The IPv6 hosts.
     #[must_use]
-    pub fn hosts6_table(&self) -> Growing<'_, Wide> {
+    pub fn hosts6_table(&self) -> Growing<'_, Long> {
         self.table_of_hosts(&self.hosts6, |settings| &mut settings.hosts6_mask)
     }
 
     /// Where no host is found a prefix decides, so readers are told when hosts move.
-    const fn table_of_hosts<'a>(
+    const fn table_of_hosts<'a, B>(
         &'a self,
-        array: &'a MappedArray<Wide>,
+        array: &'a MappedArray<B>,
         mask: fn(&mut Settings) -> &mut u32,
-    ) -> Growing<'a, Wide> {
+    ) -> Growing<'a, B> {
         let settings = &self.settings;
         Growing { array, times: None, settings, mask, moves: Some(settings) }
     }
@@ -92,6 +92,17 @@ impl<'a, B: bytemuck::Pod + Share<Shared: Atomics>> Growing<'a, B> {
     #[must_use]
     pub fn get(&self, key: u64) -> Option<u32> {
         self.table().get(key)
+    }
+
+    /// The target of the key with this fingerprint and rest.
+    #[must_use]
+    pub fn get_long(&self, key: u64, rest: B::Rest) -> Option<u32> {
+        self.table().get_long(key, rest)
+    }
+
+    /// All entries, in no order; see [`Table::entries`].
+    pub fn entries(&self) -> impl Iterator<Item = Entry<B::Rest>> + use<'a, B> {
+        self.table().entries()
     }
 
     /// All entries as (key, target, shown), in no order; see [`Table::iter`].
@@ -128,8 +139,18 @@ impl<'a, B: bytemuck::Pod + Share<Shared: Atomics>> Growing<'a, B> {
     /// Adds an entry or changes its target, in a table of twice the size if both of its buckets are
     /// full. False if all of the array is in use already.
     #[must_use]
-    pub fn insert(&self, key: u64, target: u32) -> bool {
-        while !self.table().insert(key, target) {
+    pub fn insert(&self, key: u64, target: u32) -> bool
+    where
+        B: Bucket<Rest = ()>,
+    {
+        self.insert_long(key, (), target)
+    }
+
+    /// As [`Self::insert`], for a key with this fingerprint and rest. No other key with the fingerprint may be
+    /// there.
+    #[must_use]
+    pub fn insert_long(&self, key: u64, rest: B::Rest, target: u32) -> bool {
+        while !self.table().insert_long(key, rest, target) {
             if !self.double() {
                 return false;
             }

@@ -15,7 +15,7 @@ use std::{
 use bytemuck::Pod;
 use fabric_common::{
     schema::fdb::Times,
-    table::{PLACES, Share, SharedNarrow, SharedWide, Table},
+    table::{PLACES, Share, SharedLong, SharedNarrow, SharedWide, Table},
 };
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
@@ -47,6 +47,8 @@ unsafe impl Atomics for [AtomicU32; PLACES as usize] {}
 unsafe impl Atomics for SharedNarrow {}
 // SAFETY: as above.
 unsafe impl Atomics for SharedWide {}
+// SAFETY: eight words as above, and eight of the rests of keys.
+unsafe impl Atomics for SharedLong {}
 
 impl<T: Pod> MappedArray<T> {
     /// 64-bit words of an element. The kernel rounds elements up to 8 bytes; ours are exact.

@@ -1,6 +1,6 @@
 //! Where packets to an address go, read from the maps as the packet path reads them.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use fabric_common::{
     halves,
@@ -25,17 +25,12 @@ impl Maps {
                 let address_be = u32::from_ne_bytes(v4.octets());
                 self.hosts_table().get(hosts::key(view, address_be))
             }
-            IpAddr::V6(v6) => Some(self.addresses6.get(self.address6(view, v6)?).target),
+            IpAddr::V6(v6) => {
+                let (key, rest) =
+                    (hosts6::key(view, halves::of(v6)), hosts6::rest(view, halves::of(v6)));
+                self.hosts6_table().get_long(key, rest)
+            }
         }
-    }
-
-    /// Index in `addresses6` of an address, if it is there: another one may have its fingerprint.
-    #[must_use]
-    pub fn address6(&self, view: u16, address: Ipv6Addr) -> Option<u32> {
-        let address = halves::of(address);
-        let index = self.hosts6_table().get(hosts6::key(view, address))?;
-        let entry = (index < self.addresses6.len()).then(|| self.addresses6.get(index))?;
-        (entry.view == u32::from(view) && entry.address == address).then_some(index)
     }
 
     /// What the trie says of an address.

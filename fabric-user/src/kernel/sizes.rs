@@ -3,7 +3,7 @@
 use fabric_common::{
     reason::REASONS,
     schema::{MapSpec, counters::Counter, fdb, hosts, hosts6, ports, trie, vlans},
-    table::{Narrow, Wide, buckets_for},
+    table::{Long, Narrow, Wide, buckets_for},
 };
 
 /// Words of a root of the trie: one per view and family.
@@ -30,8 +30,6 @@ pub struct Sizes {
     pub hosts: u32,
     /// Buckets of `hosts6`, a power of two.
     pub hosts6: u32,
-    /// Entries of `addresses6`, a power of two.
-    pub addresses6: u32,
     /// Words of `trie`, a power of two.
     pub trie: u32,
     /// Entries of `ports`, `port_tx` and `tx_ports`, a power of two.
@@ -47,7 +45,6 @@ impl Default for Sizes {
             fdb: fdb::BUCKETS,
             hosts: hosts::BUCKETS,
             hosts6: hosts6::BUCKETS,
-            addresses6: hosts6::ADDRESSES,
             trie: trie::WORDS,
             ports: ports::MAX,
             vlans: vlans::TABLES,
@@ -72,8 +69,7 @@ impl Sizes {
         Self {
             fdb: buckets_for::<Narrow>(macs),
             hosts: buckets_for::<Wide>(hosts),
-            hosts6: buckets_for::<Wide>(hosts),
-            addresses6: power_of_two(hosts),
+            hosts6: buckets_for::<Long>(hosts),
             trie: power_of_two(
                 prefixes.saturating_mul(WORDS_PER_PREFIX).saturating_add(ROOTS * ROOT),
             ),
@@ -93,7 +89,6 @@ impl Sizes {
             "fdb_mask" => self.fdb,
             "hosts_mask" => self.hosts,
             "hosts6_mask" => self.hosts6,
-            "addresses6_mask" => self.addresses6,
             "trie_mask" => self.trie,
             "ports_mask" => self.ports,
             "vlans_mask" => self.vlans,
@@ -123,7 +118,6 @@ impl Sizes {
             "fdb" | "fdb_times" => self.fdb,
             "hosts" => self.hosts,
             "hosts6" => self.hosts6,
-            "addresses6" => self.addresses6,
             "trie" => self.trie,
             _ => spec.max_entries,
         }

@@ -1,19 +1,22 @@
-//! Host routes and neighbours: `hosts`, and `hosts6` with `addresses6`.
+//! Host routes and neighbours: `hosts` and `hosts6`.
 //!
 //! What finds no room there goes to the trie, as a prefix of full length.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    collections::HashSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use fabric_common::{
     halves,
     schema::{
-        hosts,
-        hosts6::{self, Address6},
+        hosts, hosts6,
         routes::{KIND_NEXTHOP, split_target},
     },
+    table::Rest,
 };
 
-use super::{nexthops::Nexthops, pass::Pass, pool::Pool, rest::Freed};
+use super::{nexthops::Nexthops, pass::Pass, rest::Freed};
 use crate::{hashed::HashMap, kernel::maps::Maps};
 
 /// An address in a view, which is given by its index in the map.
@@ -22,7 +25,8 @@ pub(super) type Host = (u16, IpAddr);
 /// The maps of hosts, and those for which there was no room.
 #[derive(Debug)]
 pub(super) struct Hosts {
-    addresses: Pool,
+    /// Fingerprints that have left `hosts6`, and with which no other address may come there yet.
+    resting: HashSet<u64>,
     /// How many are in `hosts`.
     v4: usize,
     /// How many are in `hosts6`.
@@ -39,28 +43,9 @@ pub(super) fn be(address: Ipv4Addr) -> u32 {
 impl Hosts {
     /// Takes over the addresses of an earlier daemon, and the next hops that they lead to.
     pub(super) fn recover(maps: &Maps, nexthops: &mut Nexthops) -> Self {
-        let mut addresses = Pool::new(maps.addresses6.len());
-        let (hosts, hosts6) = (maps.hosts_table(), maps.hosts6_table());
-        let (v4, mut v6) = (hosts.recover(), hosts6.recover());
-        let mut targets: Vec<u32> = hosts.iter().map(|(_, target, _)| target).collect();
-        let mut unusable = Vec::new();
-        for (key, index, _) in hosts6.iter() {
-            let known = index < maps.addresses6.len();
-            let entry = if known { maps.addresses6.get(index) } else { Address6::default() };
-            let right = known && hosts6::key(entry.view as u16, entry.address) == key;
-            if right && addresses.adopt(index, 1) {
-                targets.push(entry.target);
-            } else {
-                unusable.push(key);
-            }
-        }
-        for key in unusable {
-            v6 -= usize::from(hosts6.remove(key));
-        }
-        for target in targets {
-            hold(nexthops, target);
-        }
-        Self { addresses, v4, v6, in_trie: HashMap::default() }
+        let (v4, v6) = (maps.hosts_table().recover(), maps.hosts6_table().recover());
+        targets(maps).for_each(|target| hold(nexthops, target));
+        Self { resting: HashSet::new(), v4, v6, in_trie: HashMap::default() }
     }
 
     /// Where packets to a host go, if something is known about it alone.
@@ -142,10 +127,9 @@ impl Hosts {
         }
     }
 
-    /// Empties and frees an index of `addresses6` that has rested.
-    pub(super) fn give_back(&mut self, maps: &Maps, index: u32) {
-        maps.addresses6.set(index, &Address6::default());
-        self.addresses.give_back(index, 1);
+    /// Lets a fingerprint that has rested be that of another address.
+    pub(super) fn give_back(&mut self, fingerprint: u64) {
+        self.resting.remove(&fingerprint);
     }
 
     /// Gives hosts of the trie the room in the tables that there is by now. The tables are asked first, and
@@ -172,31 +156,23 @@ impl Hosts {
                 placed
             }
             IpAddr::V6(v6) => {
-                if let Some(index) = maps.address6(view, v6) {
-                    // View and target are one word.
-                    maps.addresses6.update(index, |entry| entry.target = target);
-                    return true;
-                }
-                let address = halves::of(v6);
-                let key = hosts6::key(view, address);
+                let (key, rest) = key6(view, v6);
                 let table = maps.hosts6_table();
-                if table.get(key).is_some() {
-                    // Another address has the same fingerprint.
+                let new = usize::from(table.get_long(key, rest).is_none());
+                if key == 0 || new == 1 && self.is_taken(maps, key) {
                     return false;
                 }
-                let Some(index) = self.addresses.allocate(1) else { return false };
-                let entry = Address6 { address, view: view.into(), target };
-                maps.addresses6.set(index, &entry);
-                table.fit(self.v6 + 1);
-                let placed = table.insert(key, index);
-                self.v6 += usize::from(placed);
-                if !placed {
-                    // Nothing has referred to it.
-                    self.give_back(maps, index);
-                }
+                table.fit(self.v6 + new);
+                let placed = table.insert_long(key, rest, target);
+                self.v6 += if placed { new } else { 0 };
                 placed
             }
         }
+    }
+
+    /// Whether another address has this fingerprint, or packets may be on their way that saw one with it.
+    fn is_taken(&self, maps: &Maps, key: u64) -> bool {
+        maps.hosts6_table().get(key).is_some() || self.resting.contains(&key)
     }
 
     fn displace(&mut self, pass: &mut Pass<'_>, (view, address): Host) {
@@ -206,14 +182,20 @@ impl Hosts {
                 self.v4 -= usize::from(removed);
             }
             IpAddr::V6(v6) => {
-                if let Some(index) = pass.maps.address6(view, v6) {
-                    let key = hosts6::key(view, halves::of(v6));
+                let (key, rest) = key6(view, v6);
+                if pass.maps.hosts6_table().get_long(key, rest).is_some() {
                     self.v6 -= usize::from(pass.maps.hosts6_table().remove(key));
-                    pass.rest(Freed::Address6(index));
+                    self.resting.insert(key);
+                    pass.rest(Freed::Fingerprint6(key));
                 }
             }
         }
     }
+}
+
+fn key6(view: u16, address: Ipv6Addr) -> (u64, Rest) {
+    let halves = halves::of(address);
+    (hosts6::key(view, halves), hosts6::rest(view, halves))
 }
 
 /// All hosts of the tables with their targets.
@@ -222,9 +204,9 @@ fn all(maps: &Maps) -> impl Iterator<Item = (Host, u32)> {
         let (view, address) = hosts::split_key(key);
         ((view, IpAddr::from(address.to_ne_bytes())), target)
     });
-    let v6 = maps.hosts6_table().iter().map(|(_, index, _)| {
-        let entry = maps.addresses6.get(index);
-        ((entry.view as u16, IpAddr::from(halves::address(entry.address))), entry.target)
+    let v6 = maps.hosts6_table().entries().map(|entry| {
+        let (view, address) = hosts6::split_key(entry.key, entry.rest);
+        ((view, IpAddr::from(halves::address(address))), entry.target)
     });
     v4.chain(v6)
 }

@@ -314,7 +314,7 @@ impl<S: System> Reconciler<S> {
                 Freed::Buckets { chunk, chunks } => self.groups.give_back_buckets(chunk, chunks),
                 Freed::View(index) => self.routing.views.give_back(index),
                 Freed::Neighbour(index) => self.answers.give_back(maps, index),
-                Freed::Address6(index) => self.routing.hosts.give_back(maps, index),
+                Freed::Fingerprint6(key) => self.routing.hosts.give_back(key),
             }
         }
         self.emptied += maps.stores() - before;

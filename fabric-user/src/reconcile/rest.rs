@@ -44,7 +44,8 @@ pub(super) enum Freed {
         chunks: u32,
     },
     View(u32),
-    Address6(u32),
+    /// Of `hosts6`: no index, but an address that packets may take another one for.
+    Fingerprint6(u64),
     Neighbour(u32),
 }
 

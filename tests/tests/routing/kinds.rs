@@ -77,7 +77,7 @@ fn settings_and_own_addresses_are_in_the_maps() {
     let maps = router.maps();
     let flags = settings::HASH_FLOW_LABEL | settings::HASH_INNER;
     assert_eq!(maps.settings.get(0).hash_flags, flags);
-    assert_eq!((maps.hosts.len(), maps.addresses6.len()), (512, 1024), "powers of two");
+    assert_eq!((maps.hosts.len(), maps.hosts6.len()), (512, 512), "powers of two");
     let filter = maps.local_addresses.get(0);
     let has = |address: std::net::Ipv4Addr| {
         let (word, bit) = local_addresses::place(u32::from_ne_bytes(address.octets()).into());

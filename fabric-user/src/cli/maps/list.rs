@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use aya::maps::MapData;
 use fabric_common::{
     schema::{Kind, MAPS},
-    table::{Bucket, Narrow, Wide},
+    table::{Bucket, Long, Narrow, Wide},
 };
 
 use super::{Source, redirect_targets};
@@ -87,7 +87,7 @@ fn used(map: &str, source: &Source<'_>) -> anyhow::Result<(u64, u64)> {
         "peers" => (maps.peers.table().iter().count(), narrow),
         "vnis" => (maps.vnis.table().iter().count(), narrow),
         "hosts" => (maps.hosts_table().iter().count(), wide),
-        "hosts6" => (maps.hosts6_table().iter().count(), wide),
+        "hosts6" => (maps.hosts6_table().iter().count(), Long::SLOTS.into()),
         // What was given back is not zero.
         "trie" => (maps.views.iter().map(|(_, view)| words_used(maps, view) as usize).sum(), 1),
         "buckets" => (view.chunks(), 1),

@@ -1,16 +1,20 @@
 //! What packets on their way read while things go.
 
-use std::time::Instant;
+use std::{net::Ipv6Addr, time::Instant};
 
-use fabric_common::schema::{
-    circuits::Circuit,
-    domains::{self, Domain},
-    domains6::Domain6,
-    hosts6::Address6,
-    nexthops::Nexthop,
-    ports::Port,
-    reverse_paths::ReversePath,
-    vteps::Vtep,
+use fabric_common::{
+    halves,
+    schema::{
+        circuits::Circuit,
+        domains::{self, Domain},
+        domains6::Domain6,
+        hosts6,
+        nexthops::Nexthop,
+        ports::Port,
+        reverse_paths::ReversePath,
+        vteps::Vtep,
+    },
+    table::{Bucket as _, Long},
 };
 
 use super::*;
@@ -26,7 +30,6 @@ struct Held {
     circuit: (u32, Circuit),
     vtep: (u32, Vtep, ReversePath),
     nexthops: Vec<(u32, Nexthop)>,
-    addresses: Vec<(u32, Address6)>,
 }
 
 impl Held {
@@ -36,7 +39,6 @@ impl Held {
         let port = bench.reconciler.ports.slot(PORT).unwrap();
         let vlans = maps.ports.get(port).vlans.into();
         let circuit = maps.vlans.get(vlans).circuits[10];
-        let table = maps.hosts6_table();
         let held = Self {
             port: (port, maps.ports.get(port)),
             vlans: (vlans, circuit),
@@ -52,10 +54,6 @@ impl Held {
                 ReversePath::default(),
             ),
             nexthops: maps.nexthops.iter().filter(|(_, hop)| u32::from(hop.port) == port).collect(),
-            addresses: table
-                .iter()
-                .map(|(_, index, _)| (index, maps.addresses6.get(index)))
-                .collect(),
         };
         held.now(bench)
     }
@@ -71,7 +69,6 @@ impl Held {
             circuit: (circuit, maps.circuits.get(circuit)),
             vtep: (vtep, maps.vteps.get(vtep), maps.reverse_paths.get(vtep)),
             nexthops: self.nexthops.iter().map(|(i, _)| (*i, maps.nexthops.get(*i))).collect(),
-            addresses: self.addresses.iter().map(|(i, _)| (*i, maps.addresses6.get(*i))).collect(),
         }
     }
 
@@ -84,7 +81,6 @@ impl Held {
             circuit: (self.circuit.0, Circuit::default()),
             vtep: (self.vtep.0, Vtep::default(), ReversePath::default()),
             nexthops: self.nexthops.iter().map(|(i, _)| (*i, Nexthop::default())).collect(),
-            addresses: self.addresses.iter().map(|(i, _)| (*i, Address6::default())).collect(),
         }
     }
 
@@ -98,7 +94,6 @@ impl Held {
             circuit: self.circuit,
             vtep: self.vtep,
             nexthops: self.nexthops.clone(),
-            addresses: self.addresses.clone(),
         }
     }
 }
@@ -107,7 +102,7 @@ impl Held {
 fn what_a_packet_has_an_index_of_stays_as_it_was_until_that_packet_has_gone() {
     let mut bench = Bench::filled();
     let held = Held::by(&bench);
-    assert_eq!((held.nexthops.len(), held.addresses.len()), (3, 1));
+    assert_eq!(held.nexthops.len(), 3);
     assert!(held.vtep.2.ports != 0 && held.domain.2.local != [0, 0], "something to lose");
     bench.empty();
     assert_eq!(held.now(&bench), held.unused());
@@ -168,28 +163,58 @@ fn what_was_given_back_is_told_once_whoever_woke_it() {
     assert!(!bench.reconciler.wake(), "it is known");
 }
 
+/// Host routes to addresses, all the same way.
+fn hosts(bench: &mut Bench, addresses: impl IntoIterator<Item = Ipv6Addr>) -> Outcome {
+    let (_, way) = host(3);
+    let routes = addresses.into_iter().map(|address| {
+        let prefix = Prefix { address: address.into(), length: 128 };
+        (RoutePlace { view: 0, prefix }, way.clone())
+    });
+    bench.apply(&Wanted { routes: routes.collect(), ..network() })
+}
+
 #[test]
 fn hosts_of_the_trie_move_to_the_table_when_there_is_room() {
     let mut bench = Bench::new();
-    // Twice as many find no room.
-    let count = bench.maps().addresses6.len() * 2 / 3;
-    let (_, way) = host(3);
-    let apply = |bench: &mut Bench, net: u32| {
-        let hosts = (0..count).map(|number| {
-            let address = ip(&format!("2001:db8:{net:x}::{number:x}"));
-            (RoutePlace { view: 0, prefix: Prefix { address, length: 128 } }, way.clone())
-        });
-        bench.apply(&Wanted { routes: hosts.collect(), ..network() })
-    };
-    assert!(apply(&mut bench, 1).full.is_empty());
-    assert!(!apply(&mut bench, 2).full.is_empty(), "the indexes of the first ones rest");
-    assert_ne!(bench.reconciler.routing.hosts.in_trie().count(), 0);
-    bench.rest();
-    assert!(apply(&mut bench, 2).full.is_empty());
+    let count = bench.maps().hosts6.len() * Long::SLOTS;
+    let address = |number: u32| Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(number));
+    let all = |from: u32| (from..count + 1).map(address);
+    assert!(!hosts(&mut bench, all(0)).full.is_empty(), "one more than there are places");
+    let left = bench.reconciler.routing.hosts.in_trie().count() as u32;
+    assert_ne!(left, 0);
+    assert!(hosts(&mut bench, all(count / 2)).full.is_empty());
     assert_eq!(bench.reconciler.routing.hosts.in_trie().count(), 0);
-    assert_eq!(bench.maps().hosts6_table().iter().count(), count as usize);
+    assert_eq!(bench.maps().hosts6_table().iter().count() as u32, count + 1 - count / 2);
     assert_eq!(bench.reconciler.routing.views.prefixes(), 0);
-    assert_eq!(apply(&mut bench, 2).changes, 0);
+    assert_eq!(hosts(&mut bench, all(count / 2)).changes, 0);
+}
+
+#[test]
+fn two_addresses_with_one_fingerprint_are_never_in_the_table_while_a_packet_may_see_both() {
+    let mut bench = Bench::new();
+    let one: Ipv6Addr = "2001:db8::1".parse().unwrap();
+    hosts(&mut bench, [one]);
+    let entry = bench.maps().hosts6_table().entries().next().expect("it is there");
+    let rest = hosts6::rest(
+        hosts6::split_key(entry.key, entry.rest).0,
+        halves::of("2001:db8:1::".parse().unwrap()),
+    );
+    let other = halves::address(hosts6::split_key(entry.key, rest).1);
+    let is_in_table =
+        |bench: &Bench, rest| bench.maps().hosts6_table().get_long(entry.key, rest).is_some();
+    let in_trie = |bench: &Bench| -> Vec<IpAddr> {
+        bench.reconciler.routing.hosts.in_trie().map(|((_, address), _)| address).collect()
+    };
+    hosts(&mut bench, [one, other]);
+    assert!(is_in_table(&bench, entry.rest) && !is_in_table(&bench, rest));
+    assert_eq!(in_trie(&bench), [other]);
+    hosts(&mut bench, [other]);
+    assert_eq!(bench.maps().hosts6_table().iter().count(), 0, "the fingerprint rests");
+    assert_eq!(in_trie(&bench), [other]);
+    bench.rest();
+    hosts(&mut bench, [other]);
+    assert!(is_in_table(&bench, rest));
+    assert_eq!(in_trie(&bench), [] as [IpAddr; 0]);
 }
 
 #[test]

@@ -7,11 +7,11 @@ use fabric_common::{
     reason::Reason,
     schema::{
         fdb::mac_number,
-        hosts,
-        hosts6::{self, Address6},
+        hosts, hosts6,
         ports::{FLAG_ROUTE4, FLAG_ROUTE6, mac_and_view},
         routes::{KIND_GROUP, KIND_LOCAL, KIND_NEXTHOP, KIND_NONE, target},
     },
+    table::Rest,
 };
 use fabric_tests::{
     addresses::Station,
@@ -81,9 +81,10 @@ fn a_target_of_an_unknown_kind_is_left_to_the_kernel() {
             let (maps, target) = (&router.world.maps, target(kind, 1));
             let key = hosts::key(VIEW, u32::from_ne_bytes(ipv4));
             assert!(maps.hosts_table().insert(key, target));
-            let key = hosts6::key(VIEW, halves::of(ipv6.into()));
-            let index = maps.hosts6_table().get(key).expect("the host is there");
-            maps.addresses6.update(index, |entry| entry.target = target);
+            let halves = halves::of(ipv6.into());
+            let (key, rest) = (hosts6::key(VIEW, halves), hosts6::rest(VIEW, halves));
+            assert!(maps.hosts6_table().get_long(key, rest).is_some(), "the host is there");
+            assert!(maps.hosts6_table().insert_long(key, rest, target));
             for frame in frames(server::KERNEL) {
                 router.passes(&frame.bytes(), Reason::TransitRouteNotAccelerated);
             }
@@ -166,25 +167,24 @@ fn views_are_worlds_of_their_own() {
     });
 }
 
-/// A fingerprint of 64 bits is not the address: the whole address has to be the same.
+/// A fingerprint of 64 bits is not the address: the rest has to be the same as well.
 #[test]
 fn an_ipv6_host_with_the_same_fingerprint_is_another_one() {
     router(|router| {
-        let host = server(server::NEIGHBOUR).ipv6;
-        let halves = [0, 8].map(|at| u64::from_ne_bytes(host[at..at + 8].try_into().unwrap()));
-        let maps = &router.world.maps;
-        let index = maps.hosts6_table().get(hosts6::key(VIEW, halves)).expect("the host is there");
-        let entry = maps.addresses6.get(index);
+        let host = halves::of(server(server::NEIGHBOUR).ipv6.into());
+        let (key, rest) = (hosts6::key(VIEW, host), hosts6::rest(VIEW, host));
+        let target = router.world.maps.hosts6_table().get_long(key, rest).expect("it is there");
+        let put = |router: &Router, rest| {
+            let hosts = router.world.maps.hosts6_table();
+            hosts.remove(key);
+            assert!(hosts.insert_long(key, rest, target));
+        };
         let [_, frame] = frames(server::NEIGHBOUR);
-        for other in [
-            Address6 { address: [entry.address[0] ^ 1, entry.address[1]], ..entry },
-            Address6 { address: [entry.address[0], entry.address[1] ^ 1 << 63], ..entry },
-            Address6 { view: 2, ..entry },
-        ] {
-            router.world.maps.addresses6.set(index, &other);
+        for other in [Rest { word: rest.word ^ 1, ..rest }, Rest { tag: 2, ..rest }] {
+            put(router, other);
             router.passes(&frame.bytes(), Reason::TransitRouteNone);
         }
-        router.world.maps.addresses6.set(index, &entry);
+        put(router, rest);
         router.routes(&frame, router.east, 64);
     });
 }
