@@ -109,9 +109,11 @@ fn search<B: Bucket, const N: usize>(
     let (bucket, slot) = (hash.home() & mask, hash.first::<B>());
     // SAFETY: the mask keeps the bucket inside the table, and the slot is one of the bucket's.
     unsafe {
+        // The pointer first: behind the comparison the compiler may take the key for what was loaded.
         let seen = read_key(buckets, bucket, slot);
+        let behind = after(buckets, seen);
         if seen == key {
-            return entry(after(buckets, seen), bucket, slot, key, rest, twice);
+            return entry(behind, bucket, slot, key, rest, twice);
         }
         let filter = read_filter(buckets, bucket);
         if filter & hash.mark() == 0 {
@@ -119,8 +121,9 @@ fn search<B: Bucket, const N: usize>(
         }
         let next = if slot + 1 == B::SLOTS { 0 } else { slot + 1 };
         let seen = read_key(buckets, bucket, next);
+        let behind = after(buckets, seen);
         if seen == key {
-            return entry(after(buckets, seen), bucket, next, key, rest, twice);
+            return entry(behind, bucket, next, key, rest, twice);
         }
         cold_path();
         let place = elsewhere(buckets, mask, key);
@@ -132,10 +135,11 @@ fn search<B: Bucket, const N: usize>(
         let (bucket, slot) = (place / PLACES & mask, (place % PLACES).min(B::SLOTS - 1));
         // What the subprogram has loaded is not there any more.
         let seen = if OVERTAKES { read_key(buckets, bucket, slot) } else { key };
+        let behind = after(buckets, seen);
         if seen != key {
             return Err(Miss::Gone);
         }
-        entry(after(buckets, seen), bucket, slot, key, rest, twice)
+        entry(behind, bucket, slot, key, rest, twice)
     }
 }
 
@@ -154,11 +158,13 @@ unsafe fn entry<B: Bucket>(
     unsafe {
         let target = read_target(buckets, bucket, slot);
         let seen = B::read_rest(after(buckets, target.into()).add(bucket as usize), slot);
+        let loaded = B::number_of(seen) | u64::from(target);
+        let behind = after(buckets, loaded);
         if seen != rest {
             // Of another key with this fingerprint, which stays as long as that one does.
-            return Err(Miss::Absent(noted(B::number_of(seen))));
+            return Err(Miss::Absent(noted(loaded)));
         }
-        if twice && read_key(after(buckets, target.into()), bucket, slot) != key {
+        if twice && read_key(behind, bucket, slot) != key {
             return Err(Miss::Gone);
         }
         Ok(Found { bucket, slot, target })

@@ -199,11 +199,11 @@ impl Settings {
         if !(16..=16_777_216).contains(&self.fdb_entries) {
             return range("fdb_entries", self.fdb_entries.into(), "16 to 16777216");
         }
-        if !(16..=16_777_216).contains(&self.host_entries) {
-            return range("host_entries", self.host_entries.into(), "16 to 16777216");
+        if !(16..=8_388_608).contains(&self.host_entries) {
+            return range("host_entries", self.host_entries.into(), "16 to 8388608");
         }
-        if !(16..=16_777_216).contains(&self.prefix_entries) {
-            return range("prefix_entries", self.prefix_entries.into(), "16 to 16777216");
+        if !(16..=8_388_608).contains(&self.prefix_entries) {
+            return range("prefix_entries", self.prefix_entries.into(), "16 to 8388608");
         }
         // Slots are twice as many, and what refers to one has 16 bits for it.
         if !(16..=32_768).contains(&self.port_entries) {

@@ -197,6 +197,10 @@ impl<'a, S: Shared> Table<'a, S> {
     }
 
     fn find(&self, key: u64) -> Option<Spot> {
+        // 0 marks free slots.
+        if key == 0 {
+            return None;
+        }
         self.spots(key).find(|spot| self.key(*spot) == key)
     }
 
@@ -367,10 +371,13 @@ impl<'a, S: Shared> Table<'a, S> {
         }
     }
 
-    /// All entries, in no order.
+    /// All entries, in no order, without those that another process changes meanwhile.
     pub fn entries(&self) -> impl Iterator<Item = EntryOf<S>> + use<'a, S> {
         let table = *self;
-        self.all(self.buckets.len()).map(move |spot| table.entry(spot)).filter(|it| it.key != 0)
+        self.all(self.buckets.len()).filter_map(move |spot| {
+            let entry = table.entry(spot);
+            (entry.key != 0 && table.key(spot) == entry.key).then_some(entry)
+        })
     }
 
     /// All entries as (key, target, shown), in no order.

@@ -23,7 +23,8 @@ impl Moment {
         Self { settings, moves: moves(settings) }
     }
 
-    /// The entry of `key` and its `rest` in a table of which `mask` has the number of buckets less one, at most `limit`.
+    /// The entry of `key` and its `rest` in a table of which `mask` has the number of buckets less one, at most
+    /// `limit`.
     #[inline(always)]
     pub fn find<B: Bucket, const N: usize>(
         self,

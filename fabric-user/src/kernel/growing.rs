@@ -146,10 +146,13 @@ impl<'a, B: bytemuck::Pod + Share<Shared: Atomics>> Growing<'a, B> {
         self.insert_long(key, (), target)
     }
 
-    /// As [`Self::insert`], for a key with this fingerprint and rest. No other key with the fingerprint may be
-    /// there.
+    /// As [`Self::insert`], for a key with this fingerprint and rest. False also if another key with the
+    /// fingerprint is there.
     #[must_use]
     pub fn insert_long(&self, key: u64, rest: B::Rest, target: u32) -> bool {
+        if self.get(key).is_some() && self.get_long(key, rest).is_none() {
+            return false;
+        }
         while !self.table().insert_long(key, rest, target) {
             if !self.double() {
                 return false;

@@ -127,7 +127,38 @@ impl Sizes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fabric_common::schema::{Kind, MAPS};
+
     use crate::settings::Settings;
+
+    /// What the verifier lets a program add to an address is less (`BPF_MAX_VAR_OFF` of
+    /// `include/linux/bpf_verifier.h`).
+    const REACH: u64 = 1 << 29;
+
+    #[test]
+    fn the_largest_settings_give_maps_of_which_programs_reach_every_entry() {
+        let sizes = Sizes::for_entries(16_777_216, 8_388_608, 8_388_608, 32_768);
+        for spec in MAPS.iter().filter(|spec| spec.kind == Kind::Block) {
+            let bytes = u64::from(sizes.entries(spec, 1)) * u64::from(spec.value_size);
+            assert!(bytes <= REACH, "{}: {bytes}", spec.name);
+        }
+        let largest = Settings {
+            fdb_entries: 16_777_216,
+            host_entries: 8_388_608,
+            prefix_entries: 8_388_608,
+            port_entries: 32_768,
+            ..Settings::default()
+        };
+        assert_eq!(largest.sizes(), sizes);
+        largest.check().expect("these are the largest");
+        let more = [
+            Settings { fdb_entries: 16_777_217, ..Settings::default() },
+            Settings { host_entries: 8_388_609, ..Settings::default() },
+            Settings { prefix_entries: 8_388_609, ..Settings::default() },
+            Settings { port_entries: 32_769, ..Settings::default() },
+        ];
+        assert!(more.iter().all(|settings| settings.check().is_err()));
+    }
 
     #[test]
     fn the_default_settings_give_the_sizes_of_the_schema() {

@@ -2,10 +2,7 @@
 //!
 //! What finds no room there goes to the trie, as a prefix of full length.
 
-use std::{
-    collections::HashSet,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use fabric_common::{
     halves,
@@ -25,8 +22,9 @@ pub(super) type Host = (u16, IpAddr);
 /// The maps of hosts, and those for which there was no room.
 #[derive(Debug)]
 pub(super) struct Hosts {
-    /// Fingerprints that have left `hosts6`, and with which no other address may come there yet.
-    resting: HashSet<u64>,
+    /// Fingerprints that have left `hosts6`, and with which no other address may come there yet: the rest of the one
+    /// that had it, and how often it has left within the time.
+    resting: HashMap<u64, (Rest, u32)>,
     /// How many are in `hosts`.
     v4: usize,
     /// How many are in `hosts6`.
@@ -45,7 +43,7 @@ impl Hosts {
     pub(super) fn recover(maps: &Maps, nexthops: &mut Nexthops) -> Self {
         let (v4, v6) = (maps.hosts_table().recover(), maps.hosts6_table().recover());
         targets(maps).for_each(|target| hold(nexthops, target));
-        Self { resting: HashSet::new(), v4, v6, in_trie: HashMap::default() }
+        Self { resting: HashMap::default(), v4, v6, in_trie: HashMap::default() }
     }
 
     /// Where packets to a host go, if something is known about it alone.
@@ -129,7 +127,12 @@ impl Hosts {
 
     /// Lets a fingerprint that has rested be that of another address.
     pub(super) fn give_back(&mut self, fingerprint: u64) {
-        self.resting.remove(&fingerprint);
+        if let Some((_, times)) = self.resting.get_mut(&fingerprint) {
+            *times -= 1;
+            if *times == 0 {
+                self.resting.remove(&fingerprint);
+            }
+        }
     }
 
     /// Gives hosts of the trie the room in the tables that there is by now. The tables are asked first, and
@@ -159,7 +162,8 @@ impl Hosts {
                 let (key, rest) = key6(view, v6);
                 let table = maps.hosts6_table();
                 let new = usize::from(table.get_long(key, rest).is_none());
-                if key == 0 || new == 1 && self.is_taken(maps, key) {
+                let is_of_another = self.resting.get(&key).is_some_and(|(of, _)| *of != rest);
+                if key == 0 || is_of_another {
                     return false;
                 }
                 table.fit(self.v6 + new);
@@ -168,11 +172,6 @@ impl Hosts {
                 placed
             }
         }
-    }
-
-    /// Whether another address has this fingerprint, or packets may be on their way that saw one with it.
-    fn is_taken(&self, maps: &Maps, key: u64) -> bool {
-        maps.hosts6_table().get(key).is_some() || self.resting.contains(&key)
     }
 
     fn displace(&mut self, pass: &mut Pass<'_>, (view, address): Host) {
@@ -185,7 +184,7 @@ impl Hosts {
                 let (key, rest) = key6(view, v6);
                 if pass.maps.hosts6_table().get_long(key, rest).is_some() {
                     self.v6 -= usize::from(pass.maps.hosts6_table().remove(key));
-                    self.resting.insert(key);
+                    self.resting.entry(key).or_insert((rest, 0)).1 += 1;
                     pass.rest(Freed::Fingerprint6(key));
                 }
             }

@@ -1,7 +1,7 @@
 //! What the writer keeps, finds and moves.
 
 use super::*;
-use crate::table::{Narrow, SharedNarrow, SharedWide, buckets_for};
+use crate::table::{Long, Narrow, Rest, SharedLong, SharedNarrow, SharedWide, buckets_for};
 
 fn memory(entries: u32) -> Vec<SharedNarrow> {
     (0..buckets_for::<Narrow>(entries)).map(|_| SharedNarrow::default()).collect()
@@ -47,7 +47,7 @@ fn most_keys_stand_where_readers_look_first_and_few_in_their_other_bucket() {
 }
 
 #[test]
-fn both_kinds_of_buckets_keep_targets_of_their_size() {
+fn buckets_of_one_line_keep_targets_of_their_size() {
     let wide: Vec<_> = (0..16).map(|_| SharedWide::default()).collect();
     let narrow: Vec<_> = (0..16).map(|_| SharedNarrow::default()).collect();
     for i in 1..40 {
@@ -202,4 +202,86 @@ fn a_full_table_refuses_and_keeps_what_it_has() {
     let placed: Vec<_> = (0..1_000).filter(|i| table.insert(key(*i), *i)).collect();
     assert!(placed.len() <= 96 && placed.len() > 72, "{} of 96 slots used", placed.len());
     assert!(placed.iter().all(|i| table.get(key(*i)) == Some(*i)));
+}
+
+/// A bucket of which no reader ever meets a key with another one's rest.
+#[derive(Default)]
+struct Strict(SharedLong);
+
+impl Shared for Strict {
+    type Plain = Long;
+
+    fn keys(&self) -> &[AtomicU64] {
+        self.0.keys()
+    }
+
+    fn filter(&self) -> &AtomicU32 {
+        self.0.filter()
+    }
+
+    fn target(&self, slot: usize) -> u32 {
+        self.0.target(slot)
+    }
+
+    fn set_target(&self, slot: usize, target: u32) {
+        self.0.set_target(slot, target);
+    }
+
+    fn rest(&self, slot: usize) -> Rest {
+        self.0.rest(slot)
+    }
+
+    fn set_rest(&self, slot: usize, rest: Rest) {
+        assert_eq!(self.0.keys()[slot].load(Ordering::Acquire), 0, "its key is there");
+        self.0.set_rest(slot, rest);
+    }
+}
+
+#[test]
+fn longer_keys_have_their_own_rests_wherever_they_move() {
+    let memory: Vec<Strict> = (0..256).map(|_| Strict::default()).collect();
+    let rest = |i: u32| Rest { word: u64::from(i % 5), tag: i % 3 };
+    let mut buckets = 4;
+    let part = |buckets: usize| Table::new(&memory[..buckets]);
+    for i in 0..1_000 {
+        while !part(buckets).insert_long(key(i), rest(i), i) {
+            part(2 * buckets).unfold();
+            part(2 * buckets).settle();
+            buckets *= 2;
+        }
+        if i % 7 == 3 {
+            assert!(part(buckets).remove(key(i)));
+        }
+    }
+    let table = part(buckets);
+    for i in 0..1_000 {
+        let expected = (i % 7 != 3).then_some(i);
+        assert_eq!(table.get_long(key(i), rest(i)), expected);
+        let others = [Rest { word: 9, ..rest(i) }, Rest { tag: 9, ..rest(i) }];
+        for other in others {
+            assert_eq!(table.get_long(key(i), other), None);
+            assert!(expected.is_none() || !table.insert_long(key(i), other, 1), "another key");
+        }
+        assert_eq!(table.get_long(key(i), rest(i)), expected, "as it was");
+    }
+    let entries = table.entries().map(|entry| (entry.target, entry.rest));
+    let mut entries: Vec<_> = entries.collect();
+    entries.sort_by_key(|(target, _)| *target);
+    let expected: Vec<_> = (0..1_000).filter(|i| i % 7 != 3).map(|i| (i, rest(i))).collect();
+    assert_eq!(entries, expected);
+}
+
+#[test]
+fn a_key_of_zero_is_in_no_table() {
+    let memory: Vec<SharedLong> = (0..16).map(|_| SharedLong::default()).collect();
+    let table = Table::new(&memory);
+    let rest = Rest { word: 1, tag: 1 };
+    // All in the first bucket, where they leave their rest behind.
+    let first: Vec<u64> =
+        (1..u64::from(u32::MAX)).filter(|key| Hash::of(*key).home() & 15 == 0).take(5).collect();
+    for key in &first {
+        assert!(table.insert_long(*key, rest, 7));
+    }
+    assert!(first.iter().all(|key| table.remove(*key)));
+    assert_eq!((table.get(0), table.get_long(0, rest), table.remove(0)), (None, None, false));
 }
