@@ -39,7 +39,9 @@
 //! - A reader of L has read (3) at (a). (3) released (2), and (b) is after (a), so (b) is U: the pattern
 //!   MP+rel+addr, which no memory model that Linux runs on allows to end otherwise.
 //! - A reader of K who gets U at (b) has read (2), which released (1), and (c) is after (b), so (c) is 0
-//!   or newer and not K: a miss.
+//!   or newer and not K: a miss. Unless K is back by then: an entry that the writer moves to its other bucket and
+//!   back while a reader stands between two loads, with an entry of another key in between, is beyond this. It
+//!   takes three insertions that each find a full bucket in some nanoseconds.
 //!
 //! # Longer keys
 //!

@@ -230,18 +230,19 @@ impl Applier {
     /// that the daemon before has left in the maps would not be wanted until the answers have come.
     fn ask_sources(&mut self) {
         let questions = compile_structure(&self.network, &self.policy).questions;
-        let ask = || -> Result<_, ObserveError> {
-            let mut asker = Asker::open()?;
-            let mut sources = BTreeMap::new();
-            for question in questions {
-                sources.extend(asker.source(question)?.map(|source| (question, source)));
-            }
-            Ok(sources)
+        // What is not answered now the next turn asks, as at any time.
+        let unanswered = |error: ObserveError| {
+            tracing::debug!(%error, "the kernel does not say from where it sends");
         };
-        match ask() {
-            Ok(sources) => self.policy.sources = sources,
-            // As at any time, the next turn asks.
-            Err(error) => tracing::debug!(%error, "the kernel does not say from where it sends"),
+        let mut asker = match Asker::open() {
+            Ok(asker) => asker,
+            Err(error) => return unanswered(error),
+        };
+        for question in questions {
+            match asker.source(question) {
+                Ok(source) => self.policy.sources.extend(source.map(|it| (question, it))),
+                Err(error) => unanswered(error),
+            }
         }
     }
 
