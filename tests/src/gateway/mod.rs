@@ -3,6 +3,7 @@
 
 mod device;
 mod multipath;
+mod overlay_index;
 mod site;
 mod traps;
 
@@ -22,6 +23,7 @@ pub use device::{
     the_device_of_downstream_vnis_is_chosen_as_a_port_is,
 };
 pub use multipath::two_leafs_of_a_prefix_have_their_own_router_macs;
+pub use overlay_index::a_prefix_behind_a_host_goes_where_that_host_is;
 use site::{
     DOWNSTREAM_VNI, HOST1, HOST2, OTHER_DOWNSTREAM_VNI, OUT0, OUTSIDE, REMOTE1, REMOTE2, REMOTE3,
     ROUTER_MAC, VNIS, packets, station,

@@ -289,6 +289,31 @@ impl Site {
         ));
     }
 
+    /// Gives the kernel a route to `10.0.7.0/24` and `fd00:7::/32` over a host of the first network, or takes it away.
+    pub(super) fn lead_over(&self, host: Option<&Station>) {
+        let vrf = if self.shape == Shape::BridgesInVrf { " vrf red" } else { "" };
+        let gateway = self.shape.gateway(1);
+        self.leaf.ip(&match host {
+            Some(host) => format!(
+                "route replace 10.0.7.0/24 via {} dev {gateway}{vrf}\n\
+                 route replace fd00:7::/32 via {} dev {gateway}{vrf}\n",
+                Ipv4Addr::from(host.ipv4),
+                Ipv6Addr::from(host.ipv6)
+            ),
+            None => format!("route del 10.0.7.0/24{vrf}\nroute del fd00:7::/32{vrf}\n"),
+        });
+    }
+
+    /// HOST1 moves: LEAF2 has it from now on.
+    pub(super) fn move_host1_to_leaf2(&self) {
+        let (mac, vlan, vni) = (mac_text(HOST1.mac), self.shape.vlan(1), VNIS[0]);
+        self.leaf.bridge(&format!(
+            "fdb add {mac} dev vx{vni} dst {} self static\n\
+             fdb replace {mac} dev vx{vni} master static{vlan}\n",
+            self.ends().1
+        ));
+    }
+
     /// Lets LEAF3 be the second that routes for the network of LEAF2.
     pub(super) fn lead_to_two_leafs(&self) {
         let third = self.shape.gateway(9);

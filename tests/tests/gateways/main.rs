@@ -2,8 +2,9 @@
 //! of another, by a router MAC, in and out.
 
 use fabric_tests::gateway::{
-    Shape, Site, downstream_vnis_are_carried, downstream_vnis_are_taken_over,
-    downstream_vnis_die_with_their_device, downstream_vnis_follow_what_next_hops_follow,
+    Shape, Site, a_prefix_behind_a_host_goes_where_that_host_is, downstream_vnis_are_carried,
+    downstream_vnis_are_taken_over, downstream_vnis_die_with_their_device,
+    downstream_vnis_follow_what_next_hops_follow,
     downstream_vnis_go_from_the_address_that_the_kernel_sends_from,
     gateways_and_ways_through_them_are_shown, hosts_in_use_are_asked_for,
     hosts_reach_every_network, outsiders_reach_every_network,
@@ -90,6 +91,11 @@ fn stations_of_one_network_are_bridged_beside_their_gateways() {
 #[test]
 fn flows_to_a_prefix_of_two_vteps_have_the_router_mac_of_each() {
     two_leafs_of_a_prefix_have_their_own_router_macs(&Site::new(Shape::Bridges));
+}
+
+#[test]
+fn packets_for_a_prefix_behind_a_host_follow_that_host() {
+    a_prefix_behind_a_host_goes_where_that_host_is(&Site::new(Shape::Bridges));
 }
 
 #[test]
