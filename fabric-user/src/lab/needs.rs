@@ -77,7 +77,7 @@ fn devices(topology: &Topology) -> Vec<Devices> {
     if let Some(node) = with_networks().find(|it| it.gateways == Gateways::Vrr) {
         devices.push(Devices {
             what: "macvlan devices",
-            why: format!("the gateways on {} are some", node.name),
+            why: format!("{} has its gateways on them", node.name),
             module: "macvlan",
             lines: &[
                 "link add br1 type bridge",
@@ -155,7 +155,7 @@ mod tests {
         );
         assert_eq!(
             said("gateways = \"vrr\"", "[networks.web.addresses]\nleaf01 = [\"10.1.0.9/24\"]\n"),
-            "this kernel makes no macvlan devices (Unknown device type), and the gateways on leaf01 are some; `modprobe macvlan`, or a kernel with that module, brings them"
+            "this kernel makes no macvlan devices (Unknown device type), and leaf01 has its gateways on them; `modprobe macvlan`, or a kernel with that module, brings them"
         );
     }
 }

@@ -133,7 +133,7 @@ impl Fabric {
 
     /// Three tenants, of which two have the same addresses, on a leaf with plain bridges and one with a
     /// VLAN-aware one, which has a single vxlan device where FRR takes that: `topologies/tenants`. Needs a kernel
-    /// with VRF and VLAN devices. The spine is the kernel's: its programs take an emulated processor seconds.
+    /// with VRF, VLAN and macvlan devices. The spine is the kernel's: its programs take an emulated processor seconds.
     #[must_use]
     pub fn tenants() -> Self {
         let Topology { name, picture_text, inventory_text, .. } = load("tenants");

@@ -11,7 +11,7 @@
 //!
 //! Case FRR-01: leaf01 has a vxlan device for each VNI, leaf02 a single one for all where FRR takes that.
 //!
-//! Needs a kernel with VRF and VLAN devices; `cargo xtask vm` boots one.
+//! Needs a kernel with VRF, VLAN and macvlan devices; `cargo xtask vm` boots one.
 //!
 //! ```text
 //!  red1  10.1.0.11 ─┐                         ┌─ red2  10.1.0.12

@@ -47,7 +47,7 @@ impl<'a> Domain<'a> {
         // as the MAC is, and nobody has to look for a duplicate.
         let link_local = network.has_gateway6().then(|| "fe80::1/64 nodad".to_owned());
         let virtual_router = routers.next().zip(network.gateway).map(|(router, gateway)| {
-            // Each leaf has them, and finds no duplicate where it does not look.
+            // Each leaf has them, and would find the others'.
             let shared = |it: &Prefixed| match it.address.is_ipv6() {
                 true => format!("{it} metric {VIRTUAL_METRIC} nodad"),
                 false => format!("{it} metric {VIRTUAL_METRIC}"),

@@ -412,7 +412,7 @@ impl Check<'_> {
         })
     }
 
-    /// The anycast gateway of a network in which no node has addresses of its own.
+    /// The anycast gateway of a network.
     fn gateway(&mut self, name: &str, entry: &NetworkEntry) -> Option<Gateway> {
         let (Some(text), Some(mac)) = (&entry.gateway, entry.gateway_mac) else {
             let missing = match (&entry.gateway, entry.gateway_mac) {
