@@ -32,8 +32,8 @@ pub struct Inventory {
     pub services: BTreeMap<String, ServiceEntry>,
     /// Where things stand in the file.
     pub lines: Lines,
-    /// Tables with something wrong in them, as in `nodes.leaf01`: a complaint about each is filed, and what
-    /// they would have said is not missing.
+    /// Tables, as `nodes.leaf01`, and keys, as `nodes.leaf01.as`, that are wrong: a complaint about each is filed, and
+    /// what they would have said is not missing.
     pub unread: BTreeSet<String>,
     /// What is wrong.
     pub complaints: Vec<Complaint>,
@@ -101,6 +101,18 @@ pub struct NetworkEntry {
     /// nodes where that is a virtual router's.
     #[serde(default)]
     pub addresses: BTreeMap<String, Vec<Prefixed>>,
+}
+
+impl NetworkEntry {
+    /// The first key that it has of those about the gateway.
+    pub fn gateway_key(&self) -> Option<&'static str> {
+        let keys = [
+            ("gateway", self.gateway.is_some()),
+            ("gateway6", self.gateway6.is_some()),
+            ("gateway_mac", self.gateway_mac.is_some()),
+        ];
+        keys.into_iter().find(|(_, is_given)| *is_given).map(|(key, _)| key)
+    }
 }
 
 /// `[tenants.NAME]`.
@@ -291,8 +303,9 @@ impl Reader<'_> {
             let wrong = table
                 .iter()
                 .find(|(key, value)| holds(key.span()) || holds(value.span()))
-                .map(|(key, _)| key.clone());
-            table.remove(&wrong?);
+                .map(|(key, _)| key.clone())?;
+            table.remove(&wrong);
+            self.inventory.unread.insert(format!("{path}.{}", wrong.get_ref()));
         }
     }
 }
@@ -301,6 +314,11 @@ impl Inventory {
     /// Whether the entry of that name could be there and not be read.
     pub fn is_unread(&self, table: &str, name: &str) -> bool {
         self.unread.contains(table) || self.unread.contains(&format!("{table}.{name}"))
+    }
+
+    /// The same of a key of that entry.
+    pub fn is_key_unread(&self, table: &str, name: &str, key: &str) -> bool {
+        self.is_unread(table, name) || self.unread.contains(&format!("{table}.{name}.{key}"))
     }
 }
 

@@ -7,27 +7,15 @@ use super::super::{ControlPlane, Member, Network, Prefixed, Switch, Topology};
 use super::{Check, Function, end};
 
 /// Who has addresses of its own in a network.
-const WITH_ADDRESSES: [Function; 3] = [Function::Leaf, Function::Border, Function::Server];
+pub(super) const WITH_ADDRESSES: [Function; 3] =
+    [Function::Leaf, Function::Border, Function::Server];
 /// Prefixes that leave room for other nodes, of both families.
 const LENGTHS: [RangeInclusive<u8>; 2] = [1..=30, 1..=126];
 
 impl Check<'_> {
-    /// The addresses of nodes in a network that has some.
+    /// The addresses of nodes in a network without a gateway.
     pub(super) fn addresses_inside(&mut self, name: &str, entry: &NetworkEntry) {
         let path = ["networks", name, "addresses"];
-        let gateways = [
-            ("gateway", entry.gateway.is_some()),
-            ("gateway6", entry.gateway6.is_some()),
-            ("gateway_mac", entry.gateway_mac.is_some()),
-        ];
-        for (key, _) in gateways.into_iter().filter(|(_, is_given)| *is_given) {
-            self.toml(
-                &["networks", name, key],
-                format!(
-                    "network {name} has {key} and addresses of single nodes, which take the gateway's place; remove one of them, or write gateways = \"vrr\" for nodes that have both"
-                ),
-            );
-        }
         if let Some(tenant) = &entry.tenant {
             self.toml(
                 &["networks", name, "tenant"],
@@ -68,7 +56,7 @@ impl Check<'_> {
             self.toml(
                 path,
                 format!(
-                    "{node} has not one IPv4 address and at most one IPv6 address in network {name}; write them as {node} = [\"10.50.0.1/24\", \"fd00:50::1/64\"]"
+                    "{node} needs exactly one IPv4 address and at most one IPv6 address in network {name}; write them as {node} = [\"10.50.0.1/24\", \"fd00:50::1/64\"]"
                 ),
             );
             return;

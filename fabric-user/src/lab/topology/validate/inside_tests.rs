@@ -99,7 +99,10 @@ fn a_tenant_and_a_fabric_without_a_control_plane_are_refused() {
 #[test]
 fn addresses_are_one_of_ipv4_and_at_most_one_of_ipv6_in_one_subnet() {
     for (to, message) in [
-        ("[\"fd00:50::4/64\"]", "exit04 has not one IPv4 address and at most one IPv6 address"),
+        (
+            "[\"fd00:50::4/64\"]",
+            "exit04 needs exactly one IPv4 address and at most one IPv6 address",
+        ),
         ("[\"10.50.0.4/24\"]", "exit01 has an IPv6 address in network front and exit04 has none"),
         ("[\"10.51.0.4/24\", \"fd00:50::4/64\"]", "exit04 has 10.51.0.4/24 in network front, and"),
         ("[\"10.50.0.3/24\", \"fd00:50::4/64\"]", "address 10.50.0.3 is used twice, by exit03"),

@@ -393,6 +393,11 @@ impl Check<'_> {
             let gateway = self.gateway(name, entry)?;
             self.virtual_routers(name, entry, &gateway);
             Some(gateway)
+        } else if let Some(key) = entry.gateway_key() {
+            self.gateway_beside_addresses(name, entry, key);
+            // It counts, so that nobody is told to put hosts elsewhere.
+            let is_whole = entry.gateway.is_some() && entry.gateway_mac.is_some();
+            if is_whole { self.gateway(name, entry) } else { None }
         } else {
             self.addresses_inside(name, entry);
             None
@@ -420,11 +425,15 @@ impl Check<'_> {
                 (None, _) => "gateway",
                 _ => "gateway_mac",
             };
+            let otherwise = match entry.addresses.is_empty() {
+                true => {
+                    format!(", or give nodes addresses of their own in [networks.{name}.addresses]")
+                }
+                false => String::new(),
+            };
             self.toml(
                 &["networks", name],
-                format!(
-                    "[networks.{name}] lacks {missing}; add it, or give nodes addresses of their own in [networks.{name}.addresses]"
-                ),
+                format!("[networks.{name}] lacks {missing}; add it{otherwise}"),
             );
             return None;
         };

@@ -37,10 +37,12 @@ fn the_svi_has_its_own_address_and_the_virtual_router_the_gateways() {
 
 #[test]
 fn a_node_with_virtual_routers_needs_an_address_of_its_own_in_each_network_with_a_gateway() {
-    let message =
-        "leaf02 has gateways = \"vrr\" and no address of its own in network red-web; write one";
+    let message = "leaf02 has gateways = \"vrr\" and no address of its own in network red-web; write one of the gateway's subnet in [networks.red-web.addresses], and one of gateway6's";
     refused(RED_WEB, "", message);
-    refused_with("leaf02 = []", "leaf02 has not one IPv4 address and at most one IPv6 address");
+    refused_with(
+        "leaf02 = []",
+        "leaf02 needs exactly one IPv4 address and at most one IPv6 address",
+    );
     refused_with(
         "leaf02 = [\"10.1.0.2/24\"]",
         "the gateway has an IPv6 address in network red-web and leaf02 has none",
@@ -91,18 +93,47 @@ fn two_nodes_of_a_network_have_two_addresses() {
 #[test]
 fn an_own_address_beside_a_gateway_is_that_of_a_node_with_virtual_routers() {
     let beside = |node: &str| format!("{RED_WEB}{node} = [\"10.1.0.3/24\", \"fd00:1::3/64\"]\n");
-    for node in ["leaf01", "spine01", "nobody"] {
-        let message = format!(
-            "network red-web has a gateway and addresses of {node}, on which it is no virtual router; write"
-        );
-        refused(RED_WEB, &beside(node), &message);
+    for (node, message) in [
+        (
+            "leaf01",
+            "a gateway and addresses of leaf01, on which it is no virtual router; write gateways",
+        ),
+        (
+            "spine01",
+            "network red-web has addresses of spine01, which is a spine; leafs, borders and",
+        ),
+        ("nobody", "network red-web has addresses of the unknown node nobody; draw it in"),
+    ] {
+        refused(RED_WEB, &beside(node), message);
     }
-    let forgotten = with(INVENTORY, "gateways = \"vrr\"\n", "");
-    files_refused(
-        PICTURE,
-        &forgotten,
-        "remove one of them, or write gateways = \"vrr\" for nodes that have both",
+    let elsewhere =
+        with(INVENTORY, "loopback = \"10.0.1.11\"", "loopback = \"10.0.1.11\"\ngateways = \"vrr\"");
+    let message =
+        "leaf01 has addresses in network red-db, which does not live there; let it live there";
+    let red_db = "[networks.red-db.addresses]\n";
+    let elsewhere = with(
+        &elsewhere,
+        red_db,
+        &format!("{red_db}leaf01 = [\"10.2.0.3/24\", \"fd00:2::3/64\"]\n"),
     );
+    files_refused(PICTURE, &elsewhere, message);
+}
+
+/// One sentence for each network, and none about hosts or subnets.
+#[test]
+fn forgotten_virtual_routers_are_said_once_for_each_network() {
+    let sentences = |inventory: &str| {
+        let error = check(PICTURE, inventory).expect_err("must be refused").to_string();
+        error.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let forgotten = sentences(&with(INVENTORY, "gateways = \"vrr\"\n", ""));
+    let networks = INVENTORY.matches(".addresses]").count();
+    assert_eq!(forgotten.len(), networks, "{forgotten:#?}");
+    let message =
+        "(leaf02), which take the gateway's place; remove one of them, or write gateways = \"vrr\"";
+    assert!(forgotten.iter().all(|it| it.contains(message)), "{forgotten:#?}");
+    let mistyped = sentences(&with(INVENTORY, "\"vrr\"", "\"varp\""));
+    assert_eq!(mistyped.len(), 1, "{mistyped:#?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::super::inventory::{NetworkEntry, NodeEntry};
 use super::super::picture::DrawnNode;
 use super::super::{Gateway, Gateways, Prefixed};
+use super::inside::WITH_ADDRESSES;
 use super::{Check, lives_on};
 
 impl Check<'_> {
@@ -21,6 +22,22 @@ impl Check<'_> {
         nodes.filter(is_one).map(|node| node.name.as_str()).collect()
     }
 
+    /// A gateway, of which this key is given, in a network in which nodes have addresses and no virtual routers.
+    pub(super) fn gateway_beside_addresses(&mut self, name: &str, entry: &NetworkEntry, key: &str) {
+        // What could not be read of them may say that they have some.
+        let is_unread = |node: &String| self.inventory.is_key_unread("nodes", node, "gateways");
+        if entry.addresses.keys().any(is_unread) {
+            return;
+        }
+        let nodes = entry.addresses.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        self.toml(
+            &["networks", name, key],
+            format!(
+                "network {name} has {key} and addresses of single nodes ({nodes}), which take the gateway's place; remove one of them, or write gateways = \"vrr\" for nodes that have both"
+            ),
+        );
+    }
+
     /// The addresses beside the gateway of a network: those of the SVIs under virtual routers.
     pub(super) fn virtual_routers(&mut self, name: &str, entry: &NetworkEntry, gateway: &Gateway) {
         let nodes: Vec<String> =
@@ -28,11 +45,12 @@ impl Check<'_> {
         let gateways: Vec<Prefixed> =
             [Some(gateway.prefixed()), gateway.address6].into_iter().flatten().collect();
         let path = |node| ["networks", name, "addresses", node];
+        let and = if gateway.address6.is_some() { ", and one of gateway6's" } else { "" };
         for node in nodes.iter().filter(|node| !entry.addresses.contains_key(*node)) {
             self.toml(
                 &path(node),
                 format!(
-                    "{node} has gateways = \"vrr\" and no address of its own in network {name}; write one in [networks.{name}.addresses], as in {node} = [\"10.50.0.2/24\"]"
+                    "{node} has gateways = \"vrr\" and no address of its own in network {name}; write one of the gateway's subnet in [networks.{name}.addresses]{and}"
                 ),
             );
         }
@@ -41,13 +59,31 @@ impl Check<'_> {
                 self.addresses_of(&path(node), addresses, Some(("the gateway", &gateways)));
                 continue;
             }
-            self.toml(
-                &path(node),
-                format!(
-                    "network {name} has a gateway and addresses of {node}, on which it is no virtual router; write gateways = \"vrr\" in [nodes.{node}] if the network lives there, or remove the addresses"
-                ),
-            );
+            self.no_virtual_router(name, entry, node);
         }
+    }
+
+    /// A node that has an address beside the gateway of a network, and no virtual router there.
+    fn no_virtual_router(&mut self, name: &str, entry: &NetworkEntry, node: &str) {
+        let path = ["networks", name, "addresses", node];
+        let says = format!("network {name} has addresses of");
+        let rule = "leafs, borders and servers have addresses in networks";
+        self.refers_to(&path, &says, node, &WITH_ADDRESSES, rule);
+        let drawn = self.picture.nodes.iter().find(|it| it.name == node);
+        let drawn = drawn.filter(|it| WITH_ADDRESSES.contains(&it.function));
+        // Without an entry, or with one that could not be read, something else is said.
+        let own = self.inventory.nodes.get(node);
+        let own = own.filter(|_| !self.inventory.is_key_unread("nodes", node, "gateways"));
+        let Some((drawn, own)) = drawn.zip(own) else { return };
+        let text = match lives_on(entry, drawn, own) {
+            true => format!(
+                "network {name} has a gateway and addresses of {node}, on which it is no virtual router; write gateways = \"vrr\" in [nodes.{node}], or remove the addresses"
+            ),
+            false => format!(
+                "{node} has addresses in network {name}, which does not live there; let it live there, or remove its addresses"
+            ),
+        };
+        self.toml(&path, text);
     }
 
     /// Which devices have the gateways of a node's networks.
