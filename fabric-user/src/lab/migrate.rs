@@ -4,6 +4,7 @@
 //! remains for the moment of the move is to take the old one's routes. Then the machine is
 //! announced as a hypervisor does. Whatever is lost is therefore the network's doing.
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +20,7 @@ use super::running::Lab;
 use super::state::{Place, State, StateFolder};
 use super::tools::{self, Setting};
 use super::topology::{ControlPlane, End, Function, Gateway, Host, Network, Switch};
+use super::vty::patience;
 use crate::kernel::{interface, packet_socket::PacketSocket};
 use crate::mac::Mac;
 
@@ -100,7 +102,8 @@ impl Lab {
         state.next_index = index + 2;
         folder.save(&state)?;
         self.lay_new_link(&parts, index)?;
-        let ready = self.prepare(&parts).and_then(|()| parts.connect(self.cancel()));
+        let ready = self.prepare(&parts).and_then(|()| self.await_zebra(&parts));
+        let ready = ready.and_then(|()| parts.connect(self.cancel()));
         let ready = ready.and_then(|sender| self.go_on().map(|()| sender));
         let moved = ready.and_then(|sender| parts.switch_over(&sender));
         let (link_down, announced) = match moved {
@@ -315,6 +318,39 @@ impl Lab {
         let known = parts.known_neighbours(&parts.old_interface, ARRIVING, stop)?;
         tools::batch("ip", &known, Some(netns), stop)
     }
+
+    /// Waits until zebra knows the new port as one of the bridge. What the bridge learns on a port before that is
+    /// nothing to zebra, which nobody tells again (`netlink_macfdb_change` of `zebra/rt_netlink.c`); the machine would
+    /// be announced nowhere. Where zebra does not answer nothing is announced in any case.
+    fn await_zebra(&self, parts: &Move<'_>) -> Result<(), LabError> {
+        if self.topology().fabric.control_plane == ControlPlane::Static {
+            return Ok(());
+        }
+        let (end, port) = (patience(), parts.target_port.as_str());
+        let command = format!("show interface {port} json");
+        loop {
+            let known = self.ask(&parts.leaf.name, "zebra", &command, end);
+            let known: HashMap<String, ZebraPort> = match known {
+                Ok(known) => known,
+                Err(LabError::Interrupted) => return Err(LabError::Interrupted),
+                Err(_) => return Ok(()),
+            };
+            let is_port = known.get(port).is_some_and(|it| it.slave_type == "Bridge");
+            if is_port || Instant::now() >= end {
+                return Ok(());
+            }
+            if !self.pause(PAUSE) {
+                return Err(LabError::Interrupted);
+            }
+        }
+    }
+}
+
+/// An interface, of zebra's `show interface NAME json`.
+#[derive(Debug, serde::Deserialize)]
+struct ZebraPort {
+    #[serde(default, rename = "interfaceSlaveType")]
+    slave_type: String,
 }
 
 /// A port of a bridge, of `bridge -j link show`.

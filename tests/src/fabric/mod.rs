@@ -33,5 +33,5 @@ pub use rest::read_all;
 pub use router::{Router, SOON};
 pub use seen::Seen;
 pub use settled::settled;
-pub use wait::{PATIENCE, until};
+pub use wait::{PATIENCE, until, until_or_say};
 pub use wire::{Sniffer, Wire, broadcast};

@@ -16,10 +16,24 @@ const POLL: Duration = Duration::from_millis(20);
 ///
 /// # Panics
 /// If it does not hold within `limit`; `what` says what was waited for.
-pub fn until(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) -> Duration {
+pub fn until(limit: Duration, what: &str, condition: impl FnMut() -> bool) -> Duration {
+    until_or_say(limit, what, condition, String::new)
+}
+
+/// As [`until`]; `state` says how things are if it does not happen.
+///
+/// # Panics
+/// As [`until`].
+pub fn until_or_say(
+    limit: Duration,
+    what: &str,
+    mut condition: impl FnMut() -> bool,
+    state: impl Fn() -> String,
+) -> Duration {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < limit, "within {limit:?} it did not happen that {what}");
+        let late = start.elapsed() >= limit;
+        assert!(!late, "within {limit:?} it did not happen that {what}\n{}", state());
         thread::sleep(POLL);
     }
     start.elapsed()

@@ -11,10 +11,10 @@
 //!                                                       └── leaf04 ─ app06, which streams
 //! ```
 
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
 use fabric_common::reason::Reason;
-use fabric_tests::fabric::{Fabric, PATIENCE, Seen, map_facts, until};
+use fabric_tests::fabric::{Fabric, PATIENCE, Seen, map_facts, until, until_or_say};
 use fabric_tests::traffic::{Ping, PingReport};
 
 const MOVES: usize = 10;
@@ -84,15 +84,34 @@ fn wait_for_place(fabric: &Fabric, target: &str, port: &str) {
     let mac = fabric.mac("app01").to_string();
     let leafs = fabric.lab().topology().switches.iter();
     let leafs: Vec<_> = leafs.filter(|l| l.networks.iter().any(|n| n == "app")).collect();
-    until(PATIENCE, &format!("every leaf has app01 at {target} and nowhere else"), || {
+    let found = |leaf: &str| -> Vec<String> {
+        map_facts(fabric, leaf).into_iter().filter(|fact| fact.starts_with(&mac)).collect()
+    };
+    let is_there = || {
         leafs.iter().all(|leaf| {
             let place = match leaf.name == target {
                 true => format!("port {port}"),
                 false => format!("VTEP {}", fabric.vtep(target)),
             };
-            let facts = map_facts(fabric, &leaf.name);
-            let found: Vec<&String> = facts.iter().filter(|f| f.starts_with(&mac)).collect();
-            found == [&format!("{mac} in br200 is at {place}")]
+            found(&leaf.name) == [format!("{mac} in br200 is at {place}")]
         })
+    };
+    let what = format!("every leaf has app01 at {target} and nowhere else");
+    until_or_say(PATIENCE, &what, is_there, || {
+        let said = leafs.iter().map(|leaf| {
+            let mut bridge = Command::new("bridge");
+            let kernel = fabric.lab().exec(&leaf.name, bridge.args(["fdb", "show"]));
+            let kernel = kernel.unwrap_or_else(|error| error.to_string());
+            let kernel: Vec<&str> = kernel.lines().filter(|line| line.starts_with(&mac)).collect();
+            let ask = |command: &str| {
+                let mut vtysh = Command::new("vtysh");
+                vtysh.args(["-N", fabric.netns(&leaf.name).name(), "-c", command]);
+                fabric.lab().exec(&leaf.name, &mut vtysh).unwrap_or_else(|error| error.to_string())
+            };
+            let frr = ask(&format!("show evpn mac vni 10200 mac {mac}"))
+                + &ask("show bgp l2vpn evpn route type macip");
+            format!("{}: maps {:?}, kernel {kernel:?}, FRR {frr}\n", leaf.name, found(&leaf.name))
+        });
+        said.collect()
     });
 }
