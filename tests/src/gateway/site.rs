@@ -10,6 +10,7 @@
 
 mod devices;
 mod downstream;
+mod routes;
 
 use std::{
     collections::BTreeMap,
@@ -279,76 +280,6 @@ impl Site {
         self.leaf.run("tc", &format!("filter add dev {gateway} ingress {all}"));
         work();
         self.leaf.run("tc", &format!("qdisc del dev {gateway} clsact"));
-    }
-
-    /// Gives the kernel a route to a network that leads nowhere, of this type.
-    pub(super) fn lead_nowhere(&self, network: u8, kind: &str) {
-        let vrf = if self.shape == Shape::BridgesInVrf { " vrf red" } else { "" };
-        self.leaf.ip(&format!(
-            "route add {kind} 10.0.{network}.0/24{vrf}\nroute add {kind} fd00:{network}::/32{vrf}\n"
-        ));
-    }
-
-    /// Gives the kernel a route to `10.0.7.0/24` and `fd00:7::/32` over a host of the first network, or takes it away.
-    pub(super) fn lead_over(&self, host: Option<&Station>) {
-        let vrf = if self.shape == Shape::BridgesInVrf { " vrf red" } else { "" };
-        let gateway = self.shape.gateway(1);
-        self.leaf.ip(&match host {
-            Some(host) => format!(
-                "route replace 10.0.7.0/24 via {} dev {gateway}{vrf}\n\
-                 route replace fd00:7::/32 via {} dev {gateway}{vrf}\n",
-                Ipv4Addr::from(host.ipv4),
-                Ipv6Addr::from(host.ipv6)
-            ),
-            None => format!("route del 10.0.7.0/24{vrf}\nroute del fd00:7::/32{vrf}\n"),
-        });
-    }
-
-    /// HOST1 moves: LEAF2 has it from now on.
-    pub(super) fn move_host1_to_leaf2(&self) {
-        let (mac, vlan, vni) = (mac_text(HOST1.mac), self.shape.vlan(1), VNIS[0]);
-        self.leaf.bridge(&format!(
-            "fdb add {mac} dev vx{vni} dst {} self static\n\
-             fdb replace {mac} dev vx{vni} master static{vlan}\n",
-            self.ends().1
-        ));
-    }
-
-    /// Lets LEAF3 be the second that routes for the network of LEAF2.
-    pub(super) fn lead_to_two_leafs(&self) {
-        let third = self.shape.gateway(9);
-        // Or all flows of two stations would take one way.
-        self.leaf.sysctl("ipv4/fib_multipath_hash_policy", "1");
-        self.leaf.sysctl("ipv6/fib_multipath_hash_policy", "1");
-        self.leaf.ip("route add 192.0.2.3 via 203.0.113.1 dev up0\n");
-        self.know_router_of_leaf3(LEAF3_ROUTER);
-        self.leaf.ip(&format!(
-            "nexthop add id 31 via 192.0.2.2 dev {third} onlink\n\
-             nexthop add id 32 via 192.0.2.3 dev {third} onlink\n\
-             nexthop add id 41 via fe80::2 dev {third}\nnexthop add id 42 via fe80::3 dev {third}\n"
-        ));
-        self.lead_to_leafs("31/32", "41/42");
-        self.leaf.ip("route del 10.0.3.0/24\nroute add 10.0.3.0/24 nhid 33\n\
-             route del fd00:3::/32\nroute add fd00:3::/32 nhid 43\n");
-    }
-
-    /// Has these next hops in the groups of the network, over IPv4 and IPv6.
-    pub(super) fn lead_to_leafs(&self, v4: &str, v6: &str) {
-        let lines = format!("nexthop replace id 33 group {v4}\nnexthop replace id 43 group {v6}\n");
-        self.leaf.ip(&lines);
-    }
-
-    /// Gives LEAF3's router a MAC address.
-    pub(super) fn know_router_of_leaf3(&self, router: Mac) {
-        let (third, router) = (self.shape.gateway(9), mac_text(router));
-        self.leaf.bridge(&format!(
-            "fdb add {router} dev vx109 dst 192.0.2.3 self static\n\
-             fdb add {router} dev vx109 master static\n"
-        ));
-        self.leaf.ip(&format!(
-            "neigh replace 192.0.2.3 lladdr {router} dev {third} nud permanent\n\
-             neigh replace fe80::3 lladdr {router} dev {third} nud permanent\n"
-        ));
     }
 
     /// Hands all traffic to the kernel, or not.

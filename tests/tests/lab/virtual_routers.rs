@@ -48,10 +48,11 @@ fn xdp_routes(fabric: &Fabric, from: &str, address: &str, expected: [u64; 2]) {
     until(PATIENCE, &format!("pings of {from} to {address} go by XDP"), || {
         let before = look();
         let said = fabric.run(from, "ping", &format!("-n -q -i 0.02 -c {PINGS} {address}"));
-        assert!(said.contains(" 0% packet loss"), "{said}");
+        let all_answered = said.contains(" 0% packet loss");
         let after = look();
         let routed = [0, 1].map(|leaf| after[leaf].since(&before[leaf]).all(Reason::Routed));
-        routed.iter().zip(expected).all(|(&count, expected)| count + SAMPLED >= expected)
+        let is_expected = |(&count, expected): (&u64, u64)| count.abs_diff(expected) <= SAMPLED;
+        all_answered && routed.iter().zip(expected).all(is_expected)
     });
 }
 
@@ -60,11 +61,6 @@ fn hosts_and_leafs_know_virtual_routers_and_svis_apart_and_xdp_routes_what_is_fo
     let fabric = up();
     let lab = fabric.lab();
     for leaf in LEAFS {
-        for flag in ["tentative", "dadfailed"] {
-            until(PATIENCE, &format!("no address of {leaf} is {flag}"), || {
-                fabric.ip(leaf, &format!("-6 address show {flag}")).trim().is_empty()
-            });
-        }
         assert_eq!(mac(&fabric, leaf, "br100-v0"), VIRTUAL);
     }
     let own = LEAFS.map(|leaf| mac(&fabric, leaf, "br100"));
