@@ -24,6 +24,10 @@ use crate::{
 /// Name of the settings' file.
 const SETTINGS: &str = "fabric-xdpd.toml";
 
+/// Sizes of maps that suffice for a leaf with a few hosts and ports.
+const SMALL: &str =
+    "fdb_entries = 1024\nhost_entries = 1024\nprefix_entries = 1024\nport_entries = 64\n";
+
 /// One instance of fabric-xdpd with its folder. It, its pins and the folder go with this value.
 #[derive(Debug)]
 pub struct Daemon {
@@ -57,6 +61,14 @@ impl Daemon {
             mapped: Mapped::default(),
             said_before: 0,
         }
+    }
+
+    /// The same, for a leaf with a few hosts and ports: small maps are made and read faster, on emulated processors
+    /// above all.
+    #[must_use]
+    pub fn small(mut self) -> Self {
+        self.set(SMALL);
+        self
     }
 
     /// The same, and it says all that it does.

@@ -127,7 +127,7 @@ impl Judged {
         let name = unique("judged");
         let outside = Space::new(format!("{name}-outside"));
         let mut this = Self {
-            daemon: Daemon::new(&name, &["--heartbeat-timeout-ms", "10000"]),
+            daemon: Daemon::new(&name, &["--heartbeat-timeout-ms", "10000"]).small(),
             netns: Space::new(name),
             outside,
             wires: BTreeMap::new(),

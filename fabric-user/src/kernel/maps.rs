@@ -226,10 +226,24 @@ impl Maps {
     /// Packets from any port in use that ended with `reason` so far.
     #[must_use]
     pub fn ended_anywhere(&self, reason: Reason) -> u64 {
+        self.counted_in(&self.rows_in_use(), reason)
+    }
+
+    /// The same of each reason.
+    #[must_use]
+    pub fn all_ended_anywhere(&self) -> BTreeMap<Reason, u64> {
+        let rows = self.rows_in_use();
+        Reason::ALL.iter().map(|reason| (*reason, self.counted_in(&rows, *reason))).collect()
+    }
+
+    /// The rows of `reasons` of all ports in use. Ports without a row of their own have one in common.
+    fn rows_in_use(&self) -> BTreeSet<u16> {
         let in_use = self.ports.iter().filter(|(_, port)| port.ifindex != 0);
-        // Ports without a row of their own have one in common.
-        let rows: BTreeSet<u16> = in_use.map(|(_, port)| port.row).collect();
-        rows.into_iter().map(|row| self.counted(row.into(), reason)).sum()
+        in_use.map(|(_, port)| port.row).collect()
+    }
+
+    fn counted_in(&self, rows: &BTreeSet<u16>, reason: Reason) -> u64 {
+        rows.iter().map(|row| self.counted((*row).into(), reason)).sum()
     }
 }
 

@@ -117,7 +117,7 @@ impl Site {
         let outside = Space::new(format!("{name}-o"));
         devices::build(&leaf, &outside, shape, over_ipv6);
         let wires = PORTS.map(|port| (port, outside.wire(&format!("{port}p")))).into();
-        let daemon = Daemon::new(&name, &["--heartbeat-timeout-ms", "20000"]);
+        let daemon = Daemon::new(&name, &["--heartbeat-timeout-ms", "20000"]).small();
         let mut site = Self { daemon, leaf, _outside: outside, wires, shape, over_ipv6 };
         site.daemon.start(&site.leaf);
         site
@@ -433,8 +433,7 @@ impl Site {
 
     /// How many packets met each reason.
     fn met(&self) -> BTreeMap<Reason, u64> {
-        let maps = self.daemon.maps();
-        Reason::ALL.iter().map(|reason| (*reason, maps.ended_anywhere(*reason))).collect()
+        self.daemon.maps().all_ended_anywhere()
     }
 
     /// Sends a packet into a port and returns what comes out.

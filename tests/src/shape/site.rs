@@ -58,9 +58,7 @@ impl Site {
         plug(&leaf, &outside);
         texts.iter().for_each(|text| commands::run(&leaf, text));
         let wires = PORTS.map(|(port, ..)| (port, outside.wire(&format!("{port}p")))).into();
-        let mut daemon = Daemon::new(&name, &["--heartbeat-timeout-ms", "20000"]);
-        // Small maps are read faster, on emulated processors above all.
-        daemon.set("port_entries = 64\n");
+        let daemon = Daemon::new(&name, &["--heartbeat-timeout-ms", "20000"]).small();
         let over_both = texts.concat().contains("dev up2");
         let mut site =
             Self { daemon, leaf, _outside: outside, wires, over_both, sent: Cell::new(0) };
@@ -133,8 +131,7 @@ impl Site {
 
     /// How many packets met each reason.
     fn met(&self) -> BTreeMap<Reason, u64> {
-        let maps = self.daemon.maps();
-        Reason::ALL.iter().map(|reason| (*reason, maps.ended_anywhere(*reason))).collect()
+        self.daemon.maps().all_ended_anywhere()
     }
 
     /// MAC address of an interface of the leaf.

@@ -116,6 +116,7 @@ impl World {
             // Not the defaults, so that the sizes that the loader sets are tested as well.
             fdb_entries: 4_096,
             host_entries: 1_024,
+            prefix_entries: 4_096,
             port_entries: 64,
             // Longer than any test.
             heartbeat_timeout_ms: 24 * 3_600_000,

@@ -43,7 +43,7 @@ impl Site {
         let wires = Space::new(format!("{name}-w"));
         build(&leaf, &wires);
         let [host, up0, up1] = ["swp1p", "up0p", "up1p"].map(|port| wires.wire(port));
-        let daemon = Daemon::new(&name, &["--heartbeat-timeout-ms", "20000"]);
+        let daemon = Daemon::new(&name, &["--heartbeat-timeout-ms", "20000"]).small();
         let mut site = Self { daemon, leaf, _wires: wires, host, spines: [up0, up1] };
         site.daemon.start(&site.leaf);
         site.settled(|site| site.role("up0") == "underlay" && site.problems().is_empty());

@@ -20,7 +20,7 @@ impl Net {
     pub(crate) fn new(names: &[&'static str]) -> Self {
         let name = unique("paths");
         let net = Self {
-            daemon: Daemon::new(&name, &["--heartbeat-timeout-ms", "20000"]),
+            daemon: Daemon::new(&name, &["--heartbeat-timeout-ms", "20000"]).small(),
             spaces: names.iter().map(|it| (*it, Space::new(format!("{name}-{it}")))).collect(),
         };
         for space in net.spaces.values() {

@@ -46,7 +46,7 @@ impl Leaf {
         let space = |what: &str| Space::new(format!("{name}{what}"));
         let mut this = Self {
             shape,
-            daemon: Daemon::new(&name, &["--heartbeat-timeout-ms", "1000"]).verbose(),
+            daemon: Daemon::new(&name, &["--heartbeat-timeout-ms", "1000"]).small().verbose(),
             netns: space(""),
             peers: space("-peers"),
             away: space("-away"),
