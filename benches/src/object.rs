@@ -11,6 +11,7 @@ pub static LOOKUPS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"),
 /// The journeys of the packet path, ended after each of their stages, in the same form.
 pub static STAGES: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/stages.o"));
 
+#[cfg(feature = "without")]
 macro_rules! builds {
     ($($name:literal)*) => {
         [$((
@@ -22,7 +23,8 @@ macro_rules! builds {
 
 /// Name and object of each build of the packet path that does not know a feature which is off by default,
 /// and last of the one that knows none of them.
-pub static WITHOUT: [(&str, &[u8]); 6] = builds![
+#[cfg(feature = "without")]
+pub static WITHOUT: &[(&str, &[u8])] = &builds![
     "without-hash-options"
     "without-bfd-silence"
     "without-bucket-timers"
@@ -30,6 +32,10 @@ pub static WITHOUT: [(&str, &[u8]); 6] = builds![
     "without-isolated-ports"
     "without-any"
 ];
+
+/// None, where they were not asked for.
+#[cfg(not(feature = "without"))]
+pub static WITHOUT: &[(&str, &[u8])] = &[];
 
 // SAFETY: repr(C), integers only, no padding.
 unsafe impl aya::Pod for Arrived {}

@@ -5,7 +5,7 @@
 
 use std::{fs, iter, process::ExitCode};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Parser as _;
 use fabric_benches::{
     contest::Arguments,
@@ -28,10 +28,15 @@ fn main() -> ExitCode {
 }
 
 fn run(mut arguments: Arguments) -> Result<()> {
+    if WITHOUT.is_empty() {
+        bail!(
+            "there is nothing to compare with in this build; run it by `cargo xtask bench features`"
+        );
+    }
     let folder = report::path().with_file_name("without");
     fs::create_dir_all(&folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    for (name, object) in iter::once((SAME, OBJECT)).chain(WITHOUT) {
+    for (name, object) in iter::once((SAME, OBJECT)).chain(WITHOUT.iter().copied()) {
         let path = folder.join(name).with_extension("o");
         fs::write(&path, object).with_context(|| format!("cannot write {}", path.display()))?;
         arguments.against.push(path);
@@ -43,7 +48,7 @@ fn run(mut arguments: Arguments) -> Result<()> {
         let (here, there) = (one.median_ns, time(SAME));
         let apart = (here - there).abs() / 2.0;
         println!("{}: the same build in two places differs by {:.1} ns", one.name, 2.0 * apart);
-        for (name, _) in WITHOUT {
+        for &(name, _) in WITHOUT {
             let cost = (here + there) / 2.0 - time(name);
             let noise = apart + here * one.ratio_spread[name];
             // Five small differences add up to one that can be measured.

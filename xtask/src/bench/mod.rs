@@ -83,6 +83,7 @@ fn cargo(verb: &str, question: &str) -> Command {
     // One set of flags for all questions, so that they share one build.
     let mut command = workspace::cargo();
     command.args([verb, "--quiet", "--package", "fabric-benches", "--bin", question]);
+    command.args(["--features", "without"]);
     for package in OPTIMIZED {
         command.arg("--config").arg(format!("profile.dev.package.{package}.opt-level=3"));
     }
