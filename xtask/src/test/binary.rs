@@ -7,8 +7,22 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::ROOT;
+use super::{ROOT, UNIT};
 use crate::{process, workspace};
+
+/// Compiles all test binaries, also those for other kernels, and the programs that tests start.
+///
+/// One cargo keeps all processors busy, where several after each other wait each for its longest crate.
+///
+/// # Errors
+/// If something does not compile; cargo has said why.
+pub(super) fn build_all() -> Result<()> {
+    let mut command = workspace::cargo();
+    // By a pattern, which also those match that a plain `cargo test` leaves out.
+    command.args(["test", "--no-run", "--lib", "--bins", "--test", "*"]);
+    command.args(UNIT.iter().chain([&ROOT]).flat_map(|package| ["--package", package]));
+    process::run(&mut command)
+}
 
 /// Builds the test binaries called `names` and returns where they are, in the same order.
 ///

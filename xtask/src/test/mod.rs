@@ -60,8 +60,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let filter = arguments.filter.as_deref();
     setup::ensure(Scope::Test)?;
 
-    // fabric-xdpd and fabricctl, which tests start; cargo does not build them for another package.
     let section = Section::begin("build");
+    if arguments.long.is_none() {
+        binary::build_all()?;
+    }
+    // fabric-xdpd and fabricctl, which tests start; cargo does not build them for another package.
     process::run(workspace::cargo().arg("build"))?;
     section.end(None);
 
@@ -70,8 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         println!("{passed} passed, {failed} failed");
         return Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    let mut total = cargo_test("unit tests", &UNIT, filter, |_| {})?;
-    total += other_kernels::beside(|| this_kernel(filter), filter)?;
+    let total = other_kernels::beside(|| this_kernel(filter), filter)?;
 
     if total == Tally::default() {
         bail!("no test has {:?} in its name", filter.unwrap_or_default());
@@ -106,9 +108,11 @@ fn cargo_test(
     Ok(tally)
 }
 
-/// Runs the tests that need root on this kernel, with this machine's FRR and Debian 13's.
+/// Runs the tests that need no other kernel: those without root, and those with it, with this machine's FRR and
+/// Debian 13's.
 fn this_kernel(filter: Option<&str>) -> Result<Tally> {
-    let mut total = cargo_test("tests on this kernel", &[ROOT], filter, |command| {
+    let mut total = cargo_test("unit tests", &UNIT, filter, |_| {})?;
+    total += cargo_test("tests on this kernel", &[ROOT], filter, |command| {
         if env::var_os("RUST_TEST_THREADS").is_none() {
             command.env("RUST_TEST_THREADS", ROOT_THREADS);
         }
