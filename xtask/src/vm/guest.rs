@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{
     process,
-    setup::{Kernel, emulator_folder},
+    setup::{Kernel, debian13_tree, emulator_folder},
     workspace,
 };
 
@@ -23,6 +23,17 @@ const MODULES: [&str; 8] =
 
 /// Where the guest sees the folder that it shares with us.
 const SHARED: &str = "/mnt";
+
+/// Folders of programs and of what they load. Not `/usr` as a whole, below which virtme-ng mounts modules.
+const PROGRAMS: [&str; 4] = ["/usr/bin", "/usr/sbin", "/usr/lib/frr", "/usr/lib/x86_64-linux-gnu"];
+
+/// What the emulator is told besides what virtme-ng tells it.
+///
+/// - This machine's files once more, see [`script`].
+/// - A processor that does not call its string instructions fast (`erms`): the kernel and the C library would copy
+///   and clear by those, which are emulated byte by byte.
+const EMULATOR: &str = "-fsdev local,id=programs,path=/,security_model=none,readonly=on,multidevs=remap \
+    -device virtio-9p-pci,fsdev=programs,mount_tag=programs -cpu max,-erms";
 
 /// How often the guest's output is looked at.
 const POLL: Duration = Duration::from_millis(100);
@@ -70,7 +81,12 @@ pub(crate) fn boot(kernel: Kernel, jobs: &[Job], limit: Duration, mark: &str) ->
             .with_context(|| format!("{} cannot be removed", folder.display()))?;
     }
     fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    fs::write(folder.join("run"), script(jobs))?;
+    let mut programs: Vec<_> = PROGRAMS.map(PathBuf::from).into();
+    programs.push(workspace::target_folder()?);
+    // Without it those jobs fail that need it.
+    programs.extend(debian13_tree());
+    programs.retain(|folder| folder.is_dir());
+    fs::write(folder.join("run"), script(&programs, jobs))?;
     let mut output = Follower::new(&folder.join("output"), mark)?;
     let console = folder.join("console.log");
 
@@ -122,7 +138,11 @@ fn last_lines(console: &[u8]) -> String {
 }
 
 /// The shell script that the guest runs.
-fn script(jobs: &[Job]) -> String {
+///
+/// `programs` it sees through a mount of its own: that of virtme-ng has no cache, so that all of a program and its
+/// libraries would be read anew whenever it is started.
+fn script(programs: &[PathBuf], jobs: &[Job]) -> String {
+    let programs: Vec<_> = programs.iter().map(|it| quote(&it.display().to_string())).collect();
     let mut script = format!(
         "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
          cd {}\n\
@@ -131,9 +151,15 @@ fn script(jobs: &[Job]) -> String {
          for module in {}; do\n\
          modprobe $module || exit 1\n\
          done\n\
-         mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf\n",
+         mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf\n\
+         mkdir /run/programs\n\
+         mount -t 9p -o ro,version=9p2000.L,trans=virtio,msize=512000,cache=loose programs /run/programs || exit 1\n\
+         for folder in {}; do\n\
+         mount --bind \"/run/programs$folder\" \"$folder\" || exit 1\n\
+         done\n",
         quote(&workspace::root().join("tests").display().to_string()),
         MODULES.join(" "),
+        programs.join(" "),
     );
     for (index, job) in jobs.iter().enumerate() {
         let words: Vec<String> = job.command.iter().map(|word| quote(word)).collect();
@@ -176,6 +202,7 @@ impl Machine {
             // A machine that has to wait for a processor of ours gets no timer interrupt in the time that the
             // kernel gives a broken chip, and would panic.
             .args(["--append", "no_timer_check"])
+            .arg(format!("--qemu-opts={EMULATOR}"))
             .arg("--run")
             .arg(image)
             .arg(format!("--rwdir={SHARED}={}", shared.display()))
@@ -277,7 +304,7 @@ mod tests {
     #[test]
     fn every_job_leaves_its_own_status() {
         let job = |name: &str| Job { name: name.to_owned(), command: vec![name.to_owned()] };
-        let script = script(&[job("packets"), job("vlan_aware")]);
+        let script = script(&[], &[job("packets"), job("vlan_aware")]);
         assert!(script.contains("'packets'\necho $? >/mnt/status.0\n"));
         assert!(script.contains("'vlan_aware'\necho $? >/mnt/status.1\n"));
     }
