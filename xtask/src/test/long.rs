@@ -45,7 +45,7 @@ pub(super) fn run(long: Long, seed: Option<u64>) -> Result<Tally> {
     let limit = Duration::from_secs(SECONDS) + vm::LIMIT;
     let (here, there) = thread::scope(|scope| {
         let there = scope.spawn(|| vm::boot(races::KERNEL, &there, limit, ""));
-        (tally::of_command(&mut here), there.join())
+        (tally::of_command(&mut here, ""), there.join())
     });
     let mut tally = here?;
     tally += match there {

@@ -4,6 +4,7 @@ pub(crate) mod binary;
 pub(crate) mod debian13;
 #[cfg(test)]
 mod documents;
+mod lanes;
 mod long;
 mod other_kernels;
 mod section;
@@ -73,7 +74,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         println!("{passed} passed, {failed} failed");
         return Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    let total = other_kernels::beside(|| this_kernel(filter), filter)?;
+    let work = other_kernels::work(filter).into_iter().chain(debian13::work(filter)).collect();
+    let total = lanes::run(|| this_kernel(filter), work)?;
 
     if total == Tally::default() {
         bail!("no test has {:?} in its name", filter.unwrap_or_default());
@@ -103,13 +105,12 @@ fn cargo_test(
     command.args(packages.iter().flat_map(|package| ["--package", package]));
     command.arg("--").args(filter);
     configure(&mut command);
-    let tally = tally::of_command(&mut command)?;
+    let tally = tally::of_command(&mut command, "")?;
     section.end(Some(tally));
     Ok(tally)
 }
 
-/// Runs the tests that need no other kernel: those without root, and those with it, with this machine's FRR and
-/// Debian 13's.
+/// Runs the tests on this machine as it is: those without root, and those with it.
 fn this_kernel(filter: Option<&str>) -> Result<Tally> {
     let mut total = cargo_test("unit tests", &UNIT, filter, |_| {})?;
     total += cargo_test("tests on this kernel", &[ROOT], filter, |command| {
@@ -118,7 +119,6 @@ fn this_kernel(filter: Option<&str>) -> Result<Tally> {
         }
         command.env("FABRIC_RACES_ALLOWANCE", races::ALLOWANCE.to_string());
     })?;
-    total += debian13::run(filter).unwrap_or_else(|error| failure(&error));
     Ok(total)
 }
 

@@ -54,11 +54,11 @@ impl Tally {
     }
 }
 
-/// Runs `command`, prints what it prints, and sums up the results in it.
+/// Runs `command`, prints what it prints with `mark` in front of each line, and sums up the results in it.
 ///
 /// # Errors
 /// If it does not start.
-pub(super) fn of_command(command: &mut Command) -> Result<Tally> {
+pub(super) fn of_command(command: &mut Command, mark: &str) -> Result<Tally> {
     let mut child =
         command.stdout(Stdio::piped()).spawn().context("cargo does not start the tests")?;
     let stdout = child.stdout.take().context("the tests have no output")?;
@@ -66,7 +66,7 @@ pub(super) fn of_command(command: &mut Command) -> Result<Tally> {
     for line in BufReader::new(stdout).split(b'\n') {
         let line = line.context("the output of the tests cannot be read")?;
         let line = String::from_utf8_lossy(&line);
-        println!("{line}");
+        println!("{mark}{line}");
         output += &line;
         output.push('\n');
     }
@@ -101,7 +101,7 @@ mod tests {
     fn a_command_that_fails_before_any_test_counts_as_a_failed_test() {
         let mut command = Command::new("sh");
         command.args(["-c", "exit 101"]);
-        assert_eq!(of_command(&mut command).unwrap(), Tally { failed: 1, ..Tally::default() });
+        assert_eq!(of_command(&mut command, "").unwrap(), Tally { failed: 1, ..Tally::default() });
     }
 
     #[test]
