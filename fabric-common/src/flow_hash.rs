@@ -188,6 +188,15 @@ pub const fn bucket(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 
+/// The part of the hash that chooses among the next hops of a routed packet. Those may be VTEPs, each behind a group of
+/// its own, so it shares no bit with [`bucket`]; its upper half, by which groups are divided first, shares none with
+/// [`source_port_be`] either.
+#[inline(always)]
+#[must_use]
+pub const fn routed(hash: u64) -> u32 {
+    hash as u32
+}
+
 /// What chooses the VTEP of an Ethernet segment: mixed from all bits, so that it says nothing about the next
 /// hop towards that VTEP ([`bucket`]) or about the choice of others ([`source_port_be`]).
 #[inline(always)]
@@ -302,6 +311,29 @@ mod tests {
                 counts[(bucket(*h) as usize % 16) * 16 + (source_port(*h) & 15) as usize] += 1;
             }
             assert!(chi_square(&counts) < 340.0, "{name}: chi-square {}", chi_square(&counts));
+        }
+    }
+
+    /// The VTEP that a packet is routed to, the way there and the source port say nothing about each other.
+    #[test]
+    fn the_next_hop_of_a_routed_packet_is_independent_of_the_tunnels_bucket_and_source_port() {
+        for (name, hashes) in structured_flows() {
+            let mut counts = [[0_u32; 256]; 3];
+            for h in &hashes {
+                let next_hop = crate::bucket::index(routed(*h), 0, 16) as usize * 16;
+                let bucket = crate::bucket::index(bucket(*h), 0, 16) as usize;
+                let port = source_port(*h);
+                for (counts, other) in counts.iter_mut().zip([
+                    bucket,
+                    usize::from(port % 16),
+                    usize::from(port >> 10 & 15),
+                ]) {
+                    counts[next_hop + other] += 1;
+                }
+            }
+            for counts in counts {
+                assert!(chi_square(&counts) < 340.0, "{name}: {}", chi_square(&counts));
+            }
         }
     }
 

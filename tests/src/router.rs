@@ -164,7 +164,7 @@ impl Router {
     #[must_use]
     pub fn choice(&self, frame: &[u8]) -> NexthopId {
         let hash = model::flow_hash_by(frame, &self.world.maps.settings.get(0), true);
-        let selection = self.world.maps.select(self.both, flow_hash::bucket(hash));
+        let selection = self.world.maps.select(self.both, flow_hash::routed(hash));
         NexthopId(selection.nexthop.expect("a nexthop of the group lives") as u16)
     }
 

@@ -34,7 +34,7 @@ pub mod vteps;
 use crate::{reason, table};
 
 /// Version of all layouts below. It is part of the pin path: another version is another folder.
-pub const VERSION: u32 = 9;
+pub const VERSION: u32 = 10;
 
 /// `BPF_F_MMAPABLE` of `linux/bpf.h`: the array can be mapped into user memory.
 pub const MMAPABLE: u32 = 1 << 10;

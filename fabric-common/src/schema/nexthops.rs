@@ -12,8 +12,8 @@ const _: () = assert!(super::fits(super::ports::MAX, u16::BITS));
 /// Nothing is sent here: the neighbour has failed or is not resolved yet.
 pub const FLAG_DOWN: u16 = 1 << 0;
 
-/// A next hop. While something refers to it only its flags change, which share a word with nothing
-/// else that changes.
+/// A next hop. While something refers to it only three of its fields change: its flags, which share a word with
+/// nothing else that changes, and its place, which shares one with `used`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Nexthop {
@@ -23,14 +23,18 @@ pub struct Nexthop {
     pub port: u16,
     /// `FLAG_` constants.
     pub flags: u16,
-    /// IP MTU of the port in bytes.
-    pub mtu: u32,
+    /// IP MTU of the port in bytes, at most 65,535: so long an IP packet can be.
+    pub mtu: u16,
+    /// Behind a bridge: the target that `fdb` has for the destination in the domain of the port, a
+    /// [`super::fdb::target`]; 0 where it has none, or the port is no gateway.
+    pub place: u16,
+    /// The [`epoch`] in which a gateway last routed a packet to it as to a host, without a group. Programs write it. What
+    /// the daemon stores at that moment takes its place; the next packet writes it again.
+    pub used: u16,
     /// 4 or 6: the family of `gateway`, which serves display only.
     pub family: u8,
     /// Always 0.
     pub reserved: u8,
-    /// The [`epoch`] in which a gateway last routed a packet to it as to a host, without a group. Programs write it.
-    pub used: u16,
     /// Address of the next hop: the first 4 or all 16 bytes.
     pub gateway: [u8; 16],
 }

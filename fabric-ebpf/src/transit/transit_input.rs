@@ -71,7 +71,7 @@ impl Ipv4 {
     #[inline(always)]
     pub fn hash<const AT: usize>(&self, packet: &Packet, journey: &Journey) -> u32 {
         let hash = flow::ipv4(packet, journey.settings, AT, &self.flow, Scope::Transit);
-        flow_hash::bucket(hash)
+        flow_hash::routed(hash)
     }
 }
 
@@ -86,7 +86,7 @@ impl Ipv6 {
     #[inline(always)]
     pub fn hash<const AT: usize>(&self, packet: &Packet, journey: &Journey) -> u32 {
         let hash = flow::ipv6(packet, journey.settings, AT, &self.flow, Scope::Transit);
-        flow_hash::bucket(hash)
+        flow_hash::routed(hash)
     }
 }
 

@@ -61,7 +61,7 @@ pub fn fits(journey: &Journey, length: u32, nexthop: NexthopRef) -> Result<(), R
     if nexthop.port == journey.router.as_port {
         return stop(Reason::TransitOutputSamePort);
     }
-    if length > nexthop.mtu {
+    if length > nexthop.mtu.into() {
         return stop(Reason::TransitOutputTooBig);
     }
     Ok(())

@@ -9,7 +9,7 @@ use fabric_common::{
 
 use super::{
     circuits::Circuits, domains::Domains, pass::Pass, ports::Ports, segments::Segments,
-    vteps::Vteps,
+    stations::Stations, vteps::Vteps,
 };
 use crate::{
     hashed::HashMap,
@@ -59,15 +59,28 @@ impl Fdb {
         Self { macs: maps.fdb_table().recover() }
     }
 
-    pub(super) fn write(&mut self, pass: &mut Pass<'_>, macs: Macs, places: Places<'_>) {
+    pub(super) fn write(
+        &mut self,
+        pass: &mut Pass<'_>,
+        macs: Macs,
+        places: Places<'_>,
+        stations: &mut Stations,
+    ) {
         match macs {
-            Macs::All(all) => self.sync(pass, all, places),
-            Macs::Some(some) => self.change(pass, some, places),
+            Macs::All(all) => self.sync(pass, all, places, stations),
+            Macs::Some(some) => self.change(pass, some, places, stations),
         }
+        stations.settle(pass);
     }
 
     /// Makes the FDB hold exactly `fdb`.
-    fn sync(&mut self, pass: &mut Pass<'_>, fdb: Vec<(FdbKey, Target)>, places: Places<'_>) {
+    fn sync(
+        &mut self,
+        pass: &mut Pass<'_>,
+        fdb: Vec<(FdbKey, Target)>,
+        places: Places<'_>,
+        stations: &Stations,
+    ) {
         let mut wanted = HashMap::with_capacity_and_hasher(fdb.len(), Default::default());
         for (mac, place) in fdb {
             if let (Some(key), Some(target)) = (places.key(&mac), places.target(&place)) {
@@ -90,11 +103,13 @@ impl Fdb {
         }
         for key in stale {
             pass.changed(table.remove(key));
+            stations.follow(pass, key, None);
         }
         // Filters without the marks of all those that have gone since the last time.
         table.settle();
         for (key, target) in wanted {
-            insert(pass, key, target);
+            let stored = insert(pass, key, target);
+            stations.follow(pass, key, stored.then_some(target));
         }
     }
 
@@ -104,6 +119,7 @@ impl Fdb {
         pass: &mut Pass<'_>,
         changes: Vec<(FdbKey, Option<Target>)>,
         places: Places<'_>,
+        stations: &Stations,
     ) {
         let growing = pass.maps.fdb_table();
         let mut table = growing.table();
@@ -113,15 +129,21 @@ impl Fdb {
                 let removed = table.remove(key);
                 self.macs -= usize::from(removed);
                 pass.changed(removed);
+                stations.follow(pass, key, None);
                 continue;
             };
             match table.get(key) {
                 Some(old) if old == target => {}
-                Some(_) => pass.changed(table.insert(key, target)),
+                Some(_) => {
+                    pass.changed(table.insert(key, target));
+                    stations.follow(pass, key, Some(target));
+                }
                 None => {
                     growing.fit(self.macs + 1);
-                    self.macs += usize::from(insert(pass, key, target));
+                    let stored = insert(pass, key, target);
+                    self.macs += usize::from(stored);
                     table = growing.table();
+                    stations.follow(pass, key, stored.then_some(target));
                 }
             }
         }

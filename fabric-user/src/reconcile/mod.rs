@@ -27,6 +27,7 @@ mod ports;
 mod rest;
 mod routes;
 mod segments;
+mod stations;
 #[cfg(test)]
 mod tests;
 pub mod trie;
@@ -224,11 +225,12 @@ impl<S: System> Reconciler<S> {
         self.routing.write(pass, routes, &self.ports, &self.groups, &mut self.nexthops);
         self.ports.route(pass, &self.routing.views);
         vnis::write(pass, &self.domains);
+        self.nexthops.depart(pass, &self.domains);
         self.ports.classify(pass, &self.circuits, &self.domains);
 
         let Self { domains, circuits, vteps, segments, ports, .. } = self;
         let places = Places { domains, circuits, vteps, segments, ports };
-        self.fdb.write(pass, macs, places);
+        self.fdb.write(pass, macs, places, self.nexthops.stations());
         self.answers.write(pass, answers, &self.domains);
 
         vnis::remove(pass, &self.domains);
@@ -262,7 +264,7 @@ impl<S: System> Reconciler<S> {
         self.routing.write(&mut pass, routes, &self.ports, &self.groups, &mut self.nexthops);
         let Self { domains, circuits, vteps, segments, ports, .. } = self;
         let places = Places { domains, circuits, vteps, segments, ports };
-        self.fdb.write(&mut pass, macs, places);
+        self.fdb.write(&mut pass, macs, places, self.nexthops.stations());
         self.answers.write(&mut pass, answers, &self.domains);
         pass.outcome
     }

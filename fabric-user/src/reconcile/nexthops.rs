@@ -5,7 +5,14 @@ use std::{cell::LazyCell, collections::BTreeMap, net::IpAddr};
 
 use fabric_common::schema::nexthops::{self, FLAG_DOWN, Nexthop};
 
-use super::{pass::Pass, pool::Pool, ports::Ports, rest::Freed};
+use super::{
+    domains::Domains,
+    pass::Pass,
+    pool::Pool,
+    ports::Ports,
+    rest::Freed,
+    stations::{Station, Stations},
+};
 use crate::{
     hashed::HashMap,
     kernel::{clock, maps::Maps},
@@ -18,7 +25,7 @@ struct Content {
     /// Destination and source; the destination is zero as long as none was known.
     macs: [u8; 12],
     port: u16,
-    mtu: u32,
+    mtu: u16,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +36,13 @@ struct Entry {
     hosts: u32,
 }
 
+impl Entry {
+    fn station(&self, index: u32) -> Station {
+        let [a, b, c, d, e, f, ..] = self.content.macs;
+        Station { index, ifindex: self.key.ifindex, mac: [a, b, c, d, e, f] }
+    }
+}
+
 /// The map `nexthops`: which index belongs to which next hop. An entry that another one has replaced stays
 /// until nothing refers to it.
 #[derive(Debug)]
@@ -36,6 +50,7 @@ pub(super) struct Nexthops {
     current: HashMap<NexthopKey, u32>,
     entries: BTreeMap<u32, Entry>,
     indexes: Pool,
+    stations: Stations,
 }
 
 impl Nexthops {
@@ -45,13 +60,17 @@ impl Nexthops {
             current: HashMap::default(),
             entries: BTreeMap::new(),
             indexes: Pool::new(nexthops::MAX),
+            stations: Stations::recover(maps),
         };
         for (index, n) in maps.nexthops.iter().filter(|(_, n)| n.port != 0) {
             let ifindex = maps.ports.get(n.port.into()).ifindex;
             let key = NexthopKey { ifindex, gateway: n.address() };
             let content = Content { macs: n.macs, port: n.port, mtu: n.mtu };
             if this.indexes.adopt(index, 1) {
-                this.entries.insert(index, Entry { key, content, hosts: 0 });
+                let entry = Entry { key, content, hosts: 0 };
+                // The place that it has is looked at when the FDB is written.
+                this.stations.add(maps, entry.station(index));
+                this.entries.insert(index, entry);
                 this.current.insert(key, index);
             }
         }
@@ -109,7 +128,7 @@ impl Nexthops {
             (None, None) => {}
         }
         macs[6..].copy_from_slice(&wanted.source.0);
-        let content = Content { macs, port, mtu: wanted.mtu };
+        let content = Content { macs, port, mtu: wanted.mtu.try_into().unwrap_or(u16::MAX) };
         let flags = if wanted.destination.is_some() { 0 } else { FLAG_DOWN };
         if let (Some(index), true) = (known, old == Some(content)) {
             pass.changed(pass.maps.nexthops.update(index, |entry| entry.flags = flags));
@@ -121,12 +140,26 @@ impl Nexthops {
         };
         let (family, gateway) = gateway(key);
         let Content { macs, port, mtu } = content;
-        let entry = Nexthop { macs, port, flags, mtu, family, gateway, ..Nexthop::default() };
+        let known = Entry { key: *key, content, hosts: 0 };
+        let place = self.stations.add(pass.maps, known.station(index));
+        let entry =
+            Nexthop { macs, port, flags, mtu, place, family, gateway, ..Nexthop::default() };
         pass.maps.nexthops.set(index, &entry);
         pass.changed(true);
-        self.entries.insert(index, Entry { key: *key, content, hosts: 0 });
+        self.entries.insert(index, known);
         self.current.insert(*key, index);
         Some(index)
+    }
+
+    /// Before gateways get other domains, see [`Stations::depart`].
+    pub(super) fn depart(&mut self, pass: &mut Pass<'_>, domains: &Domains) {
+        let stations = self.entries.iter().map(|(index, entry)| entry.station(*index));
+        self.stations.depart(pass, domains, stations);
+    }
+
+    /// Where the next hops behind bridges are.
+    pub(super) const fn stations(&mut self) -> &mut Stations {
+        &mut self.stations
     }
 
     /// Says that a host does not refer to an entry any more.
@@ -158,10 +191,11 @@ impl Nexthops {
     }
 
     fn forget(&mut self, pass: &mut Pass<'_>, index: u32) {
-        if let Some(entry) = self.entries.remove(&index)
-            && self.current.get(&entry.key) == Some(&index)
-        {
-            self.current.remove(&entry.key);
+        if let Some(entry) = self.entries.remove(&index) {
+            self.stations.remove(entry.station(index));
+            if self.current.get(&entry.key) == Some(&index) {
+                self.current.remove(&entry.key);
+            }
         }
         pass.rest(Freed::Nexthop(index));
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use fabric_common::{
-    flow_hash::bucket,
+    flow_hash::routed,
     reason::Reason,
     schema::{
         groups::Choice,
@@ -76,7 +76,7 @@ fn forward(
     let nexthop = match kind {
         KIND_GROUP => {
             let flow = flow_hash_by(packet, &world.maps.settings.get(0), true);
-            let selection = world.maps.select(index, bucket(flow));
+            let selection = world.maps.select(index, routed(flow));
             if selection.choice == Choice::Blackhole {
                 return Err(Reason::TransitRouteBlackhole);
             }

@@ -11,11 +11,11 @@ use fabric_common::{
     schema::{
         domains::{FLAG_OVERLAY_LEARNING, FLAG_TTL_INHERIT},
         ports::{FLAG_ROUTE4, FLAG_ROUTE6, ROLE_ACCESS},
-        routes::{KIND_LOCAL, KIND_NEXTHOP, target},
+        routes::{KIND_GROUP, KIND_LOCAL, KIND_NEXTHOP, target},
     },
 };
 use fabric_tests::{
-    addresses::{HOST_A, HOST_B, HOST_R, HOST_T, LEAF1_VTEP, Mac, STRANGER, Station, VLAN},
+    addresses::{HOST_A, HOST_B, HOST_M, HOST_R, HOST_T, LEAF1_VTEP, Mac, STRANGER, Station, VLAN},
     expect::assert_bytes,
     leaf::{Leaf, leaf, leaf6},
     packet::{Frame, Vxlan, Vxlan6, outer_destination, protocol},
@@ -153,6 +153,36 @@ fn packets_are_routed_into_and_out_of_a_tunnel_over_ipv6() {
             let received = received.tag(TAG).bytes();
             outcome.is_routed_out_of(&other, leaf.domain, leaf.leaf2, &received);
         }
+    });
+}
+
+/// Each VTEP of a prefix gets its flows by all ways that lead there.
+#[test]
+fn the_vtep_of_a_routed_packet_and_the_way_to_it_are_two_choices() {
+    const FLOWS: u16 = 2_000;
+    leaf(|leaf| {
+        let Gateways { leaf, other } = gateways(leaf);
+        let (_, vteps) = leaf.multihome(HOST_M.mac, &[1, 1]);
+        let world = &mut leaf.world;
+        let routed = world.gateway(leaf.domain, [2, 0, 0, 9, 0, 3]).expect("a gateway");
+        let routers = [0, 1].map(|number| [2, 0, 0, 9, 1, number]);
+        let members = [0, 1].map(|number| {
+            world.learn_remote(leaf.domain, routers[number], vteps[number]);
+            (world.nexthop(&routed, routers[number], PORT_MTU), 1)
+        });
+        let group = world.group(&members);
+        world.route(VIEW, (Ipv4Addr::from(HOST_R.ipv4).into(), 32), target(KIND_GROUP, group));
+        let mut shares: BTreeMap<(IpAddr, Mac), u16> = BTreeMap::new();
+        for number in 0..FLOWS {
+            let frame = Frame::ipv4(&STRANGER, &HOST_R).to(OTHER_GATEWAY).tag(TAG);
+            let frame = frame.ports([number.wrapping_mul(7_919), 53]);
+            let run = leaf.world.run(&other, &frame.bytes(), 0).expect("the program runs");
+            assert_eq!(run.action, action::REDIRECT);
+            let spine = *run.bytes.first_chunk().expect("a header");
+            *shares.entry((outer_destination(&run.bytes), spine)).or_default() += 1;
+        }
+        assert_eq!(shares.len(), 4, "{shares:02x?}");
+        assert!(shares.values().all(|flows| flows.abs_diff(FLOWS / 4) < 80), "{shares:02x?}");
     });
 }
 

@@ -35,7 +35,7 @@ pub fn ipv4(
     if inner_length > domain.max_frame {
         return stop(Reason::VxlanOutputTooBig);
     }
-    if inner_length + OUTER_IP4 > nexthop.mtu {
+    if inner_length + OUTER_IP4 > nexthop.mtu.into() {
         return stop(Reason::VxlanOutputUnderlayTooSmall);
     }
     let cut = inner.cut() as i32 - OUTER4 as i32;

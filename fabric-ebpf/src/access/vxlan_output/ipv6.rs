@@ -43,7 +43,7 @@ pub fn ipv6(
     if inner_length > domain.max_frame || with_checksum && udp_length > LONGEST_SUM {
         return stop(Reason::VxlanOutputTooBig);
     }
-    if inner_length + OUTER_IP6 > selection.nexthop.mtu {
+    if inner_length + OUTER_IP6 > selection.nexthop.mtu.into() {
         return stop(Reason::VxlanOutputUnderlayTooSmall);
     }
     let label_be = label(packet, journey, selection, inner)?;

@@ -315,7 +315,7 @@ impl<'a> Answer<'a> {
             port: self.view.port(nexthop.port.into()),
             gateway: nexthop.address(),
             mac: Some(station(nexthop)).filter(|mac| !mac.is_zero()),
-            mtu: nexthop.mtu,
+            mtu: nexthop.mtu.into(),
             alive: why_not.is_empty(),
             why_not,
         })

@@ -145,7 +145,7 @@ fn follow(
         KIND_GROUP => {
             let hash = flow.hash_routed(arrival.inner.as_ref(), &maps.settings.get(0));
             let hash = hash.ok_or(Reason::TransitInputBadHeader)?;
-            let selection = routed.selection.insert(maps.select(index, flow_hash::bucket(hash)));
+            let selection = routed.selection.insert(maps.select(index, flow_hash::routed(hash)));
             if selection.choice == Choice::Blackhole {
                 return Err(Reason::TransitRouteBlackhole);
             }
@@ -161,7 +161,7 @@ fn follow(
     if arrival.port.is_some_and(|port| maps.ports.get(port).as_port == nexthop.port) {
         return Err(Reason::TransitOutputSamePort);
     }
-    if arrival.length.is_some_and(|length| length > nexthop.mtu) {
+    if arrival.length.is_some_and(|length| length > nexthop.mtu.into()) {
         return Err(Reason::TransitOutputTooBig);
     }
     let port = maps.ports.get(nexthop.port.into());
@@ -342,7 +342,7 @@ impl FrameTo<'_> {
         let vtep = maps.vteps.get(vtep);
         let selection = maps.select(vtep.group, settings.tunnel_bucket(&vtep, hash));
         let nexthop = bridged.selection.insert(selection).nexthop;
-        let mtu = maps.nexthops.get(nexthop.ok_or(Reason::NexthopSelectEmptyGroup)?).mtu;
+        let mtu = maps.nexthops.get(nexthop.ok_or(Reason::NexthopSelectEmptyGroup)?).mtu.into();
         if self.is_longer(taken_by(&self.domain, &vtep)) {
             return Err(Reason::VxlanOutputTooBig);
         }

@@ -66,7 +66,7 @@ pub(super) fn rows(view: &View, uses: &Uses) -> impl Iterator<Item = NexthopRow>
                 places.get(&(gateway.untagged_domain.into(), mac)).cloned()
             }),
             source: mac(6),
-            mtu: nexthop.mtu,
+            mtu: nexthop.mtu.into(),
             alive: alive(view, nexthop),
             used_by: users.text(),
             index: *index,

@@ -9,6 +9,7 @@ mod ports;
 mod rest;
 mod routes;
 mod segments;
+mod stations;
 mod system;
 mod vteps;
 
@@ -55,6 +56,11 @@ fn nexthop(number: u8) -> model::Nexthop {
 
 fn mac(number: u8) -> FdbKey {
     FdbKey { domain: DOMAIN, mac: Mac([2, 0xaa, 0, 0, 0, number]) }
+}
+
+/// The MAC address of a next hop, in the domain.
+fn station(number: u8) -> FdbKey {
+    FdbKey { domain: DOMAIN, mac: nexthop(number).destination.unwrap() }
 }
 
 fn port() -> model::Port {
@@ -113,6 +119,22 @@ fn network() -> Wanted {
         answers: [answer("10.0.0.2", 2), answer("fe80::2", 2)].into_iter().collect(),
     };
     wanted.spread(20, &[1, 2]);
+    wanted
+}
+
+/// The network with its port as gateway of a domain.
+fn with_gateway(domain: DomainKey) -> Wanted {
+    let mut wanted = network();
+    let port = wanted.structure.ports.get_mut(&PORT).unwrap();
+    *port = model::Port {
+        role: Role::Gateway,
+        domain: Some(domain),
+        tagged: [].into(),
+        arrivals: Arrivals::Nothing,
+        ..port.clone()
+    };
+    wanted.structure.circuits.clear();
+    wanted.macs.retain(|(_, target)| !matches!(target, Target::Local(_)));
     wanted
 }
 

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc};
 
 use fabric_common::schema::{
-    fdb::{KIND_LOCAL, KIND_REMOTE, KIND_SEGMENT},
+    fdb::{self, KIND_LOCAL, KIND_REMOTE, KIND_SEGMENT},
     groups::Choice,
     routes::{KIND_GROUP, KIND_NEXTHOP, split_target},
 };
@@ -38,17 +38,19 @@ fn look(maps: &Maps) {
         let whole = circuit.port != 0 && circuit.bridge_port != 0 && circuit.max_frame != 0;
         whole && maps.domains.get(circuit.domain.into()).max_frame != 0
     };
-    for (_, target, _) in maps.fdb_table().iter() {
-        match fabric_common::schema::fdb::split_target(target) {
-            (KIND_LOCAL, circuit) => {
-                assert!(is_circuit(circuit), "FDB: circuit {circuit}")
-            }
-            (KIND_REMOTE, vtep) => assert!(maps.vteps.get(vtep).in_use(), "FDB: VTEP {vtep}"),
-            (KIND_SEGMENT, segment) => {
-                assert_ne!(maps.segments.get(segment).id, 0, "FDB: segment {segment}");
-            }
-            _ => {}
+    let check_place = |target: u32, from: &str| match fdb::split_target(target) {
+        (KIND_LOCAL, circuit) => assert!(is_circuit(circuit), "{from}: circuit {circuit}"),
+        (KIND_REMOTE, vtep) => assert!(maps.vteps.get(vtep).in_use(), "{from}: VTEP {vtep}"),
+        (KIND_SEGMENT, segment) if segment != 0 => {
+            assert_ne!(maps.segments.get(segment).id, 0, "{from}: segment {segment}");
         }
+        _ => {}
+    };
+    for (_, target, _) in maps.fdb_table().iter() {
+        check_place(target, "FDB");
+    }
+    for (_, hop) in maps.nexthops.iter().take(32) {
+        check_place(hop.place.into(), "next hop");
     }
     for (index, segment) in maps.segments.iter().take(4).filter(|(_, segment)| segment.group != 0) {
         let vteps: Vec<u32> = match maps.groups.get(segment.group).choice() {
@@ -118,6 +120,8 @@ fn whatever_changes_a_packet_finds_what_is_whole_and_never_what_has_gone() {
     let one = Segment { members: vec![(vtep(), 1)], resilient: None };
     moved.structure.segments.insert(key, one);
     moved.macs.push((mac(4), Target::Segment(key)));
+    let mut routed = with_gateway(DOMAIN);
+    routed.macs.push((station(3), Target::Remote(vtep())));
     let nothing = Wanted {
         structure: Structure::default(),
         macs: Vec::new(),
@@ -125,7 +129,10 @@ fn whatever_changes_a_packet_finds_what_is_whole_and_never_what_has_gone() {
         answers: HashMap::default(),
     };
     let first = network();
-    let states = [&first, &several, &moved, &nothing, &several, &first, &nothing, &moved, &first];
+    let states = [
+        &first, &several, &moved, &nothing, &several, &routed, &first, &nothing, &routed, &moved,
+        &routed, &first,
+    ];
     for state in states {
         bench.apply(state);
         bench.rest();

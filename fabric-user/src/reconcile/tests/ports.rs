@@ -172,22 +172,6 @@ fn an_idle_port_has_a_slot_and_no_program() {
     assert_eq!(bench.apply(&wanted).changes, 0);
 }
 
-/// The network with its port as gateway of a domain.
-fn with_gateway(domain: DomainKey) -> Wanted {
-    let mut wanted = network();
-    let port = wanted.structure.ports.get_mut(&PORT).unwrap();
-    *port = model::Port {
-        role: Role::Gateway,
-        domain: Some(domain),
-        tagged: [].into(),
-        arrivals: Arrivals::Nothing,
-        ..port.clone()
-    };
-    wanted.structure.circuits.clear();
-    wanted.macs.retain(|(_, target)| !matches!(target, Target::Local(_)));
-    wanted
-}
-
 #[test]
 fn a_port_that_becomes_a_gateway_loses_its_program() {
     let mut bench = Bench::filled();

@@ -198,7 +198,7 @@ fn the_use_of_buckets_is_noted_for_groups_that_ask_for_it() {
             let start = (settings.deadline - u64::from(settings.timeout_jiffies)) as u32;
             for frame in flows().into_iter().take(100) {
                 let hash = model::flow_hash_by(&frame.bytes(), &settings, true);
-                let at = fabric_common::bucket::index(flow_hash::bucket(hash), 0, count);
+                let at = fabric_common::bucket::index(flow_hash::routed(hash), 0, count);
                 expected[at as usize] = timed;
                 let nexthop = router.choice(&frame.bytes());
                 router.routes(&frame, nexthop, 64);
