@@ -14,7 +14,7 @@ use fabric_common::{
 };
 
 use crate::{
-    ending::{OrStop, stop},
+    ending::OrStop,
     journey::{Journey, NexthopRef, Way},
     maps,
     optional::{BFD_SILENCE, BUCKET_TIMERS},
@@ -37,7 +37,7 @@ pub fn choose(
     let Some((first, count)) = group.spread() else {
         return match group.choice() {
             Choice::Single { nexthop } => {
-                living(nexthop, journey).or_stop(Reason::NexthopSelectEmptyGroup)
+                used(nexthop, journey).or_stop(Reason::NexthopSelectEmptyGroup)
             }
             Choice::Blackhole => Err(blackhole),
             Choice::Nothing | Choice::Spread { .. } => Err(Reason::NexthopSelectEmptyGroup),
@@ -45,16 +45,14 @@ pub fn choose(
     };
     let hash = hash();
     let mut at = first.wrapping_add(bucket::index(hash, 0, count));
-    let mut nexthop = of_bucket(at);
+    let mut index = in_bucket(at);
     // No loop around a call: Linux 6.1 takes it for one that never ends.
-    if !lives(nexthop, journey.now) {
+    if !lives(maps::NEXTHOPS.get(index), journey.now) {
         cold_path();
         at = next_living_bucket(first, count, hash, journey.now);
-        nexthop = of_bucket(at);
-        if !lives(nexthop, journey.now) {
-            return stop(Reason::NexthopSelectEmptyGroup);
-        }
+        index = in_bucket(at);
     }
+    let nexthop = used(index, journey).or_stop(Reason::NexthopSelectEmptyGroup)?;
     if BUCKET_TIMERS && group.is_timed() {
         note_use(journey.now, at);
     }
@@ -70,17 +68,17 @@ pub fn follow(
 ) -> Result<NexthopRef, Reason> {
     match way {
         Way::Group(group) => choose(journey, group, Reason::TransitRouteBlackhole, hash),
-        Way::Neighbour(nexthop) => living(nexthop, journey).or_stop(Reason::TransitRouteUnresolved),
+        Way::Neighbour(nexthop) => used(nexthop, journey).or_stop(Reason::TransitRouteUnresolved),
     }
 }
 
-/// Notes that a gateway routes a packet to a neighbour, by its index, so that the daemon has the kernel confirm it. Once
-/// in an epoch: most packets only read.
+/// Notes that a packet is sent to a nexthop, so that the daemon has the kernel confirm the neighbour. Once in an epoch:
+/// most packets only read.
 #[inline(always)]
-pub fn note_neighbour(journey: &Journey, index: u32) {
+fn note(journey: &Journey, index: u32) {
     let epoch = nexthops::epoch(journey.now);
     let nexthop = maps::NEXTHOPS.get_ptr_mut(index);
-    // SAFETY: a half word that nobody else writes while the entry is in use; whoever stores last is right.
+    // SAFETY: a half word, beside which the daemon may store another one; whoever stores last is right.
     unsafe {
         let used = &raw mut (*nexthop).used;
         if used.read_volatile() != epoch {
@@ -113,11 +111,15 @@ fn lives(nexthop: NexthopRef, now: u64) -> bool {
     port.down == 0 && !Watch(bfd).is_silent(now, maps::SETTINGS.get(0).hz)
 }
 
-/// A nexthop, if it can be used at this moment.
+/// A nexthop, if it can be used at this moment; it is then.
 #[inline(always)]
-fn living(index: u32, journey: &Journey) -> Option<NexthopRef> {
+fn used(index: u32, journey: &Journey) -> Option<NexthopRef> {
     let nexthop = maps::NEXTHOPS.get(index);
-    lives(nexthop, journey.now).then_some(nexthop)
+    if !lives(nexthop, journey.now) {
+        return None;
+    }
+    note(journey, index);
+    Some(nexthop)
 }
 
 /// The nexthop of a bucket, by the bucket's number among all.

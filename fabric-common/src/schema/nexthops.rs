@@ -28,8 +28,8 @@ pub struct Nexthop {
     /// Behind a bridge: the target that `fdb` has for the destination in the domain of the port, a
     /// [`super::fdb::target`]; 0 where it has none, or the port is no gateway.
     pub place: u16,
-    /// The [`epoch`] in which a gateway last routed a packet to it as to a host, without a group. Programs write it. What
-    /// the daemon stores at that moment takes its place; the next packet writes it again.
+    /// The [`epoch`] in which a packet was last sent to it. Programs write it. What the daemon stores at that moment
+    /// takes its place; the next packet writes it again.
     pub used: u16,
     /// 4 or 6: the family of `gateway`, which serves display only.
     pub family: u8,

@@ -15,7 +15,7 @@ use self::output::output;
 use crate::{
     account,
     ending::reason_of,
-    journey::{Journey, NexthopRef, Way},
+    journey::{Journey, NexthopRef},
     maps::{self, limits},
     nexthop,
     packet::{
@@ -119,23 +119,20 @@ fn routed_at<const AT: usize>(context: *mut xdp_md, router: u32, tunnel: u64) ->
 
 #[inline(always)]
 fn forward<const AT: usize>(packet: &mut Packet, journey: &mut Journey) -> Result<Reason, Reason> {
-    let (header, way, nexthop) = match transit_input::<AT>(packet, journey, otherwise::<AT>())? {
+    let (header, nexthop) = match transit_input::<AT>(packet, journey, otherwise::<AT>())? {
         Family::Ipv4 => {
             let header = transit_input::ipv4::<AT>(packet, journey)?;
             let way = transit_route::ipv4(journey, header.flow.destination())?;
             let hash = || header.hash::<AT>(packet, journey);
-            (header.into(), way, nexthop::follow(journey, way, hash)?)
+            (header.into(), nexthop::follow(journey, way, hash)?)
         }
         Family::Ipv6 => {
             let header = transit_input::ipv6::<AT>(packet, journey)?;
             let way = transit_route::ipv6(journey, header.flow.destination)?;
             let hash = || header.hash::<AT>(packet, journey);
-            (header.into(), way, nexthop::follow(journey, way, hash)?)
+            (header.into(), nexthop::follow(journey, way, hash)?)
         }
     };
-    if let Way::Neighbour(index) = way {
-        nexthop::note_neighbour(journey, index);
-    }
     output::<AT>(packet, journey, header, nexthop)
 }
 

@@ -82,7 +82,7 @@ impl Nexthops {
         self.current.get(&self.entries.get(&index)?.key).copied()
     }
 
-    /// Whether packets were routed to neighbours by gateways within the last two seconds. For many that are asked
+    /// Whether packets were sent to neighbours within the last two seconds. For many that are asked
     /// about at one moment: to read the clock takes some 100 µs, which the first question does.
     pub(super) fn uses<'a>(&'a self, maps: &'a Maps) -> impl Fn(&NexthopKey) -> bool + use<'a> {
         let hz = maps.settings.get(0).hz;

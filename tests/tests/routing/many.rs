@@ -120,7 +120,9 @@ impl Wires {
         let wrong: Vec<_> = wrong.collect();
         let some = &wrong[..wrong.len().min(9)];
         assert!(wrong.is_empty(), "{} of {} go to others: {some:?}", wrong.len(), hosts.len());
-        assert_eq!(routed() - before, hosts.len() as u64, "the kernel forwarded some");
+        let by_xdp = routed() - before;
+        let reasons = || router.daemon().fabricctl(&["counters", "reasons"]).1;
+        assert_eq!(by_xdp, hosts.len() as u64, "the kernel forwarded some\n{}", reasons());
     }
 }
 

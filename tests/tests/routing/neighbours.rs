@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use fabric_common::schema::nexthops::FLAG_DOWN;
-use fabric_tests::fabric::{Router, SOON, settled, until};
+use fabric_common::{reason::Reason, schema::nexthops::FLAG_DOWN};
+use fabric_tests::{
+    addresses::Station,
+    fabric::{Router, SOON, Wire, settled, until},
+    packet::Frame,
+};
 
 #[test]
 fn a_dead_neighbour_is_one_store_and_so_is_its_return() {
@@ -91,4 +95,53 @@ fn a_neighbour_with_another_mac_takes_over_its_own_buckets_only() {
         assert!(!moved || mac(&router.maps(), *new) == 0x99);
     }
     router.wait_way("10.1.2.2", "host 10.1.2.2");
+}
+
+/// Of next hops and hosts that the kernel has not heard of for a while, it is asked for those to which packets go, and
+/// finds that they answer. The others stay as they are: without Fabric nobody would ask for them either.
+#[test]
+fn stale_neighbours_are_asked_for_while_packets_go_to_them_and_not_otherwise() {
+    const USED: [&str; 2] = ["10.1.1.2", "10.1.1.3"];
+    const IDLE: [&str; 2] = ["10.1.2.2", "10.1.1.4"];
+    let mut router = Router::without_daemon("");
+    router.ip("route add 10.8.0.0/16 via 10.1.1.2\nroute add 10.9.0.0/16 via 10.1.2.2\n");
+    router.peers_ip("addr add 10.1.1.3/24 dev p1\naddr add 10.1.1.4/24 dev p1\n");
+    for port in ["swp1", "swp2"] {
+        router.sysctl(&format!("net.ipv4.neigh.{port}.delay_first_probe_time"), "1");
+    }
+    for address in USED.iter().chain(&IDLE) {
+        let port = if *address == "10.1.2.2" { 2 } else { 1 };
+        router.ip(&format!(
+            "neigh replace {address} lladdr 02:00:00:00:00:{port:02x} dev swp{port} nud stale\n"
+        ));
+    }
+    router.start();
+    for (address, way) in [
+        ("10.8.0.1", "10.1.1.2"),
+        ("10.9.0.1", "10.1.2.2"),
+        ("10.1.1.3", "host 10.1.1.3"),
+        ("10.1.1.4", "host 10.1.1.4"),
+    ] {
+        router.wait_way(address, way);
+    }
+    let state = |address: &str| {
+        let found = router.query(&format!("neigh show {address}"));
+        let state = found.first().and_then(|entry| entry["state"][0].as_str());
+        state.unwrap_or_default().to_owned()
+    };
+    let wire = Wire::open(router.peers(), "p3");
+    let client = Station { mac: [2, 0, 0, 0, 0, 3], ipv4: [10, 1, 3, 2], ipv6: [0; 16] };
+    let frames = [[10, 8, 0, 1], [10, 1, 1, 3]].map(|ipv4| {
+        let host = Station { mac: router.mac("swp3"), ipv4, ipv6: [0; 16] };
+        Frame::ipv4(&client, &host).bytes()
+    });
+    let slot = router.slot(&router.maps(), "swp3");
+    let routed = || router.maps().ended(slot, Reason::Routed);
+    let before = routed();
+    until(SOON, "the neighbours in use are asked for, and answer", || {
+        frames.iter().for_each(|frame| wire.send(frame));
+        USED.iter().all(|address| state(address) == "REACHABLE")
+    });
+    assert_ne!(routed(), before, "packets went past the kernel");
+    assert_eq!(IDLE.map(state), ["STALE", "STALE"]);
 }
