@@ -15,7 +15,7 @@ use fabric_common::{
         ports::{FLAG_ROUTE4, FLAG_ROUTE6, ROLE_ROUTED},
         routes::{
             KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_KERNEL, KIND_LOCAL, KIND_NEXTHOP,
-            KIND_UNREACHABLE, target,
+            KIND_UNREACHABLE, KIND_VIEW, target,
         },
     },
 };
@@ -35,6 +35,8 @@ use crate::{
 pub const IN0_MAC: Mac = [2, 0, 0, 0x0c, 0, 0];
 /// The view by which all ports route.
 pub const VIEW: u16 = 1;
+/// The view of another VRF, in which no port is, and that of one beyond it.
+const OTHERS: [u16; 2] = [3, 4];
 /// IP MTU on the way to the west; the one to the east is 100 bytes more.
 pub const MTU: u32 = 1_400;
 /// Where the client's packets come from.
@@ -63,6 +65,16 @@ pub mod server {
     pub const BACK: u8 = 15;
     /// Nothing leads there.
     pub const NOWHERE: u8 = 16;
+    /// In another VRF, behind the group of both.
+    pub const LEAK: u8 = 17;
+    /// In another VRF, which has no route.
+    pub const LEAK_NOWHERE: u8 = 20;
+    /// The router itself, in another VRF.
+    pub const LEAK_LOCAL: u8 = 23;
+    /// A blackhole route of another VRF.
+    pub const LEAK_BLACKHOLE: u8 = 24;
+    /// In a VRF beyond another one.
+    pub const LEAK_TWICE: u8 = 27;
     /// In the prefix of one nexthop.
     pub const WEST: u8 = 64;
     /// In the prefix of two nexthops.
@@ -141,6 +153,26 @@ impl Router {
             let target = target(KIND_GROUP, group);
             world.route(VIEW, (Ipv4Addr::from(server.ipv4).into(), 32 - bits), target);
             world.route(VIEW, (Ipv6Addr::from(server.ipv6).into(), 128 - bits), target);
+        }
+        let [other, beyond] = OTHERS;
+        world.have_views(beyond);
+        let into = |view: u16| target(KIND_VIEW, view.into());
+        for (last, there) in [
+            (server::LEAK, target(KIND_GROUP, both)),
+            (server::LEAK_NOWHERE, 0),
+            (server::LEAK_LOCAL, target(KIND_LOCAL, 0)),
+            (server::LEAK_BLACKHOLE, target(KIND_BLACKHOLE, 0)),
+            (server::LEAK_TWICE, into(beyond)),
+        ] {
+            for address in addresses(&server(last)) {
+                let bits = if address.is_ipv4() { 32 } else { 128 };
+                // By prefix and then by host, and by host and then by prefix.
+                let [first, second] =
+                    if last % 2 == 0 { [bits - 1, bits] } else { [bits, bits - 1] };
+                world.route(VIEW, (address, first), into(other));
+                world.route(other, (address, second), there);
+                world.route(beyond, (address, bits), neighbour(west));
+            }
         }
         for address in addresses(&server(server::LOCAL)) {
             world.own(VIEW, address);

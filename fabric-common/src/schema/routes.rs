@@ -1,6 +1,6 @@
 //! What a route leads to: the 32-bit target in `hosts`, `hosts6` and the leaves of `trie`.
 
-use super::{fits, groups, nexthops};
+use super::{fits, groups, nexthops, views};
 use crate::reason::Reason;
 
 /// No route: the kernel answers.
@@ -19,13 +19,15 @@ pub const KIND_BLACKHOLE: u32 = 5;
 pub const KIND_UNREACHABLE: u32 = 6;
 /// On the link of a port, to a neighbour that is not resolved: the kernel asks for it.
 pub const KIND_CONNECTED: u32 = 7;
+/// Into another VRF: the address is looked up once more, in the view of this index, and no third time.
+pub const KIND_VIEW: u32 = 8;
 
 /// Bits of the index; the kind stands above it.
 const INDEX_BITS: u32 = 24;
 
 const _: () = {
     assert!(fits(groups::MAX, INDEX_BITS) && fits(nexthops::MAX, INDEX_BITS));
-    assert!(fits(KIND_CONNECTED + 1, u32::BITS - INDEX_BITS));
+    assert!(fits(views::MAX, INDEX_BITS) && fits(KIND_VIEW + 1, u32::BITS - INDEX_BITS));
 };
 
 /// Packs kind and index.
@@ -63,7 +65,7 @@ mod tests {
 
     #[test]
     fn every_group_and_nexthop_survives_packing_with_every_kind() {
-        for kind in KIND_NONE..=KIND_CONNECTED {
+        for kind in KIND_NONE..=KIND_VIEW {
             for index in 0..groups::MAX.max(nexthops::MAX) {
                 assert_eq!(split_target(target(kind, index)), (kind, index));
             }

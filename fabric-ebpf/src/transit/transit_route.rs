@@ -1,16 +1,20 @@
 //! Arrives: a packet that may be forwarded. Leaves: the group or neighbour that its destination is
 //! behind.
 //!
-//! Host routes and neighbours are looked up first, prefixes afterwards. Passes what is for the box
-//! itself and what the kernel has to answer; drops what a blackhole route discards.
+//! Host routes and neighbours are looked up first, prefixes afterwards. Where a route leads into another
+//! VRF, its view is looked up in the same way (`vrf_process_v4_outbound`, `vrf_process_v6_outbound`).
+//! Passes what is for the box itself and what the kernel has to answer; drops what a blackhole route
+//! discards.
 
-use core::cell::Cell;
+use core::{cell::Cell, hint::cold_path};
 
 use fabric_common::{
     reason::Reason,
     schema::{
         hosts, hosts6, ports,
-        routes::{self, KIND_GROUP, KIND_KERNEL, KIND_LOCAL, KIND_NEXTHOP, split_target},
+        routes::{
+            self, KIND_GROUP, KIND_KERNEL, KIND_LOCAL, KIND_NEXTHOP, KIND_VIEW, split_target,
+        },
         settings::Settings,
     },
     trie,
@@ -26,18 +30,26 @@ use crate::{
 #[inline(always)]
 pub fn ipv4(journey: &Journey, destination: u32) -> Result<Way, Reason> {
     let view = u32::from(ports::view(journey.router.mac_and_view));
-    way(target4(view, destination))
+    way(target4(view, destination), |view| look_up4(view, destination))
 }
 
 #[inline(always)]
 pub fn ipv6(journey: &Journey, destination: [u64; 2]) -> Result<Way, Reason> {
     let view = u32::from(ports::view(journey.router.mac_and_view));
-    way(target6(view, destination))
+    let [upper, lower] = destination;
+    way(target6(view, destination), |view| look_up6(view, upper, lower))
 }
 
+/// What a target means; `look_up` gives that of the same address in another view.
 #[inline(always)]
-fn way(target: u32) -> Result<Way, Reason> {
-    let (kind, index) = split_target(target);
+fn way(target: u32, look_up: impl FnOnce(u32) -> u64) -> Result<Way, Reason> {
+    let (kind, index) = match split_target(target) {
+        (KIND_VIEW, view) => {
+            cold_path();
+            split_target(look_up(view) as u32)
+        }
+        found => found,
+    };
     match kind {
         KIND_GROUP => Ok(Way::Group(index)),
         KIND_NEXTHOP => Ok(Way::Neighbour(index)),
@@ -45,12 +57,25 @@ fn way(target: u32) -> Result<Way, Reason> {
     }
 }
 
-/// Whether the address is one of the box's own in this view, or may be while hosts move. A subprogram:
-/// hardly ever asked.
-#[inline(never)]
+/// Whether the address is one of the box's own in this view, or may be while hosts move.
+#[inline(always)]
 pub fn is_local4(view: u32, address: u32) -> bool {
-    let target = target4(view, address);
+    let target = look_up4(view, address) as u32;
     split_target(target).0 == KIND_LOCAL || target == UNSURE
+}
+
+/// [`target4`] for what is hardly ever asked, as a global function like [`prefix4`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn look_up4(view: u32, address: u32) -> u64 {
+    target4(view, address).into()
+}
+
+/// [`target6`] for what is hardly ever asked, as a global function like [`prefix6`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn look_up6(view: u32, upper: u64, lower: u64) -> u64 {
+    target6(view, [upper, lower]).into()
 }
 
 /// The target while hosts move, so that only the kernel knows. No option around the target: the compiler would

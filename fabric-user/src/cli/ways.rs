@@ -7,7 +7,7 @@ use fabric_common::schema::{
     nexthops::Nexthop,
     routes::{
         KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_KERNEL, KIND_LOCAL, KIND_NEXTHOP,
-        KIND_UNREACHABLE, split_target,
+        KIND_UNREACHABLE, KIND_VIEW, split_target,
     },
 };
 use serde::Serialize;
@@ -27,14 +27,15 @@ pub(super) const fn kind(target: u32) -> &'static str {
         KIND_BLACKHOLE => "blackhole",
         KIND_UNREACHABLE => "unreachable",
         KIND_CONNECTED => "connected",
+        KIND_VIEW => "view",
         _ => "none",
     }
 }
 
-/// Index of the group or nexthop of a target.
+/// Index of the group, nexthop or view of a target.
 pub(super) fn index(target: u32) -> Option<u32> {
     let (kind, index) = split_target(target);
-    matches!(kind, KIND_GROUP | KIND_NEXTHOP).then_some(index)
+    matches!(kind, KIND_GROUP | KIND_NEXTHOP | KIND_VIEW).then_some(index)
 }
 
 /// A next hop of a route.
@@ -79,9 +80,18 @@ fn way(view: &View, target: u32) -> Way {
         KIND_BLACKHOLE => "dropped",
         KIND_UNREACHABLE => "the kernel answers that it is unreachable",
         KIND_CONNECTED => "on link, resolved by the kernel",
+        KIND_VIEW => return Said::new(into(view, index), None),
         _ => "-",
     };
     Said::new(text, None)
+}
+
+/// Another view, with the VRF of its ports.
+fn into(view: &View, index: u32) -> String {
+    let ports = u16::try_from(index).map(|index| view.ports_of(index)).unwrap_or_default();
+    let vrf = ports.iter().find_map(|slot| view.vrf(*slot));
+    let vrf = vrf.map(|vrf| format!(" (VRF {vrf})")).unwrap_or_default();
+    format!("what view {index}{vrf} says")
 }
 
 /// Next hops as `swp1 192.0.2.1`, with a word if nothing is sent there.
@@ -129,6 +139,7 @@ mod tests {
         assert!(group.value.is_some_and(|members| members[0].alive && !members[1].alive));
         assert_eq!(ways.of(target(KIND_NEXTHOP, 1)).shown(), "swp1 192.0.2.1");
         assert_eq!(ways.of(target(KIND_LOCAL, 0)).shown(), "this box");
+        assert_eq!(ways.of(target(KIND_VIEW, 7)).shown(), "what view 7 says");
     }
 
     #[test]

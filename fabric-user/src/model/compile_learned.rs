@@ -8,8 +8,10 @@ impl Compiler<'_> {
         if !self.out.views.iter().any(|view| !view.v4.is_empty()) {
             return;
         }
-        // `ip_dst_mtu_maybe_forward`: what was learned counts only if it is asked for, or locked.
-        let for_all = self.policy.forwards_by_path_mtu;
+        // `ip_dst_mtu_maybe_forward`: what was learned counts only if it is asked for, or locked, and for what
+        // a VRF device sends, which is not forwarded any more to the kernel (`IPSKB_FORWARDED`).
+        let leaks = self.out.leaks.values().any(|[v4, _]| v4.is_some());
+        let for_all = self.policy.forwards_by_path_mtu || leaks;
         let all = self.network.routing().learned.values();
         let counts =
             all.filter(|learned| learned.redirected || learned.mtu && (learned.locked || for_all));

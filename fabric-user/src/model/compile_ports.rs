@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Role, View, compile::Compiler, compile_uppers::DEPTH, routes::Via};
+use super::{
+    Role, View, compile::Compiler, compile_leaks::views_to_add, compile_uppers::DEPTH, routes::Via,
+};
 use crate::observe::{Link, LinkKind, NexthopKind, Rule};
 
 /// A port that may become a routed one.
@@ -19,11 +21,13 @@ impl<'a> Compiler<'a> {
         let network = self.network;
         let candidates: Vec<Candidate<'a>> =
             network.links().filter_map(|link| self.candidate(link)).collect();
-        let tables: BTreeSet<u32> = candidates
+        let mut tables: BTreeSet<u32> = candidates
             .iter()
             .flat_map(|each| each.view.v4.iter().chain(&each.view.v6))
             .copied()
             .collect();
+        let leaks = self.leaks(candidates.iter().map(|each| &each.view));
+        tables.extend(leaks.into_iter().filter_map(|leak| leak.tables.ok()).flatten());
         let leads_out = self.leads_out(&tables);
         let leads_down = self.leads_down(&tables);
         let seen = [false, true].map(|v6| self.why_not_routed(v6));
@@ -78,6 +82,10 @@ impl<'a> Compiler<'a> {
         for text in seen.into_iter().zip(left).filter_map(|(text, left)| text.filter(|_| left)) {
             self.problem(None, text);
         }
+        let leaks = self.leaks(views.keys());
+        for view in views_to_add(&leaks, views.keys()) {
+            views.entry(view).or_default();
+        }
         for (position, (view, members)) in views.into_iter().enumerate() {
             for ifindex in members {
                 if let Some(port) = self.out.ports.get_mut(&ifindex) {
@@ -88,6 +96,7 @@ impl<'a> Compiler<'a> {
             }
             self.out.views.push(view);
         }
+        self.lead_into(leaks);
     }
 
     /// An interface that could be a routed port or is a gateway, as far as it alone is concerned.
@@ -157,13 +166,21 @@ impl<'a> Compiler<'a> {
         let routes = &self.network.routing().routes;
         let mut out = BTreeSet::new();
         for via in tables.iter().flat_map(|table| routes.uses(*table)) {
-            match via {
-                Via::Nothing => {}
-                Via::Hops(id) => out.extend(routes.hops(id).iter().map(|hop| hop.ifindex)),
-                Via::Object(id) => self.object_leads_out(id, &mut out),
-            }
+            self.via_leads_out(via, &mut out);
         }
         out
+    }
+
+    /// Adds the interfaces of next hops.
+    pub(super) fn via_leads_out(&self, via: Via, out: &mut BTreeSet<u32>) {
+        match via {
+            Via::Nothing => {}
+            Via::Hops(id) => {
+                let hops = self.network.routing().routes.hops(id);
+                out.extend(hops.iter().map(|hop| hop.ifindex));
+            }
+            Via::Object(id) => self.object_leads_out(id, out),
+        }
     }
 
     fn object_leads_out(&self, id: u32, out: &mut BTreeSet<u32>) {

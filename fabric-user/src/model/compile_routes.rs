@@ -63,7 +63,9 @@ pub fn compile_route(network: &Network, structure: &Structure, place: RoutePlace
         return way.map(|(way, _)| way);
     }
     match way {
-        Some((Way::Group(_) | Way::Nexthop { .. } | Way::Connected, true)) => Some(Way::Kernel),
+        Some((Way::Group(_) | Way::Nexthop { .. } | Way::Connected | Way::View(_), true)) => {
+            Some(Way::Kernel)
+        }
         Some((way @ (Way::Local | Way::Kernel | Way::Blackhole | Way::Unreachable), true)) => {
             Some(way)
         }
@@ -86,7 +88,7 @@ fn by_routes(
     let Some(route) = found.route else {
         return own_route.then_some((Way::Kernel, true));
     };
-    let way = way(network, structure, route);
+    let way = way(network, structure, route, prefix.address.is_ipv6());
     if let Resolved::OnLink(ifindex) = way
         && prefix == host(prefix.address)
     {
@@ -182,7 +184,7 @@ enum Resolved {
     OnLink(u32),
 }
 
-fn way(network: &Network, structure: &Structure, route: &Stored) -> Resolved {
+fn way(network: &Network, structure: &Structure, route: &Stored, v6: bool) -> Resolved {
     Resolved::Way(match route.kind {
         RouteKind::Local | RouteKind::Broadcast | RouteKind::Anycast | RouteKind::Multicast => {
             Way::Local
@@ -190,11 +192,11 @@ fn way(network: &Network, structure: &Structure, route: &Stored) -> Resolved {
         RouteKind::Blackhole => Way::Blackhole,
         RouteKind::Unreachable | RouteKind::Prohibit => Way::Unreachable,
         RouteKind::Throw | RouteKind::Other(_) => Way::Kernel,
-        RouteKind::Unicast => return forwards(network, structure, route),
+        RouteKind::Unicast => return forwards(network, structure, route, v6),
     })
 }
 
-fn forwards(network: &Network, structure: &Structure, route: &Stored) -> Resolved {
+fn forwards(network: &Network, structure: &Structure, route: &Stored, v6: bool) -> Resolved {
     if route.mtu != 0 && routed(structure).any(|(_, mtu)| route.mtu < mtu) {
         return Resolved::Way(Way::Kernel);
     }
@@ -212,6 +214,9 @@ fn forwards(network: &Network, structure: &Structure, route: &Stored) -> Resolve
             HopsKind::Other => None,
         },
     };
+    if let Some(views) = link.and_then(|ifindex| structure.leaks.get(&ifindex)) {
+        return Resolved::Way(views[usize::from(v6)].map_or(Way::Kernel, Way::View));
+    }
     match link.filter(|ifindex| is_target(structure, *ifindex)) {
         Some(ifindex) => Resolved::OnLink(ifindex),
         None => Resolved::Way(Way::Kernel),

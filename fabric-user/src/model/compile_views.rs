@@ -1,10 +1,10 @@
-//! Which routing tables the packets of a port are looked up in.
+//! Which routing tables packets are looked up in.
 
 use super::{compile::Compiler, rules::Packets};
 use crate::observe::{Link, LinkKind, Rule, RuleAction};
 
 impl Compiler<'_> {
-    /// The tables in their order, or the first rule that may apply to some of the port's packets
+    /// The tables of a port's packets in their order, or the first rule that may apply to some of them
     /// and not to others.
     pub(super) fn tables(&self, v6: bool, port: &Link) -> Result<Vec<u32>, &Rule> {
         let master = port.master.and_then(|master| self.network.link(master));
@@ -12,8 +12,12 @@ impl Compiler<'_> {
             LinkKind::Vrf { table } => Some((master.name.as_str(), table)),
             _ => None,
         });
+        self.tables_of(v6, &Packets::arriving(&port.name, vrf))
+    }
+
+    /// As [`Self::tables`], of other packets.
+    pub(super) fn tables_of(&self, v6: bool, packets: &Packets<'_>) -> Result<Vec<u32>, &Rule> {
         let mut tables = Vec::new();
-        let packets = Packets::arriving(&port.name, vrf);
         for rule in self.network.routing().rules(v6) {
             match packets.meet(rule) {
                 // Which routes a rule passes over is not expressed.
@@ -22,7 +26,7 @@ impl Compiler<'_> {
                 Some(false) => continue,
                 None => return Err(rule),
             }
-            let table = match (rule.action, vrf) {
+            let table = match (rule.action, packets.vrf) {
                 (RuleAction::Lookup(_), Some((_, table))) if rule.l3mdev => table,
                 (RuleAction::Lookup(table), _) => table,
                 (RuleAction::Nop, _) => continue,

@@ -80,6 +80,9 @@ pub struct Structure {
     /// What ports look destinations up in; [`RoutePlace::view`] and [`Port::view`] are positions
     /// in this list, which change when a view comes or goes (all routes are compiled again then).
     pub views: Vec<View>,
+    /// VRF devices that routes lead to, with the view that packets of IPv4 and of IPv6 are looked up in
+    /// there: positions in [`views`](Self::views). None for what the kernel forwards.
+    pub leaks: BTreeMap<u32, [Option<u16>; 2]>,
     /// Groups that VTEPs or routes use.
     #[serde(with = "pairs")]
     pub groups: BTreeMap<GroupKey, Group>,
@@ -472,6 +475,9 @@ pub enum Way {
     Unreachable,
     /// It is on the link of a port, and the kernel resolves the neighbour.
     Connected,
+    /// Into another VRF: what the address leads to in this view, by its position in [`Structure::views`],
+    /// unless that is yet another VRF.
+    View(u16),
 }
 
 /// Identity of an FDB entry.
@@ -575,7 +581,7 @@ impl Structure {
             });
             used.collect()
         };
-        self.views == other.views && routed(self) == routed(other)
+        self.views == other.views && self.leaks == other.leaks && routed(self) == routed(other)
     }
 
     /// Whether MACs compile to the same under `other`, as far as the network is the same.

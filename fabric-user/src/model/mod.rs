@@ -26,6 +26,7 @@ mod compile_gateways;
 mod compile_groups;
 mod compile_hop_limits;
 mod compile_ipsec;
+mod compile_leaks;
 mod compile_learned;
 mod compile_netfilter;
 mod compile_ports;

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | all | ingress of the interfaces that receive them, egress of those that send them |
 //! | routed | prerouting, forward, postrouting of their family (`ip_rcv`, `ip_forward`, `ip_output`) |
+//! | routed to the device of a VRF, which routes them on | output of their family, and postrouting once more (`vrf_ip_local_out`, `vrf_ip6_local_out`) |
 //! | bridged | the same of the family bridge (`br_handle_frame`, `__br_forward`); with br_netfilter also of IPv4 and IPv6 (`br_nf_pre_routing` and its siblings) |
 //! | for a gateway of a bridge, and from it | input and output of the family bridge as well (`br_pass_frame_up`, `__br_forward`) |
 //! | answers to ARP | output of the family ARP (`arp_xmit`) |
@@ -67,6 +68,12 @@ impl Chain {
     /// It sees packets of a family that are routed.
     pub(super) fn sees_routed(&self, v6: bool) -> bool {
         self.is_for(v6) && self.is_on_the_way()
+    }
+
+    /// It sees packets of a family that the device of a VRF routes on (`vrf_ip_local_out`), beside those that
+    /// see all that are routed.
+    pub(super) fn sees_leaked(&self, v6: bool) -> bool {
+        self.is_for(v6) && self.hook == Hook::Output
     }
 
     /// It sees frames that are bridged.

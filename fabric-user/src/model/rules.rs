@@ -13,7 +13,7 @@ use crate::observe::{Prefix, RouteKind, Rule, RuleAction};
 pub(super) struct Packets<'a> {
     /// Name of the interface at which they arrive; [`OWN`] if the box itself sends them.
     pub(super) iif: &'a str,
-    /// Name and table of the VRF that this interface is in.
+    /// Name and table of the VRF that this interface is in; of what is [`OWN`], of that which sends them.
     pub(super) vrf: Option<(&'a str, u32)>,
     pub(super) source: Option<IpAddr>,
     pub(super) destination: Option<IpAddr>,
@@ -53,6 +53,12 @@ impl<'a> Packets<'a> {
         }
     }
 
+    /// Packets that were routed to the device of a VRF, which looks them up once more
+    /// (`vrf_process_v4_outbound`, `vrf_process_v6_outbound`).
+    pub(super) const fn leaking(vrf: (&'a str, u32)) -> Self {
+        Self::arriving(OWN, Some(vrf))
+    }
+
     /// Whether a rule applies to them (`fib_rule_match`); none if it depends on the packet, or on the
     /// kernel's version.
     pub(super) fn meet(&self, rule: &Rule) -> Option<bool> {
@@ -62,9 +68,10 @@ impl<'a> Packets<'a> {
         let is_vrf = |name: &str| self.vrf.is_some_and(|(vrf, _)| vrf == name);
         let iif = match rule.iif.as_deref() {
             None => Some(true),
-            Some(iif) if is_vrf(iif) => Some(true),
+            // Some kernels compare what a VRF sends with its name, others do not.
+            Some(iif) if is_vrf(iif) => (self.iif != OWN).then_some(true),
             // Some kernels compare a member's packets with the VRF's name only.
-            Some(iif) if iif == self.iif => self.vrf.is_none().then_some(true),
+            Some(iif) if iif == self.iif => (self.vrf.is_none() || iif == OWN).then_some(true),
             Some(_) => Some(false),
         };
         let oif = match rule.oif.as_deref() {

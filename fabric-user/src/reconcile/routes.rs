@@ -8,7 +8,7 @@ use fabric_common::{
         groups, local_addresses,
         routes::{
             KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_KERNEL, KIND_LOCAL, KIND_NEXTHOP,
-            KIND_UNREACHABLE, split_target, target,
+            KIND_UNREACHABLE, KIND_VIEW, split_target, target,
         },
     },
     table::Moves as _,
@@ -105,7 +105,7 @@ impl Routing {
                 for (place, way) in some {
                     let Some(view) = self.views.get(place.view) else { continue };
                     let target =
-                        way.as_ref().map(|way| target_of(pass, way, ports, groups, nexthops));
+                        way.as_ref().map(|way| self.target_of(pass, way, ports, groups, nexthops));
                     self.set(pass, nexthops, view, place.prefix, target);
                 }
             }
@@ -150,7 +150,7 @@ impl Routing {
         let mut prefixes = Prefixes::default();
         for (place, way) in all {
             let Some(view) = self.views.get(place.view) else { continue };
-            let target = target_of(pass, way, ports, groups, nexthops);
+            let target = self.target_of(pass, way, ports, groups, nexthops);
             if is_host(&place.prefix) {
                 hosts.insert((view, place.prefix.address), target);
             } else {
@@ -171,27 +171,31 @@ impl Routing {
         }
         self.views.sync(pass, prefixes);
     }
-}
 
-/// The target that says where a way leads.
-fn target_of(
-    pass: &mut Pass<'_>,
-    way: &Way,
-    ports: &Ports,
-    groups: &Groups,
-    nexthops: &mut Nexthops,
-) -> u32 {
-    let kernel = target(KIND_KERNEL, 0);
-    match way {
-        Way::Group(key) => groups.get(key).map_or(kernel, |index| target(KIND_GROUP, index)),
-        Way::Nexthop { key, nexthop } => nexthops
-            .add(pass, ports, key, nexthop)
-            .map_or(kernel, |index| target(KIND_NEXTHOP, index)),
-        Way::Local => target(KIND_LOCAL, 0),
-        Way::Kernel => kernel,
-        Way::Blackhole => target(KIND_BLACKHOLE, 0),
-        Way::Unreachable => target(KIND_UNREACHABLE, 0),
-        Way::Connected => target(KIND_CONNECTED, 0),
+    /// The target that says where a way leads.
+    fn target_of(
+        &self,
+        pass: &mut Pass<'_>,
+        way: &Way,
+        ports: &Ports,
+        groups: &Groups,
+        nexthops: &mut Nexthops,
+    ) -> u32 {
+        let kernel = target(KIND_KERNEL, 0);
+        match way {
+            Way::Group(key) => groups.get(key).map_or(kernel, |index| target(KIND_GROUP, index)),
+            Way::Nexthop { key, nexthop } => nexthops
+                .add(pass, ports, key, nexthop)
+                .map_or(kernel, |index| target(KIND_NEXTHOP, index)),
+            Way::Local => target(KIND_LOCAL, 0),
+            Way::Kernel => kernel,
+            Way::Blackhole => target(KIND_BLACKHOLE, 0),
+            Way::Unreachable => target(KIND_UNREACHABLE, 0),
+            Way::Connected => target(KIND_CONNECTED, 0),
+            Way::View(view) => {
+                self.views.get(*view).map_or(kernel, |index| target(KIND_VIEW, index.into()))
+            }
+        }
     }
 }
 

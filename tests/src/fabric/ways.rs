@@ -12,7 +12,7 @@ use fabric_common::schema::{
     ports,
     routes::{
         KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_KERNEL, KIND_LOCAL, KIND_NEXTHOP,
-        KIND_UNREACHABLE, split_target,
+        KIND_UNREACHABLE, KIND_VIEW, split_target,
     },
 };
 use fabric_user::kernel::maps::Maps;
@@ -52,6 +52,7 @@ impl Router {
             Some((KIND_BLACKHOLE, _)) => "blackhole".into(),
             Some((KIND_UNREACHABLE, _)) => "unreachable".into(),
             Some((KIND_CONNECTED, _)) => "connected".into(),
+            Some((KIND_VIEW, _)) => "another VRF".into(),
             Some(other) => format!("{other:?}"),
         };
         addresses.into_iter().map(way).collect()

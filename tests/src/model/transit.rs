@@ -10,7 +10,7 @@ use fabric_common::{
         ports::{self, FLAG_ROUTE4, FLAG_ROUTE6},
         routes::{
             KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_LOCAL, KIND_NEXTHOP, KIND_NONE,
-            KIND_UNREACHABLE, split_target,
+            KIND_UNREACHABLE, KIND_VIEW, split_target,
         },
     },
 };
@@ -72,7 +72,11 @@ fn forward(
         return Err(Reason::TransitInputMartian);
     }
 
-    let (kind, index) = split_target(world.longest_match(view, destination));
+    let mut target = split_target(world.longest_match(view, destination));
+    if let (KIND_VIEW, view) = target {
+        target = split_target(world.longest_match(view as u16, destination));
+    }
+    let (kind, index) = target;
     let nexthop = match kind {
         KIND_GROUP => {
             let flow = flow_hash_by(packet, &world.maps.settings.get(0), true);

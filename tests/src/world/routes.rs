@@ -6,7 +6,7 @@ use fabric_common::schema::{
     ports::{FLAG_ROUTE4, FLAG_ROUTE6},
     routes::{
         KIND_BLACKHOLE, KIND_CONNECTED, KIND_GROUP, KIND_LOCAL, KIND_NEXTHOP, KIND_NONE,
-        KIND_UNREACHABLE, split_target, target,
+        KIND_UNREACHABLE, KIND_VIEW, split_target, target,
     },
 };
 use fabric_user::{
@@ -22,13 +22,19 @@ pub(super) type Prefix = (IpAddr, u8);
 impl World {
     /// Lets a port route by a view, from 1 on, in the families of these `FLAG_ROUTE` flags.
     pub fn route_on(&mut self, port: &Port, view: u16, flags: u8) {
-        for table in self.desired.views.len() as u32..view.into() {
-            self.desired.views.push(View { v4: vec![table], v6: vec![table] });
-        }
+        self.have_views(view);
         self.change_port(port, |port| {
             port.view = Some(view - 1);
             (port.route4, port.route6) = (flags & FLAG_ROUTE4 != 0, flags & FLAG_ROUTE6 != 0);
         });
+    }
+
+    /// Has views up to this one, from 1 on.
+    pub fn have_views(&mut self, view: u16) {
+        for table in self.desired.views.len() as u32..view.into() {
+            self.desired.views.push(View { v4: vec![table], v6: vec![table] });
+        }
+        self.apply();
     }
 
     /// Adds a route by the target that it has in the maps; one to nothing is removed.
@@ -53,6 +59,7 @@ impl World {
             KIND_BLACKHOLE => Way::Blackhole,
             KIND_UNREACHABLE => Way::Unreachable,
             KIND_CONNECTED => Way::Connected,
+            KIND_VIEW => Way::View(index as u16 - 1),
             _ => Way::Kernel,
         })
     }

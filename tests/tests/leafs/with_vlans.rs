@@ -60,7 +60,20 @@ fn a_single_vxlan_device_with_an_l3vni_is_carried() {
 
 #[test]
 fn bridges_in_a_zones_vrf_with_a_way_out_of_it_are_carried() {
-    let leaf = Site::new(&[UNDERLAY, include_str!("shapes/proxmox.sh")]);
+    zone_with_a_way_out(include_str!("shapes/proxmox.sh"));
+}
+
+#[test]
+fn the_way_into_a_zones_vrf_is_carried_as_frr_10_writes_it() {
+    // What is connected in the zone leads to its VRF, no more to the bridge.
+    let shape = include_str!("shapes/proxmox.sh");
+    let newer = shape.replace("dev net1 proto bgp", "dev vrf_zone proto bgp");
+    assert_eq!(newer.matches("dev vrf_zone proto bgp").count(), 2);
+    zone_with_a_way_out(&newer);
+}
+
+fn zone_with_a_way_out(shape: &str) {
+    let leaf = Site::new(&[UNDERLAY, shape]);
     leaf.carries(&[
         Flow::new("swp1", HOST1, REMOTE1),
         Flow::new("swp1", HOST1, HOST2).by("net1"),

@@ -205,7 +205,7 @@ fn a_frame_goes_back_by_a_hairpin_if_lookup_says_so() {
 
 /// A server behind any kind of route, or an address that nothing leads to.
 fn destination(random: &mut Random) -> Station {
-    const KINDS: [u8; 12] = [
+    const KINDS: [u8; 17] = [
         server::NEIGHBOUR,
         server::LOCAL,
         server::BLACKHOLE,
@@ -216,6 +216,11 @@ fn destination(random: &mut Random) -> Station {
         server::EMPTY_GROUP,
         server::BACK,
         server::NOWHERE,
+        server::LEAK,
+        server::LEAK_NOWHERE,
+        server::LEAK_LOCAL,
+        server::LEAK_BLACKHOLE,
+        server::LEAK_TWICE,
         server::WEST,
         server::BOTH,
     ];

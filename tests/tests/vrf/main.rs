@@ -3,6 +3,7 @@
 //! Needs a kernel with VRF devices; `cargo xtask vm` boots one.
 
 mod gateways;
+mod leaks;
 mod routing;
 #[path = "../arrivals/site.rs"]
 mod site;

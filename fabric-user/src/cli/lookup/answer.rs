@@ -15,7 +15,7 @@ use fabric_common::{
 use super::{
     Bridged, Flow, Payload, Routed,
     arguments::protocol_name,
-    document::{Document, Group, Nexthop, Passed, Route, Sent, Station, Vtep, Way},
+    document::{Document, Group, Leaked, Nexthop, Passed, Route, Sent, Station, Vtep, Way},
     flow::UDP,
     trace::station,
 };
@@ -42,8 +42,9 @@ pub(super) struct Packet<'a> {
     pub(super) view: u16,
     pub(super) flow: &'a Flow,
     pub(super) found: &'a Routed,
-    /// Where it is not a host that matches: the addresses that are answered alike.
-    pub(super) range: Option<Span>,
+    /// Where it is not a host that matches: the addresses that are answered alike, in this view and in that
+    /// of another VRF.
+    pub(super) ranges: [Option<Span>; 2],
 }
 
 /// Where a packet or frame comes from.
@@ -85,7 +86,7 @@ impl<'a> Answer<'a> {
         answer.end()
     }
 
-    /// The answer for a frame in a bridge domain; `range` as in [`Packet`], of the packet that a gateway routes.
+    /// The answer for a frame in a bridge domain; `ranges` as in [`Packet`], of the packet that a gateway routes.
     pub(super) fn bridged(
         view: &'a View,
         from: From,
@@ -93,7 +94,7 @@ impl<'a> Answer<'a> {
         mac: Mac,
         payload: &Payload,
         found: &Bridged,
-        range: Option<Span>,
+        ranges: [Option<Span>; 2],
     ) -> Self {
         let mut answer = Self::new(view, from, found.target, found.reason);
         let what = match payload {
@@ -108,7 +109,7 @@ impl<'a> Answer<'a> {
             answer.line("mac", format!("gateway {gateway}"));
             answer.document.gateway = Some(gateway);
             let routing = ports::view(view.contents.ports.get(&slot).map_or(0, |p| p.mac_and_view));
-            answer.document.way = answer.way(Packet { view: routing, flow, found: routed, range });
+            answer.document.way = answer.way(Packet { view: routing, flow, found: routed, ranges });
             answer.found = routed.target.is_some();
         } else {
             answer.document.way.sent = answer.sent(domain, found);
@@ -128,26 +129,18 @@ impl<'a> Answer<'a> {
 
     /// From the view to the next hop, and behind a gateway to where the frame goes.
     fn way(&mut self, packet: Packet<'_>) -> Way {
-        let Packet { view: index, flow, found, range } = packet;
+        let Packet { view: index, flow, found, ranges: [range, leaked] } = packet;
         let mut way = Way { view: Some(index), ..Way::default() };
-        let of_ports = self.view.ports_of(index);
-        way.vrf = of_ports.iter().find_map(|slot| self.view.vrf(*slot));
-        let names: Vec<String> = of_ports.iter().map(|slot| self.view.port(*slot)).collect();
-        let vrf = way.vrf.as_ref().map(|vrf| format!(" (VRF {vrf})")).unwrap_or_default();
-        self.line("view", format!("{index}{vrf}, of {}", names.join(", ")));
-        let Some(target) = found.target else {
-            self.line("route", "none".into());
-            return way;
-        };
-        let (entry, addresses) = match found.exact {
-            true => ("host", Some(Span::of(flow.destination))),
-            false => ("range", range),
-        };
-        let name = addresses.map_or_else(|| "a range".into(), |span| span.to_string());
-        let (kind, index) = (ways::kind(target), ways::index(target));
-        let to = index.map_or_else(|| kind.into(), |index| format!("{kind} {index}"));
-        self.line("route", format!("{name} ({entry}), {to}"));
-        way.route = Some(Route { addresses, entry, kind, index });
+        let destination = flow.destination;
+        (way.vrf, way.route) = self.route(index, destination, (found.exact, found.target), range);
+        let mut target = found.target;
+        if let Some(leak) = found.leak {
+            let (vrf, route) =
+                self.route(leak.view, destination, (leak.exact, leak.target), leaked);
+            way.leak = Some(Leaked { view: leak.view, vrf, route });
+            target = leak.target;
+        }
+        let Some(target) = target else { return way };
         if let Some(selection) = &found.selection {
             self.selection(selection, &mut way.sent);
         } else if let (KIND_NEXTHOP, nexthop) = split_route(target) {
@@ -157,6 +150,35 @@ impl<'a> Answer<'a> {
             way.station = self.station(nexthop, frame);
         }
         way
+    }
+
+    /// The VRF of a view, and what matches an address there, as [`Routed`] has it.
+    fn route(
+        &mut self,
+        view: u16,
+        destination: IpAddr,
+        (exact, target): (bool, Option<u32>),
+        range: Option<Span>,
+    ) -> (Option<String>, Option<Route>) {
+        let of_ports = self.view.ports_of(view);
+        let vrf = of_ports.iter().find_map(|slot| self.view.vrf(*slot));
+        let names: Vec<String> = of_ports.iter().map(|slot| self.view.port(*slot)).collect();
+        let named = vrf.as_ref().map(|vrf| format!(" (VRF {vrf})")).unwrap_or_default();
+        let ports = if names.is_empty() { "no port".into() } else { names.join(", ") };
+        self.line("view", format!("{view}{named}, of {ports}"));
+        let Some(target) = target else {
+            self.line("route", "none".into());
+            return (vrf, None);
+        };
+        let (entry, addresses) = match exact {
+            true => ("host", Some(Span::of(destination))),
+            false => ("range", range),
+        };
+        let name = addresses.map_or_else(|| "a range".into(), |span| span.to_string());
+        let (kind, index) = (ways::kind(target), ways::index(target));
+        let to = index.map_or_else(|| kind.into(), |index| format!("{kind} {index}"));
+        self.line("route", format!("{name} ({entry}), {to}"));
+        (vrf, Some(Route { addresses, entry, kind, index }))
     }
 
     /// The frame to a next hop behind a bridge.
@@ -388,7 +410,7 @@ mod tests {
     use fabric_common::schema::{fdb, nexthops::FLAG_DOWN, routes};
 
     use super::*;
-    use crate::cli::{golden, print::Of, view::tests::leaf};
+    use crate::cli::{golden, lookup::Leak, print::Of, view::tests::leaf};
 
     fn flow() -> Flow {
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
@@ -402,12 +424,20 @@ mod tests {
     }
 
     fn packet<'a>(flow: &'a Flow, found: &'a Routed, range: Option<Span>) -> Packet<'a> {
-        Packet { view: 1, flow, found, range }
+        Packet { view: 1, flow, found, ranges: [range, None] }
     }
 
     /// The end of a packet that no group had to do with.
     fn ended(reason: Reason, target: Option<u32>) -> Routed {
-        Routed { exact: false, target, selection: None, nexthop: None, frame: None, reason }
+        Routed {
+            exact: false,
+            target,
+            leak: None,
+            selection: None,
+            nexthop: None,
+            frame: None,
+            reason,
+        }
     }
 
     /// The nexthops of these buckets were looked at until the last one.
@@ -494,6 +524,39 @@ answer   forwarded (routed): Routed from one port to another.
     }
 
     #[test]
+    fn a_route_into_another_vrf_is_told_with_what_stands_there() {
+        let view = leaf();
+        let target = Some(routes::target(routes::KIND_VIEW, 2));
+        let leak = Leak { view: 2, exact: true, target: Some(routes::target(KIND_NEXTHOP, 1)) };
+        let found = Routed { leak: Some(leak), nexthop: Some(1), ..ended(Reason::Routed, target) };
+        let range = "10.9.0.0/24".parse().ok();
+        let answer = Answer::routed(&view, From::Port(1), packet(&flow(), &found, range));
+        let lines = "\
+view     1, of no port
+route    10.9.0.0/24 (range), view 2
+view     2, of no port
+route    10.9.0.2/32 (host), nexthop 1
+nexthop  192.0.2.1 on swp1, MAC 02:00:00:00:00:51, MTU 0, alive
+";
+        assert!(answer.text().contains(lines), "{}", answer.text());
+        let json = serde_json::to_value(answer.document()).unwrap();
+        assert_eq!((&json["route"]["kind"], &json["route"]["index"]), (&"view".into(), &2.into()));
+        assert_eq!(
+            (&json["leak"]["view"], &json["leak"]["route"]["kind"]),
+            (&2.into(), &"nexthop".into())
+        );
+        assert_eq!(json["nexthop"]["port"], "swp1");
+        let gone = Leak { view: 2, exact: false, target: None };
+        let found = Routed { leak: Some(gone), ..ended(Reason::TransitRouteNone, target) };
+        let answer = Answer::routed(&view, From::Port(1), packet(&flow(), &found, range));
+        assert!(
+            answer.text().contains("view    2, of no port\nroute   none\n"),
+            "{}",
+            answer.text()
+        );
+    }
+
+    #[test]
     fn a_next_hop_that_is_not_resolved_has_no_mac() {
         let mut view = leaf();
         view.contents.nexthops.get_mut(&1).unwrap().macs = [0; 12];
@@ -516,7 +579,7 @@ answer   forwarded (routed): Routed from one port to another.
             reason: Reason::Encapsulated,
         };
         let (mac, payload) = (Mac([2, 0, 0, 0, 0, 3]), Payload::Ip(flow()));
-        let answer = Answer::bridged(&view, From::Port(3), 1, mac, &payload, &found, None);
+        let answer = Answer::bridged(&view, From::Port(3), 1, mac, &payload, &found, [None; 2]);
         let expected = "\
 frame    tcp 10.9.0.1:40000 to 10.9.0.2:443, to 02:00:00:00:00:03, arriving on h1
 bridge   br200, VNI 10200
@@ -569,7 +632,7 @@ answer   forwarded (encapsulated): Forwarded into a VXLAN tunnel.
         let (mac, payload) = (Mac([2, 0, 0, 0, 0, 4]), Payload::Ip(flow()));
         let range = "10.9.0.0/24".parse().ok();
         let from = From::Vtep("10.0.0.2".parse().unwrap());
-        let answer = Answer::bridged(&view, from, 1, mac, &payload, &found, range);
+        let answer = Answer::bridged(&view, from, 1, mac, &payload, &found, [range, None]);
         let expected = "\
 frame    tcp 10.9.0.1:40000 to 10.9.0.2:443, to 02:00:00:00:00:04, out of a tunnel of 10.0.0.2
 bridge   br200, VNI 10200

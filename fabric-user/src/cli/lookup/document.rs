@@ -28,6 +28,7 @@ pub(super) struct Way {
     pub(super) view: Option<u16>,
     pub(super) vrf: Option<String>,
     pub(super) route: Option<Route>,
+    pub(super) leak: Option<Leaked>,
     #[serde(flatten)]
     pub(super) sent: Sent,
     pub(super) station: Option<Station>,
@@ -61,6 +62,14 @@ pub(super) struct Route {
     pub(super) entry: &'static str,
     pub(super) kind: &'static str,
     pub(super) index: Option<u32>,
+}
+
+/// What matches the destination in the view of another VRF, which the route leads into.
+#[derive(Debug, Serialize)]
+pub(super) struct Leaked {
+    pub(super) view: u16,
+    pub(super) vrf: Option<String>,
+    pub(super) route: Option<Route>,
 }
 
 /// A tunnel.

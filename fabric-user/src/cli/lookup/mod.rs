@@ -21,7 +21,7 @@ use crate::{kernel::maps::Maps, mac::Mac};
 use answer::{Answer, From, Packet};
 pub(super) use arguments::Args;
 pub use flow::{Flow, Payload, WITH_PORTS};
-pub use trace::{Arrival, Bridged, Origin, Routed, bridged, routed};
+pub use trace::{Arrival, Bridged, Leak, Origin, Routed, bridged, routed};
 
 /// Runs `fabricctl lookup`: success if something in the maps matches.
 ///
@@ -82,9 +82,9 @@ fn to_address<'a>(
         bail!("ports route by different views; name the one where the packet arrives by --in");
     };
     let found = &routed(maps, routing, arrival, &flow);
-    let range = range(maps, routing, &flow, found);
+    let ranges = ranges(maps, routing, &flow, found);
     let from = port.map_or(From::Anywhere, From::Port);
-    Ok(Answer::routed(view, from, Packet { view: routing, flow: &flow, found, range }))
+    Ok(Answer::routed(view, from, Packet { view: routing, flow: &flow, found, ranges }))
 }
 
 /// Refuses a packet that is told apart by headers inside it which are not given.
@@ -97,10 +97,15 @@ fn demand_inner(view: &View, arrival: &Arrival, flow: &Flow) -> anyhow::Result<(
     Ok(())
 }
 
-/// Addresses that are answered as that of the packet, if it is not a host that matches.
-fn range(maps: &Maps, view: u16, flow: &Flow, found: &Routed) -> Option<Span> {
-    let is_range = found.target.is_some() && !found.exact;
-    is_range.then(|| routes::around(maps, view, flow.destination)).flatten()
+/// Addresses that are answered as that of the packet, in its view and in that of another VRF, where it is not a
+/// host that matches.
+fn ranges(maps: &Maps, view: u16, flow: &Flow, found: &Routed) -> [Option<Span>; 2] {
+    let range = |view, exact: bool, target: Option<u32>| {
+        let is_range = target.is_some() && !exact;
+        is_range.then(|| routes::around(maps, view, flow.destination)).flatten()
+    };
+    let leak = found.leak.and_then(|leak| range(leak.view, leak.exact, leak.target));
+    [range(view, found.exact, found.target), leak]
 }
 
 /// A frame in the bridge domain that is named, or of the port where it arrives.
@@ -158,14 +163,14 @@ fn to_mac<'a>(
     if let (Some(_), Payload::Ip(flow)) = (&found.routed, &payload) {
         demand_inner(view, arrival, flow)?;
     }
-    let range = match (&found.routed, &payload, found.target) {
+    let ranges = match (&found.routed, &payload, found.target) {
         (Some(routed), Payload::Ip(flow), Some(target)) => {
             let (_, gateway) = fdb::split_target(target);
-            range(maps, ports::view(maps.ports.get(gateway).mac_and_view), flow, routed)
+            ranges(maps, ports::view(maps.ports.get(gateway).mac_and_view), flow, routed)
         }
-        _ => None,
+        _ => [None; 2],
     };
-    Ok(Answer::bridged(view, from, domain, mac, &payload, &found, range))
+    Ok(Answer::bridged(view, from, domain, mac, &payload, &found, ranges))
 }
 
 /// A VTEP out of whose tunnel frames of a domain may come.

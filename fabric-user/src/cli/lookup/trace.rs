@@ -13,7 +13,7 @@ use fabric_common::{
         groups::Choice,
         nexthops::Nexthop,
         ports::{self, FLAG_ROUTE4, FLAG_ROUTE6},
-        routes::{KIND_GROUP, KIND_LOCAL, KIND_NEXTHOP, refusal, split_target},
+        routes::{KIND_GROUP, KIND_LOCAL, KIND_NEXTHOP, KIND_VIEW, refusal, split_target},
         vteps::Vtep,
     },
     tunnel::{LONGEST_SUM, OUTER_IP4, OUTER_IP6, UDP_AND_VXLAN},
@@ -43,6 +43,8 @@ pub struct Routed {
     pub exact: bool,
     /// See [`fabric_common::schema::routes`]; `None` if nothing matches.
     pub target: Option<u32>,
+    /// For targets in another VRF: what the address leads to there.
+    pub leak: Option<Leak>,
     /// For targets that are groups.
     pub selection: Option<Selection>,
     /// Index of the nexthop that the packet takes.
@@ -51,6 +53,17 @@ pub struct Routed {
     pub frame: Option<Bridged>,
     /// The packet's end.
     pub reason: Reason,
+}
+
+/// A second lookup, in the view of another VRF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leak {
+    /// Index of the view.
+    pub view: u16,
+    /// As in [`Routed`].
+    pub exact: bool,
+    /// As in [`Routed`].
+    pub target: Option<u32>,
 }
 
 /// What becomes of a frame inside a bridge domain.
@@ -102,15 +115,26 @@ pub fn routed(maps: &Maps, view: u16, arrival: &Arrival, flow: &Flow) -> Routed 
 
 /// As [`routed`], of a packet that is no tunnel's.
 fn route(maps: &Maps, view: u16, arrival: &Arrival, flow: &Flow) -> Routed {
-    let host = maps.host(view, flow.destination);
-    let target = host.or_else(|| maps.by_prefix(view, flow.destination));
-    let exact = host.is_some();
-    let reason = Reason::TransitRouteNone;
-    let mut routed = Routed { exact, target, selection: None, nexthop: None, frame: None, reason };
+    let (exact, target) = look_up(maps, view, flow.destination);
+    let mut routed = Routed {
+        exact,
+        target,
+        leak: None,
+        selection: None,
+        nexthop: None,
+        frame: None,
+        reason: Reason::TransitRouteNone,
+    };
     routed.reason = match follow(maps, view, arrival, flow, &mut routed) {
         Ok(reason) | Err(reason) => reason,
     };
     routed
+}
+
+/// The target of an address in a view, and whether it is a host's.
+fn look_up(maps: &Maps, view: u16, address: IpAddr) -> (bool, Option<u32>) {
+    let host = maps.host(view, address);
+    (host.is_some(), host.or_else(|| maps.by_prefix(view, address)))
 }
 
 /// A fragment that could belong to a tunnel of this box; shorter ones than all outer headers are
@@ -140,7 +164,14 @@ fn follow(
     if is_martian(flow.source) || is_martian(flow.destination) || is_own(maps, view, flow.source) {
         return Err(Reason::TransitInputMartian);
     }
-    let (kind, index) = split_target(routed.target.ok_or(Reason::TransitRouteNone)?);
+    let mut target = routed.target;
+    if let Some((KIND_VIEW, view)) = target.map(split_target) {
+        let view = view as u16;
+        let (exact, found) = look_up(maps, view, flow.destination);
+        routed.leak = Some(Leak { view, exact, target: found });
+        target = found;
+    }
+    let (kind, index) = split_target(target.ok_or(Reason::TransitRouteNone)?);
     let nexthop = match kind {
         KIND_GROUP => {
             let hash = flow.hash_routed(arrival.inner.as_ref(), &maps.settings.get(0));

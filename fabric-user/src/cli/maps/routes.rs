@@ -19,9 +19,9 @@ rows! {
         /// `host`, or `range` for what is looked up by longest match.
         "ENTRY" entry: &'static str,
         /// What they lead to: `group`, `nexthop`, `local`, `kernel`, `blackhole`, `unreachable`,
-        /// `connected` or `none`.
+        /// `connected`, `view` (into another VRF) or `none`.
         "KIND" kind: &'static str,
-        /// Index of the group or next hop.
+        /// Index of the group, next hop or view.
         "INDEX" index: Option<u32>,
         /// The next hops with port, gateway and whether they live; null for what has none.
         "VIA" via: Way,

@@ -9,6 +9,7 @@ mod gateways;
 mod hop_limits;
 mod incremental;
 mod ipsec;
+mod leaks;
 mod learned;
 mod mac_addresses;
 mod netfilter;

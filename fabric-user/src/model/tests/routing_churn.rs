@@ -25,6 +25,7 @@ const DESTINATIONS: [&str; 14] = [
 ];
 const ADDRESSES: [&str; 6] =
     ["192.0.2.0", "fe80::2", "10.1.0.7", "10.1.0.8", "2001:db8:1::7", "10.9.1.1"];
+const RED: u32 = 90;
 const TABLES: [u32; 5] = [255, 254, 254, 253, 1001];
 const OBJECTS: [u32; 6] = [101, 102, 104, GROUP, 111, 130];
 
@@ -36,7 +37,7 @@ fn any<T: Clone>(random: &mut Random, all: &[T]) -> T {
 fn random_route(random: &mut Random) -> Route {
     let destination = any(random, &DESTINATIONS);
     let table = any(random, &TABLES);
-    let port = any(random, &[SWP1, SWP2, SWP3, BR10]);
+    let port = any(random, &[SWP1, SWP2, SWP3, BR10, RED]);
     let gateways: [&str; 2] = match destination.contains(':') {
         true => ["fe80::2", "2001:db8:1::7"],
         false => ["192.0.2.0", "10.1.0.7"],
@@ -60,8 +61,11 @@ fn random_route(random: &mut Random) -> Route {
 
 fn random_link(random: &mut Random) -> Link {
     let link = match random.below(6) {
-        0 => link(90, "red", LinkKind::Vrf { table: 1001 }),
-        1 => Link { master: Some(90), ..swp(SWP3) },
+        0 => {
+            let red = link(RED, "red", LinkKind::Vrf { table: 1001 });
+            Link { mtu: any(random, &[65_575, 65_575, 1500]), ..red }
+        }
+        1 => Link { master: Some(RED), ..swp(SWP3) },
         2 => swp(SWP3),
         3 => link(BR10, "br10", bridge(false)),
         4 => Link { mtu: 1400, ..swp(SWP2) },
@@ -90,7 +94,7 @@ fn random_nexthop(random: &mut Random) -> Event {
         0 => single(101, SWP1, Some("192.0.2.0")),
         1 => single(102, SWP2, Some("fe80::2")),
         2 => single(104, SWP3, (random.below(3) > 0).then_some("10.1.0.7")),
-        3 => single(104, SWP3, None),
+        3 => single(104, any(random, &[SWP3, RED]), None),
         4 => group(111, &[(101, 1), (130, 1)]),
         5 => nexthop(any(random, &[101, 130]), NexthopKind::Blackhole),
         6 => group(GROUP, &[(101, 1)]),
@@ -112,7 +116,7 @@ fn random_event(random: &mut Random) -> Event {
         }
         19 => Event::NeighbourGone { ifindex, address: ip(any(random, &ADDRESSES)) },
         20 => Event::Link(random_link(random)),
-        21 if random.below(4) == 0 => Event::LinkGone { ifindex: any(random, &[SWP1, SWP3, 90]) },
+        21 if random.below(4) == 0 => Event::LinkGone { ifindex: any(random, &[SWP1, SWP3, RED]) },
         21 => Event::Link(swp(ifindex)),
         22 => match random.below(3) {
             0 => Event::RuleGone(random_rule(random)),
@@ -133,6 +137,7 @@ fn random_event(random: &mut Random) -> Event {
 struct Seen {
     groups: usize,
     hosts: usize,
+    leaks: usize,
     several_views: usize,
     dumps: usize,
 }
@@ -144,6 +149,7 @@ impl Seen {
         let ways = || desired.routes.values();
         self.groups += usize::from(ways().any(|way| matches!(way, Way::Group(_))));
         self.hosts += usize::from(ways().any(|way| matches!(way, Way::Nexthop { .. })));
+        self.leaks += usize::from(ways().any(|way| matches!(way, Way::View(_))));
         self.several_views += usize::from(desired.structure.views.len() > 1);
     }
 }
@@ -154,6 +160,9 @@ fn step_by_step_is_always_what_a_full_compilation_gives_for_routes_too() {
     let mut seen = Seen::default();
     for _ in 0..100 {
         let mut router = router_with(Policy::default());
+        if random.below(2) == 0 {
+            router.apply(Link { mtu: 65_575, ..link(RED, "red", LinkKind::Vrf { table: 1001 }) });
+        }
         for _ in 0..150 {
             if random.below(40) == 0 {
                 let count = random.below(60);
@@ -174,7 +183,7 @@ fn step_by_step_is_always_what_a_full_compilation_gives_for_routes_too() {
         }
     }
     assert!(seen.groups > 5_000 && seen.hosts > 5_000, "the world did not just fall apart");
-    assert!(seen.several_views > 500 && seen.dumps > 100);
+    assert!(seen.several_views > 500 && seen.leaks > 500 && seen.dumps > 100);
 }
 
 #[test]

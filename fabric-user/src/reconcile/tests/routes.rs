@@ -4,7 +4,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use fabric_common::schema::{
     ports::{FLAG_NOT_A_TARGET, FLAG_ROUTE4, FLAG_ROUTE6, view},
-    routes::{KIND_BLACKHOLE, KIND_KERNEL, KIND_NEXTHOP, split_target, target},
+    routes::{KIND_BLACKHOLE, KIND_KERNEL, KIND_NEXTHOP, KIND_VIEW, split_target, target},
     views,
 };
 
@@ -213,6 +213,41 @@ fn a_host_that_moves_from_the_trie_into_the_table_is_missed_at_no_moment() {
                 assert!(found == Some(target) || later != moves, "{moments:?}");
             }
         }
+    }
+}
+
+#[test]
+fn a_route_into_a_view_without_ports_leads_there_or_nowhere_at_any_moment() {
+    let mut wanted = network();
+    wanted.structure.views.push(View { v4: Vec::new(), v6: vec![1001] });
+    let there = RoutePlace { view: 1, ..prefix(1, 48) };
+    wanted.routes.extend([(prefix(1, 64), Way::View(1)), (there, Way::Blackhole)]);
+    let settings = settings();
+    let (maps, same) = Maps::in_memory_twice(&settings.sizes()).unwrap();
+    let (mut bench, same) = (Bench::over(maps, Fake::default(), &settings), Rc::new(same));
+    bench.apply(&wanted);
+    let view = view_of(&bench, PORT);
+    // Another daemon writes that view anew, and a third one finds it without a use.
+    for wanted in [&wanted, &network()] {
+        bench = bench.restart();
+        let same = same.clone();
+        let ends = Rc::new(RefCell::new(Vec::new()));
+        let seen = ends.clone();
+        let watch = after_each_store(move || {
+            let address = ip("2001:db8:1::1");
+            let end = match same.by_prefix(view, address).map(split_target) {
+                Some((KIND_VIEW, view)) => same.by_prefix(view as u16, address),
+                other => other.map(|(kind, index)| target(kind, index)),
+            };
+            seen.borrow_mut().push(end);
+        });
+        bench.apply(wanted);
+        drop(watch);
+        let allowed = [None, Some(target(KIND_BLACKHOLE, 0))];
+        assert!(ends.borrow().iter().all(|end| allowed.contains(end)), "{ends:?}");
+        let last = ends.borrow().last().copied().flatten();
+        assert_eq!(last.is_some(), wanted.routes.contains_key(&there));
+        assert_eq!(bench.apply(wanted).changes, 0);
     }
 }
 

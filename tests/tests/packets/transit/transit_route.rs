@@ -76,7 +76,7 @@ pub(crate) fn blackhole_routes_and_groups_drop() {
 #[test]
 fn a_target_of_an_unknown_kind_is_left_to_the_kernel() {
     router(|router| {
-        for kind in [8, 9, 255] {
+        for kind in [9, 10, 255] {
             let Station { ipv4, ipv6, .. } = server(server::KERNEL);
             let (maps, target) = (&router.world.maps, target(kind, 1));
             let key = hosts::key(VIEW, u32::from_ne_bytes(ipv4));
@@ -107,6 +107,26 @@ pub(crate) fn neighbours_and_prefixes_are_routed() {
             for frame in frames(last) {
                 let nexthop = router.choice(&frame.bytes());
                 router.routes(&frame, nexthop, 64);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_route_into_another_vrf_leads_to_what_stands_there_and_no_further() {
+    router(|router| {
+        for frame in frames(server::LEAK) {
+            let nexthop = router.choice(&frame.bytes());
+            router.routes(&frame, nexthop, 64);
+        }
+        all_are_dropped(router, server::LEAK_BLACKHOLE);
+        for (last, reason) in [
+            (server::LEAK_NOWHERE, Reason::TransitRouteNone),
+            (server::LEAK_LOCAL, Reason::TransitRouteLocal),
+            (server::LEAK_TWICE, Reason::TransitRouteNotAccelerated),
+        ] {
+            for frame in frames(last) {
+                router.passes(&frame.bytes(), reason);
             }
         }
     });
