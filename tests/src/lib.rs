@@ -19,7 +19,7 @@
 //! | TR-04 to TR-06: what routers drop or answer | `oracle/routing.rs` on routed ports, [`gateway`] elsewhere |
 //! | FRR-01, FRR-07, FRR-09: devices for each VNI or all, wrong L3VNIs, leaked routes | `tenants` |
 //! | FRR-03: prefixes of several VTEPs | `tenants`; over both families without FRR [`gateway`] |
-//! | FRR-04: prefixes behind a host (overlay index) | [`gateway`], without FRR |
+//! | FRR-04: prefixes behind a host (overlay index) | `tenants`; without FRR [`gateway`] |
 //! | FRR-05: segments | `oracle/segments.rs`, without FRR |
 
 pub mod addresses;

@@ -8,6 +8,7 @@
 //! - What the control plane takes back or gives anew is followed ([`control_plane`]).
 //! - Routes that another tenant imports go into the VNI that their leaf says ([`downstream`]), and those of two VTEPs
 //!   to both ([`several_vteps`]).
+//! - A network behind a host is reached by way of that host ([`overlay_index`]).
 //!
 //! Case FRR-01: leaf01 has a vxlan device for each VNI, leaf02 a single one for all where FRR takes that.
 //!
@@ -24,6 +25,7 @@
 mod control_plane;
 mod downstream;
 mod flow;
+mod overlay_index;
 mod several_vteps;
 
 use std::{collections::BTreeSet, fs, net::IpAddr, process::Command, time::Instant};
@@ -156,5 +158,9 @@ fn hosts_reach_their_own_tenant_and_no_other_and_what_is_routed_goes_by_xdp() {
     step("Several VTEPs", several_vteps::a_prefix_of_two_vteps_is_spread_over_both);
     step("Wrong L3VNI", control_plane::a_wrong_l3vni_is_followed_until_it_is_right);
     step("Leaked route", control_plane::a_leaked_route_goes_with_the_one_that_it_comes_from);
+    step(
+        "Overlay index",
+        overlay_index::a_network_behind_a_host_is_reached_while_that_host_is_known,
+    );
     step("Restart", control_plane::a_restart_leaves_nothing_behind_but_in_the_kernel);
 }
