@@ -14,7 +14,7 @@ use std::{
     time::Instant,
 };
 
-use self::sysctls::{read_arp_pvlan_of, read_ipv6};
+use self::sysctls::{read_arp_pvlan_of, read_has_ipv6, read_ipv6};
 use super::{
     agenda::Agenda,
     follower::News,
@@ -307,6 +307,7 @@ impl Applier {
                 // The next interface of this index is another one.
                 self.policy.unusable.remove(ifindex);
                 self.policy.set_ipv6(*ifindex, None, None);
+                self.policy.set_has_ipv6(*ifindex, true);
                 self.warned.remove(ifindex);
                 self.retries.retain(|known| known != *ifindex);
             }
@@ -316,8 +317,15 @@ impl Applier {
                 if link.port.is_none() {
                     dirty.underlay |= read_ipv6(&mut self.policy, link.ifindex, &link.name);
                 }
+                dirty.underlay |= read_has_ipv6(&mut self.policy, link);
             }
-            _ => {}
+            _ => {
+                for ifindex in event.may_switch_ipv6() {
+                    if let Some(link) = self.network.link(ifindex) {
+                        dirty.underlay |= read_has_ipv6(&mut self.policy, link);
+                    }
+                }
+            }
         }
     }
 

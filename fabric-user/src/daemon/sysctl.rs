@@ -33,6 +33,12 @@ pub(super) fn mtu6(interface: &str) -> io::Result<Option<u32>> {
     number(&format!("ipv6/conf/{interface}/mtu"))
 }
 
+/// Whether the kernel takes and sends IPv6 packets on an interface. Without the file it has no IPv6 there, as where
+/// the MTU is less than 1280 bytes.
+pub(super) fn has_ipv6(interface: &str) -> io::Result<bool> {
+    Ok(number(&format!("ipv6/conf/{interface}/disable_ipv6"))? == Some(0))
+}
+
 /// Whether chains for IPv4, and those for IPv6, see what bridges forward; none without br_netfilter, where
 /// no bridge's own option has an effect either.
 pub(super) fn bridge_nf() -> io::Result<Option<[bool; 2]>> {

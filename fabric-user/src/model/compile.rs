@@ -48,6 +48,7 @@ pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
     compiler.aliases();
     compiler.routed_groups();
     compiler.multipath();
+    compiler.without_ipv6();
     compiler.bonds();
     compiler.out.own.extend(network.routing().routes.own());
     compiler.out.problems.sort_unstable();

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use fabric_common::schema::ports::is_tunnel;
 
 use super::{
-    FdbKey, Group, GroupKey, Nexthop, NexthopKey,
+    FdbKey, Group, GroupKey, Nexthop, NexthopKey, WithoutIpv6,
     compile::Compiler,
     compile_downstream::{domain_of, port_of},
     routes::{HopsKind, Via},
@@ -196,6 +196,22 @@ impl Compiler<'_> {
             *group = Group::default();
         }
         self.problem(None, why);
+    }
+
+    /// Notes where IPv6 packets cannot be sent.
+    pub(super) fn without_ipv6(&mut self) {
+        let off = &self.policy.without_ipv6;
+        if off.is_empty() {
+            return;
+        }
+        let ports = self.out.ports.iter().filter(|(_, port)| port.role.routes());
+        let ports = ports.map(|(ifindex, _)| *ifindex).filter(|ifindex| off.contains(ifindex));
+        let leads = |group: &Group| group.members.iter().any(|(key, _)| off.contains(&key.ifindex));
+        let groups = self.out.groups.iter().filter(|(_, group)| leads(group));
+        self.out.without_ipv6 = WithoutIpv6 {
+            ports: ports.collect(),
+            groups: groups.map(|(key, _)| key.clone()).collect(),
+        };
     }
 
     /// A group for routes. If a member cannot be expressed, nothing is: a part of the members would

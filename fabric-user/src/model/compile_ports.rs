@@ -103,7 +103,8 @@ impl<'a> Compiler<'a> {
     fn candidate(&self, link: &'a Link) -> Option<Candidate<'a>> {
         let routing = self.network.routing();
         let ifindex = link.ifindex;
-        let (v4, v6) = (routing.forwards(false, ifindex), routing.forwards(true, ifindex));
+        let v4 = routing.forwards(false, ifindex);
+        let v6 = routing.forwards(true, ifindex) && !self.policy.without_ipv6.contains(&ifindex);
         // Switched virtual interfaces that are no gateways, and tunnels, are the kernel's, and nothing to complain about. Nor is
         // what nothing ever arrives at.
         let is_port = match &link.kind {

@@ -88,7 +88,11 @@ fn by_routes(
     let Some(route) = found.route else {
         return own_route.then_some((Way::Kernel, true));
     };
-    let way = way(network, structure, route, prefix.address.is_ipv6());
+    let v6 = prefix.address.is_ipv6();
+    let way = match way(network, structure, route, v6) {
+        way if v6 && way.drops_ipv6(structure) => Resolved::Way(Way::Kernel),
+        way => way,
+    };
     if let Resolved::OnLink(ifindex) = way
         && prefix == host(prefix.address)
     {
@@ -182,6 +186,18 @@ enum Resolved {
     Way(Way),
     /// To the link of a port.
     OnLink(u32),
+}
+
+impl Resolved {
+    /// The kernel drops IPv6 packets, or some of them, instead of sending them there (`ip6_output`).
+    fn drops_ipv6(&self, structure: &Structure) -> bool {
+        let without = &structure.without_ipv6;
+        match self {
+            Self::OnLink(ifindex) => without.ports.contains(ifindex),
+            Self::Way(Way::Group(key)) => without.groups.contains(key),
+            Self::Way(_) => false,
+        }
+    }
 }
 
 fn way(network: &Network, structure: &Structure, route: &Stored, v6: bool) -> Resolved {

@@ -193,6 +193,13 @@ impl Compiler<'_> {
             let Some(link) = network.link(nexthop.ifindex) else {
                 continue;
             };
+            if remote.is_ipv6() && self.policy.without_ipv6.contains(&link.ifindex) {
+                return Err(format!(
+                    "the way leads over {0}, on which IPv6 is switched off \
+                     (net.ipv6.conf.{0}.disable_ipv6)",
+                    link.name
+                ));
+            }
             self.leads.insert((remote.is_ipv6(), nexthop.ifindex));
             self.routed_port(link, Role::Underlay)?;
             if let Some(why) = self.why_not_target(link) {

@@ -104,8 +104,19 @@ pub struct Structure {
     pub notes: BTreeSet<String>,
     /// Destinations of routed packets that are left to the kernel whatever routes say.
     pub guarded: Guarded,
+    /// Where the kernel drops IPv6 packets instead of sending them.
+    pub without_ipv6: WithoutIpv6,
     /// What is left to the kernel, and why.
     pub problems: Vec<Problem>,
+}
+
+/// What sends no IPv6 packets ([`super::Policy::without_ipv6`]).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct WithoutIpv6 {
+    /// Routed ports and gateways.
+    pub ports: BTreeSet<u32>,
+    /// Groups some of whose next hops are on such an interface.
+    pub groups: BTreeSet<GroupKey>,
 }
 
 /// An interface on which a program runs.
@@ -581,7 +592,10 @@ impl Structure {
             });
             used.collect()
         };
-        self.views == other.views && self.leaks == other.leaks && routed(self) == routed(other)
+        self.views == other.views
+            && self.leaks == other.leaks
+            && routed(self) == routed(other)
+            && self.without_ipv6 == other.without_ipv6
     }
 
     /// Whether MACs compile to the same under `other`, as far as the network is the same.

@@ -64,7 +64,7 @@ pub use compiled::{Answers, Before, Changes, Compiled, Macs, Routes};
 pub use desired::{
     Answer, AnswerKey, Answering, Arrivals, Circuit, CircuitKey, Desired, Domain, DomainKey,
     FdbKey, Group, GroupKey, Nexthop, NexthopKey, Port, Problem, Role, RoutePlace, Segment,
-    SegmentKey, Structure, Target, View, VtepKey, Way,
+    SegmentKey, Structure, Target, View, VtepKey, Way, WithoutIpv6,
 };
 pub use dirty::Dirty;
 pub use guarded::Guarded;

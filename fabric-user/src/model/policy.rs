@@ -39,6 +39,9 @@ pub struct Policy {
     /// MTU of IPv6 packets by interface, which may be less than that of the link
     /// (`net.ipv6.conf.*.mtu`).
     pub mtu6: BTreeMap<u32, u32>,
+    /// Interfaces on which the kernel drops IPv6 packets that arrive (`ip6_rcv_core`) or are to be sent (`ip6_output`):
+    /// `net.ipv6.conf.*.disable_ipv6`, or an MTU of less than 1280 bytes.
+    pub without_ipv6: BTreeSet<u32>,
     /// What the kernel has learned about path MTUs counts for IPv4 packets that it forwards
     /// (`net.ipv4.ip_forward_use_pmtu`).
     pub forwards_by_path_mtu: bool,
@@ -76,6 +79,7 @@ impl Default for Policy {
             default_hop_limit: 64,
             hop_limit6: BTreeMap::new(),
             mtu6: BTreeMap::new(),
+            without_ipv6: BTreeSet::new(),
             forwards_by_path_mtu: false,
             learned: BTreeMap::new(),
             sources: BTreeMap::new(),
@@ -101,6 +105,14 @@ impl Policy {
             None => self.hop_limit6.remove(&ifindex),
         };
         (mtu_before, hop_limit_before) != (mtu, hop_limit)
+    }
+
+    /// Notes whether an interface has IPv6; returns whether that is new.
+    pub fn set_has_ipv6(&mut self, ifindex: u32, has: bool) -> bool {
+        match has {
+            true => self.without_ipv6.remove(&ifindex),
+            false => self.without_ipv6.insert(ifindex),
+        }
     }
 
     /// IP MTU of packets that leave by a link, of whichever family: what is longer the kernel treats.

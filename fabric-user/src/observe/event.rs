@@ -1,12 +1,15 @@
 //! One change of the network, and everything at once.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv6Addr},
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     BridgeMac, BridgePort, Chain, ChainFamily, Classifiers, IpsecDefaults, IpsecPolicy, Learned,
-    Link, Mac, Neighbour, Netconf, Nexthop, PortVlan, Route, Rule, TunnelMac, VlanStates,
+    Link, Mac, Neighbour, Netconf, Nexthop, PortVlan, Prefix, Route, Rule, TunnelMac, VlanStates,
     VniFilter, XdpFeatures,
 };
 
@@ -165,6 +168,29 @@ pub enum Event {
     },
     /// Tables, chains or rules of nftables have changed.
     NetfilterChanged,
+}
+
+impl Event {
+    /// The interfaces on which IPv6 may have been switched on or off (`disable_ipv6`), of which the kernel says nothing:
+    /// it makes or removes their route for multicast, and with an MTU of less than 1280 bytes their settings.
+    pub(crate) fn may_switch_ipv6(&self) -> impl Iterator<Item = u32> {
+        const MULTICAST: Prefix =
+            Prefix { address: IpAddr::V6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0)), length: 8 };
+        let hops = match self {
+            Self::Route(route) | Self::RouteAppended(route) | Self::RouteGone(route)
+                if route.key.prefix == MULTICAST =>
+            {
+                &route.hops[..]
+            }
+            _ => &[],
+        };
+        let setting = match self {
+            Self::Netconf(Netconf { v6: true, ifindex, .. }) => *ifindex,
+            Self::NetconfGone { v6: true, ifindex } => Some(*ifindex),
+            _ => None,
+        };
+        hops.iter().map(|hop| hop.ifindex).chain(setting)
+    }
 }
 
 /// What a [`Listing`] covers.

@@ -6,6 +6,7 @@ mod multipath;
 mod overlay_index;
 mod site;
 mod traps;
+mod without_ipv6;
 
 use std::collections::BTreeSet;
 
@@ -32,6 +33,7 @@ pub use site::{Seen, Shape, Site};
 pub use traps::{
     what_leads_nowhere_is_answered_as_by_the_kernel, what_no_router_forwards_goes_nowhere,
 };
+pub use without_ipv6::{interfaces_without_ipv6_pass_none, tunnels_over_ipv6_need_it_at_the_port};
 
 /// Cases VXSY-01 and VXAS-01: a host's packets for a host here (between two networks), one behind another leaf (asymmetric), one in a network
 /// that the other leaf routes for (symmetric), and to the outside.

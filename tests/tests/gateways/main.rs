@@ -7,12 +7,12 @@ use fabric_tests::gateway::{
     downstream_vnis_follow_what_next_hops_follow,
     downstream_vnis_go_from_the_address_that_the_kernel_sends_from,
     gateways_and_ways_through_them_are_shown, hosts_in_use_are_asked_for,
-    hosts_reach_every_network, outsiders_reach_every_network,
+    hosts_reach_every_network, interfaces_without_ipv6_pass_none, outsiders_reach_every_network,
     stations_of_one_network_reach_each_other, the_device_of_downstream_vnis_is_chosen_as_a_port_is,
-    the_kernel_gets_what_it_answers, tunnels_reach_every_network,
-    two_leafs_of_a_prefix_have_their_own_router_macs, what_does_not_fit_is_answered,
-    what_ends_here_is_answered, what_leads_nowhere_is_answered_as_by_the_kernel,
-    what_no_router_forwards_goes_nowhere,
+    the_kernel_gets_what_it_answers, tunnels_over_ipv6_need_it_at_the_port,
+    tunnels_reach_every_network, two_leafs_of_a_prefix_have_their_own_router_macs,
+    what_does_not_fit_is_answered, what_ends_here_is_answered,
+    what_leads_nowhere_is_answered_as_by_the_kernel, what_no_router_forwards_goes_nowhere,
 };
 
 #[test]
@@ -113,4 +113,14 @@ fn a_host_behind_a_gateway_is_asked_for_while_packets_go_to_it_and_not_otherwise
     let site = Site::new(Shape::Bridges);
     gateways_and_ways_through_them_are_shown(&site);
     hosts_in_use_are_asked_for(&site);
+}
+
+#[test]
+fn where_ipv6_is_switched_off_none_is_routed_as_by_the_kernel() {
+    interfaces_without_ipv6_pass_none(&Site::new(Shape::Bridges));
+}
+
+#[test]
+fn tunnels_over_ipv6_end_where_it_is_switched_off_at_their_port() {
+    tunnels_over_ipv6_need_it_at_the_port(&Site::over_ipv6(Shape::Bridges));
 }

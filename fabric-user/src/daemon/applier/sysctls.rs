@@ -35,6 +35,7 @@ impl Applier {
             tracing::info!(?multipath, "the kernel chooses among next hops by other fields now");
         }
         changed |= read_arp_pvlan(policy, &self.network);
+        changed |= read_without_ipv6(policy, &self.network);
         changed |= take(&mut policy.bridge_nf, sysctl::bridge_nf());
         changed |= take(&mut policy.virtual_servers, ipvs::virtual_servers());
         let (chains, unread) = legacy_chains(&policy.chains);
@@ -58,6 +59,31 @@ pub(super) fn read_ipv6(policy: &mut Policy, ifindex: u32, name: &str) -> bool {
         (Ok(mtu), Ok(hop_limit)) => policy.set_ipv6(ifindex, mtu, hop_limit),
         _ => false,
     }
+}
+
+/// Reads which interfaces have no IPv6; true if that is new. Of all at which IPv6 packets could arrive, or leave: those
+/// that are found here are no ports for them.
+fn read_without_ipv6(policy: &mut Policy, network: &Network) -> bool {
+    let mut changed = false;
+    for link in network.links().filter(|link| may_have_ipv6(link)) {
+        changed |= read_has_ipv6(policy, link);
+    }
+    changed
+}
+
+/// Reads whether an interface has IPv6; true if that is new.
+pub(super) fn read_has_ipv6(policy: &mut Policy, link: &Link) -> bool {
+    match sysctl::has_ipv6(&link.name) {
+        Ok(has) if may_have_ipv6(link) => policy.set_has_ipv6(link.ifindex, has),
+        _ => false,
+    }
+}
+
+/// Whether packets for this box arrive at an interface itself.
+const fn may_have_ipv6(link: &Link) -> bool {
+    link.port.is_none()
+        && link.bond.is_none()
+        && !matches!(link.kind, LinkKind::Vxlan(_) | LinkKind::Vrf { .. })
 }
 
 /// Reads on which of the interfaces that ARP could be answered by the kernel may answer itself; true if it is new. Of

@@ -337,3 +337,39 @@ fn a_next_hop_that_is_dead_on_a_living_link_is_not_used() {
     router.apply(swp(SWP2));
     assert_eq!(members(&router), (1, 1));
 }
+
+#[test]
+fn an_interface_without_ipv6_takes_none_and_none_is_sent_there() {
+    let mut router = router();
+    let way = |router: &Incremental, destination| {
+        let view = router.structure().ports[&SWP1].view.expect("it routes");
+        router.way_in(view, destination)
+    };
+    let next_hop = |router: &Incremental| match way(router, "2001:db8:9::/48") {
+        Some(Way::Group(key)) => Some(key),
+        Some(Way::Kernel) => None,
+        other => panic!("{other:?}"),
+    };
+    assert!(next_hop(&router).is_some());
+    router.policy.without_ipv6 = [SWP2, SWP3].into();
+    router.update(&Dirty::policy());
+    let ports = router.structure().ports;
+    let families: Vec<_> =
+        ports.iter().map(|(ifindex, port)| (*ifindex, port.route4, port.route6)).collect();
+    assert_eq!(families, [(SWP1, true, true), (SWP2, true, false), (SWP3, true, false)]);
+    // Of its next hops one is on such an interface.
+    assert_eq!(next_hop(&router), None);
+    assert!(matches!(way(&router, "10.9.0.0/16"), Some(Way::Group(_))), "IPv4 goes on");
+    assert_eq!(way(&router, "2001:db8:1::/64"), Some(Way::Kernel));
+    assert_eq!(way(&router, "2001:db8:1::7/128"), None);
+    assert!(matches!(way(&router, "10.1.0.7/32"), Some(Way::Nexthop { .. })));
+    // One that another group is made of then.
+    router.apply(group(GROUP, &[(101, 1)]));
+    assert!(next_hop(&router).is_some());
+    router.apply(group(GROUP, &[(101, 1), (102, 3)]));
+    assert_eq!(next_hop(&router), None);
+    router.policy.without_ipv6.clear();
+    router.update(&Dirty::policy());
+    assert!(next_hop(&router).is_some());
+    assert!(router.structure().ports.values().all(|port| port.route6));
+}

@@ -132,3 +132,21 @@ fn a_vtep_of_the_other_family_is_none() {
     }
     assert_eq!(leaf.structure().why_not(VX10).count(), 0);
 }
+
+#[test]
+fn a_port_without_ipv6_is_no_way_of_a_tunnel_over_it_in_either_direction() {
+    let mut leaf = leaf6(Policy::default(), vxlan(10_010));
+    leaf.apply(route("2001:db8::", 64, Some(12)));
+    let heard =
+        |leaf: &Incremental| leaf.structure().ports.get(&U2).map(|port| port.arrivals.clone());
+    assert_eq!(heard(&leaf), Some(Arrivals::All));
+    leaf.policy.without_ipv6 = [U2].into();
+    leaf.update(&Dirty::policy());
+    assert_eq!(leaf.structure().vteps, [(vtep(), None)].into());
+    assert_ne!(heard(&leaf), Some(Arrivals::All));
+    leaf.assert_named("VTEP 2001:db8::2: the way leads over u2, on which IPv6 is switched off");
+    leaf.policy.without_ipv6 = [U1].into();
+    leaf.update(&Dirty::policy());
+    assert_eq!(heard(&leaf), Some(Arrivals::All));
+    assert_eq!(leaf.problems(), "");
+}

@@ -353,3 +353,31 @@ fn a_triggered_resolution_leaves_a_neighbour_the_marks_of_who_wrote_it() {
         }
     });
 }
+
+#[test]
+fn a_route_or_a_setting_tells_that_ipv6_was_switched_also_without_any_address() {
+    in_namespace(|| async {
+        sh("ip link add p1 type veth peer p2; ip link set p1 up; ip link set p2 up");
+        let mut observer = Observer::open().unwrap();
+        // Its route for multicast comes before its address.
+        sh(
+            "while ! ip -6 addr show dev p1 | grep -q fe80; do sleep 0.01; done; ip -6 addr flush dev p1",
+        );
+        wait_for(&mut observer, |event| matches!(event, Event::AddressChanged { .. })).await;
+        let p1 = |event: &Event| match event {
+            Event::Link(link) if link.name == "p1" => Some(link.ifindex),
+            _ => None,
+        };
+        let index = dump(Scope::All).events.iter().find_map(p1).expect("it is there");
+        for command in [
+            "echo 1 > /proc/sys/net/ipv6/conf/p1/disable_ipv6",
+            "echo 0 > /proc/sys/net/ipv6/conf/p1/disable_ipv6",
+            "ip link set p1 mtu 1279",
+            "ip link set p1 mtu 1280",
+        ] {
+            sh(command);
+            let told = |event: &Event| event.may_switch_ipv6().any(|ifindex| ifindex == index);
+            wait_for(&mut observer, told).await;
+        }
+    });
+}

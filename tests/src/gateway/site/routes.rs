@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{HOST1, LEAF3_ROUTER, Shape, Site, VNIS};
 use crate::{
-    addresses::{Mac, Station},
+    addresses::{Mac, SPINE1_MAC, Station},
     device::mac_text,
 };
 
@@ -64,6 +64,45 @@ impl Site {
     pub(in crate::gateway) fn lead_to_leafs(&self, v4: &str, v6: &str) {
         let lines = format!("nexthop replace id 33 group {v4}\nnexthop replace id 43 group {v6}\n");
         self.leaf.ip(&lines);
+    }
+
+    /// Leads IPv6 packets outside over the router and over the spine, by objects.
+    pub(in crate::gateway) fn lead_outside_by_both(&self) {
+        let vrf = if self.shape == Shape::BridgesInVrf { " vrf red" } else { "" };
+        self.leaf.ip(&format!(
+            "nexthop add id 51 via fd00:8::1 dev out0\nnexthop add id 52 via fd00:fe::1 dev up0\n\
+             nexthop add id 53 group 51/52\nroute del fd00:9::/32{vrf}\nroute add fd00:9::/32 nhid 53{vrf}\n"
+        ));
+    }
+
+    /// Leads to LEAF2 by an object.
+    pub(in crate::gateway) fn lead_to_leaf2_by_an_object(&self) {
+        let via = if self.over_ipv6 { "fd00:fe::1" } else { "203.0.113.1" };
+        let leaf2 = self.ends().1;
+        self.leaf.ip(&format!(
+            "nexthop add id 54 via {via} dev up0\nroute del {leaf2}\nroute add {leaf2} nhid 54\n"
+        ));
+    }
+
+    /// Makes the spine an IPv6 neighbour once more.
+    pub(in crate::gateway) fn know_spine(&self) {
+        let spine = mac_text(SPINE1_MAC);
+        self.leaf.ip(&format!(
+            "addr add fd00:fe::/127 dev up0\n\
+             neigh replace fd00:fe::1 lladdr {spine} dev up0 nud permanent\n"
+        ));
+    }
+
+    /// Switches IPv6 on an interface off, or on again: then it has none of its addresses, and the kernel knows no
+    /// neighbours there.
+    pub(in crate::gateway) fn switch_ipv6(&self, interface: &str, on: bool) {
+        let value = if on { "0" } else { "1" };
+        self.leaf.sysctl(&format!("ipv6/conf/{interface}/disable_ipv6"), value);
+    }
+
+    /// The gateway of a network.
+    pub(in crate::gateway) fn gateway(&self, network: u8) -> String {
+        self.shape.gateway(network)
     }
 
     /// Gives LEAF3's router a MAC address.
