@@ -368,6 +368,12 @@ impl Judged {
         self.fate(port, |payload| with_payload(frame, payload));
     }
 
+    /// The same in a packet of LEAF2's.
+    pub fn send_from_leaf2(&mut self, frame: &Frame) {
+        let outer = from_leaf2(self.over_ipv6, VNI, VXLAN_PORT);
+        self.fate("up0", |payload| outer(&with_payload(frame, payload)));
+    }
+
     #[track_caller]
     fn same(&mut self, port: &str, packet: impl Fn(u64) -> Vec<u8>) -> Fate {
         let start = Instant::now();

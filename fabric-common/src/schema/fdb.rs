@@ -25,7 +25,8 @@ pub const KIND_SEGMENT: u32 = 0;
 pub const KIND_LOCAL: u32 = 1;
 /// The MAC is behind a remote VTEP; the index is the VTEP's.
 pub const KIND_REMOTE: u32 = 2;
-/// The MAC is this box's own, so the kernel gets the frame; or a gateway routes it whose port is in the slot of
+/// The MAC is this box's own by the bridge's FDB (`BR_FDB_LOCAL`), so the kernel gets the frame, and its bridge learns
+/// nothing from one that comes from there; or a gateway routes it whose port is in the slot of
 /// the index, if that is not 0.
 pub const KIND_OWN: u32 = 3;
 

@@ -2,9 +2,10 @@
 //!
 //! What a tunnel brings from which nobody learns goes on as it is. Where the bridge port or the vxlan device
 //! learns (`br_fdb_update` of `net/bridge/br_fdb.c`, `vxlan_snoop` of `drivers/net/vxlan/vxlan_core.c`),
-//! hosts' rule holds: both entries for the source lead to the very VTEP that the frame came from, or, where the
-//! vxlan device does not learn, to an Ethernet segment, and a frame of it was shown to the kernel within a quarter of the shorter ageing time. Before anything is
-//! dropped, because the kernel learns from that too.
+//! hosts' rule holds: both entries for the source lead to the very VTEP that the frame came from, and a frame of it was
+//! shown to the kernel within a quarter of the shorter ageing time. Where the vxlan device does not learn, it may as
+//! well be behind an Ethernet segment; or the box's own, as the MAC address of a gateway that every leaf has is: from
+//! its own addresses the bridge learns nothing. Before anything is dropped, because the kernel learns from that too.
 
 use core::hint::cold_path;
 
@@ -12,7 +13,7 @@ use fabric_common::{
     reason::Reason,
     schema::{
         domains::{FLAG_OVERLAY_LEARNING, FLAG_OVERLAY_SNOOPS},
-        fdb::{KIND_REMOTE, KIND_SEGMENT, split_target, target},
+        fdb::{KIND_OWN, KIND_REMOTE, KIND_SEGMENT, split_target, target},
     },
 };
 
@@ -28,19 +29,22 @@ pub fn inner_source(journey: &Journey, frame: &Frame) -> Result<(), Reason> {
         return Ok(());
     }
     let found = fdb::source(journey, frame).or_stop(Reason::InnerSourceUnknown)?;
-    if found.target != target(KIND_REMOTE, journey.peer) && !may_be_segment(journey, found.target) {
-        return stop(Reason::InnerSourceMoved);
+    if found.target != target(KIND_REMOTE, journey.peer) {
+        cold_path();
+        // One that learns has an entry of its own for each source, and drops and counts what comes from one behind an
+        // Ethernet segment.
+        if journey.domain.flags & FLAG_OVERLAY_SNOOPS != 0 {
+            return stop(Reason::InnerSourceMoved);
+        }
+        match split_target(found.target).0 {
+            KIND_OWN => return Ok(()),
+            // To the bridge all VTEPs are one port.
+            KIND_SEGMENT => {}
+            _ => return stop(Reason::InnerSourceMoved),
+        }
     }
     if fdb::is_to_be_shown(journey, found) {
         return stop(Reason::InnerSourceRefresh);
     }
     Ok(())
-}
-
-/// Whether a source is behind an Ethernet segment, and nobody but the bridge learns, to which all VTEPs are one
-/// port. A vxlan device that learns drops and counts what comes from such a source.
-#[inline(always)]
-fn may_be_segment(journey: &Journey, target: u32) -> bool {
-    cold_path();
-    split_target(target).0 == KIND_SEGMENT && journey.domain.flags & FLAG_OVERLAY_SNOOPS == 0
 }

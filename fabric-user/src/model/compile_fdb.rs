@@ -41,9 +41,9 @@ fn place(
         let gateway = structure.gateways.get(&key).copied();
         return Ok(gateway.map_or(Target::Own, Target::Gateway));
     }
-    // The kernel passes it up, and floods it where the FDB does not know better.
+    // The kernel passes it up, and floods it where the FDB does not know better; and it learns where else it is.
     if structure.hears(key) {
-        return Ok(Target::Own);
+        return Err(Why::Nothing);
     }
     if domain.vni.is_none() || entry.port != domain.vxlan {
         let circuit = CircuitKey { bridge_port: entry.port, domain: key.domain };

@@ -18,7 +18,7 @@ use fabric_common::{
             FLAG_OVERLAY_ISOLATED, FLAG_OVERLAY_LEARNING, FLAG_OVERLAY_LOCKED, FLAG_OVERLAY_SNOOPS,
             FLAG_TOS_INHERIT, FLAG_TTL_INHERIT,
         },
-        fdb::{self, KIND_LOCAL, KIND_REMOTE, KIND_SEGMENT},
+        fdb::{self, KIND_LOCAL, KIND_OWN, KIND_REMOTE, KIND_SEGMENT},
         peers, ports, vnis,
     },
 };
@@ -397,8 +397,8 @@ fn from_tunnel(
         let source = Parsed::new(&inner).ok_or(Reason::InnerGuardTruncated)?.source;
         match lookup(world, domain_index as u16, source) {
             None => return Err(Reason::InnerSourceUnknown),
-            // To the bridge all VTEPs are one port.
-            Some((KIND_SEGMENT, _)) if domain.flags & FLAG_OVERLAY_SNOOPS == 0 => {}
+            // To the bridge all VTEPs are one port, and from its own addresses it learns nothing.
+            Some((KIND_SEGMENT | KIND_OWN, _)) if domain.flags & FLAG_OVERLAY_SNOOPS == 0 => {}
             Some(found) if found != (KIND_REMOTE, vtep) => return Err(Reason::InnerSourceMoved),
             // A source that the world has settled was shown to the kernel a moment ago.
             Some(_) => {}

@@ -3,6 +3,7 @@
 //! `with_vlans.rs`.
 
 use fabric_tests::{
+    addresses::Mac,
     fabric::{PATIENCE, until},
     shape::{FAR, Flow, HOST1, HOST2, HOST3, OUTSIDE, REMOTE1, REMOTE2, Site},
     space::{Space, unique},
@@ -41,6 +42,9 @@ fn plain_bridges_with_virtual_routers_are_carried() {
     ]);
 }
 
+/// MAC address of the first network's gateway on every leaf of `learning_bridges.sh`.
+const GATEWAY: Mac = [0, 0, 0x5e, 0, 1, 0x0a];
+
 #[test]
 fn bridges_that_learn_and_have_the_gateways_address_are_carried() {
     let leaf = Site::new(&[UNDERLAY, include_str!("shapes/learning_bridges.sh")]);
@@ -51,6 +55,8 @@ fn bridges_that_learn_and_have_the_gateways_address_are_carried() {
         Flow::new("up1", REMOTE2, HOST2).vni(1_020),
         Flow::new("swp1", HOST1, HOST2).by("br10"),
         Flow::new("swp1", HOST1, REMOTE2).by("br10"),
+        // LEAF2 has routed it, with the gateway's address.
+        Flow::new("up1", REMOTE2, HOST1).from(GATEWAY).vni(1_010),
     ]);
 }
 

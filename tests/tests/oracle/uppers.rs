@@ -4,6 +4,7 @@ use fabric_common::reason::Reason;
 use fabric_tests::{
     addresses::{HOST_A, HOST_B, HOST_R, Mac},
     device::mac_text,
+    fabric::{PATIENCE, until},
     judged::{Judged, all_at, all_at_each, frame},
 };
 
@@ -39,6 +40,26 @@ fn a_macvlan_on_the_bridge_gets_what_the_fdb_has_elsewhere() {
     assert_eq!(site.as_by_the_kernel("acc0", &frame(HOST_A.mac, HOST_B.mac)), all_at("acc1"));
     assert!(site.met(Reason::Bridged) > bridged, "all others are forwarded as before");
     site.wait_no_problem();
+}
+
+/// The bridge's FDB has it at the tunnel, and not as its own: from elsewhere it moves.
+#[test]
+fn the_address_of_a_macvlan_that_speaks_from_a_tunnel_that_learns_moves_as_by_the_kernel() {
+    let mut site = with_virtual_router_at_the_other_leaf();
+    let mac = mac_text(VIRTUAL);
+    site.bridge(&format!(
+        "link set dev vx100 learning on\nfdb replace {mac} dev acc1 master dynamic\n"
+    ));
+    site.ip(&format!(
+        "link add link br0 name vrr0 address {mac} type macvlan mode private\nlink set vrr0 up\n"
+    ));
+    site.wait_no_problem();
+    site.bypass(false);
+    until(PATIENCE, "the bridge has it at the tunnel", || {
+        site.send_from_leaf2(&frame(VIRTUAL, HOST_A.mac));
+        let entries = site.netns().run("bridge", "fdb show br br0");
+        entries.lines().any(|line| line.contains(&mac) && line.contains("dev vx100 master"))
+    });
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn leaf_with_virtual_router(port: u32) -> Incremental {
 }
 
 #[test]
-fn a_mac_address_that_is_listened_to_on_top_of_a_bridge_is_the_boxs_own() {
+fn a_mac_address_that_is_listened_to_on_top_of_a_bridge_is_the_kernels_in_both_directions() {
     for port in [VX10, H2] {
         for kind in ["macvlan", "macvtap"] {
             let mut leaf = leaf_with_virtual_router(port);
@@ -40,7 +40,7 @@ fn a_mac_address_that_is_listened_to_on_top_of_a_bridge_is_the_boxs_own() {
             assert!(before.is_some() && before != Some(Target::Own));
             leaf.apply(upper(BR10, kind));
             leaf.apply(promiscuous(1));
-            assert_eq!(leaf.place(VIRTUAL), Some(Target::Own));
+            assert_eq!(leaf.place(VIRTUAL), None);
             assert!(leaf.place(1).is_some() && leaf.place(2).is_some(), "all others stay");
             assert_eq!(leaf.problems(), "");
             leaf.apply(Event::LinkGone { ifindex: UPPER });
@@ -57,7 +57,7 @@ fn an_address_of_an_interface_in_another_namespace_is_known_by_the_bridges_own_l
     leaf.assert_named("br10 is promiscuous");
     assert_eq!(leaf.place(1), None, "nobody knows who listens to what");
     leaf.apply(Event::OwnMac { ifindex: BR10, mac: host(VIRTUAL) });
-    assert_eq!(leaf.place(VIRTUAL), Some(Target::Own));
+    assert_eq!(leaf.place(VIRTUAL), None);
     assert!(leaf.place(1).is_some());
     assert_eq!(leaf.problems(), "");
     leaf.apply(promiscuous(0));
@@ -93,7 +93,7 @@ fn an_interface_with_the_bridges_own_address_changes_nothing() {
 }
 
 #[test]
-fn a_mac_address_behind_a_vlan_device_is_the_boxs_own_in_that_vlan() {
+fn a_mac_address_behind_a_vlan_device_is_the_kernels_in_that_vlan() {
     let mut leaf = leaf();
     leaf.apply(link(BR10, "br10", bridge(true)));
     let at = |vlan| DomainKey { bridge: BR10, vlan };
@@ -108,8 +108,8 @@ fn a_mac_address_behind_a_vlan_device_is_the_boxs_own_in_that_vlan() {
     let place = |leaf: &Incremental, vlan| {
         leaf.desired().fdb.get(&FdbKey { domain: at(vlan), mac: host(VIRTUAL) }).copied()
     };
-    assert_eq!(place(&leaf, 200), Some(Target::Own));
+    assert_eq!(place(&leaf, 200), None);
     assert!(matches!(place(&leaf, 300), Some(Target::Local(_))));
     leaf.apply(upper(BR10, "macvlan"));
-    assert_eq!(place(&leaf, 300), Some(Target::Own), "without one it gets the frames of all");
+    assert_eq!(place(&leaf, 300), None, "without one it gets the frames of all");
 }

@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use fabric_common::{reason::Reason, schema::domains::FLAG_OVERLAY_LEARNING};
+use fabric_common::{
+    reason::Reason,
+    schema::domains::{FLAG_OVERLAY_LEARNING, FLAG_OVERLAY_SNOOPS},
+};
 use fabric_tests::{
     addresses::{HOST_A, HOST_B, HOST_R, LEAF1_VTEP, STRANGER},
     fabric::PATIENCE,
@@ -45,11 +48,24 @@ pub(crate) fn an_inner_source_that_the_kernel_knows_elsewhere_passes() {
         let leaf3 = leaf.world.vtep(LEAF1_VTEP, [192, 0, 2, 3], &[leaf.spine1]);
         learning(leaf);
         passes(leaf, &Frame::ipv4(&HOST_B, &HOST_A), Reason::InnerSourceMoved);
-        leaf.world.learn_own(leaf.domain, STRANGER.mac);
-        passes(leaf, &Frame::ipv4(&STRANGER, &HOST_A), Reason::InnerSourceMoved);
         // Behind another VTEP.
         leaf.world.learn_remote(leaf.domain, STRANGER.mac, leaf3);
         passes(leaf, &Frame::ipv4(&STRANGER, &HOST_A), Reason::InnerSourceMoved);
+    });
+}
+
+/// A gateway that every leaf has.
+#[test]
+fn from_the_boxs_own_addresses_a_vxlan_device_learns_and_its_bridge_port_does_not() {
+    leaf(|leaf| {
+        learning(leaf);
+        leaf.world.learn_own(leaf.domain, STRANGER.mac);
+        let frame = Frame::ipv4(&STRANGER, &HOST_A);
+        for _ in 0..2 {
+            is_forwarded(leaf, &frame);
+        }
+        leaf.world.change_domain(leaf.domain, |domain| domain.flags |= FLAG_OVERLAY_SNOOPS);
+        passes(leaf, &frame, Reason::InnerSourceMoved);
     });
 }
 
