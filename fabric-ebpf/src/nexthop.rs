@@ -14,14 +14,14 @@ use fabric_common::{
 };
 
 use crate::{
-    ending::OrStop,
+    ending::{OrStop, stop},
     journey::{Journey, NexthopRef, Way},
     maps,
     optional::{BFD_SILENCE, BUCKET_TIMERS},
     packet::Start,
 };
 
-/// The nexthop that a flow takes; `hash` gives [`fabric_common::flow_hash::bucket`], and is asked
+/// The nexthop that a flow takes; `hash` gives [`fabric_common::flow_hash::bucket`] or its like, and is asked
 /// only if there is a choice. `blackhole` is what becomes of packets to a group that discards.
 ///
 /// A bucket whose nexthop, or whose port, is dead is passed over for others, so that a dead link is
@@ -37,7 +37,7 @@ pub fn choose(
     let Some((first, count)) = group.spread() else {
         return match group.choice() {
             Choice::Single { nexthop } => {
-                used(nexthop, journey).or_stop(Reason::NexthopSelectEmptyGroup)
+                living(nexthop, journey).or_stop(Reason::NexthopSelectEmptyGroup)
             }
             Choice::Blackhole => Err(blackhole),
             Choice::Nothing | Choice::Spread { .. } => Err(Reason::NexthopSelectEmptyGroup),
@@ -45,14 +45,16 @@ pub fn choose(
     };
     let hash = hash();
     let mut at = first.wrapping_add(bucket::index(hash, 0, count));
-    let mut index = in_bucket(at);
+    let mut nexthop = of_bucket(at);
     // No loop around a call: Linux 6.1 takes it for one that never ends.
-    if !lives(maps::NEXTHOPS.get(index), journey.now) {
+    if !lives(nexthop, journey.now) {
         cold_path();
         at = next_living_bucket(first, count, hash, journey.now);
-        index = in_bucket(at);
+        nexthop = of_bucket(at);
+        if !lives(nexthop, journey.now) {
+            return stop(Reason::NexthopSelectEmptyGroup);
+        }
     }
-    let nexthop = used(index, journey).or_stop(Reason::NexthopSelectEmptyGroup)?;
     if BUCKET_TIMERS && group.is_timed() {
         note_use(journey.now, at);
     }
@@ -68,11 +70,15 @@ pub fn follow(
 ) -> Result<NexthopRef, Reason> {
     match way {
         Way::Group(group) => choose(journey, group, Reason::TransitRouteBlackhole, hash),
-        Way::Neighbour(nexthop) => used(nexthop, journey).or_stop(Reason::TransitRouteUnresolved),
+        Way::Neighbour(index) => {
+            let nexthop = living(index, journey).or_stop(Reason::TransitRouteUnresolved)?;
+            note(journey, index);
+            Ok(nexthop)
+        }
     }
 }
 
-/// Notes that a packet is sent to a nexthop, so that the daemon has the kernel confirm the neighbour. Once in an epoch:
+/// Notes that a packet is sent to a host, so that the daemon has the kernel confirm the neighbour. Once in an epoch:
 /// most packets only read.
 #[inline(always)]
 fn note(journey: &Journey, index: u32) {
@@ -111,15 +117,11 @@ fn lives(nexthop: NexthopRef, now: u64) -> bool {
     port.down == 0 && !Watch(bfd).is_silent(now, maps::SETTINGS.get(0).hz)
 }
 
-/// A nexthop, if it can be used at this moment; it is then.
+/// A nexthop, if it can be used at this moment.
 #[inline(always)]
-fn used(index: u32, journey: &Journey) -> Option<NexthopRef> {
+fn living(index: u32, journey: &Journey) -> Option<NexthopRef> {
     let nexthop = maps::NEXTHOPS.get(index);
-    if !lives(nexthop, journey.now) {
-        return None;
-    }
-    note(journey, index);
-    Some(nexthop)
+    lives(nexthop, journey.now).then_some(nexthop)
 }
 
 /// The nexthop of a bucket, by the bucket's number among all.

@@ -28,7 +28,7 @@ pub struct Nexthop {
     /// Behind a bridge: the target that `fdb` has for the destination in the domain of the port, a
     /// [`super::fdb::target`]; 0 where it has none, or the port is no gateway.
     pub place: u16,
-    /// The [`epoch`] in which a packet was last sent to it. Programs write it. What the daemon stores at that moment
+    /// The [`epoch`] in which a packet was last sent to it as to a host, without a group. Programs write it. What the daemon stores at that moment
     /// takes its place; the next packet writes it again.
     pub used: u16,
     /// 4 or 6: the family of `gateway`, which serves display only.
@@ -52,11 +52,12 @@ pub const fn epoch(jiffies: u64) -> u16 {
 
 const EPOCH_BITS: u32 = 8;
 
-/// Whether `used` is an epoch of the last two seconds, or the one in which they began. `hz` is CONFIG_HZ.
+/// Whether `used` is an epoch of the last two seconds, the one in which they began, or that after `now`, which may have
+/// been read before. `hz` is CONFIG_HZ.
 #[must_use]
 pub const fn is_recent(used: u16, now: u64, hz: u32) -> bool {
-    let age = epoch(now).wrapping_sub(used) / 2;
-    used != 0 && age as u32 <= ((2 * hz) >> EPOCH_BITS) + 1
+    let age = epoch(now).wrapping_sub(used).cast_signed() / 2;
+    used != 0 && age >= -1 && age as i32 <= ((2 * hz) >> EPOCH_BITS).cast_signed() + 1
 }
 
 impl Nexthop {
@@ -94,6 +95,8 @@ mod tests {
                     is_recent(used, start, hz) && is_recent(used, start + 2 * u64::from(hz), hz)
                 );
                 assert!(!is_recent(used, start + 2 * u64::from(hz) + 2 * 256, hz));
+                assert!(is_recent(epoch(start + 128), start, hz), "used since the clock was read");
+                assert!(!is_recent(epoch(start + 1_000), start, hz), "hours ago");
             }
         }
     }

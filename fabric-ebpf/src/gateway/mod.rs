@@ -2,7 +2,7 @@
 //! (a gateway) and the kernel forwards (integrated routing and bridging, RFC 9135).
 //!
 //! A gateway is a port of its own in `ports`, by whose view, families and MTU packets are routed. What arrives
-//! there is what the FDB has at the gateway's MAC address; what is sent there goes by the FDB to the
+//! there is what the FDB has at the gateway's MAC address; what is sent there goes to where the FDB has the
 //! MAC address of the next hop: a host, or the router MAC of a VTEP.
 
 mod output;
@@ -16,8 +16,7 @@ use crate::{
     account,
     ending::reason_of,
     journey::{Journey, NexthopRef},
-    maps::{self, limits},
-    nexthop,
+    maps, nexthop,
     packet::{
         Packet,
         vxlan::{OUTER4, OUTER6},
@@ -104,7 +103,6 @@ fn routed_at<const AT: usize>(context: *mut xdp_md, router: u32, tunnel: u64) ->
     journey.router = maps::port(router);
     // SAFETY: the helper only reads the kernel's clock.
     journey.now = unsafe { bpf_jiffies64() };
-    journey.fdb_mask = journey.settings.fdb_mask & limits::fdb_mask();
     match forward::<AT>(&mut packet, &mut journey) {
         Err(reason) => {
             path_watch::<AT>(&packet, reason);

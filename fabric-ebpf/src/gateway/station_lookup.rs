@@ -20,20 +20,24 @@ use crate::{
     table::after,
 };
 
-/// The domain of the gateway becomes that of the journey. It is read before the place: next hops have none while their
-/// gateway goes from one domain to another.
+/// The domain of the gateway becomes that of the journey. It is read before the place and after it: next hops have
+/// none while their gateway goes from one domain to another, so that no place of one meets the other.
 #[inline(always)]
 pub fn station_lookup(
     journey: &mut Journey,
     gateway: &'static Port,
     nexthop: NexthopRef,
 ) -> Result<Destination, Reason> {
-    journey.domain_index = gateway.untagged_domain.into();
+    // SAFETY: aligned half words, which the daemon may store to at this moment.
+    let (domain, place, again) = unsafe {
+        let domain_of = (&raw const gateway.untagged_domain).cast_mut();
+        let domain = domain_of.read_volatile();
+        let place = after((&raw const nexthop.place).cast_mut(), domain.into()).read_volatile();
+        (domain, place, after(domain_of, place.into()).read_volatile())
+    };
+    journey.domain_index = domain.into();
     journey.domain = maps::DOMAINS.get(journey.domain_index);
-    let place = after((&raw const nexthop.place).cast_mut(), journey.domain_index.into());
-    // SAFETY: an aligned half word, which the daemon may store to at this moment.
-    let place = unsafe { place.read_volatile() };
-    if journey.domain_index == 0 {
+    if domain == 0 || domain != again {
         return stop(Reason::StationLookupUnknown);
     }
     match split_target(place.into()) {

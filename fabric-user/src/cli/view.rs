@@ -223,7 +223,7 @@ pub(super) mod tests {
         circuits::Circuit,
         domains::FLAG_IN_USE,
         domains6::Domain6,
-        fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE, mac_number},
+        fdb::{self, KIND_LOCAL, KIND_OWN, KIND_REMOTE, mac_number},
         ports::{FLAG_ROUTE4, FLAG_ROUTE6, Port, ROLE_ACCESS, ROLE_UNDERLAY, TUNNELS},
         settings::Settings,
     };
@@ -348,6 +348,7 @@ pub(super) mod tests {
         (router.port, router.mtu) = (6, 1450);
         router.macs[..6].copy_from_slice(&mac(9).0);
         router.gateway[..4].copy_from_slice(&[10, 0, 0, 2]);
+        router.place = fdb::target(KIND_REMOTE, 1) as u16;
         contents.nexthops.insert(3, router);
         let remote = FdbEntry { domain: 2, mac: mac(9), kind: KIND_REMOTE, index: 1, shown: 0 };
         contents.fdb.push(remote);

@@ -1,6 +1,6 @@
 //! Neighbours that the kernel has to be asked for, because XDP sends past it and so neither resolves nor
-//! confirms one: next hops that nothing has resolved yet, which packets are led past, and those neighbours to which
-//! packets go and whose entry is stale. Idle ones are the kernel's to forget, as it does without Fabric.
+//! confirms one: those that nothing has resolved yet, and those whose entry is stale. Of hosts, which are many, those
+//! to which packets go: idle ones are the kernel's to forget, as it does without Fabric.
 
 use std::{
     collections::BTreeSet,
@@ -36,7 +36,7 @@ impl Resolution {
     }
 
     /// Neighbours to ask for at this moment. When there are too many for once, the next call goes on
-    /// behind the last one. `is_used` says whether packets go to a neighbour.
+    /// behind the last one. `is_used` says whether packets go to a host.
     pub(super) fn next(
         &mut self,
         now: Instant,
@@ -77,7 +77,7 @@ impl Resolution {
         let stale = |hop: &&NexthopKey| {
             network.neighbour(**hop).is_some_and(|n| n.is_stale()) && is_asked(hop)
         };
-        let watched = structure.watched.iter().filter(stale).filter(|hop| is_used(hop));
+        let watched = structure.watched.iter().filter(stale);
         let hops: BTreeSet<NexthopKey> =
             structure.unresolved.iter().chain(watched).copied().collect();
         // Whether packets go to a neighbour takes longer to say than whether it is stale.
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn stale_neighbours_of_next_hops_in_use_are_asked_for_but_not_on_a_vxlan_device() {
+    fn stale_neighbours_of_next_hops_are_asked_for_but_not_on_a_vxlan_device() {
         let hop = |ifindex| NexthopKey { ifindex, gateway: Ipv4Addr::new(10, 0, 0, 2).into() };
         let mut network = Network::new();
         for (ifindex, kind) in [(7, LinkKind::Device), (8, LinkKind::Vxlan(Vxlan::default()))] {
@@ -161,10 +161,8 @@ mod tests {
             }));
         }
         let structure = Structure { watched: [hop(7), hop(8)].into(), ..Structure::default() };
-        let asked =
-            |is_used| Resolution::default().next(Instant::now(), &network, &structure, |_| is_used);
-        assert_eq!(asked(true), [hop(7)].into());
-        assert_eq!(asked(false), [].into(), "idle ones are the kernel's to forget");
+        let asked = next(&mut Resolution::default(), Instant::now(), &network, &structure);
+        assert_eq!(asked, [hop(7)].into());
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub struct Structure {
     /// Neighbours that groups wait for: the kernel should resolve them.
     pub unresolved: BTreeSet<NexthopKey>,
     /// Every neighbour that a group names, resolved or not. XDP sends past the kernel's neighbour
-    /// table, so these need a confirmation now and then.
+    /// table, so these need a confirmation whenever they are stale.
     pub watched: BTreeSet<NexthopKey>,
     /// Addresses of this box without those of loopback and link-local scope: a packet to be
     /// forwarded that claims to come from one of them is a martian (RFC 1812 §5.3.7).

@@ -167,7 +167,7 @@ impl<S: System> Reconciler<S> {
             && self.maps.settings.update(0, |settings| settings.path_news = 0)
     }
 
-    /// Whether packets were sent to neighbours within the last two seconds, as a question about many at
+    /// Whether packets were routed to hosts within the last two seconds, as a question about many at
     /// one moment.
     pub fn uses(&self) -> impl Fn(&NexthopKey) -> bool + '_ {
         self.nexthops.uses(&self.maps)

@@ -1,5 +1,5 @@
 //! Next hops: entries whose content never changes while something refers to them. Only whether they
-//! live does, with one store.
+//! live does, with one store, and where the FDB has their MAC address ([`super::stations`]).
 
 use std::{cell::LazyCell, collections::BTreeMap, net::IpAddr};
 
@@ -82,7 +82,7 @@ impl Nexthops {
         self.current.get(&self.entries.get(&index)?.key).copied()
     }
 
-    /// Whether packets were sent to neighbours within the last two seconds. For many that are asked
+    /// Whether packets were routed to hosts within the last two seconds. For many that are asked
     /// about at one moment: to read the clock takes some 100 µs, which the first question does.
     pub(super) fn uses<'a>(&'a self, maps: &'a Maps) -> impl Fn(&NexthopKey) -> bool + use<'a> {
         let hz = maps.settings.get(0).hz;

@@ -8,7 +8,7 @@ use std::{
 use aya::maps::{DevMap, Map, MapData};
 use fabric_common::schema::{
     domains,
-    fdb::{KIND_LOCAL, KIND_OWN, KIND_REMOTE, split_key, split_target},
+    fdb::{self, KIND_LOCAL, KIND_OWN, KIND_REMOTE, mac_number, split_key, split_target},
     peers,
     ports::{ROLE_ACCESS, ROLE_GATEWAY, ROLE_ROUTED, ROLE_UNDERLAY},
     vnis,
@@ -136,6 +136,17 @@ impl Content {
                 other => format!("{other:?}"),
             };
             facts.insert(format!("{} in {bridge} is at {place}", Mac(mac)));
+        }
+        for (_, hop) in self.maps.nexthops.iter().filter(|(_, hop)| hop.port != 0) {
+            let gateway = self.maps.ports.get(hop.port.into());
+            let [a, b, c, d, e, f, ..] = hop.macs;
+            let key = fdb::key(gateway.untagged_domain, mac_number([a, b, c, d, e, f]));
+            let place = self.maps.fdb_table().get(key).unwrap_or(0);
+            if gateway.role == ROLE_GATEWAY && place != u32::from(hop.place) {
+                let address = hop.address();
+                facts
+                    .insert(format!("{address} is at {place} by the FDB, by itself {}", hop.place));
+            }
         }
     }
 }

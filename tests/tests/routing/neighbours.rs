@@ -97,20 +97,22 @@ fn a_neighbour_with_another_mac_takes_over_its_own_buckets_only() {
     router.wait_way("10.1.2.2", "host 10.1.2.2");
 }
 
-/// Of next hops and hosts that the kernel has not heard of for a while, it is asked for those to which packets go, and
-/// finds that they answer. The others stay as they are: without Fabric nobody would ask for them either.
+/// Of hosts that the kernel has not heard of for a while, it is asked for those to which packets go, and finds that they
+/// answer. The others stay as they are: without Fabric nobody would ask for them either.
 #[test]
-fn stale_neighbours_are_asked_for_while_packets_go_to_them_and_not_otherwise() {
+fn stale_hosts_are_asked_for_while_packets_go_to_them_and_not_otherwise() {
     const USED: [&str; 2] = ["10.1.1.2", "10.1.1.3"];
-    const IDLE: [&str; 2] = ["10.1.2.2", "10.1.1.4"];
+    const IDLE: [&str; 2] = ["10.1.2.3", "10.1.1.4"];
     let mut router = Router::without_daemon("");
-    router.ip("route add 10.8.0.0/16 via 10.1.1.2\nroute add 10.9.0.0/16 via 10.1.2.2\n");
-    router.peers_ip("addr add 10.1.1.3/24 dev p1\naddr add 10.1.1.4/24 dev p1\n");
+    router.ip("route add 10.8.0.0/16 via 10.1.1.2\n");
+    router.peers_ip(
+        "addr add 10.1.2.3/24 dev p2\naddr add 10.1.1.3/24 dev p1\naddr add 10.1.1.4/24 dev p1\n",
+    );
     for port in ["swp1", "swp2"] {
         router.sysctl(&format!("net.ipv4.neigh.{port}.delay_first_probe_time"), "1");
     }
     for address in USED.iter().chain(&IDLE) {
-        let port = if *address == "10.1.2.2" { 2 } else { 1 };
+        let port = if *address == "10.1.2.3" { 2 } else { 1 };
         router.ip(&format!(
             "neigh replace {address} lladdr 02:00:00:00:00:{port:02x} dev swp{port} nud stale\n"
         ));
@@ -118,7 +120,7 @@ fn stale_neighbours_are_asked_for_while_packets_go_to_them_and_not_otherwise() {
     router.start();
     for (address, way) in [
         ("10.8.0.1", "10.1.1.2"),
-        ("10.9.0.1", "10.1.2.2"),
+        ("10.1.2.3", "host 10.1.2.3"),
         ("10.1.1.3", "host 10.1.1.3"),
         ("10.1.1.4", "host 10.1.1.4"),
     ] {

@@ -1,15 +1,14 @@
 //! `maps nexthops`.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    net::IpAddr,
-};
+use std::net::IpAddr;
 
-use fabric_common::schema::fdb::{KIND_LOCAL, KIND_REMOTE};
+use fabric_common::schema::{
+    fdb::{KIND_LOCAL, KIND_REMOTE, KIND_SEGMENT, split_target},
+    nexthops::Nexthop,
+};
 
 use crate::{
     cli::{
-        contents::FdbEntry,
         row::{Said, rows},
         uses::Uses,
         view::View,
@@ -27,7 +26,7 @@ rows! {
         "GATEWAY" gateway: IpAddr,
         /// Its MAC address; null if it is not resolved.
         "MAC" mac: Option<Mac>,
-        /// Behind a gateway: the port or VTEP that the bridge has its MAC address at; null for none.
+        /// Behind a gateway: the port or VTEPs that the bridge has its MAC address at; null for none.
         "BEHIND" behind: Option<String>,
         /// The port's MAC address.
         "SOURCE MAC" source: Option<Mac>,
@@ -49,7 +48,6 @@ rows! {
 }
 
 pub(super) fn rows(view: &View, uses: &Uses) -> impl Iterator<Item = NexthopRow> {
-    let places = places(view);
     view.contents.nexthops.iter().map(move |(index, nexthop)| {
         let mac = |at: usize| {
             let bytes = nexthop.macs.get(at..).and_then(|rest| rest.first_chunk().copied());
@@ -61,10 +59,7 @@ pub(super) fn rows(view: &View, uses: &Uses) -> impl Iterator<Item = NexthopRow>
             port: view.port(nexthop.port.into()),
             gateway: nexthop.address(),
             mac: mac(0),
-            behind: mac(0).and_then(|mac| {
-                let gateway = view.contents.ports.get(&nexthop.port.into())?;
-                places.get(&(gateway.untagged_domain.into(), mac)).cloned()
-            }),
+            behind: place(view, nexthop),
             source: mac(6),
             mtu: nexthop.mtu.into(),
             alive: alive(view, nexthop),
@@ -77,20 +72,20 @@ pub(super) fn rows(view: &View, uses: &Uses) -> impl Iterator<Item = NexthopRow>
     })
 }
 
-/// Where the bridges of gateways have the MAC addresses of hosts, by domain.
-fn places(view: &View) -> HashMap<(u32, Mac), String> {
-    let domains: BTreeSet<u32> =
-        view.gateways().map(|(_, gateway)| gateway.untagged_domain.into()).collect();
-    let entries = view.contents.fdb.iter().filter(|entry| domains.contains(&entry.domain));
-    let place = |entry: &FdbEntry| match entry.kind {
-        KIND_LOCAL => {
-            let circuit = view.contents.circuits.get(&entry.index)?;
+/// Where the bridge has the MAC address of a next hop, of one behind a gateway.
+fn place(view: &View, nexthop: &Nexthop) -> Option<String> {
+    match split_target(nexthop.place.into()) {
+        (KIND_LOCAL, circuit) => {
+            let circuit = view.contents.circuits.get(&circuit)?;
             Some(view.port(circuit.port.into()))
         }
-        KIND_REMOTE => view.vtep(entry.index).map(|vtep| vtep.to_string()),
+        (KIND_REMOTE, vtep) => view.vtep(vtep).map(|vtep| vtep.to_string()),
+        (KIND_SEGMENT, segment) if segment != 0 => {
+            let vteps = view.segment(segment).into_iter().map(|vtep| vtep.to_string());
+            Some(vteps.collect::<Vec<_>>().join(", "))
+        }
         _ => None,
-    };
-    entries.filter_map(|entry| Some(((entry.domain, entry.mac), place(entry)?))).collect()
+    }
 }
 
 #[cfg(test)]
