@@ -202,22 +202,27 @@ impl Applier {
         self.structure().views.iter().any(|view| !view.v4.is_empty())
     }
 
-    /// All remote VTEPs, each address once.
+    /// All remote VTEPs, each address of an underlay once.
     pub(super) fn vteps(&self) -> Vec<VtepKey> {
         let mut all: Vec<VtepKey> = self.structure().vteps.keys().copied().collect();
-        all.sort_unstable_by_key(|key| key.remote);
-        all.dedup_by_key(|key| key.remote);
+        all.sort_unstable_by_key(|key| self.asked(*key));
+        all.dedup_by_key(|key| self.asked(*key));
         all
     }
 
+    /// What the kernel is asked about to know the way to a VTEP: the VRF to look in, if it is one, and the address.
+    pub(super) fn asked(&self, vtep: VtepKey) -> (Option<u32>, IpAddr) {
+        self.structure().asked(vtep)
+    }
+
     /// What the kernel has learned about the ways to some VTEPs.
-    pub(super) fn learn(&mut self, answers: Vec<(IpAddr, Option<Path>)>) {
+    pub(super) fn learn(&mut self, answers: Vec<((Option<u32>, IpAddr), Option<Path>)>) {
         let mut changed = false;
-        for (remote, path) in answers {
+        for (asked, path) in answers {
             let learned = &mut self.policy.learned;
             let before = match path {
-                Some(path) => learned.insert(remote, path),
-                None => learned.remove(&remote),
+                Some(path) => learned.insert(asked, path),
+                None => learned.remove(&asked),
             };
             changed |= before != path;
         }

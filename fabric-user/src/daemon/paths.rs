@@ -67,13 +67,15 @@ impl Paths {
         let rest = self.waiting.len().saturating_sub(PORTION);
         let some = self.waiting.split_off(rest);
         let mut answers = Vec::with_capacity(some.len());
-        for VtepKey { local, remote } in some {
+        for vtep in some {
+            let VtepKey { local, remote } = vtep;
+            let asked = applier.asked(vtep);
             let opened = match asker.take() {
                 Some(asker) => Ok(asker),
                 None => Asker::open(),
             };
-            match opened.and_then(|opened| asker.insert(opened).path(local, remote)) {
-                Ok(path) => answers.push((remote, path)),
+            match opened.and_then(|opened| asker.insert(opened).path(local, remote, asked.0)) {
+                Ok(path) => answers.push((asked, path)),
                 Err(error) => {
                     tracing::debug!(%error, "no answer about the way to {remote}");
                     // What the socket still has to say is of no use. The rest has its next turn.

@@ -1,10 +1,14 @@
 //! From the network to what the maps should hold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use super::{
     Desired, DomainKey, Network, Policy, Problem, Structure, compile_answers,
     compile_downstream::Downstream, compile_fdb, compile_netfilter, compile_routes,
+    compile_tunnels,
 };
 use crate::observe::{Chain, Link, LinkKind, Vxlan};
 
@@ -29,12 +33,14 @@ pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
         tunnels: BTreeMap::new(),
         members: members(network),
         external: external(network),
+        vrf_ends: compile_tunnels::vrf_ends(network),
         out: Structure::default(),
         leads: BTreeSet::new(),
         chains: compile_netfilter::chains(network, policy),
         filtered: Vec::new(),
     };
     compiler.bridges();
+    compiler.twins();
     compiler.answering();
     compiler.underlay();
     compiler.segments();
@@ -90,6 +96,8 @@ pub(super) struct Compiler<'a> {
     pub(super) taken: BTreeMap<u32, &'a Link>,
     /// Vxlan devices in external mode that are up.
     pub(super) external: Vec<(&'a Link, &'a Vxlan)>,
+    /// Local addresses of vxlan devices whose underlay is in a VRF, each with that VRF.
+    pub(super) vrf_ends: BTreeMap<IpAddr, u32>,
     /// Members of bonds, by the bond.
     pub(super) members: BTreeMap<u32, Vec<&'a Link>>,
     pub(super) out: Structure,

@@ -2,8 +2,9 @@
 //!
 //! Only where the underlay leads over the port, and where the kernel would deliver the packet to the
 //! vxlan device: the rules lead packets from this port to a table in which the tunnel's end is an
-//! address of this box (`ip_route_input_slow`), the port is in no VRF (a socket without an interface
-//! hears of VRFs only with `udp_l3mdev_accept`), and the source passes the kernel's reverse path filter
+//! address of this box (`ip_route_input_slow`), the port is in the VRF of the tunnel's underlay or outside as
+//! that is (a socket of a VRF hears of nothing else, and one without an interface hears of VRFs only with
+//! `udp_l3mdev_accept`), and the source passes the kernel's reverse path filter
 //! (`__fib_validate_source`). Everything else is the kernel's to judge.
 
 use std::{
@@ -39,6 +40,7 @@ enum Back<'a> {
 impl<'a> Compiler<'a> {
     /// Looks at the VTEPs and ports that are compiled by now.
     pub(super) fn arrivals(&mut self) {
+        self.unheard_in_vrfs();
         let tunnels: BTreeSet<VtepKey> =
             self.out.vteps.keys().filter(|key| !self.out.unheard.contains(key)).copied().collect();
         let origins = self.origins(tunnels.iter().copied());
@@ -50,6 +52,27 @@ impl<'a> Compiler<'a> {
             if let Some(port) = self.out.ports.get_mut(&ifindex) {
                 port.arrivals = arrivals;
             }
+        }
+    }
+
+    /// Leaves what arrives in VRFs to the kernel where a vxlan device without a local address hears of every VTEP, which
+    /// it does outside VRFs only.
+    fn unheard_in_vrfs(&mut self) {
+        for v6 in [false, true] {
+            let in_vrf = |key: &&VtepKey| {
+                key.local.is_ipv6() == v6 && self.out.vrfs.contains_key(&key.local)
+            };
+            let unheard: Vec<VtepKey> = self.out.vteps.keys().filter(in_vrf).copied().collect();
+            if unheard.is_empty() || !self.takes_any(v6) {
+                continue;
+            }
+            self.out.unheard.extend(unheard);
+            let text = format!(
+                "what arrives in VRFs for tunnels over {} is left to the kernel: there is a vxlan device without a \
+                 local address outside VRFs (`ip link set DEVICE type vxlan id VNI local ADDRESS`)",
+                if v6 { "IPv6" } else { "IPv4" }
+            );
+            self.problem(None, text);
         }
     }
 
@@ -110,7 +133,7 @@ impl<'a> Compiler<'a> {
             destination: Some(remote),
             protocol: Some(UDP),
             source_port: udp_port,
-            ..Packets::arriving(OWN, None)
+            ..Packets::arriving(OWN, self.underlay_vrf(local))
         };
         match routing.resolve(&packets, remote) {
             Ok(Answer::Route(found)) => match found.route {
@@ -135,7 +158,7 @@ impl<'a> Compiler<'a> {
     fn arrivals_at(&mut self, ifindex: u32, origins: &[Origin<'a>]) -> Arrivals {
         let network = self.network;
         let underlay = self.out.ports.get(&ifindex).is_some_and(|port| port.role == Role::Underlay);
-        let Some(link) = network.link(ifindex).filter(|link| underlay && link.master.is_none())
+        let Some(link) = network.link(ifindex).filter(|link| underlay && self.is_alone(link))
         else {
             return Arrivals::Nothing;
         };
@@ -149,7 +172,8 @@ impl<'a> Compiler<'a> {
             let v6 = tunnel.local.is_ipv6();
             let by_tables =
                 *delivered.entry(tunnel.local).or_insert_with(|| self.delivers(link, tunnel.local));
-            let delivered = leads[usize::from(v6)]
+            let delivered = link.master == self.out.vrfs.get(&tunnel.local).copied()
+                && leads[usize::from(v6)]
                 && by_tables.unwrap_or_else(|| self.delivers_tunnel(link, *tunnel));
             let accepted = delivered
                 && match *back {
@@ -202,7 +226,7 @@ impl<'a> Compiler<'a> {
             destination: Some(tunnel.local),
             protocol: Some(UDP),
             destination_port: self.udp_port(tunnel.local),
-            ..Packets::arriving(&link.name, None)
+            ..Packets::arriving(&link.name, self.vrf_of_port(link))
         };
         match self.network.routing().resolve(&packets, tunnel.local) {
             Ok(Answer::Route(found)) => {
@@ -243,17 +267,23 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// The IPv4 addresses of an interface: the kernel writes each into the local table.
+    /// The IPv4 addresses of an interface: the kernel writes each into the local table, or that of its VRF.
     pub(super) fn addresses(&self, ifindex: u32) -> impl Iterator<Item = IpAddr> {
-        let prefixes = self.network.routing().routes.prefixes(LOCAL, false);
+        let vrf = self.network.link(ifindex).and_then(|link| self.vrf_of_port(link));
+        let table = vrf.map_or(LOCAL, |(_, table)| table);
+        let prefixes = self.network.routing().routes.prefixes(table, false);
         let addresses = prefixes.filter(|prefix| prefix.length == 32).map(|prefix| prefix.address);
-        addresses.filter(move |address| self.interfaces_of(*address).any(|on| on == ifindex))
+        addresses.filter(move |address| self.interfaces_of(table, *address).any(|on| on == ifindex))
     }
 
-    /// The interfaces that have an address of this box.
-    pub(super) fn interfaces_of(&self, address: IpAddr) -> impl Iterator<Item = u32> {
+    /// The interfaces that have an address of this box, which stands in this table.
+    pub(super) fn interfaces_of(
+        &self,
+        table: u32,
+        address: IpAddr,
+    ) -> impl Iterator<Item = u32> + use<'a> {
         let routes = &self.network.routing().routes;
-        let found = routes.find(&[LOCAL], host(address)).and_then(|found| found.route);
+        let found = routes.find(&[table], host(address)).and_then(|found| found.route);
         let hops = found.filter(|route| route.kind == RouteKind::Local).map(|route| route.via);
         let hops = match hops {
             Some(Via::Hops(id)) => routes.hops(id),

@@ -186,7 +186,9 @@ impl<'a> Compiler<'a> {
         }
         self.unclassified(link)?;
         self.hooked(link).map_or(Ok(()), Err)?;
-        self.bound(link, vxlan)?;
+        if let Some(vrf) = self.vrf_of(link, vxlan)? {
+            return Err(format!("{name} has its underlay in the VRF {}", vrf.name));
+        }
         plain_options(link, vxlan)?;
         Ok(vxlan)
     }

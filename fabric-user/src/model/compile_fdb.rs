@@ -63,7 +63,8 @@ fn place(
     };
     if port.is_some_and(|port| port != domain.udp_port)
         || vni.is_some_and(|vni| Some(vni) != domain.vni)
-        || via.is_some()
+        // The VRF is where the device sends anyway.
+        || via.is_some_and(|via| structure.vrfs.get(&domain.local) != Some(&via))
     {
         return Err(Why::Override);
     }

@@ -14,7 +14,7 @@ use std::{
 use super::{
     NexthopKey, VtepKey,
     compile::Compiler,
-    routes::{host, never_forwarded},
+    routes::{LOCAL, host, never_forwarded},
 };
 use crate::observe::{LinkKind, SourceQuestion};
 
@@ -141,7 +141,7 @@ impl Compiler<'_> {
     }
 
     /// Whether some vxlan device takes what arrives for any address of this box.
-    fn takes_any(&self, v6: bool) -> bool {
+    pub(super) fn takes_any(&self, v6: bool) -> bool {
         let mut domains = self.out.domains.values();
         domains.any(|domain| {
             domain.vni.is_some()
@@ -163,6 +163,6 @@ impl Compiler<'_> {
         };
         let routes = &self.network.routing().routes;
         let own = routes.own().filter(|address| address.is_ipv6() == v6 && self.is_here(*address));
-        own.filter(|address| !self.interfaces_of(*address).any(is_on_bridge)).collect()
+        own.filter(|address| !self.interfaces_of(LOCAL, *address).any(is_on_bridge)).collect()
     }
 }

@@ -1,9 +1,12 @@
 //! Bridge domains and the tunnel that each may have.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use super::{
-    Domain, DomainKey,
+    Domain, DomainKey, Network,
     compile::Compiler,
     routes::{LOCAL, host},
 };
@@ -23,7 +26,7 @@ pub(super) struct Tunnel<'a> {
     pub(super) vni: u32,
 }
 
-impl Compiler<'_> {
+impl<'a> Compiler<'a> {
     /// Adds a domain. A tunnel that cannot be expressed is left out and reported, which leaves the
     /// domain's local ports to Fabric and everything else to the kernel.
     pub(super) fn domain(
@@ -43,11 +46,10 @@ impl Compiler<'_> {
             let local = self
                 .unclassified(link)
                 .and_then(|()| self.hooked(link).map_or(Ok(()), Err))
-                .and_then(|()| self.bound(link, vxlan))
                 .and_then(|()| local_address(link, vxlan))
                 .map(|local| local.unwrap_or_else(|| self.no_address(link, vxlan)))
                 .and_then(|local| self.hears_alone(link, vxlan, vni).map(|()| local))
-                .and_then(|local| self.own_address(link, local));
+                .and_then(|local| self.local_end(link, vxlan, local));
             match local.and_then(|local| match forwards {
                 true => Ok(local),
                 false => Err(format!(
@@ -134,8 +136,13 @@ impl Compiler<'_> {
                 "vxlan device {name} does not hear of VNI {vni} (`bridge vni add vni {vni} dev {name}`)"
             ));
         }
+        // In another VRF it has a socket of its own.
+        let vrf = |vxlan: &Vxlan| vrf_below(self.network, vxlan).map(|vrf| vrf.ifindex);
         let rival = self.external.iter().find(|(other, its)| {
-            other.ifindex != link.ifindex && its.port == vxlan.port && hears(other, its)
+            other.ifindex != link.ifindex
+                && its.port == vxlan.port
+                && hears(other, its)
+                && vrf(its) == vrf(vxlan)
         });
         match rival {
             None => Ok(()),
@@ -146,49 +153,134 @@ impl Compiler<'_> {
         }
     }
 
-    /// Whether the interface that a vxlan device is bound to (`dev`) makes no difference.
-    ///
-    /// Known stations are sent to by routes as ever: the kernel looks for one over that interface only
-    /// where an entry says so (`via`), as that of the device's own `remote` or `group` does
-    /// (`vxlan_xmit_one`). And what arrives is taken from everywhere, unless the local address is
-    /// link-local (`vxlan_vs_find_vni`). Below a VRF, however, the socket is the VRF's
-    /// (`__vxlan_sock_add`).
-    pub(super) fn bound(&self, link: &Link, vxlan: &Vxlan) -> Result<(), String> {
-        let Some(bound_to) = vxlan.bound_to else { return Ok(()) };
-        let mut next = Some(bound_to);
-        while let Some(link_of) = next.and_then(|ifindex| self.network.link(ifindex)) {
-            if matches!(link_of.kind, LinkKind::Vrf { .. }) {
-                return Err(format!(
-                    "vxlan device {} has its underlay in the VRF {} (`dev {}`), which is not supported",
-                    link.name,
-                    link_of.name,
-                    self.network.name(bound_to)
-                ));
+    /// Leaves all but the first of the tunnels with one VNI, UDP port and family to the kernel. It lets them be in
+    /// different VRFs if an option of their sockets differs (`vxlan_config_validate`), and the map `vnis` has one
+    /// place for them.
+    pub(super) fn twins(&mut self) {
+        let mut heard = BTreeMap::new();
+        let mut twins = Vec::new();
+        for (key, domain) in &mut self.out.domains {
+            let Some(vni) = domain.vni else { continue };
+            let first = heard
+                .entry((domain.udp_port, vni, domain.local.is_ipv6()))
+                .or_insert((domain.vxlan, key.bridge));
+            if first.0 == domain.vxlan {
+                continue;
             }
-            next = link_of.master;
+            twins.push((domain.vxlan, first.0, vni, domain.udp_port));
+            let Domain { name, ageing_ms, .. } = std::mem::take(domain);
+            *domain = Domain { name, ageing_ms, ..Domain::default() };
         }
-        Ok(())
+        for (vxlan, first, vni, port) in twins {
+            let text = format!(
+                "vxlan device {} has the VNI {vni} on the UDP port {port} that {} has in another VRF, left to the \
+                 kernel",
+                self.network.name(vxlan),
+                self.network.name(first)
+            );
+            self.problem(Some(vxlan), text);
+        }
     }
 
-    /// The local address of a tunnel, if it is one of this box or none in particular. The kernel sends from no other over
-    /// IPv4 (`ip_route_output_key_hash_rcu`) and hears what is for another one over neither family. An
-    /// IPv6 address has its local route once it is known to be nobody else's.
-    fn own_address(&self, link: &Link, local: IpAddr) -> Result<IpAddr, String> {
-        (local.is_unspecified() || self.is_here(local)).then_some(local).ok_or_else(|| {
-            format!(
-                "vxlan device {} has the local address {local}, which no interface outside VRFs has",
-                link.name
-            )
-        })
+    /// The VRF that the underlay of a vxlan device is in, if it is in one that can be told for sure.
+    ///
+    /// Outside VRFs the interface that it is bound to (`dev`) makes no difference. Known stations are sent to by
+    /// routes as ever: the kernel looks for one over that interface only where an entry says so (`via`), as that
+    /// of the device's own `remote` or `group` does. And what arrives is taken from everywhere, unless the local
+    /// address is link-local (`vxlan_vs_find_vni`). Below a VRF, however, the socket is the VRF's
+    /// (`__vxlan_sock_add`): it sends by the VRF's routes (`vxlan_xmit_one`, as bound to it) and hears of nothing
+    /// else (`inet_bound_dev_eq`). Which VRF that is the kernel looks up when the device comes up, and no more
+    /// when the interface moves.
+    pub(super) fn vrf_of(&self, link: &Link, vxlan: &Vxlan) -> Result<Option<&'a Link>, String> {
+        let Some(vrf) = vrf_below(self.network, vxlan) else { return Ok(None) };
+        let (name, of) = (&link.name, &vrf.name);
+        let bound_to = vxlan.bound_to.unwrap_or_default();
+        if bound_to != vrf.ifindex {
+            let port = self.network.name(bound_to);
+            return Err(format!(
+                "vxlan device {name} is bound to {port} (`dev {port}`), which is in the VRF {of}: in which one it \
+                 was when the vxlan device came up is not known (create it with `dev {of}`)"
+            ));
+        }
+        if !vrf.up {
+            return Err(format!(
+                "vxlan device {name} has its underlay in the VRF {of}, which is down"
+            ));
+        }
+        // Where it has a queueing discipline, packets go through it (`vrf_ip_out`).
+        if self.network.classifiers(vrf.ifindex) != Classifiers::default() {
+            return Err(format!(
+                "vxlan device {name} has its underlay in the VRF {of}, which has filters of `tc` (`tc filter show dev \
+                 {of} ingress`, and `egress`)"
+            ));
+        }
+        self.hooked(vrf).map_or(Ok(Some(vrf)), Err)
+    }
+
+    /// The local address of a tunnel, if it is one of this box or none in particular, in the VRF of the underlay or
+    /// outside VRFs. The kernel sends from no other over IPv4 (`ip_route_output_key_hash_rcu`) and hears what is for
+    /// another one over neither family. An IPv6 address has its local route once it is known to be nobody else's.
+    ///
+    /// What arrives is told apart by addresses and the port only. So a local address stands for one VRF.
+    fn local_end(&mut self, link: &Link, vxlan: &Vxlan, local: IpAddr) -> Result<IpAddr, String> {
+        let name = &link.name;
+        let Some(vrf) = self.vrf_of(link, vxlan)? else {
+            return (local.is_unspecified() || self.is_here(local)).then_some(local).ok_or_else(
+                || {
+                    format!(
+                        "vxlan device {name} has the local address {local}, which no interface outside VRFs has"
+                    )
+                },
+            );
+        };
+        let of = &vrf.name;
+        if local.is_unspecified() {
+            return Err(format!(
+                "vxlan device {name} has its underlay in the VRF {of} and no local address, which is not supported \
+                 (`ip link set {name} type vxlan id VNI local ADDRESS`)"
+            ));
+        }
+        if !vrf_table(vrf).is_some_and(|table| self.has_address(table, local)) {
+            return Err(format!(
+                "vxlan device {name} has the local address {local}, which no interface in the VRF {of} has"
+            ));
+        }
+        if self.is_here(local) {
+            return Err(format!(
+                "vxlan device {name} has the local address {local}, which is in the VRF {of} and outside VRFs"
+            ));
+        }
+        match self.vrf_ends.get(&local) {
+            Some(other) if *other != vrf.ifindex => Err(format!(
+                "vxlan device {name} has the local address {local} in the VRF {of}, and another one has it in the VRF \
+                 {}",
+                self.network.name(*other)
+            )),
+            _ => {
+                self.out.vrfs.insert(local, vrf.ifindex);
+                Ok(local)
+            }
+        }
     }
 
     /// Whether an interface outside VRFs has an address.
     pub(super) fn is_here(&self, address: IpAddr) -> bool {
-        let found = self.network.routing().routes.find(&[LOCAL], host(address));
+        self.has_address(LOCAL, address)
+    }
+
+    /// Whether an interface whose addresses stand in a table has an address.
+    fn has_address(&self, table: u32, address: IpAddr) -> bool {
+        let found = self.network.routing().routes.find(&[table], host(address));
         found.is_some_and(|found| {
             found.prefix == host(address)
                 && found.route.is_some_and(|route| route.kind == RouteKind::Local)
         })
+    }
+
+    /// Name and table of the VRF that the underlay of tunnels from a local address is in.
+    pub(super) fn underlay_vrf(&self, local: IpAddr) -> Option<(&'a str, u32)> {
+        let vrf = self.network.link(*self.out.vrfs.get(&local)?)?;
+        Some((&vrf.name, vrf_table(vrf)?))
     }
 
     /// The address that stands for none, of the family that a vxlan device without a local one sends over:
@@ -201,6 +293,41 @@ impl Compiler<'_> {
             _ => Ipv4Addr::UNSPECIFIED.into(),
         }
     }
+}
+
+/// The VRF that the interface of a vxlan device (`dev`) is, or is in (`l3mdev_master_upper_ifindex_by_index`).
+fn vrf_below<'a>(network: &'a Network, vxlan: &Vxlan) -> Option<&'a Link> {
+    let mut next = vxlan.bound_to;
+    while let Some(link) = next.and_then(|ifindex| network.link(ifindex)) {
+        if vrf_table(link).is_some() {
+            return Some(link);
+        }
+        next = link.master;
+    }
+    None
+}
+
+/// The routing table of a VRF.
+pub(super) const fn vrf_table(link: &Link) -> Option<u32> {
+    match link.kind {
+        LinkKind::Vrf { table } => Some(table),
+        _ => None,
+    }
+}
+
+/// The local addresses of vxlan devices whose underlay is in a VRF, each with the VRF, which is the one of the lowest
+/// index where there are several.
+pub(super) fn vrf_ends(network: &Network) -> BTreeMap<IpAddr, u32> {
+    let mut ends: BTreeMap<IpAddr, u32> = BTreeMap::new();
+    for link in network.links().filter(|link| link.up) {
+        if let LinkKind::Vxlan(vxlan) = &link.kind
+            && let (Some(local), Some(vrf)) = (vxlan.local, vrf_below(network, vxlan))
+        {
+            let first = ends.entry(local).or_insert(vrf.ifindex);
+            *first = vrf.ifindex.min(*first);
+        }
+    }
+    ends
 }
 
 /// After how many milliseconds a MAC may be forgotten that the bridge does not see.

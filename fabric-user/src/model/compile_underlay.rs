@@ -138,7 +138,7 @@ impl Compiler<'_> {
             destination: Some(remote),
             protocol: Some(UDP),
             destination_port: udp_port,
-            ..Packets::arriving(OWN, None)
+            ..Packets::arriving(OWN, self.underlay_vrf(local))
         };
         let found = match network.routing().resolve(&packets, remote) {
             Ok(Answer::Route(found)) => found,
@@ -209,7 +209,7 @@ impl Compiler<'_> {
                 return Err(format!("the route {prefix} sets a path MTU of {} bytes", route.mtu));
             }
         }
-        if let Some(path) = self.policy.learned.get(&remote) {
+        if let Some(path) = self.policy.learned.get(&self.out.asked(tunnel)) {
             self.fits(path, remote, &members)?;
         }
         source?;

@@ -1,18 +1,13 @@
 //! Which routing tables packets are looked up in.
 
-use super::{compile::Compiler, rules::Packets};
-use crate::observe::{Link, LinkKind, Rule, RuleAction};
+use super::{compile::Compiler, compile_tunnels::vrf_table, rules::Packets};
+use crate::observe::{Link, Rule, RuleAction};
 
-impl Compiler<'_> {
+impl<'a> Compiler<'a> {
     /// The tables of a port's packets in their order, or the first rule that may apply to some of them
     /// and not to others.
     pub(super) fn tables(&self, v6: bool, port: &Link) -> Result<Vec<u32>, &Rule> {
-        let master = port.master.and_then(|master| self.network.link(master));
-        let vrf = master.and_then(|master| match master.kind {
-            LinkKind::Vrf { table } => Some((master.name.as_str(), table)),
-            _ => None,
-        });
-        self.tables_of(v6, &Packets::arriving(&port.name, vrf))
+        self.tables_of(v6, &Packets::arriving(&port.name, self.vrf_of_port(port)))
     }
 
     /// As [`Self::tables`], of other packets.
@@ -41,5 +36,11 @@ impl Compiler<'_> {
             }
         }
         Ok(tables)
+    }
+
+    /// Name and table of the VRF that an interface is in.
+    pub(super) fn vrf_of_port(&self, port: &Link) -> Option<(&'a str, u32)> {
+        let master = self.network.link(port.master?)?;
+        Some((&master.name, vrf_table(master)?))
     }
 }

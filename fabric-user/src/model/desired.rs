@@ -72,7 +72,10 @@ pub struct Structure {
     /// kernel does, which is the local one of the VTEP in [`vteps`](Self::vteps); `None` if that is not
     /// known, or depends on the flow.
     pub sources: BTreeMap<IpAddr, Option<IpAddr>>,
-    /// What the kernel is to be asked to know these, see [`super::Policy::sources`].
+    /// Local addresses of tunnels whose underlay is in a VRF, with the interface index of that: none of them is one of
+    /// other tunnels.
+    pub vrfs: BTreeMap<IpAddr, u32>,
+    /// What the kernel is to be asked to know the [`sources`](Self::sources), see [`super::Policy::sources`].
     pub questions: BTreeSet<SourceQuestion>,
     /// Other addresses of this box to which VTEPs with such a source may send, with the VTEP that this is.
     #[serde(with = "pairs")]
@@ -564,6 +567,12 @@ impl Structure {
         }
     }
 
+    /// What the kernel is asked about to know the way to a VTEP.
+    #[must_use]
+    pub fn asked(&self, vtep: VtepKey) -> (Option<u32>, IpAddr) {
+        (self.vrfs.get(&vtep.local).copied(), vtep.remote)
+    }
+
     /// The VTEPs that vxlan devices without a local address send to.
     pub fn sourceless_vteps(&self) -> impl Iterator<Item = VtepKey> {
         let known = self.sources.iter();
@@ -607,6 +616,7 @@ impl Structure {
             && self.gateways == other.gateways
             && self.routers == other.routers
             && self.sources == other.sources
+            && self.vrfs == other.vrfs
     }
 
     /// Whether the neighbours that ARP and neighbour discovery are answered by compile to the same under `other`,

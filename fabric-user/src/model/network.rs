@@ -343,9 +343,9 @@ impl Network {
         if change.routes {
             dirty.underlay |= self.leads_tunnel(table, prefix);
             // Without its own address a tunnel is the kernel's, and with it every MAC behind it.
-            dirty.bridging |= table == LOCAL
-                && prefix == routes::host(prefix.address)
-                && self.locals.contains_key(&prefix.address);
+            dirty.bridging |= prefix == routes::host(prefix.address)
+                && self.locals.contains_key(&prefix.address)
+                && (table == LOCAL || self.is_vrf(table));
             dirty.routes.insert((table, prefix));
             if change.shadow {
                 dirty.shadows.insert((table, prefix));
@@ -364,7 +364,12 @@ impl Network {
         let mut ends = [&self.vteps, &self.locals, self.routing.fdb_vteps()].into_iter();
         (ends.any(|ends| ends.range(range.clone()).next().is_some())
             || self.routing.chooses_tunnel(range.clone()))
-            && self.routing.looks_into(prefix.address.is_ipv6(), table)
+            && self.routing.looks_into(prefix.address.is_ipv6(), table, || self.is_vrf(table))
+    }
+
+    /// Whether it is the table of a VRF.
+    fn is_vrf(&self, table: u32) -> bool {
+        self.links().any(|link| link.kind == LinkKind::Vrf { table })
     }
 
     fn set_link(&mut self, link: Link, dirty: &mut Dirty) {

@@ -45,8 +45,9 @@ pub struct Policy {
     /// What the kernel has learned about path MTUs counts for IPv4 packets that it forwards
     /// (`net.ipv4.ip_forward_use_pmtu`).
     pub forwards_by_path_mtu: bool,
-    /// What the kernel has learned about the ways to VTEPs.
-    pub learned: BTreeMap<IpAddr, Path>,
+    /// What the kernel has learned about the ways to VTEPs, by [`Structure::asked`](super::Structure::asked): the
+    /// interface index of the VRF that the underlay is in, if it is in one, and the remote address.
+    pub learned: BTreeMap<(Option<u32>, IpAddr), Path>,
     /// From which addresses the kernel sends to the VTEPs of vxlan devices without a local address.
     pub sources: BTreeMap<SourceQuestion, Source>,
     /// What the kernel tells flows apart by.

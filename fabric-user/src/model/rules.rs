@@ -176,6 +176,8 @@ impl Routing {
         let mut met = rules.filter(|rule| packets.meet(rule) != Some(false));
         met.any(|rule| match rule.action {
             RuleAction::Lookup(table) => {
+                let of_vrf = packets.vrf.filter(|_| rule.l3mdev).map(|(_, table)| table);
+                let table = of_vrf.unwrap_or(table);
                 let route = self.routes.find(&[table], host(to)).and_then(|found| found.route);
                 route.is_some_and(|route| is_such(route.kind))
             }
@@ -183,8 +185,9 @@ impl Routing {
         })
     }
 
-    /// Whether rules of a family look into a table.
-    pub(super) fn looks_into(&self, v6: bool, table: u32) -> bool {
-        self.rules(v6).iter().any(|rule| rule.action == RuleAction::Lookup(table))
+    /// Whether rules of a family look into a table, or into those of VRFs if it is one of these.
+    pub(super) fn looks_into(&self, v6: bool, table: u32, is_vrf: impl Fn() -> bool) -> bool {
+        let mut rules = self.rules(v6).iter();
+        rules.any(|rule| rule.action == RuleAction::Lookup(table) || rule.l3mdev && is_vrf())
     }
 }

@@ -147,13 +147,18 @@ impl Asker {
         asked.map(drop)
     }
 
-    /// What the kernel has learned about the way from a VTEP address of this box to another one; none if
-    /// that is nothing, or if there is no way.
+    /// What the kernel has learned about the way from a VTEP address of this box to another one, in a VRF of this
+    /// interface index or outside VRFs; none if that is nothing, or if there is no way.
     ///
     /// # Errors
     /// If the socket fails.
-    pub fn path(&mut self, local: IpAddr, remote: IpAddr) -> Result<Option<Path>, ObserveError> {
-        let request = request::path(local, remote);
+    pub fn path(
+        &mut self,
+        local: IpAddr,
+        remote: IpAddr,
+        vrf: Option<u32>,
+    ) -> Result<Option<Path>, ObserveError> {
+        let request = request::path(local, remote, vrf);
         let what = || format!("say how it sends packets from {local} to {remote}");
         let mut found = None;
         let asked = self.ask(Protocol::Route, request, what, |message| {

@@ -227,6 +227,8 @@ fn about_neighbour(kind: u16, flags: u16, ifindex: u32, address: IpAddr, marks: 
     }
 }
 
+const RTA_OIF: u16 = 4;
+
 fn with_address(request: Request, kind: u16, address: IpAddr) -> Request {
     match address {
         IpAddr::V4(address) => request.attribute(kind, &address.octets()),
@@ -235,16 +237,20 @@ fn with_address(request: Request, kind: u16, address: IpAddr) -> Request {
 }
 
 /// Asks how the kernel would send VXLAN packets from one address to another, which are of one family.
-pub(super) fn path(local: IpAddr, remote: IpAddr) -> Request {
+pub(super) fn path(local: IpAddr, remote: IpAddr, vrf: Option<u32>) -> Request {
     const RTA_SRC: u16 = 2;
     // Without ports, as the kernel itself looks for the way that an ICMP message is about: with several
     // next hops it finds the same one then.
-    with_address(way(remote, true), RTA_SRC, local)
+    let request = with_address(way(remote, true), RTA_SRC, local);
+    match vrf {
+        // As the vxlan device's socket is bound.
+        Some(vrf) => request.attribute(RTA_OIF, &vrf.to_ne_bytes()),
+        None => request,
+    }
 }
 
 /// Asks from which address the kernel would send VXLAN packets.
 pub(super) fn source(question: SourceQuestion) -> Request {
-    const RTA_OIF: u16 = 4;
     const RTA_DPORT: u16 = 29;
     let mut request = way(question.remote, false);
     if let Some(over) = question.over {

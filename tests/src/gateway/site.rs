@@ -82,6 +82,8 @@ pub enum Shape {
     Bridges,
     /// The same in a VRF, with the port towards the router.
     BridgesInVrf,
+    /// The same, and the underlay is in another VRF.
+    BridgesInVrfs,
     /// VLAN devices on one VLAN-aware bridge.
     Vlans,
 }
@@ -168,7 +170,7 @@ impl Site {
 
     /// Lets these routes lead into another downstream VNI, with other words about the tunnel.
     pub(super) fn lead_into(&self, vni: u32, words: &str) {
-        let vrf = if self.shape == Shape::BridgesInVrf { " vrf red" } else { "" };
+        let vrf = if self.shape.is_in_vrf() { " vrf red" } else { "" };
         let (encap, (_, remote)) = (self.encap(vni, words), self.ends());
         // The kernel refuses a global one that its routes have elsewhere (`ip6_route_check_nh_onlink`).
         let via = if self.over_ipv6 { "inet6 fe80::2" } else { &remote };
@@ -181,7 +183,7 @@ impl Site {
 
     /// Lets the IPv4 route lead into two downstream VNIs at once.
     pub(super) fn lead_into_both(&self, vnis: [u32; 2]) {
-        let vrf = if self.shape == Shape::BridgesInVrf { " vrf red" } else { "" };
+        let vrf = if self.shape.is_in_vrf() { " vrf red" } else { "" };
         let [one, other] = vnis.map(|vni| self.encap(vni, ""));
         self.leaf.ip(&format!(
             "nexthop add id 8 {one} via fe80::2 dev svd\nnexthop add id 9 {other} via fe80::2 dev svd\n\
@@ -509,11 +511,16 @@ pub(super) fn packets(from: &Station, to: &Station, destination: Mac) -> [Frame;
 }
 
 impl Shape {
+    /// The gateways are in the VRF red.
+    const fn is_in_vrf(self) -> bool {
+        matches!(self, Self::BridgesInVrf | Self::BridgesInVrfs)
+    }
+
     /// The gateway of a network.
     fn gateway(self, network: u8) -> String {
         match self {
             Self::Vlans => format!("vlan{network}"),
-            Self::Bridges | Self::BridgesInVrf => format!("br{network}"),
+            Self::Bridges | Self::BridgesInVrf | Self::BridgesInVrfs => format!("br{network}"),
         }
     }
 
@@ -521,7 +528,7 @@ impl Shape {
     fn bridge(self, network: u8) -> String {
         match self {
             Self::Vlans => "br0".into(),
-            Self::Bridges | Self::BridgesInVrf => format!("br{network}"),
+            Self::Bridges | Self::BridgesInVrf | Self::BridgesInVrfs => format!("br{network}"),
         }
     }
 
@@ -529,7 +536,7 @@ impl Shape {
     fn vlan(self, network: u8) -> String {
         match self {
             Self::Vlans => format!(" vlan {network}"),
-            Self::Bridges | Self::BridgesInVrf => String::new(),
+            Self::Bridges | Self::BridgesInVrf | Self::BridgesInVrfs => String::new(),
         }
     }
 }

@@ -8,3 +8,4 @@ mod routing;
 #[path = "../arrivals/site.rs"]
 mod site;
 mod tunnels;
+mod underlay;

@@ -1,4 +1,4 @@
-//! Tunnels whose underlay is in a VRF, or partly. The socket of a vxlan device without `dev` hears of
+//! Tunnels outside VRFs whose uplinks are in one, or partly. The socket of a vxlan device without `dev` hears of
 //! what arrives in a VRF only with `udp_l3mdev_accept` (`inet_bound_dev_eq`), whatever routes say.
 
 use fabric_common::reason::Reason;
@@ -12,7 +12,7 @@ use crate::site::{REPEATS, Site};
 const SPINES: [(&str, Mac); 2] = [("203.0.113.1", SPINE1_MAC), ("203.0.113.3", SPINE2_MAC)];
 
 /// A leaf with the VRF blue, whose table is 100.
-fn leaf() -> Site {
+pub(crate) fn leaf() -> Site {
     let site = Site::new();
     site.ip("link add blue type vrf table 100");
     site.ip("link set blue up");
@@ -21,7 +21,7 @@ fn leaf() -> Site {
 
 /// Moves a port into a VRF or out of it. The kernel sets it down and up for that and forgets what was
 /// behind it, but its address.
-fn move_port(site: &Site, port: usize, to: &str) {
+pub(crate) fn move_port(site: &Site, port: usize, to: &str) {
     let (spine, mac) = SPINES[port];
     site.ip(&format!("link set up{port} {to}"));
     site.ip(&format!("neigh replace {spine} lladdr {} dev up{port} nud permanent", mac_text(mac)));
@@ -88,38 +88,4 @@ fn tunnels_end_at_a_port_that_moves_into_a_vrf_and_out_of_it_only_while_it_is_ou
         site.settled(|site| arrive(site, 0, REPEATS) > 0);
     }
     site.settled(|site| site.problems().is_empty());
-}
-
-/// The way to have an underlay in a VRF: its socket is bound to the VRF of `dev`, or to that `dev` is
-/// (`__vxlan_sock_add`), and each VTEP is named with the device to send by.
-#[test]
-fn a_vxlan_device_in_a_vrf_is_left_to_the_kernel_and_named() {
-    for bound_to in ["blue", "up0"] {
-        let site = leaf();
-        move_port(&site, 0, "master blue");
-        site.ip("addr del 192.0.2.1/32 dev lo");
-        site.ip("addr add 192.0.2.1/32 dev blue");
-        lead(&site, 0, "table 100");
-        site.ip("link del vx100");
-        site.ip(&format!(
-            "link add vx100 mtu 1500 type vxlan id 10100 local 192.0.2.1 dev {bound_to} \
-             dstport 4789 nolearning"
-        ));
-        site.ip("link set vx100 addrgenmode none master br100");
-        site.bridge("link set dev vx100 learning off");
-        let host = mac_text(fabric_tests::addresses::HOST_R.mac);
-        for entry in ["00:00:00:00:00:00", &host] {
-            site.bridge(&format!(
-                "fdb append {entry} dev vx100 dst 192.0.2.2 via {bound_to} self permanent"
-            ));
-        }
-        site.bridge(&format!("fdb add {host} dev vx100 master static"));
-        site.ip("link set vx100 up");
-        site.settled(|site| site.problems().contains("vx100 has its underlay in the VRF blue"));
-        let encapsulated = site.met(Reason::Encapsulated);
-        assert_eq!(site.judged(Site::leave), [REPEATS, 0], "{bound_to}");
-        assert_eq!(arrive(&site, 0, REPEATS), 0, "{bound_to}");
-        assert_eq!(arrive(&site, 1, 0), 0, "{bound_to}");
-        assert_eq!(site.met(Reason::Encapsulated), encapsulated);
-    }
 }

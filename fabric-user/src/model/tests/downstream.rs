@@ -240,7 +240,7 @@ fn the_way_to_a_vtep_that_only_next_hops_name_is_followed() {
     leaf.assert_named("no route");
     let mut way = |object, learned: Option<u32>| {
         let path = |mtu| Path { mtu: Some(mtu), learned: true, ifindex: U1, gateway: None };
-        leaf.policy.learned = learned.map(|mtu| (far, path(mtu))).into_iter().collect();
+        leaf.policy.learned = learned.map(|mtu| ((None, far), path(mtu))).into_iter().collect();
         leaf.apply(route("10.9.0.3", 32, Some(object)));
         let found = leaf.desired().structure.vteps[&VtepKey { local: LOCAL, remote: far }].clone();
         (found, tunnels(&leaf).len())

@@ -5,7 +5,7 @@ use crate::{model::*, observe::*};
 
 /// The leaf of the others, whose ports carry 9000 bytes.
 fn leaf_that_learned(path: Path) -> Incremental {
-    leaf_with(Policy { learned: [(REMOTE, path)].into(), ..Policy::default() })
+    leaf_with(Policy { learned: [((None, REMOTE), path)].into(), ..Policy::default() })
 }
 
 fn group(leaf: &Incremental) -> Option<GroupKey> {

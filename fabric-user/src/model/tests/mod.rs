@@ -27,5 +27,6 @@ mod tunnels6;
 mod underlay;
 mod uppers;
 mod vlans;
+mod vrf_underlay;
 mod ways;
 mod world;

@@ -22,7 +22,7 @@ fn the_kernel_tells_the_mtu_of_one_way_and_nothing_where_there_is_nothing_to_tel
             ("192.0.2.1", "192.0.2.2", "10.0.0.2", "10.0.0.3", "10.0.0.4"),
             ("2001:db8::1", "2001:db8::2", "2001:db8:ff::2", "2001:db8:ff::3", "2001:db8:ff::4"),
         ] {
-            let mut path = |remote| asker.path(ip(local), ip(remote)).unwrap();
+            let mut path = |remote| asker.path(ip(local), ip(remote), None).unwrap();
             let found = path(narrow).expect("a route with an MTU");
             assert_eq!((found.mtu, found.gateway), (Some(1400), Some(ip(router))));
             assert!(!found.learned && found.ifindex != 0);

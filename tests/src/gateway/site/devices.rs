@@ -38,11 +38,20 @@ pub(super) fn build(leaf: &Space, outside: &Space, shape: Shape, over_ipv6: bool
         ("ipv6/conf/all/accept_dad", "0"),
         ("ipv6/conf/default/accept_dad", "0"),
     ]);
-    let in_vrf = shape == Shape::BridgesInVrf;
-    let mut lines = format!("link set lo up\naddr add {local} dev lo\n");
+    let in_vrf = shape.is_in_vrf();
+    let mut lines = "link set lo up\n".to_owned();
     if in_vrf {
         lines += "link add red up type vrf table 100\n";
     }
+    // Where the tunnels' address is, what the tunnels are bound to, and where their ways are.
+    let (own, bound, underlay) = match shape {
+        Shape::BridgesInVrfs => ("blue", "dev blue", " vrf blue"),
+        _ => ("lo", "", ""),
+    };
+    if own == "blue" {
+        lines += "link add blue up type vrf table 200\n";
+    }
+    lines += &format!("addr add {local} dev {own}\n");
     for (port, mac) in PORTS.iter().zip([[2, 0, 0, 0xac, 0, 1], [2, 0, 0, 0xac, 0, 2], OUT0, UP0]) {
         lines += &format!(
             "link add {port} address {} mtu 1600 type veth peer name {port}p mtu 1600 netns {}\n\
@@ -54,6 +63,9 @@ pub(super) fn build(leaf: &Space, outside: &Space, shape: Shape, over_ipv6: bool
     lines += "link set acc1 mtu 1500\nlink set acc2 mtu 1500\nlink set out0 mtu 1500\n";
     if in_vrf {
         lines += "link set out0 master red\n";
+    }
+    if own == "blue" {
+        lines += "link set up0 master blue\n";
     }
     if shape == Shape::Vlans {
         lines += "link add br0 mtu 1500 type bridge mcast_snooping 0 vlan_filtering 1 \
@@ -69,7 +81,7 @@ pub(super) fn build(leaf: &Space, outside: &Space, shape: Shape, over_ipv6: bool
         }
         lines += &format!(
             "link add vx{vni} mtu 1500 type vxlan id {vni} local {local} dstport 4789 nolearning \
-             {options}\nlink set vx{vni} addrgenmode none master {bridge}\n"
+             {bound} {options}\nlink set vx{vni} addrgenmode none master {bridge}\n"
         );
     }
     lines += &format!(
@@ -130,7 +142,7 @@ pub(super) fn build(leaf: &Space, outside: &Space, shape: Shape, over_ipv6: bool
         "addr add 203.0.113.0/31 dev up0\naddr add fd00:fe::/127 dev up0\n\
          neigh replace 203.0.113.1 lladdr {spine} dev up0 nud permanent\n\
          neigh replace fd00:fe::1 lladdr {spine} dev up0 nud permanent\n\
-         route add {remote} via {} dev up0\n\
+         route add {remote} via {} dev up0{underlay}\n\
          addr add 10.0.8.0/31 dev out0\naddr add fd00:8::/127 dev out0\n\
          neigh replace 10.0.8.1 lladdr {router} dev out0 nud permanent\n\
          neigh replace fd00:8::1 lladdr {router} dev out0 nud permanent\n\

@@ -93,7 +93,7 @@ impl Site {
     /// The VRF whose routes lead to the networks of other leafs, in JSON.
     pub(in crate::gateway) fn vrf(&self) -> Value {
         match self.shape {
-            Shape::BridgesInVrf => "red".into(),
+            Shape::BridgesInVrf | Shape::BridgesInVrfs => "red".into(),
             Shape::Bridges | Shape::Vlans => Value::Null,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{HOST1, LEAF3_ROUTER, Shape, Site, VNIS};
+use super::{HOST1, LEAF3_ROUTER, Site, VNIS};
 use crate::{
     addresses::{Mac, SPINE1_MAC, Station},
     device::mac_text,
@@ -11,7 +11,7 @@ use crate::{
 impl Site {
     /// Gives the kernel a route to a network that leads nowhere, of this type.
     pub(in crate::gateway) fn lead_nowhere(&self, network: u8, kind: &str) {
-        let vrf = if self.shape == Shape::BridgesInVrf { " vrf red" } else { "" };
+        let vrf = if self.shape.is_in_vrf() { " vrf red" } else { "" };
         self.leaf.ip(&format!(
             "route add {kind} 10.0.{network}.0/24{vrf}\nroute add {kind} fd00:{network}::/32{vrf}\n"
         ));
@@ -19,7 +19,7 @@ impl Site {
 
     /// Gives the kernel a route to `10.0.7.0/24` and `fd00:7::/32` over a host of the first network, or takes it away.
     pub(in crate::gateway) fn lead_over(&self, host: Option<&Station>) {
-        let vrf = if self.shape == Shape::BridgesInVrf { " vrf red" } else { "" };
+        let vrf = if self.shape.is_in_vrf() { " vrf red" } else { "" };
         let gateway = self.shape.gateway(1);
         self.leaf.ip(&match host {
             Some(host) => format!(
