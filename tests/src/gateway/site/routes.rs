@@ -68,7 +68,7 @@ impl Site {
 
     /// Leads IPv6 packets outside over the router and over the spine, by objects.
     pub(in crate::gateway) fn lead_outside_by_both(&self) {
-        let vrf = if self.shape == Shape::BridgesInVrf { " vrf red" } else { "" };
+        let vrf = if self.shape.is_in_vrf() { " vrf red" } else { "" };
         self.leaf.ip(&format!(
             "nexthop add id 51 via fd00:8::1 dev out0\nnexthop add id 52 via fd00:fe::1 dev up0\n\
              nexthop add id 53 group 51/52\nroute del fd00:9::/32{vrf}\nroute add fd00:9::/32 nhid 53{vrf}\n"
