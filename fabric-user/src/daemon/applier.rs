@@ -10,7 +10,6 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
     time::Instant,
 };
 
@@ -29,7 +28,9 @@ use super::{
 };
 use crate::{
     kernel::pins::Instance,
-    model::{Compiled, Dirty, Network, NexthopKey, Policy, Structure, VtepKey, compile_structure},
+    model::{
+        Asked, Compiled, Dirty, Network, NexthopKey, Policy, Structure, VtepKey, compile_structure,
+    },
     observe::{Asker, Batch, Event, ObserveError, Path, Source, SourceQuestion},
     reconcile::Reconciler,
     settings::{Settings, XdpMode},
@@ -211,12 +212,12 @@ impl Applier {
     }
 
     /// What the kernel is asked about to know the way to a VTEP: the VRF to look in, if it is one, and the address.
-    pub(super) fn asked(&self, vtep: VtepKey) -> (Option<u32>, IpAddr) {
+    pub(super) fn asked(&self, vtep: VtepKey) -> Asked {
         self.structure().asked(vtep)
     }
 
     /// What the kernel has learned about the ways to some VTEPs.
-    pub(super) fn learn(&mut self, answers: Vec<((Option<u32>, IpAddr), Option<Path>)>) {
+    pub(super) fn learn(&mut self, answers: Vec<(Asked, Option<Path>)>) {
         let mut changed = false;
         for (asked, path) in answers {
             let learned = &mut self.policy.learned;

@@ -569,7 +569,7 @@ impl Structure {
 
     /// What the kernel is asked about to know the way to a VTEP.
     #[must_use]
-    pub fn asked(&self, vtep: VtepKey) -> (Option<u32>, IpAddr) {
+    pub fn asked(&self, vtep: VtepKey) -> super::Asked {
         (self.vrfs.get(&vtep.local).copied(), vtep.remote)
     }
 

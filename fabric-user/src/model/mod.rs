@@ -71,4 +71,4 @@ pub use guarded::Guarded;
 pub use macs::Station;
 pub use multipath::{HashPolicy, Multipath};
 pub use network::Network;
-pub use policy::{Pattern, Policy};
+pub use policy::{Asked, Pattern, Policy};

@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::Multipath;
 use crate::observe::{Chain, Link, Path, Source, SourceQuestion};
 
+/// A way to a VTEP that the kernel is asked about: the interface index of the VRF that the underlay is in, if it is in
+/// one, and the remote address.
+pub type Asked = (Option<u32>, IpAddr);
+
 /// Which interfaces may be touched, and facts that are not in netlink.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -45,9 +49,8 @@ pub struct Policy {
     /// What the kernel has learned about path MTUs counts for IPv4 packets that it forwards
     /// (`net.ipv4.ip_forward_use_pmtu`).
     pub forwards_by_path_mtu: bool,
-    /// What the kernel has learned about the ways to VTEPs, by [`Structure::asked`](super::Structure::asked): the
-    /// interface index of the VRF that the underlay is in, if it is in one, and the remote address.
-    pub learned: BTreeMap<(Option<u32>, IpAddr), Path>,
+    /// What the kernel has learned about the ways to VTEPs, by [`Structure::asked`](super::Structure::asked).
+    pub learned: BTreeMap<Asked, Path>,
     /// From which addresses the kernel sends to the VTEPs of vxlan devices without a local address.
     pub sources: BTreeMap<SourceQuestion, Source>,
     /// What the kernel tells flows apart by.
