@@ -141,7 +141,7 @@ reasons! {
     InnerGuardSourceZero = 39, "inner_guard_source_zero", Drop;
     /// The inner destination is broadcast or multicast, which the kernel floods.
     InnerGuardMulticast = 40, "inner_guard_multicast", Pass;
-    /// The inner frame carries a VLAN tag (RFC 7348 §6.1).
+    /// The inner frame carries a VLAN tag (RFC 7348 §6.1) of a VLAN that no tunnel brings with one, or two tags.
     InnerGuardTagged = 41, "inner_guard_tagged", Pass;
     /// The inner frame is ARP.
     InnerGuardArp = 42, "inner_guard_arp", Pass;
@@ -248,6 +248,10 @@ reasons! {
     /// ARP or neighbour discovery that is not asking in the plain way: gratuitous, a probe, duplicate address
     /// detection, with other options, or from whom the kernel has to learn; the kernel decides.
     NeighbourAnswerNotPlain = 87, "neighbour_answer_not_plain", Pass;
+    // VLAN tags inside tunnels.
+    /// The inner frame has a tag and the outer header a congestion mark or ECT(1): the kernel takes bytes of the tag for
+    /// those with the inner ECN bits.
+    EcnDecapTagged = 88, "ecn_decap_tagged", Pass;
 }
 
 impl Reason {

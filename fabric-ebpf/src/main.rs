@@ -59,6 +59,7 @@ use crate::{
         ecn_decap::ecn_decap,
         inner_guard::inner_guard,
         inner_source::inner_source,
+        inner_tag::inner_tag,
     },
     packet::{
         Packet,
@@ -132,10 +133,21 @@ fn from_circuit<C: Checkpoint, const AT: usize>(
     let selection = nexthop_select(packet, journey, vtep, &frame)?;
     C::after(Stage::NexthopSelect, journey, (frame, vtep, selection));
     let inner = Bridged { frame: &frame, length: journey.length, tag: journey.tag };
+    // Asked in each family, so that what fits never becomes a result of both that is asked again.
     let length = if vtep.vtep.is_ipv6() {
-        vxlan_output::ipv6(packet, journey, vtep, &selection, &inner)?
+        match vxlan_output::ipv6(packet, journey, vtep, &selection, &inner) {
+            Err(Reason::VxlanOutputTooBig) => {
+                return vxlan_output::tagged::<AT>(packet, journey, vtep);
+            }
+            sent => sent?,
+        }
     } else {
-        vxlan_output::ipv4(packet, journey, vtep, &selection, &inner)?
+        match vxlan_output::ipv4(packet, journey, vtep, &selection, &inner) {
+            Err(Reason::VxlanOutputTooBig) => {
+                return vxlan_output::tagged::<AT>(packet, journey, vtep);
+            }
+            sent => sent?,
+        }
     };
     C::after(Stage::VxlanOutput, journey, (selection.nexthop, length));
     underlay_output(journey, selection.nexthop, length, Reason::Encapsulated)?;
@@ -188,7 +200,10 @@ fn from_tunnel<C: Checkpoint, const AT: usize>(
     outer_tos: u8,
 ) -> Result<Reason, Reason> {
     C::after(Stage::VxlanInput, journey, outer_tos);
-    let frame = inner_guard(packet, journey)?;
+    let frame = match inner_guard(packet, journey) {
+        Err(Reason::InnerGuardTagged) => return inner_tag::<AT>(packet, journey, outer_tos),
+        guarded => guarded?,
+    };
     C::after(Stage::InnerGuard, journey, (outer_tos, frame));
     if let Err(reason) = inner_source(journey, &frame) {
         // Where it goes is not known yet; the daemon only asks once more.

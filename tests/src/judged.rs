@@ -89,6 +89,25 @@ impl Judged {
         Self::build(VLAN_AWARE, &format!("id {VNI}"), &[], &lines, false)
     }
 
+    /// A leaf whose bridge has each of these VLANs on all ports, the first of them as the vxlan device's PVID and the
+    /// others with their tags; on kernels whose bridge has VLAN filtering.
+    #[must_use]
+    pub fn with_tags_inside(vlans: &[u16], over_ipv6: bool) -> Self {
+        let mut lines = String::new();
+        for vlan in vlans {
+            for (port, host) in [("acc0", HOST_A), ("acc1", HOST_B), ("vx100", HOST_R)] {
+                let is_pvid = port == "vx100" && *vlan == vlans[0];
+                let untagged = if is_pvid { "pvid untagged" } else { "" };
+                let host = mac_text(host.mac);
+                lines += &format!(
+                    "vlan add vid {vlan} dev {port} {untagged}\n\
+                     fdb add {host} dev {port} master static vlan {vlan}\n"
+                );
+            }
+        }
+        Self::build(VLAN_AWARE, &format!("id {VNI}"), &[], &lines, over_ipv6)
+    }
+
     /// A leaf whose vxlan device is in external mode, with more options of `ip link`: the bridge has each of
     /// these VLANs, with its VNI, on both access ports and on the vxlan device; on kernels whose bridge has
     /// VLAN filtering. A filter of VNIs gets them all.
@@ -332,6 +351,19 @@ impl Judged {
     pub fn as_by_the_kernel_in(&mut self, vni: u32, port: Option<u16>, frame: &Frame) -> Fate {
         let outer = from_leaf2(self.over_ipv6, vni, port.unwrap_or(VXLAN_PORT));
         self.same("up0", |payload| outer(&with_payload(frame, payload)))
+    }
+
+    /// As [`as_by_the_kernel_from_leaf2`](Self::as_by_the_kernel_from_leaf2), with this TOS in the outer header.
+    ///
+    /// # Panics
+    /// Over IPv6.
+    #[track_caller]
+    pub fn as_by_the_kernel_with_tos(&mut self, tos: u8, frame: &Frame) -> Fate {
+        assert!(!self.over_ipv6, "the traffic class is not written");
+        let (destination_mac, source_mac) = (UNDERLAY_MAC, SPINE1_MAC);
+        let outer =
+            Vxlan { destination_mac, source_mac, tos, ..Vxlan::new(LEAF2_VTEP, LEAF1_VTEP, VNI) };
+        self.same("up0", |payload| outer.around(&with_payload(frame, payload)))
     }
 
     /// Sends each of these frames once into a port, by the kernel alone or not; the VTEP that each goes to, none

@@ -16,6 +16,8 @@ pub const FLAG_HAIRPIN: u16 = 1 << 1;
 /// ARP and neighbour discovery that arrive here are answered by nobody but their targets
 /// (`bridge link set dev … neigh_suppress on`).
 pub const FLAG_SUPPRESSES: u16 = 1 << 2;
+/// The bridge port is a VLAN device, whose tag with its priority the bridge never sees.
+pub const FLAG_VLAN_DEVICE: u16 = 1 << 3;
 
 /// [`Circuit::max_frame`] of a circuit whose port's device takes no frames from XDP programs: all
 /// that is sent to it is longer. What arrives from it is forwarded as from any other.

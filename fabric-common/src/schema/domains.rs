@@ -40,6 +40,10 @@ pub const FLAG_ANSWERS_ARP: u16 = 1 << 14;
 /// The same for neighbour solicitations.
 pub const FLAG_ANSWERS_ND: u16 = 1 << 15;
 
+/// [`Domain::max_frame`] of a domain whose frames keep the tag of their VLAN in the tunnel: all frames are longer,
+/// so that the usual ones pay nothing for it. How long these may be stands in [`super::domains6`].
+pub const TAG_INSIDE: u32 = 0;
+
 /// The last four bytes of a MAC address, which is given as [`super::fdb::key`] takes it.
 #[inline(always)]
 #[must_use]
@@ -66,7 +70,7 @@ pub struct Domain {
     pub tos: u8,
     /// VLAN ID inside a VLAN-aware bridge, 0 for a plain bridge.
     pub vlan: u16,
-    /// Largest frame into the tunnel in bytes: the vxlan device's MTU plus 14.
+    /// Largest frame into the tunnel in bytes: the vxlan device's MTU plus 14; or [`TAG_INSIDE`].
     pub max_frame: u32,
     /// Jiffies after which a source MAC must be shown to the kernel again: a quarter of the ageing
     /// time. 0 hands every frame to the kernel.

@@ -1,5 +1,5 @@
 //! `domains6`: what bridge domains have beside their entry in [`super::domains`], under the same index:
-//! what those over an IPv6 underlay need, and what programs do not read.
+//! what those over an IPv6 underlay or with tags inside their tunnel need, and what programs do not read.
 
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -20,9 +20,14 @@ pub struct Domain6 {
     pub label_be: u32,
     /// Interface index of the vxlan device, 0 for none.
     pub vxlan: u32,
+    /// Largest frame into the tunnel in bytes, with the tag that it has there: the vxlan device's MTU plus 18. 0 for
+    /// domains whose frames have none.
+    pub max_tagged: u32,
+    /// Explicit padding.
+    pub padding: u32,
 }
 
-super::map_value!(Domain6, 24);
+super::map_value!(Domain6, 32);
 
 impl Domain6 {
     /// The local VTEP address of a domain, of either family.

@@ -34,7 +34,7 @@ pub mod vteps;
 use crate::{reason, table};
 
 /// Version of all layouts below. It is part of the pin path: another version is another folder.
-pub const VERSION: u32 = 10;
+pub const VERSION: u32 = 11;
 
 /// `BPF_F_MMAPABLE` of `linux/bpf.h`: the array can be mapped into user memory.
 pub const MMAPABLE: u32 = 1 << 10;
@@ -108,7 +108,7 @@ macro_rules! all_blocks {
             vlans VLANS: Block<vlans::PortVlans>, vlans::TABLES, "tagged VLANs of the ports that have any";
             circuits CIRCUITS: Block<circuits::Circuit>, circuits::MAX, "attachment circuits: a port's membership in a domain";
             domains DOMAINS: Block<domains::Domain>, domains::MAX, "bridge domains and their VNI";
-            domains6 DOMAINS6: Block<domains6::Domain6>, domains::MAX, "bridge domains: vxlan device, and over IPv6 local address and flow label";
+            domains6 DOMAINS6: Block<domains6::Domain6>, domains::MAX, "bridge domains: vxlan device, longest frame with a tag, and over IPv6 local address and flow label";
             fdb FDB: Block<table::Narrow>, fdb::BUCKETS, "MAC addresses: behind which circuit or VTEP";
             fdb_times FDB_TIMES: Block<fdb::Times>, fdb::BUCKETS, "when the owner of each local MAC was last shown to the kernel";
             answers ANSWERS: Block<table::Narrow>, neighbours::BUCKETS, "which neighbour of a bridge domain has an address";
@@ -117,7 +117,7 @@ macro_rules! all_blocks {
             segments SEGMENTS: Block<segments::Segment>, segments::MAX, "Ethernet segments: groups of VTEPs";
             reverse_paths REVERSE_PATHS: Block<reverse_paths::ReversePath>, vteps::MAX, "ports that accept the packets of each VTEP";
             peers PEERS: Block<table::Narrow>, peers::BUCKETS, "addresses of tunnels to VTEP";
-            vnis VNIS: Block<table::Narrow>, vnis::BUCKETS, "VNI, UDP port and family to bridge domain";
+            vnis VNIS: Block<table::Narrow>, vnis::BUCKETS, "VNI, UDP port, family and inner VLAN tag to bridge domain";
             local_addresses LOCAL_ADDRESSES: Block<local_addresses::LocalAddresses>, 1, "filter of this box's own addresses";
             views VIEWS: Block<views::View>, views::MAX, "routing views: which prefixes hold for a port";
             hosts HOSTS: Block<table::Wide>, hosts::BUCKETS, "IPv4 host routes and neighbours";

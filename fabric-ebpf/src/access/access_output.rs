@@ -59,6 +59,9 @@ fn retag(packet: &mut Packet, journey: &Journey, vlan: u16) -> Result<u32, Reaso
     }
     if journey.tag == new_tag as usize {
         packet.move_start(delta).or_stop(Reason::AccessOutputNoHeadroom)?;
+        if new_tag != 0 {
+            packet.write(12, tag.to_be()).or_stop(Reason::OutputTruncated)?;
+        }
         return Ok(length);
     }
     // Both addresses, in two words: an array would be copied byte by byte.

@@ -52,7 +52,9 @@ pub fn route<const AT: usize>(
         NETWORK => routed(context, router, tunnel),
         TAGGED => routed_tagged(context, router, tunnel),
         TUNNELLED4 => routed_tunnelled4(context, router, tunnel),
-        _ => routed_tunnelled6(context, router, tunnel),
+        TUNNELLED6 => routed_tunnelled6(context, router, tunnel),
+        TUNNELLED4_TAGGED => routed_tunnelled4_tagged(context, router, tunnel),
+        _ => routed_tunnelled6_tagged(context, router, tunnel),
     };
     journey.cpu = account::cpu();
     if number == Reason::Routed as u32 {
@@ -61,12 +63,17 @@ pub fn route<const AT: usize>(
     Err(reason_of(number))
 }
 
+/// Length of a VLAN tag in bytes.
+const TAG: usize = 4;
 /// Where the IP header starts behind a VLAN tag.
-const TAGGED: usize = NETWORK + 4;
+const TAGGED: usize = NETWORK + TAG;
 /// Where the inner IP header starts in a tunnel over IPv4.
 const TUNNELLED4: usize = NETWORK + OUTER4;
 /// The same over IPv6.
 const TUNNELLED6: usize = NETWORK + OUTER6;
+/// The same two of frames that have a tag in their tunnel.
+pub const TUNNELLED4_TAGGED: usize = TUNNELLED4 + TAG;
+pub const TUNNELLED6_TAGGED: usize = TUNNELLED6 + TAG;
 
 /// Declares [`routed_at`] for each place of the header.
 ///
@@ -88,6 +95,8 @@ global_functions! {
     routed_tagged: TAGGED;
     routed_tunnelled4: TUNNELLED4;
     routed_tunnelled6: TUNNELLED6;
+    routed_tunnelled4_tagged: TUNNELLED4_TAGGED;
+    routed_tunnelled6_tagged: TUNNELLED6_TAGGED;
 }
 
 /// As [`route`], and returns the reason's number. `tunnel` is the domain and, above it, the VTEP that the packet
@@ -109,7 +118,7 @@ fn routed_at<const AT: usize>(context: *mut xdp_md, router: u32, tunnel: u64) ->
             reason as u32
         }
         Ok(reason) => {
-            count_tunnel(&journey, tunnel, length - (AT - NETWORK) as u32);
+            count_tunnel(&journey, tunnel, length - outer::<AT>() as u32);
             reason as u32
         }
     }
@@ -132,6 +141,14 @@ fn forward<const AT: usize>(packet: &mut Packet, journey: &mut Journey) -> Resul
         }
     };
     output::<AT>(packet, journey, header, nexthop)
+}
+
+/// Length of the outer headers in front of a frame that came out of a tunnel.
+const fn outer<const AT: usize>() -> usize {
+    match AT {
+        TUNNELLED4_TAGGED | TUNNELLED6_TAGGED => AT - NETWORK - TAG,
+        _ => AT - NETWORK,
+    }
 }
 
 /// Why a packet passes that is for a gateway and not to be routed.

@@ -1,5 +1,7 @@
 //! Arrives: a packet and its nexthop. Leaves: through a port, a circuit or a tunnel, as a router sends it on.
 
+use core::hint::cold_path;
+
 use fabric_common::{
     reason::Reason,
     schema::ports::{Port, ROLE_GATEWAY},
@@ -15,7 +17,7 @@ use crate::{
     ending::OrStop,
     journey::{CircuitRef, Destination, Frame, Journey, NexthopRef},
     maps,
-    packet::{Packet, network::ether_type},
+    packet::{Packet, halves, network::ether_type},
     port_output::port_output,
     transit::{
         transit_input::{Ipv4, Ipv6},
@@ -59,15 +61,21 @@ impl From<Ipv6> for Header {
     }
 }
 
-/// A routed packet whose IP header starts at `AT` as long as nothing is cut.
-struct Routed<const AT: usize> {
+/// Length of a VLAN tag in bytes.
+const TAG: usize = 4;
+
+/// A routed packet whose IP header starts at `AT` as long as nothing is cut, and that has a tag of so many bytes in a
+/// tunnel.
+struct Routed<const AT: usize, const TAG: usize> {
     header: Header,
     nexthop: NexthopRef,
     /// Bytes behind the IP packet.
     padding: u32,
+    /// The VLAN ID of that tag.
+    vlan: u16,
 }
 
-impl<const AT: usize> Routed<AT> {
+impl<const AT: usize, const TAG: usize> Routed<AT, TAG> {
     /// Cuts what stands behind the IP packet, which nothing may do before the last look at the packet: the kernel
     /// takes one that is shorter than its outer headers say for damaged. Writes the addresses, which start at
     /// `addresses` by now, and the IP header, which starts at `network`. The EtherType stands where it belongs: in
@@ -89,7 +97,19 @@ impl<const AT: usize> Routed<AT> {
     }
 }
 
-impl<const AT: usize> vxlan_output::Inner for Routed<AT> {
+impl<const AT: usize> Routed<AT, 0> {
+    /// The same packet, with the tag of this VLAN in a tunnel.
+    #[inline(always)]
+    fn with_tag(&self, vlan: u16) -> Routed<AT, TAG> {
+        cold_path();
+        let Self { header, nexthop, padding, .. } = *self;
+        Routed { header, nexthop, padding, vlan }
+    }
+}
+
+impl<const AT: usize, const TAG: usize> vxlan_output::Inner for Routed<AT, TAG> {
+    const TAG: usize = TAG;
+
     #[inline(always)]
     fn cut(&self) -> usize {
         AT - ETHERNET
@@ -97,7 +117,7 @@ impl<const AT: usize> vxlan_output::Inner for Routed<AT> {
 
     #[inline(always)]
     fn length(&self) -> u32 {
-        ETHERNET as u32 + self.header.length
+        (ETHERNET + TAG) as u32 + self.header.length
     }
 
     #[inline(always)]
@@ -110,7 +130,11 @@ impl<const AT: usize> vxlan_output::Inner for Routed<AT> {
         &self,
         packet: &mut Packet,
     ) -> Option<()> {
-        self.write_at(packet, FIRST, FIRST + ETHERNET)
+        self.write_at(packet, FIRST, FIRST + ETHERNET + TAG)?;
+        match TAG {
+            0 => Some(()),
+            _ => packet.write(END, halves(ether_type::VLAN, self.vlan.to_be())),
+        }
     }
 }
 
@@ -125,7 +149,7 @@ pub fn output<const AT: usize>(
     fits(journey, header.length, nexthop)?;
     let port: &'static Port = maps::port(nexthop.port.into());
     let padding = journey.length - AT as u32 - header.length;
-    let routed = Routed::<AT> { header, nexthop, padding };
+    let routed = Routed::<AT, 0> { header, nexthop, padding, vlan: 0 };
     if port.role != ROLE_GATEWAY {
         return to_port(packet, journey, &routed);
     }
@@ -144,7 +168,7 @@ pub fn output<const AT: usize>(
 fn to_port<const AT: usize>(
     packet: &mut Packet,
     journey: &mut Journey,
-    routed: &Routed<AT>,
+    routed: &Routed<AT, 0>,
 ) -> Result<Reason, Reason> {
     if AT != ETHERNET {
         packet.move_start((AT - ETHERNET) as i32).or_stop(Reason::TransitInputBadHeader)?;
@@ -160,10 +184,9 @@ fn to_port<const AT: usize>(
 fn to_circuit<const AT: usize>(
     packet: &mut Packet,
     journey: &mut Journey,
-    routed: &Routed<AT>,
+    routed: &Routed<AT, 0>,
     to: CircuitRef,
 ) -> Result<Reason, Reason> {
-    const TAG: usize = 4;
     let circuit = to.circuit();
     let mut length = ETHERNET as u32 + routed.header.length;
     if circuit.vlan == 0 {
@@ -189,7 +212,7 @@ fn to_circuit<const AT: usize>(
 fn to_vtep<const AT: usize>(
     packet: &mut Packet,
     journey: &mut Journey,
-    routed: &Routed<AT>,
+    routed: &Routed<AT, 0>,
     to: Destination,
 ) -> Result<Reason, Reason> {
     let frame = Frame {
@@ -204,10 +227,24 @@ fn to_vtep<const AT: usize>(
         _ => return Err(Reason::StationLookupUnknown),
     };
     let selection = nexthop_select(packet, journey, to, &frame)?;
+    // All packets are too big, where the VLAN's tag goes along. Asked in each family, so that what fits never becomes a
+    // result of both that is asked again.
     let length = if to.vtep.is_ipv6() {
-        vxlan_output::ipv6(packet, journey, to, &selection, routed)?
+        match vxlan_output::ipv6(packet, journey, to, &selection, routed) {
+            Err(Reason::VxlanOutputTooBig) => {
+                let tagged = routed.with_tag(journey.domain.vlan);
+                vxlan_output::ipv6(packet, journey, to, &selection, &tagged)?
+            }
+            sent => sent?,
+        }
     } else {
-        vxlan_output::ipv4(packet, journey, to, &selection, routed)?
+        match vxlan_output::ipv4(packet, journey, to, &selection, routed) {
+            Err(Reason::VxlanOutputTooBig) => {
+                let tagged = routed.with_tag(journey.domain.vlan);
+                vxlan_output::ipv4(packet, journey, to, &selection, &tagged)?
+            }
+            sent => sent?,
+        }
     };
     underlay_output(journey, selection.nexthop, length, Reason::Routed)
 }

@@ -1,6 +1,7 @@
 //! Arrives: a packet of a known tunnel. Leaves: the inner frame's addresses.
 //!
-//! As the access side's frame guard, and: frames with an inner tag pass (RFC 7348 §6.1), everything of a
+//! As the access side's frame guard, and: frames with an inner tag pass (RFC 7348 §6.1) unless
+//! [`super::inner_tag`] knows their VLAN, everything of a
 //! tunnel whose bridge port is locked, and what the kernel takes for a loop
 //! (`vxlan_set_mac` in `drivers/net/vxlan/vxlan_core.c`).
 
@@ -31,7 +32,7 @@ pub fn inner_guard(packet: &Packet, journey: &Journey) -> Result<Frame, Reason> 
     if journey.domain.flags & FLAG_OVERLAY_LOCKED != 0 {
         return stop(Reason::InnerGuardLocked);
     }
-    let frame = guard(packet, journey.outer, 0, &REASONS)?;
+    let frame = guard(packet, journey.outer, journey.tag, &REASONS)?;
     if matches!(frame.ether_type_be, ether_type::VLAN | ether_type::SERVICE_VLAN) {
         return stop(Reason::InnerGuardTagged);
     }

@@ -15,7 +15,10 @@ use fabric_common::{
     },
 };
 
-use super::underlay_input::{Outer4, Outer6};
+use super::{
+    inner_tag,
+    underlay_input::{Outer4, Outer6},
+};
 use crate::{
     ending::{OrStop, stop},
     journey::Journey,
@@ -95,9 +98,12 @@ fn domain<const AT: usize>(
         return stop(Reason::VxlanInputInvalidHeader);
     }
     let key = vnis::key(udp_port_be, vni >> 8, ipv6);
-    let found =
-        table::find(&maps::VNIS, vnis::BUCKETS - 1, key).or_stop(Reason::VxlanInputUnknownVni)?;
-    Ok((found.target, maps::DOMAINS.get(found.target)))
+    let index = match table::find(&maps::VNIS, vnis::BUCKETS - 1, key) {
+        Some(found) => found.target,
+        // The device may carry tags alone.
+        None => inner_tag::domain(packet, AT + 8, key).or_stop(Reason::VxlanInputUnknownVni)?,
+    };
+    Ok((index, maps::DOMAINS.get(index)))
 }
 
 /// Whether packets of the VTEP are accepted from the port that they came from. The packet may be for

@@ -66,6 +66,16 @@ impl Packet {
         (self.end() - self.start()) as u32
     }
 
+    /// As [`Self::length`], and known from here on: the compiler would otherwise keep both ends where the number is needed
+    /// much later, and spill them as half words, which no verifier takes of pointers.
+    #[inline(always)]
+    pub fn length_now(&self) -> u32 {
+        let mut length = u64::from(self.length());
+        // SAFETY: a move of a register to itself.
+        unsafe { asm!("{0} = {0}", inout(reg) length, options(nomem, nostack)) };
+        length as u32
+    }
+
     /// True if the packet has `length` bytes. Reads below `length` then need no check of their own
     /// in the compiled program.
     #[inline(always)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fabric_common::schema::circuits::NOT_A_TARGET;
 
 use super::{
-    Circuit, CircuitKey, DomainKey, Port, Role, compile::Compiler, compile_tunnels::Tunnel,
+    Circuit, CircuitKey, DomainKey, Inside, Port, Role, compile::Compiler, compile_tunnels::Tunnel,
 };
 use crate::observe::{Bridge, Classifiers, Link, LinkKind, PortState, Vxlan};
 
@@ -248,7 +248,9 @@ impl<'a> Compiler<'a> {
                 );
                 None
             }
-            [(link, vxlan)] => Some(Tunnel { link, vxlan, vni: vxlan.vni }),
+            [(link, vxlan)] => {
+                Some(Tunnel { link, vxlan, vni: vxlan.vni, inside: Inside::default() })
+            }
             several => {
                 let names: Vec<&str> = several.iter().map(|(link, _)| link.name.as_str()).collect();
                 self.problem(
@@ -280,8 +282,8 @@ impl<'a> Compiler<'a> {
     ) {
         let mut tunnel_of: BTreeMap<u16, Option<Tunnel<'_>>> = BTreeMap::new();
         for (link, vxlan) in tunnels {
-            for (vlan, vni) in self.tunnel_vlans(link, vxlan) {
-                let tunnel = Tunnel { link, vxlan, vni };
+            for (vlan, vni, inside) in self.tunnel_vlans(link, vxlan, vlan_devices) {
+                let tunnel = Tunnel { link, vxlan, vni, inside };
                 let first = tunnel_of.insert(vlan, Some(tunnel)).flatten();
                 if let Some(other) = first {
                     tunnel_of.insert(vlan, None);

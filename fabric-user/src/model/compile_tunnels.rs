@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Domain, DomainKey, Network,
+    Domain, DomainKey, Inside, Network,
     compile::Compiler,
     routes::{LOCAL, host},
 };
@@ -24,6 +24,7 @@ pub(super) struct Tunnel<'a> {
     pub(super) vxlan: &'a Vxlan,
     /// VNI of the domain's frames.
     pub(super) vni: u32,
+    pub(super) inside: Inside,
 }
 
 impl<'a> Compiler<'a> {
@@ -41,7 +42,7 @@ impl<'a> Compiler<'a> {
             vlan => format!("{} vlan {vlan}", bridge.name),
         };
         let mut domain = Domain { name, ageing_ms: ageing_ms(options), ..Domain::default() };
-        if let Some(Tunnel { link, vxlan, vni }) = tunnel {
+        if let Some(Tunnel { link, vxlan, vni, inside }) = tunnel {
             let forwards = self.network.vlan_forwards(link.ifindex, key.vlan);
             let local = self
                 .unclassified(link)
@@ -59,6 +60,7 @@ impl<'a> Compiler<'a> {
             }) {
                 Ok(local) => {
                     domain.vni = Some(vni);
+                    domain.inside = inside;
                     domain.vxlan = link.ifindex;
                     domain.source_vni = if vxlan.external { vni } else { 0 };
                     domain.local = local;

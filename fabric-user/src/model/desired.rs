@@ -231,6 +231,8 @@ pub struct Domain {
     /// VXLAN network identifier; `None` if its tunnel is left to the kernel or there is none. The
     /// fields from `vxlan` to `vxlan_mac` are 0 or false then.
     pub vni: Option<u32>,
+    /// Whether its frames have the tag of their VLAN in the tunnel.
+    pub inside: Inside,
     /// Interface index of the vxlan device.
     pub vxlan: u32,
     /// VNI that the device's own entries name for the domain: [`vni`](Self::vni) in external mode, 0 for a
@@ -259,7 +261,7 @@ pub struct Domain {
     pub zero_checksum_tx: bool,
     /// Over IPv6 packets with the UDP checksum 0 are accepted.
     pub zero_checksum_rx: bool,
-    /// Largest frame into the tunnel in bytes: the vxlan device's MTU plus 14.
+    /// Largest frame into the tunnel in bytes, without a tag: the vxlan device's MTU plus 14.
     pub max_frame: u32,
     /// Bridge ageing time in milliseconds; 0 means that MACs are forgotten at once.
     pub ageing_ms: u64,
@@ -283,12 +285,52 @@ pub struct Domain {
     pub answers_nd: bool,
 }
 
+/// Whether frames of a domain have the tag of their VLAN in the tunnel (`br_handle_vlan` and `__allowed_ingress` of
+/// `net/bridge/br_vlan.c`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Inside {
+    /// Neither those that are sent nor those that arrive.
+    #[default]
+    Untagged,
+    /// The VLAN is the vxlan device's PVID beside others: frames arrive without a tag, with one that has a priority alone, or with
+    /// that of the VLAN.
+    Pvid {
+        /// Those that are sent have the tag.
+        sent_tagged: bool,
+    },
+    /// All of them.
+    Tagged,
+}
+
+impl Inside {
+    /// Whether frames that are sent have the tag.
+    #[must_use]
+    pub const fn is_sent_tagged(self) -> bool {
+        matches!(self, Self::Tagged | Self::Pvid { sent_tagged: true })
+    }
+
+    /// The VLAN IDs of the tags that frames of a VLAN arrive with, 0 for those with a priority alone; `None` for frames
+    /// without a tag.
+    pub fn arriving(self, vlan: u16) -> impl Iterator<Item = Option<u16>> {
+        let [untagged, tagged] = match self {
+            Self::Untagged => [true, false],
+            Self::Pvid { .. } => [true, true],
+            Self::Tagged => [false, true],
+        };
+        let priority = (untagged && tagged).then_some(Some(0));
+        let tags = untagged.then_some(None).into_iter().chain(priority);
+        tags.chain(tagged.then_some(Some(vlan)))
+    }
+}
+
 /// A domain without a tunnel, whose bridge forgets MACs at once.
 impl Default for Domain {
     fn default() -> Self {
         Self {
             name: String::new(),
             vni: None,
+            inside: Inside::default(),
             vxlan: 0,
             source_vni: 0,
             local: IpAddr::V4(Ipv4Addr::UNSPECIFIED),

@@ -63,7 +63,7 @@ pub use compile_routes::{compile_route, compile_routes, is_host, stale_neighbour
 pub use compiled::{Answers, Before, Changes, Compiled, Macs, Routes};
 pub use desired::{
     Answer, AnswerKey, Answering, Arrivals, Circuit, CircuitKey, Desired, Domain, DomainKey,
-    FdbKey, Group, GroupKey, Nexthop, NexthopKey, Port, Problem, Role, RoutePlace, Segment,
+    FdbKey, Group, GroupKey, Inside, Nexthop, NexthopKey, Port, Problem, Role, RoutePlace, Segment,
     SegmentKey, Structure, Target, View, VtepKey, Way, WithoutIpv6,
 };
 pub use dirty::Dirty;

@@ -51,7 +51,7 @@ impl Circuits {
                 port: port as u16,
                 domain: domain as u16,
                 vlan: circuit.vlan,
-                flags: flags(circuit),
+                flags: flags(key, circuit),
                 max_frame: circuit.max_frame,
                 bridge_port: key.bridge_port,
             };
@@ -102,11 +102,12 @@ pub(super) fn look_for_lost_ports(maps: &Maps) {
     }
 }
 
-fn flags(circuit: &model::Circuit) -> u16 {
+fn flags(key: &CircuitKey, circuit: &model::Circuit) -> u16 {
     let flag = |is_set, flag| if is_set { flag } else { 0 };
     flag(circuit.isolated, circuits::FLAG_ISOLATED)
         | flag(circuit.hairpin, circuits::FLAG_HAIRPIN)
         | flag(circuit.suppresses, circuits::FLAG_SUPPRESSES)
+        | flag(key.bridge_port != circuit.port, circuits::FLAG_VLAN_DEVICE)
 }
 
 /// In how many fields two circuits differ. A reader takes each by itself: a frame must not get the tag of

@@ -18,6 +18,9 @@ use crate::{
     observe::Df,
 };
 
+/// Length of a VLAN tag in bytes.
+const TAG: u32 = 4;
+
 /// The map `domains`, and `domains6` beside it.
 pub(super) struct Domains {
     indexes: Indexes<DomainKey>,
@@ -113,7 +116,7 @@ fn differences(before: (&Domain, &Domain6), after: (&Domain, &Domain6)) -> usize
         vxlan_mac_end,
     } = *before.0;
     // The index of the vxlan device serves display only.
-    let Domain6 { local, label_be, vxlan: _ } = *before.1;
+    let Domain6 { local, label_be, max_tagged, vxlan: _, padding: _ } = *before.1;
     let (now, beside) = after;
     [
         vni != now.vni,
@@ -130,6 +133,7 @@ fn differences(before: (&Domain, &Domain6), after: (&Domain, &Domain6)) -> usize
         local[0] != beside.local[0],
         local[1] != beside.local[1],
         label_be != beside.label_be,
+        max_tagged != beside.max_tagged,
     ]
     .into_iter()
     .map(usize::from)
@@ -137,11 +141,12 @@ fn differences(before: (&Domain, &Domain6), after: (&Domain, &Domain6)) -> usize
 }
 
 fn domain6_value(domain: &model::Domain) -> Domain6 {
-    let vxlan = domain.vxlan;
+    let max_tagged = if domain.inside.is_sent_tagged() { domain.max_frame + TAG } else { 0 };
+    let beside = Domain6 { vxlan: domain.vxlan, max_tagged, ..Domain6::default() };
     match domain.local {
-        IpAddr::V4(_) => Domain6 { vxlan, ..Domain6::default() },
+        IpAddr::V4(_) => beside,
         IpAddr::V6(local) => {
-            Domain6 { local: halves::of(local), label_be: domain.label.to_be(), vxlan }
+            Domain6 { local: halves::of(local), label_be: domain.label.to_be(), ..beside }
         }
     }
 }
@@ -179,7 +184,10 @@ fn domain_value(key: &DomainKey, domain: &model::Domain, hz: u32) -> Domain {
         ttl: domain.ttl,
         tos: domain.tos,
         vlan: key.vlan,
-        max_frame: domain.max_frame,
+        max_frame: match domain.inside.is_sent_tagged() {
+            true => domains::TAG_INSIDE,
+            false => domain.max_frame,
+        },
         refresh_jiffies: match domain.ageing_ms {
             0 => 0,
             ms => heartbeat::jiffies(Duration::from_millis(ms / 4), hz),

@@ -5,19 +5,21 @@ use std::collections::HashSet;
 use fabric_common::schema::vnis;
 
 use super::{domains::Domains, pass::Pass};
-use crate::model;
+use crate::model::{self, DomainKey};
 
 /// Says which domain a tunnel's packets belong to.
 pub(super) fn write(pass: &mut Pass<'_>, domains: &Domains) {
     let (maps, table) = (pass.maps, pass.maps.vnis.table());
     for (key, domain) in &pass.structure.domains {
-        let (Some(vni), Some(index)) = (key_of(domain), domains.get(key)) else { continue };
-        if table.get(vni) == Some(index) {
-            continue;
-        }
-        match table.insert(vni, index) {
-            true => pass.changed(true),
-            false => pass.full("vnis", maps.vnis.len() as usize * 4, ""),
+        let Some(index) = domains.get(key) else { continue };
+        for vni in keys_of(key, domain) {
+            if table.get(vni) == Some(index) {
+                continue;
+            }
+            match table.insert(vni, index) {
+                true => pass.changed(true),
+                false => pass.full("vnis", maps.vnis.len() as usize * 4, ""),
+            }
         }
     }
 }
@@ -25,8 +27,10 @@ pub(super) fn write(pass: &mut Pass<'_>, domains: &Domains) {
 /// Forgets tunnels that are gone.
 pub(super) fn remove(pass: &mut Pass<'_>, domains: &Domains) {
     let wanted = pass.structure.domains.iter();
-    let wanted: HashSet<(u64, u32)> =
-        wanted.filter_map(|(key, domain)| Some((key_of(domain)?, domains.get(key)?))).collect();
+    let wanted = wanted.filter_map(|(key, domain)| Some((key, domain, domains.get(key)?)));
+    let wanted: HashSet<(u64, u32)> = wanted
+        .flat_map(|(key, domain, index)| keys_of(key, domain).map(move |vni| (vni, index)))
+        .collect();
     let table = pass.maps.vnis.table();
     for (key, value, _) in table.iter() {
         if !wanted.contains(&(key, value)) {
@@ -36,7 +40,12 @@ pub(super) fn remove(pass: &mut Pass<'_>, domains: &Domains) {
     }
 }
 
-fn key_of(domain: &model::Domain) -> Option<u64> {
-    (!domain.only_sends).then_some(())?;
-    Some(vnis::key(domain.udp_port.to_be(), domain.vni?, domain.local.is_ipv6()))
+/// What arrives for a domain, one key for each kind of tag that it may have.
+fn keys_of(key: &DomainKey, domain: &model::Domain) -> impl Iterator<Item = u64> {
+    let (port_be, ipv6) = (domain.udp_port.to_be(), domain.local.is_ipv6());
+    let plain = domain.vni.filter(|_| !domain.only_sends).map(|vni| vnis::key(port_be, vni, ipv6));
+    let (inside, vlan) = (domain.inside, key.vlan);
+    plain.into_iter().flat_map(move |plain| {
+        inside.arriving(vlan).map(move |tag| tag.map_or(plain, |vlan| vnis::tagged(plain, vlan)))
+    })
 }

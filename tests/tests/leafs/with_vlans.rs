@@ -1,7 +1,7 @@
 //! Leafs of public configurations whose bridges are VLAN-aware, or that have VRFs. Needs a kernel with both, as
 //! distributions have them; `cargo xtask vm` boots one.
 
-use fabric_tests::shape::{FAR, Flow, HOST1, HOST2, OUTSIDE, REMOTE1, REMOTE2, Site};
+use fabric_tests::shape::{FAR, Flow, HOST1, HOST2, HOST3, OUTSIDE, REMOTE1, REMOTE2, Site};
 
 const UNDERLAY: &str = include_str!("shapes/underlay.sh");
 const UNDERLAY6: &str = include_str!("shapes/underlay6.sh");
@@ -124,4 +124,35 @@ fn trunks_of_subinterfaces_on_plain_bridges_are_carried() {
         Flow::new("swp3", HOST2, FAR).tag(20).by("br20"),
         Flow::new("up1", FAR, HOST1).vni6(4_001).by("br4001"),
     ]);
+}
+
+/// The flows of [`two_vlans_with_their_tags_in_one_vni_are_carried`], out of tunnels as `tunnel` says.
+fn tagged_flows(tunnel: impl Fn(Flow) -> Flow) -> Vec<Flow> {
+    const PRIORITY: u16 = 0xb000;
+    let from_leaf2 = |source, destination| tunnel(Flow::new("up1", source, destination));
+    vec![
+        Flow::new("swp1", HOST1, REMOTE1),
+        Flow::new("swp2", HOST2, REMOTE2),
+        Flow::new("swp3", HOST3, REMOTE1).tag(10 | PRIORITY),
+        from_leaf2(REMOTE1, HOST1).tag(10),
+        from_leaf2(REMOTE2, HOST2).tag(20 | PRIORITY),
+        from_leaf2(REMOTE1, HOST3).tag(10 | PRIORITY),
+        Flow::new("swp1", HOST1, HOST2).by("vlan10"),
+        Flow::new("swp1", HOST1, REMOTE2).by("vlan10"),
+        Flow::new("swp3", HOST3, REMOTE2).tag(10 | PRIORITY).by("vlan10"),
+        from_leaf2(REMOTE1, HOST2).tag(10).by("vlan10"),
+        from_leaf2(REMOTE2, REMOTE1).tag(20 | PRIORITY).by("vlan20"),
+    ]
+}
+
+#[test]
+fn two_vlans_with_their_tags_in_one_vni_are_carried() {
+    let shape = include_str!("shapes/two_vlans_in_one_vni.sh");
+    let leaf = Site::new(&[UNDERLAY, shape]);
+    leaf.carries(&tagged_flows(|flow| flow.vni(1_001)));
+    let over_ipv6 = shape
+        .replace("192.0.2.", "2001:db8:ff::")
+        .replace("nolearning", "nolearning udp6zerocsumtx udp6zerocsumrx");
+    let leaf = Site::new(&[UNDERLAY6, &over_ipv6]);
+    leaf.carries(&tagged_flows(|flow| flow.vni6(1_001)));
 }

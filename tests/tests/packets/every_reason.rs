@@ -10,7 +10,10 @@ use crate::{
         source_check, underlay_output, vlan_classify, vxlan_output,
     },
     gateway, ipv6,
-    overlay::{bridge_deliver, ecn_decap, inner_guard, inner_source, underlay_input, vxlan_input},
+    overlay::{
+        bridge_deliver, ecn_decap, inner_guard, inner_source, inner_tag, underlay_input,
+        vxlan_input,
+    },
     port_input,
     transit::{transit_input, transit_output, transit_route},
 };
@@ -96,6 +99,7 @@ fn test_of(reason: Reason) -> Option<fn()> {
             vxlan_input::a_vtep_is_heard_at_the_ports_that_its_entry_names
         }
         Reason::EcnDecapNotEctCe => ecn_decap::ipv4_and_ipv6_follow_the_table,
+        Reason::EcnDecapTagged => inner_tag::ecn_bits_that_the_kernel_would_write_into_the_tag_pass,
         Reason::InnerGuardSourceMulticast => {
             inner_guard::a_group_address_as_inner_source_is_dropped
         }

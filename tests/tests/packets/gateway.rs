@@ -25,8 +25,12 @@ use fabric_tests::{
 };
 use fabric_user::model::Domain;
 
+use crate::overlay::inner_tag::{self, INNER};
+
 pub(crate) const GATEWAY: Mac = [2, 0, 0, 9, 0, 1];
 pub(crate) const OTHER_GATEWAY: Mac = [2, 0, 0, 9, 0, 2];
+/// That of the VLAN with its tag inside the tunnel.
+const VLANS_GATEWAY: Mac = [2, 0, 0, 9, 0, 3];
 /// The tag of the only host of the other network.
 pub(crate) const TAG: u16 = 7;
 
@@ -184,6 +188,44 @@ fn the_vtep_of_a_routed_packet_and_the_way_to_it_are_two_choices() {
         assert_eq!(shares.len(), 4, "{shares:02x?}");
         assert!(shares.values().all(|flows| flows.abs_diff(FLOWS / 4) < 80), "{shares:02x?}");
     });
+}
+
+#[test]
+fn packets_are_routed_into_and_out_of_a_tunnel_with_the_tag_of_a_vlan() {
+    leaf(|leaf| with_the_tag_of_a_vlan(leaf, false));
+    leaf6(|leaf| with_the_tag_of_a_vlan(leaf, true));
+}
+
+fn with_the_tag_of_a_vlan(leaf: &mut Leaf, is_ipv6: bool) {
+    let domain = inner_tag::vlan(leaf, is_ipv6);
+    let Gateways { leaf, other } = gateways(leaf);
+    let world = &mut leaf.world;
+    let gateway = world.gateway(domain, VLANS_GATEWAY).expect("a gateway");
+    world.route_on(&gateway, VIEW, FLAG_ROUTE4 | FLAG_ROUTE6);
+    let nexthop = world.nexthop(&gateway, HOST_R.mac, PORT_MTU);
+    let way = target(KIND_NEXTHOP, nexthop.0.into());
+    world.route(VIEW, (Ipv4Addr::from(HOST_R.ipv4).into(), 32), way);
+    world.route(VIEW, (Ipv6Addr::from(HOST_R.ipv6).into(), 128), way);
+    for (sent, received) in both(STRANGER, OTHER_GATEWAY, HOST_R, VLANS_GATEWAY) {
+        let plain = received.bytes();
+        let inner = received.tag(INNER).bytes();
+        let expected = match is_ipv6 {
+            true => leaf.to_leaf2_over_ipv6(&plain).around(&inner),
+            false => leaf.to_leaf2(&plain).around(&inner),
+        };
+        let underlay = leaf.underlay_of(&plain);
+        let outcome = leaf.world.send(&other, &sent.tag(TAG).bytes());
+        outcome.is_routed_into(&underlay, domain, leaf.leaf2, &expected);
+    }
+    for (sent, received) in both(HOST_R, VLANS_GATEWAY, STRANGER, OTHER_GATEWAY) {
+        let inner = sent.tag(INNER | inner_tag::PRIORITY).bytes();
+        let packet = match is_ipv6 {
+            true => leaf.from_leaf2_over_ipv6().around(&inner),
+            false => leaf.from_leaf2().around(&inner),
+        };
+        let outcome = leaf.world.send(&leaf.up0, &packet);
+        outcome.is_routed_out_of(&other, domain, leaf.leaf2, &received.tag(TAG).bytes());
+    }
 }
 
 #[test]

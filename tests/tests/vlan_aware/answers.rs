@@ -13,17 +13,9 @@ use fabric_tests::{
 
 #[test]
 fn in_a_vlan_answers_have_the_tag_of_the_question_as_by_the_kernel() {
-    let leaf = Judged::with_vlans(&[VLAN]);
-    leaf.bridge(&format!("vlan add vid {VLAN} dev br0 self\n"));
-    leaf.ip(&format!(
-        "link add link br0 name vlan{VLAN} type vlan id {VLAN}\nlink set vlan{VLAN} up\n"
-    ));
-    let asked = Asked::new(leaf, "vlan100");
-    let (arp, nd) = (Arp::request(&HOST_A, &HOST_R), Discovery::solicitation(&HOST_A, &HOST_R));
-    let reply = asked.answered("acc0", &arp.tagged(&[VLAN]), Reason::ArpAnswered);
-    assert_eq!(reply, Arp::reply(&HOST_A, &HOST_R).tagged(&[VLAN]));
-    let reply = asked.answered("acc0", &nd.tagged(&[VLAN]), Reason::NdAnswered);
-    assert_eq!(reply, Discovery::advertisement(&HOST_A, &HOST_R).tagged(&[VLAN]));
+    let asked = asked(Judged::with_vlans(&[VLAN]));
+    answers_have_the_tag(&asked);
+    let arp = Arp::request(&HOST_A, &HOST_R);
     for tci in [VLAN | 5 << 13, VLAN | 1 << 12] {
         let fate = asked.passed("acc0", &arp.tagged(&[tci]), Reason::NeighbourAnswerNotPlain);
         let answer = Arp::reply(&HOST_A, &HOST_R).tagged(&[tci]);
@@ -32,6 +24,28 @@ fn in_a_vlan_answers_have_the_tag_of_the_question_as_by_the_kernel() {
     each_vlan_may_say_itself_whether_it_suppresses(&asked);
     asked.leaf.ip("link del vlan100\n");
     asked.passed("acc0", &arp.tagged(&[VLAN]), Reason::FrameGuardMulticast);
+}
+
+#[test]
+fn a_vlan_that_keeps_its_tag_in_the_tunnel_is_answered_for_as_by_the_kernel() {
+    answers_have_the_tag(&asked(Judged::with_tags_inside(&[VLAN + 1, VLAN], false)));
+}
+
+/// The leaf with a VLAN device on its bridge that has the neighbours.
+fn asked(leaf: Judged) -> Asked {
+    leaf.bridge(&format!("vlan add vid {VLAN} dev br0 self\n"));
+    leaf.ip(&format!(
+        "link add link br0 name vlan{VLAN} type vlan id {VLAN}\nlink set vlan{VLAN} up\n"
+    ));
+    Asked::new(leaf, "vlan100")
+}
+
+fn answers_have_the_tag(asked: &Asked) {
+    let (arp, nd) = (Arp::request(&HOST_A, &HOST_R), Discovery::solicitation(&HOST_A, &HOST_R));
+    let reply = asked.answered("acc0", &arp.tagged(&[VLAN]), Reason::ArpAnswered);
+    assert_eq!(reply, Arp::reply(&HOST_A, &HOST_R).tagged(&[VLAN]));
+    let reply = asked.answered("acc0", &nd.tagged(&[VLAN]), Reason::NdAnswered);
+    assert_eq!(reply, Discovery::advertisement(&HOST_A, &HOST_R).tagged(&[VLAN]));
 }
 
 /// Case BR-12: with `neigh_vlan_suppress` the VLAN's word counts and not the port's, whatever that is.

@@ -11,3 +11,4 @@ mod members;
 mod single_device;
 mod site;
 mod states;
+mod tags_inside;

@@ -282,18 +282,3 @@ fn outer_headers_of_a_single_vxlan_device_are_the_kernels() {
         }
     }
 }
-
-#[test]
-fn a_device_of_one_vni_with_several_vlans_carries_their_tags_inside_by_the_kernel() {
-    let mut site = Judged::with_vlans(&[VLAN, OTHER]);
-    let host = mac_text(HOST_R.mac);
-    site.bridge(&format!(
-        "vlan add vid {OTHER} dev vx100\nfdb add {host} dev vx100 master static vlan {OTHER}\n"
-    ));
-    site.wait_problem("vx100 carries VLAN 200 with its tag");
-    until_by_xdp(&mut site, VLAN, VNI);
-    let to_remote = tagged(HOST_A.mac, HOST_R.mac, OTHER);
-    assert_eq!(site.as_by_the_kernel("acc0", &to_remote), all_at("up0"));
-    let back = tagged(HOST_R.mac, HOST_A.mac, OTHER);
-    assert_eq!(site.as_by_the_kernel_in(VNI, None, &back), all_at("acc0"));
-}

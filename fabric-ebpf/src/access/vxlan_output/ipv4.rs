@@ -6,7 +6,7 @@ use fabric_common::{
     tunnel::{OUTER_IP4, UDP_AND_VXLAN},
 };
 
-use super::{Inner, OuterFields, count};
+use super::{Inner, OuterFields, count, longest};
 use crate::{
     access::nexthop_select::Selection,
     ending::{OrStop, stop},
@@ -22,31 +22,31 @@ use crate::{
 };
 
 #[inline(always)]
-pub fn ipv4(
+pub fn ipv4<I: Inner>(
     packet: &mut Packet,
     journey: &mut Journey,
     to: VtepRef,
     selection: &Selection,
-    inner: &impl Inner,
+    inner: &I,
 ) -> Result<u32, Reason> {
     let domain = journey.domain;
     let nexthop = selection.nexthop;
     let inner_length = inner.length();
-    if inner_length > domain.max_frame {
+    if inner_length > longest::<I>(journey) {
         return stop(Reason::VxlanOutputTooBig);
     }
     if inner_length + OUTER_IP4 > nexthop.mtu.into() {
         return stop(Reason::VxlanOutputUnderlayTooSmall);
     }
-    let cut = inner.cut() as i32 - OUTER4 as i32;
+    let cut = inner.cut() as i32 - (OUTER4 + I::TAG) as i32;
     packet.move_start(cut).or_stop(Reason::VxlanOutputNoHeadroom)?;
     let sent_before = count(journey, to, inner_length);
     // Past this point nothing may fail: the packet is not what the kernel would expect any more.
     inner
         .write::<OUTER4, { OUTER4 + 8 }, { OUTER4 + 12 }>(packet)
         .or_stop(Reason::OutputTruncated)?;
-    let at = (OUTER4 + 14, inner.ether_type_be());
-    let fields = OuterFields::of(packet, domain, selection.network.tos as u8, at);
+    let at = (OUTER4 + 14 + I::TAG, inner.ether_type_be());
+    let fields = OuterFields::of::<I>(packet, domain, selection.network.tos as u8, at);
     write_outer4(packet, journey, to, selection, &fields, inner_length, sent_before)
         .or_stop(Reason::OutputTruncated)?;
     Ok(inner_length + OUTER4 as u32)

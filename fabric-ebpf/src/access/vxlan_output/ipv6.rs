@@ -8,7 +8,7 @@ use fabric_common::{
     tunnel::{LONGEST_SUM, OUTER_IP6, UDP_AND_VXLAN},
 };
 
-use super::{Inner, OuterFields, count};
+use super::{Inner, OuterFields, count, longest};
 use crate::{
     access::nexthop_select::Selection,
     ending::{OrStop, stop},
@@ -29,33 +29,33 @@ use crate::{
 const LABEL_BE: u32 = 0xf_ffff_u32.to_be();
 
 #[inline(always)]
-pub fn ipv6(
+pub fn ipv6<I: Inner>(
     packet: &mut Packet,
     journey: &mut Journey,
     to: VtepRef,
     selection: &Selection,
-    inner: &impl Inner,
+    inner: &I,
 ) -> Result<u32, Reason> {
     let domain = journey.domain;
     let inner_length = inner.length();
     let with_checksum = domain.flags & FLAG_ZERO_CHECKSUM_TX == 0;
     let udp_length = inner_length + UDP_AND_VXLAN;
-    if inner_length > domain.max_frame || with_checksum && udp_length > LONGEST_SUM {
+    if inner_length > longest::<I>(journey) || with_checksum && udp_length > LONGEST_SUM {
         return stop(Reason::VxlanOutputTooBig);
     }
     if inner_length + OUTER_IP6 > selection.nexthop.mtu.into() {
         return stop(Reason::VxlanOutputUnderlayTooSmall);
     }
     let label_be = label(packet, journey, selection, inner)?;
-    let cut = inner.cut() as i32 - OUTER6 as i32;
+    let cut = inner.cut() as i32 - (OUTER6 + I::TAG) as i32;
     packet.move_start(cut).or_stop(Reason::VxlanOutputNoHeadroom)?;
     count(journey, to, inner_length);
     // Past this point nothing may fail: the packet is not what the kernel would expect any more.
     inner
         .write::<OUTER6, { OUTER6 + 8 }, { OUTER6 + 12 }>(packet)
         .or_stop(Reason::OutputTruncated)?;
-    let at = (OUTER6 + 14, inner.ether_type_be());
-    let fields = OuterFields::of(packet, domain, selection.network.tos as u8, at);
+    let at = (OUTER6 + 14 + I::TAG, inner.ether_type_be());
+    let fields = OuterFields::of::<I>(packet, domain, selection.network.tos as u8, at);
     write_outer6(packet, journey, to, selection, &fields, udp_length, label_be)
         .and_then(|()| match with_checksum {
             // Over the finished packet, so that it is right for whatever the host sent.

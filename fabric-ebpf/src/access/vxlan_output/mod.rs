@@ -7,6 +7,7 @@
 
 mod ipv4;
 mod ipv6;
+mod tagged;
 
 use core::hint::cold_path;
 
@@ -19,7 +20,7 @@ use fabric_common::{
     },
 };
 
-pub use self::{ipv4::ipv4, ipv6::ipv6};
+pub use self::{ipv4::ipv4, ipv6::ipv6, tagged::tagged};
 use crate::{
     account,
     journey::{Frame, Journey, VtepRef},
@@ -57,7 +58,7 @@ struct OuterFields {
 impl OuterFields {
     /// `at` is where the packet has the inner network header by now, and its EtherType.
     #[inline(always)]
-    fn of(packet: &Packet, domain: &Domain, inner_tos: u8, at: (usize, u16)) -> Self {
+    fn of<I: Inner>(packet: &Packet, domain: &Domain, inner_tos: u8, at: (usize, u16)) -> Self {
         const ANY: u16 = FLAG_TOS_INHERIT | FLAG_TTL_INHERIT | FLAG_DF | FLAG_DF_INHERIT;
         let fields = if !INHERITED_FIELDS || domain.flags & ANY == 0 {
             u32::from_ne_bytes([domain.ttl, domain.tos, 0, 0])
@@ -65,7 +66,11 @@ impl OuterFields {
             cold_path();
             inherit(packet.context(), domain, inner_tos, at.0 as u32, at.1)
         };
-        let [ttl, tos, a, b] = fields.to_ne_bytes();
+        let [ttl, tos, mut a, mut b] = fields.to_ne_bytes();
+        // The kernel inherits DF by the EtherType in front of the tag, which is none of IP's.
+        if I::TAG != 0 && domain.flags & FLAG_DF == 0 {
+            (a, b) = (0, 0);
+        }
         Self { tos: ecn::encapsulate(tos, inner_tos), ttl, df_be: u16::from_ne_bytes([a, b]) }
     }
 }
@@ -102,8 +107,20 @@ fn inherit(
     u32::from_ne_bytes([ttl, tos, a, b])
 }
 
+/// The longest frame that the journey's domain takes, in bytes.
+#[inline(always)]
+fn longest<I: Inner>(journey: &Journey) -> u32 {
+    match I::TAG {
+        0 => journey.domain.max_frame,
+        _ => maps::DOMAINS6.get(journey.domain_index).max_tagged,
+    }
+}
+
 /// What is put into a tunnel.
 pub trait Inner {
+    /// Length of the tag that it has there: 0 or 4 bytes.
+    const TAG: usize;
+
     /// Bytes that stand in front of it and are cut, so that its network header is so many bytes and 14 more
     /// from the start of the packet.
     fn cut(&self) -> usize;
@@ -130,6 +147,8 @@ pub struct Bridged<'a> {
 }
 
 impl Inner for Bridged<'_> {
+    const TAG: usize = 0;
+
     #[inline(always)]
     fn cut(&self) -> usize {
         self.tag

@@ -140,6 +140,12 @@ fn to_mac<'a>(
         args.bridge.as_ref().is_some_and(|name| *name == view.bridge_name(**index, domain))
             || args.vni.is_some_and(|vni| vni == domain.vni)
     });
+    let of_vni = contents.domains.values().filter(|domain| {
+        !ports::is_tunnel(domain.bridge) && args.vni.is_some_and(|vni| vni == domain.vni)
+    });
+    if args.bridge.is_none() && of_circuit.is_none() && of_vni.count() > 1 {
+        bail!("several VLANs have that VNI; name the bridge with its VLAN by --bridge");
+    }
     let domain = match (named, of_circuit) {
         (Some((domain, _)), Some(circuit)) if *domain != u32::from(circuit.domain) => {
             bail!("frames that arrive there are not in that bridge; leave out --in or the bridge")

@@ -228,6 +228,8 @@ fn is_own(maps: &Maps, view: u16, source: IpAddr) -> bool {
 
 /// Length of an Ethernet header.
 const ETHERNET: u32 = 14;
+/// Length of a VLAN tag.
+const TAG: u32 = 4;
 
 /// The way of a frame to `destination` in a bridge domain; the length in `arrival` is that of its payload.
 #[must_use]
@@ -250,7 +252,13 @@ pub fn bridged(
         routed: None,
         reason,
     };
-    let frame = FrameTo { domain: maps.domains.get(domain.into()), origin, arrival, payload };
+    let frame = FrameTo {
+        domain: maps.domains.get(domain.into()),
+        max_tagged: maps.domains6.get(domain.into()).max_tagged,
+        origin,
+        arrival,
+        payload,
+    };
     bridged.reason = match frame.follow(maps, destination, &mut bridged) {
         Ok(reason) | Err(reason) => reason,
     };
@@ -278,6 +286,8 @@ const fn own(origin: Origin) -> Reason {
 /// A frame in a bridge domain.
 struct FrameTo<'a> {
     domain: Domain,
+    /// See [`Domain6::max_tagged`](fabric_common::schema::domains6::Domain6::max_tagged).
+    max_tagged: u32,
     origin: Origin,
     arrival: &'a Arrival,
     payload: &'a Payload,
@@ -374,10 +384,15 @@ impl FrameTo<'_> {
         let selection = maps.select(vtep.group, settings.tunnel_bucket(&vtep, hash));
         let nexthop = bridged.selection.insert(selection).nexthop;
         let mtu = maps.nexthops.get(nexthop.ok_or(Reason::NexthopSelectEmptyGroup)?).mtu.into();
-        if self.is_longer(taken_by(&self.domain, &vtep)) {
+        // Of frames with a tag the limits are meant with it.
+        let (longest, tag) = match self.max_tagged {
+            0 => (self.domain.max_frame, 0),
+            longest => (longest, TAG),
+        };
+        if self.is_longer(taken_by(&self.domain, longest, &vtep) - tag) {
             return Err(Reason::VxlanOutputTooBig);
         }
-        if self.is_longer(carried_by(mtu, &vtep)) {
+        if self.is_longer(carried_by(mtu, &vtep).saturating_sub(tag)) {
             return Err(Reason::VxlanOutputUnderlayTooSmall);
         }
         Ok(())
@@ -397,11 +412,11 @@ impl FrameTo<'_> {
     }
 }
 
-/// The longest frame that a tunnel to this VTEP takes, wherever it leads.
-fn taken_by(domain: &Domain, vtep: &Vtep) -> u32 {
+/// The longest frame that a tunnel to this VTEP takes, wherever it leads; `longest` by its vxlan device.
+fn taken_by(domain: &Domain, longest: u32, vtep: &Vtep) -> u32 {
     match vtep.is_ipv6() && domain.flags & FLAG_ZERO_CHECKSUM_TX == 0 {
-        true => domain.max_frame.min(LONGEST_SUM - UDP_AND_VXLAN),
-        false => domain.max_frame,
+        true => longest.min(LONGEST_SUM - UDP_AND_VXLAN),
+        false => longest,
     }
 }
 
@@ -420,7 +435,8 @@ mod tests {
         let plain = Domain { max_frame: 16_014, ..Domain::default() };
         let without = Domain { flags: FLAG_ZERO_CHECKSUM_TX, ..plain };
         for (domain, of4, of6) in [(plain, 16_014, 12_272), (without, 16_014, 16_014)] {
-            assert_eq!([taken_by(&domain, &tunnel4), taken_by(&domain, &tunnel6)], [of4, of6]);
+            let taken = |tunnel| taken_by(&domain, domain.max_frame, tunnel);
+            assert_eq!([taken(&tunnel4), taken(&tunnel6)], [of4, of6]);
         }
         for (mtu, of4, of6) in [(1_600, 1_564, 1_544), (16_000, 15_964, 15_944), (20, 0, 0)] {
             assert_eq!([carried_by(mtu, &tunnel4), carried_by(mtu, &tunnel6)], [of4, of6]);

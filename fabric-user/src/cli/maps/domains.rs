@@ -35,7 +35,7 @@ rows! {
         "TOS" tos: Option<Said<OrWord<u8>>>,
         /// The DF flag of outer headers: `set`, `unset` or `inherit`.
         "DF" df: Option<&'static str>,
-        /// The longest inner frame, in bytes.
+        /// The longest inner frame, in bytes, with its tag if it has one there.
         "MAX FRAME" max_frame: Option<u32>,
         /// How often the kernel is shown a frame of each MAC address, in seconds.
         "REFRESH" refresh_s: Said<f64>,
@@ -45,6 +45,8 @@ rows! {
         "CHECKSUM SENT" [detail] checksum_sent: Option<bool>,
         /// Of a tunnel over IPv6: packets without a UDP checksum are not taken.
         "CHECKSUM REQUIRED" [detail] checksum_required: Option<bool>,
+        /// Frames keep the tag of the VLAN in the tunnel.
+        "TAG INSIDE" [detail] tag_inside: bool,
         /// The kernel learns from its tunnel.
         "LEARNING" [detail] learning: bool,
         /// The vxlan device is an isolated bridge port.
@@ -71,17 +73,24 @@ pub(super) fn rows(view: &View) -> impl Iterator<Item = DomainRow> {
             ttl: stretched.then(|| ttl(domain)),
             tos: stretched.then(|| tos(domain)),
             df: stretched.then(|| df(domain)),
-            max_frame: stretched.then_some(domain.max_frame),
+            max_frame: stretched.then(|| max_tagged(view, *index).unwrap_or(domain.max_frame)),
             refresh_s: lasting(refresh),
             flow_label: over_ipv6.then(|| flow_label(view, *index, domain)),
             checksum_sent: over_ipv6.then(|| !set(FLAG_ZERO_CHECKSUM_TX)),
             checksum_required: over_ipv6.then(|| !set(FLAG_ZERO_CHECKSUM_RX)),
+            tag_inside: max_tagged(view, *index).is_some(),
             learning: set(FLAG_OVERLAY_LEARNING),
             isolated: set(FLAG_OVERLAY_ISOLATED),
             locked: set(FLAG_OVERLAY_LOCKED),
             index: *index,
         }
     })
+}
+
+/// The longest frame with the tag that it has in the tunnel, if it has one.
+fn max_tagged(view: &View, index: u32) -> Option<u32> {
+    let beside = view.contents.domains6.get(&index);
+    beside.map(|beside| beside.max_tagged).filter(|longest| *longest != 0)
 }
 
 const INHERIT: &str = "inherit";

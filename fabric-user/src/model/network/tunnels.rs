@@ -1,6 +1,7 @@
 //! What vxlan devices know: VTEPs of stations, and which VNIs and VLANs belong together.
 //!
-//! A device of one VNI belongs to one domain, and its entries name no VNI. One in external mode, the single
+//! A device of one VNI belongs to one domain, or in a VLAN-aware bridge to one for each VLAN that it carries, and its
+//! entries name no VNI: a MAC has the same VTEP in all of them. One in external mode, the single
 //! vxlan device, belongs to many: it sends a VLAN's frames with the tunnel ID that the VLAN has on its port
 //! (`br_handle_egress_vlan_tunnel` of `net/bridge/br_vlan_tunnel.c`), and looks a MAC up among the entries
 //! with this source VNI (`vxlan_find_mac` of `drivers/net/vxlan/vxlan_core.c`).
@@ -48,7 +49,7 @@ impl Network {
         if let Some(before) = before {
             self.release_vtep(vxlan, *self.targets.get(before), dirty);
         }
-        dirty.macs.extend(self.tunnel_key(key));
+        dirty.macs.extend(self.tunnel_keys(key));
     }
 
     pub(super) fn remove_tunnel_mac(&mut self, entry: TunnelMac, dirty: &mut Dirty) {
@@ -63,24 +64,29 @@ impl Network {
             }
         } else if let Some(before) = self.tunnel_macs.remove(&key) {
             self.release_vtep(vxlan, *self.targets.get(before), dirty);
-            dirty.macs.extend(self.tunnel_key(key));
+            dirty.macs.extend(self.tunnel_keys(key));
         }
     }
 
-    /// The FDB key that a vxlan device's entry contributes to.
-    fn tunnel_key(&self, key: TunnelKey) -> Option<FdbKey> {
-        Some(FdbKey { domain: self.tunnel_domain(key.vxlan, key.source_vni)?, mac: key.mac })
+    /// The FDB keys that a vxlan device's entry contributes to.
+    fn tunnel_keys(&self, key: TunnelKey) -> impl Iterator<Item = FdbKey> + '_ {
+        let domains = self.domains_of_vni(key.vxlan, key.source_vni);
+        domains.map(move |domain| FdbKey { domain, mac: key.mac })
     }
 
-    /// The domain that a vxlan device's entries of a VNI belong to.
-    fn tunnel_domain(&self, vxlan: u32, source_vni: u32) -> Option<DomainKey> {
-        let (bridge, options) = self.bridge_of(vxlan)?;
-        let vlan = match (options.vlan_filtering, self.is_external(vxlan)) {
-            (_, true) => *self.tunnel_vlans.get(&(vxlan, source_vni))?,
-            (true, false) => self.vlans(vxlan).iter().find(|vlan| vlan.pvid)?.id,
-            (false, false) => 0,
+    /// The domains that a vxlan device's entries of a VNI belong to.
+    fn domains_of_vni(&self, vxlan: u32, source_vni: u32) -> impl Iterator<Item = DomainKey> + '_ {
+        let bridge = self.bridge_of(vxlan);
+        let (one, many) = match bridge.map(|(_, options)| options.vlan_filtering) {
+            None => (None, &[][..]),
+            _ if self.is_external(vxlan) => {
+                (self.tunnel_vlans.get(&(vxlan, source_vni)).copied(), &[][..])
+            }
+            Some(true) => (None, self.vlans(vxlan)),
+            Some(false) => (Some(0), &[][..]),
         };
-        Some(DomainKey { bridge, vlan })
+        let vlans = one.into_iter().chain(many.iter().map(|vlan| vlan.id));
+        vlans.filter_map(move |vlan| Some(DomainKey { bridge: bridge?.0, vlan }))
     }
 
     /// The domains that a vxlan device may belong to.
@@ -93,8 +99,8 @@ impl Network {
         let vlans = self.tunnel_vlans.range((vxlan, 0)..=(vxlan, u32::MAX));
         let many =
             vlans.filter_map(move |(_, vlan)| Some(DomainKey { bridge: bridge?, vlan: *vlan }));
-        let one = self.tunnel_domain(vxlan, 0).filter(|_| bridge.is_none());
-        one.into_iter().chain(many)
+        let others = self.domains_of_vni(vxlan, 0).filter(move |_| bridge.is_none());
+        others.chain(many)
     }
 
     fn bridge_of(&self, port: u32) -> Option<(u32, &Bridge)> {
@@ -203,7 +209,7 @@ impl Network {
         let numbers: BTreeSet<_> = targets.map(|target| self.targets.number(target)).collect();
         let gone = self.tunnel_macs.extract_if(|_, target| numbers.contains(target));
         let gone: Vec<TunnelKey> = gone.map(|(key, _)| key).collect();
-        dirty.macs.extend(gone.into_iter().filter_map(|key| self.tunnel_key(key)));
+        dirty.macs.extend(gone.into_iter().flat_map(|key| self.tunnel_keys(key)));
     }
 
     /// The same of all groups that a dump did not bring. One that comes later with the ID of such a one is

@@ -179,11 +179,75 @@ fn a_vlan_device_takes_frames_before_the_bridge_that_its_lower_interface_is_in()
     leaf.assert_named("h2: a VLAN device takes the frames of VLAN 300");
 }
 
+/// The VLANs whose frames a vxlan device carries, and whether they have a tag there.
+fn inside(leaf: &Incremental) -> Vec<(u16, Inside)> {
+    let desired = leaf.structure();
+    let stretched = desired.domains.iter().filter(|(_, domain)| domain.vni == Some(10_010));
+    stretched.map(|(key, domain)| (key.vlan, domain.inside)).collect()
+}
+
 #[test]
-fn tagged_vlans_through_a_tunnel_and_two_tunnels_for_a_vlan_are_left_to_the_kernel() {
+fn a_vxlan_device_of_one_vni_carries_its_other_vlans_with_their_tags() {
+    const PVID: Inside = Inside::Pvid { sent_tagged: false };
+    let mut leaf = vlan_aware_leaf();
+    assert_eq!(inside(&leaf), [(VLAN, Inside::Untagged)]);
+    leaf.apply(vlans(VX10, BR10, &[(VLAN, true, true), (300, false, false), (400, false, false)]));
+    assert_eq!(inside(&leaf), [(VLAN, PVID), (300, Inside::Tagged), (400, Inside::Tagged)]);
+    assert_eq!(leaf.problems(), "");
+    // A VLAN of its own says nothing of the others.
+    leaf.apply(states(VX10, 300, 300, PortState::Blocking));
+    assert_eq!(inside(&leaf), [(VLAN, PVID), (400, Inside::Tagged)]);
+    leaf.apply(vlans(VX10, BR10, &[(400, false, false)]));
+    assert_eq!(inside(&leaf), [(400, Inside::Tagged)]);
+    leaf.apply(vlans(VX10, BR10, &[(400, true, false)]));
+    assert_eq!(inside(&leaf), [(400, Inside::Pvid { sent_tagged: true })]);
+}
+
+#[test]
+fn a_mac_of_the_vxlan_device_has_its_vtep_in_all_of_its_vlans() {
     let mut leaf = vlan_aware_leaf();
     leaf.apply(vlans(VX10, BR10, &[(VLAN, true, true), (300, false, false)]));
-    leaf.assert_named("vx10 carries VLAN 300 with its tag");
+    for vlan in [VLAN, 300] {
+        leaf.apply(Event::BridgeMac(BridgeMac { vlan, ..bridge_mac(VX10, host(2)) }));
+    }
+    let places = |leaf: &Incremental| {
+        let fdb = leaf.desired().fdb;
+        [VLAN, 300].map(|vlan| fdb.get(&FdbKey { domain: domain(vlan), mac: host(2) }).copied())
+    };
+    assert_eq!(places(&leaf), [Some(Target::Remote(VTEP)); 2]);
+    leaf.withdraw(tunnel_mac(host(2), REMOTE));
+    assert_eq!(places(&leaf), [None; 2]);
+    leaf.apply(tunnel_mac(host(2), REMOTE));
+    assert_eq!(places(&leaf), [Some(Target::Remote(VTEP)); 2]);
+}
+
+#[test]
+fn vlans_of_a_tunnel_that_a_tag_does_not_tell_apart_are_left_to_the_kernel_and_named() {
+    let mut leaf = vlan_aware_leaf();
+    leaf.apply(vlans(VX10, BR10, &[(VLAN, true, true), (300, false, true), (400, false, false)]));
+    leaf.assert_named("vx10 carries VLAN 300 untagged without its being the PVID: not supported");
+    let pvid = Inside::Pvid { sent_tagged: false };
+    assert_eq!(inside(&leaf), [(VLAN, pvid), (400, Inside::Tagged)]);
+    leaf.apply(vlan_of(VX10, 400, 0x8100, veth(H1_100, "vx10.400")));
+    leaf.assert_named("vx10 carries VLAN 400 of which a VLAN device takes what arrives");
+    assert_eq!(inside(&leaf), [(VLAN, pvid)]);
+    // What it takes is not the PVID's.
+    leaf.apply(vlan_of(VX10, VLAN, 0x8100, veth(H1_100, "vx10.200")));
+    assert_eq!(inside(&leaf), [(VLAN, Inside::Untagged), (400, Inside::Tagged)]);
+}
+
+#[test]
+fn tags_that_frames_of_a_vlan_arrive_with() {
+    let arriving = |inside: Inside| Vec::from_iter(inside.arriving(VLAN));
+    assert_eq!(arriving(Inside::Untagged), [None]);
+    assert_eq!(arriving(Inside::Tagged), [Some(VLAN)]);
+    let pvid = Inside::Pvid { sent_tagged: false };
+    assert_eq!(arriving(pvid), [None, Some(0), Some(VLAN)]);
+}
+
+#[test]
+fn two_tunnels_for_a_vlan_are_left_to_the_kernel() {
+    let mut leaf = vlan_aware_leaf();
     leaf.apply(port_of(BR10, link(12, "vx20", LinkKind::Vxlan(vxlan(20)))));
     leaf.apply(vlans(12, BR10, &[(VLAN, true, true)]));
     leaf.assert_named("VLAN 200 has several vxlan devices");
