@@ -323,12 +323,17 @@ impl Applier {
                 if link.port.is_none() {
                     dirty.underlay |= read_ipv6(&mut self.policy, link.ifindex, &link.name);
                 }
-                dirty.underlay |= read_has_ipv6(&mut self.policy, link);
+                // Of some routes that come and go with it the kernel tells nobody.
+                let has_changed = read_has_ipv6(&mut self.policy, link);
+                dirty.underlay |= has_changed;
+                dirty.routing_stale |= has_changed;
             }
             _ => {
                 for ifindex in event.may_switch_ipv6() {
                     if let Some(link) = self.network.link(ifindex) {
-                        dirty.underlay |= read_has_ipv6(&mut self.policy, link);
+                        let has_changed = read_has_ipv6(&mut self.policy, link);
+                        dirty.underlay |= has_changed;
+                        dirty.routing_stale |= has_changed;
                     }
                 }
             }
@@ -374,6 +379,7 @@ impl Applier {
                 for event in since {
                     network.apply(event);
                 }
+                network.inherit(&self.network);
                 self.network = *network;
                 match self.compare(purpose) {
                     Ok(()) => self.write_state(),

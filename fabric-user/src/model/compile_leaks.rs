@@ -89,6 +89,11 @@ impl<'a> Compiler<'a> {
             return Err(None);
         }
         let name = &vrf.name;
+        if v6 && self.policy.without_ipv6.contains(&vrf.ifindex) {
+            return Err(Some(format!(
+                "{name} has no IPv6 (`sysctl -w net.ipv6.conf.{name}.disable_ipv6=0`)"
+            )));
+        }
         if self.network.classifiers(vrf.ifindex).leaving {
             return Err(Some(format!(
                 "{name} has filters of `tc` (`tc filter show dev {name} egress`)"

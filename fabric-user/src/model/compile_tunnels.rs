@@ -194,6 +194,13 @@ impl<'a> Compiler<'a> {
     /// else (`inet_bound_dev_eq`). Which VRF that is the kernel looks up when the device comes up, and no more
     /// when the interface moves.
     pub(super) fn vrf_of(&self, link: &Link, vxlan: &Vxlan) -> Result<Option<&'a Link>, String> {
+        if self.network.has_strayed(link.ifindex) {
+            return Err(format!(
+                "vxlan device {0} came up when what it is bound to was in another VRF, or in none, and sends and hears \
+                 there until it comes up anew (`ip link set {0} down`, `ip link set {0} up`)",
+                link.name
+            ));
+        }
         let Some(vrf) = vrf_below(self.network, vxlan) else { return Ok(None) };
         let (name, of) = (&link.name, &vrf.name);
         let bound_to = vxlan.bound_to.unwrap_or_default();
@@ -298,7 +305,7 @@ impl<'a> Compiler<'a> {
 }
 
 /// The VRF that the interface of a vxlan device (`dev`) is, or is in (`l3mdev_master_upper_ifindex_by_index`).
-fn vrf_below<'a>(network: &'a Network, vxlan: &Vxlan) -> Option<&'a Link> {
+pub(super) fn vrf_below<'a>(network: &'a Network, vxlan: &Vxlan) -> Option<&'a Link> {
     let mut next = vxlan.bound_to;
     while let Some(link) = next.and_then(|ifindex| network.link(ifindex)) {
         if vrf_table(link).is_some() {

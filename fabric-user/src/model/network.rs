@@ -1,5 +1,6 @@
 //! All observed objects.
 
+mod sockets;
 mod tunnels;
 
 use std::{
@@ -67,6 +68,8 @@ pub struct Network {
     features: BTreeMap<u32, XdpFeatures>,
     /// Whether the other end of a veth takes what programs send, where that is known.
     veth_peers: BTreeMap<u32, bool>,
+    /// vxlan devices whose sockets may be in another VRF than what they are bound to.
+    strayed: BTreeSet<u32>,
 }
 
 impl Network {
@@ -392,7 +395,9 @@ impl Network {
             }
             self.sourceless += usize::from(is_sourceless(&link));
             let name = link.name.clone();
+            let below = self.before_moves(&link);
             let old = self.links.insert(ifindex, link);
+            self.after_moves(below, ifindex);
             // A chain goes with its interface, and so does its name, without a message.
             dirty.netfilter_stale |=
                 self.nftables.is_at_interfaces() && old.as_ref().is_none_or(|old| old.name != name);
@@ -429,6 +434,7 @@ impl Network {
         self.routing.forget_link(ifindex);
         self.classifiers.remove(&ifindex);
         self.veth_peers.remove(&ifindex);
+        self.strayed.remove(&ifindex);
         match link.kind {
             LinkKind::Bridge(_) => self.macs.retain(|key, _| key.domain.bridge != ifindex),
             LinkKind::Vxlan(_) => {

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{
-    super::{ipvs, legacy::legacy_chains, sysctl},
+    super::{Purpose, ipvs, legacy::legacy_chains, sysctl},
     Applier,
 };
 use crate::{
@@ -35,7 +35,13 @@ impl Applier {
             tracing::info!(?multipath, "the kernel chooses among next hops by other fields now");
         }
         changed |= read_arp_pvlan(policy, &self.network);
-        changed |= read_without_ipv6(policy, &self.network);
+        if read_without_ipv6(policy, &self.network) {
+            changed = true;
+            // Of some routes that come and go with it the kernel tells nobody.
+            if self.state.synced {
+                self.agenda.is_stale(Purpose::Routing);
+            }
+        }
         changed |= take(&mut policy.bridge_nf, sysctl::bridge_nf());
         changed |= take(&mut policy.virtual_servers, ipvs::virtual_servers());
         let (chains, unread) = legacy_chains(&policy.chains);
@@ -73,17 +79,13 @@ fn read_without_ipv6(policy: &mut Policy, network: &Network) -> bool {
 
 /// Reads whether an interface has IPv6; true if that is new.
 pub(super) fn read_has_ipv6(policy: &mut Policy, link: &Link) -> bool {
-    match sysctl::has_ipv6(&link.name) {
-        Ok(has) if may_have_ipv6(link) => policy.set_has_ipv6(link.ifindex, has),
-        _ => false,
-    }
+    may_have_ipv6(link)
+        && sysctl::has_ipv6(&link.name).is_ok_and(|has| policy.set_has_ipv6(link.ifindex, has))
 }
 
-/// Whether packets for this box arrive at an interface itself.
+/// Whether packets for this box arrive at an interface itself, or leave by it.
 const fn may_have_ipv6(link: &Link) -> bool {
-    link.port.is_none()
-        && link.bond.is_none()
-        && !matches!(link.kind, LinkKind::Vxlan(_) | LinkKind::Vrf { .. })
+    link.port.is_none() && link.bond.is_none() && !matches!(link.kind, LinkKind::Vxlan(_))
 }
 
 /// Reads on which of the interfaces that ARP could be answered by the kernel may answer itself; true if it is new. Of

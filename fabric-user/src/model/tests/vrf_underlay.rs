@@ -48,6 +48,7 @@ fn leaf_in_vrf() -> Incremental {
     leaf.apply(own_address(TABLE, "10.0.0.1", RED));
     leaf.withdraw(route("10.0.0.2", 32, Some(20)));
     leaf.apply(via_object(TABLE, "10.0.0.2/32", 20));
+    leaf.apply(Link { up: false, ..in_red(vxlan(10_010)) });
     leaf.apply(in_red(vxlan(10_010)));
     leaf
 }
@@ -252,4 +253,30 @@ fn of_two_tunnels_with_one_vni_or_one_address_in_two_vrfs_one_is_the_kernels() {
     second(&mut leaf, blue);
     assert_eq!(heard(&leaf), [true, false]);
     leaf.assert_named("10.0.0.1 in the VRF blue, and another one has it in the VRF red");
+}
+
+/// The socket stays in the VRF in which the device came up, whatever becomes of what it is bound to.
+#[test]
+fn a_device_whose_underlay_moved_while_it_was_up_is_the_kernels_until_it_comes_up_anew() {
+    const WHY: &str = "vx10 came up when what it is bound to was in another VRF, or in none";
+    let mut leaf = leaf_in_vrf();
+    leaf.apply(vrf(BLUE, "blue", 1002));
+    let bound_to = |port: u32| vx10(Vxlan { bound_to: Some(port), ..vxlan(10_010) });
+    leaf.apply(bound_to(BLUE));
+    assert_left(&leaf, WHY);
+    // Back, which may be where the socket is, but nobody knows of which way it had come.
+    leaf.apply(in_red(vxlan(10_010)));
+    assert_left(&leaf, WHY);
+    for link in [in_red(vxlan(10_010)), bound_to(U1)] {
+        leaf.apply(Link { up: false, ..link.clone() });
+        leaf.apply(link);
+        assert!(!leaf.problems().contains(WHY), "{}", leaf.problems());
+    }
+    // Out of the VRF goes the port, and the socket stays.
+    leaf.apply(own_address(255, "10.0.0.1", 1));
+    leaf.apply(uplink(U1, None));
+    assert_left(&leaf, WHY);
+    leaf.apply(Link { up: false, ..bound_to(U1) });
+    leaf.apply(bound_to(U1));
+    assert!(!leaf.problems().contains(WHY), "{}", leaf.problems());
 }
