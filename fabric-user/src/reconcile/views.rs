@@ -108,14 +108,21 @@ impl Views {
     }
 
     /// Gives every view an index: the one that the ports have which it is for, if those were of an
-    /// earlier daemon.
+    /// earlier daemon and all that have it are for this view. Where one of them went into another VRF meanwhile, packets
+    /// of neither may be looked up among the other's routes.
     pub(super) fn number(&mut self, pass: &mut Pass<'_>, ports: &Ports) {
         let structure = pass.structure;
+        let mut wanted: BTreeMap<u32, BTreeSet<&View>> = BTreeMap::new();
         for (ifindex, port) in &structure.ports {
             let known = port.view.and_then(|at| structure.views.get(usize::from(at)));
-            let (Some(wanted), Some(slot)) = (known, ports.slot(*ifindex)) else { continue };
-            let index = u32::from(view(pass.maps.ports.get(slot).mac_and_view));
-            let key = ViewKey::Known(wanted.clone());
+            if let (Some(known), Some(slot)) = (known, ports.slot(*ifindex)) {
+                let index = u32::from(view(pass.maps.ports.get(slot).mac_and_view));
+                wanted.entry(index).or_default().insert(known);
+            }
+        }
+        for (index, views) in wanted {
+            let [view] = views.into_iter().collect::<Vec<_>>()[..] else { continue };
+            let key = ViewKey::Known(view.clone());
             if self.indexes.get(&key).is_none()
                 && let Some(old @ ViewKey::LeftOver(_)) = self.indexes.key_of(index)
             {

@@ -92,6 +92,30 @@ fn a_view_keeps_its_index_wherever_it_stands_and_after_a_restart() {
     assert_eq!(next.maps().hosts6_table().iter().count(), 1, "{outcome:?}");
 }
 
+/// While no daemon ran, a port went from one VRF into another: nobody else's packets may follow it there.
+#[test]
+fn a_port_that_changes_its_view_before_a_restart_takes_the_index_of_the_old_one_from_nobody() {
+    const STAYS: u32 = 2;
+    const OTHER: u32 = 3;
+    let view = |table| View { v4: Vec::new(), v6: vec![table] };
+    let mut wanted = network();
+    wanted.structure.views = vec![view(254), view(7)];
+    for (ifindex, at) in [(STAYS, 0), (OTHER, 1)] {
+        let mac = Mac([2, 0, 0, 0, 9, ifindex as u8]);
+        let port = model::Port { mac, view: Some(at), tagged: [].into(), ..port() };
+        wanted.structure.ports.insert(ifindex, port);
+    }
+    let mut bench = Bench::new();
+    bench.apply(&wanted);
+    let [before, other] = [STAYS, OTHER].map(|port| view_of(&bench, port));
+    assert_eq!(view_of(&bench, PORT), before);
+    wanted.structure.ports.get_mut(&PORT).unwrap().view = Some(1);
+    let mut next = bench.restart();
+    next.apply(&wanted);
+    assert_eq!([PORT, OTHER].map(|port| view_of(&next, port)), [other, other]);
+    assert!(![0, other].contains(&view_of(&next, STAYS)));
+}
+
 #[test]
 fn a_view_that_no_port_has_goes_with_its_prefixes_and_hosts() {
     let mut bench = Bench::filled();
