@@ -194,14 +194,16 @@ impl<'a> Compiler<'a> {
     /// else (`inet_bound_dev_eq`). Which VRF that is the kernel looks up when the device comes up, and no more
     /// when the interface moves.
     pub(super) fn vrf_of(&self, link: &Link, vxlan: &Vxlan) -> Result<Option<&'a Link>, String> {
-        if self.network.has_strayed(link.ifindex) {
+        let vrf = vrf_below(self.network, vxlan);
+        let is_in = |vrf: &Link| vxlan.bound_to != Some(vrf.ifindex);
+        if self.network.has_strayed(link.ifindex) && !vrf.is_some_and(is_in) {
             return Err(format!(
                 "vxlan device {0} came up when what it is bound to was in another VRF, or in none, and sends and hears \
                  there until it comes up anew (`ip link set {0} down`, `ip link set {0} up`)",
                 link.name
             ));
         }
-        let Some(vrf) = vrf_below(self.network, vxlan) else { return Ok(None) };
+        let Some(vrf) = vrf else { return Ok(None) };
         let (name, of) = (&link.name, &vrf.name);
         let bound_to = vxlan.bound_to.unwrap_or_default();
         if bound_to != vrf.ifindex {
