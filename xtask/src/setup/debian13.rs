@@ -42,6 +42,8 @@ if [ -d "$frr" ]; then
     mount -t tmpfs -o "$(stat -c uid=%u,gid=%g "$frr"),mode=775" tmpfs "$frr"
 fi
 while [ "$1" != -- ]; do
+    # One below /tmp or /run is not in what was just mounted there.
+    mkdir -p "$tree$1"
     mount --rbind "$1" "$tree$1"
     shift
 done
