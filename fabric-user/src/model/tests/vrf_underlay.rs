@@ -280,3 +280,25 @@ fn a_device_whose_underlay_moved_while_it_was_up_is_the_kernels_until_it_comes_u
     leaf.apply(bound_to(U1));
     assert!(!leaf.problems().contains(WHY), "{}", leaf.problems());
 }
+
+/// A dump shows what devices are bound to, not where their sockets are.
+#[test]
+fn a_device_that_moved_before_a_dump_or_during_one_is_still_known_to_have_moved() {
+    let bound_to = |port: u32| vx10(Vxlan { bound_to: Some(port), ..vxlan(10_010) });
+    let seen = |steps: &[Link]| {
+        let mut network = Network::new();
+        for link in [vrf(RED, "red", TABLE), vrf(BLUE, "blue", 1002)].iter().chain(steps) {
+            network.apply(link.clone().into());
+        }
+        network
+    };
+    let strays = |before: &[Link], dumped: Link| {
+        let mut newer = seen(&[dumped]);
+        newer.inherit(&seen(before));
+        newer.has_strayed(VX10)
+    };
+    assert!(strays(&[bound_to(RED), bound_to(BLUE)], bound_to(BLUE)), "before");
+    assert!(strays(&[bound_to(RED)], bound_to(BLUE)), "meanwhile");
+    assert!(!strays(&[bound_to(BLUE)], bound_to(BLUE)));
+    assert!(!strays(&[bound_to(RED)], Link { up: false, ..bound_to(BLUE) }), "to come up anew");
+}
