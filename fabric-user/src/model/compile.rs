@@ -44,7 +44,6 @@ pub fn compile_structure(network: &Network, policy: &Policy) -> Structure {
     compiler.answering();
     compiler.underlay();
     compiler.segments();
-    compiler.gateways();
     compiler.downstream();
     compiler.routed_ports();
     compiler.ipsec();

@@ -1,4 +1,5 @@
-//! Bridges with a vxlan member: their domains, access ports and attachment circuits.
+//! Bridges with a vxlan member, and those that route together with them: their domains, access ports and attachment
+//! circuits.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,6 +53,7 @@ impl<'a> Compiler<'a> {
                 vlan_devices.insert((lower, vlan.id));
             }
         }
+        let mut without_tunnels = Vec::new();
         for (bridge, members) in members {
             let Some(bridge) = network.link(bridge) else {
                 continue;
@@ -59,67 +61,91 @@ impl<'a> Compiler<'a> {
             let LinkKind::Bridge(options) = &bridge.kind else {
                 continue;
             };
-            let tunnels: Vec<(&Link, &Vxlan)> = members
-                .iter()
-                .filter_map(|link| match &link.kind {
-                    LinkKind::Vxlan(vxlan) => Some((*link, vxlan)),
-                    _ => None,
-                })
-                .collect();
-            if tunnels.is_empty() {
-                continue;
-            }
-            let ports: Vec<(&Link, Attachment)> = members
-                .iter()
-                .filter(|link| !matches!(link.kind, LinkKind::Vxlan(_)))
-                .filter_map(|link| Some((*link, self.attach(link)?)))
-                .collect();
-            if !bridge.up {
-                self.problem(
-                    Some(bridge.ifindex),
-                    format!("bridge {0} is down (`ip link set {0} up`)", bridge.name),
-                );
-            } else if !self.listens(bridge, options) {
-                self.problem(
-                    Some(bridge.ifindex),
-                    format!(
-                        "bridge {0} is promiscuous, because a program or a device on top of it wants \
-                         to see all frames (`ip -d link show {0}`), which cannot be copied: left to \
-                         the kernel",
-                        bridge.name
-                    ),
-                );
-            } else if let Some(seen) = self.sees_bridged(options) {
-                self.filtered.push((&bridge.name, seen));
-            } else if !options.vlan_filtering {
-                self.plain(bridge, options, &tunnels, &ports);
-            } else if options.mst {
-                self.problem(
-                    Some(bridge.ifindex),
-                    format!(
-                        "bridge {0} has the states of MSTP (`mst_enabled`), of whose changes the \
-                         kernel tells nobody: left to the kernel (`ip link set {0} type bridge \
-                         mst_enabled 0`)",
-                        bridge.name
-                    ),
-                );
-            } else if options.vlan_protocol == DOT1Q {
-                self.vlan_aware(bridge, options, &tunnels, &ports, &vlan_devices);
+            let gateways = self.gateways_of(bridge, options);
+            if members.iter().any(|link| matches!(link.kind, LinkKind::Vxlan(_))) {
+                self.bridge(bridge, options, &members, &vlan_devices);
+                self.note_gateways(gateways);
             } else {
-                self.problem(
-                    Some(bridge.ifindex),
-                    format!(
-                        "bridge {} is a provider bridge (vlan_protocol 802.1ad): not supported, \
-                         left to the kernel",
-                        bridge.name
-                    ),
-                );
+                without_tunnels.push((bridge, options, members, gateways));
+            }
+        }
+        if without_tunnels.is_empty() {
+            return;
+        }
+        let ways_out = self.ways_out();
+        for (bridge, options, members, gateways) in without_tunnels {
+            if self.routes_along(&gateways, &ways_out) {
+                self.bridge(bridge, options, &members, &vlan_devices);
+                self.note_gateways(gateways);
             }
         }
     }
 
-    /// Finds the device of a bridge port and makes it an access port.
-    fn attach(&mut self, member: &Link) -> Option<Attachment> {
+    fn bridge(
+        &mut self,
+        bridge: &'a Link,
+        options: &'a Bridge,
+        members: &[&'a Link],
+        vlan_devices: &BTreeSet<(u32, u16)>,
+    ) {
+        let tunnels: Vec<(&Link, &Vxlan)> = members
+            .iter()
+            .filter_map(|link| match &link.kind {
+                LinkKind::Vxlan(vxlan) => Some((*link, vxlan)),
+                _ => None,
+            })
+            .collect();
+        let ports: Vec<(&Link, Attachment)> = members
+            .iter()
+            .filter(|link| !matches!(link.kind, LinkKind::Vxlan(_)))
+            .filter_map(|link| Some((*link, self.attach(link, !tunnels.is_empty())?)))
+            .collect();
+        if !bridge.up {
+            self.problem(
+                Some(bridge.ifindex),
+                format!("bridge {0} is down (`ip link set {0} up`)", bridge.name),
+            );
+        } else if !self.listens(bridge, options) {
+            self.problem(
+                Some(bridge.ifindex),
+                format!(
+                    "bridge {0} is promiscuous, because a program or a device on top of it wants \
+                     to see all frames (`ip -d link show {0}`), which cannot be copied: left to \
+                     the kernel",
+                    bridge.name
+                ),
+            );
+        } else if let Some(seen) = self.sees_bridged(options) {
+            self.filtered.push((&bridge.name, seen));
+        } else if !options.vlan_filtering {
+            self.plain(bridge, options, &tunnels, &ports);
+        } else if options.mst {
+            self.problem(
+                Some(bridge.ifindex),
+                format!(
+                    "bridge {0} has the states of MSTP (`mst_enabled`), of whose changes the \
+                     kernel tells nobody: left to the kernel (`ip link set {0} type bridge \
+                     mst_enabled 0`)",
+                    bridge.name
+                ),
+            );
+        } else if options.vlan_protocol == DOT1Q {
+            self.vlan_aware(bridge, options, &tunnels, &ports, vlan_devices);
+        } else {
+            self.problem(
+                Some(bridge.ifindex),
+                format!(
+                    "bridge {} is a provider bridge (vlan_protocol 802.1ad): not supported, \
+                     left to the kernel",
+                    bridge.name
+                ),
+            );
+        }
+    }
+
+    /// Finds the device of a bridge port and makes it an access port. A port of a bridge without a tunnel is none if that
+    /// were the only reason why the device beneath could not route any more.
+    fn attach(&mut self, member: &Link, has_tunnel: bool) -> Option<Attachment> {
         let (device, vlan) = match self.device(member) {
             Ok(found) => found,
             Err(reason) => {
@@ -132,6 +158,16 @@ impl<'a> Compiler<'a> {
                 self.out.declined.insert(device.ifindex, reason.clone());
             }
             self.out.declined.insert(member.ifindex, reason);
+            return None;
+        }
+        let may_route = vlan != 0 && device.port.is_none();
+        if may_route && !has_tunnel && !self.out.ports.contains_key(&device.ifindex) {
+            let text = format!(
+                "port {} is a VLAN of {}, which may route because it is no port of a bridge and carries no bridge with a \
+                 tunnel: left to the kernel",
+                member.name, device.name
+            );
+            self.out.declined.insert(member.ifindex, text);
             return None;
         }
         let is_target = self.is_target(device);
@@ -236,6 +272,7 @@ impl<'a> Compiler<'a> {
     ) {
         let key = DomainKey { bridge: bridge.ifindex, vlan: 0 };
         let tunnel = match tunnels {
+            [] => None,
             [(link, vxlan)] if vxlan.external => {
                 self.problem(
                     Some(link.ifindex),

@@ -9,7 +9,7 @@
 //!   its own as for this host (`br_handle_frame`), a VLAN device and a macvlan what is for theirs
 //!   (`vlan_do_receive`, `macvlan_handle_frame`).
 //! - In a VLAN-aware bridge, the bridge itself has to be in the VLAN and forward there (`br_pass_frame_up`): tagged
-//!   for a VLAN device, untagged and as its PVID for itself.
+//!   for a VLAN device, untagged and as its PVID for itself and for a macvlan directly on it.
 //! - Filters of tc, chains of netfilter and XDP programs see it at each interface on its way, and chains of bridges
 //!   at their hooks for what is for the bridge itself and comes from it.
 //! - What is sent out goes by the FDB as the bridge's own (`br_dev_xmit`), with the address of the interface.
@@ -22,25 +22,22 @@ use super::{
 use crate::observe::{Bridge, Classifiers, Link, LinkKind};
 
 impl<'a> Compiler<'a> {
-    /// Notes the interfaces that may be gateways.
-    pub(super) fn gateways(&mut self) {
-        let network = self.network;
-        let mut found = BTreeMap::new();
-        let bridges = self.out.domains.keys().map(|domain| domain.bridge);
-        for bridge in bridges.collect::<std::collections::BTreeSet<_>>() {
-            let Some(link) = network.link(bridge) else { continue };
-            let LinkKind::Bridge(options) = &link.kind else { continue };
-            if let Some(vlan) = self.own_vlan(link, options) {
-                found.insert(bridge, DomainKey { bridge, vlan });
-            }
-            for upper in self.uppers(bridge).filter(|upper| upper.up) {
-                if self.is_gateway(link, options, &upper) {
-                    found.insert(upper.link.ifindex, DomainKey { bridge, vlan: upper.vlan });
-                }
-            }
-        }
-        found.retain(|_, domain| self.out.domains.contains_key(domain));
-        self.gateways = found;
+    /// The interfaces that may be gateways of a bridge, with the domains that they would route for.
+    pub(super) fn gateways_of(&self, bridge: &Link, options: &Bridge) -> BTreeMap<u32, DomainKey> {
+        let own = self.own_vlan(bridge, options).map(|vlan| (bridge.ifindex, vlan));
+        let uppers = self.uppers(bridge.ifindex).filter(|upper| upper.up);
+        let on_top = uppers.filter_map(|upper| {
+            Some((upper.link.ifindex, self.gateway_vlan(bridge, options, &upper)?))
+        });
+        let domain = |vlan| DomainKey { bridge: bridge.ifindex, vlan };
+        own.into_iter().chain(on_top).map(|(ifindex, vlan)| (ifindex, domain(vlan))).collect()
+    }
+
+    /// Notes those of the gateways of a bridge whose domain is there.
+    pub(super) fn note_gateways(&mut self, found: BTreeMap<u32, DomainKey>) {
+        let domains = &self.out.domains;
+        let found = found.into_iter().filter(|(_, domain)| domains.contains_key(domain));
+        self.gateways.extend(found);
     }
 
     /// The VLAN whose frames the bridge itself receives; 0 of one without VLAN filtering.
@@ -53,9 +50,9 @@ impl<'a> Compiler<'a> {
         own.filter(|vlan| self.network.vlan_forwards(bridge.ifindex, *vlan))
     }
 
-    /// Whether an interface on top of a bridge may be a gateway, by what it is.
-    fn is_gateway(&self, bridge: &Link, options: &Bridge, upper: &Upper<'_>) -> bool {
-        let vlan_device = |link: &'a Link| match &link.kind {
+    /// The VLAN for which an interface on top of a bridge may be a gateway, by what it is.
+    fn gateway_vlan(&self, bridge: &Link, options: &Bridge, upper: &Upper<'_>) -> Option<u16> {
+        let vlan_device = |link: &Link| match &link.kind {
             LinkKind::Vlan(vlan) => {
                 let mut vlans = self.network.vlans(bridge.ifindex).iter();
                 options.vlan_filtering
@@ -67,17 +64,18 @@ impl<'a> Compiler<'a> {
             }
             _ => false,
         };
-        let Some(link) = self.network.link(upper.link.ifindex) else { return false };
+        let link = upper.link;
         match &link.kind {
-            LinkKind::Vlan(_) => vlan_device(link),
+            LinkKind::Vlan(_) => vlan_device(link).then_some(upper.vlan),
             LinkKind::Other(kind) if kind == "macvlan" && !link.takes_more => {
-                let lower = link.lower.and_then(|lower| self.network.link(lower));
-                match upper.vlan {
-                    0 => link.lower == Some(bridge.ifindex) && !options.vlan_filtering,
-                    _ => lower.is_some_and(vlan_device),
+                let lower = link.lower.and_then(|lower| self.network.link(lower))?;
+                match lower.ifindex == bridge.ifindex {
+                    // It gets what the bridge itself does; of the frames of other VLANs, with their tags, nothing is for it.
+                    true => self.own_vlan(bridge, options),
+                    false => vlan_device(lower).then_some(upper.vlan),
                 }
             }
-            _ => false,
+            _ => None,
         }
     }
 

@@ -28,7 +28,8 @@ impl<'a> Compiler<'a> {
             .collect();
         let leaks = self.leaks(candidates.iter().map(|each| &each.view));
         tables.extend(leaks.into_iter().filter_map(|leak| leak.tables.ok()).flatten());
-        let leads_out = self.leads_out(&tables);
+        let uses = |table: &u32| self.network.routing().routes.uses(*table);
+        let leads_out = self.leads_out(tables.iter().flat_map(uses));
         let leads_down = self.leads_down(&tables);
         let seen = [false, true].map(|v6| self.why_not_routed(v6));
         let mut left = [false; 2];
@@ -101,10 +102,8 @@ impl<'a> Compiler<'a> {
 
     /// An interface that could be a routed port or is a gateway, as far as it alone is concerned.
     fn candidate(&self, link: &'a Link) -> Option<Candidate<'a>> {
-        let routing = self.network.routing();
         let ifindex = link.ifindex;
-        let v4 = routing.forwards(false, ifindex);
-        let v6 = routing.forwards(true, ifindex) && !self.policy.without_ipv6.contains(&ifindex);
+        let [v4, v6] = [false, true].map(|v6| self.forwards(v6, ifindex));
         // Switched virtual interfaces that are no gateways, and tunnels, are the kernel's, and nothing to complain about. Nor is
         // what nothing ever arrives at.
         let is_port = match &link.kind {
@@ -119,7 +118,7 @@ impl<'a> Compiler<'a> {
         let (mut view, mut problems) = (View::default(), Vec::new());
         let name = &link.name;
         if v4 {
-            match (routing.rp_filter(ifindex), self.tables(false, link)) {
+            match (self.network.routing().rp_filter(ifindex), self.tables(false, link)) {
                 (0, Ok(tables)) => view.v4 = tables,
                 (0, Err(rule)) => problems.push(rule_problem(name, "IPv4", rule)),
                 (mode, _) => problems.push(format!(
@@ -137,6 +136,12 @@ impl<'a> Compiler<'a> {
             }
         }
         Some(Candidate { link, view, problems })
+    }
+
+    /// Whether the kernel forwards packets of a family that arrive at an interface.
+    pub(super) fn forwards(&self, v6: bool, ifindex: u32) -> bool {
+        let has_family = !v6 || !self.policy.without_ipv6.contains(&ifindex);
+        has_family && self.network.routing().forwards(v6, ifindex)
     }
 
     /// Whether an interface is no part of another one, a VRF aside.
@@ -162,11 +167,10 @@ impl<'a> Compiler<'a> {
         false
     }
 
-    /// The interfaces that routes of these tables lead out of.
-    fn leads_out(&self, tables: &BTreeSet<u32>) -> BTreeSet<u32> {
-        let routes = &self.network.routing().routes;
+    /// The interfaces of all these next hops.
+    pub(super) fn leads_out(&self, vias: impl Iterator<Item = Via>) -> BTreeSet<u32> {
         let mut out = BTreeSet::new();
-        for via in tables.iter().flat_map(|table| routes.uses(*table)) {
+        for via in vias {
             self.via_leads_out(via, &mut out);
         }
         out

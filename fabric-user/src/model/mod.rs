@@ -28,6 +28,7 @@ mod compile_hop_limits;
 mod compile_ipsec;
 mod compile_leaks;
 mod compile_learned;
+mod compile_local;
 mod compile_netfilter;
 mod compile_ports;
 mod compile_routes;

@@ -1,4 +1,4 @@
-//! What an administrator types: a text of commands of `ip`, `bridge` and `sysctl`.
+//! What an administrator types: a text of commands of `ip`, `bridge`, `nft` and `sysctl`.
 
 use crate::space::Space;
 
@@ -30,6 +30,7 @@ fn run_batch(space: &Space, program: &str, lines: &str) {
         "" => {}
         "ip" => space.ip(lines),
         "bridge" => space.bridge(lines),
+        "nft" => space.nft(lines),
         "sysctl" => {
             for setting in lines.lines() {
                 let (key, value) = setting.split_once('=').expect("KEY=VALUE");

@@ -22,6 +22,8 @@ pub const HOST3: Station = station(10, 13);
 pub const REMOTE1: Station = station(10, 21);
 /// Behind LEAF2, in the second network.
 pub const REMOTE2: Station = station(20, 22);
+/// In a third network, which is on the leaf alone.
+pub const LOCAL: Station = station(40, 41);
 /// In a network that LEAF2 routes for. What comes from there has LEAF2's router MAC address.
 pub const FAR: Station = Station { mac: [2, 0, 0, 0, 0x99, 2], ..station(30, 31) };
 /// Behind the router at out1.

@@ -11,11 +11,12 @@
 //! ```
 //!
 //! HOST1 and REMOTE1 are in the first network, 10.1.10.0/24 and fd00:10::/64, HOST2 and REMOTE2 in the second, 10.1.20.0/24 and
-//! fd00:20::/64. FAR is in one that LEAF2 routes for, 10.1.30.0/24 and fd00:30::/64.
+//! fd00:20::/64. FAR is in one that LEAF2 routes for, 10.1.30.0/24 and fd00:30::/64, LOCAL, where a shape has it, in
+//! 10.1.40.0/24 and fd00:40::/64.
 
 mod commands;
 mod flow;
 mod site;
 
-pub use flow::{FAR, Flow, HOST1, HOST2, HOST3, OUTSIDE, REMOTE1, REMOTE2};
+pub use flow::{FAR, Flow, HOST1, HOST2, HOST3, LOCAL, OUTSIDE, REMOTE1, REMOTE2};
 pub use site::Site;

@@ -78,6 +78,12 @@ impl Site {
         commands::run(&self.leaf, text);
     }
 
+    /// Whether an XDP program runs on a port.
+    #[must_use]
+    pub fn has_program(&self, port: &str) -> bool {
+        self.leaf.query(&format!("link show dev {port}"))[0].get("xdp").is_some()
+    }
+
     /// What is left to the kernel, one sentence a line.
     #[must_use]
     pub fn problems(&self) -> String {

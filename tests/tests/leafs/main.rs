@@ -3,7 +3,7 @@
 //! `with_vlans.rs`.
 
 use fabric_tests::{
-    addresses::Mac,
+    addresses::{Mac, Station},
     fabric::{PATIENCE, until},
     shape::{FAR, Flow, HOST1, HOST2, HOST3, OUTSIDE, REMOTE1, REMOTE2, Site},
     space::{Space, unique},
@@ -58,6 +58,59 @@ fn bridges_that_learn_and_have_the_gateways_address_are_carried() {
         // LEAF2 has routed it, with the gateway's address.
         Flow::new("up1", REMOTE2, HOST1).from(GATEWAY).vni(1_010),
     ]);
+}
+
+#[test]
+fn a_network_of_one_leaf_beside_stretched_ones_is_carried() {
+    let leaf = Site::new(&[UNDERLAY, include_str!("shapes/local_bridges.sh")]);
+    // Another host of that network, at swp3.
+    let neighbour = Station { mac: [2, 0, 0, 0, 20, 13], ..REMOTE2 };
+    leaf.carries(&[
+        Flow::new("swp2", HOST2, neighbour),
+        Flow::new("swp3", neighbour, HOST2),
+        Flow::new("swp2", HOST2, HOST1).by("br20"),
+        Flow::new("swp1", HOST1, HOST2).by("br10"),
+        Flow::new("swp2", HOST2, REMOTE1).by("br20"),
+        Flow::new("up1", REMOTE1, HOST2).vni(1_010).by("br10"),
+        Flow::new("swp2", HOST2, FAR).by("br20"),
+        Flow::new("up1", FAR, HOST2).vni(4_001).by("br4001"),
+        Flow::new("swp2", HOST2, OUTSIDE).by("br20"),
+        Flow::new("out1", OUTSIDE, HOST2).by("out1"),
+    ]);
+}
+
+#[test]
+fn programs_leave_ports_of_a_bridge_without_a_tunnel_when_it_does_not_route_any_more() {
+    let leaf = Site::new(&[UNDERLAY, include_str!("shapes/local_bridges.sh")]);
+    let run = |text: &str, there: bool| {
+        leaf.run(text);
+        until(PATIENCE, text, || {
+            ["swp2", "swp3"].iter().all(|port| leaf.has_program(port) == there)
+        });
+        assert!(leaf.has_program("swp1"), "{text}: there is a tunnel");
+    };
+    run("", true);
+    run("ip addr del 10.1.20.1/24 dev br20\nip addr del fd00:20::1/64 dev br20", false);
+    run("ip addr add 10.1.20.1/24 dev br20", true);
+    run("sysctl -w net.ipv4.conf.all.forwarding=0", false);
+    run("sysctl -w net.ipv4.conf.all.forwarding=1", true);
+    leaf.carries(&[Flow::new("swp1", HOST1, REMOTE1), Flow::new("swp2", HOST2, HOST1).by("br20")]);
+}
+
+#[test]
+fn nothing_is_attached_to_the_bridge_of_containers_whose_packets_are_translated() {
+    let leaf = Site::new(&[UNDERLAY, include_str!("shapes/containers.sh")]);
+    until(PATIENCE, "the chains are seen", || leaf.problems().contains("routed IPv4 packets"));
+    assert!(leaf.has_program("swp1") && !leaf.has_program("swp2"));
+    assert!(!leaf.problems().contains("docker0"), "{}", leaf.problems());
+    leaf.run("nft delete table ip nat\nnft delete table ip filter");
+    until(PATIENCE, "it is a network like others", || leaf.has_program("swp2"));
+    leaf.run(
+        "nft add table ip t\nnft add chain ip t c { type filter hook forward priority 0; }\n\
+         nft add rule ip t c oifname docker0 ct state invalid drop",
+    );
+    until(PATIENCE, "it is docker's again", || !leaf.has_program("swp2"));
+    assert!(leaf.has_program("swp1"));
 }
 
 #[test]

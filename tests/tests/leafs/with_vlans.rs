@@ -1,7 +1,10 @@
 //! Leafs of public configurations whose bridges are VLAN-aware, or that have VRFs. Needs a kernel with both, as
 //! distributions have them; `cargo xtask vm` boots one.
 
-use fabric_tests::shape::{FAR, Flow, HOST1, HOST2, HOST3, OUTSIDE, REMOTE1, REMOTE2, Site};
+use fabric_tests::{
+    fabric::{PATIENCE, until},
+    shape::{FAR, Flow, HOST1, HOST2, HOST3, LOCAL, OUTSIDE, REMOTE1, REMOTE2, Site},
+};
 
 const UNDERLAY: &str = include_str!("shapes/underlay.sh");
 const UNDERLAY6: &str = include_str!("shapes/underlay6.sh");
@@ -33,6 +36,49 @@ fn virtual_routers_in_a_vrf_with_an_l3vni_are_carried() {
         Flow::new("up1", FAR, HOST1).vni(4_001).by("vlan4001"),
         Flow::new("up1", FAR, HOST2).vni(4_001).by("vlan4001"),
     ]);
+}
+
+#[test]
+fn networks_of_one_leaf_on_a_vlan_aware_bridge_in_a_vrf_with_an_l3vni_are_carried() {
+    let leaf = Site::new(&[UNDERLAY, include_str!("shapes/local_vlans_in_vrf.sh")]);
+    leaf.carries(&[
+        Flow::new("swp1", HOST1, HOST3),
+        Flow::new("swp3", HOST3, HOST1).tag(10),
+        Flow::new("swp1", HOST1, HOST2).by("bridge-v0"),
+        Flow::new("swp2", HOST2, HOST1).by("vlan20"),
+        Flow::new("swp1", HOST1, FAR).by("bridge-v0"),
+        Flow::new("swp2", HOST2, FAR).by("vlan20"),
+        Flow::new("up1", FAR, HOST1).vni(4_001).by("br4001"),
+        Flow::new("up1", FAR, HOST2).vni(4_001).by("br4001"),
+        Flow::new("swp1", HOST1, OUTSIDE).by("bridge-v0"),
+        Flow::new("swp2", HOST2, OUTSIDE).by("vlan20"),
+        Flow::new("out1", OUTSIDE, HOST1).by("out1"),
+        Flow::new("out1", OUTSIDE, HOST2).by("out1"),
+    ]);
+    assert!(leaf.has_program("swp1"));
+    leaf.run("ip link set br4001 nomaster");
+    until(PATIENCE, "the L3VNI is no more the VRF's", || !leaf.has_program("swp1"));
+}
+
+#[test]
+fn networks_of_one_leaf_behind_one_port_are_carried() {
+    let shapes = [include_str!("shapes/local_bridges.sh"), include_str!("shapes/local_trunk.sh")];
+    let leaf = Site::new(&[UNDERLAY, shapes[0], shapes[1]]);
+    leaf.carries(&[
+        Flow::new("swp2", HOST2, LOCAL).by("br20"),
+        Flow::new("swp3", LOCAL, HOST2).tag(40).by("br40"),
+        Flow::new("swp1", HOST1, LOCAL).by("br10"),
+        Flow::new("swp3", LOCAL, REMOTE1).tag(40).by("br40"),
+        Flow::new("up1", REMOTE1, LOCAL).vni(1_010).by("br10"),
+        Flow::new("up1", FAR, LOCAL).vni(4_001).by("br4001"),
+        Flow::new("out1", OUTSIDE, LOCAL).by("out1"),
+    ]);
+    // Beneath the VLAN device is the port of a bridge, also of one that is left to the kernel.
+    leaf.run("ip addr del 10.1.20.1/24 dev br20\nip addr del fd00:20::1/64 dev br20");
+    until(PATIENCE, "one network does not route", || !leaf.has_program("swp2"));
+    assert!(leaf.has_program("swp3"));
+    leaf.run("ip link set swp3 nomaster");
+    until(PATIENCE, "the port could route by itself", || !leaf.has_program("swp3"));
 }
 
 #[test]

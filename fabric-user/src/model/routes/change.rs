@@ -105,7 +105,7 @@ impl Routes {
                 to.own |= step(&mut self.own, prefix.address, more);
             }
         } else if route.kind == RouteKind::Unicast && !never_forwarded(prefix) {
-            let uses = self.uses.entry(table).or_default();
+            let uses = self.uses.entry((table, prefix.address.is_ipv6())).or_default();
             let count = uses.entry(route.via).or_default();
             if more {
                 to.uses |= *count == 0;

@@ -58,8 +58,8 @@ pub(super) struct Routes {
     v4: BTreeMap<u32, Table<u32>>,
     v6: BTreeMap<u32, Table<u128>>,
     lists: HopLists,
-    /// By table: how many routes that may forward use it.
-    uses: BTreeMap<u32, HashMap<Via, u32>>,
+    /// By table and whether it is IPv6's: how many routes that may forward use it.
+    uses: BTreeMap<(u32, bool), HashMap<Via, u32>>,
     /// Addresses of this box, and how many routes say so.
     own: BTreeMap<IpAddr, u32>,
 }
@@ -107,9 +107,14 @@ impl Routes {
         }
     }
 
-    /// The next hops that forwarding routes of a table use.
+    /// The next hops that forwarding routes of a table use, of both families.
     pub(super) fn uses(&self, table: u32) -> impl Iterator<Item = Via> {
-        self.uses.get(&table).into_iter().flat_map(|uses| uses.keys().copied())
+        [false, true].into_iter().flat_map(move |v6| self.uses_of(table, v6))
+    }
+
+    /// Those of them that routes of one family use.
+    pub(super) fn uses_of(&self, table: u32, v6: bool) -> impl Iterator<Item = Via> {
+        self.uses.get(&(table, v6)).into_iter().flat_map(|uses| uses.keys().copied())
     }
 
     /// The next hops that forwarding routes of any table use.

@@ -5,6 +5,9 @@ use crate::{model::*, observe::*};
 
 const SVI: u32 = 61;
 const VRR: u32 = 62;
+/// A bridge without a tunnel, and its host's port.
+const BR30: u32 = 63;
+const H3: u32 = 64;
 const VLAN: u16 = 10;
 const VIRTUAL: u8 = 0x77;
 const AWARE: DomainKey = DomainKey { bridge: BR10, vlan: VLAN };
@@ -254,4 +257,154 @@ fn a_macvlan_is_a_gateway_where_the_bridge_has_its_address_as_its_own() {
     assert_eq!(leaf.problems(), "");
     assert_eq!(place(&leaf, AWARE, host(VIRTUAL)), Some(Target::Gateway(VRR)));
     assert_eq!(place(&leaf, AWARE, mac_of(BR10)), Some(Target::Gateway(SVI)), "both route");
+}
+
+#[test]
+fn a_macvlan_on_a_vlan_aware_bridge_is_a_gateway_of_the_vlan_that_the_bridge_itself_gets_untagged()
+{
+    let mut leaf = leaf_with_svi();
+    let kind = LinkKind::Other("macvlan".into());
+    leaf.apply(Link { lower: Some(BR10), mac: Some(host(VIRTUAL)), ..link(VRR, "vrr0", kind) });
+    leaf.apply(connected(254, "10.1.1.0/24", VRR));
+    let options = Bridge { promiscuity: 1, ..bridge_options(true) };
+    leaf.apply(link(BR10, "br10", LinkKind::Bridge(options)));
+    leaf.apply(own(VLAN, host(VIRTUAL)));
+    for (pvid, untagged, wanted) in [
+        (false, false, Target::Own),
+        (true, true, Target::Gateway(VRR)),
+        // What it sends goes into another VLAN.
+        (false, true, Target::Own),
+        // What it gets has a tag, which nobody takes off.
+        (true, false, Target::Own),
+    ] {
+        let vlans = vec![PortVlan { id: VLAN, pvid, untagged, tunnel: None }];
+        leaf.apply(Event::BridgeVlans { ifindex: BR10, vlans });
+        assert_eq!(place(&leaf, AWARE, host(VIRTUAL)), Some(wanted), "{pvid} {untagged}");
+        assert_eq!(leaf.problems(), "");
+    }
+}
+
+#[test]
+fn a_vlan_without_a_vni_has_gateways_like_others() {
+    let mut leaf = leaf_with_svi();
+    leaf.apply(vlans(VX10, BR10, &[(20, true, true)]));
+    assert_eq!(leaf.structure().domains[&AWARE].vni, None);
+    assert_eq!(place(&leaf, AWARE, mac_of(BR10)), Some(Target::Gateway(SVI)));
+    assert_eq!(leaf.problems(), "");
+}
+
+/// The leaf with a gateway, and a bridge of its own with a host and a network, which forwards IPv4.
+fn leaf_with_local_bridge() -> Incremental {
+    let mut leaf = leaf_with_gateway();
+    leaf.apply(link(BR30, "br30", bridge(false)));
+    leaf.apply(port_of(BR30, veth(H3, "h3")));
+    leaf.apply(connected(254, "10.3.0.0/24", BR30));
+    leaf.apply(forwarding(false, Some(BR30), true));
+    leaf
+}
+
+/// Whether the bridge without a tunnel is accelerated; all of it or nothing.
+fn is_local_bridge_there(leaf: &Incremental) -> bool {
+    let structure = leaf.structure();
+    let roles = [BR30, H3].map(|ifindex| structure.ports.get(&ifindex).map(|port| port.role));
+    let is_there = structure.domains.keys().any(|domain| domain.bridge == BR30);
+    let wanted = [Role::Gateway, Role::Access].map(|role| is_there.then_some(role));
+    assert_eq!(roles, wanted);
+    assert!(structure.ports.contains_key(&H1), "where there is a tunnel they stay");
+    is_there
+}
+
+#[test]
+fn a_bridge_without_a_tunnel_is_one_like_others_where_it_routes_together_with_one_that_has_one() {
+    let mut leaf = leaf_with_local_bridge();
+    assert!(is_local_bridge_there(&leaf));
+    leaf.apply(forwarding(false, Some(BR30), false));
+    assert!(!is_local_bridge_there(&leaf), "the kernel does not forward from it");
+    leaf.apply(forwarding(false, Some(BR30), true));
+    assert!(is_local_bridge_there(&leaf));
+    leaf.withdraw(connected(254, "10.3.0.0/24", BR30));
+    assert!(!is_local_bridge_there(&leaf), "it has lost its address");
+    leaf.apply(connected(254, "10.3.0.0/24", BR30));
+    assert!(is_local_bridge_there(&leaf));
+
+    leaf.apply(link(70, "red", LinkKind::Vrf { table: 100 }));
+    for v6 in [false, true] {
+        leaf.apply(Rule { l3mdev: true, ..rule(v6, 1000, RuleAction::Lookup(0)) });
+    }
+    leaf.apply(connected(100, "10.3.0.0/24", BR30));
+    leaf.apply(Link { master: Some(70), ..link(BR30, "br30", bridge(false)) });
+    assert!(!is_local_bridge_there(&leaf), "in a VRF without any tunnel");
+    leaf.apply(Link { master: Some(70), ..link(BR10, "br10", bridge(false)) });
+    assert!(is_local_bridge_there(&leaf), "beside its L3VNI, say");
+    assert_eq!(leaf.problems(), "");
+    leaf.apply(forwarding(false, Some(BR10), false));
+    leaf.apply(forwarding(true, None, false));
+    assert!(!is_local_bridge_there(&leaf), "on a server whose tunnels are bridged only");
+}
+
+#[test]
+fn a_bridge_without_a_tunnel_gets_no_programs_where_netfilter_sees_what_it_routes() {
+    let mut leaf = leaf_with_local_bridge();
+    let see = |leaf: &mut Incremental, families: &[ChainFamily]| {
+        let chains = families.iter().map(|family| chain(*family, Hook::Forward).into());
+        let dirty = leaf.network.replace_netfilter(chains.collect());
+        leaf.update(&dirty);
+    };
+    see(&mut leaf, &[ChainFamily::Ip6]);
+    assert!(is_local_bridge_there(&leaf), "it routes IPv4 only");
+    see(&mut leaf, &[ChainFamily::Ip]);
+    assert!(!is_local_bridge_there(&leaf), "docker's, say");
+    // As every bridge has it where IPv6 is on.
+    leaf.apply(forwarding(true, Some(BR30), true));
+    leaf.apply(connected(254, "fe80::/64", BR30));
+    assert!(!is_local_bridge_there(&leaf), "nothing is routed there over IPv6");
+    leaf.apply(connected(254, "fd00:3::/64", BR30));
+    assert!(is_local_bridge_there(&leaf), "now it is");
+    see(&mut leaf, &[ChainFamily::Ip, ChainFamily::Ip6]);
+    assert!(!is_local_bridge_there(&leaf));
+    see(&mut leaf, &[]);
+    assert!(is_local_bridge_there(&leaf));
+}
+
+#[test]
+fn a_bridge_without_a_tunnel_whose_gateway_checks_sources_is_bridged_and_named() {
+    let mut leaf = leaf_with_local_bridge();
+    leaf.apply(Event::Netconf(Netconf {
+        v6: false,
+        ifindex: Some(BR30),
+        forwarding: None,
+        rp_filter: Some(2),
+        proxy: None,
+    }));
+    let structure = leaf.structure();
+    assert_eq!(structure.ports[&H3].role, Role::Access);
+    leaf.assert_named("port br30: the kernel checks where the sources of IPv4 packets are");
+}
+
+#[test]
+fn a_bridge_without_a_tunnel_is_the_kernels_where_its_gateway_is_excluded() {
+    let denied = vec![Pattern::new("br3*")];
+    let mut leaf = leaf_with_local_bridge();
+    leaf.policy.denied = denied;
+    leaf.update(&Dirty::policy());
+    assert!(!is_local_bridge_there(&leaf));
+    assert_eq!(
+        leaf.structure().declined[&BR30],
+        "port br30 is denied by the pattern `br3*` in the settings"
+    );
+}
+
+#[test]
+fn a_vlan_device_is_a_port_of_a_bridge_without_a_tunnel_where_nothing_can_be_routed_beneath() {
+    let mut leaf = leaf_with_local_bridge();
+    for trunk in [U1, H1, H3] {
+        leaf.apply(vlan_of(trunk, 30, 0x8100, port_of(BR30, veth(65, "trunk.30"))));
+        let structure = leaf.structure();
+        let port = &structure.ports[&trunk];
+        let has_hosts = trunk != U1;
+        assert_eq!(port.role == Role::Access, has_hosts);
+        assert_eq!(port.tagged.contains_key(&30), has_hosts);
+        let why = structure.declined.get(&65);
+        assert_eq!(why.is_some_and(|why| why.contains("which may route")), !has_hosts);
+    }
 }

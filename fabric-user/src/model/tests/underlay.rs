@@ -115,6 +115,7 @@ fn neighbours_that_no_vtep_needs_cause_no_work_and_stale_ones_neither() {
 #[test]
 fn routes_that_cover_no_vtep_cause_no_work() {
     let mut leaf = leaf();
+    leaf.apply(route("2001:db8:1::", 48, Some(20)));
     let structure = leaf.structure();
     for other in ["203.0.113.0", "2001:db8::"] {
         let dirty = leaf.apply(route(other, 24, Some(20)));
