@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod daemon;
+pub mod frr;
 pub mod hashed;
 pub mod kernel;
 pub mod lab;

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::announce;
+use super::ask::patience;
 use super::build;
 use super::error::LabError;
 use super::interrupt::NEVER;
@@ -20,7 +21,6 @@ use super::running::Lab;
 use super::state::{Place, State, StateFolder};
 use super::tools::{self, Setting};
 use super::topology::{ControlPlane, End, Function, Gateway, Host, Network, Switch};
-use super::vty::patience;
 use crate::kernel::{interface, packet_socket::PacketSocket};
 use crate::mac::Mac;
 

@@ -6,6 +6,7 @@
 
 mod acceleration;
 mod announce;
+mod ask;
 mod bonds;
 mod build;
 mod convergence;
@@ -29,7 +30,6 @@ pub mod state;
 pub mod status;
 mod tools;
 pub mod topology;
-mod vty;
 
 pub use self::acceleration::{DaemonState, Unaccelerated};
 pub use self::error::LabError;

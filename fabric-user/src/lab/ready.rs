@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::acceleration::Unaccelerated;
+use super::ask::patience;
 use super::error::LabError;
 use super::running::Lab;
-use super::vty::patience;
 
 /// How often the fabric is looked at while waiting.
 const POLL: Duration = Duration::from_millis(100);

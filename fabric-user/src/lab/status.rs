@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde::Serialize;
 
 use super::acceleration::{Acceleration, DaemonState};
+use super::ask::patience;
 use super::convergence::{self, BfdPeer, BgpSummary};
 use super::daemons;
 use super::error::LabError;
@@ -15,7 +16,6 @@ use super::ping::Ping;
 use super::running::Lab;
 use super::state::State;
 use super::topology::{Bridges, ControlPlane, End, Function, Host, Router, Switch, Topology};
-use super::vty::patience;
 
 /// A whole lab.
 #[derive(Debug, Serialize)]
