@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod daemon;
+pub mod facts;
 pub mod frr;
 pub mod hashed;
 pub mod kernel;
@@ -12,3 +13,4 @@ pub mod netlink;
 pub mod observe;
 pub mod reconcile;
 pub mod settings;
+pub mod verify;

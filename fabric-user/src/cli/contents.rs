@@ -20,59 +20,59 @@ use crate::{kernel::maps::Maps, observe::Mac};
 
 /// An FDB entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FdbEntry {
+pub(crate) struct FdbEntry {
     /// Index of the domain.
-    pub(super) domain: u32,
-    pub(super) mac: Mac,
+    pub(crate) domain: u32,
+    pub(crate) mac: Mac,
     /// `KIND_` constant of the schema.
-    pub(super) kind: u32,
+    pub(crate) kind: u32,
     /// Index of the circuit, VTEP or segment.
-    pub(super) index: u32,
+    pub(crate) index: u32,
     /// Low 32 bits of jiffies, 0 for never.
-    pub(super) shown: u32,
+    pub(crate) shown: u32,
 }
 
 /// An ECMP group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct GroupEntry {
-    pub(super) choice: Choice,
+pub(crate) struct GroupEntry {
+    pub(crate) choice: Choice,
     /// Number of buckets by nexthop.
-    pub(super) shares: BTreeMap<u32, u32>,
+    pub(crate) shares: BTreeMap<u32, u32>,
 }
 
 /// An Ethernet segment, with its group of VTEPs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SegmentEntry {
-    pub(super) segment: Segment,
+pub(crate) struct SegmentEntry {
+    pub(crate) segment: Segment,
     /// The shares are those of VTEPs.
-    pub(super) group: GroupEntry,
+    pub(crate) group: GroupEntry,
 }
 
 /// All but the routes, which can be a million, the counters and the device map.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Contents {
-    pub(super) settings: Settings,
+pub(crate) struct Contents {
+    pub(crate) settings: Settings,
     /// By slot.
-    pub(super) ports: BTreeMap<u32, Port>,
+    pub(crate) ports: BTreeMap<u32, Port>,
     /// Circuit by port slot and VLAN ID.
-    pub(super) vlans: BTreeMap<(u32, u16), u32>,
-    pub(super) circuits: BTreeMap<u32, Circuit>,
-    pub(super) domains: BTreeMap<u32, Domain>,
+    pub(crate) vlans: BTreeMap<(u32, u16), u32>,
+    pub(crate) circuits: BTreeMap<u32, Circuit>,
+    pub(crate) domains: BTreeMap<u32, Domain>,
     /// Of domains over IPv6 what stands beside, by the same index.
-    pub(super) domains6: BTreeMap<u32, Domain6>,
-    pub(super) fdb: Vec<FdbEntry>,
-    pub(super) vteps: BTreeMap<u32, Vtep>,
-    pub(super) segments: BTreeMap<u32, SegmentEntry>,
+    pub(crate) domains6: BTreeMap<u32, Domain6>,
+    pub(crate) fdb: Vec<FdbEntry>,
+    pub(crate) vteps: BTreeMap<u32, Vtep>,
+    pub(crate) segments: BTreeMap<u32, SegmentEntry>,
     /// Ports that accept a VTEP's packets, by the same index.
-    pub(super) reverse_paths: BTreeMap<u32, ReversePath>,
+    pub(crate) reverse_paths: BTreeMap<u32, ReversePath>,
     /// Those of next hops.
-    pub(super) groups: BTreeMap<u32, GroupEntry>,
-    pub(super) nexthops: BTreeMap<u32, Nexthop>,
+    pub(crate) groups: BTreeMap<u32, GroupEntry>,
+    pub(crate) nexthops: BTreeMap<u32, Nexthop>,
 }
 
 impl Contents {
     /// Copies everything. The daemon may write meanwhile: an entry can refer to one that has gone.
-    pub(super) fn read(maps: &Maps) -> Self {
+    pub(crate) fn read(maps: &Maps) -> Self {
         let ports: BTreeMap<_, _> = maps.ports.iter().filter(|(_, p)| p.ifindex != 0).collect();
         let mut vlans = BTreeMap::new();
         for (slot, port) in ports.iter().filter(|(_, port)| port.vlans != 0) {

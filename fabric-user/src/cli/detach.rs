@@ -77,7 +77,7 @@ fn everything(chosen: &Chosen) -> anyhow::Result<String> {
 /// Removes what a daemon that has gone left in the run folder. The lock stays: removing it could
 /// let two daemons start at once.
 fn forget(chosen: &Chosen) -> anyhow::Result<()> {
-    for extension in ["json", "sock"] {
+    for extension in ["json", "premises.json", "sock"] {
         let path = chosen.run_file(extension);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -22,10 +22,10 @@ const DEFAULT: &str = "default";
 
 /// The flags that choose an instance.
 #[derive(Clone, Debug, clap::Args)]
-pub(super) struct Choice {
+pub(crate) struct Choice {
     /// Name of the instance [default: default]
     #[arg(long, value_name = "NAME", env = "FABRIC_INSTANCE", hide_env_values = true)]
-    pub(super) instance: Option<String>,
+    pub(crate) instance: Option<String>,
     /// Folder of fabric-xdpd's socket and state
     #[arg(long, value_name = "FOLDER", default_value = "/run/fabric", hide_default_value = true)]
     run_folder: PathBuf,
@@ -33,8 +33,8 @@ pub(super) struct Choice {
 
 /// An instance, whether it has maps or not.
 #[derive(Clone, Debug)]
-pub(super) struct Chosen {
-    pub(super) instance: Instance,
+pub(crate) struct Chosen {
+    pub(crate) instance: Instance,
     run_folder: PathBuf,
 }
 
@@ -43,7 +43,7 @@ impl Choice {
     ///
     /// # Errors
     /// If the name is not usable, we are not root, or pins cannot be seen from here.
-    pub(super) fn resolve(&self) -> anyhow::Result<Chosen> {
+    pub(crate) fn resolve(&self) -> anyhow::Result<Chosen> {
         if !rustix::process::geteuid().is_root() {
             bail!("only root can see Fabric's maps; run it by sudo");
         }
@@ -56,7 +56,7 @@ impl Choice {
     }
 
     /// The instance's name.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.instance.as_deref().unwrap_or(DEFAULT)
     }
 
@@ -64,7 +64,7 @@ impl Choice {
     ///
     /// # Errors
     /// As [`Self::resolve`], or if the folder cannot be read.
-    pub(super) fn every(&self) -> anyhow::Result<Vec<Chosen>> {
+    pub(crate) fn every(&self) -> anyhow::Result<Vec<Chosen>> {
         self.resolve()?;
         let chosen = |instance| Chosen { instance, run_folder: self.run_folder.clone() };
         Ok(instances()?.into_iter().map(chosen).collect())
@@ -74,29 +74,29 @@ impl Choice {
 impl Chosen {
     /// One that has neither maps nor a daemon.
     #[cfg(test)]
-    pub(super) fn named(name: &str) -> Self {
+    pub(crate) fn named(name: &str) -> Self {
         Self { instance: Instance::new(name).unwrap(), run_folder: PathBuf::new() }
     }
 
     /// The instance's name.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.instance.name()
     }
 
     /// A file of the instance in the run folder.
-    pub(super) fn run_file(&self, extension: &str) -> PathBuf {
+    pub(crate) fn run_file(&self, extension: &str) -> PathBuf {
         self.run_folder.join(format!("{}.{extension}", self.name()))
     }
 
     /// Process of the daemon that listens on the instance's socket.
-    pub(super) fn daemon(&self) -> Option<u32> {
+    pub(crate) fn daemon(&self) -> Option<u32> {
         let stream = UnixStream::connect(self.run_file("sock")).ok()?;
         let peer = rustix::net::sockopt::socket_peercred(&stream).ok()?;
         Some(peer.pid.as_raw_nonzero().get().cast_unsigned())
     }
 
     /// The daemon's last word; `None` if there is none or it is not understood.
-    pub(super) fn state(&self) -> Option<State> {
+    pub(crate) fn state(&self) -> Option<State> {
         State::read(&self.run_file("json")).ok().flatten()
     }
 
@@ -104,7 +104,7 @@ impl Chosen {
     ///
     /// # Errors
     /// If there are none, or they are not of this version.
-    pub(super) fn maps(&self, writable: bool) -> anyhow::Result<Maps> {
+    pub(crate) fn maps(&self, writable: bool) -> anyhow::Result<Maps> {
         self.require()?;
         let cpus = blocks::cpus()?;
         for spec in MAPS {
@@ -121,7 +121,7 @@ impl Chosen {
     ///
     /// # Errors
     /// As [`Self::maps`], or if the interfaces cannot be listed.
-    pub(super) fn view(&self, maps: &Maps) -> anyhow::Result<View> {
+    pub(crate) fn view(&self, maps: &Maps) -> anyhow::Result<View> {
         let contents = Contents::read(maps);
         let interfaces = self.interfaces(&contents)?;
         Ok(View::new(contents, interfaces))
@@ -131,7 +131,7 @@ impl Chosen {
     ///
     /// # Errors
     /// If they cannot be listed.
-    pub(super) fn interfaces(&self, contents: &Contents) -> anyhow::Result<Interfaces> {
+    pub(crate) fn interfaces(&self, contents: &Contents) -> anyhow::Result<Interfaces> {
         namespace::interfaces(self.daemon(), &contents.ports)
     }
 
@@ -139,7 +139,7 @@ impl Chosen {
     ///
     /// # Errors
     /// With what is there instead.
-    pub(super) fn require(&self) -> anyhow::Result<()> {
+    pub(crate) fn require(&self) -> anyhow::Result<()> {
         if self.instance.exists() {
             return Ok(());
         }

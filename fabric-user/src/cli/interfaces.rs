@@ -18,7 +18,7 @@ const ATTEMPTS: u32 = 16;
 
 /// How a program is attached (`XDP_ATTACHED_*` of `linux/if_link.h`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     Native,
     Generic,
     Offloaded,
@@ -27,7 +27,7 @@ pub(super) enum Mode {
 }
 
 impl Mode {
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Native => "native",
             Self::Generic => "generic",
@@ -39,24 +39,24 @@ impl Mode {
 
 /// An XDP program on an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Attached {
-    pub(super) mode: Mode,
+pub(crate) struct Attached {
+    pub(crate) mode: Mode,
     /// ID of the program; 0 with [`Mode::Several`].
-    pub(super) program: u32,
+    pub(crate) program: u32,
 }
 
 /// An interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Interface {
-    pub(super) link: Link,
-    pub(super) xdp: Option<Attached>,
+pub(crate) struct Interface {
+    pub(crate) link: Link,
+    pub(crate) xdp: Option<Attached>,
 }
 
 /// The interfaces of a namespace.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Interfaces {
+pub(crate) struct Interfaces {
     /// Name of the namespace, if it is not the one that we are in.
-    pub(super) namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
     by_index: BTreeMap<u32, Interface>,
     /// Addresses by interface index, in the kernel's order.
     addresses: Vec<(u32, Prefix)>,
@@ -67,14 +67,20 @@ impl Interfaces {
     ///
     /// # Errors
     /// What the kernel says.
-    pub(super) fn list() -> anyhow::Result<Self> {
+    pub(crate) fn list() -> anyhow::Result<Self> {
         let by_index = dump().context("cannot list the network interfaces")?;
         let addresses = addresses().context("cannot list the addresses of interfaces")?;
         Ok(Self { namespace: None, by_index, addresses })
     }
 
+    /// Those of a recording, without programs and addresses.
+    pub(crate) fn of<'a>(links: impl Iterator<Item = &'a Link>) -> Self {
+        let interface = |link: &Link| (link.ifindex, Interface { link: link.clone(), xdp: None });
+        Self { by_index: links.map(interface).collect(), ..Self::default() }
+    }
+
     /// The addresses of an interface that are good beyond its link.
-    pub(super) fn addresses(&self, ifindex: u32) -> impl Iterator<Item = &Prefix> {
+    pub(crate) fn addresses(&self, ifindex: u32) -> impl Iterator<Item = &Prefix> {
         let here = move |(index, _): &&(u32, Prefix)| *index == ifindex;
         let global = |prefix: &&Prefix| match prefix.address {
             IpAddr::V4(address) => !address.is_link_local(),
@@ -84,7 +90,7 @@ impl Interfaces {
     }
 
     /// The name of the VRF that an interface is in, by itself or with its bond; nothing for the default one.
-    pub(super) fn vrf(&self, ifindex: u32) -> Option<String> {
+    pub(crate) fn vrf(&self, ifindex: u32) -> Option<String> {
         let mut interface = self.get(ifindex)?;
         while let Some(master) = interface.link.master {
             interface = self.get(master)?;
@@ -95,22 +101,22 @@ impl Interfaces {
         None
     }
 
-    pub(super) fn get(&self, ifindex: u32) -> Option<&Interface> {
+    pub(crate) fn get(&self, ifindex: u32) -> Option<&Interface> {
         self.by_index.get(&ifindex)
     }
 
-    pub(super) fn named(&self, name: &str) -> Option<&Interface> {
+    pub(crate) fn named(&self, name: &str) -> Option<&Interface> {
         self.by_index.values().find(|interface| interface.link.name == name)
     }
 
     /// The name of an interface, or its index where it has gone.
-    pub(super) fn name(&self, ifindex: u32) -> String {
+    pub(crate) fn name(&self, ifindex: u32) -> String {
         self.get(ifindex).map_or_else(|| format!("if{ifindex}"), |i| i.link.name.clone())
     }
 
     /// Interfaces that are members of a bridge which has a vxlan device, and that are none
     /// themselves.
-    pub(super) fn stretched_bridge_ports(&self) -> impl Iterator<Item = &Interface> {
+    pub(crate) fn stretched_bridge_ports(&self) -> impl Iterator<Item = &Interface> {
         let is_vxlan = |interface: &Interface| matches!(interface.link.kind, LinkKind::Vxlan(_));
         let tunnels = self.by_index.values().filter(move |interface| is_vxlan(interface));
         let stretched: BTreeSet<u32> = tunnels.filter_map(|tunnel| tunnel.link.master).collect();
@@ -124,11 +130,11 @@ impl Interfaces {
 #[cfg(test)]
 impl Interfaces {
     /// Gives an interface an address.
-    pub(super) fn address(&mut self, ifindex: u32, prefix: Prefix) {
+    pub(crate) fn address(&mut self, ifindex: u32, prefix: Prefix) {
         self.addresses.push((ifindex, prefix));
     }
 
-    pub(super) fn insert(&mut self, interface: Interface) {
+    pub(crate) fn insert(&mut self, interface: Interface) {
         self.by_index.insert(interface.link.ifindex, interface);
     }
 }
@@ -191,7 +197,7 @@ fn attached(message: &[u8]) -> Option<Attached> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// An interface that is up, with a native program.

@@ -6,27 +6,29 @@
 
 mod attach;
 mod bypass;
-mod contents;
-mod counters;
+pub(crate) mod contents;
+pub(crate) mod counters;
 mod detach;
+mod facts;
 mod format;
 #[cfg(test)]
 mod golden;
-mod instance;
-mod interfaces;
+pub(crate) mod instance;
+pub(crate) mod interfaces;
 pub mod lab;
 pub mod lookup;
 mod maps;
-mod namespace;
+pub(crate) mod namespace;
 mod print;
-mod routes;
+pub(crate) mod routes;
 mod row;
 mod status;
 mod table;
 mod uses;
-mod view;
+mod verify;
+pub(crate) mod view;
 mod ways;
-mod weights;
+pub(crate) mod weights;
 
 use std::process::ExitCode;
 
@@ -35,6 +37,7 @@ use clap::{
     error::{ContextKind, ErrorKind},
 };
 
+pub(crate) use maps::{families, role};
 pub use print::is_broken_pipe;
 
 /// fabricctl: look at Fabric, and run fabrics in a lab.
@@ -60,6 +63,10 @@ enum Command {
     Lookup(lookup::Args),
     /// Show packets and bytes by port, VNI, VTEP and reason.
     Counters(counters::Args),
+    /// Compare what FRR, the kernel and the maps say, and name what differs.
+    Verify(verify::Args),
+    /// Print everything that this box knows, for programs and for later.
+    Facts(facts::Args),
     /// Accelerate ports again that were detached.
     Attach(attach::Args),
     /// Leave ports, or everything, to the kernel.
@@ -98,6 +105,8 @@ impl Cli {
             Command::Maps(args) => maps::run(&args),
             Command::Lookup(args) => lookup::run(&args),
             Command::Counters(args) => counters::run(&args),
+            Command::Verify(args) => verify::run(&args),
+            Command::Facts(args) => facts::run(&args),
             Command::Attach(args) => attach::run(&args),
             Command::Detach(args) => detach::run(&args),
             Command::Bypass(args) => bypass::run(&args),

@@ -34,19 +34,30 @@ const OWN: &str = "/proc/thread-self/ns/net";
 ///
 /// # Errors
 /// If they cannot be listed.
-pub(super) fn interfaces(
+pub(crate) fn interfaces(
     daemon: Option<u32>,
     ports: &BTreeMap<u32, Port>,
 ) -> anyhow::Result<Interfaces> {
+    match find(daemon, ports)? {
+        Some(path) => inside(&path),
+        None => Interfaces::list(),
+    }
+}
+
+/// The namespace for which the maps are; none for our own.
+///
+/// # Errors
+/// If our interfaces cannot be listed.
+pub(crate) fn find(
+    daemon: Option<u32>,
+    ports: &BTreeMap<u32, Port>,
+) -> anyhow::Result<Option<PathBuf>> {
     if let Some(process) = daemon {
         let path = PathBuf::from(format!("/proc/{process}/ns/net"));
-        if identity(&path).is_some_and(|theirs| Some(theirs) != identity(Path::new(OWN))) {
-            return inside(&path);
-        }
-        return Interfaces::list();
+        let theirs = identity(&path).filter(|theirs| Some(*theirs) != identity(Path::new(OWN)));
+        return Ok(theirs.map(|_| path));
     }
-    let mut best = Interfaces::list()?;
-    let mut most = known(&best, ports);
+    let (mut best, mut most) = (None, known(&Interfaces::list()?, ports));
     let all = ports.values().filter(|port| !is_tunnel(port.ifindex)).count();
     for path in named().filter(|_| most < all).collect::<Vec<_>>() {
         // A name whose namespace has gone, or one that goes at this moment.
@@ -55,7 +66,7 @@ pub(super) fn interfaces(
         };
         let matches = known(&candidate, ports);
         if matches > most {
-            (best, most) = (candidate, matches);
+            (best, most) = (Some(path), matches);
         }
     }
     Ok(best)
@@ -71,23 +82,39 @@ fn known(interfaces: &Interfaces, ports: &BTreeMap<u32, Port>) -> usize {
 }
 
 fn inside(path: &Path) -> anyhow::Result<Interfaces> {
-    let context = || format!("cannot enter the network namespace {}", path.display());
-    let file = File::open(path).with_context(context)?;
-    let thread = std::thread::spawn(move || {
-        move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
-            .map_err(io::Error::from)?;
-        Interfaces::list()
-    });
-    let mut interfaces =
-        thread.join().map_err(|_| anyhow!("listing interfaces failed")).with_context(context)??;
+    let mut interfaces = within(path, Interfaces::list)??;
+    interfaces.namespace = Some(name(path));
+    Ok(interfaces)
+}
+
+/// What people call a namespace: its name, or else its path.
+pub(crate) fn name(path: &Path) -> String {
     let here = identity(path);
     let name = named().find(|named| identity(named) == here);
-    interfaces.namespace = Some(
-        name.as_deref()
-            .and_then(Path::file_name)
-            .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()),
-    );
-    Ok(interfaces)
+    name.as_deref()
+        .and_then(Path::file_name)
+        .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Does something in a namespace.
+///
+/// # Errors
+/// If it cannot be entered.
+pub(crate) fn within<T: Send>(path: &Path, what: impl FnOnce() -> T + Send) -> anyhow::Result<T> {
+    let context = || format!("cannot enter the network namespace {}", path.display());
+    let file = File::open(path).with_context(context)?;
+    let entered = std::thread::scope(|scope| {
+        let thread = scope.spawn(move || {
+            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
+                .map_err(io::Error::from)?;
+            Ok::<T, io::Error>(what())
+        });
+        thread.join()
+    });
+    entered
+        .map_err(|_| anyhow!("the thread that looked has panicked"))
+        .with_context(context)?
+        .with_context(context)
 }
 
 fn named() -> impl Iterator<Item = PathBuf> {
@@ -101,7 +128,7 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 
 /// True if we are in a mount namespace of our own without a BPF file system: `ip netns exec` makes
 /// one to mount its /sys.
-pub(super) fn has_hidden_sys() -> bool {
+pub(crate) fn has_hidden_sys() -> bool {
     /// `BPF_FS_MAGIC` of `linux/magic.h`.
     const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
     let mounts = |process| identity(&PathBuf::from(format!("/proc/{process}/ns/mnt")));

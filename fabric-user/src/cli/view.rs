@@ -19,21 +19,21 @@ use crate::kernel::clock;
 
 /// The contents of the maps with the interfaces and the time that they refer to.
 #[derive(Clone, Debug)]
-pub(super) struct View {
-    pub(super) contents: Contents,
-    pub(super) interfaces: Interfaces,
+pub(crate) struct View {
+    pub(crate) contents: Contents,
+    pub(crate) interfaces: Interfaces,
     /// Kernel time in jiffies, if it is known.
-    pub(super) now: Option<u64>,
+    pub(crate) now: Option<u64>,
 }
 
 impl View {
-    pub(super) fn new(contents: Contents, interfaces: Interfaces) -> Self {
+    pub(crate) fn new(contents: Contents, interfaces: Interfaces) -> Self {
         let now = clock::jiffies(contents.settings.hz);
         Self { contents, interfaces, now }
     }
 
     /// A port by its slot.
-    pub(super) fn port(&self, slot: u32) -> String {
+    pub(crate) fn port(&self, slot: u32) -> String {
         match self.contents.ports.get(&slot) {
             Some(port) if is_tunnel(port.ifindex) => {
                 let domain = port.untagged_domain.into();
@@ -46,43 +46,43 @@ impl View {
     }
 
     /// The slot of a port by its name, if it has an interface.
-    pub(super) fn slot(&self, name: &str) -> Option<u32> {
+    pub(crate) fn slot(&self, name: &str) -> Option<u32> {
         let ports = self.contents.ports.iter().filter(|(_, port)| !is_tunnel(port.ifindex));
         ports.map(|(slot, _)| *slot).find(|slot| self.port(*slot) == name)
     }
 
     /// The slots of the ports that route by a view.
-    pub(super) fn ports_of(&self, view: u16) -> Vec<u32> {
+    pub(crate) fn ports_of(&self, view: u16) -> Vec<u32> {
         let ports = self.contents.ports.iter();
         let of_view = ports.filter(|(_, port)| ports::view(port.mac_and_view) == view);
         of_view.map(|(slot, _)| *slot).collect()
     }
 
     /// The gateways by their slots.
-    pub(super) fn gateways(&self) -> impl Iterator<Item = (u32, &Port)> {
+    pub(crate) fn gateways(&self) -> impl Iterator<Item = (u32, &Port)> {
         let ports = self.contents.ports.iter().map(|(slot, port)| (*slot, port));
         ports.filter(|(_, port)| port.role == ROLE_GATEWAY)
     }
 
     /// The VRF that a port is in; nothing for the default one.
-    pub(super) fn vrf(&self, slot: u32) -> Option<String> {
+    pub(crate) fn vrf(&self, slot: u32) -> Option<String> {
         self.interfaces.vrf(self.contents.ports.get(&slot)?.ifindex)
     }
 
     /// The VRF in which hosts of a domain are routed; nothing for the default one.
-    pub(super) fn vrf_of_domain(&self, domain: u32) -> Option<String> {
+    pub(crate) fn vrf_of_domain(&self, domain: u32) -> Option<String> {
         let mut gateways = self.gateways();
         let gateway = gateways.find(|(_, gateway)| u32::from(gateway.untagged_domain) == domain);
         self.vrf(gateway?.0)
     }
 
     /// A bridge by the index of its domain.
-    pub(super) fn bridge(&self, domain: u32) -> Option<String> {
+    pub(crate) fn bridge(&self, domain: u32) -> Option<String> {
         self.contents.domains.get(&domain).map(|d| self.bridge_name(domain, d))
     }
 
     /// The name of a domain: the bridge, and the VLAN if it is VLAN-aware; of a tunnel of next hops, the vxlan device.
-    pub(super) fn bridge_name(&self, index: u32, domain: &Domain) -> String {
+    pub(crate) fn bridge_name(&self, index: u32, domain: &Domain) -> String {
         if is_tunnel(domain.bridge) {
             return self.interfaces.name(self.vxlan(index));
         }
@@ -94,17 +94,17 @@ impl View {
     }
 
     /// A VNI by the index of its domain.
-    pub(super) fn vni(&self, domain: u32) -> Option<u32> {
+    pub(crate) fn vni(&self, domain: u32) -> Option<u32> {
         self.contents.domains.get(&domain).map(|d| d.vni).filter(|vni| *vni != 0)
     }
 
     /// The address of a VTEP.
-    pub(super) fn vtep(&self, index: u32) -> Option<IpAddr> {
+    pub(crate) fn vtep(&self, index: u32) -> Option<IpAddr> {
         self.contents.vteps.get(&index).map(Vtep::remote)
     }
 
     /// The addresses of a segment's VTEPs.
-    pub(super) fn segment(&self, index: u32) -> Vec<IpAddr> {
+    pub(crate) fn segment(&self, index: u32) -> Vec<IpAddr> {
         let entry = self.contents.segments.get(&index).into_iter();
         entry
             .flat_map(|entry| entry.group.shares.keys())
@@ -113,19 +113,19 @@ impl View {
     }
 
     /// The local VTEP address of a domain, if it is stretched and has one for all VTEPs.
-    pub(super) fn local(&self, domain: u32) -> Option<IpAddr> {
+    pub(crate) fn local(&self, domain: u32) -> Option<IpAddr> {
         let entry = self.contents.domains.get(&domain).filter(|entry| entry.vni != 0)?;
         let beside = self.contents.domains6.get(&domain).copied().unwrap_or_default();
         Some(beside.local(entry)).filter(|local| !local.is_unspecified())
     }
 
     /// Interface index of a domain's vxlan device, 0 for none.
-    pub(super) fn vxlan(&self, domain: u32) -> u32 {
+    pub(crate) fn vxlan(&self, domain: u32) -> u32 {
         self.contents.domains6.get(&domain).map_or(0, |beside| beside.vxlan)
     }
 
     /// The ports of a group's next hops, and why nothing is sent to each at this moment.
-    pub(super) fn group_members(&self, group: u32) -> Vec<(String, Vec<&'static str>)> {
+    pub(crate) fn group_members(&self, group: u32) -> Vec<(String, Vec<&'static str>)> {
         let group = self.contents.groups.get(&group);
         group
             .into_iter()
@@ -136,7 +136,7 @@ impl View {
     }
 
     /// The ports of a group's next hops that live; if none does, people read why.
-    pub(super) fn via(&self, group: u32) -> Said<Vec<String>> {
+    pub(in crate::cli) fn via(&self, group: u32) -> Said<Vec<String>> {
         let members = self.group_members(group);
         let alive = members.iter().filter(|(_, death)| death.is_empty());
         let alive: BTreeSet<&String> = alive.map(|(port, _)| port).collect();
@@ -152,7 +152,7 @@ impl View {
     }
 
     /// Chunks of buckets of all groups.
-    pub(super) fn chunks(&self) -> usize {
+    pub(crate) fn chunks(&self) -> usize {
         let segments = self.contents.segments.values().map(|entry| &entry.group);
         let chunks =
             self.contents.groups.values().chain(segments).map(|group| match group.choice {
@@ -163,7 +163,7 @@ impl View {
     }
 
     /// Why nothing is sent to a next hop at this moment; nothing for one that lives.
-    pub(super) fn death(&self, nexthop: &Nexthop) -> Vec<&'static str> {
+    pub(crate) fn death(&self, nexthop: &Nexthop) -> Vec<&'static str> {
         let port = self.contents.ports.get(&nexthop.port.into());
         let neighbour = nexthop.flags & FLAG_DOWN != 0;
         let down = port.is_none_or(|port| port.down != 0);
@@ -179,13 +179,13 @@ impl View {
     }
 
     /// How long the MAC of an FDB entry has not been shown to the kernel.
-    pub(super) fn since(&self, shown: u32) -> Option<Duration> {
+    pub(crate) fn since(&self, shown: u32) -> Option<Duration> {
         clock::since(shown, self.now, self.contents.settings.hz)
     }
 
     /// Time until the heartbeat's deadline: `Err` with the time since if it has passed, `None` if
     /// there never was a heartbeat or the time is not known.
-    pub(super) fn heartbeat(&self) -> Option<Result<Duration, Duration>> {
+    pub(crate) fn heartbeat(&self) -> Option<Result<Duration, Duration>> {
         let settings = &self.contents.settings;
         let (deadline, now) = (settings.deadline, self.now?);
         (deadline != 0).then_some(())?;
@@ -197,7 +197,7 @@ impl View {
     }
 
     /// The same in milliseconds, negative if it has passed.
-    pub(super) fn heartbeat_ms(&self) -> Option<i64> {
+    pub(crate) fn heartbeat_ms(&self) -> Option<i64> {
         self.heartbeat().map(|beat| match beat {
             Ok(left) => left.as_millis() as i64,
             Err(over) => -(over.as_millis() as i64),
@@ -205,7 +205,7 @@ impl View {
     }
 
     /// Why the programs hand everything to the kernel, if they do.
-    pub(super) fn idle(&self) -> Option<&'static str> {
+    pub(crate) fn idle(&self) -> Option<&'static str> {
         match self.heartbeat() {
             _ if self.contents.settings.bypass != 0 => Some("bypass is on"),
             None => Some("there is no heartbeat yet"),
@@ -216,7 +216,7 @@ impl View {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::net::{Ipv4Addr, Ipv6Addr};
 
     use fabric_common::schema::{

@@ -3,7 +3,7 @@
 /// The smallest whole numbers that give each member its number of buckets to within less than one,
 /// which is how exactly buckets are dealt out. `None` if there are none of a sensible size, for
 /// instance while a resilient group is on its way from one set of weights to another.
-pub(super) fn weights(buckets: &[u32]) -> Option<Vec<u32>> {
+pub(crate) fn weights(buckets: &[u32]) -> Option<Vec<u32>> {
     /// Sum of the weights per member: a weight in the kernel is at most 256.
     const MOST: u64 = 256;
     let total: u64 = buckets.iter().copied().map(u64::from).sum();

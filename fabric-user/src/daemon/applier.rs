@@ -18,6 +18,7 @@ use super::{
     agenda::Agenda,
     follower::News,
     liveness::Watcher,
+    premises::Premises,
     resolution::Resolution,
     retries::Retries,
     room::Room,
@@ -70,6 +71,8 @@ pub(super) struct Applier {
     /// What is to be read anew.
     agenda: Agenda,
     state: State,
+    /// As they were last written, if they were.
+    premises: Option<Premises>,
 }
 
 impl Applier {
@@ -113,6 +116,7 @@ impl Applier {
             unread: None,
             agenda,
             state: State { pid: std::process::id(), ..State::default() },
+            premises: None,
         };
         this.read_sysctls();
         Ok(this)

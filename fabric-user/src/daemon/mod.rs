@@ -28,6 +28,7 @@ mod legacy;
 mod liveness;
 mod lock;
 mod paths;
+pub mod premises;
 mod resolution;
 mod retries;
 mod room;

@@ -234,7 +234,7 @@ pub fn last_words(log: &Path) -> String {
 /// daemon has ended. The daemon of that instance must have ended.
 pub fn detach_instance(instance: &str) -> Result<(), LabError> {
     Instance::new(instance)?.remove()?;
-    for extension in ["json", "sock", "lock"] {
+    for extension in ["json", "premises.json", "sock", "lock"] {
         let path = Path::new(RUNTIME).join(format!("{instance}.{extension}"));
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

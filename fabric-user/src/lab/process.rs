@@ -41,7 +41,7 @@ impl Process {
 
     /// Whether somebody stopped it for a while, as by SIGSTOP.
     pub fn is_suspended(&self) -> bool {
-        self.stat().is_some_and(|stat| matches!(stat.state, 'T' | 't'))
+        self.stat().is_some_and(|stat| stat.is_suspended())
     }
 
     fn stat(&self) -> Option<Stat> {
@@ -127,11 +127,22 @@ struct Stat {
 }
 
 impl Stat {
+    const fn is_suspended(&self) -> bool {
+        matches!(self.state, 'T' | 't')
+    }
+}
+
+impl Stat {
     /// The first thread of a process that is killed may have ended before the others, which hold its files
     /// until they have, too: its sockets take connections, its locks are taken.
     fn has_ended(&self) -> bool {
         self.state == 'Z' && self.threads <= 1
     }
+}
+
+/// Whether somebody has stopped a process for a while, as by SIGSTOP.
+pub fn is_suspended(pid: u32) -> bool {
+    stat(pid.cast_signed()).is_some_and(|stat| stat.is_suspended())
 }
 
 fn stat(pid: i32) -> Option<Stat> {

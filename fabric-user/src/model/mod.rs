@@ -48,7 +48,7 @@ mod macs;
 mod multipath;
 mod netfilter;
 mod network;
-mod pairs;
+pub(crate) mod pairs;
 mod policy;
 mod redirect;
 mod routes;

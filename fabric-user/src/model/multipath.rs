@@ -5,7 +5,7 @@ use fabric_common::schema::settings::{
     HASH_TUNNEL4, HASH_TUNNEL6, OMIT_ALL, OMIT_DESTINATION, OMIT_DESTINATION_PORT, OMIT_PROTOCOL,
     OMIT_SOURCE, OMIT_SOURCE_PORT,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// `FIB_MULTIPATH_HASH_FIELD_*` of `include/net/ip_fib.h` that are about the outer packet.
 const SOURCE: u32 = 1 << 0;
@@ -17,7 +17,7 @@ const DESTINATION_PORT: u32 = 1 << 5;
 const OUTER: u32 = SOURCE | DESTINATION | PROTOCOL | FLOW_LABEL | SOURCE_PORT | DESTINATION_PORT;
 
 /// `fib_multipath_hash_policy` of a family, and with policy 3 `fib_multipath_hash_fields`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HashPolicy {
     /// 0: both addresses; over IPv6 the flow label and the next header as well.
@@ -81,7 +81,7 @@ impl HashPolicy {
 }
 
 /// The policies of both families.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Multipath {
     /// `net.ipv4.fib_multipath_hash_policy`
     pub v4: HashPolicy,

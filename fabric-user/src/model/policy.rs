@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::Multipath;
+use super::{Multipath, pairs};
 use crate::observe::{Chain, Link, Path, Source, SourceQuestion};
 
 /// A way to a VTEP that the kernel is asked about: the interface index of the VRF that the underlay is in, if it is in
@@ -16,7 +16,7 @@ use crate::observe::{Chain, Link, Path, Source, SourceQuestion};
 pub type Asked = (Option<u32>, IpAddr);
 
 /// Which interfaces may be touched, and facts that are not in netlink.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// Interfaces that may be used; empty for all.
     pub allowed: Vec<Pattern>,
@@ -50,8 +50,10 @@ pub struct Policy {
     /// (`net.ipv4.ip_forward_use_pmtu`).
     pub forwards_by_path_mtu: bool,
     /// What the kernel has learned about the ways to VTEPs, by [`Structure::asked`](super::Structure::asked).
+    #[serde(with = "pairs")]
     pub learned: BTreeMap<Asked, Path>,
     /// From which addresses the kernel sends to the VTEPs of vxlan devices without a local address.
+    #[serde(with = "pairs")]
     pub sources: BTreeMap<SourceQuestion, Source>,
     /// What the kernel tells flows apart by.
     pub multipath: Multipath,

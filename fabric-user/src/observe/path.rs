@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     address::{INET, ip, via},
@@ -13,7 +13,7 @@ use super::{
 };
 
 /// What the kernel's way to an address has beyond what the routing tables say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Path {
     /// Path MTU in bytes, set on the route or learned.
     pub mtu: Option<u32>,
@@ -38,7 +38,7 @@ const RTM_F_CLONED: u32 = 0x200;
 const RTCF_REDIRECTED: u32 = 0x4_0000;
 
 /// From which address would the kernel send VXLAN packets to a VTEP, if nobody says from which?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SourceQuestion {
     /// Address of the VTEP.
     pub remote: IpAddr,
@@ -49,7 +49,7 @@ pub struct SourceQuestion {
 }
 
 /// The answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// The address.
     pub address: IpAddr,

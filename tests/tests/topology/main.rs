@@ -21,4 +21,5 @@ mod spine_cut;
 mod spoofed;
 mod taps;
 mod transfer;
+mod verify;
 mod vni;

@@ -1,6 +1,6 @@
 //! `fabricctl counters`: packets and bytes by port, VNI, VTEP and reason.
 
-mod sums;
+pub(crate) mod sums;
 mod tables;
 
 use std::{

@@ -14,16 +14,16 @@ use crate::{
 
 /// Sums by row, slot or index.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sums {
+pub(crate) struct Sums {
     /// Received packets by the port's row and reason; what is zero is left out. Ports that found no row of
     /// their own share one.
-    pub(super) reasons: BTreeMap<(u16, Reason), Counter>,
+    pub(crate) reasons: BTreeMap<(u16, Reason), Counter>,
     /// Sent packets by port slot.
-    pub(super) sent: BTreeMap<u32, Counter>,
+    pub(crate) sent: BTreeMap<u32, Counter>,
     /// By domain index, domains with a VNI only.
-    pub(super) domains: BTreeMap<u32, Traffic>,
+    pub(crate) domains: BTreeMap<u32, Traffic>,
     /// By VTEP index.
-    pub(super) vteps: BTreeMap<u32, Traffic>,
+    pub(crate) vteps: BTreeMap<u32, Traffic>,
 }
 
 impl Sums {
@@ -31,7 +31,7 @@ impl Sums {
     ///
     /// # Errors
     /// What the kernel says.
-    pub(super) fn read(maps: &Maps, contents: &Contents) -> anyhow::Result<Self> {
+    pub(crate) fn read(maps: &Maps, contents: &Contents) -> anyhow::Result<Self> {
         let mut sums = Self::default();
         let rows: BTreeSet<u16> = contents.ports.values().map(|port| port.row).collect();
         for row in rows {
@@ -55,7 +55,7 @@ impl Sums {
     }
 
     /// What came since `before`; a counter that started anew counts from zero.
-    pub(super) fn since(&self, before: &Self) -> Self {
+    pub(crate) fn since(&self, before: &Self) -> Self {
         Self {
             reasons: difference(&self.reasons, &before.reasons),
             sent: difference(&self.sent, &before.sent),

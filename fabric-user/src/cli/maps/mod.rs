@@ -38,7 +38,7 @@ use super::{
 };
 use crate::kernel::maps::Maps;
 use filter::{Filter, Key};
-pub(super) use ports::{families, role};
+pub(crate) use ports::{families, role};
 pub(super) use vteps::rows as vteps;
 
 /// Arguments of `fabricctl maps`.

@@ -74,13 +74,13 @@ pub(super) fn rows(view: &View) -> impl Iterator<Item = PortRow> {
 }
 
 /// The families of packets that are routed when they arrive on a port with these flags.
-pub(in crate::cli) fn families(flags: u8) -> Vec<&'static str> {
+pub(crate) fn families(flags: u8) -> Vec<&'static str> {
     let all = [(FLAG_ROUTE4, "IPv4"), (FLAG_ROUTE6, "IPv6")];
     all.into_iter().filter_map(|(flag, name)| (flags & flag != 0).then_some(name)).collect()
 }
 
 /// A `ROLE_` constant by name.
-pub(in crate::cli) const fn role(role: u8) -> &'static str {
+pub(crate) const fn role(role: u8) -> &'static str {
     match role {
         ROLE_ACCESS => "access",
         ROLE_ROUTED => "routed",

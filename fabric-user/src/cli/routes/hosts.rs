@@ -12,7 +12,7 @@ use super::{Route, Span};
 use crate::kernel::maps::Maps;
 
 /// All hosts by view and address.
-pub(in crate::cli) fn hosts(maps: &Maps) -> Vec<Route> {
+pub(crate) fn hosts(maps: &Maps) -> Vec<Route> {
     let host = |view, address, target| Route { view, span: Span::of(address), exact: true, target };
     let v4 = |(key, target, _): (u64, u32, u32)| {
         let (view, address_be) = hosts::split_key(key);

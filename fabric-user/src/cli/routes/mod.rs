@@ -14,19 +14,19 @@ use std::{convert::Infallible, net::IpAddr};
 use fabric_common::schema::views::View;
 
 use crate::kernel::maps::Maps;
-pub(super) use hosts::hosts;
-pub(super) use span::{Span, Width};
+pub(crate) use hosts::hosts;
+pub(crate) use span::{Span, Width};
 
 /// A route of a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Route {
+pub(crate) struct Route {
     /// Index of the view.
-    pub(super) view: u32,
-    pub(super) span: Span,
+    pub(crate) view: u32,
+    pub(crate) span: Span,
     /// It stands among the hosts and not in the trie.
-    pub(super) exact: bool,
+    pub(crate) exact: bool,
     /// See `fabric_common::schema::routes`.
-    pub(super) target: u32,
+    pub(crate) target: u32,
 }
 
 /// Calls `each` for the routes of all views, in the order of view, family and address; hosts come
@@ -34,7 +34,7 @@ pub(super) struct Route {
 ///
 /// # Errors
 /// What `each` says; it is called no more then.
-pub(super) fn each<E>(maps: &Maps, mut each: impl FnMut(Route) -> Result<(), E>) -> Result<(), E> {
+pub(crate) fn each<E>(maps: &Maps, mut each: impl FnMut(Route) -> Result<(), E>) -> Result<(), E> {
     let hosts = hosts(maps);
     let mut views: Vec<(u32, View)> =
         maps.views.iter().filter(|(_, view)| view.root4 != 0 || view.root6 != 0).collect();
@@ -69,7 +69,7 @@ pub(super) fn each<E>(maps: &Maps, mut each: impl FnMut(Route) -> Result<(), E>)
 ///
 /// # Errors
 /// As [`each`].
-pub(super) fn overlapping<E>(
+pub(crate) fn overlapping<E>(
     maps: &Maps,
     wanted: &Span,
     mut found: impl FnMut(Route) -> Result<(), E>,
@@ -123,7 +123,7 @@ fn rest(maps: &Maps, root: u32, width: Width) -> Option<u32> {
 }
 
 /// The range of the trie that an address has its answer from.
-pub(super) fn around(maps: &Maps, view: u16, address: IpAddr) -> Option<Span> {
+pub(crate) fn around(maps: &Maps, view: u16, address: IpAddr) -> Option<Span> {
     let roots = maps.views.get(view.into());
     let (width, root) = match address {
         IpAddr::V4(_) => (Width::V4, roots.root4),
@@ -140,7 +140,7 @@ pub(super) fn around(maps: &Maps, view: u16, address: IpAddr) -> Option<Span> {
 }
 
 /// How many words of the trie a view takes.
-pub(super) fn words_used(maps: &Maps, view: View) -> u64 {
+pub(crate) fn words_used(maps: &Maps, view: View) -> u64 {
     [(Width::V4, view.root4), (Width::V6, view.root6)]
         .into_iter()
         .map(|(width, root)| {

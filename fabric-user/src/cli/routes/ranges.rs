@@ -9,7 +9,7 @@ use super::span::{Span, Width};
 ///
 /// # Errors
 /// What `each` says; it is called no more then.
-pub(in crate::cli) fn ranges<E>(
+pub(crate) fn ranges<E>(
     words: &impl Words,
     root: u32,
     width: Width,

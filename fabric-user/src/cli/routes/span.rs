@@ -12,13 +12,13 @@ use crate::cli::row::Shown;
 
 /// A family by the length of its addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) enum Width {
+pub(crate) enum Width {
     V4,
     V6,
 }
 
 impl Width {
-    pub(in crate::cli) const fn bits(self) -> u32 {
+    pub(crate) const fn bits(self) -> u32 {
         match self {
             Self::V4 => 32,
             Self::V6 => 128,
@@ -26,7 +26,7 @@ impl Width {
     }
 
     /// The address with these bits.
-    pub(super) const fn address(self, bits: u128) -> IpAddr {
+    pub(crate) const fn address(self, bits: u128) -> IpAddr {
         match self {
             Self::V4 => IpAddr::V4(Ipv4Addr::from_bits(bits as u32)),
             Self::V6 => IpAddr::V6(Ipv6Addr::from_bits(bits)),
@@ -44,30 +44,30 @@ impl Width {
 
 /// All addresses of a family from one to another. Written as a prefix where it is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) struct Span {
-    pub(in crate::cli) first: IpAddr,
-    pub(in crate::cli) last: IpAddr,
+pub(crate) struct Span {
+    pub(crate) first: IpAddr,
+    pub(crate) last: IpAddr,
 }
 
 impl Span {
     /// A single address.
-    pub(in crate::cli) const fn of(address: IpAddr) -> Self {
+    pub(crate) const fn of(address: IpAddr) -> Self {
         Self { first: address, last: address }
     }
 
     /// True if all of `other` is in it.
-    pub(in crate::cli) fn holds(&self, other: &Self) -> bool {
+    pub(crate) fn holds(&self, other: &Self) -> bool {
         // Addresses of the other family are all below or above.
         self.first <= other.first && other.last <= self.last
     }
 
     /// True if an address is in both.
-    pub(in crate::cli) fn overlaps(&self, other: &Self) -> bool {
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.first <= other.last && other.first <= self.last
     }
 
     /// True if it is a whole family.
-    pub(in crate::cli) fn is_all(&self) -> bool {
+    pub(crate) fn is_all(&self) -> bool {
         self.length() == Some(0)
     }
 
@@ -92,7 +92,7 @@ impl fmt::Display for Span {
 
 /// Why a text is no [`Span`], to be said after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::cli) enum NoSpan {
+pub(crate) enum NoSpan {
     #[error("is neither an address nor a prefix such as 10.0.0.0/8")]
     Form,
     #[error("has addresses of two families; write two of one family")]

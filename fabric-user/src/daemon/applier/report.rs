@@ -1,12 +1,16 @@
 //! What the daemon says of itself: the state file, and what found no room.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    io,
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use fabric_common::schema::ports::is_tunnel;
 
 use super::{super::Liveness, Applier};
 use crate::{
-    daemon::liveness::Watcher,
+    daemon::{liveness::Watcher, premises::Premises},
     observe::{Link, LinkKind},
     reconcile::{Outcome, Reconciler},
 };
@@ -60,17 +64,39 @@ impl Applier {
         self.state.written =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let path = self.settings.run_file("json");
-        match self.state.write(&path) {
+        let written = self.state.write(&path).map_err(|error| (path, error));
+        match written.and_then(|()| self.write_premises()) {
             Ok(()) => self.is_mute = false,
             Err(_) if self.is_mute => {}
-            Err(error) => {
+            Err((path, error)) => {
                 self.is_mute = true;
                 tracing::warn!(
-                    "cannot write {}, so `fabricctl status` shows what was: {error}",
+                    "cannot write {}, so fabricctl shows what was: {error}",
                     path.display()
                 );
             }
         }
+    }
+
+    /// Writes what the model rests on beside the kernel's tables, where that has changed.
+    fn write_premises(&mut self) -> Result<(), (PathBuf, io::Error)> {
+        let is_written = |written: &Premises| {
+            written.policy == self.policy
+                && written.settings == self.settings
+                && written.strayed == *self.network.strayed()
+        };
+        if self.premises.as_ref().is_some_and(is_written) {
+            return Ok(());
+        }
+        let premises = Premises {
+            settings: self.settings.clone(),
+            policy: self.policy.clone(),
+            strayed: self.network.strayed().clone(),
+        };
+        let path = self.settings.run_file("premises.json");
+        premises.write(&path).map_err(|error| (path, error))?;
+        self.premises = Some(premises);
+        Ok(())
     }
 
     /// Whether an interface is left to the kernel because somebody wants that.

@@ -5,7 +5,7 @@
 //! that moves; and it tells nobody. So whatever moves while the device is up takes its socket's VRF out of sight until
 //! it comes up anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Network;
 use crate::{
@@ -20,6 +20,16 @@ impl Network {
     /// Whether a vxlan device came up when what it is bound to was in another VRF than now, or in none.
     pub(in crate::model) fn has_strayed(&self, vxlan: u32) -> bool {
         self.strayed.contains(&vxlan)
+    }
+
+    /// The devices of which that is known ([`Self::has_strayed`]), by interface index.
+    pub const fn strayed(&self) -> &BTreeSet<u32> {
+        &self.strayed
+    }
+
+    /// Takes over what another model of the same network knows of them.
+    pub fn set_strayed(&mut self, strayed: BTreeSet<u32>) {
+        self.strayed = strayed;
     }
 
     /// The VRFs below vxlan devices, if what is known of an interface now may change one.

@@ -1,0 +1,222 @@
+//! `fabricctl verify`: FRR, the kernel and the maps say the same, or which of them does not.
+
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Serialize;
+
+use super::{
+    format::count,
+    instance::{Choice, Chosen},
+    print::{self, Style},
+};
+use crate::{
+    facts::{Facts, collect},
+    verify::{Difference, Report, verify},
+};
+
+/// Arguments of `fabricctl verify`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Args {
+    /// Compare what `fabricctl facts --json` has written, in place of this box
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["wait", "repair", "frr"])]
+    facts: Option<PathBuf>,
+    /// How long a difference may last before it is one, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = print::seconds)]
+    wait: f64,
+    /// Make fabric-xdpd compare everything now and correct the maps, and look again
+    #[arg(long)]
+    repair: bool,
+    /// Folder of FRR's sockets [default: /run/frr, or /run/frr/NAMESPACE]
+    #[arg(long, value_name = "FOLDER")]
+    frr: Option<PathBuf>,
+    #[command(flatten)]
+    choice: Choice,
+    #[command(flatten)]
+    style: Style,
+}
+
+const AFTER_HELP: &str = "\
+The exit status is 0 if everything says the same, 1 if something differs, and 3 if something could
+not be asked and nothing else differs.
+
+The maps are compared with what fabric-xdpd would write into empty ones by the kernel's tables as
+they are now. What is under way settles within --wait and is no difference.";
+
+/// Everything says the same, something differs, something could not be asked.
+const DIFFERS: u8 = 1;
+const NOT_ASKED: u8 = 3;
+
+/// Time between two looks.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    host: &'a str,
+    instance: Option<&'a str>,
+    differences: &'a [Difference],
+    settled: usize,
+    not_asked: &'a [String],
+    repaired: Option<&'a str>,
+}
+
+/// Runs `fabricctl verify`.
+///
+/// # Errors
+/// If nobody reads standard output any more.
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    match look(args) {
+        Err(error) if !print::is_broken_pipe(&error) => {
+            eprintln!("fabricctl: {error:#}");
+            Ok(NOT_ASKED.into())
+        }
+        looked => looked,
+    }
+}
+
+fn look(args: &Args) -> anyhow::Result<ExitCode> {
+    if let Some(path) = &args.facts {
+        let facts = Facts::read(path)?;
+        let report = verify(&facts)?;
+        return show(args, &facts, &Seen { report, settled: 0, repaired: None });
+    }
+    let chosen = args.choice.resolve()?;
+    let repaired = if args.repair { Some(repair(&chosen)?) } else { None };
+    let (facts, mut seen) = lasting(args, &chosen)?;
+    seen.repaired = repaired;
+    show(args, &facts, &seen)
+}
+
+/// What was seen of a box.
+struct Seen {
+    report: Report,
+    /// Differences that were under way.
+    settled: usize,
+    repaired: Option<String>,
+}
+
+/// Looks until nothing differs, or until what differs has lasted for so long.
+fn lasting(args: &Args, chosen: &Chosen) -> anyhow::Result<(Facts, Seen)> {
+    let (start, wait) = (Instant::now(), Duration::from_secs_f64(args.wait));
+    let collect = || collect(chosen, args.frr.as_deref());
+    let mut facts = collect()?;
+    let mut report = verify(&facts)?;
+    let first = report.differences.len();
+    let mut looks = 1;
+    // One look alone may have come in the middle of a change, however long it took.
+    while !report.differences.is_empty() && (looks < 2 || start.elapsed() < wait) {
+        looks += 1;
+        std::thread::sleep(PAUSE);
+        facts = collect()?;
+        let now = verify(&facts)?;
+        let is_old = |new: &Difference| {
+            report.differences.iter().any(|old| (old.kind, &old.what) == (new.kind, &new.what))
+        };
+        let differences = now.differences.iter().filter(|new| is_old(new)).cloned().collect();
+        report = Report { differences, ..now };
+    }
+    let settled = first - report.differences.len();
+    Ok((facts, Seen { report, settled, repaired: None }))
+}
+
+/// Lets the daemon compare everything, and waits until it has.
+fn repair(chosen: &Chosen) -> anyhow::Result<String> {
+    /// A million routes take seconds; a daemon that takes longer says so in its state.
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let name = chosen.name();
+    let Some(process) = chosen.daemon().and_then(|process| Pid::from_raw(process.cast_signed()))
+    else {
+        bail!(
+            "fabric-xdpd does not run for instance {name}, and only it writes the maps; start it"
+        );
+    };
+    let before = chosen.state().unwrap_or_default();
+    if before.detached {
+        bail!("everything of instance {name} is detached; `fabricctl attach` puts it back");
+    }
+    kill_process(process, Signal::USR1).context("fabric-xdpd cannot be told to compare")?;
+    let start = Instant::now();
+    loop {
+        let state = chosen.state().unwrap_or_default();
+        if state.audits > before.audits {
+            let corrected = state.audit_corrections.saturating_sub(before.audit_corrections);
+            return Ok(match corrected {
+                0 => "nothing to correct".into(),
+                1 => "1 entry corrected".into(),
+                several => format!("{several} entries corrected"),
+            });
+        }
+        if start.elapsed() > PATIENCE {
+            let trouble = state.trouble.unwrap_or_else(|| "it does not say why".into());
+            bail!("fabric-xdpd has not compared everything within 60 s: {trouble}");
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn show(args: &Args, facts: &Facts, seen: &Seen) -> anyhow::Result<ExitCode> {
+    let Seen { report, settled, repaired } = seen;
+    if args.style.json {
+        print::json(&Document {
+            schema: print::SCHEMA,
+            host: &facts.host,
+            instance: facts.fabric.as_ref().map(|fabric| fabric.instance.as_str()),
+            differences: &report.differences,
+            settled: *settled,
+            not_asked: &report.not_asked,
+            repaired: repaired.as_deref(),
+        })?;
+    } else {
+        print::text(&text(facts, seen))?;
+    }
+    Ok(match (report.differences.is_empty(), report.not_asked.is_empty()) {
+        (true, true) => ExitCode::SUCCESS,
+        (false, _) => DIFFERS.into(),
+        (true, false) => NOT_ASKED.into(),
+    })
+}
+
+fn text(facts: &Facts, seen: &Seen) -> String {
+    let Seen { report, settled, repaired } = seen;
+    let mut text = String::new();
+    if let Some(repaired) = repaired {
+        text.push_str(&format!("fabric-xdpd has compared everything: {repaired}\n"));
+    }
+    for difference in &report.differences {
+        text.push_str(&format!("{difference}\n"));
+    }
+    for why in &report.not_asked {
+        text.push_str(&format!("not compared: {why}\n"));
+    }
+    let compared = facts.fabric.as_ref().map(|fabric| {
+        let held = &fabric.held;
+        let counts = [
+            count(held.ports.len(), "port"),
+            count(held.macs.len(), "MAC"),
+            count(held.vteps.len(), "VTEP"),
+            count(held.routes.len(), "route"),
+        ];
+        let place = facts.namespace.as_ref().map(|name| format!(", network namespace {name}"));
+        format!("{} of {}{}", counts.join(", "), facts.host, place.unwrap_or_default())
+    });
+    let settled = match settled {
+        0 => String::new(),
+        n => format!("; {} under way settled meanwhile", count(*n, "difference")),
+    };
+    if let Some(compared) = compared {
+        let result = match report.differences.len() {
+            0 => "no difference".into(),
+            n => count(n, "difference"),
+        };
+        text.push_str(&format!("{compared}: {result}{settled}\n"));
+    }
+    text
+}

@@ -1,0 +1,69 @@
+//! What the daemon goes by beside the kernel's tables, in a file: with it others come to the same conclusions.
+
+use std::{collections::BTreeSet, fs, io, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{model::Policy, settings::Settings};
+
+/// The content of `/run/fabric/INSTANCE.premises.json`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Premises {
+    /// What the operator has set.
+    pub settings: Settings,
+    /// What the operator allows, and facts that are not in the kernel's tables.
+    pub policy: Policy,
+    /// vxlan devices that sent and heard in another VRF when they came up than now ([`crate::model::Network::strayed`]).
+    pub strayed: BTreeSet<u32>,
+}
+
+impl Premises {
+    /// Replaces the file in one step.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let next = path.with_extension("new");
+        fs::write(&next, serde_json::to_vec(self)?)?;
+        fs::rename(next, path)
+    }
+
+    /// Reads the file; `None` if there is none.
+    ///
+    /// # Errors
+    /// If it cannot be read or understood.
+    pub fn read(path: &Path) -> io::Result<Option<Self>> {
+        match fs::read(path) {
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::{Path as Way, SourceQuestion};
+
+    #[test]
+    fn what_is_read_is_what_was_written_with_every_kind_of_key() {
+        let way = Way { mtu: Some(1400), learned: true, ifindex: 3, gateway: None };
+        let remote = [10, 0, 0, 2].into();
+        let question = SourceQuestion { remote, port: Some(4789), over: None };
+        let source = crate::observe::Source { address: remote, ifindex: 3, gateway: None };
+        let policy = Policy {
+            unusable: [(7, "the driver cannot".into())].into(),
+            learned: [((Some(4), remote), way), ((None, remote), way)].into(),
+            sources: [(question, source)].into(),
+            ..Policy::default()
+        };
+        let premises = Premises { policy, settings: Settings::default(), strayed: [9].into() };
+        let path = std::env::temp_dir().join(format!("fabric-premises-{}", std::process::id()));
+        premises.write(&path).unwrap();
+        let read = Premises::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert_eq!(read, Some(premises));
+        assert_eq!(Premises::read(&path).unwrap(), None);
+    }
+}

@@ -1,0 +1,108 @@
+//! Asks the box.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context as _;
+
+use super::{Fabric, Facts, SCHEMA, counted::Counted, held::Held};
+use crate::{
+    cli::{
+        contents::Contents, counters::sums::Sums, instance::Chosen, interfaces::Interfaces,
+        namespace, view::View,
+    },
+    daemon::premises::Premises,
+    frr,
+    kernel::maps::Maps,
+    lab::process,
+    observe::{Asker, Event, Scope},
+};
+
+/// How long FRR may take for an answer. A table of a million routes takes seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Where FRR's sockets are.
+const SOCKETS: &str = "/run/frr";
+
+/// The folder of the FRR of a namespace: that of its name, as `-N NAME` makes it. In another namespace than ours the FRR
+/// without a name is not that one's.
+fn folder_of(namespace: Option<&str>) -> PathBuf {
+    namespace.map_or_else(|| PathBuf::from(SOCKETS), |name| Path::new(SOCKETS).join(name))
+}
+
+/// Asks whoever is there; FRR by the sockets in a folder, which is found by itself if none is given. Of an instance without maps there is what the kernel says in the present namespace.
+///
+/// # Errors
+/// If the kernel cannot be asked.
+pub(crate) fn collect(chosen: &Chosen, sockets: Option<&Path>) -> anyhow::Result<Facts> {
+    let mut missing = Vec::new();
+    let maps = chosen.maps(false).map_err(|error| missing.push(format!("{error:#}"))).ok();
+    let contents = maps.as_ref().map(Contents::read);
+    let place = match &contents {
+        Some(contents) => namespace::find(chosen.daemon(), &contents.ports)?,
+        None => None,
+    };
+    let (network, interfaces) = match &place {
+        Some(path) => namespace::within(path, kernel)??,
+        None => kernel()?,
+    };
+    // At one time with the kernel's tables: FRR may take long to answer.
+    let fabric = match (maps, contents) {
+        (Some(maps), Some(contents)) => {
+            Some(fabric(chosen, &maps, View::new(contents, interfaces), &mut missing)?)
+        }
+        _ => None,
+    };
+    let namespace = place.as_deref().map(namespace::name);
+    let folder = sockets.map_or_else(|| folder_of(namespace.as_deref()), Path::to_owned);
+    let frr = frr::facts::collect(&folder, PATIENCE).unwrap_or_else(|error| {
+        missing.push(crate::daemon::sentence(&error.into()));
+        None
+    });
+    let name = rustix::system::uname();
+    let taken = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+    Ok(Facts {
+        schema: SCHEMA,
+        taken_ms: taken.as_millis() as u64,
+        host: name.nodename().to_string_lossy().into_owned(),
+        namespace,
+        kernel: name.release().to_string_lossy().into_owned(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        network,
+        frr,
+        fabric,
+        missing,
+    })
+}
+
+fn kernel() -> anyhow::Result<(Vec<Event>, Interfaces)> {
+    let mut asker = Asker::open()?;
+    Ok((asker.dump(Scope::All)?.events, Interfaces::list()?))
+}
+
+fn fabric(
+    chosen: &Chosen,
+    maps: &Maps,
+    view: View,
+    missing: &mut Vec<String>,
+) -> anyhow::Result<Fabric> {
+    let path = chosen.run_file("premises.json");
+    let premises = Premises::read(&path).unwrap_or_else(|error| {
+        missing.push(format!("{} is not understood: {error}", path.display()));
+        None
+    });
+    let daemon = chosen.daemon();
+    Ok(Fabric {
+        instance: chosen.name().into(),
+        daemon,
+        suspended: daemon.is_some_and(process::is_suspended),
+        state: chosen.state(),
+        premises,
+        heartbeat_ms: view.heartbeat_ms(),
+        bypass: view.contents.settings.bypass != 0,
+        hz: view.contents.settings.hz,
+        held: Held::read(&view, maps),
+        counted: Counted::of(&view, &Sums::read(maps, &view.contents)?),
+    })
+}

@@ -1,0 +1,58 @@
+//! Routes that zebra says to have installed.
+
+use std::collections::BTreeSet;
+
+use super::{Found, Said};
+use crate::{
+    frr::facts::{Frr, HopEntry, HopKind, RouteEntry},
+    verify::{
+        difference::{Kind, Side},
+        kernel::{Hop, Kernel},
+    },
+};
+
+pub(super) fn compare(frr: &Frr, kernel: &Kernel<'_>, found: &mut Found) {
+    // What the kernel makes itself zebra only repeats.
+    let own =
+        |route: &&RouteEntry| !matches!(route.protocol.as_str(), "connected" | "local" | "kernel");
+    for route in frr.routes.iter().filter(|route| route.installed).filter(own) {
+        let vrf = route.vrf.as_deref();
+        let Some(table) = kernel.table(vrf) else { continue };
+        let expected = hops(route);
+        let actual = kernel.route(table, route.prefix);
+        if actual.as_ref() == Some(&expected) {
+            continue;
+        }
+        let likely = match &actual {
+            None => "somebody has removed the route, or the kernel has with an address or link",
+            Some(_) => {
+                "the kernel has taken next hops away with a link, or somebody has a better route"
+            }
+        };
+        let actual = actual.map_or_else(|| "nothing".into(), |actual| list(&actual));
+        let family = if route.prefix.address.is_ipv4() { "ip" } else { "ipv6" };
+        let within = vrf.map(|vrf| format!(" vrf {vrf}")).unwrap_or_default();
+        found.add(
+            Kind::Route,
+            format!("{} in {} ({})", route.prefix, vrf.unwrap_or("default"), route.protocol),
+            Side::Kernel,
+            Said::new(list(&expected), actual),
+            likely,
+            format!("vtysh -c 'show {family} route{within} {}'", route.prefix),
+        );
+    }
+}
+
+/// The next hops that the kernel should have.
+fn hops(route: &RouteEntry) -> BTreeSet<Hop> {
+    let installed = route.hops.iter().filter(|hop| hop.fib && !hop.recursive);
+    let hop = |hop: &HopEntry| match hop.kind {
+        HopKind::Forward => Hop::To(hop.gateway, hop.interface.clone().unwrap_or_default()),
+        _ => Hop::Discards,
+    };
+    installed.map(hop).collect()
+}
+
+fn list(hops: &BTreeSet<Hop>) -> String {
+    hops.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,265 @@
+//! The kernel's tables by what FRR names things by: VNIs, VRFs, interfaces.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use crate::{
+    hashed::HashMap,
+    observe::{
+        BridgeMac, Event, Link, LinkKind, Mac, Neighbour, Nexthop, NexthopKind, PortVlan, Prefix,
+        Route, RouteKind, TunnelTarget,
+    },
+};
+
+/// Routing table of what is in no VRF (`RT_TABLE_MAIN`).
+const MAIN: u32 = 254;
+
+/// What facts have of the kernel.
+#[derive(Debug, Default)]
+pub(super) struct Kernel<'a> {
+    links: BTreeMap<u32, &'a Link>,
+    port_vlans: BTreeMap<u32, &'a [PortVlan]>,
+    bridge_macs: HashMap<(u32, u16, Mac), &'a BridgeMac>,
+    /// By vxlan device and, of one in external mode, VNI.
+    tunnel_macs: HashMap<(u32, Option<u32>, Mac), &'a TunnelTarget>,
+    floods: HashMap<(u32, Option<u32>), BTreeSet<IpAddr>>,
+    neighbours: HashMap<(u32, IpAddr), &'a Neighbour>,
+    routes: HashMap<(u32, Prefix), Vec<&'a Route>>,
+    nexthops: BTreeMap<u32, &'a Nexthop>,
+    /// By VNI.
+    pub(super) tunnels: BTreeMap<u32, Tunnel<'a>>,
+}
+
+/// What carries a VNI.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tunnel<'a> {
+    /// The vxlan device.
+    pub(super) vxlan: &'a Link,
+    /// The VNI, of a device in external mode.
+    pub(super) source_vni: Option<u32>,
+    /// The bridge that it is a port of.
+    pub(super) bridge: Option<&'a Link>,
+    /// The VLAN there, 0 in a bridge without VLANs.
+    pub(super) vlan: u16,
+    /// By which the bridge is routed: itself, or a VLAN device on it.
+    pub(super) svi: Option<&'a Link>,
+}
+
+/// Where the kernel has a MAC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// At a port of the bridge.
+    Port(String),
+    Vtep(IpAddr),
+    Segment(u32),
+    /// At the vxlan device, which knows no VTEP.
+    NoVtep,
+}
+
+/// Where the kernel routes to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Hop {
+    To(Option<IpAddr>, String),
+    Discards,
+}
+
+impl<'a> Kernel<'a> {
+    pub(super) fn of(events: &'a [Event]) -> Self {
+        let mut this = Self::default();
+        for event in events {
+            this.add(event);
+        }
+        let found: Vec<(u32, Tunnel<'a>)> =
+            this.links.values().flat_map(|link| this.tunnels_of(link)).collect();
+        this.tunnels.extend(found);
+        this
+    }
+
+    fn add(&mut self, event: &'a Event) {
+        match event {
+            Event::Link(link) => drop(self.links.insert(link.ifindex, link)),
+            Event::BridgePort(port) => drop(self.port_vlans.insert(port.ifindex, &port.vlans)),
+            Event::BridgeMac(entry) => {
+                self.bridge_macs.insert((entry.bridge, entry.vlan, entry.mac), entry);
+            }
+            Event::TunnelMac(entry) if entry.mac.is_zero() => {
+                if let TunnelTarget::Vtep { address, .. } = entry.target {
+                    let list = self.floods.entry((entry.vxlan, entry.source_vni)).or_default();
+                    list.insert(address);
+                }
+            }
+            Event::TunnelMac(entry) => {
+                let key = (entry.vxlan, entry.source_vni, entry.mac);
+                self.tunnel_macs.insert(key, &entry.target);
+            }
+            Event::Neighbour(neighbour) => {
+                self.neighbours.insert((neighbour.ifindex, neighbour.address), neighbour);
+            }
+            Event::Route(route) | Event::RouteAppended(route) | Event::RoutePrepended(route) => {
+                let key = (route.key.table, route.key.prefix);
+                self.routes.entry(key).or_default().push(route);
+            }
+            Event::Nexthop(nexthop) => drop(self.nexthops.insert(nexthop.id, nexthop)),
+            _ => {}
+        }
+    }
+
+    fn tunnels_of(&self, link: &'a Link) -> Vec<(u32, Tunnel<'a>)> {
+        let LinkKind::Vxlan(vxlan) = &link.kind else { return Vec::new() };
+        let bridge = link.master.and_then(|master| self.links.get(&master)).copied();
+        let aware = bridge.is_some_and(
+            |bridge| matches!(&bridge.kind, LinkKind::Bridge(bridge) if bridge.vlan_filtering),
+        );
+        let tunnel = |source_vni, vlan| {
+            let svi = bridge.and_then(|bridge| self.svi(bridge, vlan));
+            Tunnel { vxlan: link, source_vni, bridge, vlan, svi }
+        };
+        let vlans = self.port_vlans.get(&link.ifindex).copied().unwrap_or_default();
+        if vxlan.external {
+            let mapped = vlans.iter().filter_map(|vlan| Some((vlan.tunnel?, vlan.id)));
+            return mapped.map(|(vni, vlan)| (vni, tunnel(Some(vni), vlan))).collect();
+        }
+        let vlan = vlans.iter().find(|vlan| vlan.pvid && aware).map_or(0, |vlan| vlan.id);
+        vec![(vxlan.vni, tunnel(None, vlan))]
+    }
+
+    /// The interface by which a network of a bridge is routed.
+    fn svi(&self, bridge: &'a Link, vlan: u16) -> Option<&'a Link> {
+        if vlan == 0 {
+            return Some(bridge);
+        }
+        let on_top = self.links.values().copied().find(|link| {
+            link.lower == Some(bridge.ifindex)
+                && matches!(&link.kind, LinkKind::Vlan(device) if device.id == vlan)
+        });
+        on_top
+    }
+
+    /// An interface by its name.
+    pub(super) fn named(&self, name: &str) -> Option<&'a Link> {
+        self.links.values().copied().find(|link| link.name == name)
+    }
+
+    /// The VRF that an interface is in; none outside VRFs.
+    pub(super) fn vrf_of(&self, link: &Link) -> Option<&'a Link> {
+        let master = self.links.get(&link.master?).copied()?;
+        matches!(master.kind, LinkKind::Vrf { .. }).then_some(master)
+    }
+
+    /// Where a network has a MAC.
+    pub(super) fn place(&self, tunnel: &Tunnel<'_>, mac: Mac) -> Option<Place> {
+        let bridge = tunnel.bridge?.ifindex;
+        let entry = self.bridge_macs.get(&(bridge, tunnel.vlan, mac))?;
+        if entry.port != tunnel.vxlan.ifindex {
+            return Some(Place::Port(self.name(entry.port)));
+        }
+        let target = self.tunnel_macs.get(&(tunnel.vxlan.ifindex, tunnel.source_vni, mac));
+        Some(match target {
+            Some(TunnelTarget::Vtep { address, .. }) => Place::Vtep(*address),
+            Some(TunnelTarget::NexthopGroup(group)) => Place::Segment(*group),
+            None => Place::NoVtep,
+        })
+    }
+
+    /// The entries of a network's bridge.
+    pub(super) fn macs(&self, tunnel: &Tunnel<'_>) -> impl Iterator<Item = &'a BridgeMac> {
+        let bridge = tunnel.bridge.map(|bridge| bridge.ifindex);
+        let vlan = tunnel.vlan;
+        let entries = self.bridge_macs.values().copied();
+        entries.filter(move |entry| Some(entry.bridge) == bridge && entry.vlan == vlan)
+    }
+
+    /// The VTEP that a vxlan device alone has for a MAC.
+    pub(super) fn router(&self, tunnel: &Tunnel<'_>, mac: Mac) -> Option<IpAddr> {
+        match self.tunnel_macs.get(&(tunnel.vxlan.ifindex, tunnel.source_vni, mac))? {
+            TunnelTarget::Vtep { address, .. } => Some(*address),
+            TunnelTarget::NexthopGroup(_) => None,
+        }
+    }
+
+    /// The VTEPs that a network floods to.
+    pub(super) fn flood(&self, tunnel: &Tunnel<'_>) -> BTreeSet<IpAddr> {
+        let list = self.floods.get(&(tunnel.vxlan.ifindex, tunnel.source_vni));
+        list.cloned().unwrap_or_default()
+    }
+
+    /// The MAC of a neighbour; none if there is no such neighbour, or the kernel would not send to it.
+    pub(super) fn neighbour(&self, interface: &Link, address: IpAddr) -> Option<Mac> {
+        self.neighbours.get(&(interface.ifindex, address))?.mac
+    }
+
+    /// The routing table of a VRF by its name, of the default one without.
+    pub(super) fn table(&self, vrf: Option<&str>) -> Option<u32> {
+        let Some(name) = vrf.filter(|name| *name != "default") else { return Some(MAIN) };
+        match self.named(name)?.kind {
+            LinkKind::Vrf { table } => Some(table),
+            _ => None,
+        }
+    }
+
+    /// Where the routes of lowest metric lead that a table has for a prefix; none if there is none.
+    pub(super) fn route(&self, table: u32, prefix: Prefix) -> Option<BTreeSet<Hop>> {
+        let routes = self.routes.get(&(table, prefix))?;
+        let lowest = routes.iter().map(|route| route.key.priority).min()?;
+        let best = routes.iter().filter(|route| route.key.priority == lowest);
+        Some(best.flat_map(|route| self.hops(route)).collect())
+    }
+
+    fn hops(&self, route: &Route) -> BTreeSet<Hop> {
+        if route.kind != RouteKind::Unicast {
+            return [Hop::Discards].into();
+        }
+        if let Some(id) = route.nexthop {
+            return self.object(id);
+        }
+        route.hops.iter().map(|hop| Hop::To(hop.gateway, self.name(hop.ifindex))).collect()
+    }
+
+    fn object(&self, id: u32) -> BTreeSet<Hop> {
+        match self.nexthops.get(&id).map(|nexthop| &nexthop.kind) {
+            Some(NexthopKind::Single { ifindex, gateway, .. }) => {
+                [Hop::To(*gateway, self.name(*ifindex))].into()
+            }
+            Some(NexthopKind::Group { members, .. }) => {
+                members.iter().flat_map(|member| self.object(member.id)).collect()
+            }
+            Some(NexthopKind::Blackhole) => [Hop::Discards].into(),
+            None => BTreeSet::new(),
+        }
+    }
+
+    /// Whether an address is one of this box, in any VRF.
+    pub(super) fn is_own(&self, address: IpAddr) -> bool {
+        let length = if address.is_ipv4() { 32 } else { 128 };
+        let local = (RouteKind::Local, Prefix { address, length });
+        let mut routes = self.routes.values().flatten();
+        routes.any(|route| (route.kind, route.key.prefix) == local)
+    }
+
+    pub(super) fn name(&self, ifindex: u32) -> String {
+        self.links.get(&ifindex).map_or_else(|| format!("if{ifindex}"), |link| link.name.clone())
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Port(port) => write!(f, "port {port}"),
+            Self::Vtep(vtep) => write!(f, "VTEP {vtep}"),
+            Self::Segment(group) => write!(f, "Ethernet segment (nexthop group {group})"),
+            Self::NoVtep => f.write_str("the vxlan device, without a VTEP"),
+        }
+    }
+}
+
+impl std::fmt::Display for Hop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::To(Some(gateway), interface) => write!(f, "{interface} {gateway}"),
+            Self::To(None, interface) => write!(f, "{interface}"),
+            Self::Discards => f.write_str("dropped"),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! FRR, the kernel and the maps say the same, or which of them does not, why that may be, and what to do.
+//!
+//! What maps should hold is what a daemon would write into empty ones ([`wanted`]): the kernel's tables, compiled by
+//! the same functions, and written by the same ones, into memory that no program reads. So nothing that the daemon
+//! writes is left out, and whatever it leaves to the kernel is no difference.
+
+mod difference;
+mod frr;
+mod kernel;
+mod maps;
+mod setup;
+#[cfg(test)]
+mod tests;
+mod wanted;
+
+pub use difference::{Difference, Kind, Side};
+
+use crate::facts::Facts;
+
+/// What a look at a box has brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// What differs, sorted.
+    pub differences: Vec<Difference>,
+    /// What could not be compared, and why: sentences.
+    pub not_asked: Vec<String>,
+}
+
+/// Compares what facts have.
+///
+/// # Errors
+/// If there is not enough memory for it.
+pub fn verify(facts: &Facts) -> anyhow::Result<Report> {
+    let mut report = Report { not_asked: facts.missing.clone(), ..Report::default() };
+    let kernel = kernel::Kernel::of(&facts.network);
+    if let Some(frr) = &facts.frr {
+        report.differences.extend(frr::differences(frr, &kernel));
+    }
+    let evpn = facts.frr.as_ref().is_some_and(|frr| !frr.vnis.is_empty());
+    report.differences.extend(setup::differences(facts, &kernel, evpn));
+    if let Some(fabric) = &facts.fabric {
+        match &fabric.premises {
+            Some(premises) => {
+                let wanted = wanted::wanted(facts, premises, fabric.hz)?;
+                report.differences.extend(maps::differences(&wanted, fabric));
+            }
+            None => report.not_asked.push(format!(
+                "the maps cannot be compared: fabric-xdpd has not said what it goes by (instance {})",
+                fabric.instance
+            )),
+        }
+    }
+    report.differences.sort_unstable();
+    Ok(report)
+}
