@@ -7,11 +7,12 @@ use serde::de::DeserializeOwned;
 const SHOWN: usize = 40;
 const BEFORE: usize = 10;
 
-/// Reads an answer. An empty one is the default: FRR up to 8.5 says nothing at all where EVPN is off.
+/// Reads an answer. Where EVPN is off FRR up to 8.5 says nothing at all, and newer ones say `{}`, also where a list
+/// should be: both are the default.
 pub(super) fn read<T: DeserializeOwned + Default>(text: &str) -> serde_json::Result<T> {
-    match text.trim().is_empty() {
-        true => Ok(T::default()),
-        false => serde_json::from_str(text),
+    match text.trim() {
+        "" | "{}" => Ok(T::default()),
+        _ => serde_json::from_str(text),
     }
 }
 

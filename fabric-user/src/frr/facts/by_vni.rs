@@ -61,21 +61,29 @@ impl<'de, K: FromStr, T: DeserializeOwned> Visitor<'de> for Level<'_, K, T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut all: A) -> Result<(), A::Error> {
         while let Some(key) = all.next_key::<String>()? {
-            let below = |vni, entries| Level { vni: Some(vni), entries };
-            match self.vni {
-                None => match key.parse() {
-                    Ok(vni) => all.next_value_seed(below(vni, &mut *self.entries))?,
-                    Err(_) => drop(all.next_value::<IgnoredAny>()?),
-                },
-                Some(vni) => match key.parse() {
-                    Ok(key) => self.entries.push((vni, key, all.next_value()?)),
-                    Err(_) if key == MACS => {
-                        all.next_value_seed(below(vni, &mut *self.entries))?;
+            let below = match self.vni {
+                None => key.parse().ok(),
+                Some(vni) if key == MACS => Some(vni),
+                Some(vni) => {
+                    match key.parse() {
+                        Ok(key) => self.entries.push((vni, key, all.next_value()?)),
+                        Err(_) => skip(&mut all)?,
                     }
-                    Err(_) => drop(all.next_value::<IgnoredAny>()?),
-                },
+                    continue;
+                }
+            };
+            match below {
+                Some(vni) => {
+                    all.next_value_seed(Level { vni: Some(vni), entries: &mut *self.entries })?;
+                }
+                None => skip(&mut all)?,
             }
         }
         Ok(())
     }
+}
+
+fn skip<'de, A: MapAccess<'de>>(all: &mut A) -> Result<(), A::Error> {
+    all.next_value::<IgnoredAny>()?;
+    Ok(())
 }

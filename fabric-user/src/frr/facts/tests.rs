@@ -317,7 +317,7 @@ fn routes_of_all_vrfs_are_read_as_far_as_they_are_chosen() {
         super::route::read,
         [
             route(Some("blue"), "10.1.0.0/24", "connected", &[hop(None, "br201")]),
-            route(Some("blue"), "10.9.0.1/32", "bgp", &[leaked.clone()]),
+            route(Some("blue"), "10.9.0.1/32", "bgp", &[leaked]),
             // FRR 10 has a second one, of the kernel's table `local`, which is not chosen.
             route(None, "10.0.1.11/32", "connected", &[hop(None, "lo")]),
             route(None, "10.77.0.0/16", "kernel", &[nowhere(HopKind::Blackhole)]),
@@ -336,7 +336,7 @@ fn routes_of_all_vrfs_are_read_as_far_as_they_are_chosen() {
         super::route::read,
         [
             last.clone(),
-            route(Some("blue"), "fd00:2::/64", "bgp", &[routed.clone()]),
+            route(Some("blue"), "fd00:2::/64", "bgp", &[routed]),
             route(None, "fe80::/64", "connected", &[hop(None, "swp1")]),
         ]
     );
@@ -446,21 +446,32 @@ fn duplicates_are_detected_by_the_settings() {
             freeze_seconds: Some(3600),
         })
     );
-    // What FRR 8.4 and 10.3 say where EVPN is off.
+}
+
+#[test]
+fn where_evpn_is_off_there_is_nothing() {
+    // What FRR 8.4 and 10.3 say then.
     for nothing in ["", "{}\n"] {
         assert_eq!(duplicates::read(nothing).expect("nothing"), None);
+        assert_eq!(vni::read(nothing).expect("nothing"), BTreeMap::new());
+        assert_eq!(super::mac::read(nothing).expect("nothing"), []);
+        assert_eq!(neighbour::read(nothing).expect("nothing"), []);
+        assert_eq!(segment::read(nothing).expect("nothing"), []);
+        assert_eq!(vrf::read(nothing).expect("nothing"), BTreeMap::new());
+        assert_eq!(session::read(nothing).expect("nothing"), []);
+        assert_eq!(super::route::read(nothing).expect("nothing"), []);
     }
 }
 
 /// FRR's sockets in a folder of their own, which go with this value. Each daemon is a thread that answers from a table.
-struct Box {
+struct Sockets {
     folder: PathBuf,
 }
 
 /// What a daemon answers to a command.
 type Answers = fn(&str) -> &'static str;
 
-impl Box {
+impl Sockets {
     fn new(name: &str) -> Self {
         let folder = format!("fabric-frr-{name}-{}", std::process::id());
         let folder = std::env::temp_dir().join(folder);
@@ -484,7 +495,7 @@ impl Box {
     }
 }
 
-impl Drop for Box {
+impl Drop for Sockets {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
     }
@@ -525,7 +536,7 @@ fn zebra(command: &str) -> &'static str {
 
 #[test]
 fn all_daemons_are_asked_and_what_they_say_can_be_written_and_read_again() {
-    let here = Box::new("all");
+    let here = Sockets::new("all");
     here.runs("zebra", zebra);
     here.runs("bgpd", |_| include_str!("recorded/8.4/session.json"));
     let frr = collect(&here.folder, PATIENCE).expect("it answers").expect("zebra runs");
@@ -540,14 +551,14 @@ fn all_daemons_are_asked_and_what_they_say_can_be_written_and_read_again() {
 
 #[test]
 fn without_zebra_there_is_no_frr() {
-    let here = Box::new("none");
+    let here = Sockets::new("none");
     assert_eq!(collect(&here.folder, PATIENCE).expect("nobody is there"), None);
     assert_eq!(collect(Path::new("/nowhere"), PATIENCE).expect("nobody is there"), None);
 }
 
 #[test]
 fn a_daemon_that_is_stuck_ends_by_the_patience_with_one_sentence() {
-    let here = Box::new("stuck");
+    let here = Sockets::new("stuck");
     let listener = here.listens("zebra");
     let error = collect(&here.folder, Duration::from_millis(50)).expect_err("it is stuck");
     let path = here.folder.join("zebra.vty");
@@ -561,7 +572,7 @@ fn a_daemon_that_is_stuck_ends_by_the_patience_with_one_sentence() {
 
 #[test]
 fn an_answer_that_is_no_json_is_named_with_its_command_and_place() {
-    let here = Box::new("nonsense");
+    let here = Sockets::new("nonsense");
     here.runs("zebra", zebra);
     here.runs("bgpd", |command| match command {
         session::COMMAND => "{\n\"default\":{\n  \"peers\":nan\n}}",
@@ -573,7 +584,7 @@ fn an_answer_that_is_no_json_is_named_with_its_command_and_place() {
         "the answer of FRR's bgpd to `show bgp vrf all summary json` is not the JSON it should be: \
          expected ident at line 3 column 12, near `\"peers\":nan`"
     );
-    let here = Box::new("nonsense-zebra");
+    let here = Sockets::new("nonsense-zebra");
     here.runs("zebra", |command| match command {
         vni::COMMAND => "% Something went wrong\n",
         _ => "",
