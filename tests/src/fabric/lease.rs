@@ -12,8 +12,13 @@ use std::{
 };
 
 use fabric_user::{
+    frr::facts,
     kernel::{maps::Maps, pins::Instance},
-    lab::{Lab, Mac, Netns, Options, Topology, daemons::Frr, topology::Bfd},
+    lab::{
+        Lab, Mac, Netns, Options, Topology,
+        daemons::{self, Frr},
+        topology::Bfd,
+    },
 };
 
 use super::{PATIENCE, agreement, daemon, until};
@@ -249,6 +254,15 @@ impl Fabric {
     #[must_use]
     pub fn maps(&self, leaf: &str) -> Arc<Maps> {
         self.mapped.of(&self.instance(leaf))
+    }
+
+    /// What FRR of a node says that it knows.
+    #[must_use]
+    pub fn frr(&self, node: &str) -> facts::Frr {
+        let socket = daemons::vty_socket(self.netns(node).name(), "zebra");
+        let folder = socket.parent().expect("sockets lie in a folder");
+        let frr = facts::collect(folder, PATIENCE).expect("FRR can be read");
+        frr.expect("zebra runs")
     }
 
     /// Hands all traffic of a leaf to the kernel, or back to the fast path.

@@ -7,6 +7,7 @@ mod ecmp;
 mod evpn_on_host;
 mod exits;
 mod forwarding;
+mod frr_facts;
 mod frr_restart;
 mod learning;
 mod link_failure;
