@@ -8,6 +8,7 @@
 //! - What the control plane takes back or gives anew is followed ([`control_plane`]).
 //! - Routes that another tenant imports go into the VNI that their leaf says ([`downstream`]), and those of two VTEPs
 //!   to both ([`several_vteps`]).
+//! - A server at two VTEPs is reached by both, and by one when the other has lost it ([`segment`]).
 //! - A network behind a host is reached by way of that host ([`overlay_index`]).
 //!
 //! Case FRR-01: leaf01 has a vxlan device for each VNI, leaf02 a single one for all where FRR takes that.
@@ -26,13 +27,15 @@ mod control_plane;
 mod downstream;
 mod flow;
 mod overlay_index;
+mod segment;
 mod several_vteps;
+mod spread;
 
 use std::{collections::BTreeSet, fs, net::IpAddr, process::Command, time::Instant};
 
 use fabric_common::reason::Reason;
 use fabric_tests::fabric::{Fabric, PATIENCE, Seen, until};
-use fabric_user::lab::topology::Host;
+use fabric_user::lab::{Netns, topology::Host};
 
 /// Pings of one measurement.
 const PINGS: u64 = 40;
@@ -66,11 +69,11 @@ fn got(fabric: &Fabric, host: &str) -> u64 {
         echos6.expect("it is counted").1.trim().parse::<u64>().expect("a number")
     };
     let echos6 = fabric.netns(host).enter(read).expect("the host is there");
-    counted(fabric, host, "Icmp", "InEchos") + echos6
+    counted(&fabric.netns(host), "Icmp", "InEchos") + echos6
 }
 
 /// What a node has counted of a protocol over IPv4 (`/proc/net/snmp`).
-fn counted(fabric: &Fabric, node: &str, protocol: &str, what: &str) -> u64 {
+fn counted(node: &Netns, protocol: &str, what: &str) -> u64 {
     let read = || {
         let text = fs::read_to_string("/proc/thread-self/net/snmp").expect("proc is mounted");
         let mut rows = text.lines().filter_map(|line| line.split_once(": "));
@@ -80,7 +83,7 @@ fn counted(fabric: &Fabric, node: &str, protocol: &str, what: &str) -> u64 {
         let (_, value) = counted.find(|(title, _)| *title == what).expect("it is counted");
         value.parse().expect("a number")
     };
-    fabric.netns(node).enter(read).expect("the node is there")
+    node.enter(read).expect("the node is there")
 }
 
 /// A host pings every address of the fabric: those of its tenant answer, no other ones do, and no host of another
@@ -156,6 +159,7 @@ fn hosts_reach_their_own_tenant_and_no_other_and_what_is_routed_goes_by_xdp() {
     step("Tenants are apart, and XDP routes", tenants_are_apart);
     step("Downstream VNIs", downstream::what_red_imports_of_green_goes_into_the_vni_of_green);
     step("Several VTEPs", several_vteps::a_prefix_of_two_vteps_is_spread_over_both);
+    step("Ethernet segment", segment::a_segment_is_spread_over_its_vteps_until_one_loses_it);
     step("Wrong L3VNI", control_plane::a_wrong_l3vni_is_followed_until_it_is_right);
     step("Leaked route", control_plane::a_leaked_route_goes_with_the_one_that_it_comes_from);
     step(
