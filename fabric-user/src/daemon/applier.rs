@@ -13,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use self::sysctls::{read_arp_pvlan_of, read_has_ipv6, read_ipv6};
+use self::sysctls::{may_have_ipv6, read_arp_pvlan_of, read_has_ipv6, read_ipv6};
 use super::{
     agenda::Agenda,
     follower::News,
@@ -220,6 +220,14 @@ impl Applier {
         self.structure().asked(vtep)
     }
 
+    /// Forgets what the kernel has learned about ways that it is not asked about any more.
+    pub(super) fn forget_ways(&mut self) {
+        let structure = self.compiled.structure();
+        let asked: BTreeSet<Asked> =
+            structure.vteps.keys().map(|vtep| structure.asked(*vtep)).collect();
+        self.policy.learned.retain(|way, _| asked.contains(way));
+    }
+
     /// What the kernel has learned about the ways to some VTEPs.
     pub(super) fn learn(&mut self, answers: Vec<(Asked, Option<Path>)>) {
         let mut changed = false;
@@ -324,7 +332,7 @@ impl Applier {
             Event::Link(link) => {
                 self.retries.changed(link.ifindex);
                 read_arp_pvlan_of(&mut self.policy, link);
-                if link.port.is_none() {
+                if may_have_ipv6(link) {
                     dirty.underlay |= read_ipv6(&mut self.policy, link.ifindex, &link.name);
                 }
                 // Of some routes that come and go with it the kernel tells nobody.

@@ -62,6 +62,7 @@ impl Paths {
                 return;
             }
             (self.again, self.began) = (false, Instant::now());
+            applier.forget_ways();
             self.waiting = applier.vteps();
         }
         let rest = self.waiting.len().saturating_sub(PORTION);

@@ -204,9 +204,13 @@ impl Compiler<'_> {
         if off.is_empty() {
             return;
         }
+        // Of next hops that choose their tunnel it is their device.
+        let is_off = |ifindex: &u32| {
+            off.contains(self.tunnels.get(ifindex).map_or(ifindex, |tunnel| &tunnel.device))
+        };
         let ports = self.out.ports.iter().filter(|(_, port)| port.role.routes());
-        let ports = ports.map(|(ifindex, _)| *ifindex).filter(|ifindex| off.contains(ifindex));
-        let leads = |group: &Group| group.members.iter().any(|(key, _)| off.contains(&key.ifindex));
+        let ports = ports.map(|(ifindex, _)| *ifindex).filter(is_off);
+        let leads = |group: &Group| group.members.iter().any(|(key, _)| is_off(&key.ifindex));
         let groups = self.out.groups.iter().filter(|(_, group)| leads(group));
         self.out.without_ipv6 = WithoutIpv6 {
             ports: ports.collect(),

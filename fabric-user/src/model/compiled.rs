@@ -83,6 +83,12 @@ pub struct Compiled {
 }
 
 impl Compiled {
+    /// Compiled of something else.
+    #[cfg(test)]
+    pub fn of(structure: Structure) -> Self {
+        Self { structure, ..Self::default() }
+    }
+
     /// What routes and MAC addresses refer to.
     #[must_use]
     pub const fn structure(&self) -> &Structure {

@@ -33,7 +33,10 @@ pub use site::{Seen, Shape, Site};
 pub use traps::{
     what_leads_nowhere_is_answered_as_by_the_kernel, what_no_router_forwards_goes_nowhere,
 };
-pub use without_ipv6::{interfaces_without_ipv6_pass_none, tunnels_over_ipv6_need_it_at_the_port};
+pub use without_ipv6::{
+    downstream_vnis_follow_what_holds_for_ipv6_at_their_device, interfaces_without_ipv6_pass_none,
+    tunnels_over_ipv6_need_it_at_the_port,
+};
 
 /// Cases VXSY-01 and VXAS-01: a host's packets for a host here (between two networks), one behind another leaf (asymmetric), one in a network
 /// that the other leaf routes for (symmetric), and to the outside.
@@ -335,18 +338,20 @@ pub fn what_does_not_fit_is_answered(site: &Site) {
     assert_eq!(site.problems(), "");
 }
 
-/// Of two hosts that the kernel has not heard of for a while, it is asked for the one to which packets go, and gives it
-/// up, because nobody answers here. The other stays as it is.
+/// Of two hosts that the kernel has not heard of for a while, over IPv4 and over IPv6, it is asked for the one to which
+/// packets go, and gives it up, because nobody answers here. The other stays as it is.
 pub fn hosts_in_use_are_asked_for(site: &Site) {
     let idle = station(2, 11);
-    let [packet, _] = packets(&HOST1, &HOST2, site.gateway_mac(1));
-    site.routed("acc1", &packet.bytes());
-    site.make_stale(2, &[HOST2, idle]);
-    until(PATIENCE, "the host in use is asked for", || {
-        site.send("acc1", &packet.bytes());
-        matches!(&site.state(2, &HOST2)[..], "" | "FAILED" | "INCOMPLETE")
-    });
-    assert_eq!(site.state(2, &idle), "STALE");
+    for (packet, v6) in packets(&HOST1, &HOST2, site.gateway_mac(1)).into_iter().zip([false, true])
+    {
+        site.routed("acc1", &packet.bytes());
+        site.make_stale(2, &[HOST2, idle], v6);
+        until(PATIENCE, "the host in use is asked for", || {
+            site.send("acc1", &packet.bytes());
+            matches!(&site.state(2, &HOST2, v6)[..], "" | "FAILED" | "INCOMPLETE")
+        });
+        assert_eq!(site.state(2, &idle, v6), "STALE");
+    }
 }
 
 /// What `fabricctl` says about gateways, and about a packet that goes to the other leaf's router.

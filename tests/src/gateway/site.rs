@@ -38,6 +38,11 @@ pub(super) const fn station(network: u8, host: u8) -> Station {
     Station { mac: [2, 0, 0, 1, network, host], ipv4: [10, 0, network, host], ipv6 }
 }
 
+/// An address of a station.
+fn address(station: &Station, v6: bool) -> IpAddr {
+    if v6 { station.ipv6.into() } else { station.ipv4.into() }
+}
+
 /// In the first network.
 pub(super) const HOST1: Station = station(1, 10);
 /// In the second network.
@@ -348,22 +353,21 @@ impl Site {
     }
 
     /// Makes the kernel's entries for these hosts of a network those of hosts that it has not heard of for a while.
-    pub(super) fn make_stale(&self, network: u8, hosts: &[Station]) {
-        let gateway = self.shape.gateway(network);
+    pub(super) fn make_stale(&self, network: u8, hosts: &[Station], v6: bool) {
+        let (gateway, family) = (self.shape.gateway(network), if v6 { "ipv6" } else { "ipv4" });
         for (key, value) in [("delay_first_probe_time", "1"), ("ucast_solicit", "1")] {
-            self.leaf.sysctl(&format!("ipv4/neigh/{gateway}/{key}"), value);
+            self.leaf.sysctl(&format!("{family}/neigh/{gateway}/{key}"), value);
         }
         let line = |host: &Station| {
-            let (address, mac) = (Ipv4Addr::from(host.ipv4), mac_text(host.mac));
+            let (address, mac) = (address(host, v6), mac_text(host.mac));
             format!("neigh replace {address} lladdr {mac} dev {gateway} nud stale\n")
         };
         self.leaf.ip(&hosts.iter().map(line).collect::<String>());
     }
 
     /// The kernel's word for the state of a neighbour; nothing of one that it has forgotten.
-    pub(super) fn state(&self, network: u8, host: &Station) -> String {
-        let address = Ipv4Addr::from(host.ipv4);
-        let gateway = self.shape.gateway(network);
+    pub(super) fn state(&self, network: u8, host: &Station, v6: bool) -> String {
+        let (address, gateway) = (address(host, v6), self.shape.gateway(network));
         let found = self.leaf.query(&format!("neigh show {address} dev {gateway}"));
         let state = found.first().and_then(|entry| entry["state"][0].as_str());
         state.unwrap_or_default().to_owned()

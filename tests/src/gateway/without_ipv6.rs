@@ -2,7 +2,10 @@
 
 use fabric_common::reason::Reason;
 
-use super::site::{HOST1, HOST2, OUT0, OUTSIDE, REMOTE1, REMOTE2, Site, VNIS, packets, station};
+use super::site::{
+    DOWNSTREAM_VNI, HOST1, HOST2, OUT0, OUTSIDE, REMOTE1, REMOTE2, REMOTE3, Site, VNIS, packets,
+    station,
+};
 use crate::{
     addresses::Station,
     fabric::{PATIENCE, until},
@@ -15,14 +18,7 @@ pub fn interfaces_without_ipv6_pass_none(site: &Site) {
     let by_host = packets(&HOST1, &HOST2, mac).map(|packet| packet.bytes());
     let by_tunnel =
         packets(&REMOTE1, &HOST2, mac).map(|packet| site.sent_by_leaf2(VNIS[0], &packet));
-    // Of the host, from so many addresses that each next hop gets some.
-    let outwards: Vec<_> = (30..46)
-        .map(|end| {
-            let from = Station { mac: HOST1.mac, ..station(1, end) };
-            let [_, v6] = packets(&from, &OUTSIDE, mac);
-            v6.bytes()
-        })
-        .collect();
+    let outwards = flows_outside(site);
     site.lead_outside_by_both();
     // The kernel and Fabric choose differently.
     until(PATIENCE, "they are routed", || {
@@ -55,6 +51,16 @@ pub fn interfaces_without_ipv6_pass_none(site: &Site) {
     assert_eq!(site.problems(), "");
 }
 
+/// IPv6 packets of a host to the outside, from so many addresses that each of two next hops gets some.
+fn flows_outside(site: &Site) -> Vec<Vec<u8>> {
+    let flow = |end| {
+        let from = Station { mac: HOST1.mac, ..station(1, end) };
+        let [_, v6] = packets(&from, &OUTSIDE, site.gateway_mac(1));
+        v6.bytes()
+    };
+    (30..46).map(flow).collect()
+}
+
 /// In neither direction, and that is named.
 pub fn tunnels_over_ipv6_need_it_at_the_port(site: &Site) {
     let [into, _] = packets(&HOST1, &REMOTE1, REMOTE1.mac);
@@ -74,4 +80,30 @@ pub fn tunnels_over_ipv6_need_it_at_the_port(site: &Site) {
     site.judged("up0", &out, Reason::Decapsulated);
     site.judged("acc1", &into, Reason::Encapsulated);
     until(PATIENCE, "nothing is named", || site.problems().is_empty());
+}
+
+/// The vxlan device of next hops that choose their tunnel: none leaves by it without IPv6, and none that is longer than
+/// its MTU for IPv6, of which the kernel tells nobody.
+pub fn downstream_vnis_follow_what_holds_for_ipv6_at_their_device(site: &Site) {
+    const MTU: usize = 1_400;
+    site.lead_downstream();
+    let mac = site.gateway_mac(1);
+    let [v4, v6] = packets(&HOST1, &REMOTE3, mac).map(|packet| packet.bytes());
+    let longer = packets(&HOST1, &REMOTE3, mac)[1].clone().length(14 + MTU + 1).bytes();
+    site.routed("acc1", &longer);
+    site.set_ipv6_mtu("svd", MTU);
+    let seen = site.judged("acc1", &longer, Reason::TransitOutputTooBig);
+    assert_eq!(seen.len(), 1, "the kernel answers: {seen:02x?}");
+    site.routed("acc1", &v6);
+    site.set_ipv6_mtu("svd", 1_500);
+    site.routed("acc1", &longer);
+    site.switch_ipv6("svd", false);
+    site.routed("acc1", &v4);
+    // The object of the next hop stays.
+    assert_eq!(site.judged("acc1", &v6, Reason::TransitRouteNotAccelerated), []);
+    site.switch_ipv6("svd", true);
+    site.know_router(true);
+    site.lead_into(DOWNSTREAM_VNI, "");
+    site.routed("acc1", &v6);
+    assert_eq!(site.problems(), "");
 }

@@ -4,6 +4,7 @@
 use fabric_tests::gateway::{
     Shape, Site, a_prefix_behind_a_host_goes_where_that_host_is, downstream_vnis_are_carried,
     downstream_vnis_are_taken_over, downstream_vnis_die_with_their_device,
+    downstream_vnis_follow_what_holds_for_ipv6_at_their_device,
     downstream_vnis_follow_what_next_hops_follow,
     downstream_vnis_go_from_the_address_that_the_kernel_sends_from,
     gateways_and_ways_through_them_are_shown, hosts_in_use_are_asked_for,
@@ -118,6 +119,11 @@ fn a_host_behind_a_gateway_is_asked_for_while_packets_go_to_it_and_not_otherwise
 #[test]
 fn where_ipv6_is_switched_off_none_is_routed_as_by_the_kernel() {
     interfaces_without_ipv6_pass_none(&Site::new(Shape::Bridges));
+}
+
+#[test]
+fn downstream_vnis_have_ipv6_and_its_mtu_of_their_device() {
+    downstream_vnis_follow_what_holds_for_ipv6_at_their_device(&Site::new(Shape::Bridges));
 }
 
 #[test]

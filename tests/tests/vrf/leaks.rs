@@ -106,26 +106,37 @@ fn routed(router: &Router, to: &Station, v6: bool) -> Left {
 /// ports as expected, and that they have this reason by Fabric.
 #[track_caller]
 fn agreed(router: &Router, to: &Station, is_expected: impl Fn(&[usize]) -> bool, why: Reason) {
-    let maps = router.maps();
     for v6 in [false, true] {
-        let start = Instant::now();
-        loop {
-            maps.settings.update(0, |settings| settings.bypass = 1);
-            let kernel = routed(router, to, v6);
-            maps.settings.update(0, |settings| settings.bypass = 0);
-            let before = maps.ended_anywhere(why);
-            let ours = routed(router, to, v6);
-            let ended = maps.ended_anywhere(why) - before;
-            let ports: Vec<usize> = kernel.iter().map(|(port, _)| *port).collect();
-            if ours == kernel && is_expected(&ports) && ended >= FRAMES as u64 {
-                break;
-            }
-            assert!(
-                start.elapsed() < SOON,
-                "IPv6: {v6}; kernel {kernel:02x?}, Fabric {ours:02x?}, {ended} {why:?}; {:?}",
-                router.state().problems
-            );
+        agreed_in(router, to, v6, &is_expected, why);
+    }
+}
+
+/// The same of one family.
+#[track_caller]
+fn agreed_in(
+    router: &Router,
+    to: &Station,
+    v6: bool,
+    is_expected: impl Fn(&[usize]) -> bool,
+    why: Reason,
+) {
+    let (maps, start) = (router.maps(), Instant::now());
+    loop {
+        maps.settings.update(0, |settings| settings.bypass = 1);
+        let kernel = routed(router, to, v6);
+        maps.settings.update(0, |settings| settings.bypass = 0);
+        let before = maps.ended_anywhere(why);
+        let ours = routed(router, to, v6);
+        let ended = maps.ended_anywhere(why) - before;
+        let ports: Vec<usize> = kernel.iter().map(|(port, _)| *port).collect();
+        if ours == kernel && is_expected(&ports) && ended >= FRAMES as u64 {
+            return;
         }
+        assert!(
+            start.elapsed() < SOON,
+            "IPv6: {v6}; kernel {kernel:02x?}, Fabric {ours:02x?}, {ended} {why:?}; {:?}",
+            router.state().problems
+        );
     }
 }
 
@@ -258,6 +269,12 @@ fn what_the_device_of_a_vrf_does_to_packets_is_done_to_those_that_leak() {
     assert_problem(&router, "the MTU of blue is less than");
     router.ip("link set blue mtu 65535\n");
     judged(&router, &BEHIND, Some(2), Reason::Routed);
+    // The same for IPv6 packets alone, of which the kernel tells nobody.
+    router.sysctl("net.ipv6.conf.blue.mtu", "1400");
+    judged(&router, &BEHIND, Some(2), kernels);
+    assert_problem(&router, "the MTU of blue is less than");
+    router.sysctl("net.ipv6.conf.blue.mtu", "65535");
+    judged(&router, &BEHIND, Some(2), Reason::Routed);
     // Its routes go with it.
     router.ip("link set blue down\nroute add unreachable 0.0.0.0/0 table 10\n\
          route add unreachable ::/0 table 10\n");
@@ -268,6 +285,25 @@ fn what_the_device_of_a_vrf_does_to_packets_is_done_to_those_that_leak() {
     router.ip("link set blue up\n");
     router.ip(INTO_BLUE);
     judged(&router, &BEHIND, Some(2), Reason::Routed);
+}
+
+#[test]
+fn a_vrf_whose_device_has_no_ipv6_gets_none_by_leaks_as_by_the_kernel() {
+    let router = router();
+    // By an object, which stays when IPv6 is switched off, unlike a route without one.
+    router.netns().run("ip", "-6 nexthop add id 8 dev blue");
+    router.ip(
+        "route del 2001:db8:9::/64 dev blue table 10\nroute add 2001:db8:9::/64 nhid 8 table 10\n",
+    );
+    judged(&router, &BEHIND, Some(2), Reason::Routed);
+    router.sysctl("net.ipv6.conf.blue.disable_ipv6", "1");
+    let nowhere = |ports: &[usize]| ports.is_empty();
+    agreed_in(&router, &BEHIND, true, nowhere, Reason::TransitRouteNotAccelerated);
+    assert_problem(&router, "IPv6 routes into the VRF blue: blue has no IPv6");
+    agreed_in(&router, &BEHIND, false, |ports| ports == [2; FRAMES], Reason::Routed);
+    router.sysctl("net.ipv6.conf.blue.disable_ipv6", "0");
+    judged(&router, &BEHIND, Some(2), Reason::Routed);
+    assert_eq!(router.state().problems, [""; 0]);
 }
 
 #[test]

@@ -2,7 +2,11 @@
 
 use std::{mem, time::Instant};
 
-use super::{super::snapshot::Purpose, Applier, sysctls::read_ipv6};
+use super::{
+    super::snapshot::Purpose,
+    Applier,
+    sysctls::{may_have_ipv6, read_ipv6},
+};
 use crate::{
     model::{Changes, Compiled, Dirty},
     reconcile::{Outcome, Reconciler},
@@ -13,7 +17,7 @@ impl Applier {
     pub(super) fn compare(&mut self, purpose: Purpose) -> anyhow::Result<()> {
         self.renew()?;
         self.read_sysctls();
-        for link in self.network.links().filter(|link| link.port.is_none()) {
+        for link in self.network.links().filter(|link| may_have_ipv6(link)) {
             read_ipv6(&mut self.policy, link.ifindex, &link.name);
         }
         // What could not be attached may be free by now.

@@ -1,13 +1,13 @@
 //! Settings of the kernel of which it does not tell: looked at with every beat.
 
-use std::io;
+use std::{collections::BTreeSet, io};
 
 use super::{
     super::{Purpose, ipvs, legacy::legacy_chains, sysctl},
     Applier,
 };
 use crate::{
-    model::{Dirty, Network, Policy, Role},
+    model::{Dirty, Network, Policy, Role, Structure},
     observe::{Link, LinkKind},
 };
 
@@ -24,9 +24,8 @@ impl Applier {
     pub(super) fn read_sysctls(&mut self) -> bool {
         let policy = &mut self.policy;
         let mut changed = false;
-        let ports = self.compiled.structure().ports.iter();
-        for (ifindex, port) in ports.filter(|(_, port)| port.role != Role::Access) {
-            changed |= read_ipv6(policy, *ifindex, &port.name);
+        for link in routed(self.compiled.structure(), &self.network) {
+            changed |= read_ipv6(policy, link.ifindex, &link.name);
         }
         let before = policy.multipath;
         changed |= take(&mut policy.multipath, sysctl::multipath());
@@ -59,6 +58,18 @@ impl Applier {
     }
 }
 
+/// The interfaces that packets leave by after they were routed: ports, vxlan devices of next hops that choose their tunnel,
+/// and VRFs that routes lead into.
+fn routed<'a>(structure: &Structure, network: &'a Network) -> impl Iterator<Item = &'a Link> {
+    let ports = structure.ports.iter().filter(|(_, port)| port.role != Role::Access);
+    let devices = ports.map(|(ifindex, port)| {
+        let domain = port.domain.as_ref().and_then(|domain| structure.domains.get(domain));
+        domain.filter(|domain| domain.only_sends).map_or(*ifindex, |domain| domain.vxlan)
+    });
+    let all: BTreeSet<u32> = devices.chain(structure.leaks.keys().copied()).collect();
+    all.into_iter().filter_map(|ifindex| network.link(ifindex))
+}
+
 /// Reads what holds for IPv6 packets on an interface; true if it is new.
 pub(super) fn read_ipv6(policy: &mut Policy, ifindex: u32, name: &str) -> bool {
     match (sysctl::mtu6(name), sysctl::hop_limit6(name)) {
@@ -83,9 +94,13 @@ pub(super) fn read_has_ipv6(policy: &mut Policy, link: &Link) -> bool {
         && sysctl::has_ipv6(&link.name).is_ok_and(|has| policy.set_has_ipv6(link.ifindex, has))
 }
 
-/// Whether packets for this box arrive at an interface itself, or leave by it.
-const fn may_have_ipv6(link: &Link) -> bool {
-    link.port.is_none() && link.bond.is_none() && !matches!(link.kind, LinkKind::Vxlan(_))
+/// Whether packets for this box arrive at an interface itself, or leave by it when they were routed.
+pub(super) const fn may_have_ipv6(link: &Link) -> bool {
+    match &link.kind {
+        // Next hops that choose their tunnel are on it, whatever bridge it is a port of.
+        LinkKind::Vxlan(vxlan) => vxlan.external,
+        _ => link.port.is_none() && link.bond.is_none(),
+    }
 }
 
 /// Reads on which of the interfaces that ARP could be answered by the kernel may answer itself; true if it is new. Of

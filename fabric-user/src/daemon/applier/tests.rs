@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use fabric_common::schema::ports::TUNNELS;
+
 use super::*;
 use crate::{
-    daemon::follower::Follower,
+    daemon::{follower::Follower, paths::Paths},
     hashed::HashMap,
-    model::{Answers, Macs, Routes, View},
+    model::{Answers, Domain, DomainKey, Macs, Port, Role, Routes, View},
     observe::{
         Observer,
         tests::live::{PATIENCE, in_namespace, sh},
@@ -109,5 +111,55 @@ fn a_port_that_waits_for_a_slot_has_one_that_the_same_pass_has_freed() {
         applier.retries.failed(7, true, now);
         applier.leave_out(&outcome, now);
         assert_eq!(applier.retries.due(now + Duration::from_millis(1_900)), [7]);
+    });
+}
+
+#[test]
+fn what_was_learned_about_a_way_is_forgotten_when_no_tunnel_leads_there_any_more() {
+    with_applier("ways", |mut applier, _| async move {
+        let way: Asked = (None, "192.0.2.2".parse().unwrap());
+        let path = Path { mtu: Some(1_400), learned: false, ifindex: 1, gateway: None };
+        applier.policy.learned.insert(way, path);
+        Paths::new().tick(&mut applier, &mut None);
+        assert!(applier.policy.learned.is_empty());
+    });
+}
+
+/// Of the interfaces of routes out of a vxlan device and into a VRF as of ports.
+#[test]
+fn a_beat_reads_what_holds_for_ipv6_packets_wherever_they_leave() {
+    with_applier("ipv6", |mut applier, agenda| async move {
+        sh("ip link add br10 up type bridge\n\
+            ip link add svd master br10 up type vxlan external dstport 4789\n\
+            ip link add port up type veth peer name other\n\
+            echo 1400 > /proc/sys/net/ipv6/conf/svd/mtu");
+        let mut follower = Follower::begin(Observer::open().unwrap(), agenda);
+        let news = tokio::time::timeout(PATIENCE, follower.news()).await.expect("there is news");
+        applier.take(news);
+        let index = |name: &str| {
+            let link = applier.network.links().find(|link| link.name == name);
+            link.expect("it is there").ifindex
+        };
+        let (svd, port, number) = (index("svd"), index("port"), TUNNELS | 1);
+        assert_eq!(applier.policy.mtu6.get(&svd), Some(&1_400), "read with the interface");
+        let domain = DomainKey { bridge: number, vlan: 0 };
+        let routed = Port { role: Role::Routed, domain: Some(domain), ..Port::default() };
+        let tunnel = Domain { only_sends: true, vxlan: svd, ..Domain::default() };
+        let structure = Structure {
+            ports: [(number, routed)].into(),
+            domains: [(domain, tunnel)].into(),
+            leaks: [(port, [None; 2])].into(),
+            ..Structure::default()
+        };
+        applier.compiled = Compiled::of(structure);
+        assert!(!applier.read_sysctls(), "nothing has changed");
+        for (interface, ifindex) in [("svd", svd), ("port", port)] {
+            sh(&format!("echo 1300 > /proc/sys/net/ipv6/conf/{interface}/mtu"));
+            assert!(applier.read_sysctls(), "{interface}");
+            assert_eq!(applier.policy.mtu6.get(&ifindex), Some(&1_300), "{interface}");
+        }
+        sh("echo 1 > /proc/sys/net/ipv6/conf/svd/disable_ipv6");
+        assert!(applier.read_sysctls());
+        assert!(applier.policy.without_ipv6.contains(&svd));
     });
 }

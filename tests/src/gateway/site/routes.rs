@@ -100,6 +100,11 @@ impl Site {
         self.leaf.sysctl(&format!("ipv6/conf/{interface}/disable_ipv6"), value);
     }
 
+    /// Gives IPv6 packets on an interface another MTU, in bytes, than that of the link.
+    pub(in crate::gateway) fn set_ipv6_mtu(&self, interface: &str, mtu: usize) {
+        self.leaf.sysctl(&format!("ipv6/conf/{interface}/mtu"), &mtu.to_string());
+    }
+
     /// The gateway of a network.
     pub(in crate::gateway) fn gateway(&self, network: u8) -> String {
         self.shape.gateway(network)
