@@ -277,3 +277,33 @@ fn a_vxlan_device_bound_to_a_port_in_a_vrf_is_left_to_the_kernel_and_named() {
     let after = [Reason::Encapsulated, Reason::Decapsulated].map(|reason| site.met(reason));
     assert_eq!(before, after);
 }
+
+/// Nobody tells in which VRF the socket of a device is, which came up when its port was elsewhere.
+#[test]
+fn a_vxlan_device_whose_port_moves_between_vrfs_is_the_kernels_until_it_comes_up_anew() {
+    const IN_ONE: &str = "vx100 is bound to up0 (`dev up0`), which is in the VRF";
+    const OUT: &str = "vx100 came up when what it is bound to was in another VRF, or in none";
+    let site = leaf();
+    site.ip("link add red type vrf table 101\nlink set red up");
+    V4.vxlan(&site, "up0");
+    V4.leaves(&site, 0);
+    V4.taken(&site, 0);
+    let by_xdp = || [Reason::Encapsulated, Reason::Decapsulated].map(|reason| site.met(reason));
+    for (to, table, why) in [
+        ("master blue", "table 100", IN_ONE),
+        ("master red", "table 101", IN_ONE),
+        ("nomaster", "", OUT),
+    ] {
+        move_port(&site, 0, to);
+        V4.lead(&site, 0, table);
+        site.settled(|site| site.problems().contains(why));
+        let before = by_xdp();
+        site.judged(Site::leave);
+        site.judged(|site| V4.arrive(site, 0));
+        assert_eq!(by_xdp(), before, "{to}");
+    }
+    site.ip("link set vx100 down\nlink set vx100 up");
+    V4.leaves(&site, 0);
+    V4.taken(&site, 0);
+    assert_eq!(site.problems(), "");
+}

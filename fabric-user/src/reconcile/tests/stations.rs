@@ -1,6 +1,6 @@
 //! What the FDB says of a next hop behind a bridge stands in the next hop.
 
-use fabric_common::schema::{fdb, nexthops::Nexthop};
+use fabric_common::schema::{fdb, nexthops::Nexthop, ports::TUNNELS};
 
 use super::*;
 use crate::kernel::memory::after_each_store;
@@ -44,9 +44,22 @@ fn check(bench: &Bench, is_known: bool) {
 
 /// Changes one MAC address alone.
 fn move_to(bench: &mut Bench, wanted: &Wanted, target: Option<Target>) {
-    let macs = Macs::Some(vec![(station(3), target)]);
+    change(bench, wanted, vec![(station(3), target)]);
+}
+
+/// Changes MAC addresses alone, in this order.
+fn change(bench: &mut Bench, wanted: &Wanted, macs: Vec<(FdbKey, Option<Target>)>) -> Outcome {
     let (routes, answers) = (Routes::Some(Vec::new()), Answers::Some(Vec::new()));
-    bench.reconciler.apply_entries(&wanted.structure, &routes, macs, &answers);
+    bench.reconciler.apply_entries(&wanted.structure, &routes, Macs::Some(macs), &answers)
+}
+
+/// So many MAC addresses of nobody that packets are routed to.
+fn crowd(count: u16, target: Option<Target>) -> Vec<(FdbKey, Option<Target>)> {
+    let mac = |number: u16| {
+        let [a, b] = number.to_be_bytes();
+        FdbKey { domain: DOMAIN, mac: Mac([2, 0xbb, 0, 0, a, b]) }
+    };
+    (0..count).map(|number| (mac(number), target)).collect()
 }
 
 #[test]
@@ -135,4 +148,80 @@ fn a_gateway_that_changes_its_domain_sends_to_nobody_in_the_old_one() {
     drop(watch);
     check(&bench, true);
     assert_ne!((domain(bench.maps()), place(&bench, 3)), (old, before));
+}
+
+#[test]
+fn two_next_hops_of_one_mac_address_follow_it_together_and_each_alone_when_the_other_has_gone() {
+    let mut bench = Bench::new();
+    let mut wanted = routed();
+    let (of_second, _) = host(4);
+    let nexthop = model::Nexthop { destination: nexthop(3).destination, ..nexthop(4) };
+    wanted.routes.insert(of_second, Way::Nexthop { key: hop(4), nexthop });
+    bench.apply(&wanted);
+    let check_both = |bench: &Bench, is_known: bool| {
+        check(bench, is_known);
+        assert_eq!(place(bench, 4), place(bench, 3));
+    };
+    check_both(&bench, true);
+    for target in [Some(Target::Remote(second())), None, Some(Target::Remote(vtep()))] {
+        let is_known = target.is_some();
+        move_to(&mut bench, &wanted, target);
+        check_both(&bench, is_known);
+    }
+    let routes = Routes::Some(vec![(of_second, None)]);
+    let (macs, answers) = (Macs::Some(Vec::new()), Answers::Some(Vec::new()));
+    bench.reconciler.apply_entries(&wanted.structure, &routes, macs, &answers);
+    for target in [Some(Target::Remote(second())), None] {
+        let is_known = target.is_some();
+        move_to(&mut bench, &wanted, target);
+        check(&bench, is_known);
+    }
+}
+
+#[test]
+fn a_next_hop_that_chooses_its_tunnel_has_its_place_by_that_tunnels_own_mac_addresses() {
+    const TUNNEL: u32 = TUNNELS | 5;
+    let mut bench = Bench::new();
+    let mut wanted = routed();
+    let of_tunnel = DomainKey { bridge: TUNNEL, vlan: 0 };
+    let key = FdbKey { domain: of_tunnel, ..station(5) };
+    let structure = &mut wanted.structure;
+    let gateway =
+        model::Port { domain: Some(of_tunnel), view: None, ..structure.ports[&PORT].clone() };
+    structure.ports.insert(TUNNEL, gateway);
+    let sends = model::Domain { only_sends: true, ..structure.domains[&DOMAIN].clone() };
+    structure.domains.insert(of_tunnel, sends);
+    let (place_of_host, _) = host(5);
+    let router = NexthopKey { ifindex: TUNNEL, ..hop(5) };
+    let way = Way::Nexthop { key: router, nexthop: nexthop(5) };
+    wanted.routes.insert(place_of_host, way);
+    // The bridge has the same MAC address elsewhere.
+    wanted.macs.push((station(5), Target::Own));
+    wanted.macs.push((key, Target::Remote(vtep())));
+    bench.apply(&wanted);
+    let index = |bench: &Bench| bench.reconciler.domains.get(&of_tunnel).unwrap() as u16;
+    let mut before = 0;
+    for vtep in [vtep(), second()] {
+        change(&mut bench, &wanted, vec![(key, Some(Target::Remote(vtep)))]);
+        let expected = target(bench.maps(), index(&bench), 5);
+        assert!(![0, before].contains(&expected));
+        assert_eq!(place(&bench, 5), expected);
+        before = expected;
+    }
+    change(&mut bench, &wanted, vec![(key, None), (station(5), Some(Target::Remote(vtep())))]);
+    assert_eq!(place(&bench, 5), 0);
+}
+
+#[test]
+fn a_next_hop_whose_mac_address_finds_no_room_has_no_place_until_there_is_room() {
+    let mut bench = Bench::new();
+    let mut wanted = routed();
+    wanted.macs.retain(|(key, _)| *key != station(3));
+    bench.apply(&wanted);
+    let crowded = change(&mut bench, &wanted, crowd(10_000, Some(Target::Own)));
+    assert_eq!(crowded.full.len(), 1);
+    move_to(&mut bench, &wanted, Some(Target::Remote(vtep())));
+    check(&bench, false);
+    bench.apply(&routed());
+    check(&bench, true);
 }
