@@ -8,6 +8,7 @@ pub mod hashed;
 pub mod kernel;
 pub mod lab;
 pub mod mac;
+pub mod metrics;
 pub mod model;
 pub mod netlink;
 pub mod observe;

@@ -13,7 +13,7 @@ use fabric_common::schema::settings::{HASH_FLOW_LABEL, HASH_INNER, HASH_SYMMETRI
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{kernel::sizes::Sizes, model::Pattern};
+use crate::{kernel::sizes::Sizes, metrics::Listen, model::Pattern};
 
 /// Where the file is unless `--settings` names another.
 pub const DEFAULT_PATH: &str = "/etc/fabric/fabric-xdpd.toml";
@@ -136,6 +136,8 @@ pub struct Settings {
     /// Take everything off when the daemon ends. Default false: the fast path goes on until the
     /// heartbeat expires or the next daemon takes over.
     pub detach_on_exit: bool,
+    /// Where metrics for Prometheus are served. Default: nowhere.
+    pub metrics: Option<Listen>,
     /// Folder of the lock, the control socket and the state file. Default /run/fabric.
     pub run_folder: PathBuf,
 }
@@ -158,6 +160,7 @@ impl Default for Settings {
             hash: FlowHash::default(),
             seed: None,
             detach_on_exit: false,
+            metrics: None,
             run_folder: "/run/fabric".into(),
         }
     }
@@ -305,11 +308,18 @@ mod tests {
         let text = "exclude = ['swp9']\nports = ['swp*']\nheartbeat_timeout_ms = 500\nseed = 7\n\
             audit_interval_s = 5\ndetach_on_exit = true\nhash.inner = true\nfdb_entries = 99\n\
             host_entries = 98\nprefix_entries = 97\nxdp_mode = 'generic'\nrun_folder = '/x'\n\
-            instance = 'other'\nignore_netfilter = ['ip nat *']";
+            instance = 'other'\nmetrics = '9843'\nignore_netfilter = ['ip nat *']";
         let (old, new) = (Settings::default(), toml::from_str::<Settings>(text).unwrap());
         let reloaded = old.reloaded(&new);
-        let stays =
-            ["fdb_entries", "host_entries", "instance", "prefix_entries", "run_folder", "xdp_mode"];
+        let stays = [
+            "fdb_entries",
+            "host_entries",
+            "instance",
+            "metrics",
+            "prefix_entries",
+            "run_folder",
+            "xdp_mode",
+        ];
         let mut left = reloaded.differences(&new);
         left.sort_unstable();
         assert_eq!(left, stays);

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use fabric_user::{
     daemon,
+    metrics::Listen,
     settings::{Settings, XdpMode},
 };
 use tracing_subscriber::EnvFilter;
@@ -36,6 +37,10 @@ struct Arguments {
     /// Take programs and maps off at the end
     #[arg(long)]
     detach_on_exit: bool,
+    /// Serve metrics for Prometheus at this address, or at this port of 127.0.0.1 [default: no metrics;
+    /// without an address: 127.0.0.1:9843]
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "9843")]
+    metrics: Option<Listen>,
     /// Folder of the lock, the control socket and the state file
     #[arg(long, value_name = "FOLDER")]
     run_folder: Option<PathBuf>,
@@ -80,6 +85,7 @@ impl Arguments {
         replace(&mut settings.heartbeat_timeout_ms, self.heartbeat_timeout_ms.as_ref());
         replace(&mut settings.audit_interval_s, self.audit_interval_s.as_ref());
         replace(&mut settings.run_folder, self.run_folder.as_ref());
+        settings.metrics = self.metrics.or(settings.metrics);
         settings.detach_on_exit |= self.detach_on_exit;
         Ok(settings)
     }

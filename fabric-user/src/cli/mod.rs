@@ -37,8 +37,10 @@ use clap::{
     error::{ContextKind, ErrorKind},
 };
 
+pub(crate) use interfaces::Interfaces;
 pub(crate) use maps::{families, role};
 pub use print::is_broken_pipe;
+pub(crate) use status::sight;
 
 /// fabricctl: look at Fabric, and run fabrics in a lab.
 #[derive(Debug, Parser)]

@@ -10,6 +10,7 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Instant,
 };
 
@@ -29,10 +30,12 @@ use super::{
 };
 use crate::{
     kernel::pins::Instance,
+    metrics::Board,
     model::{
-        Asked, Compiled, Dirty, Network, NexthopKey, Policy, Structure, VtepKey, compile_structure,
+        Asked, Compiled, Dirty, DomainKey, FdbKey, Network, NexthopKey, Policy, Structure, VtepKey,
+        compile_structure,
     },
-    observe::{Asker, Batch, Event, ObserveError, Path, Source, SourceQuestion},
+    observe::{Asker, Batch, Event, LinkKind, ObserveError, Path, Source, SourceQuestion},
     reconcile::Reconciler,
     settings::{Settings, XdpMode},
 };
@@ -56,6 +59,8 @@ pub(super) struct Applier {
     warned: BTreeMap<u32, String>,
     /// When they are.
     retries: Retries,
+    /// What metrics tell beside the maps.
+    pub(super) board: Arc<Board>,
     /// Interfaces that are left to the kernel by request, with their last names.
     detached: BTreeMap<u32, String>,
     resolution: Resolution,
@@ -83,7 +88,8 @@ impl Applier {
         agenda: Agenda,
     ) -> anyhow::Result<Self> {
         let reconciler = Reconciler::new(instance.clone(), &settings)?;
-        let watcher = Watcher::start(&instance)?;
+        let board = Arc::new(Board::default());
+        let watcher = Watcher::start(&instance, &board)?;
         let policy = Policy {
             allowed: settings.ports.clone(),
             denied: settings.exclude.clone(),
@@ -107,6 +113,7 @@ impl Applier {
             room: Room::default(),
             warned: BTreeMap::new(),
             retries: Retries::default(),
+            board,
             detached: BTreeMap::new(),
             resolution: Resolution::default(),
             sources: Sources::default(),
@@ -173,10 +180,10 @@ impl Applier {
         }
     }
 
-    /// Takes in what the follower has heard or read.
-    pub(super) fn take(&mut self, news: News) {
+    /// Takes in what the follower has heard or read; the oldest of what it tells was `heard` then.
+    pub(super) fn take(&mut self, news: News, heard: Instant) {
         match news {
-            News::Batch(Batch::Events(events)) => self.events(events),
+            News::Batch(Batch::Events(events)) => self.events(events, heard),
             News::Batch(Batch::Lost) => self.lost(),
             News::Snapshot(snapshot) => self.take_snapshot(snapshot),
             News::Failed(Failed { purpose: Purpose::Audit, error }, wait) => {
@@ -288,7 +295,8 @@ impl Applier {
     }
 
     /// Applies changes of which the kernel has told, after some of which others follow untold.
-    fn events(&mut self, events: Vec<Event>) {
+    fn events(&mut self, events: Vec<Event>, heard: Instant) {
+        events.iter().for_each(|event| self.count(event));
         let dirty = self.observe(events);
         if dirty.sources {
             self.sources.changed();
@@ -302,7 +310,22 @@ impl Applier {
                 self.agenda.is_stale(what);
             }
         }
-        self.apply(&dirty);
+        if self.apply(&dirty) > 0 {
+            self.board.apply.observe(heard.elapsed());
+        }
+    }
+
+    /// Counts what the kernel tells, and addresses that are elsewhere by it.
+    fn count(&self, event: &Event) {
+        self.board.message(event);
+        let Event::BridgeMac(entry) = event else { return };
+        let domain = DomainKey { bridge: entry.bridge, vlan: entry.vlan };
+        let before = self.network.bridge_mac(FdbKey { domain, mac: entry.mac });
+        if before.is_some_and(|station| station.port != entry.port) {
+            let port = self.network.link(entry.port);
+            let to_vtep = port.is_some_and(|port| matches!(port.kind, LinkKind::Vxlan(_)));
+            self.board.moved(to_vtep);
+        }
     }
 
     /// Takes events into the model, and says what they affect.

@@ -1,6 +1,6 @@
 //! Keeps the model what the kernel says: by its messages, and by snapshots where those do not suffice.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{
     agenda::Agenda,
@@ -54,6 +54,11 @@ impl Follower {
     /// Everything was read at least once.
     pub(super) const fn is_started(&self) -> bool {
         self.is_started
+    }
+
+    /// When the oldest of what the last batch tells was read.
+    pub(super) fn heard(&self) -> Instant {
+        self.observer.as_ref().map_or_else(Instant::now, Observer::heard)
     }
 
     /// Everything that was read is applied.

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     kernel::{maps::mapped, memory::MappedArray, pins::Instance, programs::tx_ports},
+    metrics::{Board, Happening},
     netlink::{
         Family, Listener, Messages, Received, Request,
         rtnetlink::{self, LINKS},
@@ -89,7 +90,7 @@ pub(super) struct Watcher {
 impl Watcher {
     /// Starts to watch the links of this network namespace for the ports of an instance, whose maps
     /// are there.
-    pub(super) fn start(instance: &Instance) -> anyhow::Result<Self> {
+    pub(super) fn start(instance: &Instance, board: &Arc<Board>) -> anyhow::Result<Self> {
         let ports: MappedArray<Port> = mapped(instance, "ports", true)?;
         let listener = Listener::open(Family::Route, QUEUE)
             .and_then(|listener| listener.join(LINKS).map(|()| listener))
@@ -108,6 +109,7 @@ impl Watcher {
                 settings: mapped(instance, "settings", true)?,
                 targets: tx_ports(instance)?,
                 shared: Arc::clone(&shared),
+                board: Arc::clone(board),
                 tunnels: BTreeMap::new(),
                 dump: None,
             },
@@ -185,6 +187,7 @@ struct Watched {
     /// Redirect targets by port slot.
     targets: DevMap<MapData>,
     shared: Arc<Shared>,
+    board: Arc<Board>,
     /// What stands for tunnels, by the interface index of the vxlan device; some of it may have gone.
     tunnels: BTreeMap<u32, BTreeSet<u32>>,
     dump: Option<RunningDump>,
@@ -336,6 +339,8 @@ impl Watched {
         let losses = stored.iter().filter(|port| !port.alive).count() as u64;
         if losses > 0 {
             self.shared.losses.fetch_add(losses, Ordering::Relaxed);
+            self.board.happened(Happening::CarrierLoss);
+            self.board.failover.observe(elapsed);
             self.shared.last_ifindex.store(ifindex.into(), Ordering::Relaxed);
             self.shared.last_stores.store(stores, Ordering::Relaxed);
             let latency = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);

@@ -9,7 +9,7 @@
 //! | an entry of a map finds no room, a port takes no program | it is left to the kernel, named, and tried again |
 //! | the thread that watches links ends | [`Applier::beat`] starts it again |
 //! | the heartbeat program does not run | the next beat tries again |
-//! | the state file cannot be written, systemd or a client does not listen, a neighbour cannot be asked for, settings are not valid | it is logged |
+//! | the state file cannot be written, systemd or a client does not listen, a neighbour cannot be asked for, settings are not valid, metrics cannot be served | it is logged |
 //!
 //! In the first two rows, and without the thread, the heart does not beat until it is made good, so that
 //! the kernel forwards if that takes longer than the timeout. Before the loop a failure ends the daemon with
@@ -40,12 +40,13 @@ pub mod state;
 mod sysctl;
 mod ticks;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::bail;
 
 use crate::{
     kernel::pins::Instance,
+    metrics,
     observe::{Asker, ObserveError, Observer},
     settings::Settings,
 };
@@ -89,7 +90,11 @@ pub async fn run(
     let agenda = Agenda::default();
     let mut follower = Follower::begin(Observer::open()?, agenda.clone());
     let mut asker = None;
-    let mut applier = Applier::new(instance, settings, agenda.clone())?;
+    let metrics = settings.metrics;
+    let mut applier = Applier::new(instance.clone(), settings, agenda.clone())?;
+    if let Some(listen) = metrics {
+        metrics::start(listen, instance, Arc::clone(&applier.board));
+    }
 
     let mut beat = beats(&applier.settings);
     let mut audit = audits(&applier.settings);
@@ -130,7 +135,10 @@ pub async fn run(
                     agenda.is_stale(Purpose::Routing);
                 }
             }
-            news = follower.news() => applier.take(news),
+            news = follower.news() => {
+                let heard = follower.heard();
+                applier.take(news, heard);
+            }
         }
         if !is_started && applier.is_synced() {
             follower.started();

@@ -65,6 +65,9 @@ struct Backing {
 trait Entries: Sized {
     fn map(backing: Backing, cpus: u32, writable: bool) -> io::Result<Self>;
 
+    /// Number of entries, those of one CPU where each has its own.
+    fn room(&self) -> u32;
+
     /// Stores that were made through the mapping, if they are worth counting.
     fn counted(&self) -> u64;
 
@@ -75,6 +78,10 @@ trait Entries: Sized {
 impl<T: bytemuck::Pod + fmt::Debug> Entries for MappedArray<T> {
     fn map(Backing { memory, bytes }: Backing, _: u32, writable: bool) -> io::Result<Self> {
         Self::new(memory, bytes / size_of::<T>() as u32, writable)
+    }
+
+    fn room(&self) -> u32 {
+        self.len()
     }
 
     fn counted(&self) -> u64 {
@@ -91,6 +98,10 @@ impl<T: bytemuck::Pod + fmt::Debug> Entries for MappedArray<T> {
 impl<T: Count> Entries for PerCpu<T> {
     fn map(Backing { memory, bytes }: Backing, cpus: u32, writable: bool) -> io::Result<Self> {
         Self::new(memory, bytes / size_of::<T>() as u32 / cpus, cpus, writable)
+    }
+
+    fn room(&self) -> u32 {
+        self.len()
     }
 
     fn counted(&self) -> u64 {
@@ -130,6 +141,15 @@ macro_rules! maps {
             #[must_use]
             pub fn stores(&self) -> u64 {
                 [$(self.$name.counted(),)+].iter().sum()
+            }
+
+            /// Number of entries of a map; 0 for the device map, or if there is no such map.
+            #[must_use]
+            pub fn room(&self, map: &str) -> u32 {
+                match map {
+                    $(stringify!($name) => Entries::room(&self.$name),)+
+                    _ => 0,
+                }
             }
 
             /// Gives each entry of a map that is not zero to `each`, with its index; of counters the sum

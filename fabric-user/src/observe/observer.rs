@@ -1,6 +1,6 @@
 //! The sockets that listen.
 
-use std::{collections::VecDeque, io};
+use std::{collections::VecDeque, io, time::Instant};
 
 use super::{
     Event, ObserveError, devices::Devices, generations, protocol::Protocol, request, xdp_features,
@@ -29,6 +29,10 @@ pub struct Observer {
     features: Option<xdp_features::Listener>,
     /// What was read and not handed on yet.
     ahead: VecDeque<Event>,
+    /// When it was read, and how many of it then, in the order of reading.
+    read: VecDeque<(Instant, usize)>,
+    /// When the oldest of the last batch was read.
+    heard: Instant,
     /// Events in the next batch, at most.
     room: usize,
     /// The kernel has dropped messages that nobody was told about yet.
@@ -76,6 +80,8 @@ impl Observer {
             features: devices.listen()?,
             devices,
             ahead: VecDeque::new(),
+            read: VecDeque::new(),
+            heard: Instant::now(),
             room: FIRST,
             lost: false,
         })
@@ -95,6 +101,12 @@ impl Observer {
         }
         self.read_ahead((4 * self.room).max(READ))?;
         Ok(self.flush())
+    }
+
+    /// When the oldest of what the last batch tells was read.
+    #[must_use]
+    pub const fn heard(&self) -> Instant {
+        self.heard
     }
 
     /// Puts a mark behind everything that has happened up to now, in place of the last one.
@@ -167,6 +179,7 @@ impl Observer {
     fn flush(&mut self) -> Batch {
         if std::mem::take(&mut self.lost) {
             self.ahead.clear();
+            self.read.clear();
             self.room = FIRST;
             self.pass_marks(usize::MAX);
             return Batch::Lost;
@@ -174,6 +187,7 @@ impl Observer {
         let count = self.ahead.len().min(self.room);
         let events = self.ahead.drain(..count).collect();
         self.pass_marks(count);
+        self.hand_on(count);
         if self.ahead.is_empty() {
             self.room = FIRST;
             // After a storm nothing keeps its memory.
@@ -182,6 +196,19 @@ impl Observer {
             self.room = (2 * self.room).min(BATCH);
         }
         Batch::Events(events)
+    }
+
+    /// Notes when the oldest of so many events was read, which are handed on.
+    fn hand_on(&mut self, mut count: usize) {
+        self.heard = self.read.front().map_or_else(Instant::now, |(at, _)| *at);
+        while let Some((_, read)) = self.read.front_mut() {
+            if *read > count {
+                *read -= count;
+                break;
+            }
+            count -= *read;
+            self.read.pop_front();
+        }
     }
 
     /// So many events were handed on. After lost ones no mark comes any more.
@@ -199,7 +226,7 @@ impl Observer {
     /// a change takes eight times the memory that it takes here, and a queue that is full drops the next one. If the
     /// kernel dropped any, that queue is empty afterwards.
     fn read_ahead(&mut self, most: usize) -> Result<(), ObserveError> {
-        let Self { route, xfrm, netfilter, devices, features, ahead, lost, .. } = self;
+        let Self { route, xfrm, netfilter, devices, features, ahead, read, lost, .. } = self;
         let fresh = ahead.len();
         for listener in [Some(route), xfrm.as_mut(), netfilter.as_mut()].into_iter().flatten() {
             let dropped = listener.read(ahead, most)?;
@@ -220,6 +247,9 @@ impl Observer {
             devices.look(event, &mut |more| found.push(more));
         }
         ahead.extend(found);
+        if ahead.len() > fresh {
+            read.push_back((Instant::now(), ahead.len() - fresh));
+        }
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ use super::{
     table::Table,
     view::View,
 };
-use sums::Sums;
+pub(super) use sums::Sums;
 use tables::Scene;
 
 /// Arguments of `fabricctl counters`.

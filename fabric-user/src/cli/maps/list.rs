@@ -15,10 +15,12 @@ use fabric_common::{
 use super::{Source, redirect_targets};
 use crate::{
     cli::{
+        contents::Contents,
         routes::words_used,
         row::{Said, percent, rows, size},
+        view::View,
     },
-    kernel::blocks,
+    kernel::{blocks, maps::Maps},
 };
 
 rows! {
@@ -52,8 +54,12 @@ pub(super) fn rows(source: &Source<'_>) -> anyhow::Result<Vec<MapRow>> {
         let data = MapData::from_pin(source.chosen.instance.map(spec.name))
             .with_context(|| format!("cannot open the map {}", spec.name))?;
         let info = data.info().with_context(|| format!("cannot look at the map {}", spec.name))?;
-        let (used, places) = used(spec.name, source)?;
-        let max = u64::from(spec.entries(info.value_size(), info.max_entries(), cpus)) * places;
+        let used = match spec.name {
+            "tx_ports" => redirect_targets(source.chosen)?.len() as u64,
+            name => used(name, &source.maps, &source.view),
+        };
+        let entries = spec.entries(info.value_size(), info.max_entries(), cpus);
+        let max = u64::from(entries) * places(spec.name);
         rows.push(MapRow {
             map: spec.name,
             r#type: kind(spec.kind),
@@ -77,28 +83,80 @@ const fn kind(kind: Kind) -> &'static str {
     }
 }
 
-/// How many entries are in use, and how many fit into an element.
-fn used(map: &str, source: &Source<'_>) -> anyhow::Result<(u64, u64)> {
-    let (narrow, wide) = (u64::from(Narrow::SLOTS), u64::from(Wide::SLOTS));
-    let Source { maps, view, .. } = source;
-    let (used, places) = match map {
-        "fdb" => (view.contents.fdb.len(), narrow),
-        "answers" => (maps.answers.table().iter().count(), narrow),
-        "peers" => (maps.peers.table().iter().count(), narrow),
-        "vnis" => (maps.vnis.table().iter().count(), narrow),
-        "hosts" => (maps.hosts_table().iter().count(), wide),
-        "hosts6" => (maps.hosts6_table().iter().count(), Long::SLOTS.into()),
+/// The maps that can be full, which metrics show.
+pub(in crate::cli) const FILLED: [&str; 18] = [
+    "ports",
+    "vlans",
+    "circuits",
+    "domains",
+    "fdb",
+    "answers",
+    "neighbours",
+    "vteps",
+    "segments",
+    "peers",
+    "vnis",
+    "views",
+    "hosts",
+    "hosts6",
+    "trie",
+    "groups",
+    "buckets",
+    "nexthops",
+];
+
+/// Entries of a map of [`FILLED`] that are in use, and how many there may be.
+pub(in crate::cli) fn fill(
+    map: &'static str,
+    maps: &Maps,
+    view: &View,
+) -> (&'static str, u64, u64) {
+    let room = u64::from(maps.room(map)) * places(map);
+    // Half of the slots stay free, so that every port finds one.
+    let room = if map == "ports" { room / 2 } else { room };
+    let Contents { ports, circuits, domains, vteps, segments, nexthops, .. } = &view.contents;
+    // What was read already is not read once more.
+    let used = match map {
+        "ports" => ports.len() as u64,
+        "vlans" => ports.values().filter(|port| port.vlans != 0).count() as u64,
+        "circuits" => circuits.len() as u64,
+        "domains" => domains.len() as u64,
+        "vteps" => vteps.len() as u64,
+        "segments" => segments.len() as u64,
+        "nexthops" => nexthops.len() as u64,
+        _ => used(map, maps, view),
+    };
+    (map, used, room)
+}
+
+/// How many entries fit into an element.
+const fn places(map: &str) -> u64 {
+    match map.as_bytes() {
+        b"fdb" | b"answers" | b"peers" | b"vnis" => Narrow::SLOTS as u64,
+        b"hosts" => Wide::SLOTS as u64,
+        b"hosts6" => Long::SLOTS as u64,
+        _ => 1,
+    }
+}
+
+/// How many entries are in use of a map that is in memory.
+fn used(map: &str, maps: &Maps, view: &View) -> u64 {
+    match map {
+        "fdb" => view.contents.fdb.len() as u64,
+        "answers" => maps.answers.table().iter().count() as u64,
+        "peers" => maps.peers.table().iter().count() as u64,
+        "vnis" => maps.vnis.table().iter().count() as u64,
+        "hosts" => maps.hosts_table().iter().count() as u64,
+        "hosts6" => maps.hosts6_table().iter().count() as u64,
         // What was given back is not zero.
-        "trie" => (maps.views.iter().map(|(_, view)| words_used(maps, view) as usize).sum(), 1),
-        "buckets" => (view.chunks(), 1),
-        "tx_ports" => (redirect_targets(source.chosen)?.len(), 1),
+        "trie" => maps.views.iter().map(|(_, view)| words_used(maps, view)).sum(),
+        "buckets" => view.chunks() as u64,
         _ => {
             let mut used = 0;
             maps.each_entry(map, &mut |_, _| used += 1);
-            (used, 1)
+            used
         }
-    };
-    Ok((used as u64, places))
+    }
 }
 
 /// Bytes that the kernel holds for the map (`memlock` of its fdinfo).

@@ -10,7 +10,7 @@ mod dump;
 mod fdb;
 mod filter;
 mod groups;
-mod list;
+pub(super) mod list;
 mod neighbours;
 mod nexthops;
 mod ports;

@@ -5,6 +5,7 @@ mod gateways;
 mod health;
 mod ports;
 mod routers;
+pub(crate) mod sight;
 mod underlay;
 mod verdict;
 mod vrfs;

@@ -181,7 +181,7 @@ fn row(
 }
 
 /// What [`link`] says of one that carries frames.
-const UP: &str = "up";
+pub(super) const UP: &str = "up";
 
 const fn link(interface: &Interface) -> &'static str {
     match (interface.link.up, interface.link.carrier) {

@@ -6,6 +6,7 @@ use super::{
     super::{liveness::Watcher, sentence, snapshot::Purpose},
     Applier,
 };
+use crate::metrics::Happening;
 
 impl Applier {
     /// Sign of life, unless it is not known that the maps are right: then the kernel knows better.
@@ -51,7 +52,8 @@ impl Applier {
         if self.watcher.take().is_some() {
             tracing::error!("the thread that watches links has ended, starting it again");
         }
-        let watcher = Watcher::start(&self.instance).context("links cannot be watched")?;
+        let watcher =
+            Watcher::start(&self.instance, &self.board).context("links cannot be watched")?;
         self.watcher = Some(watcher);
         Ok(())
     }
@@ -65,6 +67,7 @@ impl Applier {
             tracing::error!("reading everything anew: {text}");
         }
         self.broken = Some(text);
+        self.board.happened(Happening::Failure);
         self.state.synced = false;
         self.write_state();
     }

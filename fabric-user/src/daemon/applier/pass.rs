@@ -27,6 +27,7 @@ impl Applier {
         }
         let corrections = self.pass(&Dirty::everything()) as u64;
         self.broken = None;
+        self.board.compared();
         let was_synced = mem::replace(&mut self.state.synced, true);
         if purpose == Purpose::Audit && was_synced {
             self.state.audits += 1;
@@ -60,11 +61,9 @@ impl Applier {
         self.keep_watching()
     }
 
-    /// As [`Self::pass`], unless the maps have to wait for the snapshot that makes them good.
-    pub(super) fn apply(&mut self, dirty: &Dirty) {
-        if self.broken.is_none() {
-            self.pass(dirty);
-        }
+    /// As [`Self::pass`], unless the maps have to wait for the snapshot that makes them good. Number of changes.
+    pub(super) fn apply(&mut self, dirty: &Dirty) -> usize {
+        if self.broken.is_none() { self.pass(dirty) } else { 0 }
     }
 
     /// Compiles and applies what a change has made different. Ports that turn out to be unusable are left

@@ -63,6 +63,9 @@ impl Applier {
             .collect();
         self.state.written =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        if self.settings.metrics.is_some() {
+            self.board.say(&self.state);
+        }
         let path = self.settings.run_file("json");
         let written = self.state.write(&path).map_err(|error| (path, error));
         match written.and_then(|()| self.write_premises()) {

@@ -9,6 +9,7 @@ use super::{
     Applier,
 };
 use crate::{
+    metrics::Happening,
     model::{Compiled, Dirty},
     settings::{Settings, XdpMode},
 };
@@ -16,6 +17,10 @@ use crate::{
 impl Applier {
     /// Does what somebody asked on the socket.
     pub(in super::super) fn control(&mut self, request: Request) -> Response {
+        self.board.happened(match request {
+            Request::Detach(_) => Happening::Detach,
+            Request::Attach(_) => Happening::Attach,
+        });
         let done = match request {
             Request::Detach(names) if names.is_empty() => self.detach_all(),
             Request::Detach(names) => self.change_detached(&names, true),
@@ -106,6 +111,7 @@ impl Applier {
 
     /// Goes on with other settings.
     pub(in super::super) fn reload(&mut self, new: Settings) {
+        self.board.happened(Happening::Reload);
         let reloaded = self.settings.reloaded(&new);
         let (changed, later) = (reloaded.differences(&self.settings), reloaded.differences(&new));
         tracing::info!("settings read anew; changed: {}", list(&changed));

@@ -71,7 +71,7 @@ fn bridges_are_read_once_for_what_the_kernel_tells_of_them_and_not_for_what_was_
         sh("ip link add br10 type bridge; ip link add br20 type bridge");
         let mut follower = Follower::begin(Observer::open().unwrap(), agenda.clone());
         let news = tokio::time::timeout(PATIENCE, follower.news()).await.expect("there is news");
-        applier.take(news);
+        applier.take(news, Instant::now());
         assert!(applier.is_synced());
         follower.started();
         sh("ip link set br10 mtu 1400");
@@ -89,7 +89,7 @@ fn bridges_are_read_once_for_what_the_kernel_tells_of_them_and_not_for_what_was_
                         News::Snapshot(it) if it.purpose == Purpose::BridgesByVlan => read += 1,
                         _ => panic!("nothing else is read, and nothing is lost"),
                     }
-                    applier.take(news);
+                    applier.take(news, Instant::now());
                     assert!(read <= told, "what was read is read again");
                 }
                 Err(_) => break,
@@ -135,7 +135,7 @@ fn a_beat_reads_what_holds_for_ipv6_packets_wherever_they_leave() {
             echo 1400 > /proc/sys/net/ipv6/conf/svd/mtu");
         let mut follower = Follower::begin(Observer::open().unwrap(), agenda);
         let news = tokio::time::timeout(PATIENCE, follower.news()).await.expect("there is news");
-        applier.take(news);
+        applier.take(news, Instant::now());
         let index = |name: &str| {
             let link = applier.network.links().find(|link| link.name == name);
             link.expect("it is there").ifindex
