@@ -1,5 +1,6 @@
 //! What is answered, as somebody who asks reads it.
 
+mod documents;
 mod http;
 mod pages;
 
