@@ -1,6 +1,7 @@
 //! fabric-xdpd with the rights that its systemd unit gives it, and no others.
 //!
 //! - It comes into sync, and knows what chains of netfilter there are.
+//! - It serves metrics.
 //! - Its thread for link events goes before all others. Without the right to that, the log says what is
 //!   missing.
 
@@ -13,6 +14,7 @@ use std::{
 use fabric_tests::{
     device::{nft, run},
     fabric::{Router, SOON, until},
+    scrape::metrics_once,
 };
 use rustix::process::{Pid, getpriority_process};
 
@@ -87,6 +89,21 @@ fn the_units_rights_are_enough_to_know_what_filters() {
     }
     let log = router.daemon().log();
     assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
+}
+
+#[test]
+fn the_units_rights_are_enough_for_metrics() {
+    let mut router = Router::without_daemon("metrics = \"9843\"\n");
+    router.know_neighbours();
+    router.start_by(&unit());
+    // Of veths whose other end it may not look into, it only knows that frames arrive.
+    let page = metrics_once(router.netns(), 9843, "the port is there", |page| {
+        page.sum("fabric_port_info", &[("device", "swp1"), ("mode", "native")]) == 1.0
+    });
+    for name in ["fabric_heartbeat_remaining_seconds", "fabric_start_time_seconds"] {
+        assert!(page.value(name, &[]).is_some_and(|value| value > 0.0), "{name}");
+    }
+    assert!(page.value("fabric_map_entries", &[("map", "ports")]).is_some_and(|it| it >= 4.0));
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod debian13;
 mod emulator;
 mod kernels;
 mod programs;
+mod prometheus;
 
 use std::{
     fs::{self, File},
@@ -35,7 +36,7 @@ pub(crate) enum Scope {
     Build,
     /// The lab, the demo and the benchmarks: FRR, iproute2 and the programs that look at them.
     Lab,
-    /// All tests: virtual machines with other kernels, and Debian 13, too.
+    /// All tests: Prometheus, virtual machines with other kernels, and Debian 13, too.
     Test,
 }
 
@@ -107,6 +108,7 @@ fn set_up(scope: Scope, report: &Report) -> Result<()> {
     }
     if scope >= Scope::Test {
         programs::set_up(programs::TESTS, report)?;
+        prometheus::set_up(&cache, report)?;
         programs::set_up(programs::EMULATOR, report)?;
         emulator::set_up(&cache, report)?;
         kernels::set_up(Kernel::Linux6_1, &cache, report)?;
