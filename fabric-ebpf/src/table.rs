@@ -156,9 +156,10 @@ unsafe fn entry<B: Bucket>(
 ) -> Result<Found, Miss> {
     // SAFETY: the caller's promise.
     unsafe {
-        let target = read_target(buckets, bucket, slot);
-        let seen = B::read_rest(after(buckets, target.into()).add(bucket as usize), slot);
-        let loaded = B::number_of(seen) | u64::from(target);
+        let word = read_target(buckets, bucket, slot);
+        let of = after(buckets, word.into()).add(bucket as usize);
+        let (target, seen) = B::read_rest(of, slot, word);
+        let loaded = B::number_of(seen) | u64::from(word);
         let behind = after(buckets, loaded);
         if seen != rest {
             // Of another key with this fingerprint, which stays as long as that one does.

@@ -11,7 +11,7 @@ use crate::{flow_hash::mix, table::Rest};
 /// As [`super::hosts::BUCKETS`].
 pub const BUCKETS: u32 = crate::table::buckets_for::<crate::table::Long>(65_536);
 
-const _: () = assert!(super::fits(super::views::MAX, u16::BITS));
+const _: () = assert!(super::fits(super::views::MAX, crate::table::Long::TAG_BITS));
 
 /// Odd, so that multiplying by it can be undone.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;

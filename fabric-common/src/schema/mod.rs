@@ -34,7 +34,7 @@ pub mod vteps;
 use crate::{reason, table};
 
 /// Version of all layouts below. It is part of the pin path: another version is another folder.
-pub const VERSION: u32 = 11;
+pub const VERSION: u32 = 12;
 
 /// `BPF_F_MMAPABLE` of `linux/bpf.h`: the array can be mapped into user memory.
 pub const MMAPABLE: u32 = 1 << 10;
@@ -179,4 +179,4 @@ pub(crate) use map_value;
 
 map_value!(table::Narrow, 64);
 map_value!(table::Wide, 64);
-map_value!(table::Long, 128);
+map_value!(table::Long, 64);

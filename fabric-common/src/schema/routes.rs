@@ -23,11 +23,16 @@ pub const KIND_CONNECTED: u32 = 7;
 pub const KIND_VIEW: u32 = 8;
 
 /// Bits of the index; the kind stands above it.
-const INDEX_BITS: u32 = 24;
+const INDEX_BITS: u32 = 16;
+/// Bits of the kind, so that a target leaves room for a view in `hosts6`.
+const KIND_BITS: u32 = 4;
+/// The largest index.
+pub const LAST_INDEX: u32 = (1 << INDEX_BITS) - 1;
 
 const _: () = {
     assert!(fits(groups::MAX, INDEX_BITS) && fits(nexthops::MAX, INDEX_BITS));
-    assert!(fits(views::MAX, INDEX_BITS) && fits(KIND_VIEW + 1, u32::BITS - INDEX_BITS));
+    assert!(fits(views::MAX, INDEX_BITS) && fits(KIND_VIEW + 1, KIND_BITS));
+    assert!(INDEX_BITS + KIND_BITS <= crate::table::Long::TARGET_BITS);
 };
 
 /// Packs kind and index.

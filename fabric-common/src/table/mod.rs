@@ -1,4 +1,4 @@
-//! A hash table inside a BPF array: 64-bit keys, five or six to a bucket, one cache line each, or two where
+//! A hash table inside a BPF array: 64-bit keys, five or six to a bucket, one cache line each, or three where
 //! keys are longer.
 //!
 //! Why not the kernel's hash map: a lookup there costs 12 ns with 1k entries and 28 ns with 64k
@@ -41,13 +41,14 @@
 //! - A reader of K who gets U at (b) has read (2), which released (1), and (c) is after (b), so (c) is 0
 //!   or newer and not K: a miss. Unless K is back by then: an entry that the writer moves to its other bucket and
 //!   back while a reader stands between two loads, with an entry of another key in between, is beyond this. It
-//!   takes three insertions that each find a full bucket in some nanoseconds.
+//!   takes two insertions or more that each find full buckets in some nanoseconds.
 //!
 //! # Longer keys
 //!
-//! Of a longer key, 64 bits (a fingerprint) stand where others do, and the rest in a second line of the bucket
-//! ([`Long`]). Where that is follows from the slot, so a processor fetches both lines at a time: a second table
-//! behind an index would cost another access to memory. The rest is written where the target is, between the two
+//! Of a longer key, 64 bits (a fingerprint) stand where others do, and the rest beside it in the same line
+//! ([`Long`]), most of it in a word of its own and some bits above the target, so that a line has three of them: a
+//! second line would cost a second access to memory where the table does not stay in the processor's caches, even
+//! though both can be fetched at a time. The rest is written where the target is, between the two
 //! stores of the key, and read between its two loads. For that, a fingerprint that leaves the table must
 //! not come back with another rest as long as a reader may be at work, which is the writer's to see to; and two
 //! keys with one fingerprint cannot be in the table at a time.
@@ -131,22 +132,40 @@ pub struct Wide {
     pub filter: u32,
 }
 
-/// A bucket with large targets, and a second line for the rest of keys that have more than 64 bits.
+/// A bucket with keys that have more than 64 bits, see [`Narrow`].
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Long {
     /// Fingerprints of the keys.
-    pub keys: [u64; 5],
-    /// What each key leads to.
-    pub targets: [u32; 5],
+    pub keys: [u64; 3],
+    /// Of each key's rest, [`Rest::word`].
+    pub words: [u64; 3],
+    /// What each key leads to, and above the [`Long::TARGET_BITS`] of that [`Rest::tag`].
+    pub targets: [u32; 3],
     /// Which keys may have this bucket as their first one.
     pub filter: u32,
-    /// Of each key's rest, [`Rest::word`].
-    pub words: [u64; 5],
-    /// Of each key's rest, [`Rest::tag`].
-    pub tags: [u32; 5],
-    /// 0.
-    pub unused: u32,
+}
+
+impl Long {
+    /// Bits of a target.
+    pub const TARGET_BITS: u32 = 20;
+    /// Bits of a tag.
+    pub const TAG_BITS: u32 = u32::BITS - Self::TARGET_BITS;
+
+    /// Target and tag as they stand in the bucket.
+    #[inline(always)]
+    #[must_use]
+    pub const fn word(target: u32, tag: u32) -> u32 {
+        debug_assert!(target >> Self::TARGET_BITS == 0 && tag >> Self::TAG_BITS == 0);
+        tag << Self::TARGET_BITS | target
+    }
+
+    /// Target and tag of what stands in the bucket.
+    #[inline(always)]
+    #[must_use]
+    pub const fn split_word(word: u32) -> (u32, u32) {
+        (word & ((1 << Self::TARGET_BITS) - 1), word >> Self::TARGET_BITS)
+    }
 }
 
 /// What a fingerprint leaves open of a key.
@@ -154,7 +173,7 @@ pub struct Long {
 pub struct Rest {
     /// 64 bits of it.
     pub word: u64,
-    /// The others.
+    /// The others, at most [`Long::TAG_BITS`].
     pub tag: u32,
 }
 
@@ -175,7 +194,7 @@ debug_slots!(Narrow, Wide, Long);
 /// keys are, so the number of a place in the table leads to its key by a shift.
 pub const PLACES: u32 = 8;
 
-/// Kinds of buckets. All have in their first line, in this order, the keys, the targets and the filter.
+/// Kinds of buckets. The keys stand foremost, the filter last.
 pub trait Bucket: Copy {
     /// Slots of a bucket.
     const SLOTS: u32;
@@ -186,13 +205,13 @@ pub trait Bucket: Copy {
     /// What a key in memory leaves open of a key; nothing if it is the key.
     type Rest: Copy + Default + Eq;
 
-    /// The rest of the key in a slot.
+    /// The target of a slot and the rest of its key, of which `word` is what stands as its target in memory.
     ///
     /// # Safety
     /// `bucket` points to one, which others may store to, and has that slot.
-    unsafe fn read_rest(bucket: *const Self, slot: u32) -> Self::Rest;
+    unsafe fn read_rest(bucket: *const Self, slot: u32, word: u32) -> (u32, Self::Rest);
 
-    /// A number that depends on all of it.
+    /// A number that depends on all of it that was not in the target's word.
     fn number_of(rest: Self::Rest) -> u64;
 }
 
@@ -203,7 +222,9 @@ impl Bucket for Narrow {
     type Rest = ();
 
     #[inline(always)]
-    unsafe fn read_rest(_: *const Self, _: u32) {}
+    unsafe fn read_rest(_: *const Self, _: u32, word: u32) -> (u32, ()) {
+        (word, ())
+    }
 
     #[inline(always)]
     fn number_of((): ()) -> u64 {
@@ -218,7 +239,9 @@ impl Bucket for Wide {
     type Rest = ();
 
     #[inline(always)]
-    unsafe fn read_rest(_: *const Self, _: u32) {}
+    unsafe fn read_rest(_: *const Self, _: u32, word: u32) -> (u32, ()) {
+        (word, ())
+    }
 
     #[inline(always)]
     fn number_of((): ()) -> u64 {
@@ -227,26 +250,24 @@ impl Bucket for Wide {
 }
 
 impl Bucket for Long {
-    const SLOTS: u32 = 5;
+    const SLOTS: u32 = 3;
     const TARGETS: usize = core::mem::offset_of!(Self, targets);
     type Target = u32;
     type Rest = Rest;
 
     #[inline(always)]
-    unsafe fn read_rest(bucket: *const Self, slot: u32) -> Rest {
-        let slot = slot as usize;
-        // SAFETY: aligned fields inside the bucket, by the caller's promise.
-        unsafe {
-            Rest {
-                word: (&raw const (*bucket).words).cast::<u64>().add(slot).read_volatile(),
-                tag: (&raw const (*bucket).tags).cast::<u32>().add(slot).read_volatile(),
-            }
-        }
+    unsafe fn read_rest(bucket: *const Self, slot: u32, word: u32) -> (u32, Rest) {
+        let (target, tag) = Self::split_word(word);
+        // SAFETY: an aligned field inside the bucket, by the caller's promise.
+        let word = unsafe {
+            (&raw const (*bucket).words).cast::<u64>().add(slot as usize).read_volatile()
+        };
+        (target, Rest { word, tag })
     }
 
     #[inline(always)]
     fn number_of(rest: Rest) -> u64 {
-        rest.word | u64::from(rest.tag)
+        rest.word
     }
 }
 
@@ -254,7 +275,7 @@ const _: () = {
     assert!(size_of::<Narrow>() == 8 * PLACES as usize);
     assert!(size_of::<Wide>() == 8 * PLACES as usize);
     assert!(core::mem::offset_of!(Narrow, filter) == FILTER);
-    assert!(size_of::<Long>() == 2 * 8 * PLACES as usize);
+    assert!(size_of::<Long>() == 8 * PLACES as usize);
     assert!(core::mem::offset_of!(Wide, filter) == FILTER);
     assert!(core::mem::offset_of!(Long, filter) == FILTER);
 };

@@ -29,10 +29,7 @@ pub trait Share: Bucket {
 }
 
 macro_rules! shared {
-    (
-        $shared:ident of $plain:ident, $slots:literal of $target:ty as $atomic:ty
-        $(, $words:ident: $word:ty, $tags:ident: $tag:ty, $unused:ident: $padding:ty)?
-    ) => {
+    ($shared:ident of $plain:ident, $slots:literal of $target:ty as $atomic:ty) => {
         #[doc = concat!("A [`", stringify!($plain), "`] that is read meanwhile.")]
         #[repr(C, align(64))]
         #[derive(Debug, Default)]
@@ -40,7 +37,6 @@ macro_rules! shared {
             keys: [AtomicU64; $slots],
             targets: [$atomic; $slots],
             filter: AtomicU32,
-            $($words: [$word; $slots], $tags: [$tag; $slots], $unused: $padding,)?
         }
 
         impl Share for $plain {
@@ -67,31 +63,70 @@ macro_rules! shared {
                 self.targets[slot].store(target as $target, Ordering::Release);
             }
 
-            shared!(rest $($words $tags)?);
+            fn rest(&self, _: usize) {}
+
+            fn set_rest(&self, _: usize, (): ()) {}
         }
 
         const _: () = assert!(size_of::<$shared>() == size_of::<$plain>());
-    };
-    (rest) => {
-        fn rest(&self, _: usize) {}
-
-        fn set_rest(&self, _: usize, (): ()) {}
-    };
-    (rest $words:ident $tags:ident) => {
-        fn rest(&self, slot: usize) -> Rest {
-            Rest {
-                word: self.$words[slot].load(Ordering::Acquire),
-                tag: self.$tags[slot].load(Ordering::Acquire),
-            }
-        }
-
-        fn set_rest(&self, slot: usize, rest: Rest) {
-            self.$words[slot].store(rest.word, Ordering::Release);
-            self.$tags[slot].store(rest.tag, Ordering::Release);
-        }
     };
 }
 
 shared!(SharedNarrow of Narrow, 6 of u16 as AtomicU16);
 shared!(SharedWide of Wide, 5 of u32 as AtomicU32);
-shared!(SharedLong of Long, 5 of u32 as AtomicU32, words: AtomicU64, tags: AtomicU32, unused: AtomicU32);
+
+/// A [`Long`] that is read meanwhile.
+#[repr(C, align(64))]
+#[derive(Debug, Default)]
+pub struct SharedLong {
+    keys: [AtomicU64; 3],
+    words: [AtomicU64; 3],
+    targets: [AtomicU32; 3],
+    filter: AtomicU32,
+}
+
+const _: () = assert!(size_of::<SharedLong>() == size_of::<Long>());
+
+impl Share for Long {
+    type Shared = SharedLong;
+}
+
+impl SharedLong {
+    /// Target and tag of a slot.
+    fn halves(&self, slot: usize) -> (u32, u32) {
+        Long::split_word(self.targets[slot].load(Ordering::Acquire))
+    }
+
+    fn set_halves(&self, slot: usize, target: u32, tag: u32) {
+        self.targets[slot].store(Long::word(target, tag), Ordering::Release);
+    }
+}
+
+impl Shared for SharedLong {
+    type Plain = Long;
+
+    fn keys(&self) -> &[AtomicU64] {
+        &self.keys
+    }
+
+    fn filter(&self) -> &AtomicU32 {
+        &self.filter
+    }
+
+    fn target(&self, slot: usize) -> u32 {
+        self.halves(slot).0
+    }
+
+    fn set_target(&self, slot: usize, target: u32) {
+        self.set_halves(slot, target, self.halves(slot).1);
+    }
+
+    fn rest(&self, slot: usize) -> Rest {
+        Rest { word: self.words[slot].load(Ordering::Acquire), tag: self.halves(slot).1 }
+    }
+
+    fn set_rest(&self, slot: usize, rest: Rest) {
+        self.words[slot].store(rest.word, Ordering::Release);
+        self.set_halves(slot, self.halves(slot).0, rest.tag);
+    }
+}

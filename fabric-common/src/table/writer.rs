@@ -263,7 +263,8 @@ impl<'a, S: Shared> Table<'a, S> {
         let spot = self
             .preferred(key)
             .or_else(|| self.free(key))
-            .or_else(|| self.spots(key).find(|spot| self.move_away(*spot)));
+            .or_else(|| self.spots(key).find(|spot| self.move_away(*spot)))
+            .or_else(|| self.spots(key).find(|spot| self.move_two(*spot)));
         if let Some(spot) = spot {
             self.fill(spot, &Entry { key, rest, target, shown: 0 });
         }
@@ -290,6 +291,12 @@ impl<'a, S: Shared> Table<'a, S> {
         self.moved();
         self.clear(spot);
         true
+    }
+
+    /// As [`Self::move_away`], where another entry has to make room first.
+    fn move_two(&self, spot: Spot) -> bool {
+        let mut others = self.spots(self.key(spot)).filter(|other| other.bucket != spot.bucket);
+        others.any(|other| self.move_away(other)) && self.move_away(spot)
     }
 
     /// Removes `key`; false if it was not there.

@@ -80,7 +80,7 @@ extern "C" fn look_up6(view: u32, upper: u64, lower: u64) -> u64 {
 
 /// The target while hosts move, so that only the kernel knows. No option around the target: the compiler would
 /// look at what is not there, which the verifier refuses.
-const UNSURE: u32 = routes::target(KIND_KERNEL, 0xff_ffff);
+const UNSURE: u32 = routes::target(KIND_KERNEL, routes::LAST_INDEX);
 
 /// The target of an address as it stands in the packet, or [`UNSURE`].
 #[inline(always)]

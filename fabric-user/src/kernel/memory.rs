@@ -47,7 +47,7 @@ unsafe impl Atomics for [AtomicU32; PLACES as usize] {}
 unsafe impl Atomics for SharedNarrow {}
 // SAFETY: as above.
 unsafe impl Atomics for SharedWide {}
-// SAFETY: eight words as above, and eight of the rests of keys.
+// SAFETY: as above.
 unsafe impl Atomics for SharedLong {}
 
 impl<T: Pod> MappedArray<T> {
