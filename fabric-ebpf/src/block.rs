@@ -143,6 +143,7 @@ macro_rules! blocks {
         unsafe extern "C" {
             $(
                 #[doc = $about]
+                #[allow(dead_code, reason = "some are the daemon's alone")]
                 #[link_name = concat!(stringify!($name), ".values")]
                 pub safe static $static: $kind<$value, { ($entries) as usize }>;
             )+

@@ -270,16 +270,10 @@ impl Load for Prefixes {
         let known: BTreeMap<_, _> = families
             .flat_map(|v6| (0..OBJECTS).map(move |n| (routers(v6, n), object(v6, n))))
             .collect();
-        let gateway = |nexthop: u32| {
-            let nexthop = maps.nexthops.get(nexthop);
-            match nexthop.family {
-                4 => IpAddr::from(*nexthop.gateway.first_chunk::<4>().unwrap_or(&[0; 4])),
-                _ => IpAddr::from(nexthop.gateway),
-            }
-        };
         let mut objects = HashMap::new();
         for (index, group) in maps.groups.iter() {
-            let gateways = maps.shares(group).into_keys().map(gateway).collect();
+            let gateways =
+                maps.shares(group).into_keys().map(|nexthop| maps.gateway(nexthop)).collect();
             if let Some(id) = known.get(&gateways) {
                 objects.insert(index, *id);
             }

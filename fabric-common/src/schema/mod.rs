@@ -18,6 +18,7 @@ pub mod hosts;
 pub mod hosts6;
 pub mod local_addresses;
 pub mod neighbours;
+pub mod nexthop_addresses;
 pub mod nexthops;
 pub mod peers;
 pub mod ports;
@@ -127,6 +128,7 @@ macro_rules! all_blocks {
             buckets BUCKETS: Block<buckets::Chunk>, buckets::MAX, "which nexthop each bucket of a group has";
             bucket_use BUCKET_USE: Block<bucket_use::ChunkUse>, buckets::MAX, "when each bucket was last used";
             nexthops NEXTHOPS: Block<nexthops::Nexthop>, nexthops::MAX, "next hops: port and MAC addresses";
+            nexthop_addresses NEXTHOP_ADDRESSES: Block<nexthop_addresses::NexthopAddress>, nexthops::MAX, "addresses of next hops, which no program reads";
             reasons REASONS: PerCpuBlock<counters::Counter>, counters::ROWS * reason::REASONS, "received packets per port and reason";
             port_tx PORT_TX: PerCpuBlock<counters::Counter>, ports::MAX, "packets sent per port";
             domain_traffic DOMAIN_TRAFFIC: PerCpuBlock<counters::Traffic>, domains::MAX, "packets per VNI";

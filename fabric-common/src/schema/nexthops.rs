@@ -1,6 +1,4 @@
-//! `nexthops`: next hops, ready to be written into a packet.
-
-use core::net::IpAddr;
+//! `nexthops`: next hops, ready to be written into a packet. Their addresses are in [`super::nexthop_addresses`].
 
 use bytemuck::{Pod, Zeroable};
 
@@ -31,15 +29,11 @@ pub struct Nexthop {
     /// The [`epoch`] in which a packet was last sent to it as to a host, without a group. Programs write it. What the daemon stores at that moment
     /// takes its place; the next packet writes it again.
     pub used: u16,
-    /// 4 or 6: the family of `gateway`, which serves display only.
-    pub family: u8,
     /// Always 0.
-    pub reserved: u8,
-    /// Address of the next hop: the first 4 or all 16 bytes.
-    pub gateway: [u8; 16],
+    pub reserved: u16,
 }
 
-super::map_value!(Nexthop, 40);
+super::map_value!(Nexthop, 24);
 
 /// The epoch of a time in jiffies: 256 of them, which are a quarter of a second to some seconds. Epochs are the odd
 /// numbers, so that none is 0, which stands for never, and each is two after the one before; they come again after
@@ -61,16 +55,6 @@ pub const fn is_recent(used: u16, now: u64, hz: u32) -> bool {
 }
 
 impl Nexthop {
-    /// Address of the next hop.
-    #[must_use]
-    pub fn address(&self) -> IpAddr {
-        let [a, b, c, d, ..] = self.gateway;
-        match self.family {
-            4 => IpAddr::from([a, b, c, d]),
-            _ => IpAddr::from(self.gateway),
-        }
-    }
-
     /// Slot of the port to send on, if there is one and the neighbour has not failed.
     #[inline(always)]
     #[must_use]

@@ -1,6 +1,9 @@
 //! What the maps hold, copied out of them as plain values. Free entries are left out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv6Addr},
+};
 
 use fabric_common::schema::{
     circuits::Circuit,
@@ -68,6 +71,8 @@ pub(crate) struct Contents {
     /// Those of next hops.
     pub(crate) groups: BTreeMap<u32, GroupEntry>,
     pub(crate) nexthops: BTreeMap<u32, Nexthop>,
+    /// The addresses of next hops, by the same index.
+    pub(crate) nexthop_addresses: BTreeMap<u32, IpAddr>,
 }
 
 impl Contents {
@@ -94,6 +99,7 @@ impl Contents {
             group.choice() != Choice::Nothing && !of_vteps.contains(index)
         });
         let groups = groups.map(|(index, group)| (index, entry(group)));
+        let nexthops: BTreeMap<_, _> = maps.nexthops.iter().filter(|(_, n)| n.port != 0).collect();
         Self {
             settings: maps.settings.get(0),
             vlans,
@@ -105,9 +111,18 @@ impl Contents {
             reverse_paths: maps.reverse_paths.iter().filter(|(_, path)| path.ports != 0).collect(),
             groups: groups.collect(),
             segments,
-            nexthops: maps.nexthops.iter().filter(|(_, n)| n.port != 0).collect(),
+            nexthop_addresses: nexthops
+                .keys()
+                .map(|index| (*index, maps.gateway(*index)))
+                .collect(),
+            nexthops,
             ports,
         }
+    }
+
+    /// The address of a next hop; the unspecified one if there is no such next hop.
+    pub(crate) fn gateway(&self, nexthop: u32) -> IpAddr {
+        self.nexthop_addresses.get(&nexthop).copied().unwrap_or(Ipv6Addr::UNSPECIFIED.into())
     }
 }
 

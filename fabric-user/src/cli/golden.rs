@@ -84,6 +84,7 @@ pub(super) fn maps() -> (Maps, View) {
     maps.segments.set(1, &Segment::new(local, 0x2000_0001, 3));
     for (index, nexthop) in &contents.nexthops {
         maps.nexthops.set(*index, nexthop);
+        maps.nexthop_addresses.set(*index, &contents.gateway(*index).into());
     }
     for entry in &contents.fdb {
         let key = fdb::key(entry.domain as u16, fdb::mac_number(entry.mac.0));

@@ -217,7 +217,7 @@ impl View {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::net::Ipv4Addr;
 
     use fabric_common::schema::{
         circuits::Circuit,
@@ -254,13 +254,12 @@ pub(crate) mod tests {
         let mac = |last| Mac([2, 0, 0, 0, 0, last]);
         let entry =
             |last, kind, index, shown| FdbEntry { domain: 1, mac: mac(last), kind, index, shown };
-        let nexthop = |port, last, family, gateway: &[u8]| {
-            let mut hop = Nexthop { port, family, ..Nexthop::default() };
+        let nexthop = |port, last| {
+            let mut hop = Nexthop { port, ..Nexthop::default() };
             hop.macs[..6].copy_from_slice(&mac(last).0);
-            hop.gateway[..gateway.len()].copy_from_slice(gateway);
             hop
         };
-        let link_local = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1).octets();
+        let gateways = ["192.0.2.1", "fe80::1"].map(|text| text.parse().unwrap());
         let now = (1 << 32) + 1000;
         let contents = Contents {
             settings: Settings { hz: 250, deadline: now + 250, ..Settings::default() },
@@ -289,11 +288,8 @@ pub(crate) mod tests {
                 },
             )]
             .into(),
-            nexthops: [
-                (1, nexthop(1, 0x51, 4, &[192, 0, 2, 1])),
-                (2, nexthop(2, 0x52, 6, &link_local)),
-            ]
-            .into(),
+            nexthops: [(1, nexthop(1, 0x51)), (2, nexthop(2, 0x52))].into(),
+            nexthop_addresses: (1..).zip(gateways).collect(),
             ..Contents::default()
         };
         let names =
@@ -347,9 +343,9 @@ pub(crate) mod tests {
         let mut router = contents.nexthops[&1];
         (router.port, router.mtu) = (6, 1450);
         router.macs[..6].copy_from_slice(&mac(9).0);
-        router.gateway[..4].copy_from_slice(&[10, 0, 0, 2]);
         router.place = fdb::target(KIND_REMOTE, 1) as u16;
         contents.nexthops.insert(3, router);
+        contents.nexthop_addresses.insert(3, "10.0.0.2".parse().unwrap());
         let remote = FdbEntry { domain: 2, mac: mac(9), kind: KIND_REMOTE, index: 1, shown: 0 };
         contents.fdb.push(remote);
         view
@@ -370,6 +366,7 @@ pub(crate) mod tests {
         nexthop.port = 7;
         nexthop.macs[..6].copy_from_slice(&router.0);
         contents.nexthops.insert(4, nexthop);
+        contents.nexthop_addresses.insert(4, contents.gateway(3));
         let remote = FdbEntry { domain: 3, mac: router, kind: KIND_REMOTE, index: 1, shown: 0 };
         contents.fdb.push(remote);
         view

@@ -102,7 +102,7 @@ fn members(view: &View, indexes: impl IntoIterator<Item = u32>) -> Way {
             texts.push("nothing".to_owned());
             continue;
         };
-        let (port, gateway) = (view.port(nexthop.port.into()), nexthop.address());
+        let (port, gateway) = (view.port(nexthop.port.into()), view.contents.gateway(index));
         let alive = view.death(nexthop).is_empty();
         texts.push(format!("{port} {gateway}{}", if alive { "" } else { " (dead)" }));
         members.push(Member { port, gateway, alive });

@@ -1,4 +1,4 @@
-//! Where packets to an address go, read from the maps as the packet path reads them.
+//! Where packets to an address go, read from the maps as the packet path reads them, and what next hops are called.
 
 use std::net::IpAddr;
 
@@ -31,6 +31,12 @@ impl Maps {
                 self.hosts6_table().get_long(key, rest)
             }
         }
+    }
+
+    /// The address of a next hop.
+    #[must_use]
+    pub fn gateway(&self, nexthop: u32) -> IpAddr {
+        self.nexthop_addresses.get(nexthop).address()
     }
 
     /// What the trie says of an address.

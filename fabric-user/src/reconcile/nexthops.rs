@@ -1,9 +1,12 @@
 //! Next hops: entries whose content never changes while something refers to them. Only whether they
 //! live does, with one store, and where the FDB has their MAC address ([`super::stations`]).
 
-use std::{cell::LazyCell, collections::BTreeMap, net::IpAddr};
+use std::{cell::LazyCell, collections::BTreeMap};
 
-use fabric_common::schema::nexthops::{self, FLAG_DOWN, Nexthop};
+use fabric_common::schema::{
+    nexthop_addresses::NexthopAddress,
+    nexthops::{self, FLAG_DOWN, Nexthop},
+};
 
 use super::{
     domains::Domains,
@@ -43,7 +46,7 @@ impl Entry {
     }
 }
 
-/// The map `nexthops`: which index belongs to which next hop. An entry that another one has replaced stays
+/// The maps `nexthops` and `nexthop_addresses`: which index belongs to which next hop. An entry that another one has replaced stays
 /// until nothing refers to it.
 #[derive(Debug)]
 pub(super) struct Nexthops {
@@ -64,7 +67,7 @@ impl Nexthops {
         };
         for (index, n) in maps.nexthops.iter().filter(|(_, n)| n.port != 0) {
             let ifindex = maps.ports.get(n.port.into()).ifindex;
-            let key = NexthopKey { ifindex, gateway: n.address() };
+            let key = NexthopKey { ifindex, gateway: maps.gateway(index) };
             let content = Content { macs: n.macs, port: n.port, mtu: n.mtu };
             if this.indexes.adopt(index, 1) {
                 let entry = Entry { key, content, hosts: 0 };
@@ -138,12 +141,12 @@ impl Nexthops {
             pass.full("nexthops", nexthops::MAX as usize - 1, "");
             return None;
         };
-        let (family, gateway) = gateway(key);
         let Content { macs, port, mtu } = content;
         let known = Entry { key: *key, content, hosts: 0 };
         let place = self.stations.add(pass.maps, known.station(index));
-        let entry =
-            Nexthop { macs, port, flags, mtu, place, family, gateway, ..Nexthop::default() };
+        let entry = Nexthop { macs, port, flags, mtu, place, ..Nexthop::default() };
+        // The address first: an entry that has none would be another next hop to the daemon after this one.
+        pass.maps.nexthop_addresses.set(index, &key.gateway.into());
         pass.maps.nexthops.set(index, &entry);
         pass.changed(true);
         self.entries.insert(index, known);
@@ -203,17 +206,7 @@ impl Nexthops {
     /// Empties and frees an index that has rested.
     pub(super) fn give_back(&mut self, maps: &Maps, index: u32) {
         maps.nexthops.set(index, &Nexthop::default());
+        maps.nexthop_addresses.set(index, &NexthopAddress::default());
         self.indexes.give_back(index, 1);
-    }
-}
-
-fn gateway(key: &NexthopKey) -> (u8, [u8; 16]) {
-    match key.gateway {
-        IpAddr::V4(v4) => {
-            let mut bytes = [0; 16];
-            bytes[..4].copy_from_slice(&v4.octets());
-            (4, bytes)
-        }
-        IpAddr::V6(v6) => (6, v6.octets()),
     }
 }

@@ -137,13 +137,13 @@ impl Content {
             };
             facts.insert(format!("{} in {bridge} is at {place}", Mac(mac)));
         }
-        for (_, hop) in self.maps.nexthops.iter().filter(|(_, hop)| hop.port != 0) {
+        for (index, hop) in self.maps.nexthops.iter().filter(|(_, hop)| hop.port != 0) {
             let gateway = self.maps.ports.get(hop.port.into());
             let [a, b, c, d, e, f, ..] = hop.macs;
             let key = fdb::key(gateway.untagged_domain, mac_number([a, b, c, d, e, f]));
             let place = self.maps.fdb_table().get(key).unwrap_or(0);
             if gateway.role == ROLE_GATEWAY && place != u32::from(hop.place) {
-                let address = hop.address();
+                let address = self.maps.gateway(index);
                 facts
                     .insert(format!("{address} is at {place} by the FDB, by itself {}", hop.place));
             }

@@ -95,11 +95,7 @@ impl Router {
 
 fn gateway(maps: &Maps, nexthop: u32) -> String {
     let entry = maps.nexthops.get(nexthop);
-    let [a, b, c, d, ..] = entry.gateway;
-    let address = match entry.family {
-        4 => IpAddr::from([a, b, c, d]),
-        _ => IpAddr::from(entry.gateway),
-    };
+    let address = maps.gateway(nexthop);
     // Link-local addresses need their link.
     let link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
     let slot = if link_local { format!("%{}", entry.port) } else { String::new() };

@@ -1,6 +1,9 @@
 //! Neighbours that stop answering and answer again.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use fabric_common::{reason::Reason, schema::nexthops::FLAG_DOWN};
 use fabric_tests::{
@@ -26,7 +29,8 @@ fn a_dead_neighbour_is_one_store_and_so_is_its_return() {
     router.start();
     router.wait_way("10.100.1.1", "10.1.1.2 and 10.1.2.2");
     let dead = |maps: &fabric_user::kernel::maps::Maps| {
-        let gone = maps.nexthops.iter().filter(|(_, n)| n.gateway[..4] == [10, 1, 1, 2]);
+        let gone =
+            maps.nexthops.iter().filter(|(i, _)| maps.gateway(*i) == Ipv4Addr::new(10, 1, 1, 2));
         gone.filter(|(_, n)| n.port != 0).all(|(_, n)| n.flags & FLAG_DOWN != 0)
     };
     // The neighbour went with the address, and fabric-xdpd has the kernel ask for it.
@@ -41,7 +45,7 @@ fn a_dead_neighbour_is_one_store_and_so_is_its_return() {
     let group = router.group("10.100.1.1");
     for hash in (0..1000_u32).map(|i| i.wrapping_mul(0x9e37_79b9)) {
         let chosen = maps.select(group, hash).nexthop.expect("there is another way");
-        assert_eq!(maps.nexthops.get(chosen).gateway[..4], [10, 1, 2, 2]);
+        assert_eq!(maps.gateway(chosen), Ipv4Addr::new(10, 1, 2, 2));
     }
     let between = settled(&router).writes;
     router.ip("neigh replace 10.1.1.2 lladdr 02:00:00:00:00:01 dev swp1 nud permanent\n");
@@ -80,8 +84,9 @@ fn a_neighbour_with_another_mac_takes_over_its_own_buckets_only() {
     router.start();
     router.wait_way("10.9.0.1", "10.1.1.2 and 10.1.2.2 and 10.1.3.2");
     let before = router.buckets("10.9.0.1");
-    let gateways: BTreeMap<u32, [u8; 16]> =
-        router.maps().nexthops.iter().map(|(index, n)| (index, n.gateway)).collect();
+    let maps = router.maps();
+    let gateways: BTreeMap<u32, IpAddr> =
+        maps.nexthops.iter().map(|(index, _)| (index, maps.gateway(index))).collect();
     router.ip("neigh replace 10.1.2.2 lladdr 02:00:00:00:00:99 dev swp2 nud permanent\n");
     let mac = |maps: &fabric_user::kernel::maps::Maps, index| maps.nexthops.get(index).macs[5];
     until(SOON, "the buckets have the new MAC", || {
@@ -90,7 +95,7 @@ fn a_neighbour_with_another_mac_takes_over_its_own_buckets_only() {
     });
     let after = router.buckets("10.9.0.1");
     for (old, new) in before.iter().zip(&after) {
-        let moved = gateways[old][..4] == [10, 1, 2, 2];
+        let moved = gateways[old] == Ipv4Addr::new(10, 1, 2, 2);
         assert_eq!(moved, old != new, "a bucket of {:?}", gateways[old]);
         assert!(!moved || mac(&router.maps(), *new) == 0x99);
     }

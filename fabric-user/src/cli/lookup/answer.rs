@@ -335,7 +335,7 @@ impl<'a> Answer<'a> {
         Some(Nexthop {
             index,
             port: self.view.port(nexthop.port.into()),
-            gateway: nexthop.address(),
+            gateway: self.view.contents.gateway(index),
             mac: Some(station(nexthop)).filter(|mac| !mac.is_zero()),
             mtu: nexthop.mtu.into(),
             alive: why_not.is_empty(),
@@ -606,8 +606,9 @@ answer   forwarded (encapsulated): Forwarded into a VXLAN tunnel.
         };
         view.contents.ports.insert(5, port);
         let mut router = view.contents.nexthops[&1];
-        (router.port, router.macs[5], router.gateway[3]) = (5, 3, 9);
+        (router.port, router.macs[5]) = (5, 3);
         view.contents.nexthops.insert(3, router);
+        view.contents.nexthop_addresses.insert(3, "192.0.2.9".parse().unwrap());
         let frame = Bridged {
             target: Some(fdb::target(fdb::KIND_REMOTE, 1)),
             segment: None,

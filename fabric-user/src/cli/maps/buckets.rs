@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use fabric_common::schema::{buckets::CHUNK, groups::Choice, nexthops::Nexthop};
+use fabric_common::schema::{buckets::CHUNK, groups::Choice};
 
 use super::{Rows, Source};
 use crate::{
@@ -55,7 +55,7 @@ pub(super) fn rows(source: &Source<'_>, rows: &mut Rows<'_>) -> anyhow::Result<(
                 buckets: Said::new(text, [first, last]),
                 count: length,
                 port: hop.map(|hop| view.port(hop.port.into())),
-                gateway: hop.map(Nexthop::address),
+                gateway: hop.map(|_| view.contents.gateway(nexthop)),
                 used_s: used,
                 nexthop,
                 chunk,

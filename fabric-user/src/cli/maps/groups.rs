@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use fabric_common::schema::{groups::Choice, nexthops::Nexthop};
+use fabric_common::schema::groups::Choice;
 
 use crate::{
     cli::{
@@ -69,7 +69,7 @@ pub(super) fn rows(view: &View, uses: &Uses) -> Vec<GroupRow> {
                 group: *index,
                 kind,
                 port: hop.map(|hop| view.port(hop.port.into())),
-                gateway: hop.map(Nexthop::address),
+                gateway: hop.and(nexthop).map(|nexthop| view.contents.gateway(nexthop)),
                 mac: mac.filter(|mac| !mac.is_zero()),
                 weight,
                 buckets,

@@ -57,7 +57,7 @@ pub(super) fn rows(view: &View, uses: &Uses) -> impl Iterator<Item = NexthopRow>
         let users = uses.nexthop(*index);
         NexthopRow {
             port: view.port(nexthop.port.into()),
-            gateway: nexthop.address(),
+            gateway: view.contents.gateway(*index),
             mac: mac(0),
             behind: place(view, nexthop),
             source: mac(6),

@@ -93,7 +93,7 @@ pub(super) fn rows(view: &View, leads: &Leads) -> Vec<RouterRow> {
         let Some(gateway) = view.contents.ports.get(&nexthop.port.into()) else { continue };
         let Some(mac) = nexthop.macs.first_chunk().copied().map(Mac) else { continue };
         if gateway.role == ROLE_GATEWAY {
-            let address = nexthop.address().to_canonical();
+            let address = view.contents.gateway(*index).to_canonical();
             let key = (gateway.untagged_domain.into(), mac);
             let vrfs = match is_tunnel(gateway.ifindex) {
                 true => led.get(index).cloned().unwrap_or_default(),
@@ -142,7 +142,7 @@ mod tests {
 ";
         assert_eq!(Table::of(rows(&view, &Leads::new())).text(Look::default()), expected);
         // A host of a network that is stretched.
-        view.contents.nexthops.get_mut(&3).unwrap().gateway[3] = 77;
+        view.contents.nexthop_addresses.insert(3, "10.0.0.77".parse().unwrap());
         assert!(rows(&view, &Leads::new()).is_empty());
     }
 

@@ -117,7 +117,11 @@ pub(super) fn group(view: &View, index: u32) -> Way {
 
 fn hop(view: &View, index: u32, weight: Option<u32>) -> Option<Hop> {
     let nexthop = view.contents.nexthops.get(&index)?;
-    Some(Hop { port: view.port(nexthop.port.into()), gateway: nexthop.address(), weight })
+    Some(Hop {
+        port: view.port(nexthop.port.into()),
+        gateway: view.contents.gateway(index),
+        weight,
+    })
 }
 
 /// Those of groups and of hosts: what nothing refers to any more rests for a while, or stays until the next change.
@@ -142,7 +146,7 @@ pub(super) fn nexthops(view: &View, maps: &Maps) -> BTreeMap<NexthopKey, Nexthop
             mtu: nexthop.mtu,
             behind: (nexthop.place != 0).then(|| bridging::place(view, kind, place)),
         };
-        Some((NexthopKey { port, gateway: nexthop.address() }, held))
+        Some((NexthopKey { port, gateway: view.contents.gateway(index) }, held))
     };
     used.into_iter().filter_map(nexthop).collect()
 }

@@ -12,6 +12,7 @@ use fabric_common::{
         domains::{self, Domain},
         domains6::Domain6,
         hosts6,
+        nexthop_addresses::NexthopAddress,
         nexthops::Nexthop,
         ports::Port,
         reverse_paths::ReversePath,
@@ -32,7 +33,7 @@ struct Held {
     domain: (u32, Domain, Domain6),
     circuit: (u32, Circuit),
     vtep: (u32, Vtep, ReversePath),
-    nexthops: Vec<(u32, Nexthop)>,
+    nexthops: Vec<(u32, (Nexthop, NexthopAddress))>,
 }
 
 impl Held {
@@ -56,7 +57,12 @@ impl Held {
                 Vtep::default(),
                 ReversePath::default(),
             ),
-            nexthops: maps.nexthops.iter().filter(|(_, hop)| u32::from(hop.port) == port).collect(),
+            nexthops: maps
+                .nexthops
+                .iter()
+                .filter(|(_, hop)| u32::from(hop.port) == port)
+                .map(|(index, hop)| (index, (hop, maps.nexthop_addresses.get(index))))
+                .collect(),
         };
         held.now(bench)
     }
@@ -71,7 +77,11 @@ impl Held {
             domain: (domain, maps.domains.get(domain), maps.domains6.get(domain)),
             circuit: (circuit, maps.circuits.get(circuit)),
             vtep: (vtep, maps.vteps.get(vtep), maps.reverse_paths.get(vtep)),
-            nexthops: self.nexthops.iter().map(|(i, _)| (*i, maps.nexthops.get(*i))).collect(),
+            nexthops: self
+                .nexthops
+                .iter()
+                .map(|(i, _)| (*i, (maps.nexthops.get(*i), maps.nexthop_addresses.get(*i))))
+                .collect(),
         }
     }
 
@@ -83,7 +93,7 @@ impl Held {
             domain: (self.domain.0, self.unused().domain.1, Domain6::default()),
             circuit: (self.circuit.0, Circuit::default()),
             vtep: (self.vtep.0, Vtep::default(), ReversePath::default()),
-            nexthops: self.nexthops.iter().map(|(i, _)| (*i, Nexthop::default())).collect(),
+            nexthops: self.nexthops.iter().map(|(i, _)| (*i, Default::default())).collect(),
         }
     }
 

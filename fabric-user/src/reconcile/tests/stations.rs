@@ -8,9 +8,9 @@ use crate::kernel::memory::after_each_store;
 /// The place in the entry of a next hop.
 fn place(bench: &Bench, number: u8) -> u32 {
     let address = hop(number).gateway;
-    let mut hops = bench.maps().nexthops.iter().map(|(_, hop)| hop);
-    let found = hops.find(|hop| hop.port != 0 && hop.address() == address);
-    found.expect("there is such a next hop").place.into()
+    let mut hops = bench.maps().nexthops.iter();
+    let found = hops.find(|(index, hop)| hop.port != 0 && bench.maps().gateway(*index) == address);
+    found.expect("there is such a next hop").1.place.into()
 }
 
 /// What the FDB has in a domain for the MAC address of a next hop.
@@ -104,7 +104,7 @@ fn the_next_daemon_mends_a_place_that_the_last_one_did_not_come_to() {
     let mut bench = Bench::new();
     bench.apply(&routed());
     let of_hop = |(index, entry): (u32, Nexthop)| {
-        (entry.port != 0 && entry.address() == hop(3).gateway).then_some(index)
+        (entry.port != 0 && bench.maps().gateway(index) == hop(3).gateway).then_some(index)
     };
     let index = bench.maps().nexthops.iter().find_map(of_hop).unwrap();
     bench.maps().nexthops.update(index, |hop| hop.place = 0);
