@@ -9,6 +9,7 @@
 //! - Routes that another tenant imports go into the VNI that their leaf says ([`downstream`]), and those of two VTEPs
 //!   to both ([`several_vteps`]).
 //! - A server at two VTEPs is reached by both, and by one when the other has lost it ([`segment`]).
+//! - What FRR says of a leaf's VRFs and routers is what the topology and the other leaf say ([`frr_facts`]).
 //! - A network behind a host is reached by way of that host ([`overlay_index`]).
 //!
 //! Case FRR-01: leaf01 has a vxlan device for each VNI, leaf02 a single one for all where FRR takes that.
@@ -26,6 +27,7 @@
 mod control_plane;
 mod downstream;
 mod flow;
+mod frr_facts;
 mod overlay_index;
 mod segment;
 mod several_vteps;
@@ -156,6 +158,10 @@ fn hosts_reach_their_own_tenant_and_no_other_and_what_is_routed_goes_by_xdp() {
         step(&fabric);
         println!("{what}: {:.0?}", start.elapsed());
     };
+    step(
+        "FRR's facts",
+        frr_facts::frr_has_the_vrfs_of_the_topology_and_the_routers_of_the_other_leaf,
+    );
     step("Tenants are apart, and XDP routes", tenants_are_apart);
     step("Downstream VNIs", downstream::what_red_imports_of_green_goes_into_the_vni_of_green);
     step("Several VTEPs", several_vteps::a_prefix_of_two_vteps_is_spread_over_both);
