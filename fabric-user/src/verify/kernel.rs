@@ -130,11 +130,10 @@ impl<'a> Kernel<'a> {
         if vlan == 0 {
             return Some(bridge);
         }
-        let on_top = self.links.values().copied().find(|link| {
+        self.links.values().copied().find(|link| {
             link.lower == Some(bridge.ifindex)
                 && matches!(&link.kind, LinkKind::Vlan(device) if device.id == vlan)
-        });
-        on_top
+        })
     }
 
     /// An interface by its name.
