@@ -41,7 +41,7 @@
 //! - A reader of K who gets U at (b) has read (2), which released (1), and (c) is after (b), so (c) is 0
 //!   or newer and not K: a miss. Unless K is back by then: an entry that the writer moves to its other bucket and
 //!   back while a reader stands between two loads, with an entry of another key in between, is beyond this. It
-//!   takes two insertions or more that each find full buckets in some nanoseconds.
+//!   takes two insertions or more that each move it, in some nanoseconds.
 //!
 //! # Longer keys
 //!

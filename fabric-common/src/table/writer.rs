@@ -238,7 +238,8 @@ impl<'a, S: Shared> Table<'a, S> {
     }
 
     /// Adds `key` or changes its target with one store. False when both of its buckets are
-    /// full and no entry of theirs can move: the table is then as it was.
+    /// full and no entry of theirs can move, not even after one in its other bucket: the table is then as it
+    /// was.
     #[must_use]
     pub fn insert(&self, key: u64, target: u32) -> bool
     where

@@ -91,14 +91,15 @@ impl Interfaces {
 
     /// The name of the VRF that an interface is in, by itself or with its bond; nothing for the default one.
     pub(crate) fn vrf(&self, ifindex: u32) -> Option<String> {
-        let mut interface = self.get(ifindex)?;
-        while let Some(master) = interface.link.master {
-            interface = self.get(master)?;
-            if let LinkKind::Vrf { .. } = interface.link.kind {
-                return Some(interface.link.name.clone());
-            }
-        }
-        None
+        /// An interface, its bond, its bridge and their VRF: more the kernel does not have.
+        const MOST: usize = 4;
+        let masters =
+            std::iter::successors(self.get(ifindex), |interface| self.get(interface.link.master?));
+        let vrf = masters
+            .skip(1)
+            .take(MOST)
+            .find(|master| matches!(master.link.kind, LinkKind::Vrf { .. }));
+        vrf.map(|vrf| vrf.link.name.clone())
     }
 
     pub(crate) fn get(&self, ifindex: u32) -> Option<&Interface> {

@@ -96,6 +96,13 @@ pub(crate) fn name(path: &Path) -> String {
         .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
+/// The name of our own namespace, if it is one that has a name.
+pub(crate) fn own_name() -> Option<String> {
+    let own = identity(Path::new(OWN));
+    let path = named().find(|named| identity(named) == own)?;
+    Some(path.file_name()?.to_string_lossy().into_owned())
+}
+
 /// Does something in a namespace.
 ///
 /// # Errors

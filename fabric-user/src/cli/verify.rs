@@ -1,6 +1,7 @@
 //! `fabricctl verify`: FRR, the kernel and the maps say the same, or which of them does not.
 
 use std::{
+    collections::HashSet,
     path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     facts::{Facts, collect},
-    verify::{Difference, Report, verify},
+    verify::{Difference, Kind, Report, verify},
 };
 
 /// Arguments of `fabricctl verify`.
@@ -117,20 +118,18 @@ fn lasting(args: &Args, chosen: &Chosen) -> anyhow::Result<(Facts, Seen)> {
         std::thread::sleep(PAUSE);
         facts = collect()?;
         let now = verify(&facts)?;
-        let is_old = |new: &Difference| {
-            report.differences.iter().any(|old| (old.kind, &old.what) == (new.kind, &new.what))
-        };
-        let differences = now.differences.iter().filter(|new| is_old(new)).cloned().collect();
-        report = Report { differences, ..now };
+        let mut differences = now.differences;
+        let old = report.differences.iter().map(|old| (old.kind, old.what.as_str()));
+        let old: HashSet<(Kind, &str)> = old.collect();
+        differences.retain(|new| old.contains(&(new.kind, new.what.as_str())));
+        report = Report { differences, not_asked: now.not_asked };
     }
-    let settled = first - report.differences.len();
+    let settled = first.saturating_sub(report.differences.len());
     Ok((facts, Seen { report, settled, repaired: None }))
 }
 
 /// Lets the daemon compare everything, and waits until it has.
 fn repair(chosen: &Chosen) -> anyhow::Result<String> {
-    /// A million routes take seconds; a daemon that takes longer says so in its state.
-    const PATIENCE: Duration = Duration::from_secs(60);
     let name = chosen.name();
     let Some(process) = chosen.daemon().and_then(|process| Pid::from_raw(process.cast_signed()))
     else {
@@ -142,17 +141,29 @@ fn repair(chosen: &Chosen) -> anyhow::Result<String> {
     if before.detached {
         bail!("everything of instance {name} is detached; `fabricctl attach` puts it back");
     }
-    kill_process(process, Signal::USR1).context("fabric-xdpd cannot be told to compare")?;
+    // One that was under way may have read what somebody has changed since: the second one counts.
+    for _ in 0..2 {
+        let audits = chosen.state().unwrap_or_default().audits;
+        kill_process(process, Signal::USR1).context("fabric-xdpd cannot be told to compare")?;
+        wait_for_audit(chosen, audits)?;
+    }
+    let after = chosen.state().unwrap_or_default();
+    Ok(match after.audit_corrections.saturating_sub(before.audit_corrections) {
+        0 => "nothing to correct".into(),
+        1 => "1 entry corrected".into(),
+        several => format!("{several} entries corrected"),
+    })
+}
+
+/// Waits until the daemon has ended more than so many audits.
+fn wait_for_audit(chosen: &Chosen, audits: u64) -> anyhow::Result<()> {
+    /// A million routes take seconds; a daemon that takes longer says so in its state.
+    const PATIENCE: Duration = Duration::from_secs(60);
     let start = Instant::now();
     loop {
         let state = chosen.state().unwrap_or_default();
-        if state.audits > before.audits {
-            let corrected = state.audit_corrections.saturating_sub(before.audit_corrections);
-            return Ok(match corrected {
-                0 => "nothing to correct".into(),
-                1 => "1 entry corrected".into(),
-                several => format!("{several} entries corrected"),
-            });
+        if state.audits > audits {
+            return Ok(());
         }
         if start.elapsed() > PATIENCE {
             let trouble = state.trouble.unwrap_or_else(|| "it does not say why".into());
@@ -213,6 +224,7 @@ fn text(facts: &Facts, seen: &Seen) -> String {
     };
     if let Some(compared) = compared {
         let result = match report.differences.len() {
+            0 if !report.not_asked.is_empty() => "no difference in what was compared".into(),
             0 => "no difference".into(),
             n => count(n, "difference"),
         };

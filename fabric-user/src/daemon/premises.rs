@@ -1,6 +1,12 @@
 //! What the daemon goes by beside the kernel's tables, in a file: with it others come to the same conclusions.
 
-use std::{collections::BTreeSet, fs, io, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +21,8 @@ pub struct Premises {
     pub policy: Policy,
     /// vxlan devices that sent and heard in another VRF when they came up than now ([`crate::model::Network::strayed`]).
     pub strayed: BTreeSet<u32>,
+    /// Whether the other end of a veth takes what programs send, where it was let look: who asks may see more, or less.
+    pub veth_peers: BTreeMap<u32, bool>,
 }
 
 impl Premises {
@@ -24,7 +32,10 @@ impl Premises {
     /// If the folder cannot be written.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let next = path.with_extension("new");
-        fs::write(&next, serde_json::to_vec(self)?)?;
+        // For root alone, as the socket: the seed of the flow hash is in it.
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        options.open(&next)?.write_all(&serde_json::to_vec(self)?)?;
         fs::rename(next, path)
     }
 
@@ -58,7 +69,12 @@ mod tests {
             sources: [(question, source)].into(),
             ..Policy::default()
         };
-        let premises = Premises { policy, settings: Settings::default(), strayed: [9].into() };
+        let premises = Premises {
+            policy,
+            strayed: [9].into(),
+            veth_peers: [(3, true)].into(),
+            ..Premises::default()
+        };
         let path = std::env::temp_dir().join(format!("fabric-premises-{}", std::process::id()));
         premises.write(&path).unwrap();
         let read = Premises::read(&path).unwrap();

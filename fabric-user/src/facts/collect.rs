@@ -14,7 +14,7 @@ use crate::{
         namespace, view::View,
     },
     daemon::premises::Premises,
-    frr,
+    frr::{self, facts::Frr},
     kernel::maps::Maps,
     lab::process,
     observe::{Asker, Event, Scope},
@@ -25,10 +25,38 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Where FRR's sockets are.
 const SOCKETS: &str = "/run/frr";
 
-/// The folder of the FRR of a namespace: that of its name, as `-N NAME` makes it. In another namespace than ours the FRR
-/// without a name is not that one's.
+/// The folder of the FRR of a namespace, which has a name: that of its name, as `-N NAME` makes it. The FRR without one
+/// is that of the machine.
 fn folder_of(namespace: Option<&str>) -> PathBuf {
     namespace.map_or_else(|| PathBuf::from(SOCKETS), |name| Path::new(SOCKETS).join(name))
+}
+
+/// FRR's tables; where they are not known, why is among what is `missing`.
+fn frr_of(
+    namespace: Option<&str>,
+    sockets: Option<&Path>,
+    missing: &mut Vec<String>,
+) -> Option<Frr> {
+    if sockets.is_none() && namespace.is_some_and(|name| name.contains('/')) {
+        missing.push(
+            "FRR is not asked: the network namespace has no name, and which FRR is its own is not known; \
+             say so by --frr FOLDER"
+                .into(),
+        );
+        return None;
+    }
+    let folder = sockets.map_or_else(|| folder_of(namespace), Path::to_owned);
+    match frr::facts::collect(&folder, PATIENCE) {
+        Ok(None) if sockets.is_some() => {
+            missing.push(format!("there is no zebra of FRR at {}", folder.display()));
+            None
+        }
+        Ok(frr) => frr,
+        Err(error) => {
+            missing.push(crate::daemon::sentence(&error.into()));
+            None
+        }
+    }
 }
 
 /// Asks whoever is there; FRR by the sockets in a folder, which is found by itself if none is given. Of an instance without maps there is what the kernel says in the present namespace.
@@ -54,12 +82,8 @@ pub(crate) fn collect(chosen: &Chosen, sockets: Option<&Path>) -> anyhow::Result
         }
         _ => None,
     };
-    let namespace = place.as_deref().map(namespace::name);
-    let folder = sockets.map_or_else(|| folder_of(namespace.as_deref()), Path::to_owned);
-    let frr = frr::facts::collect(&folder, PATIENCE).unwrap_or_else(|error| {
-        missing.push(crate::daemon::sentence(&error.into()));
-        None
-    });
+    let namespace = place.as_deref().map(namespace::name).or_else(namespace::own_name);
+    let frr = frr_of(namespace.as_deref(), sockets, &mut missing);
     let name = rustix::system::uname();
     let taken = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
     Ok(Facts {

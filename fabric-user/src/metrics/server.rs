@@ -1,7 +1,7 @@
 //! The HTTP server: a thread of its own, so that nobody who asks, asks wrong, or does not read the answer costs the
 //! daemon's loop anything.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use http_body_util::Full;
@@ -13,6 +13,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Mutex, Semaphore},
@@ -21,6 +22,8 @@ use tokio::{
 
 use super::{format::Format, source::Source};
 
+/// Connections that wait to be let in.
+const BACKLOG: i32 = 64;
 /// Connections at a time. Others are answered that there are too many.
 pub(super) const CONNECTIONS: usize = 16;
 /// Bytes of a request: line and headers. What is longer is refused by 431.
@@ -53,7 +56,7 @@ pub(super) fn serve_for(
     source: Source,
     patience: Duration,
 ) -> anyhow::Result<SocketAddr> {
-    let listener = std::net::TcpListener::bind(address)?;
+    let listener = bound(address)?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -68,6 +71,21 @@ pub(super) fn serve_for(
         }
     })?;
     Ok(address)
+}
+
+/// A listening socket, also on an address that no interface has yet: at boot the daemon may be there first.
+fn bound(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    // Of both families (`ipv6_setsockopt` hands `SOL_IP` on).
+    sockopt::set_ip_freebind(&socket, true)?;
+    bind(&socket, &address)?;
+    listen(&socket, BACKLOG)?;
+    Ok(socket.into())
 }
 
 async fn accept(

@@ -8,6 +8,7 @@ use std::{
 };
 
 use aya::maps::MapInfo;
+use hyper::body::Bytes;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, prometheus_text, text},
@@ -34,6 +35,8 @@ pub(super) struct Source {
     registry: Registry,
     exposed: Arc<Exposed>,
     read: Option<Instant>,
+    /// The answers of the last reading.
+    pages: Vec<(Format, Bytes)>,
 }
 
 /// The maps, in our own memory.
@@ -68,24 +71,30 @@ impl Source {
         let mut registry = Registry::with_prefix("fabric");
         registry.register_collector(Box::new(Arc::clone(&exposed)));
         let (opened, listed, read) = (None, Listed::default(), None);
-        Self { instance, opened, listed, registry, exposed, read }
+        Self { instance, opened, listed, registry, exposed, read, pages: Vec::new() }
     }
 
     /// The answer to a request.
     ///
     /// # Errors
     /// If a counter cannot be written, which does not happen.
-    pub(super) async fn answer(&mut self, format: Format) -> Result<String, fmt::Error> {
+    pub(super) async fn answer(&mut self, format: Format) -> Result<Bytes, fmt::Error> {
         if self.read.is_none_or(|at| at.elapsed() >= FRESH) {
             let found = self.look().await;
             *self.exposed.found.lock().unwrap_or_else(PoisonError::into_inner) = found;
             self.read = Some(Instant::now());
+            self.pages.clear();
+        }
+        if let Some((_, page)) = self.pages.iter().find(|(known, _)| *known == format) {
+            return Ok(page.clone());
         }
         let mut page = String::new();
         match format {
             Format::OpenMetrics => text::encode(&mut page, &self.registry)?,
             Format::Text => prometheus_text::encode(&mut page, &self.registry)?,
         }
+        let page = Bytes::from(page);
+        self.pages.push((format, page.clone()));
         Ok(page)
     }
 

@@ -76,7 +76,8 @@ fn leaf() -> (Arc<Board>, State, Sight) {
 
 /// What is answered about a leaf.
 async fn page((board, state, sight): (Arc<Board>, State, Sight), format: Format) -> String {
-    Source::of(board, state, sight).answer(format).await.unwrap()
+    let page = Source::of(board, state, sight).answer(format).await.unwrap();
+    String::from_utf8(page.to_vec()).unwrap()
 }
 
 async fn read(leaf: (Arc<Board>, State, Sight), format: Format) -> Exposition {

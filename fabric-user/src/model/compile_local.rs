@@ -2,7 +2,8 @@
 //!
 //! One is if a route leads out of one of its gateways, where packets are looked up in the same tables as at a gateway of
 //! a bridge with a tunnel (an L3VNI's is one), and if netfilter does not see packets of that family. So nothing is attached
-//! to the bridges of containers and virtual machines whose managers translate or filter what they route.
+//! to the bridges of containers and virtual machines whose managers translate or filter what they route. Once it is, routes
+//! may come and go.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,24 +30,32 @@ impl Compiler<'_> {
     }
 
     /// Whether a bridge with these gateways has one that is among the ways out of what packets are looked up in that arrive
-    /// there. Of one that is not to be used it is said why.
+    /// there, or had one. Of one that is not to be used it is said why.
     pub(super) fn routes_along(
         &mut self,
+        bridge: u32,
         gateways: &BTreeMap<u32, DomainKey>,
         ways_out: &WaysOut,
     ) -> bool {
-        let mut found = false;
+        let sticky = &self.policy.sticky_local;
+        let mut families = BTreeSet::new();
         for gateway in gateways.keys() {
-            let is_way_out =
-                |looked_up| ways_out.get(&looked_up).is_some_and(|out| out.contains(gateway));
-            if !self.looked_up(*gateway).any(is_way_out) {
+            let along = self.looked_up(*gateway).filter_map(|looked_up| {
+                let out = ways_out.get(&looked_up)?;
+                let family = (bridge, looked_up.0);
+                (out.contains(gateway) || sticky.contains(&family)).then_some(family)
+            });
+            let along: Vec<(u32, bool)> = along.collect();
+            if along.is_empty() {
                 continue;
             }
             match self.policy.why_not(*gateway, &self.network.name(*gateway)) {
                 Some(why) => drop(self.out.declined.insert(*gateway, why)),
-                None => found = true,
+                None => families.extend(along),
             }
         }
+        let found = !families.is_empty();
+        self.out.local.extend(families);
         found
     }
 

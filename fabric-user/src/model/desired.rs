@@ -46,6 +46,9 @@ pub struct Structure {
     /// Attachment circuits that forward at this moment.
     #[serde(with = "pairs")]
     pub circuits: BTreeMap<CircuitKey, Circuit>,
+    /// Bridges without a tunnel, each with a family (IPv6 or not) that is routed there, for
+    /// [`super::Policy::sticky_local`] of the next compilation.
+    pub local: BTreeSet<(u32, bool)>,
     /// MAC addresses that interfaces on top of bridges listen to, which makes them the box's own
     /// wherever the FDB has them; with VLAN 0 in every VLAN.
     pub heard: BTreeSet<FdbKey>,

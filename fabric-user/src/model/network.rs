@@ -322,6 +322,12 @@ impl Network {
         self.veth_peers.get(&ifindex).copied()
     }
 
+    /// Whether the other end of each veth takes what XDP programs send, where it is known.
+    #[must_use]
+    pub const fn veth_peers(&self) -> &BTreeMap<u32, bool> {
+        &self.veth_peers
+    }
+
     /// What routing is made of.
     pub(super) fn routing(&self) -> &Routing {
         &self.routing

@@ -21,6 +21,14 @@ pub struct Prefix {
     pub length: u8,
 }
 
+impl Prefix {
+    /// Whether it is one address.
+    #[must_use]
+    pub const fn is_host(&self) -> bool {
+        self.length == if self.address.is_ipv4() { 32 } else { 128 }
+    }
+}
+
 impl fmt::Display for Prefix {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}/{}", self.address, self.length)

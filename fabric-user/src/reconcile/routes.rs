@@ -40,14 +40,6 @@ pub(super) fn places(routes: &Routes) -> impl Iterator<Item = (&RoutePlace, Opti
     all.chain(some.into_iter().flatten().map(|(place, way)| (place, way.as_ref())))
 }
 
-/// A host has a prefix of full length.
-const fn is_host(prefix: &Prefix) -> bool {
-    match prefix.address {
-        IpAddr::V4(_) => prefix.length >= 32,
-        IpAddr::V6(_) => prefix.length >= 128,
-    }
-}
-
 pub(super) const fn group_of(way: &Way) -> Option<&GroupKey> {
     match way {
         Way::Group(key) => Some(key),
@@ -83,7 +75,7 @@ impl Routing {
 
     /// Where packets to a place go by the maps as they are.
     pub(super) fn present(&self, maps: &Maps, place: &RoutePlace) -> Option<u32> {
-        if is_host(&place.prefix) {
+        if place.prefix.is_host() {
             let view = self.views.get(place.view)?;
             return self.hosts.present(maps, (view, place.prefix.address));
         }
@@ -126,7 +118,7 @@ impl Routing {
         prefix: Prefix,
         mut target: Option<u32>,
     ) {
-        if is_host(&prefix) {
+        if prefix.is_host() {
             let host = (view, prefix.address);
             let Some(said) = self.hosts.set(pass, nexthops, host, target) else { return };
             if said.is_some() {
@@ -151,7 +143,7 @@ impl Routing {
         for (place, way) in all {
             let Some(view) = self.views.get(place.view) else { continue };
             let target = self.target_of(pass, way, ports, groups, nexthops);
-            if is_host(&place.prefix) {
+            if place.prefix.is_host() {
                 hosts.insert((view, place.prefix.address), target);
             } else {
                 prefixes.push(view, place.prefix, target);

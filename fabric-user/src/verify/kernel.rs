@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    hashed::HashMap,
+    hashed::{HashMap, HashSet},
     observe::{
         BridgeMac, Event, Link, LinkKind, Mac, Neighbour, Nexthop, NexthopKind, PortVlan, Prefix,
         Route, RouteKind, TunnelTarget,
@@ -20,6 +20,11 @@ const MAIN: u32 = 254;
 #[derive(Debug, Default)]
 pub(super) struct Kernel<'a> {
     links: BTreeMap<u32, &'a Link>,
+    names: HashMap<&'a str, &'a Link>,
+    /// Addresses of this box, in whatever VRF.
+    own: HashSet<IpAddr>,
+    /// The entries of each bridge and VLAN.
+    stations: HashMap<(u32, u16), Vec<&'a BridgeMac>>,
     port_vlans: BTreeMap<u32, &'a [PortVlan]>,
     bridge_macs: HashMap<(u32, u16, Mac), &'a BridgeMac>,
     /// By vxlan device and, of one in external mode, VNI.
@@ -79,10 +84,14 @@ impl<'a> Kernel<'a> {
 
     fn add(&mut self, event: &'a Event) {
         match event {
-            Event::Link(link) => drop(self.links.insert(link.ifindex, link)),
+            Event::Link(link) => {
+                self.links.insert(link.ifindex, link);
+                self.names.insert(&link.name, link);
+            }
             Event::BridgePort(port) => drop(self.port_vlans.insert(port.ifindex, &port.vlans)),
             Event::BridgeMac(entry) => {
                 self.bridge_macs.insert((entry.bridge, entry.vlan, entry.mac), entry);
+                self.stations.entry((entry.bridge, entry.vlan)).or_default().push(entry);
             }
             Event::TunnelMac(entry) if entry.mac.is_zero() => {
                 if let TunnelTarget::Vtep { address, .. } = entry.target {
@@ -99,6 +108,9 @@ impl<'a> Kernel<'a> {
             }
             Event::Route(route) | Event::RouteAppended(route) | Event::RoutePrepended(route) => {
                 let key = (route.key.table, route.key.prefix);
+                if route.kind == RouteKind::Local && route.key.prefix.is_host() {
+                    self.own.insert(route.key.prefix.address);
+                }
                 self.routes.entry(key).or_default().push(route);
             }
             Event::Nexthop(nexthop) => drop(self.nexthops.insert(nexthop.id, nexthop)),
@@ -138,7 +150,7 @@ impl<'a> Kernel<'a> {
 
     /// An interface by its name.
     pub(super) fn named(&self, name: &str) -> Option<&'a Link> {
-        self.links.values().copied().find(|link| link.name == name)
+        self.names.get(name).copied()
     }
 
     /// The VRF that an interface is in; none outside VRFs.
@@ -164,10 +176,9 @@ impl<'a> Kernel<'a> {
 
     /// The entries of a network's bridge.
     pub(super) fn macs(&self, tunnel: &Tunnel<'_>) -> impl Iterator<Item = &'a BridgeMac> {
-        let bridge = tunnel.bridge.map(|bridge| bridge.ifindex);
-        let vlan = tunnel.vlan;
-        let entries = self.bridge_macs.values().copied();
-        entries.filter(move |entry| Some(entry.bridge) == bridge && entry.vlan == vlan)
+        let key = tunnel.bridge.map(|bridge| (bridge.ifindex, tunnel.vlan));
+        let stations = key.and_then(|key| self.stations.get(&key));
+        stations.into_iter().flatten().copied()
     }
 
     /// The VTEP that a vxlan device alone has for a MAC.
@@ -181,7 +192,9 @@ impl<'a> Kernel<'a> {
     /// The VTEPs that a network floods to.
     pub(super) fn flood(&self, tunnel: &Tunnel<'_>) -> BTreeSet<IpAddr> {
         let list = self.floods.get(&(tunnel.vxlan.ifindex, tunnel.source_vni));
-        list.cloned().unwrap_or_default()
+        let list = list.into_iter().flatten();
+        // A multicast group is what the underlay copies for, and no VTEP.
+        list.copied().filter(|address| !address.is_multicast()).collect()
     }
 
     /// The MAC of a neighbour; none if there is no such neighbour, or the kernel would not send to it.
@@ -216,25 +229,27 @@ impl<'a> Kernel<'a> {
         route.hops.iter().map(|hop| Hop::To(hop.gateway, self.name(hop.ifindex))).collect()
     }
 
+    /// Members of groups are no groups (`nh_check_attr_group` of `net/ipv4/nexthop.c`).
     fn object(&self, id: u32) -> BTreeSet<Hop> {
-        match self.nexthops.get(&id).map(|nexthop| &nexthop.kind) {
+        let kind = |id: u32| self.nexthops.get(&id).map(|nexthop| &nexthop.kind);
+        let single = |kind: Option<&NexthopKind>| match kind {
             Some(NexthopKind::Single { ifindex, gateway, .. }) => {
-                [Hop::To(*gateway, self.name(*ifindex))].into()
+                Some(Hop::To(*gateway, self.name(*ifindex)))
             }
+            Some(NexthopKind::Blackhole) => Some(Hop::Discards),
+            _ => None,
+        };
+        match kind(id) {
             Some(NexthopKind::Group { members, .. }) => {
-                members.iter().flat_map(|member| self.object(member.id)).collect()
+                members.iter().filter_map(|member| single(kind(member.id))).collect()
             }
-            Some(NexthopKind::Blackhole) => [Hop::Discards].into(),
-            None => BTreeSet::new(),
+            other => single(other).into_iter().collect(),
         }
     }
 
     /// Whether an address is one of this box, in any VRF.
     pub(super) fn is_own(&self, address: IpAddr) -> bool {
-        let length = if address.is_ipv4() { 32 } else { 128 };
-        let local = (RouteKind::Local, Prefix { address, length });
-        let mut routes = self.routes.values().flatten();
-        routes.any(|route| (route.kind, route.key.prefix) == local)
+        self.own.contains(&address)
     }
 
     pub(super) fn name(&self, ifindex: u32) -> String {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::difference::{Difference, Kind, Side};
 use crate::facts::{
     Fabric,
-    held::{Held, list},
+    held::{Held, Members, Way},
 };
 
 /// Every entry that the maps hold and should not, or should hold and do not, or hold with another content.
@@ -27,7 +27,7 @@ pub(super) fn differences(wanted: &Held, fabric: &Fabric) -> Vec<Difference> {
         let tag = key.vlan.map_or_else(|| "untagged".into(), |vlan| format!("VLAN {vlan}"));
         format!("{} {tag} in {}", key.port, key.domain)
     });
-    found.values(Kind::Tunnel, &wanted.tunnels, &held.tunnels, |key| {
+    found.values(Kind::Tunnel, &wanted.tunnels, &held.tunnels, PartialEq::eq, |key| {
         let family = if key.ipv6 { "IPv6" } else { "IPv4" };
         let tag = key.tag.map(|tag| format!(" with VLAN {tag}")).unwrap_or_default();
         format!("VNI {} on UDP port {} over {family}{tag}", key.vni, key.udp_port)
@@ -37,26 +37,22 @@ pub(super) fn differences(wanted: &Held, fabric: &Fabric) -> Vec<Difference> {
         let vni = vni.and_then(|domain| domain.vni);
         vni.map(|vni| format!(" (VNI {vni})")).unwrap_or_default()
     };
-    found.values(Kind::Mac, &wanted.macs, &held.macs, |key| {
+    found.values(Kind::Mac, &wanted.macs, &held.macs, PartialEq::eq, |key| {
         format!("{} in {}{}", key.mac, key.domain, vni(&key.domain))
     });
     found.fields(Kind::Answer, &wanted.answers, &held.answers, |key| {
         format!("{} in {}{}", key.address, key.domain, vni(&key.domain))
     });
-    found.values(Kind::Vtep, &wanted.vteps, &held.vteps, |key| {
+    found.values(Kind::Vtep, &wanted.vteps, &held.vteps, Way::is_as, |key| {
         format!("{} from {}", key.remote, key.local)
     });
-    let [wanted_segments, held_segments] = [&wanted.segments, &held.segments].map(|segments| {
-        let said = segments.iter().map(|(key, members)| (*key, list(members)));
-        said.collect::<BTreeMap<_, _>>()
-    });
-    found.values(Kind::Segment, &wanted_segments, &held_segments, |key| {
+    found.values(Kind::Segment, &wanted.segments, &held.segments, Members::is_as, |key| {
         format!("of nexthop group {}", key.group)
     });
     found.fields(Kind::Nexthop, &wanted.nexthops, &held.nexthops, |key| {
         format!("{} at {}", key.gateway, key.port)
     });
-    found.values(Kind::Route, &wanted.routes, &held.routes, |key| {
+    found.values(Kind::Route, &wanted.routes, &held.routes, Way::is_as, |key| {
         format!("{} in {}", key.addresses, key.view)
     });
     found.differences
@@ -71,15 +67,16 @@ struct Found<'a> {
 const NOTHING: &str = "nothing";
 
 impl Found<'_> {
-    /// Entries that are said as a whole.
-    fn values<K: Ord, V: PartialEq + Display>(
+    /// Entries that are said as a whole. `is_as` says whether one that is held is as good as one that is wanted.
+    fn values<K: Ord, V: Display>(
         &mut self,
         kind: Kind,
         wanted: &BTreeMap<K, V>,
         held: &BTreeMap<K, V>,
+        is_as: impl Fn(&V, &V) -> bool,
         what: impl Fn(&K) -> String,
     ) {
-        for (key, wanted, held) in unequal(wanted, held) {
+        for (key, wanted, held) in unequal(wanted, held, is_as) {
             let said = |value: Option<&V>| value.map_or_else(|| NOTHING.into(), V::to_string);
             self.add(kind, what(key), said(wanted), said(held));
         }
@@ -93,7 +90,7 @@ impl Found<'_> {
         held: &BTreeMap<K, V>,
         what: impl Fn(&K) -> String,
     ) {
-        for (key, wanted, held) in unequal(wanted, held) {
+        for (key, wanted, held) in unequal(wanted, held, PartialEq::eq) {
             let [kernel, maps] = match (wanted, held) {
                 (Some(wanted), Some(held)) => unlike(wanted, held),
                 (Some(_), None) => ["is to be accelerated".into(), NOTHING.into()],
@@ -124,14 +121,14 @@ impl Found<'_> {
         if self.fabric.daemon.is_none() {
             return said(
                 "fabric-xdpd does not run, so the maps are as it has left them",
-                "systemctl start fabric-xdpd",
+                "systemctl start fabric-xdp",
             );
         }
         if self.fabric.suspended {
-            return said(
-                "somebody has stopped fabric-xdpd (SIGSTOP), so the maps are as they were then",
-                "pkill -CONT fabric-xdpd",
-            );
+            let likely =
+                "somebody has stopped fabric-xdpd (SIGSTOP), so the maps are as they were then";
+            let process = self.fabric.daemon.unwrap_or_default();
+            return (likely.into(), format!("kill -CONT {process}"));
         }
         if let Some(trouble) = state.and_then(|state| state.trouble.as_ref()) {
             return (format!("fabric-xdpd cannot write: {trouble}"), "fabricctl status".into());
@@ -144,14 +141,18 @@ impl Found<'_> {
 }
 
 /// The keys under which two tables have something else, with what they have.
-fn unequal<'a, K: Ord, V: PartialEq>(
+fn unequal<'a, K: Ord, V>(
     wanted: &'a BTreeMap<K, V>,
     held: &'a BTreeMap<K, V>,
+    is_as: impl Fn(&V, &V) -> bool,
 ) -> impl Iterator<Item = (&'a K, Option<&'a V>, Option<&'a V>)> {
     let of_wanted = wanted.iter().map(|(key, value)| (key, Some(value), held.get(key)));
     let of_held = held.iter().map(|(key, value)| (key, wanted.get(key), Some(value)));
     let alone = of_held.filter(|(_, wanted, _)| wanted.is_none());
-    of_wanted.chain(alone).filter(|(_, wanted, held)| wanted != held)
+    of_wanted.chain(alone).filter(move |(_, wanted, held)| match (wanted, held) {
+        (Some(wanted), Some(held)) => !is_as(held, wanted),
+        _ => true,
+    })
 }
 
 /// The fields in which two entries differ, as each has them.

@@ -41,8 +41,12 @@ pub fn verify(facts: &Facts) -> anyhow::Result<Report> {
     if let Some(fabric) = &facts.fabric {
         match &fabric.premises {
             Some(premises) => {
-                let wanted = wanted::wanted(facts, premises, fabric.hz)?;
-                report.differences.extend(maps::differences(&wanted, fabric));
+                let (wanted, full) = wanted::wanted(facts, premises, fabric.hz)?;
+                match full.is_empty() {
+                    true => report.differences.extend(maps::differences(&wanted, fabric)),
+                    // Which entries found room depends on what came first.
+                    false => report.not_asked.extend(full),
+                }
             }
             None => report.not_asked.push(format!(
                 "the maps cannot be compared: fabric-xdpd has not said what it goes by (instance {})",

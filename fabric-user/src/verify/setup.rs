@@ -68,7 +68,7 @@ pub(super) fn differences(facts: &Facts, kernel: &Kernel<'_>, evpn: bool) -> Vec
     }
     let Some(fabric) = &facts.fabric else { return found };
     for (key, way) in &fabric.held.vteps {
-        let Way::Hops(hops) = way else { continue };
+        let Way::Hops { hops, .. } = way else { continue };
         let headers = if key.remote.is_ipv6() { OVER_IPV6 } else { OVER_IPV4 };
         let domains = fabric.held.domains.values();
         let of_vtep =

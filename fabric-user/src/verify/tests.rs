@@ -6,7 +6,10 @@ use super::*;
 use crate::{
     daemon::premises::Premises,
     facts::{Fabric, SCHEMA, held::Held},
-    observe::recording::{Line, read},
+    observe::{
+        BridgeMac, Event, Mac,
+        recording::{Line, read},
+    },
 };
 
 const LEAF: &str = include_str!("../model/recorded/leaf.jsonl");
@@ -22,7 +25,8 @@ fn facts(recording: &str) -> Facts {
     });
     let mut facts = Facts { schema: SCHEMA, network: network.collect(), ..Facts::default() };
     let premises = Premises::default();
-    let held = wanted::wanted(&facts, &premises, 250).unwrap();
+    let (held, full) = wanted::wanted(&facts, &premises, 250).unwrap();
+    assert!(full.is_empty(), "{full:?}");
     let premises = Some(premises);
     let fabric = Fabric { premises, held, hz: 250, daemon: Some(7), ..Fabric::default() };
     facts.fabric = Some(Fabric { state: Some(synced()), ..fabric });
@@ -119,4 +123,26 @@ fn an_underlay_that_is_too_small_for_its_tunnels_is_named_once_for_each_port() {
     let [port] = &setup[..] else { panic!("{setup:?}") };
     assert_eq!(port.what, "of port u1");
     assert_eq!(port.kernel.as_deref(), Some("MTU 1500, and tunnels need 1550"));
+}
+
+#[test]
+fn maps_that_are_full_are_not_compared_and_that_is_said() {
+    let mut facts = facts(VLAN_AWARE);
+    let held = &facts.fabric.as_ref().unwrap().held;
+    let is_held = |mac| held.macs.keys().any(|key| key.mac == mac);
+    let entry = facts.network.iter().find_map(|event| match event {
+        Event::BridgeMac(entry) if is_held(entry.mac) => Some(*entry),
+        _ => None,
+    });
+    let entry = entry.expect("an address is recorded");
+    let crowd = (0..100_000_u32).map(|number| {
+        let [a, b, c, d] = number.to_be_bytes();
+        Event::BridgeMac(BridgeMac { mac: Mac([2, 0xee, a, b, c, d]), ..entry })
+    });
+    facts.network.extend(crowd);
+    let fabric = facts.fabric.as_mut().unwrap();
+    fabric.premises.as_mut().unwrap().settings.fdb_entries = 1_024;
+    let report = verify(&facts).unwrap();
+    assert!(report.not_asked.iter().any(|why| why.contains("the map fdb is full")), "{report:?}");
+    assert_eq!(compared(&facts), []);
 }

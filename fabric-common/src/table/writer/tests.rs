@@ -16,7 +16,7 @@ fn key(i: u32) -> u64 {
 
 #[test]
 fn a_table_at_two_thirds_of_its_load_places_and_finds_every_entry() {
-    for entries in [1_000_u32, 65_536, 1_000_000] {
+    for entries in [1_000_u32, 65_536, 1 << 20] {
         let memory = memory(entries);
         let table = Table::new(&memory);
         for i in 0..entries {

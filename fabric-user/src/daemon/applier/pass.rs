@@ -94,6 +94,7 @@ impl Applier {
             self.resolution.follow(&before.structure, structure);
             self.sources.changed();
             self.policy.sticky_routed = structure.routed();
+            self.policy.sticky_local.clone_from(&structure.local);
             let outcome = reconciler.apply(structure, &routes, macs, &answers);
             for (port, interface) in &outcome.new_ports {
                 if let Some(watcher) = &self.watcher {

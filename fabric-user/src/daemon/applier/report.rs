@@ -87,6 +87,7 @@ impl Applier {
             written.policy == self.policy
                 && written.settings == self.settings
                 && written.strayed == *self.network.strayed()
+                && written.veth_peers == *self.network.veth_peers()
         };
         if self.premises.as_ref().is_some_and(is_written) {
             return Ok(());
@@ -95,6 +96,7 @@ impl Applier {
             settings: self.settings.clone(),
             policy: self.policy.clone(),
             strayed: self.network.strayed().clone(),
+            veth_peers: self.network.veth_peers().clone(),
         };
         let path = self.settings.run_file("premises.json");
         premises.write(&path).map_err(|error| (path, error))?;

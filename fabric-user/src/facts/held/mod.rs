@@ -6,6 +6,7 @@
 mod bridging;
 mod ports;
 mod routing;
+mod shares;
 mod tunnels;
 mod words;
 
@@ -37,7 +38,7 @@ pub struct Held {
     pub vteps: BTreeMap<VtepKey, Way>,
     /// Ethernet segments, with their VTEPs.
     #[serde(with = "pairs")]
-    pub segments: BTreeMap<SegmentKey, Vec<Member>>,
+    pub segments: BTreeMap<SegmentKey, Members>,
     /// The domain of what arrives in tunnels.
     #[serde(with = "pairs")]
     pub tunnels: BTreeMap<TunnelKey, String>,
@@ -189,13 +190,31 @@ pub struct SegmentKey {
     pub local: Option<IpAddr>,
 }
 
+/// The VTEPs of an Ethernet segment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Members {
+    /// Each with its share.
+    pub members: Vec<Member>,
+    /// The kernel's resilient group: flows move when they rest.
+    pub resilient: bool,
+}
+
 /// A VTEP of an Ethernet segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Member {
     /// Its address.
     pub vtep: IpAddr,
-    /// The smallest whole number that explains its share of the flows; none while shares move.
-    pub weight: Option<u32>,
+    /// Its share of the flows.
+    pub share: Share,
+}
+
+/// A share of the flows: so many buckets of all that the group has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Share {
+    /// Buckets that lead there.
+    pub buckets: u32,
+    /// Buckets of the group.
+    pub of: u32,
 }
 
 /// What tunnels are told apart by where they arrive.
@@ -247,7 +266,12 @@ pub struct RouteKey {
 #[serde(rename_all = "snake_case")]
 pub enum Way {
     /// To next hops; to none of them if there are none, which leaves packets to the kernel.
-    Hops(Vec<Hop>),
+    Hops {
+        /// Each with its share.
+        hops: Vec<Hop>,
+        /// The kernel's resilient group: flows move when they rest.
+        resilient: bool,
+    },
     /// Up, for they are for this box.
     Local,
     /// Up, for the route cannot be expressed.
@@ -269,11 +293,9 @@ pub struct Hop {
     pub port: String,
     /// Its address.
     pub gateway: IpAddr,
-    /// The smallest whole number that explains its share of the flows; none while shares move.
-    pub weight: Option<u32>,
+    /// Its share of the flows.
+    pub share: Share,
 }
-
-pub(crate) use words::list;
 
 impl Held {
     /// Copies what maps hold. A daemon may write meanwhile: an entry can refer to what has gone.

@@ -15,9 +15,9 @@ use fabric_common::schema::{
     },
 };
 
-use super::{Hop, Nexthop, NexthopKey, RouteKey, Way, bridging};
+use super::{Hop, Nexthop, NexthopKey, RouteKey, Share, Way, bridging};
 use crate::{
-    cli::{routes, view::View, weights::weights},
+    cli::{contents::GroupEntry, routes, view::View},
     kernel::maps::Maps,
     observe::Mac,
 };
@@ -25,7 +25,7 @@ use crate::{
 /// Views by name.
 ///
 /// One is called by the VRF of its ports, `default` for those without. Where rules tell ports of one VRF apart the
-/// ports stand behind that. A view that no port looks into, only routes of another one, is called by the first of these.
+/// first port stands behind that. A view that no port looks into, only routes of another one, is called by the first of these.
 pub(super) struct Views(BTreeMap<u32, String>);
 
 impl Views {
@@ -41,11 +41,10 @@ impl Views {
         let mut names = BTreeMap::new();
         for (vrf, views) in of_vrf {
             let several = views.len() > 1;
-            for (index, mut ports) in views {
-                ports.sort_unstable();
-                let ports =
-                    if several { format!(" ({})", ports.join(", ")) } else { String::new() };
-                names.entry(index).or_insert_with(|| format!("{vrf}{ports}"));
+            for (index, ports) in views {
+                let first = ports.into_iter().min().filter(|_| several);
+                let first = first.map(|port| format!(" ({port})")).unwrap_or_default();
+                names.entry(index).or_insert_with(|| format!("{vrf}{first}"));
             }
         }
         let mut leaks: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
@@ -87,7 +86,10 @@ pub(super) fn routes(view: &View, maps: &Maps, views: &Views) -> BTreeMap<RouteK
 fn way(view: &View, views: &Views, target: u32) -> Way {
     match split_target(target) {
         (KIND_GROUP, index) => group(view, index),
-        (KIND_NEXTHOP, index) => Way::Hops(hop(view, index, Some(1)).into_iter().collect()),
+        (KIND_NEXTHOP, index) => {
+            let hop = hop(view, index, Share { buckets: 1, of: 1 });
+            Way::Hops { hops: hop.into_iter().collect(), resilient: false }
+        }
         (KIND_LOCAL, _) => Way::Local,
         (KIND_BLACKHOLE, _) => Way::Dropped,
         (KIND_UNREACHABLE, _) => Way::Unreachable,
@@ -101,27 +103,30 @@ fn way(view: &View, views: &Views, target: u32) -> Way {
 
 /// The members of a group by its index.
 pub(super) fn group(view: &View, index: u32) -> Way {
-    let Some(group) = view.contents.groups.get(&index) else { return Way::Hops(Vec::new()) };
+    let none = Way::Hops { hops: Vec::new(), resilient: false };
+    let Some(group) = view.contents.groups.get(&index) else { return none };
     if group.choice == Choice::Blackhole {
         return Way::Dropped;
     }
-    let weights = weights(&group.shares.values().copied().collect::<Vec<_>>());
-    let hops = group.shares.keys().enumerate().filter_map(|(place, nexthop)| {
-        let weight = weights.as_ref().and_then(|weights| weights.get(place).copied());
-        hop(view, *nexthop, weight)
-    });
+    let of = group.shares.values().sum();
+    let hops = group
+        .shares
+        .iter()
+        .filter_map(|(nexthop, buckets)| hop(view, *nexthop, Share { buckets: *buckets, of }));
     let mut hops: Vec<Hop> = hops.collect();
     hops.sort_unstable();
-    Way::Hops(hops)
+    Way::Hops { hops, resilient: is_resilient(group) }
 }
 
-fn hop(view: &View, index: u32, weight: Option<u32>) -> Option<Hop> {
+/// Whether a group's flows move when they rest.
+pub(super) const fn is_resilient(group: &GroupEntry) -> bool {
+    matches!(group.choice, Choice::Spread { timed: true, .. })
+}
+
+fn hop(view: &View, index: u32, share: Share) -> Option<Hop> {
     let nexthop = view.contents.nexthops.get(&index)?;
-    Some(Hop {
-        port: view.port(nexthop.port.into()),
-        gateway: view.contents.gateway(index),
-        weight,
-    })
+    let port = view.port(nexthop.port.into());
+    Some(Hop { port, gateway: view.contents.gateway(index), share })
 }
 
 /// Those of groups and of hosts: what nothing refers to any more rests for a while, or stays until the next change.

@@ -4,11 +4,8 @@ use std::collections::BTreeMap;
 
 use fabric_common::schema::vnis;
 
-use super::{Member, SegmentKey, TunnelKey, VtepKey, Way, bridging, routing};
-use crate::{
-    cli::{view::View, weights::weights},
-    kernel::maps::Maps,
-};
+use super::{Member, Members, SegmentKey, Share, TunnelKey, VtepKey, Way, bridging, routing};
+use crate::{cli::view::View, kernel::maps::Maps};
 
 pub(super) fn vteps(view: &View) -> BTreeMap<VtepKey, Way> {
     let vteps = view.contents.vteps.values();
@@ -19,7 +16,7 @@ pub(super) fn vteps(view: &View) -> BTreeMap<VtepKey, Way> {
     vteps.map(vtep).collect()
 }
 
-pub(super) fn segments(view: &View) -> BTreeMap<SegmentKey, Vec<Member>> {
+pub(super) fn segments(view: &View) -> BTreeMap<SegmentKey, Members> {
     let segments = view.contents.segments.values();
     let segment = |entry: &crate::cli::contents::SegmentEntry| {
         let local = entry.segment.local();
@@ -28,14 +25,13 @@ pub(super) fn segments(view: &View) -> BTreeMap<SegmentKey, Vec<Member>> {
             local: Some(local).filter(|local| !local.is_unspecified()),
         };
         let shares = &entry.group.shares;
-        let weights = weights(&shares.values().copied().collect::<Vec<_>>());
-        let members = shares.keys().enumerate().filter_map(|(place, vtep)| {
-            let weight = weights.as_ref().and_then(|weights| weights.get(place).copied());
-            Some(Member { vtep: view.vtep(*vtep)?, weight })
+        let of = shares.values().sum();
+        let members = shares.iter().filter_map(|(vtep, buckets)| {
+            Some(Member { vtep: view.vtep(*vtep)?, share: Share { buckets: *buckets, of } })
         });
         let mut members: Vec<Member> = members.collect();
         members.sort_unstable();
-        (key, members)
+        (key, Members { members, resilient: routing::is_resilient(&entry.group) })
     };
     segments.map(segment).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Hop, Member, Place, Way};
+use super::{Hop, Member, Members, Place, Share, Way};
 
 impl Display for Place {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -21,8 +21,8 @@ impl Display for Place {
 impl Display for Way {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Hops(hops) if hops.is_empty() => f.write_str("left to the kernel"),
-            Self::Hops(hops) => f.write_str(&list(hops)),
+            Self::Hops { hops, .. } if hops.is_empty() => f.write_str("left to the kernel"),
+            Self::Hops { hops, .. } => f.write_str(&list(hops, |hop| hop.share)),
             Self::Local => f.write_str("this box"),
             Self::Kernel => f.write_str("left to the kernel"),
             Self::Dropped => f.write_str("dropped"),
@@ -35,27 +35,36 @@ impl Display for Way {
 
 impl Display for Hop {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}{}", self.port, self.gateway, share(self.weight))
+        write!(f, "{} {}", self.port, self.gateway)
+    }
+}
+
+impl Display for Members {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.members.is_empty() {
+            true => f.write_str("left to the kernel"),
+            false => f.write_str(&list(&self.members, |member| member.share)),
+        }
     }
 }
 
 impl Display for Member {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "VTEP {}{}", self.vtep, share(self.weight))
+        write!(f, "VTEP {}", self.vtep)
     }
 }
 
-fn share(weight: Option<u32>) -> String {
-    match weight {
-        Some(1) => String::new(),
-        Some(weight) => format!(" weight {weight}"),
-        None => " with a share of its own".into(),
-    }
-}
-
-/// All of them, with commas between.
-pub(crate) fn list<T: Display>(all: &[T]) -> String {
-    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+/// All of them, with their shares where these are not equal.
+fn list<T: Display>(all: &[T], share: impl Fn(&T) -> Share) -> String {
+    let buckets = || all.iter().map(|one| share(one).buckets);
+    let equal = buckets().max().unwrap_or(0) <= buckets().min().unwrap_or(0) + 1;
+    let one = |one: &T| match share(one) {
+        Share { buckets, of } if !equal && of > 0 => {
+            format!("{one} {:.1} %", f64::from(buckets) * 100.0 / f64::from(of))
+        }
+        _ => one.to_string(),
+    };
+    all.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -67,10 +76,18 @@ mod tests {
         let port = |vlan| Place::Port { port: "swp11".into(), vlan };
         assert_eq!(port(None).to_string(), "port swp11");
         assert_eq!(port(Some(20)).to_string(), "port swp11, VLAN 20");
-        let hop =
-            |port: &str, weight| Hop { port: port.into(), gateway: [192, 0, 2, 1].into(), weight };
-        let way = Way::Hops(vec![hop("swp1", Some(1)), hop("swp2", Some(3))]);
-        assert_eq!(way.to_string(), "swp1 192.0.2.1, swp2 192.0.2.1 weight 3");
-        assert_eq!(Way::Hops(Vec::new()).to_string(), Way::Kernel.to_string());
+        let way = |shares: [u32; 2]| {
+            let hop = |(port, buckets): (&str, u32)| Hop {
+                port: port.into(),
+                gateway: [192, 0, 2, 1].into(),
+                share: Share { buckets, of: shares.iter().sum() },
+            };
+            let hops = ["swp1", "swp2"].into_iter().zip(shares).map(hop).collect();
+            Way::Hops { hops, resilient: false }.to_string()
+        };
+        assert_eq!(way([128, 128]), "swp1 192.0.2.1, swp2 192.0.2.1");
+        assert_eq!(way([64, 192]), "swp1 192.0.2.1 25.0 %, swp2 192.0.2.1 75.0 %");
+        let none = Way::Hops { hops: Vec::new(), resilient: false };
+        assert_eq!(none.to_string(), Way::Kernel.to_string());
     }
 }

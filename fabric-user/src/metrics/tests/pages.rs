@@ -92,7 +92,7 @@ async fn without_maps_the_daemon_still_tells_of_itself() {
     board.say(&state);
     let instance = crate::kernel::pins::Instance::new("metrics-without-maps").unwrap();
     let page = Source::new(instance, board).answer(Format::Text).await.unwrap();
-    let page = Exposition::read(&page).unwrap();
+    let page = Exposition::read(std::str::from_utf8(&page).unwrap()).unwrap();
     assert_eq!(page.value("fabric_bypassed", &[]), Some(1.0));
     assert_eq!(page.value("fabric_in_sync", &[]), Some(0.0));
     assert_eq!(page.value("fabric_heartbeat_remaining_seconds", &[]), None);

@@ -343,6 +343,28 @@ fn a_bridge_without_a_tunnel_is_one_like_others_where_it_routes_together_with_on
 }
 
 #[test]
+fn a_bridge_without_a_tunnel_stays_without_routes_while_its_family_may_be_routed_there() {
+    let has_program = |leaf: &Incremental| {
+        leaf.structure().ports.get(&H3).is_some_and(|it| it.role == Role::Access)
+    };
+    let mut leaf = leaf_with_local_bridge();
+    leaf.policy.sticky_local = leaf.structure().local.clone();
+    assert_eq!(leaf.policy.sticky_local, [(BR30, false)].into());
+    leaf.withdraw(connected(254, "10.3.0.0/24", BR30));
+    leaf.apply(forwarding(true, Some(BR30), true));
+    assert!(has_program(&leaf), "its link is down for a moment, say");
+    let chains = vec![chain(ChainFamily::Ip, Hook::Forward).into()];
+    let dirty = leaf.network.replace_netfilter(chains);
+    leaf.update(&dirty);
+    assert!(!has_program(&leaf), "over IPv6 it never was");
+    let dirty = leaf.network.replace_netfilter(Vec::new());
+    leaf.update(&dirty);
+    assert!(has_program(&leaf));
+    leaf.apply(forwarding(false, Some(BR30), false));
+    assert!(!has_program(&leaf));
+}
+
+#[test]
 fn a_bridge_without_a_tunnel_gets_no_programs_where_netfilter_sees_what_it_routes() {
     let mut leaf = leaf_with_local_bridge();
     let see = |leaf: &mut Incremental, families: &[ChainFamily]| {

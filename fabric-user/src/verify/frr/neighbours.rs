@@ -28,6 +28,8 @@ pub(super) fn compare(frr: &Frr, kernel: &Kernel<'_>, found: &mut Found) {
         }
         let is_l2 = frr.vnis.get(&entry.vni).is_some_and(|vni| vni.kind == VniKind::L2);
         let svi = kernel.tunnels.get(&entry.vni).and_then(|tunnel| tunnel.svi);
+        // One that is switched off has no neighbours.
+        let svi = svi.filter(|svi| svi.up);
         let (Place::Vtep(_) | Place::Segment(_), true, Some(svi)) = (&entry.place, is_l2, svi)
         else {
             continue;

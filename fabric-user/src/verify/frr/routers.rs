@@ -29,7 +29,7 @@ pub(super) fn compare(frr: &Frr, kernel: &Kernel<'_>, found: &mut Found) {
                 next.clone(),
             );
         }
-        let Some(svi) = tunnel.svi else { continue };
+        let Some(svi) = tunnel.svi.filter(|svi| svi.up) else { continue };
         for hop in &entry.hops {
             let actual = kernel.neighbour(svi, *hop);
             if actual != Some(entry.mac) {

@@ -1,6 +1,9 @@
 //! Routes that zebra says to have installed.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use super::{Found, Said};
 use crate::{
@@ -20,7 +23,9 @@ pub(super) fn compare(frr: &Frr, kernel: &Kernel<'_>, found: &mut Found) {
         let Some(table) = kernel.table(vrf) else { continue };
         let expected = hops(route);
         let actual = kernel.route(table, route.prefix);
-        if actual.as_ref() == Some(&expected) {
+        if actual.as_ref() == Some(&expected)
+            || actual.as_ref() == Some(&without_via(&expected, route.prefix.address.is_ipv4()))
+        {
             continue;
         }
         let likely = match &actual {
@@ -51,6 +56,17 @@ fn hops(route: &RouteEntry) -> BTreeSet<Hop> {
         _ => Hop::Discards,
     };
     installed.map(hop).collect()
+}
+
+/// The same as zebra writes them without `via` of another family: IPv4 routes over IPv6 link-local neighbours go by an
+/// address that stands for any of an interface.
+fn without_via(hops: &BTreeSet<Hop>, v4: bool) -> BTreeSet<Hop> {
+    const ANY: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 0, 1));
+    let hop = |hop: &Hop| match hop {
+        Hop::To(Some(IpAddr::V6(_)), interface) if v4 => Hop::To(Some(ANY), interface.clone()),
+        hop => hop.clone(),
+    };
+    hops.iter().map(hop).collect()
 }
 
 fn list(hops: &BTreeSet<Hop>) -> String {
