@@ -1,8 +1,8 @@
 //! FRR, the kernel and the maps say the same, or which of them does not, why that may be, and what to do.
 //!
 //! What maps should hold is what a daemon would write into empty ones ([`wanted`]): the kernel's tables, compiled by
-//! the same functions, and written by the same ones, into memory that no program reads. So nothing that the daemon
-//! writes is left out, and whatever it leaves to the kernel is no difference.
+//! the same functions, and written by the same ones, into memory that no program reads. So whatever the
+//! daemon leaves to the kernel is no difference. Which tables are read is in [`crate::facts::held`].
 
 mod difference;
 mod frr;
