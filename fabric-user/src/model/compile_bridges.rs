@@ -74,7 +74,7 @@ impl<'a> Compiler<'a> {
         }
         let ways_out = self.ways_out();
         for (bridge, options, members, gateways) in without_tunnels {
-            if self.routes_along(bridge.ifindex, &gateways, &ways_out) {
+            if self.routes_along(&gateways, &ways_out) {
                 self.bridge(bridge, options, &members, &vlan_devices);
                 self.note_gateways(gateways);
             }

@@ -29,11 +29,10 @@ impl Compiler<'_> {
         ways_out.collect()
     }
 
-    /// Whether a bridge with these gateways has one that is among the ways out of what packets are looked up in that arrive
-    /// there, or had one. Of one that is not to be used it is said why.
+    /// Whether one of a bridge's gateways is among the ways out of what packets are looked up in that arrive there, or was.
+    /// Of one that is not to be used it is said why.
     pub(super) fn routes_along(
         &mut self,
-        bridge: u32,
         gateways: &BTreeMap<u32, DomainKey>,
         ways_out: &WaysOut,
     ) -> bool {
@@ -42,7 +41,7 @@ impl Compiler<'_> {
         for gateway in gateways.keys() {
             let along = self.looked_up(*gateway).filter_map(|looked_up| {
                 let out = ways_out.get(&looked_up)?;
-                let family = (bridge, looked_up.0);
+                let family = (*gateway, looked_up.0);
                 (out.contains(gateway) || sticky.contains(&family)).then_some(family)
             });
             let along: Vec<(u32, bool)> = along.collect();

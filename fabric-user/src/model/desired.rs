@@ -46,7 +46,7 @@ pub struct Structure {
     /// Attachment circuits that forward at this moment.
     #[serde(with = "pairs")]
     pub circuits: BTreeMap<CircuitKey, Circuit>,
-    /// Bridges without a tunnel, each with a family (IPv6 or not) that is routed there, for
+    /// Gateways of bridges without a tunnel, each with a family (IPv6 or not) that is routed there, for
     /// [`super::Policy::sticky_local`] of the next compilation.
     pub local: BTreeSet<(u32, bool)>,
     /// MAC addresses that interfaces on top of bridges listen to, which makes them the box's own

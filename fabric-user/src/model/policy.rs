@@ -29,8 +29,8 @@ pub struct Policy {
     /// Routed ports so far. Such a port stays one while it exists and is no port of a bridge or bond,
     /// so that a route that comes and goes does not attach and detach programs.
     pub sticky_routed: BTreeSet<u32>,
-    /// Bridges without a tunnel that were accelerated so far, each with a family (IPv6 or not) whose routes led out of a
-    /// gateway of theirs. They stay while packets of that family may be routed there: a card may lose its link when a
+    /// Gateways because of which bridges without a tunnel were accelerated so far, each with a family (IPv6 or not) whose
+    /// routes led out of it. They stay while packets of that family may be routed there: a card may lose its link when a
     /// program comes or goes, whoever configures it takes the addresses away then, and that must not move programs again.
     pub sticky_local: BTreeSet<(u32, bool)>,
     /// Programs run in drivers, which take frames from each other only if they are made for it.

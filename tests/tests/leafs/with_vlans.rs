@@ -74,7 +74,9 @@ fn networks_of_one_leaf_behind_one_port_are_carried() {
         Flow::new("out1", OUTSIDE, LOCAL).by("out1"),
     ]);
     // Beneath the VLAN device is the port of a bridge, also of one that is left to the kernel.
-    leaf.run("ip addr del 10.1.20.1/24 dev br20\nip addr del fd00:20::1/64 dev br20");
+    leaf.run(
+        "sysctl -w net.ipv4.conf.br20.forwarding=0\nsysctl -w net.ipv6.conf.br20.disable_ipv6=1",
+    );
     until(PATIENCE, "one network does not route", || !leaf.has_program("swp2"));
     assert!(leaf.has_program("swp3"));
     leaf.run("ip link set swp3 nomaster");

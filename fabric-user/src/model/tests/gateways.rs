@@ -365,6 +365,32 @@ fn a_bridge_without_a_tunnel_stays_without_routes_while_its_family_may_be_routed
 }
 
 #[test]
+fn a_bridge_without_a_tunnel_loses_its_programs_when_no_tunnel_is_routed_beside_it_any_more() {
+    let mut leaf = leaf_with_local_bridge();
+    leaf.apply(link(70, "red", LinkKind::Vrf { table: 100 }));
+    leaf.apply(Rule { l3mdev: true, ..rule(false, 1000, RuleAction::Lookup(0)) });
+    leaf.withdraw(connected(254, "10.3.0.0/24", BR30));
+    // The bridge itself is a gateway of VLAN 20, outside the VRF, where nothing is routed to it.
+    leaf.apply(link(BR30, "br30", bridge(true)));
+    leaf.apply(vlans(H3, BR30, &[(VLAN, true, true)]));
+    let own_vlan = |id, pvid| PortVlan { id, pvid, untagged: pvid, tunnel: None };
+    let own_vlans = vec![own_vlan(VLAN, false), own_vlan(20, true)];
+    leaf.apply(Event::BridgeVlans { ifindex: BR30, vlans: own_vlans });
+    let svi = Link { master: Some(70), ..link(SVI, "vlan10", LinkKind::Device) };
+    leaf.apply(vlan_of(BR30, VLAN, 0x8100, svi));
+    leaf.apply(forwarding(false, Some(SVI), true));
+    leaf.apply(connected(100, "10.3.0.0/24", SVI));
+    let has_program = |leaf: &Incremental| leaf.structure().ports.contains_key(&H3);
+    assert!(!has_program(&leaf), "in the VRF is no tunnel");
+    leaf.apply(Link { master: Some(70), ..link(BR10, "br10", bridge(false)) });
+    assert!(has_program(&leaf));
+    assert_eq!(leaf.structure().local, [(SVI, false)].into());
+    leaf.policy.sticky_local = leaf.structure().local.clone();
+    leaf.apply(link(BR10, "br10", bridge(false)));
+    assert!(!has_program(&leaf), "its L3VNI is no more the VRF's");
+}
+
+#[test]
 fn a_bridge_without_a_tunnel_gets_no_programs_where_netfilter_sees_what_it_routes() {
     let mut leaf = leaf_with_local_bridge();
     let see = |leaf: &mut Incremental, families: &[ChainFamily]| {

@@ -50,7 +50,8 @@ pub(super) fn compare(frr: &Frr, kernel: &Kernel<'_>, found: &mut Found) {
 
 /// The next hops that the kernel should have.
 fn hops(route: &RouteEntry) -> BTreeSet<Hop> {
-    let installed = route.hops.iter().filter(|hop| hop.fib && !hop.recursive);
+    // A hop whose link has gone keeps `fib` in FRR 10 until the route changes.
+    let installed = route.hops.iter().filter(|hop| hop.fib && hop.active && !hop.recursive);
     let hop = |hop: &HopEntry| match hop.kind {
         HopKind::Forward => Hop::To(hop.gateway, hop.interface.clone().unwrap_or_default()),
         _ => Hop::Discards,

@@ -142,6 +142,15 @@ fn frr() -> Frr {
     }
 }
 
+#[test]
+fn a_next_hop_whose_link_has_gone_is_none_although_frr_still_says_that_the_kernel_has_it() {
+    let mut frr = frr();
+    let hops = &mut frr.routes[0].hops;
+    let gone = HopEntry { gateway: Some(ip("192.0.2.9")), active: false, ..hops[0].clone() };
+    hops.push(gone);
+    assert_eq!(differences(&frr, &kernel()), []);
+}
+
 fn differences(frr: &Frr, kernel: &[Event]) -> Vec<Difference> {
     super::differences(frr, &Kernel::of(kernel))
 }
