@@ -75,7 +75,7 @@ pub fn count_for(members: &[Member], now: u32) -> u32 {
 #[cfg(any(test, feature = "user"))]
 mod writer {
     extern crate std;
-    use std::{collections::HashMap, vec::Vec};
+    use std::{cmp::Reverse, collections::HashMap, vec::Vec};
 
     use super::{Member, TRIES, index};
 
@@ -173,7 +173,21 @@ mod writer {
         needs.max_by_key(|(_, need)| *need).map_or(0, |(at, _)| at)
     }
 
-    /// Moves buckets from members above their share to those that lack more than one.
+    /// Whole buckets for each share, less than one bucket off. Who owns more keeps more, so that as few as possible move.
+    fn quotas(shares: &[Share], unit: i64) -> Vec<i64> {
+        let mut quotas: Vec<i64> = shares.iter().map(|share| share.wanted / unit).collect();
+        let left = shares.iter().map(|share| share.wanted % unit).sum::<i64>() / unit;
+        let broken = |at: &usize| shares[*at].wanted % unit > 0;
+        let mut order: Vec<usize> = (0..shares.len()).filter(broken).collect();
+        let above = |at: usize| shares[at].owned / unit - quotas[at];
+        order.sort_by_key(|at| Reverse((above(*at), shares[*at].wanted % unit)));
+        for at in order.into_iter().take(left as usize) {
+            quotas[at] += 1;
+        }
+        quotas
+    }
+
+    /// Moves buckets from members that own more than their quota to those that own less.
     fn balance(
         buckets: &mut [u16],
         shares: &mut [Share],
@@ -181,22 +195,35 @@ mod writer {
         unit: i64,
         may_move: impl Fn(usize) -> bool,
     ) -> bool {
+        let quotas = quotas(shares, unit);
+        let mut spare: Vec<i64> =
+            shares.iter().zip(&quotas).map(|(share, quota)| share.owned / unit - quota).collect();
+        for at in (0..buckets.len()).rev() {
+            let owner = of.get(&buckets[at]).filter(|owner| spare[**owner] > 0 && may_move(at));
+            let Some(&owner) = owner else { continue };
+            let Some(needy) = (0..spare.len()).min_by_key(|at| spare[*at]) else { break };
+            if spare[needy] < 0 {
+                buckets[at] = shares[needy].nexthop;
+                spare[owner] -= 1;
+                spare[needy] += 1;
+            }
+        }
+        for (share, (quota, spare)) in shares.iter_mut().zip(quotas.iter().zip(&spare)) {
+            share.owned = (quota + spare) * unit;
+        }
         let lacks = |share: &Share| share.wanted - share.owned >= unit;
-        // Two rounds: first from those that own a whole bucket too many, then from those above
-        // their exact share.
-        for surplus in [unit, 1] {
-            let mut needy = neediest(shares);
-            for at in (0..buckets.len()).rev() {
-                if !lacks(&shares[needy]) {
-                    return true;
-                }
-                let Some(&owner) = of.get(&buckets[at]) else { continue };
-                if shares[owner].owned - shares[owner].wanted >= surplus && may_move(at) {
-                    buckets[at] = shares[needy].nexthop;
-                    shares[owner].owned -= unit;
-                    shares[needy].owned += unit;
-                    needy = neediest(shares);
-                }
+        // Where some must not move, others that own less than a bucket too many help.
+        let mut needy = neediest(shares);
+        for at in (0..buckets.len()).rev() {
+            if !lacks(&shares[needy]) {
+                return true;
+            }
+            let Some(&owner) = of.get(&buckets[at]) else { continue };
+            if shares[owner].owned > shares[owner].wanted && may_move(at) {
+                buckets[at] = shares[needy].nexthop;
+                shares[owner].owned -= unit;
+                shares[needy].owned += unit;
+                needy = neediest(shares);
             }
         }
         !shares.iter().any(lacks)
@@ -316,7 +343,7 @@ mod tests {
             for m in &now {
                 let exact = 4096.0 * f64::from(m.weight) / f64::from(total);
                 let off = share(&buckets, m.nexthop) as f64 - exact;
-                assert!(off.abs() <= 2.0, "{off} buckets off among {}", now.len());
+                assert!(off.abs() < 1.0, "{off} buckets off among {}", now.len());
             }
         }
     }
