@@ -114,9 +114,13 @@ fn lookup<const STEPS: u32>(words: &impl Words, root: u32, address: [u64; 2]) ->
         let (bits, base) = (word as u32, (word >> 32) as u32);
         if bits & 1 != 0 {
             let entry = (high >> (64 - STRIDE)) as u32;
-            // The bits up to and including that of the entry.
-            let rank = ones(bits << (entry ^ (ENTRIES as u32 - 1)));
-            word = words.word(base.wrapping_add(rank).wrapping_sub(1))?;
+            // Counting takes as long as a load does, and where prefixes are dense there is nothing to count.
+            let place = match bits {
+                u32::MAX => entry,
+                // The bits up to and including that of the entry.
+                _ => ones(bits << (entry ^ (ENTRIES as u32 - 1))).wrapping_sub(1),
+            };
+            word = words.word(base.wrapping_add(place))?;
             high = high << STRIDE | low >> (64 - STRIDE);
             low <<= STRIDE;
         } else if bits == 0 {
