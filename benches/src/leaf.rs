@@ -19,7 +19,8 @@ pub const VTEPS: u32 = 64;
 /// Address of this leaf's VTEP.
 pub const LOCAL: Ipv4Addr =
     Ipv4Addr::new(tunnel::LOCAL[0], tunnel::LOCAL[1], tunnel::LOCAL[2], tunnel::LOCAL[3]);
-/// IP MTU of the access port.
+/// IP MTU of the stations' network. The cables of access ports take what the underlay's do: a bare redirect brings whole
+/// tunnel frames there.
 pub const ACCESS_MTU: u32 = 1_500;
 /// IP MTU of the underlay port.
 pub const UNDERLAY_MTU: u32 = 1_600;
@@ -184,8 +185,10 @@ impl Leaf {
         };
         format!(
             "link set dev lo up\n\
-             link add name access0 mtu {ACCESS_MTU} {queues} type veth peer name host0 {queues}\n\
-             link add name access1 mtu {ACCESS_MTU} {queues} type veth peer name host1 {queues}\n\
+             link add name access0 mtu {UNDERLAY_MTU} {queues} type veth \
+                peer name host0 mtu {UNDERLAY_MTU} {queues}\n\
+             link add name access1 mtu {UNDERLAY_MTU} {queues} type veth \
+                peer name host1 mtu {UNDERLAY_MTU} {queues}\n\
              link add name underlay0 mtu {UNDERLAY_MTU} address {underlay_mac} {queues} type veth \
                 peer name spine0 mtu {UNDERLAY_MTU} address {spine_mac} {queues}\n\
              link add name bridge0 type bridge stp_state 0 mcast_snooping 0\n\
