@@ -1,6 +1,6 @@
 //! The user-space side of Fabric.
 
-pub mod audit;
+mod check;
 pub mod cli;
 pub mod daemon;
 pub mod facts;

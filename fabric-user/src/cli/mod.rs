@@ -5,8 +5,8 @@
 //! `detach` talk to the daemon.
 
 mod attach;
-mod audit;
 mod bypass;
+mod check;
 pub(crate) mod contents;
 pub(crate) mod counters;
 mod detach;
@@ -39,7 +39,11 @@ use clap::{
 };
 
 pub(crate) use interfaces::Interfaces;
-pub(crate) use maps::{families, role};
+pub(crate) use maps::{
+    families,
+    list::{FILLED, fill},
+    role,
+};
 pub use print::is_broken_pipe;
 pub(crate) use status::sight;
 
@@ -68,10 +72,10 @@ enum Command {
     Counters(counters::Args),
     /// Compare what FRR, the kernel and the maps say, and name what differs.
     Verify(verify::Args),
+    /// Check a suite of assertions on a fabric: in a lab, on this box, or over ssh.
+    Check(check::Args),
     /// Print everything that this box knows, for programs and for later.
     Facts(facts::Args),
-    /// Compare NetBox, as the source of truth, with what forwards, and name what differs.
-    Audit(audit::Args),
     /// Accelerate ports again that were detached.
     Attach(attach::Args),
     /// Leave ports, or everything, to the kernel.
@@ -111,8 +115,8 @@ impl Cli {
             Command::Lookup(args) => lookup::run(&args),
             Command::Counters(args) => counters::run(&args),
             Command::Verify(args) => verify::run(&args),
+            Command::Check(args) => check::run(args),
             Command::Facts(args) => facts::run(&args),
-            Command::Audit(args) => audit::run(&args),
             Command::Attach(args) => attach::run(&args),
             Command::Detach(args) => detach::run(&args),
             Command::Bypass(args) => bypass::run(&args),

@@ -6,7 +6,7 @@
 
 mod difference;
 mod frr;
-mod kernel;
+pub(crate) mod kernel;
 mod maps;
 mod setup;
 #[cfg(test)]
