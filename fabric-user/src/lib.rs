@@ -1,6 +1,5 @@
 //! The user-space side of Fabric.
 
-mod check;
 pub mod cli;
 pub mod daemon;
 pub mod facts;

@@ -6,7 +6,6 @@
 
 mod attach;
 mod bypass;
-mod check;
 pub(crate) mod contents;
 pub(crate) mod counters;
 mod detach;
@@ -39,11 +38,7 @@ use clap::{
 };
 
 pub(crate) use interfaces::Interfaces;
-pub(crate) use maps::{
-    families,
-    list::{FILLED, fill},
-    role,
-};
+pub(crate) use maps::{families, role};
 pub use print::is_broken_pipe;
 pub(crate) use status::sight;
 
@@ -72,8 +67,6 @@ enum Command {
     Counters(counters::Args),
     /// Compare what FRR, the kernel and the maps say, and name what differs.
     Verify(verify::Args),
-    /// Check a suite of assertions on a fabric: in a lab, on this box, or over ssh.
-    Check(check::Args),
     /// Print everything that this box knows, for programs and for later.
     Facts(facts::Args),
     /// Accelerate ports again that were detached.
@@ -115,7 +108,6 @@ impl Cli {
             Command::Lookup(args) => lookup::run(&args),
             Command::Counters(args) => counters::run(&args),
             Command::Verify(args) => verify::run(&args),
-            Command::Check(args) => check::run(args),
             Command::Facts(args) => facts::run(&args),
             Command::Attach(args) => attach::run(&args),
             Command::Detach(args) => detach::run(&args),

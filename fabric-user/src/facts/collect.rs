@@ -7,11 +7,11 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{Fabric, Facts, Room, SCHEMA, counted::Counted, held::Held};
+use super::{Fabric, Facts, SCHEMA, counted::Counted, held::Held};
 use crate::{
     cli::{
-        FILLED, contents::Contents, counters::sums::Sums, fill, instance::Chosen,
-        interfaces::Interfaces, namespace, view::View,
+        contents::Contents, counters::sums::Sums, instance::Chosen, interfaces::Interfaces,
+        namespace, view::View,
     },
     daemon::premises::Premises,
     frr::{self, facts::Frr},
@@ -64,27 +64,12 @@ fn frr_of(
 /// # Errors
 /// If the kernel cannot be asked.
 pub(crate) fn collect(chosen: &Chosen, sockets: Option<&Path>) -> anyhow::Result<Facts> {
-    of(Some(chosen), sockets)
-}
-
-/// The same in the present namespace, where no Fabric is expected.
-///
-/// # Errors
-/// If the kernel cannot be asked.
-pub(crate) fn collect_beside(sockets: Option<&Path>) -> anyhow::Result<Facts> {
-    of(None, sockets)
-}
-
-fn of(chosen: Option<&Chosen>, sockets: Option<&Path>) -> anyhow::Result<Facts> {
     let mut missing = Vec::new();
-    let maps = chosen.and_then(|chosen| {
-        let maps = chosen.maps(false).map_err(|error| missing.push(format!("{error:#}"))).ok();
-        maps.map(|maps| (chosen, maps))
-    });
-    let contents = maps.as_ref().map(|(_, maps)| Contents::read(maps));
-    let place = match (&maps, &contents) {
-        (Some((chosen, _)), Some(contents)) => namespace::find(chosen.daemon(), &contents.ports)?,
-        _ => None,
+    let maps = chosen.maps(false).map_err(|error| missing.push(format!("{error:#}"))).ok();
+    let contents = maps.as_ref().map(Contents::read);
+    let place = match &contents {
+        Some(contents) => namespace::find(chosen.daemon(), &contents.ports)?,
+        None => None,
     };
     let (network, interfaces) = match &place {
         Some(path) => namespace::within(path, kernel)??,
@@ -92,7 +77,7 @@ fn of(chosen: Option<&Chosen>, sockets: Option<&Path>) -> anyhow::Result<Facts> 
     };
     // At one time with the kernel's tables: FRR may take long to answer.
     let fabric = match (maps, contents) {
-        (Some((chosen, maps)), Some(contents)) => {
+        (Some(maps), Some(contents)) => {
             Some(fabric(chosen, &maps, View::new(contents, interfaces), &mut missing)?)
         }
         _ => None,
@@ -132,13 +117,7 @@ fn fabric(
         None
     });
     let daemon = chosen.daemon();
-    let room = FILLED.into_iter().map(|map| {
-        let (name, used, entries) = fill(map, maps, &view);
-        (name.to_owned(), Room { used, entries })
-    });
-    let room = room.collect();
     Ok(Fabric {
-        room,
         instance: chosen.name().into(),
         daemon,
         suspended: daemon.is_some_and(process::is_suspended),

@@ -7,7 +7,7 @@ mod collect;
 pub mod counted;
 pub mod held;
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{fs, io, path::Path};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -17,7 +17,7 @@ use crate::{
     frr::facts::Frr,
     observe::Event,
 };
-pub(crate) use collect::{collect, collect_beside};
+pub(crate) use collect::collect;
 use counted::Counted;
 use held::Held;
 
@@ -73,18 +73,6 @@ pub struct Fabric {
     pub held: Held,
     /// What they have counted.
     pub counted: Counted,
-    /// How full they are, by map.
-    #[serde(default)]
-    pub room: BTreeMap<String, Room>,
-}
-
-/// How full a map is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Room {
-    /// Entries in use.
-    pub used: u64,
-    /// Entries that there may be.
-    pub entries: u64,
 }
 
 /// Why facts cannot be read from a file.

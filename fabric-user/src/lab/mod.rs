@@ -28,7 +28,7 @@ mod running;
 mod services;
 pub mod state;
 pub mod status;
-pub(crate) mod tools;
+mod tools;
 pub mod topology;
 
 pub use self::acceleration::{DaemonState, Unaccelerated};

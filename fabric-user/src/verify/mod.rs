@@ -6,7 +6,7 @@
 
 mod difference;
 mod frr;
-pub(crate) mod kernel;
+mod kernel;
 mod maps;
 mod setup;
 #[cfg(test)]

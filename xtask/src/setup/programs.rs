@@ -37,7 +37,6 @@ pub(super) const LAB: &[Program] = &[
 
 /// What tests change the kernel by, beside what the lab runs.
 pub(super) const TESTS: &[Program] = &[
-    program("ssh", "openssh-client"),
     program("nft", "nftables"),
     program("iptables-legacy", "iptables"),
     program("ebtables-legacy", "ebtables"),
