@@ -349,6 +349,25 @@ mod tests {
     }
 
     #[test]
+    fn several_members_that_come_and_go_at_once_leave_nobody_a_whole_bucket_too_many() {
+        let mut buckets = std::vec![0; 1024];
+        fill(&mut buckets, &equal(1..=6), |_| true);
+        let mut state = 1_u64;
+        for _ in 0..300 {
+            state = crate::flow_hash::mix(state.wrapping_add(0x1234_5678_9abc_def1));
+            let now = equal((1..=6).filter(|member| state >> member & 1 != 0));
+            if now.is_empty() {
+                continue;
+            }
+            assert!(fill(&mut buckets, &now, |_| true));
+            for member in &now {
+                let off = share(&buckets, member.nexthop) as f64 - 1024.0 / now.len() as f64;
+                assert!(off.abs() < 1.0, "{member:?}: {off} buckets off among {}", now.len());
+            }
+        }
+    }
+
+    #[test]
     fn a_group_that_grows_keeps_every_flow_where_it_is() {
         let small = filled(&equal(1..=3));
         let large = stretch(&small, 4096);
@@ -416,6 +435,17 @@ mod tests {
         assert_eq!(buckets, before);
         assert!(fill(&mut buckets, &three, |_| true));
         assert!(share(&buckets, 3) > 0);
+    }
+
+    #[test]
+    fn who_owns_a_part_of_a_bucket_too_many_gives_it_while_others_must_not_move() {
+        let mut buckets = filled(&equal(1..=4));
+        let before = buckets.clone();
+        // 51.2 buckets each: somebody keeps 52, unless another one lacks more.
+        assert!(!fill(&mut buckets, &equal(1..=5), |at| before[at] != 4));
+        assert_eq!([1, 2, 3, 4, 5].map(|member| share(&buckets, member)), [51, 51, 51, 64, 39]);
+        assert!(fill(&mut buckets, &equal(1..=5), |_| true));
+        assert_fair(&buckets, &equal(1..=5));
     }
 
     #[test]

@@ -201,6 +201,16 @@ mod tests {
     }
 
     #[test]
+    fn entries_that_all_differ_have_a_word_each() {
+        let block: Vec<u64> = (1..=32).map(|target| Node::Leaf(target).word()).collect();
+        let memory = memory(Node::Inner { bitmap: u32::MAX, base: ROOT + DIRECT }.word(), &block);
+        for entry in 0..32 {
+            let address = entry << (32 - DIRECT_BITS - STRIDE);
+            assert_eq!(lookup4(&memory, ROOT, address), Some(entry + 1));
+        }
+    }
+
+    #[test]
     fn a_skip_answers_for_those_who_differ_in_any_bit() {
         let bits = SKIP_BITS;
         let pattern = 0x0123_4567_89ab_cdef >> (64 - bits);
