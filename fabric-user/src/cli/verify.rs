@@ -1,5 +1,7 @@
 //! `fabricctl verify`: FRR, the kernel and the maps say the same, or which of them does not.
 
+mod several;
+
 use std::{
     collections::HashSet,
     path::PathBuf,
@@ -18,6 +20,7 @@ use super::{
 };
 use crate::{
     facts::{Facts, collect},
+    frr::facts::Frr,
     verify::{Difference, Kind, Report, verify},
 };
 
@@ -25,9 +28,9 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Args {
-    /// Compare what `fabricctl facts --json` has written, in place of this box
+    /// Compare what `fabricctl facts --json` has written, in place of this box; of several boxes also with each other
     #[arg(long, value_name = "FILE", conflicts_with_all = ["wait", "repair", "frr"])]
-    facts: Option<PathBuf>,
+    facts: Vec<PathBuf>,
     /// How long a difference may last before it is one, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = print::seconds)]
     wait: f64,
@@ -46,6 +49,10 @@ pub(super) struct Args {
 const AFTER_HELP: &str = "\
 The exit status is 0 if everything says the same, 1 if something differs, and 3 if something could
 not be asked and nothing else differs.
+
+With --facts of several boxes, these are compared with each other as well: settings of their tunnels,
+who sends broadcasts to whom, MTUs of the links between them. Of a box that is given more than once,
+with facts taken one after the other, also what the others have got of what it has sent.
 
 The maps are compared with what fabric-xdpd would write into empty ones by the kernel's tables as
 they are now. What is under way settles within --wait and is no difference.";
@@ -84,10 +91,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn look(args: &Args) -> anyhow::Result<ExitCode> {
-    if let Some(path) = &args.facts {
-        let facts = Facts::read(path)?;
-        let report = verify(&facts)?;
-        return show(args, &facts, &Seen { report, settled: 0, repaired: None });
+    if !args.facts.is_empty() {
+        return several::look(args);
     }
     let chosen = args.choice.resolve()?;
     let repaired = if args.repair { Some(repair(&chosen)?) } else { None };
@@ -107,8 +112,8 @@ struct Seen {
 /// Looks until nothing differs, or until what differs has lasted for so long.
 fn lasting(args: &Args, chosen: &Chosen) -> anyhow::Result<(Facts, Seen)> {
     let (start, wait) = (Instant::now(), Duration::from_secs_f64(args.wait));
-    let collect = || collect(chosen, args.frr.as_deref());
-    let mut facts = collect()?;
+    let collect = |known| collect(chosen, args.frr.as_deref(), known);
+    let mut facts = collect(None)?;
     let mut report = verify(&facts)?;
     let first = report.differences.len();
     let mut looks = 1;
@@ -116,7 +121,7 @@ fn lasting(args: &Args, chosen: &Chosen) -> anyhow::Result<(Facts, Seen)> {
     while !report.differences.is_empty() && (looks < 2 || start.elapsed() < wait) {
         looks += 1;
         std::thread::sleep(PAUSE);
-        facts = collect()?;
+        facts = collect(known(&mut facts, &report))?;
         let now = verify(&facts)?;
         let mut differences = now.differences;
         let old = report.differences.iter().map(|old| (old.kind, old.what.as_str()));
@@ -126,6 +131,12 @@ fn lasting(args: &Args, chosen: &Chosen) -> anyhow::Result<(Facts, Seen)> {
     }
     let settled = first.saturating_sub(report.differences.len());
     Ok((facts, Seen { report, settled, repaired: None }))
+}
+
+/// FRR's tables, where the next look needs no newer ones: nothing that it has said differs.
+fn known(facts: &mut Facts, report: &Report) -> Option<Frr> {
+    let differs = report.differences.iter().any(|one| one.frr.is_some());
+    facts.frr.take().filter(|_| !differs)
 }
 
 /// Lets the daemon compare everything, and waits until it has.
@@ -174,25 +185,32 @@ fn wait_for_audit(chosen: &Chosen, audits: u64) -> anyhow::Result<()> {
 }
 
 fn show(args: &Args, facts: &Facts, seen: &Seen) -> anyhow::Result<ExitCode> {
-    let Seen { report, settled, repaired } = seen;
     if args.style.json {
-        print::json(&Document {
-            schema: print::SCHEMA,
-            host: &facts.host,
-            instance: facts.fabric.as_ref().map(|fabric| fabric.instance.as_str()),
-            differences: &report.differences,
-            settled: *settled,
-            not_asked: &report.not_asked,
-            repaired: repaired.as_deref(),
-        })?;
+        print::json(&document(&facts.host, facts, seen))?;
     } else {
         print::text(&text(facts, seen))?;
     }
-    Ok(match (report.differences.is_empty(), report.not_asked.is_empty()) {
-        (true, true) => ExitCode::SUCCESS,
-        (false, _) => DIFFERS.into(),
-        (true, false) => NOT_ASKED.into(),
-    })
+    Ok(status(!seen.report.differences.is_empty(), !seen.report.not_asked.is_empty()))
+}
+
+fn document<'a>(host: &'a str, facts: &'a Facts, seen: &'a Seen) -> Document<'a> {
+    Document {
+        schema: print::SCHEMA,
+        host,
+        instance: facts.fabric.as_ref().map(|fabric| fabric.instance.as_str()),
+        differences: &seen.report.differences,
+        settled: seen.settled,
+        not_asked: &seen.report.not_asked,
+        repaired: seen.repaired.as_deref(),
+    }
+}
+
+fn status(differs: bool, silent: bool) -> ExitCode {
+    match (differs, silent) {
+        (false, false) => ExitCode::SUCCESS,
+        (true, _) => DIFFERS.into(),
+        (false, true) => NOT_ASKED.into(),
+    }
 }
 
 fn text(facts: &Facts, seen: &Seen) -> String {
@@ -231,4 +249,32 @@ fn text(facts: &Facts, seen: &Seen) -> String {
         text.push_str(&format!("{compared}: {result}{settled}\n"));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::Side;
+
+    #[test]
+    fn frr_is_asked_again_only_about_what_it_has_said() {
+        let difference = |frr: Option<&str>| Difference {
+            kind: Kind::Mac,
+            what: "02:00:00:00:00:01 in VNI 10200".into(),
+            differs: Side::Kernel,
+            frr: frr.map(Into::into),
+            kernel: None,
+            maps: None,
+            likely: String::new(),
+            next: String::new(),
+        };
+        let known = |frr: Option<Frr>, differences: Vec<Difference>| {
+            let mut facts = Facts { frr, ..Facts::default() };
+            super::known(&mut facts, &Report { differences, not_asked: Vec::new() })
+        };
+        let frr = || Some(Frr { version: "10.3".into(), ..Frr::default() });
+        assert_eq!(known(frr(), vec![difference(None)]), frr());
+        assert_eq!(known(frr(), vec![difference(None), difference(Some("VTEP 10.0.0.2"))]), None);
+        assert_eq!(known(None, vec![difference(None)]), None, "it may answer now");
+    }
 }

@@ -32,6 +32,7 @@ pub mod premises;
 mod resolution;
 mod retries;
 mod room;
+pub mod run_file;
 mod sentence;
 mod signals;
 mod snapshot;

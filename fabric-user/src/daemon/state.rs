@@ -3,13 +3,19 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
+    io,
     path::Path,
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::Liveness;
+use super::{
+    Liveness,
+    run_file::{self, RunFileError},
+};
+
+/// For whoever may read the folder: `fabricctl status` shows nothing else.
+const MODE: u32 = 0o666;
 
 /// The content of `/run/fabric/INSTANCE.json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,20 +70,14 @@ impl State {
     /// # Errors
     /// If the folder cannot be written.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let next = path.with_extension("json.new");
-        fs::write(&next, serde_json::to_vec(self)?)?;
-        fs::rename(next, path)
+        run_file::write(path, MODE, self)
     }
 
     /// Reads the file; `None` if there is none.
     ///
     /// # Errors
     /// If it cannot be read or understood.
-    pub fn read(path: &Path) -> io::Result<Option<Self>> {
-        match fs::read(path) {
-            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(e),
-        }
+    pub fn read(path: &Path) -> Result<Option<Self>, RunFileError> {
+        run_file::read(path)
     }
 }

@@ -1,13 +1,14 @@
 //! Asks the box.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context as _;
 
-use super::{Fabric, Facts, SCHEMA, counted::Counted, held::Held};
+use super::{Fabric, Facts, Offload, SCHEMA, arrived, counted::Counted, held::Held, offload};
 use crate::{
     cli::{
         contents::Contents, counters::sums::Sums, instance::Chosen, interfaces::Interfaces,
@@ -59,11 +60,17 @@ fn frr_of(
     }
 }
 
-/// Asks whoever is there; FRR by the sockets in a folder, which is found by itself if none is given. Of an instance without maps there is what the kernel says in the present namespace.
+/// Asks whoever is there; FRR by the sockets in a folder, which is found by itself if none is given, and not where its
+/// tables are `known`: a hundred thousand routes take it seconds. Of an instance without maps there is what the kernel says
+/// in the present namespace.
 ///
 /// # Errors
 /// If the kernel cannot be asked.
-pub(crate) fn collect(chosen: &Chosen, sockets: Option<&Path>) -> anyhow::Result<Facts> {
+pub(crate) fn collect(
+    chosen: &Chosen,
+    sockets: Option<&Path>,
+    known: Option<Frr>,
+) -> anyhow::Result<Facts> {
     let mut missing = Vec::new();
     let maps = chosen.maps(false).map_err(|error| missing.push(format!("{error:#}"))).ok();
     let contents = maps.as_ref().map(Contents::read);
@@ -71,51 +78,74 @@ pub(crate) fn collect(chosen: &Chosen, sockets: Option<&Path>) -> anyhow::Result
         Some(contents) => namespace::find(chosen.daemon(), &contents.ports)?,
         None => None,
     };
-    let (network, interfaces) = match &place {
-        Some(path) => namespace::within(path, kernel)??,
-        None => kernel()?,
+    let Kernel { network, interfaces, offloads } = match &place {
+        Some(path) => namespace::within(path, Kernel::ask)??,
+        None => Kernel::ask()?,
     };
     // At one time with the kernel's tables: FRR may take long to answer.
     let fabric = match (maps, contents) {
         (Some(maps), Some(contents)) => {
-            Some(fabric(chosen, &maps, View::new(contents, interfaces), &mut missing)?)
+            let view = View::new(contents, interfaces);
+            Some(fabric(chosen, &maps, view, place.as_deref(), &mut missing)?)
         }
         _ => None,
     };
     let namespace = place.as_deref().map(namespace::name).or_else(namespace::own_name);
-    let frr = frr_of(namespace.as_deref(), sockets, &mut missing);
+    let frr = known.or_else(|| frr_of(namespace.as_deref(), sockets, &mut missing));
     let name = rustix::system::uname();
-    let taken = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
     Ok(Facts {
         schema: SCHEMA,
-        taken_ms: taken.as_millis() as u64,
+        taken_ms: now_ms()?,
         host: name.nodename().to_string_lossy().into_owned(),
         namespace,
         kernel: name.release().to_string_lossy().into_owned(),
         version: env!("CARGO_PKG_VERSION").into(),
         network,
+        offloads,
         frr,
         fabric,
         missing,
     })
 }
 
-fn kernel() -> anyhow::Result<(Vec<Event>, Interfaces)> {
-    let mut asker = Asker::open()?;
-    Ok((asker.dump(Scope::All)?.events, Interfaces::list()?))
+/// What the kernel says.
+struct Kernel {
+    network: Vec<Event>,
+    interfaces: Interfaces,
+    offloads: BTreeMap<String, Vec<Offload>>,
 }
 
+impl Kernel {
+    /// Asks in the present network namespace.
+    fn ask() -> anyhow::Result<Self> {
+        let network = Asker::open()?.dump(Scope::All)?.events;
+        let offloads = offload::of(&network).context("ethtool cannot ask the kernel")?;
+        Ok(Self { network, interfaces: Interfaces::list()?, offloads })
+    }
+}
+
+/// `place` is the network namespace of the ports, if it is another one.
 fn fabric(
     chosen: &Chosen,
     maps: &Maps,
     view: View,
+    place: Option<&Path>,
     missing: &mut Vec<String>,
 ) -> anyhow::Result<Fabric> {
-    let path = chosen.run_file("premises.json");
-    let premises = Premises::read(&path).unwrap_or_else(|error| {
-        missing.push(format!("{} is not understood: {error}", path.display()));
+    let premises = Premises::read(&chosen.run_file("premises.json")).unwrap_or_else(|error| {
+        missing.push(error.to_string());
         None
     });
+    let drivers = || -> anyhow::Result<arrived::All> {
+        let asked = match place {
+            Some(path) => namespace::within(path, arrived::ask)?,
+            None => arrived::ask(),
+        };
+        asked.context("cannot list what interfaces have received")
+    };
+    let (start, before) = (now_ms()?, drivers()?);
+    let sums = Sums::read(maps, &view.contents)?;
+    let (after, end) = (drivers()?, now_ms()?);
     let daemon = chosen.daemon();
     Ok(Fabric {
         instance: chosen.name().into(),
@@ -127,6 +157,13 @@ fn fabric(
         bypass: view.contents.settings.bypass != 0,
         hz: view.contents.settings.hz,
         held: Held::read(&view, maps),
-        counted: Counted::of(&view, &Sums::read(maps, &view.contents)?),
+        counted: Counted { read_ms: [start, end], ..Counted::of(&view, &sums) },
+        arrived: arrived::joined(&before, &after),
     })
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> anyhow::Result<u64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+    Ok(now.as_millis() as u64)
 }

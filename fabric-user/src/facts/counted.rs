@@ -10,6 +10,9 @@ use crate::cli::{counters::sums::Sums, view::View};
 /// Everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
+    /// Milliseconds since 1970 right before and right after the counters were read.
+    #[serde(default)]
+    pub read_ms: [u64; 2],
     /// By port.
     pub ports: BTreeMap<String, PortCount>,
     /// Through tunnels, by VNI.

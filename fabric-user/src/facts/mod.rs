@@ -3,11 +3,13 @@
 //! Whatever compares, checks or shows more than one of FRR, the kernel and the maps reads this and nothing else, so that
 //! it says the same of a running box and of what was kept of one.
 
+mod arrived;
 mod collect;
 pub mod counted;
 pub mod held;
+mod offload;
 
-use std::{fs, io, path::Path};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -17,9 +19,11 @@ use crate::{
     frr::facts::Frr,
     observe::Event,
 };
+pub use arrived::{Arrived, Received};
 pub(crate) use collect::collect;
 use counted::Counted;
 use held::Held;
+pub use offload::Offload;
 
 /// Number of what a file of facts has. It changes with what would break who reads them.
 pub const SCHEMA: u32 = 1;
@@ -41,6 +45,9 @@ pub struct Facts {
     pub version: String,
     /// The kernel's tables, as it tells them: links first.
     pub network: Vec<Event>,
+    /// What is switched on of [`Offload`] at physical and virtual ports, by name.
+    #[serde(default)]
+    pub offloads: BTreeMap<String, Vec<Offload>>,
     /// What FRR knows, if it is there.
     pub frr: Option<Frr>,
     /// What Fabric knows, if it is there.
@@ -73,6 +80,9 @@ pub struct Fabric {
     pub held: Held,
     /// What they have counted.
     pub counted: Counted,
+    /// What drivers that run programs have counted meanwhile, by port.
+    #[serde(default)]
+    pub arrived: BTreeMap<String, Arrived>,
 }
 
 /// Why facts cannot be read from a file.

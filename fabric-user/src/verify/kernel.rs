@@ -26,11 +26,15 @@ pub(super) struct Kernel<'a> {
     /// The entries of each bridge and VLAN.
     stations: HashMap<(u32, u16), Vec<&'a BridgeMac>>,
     port_vlans: BTreeMap<u32, &'a [PortVlan]>,
+    /// VLANs of a port of which it is said that ARP is suppressed there, where that is said for each.
+    suppressed: HashSet<(u32, u16)>,
     bridge_macs: HashMap<(u32, u16, Mac), &'a BridgeMac>,
     /// By vxlan device and, of one in external mode, VNI.
     tunnel_macs: HashMap<(u32, Option<u32>, Mac), &'a TunnelTarget>,
     floods: HashMap<(u32, Option<u32>), BTreeSet<IpAddr>>,
     neighbours: HashMap<(u32, IpAddr), &'a Neighbour>,
+    /// The same by interface.
+    at: HashMap<u32, Vec<&'a Neighbour>>,
     routes: HashMap<(u32, Prefix), Vec<&'a Route>>,
     nexthops: BTreeMap<u32, &'a Nexthop>,
     /// By VNI.
@@ -89,6 +93,11 @@ impl<'a> Kernel<'a> {
                 self.names.insert(&link.name, link);
             }
             Event::BridgePort(port) => drop(self.port_vlans.insert(port.ifindex, &port.vlans)),
+            Event::VlanStates(states) => {
+                let suppressed = states.ranges.iter().filter(|range| range.neigh_suppress);
+                let vlans = suppressed.flat_map(|range| range.first..=range.last);
+                self.suppressed.extend(vlans.map(|vlan| (states.ifindex, vlan)));
+            }
             Event::BridgeMac(entry) => {
                 self.bridge_macs.insert((entry.bridge, entry.vlan, entry.mac), entry);
                 self.stations.entry((entry.bridge, entry.vlan)).or_default().push(entry);
@@ -105,6 +114,7 @@ impl<'a> Kernel<'a> {
             }
             Event::Neighbour(neighbour) => {
                 self.neighbours.insert((neighbour.ifindex, neighbour.address), neighbour);
+                self.at.entry(neighbour.ifindex).or_default().push(neighbour);
             }
             Event::Route(route) | Event::RouteAppended(route) | Event::RoutePrepended(route) => {
                 let key = (route.key.table, route.key.prefix);
@@ -159,6 +169,21 @@ impl<'a> Kernel<'a> {
         matches!(master.kind, LinkKind::Vrf { .. }).then_some(master)
     }
 
+    /// The other end of a veth, if it is in this namespace.
+    pub(super) fn peer(&self, link: &Link) -> Option<&'a Link> {
+        let peer = link.lower.filter(|_| link.is_veth() && !link.lower_elsewhere)?;
+        self.links.get(&peer).copied()
+    }
+
+    /// Whether a network's tunnel suppresses ARP and neighbour discovery (`br_is_neigh_suppress_enabled`).
+    pub(super) fn suppresses(&self, tunnel: &Tunnel<'_>) -> bool {
+        let port = tunnel.vxlan.port.unwrap_or_default();
+        match tunnel.vlan != 0 && port.neigh_vlan_suppress {
+            true => self.suppressed.contains(&(tunnel.vxlan.ifindex, tunnel.vlan)),
+            false => port.neigh_suppress,
+        }
+    }
+
     /// Where a network has a MAC.
     pub(super) fn place(&self, tunnel: &Tunnel<'_>, mac: Mac) -> Option<Place> {
         let bridge = tunnel.bridge?.ifindex;
@@ -202,6 +227,12 @@ impl<'a> Kernel<'a> {
         self.neighbours.get(&(interface.ifindex, address))?.mac
     }
 
+    /// The MAC addresses of the neighbours at an interface.
+    pub(super) fn neighbours(&self, ifindex: u32) -> impl Iterator<Item = Mac> {
+        let here = self.at.get(&ifindex).into_iter().flatten();
+        here.filter_map(|neighbour| neighbour.mac)
+    }
+
     /// The routing table of a VRF by its name, of the default one without.
     pub(super) fn table(&self, vrf: Option<&str>) -> Option<u32> {
         let Some(name) = vrf.filter(|name| *name != "default") else { return Some(MAIN) };
@@ -209,6 +240,11 @@ impl<'a> Kernel<'a> {
             LinkKind::Vrf { table } => Some(table),
             _ => None,
         }
+    }
+
+    /// All routes of all tables.
+    pub(super) fn routes(&self) -> impl Iterator<Item = &'a Route> {
+        self.routes.values().flatten().copied()
     }
 
     /// Where the routes of lowest metric lead that a table has for a prefix; none if there is none.

@@ -4,6 +4,7 @@
 //! the same functions, and written by the same ones, into memory that no program reads. So whatever the
 //! daemon leaves to the kernel is no difference. Which tables are read is in [`crate::facts::held`].
 
+mod between;
 mod difference;
 mod frr;
 mod kernel;
@@ -13,6 +14,7 @@ mod setup;
 mod tests;
 mod wanted;
 
+pub use between::{Between, between, names};
 pub use difference::{Difference, Kind, Side};
 
 use crate::facts::Facts;
@@ -36,8 +38,7 @@ pub fn verify(facts: &Facts) -> anyhow::Result<Report> {
     if let Some(frr) = &facts.frr {
         report.differences.extend(frr::differences(frr, &kernel));
     }
-    let evpn = facts.frr.as_ref().is_some_and(|frr| !frr.vnis.is_empty());
-    report.differences.extend(setup::differences(facts, &kernel, evpn));
+    report.differences.extend(setup::differences(facts, &kernel));
     if let Some(fabric) = &facts.fabric {
         match &fabric.premises {
             Some(premises) => {

@@ -29,6 +29,9 @@ pub struct RouteEntry {
     pub metric: u32,
     /// Zebra says that the kernel has it. It does not look again.
     pub installed: bool,
+    /// Zebra says that the kernel has refused it.
+    #[serde(default)]
+    pub failed: bool,
     /// Where it leads.
     pub hops: Vec<HopEntry>,
 }
@@ -42,6 +45,7 @@ impl Default for RouteEntry {
             distance: 0,
             metric: 0,
             installed: false,
+            failed: false,
             hops: Vec::new(),
         }
     }
@@ -97,6 +101,7 @@ struct Said {
     distance: u8,
     metric: u32,
     installed: bool,
+    failed: bool,
     nexthops: Vec<SaidHop>,
 }
 
@@ -155,6 +160,7 @@ impl Said {
             distance: self.distance,
             metric: self.metric,
             installed: self.installed,
+            failed: self.failed,
             hops,
             vrf: (self.vrf_name != "default").then_some(self.vrf_name),
         })

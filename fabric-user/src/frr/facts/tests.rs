@@ -366,6 +366,13 @@ fn a_route_has_all_its_ways_and_says_what_it_goes_by() {
             ..route(None, "10.66.0.0/16", "static", &[by.clone(), right.clone()])
         }]
     );
+    // As of a next hop that the kernel cannot reach (`ROUTE_ENTRY_FAILED`).
+    let recorded = include_str!("recorded/10.3/route-static.json");
+    let refused = recorded.replace("\"installed\":true", "\"failed\":true");
+    let [entry] = &super::route::read(&refused).expect("as FRR writes it")[..] else {
+        panic!("it is one route")
+    };
+    assert!(entry.failed && !entry.installed, "{entry:?}");
     assert_eq!(super::route::read("").expect("nothing"), []);
 }
 

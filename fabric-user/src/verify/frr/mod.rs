@@ -1,13 +1,14 @@
 //! FRR's tables and the kernel's: what zebra says that it has written, and what is there.
 
 mod floods;
+mod leftovers;
 mod macs;
 mod neighbours;
 mod networks;
 mod routers;
 mod routes;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use super::{
     difference::{Difference, Kind, Side},
@@ -24,6 +25,7 @@ pub(super) fn differences(frr: &Frr, kernel: &Kernel<'_>) -> Vec<Difference> {
     neighbours::compare(frr, kernel, &mut found);
     routers::compare(frr, kernel, &mut found);
     routes::compare(frr, kernel, &mut found);
+    leftovers::compare(frr, kernel, &mut found);
     found.0
 }
 

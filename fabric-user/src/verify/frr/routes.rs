@@ -1,11 +1,11 @@
-//! Routes that zebra says to have installed.
+//! Routes that zebra says to have installed, and those that it says the kernel has refused.
 
 use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr},
 };
 
-use super::{Found, Said};
+use super::{Found, Said, leftovers::writes};
 use crate::{
     frr::facts::{Frr, HopEntry, HopKind, RouteEntry},
     verify::{
@@ -15,10 +15,8 @@ use crate::{
 };
 
 pub(super) fn compare(frr: &Frr, kernel: &Kernel<'_>, found: &mut Found) {
-    // What the kernel makes itself zebra only repeats.
-    let own =
-        |route: &&RouteEntry| !matches!(route.protocol.as_str(), "connected" | "local" | "kernel");
-    for route in frr.routes.iter().filter(|route| route.installed).filter(own) {
+    let known = |route: &&RouteEntry| (route.installed || route.failed) && writes(route);
+    for route in frr.routes.iter().filter(known) {
         let vrf = route.vrf.as_deref();
         let Some(table) = kernel.table(vrf) else { continue };
         let expected = hops(route);
@@ -28,35 +26,45 @@ pub(super) fn compare(frr: &Frr, kernel: &Kernel<'_>, found: &mut Found) {
         {
             continue;
         }
-        let likely = match &actual {
-            None => "somebody has removed the route, or the kernel has with an address or link",
-            Some(_) => {
-                "the kernel has taken next hops away with a link, or somebody has a better route"
-            }
-        };
-        let actual = actual.map_or_else(|| "nothing".into(), |actual| list(&actual));
         let family = if route.prefix.address.is_ipv4() { "ip" } else { "ipv6" };
         let within = vrf.map(|vrf| format!(" vrf {vrf}")).unwrap_or_default();
+        let show = format!("vtysh -c 'show {family} route{within} {}'", route.prefix);
+        let (likely, next) = match &actual {
+            _ if route.failed => (
+                "the kernel has refused it, as for a next hop that is on no link, or for want of memory; zebra's log \
+                 says why, and zebra tries again only when something about it changes",
+                "vtysh -c 'show logging', for where to look for `Route install failed`".into(),
+            ),
+            None => {
+                ("somebody has removed the route, or the kernel has with an address or link", show)
+            }
+            Some(_) => (
+                "the kernel has taken next hops away with a link, or somebody has a better route",
+                show,
+            ),
+        };
+        let refused = if route.failed { ", refused" } else { "" };
+        let actual = actual.map_or_else(|| "nothing".into(), |actual| list(&actual));
         found.add(
             Kind::Route,
             format!("{} in {} ({})", route.prefix, vrf.unwrap_or("default"), route.protocol),
             Side::Kernel,
-            Said::new(list(&expected), actual),
+            Said::new(format!("{}{refused}", list(&expected)), actual),
             likely,
-            format!("vtysh -c 'show {family} route{within} {}'", route.prefix),
+            next,
         );
     }
 }
 
 /// The next hops that the kernel should have.
 fn hops(route: &RouteEntry) -> BTreeSet<Hop> {
-    // A hop whose link has gone keeps `fib` in FRR 10 until the route changes.
-    let installed = route.hops.iter().filter(|hop| hop.fib && hop.active && !hop.recursive);
+    // A hop whose link has gone keeps `fib` in FRR 10 until the route changes; of a route that was refused none has it.
+    let wanted = |hop: &&HopEntry| hop.active && !hop.recursive && (hop.fib || route.failed);
     let hop = |hop: &HopEntry| match hop.kind {
         HopKind::Forward => Hop::To(hop.gateway, hop.interface.clone().unwrap_or_default()),
         _ => Hop::Discards,
     };
-    installed.map(hop).collect()
+    route.hops.iter().filter(wanted).map(hop).collect()
 }
 
 /// The same as zebra writes them without `via` of another family: IPv4 routes over IPv6 link-local neighbours go by an
@@ -70,6 +78,6 @@ fn without_via(hops: &BTreeSet<Hop>, v4: bool) -> BTreeSet<Hop> {
     hops.iter().map(hop).collect()
 }
 
-fn list(hops: &BTreeSet<Hop>) -> String {
+pub(super) fn list(hops: &BTreeSet<Hop>) -> String {
     hops.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -14,32 +14,37 @@ use crate::{
     verify::{Difference, Side, kernel::Kernel},
 };
 
-const L2: u32 = 10_200;
-const L3: u32 = 4_001;
+pub(in crate::verify) const L2: u32 = 10_200;
+pub(in crate::verify) const L3: u32 = 4_001;
 // Interface indexes.
-const BR: u32 = 10;
-const VXLAN: u32 = 11;
+pub(in crate::verify) const BR: u32 = 10;
+pub(in crate::verify) const VXLAN: u32 = 11;
 const PORT: u32 = 12;
 const BR3: u32 = 20;
 const VXLAN3: u32 = 21;
 const VRF: u32 = 30;
 const UPLINK: u32 = 40;
 
-fn ip(text: &str) -> IpAddr {
+pub(in crate::verify) fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn mac(last: u8) -> Mac {
+pub(in crate::verify) fn mac(last: u8) -> Mac {
     Mac([2, 0, 0, 0, 0, last])
 }
 
-fn link(ifindex: u32, name: &str, master: Option<u32>, kind: LinkKind) -> Event {
+pub(in crate::verify) fn link(
+    ifindex: u32,
+    name: &str,
+    master: Option<u32>,
+    kind: LinkKind,
+) -> Event {
     let port = matches!(kind, LinkKind::Vxlan(_)).then(PortOptions::default);
     let up = true;
     Event::Link(Link { ifindex, name: name.into(), master, kind, port, up, ..Link::default() })
 }
 
-fn vxlan(vni: u32) -> LinkKind {
+pub(in crate::verify) fn vxlan(vni: u32) -> LinkKind {
     LinkKind::Vxlan(Vxlan { vni, local: Some(ip("10.0.0.1")), ..Vxlan::default() })
 }
 
@@ -51,12 +56,12 @@ fn bridge_mac(bridge: u32, mac: Mac, port: u32, extern_learn: bool) -> Event {
     Event::BridgeMac(entry)
 }
 
-fn tunnel_mac(vxlan: u32, mac: Mac, vtep: &str) -> Event {
+pub(in crate::verify) fn tunnel_mac(vxlan: u32, mac: Mac, vtep: &str) -> Event {
     let target = TunnelTarget::Vtep { address: ip(vtep), port: None, vni: None, via: None };
     Event::TunnelMac(TunnelMac { vxlan, mac, source_vni: None, target })
 }
 
-fn neighbour(ifindex: u32, address: &str, mac: Mac) -> Event {
+pub(in crate::verify) fn neighbour(ifindex: u32, address: &str, mac: Mac) -> Event {
     let address = ip(address);
     let (state, extern_learn, router) = (0x40, true, false);
     Event::Neighbour(Neighbour { ifindex, address, mac: Some(mac), state, extern_learn, router })
@@ -82,7 +87,7 @@ fn hop() -> Hop {
 }
 
 /// Two stations, one here, in a network; and another leaf's router in a VRF.
-fn kernel() -> Vec<Event> {
+pub(in crate::verify) fn kernel() -> Vec<Event> {
     let bridge = || LinkKind::Bridge(Bridge::default());
     vec![
         link(VRF, "red", None, LinkKind::Vrf { table: 1_001 }),
@@ -104,7 +109,7 @@ fn kernel() -> Vec<Event> {
     ]
 }
 
-fn frr() -> Frr {
+pub(in crate::verify) fn frr() -> Frr {
     let (vtep, local) = (ip("10.0.0.2"), Some(ip("10.0.0.1")));
     let l2 = Vni { local, flood: [vtep].into(), up: true, ..Vni::default() };
     let l3 = Vni { kind: VniKind::L3, vrf: Some("red".into()), flood: [].into(), ..l2.clone() };
@@ -136,6 +141,7 @@ fn frr() -> Frr {
             distance: 20,
             metric: 0,
             installed: true,
+            failed: false,
             hops: vec![hop],
         }],
         ..Frr::default()
@@ -263,4 +269,41 @@ fn an_l3vni_whose_svi_is_in_another_vrf_and_a_vni_that_one_side_lacks_are_named(
     let found = differences(&frr(), &events);
     let vnis: Vec<&str> = found.iter().map(|one| one.what.as_str()).collect();
     assert_eq!(vnis, ["10200", "10201"], "the wrong VNI on this leaf");
+}
+
+#[test]
+fn a_route_that_zebra_says_the_kernel_has_refused_is_named_unless_the_kernel_has_it() {
+    let mut frr = frr();
+    let route = &mut frr.routes[0];
+    (route.installed, route.failed, route.hops[0].fib) = (false, true, false);
+    assert_eq!(differences(&frr, &kernel()), []);
+    let mut events = kernel();
+    events.retain(|event| !matches!(event, Event::Route(_)));
+    let [refused] = &differences(&frr, &events)[..] else { panic!("it is one") };
+    assert_eq!(said(refused), ["swp1 192.0.2.1, refused", "nothing"]);
+    assert_eq!((refused.kind, refused.differs), (super::Kind::Route, Side::Kernel));
+    assert!(refused.next.contains("Route install failed"), "{refused}");
+}
+
+#[test]
+fn a_route_in_frrs_name_that_zebra_has_not_is_left_over_in_the_tables_of_vrfs_alone() {
+    let with = |table, protocol| {
+        let mut events = kernel();
+        let Event::Route(mut route) = route("192.0.2.1") else { unreachable!() };
+        route.key.table = table;
+        route.key.prefix.address = ip("10.8.0.0");
+        route.protocol = protocol;
+        events.push(Event::Route(route));
+        differences(&frr(), &events)
+    };
+    let [left] = &with(1_001, 186)[..] else { panic!("it is one") };
+    assert_eq!(left.what, "10.8.0.0/16 in red (bgp)");
+    assert_eq!(said(left), ["nothing", "swp1 192.0.2.1"]);
+    assert_eq!(left.next, "ip route del 10.8.0.0/16 table 1001 proto 186");
+    assert_eq!(with(254, 196).len(), 1, "static routes of FRR as well");
+    // A person's, and one in a table that is no VRF's: policy routing is not zebra's to know.
+    assert_eq!((with(254, 4), with(77, 186)), (vec![], vec![]));
+    let mut connected = frr();
+    connected.routes[0].protocol = "connected".into();
+    assert_eq!(differences(&connected, &kernel()).len(), 1, "zebra has chosen another's");
 }

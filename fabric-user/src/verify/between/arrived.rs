@@ -1,0 +1,64 @@
+//! Whatever arrives at a port has a reason: between two readings of a box the programs count what the driver receives.
+//!
+//! Both are counted at their own times: drivers count at the end of a turn, which is some dozens of packets for each CPU, and
+//! not all of them count what a program takes. So what the driver has more is said, and not what it has less. The
+//! kernel's own way to run programs (generic XDP) sees packets that GRO has joined, and is not compared.
+
+use std::collections::BTreeMap;
+
+use super::Found;
+use crate::{
+    facts::{Arrived, Fabric, Facts},
+    verify::difference::Kind,
+};
+
+/// Packets that drivers may have counted and programs not, or the other way round: 64 for each of as many CPUs
+/// (`NAPI_POLL_WEIGHT`).
+const UNDER_WAY: u64 = 64 * 64;
+
+pub(super) fn compare(readings: &BTreeMap<String, Vec<&Facts>>, found: &mut Found) {
+    for (name, readings) in readings {
+        let fabrics: Vec<&Fabric> =
+            readings.iter().filter_map(|facts| facts.fabric.as_ref()).collect();
+        let [first, .., last] = &fabrics[..] else { continue };
+        for (port, end) in &last.arrived {
+            let Some(start) = first.arrived.get(port) else { continue };
+            let (Some(received), Some(counted)) =
+                (received(start, end), counted(first, last, port))
+            else {
+                continue;
+            };
+            let missing = received.saturating_sub(counted + UNDER_WAY);
+            if missing > 0 {
+                found.add(
+                    Kind::Port,
+                    format!("{port} of {name}: {missing} packets or more have no reason"),
+                    [(
+                        name,
+                        format!(
+                            "the driver received {received}, and the programs counted {counted}"
+                        ),
+                    )],
+                    "the program there is not fabric-xdpd's, or does not count all that it takes",
+                    format!("fabricctl status; bpftool net show dev {port}"),
+                );
+            }
+        }
+    }
+}
+
+/// So many packets arrived at least; none if the driver has begun anew.
+fn received(start: &Arrived, end: &Arrived) -> Option<u64> {
+    let packets = end.before.packets.checked_sub(start.after.packets)?;
+    let dropped = end.after.dropped.checked_sub(start.before.dropped)?;
+    Some(packets.saturating_sub(dropped))
+}
+
+/// So many packets have reasons; none if the counters have begun anew.
+fn counted(first: &Fabric, last: &Fabric, port: &str) -> Option<u64> {
+    let sum = |fabric: &Fabric| {
+        let count = fabric.counted.ports.get(port)?;
+        Some(count.received.values().map(|count| count.packets).sum::<u64>())
+    };
+    sum(last)?.checked_sub(sum(first)?)
+}

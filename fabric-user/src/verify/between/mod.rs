@@ -1,0 +1,134 @@
+//! Boxes of one fabric, each by its facts: what is to be the same on all of them, and what one sends and the other gets.
+//!
+//! Each box is right by itself, as far as [`super::verify`] can see, and they do not fit all the same: VTEPs that hear on
+//! different UDP ports never hear each other.
+
+mod arrived;
+mod floods;
+mod links;
+mod sent;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod vlans;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::IpAddr,
+};
+
+use serde::Serialize;
+
+use super::{difference::Kind, kernel::Kernel};
+use crate::{facts::Facts, observe::LinkKind};
+
+/// A difference between boxes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Between {
+    /// What it is about.
+    pub kind: Kind,
+    /// Which one, in words.
+    pub what: String,
+    /// What each says, by the name of the box.
+    pub says: BTreeMap<String, String>,
+    /// The likely cause: a sentence without its full stop.
+    pub likely: String,
+    /// The next command, or what else to do.
+    pub next: String,
+}
+
+impl fmt::Display for Between {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} {}: boxes differ", self.kind.name(), self.what)?;
+        for (name, says) in &self.says {
+            writeln!(f, "    {name:<7} {says}")?;
+        }
+        writeln!(f, "    likely  {}", self.likely)?;
+        write!(f, "    next    {}", self.next)
+    }
+}
+
+/// The names of the boxes that facts are of: the host's, and where hosts share it the network namespace's.
+#[must_use]
+pub fn names(all: &[Facts]) -> Vec<String> {
+    let namespaces = |host: &str| {
+        let same = all.iter().filter(|facts| facts.host == host);
+        same.map(|facts| &facts.namespace).collect::<BTreeSet<_>>().len()
+    };
+    let name = |facts: &Facts| match &facts.namespace {
+        Some(namespace) if namespaces(&facts.host) > 1 => namespace.clone(),
+        _ => facts.host.clone(),
+    };
+    all.iter().map(name).collect()
+}
+
+/// Compares boxes. Facts of the same box are readings of it: settings are those of the newest, and counters are compared
+/// between them.
+#[must_use]
+pub fn between(all: &[Facts]) -> Vec<Between> {
+    let mut readings: BTreeMap<String, Vec<&Facts>> = BTreeMap::new();
+    for (name, facts) in names(all).into_iter().zip(all) {
+        readings.entry(name).or_default().push(facts);
+    }
+    for readings in readings.values_mut() {
+        readings.sort_by_key(|facts| facts.taken_ms);
+    }
+    let newest = readings.iter().filter_map(|(name, readings)| {
+        let facts = *readings.last()?;
+        Some(Seen { name: name.clone(), facts, kernel: Kernel::of(&facts.network) })
+    });
+    let boxes: Vec<Seen<'_>> = newest.collect();
+    let mut found = Found(Vec::new());
+    settings::compare(&boxes, &mut found);
+    vlans::compare(&boxes, &mut found);
+    floods::compare(&boxes, &mut found);
+    links::compare(&boxes, &mut found);
+    sent::compare(&boxes, &readings, &mut found);
+    arrived::compare(&readings, &mut found);
+    let mut found = found.0;
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// A box by its newest facts.
+struct Seen<'a> {
+    name: String,
+    facts: &'a Facts,
+    kernel: Kernel<'a>,
+}
+
+impl Seen<'_> {
+    /// The addresses of its VTEPs.
+    fn vteps(&self) -> BTreeSet<IpAddr> {
+        let tunnels = self.kernel.tunnels.values();
+        let local = |device: &LinkKind| match device {
+            LinkKind::Vxlan(vxlan) => vxlan.local,
+            _ => None,
+        };
+        tunnels.filter_map(|tunnel| local(&tunnel.vxlan.kind)).collect()
+    }
+}
+
+/// Collects what differs.
+struct Found(Vec<Between>);
+
+impl Found {
+    fn add<S: Into<String>>(
+        &mut self,
+        kind: Kind,
+        what: impl Into<String>,
+        says: impl IntoIterator<Item = (S, String)>,
+        likely: impl Into<String>,
+        next: impl Into<String>,
+    ) {
+        self.0.push(Between {
+            kind,
+            what: what.into(),
+            says: says.into_iter().map(|(name, says)| (name.into(), says)).collect(),
+            likely: likely.into(),
+            next: next.into(),
+        });
+    }
+}
