@@ -1,5 +1,6 @@
 //! The user-space side of Fabric.
 
+pub mod audit;
 pub mod cli;
 pub mod daemon;
 pub mod facts;

@@ -5,6 +5,7 @@
 //! `detach` talk to the daemon.
 
 mod attach;
+mod audit;
 mod bypass;
 pub(crate) mod contents;
 pub(crate) mod counters;
@@ -69,6 +70,8 @@ enum Command {
     Verify(verify::Args),
     /// Print everything that this box knows, for programs and for later.
     Facts(facts::Args),
+    /// Compare NetBox, as the source of truth, with what forwards, and name what differs.
+    Audit(audit::Args),
     /// Accelerate ports again that were detached.
     Attach(attach::Args),
     /// Leave ports, or everything, to the kernel.
@@ -109,6 +112,7 @@ impl Cli {
             Command::Counters(args) => counters::run(&args),
             Command::Verify(args) => verify::run(&args),
             Command::Facts(args) => facts::run(&args),
+            Command::Audit(args) => audit::run(&args),
             Command::Attach(args) => attach::run(&args),
             Command::Detach(args) => detach::run(&args),
             Command::Bypass(args) => bypass::run(&args),
