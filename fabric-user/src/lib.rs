@@ -1,6 +1,7 @@
 //! The user-space side of Fabric.
 
 pub mod audit;
+mod check;
 pub mod cli;
 pub mod daemon;
 pub mod facts;

@@ -49,6 +49,7 @@ pub mod run;
 pub mod scrape;
 pub mod shape;
 pub mod space;
+pub mod sshd;
 pub mod tap;
 pub mod traffic;
 pub mod twins;

@@ -19,6 +19,8 @@ use crate::{
 
 /// Name of the instance unless one is given.
 const DEFAULT: &str = "default";
+/// Where daemons have their sockets and states unless another folder is given.
+const RUN_FOLDER: &str = "/run/fabric";
 
 /// The flags that choose an instance.
 #[derive(Clone, Debug, clap::Args)]
@@ -27,7 +29,7 @@ pub(crate) struct Choice {
     #[arg(long, value_name = "NAME", env = "FABRIC_INSTANCE", hide_env_values = true)]
     pub(crate) instance: Option<String>,
     /// Folder of fabric-xdpd's socket and state
-    #[arg(long, value_name = "FOLDER", default_value = "/run/fabric", hide_default_value = true)]
+    #[arg(long, value_name = "FOLDER", default_value = RUN_FOLDER, hide_default_value = true)]
     run_folder: PathBuf,
 }
 
@@ -72,6 +74,14 @@ impl Choice {
 }
 
 impl Chosen {
+    /// One by its name, whose daemon has its files in the usual folder.
+    ///
+    /// # Errors
+    /// If the name is not usable.
+    pub(crate) fn at(name: &str) -> anyhow::Result<Self> {
+        Ok(Self { instance: Instance::new(name)?, run_folder: PathBuf::from(RUN_FOLDER) })
+    }
+
     /// One that has neither maps nor a daemon.
     #[cfg(test)]
     pub(crate) fn named(name: &str) -> Self {

@@ -7,6 +7,7 @@
 mod attach;
 mod audit;
 mod bypass;
+mod check;
 pub(crate) mod contents;
 pub(crate) mod counters;
 mod detach;
@@ -39,7 +40,11 @@ use clap::{
 };
 
 pub(crate) use interfaces::Interfaces;
-pub(crate) use maps::{families, role};
+pub(crate) use maps::{
+    families,
+    list::{FILLED, fill},
+    role,
+};
 pub use print::is_broken_pipe;
 pub(crate) use status::sight;
 
@@ -68,6 +73,8 @@ enum Command {
     Counters(counters::Args),
     /// Compare what FRR, the kernel and the maps say, and name what differs.
     Verify(verify::Args),
+    /// Check a suite of assertions on a fabric: in a lab, on this box, or over ssh.
+    Check(check::Args),
     /// Print everything that this box knows, for programs and for later.
     Facts(facts::Args),
     /// Compare NetBox, as the source of truth, with what forwards, and name what differs.
@@ -111,6 +118,7 @@ impl Cli {
             Command::Lookup(args) => lookup::run(&args),
             Command::Counters(args) => counters::run(&args),
             Command::Verify(args) => verify::run(&args),
+            Command::Check(args) => check::run(args),
             Command::Facts(args) => facts::run(&args),
             Command::Audit(args) => audit::run(&args),
             Command::Attach(args) => attach::run(&args),

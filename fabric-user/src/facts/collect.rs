@@ -8,11 +8,11 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{Fabric, Facts, Offload, SCHEMA, arrived, counted::Counted, held::Held, offload};
+use super::{Fabric, Facts, Offload, Room, SCHEMA, arrived, counted::Counted, held::Held, offload};
 use crate::{
     cli::{
-        contents::Contents, counters::sums::Sums, instance::Chosen, interfaces::Interfaces,
-        namespace, view::View,
+        FILLED, contents::Contents, counters::sums::Sums, fill, instance::Chosen,
+        interfaces::Interfaces, namespace, view::View,
     },
     daemon::premises::Premises,
     frr::{self, facts::Frr},
@@ -71,12 +71,31 @@ pub(crate) fn collect(
     sockets: Option<&Path>,
     known: Option<Frr>,
 ) -> anyhow::Result<Facts> {
+    of(Some(chosen), sockets, known)
+}
+
+/// The same in the present namespace, where no Fabric is expected.
+///
+/// # Errors
+/// If the kernel cannot be asked.
+pub(crate) fn collect_beside(sockets: Option<&Path>) -> anyhow::Result<Facts> {
+    of(None, sockets, None)
+}
+
+fn of(
+    chosen: Option<&Chosen>,
+    sockets: Option<&Path>,
+    known: Option<Frr>,
+) -> anyhow::Result<Facts> {
     let mut missing = Vec::new();
-    let maps = chosen.maps(false).map_err(|error| missing.push(format!("{error:#}"))).ok();
-    let contents = maps.as_ref().map(Contents::read);
-    let place = match &contents {
-        Some(contents) => namespace::find(chosen.daemon(), &contents.ports)?,
-        None => None,
+    let maps = chosen.and_then(|chosen| {
+        let maps = chosen.maps(false).map_err(|error| missing.push(format!("{error:#}"))).ok();
+        maps.map(|maps| (chosen, maps))
+    });
+    let contents = maps.as_ref().map(|(_, maps)| Contents::read(maps));
+    let place = match (&maps, &contents) {
+        (Some((chosen, _)), Some(contents)) => namespace::find(chosen.daemon(), &contents.ports)?,
+        _ => None,
     };
     let Kernel { network, interfaces, offloads } = match &place {
         Some(path) => namespace::within(path, Kernel::ask)??,
@@ -84,7 +103,7 @@ pub(crate) fn collect(
     };
     // At one time with the kernel's tables: FRR may take long to answer.
     let fabric = match (maps, contents) {
-        (Some(maps), Some(contents)) => {
+        (Some((chosen, maps)), Some(contents)) => {
             let view = View::new(contents, interfaces);
             Some(fabric(chosen, &maps, view, place.as_deref(), &mut missing)?)
         }
@@ -147,7 +166,13 @@ fn fabric(
     let sums = Sums::read(maps, &view.contents)?;
     let (after, end) = (drivers()?, now_ms()?);
     let daemon = chosen.daemon();
+    let room = FILLED.into_iter().map(|map| {
+        let (name, used, entries) = fill(map, maps, &view);
+        (name.to_owned(), Room { used, entries })
+    });
+    let room = room.collect();
     Ok(Fabric {
+        room,
         instance: chosen.name().into(),
         daemon,
         suspended: daemon.is_some_and(process::is_suspended),

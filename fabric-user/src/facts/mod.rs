@@ -20,7 +20,7 @@ use crate::{
     observe::Event,
 };
 pub use arrived::{Arrived, Received};
-pub(crate) use collect::collect;
+pub(crate) use collect::{collect, collect_beside};
 use counted::Counted;
 use held::Held;
 pub use offload::Offload;
@@ -83,6 +83,18 @@ pub struct Fabric {
     /// What drivers that run programs have counted meanwhile, by port.
     #[serde(default)]
     pub arrived: BTreeMap<String, Arrived>,
+    /// How full they are, by map.
+    #[serde(default)]
+    pub room: BTreeMap<String, Room>,
+}
+
+/// How full a map is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    /// Entries in use.
+    pub used: u64,
+    /// Entries that there may be.
+    pub entries: u64,
 }
 
 /// Why facts cannot be read from a file.

@@ -217,7 +217,7 @@ pub enum LabError {
 
 impl LabError {
     /// The error with its causes on one line.
-    pub(super) fn with_causes(&self) -> String {
+    pub(crate) fn with_causes(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
         while let Some(error) = cause {
@@ -228,7 +228,7 @@ impl LabError {
     }
 
     /// For `map_err` on file operations.
-    pub(super) fn file(
+    pub(crate) fn file(
         action: &'static str,
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(std::io::Error) -> Self {

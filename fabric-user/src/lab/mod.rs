@@ -28,7 +28,7 @@ mod running;
 mod services;
 pub mod state;
 pub mod status;
-mod tools;
+pub(crate) mod tools;
 pub mod topology;
 
 pub use self::acceleration::{DaemonState, Unaccelerated};

@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
 /// The full path of a program, when it is installed.
-pub(super) fn find(program: &str) -> Option<PathBuf> {
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     FOLDERS.iter().map(|folder| PathBuf::from(folder).join(program)).find(|path| path.is_file())
 }
 
@@ -48,7 +48,7 @@ pub(super) fn require(program: &str, package: &'static str) -> Result<PathBuf, L
 
 /// Where a program runs, and for how long.
 #[derive(Clone, Copy)]
-pub(super) struct Setting<'a> {
+pub(crate) struct Setting<'a> {
     /// Its network namespace; the current one without.
     pub namespace: Option<&'a Netns>,
     /// The name of the machine that it sees; the machine's own without.
@@ -61,7 +61,7 @@ pub(super) struct Setting<'a> {
 
 impl<'a> Setting<'a> {
     /// In a namespace, or in the current one.
-    pub(super) fn within(namespace: Option<&'a Netns>, stop: &'a AtomicBool) -> Self {
+    pub(crate) fn within(namespace: Option<&'a Netns>, stop: &'a AtomicBool) -> Self {
         Self { namespace, hostname: None, stop, limit: Some(PATIENCE) }
     }
 }
@@ -129,10 +129,13 @@ pub(super) fn json<T: DeserializeOwned>(
 }
 
 /// What a program left.
-struct Output {
-    status: ExitStatus,
-    text: String,
-    errors: String,
+pub(crate) struct Output {
+    /// How it ended.
+    pub(crate) status: ExitStatus,
+    /// What it printed.
+    pub(crate) text: String,
+    /// What it complained of.
+    pub(crate) errors: String,
 }
 
 impl Output {
@@ -145,7 +148,8 @@ impl Output {
     }
 }
 
-fn finish(
+/// Runs a program to its end, however it ends.
+pub(crate) fn finish(
     command: &mut Command,
     input: Option<&str>,
     setting: Setting<'_>,

@@ -18,7 +18,7 @@ const MAIN: u32 = 254;
 
 /// What facts have of the kernel.
 #[derive(Debug, Default)]
-pub(super) struct Kernel<'a> {
+pub(crate) struct Kernel<'a> {
     links: BTreeMap<u32, &'a Link>,
     names: HashMap<&'a str, &'a Link>,
     /// Addresses of this box, in whatever VRF.
@@ -38,27 +38,27 @@ pub(super) struct Kernel<'a> {
     routes: HashMap<(u32, Prefix), Vec<&'a Route>>,
     nexthops: BTreeMap<u32, &'a Nexthop>,
     /// By VNI.
-    pub(super) tunnels: BTreeMap<u32, Tunnel<'a>>,
+    pub(crate) tunnels: BTreeMap<u32, Tunnel<'a>>,
 }
 
 /// What carries a VNI.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tunnel<'a> {
+pub(crate) struct Tunnel<'a> {
     /// The vxlan device.
-    pub(super) vxlan: &'a Link,
+    pub(crate) vxlan: &'a Link,
     /// The VNI, of a device in external mode.
-    pub(super) source_vni: Option<u32>,
+    pub(crate) source_vni: Option<u32>,
     /// The bridge that it is a port of.
-    pub(super) bridge: Option<&'a Link>,
+    pub(crate) bridge: Option<&'a Link>,
     /// The VLAN there, 0 in a bridge without VLANs.
-    pub(super) vlan: u16,
+    pub(crate) vlan: u16,
     /// By which the bridge is routed: itself, or a VLAN device on it.
-    pub(super) svi: Option<&'a Link>,
+    pub(crate) svi: Option<&'a Link>,
 }
 
 /// Where the kernel has a MAC.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// At a port of the bridge.
     Port(String),
     Vtep(IpAddr),
@@ -69,13 +69,13 @@ pub(super) enum Place {
 
 /// Where the kernel routes to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Hop {
+pub(crate) enum Hop {
     To(Option<IpAddr>, String),
     Discards,
 }
 
 impl<'a> Kernel<'a> {
-    pub(super) fn of(events: &'a [Event]) -> Self {
+    pub(crate) fn of(events: &'a [Event]) -> Self {
         let mut this = Self::default();
         for event in events {
             this.add(event);
@@ -159,12 +159,12 @@ impl<'a> Kernel<'a> {
     }
 
     /// An interface by its name.
-    pub(super) fn named(&self, name: &str) -> Option<&'a Link> {
+    pub(crate) fn named(&self, name: &str) -> Option<&'a Link> {
         self.names.get(name).copied()
     }
 
     /// The VRF that an interface is in; none outside VRFs.
-    pub(super) fn vrf_of(&self, link: &Link) -> Option<&'a Link> {
+    pub(crate) fn vrf_of(&self, link: &Link) -> Option<&'a Link> {
         let master = self.links.get(&link.master?).copied()?;
         matches!(master.kind, LinkKind::Vrf { .. }).then_some(master)
     }
@@ -185,7 +185,7 @@ impl<'a> Kernel<'a> {
     }
 
     /// Where a network has a MAC.
-    pub(super) fn place(&self, tunnel: &Tunnel<'_>, mac: Mac) -> Option<Place> {
+    pub(crate) fn place(&self, tunnel: &Tunnel<'_>, mac: Mac) -> Option<Place> {
         let bridge = tunnel.bridge?.ifindex;
         let entry = self.bridge_macs.get(&(bridge, tunnel.vlan, mac))?;
         if entry.port != tunnel.vxlan.ifindex {
@@ -200,14 +200,14 @@ impl<'a> Kernel<'a> {
     }
 
     /// The entries of a network's bridge.
-    pub(super) fn macs(&self, tunnel: &Tunnel<'_>) -> impl Iterator<Item = &'a BridgeMac> {
+    pub(crate) fn macs(&self, tunnel: &Tunnel<'_>) -> impl Iterator<Item = &'a BridgeMac> {
         let key = tunnel.bridge.map(|bridge| (bridge.ifindex, tunnel.vlan));
         let stations = key.and_then(|key| self.stations.get(&key));
         stations.into_iter().flatten().copied()
     }
 
     /// The VTEP that a vxlan device alone has for a MAC.
-    pub(super) fn router(&self, tunnel: &Tunnel<'_>, mac: Mac) -> Option<IpAddr> {
+    pub(crate) fn router(&self, tunnel: &Tunnel<'_>, mac: Mac) -> Option<IpAddr> {
         match self.tunnel_macs.get(&(tunnel.vxlan.ifindex, tunnel.source_vni, mac))? {
             TunnelTarget::Vtep { address, .. } => Some(*address),
             TunnelTarget::NexthopGroup(_) => None,
@@ -215,7 +215,7 @@ impl<'a> Kernel<'a> {
     }
 
     /// The VTEPs that a network floods to.
-    pub(super) fn flood(&self, tunnel: &Tunnel<'_>) -> BTreeSet<IpAddr> {
+    pub(crate) fn flood(&self, tunnel: &Tunnel<'_>) -> BTreeSet<IpAddr> {
         let list = self.floods.get(&(tunnel.vxlan.ifindex, tunnel.source_vni));
         let list = list.into_iter().flatten();
         // A multicast group is what the underlay copies for, and no VTEP.
@@ -223,7 +223,7 @@ impl<'a> Kernel<'a> {
     }
 
     /// The MAC of a neighbour; none if there is no such neighbour, or the kernel would not send to it.
-    pub(super) fn neighbour(&self, interface: &Link, address: IpAddr) -> Option<Mac> {
+    pub(crate) fn neighbour(&self, interface: &Link, address: IpAddr) -> Option<Mac> {
         self.neighbours.get(&(interface.ifindex, address))?.mac
     }
 
@@ -234,7 +234,7 @@ impl<'a> Kernel<'a> {
     }
 
     /// The routing table of a VRF by its name, of the default one without.
-    pub(super) fn table(&self, vrf: Option<&str>) -> Option<u32> {
+    pub(crate) fn table(&self, vrf: Option<&str>) -> Option<u32> {
         let Some(name) = vrf.filter(|name| *name != "default") else { return Some(MAIN) };
         match self.named(name)?.kind {
             LinkKind::Vrf { table } => Some(table),
@@ -248,11 +248,16 @@ impl<'a> Kernel<'a> {
     }
 
     /// Where the routes of lowest metric lead that a table has for a prefix; none if there is none.
-    pub(super) fn route(&self, table: u32, prefix: Prefix) -> Option<BTreeSet<Hop>> {
+    pub(crate) fn route(&self, table: u32, prefix: Prefix) -> Option<BTreeSet<Hop>> {
         let routes = self.routes.get(&(table, prefix))?;
         let lowest = routes.iter().map(|route| route.key.priority).min()?;
         let best = routes.iter().filter(|route| route.key.priority == lowest);
         Some(best.flat_map(|route| self.hops(route)).collect())
+    }
+
+    /// The prefixes that a table has routes for.
+    pub(crate) fn prefixes(&self, table: u32) -> impl Iterator<Item = Prefix> {
+        self.routes.keys().filter(move |(of, _)| *of == table).map(|(_, prefix)| *prefix)
     }
 
     fn hops(&self, route: &Route) -> BTreeSet<Hop> {
@@ -284,11 +289,11 @@ impl<'a> Kernel<'a> {
     }
 
     /// Whether an address is one of this box, in any VRF.
-    pub(super) fn is_own(&self, address: IpAddr) -> bool {
+    pub(crate) fn is_own(&self, address: IpAddr) -> bool {
         self.own.contains(&address)
     }
 
-    pub(super) fn name(&self, ifindex: u32) -> String {
+    pub(crate) fn name(&self, ifindex: u32) -> String {
         self.links.get(&ifindex).map_or_else(|| format!("if{ifindex}"), |link| link.name.clone())
     }
 }

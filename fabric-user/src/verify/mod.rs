@@ -7,7 +7,7 @@
 mod between;
 mod difference;
 mod frr;
-mod kernel;
+pub(crate) mod kernel;
 mod maps;
 mod setup;
 #[cfg(test)]

@@ -7,6 +7,7 @@
 mod agreement;
 mod carrier_loss;
 mod carrier_watch;
+mod checked;
 mod content;
 mod daemon;
 mod failure;
@@ -25,6 +26,7 @@ mod wire;
 
 pub use agreement::{assert_agreement, differences};
 pub use carrier_loss::{CarrierLoss, lose_carrier, router_with};
+pub use checked::{Checked, suite};
 pub use content::facts as map_facts;
 pub use daemon::{fabric_xdpd, fabricctl, own_folder, refused, use_fabric_xdpd};
 pub use failure::{FLOWS, Failure, Kind, Scene};

@@ -32,6 +32,7 @@ mod overlay_index;
 mod segment;
 mod several_vteps;
 mod spread;
+mod suite;
 
 use std::{collections::BTreeSet, fs, net::IpAddr, process::Command, time::Instant};
 

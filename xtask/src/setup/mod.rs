@@ -4,7 +4,7 @@ mod debian13;
 mod emulator;
 mod kernels;
 mod programs;
-mod prometheus;
+mod unpacked;
 
 use std::{
     fs::{self, File},
@@ -108,7 +108,8 @@ fn set_up(scope: Scope, report: &Report) -> Result<()> {
     }
     if scope >= Scope::Test {
         programs::set_up(programs::TESTS, report)?;
-        prometheus::set_up(&cache, report)?;
+        unpacked::PROMETHEUS.set_up(&cache, report)?;
+        unpacked::SSHD.set_up(&cache, report)?;
         programs::set_up(programs::EMULATOR, report)?;
         emulator::set_up(&cache, report)?;
         kernels::set_up(Kernel::Linux6_1, &cache, report)?;

@@ -37,6 +37,7 @@ pub(super) const LAB: &[Program] = &[
 
 /// What tests change the kernel by, beside what the lab runs.
 pub(super) const TESTS: &[Program] = &[
+    program("ssh", "openssh-client"),
     program("nft", "nftables"),
     program("iptables-legacy", "iptables"),
     program("ebtables-legacy", "ebtables"),

@@ -272,7 +272,10 @@ fn what_is_reserved_or_deprecated_and_in_use_is_found() {
     ];
     let found = compared(&said, one, two);
     let told: Vec<&str> = found.iter().map(|finding| finding.id.as_str()).collect();
-    assert_eq!(told, ["in_use/default/10.8.0.0/24", "in_use/red/10.2.0.7", "in_use/vlan/800/a/old"]);
+    assert_eq!(
+        told,
+        ["in_use/default/10.8.0.0/24", "in_use/red/10.2.0.7", "in_use/vlan/800/a/old"]
+    );
     assert_eq!(found[0].fabric, "its gateway is at leaf1; 1 host in it: 10.8.0.7");
 }
 

@@ -84,7 +84,7 @@ const fn kind(kind: Kind) -> &'static str {
 }
 
 /// The maps that can be full, which metrics show.
-pub(in crate::cli) const FILLED: [&str; 18] = [
+pub(crate) const FILLED: [&str; 18] = [
     "ports",
     "vlans",
     "circuits",
@@ -106,11 +106,7 @@ pub(in crate::cli) const FILLED: [&str; 18] = [
 ];
 
 /// Entries of a map of [`FILLED`] that are in use, and how many there may be.
-pub(in crate::cli) fn fill(
-    map: &'static str,
-    maps: &Maps,
-    view: &View,
-) -> (&'static str, u64, u64) {
+pub(crate) fn fill(map: &'static str, maps: &Maps, view: &View) -> (&'static str, u64, u64) {
     let room = u64::from(maps.room(map)) * places(map);
     // Half of the slots stay free, so that every port finds one.
     let room = if map == "ports" { room / 2 } else { room };

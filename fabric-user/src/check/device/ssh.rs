@@ -1,0 +1,207 @@
+//! Another box, by the system's `ssh`: its configuration, agent and jump hosts are what the user has. One connection
+//! for each device is opened, and all commands go through it (`ControlMaster` of ssh_config(5)).
+
+use std::{
+    fs::{self, DirBuilder},
+    os::unix::fs::DirBuilderExt as _,
+    path::PathBuf,
+    sync::{Arc, OnceLock, atomic::AtomicBool},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+
+use super::{Device, program};
+use crate::{
+    check::{
+        probe::{Probe, Ran},
+        suite::DeviceEntry,
+    },
+    facts::{Facts, SCHEMA},
+};
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(30);
+/// How long facts may take: a million routes take seconds.
+const FACTS: Duration = Duration::from_secs(60);
+/// What `ssh` ends with if it fails itself.
+const FAILED: i32 = 255;
+/// What a shell ends with if there is no such program.
+const NO_PROGRAM: i32 = 127;
+
+/// Where the connections' sockets lie, as long as there are some.
+#[derive(Debug)]
+pub(super) struct Connections {
+    folder: PathBuf,
+    /// The configuration of `ssh`, if it is not the user's.
+    config: Option<PathBuf>,
+}
+
+impl Connections {
+    /// Makes a folder that nobody else can look into.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub(super) fn new(config: Option<PathBuf>) -> anyhow::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("fabricctl-{}", std::process::id()));
+        DirBuilder::new().mode(0o700).create(&folder).with_context(|| {
+            format!("cannot make the folder {} for connections", folder.display())
+        })?;
+        Ok(Self { folder, config })
+    }
+}
+
+impl Drop for Connections {
+    fn drop(&mut self) {
+        // A socket that `ssh` has left goes with it.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A box by its connection.
+#[derive(Debug)]
+pub(super) struct Ssh {
+    target: String,
+    entry: DeviceEntry,
+    connections: Arc<Connections>,
+    stop: Arc<AtomicBool>,
+    /// The connection is there, or why it is not.
+    ready: OnceLock<Result<(), String>>,
+}
+
+impl Ssh {
+    pub(super) fn new(
+        name: &str,
+        entry: DeviceEntry,
+        connections: Arc<Connections>,
+        stop: Arc<AtomicBool>,
+    ) -> Self {
+        let target = entry.ssh.clone().unwrap_or_else(|| name.to_owned());
+        Self { target, entry, connections, stop, ready: OnceLock::new() }
+    }
+
+    /// `ssh` with what all calls have.
+    fn base(&self) -> Vec<String> {
+        options(&self.connections).into_iter().chain([self.target.clone()]).collect()
+    }
+
+    /// The command as it runs there.
+    fn there(&self, words: &[String]) -> String {
+        let sudo = ["sudo".to_owned(), "-n".to_owned()];
+        let sudo: &[String] = if self.entry.sudo { &sudo } else { &[] };
+        program::spelled(&[sudo, words].concat())
+    }
+
+    fn call(&self, words: &[String], limit: Duration) -> Result<Ran, String> {
+        // Two that open the same connection at once would open two.
+        let ready = self.ready.get_or_init(|| self.send("true", CONNECT).map(drop));
+        ready.clone()?;
+        self.send(&self.there(words), limit)
+    }
+
+    fn send(&self, line: &str, limit: Duration) -> Result<Ran, String> {
+        let mut words = self.base();
+        words.extend(["--".to_owned(), line.to_owned()]);
+        let ran = program::run(&words, limit, None, &self.stop)?;
+        match ran.status {
+            Some(FAILED) => Err(format!("ssh says: {}", ran.errors.trim().replace('\n', "; "))),
+            _ => Ok(ran),
+        }
+    }
+
+    fn facts_words(&self) -> Vec<String> {
+        let mut words = vec!["fabricctl", "facts", "--json"];
+        words.extend(self.entry.instance.iter().flat_map(|it| ["--instance", it.as_str()]));
+        words.into_iter().map(str::to_owned).collect()
+    }
+}
+
+/// `ssh` with what all connections have.
+fn options(connections: &Connections) -> Vec<String> {
+    let Connections { folder, config } = connections;
+    let mut words = vec!["ssh".to_owned(), "-T".to_owned()];
+    words.extend(config.iter().flat_map(|it| ["-F".to_owned(), it.display().to_string()]));
+    let socket = format!("ControlPath={}/%C", folder.display());
+    for option in
+        ["BatchMode=yes", "ConnectTimeout=10", "ControlMaster=auto", "ControlPersist=60", &socket]
+    {
+        words.extend(["-o".to_owned(), option.to_owned()]);
+    }
+    words
+}
+
+impl Device for Ssh {
+    fn facts(&self) -> Result<Facts, String> {
+        let ran = self.call(&self.facts_words(), FACTS)?;
+        match ran.status {
+            Some(0) => {}
+            Some(NO_PROGRAM) => return Err("it has no fabricctl, which collects facts".into()),
+            _ => {
+                return Err(format!(
+                    "fabricctl facts says: {}",
+                    ran.errors.trim().replace('\n', "; ")
+                ));
+            }
+        }
+        let facts: Facts = serde_json::from_str(&ran.output)
+            .map_err(|error| format!("its facts cannot be read, as of another version: {error}"))?;
+        match facts.schema {
+            SCHEMA => Ok(facts),
+            theirs => Err(format!(
+                "its facts have the schema {theirs}, and this fabricctl knows {SCHEMA}"
+            )),
+        }
+    }
+
+    fn run(&self, probe: &Probe) -> Result<Ran, String> {
+        self.call(&probe.command(), probe.limit() + CONNECT)
+    }
+
+    fn facts_command(&self) -> Option<String> {
+        Some(self.there(&self.facts_words()))
+    }
+
+    fn command(&self, probe: &Probe) -> String {
+        self.there(&probe.command())
+    }
+}
+
+impl Drop for Ssh {
+    fn drop(&mut self) {
+        if let Some(Ok(())) = self.ready.get() {
+            let mut words = self.base();
+            words.splice(1..1, ["-O".to_owned(), "exit".to_owned()]);
+            // Else it ends by itself.
+            let _ = program::run(&words, CONNECT, None, &AtomicBool::new(false));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_over_there_is_one_word_for_ssh_and_runs_by_sudo_where_that_is_said() {
+        let connections = Arc::new(Connections {
+            folder: "/nowhere/of-mine".into(),
+            config: Some("my config".into()),
+        });
+        let entry = DeviceEntry {
+            ssh: Some("admin@leaf01".into()),
+            sudo: true,
+            instance: Some("blue".into()),
+        };
+        let ssh = Ssh::new("leaf01", entry, connections, Arc::new(AtomicBool::new(false)));
+        assert_eq!(
+            ssh.base().join("|"),
+            "ssh|-T|-F|my config|-o|BatchMode=yes|-o|ConnectTimeout=10|-o|ControlMaster=auto|-o|ControlPersist=60|-o|\
+             ControlPath=/nowhere/of-mine/%C|admin@leaf01"
+        );
+        let facts = ssh.facts_command();
+        assert_eq!(facts.as_deref(), Some("sudo -n fabricctl facts --json --instance blue"));
+        let run = ["vtysh", "-c", "show bgp summary json"].map(str::to_owned).to_vec();
+        let probe = Probe::Command { on: "leaf01".into(), run, limit_ms: 1 };
+        assert_eq!(ssh.command(&probe), "sudo -n vtysh -c 'show bgp summary json'");
+    }
+}

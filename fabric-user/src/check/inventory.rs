@@ -1,0 +1,137 @@
+//! What a suite's names stand for: nodes, hosts, networks and tenants of a topology.
+
+use std::net::IpAddr;
+
+use super::names::{Known, Names};
+use crate::lab::{
+    Topology,
+    topology::{Host, Network, Switch, Tenant},
+};
+
+/// A topology by names.
+#[derive(Clone, Debug)]
+pub(crate) struct Inventory {
+    /// With hosts where they are plugged in now.
+    pub(crate) topology: Topology,
+}
+
+impl Inventory {
+    pub(crate) const fn of(topology: Topology) -> Self {
+        Self { topology }
+    }
+
+    /// Switches, and servers that speak BGP.
+    ///
+    /// # Errors
+    /// As [`Names::pick`]; so do the others.
+    pub(crate) fn nodes(&self, names: &Names) -> Result<Vec<&Switch>, String> {
+        self.nodes_that(names, "node", |_| true)
+    }
+
+    /// Those of them for which something is true, which `kind` says.
+    pub(crate) fn nodes_that<'a>(
+        &'a self,
+        names: &Names,
+        kind: &str,
+        is_one: impl Fn(&Switch) -> bool,
+    ) -> Result<Vec<&'a Switch>, String> {
+        let all: Vec<&Switch> = self.topology.switches.iter().filter(|it| is_one(it)).collect();
+        names.pick(kind, &all, |it| Known {
+            name: &it.name,
+            sites: vec![&it.site],
+            networks: it.networks.iter().map(String::as_str).collect(),
+        })
+    }
+
+    /// Those of them where something of Fabric runs.
+    pub(crate) fn boxes(&self, names: &Names) -> Result<Vec<&Switch>, String> {
+        self.nodes_that(names, "node with fabric-xdpd", |it| it.fabric_xdpd)
+    }
+
+    /// Hosts.
+    pub(crate) fn hosts(&self, names: &Names) -> Result<Vec<&Host>, String> {
+        let all: Vec<&Host> = self.topology.hosts.iter().collect();
+        names.pick("host", &all, |it| Known {
+            name: &it.name,
+            sites: self
+                .topology
+                .switch(&it.switch.node)
+                .map(|it| it.site.as_str())
+                .into_iter()
+                .collect(),
+            networks: it.network().into_iter().collect(),
+        })
+    }
+
+    /// Networks.
+    pub(crate) fn networks(&self, names: &Names) -> Result<Vec<&Network>, String> {
+        let all: Vec<&Network> = self.topology.networks.iter().collect();
+        names.pick("network", &all, |it| Known {
+            name: &it.name,
+            sites: self.vteps_of(it).iter().map(|it| it.site.as_str()).collect(),
+            networks: vec![&it.name],
+        })
+    }
+
+    /// Tenants.
+    pub(crate) fn tenants(&self, names: &Names) -> Result<Vec<&Tenant>, String> {
+        let all: Vec<&Tenant> = self.topology.tenants.iter().collect();
+        let networks = |tenant: &Tenant| {
+            let all = self.topology.networks.iter();
+            all.filter(|it| it.tenant.as_ref() == Some(&tenant.name))
+                .map(|it| it.name.as_str())
+                .collect()
+        };
+        names.pick("tenant", &all, |it| Known {
+            name: &it.name,
+            sites: Vec::new(),
+            networks: networks(it),
+        })
+    }
+
+    /// The nodes where a network lives.
+    pub(crate) fn vteps_of(&self, network: &Network) -> Vec<&Switch> {
+        let all = self.topology.switches.iter();
+        all.filter(|it| it.networks.contains(&network.name)).collect()
+    }
+
+    /// The nodes that have networks of a tenant.
+    pub(crate) fn vteps_in(&self, tenant: &Tenant) -> Vec<&Switch> {
+        let all = self.topology.switches.iter();
+        all.filter(|it| self.topology.tenants_of(it).any(|other| other.name == tenant.name))
+            .collect()
+    }
+
+    /// The network of a host; none on a routed port.
+    pub(crate) fn network_of(&self, host: &Host) -> Option<&Network> {
+        self.topology.network(host.network()?)
+    }
+
+    /// The gateways of a host, the IPv4 one first.
+    pub(crate) fn gateways_of(&self, host: &Host) -> Vec<IpAddr> {
+        match self.network_of(host) {
+            Some(network) => {
+                let is_used = |it: &IpAddr| it.is_ipv4() || host.address6.is_some();
+                network.gateways().map(|it| it.address).filter(is_used).collect()
+            }
+            None => host.subnets().iter().map(|it| it.gateway).collect(),
+        }
+    }
+
+    /// Where a name of a node leads to as an address: its loopback or the host's own.
+    pub(crate) fn addresses_of(&self, name: &str) -> Vec<IpAddr> {
+        let topology = &self.topology;
+        let both = |v4, v6: Option<std::net::Ipv6Addr>| {
+            [Some(IpAddr::V4(v4)), v6.map(IpAddr::V6)].into_iter().flatten().collect()
+        };
+        if let Some(host) = topology.host(name) {
+            return both(host.address, host.address6);
+        }
+        topology.switch(name).map(|it| both(it.loopback, it.loopback6)).unwrap_or_default()
+    }
+
+    /// Whether something is a device that can be asked.
+    pub(crate) fn has_device(&self, name: &str) -> bool {
+        self.topology.node_names().any(|it| it == name)
+    }
+}

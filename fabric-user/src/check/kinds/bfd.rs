@@ -1,0 +1,85 @@
+//! `[[bfd]]`: silence is noticed.
+
+use super::{Kind, bgp::expected};
+use crate::{
+    check::{
+        case::Draft,
+        finding::{Finding, Judged},
+        inventory::Inventory,
+        look::Look,
+        names::Names,
+        shape::{Shape, shape},
+        span::Span,
+    },
+    frr::facts::BfdSession,
+    lab::topology::Switch,
+};
+
+shape! {
+    /// Each link between nodes, and each session inside a network, is watched by BFD, and both ends hear each other.
+    pub(crate) struct Bfd: "bfd", "[[bfd]]\non = \"leaf*\"\ndetect = \"150ms\"" {
+        /// The nodes whose sessions are looked at.
+        on: Names = Or("\"*\""),
+        /// The longest time in which silence is noticed: multiplier and interval of the node itself.
+        detect: Option<Span> = None,
+    }
+}
+
+impl Kind for Bfd {
+    const SHAPE: &'static Shape = Self::SHAPE;
+
+    fn cases(&self, inventory: &Inventory) -> Result<Vec<Draft>, String> {
+        let topology = &inventory.topology;
+        let watched = |node: &Switch| {
+            let overlay: Vec<String> =
+                topology.evpn_peers(node).map(|it| it.loopback.to_string()).collect();
+            let all = expected(topology, node).into_iter();
+            all.filter(|it| !overlay.contains(&it.peer)).collect::<Vec<_>>()
+        };
+        let nodes =
+            inventory.nodes_that(&self.on, "node that speaks BGP", |it| !watched(it).is_empty())?;
+        let mut drafts = Vec::new();
+        for node in nodes {
+            for session in watched(node) {
+                let (name, peer, detect) = (node.name.clone(), session.peer, self.detect);
+                let subject = format!("{name}→{} ({peer})", session.neighbour.unwrap_or_default());
+                drafts.push(Draft::of(&node.name, subject, move |look| {
+                    judge(&name, &peer, detect, look)
+                }));
+            }
+        }
+        Ok(drafts)
+    }
+}
+
+fn judge(node: &str, peer: &str, detect: Option<Span>, look: &Look<'_>) -> Judged {
+    let frr = look.sight(node)?.frr(&["bfdd"])?;
+    // Without addresses FRR names the neighbour's link-local one and the interface to it.
+    let is_it =
+        |it: &&BfdSession| it.interface.as_deref() == Some(peer) || it.peer.to_string() == peer;
+    let should = match detect {
+        Some(detect) => format!("up, silence noticed within {detect}"),
+        None => "up".into(),
+    };
+    let next = format!("on {node}: vtysh -c 'show bfd peers'");
+    let Some(session) = frr.bfd.iter().find(is_it) else {
+        let likely = "BFD is not configured for the neighbour, or its BGP session was never up";
+        return Err(Finding::new(should, "no session", likely, next).into());
+    };
+    if !session.up {
+        let actual = format!("{} ({})", session.status, session.diagnostic);
+        return Err(Finding::new(
+            should,
+            actual,
+            "the link is silent, or bfdd does not run at the other end",
+            next,
+        )
+        .into());
+    }
+    let within = u64::from(session.multiplier) * u64::from(session.receive_ms);
+    if detect.is_some_and(|detect| u128::from(within) > detect.0.as_millis()) {
+        let actual = format!("up, silence noticed within {within} ms");
+        return Err(Finding::new(should, actual, "the session has other timers", next).into());
+    }
+    Ok(format!("up, silence noticed within {within} ms"))
+}

@@ -1,0 +1,180 @@
+//! `[[link]]`: cables are as they are drawn.
+
+use super::Kind;
+use crate::{
+    check::{
+        case::Draft,
+        finding::{Finding, Judged},
+        inventory::Inventory,
+        look::Look,
+        names::Names,
+        shape::{Shape, shape},
+        sight::Sight,
+    },
+    lab::topology::{ControlPlane, End},
+};
+
+shape! {
+    /// Both ends of each link are up and have the MTU that the topology says. Where BGP speaks on the link without
+    /// addresses, its other end is the node that is drawn there.
+    pub(crate) struct Link: "link", "[[link]]\non = \"leaf*\"" {
+        /// The nodes whose links are looked at.
+        on: Names = Or("\"*\""),
+        /// Bytes of the longest IP packet; what the topology says.
+        mtu: Option<u32> = None,
+        /// Also the cables of hosts, at the end of the node; those of a bond have to be active in it.
+        hosts: bool = Or("false"),
+    }
+}
+
+/// One end of a cable.
+#[derive(Clone, Debug)]
+struct Expected {
+    end: End,
+    /// The node at the other end.
+    peer: String,
+    mtu: u32,
+    /// It is known by BGP.
+    speaks: bool,
+    /// The port is one of a bond.
+    bonded: bool,
+}
+
+impl Kind for Link {
+    const SHAPE: &'static Shape = Self::SHAPE;
+
+    fn cases(&self, inventory: &Inventory) -> Result<Vec<Draft>, String> {
+        let topology = &inventory.topology;
+        let nodes = inventory.nodes(&self.on)?;
+        let is_meant = |name: &str| nodes.iter().any(|it| it.name == name);
+        let speaks = topology.fabric.control_plane == ControlPlane::Bgp;
+        let links =
+            topology.links.iter().filter(|link| is_meant(&link.a.node) || is_meant(&link.b.node));
+        let between = links.map(|link| {
+            let mtu = self.mtu.unwrap_or_else(|| topology.mtu_of(link));
+            let end = |own: &End, peer: &End| Expected {
+                end: own.clone(),
+                peer: peer.node.clone(),
+                mtu,
+                speaks,
+                bonded: false,
+            };
+            draft([end(&link.a, &link.b), end(&link.b, &link.a)].into())
+        });
+        let hosts = topology.hosts.iter().filter(|host| self.hosts && is_meant(&host.switch.node));
+        let of_hosts = hosts.flat_map(|host| host.cables().map(move |ends| (host, ends)));
+        let access = of_hosts.map(|(host, [own, switch])| {
+            draft(vec![Expected {
+                end: switch.clone(),
+                peer: own.node.clone(),
+                mtu: self.mtu.unwrap_or(topology.fabric.host_mtu),
+                speaks: false,
+                bonded: !host.members.is_empty(),
+            }])
+        });
+        Ok(between.chain(access).collect())
+    }
+}
+
+fn draft(ends: Vec<Expected>) -> Draft {
+    let first = &ends[0];
+    let subject = match ends.get(1) {
+        Some(second) => {
+            format!("{}:{}–{}:{}", first.end.node, first.end.port, second.end.node, second.end.port)
+        }
+        None => format!("{}:{}–{}", first.end.node, first.end.port, first.peer),
+    };
+    let needs: Vec<String> = ends.iter().map(|it| it.end.node.clone()).collect();
+    let device = first.end.node.clone();
+    Draft::of(&device, subject, move |look| judge(&ends, look)).needing(needs)
+}
+
+fn judge(ends: &[Expected], look: &Look<'_>) -> Judged {
+    let mut found = String::new();
+    for expected in ends {
+        let sight = look.sight(&expected.end.node)?;
+        found = at(expected, sight)?;
+    }
+    Ok(found)
+}
+
+fn at(expected: &Expected, sight: &Sight<'_>) -> Judged {
+    let End { node, port, .. } = &expected.end;
+    let should = format!("up, MTU {}, {} at the other end", expected.mtu, expected.peer);
+    let fail = |actual: String, likely: &str, next: String| {
+        Err(Finding::new(&should, format!("{node} {port}: {actual}"), likely, next).into())
+    };
+    let show = format!("on {node}: ip -d link show {port}");
+    let Some(link) = sight.link(port) else {
+        return fail(
+            "there is no such interface".into(),
+            "it was renamed or removed",
+            format!("on {node}: ip link show"),
+        );
+    };
+    if !link.up {
+        return fail(
+            "switched off".into(),
+            "somebody has switched it off",
+            format!("on {node}: ip link set {port} up"),
+        );
+    }
+    if !link.carrier {
+        return fail("no carrier".into(), "the cable is cut, or its other end is off", show);
+    }
+    if link.mtu != expected.mtu {
+        let set = format!("on {node}: ip link set {port} mtu {}", expected.mtu);
+        return fail(format!("MTU {}", link.mtu), "it was configured otherwise", set);
+    }
+    if expected.bonded && link.bond.is_none_or(|it| !it.active) {
+        return fail(
+            "no active port of a bond".into(),
+            "LACP has found no partner, or the other end is out of its bond",
+            format!("on {node}: ip -d link show {port}"),
+        );
+    }
+    if let (true, Ok(frr)) = (expected.speaks, sight.frr(&["bgpd"]))
+        && let Some(session) = frr.sessions.iter().find(|it| it.peer == *port)
+        && let Some(name) = session.name.as_ref().filter(|it| **it != expected.peer)
+    {
+        return fail(
+            format!("{name} is at the other end"),
+            "the cable is in another port than the picture says",
+            format!("on {node}: vtysh -c 'show bgp neighbors {port}'"),
+        );
+    }
+    Ok(format!("up, MTU {}", link.mtu))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        facts::Facts,
+        observe::{BondMember, Event, Link as Seen},
+    };
+
+    #[test]
+    fn a_port_that_is_out_of_its_bond_is_up_and_wrong() {
+        let end = End { node: "leaf01".into(), port: "swp11".into(), mac: Default::default() };
+        let expected =
+            Expected { end, peer: "app01".into(), mtu: 1_500, speaks: false, bonded: true };
+        let with = |bond| {
+            let name = "swp11".to_owned();
+            let link = Seen {
+                ifindex: 1,
+                name,
+                up: true,
+                carrier: true,
+                mtu: 1_500,
+                bond,
+                ..Seen::default()
+            };
+            let facts = Facts { network: vec![Event::Link(link)], ..Facts::default() };
+            at(&expected, &Sight::of("leaf01", &facts)).is_ok()
+        };
+        let seen =
+            [None, Some(false), Some(true)].map(|it| with(it.map(|active| BondMember { active })));
+        assert_eq!(seen, [false, false, true]);
+    }
+}

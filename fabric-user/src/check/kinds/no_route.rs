@@ -1,0 +1,93 @@
+//! `[[no_route]]`: a way that is not there.
+
+use super::{Kind, route::prefix};
+use crate::{
+    check::{
+        case::Draft,
+        finding::{Finding, Judged, not_asked},
+        inventory::Inventory,
+        look::Look,
+        names::Names,
+        shape::{Shape, shape},
+    },
+    lab::topology::ControlPlane,
+    observe::Prefix,
+};
+
+shape! {
+    /// Neither FRR nor the kernel has a route for exactly this prefix. As a control, the same VRF has another route
+    /// there at the same time.
+    pub(crate) struct NoRoute: "no_route", "[[no_route]]\non = \"leaf*\"\nvrf = \"red\"\nprefix = \"10.30.0.0/24\"" {
+        /// The nodes that do not have it.
+        on: Names = Required,
+        /// The prefix, as 10.30.0.0/24.
+        prefix: String = Required,
+        /// The VRF; the default one.
+        vrf: Option<String> = None,
+        /// Whether a shorter prefix may lead there, as a default route does.
+        shorter: bool = Or("true"),
+    }
+}
+
+impl Kind for NoRoute {
+    const SHAPE: &'static Shape = Self::SHAPE;
+
+    fn cases(&self, inventory: &Inventory) -> Result<Vec<Draft>, String> {
+        let prefix = prefix(&self.prefix)?;
+        let by_frr = inventory.topology.fabric.control_plane == ControlPlane::Bgp;
+        let vrf = self.vrf.as_ref().map(|vrf| format!(" in {vrf}")).unwrap_or_default();
+        let draft = |node: &crate::lab::topology::Switch| {
+            let (name, table) = (node.name.clone(), self.clone());
+            Draft::of(&node.name, format!("{name} {prefix}{vrf}"), move |look| {
+                table.judge(&name, prefix, by_frr, look)
+            })
+        };
+        Ok(inventory.nodes(&self.on)?.into_iter().map(draft).collect())
+    }
+}
+
+impl NoRoute {
+    fn judge(&self, node: &str, prefix: Prefix, by_frr: bool, look: &Look<'_>) -> Judged {
+        let sight = look.sight(node)?;
+        let vrf = self.vrf.as_deref();
+        let name = vrf.unwrap_or("default");
+        let table = sight.kernel.table(vrf);
+        let table = table.ok_or_else(|| not_asked(format!("{node} has no VRF {name}")))?;
+        if sight.kernel.prefixes(table).all(|it| it == prefix) {
+            return Err(not_asked(format!(
+                "{node}: VRF {name} has no other route, so that the lack of one says nothing"
+            )));
+        }
+        let frr = if by_frr { sight.route(vrf, prefix)?.is_some() } else { false };
+        let kernel = sight.kernel_route(vrf, prefix).is_some();
+        let next = format!("on {node}: vtysh -c 'show ip route {prefix}'");
+        let who = match (frr, kernel) {
+            (true, true) => Some("FRR and the kernel have it"),
+            (true, false) => Some("FRR has it, the kernel does not"),
+            (false, true) => Some("the kernel has it, FRR does not"),
+            (false, false) => None,
+        };
+        let longest = sight.longest(vrf, prefix).filter(|it| it.prefix != prefix);
+        let around = longest.map(|it| format!("{} ({})", it.prefix, it.protocol));
+        if let Some(who) = who {
+            return Err(Finding::new(
+                format!("no route for {prefix}"),
+                who,
+                "somebody announces it, or a route leaks from another VRF",
+                next,
+            )
+            .into());
+        }
+        match around {
+            Some(around) if !self.shorter => Err(Finding::new(
+                format!("no way to {prefix}"),
+                format!("{around} leads there"),
+                "a shorter prefix is announced, as a default route",
+                next,
+            )
+            .into()),
+            Some(around) => Ok(format!("no route; {around} is the longest around it")),
+            None => Ok("no route".into()),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Whole suites: what is wrong with them, and what they say of a fabric on paper.
+
+mod fabric;
+mod faults;
+mod reports;
+mod rounds;
+mod suites;

@@ -1,0 +1,156 @@
+//! Suites as text.
+
+use std::path::Path;
+
+use super::fabric::{Paper, cases, folder, inventory, topologies};
+use crate::check::{explain::explain, kinds, new::suite_for, suite::Suite};
+
+/// What is wrong with a text, as it is said.
+fn wrong(text: &str) -> Vec<String> {
+    let suite = Suite::parse("a.check.toml", Path::new("a.check.toml"), text.to_owned());
+    let wrong = suite.and_then(|suite| suite.cases(&inventory("two-sites")).map(drop)).unwrap_err();
+    wrong.iter().map(ToString::to_string).collect()
+}
+
+#[track_caller]
+fn said(text: &str, expected: &str) {
+    let wrong = wrong(text);
+    assert!(wrong.iter().any(|it| it.contains(expected)), "{wrong:#?}");
+}
+
+#[test]
+fn what_is_wrong_with_a_suite_is_said_with_line_and_column() {
+    said("[[bgp]]\non = \"*\"\nwihtin = \"3s\"\n", "a.check.toml:3:1: unknown field `wihtin`");
+    said("[[bgp]]\nwithin = \"3\"\n", "a.check.toml:2:10: \"3\" is no length of time");
+    said("\n[[bpg]]\n", "a.check.toml:2:3: nothing is called bpg; did you mean bgp?");
+    said("[bgp]\n", "may be several bgp; write [[bgp]], with two brackets");
+    said("[[bgp]\n", "a.check.toml:1:");
+    said("titel = \"x\"\n[[bgp]]\n", "did you mean title?");
+    said("[[route]]\non = \"leaf01\"\n", "missing field `prefix`");
+    said(
+        "[devices.leaf09]\n[[bgp]]\n",
+        "[devices.leaf09] is about nothing of the topology two-sites",
+    );
+    said("title = \"x\"\n", "it has no table of a kind");
+}
+
+#[test]
+fn a_name_that_stands_for_nothing_is_wrong_with_the_line_of_its_table() {
+    said(
+        "[[bgp]]\n[[reach]]\nfrom = \"ap*\"\nto = \"apps*\"\n",
+        "a.check.toml:2:1: \"apps*\" matches no host; there are web01",
+    );
+    said("[[vni]]\nnetwork = \"#nothing\"\n", "matches no network; there are web, app, log");
+}
+
+#[test]
+fn two_cases_of_one_name_are_wrong_until_one_has_a_label() {
+    let twice = "[[gateway]]\nfrom = \"app01\"\n[[gateway]]\nfrom = \"app01\"\ncount = 9\n";
+    said(
+        twice,
+        "a.check.toml:3:1: the case \"gateway app01 (10.200.0.1)\" is also one of line 1; give one of the tables a `label`",
+    );
+    let labelled = format!("{twice}label = \"many\"\n");
+    let names: Vec<String> =
+        cases(&labelled, &inventory("two-sites")).into_iter().map(|it| it.name).collect();
+    assert_eq!(names, ["gateway app01 (10.200.0.1)", "gateway app01 (10.200.0.1) [many]"]);
+}
+
+#[test]
+fn fields_that_contradict_each_other_are_wrong() {
+    said("[[reach]]\nfrom = \"app01\"\nto = \"app02\"\nport = 80\n", "icmp has no ports");
+    said("[[reach]]\nfrom = \"app01\"\nto = \"app02\"\nproto = \"tcp\"\n", "need a port");
+    said(
+        "[[reach]]\nfrom = \"leaf01\"\nto = \"app01\"\nexpect = \"none\"\n",
+        "leaf01 has no gateway that could prove that it sends at all",
+    );
+    said("[[prefixes]]\nmin = 3\nmax = 2\n", "max is less than min");
+    said(
+        "[[reasons]]\nnone_of = [\"vxlan_input_unknown_vteps\"]\n",
+        "did you mean vxlan_input_unknown_vtep?",
+    );
+    said("[[fast]]\nfrom = \"app01\"\n", "from and to belong together");
+}
+
+#[test]
+fn every_example_of_a_kind_is_a_suite_of_some_topology() {
+    for entry in kinds::KINDS {
+        let text = entry.shape.example;
+        let fits = topologies().iter().any(|name| {
+            let suite = Suite::parse("a.check.toml", Path::new("a.check.toml"), text.to_owned());
+            suite.is_ok_and(|suite| suite.cases(&inventory(name)).is_ok())
+        });
+        assert!(
+            fits,
+            "no topology has what this is about:\n{text}\n{}",
+            explain(entry.shape.word).unwrap()
+        );
+    }
+}
+
+#[test]
+fn a_suite_is_written_for_every_topology_and_has_only_cases_that_are_its_own() {
+    for name in topologies() {
+        let inventory = inventory(&name);
+        let text = suite_for(&inventory, &inventory.topology.picture_file);
+        let all = cases(&text, &inventory);
+        assert!(all.len() > 10, "{name}: {text}");
+        let devices: Vec<&str> = inventory.topology.node_names().collect();
+        for case in &all {
+            let asked = case.draft.probes.iter().map(|it| it.device());
+            let needs = case.draft.needs.iter().map(String::as_str).chain(asked);
+            assert!(needs.into_iter().all(|it| devices.contains(&it)), "{name}: {}", case.name);
+        }
+    }
+}
+
+#[test]
+fn every_topology_of_the_repository_has_its_suite() {
+    for name in topologies() {
+        let path = folder().join(format!("{name}.check.toml"));
+        let suite = Suite::read(&path).unwrap_or_else(|wrong| panic!("{wrong:#?}"));
+        let inventory = inventory(&name);
+        assert!(suite.cases(&inventory).is_ok_and(|it| !it.is_empty()), "{name}");
+        assert_eq!(suite.topology.file_stem().and_then(|it| it.to_str()), Some(name.as_str()));
+    }
+}
+
+/// Cases of kinds whose facts are not on paper.
+const BEYOND_PAPER: [&str; 1] = ["verify"];
+
+#[test]
+fn a_fabric_that_is_as_its_topology_says_passes_the_suite_that_is_written_for_it() {
+    for name in ["one-site", "two-sites", "reference"] {
+        passes(&Paper::named(name));
+    }
+    passes(&Paper::of(super::fabric::plain_tenants()));
+}
+
+fn passes(paper: &Paper) {
+    let text = suite_for(&paper.inventory, &paper.inventory.topology.picture_file);
+    let mut all = cases(&text, &paper.inventory);
+    all.retain(|it| !BEYOND_PAPER.contains(&it.kind));
+    assert_eq!(paper.failing(&all), [], "{text}");
+}
+
+#[test]
+fn the_document_has_a_row_for_every_kind_in_their_order() {
+    let text = std::fs::read_to_string(folder().join("../docs/check.md")).unwrap();
+    let table = text.split_once("\n## Kinds\n").unwrap().1.split_once("\n## ").unwrap().0;
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let rows: Vec<&str> = rows.map(|(word, _)| word).collect();
+    let kinds: Vec<&str> = kinds::KINDS.iter().map(|it| it.shape.word).collect();
+    assert_eq!(rows, kinds);
+}
+
+#[test]
+fn the_suites_of_the_repository_pass_on_paper() {
+    for name in ["one-site", "two-sites", "reference"] {
+        let paper = Paper::named(name);
+        paper.trouble.lock().unwrap().what = Some("leaf01:swp1".into());
+        let text = std::fs::read_to_string(folder().join(format!("{name}.check.toml"))).unwrap();
+        let mut all = cases(&text, &paper.inventory);
+        all.retain(|it| !BEYOND_PAPER.contains(&it.kind));
+        assert_eq!(paper.failing(&all), [], "{name}");
+    }
+}

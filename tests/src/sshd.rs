@@ -1,0 +1,113 @@
+//! A real sshd for every node of a lab: `ssh` starts one in the node's namespace and talks to it over its standard input
+//! and output (`ProxyCommand`), so that no port is opened and nothing goes on when it ends.
+
+use std::{
+    env, fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::fabric::{fabricctl, own_folder};
+
+/// Configurations and keys. They go with this value.
+#[derive(Debug)]
+pub struct Sshd {
+    folder: PathBuf,
+}
+
+/// Where `cargo xtask setup` has unpacked it.
+///
+/// # Panics
+/// If it is not there.
+fn unpacked() -> PathBuf {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|it| it.join(".cache")));
+    let folder = cache.expect("there is a cache folder").join("fabric/openssh");
+    assert!(folder.join("usr/sbin/sshd").is_file(), "sshd is missing; run `cargo xtask setup`");
+    folder
+}
+
+fn write(path: &Path, text: &str, mode: u32) {
+    fs::write(path, text).expect("it can be written");
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+}
+
+impl Sshd {
+    /// Makes ready what is needed for the nodes of a lab.
+    ///
+    /// # Panics
+    /// If keys cannot be made.
+    #[must_use]
+    pub fn of(lab: &str) -> Self {
+        let this = Self { folder: own_folder("sshd") };
+        let folder = this.folder.display().to_string();
+        for key in ["host", "user"] {
+            let path = this.folder.join(key);
+            let mut command = Command::new("ssh-keygen");
+            command.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&path);
+            assert!(command.status().expect("ssh-keygen can be run").success());
+        }
+        let server = unpacked();
+        let programs = fabricctl().parent().expect("it lies in a folder").display().to_string();
+        // Newer ones are two programs, of which the first looks for the second where its package would have it.
+        let session = server.join("usr/lib/openssh/sshd-session");
+        let session = match session.is_file() {
+            true => format!("SshdSessionPath {}\n", session.display()),
+            false => String::new(),
+        };
+        write(
+            &this.folder.join("sshd_config"),
+            &format!(
+                "HostKey {folder}/host\nAuthorizedKeysFile {folder}/user.pub\nStrictModes no\nUsePAM no\n\
+                 PasswordAuthentication no\nPermitRootLogin prohibit-password\nLogLevel ERROR\n{session}\
+                 SetEnv PATH={programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
+            ),
+            0o600,
+        );
+        // The user for its privilege separation comes with the package, which is not installed.
+        let users = fs::read_to_string("/etc/passwd").expect("there are users");
+        let user = "sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n";
+        let user = if users.contains("\nsshd:") { "" } else { user };
+        write(&this.folder.join("passwd"), &format!("{users}{user}"), 0o644);
+        let inside = format!(
+            "mount --bind {folder}/passwd /etc/passwd && mkdir -p /run/sshd && \
+             LD_LIBRARY_PATH={root}/usr/lib/x86_64-linux-gnu exec {root}/usr/sbin/sshd -i -f {folder}/sshd_config",
+            root = server.display()
+        );
+        write(
+            &this.folder.join("proxy"),
+            &format!(
+                "#!/bin/sh\nexec nsenter --net=/run/netns/fab-{lab}-$1 unshare --mount sh -c '{inside}'\n"
+            ),
+            0o700,
+        );
+        write(
+            &this.config(),
+            &format!(
+                "Host *\n  User root\n  IdentityFile {folder}/user\n  IdentitiesOnly yes\n  LogLevel ERROR\n  \
+                 StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n  ProxyCommand {folder}/proxy %n\n"
+            ),
+            0o600,
+        );
+        this
+    }
+
+    /// The configuration of `ssh`, in which nodes have their names.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("ssh_config")
+    }
+
+    /// Where a test can have more files.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
