@@ -4,3 +4,4 @@
 mod lab;
 mod router;
 mod rules;
+mod verify;

@@ -27,9 +27,12 @@ fn the_document_lists_every_metric_as_it_is_and_no_other() {
     assert_eq!(found, wanted, "docs/prometheus.md should have these rows:\n{}", wanted.join("\n"));
 }
 
-/// The names by which series are asked for.
+/// The names by which series are asked for, those of the script for the textfile collector among them.
 fn names() -> BTreeSet<String> {
-    family::all().flat_map(Metric::series_names).collect()
+    let script = text("observability/fabric-verify");
+    let declared = script.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let declared = declared.filter_map(|rest| rest.split(' ').next()).map(str::to_owned);
+    family::all().flat_map(Metric::series_names).chain(declared).collect()
 }
 
 /// The words of an expression.
