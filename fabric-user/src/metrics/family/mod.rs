@@ -7,12 +7,12 @@ pub mod heart;
 pub mod maps;
 pub mod ports;
 pub mod tenants;
+mod tunnelled;
 pub mod vnis;
 pub mod vteps;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use fabric_common::schema::counters::Traffic;
 use prometheus_client::encoding::DescriptorEncoder;
 
 use super::{board::Board, metric::Metric};
@@ -87,25 +87,4 @@ impl Cap {
     fn dropped(&self) -> impl Iterator<Item = (&'static str, usize)> {
         self.dropped.iter().map(|(family, dropped)| (*family, *dropped))
     }
-}
-
-/// Writes four counters of what went through tunnels: received packets and bytes, sent packets and bytes.
-fn flow<'a, I: Iterator<Item = (&'a str, Traffic)>>(
-    encoder: &mut DescriptorEncoder<'_>,
-    counters: [&'static Metric; 4],
-    all: &dyn Fn() -> I,
-) -> fmt::Result {
-    let values: [fn(Traffic) -> u64; 4] = [
-        |traffic| traffic.decapsulated.packets,
-        |traffic| traffic.decapsulated.bytes,
-        |traffic| traffic.encapsulated.packets,
-        |traffic| traffic.encapsulated.bytes,
-    ];
-    for (metric, value) in counters.into_iter().zip(values) {
-        let mut series = metric.begin(encoder)?;
-        for (label, traffic) in all() {
-            series.count(&[label], value(traffic))?;
-        }
-    }
-    Ok(())
 }

@@ -4,21 +4,12 @@ use std::fmt;
 
 use prometheus_client::encoding::DescriptorEncoder;
 
-use super::{Cap, Scrape, flow};
+use super::{Cap, Scrape, tunnelled};
 use crate::metrics::metric::{Kind::*, Metric};
 
-/// Frames out of tunnels.
-pub const RECEIVE_PACKETS: Metric =
-    Metric::new(Counter, "vni_receive_packets", &["vni"], "Inner frames out of tunnels of the VNI");
-/// Bytes out of tunnels.
-pub const RECEIVE_BYTES: Metric =
-    Metric::new(Counter, "vni_receive_bytes", &["vni"], "Inner bytes out of tunnels of the VNI");
-/// Frames into tunnels.
-pub const TRANSMIT_PACKETS: Metric =
-    Metric::new(Counter, "vni_transmit_packets", &["vni"], "Inner frames into tunnels of the VNI");
-/// Bytes into tunnels.
-pub const TRANSMIT_BYTES: Metric =
-    Metric::new(Counter, "vni_transmit_bytes", &["vni"], "Inner bytes into tunnels of the VNI");
+/// Frames and bytes out of tunnels, and into tunnels.
+pub static TUNNELLED: [Metric; 4] =
+    tunnelled::counters!("vni", "out of tunnels of the VNI", "into tunnels of the VNI");
 /// MAC addresses.
 pub const MACS: Metric = Metric::new(
     Gauge,
@@ -38,7 +29,7 @@ pub const INFO: Metric = Metric::new(
 );
 
 pub(in crate::metrics) const ALL: &[&Metric] =
-    &[&RECEIVE_PACKETS, &RECEIVE_BYTES, &TRANSMIT_PACKETS, &TRANSMIT_BYTES, &MACS, &VTEPS, &INFO];
+    &[&TUNNELLED[0], &TUNNELLED[1], &TUNNELLED[2], &TUNNELLED[3], &MACS, &VTEPS, &INFO];
 
 pub(in crate::metrics) fn encode(
     scrape: &Scrape<'_>,
@@ -48,8 +39,8 @@ pub(in crate::metrics) fn encode(
     let Some(sight) = scrape.sight else { return Ok(()) };
     let kept: Vec<_> =
         cap.keep("vni", sight.vnis.iter().map(|(number, vni)| (number.to_string(), vni)));
-    let counters = [&RECEIVE_PACKETS, &RECEIVE_BYTES, &TRANSMIT_PACKETS, &TRANSMIT_BYTES];
-    flow(encoder, counters, &|| kept.iter().map(|(number, vni)| (number.as_str(), vni.traffic)))?;
+    let traffic = || kept.iter().map(|(number, vni)| (number.as_str(), vni.traffic));
+    tunnelled::encode(encoder, &TUNNELLED, &traffic)?;
     let mut series = MACS.begin(encoder)?;
     for (number, vni) in &kept {
         series.gauge(&[number, "local"], vni.local_macs as f64)?;
