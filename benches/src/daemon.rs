@@ -11,6 +11,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use aya::programs::{
+    ProgramFd,
+    links::{FdLink, PinnedLink},
+    loaded_programs,
+};
 use clap::Parser;
 use fabric_user::{
     daemon::state::State,
@@ -83,6 +88,14 @@ impl Daemon {
     /// # Errors
     /// If it does not start, or is not in sync within five minutes.
     pub fn start(program: &Path, room: Room) -> Result<Self> {
+        Self::start_with(program, room, "")
+    }
+
+    /// The same with more lines of its settings.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(program: &Path, room: Room, more: &str) -> Result<Self> {
         let Room { macs, prefixes } = room;
         let folder = std::env::temp_dir().join(format!("fabric-bench-{}", std::process::id()));
         let _left = fs::remove_dir_all(&folder);
@@ -93,7 +106,7 @@ impl Daemon {
         let text = format!(
             "instance = {INSTANCE:?}\nrun_folder = {folder:?}\ndetach_on_exit = true\n\
              audit_interval_s = 86400\nheartbeat_timeout_ms = 60000\n\
-             fdb_entries = {}\nprefix_entries = {}\n",
+             fdb_entries = {}\nprefix_entries = {}\n{more}",
             (macs + macs / 16).max(131_072),
             prefixes.max(131_072)
         );
@@ -150,6 +163,19 @@ impl Daemon {
         Ok(Maps::open(&Instance::new(INSTANCE)?, false)?)
     }
 
+    /// The program that it has on the interface with this index.
+    ///
+    /// # Errors
+    /// If it has none there.
+    pub fn program(&self, ifindex: u32) -> Result<ProgramFd> {
+        let pin = Instance::new(INSTANCE)?.link(ifindex);
+        let link = PinnedLink::from_pin(&pin)
+            .with_context(|| format!("fabric-xdpd has no program at {}", pin.display()))?;
+        let number = FdLink::from(link).info()?.program_id();
+        let program = loaded_programs().filter_map(Result::ok).find(|it| it.id() == number);
+        Ok(program.with_context(|| format!("the program {number} is gone"))?.fd()?)
+    }
+
     /// How often the kernel dropped messages for it.
     ///
     /// # Errors
@@ -164,10 +190,25 @@ impl Daemon {
     /// # Errors
     /// If the system does not say.
     pub fn processor_time(&self) -> Result<Duration> {
-        let text = fs::read_to_string(format!("/proc/{}/schedstat", self.child.id()))
-            .context("the system does not say how long fabric-xdpd ran")?;
-        let ns = text.split(' ').next().and_then(|ns| ns.parse().ok());
-        Ok(Duration::from_nanos(ns.context("the system's schedstat is not understood")?))
+        ran(&PathBuf::from(format!("/proc/{}", self.child.id())))
+    }
+
+    /// Processor time that its threads of a name took so far.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn time_of(&self, thread: &str) -> Result<Duration> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id()))
+            .context("the system does not say which threads fabric-xdpd has")?;
+        let mut sum = Duration::ZERO;
+        for task in tasks.flatten().map(|task| task.path()) {
+            // A thread may end meanwhile.
+            let name = fs::read_to_string(task.join("comm")).unwrap_or_default();
+            if name.trim_end() == thread {
+                sum += ran(&task)?;
+            }
+        }
+        Ok(sum)
     }
 
     /// What it holds.
@@ -212,6 +253,14 @@ impl Daemon {
         }
         Ok(())
     }
+}
+
+/// Processor time that a thread took so far, by its folder in `/proc`.
+fn ran(thread: &Path) -> Result<Duration> {
+    let text = fs::read_to_string(thread.join("schedstat"))
+        .context("the system does not say how long fabric-xdpd ran")?;
+    let ns = text.split(' ').next().and_then(|ns| ns.parse().ok());
+    Ok(Duration::from_nanos(ns.context("the system's schedstat is not understood")?))
 }
 
 impl Drop for Daemon {

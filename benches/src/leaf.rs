@@ -2,7 +2,10 @@
 //! all MAC addresses, neighbours and routes static. This is also the kernel's side of the comparison,
 //! in the shape in which it is fastest and still does what a leaf does.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::{
+    fmt::Write as _,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 use anyhow::{Context as _, Result};
 
@@ -162,6 +165,29 @@ impl Leaf {
             neighbours.replace(mac, self.place(site, vtep))?;
         }
         neighbours.requests.flush()
+    }
+
+    /// Adds bridges with vxlan devices until there are so many VNIs, and gives back the indexes of the vxlan devices,
+    /// that of the leaf first.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn tunnels(&self, vnis: u32) -> Result<Vec<u32>> {
+        let mut commands = String::new();
+        for number in 1..vnis {
+            let vni = VNI + number;
+            let _ = writeln!(
+                commands,
+                "link add name b{number} type bridge stp_state 0 mcast_snooping 0\n\
+                 link add name v{number} type vxlan id {vni} local {LOCAL} dstport {UDP_PORT} \
+                    nolearning noudpcsum\n\
+                 link set dev v{number} master b{number} up\n\
+                 link set dev b{number} up"
+            );
+        }
+        tool::batch("ip", &commands)?;
+        let others = (1..vnis).map(|number| index(&format!("v{number}")));
+        std::iter::once(Ok(self.vxlan)).chain(others).collect()
     }
 
     /// Where a station is, in the kernel's terms.

@@ -1,6 +1,6 @@
 //! One processor for everything: generator, program under test, kernel path and sink.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Where and how the benchmark runs.
@@ -37,6 +37,23 @@ pub fn shared() -> Result<Processor> {
 pub fn allowed() -> Result<Vec<usize>> {
     let allowed = sched_getaffinity(None).context("cannot read the CPUs that may be used")?;
     Ok((0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect())
+}
+
+/// Takes this thread, and what it starts from now on, off the last CPU that it may use.
+///
+/// # Returns
+/// The number of that CPU.
+///
+/// # Errors
+/// If there is no other one.
+pub fn leave_one() -> Result<usize> {
+    let all = allowed()?;
+    let (last, others) = all.split_last().context("the system allows no CPU to run on")?;
+    ensure!(!others.is_empty(), "this takes two CPUs, and there is one");
+    let mut rest = CpuSet::new();
+    others.iter().for_each(|cpu| rest.set(*cpu));
+    sched_setaffinity(None, &rest).with_context(|| format!("cannot leave CPU {last}"))?;
+    Ok(*last)
 }
 
 /// Pins this thread to a CPU and asks for the lowest real-time priority.

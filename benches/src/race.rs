@@ -259,16 +259,29 @@ impl Race {
     /// # Errors
     /// If not every frame arrives, or not in the expected length.
     pub fn turn(&mut self, contender: &Contender, destinations: u32) -> Result<f64> {
+        let times = self.slice_times(contender, destinations)?;
+        samples::quantile(&times, 0.5).context("a turn has too few frames to be timed")
+    }
+
+    /// The same as the mean of all slices: with whatever takes the processor, or the memory, away for a part of the turn.
+    ///
+    /// # Errors
+    /// As [`Self::turn`].
+    pub fn mean_turn(&mut self, contender: &Contender, destinations: u32) -> Result<f64> {
+        let times = self.slice_times(contender, destinations)?;
+        ensure!(!times.is_empty(), "a turn has too few frames to be timed");
+        Ok(times.iter().sum::<f64>() / times.len() as f64)
+    }
+
+    /// Sends one turn, and returns how many nanoseconds a frame took in each of its slices.
+    fn slice_times(&mut self, contender: &Contender, destinations: u32) -> Result<Vec<f64>> {
         self.use_sink(false)?;
         let first = Flow::from_number(0, destinations - 1);
         self.send(contender, &first, destinations, contender.frames)?;
         let began = self.slices.get(0).began;
         let slices = (u64::from(contender.frames) / SLICE).min(SLICES as u64) as usize;
-        let times: Vec<f64> = began[..slices]
-            .windows(2)
-            .map(|pair| (pair[1] - pair[0]) as f64 / SLICE as f64)
-            .collect();
-        samples::quantile(&times, 0.5).context("a turn has too few frames to be timed")
+        let pairs = began[..slices].windows(2);
+        Ok(pairs.map(|pair| (pair[1] - pair[0]) as f64 / SLICE as f64).collect())
     }
 
     /// Sends `frames` frames, at most [`CAPTURES`], and returns what arrived, in no particular

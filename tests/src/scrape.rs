@@ -17,24 +17,29 @@ pub const OPEN: &str =
 /// What asks for Prometheus' own text format.
 pub const TEXT: &str = "text/plain;version=0.0.4";
 
-/// What is answered to a GET at a port of 127.0.0.1, if that is 200.
+/// What is answered to a GET at a port of 127.0.0.1 of the present network namespace, if that is 200.
 ///
 /// # Errors
 /// If nobody listens, or the status is another one.
+pub fn get_here(port: u16, path: &str, accept: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    // The answer of 1.0 comes in one piece.
+    write!(stream, "GET {path} HTTP/1.0\r\nAccept: {accept}\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("there is no answer")?;
+    let status = head.split(' ').nth(1).unwrap_or_default();
+    ensure!(status == "200", "the answer is {status}: {body}");
+    Ok(body.to_owned())
+}
+
+/// The same in another network namespace.
+///
+/// # Errors
+/// As [`get_here`].
 pub fn get(netns: &Netns, port: u16, path: &str, accept: &str) -> Result<String> {
-    let exchange = || -> Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        // The answer of 1.0 comes in one piece.
-        write!(stream, "GET {path} HTTP/1.0\r\nAccept: {accept}\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("there is no answer")?;
-        let status = head.split(' ').nth(1).unwrap_or_default();
-        ensure!(status == "200", "the answer is {status}: {body}");
-        Ok(body.to_owned())
-    };
-    netns.enter(exchange)?
+    netns.enter(|| get_here(port, path, accept))?
 }
 
 /// The metrics that fabric-xdpd serves.

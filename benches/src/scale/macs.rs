@@ -1,6 +1,6 @@
 //! MAC addresses behind VTEPs.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
 use fabric_common::{reason::Reason, schema::fdb};
@@ -11,12 +11,11 @@ use super::{Load, Words, forwarded};
 use crate::{
     daemon::Room,
     flow::{OUTER, SOURCES, destination_mac, source_mac},
-    leaf::{LOCAL, Leaf, UDP_PORT, VNI, index, vtep_address},
+    leaf::{Leaf, vtep_address},
     neighbours::{Neighbours, Place},
     netlink::Requests,
     race::{Contender, End, Race, Way},
     report::Bar,
-    tool,
 };
 
 /// How many of what.
@@ -58,23 +57,7 @@ impl Macs {
     pub fn build(size: Size) -> Result<Self> {
         println!("{}: building a leaf with {} VNIs", size.name, size.vnis);
         let leaf = Leaf::build_empty()?;
-        let mut tunnels = vec![leaf.vxlan];
-        let mut commands = String::new();
-        for number in 1..size.vnis {
-            let vni = VNI + number;
-            let _ = writeln!(
-                commands,
-                "link add name b{number} type bridge stp_state 0 mcast_snooping 0\n\
-                 link add name v{number} type vxlan id {vni} local {LOCAL} dstport {UDP_PORT} \
-                    nolearning noudpcsum\n\
-                 link set dev v{number} master b{number} up\n\
-                 link set dev b{number} up"
-            );
-        }
-        tool::batch("ip", &commands)?;
-        for number in 1..size.vnis {
-            tunnels.push(index(&format!("v{number}"))?);
-        }
+        let tunnels = leaf.tunnels(size.vnis)?;
         let behind = (0..size.macs).map(|number| number % size.vteps).collect();
         Ok(Self { size, leaf, tunnels, neighbours: Neighbours::open()?, behind })
     }

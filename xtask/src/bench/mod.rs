@@ -91,7 +91,7 @@ fn cargo(verb: &str, question: &str) -> Command {
 }
 
 /// Benchmarks that time the daemon.
-const WITH_DAEMON: [&str; 3] = ["converge", "failover", "scale"];
+const WITH_DAEMON: [&str; 4] = ["converge", "failover", "scale", "scrape"];
 
 /// fabric-xdpd as it is installed: unlike the packet path, it depends on the profile.
 fn fabric_xdpd() -> Result<PathBuf> {
