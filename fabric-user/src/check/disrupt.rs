@@ -1,8 +1,9 @@
 //! What is broken in a lab for a while, under a stream of pings, and put back whatever happens.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
-    io::{Read as _, Seek as _},
+    os::unix::fs::FileExt as _,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -24,6 +25,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long it is watched which port it goes by.
 const WATCH: Duration = Duration::from_millis(500);
+/// Packets that were sent so short before the end may still be answered.
+const FLIGHT: Duration = Duration::from_millis(200);
 /// How often somebody who waits looks whether to stop.
 const POLL: Duration = Duration::from_millis(10);
 
@@ -38,16 +41,17 @@ pub(crate) struct Trouble {
     pub(crate) broken_us: u64,
     /// The same since it was put back.
     pub(crate) back_us: u64,
-    /// Packets that were lost in all.
+    /// Packets that were lost since the first answer.
     pub(crate) lost: u32,
-    /// Packets in all.
+    /// Packets since then.
     pub(crate) sent: u32,
 }
 
 /// Breaks something, and puts it back. `facts` asks a node for what it knows.
 ///
 /// # Errors
-/// If the lab refuses, or nobody answers before: a sentence.
+/// If the lab refuses, nobody answers before, or somebody wants it to end, after which nothing has had the time to fail:
+/// a sentence.
 pub(super) fn run(
     lab: &Lab,
     probe: &Probe,
@@ -67,7 +71,10 @@ pub(super) fn run(
         }
         _ => return Err("it breaks nothing".into()),
     };
-    let trouble = trouble.map_err(|error| error.with_causes())?;
+    let trouble = trouble?;
+    if stop.load(Ordering::Relaxed) {
+        return Err("it was interrupted".into());
+    }
     let output = serde_json::to_string(&trouble).map_err(|error| error.to_string())?;
     Ok(Ran { status: Some(0), output, errors: String::new() })
 }
@@ -79,20 +86,68 @@ fn failover(
     stream: Stream,
     hold: Duration,
     stop: &AtomicBool,
-) -> Result<Trouble, LabError> {
+) -> Result<Trouble, String> {
     let Some((node, port)) = way else {
         return stream.end(None, [now(); 2]);
     };
     let broken = now();
     let fault = match how {
-        Break::Cut => Fault::cut(lab, node, port)?,
-        Break::Silence => Fault::silence(lab, node, port)?,
+        Break::Cut => Fault::cut(lab, node, port),
+        Break::Silence => Fault::silence(lab, node, port),
     };
+    let fault = fault.map_err(|error| error.with_causes())?;
     sleep(hold, stop);
     let back = now();
-    fault.mend()?;
+    fault.mend().map_err(|error| {
+        format!(
+            "the link at {node}:{port} stays broken: {}; `fabricctl lab mend {node} {port}` mends it",
+            error.with_causes()
+        )
+    })?;
     sleep(hold, stop);
     stream.end(Some(format!("{node}:{port}")), [broken, back])
+}
+
+/// A host that moves, and comes back when this is dropped.
+struct Moved<'a> {
+    lab: &'a Lab,
+    host: &'a str,
+    home: String,
+}
+
+impl<'a> Moved<'a> {
+    fn to(lab: &'a Lab, host: &'a str, target: &str) -> Result<Self, String> {
+        let home = lab.place(host).map_err(|error| error.with_causes())?.switch;
+        let moved = Self { lab, host, home };
+        // It may fail when the host is there already.
+        lab.migrate(host, target).map_err(|error| error.with_causes())?;
+        Ok(moved)
+    }
+
+    /// Moves it home, also if somebody wants it to end.
+    fn back(&self) -> Result<(), String> {
+        let Self { lab, host, home } = self;
+        let back = || -> Result<(), LabError> {
+            match lab.place(host)?.switch == *home {
+                true => Ok(()),
+                false => lab.migrate(host, home).map(drop),
+            }
+        };
+        back().map_err(|error| {
+            format!(
+                "{host} is not back at {home}: {}; `fabricctl lab migrate {host} {home}` moves it there",
+                error.with_causes()
+            )
+        })
+    }
+}
+
+impl Drop for Moved<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.back() {
+            tracing::error!("{error}");
+        }
+    }
 }
 
 fn migrate(
@@ -102,14 +157,12 @@ fn migrate(
     stream: Stream,
     hold: Duration,
     stop: &AtomicBool,
-) -> Result<Trouble, LabError> {
-    let home = lab.place(host)?.switch;
+) -> Result<Trouble, String> {
     let broken = now();
-    lab.migrate(host, target)?;
+    let moved = Moved::to(lab, host, target)?;
     sleep(hold, stop);
     let back = now();
-    // Also if somebody wants it to end.
-    lab.migrate(host, &home)?;
+    moved.back()?;
     sleep(hold, stop);
     stream.end(Some(target.to_owned()), [broken, back])
 }
@@ -195,7 +248,7 @@ impl Stream {
         command.args(["-n", "-D", "-i", &seconds, to]);
         command.stdin(Stdio::null()).stdout(copy).stderr(Stdio::null());
         let child = lab.spawn(from, &mut command).map_err(|error| error.with_causes())?;
-        let mut stream = Self { child, output, interval: Duration::from_millis(interval_ms) };
+        let stream = Self { child, output, interval: Duration::from_millis(interval_ms) };
         let start = Instant::now();
         while answers(&stream.read()).is_empty() {
             if stop.load(Ordering::Relaxed) || start.elapsed() > PATIENCE {
@@ -208,34 +261,34 @@ impl Stream {
         Ok(stream)
     }
 
-    fn read(&mut self) -> String {
-        let mut text = String::new();
-        // The child writes behind where it has written last: the copy shares the place in the file.
-        let Ok(place) = self.output.stream_position() else { return text };
-        let read = self.output.rewind().and_then(|()| self.output.read_to_string(&mut text));
-        let back = self.output.seek(std::io::SeekFrom::Start(place.max(text.len() as u64)));
-        match (read, back) {
-            (Ok(_), Ok(_)) => text,
-            _ => String::new(),
+    /// What has been printed. The child writes on meanwhile, at a place in the file that the copy shares.
+    fn read(&self) -> String {
+        let length = self.output.metadata().map_or(0, |it| it.len());
+        let mut text = vec![0; usize::try_from(length).unwrap_or_default()];
+        match self.output.read_exact_at(&mut text, 0) {
+            Ok(()) => String::from_utf8_lossy(&text).into_owned(),
+            Err(_) => String::new(),
         }
     }
 
     /// Ends, and says what it has gone through between these times and from there on.
-    fn end(mut self, what: Option<String>, [broken, back]: [u64; 2]) -> Result<Trouble, LabError> {
+    fn end(mut self, what: Option<String>, [broken, back]: [u64; 2]) -> Result<Trouble, String> {
         let pid = Pid::from_child(&self.child);
         // It prints how many it has sent.
         let _ = kill_process(pid, Signal::INT);
-        self.child.wait().map_err(LabError::file("wait for", "ping"))?;
+        self.child.wait().map_err(|error| format!("ping does not end: {error}"))?;
         let text = self.read();
-        let (sent, received) = counts(&text);
-        let times = answers(&text);
+        let all = super::probe::Pinged::of(&Ran { output: text.clone(), ..Ran::default() });
+        let answers = answers(&text);
+        let times: Vec<u64> = answers.iter().map(|it| it.at_us).collect();
+        let (sent, lost) = losses(all.unwrap_or_default().sent, &answers, self.interval);
         let interval_us = self.interval.as_micros() as u64;
         Ok(Trouble {
             what,
             interval_us,
             broken_us: longest(&times, broken, back).saturating_sub(interval_us),
             back_us: longest(&times, back, now()).saturating_sub(interval_us),
-            lost: sent.saturating_sub(received),
+            lost,
             sent,
         })
     }
@@ -249,22 +302,50 @@ impl Drop for Stream {
     }
 }
 
-/// Times of answers in what `ping -D` prints, in microseconds since 1970.
-fn answers(text: &str) -> Vec<u64> {
-    let time = |line: &str| {
+/// An answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Answer {
+    /// Microseconds since 1970.
+    at_us: u64,
+    /// Which packet it is of, counted from 1; modulo 2^16.
+    number: u16,
+}
+
+/// Answers in what `ping -D` prints.
+fn answers(text: &str) -> Vec<Answer> {
+    let answer = |line: &str| {
         // [1732900000.123456] 64 bytes from 10.0.0.1: icmp_seq=1 ttl=64 time=0.028 ms
         let (time, rest) = line.strip_prefix('[')?.split_once(']')?;
         let (seconds, micros) = time.split_once('.')?;
         rest.contains(" bytes from ").then_some(())?;
-        Some(seconds.parse::<u64>().ok()? * 1_000_000 + micros.parse::<u64>().ok()?)
+        let number = rest.split_once("icmp_seq=")?.1.split(' ').next()?.parse().ok()?;
+        let at_us = seconds.parse::<u64>().ok()? * 1_000_000 + micros.parse::<u64>().ok()?;
+        Some(Answer { at_us, number })
     };
-    text.lines().filter_map(time).collect()
+    text.lines().filter_map(answer).collect()
 }
 
-/// How many were sent and received, as `ping` says at its end.
-fn counts(text: &str) -> (u32, u32) {
-    let pinged = super::probe::Pinged::of(&Ran { output: text.into(), ..Ran::default() });
-    pinged.map_or((0, 0), |it| (it.sent, it.received))
+/// Of so many packets, those since the first that was answered, and how many of them were lost. What was lost before, as
+/// while the address was asked for, is nobody's fault, and neither are those that are still on their way.
+fn losses(sent: u32, answers: &[Answer], interval: Duration) -> (u32, u32) {
+    let Some(Answer { number: mut before, .. }) = answers.first().copied() else {
+        return (sent, sent);
+    };
+    let mut numbers = BTreeSet::new();
+    let mut place = u32::from(before);
+    for answer in answers {
+        // Numbers begin anew behind 65535; one that is overtaken is a little less than the one before.
+        let step = answer.number.wrapping_sub(before).cast_signed();
+        place = place.saturating_add_signed(step.into());
+        before = answer.number;
+        numbers.insert(place);
+    }
+    let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else { return (sent, sent) };
+    let inside = (last - first + 1).saturating_sub(numbers.len() as u32);
+    let flying = FLIGHT.as_micros().div_ceil(interval.as_micros().max(1));
+    let behind = sent.saturating_sub(*last);
+    let behind = behind.saturating_sub(u32::try_from(flying).unwrap_or(u32::MAX));
+    (sent.saturating_sub(first.saturating_sub(1)), inside + behind)
 }
 
 /// The longest time between two answers that lies at least in part between two moments.
@@ -304,12 +385,55 @@ PING 10.0.0.1 (10.0.0.1) 56(84) bytes of data.
 
     #[test]
     fn an_outage_is_the_longest_time_without_an_answer_that_touches_its_phase() {
-        let times = answers(TEXT);
+        let times: Vec<u64> = answers(TEXT).iter().map(|it| it.at_us).collect();
         assert_eq!(times.len(), 4, "an error is no answer");
-        assert_eq!(counts(TEXT), (9, 4));
         let at = |ms: u64| 100_000_000 + ms * 1_000;
         assert_eq!(longest(&times, at(20), at(75)), 60_000);
         assert_eq!(longest(&times, at(75), at(85)), 10_000);
         assert_eq!(longest(&times, at(85), at(185)), 105_000, "nobody has answered since");
+    }
+    #[test]
+    fn packets_are_lost_between_answers_and_neither_before_the_first_nor_on_their_way() {
+        let of = |numbers: &[u16]| -> Vec<Answer> {
+            numbers.iter().map(|number| Answer { at_us: 0, number: *number }).collect()
+        };
+        let often = Duration::from_millis(100);
+        assert_eq!(losses(9, &answers(TEXT), Duration::from_millis(10)), (9, 5));
+        assert_eq!(
+            losses(6, &of(&[3, 4, 5]), often),
+            (4, 0),
+            "two before it was known, one in flight"
+        );
+        assert_eq!(losses(20, &of(&[1, 2, 3]), often), (20, 15), "nobody has answered since");
+        assert_eq!(
+            losses(5, &of(&[1, 3, 2, 5, 5]), often),
+            (5, 1),
+            "one overtakes, one comes twice"
+        );
+        assert_eq!(
+            losses(65_538, &of(&[65_534, 65_535, 0, 2]), often),
+            (5, 1),
+            "numbers begin anew"
+        );
+        assert_eq!(losses(4, &[], often), (4, 4));
+    }
+
+    #[test]
+    fn what_somebody_else_writes_is_read_without_moving_the_place_where_it_writes() {
+        use std::io::Write as _;
+        let output = File::from(memfd_create("fabric-check", MemfdFlags::CLOEXEC).unwrap());
+        let mut writer = output.try_clone().unwrap();
+        let child = Command::new("true").spawn().unwrap();
+        let stream = Stream { child, output, interval: Duration::from_millis(1) };
+        let lines: Vec<String> = (0..20_000).map(|number| format!("{number}\n")).collect();
+        let all = lines.concat();
+        let writes = std::thread::spawn(move || {
+            lines.iter().for_each(|line| writer.write_all(line.as_bytes()).unwrap());
+        });
+        while !writes.is_finished() {
+            assert!(all.starts_with(&stream.read()));
+        }
+        writes.join().unwrap();
+        assert_eq!(stream.read().len(), all.len());
     }
 }

@@ -112,11 +112,10 @@ impl<'a> Look<'a> {
     /// If it could not be tried.
     pub(crate) fn connected(&self, probe: &Probe) -> Result<Connected, Stop> {
         let ran = self.answer(probe)?;
-        match ran.status {
-            // As shells say that there is no such program.
-            Some(126 | 127) => Err(not_asked(format!("{}: {}", probe.device(), ran.errors.trim()))),
-            _ => Ok(Connected::of(ran)),
-        }
+        Connected::of(ran).ok_or_else(|| {
+            let said = ran.errors.trim().replace('\n', "; ");
+            not_asked(format!("{}: bash could not ask: {said:?}", probe.device()))
+        })
     }
 
     /// The MAC that a device has for an address.

@@ -25,6 +25,9 @@ pub(crate) enum Probe {
     Ping {
         /// The device that asks.
         from: String,
+        /// From where there.
+        #[serde(default)]
+        within: Within,
         /// Whom.
         to: IpAddr,
         /// Bytes of an IP packet; none for that of `ping`.
@@ -40,6 +43,9 @@ pub(crate) enum Probe {
     Connect {
         /// The device that asks.
         from: String,
+        /// From where there.
+        #[serde(default)]
+        within: Within,
         /// Whom.
         to: IpAddr,
         /// By what.
@@ -93,6 +99,22 @@ pub(crate) enum Probe {
         /// The longest time that it may take, in milliseconds.
         limit_ms: u64,
     },
+}
+
+/// From where a device asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct Within {
+    /// The VRF; none is the default one.
+    pub(crate) vrf: Option<String>,
+    /// The address; none for that which the route says.
+    pub(crate) address: Option<IpAddr>,
+}
+
+impl Within {
+    /// What `ping -I` takes.
+    fn source(&self) -> Option<String> {
+        self.vrf.clone().or_else(|| Some(self.address?.to_string()))
+    }
 }
 
 /// How a link is broken.
@@ -152,7 +174,7 @@ impl Probe {
     /// The program and its arguments.
     pub(crate) fn command(&self) -> Vec<String> {
         match self {
-            Self::Ping { to, size, whole, count, interval_ms, .. } => {
+            Self::Ping { within, to, size, whole, count, interval_ms, .. } => {
                 let seconds = format!("{}.{:03}", interval_ms / 1000, interval_ms % 1000);
                 let mut words = vec!["ping", "-n", "-W"];
                 let (patience, count) = (PATIENCE.to_string(), count.to_string());
@@ -163,11 +185,14 @@ impl Probe {
                 if *whole {
                     words.extend(["-M", "do"]);
                 }
+                // It needs no cgroups, which `ip vrf exec` does.
+                let source = within.source();
+                words.extend(source.iter().flat_map(|it| ["-I", it]));
                 let to = to.to_string();
                 words.push(&to);
                 words.into_iter().map(str::to_owned).collect()
             }
-            Self::Connect { to, transport, port, .. } => {
+            Self::Connect { within, to, transport, port, .. } => {
                 // What comes back, or that it is refused, is known from the read of UDP alone.
                 let (name, then) = match transport {
                     Transport::Tcp => ("tcp", String::new()),
@@ -177,7 +202,9 @@ impl Probe {
                 };
                 let script = format!("exec 3<>/dev/{name}/{to}/{port}{then}");
                 let patience = (PATIENCE + 1).to_string();
-                ["timeout", &patience, "bash", "-c", &script].map(str::to_owned).to_vec()
+                let vrf = within.vrf.iter().flat_map(|vrf| ["ip", "vrf", "exec", vrf.as_str()]);
+                let words = ["timeout", &patience, "bash", "-c", &script];
+                vrf.chain(words).map(str::to_owned).collect()
             }
             Self::Neighbour { of, .. } => {
                 ["ip", "-j", "neigh", "show", "to", &of.to_string()].map(str::to_owned).to_vec()
@@ -201,7 +228,8 @@ impl Probe {
     pub(crate) fn limit(&self) -> Duration {
         match self {
             Self::Ping { count, interval_ms, .. } => {
-                Duration::from_millis(u64::from(*count) * interval_ms.max(&1)) + SLACK
+                let time = u64::from(*count).saturating_mul(*interval_ms.max(&1));
+                Duration::from_millis(time).saturating_add(SLACK)
             }
             Self::Command { limit_ms, .. } => Duration::from_millis(*limit_ms),
             _ => SLACK,
@@ -216,6 +244,8 @@ pub(crate) struct Pinged {
     pub(crate) sent: u32,
     /// Answered.
     pub(crate) received: u32,
+    /// Answers that came once more.
+    pub(crate) duplicates: u32,
     /// The longest round trip.
     pub(crate) slowest: Option<Duration>,
     /// That a packet was too long, as it was told.
@@ -245,7 +275,8 @@ impl Pinged {
         };
         let is_error = |line: &&str| {
             let line = line.to_lowercase();
-            line.starts_with("ping:")
+            // It warns that a VRF's own device has no address.
+            (line.starts_with("ping:") && !line.starts_with("ping: warning:"))
                 || line.contains("unreachable")
                 || line.contains("time to live")
         };
@@ -254,6 +285,8 @@ impl Pinged {
         Some(Self {
             sent: number("packets transmitted")?,
             received: number(" received")?,
+            // 3 packets transmitted, 3 received, +2 duplicates, 0% packet loss, time 404ms
+            duplicates: number(" duplicates").unwrap_or_default(),
             slowest,
             too_long: of(&is_length),
             error: of(&|line| !is_length(line) && is_error(line)),
@@ -277,13 +310,23 @@ pub(crate) enum Connected {
     Silent,
 }
 
+/// What `timeout` ends with if it was over.
+const TIMED_OUT: i32 = 124;
+/// What bash ends with if `read` has waited in vain: 128, and the number of SIGALRM.
+const READ_IN_VAIN: i32 = 142;
+/// What bash says of silence, and of a router that knows no way.
+const SILENCE: [&str; 4] =
+    ["timed out", "No route to host", "Network is unreachable", "Host is down"];
+
 impl Connected {
-    /// By how the shell has ended.
-    pub(crate) fn of(ran: &Ran) -> Self {
+    /// By how the shell has ended; none if it has not got so far as to ask.
+    pub(crate) fn of(ran: &Ran) -> Option<Self> {
         match ran.status {
-            Some(0) => Self::Open,
-            _ if ran.errors.contains("Connection refused") => Self::Refused,
-            _ => Self::Silent,
+            Some(0) => Some(Self::Open),
+            _ if ran.errors.contains("Connection refused") => Some(Self::Refused),
+            Some(TIMED_OUT | READ_IN_VAIN) => Some(Self::Silent),
+            _ if SILENCE.iter().any(|it| ran.errors.contains(it)) => Some(Self::Silent),
+            _ => None,
         }
     }
 }
@@ -291,11 +334,14 @@ impl Connected {
 /// The MAC in what `ip -j neigh` says; none if there is none.
 ///
 /// # Errors
-/// If it says something else.
+/// If it has failed or says something else.
 pub(crate) fn neighbour(ran: &Ran) -> Result<Option<Mac>, String> {
     #[derive(Deserialize)]
     struct Entry {
         lladdr: Option<Mac>,
+    }
+    if ran.status != Some(0) {
+        return Err(ran.errors.trim().replace('\n', "; "));
     }
     if ran.output.trim().is_empty() {
         return Ok(None);
@@ -341,6 +387,7 @@ mod tests {
     fn the_size_of_a_ping_is_that_of_its_ip_packet() {
         let ping = |to: &str| Probe::Ping {
             from: "app01".into(),
+            within: Within::default(),
             to: to.parse().unwrap(),
             size: Some(1500),
             whole: true,
@@ -353,20 +400,69 @@ mod tests {
     }
 
     #[test]
+    fn a_node_asks_from_an_address_or_inside_a_vrf() {
+        let ping = |vrf: Option<&str>, address: Option<&str>| Probe::Ping {
+            from: "leaf01".into(),
+            within: Within {
+                vrf: vrf.map(str::to_owned),
+                address: address.map(|it| it.parse().unwrap()),
+            },
+            to: "10.0.0.1".parse().unwrap(),
+            size: None,
+            whole: false,
+            count: 1,
+            interval_ms: 200,
+        };
+        let own = ping(None, Some("10.0.1.11")).command().join(" ");
+        assert_eq!(own, "ping -n -W 1 -c 1 -i 0.200 -I 10.0.1.11 10.0.0.1");
+        let inside = ping(Some("red"), None).command().join(" ");
+        assert_eq!(inside, "ping -n -W 1 -c 1 -i 0.200 -I red 10.0.0.1");
+    }
+
+    #[test]
     fn a_refused_connection_has_reached_the_other_end() {
         let refused = "bash: connect: Connection refused\nbash: line 1: /dev/tcp/10.0.0.1/9: Connection refused\n";
-        assert_eq!(Connected::of(&ran("", refused)), Connected::Refused);
-        assert_eq!(Connected::of(&ran("", "")), Connected::Silent);
+        assert_eq!(Connected::of(&ran("", refused)), Some(Connected::Refused));
+    }
+
+    #[test]
+    fn silence_is_what_was_waited_for_in_vain_and_not_what_could_not_be_asked() {
+        for status in [TIMED_OUT, READ_IN_VAIN] {
+            let silent = Ran { status: Some(status), ..Ran::default() };
+            assert_eq!(Connected::of(&silent), Some(Connected::Silent));
+        }
+        let no_way = "bash: connect: No route to host\nbash: line 1: /dev/tcp/10.0.0.1/9: No route to host\n";
+        assert_eq!(Connected::of(&ran("", no_way)), Some(Connected::Silent));
+        for errors in [
+            "",
+            "sudo: a password is required\n",
+            "bash: line 1: /dev/tcp/10.0.0.1/9: No such file or directory\n",
+            "bash: connect: Verbindungsaufbau abgelehnt\n",
+        ] {
+            assert_eq!(Connected::of(&ran("", errors)), None, "{errors}");
+        }
+    }
+
+    #[test]
+    fn answers_that_come_twice_are_counted_beside_those_that_came() {
+        let all = "3 packets transmitted, 3 received, +2 duplicates, 0% packet loss, time 404ms\n";
+        let pinged = Pinged::of(&ran(all, "")).unwrap();
+        assert_eq!((pinged.received, pinged.duplicates), (3, 2));
     }
 
     #[test]
     fn a_neighbour_without_a_mac_is_none() {
         let text = r#"[{"dst":"10.0.0.1","dev":"eth0","lladdr":"02:00:5e:00:01:c8","state":["REACHABLE"]}]"#;
-        let mac = neighbour(&ran(text, "")).unwrap().unwrap();
+        let said = |output: &str| {
+            neighbour(&Ran { status: Some(0), output: output.into(), ..Ran::default() })
+        };
+        let mac = said(text).unwrap().unwrap();
         assert_eq!(mac.to_string(), "02:00:5e:00:01:c8");
         let failed = r#"[{"dst":"10.0.0.1","dev":"eth0","state":["FAILED"]}]"#;
-        assert_eq!(neighbour(&ran(failed, "")).unwrap(), None);
-        assert_eq!(neighbour(&ran("", "")).unwrap(), None);
-        assert!(neighbour(&ran("nonsense", "")).is_err());
+        assert_eq!(said(failed).unwrap(), None);
+        assert_eq!(said("").unwrap(), None);
+        assert!(said("nonsense").is_err());
+        let refused = neighbour(&ran("", "sudo: a password is required\n"));
+        assert_eq!(refused.unwrap_err(), "sudo: a password is required");
     }
 }

@@ -25,6 +25,8 @@ pub(super) fn run(
     let path = if program.contains('/') { None } else { tools::find(program) };
     let mut command = Command::new(path.unwrap_or_else(|| program.into()));
     command.args(arguments);
+    // What it says is read, whatever language people have.
+    command.env("LC_ALL", "C");
     let setting = Setting { limit: Some(limit), ..Setting::within(namespace, stop) };
     let output = tools::finish(&mut command, None, setting).map_err(|error| error.with_causes())?;
     Ok(Ran { status: output.status.code(), output: output.text, errors: output.errors })
@@ -60,6 +62,13 @@ mod tests {
         let shell = words(&["sh", "-c", &line]);
         let ran = run(&shell, Duration::from_secs(60), None, &AtomicBool::new(false)).unwrap();
         assert_eq!(ran.output, "it's\na b\n\n$HOME\nx;y\n");
+    }
+
+    #[test]
+    fn programs_speak_the_language_that_is_read() {
+        let (stop, limit) = (AtomicBool::new(false), Duration::from_secs(60));
+        let ran = run(&words(&["sh", "-c", "echo $LC_ALL"]), limit, None, &stop).unwrap();
+        assert_eq!(ran.output, "C\n");
     }
 
     #[test]

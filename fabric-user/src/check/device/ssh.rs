@@ -5,8 +5,8 @@ use std::{
     fs::{self, DirBuilder},
     os::unix::fs::DirBuilderExt as _,
     path::PathBuf,
-    sync::{Arc, OnceLock, atomic::AtomicBool},
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
@@ -22,12 +22,18 @@ use crate::{
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(30);
+/// A box that could not be reached is tried again after this time, as one that restarts.
+const RETRY: Duration = Duration::from_secs(5);
 /// How long facts may take: a million routes take seconds.
 const FACTS: Duration = Duration::from_secs(60);
 /// What `ssh` ends with if it fails itself.
 const FAILED: i32 = 255;
 /// What a shell ends with if there is no such program.
 const NO_PROGRAM: i32 = 127;
+/// What `sudo` ends with if it does not run the program.
+const REFUSED: i32 = 1;
+/// In front of what runs there: what it says is read, whatever language the user has here. `sudo` keeps it.
+const LANGUAGE: &str = "env LC_ALL=C";
 
 /// Where the connections' sockets lie, as long as there are some.
 #[derive(Debug)]
@@ -58,6 +64,17 @@ impl Drop for Connections {
     }
 }
 
+/// What has become of a connection.
+#[derive(Debug)]
+enum Connection {
+    /// Nobody has wanted it yet.
+    Unknown,
+    /// It is there.
+    Ready,
+    /// It could not be made, why, and when that was known.
+    Failed(String, Instant),
+}
+
 /// A box by its connection.
 #[derive(Debug)]
 pub(super) struct Ssh {
@@ -65,8 +82,7 @@ pub(super) struct Ssh {
     entry: DeviceEntry,
     connections: Arc<Connections>,
     stop: Arc<AtomicBool>,
-    /// The connection is there, or why it is not.
-    ready: OnceLock<Result<(), String>>,
+    ready: Mutex<Connection>,
 }
 
 impl Ssh {
@@ -77,12 +93,14 @@ impl Ssh {
         stop: Arc<AtomicBool>,
     ) -> Self {
         let target = entry.ssh.clone().unwrap_or_else(|| name.to_owned());
-        Self { target, entry, connections, stop, ready: OnceLock::new() }
+        Self { target, entry, connections, stop, ready: Connection::Unknown.into() }
     }
 
     /// `ssh` with what all calls have.
     fn base(&self) -> Vec<String> {
-        options(&self.connections).into_iter().chain([self.target.clone()]).collect()
+        // A target that begins with a dash is no option.
+        let target = ["--".to_owned(), self.target.clone()];
+        options(&self.connections).into_iter().chain(target).collect()
     }
 
     /// The command as it runs there.
@@ -92,16 +110,38 @@ impl Ssh {
         program::spelled(&[sudo, words].concat())
     }
 
+    /// # Errors
+    /// Also if `sudo` does not run it: that says nothing of what it would have said.
     fn call(&self, words: &[String], limit: Duration) -> Result<Ran, String> {
+        self.connect()?;
+        let ran = self.send(&format!("{LANGUAGE} {}", self.there(words)), limit)?;
+        match refused(&ran).filter(|_| self.entry.sudo) {
+            Some(why) => {
+                Err(format!("{why}; `fabricctl check --commands` prints what sudo has to allow"))
+            }
+            None => Ok(ran),
+        }
+    }
+
+    fn connect(&self) -> Result<(), String> {
         // Two that open the same connection at once would open two.
-        let ready = self.ready.get_or_init(|| self.send("true", CONNECT).map(drop));
-        ready.clone()?;
-        self.send(&self.there(words), limit)
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*ready {
+            Connection::Ready => return Ok(()),
+            Connection::Failed(why, when) if when.elapsed() < RETRY => return Err(why.clone()),
+            Connection::Unknown | Connection::Failed(..) => {}
+        }
+        let made = self.send("true", CONNECT).map(drop);
+        *ready = match &made {
+            Ok(()) => Connection::Ready,
+            Err(why) => Connection::Failed(why.clone(), Instant::now()),
+        };
+        made
     }
 
     fn send(&self, line: &str, limit: Duration) -> Result<Ran, String> {
         let mut words = self.base();
-        words.extend(["--".to_owned(), line.to_owned()]);
+        words.push(line.to_owned());
         let ran = program::run(&words, limit, None, &self.stop)?;
         match ran.status {
             Some(FAILED) => Err(format!("ssh says: {}", ran.errors.trim().replace('\n', "; "))),
@@ -116,15 +156,28 @@ impl Ssh {
     }
 }
 
+/// Why `sudo` has not run a program, in its words, if it has not.
+fn refused(ran: &Ran) -> Option<&str> {
+    let last = ran.errors.trim().lines().last()?;
+    // It also warns of what is no reason not to run it.
+    let is_refusal = ["sudo: ", "Sorry, user "].iter().any(|it| last.starts_with(it))
+        && !last.starts_with("sudo: unable to resolve host");
+    (ran.status == Some(REFUSED) && is_refusal).then_some(last)
+}
+
+/// What a user's configuration may have for people who log in, and commands cannot use.
+const NOT_WANTED: [&str; 3] =
+    ["ClearAllForwardings=yes", "PermitLocalCommand=no", "RemoteCommand=none"];
+
 /// `ssh` with what all connections have.
 fn options(connections: &Connections) -> Vec<String> {
     let Connections { folder, config } = connections;
     let mut words = vec!["ssh".to_owned(), "-T".to_owned()];
     words.extend(config.iter().flat_map(|it| ["-F".to_owned(), it.display().to_string()]));
     let socket = format!("ControlPath={}/%C", folder.display());
-    for option in
-        ["BatchMode=yes", "ConnectTimeout=10", "ControlMaster=auto", "ControlPersist=60", &socket]
-    {
+    let own =
+        ["BatchMode=yes", "ConnectTimeout=10", "ControlMaster=auto", "ControlPersist=60", &socket];
+    for option in own.into_iter().chain(NOT_WANTED) {
         words.extend(["-o".to_owned(), option.to_owned()]);
     }
     words
@@ -168,7 +221,8 @@ impl Device for Ssh {
 
 impl Drop for Ssh {
     fn drop(&mut self) {
-        if let Some(Ok(())) = self.ready.get() {
+        let ready = self.ready.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if matches!(ready, Connection::Ready) {
             let mut words = self.base();
             words.splice(1..1, ["-O".to_owned(), "exit".to_owned()]);
             // Else it ends by itself.
@@ -196,12 +250,39 @@ mod tests {
         assert_eq!(
             ssh.base().join("|"),
             "ssh|-T|-F|my config|-o|BatchMode=yes|-o|ConnectTimeout=10|-o|ControlMaster=auto|-o|ControlPersist=60|-o|\
-             ControlPath=/nowhere/of-mine/%C|admin@leaf01"
+             ControlPath=/nowhere/of-mine/%C|-o|ClearAllForwardings=yes|-o|PermitLocalCommand=no|-o|RemoteCommand=none|--|\
+             admin@leaf01"
         );
         let facts = ssh.facts_command();
         assert_eq!(facts.as_deref(), Some("sudo -n fabricctl facts --json --instance blue"));
         let run = ["vtysh", "-c", "show bgp summary json"].map(str::to_owned).to_vec();
         let probe = Probe::Command { on: "leaf01".into(), run, limit_ms: 1 };
         assert_eq!(ssh.command(&probe), "sudo -n vtysh -c 'show bgp summary json'");
+    }
+    #[test]
+    fn what_sudo_does_not_run_has_said_nothing() {
+        let ran = |status, errors: &str| Ran {
+            status: Some(status),
+            errors: errors.into(),
+            ..Ran::default()
+        };
+        let password = ran(1, "sudo: a password is required\n");
+        assert_eq!(refused(&password), Some("sudo: a password is required"));
+        assert!(
+            refused(&ran(1, "Sorry, user ci is not allowed to execute 'ping' as root.\n"))
+                .is_some()
+        );
+        assert_eq!(
+            refused(&ran(1, "sudo: unable to resolve host leaf01: Name or service not known\n")),
+            None
+        );
+        assert_eq!(
+            refused(&ran(
+                1,
+                "sudo: unable to resolve host leaf01\nbash: connect: Connection refused\n"
+            )),
+            None
+        );
+        assert_eq!(refused(&ran(7, "sudo: \n")), None);
     }
 }

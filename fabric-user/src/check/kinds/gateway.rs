@@ -6,11 +6,11 @@ use super::Kind;
 use crate::{
     check::{
         case::Draft,
-        finding::{Finding, Judged, list},
+        finding::{Finding, Judged, Stop, list},
         inventory::Inventory,
         look::Look,
         names::Names,
-        probe::Probe,
+        probe::{Pinged, Probe, Within},
         shape::{Shape, shape},
         span::{Span, measured},
     },
@@ -54,6 +54,7 @@ impl Kind for Gateway {
     const SHAPE: &'static Shape = Self::SHAPE;
 
     fn cases(&self, inventory: &Inventory) -> Result<Vec<Draft>, String> {
+        can_fail(self.count, self.loss)?;
         let hosts = inventory.hosts(&self.from)?;
         Ok(hosts.into_iter().flat_map(|host| self.of_host(inventory, host)).collect())
     }
@@ -62,7 +63,62 @@ impl Kind for Gateway {
 /// A ping as most kinds send it.
 pub(super) fn ping(from: &str, to: IpAddr, count: u32, interval: Span) -> Probe {
     let interval_ms = u64::try_from(interval.0.as_millis()).unwrap_or(u64::MAX);
-    Probe::Ping { from: from.to_owned(), to, size: None, whole: false, count, interval_ms }
+    Probe::Ping {
+        from: from.to_owned(),
+        within: Within::default(),
+        to,
+        size: None,
+        whole: false,
+        count,
+        interval_ms,
+    }
+}
+
+/// The bytes that IP packets may have of which somebody says the size: with an IP header and one of ICMP, and as many as
+/// an IP header can say.
+const SIZES: [std::ops::RangeInclusive<u32>; 2] = [28..=65_535, 48..=65_535];
+
+/// Sees to it that pings can have such a size.
+///
+/// # Errors
+/// If they cannot: a sentence.
+pub(super) fn can_have(size: u32, is_ipv6: bool) -> Result<(), String> {
+    let sizes = &SIZES[usize::from(is_ipv6)];
+    match sizes.contains(&size) {
+        true => Ok(()),
+        false => Err(format!(
+            "no ping has {size} bytes with its headers; write {} to {}",
+            sizes.start(),
+            sizes.end()
+        )),
+    }
+}
+
+/// Sees to it that so many packets are not lost anyway.
+///
+/// # Errors
+/// If nothing has to arrive: a sentence.
+pub(super) fn can_fail(count: u32, loss: u32) -> Result<(), String> {
+    match loss < count {
+        true => Ok(()),
+        false => Err(format!(
+            "of {count} packets {loss} may be lost, so that none has to arrive; say a larger count or a smaller loss"
+        )),
+    }
+}
+
+/// What is wrong with answers that come more than once, if some do.
+pub(super) fn doubled(pinged: &Pinged, should: &str, next: String) -> Result<(), Stop> {
+    match pinged.duplicates {
+        0 => Ok(()),
+        times => Err(Finding::new(
+            format!("{should}, each once"),
+            format!("{times} answers came once more"),
+            "packets go round in a loop or are flooded twice, or two have the address",
+            next,
+        )
+        .into()),
+    }
 }
 
 impl Gateway {
@@ -75,7 +131,7 @@ impl Gateway {
         let Some(mac) = mac else { return Vec::new() };
         let gateways = inventory.gateways_of(host).into_iter();
         let draft = |address: IpAddr| {
-            let ping = ping(&host.name, address, self.count.max(1), self.interval);
+            let ping = ping(&host.name, address, self.count, self.interval);
             let neighbour = Probe::Neighbour { from: host.name.clone(), of: address };
             let probes = vec![ping.clone(), neighbour.clone()];
             let expected = Expected {
@@ -113,6 +169,7 @@ impl Expected {
                 format!("on {node}: fabricctl status; ip -br address show"),
             );
         }
+        doubled(&pinged, &should, format!("on {host}: ping {address}"))?;
         if let (Some(most), Some(slowest)) = (self.rtt, pinged.slowest)
             && slowest > most.0
         {

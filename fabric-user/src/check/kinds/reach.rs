@@ -4,15 +4,18 @@ use std::net::IpAddr;
 
 use serde::Deserialize;
 
-use super::{Kind, gateway::ping};
+use super::{
+    Kind,
+    gateway::{can_fail, can_have, doubled, ping},
+};
 use crate::{
     check::{
         case::Draft,
-        finding::{Finding, Judged, not_asked},
+        finding::{Finding, Judged, Stop, not_asked},
         inventory::Inventory,
         look::Look,
         names::{Known, Names},
-        probe::{Connected, Probe, Transport},
+        probe::{Connected, Probe, Transport, Within},
         shape::{Shape, shape},
         span::{Span, measured},
     },
@@ -20,11 +23,15 @@ use crate::{
 };
 
 shape! {
-    /// Each host that asks gets answers from each of the others; or, if none are expected, from none of them, while it
-    /// does from its own gateway, which is the control.
+    /// Each host that asks gets answers from each of the others; or, if none are expected, from none of them. The control
+    /// of silence is that the host that asks gets answers from its own gateway, by packets of the same size, and a host that
+    /// is asked from its own: of an address, a service or a node nobody can say by this whether it lives. Silence of udp
+    /// proves nothing, because a server may take what it does not answer.
     pub(crate) struct Reach: "reach", "[[reach]]\nfrom = \"app*\"\nto = \"app*\"\nsize = 1500\n\n[[reach]]\nfrom = \"web*\"\nto = \"log*\"\nexpect = \"none\"" {
-        /// The hosts that ask, or nodes, which ask from their loopbacks.
+        /// The hosts that ask, or nodes, which send pings from their loopbacks, or in a VRF.
         from: Names = Required,
+        /// The VRF in which nodes ask; the default one.
+        vrf: Option<String> = None,
         /// The hosts, services or nodes that are asked, or an address.
         to: Names = Required,
         /// Whether answers are expected: all or none.
@@ -43,7 +50,7 @@ shape! {
         count: u32 = Or("3"),
         /// Time between two of them.
         interval: Span = Or("\"200ms\""),
-        /// The most that may be lost.
+        /// The most that may be lost, less than `count`.
         loss: u32 = Or("0"),
         /// The longest round trip; any.
         rtt: Option<Span> = None,
@@ -87,7 +94,16 @@ enum Family {
 #[derive(Clone, Debug)]
 struct Asker {
     name: String,
+    within: Within,
     gateways: Vec<IpAddr>,
+}
+
+/// Who has to answer in the same round, so that the silence of others proves something.
+#[derive(Clone, Debug)]
+struct Control {
+    /// The host that asks its own gateway.
+    host: String,
+    ping: Probe,
 }
 
 /// Whom to ask.
@@ -109,14 +125,24 @@ impl Kind for Reach {
             (Proto::Tcp | Proto::Udp, _) if self.size.is_some() => {
                 return Err("size is of icmp alone".into());
             }
+            (Proto::Udp, _) if self.expect == Expect::None => {
+                return Err(
+                    "silence of udp proves nothing, because a server may take what it does not answer; set proto to tcp or icmp"
+                        .into(),
+                );
+            }
             _ => {}
         }
+        if let Some(size) = self.size {
+            can_have(size, self.family == Family::Ipv6)?;
+        }
+        can_fail(self.count, self.loss)?;
         let targets = self.targets(inventory)?;
         let mut drafts = Vec::new();
         for asker in self.askers(inventory)? {
             let own = inventory.addresses_of(&asker.name);
             for target in targets.iter().filter(|it| !own.contains(&it.address)) {
-                drafts.push(self.draft(&asker, target)?);
+                drafts.push(self.draft(inventory, &asker, target)?);
             }
         }
         Ok(drafts)
@@ -130,13 +156,38 @@ impl Reach {
 
     /// Hosts, or else nodes, which have no gateways.
     fn askers(&self, inventory: &Inventory) -> Result<Vec<Asker>, String> {
-        let host = |it: &Host| Asker { name: it.name.clone(), gateways: inventory.gateways_of(it) };
-        let node = |it: &Switch| Asker { name: it.name.clone(), gateways: Vec::new() };
+        let host = |it: &Host| Asker {
+            name: it.name.clone(),
+            within: Within::default(),
+            gateways: inventory.gateways_of(it),
+        };
         match (inventory.hosts(&self.from), inventory.nodes(&self.from)) {
+            (Ok(_), _) if self.vrf.is_some() => {
+                Err("hosts are in the VRF of their network; vrf is of nodes that ask".into())
+            }
             (Ok(hosts), _) => Ok(hosts.into_iter().map(host).collect()),
-            (Err(_), Ok(nodes)) => Ok(nodes.into_iter().map(node).collect()),
+            (Err(_), Ok(nodes)) => nodes.into_iter().map(|it| self.node(inventory, it)).collect(),
             (Err(error), Err(_)) => Err(error),
         }
+    }
+
+    /// A node that asks.
+    fn node(&self, inventory: &Inventory, node: &Switch) -> Result<Asker, String> {
+        let within = match &self.vrf {
+            Some(vrf) if !inventory.topology.tenants_of(node).any(|it| it.name == *vrf) => {
+                return Err(format!(
+                    "{} has no network of a tenant {vrf}, and so no such VRF",
+                    node.name
+                ));
+            }
+            Some(vrf) => Within { vrf: Some(vrf.clone()), address: None },
+            // Links have no addresses, by which others could answer.
+            None => {
+                let mut own = inventory.addresses_of(&node.name).into_iter();
+                Within { vrf: None, address: own.find(|it| self.is_asked(*it)) }
+            }
+        };
+        Ok(Asker { name: node.name.clone(), within, gateways: Vec::new() })
     }
 
     fn targets(&self, inventory: &Inventory) -> Result<Vec<Target>, String> {
@@ -170,54 +221,85 @@ impl Reach {
         Ok(targets.collect())
     }
 
-    fn draft(&self, asker: &Asker, target: &Target) -> Result<Draft, String> {
-        let from = asker.name.clone();
-        let question = match (self.proto, self.port.unwrap_or_default()) {
-            (Proto::Icmp, _) => {
-                let mut question = ping(&from, target.address, self.count.max(1), self.interval);
-                if let Probe::Ping { size, whole, .. } = &mut question {
-                    (*size, *whole) = (self.size, self.size.is_some());
+    /// A ping as the table says.
+    fn ping(&self, from: &str, to: IpAddr) -> Probe {
+        let mut ping = ping(from, to, self.count, self.interval);
+        if let Probe::Ping { size, whole, .. } = &mut ping {
+            (*size, *whole) = (self.size, self.size.is_some());
+        }
+        ping
+    }
+
+    fn question(&self, asker: &Asker, to: IpAddr) -> Probe {
+        let transport = match self.proto {
+            Proto::Icmp => {
+                let mut question = self.ping(&asker.name, to);
+                if let Probe::Ping { within, .. } = &mut question {
+                    within.clone_from(&asker.within);
                 }
-                question
+                return question;
             }
-            (Proto::Tcp, port) => Probe::Connect {
-                from: from.clone(),
-                to: target.address,
-                transport: Transport::Tcp,
-                port,
-            },
-            (Proto::Udp, port) => Probe::Connect {
-                from: from.clone(),
-                to: target.address,
-                transport: Transport::Udp,
-                port,
-            },
+            Proto::Tcp => Transport::Tcp,
+            Proto::Udp => Transport::Udp,
         };
-        let mut probes = vec![question.clone()];
-        let control = match self.expect {
-            Expect::All => None,
-            Expect::None => {
-                let gateway = asker.gateways.iter().copied().find(|it| self.is_asked(*it));
-                let gateway = gateway.ok_or_else(|| {
-                    format!("{from} has no gateway that could prove that it sends at all, so that `expect = \"none\"` would prove nothing")
-                })?;
-                let control = ping(&from, gateway, self.count.max(1), self.interval);
-                probes.push(control.clone());
-                Some(control)
-            }
+        Probe::Connect {
+            from: asker.name.clone(),
+            within: asker.within.clone(),
+            to,
+            transport,
+            port: self.port.unwrap_or_default(),
+        }
+    }
+
+    /// Of who asks, and of who is asked if it is a host.
+    fn controls(
+        &self,
+        inventory: &Inventory,
+        asker: &Asker,
+        target: &Target,
+    ) -> Result<Vec<Control>, String> {
+        if self.expect == Expect::All {
+            return Ok(Vec::new());
+        }
+        let control = |host: &str, gateways: &[IpAddr]| {
+            let gateway = gateways.iter().copied().find(|it| self.is_asked(*it))?;
+            Some(Control { host: host.to_owned(), ping: self.ping(host, gateway) })
         };
+        let own = control(&asker.name, &asker.gateways).ok_or_else(|| {
+            format!(
+                "{} has no gateway that could prove that it sends at all, so that `expect = \"none\"` would prove nothing",
+                asker.name
+            )
+        })?;
+        let host = inventory.topology.host(&target.name);
+        let asked = host.and_then(|it| control(&it.name, &inventory.gateways_of(it)));
+        Ok([own].into_iter().chain(asked).collect())
+    }
+
+    fn draft(
+        &self,
+        inventory: &Inventory,
+        asker: &Asker,
+        target: &Target,
+    ) -> Result<Draft, String> {
+        let from = asker.name.clone();
+        let question = self.question(asker, target.address);
+        let controls = self.controls(inventory, asker, target)?;
+        let all = [&question].into_iter().chain(controls.iter().map(|it| &it.ping));
+        let probes: Vec<Probe> = all.cloned().collect();
         let mut words = vec![match (self.proto, self.port) {
             (Proto::Icmp, _) => "icmp".to_owned(),
             (Proto::Tcp, port) => format!("tcp {}", port.unwrap_or_default()),
             (Proto::Udp, port) => format!("udp {}", port.unwrap_or_default()),
         }];
         words.extend((self.family == Family::Ipv6).then(|| "ipv6".to_owned()));
+        words.extend(self.vrf.as_ref().map(|vrf| format!("in {vrf}")));
         words.extend(self.size.map(|size| format!("{size} bytes")));
         words.extend((self.expect == Expect::None).then(|| "none".to_owned()));
         let subject = format!("{from}→{} ({})", target.name, words.join(", "));
         let (table, target) = (self.clone(), target.clone());
         Ok(Draft::asking(&asker.name, subject, probes, move |look| {
-            table.judge(&from, &target, &question, control.as_ref(), look)
+            table.judge(&from, &target, &question, &controls, look)
         }))
     }
 
@@ -226,20 +308,22 @@ impl Reach {
         from: &str,
         target: &Target,
         question: &Probe,
-        control: Option<&Probe>,
+        controls: &[Control],
         look: &Look<'_>,
     ) -> Judged {
         let answered = match self.proto {
             Proto::Icmp => self.pinged(from, target, question, look),
             Proto::Tcp | Proto::Udp => self.connected(from, target, question, look),
         };
-        let Some(control) = control else { return answered };
+        if controls.is_empty() {
+            return answered;
+        }
         let actual = match answered {
             // Nobody could ask.
-            Err(crate::check::finding::Stop::NotAsked(why)) => return Err(not_asked(why)),
+            Err(Stop::NotAsked(why)) => return Err(not_asked(why)),
             Ok(actual) => Some(actual),
-            Err(crate::check::finding::Stop::Failed(finding)) => {
-                self.partly(question, look)?.then_some(finding.actual)
+            Err(Stop::Failed(finding)) => {
+                self.partly(from, question, look)?.then_some(finding.actual)
             }
         };
         if let Some(actual) = actual {
@@ -251,23 +335,28 @@ impl Reach {
             )
             .into());
         }
-        let proof = look.pinged(control)?;
-        match proof.received {
-            0 => Err(not_asked(format!(
-                "{from} does not reach its own gateway either, so that silence proves nothing"
-            ))),
-            _ => Ok("no answer, while the gateway answered".into()),
+        for (index, control) in controls.iter().enumerate() {
+            if look.pinged(&control.ping)?.received == 0 {
+                let either = if index == 0 { " either" } else { "" };
+                return Err(not_asked(format!(
+                    "{} does not reach its own gateway{either}, so that silence proves nothing",
+                    control.host
+                )));
+            }
         }
+        Ok("no answer, while the gateway answered".into())
     }
 
     /// Whether there was an answer all the same where not all came.
-    fn partly(
-        &self,
-        question: &Probe,
-        look: &Look<'_>,
-    ) -> Result<bool, crate::check::finding::Stop> {
+    fn partly(&self, from: &str, question: &Probe, look: &Look<'_>) -> Result<bool, Stop> {
         Ok(match self.proto {
-            Proto::Icmp => look.pinged(question)?.received > 0,
+            Proto::Icmp => {
+                let pinged = look.pinged(question)?;
+                if let (0, Some(said)) = (pinged.received, pinged.too_long) {
+                    return Err(not_asked(format!("{from}: {said}, which is no silence")));
+                }
+                pinged.received > 0
+            }
             Proto::Tcp | Proto::Udp => look.connected(question)? != Connected::Silent,
         })
     }
@@ -294,6 +383,7 @@ impl Reach {
             };
             return Err(Finding::new(should, actual, likely, next).into());
         }
+        doubled(&pinged, &should, next.clone())?;
         match (self.rtt, pinged.slowest) {
             (Some(most), Some(slowest)) if slowest > most.0 => Err(Finding::new(
                 format!("round trips of {most} at most"),
