@@ -95,6 +95,26 @@ impl Inventory {
         all.filter(|it| it.networks.contains(&network.name)).collect()
     }
 
+    /// Each of these hosts with its network, and each of these nodes where that lives. Hosts on routed ports are in none.
+    ///
+    /// # Errors
+    /// As [`Names::pick`].
+    pub(crate) fn stations(
+        &self,
+        hosts: &Names,
+        nodes: &Names,
+    ) -> Result<Vec<(&Host, &Network, &Switch)>, String> {
+        let meant: Vec<&str> = self.nodes(nodes)?.iter().map(|it| it.name.as_str()).collect();
+        let mut stations = Vec::new();
+        for host in self.hosts(hosts)? {
+            let Some(network) = self.network_of(host) else { continue };
+            let homes = self.vteps_of(network).into_iter();
+            let homes = homes.filter(|it| meant.contains(&it.name.as_str()));
+            stations.extend(homes.map(|node| (host, network, node)));
+        }
+        Ok(stations)
+    }
+
     /// The nodes that have networks of a tenant.
     pub(crate) fn vteps_in(&self, tenant: &Tenant) -> Vec<&Switch> {
         let all = self.topology.switches.iter();

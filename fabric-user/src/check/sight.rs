@@ -89,6 +89,15 @@ impl<'a> Sight<'a> {
         Ok(routes.find(|it| it.vrf.as_deref() == named(vrf) && it.prefix == prefix))
     }
 
+    /// Routes that FRR has chosen in a VRF.
+    pub(crate) fn routes(
+        &self,
+        vrf: Option<&str>,
+    ) -> Result<impl Iterator<Item = &'a RouteEntry>, Stop> {
+        let routes = self.frr(&["zebra"])?.routes.iter();
+        Ok(routes.filter(move |it| it.vrf.as_deref() == named(vrf)))
+    }
+
     /// The next hops that the kernel has for a prefix; none if it has no route.
     pub(crate) fn kernel_route(&self, vrf: Option<&str>, prefix: Prefix) -> Option<BTreeSet<Hop>> {
         self.kernel.route(self.kernel.table(named(vrf))?, prefix)
@@ -130,7 +139,7 @@ impl<'a> Sight<'a> {
     }
 
     /// An address of a prefix that is in no longer one; none if there is none.
-    fn own_address(&self, vrf: Option<&str>, prefix: Prefix) -> Option<IpAddr> {
+    pub(crate) fn own_address(&self, vrf: Option<&str>, prefix: Prefix) -> Option<IpAddr> {
         let inner: Vec<Span> = self.kernel.table(named(vrf)).map_or_else(Vec::new, |table| {
             let inside = self.kernel.prefixes(table);
             let inside = inside.filter(|it| *it != prefix && contains(prefix, *it));

@@ -6,26 +6,28 @@ use super::{Kind, ways::Toward};
 use crate::{
     check::{
         case::Draft,
-        finding::{Finding, Judged},
+        finding::{Finding, Judged, list},
         inventory::Inventory,
         look::Look,
         names::{Known, Names},
         shape::{Shape, shape},
         sides::Sides,
     },
-    lab::topology::{Function, Service, Switch},
+    lab::topology::{ControlPlane, Function, Service, Switch},
     observe::Prefix,
 };
 
 shape! {
     /// Each address of a service leads to the nearest of its servers by the picture: to those at the node itself, else
-    /// to those of its site, and to other sites only without them. The next hops are all links on a shortest way.
+    /// to those of its site, and to other sites only without them. The next hops are all links on a shortest way: FRR, the
+    /// kernel and the maps.
     pub(crate) struct Anycast: "anycast", "[[anycast]]\nservice = \"dns\"\non = \"leaf*\"" {
         /// The services.
         service: Names = Or("\"*\""),
         /// The nodes that have routes to them.
         on: Names = Or("\"*\""),
-        /// The fewest next hops, in place of those of the picture, as while some servers are away.
+        /// The fewest next hops, in place of all of the picture, as while some servers are away; others than those of the
+        /// picture may not be there either.
         servers: Option<usize> = None,
     }
 }
@@ -85,50 +87,73 @@ impl Anycast {
         drawn: Option<BTreeSet<String>>,
         paths: usize,
     ) -> Draft {
-        let toward = Toward::from(inventory, node);
-        let (name, servers) = (node.name.clone(), self.servers);
-        Draft::of(&node.name, format!("{} {name} ({address})", service.name), move |look| {
-            judge(
-                &name,
-                address,
-                drawn.as_ref().filter(|_| servers.is_none()),
-                servers.unwrap_or(paths),
-                &toward,
-                look,
-            )
-        })
+        let expected = Expected {
+            node: node.name.clone(),
+            address,
+            drawn,
+            may_lack: self.servers.is_some(),
+            paths: self.servers.unwrap_or(paths),
+            by_frr: inventory.topology.fabric.control_plane == ControlPlane::Bgp,
+            toward: Toward::from(inventory, node),
+        };
+        let subject = format!("{} {} ({address})", service.name, node.name);
+        Draft::of(&node.name, subject, move |look| expected.judge(look))
     }
 }
 
-fn judge(
-    node: &str,
+/// What is expected at a node.
+struct Expected {
+    node: String,
     address: IpAddr,
-    drawn: Option<&BTreeSet<String>>,
+    /// The next hops of the picture; none if servers speak with exits alone.
+    drawn: Option<BTreeSet<String>>,
+    /// Some of these may be missing, and no others be there.
+    may_lack: bool,
+    /// The fewest next hops.
     paths: usize,
-    toward: &Toward,
-    look: &Look<'_>,
-) -> Judged {
-    let sight = look.sight(node)?;
-    let single = Prefix { address, length: if address.is_ipv4() { 32 } else { 128 } };
-    let hops = sight.kernel_route(None, single).unwrap_or_default();
-    let next = format!("on {node}: vtysh -c 'show ip route {address}'");
-    let likely =
-        "servers announce it no longer, or a path to some of them is longer than it was planned";
-    if let Some(drawn) = drawn {
-        let maps = toward.maps(sight.held_route(None, single));
-        let sides = Sides::expecting(drawn).with("kernel", toward.kernel(&hops)).and("maps", maps);
-        if let Some(actual) = sides.difference() {
-            return Err(Finding::new(sides.expected(), actual, likely, next).into());
+    by_frr: bool,
+    toward: Toward,
+}
+
+impl Expected {
+    fn judge(&self, look: &Look<'_>) -> Judged {
+        let Self { node, address, paths, toward, .. } = self;
+        let sight = look.sight(node)?;
+        let length = if address.is_ipv4() { 32 } else { 128 };
+        let single = Prefix { address: *address, length };
+        let hops = sight.kernel_route(None, single).unwrap_or_default();
+        let kernel = toward.kernel(&hops);
+        let next = format!("on {node}: vtysh -c 'show ip route {address}'");
+        let likely = "servers announce it no longer, or a path to some of them is longer than it was planned";
+        if let Some(drawn) = &self.drawn {
+            let frr = match self.by_frr {
+                true => Some(
+                    sight.route(None, single)?.map(|it| toward.frr(&it.hops)).unwrap_or_default(),
+                ),
+                false => None,
+            };
+            let is_expected = |it: &&String| !self.may_lack || kernel.contains(it);
+            let sides = Sides::expecting(drawn.iter().filter(is_expected))
+                .and("FRR", frr)
+                .with("kernel", &kernel)
+                .and("maps", toward.maps(sight.held_route(None, single)));
+            if let Some(actual) = sides.difference() {
+                let expected = match self.may_lack {
+                    true => format!("some of {}", list(drawn)),
+                    false => sides.expected(),
+                };
+                return Err(Finding::new(expected, actual, likely, next).into());
+            }
         }
-    }
-    match hops.len() {
-        count if count >= paths => Ok(format!("{count} next hops")),
-        count => Err(Finding::new(
-            format!("{paths} next hops or more"),
-            format!("{count}: {}", crate::check::finding::list(toward.kernel(&hops))),
-            likely,
-            next,
-        )
-        .into()),
+        match hops.len() {
+            count if count >= *paths => Ok(format!("{count} next hops")),
+            count => Err(Finding::new(
+                format!("{paths} next hops or more"),
+                format!("{count}: {}", list(kernel)),
+                likely,
+                next,
+            )
+            .into()),
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::{Kind, bgp::expected};
 use crate::{
     check::{
         case::Draft,
-        finding::{Finding, Judged},
+        finding::{Finding, Judged, not_asked},
         inventory::Inventory,
         look::Look,
         names::Names,
@@ -20,7 +20,8 @@ shape! {
     pub(crate) struct Bfd: "bfd", "[[bfd]]\non = \"leaf*\"\ndetect = \"150ms\"" {
         /// The nodes whose sessions are looked at.
         on: Names = Or("\"*\""),
-        /// The longest time in which silence is noticed: multiplier and interval of the node itself.
+        /// The longest time in which the node notices silence: as many intervals as the other end says, each the longer one
+        /// of what that end wants to send and the node to receive (RFC 5880, section 6.8.4).
         detect: Option<Span> = None,
     }
 }
@@ -57,12 +58,13 @@ fn judge(node: &str, peer: &str, detect: Option<Span>, look: &Look<'_>) -> Judge
     // Without addresses FRR names the neighbour's link-local one and the interface to it.
     let is_it =
         |it: &&BfdSession| it.interface.as_deref() == Some(peer) || it.peer.to_string() == peer;
+    let mut sessions = frr.bfd.iter().filter(|it| it.vrf.is_none());
     let should = match detect {
         Some(detect) => format!("up, silence noticed within {detect}"),
         None => "up".into(),
     };
     let next = format!("on {node}: vtysh -c 'show bfd peers'");
-    let Some(session) = frr.bfd.iter().find(is_it) else {
+    let Some(session) = sessions.find(is_it) else {
         let likely = "BFD is not configured for the neighbour, or its BGP session was never up";
         return Err(Finding::new(should, "no session", likely, next).into());
     };
@@ -76,7 +78,14 @@ fn judge(node: &str, peer: &str, detect: Option<Span>, look: &Look<'_>) -> Judge
         )
         .into());
     }
-    let within = u64::from(session.multiplier) * u64::from(session.receive_ms);
+    let Some(within) = session.detection_ms() else {
+        return match detect {
+            None => Ok("up".into()),
+            Some(_) => Err(not_asked(format!(
+                "{node}: it is not known how often the other end of {peer} sends"
+            ))),
+        };
+    };
     if detect.is_some_and(|detect| u128::from(within) > detect.0.as_millis()) {
         let actual = format!("up, silence noticed within {within} ms");
         return Err(Finding::new(should, actual, "the session has other timers", next).into());

@@ -33,11 +33,13 @@ shape! {
         on: Names = Or("\"*\""),
         /// Neighbours as FRR names them, by port or address; those of the topology.
         peers: Option<Vec<String>> = None,
+        /// The VRF in which these neighbours are; the default one.
+        vrf: Option<String> = None,
         /// Families that each session carries, of ipv4, ipv6 and evpn; what the topology says.
         families: Option<Vec<Family>> = None,
         /// A session has to be established for so long.
         age: Span = Or("\"0s\""),
-        /// Whether there may be other sessions.
+        /// Whether there may be other sessions, in any VRF.
         others: bool = Or("false"),
     }
 }
@@ -65,9 +67,17 @@ impl Family {
     }
 }
 
+/// What the default VRF may be called in a suite.
+const DEFAULT: &str = "default";
+
+/// A session by VRF and peer.
+type Key = (Option<String>, String);
+
 /// A session that should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Expected {
+    /// The VRF; none is the default one, where all sessions of topologies are.
+    pub(crate) vrf: Option<String>,
     /// As FRR names the neighbour.
     pub(crate) peer: String,
     /// The node there; none if only the peer is known.
@@ -97,14 +107,21 @@ pub(crate) fn expected(topology: &Topology, node: &Switch) -> Vec<Expected> {
         let both = carries_evpn(node) && carries_evpn(peer);
         let mut families = unicast();
         families.extend((within && both).then_some(EVPN));
-        Some(Expected { peer: own.port.clone(), neighbour: Some(peer.name.clone()), families })
+        Some(Expected {
+            vrf: None,
+            peer: own.port.clone(),
+            neighbour: Some(peer.name.clone()),
+            families,
+        })
     });
     let overlay = topology.evpn_peers(node).map(|peer| Expected {
+        vrf: None,
         peer: peer.loopback.to_string(),
         neighbour: Some(peer.name.clone()),
         families: vec![EVPN],
     });
     let inside = topology.sessions_inside(node).into_iter().map(|it| Expected {
+        vrf: None,
         peer: it.address.to_string(),
         neighbour: Some(it.peer.name.clone()),
         families: vec![if it.address.is_ipv4() { IPV4 } else { IPV6 }],
@@ -117,10 +134,21 @@ impl Kind for Bgp {
 
     fn cases(&self, inventory: &Inventory) -> Result<Vec<Draft>, String> {
         let topology = &inventory.topology;
+        if self.vrf.is_some() && self.peers.is_none() {
+            return Err(
+                "vrf is of `peers`, and sessions of the topology are in the default VRF".into()
+            );
+        }
+        let vrf = self.vrf.clone().filter(|it| it != DEFAULT);
         let of_node = |node: &Switch| match &self.peers {
             Some(peers) => peers
                 .iter()
-                .map(|peer| Expected { peer: peer.clone(), neighbour: None, families: Vec::new() })
+                .map(|peer| Expected {
+                    vrf: vrf.clone(),
+                    peer: peer.clone(),
+                    neighbour: None,
+                    families: Vec::new(),
+                })
                 .collect(),
             None => expected(topology, node),
         };
@@ -129,7 +157,8 @@ impl Kind for Bgp {
         let mut drafts = Vec::new();
         for node in nodes {
             let sessions = of_node(node);
-            let known: BTreeSet<String> = sessions.iter().map(|it| it.peer.clone()).collect();
+            let known: BTreeSet<Key> =
+                sessions.iter().map(|it| (it.vrf.clone(), it.peer.clone())).collect();
             for mut session in sessions {
                 if let Some(families) = &self.families {
                     session.families = families.iter().map(|it| it.of_frr()).collect();
@@ -151,9 +180,10 @@ impl Kind for Bgp {
 
 impl Bgp {
     fn session(&self, node: &str, session: Expected) -> Draft {
-        let subject = match &session.neighbour {
-            Some(neighbour) => format!("{node}→{neighbour} ({})", session.peer),
-            None => format!("{node}→{}", session.peer),
+        let subject = match (&session.neighbour, &session.vrf) {
+            (Some(neighbour), _) => format!("{node}→{neighbour} ({})", session.peer),
+            (None, Some(vrf)) => format!("{node}→{} in {vrf}", session.peer),
+            (None, None) => format!("{node}→{}", session.peer),
         };
         let (name, age) = (node.to_owned(), self.age);
         Draft::of(node, subject, move |look| judge(&name, &session, age, look))
@@ -169,10 +199,11 @@ fn judge(node: &str, expected: &Expected, age: Span, look: &Look<'_>) -> Judged 
         (false, true) => format!("Established, with {families}"),
         (_, false) => format!("Established for {age}, with {families}"),
     };
-    let next = format!("on {node}: vtysh -c 'show bgp neighbors {}'", expected.peer);
+    let vrf = expected.vrf.as_ref().map(|it| format!("vrf {it} ")).unwrap_or_default();
+    let next = format!("on {node}: vtysh -c 'show bgp {vrf}neighbors {}'", expected.peer);
     let fail =
         |actual: String, likely: String| Err(Finding::new(&should, actual, likely, &next).into());
-    let Some(session) = frr.sessions.iter().find(|it| it.peer == expected.peer) else {
+    let Some(session) = frr.session(expected.vrf.as_deref(), &expected.peer) else {
         return fail(
             "bgpd has no such neighbour".into(),
             "it is not configured, or under another name".into(),
@@ -209,22 +240,23 @@ fn judge(node: &str, expected: &Expected, age: Span, look: &Look<'_>) -> Judged 
     Ok(format!("Established for {uptime} s"))
 }
 
-fn no_other(node: &str, known: &BTreeSet<String>, look: &Look<'_>) -> Judged {
+fn no_other(node: &str, known: &BTreeSet<Key>, look: &Look<'_>) -> Judged {
     let frr = look.sight(node)?.frr(&["bgpd"])?;
-    let others: Vec<&Session> =
-        frr.sessions.iter().filter(|it| it.vrf.is_none() && !known.contains(&it.peer)).collect();
+    let is_known = |it: &&Session| known.contains(&(it.vrf.clone(), it.peer.clone()));
+    let others: Vec<&Session> = frr.sessions.iter().filter(|it| !is_known(it)).collect();
     if others.is_empty() {
         return Ok(format!("{} sessions", known.len()));
     }
-    let names = list(others.iter().map(|it| match &it.name {
-        Some(name) => format!("{} ({name})", it.peer),
-        None => it.peer.clone(),
+    let names = list(others.iter().map(|it| {
+        let name = it.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        let vrf = it.vrf.as_ref().map(|vrf| format!(" in VRF {vrf}")).unwrap_or_default();
+        format!("{}{name}{vrf}", it.peer)
     }));
     Err(Finding::new(
         "no session that the topology does not have",
         names,
         "the topology lacks a link, or somebody has configured a neighbour",
-        format!("on {node}: vtysh -c 'show bgp summary'"),
+        format!("on {node}: vtysh -c 'show bgp vrf all summary'"),
     )
     .into())
 }

@@ -1,13 +1,13 @@
 //! `[[conserve]]`: what one leaf sends, the other one receives.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use fabric_common::reason::{Reason, Verdict};
 
 use super::{
     Kind,
     fast::{growth, received},
-    gateway::ping,
+    gateway::{can_fail, ping},
 };
 use crate::{
     check::{
@@ -16,6 +16,7 @@ use crate::{
         inventory::Inventory,
         look::Look,
         names::Names,
+        probe::Probe,
         shape::{Shape, shape},
         span::Span,
     },
@@ -24,9 +25,9 @@ use crate::{
 
 shape! {
     /// What Fabric of one host's leaf has sent to the VTEP of the other's while packets were counted, that one has
-    /// received from it, and the same back: but for what it handed to its kernel, and what is in flight because two boxes
-    /// are not asked at the same moment. Pings between the hosts go meanwhile.
-    pub(crate) struct Conserve: "conserve", "[[conserve]]\nfrom = \"app01\"\nto = \"app06\"\nslack = 50" {
+    /// received from it, and the same back: but for what came through a tunnel and was handed to its kernel, and what is in
+    /// flight because two boxes are not asked at the same moment. Pings between the hosts go meanwhile, and are answered.
+    pub(crate) struct Conserve: "conserve", "[[conserve]]\nfrom = \"app01\"\nto = \"app06\"\nslack = 5" {
         /// The host that pings.
         from: String = Required,
         /// The host that answers, at another node.
@@ -35,8 +36,10 @@ shape! {
         count: u32 = Or("1000"),
         /// How long packets are counted, at least.
         window: Span = Or("\"5s\""),
-        /// The most packets that may be in flight.
-        slack: u64 = Or("50"),
+        /// The most packets that may be in flight: others than these pings, which have ended when counters are read.
+        slack: u64 = Or("5"),
+        /// The most of these pings that may be lost.
+        loss: u32 = Or("0"),
     }
 }
 
@@ -48,8 +51,12 @@ struct Way {
     /// VTEPs, as counters name them.
     sender: String,
     receiver: String,
+    /// Ports of the receiver where tunnels arrive.
+    underlay: BTreeSet<String>,
+    traffic: Probe,
     count: u32,
     slack: u64,
+    loss: u32,
 }
 
 impl Kind for Conserve {
@@ -59,6 +66,7 @@ impl Kind for Conserve {
         let topology = &inventory.topology;
         let host =
             |name: &String| topology.host(name).ok_or_else(|| format!("\"{name}\" is no host"));
+        can_fail(self.count, self.loss)?;
         let (from, to) = (host(&self.from)?, host(&self.to)?);
         if from.network().is_none() || from.network() != to.network() {
             return Err(format!("{} and {} are not in one network", from.name, to.name));
@@ -71,15 +79,18 @@ impl Kind for Conserve {
             ));
         };
         let traffic =
-            ping(&from.name, to.address.into(), self.count.max(1), Span(Duration::from_millis(2)));
+            ping(&from.name, to.address.into(), self.count, Span(Duration::from_millis(2)));
         let draft = |from: &crate::lab::topology::Switch, to: &crate::lab::topology::Switch| {
             let way = Way {
                 from: from.name.clone(),
                 to: to.name.clone(),
                 sender: from.loopback.to_string(),
                 receiver: to.loopback.to_string(),
+                underlay: topology.links_of(&to.name).map(|(own, _)| own.port.clone()).collect(),
+                traffic: traffic.clone(),
                 count: self.count,
                 slack: self.slack,
+                loss: self.loss,
             };
             let subject = format!("{}→{}", from.name, to.name);
             let mut draft =
@@ -97,12 +108,17 @@ fn counted(facts: &Facts, vtep: &str) -> Both {
     counted.copied().unwrap_or_default()
 }
 
-/// Packets that a box has handed to its kernel since.
-fn handed_over(before: &Facts, now: &Facts) -> u64 {
-    let grown = growth(&received(before, |_| true), &received(now, |_| true));
+/// What is for the box itself, as BGP and BFD, and not of a tunnel.
+const NO_TUNNEL: [Reason; 2] = [Reason::UnderlayInputNotVxlan, Reason::TransitRouteLocal];
+
+/// Packets of these ports, other than those for the box itself, that a box has handed to its kernel since.
+fn handed_over(before: &Facts, now: &Facts, is_meant: impl Fn(&str) -> bool) -> u64 {
+    let grown = growth(&received(before, &is_meant), &received(now, &is_meant));
     let is_slow = |name: &str| {
         let reason = Reason::ALL.iter().find(|it| it.name() == name);
-        reason.is_none_or(|it| !matches!(it.verdict(), Verdict::Redirect | Verdict::Reply))
+        reason.is_none_or(|it| {
+            !matches!(it.verdict(), Verdict::Redirect | Verdict::Reply) && !NO_TUNNEL.contains(it)
+        })
     };
     grown.iter().filter(|(name, _)| is_slow(name)).map(|(_, count)| count).sum()
 }
@@ -113,6 +129,16 @@ impl Way {
         let [sender, receiver] = [look.sight(from)?, look.sight(to)?];
         (sender.fabric()?, receiver.fabric()?);
         let [sender_before, receiver_before] = [look.before(from)?, look.before(to)?];
+        let pinged = look.pinged(&self.traffic)?;
+        if pinged.lost() > self.loss {
+            return Err(Finding::new(
+                format!("answers to all pings, {} lost at most", self.loss),
+                format!("{} of {} lost", pinged.lost(), pinged.sent),
+                "packets vanish on the way, whatever counters say of it",
+                format!("on {}: {}", self.traffic.device(), self.traffic.command().join(" ")),
+            )
+            .into());
+        }
         let sent = counted(sender.facts, &self.receiver).sent.packets;
         let sent = sent.saturating_sub(counted(sender_before, &self.receiver).sent.packets);
         let came = counted(receiver.facts, &self.sender).received.packets;
@@ -122,8 +148,9 @@ impl Way {
                 "{sent} packets from {from} to {to} prove nothing; pings of these hosts do not go this way"
             )));
         }
-        let to_kernel = handed_over(receiver_before, receiver.facts);
-        let from_kernel = handed_over(sender_before, sender.facts);
+        let is_underlay = |port: &str| self.underlay.contains(port);
+        let to_kernel = handed_over(receiver_before, receiver.facts, is_underlay);
+        let from_kernel = handed_over(sender_before, sender.facts, |_| true);
         let said = format!("{sent} sent by {from}, {came} received by {to}");
         if sent > came + to_kernel + slack {
             return Err(Finding::new(

@@ -3,7 +3,7 @@
 use super::Kind;
 use crate::check::{
     case::Draft,
-    finding::{Finding, Judged},
+    finding::{Finding, Judged, list, not_asked},
     inventory::Inventory,
     look::Look,
     names::Names,
@@ -36,6 +36,9 @@ impl Kind for Daemon {
     }
 }
 
+/// What says that maps may be there all the same.
+const DENIED: [&str; 3] = ["only root", "Permission denied", "Operation not permitted"];
+
 impl Daemon {
     fn judge(&self, node: &str, look: &Look<'_>) -> Judged {
         let sight = look.sight(node)?;
@@ -45,7 +48,10 @@ impl Daemon {
                 .into())
         };
         let Some(fabric) = &sight.facts.fabric else {
-            let why = crate::check::finding::list(&sight.facts.missing);
+            let why = list(&sight.facts.missing);
+            if DENIED.iter().any(|it| why.contains(it)) {
+                return Err(not_asked(format!("{node}: {why}")));
+            }
             return fail(
                 format!("no maps ({why})"),
                 "fabric-xdpd has never run here",

@@ -28,7 +28,7 @@ shape! {
         r#while: Traffic = Required,
         /// The longest time without an answer.
         outage: Span = Required,
-        /// How long it stays broken.
+        /// How long it stays broken, which is longer than `outage`: else whatever never recovers would pass.
         hold: Span = Or("\"3s\""),
     }
 }
@@ -56,11 +56,14 @@ impl Traffic {
     /// The address of the one that answers.
     ///
     /// # Errors
-    /// If one of them is no host: a sentence.
+    /// If one of them is no host, or the rate cannot be: a sentence.
     pub(super) fn target(&self, inventory: &Inventory) -> Result<std::net::IpAddr, String> {
         let host = |name: &str| {
             inventory.topology.host(name).ok_or_else(|| format!("\"{name}\" is no host"))
         };
+        if !(1..=1_000).contains(&self.rate) {
+            return Err(format!("a rate is 1 to 1000 packets a second, and not {}", self.rate));
+        }
         host(&self.from)?;
         Ok(host(&self.to)?.address.into())
     }
@@ -85,6 +88,12 @@ impl Kind for Failover {
 
     fn cases(&self, inventory: &Inventory) -> Result<Vec<Draft>, String> {
         let to = self.r#while.target(inventory)?;
+        if self.outage.0 >= self.hold.0 {
+            return Err(format!(
+                "an outage of {} would never be too long, because the link is mended after {}; say a longer hold or a shorter outage",
+                self.outage, self.hold
+            ));
+        }
         let port = |text: &String| {
             let (node, port) = text
                 .split_once(':')

@@ -134,7 +134,7 @@ fn at(expected: &Expected, sight: &Sight<'_>) -> Judged {
         );
     }
     if let (true, Ok(frr)) = (expected.speaks, sight.frr(&["bgpd"]))
-        && let Some(session) = frr.sessions.iter().find(|it| it.peer == *port)
+        && let Some(session) = frr.session(None, port)
         && let Some(name) = session.name.as_ref().filter(|it| **it != expected.peer)
     {
         return fail(

@@ -52,18 +52,10 @@ impl Kind for MacPlace {
     const SHAPE: &'static Shape = Self::SHAPE;
 
     fn cases(&self, inventory: &Inventory) -> Result<Vec<Draft>, String> {
-        let meant: Vec<&str> =
-            inventory.nodes(&self.on)?.iter().map(|it| it.name.as_str()).collect();
-        let mut drafts = Vec::new();
-        for host in inventory.hosts(&self.of)? {
-            let Some(network) = inventory.network_of(host) else { continue };
-            for node in inventory.vteps_of(network) {
-                if meant.contains(&node.name.as_str()) {
-                    drafts.extend(draft(inventory, host, network, node));
-                }
-            }
-        }
-        Ok(drafts)
+        let stations = inventory.stations(&self.of, &self.on)?.into_iter();
+        let drafts =
+            stations.filter_map(|(host, network, node)| draft(inventory, host, network, node));
+        Ok(drafts.collect())
     }
 }
 

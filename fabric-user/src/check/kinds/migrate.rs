@@ -28,7 +28,7 @@ shape! {
         r#while: Traffic = Required,
         /// The most packets that may be lost.
         loss: u32 = Or("0"),
-        /// How long it stays there.
+        /// How long it stays there, in which more packets are sent than may be lost.
         hold: Span = Or("\"2s\""),
     }
 }
@@ -39,6 +39,13 @@ impl Kind for Migrate {
 
     fn cases(&self, inventory: &Inventory) -> Result<Vec<Draft>, String> {
         let to = self.r#while.target(inventory)?;
+        let sent = self.hold.0.as_millis() * u128::from(self.r#while.rate) / 1_000;
+        if u128::from(self.loss) >= sent {
+            return Err(format!(
+                "a loss of {} would never be too much, because only {sent} packets are sent in {}; say a longer hold or a smaller loss",
+                self.loss, self.hold
+            ));
+        }
         let host = inventory
             .topology
             .host(&self.host)

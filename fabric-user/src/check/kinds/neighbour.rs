@@ -47,20 +47,11 @@ impl Kind for Neighbour {
 
     fn cases(&self, inventory: &Inventory) -> Result<Vec<Draft>, String> {
         let by_frr = inventory.topology.fabric.control_plane == ControlPlane::Bgp;
-        let meant: Vec<&str> =
-            inventory.nodes(&self.on)?.iter().map(|it| it.name.as_str()).collect();
-        let mut drafts = Vec::new();
-        for host in inventory.hosts(&self.of)? {
-            let Some(network) = inventory.network_of(host).filter(|it| it.gateway.is_some()) else {
-                continue;
-            };
-            for node in inventory.vteps_of(network) {
-                if meant.contains(&node.name.as_str()) {
-                    drafts.extend(self.of_host(host, network, node, by_frr));
-                }
-            }
-        }
-        Ok(drafts)
+        let stations = inventory.stations(&self.of, &self.on)?.into_iter();
+        let stations = stations.filter(|(_, network, _)| network.gateway.is_some());
+        let drafts =
+            stations.flat_map(|(host, network, node)| self.of_host(host, network, node, by_frr));
+        Ok(drafts.collect())
     }
 }
 

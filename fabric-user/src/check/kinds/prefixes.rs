@@ -62,7 +62,7 @@ impl Kind for Prefixes {
 impl Prefixes {
     fn judge(&self, node: &str, peer: &str, look: &Look<'_>) -> Judged {
         let frr = look.sight(node)?.frr(&["bgpd"])?;
-        let session = frr.sessions.iter().find(|it| it.peer == peer && it.is_established());
+        let session = frr.session(None, peer).filter(|it| it.is_established());
         let family = session.and_then(|it| it.families.get(self.family.of_frr()));
         let should = match self.max {
             Some(max) => format!("{} to {max} prefixes", self.min),

@@ -34,8 +34,24 @@ pub struct BfdSession {
     pub receive_ms: u32,
     /// Time between two packets that are sent, in milliseconds.
     pub transmit_ms: u32,
-    /// So many packets in a row that do not come end the session.
+    /// So many packets of this box in a row that do not come end the session at the other end.
     pub multiplier: u32,
+    /// Time between two packets that the other end wants to send, in milliseconds.
+    #[serde(default)]
+    pub remote_transmit_ms: u32,
+    /// So many packets of the other end in a row that do not come end the session here; 0 if that is not known.
+    #[serde(default)]
+    pub remote_multiplier: u32,
+}
+
+impl BfdSession {
+    /// Milliseconds after which this box notices that the other end is silent (RFC 5880, section 6.8.4); none if the other
+    /// end has not said how often it sends.
+    pub fn detection_ms(&self) -> Option<u64> {
+        let interval = self.receive_ms.max(self.remote_transmit_ms);
+        (self.remote_multiplier > 0)
+            .then(|| u64::from(self.remote_multiplier) * u64::from(interval))
+    }
 }
 
 impl Default for BfdSession {
@@ -53,6 +69,8 @@ impl Default for BfdSession {
             receive_ms: 0,
             transmit_ms: 0,
             multiplier: 0,
+            remote_transmit_ms: 0,
+            remote_multiplier: 0,
         }
     }
 }
@@ -74,6 +92,8 @@ struct Said {
     receive_interval: u32,
     transmit_interval: u32,
     detect_multiplier: u32,
+    remote_transmit_interval: u32,
+    remote_detect_multiplier: u32,
 }
 
 impl Said {
@@ -92,6 +112,8 @@ impl Said {
             receive_ms: self.receive_interval,
             transmit_ms: self.transmit_interval,
             multiplier: self.detect_multiplier,
+            remote_transmit_ms: self.remote_transmit_interval,
+            remote_multiplier: self.remote_detect_multiplier,
         })
     }
 }

@@ -73,3 +73,11 @@ pub struct Frr {
     /// Sessions of BFD, by VRF, interface and neighbour.
     pub bfd: Vec<BfdSession>,
 }
+
+impl Frr {
+    /// The session of BGP with a neighbour; without a VRF's name in the default one. Two VRFs may have neighbours of one
+    /// address.
+    pub fn session(&self, vrf: Option<&str>, peer: &str) -> Option<&Session> {
+        self.sessions.iter().find(|it| it.vrf.as_deref() == vrf && it.peer == peer)
+    }
+}

@@ -430,6 +430,8 @@ fn bfd_says_who_is_heard_and_by_which_timers() {
             receive_ms: 300,
             transmit_ms: 300,
             multiplier: 3,
+            remote_transmit_ms: 300,
+            remote_multiplier: 3,
             ..BfdSession::default()
         };
         let expected = [
