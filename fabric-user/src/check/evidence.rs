@@ -141,11 +141,22 @@ pub(crate) fn replay(folder: &Path, file: &str, cases: &[Case]) -> anyhow::Resul
     let looks: BTreeMap<u32, Look<'_>> =
         rounds.iter().map(|(number, seen)| (*number, Look::of(seen))).collect();
     let judge = |case: &Case| {
+        // What the suite says now counts, and not what it said then.
+        if let Some(why) = &case.skip {
+            return Decided::skipped(file, case, why.clone());
+        }
         let Some(then) = known.get(case.name.as_str()) else {
             return Decided::of(file, case, Err(not_asked("the evidence has nothing of it")));
         };
-        if let (Outcome::Skipped, Some(why)) = (then.outcome, &then.why) {
-            return Decided::skipped(file, case, why.clone());
+        if let (Outcome::Skipped, true, Some(why)) = (then.outcome, then.left_out, &then.why) {
+            return Decided { left_out: true, ..Decided::skipped(file, case, why.clone()) };
+        }
+        if then.outcome == Outcome::Skipped {
+            return Decided::of(
+                file,
+                case,
+                Err(not_asked("it was skipped then, and not looked at")),
+            );
         }
         let Some(look) = looks.get(&then.round) else {
             let why = then.why.clone().unwrap_or_else(|| "it was not decided".into());
@@ -153,8 +164,14 @@ pub(crate) fn replay(folder: &Path, file: &str, cases: &[Case]) -> anyhow::Resul
         };
         let before = then.compared_with.and_then(|number| rounds.get(&number));
         let judged = (case.draft.judge)(&look.since(before));
-        let Decided { took_ms, looks, round, compared_with, .. } = **then;
-        Decided { took_ms, looks, round, compared_with, ..Decided::of(file, case, judged) }
+        let Decided { took_ms, looks, round, compared_with, late, .. } = **then;
+        // Time is not judged again.
+        let late = late && judged.is_ok();
+        let judged = match (late, &then.why) {
+            (true, Some(why)) => Err(not_asked(why)),
+            _ => judged,
+        };
+        Decided { took_ms, looks, round, compared_with, late, ..Decided::of(file, case, judged) }
     };
     let cases = cases.iter().map(judge).collect();
     Ok(Report { cases, file: file.to_owned(), ..then.clone() })

@@ -25,10 +25,13 @@ pub(crate) fn kinds() -> String {
 
 /// A kind with its fields and an example; none of that name.
 pub(crate) fn explain(word: &str) -> Option<String> {
-    let Entry { shape, within, .. } = kinds::named(word)?;
+    let Entry { shape, within, disrupts, .. } = kinds::named(word)?;
     let mut text = wrapped("", shape.about.trim());
     text.push_str("\nfields\n");
-    let fields: Vec<&Field> = shape.fields.iter().chain(Common::SHAPE.fields).collect();
+    // What breaks something is not tried again.
+    let fits = |field: &&Field| !disrupts || !["within", "for"].contains(&field.name());
+    let common = Common::SHAPE.fields.iter().filter(fits);
+    let fields: Vec<&Field> = shape.fields.iter().chain(common).collect();
     let width = fields.iter().map(|it| it.name().len()).max().unwrap_or_default();
     for field in fields {
         let about = field.about.trim();

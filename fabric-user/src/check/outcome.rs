@@ -73,7 +73,13 @@ pub(crate) struct Decided {
     pub(crate) next: Option<String>,
     /// Why it was left out, or could not be asked.
     pub(crate) why: Option<String>,
-    /// Milliseconds from the beginning until it was true, if it has passed, or else until it was decided.
+    /// It was left out not by its table, but because nobody asks its device or may break something there.
+    #[serde(default)]
+    pub(crate) left_out: bool,
+    /// At the last look it was as it should be, and too late for that to count.
+    #[serde(default)]
+    pub(crate) late: bool,
+    /// Milliseconds from its first look until it was true, if it has passed, or else until it was decided.
     pub(crate) took_ms: u64,
     /// How often it was looked at: more than once only where its table says something of time.
     pub(crate) looks: u32,
@@ -98,6 +104,8 @@ impl Decided {
             likely: None,
             next: None,
             why: None,
+            left_out: false,
+            late: false,
             took_ms: 0,
             looks: 0,
             round: 0,
@@ -156,13 +164,21 @@ impl Report {
         self.of(outcome).count()
     }
 
-    /// 0 if all have passed that were not left out, 1 if one has failed, else 3 if one could not be asked.
+    /// 0 if all have passed that were not left out, 1 if one has failed, else 3 if one could not be asked or nothing was
+    /// checked.
     pub(crate) fn status(&self) -> u8 {
         match (self.count(Outcome::Failed), self.count(Outcome::NotAsked)) {
+            (0, 0) if self.is_empty() => 3,
             (0, 0) => 0,
             (0, _) => 3,
             _ => 1,
         }
+    }
+
+    /// Whether nothing was checked, and not because the suite says so.
+    pub(crate) fn is_empty(&self) -> bool {
+        let is_skipped = |it: &Decided| it.outcome == Outcome::Skipped;
+        self.cases.iter().all(is_skipped) && self.cases.iter().any(|it| it.left_out)
     }
 
     /// How long it took.
@@ -170,10 +186,16 @@ impl Report {
         Duration::from_millis(self.took_ms)
     }
 
-    /// How many cases of each outcome: `12 passed, 1 failed`.
+    /// How many cases of each outcome: `12 passed (3 after several looks), 1 failed`.
     pub(crate) fn tally(&self) -> String {
-        let counts = Outcome::ALL.map(|it| (self.count(it), it.words()));
-        let counts = counts.into_iter().filter(|(count, words)| *count > 0 || *words == "passed");
-        counts.map(|(count, words)| format!("{count} {words}")).collect::<Vec<_>>().join(", ")
+        let is_told = |it: &Outcome| self.count(*it) > 0 || *it == Outcome::Passed;
+        let words = |outcome: Outcome| {
+            let several = match self.of(outcome).filter(|it| it.looks > 1).count() {
+                0 => String::new(),
+                count => format!(" ({count} after several looks)"),
+            };
+            format!("{} {}{several}", self.count(outcome), outcome.words())
+        };
+        Outcome::ALL.into_iter().filter(is_told).map(words).collect::<Vec<_>>().join(", ")
     }
 }

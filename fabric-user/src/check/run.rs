@@ -52,6 +52,20 @@ pub(crate) struct Options {
     pub(crate) stop: Arc<AtomicBool>,
 }
 
+impl Options {
+    /// Why what has begun at a time is over before all is decided, if it is.
+    fn is_over(&self, start: Instant) -> Option<String> {
+        match (self.stop.load(Ordering::Relaxed), start.elapsed() > self.timeout) {
+            (true, _) => Some("it was interrupted".into()),
+            (_, true) => {
+                let timeout = humantime::format_duration(self.timeout);
+                Some(format!("the suite's time of {timeout} was over"))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// What has become of the cases, in their order, and the rounds that have decided some.
 pub(crate) struct Ended {
     pub(crate) cases: Vec<Decided>,
@@ -82,7 +96,7 @@ pub(crate) fn run(
 ) -> Ended {
     let mut runner = Runner::new(file, cases, source, options);
     while !runner.pending.is_empty() {
-        if let Some(why) = runner.is_over() {
+        if let Some(why) = options.is_over(runner.start) {
             runner.give_up(&why);
             break;
         }
@@ -121,26 +135,17 @@ impl<'a> Runner<'a> {
     fn new(file: &'a str, cases: &'a [Case], source: &'a dyn Source, options: &'a Options) -> Self {
         let (mut decided, mut pending) = (BTreeMap::new(), Vec::new());
         for (place, case) in cases.iter().enumerate() {
-            match case.skip.clone().or_else(|| left_out(case, source)) {
-                Some(why) => drop(decided.insert(place, Decided::skipped(file, case, why))),
+            let left_out = || left_out(case, source).map(|why| (why, true));
+            match case.skip.clone().map(|why| (why, false)).or_else(left_out) {
+                Some((why, left_out)) => {
+                    let skipped = Decided::skipped(file, case, why);
+                    decided.insert(place, Decided { left_out, ..skipped });
+                }
                 None => pending.push(Pending::new(case, place)),
             }
         }
         let (start, rounds) = (Instant::now(), BTreeMap::new());
         Self { file, source, options, start, number: 0, pending, decided, rounds }
-    }
-
-    /// Why it is over before all is decided, if it is.
-    fn is_over(&self) -> Option<String> {
-        let Options { timeout, stop, .. } = self.options;
-        match (stop.load(Ordering::Relaxed), self.start.elapsed() > *timeout) {
-            (true, _) => Some("it was interrupted".into()),
-            (_, true) => {
-                let timeout = humantime::format_duration(*timeout);
-                Some(format!("the suite's time of {timeout} was over"))
-            }
-            _ => None,
-        }
     }
 
     /// Decides what is left by that.
@@ -176,17 +181,19 @@ impl<'a> Runner<'a> {
         seen: &Arc<Seen>,
     ) -> Option<Pending<'a>> {
         let at = Duration::from_millis(seen.at_ms);
+        one.watch.begin(at);
         let window = one.case.draft.window;
         let before = one.first.take();
         if let Some(window) = window {
             // What comes next is compared with this round.
-            (one.first, one.due) = (Some(Arc::clone(seen)), at + window);
+            (one.first, one.due) = (Some(Arc::clone(seen)), at.saturating_add(window));
             if before.is_none() {
                 return Some(one);
             }
         }
         let judged = (one.case.draft.judge)(&look.since(before.as_deref()));
         one.last = Some(judged.clone());
+        let is_as_it_should = judged.is_ok();
         match one.watch.seen(at, judged) {
             Next::Again(limit) => {
                 if window.is_none() {
@@ -197,8 +204,9 @@ impl<'a> Runner<'a> {
             Next::Decided(judged) => {
                 let since = one.watch.true_since().filter(|_| judged.is_ok()).unwrap_or(at);
                 let decided = Decided {
-                    took_ms: since.as_millis() as u64,
+                    took_ms: one.watch.until(since).as_millis() as u64,
                     looks: one.watch.looks,
+                    late: is_as_it_should && judged.is_err(),
                     round: seen.number,
                     compared_with: before.as_ref().map(|it| it.number),
                     ..Decided::of(self.file, one.case, judged)
@@ -250,7 +258,7 @@ fn ended(file: &str, left: &Pending<'_>, why: &str, elapsed: Duration) -> Decide
         None => format!("{why} before it was looked at"),
     };
     Decided {
-        took_ms: elapsed.as_millis() as u64,
+        took_ms: left.watch.until(elapsed).as_millis() as u64,
         looks: left.watch.looks,
         ..Decided::of(file, left.case, Err(not_asked(so_far)))
     }
@@ -272,20 +280,19 @@ fn collect(
             probes.extend(one.case.draft.probes.iter().cloned());
         }
     }
-    let stopped = || options.stop.load(Ordering::Relaxed);
-    let interrupted = || "it was interrupted".to_owned();
+    // Also in the middle of a round: a thousand probes that nobody answers take long.
+    let go_on = || options.is_over(start).map_or(Ok(()), Err);
     let mut answers = BTreeMap::new();
     let turns: BTreeSet<u8> = probes.iter().map(Probe::turn).collect();
     for turn in turns {
         let all: Vec<&Probe> = probes.iter().filter(|it| it.turn() == turn).collect();
-        let ran = parallel::each(options.width, &all, |probe| {
-            if stopped() { Err(interrupted()) } else { source.run(probe) }
-        });
+        let ran =
+            parallel::each(options.width, &all, |probe| go_on().and_then(|()| source.run(probe)));
         answers.extend(all.into_iter().cloned().zip(ran));
     }
     let devices: Vec<String> = devices.into_iter().collect();
     let facts = parallel::each(options.width, &devices, |device| {
-        if stopped() { Err(interrupted()) } else { source.facts(device) }
+        go_on().and_then(|()| source.facts(device))
     });
     Seen {
         number,

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    ops::Range,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -27,7 +28,7 @@ use super::{
 };
 
 /// What a suite is called: `NAME.check.toml`.
-const ENDING: &str = ".check.toml";
+pub(crate) const ENDING: &str = ".check.toml";
 /// The longest time that a suite takes unless it says another one.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -42,6 +43,8 @@ pub(crate) struct Suite {
     pub(crate) title: String,
     /// The picture with the names, or the inventory beside it.
     pub(crate) topology: PathBuf,
+    /// Where that is said.
+    says_topology: Option<Range<usize>>,
     /// The longest time that it takes.
     pub(crate) timeout: Duration,
     /// How devices are reached, by name, where that is not by their name.
@@ -76,7 +79,7 @@ const HEAD: [&str; 4] = ["title", "topology", "timeout", "devices"];
 shape! {
     /// What every table may have besides.
     pub(crate) struct Common: "any", "" {
-        /// It has to become true within this time; without it, one look decides.
+        /// It has to become true within this time from the first look at it; without it, one look decides.
         within: Option<Span> = None,
         /// It has to stay true for this time, once it is.
         r#for: Option<Span> = None,
@@ -105,7 +108,7 @@ impl Suite {
 
     /// Of a text. `path` says where a topology without a folder lies.
     pub(crate) fn parse(file: &str, path: &Path, text: String) -> Result<Self, Vec<Wrong>> {
-        let (head, _) = split(file, &text)?;
+        let (head, places, _) = split(file, &text)?;
         let beside = |topology: &Path| path.parent().unwrap_or(Path::new("")).join(topology);
         let name = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
         let name = name.strip_suffix(ENDING).unwrap_or(name.trim_end_matches(".toml"));
@@ -114,10 +117,17 @@ impl Suite {
             file: file.to_owned(),
             title: head.title.unwrap_or_else(|| name.to_owned()),
             topology,
+            says_topology: places.topology,
             timeout: head.timeout.map_or(TIMEOUT, |it| it.0),
             devices: head.devices,
             text,
         })
+    }
+
+    /// That its topology cannot be used.
+    pub(crate) fn without_topology(&self, why: impl std::fmt::Display) -> Wrong {
+        let message = format!("its topology cannot be used: {why}");
+        Wrong::at(&self.file, &self.text, self.says_topology.clone(), message)
     }
 
     /// Its cases in the order of the file, disruptive ones last.
@@ -125,11 +135,13 @@ impl Suite {
     /// # Errors
     /// With all that is wrong with its tables.
     pub(crate) fn cases(&self, inventory: &Inventory) -> Result<Vec<Case>, Vec<Wrong>> {
-        let (_, tables) = split(&self.file, &self.text)?;
+        let (_, places, tables) = split(&self.file, &self.text)?;
         let (mut cases, mut wrong) = (Vec::new(), Vec::new());
         for name in self.devices.keys().filter(|name| !inventory.has_device(name)) {
-            wrong.push(Wrong::of(
+            wrong.push(Wrong::at(
                 &self.file,
+                &self.text,
+                places.devices.get(name).cloned(),
                 format!(
                     "[devices.{name}] is about nothing of the topology {}",
                     inventory.topology.name
@@ -194,6 +206,12 @@ impl Suite {
         if drafts.is_empty() {
             return Err(at(Some(span), format!("[[{kind}]] is about nothing in this topology")));
         }
+        if entry.disrupts && (within.is_some() || r#for.is_some()) {
+            let message = format!(
+                "[[{kind}]] breaks something once, and `within` and `for` would break it until one try passes; take them away"
+            );
+            return Err(at(Some(span), message));
+        }
         let time =
             Time { within: within.map(|it| it.0).or(entry.within), hold: r#for.map(|it| it.0) };
         let (line, _) = place(&self.text, span.start);
@@ -236,8 +254,33 @@ pub(crate) fn read<T: DeserializeOwned>(table: Spanned<DeValue<'_>>) -> Result<T
 
 type Tables<'a> = Vec<(&'static Entry, Spanned<DeValue<'a>>)>;
 
-/// The head and the tables of kinds, in the order of the file.
-fn split<'a>(file: &str, text: &'a str) -> Result<(Head, Tables<'a>), Vec<Wrong>> {
+/// Where in the file the head says something.
+#[derive(Debug, Default)]
+struct Places {
+    topology: Option<Range<usize>>,
+    /// By the device's name.
+    devices: BTreeMap<String, Range<usize>>,
+}
+
+impl Places {
+    fn of(head: &DeTable<'_>) -> Self {
+        let mut places = Self::default();
+        for (key, value) in head {
+            match (&**key.get_ref(), value.get_ref()) {
+                ("topology", _) => places.topology = Some(value.span()),
+                ("devices", DeValue::Table(devices)) => {
+                    let names = devices.keys().map(|it| (it.get_ref().to_string(), it.span()));
+                    places.devices = names.collect();
+                }
+                _ => {}
+            }
+        }
+        places
+    }
+}
+
+/// The head with its places, and the tables of kinds, in the order of the file.
+fn split<'a>(file: &str, text: &'a str) -> Result<(Head, Places, Tables<'a>), Vec<Wrong>> {
     let at = |span, message: String| Wrong::at(file, text, span, message);
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -275,6 +318,7 @@ fn split<'a>(file: &str, text: &'a str) -> Result<(Head, Tables<'a>), Vec<Wrong>
             )),
         }
     }
+    let places = Places::of(&head);
     let head = match read::<Head>(Spanned::new(whole, DeValue::Table(head))) {
         Ok(head) => head,
         Err((span, message)) => {
@@ -283,7 +327,7 @@ fn split<'a>(file: &str, text: &'a str) -> Result<(Head, Tables<'a>), Vec<Wrong>
         }
     };
     tables.sort_by_key(|(entry, table)| (entry.disrupts, table.span().start));
-    if wrong.is_empty() { Ok((head, tables)) } else { Err(wrong) }
+    if wrong.is_empty() { Ok((head, places, tables)) } else { Err(wrong) }
 }
 
 /// What to say of a key that nobody knows.

@@ -1,11 +1,15 @@
-//! For CI: a suite is the file, a case has the name of the case and its kind and device as class.
+//! For CI: a suite is the file, a case has the name of the case, and as class the suite, its kind and its device: where
+//! reports of several suites are put together, no two cases have the same.
 
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
 use super::{place, short, took};
-use crate::check::outcome::{Decided, Outcome, Report};
+use crate::check::{
+    outcome::{Decided, Outcome, Report},
+    suite::ENDING,
+};
 
 /// The document.
 ///
@@ -57,7 +61,9 @@ fn case(result: &Decided) -> TestCase {
         }
     };
     let mut case = TestCase::new(result.case.as_str(), status);
-    case.set_classname(format!("{}.{}", result.kind, result.device));
+    let file = short(&result.file);
+    let suite = file.strip_suffix(ENDING).unwrap_or(file);
+    case.set_classname(format!("{suite}.{}.{}", result.kind, result.device));
     case.set_time(Duration::from_millis(result.took_ms));
     case.add_property(("line", place(result).as_str()));
     if let Some(took) = took(result) {

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::place;
+use super::{place, took};
 use crate::check::{
-    outcome::{Outcome, Report},
+    outcome::{Decided, Outcome, Report},
     span::measured,
 };
 
@@ -23,9 +23,8 @@ pub(crate) fn markdown(report: &Report) -> String {
             // Writing to a String cannot fail.
             let _ = writeln!(
                 text,
-                "| {} ({}) | {} | {} | {} | {} |",
-                cell(&it.case),
-                cell(&place(it)),
+                "| {} | {} | {} | {} | {} |",
+                name(it),
                 said(&it.expected),
                 said(&it.actual),
                 said(&it.likely),
@@ -41,15 +40,20 @@ pub(crate) fn markdown(report: &Report) -> String {
             for it in report.of(outcome) {
                 let _ = writeln!(
                     text,
-                    "| {} ({}) | {} |",
-                    cell(&it.case),
-                    cell(&place(it)),
+                    "| {} | {} |",
+                    name(it),
                     cell(it.why.as_deref().unwrap_or_default())
                 );
             }
         }
     }
     text
+}
+
+/// A case, where it stands, and that it took more than one look if it did.
+fn name(result: &Decided) -> String {
+    let took = took(result).map(|took| format!(", {took}")).unwrap_or_default();
+    cell(&format!("{} ({}{took})", result.case, place(result)))
 }
 
 /// A text that ends neither a cell nor a row, and is no markup.

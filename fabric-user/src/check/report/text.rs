@@ -41,6 +41,9 @@ fn of_case(result: &Decided) -> String {
         }
         Outcome::Skipped | Outcome::NotAsked => {
             let _ = write!(text, "\n      {}", result.why.as_deref().unwrap_or_default());
+            if let Some(took) = took(result) {
+                let _ = write!(text, "  [{took}]");
+            }
         }
         Outcome::Failed => {
             let lines = [

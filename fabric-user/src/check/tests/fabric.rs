@@ -8,6 +8,7 @@ use std::{
         Mutex,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use crate::{
@@ -110,6 +111,10 @@ pub(super) struct Paper {
     pub(super) asked: AtomicU32,
     /// Facts that are there only from that question on.
     pub(super) later: Mutex<Option<(u32, BTreeMap<String, Facts>)>>,
+    /// How long each question for facts takes.
+    pub(super) slow: Mutex<Duration>,
+    /// Hosts whose answers come twice.
+    pub(super) doubled: BTreeSet<String>,
     /// What streams go through.
     pub(super) trouble: Mutex<Trouble>,
     /// Nothing may be broken.
@@ -146,6 +151,8 @@ impl Paper {
             leaks: BTreeSet::new(),
             asked: AtomicU32::new(0),
             later: Mutex::new(None),
+            slow: Mutex::default(),
+            doubled: BTreeSet::new(),
             trouble: Mutex::default(),
             is_real: false,
             inventory,
@@ -232,8 +239,9 @@ impl Paper {
             String::new()
         };
         let times = if received > 0 { "rtt min/avg/max/mdev = 0.1/0.2/0.3/0.1 ms\n" } else { "" };
+        let more = if self.doubled.contains(from) { " +1 duplicates," } else { "" };
         let output = format!(
-            "{count} packets transmitted, {received} received, 0% packet loss, time 1ms\n{times}"
+            "{count} packets transmitted, {received} received,{more} 0% packet loss, time 1ms\n{times}"
         );
         Ran { status: Some(i32::from(received == 0)), output, errors }
     }
@@ -241,6 +249,7 @@ impl Paper {
 
 impl Source for Paper {
     fn facts(&self, device: &str) -> Result<Facts, String> {
+        std::thread::sleep(*self.slow.lock().unwrap());
         let asked = self.asked.fetch_add(1, Ordering::Relaxed);
         if let Some((from, facts)) = &*self.later.lock().unwrap()
             && asked >= *from
@@ -382,6 +391,7 @@ fn node(inventory: &Inventory, node: &Switch) -> Facts {
     frr.sessions = kinds::expected_sessions(topology, node)
         .into_iter()
         .map(|it| Session {
+            vrf: it.vrf,
             peer: it.peer,
             name: it.neighbour,
             state: "Established".into(),

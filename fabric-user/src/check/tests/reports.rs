@@ -23,6 +23,8 @@ fn report() -> Report {
         likely: None,
         next: None,
         why: None,
+        left_out: false,
+        late: false,
         took_ms: 1_250,
         looks: 1,
         round: 1,
@@ -74,7 +76,7 @@ FAIL  vteps app leaf03  (two-sites.check.toml:12)
       actual    FRR and kernel as expected; maps lack 10.0.1.12
       likely    fabric-xdpd has not followed
       next      on leaf03: fabricctl verify --repair
-Two sites: 1 passed, 1 failed, 1 could not be asked, 1 skipped in 14.6 s
+Two sites: 1 passed (1 after several looks), 1 failed, 1 could not be asked, 1 skipped in 14.6 s
 "
     );
     assert!(!report::text(&report(), false).contains("pass "));
@@ -90,7 +92,7 @@ fn junit_is_read_back_with_errors_beside_failures() {
     assert_eq!(suite.name.as_str(), "two-sites.check.toml");
     let case = &suite.test_cases[0];
     assert_eq!(case.name.as_str(), "vteps app leaf03");
-    assert_eq!(case.classname.as_ref().unwrap().as_str(), "vteps.leaf03");
+    assert_eq!(case.classname.as_ref().unwrap().as_str(), "two-sites.vteps.leaf03");
     assert!(text.contains("maps lack 10.0.1.12") && text.contains("&lt;no&gt;"), "{text}");
 }
 
@@ -109,8 +111,12 @@ fn names_in_junit_are_unique_for_every_suite_that_is_written() {
 fn markdown_has_a_row_for_each_failure_and_no_text_ends_a_cell() {
     let mut report = report();
     report.cases[0].actual = Some("a | b\nc".into());
+    report.cases[2].looks = 4;
     let text = report::markdown(&report);
-    assert!(text.starts_with("### Two sites\n\n1 passed, 1 failed, "), "{text}");
+    assert!(
+        text.starts_with("### Two sites\n\n1 passed (1 after several looks), 1 failed, "),
+        "{text}"
+    );
     assert!(
         text.contains(
             "| vteps app leaf03 (two-sites.check.toml:12) | 10.0.1.11, 10.0.1.12 | a \\| b<br>c |"
@@ -118,6 +124,8 @@ fn markdown_has_a_row_for_each_failure_and_no_text_ends_a_cell() {
         "{text}"
     );
     assert!(text.contains("\\<no\\>"), "{text}");
+    let several = "(two-sites.check.toml:30, after 1.2 s, 4 looks) |";
+    assert!(text.contains(several), "{text}");
 }
 
 #[test]
@@ -133,4 +141,28 @@ fn json_has_counts_and_an_object_for_each_case() {
         (&"vteps app leaf03".into(), &"failed".into(), &12.into())
     );
     assert_eq!(value["cases"][2]["outcome"], "not_asked");
+}
+
+#[test]
+fn a_suite_of_which_nothing_was_checked_has_not_passed_unless_it_says_so_itself() {
+    let mut report = report();
+    report.cases.retain(|it| it.outcome == Outcome::Skipped);
+    assert_eq!(report.status(), 0, "its table says so");
+    report.cases[0].left_out = true;
+    assert_eq!(report.status(), 3, "nobody asks its device");
+    report.cases.push(Decided {
+        left_out: false,
+        outcome: Outcome::Passed,
+        ..report.cases[0].clone()
+    });
+    assert_eq!(report.status(), 0);
+}
+
+#[test]
+fn that_somebody_could_not_be_asked_after_several_looks_is_told_to_people_as_well() {
+    let mut report = report();
+    report.cases[2].looks = 4;
+    let text = report::text(&report, false);
+    assert!(text.contains("log01: ssh says: <no>  [after 1.2 s, 4 looks]\n"), "{text}");
+    assert!(text.contains("1 could not be asked (1 after several looks)"), "{text}");
 }

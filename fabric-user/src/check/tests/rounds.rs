@@ -63,7 +63,7 @@ fn devices_are_asked_once_a_round_for_all_cases() {
 #[test]
 fn two_looks_that_are_compared_lie_as_far_apart_as_the_table_says() {
     let paper = Paper::named("one-site");
-    let suite = "[[reasons]]\non = \"leaf01\"\nnone_of = [\"vxlan_input_unknown_vtep\"]\nwindow = \"300ms\"\n";
+    let suite = "[[reasons]]\non = \"leaf01\"\nnone_of = [\"vxlan_input_unknown_vtep\"]\nwindow = \"300ms\"\npackets = 0\n";
     let all = ended(suite, &paper);
     assert_eq!(outcomes(&all), [("reasons leaf01", Outcome::Passed)]);
     let [before, now] = &all.rounds[..] else { panic!("two rounds: {:?}", all.rounds.len()) };
@@ -93,6 +93,19 @@ fn what_is_skipped_is_not_asked_for_and_says_why() {
     assert_eq!(all.cases[0].why.as_deref(), Some("until Monday"));
     assert_eq!(paper.asked.load(Ordering::Relaxed), 0);
     assert_eq!(Report { cases: all.cases, ..Report::default() }.status(), 0);
+}
+
+#[test]
+fn a_round_that_takes_long_is_cut_short_when_the_time_of_the_suite_is_over() {
+    let paper = Paper::named("one-site");
+    let suite = cases("[[bgp]]\n[[link]]\n", &paper.inventory);
+    let width = NonZeroUsize::new(1).unwrap();
+    let options = Options { width, timeout: Duration::from_millis(50), ..options() };
+    *paper.slow.lock().unwrap() = Duration::from_millis(60);
+    let all = run("a", &suite, &paper, &options, &mut |_| {});
+    assert_eq!(paper.asked.load(Ordering::Relaxed), 1, "nobody is asked once it is over");
+    let why = all.cases.iter().filter_map(|it| it.why.as_deref());
+    assert!(why.into_iter().any(|it| it.contains("the suite's time of 50ms was over")));
 }
 
 #[test]
@@ -139,6 +152,40 @@ fn evidence_is_judged_again_as_it_was_then_without_asking_anybody() {
     assert_eq!(inventory.unwrap().topology.hosts.len(), paper.inventory.topology.hosts.len());
     assert_eq!(replayed.unwrap(), report);
     assert_eq!(more.unwrap().cases[0].why.as_deref(), Some("the evidence has nothing of it"));
+}
+
+#[test]
+fn what_a_suite_says_now_of_skipping_counts_when_evidence_is_judged_again_and_time_is_not() {
+    let paper = Paper::named("one-site");
+    let table = "[[bgp]]\non = \"leaf01\"\nothers = true\npeers = [\"swp1\"]\n";
+    let suite = |skips: [bool; 2]| {
+        let tables = ["a", "b"].into_iter().zip(skips).map(|(label, skips)| {
+            let skip = if skips { "skip = \"no\"\n" } else { "" };
+            format!("{table}label = \"{label}\"\n{skip}")
+        });
+        cases(&tables.collect::<String>(), &paper.inventory)
+    };
+    let all = suite([false, true]);
+    let ended = run("a", &all, &paper, &options(), &mut |_| {});
+    assert_eq!(ended.cases[0].outcome, Outcome::Passed);
+    let topology = paper.inventory.topology.name.clone();
+    let mut report = Report { topology, cases: ended.cases.clone(), ..Report::default() };
+    // It was true, and too late.
+    let one = &mut report.cases[0];
+    (one.outcome, one.late, one.why) = (Outcome::NotAsked, true, Some("too late".into()));
+    let folder = std::env::temp_dir().join(format!("fabric-evidence-skip-{}", std::process::id()));
+    let kept = evidence::keep(&folder, &paper.inventory, &report, &ended);
+    let turned = evidence::replay(&folder, "a", &suite([true, false]));
+    let again = evidence::replay(&folder, "a", &all);
+    std::fs::remove_dir_all(&folder).unwrap();
+    kept.unwrap();
+    let told = |report: Report| -> Vec<(Outcome, Option<String>)> {
+        report.cases.into_iter().map(|it| (it.outcome, it.why)).collect()
+    };
+    let turned = told(turned.unwrap());
+    assert_eq!(turned[0], (Outcome::Skipped, Some("no".into())));
+    assert_eq!(turned[1].0, Outcome::NotAsked, "nobody looked at it then");
+    assert_eq!(told(again.unwrap())[0], (Outcome::NotAsked, Some("too late".into())));
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn what_is_wrong_with_a_suite_is_said_with_line_and_column() {
     said("[[route]]\non = \"leaf01\"\n", "missing field `prefix`");
     said(
         "[devices.leaf09]\n[[bgp]]\n",
-        "[devices.leaf09] is about nothing of the topology two-sites",
+        "a.check.toml:1:10: [devices.leaf09] is about nothing of the topology two-sites",
     );
     said("title = \"x\"\n", "it has no table of a kind");
 }
@@ -70,6 +70,34 @@ fn fields_that_contradict_each_other_are_wrong() {
         "did you mean vxlan_input_unknown_vtep?",
     );
     said("[[fast]]\nfrom = \"app01\"\n", "from and to belong together");
+}
+
+#[test]
+fn what_could_not_fail_is_wrong() {
+    let reach = "[[reach]]\nfrom = \"app01\"\nto = \"app02\"\n";
+    said(&format!("{reach}loss = 3\n"), "of 3 packets 3 may be lost, so that none has to arrive");
+    said(&format!("{reach}count = 0\n"), "of 0 packets 0 may be lost");
+    said("[[gateway]]\nloss = 9\n", "of 3 packets 9 may be lost");
+    said(
+        "[[conserve]]\nfrom = \"app01\"\nto = \"app06\"\nloss = 1000\n",
+        "of 1000 packets 1000 may be lost",
+    );
+    said(&format!("{reach}size = 20\n"), "no ping has 20 bytes with its headers");
+    said(&format!("{reach}size = 70000\n"), "write 28 to 65535");
+    said(
+        &format!("{reach}proto = \"udp\"\nport = 53\nexpect = \"none\"\n"),
+        "silence of udp proves nothing",
+    );
+    let traffic = "while = { from = \"app01\", to = \"app02\", rate = 100 }\n";
+    let failover = format!("[[failover]]\ncut = [\"leaf01:swp1\"]\n{traffic}");
+    said(&format!("{failover}outage = \"5s\"\n"), "an outage of 5s would never be too long");
+    let migrate = format!("[[migrate]]\nhost = \"app02\"\nto = \"leaf04\"\n{traffic}");
+    said(&format!("{migrate}loss = 200\n"), "only 200 packets are sent in 2s");
+    said(&format!("{migrate}within = \"9s\"\n"), "would break it until one try passes");
+    said(&format!("{failover}outage = \"1s\"\nfor = \"9s\"\n"), "would break it until one try");
+    said(&migrate.replace("100", "5000"), "a rate is 1 to 1000 packets a second");
+    said("[[versions]]\nfrr = [\"v8.4\", \"11\"]\n", "\"v8.4\" is no version of FRR");
+    said("[[versions]]\nkernel = [\"7\", \"6.1\"]\n", "no version of kernel is 7 or newer");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 mod new;
 
 use std::{
-    fs,
+    collections::BTreeSet,
+    fs::{self, OpenOptions},
     io::{self, IsTerminal as _, Write as _},
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -79,7 +80,7 @@ Exit status:
   0  everything is as it should be
   1  something is not
   2  the suite is wrong, or a name in it stands for nothing
-  3  somebody could not be asked, and all else is as it should be";
+  3  somebody could not be asked or nothing was checked, and all else is as it should be";
 
 /// The suite is wrong.
 const WRONG: u8 = 2;
@@ -130,7 +131,7 @@ fn look(args: &Args) -> anyhow::Result<ExitCode> {
             Ok(cases) => cases,
             Err(wrong) => return Ok(complain(&wrong)),
         };
-        return tell(args, &check::replay(folder, &suite.file, &cases)?);
+        return Ok(tell(args, &check::replay(folder, &suite.file, &cases)?, || Ok(())));
     }
     live(args, &suite)
 }
@@ -140,8 +141,7 @@ fn live(args: &Args, suite: &Suite) -> anyhow::Result<ExitCode> {
     let drawn = match Topology::load(&suite.topology) {
         Ok(drawn) => drawn,
         Err(error) => {
-            eprintln!("fabricctl: {}: its topology cannot be used: {error}", suite.file);
-            return Ok(WRONG.into());
+            return Ok(complain(&[suite.without_topology(error)]));
         }
     };
     // What is wrong is said before anybody is asked, and whether somebody can be.
@@ -152,9 +152,13 @@ fn live(args: &Args, suite: &Suite) -> anyhow::Result<ExitCode> {
     if let Some(folder) = &args.evidence {
         check::is_free(folder)?;
     }
+    [&args.junit, &args.markdown].into_iter().flatten().try_for_each(|path| can_write(path))?;
     let place = place(args, suite)?;
     let inventory = match &place {
-        Where::Lab(lab) => Inventory::of(lab.current_topology()?),
+        Where::Lab(lab) => {
+            note_age(lab, &drawn.topology);
+            Inventory::of(lab.current_topology()?)
+        }
         Where::Boxes { .. } => drawn,
     };
     if let Where::Boxes { here: Some(here), .. } = &place
@@ -191,10 +195,11 @@ fn live(args: &Args, suite: &Suite) -> anyhow::Result<ExitCode> {
         version: env!("CARGO_PKG_VERSION").into(),
         cases: ended.cases.clone(),
     };
-    if let Some(folder) = &args.evidence {
-        check::keep(folder, &inventory, &report, &ended)?;
-    }
-    let code = tell(args, &report)?;
+    let keep = || match &args.evidence {
+        Some(folder) => check::keep(folder, &inventory, &report, &ended),
+        None => Ok(()),
+    };
+    let code = tell(args, &report, keep);
     Ok(match interrupt::last() {
         Some(last) => {
             ExitCode::from(u8::try_from(ENDED_BY_SIGNAL + last.signal).unwrap_or(u8::MAX))
@@ -218,13 +223,28 @@ fn cases(args: &Args, suite: &Suite, inventory: &Inventory) -> Result<Vec<Case>,
         return Ok(cases);
     }
     let wrong = |message: String| vec![Wrong::of("--only", message)];
-    let patterns: Result<Vec<Pattern>, _> = args.only.iter().map(|it| Pattern::new(it)).collect();
-    let patterns = patterns.map_err(|error| wrong(format!("it is no glob: {}", error.msg)))?;
-    cases.retain(|case| patterns.iter().any(|pattern| pattern.matches(&case.name)));
-    match cases.is_empty() {
-        true => Err(wrong(format!("no case of {} is called so; -v lists their names", suite.file))),
-        false => Ok(cases),
+    let mut wanted = BTreeSet::new();
+    for text in &args.only {
+        // A name as it was printed has brackets of its own, if it has a label.
+        let exactly: Vec<&Case> = cases.iter().filter(|case| case.name == *text).collect();
+        let found = match exactly.is_empty() {
+            false => exactly,
+            true => {
+                let pattern = Pattern::new(text)
+                    .map_err(|error| wrong(format!("\"{text}\" is no glob: {}", error.msg)))?;
+                cases.iter().filter(|case| pattern.matches(&case.name)).collect()
+            }
+        };
+        if found.is_empty() {
+            let file = &suite.file;
+            return Err(wrong(format!(
+                "no case of {file} is called \"{text}\"; -v lists their names"
+            )));
+        }
+        wanted.extend(found.into_iter().map(|case| case.name.clone()));
     }
+    cases.retain(|case| wanted.contains(&case.name));
+    Ok(cases)
 }
 
 /// Who is asked.
@@ -267,26 +287,72 @@ fn the_one(topology: &str) -> anyhow::Result<Lab> {
     }
 }
 
-/// Tells what has become of a suite, in all forms that are wanted.
-fn tell(args: &Args, report: &Report) -> anyhow::Result<ExitCode> {
-    if let Some(path) = &args.junit {
-        write(path, &report::junit(report)?)?;
+/// Says that a lab was built from an older topology, if it was: it is checked by that one.
+fn note_age(lab: &Lab, drawn: &Topology) {
+    let built = lab.topology();
+    let same =
+        built.picture_text == drawn.picture_text && built.inventory_text == drawn.inventory_text;
+    if !same {
+        note(&format!(
+            "the lab {} was built from another version of {}, and is checked by that one",
+            lab.name(),
+            drawn.name
+        ));
     }
-    if let Some(path) = &args.markdown {
-        write(path, &report::markdown(report))?;
+}
+
+/// Tells what has become of a suite, in all forms that are wanted, and keeps what was seen. Its verdict stands whatever
+/// becomes of what is written: a failure stays one, and what has passed could not be told.
+fn tell(args: &Args, report: &Report, keep: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
+    let print = || match args.json {
+        true => print::json(&report::json(report)),
+        false => print::text(&report::text(report, args.verbose)),
+    };
+    let junit = || match &args.junit {
+        Some(path) => write(path, &report::junit(report)?),
+        None => Ok(()),
+    };
+    let markdown = || match &args.markdown {
+        Some(path) => write(path, &report::markdown(report)),
+        None => Ok(()),
+    };
+    let mut status = report.status();
+    for told in [print().map_err(anyhow::Error::from), junit(), markdown(), keep()] {
+        match told {
+            // `fabricctl check … | head` has what it wanted.
+            Err(error) if !print::is_broken_pipe(&error) => {
+                note(&format!("{error:#}"));
+                status = if status == 0 { NOT_ASKED } else { status };
+            }
+            _ => {}
+        }
     }
-    match args.json {
-        true => print::json(&report::json(report))?,
-        false => print::text(&report::text(report, args.verbose))?,
+    if report.is_empty() {
+        note("nothing was checked: all cases are about what is not asked, or may not be broken");
     }
     if args.evidence.is_none() && report.count(Outcome::Failed) > 0 && io::stderr().is_terminal() {
-        eprintln!("--evidence FOLDER keeps what was seen");
+        note("--evidence FOLDER keeps what was seen");
     }
-    Ok(report.status().into())
+    status.into()
+}
+
+/// Says something beside the report. Nothing is lost if nobody reads it.
+fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "fabricctl: {text}");
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    fs::write(path, text).with_context(|| cannot_write(path))
+}
+
+/// Sees to it before anybody is asked that a report can be written.
+fn can_write(path: &Path) -> anyhow::Result<()> {
+    let opened = OpenOptions::new().create(true).append(true).open(path);
+    opened.map(drop).with_context(|| cannot_write(path))
+}
+
+fn cannot_write(path: &Path) -> String {
+    format!("cannot write {}", path.display())
 }
 
 fn explain(kind: &str) -> anyhow::Result<ExitCode> {
@@ -311,15 +377,14 @@ fn progress() -> impl FnMut(&str) {
     let looks = io::stderr().is_terminal();
     move |line: &str| {
         if looks {
-            eprint!("\r\x1b[K{line}");
-            // Nothing is lost if it does not appear.
-            let _ = io::stderr().flush();
+            // Nothing is lost if it does not appear, as on a terminal that is gone.
+            let _ = write!(io::stderr(), "\r\x1b[K{line}");
         }
     }
 }
 
 fn clear() {
     if io::stderr().is_terminal() {
-        eprint!("\r\x1b[K");
+        let _ = write!(io::stderr(), "\r\x1b[K");
     }
 }
