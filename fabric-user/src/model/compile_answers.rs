@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     hashed::HashMap,
-    observe::{Link, LinkKind, RouteKind},
+    observe::{Link, LinkKind, Mac, RouteKind},
 };
 
 /// The address of a neighbour that ARP or neighbour discovery is answered by, and what by.
@@ -63,10 +63,12 @@ fn compile_answer(network: &Network, structure: &Structure, key: NexthopKey) -> 
     // Those of link-local scope are not among the others.
     let answer = match routes.is_own(address) || is_local(LOCAL) || is_local(table) {
         true => None,
-        false => network.neighbour(key).map(|neighbour| Answer {
-            mac: neighbour.mac.filter(|mac| mac.is_unicast()),
-            router: neighbour.router,
-        }),
+        // Groups are the kernel's own (`arp_constructor`, `ndisc_constructor`), of which it tells nobody, and who looks at
+        // other times has other ones. Nobody asks for them, and no bridge has their MAC addresses behind a port.
+        false => network
+            .neighbour(key)
+            .filter(|neighbour| neighbour.mac.is_none_or(Mac::is_unicast))
+            .map(|neighbour| Answer { mac: neighbour.mac, router: neighbour.router }),
     };
     Some((AnswerKey { domain, address }, answer))
 }

@@ -65,6 +65,25 @@ fn a_neighbour_that_moves_fails_or_goes_is_one_change() {
 }
 
 #[test]
+fn groups_that_the_kernel_has_among_its_neighbours_are_nobody_to_answer_for() {
+    let mut leaf = answering();
+    let groups = [
+        ("ff02::1:ff10:3cfb", Mac([0x33, 0x33, 0xff, 0x10, 0x3c, 0xfb])),
+        ("224.0.0.22", Mac([0x01, 0x00, 0x5e, 0, 0, 0x16])),
+        ("10.1.255.255", Mac([0xff; 6])),
+    ];
+    for (address, mac) in groups {
+        leaf.apply(neighbour(BR10, address, Some(mac)));
+        assert_eq!(answer(&leaf, address), None, "{address}");
+        // The same address, should it be a host's.
+        leaf.apply(neighbour(BR10, address, Some(host(2))));
+        assert_eq!(answer(&leaf, address), Some(Some(host(2))), "{address}");
+        leaf.apply(neighbour(BR10, address, Some(mac)));
+        assert_eq!(answer(&leaf, address), None, "{address}");
+    }
+}
+
+#[test]
 fn who_is_a_router_is_followed() {
     let mut leaf = answering();
     let is_router = |leaf: &Incremental| {
