@@ -9,7 +9,7 @@ use crate::{
     hashed::{HashMap, HashSet},
     observe::{
         BridgeMac, Event, Link, LinkKind, Mac, Neighbour, Nexthop, NexthopKind, PortVlan, Prefix,
-        Route, RouteKind, TunnelTarget,
+        Route, RouteKind, TunnelTarget, Vxlan,
     },
 };
 
@@ -32,6 +32,8 @@ pub(crate) struct Kernel<'a> {
     /// By vxlan device and, of one in external mode, VNI.
     tunnel_macs: HashMap<(u32, Option<u32>, Mac), &'a TunnelTarget>,
     floods: HashMap<(u32, Option<u32>), BTreeSet<IpAddr>>,
+    /// All VTEPs that a vxlan device has entries for.
+    remotes: HashMap<u32, BTreeSet<IpAddr>>,
     neighbours: HashMap<(u32, IpAddr), &'a Neighbour>,
     /// The same by interface.
     at: HashMap<u32, Vec<&'a Neighbour>>,
@@ -70,6 +72,7 @@ pub(crate) enum Place {
 /// Where the kernel routes to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Hop {
+    /// To a router or, without one, whoever is there, by an interface.
     To(Option<IpAddr>, String),
     Discards,
 }
@@ -102,15 +105,20 @@ impl<'a> Kernel<'a> {
                 self.bridge_macs.insert((entry.bridge, entry.vlan, entry.mac), entry);
                 self.stations.entry((entry.bridge, entry.vlan)).or_default().push(entry);
             }
-            Event::TunnelMac(entry) if entry.mac.is_zero() => {
-                if let TunnelTarget::Vtep { address, .. } = entry.target {
-                    let list = self.floods.entry((entry.vxlan, entry.source_vni)).or_default();
-                    list.insert(address);
-                }
-            }
             Event::TunnelMac(entry) => {
-                let key = (entry.vxlan, entry.source_vni, entry.mac);
-                self.tunnel_macs.insert(key, &entry.target);
+                // A multicast group is what the underlay copies for, and no VTEP.
+                let vtep = match entry.target {
+                    TunnelTarget::Vtep { address, .. } => Some(address),
+                    TunnelTarget::NexthopGroup(_) => None,
+                };
+                let vtep = vtep.filter(|address| !address.is_multicast());
+                self.remotes.entry(entry.vxlan).or_default().extend(vtep);
+                if entry.mac.is_zero() {
+                    self.floods.entry((entry.vxlan, entry.source_vni)).or_default().extend(vtep);
+                } else {
+                    let key = (entry.vxlan, entry.source_vni, entry.mac);
+                    self.tunnel_macs.insert(key, &entry.target);
+                }
             }
             Event::Neighbour(neighbour) => {
                 self.neighbours.insert((neighbour.ifindex, neighbour.address), neighbour);
@@ -131,9 +139,7 @@ impl<'a> Kernel<'a> {
     fn tunnels_of(&self, link: &'a Link) -> Vec<(u32, Tunnel<'a>)> {
         let LinkKind::Vxlan(vxlan) = &link.kind else { return Vec::new() };
         let bridge = link.master.and_then(|master| self.links.get(&master)).copied();
-        let aware = bridge.is_some_and(
-            |bridge| matches!(&bridge.kind, LinkKind::Bridge(bridge) if bridge.vlan_filtering),
-        );
+        let aware = bridge.is_some_and(is_vlan_aware);
         let tunnel = |source_vni, vlan| {
             let svi = bridge.and_then(|bridge| self.svi(bridge, vlan));
             Tunnel { vxlan: link, source_vni, bridge, vlan, svi }
@@ -216,10 +222,36 @@ impl<'a> Kernel<'a> {
 
     /// The VTEPs that a network floods to.
     pub(crate) fn flood(&self, tunnel: &Tunnel<'_>) -> BTreeSet<IpAddr> {
-        let list = self.floods.get(&(tunnel.vxlan.ifindex, tunnel.source_vni));
-        let list = list.into_iter().flatten();
-        // A multicast group is what the underlay copies for, and no VTEP.
-        list.copied().filter(|address| !address.is_multicast()).collect()
+        self.floods.get(&(tunnel.vxlan.ifindex, tunnel.source_vni)).cloned().unwrap_or_default()
+    }
+
+    /// The VTEPs that a vxlan device may send to.
+    pub(super) fn remotes(&self, vxlan: &Link) -> impl Iterator<Item = IpAddr> {
+        self.remotes.get(&vxlan.ifindex).into_iter().flatten().copied()
+    }
+
+    /// Whether frames of some VLAN keep their tag in a tunnel.
+    pub(super) fn keeps_tags(&self, tunnel: &Tunnel<'_>) -> bool {
+        let vlans = self.port_vlans.get(&tunnel.vxlan.ifindex).copied().unwrap_or_default();
+        tunnel.bridge.is_some_and(is_vlan_aware)
+            && vlans.iter().any(|vlan| !vlan.untagged && vlan.tunnel.is_none())
+    }
+
+    /// The routing table by which a vxlan device finds its VTEPs.
+    pub(super) fn underlay(&self, vxlan: &Vxlan) -> u32 {
+        let device = vxlan.bound_to.and_then(|bound| self.links.get(&bound)).copied();
+        let vrf = |device| match &self.vrf_of(device).unwrap_or(device).kind {
+            LinkKind::Vrf { table } => Some(*table),
+            _ => None,
+        };
+        device.and_then(vrf).unwrap_or(MAIN)
+    }
+
+    /// Where a table leads to with packets for an address; nowhere without a route.
+    pub(super) fn way(&self, table: u32, address: IpAddr) -> BTreeSet<Hop> {
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let mut around = (0..=longest).rev().map(|length| around(address, length));
+        around.find_map(|prefix| self.route(table, prefix)).unwrap_or_default()
     }
 
     /// The MAC of a neighbour; none if there is no such neighbour, or the kernel would not send to it.
@@ -296,6 +328,25 @@ impl<'a> Kernel<'a> {
     pub(crate) fn name(&self, ifindex: u32) -> String {
         self.links.get(&ifindex).map_or_else(|| format!("if{ifindex}"), |link| link.name.clone())
     }
+}
+
+fn is_vlan_aware(bridge: &Link) -> bool {
+    matches!(&bridge.kind, LinkKind::Bridge(bridge) if bridge.vlan_filtering)
+}
+
+/// The prefix of so many bits that an address is in.
+fn around(address: IpAddr, length: u8) -> Prefix {
+    let address = match address {
+        IpAddr::V4(address) => {
+            let rest = u32::MAX.checked_shr(length.into()).unwrap_or_default();
+            IpAddr::V4((u32::from(address) & !rest).into())
+        }
+        IpAddr::V6(address) => {
+            let rest = u128::MAX.checked_shr(length.into()).unwrap_or_default();
+            IpAddr::V6((u128::from(address) & !rest).into())
+        }
+    };
+    Prefix { address, length }
 }
 
 impl std::fmt::Display for Place {

@@ -97,7 +97,7 @@ const SETTINGS: [Setting; 9] = [
         name: "TTL",
         says: |end| Some(if end.vxlan.ttl_inherit { "inherited" } else { "fixed" }.into()),
         likely: "what hosts send with a small TTL crosses the underlay in one direction alone",
-        next: "ip link set DEVICE type vxlan ttl auto, or inherit",
+        next: CHANGED_BY_MAKING_ANEW,
     },
     Setting {
         name: "DF",

@@ -8,7 +8,7 @@ use crate::{
     mac::Mac,
     verify::{
         difference::{Kind, Side},
-        kernel::{Kernel, Place},
+        kernel::{Kernel, Place, Tunnel},
     },
 };
 
@@ -29,7 +29,7 @@ pub(super) fn compare(frr: &Frr, kernel: &Kernel<'_>, found: &mut Found) {
                 Said::new("duplicate", "as FRR has frozen it"),
                 "two hosts have this MAC, or a loop makes it move, so that FRR does not follow it",
                 format!(
-                    "clear evpn dup-addr vni {} mac {}, when that is mended",
+                    "vtysh -c 'clear evpn dup-addr vni {} mac {}', when that is mended",
                     entry.vni, entry.mac
                 ),
             );
@@ -76,6 +76,14 @@ pub(super) fn compare(frr: &Frr, kernel: &Kernel<'_>, found: &mut Found) {
     }
 }
 
+/// The command that removes a MAC from a bridge and from the vxlan device at it: the device keeps its half by itself, and
+/// one of many VNIs has one for each.
+fn forgets(mac: Mac, tunnel: &Tunnel<'_>) -> String {
+    let vni = tunnel.source_vni.map(|vni| format!(" src_vni {vni}")).unwrap_or_default();
+    let vlan = if tunnel.vlan == 0 { String::new() } else { format!(" vlan {}", tunnel.vlan) };
+    format!("bridge fdb del {mac} dev {}{vlan}{vni} self master", tunnel.vxlan.name)
+}
+
 /// What bridges have and FRR has not.
 fn unknown(
     vni: u32,
@@ -102,7 +110,7 @@ fn unknown(
             ),
             _ if entry.extern_learn => (
                 "an earlier zebra has left it behind, or somebody has written it in its name",
-                format!("bridge fdb del {} dev {} master", entry.mac, tunnel.vxlan.name),
+                forgets(entry.mac, tunnel),
             ),
             // Learned out of the tunnel, of which the setup is said to be wrong.
             _ => continue,

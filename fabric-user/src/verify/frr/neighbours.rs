@@ -21,7 +21,7 @@ pub(super) fn compare(frr: &Frr, kernel: &Kernel<'_>, found: &mut Found) {
                 Said::new("duplicate", "as FRR has frozen it"),
                 "two hosts have this address, so that FRR does not follow it",
                 format!(
-                    "clear evpn dup-addr vni {} ip {}, when that is mended",
+                    "vtysh -c 'clear evpn dup-addr vni {} ip {}', when that is mended",
                     entry.vni, entry.address
                 ),
             );

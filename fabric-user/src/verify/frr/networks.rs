@@ -2,11 +2,11 @@
 
 use super::{Found, Said};
 use crate::{
-    frr::facts::{Frr, VniKind},
-    observe::LinkKind,
+    frr::facts::{Frr, Vni, VniKind},
+    observe::{Link, LinkKind},
     verify::{
         difference::{Kind, Side},
-        kernel::Kernel,
+        kernel::{Kernel, Tunnel},
     },
 };
 
@@ -49,7 +49,7 @@ pub(super) fn compare(frr: &Frr, kernel: &Kernel<'_>, found: &mut Found) {
             );
         }
         if entry.kind == VniKind::L3 {
-            of_vrf(*vni, entry.vrf.as_deref().unwrap_or("default"), kernel, found);
+            of_vrf(*vni, entry, tunnel, kernel, found);
         }
     }
     // zebra takes a vxlan device for a VNI when bgpd asks for all; without any it may be another's.
@@ -68,32 +68,52 @@ pub(super) fn compare(frr: &Frr, kernel: &Kernel<'_>, found: &mut Found) {
     }
 }
 
-/// The VRF of an L3VNI is that which its SVI is in.
-fn of_vrf(vni: u32, vrf: &str, kernel: &Kernel<'_>, found: &mut Found) {
-    let Some(tunnel) = kernel.tunnels.get(&vni) else { return };
+/// The VRF of an L3VNI is that which its SVI is in, and it works if both are switched on.
+fn of_vrf(vni: u32, entry: &Vni, tunnel: &Tunnel<'_>, kernel: &Kernel<'_>, found: &mut Found) {
+    let vrf = entry.vrf.as_deref().unwrap_or("default");
+    let mut differs = |side, kernel: String, likely: String, next: String| {
+        let frr = format!("L3VNI {vni}{}", if entry.up { "" } else { ", down" });
+        found.add(Kind::Vrf, vrf, side, Said::new(frr, kernel), likely, next);
+    };
     let Some(svi) = tunnel.svi else {
-        found.add(
-            Kind::Vrf,
-            vrf,
+        return differs(
             Side::Kernel,
-            Said::new(format!("L3VNI {vni}"), format!("{} has no SVI", tunnel.vxlan.name)),
-            "the vxlan device is in no bridge, or the bridge's VLAN has no interface",
+            format!("{} has no SVI", tunnel.vxlan.name),
+            "the vxlan device is in no bridge, or the bridge's VLAN has no interface".into(),
             format!("bridge link show dev {}", tunnel.vxlan.name),
         );
-        return;
     };
-    let actual = kernel.vrf_of(svi).map_or("default", |vrf| vrf.name.as_str());
+    let device = kernel.vrf_of(svi);
+    let actual = device.map_or("default", |vrf| vrf.name.as_str());
     if actual != vrf {
-        found.add(
-            Kind::Vrf,
-            vrf,
+        return differs(
             Side::Kernel,
-            Said::new(format!("L3VNI {vni}"), format!("{} is in VRF {actual}", svi.name)),
+            format!("{} is in VRF {actual}", svi.name),
             format!("the SVI of L3VNI {vni} is in another VRF than FRR's `vni {vni}`"),
             format!(
                 "ip link set {} vrf {vrf}, or correct `vni` below `vrf {vrf}` in FRR",
                 svi.name
             ),
+        );
+    }
+    // That bridges and vxlan devices are switched off is said of the VNI.
+    let own = [tunnel.bridge, Some(tunnel.vxlan)];
+    let is_said = |link: &Link| own.iter().flatten().any(|it| it.ifindex == link.ifindex);
+    let off = |link: &&Link| !link.up && !is_said(link);
+    if let Some(link) = [Some(svi), device].into_iter().flatten().find(off) {
+        differs(
+            Side::Kernel,
+            format!("{} is switched off", link.name),
+            "somebody has switched it off, and what the VRF routes does not go through the tunnel"
+                .into(),
+            format!("ip link set {} up", link.name),
+        );
+    } else if !entry.up && own.iter().flatten().all(|link| link.up) {
+        differs(
+            Side::Frr,
+            "all of its interfaces are there and up".into(),
+            "zebra lacks something that it needs: a local address, or news of an interface".into(),
+            format!("vtysh -c 'show evpn vni {vni}'"),
         );
     }
 }

@@ -79,5 +79,8 @@ fn without_via(hops: &BTreeSet<Hop>, v4: bool) -> BTreeSet<Hop> {
 }
 
 pub(super) fn list(hops: &BTreeSet<Hop>) -> String {
+    if hops.is_empty() {
+        return "no next hop".into();
+    }
     hops.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

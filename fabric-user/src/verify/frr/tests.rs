@@ -210,6 +210,8 @@ fn a_mac_that_frr_does_not_know_is_one_that_nobody_hears_of_or_that_somebody_lef
     assert_eq!(said(missed), ["nothing", "port swp11"]);
     assert!(missed.next.starts_with("bridge fdb del 02:00:00:00:00:03 dev swp11"), "{missed}");
     let [left] = &with(bridge_mac(BR, mac(3), VXLAN, true))[..] else { panic!("it is one") };
+    // The vxlan device keeps its half by itself.
+    assert_eq!(left.next, "bridge fdb del 02:00:00:00:00:03 dev vxlan200 self master");
     assert!(left.likely.contains("left it behind"), "{left}");
     // The box's own, as every bridge has them.
     let mut own = bridge_mac(BR, mac(3), BR, false);
@@ -269,6 +271,32 @@ fn an_l3vni_whose_svi_is_in_another_vrf_and_a_vni_that_one_side_lacks_are_named(
     let found = differences(&frr(), &events);
     let vnis: Vec<&str> = found.iter().map(|one| one.what.as_str()).collect();
     assert_eq!(vnis, ["10200", "10201"], "the wrong VNI on this leaf");
+}
+
+#[test]
+fn an_l3vni_that_is_down_is_named_with_what_is_switched_off_or_with_zebra_where_nothing_is() {
+    let mut frr = frr();
+    frr.vnis.get_mut(&L3).unwrap().up = false;
+    let [zebra] = &differences(&frr, &kernel())[..] else { panic!("it is one") };
+    assert_eq!(said(zebra), ["L3VNI 4001, down", "all of its interfaces are there and up"]);
+    assert_eq!(zebra.differs, Side::Frr);
+    let off = |name: &str| {
+        let mut events = kernel();
+        for event in &mut events {
+            if let Event::Link(link) = event
+                && link.name == name
+            {
+                link.up = false;
+            }
+        }
+        let found = differences(&frr, &events);
+        assert_eq!(found.len(), 1, "{found:?}");
+        found.into_iter().next().unwrap()
+    };
+    let vrf = off("red");
+    assert_eq!((vrf.kind, vrf.next.as_str()), (super::Kind::Vrf, "ip link set red up"));
+    // Of the VNI, once.
+    assert_eq!((off("br4001").kind, off("vxlan4001").kind), (super::Kind::Vni, super::Kind::Vni));
 }
 
 #[test]

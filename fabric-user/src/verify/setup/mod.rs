@@ -18,12 +18,12 @@ pub(super) fn differences(facts: &Facts, kernel: &Kernel<'_>) -> Vec<Difference>
     let mut found = Found(Vec::new());
     // Without any VNI FRR announces nothing of what is in them.
     let frr = facts.frr.as_ref().filter(|frr| !frr.vnis.is_empty());
-    tunnels::look(kernel, frr.is_some(), &mut found);
+    tunnels::look(kernel, frr, &mut found);
     if let Some(frr) = frr {
         suppression::look(frr, kernel, &mut found);
     }
+    underlay::look(kernel, &mut found);
     if let Some(fabric) = &facts.fabric {
-        underlay::look(&fabric.held, &mut found);
         offloads::look(&fabric.held, &facts.offloads, kernel, &mut found);
     }
     let mut found = found.0;

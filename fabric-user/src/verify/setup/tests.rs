@@ -9,7 +9,7 @@ use crate::{
         Bridge, BridgePort, Event, PortOptions, PortVlan, Prefix, Route, RouteKey, RouteKind, Vlan,
         Vxlan,
     },
-    verify::frr::tests::{BR, L2, VXLAN, frr, ip, link},
+    verify::frr::tests::{BR, L2, VXLAN, frr, ip, link, mac, tunnel_mac},
 };
 
 /// An interface on the bridge, of its VLAN.
@@ -74,6 +74,59 @@ fn a_device_of_many_vnis_is_named_once_with_a_command_that_it_takes() {
     let strange = Vxlan { local: Some(ip("10.0.0.7")), ..Vxlan::default() };
     let [gone] = &of(single(strange, PortOptions::default()))[..] else { panic!("it is one") };
     assert_eq!(gone.next, "ip address add 10.0.0.7 dev lo");
+}
+
+#[test]
+fn an_underlay_that_is_too_small_is_named_without_fabric_by_the_ways_to_vteps() {
+    const UPLINK: u32 = 40;
+    let route = |prefix: &str, length, table, ifindex| {
+        let Event::Route(route) = own(prefix) else { unreachable!() };
+        let prefix = Prefix { address: ip(prefix), length };
+        let hop = serde_json::json!({ "ifindex": ifindex, "gateway": null, "weight": 1 });
+        let hops = vec![serde_json::from_value(hop).unwrap()];
+        let key = RouteKey { table, prefix, ..route.key };
+        Event::Route(Route { key, kind: RouteKind::Unicast, hops, ..route })
+    };
+    let port = |ifindex, name: &str, mtu| {
+        let mut port = link(ifindex, name, None, LinkKind::Device);
+        if let Event::Link(link) = &mut port {
+            link.mtu = mtu;
+        }
+        port
+    };
+    let with = |mtu| {
+        let mut events = single(local(), PortOptions::default());
+        for event in &mut events {
+            if let Event::Link(link) = event {
+                link.mtu = 1_500;
+            }
+        }
+        events.extend([
+            port(UPLINK, "swp1", mtu),
+            // The way to everything else, which no VTEP takes.
+            port(UPLINK + 1, "eth0", 1_500),
+            route("0.0.0.0", 0, 254, UPLINK + 1),
+            route("10.0.0.0", 24, 254, UPLINK),
+            tunnel_mac(VXLAN, mac(7), "10.0.0.2"),
+        ]);
+        of(events)
+    };
+    let [small] = &with(1_549)[..] else { panic!("it is one") };
+    assert_eq!(small.what, "of port swp1");
+    assert_eq!(small.kernel.as_deref(), Some("MTU 1549, and tunnels need 1550"));
+    assert_eq!(with(1_550), []);
+}
+
+#[test]
+fn a_vxlan_device_of_a_network_that_is_in_no_bridge_is_named() {
+    let alone = |bridge| {
+        let kind = LinkKind::Vxlan(Vxlan { vni: L2, ..local() });
+        let bridges = link(BR, "br", None, LinkKind::Bridge(Bridge::default()));
+        of(vec![bridges, link(VXLAN, "vxlan200", bridge, kind), own("10.0.0.1")])
+    };
+    let [lone] = &alone(None)[..] else { panic!("it is one") };
+    assert_eq!(lone.kernel.as_deref(), Some("vxlan200 is in no bridge"));
+    assert_eq!(alone(Some(BR)), []);
 }
 
 #[test]

@@ -1,10 +1,15 @@
 //! Settings of vxlan devices. Of one that carries many VNIs each is said once.
 
 use super::{Found, of};
-use crate::{observe::LinkKind, verify::kernel::Kernel};
+use crate::{
+    frr::facts::{Frr, VniKind},
+    observe::LinkKind,
+    verify::kernel::Kernel,
+};
 
-/// `evpn` says that FRR announces what is in VNIs.
-pub(super) fn look(kernel: &Kernel<'_>, evpn: bool, found: &mut Found) {
+/// `frr` is there if it announces what is in VNIs.
+pub(super) fn look(kernel: &Kernel<'_>, frr: Option<&Frr>, found: &mut Found) {
+    let evpn = frr.is_some();
     for (vni, tunnel) in &kernel.tunnels {
         let LinkKind::Vxlan(device) = &tunnel.vxlan.kind else { continue };
         let (what, name) = (of(*vni, tunnel), &tunnel.vxlan.name);
@@ -22,6 +27,16 @@ pub(super) fn look(kernel: &Kernel<'_>, evpn: bool, found: &mut Found) {
                 format!("{name} learns as port of its bridge"),
                 "the bridge takes MACs that arrive in the tunnel for moved ones",
                 format!("bridge link set dev {name} learning off"),
+            );
+        }
+        // That an L3VNI has no bridge is said of its VRF.
+        let known = frr.and_then(|frr| frr.vnis.get(vni));
+        if tunnel.bridge.is_none() && known.is_some_and(|known| known.kind == VniKind::L2) {
+            found.add(
+                &what,
+                format!("{name} is in no bridge"),
+                "somebody has taken it out: what arrives in the tunnel reaches nobody, and nobody's frames go into it",
+                format!("ip link set {name} master BRIDGE"),
             );
         }
         if let Some(local) = device.local

@@ -1,33 +1,46 @@
 //! Ports that are too small for the tunnels through them.
 
-use super::Found;
-use crate::facts::held::{Held, Way};
+use std::collections::BTreeMap;
 
+use super::Found;
+use crate::{
+    observe::LinkKind,
+    verify::kernel::{Hop, Kernel},
+};
+
+/// What the MTU of a vxlan device does not count: the inner Ethernet header, and the tag that may be in it.
+const ETHERNET: u32 = 14;
+const TAG: u32 = 4;
 /// Headers around the inner frame: Ethernet is not of the outer packet (RFC 7348, RFC 8200).
 const OVER_IPV4: u32 = 20 + 8 + 8;
 const OVER_IPV6: u32 = 40 + 8 + 8;
 
-pub(super) fn look(held: &Held, found: &mut Found) {
-    for (key, way) in &held.vteps {
-        let Way::Hops { hops, .. } = way else { continue };
-        let headers = if key.remote.is_ipv6() { OVER_IPV6 } else { OVER_IPV4 };
-        let of_vtep =
-            held.domains.values().filter(|it| it.local == Some(key.local) && it.vni.is_some());
-        let Some(longest) = of_vtep.map(|domain| domain.max_frame.max(domain.max_tagged)).max()
-        else {
-            continue;
-        };
-        for hop in hops {
-            let Some(port) = held.ports.get(&hop.port) else { continue };
-            let needed = longest + headers;
-            if port.mtu < needed {
-                found.add(
-                    format!("of port {}", hop.port),
-                    format!("MTU {}, and tunnels need {needed}", port.mtu),
-                    "large frames of hosts do not fit the underlay: they are lost or sent in fragments",
-                    format!("ip link set {} mtu {needed}, at both ends of the cable", hop.port),
-                );
+pub(super) fn look(kernel: &Kernel<'_>, found: &mut Found) {
+    // Of a device that carries many VNIs once.
+    let devices: BTreeMap<u32, _> =
+        kernel.tunnels.values().map(|tunnel| (tunnel.vxlan.ifindex, tunnel)).collect();
+    let mut needed: BTreeMap<String, u32> = BTreeMap::new();
+    for tunnel in devices.values() {
+        let LinkKind::Vxlan(device) = &tunnel.vxlan.kind else { continue };
+        let tag = if kernel.keeps_tags(tunnel) { TAG } else { 0 };
+        let frame = tunnel.vxlan.mtu + ETHERNET + tag;
+        let table = kernel.underlay(device);
+        for remote in kernel.remotes(tunnel.vxlan) {
+            let packet = frame + if remote.is_ipv6() { OVER_IPV6 } else { OVER_IPV4 };
+            for hop in kernel.way(table, remote) {
+                let Hop::To(_, port) = hop else { continue };
+                let most = needed.entry(port).or_default();
+                *most = packet.max(*most);
             }
         }
+    }
+    for (port, needed) in needed {
+        let Some(link) = kernel.named(&port).filter(|link| link.mtu < needed) else { continue };
+        found.add(
+            format!("of port {port}"),
+            format!("MTU {}, and tunnels need {needed}", link.mtu),
+            "large frames of hosts do not fit the underlay: they are lost or sent in fragments",
+            format!("ip link set {port} mtu {needed}, at both ends of the cable"),
+        );
     }
 }
