@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
     str::FromStr,
     time::Duration,
@@ -14,9 +14,9 @@ use comfy_table::{ContentArrangement, presets::UTF8_HORIZONTAL_ONLY};
 use serde::Serialize;
 
 use super::{
-    instance::Choice,
     print::{self, Style},
     row::rows,
+    sources::{self, Sources},
     table::{Look, Table},
 };
 use crate::{
@@ -89,11 +89,8 @@ pub(super) struct Args {
     /// Print the findings as CSV
     #[arg(long, conflicts_with = "json")]
     csv: bool,
-    /// Folder of FRR's sockets [default: /run/frr, or /run/frr/NAMESPACE]
-    #[arg(long, value_name = "FOLDER")]
-    frr: Option<PathBuf>,
     #[command(flatten)]
-    choice: Choice,
+    sources: Sources,
     #[command(flatten)]
     style: Style,
 }
@@ -234,22 +231,17 @@ fn compare(args: &Args, records: &Records, fabric: &mut Fabric) -> anyhow::Resul
 /// Facts of the boxes, with their names.
 fn boxes(args: &Args) -> anyhow::Result<Vec<(String, Facts)>> {
     if args.facts.is_empty() {
-        let facts = collect(&args.choice.resolve()?, args.frr.as_deref(), None)?;
+        let facts = collect(&args.sources.choice.resolve()?, args.sources.frr.as_deref(), None)?;
         return Ok(vec![(facts.host.clone(), facts)]);
     }
     let mut boxes: Vec<(String, Facts)> = Vec::new();
     for text in &args.facts {
-        let (name, path) = match text.split_once('=') {
-            // A file may have any name.
-            Some((name, path)) if !Path::new(text).exists() => (Some(name), path),
-            _ => (None, text.as_str()),
-        };
-        let facts = Facts::read(Path::new(path))?;
+        let (name, facts) = sources::named(text)?;
         let name = clean(name.unwrap_or(&facts.host));
         if boxes.iter().any(|(known, _)| *known == name) {
             bail!(
                 "two files have facts of {name}; if they are of two boxes, name one by --facts \
-                 NAME={path}"
+                 NAME=FILE"
             );
         }
         boxes.push((name, facts));

@@ -1,11 +1,11 @@
 //! `fabricctl facts`: everything that this box knows, for programs and for later.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use super::{
     format::count,
-    instance::Choice,
     print::{self, Style},
+    sources::Sources,
 };
 use crate::facts::{Facts, collect};
 
@@ -15,11 +15,8 @@ use crate::facts::{Facts, collect};
 Without --json it says how much of each there is. A file of facts can be looked at on any machine:
 `fabricctl verify --facts FILE`.")]
 pub(super) struct Args {
-    /// Folder of FRR's sockets [default: /run/frr, or /run/frr/NAMESPACE]
-    #[arg(long, value_name = "FOLDER")]
-    frr: Option<PathBuf>,
     #[command(flatten)]
-    choice: Choice,
+    sources: Sources,
     #[command(flatten)]
     style: Style,
 }
@@ -29,7 +26,7 @@ pub(super) struct Args {
 /// # Errors
 /// If the kernel cannot be asked, or nobody reads standard output any more.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let facts = collect(&args.choice.resolve()?, args.frr.as_deref(), None)?;
+    let facts = collect(&args.sources.choice.resolve()?, args.sources.frr.as_deref(), None)?;
     if args.style.json {
         // One line: it is for programs, and can be as long as all routes of the internet.
         print::json_line(&facts)?;

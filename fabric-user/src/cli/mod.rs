@@ -24,6 +24,7 @@ pub(crate) mod namespace;
 mod print;
 pub(crate) mod routes;
 mod row;
+mod sources;
 mod status;
 mod table;
 mod uses;

@@ -4,7 +4,6 @@ mod several;
 
 use std::{
     collections::HashSet,
-    path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -15,8 +14,9 @@ use serde::Serialize;
 
 use super::{
     format::count,
-    instance::{Choice, Chosen},
+    instance::Chosen,
     print::{self, Style},
+    sources::Sources,
 };
 use crate::{
     facts::{Facts, collect},
@@ -29,19 +29,16 @@ use crate::{
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Args {
     /// Compare what `fabricctl facts --json` has written, in place of this box; of several boxes also with each other
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["wait", "repair", "frr"])]
-    facts: Vec<PathBuf>,
+    #[arg(long, value_name = "[NAME=]FILE", conflicts_with_all = ["wait", "repair", "frr"])]
+    facts: Vec<String>,
     /// How long a difference may last before it is one, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = print::seconds)]
     wait: f64,
     /// Make fabric-xdpd compare everything now and correct the maps, and look again
     #[arg(long)]
     repair: bool,
-    /// Folder of FRR's sockets [default: /run/frr, or /run/frr/NAMESPACE]
-    #[arg(long, value_name = "FOLDER")]
-    frr: Option<PathBuf>,
     #[command(flatten)]
-    choice: Choice,
+    sources: Sources,
     #[command(flatten)]
     style: Style,
 }
@@ -53,6 +50,8 @@ not be asked and nothing else differs.
 With --facts of several boxes, these are compared with each other as well: settings of their tunnels,
 who sends broadcasts to whom, MTUs of the links between them. Of a box that is given more than once,
 with facts taken one after the other, also what the others have got of what it has sent.
+
+Boxes are called by their host names unless NAME= gives them another.
 
 The maps are compared with what fabric-xdpd would write into empty ones by the kernel's tables as
 they are now. What is under way settles within --wait and is no difference.";
@@ -94,7 +93,7 @@ fn look(args: &Args) -> anyhow::Result<ExitCode> {
     if !args.facts.is_empty() {
         return several::look(args);
     }
-    let chosen = args.choice.resolve()?;
+    let chosen = args.sources.choice.resolve()?;
     let repaired = if args.repair { Some(repair(&chosen)?) } else { None };
     let (facts, mut seen) = lasting(args, &chosen)?;
     seen.repaired = repaired;
@@ -112,7 +111,7 @@ struct Seen {
 /// Looks until nothing differs, or until what differs has lasted for so long.
 fn lasting(args: &Args, chosen: &Chosen) -> anyhow::Result<(Facts, Seen)> {
     let (start, wait) = (Instant::now(), Duration::from_secs_f64(args.wait));
-    let collect = |known| collect(chosen, args.frr.as_deref(), known);
+    let collect = |known| collect(chosen, args.sources.frr.as_deref(), known);
     let mut facts = collect(None)?;
     let mut report = verify(&facts)?;
     let first = report.differences.len();

@@ -8,7 +8,7 @@ use crate::{
     kernel::running::XdpState,
     netlink::{
         Client, Family, NetlinkError,
-        attributes::{header, text, u64_},
+        attributes::{header, text, u32_, u64_},
         rtnetlink::{RTM_NEWLINK, all_links},
     },
 };
@@ -29,6 +29,9 @@ pub struct Received {
     pub packets: u64,
     /// Packets that the driver or the kernel could not take, which some drivers count above as well.
     pub dropped: u64,
+    /// Queues that the driver fills at a time.
+    #[serde(default)]
+    pub queues: u32,
 }
 
 /// By the names of interfaces whose drivers run programs.
@@ -61,22 +64,24 @@ pub(super) fn joined(before: &All, after: &All) -> BTreeMap<String, Arrived> {
 fn received(message: &[u8]) -> Option<(String, Received)> {
     const IFLA_IFNAME: u16 = 3;
     const IFLA_STATS64: u16 = 23;
+    const IFLA_NUM_RX_QUEUES: u16 = 32;
     const RX_PACKETS: usize = 0;
     const RX_DROPPED: usize = 6;
     const RX_MISSED_ERRORS: usize = 15;
     let (_, attributes) = header::<16>(message)?;
-    let (mut name, mut numbers) = (None, None);
+    let (mut name, mut numbers, mut queues) = (None, None, 1);
     for (kind, payload) in attributes {
         match kind {
             IFLA_IFNAME => name = Some(text(payload)),
             IFLA_STATS64 => numbers = Some(payload),
+            IFLA_NUM_RX_QUEUES => queues = u32_(payload).unwrap_or(1),
             _ => {}
         }
     }
     let numbers = numbers?;
     let number = |place: usize| u64_(numbers.get(place * size_of::<u64>()..)?);
     let dropped = number(RX_DROPPED)? + number(RX_MISSED_ERRORS)?;
-    Some((name?, Received { packets: number(RX_PACKETS)?, dropped }))
+    Some((name?, Received { packets: number(RX_PACKETS)?, dropped, queues }))
 }
 
 #[cfg(test)]
@@ -95,9 +100,10 @@ mod tests {
     fn the_numbers_of_a_link_are_read_with_its_name_and_one_that_is_cut_off_has_none() {
         let numbers: Vec<u8> = (0..24_u64).flat_map(|place| (place + 100).to_ne_bytes()).collect();
         let link = |numbers: &[u8]| {
-            [vec![0; 16], attribute(3, b"swp1\0"), attribute(23, numbers)].concat()
+            let queues = attribute(32, &4_u32.to_ne_bytes());
+            [vec![0; 16], attribute(3, b"swp1\0"), queues, attribute(23, numbers)].concat()
         };
-        let expected = Received { packets: 100, dropped: 106 + 115 };
+        let expected = Received { packets: 100, dropped: 106 + 115, queues: 4 };
         assert_eq!(received(&link(&numbers)), Some(("swp1".to_owned(), expected)));
         assert_eq!(received(&link(&numbers[..40])), None);
         assert_eq!(received(&[0; 16]), None);
@@ -105,7 +111,8 @@ mod tests {
 
     #[test]
     fn an_interface_that_has_come_or_gone_meanwhile_is_in_neither() {
-        let one = |name: &str, packets| (name.to_owned(), Received { packets, dropped: 0 });
+        let one =
+            |name: &str, packets| (name.to_owned(), Received { packets, ..Received::default() });
         let before = All::from([one("swp1", 5), one("swp2", 7)]);
         let after = All::from([one("swp1", 6), one("swp3", 8)]);
         let both = joined(&before, &after);

@@ -14,7 +14,7 @@ mod setup;
 mod tests;
 mod wanted;
 
-pub use between::{Between, between, names};
+pub use between::{Between, between, names, namesakes};
 pub use difference::{Difference, Kind, Side};
 
 use crate::facts::Facts;

@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, process::ExitCode};
 
+use anyhow::bail;
 use serde::Serialize;
 
 use super::{Args, Document, Seen, document, show, status, text};
 use crate::{
-    cli::{format::count, print},
+    cli::{format::count, print, sources},
     facts::Facts,
-    verify::{Between, between, names, verify},
+    verify::{Between, between, names, namesakes, verify},
 };
 
 /// What is printed as JSON of several boxes.
@@ -20,8 +21,15 @@ struct Documents<'a> {
 }
 
 pub(super) fn look(args: &Args) -> anyhow::Result<ExitCode> {
-    let read = args.facts.iter().map(|path| Facts::read(path));
-    let all = read.collect::<Result<Vec<Facts>, _>>()?;
+    let all = args.facts.iter().map(|text| read(text)).collect::<anyhow::Result<Vec<Facts>>>()?;
+    if let Some([one, other]) = namesakes(&all) {
+        bail!(
+            "{} and {} are of two boxes that have one name, by which they are taken for one; tell them apart by \
+             --facts NAME=FILE",
+            args.facts[one],
+            args.facts[other],
+        );
+    }
     if let [facts] = &all[..] {
         return show(args, facts, &seen(facts)?);
     }
@@ -56,6 +64,15 @@ pub(super) fn look(args: &Args) -> anyhow::Result<ExitCode> {
     let differs = looked.iter().any(|seen| !seen.report.differences.is_empty());
     let silent = looked.iter().any(|seen| !seen.report.not_asked.is_empty());
     Ok(status(differs || !between.is_empty(), silent))
+}
+
+/// Facts of a file, of a box that is called as it is given.
+fn read(text: &str) -> anyhow::Result<Facts> {
+    let (name, facts) = sources::named(text)?;
+    Ok(match name {
+        Some(name) => Facts { host: name.into(), namespace: None, ..facts },
+        None => facts,
+    })
 }
 
 fn seen(facts: &Facts) -> anyhow::Result<Seen> {

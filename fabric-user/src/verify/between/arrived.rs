@@ -1,6 +1,6 @@
 //! Whatever arrives at a port has a reason: between two readings of a box the programs count what the driver receives.
 //!
-//! Both are counted at their own times: drivers count at the end of a turn, which is some dozens of packets for each CPU, and
+//! Both are counted at their own times: drivers count at the end of a turn, which is some dozens of packets for each queue, and
 //! not all of them count what a program takes. So what the driver has more is said, and not what it has less. The
 //! kernel's own way to run programs (generic XDP) sees packets that GRO has joined, and is not compared.
 
@@ -12,9 +12,8 @@ use crate::{
     verify::difference::Kind,
 };
 
-/// Packets that drivers may have counted and programs not, or the other way round: 64 for each of as many CPUs
-/// (`NAPI_POLL_WEIGHT`).
-const UNDER_WAY: u64 = 64 * 64;
+/// The most packets that a queue of a driver gives to programs before it counts them (`NAPI_POLL_WEIGHT`).
+const TURN: u64 = 64;
 
 pub(super) fn compare(readings: &BTreeMap<String, Vec<&Facts>>, found: &mut Found) {
     for (name, readings) in readings {
@@ -28,7 +27,8 @@ pub(super) fn compare(readings: &BTreeMap<String, Vec<&Facts>>, found: &mut Foun
             else {
                 continue;
             };
-            let missing = received.saturating_sub(counted + UNDER_WAY);
+            let under_way = TURN * u64::from(end.after.queues.max(1));
+            let missing = received.saturating_sub(counted + under_way);
             if missing > 0 {
                 found.add(
                     Kind::Port,

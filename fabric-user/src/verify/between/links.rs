@@ -26,6 +26,8 @@ pub(super) fn compare(boxes: &[Seen<'_>], found: &mut Found) {
             };
             for (other, far) in at.filter(is_end).filter(|(_, far)| far.mtu != link.mtu) {
                 let other = &boxes[*other];
+                let [low, high] = if far.mtu < link.mtu { [far, link] } else { [link, far] };
+                let at = if far.mtu < link.mtu { other } else { seen };
                 found.add(
                     Kind::Port,
                     format!("{} of {} and {} of {}", link.name, seen.name, far.name, other.name),
@@ -34,7 +36,7 @@ pub(super) fn compare(boxes: &[Seen<'_>], found: &mut Found) {
                         (&other.name, format!("{} has MTU {}", far.name, far.mtu)),
                     ],
                     "the MTU was set at one end alone: longer packets of that end are lost on the link, and nobody says so",
-                    format!("ip link set PORT mtu {}, at the other end", link.mtu.max(far.mtu)),
+                    format!("ip link set {} mtu {}, on {}", low.name, high.mtu, at.name),
                 );
             }
         }
@@ -42,7 +44,7 @@ pub(super) fn compare(boxes: &[Seen<'_>], found: &mut Found) {
 }
 
 /// What may have a cable: what stands on something else has the MTU of its own, and many have the same address.
-fn port(event: &Event) -> Option<&Link> {
+pub(super) fn port(event: &Event) -> Option<&Link> {
     match event {
         Event::Link(link) if !link.loopback && link.mac.is_some() => {
             matches!(link.kind, LinkKind::Device | LinkKind::Other(_)).then_some(link)

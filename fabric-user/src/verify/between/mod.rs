@@ -13,7 +13,7 @@ mod tests;
 mod vlans;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     fmt,
     net::IpAddr,
 };
@@ -21,7 +21,10 @@ use std::{
 use serde::Serialize;
 
 use super::{difference::Kind, kernel::Kernel};
-use crate::{facts::Facts, observe::LinkKind};
+use crate::{
+    facts::Facts,
+    observe::{LinkKind, Mac},
+};
 
 /// A difference between boxes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -38,11 +41,37 @@ pub struct Between {
     pub next: String,
 }
 
+impl Between {
+    /// The boxes that say the same, by what they say.
+    fn by_words(&self) -> BTreeMap<&str, Vec<&str>> {
+        let mut boxes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (name, says) in &self.says {
+            boxes.entry(says).or_default().push(name);
+        }
+        boxes
+    }
+
+    /// Those that say something else than most of the boxes; none where no two thirds say the same.
+    fn odd(&self) -> Vec<&str> {
+        let boxes = self.by_words();
+        let is_most = |same: &[&str]| 3 * same.len() >= 2 * self.says.len();
+        if !boxes.values().any(|same| is_most(same)) {
+            return Vec::new();
+        }
+        boxes.into_values().filter(|same| !is_most(same)).flatten().collect()
+    }
+}
+
 impl fmt::Display for Between {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} {}: boxes differ", self.kind.name(), self.what)?;
-        for (name, says) in &self.says {
-            writeln!(f, "    {name:<7} {says}")?;
+        let verdict = match &self.odd()[..] {
+            [] => "boxes differ".into(),
+            [one] => format!("{one} differs"),
+            several => format!("{} differ", several.join(", ")),
+        };
+        writeln!(f, "{} {}: {verdict}", self.kind.name(), self.what)?;
+        for (says, boxes) in self.by_words() {
+            writeln!(f, "    {:<7} {says}", boxes.join(", "))?;
         }
         writeln!(f, "    likely  {}", self.likely)?;
         write!(f, "    next    {}", self.next)
@@ -61,6 +90,27 @@ pub fn names(all: &[Facts]) -> Vec<String> {
         _ => facts.host.clone(),
     };
     all.iter().map(name).collect()
+}
+
+/// Two facts whose box has the same name and not one cable's interface in common, so that they are of two boxes.
+#[must_use]
+pub fn namesakes(all: &[Facts]) -> Option<[usize; 2]> {
+    let is_other = |one: &BTreeSet<Mac>, other: &BTreeSet<Mac>| {
+        !one.is_empty() && !other.is_empty() && one.is_disjoint(other)
+    };
+    let mut known: BTreeMap<String, (usize, BTreeSet<Mac>)> = BTreeMap::new();
+    for (number, (name, facts)) in names(all).into_iter().zip(all).enumerate() {
+        let macs: BTreeSet<Mac> =
+            facts.network.iter().filter_map(links::port).filter_map(|link| link.mac).collect();
+        match known.entry(name) {
+            Entry::Occupied(same) if is_other(&same.get().1, &macs) => {
+                return Some([same.get().0, number]);
+            }
+            Entry::Occupied(_) => {}
+            Entry::Vacant(place) => drop(place.insert((number, macs))),
+        }
+    }
+    None
 }
 
 /// Compares boxes. Facts of the same box are readings of it: settings are those of the newest, and counters are compared

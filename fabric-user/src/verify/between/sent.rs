@@ -47,9 +47,9 @@ pub(super) fn compare(
                     (&one.name, format!("sent {sent} in {:.1} s", window.seconds())),
                     (&other.name, format!("got {got} of them, and left {left} of whomever to the kernel")),
                 ],
-                "they are lost on the way: full queues, errors of a link, an MTU in the middle that is too small, or redirects \
-                 that fail",
-                "ip -s link, at every port between the two",
+                "they are lost on the way, by full queues, errors of a link, an MTU in the middle that is too small or redirects \
+                 that fail; or they arrive at a port without a program",
+                "ip -s link, at every port between the two; fabricctl status, where they should arrive",
             );
         }
     }
@@ -66,10 +66,18 @@ struct Pair<'a> {
     last: &'a Fabric,
 }
 
-impl Pair<'_> {
-    /// By how much a sum of counters has grown; none if they have begun anew meanwhile.
-    fn grown(&self, count: impl Fn(&Fabric) -> u64) -> Option<u64> {
-        count(self.last).checked_sub(count(self.first))
+impl<'a> Pair<'a> {
+    /// By how much counters have grown, all in all; none if one of them has begun anew meanwhile, as that of a VTEP that was
+    /// gone for a moment does.
+    fn grown(&self, count: impl Fn(&'a Fabric) -> BTreeMap<[&'a str; 2], u64>) -> Option<u64> {
+        let (before, after) = (count(self.first), count(self.last));
+        if before.keys().any(|key| !after.contains_key(key)) {
+            return None;
+        }
+        let grown = |(key, count): (&[&'a str; 2], &u64)| {
+            count.checked_sub(before.get(key).copied().unwrap_or_default())
+        };
+        after.iter().map(grown).sum()
     }
 }
 
@@ -104,19 +112,20 @@ impl<'a> Window<'a> {
 }
 
 /// Packets that the programs have sent to these VTEPs.
-fn sent(fabric: &Fabric, to: &BTreeSet<String>) -> u64 {
+fn sent<'a>(fabric: &'a Fabric, to: &BTreeSet<String>) -> BTreeMap<[&'a str; 2], u64> {
     let vteps = fabric.counted.vteps.iter().filter(|(address, _)| to.contains(*address));
-    vteps.map(|(_, both)| both.sent.packets).sum()
+    vteps.map(|(address, both)| ([address.as_str(), ""], both.sent.packets)).collect()
 }
 
 /// Packets that the programs have forwarded out of tunnels from these VTEPs.
-fn got(fabric: &Fabric, from: &BTreeSet<String>) -> u64 {
+fn got<'a>(fabric: &'a Fabric, from: &BTreeSet<String>) -> BTreeMap<[&'a str; 2], u64> {
     let vteps = fabric.counted.vteps.iter().filter(|(address, _)| from.contains(*address));
-    vteps.map(|(_, both)| both.received.packets).sum()
+    vteps.map(|(address, both)| ([address.as_str(), ""], both.received.packets)).collect()
 }
 
-/// Packets that have arrived where tunnels do and were not forwarded, but for those that were no tunnel's.
-fn left(fabric: &Fabric) -> u64 {
+/// Packets that have arrived where tunnels do and were not forwarded, but for those that were no tunnel's; by port and
+/// reason.
+fn left(fabric: &Fabric) -> BTreeMap<[&str; 2], u64> {
     let ends = |reason: &&Reason| {
         matches!(reason.verdict(), Verdict::Pass | Verdict::Drop)
             && **reason != Reason::UnderlayInputNotVxlan
@@ -128,8 +137,10 @@ fn left(fabric: &Fabric) -> u64 {
         matches!(role, Some("access" | "gateway"))
     };
     let ports = fabric.counted.ports.iter().filter(|(port, _)| !is_access(port));
-    let all = ports.flat_map(|(_, count)| &count.received);
-    all.filter(|(reason, _)| reasons.contains(reason.as_str()))
-        .map(|(_, count)| count.packets)
-        .sum()
+    let all = ports.flat_map(|(port, count)| {
+        count.received.iter().map(|(reason, count)| ([port.as_str(), reason.as_str()], *count))
+    });
+    all.filter(|([_, reason], _)| reasons.contains(*reason))
+        .map(|(key, count)| (key, count.packets))
+        .collect()
 }

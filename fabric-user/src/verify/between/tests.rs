@@ -156,6 +156,7 @@ fn broadcasts_that_go_one_way_alone_and_mtus_of_one_end_are_named() {
     let mtu = one(|leaf| leaf.mtu = 1_500);
     assert_eq!(mtu.what, "swp1 of leaf01 and swp1 of leaf02");
     assert_eq!(said(&mtu)[1], ("leaf02", "swp1 has MTU 1500"));
+    assert_eq!(mtu.next, "ip link set swp1 mtu 9000, on leaf02");
     // Somebody else is at the other end.
     assert_eq!(with(|leaf| (leaf.mtu, leaf.macs) = (1_500, (0xb1, 0xc1))), []);
 }
@@ -169,6 +170,30 @@ fn boxes_that_share_a_host_are_called_by_their_namespaces() {
     };
     let lab = [facts("pc", Some("leaf01")), facts("pc", Some("leaf02")), facts("box", Some("net"))];
     assert_eq!(names(&lab), ["leaf01", "leaf02", "box"]);
+}
+
+#[test]
+fn who_says_something_else_than_most_is_named_and_those_that_say_the_same_stand_together() {
+    let says = |all: &[(&str, &str)]| {
+        let says = all.iter().map(|(name, says)| ((*name).into(), (*says).into())).collect();
+        let (what, likely, next) = ("10200, MTU".into(), String::new(), String::new());
+        Between { kind: Kind::Vni, what, says, likely, next }.to_string()
+    };
+    let three = says(&[("leaf01", "8950"), ("leaf02", "1450"), ("leaf03", "8950")]);
+    assert!(three.starts_with("VNI 10200, MTU: leaf02 differs\n"), "{three}");
+    assert!(three.contains("    leaf01, leaf03 8950\n"), "{three}");
+    let two = says(&[("leaf01", "8950"), ("leaf02", "1450")]);
+    assert!(two.starts_with("VNI 10200, MTU: boxes differ\n"), "{two}");
+}
+
+#[test]
+fn two_boxes_of_one_name_are_not_taken_for_readings_of_one() {
+    let [one, other] = leafs().map(|leaf| leaf.facts());
+    let same = Facts { host: one.host.clone(), ..other.clone() };
+    assert_eq!(namesakes(&[one.clone(), other.clone(), one.clone()]), None);
+    assert_eq!(namesakes(&[one.clone(), other, same]), Some([0, 2]));
+    let nothing = Facts { host: one.host.clone(), ..Facts::default() };
+    assert_eq!(namesakes(&[one, nothing]), None, "whose it is cannot be told");
 }
 
 /// A leaf's facts whose counters were read at this time.
@@ -223,6 +248,33 @@ fn counters_that_have_begun_anew_between_readings_say_nothing() {
         reading(&b, 6_000, 0, 50, 5),
     ]);
     assert_eq!(found, []);
+    // Of two VTEPs one, so that the sum has grown all the same.
+    let with = |mut facts: Facts, packets| {
+        let counted = &mut facts.fabric.as_mut().unwrap().counted;
+        let other = Both { received: Count { packets, bytes: 0 }, ..Both::default() };
+        counted.vteps.insert("10.0.0.3".into(), other);
+        facts
+    };
+    let [a, b] = leafs();
+    // Both addresses are the sender's.
+    let second = |facts: &mut Facts| {
+        let vxlan =
+            Vxlan { vni: 10_300, local: Some(ip("10.0.0.3")), port: 4_789, ..Vxlan::default() };
+        facts.network.push(link(71, "vxlan300", None, LinkKind::Vxlan(vxlan)));
+    };
+    let mut sent = [reading(&a, 2_000, 1_000, 0, 0), reading(&a, 5_000, 3_000, 0, 0)];
+    sent.iter_mut().for_each(second);
+    let [first, last] = sent;
+    let all = |early, late| {
+        between(&[
+            with(reading(&b, 1_000, 0, 50, 0), early),
+            first.clone(),
+            last.clone(),
+            with(reading(&b, 6_000, 0, 50 + 1_500, 0), late),
+        ])
+    };
+    assert_eq!(all(900, 20), []);
+    assert_eq!(all(0, 0).len(), 1, "and so it is found");
 }
 
 #[test]
@@ -233,7 +285,7 @@ fn packets_that_a_driver_receives_and_no_program_counts_are_named_but_not_what_i
         let mut facts = reading(&leaf, ms, 0, 0, counted);
         let fabric = facts.fabric.as_mut().unwrap();
         fabric.counted.ports.get_mut("swp1").unwrap().received.remove("underlay_input_not_vxlan");
-        let before = Received { packets, dropped };
+        let before = Received { packets, dropped, queues: 2 };
         let arrived = Arrived { before, after: Received { packets: packets + 500, ..before } };
         fabric.arrived.insert("swp1".into(), arrived);
         facts
@@ -244,9 +296,9 @@ fn packets_that_a_driver_receives_and_no_program_counts_are_named_but_not_what_i
     };
     assert_eq!(
         what(at(5_000, 110_500, 3, 7_000 + 90_000)),
-        ["swp1 of leaf01: 5904 packets or more have no reason"]
+        ["swp1 of leaf01: 9872 packets or more have no reason"]
     );
-    assert!(what(at(5_000, 110_500, 3, 7_000 + 96_000)).is_empty(), "they are under way");
+    assert!(what(at(5_000, 110_500, 3, 7_000 + 99_872)).is_empty(), "they are under way");
     assert!(what(at(5_000, 110_500, 9_000, 7_000 + 90_000)).is_empty(), "the driver lost them");
     assert!(what(at(5_000, 10_600, 3, 7_000 + 90_000)).is_empty(), "it does not count them");
     assert!(what(at(5_000, 7, 3, 7_000 + 90_000)).is_empty(), "it has begun anew");
