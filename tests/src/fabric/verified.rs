@@ -16,6 +16,15 @@ pub struct Verified {
 }
 
 impl Verified {
+    /// Runs the command.
+    pub(super) fn by(command: &mut Command) -> Self {
+        let output = command.output().expect("fabricctl can be run");
+        let document = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+            panic!("{command:?}: {error}: {}", String::from_utf8_lossy(&output.stderr))
+        });
+        Self { status: output.status.code().unwrap_or(-1), document }
+    }
+
     /// `kind` and `what` of each difference.
     #[must_use]
     pub fn differences(&self) -> Vec<String> {
@@ -43,10 +52,6 @@ impl Fabric {
     pub fn verify(&self, leaf: &str, arguments: &[&str]) -> Verified {
         let mut command = Command::new(fabricctl());
         command.args(["verify", "--json", "--instance", &self.lab().instance(leaf)]);
-        let output = command.args(arguments).output().expect("fabricctl can be run");
-        let document = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-            panic!("{leaf}: {error}: {}", String::from_utf8_lossy(&output.stderr))
-        });
-        Verified { status: output.status.code().unwrap_or(-1), document }
+        Verified::by(command.args(arguments))
     }
 }

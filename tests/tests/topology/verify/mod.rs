@@ -1,9 +1,14 @@
-//! `fabricctl verify` finds what is wrong, names which of FRR, the kernel and the maps differs, and nothing else.
+//! `fabricctl verify` finds what is wrong, names which of FRR, the kernel and the maps differs, and nothing else; where it
+//! has one command as what to do next, that one mends it.
 //!
 //! ```text
 //!  vm11 ─ swp11 leaf01 ── spines ── leaf02 ─ vm21
 //!               ╰ one fault after another
 //! ```
+
+mod between;
+mod leftovers;
+mod refused;
 
 use std::time::Instant;
 
@@ -38,6 +43,16 @@ fn clean(fabric: &Fabric) {
         }
         assert!(start.elapsed() < PATIENCE, "{}", verified.document);
     }
+}
+
+/// Does what is said to be next, after which nothing differs any more.
+#[track_caller]
+fn mend(fabric: &Fabric, said: &str) {
+    let said: serde_json::Value = serde_json::from_str(said).expect("it is JSON");
+    let (program, arguments) =
+        said["next"].as_str().and_then(|next| next.split_once(' ')).expect("a command");
+    fabric.run(LEAF, program, arguments);
+    clean(fabric);
 }
 
 /// A MAC that zebra has behind the other leaf, with its VTEP.
@@ -83,6 +98,13 @@ fn each_of_many_faults_is_found_named_and_gone_when_it_is_mended() {
     assert!(said.contains("MTU 1400, and tunnels need "), "{said}");
     fabric.ip(LEAF, &format!("link set swp1 mtu {mtu}"));
     clean(&fabric);
+    fabric.run(LEAF, "ethtool", "-K swp11 rxvlan on");
+    let said = only(&fabric, &["setup"], "swp11");
+    assert!(said.contains("rxvlan is on"), "{said}");
+    mend(&fabric, &said);
+    leftovers::named(&fabric);
+    refused::named(&fabric);
+    between::named(&fabric);
 
     // Who has stopped the daemon is told so, with what it has missed.
     let daemon = fabric.daemon(LEAF);
