@@ -34,6 +34,7 @@ pub mod gateway;
 pub mod judged;
 pub mod leaf;
 mod leaf6;
+pub mod left;
 pub mod link_option;
 pub mod loaded;
 mod mapped;

@@ -5,6 +5,7 @@ use std::process::Command;
 
 pub(crate) use fabric_tests::fabric::PATIENCE;
 use fabric_tests::fabric::until;
+pub(crate) use fabric_tests::left::{processes, traces};
 use fabric_user::lab::{Lab, LabError, Options, Topology};
 
 /// Two spines, two leafs, four hosts.
@@ -55,37 +56,6 @@ pub(crate) fn converged_from(name: &str, test: &str) -> Lab {
     let lab = up_from(name, test);
     lab.wait_converged(PATIENCE).expect("the lab converges");
     lab
-}
-
-/// Everything in the file system that bears the name of one of the lab's nodes.
-pub(crate) fn traces(lab: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for folder in [
-        "/run/netns",
-        "/run/frr",
-        "/etc/frr",
-        "/run/fabric",
-        "/run/fabric/lab",
-        "/sys/fs/bpf/fabric",
-        "/sys/fs/bpf/fabric-lab",
-    ] {
-        let Ok(entries) = std::fs::read_dir(folder) else {
-            continue;
-        };
-        let names = entries.filter_map(Result::ok).map(|entry| entry.path());
-        found.extend(names.filter(|path| path.to_string_lossy().contains(lab)));
-    }
-    found
-}
-
-/// Command lines of processes that bear the name of one of the lab's nodes.
-pub(crate) fn processes(lab: &str) -> Vec<String> {
-    let folder = std::fs::read_dir("/proc").expect("proc is mounted");
-    folder
-        .filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok())
-        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-        .filter(|line| line.contains(&format!("{lab}-")))
-        .collect()
 }
 
 /// Whether one ping gets an answer within a second.

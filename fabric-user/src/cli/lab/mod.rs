@@ -4,6 +4,7 @@ mod change;
 mod down;
 mod exec;
 mod graph;
+mod inventory;
 mod migrate;
 mod new;
 mod render;
@@ -61,6 +62,8 @@ enum Command {
     Announce(change::Part),
     /// Print what the devices of a topology are configured with.
     Render(render::Args),
+    /// Write an Ansible inventory of a lab that is up: modules run in its nodes.
+    Inventory(inventory::Args),
 }
 
 /// The lab that a command is about.
@@ -103,9 +106,11 @@ impl<'a, T> Document<'a, T> {
 /// once, the others when they have undone or done what they were at.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let cancel = match args.command {
-        Command::New(_) | Command::Status(_) | Command::Graph(_) | Command::Render(_) => {
-            interrupt::end_at_once().map(|()| Arc::default())
-        }
+        Command::New(_)
+        | Command::Status(_)
+        | Command::Graph(_)
+        | Command::Render(_)
+        | Command::Inventory(_) => interrupt::end_at_once().map(|()| Arc::default()),
         _ => interrupt::watch(),
     };
     let cancel = cancel.context("cannot watch for Ctrl-C")?;
@@ -123,6 +128,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Withdraw(args) => change::part(args, "announces no longer", cancel, Lab::withdraw),
         Command::Announce(args) => change::part(args, "announces", cancel, Lab::announce),
         Command::Render(args) => render::run(args),
+        Command::Inventory(args) => inventory::run(&args),
     };
     match (result, interrupt::last()) {
         (Err(error), Some(last)) if matches!(error.downcast_ref(), Some(LabError::Interrupted)) => {
