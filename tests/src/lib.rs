@@ -26,6 +26,7 @@ pub mod addresses;
 pub mod asked;
 pub mod counters;
 pub mod daemon;
+pub mod dashboard;
 pub mod device;
 pub mod ecmp;
 pub mod expect;

@@ -40,7 +40,16 @@ pub fn promtool(arguments: &[&str], input: Stdio) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&text).into_owned())
 }
 
-/// A Prometheus that scrapes a port of its own namespace every second. It goes with this value.
+/// Whom a Prometheus scrapes, and how it calls it.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// Address and port.
+    pub address: &'a str,
+    /// The label `instance`.
+    pub instance: &'a str,
+}
+
+/// A Prometheus that scrapes every second, from a namespace. It goes with this value.
 #[derive(Debug)]
 pub struct Prometheus {
     netns: Netns,
@@ -48,14 +57,18 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one, which keeps its data in `folder`, and waits until it has scraped.
+    /// Starts one, which keeps its data in `folder`, and waits until it has scraped all `targets`.
     #[must_use]
-    pub fn scraping(netns: &Netns, port: u16, rules: &Path, folder: &Path) -> Self {
+    pub fn scraping(netns: &Netns, targets: &[Target<'_>], rules: &Path, folder: &Path) -> Self {
+        let configs = targets.iter().map(|Target { address, instance }| {
+            format!("{{targets: ['{address}'], labels: {{instance: '{instance}'}}}}")
+        });
         let settings = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\n\
              rule_files: [{}]\n\
-             scrape_configs: [{{job_name: fabric, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}]\n",
-            rules.display()
+             scrape_configs: [{{job_name: fabric, static_configs: [{}]}}]\n",
+            rules.display(),
+            configs.collect::<Vec<_>>().join(", ")
         );
         let file = folder.join("prometheus.yml");
         fs::write(&file, settings).expect("the folder can be written");
@@ -68,8 +81,8 @@ impl Prometheus {
         let child = netns.enter(|| command.spawn()).expect("the namespace exists");
         let this = Self { netns: netns.clone(), child: child.expect("Prometheus can be started") };
         until(PATIENCE, "Prometheus has scraped", || {
-            let up = this.query("up{job=\"fabric\"}").unwrap_or_default();
-            up.first().is_some_and(|series| series["value"][1] == "1")
+            let up = this.query("up{job=\"fabric\"} == 1").unwrap_or_default();
+            up.len() == targets.len()
         });
         this
     }
@@ -90,13 +103,31 @@ impl Prometheus {
     /// # Errors
     /// As [`Self::ask`].
     pub fn query(&self, expression: &str) -> Result<Vec<Value>> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric();
-        let escape =
-            |byte| if plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") };
-        let escaped: String = expression.bytes().map(escape).collect();
-        let data = self.ask(&format!("query?query={escaped}"))?;
+        let data = self.ask(&format!("query?query={}", escaped(expression)))?;
         Ok(data["result"].as_array().cloned().unwrap_or_default())
     }
+
+    /// The series that it gave every `step` seconds between two times, in seconds since 1970.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn query_range(
+        &self,
+        expression: &str,
+        (start, end): (f64, f64),
+        step: u32,
+    ) -> Result<Vec<Value>> {
+        let query = escaped(expression);
+        let path = format!("query_range?query={query}&start={start}&end={end}&step={step}");
+        Ok(self.ask(&path)?["result"].as_array().cloned().unwrap_or_default())
+    }
+}
+
+/// As it may stand in a URL.
+fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric();
+    let escape = |byte| if plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") };
+    text.bytes().map(escape).collect()
 }
 
 impl Drop for Prometheus {

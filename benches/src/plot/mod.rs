@@ -2,6 +2,7 @@
 
 mod bars;
 mod chart;
+pub mod dashboard;
 mod lines;
 mod series;
 mod stages;

@@ -8,8 +8,9 @@
 use std::{collections::BTreeMap, fs, path::Path, process::Command, time::Duration};
 
 use fabric_tests::{
+    dashboard,
     fabric::{Fabric, PATIENCE, fabricctl, until, until_or_say},
-    prometheus::{Prometheus, promtool},
+    prometheus::{Prometheus, Target, promtool},
     scrape::{OPEN, TEXT, get, metrics, metrics_once},
 };
 use fabric_user::metrics::exposition::Exposition;
@@ -176,18 +177,9 @@ fn promtool_is_content_with_the_metrics_of_a_leaf() {
 
 /// The expressions of the dashboard's panels, with every choice at `all`.
 fn expressions() -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../observability/dashboard.json");
-    let text = fs::read_to_string(path).expect("the dashboard is there");
-    let dashboard: Value = serde_json::from_str(&text).expect("it is JSON");
-    let panels = dashboard["panels"].as_array().expect("it has panels").iter();
-    let targets = panels.filter_map(|panel| panel["targets"].as_array()).flatten();
-    let all = targets.filter_map(|target| target["expr"].as_str());
-    let choices = ["$instance", "$device", "$vni"];
-    all.map(|expression| {
-        let chosen = choices.iter().fold(expression.to_owned(), |it, name| it.replace(name, ".*"));
-        chosen.replace("$__rate_interval", "1m")
-    })
-    .collect()
+    let all = [("$instance", ".*"), ("$device", ".*"), ("$vni", ".*"), ("$__rate_interval", "1m")];
+    let questions = dashboard::panels(&all).into_iter().flat_map(|panel| panel.questions);
+    questions.map(|question| question.expression).collect()
 }
 
 /// What a healthy leaf without VRFs does not have: packets that are dropped, and losses of links.
@@ -206,7 +198,8 @@ fn prometheus_scrapes_a_leaf_and_has_what_dashboard_and_alerts_ask_for() {
     let netns = fabric.netns(LEAF);
     let folder = fabric.file("of-prometheus");
     fs::create_dir_all(&folder).expect("the lab's folder can be written");
-    let prometheus = Prometheus::scraping(&netns, PORT, &rules, &folder);
+    let target = Target { address: "127.0.0.1:9843", instance: LEAF };
+    let prometheus = Prometheus::scraping(&netns, &[target], &rules, &folder);
 
     let mut left = expressions();
     assert!(left.len() > 30, "{left:?}");
