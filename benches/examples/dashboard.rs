@@ -109,7 +109,7 @@ fn play(fabric: &Fabric) {
     // From no address: bridges drop such frames.
     let host = Wire::open(&fabric.netns("vm12"), "eth0");
     let mut frame = [0; 60];
-    frame[..6].copy_from_slice(&[0x02, 0, 0, 0, 0, 0x22]);
+    frame[..6].copy_from_slice(&fabric.mac("vm22").0);
     frame[12..14].copy_from_slice(&[0x08, 0x00]);
     while begin.elapsed() < Duration::from_secs(95) {
         host.send(&frame);
@@ -168,7 +168,7 @@ fn answered(
                 }
             }
             // What never happened is no line.
-            series.retain(|(_, points)| !points.is_empty());
+            series.retain(|(_, points)| points.iter().any(|(_, value)| *value != 0.0));
             Content::Lines { are_stacked: asked.is_stacked, series }
         }
     };

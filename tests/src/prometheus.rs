@@ -49,7 +49,7 @@ pub struct Target<'a> {
     pub instance: &'a str,
 }
 
-/// A Prometheus that scrapes every second, from a namespace. It goes with this value.
+/// A Prometheus that scrapes every two seconds, from a namespace. It goes with this value.
 #[derive(Debug)]
 pub struct Prometheus {
     netns: Netns,
@@ -64,7 +64,7 @@ impl Prometheus {
             format!("{{targets: ['{address}'], labels: {{instance: '{instance}'}}}}")
         });
         let settings = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\n\
+            "global: {{scrape_interval: 2s, scrape_timeout: 2s, evaluation_interval: 2s}}\n\
              rule_files: [{}]\n\
              scrape_configs: [{{job_name: fabric, static_configs: [{}]}}]\n",
             rules.display(),

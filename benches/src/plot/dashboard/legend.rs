@@ -30,34 +30,37 @@ pub(super) const fn colour(number: usize) -> RGBColor {
     COLOURS[number % COLOURS.len()]
 }
 
-/// Where each name begins: pixels from the left, and row.
-pub(super) fn places<'a>(names: impl Iterator<Item = &'a str>, room: u32) -> Vec<(i32, i32)> {
+/// A name in the legend: its number, and where it begins, in pixels from the left and rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    number: usize,
+    x: i32,
+    pub(super) row: i32,
+}
+
+/// Gives each name its place, as long as there is room for `rows` rows.
+pub(super) fn places<'a>(names: impl Iterator<Item = &'a str>, room: u32, rows: i32) -> Vec<Name> {
     let (mut x, mut row) = (0, 0);
-    let place = |name: &str| {
+    let place = |(number, name): (usize, &str)| {
         let takes = STROKE + width(name) + ROOM;
         if x > 0 && x + takes > room as i32 {
             (x, row) = (0, row + 1);
         }
-        let place = (x, row);
+        let place = Name { number, x, row };
         x += takes;
         place
     };
-    names.map(place).collect()
+    names.enumerate().map(place).take_while(|name| name.row < rows).collect()
 }
 
-/// Draws the names below `top`, in the order of their series' numbers.
-pub(super) fn draw<'a>(
-    area: &Area<'_>,
-    names: impl Iterator<Item = &'a str>,
-    places: &[(i32, i32)],
-    top: i32,
-) -> Result<()> {
-    for ((number, name), (x, row)) in names.enumerate().zip(places) {
+/// Draws the names that have places below `top`.
+pub(super) fn draw(area: &Area<'_>, all: &[&str], places: &[Name], top: i32) -> Result<()> {
+    for Name { number, x, row } in places {
         let y = top + row * STEP;
         let middle = y + STEP / 2 - 1;
         let stroke = [(*x, middle), (x + STROKE - 6, middle)];
-        area.draw(&PathElement::new(stroke, colour(number).stroke_width(3)))?;
-        area.draw_text(name, &text(SMALL), (x + STROKE, y + 2))?;
+        area.draw(&PathElement::new(stroke, colour(*number).stroke_width(3)))?;
+        area.draw_text(all[*number], &text(SMALL), (x + STROKE, y + 2))?;
     }
     Ok(())
 }
@@ -67,9 +70,13 @@ mod tests {
     use super::places;
 
     #[test]
-    fn a_name_that_does_not_fit_begins_the_next_row() {
+    fn a_name_that_does_not_fit_begins_the_next_row_if_there_is_one() {
         let names = ["a".repeat(10), "b".repeat(10), "c".repeat(10)];
-        let found = places(names.iter().map(String::as_str), 210);
-        assert_eq!(found, [(0, 0), (102, 0), (0, 1)]);
+        let found = |rows| {
+            let found = places(names.iter().map(String::as_str), 200, rows);
+            found.into_iter().map(|name| (name.x, name.row)).collect::<Vec<_>>()
+        };
+        assert_eq!(found(2), [(0, 0), (97, 0), (0, 1)]);
+        assert_eq!(found(1), [(0, 0), (97, 0)]);
     }
 }

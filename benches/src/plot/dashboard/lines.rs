@@ -10,6 +10,8 @@ use super::{
 
 /// Longest time between two points that are joined, in seconds.
 const JOINED: f64 = 5.0;
+/// Rows of the legend, at most: what has no place there is a line without a name.
+const ROWS: i32 = 4;
 
 pub(super) fn draw(
     area: &Area<'_>,
@@ -18,10 +20,10 @@ pub(super) fn draw(
     unit: &str,
     seconds: f64,
 ) -> Result<()> {
-    let names = || series.iter().map(|(name, _)| name.as_str());
+    let names: Vec<&str> = series.iter().map(|(name, _)| name.as_str()).collect();
     let (width, height) = area.dim_in_pixel();
-    let places = legend::places(names(), width);
-    let rows = places.last().map_or(0, |(_, row)| row + 1);
+    let places = legend::places(names.iter().copied(), width, ROWS);
+    let rows = places.last().map_or(0, |name| name.row + 1);
     let bottom = height as i32 - rows * legend::STEP - 4;
     let shown = if are_stacked { stacked(series) } else { series.to_vec() };
 
@@ -65,7 +67,7 @@ pub(super) fn draw(
             chart.draw_series([PathElement::new(part.to_vec(), colour.stroke_width(2))])?;
         }
     }
-    legend::draw(area, names(), &places, bottom + 2)
+    legend::draw(area, &names, &places, bottom + 2)
 }
 
 /// The series one upon the other, at the times that any of them has.

@@ -111,5 +111,5 @@ pub fn draw(panels: &[Panel], seconds: f64, path: &Path) -> Result<()> {
 
 /// About how many pixels a text of the smaller size is wide: its font is the reader's.
 fn width(text: &str) -> i32 {
-    7 * text.chars().count() as i32
+    SMALL as i32 * text.chars().count() as i32 / 2
 }
