@@ -30,7 +30,7 @@ use fabric_benches::{
 };
 use fabric_common::reason::Reason;
 use fabric_tests::scrape::{OPEN, TEXT, get_here};
-use fabric_user::metrics::exposition::Exposition;
+use fabric_user::{kernel::maps::Maps, metrics::exposition::Exposition};
 
 /// Name, when it is measured, VNIs.
 const ENTRIES: [(&str, When, u32); 3] = [
@@ -49,6 +49,8 @@ const MACS: u32 = 4;
 const TURN: Duration = Duration::from_secs(1);
 /// Frames between two looks at the clock.
 const FRAMES: u32 = 250_000;
+/// Longest time that the daemon may take to hear of the sink.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Bars of the time that a scrape takes, and of what it adds to the time of a frame.
 const SCRAPE_MS: f64 = 100.0;
 const CHANGE_PERCENT: f64 = 1.0;
@@ -207,10 +209,21 @@ fn turns(
     let program = daemon.program(leaf.access)?;
     let contender =
         Contender { name: FABRIC.into(), program, frames: FRAMES, grows: Some(OUTER as i64) };
-    // The first frames of stations are the kernel's.
-    race.turn(&contender, DESTINATIONS)?;
     let maps = daemon.maps()?;
-    let (before, mut sent) = (maps.ended_anywhere(Reason::Encapsulated), 0);
+    let forwarded = || maps.ended_anywhere(Reason::Encapsulated);
+    // The sink makes the underlay port one that takes frames from programs, of which the daemon has to hear. And the
+    // first frames of stations are the kernel's.
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let before = forwarded();
+        race.turn(&contender, DESTINATIONS)?;
+        if forwarded() - before == u64::from(FRAMES) {
+            break;
+        }
+        ensure!(Instant::now() < deadline, "Fabric does not forward: {}", most_said(&maps));
+        thread::sleep(Duration::from_millis(100));
+    }
+    let (before, mut sent) = (forwarded(), 0);
     let mut turn = |with: bool| -> Result<f64> {
         let begin = Instant::now();
         if with {
@@ -233,8 +246,12 @@ fn turns(
         }
         progress(name, round, rounds);
     }
-    let forwarded = maps.ended_anywhere(Reason::Encapsulated) - before;
-    ensure!(forwarded * 1_000 >= sent * 999, "Fabric forwarded {forwarded} of {sent} frames");
+    let count = forwarded() - before;
+    ensure!(
+        count * 1_000 >= sent * 999,
+        "Fabric forwarded {count} of {sent} frames: {}",
+        most_said(&maps)
+    );
 
     let [first, with, second] = &times;
     let without: Vec<f64> = first.iter().zip(second).map(|(a, b)| (a + b) / 2.0).collect();
@@ -251,6 +268,13 @@ fn turns(
         ("a frame, spread between two turns without, percent", 100.0 * noise.iqr),
     ];
     Ok(figures.map(|(name, value)| (name.to_owned(), value)).into())
+}
+
+/// What Fabric says of most of the frames that it did not forward.
+fn most_said(maps: &Maps) -> &'static str {
+    let others = Reason::ALL.iter().filter(|reason| **reason != Reason::Encapsulated);
+    let most = others.max_by_key(|reason| maps.ended_anywhere(**reason));
+    most.map_or("nothing", |reason| reason.name())
 }
 
 fn ms(time: Duration) -> f64 {
