@@ -8,7 +8,9 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{Fabric, Facts, Offload, Room, SCHEMA, arrived, counted::Counted, held::Held, offload};
+use super::{
+    Fabric, Facts, Offload, Room, SCHEMA, arrived, carrier, counted::Counted, held::Held, offload,
+};
 use crate::{
     cli::{
         FILLED, contents::Contents, counters::sums::Sums, fill, instance::Chosen,
@@ -97,7 +99,7 @@ fn of(
         (Some((chosen, _)), Some(contents)) => namespace::find(chosen.daemon(), &contents.ports)?,
         _ => None,
     };
-    let Kernel { network, interfaces, offloads } = match &place {
+    let Kernel { network, interfaces, offloads, carrier_losses } = match &place {
         Some(path) => namespace::within(path, Kernel::ask)??,
         None => Kernel::ask()?,
     };
@@ -121,6 +123,7 @@ fn of(
         version: env!("CARGO_PKG_VERSION").into(),
         network,
         offloads,
+        carrier_losses,
         frr,
         fabric,
         missing,
@@ -132,6 +135,7 @@ struct Kernel {
     network: Vec<Event>,
     interfaces: Interfaces,
     offloads: BTreeMap<String, Vec<Offload>>,
+    carrier_losses: BTreeMap<String, u32>,
 }
 
 impl Kernel {
@@ -139,7 +143,8 @@ impl Kernel {
     fn ask() -> anyhow::Result<Self> {
         let network = Asker::open()?.dump(Scope::All)?.events;
         let offloads = offload::of(&network).context("ethtool cannot ask the kernel")?;
-        Ok(Self { network, interfaces: Interfaces::list()?, offloads })
+        let carrier_losses = carrier::losses().context("cannot list how interfaces have been")?;
+        Ok(Self { network, interfaces: Interfaces::list()?, offloads, carrier_losses })
     }
 }
 

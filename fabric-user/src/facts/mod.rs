@@ -4,6 +4,7 @@
 //! it says the same of a running box and of what was kept of one.
 
 mod arrived;
+mod carrier;
 mod collect;
 pub mod counted;
 pub mod held;
@@ -48,6 +49,9 @@ pub struct Facts {
     /// What is switched on of [`Offload`] at physical and virtual ports, by name.
     #[serde(default)]
     pub offloads: BTreeMap<String, Vec<Offload>>,
+    /// How often each interface has lost its carrier since it was made, by name.
+    #[serde(default)]
+    pub carrier_losses: BTreeMap<String, u32>,
     /// What FRR knows, if it is there.
     pub frr: Option<Frr>,
     /// What Fabric knows, if it is there.

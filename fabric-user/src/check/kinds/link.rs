@@ -10,7 +10,9 @@ use crate::{
         names::Names,
         shape::{Shape, shape},
         sight::Sight,
+        span::Span,
     },
+    facts::Facts,
     lab::topology::{ControlPlane, End},
 };
 
@@ -24,7 +26,18 @@ shape! {
         mtu: Option<u32> = None,
         /// Also the cables of hosts, at the end of the node; those of a bond have to be active in it.
         hosts: bool = Or("false"),
+        /// The most times that an end may lose its carrier while it is watched: what flaps is up whenever somebody looks.
+        flaps: Option<u32> = None,
+        /// How long these are counted.
+        window: Span = Or("\"10s\""),
     }
+}
+
+/// How often an end may lose its carrier, and in what time.
+#[derive(Clone, Copy, Debug)]
+struct Flaps {
+    most: u32,
+    window: Span,
 }
 
 /// One end of a cable.
@@ -59,12 +72,12 @@ impl Kind for Link {
                 speaks,
                 bonded: false,
             };
-            draft([end(&link.a, &link.b), end(&link.b, &link.a)].into())
+            self.draft([end(&link.a, &link.b), end(&link.b, &link.a)].into())
         });
         let hosts = topology.hosts.iter().filter(|host| self.hosts && is_meant(&host.switch.node));
         let of_hosts = hosts.flat_map(|host| host.cables().map(move |ends| (host, ends)));
         let access = of_hosts.map(|(host, [own, switch])| {
-            draft(vec![Expected {
+            self.draft(vec![Expected {
                 end: switch.clone(),
                 peer: own.node.clone(),
                 mtu: self.mtu.unwrap_or(topology.fabric.host_mtu),
@@ -76,26 +89,52 @@ impl Kind for Link {
     }
 }
 
-fn draft(ends: Vec<Expected>) -> Draft {
-    let first = &ends[0];
-    let subject = match ends.get(1) {
-        Some(second) => {
-            format!("{}:{}–{}:{}", first.end.node, first.end.port, second.end.node, second.end.port)
-        }
-        None => format!("{}:{}–{}", first.end.node, first.end.port, first.peer),
-    };
-    let needs: Vec<String> = ends.iter().map(|it| it.end.node.clone()).collect();
-    let device = first.end.node.clone();
-    Draft::of(&device, subject, move |look| judge(&ends, look)).needing(needs)
+impl Link {
+    fn draft(&self, ends: Vec<Expected>) -> Draft {
+        let first = &ends[0];
+        let subject = match ends.get(1) {
+            Some(second) => format!(
+                "{}:{}–{}:{}",
+                first.end.node, first.end.port, second.end.node, second.end.port
+            ),
+            None => format!("{}:{}–{}", first.end.node, first.end.port, first.peer),
+        };
+        let needs: Vec<String> = ends.iter().map(|it| it.end.node.clone()).collect();
+        let device = first.end.node.clone();
+        let flaps = self.flaps.map(|most| Flaps { most, window: self.window });
+        let draft =
+            Draft::of(&device, subject, move |look| judge(&ends, flaps, look)).needing(needs);
+        if flaps.is_some() { draft.over(self.window.0) } else { draft }
+    }
 }
 
-fn judge(ends: &[Expected], look: &Look<'_>) -> Judged {
+fn judge(ends: &[Expected], flaps: Option<Flaps>, look: &Look<'_>) -> Judged {
     let mut found = String::new();
+    for (expected, flaps) in ends.iter().filter_map(|end| Some((end, flaps?))) {
+        calm(&expected.end, flaps, look)?;
+    }
     for expected in ends {
         let sight = look.sight(&expected.end.node)?;
         found = at(expected, sight)?;
     }
     Ok(found)
+}
+
+/// An end has kept its carrier.
+fn calm(end: &End, flaps: Flaps, look: &Look<'_>) -> Judged {
+    let End { node, port, .. } = end;
+    let lost = |facts: &Facts| facts.carrier_losses.get(port).copied().unwrap_or_default();
+    let times = lost(look.sight(node)?.facts).saturating_sub(lost(look.before(node)?));
+    if times <= flaps.most {
+        return Ok(format!("lost {times} times"));
+    }
+    Err(Finding::new(
+        format!("carrier lost {} times at most in {}", flaps.most, flaps.window),
+        format!("{node} {port}: carrier lost {times} times in {}", flaps.window),
+        "the link flaps: a bad cable or transceiver, or its other end is switched off and on",
+        format!("on {node}: ip -s -s link show {port}, where transns counts"),
+    )
+    .into())
 }
 
 fn at(expected: &Expected, sight: &Sight<'_>) -> Judged {
@@ -149,10 +188,7 @@ fn at(expected: &Expected, sight: &Sight<'_>) -> Judged {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        facts::Facts,
-        observe::{BondMember, Event, Link as Seen},
-    };
+    use crate::observe::{BondMember, Event, Link as Seen};
 
     #[test]
     fn a_port_that_is_out_of_its_bond_is_up_and_wrong() {
