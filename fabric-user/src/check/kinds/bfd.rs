@@ -43,9 +43,10 @@ impl Kind for Bfd {
         for node in nodes {
             for session in watched(node) {
                 let (name, peer, detect) = (node.name.clone(), session.peer, self.detect);
-                let subject = format!("{name}→{} ({peer})", session.neighbour.unwrap_or_default());
+                let neighbour = session.neighbour.unwrap_or_default();
+                let subject = format!("{name}→{neighbour} ({peer})");
                 drafts.push(Draft::of(&node.name, subject, move |look| {
-                    judge(&name, &peer, detect, look)
+                    judge([&name, &neighbour], &peer, detect, look)
                 }));
             }
         }
@@ -53,7 +54,12 @@ impl Kind for Bfd {
     }
 }
 
-fn judge(node: &str, peer: &str, detect: Option<Span>, look: &Look<'_>) -> Judged {
+fn judge(
+    [node, neighbour]: [&str; 2],
+    peer: &str,
+    detect: Option<Span>,
+    look: &Look<'_>,
+) -> Judged {
     let frr = look.sight(node)?.frr(&["bfdd"])?;
     // Without addresses FRR names the neighbour's link-local one and the interface to it.
     let is_it =
@@ -70,13 +76,7 @@ fn judge(node: &str, peer: &str, detect: Option<Span>, look: &Look<'_>) -> Judge
     };
     if !session.up {
         let actual = format!("{} ({})", session.status, session.diagnostic);
-        return Err(Finding::new(
-            should,
-            actual,
-            "the link is silent, or bfdd does not run at the other end",
-            next,
-        )
-        .into());
+        return Err(Finding::new(should, actual, deaf([node, neighbour], session), next).into());
     }
     let Some(within) = session.detection_ms() else {
         return match detect {
@@ -91,4 +91,46 @@ fn judge(node: &str, peer: &str, detect: Option<Span>, look: &Look<'_>) -> Judge
         return Err(Finding::new(should, actual, "the session has other timers", next).into());
     }
     Ok(format!("up, silence noticed within {within} ms"))
+}
+
+/// Who does not hear whom (RFC 5880, sections 4.1 and 6.2).
+fn deaf([node, neighbour]: [&str; 2], session: &BfdSession) -> String {
+    let says = |diagnostic: &str| session.diagnostic.eq_ignore_ascii_case(diagnostic);
+    // An end that is in `init` hears of the other one that this hears nothing.
+    match (session.status.as_str(), says(EXPIRED), says(SIGNALED)) {
+        ("init", ..) => {
+            format!(
+                "{neighbour} hears nothing of {node}: packets from {node} to {neighbour} are lost"
+            )
+        }
+        (_, true, _) => format!(
+            "{node} hears nothing of {neighbour}: packets from {neighbour} to {node} are lost, or bfdd does not run \
+             there"
+        ),
+        (_, _, true) => format!("{neighbour} has ended the session, as when bfdd is stopped there"),
+        _ => "the link is silent, or bfdd does not run at the other end".into(),
+    }
+}
+
+/// As FRR calls the diagnostics (`diag2str` of `bfdd/bfd.c`).
+const EXPIRED: &str = "control detection time expired";
+const SIGNALED: &str = "neighbor signaled session down";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_link_that_is_dead_in_one_direction_each_end_says_in_which() {
+        let says = |status: &str, diagnostic: &str| {
+            let (status, diagnostic) = (status.into(), diagnostic.into());
+            deaf(["leaf01", "spine01"], &BfdSession { status, diagnostic, ..BfdSession::default() })
+        };
+        for diagnostic in [EXPIRED, SIGNALED] {
+            assert!(says("init", diagnostic).ends_with("packets from leaf01 to spine01 are lost"));
+        }
+        assert!(says("down", EXPIRED).contains("packets from spine01 to leaf01 are lost"));
+        assert!(says("down", SIGNALED).starts_with("spine01 has ended the session"));
+        assert!(says("down", "ok").starts_with("the link is silent"));
+    }
 }

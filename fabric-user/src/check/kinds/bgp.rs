@@ -213,7 +213,8 @@ fn judge(node: &str, expected: &Expected, age: Span, look: &Look<'_>) -> Judged 
         let likely = match sight.link(&session.peer) {
             Some(link) if !link.up => format!("{} is switched off", link.name),
             Some(link) if !link.carrier => format!("{} has no carrier", link.name),
-            _ => "the other end does not speak BGP here, or expects another AS or address".into(),
+            _ => "the other end does not speak BGP here, expects another AS or address, or one does not hear the other"
+                .into(),
         };
         return fail(session.state.clone(), likely);
     }
