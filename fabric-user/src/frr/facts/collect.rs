@@ -111,6 +111,9 @@ impl Daemon {
         match Vty::connect(&path, wait(patience)) {
             Ok(vty) => Ok(Some(Self { name, vty, patience })),
             Err(VtyError::Socket(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(VtyError::Socket(error)) if error.kind() == ErrorKind::ConnectionRefused => {
+                Err(FrrError::Ended { daemon: name, path })
+            }
             Err(source) => Err(FrrError::Deaf { daemon: name, path, source }),
         }
     }

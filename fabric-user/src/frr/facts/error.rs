@@ -7,6 +7,14 @@ use crate::frr::vty::VtyError;
 /// A daemon that does not say what it knows. Each is one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum FrrError {
+    /// It runs no more.
+    #[error("{daemon} of FRR has ended: nobody listens at {path}, which it has left behind")]
+    Ended {
+        /// The daemon.
+        daemon: &'static str,
+        /// Its socket.
+        path: PathBuf,
+    },
     /// It takes no calls.
     #[error("{daemon} of FRR takes no calls at {path}: {source}")]
     Deaf {
