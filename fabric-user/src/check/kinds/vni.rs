@@ -16,6 +16,7 @@ use crate::{
     frr::facts::VniKind,
     lab::topology::{ControlPlane, Network, Switch},
     observe::LinkKind,
+    verify::kernel::Tunnel,
 };
 
 shape! {
@@ -36,6 +37,7 @@ struct Expected {
     node: String,
     vni: u32,
     vlan: u16,
+    bridge: String,
     local: IpAddr,
     lives: bool,
     by_frr: bool,
@@ -71,6 +73,7 @@ fn draft(network: &Network, node: &Switch, lives: bool, by_frr: bool) -> Draft {
         node: node.name.clone(),
         vni: network.vni,
         vlan: network.vlan,
+        bridge: node.bridge(network.vlan),
         local: node.loopback.into(),
         lives,
         by_frr,
@@ -122,16 +125,35 @@ impl Expected {
         }
     }
 
+    /// What another VNI carries that is in the network's place.
+    fn instead<'a>(&self, sight: &'a Sight<'_>) -> Option<(u32, &'a str)> {
+        let mut all = sight.kernel.tunnels.iter();
+        let is_here = |tunnel: &Tunnel<'_>| {
+            let is_bridge = tunnel.bridge.is_some_and(|bridge| bridge.name == self.bridge);
+            is_bridge && (tunnel.vlan == 0 || tunnel.vlan == self.vlan)
+        };
+        let (vni, tunnel) = all.find(|(_, tunnel)| is_here(tunnel))?;
+        Some((*vni, tunnel.vxlan.name.as_str()))
+    }
+
     fn here(&self, sight: &Sight<'_>) -> Judged {
         let should = format!("is here, of layer 2, local address {}, without learning", self.local);
         let show = "ip -d link show type vxlan".to_owned();
         let Some(tunnel) = sight.kernel.tunnels.get(&self.vni) else {
-            return self.fail(
-                &should,
-                "no vxlan device has it".into(),
-                "the device is missing, or has another VNI",
-                show,
-            );
+            return match self.instead(sight) {
+                Some((vni, name)) => self.fail(
+                    &should,
+                    format!("{name} in {} has VNI {vni}", self.bridge),
+                    "the device was made with a wrong VNI, so that its hosts are alone in a network of their own",
+                    format!("ip -d link show {name}"),
+                ),
+                None => self.fail(
+                    &should,
+                    "no vxlan device has it".into(),
+                    "the device is missing, or in another bridge with another VNI",
+                    show,
+                ),
+            };
         };
         let name = &tunnel.vxlan.name;
         let LinkKind::Vxlan(device) = &tunnel.vxlan.kind else { return Ok(String::new()) };
