@@ -69,6 +69,13 @@ fn a_network_that_is_where_it_should_not_be_and_one_with_learning_left_on_fail_a
         vxlan.vni = 10_100;
     };
     expect(suite, stretched, &["vni web leaf03 not"], "vxlan10300 carries it");
+    let wrong = |paper: &mut Paper| {
+        let LinkKind::Vxlan(vxlan) = &mut paper.link("leaf01", "vxlan10100").kind else {
+            panic!("it is one")
+        };
+        vxlan.vni = 10_999;
+    };
+    expect(suite, wrong, &["vni web leaf01"], "vxlan10100 in br100 has VNI 10999");
     let learns = |paper: &mut Paper| {
         paper.link("leaf01", "vxlan10100").port.as_mut().unwrap().learning = true;
     };
@@ -126,6 +133,19 @@ fn links_that_are_off_or_too_small_or_in_the_wrong_port_fail_once() {
         &["link leaf01:swp1–spine01:swp1"],
         "leaf01 swp1: spine02 is at the other end",
     );
+}
+
+#[test]
+fn a_link_that_is_up_and_has_lost_its_carrier_meanwhile_flaps() {
+    let suite = "[[link]]\nflaps = 1\n";
+    let lost = |times| {
+        move |paper: &mut Paper| {
+            paper.facts("spine01").carrier_losses.insert("swp1".into(), times);
+        }
+    };
+    let said = "spine01 swp1: carrier lost 5 times in 10s";
+    expect(suite, lost(5), &["link leaf01:swp1–spine01:swp1"], said);
+    assert_eq!(broken(suite, &mut Paper::named("two-sites"), lost(1)).0, Vec::<String>::new());
 }
 
 #[test]
