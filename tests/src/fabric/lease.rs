@@ -58,6 +58,14 @@ impl Fabric {
         Self::up(&load("pair"), share())
     }
 
+    /// As [`Self::pair`], with a BFD that takes no neighbour for dead because a busy machine lets it wait.
+    #[must_use]
+    pub fn pair_with_bfd() -> Self {
+        let mut topology = load("pair");
+        topology.fabric.bfd = Some(CALM_BFD);
+        Self::up(&topology, share())
+    }
+
     /// As [`Self::pair`], for a test that measures: no other one of the binary runs meanwhile.
     #[must_use]
     pub fn pair_alone() -> Self {
@@ -282,6 +290,14 @@ impl Fabric {
         self.run(node, "ip", line)
     }
 
+    /// Gives FRR of a node commands, one after the other; what it says.
+    pub fn vtysh(&self, node: &str, commands: &[&str]) -> String {
+        let mut vtysh = Command::new("vtysh");
+        vtysh.args(["-N", self.netns(node).name()]);
+        vtysh.args(commands.iter().flat_map(|command| ["-c", *command]));
+        self.lab.exec(node, &mut vtysh).unwrap_or_else(|error| panic!("{commands:?}: {error}"))
+    }
+
     /// Index of an interface of a node.
     #[must_use]
     pub fn ifindex(&self, node: &str, interface: &str) -> u32 {
@@ -309,10 +325,7 @@ impl Fabric {
     pub fn wait_bridge_port(&self, leaf: &str, port: &str, is_one: bool) {
         let shows = format!("show interface {port}");
         until(PATIENCE, &format!("FRR of {leaf} takes {port} for a bridge port: {is_one}"), || {
-            let mut vtysh = Command::new("vtysh");
-            vtysh.args(["-N", self.netns(leaf).name(), "-c", &shows]);
-            let shown = self.lab().exec(leaf, &mut vtysh).expect("FRR answers");
-            shown.contains("Interface Slave Type Bridge") == is_one
+            self.vtysh(leaf, &[&shows]).contains("Interface Slave Type Bridge") == is_one
         });
     }
 

@@ -5,11 +5,13 @@
 //! lab of four switches is up in three seconds. It goes when the test ends, also by a panic.
 
 mod agreement;
+mod background;
 mod carrier_loss;
 mod carrier_watch;
 mod checked;
 mod content;
 mod daemon;
+pub mod diagnosis;
 mod failure;
 mod groups;
 mod kernel;
@@ -26,6 +28,7 @@ mod ways;
 mod wire;
 
 pub use agreement::{assert_agreement, differences};
+pub use background::Background;
 pub use carrier_loss::{CarrierLoss, lose_carrier, router_with};
 pub use checked::{Checked, suite};
 pub use content::facts as map_facts;

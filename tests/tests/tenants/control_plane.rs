@@ -1,8 +1,6 @@
 //! What BGP and zebra of a leaf take back, change or give anew: Fabric forwards by the kernel's tables at each
 //! moment, and by nothing older.
 
-use std::process::Command;
-
 use fabric_tests::fabric::{Fabric, PATIENCE, until};
 use fabric_user::lab::daemons::{self, Frr};
 use rustix::process::Signal;
@@ -21,10 +19,7 @@ const LEAKED: Flow =
 
 /// Gives FRR of a node commands of its configuration.
 pub(crate) fn configure(fabric: &Fabric, leaf: &str, commands: &[&str]) {
-    let mut vtysh = Command::new("vtysh");
-    vtysh.args(["-N", fabric.netns(leaf).name(), "-c", "configure terminal"]);
-    vtysh.args(commands.iter().flat_map(|command| ["-c", *command]));
-    fabric.lab().exec(leaf, &mut vtysh).unwrap_or_else(|error| panic!("{commands:?}: {error}"));
+    fabric.vtysh(leaf, &[&["configure terminal"][..], commands].concat());
 }
 
 /// Case FRR-07: the L3VNI of a VRF is one that there is no device of, and is put right.
