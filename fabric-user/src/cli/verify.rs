@@ -3,7 +3,6 @@
 mod several;
 
 use std::{
-    collections::HashSet,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -21,7 +20,7 @@ use super::{
 use crate::{
     facts::{Facts, collect},
     frr::facts::Frr,
-    verify::{Difference, Kind, Report, verify},
+    verify::{Difference, Report, verify},
 };
 
 /// Arguments of `fabricctl verify`.
@@ -121,12 +120,7 @@ fn lasting(args: &Args, chosen: &Chosen) -> anyhow::Result<(Facts, Seen)> {
         looks += 1;
         std::thread::sleep(PAUSE);
         facts = collect(known(&mut facts, &report))?;
-        let now = verify(&facts)?;
-        let mut differences = now.differences;
-        let old = report.differences.iter().map(|old| (old.kind, old.what.as_str()));
-        let old: HashSet<(Kind, &str)> = old.collect();
-        differences.retain(|new| old.contains(&(new.kind, new.what.as_str())));
-        report = Report { differences, not_asked: now.not_asked };
+        report = verify(&facts)?.lasting(&report);
     }
     let settled = first.saturating_sub(report.differences.len());
     Ok((facts, Seen { report, settled, repaired: None }))
@@ -253,7 +247,7 @@ fn text(facts: &Facts, seen: &Seen) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::Side;
+    use crate::verify::{Kind, Side};
 
     #[test]
     fn frr_is_asked_again_only_about_what_it_has_said() {

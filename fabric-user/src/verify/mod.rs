@@ -17,6 +17,8 @@ mod wanted;
 pub use between::{Between, between, names, namesakes};
 pub use difference::{Difference, Kind, Side};
 
+use std::collections::HashSet;
+
 use crate::facts::Facts;
 
 /// What a look at a box has brought.
@@ -26,6 +28,17 @@ pub struct Report {
     pub differences: Vec<Difference>,
     /// What could not be compared, and why: sentences.
     pub not_asked: Vec<String>,
+}
+
+impl Report {
+    /// Without the differences that a report from before has not: these are under way.
+    #[must_use]
+    pub fn lasting(mut self, before: &Self) -> Self {
+        let old = before.differences.iter().map(|old| (old.kind, old.what.as_str()));
+        let old: HashSet<(Kind, &str)> = old.collect();
+        self.differences.retain(|new| old.contains(&(new.kind, new.what.as_str())));
+        self
+    }
 }
 
 /// Compares what facts have.
