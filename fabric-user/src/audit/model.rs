@@ -28,6 +28,10 @@ pub struct Records {
     pub addresses: Vec<Address>,
     /// Names of sites by the names of devices, in lower case.
     pub devices: BTreeMap<String, Site>,
+    /// Names of devices that there are at several sites.
+    pub twins: BTreeSet<String>,
+    /// Names of all sites.
+    pub sites: BTreeSet<Site>,
     /// Names of sites by their slugs.
     pub slugs: BTreeMap<String, Site>,
     /// What was not read, and why: sentences.
@@ -91,6 +95,19 @@ impl Records {
     #[must_use]
     pub fn has(&self, table: Table) -> bool {
         !self.unknown.contains_key(&table)
+    }
+
+    /// Notes where a device is.
+    pub fn place_device(&mut self, name: &str, site: Site) {
+        let name = name.to_lowercase();
+        // Names are unique within sites and tenants alone.
+        if self.devices.get(&name).is_some_and(|known| *known != site) {
+            self.twins.insert(name.clone());
+            self.devices.remove(&name);
+        }
+        if !self.twins.contains(&name) {
+            self.devices.insert(name, site);
+        }
     }
 
     /// Notes that a table was not read.
@@ -241,7 +258,9 @@ pub struct L2vpn {
     pub status: Option<Status>,
     /// Places of the VLANs in it.
     pub vlans: Vec<usize>,
-    /// Sites of the interfaces in it.
+    /// Number of interfaces in it.
+    pub interfaces: usize,
+    /// Sites of these interfaces, as far as they are known.
     pub sites: BTreeSet<Site>,
 }
 

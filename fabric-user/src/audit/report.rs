@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     fabric::Fabric,
-    findings::{self, Finding},
+    findings::{self, Finding, Found},
     model::{Records, Table},
 };
 use crate::facts::Facts;
@@ -77,9 +77,12 @@ impl Report {
     /// Compares, and leaves out what is excepted. `lost` are boxes whose site is not known.
     #[must_use]
     pub fn of(records: &Records, fabric: &Fabric, lost: &[String], exceptions: &[Pattern]) -> Self {
-        let mut findings = findings::compare(records, fabric);
+        let Found { mut findings, mut unplaced } = findings::compare(records, fabric);
         let all = findings.len();
-        findings.retain(|finding| !exceptions.iter().any(|pattern| pattern.matches(&finding.id)));
+        let is_told =
+            |finding: &Finding| !exceptions.iter().any(|pattern| pattern.matches(&finding.id));
+        findings.retain(is_told);
+        unplaced.retain(is_told);
         let networks = || fabric.boxes.iter().flat_map(|leaf| &leaf.networks);
         // Where all sites are known otherwise, nobody needs devices.
         let is_missed = |table: Table| table != Table::Devices || !lost.is_empty();
@@ -88,9 +91,17 @@ impl Report {
         if !lost.is_empty() && records.has(Table::Devices) {
             not_asked.push(format!(
                 "the sites of {} are not known, so what lies there is looked for everywhere: \
-                 NetBox has no devices of these names; say where they are by --site {}=SITE",
+                 NetBox has no devices of these names, or several; say where they are by \
+                 --site {}=SITE",
                 lost.join(", "),
                 lost[0]
+            ));
+        }
+        if !unplaced.is_empty() {
+            not_asked.push(format!(
+                "it is not known whether audited boxes should have {}: in which sites the \
+                 locations, racks, groups or interfaces are that NetBox names was not read",
+                findings::list(unplaced.iter().map(|finding| &finding.what))
             ));
         }
         Self {

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     audit::{
-        Finding, Report,
+        self, Finding, Report,
         csv::{self, Columns, Files},
         fabric::Fabric,
         model::{Records, clean},
@@ -220,8 +220,20 @@ fn compare(args: &Args, records: &Records, fabric: &mut Fabric) -> anyhow::Resul
         let known: Vec<String> = names.into_iter().collect();
         bail!("--site {name}: there are no facts of that box, but of {}", known.join(", "));
     }
+    for (name, site) in &sites {
+        let is_known = records.slugs.contains_key(site) || records.sites.contains(site.as_str());
+        if !records.sites.is_empty() && !is_known {
+            bail!("--site {name}={site}: NetBox has no site of that name or slug");
+        }
+    }
     let vrfs =
         args.vrf.iter().map(|Pair(netbox, device)| (device.clone(), netbox.clone())).collect();
+    let is_known = |name: &String| records.vrfs.iter().any(|vrf| vrf.name == *name);
+    if let Some(Pair(name, device)) = args.vrf.iter().find(|Pair(name, _)| !is_known(name))
+        && records.has(audit::model::Table::Vrfs)
+    {
+        bail!("--vrf {name}={device}: NetBox has no VRF of that name");
+    }
     let lost = fabric.place(records, &sites);
     fabric.rename(records, &vrfs);
     let exceptions: Vec<Pattern> = args.except.iter().map(|text| Pattern::new(text)).collect();
@@ -361,6 +373,8 @@ fn summary(report: &Report) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
     use crate::{
         audit::Kind,
@@ -421,6 +435,44 @@ mod tests {
             ),
             "{text}"
         );
+    }
+
+    /// Arguments alone.
+    #[derive(clap::Parser)]
+    struct Alone {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn names_that_netbox_does_not_have_are_refused() {
+        let records = Records {
+            sites: ["Amsterdam".into()].into(),
+            slugs: [("ams1".into(), "Amsterdam".into())].into(),
+            ..Records::default()
+        };
+        let compare = |arguments: &[&str]| {
+            let arguments = [&["audit", "--prefixes", "p.csv"][..], arguments].concat();
+            let args = Alone::try_parse_from(arguments).unwrap().args;
+            let facts = Facts::default();
+            let mut fabric = Fabric::of([("leaf1".to_owned(), &facts)]);
+            compare(&args, &records, &mut fabric).map_err(|error| error.to_string())
+        };
+        assert!(compare(&["--site", "leaf1=ams1"]).is_ok());
+        assert!(compare(&["--site", "leaf1=Amsterdam"]).is_ok());
+        for (arguments, error) in [
+            (
+                ["--site", "leaf1=ams2"],
+                "--site leaf1=ams2: NetBox has no site of that name or slug",
+            ),
+            (
+                ["--site", "leaf2=ams1"],
+                "--site leaf2: there are no facts of that box, but of leaf1",
+            ),
+            (["--vrf", "Red=v1"], "--vrf Red=v1: NetBox has no VRF of that name"),
+        ] {
+            assert_eq!(compare(&arguments).unwrap_err(), error);
+        }
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use super::{CsvError, Sheet, vrfs};
 use crate::audit::{
-    model::{Address, Records, is_out_of_use},
+    model::{ACTIVE, Address, DEPRECATED, RESERVED, Records, is_out_of_use},
     networks::parse,
 };
 
 pub(super) fn read(sheet: &Sheet, records: &mut Records) -> Result<(), CsvError> {
     let [address, status] = sheet.need([&["ip address", "address"], &["status"]])?;
+    sheet.check_language(status, &[ACTIVE, RESERVED, DEPRECATED], &["dhcp", "slaac"])?;
     let vrf = sheet.find(&["vrf"]);
     for row in sheet.rows() {
         let status = row.cell(status).to_lowercase();

@@ -9,7 +9,7 @@ pub(super) fn read(sheet: &Sheet, records: &mut Records) -> Result<(), CsvError>
         // Devices need no name.
         let (name, site) = (row.cell(name), row.cell(site));
         if !name.is_empty() && !site.is_empty() {
-            records.devices.insert(name.to_lowercase(), site.as_str().into());
+            records.place_device(&name, site.as_str().into());
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! L2VPNs: `Name,Slug,Identifier,Type,Status,…`. VLANs say themselves in which they are.
 
 use super::{CsvError, Sheet};
-use crate::audit::model::{L2vpn, Records};
+use crate::audit::model::{ACTIVE, L2vpn, Records};
 
 /// What NetBox shows of its types that are VXLANs, and what it stores.
 const VXLAN: [&str; 3] = ["vxlan", "vxlan-evpn", "vxlan evpn"];
@@ -9,6 +9,9 @@ const VXLAN: [&str; 3] = ["vxlan", "vxlan-evpn", "vxlan evpn"];
 pub(super) fn read(sheet: &Sheet, records: &mut Records) -> Result<(), CsvError> {
     let [name, identifier] = sheet.need([&["name"], &["identifier"]])?;
     let (kind, status) = (sheet.find(&["type"]), sheet.find(&["status"]));
+    if let Some(status) = status {
+        sheet.check_language(status, &[ACTIVE, "planned", "decommissioning"], &[])?;
+    }
     for row in sheet.rows() {
         let vni = match row.cell(identifier) {
             cell if cell.is_empty() => None,
@@ -33,7 +36,7 @@ pub(super) fn of(label: &str, records: &mut Records) -> usize {
         None => (label, None),
     };
     let is_it = |l2vpn: &L2vpn| {
-        l2vpn.name == name && (identifier.is_none() || l2vpn.identifier == identifier)
+        (identifier.is_none() || l2vpn.identifier == identifier) && l2vpn.name == name
     };
     if let Some(place) = records.l2vpns.iter().position(is_it) {
         return place;

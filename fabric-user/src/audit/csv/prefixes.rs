@@ -11,10 +11,12 @@ const SITE: [&str; 3] = ["dcim.site", "dcim | site", "site"];
 
 pub(super) fn read(sheet: &Sheet, records: &mut Records) -> Result<(), CsvError> {
     let [prefix, status] = sheet.need([&["prefix"], &["status"]])?;
-    sheet.check_language(status, &[ACTIVE, CONTAINER, RESERVED, DEPRECATED])?;
+    // "Container" is a German word as well.
+    sheet.check_language(status, &[ACTIVE, RESERVED, DEPRECATED], &[CONTAINER])?;
     let (vrf, vlan) = (sheet.find(&["vrf"]), sheet.find(&["vlan"]));
     let site = sheet.find(&["site"]);
     let (scope, kind) = (sheet.find(&["scope"]), sheet.find(&["scope type"]));
+    let mut known = vlans::by_vid(&records.vlans);
     for row in sheet.rows() {
         let network = parse(&row.cell(prefix)).ok_or_else(|| row.wrong(prefix, "no prefix"))?;
         let sites = match (row.maybe(site), row.maybe(scope), row.maybe(kind)) {
@@ -27,7 +29,8 @@ pub(super) fn read(sheet: &Sheet, records: &mut Records) -> Result<(), CsvError>
             (None, None, None) => Sites::Anywhere,
         };
         let vrf = vrfs::of(row.maybe(vrf), &records.vrfs);
-        let vlan = row.maybe(vlan).and_then(|label| vlans::of(&label, &sites, records));
+        let vlan = row.maybe(vlan);
+        let vlan = vlan.and_then(|label| vlans::of(&label, &sites, &mut known, records));
         let status = row.cell(status).to_lowercase();
         records.prefixes.push(Prefix { network: normal(network), vrf, status, vlan, sites });
     }

@@ -184,6 +184,7 @@ fn what_is_wrong_with_a_file_is_one_sentence() {
          export it with the \
          interface in English"
     );
+    assert!(error("Prefix,Status\n10.0.0.0/8,Container\n10.1.0.0/16,Aktiv\n").contains("`aktiv`"));
     assert_eq!(error(""), "prefixes.csv is empty; export it again");
     let path = folder.0.join("latin.csv");
     fs::write(&path, b"Pr\xe4fix,Status\n").unwrap();
@@ -191,6 +192,61 @@ fn what_is_wrong_with_a_file_is_one_sentence() {
     assert!(matches!(latin, CsvError::Encoding(_)));
     let missing = read(&Files { prefixes: folder.0.join("none"), ..Files::default() }).unwrap_err();
     assert!(matches!(missing, CsvError::Read(..)));
+}
+
+#[test]
+fn statuses_in_another_language_are_noticed_in_each_file() {
+    let folder = Folder::new("language");
+    let prefixes = folder.file("p.csv", "Prefix,Status\n10.1.0.0/24,Active\n");
+    let files = || Files { prefixes: prefixes.clone(), ..Files::default() };
+    let addresses =
+        folder.file("a.csv", "IP Address,Status\n10.1.0.7/24,Veraltet\n10.1.0.8/24,DHCP\n");
+    let l2vpns = folder.file("l.csv", "Name,Identifier,Status\napp,10200,Aktiv\n");
+    let vlans = folder.file("v.csv", "VID,Name,Status\n200,app,Aktiv\n");
+    for files in [
+        Files { addresses: Some(addresses), ..files() },
+        Files { l2vpns: Some(l2vpns), ..files() },
+        Files { vlans: Some(vlans), ..files() },
+    ] {
+        assert!(matches!(read(&files), Err(CsvError::Language(..))));
+    }
+}
+
+#[test]
+fn a_device_that_is_at_two_sites_is_at_neither() {
+    let folder = Folder::new("twins");
+    let devices = "Name,Site\nleaf1,A\nleaf2,A\nLeaf1,B\nleaf1,A\nleaf2,A\n";
+    let records = read(&Files {
+        prefixes: folder.file("p.csv", "Prefix,Status\n10.1.0.0/24,Active\n"),
+        devices: Some(folder.file("d.csv", devices)),
+        ..Files::default()
+    })
+    .unwrap();
+    assert_eq!(records.devices, [("leaf2".to_owned(), "A".into())].into());
+}
+
+/// As many as a large fabric has: the VLAN of each prefix has to be found at once.
+#[test]
+fn ten_thousand_prefixes_are_read_with_as_many_vlans() {
+    let folder = Folder::new("many");
+    let mut prefixes = "Prefix,Status,VLAN,Scope,Scope Type\n".to_owned();
+    let mut vlans = "VID,Name,Site,Status,L2VPN\n".to_owned();
+    for number in 0..10_000_u32 {
+        let (high, low, vid) = (number >> 8, number & 0xff, number % 4000 + 1);
+        prefixes += &format!("10.{high}.{low}.0/24,Active,n{number} ({vid}),A,dcim.site\n");
+        vlans += &format!("{vid},n{number},A,Active,n{number} ({})\n", 10_000 + number);
+    }
+    let files = Files {
+        prefixes: folder.file("p.csv", &prefixes),
+        vlans: Some(folder.file("v.csv", &vlans)),
+        ..Files::default()
+    };
+    let records = read(&files).unwrap();
+    for (place, prefix) in records.prefixes.iter().enumerate() {
+        assert_eq!(prefix.vlan, Some(place));
+        assert_eq!(records.vlans[place].l2vpn, Some(place));
+    }
+    assert_eq!((records.vlans.len(), records.l2vpns.len()), (10_000, 10_000));
 }
 
 #[test]

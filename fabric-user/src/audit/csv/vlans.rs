@@ -1,5 +1,7 @@
 //! VLANs: `VID,Name,Site,Group,…,Status,…,L2VPN,…`.
 
+use std::collections::BTreeMap;
+
 use super::{CsvError, Sheet, l2vpns};
 use crate::audit::model::{ACTIVE, DEPRECATED, RESERVED, Records, Sites, Table, Vlan};
 
@@ -8,7 +10,7 @@ pub(super) fn read(sheet: &Sheet, records: &mut Records) -> Result<(), CsvError>
     let (status, site) = (sheet.find(&["status"]), sheet.find(&["site"]));
     let (group, l2vpn) = (sheet.find(&["group"]), sheet.find(&["l2vpn"]));
     if let Some(status) = status {
-        sheet.check_language(status, &[ACTIVE, RESERVED, DEPRECATED])?;
+        sheet.check_language(status, &[ACTIVE, RESERVED, DEPRECATED], &[])?;
     }
     for row in sheet.rows() {
         let number: u16 = row.cell(vid).parse().map_err(|_| row.wrong(vid, "no VLAN ID"))?;
@@ -36,17 +38,34 @@ pub(super) fn read(sheet: &Sheet, records: &mut Records) -> Result<(), CsvError>
     Ok(())
 }
 
+/// Places of VLANs by their numbers.
+pub(super) type ByVid = BTreeMap<u16, Vec<usize>>;
+
+/// All that were read.
+pub(super) fn by_vid(vlans: &[Vlan]) -> ByVid {
+    let mut all = ByVid::new();
+    for (place, vlan) in vlans.iter().enumerate() {
+        all.entry(vlan.vid).or_default().push(place);
+    }
+    all
+}
+
 /// The VLAN of a prefix's label: `name (vid)`, or a number alone as in imports. Of several with this label it is the
 /// one at the prefix's site. One that is in no table is added.
-pub(super) fn of(label: &str, sites: &Sites, records: &mut Records) -> Option<usize> {
+pub(super) fn of(
+    label: &str,
+    sites: &Sites,
+    known: &mut ByVid,
+    records: &mut Records,
+) -> Option<usize> {
     let (name, vid) = match super::label::numbered(label) {
         Some((name, vid)) => (name.to_owned(), vid),
         None => (String::new(), label.parse().ok()?),
     };
     let vid: u16 = vid.try_into().ok().filter(|vid| (1..=4094).contains(vid))?;
     let same = |vlan: &Vlan| vlan.vid == vid && (name.is_empty() || vlan.name == name);
-    let found: Vec<usize> =
-        (0..records.vlans.len()).filter(|at| same(&records.vlans[*at])).collect();
+    let all = known.entry(vid).or_default();
+    let found: Vec<usize> = all.iter().copied().filter(|at| same(&records.vlans[*at])).collect();
     let here = found.iter().filter(|at| records.vlans[**at].sites == *sites);
     let here: Vec<usize> = here.copied().collect();
     match (&here[..], &found[..]) {
@@ -56,8 +75,9 @@ pub(super) fn of(label: &str, sites: &Sites, records: &mut Records) -> Option<us
         ([], []) => {
             let name = if name.is_empty() { format!("VLAN{vid:04}") } else { name };
             let (status, l2vpn) = (ACTIVE.into(), None);
+            all.push(records.vlans.len());
             records.vlans.push(Vlan { vid, name, status, sites: Sites::Unknown, l2vpn });
-            Some(records.vlans.len() - 1)
+            all.last().copied()
         }
     }
 }

@@ -29,9 +29,11 @@ pub(super) fn leaf(name: String, facts: &Facts) -> Leaf {
     let none = Frr::default();
     let frr = facts.frr.as_ref().unwrap_or(&none);
     let networks = tables.networks(frr);
+    let is_asked = facts.frr.as_ref().is_some_and(|frr| !frr.missing.contains_key("zebra"));
     let tenant = |link: &&Link| Tenant {
         device: link.name.clone(),
         l3vni: frr.vrfs.get(&link.name).map(|entry| entry.l3vni).filter(|vni| *vni != 0),
+        is_asked,
     };
     let vrfs = tables.links.values().filter(|link| matches!(link.kind, LinkKind::Vrf { .. }));
     Leaf {

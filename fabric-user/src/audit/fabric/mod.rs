@@ -45,6 +45,8 @@ pub struct Tenant {
     pub device: String,
     /// Its L3VNI, if FRR has one.
     pub l3vni: Option<u32>,
+    /// FRR was asked, so that one without an L3VNI has none.
+    pub is_asked: bool,
 }
 
 /// A bridged network: a bridge, or a VLAN of a VLAN-aware one.

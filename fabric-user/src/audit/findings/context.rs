@@ -27,7 +27,7 @@ pub(super) struct Context<'a> {
     pub(super) known_vrfs: BTreeSet<Vrf>,
     /// Sites of boxes.
     sites: BTreeSet<Site>,
-    /// Some box's site is not known.
+    /// Some box's site is not known, so that everything may be there.
     is_any_lost: bool,
     /// Gateways by the place of the prefix that they are in.
     pub(super) gateways: BTreeMap<usize, Vec<Gateway<'a>>>,
@@ -51,6 +51,17 @@ pub(super) struct Context<'a> {
     by_vni: BTreeMap<u32, Vec<usize>>,
     /// Places of the VLANs that a network is, by its number.
     ties: Vec<BTreeSet<usize>>,
+}
+
+/// Whether audited boxes would know of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Sight {
+    /// It lies at sites without such a box.
+    Out,
+    /// It is not known where it lies.
+    Unknown,
+    /// It lies at a site with such a box, or may be at any.
+    In,
 }
 
 /// A network with its box.
@@ -252,12 +263,13 @@ impl<'a> Context<'a> {
     }
 
     /// Whether the audited boxes would know of what lies there.
-    pub(super) fn is_in_sight(&self, sites: &Sites) -> bool {
+    pub(super) fn sight(&self, sites: &Sites) -> Sight {
         match sites {
-            Sites::At(sites) if !self.is_any_lost => {
-                sites.iter().any(|site| self.sites.contains(site))
-            }
-            _ => true,
+            _ if self.is_any_lost => Sight::In,
+            Sites::Anywhere => Sight::In,
+            Sites::At(sites) if sites.iter().any(|site| self.sites.contains(site)) => Sight::In,
+            Sites::At(_) => Sight::Out,
+            Sites::Unknown => Sight::Unknown,
         }
     }
 

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::{
-    context::{Context, Seat},
+    Found,
+    context::{Context, Seat, Sight},
     finding::{Finding, Kind},
     vni::Told,
     words,
 };
 use crate::audit::model::{ACTIVE, L2vpn, Sites, Table, Vrf};
 
-pub(super) fn find(context: &Context<'_>, told: &Told, found: &mut Vec<Finding>) {
+pub(super) fn find(context: &Context<'_>, told: &Told, found: &mut Found) {
     if !context.netbox.has(Table::L2vpns) {
         return;
     }
@@ -22,45 +23,46 @@ pub(super) fn find(context: &Context<'_>, told: &Told, found: &mut Vec<Finding>)
             continue;
         }
         match carried.get(&vni) {
-            Some(networks) => found.extend(other(context, l2vpn, networks, told)),
-            None => found.extend(missing(context, l2vpn, vni, told)),
+            Some(networks) => found.findings.extend(other(context, l2vpn, networks, told)),
+            None => missing(context, l2vpn, vni, told, found),
         }
     }
     for (vni, networks) in carried.iter().filter(|(vni, _)| !known.contains(*vni)) {
-        found.extend(unknown(context, *vni, networks, told));
+        found.findings.extend(unknown(context, *vni, networks, told));
     }
 }
 
-fn missing(context: &Context<'_>, l2vpn: &L2vpn, vni: u32, told: &Told) -> Option<Finding> {
+fn missing(context: &Context<'_>, l2vpn: &L2vpn, vni: u32, told: &Told, found: &mut Found) {
     let is_active = l2vpn.status.as_deref().is_none_or(|status| status == ACTIVE);
     let vlans = || l2vpn.vlans.iter().map(|place| &context.netbox.vlans[*place]);
     let is_in_use = l2vpn.vlans.is_empty() || vlans().any(|vlan| vlan.status == ACTIVE);
-    let is_in_sight = match (l2vpn.vlans.is_empty(), l2vpn.sites.is_empty()) {
-        (true, true) => true,
-        (_, is_without) => {
-            let of_interfaces = Sites::At(l2vpn.sites.clone());
-            !is_without && context.is_in_sight(&of_interfaces)
-                || vlans().any(|vlan| context.is_in_sight(&vlan.sites))
-        }
+    let of_interfaces = match (l2vpn.interfaces, l2vpn.sites.is_empty()) {
+        (0, _) => None,
+        (_, true) => Some(Sites::Unknown),
+        (_, false) => Some(Sites::At(l2vpn.sites.clone())),
     };
+    let sights = vlans().map(|vlan| &vlan.sites).chain(&of_interfaces);
+    let sight = sights.map(|sites| context.sight(sites)).max().unwrap_or(Sight::In);
     // As an L3VNI it is told of there; where a box has another VNI for its VLAN, with that.
     let is_l3vni = l2vpn.vlans.is_empty() && context.vrfs.contains(&Vrf::named(&l2vpn.name));
     let has_other = l2vpn.vlans.iter().any(|vlan| told.has_vlan(*vlan));
-    if !is_active || !is_in_use || !is_in_sight || is_l3vni || has_other {
-        return None;
+    if !is_active || !is_in_use || is_l3vni || has_other {
+        return;
     }
-    Some(Finding {
+    let finding = Finding {
         id: Kind::L2vpnMissing.id(vni),
         kind: Kind::L2vpnMissing,
         what: l2vpn.to_string(),
-        netbox: match l2vpn.vlans.is_empty() {
-            true => "has nothing in it".into(),
-            false => format!("has {} in it", words::set(vlans().map(ToString::to_string))),
+        netbox: match (l2vpn.vlans.is_empty(), l2vpn.interfaces) {
+            (true, 0) => "has nothing in it".into(),
+            (true, interfaces) => format!("has {} in it", words::count(interfaces, "interface")),
+            (false, _) => format!("has {} in it", words::set(vlans().map(ToString::to_string))),
         },
         fabric: format!("no box has VNI {vni}"),
         likely: "it was never built, or was removed and NetBox was not told".into(),
         next: format!("build VNI {vni}, or set the L2VPN to planned or delete it in NetBox"),
-    })
+    };
+    found.tell(sight, finding);
 }
 
 fn unknown(context: &Context<'_>, vni: u32, networks: &[Seat<'_>], told: &Told) -> Option<Finding> {

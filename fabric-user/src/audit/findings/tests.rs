@@ -83,7 +83,9 @@ fn healthy() -> (Said, Made, Made) {
 }
 
 fn compared(said: &Said, one: Made, two: Made) -> Vec<Finding> {
-    compare(&said.0, &fabric(vec![("leaf1", "a", one), ("leaf2", "b", two)]))
+    let found = compare(&said.0, &fabric(vec![("leaf1", "a", one), ("leaf2", "b", two)]));
+    assert!(found.unplaced.is_empty(), "{:?}", found.unplaced);
+    found.findings
 }
 
 fn ids(said: &Said, one: Made, two: Made) -> Vec<String> {
@@ -127,6 +129,32 @@ fn a_prefix_whose_gateway_is_at_a_box_that_is_not_audited_is_no_finding() {
     said.prefix(None, "10.6.0.0/24", "active", Some(vlan), Some("c"));
     one.route_away(Some("red"), "10.5.0.0/24");
     assert_eq!(ids(&said, one, two), NONE);
+}
+
+#[test]
+fn what_lies_nobody_knows_where_is_no_finding_and_is_told_of_apart() {
+    let (mut said, one, two) = healthy();
+    let vlan = said.vlan(500, "grouped", Some(10500), None);
+    said.0.vlans[vlan].sites = Sites::Unknown;
+    for (vrf, prefix) in [(None, "10.6.0.0/24"), (Some("green"), "10.5.0.0/24")] {
+        said.prefix(vrf, prefix, "active", None, None);
+        said.0.prefixes.last_mut().unwrap().sites = Sites::Unknown;
+    }
+    said.l2vpn("wire", 10950);
+    said.0.l2vpns.last_mut().unwrap().interfaces = 2;
+    let found = compare(&said.0, &fabric(vec![("leaf1", "a", one), ("leaf2", "b", two)]));
+    assert_eq!(found.findings, []);
+    let told: Vec<&str> = found.unplaced.iter().map(|finding| finding.id.as_str()).collect();
+    assert_eq!(
+        told,
+        [
+            "prefix_without_gateway/default/10.6.0.0/24",
+            "vrf_missing/green",
+            "l2vpn_missing/10500",
+            "l2vpn_missing/10950",
+        ]
+    );
+    assert_eq!(found.unplaced[3].netbox, "has 2 interfaces in it");
 }
 
 #[test]
@@ -360,6 +388,13 @@ fn an_l3vni_is_compared_where_an_l2vpn_has_the_name_of_the_vrf() {
     said.0.l2vpns.last_mut().unwrap().identifier = Some(4007);
     let (_, one, two) = healthy();
     assert_eq!(ids(&said, one, two), NONE);
+    said.0.vrfs.push(VrfRecord { name: "bare".into(), rd: None });
+    said.l2vpn("bare", 4009);
+    let (_, mut one, two) = healthy();
+    one.vrf("bare", None);
+    let found = compared(&said, one, two);
+    assert_eq!(found[0].id, "l3vni_other/bare");
+    assert_eq!(found[0].fabric, "is missing at leaf1");
 }
 
 #[test]

@@ -3,29 +3,32 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    context::Context,
+    Found,
+    context::{Context, Sight},
     finding::{Finding, Kind},
     words,
 };
 use crate::audit::model::{ACTIVE, Table, Vrf};
 
-pub(super) fn find(context: &Context<'_>, found: &mut Vec<Finding>) {
+pub(super) fn find(context: &Context<'_>, found: &mut Found) {
     missing(context, found);
-    unknown(context, found);
-    moved(context, found);
-    l3vnis(context, found);
+    unknown(context, &mut found.findings);
+    moved(context, &mut found.findings);
+    l3vnis(context, &mut found.findings);
 }
 
 /// VRFs with active prefixes in sight that no box has.
-fn missing(context: &Context<'_>, found: &mut Vec<Finding>) {
-    let mut prefixes: BTreeMap<&Vrf, usize> = BTreeMap::new();
-    for prefix in &context.netbox.prefixes {
-        if prefix.status == ACTIVE && context.is_in_sight(&prefix.sites) {
-            *prefixes.entry(&prefix.vrf).or_default() += 1;
+fn missing(context: &Context<'_>, found: &mut Found) {
+    let mut vrfs: BTreeMap<&Vrf, BTreeMap<Sight, usize>> = BTreeMap::new();
+    for prefix in context.netbox.prefixes.iter().filter(|prefix| prefix.status == ACTIVE) {
+        if !context.vrfs.contains(&prefix.vrf) {
+            let prefixes = vrfs.entry(&prefix.vrf).or_default();
+            *prefixes.entry(context.sight(&prefix.sites)).or_default() += 1;
         }
     }
-    for (vrf, prefixes) in prefixes.into_iter().filter(|(vrf, _)| !context.vrfs.contains(vrf)) {
-        found.push(Finding {
+    for (vrf, prefixes) in vrfs {
+        let Some((sight, prefixes)) = prefixes.into_iter().next_back() else { continue };
+        let finding = Finding {
             id: Kind::VrfMissing.id(vrf.key()),
             kind: Kind::VrfMissing,
             what: vrf.to_string(),
@@ -41,7 +44,8 @@ fn missing(context: &Context<'_>, found: &mut Vec<Finding>) {
                 "build it, or say what its device is called by --vrf '{}=DEVICE'",
                 vrf.key()
             ),
-        });
+        };
+        found.tell(sight, finding);
     }
 }
 
@@ -100,14 +104,14 @@ fn l3vnis(context: &Context<'_>, found: &mut Vec<Finding>) {
         context.netbox.l2vpns.iter().filter(|l2vpn| l2vpn.is_vxlan && l2vpn.vlans.is_empty())
     {
         let (Some(wanted), vrf) = (l2vpn.identifier, Vrf::named(&l2vpn.name)) else { continue };
-        let tenants = context
-            .fabric
-            .boxes
-            .iter()
-            .filter_map(|leaf| Some((leaf, leaf.vrfs.get(&vrf)?.l3vni?)));
-        let others: BTreeMap<&str, u32> = tenants
-            .filter(|(_, l3vni)| *l3vni != wanted)
-            .map(|(leaf, l3vni)| (leaf.name.as_str(), l3vni))
+        let boxes = context.fabric.boxes.iter();
+        let tenants = boxes.filter_map(|leaf| Some((leaf, leaf.vrfs.get(&vrf)?)));
+        let others: BTreeMap<&str, String> = tenants
+            .filter(|(_, tenant)| tenant.is_asked && tenant.l3vni != Some(wanted))
+            .map(|(leaf, tenant)| {
+                let l3vni = tenant.l3vni.map_or_else(|| "missing".into(), |it| it.to_string());
+                (leaf.name.as_str(), l3vni)
+            })
             .collect();
         if others.is_empty() {
             continue;

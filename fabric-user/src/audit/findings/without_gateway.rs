@@ -7,7 +7,8 @@
 use std::collections::HashSet;
 
 use super::{
-    context::Context,
+    Found,
+    context::{Context, Sight},
     finding::{Finding, Kind},
     words,
 };
@@ -16,14 +17,15 @@ use crate::audit::{
     networks::last,
 };
 
-pub(super) fn find(context: &Context<'_>, found: &mut Vec<Finding>) {
+pub(super) fn find(context: &Context<'_>, found: &mut Found) {
     let parents = parents(context);
     for (place, prefix) in context.netbox.prefixes.iter().enumerate() {
         let same = context.index.exact(&prefix.vrf, prefix.network);
         let is_first = same.iter().find(|place| context.netbox.prefixes[**place].status == ACTIVE)
             == Some(&place);
+        let sight = context.sight(&prefix.sites);
         if !is_first
-            || !context.is_in_sight(&prefix.sites)
+            || sight == Sight::Out
             || !context.vrfs.contains(&prefix.vrf)
             || context.moved.contains_key(&place)
             || same.iter().any(|place| context.gateways.contains_key(place))
@@ -31,7 +33,7 @@ pub(super) fn find(context: &Context<'_>, found: &mut Vec<Finding>) {
         {
             continue;
         }
-        found.push(finding(context, prefix));
+        found.tell(sight, finding(context, prefix));
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt::Display;
 const SPELLED: usize = 4;
 
 /// `a, b and c`; of many some and how many more.
-pub(super) fn list<T: Display>(all: impl IntoIterator<Item = T>) -> String {
+pub(in crate::audit) fn list<T: Display>(all: impl IntoIterator<Item = T>) -> String {
     let all: Vec<String> = all.into_iter().map(|one| one.to_string()).collect();
     match &all[..] {
         [] => "none".into(),

@@ -74,6 +74,7 @@ pub(super) fn read(client: &Client, devices: &[String]) -> Result<Records, RestE
         .map(|row| prefix(client, row, &places, &vlan_places, &names))
         .collect::<Result<_, _>>()?;
     records.slugs = places.slugs.clone();
+    records.sites = places.slugs.values().cloned().collect();
 
     let terminations = l2vpns(client, &vlan_places, &mut records)?;
     read_devices(client, devices, &terminations, &places, &mut records)?;
@@ -197,9 +198,12 @@ fn l2vpns(
                 records.vlans[vlan].l2vpn = Some(place);
             }
             Some("dcim.interface") => {
+                records.l2vpns[place].interfaces += 1;
                 let device = termination.assigned_object.and_then(|object| object.device?.name);
                 devices.extend(device.map(|device| (place, clean(&device))));
             }
+            // Where a virtual machine runs is not read.
+            Some("virtualization.vminterface") => records.l2vpns[place].interfaces += 1,
             _ => {}
         }
     }
@@ -240,7 +244,7 @@ fn read_devices(
             optional(all(client, &filter.join("&")), records, Table::Devices)?;
         for row in rows {
             let (Some(name), Some(site)) = (row.name, places.site(row.site.id)) else { continue };
-            records.devices.insert(clean(&name).to_lowercase(), site.clone());
+            records.place_device(&clean(&name), site.clone());
         }
         if !records.has(Table::Devices) {
             break;
