@@ -1,195 +1,32 @@
-//! A tree of Debian 13 with its FRR and iproute2, in which tests run as on a machine with Debian 13.
+//! Debian 13 with its FRR and iproute2.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    process::Command,
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use super::{Report, tree::Tree};
+
+/// With what the lab and its tests run.
+const TREE: Tree = Tree {
+    name: "Debian 13 with its FRR",
+    folder: "debian-13",
+    packages: &["ethtool", "frr", "iproute2", "iputils-ping"],
+    effort: "downloading and unpacking it (110 MB, about a minute)",
+    contents: "",
+    fill: |_| Ok(()),
 };
-
-use anyhow::{Context as _, Result, bail};
-
-use super::{Report, State, cache};
-use crate::{
-    debian,
-    process::{am_root, bound_to_us, output},
-};
-
-/// Debian's name of the release.
-const RELEASE: &str = "trixie";
-
-/// What the lab and its tests run.
-const PACKAGES: [&str; 4] = ["ethtool", "frr", "iproute2", "iputils-ping"];
-
-/// By these keys Debian 12 knows the archive of Debian 13.
-pub(super) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-
-/// Makes the tree's view of this machine and runs a command in it: arguments are the tree, folders
-/// that are there as they are here, `--`, and the command.
-///
-/// The tree has to be a mount point for `ip netns`. Names of namespaces, pins, run files and FRR's
-/// configurations are its own, and go with the last process in it.
-const ENTER: &str = r#"
-tree=$1; shift
-mount --bind "$tree" "$tree"
-mount -t proc proc "$tree/proc"
-mount --rbind /sys "$tree/sys"
-mount -t bpf bpf "$tree/sys/fs/bpf"
-mount --rbind /dev "$tree/dev"
-mount -t tmpfs tmpfs "$tree/run"
-mount -t tmpfs tmpfs "$tree/tmp"
-frr="$tree/etc/frr"
-if [ -d "$frr" ]; then
-    mount -t tmpfs -o "$(stat -c uid=%u,gid=%g "$frr"),mode=775" tmpfs "$frr"
-fi
-while [ "$1" != -- ]; do
-    # One below /tmp or /run is not in what was just mounted there.
-    mkdir -p "$tree$1"
-    mount --rbind "$1" "$tree$1"
-    shift
-done
-shift
-# Not in the place of this shell, which is the first process here and buries orphans.
-chroot "$tree" "$@"
-exit 0
-"#;
 
 /// The tree, which is complete.
 ///
 /// # Errors
 /// If there is none.
 pub(crate) fn tree() -> Result<PathBuf> {
-    let tree = folder()?;
-    if !is_complete(&tree) {
-        bail!("there is no tree of Debian 13; `cargo xtask setup` makes it, or says why it cannot");
-    }
-    Ok(tree)
-}
-
-fn folder() -> Result<PathBuf> {
-    Ok(cache()?.join("debian-13"))
-}
-
-fn is_complete(tree: &Path) -> bool {
-    fs::read_to_string(tree.join("complete")).is_ok_and(|text| text == marker_text())
-}
-
-/// `command`, run in `folder` of the tree, which has `shared` folders as they are here. It sees no
-/// process, no namespace's name and no pin of this machine, and ends with us.
-///
-/// # Errors
-/// If the tree does not take those folders.
-pub(crate) fn within(
-    tree: &Path,
-    shared: &[&Path],
-    folder: &Path,
-    command: &Command,
-) -> Result<Command> {
-    for folder in shared {
-        // Here and not when it is entered: a virtual machine has it read-only.
-        let place = tree.join(folder.strip_prefix("/").unwrap_or(folder));
-        fs::create_dir_all(&place)
-            .with_context(|| format!("{} cannot be made", place.display()))?;
-    }
-    let mut enter = Command::new("sh");
-    enter.args(["-euc", ENTER, "sh"]).arg(tree).args(shared).arg("--");
-    enter.args(["env", "-C"]).arg(folder);
-    enter.args(["HOME=/root", "TMPDIR=/tmp", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"]);
-    enter.arg("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-    enter.arg(command.get_program()).args(command.get_args());
-    Ok(bound_to_us(&enter))
-}
-
-/// What the tree's marker holds; a tree with another text was made by another version of the set-up.
-fn marker_text() -> String {
-    format!("layout 1, {RELEASE} with {}\n", PACKAGES.join(" "))
+    TREE.find()?.context(
+        "there is no tree of Debian 13; `cargo xtask setup` makes it, or says why it cannot",
+    )
 }
 
 /// Finds the tree or makes it.
 pub(super) fn set_up(report: &Report) -> Result<()> {
-    let tree = folder()?;
-    let state = if is_complete(&tree) {
-        State::Found
-    } else {
-        make(&tree, report).context("the tree of Debian 13 cannot be made")?;
-        State::Installed
-    };
-    report.item(state, "Debian 13 with its FRR", &tree.display().to_string());
-    Ok(())
-}
-
-/// An interrupted run leaves a folder `debian-13.partial`, which the next one throws away.
-fn make(tree: &Path, report: &Report) -> Result<()> {
-    if !am_root() {
-        bail!("only root can make it; run `sudo cargo xtask setup`");
-    }
-    let mirror = debian::mirror()?;
-    let partial = tree.with_extension("partial");
-    for stale in [&partial, tree] {
-        remove(stale)?;
-    }
-    report.step("Debian 13", "downloading and unpacking it with its FRR (110 MB, about a minute)");
-    let mut bootstrap = Command::new("debootstrap");
-    bootstrap.args(["--variant=minbase", &format!("--keyring={KEYRING}"), RELEASE]);
-    bootstrap.arg(&partial).arg(&mirror).envs(debian::proxies()?);
-    output(&mut bound_to_us(&bootstrap)).with_context(|| {
-        format!("debootstrap fails; check the network, and that {mirror} has {RELEASE}")
-    })?;
-    // The same names, keys and ways to the archive as here.
-    for file in ["/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt"] {
-        copy_if_there(Path::new(file), &partial)?;
-    }
-    fs::write(partial.join("etc/apt/apt.conf.d/90machine"), debian::ways_to_the_archive()?)?;
-    let sources = format!("deb {mirror} {RELEASE} main\n");
-    fs::write(partial.join("etc/apt/sources.list"), sources)?;
-    // Nothing of it is ever started but what tests start.
-    let policy = partial.join("usr/sbin/policy-rc.d");
-    fs::write(&policy, "#!/bin/sh\nexit 101\n")?;
-    output(Command::new("chmod").arg("755").arg(policy))?;
-
-    let apt = |arguments: &[&str]| {
-        let mut apt = Command::new("apt-get");
-        apt.args(arguments).args(["-q", "-o", "Acquire::Retries=3"]);
-        apt.args(["-o", "APT::Sandbox::User=root"]);
-        let mut inside = within(&partial, &[], Path::new("/"), &apt)?;
-        inside.envs(debian::proxies()?);
-        output(&mut inside)
-    };
-    let list = PACKAGES.join(" ");
-    apt(&["update"]).context("its package lists cannot be fetched; check the network")?;
-    apt(&[&["install", "--yes", "--no-install-recommends"], &PACKAGES[..]].concat())
-        .with_context(|| format!("{list} cannot be installed in it"))?;
-    apt(&["clean"])?;
-    remove(&partial.join("var/lib/apt/lists"))?;
-    fs::write(partial.join("complete"), marker_text())?;
-    fs::rename(&partial, tree)
-        .with_context(|| format!("{} cannot be moved into place", partial.display()))
-}
-
-fn copy_if_there(file: &Path, tree: &Path) -> Result<()> {
-    let copy = tree.join(file.strip_prefix("/").unwrap_or(file));
-    if let Some(parent) = copy.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    match fs::copy(file, &copy) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("{} cannot be copied into it", file.display()))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Nothing of this machine is mounted there by the set-up or the tests, whose mounts are their own; but
-/// somebody who looked into the tree may have left some, and what is behind them must stay.
-fn remove(folder: &Path) -> Result<()> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").context("mounts cannot be listed")?;
-    let places = mounts.lines().filter_map(|line| line.split(' ').nth(4));
-    if let Some(place) = { places }.find(|place| Path::new(place).starts_with(folder)) {
-        bail!("something is mounted on {place}; unmount it first (`umount {place}`)");
-    }
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("{} cannot be removed", folder.display()))
-        }
-        _ => Ok(()),
-    }
+    TREE.set_up(report).map(drop)
 }

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::{Report, State, cache, debian13::KEYRING};
+use super::{Report, State, cache, tree::KEYRING};
 use crate::{
     debian::{self, Suite},
     process::output,

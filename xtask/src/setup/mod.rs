@@ -3,7 +3,9 @@
 mod debian13;
 mod emulator;
 mod kernels;
+pub(crate) mod netbox;
 mod programs;
+mod tree;
 mod unpacked;
 
 use std::{
@@ -13,9 +15,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-pub(crate) use self::debian13::{tree as debian13_tree, within as within_debian13};
+pub(crate) use self::debian13::tree as debian13_tree;
 pub(crate) use self::emulator::emulator_folder;
 pub(crate) use self::kernels::Kernel;
+pub(crate) use self::tree::within as within_debian13;
 use crate::toolchain::{
     install,
     locate::{BpfToolchain, cache_folder},
@@ -87,13 +90,7 @@ pub(crate) fn ensure(scope: Scope) -> Result<()> {
 
 fn set_up(scope: Scope, report: &Report) -> Result<()> {
     let cache = cache()?;
-    fs::create_dir_all(&cache)
-        .with_context(|| format!("the cache folder {} cannot be made", cache.display()))?;
-    // Two set-ups at once, say of two clones, would install the same things twice.
-    let lock = cache.join("setup.lock");
-    let lock = File::create(&lock).with_context(|| format!("{} cannot be made", lock.display()))?;
-    lock.lock().context("the lock of the set-up cannot be taken")?;
-
+    let _lock = lock()?;
     let (state, toolchain) = match BpfToolchain::find() {
         Some(toolchain) => (State::Found, toolchain),
         None => {
@@ -124,6 +121,18 @@ fn set_up(scope: Scope, report: &Report) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Keeps others out for as long as the file is open: two set-ups at once, say of two clones, would install the same things
+/// twice.
+fn lock() -> Result<File> {
+    let cache = cache()?;
+    fs::create_dir_all(&cache)
+        .with_context(|| format!("the cache folder {} cannot be made", cache.display()))?;
+    let path = cache.join("setup.lock");
+    let lock = File::create(&path).with_context(|| format!("{} cannot be made", path.display()))?;
+    lock.lock().context("the lock of the set-up cannot be taken")?;
+    Ok(lock)
 }
 
 /// Fabric's cache folder.

@@ -54,7 +54,7 @@ pub(super) const EMULATOR: &[Program] = &[
 /// What makes and enters the tree of Debian 13.
 pub(super) const DEBIAN_13: &[Program] = &[
     program("debootstrap", "debootstrap"),
-    program(super::debian13::KEYRING, "debian-archive-keyring"),
+    program(super::tree::KEYRING, "debian-archive-keyring"),
     program("unshare", "util-linux"),
 ];
 

@@ -1,6 +1,6 @@
-//! Tests that go on for as long as one likes: a plain run gives each a minute.
+//! Tests that a plain run leaves out, or gives a minute.
 
-use std::{thread, time::Duration};
+use std::{process::Command, thread, time::Duration};
 
 use anyhow::Result;
 
@@ -10,27 +10,53 @@ use super::{
     tally::{self, Tally},
 };
 use crate::{
+    setup,
     vm::{self, races},
     workspace,
 };
 
-/// A test that finds more the longer it runs.
+/// A test that finds more the longer it runs, or needs more than others do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Long {
     /// Everything that Fabric follows changes at random, under traffic: an hour, here and beside that on
     /// another kernel, for what this one may not have.
     Races,
+    /// `fabricctl audit` against a real NetBox with its PostgreSQL and Redis, which the first run sets up in the cache.
+    Netbox,
 }
 
 /// Seconds that a long test takes.
 const SECONDS: u64 = 3_600;
 
-/// Runs one, from a seed on, or from one that is different each time.
+/// Runs one.
 ///
 /// # Errors
-/// If cargo does not start, or the tests do not compile.
+/// If cargo does not start, the tests do not compile, or what they need cannot be set up.
 pub(super) fn run(long: Long, seed: Option<u64>) -> Result<Tally> {
-    let Long::Races = long;
+    match long {
+        Long::Races => races(seed),
+        Long::Netbox => netbox(),
+    }
+}
+
+fn netbox() -> Result<Tally> {
+    let tree = setup::netbox::ensure()?;
+    let section = Section::begin("audit of a real NetBox");
+    let [binary] = &binary::build(&["netbox"])?[..] else { unreachable!("one was asked for") };
+    let mut test = Command::new(binary);
+    // They share one NetBox.
+    test.args(["--nocapture", "--test-threads=1"]);
+    let target = workspace::target_folder()?;
+    let shared = [workspace::root(), &target];
+    let folder = workspace::root().join("tests");
+    let mut inside = setup::netbox::with_services(&tree, &shared, &folder, &test)?;
+    let tally = tally::of_command(&mut inside, "")?;
+    section.end(Some(tally));
+    Ok(tally)
+}
+
+/// Changes at random, from a seed on, or from one that is different each time.
+fn races(seed: Option<u64>) -> Result<Tally> {
     let seed = seed.unwrap_or_else(|| std::process::id().into());
     let title =
         format!("races for an hour, from seed {seed} on, here and on {}, emulated", races::KERNEL);

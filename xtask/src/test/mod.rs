@@ -41,7 +41,7 @@ const ROOT_THREADS: &str = "2";
 pub(crate) struct Arguments {
     /// Part of the names of the tests to run.
     filter: Option<String>,
-    /// Runs this test alone, and for an hour.
+    /// Runs this test alone, and for as long as it takes.
     #[arg(long, value_name = "NAME", conflicts_with = "filter")]
     long: Option<long::Long>,
     /// With `--long`: the first seed, to replay a run that has failed, here or in the virtual machine.
