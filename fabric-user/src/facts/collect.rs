@@ -180,6 +180,7 @@ fn fabric(
         room,
         instance: chosen.name().into(),
         daemon,
+        running_ms: daemon.and_then(process::age).map(|age| age.as_millis() as u64),
         suspended: daemon.is_some_and(process::is_suspended),
         state: chosen.state(),
         premises,

@@ -67,6 +67,9 @@ pub struct Fabric {
     pub instance: String,
     /// Process of the daemon, if it runs.
     pub daemon: Option<u32>,
+    /// Milliseconds for which it has been running, if it runs.
+    #[serde(default)]
+    pub running_ms: Option<u64>,
     /// Somebody has stopped it, as by SIGSTOP.
     pub suspended: bool,
     /// The daemon's last word.

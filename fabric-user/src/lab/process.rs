@@ -145,6 +145,15 @@ pub fn is_suspended(pid: u32) -> bool {
     stat(pid.cast_signed()).is_some_and(|stat| stat.is_suspended())
 }
 
+/// How long a process has been running.
+pub fn age(pid: u32) -> Option<Duration> {
+    let started = stat(pid.cast_signed())?.started;
+    let ticks = rustix::param::clock_ticks_per_second();
+    let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let now = Duration::try_from(since_boot).ok()?;
+    Some(now.saturating_sub(Duration::from_millis(started * 1_000 / ticks)))
+}
+
 fn stat(pid: i32) -> Option<Stat> {
     parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }

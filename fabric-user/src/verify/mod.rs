@@ -15,6 +15,7 @@ mod tests;
 mod wanted;
 
 pub use between::{Between, between, names, namesakes};
+pub(crate) use between::{Reasons, reasons};
 pub use difference::{Difference, Kind, Side};
 
 use std::collections::HashSet;

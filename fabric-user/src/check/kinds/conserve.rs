@@ -1,4 +1,4 @@
-//! `[[conserve]]`: what one leaf sends, the other one receives.
+//! `[[conserve]]`: what one leaf sends, the other one receives, and what a port receives has a reason.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -21,12 +21,14 @@ use crate::{
         span::Span,
     },
     facts::{Facts, counted::Both},
+    verify::{Reasons, reasons},
 };
 
 shape! {
     /// What Fabric of one host's leaf has sent to the VTEP of the other's while packets were counted, that one has
     /// received from it, and the same back: but for what came through a tunnel and was handed to its kernel, and what is in
-    /// flight because two boxes are not asked at the same moment. Pings between the hosts go meanwhile, and are answered.
+    /// flight because two boxes are not asked at the same moment. And within each of the two, the programs have a reason
+    /// for every packet that the driver of a port has received. Pings between the hosts go meanwhile, and are answered.
     pub(crate) struct Conserve: "conserve", "[[conserve]]\nfrom = \"app01\"\nto = \"app06\"\nslack = 5" {
         /// The host that pings.
         from: String = Required,
@@ -41,6 +43,14 @@ shape! {
         /// The most of these pings that may be lost.
         loss: u32 = Or("0"),
     }
+}
+
+/// Within a box.
+#[derive(Clone, Debug)]
+struct Within {
+    node: String,
+    count: u32,
+    slack: u64,
 }
 
 /// One direction, from leaf to leaf.
@@ -98,7 +108,15 @@ impl Kind for Conserve {
             draft.probes.push(traffic.clone());
             draft.over(self.window.0)
         };
-        Ok(vec![draft(one, other), draft(other, one)])
+        let within = |node: &crate::lab::topology::Switch| {
+            let within = Within { node: node.name.clone(), count: self.count, slack: self.slack };
+            let mut draft = Draft::of(&node.name, format!("within {}", node.name), move |look| {
+                within.judge(look)
+            });
+            draft.probes.push(traffic.clone());
+            draft.over(self.window.0)
+        };
+        Ok(vec![draft(one, other), draft(other, one), within(one), within(other)])
     }
 }
 
@@ -121,6 +139,35 @@ fn handed_over(before: &Facts, now: &Facts, is_meant: impl Fn(&str) -> bool) -> 
         })
     };
     grown.iter().filter(|(name, _)| is_slow(name)).map(|(_, count)| count).sum()
+}
+
+impl Within {
+    fn judge(&self, look: &Look<'_>) -> Judged {
+        let Self { node, count, slack } = self;
+        let now = look.sight(node)?.fabric()?;
+        let before = look.before(node)?.fabric.as_ref();
+        let before = before.ok_or_else(|| not_asked(format!("{node}: it had no maps before")))?;
+        let mut all = 0;
+        for (port, Reasons { received, counted, .. }) in reasons(before, now) {
+            all += received;
+            if received > counted + slack {
+                return Err(Finding::new(
+                    format!("a reason for each packet of {port}, but for {slack} under way"),
+                    format!("the driver received {received}, and the programs counted {counted}"),
+                    "the program there is not fabric-xdpd's, or does not count all that it takes",
+                    format!("on {node}: fabricctl status; bpftool net show dev {port}"),
+                )
+                .into());
+            }
+        }
+        // Not every driver counts what a program takes.
+        match all >= u64::from(count / 2) {
+            true => Ok(format!("{all} packets received, and a reason for each")),
+            false => Err(not_asked(format!(
+                "{node}: drivers have counted {all} packets, which prove nothing"
+            ))),
+        }
+    }
 }
 
 impl Way {

@@ -1,5 +1,7 @@
 //! `[[daemon]]`: fabric-xdpd is well.
 
+use std::time::Duration;
+
 use super::Kind;
 use crate::check::{
     case::Draft,
@@ -8,17 +10,19 @@ use crate::check::{
     look::Look,
     names::Names,
     shape::{Shape, shape},
-    span::Span,
+    span::{Span, measured},
 };
 
 shape! {
-    /// fabric-xdpd runs, has all that the kernel said in the maps, its heartbeat is fresh, and nothing is left to the
-    /// kernel by request.
+    /// fabric-xdpd runs, for `age`, has all that the kernel said in the maps, its heartbeat is fresh, and nothing is left to
+    /// the kernel by request.
     pub(crate) struct Daemon: "daemon", "[[daemon]]\non = \"*\"\nwithin = \"10s\"" {
         /// The nodes with fabric-xdpd.
         on: Names = Or("\"*\""),
         /// The programs have at least so long until they leave everything to the kernel.
         heartbeat: Span = Or("\"1ms\""),
+        /// It has been running for so long: one that ends and is started again and again is younger.
+        age: Span = Or("\"0s\""),
         /// Whether the bypass may be on.
         bypass: bool = Or("false"),
     }
@@ -72,6 +76,16 @@ impl Daemon {
                 "somebody has stopped it by SIGSTOP",
                 format!("on {node}: kill -CONT its process"),
             );
+        }
+        let age = Duration::from_millis(fabric.running_ms.unwrap_or_default());
+        if age < self.age.0 {
+            return Err(Finding::new(
+                format!("running for {}", self.age),
+                format!("for {}", measured(age)),
+                "it has ended and was started again",
+                format!("on {node}: journalctl -u fabric-xdpd"),
+            )
+            .into());
         }
         if state.detached {
             return fail(

@@ -25,7 +25,7 @@ use crate::{
     },
     daemon::state::State,
     facts::{
-        Fabric, Facts, Room, SCHEMA,
+        Arrived, Fabric, Facts, Received, Room, SCHEMA,
         counted::{Both, Count, PortCount},
         held::{
             Domain, Held, Hop as HeldHop, MacKey, Place as HeldPlace, RouteKey as HeldRoute, Share,
@@ -133,6 +133,11 @@ impl Paper {
         let mut now = before.clone();
         let vteps: Vec<String> =
             topology.switches.iter().map(|it| it.loopback.to_string()).collect();
+        let mut before = before;
+        for facts in before.values_mut().filter_map(|it| it.fabric.as_mut()) {
+            facts.counted.ports.insert("swp1".into(), PortCount::default());
+            facts.arrived.insert("swp1".into(), Arrived::default());
+        }
         for facts in now.values_mut().filter_map(|it| it.fabric.as_mut()) {
             let received = BTreeMap::from([(
                 "encapsulated".to_owned(),
@@ -140,6 +145,8 @@ impl Paper {
             )]);
             let count = PortCount { received, ..PortCount::default() };
             facts.counted.ports.insert("swp1".into(), count);
+            let received = Received { packets: 1_000, ..Received::default() };
+            facts.arrived.insert("swp1".into(), Arrived { before: received, after: received });
             let each = Count { packets: 1_000, bytes: 64_000 };
             let all = vteps.iter().map(|it| (it.clone(), Both { received: each, sent: each }));
             facts.counted.vteps = all.collect();
@@ -284,6 +291,9 @@ impl Source for Paper {
                 let trouble = self.trouble.lock().unwrap().clone();
                 let output = serde_json::to_string(&trouble).unwrap();
                 Ran { status: Some(0), output, errors: String::new() }
+            }
+            Probe::Netbox { source, devices } => {
+                source.read(devices, Path::new("test.check.toml"))?
             }
             Probe::Command { run, .. } => {
                 Ran { status: Some(0), output: run.join(" "), errors: String::new() }

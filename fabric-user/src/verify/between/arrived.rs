@@ -20,14 +20,7 @@ pub(super) fn compare(readings: &BTreeMap<String, Vec<&Facts>>, found: &mut Foun
         let fabrics: Vec<&Fabric> =
             readings.iter().filter_map(|facts| facts.fabric.as_ref()).collect();
         let [first, .., last] = &fabrics[..] else { continue };
-        for (port, end) in &last.arrived {
-            let Some(start) = first.arrived.get(port) else { continue };
-            let (Some(received), Some(counted)) =
-                (received(start, end), counted(first, last, port))
-            else {
-                continue;
-            };
-            let under_way = TURN * u64::from(end.after.queues.max(1));
+        for (port, Reasons { received, counted, under_way }) in reasons(first, last) {
             let missing = received.saturating_sub(counted + under_way);
             if missing > 0 {
                 found.add(
@@ -45,6 +38,30 @@ pub(super) fn compare(readings: &BTreeMap<String, Vec<&Facts>>, found: &mut Foun
             }
         }
     }
+}
+
+/// What a port has received between two readings of its box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reasons {
+    /// Packets, as its driver counts them: so many at least.
+    pub(crate) received: u64,
+    /// Those that have a reason, as the programs count them.
+    pub(crate) counted: u64,
+    /// So many of either may be counted later than the others.
+    pub(crate) under_way: u64,
+}
+
+/// By port, where both can be told.
+pub(crate) fn reasons<'a>(
+    first: &'a Fabric,
+    last: &'a Fabric,
+) -> impl Iterator<Item = (&'a str, Reasons)> {
+    last.arrived.iter().filter_map(move |(port, end)| {
+        let received = received(first.arrived.get(port)?, end)?;
+        let counted = counted(first, last, port)?;
+        let under_way = TURN * u64::from(end.after.queues.max(1));
+        Some((port.as_str(), Reasons { received, counted, under_way }))
+    })
 }
 
 /// So many packets arrived at least; none if the driver has begun anew.

@@ -18,6 +18,7 @@ use std::{
     net::IpAddr,
 };
 
+pub(crate) use arrived::{Reasons, reasons};
 use serde::Serialize;
 
 use super::{difference::Kind, kernel::Kernel};
