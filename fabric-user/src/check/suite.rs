@@ -59,6 +59,8 @@ pub(crate) struct DeviceEntry {
     pub(crate) ssh: Option<String>,
     /// Whether commands there run by `sudo -n`; default: false.
     pub(crate) sudo: bool,
+    /// Whether it has no fabricctl, and is brought this one for as long as the suite takes; default: false.
+    pub(crate) bring: bool,
     /// Name of its instance of fabric-xdpd; default: `default`.
     pub(crate) instance: Option<String>,
 }

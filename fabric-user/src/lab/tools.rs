@@ -80,7 +80,7 @@ pub(super) fn batch(
     let mut command = Command::new(require(program, "iproute2")?);
     command.args(["-batch", "-"]);
     let setting = Setting::within(namespace, stop);
-    let output = finish(&mut command, Some(&(lines.join("\n") + "\n")), setting)?;
+    let output = finish(&mut command, Some((lines.join("\n") + "\n").as_bytes()), setting)?;
     if output.status.success() {
         return Ok(());
     }
@@ -151,7 +151,7 @@ impl Output {
 /// Runs a program to its end, however it ends.
 pub(crate) fn finish(
     command: &mut Command,
-    input: Option<&str>,
+    input: Option<&[u8]>,
     setting: Setting<'_>,
 ) -> Result<Output, LabError> {
     let place = place(setting.namespace);
@@ -161,10 +161,10 @@ pub(crate) fn finish(
         place: place.clone(),
         message: error.to_string(),
     };
-    let text = scratch("").map_err(failed)?;
-    let errors = scratch("").map_err(failed)?;
+    let text = scratch(&[]).map_err(failed)?;
+    let errors = scratch(&[]).map_err(failed)?;
     command.stdin(match input {
-        Some(lines) => scratch(lines).map_err(failed)?.into(),
+        Some(content) => scratch(content).map_err(failed)?.into(),
         None => Stdio::null(),
     });
     command.stdout(text.try_clone().map_err(failed)?);
@@ -251,9 +251,9 @@ pub(super) fn pid(child: &Child) -> Option<Pid> {
 }
 
 /// A file in memory that holds a text.
-fn scratch(text: &str) -> io::Result<File> {
+fn scratch(content: &[u8]) -> io::Result<File> {
     let mut file = File::from(memfd_create("fabric-lab", MemfdFlags::CLOEXEC)?);
-    file.write_all(text.as_bytes())?;
+    file.write_all(content)?;
     file.rewind()?;
     Ok(file)
 }
@@ -348,7 +348,7 @@ mod tests {
         let text = run(&mut shell("head -c 300000 /dev/zero | tr '\\0' x"), setting);
         assert_eq!(text.expect("it succeeds").len(), 300_000);
         let mut command = Command::new("cat");
-        let output = finish(&mut command, Some("one\ntwo\n"), setting).expect("it runs");
+        let output = finish(&mut command, Some(b"one\ntwo\n"), setting).expect("it runs");
         assert_eq!(output.text, "one\ntwo\n");
     }
 }

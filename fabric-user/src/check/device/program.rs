@@ -20,6 +20,20 @@ pub(super) fn run(
     namespace: Option<&Netns>,
     stop: &AtomicBool,
 ) -> Result<Ran, String> {
+    run_with(words, None, limit, namespace, stop)
+}
+
+/// The same with something on its standard input.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn run_with(
+    words: &[String],
+    input: Option<&[u8]>,
+    limit: Duration,
+    namespace: Option<&Netns>,
+    stop: &AtomicBool,
+) -> Result<Ran, String> {
     let (program, arguments) = words.split_first().ok_or("no program is named")?;
     // Packages put some where PATH does not lead.
     let path = if program.contains('/') { None } else { tools::find(program) };
@@ -28,7 +42,8 @@ pub(super) fn run(
     // What it says is read, whatever language people have.
     command.env("LC_ALL", "C");
     let setting = Setting { limit: Some(limit), ..Setting::within(namespace, stop) };
-    let output = tools::finish(&mut command, None, setting).map_err(|error| error.with_causes())?;
+    let output =
+        tools::finish(&mut command, input, setting).map_err(|error| error.with_causes())?;
     Ok(Ran { status: output.status.code(), output: output.text, errors: output.errors })
 }
 

@@ -5,7 +5,7 @@ use std::{
     fs::{self, DirBuilder},
     os::unix::fs::DirBuilderExt as _,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -24,10 +24,14 @@ use crate::{
 const CONNECT: Duration = Duration::from_secs(30);
 /// A box that could not be reached is tried again after this time, as one that restarts.
 const RETRY: Duration = Duration::from_secs(5);
+/// How long a program may take to get there.
+const BRING: Duration = Duration::from_secs(120);
 /// How long facts may take: a million routes take seconds.
 const FACTS: Duration = Duration::from_secs(60);
 /// What `ssh` ends with if it fails itself.
 const FAILED: i32 = 255;
+/// Puts what comes on its standard input where nobody else can change it, and says where.
+const KEEP: &str = "umask 077 && f=$(mktemp -d) && cat >\"$f/fabricctl\" && chmod u+x \"$f/fabricctl\" && echo \"$f\"";
 /// What a shell ends with if there is no such program.
 const NO_PROGRAM: i32 = 127;
 /// What `sudo` ends with if it does not run the program.
@@ -83,6 +87,8 @@ pub(super) struct Ssh {
     connections: Arc<Connections>,
     stop: Arc<AtomicBool>,
     ready: Mutex<Connection>,
+    /// The folder there in which fabricctl was brought.
+    brought: OnceLock<Result<String, String>>,
 }
 
 impl Ssh {
@@ -93,7 +99,8 @@ impl Ssh {
         stop: Arc<AtomicBool>,
     ) -> Self {
         let target = entry.ssh.clone().unwrap_or_else(|| name.to_owned());
-        Self { target, entry, connections, stop, ready: Connection::Unknown.into() }
+        let ready = Connection::Unknown.into();
+        Self { target, entry, connections, stop, ready, brought: OnceLock::new() }
     }
 
     /// `ssh` with what all calls have.
@@ -114,7 +121,7 @@ impl Ssh {
     /// Also if `sudo` does not run it: that says nothing of what it would have said.
     fn call(&self, words: &[String], limit: Duration) -> Result<Ran, String> {
         self.connect()?;
-        let ran = self.send(&format!("{LANGUAGE} {}", self.there(words)), limit)?;
+        let ran = self.send(&format!("{LANGUAGE} {}", self.there(words)), None, limit)?;
         match refused(&ran).filter(|_| self.entry.sudo) {
             Some(why) => {
                 Err(format!("{why}; `fabricctl check --commands` prints what sudo has to allow"))
@@ -131,7 +138,7 @@ impl Ssh {
             Connection::Failed(why, when) if when.elapsed() < RETRY => return Err(why.clone()),
             Connection::Unknown | Connection::Failed(..) => {}
         }
-        let made = self.send("true", CONNECT).map(drop);
+        let made = self.send("true", None, CONNECT).map(drop);
         *ready = match &made {
             Ok(()) => Connection::Ready,
             Err(why) => Connection::Failed(why.clone(), Instant::now()),
@@ -139,18 +146,42 @@ impl Ssh {
         made
     }
 
-    fn send(&self, line: &str, limit: Duration) -> Result<Ran, String> {
+    fn send(&self, line: &str, input: Option<&[u8]>, limit: Duration) -> Result<Ran, String> {
         let mut words = self.base();
         words.push(line.to_owned());
-        let ran = program::run(&words, limit, None, &self.stop)?;
+        let ran = program::run_with(&words, input, limit, None, &self.stop)?;
         match ran.status {
             Some(FAILED) => Err(format!("ssh says: {}", ran.errors.trim().replace('\n', "; "))),
             _ => Ok(ran),
         }
     }
 
-    fn facts_words(&self) -> Vec<String> {
-        let mut words = vec!["fabricctl", "facts", "--json"];
+    /// `fabricctl` as it is called there.
+    fn program(&self) -> Result<String, String> {
+        if !self.entry.bring {
+            return Ok("fabricctl".into());
+        }
+        self.connect()?;
+        let folder = self.brought.get_or_init(|| self.bring());
+        folder.clone().map(|folder| format!("{folder}/fabricctl"))
+    }
+
+    /// Brings this program; the folder in which it is.
+    fn bring(&self) -> Result<String, String> {
+        let own = std::env::current_exe().and_then(fs::read);
+        let own = own.map_err(|error| format!("fabricctl cannot read itself: {error}"))?;
+        let ran = self.send(KEEP, Some(&own), BRING)?;
+        match (ran.status, ran.output.trim()) {
+            (Some(0), folder) if folder.starts_with('/') => Ok(folder.to_owned()),
+            _ => Err(format!(
+                "fabricctl cannot be brought there: {}",
+                ran.errors.trim().replace('\n', "; ")
+            )),
+        }
+    }
+
+    fn facts_words(&self, program: &str) -> Vec<String> {
+        let mut words = vec![program, "facts", "--json"];
         words.extend(self.entry.instance.iter().flat_map(|it| ["--instance", it.as_str()]));
         words.into_iter().map(str::to_owned).collect()
     }
@@ -185,10 +216,15 @@ fn options(connections: &Connections) -> Vec<String> {
 
 impl Device for Ssh {
     fn facts(&self) -> Result<Facts, String> {
-        let ran = self.call(&self.facts_words(), FACTS)?;
+        let ran = self.call(&self.facts_words(&self.program()?), FACTS)?;
         match ran.status {
             Some(0) => {}
-            Some(NO_PROGRAM) => return Err("it has no fabricctl, which collects facts".into()),
+            Some(NO_PROGRAM) => {
+                return Err(
+                    "it has no fabricctl, which collects facts; `bring = true` in its table brings it"
+                        .into(),
+                );
+            }
             _ => {
                 return Err(format!(
                     "fabricctl facts says: {}",
@@ -211,7 +247,8 @@ impl Device for Ssh {
     }
 
     fn facts_command(&self) -> Option<String> {
-        Some(self.there(&self.facts_words()))
+        let program = if self.entry.bring { "/tmp/tmp.*/fabricctl" } else { "fabricctl" };
+        Some(self.there(&self.facts_words(program)))
     }
 
     fn command(&self, probe: &Probe) -> String {
@@ -221,6 +258,12 @@ impl Device for Ssh {
 
 impl Drop for Ssh {
     fn drop(&mut self) {
+        if let Some(Ok(folder)) = self.brought.get() {
+            // Also if somebody wants it to end.
+            self.stop = Arc::default();
+            let words = ["rm", "-r", folder].map(str::to_owned);
+            let _ = self.send(&program::spelled(&words), None, CONNECT);
+        }
         let ready = self.ready.get_mut().unwrap_or_else(PoisonError::into_inner);
         if matches!(ready, Connection::Ready) {
             let mut words = self.base();
@@ -244,6 +287,7 @@ mod tests {
         let entry = DeviceEntry {
             ssh: Some("admin@leaf01".into()),
             sudo: true,
+            bring: false,
             instance: Some("blue".into()),
         };
         let ssh = Ssh::new("leaf01", entry, connections, Arc::new(AtomicBool::new(false)));
