@@ -275,7 +275,7 @@ fn boxes(text: &mut Text, inventory: &Inventory) {
     let topology = &inventory.topology;
     text.table("FRR, the kernel and the maps say the same.", "verify", &[("on", quoted("*"))]);
     if topology.switches.iter().any(|it| it.fabric_xdpd) {
-        text.table("", "daemon", &[("on", quoted("*")), ("within", quoted("10s"))]);
+        text.table("", "daemon", &[("on", quoted("*")), ("within", quoted("30s"))]);
         text.table("", "capacity", &[("on", quoted("*")), ("fill", quoted("85%"))]);
         let reasons = list(["vxlan_input_unknown_vtep", "vxlan_output_too_big"]);
         text.table("", "reasons", &[("on", quoted("*")), ("none_of", reasons)]);
@@ -289,9 +289,14 @@ fn boxes(text: &mut Text, inventory: &Inventory) {
                     ("from", quoted(&one.name)),
                     ("to", quoted(&other.name)),
                     ("share", quoted("90%")),
+                    ("within", quoted("30s")),
                 ];
                 text.table("Fabric forwards, and not the kernel.", "fast", &fields);
-                let fields = [("from", quoted(&one.name)), ("to", quoted(&other.name))];
+                let fields = [
+                    ("from", quoted(&one.name)),
+                    ("to", quoted(&other.name)),
+                    ("within", quoted("30s")),
+                ];
                 text.table("Nothing vanishes between leafs.", "conserve", &fields);
             }
         }
