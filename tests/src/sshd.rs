@@ -16,11 +16,14 @@ pub struct Sshd {
     folder: PathBuf,
 }
 
-/// Where `cargo xtask setup` has unpacked it.
+/// Below which folder it is: that of the machine, if it has one, or where `cargo xtask setup` has unpacked it.
 ///
 /// # Panics
-/// If it is not there.
-fn unpacked() -> PathBuf {
+/// If there is none.
+fn server() -> PathBuf {
+    if Path::new("/usr/sbin/sshd").is_file() {
+        return "/".into();
+    }
     let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|it| it.join(".cache")));
     let folder = cache.expect("there is a cache folder").join("fabric/openssh");
@@ -48,10 +51,12 @@ impl Sshd {
             command.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&path);
             assert!(command.status().expect("ssh-keygen can be run").success());
         }
-        let server = unpacked();
+        let server = server();
         let programs = fabricctl().parent().expect("it lies in a folder").display().to_string();
         // Newer ones are two programs, of which the first looks for the second where its package would have it.
         let session = server.join("usr/lib/openssh/sshd-session");
+        let root = server.display().to_string();
+        let root = root.trim_end_matches('/');
         let session = match session.is_file() {
             true => format!("SshdSessionPath {}\n", session.display()),
             false => String::new(),
@@ -72,13 +77,12 @@ impl Sshd {
         write(&this.folder.join("passwd"), &format!("{users}{user}"), 0o644);
         let inside = format!(
             "mount --bind {folder}/passwd /etc/passwd && mkdir -p /run/sshd && \
-             LD_LIBRARY_PATH={root}/usr/lib/x86_64-linux-gnu exec {root}/usr/sbin/sshd -i -f {folder}/sshd_config",
-            root = server.display()
+             LD_LIBRARY_PATH={root}/usr/lib/x86_64-linux-gnu exec {root}/usr/sbin/sshd -i -f {folder}/sshd_config"
         );
         write(
             &this.folder.join("proxy"),
             &format!(
-                "#!/bin/sh\nexec nsenter --net=/run/netns/fab-{lab}-$1 unshare --mount sh -c '{inside}'\n"
+                "#!/bin/sh\necho \"$1\" >>{folder}/connections\nexec nsenter --net=/run/netns/fab-{lab}-$1 unshare --mount sh -c '{inside}'\n"
             ),
             0o700,
         );
@@ -97,6 +101,15 @@ impl Sshd {
     #[must_use]
     pub fn config(&self) -> PathBuf {
         self.folder.join("ssh_config")
+    }
+
+    /// The nodes to which connections were made, one for each.
+    #[must_use]
+    pub fn connections(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.folder.join("connections")).unwrap_or_default();
+        let mut names: Vec<String> = text.lines().map(str::to_owned).collect();
+        names.sort();
+        names
     }
 
     /// Where a test can have more files.

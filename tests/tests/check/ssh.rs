@@ -1,12 +1,19 @@
 //! The same over ssh, to a real sshd in each node's namespace.
 
-use std::{fs, process::Command};
+use std::{fs, path::PathBuf, process::Command};
 
 use fabric_tests::{
     fabric::{Fabric, fabricctl, suite},
     sshd::Sshd,
 };
 use serde_json::Value;
+
+/// Copies of fabricctl in the folder that `mktemp` takes over there, which is here as well.
+fn brought() -> Vec<PathBuf> {
+    let entries = fs::read_dir(std::env::temp_dir()).expect("it is there");
+    let copies = entries.filter_map(|it| Some(it.ok()?.path().join("fabricctl")));
+    copies.filter(|it| it.is_file()).collect()
+}
 
 #[test]
 fn a_suite_passes_over_ssh_as_it_does_in_the_lab_and_leaves_no_connection() {
@@ -16,9 +23,13 @@ fn a_suite_passes_over_ssh_as_it_does_in_the_lab_and_leaves_no_connection() {
     let topology = suite("pair").with_file_name("pair.dot").canonicalize().expect("it is there");
     let text = fs::read_to_string(suite("pair")).expect("it is there");
     let mut text = text.replace("\"pair.dot\"", &format!("{topology:?}"));
-    for leaf in fabric.leafs() {
-        let instance = fabric.lab().instance(&leaf);
-        text.push_str(&format!("\n[devices.{leaf}]\ninstance = \"{instance}\"\n"));
+    for node in ["leaf01", "leaf02", "spine01", "spine02"] {
+        let instance = fabric.lab().instance(node);
+        // As if the spines had no fabricctl.
+        let brings = node.starts_with("spine");
+        text.push_str(&format!(
+            "\n[devices.{node}]\ninstance = \"{instance}\"\nbring = {brings}\n"
+        ));
     }
     fs::write(&path, text).expect("it can be written");
     let check = |config: &str| {
@@ -34,8 +45,12 @@ fn a_suite_passes_over_ssh_as_it_does_in_the_lab_and_leaves_no_connection() {
     let wrong: Vec<&Value> = cases.iter().filter(|it| it["outcome"] != "passed").collect();
     assert_eq!(wrong, Vec::<&Value>::new());
     assert_eq!(status, Some(0));
+    let mut nodes: Vec<&str> = fabric.lab().topology().node_names().collect();
+    nodes.sort_unstable();
+    assert_eq!(sshd.connections(), nodes, "one connection to each");
     let left = Command::new("pgrep").arg("-f").arg(sshd.config()).output().expect("pgrep");
     assert_eq!(String::from_utf8_lossy(&left.stdout), "", "connections go with the command");
+    assert_eq!(brought(), Vec::<PathBuf>::new(), "so does what was brought");
 
     // Nobody can be reached: nothing has failed, and nothing has passed.
     let (status, document) = check("/dev/null");

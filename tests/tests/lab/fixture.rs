@@ -18,7 +18,8 @@ pub(crate) fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../topologies").join(name)
 }
 
-fn topology(name: &str) -> Topology {
+/// The topology of a name.
+pub(crate) fn topology(name: &str) -> Topology {
     Topology::load(&path(name)).expect("the topology is valid")
 }
 
@@ -48,12 +49,7 @@ pub(crate) fn up_from(name: &str, test: &str) -> Lab {
 
 /// A lab that is up and has converged.
 pub(crate) fn converged(test: &str) -> Lab {
-    converged_from("one-site", test)
-}
-
-/// As [`converged`], from another topology.
-pub(crate) fn converged_from(name: &str, test: &str) -> Lab {
-    let lab = up_from(name, test);
+    let lab = up(test);
     lab.wait_converged(PATIENCE).expect("the lab converges");
     lab
 }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::Ordering;
 
-use fabric_tests::fabric::{fabricctl, own_folder};
+use fabric_tests::fabric::{Fabric, fabricctl, own_folder};
 use fabric_user::lab::{Lab, LabError, Netns, graph};
 
 use crate::fixture::{
-    converged, converged_from, one_site, options, path, pings, processes, traces, up, up_from,
+    converged, one_site, options, path, pings, processes, topology, traces, up, up_from,
 };
 
 #[test]
@@ -26,21 +26,23 @@ fn a_lab_that_is_dropped_leaves_nothing_behind() {
 
 #[test]
 fn hosts_reach_their_gateways_and_each_other_in_a_converged_lab() {
-    let lab = converged("reach");
+    let fabric = Fabric::of(&one_site());
     for (from, to) in [("vm01", "10.100.0.1"), ("vm01", "10.100.0.13"), ("vm04", "10.200.0.12")] {
-        pings(&lab, from, to).unwrap_or_else(|error| panic!("{from} to {to}: {error}"));
+        pings(fabric.lab(), from, to).unwrap_or_else(|error| panic!("{from} to {to}: {error}"));
     }
+    fabric.passes("one-site");
 }
 
 /// Drawn for other tools: hosts with two cables, loopback and management cables, cables between spines.
 #[test]
 fn the_reference_topology_of_cumulus_users_comes_up_and_its_servers_reach_each_other() {
-    let lab = converged_from("reference", "reference");
+    let fabric = Fabric::of(&topology("reference"));
     for (from, to) in
         [("server01", "10.1.3.1"), ("server01", "10.1.3.104"), ("server03", "10.1.3.102")]
     {
-        pings(&lab, from, to).unwrap_or_else(|error| panic!("{from} to {to}: {error}"));
+        pings(fabric.lab(), from, to).unwrap_or_else(|error| panic!("{from} to {to}: {error}"));
     }
+    fabric.passes("reference");
 }
 
 #[test]

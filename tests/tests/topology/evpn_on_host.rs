@@ -158,6 +158,7 @@ fn machines_on_servers_reach_whom_their_servers_route_to_and_their_flows_go_by_x
         goes_by_xdp(&fabric, from, to);
     }
     fabric.assert_agreement();
+    fabric.passes("evpn-on-host");
 }
 
 /// Waits until every server of the network has the machine at its new place and nowhere else.

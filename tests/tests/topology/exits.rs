@@ -297,6 +297,7 @@ fn only_its_own_move(exit: &str, before: &[usize], after: &[usize], gone: Option
 #[test]
 fn exits_spread_flows_over_the_front_servers_of_all_sites_and_what_dies_moves_its_own_flows_only() {
     let fabric = Fabric::exits();
+    fabric.passes("exits");
     for isp in ["isp01", "isp02"] {
         BEHIND.iter().for_each(|it| drop(fabric.ip(isp, &format!("route add blackhole {it}"))));
     }

@@ -44,6 +44,7 @@ fn assert_fast(fabric: &Fabric, from: &str, to: &str, at: &[(&str, Reason)]) {
 #[test]
 fn what_ip_and_bridge_have_written_is_forwarded_by_xdp_and_a_move_by_bridge_is_followed() {
     let fabric = Fabric::without_control_plane();
+    fabric.passes("static");
     assert!(fabric.lab().unaccelerated().expect("it can be looked at").is_empty());
     let error = fabric.lab().withdraw("dns", "leaf01").expect_err("nobody would notice");
     assert!(error.to_string().contains("no control plane"), "{error}");

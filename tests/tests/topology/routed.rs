@@ -46,4 +46,5 @@ fn hosts_on_routed_ports_reach_each_other_and_all_loopbacks_over_all_spines() {
     }
 
     fabric.acquaint("vm11", "vm21");
+    fabric.passes("underlay");
 }
