@@ -7,10 +7,12 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::observe::Prefix as Network;
 
 /// Everything that was read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Records {
     /// Where it comes from, for people: `NetBox 4.7 at https://netbox.example`, `the file prefixes.csv`.
     pub source: String,
@@ -42,7 +44,7 @@ pub struct Records {
 pub type Site = Arc<str>;
 
 /// What NetBox has tables of, as far as the comparison needs them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Table {
     /// Prefixes.
     Prefixes,
@@ -118,7 +120,7 @@ impl Records {
 }
 
 /// A VRF by NetBox's name; none is what NetBox calls the global table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Vrf(Option<Arc<str>>);
 
 impl Vrf {
@@ -154,7 +156,7 @@ impl fmt::Display for Vrf {
 }
 
 /// Where something lies.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sites {
     /// NetBox names no place.
     #[default]
@@ -201,7 +203,7 @@ pub fn is_out_of_use(status: &str) -> bool {
 }
 
 /// A prefix.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Prefix {
     /// The addresses.
     pub network: Network,
@@ -216,7 +218,7 @@ pub struct Prefix {
 }
 
 /// A VLAN.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Vlan {
     /// VLAN ID.
     pub vid: u16,
@@ -237,7 +239,7 @@ impl fmt::Display for Vlan {
 }
 
 /// A VRF.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VrfRecord {
     /// Its name, which several may have.
     pub name: String,
@@ -246,7 +248,7 @@ pub struct VrfRecord {
 }
 
 /// An L2VPN.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct L2vpn {
     /// Its name.
     pub name: String,
@@ -274,7 +276,7 @@ impl fmt::Display for L2vpn {
 }
 
 /// An IP address that is not to be in use.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Address {
     /// The address.
     pub address: IpAddr,

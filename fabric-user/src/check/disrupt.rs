@@ -15,10 +15,10 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::probe::{Break, Probe, Ran};
+use super::probe::{Break, Part, Probe, Ran};
 use crate::{
-    facts::Facts,
-    lab::{Fault, Lab, LabError},
+    facts::{Facts, counted::PortCount},
+    lab::{Fault, Lab, LabError, topology::End},
 };
 
 /// How long a stream may take until it is answered.
@@ -33,7 +33,7 @@ const POLL: Duration = Duration::from_millis(10);
 /// What a stream has gone through. Times are in microseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Trouble {
-    /// The port that was broken, or where the host went; none if the stream does not go by any that may be.
+    /// What was broken, or where the host went; none if the stream goes by nothing that may be.
     pub(crate) what: Option<String>,
     /// Time between two packets.
     pub(crate) interval_us: u64,
@@ -81,31 +81,53 @@ pub(super) fn run(
 
 fn failover(
     lab: &Lab,
-    way: Option<&(String, String)>,
+    way: Option<&Part>,
     how: Break,
     stream: Stream,
     hold: Duration,
     stop: &AtomicBool,
 ) -> Result<Trouble, String> {
-    let Some((node, port)) = way else {
+    let Some(part) = way else {
         return stream.end(None, [now(); 2]);
     };
+    let ends = ends(lab, part).map_err(|error| error.with_causes())?;
     let broken = now();
-    let fault = match how {
+    let fault = |(node, port): &(String, String)| match how {
         Break::Cut => Fault::cut(lab, node, port),
         Break::Silence => Fault::silence(lab, node, port),
     };
-    let fault = fault.map_err(|error| error.with_causes())?;
+    // If one cannot be broken, those before are mended.
+    let faults: Result<Vec<Fault<'_>>, LabError> = ends.iter().map(fault).collect();
+    let faults = faults.map_err(|error| error.with_causes())?;
     sleep(hold, stop);
     let back = now();
-    fault.mend().map_err(|error| {
-        format!(
-            "the link at {node}:{port} stays broken: {}; `fabricctl lab mend {node} {port}` mends it",
-            error.with_causes()
-        )
-    })?;
+    let mend = |(fault, (node, port)): (Fault<'_>, &(String, String))| {
+        fault.mend().map_err(|error| {
+            format!(
+                "the link at {node}:{port} stays broken: {}; `fabricctl lab mend {node} {port}` mends it",
+                error.with_causes()
+            )
+        })
+    };
+    // Each of them, also if one cannot be mended.
+    faults.into_iter().zip(&ends).map(mend).fold(Ok(()), Result::and)?;
     sleep(hold, stop);
-    stream.end(Some(format!("{node}:{port}")), [broken, back])
+    stream.end(Some(part.to_string()), [broken, back])
+}
+
+/// The ends at which links are broken. Of a node they are those of its neighbours, which lose their carrier.
+fn ends(lab: &Lab, part: &Part) -> Result<Vec<(String, String)>, LabError> {
+    let Part { node, port } = part;
+    if let Some(port) = port {
+        return Ok(vec![(node.clone(), port.clone())]);
+    }
+    let topology = lab.current_topology()?;
+    let opposite = |[one, other]: [&End; 2]| match (one.node == *node, other.node == *node) {
+        (true, _) => Some((other.node.clone(), other.port.clone())),
+        (_, true) => Some((one.node.clone(), one.port.clone())),
+        _ => None,
+    };
+    Ok(topology.cables().filter_map(opposite).collect())
 }
 
 /// A host that moves, and comes back when this is dropped.
@@ -167,19 +189,16 @@ fn migrate(
     stream.end(Some(target.to_owned()), [broken, back])
 }
 
-/// The one of these ports by which most of the stream goes.
+/// The one of these by which most of the stream goes.
 fn way<'a>(
     lab: &Lab,
-    ports: &'a [(String, String)],
+    parts: &'a [Part],
     interval: Duration,
     facts: &dyn Fn(&str) -> Option<Facts>,
     stop: &AtomicBool,
-) -> Result<Option<&'a (String, String)>, LabError> {
+) -> Result<Option<&'a Part>, LabError> {
     let count = || -> Result<Vec<[u64; 2]>, LabError> {
-        ports
-            .iter()
-            .map(|(node, port)| Ok([driver(lab, node, port)?, maps(facts(node), port)]))
-            .collect()
+        parts.iter().map(|part| Ok([driver(lab, part)?, maps(facts(&part.node), part)])).collect()
     };
     let before = count()?;
     sleep(WATCH, stop);
@@ -190,21 +209,26 @@ fn way<'a>(
     });
     // One direction alone, and not what control planes say to each other.
     let enough = WATCH.as_micros() / interval.as_micros().max(1) / 2;
-    let most = grown.map(Option::unwrap_or_default).zip(ports).max_by_key(|(grown, _)| *grown);
-    Ok(most.filter(|(grown, _)| u128::from(*grown) >= enough).map(|(_, port)| port))
+    let most = grown.map(Option::unwrap_or_default).zip(parts).max_by_key(|(grown, _)| *grown);
+    Ok(most.filter(|(grown, _)| u128::from(*grown) >= enough).map(|(_, part)| part))
 }
 
-/// Packets that a port has received and sent, as its programs count them.
-fn maps(facts: Option<Facts>, port: &str) -> u64 {
-    let fabric = facts.and_then(|it| it.fabric);
-    let count = fabric.and_then(|it| it.counted.ports.get(port).cloned()).unwrap_or_default();
-    count.sent.packets + count.received.values().map(|it| it.packets).sum::<u64>()
+/// Packets that a port, or all of a node, have received and sent, as its programs count them.
+fn maps(facts: Option<Facts>, part: &Part) -> u64 {
+    let Some(fabric) = facts.and_then(|it| it.fabric) else { return 0 };
+    let ports = fabric.counted.ports.iter();
+    let meant = ports.filter(|(name, _)| part.port.as_ref().is_none_or(|port| port == *name));
+    let count = |count: &PortCount| {
+        count.sent.packets + count.received.values().map(|it| it.packets).sum::<u64>()
+    };
+    meant.map(|(_, it)| count(it)).sum()
 }
 
-/// The same as its driver counts them.
-fn driver(lab: &Lab, node: &str, port: &str) -> Result<u64, LabError> {
+/// The same as drivers count them.
+fn driver(lab: &Lab, part: &Part) -> Result<u64, LabError> {
     #[derive(Deserialize)]
     struct Interface {
+        ifname: String,
         stats64: Both,
     }
     #[derive(Deserialize)]
@@ -216,10 +240,15 @@ fn driver(lab: &Lab, node: &str, port: &str) -> Result<u64, LabError> {
     struct Count {
         packets: u64,
     }
-    let text =
-        lab.exec(node, Command::new("ip").args(["-j", "-s", "link", "show", "dev", port]))?;
+    let topology = lab.current_topology()?;
+    let ports: Vec<&str> = match &part.port {
+        Some(port) => vec![port],
+        None => topology.ports_of(&part.node).map(|it| it.port.as_str()).collect(),
+    };
+    let text = lab.exec(&part.node, Command::new("ip").args(["-j", "-s", "link", "show"]))?;
     let all: Vec<Interface> = serde_json::from_str(&text).unwrap_or_default();
-    Ok(all.iter().map(|it| it.stats64.rx.packets + it.stats64.tx.packets).sum())
+    let meant = all.iter().filter(|it| ports.contains(&it.ifname.as_str()));
+    Ok(meant.map(|it| it.stats64.rx.packets + it.stats64.tx.packets).sum())
 }
 
 /// Pings that go on until they are ended.

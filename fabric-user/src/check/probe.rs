@@ -3,12 +3,15 @@
 //! A probe is what one would type there. What it prints is kept as it is, so that evidence can be read again by another
 //! version.
 
-use std::{net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::kinds::NetboxSource;
 use crate::mac::Mac;
 
+/// What answers in place of a device if NetBox is asked.
+pub(crate) const NETBOX: &str = "NetBox";
 /// How long one packet is waited for, in seconds.
 const PATIENCE: u64 = 1;
 /// What a program may take beyond what it has to, on a busy machine.
@@ -60,10 +63,10 @@ pub(crate) enum Probe {
         /// The address.
         of: IpAddr,
     },
-    /// A link is broken and mended under a stream of pings, in a lab.
+    /// A link or a node is broken and mended under a stream of pings, in a lab.
     Failover {
-        /// Node and port of links that may be broken: that by which the stream goes is.
-        cut: Vec<(String, String)>,
+        /// What may be broken: that by which the stream goes is.
+        cut: Vec<Part>,
         /// How.
         how: Break,
         /// The host that asks.
@@ -90,6 +93,13 @@ pub(crate) enum Probe {
         /// Milliseconds for which it stays there.
         hold_ms: u64,
     },
+    /// What NetBox says, which is asked from where the suite runs.
+    Netbox {
+        /// Where it is.
+        source: NetboxSource,
+        /// The devices whose sites are wanted.
+        devices: Vec<String>,
+    },
     /// Anything.
     Command {
         /// The device.
@@ -114,6 +124,24 @@ impl Within {
     /// What `ping -I` takes.
     fn source(&self) -> Option<String> {
         self.vrf.clone().or_else(|| Some(self.address?.to_string()))
+    }
+}
+
+/// A link by one of its ends, or a node with all its links.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct Part {
+    /// The node.
+    pub(crate) node: String,
+    /// Its port; none for the whole node.
+    pub(crate) port: Option<String>,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.port {
+            Some(port) => write!(f, "{}:{port}", self.node),
+            None => f.write_str(&self.node),
+        }
     }
 }
 
@@ -154,8 +182,14 @@ impl Probe {
                 from
             }
             Self::Failover { from, .. } | Self::Migrate { from, .. } => from,
+            Self::Netbox { .. } => NETBOX,
             Self::Command { on, .. } => on,
         }
+    }
+
+    /// Whether a device of the topology answers it.
+    pub(crate) const fn is_for_device(&self) -> bool {
+        !matches!(self, Self::Netbox { .. })
     }
 
     /// Whether it changes something for a while.
@@ -214,12 +248,13 @@ impl Probe {
                     Break::Cut => "cut",
                     Break::Silence => "silence",
                 };
-                let ports = cut.iter().flat_map(|(node, port)| [node.clone(), port.clone()]);
-                ["fabricctl", "lab", what].map(str::to_owned).into_iter().chain(ports).collect()
+                let parts = cut.iter().map(Part::to_string);
+                ["fabricctl", "lab", what].map(str::to_owned).into_iter().chain(parts).collect()
             }
             Self::Migrate { host, target, .. } => {
                 ["fabricctl", "lab", "migrate", host, target].map(str::to_owned).to_vec()
             }
+            Self::Netbox { .. } => Vec::new(),
             Self::Command { run, .. } => run.clone(),
         }
     }

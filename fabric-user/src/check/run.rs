@@ -229,7 +229,8 @@ impl<'a> Pending<'a> {
 
 /// Why a case is left out by those who would be asked, if it is.
 fn left_out(case: &Case, source: &dyn Source) -> Option<String> {
-    let asked = case.draft.probes.iter().map(Probe::device);
+    let probes = case.draft.probes.iter().filter(|it| it.is_for_device());
+    let asked = probes.map(Probe::device);
     let mut devices = case.draft.needs.iter().map(String::as_str).chain(asked);
     let spared = || if case.disrupts() { source.spares() } else { None };
     devices.find_map(|device| source.leaves_out(device)).or_else(spared)

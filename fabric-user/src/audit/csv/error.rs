@@ -10,6 +10,9 @@ pub enum CsvError {
     /// It cannot be read.
     #[error("cannot read {0}: {1}")]
     Read(String, #[source] io::Error),
+    /// A folder has no prefixes.
+    #[error("{0} has no prefixes.csv, or netbox_prefixes.csv as NetBox calls it")]
+    NoPrefixes(String),
     /// It is too long.
     #[error("{0} has more than {1} MiB; export less at a time, by a filter of the page")]
     Large(String, u64),

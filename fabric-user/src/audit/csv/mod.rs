@@ -16,7 +16,12 @@ mod tests;
 mod vlans;
 mod vrfs;
 
-use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 pub use error::CsvError;
 use sheet::Sheet;
@@ -67,6 +72,37 @@ impl FromStr for Columns {
             pair(part).ok_or_else(|| format!("`{part}` is no pair such as prefix=Präfix"))
         });
         pairs.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl Files {
+    /// Those of a folder by their names: `prefixes.csv`, `vlans.csv`, `vrfs.csv`, `l2vpns.csv`, `ip addresses.csv` and
+    /// `devices.csv`, in any case, or as NetBox calls its exports, with `netbox_` before.
+    ///
+    /// # Errors
+    /// If the folder cannot be read, or has no prefixes.
+    pub fn in_folder(folder: &Path) -> Result<Self, CsvError> {
+        let name = || folder.display().to_string();
+        let cannot = |error| CsvError::Read(name(), error);
+        let mut found = BTreeMap::new();
+        for entry in fs::read_dir(folder).map_err(cannot)? {
+            let path = entry.map_err(cannot)?.path();
+            let file = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+            let file = file.strip_prefix("netbox_").unwrap_or(&file);
+            if let Some(table) = file.strip_suffix(".csv") {
+                found.insert(table.replace(['_', '-'], " "), path);
+            }
+        }
+        let mut take = |names: &[&str]| names.iter().find_map(|it| found.remove(*it));
+        Ok(Self {
+            prefixes: take(&["prefixes"]).ok_or_else(|| CsvError::NoPrefixes(name()))?,
+            vlans: take(&["vlans"]),
+            vrfs: take(&["vrfs"]),
+            l2vpns: take(&["l2vpns"]),
+            addresses: take(&["ip addresses", "addresses"]),
+            devices: take(&["devices"]),
+            columns: Columns::default(),
+        })
     }
 }
 

@@ -57,6 +57,26 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub(crate) const ALL: [Self; 16] = [
+        Self::PrefixWithoutGateway,
+        Self::GatewayOutside,
+        Self::VniMissing,
+        Self::VniOther,
+        Self::RoutedNotActive,
+        Self::InUse,
+        Self::HostOutside,
+        Self::HostElsewhere,
+        Self::VrfMissing,
+        Self::VrfUnknown,
+        Self::VrfOther,
+        Self::L3vniOther,
+        Self::L2vpnMissing,
+        Self::L2vpnUnknown,
+        Self::L2vpnOther,
+        Self::Duplicate,
+    ];
+
     /// As it stands in identifiers and in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {

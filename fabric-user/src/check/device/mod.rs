@@ -63,6 +63,8 @@ pub(crate) enum Where {
 #[derive(Debug)]
 pub(crate) struct Devices {
     all: BTreeMap<String, Box<dyn Device>>,
+    /// The suite's file, beside which others lie.
+    file: PathBuf,
     /// What may be broken.
     lab: Option<Lab>,
     stop: Arc<AtomicBool>,
@@ -109,7 +111,7 @@ impl Devices {
                 }
             }
         }
-        Ok(Self { all, lab: kept, stop: Arc::clone(stop) })
+        Ok(Self { all, file: suite.file.clone().into(), lab: kept, stop: Arc::clone(stop) })
     }
 
     /// What would run where: lines by device.
@@ -139,6 +141,9 @@ impl Source for Devices {
     }
 
     fn run(&self, probe: &Probe) -> Result<Ran, String> {
+        if let Probe::Netbox { source, devices } = probe {
+            return source.read(devices, &self.file);
+        }
         if let (Some(lab), true) = (&self.lab, probe.disrupts()) {
             let facts = |node: &str| self.facts(node).ok();
             return disrupt::run(lab, probe, &facts, &self.stop);

@@ -1,4 +1,4 @@
-//! `[[failover]]`: a link is lost under traffic.
+//! `[[failover]]`: a link or a node is lost under traffic.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use crate::check::{
     finding::{Finding, Judged, not_asked},
     inventory::Inventory,
     look::Look,
-    probe::{Break, Probe},
+    probe::{Break, Part, Probe},
     shape::{Shape, shape},
     span::{Span, measured},
 };
 
 shape! {
-    /// A link is broken under a stream of pings that goes by it, and mended again: answers are missing for so long at
-    /// most, both times. It runs in a lab alone, after all other cases, one at a time.
+    /// A link, or a node with all its links, is broken under a stream of pings that goes by it, and mended again: answers
+    /// are missing for so long at most, both times. It runs in a lab alone, after all other cases, one at a time.
     pub(crate) struct Failover: "failover", "[[failover]]\ncut = [\"leaf01:swp1\", \"leaf01:swp2\"]\nwhile = { from = \"app01\", to = \"app06\", rate = 1000 }\noutage = \"50ms\"" {
-        /// The port whose link is broken; of several, that by which the stream goes.
+        /// The port whose link is broken, as "leaf01:swp1", or the node; of several, that by which the stream goes.
         cut: Vec<String> = Required,
         /// How it is broken: cut, without carrier, or silence, which only BFD and BGP notice.
         how: Break = Or("\"cut\""),
@@ -82,6 +82,29 @@ pub(super) fn trouble(
         .map_err(|error| not_asked(format!("the stream's report cannot be read: {error}")))
 }
 
+/// What a text names.
+///
+/// # Errors
+/// If there is no such port or node: a sentence.
+fn part(inventory: &Inventory, text: &str) -> Result<Part, String> {
+    let topology = &inventory.topology;
+    let (node, port) = match text.split_once(':') {
+        Some((node, port)) => (node, Some(port.to_owned())),
+        None => (text, None),
+    };
+    let is_there = match &port {
+        Some(port) => topology.ports_of(node).any(|it| it.port == *port),
+        None => topology.switch(node).is_some(),
+    };
+    match (is_there, &port) {
+        (true, _) => Ok(Part { node: node.to_owned(), port }),
+        (false, Some(_)) => Err(format!("the topology has no link at {text}")),
+        (false, None) => {
+            Err(format!("\"{text}\" is no node; a port is written as \"leaf01:swp1\""))
+        }
+    }
+}
+
 impl Kind for Failover {
     const SHAPE: &'static Shape = Self::SHAPE;
     const DISRUPTS: bool = true;
@@ -94,17 +117,8 @@ impl Kind for Failover {
                 self.outage, self.hold
             ));
         }
-        let port = |text: &String| {
-            let (node, port) = text
-                .split_once(':')
-                .ok_or_else(|| format!("\"{text}\" is no port; write it as \"leaf01:swp1\""))?;
-            let mut known = inventory.topology.ports_of(node);
-            match known.any(|it| it.port == port) {
-                true => Ok((node.to_owned(), port.to_owned())),
-                false => Err(format!("the topology has no link at {text}")),
-            }
-        };
-        let cut: Vec<(String, String)> = self.cut.iter().map(port).collect::<Result<_, _>>()?;
+        let cut: Vec<Part> =
+            self.cut.iter().map(|text| part(inventory, text)).collect::<Result<_, _>>()?;
         let probe = Probe::Failover {
             cut,
             how: self.how,
@@ -126,15 +140,15 @@ impl Failover {
     fn judge(&self, probe: &Probe, look: &Look<'_>) -> Judged {
         let trouble = trouble(probe, look)?;
         let Traffic { from, to, .. } = &self.r#while;
-        let Some(port) = &trouble.what else {
+        let Some(what) = &trouble.what else {
             return Err(not_asked(format!(
-                "packets from {from} to {to} do not go by {}; name other ports or hosts",
+                "packets from {from} to {to} do not go by {}; name other ports, nodes or hosts",
                 self.cut.join(" or ")
             )));
         };
         let [broken, back] = [trouble.broken_us, trouble.back_us].map(Duration::from_micros);
         let said = format!(
-            "{port}: {} when it was broken, {} when it was mended; {} of {} lost",
+            "{what}: {} when it was broken, {} when it was mended; {} of {} lost",
             measured(broken),
             measured(back),
             trouble.lost,

@@ -1,6 +1,7 @@
 //! Kinds of assertions, one a file: what its table has, which cases it becomes, and what these say of a round.
 
 mod anycast;
+mod audit;
 mod bfd;
 mod bgp;
 mod blame;
@@ -43,6 +44,7 @@ use super::{
     suite::{self, Misfit},
 };
 
+pub(crate) use audit::Source as NetboxSource;
 #[cfg(test)]
 pub(crate) use bgp::expected as expected_sessions;
 
@@ -116,6 +118,7 @@ pub(crate) const KINDS: &[Entry] = &[
     entry::<capacity::Capacity>(),
     entry::<daemon::Daemon>(),
     entry::<versions::Versions>(),
+    entry::<audit::Audit>(),
     entry::<command::Command>(),
     entry::<failover::Failover>(),
     entry::<migrate::Migrate>(),

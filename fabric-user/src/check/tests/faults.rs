@@ -451,8 +451,50 @@ fn an_outage_is_measured_when_a_link_is_lost_and_when_it_returns_and_a_stream_el
     assert_eq!(said(Some("leaf01:swp2"), 2_400, 0), None);
     let late = "leaf01:swp2: 2.4 ms when it was broken, 12.0 ms when it was mended; 3 of 9000 lost";
     assert_eq!(said(Some("leaf01:swp2"), 2_400, 12_000).as_deref(), Some(late));
-    let elsewhere = "not asked: packets from app01 to app06 do not go by leaf01:swp1 or leaf01:swp2; name other ports or hosts";
+    let elsewhere = "not asked: packets from app01 to app06 do not go by leaf01:swp1 or leaf01:swp2; name other ports, nodes or hosts";
     assert_eq!(said(None, 0, 0).as_deref(), Some(elsewhere));
+}
+
+#[test]
+fn a_whole_node_can_be_lost_and_one_that_is_not_there_is_no_part_of_the_topology() {
+    let suite = |cut: &str| {
+        format!(
+            "[[failover]]\ncut = [\"{cut}\"]\nwhile = {{ from = \"app01\", to = \"app06\" }}\noutage = \"1s\"\n"
+        )
+    };
+    let paper = Paper::named("two-sites");
+    let all = cases(&suite("spine01"), &paper.inventory);
+    assert_eq!(all[0].name, "failover spine01 (app01→app06)");
+    let wrong = |cut: &str| {
+        let name = std::path::Path::new("test.check.toml");
+        let suite = crate::check::Suite::parse("test.check.toml", name, suite(cut)).unwrap();
+        suite.cases(&paper.inventory).unwrap_err()[0].message.clone()
+    };
+    assert!(wrong("spine09").starts_with("\"spine09\" is no node; a port is written as"));
+    assert!(wrong("spine01:swp99").starts_with("the topology has no link at spine01:swp99"));
+}
+
+#[test]
+fn a_daemon_that_was_started_again_is_younger_than_it_has_to_be() {
+    let suite = "[[daemon]]\non = \"leaf01\"\nage = \"1m\"\n";
+    let paper = &mut Paper::named("two-sites");
+    paper.fabric("leaf01").running_ms = Some(60_000);
+    let young = |paper: &mut Paper| paper.fabric("leaf01").running_ms = Some(2_500);
+    let (failing, said) = broken(suite, paper, young);
+    assert_eq!((failing, said.as_str()), (vec!["daemon leaf01".to_owned()], "for 2.5 s"));
+}
+
+#[test]
+fn a_packet_that_a_driver_has_received_and_no_program_counted_is_missed_within_the_box() {
+    let suite = "[[conserve]]\nfrom = \"app01\"\nto = \"app06\"\n";
+    let uncounted = |paper: &mut Paper| {
+        paper.fabric("leaf04").arrived.get_mut("swp1").unwrap().before.packets = 1_051;
+    };
+    let said = "the driver received 1051, and the programs counted 1000";
+    expect(suite, uncounted, &["conserve within leaf04"], said);
+    let idle = |paper: &mut Paper| paper.fabric("leaf01").arrived.clear();
+    let said = "not asked: leaf01: drivers have counted 0 packets, which prove nothing";
+    expect(suite, idle, &["conserve within leaf01"], said);
 }
 
 #[test]
