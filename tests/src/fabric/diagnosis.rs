@@ -70,31 +70,27 @@ pub fn each_is_found<'a>(fabric: &Fabric, faults: impl IntoIterator<Item = &'a F
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Exactly the cases of a fault fail, and what the documents promise is said; else what is.
+/// Waits until exactly the cases of a fault do not pass, and what the documents promise is said. If something else lasts, it
+/// is an error with what is.
 fn is_found(fabric: &Fabric, fault: &Fault) -> Result<(), String> {
-    let wrong = wait(fabric, &write(fabric, fault.suite, "0s"), fault.fails)?;
+    let suite = write(fabric, fault.suite, "0s");
     let (case, words) = promised(fault.name);
-    let said = wrong.iter().find(|it| it.case == case);
-    match said.is_some_and(|it| it.said.contains(&words)) {
-        true => Ok(()),
-        false => Err(format!("{case} should say {words:?}: {wrong:#?}")),
-    }
-}
-
-/// Waits until exactly these cases do not pass. If others do not and that lasts, it is an error with these.
-fn wait(fabric: &Fabric, suite: &Path, names: &[&str]) -> Result<Vec<Wrong>, String> {
     let mut last: (Instant, u32, Vec<Wrong>) = (Instant::now(), 0, Vec::new());
     loop {
-        let wrong = look(fabric, suite);
+        let wrong = look(fabric, &suite);
         let now: Vec<&str> = wrong.iter().map(|it| it.case.as_str()).collect();
-        if now == names {
-            return Ok(wrong);
+        let is_said = wrong.iter().any(|it| it.case == case && it.said.contains(&words));
+        if now == fault.fails && is_said {
+            return Ok(());
         }
         let (since, looks, before) = &last;
         let is_same = before.iter().map(|it| it.case.as_str()).eq(now.iter().copied());
         let (since, looks) = if is_same { (*since, looks + 1) } else { (Instant::now(), 1) };
         if looks >= LOOKS && since.elapsed() >= LASTS {
-            return Err(format!("{names:#?} should fail and no others, not {wrong:#?}"));
+            return Err(format!(
+                "{:#?} should fail and no others, and {case} should say {words:?}; {wrong:#?}",
+                fault.fails
+            ));
         }
         last = (since, looks, wrong);
     }
