@@ -7,9 +7,7 @@ use std::sync::atomic::Ordering;
 use fabric_tests::fabric::{Fabric, fabricctl, own_folder};
 use fabric_user::lab::{Lab, LabError, Netns, graph};
 
-use crate::fixture::{
-    converged, one_site, options, path, pings, processes, topology, traces, up, up_from,
-};
+use crate::fixture::{one_site, options, path, pings, processes, topology, traces, up, up_from};
 
 #[test]
 fn a_lab_that_is_dropped_leaves_nothing_behind() {
