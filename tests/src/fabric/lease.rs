@@ -47,6 +47,8 @@ enum Share {
 pub struct Fabric {
     // Taken down before the machine is given to the next test.
     lab: Lab,
+    /// What it was made of, which its files do not say where a test has changed timers.
+    drawn: Topology,
     mapped: Mapped,
     _share: Share,
 }
@@ -192,7 +194,7 @@ impl Fabric {
             ..Options::default()
         };
         let lab = Lab::up(topology, &options, &mut |_| {}).expect("the lab comes up");
-        Self { lab, mapped: Mapped::default(), _share: share }
+        Self { lab, drawn: topology.clone(), mapped: Mapped::default(), _share: share }
     }
 
     /// Waits until BGP has converged and the maps of all leafs agree with the kernel.
@@ -228,6 +230,13 @@ impl Fabric {
     #[must_use]
     pub fn netns(&self, node: &str) -> Netns {
         self.lab.node(node).expect("the node is in the topology").netns().clone()
+    }
+
+    /// Starts FRR of a node, which has ended, as the lab has started it.
+    pub fn start_frr(&self, node: &str) {
+        let switch = self.drawn.switch(node).expect("it is in the topology");
+        let frr = Frr::find().expect("FRR is installed");
+        frr.start(&self.drawn, switch, &self.netns(node)).expect("FRR starts");
     }
 
     /// The address of a host.

@@ -2,7 +2,7 @@
 //! moment, and by nothing older.
 
 use fabric_tests::fabric::{Fabric, PATIENCE, until};
-use fabric_user::lab::daemons::{self, Frr};
+use fabric_user::lab::daemons;
 use rustix::process::Signal;
 
 use crate::flow::Flow;
@@ -59,9 +59,7 @@ pub(crate) fn a_leaked_route_goes_with_the_one_that_it_comes_from(fabric: &Fabri
 pub(crate) fn a_restart_leaves_nothing_behind_but_in_the_kernel(fabric: &Fabric) {
     let netns = fabric.netns(LEAF);
     daemons::frr_processes(netns.name()).iter().for_each(|daemon| daemon.stop(Signal::KILL));
-    let topology = fabric.lab().topology();
-    let leaf = topology.switch(LEAF).expect("it is in the topology");
-    Frr::find().expect("FRR is installed").start(topology, leaf, &netns).expect("FRR starts");
+    fabric.start_frr(LEAF);
     let left = fabric.lab().wait_ready(PATIENCE, &mut |_| {}).expect("the lab gets ready");
     assert!(left.is_empty(), "all ports are accelerated: {left:?}");
     GREEN.arrives(fabric, true);

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use fabric_common::reason::Reason;
 use fabric_tests::fabric::{Fabric, Seen};
-use fabric_user::lab::daemons::{self, Frr};
+use fabric_user::lab::daemons;
 use rustix::process::Signal;
 
 /// Hold time of a session is 9 s, and the restarted speaker comes back sooner, on a busy machine not
@@ -30,9 +30,7 @@ fn traffic_and_maps_recover_when_frr_is_killed_and_started_again() {
     let daemons = daemons::frr_processes(netns.name());
     assert!(daemons.len() >= 2, "zebra and bgpd: {daemons:?}");
     daemons.iter().for_each(|daemon| daemon.stop(Signal::KILL));
-    let topology = fabric.lab().topology();
-    let leaf = topology.switch("leaf01").expect("it is in the topology");
-    Frr::find().expect("FRR is installed").start(topology, leaf, &netns).expect("FRR starts");
+    fabric.start_frr("leaf01");
     fabric.wait_converged();
 
     for (stream, name) in streams.into_iter().zip(["to leaf02", "to leaf01"]) {

@@ -467,7 +467,8 @@ fn network(
     let bridge = bridge(kernel, &domain, node.svi_mac(network), vrf);
     let vxlan = vxlan(kernel, &node.vxlan(network.vni), network.vni, local, bridge);
     for gateway in network.gateways() {
-        kernel.own(gateway.address);
+        let hop = Hop { ifindex: bridge, gateway: None, weight: 1, encap: None, dead: false };
+        kernel.route(LOCAL, single(gateway.address), RouteKind::Local, vec![hop]);
     }
     let others: Vec<IpAddr> =
         topology.other_vteps(&node.name, &network.name).map(|it| it.loopback.into()).collect();

@@ -6,7 +6,7 @@ use fabric_tests::fabric::{
     Fabric,
     diagnosis::{Fault, Mend},
 };
-use fabric_user::lab::daemons::{self, Frr};
+use fabric_user::lab::daemons;
 use rustix::process::Signal;
 
 use super::STATE;
@@ -96,10 +96,5 @@ fn anew(fabric: &Fabric, flags: &[&str]) {
 fn stop_frr(fabric: &Fabric) -> Mend {
     let netns = fabric.netns("leaf01");
     daemons::frr_processes(netns.name()).iter().for_each(|daemon| daemon.stop(Signal::TERM));
-    Box::new(move |fabric| {
-        let topology = fabric.lab().topology();
-        let leaf = topology.switch("leaf01").expect("it is in the topology");
-        let frr = Frr::find().expect("FRR is installed");
-        frr.start(topology, leaf, &netns).expect("FRR starts");
-    })
+    Box::new(|fabric| fabric.start_frr("leaf01"))
 }
