@@ -22,7 +22,9 @@ const LONGEST: usize = 4096;
 impl Base {
     /// Takes what people give: without a scheme it is https; `/api` at the end is left out.
     pub(super) fn parse(given: &str, plain: bool) -> Result<Self, RestError> {
-        let refuse = |why: &str| RestError::Address(given.into(), why.into());
+        // What stands before the host may be a password, and this is printed.
+        let shown = given.rsplit_once('@').map_or(given.into(), |(_, host)| format!("…@{host}"));
+        let refuse = |why: &str| RestError::Address(shown.clone(), why.into());
         let text =
             if given.contains("://") { given.to_owned() } else { format!("https://{given}") };
         let uri: Uri = text.parse().map_err(|_| refuse("write it as https://netbox.example"))?;
@@ -129,6 +131,14 @@ mod tests {
             "https://a b",
         ] {
             assert!(Base::parse(text, false).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_not_printed() {
+        for address in ["https://admin:hidden@netbox.example", "ftp://admin:hidden@netbox"] {
+            let error = Base::parse(address, false).unwrap_err().to_string();
+            assert!(!error.contains("hidden") && error.contains("…@netbox"), "{error}");
         }
     }
 
