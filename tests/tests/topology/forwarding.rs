@@ -39,4 +39,6 @@ fn frames_within_a_leaf_within_a_site_and_across_sites_are_forwarded_by_xdp() {
         }
     }
     fabric.assert_agreement();
+    // Also when a link and a spine are lost, and a machine moves.
+    fabric.passes("two-sites");
 }
