@@ -45,6 +45,7 @@ trait Device: Sync + Send + std::fmt::Debug {
 
 /// How devices are reached.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub(crate) enum Where {
     /// They are nodes of a lab.
     Lab(Lab),

@@ -174,7 +174,8 @@ impl Way {
     fn judge(&self, look: &Look<'_>) -> Judged {
         let Self { from, to, slack, .. } = self;
         let [sender, receiver] = [look.sight(from)?, look.sight(to)?];
-        (sender.fabric()?, receiver.fabric()?);
+        sender.fabric()?;
+        receiver.fabric()?;
         let [sender_before, receiver_before] = [look.before(from)?, look.before(to)?];
         let pinged = look.pinged(&self.traffic)?;
         if pinged.lost() > self.loss {
