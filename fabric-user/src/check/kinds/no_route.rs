@@ -1,6 +1,10 @@
 //! `[[no_route]]`: a way that is not there.
 
-use super::{Kind, route::prefix, ways::Toward};
+use super::{
+    Kind,
+    route::{drafts, prefix},
+    ways::Toward,
+};
 use crate::{
     check::{
         case::Draft,
@@ -11,7 +15,6 @@ use crate::{
         shape::{Shape, shape},
         sight::Sight,
     },
-    lab::topology::ControlPlane,
     observe::Prefix,
 };
 
@@ -35,16 +38,10 @@ impl Kind for NoRoute {
 
     fn cases(&self, inventory: &Inventory) -> Result<Vec<Draft>, String> {
         let prefix = prefix(&self.prefix)?;
-        let by_frr = inventory.topology.fabric.control_plane == ControlPlane::Bgp;
-        let vrf = self.vrf.as_ref().map(|vrf| format!(" in {vrf}")).unwrap_or_default();
-        let draft = |node: &crate::lab::topology::Switch| {
-            let toward = Toward::from(inventory, node);
-            let (name, table) = (node.name.clone(), self.clone());
-            Draft::of(&node.name, format!("{name} {prefix}{vrf}"), move |look| {
-                table.judge(&name, prefix, by_frr, &toward, look)
-            })
-        };
-        Ok(inventory.nodes(&self.on)?.into_iter().map(draft).collect())
+        let (asked, vrf) = (self.clone(), self.vrf.as_deref());
+        drafts(inventory, &self.on, prefix, vrf, move |node, by_frr, toward, look| {
+            asked.judge(node, prefix, by_frr, toward, look)
+        })
     }
 }
 

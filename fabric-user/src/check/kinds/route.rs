@@ -12,7 +12,7 @@ use crate::{
         sides::Sides,
         sight::parse_prefix,
     },
-    lab::topology::ControlPlane,
+    lab::topology::{ControlPlane, Switch},
     observe::Prefix,
 };
 
@@ -42,6 +42,29 @@ pub(super) fn prefix(text: &str) -> Result<Prefix, String> {
         .ok_or_else(|| format!("\"{text}\" is no prefix; write it as 10.0.2.12/32 or fd00:1::/64"))
 }
 
+/// A case of a prefix for each node, which `judge` decides by the node, whether FRR says its routes, and what they lead to.
+///
+/// # Errors
+/// If a name stands for nothing.
+pub(super) fn drafts(
+    inventory: &Inventory,
+    on: &Names,
+    prefix: Prefix,
+    vrf: Option<&str>,
+    judge: impl Fn(&str, bool, &Toward, &Look<'_>) -> Judged + Clone + Send + Sync + 'static,
+) -> Result<Vec<Draft>, String> {
+    let by_frr = inventory.topology.fabric.control_plane == ControlPlane::Bgp;
+    let vrf = vrf.map(|vrf| format!(" in {vrf}")).unwrap_or_default();
+    let draft = |node: &Switch| {
+        let toward = Toward::from(inventory, node);
+        let (name, judge) = (node.name.clone(), judge.clone());
+        Draft::of(&node.name, format!("{name} {prefix}{vrf}"), move |look| {
+            judge(&name, by_frr, &toward, look)
+        })
+    };
+    Ok(inventory.nodes(on)?.into_iter().map(draft).collect())
+}
+
 impl Kind for Route {
     const SHAPE: &'static Shape = Self::SHAPE;
 
@@ -50,16 +73,10 @@ impl Kind for Route {
         if self.via.as_ref().zip(self.paths).is_some_and(|(via, paths)| via.len() > paths) {
             return Err("via names more next hops than paths says".into());
         }
-        let by_frr = inventory.topology.fabric.control_plane == ControlPlane::Bgp;
-        let vrf = self.vrf.as_ref().map(|vrf| format!(" in {vrf}")).unwrap_or_default();
-        let draft = |node: &crate::lab::topology::Switch| {
-            let toward = Toward::from(inventory, node);
-            let (name, table) = (node.name.clone(), self.clone());
-            Draft::of(&node.name, format!("{name} {prefix}{vrf}"), move |look| {
-                table.judge(&name, prefix, by_frr, &toward, look)
-            })
-        };
-        Ok(inventory.nodes(&self.on)?.into_iter().map(draft).collect())
+        let (asked, vrf) = (self.clone(), self.vrf.as_deref());
+        drafts(inventory, &self.on, prefix, vrf, move |node, by_frr, toward, look| {
+            asked.judge(node, prefix, by_frr, toward, look)
+        })
     }
 }
 
