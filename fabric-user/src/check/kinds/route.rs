@@ -100,6 +100,8 @@ impl Route {
         let whatever = frr.clone().filter(|it| !it.is_empty()).unwrap_or_else(|| kernel.clone());
         let expected = self.via.clone().unwrap_or(whatever);
         if expected.is_empty() {
+            let table = vrf.map(|vrf| format!(" vrf {vrf}")).unwrap_or_default();
+            let family = if prefix.address.is_ipv4() { "ipv4" } else { "ipv6" };
             let longest = sight.longest(vrf, prefix);
             let actual = longest.map_or_else(
                 || "no route, and none for a prefix around it".into(),
@@ -114,7 +116,7 @@ impl Route {
                 format!("a route for {prefix}"),
                 actual,
                 "nobody announces it, a filter takes it away, or its sessions are down",
-                format!("on {node}: vtysh -c 'show bgp ipv4 unicast {prefix}'"),
+                format!("on {node}: vtysh -c 'show bgp{table} {family} unicast {prefix}'"),
             )
             .into());
         }
