@@ -28,7 +28,7 @@ use super::{
     probe::{Probe, Ran},
     run::Ended,
 };
-use crate::{facts::Facts, lab::Topology};
+use crate::facts::Facts;
 
 const REPORT: &str = "report.json";
 const PLACES: &str = "places.json";
@@ -76,12 +76,13 @@ pub(crate) fn keep(
     let topology = &inventory.topology;
     let sketch = folder.join(TOPOLOGY);
     fs::create_dir_all(&sketch).with_context(|| cannot("make", &sketch))?;
-    for (name, text) in [
-        (&topology.picture_file, &topology.picture_text),
-        (&format!("{}.toml", topology.name), &topology.inventory_text),
-    ] {
-        let path = sketch.join(name);
-        fs::write(&path, text).with_context(|| cannot("write", &path))?;
+    let picture = (&topology.picture_file, &topology.picture_text);
+    for (name, text) in [picture, (&inventory_name(&topology.name), &topology.inventory_text)] {
+        // Without a picture that has no name.
+        if !name.is_empty() {
+            let path = sketch.join(name);
+            fs::write(&path, text).with_context(|| cannot("write", &path))?;
+        }
     }
     let hosts = topology.hosts.iter();
     let places: Places = hosts
@@ -111,7 +112,8 @@ pub(crate) fn keep(
 /// If it is not there or cannot be read.
 pub(crate) fn inventory(folder: &Path) -> anyhow::Result<Inventory> {
     let report: Report = read(&folder.join(REPORT))?;
-    let mut topology = Topology::load(&folder.join(TOPOLOGY).join(&report.topology))?;
+    let sketch = folder.join(TOPOLOGY).join(inventory_name(&report.topology));
+    let Inventory { mut topology } = Inventory::load(&sketch)?;
     let places: Places = read(&folder.join(PLACES))?;
     for host in &mut topology.hosts {
         if let Some((node, port)) = places.get(&host.name) {
@@ -120,6 +122,10 @@ pub(crate) fn inventory(folder: &Path) -> anyhow::Result<Inventory> {
         }
     }
     Ok(Inventory::of(topology))
+}
+
+fn inventory_name(topology: &str) -> String {
+    format!("{topology}.toml")
 }
 
 /// Judges again what was seen.

@@ -1,11 +1,11 @@
 //! What a suite's names stand for: nodes, hosts, networks and tenants of a topology.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, path::Path};
 
 use super::names::{Known, Names};
 use crate::lab::{
     Topology,
-    topology::{Host, Network, Switch, Tenant},
+    topology::{Files, Host, Network, Switch, Tenant, error::TopologyError},
 };
 
 /// A topology by names.
@@ -18,6 +18,21 @@ pub(crate) struct Inventory {
 impl Inventory {
     pub(crate) const fn of(topology: Topology) -> Self {
         Self { topology }
+    }
+
+    /// Of files: a picture and the inventory beside it, or an inventory alone if its name is what is given, and no
+    /// picture lies beside it.
+    ///
+    /// # Errors
+    /// If they cannot be used.
+    pub(crate) fn load(path: &Path) -> Result<Self, TopologyError> {
+        let files = Files::of(path);
+        let is_undrawn = path == files.inventory && !files.picture.is_file();
+        let topology = match is_undrawn {
+            true => Topology::undrawn(&files.name(), &files.read_inventory()?),
+            false => Topology::load(path),
+        };
+        topology.map(Self::of)
     }
 
     /// Switches, and servers that speak BGP.

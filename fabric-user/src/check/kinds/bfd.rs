@@ -20,6 +20,8 @@ shape! {
     pub(crate) struct Bfd: "bfd", "[[bfd]]\non = \"leaf*\"\ndetect = \"150ms\"" {
         /// The nodes whose sessions are looked at.
         on: Names = Or("\"*\""),
+        /// Neighbours as FRR names them, by port or address; those of the topology.
+        peers: Option<Vec<String>> = None,
         /// The longest time in which the node notices silence: as many intervals as the other end says, each the longer one
         /// of what that end wants to send and the node to receive (RFC 5880, section 6.8.4).
         detect: Option<Span> = None,
@@ -31,6 +33,11 @@ impl Kind for Bfd {
 
     fn cases(&self, inventory: &Inventory) -> Result<Vec<Draft>, String> {
         let topology = &inventory.topology;
+        if let Some(peers) = &self.peers {
+            let nodes = inventory.nodes(&self.on)?;
+            let pairs = nodes.iter().flat_map(|node| peers.iter().map(move |peer| (node, peer)));
+            return Ok(pairs.map(|(node, peer)| self.draft(&node.name, None, peer)).collect());
+        }
         let watched = |node: &Switch| {
             let overlay: Vec<String> =
                 topology.evpn_peers(node).map(|it| it.loopback.to_string()).collect();
@@ -42,15 +49,23 @@ impl Kind for Bfd {
         let mut drafts = Vec::new();
         for node in nodes {
             for session in watched(node) {
-                let (name, peer, detect) = (node.name.clone(), session.peer, self.detect);
-                let neighbour = session.neighbour.unwrap_or_default();
-                let subject = format!("{name}→{neighbour} ({peer})");
-                drafts.push(Draft::of(&node.name, subject, move |look| {
-                    judge([&name, &neighbour], &peer, detect, look)
-                }));
+                drafts.push(self.draft(&node.name, session.neighbour.as_deref(), &session.peer));
             }
         }
         Ok(drafts)
+    }
+}
+
+impl Bfd {
+    /// A session of a node with a neighbour of a name, or of none that is known.
+    fn draft(&self, node: &str, neighbour: Option<&str>, peer: &str) -> Draft {
+        let subject = match neighbour {
+            Some(neighbour) => format!("{node}→{neighbour} ({peer})"),
+            None => format!("{node}→{peer}"),
+        };
+        let neighbour = neighbour.unwrap_or(peer).to_owned();
+        let (name, peer, detect) = (node.to_owned(), peer.to_owned(), self.detect);
+        Draft::of(node, subject, move |look| judge([&name, &neighbour], &peer, detect, look))
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     },
     facts::Facts,
     lab::topology::{ControlPlane, End},
+    mac::Mac,
 };
 
 shape! {
@@ -22,6 +23,8 @@ shape! {
     pub(crate) struct Link: "link", "[[link]]\non = \"leaf*\"" {
         /// The nodes whose links are looked at.
         on: Names = Or("\"*\""),
+        /// Ports of these nodes, in place of the cables of the topology; then `mtu` is needed.
+        ports: Option<Vec<String>> = None,
         /// Bytes of the longest IP packet; what the topology says.
         mtu: Option<u32> = None,
         /// Also the cables of hosts, at the end of the node; those of a bond have to be active in it.
@@ -44,8 +47,8 @@ struct Flaps {
 #[derive(Clone, Debug)]
 struct Expected {
     end: End,
-    /// The node at the other end.
-    peer: String,
+    /// The node at the other end; none if nobody knows.
+    peer: Option<String>,
     mtu: u32,
     /// It is known by BGP.
     speaks: bool,
@@ -59,6 +62,15 @@ impl Kind for Link {
     fn cases(&self, inventory: &Inventory) -> Result<Vec<Draft>, String> {
         let topology = &inventory.topology;
         let nodes = inventory.nodes(&self.on)?;
+        if let Some(ports) = &self.ports {
+            let mtu = self.mtu.ok_or("the topology has no MTU for `ports`; say it by `mtu`")?;
+            let pairs = nodes.iter().flat_map(|node| ports.iter().map(move |port| (node, port)));
+            let drafts = pairs.map(|(node, port)| {
+                let end = End { node: node.name.clone(), port: port.clone(), mac: Mac::ZERO };
+                self.draft(vec![Expected { end, peer: None, mtu, speaks: false, bonded: false }])
+            });
+            return Ok(drafts.collect());
+        }
         let is_meant = |name: &str| nodes.iter().any(|it| it.name == name);
         let speaks = topology.fabric.control_plane == ControlPlane::Bgp;
         let links =
@@ -67,7 +79,7 @@ impl Kind for Link {
             let mtu = self.mtu.unwrap_or_else(|| topology.mtu_of(link));
             let end = |own: &End, peer: &End| Expected {
                 end: own.clone(),
-                peer: peer.node.clone(),
+                peer: Some(peer.node.clone()),
                 mtu,
                 speaks,
                 bonded: false,
@@ -79,7 +91,7 @@ impl Kind for Link {
         let access = of_hosts.map(|(host, [own, switch])| {
             self.draft(vec![Expected {
                 end: switch.clone(),
-                peer: own.node.clone(),
+                peer: Some(own.node.clone()),
                 mtu: self.mtu.unwrap_or(topology.fabric.host_mtu),
                 speaks: false,
                 bonded: !host.members.is_empty(),
@@ -92,12 +104,11 @@ impl Kind for Link {
 impl Link {
     fn draft(&self, ends: Vec<Expected>) -> Draft {
         let first = &ends[0];
-        let subject = match ends.get(1) {
-            Some(second) => format!(
-                "{}:{}–{}:{}",
-                first.end.node, first.end.port, second.end.node, second.end.port
-            ),
-            None => format!("{}:{}–{}", first.end.node, first.end.port, first.peer),
+        let name = |end: &End| format!("{}:{}", end.node, end.port);
+        let subject = match (ends.get(1), &first.peer) {
+            (Some(second), _) => format!("{}–{}", name(&first.end), name(&second.end)),
+            (None, Some(peer)) => format!("{}–{peer}", name(&first.end)),
+            (None, None) => name(&first.end),
         };
         let needs: Vec<String> = ends.iter().map(|it| it.end.node.clone()).collect();
         let device = first.end.node.clone();
@@ -139,7 +150,8 @@ fn calm(end: &End, flaps: Flaps, look: &Look<'_>) -> Judged {
 
 fn at(expected: &Expected, sight: &Sight<'_>) -> Judged {
     let End { node, port, .. } = &expected.end;
-    let should = format!("up, MTU {}, {} at the other end", expected.mtu, expected.peer);
+    let peer = expected.peer.as_ref().map(|it| format!(", {it} at the other end"));
+    let should = format!("up, MTU {}{}", expected.mtu, peer.unwrap_or_default());
     let fail = |actual: String, likely: &str, next: String| {
         Err(Finding::new(&should, format!("{node} {port}: {actual}"), likely, next).into())
     };
@@ -174,7 +186,7 @@ fn at(expected: &Expected, sight: &Sight<'_>) -> Judged {
     }
     if let (true, Ok(frr)) = (expected.speaks, sight.frr(&["bgpd"]))
         && let Some(session) = frr.session(None, port)
-        && let Some(name) = session.name.as_ref().filter(|it| **it != expected.peer)
+        && let Some(name) = session.name.as_ref().filter(|it| Some(*it) != expected.peer.as_ref())
     {
         return fail(
             format!("{name} is at the other end"),
@@ -193,8 +205,7 @@ mod tests {
     #[test]
     fn a_port_that_is_out_of_its_bond_is_up_and_wrong() {
         let end = End { node: "leaf01".into(), port: "swp11".into(), mac: Default::default() };
-        let expected =
-            Expected { end, peer: "app01".into(), mtu: 1_500, speaks: false, bonded: true };
+        let expected = Expected { end, peer: None, mtu: 1_500, speaks: false, bonded: true };
         let with = |bond| {
             let name = "swp11".to_owned();
             let link = Seen {

@@ -6,4 +6,5 @@ mod fabric;
 mod faults;
 mod reports;
 mod rounds;
+mod running;
 mod suites;

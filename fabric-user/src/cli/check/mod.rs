@@ -91,7 +91,7 @@ const ENDED_BY_SIGNAL: i32 = 128;
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Write a complete suite for a topology, TOPOLOGY.check.toml.
+    /// Write a complete suite for a topology, TOPOLOGY.check.toml, or of what runs.
     New(new::Args),
 }
 
@@ -118,7 +118,7 @@ fn look(args: &Args) -> anyhow::Result<ExitCode> {
         return explain(kind);
     }
     let Some(path) = &args.suite else {
-        eprintln!("fabricctl: no suite is named; `fabricctl check new TOPOLOGY` writes one");
+        eprintln!("fabricctl: no suite is named; `fabricctl check new` writes one");
         return Ok(WRONG.into());
     };
     let suite = match Suite::read(path) {
@@ -138,14 +138,13 @@ fn look(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn live(args: &Args, suite: &Suite) -> anyhow::Result<ExitCode> {
     let stop = interrupt::watch().context("cannot watch for Ctrl-C")?;
-    let drawn = match Topology::load(&suite.topology) {
+    let drawn = match Inventory::load(&suite.topology) {
         Ok(drawn) => drawn,
         Err(error) => {
             return Ok(complain(&[suite.without_topology(error)]));
         }
     };
     // What is wrong is said before anybody is asked, and whether somebody can be.
-    let drawn = Inventory::of(drawn);
     if let Err(wrong) = cases(args, suite, &drawn) {
         return Ok(complain(&wrong));
     }

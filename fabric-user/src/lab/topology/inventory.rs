@@ -168,8 +168,17 @@ const REQUIRED: [(&str, &[&str]); 6] = [
 
 /// Reads an inventory; `file` is the name used in messages. A wrong entry costs itself only.
 pub fn parse(text: &str, file: &str) -> Inventory {
+    read(text, file, true)
+}
+
+/// The same of one without a picture: without cables nobody asks for AS numbers.
+pub fn parse_undrawn(text: &str, file: &str) -> Inventory {
+    read(text, file, false)
+}
+
+fn read(text: &str, file: &str, is_drawn: bool) -> Inventory {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader { text, file, inventory: Inventory::default() };
+    let mut reader = Reader { text, file, is_drawn, inventory: Inventory::default() };
     for error in &errors {
         reader.complain(error.span(), error.message().lines().collect::<Vec<_>>().join("; "));
     }
@@ -187,6 +196,7 @@ pub fn parse(text: &str, file: &str) -> Inventory {
 struct Reader<'a> {
     text: &'a str,
     file: &'a str,
+    is_drawn: bool,
     inventory: Inventory,
 }
 
@@ -249,7 +259,8 @@ impl Reader<'_> {
     ) -> BTreeMap<String, T> {
         let required = REQUIRED.iter().find(|(name, _)| *name == table).map_or(&[][..], |it| it.1);
         let is_static = self.inventory.fabric.control_plane == ControlPlane::Static;
-        let is_needed = |key: &&str| !(is_static && *key == "as");
+        let speaks = self.is_drawn && !is_static;
+        let is_needed = |key: &&str| speaks || *key != "as";
         let required: Vec<&str> = required.iter().copied().filter(is_needed).collect();
         let DeValue::Table(entries) = value.into_inner() else {
             return BTreeMap::new();

@@ -18,6 +18,7 @@ mod role;
 mod shapes;
 mod stations;
 pub mod tenant;
+mod undrawn;
 mod validate;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};

@@ -105,6 +105,8 @@ pub struct Picture {
     pub complaints: Vec<Complaint>,
     /// Not all of the file could be read: what seems to be missing need not be.
     pub is_broken: bool,
+    /// There is no file: the nodes are those of the inventory, and nobody knows the cables.
+    pub is_undrawn: bool,
 }
 
 /// Endings of pictures, the one that most have first.
@@ -130,7 +132,8 @@ pub fn parse(text: &str, file: &str) -> Picture {
     let Sorted { nodes, left_out, .. } = sorted;
     let Remarks { notes, complaints, .. } = remarks;
     let is_broken = drawing.is_broken;
-    let mut picture = Picture { nodes, cables, left_out, notes, complaints, is_broken };
+    let is_undrawn = false;
+    let mut picture = Picture { nodes, cables, left_out, notes, complaints, is_broken, is_undrawn };
     picture.notes.extend(note_parts(&picture, file));
     picture
 }

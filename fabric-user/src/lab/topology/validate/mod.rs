@@ -174,6 +174,9 @@ impl Check<'_> {
 
     /// Ways between nodes that exchange what belongs to EVPN: without one the fabric never converges.
     fn ways(&mut self, topology: &Topology) {
+        if self.picture.is_undrawn {
+            return;
+        }
         let parts = topology.parts();
         // Two of them that are in no common part.
         let apart = |nodes: Vec<&Switch>| {
@@ -220,13 +223,14 @@ impl Check<'_> {
         for node in nodes {
             let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
             if !(1..=NODE_NAME_MAX).contains(&node.name.len()) || !node.name.bytes().all(is_plain) {
-                self.dot(
-                    node.line,
-                    format!(
-                        "node name \"{}\" cannot name a network namespace; use 1 to {NODE_NAME_MAX} letters, digits, - and _",
-                        node.name
-                    ),
+                let message = format!(
+                    "node name \"{}\" cannot name a network namespace; use 1 to {NODE_NAME_MAX} letters, digits, - and _",
+                    node.name
                 );
+                match self.picture.is_undrawn {
+                    true => self.toml(&["nodes", &node.name], message),
+                    false => self.dot(node.line, message),
+                }
             }
         }
         for cable in cables {
@@ -389,7 +393,10 @@ impl Check<'_> {
             }
         }
         self.network_of_tenant(name, entry);
-        let gateway = if entry.addresses.is_empty() || self.has_virtual_routers(entry) {
+        let is_open = self.picture.is_undrawn && entry.addresses.is_empty();
+        let gateway = if is_open && entry.gateway_key().is_none() {
+            None
+        } else if entry.addresses.is_empty() || self.has_virtual_routers(entry) {
             let gateway = self.gateway(name, entry)?;
             self.virtual_routers(name, entry, &gateway);
             Some(gateway)

@@ -17,7 +17,9 @@ impl Check<'_> {
             let (vlan, vni) = (entry.vlan, entry.vni);
             self.in_range(&path("vlan"), &format!("VLAN {vlan} of tenant {name}"), vlan, &VLAN);
             self.in_range(&path("vni"), &format!("VNI {vni} of tenant {name}"), vni, &VNI);
-            if name.len() > INTERFACE_NAME_MAX || !is_free_name(name) {
+            // What runs has a VRF of that name.
+            let is_free = self.picture.is_undrawn || is_free_name(name);
+            if name.len() > INTERFACE_NAME_MAX || !is_free {
                 self.toml(
                     &["tenants", name],
                     format!(

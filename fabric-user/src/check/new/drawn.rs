@@ -1,15 +1,18 @@
 //! A first suite for a topology: all that its picture and inventory say, as assertions.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::collections::BTreeSet;
 
-use super::inventory::Inventory;
-use crate::lab::topology::{Attachment, ControlPlane, Function, Host, Network, Prefixed, Switch};
+use super::text::{Text, list, quoted};
+use crate::{
+    check::inventory::Inventory,
+    lab::topology::{Attachment, ControlPlane, Function, Host, Network, Prefixed, Switch},
+};
 
 /// The text of a suite. It is complete: whoever needs less deletes tables. `picture` is the path of the topology as the
 /// suite has it.
 pub(crate) fn suite_for(inventory: &Inventory, picture: &str) -> String {
     let topology = &inventory.topology;
-    let mut text = Text(String::new());
+    let mut text = Text::default();
     text.line(&format!("# What must be true of {}. `fabricctl check --explain KIND` says what each table may have.", topology.name));
     text.line("");
     text.field("title", &quoted(&format!("{}: what must always be true", topology.name)));
@@ -18,40 +21,7 @@ pub(crate) fn suite_for(inventory: &Inventory, picture: &str) -> String {
     networks(&mut text, inventory);
     hosts(&mut text, inventory);
     boxes(&mut text, inventory);
-    text.0
-}
-
-struct Text(String);
-
-impl Text {
-    fn line(&mut self, line: &str) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.0, "{line}");
-    }
-
-    fn field(&mut self, key: &str, value: &str) {
-        self.line(&format!("{key} = {value}"));
-    }
-
-    fn table(&mut self, comment: &str, kind: &str, fields: &[(&str, String)]) {
-        self.line("");
-        if !comment.is_empty() {
-            self.line(&format!("# {comment}"));
-        }
-        self.line(&format!("[[{kind}]]"));
-        for (key, value) in fields {
-            self.field(key, value);
-        }
-    }
-}
-
-fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
-}
-
-fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let names: Vec<String> = names.into_iter().map(quoted).collect();
-    format!("[{}]", names.join(", "))
+    text.into_string()
 }
 
 fn is_bgp(inventory: &Inventory) -> bool {
