@@ -90,7 +90,7 @@ pub(crate) fn ensure(scope: Scope) -> Result<()> {
 
 fn set_up(scope: Scope, report: &Report) -> Result<()> {
     let cache = cache()?;
-    let _lock = lock()?;
+    let _lock = lock("setup")?;
     let (state, toolchain) = match BpfToolchain::find() {
         Some(toolchain) => (State::Found, toolchain),
         None => {
@@ -123,13 +123,13 @@ fn set_up(scope: Scope, report: &Report) -> Result<()> {
     Ok(())
 }
 
-/// Keeps others out for as long as the file is open: two set-ups at once, say of two clones, would install the same things
-/// twice.
-fn lock() -> Result<File> {
+/// Keeps others out for as long as the file is open: two set-ups of `what` at once, say of two clones, would install the same
+/// things twice.
+fn lock(what: &str) -> Result<File> {
     let cache = cache()?;
     fs::create_dir_all(&cache)
         .with_context(|| format!("the cache folder {} cannot be made", cache.display()))?;
-    let path = cache.join("setup.lock");
+    let path = cache.join(format!("{what}.lock"));
     let lock = File::create(&path).with_context(|| format!("{} cannot be made", path.display()))?;
     lock.lock().context("the lock of the set-up cannot be taken")?;
     Ok(lock)

@@ -20,6 +20,9 @@ const RELEASE: &str = "trixie";
 /// By these keys Debian 12 knows the archive of Debian 13.
 pub(super) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
+/// Certificates of the authorities that this machine trusts, which may be more than Debian's.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// Makes the tree's view of this machine and runs a command in it: arguments are the tree, folders
 /// that are there as they are here, `--`, and the command.
 ///
@@ -150,7 +153,7 @@ fn bootstrap(tree: &Path, mirror: &str) -> Result<()> {
         format!("debootstrap fails; check the network, and that {mirror} has {RELEASE}")
     })?;
     // The same names, keys and ways to the archive as here.
-    for file in ["/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt"] {
+    for file in ["/etc/resolv.conf", "/etc/hosts", AUTHORITIES] {
         copy_if_there(Path::new(file), tree)?;
     }
     fs::write(tree.join("etc/apt/apt.conf.d/90machine"), debian::ways_to_the_archive()?)?;
@@ -177,6 +180,8 @@ fn install(tree: &Path, packages: &[&str]) -> Result<()> {
     apt(&["update"]).context("its package lists cannot be fetched; check the network")?;
     apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat())
         .with_context(|| format!("{list} cannot be installed in it"))?;
+    // A package that brings Debian's has put those in their place.
+    copy_if_there(Path::new(AUTHORITIES), tree)?;
     apt(&["clean"])?;
     remove(&tree.join("var/lib/apt/lists"))
 }

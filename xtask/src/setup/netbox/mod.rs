@@ -23,7 +23,7 @@ const TREE: Tree = Tree {
     folder: "netbox",
     packages: &["iproute2", "openssl", "postgresql", "python3-venv", "redis-server"],
     effort: "downloading Debian 13, PostgreSQL, Redis and NetBox (350 MB, in the cache 1.5 GB), and \
-             making NetBox's tables; about ten minutes, once",
+             running NetBox's migrations; a quarter of an hour of processor time, once",
     // With the version of NetBox.
     contents: ", NetBox 4.7.3",
     fill,
@@ -37,7 +37,8 @@ const HOME: &str = "/opt/netbox";
 /// # Errors
 /// If something cannot be had.
 pub(crate) fn ensure() -> Result<PathBuf> {
-    let _lock = super::lock()?;
+    // Its own: who needs something else of the set-up need not wait the minutes that this takes.
+    let _lock = super::lock("netbox")?;
     TREE.set_up(&Report { thorough: false })
 }
 
