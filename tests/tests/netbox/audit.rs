@@ -48,7 +48,7 @@ pub(crate) struct Said {
 impl Said {
     /// Identifiers of its findings.
     pub(crate) fn ids(&self) -> Vec<&str> {
-        let findings = self.document["findings"].as_array().expect("there are findings");
+        let Some(findings) = self.document["findings"].as_array() else { panic!("{}", self.error) };
         findings.iter().map(|finding| finding["id"].as_str().expect("it has one")).collect()
     }
 

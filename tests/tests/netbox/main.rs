@@ -31,6 +31,9 @@ fn netbox() -> &'static Server {
     })
 }
 
+/// Pages of a real NetBox, by which the ordinary tests' server is measured. `FABRIC_GOLDEN=write` writes them anew.
+const PAGES: &str = "../fabric-user/src/audit/rest/recorded/pages-4.7.json";
+
 fn without<'a>(all: &[&'a str], some: &[&str]) -> Vec<&'a str> {
     all.iter().copied().filter(|one| !some.contains(one)).collect()
 }
@@ -138,6 +141,30 @@ fn a_wrong_token_and_one_that_may_view_prefixes_alone_are_said() {
     let sentences = said.not_asked().join("\n");
     for table in ["VLANs", "VRFs", "L2VPNs", "IP addresses", "devices", "sites"] {
         assert!(sentences.contains(&format!("{table} are not read")), "{table}: {sentences}");
+    }
+}
+
+#[test]
+fn its_pages_are_still_those_that_are_recorded() {
+    let server = netbox();
+    let token = server.token(2, false);
+    let mut pages = Vec::new();
+    for first in ["limit=7&start=0&fields=id", "limit=7&ordering=id&fields=id"] {
+        let mut next = Some(first.to_owned());
+        while let Some(query) = next {
+            let (headers, body) = server.page(&token, "ipam/prefixes", &query);
+            let link = body["next"].as_str().and_then(|link| link.split_once('?'));
+            next = link.map(|(_, query)| query.to_owned());
+            pages.push(json!({ "query": query, "headers": headers, "body": body }));
+        }
+    }
+    let lines: Vec<String> = pages.iter().map(Value::to_string).collect();
+    let text =
+        format!("[\n  {}\n]\n", lines.join(",\n  ")).replace(&server.url, "http://netbox.example");
+    if std::env::var("FABRIC_GOLDEN").is_ok_and(|wish| wish == "write") {
+        std::fs::write(PAGES, text).expect("it can be written");
+    } else {
+        assert_eq!(text, std::fs::read_to_string(PAGES).expect("they are recorded"));
     }
 }
 

@@ -44,7 +44,8 @@ impl Server {
 
     fn of(port: u16, largest_page: u32, more: &[&str]) -> Self {
         let mut command = program("gunicorn");
-        command.args(["--workers", "2", "--timeout", "120", "--log-level", "warning"]);
+        // Loaded before it listens, so that who can connect need not wait for that.
+        command.args(["--preload", "--workers", "1", "--timeout", "120", "--log-level", "warning"]);
         command.args(["--bind", &format!("127.0.0.1:{port}")]).args(more).arg("netbox.wsgi");
         command.env("NETBOX_LARGEST_PAGE", largest_page.to_string());
         let child = command.spawn().expect("gunicorn starts");
@@ -85,6 +86,17 @@ impl Server {
     /// Changes something.
     pub(crate) fn change(&self, token: &str, what: &str, to: &Value) {
         document(self.send("PATCH", what, token, to));
+    }
+
+    /// A page of a table: the headers that say of which kind and version it is, and the document.
+    pub(crate) fn page(&self, token: &str, table: &str, query: &str) -> (Value, Value) {
+        let request = self.agent.get(self.at(&format!("api/{table}/?{query}")));
+        let request = request.header("authorization", format!("Bearer {token}"));
+        let answer = request.call().expect("NetBox answers");
+        let header = |name: &str| answer.headers()[name].to_str().expect("it is text").to_owned();
+        let names = ["api-version", "content-type"];
+        let headers = names.map(|name| (name.to_owned(), header(name).into()));
+        (Value::Object(headers.into_iter().collect()), document(answer))
     }
 
     fn send(&self, method: &str, table: &str, token: &str, body: &Value) -> Response<Body> {

@@ -74,13 +74,18 @@ impl NetBox {
         };
         let page: Vec<&Value> = rows.iter().copied().skip(first).take(limit).collect();
         let next = rows.get(first + limit).map(|row| {
-            let place = match is_cursor {
-                true => format!("start={}", id(row)),
-                false => format!("offset={}&ordering=id", first + limit),
+            let (name, place) = match is_cursor {
+                true => ("start", id(row)),
+                false => ("offset", first + limit),
             };
+            let mut query = asked.query.clone();
+            query.retain(|(known, _)| known != name && known != "limit");
+            query.extend([("limit".into(), limit.to_string()), (name.into(), place.to_string())]);
+            query.sort_by(|(one, _), (other, _)| one.cmp(other));
+            let query = query.iter().map(|(name, value)| format!("{name}={value}"));
             let host = asked.header("host").unwrap_or_default();
             let origin = self.origin.clone().unwrap_or_else(|| format!("http://{host}"));
-            format!("{origin}{}?limit={limit}&{place}", asked.path)
+            format!("{origin}{}?{}", asked.path, query.collect::<Vec<_>>().join("&"))
         });
         let count = if is_cursor { Value::Null } else { json!(rows.len()) };
         let page = json!({ "count": count, "next": next, "previous": null, "results": page });
