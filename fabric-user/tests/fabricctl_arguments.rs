@@ -117,3 +117,44 @@ fn what_nobody_reads_any_more_is_no_failure() {
     }
     fs::remove_file(file).expect("the picture was written");
 }
+
+/// Runs fabricctl where nobody reads what it prints, as behind `| true`.
+fn unread(arguments: &[&str]) -> Option<i32> {
+    let (reader, writer) = pipe().expect("there are pipes");
+    drop(reader);
+    let output = Command::new(env!("CARGO_BIN_EXE_fabricctl"))
+        .args(arguments)
+        .stdout(writer)
+        .output()
+        .expect("fabricctl starts");
+    output.status.code()
+}
+
+#[test]
+fn what_was_found_is_the_status_also_where_nobody_reads_it() {
+    let folder = std::env::temp_dir().join(format!("unread-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("there is room");
+    let file = |name: &str, text: &str| {
+        let path = folder.join(name);
+        fs::write(&path, text).expect("there is room");
+        path.to_str().expect("the path is text").to_owned()
+    };
+    let facts = r#"{"schema": 1, "taken_ms": 0, "host": "leaf01", "namespace": null, "kernel": "",
+        "version": "", "network": [], "frr": null, "fabric": null, "missing": ["FRR is asleep"]}"#;
+    let facts = file("leaf01.json", facts);
+    let prefixes = file("prefixes.csv", "Prefix,Status\n10.1.0.0/24,Active\n");
+    // Nobody is there.
+    let ssh = file("ssh", "Host *\n  ProxyCommand false\n");
+    let suite = concat!(env!("CARGO_MANIFEST_DIR"), "/../topologies/pair.check.toml");
+    let told: Vec<Option<i32>> = [
+        &["audit", "--prefixes", &prefixes, "--facts", &facts][..],
+        &["audit", "--prefixes", &prefixes, "--facts", &facts, "--json"],
+        &["audit", "--prefixes", &prefixes, "--facts", &facts, "--csv"],
+        &["verify", "--facts", &facts],
+        &["check", suite, "--ssh", "--ssh-config", &ssh, "--only", "daemon leaf01"],
+    ]
+    .map(unread)
+    .into();
+    fs::remove_dir_all(&folder).expect("it was made");
+    assert_eq!(told, [1, 1, 1, 3, 3].map(Some));
+}

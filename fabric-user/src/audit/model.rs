@@ -38,6 +38,9 @@ pub struct Records {
     pub slugs: BTreeMap<String, Site>,
     /// What was not read, and why: sentences.
     pub unknown: BTreeMap<Table, String>,
+    /// What was read and may be something else than it is taken for: sentences.
+    #[serde(default)]
+    pub doubts: Vec<String>,
 }
 
 /// Name of a site.
@@ -48,7 +51,7 @@ pub type Site = Arc<str>;
 pub enum Table {
     /// Prefixes.
     Prefixes,
-    /// VLANs and their groups.
+    /// VLANs.
     Vlans,
     /// VRFs.
     Vrfs,
@@ -58,8 +61,12 @@ pub enum Table {
     Addresses,
     /// Devices.
     Devices,
-    /// Sites, and what scopes lead to them.
+    /// Sites.
     Sites,
+    /// Locations, regions and groups of sites, which lead to sites.
+    Places,
+    /// Groups of VLANs.
+    Groups,
 }
 
 impl Table {
@@ -74,6 +81,8 @@ impl Table {
             Self::Addresses => "IP addresses",
             Self::Devices => "devices",
             Self::Sites => "sites",
+            Self::Places => "locations, regions or groups of sites",
+            Self::Groups => "groups of VLANs",
         }
     }
 
@@ -88,6 +97,8 @@ impl Table {
             Self::Addresses => "reserved and deprecated addresses in use are not looked for",
             Self::Devices => "sites of boxes are not known",
             Self::Sites => "what lies in which site is not known",
+            Self::Places => "at which sites is not known of what NetBox puts there",
+            Self::Groups => "at which sites is not known of VLANs in them",
         }
     }
 }
@@ -142,7 +153,12 @@ impl Vrf {
     /// As a part of an identifier.
     #[must_use]
     pub fn key(&self) -> &str {
-        self.name().unwrap_or("default")
+        match self.name() {
+            None => "default",
+            // One may be called so, and is not the global table.
+            Some("default") => "VRF default",
+            Some(name) => name,
+        }
     }
 }
 
@@ -209,6 +225,9 @@ pub struct Prefix {
     pub network: Network,
     /// Its VRF.
     pub vrf: Vrf,
+    /// Which one of several VRFs of this name, by its number, or by its label in a file.
+    #[serde(default)]
+    pub table: String,
     /// Its status.
     pub status: Status,
     /// Place of its VLAN.

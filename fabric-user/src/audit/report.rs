@@ -87,20 +87,27 @@ impl Report {
         // Where all sites are known otherwise, nobody needs devices.
         let is_missed = |table: Table| table != Table::Devices || !lost.is_empty();
         let unknown = records.unknown.iter().filter(|(table, _)| is_missed(**table));
-        let mut not_asked: Vec<String> = unknown.map(|(_, why)| why.clone()).collect();
+        let mut not_asked: Vec<String> =
+            unknown.map(|(_, why)| why).chain(&records.doubts).cloned().collect();
         if !lost.is_empty() && records.has(Table::Devices) {
             not_asked.push(format!(
-                "the sites of {} are not known, so what lies there is looked for everywhere: \
-                 NetBox has no devices of these names, or several; say where they are by \
-                 --site {}=SITE",
+                "the sites of {} are not known, so what should be there is not missed: NetBox has \
+                 no devices of these names, or several; say where they are by --site {}=SITE",
                 lost.join(", "),
                 lost[0]
             ));
         }
         if !unplaced.is_empty() {
+            let why = match lost.is_empty() {
+                true => {
+                    "in which sites the locations, racks, groups or interfaces are that NetBox names \
+                     was not read"
+                        .into()
+                }
+                false => format!("they lie at sites, and at which {} are is not known", lost.join(", ")),
+            };
             not_asked.push(format!(
-                "it is not known whether audited boxes should have {}: in which sites the \
-                 locations, racks, groups or interfaces are that NetBox names was not read",
+                "it is not known whether audited boxes should have {}: {why}",
                 findings::list(unplaced.iter().map(|finding| &finding.what))
             ));
         }

@@ -186,16 +186,12 @@ impl<'a> Document<'a> {
 
 /// Runs `fabricctl audit`.
 ///
-/// # Errors
-/// If nobody reads standard output any more.
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    match audit(args).and_then(|report| show(args, &report)) {
-        Err(error) if !print::is_broken_pipe(&error) => {
-            eprintln!("fabricctl: {error:#}");
-            Ok(NOT_ASKED.into())
-        }
-        shown => shown,
-    }
+/// What goes wrong is a status, too.
+pub(super) fn run(args: &Args) -> ExitCode {
+    audit(args).and_then(|report| show(args, &report)).unwrap_or_else(|error| {
+        eprintln!("fabricctl: {error:#}");
+        NOT_ASKED.into()
+    })
 }
 
 fn audit(args: &Args) -> anyhow::Result<Report> {
@@ -269,15 +265,13 @@ fn settings(args: &Args, url: &str) -> anyhow::Result<Settings> {
             "there is no token for NetBox; set NETBOX_TOKEN, or name a file by --token-file",
         )?,
     };
-    let whole = Duration::from_secs_f64(args.timeout);
-    let limits = Limits::default();
     Ok(Settings {
         url: url.into(),
         token: Token::new(&token)?,
         ca: args.ca.clone(),
         plain: args.plain_http,
         page: args.page,
-        limits: Limits { whole, request: limits.request.min(whole), ..limits },
+        limits: Limits::within(Duration::from_secs_f64(args.timeout)),
     })
 }
 
@@ -294,22 +288,21 @@ fn files(args: &Args) -> Files {
 }
 
 fn show(args: &Args, report: &Report) -> anyhow::Result<ExitCode> {
-    if args.csv {
+    let printed = if args.csv {
         // Whoever reads a table of findings has to hear elsewhere of what is not in it.
         for why in &report.not_asked {
             eprintln!("fabricctl: not compared: {why}");
         }
-        print::text(&report.csv()?)?;
-    } else if args.style.json {
-        print::json(&Document::of(report))?;
+        print::text(&report.csv()?)
     } else {
-        print::text(&text(report, args.style.look()))?;
-    }
-    Ok(match (report.findings.is_empty(), report.not_asked.is_empty()) {
+        print::shown(args.style, &Document::of(report), || text(report, args.style.look()))
+    };
+    let status = match (report.findings.is_empty(), report.not_asked.is_empty()) {
         (true, true) => ExitCode::SUCCESS,
         (false, _) => FOUND.into(),
         (true, false) => NOT_ASKED.into(),
-    })
+    };
+    print::told(printed, status)
 }
 
 fn text(report: &Report, look: Look) -> String {

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, BufWriter, IsTerminal as _, Write as _},
+    process::ExitCode,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -43,6 +44,18 @@ pub(super) fn text(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+/// The exit status of a command that has one to tell, whether anybody has read all that it has printed or not:
+/// `fabricctl audit | head` has found what it has found.
+///
+/// # Errors
+/// If it could not be printed for another reason.
+pub(super) fn told(printed: io::Result<()>, status: ExitCode) -> anyhow::Result<ExitCode> {
+    match printed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(status),
+    }
 }
 
 /// Number of what `docs/json.md` says. It changes with what would break programs that read it, not with

@@ -76,16 +76,12 @@ struct Document<'a> {
 
 /// Runs `fabricctl verify`.
 ///
-/// # Errors
-/// If nobody reads standard output any more.
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    match look(args) {
-        Err(error) if !print::is_broken_pipe(&error) => {
-            eprintln!("fabricctl: {error:#}");
-            Ok(NOT_ASKED.into())
-        }
-        looked => looked,
-    }
+/// What goes wrong is a status, too.
+pub(super) fn run(args: &Args) -> ExitCode {
+    look(args).unwrap_or_else(|error| {
+        eprintln!("fabricctl: {error:#}");
+        NOT_ASKED.into()
+    })
 }
 
 fn look(args: &Args) -> anyhow::Result<ExitCode> {
@@ -178,12 +174,10 @@ fn wait_for_audit(chosen: &Chosen, audits: u64) -> anyhow::Result<()> {
 }
 
 fn show(args: &Args, facts: &Facts, seen: &Seen) -> anyhow::Result<ExitCode> {
-    if args.style.json {
-        print::json(&document(&facts.host, facts, seen))?;
-    } else {
-        print::text(&text(facts, seen))?;
-    }
-    Ok(status(!seen.report.differences.is_empty(), !seen.report.not_asked.is_empty()))
+    let document = document(&facts.host, facts, seen);
+    let printed = print::shown(args.style, &document, || text(facts, seen));
+    let status = status(!seen.report.differences.is_empty(), !seen.report.not_asked.is_empty());
+    print::told(printed, status)
 }
 
 fn document<'a>(host: &'a str, facts: &'a Facts, seen: &'a Seen) -> Document<'a> {

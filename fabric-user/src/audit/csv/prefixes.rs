@@ -2,7 +2,7 @@
 
 use super::{CsvError, Sheet, vlans, vrfs};
 use crate::audit::{
-    model::{ACTIVE, CONTAINER, DEPRECATED, Prefix, RESERVED, Records, Sites},
+    model::{ACTIVE, CONTAINER, DEPRECATED, Prefix, RESERVED, Records, Sites, Table},
     networks::{normal, parse},
 };
 
@@ -16,6 +16,14 @@ pub(super) fn read(sheet: &Sheet, records: &mut Records) -> Result<(), CsvError>
     let (vrf, vlan) = (sheet.find(&["vrf"]), sheet.find(&["vlan"]));
     let site = sheet.find(&["site"]);
     let (scope, kind) = (sheet.find(&["scope"]), sheet.find(&["scope type"]));
+    let has_scopes = || sheet.rows().any(|row| row.maybe(scope).is_some());
+    if kind.is_none() && site.is_none() && has_scopes() {
+        records.lacks(
+            Table::Places,
+            "the file of prefixes has a scope and not its type; export \"All Data\" and not the \
+             current view",
+        );
+    }
     let mut known = vlans::by_vid(&records.vlans);
     for row in sheet.rows() {
         let network = parse(&row.cell(prefix)).ok_or_else(|| row.wrong(prefix, "no prefix"))?;
@@ -28,11 +36,12 @@ pub(super) fn read(sheet: &Sheet, records: &mut Records) -> Result<(), CsvError>
             (None, Some(_), _) | (None, None, Some(_)) => Sites::Unknown,
             (None, None, None) => Sites::Anywhere,
         };
+        let table = row.maybe(vrf).unwrap_or_default();
         let vrf = vrfs::of(row.maybe(vrf), &records.vrfs);
         let vlan = row.maybe(vlan);
         let vlan = vlan.and_then(|label| vlans::of(&label, &sites, &mut known, records));
         let status = row.cell(status).to_lowercase();
-        records.prefixes.push(Prefix { network: normal(network), vrf, status, vlan, sites });
+        records.prefixes.push(Prefix { network: normal(network), vrf, table, status, vlan, sites });
     }
     Ok(())
 }

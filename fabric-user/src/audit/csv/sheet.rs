@@ -65,8 +65,11 @@ impl Sheet {
         if text.trim().is_empty() {
             return Err(CsvError::Empty(file));
         }
-        let mut reader =
-            ReaderBuilder::new().delimiter(delimiter(text)).from_reader(text.as_bytes());
+        let (said, text) = said_delimiter(text);
+        let delimiter = said.unwrap_or_else(|| delimiter(text));
+        // Of lines that end in both, the reader counts one less than there are.
+        let text = text.replace("\r\n", "\n");
+        let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
         let failed = |error: csv::Error| match error.kind() {
             csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
                 let line = pos.as_ref().map_or(0, csv::Position::line);
@@ -82,11 +85,10 @@ impl Sheet {
 
     /// A column by any of its English names, of which the first one is shown. Of several with one name it is the first.
     pub(super) fn find(&self, names: &[&'static str]) -> Option<Column> {
-        let place = |name: &str| {
-            let wanted = self.columns.name(name);
-            self.header.iter().position(|header| header == wanted)
-        };
-        let place = names.iter().find_map(|name| place(name))?;
+        let place = |name: &str| self.header.iter().position(|header| header == name);
+        let given = || names.iter().find_map(|name| place(self.columns.name(name)));
+        // What is said of columns is said of all files, and some may be in English all the same.
+        let place = given().or_else(|| names.iter().find_map(|name| place(name)))?;
         Some(Column { place, name: names[0] })
     }
 
@@ -167,6 +169,16 @@ impl<'a> Row<'a> {
     }
 }
 
+/// The delimiter that a first line `sep=;` says, which Excel writes, and the text from the end of that line on: so lines
+/// are counted with it.
+fn said_delimiter(text: &str) -> (Option<u8>, &str) {
+    let (line, rest) = text.split_at(text.find('\n').unwrap_or(text.len()));
+    match line.trim_end_matches('\r').to_ascii_lowercase().strip_prefix("sep=").map(str::as_bytes) {
+        Some([delimiter]) => (Some(*delimiter), rest),
+        _ => (None, text),
+    }
+}
+
 /// The delimiter: the one that stands most often in the first line, outside quotes.
 fn delimiter(text: &str) -> u8 {
     let mut counts = [0_usize; DELIMITERS.len()];
@@ -212,9 +224,30 @@ mod tests {
         let kind = sheet.find(&["scope type"]);
         let row = sheet.rows().next().unwrap();
         assert_eq!(row.cell(prefix), "");
-        assert_eq!(row.cell(status), "a  b");
+        assert_eq!(row.cell(status), "a b");
         assert_eq!(row.maybe(kind).as_deref(), Some("dcim.site"));
         assert_eq!(row.maybe(sheet.find(&["vlan"])), None);
+    }
+
+    #[test]
+    fn a_first_line_of_excels_says_the_delimiter_and_is_counted() {
+        let text = "sep=;\r\nPrefix;Status\r\n10.0.0.0/8;a,b,c,d\r\n";
+        let sheet = sheet(text).unwrap();
+        let [prefix, status] = sheet.need([&["prefix"], &["status"]]).unwrap();
+        let row = sheet.rows().next().unwrap();
+        assert_eq!(row.cell(status), "a,b,c,d");
+        assert!(row.wrong(prefix, "no prefix").to_string().starts_with("p.csv, line 3: "));
+    }
+
+    #[test]
+    fn a_column_has_the_name_that_was_given_or_the_english_one() {
+        let columns: Columns = "status=Zustand".parse().unwrap();
+        for header in ["Prefix,Zustand", "Prefix,Status", "Status,Zustand"] {
+            let text = format!("{header}\na,b\n");
+            let sheet = Sheet::of("p.csv".into(), &text, &columns).unwrap();
+            let [status] = sheet.need([&["status"]]).unwrap();
+            assert_eq!(sheet.rows().next().unwrap().cell(status), "b", "{header}");
+        }
     }
 
     #[test]

@@ -213,6 +213,22 @@ fn statuses_in_another_language_are_noticed_in_each_file() {
 }
 
 #[test]
+fn what_labels_of_a_file_do_not_tell_apart_is_said() {
+    let folder = Folder::new("labels");
+    let text = "Prefix,Status,Scope\n10.1.0.0/24,Active,Hall\n";
+    let files = |vrfs: &str| Files {
+        prefixes: folder.file("p.csv", text),
+        vrfs: Some(folder.file("v.csv", vrfs)),
+        ..Files::default()
+    };
+    let records = read(&files("Name,RD\nglobal,\n")).unwrap();
+    assert!(records.doubts[0].starts_with("what is in the VRF global has the same label"));
+    let without_type = &records.unknown[&Table::Places];
+    assert!(without_type.contains("a scope and not its type"), "{without_type}");
+    assert!(read(&files("Name,RD\nGlobal,65100:1\n")).unwrap().doubts.is_empty());
+}
+
+#[test]
 fn a_device_that_is_at_two_sites_is_at_neither() {
     let folder = Folder::new("twins");
     let devices = "Name,Site\nleaf1,A\nleaf2,A\nLeaf1,B\nleaf1,A\nleaf2,A\n";

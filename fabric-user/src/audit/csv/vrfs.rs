@@ -13,7 +13,19 @@ pub(super) fn read(sheet: &Sheet, records: &mut Records) -> Result<(), CsvError>
         }
         records.vrfs.push(VrfRecord { name: name_of, rd: row.maybe(rd) });
     }
+    if let Some(vrf) = records.vrfs.iter().find(|vrf| vrf.rd.is_none() && is_global(&vrf.name)) {
+        records.doubts.push(format!(
+            "what is in the VRF {} has the same label in files as what is in none, and is taken for \
+             that; give the VRF a route distinguisher, or another name",
+            vrf.name
+        ));
+    }
     Ok(())
+}
+
+/// Whether a label is that of no VRF.
+fn is_global(label: &str) -> bool {
+    label.eq_ignore_ascii_case("global")
 }
 
 /// The VRF of a label: `Global` or nothing, `name`, or `name (rd)`.
@@ -21,7 +33,7 @@ pub(super) fn read(sheet: &Sheet, records: &mut Records) -> Result<(), CsvError>
 /// A name may end in parentheses of its own: it is one of the known names, or what is in them looks like a route
 /// distinguisher.
 pub(super) fn of(label: Option<String>, known: &[VrfRecord]) -> Vrf {
-    let Some(label) = label.filter(|label| !label.eq_ignore_ascii_case("global")) else {
+    let Some(label) = label.filter(|label| !is_global(label)) else {
         return Vrf::DEFAULT;
     };
     if known.iter().any(|vrf| vrf.name == label) {

@@ -19,6 +19,8 @@ pub use routes::Routes;
 pub struct Fabric {
     /// Sorted by name.
     pub boxes: Vec<Leaf>,
+    /// What is in no VRF, by NetBox's name.
+    pub default: Vrf,
 }
 
 /// A box.
@@ -77,7 +79,7 @@ impl Fabric {
         let mut boxes: Vec<Leaf> =
             facts.into_iter().map(|(name, facts)| kernel::leaf(name, facts)).collect();
         boxes.sort_by(|a, b| a.name.cmp(&b.name));
-        let mut fabric = Self { boxes };
+        let mut fabric = Self { boxes, default: Vrf::DEFAULT };
         let networks = fabric.boxes.iter_mut().flat_map(|leaf| &mut leaf.networks);
         for (number, network) in networks.enumerate() {
             network.number = number;
@@ -126,8 +128,9 @@ impl Fabric {
         lost
     }
 
-    /// Gives VRFs the names that NetBox has for them: as given by the names of their devices, else the one that differs
-    /// in nothing but case, blanks, `_` and `.`.
+    /// Gives VRFs the names that NetBox has for them: as given by the names of their devices, what is in none as
+    /// `default`, else the one that differs in nothing but case, blanks, `_` and `.`. Of several that would be one on a
+    /// box each keeps its own name, by which it is found to be unknown.
     pub fn rename(&mut self, records: &Records, given: &BTreeMap<String, String>) {
         let of_prefixes = records.prefixes.iter().filter_map(|prefix| prefix.vrf.name());
         let of_table = records.vrfs.iter().map(|vrf| vrf.name.as_str());
@@ -138,17 +141,26 @@ impl Fabric {
             alike.entry(plain(name)).and_modify(|known| *known = None).or_insert(Some(name));
         }
         let renamed = |vrf: &Vrf| {
-            let Some(device) = vrf.name() else { return Vrf::DEFAULT };
-            if let Some(name) = given.get(device) {
+            if let Some(name) = given.get(vrf.name().unwrap_or(DEFAULT)) {
                 return Vrf::named(name);
             }
+            let Some(device) = vrf.name() else { return Vrf::DEFAULT };
             if names.contains(device) {
                 return vrf.clone();
             }
             let alike = alike.get(&plain(device)).copied().flatten();
             alike.map_or_else(|| vrf.clone(), Vrf::named)
         };
+        self.default = renamed(&Vrf::DEFAULT);
         for leaf in &mut self.boxes {
+            let mut names: BTreeMap<Vrf, usize> = BTreeMap::new();
+            for vrf in leaf.vrfs.keys().chain([&Vrf::DEFAULT]) {
+                *names.entry(renamed(vrf)).or_default() += 1;
+            }
+            let renamed = |vrf: &Vrf| match renamed(vrf) {
+                name if names.get(&name) > Some(&1) => vrf.clone(),
+                name => name,
+            };
             let vrfs = std::mem::take(&mut leaf.vrfs);
             leaf.vrfs = vrfs.into_iter().map(|(vrf, tenant)| (renamed(&vrf), tenant)).collect();
             let own = std::mem::take(&mut leaf.own);
@@ -169,6 +181,9 @@ impl Leaf {
         self.routes.get(vrf)
     }
 }
+
+/// What a device would be called for what is in no VRF.
+const DEFAULT: &str = "default";
 
 /// A name of a VRF as it is compared. Names of devices have no blanks and no more than 15 characters.
 fn plain(name: &str) -> String {

@@ -1,7 +1,5 @@
 //! Routes of a VRF, as far as an audit asks for them.
 
-use std::net::IpAddr;
-
 use crate::{
     audit::networks::{is_local, last},
     observe::Prefix,
@@ -33,6 +31,13 @@ impl Routes {
         self.from(prefix).first().is_some_and(|(route, _)| *route == prefix)
     }
 
+    /// Prefixes in this one that there are routes for, and itself.
+    pub fn inside(&self, prefix: Prefix) -> impl Iterator<Item = Prefix> {
+        let (last, is_v4) = (last(prefix), prefix.address.is_ipv4());
+        let all = self.from(prefix).iter().map(|(route, _)| *route);
+        all.take_while(move |route| route.address <= last && route.address.is_ipv4() == is_v4)
+    }
+
     /// Whether there is one that leads to another box.
     #[must_use]
     pub fn leads_away(&self, prefix: Prefix) -> bool {
@@ -45,10 +50,7 @@ impl Routes {
     /// Whether there is a route for this prefix or for some of its addresses.
     #[must_use]
     pub fn reaches_into(&self, prefix: Prefix) -> bool {
-        let last: IpAddr = last(prefix);
-        let is_v4 = prefix.address.is_ipv4();
-        let next = self.from(prefix).first();
-        next.is_some_and(|(route, _)| route.address <= last && route.address.is_ipv4() == is_v4)
+        self.inside(prefix).next().is_some()
     }
 }
 

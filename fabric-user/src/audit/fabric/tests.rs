@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Facts of a box that a test makes up.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(in crate::audit) struct Made {
     events: Vec<Event>,
     routes: Vec<Event>,
@@ -333,4 +333,18 @@ fn a_vrf_has_netboxs_name_if_only_case_and_blanks_differ_or_somebody_says_so() {
     assert_eq!(names, ["Blue", "Tenant A", "Tenant with a long name", "customer-alpha-", "own"]);
     assert_eq!(fabric.boxes[0].networks[0].vrf, Some(Vrf::named("Blue")));
     assert!(fabric.boxes[0].own.contains(&(Vrf::named("Blue"), "10.2.0.1".parse().unwrap())));
+}
+
+#[test]
+fn two_vrfs_that_would_have_one_name_keep_their_own() {
+    let mut made = Made::default();
+    for name in ["red_a", "red-a", "blue-a"] {
+        made.vrf(name, None);
+    }
+    let mut fabric = fabric(vec![("leaf1", "a", made)]);
+    let vrf = |name: &str| crate::audit::model::VrfRecord { name: name.into(), rd: None };
+    let records = Records { vrfs: vec![vrf("Red A"), vrf("Blue A")], ..Records::default() };
+    fabric.rename(&records, &BTreeMap::new());
+    let names: Vec<&str> = fabric.boxes[0].vrfs.keys().map(Vrf::key).collect();
+    assert_eq!(names, ["Blue A", "red-a", "red_a"]);
 }

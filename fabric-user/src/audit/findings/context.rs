@@ -21,13 +21,13 @@ pub(super) struct Context<'a> {
     pub(super) netbox: &'a Records,
     pub(super) fabric: &'a Fabric,
     pub(super) index: Index,
-    /// VRFs that some box has, the default one among them.
+    /// VRFs that some box has, what is in none among them.
     pub(super) vrfs: BTreeSet<Vrf>,
     /// VRFs that NetBox has, the global table among them.
     pub(super) known_vrfs: BTreeSet<Vrf>,
     /// Sites of boxes.
     sites: BTreeSet<Site>,
-    /// Some box's site is not known, so that everything may be there.
+    /// Some box's site is not known, so that what is at any site may be there.
     is_any_lost: bool,
     /// Gateways by the place of the prefix that they are in.
     pub(super) gateways: BTreeMap<usize, Vec<Gateway<'a>>>,
@@ -101,7 +101,7 @@ impl<'a> Context<'a> {
         let vrfs = fabric.boxes.iter().flat_map(|leaf| leaf.vrfs.keys().cloned());
         let tables = netbox.vrfs.iter().map(|vrf| Vrf::named(&vrf.name));
         let mut this = Self {
-            vrfs: vrfs.chain([Vrf::DEFAULT]).collect(),
+            vrfs: vrfs.chain([fabric.default.clone()]).collect(),
             known_vrfs: tables.chain(index.vrfs().cloned()).chain([Vrf::DEFAULT]).collect(),
             sites: fabric.boxes.iter().filter_map(|leaf| leaf.site.clone()).collect(),
             is_any_lost: fabric.boxes.iter().any(|leaf| leaf.site.is_none()),
@@ -199,7 +199,9 @@ impl<'a> Context<'a> {
                 // Leafs know each other's hosts.
                 let identity = (network.vni, network.vrf.as_ref(), *address, *mac);
                 let whose = network.vni.is_none().then_some(leaf.name.as_str());
-                if !seen.insert((identity, whose)) {
+                let is_box =
+                    network.vrf.as_ref().is_some_and(|vrf| self.owner(vrf, *address).is_some());
+                if is_box || !seen.insert((identity, whose)) {
                     continue;
                 }
                 let host =
@@ -257,6 +259,12 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The first box that has an address itself.
+    pub(super) fn owner(&self, vrf: &Vrf, address: IpAddr) -> Option<&'a Leaf> {
+        let own = (vrf.clone(), address);
+        self.fabric.boxes.iter().find(|leaf| leaf.own.contains(&own))
+    }
+
     /// Whether a prefix only holds others.
     pub(super) fn is_container(&self, place: usize) -> bool {
         self.netbox.prefixes[place].status == crate::audit::model::CONTAINER
@@ -265,11 +273,20 @@ impl<'a> Context<'a> {
     /// Whether the audited boxes would know of what lies there.
     pub(super) fn sight(&self, sites: &Sites) -> Sight {
         match sites {
-            _ if self.is_any_lost => Sight::In,
             Sites::Anywhere => Sight::In,
             Sites::At(sites) if sites.iter().any(|site| self.sites.contains(site)) => Sight::In,
-            Sites::At(_) => Sight::Out,
-            Sites::Unknown => Sight::Unknown,
+            // A box whose site is not known may be there.
+            Sites::At(_) if !self.is_any_lost => Sight::Out,
+            Sites::At(_) | Sites::Unknown => Sight::Unknown,
+        }
+    }
+
+    /// Whether the audited boxes would know of a prefix: it lies where NetBox says, or else where its VLAN does.
+    pub(super) fn sight_of(&self, prefix: &Prefix) -> Sight {
+        let of_vlan = || self.vlan(prefix).map(|vlan| &vlan.sites);
+        match &prefix.sites {
+            Sites::Anywhere => self.sight(of_vlan().unwrap_or(&Sites::Anywhere)),
+            sites => self.sight(sites),
         }
     }
 

@@ -7,6 +7,7 @@ use super::{
     finding::{Finding, Kind},
     words,
 };
+use crate::audit::model::{Prefix, Vrf};
 
 pub(super) fn find(context: &Context<'_>, found: &mut Vec<Finding>) {
     prefixes(context, found);
@@ -18,17 +19,32 @@ fn prefixes(context: &Context<'_>, found: &mut Vec<Finding>) {
     for (place, prefix) in all {
         let same = context.index.exact(&prefix.vrf, prefix.network);
         // Once, where the first of them stands.
-        if same.len() < 2 || same[0] != place {
+        if same[0] != place {
             continue;
         }
-        let statuses = same.iter().map(|place| context.netbox.prefixes[*place].status.as_str());
+        // Several VRFs may have one name, and each its own plan.
+        let mut tables: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for place in same {
+            let Prefix { table, status, .. } = &context.netbox.prefixes[*place];
+            tables.entry(table).or_default().push(status);
+        }
+        let Some(statuses) = tables.into_values().find(|statuses| statuses.len() > 1) else {
+            continue;
+        };
+        let count = statuses.len();
         found.push(Finding {
             id: Kind::Duplicate.id(format_args!("{}/{}", prefix.vrf.key(), prefix.network)),
             kind: Kind::Duplicate,
             what: format!("prefix {} in {}", prefix.network, prefix.vrf),
-            netbox: format!("stands {} times, as {}", same.len(), words::set(statuses)),
+            netbox: format!("stands {count} times, as {}", words::set(statuses)),
             fabric: "a table has a prefix once".into(),
-            likely: "it was entered twice, and the VRF does not enforce unique space".into(),
+            likely: match prefix.vrf == Vrf::DEFAULT {
+                true => {
+                    "it was entered twice, and NetBox does not enforce unique space in its global table"
+                        .into()
+                }
+                false => "it was entered twice, and the VRF does not enforce unique space".into(),
+            },
             next: "delete all but one of them in NetBox".into(),
         });
     }

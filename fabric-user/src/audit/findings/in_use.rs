@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    context::{Context, Host},
+    context::{Context, Gateway, Host},
     finding::{Finding, Kind},
     words,
 };
@@ -39,7 +39,16 @@ fn is_found(context: &Context<'_>, place: usize) -> bool {
     let same = context.index.exact(&prefix.vrf, prefix.network);
     is_out_of_use(&prefix.status)
         && !same.iter().any(|place| context.netbox.prefixes[*place].status == ACTIVE)
-        && (context.gateways.contains_key(&place) || context.hosts.contains_key(&place))
+        && (!gateways(context, place).is_empty() || context.hosts.contains_key(&place))
+}
+
+/// Gateways of a prefix; those of a network of another length are outside of it, and told of as such.
+fn gateways<'a>(context: &Context<'a>, place: usize) -> Vec<Gateway<'a>> {
+    let wanted = context.netbox.prefixes[place].network;
+    let all = context.gateways.get(&place).into_iter().flatten();
+    all.filter(|gateway| gateway.network().is_none_or(|network| network == wanted))
+        .copied()
+        .collect()
 }
 
 fn prefixes(context: &Context<'_>, found: &mut Vec<Finding>) {
@@ -47,7 +56,7 @@ fn prefixes(context: &Context<'_>, found: &mut Vec<Finding>) {
         if !is_found(context, place) {
             continue;
         }
-        let gateways = context.gateways.get(&place).map_or(&[][..], Vec::as_slice);
+        let gateways = gateways(context, place);
         let hosts = context.hosts.get(&place).map_or(&[][..], Vec::as_slice);
         let mut said = Vec::new();
         if !gateways.is_empty() {
@@ -105,13 +114,25 @@ fn addresses(context: &Context<'_>, found: &mut Vec<Finding>) {
         }
     }
     for address in &context.netbox.addresses {
-        let Some(host) = hosts.get(&(Some(&address.vrf), address.address)) else { continue };
+        let host = hosts.get(&(Some(&address.vrf), address.address));
+        // A gateway's address is commonly reserved for it.
+        let is_given_up = address.status == DEPRECATED;
+        let owner = || context.owner(&address.vrf, address.address).filter(|_| is_given_up);
+        let said = match host {
+            Some(host) => {
+                format!("{} at {} has it, in {}", host.mac, host.leaf.name, host.network.name)
+            }
+            None => match owner() {
+                Some(leaf) => format!("{} has it itself", leaf.name),
+                None => continue,
+            },
+        };
         found.push(Finding {
             id: Kind::InUse.id(format_args!("{}/{}", address.vrf.key(), address.address)),
             kind: Kind::InUse,
             what: format!("address {} in {}", address.address, address.vrf),
             netbox: format!("is {}", address.status),
-            fabric: format!("{} at {} has it, in {}", host.mac, host.leaf.name, host.network.name),
+            fabric: said,
             likely: likely(&address.status),
             next: next(&address.status),
         });

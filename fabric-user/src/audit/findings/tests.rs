@@ -23,6 +23,7 @@ impl Said {
         self.0.prefixes.push(Prefix {
             network: parse(text).unwrap(),
             vrf: vrf.map_or(Vrf::DEFAULT, Vrf::named),
+            table: String::new(),
             status: status.into(),
             vlan,
             sites: site.map_or(Sites::Anywhere, |site| Sites::one(&site.into())),
@@ -158,6 +159,31 @@ fn what_lies_nobody_knows_where_is_no_finding_and_is_told_of_apart() {
 }
 
 #[test]
+fn while_the_site_of_a_box_is_not_known_nothing_of_a_site_is_missed() {
+    let (mut said, one, two) = healthy();
+    said.prefix(None, "10.6.0.0/24", "active", None, Some("c"));
+    said.prefix(None, "10.6.1.0/24", "active", None, Some("a"));
+    let mut fabric = fabric(vec![("leaf1", "a", one), ("leaf2", "b", two)]);
+    let ids = |found: Vec<Finding>| found.into_iter().map(|it| it.id).collect::<Vec<_>>();
+    let found = compare(&said.0, &fabric);
+    assert_eq!(ids(found.findings), ["prefix_without_gateway/default/10.6.1.0/24"]);
+    assert!(found.unplaced.is_empty(), "{:?}", found.unplaced);
+    fabric.boxes[1].site = None;
+    let found = compare(&said.0, &fabric);
+    assert_eq!(ids(found.findings), ["prefix_without_gateway/default/10.6.1.0/24"]);
+    assert_eq!(ids(found.unplaced), ["prefix_without_gateway/default/10.6.0.0/24"]);
+}
+
+#[test]
+fn a_prefix_without_a_site_lies_where_its_vlan_does() {
+    let (mut said, one, two) = healthy();
+    let far = said.vlan(500, "far", None, Some("c"));
+    said.prefix(None, "10.5.0.0/24", "active", Some(far), None);
+    said.prefix(Some("green"), "10.5.1.0/24", "active", Some(far), None);
+    assert_eq!(ids(&said, one, two), NONE);
+}
+
+#[test]
 fn an_active_prefix_that_only_holds_others_needs_no_gateway() {
     let (mut said, one, two) = healthy();
     said.prefix(None, "10.3.0.0/16", "active", None, None);
@@ -277,6 +303,67 @@ fn prefixes_that_are_routed_and_not_active_are_found_and_containers_are_not() {
             ("routed_not_active/red/10.9.0.0/24", "routed at leaf1"),
         ]
     );
+}
+
+#[test]
+fn a_route_for_a_part_of_a_prefix_that_is_not_active_is_found_unless_the_part_has_its_own_status() {
+    let (mut said, mut one, two) = healthy();
+    said.prefix(None, "10.9.0.0/16", "deprecated", None, None);
+    said.prefix(None, "10.9.2.0/24", "active", None, None);
+    one.route_away(None, "10.9.2.0/24");
+    let (same, again, other) = (said.0.clone(), one, two);
+    let mut one = again.clone();
+    assert_eq!(ids(&Said(same), again, other.clone()), NONE);
+    one.route_away(None, "10.9.1.0/24");
+    let found = compared(&said, one, other);
+    let told: Vec<(&str, &str)> =
+        found.iter().map(|finding| (finding.id.as_str(), finding.fabric.as_str())).collect();
+    let expected = "10.9.1.0/24 of it routed at leaf1";
+    assert_eq!(told, [("routed_not_active/default/10.9.0.0/16", expected)]);
+}
+
+#[test]
+fn a_gateway_of_another_length_in_a_deprecated_prefix_is_one_finding() {
+    let (mut said, mut one, two) = healthy();
+    said.prefix(None, "10.8.0.0/24", "deprecated", None, None);
+    let svi = one.network(800, None, None);
+    one.address(svi, "10.8.0.1/25");
+    assert_eq!(ids(&said, one, two), ["gateway_outside/default/10.8.0.0/25"]);
+}
+
+#[test]
+fn an_address_that_was_given_up_and_is_a_boxs_own_is_found_and_a_reserved_one_is_not() {
+    let (mut said, one, two) = healthy();
+    let address = |address: &str, status: &str| Address {
+        address: address.parse().unwrap(),
+        vrf: Vrf::DEFAULT,
+        status: status.into(),
+    };
+    said.0.addresses = vec![address("10.3.0.1", "deprecated"), address("10.3.1.1", "reserved")];
+    let found = compared(&said, one, two);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        (&*found[0].id, &*found[0].fabric),
+        ("in_use/default/10.3.0.1", "leaf1 has it itself")
+    );
+}
+
+#[test]
+fn what_another_box_has_itself_is_no_host() {
+    let (mut said, mut one, mut two) = healthy();
+    let vlan = said.vlan(500, "transfer", Some(10500), None);
+    said.prefix(None, "10.5.0.0/24", "active", Some(vlan), None);
+    for (made, address) in [(&mut one, "10.5.0.1/24"), (&mut two, "10.5.0.2/24")] {
+        let svi = made.network(500, Some(10500), None);
+        made.address(svi, address);
+    }
+    one.host_of_frr(10500, "10.5.0.2");
+    said.0.addresses = vec![Address {
+        address: "10.5.0.2".parse().unwrap(),
+        vrf: Vrf::DEFAULT,
+        status: "reserved".into(),
+    }];
+    assert_eq!(ids(&said, one, two), NONE);
 }
 
 #[test]
@@ -437,6 +524,33 @@ fn what_netbox_has_twice_is_found_and_an_active_twin_counts() {
     said.prefix(None, "10.3.0.0/24", "deprecated", None, None);
     said.l2vpn("copy", 10200);
     assert_eq!(ids(&said, one, two), ["duplicate/default/10.3.0.0/24", "duplicate/vni/10200"]);
+}
+
+#[test]
+fn a_prefix_in_two_vrfs_of_one_name_is_no_duplicate() {
+    let (mut said, one, two) = healthy();
+    said.prefix(Some("red"), "10.2.0.0/24", "active", Some(0), None);
+    said.0.prefixes.last_mut().unwrap().table = "7".into();
+    assert_eq!(ids(&said, one.clone(), two.clone()), NONE);
+    said.prefix(Some("red"), "10.2.0.0/24", "reserved", Some(0), None);
+    said.0.prefixes.last_mut().unwrap().table = "7".into();
+    let found = compared(&said, one, two);
+    assert_eq!(found[0].netbox, "stands 2 times, as active and reserved");
+}
+
+#[test]
+fn what_boxes_have_in_no_vrf_may_have_a_vrf_in_netbox() {
+    let mut said = Said::default();
+    said.0.vrfs = vec![VrfRecord { name: "Underlay".into(), rd: None }];
+    said.prefix(Some("Underlay"), "10.3.0.0/24", "active", None, None);
+    let mut made = Made::default();
+    let svi = made.network(300, None, None);
+    made.address(svi, "10.3.0.1/24");
+    let mut fabric = fabric(vec![("leaf1", "a", made)]);
+    let count = |fabric: &_| compare(&said.0, fabric).findings.len();
+    assert_eq!(count(&fabric), 2, "one for each side");
+    fabric.rename(&said.0, &[("default".to_owned(), "Underlay".to_owned())].into());
+    assert_eq!(count(&fabric), 0);
 }
 
 #[test]

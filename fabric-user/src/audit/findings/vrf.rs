@@ -23,7 +23,7 @@ fn missing(context: &Context<'_>, found: &mut Found) {
     for prefix in context.netbox.prefixes.iter().filter(|prefix| prefix.status == ACTIVE) {
         if !context.vrfs.contains(&prefix.vrf) {
             let prefixes = vrfs.entry(&prefix.vrf).or_default();
-            *prefixes.entry(context.sight(&prefix.sites)).or_default() += 1;
+            *prefixes.entry(context.sight_of(prefix)).or_default() += 1;
         }
     }
     for (vrf, prefixes) in vrfs {
@@ -40,10 +40,13 @@ fn missing(context: &Context<'_>, found: &mut Found) {
             likely:
                 "it was never built, or its device has a name that cannot be told from NetBox's"
                     .into(),
-            next: format!(
-                "build it, or say what its device is called by --vrf '{}=DEVICE'",
-                vrf.key()
-            ),
+            next: match vrf.name() {
+                Some(name) => format!(
+                    "build it, or say what its device is called by --vrf '{name}=DEVICE', of what boxes \
+                     have in no VRF by --vrf '{name}=default'"
+                ),
+                None => "move them to the VRF that boxes have as their default one".into(),
+            },
         };
         found.tell(sight, finding);
     }

@@ -23,7 +23,7 @@ pub(super) fn find(context: &Context<'_>, found: &mut Found) {
         let same = context.index.exact(&prefix.vrf, prefix.network);
         let is_first = same.iter().find(|place| context.netbox.prefixes[**place].status == ACTIVE)
             == Some(&place);
-        let sight = context.sight(&prefix.sites);
+        let sight = context.sight_of(prefix);
         if !is_first
             || sight == Sight::Out
             || !context.vrfs.contains(&prefix.vrf)

@@ -173,17 +173,17 @@ impl Client {
     fn refused(&self, name: &str, mut response: Response<ureq::Body>) -> Failure {
         let status = response.status();
         let text = |header: &header::HeaderName| {
-            response
-                .headers()
-                .get(header)
-                .map(|value| clean(&String::from_utf8_lossy(value.as_bytes())))
+            response.headers().get(header).map(|value| {
+                clean(&self.token.hidden_in(&String::from_utf8_lossy(value.as_bytes())))
+            })
         };
         if status.is_redirection() {
             let place = text(&header::LOCATION).unwrap_or_else(|| "nowhere".into());
             return Failure::Final(RestError::Redirect(name.into(), place));
         }
         let after = retry_after(response.headers(), SystemTime::now());
-        let detail = detail(&mut response);
+        // Some proxies write into an error what was sent to them.
+        let detail = detail(&mut response, &self.token);
         let number = status.as_u16();
         match number {
             401 | 403 => {
@@ -252,7 +252,7 @@ fn is_cut(error: &io::Error) -> bool {
 }
 
 /// What NetBox says of an error, as far as it is a sentence.
-fn detail(response: &mut Response<ureq::Body>) -> String {
+fn detail(response: &mut Response<ureq::Body>, token: &Token) -> String {
     /// Bytes of an error that are looked at.
     const LONGEST: u64 = 64 << 10;
     let reason = response.status().canonical_reason().unwrap_or("it does not say why").to_owned();
@@ -261,7 +261,7 @@ fn detail(response: &mut Response<ureq::Body>) -> String {
     let detail = said.as_ref().and_then(|said| said.get("detail").or_else(|| said.get("error")));
     detail
         .and_then(serde_json::Value::as_str)
-        .map(clean)
+        .map(|said| clean(&token.hidden_in(said)))
         .filter(|said| !said.is_empty())
         .unwrap_or(reason)
 }

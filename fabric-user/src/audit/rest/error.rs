@@ -33,8 +33,8 @@ pub enum RestError {
     Tls(String, String),
     /// It takes too long.
     #[error(
-        "{0} has not answered within {1} s; give it more by --timeout, or ask for less at a time \
-         by --page"
+        "{0} has not answered within {1} s, the longest that one request may take; give it more by \
+         --timeout, of which it may take a quarter, or ask for less at a time by --page"
     )]
     Slow(String, u64),
     /// All together takes too long.
@@ -60,10 +60,10 @@ pub enum RestError {
         "{0} sends on to {1}, where the token is not sent; if that is NetBox, name it by --netbox"
     )]
     Redirect(String, String),
-    /// Its next page is elsewhere.
+    /// Its next page is none of this table.
     #[error(
-        "{0} has its next page at {1}, where the token is not sent; if that is a proxy's fault, \
-         let it pass on the name by which NetBox is asked (X-Forwarded-Host)"
+        "{0} has its next page at {1}, which is none of this table and is not followed; if a proxy \
+         writes links anew, let it leave what follows `/api`"
     )]
     Elsewhere(String, String),
     /// Its pages have no end.

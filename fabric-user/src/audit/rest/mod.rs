@@ -59,6 +59,15 @@ pub struct Limits {
     pub pause: Duration,
 }
 
+impl Limits {
+    /// With so much time for everything: a quarter of it for one request, 30 s at least.
+    #[must_use]
+    pub fn within(whole: Duration) -> Self {
+        let request = (whole / 4).max(Duration::from_secs(30)).min(whole);
+        Self { request, whole, ..Self::default() }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

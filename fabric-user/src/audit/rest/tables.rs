@@ -49,11 +49,19 @@ pub(super) fn read(client: &Client, devices: &[String]) -> Result<Records, RestE
         version: Some(version.to_string()),
         ..Records::default()
     };
+    if version.is_untried() {
+        records.doubts.push(format!(
+            "NetBox {version} is newer than those that were tried, 3.7 to 4.x; fields that it has \
+             moved would be taken for empty ones"
+        ));
+    }
     let prefixes: Vec<PrefixRow> = all(client, "")?;
     let vrfs: Vec<VrfRow> = optional(all(client, ""), &mut records, Table::Vrfs)?;
     let vlans: Vec<VlanRow> = optional(all(client, ""), &mut records, Table::Vlans)?;
-    let groups: Vec<VlanGroupRow> = optional(all(client, ""), &mut records, Table::Vlans)?;
-    let places = places(client, &prefixes, &groups, &mut records)?;
+    let groups: Vec<VlanGroupRow> = optional(all(client, ""), &mut records, Table::Groups)?;
+    let of_prefixes = prefixes.iter().filter_map(|row| row.scope_type.clone());
+    let kinds = of_prefixes.chain(groups.iter().filter_map(|row| row.scope_type.clone())).collect();
+    let places = Places::read(client, &kinds, &mut records)?;
 
     let group_sites: BTreeMap<u64, Sites> = groups
         .iter()
@@ -89,7 +97,7 @@ pub(super) fn read(client: &Client, devices: &[String]) -> Result<Records, RestE
 }
 
 /// Rows of a table that the comparison can do without: none if they are kept from the token.
-fn optional<R: Row>(
+pub(super) fn optional<R: Row>(
     rows: Result<Vec<R>, RestError>,
     records: &mut Records,
     table: Table,
@@ -100,24 +108,6 @@ fn optional<R: Row>(
             Ok(Vec::new())
         }
         rows => rows,
-    }
-}
-
-fn places(
-    client: &Client,
-    prefixes: &[PrefixRow],
-    groups: &[VlanGroupRow],
-    records: &mut Records,
-) -> Result<Places, RestError> {
-    let of_prefixes = prefixes.iter().filter_map(|row| row.scope_type.clone());
-    let kinds: BTreeSet<String> =
-        of_prefixes.chain(groups.iter().filter_map(|row| row.scope_type.clone())).collect();
-    match Places::read(client, &kinds) {
-        Err(error) if error.is_about_one_table() => {
-            records.lacks(Table::Sites, error);
-            Ok(Places::default())
-        }
-        places => places,
     }
 }
 
@@ -163,6 +153,7 @@ fn prefix(
     let scope = Scope { kind: row.scope_type.as_deref(), id: row.scope_id };
     Ok(Prefix {
         network: normal(network),
+        table: row.vrf.as_ref().map(|vrf| vrf.id.to_string()).unwrap_or_default(),
         vrf: vrf_of(row.vrf, vrfs),
         status: status(&row.status.value),
         vlan: row.vlan.and_then(|vlan| vlans.get(&vlan.id).copied()),

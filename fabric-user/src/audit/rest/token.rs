@@ -45,6 +45,11 @@ impl Token {
         format!("{} {}", if self.is_second() { "Bearer" } else { "Token" }, self.0)
     }
 
+    /// A text of somebody who may have read the token, without it.
+    pub(super) fn hidden_in(&self, text: &str) -> String {
+        text.replace(&self.0, "…")
+    }
+
     /// Why a version cannot accept it, if it is the form.
     pub(super) fn unfit(&self, version: Option<Version>) -> Option<&'static str> {
         let version = version?;

@@ -173,18 +173,16 @@ impl<'a> Document<'a> {
 /// Runs `fabricctl status`.
 ///
 /// # Errors
-/// If nobody reads standard output any more. All else is an exit status.
+/// If standard output cannot be written. All else is an exit status.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let error = match look(args) {
-        Err(error) if !print::is_broken_pipe(&error) => error,
+        Err(error) => error,
         looked => return looked,
     };
     let down = Verdict::Down(vec![format!("{error:#}")]);
-    if args.style.json {
-        print::json(&Of::new(args.choice.name(), Document::new(&down)))?;
-    }
     eprintln!("fabricctl: {error:#}");
-    Ok(down.exit())
+    let document = Of::new(args.choice.name(), Document::new(&down));
+    print::told(if args.style.json { print::json(&document) } else { Ok(()) }, down.exit())
 }
 
 fn look(args: &Args) -> anyhow::Result<ExitCode> {
@@ -205,12 +203,9 @@ fn look(args: &Args) -> anyhow::Result<ExitCode> {
     let (ports, faults) = ports::rows(&view, known);
     let verdict = Verdict::of(&health, &faults, known.state.map_or(0, faults_left));
     let scene = Scene::new(&view, &maps, &health, ports);
-    if args.style.json {
-        print::json(&Of::new(chosen.name(), Document::of(&scene, &verdict)))?;
-    } else {
-        print::text(&scene.text(chosen.name(), &verdict, args.style))?;
-    }
-    Ok(verdict.exit())
+    let document = Of::new(chosen.name(), Document::of(&scene, &verdict));
+    let people = || scene.text(chosen.name(), &verdict, args.style);
+    print::told(print::shown(args.style, &document, people), verdict.exit())
 }
 
 /// How many sentences about what is left to the kernel are about a fault that is not a port's.
@@ -233,15 +228,9 @@ fn without_maps(args: &Args, name: &str, daemon: &Daemon) -> anyhow::Result<Exit
         ]),
         _ => Verdict::Down(vec!["there are no maps yet, the kernel carries the traffic".into()]),
     };
-    if args.style.json {
-        let daemon = Some(daemon.document());
-        print::json(&Of::new(name, Document { daemon, ..Document::new(&verdict) }))?;
-    } else {
-        let daemon = daemon.text();
-        let text = format!("instance   {name}\n{}daemon     {daemon}\n", verdict.text());
-        print::text(&text)?;
-    }
-    Ok(verdict.exit())
+    let document = Document { daemon: Some(daemon.document()), ..Document::new(&verdict) };
+    let people = || format!("instance   {name}\n{}daemon     {}\n", verdict.text(), daemon.text());
+    print::told(print::shown(args.style, &Of::new(name, document), people), verdict.exit())
 }
 
 #[cfg(test)]

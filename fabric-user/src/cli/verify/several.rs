@@ -37,14 +37,10 @@ pub(super) fn look(args: &Args) -> anyhow::Result<ExitCode> {
     let looked = boxes.values().map(|(facts, before)| seen(facts, *before));
     let looked = looked.collect::<anyhow::Result<Vec<Seen>>>()?;
     let between = between(&all);
-    if args.style.json {
+    let printed = if args.style.json {
         let boxes = boxes.iter().zip(&looked);
         let boxes = boxes.map(|((name, (facts, _)), seen)| document(name, facts, seen));
-        print::json(&Documents {
-            schema: print::SCHEMA,
-            boxes: boxes.collect(),
-            between: &between,
-        })?;
+        print::json(&Documents { schema: print::SCHEMA, boxes: boxes.collect(), between: &between })
     } else {
         let mut said = String::new();
         for ((facts, _), seen) in boxes.values().zip(&looked) {
@@ -60,11 +56,11 @@ pub(super) fn look(args: &Args) -> anyhow::Result<ExitCode> {
         let boxes =
             if boxes.len() == 1 { "1 box".into() } else { format!("{} boxes", boxes.len()) };
         said.push_str(&format!("{boxes}: {result}\n"));
-        print::text(&said)?;
-    }
+        print::text(&said)
+    };
     let differs = looked.iter().any(|seen| !seen.report.differences.is_empty());
     let silent = looked.iter().any(|seen| !seen.report.not_asked.is_empty());
-    Ok(status(differs || !between.is_empty(), silent))
+    print::told(printed, status(differs || !between.is_empty(), silent))
 }
 
 /// Facts of a file, of a box that is called as it is given.

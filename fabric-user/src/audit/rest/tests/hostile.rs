@@ -74,6 +74,16 @@ fn an_old_version_is_said_before_anything_else_of_it() {
 }
 
 #[test]
+fn a_token_that_is_sent_back_is_not_printed() {
+    let server = Server::start(|asked, stream| {
+        let detail = format!("wrong: {}", asked.header("authorization").unwrap_or_default());
+        reply(stream, "403 Forbidden", JSON, json!({ "detail": detail }).to_string().as_bytes());
+    });
+    let error = failure(&server);
+    assert!(error.ends_with("(status 403): wrong: Token …"), "{error}");
+}
+
+#[test]
 fn nobody_at_an_address_is_said_after_some_attempts() {
     let gone = Server::start(|_, _| {});
     let mut settings = settings(&gone);
@@ -88,9 +98,9 @@ fn who_does_not_answer_or_only_bit_by_bit_is_given_up() {
     let mute = Server::start(|_, stream| hang(stream));
     let mut settings = settings(&mute);
     settings.limits.request = Duration::from_millis(200);
-    let given_up = "NETBOX/api/status/ has not answered within 1 s; give it more by --timeout, or \
-        ask for less at a \
-                    time by --page";
+    let given_up = "NETBOX/api/status/ has not answered within 1 s, the longest that one request \
+                    may take; give it more by --timeout, of which it may take a quarter, or ask for \
+                    less at a time by --page";
     assert_eq!(failure_of(&mute, &settings), given_up);
     assert_eq!(mute.asked().len(), 3);
     let dripping = Server::start(|_, stream| {
@@ -245,19 +255,24 @@ fn nothing_is_sent_to_where_a_next_page_would_be() {
     let port = evil.url().rsplit(':').next().unwrap().to_owned();
     // Another name for the same machine: who answers there is another one.
     let link = format!("http://localhost:{port}/api/ipam/prefixes/?limit=1&offset=1");
-    let shown = link.clone();
-    let server = with_prefixes(move |_, stream| {
-        json(stream, "4.7", &json!({ "count": 2, "next": link, "results": [] }));
+    let row = |id: u64| {
+        let status = json!({ "value": "active", "label": "Active" });
+        json!({ "id": id, "prefix": format!("10.{id}.0.0/16"), "status": status })
+    };
+    let server = with_prefixes(move |asked, stream| match asked.query("offset") {
+        Some("1") => json(stream, "4.7", &json!({ "count": 2, "next": null, "results": [row(2)] })),
+        _ => json(stream, "4.7", &json!({ "count": 2, "next": link, "results": [row(1)] })),
     });
-    assert_eq!(
-        failure(&server),
-        format!(
-            "NETBOX/api/ipam/prefixes/ has its next page at {shown}, where the token is not sent; \
-             if that is a \
-             proxy's fault, let it pass on the name by which NetBox is asked (X-Forwarded-Host)"
-        )
-    );
+    let records = read(&settings(&server), &[]).unwrap();
+    assert_eq!(records.prefixes.len(), 2, "the query is asked for where NetBox is");
     assert!(evil.asked().is_empty());
+    let other = format!("{}/api/users/tokens/?limit=1", server.url());
+    let server = with_prefixes(move |_, stream| {
+        json(stream, "4.7", &json!({ "count": 2, "next": other, "results": [] }));
+    });
+    let error = failure(&server);
+    assert!(error.contains("/api/users/tokens/?limit=1, which is none of this table"), "{error}");
+    assert!(server.asked().iter().all(|asked| !asked.path.contains("tokens")));
 }
 
 #[test]

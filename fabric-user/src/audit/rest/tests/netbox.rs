@@ -64,7 +64,7 @@ impl NetBox {
         // Its own order is another one than that of the numbers.
         rows.reverse();
         let id = |row: &Value| row["id"].as_u64().unwrap_or_default() as usize;
-        let is_cursor = number("start").is_some() && self.version == "4.7";
+        let is_cursor = number("start").is_some() && matches!(self.version, "4.7" | "5.0");
         if is_cursor || asked.query("ordering") == Some("id") {
             rows.sort_by_key(|row| id(row));
         }

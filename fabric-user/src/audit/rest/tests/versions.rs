@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
-use crate::audit::model::{Records, Table};
+use crate::audit::model::{Records, Sites, Table};
 
 /// Everything that does not depend on the version.
 fn told(records: &Records) -> Vec<String> {
@@ -138,11 +138,14 @@ fn the_second_form_of_tokens_has_its_own_word() {
 #[test]
 fn behind_a_proxy_next_pages_are_asked_for_at_the_address_that_was_given() {
     let mut netbox = NetBox { largest: 1, ..NetBox::newest() };
-    // The proxy has told NetBox neither that it speaks TLS nor its port.
-    netbox.origin = Some("https://127.0.0.1:9".into());
-    let server = Server::start(move |asked, stream| netbox.answer(asked, stream));
-    let records = read(&settings(&server), &["leaf1".into()]).unwrap();
-    assert_eq!(told(&records), EXPECTED);
+    // The proxy has told NetBox neither that it speaks TLS nor its port, or not even its name.
+    for origin in ["https://127.0.0.1:9", "http://inner.example:8001"] {
+        netbox.origin = Some(origin.into());
+        let netbox = netbox.clone();
+        let server = Server::start(move |asked, stream| netbox.answer(asked, stream));
+        let records = read(&settings(&server), &["leaf1".into()]).unwrap();
+        assert_eq!(told(&records), EXPECTED, "{origin}");
+    }
 }
 
 #[test]
@@ -160,6 +163,51 @@ fn what_is_kept_from_the_token_is_not_read_and_everything_else_is() {
     let unknown: Vec<Table> = records.unknown.keys().copied().collect();
     assert_eq!(unknown, [Table::L2vpns, Table::Addresses]);
     assert!(records.unknown[&Table::L2vpns].contains("do not have permission"));
+}
+
+#[test]
+fn without_locations_and_groups_of_vlans_sites_and_vlans_are_read_all_the_same() {
+    let mut netbox = NetBox::newest();
+    let mut prefix = netbox.tables["ipam/prefixes"][1].clone();
+    for (field, value) in [("id", json!(900)), ("prefix", json!("10.9.0.0/24"))] {
+        prefix[field] = value;
+    }
+    (prefix["scope_type"], prefix["scope_id"]) = ("dcim.location".into(), 1.into());
+    netbox.tables.get_mut("ipam/prefixes").unwrap().push(prefix);
+    let server = Server::start(move |asked, stream| match asked.path.as_str() {
+        "/api/dcim/locations/" | "/api/ipam/vlan-groups/" => {
+            server::reply(stream, "403 Forbidden", "content-type: application/json\r\n", b"{}");
+        }
+        _ => netbox.answer(asked, stream),
+    });
+    let records = read(&settings(&server), &["leaf1".into()]).unwrap();
+    let unknown: Vec<Table> = records.unknown.keys().copied().collect();
+    assert_eq!(unknown, [Table::Places, Table::Groups]);
+    assert!(!records.vlans.is_empty() && !records.sites.is_empty());
+    let place = |network: &str| {
+        let network = crate::audit::networks::parse(network);
+        let mut prefixes = records.prefixes.iter();
+        prefixes.find(|prefix| Some(prefix.network) == network).map(|prefix| prefix.sites.clone())
+    };
+    assert_eq!(place("10.9.0.0/24"), Some(Sites::Unknown));
+    assert_eq!(place("10.40.0.0/24"), Some(Sites::one(&"Site 1".into())));
+}
+
+#[test]
+fn a_version_that_nobody_has_tried_is_read_and_said() {
+    let netbox = NetBox { version: "5.0", ..NetBox::newest() };
+    let server = Server::start(move |asked, stream| netbox.answer(asked, stream));
+    let token = Token::new("nbt_abc.secret").unwrap();
+    let records = read(&Settings { token, ..settings(&server) }, &[]).unwrap();
+    assert_eq!(records.prefixes.len(), 5);
+    let [doubt] = &records.doubts[..] else { panic!("{:?}", records.doubts) };
+    assert!(doubt.starts_with("NetBox 5.0 is newer than those that were tried"), "{doubt}");
+}
+
+#[test]
+fn one_request_may_take_a_quarter_of_the_time_and_half_a_minute_at_least() {
+    let request = |seconds| Limits::within(Duration::from_secs(seconds)).request.as_secs();
+    assert_eq!([request(10), request(60), request(120), request(1200)], [10, 30, 30, 300]);
 }
 
 #[test]
