@@ -51,11 +51,7 @@ impl Inventory {
         is_one: impl Fn(&Switch) -> bool,
     ) -> Result<Vec<&'a Switch>, String> {
         let all: Vec<&Switch> = self.topology.switches.iter().filter(|it| is_one(it)).collect();
-        names.pick(kind, &all, |it| Known {
-            name: &it.name,
-            sites: vec![&it.site],
-            networks: it.networks.iter().map(String::as_str).collect(),
-        })
+        names.pick(kind, &all, known_node)
     }
 
     /// Those of them where something of Fabric runs.
@@ -66,16 +62,27 @@ impl Inventory {
     /// Hosts.
     pub(crate) fn hosts(&self, names: &Names) -> Result<Vec<&Host>, String> {
         let all: Vec<&Host> = self.topology.hosts.iter().collect();
-        names.pick("host", &all, |it| Known {
-            name: &it.name,
-            sites: self
-                .topology
-                .switch(&it.switch.node)
-                .map(|it| it.site.as_str())
-                .into_iter()
-                .collect(),
-            networks: it.network().into_iter().collect(),
+        names.pick("host", &all, |it| self.known_host(it))
+    }
+
+    /// Names of nodes and of hosts.
+    pub(crate) fn devices(&self, names: &Names) -> Result<Vec<&str>, String> {
+        let all: Vec<&str> = self.topology.node_names().collect();
+        names.pick("node or host", &all, |name| {
+            let host = self.topology.host(name).map(|it| self.known_host(it));
+            let known = host.or_else(|| self.topology.switch(name).map(known_node));
+            known.unwrap_or(Known { name, ..Known::default() })
         })
+    }
+
+    /// A host is at the site of its node.
+    fn known_host<'a>(&'a self, host: &'a Host) -> Known<'a> {
+        let node = self.topology.switch(&host.switch.node);
+        Known {
+            name: &host.name,
+            sites: node.map(|it| it.site.as_str()).into_iter().collect(),
+            networks: host.network().into_iter().collect(),
+        }
     }
 
     /// Networks.
@@ -168,5 +175,13 @@ impl Inventory {
     /// Whether something is a device that can be asked.
     pub(crate) fn has_device(&self, name: &str) -> bool {
         self.topology.node_names().any(|it| it == name)
+    }
+}
+
+fn known_node(node: &Switch) -> Known<'_> {
+    Known {
+        name: &node.name,
+        sites: vec![&node.site],
+        networks: node.networks.iter().map(String::as_str).collect(),
     }
 }

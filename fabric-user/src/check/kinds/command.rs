@@ -9,7 +9,7 @@ use crate::check::{
     finding::{Finding, Judged, not_asked},
     inventory::Inventory,
     look::Look,
-    names::{Known, Names},
+    names::Names,
     probe::{Probe, Ran},
     shape::{Shape, shape},
     span::Span,
@@ -52,9 +52,7 @@ impl Kind for Command {
             Some(Ok(pattern)) => Some(pattern),
             None => None,
         };
-        let all: Vec<&str> = inventory.topology.node_names().collect();
-        let picked =
-            self.on.pick("node or host", &all, |name| Known { name, ..Known::default() })?;
+        let picked = inventory.devices(&self.on)?;
         let limit_ms = u64::try_from(self.limit.0.as_millis()).unwrap_or(u64::MAX);
         let draft = |name: &str| {
             let probe = Probe::Command { on: name.to_owned(), run: self.run.clone(), limit_ms };

@@ -214,6 +214,12 @@ impl Reach {
             Ok(hosts) => of_names(hosts),
             Err(error) => services().or_else(|_| nodes().map(of_names)).map_err(|_| error)?,
         };
+        // One that is not asked would pass unseen.
+        let has_none = |(_, all): &&(String, Vec<IpAddr>)| !all.iter().any(|it| self.is_asked(*it));
+        if let Some((name, _)) = named.iter().find(has_none) {
+            let family = if self.family == Family::Ipv6 { "IPv6" } else { "IPv4" };
+            return Err(format!("{name} has no {family} address; leave it out by \"!{name}\""));
+        }
         let targets = named.into_iter().flat_map(|(name, addresses)| {
             let asked = addresses.into_iter().filter(|it| self.is_asked(*it));
             asked.map(move |address| Target { name: name.clone(), address }).collect::<Vec<_>>()

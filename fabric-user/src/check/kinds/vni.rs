@@ -6,7 +6,7 @@ use super::Kind;
 use crate::{
     check::{
         case::Draft,
-        finding::{Finding, Judged},
+        finding::{Finding, Judged, not_asked},
         inventory::Inventory,
         look::Look,
         names::Names,
@@ -156,7 +156,9 @@ impl Expected {
             };
         };
         let name = &tunnel.vxlan.name;
-        let LinkKind::Vxlan(device) = &tunnel.vxlan.kind else { return Ok(String::new()) };
+        let LinkKind::Vxlan(device) = &tunnel.vxlan.kind else {
+            return Err(not_asked(format!("{name} is no vxlan device")));
+        };
         let down = [Some(tunnel.vxlan), tunnel.bridge].into_iter().flatten().find(|link| !link.up);
         if let Some(down) = down {
             return self.fail(

@@ -24,7 +24,8 @@ pub(crate) fn text(report: &Report, verbose: bool) -> String {
     }
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{}: {} in {}", report.title, report.tally(), measured(report.took()));
-    text
+    // What devices say may hold what a terminal obeys.
+    text.replace(|it: char| it.is_control() && it != '\n', " ")
 }
 
 fn of_case(result: &Decided) -> String {

@@ -61,6 +61,14 @@ fn report() -> Report {
 }
 
 #[test]
+fn what_a_terminal_obeys_is_not_printed() {
+    let mut report = report();
+    report.cases[0].actual = Some("\u{1b}[2J\u{7}gone".into());
+    let text = report::text(&report, false);
+    assert!(text.contains("actual     [2J gone\n"), "{text:?}");
+}
+
+#[test]
 fn people_read_what_has_failed_last_with_cause_and_next_command() {
     let text = report::text(&report(), true);
     assert_eq!(

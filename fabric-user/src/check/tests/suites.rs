@@ -44,6 +44,37 @@ fn a_name_that_stands_for_nothing_is_wrong_with_the_line_of_its_table() {
 }
 
 #[test]
+fn a_target_without_an_address_of_the_family_is_wrong_and_not_left_out_unseen() {
+    let mut inventory = inventory("evpn-on-host");
+    let text = "[[reach]]\nfrom = \"#web\"\nto = \"#web\"\nfamily = \"ipv6\"\n".to_owned();
+    let suite = Suite::parse("a.check.toml", Path::new("a.check.toml"), text).unwrap();
+    assert!(suite.cases(&inventory).is_ok());
+    let host = inventory.topology.hosts.iter_mut().find(|it| it.network() == Some("web")).unwrap();
+    host.address6 = None;
+    let name = host.name.clone();
+    let wrong = suite.cases(&inventory).unwrap_err()[0].to_string();
+    assert!(
+        wrong.contains(&format!("{name} has no IPv6 address; leave it out by \"!{name}\"")),
+        "{wrong}"
+    );
+}
+
+#[test]
+fn commands_run_on_the_nodes_and_hosts_of_a_site_or_a_network() {
+    let inventory = inventory("two-sites");
+    let on = |names: &str| -> Vec<String> {
+        let text = format!("[[command]]\non = \"{names}\"\nrun = [\"true\"]\n");
+        cases(&text, &inventory).into_iter().map(|it| it.draft.device).collect()
+    };
+    let site = &inventory.topology.switch("leaf01").unwrap().site;
+    let here = on(&format!("@{site}"));
+    assert!(here.contains(&"leaf01".into()) && here.contains(&"app01".into()), "{here:?}");
+    assert!(!here.contains(&"leaf03".into()), "{here:?}");
+    let app = on("#app");
+    assert!(app.contains(&"app01".into()) && !app.contains(&"web01".into()), "{app:?}");
+}
+
+#[test]
 fn two_cases_of_one_name_are_wrong_until_one_has_a_label() {
     let twice = "[[gateway]]\nfrom = \"app01\"\n[[gateway]]\nfrom = \"app01\"\ncount = 9\n";
     said(

@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use super::{Which, the_only};
+use super::{Built, the_only};
 use crate::cli::print;
 use crate::lab::Lab;
 
-pub(super) fn run(which: Which) -> anyhow::Result<ExitCode> {
-    let name = match which.name {
+pub(super) fn run(built: Built) -> anyhow::Result<ExitCode> {
+    let name = match built.which()?.name {
         Some(name) => name,
         None => match Lab::names() {
             names if names.is_empty() => {

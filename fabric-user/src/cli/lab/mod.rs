@@ -11,7 +11,7 @@ mod render;
 mod status;
 mod up;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ enum Command {
     /// Build and start a lab from TOPOLOGY.dot (or .clab.yml) and TOPOLOGY.toml.
     Up(up::Args),
     /// Take a lab down and remove everything it made.
-    Down(Which),
+    Down(Built),
     /// Show what there is of a lab, and what is not as it should be.
     Status(status::Args),
     /// Draw a topology, or a lab as it is now, as SVG.
@@ -88,6 +88,45 @@ impl Which {
     }
 }
 
+/// The lab that a command is about, by its name or by what it was built from.
+#[derive(Debug, clap::Args)]
+struct Built {
+    /// The picture that it was built from (TOPOLOGY.dot or .clab.yml), as for `lab up` [default: the only lab that
+    /// is up].
+    #[arg(conflicts_with = "name")]
+    topology: Option<PathBuf>,
+    #[command(flatten)]
+    which: Which,
+}
+
+impl Built {
+    /// The lab by name.
+    ///
+    /// # Errors
+    /// If there is no such picture, or several labs were built from it.
+    fn which(self) -> anyhow::Result<Which> {
+        let Some(picture) = self.topology else { return Ok(self.which) };
+        let files = Files::of(&picture);
+        if !files.picture.is_file() {
+            bail!("{} is no picture of a topology; name a lab by --name", picture.display());
+        }
+        let is_from =
+            |name: &String| Lab::open(name).is_ok_and(|lab| lab.topology().name == files.name());
+        let built: Vec<String> = Lab::names().into_iter().filter(is_from).collect();
+        let name = match &built[..] {
+            // It may have got no further than its name.
+            [] => files.lab_name(),
+            [name] => name.clone(),
+            _ => bail!(
+                "several labs were built from {} ({}); say by --name which one is meant",
+                files.name(),
+                built.join(", ")
+            ),
+        };
+        Ok(Which { name: Some(name) })
+    }
+}
+
 /// What is printed as JSON.
 #[derive(serde::Serialize)]
 struct Document<'a, T> {
@@ -118,7 +157,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::New(args) => new::run(&args),
         Command::Up(args) => up::run(args, &cancel),
         Command::Down(args) => down::run(args),
-        Command::Status(args) => status::run(&args),
+        Command::Status(args) => status::run(args),
         Command::Graph(args) => graph::run(args),
         Command::Exec(args) => exec::run(args, cancel),
         Command::Migrate(args) => migrate::run(args, cancel),
@@ -185,6 +224,18 @@ fn say_notes(topology: &Topology) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lab_is_meant_by_the_picture_that_it_was_built_from() {
+        let file = std::env::temp_dir().join(format!("no.lab.of-{}.dot", std::process::id()));
+        let built = || Built { topology: Some(file.clone()), which: Which { name: None } };
+        let error = built().which().unwrap_err().to_string();
+        assert!(error.ends_with("is no picture of a topology; name a lab by --name"), "{error}");
+        std::fs::write(&file, "graph {}").unwrap();
+        let meant = built().which().unwrap();
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(meant.name, Some(format!("no-lab-of-{}", std::process::id())));
+    }
 
     #[test]
     fn a_lab_that_is_not_named_is_the_only_one_or_none() {

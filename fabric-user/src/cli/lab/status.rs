@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use super::{Document, NO_LAB, Which};
+use super::{Built, Document, NO_LAB};
 use crate::cli::{
     print,
     table::{Look, Table},
@@ -18,7 +18,7 @@ Exit status:
   2  no such lab is up, or several and none is named")]
 pub(super) struct Args {
     #[command(flatten)]
-    which: Which,
+    built: Built,
     /// Have every host ping its gateway and the other hosts of its network.
     #[arg(long)]
     ping: bool,
@@ -27,8 +27,8 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let lab = match args.which.open() {
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let lab = match args.built.which().and_then(|which| which.open()) {
         Ok(lab) => lab,
         Err(error) => {
             eprintln!("fabricctl: {error:#}");
@@ -36,12 +36,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     };
     let status = lab.status(args.ping)?;
-    if args.json {
-        print::json(&Document::new(&status))?;
-    } else {
-        print::text(&text(&status))?;
-    }
-    Ok(ExitCode::from(u8::from(!status.healthy)))
+    let printed = match args.json {
+        true => print::json(&Document::new(&status)),
+        false => print::text(&text(&status)),
+    };
+    print::told(printed, ExitCode::from(u8::from(!status.healthy)))
 }
 
 fn text(status: &Status) -> String {
