@@ -1,6 +1,7 @@
 //! `fabricctl check`: assertions on a fabric as code.
 
 mod new;
+mod relative;
 
 use std::{
     collections::BTreeSet,

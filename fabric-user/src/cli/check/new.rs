@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
+use super::relative::relative;
 use crate::{
     check::{self, Inventory, Written, suite_for, suite_of},
     cli::{print, sources},
@@ -59,11 +60,11 @@ fn of_topology(path: &Path, output: Option<&Path>) -> anyhow::Result<ExitCode> {
     let files = Files::of(path);
     let beside = files.picture.with_file_name(format!("{}{}", files.name(), check::ENDING));
     let path = output.map_or(beside, Path::to_owned);
-    // Elsewhere the name alone does not lead to the picture.
-    let picture = match path.parent() == files.picture.parent() {
-        true => files.picture_name(),
-        false => files.picture.canonicalize()?.display().to_string(),
-    };
+    let picture = folder_of(&files.picture)?.join(files.picture_name());
+    let way = relative(&folder_of(&path)?, &picture);
+    // Nobody knows into which folder standard output goes.
+    let is_elsewhere = path.as_os_str() == "-" && way.components().count() > 1;
+    let picture = if is_elsewhere { picture } else { way }.display().to_string();
     let text = suite_for(&Inventory::of(topology), &picture);
     if path.as_os_str() == "-" {
         print::text(&text)?;
@@ -76,6 +77,13 @@ fn of_topology(path: &Path, output: Option<&Path>) -> anyhow::Result<ExitCode> {
         path.display()
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The folder of a file, absolute.
+fn folder_of(file: &Path) -> anyhow::Result<PathBuf> {
+    // A name alone is one in this folder.
+    let folder = file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    folder.canonicalize().with_context(|| format!("cannot look into {}", folder.display()))
 }
 
 fn of_facts(files: &[String], output: &Path) -> anyhow::Result<ExitCode> {
