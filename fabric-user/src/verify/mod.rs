@@ -14,7 +14,7 @@ mod setup;
 mod tests;
 mod wanted;
 
-pub use between::{Between, between, names, namesakes};
+pub use between::{Between, Compared, between, names, namesakes};
 pub(crate) use between::{Reasons, reasons};
 pub use difference::{Difference, Kind, Side};
 

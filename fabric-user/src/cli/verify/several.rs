@@ -9,7 +9,7 @@ use super::{Args, Document, Seen, document, show, status, text};
 use crate::{
     cli::{format::count, print, sources},
     facts::Facts,
-    verify::{Between, between, names, namesakes, verify},
+    verify::{Between, Compared, between, names, namesakes, verify},
 };
 
 /// What is printed as JSON of several boxes.
@@ -18,6 +18,7 @@ struct Documents<'a> {
     schema: u32,
     boxes: Vec<Document<'a>>,
     between: &'a [Between],
+    not_compared: &'a [String],
 }
 
 pub(super) fn look(args: &Args) -> anyhow::Result<ExitCode> {
@@ -36,11 +37,16 @@ pub(super) fn look(args: &Args) -> anyhow::Result<ExitCode> {
     let boxes = readings(&all);
     let looked = boxes.values().map(|(facts, before)| seen(facts, *before));
     let looked = looked.collect::<anyhow::Result<Vec<Seen>>>()?;
-    let between = between(&all);
+    let Compared { between, not_compared } = between(&all);
     let printed = if args.style.json {
         let boxes = boxes.iter().zip(&looked);
         let boxes = boxes.map(|((name, (facts, _)), seen)| document(name, facts, seen));
-        print::json(&Documents { schema: print::SCHEMA, boxes: boxes.collect(), between: &between })
+        print::json(&Documents {
+            schema: print::SCHEMA,
+            boxes: boxes.collect(),
+            between: &between,
+            not_compared: &not_compared,
+        })
     } else {
         let mut said = String::new();
         for ((facts, _), seen) in boxes.values().zip(&looked) {
@@ -48,6 +54,9 @@ pub(super) fn look(args: &Args) -> anyhow::Result<ExitCode> {
         }
         for difference in &between {
             said.push_str(&format!("{difference}\n"));
+        }
+        for sentence in &not_compared {
+            said.push_str(&format!("not compared: {sentence}\n"));
         }
         let result = match between.len() {
             0 => "no difference between them".into(),

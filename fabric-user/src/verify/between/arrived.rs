@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Found;
+use super::Compared;
 use crate::{
     facts::{Arrived, Fabric, Facts},
     verify::difference::Kind,
@@ -15,7 +15,7 @@ use crate::{
 /// The most packets that a queue of a driver gives to programs before it counts them (`NAPI_POLL_WEIGHT`).
 const TURN: u64 = 64;
 
-pub(super) fn compare(readings: &BTreeMap<String, Vec<&Facts>>, found: &mut Found) {
+pub(super) fn compare(readings: &BTreeMap<String, Vec<&Facts>>, found: &mut Compared) {
     for (name, readings) in readings {
         let fabrics: Vec<&Fabric> =
             readings.iter().filter_map(|facts| facts.fabric.as_ref()).collect();

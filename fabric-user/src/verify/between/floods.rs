@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use super::{Found, Seen};
+use super::{Compared, Seen};
 use crate::{
     observe::LinkKind,
     verify::{difference::Kind, kernel::Tunnel},
 };
 
-pub(super) fn compare(boxes: &[Seen<'_>], found: &mut Found) {
+pub(super) fn compare(boxes: &[Seen<'_>], found: &mut Compared) {
     for (number, one) in boxes.iter().enumerate() {
         for other in &boxes[number + 1..] {
             for (vni, tunnel) in &one.kernel.tunnels {
@@ -24,7 +24,7 @@ fn pair(
     vni: u32,
     (one, there): (&Seen<'_>, &Tunnel<'_>),
     (other, back): (&Seen<'_>, &Tunnel<'_>),
-    found: &mut Found,
+    found: &mut Compared,
 ) {
     let (Some(here), Some(far)) = (local(there), local(back)) else { return };
     let sends = |seen: &Seen<'_>, tunnel, to| seen.kernel.flood(tunnel).contains(&to);

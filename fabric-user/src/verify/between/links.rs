@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::{Found, Seen};
+use super::{Compared, Seen};
 use crate::{
     observe::{Event, Link, LinkKind, Mac},
     verify::difference::Kind,
 };
 
-pub(super) fn compare(boxes: &[Seen<'_>], found: &mut Found) {
+pub(super) fn compare(boxes: &[Seen<'_>], found: &mut Compared) {
     let mut ports: HashMap<Mac, Vec<(usize, &Link)>> = HashMap::new();
     for (number, seen) in boxes.iter().enumerate() {
         for link in seen.facts.network.iter().filter_map(port) {

@@ -114,10 +114,20 @@ pub fn namesakes(all: &[Facts]) -> Option<[usize; 2]> {
     None
 }
 
+/// What a comparison of boxes has shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// What differs, sorted.
+    pub between: Vec<Between>,
+    /// What could not be compared though there are several readings of both boxes, and what it takes: sentences without
+    /// their full stops.
+    pub not_compared: Vec<String>,
+}
+
 /// Compares boxes. Facts of the same box are readings of it: settings are those of the newest, and counters are compared
 /// between them.
 #[must_use]
-pub fn between(all: &[Facts]) -> Vec<Between> {
+pub fn between(all: &[Facts]) -> Compared {
     let mut readings: BTreeMap<String, Vec<&Facts>> = BTreeMap::new();
     for (name, facts) in names(all).into_iter().zip(all) {
         readings.entry(name).or_default().push(facts);
@@ -130,17 +140,17 @@ pub fn between(all: &[Facts]) -> Vec<Between> {
         Some(Seen { name: name.clone(), facts, kernel: Kernel::of(&facts.network) })
     });
     let boxes: Vec<Seen<'_>> = newest.collect();
-    let mut found = Found(Vec::new());
+    let mut found = Compared::default();
     settings::compare(&boxes, &mut found);
     vlans::compare(&boxes, &mut found);
     floods::compare(&boxes, &mut found);
     links::compare(&boxes, &mut found);
     sent::compare(&boxes, &readings, &mut found);
     arrived::compare(&readings, &mut found);
-    let mut found = found.0;
-    found.sort_unstable();
-    found.dedup();
-    found
+    let Compared { mut between, not_compared } = found;
+    between.sort_unstable();
+    between.dedup();
+    Compared { between, not_compared }
 }
 
 /// A box by its newest facts.
@@ -162,10 +172,7 @@ impl Seen<'_> {
     }
 }
 
-/// Collects what differs.
-struct Found(Vec<Between>);
-
-impl Found {
+impl Compared {
     fn add<S: Into<String>>(
         &mut self,
         kind: Kind,
@@ -174,7 +181,7 @@ impl Found {
         likely: impl Into<String>,
         next: impl Into<String>,
     ) {
-        self.0.push(Between {
+        self.between.push(Between {
             kind,
             what: what.into(),
             says: says.into_iter().map(|(name, says)| (name.into(), says)).collect(),

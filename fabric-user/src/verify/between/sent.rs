@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fabric_common::reason::{Reason, Verdict};
 
-use super::{Found, Seen};
+use super::{Compared, Seen};
 use crate::{
     facts::{Fabric, Facts},
     verify::difference::Kind,
@@ -22,18 +22,31 @@ const SLACK_MS: u64 = 100;
 pub(super) fn compare(
     boxes: &[Seen<'_>],
     readings: &BTreeMap<String, Vec<&Facts>>,
-    found: &mut Found,
+    found: &mut Compared,
 ) {
+    let vteps: BTreeMap<&str, BTreeSet<String>> =
+        boxes.iter().map(|seen| (seen.name.as_str(), addresses(seen))).collect();
     let of = |seen: &Seen<'_>| -> Vec<&Fabric> {
         let all = readings.get(&seen.name).into_iter().flatten();
         all.filter_map(|facts| facts.fabric.as_ref()).collect()
     };
     for one in boxes {
         for other in boxes.iter().filter(|other| other.name != one.name) {
-            let Some(window) = Window::of(&of(one), &of(other)) else { continue };
-            let (here, there) = (addresses(one), addresses(other));
-            let sent = window.inner.grown(|fabric| sent(fabric, &there));
-            let got = window.outer.grown(|fabric| got(fabric, &here));
+            let (here, there) = (&vteps[one.name.as_str()], &vteps[other.name.as_str()]);
+            let (inner, outer) = (of(one), of(other));
+            if here.is_empty() || there.is_empty() || inner.len().min(outer.len()) < 2 {
+                continue;
+            }
+            let Some(window) = Window::of(&inner, &outer) else {
+                found.not_compared.push(format!(
+                    "what {} has sent to {}: of the one there have to be two readings that are {SLACK_MS} ms and more after a \
+                     reading of the other and before another",
+                    one.name, other.name
+                ));
+                continue;
+            };
+            let sent = window.inner.grown(|fabric| sent(fabric, there));
+            let got = window.outer.grown(|fabric| got(fabric, here));
             let left = window.outer.grown(left);
             let (Some(sent), Some(got), Some(left)) = (sent, got, left) else { continue };
             let lost = sent.saturating_sub(got.saturating_add(left));

@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use super::{Found, Seen};
+use super::{Compared, Seen};
 use crate::{
     frr::facts::VniKind,
     observe::{Df, LinkKind, Vxlan},
@@ -115,7 +115,7 @@ const SETTINGS: [Setting; 9] = [
     },
 ];
 
-pub(super) fn compare(boxes: &[Seen<'_>], found: &mut Found) {
+pub(super) fn compare(boxes: &[Seen<'_>], found: &mut Compared) {
     let mut ends: BTreeMap<u32, Vec<Ends<'_>>> = BTreeMap::new();
     for seen in boxes {
         for (vni, tunnel) in &seen.kernel.tunnels {
@@ -132,7 +132,7 @@ pub(super) fn compare(boxes: &[Seen<'_>], found: &mut Found) {
     }
 }
 
-fn unequal(vni: u32, setting: &Setting, ends: &[Ends<'_>], found: &mut Found) {
+fn unequal(vni: u32, setting: &Setting, ends: &[Ends<'_>], found: &mut Compared) {
     let said = ends.iter().filter_map(|end| Some((end.seen.name.clone(), (setting.says)(end)?)));
     let said: Vec<(String, String)> = said.collect();
     let different: BTreeSet<&str> = said.iter().map(|(_, says)| says.as_str()).collect();
@@ -143,7 +143,7 @@ fn unequal(vni: u32, setting: &Setting, ends: &[Ends<'_>], found: &mut Found) {
 }
 
 /// Checksum 0 over IPv6 is a matter of who sends and who takes it (RFC 6935).
-fn checksums(vni: u32, ends: &[Ends<'_>], found: &mut Found) {
+fn checksums(vni: u32, ends: &[Ends<'_>], found: &mut Compared) {
     let v6 = || ends.iter().filter(|end| end.vxlan.local.is_some_and(|local| local.is_ipv6()));
     let Some(sends) = v6().find(|end| end.vxlan.udp6_zero_checksum_tx) else { return };
     let other = |end: &&Ends<'_>| end.seen.name != sends.seen.name;

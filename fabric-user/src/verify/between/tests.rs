@@ -16,6 +16,10 @@ const UPLINK: u32 = 40;
 const A: &str = "10.0.0.1";
 const B: &str = "10.0.0.2";
 
+fn between(all: &[Facts]) -> Vec<Between> {
+    super::between(all).between
+}
+
 /// What a leaf of the pair is like.
 struct Leaf {
     name: &'static str,
@@ -218,14 +222,15 @@ fn reading(leaf: &Leaf, ms: u64, sent: u64, received: u64, left: u64) -> Facts {
 #[test]
 fn what_one_has_sent_and_the_other_has_not_got_is_lost_if_its_readings_are_around_the_others() {
     let [a, b] = leafs();
-    let at = |times: [u64; 4], got: u64| {
-        between(&[
+    let compared = |times: [u64; 4], got: u64| {
+        super::between(&[
             reading(&b, times[0], 0, 50, 0),
             reading(&a, times[1], 1_000, 0, 0),
             reading(&a, times[2], 3_000, 0, 0),
             reading(&b, times[3], 0, 50 + got, 5),
         ])
     };
+    let at = |times, got| compared(times, got).between;
     let around = [1_000, 2_000, 5_000, 6_000];
     let found = at(around, 1_900);
     let [lost] = &found[..] else { panic!("{found:?}") };
@@ -234,8 +239,16 @@ fn what_one_has_sent_and_the_other_has_not_got_is_lost_if_its_readings_are_aroun
     assert_eq!(at(around, 1_995), [], "what the kernel took was got as well");
     assert_eq!(at(around, 7_000), [], "the kernel has sent as well");
     // The last reading of the receiver may have missed what came later, and so may one at nearly the same time.
-    assert_eq!(at([1_000, 2_000, 7_000, 6_000], 0), []);
-    assert_eq!(at([1_950, 2_000, 5_000, 6_000], 0), []);
+    let back = "what leaf02 has sent to leaf01: of the one there have to be two readings that are 100 ms and more after a \
+                reading of the other and before another";
+    let there = back.replace("leaf02 has sent to leaf01", "leaf01 has sent to leaf02");
+    let silent = |not_compared: &[&str]| Compared {
+        not_compared: not_compared.iter().map(|it| (*it).to_owned()).collect(),
+        ..Compared::default()
+    };
+    assert_eq!(compared(around, 7_000), silent(&[back]));
+    assert_eq!(compared([1_000, 2_000, 7_000, 6_000], 0), silent(&[&there, back]));
+    assert_eq!(compared([1_950, 2_000, 5_000, 6_000], 0), silent(&[&there, back]));
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Found, Seen};
+use super::{Compared, Seen};
 use crate::verify::{difference::Kind, kernel::Tunnel};
 
 /// VLANs mean what each box wants. So two boxes are compared only if they have more of them in common than not, and only
 /// such VNIs as the other does not have elsewhere: whoever is in one is alone.
-pub(super) fn compare(boxes: &[Seen<'_>], found: &mut Found) {
+pub(super) fn compare(boxes: &[Seen<'_>], found: &mut Compared) {
     let plans: Vec<BTreeMap<String, u32>> = boxes.iter().map(plan).collect();
     let mut odd = BTreeSet::new();
     for (number, (one, here)) in boxes.iter().zip(&plans).enumerate() {

@@ -1,7 +1,7 @@
 //! Facts of all switches, side by side: settings that do not fit, and packets that one sends and the other gets.
 
 use fabric_tests::{
-    fabric::{Fabric, Readings, Verified},
+    fabric::{Fabric, PATIENCE, Readings, Verified, until},
     traffic,
 };
 use serde_json::Value;
@@ -111,6 +111,8 @@ fn conserved(fabric: &Fabric) {
     let [after_here, after_there] = [LEAF, OTHER].map(|leaf| readings.take(leaf));
     let verified = readings.verify();
     assert_eq!((verified.status, said(&verified)), (0, vec![]), "{}", verified.document);
+    let other_way = &verified.document["not_compared"][0];
+    assert!(other_way.as_str().is_some_and(|it| it.contains("leaf02 has sent to ")));
 
     let vteps = [LEAF, OTHER].map(|leaf| fabric.vtep(leaf).to_string());
     let count = |facts: &Value, vtep: &str, way: &str| {
@@ -142,10 +144,18 @@ fn conserved(fabric: &Fabric) {
 /// The spines discard what is for the other leaf.
 fn lost(fabric: &Fabric) {
     let route = format!("blackhole {}/32 metric 1", fabric.vtep(OTHER));
-    let mut readings = Readings::of(fabric, &[OTHER, LEAF]);
     for spine in SPINES {
         fabric.ip(spine, &format!("route add {route}"));
     }
+    let is_behind = |spine| {
+        let verified = fabric.verify(spine, &[]);
+        let differences = verified.document["differences"].as_array().expect("of one box");
+        differences.iter().any(|one| one["differs"] == "maps")
+    };
+    for spine in SPINES {
+        until(PATIENCE, "the spine's programs have the route", || !is_behind(spine));
+    }
+    let mut readings = Readings::of(fabric, &[OTHER, LEAF]);
     let sent = traffic::send_flows(&fabric.netns("vm11"), fabric.address("vm21"), SENT as u16, 1);
     sent.expect("they can be sent");
     for leaf in [LEAF, OTHER] {
