@@ -159,11 +159,23 @@ impl Lab {
             Err(LabError::Command { message, .. }) if message.contains(NO_ENTRY) => Ok(()),
             result => result,
         });
+        // The old interface may still speak, if only to answer ARP, and a bridge takes any entry of another port's for what
+        // it learns (`br_fdb_update` of `net/bridge/br_fdb.c`), to forget it when the port goes.
+        results.push(self.switch_off(from));
         let others = topology.other_vteps(&after.name, &network.name);
         results.extend(
             others.map(|leaf| bridge(&leaf.name, render::behind(leaf, network, mac, after))),
         );
         results.into_iter().collect()
+    }
+
+    /// Switches a port off that a host has left, if somebody has not deleted it.
+    fn switch_off(&self, place: &Place) -> Result<(), LabError> {
+        if self.interfaces(&place.switch)?.get(&place.port).is_none() {
+            return Ok(());
+        }
+        let line = format!("link set {} down", place.port);
+        tools::batch("ip", &[line], Some(self.node(&place.switch)?.netns()), &NEVER)
     }
 
     /// Waits until the bridge of a switch forwards at a port: before, it takes no MACs that are there.

@@ -1,8 +1,15 @@
 //! Moving hosts between leafs.
 
-use std::process::Command;
+use std::{
+    process::Command,
+    thread::{self, JoinHandle},
+};
 
-use fabric_user::lab::{Lab, LabError};
+use fabric_user::{
+    kernel::packet_socket::PacketSocket,
+    lab::{Lab, LabError},
+    mac::Mac,
+};
 
 use crate::fixture::{PATIENCE, converged, pings, up_from, wait_until};
 
@@ -10,6 +17,20 @@ use crate::fixture::{PATIENCE, converged, pings, up_from, wait_until};
 fn has_behind(lab: &Lab, leaf: &str, mac: &str, address: &str) -> bool {
     let fdb = lab.exec(leaf, Command::new("bridge").args(["fdb", "show"])).expect("bridge");
     fdb.lines().any(|line| line.starts_with(mac) && line.contains(&format!("dst {address} ")))
+}
+
+/// Has a host speak by this interface as long as its link is there, to its bridge alone (IEEE 802.1Q-2022, table 8-1), and
+/// counts what it has said.
+fn speak(lab: &Lab, host: &str, interface: &str, mac: Mac) -> JoinHandle<usize> {
+    const LLDP: [u8; 6] = [0x01, 0x80, 0xc2, 0x00, 0x00, 0x0e];
+    let netns = lab.node(host).expect("drawn").netns().clone();
+    let opened = netns.enter(|| PacketSocket::sender(interface)).expect("it is there");
+    let socket = opened.expect("it can be opened");
+    let mut frame = vec![0; 60];
+    frame[..6].copy_from_slice(&LLDP);
+    frame[6..12].copy_from_slice(&mac.0);
+    frame[12..14].copy_from_slice(&[0x88, 0xcc]);
+    thread::spawn(move || (0..usize::MAX).take_while(|_| socket.send(&frame).is_ok()).count())
 }
 
 #[test]
@@ -76,7 +97,9 @@ fn a_host_is_whole_at_its_new_place_whatever_became_of_the_entries() {
     };
     let mac = lab.topology().host("vm01").expect("drawn").end.mac;
     run("leaf03", "bridge", &format!("fdb delete {mac} dev vxlan10100 dst 10.0.1.11 self"));
+    let speaking = speak(&lab, "vm01", "eth0", mac);
     lab.migrate("vm01", "leaf03").expect("somebody has deleted what would be deleted");
+    assert!(speaking.join().expect("it has spoken") > 100, "until its link was gone");
     let links = || run("vm01", "ip", "-o link show");
     assert!(links().contains("eth0") && !links().contains("arriving"), "{}", links());
     wait_until("all is well", || {
