@@ -1,5 +1,7 @@
 //! A real sshd for every node of a lab: `ssh` starts one in the node's namespace and talks to it over its standard input
 //! and output (`ProxyCommand`), so that no port is opened and nothing goes on when it ends.
+//!
+//! Sessions find programs in a folder of this value first ([`Sshd::has`]), then what was built, then those of the machine.
 
 use std::{
     env, fs,
@@ -10,10 +12,22 @@ use std::{
 
 use crate::fabric::{fabricctl, own_folder};
 
+/// The folder of programs that tests give to nodes.
+const PROGRAMS: &str = "programs";
+/// The folder with a file for each node without what was built.
+const BARE: &str = "bare";
+
 /// Configurations and keys. They go with this value.
 #[derive(Debug)]
 pub struct Sshd {
     folder: PathBuf,
+}
+
+/// Whether there is a client: the tree of Debian 13 has none.
+#[must_use]
+pub fn is_there() -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join("ssh").is_file())
 }
 
 /// Below which folder it is: that of the machine, if it has one, or where `cargo xtask setup` has unpacked it.
@@ -43,7 +57,7 @@ impl Sshd {
     /// If keys cannot be made.
     #[must_use]
     pub fn of(lab: &str) -> Self {
-        let this = Self { folder: own_folder("sshd") };
+        let this = Self { folder: own_folder(&format!("sshd-{lab}")) };
         let folder = this.folder.display().to_string();
         for key in ["host", "user"] {
             let path = this.folder.join(key);
@@ -61,15 +75,22 @@ impl Sshd {
             true => format!("SshdSessionPath {}\n", session.display()),
             false => String::new(),
         };
-        write(
-            &this.folder.join("sshd_config"),
-            &format!(
-                "HostKey {folder}/host\nAuthorizedKeysFile {folder}/user.pub\nStrictModes no\nUsePAM no\n\
-                 PasswordAuthentication no\nPermitRootLogin prohibit-password\nLogLevel ERROR\n{session}\
-                 SetEnv PATH={programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
-            ),
-            0o600,
-        );
+        for folder in [PROGRAMS, BARE] {
+            fs::create_dir_all(this.folder.join(folder)).expect("it is ours");
+        }
+        for (name, built) in
+            [("sshd_config", format!(":{programs}")), ("sshd_config.bare", String::new())]
+        {
+            write(
+                &this.folder.join(name),
+                &format!(
+                    "HostKey {folder}/host\nAuthorizedKeysFile {folder}/user.pub\nStrictModes no\nUsePAM no\n\
+                     PasswordAuthentication no\nPermitRootLogin prohibit-password\nLogLevel ERROR\n{session}\
+                     SetEnv PATH={folder}/{PROGRAMS}{built}:/usr/sbin:/usr/bin:/sbin:/bin\n"
+                ),
+                0o600,
+            );
+        }
         // The user for its privilege separation comes with the package, which is not installed.
         let users = fs::read_to_string("/etc/passwd").expect("there are users");
         let user = "sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n";
@@ -77,12 +98,12 @@ impl Sshd {
         write(&this.folder.join("passwd"), &format!("{users}{user}"), 0o644);
         let inside = format!(
             "mount --bind {folder}/passwd /etc/passwd && mkdir -p /run/sshd && \
-             LD_LIBRARY_PATH={root}/usr/lib/x86_64-linux-gnu exec {root}/usr/sbin/sshd -i -f {folder}/sshd_config"
+             LD_LIBRARY_PATH={root}/usr/lib/x86_64-linux-gnu exec {root}/usr/sbin/sshd -i -f {folder}/sshd_config$bare"
         );
         write(
             &this.folder.join("proxy"),
             &format!(
-                "#!/bin/sh\necho \"$1\" >>{folder}/connections\nexec nsenter --net=/run/netns/fab-{lab}-$1 unshare --mount sh -c '{inside}'\n"
+                "#!/bin/sh\necho \"$1\" >>{folder}/connections\n[ -e {folder}/{BARE}/$1 ] && export bare=.bare\nexec nsenter --net=/run/netns/fab-{lab}-$1 unshare --mount sh -c '{inside}'\n"
             ),
             0o700,
         );
@@ -103,13 +124,28 @@ impl Sshd {
         self.folder.join("ssh_config")
     }
 
-    /// The nodes to which connections were made, one for each.
+    /// The nodes to which connections were made since it was asked last, one for each.
     #[must_use]
     pub fn connections(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.folder.join("connections")).unwrap_or_default();
+        let path = self.folder.join("connections");
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let _ = fs::remove_file(path);
         let mut names: Vec<String> = text.lines().map(str::to_owned).collect();
         names.sort();
         names
+    }
+
+    /// Gives all nodes a program: a script.
+    ///
+    /// # Panics
+    /// If it cannot be written; so do the others.
+    pub fn has(&self, program: &str, script: &str) {
+        write(&self.folder.join(PROGRAMS).join(program), script, 0o755);
+    }
+
+    /// Takes what was built away from a node.
+    pub fn lacks_fabric(&self, node: &str) {
+        write(&self.folder.join(BARE).join(node), "", 0o600);
     }
 
     /// Where a test can have more files.

@@ -66,6 +66,12 @@ const FAULTS: [&[Fault]; 6] = [
     &entries::FAULTS,
 ];
 
+/// The fault of a name.
+pub(crate) fn named(name: &str) -> &'static Fault {
+    let mut all = FAULTS.into_iter().flatten();
+    all.find(|it| it.name == name).expect("there is such a fault")
+}
+
 #[test]
 fn each_fault_fails_the_cases_that_it_should_and_none_when_it_is_mended() {
     let fabric = Fabric::pair_with_bfd();
