@@ -239,7 +239,7 @@ fn compare(args: &Args, records: &Records, fabric: &mut Fabric) -> anyhow::Resul
 /// Facts of the boxes, with their names.
 fn boxes(args: &Args) -> anyhow::Result<Vec<(String, Facts)>> {
     if args.facts.is_empty() {
-        let facts = collect(&args.sources.choice.resolve()?, args.sources.frr.as_deref(), None)?;
+        let facts = collect(args.sources.chosen()?.as_ref(), args.sources.frr.as_deref(), None)?;
         return Ok(vec![(facts.host.clone(), facts)]);
     }
     let mut boxes: Vec<(String, Facts)> = Vec::new();

@@ -26,7 +26,7 @@ pub(super) struct Args {
 /// # Errors
 /// If the kernel cannot be asked, or nobody reads standard output any more.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let facts = collect(&args.sources.choice.resolve()?, args.sources.frr.as_deref(), None)?;
+    let facts = collect(args.sources.chosen()?.as_ref(), args.sources.frr.as_deref(), None)?;
     if args.style.json {
         // One line: it is for programs, and can be as long as all routes of the internet.
         print::json_line(&facts)?;

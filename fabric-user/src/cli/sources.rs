@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::instance::Choice;
+use super::instance::{Choice, Chosen};
 use crate::facts::{Facts, FactsError};
 
 /// Whom to ask on this box.
@@ -11,8 +11,21 @@ pub(super) struct Sources {
     /// Folder of FRR's sockets [default: /run/frr, or /run/frr/NAMESPACE]
     #[arg(long, value_name = "FOLDER")]
     pub(super) frr: Option<PathBuf>,
+    /// No fabric-xdpd is meant to run here: only the kernel and FRR are asked
+    #[arg(long)]
+    pub(super) no_fabric_xdpd: bool,
     #[command(flatten)]
-    pub(super) choice: Choice,
+    choice: Choice,
+}
+
+impl Sources {
+    /// The instance to ask, if there is meant to be one.
+    ///
+    /// # Errors
+    /// As [`Choice::resolve`].
+    pub(super) fn chosen(&self) -> anyhow::Result<Option<Chosen>> {
+        (!self.no_fabric_xdpd).then(|| self.choice.resolve()).transpose()
+    }
 }
 
 /// Facts in a file that may have been given a name for the box, `[NAME=]FILE`; with that name.

@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = print::seconds)]
     wait: f64,
     /// Make fabric-xdpd compare everything now and correct the maps, and look again
-    #[arg(long)]
+    #[arg(long, conflicts_with = "no_fabric_xdpd")]
     repair: bool,
     #[command(flatten)]
     sources: Sources,
@@ -88,9 +88,12 @@ fn look(args: &Args) -> anyhow::Result<ExitCode> {
     if !args.facts.is_empty() {
         return several::look(args);
     }
-    let chosen = args.sources.choice.resolve()?;
-    let repaired = if args.repair { Some(repair(&chosen)?) } else { None };
-    let (facts, mut seen) = lasting(args, &chosen)?;
+    let chosen = args.sources.chosen()?;
+    let repaired = match &chosen {
+        Some(chosen) if args.repair => Some(repair(chosen)?),
+        _ => None,
+    };
+    let (facts, mut seen) = lasting(args, chosen.as_ref())?;
     seen.repaired = repaired;
     show(args, &facts, &seen)
 }
@@ -104,7 +107,7 @@ struct Seen {
 }
 
 /// Looks until nothing differs, or until what differs has lasted for so long.
-fn lasting(args: &Args, chosen: &Chosen) -> anyhow::Result<(Facts, Seen)> {
+fn lasting(args: &Args, chosen: Option<&Chosen>) -> anyhow::Result<(Facts, Seen)> {
     let (start, wait) = (Instant::now(), Duration::from_secs_f64(args.wait));
     let collect = |known| collect(chosen, args.sources.frr.as_deref(), known);
     let mut facts = collect(None)?;

@@ -64,27 +64,11 @@ fn frr_of(
 
 /// Asks whoever is there; FRR by the sockets in a folder, which is found by itself if none is given, and not where its
 /// tables are `known`: a hundred thousand routes take it seconds. Of an instance without maps there is what the kernel says
-/// in the present namespace.
+/// in the present namespace, and so there is where no instance is expected.
 ///
 /// # Errors
 /// If the kernel cannot be asked.
 pub(crate) fn collect(
-    chosen: &Chosen,
-    sockets: Option<&Path>,
-    known: Option<Frr>,
-) -> anyhow::Result<Facts> {
-    of(Some(chosen), sockets, known)
-}
-
-/// The same in the present namespace, where no Fabric is expected.
-///
-/// # Errors
-/// If the kernel cannot be asked.
-pub(crate) fn collect_beside(sockets: Option<&Path>) -> anyhow::Result<Facts> {
-    of(None, sockets, None)
-}
-
-fn of(
     chosen: Option<&Chosen>,
     sockets: Option<&Path>,
     known: Option<Frr>,

@@ -21,7 +21,7 @@ use crate::{
     observe::Event,
 };
 pub use arrived::{Arrived, Received};
-pub(crate) use collect::{collect, collect_beside};
+pub(crate) use collect::collect;
 use counted::Counted;
 use held::Held;
 pub use offload::Offload;

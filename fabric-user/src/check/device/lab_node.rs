@@ -32,9 +32,9 @@ impl LabNode {
 
 impl Device for LabNode {
     fn facts(&self) -> Result<Facts, String> {
-        let collected = self.netns.enter(|| match &self.instance {
-            Some(instance) => facts::collect(&Chosen::at(instance)?, None, None),
-            None => facts::collect_beside(None),
+        let collected = self.netns.enter(|| {
+            let chosen = self.instance.as_deref().map(Chosen::at).transpose()?;
+            facts::collect(chosen.as_ref(), None, None)
         });
         let collected = collected.map_err(|error| error.with_causes())?;
         collected.map_err(|error| format!("{error:#}"))

@@ -16,13 +16,17 @@ const INSTANCE: &str = "default";
 #[derive(Debug)]
 pub(super) struct Local {
     pub(super) instance: Option<String>,
+    /// Whether one is meant to run.
+    pub(super) fabric_xdpd: bool,
     pub(super) stop: Arc<AtomicBool>,
 }
 
 impl Device for Local {
     fn facts(&self) -> Result<Facts, String> {
         let collect = || {
-            facts::collect(&Chosen::at(self.instance.as_deref().unwrap_or(INSTANCE))?, None, None)
+            let instance = self.instance.as_deref().unwrap_or(INSTANCE);
+            let chosen = self.fabric_xdpd.then(|| Chosen::at(instance)).transpose()?;
+            facts::collect(chosen.as_ref(), None, None)
         };
         collect().map_err(|error| format!("{error:#}"))
     }

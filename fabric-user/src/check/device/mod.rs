@@ -102,11 +102,20 @@ impl Devices {
                 }
                 for name in names {
                     let entry = suite.devices.get(name).cloned().unwrap_or_default();
+                    let fabric_xdpd =
+                        inventory.topology.switch(name).is_some_and(|it| it.fabric_xdpd);
                     if here.as_deref() == Some(name) {
-                        let local = Local { instance: entry.instance, stop: Arc::clone(stop) };
+                        let local =
+                            Local { instance: entry.instance, fabric_xdpd, stop: Arc::clone(stop) };
                         all.insert(name.to_owned(), Box::new(local));
                     } else if let Some(connections) = &connections {
-                        let ssh = Ssh::new(name, entry, Arc::clone(connections), Arc::clone(stop));
+                        let ssh = Ssh::new(
+                            name,
+                            entry,
+                            fabric_xdpd,
+                            Arc::clone(connections),
+                            Arc::clone(stop),
+                        );
                         all.insert(name.to_owned(), Box::new(ssh));
                     }
                 }

@@ -84,6 +84,8 @@ enum Connection {
 pub(super) struct Ssh {
     target: String,
     entry: DeviceEntry,
+    /// Whether fabric-xdpd is meant to run there.
+    fabric_xdpd: bool,
     connections: Arc<Connections>,
     stop: Arc<AtomicBool>,
     ready: Mutex<Connection>,
@@ -95,12 +97,13 @@ impl Ssh {
     pub(super) fn new(
         name: &str,
         entry: DeviceEntry,
+        fabric_xdpd: bool,
         connections: Arc<Connections>,
         stop: Arc<AtomicBool>,
     ) -> Self {
         let target = entry.ssh.clone().unwrap_or_else(|| name.to_owned());
         let ready = Connection::Unknown.into();
-        Self { target, entry, connections, stop, ready, brought: OnceLock::new() }
+        Self { target, entry, fabric_xdpd, connections, stop, ready, brought: OnceLock::new() }
     }
 
     /// `ssh` with what all calls have.
@@ -183,6 +186,9 @@ impl Ssh {
     fn facts_words(&self, program: &str) -> Vec<String> {
         let mut words = vec![program, "facts", "--json"];
         words.extend(self.entry.instance.iter().flat_map(|it| ["--instance", it.as_str()]));
+        if !self.fabric_xdpd {
+            words.push("--no-fabric-xdpd");
+        }
         words.into_iter().map(str::to_owned).collect()
     }
 }
@@ -290,7 +296,10 @@ mod tests {
             bring: false,
             instance: Some("blue".into()),
         };
-        let ssh = Ssh::new("leaf01", entry, connections, Arc::new(AtomicBool::new(false)));
+        let with = |entry, fabric_xdpd| {
+            Ssh::new("leaf01", entry, fabric_xdpd, Arc::clone(&connections), Arc::default())
+        };
+        let ssh = with(entry, true);
         assert_eq!(
             ssh.base().join("|"),
             "ssh|-T|-F|my config|-o|BatchMode=yes|-o|ConnectTimeout=10|-o|ControlMaster=auto|-o|ControlPersist=60|-o|\
@@ -302,7 +311,10 @@ mod tests {
         let run = ["vtysh", "-c", "show bgp summary json"].map(str::to_owned).to_vec();
         let probe = Probe::Command { on: "leaf01".into(), run, limit_ms: 1 };
         assert_eq!(ssh.command(&probe), "sudo -n vtysh -c 'show bgp summary json'");
+        let without = with(DeviceEntry::default(), false).facts_command();
+        assert_eq!(without.as_deref(), Some("fabricctl facts --json --no-fabric-xdpd"));
     }
+
     #[test]
     fn what_sudo_does_not_run_has_said_nothing() {
         let ran = |status, errors: &str| Ran {
