@@ -84,11 +84,15 @@ fn an_up_that_is_interrupted_at_any_moment_ends_at_once_and_leaves_nothing() {
     let _leftover = Leftover(name.clone());
     let topology = fixture::path("one-site");
     let up = ["up", topology.to_str().expect("valid text"), "--name", &name];
-    let start = Instant::now();
-    let (status, _) = Running::start(&up).wait();
-    assert!(status.success(), "{status}");
-    let whole = start.elapsed();
-    assert!(Lab::take_down(&name, &mut |_| {}).expect("it goes down"));
+    let uninterrupted = || {
+        let start = Instant::now();
+        let (status, _) = Running::start(&up).wait();
+        assert!(status.success(), "{status}");
+        let whole = start.elapsed();
+        assert!(Lab::take_down(&name, &mut |_| {}).expect("it goes down"));
+        whole
+    };
+    let whole = uninterrupted();
 
     for (attempt, moment) in moments(whole, 12) {
         let mut running = Running::start(&up);
@@ -99,10 +103,13 @@ fn an_up_that_is_interrupted_at_any_moment_ends_at_once_and_leaves_nothing() {
             // It was faster than the signal.
             assert!(Lab::take_down(&name, &mut |_| {}).expect("it goes down"));
         }
-        // A busy machine, on which everything takes longer, breaks no promise.
-        let limit = PROMISE.max(whole);
-        assert!(took < limit, "interrupted after {moment:?} it took {took:?}");
         assert_nothing_is_left(&name, moment);
+        // A busy machine, on which everything takes longer, breaks no promise, also if it became one meanwhile.
+        let limit = PROMISE.max(whole);
+        assert!(
+            took < limit || took < uninterrupted(),
+            "interrupted after {moment:?} it took {took:?}"
+        );
     }
 }
 
