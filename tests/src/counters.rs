@@ -118,8 +118,12 @@ const fn add(a: Counter, b: Counter) -> Counter {
     Counter { packets: a.packets + b.packets, bytes: a.bytes + b.bytes }
 }
 
+/// By how much a counter has grown; all of it where it has begun anew, as that of a VTEP that was gone for a moment does.
 const fn subtract(a: Counter, b: Counter) -> Counter {
-    Counter { packets: a.packets - b.packets, bytes: a.bytes - b.bytes }
+    match (a.packets.checked_sub(b.packets), a.bytes.checked_sub(b.bytes)) {
+        (Some(packets), Some(bytes)) => Counter { packets, bytes },
+        _ => a,
+    }
 }
 
 const fn add_traffic(a: Traffic, b: Traffic) -> Traffic {
