@@ -95,6 +95,14 @@ fn a_json_that_is_given_a_value_is_not_said_to_be_missing() {
     assert!(message.contains("unexpected value 'yes' for '--json'"), "{message}");
 }
 
+/// Runs fabricctl where nobody reads what it prints, as behind `| true`.
+fn unread(arguments: &[&str]) -> Output {
+    let (reader, writer) = pipe().expect("there are pipes");
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fabricctl"));
+    command.args(arguments).stdout(writer).output().expect("fabricctl starts")
+}
+
 #[test]
 fn what_nobody_reads_any_more_is_no_failure() {
     let topology = concat!(env!("CARGO_MANIFEST_DIR"), "/../topologies/one-site.dot");
@@ -105,29 +113,11 @@ fn what_nobody_reads_any_more_is_no_failure() {
         &["lab", "graph", topology, "--output", file],
         &["lab", "render", topology],
     ] {
-        let (reader, writer) = pipe().expect("there are pipes");
-        drop(reader);
-        let output = Command::new(env!("CARGO_BIN_EXE_fabricctl"))
-            .args(arguments)
-            .stdout(writer)
-            .output()
-            .expect("fabricctl starts");
+        let output = unread(arguments);
         let message = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {message}");
     }
     fs::remove_file(file).expect("the picture was written");
-}
-
-/// Runs fabricctl where nobody reads what it prints, as behind `| true`.
-fn unread(arguments: &[&str]) -> Option<i32> {
-    let (reader, writer) = pipe().expect("there are pipes");
-    drop(reader);
-    let output = Command::new(env!("CARGO_BIN_EXE_fabricctl"))
-        .args(arguments)
-        .stdout(writer)
-        .output()
-        .expect("fabricctl starts");
-    output.status.code()
 }
 
 #[test]
@@ -153,7 +143,7 @@ fn what_was_found_is_the_status_also_where_nobody_reads_it() {
         &["verify", "--facts", &facts],
         &["check", suite, "--ssh", "--ssh-config", &ssh, "--only", "daemon leaf01"],
     ]
-    .map(unread)
+    .map(|arguments| unread(arguments).status.code())
     .into();
     fs::remove_dir_all(&folder).expect("it was made");
     assert_eq!(told, [1, 1, 1, 3, 3].map(Some));
